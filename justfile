@@ -1,0 +1,34 @@
+# Short names for the commands that people type. `just` alone lists them.
+
+_default:
+    @just --list --unsorted
+
+# Everything that a change must pass, read-only: formatting, lints, docs, tests, and licences where cargo-deny is there.
+check: && deny
+    cargo fmt --all --check
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    .ci/lint-bites
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
+    cargo test --workspace
+
+# Licences, bans and sources of the dependencies; advisories need the network: `cargo deny check advisories`.
+deny:
+    if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; else echo "cargo-deny is not installed: skipped"; fi
+
+# Writes: formatting and what clippy can mend by itself.
+fix:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+# What CI runs, on this machine.
+ci:
+    .ci/run
+
+# Makes the golden files again; read the diff before you commit it.
+golden:
+    INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --workspace
+    git status --short -- '*.snap' tests/golden
+
+# Every benchmark, or those whose name holds FILTER.
+bench filter="":
+    cargo bench --workspace -- {{ filter }}
