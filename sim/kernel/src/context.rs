@@ -1,0 +1,363 @@
+//! All that a node sees and all that it does: a struct that a host fills before a call and drains after it.
+//!
+//! It never borrows the world, so the same node runs under the kernel, under madsim, over threads and over sockets.
+
+use crate::id::NodeId;
+use crate::node::{ConnectionId, FileId, Node, Write, WriteId};
+use crate::rng::Rng;
+use crate::time::{Duration, Instant};
+
+/// What a node asks of its host. Nothing has happened yet when a handler returns: the host carries them out in order.
+#[derive(Clone, Debug)]
+pub enum Effect<N: Node> {
+    /// Send a message, as a datagram or over a connection.
+    Send {
+        /// To whom.
+        target: NodeId,
+        /// Over which connection; nothing for a datagram.
+        connection: Option<ConnectionId>,
+        /// What.
+        message: N::Message,
+    },
+    /// Set a timer; one that is set already moves.
+    SetTimer {
+        /// Which.
+        timer: N::Timer,
+        /// When, on the node's monotonic clock.
+        at: Instant,
+    },
+    /// Cancel a timer; nothing happens where it is not set.
+    CancelTimer(N::Timer),
+    /// Write to the disk. Completes as [`crate::node::Completion::Written`].
+    Write {
+        /// The name of this write.
+        id: WriteId,
+        /// What changes.
+        write: Write<N::Record>,
+        /// Whether the node wants to hear of `Written`; it always hears of `Durable` and `Failed`.
+        notice: Notice,
+    },
+    /// Make every write so far durable. Completes as [`crate::node::Completion::Durable`].
+    Sync,
+    /// Come back later as `on_step`; other inputs may come between.
+    Defer(N::Step),
+    /// Open a connection.
+    Connect {
+        /// The name of the connection.
+        connection: ConnectionId,
+        /// To whom.
+        target: NodeId,
+    },
+    /// Close a connection; what was sent before still arrives.
+    Close(ConnectionId),
+    /// A client begins an operation: the invocation goes into the history.
+    Invoke {
+        /// The name of the operation.
+        id: OperationId,
+        /// What is asked.
+        operation: N::Operation,
+    },
+    /// A client's operation ends: the completion goes into the history.
+    Complete {
+        /// The name of the operation.
+        id: OperationId,
+        /// How it ended.
+        result: OperationResult<N::Operation>,
+    },
+    /// Tell those who watch.
+    Observe(N::Observation),
+    /// Give up: the process ends by itself. Not a panic.
+    Exit(&'static str),
+}
+
+/// Whether a node hears of the completion of a write before its sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `on_durable` is called when the write is in the page cache.
+    Written,
+    /// Only when it is durable, or failed.
+    Durable,
+}
+
+/// An operation of a client, counted by the client over all its incarnations.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub struct OperationId(pub u64);
+
+/// How a client's operation ended, with what the client knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum OperationResult<O> {
+    /// It took effect; the operation with its result filled in.
+    Ok(O),
+    /// It certainly did not take effect.
+    Failed,
+    /// It may have taken effect, may still, or never (a timeout).
+    Unknown,
+}
+
+/// What a node sees, and where its effects go. See the module.
+#[derive(Clone, Debug)]
+pub struct Context<N: Node> {
+    id: NodeId,
+    now: Instant,
+    wall: Instant,
+    rng: Rng,
+    next_write: u64,
+    next_connection: u32,
+    next_operation: u64,
+    effects: Vec<Effect<N>>,
+    tied: Vec<(WriteId, Effect<N>)>,
+}
+
+impl<N: Node> Context<N> {
+    /// This node's name.
+    #[inline]
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The node's monotonic clock. Timers run on it.
+    #[inline]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The node's wall clock: it may jump, also backwards. No timer runs on it.
+    #[inline]
+    pub const fn wall(&self) -> Instant {
+        self.wall
+    }
+
+    /// The node's own randomness.
+    #[inline]
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
+    /// Sends a datagram: it may be lost, delayed, duplicated, overtaken.
+    #[inline]
+    pub fn send(&mut self, target: NodeId, message: N::Message) {
+        self.effects.push(Effect::Send { target, connection: None, message });
+    }
+
+    /// Sends over an open connection.
+    pub fn send_on(&mut self, connection: ConnectionId, target: NodeId, message: N::Message) {
+        self.effects.push(Effect::Send { target, connection: Some(connection), message });
+    }
+
+    /// Sends a datagram once `write` is durable. A crash before that drops it.
+    pub fn send_after(&mut self, write: WriteId, target: NodeId, message: N::Message) {
+        self.tied.push((write, Effect::Send { target, connection: None, message }));
+    }
+
+    /// Sends over a connection once `write` is durable. A crash before that drops it.
+    pub fn send_on_after(&mut self, write: WriteId, connection: ConnectionId, target: NodeId, message: N::Message) {
+        self.tied.push((write, Effect::Send { target, connection: Some(connection), message }));
+    }
+
+    /// Sets a timer to fire `after` from now on the monotonic clock. One that is set already moves.
+    #[inline]
+    pub fn set_timer(&mut self, timer: N::Timer, after: Duration) {
+        self.effects.push(Effect::SetTimer { timer, at: self.now.saturating_add(after) });
+    }
+
+    /// Cancels a timer.
+    #[inline]
+    pub fn cancel_timer(&mut self, timer: N::Timer) {
+        self.effects.push(Effect::CancelTimer(timer));
+    }
+
+    /// Writes without making it durable; the node hears of `Written`.
+    pub fn write(&mut self, write: Write<N::Record>) -> WriteId {
+        self.push_write(write, Notice::Written)
+    }
+
+    /// Makes every write so far durable.
+    pub fn sync(&mut self) {
+        self.effects.push(Effect::Sync);
+    }
+
+    /// Writes and syncs. The node hears of `Durable` (or `Failed`), and whatever is tied to the write leaves just before.
+    pub fn persist(&mut self, write: Write<N::Record>) -> WriteId {
+        let id = self.push_write(write, Notice::Durable);
+        self.sync();
+        id
+    }
+
+    /// Replaces a file by one record and makes it durable.
+    pub fn save(&mut self, file: FileId, record: N::Record) -> WriteId {
+        self.persist(Write::Replace(file, record))
+    }
+
+    fn push_write(&mut self, write: Write<N::Record>, notice: Notice) -> WriteId {
+        let id = WriteId(self.next_write);
+        self.next_write += 1;
+        self.effects.push(Effect::Write { id, write, notice });
+        id
+    }
+
+    /// Puts work off: it comes back as `on_step` at this same instant, after whatever else is due before it.
+    pub fn defer(&mut self, step: N::Step) {
+        self.effects.push(Effect::Defer(step));
+    }
+
+    /// Opens a connection. The node hears `Opened`, `Refused` or `TimedOut`.
+    pub fn connect(&mut self, target: NodeId) -> ConnectionId {
+        let connection = ConnectionId { opener: self.id, number: self.next_connection };
+        self.next_connection += 1;
+        self.effects.push(Effect::Connect { connection, target });
+        connection
+    }
+
+    /// Closes a connection in good order.
+    pub fn close(&mut self, connection: ConnectionId) {
+        self.effects.push(Effect::Close(connection));
+    }
+
+    /// Begins a client operation.
+    pub fn invoke(&mut self, operation: N::Operation) -> OperationId {
+        let id = OperationId(self.next_operation);
+        self.next_operation += 1;
+        self.effects.push(Effect::Invoke { id, operation });
+        id
+    }
+
+    /// Ends a client operation.
+    pub fn complete(&mut self, id: OperationId, result: OperationResult<N::Operation>) {
+        self.effects.push(Effect::Complete { id, result });
+    }
+
+    /// Tells those who watch.
+    #[inline]
+    pub fn observe(&mut self, observation: N::Observation) {
+        self.effects.push(Effect::Observe(observation));
+    }
+
+    /// Tells those who watch once `write` is durable. A crash before that drops it.
+    pub fn observe_after(&mut self, write: WriteId, observation: N::Observation) {
+        self.tied.push((write, Effect::Observe(observation)));
+    }
+
+    /// Gives up: the process ends by itself after this handler. Not a panic.
+    pub fn exit(&mut self, reason: &'static str) {
+        self.effects.push(Effect::Exit(reason));
+    }
+}
+
+/// What a host does with a context. A node has no use for these.
+impl<N: Node> Context<N> {
+    /// A context for this node with this stream.
+    pub const fn new(id: NodeId, rng: Rng) -> Self {
+        Self {
+            id,
+            now: Instant::ZERO,
+            wall: Instant::ZERO,
+            rng,
+            next_write: 0,
+            next_connection: 0,
+            next_operation: 0,
+            effects: Vec::new(),
+            tied: Vec::new(),
+        }
+    }
+
+    /// Sets both clocks before a call.
+    #[inline]
+    pub const fn set_clocks(&mut self, now: Instant, wall: Instant) {
+        self.now = now;
+        self.wall = wall;
+    }
+
+    /// The effects of the last call, in order, for the host to drain.
+    #[inline]
+    pub const fn effects(&mut self) -> &mut Vec<Effect<N>> {
+        &mut self.effects
+    }
+
+    /// The effects that wait for a write, in order, for the host to drain.
+    #[inline]
+    pub const fn tied(&mut self) -> &mut Vec<(WriteId, Effect<N>)> {
+        &mut self.tied
+    }
+
+    /// How many words the node has drawn.
+    pub const fn drawn(&self) -> u64 {
+        self.rng.drawn()
+    }
+}
+
+/// Room for a node inside a node: keeps the inner context's buffers between calls.
+///
+/// The inner node draws from a stream of its own (forked by `label`), and shares the clocks, the disk and the
+/// counters of the outer one. Its effects become the outer node's through [`Lift`].
+#[derive(Clone, Debug)]
+pub struct Scope<I: Node> {
+    label: &'static str,
+    inner: Option<Box<Context<I>>>,
+}
+
+/// How the data of an inner node becomes that of the node around it.
+pub trait Lift<I: Node>: Node {
+    /// Wraps a message.
+    fn message(message: I::Message) -> Self::Message;
+    /// Wraps a timer.
+    fn timer(timer: I::Timer) -> Self::Timer;
+    /// Wraps a change to a file; the outer node may also renumber files here.
+    fn write(write: Write<I::Record>) -> Write<Self::Record>;
+    /// Wraps an observation, or keeps it inside.
+    fn observation(observation: I::Observation) -> Option<Self::Observation>;
+    /// Wraps an operation.
+    fn operation(operation: I::Operation) -> Self::Operation;
+    /// Wraps deferred work.
+    fn step(step: I::Step) -> Self::Step;
+}
+
+impl<I: Node> Scope<I> {
+    /// Room for an inner node whose stream has this label.
+    pub const fn new(label: &'static str) -> Self {
+        Self { label, inner: None }
+    }
+
+    /// Calls the inner node with a context of its own, and lifts what it did into `outer`.
+    pub fn enter<O: Lift<I>, T>(&mut self, outer: &mut Context<O>, call: impl FnOnce(&mut Context<I>) -> T) -> T {
+        let rng = || outer.rng.fork(self.label, 0);
+        let inner = self.inner.get_or_insert_with(|| Box::new(Context::new(outer.id, rng())));
+        inner.set_clocks(outer.now, outer.wall);
+        inner.next_write = outer.next_write;
+        inner.next_connection = outer.next_connection;
+        inner.next_operation = outer.next_operation;
+        let result = call(inner);
+        outer.next_write = inner.next_write;
+        outer.next_connection = inner.next_connection;
+        outer.next_operation = inner.next_operation;
+        outer.effects.extend(inner.effects.drain(..).filter_map(lift));
+        let lifted = inner.tied.drain(..).filter_map(|(write, effect)| Some((write, lift(effect)?)));
+        outer.tied.extend(lifted);
+        result
+    }
+}
+
+fn lift<I: Node, O: Lift<I>>(effect: Effect<I>) -> Option<Effect<O>> {
+    Some(match effect {
+        Effect::Send { target, connection, message } => {
+            Effect::Send { target, connection, message: O::message(message) }
+        }
+        Effect::SetTimer { timer, at } => Effect::SetTimer { timer: O::timer(timer), at },
+        Effect::CancelTimer(timer) => Effect::CancelTimer(O::timer(timer)),
+        Effect::Write { id, write, notice } => Effect::Write { id, write: O::write(write), notice },
+        Effect::Sync => Effect::Sync,
+        Effect::Defer(step) => Effect::Defer(O::step(step)),
+        Effect::Connect { connection, target } => Effect::Connect { connection, target },
+        Effect::Close(connection) => Effect::Close(connection),
+        Effect::Invoke { id, operation } => Effect::Invoke { id, operation: O::operation(operation) },
+        Effect::Complete { id, result } => {
+            let result = match result {
+                OperationResult::Ok(operation) => OperationResult::Ok(O::operation(operation)),
+                OperationResult::Failed => OperationResult::Failed,
+                OperationResult::Unknown => OperationResult::Unknown,
+            };
+            Effect::Complete { id, result }
+        }
+        Effect::Observe(observation) => Effect::Observe(O::observation(observation)?),
+        Effect::Exit(reason) => Effect::Exit(reason),
+    })
+}

@@ -1,0 +1,3 @@
+//! The one who acts.
+
+pub mod spec;

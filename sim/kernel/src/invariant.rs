@@ -1,0 +1,189 @@
+//! What must hold after every step, how it is counted, and how its breaking is reported.
+
+use std::fmt::Debug;
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::Effect;
+use crate::fault::Fault;
+use crate::id::NodeId;
+use crate::node::Node;
+use crate::time::Instant;
+use crate::view::View;
+
+/// The invariants of a system: one concrete, cloneable struct, so that nothing is dispatched dynamically.
+///
+/// They read; they never draw random numbers and never change the world. Whether they run or not, the digest is the
+/// same.
+pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
+    /// The invariants, by index. At most [`Findings::COUNT_MAX`].
+    const LIST: &'static [InvariantInfo];
+
+    /// A node starts, for the first time or again; before its `on_start`.
+    fn on_start(&mut self, view: View<'_, N>, node: NodeId, findings: &mut Findings) {
+        let _ = (view, node, findings);
+    }
+
+    /// An effect leaves a node: at once, or once the write that it was tied to is durable. Before it is carried out.
+    fn on_effect(&mut self, view: View<'_, N>, node: NodeId, effect: &Effect<N>, findings: &mut Findings) {
+        let _ = (view, node, effect, findings);
+    }
+
+    /// A node has handled an input, and its effects have left.
+    fn on_step(&mut self, view: View<'_, N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
+        let _ = (view, node, input, findings);
+    }
+
+    /// A fault starts or is lifted; the world is already changed.
+    fn on_fault(&mut self, view: View<'_, N>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
+        let _ = (view, fault, change, findings);
+    }
+
+    /// The settle phase begins: a core of the servers is healed, all else stays as it is.
+    fn on_settle(&mut self, view: View<'_, N>, findings: &mut Findings) {
+        let _ = (view, findings);
+    }
+
+    /// The next moment at which [`Invariants::on_deadline`] wants to be called; [`Instant::MAX`] for never.
+    fn deadline(&self) -> Instant {
+        Instant::MAX
+    }
+
+    /// The deadline has come, before any event at that instant. The next one must be later.
+    fn on_deadline(&mut self, view: View<'_, N>, findings: &mut Findings) {
+        let _ = (view, findings);
+    }
+
+    /// The run has ended without a violation.
+    fn on_end(&mut self, view: View<'_, N>, findings: &mut Findings) {
+        let _ = (view, findings);
+    }
+}
+
+/// An input that a node has handled, by reference.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a, N: Node> {
+    /// It started.
+    Start,
+    /// A message from this node.
+    Message(NodeId, &'a N::Message),
+    /// A connection changed.
+    Connection(&'a crate::node::ConnectionEvent),
+    /// A timer fired.
+    Timer(N::Timer),
+    /// A write or sync ended.
+    Durable(crate::node::Completion),
+    /// Deferred work.
+    Step(&'a N::Step),
+    /// An operation.
+    Operation(&'a N::Operation),
+}
+
+/// Whether a fault begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum FaultChange {
+    /// It begins.
+    Start,
+    /// It is lifted.
+    Stop,
+}
+
+/// One invariant of a system, for `list`, for reports, and to switch it on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvariantInfo {
+    /// Its name, which is its file's: `election_safety`.
+    pub name: &'static str,
+    /// The property, in one sentence.
+    pub doc: &'static str,
+    /// Where it is stated: a section of a paper, an issue.
+    pub source: &'static str,
+    /// What a breach is.
+    pub kind: InvariantKind,
+    /// What it looks at.
+    pub sight: Sight,
+}
+
+/// What the breach of an invariant is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum InvariantKind {
+    /// Something that must never happen did: outcome `violated`.
+    Safety,
+    /// Something that must happen within a bound did not: outcome `stalled`.
+    Liveness,
+}
+
+/// What an invariant looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Sight {
+    /// Only what nodes say: messages, observations, histories.
+    BlackBox,
+    /// The state of nodes and disks too.
+    WhiteBox,
+}
+
+/// A broken invariant, typed, so that two failures can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// Which invariant.
+    pub invariant: String,
+    /// The contradicting facts, in one or two sentences.
+    pub message: String,
+    /// The node that broke it, where there is one.
+    pub node: Option<NodeId>,
+    /// True time.
+    pub at: Instant,
+    /// Events handled so far, the one that broke it included.
+    pub events: u64,
+}
+
+/// Counts evaluations and keeps the first violation.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    enabled: u64,
+    evaluated: [u64; Self::COUNT_MAX],
+    first: Option<(usize, Option<NodeId>, String)>,
+}
+
+impl Findings {
+    /// The most invariants that a system may have.
+    pub const COUNT_MAX: usize = 32;
+
+    /// Findings over the invariants whose bit is set.
+    pub const fn new(enabled: u64) -> Self {
+        Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None }
+    }
+
+    /// Whether the invariant with this index is on. One that is off may skip its work, but must draw nothing either way.
+    #[inline]
+    pub const fn is_on(&self, index: usize) -> bool {
+        self.enabled >> index & 1 == 1
+    }
+
+    /// Records one evaluation of an invariant; where it does not hold, `facts` says what contradicts it.
+    #[inline]
+    pub fn check(&mut self, index: usize, node: Option<NodeId>, holds: bool, facts: impl FnOnce() -> String) {
+        if !self.is_on(index) {
+            return;
+        }
+        self.evaluated[index] += 1;
+        if !holds && self.first.is_none() {
+            self.first = Some((index, node, facts()));
+        }
+    }
+
+    /// Whether something is broken.
+    #[inline]
+    pub const fn is_broken(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// How often each invariant was evaluated, by index.
+    pub const fn evaluated(&self) -> &[u64; Self::COUNT_MAX] {
+        &self.evaluated
+    }
+
+    /// The first violation: index, node and facts.
+    pub fn first(&self) -> Option<(usize, Option<NodeId>, &str)> {
+        self.first.as_ref().map(|(index, node, facts)| (*index, *node, facts.as_str()))
+    }
+}

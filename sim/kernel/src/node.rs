@@ -1,0 +1,270 @@
+//! What a simulated process is: a state machine without IO (DESIGN 3.4).
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::Context;
+use crate::id::NodeId;
+
+/// Plain data: everything that a node says, stores or hears. It can be printed, stored, compared and sent.
+pub trait Data: Clone + Debug + Serialize + Send + Sync + 'static {}
+impl<T: Clone + Debug + Serialize + Send + Sync + 'static> Data for T {}
+
+/// A process of a system: server or client. A system has one node type, an enum over its kinds of process.
+///
+/// Each input is handled at once, in zero simulated time (a slow node is the world's doing). All output goes through
+/// the [`Context`]. A node sees nothing but its context: neither true time nor another node.
+pub trait Node: Clone + Debug + Send + 'static {
+    /// What nodes say to one another.
+    type Message: Message;
+    /// The node's timers. Two equal values are the same timer.
+    type Timer: Data + Copy + Ord;
+    /// What the node stores on its disk.
+    type Record: Data;
+    /// What the node tells those who watch.
+    type Observation: Observation;
+    /// What a client is asked to do, and with its result filled in, what it did; also the orders that a scenario may
+    /// give to a server (set a flag, add a member).
+    type Operation: Data + DeserializeOwned;
+    /// Work that a node defers, so that other inputs may come between.
+    type Step: Data;
+
+    /// The process starts, for the first time or after a crash. `recovered` is what its disk kept.
+    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Self::Record>);
+
+    /// A message arrives.
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Self::Message);
+
+    /// A timer fires. It is no longer set.
+    fn on_timer(&mut self, ctx: &mut Context<Self>, timer: Self::Timer);
+
+    /// Something happened to a connection.
+    fn on_connection(&mut self, ctx: &mut Context<Self>, event: ConnectionEvent) {
+        let _ = (ctx, event);
+    }
+
+    /// A write or a sync has completed, or failed.
+    fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
+        let _ = (ctx, completion);
+    }
+
+    /// Work that the node deferred comes back.
+    fn on_step(&mut self, ctx: &mut Context<Self>, step: Self::Step) {
+        let _ = (ctx, step);
+    }
+
+    /// The workload or the scenario asks for an operation.
+    fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Self::Operation) {
+        let _ = (ctx, operation);
+    }
+}
+
+/// Content of a packet.
+pub trait Message: Data {
+    /// The kinds of message, by name; faults can be narrowed to some of them. At most 64.
+    const KINDS: &'static [&'static str];
+
+    /// The position of this message's kind in [`Message::KINDS`].
+    fn kind(&self) -> usize;
+
+    /// Bytes on the wire, for links with a bandwidth.
+    fn wire_size(&self) -> u32 {
+        64
+    }
+}
+
+/// What a node tells those who watch: checkers, the director, people.
+pub trait Observation: Data {
+    /// The names that [`Face::name`] can take, so that a scenario's `when` and `reach` can be checked before a run.
+    const NAMES: &'static [&'static str];
+
+    /// The neutral face, the same for every system.
+    fn face(&self) -> Face;
+}
+
+/// An observation as anyone can read it, whatever the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Face {
+    /// What happened: `leader elected`, `pre-vote rejected`. Scenarios name it in `when` and `reach`.
+    pub name: &'static str,
+    /// What it changes in the census.
+    pub change: Change,
+}
+
+/// How an observation changes the census of roles and holders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Not at all.
+    None,
+    /// The node takes a role, with a rank to tell the newest of several (Raft's term).
+    Role {
+        /// `leader`, `follower`, `master`, …
+        role: &'static str,
+        /// The higher, the newer.
+        rank: u64,
+    },
+    /// The node now holds a resource, or believes so.
+    Gained {
+        /// The kind of resource: `lease`, `lock`, `session`.
+        kind: &'static str,
+        /// Which one.
+        resource: u64,
+    },
+    /// The node no longer holds it.
+    Lost {
+        /// The kind of resource.
+        kind: &'static str,
+        /// Which one.
+        resource: u64,
+    },
+}
+
+/// Who sent a message, and by which transport it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The sender.
+    pub node: NodeId,
+    /// The connection that it came over; nothing for a datagram.
+    pub connection: Option<ConnectionId>,
+}
+
+/// A connection between two nodes: reliable and in order for as long as it lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize)]
+pub struct ConnectionId {
+    /// Who opened it.
+    pub opener: NodeId,
+    /// Counted by the opener, over all its incarnations.
+    pub number: u32,
+}
+
+/// What can happen to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectionEvent {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// The node at the other end.
+    pub peer: NodeId,
+    /// What happened.
+    pub change: ConnectionChange,
+}
+
+/// The life of a connection, seen from one end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ConnectionChange {
+    /// The peer answered: the opener may send.
+    Opened,
+    /// A peer opened a connection to this node.
+    Accepted,
+    /// The machine answers but no process listens there.
+    Refused,
+    /// No answer within the time limit, to an opening or to what was sent: a black hole. This end is closed; the other
+    /// may not know (half-open).
+    TimedOut,
+    /// The peer's process is gone or has forgotten the connection. What was in flight is lost.
+    Reset,
+    /// The peer closed it in good order: everything that it sent before has arrived.
+    Closed,
+}
+
+/// A write, counted by the node over all its incarnations.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize)]
+pub struct WriteId(pub u64);
+
+/// A file of a node's disk. A node numbers its files as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize)]
+pub struct FileId(pub u16);
+
+/// One change to a file. Each is applied whole or not at all, unless a fault tears it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Write<R> {
+    /// Adds a record at the end.
+    Append(FileId, R),
+    /// Replaces the whole file by this one record, atomically (write to a new file, then rename).
+    Replace(FileId, R),
+    /// Keeps the first records of the file, drops the rest.
+    Truncate(FileId, u64),
+    /// Drops the first records of the file.
+    Discard(FileId, u64),
+}
+
+/// How a write or a sync ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Completion {
+    /// The write is in the page cache: it survives a crash of the process, not of the machine.
+    Written(WriteId),
+    /// This write and every one before it are durable: they survive a crash of the machine (unless the disk lies).
+    Durable(WriteId),
+    /// The write did not happen.
+    Failed(WriteId, DiskError),
+}
+
+/// Why a disk refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum DiskError {
+    /// No space left.
+    Full,
+    /// The device failed.
+    Io,
+}
+
+/// What a node's disk kept, read at the start.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered<R> {
+    /// The files that exist, in order of number, each with its records in order.
+    pub files: Vec<(FileId, Vec<Stored<R>>)>,
+}
+
+/// A record as the disk gives it back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Stored<R> {
+    /// As it was written.
+    Intact(R),
+    /// Only a part reached the disk; its checksum does not fit.
+    Torn,
+    /// It was changed on the disk; its checksum does not fit.
+    Corrupt,
+    /// The disk does not give it back.
+    Unreadable,
+}
+
+impl<R> Stored<R> {
+    /// The record, if it is as it was written.
+    pub fn intact(&self) -> Option<&R> {
+        match self {
+            Self::Intact(record) => Some(record),
+            Self::Torn | Self::Corrupt | Self::Unreadable => None,
+        }
+    }
+}
+
+impl<R> Recovered<R> {
+    /// Nothing: the first start of a node.
+    pub const fn empty() -> Self {
+        Self { files: Vec::new() }
+    }
+
+    /// The records of one file; none where it does not exist.
+    pub fn file(&self, file: FileId) -> &[Stored<R>] {
+        self.files.iter().find(|(id, _)| *id == file).map_or(&[], |(_, records)| records)
+    }
+
+    /// The last record of a file, as [`Write::Replace`] leaves it.
+    pub fn last(&self, file: FileId) -> Option<&Stored<R>> {
+        self.file(file).last()
+    }
+
+    /// The records that `pick` takes, for a node inside this one.
+    pub fn filter_map<S>(self, mut pick: impl FnMut(FileId, Stored<R>) -> Option<(FileId, Stored<S>)>) -> Recovered<S> {
+        let mut files: std::collections::BTreeMap<FileId, Vec<Stored<S>>> = std::collections::BTreeMap::new();
+        for (file, records) in self.files {
+            for record in records {
+                if let Some((file, record)) = pick(file, record) {
+                    files.entry(file).or_default().push(record);
+                }
+            }
+        }
+        Recovered { files: files.into_iter().collect() }
+    }
+}

@@ -1,0 +1,139 @@
+//! Everything that is done to the world, as data: what a seed came to, and what a replay follows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::id::{Link, NodeId};
+use crate::time::{Duration, Instant};
+
+/// The version of the plan's form. A plan of another version is refused.
+pub const FORMAT: u32 = 1;
+
+/// Concrete, timed faults, client operations, and overrides of single decisions.
+///
+/// Exact replay goes by event counts and must give the same digest; an edited plan goes by the times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan<O> {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// How the entries are timed.
+    #[serde(default)]
+    pub timing: Timing,
+    /// What is done, in order.
+    #[serde(default = "Vec::new", rename = "fault", skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<PlannedFault>,
+    /// Operations handed to clients and orders handed to servers, in order.
+    #[serde(default = "Vec::new", rename = "operation", skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<PlannedOperation<O>>,
+    /// Decisions of the kernel that are taken here rather than drawn.
+    #[serde(default, rename = "override", skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// How a replay knows when an entry is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timing {
+    /// By the count of events: the same run, bit for bit.
+    #[default]
+    Exact,
+    /// By the time: for a plan that was edited.
+    Time,
+}
+
+/// A moment of a run: a true time, and how many events had been handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moment {
+    /// True time.
+    pub at: Instant,
+    /// Events handled before.
+    pub after_events: u64,
+}
+
+/// A fault, when it starts, and when it is lifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedFault {
+    /// The id of the fault or nemesis in the scenario that it came from, with its ordinal: `overlap`, `weather.3`.
+    pub id: String,
+    /// When it starts.
+    pub start: Moment,
+    /// When it is lifted; never, where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Moment>,
+    /// The selector that its nodes were resolved from, as the scenario wrote it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub selector: String,
+    /// The line of the scenario that it came from; 0 where there is none.
+    #[serde(default)]
+    pub line: u32,
+    /// What is done.
+    pub fault: Fault,
+}
+
+/// An operation handed to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedOperation<O> {
+    /// When.
+    pub start: Moment,
+    /// To whom.
+    pub node: NodeId,
+    /// What.
+    pub operation: O,
+}
+
+/// One decision of the kernel, taken rather than drawn. Its address is a site and an ordinal there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Where the decision is taken.
+    pub site: Site,
+    /// Which decision at that site, counted from 0.
+    pub ordinal: u64,
+    /// What it comes to.
+    pub decision: Decision,
+}
+
+/// A place where the kernel decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Site {
+    /// The fate of a packet on a link; the ordinal is the packet's.
+    Packet(Link),
+    /// How long a write or sync takes at a node; the ordinal counts both.
+    Disk(NodeId),
+    /// How much a crash of a node's machine keeps; the ordinal is the crash's.
+    Crash(NodeId),
+}
+
+/// What a decision comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The packet is lost.
+    Drop,
+    /// The packet, write or sync takes exactly this long; a packet is not lost.
+    Delay(Duration),
+    /// The packet arrives twice: after these two delays.
+    Duplicate(Duration, Duration),
+    /// Among events at the same instant the packet comes after those of a lower priority; the ordinary one is 0.
+    Order(u8),
+    /// A crash keeps this many of the writes that were not synced.
+    Keep(u64),
+}
+
+impl<O> Plan<O> {
+    /// A plan in which nothing is done.
+    pub const fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            timing: Timing::Exact,
+            faults: Vec::new(),
+            operations: Vec::new(),
+            overrides: Vec::new(),
+        }
+    }
+}

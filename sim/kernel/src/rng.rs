@@ -1,0 +1,297 @@
+//! Edit-stable randomness: one ChaCha8 stream for each decision site, keyed by (seed, label, index).
+//!
+//! Sampling is our own integer code over the raw words, pinned by golden values, because the ranges of libraries have
+//! changed between versions and then every later draw shifts. No floating point.
+
+use std::fmt;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::time::Duration;
+
+/// One `u64` that, with scenario and build, decides a run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Seed(pub u64);
+
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Seed {
+    /// The stream of a decision site. `label` names the kind of site, `index` the site: never a position in a file and
+    /// never dependent on a count.
+    pub fn stream(self, label: &str, index: u64) -> Rng {
+        Rng { key: [self.0, fnv1a(label), index, 0], core: None, drawn: 0 }
+    }
+}
+
+/// FNV-1a over the text: a published, fixed hash, so that a label keys the same stream for ever.
+pub const fn fnv1a(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        at += 1;
+    }
+    hash
+}
+
+/// A stream of random words. Costs nothing until the first draw.
+#[derive(Clone)]
+pub struct Rng {
+    key: [u64; 4],
+    core: Option<ChaCha8Rng>,
+    drawn: u64,
+}
+
+impl fmt::Debug for Rng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rng({:016x}.{:x} at {})", self.key[1], self.key[2], self.drawn)
+    }
+}
+
+impl Rng {
+    /// How many words were drawn. At the end of a run the position of every stream goes into the digest.
+    pub const fn drawn(&self) -> u64 {
+        self.drawn
+    }
+
+    /// A stream of its own below this one. It does not depend on what was drawn here.
+    pub fn fork(&self, label: &str, index: u64) -> Self {
+        let [seed, parent, own, depth] = self.key;
+        let mixed = parent ^ fnv1a(label).rotate_left(17) ^ own.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self { key: [seed, mixed, index, depth.wrapping_add(1)], core: None, drawn: 0 }
+    }
+
+    /// The next word.
+    #[inline]
+    pub fn word(&mut self) -> u64 {
+        self.drawn += 1;
+        match &mut self.core {
+            Some(core) => core.next_u64(),
+            None => self.first_word(),
+        }
+    }
+
+    #[cold]
+    fn first_word(&mut self) -> u64 {
+        let mut key = [0; 32];
+        for (bytes, word) in key.chunks_exact_mut(8).zip(self.key) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        self.core.insert(ChaCha8Rng::from_seed(key)).next_u64()
+    }
+
+    /// A whole number below `bound`: one word, by multiplication (the bias is below 2⁻⁶⁴ times `bound`).
+    ///
+    /// # Panics
+    /// Where `bound` is 0.
+    #[inline]
+    pub fn below(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "there is no number below 0");
+        scale(self.word(), bound)
+    }
+
+    /// A whole number from `low` to `high`, both included. One word.
+    #[inline]
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        assert!(low <= high, "a range starts at its lower end");
+        let word = self.word();
+        match (high - low).checked_add(1) {
+            Some(span) => low + scale(word, span),
+            None => word,
+        }
+    }
+
+    /// A span from `low` to `high`, both included. One word.
+    #[inline]
+    pub fn duration(&mut self, low: Duration, high: Duration) -> Duration {
+        Duration::from_nanos(self.between(low.as_nanos(), high.as_nanos()))
+    }
+
+    /// Whether something with this probability happens. One word.
+    #[inline]
+    pub fn chance(&mut self, probability: Ppm) -> bool {
+        probability.hits(self.word())
+    }
+
+    /// An exponentially distributed span with this mean, by an integer table (no logarithm of a libm), cut off at 16
+    /// times the mean. One word.
+    pub fn exponential(&mut self, mean: Duration) -> Duration {
+        exponential(self.word(), mean)
+    }
+
+    /// One of the items, or nothing where there are none. One word either way.
+    pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        let word = self.word();
+        if items.is_empty() { None } else { items.get(scale(word, items.len() as u64) as usize) }
+    }
+
+    /// Fisher-Yates; one word for each item but the first.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            items.swap(last, other);
+        }
+    }
+}
+
+/// Maps a word evenly onto the numbers below `bound`.
+#[inline]
+pub const fn scale(word: u64, bound: u64) -> u64 {
+    ((word as u128 * bound as u128) >> 64) as u64
+}
+
+/// The 256 quantiles of the exponential distribution with mean 1, in units of 2⁻²⁴: entry `i` is `-ln(1 - i/256)`.
+/// Between two entries the value is interpolated; beyond the last the tail repeats itself 256 times thinner.
+const EXPONENTIAL: [u32; 257] = exponential_table();
+
+/// Fills the table by integer arithmetic alone: `ln 2` times the base-2 logarithm, found bit by bit by squaring.
+const fn exponential_table() -> [u32; 257] {
+    let mut table = [0; 257];
+    let mut i = 0;
+    while i < 256 {
+        // -log2(1 - i/256) = 8 - log2(256 - i), in units of 2^-32.
+        let log = (8u64 << 32) - log2(256 - i as u64);
+        // ln 2 in units of 2^-32 is 2977044472.
+        table[i] = ((log as u128 * 2_977_044_472u128) >> 40) as u32;
+        i += 1;
+    }
+    // The last cell is open: it ends at -ln(1/256), where the tail starts over.
+    table[256] = (((8u128 << 32) * 2_977_044_472u128) >> 40) as u32;
+    table
+}
+
+/// The base-2 logarithm of a number from 1 to 256, in units of 2⁻³².
+const fn log2(number: u64) -> u64 {
+    let whole = number.ilog2();
+    // The mantissa in units of 2^-31, from 1 to 2.
+    let mut mantissa = (number << 31) >> whole;
+    let mut result = (whole as u64) << 32;
+    let mut bit = 1u64 << 31;
+    while bit > 0 {
+        mantissa = (mantissa * mantissa) >> 31;
+        if mantissa >= 2 << 31 {
+            mantissa >>= 1;
+            result |= bit;
+        }
+        bit >>= 1;
+    }
+    result
+}
+
+fn exponential(word: u64, mean: Duration) -> Duration {
+    let mut base: u128 = 0;
+    let mut word = word;
+    // A word in the last of the 256 cells is in the tail: shift it out and go on, at most twice more.
+    let mut round = 0;
+    while word >> 56 == 0xff && round < 2 {
+        base += u128::from(EXPONENTIAL[256]);
+        word <<= 8;
+        round += 1;
+    }
+    let cell = (word >> 56) as usize;
+    let within = u128::from((word >> 24) as u32);
+    let (low, high) = (u128::from(EXPONENTIAL[cell]), u128::from(EXPONENTIAL[(cell + 1).min(256)].max(EXPONENTIAL[cell])));
+    let quantile = base + low + (((high - low) * within) >> 32);
+    let nanos = (u128::from(mean.as_nanos()) * quantile) >> 24;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// A probability in parts per million: from 0 (never) to 1,000,000 (always).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Ppm(u32);
+
+/// A text that is not a probability such as `0.5%`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a probability such as \"0.5%\" (from 0% to 100%, at most four decimals), got {0:?}")]
+pub struct PpmError(pub String);
+
+impl Ppm {
+    /// Never.
+    pub const NEVER: Self = Self(0);
+    /// Always.
+    pub const ALWAYS: Self = Self(1_000_000);
+
+    /// This many parts of a million.
+    ///
+    /// # Panics
+    /// Above a million.
+    pub const fn new(parts: u32) -> Self {
+        assert!(parts <= 1_000_000, "a probability is at most a million parts of a million");
+        Self(parts)
+    }
+
+    /// Parts of a million.
+    pub const fn parts(self) -> u32 {
+        self.0
+    }
+
+    /// Whether this word of a stream is a hit.
+    #[inline]
+    pub const fn hits(self, word: u64) -> bool {
+        scale(word, 1_000_000) < self.0 as u64
+    }
+
+    /// Whether this half of a word is a hit.
+    #[inline]
+    pub const fn hits_half(self, half: u32) -> bool {
+        ((half as u64 * 1_000_000) >> 32) < self.0 as u64
+    }
+
+    /// Reads `0.5%`.
+    ///
+    /// # Errors
+    /// [`PpmError`] where the text is not a percentage between 0 and 100 with at most four decimals.
+    pub fn parse(text: &str) -> Result<Self, PpmError> {
+        let refuse = || PpmError(text.to_owned());
+        let number = text.trim().strip_suffix('%').ok_or_else(refuse)?.trim_end();
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || (number.contains('.') && !digits(fraction)) || fraction.len() > 4 {
+            return Err(refuse());
+        }
+        let whole: u32 = whole.parse().map_err(|_| refuse())?;
+        let fraction: u32 = format!("{fraction:0<4}").parse().map_err(|_| refuse())?;
+        match whole.checked_mul(10_000).and_then(|parts| parts.checked_add(fraction)) {
+            Some(parts) if parts <= 1_000_000 => Ok(Self(parts)),
+            _ => Err(refuse()),
+        }
+    }
+}
+
+impl fmt::Display for Ppm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / 10_000, self.0 % 10_000);
+        let text = format!("{whole}.{fraction:04}");
+        f.pad(&format!("{}%", text.trim_end_matches('0').trim_end_matches('.')))
+    }
+}
+
+impl fmt::Debug for Ppm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Ppm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u32(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ppm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        } else {
+            let parts = u32::deserialize(deserializer)?;
+            if parts > 1_000_000 { Err(serde::de::Error::custom("more than always")) } else { Ok(Self(parts)) }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What a run is made from and what it comes to.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::director::spec::{FaultSpec, NemesisSpec};
+use crate::fault::{Latency, Offset, Weather};
+use crate::id::{Cluster, NodeId};
+use crate::invariant::Violation;
+use crate::plan::{Plan, PlannedOperation};
+use crate::rng::{Ppm, Seed};
+use crate::time::{Duration, Instant};
+
+/// Everything that decides a run, beside the system and the seed: the resolved options, all printed.
+#[derive(Clone, Debug)]
+pub struct RunOptions<O> {
+    /// How many nodes.
+    pub cluster: Cluster,
+    /// The network's conditions when nothing is wrong.
+    pub network: NetworkOptions,
+    /// Each node's clocks; a node that is not named has a perfect one.
+    pub clocks: BTreeMap<NodeId, ClockOptions>,
+    /// The disks.
+    pub disk: DiskOptions,
+    /// Faults, as stated.
+    pub faults: Vec<FaultSpec<O>>,
+    /// Nemeses, as stated.
+    pub nemeses: Vec<NemesisSpec>,
+    /// Operations for clients, already resolved.
+    pub operations: Vec<PlannedOperation<O>>,
+    /// Virtual length, the settle phase included.
+    pub duration: Duration,
+    /// Length of the settle phase at the end; none where zero.
+    pub settle: Duration,
+    /// Bounds that make a run end as exhausted.
+    pub budget: Budget,
+    /// Which invariants are on, by index.
+    pub invariants: u64,
+    /// How far a random clock fault may go.
+    pub bounds: crate::system::Bounds,
+    /// Whether events at the same instant are handled in an order that is drawn, rather than in order of sequence.
+    pub ties: Ties,
+    /// A plan to follow in place of faults, nemeses and operations.
+    pub replay: Option<Plan<O>>,
+}
+
+/// The order among events at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ties {
+    /// In the order in which they came to be.
+    Sequence,
+    /// Each event draws a priority, from the stream of the node that it goes to.
+    Explore,
+}
+
+/// The network when nothing is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NetworkOptions {
+    /// How long a packet takes, on every link that is not named below.
+    pub latency: Latency,
+    /// Chance that a datagram is lost.
+    pub loss: Ppm,
+    /// Chance that a datagram arrives twice.
+    pub duplication: Ppm,
+    /// Chance that a datagram takes an extra delay.
+    pub reordering: Ppm,
+    /// The most that the extra delay of a reordered datagram, or of the second copy of one, can be.
+    pub reordering_delay: Duration,
+    /// Bytes a second on each link; no limit where zero.
+    pub bandwidth: u64,
+    /// A connection whose packets get no answer for so long is closed.
+    pub connection_timeout: Duration,
+    /// Links with other conditions, in order; later ones win.
+    pub links: Vec<(crate::id::Link, Weather)>,
+}
+
+/// A node's clocks at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClockOptions {
+    /// What the wall clock is ahead.
+    pub offset: Offset,
+    /// How much both clocks run fast, in parts per million.
+    pub drift_ppm: i32,
+}
+
+/// The disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DiskOptions {
+    /// How long a write takes.
+    pub write_min: Duration,
+    /// The most that a write takes.
+    pub write_max: Duration,
+    /// How long a sync takes.
+    pub sync_min: Duration,
+    /// The most that a sync takes.
+    pub sync_max: Duration,
+    /// Records that fit; no limit where zero.
+    pub capacity: u64,
+}
+
+/// Bounds on a run; reaching one ends it as exhausted. No loop and no queue is without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// Events in all.
+    pub events_max: u64,
+    /// Entries in the event queue.
+    pub queue_max: u64,
+    /// Events at one instant.
+    pub instant_max: u64,
+    /// Inputs that wait at a paused or slow node.
+    pub inbox_max: u64,
+}
+
+impl Budget {
+    /// Far beyond any sensible run, and reached within seconds by a runaway one.
+    pub const ORDINARY: Self =
+        Self { events_max: 200_000_000, queue_max: 1_000_000, instant_max: 100_000, inbox_max: 100_000 };
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It reached its end, and nothing was broken.
+    Passed,
+    /// A safety property was broken.
+    Violated(Violation),
+    /// A liveness bound was missed while the cluster was able to make progress.
+    Stalled(Violation),
+    /// A node panicked.
+    Panicked(Panic),
+    /// A second execution of the same seed was another run. Always our bug, or an impure node.
+    Diverged(Divergence),
+    /// A budget was reached.
+    Exhausted(Exhaustion),
+}
+
+/// A panic in a node, or in the simulator while it handled one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Panic {
+    /// The node that was handling an input.
+    pub node: Option<NodeId>,
+    /// What it said.
+    pub message: String,
+    /// True time.
+    pub at: Instant,
+    /// Events handled so far, this one included.
+    pub events: u64,
+}
+
+/// Where two executions of one seed differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Divergence {
+    /// The number of the first event that differs.
+    pub event: u64,
+    /// What it was in the first recording.
+    pub first: String,
+    /// What it was in the second.
+    pub second: String,
+}
+
+/// Which budget was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Exhaustion {
+    /// Which.
+    pub budget: BudgetKind,
+    /// Its bound.
+    pub bound: u64,
+    /// True time.
+    pub at: Instant,
+    /// Events handled so far.
+    pub events: u64,
+}
+
+/// A kind of budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetKind {
+    /// Events in all.
+    Events,
+    /// Entries in the queue.
+    Queue,
+    /// Events at one instant.
+    Instant,
+    /// Inputs waiting at one node.
+    Inbox,
+}
+
+impl Outcome {
+    /// Its name, as `[expect] outcome` says it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Violated(_) => "violated",
+            Self::Stalled(_) => "stalled",
+            Self::Panicked(_) => "panicked",
+            Self::Diverged(_) => "diverged",
+            Self::Exhausted(_) => "exhausted",
+        }
+    }
+
+    /// The violation, where there is one.
+    pub const fn violation(&self) -> Option<&Violation> {
+        match self {
+            Self::Violated(violation) | Self::Stalled(violation) => Some(violation),
+            Self::Passed | Self::Panicked(_) | Self::Diverged(_) | Self::Exhausted(_) => None,
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct RunReport<O> {
+    /// Which seed.
+    pub seed: Seed,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The running hash over everything that happened.
+    pub digest: Digest128,
+    /// Inputs delivered to nodes.
+    pub events: u64,
+    /// True time at the end.
+    pub end: Instant,
+    /// How often each observation, fault kind and condition of the world came, by name. A name that is absent: never.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// The gauges of the system, in the order of its list.
+    pub gauges: Vec<u64>,
+    /// How often each invariant was evaluated, by index.
+    pub evaluated: Vec<u64>,
+    /// What was done to the world.
+    pub plan: Plan<O>,
+    /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched.
+    pub never_applied: Vec<String>,
+}
+
+/// The digest of a run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest128(pub u128);
+
+impl std::fmt::Display for Digest128 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl std::fmt::Debug for Digest128 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest128 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

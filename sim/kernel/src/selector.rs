@@ -1,0 +1,257 @@
+//! Who a fault is about, and when: selectors by name, role and holding; triggers by time, event and state.
+//!
+//! These are what a scenario says. The [director](crate::director) turns them into concrete faults while a run goes on.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::NodeId;
+use crate::time::{Duration, Instant};
+
+/// A set of nodes, resolved when a fault starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// `s1`: this node.
+    Node(NodeId),
+    /// `x`: a name that the fault binds.
+    Named(String),
+    /// `leader`, `follower`, `any follower`: one live node in this role. Of several, `leader` is the one with the
+    /// highest rank; of other roles one is drawn.
+    Role(String),
+    /// `every follower`: all live nodes in this role.
+    EveryRole(String),
+    /// `any server`, `any client`, `any node`: one, drawn.
+    Any(Kind),
+    /// `every server`, `every client`, `*`: all.
+    Every(Kind),
+    /// `holder(lease)`, `owner(session 7)`: one live node that holds the resource, the one that gained it last.
+    Holder {
+        /// The kind of resource.
+        kind: String,
+        /// Which one; the one gained last, where none is named.
+        resource: Option<u64>,
+    },
+    /// `majority with leader`, `minority without leader`, `majority`: so many servers, drawn.
+    Share {
+        /// More than half of the servers, or the rest.
+        share: Share,
+        /// Whether the leader is among them; `None`: as it comes.
+        leader: Option<bool>,
+    },
+    /// `not leader`: every server that the inner selector does not choose.
+    Not(Box<Selector>),
+}
+
+/// A kind of node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Servers that are not absent.
+    Server,
+    /// Clients.
+    Client,
+    /// Both.
+    Node,
+}
+
+/// A share of the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// The least number that is more than half.
+    Majority,
+    /// The greatest number that is less than half.
+    Minority,
+}
+
+/// A text that is no selector.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a selector such as s1, leader, \"any follower\", \"every server\", \"holder(lease)\", \
+     \"majority without leader\", \"not leader\" or *, got {0:?}"
+)]
+pub struct SelectorError(pub String);
+
+impl FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, SelectorError> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let refuse = || SelectorError(text.to_owned());
+        if let Some(call) = text.trim().strip_suffix(')') {
+            return holder(call).ok_or_else(refuse);
+        }
+        Ok(match words.as_slice() {
+            ["*"] => Self::Every(Kind::Node),
+            ["not", rest @ ..] if !rest.is_empty() => Self::Not(Box::new(rest.join(" ").parse().map_err(|_| refuse())?)),
+            ["any", "server"] => Self::Any(Kind::Server),
+            ["any", "client"] => Self::Any(Kind::Client),
+            ["any", "node"] => Self::Any(Kind::Node),
+            ["every", "server"] | ["servers"] => Self::Every(Kind::Server),
+            ["every", "client"] | ["clients"] => Self::Every(Kind::Client),
+            ["every", "node"] => Self::Every(Kind::Node),
+            ["majority"] => Self::Share { share: Share::Majority, leader: None },
+            ["minority"] => Self::Share { share: Share::Minority, leader: None },
+            [share @ ("majority" | "minority"), with @ ("with" | "without"), "leader"] => Self::Share {
+                share: if *share == "majority" { Share::Majority } else { Share::Minority },
+                leader: Some(*with == "with"),
+            },
+            ["any", role] if is_word(role) => Self::Role((*role).to_owned()),
+            ["every", role] if is_word(role) => Self::EveryRole((*role).to_owned()),
+            [word] => match word.parse() {
+                Ok(node) => Self::Node(node),
+                // Roles and bound names are told apart by whoever knows both lists: see `Selector::bind`.
+                Err(_) if is_word(word) => Self::Named((*word).to_owned()),
+                Err(_) => return Err(refuse()),
+            },
+            _ => return Err(refuse()),
+        })
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+fn holder(call: &str) -> Option<Selector> {
+    let (word, inside) = call.split_once('(')?;
+    if !matches!(word.trim(), "holder" | "owner") {
+        return None;
+    }
+    let mut words = inside.split_whitespace();
+    let kind = words.next().filter(|kind| is_word(kind))?.to_owned();
+    let resource = words.next().map(|number| number.parse().ok());
+    match (resource, words.next()) {
+        (None, None) => Some(Selector::Holder { kind, resource: None }),
+        (Some(Some(resource)), None) => Some(Selector::Holder { kind, resource: Some(resource) }),
+        _ => None,
+    }
+}
+
+impl Selector {
+    /// Tells roles from bound names: a single word that is one of `roles` and is not bound here is a role.
+    ///
+    /// # Errors
+    /// The word, where it is neither.
+    pub fn bind(self, bound: &[&str], roles: &[&str]) -> Result<Self, String> {
+        let known = |word: &String| roles.contains(&word.as_str());
+        match self {
+            Self::Named(word) if bound.contains(&word.as_str()) => Ok(Self::Named(word)),
+            Self::Named(word) if known(&word) => Ok(Self::Role(word)),
+            Self::Named(word) => Err(word),
+            Self::Role(word) | Self::EveryRole(word) if !known(&word) => Err(word),
+            Self::Not(inner) => Ok(Self::Not(Box::new(inner.bind(bound, roles)?))),
+            other => Ok(other),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Node => "node",
+        })
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => write!(f, "{node}"),
+            Self::Named(name) | Self::Role(name) => f.write_str(name),
+            Self::EveryRole(role) => write!(f, "every {role}"),
+            Self::Any(kind) => write!(f, "any {kind}"),
+            Self::Every(Kind::Node) => f.write_str("*"),
+            Self::Every(kind) => write!(f, "every {kind}"),
+            Self::Holder { kind, resource: None } => write!(f, "holder({kind})"),
+            Self::Holder { kind, resource: Some(resource) } => write!(f, "holder({kind} {resource})"),
+            Self::Share { share, leader } => {
+                f.write_str(if *share == Share::Majority { "majority" } else { "minority" })?;
+                match leader {
+                    Some(true) => f.write_str(" with leader"),
+                    Some(false) => f.write_str(" without leader"),
+                    None => Ok(()),
+                }
+            }
+            Self::Not(inner) => write!(f, "not {inner}"),
+        }
+    }
+}
+
+/// Directed links between two sets of nodes: `leader -> *`, `s1 <-> s2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSelector {
+    /// Who sends.
+    pub source: Selector,
+    /// Who receives.
+    pub target: Selector,
+    /// Whether the links the other way belong to it too (`<->`).
+    pub both: bool,
+}
+
+impl fmt::Display for LinkSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.source, if self.both { "<->" } else { "->" }, self.target)
+    }
+}
+
+/// A range from which a value is drawn; a constant is a range of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span<T> {
+    /// The least.
+    pub low: T,
+    /// The most.
+    pub high: T,
+}
+
+impl<T: Copy> Span<T> {
+    /// Always this.
+    pub const fn constant(value: T) -> Self {
+        Self { low: value, high: value }
+    }
+}
+
+/// When a fault starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// At a time.
+    At(Span<Instant>),
+    /// Again and again, each time after a while from the end of the last.
+    Every(Span<Duration>),
+    /// When something happens or holds, and then after a while.
+    When {
+        /// What.
+        condition: Condition,
+        /// How long after.
+        delay: Span<Duration>,
+        /// How often at most. The condition must come anew each time.
+        times: u32,
+    },
+}
+
+/// What a trigger, an `until` or a `reach` waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// An observation with this name, for the `nth` time in the run (counted from 1), or each time where that is 0.
+    Observed {
+        /// [`crate::node::Face::name`].
+        name: String,
+        /// Which time.
+        nth: u64,
+    },
+    /// There has been a live node in this role for at least so long: `leader for 1s`.
+    Has {
+        /// The role.
+        role: String,
+        /// How long.
+        lasting: Duration,
+    },
+    /// There has been no live node in this role for at least so long: `no leader for 1s`.
+    Lacks {
+        /// The role.
+        role: String,
+        /// How long.
+        lasting: Duration,
+    },
+}

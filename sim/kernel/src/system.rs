@@ -1,0 +1,126 @@
+//! What a simulated system offers: its nodes, options, invariants, workload, and the words that scenarios may use.
+
+use std::fmt::Debug;
+
+use crate::id::{Cluster, NodeId};
+use crate::invariant::Invariants;
+use crate::node::Node;
+use crate::options::{Options, OptionsError, PerServer};
+use crate::rng::Rng;
+use crate::time::Duration;
+
+/// A system under simulation.
+pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
+    /// The name in scenario files: `raft`.
+    const NAME: &'static str;
+    /// One sentence for `list`.
+    const DOC: &'static str;
+    /// The roles that nodes report, for selectors. `leader`, where the system has one, is the one that rank decides.
+    const ROLES: &'static [&'static str];
+    /// The kinds of resource that nodes report, for `holder(…)`.
+    const RESOURCES: &'static [&'static str];
+    /// The workloads that clients can be given.
+    const WORKLOADS: &'static [Workload];
+    /// The orders that a scenario may give to a server.
+    const ORDERS: &'static [Order];
+    /// The gauges that [`System::gauges`] fills in, for `[expect]`.
+    const GAUGES: &'static [Gauge];
+
+    /// Its options.
+    type Options: Options;
+    /// Its one node type.
+    type Node: Node;
+    /// Its invariants.
+    type Invariants: Invariants<Self::Node>;
+
+    /// A cluster with these options.
+    ///
+    /// # Errors
+    /// Options that cannot stand together.
+    fn new(setup: Setup<Self::Options>) -> Result<Self, OptionsError>;
+
+    /// A fresh node, for the first start and for every restart. What the disk kept comes with `on_start`.
+    fn node(&self, id: NodeId) -> Self::Node;
+
+    /// Fresh invariants.
+    fn invariants(&self) -> Self::Invariants;
+
+    /// How many servers the core of the settle phase has: enough to make progress by themselves.
+    fn core_size(&self) -> usize;
+
+    /// Whether the server may belong to the core: one that cannot help to make progress may not (a learner).
+    fn in_core(&self, server: NodeId) -> bool {
+        let _ = server;
+        true
+    }
+
+    /// The next operation of a client, for the workload with this name.
+    fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> <Self::Node as Node>::Operation {
+        let _ = (reads, rng);
+        unreachable!("{} offers no workload {workload}", Self::NAME)
+    }
+
+    /// The order with this name and argument.
+    ///
+    /// # Errors
+    /// What would have been right.
+    fn order(&self, name: &str, argument: &str) -> Result<<Self::Node as Node>::Operation, String> {
+        let _ = argument;
+        Err(format!("{} knows no order {name}", Self::NAME))
+    }
+
+    /// Figures of a run beside the counts of its observations, in the order of [`System::GAUGES`].
+    fn gauges(invariants: &Self::Invariants) -> Vec<u64> {
+        let _ = invariants;
+        Vec::new()
+    }
+}
+
+/// What a system is made from.
+#[derive(Clone, Debug)]
+pub struct Setup<O> {
+    /// How many nodes.
+    pub cluster: Cluster,
+    /// Their options.
+    pub options: PerServer<O>,
+    /// What the system may rely on.
+    pub bounds: Bounds,
+}
+
+/// What a scenario declares about the world, and a system may rely on. Inside the bounds every invariant is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Bounds {
+    /// Two wall clocks differ by at most this.
+    pub skew: Option<Duration>,
+    /// A clock runs fast or slow by at most this many parts per million.
+    pub drift_ppm: Option<u32>,
+    /// The most that an undisturbed packet takes.
+    pub latency: Duration,
+}
+
+/// A workload that clients can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Its name.
+    pub name: &'static str,
+    /// What the clients do.
+    pub doc: &'static str,
+}
+
+/// An order that a scenario may give to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, and what its argument means.
+    pub doc: &'static str,
+}
+
+/// A figure of a run that `[expect]` can bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauge {
+    /// Its name.
+    pub name: &'static str,
+    /// What it measures.
+    pub doc: &'static str,
+}
