@@ -1,0 +1,338 @@
+//! The repository's own rules, checked over every file: what a reviewer would otherwise have to remember.
+//!
+//! `rules.rs` holds the rules, `source.rs` the little lexer below them; the tables of this file say where a rule
+//! holds and what is exempt. A ratchet list may only shrink: an entry that is no longer needed is a finding too.
+
+mod rules;
+mod source;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rules::{Finding, Layers};
+
+/// Files over 700 lines, with their lines. Shrink an entry when its file shrinks; add none.
+const LONG_FILES: &[(&str, usize)] = &[];
+
+/// Functions over 70 lines, with their lines and why each may stay: one flat `match` is the only good reason.
+const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[];
+
+/// Files with lines over 120 characters that cannot be broken.
+const WIDE_FILES: &[&str] = &[];
+
+/// Where files may name what, the first folder that fits: the crates of this workspace that lie below.
+const DIRECTIONS: &[(&str, &[&str])] = &[
+    ("sim/kernel/src/", &[]),
+    ("sim/kernel/", &["splitbrain_kernel"]),
+    ("sim/systems/src/", &["splitbrain_kernel"]),
+    ("sim/systems/", &["splitbrain_kernel", "splitbrain_systems"]),
+    (
+        "sim/madsim/",
+        &[
+            "splitbrain_kernel",
+            "splitbrain_systems",
+            "splitbrain",
+            "splitbrain_madsim",
+        ],
+    ),
+    (
+        "",
+        &["splitbrain_kernel", "splitbrain_systems", "splitbrain"],
+    ),
+];
+
+/// The same for manifests.
+const MANIFESTS: &[(&str, &[&str])] = &[
+    ("sim/kernel/Cargo.toml", &[]),
+    ("sim/systems/Cargo.toml", &["splitbrain-kernel"]),
+    (
+        "sim/madsim/Cargo.toml",
+        &["splitbrain-kernel", "splitbrain-systems", "splitbrain"],
+    ),
+    ("Cargo.toml", &["splitbrain-kernel", "splitbrain-systems"]),
+];
+
+/// Lower never uses higher. A new module is a finding until it stands here.
+const LAYERS: &[Layers] = &[Layers {
+    source: "sim/kernel/src/",
+    layers: &[
+        &["time"],
+        &["rng"],
+        &["id", "names", "options", "selector"],
+        &["node", "context", "event", "effect", "fault"],
+        &[
+            "clock",
+            "network",
+            "link",
+            "transport",
+            "disk",
+            "queue",
+            "digest",
+        ],
+        &["plan", "history", "trace"],
+        // The state of the world, who may look at it, and what a system offers.
+        &["universe", "view", "invariant", "checker", "system"],
+        &["director", "nemesis"],
+        &["run"],
+        // The loop.
+        &["world"],
+    ],
+}];
+
+/// Code of a run: it touches nothing outside of it.
+const PURE: &[&str] = &["sim/kernel/src/", "sim/systems/src/"];
+
+/// What may write to the terminal.
+const PRINTS: &[&str] = &["src/main.rs", "src/cli.rs", "src/command/", "src/report/"];
+
+const STRICT_LINTS: &str = "sim/kernel/clippy.toml";
+const STRICT_LINTS_COPIES: &[&str] = &["sim/systems/clippy.toml"];
+
+/// The README's two commands, which the gate runs too.
+const README_COMMANDS: &[&str] = &[
+    "cargo run --release -- test scenarios",
+    "cargo test --workspace",
+];
+
+/// Goldens hold what a program printed or was fed: they follow no rule but that of machine paths.
+const GOLDEN: &str = "tests/golden/";
+
+#[test]
+fn the_tree_is_tidy() {
+    let tree = Tree::read();
+    let mut found = Vec::new();
+    for (path, text) in &tree.files {
+        found.extend(check_file(path, text));
+    }
+    found.extend(check_tree(&tree));
+    let report: Vec<String> = found.iter().map(Finding::to_string).collect();
+    assert!(
+        found.is_empty(),
+        "{} findings:\n{}",
+        found.len(),
+        report.join("\n")
+    );
+}
+
+#[test]
+fn the_walk_sees_the_tree() {
+    let tree = Tree::read();
+    for path in [
+        "Cargo.toml",
+        "tests/tidy/main.rs",
+        "sim/kernel/src/lib.rs",
+        ".ci/run",
+    ] {
+        assert!(tree.text(path).is_some(), "{path} was not read");
+    }
+    assert!(
+        !tree
+            .files
+            .iter()
+            .any(|(path, _)| path.starts_with("target")),
+        "build output was read"
+    );
+}
+
+#[test]
+fn every_folder_of_rust_has_a_direction() {
+    for (path, expected) in [
+        ("sim/kernel/src/world.rs", 0),
+        ("sim/kernel/tests/golden.rs", 1),
+        ("sim/systems/src/raft/node.rs", 1),
+        ("src/cli.rs", 3),
+        ("examples/lease.rs", 3),
+        ("sim/madsim/src/lib.rs", 4),
+    ] {
+        assert_eq!(may_use(path).len(), expected, "{path}");
+    }
+}
+
+fn check_file(path: &str, text: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if path != "Cargo.lock" {
+        found.extend(rules::no_machine_path(path, text));
+    }
+    if path.starts_with(GOLDEN) {
+        return found;
+    }
+    if path.ends_with(".rs") {
+        found.extend(check_rust(path, text));
+    } else if path.ends_with(".md") {
+        found.extend(rules::one_title(path, text));
+    } else if path.starts_with("scenarios/") && path.ends_with(".toml") {
+        found.extend(rules::scenario_goal(path, text));
+    } else if let Some((_, may_depend)) = MANIFESTS.iter().find(|(manifest, _)| *manifest == path) {
+        found.extend(rules::manifest_direction(path, text, may_depend));
+    }
+    found
+}
+
+fn check_rust(path: &str, text: &str) -> Vec<Finding> {
+    let long = LONG_FILES
+        .iter()
+        .find(|(file, _)| *file == path)
+        .map(|(_, lines)| *lines);
+    let long_functions: Vec<(&str, usize)> = LONG_FUNCTIONS
+        .iter()
+        .filter(|entry| entry.0 == path)
+        .map(|entry| (entry.1, entry.2))
+        .collect();
+    let mut found = rules::module_doc(path, text);
+    found.extend(rules::file_length(path, text, long));
+    found.extend(rules::function_length(path, text, &long_functions));
+    found.extend(rules::no_placeholders(path, text));
+    found.extend(rules::no_allow(path, text));
+    found.extend(rules::no_mod_rs(path));
+    found.extend(rules::crate_direction(path, text, may_use(path)));
+    if !WIDE_FILES.contains(&path) {
+        found.extend(rules::line_length(path, text));
+    }
+    for layers in LAYERS {
+        found.extend(rules::layer_order(path, text, layers));
+    }
+    if PURE.iter().any(|folder| path.starts_with(folder)) {
+        found.extend(rules::no_outside_world(path, text));
+        found.extend(rules::no_floats(path, text));
+        found.extend(rules::no_statics(path, text));
+        found.extend(rules::no_addresses(path, text));
+    }
+    if path.starts_with("src/") && !PRINTS.iter().any(|place| path.starts_with(place)) {
+        found.extend(rules::no_printing(path, text));
+    }
+    found
+}
+
+/// What needs more than one file.
+fn check_tree(tree: &Tree) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let listed = LONG_FILES
+        .iter()
+        .map(|entry| entry.0)
+        .chain(LONG_FUNCTIONS.iter().map(|entry| entry.0));
+    for path in listed.chain(WIDE_FILES.iter().copied()) {
+        if tree.text(path).is_none() {
+            found.push(rules::finding(
+                path,
+                0,
+                "is gone: take it off the ratchet list",
+            ));
+        }
+    }
+    for path in WIDE_FILES {
+        if tree
+            .text(path)
+            .is_some_and(|text| rules::line_length(path, text).is_empty())
+        {
+            found.push(rules::finding(
+                path,
+                0,
+                "has no wide line any more: take it off the list",
+            ));
+        }
+    }
+    let strict = tree.text(STRICT_LINTS).unwrap_or_default();
+    for path in STRICT_LINTS_COPIES {
+        found.extend(rules::same_text(
+            path,
+            tree.text(path).unwrap_or_default(),
+            STRICT_LINTS,
+            strict,
+        ));
+    }
+    if let Some(text) = tree.text("CONTRIBUTING.md") {
+        let manifests: Vec<&str> = MANIFESTS
+            .iter()
+            .filter_map(|(path, _)| tree.text(path))
+            .collect();
+        found.extend(rules::dependency_table("CONTRIBUTING.md", text, &manifests));
+    }
+    if let (Some(readme), Some(gate)) = (tree.text("README.md"), tree.text(".ci/run")) {
+        found.extend(rules::shown_and_run(
+            "README.md",
+            readme,
+            gate,
+            README_COMMANDS,
+        ));
+    }
+    found
+}
+
+fn may_use(path: &str) -> &'static [&'static str] {
+    let entry = DIRECTIONS
+        .iter()
+        .find(|(folder, _)| path.starts_with(folder));
+    entry.expect("the last entry fits every path").1
+}
+
+/// Every text file of the repository, in order of its path.
+struct Tree {
+    files: Vec<(String, String)>,
+}
+
+impl Tree {
+    fn read() -> Self {
+        let root = Path::new(option_env!("CARGO_MANIFEST_DIR").unwrap_or("."));
+        let mut paths = Self::known_to_git(root).unwrap_or_else(|| Self::walked(root));
+        paths.sort();
+        paths.dedup();
+        // What is not text, or is deleted and not yet committed, has no rules.
+        let read = |path: String| {
+            fs::read_to_string(root.join(&path))
+                .ok()
+                .map(|text| (path, text))
+        };
+        Self {
+            files: paths.into_iter().filter_map(read).collect(),
+        }
+    }
+
+    /// Committed files and new ones that are not ignored; `None` outside of a git work tree.
+    fn known_to_git(root: &Path) -> Option<Vec<String>> {
+        let mut git = Command::new("git");
+        git.current_dir(root).args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]);
+        let output = git.output().ok().filter(|output| output.status.success())?;
+        let listed = String::from_utf8(output.stdout).ok()?;
+        Some(
+            listed
+                .split('\0')
+                .filter(|path| !path.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
+    fn walked(root: &Path) -> Vec<String> {
+        let mut paths = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let entries =
+                fs::read_dir(root.join(&folder)).expect("a folder of the tree can be read");
+            for entry in entries.flatten() {
+                let path = format!("{folder}{}", entry.file_name().to_string_lossy());
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                let skipped = path.starts_with("target") || path == ".git" || path == "reports";
+                match (skipped, is_folder) {
+                    (true, _) => {}
+                    (false, true) => folders.push(format!("{path}/")),
+                    (false, false) => paths.push(path),
+                }
+            }
+        }
+        paths
+    }
+
+    fn text(&self, path: &str) -> Option<&str> {
+        self.files
+            .iter()
+            .find(|(file, _)| file == path)
+            .map(|(_, text)| text.as_str())
+    }
+}
