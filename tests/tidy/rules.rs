@@ -7,11 +7,11 @@ use std::fmt;
 use crate::source::{Token, code_only, functions, paths, tokens};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub path: String,
+pub(crate) struct Finding {
+    pub(crate) path: String,
     /// From 1; 0 where the whole file is meant.
-    pub line: usize,
-    pub message: String,
+    pub(crate) line: usize,
+    pub(crate) message: String,
 }
 
 impl fmt::Display for Finding {
@@ -20,7 +20,7 @@ impl fmt::Display for Finding {
     }
 }
 
-pub fn finding(path: &str, line: usize, message: impl Into<String>) -> Finding {
+pub(crate) fn finding(path: &str, line: usize, message: impl Into<String>) -> Finding {
     Finding {
         path: path.to_owned(),
         line,
@@ -30,7 +30,7 @@ pub fn finding(path: &str, line: usize, message: impl Into<String>) -> Finding {
 
 // ---- Every Rust file ----
 
-pub fn module_doc(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn module_doc(path: &str, text: &str) -> Vec<Finding> {
     if text.starts_with("//!") {
         return Vec::new();
     }
@@ -41,9 +41,9 @@ pub fn module_doc(path: &str, text: &str) -> Vec<Finding> {
     )]
 }
 
-pub const LINE_CHARS_MAX: usize = 120;
+pub(crate) const LINE_CHARS_MAX: usize = 120;
 
-pub fn line_length(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn line_length(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let chars = line.chars().count();
@@ -55,18 +55,18 @@ pub fn line_length(path: &str, text: &str) -> Vec<Finding> {
     found
 }
 
-pub const FILE_LINES_MAX: usize = 700;
+pub(crate) const FILE_LINES_MAX: usize = 700;
 
 /// `allowed`: the number of lines in the ratchet list, which must be exact so that it can only shrink.
-pub fn file_length(path: &str, text: &str, allowed: Option<usize>) -> Vec<Finding> {
+pub(crate) fn file_length(path: &str, text: &str, allowed: Option<usize>) -> Vec<Finding> {
     let lines = text.lines().count();
     ratchet(path, 0, "the file", lines, FILE_LINES_MAX, allowed)
 }
 
-pub const FUNCTION_LINES_MAX: usize = 70;
+pub(crate) const FUNCTION_LINES_MAX: usize = 70;
 
 /// `allowed`: function name and lines in the ratchet list, exact as for files.
-pub fn function_length(path: &str, text: &str, allowed: &[(&str, usize)]) -> Vec<Finding> {
+pub(crate) fn function_length(path: &str, text: &str, allowed: &[(&str, usize)]) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
     let functions = functions(&code);
@@ -132,7 +132,7 @@ fn ratchet(
 }
 
 /// Tests that do not run and code that is not there.
-pub fn no_placeholders(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_placeholders(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let tokens = tokens(&code);
     let mut found = Vec::new();
@@ -154,7 +154,7 @@ pub fn no_placeholders(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// `#[expect(lint, reason = "…")]` goes away with its cause; `#[allow]` stays for ever.
-pub fn no_allow(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_allow(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
     let tokens = tokens(&code);
@@ -185,7 +185,7 @@ pub fn no_allow(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// `foo.rs` beside `foo/`, everywhere.
-pub fn no_mod_rs(path: &str) -> Vec<Finding> {
+pub(crate) fn no_mod_rs(path: &str) -> Vec<Finding> {
     if path.contains("src/") && path.ends_with("/mod.rs") {
         return vec![finding(
             path,
@@ -199,7 +199,7 @@ pub fn no_mod_rs(path: &str) -> Vec<Finding> {
 // ---- Direction of dependencies ----
 
 /// Names of crates of this workspace that the code mentions and `may_use` does not hold.
-pub fn crate_direction(path: &str, text: &str, may_use: &[&str]) -> Vec<Finding> {
+pub(crate) fn crate_direction(path: &str, text: &str, may_use: &[&str]) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
     for (line, segments) in paths(&code) {
@@ -219,7 +219,7 @@ pub fn crate_direction(path: &str, text: &str, may_use: &[&str]) -> Vec<Finding>
 }
 
 /// The same for the dependency tables of a `Cargo.toml`.
-pub fn manifest_direction(path: &str, text: &str, may_depend: &[&str]) -> Vec<Finding> {
+pub(crate) fn manifest_direction(path: &str, text: &str, may_depend: &[&str]) -> Vec<Finding> {
     let mut found = Vec::new();
     for (line, name) in dependencies(text) {
         if name.starts_with("splitbrain") && !may_depend.contains(&name) {
@@ -234,7 +234,7 @@ pub fn manifest_direction(path: &str, text: &str, may_depend: &[&str]) -> Vec<Fi
 }
 
 /// Lines and names in the dependency tables of a package, those of the workspace left out.
-pub fn dependencies(manifest: &str) -> Vec<(usize, &str)> {
+pub(crate) fn dependencies(manifest: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut inside = false;
     for (index, line) in manifest.lines().enumerate() {
@@ -250,11 +250,11 @@ pub fn dependencies(manifest: &str) -> Vec<(usize, &str)> {
 }
 
 /// The modules of one crate from low to high: a module uses those of its own layer and below.
-pub struct Layers {
+pub(crate) struct Layers {
     /// The folder of the crate's `src/`, with its slash.
-    pub source: &'static str,
+    pub(crate) source: &'static str,
     /// Lowest first.
-    pub layers: &'static [&'static [&'static str]],
+    pub(crate) layers: &'static [&'static [&'static str]],
 }
 
 impl Layers {
@@ -264,7 +264,7 @@ impl Layers {
 }
 
 /// Unit tests at the end of a file may use what they like; so may the crate's own root and `main.rs`.
-pub fn layer_order(path: &str, text: &str, layers: &Layers) -> Vec<Finding> {
+pub(crate) fn layer_order(path: &str, text: &str, layers: &Layers) -> Vec<Finding> {
     let Some(inner) = path
         .strip_prefix(layers.source)
         .and_then(|p| p.strip_suffix(".rs"))
@@ -311,7 +311,7 @@ pub fn layer_order(path: &str, text: &str, layers: &Layers) -> Vec<Finding> {
 // ---- The kernel and the systems ----
 
 /// What no code of a run may name, beside what clippy bans: it reads macros and unused imports too.
-pub fn no_outside_world(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_outside_world(path: &str, text: &str) -> Vec<Finding> {
     const MODULES: &[&str] = &["fs", "net", "thread", "env", "process", "os"];
     let code = code_only(text);
     let mut found = Vec::new();
@@ -332,7 +332,7 @@ pub fn no_outside_world(path: &str, text: &str) -> Vec<Finding> {
     found
 }
 
-pub fn no_floats(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_floats(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let tokens = tokens(&code);
     let mut found = Vec::new();
@@ -361,7 +361,7 @@ pub fn no_floats(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// Clippy bans the types that make a static mutable; this bans the statics, so that none needs a second look.
-pub fn no_statics(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_statics(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let mut found = Vec::new();
     for (line, token) in tokens(&code) {
@@ -377,7 +377,7 @@ pub fn no_statics(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// Addresses differ between two runs: no pointer is printed, cast or compared.
-pub fn no_addresses(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_addresses(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let pointer_format = [":", "p}"].concat();
     for (index, line) in text.lines().enumerate() {
@@ -416,7 +416,7 @@ pub fn no_addresses(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// Only the commands and the reports write to the terminal.
-pub fn no_printing(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_printing(path: &str, text: &str) -> Vec<Finding> {
     let code = code_only(text);
     let tokens = tokens(&code);
     let mut found = Vec::new();
@@ -439,7 +439,7 @@ pub fn no_printing(path: &str, text: &str) -> Vec<Finding> {
 // ---- Every text file ----
 
 /// The paths of one machine: they mean nothing on another.
-pub fn no_machine_path(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn no_machine_path(path: &str, text: &str) -> Vec<Finding> {
     const FOLDERS: &[&str] = &["work", "farm", "root", "tmp", "home", "Users"];
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -461,7 +461,7 @@ pub fn no_machine_path(path: &str, text: &str) -> Vec<Finding> {
     found
 }
 
-pub fn one_title(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn one_title(path: &str, text: &str) -> Vec<Finding> {
     let mut fence: Option<&str> = None;
     let mut titles = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -491,7 +491,7 @@ pub fn one_title(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// A scenario says its goal before its first key.
-pub fn scenario_goal(path: &str, text: &str) -> Vec<Finding> {
+pub(crate) fn scenario_goal(path: &str, text: &str) -> Vec<Finding> {
     let mut head = text
         .lines()
         .take_while(|line| line.starts_with('#') || line.trim().is_empty());
@@ -506,7 +506,7 @@ pub fn scenario_goal(path: &str, text: &str) -> Vec<Finding> {
 }
 
 /// The strict lint files are one text: clippy cannot include one in another.
-pub fn same_text(path: &str, text: &str, model: &str, model_text: &str) -> Vec<Finding> {
+pub(crate) fn same_text(path: &str, text: &str, model: &str, model_text: &str) -> Vec<Finding> {
     let differs = text
         .lines()
         .zip(model_text.lines())
@@ -526,7 +526,7 @@ pub fn same_text(path: &str, text: &str, model: &str, model_text: &str) -> Vec<F
 }
 
 /// Each dependency has its row `| name | why |` below the heading Dependencies, and each row its dependency.
-pub fn dependency_table(path: &str, text: &str, manifests: &[&str]) -> Vec<Finding> {
+pub(crate) fn dependency_table(path: &str, text: &str, manifests: &[&str]) -> Vec<Finding> {
     let mut rows = Vec::new();
     let table = text
         .lines()
@@ -572,7 +572,7 @@ pub fn dependency_table(path: &str, text: &str, manifests: &[&str]) -> Vec<Findi
 }
 
 /// The commands that the README shows are those that the gate runs, to the letter.
-pub fn shown_and_run(path: &str, text: &str, gate: &str, commands: &[&str]) -> Vec<Finding> {
+pub(crate) fn shown_and_run(path: &str, text: &str, gate: &str, commands: &[&str]) -> Vec<Finding> {
     let mut found = Vec::new();
     for command in commands {
         if !text.lines().any(|line| line.trim() == *command) {

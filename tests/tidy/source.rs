@@ -3,7 +3,7 @@
 //! It does not parse: macros, generics and attributes are read as plain tokens. That suffices for formatted source.
 
 /// The source with every comment, string and character literal replaced by spaces; lines stay where they are.
-pub fn code_only(text: &str) -> String {
+pub(crate) fn code_only(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut code = bytes.to_vec();
     let mut at = 0;
@@ -121,7 +121,7 @@ fn word_end(bytes: &[u8], at: usize) -> usize {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Token<'a> {
+pub(crate) enum Token<'a> {
     Word(&'a str),
     /// `'a`, with its quote left out.
     Lifetime(&'a str),
@@ -131,7 +131,7 @@ pub enum Token<'a> {
 }
 
 /// The tokens of blanked code, each with its line, from 1.
-pub fn tokens(code: &str) -> Vec<(usize, Token<'_>)> {
+pub(crate) fn tokens(code: &str) -> Vec<(usize, Token<'_>)> {
     let bytes = code.as_bytes();
     let mut found = Vec::new();
     let (mut at, mut line) = (0, 1);
@@ -164,7 +164,7 @@ pub fn tokens(code: &str) -> Vec<(usize, Token<'_>)> {
 }
 
 /// Every path of the code, `use` groups written out: `use a::{b, c::d}` gives `a::b` and `a::c::d`.
-pub fn paths(code: &str) -> Vec<(usize, Vec<&str>)> {
+pub(crate) fn paths(code: &str) -> Vec<(usize, Vec<&str>)> {
     let tokens = tokens(code);
     let mut found = Vec::new();
     let mut at = 0;
@@ -214,16 +214,16 @@ fn read_path<'a>(
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Function<'a> {
-    pub name: &'a str,
+pub(crate) struct Function<'a> {
+    pub(crate) name: &'a str,
     /// The line of the word `fn`, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// From that line to the one with the closing brace, both counted.
-    pub lines: usize,
+    pub(crate) lines: usize,
 }
 
 /// Every function with a body, nested ones too.
-pub fn functions(code: &str) -> Vec<Function<'_>> {
+pub(crate) fn functions(code: &str) -> Vec<Function<'_>> {
     let tokens = tokens(code);
     let mut found = Vec::new();
     for (at, pair) in tokens.windows(2).enumerate() {
