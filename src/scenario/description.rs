@@ -1,0 +1,104 @@
+//! The words of a system as plain data, so that files are decoded without knowing its types.
+
+use splitbrain_kernel::invariant::{InvariantInfo, Invariants as _};
+use splitbrain_kernel::node::{Message as _, Node, Observation as _};
+use splitbrain_kernel::options::{Options as _, Value, ValueKind};
+use splitbrain_kernel::system::{Gauge, Order, System, Workload};
+
+/// Everything that a scenario can say about a system.
+#[derive(Clone, Debug)]
+pub struct SystemDescription {
+    /// Its name, and the name of its table.
+    pub name: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// What nodes report to be.
+    pub roles: &'static [&'static str],
+    /// What nodes report to hold.
+    pub resources: &'static [&'static str],
+    /// What clients can do.
+    pub workloads: &'static [Workload],
+    /// What a scenario can order.
+    pub orders: &'static [Order],
+    /// Figures beside the counts of observations.
+    pub gauges: &'static [Gauge],
+    /// What nodes say.
+    pub observations: &'static [&'static str],
+    /// Kinds of message.
+    pub messages: &'static [&'static str],
+    /// What must hold.
+    pub invariants: &'static [InvariantInfo],
+    /// Named sets of options; the first is the default.
+    pub presets: Vec<PresetDescription>,
+    /// What can be set.
+    pub options: Vec<OptionDescription>,
+}
+
+/// A named set of options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresetDescription {
+    /// Its name.
+    pub name: &'static str,
+    /// What it stands for.
+    pub doc: &'static str,
+}
+
+/// One option, its type erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionDescription {
+    /// Its key.
+    pub name: &'static str,
+    /// Meaning and unit.
+    pub doc: &'static str,
+    /// Which values it takes.
+    pub kind: ValueKind,
+    /// Its value in each preset, in the order of the presets.
+    pub defaults: Vec<Value>,
+}
+
+impl SystemDescription {
+    /// The words of `S`.
+    pub fn of<S: System>() -> Self {
+        Self {
+            name: S::NAME,
+            doc: S::DOC,
+            roles: S::ROLES,
+            resources: S::RESOURCES,
+            workloads: S::WORKLOADS,
+            orders: S::ORDERS,
+            gauges: S::GAUGES,
+            observations: <S::Node as Node>::Observation::NAMES,
+            messages: <S::Node as Node>::Message::KINDS,
+            invariants: S::Invariants::LIST,
+            presets: S::Options::presets()
+                .iter()
+                .map(|preset| PresetDescription {
+                    name: preset.name,
+                    doc: preset.doc.trim(),
+                })
+                .collect(),
+            options: options_of::<S>(),
+        }
+    }
+
+    /// The option with this name.
+    pub fn option(&self, name: &str) -> Option<&OptionDescription> {
+        self.options.iter().find(|option| option.name == name)
+    }
+}
+
+fn options_of<S: System>() -> Vec<OptionDescription> {
+    let presets: Vec<S::Options> = S::Options::presets()
+        .iter()
+        .map(|preset| (preset.make)())
+        .collect();
+    S::Options::specs()
+        .iter()
+        .map(|spec| OptionDescription {
+            name: spec.name,
+            doc: spec.doc.trim(),
+            kind: spec.kind,
+            defaults: presets.iter().map(|preset| (spec.get)(preset)).collect(),
+        })
+        .collect()
+}
