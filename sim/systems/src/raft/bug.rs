@@ -1,0 +1,31 @@
+//! Known bugs, switchable one at a time: each is a minimal slip at the place where real implementations made it.
+//!
+//! They prove that the invariants can see. Sources: the bug's own line below, and its place in the code.
+
+splitbrain_kernel::names! {
+    /// A known bug.
+    pub enum Bug {
+        /// None: the code as it should be.
+        None = "none",
+        /// A candidate counts a granted vote that was given in an older term (Xraft #33).
+        VoteCountedFromOlderTerm = "vote_counted_from_older_term",
+        /// A vote is not written to the disk, only the term is (akka-raft #62).
+        VoteNotPersisted = "vote_not_persisted",
+        /// The reply to a vote request leaves before the vote is durable.
+        ReplyBeforeVoteDurable = "reply_before_vote_durable",
+        /// Votes are counted by a counter, so that a duplicated reply counts twice (coyote-samples #8).
+        VotesCountedByCounter = "votes_counted_by_counter",
+        /// A voter does not compare its log with the candidate's (Raft §5.4.1 left out).
+        NoUpToDateCheck = "no_up_to_date_check",
+        /// Who becomes a follower forgets its vote of this very term (akka-raft #56).
+        VoteClearedOnStepDown = "vote_cleared_on_step_down",
+        /// A vote request that is refused restarts the voter's election timer.
+        TimerResetByDeniedVote = "timer_reset_by_denied_vote",
+        /// A pre-candidate goes on to believe in its leader, and refuses others for its sake (etcd #8334).
+        PreCandidateKeepsLeader = "pre_candidate_keeps_leader",
+        /// Granting a pre-vote counts as hearing from a leader (hashicorp #609).
+        GrantedPreVoteRefreshesContact = "granted_pre_vote_refreshes_contact",
+        /// A learner campaigns when it hears from no leader (hashicorp #483, redpanda #8495).
+        LearnerCampaigns = "learner_campaigns",
+    }
+}

@@ -1,0 +1,58 @@
+//! Who takes part, and with which part. Fixed for a run; membership changes will make it an entry of the log.
+
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::options::PerServer;
+
+use super::ids::ServerSet;
+use super::options::RaftOptions;
+
+/// The members of a cluster.
+///
+/// - Every voter is a member.
+/// - A server that is no member follows whoever leads it, and neither campaigns nor counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configuration {
+    members: ServerSet,
+    voters: ServerSet,
+    /// By number of the server, from 1.
+    priorities: Vec<u64>,
+}
+
+impl Configuration {
+    /// The servers that take part from the start, with their learner flags and priorities.
+    pub fn new(cluster: Cluster, options: &PerServer<RaftOptions>) -> Self {
+        let voters = cluster.servers().filter(|server| !options.get(*server).learner);
+        Self {
+            members: cluster.servers().collect(),
+            voters: voters.collect(),
+            priorities: cluster.servers().map(|server| options.get(server).priority).collect(),
+        }
+    }
+
+    /// All members: voters and learners.
+    #[inline]
+    pub const fn members(&self) -> ServerSet {
+        self.members
+    }
+
+    /// The members that vote and count.
+    #[inline]
+    pub const fn voters(&self) -> ServerSet {
+        self.voters
+    }
+
+    /// The priority of a server; 0 for one that is no member.
+    pub fn priority(&self, server: NodeId) -> u64 {
+        self.priorities.get(usize::from(server.number()) - 1).copied().unwrap_or(0)
+    }
+
+    /// The priorities of all members.
+    pub fn priorities(&self) -> &[u64] {
+        &self.priorities
+    }
+
+    /// The size of a table with a place for each member, by number.
+    pub(super) const fn table_len(&self) -> usize {
+        self.priorities.len()
+    }
+}

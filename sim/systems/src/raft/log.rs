@@ -1,0 +1,217 @@
+//! The log in memory, with what is known to be durable.
+//!
+//! ```text
+//!   base            durable      last
+//!    │ 1 … (later: a snapshot)    │
+//!    ▼  ├────── on disk ──┼─ on its way ─┤
+//! ```
+
+use std::collections::VecDeque;
+
+use splitbrain_kernel::node::WriteId;
+
+use super::ids::{Index, Position, Term};
+use super::message::Entry;
+
+/// A server's log.
+///
+/// - Terms never fall from one entry to the next.
+/// - `durable <= last`; an entry counts as durable only once the write that appended it is.
+/// - The log writes nothing itself: whoever changes it writes the same change to the disk and says with which write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The place before the first entry: what a snapshot will cover.
+    base: Position,
+    entries: Vec<Entry>,
+    durable: Index,
+    /// Writes under way, each with the last place that it makes durable.
+    unsynced: VecDeque<(WriteId, Index)>,
+}
+
+impl Log {
+    /// The log as the disk kept it.
+    pub fn recovered(entries: Vec<Entry>) -> Self {
+        let durable = Index(entries.len() as u64);
+        Self { base: Position::ZERO, entries, durable, unsynced: VecDeque::new() }
+    }
+
+    /// The last entry, or the base where there is none.
+    #[inline]
+    pub fn last(&self) -> Position {
+        match self.entries.last() {
+            Some(entry) => Position { term: entry.term, index: self.last_index() },
+            None => self.base,
+        }
+    }
+
+    /// The last place.
+    #[inline]
+    pub const fn last_index(&self) -> Index {
+        Index(self.base.index.0 + self.entries.len() as u64)
+    }
+
+    /// The last place that is durable here.
+    #[inline]
+    pub const fn durable(&self) -> Index {
+        self.durable
+    }
+
+    /// The entries from the first on; the first is at `first_index`.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The first place that the log still has.
+    pub const fn first_index(&self) -> Index {
+        self.base.index.next()
+    }
+
+    fn slot(&self, index: Index) -> Option<usize> {
+        usize::try_from(index.0.checked_sub(self.base.index.0)?.checked_sub(1)?).ok()
+    }
+
+    /// The entry at a place.
+    pub fn get(&self, index: Index) -> Option<Entry> {
+        self.entries.get(self.slot(index)?).copied()
+    }
+
+    /// The term at a place, the base included.
+    #[inline]
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        if index == self.base.index { Some(self.base.term) } else { self.get(index).map(|entry| entry.term) }
+    }
+
+    /// Whether this very entry is here. Two logs that have it agree up to it (Log Matching, §5.3).
+    #[inline]
+    pub fn contains(&self, position: Position) -> bool {
+        self.term_at(position.index) == Some(position.term)
+    }
+
+    /// The entry at a place, or the last one where the log is shorter: what a follower answers to an append that does
+    /// not fit.
+    pub fn at_most(&self, index: Index) -> Position {
+        match self.term_at(index) {
+            Some(term) => Position { term, index },
+            None => self.last(),
+        }
+    }
+
+    /// The last place at or before the hint whose term is not later: the first that can agree with a log which has the
+    /// hint (etcd `findConflictByTerm`). Never before the base.
+    pub fn agreeing(&self, hint: Position) -> Position {
+        let mut index = hint.index.min(self.last_index());
+        while index > self.base.index {
+            match self.term_at(index) {
+                Some(term) if term <= hint.term => return Position { term, index },
+                _ => index = index.previous(),
+            }
+        }
+        self.base
+    }
+
+    /// Up to `max` entries from this place on. Empty ones do not allocate.
+    pub fn slice(&self, from: Index, max: usize) -> Box<[Entry]> {
+        let Some(start) = self.slot(from).filter(|start| *start < self.entries.len()) else {
+            return Box::default();
+        };
+        let end = self.entries.len().min(start.saturating_add(max));
+        self.entries[start..end].into()
+    }
+
+    /// Adds entries at the end.
+    pub fn append(&mut self, entries: &[Entry]) {
+        let rises = |entry: &Entry| entry.term >= self.last().term;
+        assert!(entries.first().is_none_or(rises), "terms in a log never fall");
+        self.entries.extend_from_slice(entries);
+    }
+
+    /// The write that carries everything up to the end.
+    pub fn written(&mut self, write: WriteId) {
+        self.unsynced.push_back((write, self.last_index()));
+    }
+
+    /// Drops everything from this place on.
+    pub fn truncate_from(&mut self, from: Index) {
+        let keep = from.previous();
+        let slot = self.slot(from).expect("nothing before the base is dropped");
+        self.entries.truncate(slot);
+        self.durable = self.durable.min(keep);
+        // A write that is still under way no longer makes durable what is dropped here.
+        for (_, through) in &mut self.unsynced {
+            *through = (*through).min(keep);
+        }
+        assert!(self.last_index() <= keep, "what is dropped is gone");
+    }
+
+    /// The last write under way, which an acknowledgement of the whole log must wait for.
+    #[inline]
+    pub fn unsynced(&self) -> Option<WriteId> {
+        self.unsynced.back().map(|(write, _)| *write)
+    }
+
+    /// This write and every one before it are durable. Returns whether anything is durable that was not.
+    pub fn on_durable(&mut self, write: WriteId) -> bool {
+        let before = self.durable;
+        while self.unsynced.front().is_some_and(|(id, _)| *id <= write) {
+            let (_, through) = self.unsynced.pop_front().expect("it was just seen");
+            self.durable = self.durable.max(through);
+        }
+        assert!(self.durable <= self.last_index(), "only what is in the log is durable");
+        self.durable > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Command;
+    use super::*;
+
+    fn log(terms: &[u64]) -> Log {
+        let entry = |term: &u64| Entry { term: Term(*term), command: Command::Noop };
+        Log::recovered(terms.iter().map(entry).collect())
+    }
+
+    fn at(term: u64, index: u64) -> Position {
+        Position { term: Term(term), index: Index(index) }
+    }
+
+    #[test]
+    fn the_empty_log_has_the_place_before_the_first() {
+        let log = log(&[]);
+        assert_eq!(log.last(), Position::ZERO);
+        assert!(log.contains(Position::ZERO));
+        assert!(!log.contains(at(1, 1)));
+    }
+
+    #[test]
+    fn a_hint_leads_to_the_last_place_that_can_agree() {
+        // The follower has 1 1 1 2 2 at its end, the leader 1 1 1 3 3 3.
+        let leader = log(&[1, 1, 1, 3, 3, 3]);
+        assert_eq!(leader.agreeing(at(2, 5)), at(1, 3));
+        // The follower is only short.
+        assert_eq!(leader.agreeing(at(3, 4)), at(3, 4));
+        assert_eq!(leader.agreeing(Position::ZERO), Position::ZERO);
+    }
+
+    #[test]
+    fn a_slice_is_bounded() {
+        let log = log(&[1, 1, 2]);
+        assert_eq!(log.slice(Index(2), 1).len(), 1);
+        assert_eq!(log.slice(Index(2), 9).len(), 2);
+        assert!(log.slice(Index(4), 9).is_empty());
+    }
+
+    #[test]
+    fn a_write_of_a_dropped_entry_makes_nothing_durable() {
+        let mut log = log(&[1]);
+        log.append(&[Entry { term: Term(1), command: Command::Set(7) }]);
+        log.written(WriteId(4));
+        log.truncate_from(Index(2));
+        log.append(&[Entry { term: Term(2), command: Command::Set(8) }]);
+        log.written(WriteId(6));
+        assert!(!log.on_durable(WriteId(4)), "the entry of write 4 is no longer in the log");
+        assert_eq!(log.durable(), Index(1));
+        assert!(log.on_durable(WriteId(6)));
+        assert_eq!(log.durable(), Index(2));
+    }
+}

@@ -1,0 +1,226 @@
+//! What servers and clients say to one another.
+//!
+//! Heartbeats are [`Append`]s without entries: an empty boxed slice, so neither they nor their replies allocate.
+//! Every message carries its sender's term or, in a pre-vote, the term that the message is about.
+
+use splitbrain_kernel::context::OperationId;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Message;
+use splitbrain_kernel::serde::{Deserialize, Serialize};
+
+use super::ids::{Index, Position, Term};
+
+/// Content of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum RaftMessage {
+    /// Asks whether an election could be won, and changes nothing at the voter (thesis §9.6). Its term is the one that
+    /// the candidate would start, or with `pre_vote_term = "current"` the one that it is in.
+    PreVote(VoteRequest),
+    /// Answers a pre-vote. With `pre_vote_term = "next"` the term is the proposed one where granted, otherwise the
+    /// voter's own (etcd); with `"current"` it echoes the request's (NuRaft).
+    PreVoteReply {
+        /// See above.
+        term: Term,
+        /// What the voter said.
+        verdict: Verdict,
+    },
+    /// Asks for a vote (§5.2).
+    Vote(VoteRequest),
+    /// Answers a vote request. May arrive late, in a term that is not the one it was asked in.
+    VoteReply {
+        /// The voter's term.
+        term: Term,
+        /// Whether it voted for the candidate.
+        granted: bool,
+    },
+    /// Entries from the leader, or none as its heartbeat (§5.3).
+    Append(Append),
+    /// Answers an append.
+    AppendReply {
+        /// The follower's term.
+        term: Term,
+        /// What became of it.
+        result: AppendResult,
+    },
+    /// A client asks the server to append a value.
+    Propose {
+        /// The client's name for it.
+        operation: OperationId,
+        /// The value.
+        value: u64,
+    },
+    /// Answers a proposal.
+    ProposeReply {
+        /// The client's name for it.
+        operation: OperationId,
+        /// What became of it.
+        result: ProposeResult,
+    },
+}
+
+/// What a candidate tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub struct VoteRequest {
+    /// The candidate's term; for a pre-vote see [`RaftMessage::PreVote`].
+    pub term: Term,
+    /// The last entry of its log.
+    pub last: Position,
+}
+
+/// What a voter says to a pre-vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Verdict {
+    /// It would vote for the candidate, or knows of no leader: NuRaft counts these as `dead`.
+    Granted,
+    /// It would not, or a leader lives: NuRaft counts these as `live`.
+    Denied,
+    /// The candidate is not a member: NuRaft counts these as `abandoned`.
+    Abandoned,
+}
+
+/// Entries, with the place where they fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub struct Append {
+    /// The leader's term.
+    pub term: Term,
+    /// The entry before the first of these.
+    pub previous: Position,
+    /// What the leader has committed.
+    pub commit: Index,
+    /// The entries; none in a heartbeat.
+    pub entries: Box<[Entry]>,
+}
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum AppendResult {
+    /// The follower's log agrees with the leader's up to here, durably: `previous` and the entries, never the
+    /// follower's own last index.
+    Accepted {
+        /// The last place that is known to agree.
+        matched: Index,
+    },
+    /// `previous` is not in the follower's log, or with another term.
+    Rejected {
+        /// The place that was refused, so that a late answer is told from a new one.
+        previous: Index,
+        /// The follower's entry at that place, or its last where its log is shorter: the leader steps back to before
+        /// what cannot agree.
+        hint: Position,
+    },
+    /// The append came from an earlier term.
+    Stale,
+}
+
+/// What became of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum ProposeResult {
+    /// It is committed.
+    Committed {
+        /// Where.
+        index: Index,
+    },
+    /// The server does not lead, and nothing was appended.
+    NotLeader {
+        /// Who does, as far as it knows.
+        leader: Option<NodeId>,
+    },
+    /// The leader stepped down with the entry in its log: it may be committed yet, or never.
+    Unknown,
+}
+
+/// An entry of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub struct Entry {
+    /// The term of the leader that created it.
+    pub term: Term,
+    /// What it says.
+    pub command: Command,
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Command {
+    /// Nothing: a leader's first entry, so that it has one of its own term to commit (§8).
+    Noop,
+    /// Sets the register.
+    Set(u64),
+}
+
+/// What a client is asked to do, and what a scenario orders a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Operation {
+    /// A client appends a value.
+    Propose {
+        /// The value.
+        value: u64,
+        /// Where it was committed; nothing until it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<Index>,
+    },
+    /// A server takes itself for one that catches up (durable), or no longer.
+    CatchingUp(bool),
+    /// A server takes itself for one that receives a snapshot (durable), or no longer.
+    ReceivingSnapshot(bool),
+    /// A leader gives up its leadership at once.
+    StepDown,
+    /// A server's election timer fires now.
+    Campaign,
+    /// A server is asked to leave: it goes silent after two more election timeouts (NuRaft `steps_to_down_`).
+    Leave,
+}
+
+impl Message for RaftMessage {
+    const KINDS: &'static [&'static str] = &[
+        "pre_vote",
+        "pre_vote_reply",
+        "vote",
+        "vote_reply",
+        "append",
+        "append_reply",
+        "propose",
+        "propose_reply",
+    ];
+
+    #[inline]
+    fn kind(&self) -> usize {
+        match self {
+            Self::PreVote(_) => 0,
+            Self::PreVoteReply { .. } => 1,
+            Self::Vote(_) => 2,
+            Self::VoteReply { .. } => 3,
+            Self::Append(_) => 4,
+            Self::AppendReply { .. } => 5,
+            Self::Propose { .. } => 6,
+            Self::ProposeReply { .. } => 7,
+        }
+    }
+
+    fn wire_size(&self) -> u32 {
+        const HEADER: u32 = 64;
+        const ENTRY: u32 = 24;
+        match self {
+            Self::Append(append) => HEADER + ENTRY * append.entries.len() as u32,
+            _ => HEADER,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_fits_into_a_cache_line() {
+        assert!(size_of::<RaftMessage>() <= 64, "{} bytes", size_of::<RaftMessage>());
+    }
+}

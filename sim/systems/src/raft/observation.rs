@@ -1,0 +1,316 @@
+//! What servers and clients tell those who watch.
+//!
+//! In steady state nothing is told: heartbeats and their replies observe nothing.
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::{Change, Face, Observation};
+use splitbrain_kernel::serde::Serialize;
+
+use super::ids::{Index, Position, Term};
+use super::message::Entry;
+
+/// Something that happened at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum RaftObservation {
+    /// It became a follower: at its start, or from another role.
+    BecameFollower {
+        /// Its term.
+        term: Term,
+    },
+    /// It began a round of pre-votes. Its term stays.
+    BecamePreCandidate {
+        /// Its term.
+        term: Term,
+    },
+    /// It began an election, in a term of its own.
+    BecameCandidate {
+        /// The new term.
+        term: Term,
+    },
+    /// It won an election.
+    LeaderElected {
+        /// The term that it leads.
+        term: Term,
+        /// The last entry of its log when it won, before its own first entry.
+        last: Position,
+    },
+    /// It led and no longer does. [`RaftObservation::BecameFollower`] follows.
+    SteppedDown {
+        /// The term that it led.
+        term: Term,
+        /// Why.
+        reason: StepDownReason,
+    },
+    /// Its term grew, by its own election or because it heard of a later one.
+    TermStarted {
+        /// The new term.
+        term: Term,
+    },
+    /// It follows a leader that it did not follow before.
+    LeaderFollowed {
+        /// Its term.
+        term: Term,
+        /// Whom.
+        leader: NodeId,
+    },
+    /// An append of its own term reached it while it leads: two leaders in one term.
+    RivalLeader {
+        /// The term.
+        term: Term,
+        /// The other one.
+        rival: NodeId,
+    },
+    /// It voted for a candidate other than itself.
+    VoteGranted {
+        /// The term.
+        term: Term,
+        /// For whom.
+        candidate: NodeId,
+    },
+    /// It refused its vote.
+    VoteDenied {
+        /// The request's term.
+        term: Term,
+        /// To whom.
+        candidate: NodeId,
+        /// Why.
+        reason: Refusal,
+    },
+    /// It granted a pre-vote.
+    PreVoteGranted {
+        /// The request's term.
+        term: Term,
+        /// To whom.
+        candidate: NodeId,
+    },
+    /// It refused a pre-vote.
+    PreVoteRejected {
+        /// The request's term.
+        term: Term,
+        /// To whom.
+        candidate: NodeId,
+        /// Why.
+        reason: Refusal,
+    },
+    /// A quorum granted it their pre-votes.
+    PreVoteWon {
+        /// Its term, not the one that it may start.
+        term: Term,
+    },
+    /// A quorum refused it their pre-votes.
+    PreVoteLost {
+        /// Its term.
+        term: Term,
+    },
+    /// A quorum refused it their votes.
+    ElectionLost {
+        /// The term.
+        term: Term,
+    },
+    /// Its election timer fired: it heard from no leader for so long.
+    ElectionTimedOut {
+        /// Its term.
+        term: Term,
+    },
+    /// Its election timer fired and it did not campaign.
+    ElectionSkipped {
+        /// Why.
+        reason: Skip,
+    },
+    /// As a leader, it did not hear from a quorum within a window of `check_quorum` (etcd).
+    QuorumLost {
+        /// The term that it led.
+        term: Term,
+    },
+    /// As a leader, its last contact with a quorum is older than `check_quorum` (NuRaft, hashicorp).
+    LeadershipExpired {
+        /// The term that it led.
+        term: Term,
+    },
+    /// It takes the priority that a candidate needs to be lower than before.
+    PriorityDecayed {
+        /// The new target.
+        target: u64,
+    },
+    /// One of two servers has been alone for so long that it takes itself for a quorum.
+    QuorumAdjusted,
+    /// One of two servers needs the other for a quorum again.
+    QuorumRestored,
+    /// It gave up: quorums refused its pre-votes too often (NuRaft `N22_unrecoverable_isolation`).
+    StarvedExit,
+    /// It went silent: it was told that it is no member any more.
+    Left,
+    /// It dropped entries that contradict its leader's.
+    LogTruncated {
+        /// The first place that was dropped.
+        from: Index,
+    },
+    /// Its commit index grew.
+    Committed {
+        /// To here.
+        index: Index,
+        /// The term of the entry there.
+        term: Term,
+    },
+    /// It applied an entry.
+    Applied {
+        /// Which place.
+        index: Index,
+        /// What it found there.
+        entry: Entry,
+    },
+}
+
+/// Why a vote or a pre-vote is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Refusal {
+    /// A leader lives, or is believed to.
+    LeaderAlive,
+    /// The request's term is over.
+    StaleTerm,
+    /// The vote of this term is someone else's.
+    Voted,
+    /// The candidate's log is behind.
+    LogBehind,
+    /// The candidate's priority is below the target.
+    LowPriority,
+    /// The candidate is not a member.
+    NotMember,
+}
+
+/// Why a leader stepped down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum StepDownReason {
+    /// It heard of a later term.
+    LaterTerm,
+    /// It had no contact with a quorum.
+    NoQuorum,
+    /// It was told to.
+    Ordered,
+    /// Its priority is 0: it led only so that someone does.
+    ZeroPriority,
+}
+
+/// Why an election timeout passed without a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Skip {
+    /// It is a learner or no member.
+    NotVoter,
+    /// It catches up.
+    CatchingUp,
+    /// It receives a snapshot.
+    ReceivingSnapshot,
+    /// Its priority is below the target.
+    LowPriority,
+    /// What it applied lags behind its log, and its grace period is not over.
+    LaggingStateMachine,
+    /// It is about to leave.
+    Leaving,
+}
+
+impl Observation for RaftObservation {
+    const NAMES: &'static [&'static str] = &[
+        "became follower",
+        "became pre-candidate",
+        "became candidate",
+        "leader elected",
+        "stepped down",
+        "term started",
+        "leader followed",
+        "rival leader",
+        "vote granted",
+        "vote denied",
+        "pre-vote granted",
+        "pre-vote rejected",
+        "pre-vote won",
+        "pre-vote lost",
+        "election lost",
+        "election timed out",
+        "election skipped",
+        "quorum lost",
+        "leadership expired",
+        "priority decayed",
+        "quorum adjusted",
+        "quorum restored",
+        "starved exit",
+        "left",
+        "log truncated",
+        "committed",
+        "applied",
+    ];
+
+    fn face(&self) -> Face {
+        Face { name: Self::NAMES[self.name_index()], change: self.change() }
+    }
+}
+
+impl RaftObservation {
+    /// The roles that [`Change::Role`] reports.
+    pub const ROLES: &'static [&'static str] =
+        &["leader", "follower", "candidate", "pre-candidate"];
+
+    const fn name_index(&self) -> usize {
+        match self {
+            Self::BecameFollower { .. } => 0,
+            Self::BecamePreCandidate { .. } => 1,
+            Self::BecameCandidate { .. } => 2,
+            Self::LeaderElected { .. } => 3,
+            Self::SteppedDown { .. } => 4,
+            Self::TermStarted { .. } => 5,
+            Self::LeaderFollowed { .. } => 6,
+            Self::RivalLeader { .. } => 7,
+            Self::VoteGranted { .. } => 8,
+            Self::VoteDenied { .. } => 9,
+            Self::PreVoteGranted { .. } => 10,
+            Self::PreVoteRejected { .. } => 11,
+            Self::PreVoteWon { .. } => 12,
+            Self::PreVoteLost { .. } => 13,
+            Self::ElectionLost { .. } => 14,
+            Self::ElectionTimedOut { .. } => 15,
+            Self::ElectionSkipped { .. } => 16,
+            Self::QuorumLost { .. } => 17,
+            Self::LeadershipExpired { .. } => 18,
+            Self::PriorityDecayed { .. } => 19,
+            Self::QuorumAdjusted => 20,
+            Self::QuorumRestored => 21,
+            Self::StarvedExit => 22,
+            Self::Left => 23,
+            Self::LogTruncated { .. } => 24,
+            Self::Committed { .. } => 25,
+            Self::Applied { .. } => 26,
+        }
+    }
+
+    const fn change(&self) -> Change {
+        match self {
+            Self::BecameFollower { term } => Change::Role { role: "follower", rank: term.0 },
+            Self::BecamePreCandidate { term } => {
+                Change::Role { role: "pre-candidate", rank: term.0 }
+            }
+            Self::BecameCandidate { term } => Change::Role { role: "candidate", rank: term.0 },
+            Self::LeaderElected { term, .. } => Change::Role { role: "leader", rank: term.0 },
+            _ => Change::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_faces_agree() {
+        let term = Term(7);
+        let elected = RaftObservation::LeaderElected { term, last: Position::ZERO };
+        assert_eq!(elected.face().name, "leader elected");
+        assert_eq!(elected.face().change, Change::Role { role: "leader", rank: 7 });
+        let entry = Entry { term, command: super::super::message::Command::Noop };
+        let applied = RaftObservation::Applied { index: Index(1), entry };
+        assert_eq!(applied.face().name, "applied");
+        assert_eq!(RaftObservation::NAMES.len(), applied.name_index() + 1);
+    }
+}

@@ -1,0 +1,170 @@
+//! Named sets of options. They set options and do nothing else.
+//!
+//! | preset | models | source of the values |
+//! | --- | --- | --- |
+//! | `paper` | the extended Raft paper | §5.2, §9.3: 150 to 300 ms |
+//! | `etcd` | the etcd server | `ElectionMs` 1000, `TickMs` 100, pre-vote on since 3.5, check-quorum on |
+//! | `nuraft` | NuRaft at its head of August 2026 | `raft_params.hxx`, limits of `raft_server.hxx` |
+//! | `hashicorp` | hashicorp/raft 1.7 | `DefaultConfig` |
+
+use splitbrain_kernel::options::Preset;
+use splitbrain_kernel::time::Duration;
+
+use super::bug::Bug;
+use super::options::{
+    Answer, CheckQuorumMethod, Contact, ElectionTimer, LostRound, PreVoteTerm, PriorityDecay,
+    RaftOptions, Stickiness, TimeoutDrawn, Transport, VoteCounting,
+};
+
+/// All of them; `paper` is the one taken where a scenario names none.
+pub const PRESETS: &[Preset<RaftOptions>] = &[
+    Preset { name: "paper", doc: "Raft as in the extended paper, without extensions.", make: paper },
+    Preset {
+        name: "etcd",
+        doc: "The etcd server's defaults: pre-vote, check-quorum and leader leases for votes.",
+        make: etcd,
+    },
+    Preset {
+        name: "nuraft",
+        doc: "NuRaft: its pre-vote, priorities, leadership expiry, and one request a peer over connections.",
+        make: nuraft,
+    },
+    Preset {
+        name: "hashicorp",
+        doc: "hashicorp/raft: polled heartbeat timeout, leader lease, pre-vote, over connections.",
+        make: hashicorp,
+    },
+];
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The extended paper (Ongaro, Ousterhout 2014): no pre-vote, no check-quorum, votes as of §5.2 and §5.4.
+pub fn paper() -> RaftOptions {
+    RaftOptions {
+        heartbeat: millis(50),
+        election_timeout_min: millis(150),
+        election_timeout_max: millis(300),
+        round_timeout_min: millis(150),
+        round_timeout_max: millis(300),
+        startup_backoff: Duration::ZERO,
+        skip_first_timeout: false,
+        timeout_drawn: TimeoutDrawn::EachReset,
+        election_timer: ElectionTimer::Restarted,
+        timer_reset_on_higher_term: false,
+        timer_reset_on_rejected_append: true,
+        term_step: 1,
+        pre_vote: false,
+        pre_vote_term: PreVoteTerm::Next,
+        pre_vote_log_check: true,
+        pre_vote_stickiness: Stickiness::Contact,
+        vote_stickiness: Stickiness::Never,
+        sticky_reply: Answer::Always,
+        stale_vote_reply: Answer::Always,
+        stale_append_reply: Answer::Always,
+        lost_round: LostRound::Wait,
+        vote_counting: VoteCounting::Set,
+        election_quorum: 0,
+        commit_quorum: 0,
+        auto_adjust_quorum: false,
+        check_quorum: Duration::ZERO,
+        check_quorum_method: CheckQuorumMethod::Window,
+        check_quorum_contact: Contact::Any,
+        check_quorum_spares_full: false,
+        priority: 1,
+        priority_decay: PriorityDecay::Arithmetic,
+        zero_priority_leader: false,
+        lagging_grace: Duration::ZERO,
+        starved_exit: 0,
+        busy_exit: 0,
+        transport: Transport::Datagram,
+        requests_in_flight: 0,
+        reconnect_after: Duration::ZERO,
+        reconnect_on_pre_vote: false,
+        noop: true,
+        append_entries_max: 100,
+        learner: false,
+        proposal_timeout: millis(1_000),
+        bug: Bug::None,
+    }
+}
+
+/// The etcd server: `raft.go` with `PreVote` and `CheckQuorum`, 1000 ms drawn from [T, 2T), heartbeats of 100 ms.
+pub fn etcd() -> RaftOptions {
+    RaftOptions {
+        heartbeat: millis(100),
+        election_timeout_min: millis(1_000),
+        election_timeout_max: millis(2_000),
+        round_timeout_min: millis(1_000),
+        round_timeout_max: millis(2_000),
+        timeout_drawn: TimeoutDrawn::EachTerm,
+        timer_reset_on_higher_term: true,
+        pre_vote: true,
+        pre_vote_stickiness: Stickiness::Lease,
+        vote_stickiness: Stickiness::Lease,
+        sticky_reply: Answer::Never,
+        stale_vote_reply: Answer::Never,
+        stale_append_reply: Answer::Guarded,
+        lost_round: LostRound::StepBack,
+        check_quorum: millis(1_000),
+        check_quorum_method: CheckQuorumMethod::Window,
+        proposal_timeout: millis(7_000),
+        ..paper()
+    }
+}
+
+/// NuRaft: `handle_timeout.cxx`, `handle_vote.cxx`, `handle_priority.cxx` and the limits of `raft_server.hxx`.
+pub fn nuraft() -> RaftOptions {
+    RaftOptions {
+        heartbeat: millis(125),
+        election_timeout_min: millis(250),
+        election_timeout_max: millis(500),
+        round_timeout_min: millis(250),
+        round_timeout_max: millis(500),
+        startup_backoff: millis(50),
+        timer_reset_on_higher_term: true,
+        timer_reset_on_rejected_append: false,
+        pre_vote: true,
+        pre_vote_term: PreVoteTerm::Current,
+        pre_vote_log_check: false,
+        pre_vote_stickiness: Stickiness::Heartbeat,
+        vote_counting: VoteCounting::Counter,
+        check_quorum: millis(2_500),
+        check_quorum_method: CheckQuorumMethod::EachHeartbeat,
+        check_quorum_contact: Contact::Accepted,
+        check_quorum_spares_full: true,
+        zero_priority_leader: true,
+        starved_exit: 20,
+        busy_exit: 20,
+        transport: Transport::Connection,
+        requests_in_flight: 1,
+        reconnect_after: millis(50 * 125),
+        reconnect_on_pre_vote: true,
+        proposal_timeout: millis(3_000),
+        ..paper()
+    }
+}
+
+/// hashicorp/raft: `raft.go` and `config.go`; heartbeat timeout, election timeout and leader lease are options apart.
+pub fn hashicorp() -> RaftOptions {
+    RaftOptions {
+        heartbeat: millis(100),
+        election_timeout_min: millis(1_000),
+        election_timeout_max: millis(2_000),
+        round_timeout_min: millis(1_000),
+        round_timeout_max: millis(2_000),
+        election_timer: ElectionTimer::Polled,
+        timer_reset_on_rejected_append: false,
+        pre_vote: true,
+        pre_vote_stickiness: Stickiness::LeaderKnown,
+        vote_stickiness: Stickiness::LeaderKnown,
+        vote_counting: VoteCounting::Counter,
+        check_quorum: millis(500),
+        check_quorum_method: CheckQuorumMethod::LeaseTimer,
+        transport: Transport::Connection,
+        append_entries_max: 64,
+        proposal_timeout: millis(2_000),
+        ..paper()
+    }
+}

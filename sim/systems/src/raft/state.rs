@@ -1,0 +1,462 @@
+//! A server's state, and how to read it.
+//!
+//! What a white-box invariant asks for, and where it finds it:
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | term, vote, durable flags as the server holds them | [`Server::term`], [`Server::voted_for`], [`Server::hard_state`] |
+//! | the same as its disk holds them | the view's disk, [`STATE_FILE`](super::durable::STATE_FILE), a [`Record::State`](super::durable::Record) |
+//! | whether they differ, and by which write they will agree | [`Server::hard_write`] |
+//! | role and its data | [`Server::role`], [`Server::is_leader`] |
+//! | whom it believes to lead | [`Server::leader`] |
+//! | log, and how much of it is durable | [`Server::log`] |
+//! | commit index, applied index | [`Server::commit`], [`Server::applied`] |
+//! | votes of the present round | [`Server::tally`] |
+//! | who voted for a leader | [`Leader::elected_by`] |
+//! | a leader's view of a follower | [`Leader::progress`] |
+//! | a leader's last contact with a quorum, on its own clock | [`Server::quorum_contact_at`] |
+//! | a follower's last contact with its leader, on its own clock | [`Server::contact_at`] |
+//! | when its election timer was last restarted, on its own clock | [`Server::timer_started_at`] |
+//! | members, voters, quorum sizes in force | [`Server::configuration`], [`Server::election_quorum`], [`Server::commit_quorum`] |
+//! | options, the known bug among them | [`Server::options`] |
+//!
+//! Reached from a view by `view.node(id).and_then(RaftNode::server)`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use splitbrain_kernel::context::OperationId;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::WriteId;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use super::bug::Bug;
+use super::configuration::Configuration;
+use super::durable::HardState;
+use super::ids::{Index, ServerSet, Term};
+use super::log::Log;
+use super::options::{RaftOptions, VoteCounting};
+use super::quorum;
+use super::transport::Links;
+
+/// A server.
+///
+/// - `hard.term` never falls, and `hard.voted_for` changes only with it (but for the known bugs).
+/// - No message leaves before the term that it speaks in is durable, no vote before it is durable, and no
+///   acknowledgement before its entries are: [`Server::send`](super::transport) ties it to the write.
+/// - `applied == commit <= log.last()` after each input.
+/// - Only the `into_*` transitions write `role`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub(super) id: NodeId,
+    pub(super) options: Arc<RaftOptions>,
+    pub(super) configuration: Arc<Configuration>,
+
+    pub(super) hard: HardState,
+    /// Whether `hard` has changed since it was last written.
+    pub(super) hard_dirty: bool,
+    /// The write that carries `hard`, until it is durable.
+    pub(super) hard_write: Option<WriteId>,
+    pub(super) log: Log,
+    pub(super) commit: Index,
+    pub(super) applied: Index,
+
+    pub(super) role: Role,
+    pub(super) clock: ElectionClock,
+    pub(super) priority: Priority,
+    pub(super) isolation: Isolation,
+    pub(super) lagging: Lagging,
+    pub(super) links: Links,
+}
+
+/// What a server does at present, with what it needs for it.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// It answers others.
+    Follower(Follower),
+    /// It asks whether it could win an election.
+    PreCandidate(PreCandidate),
+    /// It asks for votes.
+    Candidate(Candidate),
+    /// It leads.
+    Leader(Leader),
+}
+
+/// The data of a follower.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Follower {
+    /// Whom it follows.
+    pub(super) leader: Option<NodeId>,
+}
+
+/// The data of a pre-candidate.
+#[derive(Clone, Copy, Debug)]
+pub struct PreCandidate {
+    pub(super) tally: Tally,
+    /// A quorum has granted: what is left is to campaign (NuRaft `done_`).
+    pub(super) won: bool,
+    /// Whom it still believes to lead: nobody, but for a known bug.
+    pub(super) leader: Option<NodeId>,
+}
+
+/// The data of a candidate.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    pub(super) tally: Tally,
+    /// Its own vote counts once it is durable.
+    pub(super) own_vote_counted: bool,
+}
+
+/// The data of a leader.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    pub(super) elected_by: ServerSet,
+    pub(super) elected_at: Instant,
+    /// By number of the member, from 1. The leader's own place stays as it is made.
+    pub(super) progress: Vec<Progress>,
+    /// Who answered in the present window of check_quorum.
+    pub(super) active: ServerSet,
+    /// Proposals that wait to be committed, in order of place.
+    pub(super) pending: VecDeque<Pending>,
+}
+
+/// How far a follower is, as its leader knows.
+///
+/// - `matched < next`, and `matched` never falls within a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last place that certainly agrees, durably.
+    pub matched: Index,
+    /// The next place to send.
+    pub next: Index,
+    /// Whether appends are sent ahead of their answers.
+    pub flow: Flow,
+    /// When the follower last answered, on the leader's clock.
+    pub contact_at: Instant,
+}
+
+/// Whether appends are sent ahead of their answers (etcd `tracker.StateType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The leader looks for the place where the logs agree: `next` moves with answers only.
+    Probe,
+    /// The logs agree: `next` moves with what is sent.
+    Replicate,
+}
+
+/// A proposal that waits to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Where it is in the log.
+    pub(super) index: Index,
+    /// Who asked.
+    pub(super) client: NodeId,
+    /// The client's name for it.
+    pub(super) operation: OperationId,
+}
+
+/// The votes of one round. Keeps both the sets and the counts, because implementations differ in which they use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Who granted.
+    pub granted: ServerSet,
+    /// Who refused.
+    pub denied: ServerSet,
+    /// How many grants came, repeated ones included.
+    pub grants: u32,
+    /// How many refusals came, repeated ones included.
+    pub denials: u32,
+    /// How many said that the candidate is no member, repeated ones included.
+    pub abandonments: u32,
+}
+
+/// Time without a leader, on the server's own monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ElectionClock {
+    /// When the election timer was last restarted.
+    pub(super) started_at: Instant,
+    /// The timeout that was drawn for it.
+    pub(super) timeout: Duration,
+    /// When an append of the current leader was last accepted or counted as contact.
+    pub(super) contact_at: Option<Instant>,
+    /// Whether such an append has come since the last election timeout (NuRaft `hb_alive_`).
+    pub(super) heartbeat_seen: bool,
+}
+
+/// The target priority (NuRaft).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Priority {
+    /// What a candidate needs. Starts at 1, deliberately not at the highest.
+    pub(super) target: u64,
+    /// When it last changed, or an append last came.
+    pub(super) changed_at: Instant,
+}
+
+/// How long the server has been on its own (NuRaft).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Isolation {
+    /// Refusals by quorums since the last append.
+    pub(super) rejections: u64,
+    /// Rounds of pre-votes in a row to which no quorum answered.
+    pub(super) silent_rounds: u64,
+    /// Rounds of pre-votes in a row in which no quorum could be asked.
+    pub(super) busy_rounds: u64,
+    /// Election timeouts until the server goes silent; 0 where it does not leave.
+    pub(super) steps_to_down: u32,
+    /// One of two servers takes itself for a quorum.
+    pub(super) quorum_adjusted: bool,
+}
+
+/// Grace for a state machine that lags behind the log (NuRaft).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lagging {
+    /// What must be applied: the log as it was at the start, then what is committed.
+    pub(super) target: Index,
+    /// The term that the grace period was granted for, and when it began.
+    pub(super) since: (Term, Instant),
+}
+
+impl Role {
+    /// The name that observations use.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Follower(_) => "follower",
+            Self::PreCandidate(_) => "pre-candidate",
+            Self::Candidate(_) => "candidate",
+            Self::Leader(_) => "leader",
+        }
+    }
+}
+
+impl Leader {
+    /// Who voted for it, itself included. Fewer than a quorum only through a known bug or an adjusted quorum.
+    pub const fn elected_by(&self) -> ServerSet {
+        self.elected_by
+    }
+
+    /// When it was elected, on its own clock.
+    pub const fn elected_at(&self) -> Instant {
+        self.elected_at
+    }
+
+    /// How far this member is; nothing for the leader itself and for who is no member.
+    pub fn progress(&self, member: NodeId) -> Option<&Progress> {
+        self.progress.get(usize::from(member.number()) - 1)
+    }
+
+    pub(super) fn progress_mut(&mut self, member: NodeId) -> Option<&mut Progress> {
+        self.progress.get_mut(usize::from(member.number()) - 1)
+    }
+}
+
+impl Tally {
+    /// Counts a grant.
+    pub(super) const fn grant(&mut self, voter: NodeId) {
+        self.granted.insert(voter);
+        self.grants += 1;
+    }
+
+    /// Counts a refusal.
+    pub(super) const fn deny(&mut self, voter: NodeId) {
+        self.denied.insert(voter);
+        self.denials += 1;
+    }
+
+    /// How many votes that makes.
+    pub const fn granted_count(&self, counting: VoteCounting) -> usize {
+        match counting {
+            VoteCounting::Set => self.granted.len(),
+            VoteCounting::Counter => self.grants as usize,
+        }
+    }
+
+    /// How many refusals that makes.
+    pub const fn denied_count(&self, counting: VoteCounting) -> usize {
+        match counting {
+            VoteCounting::Set => self.denied.len(),
+            VoteCounting::Counter => self.denials as usize,
+        }
+    }
+}
+
+impl Server {
+    /// Its name.
+    #[inline]
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its options.
+    #[inline]
+    pub fn options(&self) -> &RaftOptions {
+        &self.options
+    }
+
+    /// Who takes part.
+    #[inline]
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// Its term.
+    #[inline]
+    pub const fn term(&self) -> Term {
+        self.hard.term
+    }
+
+    /// Whom its vote of this term went to.
+    #[inline]
+    pub const fn voted_for(&self) -> Option<NodeId> {
+        self.hard.voted_for
+    }
+
+    /// What it means to survive a crash.
+    #[inline]
+    pub const fn hard_state(&self) -> &HardState {
+        &self.hard
+    }
+
+    /// The write that carries [`Server::hard_state`], until it is durable; nothing where it is.
+    #[inline]
+    pub const fn hard_write(&self) -> Option<WriteId> {
+        self.hard_write
+    }
+
+    /// Its role.
+    #[inline]
+    pub const fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Whether it leads.
+    #[inline]
+    pub const fn is_leader(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// The data of the leader, where it is one.
+    #[inline]
+    pub const fn as_leader(&self) -> Option<&Leader> {
+        match &self.role {
+            Role::Leader(leader) => Some(leader),
+            _ => None,
+        }
+    }
+
+    /// Whom it believes to lead.
+    #[inline]
+    pub const fn leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Follower(follower) => follower.leader,
+            Role::PreCandidate(candidate) => candidate.leader,
+            Role::Candidate(_) => None,
+            Role::Leader(_) => Some(self.id),
+        }
+    }
+
+    /// Its log.
+    #[inline]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What it knows to be committed.
+    #[inline]
+    pub const fn commit(&self) -> Index {
+        self.commit
+    }
+
+    /// What it has applied.
+    #[inline]
+    pub const fn applied(&self) -> Index {
+        self.applied
+    }
+
+    /// The votes of the present round, of a candidate or a pre-candidate.
+    pub const fn tally(&self) -> Option<&Tally> {
+        match &self.role {
+            Role::PreCandidate(candidate) => Some(&candidate.tally),
+            Role::Candidate(candidate) => Some(&candidate.tally),
+            Role::Follower(_) | Role::Leader(_) => None,
+        }
+    }
+
+    /// When it last heard from a leader that it followed, on its own clock; nothing since its start.
+    #[inline]
+    pub const fn contact_at(&self) -> Option<Instant> {
+        self.clock.contact_at
+    }
+
+    /// When its election timer was last restarted, on its own clock.
+    #[inline]
+    pub const fn timer_started_at(&self) -> Instant {
+        self.clock.started_at
+    }
+
+    /// Whether an append has come since its last election timeout (NuRaft `hb_alive_`).
+    #[inline]
+    pub const fn heartbeat_seen(&self) -> bool {
+        self.clock.heartbeat_seen
+    }
+
+    /// The priority that it takes a candidate to need.
+    #[inline]
+    pub const fn target_priority(&self) -> u64 {
+        self.priority.target
+    }
+
+    /// Whether it votes and counts.
+    #[inline]
+    pub fn is_voter(&self) -> bool {
+        self.configuration.voters().contains(self.id)
+    }
+
+    /// Whether one of two servers takes itself for a quorum.
+    #[inline]
+    pub const fn quorum_adjusted(&self) -> bool {
+        self.isolation.quorum_adjusted
+    }
+
+    /// How many votes win an election, its own included.
+    pub fn election_quorum(&self) -> usize {
+        self.quorum(self.options.election_quorum)
+    }
+
+    /// How many copies commit an entry, the leader's own included.
+    pub fn commit_quorum(&self) -> usize {
+        self.quorum(self.options.commit_quorum)
+    }
+
+    fn quorum(&self, custom: u64) -> usize {
+        if self.isolation.quorum_adjusted {
+            return 1;
+        }
+        quorum::size(self.configuration.voters().len(), custom)
+    }
+
+    /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the voters.
+    /// Its own election counts as contact with all.
+    pub fn quorum_contact_at(&self) -> Option<Instant> {
+        let leader = self.as_leader()?;
+        let mut quorum = self.commit_quorum();
+        let others = self.configuration.voters().without(self.id);
+        if self.is_voter() {
+            quorum -= 1;
+        }
+        let mut contacts: Vec<Instant> =
+            others.iter().filter_map(|member| leader.progress(member)).map(|p| p.contact_at).collect();
+        contacts.sort_unstable_by(|a, b| b.cmp(a));
+        Some(quorum.checked_sub(1).map_or(Instant::MAX, |at| contacts.get(at).copied().unwrap_or(leader.elected_at)))
+    }
+
+    /// Whether this known bug is switched on.
+    #[inline]
+    pub(super) fn has_bug(&self, bug: Bug) -> bool {
+        self.options.bug == bug
+    }
+
+    /// How it counts votes.
+    pub(super) fn counting(&self) -> VoteCounting {
+        if self.has_bug(Bug::VotesCountedByCounter) { VoteCounting::Counter } else { self.options.vote_counting }
+    }
+}
