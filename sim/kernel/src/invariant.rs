@@ -25,17 +25,45 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     }
 
     /// An effect leaves a node: at once, or once the write that it was tied to is durable. Before it is carried out.
-    fn on_effect(&mut self, view: View<'_, N>, node: NodeId, effect: &Effect<N>, findings: &mut Findings) {
+    fn on_effect(
+        &mut self,
+        view: View<'_, N>,
+        node: NodeId,
+        effect: &Effect<N>,
+        findings: &mut Findings,
+    ) {
         let _ = (view, node, effect, findings);
     }
 
-    /// A node has handled an input, and its effects have left.
-    fn on_step(&mut self, view: View<'_, N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
+    /// A node is about to handle an input: the view still shows its state before.
+    fn on_input(
+        &mut self,
+        view: View<'_, N>,
+        node: NodeId,
+        input: Input<'_, N>,
+        findings: &mut Findings,
+    ) {
         let _ = (view, node, input, findings);
     }
 
+    /// A node has handled an input, and its effects have left.
+    fn on_step(&mut self, view: View<'_, N>, node: NodeId, findings: &mut Findings) {
+        let _ = (view, node, findings);
+    }
+
+    /// A node's process has ended: crashed or exited.
+    fn on_down(&mut self, view: View<'_, N>, node: NodeId, findings: &mut Findings) {
+        let _ = (view, node, findings);
+    }
+
     /// A fault starts or is lifted; the world is already changed.
-    fn on_fault(&mut self, view: View<'_, N>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
+    fn on_fault(
+        &mut self,
+        view: View<'_, N>,
+        fault: &Fault,
+        change: FaultChange,
+        findings: &mut Findings,
+    ) {
         let _ = (view, fault, change, findings);
     }
 
@@ -60,10 +88,10 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     }
 }
 
-/// An input that a node has handled, by reference.
-#[derive(Clone, Copy, Debug)]
+/// An input of a node, by reference.
+#[derive(Debug)]
 pub enum Input<'a, N: Node> {
-    /// It started.
+    /// Its process starts.
     Start,
     /// A message from this node.
     Message(NodeId, &'a N::Message),
@@ -78,6 +106,14 @@ pub enum Input<'a, N: Node> {
     /// An operation.
     Operation(&'a N::Operation),
 }
+
+impl<N: Node> Clone for Input<'_, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N: Node> Copy for Input<'_, N> {}
 
 /// Whether a fault begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -150,7 +186,11 @@ impl Findings {
 
     /// Findings over the invariants whose bit is set.
     pub const fn new(enabled: u64) -> Self {
-        Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None }
+        Self {
+            enabled,
+            evaluated: [0; Self::COUNT_MAX],
+            first: None,
+        }
     }
 
     /// Whether the invariant with this index is on. One that is off may skip its work, but must draw nothing either way.
@@ -161,7 +201,13 @@ impl Findings {
 
     /// Records one evaluation of an invariant; where it does not hold, `facts` says what contradicts it.
     #[inline]
-    pub fn check(&mut self, index: usize, node: Option<NodeId>, holds: bool, facts: impl FnOnce() -> String) {
+    pub fn check(
+        &mut self,
+        index: usize,
+        node: Option<NodeId>,
+        holds: bool,
+        facts: impl FnOnce() -> String,
+    ) {
         if !self.is_on(index) {
             return;
         }
@@ -184,6 +230,8 @@ impl Findings {
 
     /// The first violation: index, node and facts.
     pub fn first(&self) -> Option<(usize, Option<NodeId>, &str)> {
-        self.first.as_ref().map(|(index, node, facts)| (*index, *node, facts.as_str()))
+        self.first
+            .as_ref()
+            .map(|(index, node, facts)| (*index, *node, facts.as_str()))
     }
 }

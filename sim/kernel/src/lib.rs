@@ -4,18 +4,28 @@
 //! [`world::World`] runs a cluster of them over a simulated network, disks and clocks, does to them what a
 //! [`plan::Plan`] says, and lets [`invariant::Invariants`] watch.
 
-pub mod id;
-pub mod rng;
-pub mod time;
+pub mod clock;
 pub mod context;
-pub mod fault;
-pub mod node;
-pub mod plan;
+pub mod digest;
 pub mod director;
+pub mod disk;
+pub mod fault;
+pub mod id;
 pub mod invariant;
+pub mod network;
+pub mod node;
 pub mod options;
+pub mod plan;
+pub mod queue;
+pub mod rng;
 pub mod run;
 pub mod selector;
 pub mod system;
+pub mod time;
+pub mod timers;
+pub mod trace;
+pub mod universe;
+pub mod view;
+pub mod world;
 
 pub use serde;

@@ -21,10 +21,18 @@ pub struct Plan<O> {
     #[serde(default)]
     pub timing: Timing,
     /// What is done, in order.
-    #[serde(default = "Vec::new", rename = "fault", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default = "Vec::new",
+        rename = "fault",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub faults: Vec<PlannedFault>,
     /// Operations handed to clients and orders handed to servers, in order.
-    #[serde(default = "Vec::new", rename = "operation", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default = "Vec::new",
+        rename = "operation",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub operations: Vec<PlannedOperation<O>>,
     /// Decisions of the kernel that are taken here rather than drawn.
     #[serde(default, rename = "override", skip_serializing_if = "Vec::is_empty")]
@@ -50,6 +58,9 @@ pub struct Moment {
     pub at: Instant,
     /// Events handled before.
     pub after_events: u64,
+    /// The ordinal among all that was done to the world: the order at one moment.
+    #[serde(default)]
+    pub order: u64,
 }
 
 /// A fault, when it starts, and when it is lifted.

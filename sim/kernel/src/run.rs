@@ -105,7 +105,7 @@ pub struct DiskOptions {
 pub struct Budget {
     /// Events in all.
     pub events_max: u64,
-    /// Entries in the event queue.
+    /// Entries in the event queue; at most [`crate::queue::SLOT_COUNT_MAX`].
     pub queue_max: u64,
     /// Events at one instant.
     pub instant_max: u64,
@@ -115,8 +115,12 @@ pub struct Budget {
 
 impl Budget {
     /// Far beyond any sensible run, and reached within seconds by a runaway one.
-    pub const ORDINARY: Self =
-        Self { events_max: 200_000_000, queue_max: 1_000_000, instant_max: 100_000, inbox_max: 100_000 };
+    pub const ORDINARY: Self = Self {
+        events_max: 200_000_000,
+        queue_max: 500_000,
+        instant_max: 100_000,
+        inbox_max: 100_000,
+    };
 }
 
 /// How a run ended.

@@ -15,7 +15,9 @@ pub struct Instant(u64);
 
 /// A text that is not a duration such as `150ms` or `1m 30s`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a duration such as \"150ms\", \"1.5s\" or \"1m 30s\" (units ns, us, ms, s, m, h), got {0:?}")]
+#[error(
+    "expected a duration such as \"150ms\", \"1.5s\" or \"1m 30s\" (units ns, us, ms, s, m, h), got {0:?}"
+)]
 pub struct DurationError(pub String);
 
 const UNITS: [(&str, u64); 6] = [
@@ -94,7 +96,9 @@ impl Duration {
     /// [`DurationError`] with the text where a part has no unit, more digits than its unit has nanoseconds, or where
     /// the sum does not fit.
     pub fn parse(text: &str) -> Result<Self, DurationError> {
-        parse_nanos(text).map(Self).ok_or_else(|| DurationError(text.to_owned()))
+        parse_nanos(text)
+            .map(Self)
+            .ok_or_else(|| DurationError(text.to_owned()))
     }
 }
 
@@ -107,7 +111,9 @@ fn parse_nanos(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let number_len = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')?;
         let (number, tail) = rest.split_at(number_len);
-        let unit_len = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let unit_len = tail
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_len);
         let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
         total = total.checked_add(scaled(number, scale)?)?;
@@ -224,7 +230,11 @@ impl AddAssign<Duration> for Instant {
 /// Seconds with six digits, as in a trace line: `1.204500s`.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}.{:06}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000 / 1_000))
+        f.pad(&format!(
+            "{}.{:06}s",
+            self.0 / 1_000_000_000,
+            self.0 % 1_000_000_000 / 1_000
+        ))
     }
 }
 
@@ -286,13 +296,30 @@ mod tests {
             assert_eq!(parsed.as_nanos(), nanos);
             assert_eq!(parsed.to_string(), text);
         }
-        assert_eq!(Duration::parse("1m 30s").expect("a duration"), Duration::from_secs(90));
+        assert_eq!(
+            Duration::parse("1m 30s").expect("a duration"),
+            Duration::from_secs(90)
+        );
     }
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
-        for text in ["", "5", "ms", "1.5ns", "-3s", "1e3s", "3 parsecs", "99999999999999999999s", "1..5s", "600000h 5"] {
-            assert!(Duration::parse(text).is_err(), "{text:?} was taken for a duration");
+        for text in [
+            "",
+            "5",
+            "ms",
+            "1.5ns",
+            "-3s",
+            "1e3s",
+            "3 parsecs",
+            "99999999999999999999s",
+            "1..5s",
+            "600000h 5",
+        ] {
+            assert!(
+                Duration::parse(text).is_err(),
+                "{text:?} was taken for a duration"
+            );
         }
     }
 }

@@ -1,0 +1,275 @@
+//! A node's two clocks, monotonic and wall: offset, drift, steps, slew and freeze.
+//!
+//! Timers run on the monotonic clock; the wall clock never fires one. Local time rounds down and deadlines round up, so
+//! no timer fires early on its own clock.
+//!
+//! ```text
+//!   monotonic = base + (true time since the base) * (1 + drift)      stands still while frozen
+//!   wall      = WALL_EPOCH + monotonic + offset + what is slewed so far
+//! ```
+
+use crate::fault::Offset;
+use crate::run::ClockOptions;
+use crate::time::{Duration, Instant};
+
+/// What a perfect wall clock shows at the start of a run: far from zero, so that a clock behind is no underflow.
+pub const WALL_EPOCH: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
+
+/// The fastest and slowest that a clock may run, in parts per million. Half speed to one and a half.
+pub const DRIFT_PPM_MAX: i32 = 500_000;
+
+const MILLION: i64 = 1_000_000;
+
+/// The clocks of one node. A plain value: every engine can use it.
+///
+/// - `base_local` is what the monotonic clock showed at the true time `base_true`, when its rate last changed.
+/// - The drift is that of the node plus that of each fault, kept within [`DRIFT_PPM_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clock {
+    base_true: Instant,
+    base_local: Instant,
+    drift_ppm: i32,
+    freezes: u32,
+    offset: i64,
+    slews: Vec<Slew>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Slew {
+    from: Instant,
+    over: Duration,
+    by: i64,
+}
+
+impl Clock {
+    /// Clocks as they are at the start of a run.
+    pub fn new(options: ClockOptions) -> Self {
+        Self {
+            base_true: Instant::ZERO,
+            base_local: Instant::ZERO,
+            drift_ppm: options.drift_ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX),
+            freezes: 0,
+            offset: options.offset.0,
+            slews: Vec::new(),
+        }
+    }
+
+    /// What the monotonic clock shows at the true time `now`.
+    #[inline]
+    pub fn monotonic(&self, now: Instant) -> Instant {
+        let elapsed = now.since(self.base_true);
+        if self.freezes > 0 {
+            self.base_local
+        } else if self.drift_ppm == 0 {
+            self.base_local.saturating_add(elapsed)
+        } else {
+            self.base_local.saturating_add(self.local_span(elapsed))
+        }
+    }
+
+    /// What the wall clock shows at the true time `now`.
+    #[inline]
+    pub fn wall(&self, now: Instant, monotonic: Instant) -> Instant {
+        let straight = WALL_EPOCH.saturating_add(Duration::from_nanos(monotonic.as_nanos()));
+        let offset = if self.slews.is_empty() {
+            self.offset
+        } else {
+            self.offset.saturating_add(self.slewed(now))
+        };
+        let moved = straight.as_nanos().checked_add_signed(offset);
+        Instant::from_nanos(moved.unwrap_or(if offset < 0 { 0 } else { u64::MAX }))
+    }
+
+    fn slewed(&self, now: Instant) -> i64 {
+        self.slews
+            .iter()
+            .map(|slew| slew.at(now))
+            .fold(0, i64::saturating_add)
+    }
+
+    /// The first true time at which the monotonic clock shows `local` or more; the end of time while it is frozen.
+    #[inline]
+    pub fn true_time(&self, local: Instant) -> Instant {
+        let ahead = local.since(self.base_local);
+        if ahead.is_zero() {
+            return self.base_true;
+        }
+        if self.freezes > 0 {
+            return Instant::MAX;
+        }
+        self.base_true.saturating_add(self.true_span(ahead))
+    }
+
+    /// How much true time passes until the monotonic clock, at its present drift, has counted `local`. Rounded up.
+    #[inline]
+    pub fn true_span(&self, local: Duration) -> Duration {
+        if self.drift_ppm == 0 {
+            return local;
+        }
+        let rate = u128::from(self.rate());
+        let span = (u128::from(local.as_nanos()) * MILLION as u128).div_ceil(rate);
+        Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
+    }
+
+    fn local_span(&self, elapsed: Duration) -> Duration {
+        let span = u128::from(elapsed.as_nanos()) * u128::from(self.rate()) / MILLION as u128;
+        Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
+    }
+
+    fn rate(&self) -> u64 {
+        MILLION
+            .unsigned_abs()
+            .checked_add_signed(i64::from(self.drift_ppm))
+            .expect("drift is at most half")
+    }
+
+    /// How much the clocks run fast, in parts per million.
+    pub const fn drift_ppm(&self) -> i32 {
+        self.drift_ppm
+    }
+
+    /// Whether the clocks stand still.
+    pub const fn is_frozen(&self) -> bool {
+        self.freezes > 0
+    }
+
+    /// Adds to the drift from `now` on. Timers must be keyed anew.
+    pub fn add_drift(&mut self, now: Instant, ppm: i32) {
+        self.rebase(now);
+        self.drift_ppm = self
+            .drift_ppm
+            .saturating_add(ppm)
+            .clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+    }
+
+    /// Sets the drift from `now` on. Timers must be keyed anew.
+    pub fn set_drift(&mut self, now: Instant, ppm: i32) {
+        self.rebase(now);
+        self.drift_ppm = ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+    }
+
+    /// Stops both clocks; each freeze needs a thaw of its own. Timers must be keyed anew.
+    pub fn freeze(&mut self, now: Instant) {
+        self.rebase(now);
+        self.freezes += 1;
+    }
+
+    /// Lets the clocks go on where they stood. Timers must be keyed anew.
+    pub fn thaw(&mut self, now: Instant) {
+        self.rebase(now);
+        self.freezes = self.freezes.saturating_sub(1);
+    }
+
+    /// Ends every freeze. Timers must be keyed anew.
+    pub fn thaw_all(&mut self, now: Instant) {
+        self.rebase(now);
+        self.freezes = 0;
+    }
+
+    fn rebase(&mut self, now: Instant) {
+        self.base_local = self.monotonic(now);
+        self.base_true = now;
+    }
+
+    /// Jumps the wall clock.
+    pub const fn step(&mut self, by: Offset) {
+        self.offset = self.offset.saturating_add(by.0);
+    }
+
+    /// Leads the wall clock to a new offset, evenly over a while.
+    pub fn slew(&mut self, now: Instant, by: Offset, over: Duration) {
+        let (done, going): (Vec<Slew>, Vec<Slew>) =
+            self.slews.drain(..).partition(|slew| slew.is_over(now));
+        self.offset = done
+            .iter()
+            .fold(self.offset, |offset, slew| offset.saturating_add(slew.by));
+        self.slews = going;
+        self.slews.push(Slew {
+            from: now,
+            over,
+            by: by.0,
+        });
+    }
+}
+
+impl Slew {
+    fn is_over(&self, now: Instant) -> bool {
+        now.since(self.from) >= self.over
+    }
+
+    fn at(&self, now: Instant) -> i64 {
+        if self.is_over(now) {
+            return self.by;
+        }
+        let part = i128::from(self.by) * i128::from(now.since(self.from).as_nanos());
+        i64::try_from(part / i128::from(self.over.as_nanos())).expect("a part of an i64 is an i64")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn drifting(ppm: i32) -> Clock {
+        Clock::new(ClockOptions {
+            offset: Offset(0),
+            drift_ppm: ppm,
+        })
+    }
+
+    const fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_fast_clock_counts_more_than_passes() {
+        assert_eq!(drifting(100_000).monotonic(at(1_000)), at(1_100));
+        assert_eq!(drifting(-100_000).monotonic(at(1_000)), at(900));
+    }
+
+    #[test]
+    fn a_frozen_clock_fires_no_timer_and_goes_on_where_it_stood() {
+        let mut clock = drifting(0);
+        clock.freeze(at(500));
+        assert_eq!(clock.monotonic(at(900)), at(500));
+        assert_eq!(clock.true_time(at(501)), Instant::MAX);
+        clock.thaw(at(900));
+        assert_eq!(clock.monotonic(at(1_000)), at(600));
+    }
+
+    #[test]
+    fn the_wall_clock_steps_and_slews_and_the_monotonic_does_not() {
+        let mut clock = drifting(0);
+        clock.step(Offset(-300));
+        clock.slew(at(1_000), Offset(100), Duration::from_nanos(1_000));
+        let wall = |clock: &Clock, now| {
+            clock
+                .wall(now, clock.monotonic(now))
+                .since(WALL_EPOCH)
+                .as_nanos()
+        };
+        assert_eq!(wall(&clock, at(1_000)), 700);
+        assert_eq!(wall(&clock, at(1_500)), 1_250);
+        assert_eq!(wall(&clock, at(5_000)), 4_800);
+        clock.slew(at(6_000), Offset(1), Duration::from_nanos(1));
+        assert_eq!(wall(&clock, at(6_001)), 5_802);
+        assert_eq!(clock.monotonic(at(6_001)), at(6_001));
+    }
+
+    proptest! {
+        #[test]
+        fn no_timer_fires_early_nor_a_nanosecond_later_than_it_must(
+            ppm in -DRIFT_PPM_MAX..=DRIFT_PPM_MAX, change in -DRIFT_PPM_MAX..=DRIFT_PPM_MAX,
+            changed_at in 0u64..10_000_000_000, ahead in 0u64..10_000_000_000,
+        ) {
+            let mut clock = drifting(ppm);
+            clock.set_drift(at(changed_at), change);
+            let local = clock.monotonic(at(changed_at)).saturating_add(Duration::from_nanos(ahead));
+            let due = clock.true_time(local);
+            prop_assert!(clock.monotonic(due) >= local);
+            prop_assert!(due <= at(changed_at) || clock.monotonic(due.saturating_sub(Duration::from_nanos(1))) < local);
+        }
+    }
+}

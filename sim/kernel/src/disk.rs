@@ -1,0 +1,539 @@
+//! A node's disk: a page cache over files of typed records, with latencies, completions and faults.
+//!
+//! ```text
+//!   write ──latency──▶ cache (survives the process) ──sync──▶ files (survive the machine)
+//! ```
+//!
+//! The disk serves writes and syncs one after another. It is a plain value: a host tells it the time, and asks it when
+//! the next completion is due.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::fault::{DiskFault, Keep};
+use crate::id::NodeId;
+use crate::node::{Completion, DiskError, FileId, Recovered, Stored, Write, WriteId};
+use crate::rng::{Rng, Seed};
+use crate::run::DiskOptions;
+use crate::time::{Duration, Instant};
+
+/// The disk of one node.
+///
+/// - Writes become durable in the order in which they were asked for.
+/// - Each write and each sync draws one word from the disk's stream, whatever the latencies are; each crash one more,
+///   from a stream of its own.
+#[derive(Clone, Debug)]
+pub struct Disk<R> {
+    options: DiskOptions,
+    latency_rng: Rng,
+    crash_rng: Rng,
+    crash_count: u64,
+    operation_count: u64,
+    busy_until: Instant,
+    in_flight: VecDeque<InFlight<R>>,
+    cache: VecDeque<(WriteId, Write<R>)>,
+    files: BTreeMap<FileId, Vec<Stored<R>>>,
+    faults: Vec<(u32, DiskFault)>,
+}
+
+#[derive(Clone, Debug)]
+struct InFlight<R> {
+    id: WriteId,
+    write: Write<R>,
+    done_at: Instant,
+}
+
+/// Something that the host must come back for, at a true time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// When.
+    pub at: Instant,
+    /// What will have happened by then.
+    pub completion: Completion,
+    /// Whether [`Disk::finish_sync`] must be called then.
+    pub is_sync: bool,
+}
+
+impl<R: Clone> Disk<R> {
+    /// An empty disk.
+    pub fn new(seed: Seed, node: NodeId, options: DiskOptions) -> Self {
+        Self {
+            options,
+            latency_rng: seed.stream("disk", node.key()),
+            crash_rng: seed.stream("disk crash", node.key()),
+            crash_count: 0,
+            operation_count: 0,
+            busy_until: Instant::ZERO,
+            in_flight: VecDeque::new(),
+            cache: VecDeque::new(),
+            files: BTreeMap::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Begins a write. The completion is `Written`, or `Failed` where the disk refuses.
+    pub fn write(
+        &mut self,
+        now: Instant,
+        id: WriteId,
+        write: Write<R>,
+        forced: Option<Duration>,
+    ) -> Pending {
+        let span = (self.options.write_min, self.options.write_max);
+        let at = self.occupy(now, span, forced);
+        match self.refusal(&write) {
+            Some(error) => Pending {
+                at,
+                completion: Completion::Failed(id, error),
+                is_sync: false,
+            },
+            None => {
+                self.in_flight.push_back(InFlight {
+                    id,
+                    write,
+                    done_at: at,
+                });
+                Pending {
+                    at,
+                    completion: Completion::Written(id),
+                    is_sync: false,
+                }
+            }
+        }
+    }
+
+    /// Begins a sync of every write up to `through`.
+    pub fn sync(&mut self, now: Instant, through: WriteId, forced: Option<Duration>) -> Pending {
+        let span = (self.options.sync_min, self.options.sync_max);
+        let at = self.occupy(now, span, forced);
+        if self.faults.iter().any(|(_, fault)| *fault == DiskFault::Io) {
+            return Pending {
+                at,
+                completion: Completion::Failed(through, DiskError::Io),
+                is_sync: false,
+            };
+        }
+        Pending {
+            at,
+            completion: Completion::Durable(through),
+            is_sync: true,
+        }
+    }
+
+    /// The number of writes and syncs so far: the ordinal of the next one, for an override.
+    pub const fn operation_count(&self) -> u64 {
+        self.operation_count
+    }
+
+    fn occupy(
+        &mut self,
+        now: Instant,
+        (min, max): (Duration, Duration),
+        forced: Option<Duration>,
+    ) -> Instant {
+        self.operation_count += 1;
+        let drawn = self.latency_rng.duration(min, max);
+        let latency = self
+            .faults
+            .iter()
+            .fold(forced.unwrap_or(drawn), |latency, (_, fault)| match fault {
+                DiskFault::Slow { by } => latency.saturating_add(*by),
+                _ => latency,
+            });
+        self.busy_until = self.busy_until.max(now).saturating_add(latency);
+        self.busy_until
+    }
+
+    fn refusal(&self, write: &Write<R>) -> Option<DiskError> {
+        let has = |wanted| self.faults.iter().any(|(_, fault)| *fault == wanted);
+        let grows = matches!(write, Write::Append(..) | Write::Replace(..));
+        if has(DiskFault::Io) {
+            Some(DiskError::Io)
+        } else if grows && (has(DiskFault::Full) || self.is_full(write)) {
+            Some(DiskError::Full)
+        } else {
+            None
+        }
+    }
+
+    fn is_full(&self, write: &Write<R>) -> bool {
+        // What is still in the cache counts once it is applied; a write in flight may overshoot by itself.
+        let used: u64 = self
+            .files
+            .values()
+            .map(|records| records.len() as u64)
+            .sum();
+        let waiting = self.cache.len() as u64 + self.in_flight.len() as u64;
+        matches!(write, Write::Append(..))
+            && self.options.capacity > 0
+            && used + waiting >= self.options.capacity
+    }
+
+    /// Writes that are done by now are in the cache.
+    fn advance(&mut self, now: Instant) {
+        while self
+            .in_flight
+            .front()
+            .is_some_and(|write| write.done_at <= now)
+        {
+            let done = self
+                .in_flight
+                .pop_front()
+                .expect("there is a first write in flight");
+            self.cache.push_back((done.id, done.write));
+        }
+    }
+
+    /// Ends a sync: every write up to `through` is in the files, unless the disk lies.
+    pub fn finish_sync(&mut self, now: Instant, through: WriteId) {
+        self.advance(now);
+        if self
+            .faults
+            .iter()
+            .any(|(_, fault)| *fault == DiskFault::LyingSync)
+        {
+            return;
+        }
+        while self.cache.front().is_some_and(|(id, _)| *id <= through) {
+            let (_, write) = self
+                .cache
+                .pop_front()
+                .expect("there is a first write in the cache");
+            apply(&mut self.files, write);
+        }
+    }
+
+    /// The process ends: what is not yet in the cache is lost.
+    pub fn crash_process(&mut self, now: Instant) {
+        self.advance(now);
+        self.in_flight.clear();
+        self.busy_until = now;
+    }
+
+    /// The machine ends: a part of the cache is lost too. `forced` is how many of the cached writes stay. Returns how
+    /// many writes were lost.
+    pub fn crash_machine(&mut self, now: Instant, keep: Keep, forced: Option<u64>) -> u64 {
+        self.crash_process(now);
+        self.crash_count += 1;
+        let word = self.crash_rng.word();
+        let cached = self.cache.len() as u64;
+        let prefix = forced
+            .unwrap_or_else(|| crate::rng::scale(word, cached + 1))
+            .min(cached);
+        let mut bits = self.crash_rng.fork("subset", self.crash_count);
+        let writes = std::mem::take(&mut self.cache);
+        let mut lost = 0;
+        for (position, (_, write)) in (0..).zip(writes) {
+            let stays = match keep {
+                Keep::Prefix | Keep::Torn => position < prefix,
+                Keep::Subset => bits.word() & 1 == 1,
+                Keep::Nothing => forced.is_some() && position < prefix,
+            };
+            if stays {
+                apply(&mut self.files, write);
+            } else {
+                lost += 1;
+                if keep == Keep::Torn && position == prefix {
+                    tear(&mut self.files, &write);
+                }
+            }
+        }
+        lost
+    }
+
+    /// How many crashes of the machine there were: the ordinal of the next one, for an override.
+    pub const fn crash_count(&self) -> u64 {
+        self.crash_count
+    }
+
+    /// What a process that starts now finds.
+    pub fn recover(&self) -> Recovered<R> {
+        let mut files = self.files.clone();
+        for (_, write) in &self.cache {
+            apply(&mut files, write.clone());
+        }
+        Recovered {
+            files: files.into_iter().collect(),
+        }
+    }
+
+    /// A fault of the disk begins. Those on single records happen at once, to what is durable.
+    pub fn start_fault(&mut self, key: u32, fault: DiskFault) {
+        match fault {
+            DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => {
+                self.faults.push((key, fault));
+            }
+            DiskFault::Lose { file, from_end } => {
+                if let Some((records, position)) = self.record_mut(file, from_end) {
+                    records.remove(position);
+                }
+            }
+            DiskFault::Corrupt { file, from_end } => self.spoil(file, from_end, Stored::Corrupt),
+            DiskFault::Unreadable { file, from_end } => {
+                self.spoil(file, from_end, Stored::Unreadable)
+            }
+        }
+    }
+
+    /// A fault of the disk ends.
+    pub fn stop_fault(&mut self, key: u32) {
+        self.faults.retain(|(active, _)| *active != key);
+    }
+
+    /// Every fault of the disk ends.
+    pub fn heal(&mut self) {
+        self.faults.clear();
+    }
+
+    fn spoil(&mut self, file: FileId, from_end: u64, with: Stored<R>) {
+        if let Some((records, position)) = self.record_mut(file, from_end) {
+            records[position] = with;
+        }
+    }
+
+    fn record_mut(&mut self, file: FileId, from_end: u64) -> Option<(&mut Vec<Stored<R>>, usize)> {
+        let records = self.files.get_mut(&file)?;
+        let position = (records.len() as u64)
+            .checked_sub(1)?
+            .checked_sub(from_end)?;
+        Some((records, usize::try_from(position).ok()?))
+    }
+
+    /// The durable records of a file.
+    pub fn durable(&self, file: FileId) -> &[Stored<R>] {
+        self.files.get(&file).map_or(&[], Vec::as_slice)
+    }
+
+    /// The last durable record of a file, where it is intact.
+    pub fn durable_last(&self, file: FileId) -> Option<&R> {
+        self.durable(file).last().and_then(Stored::intact)
+    }
+
+    /// How many words the disk has drawn, for the digest.
+    pub const fn drawn(&self) -> u64 {
+        self.latency_rng.drawn() + self.crash_rng.drawn()
+    }
+}
+
+fn apply<R>(files: &mut BTreeMap<FileId, Vec<Stored<R>>>, write: Write<R>) {
+    match write {
+        Write::Append(file, record) => files.entry(file).or_default().push(Stored::Intact(record)),
+        Write::Replace(file, record) => {
+            let records = files.entry(file).or_default();
+            records.clear();
+            records.push(Stored::Intact(record));
+        }
+        Write::Truncate(file, count) => {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            files.entry(file).or_default().truncate(count);
+        }
+        Write::Discard(file, count) => {
+            let records = files.entry(file).or_default();
+            let count = usize::try_from(count)
+                .unwrap_or(usize::MAX)
+                .min(records.len());
+            records.drain(..count);
+        }
+    }
+}
+
+/// A write that was cut off in the middle: an append leaves a torn record; a replacement, being a rename, leaves the
+/// file as it was; so does a change of length.
+fn tear<R>(files: &mut BTreeMap<FileId, Vec<Stored<R>>>, write: &Write<R>) {
+    if let Write::Append(file, _) = write {
+        files.entry(*file).or_default().push(Stored::Torn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: FileId = FileId(1);
+    const OPTIONS: DiskOptions = DiskOptions {
+        write_min: Duration::from_micros(10),
+        write_max: Duration::from_micros(10),
+        sync_min: Duration::from_millis(1),
+        sync_max: Duration::from_millis(1),
+        capacity: 0,
+    };
+
+    fn at(micros: u64) -> Instant {
+        Instant::ZERO.saturating_add(Duration::from_micros(micros))
+    }
+
+    fn disk() -> Disk<u32> {
+        Disk::new(Seed(7), NodeId::server(1), OPTIONS)
+    }
+
+    fn append(disk: &mut Disk<u32>, micros: u64, record: u32) -> Pending {
+        disk.write(
+            at(micros),
+            WriteId(u64::from(record)),
+            Write::Append(LOG, record),
+            None,
+        )
+    }
+
+    fn kept(disk: &Disk<u32>) -> Vec<Stored<u32>> {
+        disk.recover().file(LOG).to_vec()
+    }
+
+    fn intact(records: &[u32]) -> Vec<Stored<u32>> {
+        records.iter().copied().map(Stored::Intact).collect()
+    }
+
+    #[test]
+    fn a_write_survives_the_process_once_it_is_done() {
+        let mut disk = disk();
+        assert_eq!(append(&mut disk, 0, 1).at, at(10));
+        assert_eq!(append(&mut disk, 0, 2).at, at(20));
+        disk.crash_process(at(10));
+        assert_eq!(kept(&disk), intact(&[1]));
+    }
+
+    #[test]
+    fn only_what_is_synced_survives_the_machine_for_certain() {
+        let mut disk = disk();
+        append(&mut disk, 0, 1);
+        let sync = disk.sync(at(0), WriteId(1), None);
+        assert_eq!(
+            (sync.at, sync.completion),
+            (at(1_010), Completion::Durable(WriteId(1)))
+        );
+        disk.finish_sync(sync.at, WriteId(1));
+        append(&mut disk, 2_000, 2);
+        let mut other = disk.clone();
+        disk.crash_machine(at(3_000), Keep::Nothing, None);
+        assert_eq!(kept(&disk), intact(&[1]));
+        other.crash_machine(at(3_000), Keep::Prefix, Some(1));
+        assert_eq!(kept(&other), intact(&[1, 2]));
+    }
+
+    #[test]
+    fn a_sync_covers_only_what_was_written_before_it() {
+        let mut disk = disk();
+        append(&mut disk, 0, 1);
+        let sync = disk.sync(at(0), WriteId(1), None);
+        append(&mut disk, 0, 2);
+        disk.finish_sync(sync.at, WriteId(1));
+        assert_eq!(disk.durable(LOG), intact(&[1]));
+    }
+
+    #[test]
+    fn a_torn_write_leaves_a_torn_record() {
+        let mut disk = disk();
+        append(&mut disk, 0, 1);
+        append(&mut disk, 0, 2);
+        disk.crash_machine(at(100), Keep::Torn, Some(1));
+        assert_eq!(kept(&disk), vec![Stored::Intact(1), Stored::Torn]);
+    }
+
+    #[test]
+    fn a_subset_may_leave_holes() {
+        let holes = (0..64).any(|seed| {
+            let mut disk = Disk::new(Seed(seed), NodeId::server(1), OPTIONS);
+            append(&mut disk, 0, 1);
+            append(&mut disk, 0, 2);
+            disk.crash_machine(at(100), Keep::Subset, None);
+            kept(&disk) == intact(&[2])
+        });
+        assert!(
+            holes,
+            "no seed of 64 kept the second write without the first"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_refuses_what_grows_and_a_lying_one_syncs_nothing() {
+        let mut disk = disk();
+        disk.start_fault(1, DiskFault::Full);
+        assert_eq!(
+            append(&mut disk, 0, 1).completion,
+            Completion::Failed(WriteId(1), DiskError::Full)
+        );
+        disk.stop_fault(1);
+        append(&mut disk, 100, 2);
+        disk.start_fault(2, DiskFault::LyingSync);
+        let sync = disk.sync(at(200), WriteId(2), None);
+        disk.finish_sync(sync.at, WriteId(2));
+        disk.crash_machine(sync.at, Keep::Nothing, None);
+        assert_eq!(kept(&disk), intact(&[]));
+    }
+
+    #[test]
+    fn capacity_counts_records() {
+        let mut disk = Disk::new(
+            Seed(7),
+            NodeId::server(1),
+            DiskOptions {
+                capacity: 1,
+                ..OPTIONS
+            },
+        );
+        assert_eq!(
+            append(&mut disk, 0, 1).completion,
+            Completion::Written(WriteId(1))
+        );
+        assert_eq!(
+            append(&mut disk, 0, 2).completion,
+            Completion::Failed(WriteId(2), DiskError::Full)
+        );
+    }
+
+    #[test]
+    fn single_records_are_lost_corrupt_or_unreadable() {
+        let mut disk = disk();
+        for record in [1, 2, 3] {
+            append(&mut disk, 0, record);
+        }
+        disk.finish_sync(at(1_000), WriteId(3));
+        disk.start_fault(
+            1,
+            DiskFault::Lose {
+                file: LOG,
+                from_end: 2,
+            },
+        );
+        disk.start_fault(
+            2,
+            DiskFault::Corrupt {
+                file: LOG,
+                from_end: 0,
+            },
+        );
+        disk.start_fault(
+            3,
+            DiskFault::Unreadable {
+                file: LOG,
+                from_end: 1,
+            },
+        );
+        disk.start_fault(
+            4,
+            DiskFault::Lose {
+                file: LOG,
+                from_end: 9,
+            },
+        );
+        assert_eq!(kept(&disk), vec![Stored::Unreadable, Stored::Corrupt]);
+    }
+
+    #[test]
+    fn replace_truncate_and_discard_change_whole_files() {
+        let mut disk = disk();
+        for (id, write) in (1..).zip([
+            Write::Append(LOG, 1),
+            Write::Append(LOG, 2),
+            Write::Append(LOG, 3),
+            Write::Discard(LOG, 1),
+            Write::Truncate(LOG, 1),
+            Write::Replace(FileId(2), 8),
+            Write::Replace(FileId(2), 9),
+        ]) {
+            disk.write(at(0), WriteId(id), write, None);
+        }
+        disk.finish_sync(at(1_000), WriteId(7));
+        assert_eq!(disk.durable(LOG), intact(&[2]));
+        assert_eq!(disk.durable_last(FileId(2)), Some(&9));
+    }
+}

@@ -1,0 +1,487 @@
+//! The network as a plain value: a matrix of directed links, each with its conditions, its faults and its stream.
+//!
+//! It decides the fate of each packet when it is sent, and once more when it arrives, so that a cut also stops what is
+//! under way. It holds no packet itself: a host does, and comes back with it. Every engine can use it.
+//!
+//! One word is drawn for each packet, whether it is cut or not and whatever is enabled; what a packet needs beyond that
+//! (a second delay) is mixed from the same word. So no fault, and no condition, moves any draw of another packet.
+
+use std::collections::BTreeMap;
+
+use crate::fault::{InFlight, Latency, Weather};
+use crate::id::{Cluster, Link};
+use crate::plan::Decision;
+use crate::rng::{Ppm, Rng, Seed, scale};
+use crate::run::NetworkOptions;
+use crate::time::{Duration, Instant};
+
+/// All links of a cluster.
+#[derive(Clone, Debug)]
+pub struct Network {
+    cluster: Cluster,
+    links: Vec<LinkState>,
+    reordering_delay: Duration,
+}
+
+/// One directed link.
+#[derive(Clone, Debug)]
+struct LinkState {
+    rng: Rng,
+    /// Packets sent so far: the ordinal of the next one.
+    sent: u64,
+    /// Packets with a lower ordinal that are still under way were lost at a cut.
+    lost_before: u64,
+    /// Whether a fault is on this link: the hot path looks at this alone.
+    disturbed: bool,
+    /// Whether it is undisturbed and a datagram can only be lost or arrive once.
+    plain: bool,
+    base: Conditions,
+    busy_until: Instant,
+    cuts: Vec<Narrow<()>>,
+    clogs: Vec<Narrow<()>>,
+    weather: Vec<Narrow<Weather>>,
+    /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
+    lost_kinds: Vec<(u64, u64)>,
+}
+
+/// The state of a fault on a link, narrowed to the kinds of message in `mask`.
+#[derive(Clone, Debug)]
+struct Narrow<T> {
+    key: u32,
+    mask: u64,
+    what: T,
+}
+
+/// The mask of a fault that is not narrowed.
+pub const ALL_KINDS: u64 = u64::MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conditions {
+    latency: Latency,
+    loss: Ppm,
+    duplication: Ppm,
+    reordering: Ppm,
+    bandwidth: u64,
+}
+
+/// What becomes of a packet that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// Its ordinal on the link.
+    pub ordinal: u64,
+    /// When it arrives.
+    pub first: Result<Instant, Lost>,
+    /// When its second copy arrives, where there is one.
+    pub second: Option<Instant>,
+    /// Its priority among events at that instant.
+    pub priority: u8,
+}
+
+/// Why a packet does not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Lost {
+    /// By chance.
+    Loss,
+    /// The link is cut, or was cut while it was under way.
+    Cut,
+    /// The plan says so.
+    Override,
+    /// Nobody runs at the target.
+    Down,
+    /// It went over a connection that is not open.
+    NoConnection,
+}
+
+/// What becomes of a packet that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is delivered.
+    Deliver,
+    /// It was lost at a cut.
+    Lost,
+    /// It waits for the clog to be lifted.
+    Hold,
+}
+
+/// How a packet travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// May be lost and doubled.
+    Datagram,
+    /// Neither lost nor doubled inside a connection.
+    Connection,
+}
+
+/// Mixes a word into another one: the finaliser of SplitMix64.
+#[inline]
+const fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+const SECOND_COPY: u64 = 0x9e37_79b9_7f4a_7c15;
+const REORDERING: u64 = 0xd1b5_4a32_d192_ed03;
+const DUPLICATION: u64 = 0x8cb9_2ba7_2f3d_8dd7;
+
+impl Conditions {
+    const fn of(options: &NetworkOptions) -> Self {
+        Self {
+            latency: options.latency,
+            loss: options.loss,
+            duplication: options.duplication,
+            reordering: options.reordering,
+            bandwidth: options.bandwidth,
+        }
+    }
+
+    fn with(self, weather: &Weather) -> Self {
+        Self {
+            latency: weather.latency.unwrap_or(self.latency),
+            loss: weather.loss.unwrap_or(self.loss),
+            duplication: weather.duplication.unwrap_or(self.duplication),
+            reordering: weather.reordering.unwrap_or(self.reordering),
+            bandwidth: weather.bandwidth.unwrap_or(self.bandwidth),
+        }
+    }
+}
+
+/// The latency that a word comes to. The lower half of the word decides an even distribution.
+#[inline]
+fn latency(latency: Latency, word: u64) -> Duration {
+    match latency {
+        Latency::Uniform { min, max } => {
+            let span = max.as_nanos() - min.as_nanos() + 1;
+            let ahead = if span >> 32 == 0 {
+                (span * u64::from(word as u32)) >> 32
+            } else {
+                scale(mix(word), span)
+            };
+            Duration::from_nanos(min.as_nanos() + ahead)
+        }
+        Latency::Exponential { min, mean } => {
+            min.saturating_add(crate::rng::exponential(mix(word), mean))
+        }
+    }
+}
+
+impl Network {
+    /// A network without faults.
+    pub fn new(seed: Seed, cluster: Cluster, options: &NetworkOptions) -> Self {
+        let mut links = Vec::with_capacity(cluster.node_count().pow(2));
+        for source in cluster.nodes() {
+            for target in cluster.nodes() {
+                let rng = seed.stream("link", source.key() << 16 | target.key());
+                links.push(LinkState::new(rng, Conditions::of(options)));
+            }
+        }
+        let mut network = Self {
+            cluster,
+            links,
+            reordering_delay: options.reordering_delay,
+        };
+        for (link, weather) in &options.links {
+            let state = network.link_mut(*link);
+            state.base = state.base.with(weather);
+            state.refresh();
+        }
+        network
+    }
+
+    #[inline]
+    fn index(&self, source: usize, target: usize) -> usize {
+        source * self.cluster.node_count() + target
+    }
+
+    fn link(&self, link: Link) -> &LinkState {
+        &self.links[self.index(
+            self.cluster.index(link.source),
+            self.cluster.index(link.target),
+        )]
+    }
+
+    fn link_mut(&mut self, link: Link) -> &mut LinkState {
+        let index = self.index(
+            self.cluster.index(link.source),
+            self.cluster.index(link.target),
+        );
+        &mut self.links[index]
+    }
+
+    /// Sends a packet from one node to another, both by dense index.
+    #[inline]
+    pub fn send(
+        &mut self,
+        now: Instant,
+        (source, target): (usize, usize),
+        packet: Packet,
+        forced: Option<Decision>,
+    ) -> Fate {
+        let reordering_delay = self.reordering_delay;
+        let index = self.index(source, target);
+        let link = &mut self.links[index];
+        let word = link.rng.word();
+        let ordinal = link.sent;
+        link.sent += 1;
+        if link.plain && forced.is_none() && packet.transport == Transport::Datagram {
+            let lost = link.base.loss.hits_half((word >> 32) as u32);
+            let at = now.saturating_add(latency(link.base.latency, word));
+            return Fate {
+                ordinal,
+                first: if lost { Err(Lost::Loss) } else { Ok(at) },
+                second: None,
+                priority: 0,
+            };
+        }
+        link.send_disturbed(now, packet, word, forced, reordering_delay)
+    }
+
+    /// The ordinal of the next packet on a link, for an override.
+    pub fn next_ordinal(&self, source: usize, target: usize) -> u64 {
+        self.links[self.index(source, target)].sent
+    }
+
+    /// A packet arrives: whether it may be delivered.
+    #[inline]
+    pub fn arrive(&self, (source, target): (usize, usize), ordinal: u64, kind: u64) -> Arrival {
+        let link = &self.links[self.index(source, target)];
+        if !link.disturbed && ordinal >= link.lost_before && link.lost_kinds.is_empty() {
+            return Arrival::Deliver;
+        }
+        link.arrive_disturbed(ordinal, kind)
+    }
+
+    /// Cuts a link for the kinds in `mask`.
+    pub fn cut(&mut self, key: u32, link: Link, mask: u64, in_flight: InFlight) {
+        let link = self.link_mut(link);
+        link.cuts.push(Narrow {
+            key,
+            mask,
+            what: (),
+        });
+        link.refresh();
+        match in_flight {
+            InFlight::Keep => {}
+            InFlight::Drop if mask == ALL_KINDS => link.lost_before = link.sent,
+            InFlight::Drop => link.lost_kinds.push((mask, link.sent)),
+        }
+    }
+
+    /// Clogs a link for the kinds in `mask`.
+    pub fn clog(&mut self, key: u32, link: Link, mask: u64) {
+        let link = self.link_mut(link);
+        link.clogs.push(Narrow {
+            key,
+            mask,
+            what: (),
+        });
+        link.refresh();
+    }
+
+    /// Changes the conditions of a link for the kinds in `mask`.
+    pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: Weather) {
+        let link = self.link_mut(link);
+        link.weather.push(Narrow {
+            key,
+            mask,
+            what: weather,
+        });
+        link.refresh();
+    }
+
+    /// Lifts a fault from a link.
+    pub fn lift(&mut self, key: u32, link: Link) {
+        let link = self.link_mut(link);
+        link.cuts.retain(|fault| fault.key != key);
+        link.clogs.retain(|fault| fault.key != key);
+        link.weather.retain(|fault| fault.key != key);
+        link.refresh();
+    }
+
+    /// Lifts every fault from a link.
+    pub fn heal(&mut self, link: Link) {
+        let link = self.link_mut(link);
+        link.cuts.clear();
+        link.clogs.clear();
+        link.weather.clear();
+        link.refresh();
+    }
+
+    /// Whether a link is cut for this kind of message.
+    pub fn is_cut(&self, link: Link, kind: u64) -> bool {
+        self.link(link).is_cut(kind)
+    }
+
+    /// Whether a link is clogged for this kind of message.
+    pub fn is_clogged(&self, link: Link, kind: u64) -> bool {
+        self.link(link)
+            .clogs
+            .iter()
+            .any(|clog| clog.mask & kind != 0)
+    }
+
+    /// Whether nothing is wrong with a link.
+    pub fn is_clear(&self, link: Link) -> bool {
+        !self.link(link).disturbed
+    }
+
+    /// The words drawn on each link, in order of nodes, for the digest.
+    pub fn drawn(&self) -> impl Iterator<Item = u64> {
+        self.links.iter().map(|link| link.rng.drawn())
+    }
+
+    /// The packets sent on each link so far, by override address.
+    pub fn sent(&self) -> BTreeMap<Link, u64> {
+        let nodes: Vec<_> = self.cluster.nodes().collect();
+        let pairs = nodes
+            .iter()
+            .flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
+        pairs
+            .zip(&self.links)
+            .map(|(link, state)| (link, state.sent))
+            .collect()
+    }
+}
+
+/// What the network needs to know of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// How it travels.
+    pub transport: Transport,
+    /// The bit of its kind; all bits for what belongs to the transport itself.
+    pub kind: u64,
+    /// Its size in bytes.
+    pub size: u32,
+}
+
+impl LinkState {
+    fn new(rng: Rng, base: Conditions) -> Self {
+        let mut link = Self {
+            rng,
+            sent: 0,
+            lost_before: 0,
+            disturbed: false,
+            plain: false,
+            base,
+            busy_until: Instant::ZERO,
+            cuts: Vec::new(),
+            clogs: Vec::new(),
+            weather: Vec::new(),
+            lost_kinds: Vec::new(),
+        };
+        link.refresh();
+        link
+    }
+
+    fn is_cut(&self, kind: u64) -> bool {
+        // What belongs to the transport itself stops only at a cut of everything.
+        self.cuts.iter().any(|cut| {
+            if kind == ALL_KINDS {
+                cut.mask == ALL_KINDS
+            } else {
+                cut.mask & kind != 0
+            }
+        })
+    }
+
+    fn refresh(&mut self) {
+        self.disturbed =
+            !(self.cuts.is_empty() && self.clogs.is_empty() && self.weather.is_empty());
+        let extras = self.base.duplication != Ppm::NEVER || self.base.reordering != Ppm::NEVER;
+        self.plain = !self.disturbed && !extras && self.base.bandwidth == 0;
+    }
+
+    fn conditions_for(&self, kind: u64) -> Conditions {
+        let hit = |weather: &&Narrow<Weather>| {
+            weather.mask == ALL_KINDS || (kind != ALL_KINDS && weather.mask & kind != 0)
+        };
+        self.weather
+            .iter()
+            .filter(hit)
+            .fold(self.base, |conditions, weather| {
+                conditions.with(&weather.what)
+            })
+    }
+
+    #[cold]
+    fn send_disturbed(
+        &mut self,
+        now: Instant,
+        packet: Packet,
+        word: u64,
+        forced: Option<Decision>,
+        reordering_delay: Duration,
+    ) -> Fate {
+        let ordinal = self.sent - 1;
+        let conditions = self.conditions_for(packet.kind);
+        let lossy = packet.transport == Transport::Datagram;
+        let departs = self.depart(now, packet.size, conditions.bandwidth);
+        let after = |delay| departs.saturating_add(delay);
+        let drawn = after(latency(conditions.latency, word));
+        let extra = Duration::from_nanos(scale(
+            mix(word ^ REORDERING),
+            reordering_delay.as_nanos().saturating_add(1),
+        ));
+        let mut fate = Fate {
+            ordinal,
+            first: Ok(drawn),
+            second: None,
+            priority: 0,
+        };
+        match forced {
+            Some(Decision::Drop) => fate.first = Err(Lost::Override),
+            Some(Decision::Delay(delay)) => fate.first = Ok(now.saturating_add(delay)),
+            Some(Decision::Duplicate(first, second)) => {
+                fate.first = Ok(now.saturating_add(first));
+                fate.second = Some(now.saturating_add(second));
+            }
+            Some(Decision::Order(priority)) => fate.priority = priority,
+            Some(Decision::Keep(_)) | None => {}
+        }
+        if matches!(forced, None | Some(Decision::Order(_))) && lossy {
+            if conditions.loss.hits_half((word >> 32) as u32) {
+                fate.first = Err(Lost::Loss);
+            } else if conditions
+                .reordering
+                .hits(mix(word ^ REORDERING.rotate_left(32)))
+            {
+                fate.first = Ok(drawn.saturating_add(extra));
+            }
+            if fate.first.is_ok() && conditions.duplication.hits(mix(word ^ DUPLICATION)) {
+                fate.second = Some(after(latency(conditions.latency, mix(word ^ SECOND_COPY))));
+            }
+        }
+        // A cut wins over everything but an explicit delay or double: those say that the packet arrives.
+        if self.is_cut(packet.kind)
+            && !matches!(forced, Some(Decision::Delay(_) | Decision::Duplicate(..)))
+        {
+            (fate.first, fate.second) = (Err(Lost::Cut), None);
+        }
+        fate
+    }
+
+    /// When a packet has left the sender: behind those before it, where the link has a bandwidth.
+    fn depart(&mut self, now: Instant, size: u32, bandwidth: u64) -> Instant {
+        if bandwidth == 0 {
+            return now;
+        }
+        let nanos = u128::from(size) * 1_000_000_000 / u128::from(bandwidth);
+        let transmission = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.busy_until = self.busy_until.max(now).saturating_add(transmission);
+        self.busy_until
+    }
+
+    #[cold]
+    fn arrive_disturbed(&self, ordinal: u64, kind: u64) -> Arrival {
+        let narrow = |(mask, before): &(u64, u64)| {
+            kind != ALL_KINDS && mask & kind != 0 && ordinal < *before
+        };
+        if ordinal < self.lost_before || self.lost_kinds.iter().any(narrow) {
+            Arrival::Lost
+        } else if self.clogs.iter().any(|clog| clog.mask & kind != 0) {
+            Arrival::Hold
+        } else {
+            Arrival::Deliver
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The state of the world that invariants may look at: nodes, their clocks and disks, the network.
+
+use std::collections::VecDeque;
+
+use crate::clock::Clock;
+use crate::context::{Context, Effect};
+use crate::disk::Disk;
+use crate::id::{Cluster, NodeId};
+use crate::network::Network;
+use crate::node::{Completion, ConnectionEvent, Node, Source, WriteId};
+use crate::rng::Seed;
+use crate::run::RunOptions;
+use crate::system::Bounds;
+use crate::time::{Duration, Instant};
+use crate::timers::Timers;
+
+/// Nodes, disks, clocks and network, at one instant of true time.
+#[derive(Clone, Debug)]
+pub struct Universe<N: Node> {
+    pub(crate) now: Instant,
+    pub(crate) events: u64,
+    pub(crate) cluster: Cluster,
+    pub(crate) bounds: Bounds,
+    pub(crate) slots: Vec<Slot<N>>,
+    pub(crate) network: Network,
+    pub(crate) disturbed_at: Instant,
+    pub(crate) settled_at: Option<Instant>,
+    pub(crate) core: Vec<NodeId>,
+}
+
+/// A node with all that is its own.
+///
+/// - `node` is nothing while its process is down or absent.
+/// - `incarnation` counts the processes that have ended: what belongs to an earlier one is dropped when it comes up.
+/// - `inbox` is empty unless the gate is not open.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot<N: Node> {
+    pub(crate) id: NodeId,
+    pub(crate) node: Option<N>,
+    pub(crate) context: Context<N>,
+    pub(crate) clock: Clock,
+    /// The drift without any fault.
+    pub(crate) own_drift_ppm: i32,
+    pub(crate) timers: Timers<N::Timer>,
+    pub(crate) disk: Disk<N::Record>,
+    pub(crate) tied: VecDeque<(WriteId, Effect<N>)>,
+    pub(crate) incarnation: u32,
+    pub(crate) machine: Machine,
+    pub(crate) pauses: u32,
+    /// Faults that make the node slow: key and service time of one input.
+    pub(crate) slow: Vec<(u32, Duration)>,
+    pub(crate) busy_until: Instant,
+    /// Inputs that wait for the node to be scheduled.
+    pub(crate) inbox: VecDeque<Waiting<N>>,
+    /// Whether an event that serves the inbox is queued.
+    pub(crate) is_waking: bool,
+    pub(crate) last_write: WriteId,
+    /// Every write up to this one is durable, as far as the node knows.
+    pub(crate) durable: Option<WriteId>,
+}
+
+/// An input that waits.
+#[derive(Clone, Debug)]
+pub(crate) enum Waiting<N: Node> {
+    Message(Source, N::Message),
+    Connection(ConnectionEvent),
+    Timer(N::Timer),
+    Durable(Completion),
+    Step(N::Step),
+    Operation(N::Operation),
+}
+
+/// Whether anyone answers at a node's address when its process is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// It runs: a packet for a process that is down is refused.
+    Up,
+    /// It is off, or was never there: silence.
+    Off,
+}
+
+impl<N: Node> Slot<N> {
+    /// Whether an input can be handled at once.
+    #[inline]
+    pub(crate) const fn is_open(&self) -> bool {
+        self.pauses == 0 && self.slow.is_empty()
+    }
+}
+
+impl<N: Node> Universe<N> {
+    pub(crate) fn new(options: &RunOptions<N::Operation>, seed: Seed) -> Self {
+        let cluster = options.cluster;
+        let slots = cluster.nodes().map(|id| {
+            let clock = options.clocks.get(&id).copied().unwrap_or_default();
+            Slot {
+                id,
+                node: None,
+                context: Context::new(id, seed.stream("node", id.key())),
+                clock: Clock::new(clock),
+                own_drift_ppm: clock.drift_ppm,
+                timers: Timers::new(),
+                disk: Disk::new(seed, id, options.disk),
+                tied: VecDeque::new(),
+                incarnation: 0,
+                machine: Machine::Off,
+                pauses: 0,
+                slow: Vec::new(),
+                busy_until: Instant::ZERO,
+                inbox: VecDeque::new(),
+                is_waking: false,
+                last_write: WriteId(0),
+                durable: None,
+            }
+        });
+        Self {
+            now: Instant::ZERO,
+            events: 0,
+            cluster,
+            bounds: options.bounds,
+            slots: slots.collect(),
+            network: Network::new(seed, cluster, &options.network),
+            disturbed_at: Instant::ZERO,
+            settled_at: None,
+            core: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self, node: NodeId) -> &Slot<N> {
+        &self.slots[self.cluster.index(node)]
+    }
+
+    #[inline]
+    pub(crate) fn slot_mut(&mut self, node: NodeId) -> &mut Slot<N> {
+        let index = self.cluster.index(node);
+        &mut self.slots[index]
+    }
+}

@@ -1,0 +1,426 @@
+//! The world: runs a cluster of nodes over the simulated network, disks and clocks, from one seed.
+//!
+//! ```text
+//!            ┌────────── deadlines of invariants, settle phase, director or plan (no number of the sequence)
+//!   loop ────┤
+//!            └────────── the first event of the queue ──▶ one input of one node ──▶ its effects, in order
+//! ```
+//!
+//! At one instant deadlines come first, then the settle phase, then faults and operations, then events.
+
+mod act;
+mod connection;
+mod deliver;
+mod effect;
+mod fault;
+mod settle;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::context::Effect;
+use crate::digest::{Digest, Tag};
+use crate::director::{Director, DirectorSetup};
+use crate::id::NodeId;
+use crate::invariant::{Findings, InvariantKind, Invariants, Violation};
+use crate::node::{Message, Node};
+use crate::plan::{Decision, Moment, Plan, Site};
+use crate::queue::{Key, Queue, Slab};
+use crate::rng::{Rng, Seed};
+use crate::run::{Budget, BudgetKind, Exhaustion, Outcome, Panic, RunOptions, RunReport, Ties};
+use crate::system::System;
+use crate::time::{Duration, Instant};
+use crate::trace::{TraceItem, Tracer};
+use crate::universe::Universe;
+use crate::view::View;
+
+use act::Script;
+use connection::Connections;
+use deliver::Event;
+use fault::Active;
+
+/// A cluster under simulation, from its start to its end.
+#[derive(Clone, Debug)]
+pub struct World<S: System> {
+    system: S,
+    seed: Seed,
+    universe: Universe<S::Node>,
+    queue: Queue,
+    events: Slab<Event<S::Node>>,
+    sequence: u64,
+    connections: Connections<<S::Node as Node>::Message>,
+    connection_timeout: Duration,
+    held: BTreeMap<(usize, usize), Vec<Event<S::Node>>>,
+    invariants: S::Invariants,
+    findings: Findings,
+    director: Director<<S::Node as Node>::Operation>,
+    script: Script<<S::Node as Node>::Operation>,
+    overrides: BTreeMap<(Site, u64), Decision>,
+    active: BTreeMap<u32, Active>,
+    plan: Plan<<S::Node as Node>::Operation>,
+    order: u64,
+    counts: BTreeMap<&'static str, u64>,
+    digest: Digest,
+    ties: Option<Vec<Rng>>,
+    budget: Budget,
+    instant_count: u64,
+    end: Instant,
+    settle_at: Instant,
+    current: Option<NodeId>,
+    ended: Option<Outcome>,
+}
+
+/// Conditions of the world that are counted by name, beside the observations of nodes: what `reach` may ask for.
+pub const CONDITIONS: &[(&str, &str)] = &[
+    ("packet lost", "a datagram was lost by chance"),
+    ("packet cut", "a packet was lost at a cut link"),
+    ("packet held", "a packet was held at a clogged link"),
+    ("packet duplicated", "a datagram arrived twice"),
+    ("connection refused", "a connection was refused"),
+    ("connection reset", "a connection was reset"),
+    (
+        "connection timed out",
+        "a connection fell silent for too long",
+    ),
+    ("node crashed", "a process or machine crashed"),
+    ("node restarted", "a process started again"),
+    ("node exited", "a process ended by itself"),
+    (
+        "unsynced write lost",
+        "a crash of a machine lost writes that were not synced",
+    ),
+    ("write failed", "a disk refused a write or a sync"),
+    (
+        "leader cut off",
+        "a fault left the leader without a majority that it can both hear and reach",
+    ),
+    ("leader crashed", "the leader crashed"),
+    ("leader paused", "the leader was paused"),
+];
+
+impl<S: System> World<S> {
+    /// A world at time zero, in which nothing has happened yet.
+    pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+        let end = Instant::ZERO.saturating_add(options.duration);
+        let settle_at = if options.settle.is_zero() {
+            Instant::MAX
+        } else {
+            end.saturating_sub(options.settle)
+        };
+        let replays = options.replay.is_some();
+        let director = Director::new(DirectorSetup {
+            seed,
+            cluster: options.cluster,
+            faults: if replays {
+                Vec::new()
+            } else {
+                options.faults.clone()
+            },
+            nemeses: if replays {
+                Vec::new()
+            } else {
+                options.nemeses.clone()
+            },
+            bounds: options.bounds,
+            settle_at,
+        });
+        let overrides = options.replay.iter().flat_map(|plan| &plan.overrides);
+        let ties = match options.ties {
+            Ties::Sequence => None,
+            Ties::Explore => Some(
+                options
+                    .cluster
+                    .nodes()
+                    .map(|node| seed.stream("ties", node.key()))
+                    .collect(),
+            ),
+        };
+        let mut world = Self {
+            system: system.clone(),
+            seed,
+            universe: Universe::new(options, seed),
+            queue: Queue::new(),
+            events: Slab::new(),
+            sequence: 0,
+            connections: Connections::new(),
+            connection_timeout: options.network.connection_timeout,
+            held: BTreeMap::new(),
+            invariants: system.invariants(),
+            findings: Findings::new(options.invariants),
+            director,
+            script: Script::new(options),
+            overrides: overrides
+                .map(|entry| ((entry.site, entry.ordinal), entry.decision))
+                .collect(),
+            active: BTreeMap::new(),
+            plan: Plan {
+                overrides: options
+                    .replay
+                    .as_ref()
+                    .map_or_else(Vec::new, |plan| plan.overrides.clone()),
+                ..Plan::empty()
+            },
+            order: 0,
+            counts: BTreeMap::new(),
+            digest: Digest::new(),
+            ties,
+            budget: options.budget,
+            instant_count: 0,
+            end,
+            settle_at,
+            current: None,
+            ended: None,
+        };
+        for node in options.cluster.servers().chain(options.cluster.clients()) {
+            world.enqueue_start(node);
+        }
+        world
+    }
+
+    /// Runs to the end: the first violation, a panic, a budget, or the end of time.
+    pub fn run<T: Tracer<S::Node>>(
+        &mut self,
+        tracer: &mut T,
+    ) -> RunReport<<S::Node as Node>::Operation> {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.run_to_end(tracer))) {
+            Ok(outcome) => outcome,
+            Err(payload) => Outcome::Panicked(Panic {
+                node: self.current,
+                message: panic_message(payload.as_ref()),
+                at: self.universe.now,
+                events: self.universe.events,
+            }),
+        };
+        self.report(outcome)
+    }
+
+    fn run_to_end<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> Outcome {
+        while self.ended.is_none() {
+            let next = self.queue.peek().map_or(Instant::MAX, Key::at);
+            let alarm = self.alarm();
+            if alarm <= next && alarm <= self.end {
+                self.advance(alarm);
+                self.on_alarm(tracer);
+            } else if next <= self.end {
+                let key = self.queue.pop().expect("there is a first event");
+                self.advance(next);
+                self.on_event(key, tracer);
+            } else {
+                self.finish();
+            }
+            if self.findings.is_broken() {
+                self.end_broken(tracer);
+            }
+        }
+        self.ended.take().expect("the loop ends with an outcome")
+    }
+
+    /// The next time at which something other than an event is due.
+    #[inline]
+    fn alarm(&self) -> Instant {
+        let acts = self
+            .director
+            .due()
+            .min(self.script.due(self.universe.events));
+        self.invariants.deadline().min(acts).min(self.settle_at)
+    }
+
+    #[inline]
+    fn advance(&mut self, to: Instant) {
+        // An alarm may be overdue: a condition that came true with the event before.
+        if to > self.universe.now {
+            self.universe.now = to;
+            self.instant_count = 0;
+        }
+        self.instant_count += 1;
+        if self.instant_count > self.budget.instant_max {
+            self.exhaust(BudgetKind::Instant, self.budget.instant_max);
+        }
+    }
+
+    fn on_alarm<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+        let now = self.universe.now;
+        self.current = None;
+        if self.invariants.deadline() <= now {
+            self.invariants
+                .on_deadline(View::new(&self.universe), &mut self.findings);
+        } else if self.settle_at <= now {
+            self.settle(tracer);
+        } else {
+            self.act(tracer);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.advance(self.end);
+        self.current = None;
+        self.invariants
+            .on_end(View::new(&self.universe), &mut self.findings);
+        if !self.findings.is_broken() {
+            self.ended = Some(Outcome::Passed);
+        }
+    }
+
+    #[cold]
+    fn end_broken<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+        let (index, node, facts) = self.findings.first().expect("something is broken");
+        let info = S::Invariants::LIST[index];
+        let violation = Violation {
+            invariant: info.name.to_owned(),
+            message: facts.to_owned(),
+            node,
+            at: self.universe.now,
+            events: self.universe.events,
+        };
+        if T::ON {
+            tracer.record(self.moment(), TraceItem::Violated(&violation));
+        }
+        self.ended = Some(match info.kind {
+            InvariantKind::Safety => Outcome::Violated(violation),
+            InvariantKind::Liveness => Outcome::Stalled(violation),
+        });
+    }
+
+    #[cold]
+    fn exhaust(&mut self, budget: BudgetKind, bound: u64) {
+        let (at, events) = (self.universe.now, self.universe.events);
+        self.ended.get_or_insert(Outcome::Exhausted(Exhaustion {
+            budget,
+            bound,
+            at,
+            events,
+        }));
+    }
+
+    fn report(&mut self, outcome: Outcome) -> RunReport<<S::Node as Node>::Operation> {
+        self.digest_streams();
+        RunReport {
+            seed: self.seed,
+            outcome,
+            digest: self.digest.value(),
+            events: self.universe.events,
+            end: self.universe.now,
+            counts: self.counts.clone(),
+            gauges: S::gauges(&self.invariants),
+            evaluated: self.findings.evaluated()[..S::Invariants::LIST.len()].to_vec(),
+            plan: self.plan.clone(),
+            never_applied: self.director.never_applied(),
+        }
+    }
+
+    /// The position of every stream: a draw that changed nothing yet is seen too.
+    fn digest_streams(&mut self) {
+        for drawn in self.universe.network.drawn() {
+            self.digest.content(&drawn);
+        }
+        for slot in &self.universe.slots {
+            let drawn = (slot.context.drawn(), slot.disk.drawn());
+            self.digest
+                .entry(self.universe.now, Tag::Stream, slot.id, &drawn);
+        }
+        for ties in self.ties.iter().flatten() {
+            self.digest.content(&ties.drawn());
+        }
+    }
+
+    /// The invariants, with all that they have seen.
+    pub const fn invariants(&self) -> &S::Invariants {
+        &self.invariants
+    }
+
+    /// What invariants may look at.
+    pub const fn view(&self) -> View<'_, S::Node> {
+        View::new(&self.universe)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            at: self.universe.now,
+            after_events: self.universe.events,
+            order: self.order,
+        }
+    }
+
+    fn count(&mut self, name: &'static str) {
+        *self.counts.entry(name).or_default() += 1;
+    }
+
+    /// The order of a new event for this node at its instant.
+    #[inline]
+    fn next_order(&mut self, target: usize) -> (u8, u64) {
+        self.sequence += 1;
+        let priority = match &mut self.ties {
+            None => 0,
+            Some(streams) => (streams[target].word() >> 56) as u8,
+        };
+        (priority, self.sequence)
+    }
+
+    #[inline]
+    fn push(&mut self, at: Instant, target: usize, event: Event<S::Node>) {
+        let (priority, sequence) = self.next_order(target);
+        self.push_ordered(at, priority, sequence, event);
+    }
+
+    #[inline]
+    fn push_ordered(&mut self, at: Instant, priority: u8, sequence: u64, event: Event<S::Node>) {
+        if self.queue.len() as u64 >= self.budget.queue_max {
+            self.exhaust(BudgetKind::Queue, self.budget.queue_max);
+            return;
+        }
+        let slot = self.events.insert(event);
+        self.queue.push(Key::new(at, priority, sequence, slot));
+    }
+
+    fn enqueue_start(&mut self, node: NodeId) {
+        let index = self.universe.cluster.index(node);
+        let incarnation = self.universe.slots[index].incarnation;
+        self.push(
+            self.universe.now,
+            index,
+            Event::Start { index, incarnation },
+        );
+    }
+
+    #[inline]
+    fn forced(
+        &self,
+        site: impl FnOnce() -> Site,
+        ordinal: impl FnOnce() -> u64,
+    ) -> Option<Decision> {
+        if self.overrides.is_empty() {
+            None
+        } else {
+            self.overrides.get(&(site(), ordinal())).copied()
+        }
+    }
+
+    fn kind_mask(kinds: &[String]) -> u64 {
+        if kinds.is_empty() {
+            return crate::network::ALL_KINDS;
+        }
+        let names = <S::Node as Node>::Message::KINDS;
+        let position = |kind: &String| names.iter().position(|name| name == kind);
+        kinds
+            .iter()
+            .filter_map(position)
+            .fold(0, |mask, position| mask | 1 << position)
+    }
+
+    fn kind_of(message: &<S::Node as Node>::Message) -> u64 {
+        1 << message.kind()
+    }
+
+    fn effects_of(&mut self, index: usize) -> Vec<Effect<S::Node>> {
+        std::mem::take(self.universe.slots[index].context.effects())
+    }
+}
+
+fn panic_message(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
+}

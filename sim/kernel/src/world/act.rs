@@ -1,0 +1,148 @@
+//! Who acts, and what is written down of it: the director of a first run, or the script of a replay.
+
+use crate::director::Act;
+use crate::id::NodeId;
+use crate::plan::{Moment, PlannedFault, PlannedOperation, Timing};
+use crate::run::RunOptions;
+use crate::system::System;
+use crate::time::Instant;
+use crate::trace::Tracer;
+use crate::universe::Waiting;
+
+use super::World;
+
+/// What is laid down before the run: the operations of the workload, and in a replay the faults too.
+///
+/// Entries are sorted by when they are due, and at one moment by the order in which they were done the first time.
+#[derive(Clone, Debug)]
+pub(super) struct Script<O> {
+    timing: Timing,
+    entries: Vec<(Moment, Entry<O>)>,
+    next: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Entry<O> {
+    Start(PlannedFault),
+    /// Lifts the fault that was the nth to start in the plan.
+    Stop(u32),
+    Operate(NodeId, O),
+}
+
+impl<O: Clone> Script<O> {
+    pub(super) fn new(options: &RunOptions<O>) -> Self {
+        match &options.replay {
+            None => Self::of(Timing::Time, &[], &options.operations),
+            Some(plan) => Self::of(plan.timing, &plan.faults, &plan.operations),
+        }
+    }
+
+    fn of(timing: Timing, faults: &[PlannedFault], operations: &[PlannedOperation<O>]) -> Self {
+        let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len());
+        for (key, fault) in (0..).zip(faults) {
+            entries.push((fault.start, Entry::Start(fault.clone())));
+            entries.extend(fault.stop.map(|stop| (stop, Entry::Stop(key))));
+        }
+        let operate =
+            |planned: &PlannedOperation<O>| Entry::Operate(planned.node, planned.operation.clone());
+        entries.extend(
+            operations
+                .iter()
+                .map(|planned| (planned.start, operate(planned))),
+        );
+        match timing {
+            Timing::Exact => {
+                entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order))
+            }
+            Timing::Time => entries.sort_by_key(|(moment, _)| (moment.at, moment.order)),
+        }
+        Self {
+            timing,
+            entries,
+            next: 0,
+        }
+    }
+
+    /// When the next entry is due, given how many events were handled.
+    #[inline]
+    pub(super) fn due(&self, events: u64) -> Instant {
+        match self.entries.get(self.next) {
+            None => Instant::MAX,
+            Some((moment, _)) if self.timing == Timing::Exact && moment.after_events > events => {
+                Instant::MAX
+            }
+            Some((moment, _)) => moment.at,
+        }
+    }
+}
+
+impl<S: System> World<S> {
+    /// Everything that is due now: what the director wants, then what the script says.
+    pub(super) fn act<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+        let now = self.universe.now;
+        let mut acts = Vec::new();
+        if self.director.due() <= now {
+            self.director.poll(now, &mut acts);
+        }
+        for act in acts {
+            match act {
+                Act::Start {
+                    key,
+                    id,
+                    selector,
+                    line,
+                    fault,
+                } => {
+                    let planned = PlannedFault {
+                        id,
+                        start: self.moment(),
+                        stop: None,
+                        selector,
+                        line,
+                        fault,
+                    };
+                    self.start_fault(key.0, planned, tracer);
+                }
+                Act::Stop { key } => self.stop_fault(key.0, tracer),
+                Act::Operate {
+                    node, operation, ..
+                } => self.operate(node, operation, tracer),
+            }
+        }
+        while self.ended.is_none() && self.script.due(self.universe.events) <= now {
+            let entry = self.script.entries[self.script.next].1.clone();
+            self.script.next += 1;
+            match entry {
+                Entry::Start(planned) => {
+                    let key = u32::try_from(self.plan.faults.len()).expect("a run has few faults");
+                    let planned = PlannedFault {
+                        start: self.moment(),
+                        stop: None,
+                        ..planned
+                    };
+                    self.start_fault(key, planned, tracer);
+                }
+                Entry::Stop(key) => self.stop_fault(key, tracer),
+                Entry::Operate(node, operation) => self.operate(node, operation, tracer),
+            }
+        }
+    }
+
+    /// Hands an operation to a node. Nothing happens where its process is down.
+    fn operate<T: Tracer<S::Node>>(
+        &mut self,
+        node: NodeId,
+        operation: <S::Node as crate::node::Node>::Operation,
+        tracer: &mut T,
+    ) {
+        let planned = PlannedOperation {
+            start: self.moment(),
+            node,
+            operation: operation.clone(),
+        };
+        self.order += 1;
+        self.plan.operations.push(planned);
+        let index = self.universe.cluster.index(node);
+        self.accept(index, Waiting::Operation(operation), tracer);
+    }
+}

@@ -1,0 +1,473 @@
+//! Events: what is in the queue, and how it becomes an input of a node.
+
+use crate::digest::Tag;
+use crate::id::Link;
+use crate::invariant::{Input, Invariants};
+use crate::network::{Arrival, Lost};
+use crate::node::{Completion, ConnectionEvent, ConnectionId, Node, Source};
+use crate::queue::Key;
+use crate::run::BudgetKind;
+use crate::system::System;
+use crate::timers::Fired;
+use crate::trace::{TraceItem, Tracer};
+use crate::universe::{Machine, Waiting};
+use crate::view::View;
+
+use super::World;
+use super::connection::Segment;
+use super::fault::Down;
+
+/// The bit that tells a timer's entry from one whose content is in the slab.
+const TIMER_BIT: u32 = 1 << 19;
+const TIMER_SLOT_BITS: u32 = 12;
+
+/// The queue slot of a timer: the node in the upper bits, its own slot in the lower.
+pub(super) const fn timer_slot(index: usize, slot: u32) -> u32 {
+    TIMER_BIT | (index as u32) << TIMER_SLOT_BITS | slot
+}
+
+/// What is in the queue, beside timers.
+#[derive(Clone, Debug)]
+pub(super) enum Event<N: Node> {
+    /// A process starts.
+    Start { index: usize, incarnation: u32 },
+    /// A datagram arrives.
+    Datagram {
+        source: u16,
+        target: u16,
+        ordinal: u64,
+        message: N::Message,
+    },
+    /// Something arrives over a connection.
+    Segment(Segment<N::Message>),
+    /// A connection has been silent for too long.
+    Silence {
+        connection: ConnectionId,
+        end: usize,
+        ticket: u64,
+    },
+    /// A write or sync ends.
+    Durable {
+        index: usize,
+        incarnation: u32,
+        completion: Completion,
+        is_sync: bool,
+    },
+    /// Deferred work comes back.
+    Step {
+        index: usize,
+        incarnation: u32,
+        step: N::Step,
+    },
+    /// A node that was paused or slow takes its next input.
+    Wake { index: usize, incarnation: u32 },
+}
+
+impl<S: System> World<S> {
+    #[inline]
+    pub(super) fn on_event<T: Tracer<S::Node>>(&mut self, key: Key, tracer: &mut T) {
+        let slot = key.slot();
+        if slot & TIMER_BIT != 0 {
+            let index = (slot >> TIMER_SLOT_BITS & 0x7f) as usize;
+            return self.on_timer_entry(index, slot & 0xfff, key, tracer);
+        }
+        match self.events.take(slot) {
+            Event::Datagram {
+                source,
+                target,
+                ordinal,
+                message,
+            } => {
+                self.on_datagram((source.into(), target.into()), ordinal, message, tracer);
+            }
+            Event::Segment(segment) => self.on_segment(segment, tracer),
+            Event::Start { index, incarnation } => self.on_start(index, incarnation, tracer),
+            Event::Silence {
+                connection,
+                end,
+                ticket,
+            } => self.on_silence(connection, end, ticket, tracer),
+            Event::Durable {
+                index,
+                incarnation,
+                completion,
+                is_sync,
+            } => {
+                if self.universe.slots[index].incarnation == incarnation {
+                    self.on_completion(index, completion, is_sync, tracer);
+                }
+            }
+            Event::Step {
+                index,
+                incarnation,
+                step,
+            } => {
+                if self.universe.slots[index].incarnation == incarnation {
+                    self.accept(index, Waiting::Step(step), tracer);
+                }
+            }
+            Event::Wake { index, incarnation } => self.on_wake(index, incarnation, tracer),
+        }
+    }
+
+    #[inline]
+    fn on_timer_entry<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        slot: u32,
+        key: Key,
+        tracer: &mut T,
+    ) {
+        let node = &mut self.universe.slots[index];
+        match node.timers.fire(slot, key) {
+            Fired::Stale => {}
+            Fired::Later(enqueue) => self.enqueue_timer(index, enqueue),
+            Fired::Now(timer) if node.is_open() => self.handle_timer(index, timer, tracer),
+            Fired::Now(timer) => {
+                node.timers.hold(timer);
+                self.accept(index, Waiting::Timer(timer), tracer);
+            }
+        }
+    }
+
+    #[inline]
+    fn on_datagram<T: Tracer<S::Node>>(
+        &mut self,
+        (source, target): (usize, usize),
+        ordinal: u64,
+        message: <S::Node as Node>::Message,
+        tracer: &mut T,
+    ) {
+        match self
+            .universe
+            .network
+            .arrive((source, target), ordinal, Self::kind_of(&message))
+        {
+            Arrival::Deliver => {}
+            Arrival::Lost => return self.lose((source, target), ordinal, Lost::Cut, tracer),
+            Arrival::Hold => {
+                let event = Event::Datagram {
+                    source: source as u16,
+                    target: target as u16,
+                    ordinal,
+                    message,
+                };
+                return self.hold((source, target), ordinal, event, tracer);
+            }
+        }
+        let from = Source {
+            node: self.universe.cluster.node(source),
+            connection: None,
+        };
+        let slot = &self.universe.slots[target];
+        if slot.node.is_none() {
+            self.lose((source, target), ordinal, Lost::Down, tracer);
+        } else if slot.is_open() {
+            self.handle_message(target, from, message, tracer);
+        } else {
+            self.accept(target, Waiting::Message(from, message), tracer);
+        }
+    }
+
+    #[cold]
+    pub(super) fn lose<T: Tracer<S::Node>>(
+        &mut self,
+        link: (usize, usize),
+        ordinal: u64,
+        why: Lost,
+        tracer: &mut T,
+    ) {
+        match why {
+            Lost::Loss => self.count("packet lost"),
+            Lost::Cut => self.count("packet cut"),
+            Lost::Override | Lost::Down | Lost::NoConnection => {}
+        }
+        if T::ON {
+            let link = self.link_of(link);
+            tracer.record(self.moment(), TraceItem::Lost { link, ordinal, why });
+        }
+    }
+
+    #[cold]
+    pub(super) fn hold<T: Tracer<S::Node>>(
+        &mut self,
+        link: (usize, usize),
+        ordinal: u64,
+        event: Event<S::Node>,
+        tracer: &mut T,
+    ) {
+        self.count("packet held");
+        if T::ON {
+            let link = self.link_of(link);
+            tracer.record(self.moment(), TraceItem::Held { link, ordinal });
+        }
+        self.held.entry(link).or_default().push(event);
+    }
+
+    pub(super) fn link_of(&self, (source, target): (usize, usize)) -> Link {
+        Link::new(
+            self.universe.cluster.node(source),
+            self.universe.cluster.node(target),
+        )
+    }
+
+    /// An input comes to a node: it is handled at once, or waits where the node is paused or slow.
+    pub(super) fn accept<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        waiting: Waiting<S::Node>,
+        tracer: &mut T,
+    ) {
+        let slot = &mut self.universe.slots[index];
+        if slot.node.is_none() {
+            return;
+        }
+        if slot.is_open() {
+            return self.handle(index, waiting, tracer);
+        }
+        if slot.inbox.len() as u64 >= self.budget.inbox_max {
+            return self.exhaust(BudgetKind::Inbox, self.budget.inbox_max);
+        }
+        slot.inbox.push_back(waiting);
+        self.wake_when_free(index);
+    }
+
+    /// Queues the next turn of a node with inputs waiting, unless it is paused.
+    pub(super) fn wake_when_free(&mut self, index: usize) {
+        let now = self.universe.now;
+        let slot = &mut self.universe.slots[index];
+        if slot.pauses > 0 || slot.is_waking || slot.inbox.is_empty() {
+            return;
+        }
+        slot.is_waking = true;
+        let (at, incarnation) = (slot.busy_until.max(now), slot.incarnation);
+        self.push(at, index, Event::Wake { index, incarnation });
+    }
+
+    fn on_wake<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
+        let now = self.universe.now;
+        let slot = &mut self.universe.slots[index];
+        if slot.incarnation != incarnation {
+            return;
+        }
+        slot.is_waking = false;
+        if slot.pauses > 0 {
+            return;
+        }
+        let service = slot
+            .slow
+            .iter()
+            .map(|(_, service)| *service)
+            .max()
+            .unwrap_or_default();
+        slot.busy_until = now.saturating_add(service);
+        if let Some(waiting) = slot.inbox.pop_front() {
+            self.handle(index, waiting, tracer);
+        }
+        self.wake_when_free(index);
+    }
+
+    fn handle<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        waiting: Waiting<S::Node>,
+        tracer: &mut T,
+    ) {
+        match waiting {
+            Waiting::Message(source, message) => {
+                self.handle_message(index, source, message, tracer)
+            }
+            Waiting::Timer(timer) => {
+                if self.universe.slots[index].timers.release(timer) {
+                    self.handle_timer(index, timer, tracer);
+                }
+            }
+            Waiting::Connection(event) => self.handle_connection(index, event, tracer),
+            Waiting::Durable(completion) => self.handle_durable(index, completion, tracer),
+            Waiting::Step(step) => self.handle_step(index, step, tracer),
+            Waiting::Operation(operation) => self.handle_operation(index, operation, tracer),
+        }
+    }
+
+    fn on_start<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
+        let (now, node) = (self.universe.now, self.universe.slots[index].id);
+        let slot = &mut self.universe.slots[index];
+        if slot.incarnation != incarnation || slot.node.is_some() {
+            return;
+        }
+        let recovered = slot.disk.recover();
+        slot.node = Some(self.system.node(node));
+        slot.machine = Machine::Up;
+        self.universe.disturbed_at = now;
+        if incarnation > 0 {
+            self.count("node restarted");
+        }
+        self.director.on_up(now, node);
+        self.invariants
+            .on_start(View::new(&self.universe), node, &mut self.findings);
+        self.begin(index, Tag::Start, &incarnation, Input::Start, tracer);
+        let slot = &mut self.universe.slots[index];
+        let process = slot.node.as_mut().expect("the process has just started");
+        process.on_start(&mut slot.context, recovered);
+        self.complete(index, tracer);
+    }
+
+    #[inline]
+    pub(super) fn handle_message<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        source: Source,
+        message: <S::Node as Node>::Message,
+        tracer: &mut T,
+    ) {
+        self.begin(
+            index,
+            Tag::Message,
+            &(source, &message),
+            Input::Message(source.node, &message),
+            tracer,
+        );
+        let slot = &mut self.universe.slots[index];
+        slot.node
+            .as_mut()
+            .expect("only a live node has inputs")
+            .on_message(&mut slot.context, source, message);
+        self.complete(index, tracer);
+    }
+
+    #[inline]
+    fn handle_timer<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        timer: <S::Node as Node>::Timer,
+        tracer: &mut T,
+    ) {
+        self.begin(index, Tag::Timer, &timer, Input::Timer(timer), tracer);
+        let slot = &mut self.universe.slots[index];
+        slot.node
+            .as_mut()
+            .expect("only a live node has inputs")
+            .on_timer(&mut slot.context, timer);
+        self.complete(index, tracer);
+    }
+
+    fn handle_connection<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        event: ConnectionEvent,
+        tracer: &mut T,
+    ) {
+        self.begin(
+            index,
+            Tag::Connection,
+            &event,
+            Input::Connection(&event),
+            tracer,
+        );
+        let slot = &mut self.universe.slots[index];
+        slot.node
+            .as_mut()
+            .expect("only a live node has inputs")
+            .on_connection(&mut slot.context, event);
+        self.complete(index, tracer);
+    }
+
+    fn handle_durable<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        completion: Completion,
+        tracer: &mut T,
+    ) {
+        self.settle_tied(index, completion, tracer);
+        self.begin(
+            index,
+            Tag::Durable,
+            &completion,
+            Input::Durable(completion),
+            tracer,
+        );
+        let slot = &mut self.universe.slots[index];
+        slot.node
+            .as_mut()
+            .expect("only a live node has inputs")
+            .on_durable(&mut slot.context, completion);
+        self.complete(index, tracer);
+    }
+
+    fn handle_step<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        step: <S::Node as Node>::Step,
+        tracer: &mut T,
+    ) {
+        self.begin(index, Tag::Step, &step, Input::Step(&step), tracer);
+        let slot = &mut self.universe.slots[index];
+        slot.node
+            .as_mut()
+            .expect("only a live node has inputs")
+            .on_step(&mut slot.context, step);
+        self.complete(index, tracer);
+    }
+
+    fn handle_operation<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        operation: <S::Node as Node>::Operation,
+        tracer: &mut T,
+    ) {
+        self.begin(
+            index,
+            Tag::Operation,
+            &operation,
+            Input::Operation(&operation),
+            tracer,
+        );
+        let slot = &mut self.universe.slots[index];
+        slot.node
+            .as_mut()
+            .expect("only a live node has inputs")
+            .on_operation(&mut slot.context, operation);
+        self.complete(index, tracer);
+    }
+
+    /// What comes before every call of a handler.
+    #[inline]
+    fn begin<T: Tracer<S::Node>, C: serde::Serialize>(
+        &mut self,
+        index: usize,
+        tag: Tag,
+        content: &C,
+        input: Input<'_, S::Node>,
+        tracer: &mut T,
+    ) {
+        let now = self.universe.now;
+        let slot = &mut self.universe.slots[index];
+        let node = slot.id;
+        let monotonic = slot.clock.monotonic(now);
+        let wall = slot.clock.wall(now, monotonic);
+        slot.context.set_clocks(monotonic, wall);
+        self.current = Some(node);
+        self.digest.entry(now, tag, node, content);
+        self.invariants
+            .on_input(View::new(&self.universe), node, input, &mut self.findings);
+        self.universe.events += 1;
+        if T::ON {
+            tracer.record(self.moment(), TraceItem::Input { node, input });
+        }
+        if self.universe.events >= self.budget.events_max {
+            self.exhaust(BudgetKind::Events, self.budget.events_max);
+        }
+    }
+
+    /// What comes after every call of a handler: its effects leave, and the invariants look.
+    #[inline]
+    fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+        let exit = self.drain(index, tracer);
+        let node = self.universe.slots[index].id;
+        self.invariants
+            .on_step(View::new(&self.universe), node, &mut self.findings);
+        if let Some(reason) = exit {
+            self.take_down(index, Down::Exit(reason), tracer);
+        }
+    }
+}

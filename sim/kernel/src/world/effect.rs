@@ -1,0 +1,356 @@
+//! What becomes of a node's effects.
+
+use crate::context::{Effect, Notice};
+use crate::digest::Tag;
+use crate::id::NodeId;
+use crate::invariant::Invariants;
+use crate::network::{Packet, Transport};
+use crate::node::{Completion, Message, Node, Observation, Write, WriteId};
+use crate::plan::{Decision, Site};
+use crate::run::BudgetKind;
+use crate::system::System;
+use crate::time::{Duration, Instant};
+use crate::timers::Enqueue;
+use crate::trace::{TraceItem, Tracer};
+use crate::universe::Waiting;
+use crate::view::View;
+
+use super::World;
+use super::deliver::{Event, timer_slot};
+
+impl<S: System> World<S> {
+    /// Carries out all effects of the last call, in order. Returns the reason where the process exits.
+    #[inline]
+    pub(super) fn drain<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        tracer: &mut T,
+    ) -> Option<&'static str> {
+        let mut effects = self.effects_of(index);
+        let mut exit = None;
+        for effect in effects.drain(..) {
+            exit = exit.or(self.carry_out(index, effect, tracer));
+        }
+        let slot = &mut self.universe.slots[index];
+        // The buffer goes back, so that no call allocates.
+        *slot.context.effects() = effects;
+        if !slot.context.tied().is_empty() {
+            self.tie(index, tracer);
+        }
+        exit
+    }
+
+    #[inline]
+    fn carry_out<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        effect: Effect<S::Node>,
+        tracer: &mut T,
+    ) -> Option<&'static str> {
+        let node = self.universe.slots[index].id;
+        self.invariants
+            .on_effect(View::new(&self.universe), node, &effect, &mut self.findings);
+        match effect {
+            Effect::Send {
+                target,
+                connection: None,
+                message,
+            } => self.send(index, target, message, tracer),
+            Effect::Send {
+                target,
+                connection: Some(connection),
+                message,
+            } => {
+                self.send_on(index, target, connection, message, tracer);
+            }
+            Effect::SetTimer { timer, at } => self.set_timer(index, timer, at),
+            Effect::CancelTimer(timer) => self.universe.slots[index].timers.cancel(timer),
+            Effect::Write { id, write, notice } => self.write(index, id, write, notice, tracer),
+            Effect::Sync => self.sync(index),
+            Effect::Defer(step) => {
+                let incarnation = self.universe.slots[index].incarnation;
+                self.push(
+                    self.universe.now,
+                    index,
+                    Event::Step {
+                        index,
+                        incarnation,
+                        step,
+                    },
+                );
+            }
+            Effect::Connect { connection, target } => {
+                self.connect(index, connection, target, tracer)
+            }
+            Effect::Close(connection) => self.close(index, connection, tracer),
+            Effect::Invoke { id, operation } => {
+                if T::ON {
+                    tracer.record(
+                        self.moment(),
+                        TraceItem::Invoked {
+                            node,
+                            id,
+                            operation: &operation,
+                        },
+                    );
+                }
+            }
+            Effect::Complete { id, result } => {
+                if T::ON {
+                    tracer.record(
+                        self.moment(),
+                        TraceItem::Completed {
+                            node,
+                            id,
+                            result: &result,
+                        },
+                    );
+                }
+            }
+            Effect::Observe(observation) => self.observe(node, &observation, tracer),
+            Effect::Exit(reason) => return Some(reason),
+        }
+        None
+    }
+
+    #[inline]
+    fn send<T: Tracer<S::Node>>(
+        &mut self,
+        source: usize,
+        target: NodeId,
+        message: <S::Node as Node>::Message,
+        tracer: &mut T,
+    ) {
+        assert!(
+            self.universe.cluster.contains(target),
+            "a message goes to a node of the cluster"
+        );
+        let (now, target) = (self.universe.now, self.universe.cluster.index(target));
+        let packet = Packet {
+            transport: Transport::Datagram,
+            kind: Self::kind_of(&message),
+            size: message.wire_size(),
+        };
+        let forced = self.forced_packet(source, target);
+        let fate = self
+            .universe
+            .network
+            .send(now, (source, target), packet, forced);
+        if T::ON {
+            let (arrives, again) = (fate.first.ok(), fate.second);
+            let link = self.link_of((source, target));
+            let sent = TraceItem::Sent {
+                link,
+                connection: None,
+                message: &message,
+                ordinal: fate.ordinal,
+                arrives,
+                again,
+            };
+            tracer.record(self.moment(), sent);
+        }
+        if let Some(again) = fate.second {
+            self.count("packet duplicated");
+            let copy = message.clone();
+            self.push_datagram(again, fate.priority, (source, target), fate.ordinal, copy);
+        }
+        match fate.first {
+            Ok(at) => {
+                self.push_datagram(at, fate.priority, (source, target), fate.ordinal, message)
+            }
+            Err(why) => self.lose((source, target), fate.ordinal, why, tracer),
+        }
+    }
+
+    #[inline]
+    pub(super) fn forced_packet(&self, source: usize, target: usize) -> Option<Decision> {
+        self.forced(
+            || Site::Packet(self.link_of((source, target))),
+            || self.universe.network.next_ordinal(source, target),
+        )
+    }
+
+    #[inline]
+    fn push_datagram(
+        &mut self,
+        at: Instant,
+        forced_priority: u8,
+        (source, target): (usize, usize),
+        ordinal: u64,
+        message: <S::Node as Node>::Message,
+    ) {
+        let (priority, sequence) = self.next_order(target);
+        let priority = if forced_priority == 0 {
+            priority
+        } else {
+            forced_priority
+        };
+        let event = Event::Datagram {
+            source: source as u16,
+            target: target as u16,
+            ordinal,
+            message,
+        };
+        self.push_ordered(at, priority, sequence, event);
+    }
+
+    #[inline]
+    fn set_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer, at: Instant) {
+        let order = self.next_order(index);
+        let now = self.universe.now;
+        let slot = &mut self.universe.slots[index];
+        match slot.timers.set(timer, at, &slot.clock, now, order) {
+            Ok(None) => {}
+            Ok(Some(enqueue)) => self.enqueue_timer(index, enqueue),
+            Err(_) => self.exhaust(BudgetKind::Queue, crate::timers::TIMER_COUNT_MAX as u64),
+        }
+    }
+
+    #[inline]
+    pub(super) fn enqueue_timer(&mut self, index: usize, enqueue: Enqueue) {
+        if self.queue.len() as u64 >= self.budget.queue_max {
+            return self.exhaust(BudgetKind::Queue, self.budget.queue_max);
+        }
+        let key = crate::queue::Key::new(
+            enqueue.at,
+            enqueue.priority,
+            enqueue.sequence,
+            timer_slot(index, enqueue.slot),
+        );
+        self.queue.push(key);
+        self.universe.slots[index]
+            .timers
+            .note_queued(enqueue.slot, key);
+    }
+
+    fn forced_disk(&self, index: usize) -> Option<Duration> {
+        let slot = &self.universe.slots[index];
+        match self.forced(|| Site::Disk(slot.id), || slot.disk.operation_count()) {
+            Some(Decision::Delay(delay)) => Some(delay),
+            _ => None,
+        }
+    }
+
+    fn write<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        id: WriteId,
+        write: Write<<S::Node as Node>::Record>,
+        notice: Notice,
+        tracer: &mut T,
+    ) {
+        if T::ON {
+            let node = self.universe.slots[index].id;
+            tracer.record(
+                self.moment(),
+                TraceItem::Wrote {
+                    node,
+                    id,
+                    write: &write,
+                },
+            );
+        }
+        let forced = self.forced_disk(index);
+        let slot = &mut self.universe.slots[index];
+        slot.last_write = id;
+        let pending = slot.disk.write(self.universe.now, id, write, forced);
+        let wanted =
+            notice == Notice::Written || matches!(pending.completion, Completion::Failed(..));
+        if wanted {
+            self.push_completion(index, pending);
+        }
+    }
+
+    fn sync(&mut self, index: usize) {
+        let forced = self.forced_disk(index);
+        let slot = &mut self.universe.slots[index];
+        let pending = slot.disk.sync(self.universe.now, slot.last_write, forced);
+        self.push_completion(index, pending);
+    }
+
+    fn push_completion(&mut self, index: usize, pending: crate::disk::Pending) {
+        let incarnation = self.universe.slots[index].incarnation;
+        let event = Event::Durable {
+            index,
+            incarnation,
+            completion: pending.completion,
+            is_sync: pending.is_sync,
+        };
+        self.push(pending.at, index, event);
+    }
+
+    /// A write or sync ends at the disk. The node hears of it when it is scheduled.
+    pub(super) fn on_completion<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        completion: Completion,
+        is_sync: bool,
+        tracer: &mut T,
+    ) {
+        match completion {
+            Completion::Written(_) => {}
+            Completion::Durable(through) if is_sync => {
+                self.universe.slots[index]
+                    .disk
+                    .finish_sync(self.universe.now, through);
+            }
+            Completion::Durable(_) => {}
+            Completion::Failed(..) => self.count("write failed"),
+        }
+        self.accept(index, Waiting::Durable(completion), tracer);
+    }
+
+    /// What was tied to a write leaves just before the node hears that it is durable, or never where it failed.
+    pub(super) fn settle_tied<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        completion: Completion,
+        tracer: &mut T,
+    ) {
+        let slot = &mut self.universe.slots[index];
+        match completion {
+            Completion::Written(_) => {}
+            Completion::Failed(write, _) => slot.tied.retain(|(tied, _)| *tied != write),
+            Completion::Durable(through) => {
+                slot.durable = slot.durable.max(Some(through));
+                while let Some(effect) = self.next_released(index, through) {
+                    self.carry_out(index, effect, tracer);
+                }
+            }
+        }
+    }
+
+    fn next_released(&mut self, index: usize, through: WriteId) -> Option<Effect<S::Node>> {
+        let tied = &mut self.universe.slots[index].tied;
+        let position = tied.iter().position(|(write, _)| *write <= through)?;
+        tied.remove(position).map(|(_, effect)| effect)
+    }
+
+    /// Effects of the last call that are tied to a write: they wait, unless it is durable already.
+    #[cold]
+    fn tie<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+        let tied = std::mem::take(self.universe.slots[index].context.tied());
+        for (write, effect) in tied {
+            if self.universe.slots[index].durable >= Some(write) {
+                self.carry_out(index, effect, tracer);
+            } else {
+                self.universe.slots[index].tied.push_back((write, effect));
+            }
+        }
+    }
+
+    fn observe<T: Tracer<S::Node>>(
+        &mut self,
+        node: NodeId,
+        observation: &<S::Node as Node>::Observation,
+        tracer: &mut T,
+    ) {
+        let (now, face) = (self.universe.now, observation.face());
+        self.digest.entry(now, Tag::Observation, node, observation);
+        self.count(face.name);
+        if T::ON {
+            tracer.record(self.moment(), TraceItem::Observed { node, observation });
+        }
+        self.director.on_face(now, node, face);
+    }
+}

@@ -1,0 +1,370 @@
+//! Faults on the world: how each begins, how it is lifted, and how processes end.
+
+use crate::digest::Tag;
+use crate::fault::{CrashScope, Fault, InFlight, Keep};
+use crate::id::{Link, NodeId};
+use crate::invariant::{FaultChange, Invariants};
+use crate::plan::{Decision, PlannedFault, Site};
+use crate::system::System;
+use crate::trace::{TraceItem, Tracer};
+use crate::universe::Machine;
+use crate::view::View;
+
+use super::World;
+
+/// A fault that lasts.
+#[derive(Clone, Debug)]
+pub(super) struct Active {
+    /// Its place in the plan.
+    position: usize,
+    /// What it is.
+    fault: Fault,
+}
+
+/// How a process ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Down {
+    /// By itself.
+    Exit(&'static str),
+    /// It crashes.
+    Crash(CrashScope, Keep),
+}
+
+impl<S: System> World<S> {
+    pub(super) fn start_fault<T: Tracer<S::Node>>(
+        &mut self,
+        key: u32,
+        planned: PlannedFault,
+        tracer: &mut T,
+    ) {
+        let now = self.universe.now;
+        self.order += 1;
+        self.universe.disturbed_at = now;
+        self.count(planned.fault.kind());
+        self.digest
+            .entry(now, Tag::FaultStart, NodeId::server(1), &planned.fault);
+        if T::ON {
+            let (id, change, fault) = (planned.id.as_str(), FaultChange::Start, &planned.fault);
+            tracer.record(self.moment(), TraceItem::Fault { id, change, fault });
+        }
+        self.count_leader(&planned.fault);
+        let fault = planned.fault.clone();
+        self.active.insert(
+            key,
+            Active {
+                position: self.plan.faults.len(),
+                fault: fault.clone(),
+            },
+        );
+        self.plan.faults.push(planned);
+        self.apply(key, &fault, tracer);
+        self.count_leader_cut_off(&fault);
+        self.invariants.on_fault(
+            View::new(&self.universe),
+            &fault,
+            FaultChange::Start,
+            &mut self.findings,
+        );
+    }
+
+    pub(super) fn stop_fault<T: Tracer<S::Node>>(&mut self, key: u32, tracer: &mut T) {
+        let Some(Active { position, fault }) = self.active.remove(&key) else {
+            return;
+        };
+        let (now, moment) = (self.universe.now, self.moment());
+        self.order += 1;
+        self.universe.disturbed_at = now;
+        self.plan.faults[position].stop = Some(moment);
+        self.digest
+            .entry(now, Tag::FaultStop, NodeId::server(1), &fault);
+        if T::ON {
+            let (id, change) = (self.plan.faults[position].id.as_str(), FaultChange::Stop);
+            tracer.record(
+                moment,
+                TraceItem::Fault {
+                    id,
+                    change,
+                    fault: &fault,
+                },
+            );
+        }
+        self.revert(key, &fault);
+        self.invariants.on_fault(
+            View::new(&self.universe),
+            &fault,
+            FaultChange::Stop,
+            &mut self.findings,
+        );
+    }
+
+    fn apply<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
+        match fault {
+            Fault::Cut {
+                links,
+                in_flight,
+                kinds,
+            } => self.cut(key, links, *in_flight, Self::kind_mask(kinds)),
+            Fault::Clog { links, kinds } => {
+                let mask = Self::kind_mask(kinds);
+                links
+                    .iter()
+                    .for_each(|link| self.universe.network.clog(key, *link, mask));
+            }
+            Fault::Weather {
+                links,
+                conditions,
+                kinds,
+            } => {
+                let mask = Self::kind_mask(kinds);
+                links.iter().for_each(|link| {
+                    self.universe
+                        .network
+                        .set_weather(key, *link, mask, *conditions)
+                });
+            }
+            Fault::Crash { nodes, scope, keep } => {
+                for node in nodes {
+                    let index = self.universe.cluster.index(*node);
+                    self.take_down(index, Down::Crash(*scope, *keep), tracer);
+                }
+            }
+            Fault::Start { nodes } => nodes.iter().for_each(|node| self.enqueue_start(*node)),
+            Fault::Pause { nodes } => nodes
+                .iter()
+                .for_each(|node| self.universe.slot_mut(*node).pauses += 1),
+            Fault::Slow {
+                nodes,
+                service_time,
+            } => {
+                nodes.iter().for_each(|node| {
+                    self.universe
+                        .slot_mut(*node)
+                        .slow
+                        .push((key, *service_time))
+                });
+            }
+            Fault::ClockStep { .. }
+            | Fault::ClockDrift { .. }
+            | Fault::ClockSlew { .. }
+            | Fault::ClockFreeze { .. } => {
+                self.apply_clock(fault);
+            }
+            Fault::Disk { nodes, fault } => {
+                nodes
+                    .iter()
+                    .for_each(|node| self.universe.slot_mut(*node).disk.start_fault(key, *fault));
+            }
+        }
+    }
+
+    fn cut(&mut self, key: u32, links: &[Link], in_flight: InFlight, mask: u64) {
+        for link in links {
+            self.universe.network.cut(key, *link, mask, in_flight);
+        }
+    }
+
+    fn apply_clock(&mut self, fault: &Fault) {
+        let now = self.universe.now;
+        match fault {
+            Fault::ClockStep { nodes, by } => {
+                nodes
+                    .iter()
+                    .for_each(|node| self.universe.slot_mut(*node).clock.step(*by));
+            }
+            Fault::ClockSlew { nodes, by, over } => {
+                nodes
+                    .iter()
+                    .for_each(|node| self.universe.slot_mut(*node).clock.slew(now, *by, *over));
+            }
+            Fault::ClockDrift { nodes, ppm } => {
+                for node in nodes {
+                    self.universe.slot_mut(*node).clock.add_drift(now, *ppm);
+                    self.rekey(*node);
+                }
+            }
+            Fault::ClockFreeze { nodes } => {
+                for node in nodes {
+                    self.universe.slot_mut(*node).clock.freeze(now);
+                    self.rekey(*node);
+                }
+            }
+            _ => unreachable!("only faults of clocks come here"),
+        }
+    }
+
+    /// The rate of a node's clock has changed: its timers fire at other times.
+    pub(super) fn rekey(&mut self, node: NodeId) {
+        let (now, index) = (self.universe.now, self.universe.cluster.index(node));
+        let slot = &mut self.universe.slots[index];
+        for enqueue in slot.timers.rekey(&slot.clock, now) {
+            self.enqueue_timer(index, enqueue);
+        }
+    }
+
+    fn revert(&mut self, key: u32, fault: &Fault) {
+        let now = self.universe.now;
+        match fault {
+            Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. } => {
+                links
+                    .iter()
+                    .for_each(|link| self.universe.network.lift(key, *link));
+                links.iter().for_each(|link| self.on_link_changed(*link));
+            }
+            Fault::Crash { nodes, .. } => nodes.iter().for_each(|node| self.restart(*node)),
+            Fault::Pause { nodes } => nodes.iter().for_each(|node| self.resume(*node)),
+            Fault::Slow { nodes, .. } => {
+                for node in nodes {
+                    self.universe
+                        .slot_mut(*node)
+                        .slow
+                        .retain(|(slow, _)| *slow != key);
+                    self.wake_when_free(self.universe.cluster.index(*node));
+                }
+            }
+            Fault::ClockDrift { nodes, ppm } => {
+                for node in nodes {
+                    self.universe
+                        .slot_mut(*node)
+                        .clock
+                        .add_drift(now, ppm.saturating_neg());
+                    self.rekey(*node);
+                }
+            }
+            Fault::ClockFreeze { nodes } => {
+                for node in nodes {
+                    self.universe.slot_mut(*node).clock.thaw(now);
+                    self.rekey(*node);
+                }
+            }
+            Fault::Disk { nodes, .. } => {
+                nodes
+                    .iter()
+                    .for_each(|node| self.universe.slot_mut(*node).disk.stop_fault(key));
+            }
+            Fault::Start { .. } | Fault::ClockStep { .. } | Fault::ClockSlew { .. } => {}
+        }
+    }
+
+    /// A crash is lifted: the node starts, unless another crash still holds it.
+    fn restart(&mut self, node: NodeId) {
+        let held = |active: &Active| matches!(&active.fault, Fault::Crash { nodes, .. } if nodes.contains(&node));
+        if self.universe.slot(node).node.is_none() && !self.active.values().any(held) {
+            self.enqueue_start(node);
+        }
+    }
+
+    fn resume(&mut self, node: NodeId) {
+        let slot = self.universe.slot_mut(node);
+        slot.pauses = slot.pauses.saturating_sub(1);
+        self.wake_when_free(self.universe.cluster.index(node));
+    }
+
+    /// A link may have become passable: what was held goes on, connections send again.
+    pub(super) fn on_link_changed(&mut self, link: Link) {
+        let pair = (
+            self.universe.cluster.index(link.source),
+            self.universe.cluster.index(link.target),
+        );
+        if let Some(held) = self.held.remove(&pair) {
+            // What is still clogged is held again when it comes up.
+            for event in held {
+                self.push(self.universe.now, pair.1, event);
+            }
+        }
+        self.resend(pair);
+    }
+
+    /// Ends a process. Its value, timers, deferred work and waiting inputs are lost, and what was tied to a write.
+    pub(super) fn take_down<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        down: Down,
+        tracer: &mut T,
+    ) {
+        let now = self.universe.now;
+        let node = self.universe.slots[index].id;
+        if self.universe.slots[index].node.is_none() {
+            if matches!(down, Down::Crash(CrashScope::Machine, _)) {
+                self.universe.slots[index].machine = Machine::Off;
+            }
+            return;
+        }
+        if T::ON
+            && let Down::Exit(reason) = down
+        {
+            tracer.record(self.moment(), TraceItem::Exited { node, reason });
+        }
+        self.count(if matches!(down, Down::Exit(_)) {
+            "node exited"
+        } else {
+            "node crashed"
+        });
+        self.forget_process(index);
+        match down {
+            Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, keep),
+            Down::Crash(CrashScope::Process, _) | Down::Exit(_) => {
+                self.universe.slots[index].disk.crash_process(now);
+                self.hang_up(index, tracer);
+            }
+        }
+        self.universe.disturbed_at = now;
+        self.director.on_down(now, node);
+        self.invariants
+            .on_down(View::new(&self.universe), node, &mut self.findings);
+    }
+
+    fn forget_process(&mut self, index: usize) {
+        let slot = &mut self.universe.slots[index];
+        slot.node = None;
+        slot.incarnation += 1;
+        slot.timers.clear();
+        slot.tied.clear();
+        slot.inbox.clear();
+        slot.is_waking = false;
+        slot.busy_until = self.universe.now;
+        slot.context.effects().clear();
+        slot.context.tied().clear();
+    }
+
+    fn crash_machine(&mut self, index: usize, keep: Keep) {
+        let now = self.universe.now;
+        let slot = &self.universe.slots[index];
+        let forced = match self.forced(|| Site::Crash(slot.id), || slot.disk.crash_count()) {
+            Some(Decision::Keep(count)) => Some(count),
+            _ => None,
+        };
+        let slot = &mut self.universe.slots[index];
+        slot.machine = Machine::Off;
+        if slot.disk.crash_machine(now, keep, forced) > 0 {
+            self.count("unsynced write lost");
+        }
+        self.connections.forget(index);
+    }
+
+    /// Counts what befalls the leader: `reach` asks for it.
+    fn count_leader(&mut self, fault: &Fault) {
+        let Some(leader) = self.director.census().leader() else {
+            return;
+        };
+        match fault {
+            Fault::Crash { nodes, .. } if nodes.contains(&leader) => self.count("leader crashed"),
+            Fault::Pause { nodes } if nodes.contains(&leader) => self.count("leader paused"),
+            _ => {}
+        }
+    }
+
+    fn count_leader_cut_off(&mut self, fault: &Fault) {
+        let Some(leader) = self.director.census().leader() else {
+            return;
+        };
+        if !matches!(fault, Fault::Cut { .. }) {
+            return;
+        }
+        let view = View::new(&self.universe);
+        let servers = self.universe.cluster.servers().count();
+        let paired = |server: &NodeId| *server != leader && view.is_paired(leader, *server);
+        if self.universe.cluster.servers().filter(paired).count() + 1 <= servers / 2 {
+            self.count("leader cut off");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The settle phase: a core of the servers is healed, all else freezes as it is, and the core must make progress.
+
+use crate::digest::Tag;
+use crate::id::{Link, NodeId};
+use crate::invariant::Invariants;
+use crate::system::System;
+use crate::time::Instant;
+use crate::trace::{TraceItem, Tracer};
+use crate::view::View;
+
+use super::World;
+
+impl<S: System> World<S> {
+    /// Heals a core: its links with one another and with the clients, its processes, clocks and disks.
+    pub(super) fn settle<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+        let now = self.universe.now;
+        self.settle_at = Instant::MAX;
+        self.director.settle(now);
+        let core = self.choose_core();
+        self.universe.settled_at = Some(now);
+        self.universe.disturbed_at = now;
+        self.universe.core.clone_from(&core);
+        self.digest.entry(
+            now,
+            Tag::Settle,
+            core.first().copied().unwrap_or(NodeId::server(1)),
+            &core,
+        );
+        if T::ON {
+            tracer.record(self.moment(), TraceItem::Settled { core: &core });
+        }
+        let healed: Vec<NodeId> = core
+            .iter()
+            .copied()
+            .chain(self.universe.cluster.clients())
+            .collect();
+        self.heal_links(&healed);
+        healed.iter().for_each(|node| self.heal_node(*node));
+        self.invariants
+            .on_settle(View::new(&self.universe), &mut self.findings);
+    }
+
+    /// The servers with the smallest words of streams of their own, so that a server more seldom changes the choice.
+    fn choose_core(&self) -> Vec<NodeId> {
+        let present = |server: &NodeId| {
+            let slot = self.universe.slot(*server);
+            self.system.in_core(*server) && (slot.node.is_some() || slot.incarnation > 0)
+        };
+        let mut ranked: Vec<(u64, NodeId)> = self
+            .universe
+            .cluster
+            .all_servers()
+            .filter(present)
+            .map(|server| (self.seed.stream("core", server.key()).word(), server))
+            .collect();
+        ranked.sort_unstable();
+        let mut core: Vec<NodeId> = ranked
+            .into_iter()
+            .take(self.system.core_size())
+            .map(|(_, server)| server)
+            .collect();
+        core.sort_unstable();
+        core
+    }
+
+    fn heal_links(&mut self, nodes: &[NodeId]) {
+        let pairs = nodes
+            .iter()
+            .flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
+        let pairs: Vec<Link> = pairs.collect();
+        pairs
+            .iter()
+            .for_each(|link| self.universe.network.heal(*link));
+        pairs.iter().for_each(|link| self.on_link_changed(*link));
+    }
+
+    fn heal_node(&mut self, node: NodeId) {
+        let (now, index) = (self.universe.now, self.universe.cluster.index(node));
+        let slot = &mut self.universe.slots[index];
+        slot.pauses = 0;
+        slot.slow.clear();
+        slot.disk.heal();
+        let drift = slot.own_drift_ppm;
+        slot.clock.thaw_all(now);
+        slot.clock.set_drift(now, drift);
+        let is_down = slot.node.is_none();
+        self.rekey(node);
+        self.wake_when_free(index);
+        if is_down {
+            self.enqueue_start(node);
+        }
+    }
+}
