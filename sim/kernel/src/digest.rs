@@ -320,6 +320,8 @@ impl ser::SerializeMap for &mut Writer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Serialize;
+
     use super::*;
     use crate::time::Duration;
 
