@@ -255,6 +255,8 @@ pub(crate) struct Layers {
     pub(crate) source: &'static str,
     /// Lowest first.
     pub(crate) layers: &'static [&'static [&'static str]],
+    /// Uses that look up all the same, lower module first: a ratchet list.
+    pub(crate) upward: &'static [(&'static str, &'static str)],
 }
 
 impl Layers {
@@ -263,26 +265,41 @@ impl Layers {
     }
 }
 
-/// Unit tests at the end of a file may use what they like; so may the crate's own root and `main.rs`.
 pub(crate) fn layer_order(path: &str, text: &str, layers: &Layers) -> Vec<Finding> {
-    let Some(inner) = path
-        .strip_prefix(layers.source)
-        .and_then(|p| p.strip_suffix(".rs"))
-    else {
+    let Some(module) = module_of(path, layers) else {
         return Vec::new();
     };
-    let own: Vec<&str> = inner.split('/').collect();
-    if ["lib", "main"].contains(&own[0]) {
-        return Vec::new();
+    if layers.of(module).is_none() {
+        let message = format!("module {module} is in no layer: add it to the table");
+        return vec![finding(path, 0, message)];
     }
-    let Some(layer) = layers.of(own[0]) else {
-        return vec![finding(
-            path,
-            0,
-            format!("module {} is in no layer: add it to the table", own[0]),
-        )];
-    };
     let code = code_only(text);
+    let mut found = Vec::new();
+    for (line, above) in upward_uses(path, &code, layers) {
+        if !layers.upward.contains(&(module, above)) {
+            found.push(finding(
+                path,
+                line,
+                format!("{module} is below {above} and may not use it"),
+            ));
+        }
+    }
+    found
+}
+
+/// The module of the crate that a file belongs to; none for other crates, for the crate's root and for `main.rs`.
+pub(crate) fn module_of<'a>(path: &'a str, layers: &Layers) -> Option<&'a str> {
+    let inner = path.strip_prefix(layers.source)?.strip_suffix(".rs")?;
+    let module = inner.split('/').next()?;
+    (!["lib", "main"].contains(&module)).then_some(module)
+}
+
+/// Lines that use a module of a higher layer, and which. Unit tests at the end of a file may use what they like.
+pub(crate) fn upward_uses<'a>(path: &str, code: &'a str, layers: &Layers) -> Vec<(usize, &'a str)> {
+    let Some(layer) = module_of(path, layers).and_then(|module| layers.of(module)) else {
+        return Vec::new();
+    };
+    let depth = path[layers.source.len()..].split('/').count();
     let code = code.split("#[cfg(test)]").next().unwrap_or_default();
     let mut found = Vec::new();
     for (line, segments) in paths(code) {
@@ -290,19 +307,13 @@ pub(crate) fn layer_order(path: &str, text: &str, layers: &Layers) -> Vec<Findin
         let target = match segments[0] {
             "crate" => segments.get(1),
             // As many `super` as the file is deep lead to the root of the crate.
-            "super" if supers == own.len() => segments.get(supers),
+            "super" if supers == depth => segments.get(supers),
             _ => None,
         };
-        let Some((module, above)) = target.and_then(|module| Some((module, layers.of(module)?)))
-        else {
-            continue;
-        };
-        if above > layer {
-            found.push(finding(
-                path,
-                line,
-                format!("{} is below {module} and may not use it", own[0]),
-            ));
+        if let Some(module) = target
+            && layers.of(module).is_some_and(|above| above > layer)
+        {
+            found.push((line, *module));
         }
     }
     found

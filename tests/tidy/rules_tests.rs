@@ -128,7 +128,19 @@ fn a_manifest_that_looks_up_is_found() {
 const LAYERS: Layers = Layers {
     source: "a/src/",
     layers: &[&["time", "rng"], &["node"], &["world"]],
+    upward: &[("rng", "node")],
 };
+
+#[test]
+fn a_listed_use_that_looks_up_is_let_pass_and_still_seen() {
+    let code = "use crate::node::Node;\nuse crate::world::World;\n";
+    assert_eq!(lines(&layer_order("a/src/rng.rs", code, &LAYERS)), [2]);
+    assert_eq!(
+        upward_uses("a/src/rng.rs", code, &LAYERS),
+        [(1, "node"), (2, "world")]
+    );
+    assert_eq!(lines(&layer_order("a/src/time.rs", code, &LAYERS)), [1, 2]);
+}
 
 #[test]
 fn a_module_that_looks_up_is_found() {
