@@ -4,20 +4,30 @@
 //! [`Director::due`] for the next time at which it wants to act, and carries out what [`Director::poll`] hands it. It
 //! never sees the world.
 
+mod action;
 pub mod census;
+mod directed;
+mod draw;
+mod nemesis;
+mod resolve;
 pub mod spec;
+mod topology;
+mod trigger;
 
 use std::fmt::Debug;
 
 use crate::fault::Fault;
 use crate::id::{Cluster, NodeId};
-use crate::node::Face;
+use crate::node::{Change, Face};
 use crate::rng::Seed;
 use crate::system::Bounds;
 use crate::time::Instant;
 
 pub use census::Census;
+use directed::Directed;
+use nemesis::{ClockAccount, Nemesis};
 use spec::{FaultSpec, NemesisSpec};
+use trigger::Shift;
 
 /// What a director is made from.
 #[derive(Clone, Debug)]
@@ -77,20 +87,76 @@ pub enum Act<O> {
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Director<O> {
-    setup: DirectorSetup<O>,
     census: Census,
+    clocks: ClockAccount,
+    /// In order of id.
+    faults: Vec<Directed<O>>,
+    /// In order of id.
+    nemeses: Vec<Nemesis>,
+    /// No act comes at this time or later.
+    settle_at: Instant,
     due: Instant,
+    /// Whether some condition waits for observations.
+    listens: bool,
+    keys: u32,
+}
+
+/// What whoever acts has at hand.
+pub(crate) struct Hand<'a, O> {
+    /// What was done so far.
+    pub(crate) acts: &'a mut Vec<Act<O>>,
+    keys: &'a mut u32,
+}
+
+impl<O> Hand<'_, O> {
+    /// Starts a fault under the next key.
+    pub(crate) fn start(&mut self, id: &str, selector: &str, line: u32, fault: Fault) -> FaultKey {
+        *self.keys += 1;
+        let key = FaultKey(*self.keys);
+        self.acts.push(Act::Start {
+            key,
+            id: id.to_owned(),
+            selector: selector.to_owned(),
+            line,
+            fault,
+        });
+        key
+    }
 }
 
 impl<O: Clone + Debug> Director<O> {
     /// A director at the start of a run. Nobody is up until the engine says so.
     pub fn new(setup: DirectorSetup<O>) -> Self {
-        let census = Census::new(setup.cluster);
-        Self {
-            setup,
-            census,
+        let DirectorSetup {
+            seed,
+            cluster,
+            faults,
+            nemeses,
+            bounds,
+            settle_at,
+        } = setup;
+        let mut faults: Vec<Directed<O>> = faults
+            .into_iter()
+            .map(|spec| Directed::new(seed, spec))
+            .collect();
+        faults.sort_by(|a, b| a.id().cmp(b.id()));
+        let mut nemeses: Vec<Nemesis> = nemeses
+            .into_iter()
+            .map(|spec| Nemesis::new(seed, spec))
+            .collect();
+        nemeses.sort_by(|a, b| a.id().cmp(b.id()));
+        let mut director = Self {
+            census: Census::new(cluster),
+            clocks: ClockAccount::new(cluster, bounds),
+            faults,
+            nemeses,
+            settle_at,
             due: Instant::MAX,
-        }
+            listens: false,
+            keys: 0,
+        };
+        director.refresh();
+        director
     }
 
     /// The next true time at which [`Director::poll`] has something to do; [`Instant::MAX`] for never.
@@ -99,45 +165,142 @@ impl<O: Clone + Debug> Director<O> {
         self.due
     }
 
-    /// A node said something.
+    /// A node said something. May make [`Director::due`] `now`.
+    #[inline]
     pub fn on_face(&mut self, now: Instant, node: NodeId, face: Face) {
-        let _ = (now, node, face);
+        if self.listens || face.change != Change::None {
+            self.take_in(now, node, face);
+        }
     }
 
-    /// A process started.
+    fn take_in(&mut self, now: Instant, node: NodeId, face: Face) {
+        match face.change {
+            Change::None => {}
+            Change::Role { role, rank } => self.take_role(now, node, role, rank),
+            Change::Gained { kind, resource } => {
+                self.census.gain(node, kind, resource);
+                self.retry(now);
+            }
+            Change::Lost { kind, resource } => {
+                self.census.lose(node, kind, resource);
+                self.retry(now);
+            }
+        }
+        if self.listens {
+            for fault in &mut self.faults {
+                fault.on_name(now, face.name);
+            }
+            self.refresh();
+        }
+    }
+
+    fn take_role(&mut self, now: Instant, node: NodeId, role: &'static str, rank: u64) {
+        let before = self.census.set_role(now, node, role, rank);
+        let after = self.census.tenure(node);
+        if before == after {
+            return;
+        }
+        self.shift(
+            now,
+            Shift {
+                node,
+                before: before.map(|tenure| tenure.role),
+                after: after.map(|tenure| tenure.role),
+            },
+        );
+        self.retry(now);
+    }
+
+    /// A process started. To be told before the process says anything.
     pub fn on_up(&mut self, now: Instant, node: NodeId) {
-        let _ = now;
-        self.census.set_up(node, true);
+        self.census.set_up(node);
+        self.retry(now);
     }
 
-    /// A process ended: it crashed or exited.
+    /// A process ended: it crashed or exited. It has no role and holds nothing.
     pub fn on_down(&mut self, now: Instant, node: NodeId) {
-        let _ = now;
-        self.census.set_up(node, false);
+        if let Some(role) = self.census.set_down(node) {
+            let shift = Shift {
+                node,
+                before: Some(role),
+                after: None,
+            };
+            self.shift(now, shift);
+        }
+        self.retry(now);
     }
 
-    /// Everything due at or before `now`, appended in a fixed order.
+    /// Tells those who watch roles.
+    fn shift(&mut self, now: Instant, shift: Shift) {
+        if shift.before == shift.after {
+            return;
+        }
+        for fault in &mut self.faults {
+            fault.on_shift(now, shift, &self.census);
+        }
+        self.refresh();
+    }
+
+    /// The census changed: whoever waits for somebody may find one now.
+    fn retry(&mut self, now: Instant) {
+        let mut waits = false;
+        for fault in &mut self.faults {
+            waits |= fault.on_census(now);
+        }
+        if waits {
+            self.refresh();
+        }
+    }
+
+    /// Everything due at or before `now`, appended in a fixed order: by the time when it was due; of one time the
+    /// stated faults before the nemeses, each by id (equal ids by position). A fault first lifts, then starts.
+    ///
+    /// A time that is read late changes nothing: what was due at two times is done as at these two times.
     pub fn poll(&mut self, now: Instant, acts: &mut Vec<Act<O>>) {
-        let _ = (now, acts);
+        while self.due <= now && self.due < Instant::MAX {
+            let at = self.due;
+            let (census, clocks) = (&self.census, &mut self.clocks);
+            let mut hand = Hand {
+                acts,
+                keys: &mut self.keys,
+            };
+            for fault in self.faults.iter_mut().filter(|fault| fault.due() <= at) {
+                fault.act(at, census, &mut hand);
+            }
+            for nemesis in self.nemeses.iter_mut().filter(|it| it.due() <= at) {
+                nemesis.act(at, census, clocks, &mut hand);
+            }
+            self.refresh();
+            assert!(self.due > at, "what was due is done");
+        }
     }
 
     /// The settle phase: no fault starts from now on, and those that last freeze as they are.
     pub fn settle(&mut self, now: Instant) {
-        let _ = now;
-        self.due = Instant::MAX;
+        self.settle_at = self.settle_at.min(now);
+        self.refresh();
     }
 
-    /// The ids of stated faults that never started, in order of id.
+    /// The ids of stated faults that never started, in order.
     pub fn never_applied(&self) -> Vec<String> {
-        self.setup
-            .faults
-            .iter()
-            .map(|fault| fault.id.clone())
-            .collect()
+        let missed = self.faults.iter().filter(|fault| !fault.was_applied());
+        missed.map(|fault| fault.id().to_owned()).collect()
     }
 
     /// What the director knows of the cluster.
     pub const fn census(&self) -> &Census {
         &self.census
     }
+
+    fn refresh(&mut self) {
+        let faults = self.faults.iter().map(Directed::due);
+        let nemeses = self.nemeses.iter().map(Nemesis::due);
+        let due = faults.chain(nemeses).min().unwrap_or(Instant::MAX);
+        let acts = due < self.settle_at;
+        self.due = if acts { due } else { Instant::MAX };
+        self.listens = self.faults.iter().any(Directed::listens);
+    }
 }
+
+#[cfg(test)]
+mod tests;

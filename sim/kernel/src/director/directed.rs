@@ -1,0 +1,300 @@
+//! A stated fault through a run: each time that its trigger comes is an occurrence, which starts, lasts and is lifted.
+//!
+//! ```text
+//! trigger ─▶ Pending ─delay─▶ Waiting ─resolved─▶ Active ─duration, until─▶ Over
+//!                                └──── waits_until, until ────────────────▶ Over
+//! ```
+//!
+//! Occurrences of one fault may overlap: `when = "leader elected"`, three times, cuts off each new leader although the
+//! last is still cut off. Everything that an occurrence draws comes from its own stream, keyed by its ordinal.
+
+use std::fmt::Debug;
+
+use crate::director::action::{self, Deed};
+use crate::director::census::Census;
+use crate::director::resolve::Resolver;
+use crate::director::spec::FaultSpec;
+use crate::director::trigger::{Shift, Watch};
+use crate::director::{Act, FaultKey, Hand, draw};
+use crate::rng::{Rng, Seed, fnv1a};
+use crate::selector::Trigger;
+use crate::time::{Duration, Instant};
+
+/// The least time from the end of an occurrence to the start of the next, so that no time holds endlessly many.
+const GAP_MIN: Duration = Duration::from_micros(1);
+
+/// A stated fault, and how far it has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Directed<O> {
+    spec: FaultSpec<O>,
+    rng: Rng,
+    when: Option<Watch>,
+    until: Option<Watch>,
+    occurrences: Vec<Occurrence>,
+    /// Occurrences so far; the last one's ordinal.
+    raised: u32,
+    /// When those that wait are to try again.
+    retry_at: Instant,
+    applied: bool,
+    due: Instant,
+}
+
+#[derive(Clone, Debug)]
+struct Occurrence {
+    /// Counted from 1.
+    ordinal: u32,
+    rng: Rng,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// The trigger came; it starts at this time.
+    Pending(Instant),
+    /// A selector matches nobody; it gives up at this time.
+    Waiting(Instant),
+    /// It lasts until this time.
+    Active(Instant, Vec<FaultKey>),
+    /// It lasts and nothing will lift it.
+    Endless,
+    /// It is over since this time.
+    Over(Instant),
+}
+
+impl<O: Clone + Debug> Directed<O> {
+    /// A fault at the start of the run.
+    pub(crate) fn new(seed: Seed, spec: FaultSpec<O>) -> Self {
+        let mut directed = Self {
+            rng: seed.stream("fault", fnv1a(&spec.id)),
+            when: None,
+            until: spec.until.clone().map(Watch::new),
+            occurrences: Vec::new(),
+            raised: 0,
+            retry_at: Instant::MAX,
+            applied: false,
+            due: Instant::MAX,
+            spec,
+        };
+        match &directed.spec.trigger {
+            Trigger::When { condition, .. } => directed.when = Some(Watch::new(condition.clone())),
+            Trigger::At(_) | Trigger::Every(_) => directed.raise(Instant::ZERO),
+        }
+        directed.refresh();
+        directed
+    }
+
+    /// What it is called.
+    pub(crate) fn id(&self) -> &str {
+        &self.spec.id
+    }
+
+    /// Whether it ever started.
+    pub(crate) const fn was_applied(&self) -> bool {
+        self.applied
+    }
+
+    /// When it has something to do.
+    pub(crate) const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Whether it waits for observations.
+    pub(crate) fn listens(&self) -> bool {
+        let mut watches = self.when.iter().chain(&self.until);
+        watches.any(Watch::is_for_names)
+    }
+
+    /// An observation was made.
+    pub(crate) fn on_name(&mut self, now: Instant, name: &str) {
+        let lifted = self.until.as_mut().is_some_and(|it| it.on_name(name));
+        let came = self.when.as_mut().is_some_and(|it| it.on_name(name));
+        if lifted {
+            self.lift(now);
+        }
+        if came {
+            self.raise(now);
+        }
+        if lifted || came {
+            self.refresh();
+        }
+    }
+
+    /// A node's role changed.
+    pub(crate) fn on_shift(&mut self, now: Instant, shift: Shift, census: &Census) {
+        for watch in self.when.iter_mut().chain(&mut self.until) {
+            watch.on_shift(now, shift, census);
+        }
+        self.refresh();
+    }
+
+    /// The census changed: those that wait may find somebody now. Tells whether there are any.
+    pub(crate) fn on_census(&mut self, now: Instant) -> bool {
+        let waits = |occurrence: &Occurrence| matches!(occurrence.state, State::Waiting(_));
+        let any = self.occurrences.iter().any(waits);
+        if any {
+            self.retry_at = self.retry_at.min(now);
+            self.refresh();
+        }
+        any
+    }
+
+    /// Does everything that is due: what is lifted comes first, then the occurrences in order.
+    pub(crate) fn act(&mut self, now: Instant, census: &Census, hand: &mut Hand<'_, O>) {
+        if self.until.as_mut().is_some_and(|it| it.take(now) > 0) {
+            self.lift(now);
+        }
+        let came = self.when.as_mut().map_or(0, |it| it.take(now));
+        for _ in 0..came {
+            self.raise(now);
+        }
+        let retry = self.retry_at <= now;
+        self.retry_at = Instant::MAX;
+        let mut occurrences = std::mem::take(&mut self.occurrences);
+        for occurrence in &mut occurrences {
+            self.advance(occurrence, now, retry, census, hand);
+        }
+        let over = |occurrence: &Occurrence| matches!(occurrence.state, State::Over(_));
+        let ended = occurrences.iter().any(over);
+        let done = |it: &Occurrence| matches!(it.state, State::Over(_) | State::Endless);
+        occurrences.retain(|occurrence| !done(occurrence));
+        self.occurrences = occurrences;
+        if ended && matches!(self.spec.trigger, Trigger::Every(_)) {
+            self.raise(now);
+        }
+        self.refresh();
+        assert!(self.due > now, "what was due is done");
+    }
+
+    /// The trigger came: one more occurrence, unless there were enough.
+    fn raise(&mut self, now: Instant) {
+        let ordinal = self.raised + 1;
+        let rng = self.rng.fork("occurrence", u64::from(ordinal));
+        let mut timing = rng.fork("timing", 0);
+        let start = match &self.spec.trigger {
+            Trigger::At(span) => draw::instant(&mut timing, *span),
+            Trigger::Every(span) => {
+                now.saturating_add(draw::duration(&mut timing, *span).max(GAP_MIN))
+            }
+            Trigger::When { times, .. } if self.raised >= *times => return,
+            Trigger::When { delay, .. } => now.saturating_add(draw::duration(&mut timing, *delay)),
+        };
+        self.raised = ordinal;
+        self.occurrences.push(Occurrence {
+            ordinal,
+            rng,
+            state: State::Pending(start),
+        });
+        if matches!(self.spec.trigger, Trigger::When { times, .. } if ordinal >= times) {
+            self.when = None;
+        }
+    }
+
+    /// `until` came: what lasts ends, and what waits gives up.
+    fn lift(&mut self, now: Instant) {
+        for occurrence in &mut self.occurrences {
+            match &mut occurrence.state {
+                State::Active(stop, _) => *stop = now.min(*stop),
+                State::Waiting(_) => occurrence.state = State::Over(now),
+                State::Pending(_) | State::Endless | State::Over(_) => {}
+            }
+        }
+    }
+
+    /// Takes one occurrence as far as it comes now.
+    fn advance(
+        &mut self,
+        occurrence: &mut Occurrence,
+        now: Instant,
+        retry: bool,
+        census: &Census,
+        hand: &mut Hand<'_, O>,
+    ) {
+        let mut attempt = retry;
+        if let State::Pending(at) = occurrence.state
+            && at <= now
+        {
+            let limit = self.spec.waits_until.unwrap_or(Instant::MAX);
+            occurrence.state = State::Waiting(limit);
+            attempt = true;
+        }
+        if attempt && matches!(occurrence.state, State::Waiting(_)) {
+            self.start(occurrence, now, census, hand);
+        }
+        match &occurrence.state {
+            State::Waiting(limit) if *limit <= now => occurrence.state = State::Over(now),
+            State::Active(stop, keys) if *stop <= now => {
+                hand.acts
+                    .extend(keys.iter().map(|key| Act::Stop { key: *key }));
+                occurrence.state = State::Over(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts an occurrence if its selectors match.
+    fn start(
+        &mut self,
+        occurrence: &mut Occurrence,
+        now: Instant,
+        census: &Census,
+        hand: &mut Hand<'_, O>,
+    ) {
+        let mut resolver = Resolver::new(census, &occurrence.rng);
+        if resolver.bind(&self.spec.names).is_none() {
+            return;
+        }
+        let Some(deeds) = action::resolve(&self.spec.action, &mut resolver) else {
+            return;
+        };
+        let id = self.name(occurrence.ordinal);
+        let mut keys = Vec::new();
+        for deed in deeds {
+            match deed {
+                Deed::Fault(fault) => {
+                    keys.push(hand.start(&id, &self.spec.selector, self.spec.line, fault));
+                }
+                Deed::Operate(node, operation) => hand.acts.push(Act::Operate {
+                    id: id.clone(),
+                    line: self.spec.line,
+                    node,
+                    operation,
+                }),
+            }
+        }
+        self.applied = true;
+        occurrence.state = self.course(occurrence, now, keys);
+    }
+
+    /// How an occurrence goes on that has just started.
+    fn course(&self, occurrence: &Occurrence, now: Instant, keys: Vec<FaultKey>) -> State {
+        if !action::lasts(&self.spec.action) {
+            return State::Over(now);
+        }
+        match self.spec.duration {
+            Some(span) => {
+                let duration = draw::duration(&mut occurrence.rng.fork("duration", 0), span);
+                State::Active(now.saturating_add(duration), keys)
+            }
+            None if self.until.is_some() => State::Active(Instant::MAX, keys),
+            None => State::Endless,
+        }
+    }
+
+    /// The name of an occurrence: with its ordinal, where there may be more than one.
+    fn name(&self, ordinal: u32) -> String {
+        match self.spec.trigger {
+            Trigger::At(_) | Trigger::When { times: 0 | 1, .. } => self.spec.id.clone(),
+            Trigger::Every(_) | Trigger::When { .. } => format!("{}.{ordinal}", self.spec.id),
+        }
+    }
+
+    fn refresh(&mut self) {
+        let watches = self.when.iter().chain(&self.until).map(Watch::due);
+        let occurrences = self.occurrences.iter().map(|it| match it.state {
+            State::Pending(at) | State::Waiting(at) | State::Active(at, _) | State::Over(at) => at,
+            State::Endless => Instant::MAX,
+        });
+        let due = watches.chain(occurrences).min().unwrap_or(Instant::MAX);
+        self.due = due.min(self.retry_at);
+    }
+}

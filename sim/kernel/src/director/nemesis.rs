@@ -1,0 +1,171 @@
+//! A nemesis through a run: one random fault after another, each with a chance and a least duration.
+//!
+//! Each occurrence has a stream of its own, keyed by its ordinal; in it the timing, the kind, the nodes and the numbers
+//! have theirs. A kind is chosen by a word keyed by its name, a node by one keyed by its own: so one more kind, server
+//! or nemesis rarely changes what is chosen, and never what is drawn.
+
+mod kinds;
+
+use crate::director::census::Census;
+use crate::director::spec::{NemesisKind, NemesisSpec};
+use crate::director::{Act, FaultKey, Hand, draw};
+use crate::fault::Fault;
+use crate::rng::{Rng, Seed, fnv1a};
+use crate::time::{Duration, Instant};
+
+pub(crate) use kinds::ClockAccount;
+use kinds::Occasion;
+
+/// The least time from the end of a fault to the start of the next, so that no time holds endlessly many.
+const GAP_MIN: Duration = Duration::from_micros(1);
+
+/// A stated nemesis, and how far it has come.
+///
+/// - At most one of its faults lasts at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Nemesis {
+    spec: NemesisSpec,
+    /// What every one of its faults says that it was resolved from.
+    selector: String,
+    /// The kinds that this run has.
+    kinds: Vec<NemesisKind>,
+    rng: Rng,
+    /// Of the fault that lasts or comes next, counted from 1.
+    ordinal: u32,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// The next fault starts at this time.
+    Idle(Instant),
+    /// A fault lasts until this time.
+    Active(Instant, FaultKey),
+    /// It is over.
+    Done,
+}
+
+impl Nemesis {
+    /// A nemesis at the start of the run.
+    pub(crate) fn new(seed: Seed, spec: NemesisSpec) -> Self {
+        let rng = seed.stream("nemesis", fnv1a(&spec.id));
+        let texts: Vec<String> = spec.on.iter().map(ToString::to_string).collect();
+        let from = spec.from;
+        let mut nemesis = Self {
+            selector: texts.join(", "),
+            kinds: enabled(&rng, &spec),
+            spec,
+            rng,
+            ordinal: 0,
+            state: State::Done,
+        };
+        nemesis.rest(from);
+        nemesis
+    }
+
+    /// What it is called.
+    pub(crate) fn id(&self) -> &str {
+        &self.spec.id
+    }
+
+    /// When it has something to do.
+    pub(crate) const fn due(&self) -> Instant {
+        match self.state {
+            State::Idle(at) | State::Active(at, _) => at,
+            State::Done => Instant::MAX,
+        }
+    }
+
+    /// Does everything that is due.
+    pub(crate) fn act<O>(
+        &mut self,
+        now: Instant,
+        census: &Census,
+        clocks: &mut ClockAccount,
+        hand: &mut Hand<'_, O>,
+    ) {
+        if let State::Active(stop, key) = self.state
+            && stop <= now
+        {
+            hand.acts.push(Act::Stop { key });
+            self.rest(now);
+        }
+        if let State::Idle(start) = self.state
+            && start <= now
+        {
+            self.strike(now, census, clocks, hand);
+        }
+        if let State::Active(stop, key) = self.state
+            && stop <= now
+        {
+            hand.acts.push(Act::Stop { key });
+            self.rest(now);
+        }
+        assert!(self.due() > now, "what was due is done");
+    }
+
+    /// Starts a fault, if any of the kinds finds somebody to hit.
+    fn strike<O>(
+        &mut self,
+        now: Instant,
+        census: &Census,
+        clocks: &mut ClockAccount,
+        hand: &mut Hand<'_, O>,
+    ) {
+        let rng = self.occurrence();
+        let duration = draw::duration(&mut rng.fork("duration", 0), self.spec.duration);
+        let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration);
+        let kinds = shuffled(&rng, &self.kinds);
+        let fault: Option<Fault> = kinds
+            .into_iter()
+            .find_map(|kind| occasion.fault(kind, clocks));
+        let Some(fault) = fault else {
+            self.rest(now);
+            return;
+        };
+        let id = format!("{}.{}", self.spec.id, self.ordinal);
+        let key = hand.start(&id, &self.selector, self.spec.line, fault);
+        self.state = State::Active(now.saturating_add(duration), key);
+    }
+
+    /// Nothing lasts: the next fault comes after a while.
+    fn rest(&mut self, now: Instant) {
+        self.ordinal += 1;
+        let gap = draw::duration(&mut self.occurrence().fork("timing", 0), self.spec.every);
+        let start = now.saturating_add(gap.max(GAP_MIN));
+        let end = self.spec.until.unwrap_or(Instant::MAX);
+        let goes_on = start < end && !self.kinds.is_empty();
+        self.state = if goes_on {
+            State::Idle(start)
+        } else {
+            State::Done
+        };
+    }
+
+    fn occurrence(&self) -> Rng {
+        self.rng.fork("occurrence", u64::from(self.ordinal))
+    }
+}
+
+/// The kinds that this run has. Swarm switches each off with even odds, by a word keyed by its name; never all: the one
+/// with the smallest word stays.
+fn enabled(rng: &Rng, spec: &NemesisSpec) -> Vec<NemesisKind> {
+    if !spec.swarm {
+        return spec.kinds.clone();
+    }
+    let word = |kind: &NemesisKind| rng.fork("swarm", fnv1a(kind.name())).word();
+    let mut kinds = spec.kinds.clone();
+    kinds.retain(|kind| word(kind) >> 63 == 0);
+    if kinds.is_empty() {
+        kinds.extend(spec.kinds.iter().min_by_key(|kind| word(kind)));
+    }
+    kinds
+}
+
+/// The kinds in an order that is drawn: the first that finds somebody to hit is taken.
+fn shuffled(rng: &Rng, kinds: &[NemesisKind]) -> Vec<NemesisKind> {
+    let mut shuffled = kinds.to_vec();
+    shuffled.sort_by_key(|kind| (rng.fork("kind", fnv1a(kind.name())).word(), *kind));
+    shuffled.dedup();
+    shuffled
+}

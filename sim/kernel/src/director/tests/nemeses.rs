@@ -1,0 +1,357 @@
+//! Random faults: within their bounds, the same for the same seed, and unmoved by an edit elsewhere.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::director::spec::NemesisKind;
+use crate::fault::Offset;
+use crate::id::Link;
+
+const SEVEN: Cluster = Cluster {
+    servers: 5,
+    spare: 0,
+    clients: 2,
+};
+
+fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
+    NemesisSpec {
+        id: id.to_owned(),
+        line: 1,
+        kinds: kinds.to_vec(),
+        on: selectors(&["any server", "any client"]),
+        every: Span {
+            low: ms(100),
+            high: ms(900),
+        },
+        duration: Span {
+            low: ms(200),
+            high: ms(1_000),
+        },
+        swarm: false,
+        from: Instant::ZERO,
+        until: None,
+    }
+}
+
+fn play(seed: u64, cluster: Cluster, nemeses: Vec<NemesisSpec>) -> Play {
+    let mut play = Play::new(DirectorSetup {
+        nemeses,
+        ..setup(seed, cluster)
+    });
+    play.to(60_000);
+    play
+}
+
+fn faults(seed: u64, kind: NemesisKind) -> Vec<Fault> {
+    let faults = play(seed, SEVEN, vec![nemesis("n", &[kind])]).faults();
+    assert!(faults.len() > 20, "{kind:?} came {} times", faults.len());
+    faults
+}
+
+fn cuts(seed: u64, kind: NemesisKind) -> Vec<Vec<Link>> {
+    let links = |fault| match fault {
+        Fault::Cut { links, .. } => links,
+        other => panic!("expected a cut, got {other:?}"),
+    };
+    faults(seed, kind).into_iter().map(links).collect()
+}
+
+#[test]
+fn every_kind_comes_as_what_it_is_called() {
+    for (kind, expected) in [
+        (NemesisKind::Clog, "clog"),
+        (NemesisKind::Loss, "weather"),
+        (NemesisKind::Delay, "weather"),
+        (NemesisKind::Duplicate, "weather"),
+        (NemesisKind::Reorder, "weather"),
+        (NemesisKind::Crash, "crash"),
+        (NemesisKind::MachineCrash, "crash"),
+        (NemesisKind::Pause, "pause"),
+        (NemesisKind::Slow, "slow"),
+        (NemesisKind::ClockStep, "clock_step"),
+        (NemesisKind::ClockDrift, "clock_drift"),
+        (NemesisKind::ClockFreeze, "clock_freeze"),
+        (NemesisKind::DiskSlow, "disk"),
+        (NemesisKind::DiskFull, "disk"),
+        (NemesisKind::DiskLies, "disk"),
+    ] {
+        assert!(faults(1, kind).iter().all(|fault| fault.kind() == expected));
+    }
+}
+
+#[test]
+fn cuts_have_their_shape() {
+    for links in cuts(1, NemesisKind::OneWay) {
+        assert_eq!(links.len(), 1);
+        assert!(links[0].source.is_server() || links[0].target.is_server());
+    }
+    for links in cuts(1, NemesisKind::PairCut) {
+        assert_eq!(links.len(), 2);
+        assert_eq!(links[0], links[1].reverse());
+    }
+    for links in cuts(1, NemesisKind::Isolate) {
+        assert_eq!(links.len(), 12, "six others, both ways");
+    }
+    for links in cuts(1, NemesisKind::Deaf) {
+        assert_eq!(links.len(), 6);
+        assert!(links.iter().all(|link| link.target == links[0].target));
+    }
+    for links in cuts(1, NemesisKind::Mute) {
+        assert_eq!(links.len(), 6);
+        assert!(links.iter().all(|link| link.source == links[0].source));
+    }
+    for links in cuts(1, NemesisKind::Ring) {
+        assert_eq!(links.len(), 10, "five servers lose two each");
+        assert!(links.iter().all(|link| link.source.is_server()));
+    }
+}
+
+#[test]
+fn halves_and_bridges_split_servers_evenly_and_take_clients_along() {
+    for (kind, servers) in [(NemesisKind::Halves, 12), (NemesisKind::Bridge, 8)] {
+        for links in cuts(1, kind) {
+            let among = |link: &&Link| link.source.is_server() && link.target.is_server();
+            assert_eq!(links.iter().filter(among).count(), servers);
+            for client in SEVEN.clients() {
+                let lost = links.iter().filter(|link| link.source == client);
+                let lost = lost.filter(|link| link.target.is_server()).count();
+                assert!(lost == 2 || (lost == 3 && kind == NemesisKind::Halves));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_random_graph_is_symmetric_and_differs() {
+    let graphs = cuts(1, NemesisKind::Partial);
+    for links in &graphs {
+        assert!(links.iter().all(|link| links.contains(&link.reverse())));
+    }
+    assert!(graphs.windows(2).any(|pair| pair[0] != pair[1]));
+}
+
+#[test]
+fn at_most_one_fault_lasts_and_each_has_its_least_duration() {
+    let play = play(3, SEVEN, vec![nemesis("n", NemesisKind::ALL)]);
+    let mut since = None;
+    for (now, act) in &play.acts {
+        match (act, since) {
+            (Act::Start { .. }, None) => since = Some(*now),
+            (Act::Stop { .. }, Some(start)) => {
+                let lasted = now.since(start);
+                assert!(ms(200) <= lasted && lasted <= ms(1_000));
+                since = None;
+            }
+            other => panic!("two faults at a time: {other:?}"),
+        }
+    }
+    assert!(play.acts.len() > 60);
+}
+
+#[test]
+fn ids_are_counted() {
+    let play = play(3, SEVEN, vec![nemesis("weather", &[NemesisKind::Pause])]);
+    let ids: Vec<&String> = play
+        .acts
+        .iter()
+        .filter_map(|(_, act)| match act {
+            Act::Start { id, .. } => Some(id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ids[..3], ["weather.1", "weather.2", "weather.3"]);
+}
+
+#[test]
+fn it_begins_and_ends_at_its_times() {
+    let mut spec = nemesis("n", &[NemesisKind::Pause]);
+    spec.from = at(5_000);
+    spec.until = Some(at(10_000));
+    let play = play(1, SEVEN, vec![spec]);
+    let is_start = |act: &Act<u32>| matches!(act, Act::Start { .. });
+    let starts = play.acts.iter().filter(|(_, act)| is_start(act));
+    assert!(starts.clone().count() >= 3);
+    assert!(
+        starts
+            .map(|(now, _)| now)
+            .all(|it| (at(5_100)..at(10_000)).contains(it))
+    );
+    let last = play.acts.last().map(|(_, act)| act.clone());
+    assert!(
+        matches!(last, Some(Act::Stop { .. })),
+        "what lasts is lifted"
+    );
+}
+
+#[test]
+fn only_processes_that_run_are_hit() {
+    let cluster = Cluster {
+        servers: 2,
+        spare: 3,
+        clients: 0,
+    };
+    let mut play = Play::new(DirectorSetup {
+        nemeses: vec![nemesis("n", &[NemesisKind::Crash])],
+        ..setup(1, cluster)
+    });
+    play.falls(0, 1);
+    play.to(30_000);
+    let only_s2 = |fault: &Fault| matches!(fault, Fault::Crash { nodes, .. } if nodes == &[s(2)]);
+    assert!(play.faults().iter().all(only_s2));
+    let before = play.acts.len();
+    play.falls(30_000, 2);
+    play.to(40_000);
+    assert!(play.acts.len() <= before + 1, "nobody is left");
+    play.director.on_up(at(40_000), s(4));
+    play.to(59_000);
+    let last = play.faults().pop();
+    assert!(matches!(last, Some(Fault::Crash { nodes, .. }) if nodes == [s(4)]));
+}
+
+#[test]
+fn a_kind_that_hits_nobody_gives_way_to_the_next() {
+    let three = Cluster { servers: 3, ..FIVE };
+    let kinds = [NemesisKind::Ring, NemesisKind::Pause];
+    let faults = play(1, three, vec![nemesis("n", &kinds)]).faults();
+    assert!(faults.len() > 20);
+    assert!(faults.iter().all(|fault| fault.kind() == "pause"));
+}
+
+#[test]
+fn only_whom_it_may_choose() {
+    let mut spec = nemesis("n", &[NemesisKind::Pause]);
+    spec.on = selectors(&["s2", "any client"]);
+    let play = play(1, SEVEN, vec![spec]);
+    let mut hit: Vec<String> = play.faults().iter().map(short).collect();
+    hit.sort();
+    hit.dedup();
+    assert_eq!(hit, ["pause c1", "pause c2", "pause s2"]);
+}
+
+proptest! {
+    #[test]
+    fn steps_never_lead_two_clocks_apart_by_more_than_half_the_bound(seed: u64, bound in 4u64..100) {
+        let mut setup = DirectorSetup {
+            nemeses: vec![nemesis("a", &[NemesisKind::ClockStep]), nemesis("b", &[NemesisKind::ClockStep])],
+            ..setup(seed, SEVEN)
+        };
+        setup.bounds.skew = Some(ms(bound));
+        let mut play = Play::new(setup);
+        play.to(60_000);
+        let mut clocks = std::collections::BTreeMap::new();
+        for fault in play.faults() {
+            let Fault::ClockStep { nodes, by: Offset(by) } = fault else { panic!("not a step") };
+            *clocks.entry(nodes[0]).or_insert(0) += by;
+            let (most, least) = (clocks.values().max().copied(), clocks.values().min().copied());
+            let apart = most.zip(least).map_or(0, |(most, least)| most.max(0) - least.min(0));
+            prop_assert!(apart as u64 <= ms(bound).as_nanos() / 2);
+        }
+    }
+
+    #[test]
+    fn drift_stays_within_its_bound(seed: u64, bound in 1u32..10_000) {
+        let mut setup = DirectorSetup {
+            nemeses: vec![nemesis("a", &[NemesisKind::ClockDrift])],
+            ..setup(seed, SEVEN)
+        };
+        setup.bounds.drift_ppm = Some(bound);
+        setup.bounds.skew = Some(ms(10));
+        let mut play = Play::new(setup);
+        play.to(60_000);
+        for fault in play.faults() {
+            let Fault::ClockDrift { ppm, .. } = fault else { panic!("not a drift") };
+            prop_assert!(ppm != 0 && ppm.unsigned_abs() <= bound);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults(seed: u64) {
+        let specs = || vec![nemesis("a", NemesisKind::ALL), nemesis("b", NemesisKind::ALL)];
+        prop_assert_eq!(play(seed, SEVEN, specs()).acts, play(seed, SEVEN, specs()).acts);
+    }
+
+    #[test]
+    fn a_nemesis_more_changes_nothing_of_the_others(seed: u64) {
+        let links = [NemesisKind::OneWay, NemesisKind::Crash, NemesisKind::Halves, NemesisKind::Partial];
+        let alone = timeline(&play(seed, SEVEN, vec![nemesis("b", &links)]), "b");
+        let both = play(seed, SEVEN, vec![nemesis("a", NemesisKind::ALL), nemesis("b", &links)]);
+        prop_assert_eq!(alone, timeline(&both, "b"));
+    }
+
+    #[test]
+    fn a_server_more_moves_no_time_and_few_choices(seed: u64) {
+        let crash = || vec![nemesis("a", &[NemesisKind::Crash])];
+        let before = timeline(&play(seed, SEVEN, crash()), "a");
+        let after = timeline(&play(seed, Cluster { servers: 6, ..SEVEN }, crash()), "a");
+        prop_assert_eq!(before.len(), after.len());
+        for ((then, was), (now, is)) in before.iter().zip(&after) {
+            prop_assert_eq!(then, now);
+            prop_assert!(was == is || short(is) == "crash s6");
+        }
+    }
+
+    #[test]
+    fn a_kind_more_moves_no_time_and_is_chosen_or_changes_nothing(seed: u64) {
+        let few = [NemesisKind::Pause, NemesisKind::Isolate, NemesisKind::Ring];
+        let more = [NemesisKind::Slow, NemesisKind::Pause, NemesisKind::Isolate, NemesisKind::Ring];
+        let before = timeline(&play(seed, SEVEN, vec![nemesis("a", &few)]), "a");
+        let after = timeline(&play(seed, SEVEN, vec![nemesis("a", &more)]), "a");
+        prop_assert_eq!(before.len(), after.len());
+        for ((then, was), (now, is)) in before.iter().zip(&after) {
+            prop_assert_eq!(then, now);
+            prop_assert!(was == is || is.kind() == "slow");
+        }
+    }
+
+    #[test]
+    fn swarm_leaves_a_kind_and_is_fixed_for_a_run(seed: u64) {
+        let mut spec = nemesis("a", &[NemesisKind::Pause, NemesisKind::Clog, NemesisKind::Slow]);
+        spec.swarm = true;
+        prop_assert!(!kinds(seed, &spec).is_empty());
+        // A kind more switches none of the others on or off, unless it keeps the last of them from staying.
+        let before = kinds(seed, &spec);
+        spec.kinds.push(NemesisKind::Crash);
+        let mut after = kinds(seed, &spec);
+        after.retain(|kind| kind != "crash");
+        prop_assert!(after == before || (after.is_empty() && before.len() == 1));
+    }
+}
+
+/// The kinds that come in a run.
+fn kinds(seed: u64, spec: &NemesisSpec) -> Vec<String> {
+    let faults = play(seed, SEVEN, vec![spec.clone()]).faults();
+    let mut kinds: Vec<String> = faults.iter().map(|it| it.kind().to_owned()).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
+/// The starts of one nemesis.
+fn timeline(play: &Play, of: &str) -> Vec<(Instant, Fault)> {
+    let start = |(now, act): &(Instant, Act<u32>)| match act {
+        Act::Start { id, fault, .. } if id.starts_with(of) => Some((*now, fault.clone())),
+        _ => None,
+    };
+    play.acts.iter().filter_map(start).collect()
+}
+
+#[test]
+fn swarm_switches_each_kind_off_in_about_half_of_the_runs() {
+    let mut spec = nemesis(
+        "a",
+        &[NemesisKind::Pause, NemesisKind::Clog, NemesisKind::Slow],
+    );
+    spec.swarm = true;
+    let mut counts = std::collections::BTreeMap::new();
+    for seed in 0..200 {
+        for kind in kinds(seed, &spec) {
+            *counts.entry(kind).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(counts.len(), 3);
+    // Even odds, and a little more for the one that stays where all would be off.
+    assert!(
+        counts.values().all(|count| (80..140).contains(count)),
+        "{counts:?}"
+    );
+}
