@@ -20,7 +20,7 @@ pub enum Selector {
     Role(String),
     /// `every follower`: all live nodes in this role.
     EveryRole(String),
-    /// `any server`, `any client`, `any node`: one, drawn.
+    /// `any server`, `any client`, `any node`: one, drawn. In a list it is one that the list does not have yet.
     Any(Kind),
     /// `every server`, `every client`, `*`: all.
     Every(Kind),
@@ -31,15 +31,16 @@ pub enum Selector {
         /// Which one; the one gained last, where none is named.
         resource: Option<u64>,
     },
-    /// `majority with leader`, `minority without leader`, `majority`: so many servers, drawn.
+    /// `majority with leader`, `minority without leader`, `majority`: so many servers, drawn. A majority and a minority
+    /// of one fault have nobody in common if one is with and the other without the leader, or neither speaks of it.
     Share {
         /// More than half of the servers, or the rest.
         share: Share,
         /// Whether the leader is among them; `None`: as it comes.
         leader: Option<bool>,
     },
-    /// `not leader`: every server that the inner selector does not choose.
-    Not(Box<Selector>),
+    /// `not leader`: every server that the inner selector does not choose; nobody while that matches nobody.
+    Not(Box<Self>),
 }
 
 /// A kind of node.
@@ -76,22 +77,41 @@ impl FromStr for Selector {
     fn from_str(text: &str) -> Result<Self, SelectorError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let refuse = || SelectorError(text.to_owned());
+        if let ["not", rest @ ..] = words.as_slice() {
+            // A second not would say nothing new, and let a text nest without end.
+            let nested = rest.first().is_none_or(|word| *word == "not");
+            let inner = (!nested).then(|| rest.join(" ").parse().ok()).flatten();
+            return inner.map(|it| Self::Not(Box::new(it))).ok_or_else(refuse);
+        }
         if let Some(call) = text.trim().strip_suffix(')') {
             return holder(call).ok_or_else(refuse);
         }
         Ok(match words.as_slice() {
             ["*"] => Self::Every(Kind::Node),
-            ["not", rest @ ..] if !rest.is_empty() => Self::Not(Box::new(rest.join(" ").parse().map_err(|_| refuse())?)),
             ["any", "server"] => Self::Any(Kind::Server),
             ["any", "client"] => Self::Any(Kind::Client),
             ["any", "node"] => Self::Any(Kind::Node),
             ["every", "server"] | ["servers"] => Self::Every(Kind::Server),
             ["every", "client"] | ["clients"] => Self::Every(Kind::Client),
             ["every", "node"] => Self::Every(Kind::Node),
-            ["majority"] => Self::Share { share: Share::Majority, leader: None },
-            ["minority"] => Self::Share { share: Share::Minority, leader: None },
-            [share @ ("majority" | "minority"), with @ ("with" | "without"), "leader"] => Self::Share {
-                share: if *share == "majority" { Share::Majority } else { Share::Minority },
+            ["majority"] => Self::Share {
+                share: Share::Majority,
+                leader: None,
+            },
+            ["minority"] => Self::Share {
+                share: Share::Minority,
+                leader: None,
+            },
+            [
+                share @ ("majority" | "minority"),
+                with @ ("with" | "without"),
+                "leader",
+            ] => Self::Share {
+                share: if *share == "majority" {
+                    Share::Majority
+                } else {
+                    Share::Minority
+                },
                 leader: Some(*with == "with"),
             },
             ["any", role] if is_word(role) => Self::Role((*role).to_owned()),
@@ -109,7 +129,9 @@ impl FromStr for Selector {
 
 fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn holder(call: &str) -> Option<Selector> {
@@ -121,8 +143,14 @@ fn holder(call: &str) -> Option<Selector> {
     let kind = words.next().filter(|kind| is_word(kind))?.to_owned();
     let resource = words.next().map(|number| number.parse().ok());
     match (resource, words.next()) {
-        (None, None) => Some(Selector::Holder { kind, resource: None }),
-        (Some(Some(resource)), None) => Some(Selector::Holder { kind, resource: Some(resource) }),
+        (None, None) => Some(Selector::Holder {
+            kind,
+            resource: None,
+        }),
+        (Some(Some(resource)), None) => Some(Selector::Holder {
+            kind,
+            resource: Some(resource),
+        }),
         _ => None,
     }
 }
@@ -164,10 +192,20 @@ impl fmt::Display for Selector {
             Self::Any(kind) => write!(f, "any {kind}"),
             Self::Every(Kind::Node) => f.write_str("*"),
             Self::Every(kind) => write!(f, "every {kind}"),
-            Self::Holder { kind, resource: None } => write!(f, "holder({kind})"),
-            Self::Holder { kind, resource: Some(resource) } => write!(f, "holder({kind} {resource})"),
+            Self::Holder {
+                kind,
+                resource: None,
+            } => write!(f, "holder({kind})"),
+            Self::Holder {
+                kind,
+                resource: Some(resource),
+            } => write!(f, "holder({kind} {resource})"),
             Self::Share { share, leader } => {
-                f.write_str(if *share == Share::Majority { "majority" } else { "minority" })?;
+                f.write_str(if *share == Share::Majority {
+                    "majority"
+                } else {
+                    "minority"
+                })?;
                 match leader {
                     Some(true) => f.write_str(" with leader"),
                     Some(false) => f.write_str(" without leader"),
@@ -192,7 +230,13 @@ pub struct LinkSelector {
 
 impl fmt::Display for LinkSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.source, if self.both { "<->" } else { "->" }, self.target)
+        write!(
+            f,
+            "{} {} {}",
+            self.source,
+            if self.both { "<->" } else { "->" },
+            self.target
+        )
     }
 }
 
@@ -208,7 +252,10 @@ pub struct Span<T> {
 impl<T: Copy> Span<T> {
     /// Always this.
     pub const fn constant(value: T) -> Self {
-        Self { low: value, high: value }
+        Self {
+            low: value,
+            high: value,
+        }
     }
 }
 
@@ -217,7 +264,8 @@ impl<T: Copy> Span<T> {
 pub enum Trigger {
     /// At a time.
     At(Span<Instant>),
-    /// Again and again, each time after a while from the end of the last.
+    /// Again and again, each time after a while from the end of the last, at first from the start of the run. The while
+    /// is at least 1 µs.
     Every(Span<Duration>),
     /// When something happens or holds, and then after a while.
     When {
@@ -230,7 +278,7 @@ pub enum Trigger {
     },
 }
 
-/// What a trigger, an `until` or a `reach` waits for.
+/// What a trigger, an `until` or a `reach` waits for. A condition comes at an instant, and may come again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// An observation with this name, for the `nth` time in the run (counted from 1), or each time where that is 0.
@@ -240,18 +288,167 @@ pub enum Condition {
         /// Which time.
         nth: u64,
     },
-    /// There has been a live node in this role for at least so long: `leader for 1s`.
+    /// There has been a live node in this role for at least so long: `leader for 1s`. Comes each time that a node has
+    /// been in the role, by its own belief, for just so long without a break.
     Has {
         /// The role.
         role: String,
         /// How long.
         lasting: Duration,
     },
-    /// There has been no live node in this role for at least so long: `no leader for 1s`.
+    /// There has been no live node in this role for at least so long: `no leader for 1s`. Comes once for each time
+    /// without one, the start of the run included.
     Lacks {
         /// The role.
         role: String,
         /// How long.
         lasting: Duration,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ROLES: &[&str] = &["leader", "follower", "master"];
+    const NAMES: &[&str] = &["x", "old-leader"];
+
+    fn read(text: &str) -> Option<Selector> {
+        text.parse::<Selector>().ok()?.bind(NAMES, ROLES).ok()
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let role = |role: &str| Selector::Role(role.to_owned());
+        let holder = |kind: &str, resource| Selector::Holder {
+            kind: kind.to_owned(),
+            resource,
+        };
+        for (text, expected) in [
+            ("s1", Selector::Node(NodeId::server(1))),
+            ("c12", Selector::Node(NodeId::client(12))),
+            ("x", Selector::Named("x".to_owned())),
+            ("old-leader", Selector::Named("old-leader".to_owned())),
+            ("leader", role("leader")),
+            ("any  follower", role("follower")),
+            ("every follower", Selector::EveryRole("follower".to_owned())),
+            ("any node", Selector::Any(Kind::Node)),
+            ("servers", Selector::Every(Kind::Server)),
+            ("every node", Selector::Every(Kind::Node)),
+            (" * ", Selector::Every(Kind::Node)),
+            ("holder(lease)", holder("lease", None)),
+            ("owner( session 7 )", holder("session", Some(7))),
+            (
+                "minority without leader",
+                Selector::Share {
+                    share: Share::Minority,
+                    leader: Some(false),
+                },
+            ),
+            (
+                "not holder(lock 3)",
+                Selector::Not(Box::new(holder("lock", Some(3)))),
+            ),
+        ] {
+            assert_eq!(read(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_selector_is_refused() {
+        for text in [
+            "",
+            " ",
+            "not",
+            "not not leader",
+            "s1 s2",
+            "any 7",
+            "majority of leader",
+            "holder()",
+            "holder(lock x)",
+            "holder(lock 1 2)",
+            "keeper(lock)",
+            "leader)",
+            "->",
+            "1s",
+        ] {
+            assert!(text.parse::<Selector>().is_err(), "{text:?} was read");
+        }
+        for text in [
+            "king",
+            "any king",
+            "every king",
+            "not king",
+            "server",
+            "any",
+            "every",
+        ] {
+            let parsed: Selector = text.parse().expect("words that may be a role");
+            assert!(parsed.bind(NAMES, ROLES).is_err(), "{text:?} was bound");
+        }
+    }
+
+    #[test]
+    fn a_text_without_end_is_refused_and_not_followed() {
+        let text = "not ".repeat(100_000) + "leader";
+        assert!(text.parse::<Selector>().is_err());
+    }
+
+    #[test]
+    fn links_are_told_as_scenarios_write_them() {
+        let mut links = LinkSelector {
+            source: read("leader").expect("a role"),
+            target: read("*").expect("all"),
+            both: false,
+        };
+        assert_eq!(links.to_string(), "leader -> *");
+        links.both = true;
+        assert_eq!(links.to_string(), "leader <-> *");
+    }
+
+    fn flat() -> impl Strategy<Value = Selector> {
+        let node = (1u16..=64, any::<bool>()).prop_map(|(number, client)| {
+            Selector::Node(if client {
+                NodeId::client(number)
+            } else {
+                NodeId::server(number)
+            })
+        });
+        let kind = prop::sample::select(vec![Kind::Server, Kind::Client, Kind::Node]);
+        let role = prop::sample::select(ROLES).prop_map(str::to_owned);
+        let share = prop::sample::select(vec![Share::Majority, Share::Minority]);
+        prop_oneof![
+            node,
+            prop::sample::select(NAMES).prop_map(|name| Selector::Named(name.to_owned())),
+            role.clone().prop_map(Selector::Role),
+            role.clone().prop_map(Selector::EveryRole),
+            kind.clone().prop_map(Selector::Any),
+            kind.prop_map(Selector::Every),
+            (role, any::<Option<u64>>())
+                .prop_map(|(kind, resource)| Selector::Holder { kind, resource }),
+            (share, any::<Option<bool>>())
+                .prop_map(|(share, leader)| Selector::Share { share, leader }),
+        ]
+    }
+
+    fn selectors() -> impl Strategy<Value = Selector> {
+        prop_oneof![
+            flat(),
+            flat().prop_map(|inner| Selector::Not(Box::new(inner)))
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_told_is_read_back(selector in selectors()) {
+            prop_assert_eq!(read(&selector.to_string()), Some(selector));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,40}") {
+            let _ = text.parse::<Selector>();
+        }
+    }
 }

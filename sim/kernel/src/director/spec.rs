@@ -19,9 +19,9 @@ pub struct FaultSpec<O> {
     pub names: Vec<(String, Selector)>,
     /// What is done.
     pub action: Action<O>,
-    /// How long it lasts; to the end of the run where there is none.
+    /// How long it lasts; to the end of the run where there is none. Of no meaning for what happens once.
     pub duration: Option<Span<Duration>>,
-    /// Lifts it when this comes, if it still lasts.
+    /// Lifts it when this comes after its start, if it still lasts; one that still waits for somebody gives up.
     pub until: Option<Condition>,
     /// A selector that matches nothing waits until then; the settle phase where there is none.
     pub waits_until: Option<Instant>,
@@ -48,11 +48,12 @@ pub enum Action<O> {
         /// Kinds of message; all where empty.
         kinds: Vec<String>,
     },
-    /// Cuts every link to and from these nodes, one another included.
+    /// Cuts every link to and from these nodes, one another, clients and absent servers included.
     Isolate(Vec<Selector>),
-    /// Two halves that see each other only through one node.
+    /// Two halves that see each other only through one node. Half of the other servers are on either side, drawn; each
+    /// client goes with one of the halves.
     Bridge(Selector),
-    /// Each server sees only the next and the one before, in order of number.
+    /// Each server sees only the next and the one before, in order of number. Clients keep their links.
     Ring,
     /// Holds packets.
     Clog {
@@ -87,7 +88,7 @@ pub enum Action<O> {
     Slow {
         /// Whom.
         nodes: Vec<Selector>,
-        /// How long.
+        /// How long, drawn for each node.
         service_time: Span<Duration>,
     },
     /// Jumps the wall clock.
@@ -134,9 +135,9 @@ pub enum Action<O> {
 crate::names! {
     /// A kind of random fault.
     pub enum NemesisKind {
-        /// One directed link from a chosen node to another is cut.
+        /// One directed link is cut: from a chosen node to a server, or from a server to another node that may be chosen.
         OneWay = "one_way",
-        /// Both directions between a chosen node and another are cut.
+        /// Both directions of one such link are cut.
         PairCut = "pair_cut",
         /// A chosen node is cut off from all others.
         Isolate = "isolate",
@@ -144,63 +145,66 @@ crate::names! {
         Deaf = "deaf",
         /// A chosen node is heard by nobody, but hears.
         Mute = "mute",
-        /// Two halves that see each other only through a chosen node.
+        /// Two halves that see each other only through a chosen server; each client goes with one of them.
         Bridge = "bridge",
         /// The servers fall into two halves; each client goes with one of them.
         Halves = "halves",
-        /// Each server sees only its two neighbours in a random ring.
+        /// Each server sees only its two neighbours in a random ring; clients keep their links.
         Ring = "ring",
-        /// Each pair of servers is cut with even odds: a random graph.
+        /// Each pair of servers is cut, both ways, with even odds: a random graph. Clients keep their links.
         Partial = "partial",
         /// Packets to and from a chosen node are held and then released.
         Clog = "clog",
-        /// Links to and from a chosen node lose a fifth of their packets.
+        /// Links to and from a chosen node lose 20 % of their packets.
         Loss = "loss",
-        /// Links to and from a chosen node are slow: up to half a second.
+        /// Packets to and from a chosen node take from 1 ms to 500 ms.
         Delay = "delay",
-        /// Links to and from a chosen node deliver a fifth of their packets twice.
+        /// Links to and from a chosen node deliver 20 % of their packets twice.
         Duplicate = "duplicate",
-        /// Links to and from a chosen node let packets overtake one another.
+        /// Links to and from a chosen node hold up 20 % of their packets, so that others overtake them.
         Reorder = "reorder",
         /// A chosen node's process crashes, and restarts at the end.
         Crash = "crash",
-        /// A chosen node's machine crashes, losing a part of what was not synced, and restarts at the end.
+        /// A chosen node's machine crashes, keeps a prefix of what was not synced, and restarts at the end.
         MachineCrash = "machine_crash",
         /// A chosen node is paused.
         Pause = "pause",
-        /// A chosen node takes a millisecond for each input.
+        /// A chosen node takes 1 ms for each input.
         Slow = "slow",
-        /// A chosen node's wall clock jumps, within the declared bound where there is one.
+        /// A chosen node's wall clock jumps to a place at most 250 ms from where it would be; where a bound on skew is
+        /// declared, at most a quarter of it, so that two clocks use up half of the bound.
         ClockStep = "clock_step",
-        /// A chosen node's clocks run fast or slow, within the declared bound where there is one.
+        /// A chosen node's clocks run fast or slow by at most 500 ppm, or the declared bound on drift; where a bound on
+        /// skew is declared, the way that the wall clock goes meanwhile counts as a jump.
         ClockDrift = "clock_drift",
-        /// A chosen node's clocks stand still.
+        /// A chosen node's clocks stand still. This leaves every declared bound.
         ClockFreeze = "clock_freeze",
-        /// A chosen node's disk is slow.
+        /// A chosen node's disk takes 20 ms more for each write and each sync.
         DiskSlow = "disk_slow",
-        /// A chosen node's disk is full.
+        /// A chosen node's disk is full: every write fails.
         DiskFull = "disk_full",
-        /// A chosen node's disk lies about syncs.
+        /// A chosen node's disk reports syncs as done and syncs nothing.
         DiskLies = "disk_lies",
     }
 }
 
-/// Random faults of a scenario. Each one that comes to be is a concrete fault in the plan.
+/// Random faults of a scenario, one at a time. Each one that comes to be is a concrete fault in the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NemesisSpec {
     /// Keys the nemesis's stream.
     pub id: String,
     /// The line of the scenario that states it.
     pub line: u32,
-    /// What it may do.
+    /// What it may do: each with the same odds. One that would hit nobody gives way to the next.
     pub kinds: Vec<NemesisKind>,
-    /// Whom it may choose.
+    /// Whom it may choose: one of all the nodes that these may stand for. Links of whoever is not absent can be hit,
+    /// and processes that run.
     pub on: Vec<Selector>,
-    /// From the end of one fault to the start of the next.
+    /// From the end of one fault, at first from [`NemesisSpec::from`], to the start of the next. At least 1 µs.
     pub every: Span<Duration>,
     /// How long a fault lasts.
     pub duration: Span<Duration>,
-    /// Whether each run switches off a random subset of the kinds.
+    /// Whether each run switches off each kind with even odds. One is always left.
     pub swarm: bool,
     /// When it begins.
     pub from: Instant,

@@ -229,6 +229,8 @@ fn only_whom_it_may_choose() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn steps_never_lead_two_clocks_apart_by_more_than_half_the_bound(seed: u64, bound in 4u64..100) {
         let mut setup = DirectorSetup {
