@@ -1,1 +1,3 @@
 //! The systems that splitbrain simulates.
+
+pub mod raft;

@@ -5,6 +5,7 @@ use splitbrain_kernel::options::PerServer;
 
 use super::ids::ServerSet;
 use super::options::RaftOptions;
+use super::priority;
 
 /// The members of a cluster.
 ///
@@ -16,16 +17,24 @@ pub struct Configuration {
     voters: ServerSet,
     /// By number of the server, from 1.
     priorities: Vec<u64>,
+    highest_priority: u64,
 }
 
 impl Configuration {
     /// The servers that take part from the start, with their learner flags and priorities.
     pub fn new(cluster: Cluster, options: &PerServer<RaftOptions>) -> Self {
-        let voters = cluster.servers().filter(|server| !options.get(*server).learner);
+        let voters = cluster
+            .servers()
+            .filter(|server| !options.get(*server).learner);
+        let priorities: Vec<u64> = cluster
+            .servers()
+            .map(|server| options.get(server).priority)
+            .collect();
         Self {
             members: cluster.servers().collect(),
             voters: voters.collect(),
-            priorities: cluster.servers().map(|server| options.get(server).priority).collect(),
+            highest_priority: priority::highest(&priorities),
+            priorities,
         }
     }
 
@@ -43,12 +52,21 @@ impl Configuration {
 
     /// The priority of a server; 0 for one that is no member.
     pub fn priority(&self, server: NodeId) -> u64 {
-        self.priorities.get(usize::from(server.number()) - 1).copied().unwrap_or(0)
+        self.priorities
+            .get(usize::from(server.number()) - 1)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The priorities of all members.
     pub fn priorities(&self) -> &[u64] {
         &self.priorities
+    }
+
+    /// The target priority while a leader lives.
+    #[inline]
+    pub const fn highest_priority(&self) -> u64 {
+        self.highest_priority
     }
 
     /// The size of a table with a place for each member, by number.

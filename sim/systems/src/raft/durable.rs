@@ -89,13 +89,19 @@ impl Recovery {
         for record in records {
             let expected = Index(entries.len() as u64 + 1);
             match record {
-                Stored::Intact(Record::Entry { index, entry }) if *index == expected => entries.push(*entry),
+                Stored::Intact(Record::Entry { index, entry }) if *index == expected => {
+                    entries.push(*entry)
+                }
                 Stored::Intact(Record::Entry { .. }) | Stored::Torn => break,
                 _ => return Err(Unusable("the log on the disk is damaged")),
             }
         }
         let torn = entries.len() < records.len();
-        Ok(Self { hard, entries, torn })
+        Ok(Self {
+            hard,
+            entries,
+            torn,
+        })
     }
 }
 
@@ -105,12 +111,20 @@ mod tests {
     use super::*;
 
     fn entry(index: u64) -> Stored<Record> {
-        let entry = Entry { term: Term(1), command: Command::Noop };
-        Stored::Intact(Record::Entry { index: Index(index), entry })
+        let entry = Entry {
+            term: Term(1),
+            command: Command::Noop,
+        };
+        Stored::Intact(Record::Entry {
+            index: Index(index),
+            entry,
+        })
     }
 
     fn read(log: Vec<Stored<Record>>) -> Result<Recovery, Unusable> {
-        Recovery::read(&Recovered { files: vec![(LOG_FILE, log)] })
+        Recovery::read(&Recovered {
+            files: vec![(LOG_FILE, log)],
+        })
     }
 
     #[test]
@@ -137,7 +151,9 @@ mod tests {
     #[test]
     fn damage_elsewhere_is_refused() {
         assert!(read(vec![entry(1), Stored::Corrupt, entry(2)]).is_err());
-        let state = Recovered { files: vec![(STATE_FILE, vec![Stored::Unreadable])] };
+        let state = Recovered {
+            files: vec![(STATE_FILE, vec![Stored::Unreadable])],
+        };
         assert!(Recovery::read(&state).is_err());
     }
 }

@@ -73,7 +73,10 @@ pub struct Position {
 
 impl Position {
     /// Before the first entry.
-    pub const ZERO: Self = Self { term: Term::ZERO, index: Index::ZERO };
+    pub const ZERO: Self = Self {
+        term: Term::ZERO,
+        index: Index::ZERO,
+    };
 }
 
 impl fmt::Display for Position {
@@ -169,7 +172,10 @@ mod tests {
 
     #[test]
     fn a_later_term_beats_a_longer_log() {
-        let at = |term, index| Position { term: Term(term), index: Index(index) };
+        let at = |term, index| Position {
+            term: Term(term),
+            index: Index(index),
+        };
         assert!(at(2, 1) > at(1, 9));
         assert!(at(2, 3) > at(2, 2));
         assert!(at(0, 0) == Position::ZERO);
@@ -182,6 +188,9 @@ mod tests {
         let listed: Vec<_> = set.iter().collect();
         assert_eq!(listed, [1, 3, 64].map(NodeId::server));
         assert_eq!(set.without(NodeId::server(3)).len(), 2);
-        assert!(!set.contains(NodeId::client(1)), "clients are in no set of servers");
+        assert!(
+            !set.contains(NodeId::client(1)),
+            "clients are in no set of servers"
+        );
     }
 }

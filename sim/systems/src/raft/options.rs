@@ -131,11 +131,18 @@ splitbrain_kernel::names! {
     }
 }
 
-const TIMING: ValueKind =
-    ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
-const SPAN: ValueKind =
-    ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
-const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
+const TIMING: ValueKind = ValueKind::Duration {
+    min: Duration::from_micros(100),
+    max: Duration::from_secs(3_600),
+};
+const SPAN: ValueKind = ValueKind::Duration {
+    min: Duration::ZERO,
+    max: Duration::from_secs(3_600),
+};
+const COUNT: ValueKind = ValueKind::Integer {
+    min: 0,
+    max: 1_000_000,
+};
 const SERVERS: ValueKind = ValueKind::Integer { min: 0, max: 64 };
 
 splitbrain_kernel::options! {
@@ -259,7 +266,9 @@ impl RaftOptions {
         Some(match self.check_quorum_method {
             CheckQuorumMethod::Window => self.check_quorum.saturating_mul(2),
             CheckQuorumMethod::EachHeartbeat => self.check_quorum.saturating_add(self.heartbeat),
-            CheckQuorumMethod::LeaseTimer => self.check_quorum.saturating_add(Self::LEASE_CHECK_MIN),
+            CheckQuorumMethod::LeaseTimer => {
+                self.check_quorum.saturating_add(Self::LEASE_CHECK_MIN)
+            }
         })
     }
 
@@ -292,7 +301,8 @@ impl Options for RaftOptions {
             return Err(OptionsError::new("check_quorum", message));
         }
         if self.requests_in_flight > 0 && self.transport == Transport::Datagram {
-            let message = "needs transport = \"connection\": a lost datagram would never be answered";
+            let message =
+                "needs transport = \"connection\": a lost datagram would never be answered";
             return Err(OptionsError::new("requests_in_flight", message));
         }
         self.validate_answers()
@@ -319,15 +329,24 @@ impl RaftOptions {
 
     fn validate_timing(&self) -> Result<(), OptionsError> {
         if self.heartbeat >= self.election_timeout_min {
-            let message = format!("must be less than election_timeout_min ({})", self.election_timeout_min);
+            let message = format!(
+                "must be less than election_timeout_min ({})",
+                self.election_timeout_min
+            );
             return Err(OptionsError::new("heartbeat", message));
         }
         if self.election_timeout_min > self.election_timeout_max {
-            let message = format!("must be at least election_timeout_min ({})", self.election_timeout_min);
+            let message = format!(
+                "must be at least election_timeout_min ({})",
+                self.election_timeout_min
+            );
             return Err(OptionsError::new("election_timeout_max", message));
         }
         if self.round_timeout_min > self.round_timeout_max {
-            let message = format!("must be at least round_timeout_min ({})", self.round_timeout_min);
+            let message = format!(
+                "must be at least round_timeout_min ({})",
+                self.round_timeout_min
+            );
             return Err(OptionsError::new("round_timeout_max", message));
         }
         Ok(())
@@ -338,22 +357,35 @@ impl RaftOptions {
 mod tests {
     use super::*;
 
-    const FIVE: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+    const FIVE: Cluster = Cluster {
+        servers: 5,
+        spare: 0,
+        clients: 0,
+    };
 
     fn refused(change: impl FnOnce(&mut RaftOptions)) -> &'static str {
         let mut options = super::super::presets::paper();
         change(&mut options);
-        options.validate(FIVE).expect_err("these cannot stand together").option
+        options
+            .validate(FIVE)
+            .expect_err("these cannot stand together")
+            .option
     }
 
     #[test]
     fn relations_are_checked() {
-        assert_eq!(refused(|o| o.heartbeat = o.election_timeout_min), "heartbeat");
+        assert_eq!(
+            refused(|o| o.heartbeat = o.election_timeout_min),
+            "heartbeat"
+        );
         assert_eq!(
             refused(|o| o.election_timeout_max = Duration::from_millis(1)),
             "election_timeout_max"
         );
-        assert_eq!(refused(|o| o.round_timeout_max = Duration::from_millis(1)), "round_timeout_max");
+        assert_eq!(
+            refused(|o| o.round_timeout_max = Duration::from_millis(1)),
+            "round_timeout_max"
+        );
         assert_eq!(refused(|o| o.check_quorum = o.heartbeat), "check_quorum");
         assert_eq!(refused(|o| o.requests_in_flight = 1), "requests_in_flight");
     }

@@ -18,7 +18,11 @@ use super::options::{
 
 /// All of them; `paper` is the one taken where a scenario names none.
 pub const PRESETS: &[Preset<RaftOptions>] = &[
-    Preset { name: "paper", doc: "Raft as in the extended paper, without extensions.", make: paper },
+    Preset {
+        name: "paper",
+        doc: "Raft as in the extended paper, without extensions.",
+        make: paper,
+    },
     Preset {
         name: "etcd",
         doc: "The etcd server's defaults: pre-vote, check-quorum and leader leases for votes.",

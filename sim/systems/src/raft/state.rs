@@ -35,7 +35,7 @@ use super::configuration::Configuration;
 use super::durable::HardState;
 use super::ids::{Index, ServerSet, Term};
 use super::log::Log;
-use super::options::{RaftOptions, VoteCounting};
+use super::options::{RaftOptions, Transport, VoteCounting};
 use super::quorum;
 use super::transport::Links;
 
@@ -443,10 +443,15 @@ impl Server {
         if self.is_voter() {
             quorum -= 1;
         }
-        let mut contacts: Vec<Instant> =
-            others.iter().filter_map(|member| leader.progress(member)).map(|p| p.contact_at).collect();
+        let mut contacts: Vec<Instant> = others
+            .iter()
+            .filter_map(|member| leader.progress(member))
+            .map(|p| p.contact_at)
+            .collect();
         contacts.sort_unstable_by(|a, b| b.cmp(a));
-        Some(quorum.checked_sub(1).map_or(Instant::MAX, |at| contacts.get(at).copied().unwrap_or(leader.elected_at)))
+        Some(quorum.checked_sub(1).map_or(Instant::MAX, |at| {
+            contacts.get(at).copied().unwrap_or(leader.elected_at)
+        }))
     }
 
     /// Whether this known bug is switched on.
@@ -457,6 +462,52 @@ impl Server {
 
     /// How it counts votes.
     pub(super) fn counting(&self) -> VoteCounting {
-        if self.has_bug(Bug::VotesCountedByCounter) { VoteCounting::Counter } else { self.options.vote_counting }
+        if self.has_bug(Bug::VotesCountedByCounter) {
+            VoteCounting::Counter
+        } else {
+            self.options.vote_counting
+        }
+    }
+}
+
+impl Server {
+    /// A fresh process, before it has read its disk.
+    pub(super) fn new(
+        id: NodeId,
+        options: Arc<RaftOptions>,
+        configuration: Arc<Configuration>,
+    ) -> Self {
+        let links = match options.transport {
+            Transport::Datagram => Links::default(),
+            Transport::Connection => Links::new(configuration.table_len()),
+        };
+        Self {
+            id,
+            options,
+            configuration,
+            hard: HardState::FRESH,
+            hard_dirty: false,
+            hard_write: None,
+            log: Log::recovered(Vec::new()),
+            commit: Index::ZERO,
+            applied: Index::ZERO,
+            role: Role::Follower(Follower::default()),
+            clock: ElectionClock {
+                started_at: Instant::ZERO,
+                timeout: Duration::ZERO,
+                contact_at: None,
+                heartbeat_seen: false,
+            },
+            priority: Priority {
+                target: 1,
+                changed_at: Instant::ZERO,
+            },
+            isolation: Isolation::default(),
+            lagging: Lagging {
+                target: Index::ZERO,
+                since: (Term::ZERO, Instant::ZERO),
+            },
+            links,
+        }
     }
 }

@@ -1,0 +1,152 @@
+//! A client: one caller that proposes values, one after another, to the server that it believes to lead.
+//!
+//! A proposal that was sent may be appended, also twice and also after the server said that it does not lead (the
+//! network may deliver a copy later). So a client never reports that a proposal certainly failed: it is committed, or
+//! the client does not know.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use splitbrain_kernel::context::{Context, OperationId, OperationResult};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Source;
+
+use super::message::{Operation, ProposeResult, RaftMessage};
+use super::node::{RaftNode, RaftTimer};
+use super::options::RaftOptions;
+
+/// A client.
+///
+/// - At most one proposal runs; further ones wait in order, at most [`Client::WAITING_MAX`] of them.
+#[derive(Clone, Debug)]
+pub struct Client {
+    options: Arc<RaftOptions>,
+    /// How many servers there are to try.
+    servers: u16,
+    /// Whom it believes to lead.
+    leader: NodeId,
+    running: Option<Running>,
+    waiting: VecDeque<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    operation: OperationId,
+    value: u64,
+}
+
+impl Client {
+    /// Proposals beyond these are never begun: the workload asks for more than the cluster can do.
+    pub const WAITING_MAX: usize = 64;
+
+    pub(super) const fn new(options: Arc<RaftOptions>, servers: u16) -> Self {
+        let leader = NodeId::server(1);
+        Self {
+            options,
+            servers,
+            leader,
+            running: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Whom it believes to lead.
+    pub const fn leader(&self) -> NodeId {
+        self.leader
+    }
+
+    pub(super) fn on_operation(&mut self, ctx: &mut Context<RaftNode>, operation: Operation) {
+        let Operation::Propose { value, .. } = operation else {
+            return;
+        };
+        if self.running.is_none() {
+            self.begin(ctx, value);
+        } else if self.waiting.len() < Self::WAITING_MAX {
+            self.waiting.push_back(value);
+        }
+    }
+
+    fn begin(&mut self, ctx: &mut Context<RaftNode>, value: u64) {
+        assert!(self.running.is_none(), "a client does one thing at a time");
+        let operation = ctx.invoke(Operation::Propose { value, index: None });
+        self.running = Some(Running { operation, value });
+        ctx.set_timer(RaftTimer::Proposal, self.options.proposal_timeout);
+        self.propose(ctx);
+    }
+
+    fn propose(&self, ctx: &mut Context<RaftNode>) {
+        if let Some(Running { operation, value }) = self.running {
+            ctx.send(self.leader, RaftMessage::Propose { operation, value });
+        }
+    }
+
+    pub(super) fn on_reply(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        source: Source,
+        operation: OperationId,
+        result: ProposeResult,
+    ) {
+        let Some(running) = self
+            .running
+            .filter(|running| running.operation == operation)
+        else {
+            return;
+        };
+        match result {
+            ProposeResult::Committed { index } => {
+                let done = Operation::Propose {
+                    value: running.value,
+                    index: Some(index),
+                };
+                self.finish(ctx, OperationResult::Ok(done));
+            }
+            ProposeResult::Unknown => self.finish(ctx, OperationResult::Unknown),
+            ProposeResult::NotLeader { leader } => self.on_redirect(ctx, source.node, leader),
+        }
+    }
+
+    /// A hint is followed at once; without one the next server is tried after a while.
+    fn on_redirect(&mut self, ctx: &mut Context<RaftNode>, from: NodeId, hint: Option<NodeId>) {
+        if from != self.leader {
+            return;
+        }
+        match hint.filter(|hint| *hint != from) {
+            Some(hint) => {
+                self.leader = hint;
+                self.propose(ctx);
+            }
+            None => {
+                self.leader = self.after(from);
+                ctx.set_timer(RaftTimer::Retry, self.options.heartbeat);
+            }
+        }
+    }
+
+    fn after(&self, server: NodeId) -> NodeId {
+        NodeId::server(server.number() % self.servers + 1)
+    }
+
+    pub(super) fn on_timer(&mut self, ctx: &mut Context<RaftNode>, timer: RaftTimer) {
+        match timer {
+            RaftTimer::Retry => self.propose(ctx),
+            RaftTimer::Proposal => {
+                self.leader = self.after(self.leader);
+                self.finish(ctx, OperationResult::Unknown);
+            }
+            RaftTimer::Election | RaftTimer::Heartbeat | RaftTimer::CheckQuorum => {
+                unreachable!("a client sets no timer of a server")
+            }
+        }
+    }
+
+    fn finish(&mut self, ctx: &mut Context<RaftNode>, result: OperationResult<Operation>) {
+        let running = self.running.take().expect("only what runs is finished");
+        ctx.cancel_timer(RaftTimer::Proposal);
+        ctx.cancel_timer(RaftTimer::Retry);
+        ctx.complete(running.operation, result);
+        if let Some(value) = self.waiting.pop_front() {
+            self.begin(ctx, value);
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! The election timer, elections and votes (Raft §5.2, §5.4.1; NuRaft `handle_timeout.cxx`, `handle_vote.cxx`).
+
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Source;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use super::bug::Bug;
+use super::ids::Term;
+use super::message::{RaftMessage, VoteRequest};
+use super::node::{RaftNode, RaftTimer};
+use super::observation::{RaftObservation, Refusal, Skip};
+use super::options::{ElectionTimer, LostRound, Stickiness, TimeoutDrawn};
+use super::state::{Role, Server};
+
+// ---- The timer ----
+
+impl Server {
+    /// Starts the election timer with a fresh timeout: the role or the term is new, or the old one is over.
+    pub(super) fn start_election_timer(&mut self, ctx: &mut Context<RaftNode>) {
+        self.start_election_timer_after(ctx, Duration::ZERO);
+    }
+
+    pub(super) fn start_election_timer_after(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        delay: Duration,
+    ) {
+        if self.hard.catching_up || self.is_leader() {
+            return;
+        }
+        self.clock.timeout = self.draw_timeout(ctx).saturating_add(delay);
+        self.arm(ctx);
+    }
+
+    /// A sign of life of a leader, or a vote given to one to be: time starts over.
+    #[inline]
+    pub(super) fn restart_election_timer(&mut self, ctx: &mut Context<RaftNode>) {
+        if !self.hard.timer_allowed {
+            return self.start_election_timer(ctx);
+        }
+        if self.hard.catching_up {
+            return;
+        }
+        match (self.options.election_timer, self.options.timeout_drawn) {
+            (ElectionTimer::Polled, _) => self.clock.started_at = ctx.now(),
+            (ElectionTimer::Restarted, TimeoutDrawn::EachTerm) => self.arm(ctx),
+            (ElectionTimer::Restarted, TimeoutDrawn::EachReset) => {
+                self.clock.timeout = self.draw_timeout(ctx);
+                self.arm(ctx);
+            }
+        }
+    }
+
+    fn arm(&mut self, ctx: &mut Context<RaftNode>) {
+        if !self.hard.timer_allowed {
+            // NuRaft: whatever restarts the timer also allows it again, durably.
+            self.hard.timer_allowed = true;
+            self.hard_dirty = true;
+        }
+        self.clock.started_at = ctx.now();
+        ctx.set_timer(RaftTimer::Election, self.clock.timeout);
+    }
+
+    fn draw_timeout(&self, ctx: &mut Context<RaftNode>) -> Duration {
+        let o = &self.options;
+        match self.role {
+            Role::PreCandidate(_) | Role::Candidate(_) => {
+                ctx.rng().duration(o.round_timeout_min, o.round_timeout_max)
+            }
+            Role::Follower(_) | Role::Leader(_) => ctx
+                .rng()
+                .duration(o.election_timeout_min, o.election_timeout_max),
+        }
+    }
+
+    /// Hears from the leader that it follows, in a way that counts.
+    #[inline]
+    pub(super) fn refresh_contact(&mut self, ctx: &mut Context<RaftNode>) {
+        self.clock.contact_at = Some(ctx.now());
+        self.restart_election_timer(ctx);
+    }
+
+    /// The election timer fires.
+    pub(super) fn on_election_timer(&mut self, ctx: &mut Context<RaftNode>) {
+        assert!(!self.is_leader(), "a leader's election timer is off");
+        if self.isolation.steps_to_down > 0 {
+            return self.approach_leaving(ctx);
+        }
+        if self.hard.catching_up {
+            return self.skip_election(ctx, Skip::CatchingUp);
+        }
+        if self.hard.receiving_snapshot {
+            return self.skip_election(ctx, Skip::ReceivingSnapshot);
+        }
+        if self.polled_contact_is_fresh(ctx.now()) {
+            // Only the timer starts over, not the time since the last contact.
+            self.clock.timeout = self.draw_timeout(ctx);
+            return ctx.set_timer(RaftTimer::Election, self.clock.timeout);
+        }
+        if !self.is_voter() && !self.has_bug(Bug::LearnerCampaigns) {
+            self.forget_leader();
+            return self.skip_election(ctx, Skip::NotVoter);
+        }
+        ctx.observe(RaftObservation::ElectionTimedOut { term: self.term() });
+        if !self.clock.heartbeat_seen {
+            self.decay_priority(ctx);
+        }
+        self.begin_round(ctx);
+    }
+
+    fn polled_contact_is_fresh(&self, now: Instant) -> bool {
+        self.options.election_timer == ElectionTimer::Polled
+            && matches!(self.role, Role::Follower(_))
+            && now.since(self.clock.started_at) < self.options.election_timeout_min
+    }
+
+    pub(super) fn skip_election(&mut self, ctx: &mut Context<RaftNode>, reason: Skip) {
+        ctx.observe(RaftObservation::ElectionSkipped { reason });
+        self.start_election_timer(ctx);
+    }
+
+    /// NuRaft `steps_to_down_`: a server that was told to leave goes silent after two more timeouts.
+    fn approach_leaving(&mut self, ctx: &mut Context<RaftNode>) {
+        self.isolation.steps_to_down -= 1;
+        if self.isolation.steps_to_down > 0 {
+            return self.skip_election(ctx, Skip::Leaving);
+        }
+        self.forget_leader();
+        self.hard.timer_allowed = false;
+        self.hard_dirty = true;
+        ctx.observe(RaftObservation::Left);
+    }
+
+    /// Whoever still gets requests is not gone yet.
+    #[inline]
+    pub(super) fn postpone_leaving(&mut self) {
+        if self.isolation.steps_to_down > 0 {
+            self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
+        }
+    }
+
+    pub(super) const STEPS_TO_DOWN: u32 = 2;
+}
+
+// ---- The candidate ----
+
+impl Server {
+    /// A round of pre-votes, or an election where none is wanted.
+    pub(super) fn begin_round(&mut self, ctx: &mut Context<RaftNode>) {
+        let won = matches!(&self.role, Role::PreCandidate(candidate) if candidate.won);
+        if self.options.pre_vote && !won && self.election_quorum() > 1 {
+            self.begin_pre_vote(ctx);
+        } else {
+            self.campaign(ctx);
+        }
+    }
+
+    /// Begins an election, unless priority or a lagging state machine forbid it.
+    pub(super) fn campaign(&mut self, ctx: &mut Context<RaftNode>) {
+        if self.lags_within_grace(ctx.now()) {
+            return self.skip_election(ctx, Skip::LaggingStateMachine);
+        }
+        if !self.may_campaign(ctx.now()) {
+            self.forget_leader();
+            return self.skip_election(ctx, Skip::LowPriority);
+        }
+        self.into_candidate(ctx);
+        let request = VoteRequest {
+            term: self.term(),
+            last: self.log.last(),
+        };
+        for voter in self.configuration.voters().without(self.id).iter() {
+            // A busy peer is not asked (NuRaft).
+            self.ask(ctx, voter, RaftMessage::Vote(request));
+        }
+    }
+
+    /// NuRaft `grace_period_of_lagging_state_machine_`: once a term, so long.
+    fn lags_within_grace(&mut self, now: Instant) -> bool {
+        let grace = self.options.lagging_grace;
+        if grace.is_zero() || self.applied >= self.lagging.target {
+            return false;
+        }
+        if self.lagging.since.0 != self.term() {
+            self.lagging.since = (self.term(), now);
+        }
+        now.since(self.lagging.since.1) < grace
+    }
+
+    /// The candidate's own vote is durable.
+    pub(super) fn on_own_vote_durable(&mut self, ctx: &mut Context<RaftNode>) {
+        let (id, voter) = (self.id, self.is_voter());
+        let Role::Candidate(candidate) = &mut self.role else {
+            return;
+        };
+        if candidate.own_vote_counted {
+            return;
+        }
+        candidate.own_vote_counted = true;
+        if voter {
+            candidate.tally.grant(id);
+        }
+        self.conclude_election(ctx);
+    }
+
+    /// A voter has answered.
+    pub(super) fn on_vote_reply(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        source: Source,
+        term: Term,
+        granted: bool,
+    ) {
+        self.answered(source);
+        if term > self.term() {
+            return self.adopt_term(ctx, term);
+        }
+        let current = term == self.term() || self.has_bug(Bug::VoteCountedFromOlderTerm);
+        let voter = self.configuration.voters().contains(source.node);
+        let Role::Candidate(candidate) = &mut self.role else {
+            return;
+        };
+        if !current || !voter {
+            return;
+        }
+        if granted {
+            candidate.tally.grant(source.node);
+        } else {
+            candidate.tally.deny(source.node);
+        }
+        self.conclude_election(ctx);
+    }
+
+    fn conclude_election(&mut self, ctx: &mut Context<RaftNode>) {
+        let Role::Candidate(candidate) = &self.role else {
+            unreachable!("only a candidate counts votes");
+        };
+        let (counting, quorum) = (self.counting(), self.election_quorum());
+        if candidate.tally.granted_count(counting) >= quorum {
+            self.into_leader(ctx);
+            self.yield_zero_priority(ctx);
+        } else if candidate.tally.denied_count(counting) == quorum {
+            ctx.observe(RaftObservation::ElectionLost { term: self.term() });
+            self.lose_round(ctx);
+        }
+    }
+
+    /// A quorum has refused.
+    pub(super) fn lose_round(&mut self, ctx: &mut Context<RaftNode>) {
+        match self.options.lost_round {
+            LostRound::StepBack => self.into_follower(ctx, None),
+            LostRound::Wait => {}
+        }
+    }
+}
+
+// ---- The voter ----
+
+impl Server {
+    /// A candidate asks for a vote.
+    pub(super) fn on_vote(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        source: Source,
+        request: VoteRequest,
+    ) {
+        self.postpone_leaving();
+        if self.believes_in_leader(self.options.vote_stickiness, source.node, ctx.now()) {
+            return self.refuse_for_leader(ctx, source, request.term);
+        }
+        if request.term > self.term() {
+            if !self.clock.heartbeat_seen && self.is_voter() {
+                // A vote request restarts this server's timer, so its own timeouts alone would lower nothing.
+                self.decay_priority(ctx);
+            }
+            self.adopt_term(ctx, request.term);
+        }
+        match self.refusal(source.node, request) {
+            None => self.grant_vote(ctx, source),
+            Some(reason) => self.deny_vote(ctx, source, request.term, reason),
+        }
+    }
+
+    /// Why this vote cannot be given.
+    fn refusal(&self, candidate: NodeId, request: VoteRequest) -> Option<Refusal> {
+        if request.term < self.term() {
+            return Some(Refusal::StaleTerm);
+        }
+        if self.voted_for().is_some_and(|voted| voted != candidate) {
+            return Some(Refusal::Voted);
+        }
+        if request.last < self.log.last() && !self.has_bug(Bug::NoUpToDateCheck) {
+            return Some(Refusal::LogBehind);
+        }
+        if !self.priority_suffices(candidate) {
+            return Some(Refusal::LowPriority);
+        }
+        None
+    }
+
+    fn grant_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source) {
+        assert!(!self.is_leader(), "a leader's vote of its term is its own");
+        let term = self.term();
+        if self.voted_for() != Some(source.node) {
+            self.hard.voted_for = Some(source.node);
+            self.hard_dirty = true;
+        }
+        ctx.observe(RaftObservation::VoteGranted {
+            term,
+            candidate: source.node,
+        });
+        self.restart_election_timer(ctx);
+        let reply = RaftMessage::VoteReply {
+            term,
+            granted: true,
+        };
+        if self.has_bug(Bug::ReplyBeforeVoteDurable) {
+            self.flush(ctx);
+            return send_now(ctx, source, reply);
+        }
+        self.send(ctx, source, reply);
+    }
+
+    fn deny_vote(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        source: Source,
+        term: Term,
+        reason: Refusal,
+    ) {
+        ctx.observe(RaftObservation::VoteDenied {
+            term,
+            candidate: source.node,
+            reason,
+        });
+        if self.has_bug(Bug::TimerResetByDeniedVote) && !self.is_leader() {
+            self.restart_election_timer(ctx);
+        }
+        if reason == Refusal::StaleTerm && !self.options.answers(self.options.stale_vote_reply) {
+            return;
+        }
+        let reply = RaftMessage::VoteReply {
+            term: self.term(),
+            granted: false,
+        };
+        self.send(ctx, source, reply);
+    }
+
+    /// Refuses for the sake of a leader: neither term nor vote change.
+    fn refuse_for_leader(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term) {
+        let reason = Refusal::LeaderAlive;
+        ctx.observe(RaftObservation::VoteDenied {
+            term,
+            candidate: source.node,
+            reason,
+        });
+        if self.options.answers(self.options.sticky_reply) {
+            let reply = RaftMessage::VoteReply {
+                term: self.term(),
+                granted: false,
+            };
+            self.send(ctx, source, reply);
+        }
+    }
+
+    /// Whether a leader is taken to be alive, by this rule.
+    pub(super) fn believes_in_leader(
+        &self,
+        rule: Stickiness,
+        candidate: NodeId,
+        now: Instant,
+    ) -> bool {
+        let least = self.options.election_timeout_min;
+        let elapsed = now.since(self.clock.started_at);
+        match rule {
+            Stickiness::Never => false,
+            Stickiness::Lease => {
+                !self.options.check_quorum.is_zero()
+                    && self.leader().is_some()
+                    && (self.is_leader() || elapsed < least)
+            }
+            Stickiness::Contact => {
+                self.is_leader()
+                    || self
+                        .clock
+                        .contact_at
+                        .is_some_and(|at| now.since(at) < least)
+            }
+            Stickiness::Heartbeat => {
+                self.clock.heartbeat_seen && (self.is_leader() || elapsed <= least)
+            }
+            Stickiness::LeaderKnown => self.leader().is_some_and(|leader| leader != candidate),
+        }
+    }
+}
+
+/// Past every durable write: only a known bug sends so.
+fn send_now(ctx: &mut Context<RaftNode>, target: Source, message: RaftMessage) {
+    match target.connection {
+        None => ctx.send(target.node, message),
+        Some(connection) => ctx.send_on(connection, target.node, message),
+    }
+}

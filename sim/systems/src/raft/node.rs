@@ -1,0 +1,234 @@
+//! The node: one `match` over what can come in; the arms are in the other files.
+
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::node::{
+    Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId,
+};
+use splitbrain_kernel::serde::Serialize;
+
+use super::client::Client;
+use super::durable::{LOG_FILE, Record, Recovery, Unusable};
+use super::ids::Index;
+use super::log::Log;
+use super::message::{Operation, RaftMessage};
+use super::observation::{RaftObservation, StepDownReason};
+use super::state::Server;
+
+/// A process of a Raft cluster.
+#[derive(Clone, Debug)]
+pub enum RaftNode {
+    /// A server, `s1` and on.
+    Server(Server),
+    /// A client, `c1` and on.
+    Client(Box<Client>),
+}
+
+impl RaftNode {
+    /// The server, where it is one.
+    #[inline]
+    pub const fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Server(server) => Some(server),
+            Self::Client(_) => None,
+        }
+    }
+
+    /// The client, where it is one.
+    pub fn client(&self) -> Option<&Client> {
+        match self {
+            Self::Server(_) => None,
+            Self::Client(client) => Some(client),
+        }
+    }
+}
+
+/// The timers of servers and clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum RaftTimer {
+    /// A server that does not lead: no leader for so long, or no outcome of its round.
+    Election,
+    /// A leader: the next heartbeat.
+    Heartbeat,
+    /// A leader: the next look at its quorum.
+    CheckQuorum,
+    /// A client: the proposal has had no answer for so long.
+    Proposal,
+    /// A client: the next server is tried.
+    Retry,
+}
+
+impl Node for RaftNode {
+    type Message = RaftMessage;
+    type Timer = RaftTimer;
+    type Record = Record;
+    type Observation = RaftObservation;
+    type Operation = Operation;
+    type Step = ();
+
+    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Record>) {
+        if let Self::Server(server) = self {
+            match Recovery::read(&recovered) {
+                Ok(recovery) => server.start(ctx, recovery),
+                Err(Unusable(reason)) => ctx.exit(reason),
+            }
+        }
+    }
+
+    #[inline]
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: RaftMessage) {
+        match self {
+            Self::Server(server) => {
+                server.on_message(ctx, source, message);
+                server.flush(ctx);
+            }
+            Self::Client(client) => {
+                if let RaftMessage::ProposeReply { operation, result } = message {
+                    client.on_reply(ctx, source, operation, result);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn on_timer(&mut self, ctx: &mut Context<Self>, timer: RaftTimer) {
+        match self {
+            Self::Server(server) => {
+                server.on_timer(ctx, timer);
+                server.flush(ctx);
+            }
+            Self::Client(client) => client.on_timer(ctx, timer),
+        }
+    }
+
+    fn on_connection(&mut self, ctx: &mut Context<Self>, event: ConnectionEvent) {
+        if let Self::Server(server) = self {
+            server.on_connection(ctx, event);
+            server.flush(ctx);
+        }
+    }
+
+    fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
+        let Self::Server(server) = self else { return };
+        match completion {
+            Completion::Written(_) => {}
+            Completion::Durable(write) => server.on_durable(ctx, write),
+            // What the disk holds is no longer known: going on could break a promise (reference B.10).
+            Completion::Failed(..) => ctx.exit("the disk failed"),
+        }
+        server.flush(ctx);
+    }
+
+    fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Operation) {
+        match self {
+            Self::Server(server) => {
+                server.on_order(ctx, operation);
+                server.flush(ctx);
+            }
+            Self::Client(client) => client.on_operation(ctx, operation),
+        }
+    }
+}
+
+impl Server {
+    #[inline]
+    fn on_message(&mut self, ctx: &mut Context<RaftNode>, source: Source, message: RaftMessage) {
+        match message {
+            RaftMessage::Append(append) => self.on_append(ctx, source, append),
+            RaftMessage::AppendReply { term, result } => {
+                self.on_append_reply(ctx, source, term, result)
+            }
+            RaftMessage::PreVote(request) => self.on_pre_vote(ctx, source, request),
+            RaftMessage::PreVoteReply { term, verdict } => {
+                self.on_pre_vote_reply(ctx, source, term, verdict);
+            }
+            RaftMessage::Vote(request) => self.on_vote(ctx, source, request),
+            RaftMessage::VoteReply { term, granted } => {
+                self.on_vote_reply(ctx, source, term, granted)
+            }
+            RaftMessage::Propose { operation, value } => {
+                self.on_propose(ctx, source, operation, value)
+            }
+            // For clients.
+            RaftMessage::ProposeReply { .. } => {}
+        }
+    }
+
+    #[inline]
+    fn on_timer(&mut self, ctx: &mut Context<RaftNode>, timer: RaftTimer) {
+        match timer {
+            RaftTimer::Election => self.on_election_timer(ctx),
+            RaftTimer::Heartbeat => self.on_heartbeat_timer(ctx),
+            RaftTimer::CheckQuorum => self.on_check_quorum_timer(ctx),
+            RaftTimer::Proposal | RaftTimer::Retry => {
+                unreachable!("a server sets no timer of a client")
+            }
+        }
+    }
+
+    /// Starts from what the disk kept.
+    fn start(&mut self, ctx: &mut Context<RaftNode>, recovery: Recovery) {
+        assert!(self.log.last_index() == Index::ZERO, "a server starts once");
+        let now = ctx.now();
+        if recovery.torn {
+            ctx.persist(Write::Truncate(LOG_FILE, recovery.entries.len() as u64));
+        }
+        self.hard = recovery.hard;
+        self.log = Log::recovered(recovery.entries);
+        self.clock.started_at = now;
+        self.priority.changed_at = now;
+        self.lagging.target = self.log.last_index();
+        self.lagging.since = (self.term(), now);
+        ctx.observe(RaftObservation::BecameFollower { term: self.term() });
+        if self.options.skip_first_timeout {
+            self.hard.timer_allowed = false;
+            self.hard_dirty = true;
+        }
+        if self.hard.timer_allowed {
+            self.start_election_timer_after(ctx, self.options.startup_backoff);
+        }
+        self.flush(ctx);
+    }
+
+    fn on_durable(&mut self, ctx: &mut Context<RaftNode>, write: WriteId) {
+        if self.log.on_durable(write) && self.is_leader() {
+            self.advance_commit(ctx);
+        }
+        if self.hard_write.is_some_and(|pending| pending <= write) {
+            self.hard_write = None;
+            self.on_own_vote_durable(ctx);
+        }
+    }
+
+    /// A scenario orders something.
+    fn on_order(&mut self, ctx: &mut Context<RaftNode>, order: Operation) {
+        match order {
+            Operation::CatchingUp(on) => self.set_catching_up(ctx, on),
+            Operation::ReceivingSnapshot(on) => {
+                self.hard_dirty |= self.hard.receiving_snapshot != on;
+                self.hard.receiving_snapshot = on;
+            }
+            Operation::StepDown if self.is_leader() => self.step_down(ctx, StepDownReason::Ordered),
+            Operation::Campaign if !self.is_leader() && self.is_voter() => self.begin_round(ctx),
+            Operation::Leave => {
+                if self.is_leader() {
+                    self.step_down(ctx, StepDownReason::Ordered);
+                }
+                self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
+            }
+            Operation::StepDown | Operation::Campaign | Operation::Propose { .. } => {}
+        }
+    }
+
+    fn set_catching_up(&mut self, ctx: &mut Context<RaftNode>, on: bool) {
+        if self.hard.catching_up == on {
+            return;
+        }
+        self.hard.catching_up = on;
+        self.hard_dirty = true;
+        // While it catches up no timer runs.
+        if !on {
+            self.start_election_timer(ctx);
+        }
+    }
+}

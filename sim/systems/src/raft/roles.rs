@@ -1,0 +1,279 @@
+//! The transitions between roles, and of the term: the only code that writes [`Server::role`].
+//!
+//! ```text
+//!              times out                won                 quorum of votes
+//!  ┌──────────┐ pre_vote  ┌─────────────┐    ┌───────────┐        ┌────────┐
+//!  │ follower │──────────▶│pre-candidate│───▶│ candidate │───────▶│ leader │
+//!  └──────────┘           └─────────────┘    └───────────┘        └────────┘
+//!       ▲  └──── times out, no pre_vote ──────────▲ ▲ │ times out      │
+//!       └──── later term, leader of this term, ───┘ └─┘ (without       │
+//!             lost round, no quorum, order                pre_vote) ◀──┘
+//! ```
+
+use std::collections::VecDeque;
+
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Write;
+
+use super::bug::Bug;
+use super::durable::{LOG_FILE, Record, STATE_FILE};
+use super::ids::{Index, ServerSet, Term};
+use super::message::{Command, Entry, ProposeResult, RaftMessage};
+use super::node::{RaftNode, RaftTimer};
+use super::observation::{RaftObservation, StepDownReason};
+use super::state::{
+    Candidate, Flow, Follower, Leader, PreCandidate, Progress, Role, Server, Tally,
+};
+use super::transport::datagram;
+
+impl Server {
+    /// Follows `leader`, or nobody yet, in the present term.
+    ///
+    /// Its election timer starts over, with a timeout of its own; what a leader owed to clients is answered as unknown.
+    pub(super) fn into_follower(&mut self, ctx: &mut Context<RaftNode>, leader: Option<NodeId>) {
+        let led = matches!(self.role, Role::Leader(_));
+        let was_follower = matches!(self.role, Role::Follower(_));
+        let before = std::mem::replace(&mut self.role, Role::Follower(Follower { leader: None }));
+        if let Role::Leader(leader) = before {
+            self.abandon_leadership(ctx, &leader);
+        }
+        if self.has_bug(Bug::VoteClearedOnStepDown) && !was_follower {
+            self.hard.voted_for = None;
+            self.hard_dirty = true;
+        }
+        self.restore_quorum(ctx);
+        if !was_follower {
+            ctx.observe(RaftObservation::BecameFollower { term: self.term() });
+            self.start_election_timer(ctx);
+        }
+        if let Some(leader) = leader {
+            self.follow(ctx, leader);
+        }
+        assert!(!led || !self.is_leader(), "who follows leads no more");
+    }
+
+    fn abandon_leadership(&mut self, ctx: &mut Context<RaftNode>, leader: &Leader) {
+        ctx.cancel_timer(RaftTimer::Heartbeat);
+        ctx.cancel_timer(RaftTimer::CheckQuorum);
+        for pending in &leader.pending {
+            let result = ProposeResult::Unknown;
+            let reply = RaftMessage::ProposeReply {
+                operation: pending.operation,
+                result,
+            };
+            self.send(ctx, datagram(pending.client), reply);
+        }
+    }
+
+    /// Believes that this server leads the present term.
+    pub(super) fn follow(&mut self, ctx: &mut Context<RaftNode>, leader: NodeId) {
+        let Role::Follower(follower) = &mut self.role else {
+            unreachable!("only a follower follows");
+        };
+        if follower.leader != Some(leader) {
+            follower.leader = Some(leader);
+            ctx.observe(RaftObservation::LeaderFollowed {
+                term: self.hard.term,
+                leader,
+            });
+        }
+    }
+
+    /// No longer believes that anyone leads.
+    pub(super) fn forget_leader(&mut self) {
+        match &mut self.role {
+            Role::Follower(follower) => follower.leader = None,
+            Role::PreCandidate(candidate) => candidate.leader = None,
+            Role::Candidate(_) => {}
+            Role::Leader(_) => unreachable!("a leader steps down before it forgets who leads"),
+        }
+        self.clock.heartbeat_seen = false;
+    }
+
+    /// Gives up leading, for this reason.
+    pub(super) fn step_down(&mut self, ctx: &mut Context<RaftNode>, reason: StepDownReason) {
+        assert!(self.is_leader(), "only a leader steps down");
+        ctx.observe(RaftObservation::SteppedDown {
+            term: self.term(),
+            reason,
+        });
+        self.clock.heartbeat_seen = false;
+        self.into_follower(ctx, None);
+    }
+
+    /// Enters a later term, in which it has not voted and knows no leader.
+    pub(super) fn adopt_term(&mut self, ctx: &mut Context<RaftNode>, term: Term) {
+        assert!(term > self.term(), "terms only grow");
+        if self.is_leader() {
+            let term = self.term();
+            ctx.observe(RaftObservation::SteppedDown {
+                term,
+                reason: StepDownReason::LaterTerm,
+            });
+        }
+        let was_follower = matches!(self.role, Role::Follower(_));
+        self.enter_term(ctx, term);
+        self.into_follower(ctx, None);
+        self.forget_leader_of_old_term();
+        if was_follower && self.options.timer_reset_on_higher_term {
+            self.start_election_timer(ctx);
+        }
+    }
+
+    /// Only the leader: whether heartbeats were seen says something of time, not of terms (NuRaft keeps `hb_alive_`).
+    fn forget_leader_of_old_term(&mut self) {
+        if let Role::Follower(follower) = &mut self.role {
+            follower.leader = None;
+        }
+    }
+
+    fn enter_term(&mut self, ctx: &mut Context<RaftNode>, term: Term) {
+        self.hard.term = term;
+        self.hard.voted_for = None;
+        self.hard_dirty = true;
+        ctx.observe(RaftObservation::TermStarted { term });
+    }
+
+    /// Begins a round of pre-votes: nothing durable changes.
+    pub(super) fn into_pre_candidate(&mut self, ctx: &mut Context<RaftNode>) {
+        assert!(!self.is_leader(), "a leader does not campaign");
+        let keeps = self.has_bug(Bug::PreCandidateKeepsLeader);
+        let leader = if keeps { self.leader() } else { None };
+        if !keeps {
+            self.clock.heartbeat_seen = false;
+        }
+        let was_pre_candidate = matches!(self.role, Role::PreCandidate(_));
+        let mut tally = Tally::default();
+        if self.is_voter() {
+            tally.grant(self.id);
+        }
+        self.role = Role::PreCandidate(PreCandidate {
+            tally,
+            won: false,
+            leader,
+        });
+        if !was_pre_candidate {
+            ctx.observe(RaftObservation::BecamePreCandidate { term: self.term() });
+        }
+        self.start_election_timer(ctx);
+    }
+
+    /// Begins an election in a new term, with a vote for itself that counts once it is durable.
+    pub(super) fn into_candidate(&mut self, ctx: &mut Context<RaftNode>) {
+        assert!(!self.is_leader(), "a leader does not campaign");
+        let term = self.term().after(self.options.term_step);
+        self.enter_term(ctx, term);
+        self.hard.voted_for = Some(self.id);
+        self.clock.heartbeat_seen = false;
+        self.role = Role::Candidate(Candidate {
+            tally: Tally::default(),
+            own_vote_counted: false,
+        });
+        ctx.observe(RaftObservation::BecameCandidate { term });
+        self.start_election_timer(ctx);
+        self.flush(ctx);
+        assert!(
+            self.hard_write.is_some(),
+            "a candidate's vote is on its way to the disk"
+        );
+    }
+
+    /// Leads the present term: it has the votes of a quorum.
+    pub(super) fn into_leader(&mut self, ctx: &mut Context<RaftNode>) {
+        let Role::Candidate(Candidate { tally, .. }) = self.role else {
+            unreachable!("only a candidate is elected");
+        };
+        let (last, now) = (self.log.last(), ctx.now());
+        self.role = Role::Leader(Leader {
+            elected_by: tally.granted,
+            elected_at: now,
+            progress: self.fresh_progress(ctx),
+            active: ServerSet::EMPTY,
+            pending: VecDeque::new(),
+        });
+        ctx.cancel_timer(RaftTimer::Election);
+        ctx.observe(RaftObservation::LeaderElected {
+            term: self.term(),
+            last,
+        });
+        if self.options.noop {
+            self.append_as_leader(ctx, Command::Noop);
+        }
+        self.broadcast(ctx);
+        ctx.set_timer(RaftTimer::Heartbeat, self.options.heartbeat);
+        self.start_check_quorum(ctx);
+    }
+
+    fn fresh_progress(&self, ctx: &Context<RaftNode>) -> Vec<Progress> {
+        let next = self.log.last_index().next();
+        let fresh = Progress {
+            matched: Index::ZERO,
+            next,
+            flow: Flow::Probe,
+            contact_at: ctx.now(),
+        };
+        vec![fresh; self.configuration.table_len()]
+    }
+
+    /// Adds an entry of its own term to its log; it counts its own copy once that is durable.
+    pub(super) fn append_as_leader(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        command: Command,
+    ) -> Index {
+        let entry = Entry {
+            term: self.term(),
+            command,
+        };
+        self.append_to_log(ctx, &[entry]);
+        let last = self.log.last();
+        assert!(
+            last.term == self.term(),
+            "a leader's last entry is of its own term"
+        );
+        last.index
+    }
+
+    /// Adds entries to the log and to the disk.
+    pub(super) fn append_to_log(&mut self, ctx: &mut Context<RaftNode>, entries: &[Entry]) {
+        let mut index = self.log.last_index();
+        self.log.append(entries);
+        let Some((last, others)) = entries.split_last() else {
+            return;
+        };
+        for entry in others {
+            index = index.next();
+            ctx.write(Write::Append(
+                LOG_FILE,
+                Record::Entry {
+                    index,
+                    entry: *entry,
+                },
+            ));
+        }
+        let record = Record::Entry {
+            index: index.next(),
+            entry: *last,
+        };
+        let write = ctx.persist(Write::Append(LOG_FILE, record));
+        self.log.written(write);
+    }
+
+    /// Writes the state where it has changed. Everything that is sent from here on waits for it.
+    #[inline]
+    pub(super) fn flush(&mut self, ctx: &mut Context<RaftNode>) {
+        if self.hard_dirty {
+            self.write_hard_state(ctx);
+        }
+    }
+
+    fn write_hard_state(&mut self, ctx: &mut Context<RaftNode>) {
+        let mut record = self.hard;
+        if self.has_bug(Bug::VoteNotPersisted) {
+            record.voted_for = None;
+        }
+        self.hard_write = Some(ctx.save(STATE_FILE, Record::State(record)));
+        self.hard_dirty = false;
+    }
+}

@@ -1,0 +1,197 @@
+//! What the kernel and scenarios see of Raft: `impl System for Raft`.
+
+use std::sync::Arc;
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::options::{Options, OptionsError};
+use splitbrain_kernel::rng::Rng;
+use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
+
+use super::client::Client;
+use super::configuration::Configuration;
+use super::invariants::RaftInvariants;
+use super::message::Operation;
+use super::node::RaftNode;
+use super::observation::RaftObservation;
+use super::options::RaftOptions;
+use super::quorum;
+use super::state::Server;
+
+/// A Raft cluster.
+#[derive(Clone, Debug)]
+pub struct Raft {
+    setup: Setup<RaftOptions>,
+    configuration: Arc<Configuration>,
+    /// The options of the clients.
+    base: Arc<RaftOptions>,
+    /// Those of the servers, by number from 1, spare ones included.
+    of_servers: Vec<Arc<RaftOptions>>,
+}
+
+impl Raft {
+    /// What it was made from.
+    pub const fn setup(&self) -> &Setup<RaftOptions> {
+        &self.setup
+    }
+
+    /// Who takes part.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The options of a server; those of the clients for a client.
+    pub fn options(&self, node: NodeId) -> &RaftOptions {
+        self.shared_options(node)
+    }
+
+    fn shared_options(&self, node: NodeId) -> &Arc<RaftOptions> {
+        if node.is_client() {
+            &self.base
+        } else {
+            &self.of_servers[usize::from(node.number()) - 1]
+        }
+    }
+
+    /// How many servers of positive priority vote.
+    fn electable(&self) -> usize {
+        self.configuration
+            .voters()
+            .iter()
+            .filter(|voter| self.configuration.priority(*voter) > 0)
+            .count()
+    }
+}
+
+impl System for Raft {
+    const NAME: &'static str = "raft";
+    const DOC: &'static str = "Raft consensus: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
+    const ROLES: &'static [&'static str] = RaftObservation::ROLES;
+    const RESOURCES: &'static [&'static str] = &[];
+    const WORKLOADS: &'static [Workload] = &[Workload {
+        name: "propose",
+        doc: "Each client proposes one random value after another, to the server that it believes to lead.",
+    }];
+    const ORDERS: &'static [Order] = ORDERS;
+    const GAUGES: &'static [Gauge] = RaftInvariants::GAUGES;
+
+    type Options = RaftOptions;
+    type Node = RaftNode;
+    type Invariants = RaftInvariants;
+
+    fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
+        for options in setup.options.all() {
+            options.validate(setup.cluster)?;
+        }
+        let configuration = Arc::new(Configuration::new(setup.cluster, &setup.options));
+        if configuration.voters().is_empty() {
+            return Err(OptionsError::new(
+                "learner",
+                "at least one server must vote",
+            ));
+        }
+        let options = |node| Arc::new(setup.options.get(node).clone());
+        let of_servers = setup.cluster.all_servers().map(options).collect();
+        let base = Arc::new(setup.options.base.clone());
+        Ok(Self {
+            configuration,
+            base,
+            of_servers,
+            setup,
+        })
+    }
+
+    fn node(&self, id: NodeId) -> RaftNode {
+        let options = Arc::clone(self.shared_options(id));
+        if id.is_client() {
+            return RaftNode::Client(Box::new(Client::new(options, self.setup.cluster.servers)));
+        }
+        RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
+    }
+
+    fn invariants(&self) -> RaftInvariants {
+        RaftInvariants::new(self)
+    }
+
+    /// A quorum of both kinds.
+    fn core_size(&self) -> usize {
+        let voters = self.configuration.voters().len();
+        let sizes = self
+            .setup
+            .options
+            .all()
+            .flat_map(|o| [o.election_quorum, o.commit_quorum]);
+        sizes
+            .map(|custom| quorum::size(voters, custom))
+            .max()
+            .expect("there are base options")
+    }
+
+    /// A voter; where enough others can lead, one that can.
+    fn in_core(&self, server: NodeId) -> bool {
+        let can_lead =
+            self.configuration.priority(server) > 0 || self.electable() < self.core_size();
+        self.configuration.voters().contains(server) && can_lead
+    }
+
+    fn operation(&self, workload: &str, _reads: bool, rng: &mut Rng) -> Operation {
+        assert!(workload == "propose", "raft offers no workload {workload}");
+        Operation::Propose {
+            value: rng.word(),
+            index: None,
+        }
+    }
+
+    fn order(&self, name: &str, argument: &str) -> Result<Operation, String> {
+        match name {
+            "catching_up" => switch(name, argument).map(Operation::CatchingUp),
+            "receiving_snapshot" => switch(name, argument).map(Operation::ReceivingSnapshot),
+            "step_down" => plain(name, argument, Operation::StepDown),
+            "campaign" => plain(name, argument, Operation::Campaign),
+            "leave" => plain(name, argument, Operation::Leave),
+            _ => Err(format!("raft knows no order {name}")),
+        }
+    }
+
+    fn gauges(invariants: &RaftInvariants) -> Vec<u64> {
+        invariants.gauges()
+    }
+}
+
+const ORDERS: &[Order] = &[
+    Order {
+        name: "catching_up",
+        doc: "on or off: the server takes itself for one whose log is not there yet. Durable.",
+    },
+    Order {
+        name: "receiving_snapshot",
+        doc: "on or off: the server takes itself for one that is receiving a snapshot. Durable.",
+    },
+    Order {
+        name: "step_down",
+        doc: "The server gives up its leadership at once, where it leads.",
+    },
+    Order {
+        name: "campaign",
+        doc: "The server begins a round now, as if its election timer had fired.",
+    },
+    Order {
+        name: "leave",
+        doc: "The server is asked to leave: without further requests it goes silent after two election timeouts.",
+    },
+];
+
+fn switch(name: &str, argument: &str) -> Result<bool, String> {
+    match argument {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{name} is \"on\" or \"off\", not {argument:?}")),
+    }
+}
+
+fn plain(name: &str, argument: &str, order: Operation) -> Result<Operation, String> {
+    if argument.is_empty() {
+        Ok(order)
+    } else {
+        Err(format!("{name} takes no argument, got {argument:?}"))
+    }
+}

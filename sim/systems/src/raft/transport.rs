@@ -1,0 +1,269 @@
+//! How requests and answers leave: as datagrams, or over a connection to each peer; and never before what they promise
+//! is durable.
+//!
+//! Over connections each server opens one to each peer for its own requests, and answers come back over the connection
+//! of the request, as in NuRaft. With one request in flight, a peer that has not answered is *busy*: what else would be
+//! sent to it is not. A connection that dies frees it.
+
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source, WriteId};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use super::ids::ServerSet;
+use super::message::RaftMessage;
+use super::node::RaftNode;
+use super::options::Transport;
+use super::state::Server;
+
+/// The connections to the peers, by number of the member, from 1.
+///
+/// - `open` or a waiting request only where there is a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Links {
+    peers: Vec<Peer>,
+}
+
+/// The connection to one peer.
+#[derive(Clone, Debug)]
+struct Peer {
+    connection: Option<ConnectionId>,
+    /// Whether the peer has answered the opening.
+    open: bool,
+    /// A request that waits for the opening. A newer one takes its place.
+    waiting: Option<Box<RaftMessage>>,
+    /// When the oldest unanswered request was sent.
+    asked_at: Option<Instant>,
+    /// No new connection before this.
+    retry_at: Instant,
+    /// How long to wait after the next failure: doubles up to a heartbeat (NuRaft `recreate_rpc`).
+    backoff: Duration,
+}
+
+const BACKOFF_MIN: Duration = Duration::from_millis(1);
+
+impl Peer {
+    const UNCONNECTED: Self = Self {
+        connection: None,
+        open: false,
+        waiting: None,
+        asked_at: None,
+        retry_at: Instant::ZERO,
+        backoff: BACKOFF_MIN,
+    };
+
+    /// Forgets the connection and whatever was under way.
+    fn reset(&mut self) {
+        *self = Self {
+            retry_at: self.retry_at,
+            backoff: self.backoff,
+            ..Self::UNCONNECTED
+        };
+    }
+}
+
+impl Links {
+    /// No connections yet, to so many members.
+    pub(super) fn new(members: usize) -> Self {
+        Self {
+            peers: vec![Peer::UNCONNECTED; members],
+        }
+    }
+
+    fn peer(&mut self, member: NodeId) -> Option<&mut Peer> {
+        self.peers.get_mut(usize::from(member.number()) - 1)
+    }
+
+    /// Whether a request to this member is unanswered.
+    pub(super) fn is_waiting(&self, member: NodeId) -> bool {
+        self.peers
+            .get(usize::from(member.number()) - 1)
+            .is_some_and(|peer| peer.asked_at.is_some())
+    }
+}
+
+/// Whether a request left (or waits for its connection to open).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It did.
+    Sent,
+    /// The peer has not answered the last one, or its connection may not be opened again yet.
+    Busy,
+}
+
+/// By datagram to this node.
+pub(super) const fn datagram(node: NodeId) -> Source {
+    Source {
+        node,
+        connection: None,
+    }
+}
+
+impl Server {
+    /// Sends as soon as the term that it speaks in, and the vote that it gives, are durable.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        target: Source,
+        message: RaftMessage,
+    ) {
+        self.send_after(ctx, None, target, message);
+    }
+
+    /// Sends once this write is durable too. Writes complete in order, so the later of the two covers both.
+    pub(super) fn send_after(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        write: Option<WriteId>,
+        target: Source,
+        message: RaftMessage,
+    ) {
+        self.flush(ctx);
+        match (self.hard_write.max(write), target.connection) {
+            (None, None) => ctx.send(target.node, message),
+            (None, Some(connection)) => ctx.send_on(connection, target.node, message),
+            (Some(write), None) => ctx.send_after(write, target.node, message),
+            (Some(write), Some(connection)) => {
+                ctx.send_on_after(write, connection, target.node, message)
+            }
+        }
+    }
+
+    /// Sends a request to a peer.
+    pub(super) fn ask(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        peer: NodeId,
+        message: RaftMessage,
+    ) -> Asked {
+        match self.options.transport {
+            Transport::Datagram => {
+                self.send(ctx, datagram(peer), message);
+                Asked::Sent
+            }
+            Transport::Connection => self.ask_over_connection(ctx, peer, message),
+        }
+    }
+
+    fn ask_over_connection(
+        &mut self,
+        ctx: &mut Context<RaftNode>,
+        member: NodeId,
+        message: RaftMessage,
+    ) -> Asked {
+        let now = ctx.now();
+        if self.is_busy(ctx, member) {
+            return Asked::Busy;
+        }
+        let Some(peer) = self.links.peer(member) else {
+            return Asked::Busy;
+        };
+        if peer.connection.is_none() {
+            if now < peer.retry_at {
+                return Asked::Busy;
+            }
+            peer.connection = Some(ctx.connect(member));
+        }
+        peer.asked_at.get_or_insert(now);
+        if peer.open {
+            let connection = peer.connection;
+            self.send(
+                ctx,
+                Source {
+                    node: member,
+                    connection,
+                },
+                message,
+            );
+        } else {
+            peer.waiting = Some(Box::new(message));
+        }
+        Asked::Sent
+    }
+
+    /// Whether the peer may not be asked again before it answers. Gives up a connection that has been silent too long.
+    fn is_busy(&mut self, ctx: &mut Context<RaftNode>, member: NodeId) -> bool {
+        let (limit, patience) = (
+            self.options.requests_in_flight,
+            self.options.reconnect_after,
+        );
+        let Some(peer) = self.links.peer(member) else {
+            return true;
+        };
+        let Some(asked_at) = peer.asked_at else {
+            return false;
+        };
+        if !patience.is_zero() && ctx.now().since(asked_at) > patience {
+            self.disconnect(ctx, member);
+            return false;
+        }
+        limit > 0
+    }
+
+    /// An answer came: if it came over the present connection, the peer may be asked again.
+    #[inline]
+    pub(super) fn answered(&mut self, source: Source) {
+        let Some(connection) = source.connection else {
+            return;
+        };
+        let Some(peer) = self.links.peer(source.node) else {
+            return;
+        };
+        if peer.connection == Some(connection) {
+            peer.asked_at = None;
+            peer.backoff = BACKOFF_MIN;
+        }
+    }
+
+    /// Closes the connections to these peers; the next requests open new ones.
+    pub(super) fn reconnect(&mut self, ctx: &mut Context<RaftNode>, peers: ServerSet) {
+        for peer in peers.iter() {
+            self.disconnect(ctx, peer);
+        }
+    }
+
+    fn disconnect(&mut self, ctx: &mut Context<RaftNode>, member: NodeId) {
+        let Some(peer) = self.links.peer(member) else {
+            return;
+        };
+        if let Some(connection) = peer.connection {
+            ctx.close(connection);
+        }
+        peer.reset();
+        self.on_link_lost(member);
+    }
+
+    /// Something happened to a connection. Those that peers opened need no care: answers go where requests came from.
+    pub(super) fn on_connection(&mut self, ctx: &mut Context<RaftNode>, event: ConnectionEvent) {
+        let heartbeat = self.options.heartbeat;
+        let Some(peer) = self.links.peer(event.peer) else {
+            return;
+        };
+        if peer.connection != Some(event.connection) {
+            return;
+        }
+        match event.change {
+            ConnectionChange::Opened => {
+                peer.open = true;
+                if let Some(message) = peer.waiting.take() {
+                    let target = Source {
+                        node: event.peer,
+                        connection: Some(event.connection),
+                    };
+                    self.send(ctx, target, *message);
+                }
+            }
+            ConnectionChange::Accepted => {}
+            ConnectionChange::Refused
+            | ConnectionChange::TimedOut
+            | ConnectionChange::Reset
+            | ConnectionChange::Closed => {
+                peer.reset();
+                peer.retry_at = ctx.now().saturating_add(peer.backoff);
+                peer.backoff = peer.backoff.saturating_mul(2).min(heartbeat);
+                self.on_link_lost(event.peer);
+            }
+        }
+    }
+}
