@@ -94,24 +94,10 @@ impl FromStr for Selector {
             ["every", "server"] | ["servers"] => Self::Every(Kind::Server),
             ["every", "client"] | ["clients"] => Self::Every(Kind::Client),
             ["every", "node"] => Self::Every(Kind::Node),
-            ["majority"] => Self::Share {
-                share: Share::Majority,
-                leader: None,
-            },
-            ["minority"] => Self::Share {
-                share: Share::Minority,
-                leader: None,
-            },
-            [
-                share @ ("majority" | "minority"),
-                with @ ("with" | "without"),
-                "leader",
-            ] => Self::Share {
-                share: if *share == "majority" {
-                    Share::Majority
-                } else {
-                    Share::Minority
-                },
+            ["majority"] => Self::Share { share: Share::Majority, leader: None },
+            ["minority"] => Self::Share { share: Share::Minority, leader: None },
+            [share @ ("majority" | "minority"), with @ ("with" | "without"), "leader"] => Self::Share {
+                share: if *share == "majority" { Share::Majority } else { Share::Minority },
                 leader: Some(*with == "with"),
             },
             ["any", role] if is_word(role) => Self::Role((*role).to_owned()),
@@ -129,9 +115,7 @@ impl FromStr for Selector {
 
 fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn holder(call: &str) -> Option<Selector> {
@@ -143,14 +127,8 @@ fn holder(call: &str) -> Option<Selector> {
     let kind = words.next().filter(|kind| is_word(kind))?.to_owned();
     let resource = words.next().map(|number| number.parse().ok());
     match (resource, words.next()) {
-        (None, None) => Some(Selector::Holder {
-            kind,
-            resource: None,
-        }),
-        (Some(Some(resource)), None) => Some(Selector::Holder {
-            kind,
-            resource: Some(resource),
-        }),
+        (None, None) => Some(Selector::Holder { kind, resource: None }),
+        (Some(Some(resource)), None) => Some(Selector::Holder { kind, resource: Some(resource) }),
         _ => None,
     }
 }
@@ -192,20 +170,10 @@ impl fmt::Display for Selector {
             Self::Any(kind) => write!(f, "any {kind}"),
             Self::Every(Kind::Node) => f.write_str("*"),
             Self::Every(kind) => write!(f, "every {kind}"),
-            Self::Holder {
-                kind,
-                resource: None,
-            } => write!(f, "holder({kind})"),
-            Self::Holder {
-                kind,
-                resource: Some(resource),
-            } => write!(f, "holder({kind} {resource})"),
+            Self::Holder { kind, resource: None } => write!(f, "holder({kind})"),
+            Self::Holder { kind, resource: Some(resource) } => write!(f, "holder({kind} {resource})"),
             Self::Share { share, leader } => {
-                f.write_str(if *share == Share::Majority {
-                    "majority"
-                } else {
-                    "minority"
-                })?;
+                f.write_str(if *share == Share::Majority { "majority" } else { "minority" })?;
                 match leader {
                     Some(true) => f.write_str(" with leader"),
                     Some(false) => f.write_str(" without leader"),
@@ -230,13 +198,7 @@ pub struct LinkSelector {
 
 impl fmt::Display for LinkSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {}",
-            self.source,
-            if self.both { "<->" } else { "->" },
-            self.target
-        )
+        write!(f, "{} {} {}", self.source, if self.both { "<->" } else { "->" }, self.target)
     }
 }
 
@@ -252,10 +214,7 @@ pub struct Span<T> {
 impl<T: Copy> Span<T> {
     /// Always this.
     pub const fn constant(value: T) -> Self {
-        Self {
-            low: value,
-            high: value,
-        }
+        Self { low: value, high: value }
     }
 }
 
@@ -322,10 +281,7 @@ mod tests {
     #[test]
     fn every_form_is_read() {
         let role = |role: &str| Selector::Role(role.to_owned());
-        let holder = |kind: &str, resource| Selector::Holder {
-            kind: kind.to_owned(),
-            resource,
-        };
+        let holder = |kind: &str, resource| Selector::Holder { kind: kind.to_owned(), resource };
         for (text, expected) in [
             ("s1", Selector::Node(NodeId::server(1))),
             ("c12", Selector::Node(NodeId::client(12))),
@@ -340,17 +296,8 @@ mod tests {
             (" * ", Selector::Every(Kind::Node)),
             ("holder(lease)", holder("lease", None)),
             ("owner( session 7 )", holder("session", Some(7))),
-            (
-                "minority without leader",
-                Selector::Share {
-                    share: Share::Minority,
-                    leader: Some(false),
-                },
-            ),
-            (
-                "not holder(lock 3)",
-                Selector::Not(Box::new(holder("lock", Some(3)))),
-            ),
+            ("minority without leader", Selector::Share { share: Share::Minority, leader: Some(false) }),
+            ("not holder(lock 3)", Selector::Not(Box::new(holder("lock", Some(3))))),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
         }
@@ -376,15 +323,7 @@ mod tests {
         ] {
             assert!(text.parse::<Selector>().is_err(), "{text:?} was read");
         }
-        for text in [
-            "king",
-            "any king",
-            "every king",
-            "not king",
-            "server",
-            "any",
-            "every",
-        ] {
+        for text in ["king", "any king", "every king", "not king", "server", "any", "every"] {
             let parsed: Selector = text.parse().expect("words that may be a role");
             assert!(parsed.bind(NAMES, ROLES).is_err(), "{text:?} was bound");
         }
@@ -398,11 +337,8 @@ mod tests {
 
     #[test]
     fn links_are_told_as_scenarios_write_them() {
-        let mut links = LinkSelector {
-            source: read("leader").expect("a role"),
-            target: read("*").expect("all"),
-            both: false,
-        };
+        let mut links =
+            LinkSelector { source: read("leader").expect("a role"), target: read("*").expect("all"), both: false };
         assert_eq!(links.to_string(), "leader -> *");
         links.both = true;
         assert_eq!(links.to_string(), "leader <-> *");
@@ -410,11 +346,7 @@ mod tests {
 
     fn flat() -> impl Strategy<Value = Selector> {
         let node = (1u16..=64, any::<bool>()).prop_map(|(number, client)| {
-            Selector::Node(if client {
-                NodeId::client(number)
-            } else {
-                NodeId::server(number)
-            })
+            Selector::Node(if client { NodeId::client(number) } else { NodeId::server(number) })
         });
         let kind = prop::sample::select(vec![Kind::Server, Kind::Client, Kind::Node]);
         let role = prop::sample::select(ROLES).prop_map(str::to_owned);
@@ -426,18 +358,13 @@ mod tests {
             role.clone().prop_map(Selector::EveryRole),
             kind.clone().prop_map(Selector::Any),
             kind.prop_map(Selector::Every),
-            (role, any::<Option<u64>>())
-                .prop_map(|(kind, resource)| Selector::Holder { kind, resource }),
-            (share, any::<Option<bool>>())
-                .prop_map(|(share, leader)| Selector::Share { share, leader }),
+            (role, any::<Option<u64>>()).prop_map(|(kind, resource)| Selector::Holder { kind, resource }),
+            (share, any::<Option<bool>>()).prop_map(|(share, leader)| Selector::Share { share, leader }),
         ]
     }
 
     fn selectors() -> impl Strategy<Value = Selector> {
-        prop_oneof![
-            flat(),
-            flat().prop_map(|inner| Selector::Not(Box::new(inner)))
-        ]
+        prop_oneof![flat(), flat().prop_map(|inner| Selector::Not(Box::new(inner)))]
     }
 
     proptest! {

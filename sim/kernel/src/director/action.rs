@@ -34,71 +34,32 @@ pub(crate) const fn lasts<O>(action: &Action<O>) -> bool {
         | Action::ClockFreeze(_) => true,
         Action::Disk { fault, .. } => match fault {
             DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => true,
-            DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } => {
-                false
-            }
+            DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } => false,
         },
-        Action::Start(_)
-        | Action::ClockStep { .. }
-        | Action::ClockSlew { .. }
-        | Action::Operate { .. } => false,
+        Action::Start(_) | Action::ClockStep { .. } | Action::ClockSlew { .. } | Action::Operate { .. } => false,
     }
 }
 
 /// What the action comes to now, in order of node. Nothing where a selector matches nobody, or no link is cut.
-pub(crate) fn resolve<O: Clone>(
-    action: &Action<O>,
-    resolver: &mut Resolver<'_>,
-) -> Option<Vec<Deed<O>>> {
+pub(crate) fn resolve<O: Clone>(action: &Action<O>, resolver: &mut Resolver<'_>) -> Option<Vec<Deed<O>>> {
     Some(match action {
-        Action::Partition {
-            groups,
-            in_flight,
-            kinds,
-        } => one(cut(groups_apart(groups, resolver)?, *in_flight, kinds)?),
-        Action::Cut {
-            links,
-            in_flight,
-            kinds,
-        } => one(cut(resolver.links(links)?, *in_flight, kinds)?),
+        Action::Partition { groups, in_flight, kinds } => one(cut(groups_apart(groups, resolver)?, *in_flight, kinds)?),
+        Action::Cut { links, in_flight, kinds } => one(cut(resolver.links(links)?, *in_flight, kinds)?),
         Action::Isolate(nodes) => one(cut_all(isolation(nodes, resolver)?)?),
         Action::Bridge(middle) => one(cut_all(bridge(middle, resolver)?)?),
         Action::Ring => one(cut_all(ring(resolver))?),
-        Action::Clog { links, kinds } => one(Fault::Clog {
-            links: resolver.links(links)?,
-            kinds: kinds.clone(),
-        }),
-        Action::Weather {
-            links,
-            conditions,
-            kinds,
-        } => one(Fault::Weather {
-            links: resolver.links(links)?,
-            conditions: *conditions,
-            kinds: kinds.clone(),
-        }),
-        Action::Crash { nodes, scope, keep } => one(Fault::Crash {
-            nodes: resolver.nodes(nodes)?,
-            scope: *scope,
-            keep: *keep,
-        }),
-        Action::Disk { nodes, fault } => one(Fault::Disk {
-            nodes: resolver.nodes(nodes)?,
-            fault: *fault,
-        }),
-        Action::Start(nodes) => one(Fault::Start {
-            nodes: resolver.nodes(nodes)?,
-        }),
-        Action::Pause(nodes) => one(Fault::Pause {
-            nodes: resolver.nodes(nodes)?,
-        }),
-        Action::ClockFreeze(nodes) => one(Fault::ClockFreeze {
-            nodes: resolver.nodes(nodes)?,
-        }),
-        Action::Slow {
-            nodes,
-            service_time,
-        } => slow(resolver, nodes, *service_time)?,
+        Action::Clog { links, kinds } => one(Fault::Clog { links: resolver.links(links)?, kinds: kinds.clone() }),
+        Action::Weather { links, conditions, kinds } => {
+            one(Fault::Weather { links: resolver.links(links)?, conditions: *conditions, kinds: kinds.clone() })
+        }
+        Action::Crash { nodes, scope, keep } => {
+            one(Fault::Crash { nodes: resolver.nodes(nodes)?, scope: *scope, keep: *keep })
+        }
+        Action::Disk { nodes, fault } => one(Fault::Disk { nodes: resolver.nodes(nodes)?, fault: *fault }),
+        Action::Start(nodes) => one(Fault::Start { nodes: resolver.nodes(nodes)? }),
+        Action::Pause(nodes) => one(Fault::Pause { nodes: resolver.nodes(nodes)? }),
+        Action::ClockFreeze(nodes) => one(Fault::ClockFreeze { nodes: resolver.nodes(nodes)? }),
+        Action::Slow { nodes, service_time } => slow(resolver, nodes, *service_time)?,
         Action::ClockStep { nodes, by } => clock_step(resolver, nodes, *by)?,
         Action::ClockDrift { nodes, ppm } => clock_drift(resolver, nodes, *ppm)?,
         Action::ClockSlew { nodes, by, over } => clock_slew(resolver, nodes, *by, *over)?,
@@ -112,11 +73,7 @@ fn one<O>(fault: Fault) -> Vec<Deed<O>> {
 
 /// A cut of these links; nothing where there are none.
 fn cut(links: Vec<Link>, in_flight: InFlight, kinds: &[String]) -> Option<Fault> {
-    (!links.is_empty()).then(|| Fault::Cut {
-        links,
-        in_flight,
-        kinds: kinds.to_vec(),
-    })
+    (!links.is_empty()).then(|| Fault::Cut { links, in_flight, kinds: kinds.to_vec() })
 }
 
 /// A cut of these links for every packet, those under way included; nothing where there are none.
@@ -130,8 +87,7 @@ fn ring(resolver: &Resolver<'_>) -> Vec<Link> {
 }
 
 fn groups_apart(groups: &[Vec<Selector>], resolver: &mut Resolver<'_>) -> Option<Vec<Link>> {
-    let groups: Option<Vec<Vec<NodeId>>> =
-        groups.iter().map(|group| resolver.nodes(group)).collect();
+    let groups: Option<Vec<Vec<NodeId>>> = groups.iter().map(|group| resolver.nodes(group)).collect();
     Some(topology::partition(&groups?))
 }
 
@@ -149,15 +105,10 @@ fn bridge(selector: &Selector, resolver: &mut Resolver<'_>) -> Option<Vec<Link>>
 
 /// All nodes but those of `middle` in two halves. The servers are split evenly, in an order that is drawn (of an odd
 /// number the second half has one more); each client goes with one of them, by a word of its own.
-pub(crate) fn halves(
-    rng: &Rng,
-    nodes: impl Iterator<Item = NodeId>,
-    middle: &[NodeId],
-) -> (Vec<NodeId>, Vec<NodeId>) {
+pub(crate) fn halves(rng: &Rng, nodes: impl Iterator<Item = NodeId>, middle: &[NodeId]) -> (Vec<NodeId>, Vec<NodeId>) {
     let rng = rng.fork("halves", 0);
-    let (servers, clients): (Vec<NodeId>, Vec<NodeId>) = nodes
-        .filter(|node| !middle.contains(node))
-        .partition(|node| node.is_server());
+    let (servers, clients): (Vec<NodeId>, Vec<NodeId>) =
+        nodes.filter(|node| !middle.contains(node)).partition(|node| node.is_server());
     let order = draw::shuffled(&rng, servers);
     let (left, right) = order.split_at(order.len() / 2);
     let (mut left, mut right) = (left.to_vec(), right.to_vec());
@@ -168,37 +119,16 @@ pub(crate) fn halves(
     (left, right)
 }
 
-fn slow<O>(
-    resolver: &mut Resolver<'_>,
-    nodes: &[Selector],
-    span: Span<Duration>,
-) -> Option<Vec<Deed<O>>> {
-    drawn(resolver, nodes, span, |nodes, rng| Fault::Slow {
-        nodes,
-        service_time: draw::duration(rng, span),
-    })
+fn slow<O>(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<Duration>) -> Option<Vec<Deed<O>>> {
+    drawn(resolver, nodes, span, |nodes, rng| Fault::Slow { nodes, service_time: draw::duration(rng, span) })
 }
 
-fn clock_step<O>(
-    resolver: &mut Resolver<'_>,
-    nodes: &[Selector],
-    span: Span<Offset>,
-) -> Option<Vec<Deed<O>>> {
-    drawn(resolver, nodes, span, |nodes, rng| Fault::ClockStep {
-        nodes,
-        by: draw::offset(rng, span),
-    })
+fn clock_step<O>(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<Offset>) -> Option<Vec<Deed<O>>> {
+    drawn(resolver, nodes, span, |nodes, rng| Fault::ClockStep { nodes, by: draw::offset(rng, span) })
 }
 
-fn clock_drift<O>(
-    resolver: &mut Resolver<'_>,
-    nodes: &[Selector],
-    span: Span<i32>,
-) -> Option<Vec<Deed<O>>> {
-    drawn(resolver, nodes, span, |nodes, rng| Fault::ClockDrift {
-        nodes,
-        ppm: draw::ppm(rng, span),
-    })
+fn clock_drift<O>(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<i32>) -> Option<Vec<Deed<O>>> {
+    drawn(resolver, nodes, span, |nodes, rng| Fault::ClockDrift { nodes, ppm: draw::ppm(rng, span) })
 }
 
 fn clock_slew<O>(
@@ -207,24 +137,12 @@ fn clock_slew<O>(
     span: Span<Offset>,
     over: Duration,
 ) -> Option<Vec<Deed<O>>> {
-    drawn(resolver, nodes, span, |nodes, rng| Fault::ClockSlew {
-        nodes,
-        by: draw::offset(rng, span),
-        over,
-    })
+    drawn(resolver, nodes, span, |nodes, rng| Fault::ClockSlew { nodes, by: draw::offset(rng, span), over })
 }
 
-fn operate<O: Clone>(
-    resolver: &mut Resolver<'_>,
-    nodes: &[Selector],
-    operation: &O,
-) -> Option<Vec<Deed<O>>> {
+fn operate<O: Clone>(resolver: &mut Resolver<'_>, nodes: &[Selector], operation: &O) -> Option<Vec<Deed<O>>> {
     let nodes = resolver.nodes(nodes)?.into_iter();
-    Some(
-        nodes
-            .map(|node| Deed::Operate(node, operation.clone()))
-            .collect(),
-    )
+    Some(nodes.map(|node| Deed::Operate(node, operation.clone())).collect())
 }
 
 /// One fault for all nodes where the value is a constant; one for each node, with its own draw, where it is a range.
@@ -239,7 +157,6 @@ fn drawn<O, T: PartialEq>(
     if span.low == span.high {
         return Some(one(fault(nodes, &mut rng.fork("parameter", 0))));
     }
-    let each =
-        |node: NodeId| Deed::Fault(fault(vec![node], &mut rng.fork("parameter", node.key())));
+    let each = |node: NodeId| Deed::Fault(fault(vec![node], &mut rng.fork("parameter", node.key())));
     Some(nodes.into_iter().map(each).collect())
 }

@@ -44,17 +44,8 @@ pub struct Tenure {
 impl Census {
     /// Nobody is up yet.
     pub(crate) fn new(cluster: Cluster) -> Self {
-        let absent = Member {
-            up: false,
-            has_been_up: false,
-            tenure: None,
-        };
-        Self {
-            cluster,
-            members: vec![absent; cluster.node_count()],
-            holdings: BTreeMap::new(),
-            gains: 0,
-        }
+        let absent = Member { up: false, has_been_up: false, tenure: None };
+        Self { cluster, members: vec![absent; cluster.node_count()], holdings: BTreeMap::new(), gains: 0 }
     }
 
     /// How many nodes there are.
@@ -90,9 +81,7 @@ impl Census {
 
     /// The live nodes in this role, servers before clients, in order of number.
     pub fn in_role<'a>(&'a self, role: &'a str) -> impl Iterator<Item = NodeId> + 'a {
-        self.cluster
-            .nodes()
-            .filter(move |node| self.tenure(*node).is_some_and(|it| it.role == role))
+        self.cluster.nodes().filter(move |node| self.tenure(*node).is_some_and(|it| it.role == role))
     }
 
     /// The live nodes in this role, the highest rank first; of one rank the latest to take the role, then by number.
@@ -105,17 +94,10 @@ impl Census {
     /// The live node that believes it leads, in whichever of [`RANKED_ROLES`]; of several the one with the highest
     /// rank.
     pub fn leader(&self) -> Option<NodeId> {
-        let leads = |node: &NodeId| {
-            self.tenure(*node)
-                .is_some_and(|tenure| RANKED_ROLES.contains(&tenure.role))
-        };
+        let leads = |node: &NodeId| self.tenure(*node).is_some_and(|tenure| RANKED_ROLES.contains(&tenure.role));
         // In reverse, because of equals `max_by_key` gives the last, and the lowest number is to win.
-        let candidates = (0..self.members.len())
-            .rev()
-            .map(|at| self.cluster.node(at));
-        candidates
-            .filter(leads)
-            .max_by_key(|node| self.seniority(*node))
+        let candidates = (0..self.members.len()).rev().map(|at| self.cluster.node(at));
+        candidates.filter(leads).max_by_key(|node| self.seniority(*node))
     }
 
     fn seniority(&self, node: NodeId) -> Option<(u64, Instant)> {
@@ -156,19 +138,11 @@ impl Census {
     }
 
     /// A node takes a role. Gives back the tenure before.
-    pub(crate) fn set_role(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        role: &'static str,
-        rank: u64,
-    ) -> Option<Tenure> {
+    pub(crate) fn set_role(&mut self, now: Instant, node: NodeId, role: &'static str, rank: u64) -> Option<Tenure> {
         let member = self.member_mut(node);
         let before = member.tenure;
         if member.up {
-            let since = before
-                .filter(|it| it.role == role)
-                .map_or(now, |it| it.since);
+            let since = before.filter(|it| it.role == role).map_or(now, |it| it.since);
             member.tenure = Some(Tenure { role, rank, since });
         }
         before
@@ -205,11 +179,7 @@ mod tests {
     }
 
     fn five() -> Census {
-        let cluster = Cluster {
-            servers: 5,
-            spare: 1,
-            clients: 2,
-        };
+        let cluster = Cluster { servers: 5, spare: 1, clients: 2 };
         let mut census = Census::new(cluster);
         for node in cluster.servers().chain(cluster.clients()) {
             census.set_up(node);

@@ -172,18 +172,12 @@ impl<O: Clone + Debug> Directed<O> {
         let mut timing = rng.fork("timing", 0);
         let start = match &self.spec.trigger {
             Trigger::At(span) => draw::instant(&mut timing, *span),
-            Trigger::Every(span) => {
-                now.saturating_add(draw::duration(&mut timing, *span).max(GAP_MIN))
-            }
+            Trigger::Every(span) => now.saturating_add(draw::duration(&mut timing, *span).max(GAP_MIN)),
             Trigger::When { times, .. } if self.raised >= *times => return,
             Trigger::When { delay, .. } => now.saturating_add(draw::duration(&mut timing, *delay)),
         };
         self.raised = ordinal;
-        self.occurrences.push(Occurrence {
-            ordinal,
-            rng,
-            state: State::Pending(start),
-        });
+        self.occurrences.push(Occurrence { ordinal, rng, state: State::Pending(start) });
         if matches!(self.spec.trigger, Trigger::When { times, .. } if ordinal >= times) {
             self.when = None;
         }
@@ -223,8 +217,7 @@ impl<O: Clone + Debug> Directed<O> {
         match &occurrence.state {
             State::Waiting(limit) if *limit <= now => occurrence.state = State::Over(now),
             State::Active(stop, keys) if *stop <= now => {
-                hand.acts
-                    .extend(keys.iter().map(|key| Act::Stop { key: *key }));
+                hand.acts.extend(keys.iter().map(|key| Act::Stop { key: *key }));
                 occurrence.state = State::Over(now);
             }
             _ => {}
@@ -232,13 +225,7 @@ impl<O: Clone + Debug> Directed<O> {
     }
 
     /// Starts an occurrence if its selectors match.
-    fn start(
-        &mut self,
-        occurrence: &mut Occurrence,
-        now: Instant,
-        census: &Census,
-        hand: &mut Hand<'_, O>,
-    ) {
+    fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &Census, hand: &mut Hand<'_, O>) {
         let mut resolver = Resolver::new(census, &occurrence.rng);
         if resolver.bind(&self.spec.names).is_none() {
             return;
@@ -253,12 +240,9 @@ impl<O: Clone + Debug> Directed<O> {
                 Deed::Fault(fault) => {
                     keys.push(hand.start(&id, &self.spec.selector, self.spec.line, fault));
                 }
-                Deed::Operate(node, operation) => hand.acts.push(Act::Operate {
-                    id: id.clone(),
-                    line: self.spec.line,
-                    node,
-                    operation,
-                }),
+                Deed::Operate(node, operation) => {
+                    hand.acts.push(Act::Operate { id: id.clone(), line: self.spec.line, node, operation })
+                }
             }
         }
         self.applied = true;

@@ -39,10 +39,8 @@ pub(crate) fn signed(rng: &mut Rng, low: i64, high: i64) -> i64 {
 /// So a server that is added takes its place among the others and moves none of them: the first of the old ones stays
 /// the first unless the new one comes before it. An index into a list would give another node almost every time.
 pub(crate) fn shuffled(rng: &Rng, nodes: impl IntoIterator<Item = NodeId>) -> Vec<NodeId> {
-    let mut keyed: Vec<(u64, NodeId)> = nodes
-        .into_iter()
-        .map(|node| (rng.fork("choice", node.key()).word(), node))
-        .collect();
+    let mut keyed: Vec<(u64, NodeId)> =
+        nodes.into_iter().map(|node| (rng.fork("choice", node.key()).word(), node)).collect();
     keyed.sort_unstable();
     keyed.into_iter().map(|(_, node)| node).collect()
 }
@@ -79,9 +77,6 @@ mod tests {
             let order = shuffled(&Seed(seed).stream("test", 0), (1..=5).map(NodeId::server));
             first[usize::from(order[0].number()) - 1] += 1;
         }
-        assert!(
-            first.iter().all(|count| (60..140).contains(count)),
-            "{first:?}"
-        );
+        assert!(first.iter().all(|count| (60..140).contains(count)), "{first:?}");
     }
 }

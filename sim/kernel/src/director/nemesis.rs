@@ -51,14 +51,8 @@ impl Nemesis {
         let rng = seed.stream("nemesis", fnv1a(&spec.id));
         let texts: Vec<String> = spec.on.iter().map(ToString::to_string).collect();
         let from = spec.from;
-        let mut nemesis = Self {
-            selector: texts.join(", "),
-            kinds: enabled(&rng, &spec),
-            spec,
-            rng,
-            ordinal: 0,
-            state: State::Done,
-        };
+        let mut nemesis =
+            Self { selector: texts.join(", "), kinds: enabled(&rng, &spec), spec, rng, ordinal: 0, state: State::Done };
         nemesis.rest(from);
         nemesis
     }
@@ -77,13 +71,7 @@ impl Nemesis {
     }
 
     /// Does everything that is due.
-    pub(crate) fn act<O>(
-        &mut self,
-        now: Instant,
-        census: &Census,
-        clocks: &mut ClockAccount,
-        hand: &mut Hand<'_, O>,
-    ) {
+    pub(crate) fn act<O>(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
         if let State::Active(stop, key) = self.state
             && stop <= now
         {
@@ -105,20 +93,12 @@ impl Nemesis {
     }
 
     /// Starts a fault, if any of the kinds finds somebody to hit.
-    fn strike<O>(
-        &mut self,
-        now: Instant,
-        census: &Census,
-        clocks: &mut ClockAccount,
-        hand: &mut Hand<'_, O>,
-    ) {
+    fn strike<O>(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
         let rng = self.occurrence();
         let duration = draw::duration(&mut rng.fork("duration", 0), self.spec.duration);
         let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration);
         let kinds = shuffled(&rng, &self.kinds);
-        let fault: Option<Fault> = kinds
-            .into_iter()
-            .find_map(|kind| occasion.fault(kind, clocks));
+        let fault: Option<Fault> = kinds.into_iter().find_map(|kind| occasion.fault(kind, clocks));
         let Some(fault) = fault else {
             self.rest(now);
             return;
@@ -135,11 +115,7 @@ impl Nemesis {
         let start = now.saturating_add(gap.max(GAP_MIN));
         let end = self.spec.until.unwrap_or(Instant::MAX);
         let goes_on = start < end && !self.kinds.is_empty();
-        self.state = if goes_on {
-            State::Idle(start)
-        } else {
-            State::Done
-        };
+        self.state = if goes_on { State::Idle(start) } else { State::Done };
     }
 
     fn occurrence(&self) -> Rng {

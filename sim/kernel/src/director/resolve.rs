@@ -37,12 +37,7 @@ struct Ranked(Take, Vec<NodeId>);
 impl<'a> Resolver<'a> {
     /// A resolver for the occurrence with this stream, in which no name is bound.
     pub(crate) const fn new(census: &'a Census, rng: &'a Rng) -> Self {
-        Self {
-            census,
-            rng,
-            names: Vec::new(),
-            asked: BTreeMap::new(),
-        }
+        Self { census, rng, names: Vec::new(), asked: BTreeMap::new() }
     }
 
     /// The stream of the occurrence.
@@ -77,8 +72,7 @@ impl<'a> Resolver<'a> {
     /// Those that draw one node come last, and each draws one that the list does not have yet: `["any server",
     /// "any server"]` are two.
     pub(crate) fn nodes(&mut self, selectors: &[Selector]) -> Option<Vec<NodeId>> {
-        let (drawn, fixed): (Vec<&Selector>, Vec<&Selector>) =
-            selectors.iter().partition(|selector| draws(selector));
+        let (drawn, fixed): (Vec<&Selector>, Vec<&Selector>) = selectors.iter().partition(|selector| draws(selector));
         let mut nodes = Vec::new();
         for selector in fixed.into_iter().chain(drawn) {
             let chosen = self.choose(selector, &nodes)?;
@@ -94,11 +88,8 @@ impl<'a> Resolver<'a> {
         let mut links = Vec::new();
         for selector in selectors {
             let (sources, targets) = self.ends(selector)?;
-            let chosen = if selector.both {
-                topology::apart(&sources, &targets)
-            } else {
-                topology::between(&sources, &targets)
-            };
+            let chosen =
+                if selector.both { topology::apart(&sources, &targets) } else { topology::between(&sources, &targets) };
             if chosen.is_empty() {
                 return None;
             }
@@ -160,31 +151,24 @@ impl<'a> Resolver<'a> {
     /// The stream of a selector: by its text, and its ordinal among those of the same text.
     fn stream(&mut self, selector: &Selector) -> Rng {
         let text = selector.to_string();
-        let rng = self.rng.fork("selector", fnv1a(&text));
-        let times = self.asked.entry(text).or_insert(0);
+        let times = self.asked.entry(text.clone()).or_insert(0);
         *times += 1;
-        rng.fork("again", *times)
+        self.rng.fork("selector", fnv1a(&format!("{text} {times}")))
     }
 
     fn ranked(&self, selector: &Selector, rng: &Rng) -> Ranked {
         match selector {
-            Selector::Node(node) if self.census.cluster().contains(*node) => {
-                Ranked(Take::All, vec![*node])
-            }
+            Selector::Node(node) if self.census.cluster().contains(*node) => Ranked(Take::All, vec![*node]),
             Selector::Node(_) => Ranked(Take::All, Vec::new()),
             Selector::Named(name) => Ranked(Take::All, self.named(name)),
             Selector::Role(role) if RANKED_ROLES.contains(&role.as_str()) => {
                 Ranked(Take::First, self.census.by_rank(role))
             }
-            Selector::Role(role) => {
-                Ranked(Take::Any, draw::shuffled(rng, self.census.in_role(role)))
-            }
+            Selector::Role(role) => Ranked(Take::Any, draw::shuffled(rng, self.census.in_role(role))),
             Selector::EveryRole(role) => Ranked(Take::All, self.census.in_role(role).collect()),
             Selector::Any(kind) => Ranked(Take::Any, draw::shuffled(rng, self.of_kind(*kind))),
             Selector::Every(kind) => Ranked(Take::All, self.of_kind(*kind)),
-            Selector::Holder { kind, resource } => {
-                Ranked(Take::First, self.census.holders(kind, *resource))
-            }
+            Selector::Holder { kind, resource } => Ranked(Take::First, self.census.holders(kind, *resource)),
             Selector::Share { share, leader } => Ranked(Take::All, self.share(*share, *leader)),
             Selector::Not(inner) => Ranked(Take::All, self.others(inner, rng)),
         }
@@ -213,10 +197,7 @@ impl<'a> Resolver<'a> {
         if chosen.is_empty() {
             return chosen;
         }
-        self.census
-            .servers()
-            .filter(|server| !chosen.contains(server))
-            .collect()
+        self.census.servers().filter(|server| !chosen.contains(server)).collect()
     }
 
     /// So many servers. All shares of one occurrence go by one order of the servers, a majority from its front and a
@@ -273,11 +254,7 @@ mod tests {
 
     /// Servers of which the given one leads and the others follow, and two clients.
     fn cluster(servers: u16, leader: Option<u16>) -> Census {
-        let cluster = Cluster {
-            servers,
-            spare: 1,
-            clients: 2,
-        };
+        let cluster = Cluster { servers, spare: 1, clients: 2 };
         let mut census = Census::new(cluster);
         for node in cluster.servers().chain(cluster.clients()) {
             census.set_up(node);
@@ -292,9 +269,7 @@ mod tests {
 
     fn selector(text: &str) -> Selector {
         let parsed: Selector = text.parse().expect("a selector");
-        parsed
-            .bind(&["a", "b", "c", "d", "x"], ROLES)
-            .expect("roles and names")
+        parsed.bind(&["a", "b", "c", "d", "x"], ROLES).expect("roles and names")
     }
 
     fn selectors(texts: &[&str]) -> Vec<Selector> {
@@ -309,11 +284,7 @@ mod tests {
     fn links(census: &Census, seed: u64, text: &str) -> Option<Vec<Link>> {
         let rng = Seed(seed).stream("test", 0);
         let (source, target) = text.split_once("->").expect("an arrow");
-        let link = LinkSelector {
-            source: selector(source),
-            target: selector(target),
-            both: false,
-        };
+        let link = LinkSelector { source: selector(source), target: selector(target), both: false };
         Resolver::new(census, &rng).links(&[link])
     }
 
@@ -339,21 +310,10 @@ mod tests {
     #[test]
     fn who_does_not_exist_is_nobody() {
         let census = cluster(5, None);
-        for text in [
-            "leader",
-            "not leader",
-            "majority with leader",
-            "minority without leader",
-            "holder(lock)",
-            "s9",
-        ] {
+        for text in ["leader", "not leader", "majority with leader", "minority without leader", "holder(lock)", "s9"] {
             assert_eq!(nodes(&census, 1, &[text]), None, "{text}");
         }
-        assert_eq!(
-            nodes(&census, 1, &["s1", "leader"]),
-            None,
-            "one that matches nobody is enough"
-        );
+        assert_eq!(nodes(&census, 1, &["s1", "leader"]), None, "one that matches nobody is enough");
     }
 
     #[test]
@@ -362,11 +322,7 @@ mod tests {
         for seed in 0..50 {
             let all = nodes(&census, seed, &["any server", "any server", "s2"]);
             assert_eq!(all, Some(vec![s(1), s(2), s(3)]));
-            let too_many = nodes(
-                &census,
-                seed,
-                &["any follower", "any follower", "any follower"],
-            );
+            let too_many = nodes(&census, seed, &["any follower", "any follower", "any follower"]);
             assert_eq!(too_many, None);
         }
     }
@@ -376,10 +332,7 @@ mod tests {
         let census = cluster(2, Some(1));
         for seed in 0..50 {
             for text in ["any server -> s1", "any server -> leader"] {
-                assert_eq!(
-                    links(&census, seed, text),
-                    Some(vec![Link::new(s(2), s(1))])
-                );
+                assert_eq!(links(&census, seed, text), Some(vec![Link::new(s(2), s(1))]));
             }
             let drawn = links(&census, seed, "any server -> any server").expect("two servers");
             assert_eq!(drawn.len(), 1);
@@ -390,15 +343,10 @@ mod tests {
     #[test]
     fn names_bind_to_different_nodes() {
         let census = cluster(5, Some(4));
-        let names: Vec<(String, Selector)> = [
-            ("a", "follower"),
-            ("b", "any follower"),
-            ("c", "every follower"),
-            ("d", "follower"),
-            ("x", "leader"),
-        ]
-        .map(|(name, text)| (name.to_owned(), selector(text)))
-        .into();
+        let names: Vec<(String, Selector)> =
+            [("a", "follower"), ("b", "any follower"), ("c", "every follower"), ("d", "follower"), ("x", "leader")]
+                .map(|(name, text)| (name.to_owned(), selector(text)))
+                .into();
         for seed in 0..50 {
             let rng = Seed(seed).stream("test", 0);
             let mut resolver = Resolver::new(&census, &rng);

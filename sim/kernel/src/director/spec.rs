@@ -135,9 +135,10 @@ pub enum Action<O> {
 crate::names! {
     /// A kind of random fault.
     pub enum NemesisKind {
-        /// One directed link is cut: from a chosen node to a server, or from a server to another node that may be chosen.
+        /// One directed link between a chosen node and another is cut, either way with even odds. The other is a server,
+        /// or one that may be chosen too.
         OneWay = "one_way",
-        /// Both directions of one such link are cut.
+        /// Both directions between a chosen node and another are cut. The other is a server, or one that may be chosen too.
         PairCut = "pair_cut",
         /// A chosen node is cut off from all others.
         Isolate = "isolate",

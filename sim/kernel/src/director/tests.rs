@@ -10,17 +10,9 @@ use crate::rng::Seed;
 use crate::selector::{Condition, Selector, Span, Trigger};
 use crate::time::Duration;
 
-const FIVE: Cluster = Cluster {
-    servers: 5,
-    spare: 0,
-    clients: 0,
-};
+const FIVE: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
 
-const NO_BOUNDS: Bounds = Bounds {
-    skew: None,
-    drift_ppm: None,
-    latency: Duration::from_millis(10),
-};
+const NO_BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
 
 const fn s(number: u16) -> NodeId {
     NodeId::server(number)
@@ -37,9 +29,7 @@ const fn ms(millis: u64) -> Duration {
 fn selector(text: &str) -> Selector {
     let parsed: Selector = text.parse().expect("a selector");
     let roles = ["leader", "follower", "candidate"];
-    parsed
-        .bind(&["a", "b", "c", "d", "x"], &roles)
-        .expect("roles and names")
+    parsed.bind(&["a", "b", "c", "d", "x"], &roles).expect("roles and names")
 }
 
 fn selectors(texts: &[&str]) -> Vec<Selector> {
@@ -62,32 +52,19 @@ fn fault(id: &str) -> FaultSpec<u32> {
 }
 
 fn when(condition: Condition, delay: u64, times: u32) -> Trigger {
-    Trigger::When {
-        condition,
-        delay: Span::constant(ms(delay)),
-        times,
-    }
+    Trigger::When { condition, delay: Span::constant(ms(delay)), times }
 }
 
 fn observed(name: &str, nth: u64) -> Condition {
-    Condition::Observed {
-        name: name.to_owned(),
-        nth,
-    }
+    Condition::Observed { name: name.to_owned(), nth }
 }
 
 fn has(role: &str, lasting: u64) -> Condition {
-    Condition::Has {
-        role: role.to_owned(),
-        lasting: ms(lasting),
-    }
+    Condition::Has { role: role.to_owned(), lasting: ms(lasting) }
 }
 
 fn lacks(role: &str, lasting: u64) -> Condition {
-    Condition::Lacks {
-        role: role.to_owned(),
-        lasting: ms(lasting),
-    }
+    Condition::Lacks { role: role.to_owned(), lasting: ms(lasting) }
 }
 
 fn setup(seed: u64, cluster: Cluster) -> DirectorSetup<u32> {
@@ -114,17 +91,11 @@ impl Play {
         for node in cluster.servers().chain(cluster.clients()) {
             director.on_up(Instant::ZERO, node);
         }
-        Self {
-            director,
-            acts: Vec::new(),
-        }
+        Self { director, acts: Vec::new() }
     }
 
     fn of(faults: Vec<FaultSpec<u32>>) -> Self {
-        Self::new(DirectorSetup {
-            faults,
-            ..setup(1, FIVE)
-        })
+        Self::new(DirectorSetup { faults, ..setup(1, FIVE) })
     }
 
     /// Polls each time that something is due, up to this time.
@@ -144,17 +115,13 @@ impl Play {
     fn says(&mut self, millis: u64, node: u16, name: &'static str) {
         self.to(millis);
         let change = Change::None;
-        self.director
-            .on_face(at(millis), s(node), Face { name, change });
+        self.director.on_face(at(millis), s(node), Face { name, change });
         self.to(millis);
     }
 
     fn takes(&mut self, millis: u64, node: u16, role: &'static str, rank: u64) {
         self.to(millis);
-        let face = Face {
-            name: "role",
-            change: Change::Role { role, rank },
-        };
+        let face = Face { name: "role", change: Change::Role { role, rank } };
         self.director.on_face(at(millis), s(node), face);
         self.to(millis);
     }
@@ -172,12 +139,7 @@ impl Play {
             match act {
                 Act::Start { id, fault, .. } => format!("{now} +{id} {}", short(fault)),
                 Act::Stop { key } => format!("{now} -{}", key.0),
-                Act::Operate {
-                    id,
-                    node,
-                    operation,
-                    ..
-                } => format!("{now} {id} {node} {operation}"),
+                Act::Operate { id, node, operation, .. } => format!("{now} {id} {node} {operation}"),
             }
         };
         self.acts.iter().map(line).collect()
@@ -215,14 +177,7 @@ fn a_director_without_specs_never_acts() {
 #[test]
 fn acts_of_one_time_come_by_id_and_never_by_position() {
     let faults = || ["b", "c", "a"].map(fault).to_vec();
-    let expected = [
-        "2s +a pause s1",
-        "2s +b pause s1",
-        "2s +c pause s1",
-        "3s -1",
-        "3s -2",
-        "3s -3",
-    ];
+    let expected = ["2s +a pause s1", "2s +b pause s1", "2s +c pause s1", "3s -1", "3s -2", "3s -3"];
     let mut play = Play::of(faults());
     play.to(9_000);
     assert_eq!(play.told(), expected);
@@ -235,18 +190,14 @@ fn acts_of_one_time_come_by_id_and_never_by_position() {
 fn a_poll_that_comes_late_does_the_same() {
     let faults = || {
         let mut again = fault("again");
-        again.trigger = Trigger::Every(Span {
-            low: ms(10),
-            high: ms(900),
-        });
+        again.trigger = Trigger::Every(Span { low: ms(10), high: ms(900) });
         vec![again, fault("once")]
     };
     let mut punctual = Play::of(faults());
     punctual.to(20_000);
     let mut late = Play::of(faults());
     late.poll(at(20_000));
-    let acts =
-        |play: Play| -> Vec<Act<u32>> { play.acts.into_iter().map(|(_, act)| act).collect() };
+    let acts = |play: Play| -> Vec<Act<u32>> { play.acts.into_iter().map(|(_, act)| act).collect() };
     let punctual = acts(punctual);
     assert!(punctual.len() > 20);
     assert_eq!(punctual, acts(late));
@@ -285,17 +236,11 @@ fn what_is_due_when_the_settle_phase_begins_does_not_come() {
 #[test]
 fn a_copy_goes_the_same_way() {
     let mut again = fault("again");
-    again.trigger = Trigger::Every(Span {
-        low: ms(10),
-        high: ms(900),
-    });
+    again.trigger = Trigger::Every(Span { low: ms(10), high: ms(900) });
     again.action = Action::Pause(selectors(&["any server"]));
     let mut play = Play::of(vec![again]);
     play.to(5_000);
-    let mut copy = Play {
-        director: play.director.clone(),
-        acts: play.acts.clone(),
-    };
+    let mut copy = Play { director: play.director.clone(), acts: play.acts.clone() };
     play.to(30_000);
     copy.to(30_000);
     assert_eq!(play.told(), copy.told());

@@ -19,28 +19,20 @@ pub(crate) fn apart(these: &[NodeId], those: &[NodeId]) -> Vec<Link> {
 /// Of the nodes named here, those that share no group: every ordered pair. Whom no group names keeps all links.
 pub(crate) fn partition(groups: &[Vec<NodeId>]) -> Vec<Link> {
     let named: Vec<NodeId> = groups.iter().flatten().copied().collect();
-    let share = |link: &Link| {
-        groups
-            .iter()
-            .any(|group| group.contains(&link.source) && group.contains(&link.target))
-    };
+    let share = |link: &Link| groups.iter().any(|group| group.contains(&link.source) && group.contains(&link.target));
     ordered(pairs(&named, &named).filter(|link| !share(link)))
 }
 
 /// Each sees only the next one and the one before, in the order given; the last and the first are neighbours.
 pub(crate) fn ring(order: &[NodeId]) -> Vec<Link> {
-    let neighbours: Vec<Vec<NodeId>> = (0..order.len())
-        .map(|at| vec![order[at], order[(at + 1) % order.len()]])
-        .collect();
+    let neighbours: Vec<Vec<NodeId>> =
+        (0..order.len()).map(|at| vec![order[at], order[(at + 1) % order.len()]]).collect();
     partition(&neighbours)
 }
 
 fn pairs<'a>(sources: &'a [NodeId], targets: &'a [NodeId]) -> impl Iterator<Item = Link> + 'a {
     sources.iter().flat_map(move |source| {
-        targets
-            .iter()
-            .filter(move |target| *target != source)
-            .map(move |target| Link::new(*source, *target))
+        targets.iter().filter(move |target| *target != source).map(move |target| Link::new(*source, *target))
     })
 }
 
@@ -56,17 +48,13 @@ mod tests {
     use super::*;
 
     fn nodes(text: &str) -> Vec<NodeId> {
-        text.split_whitespace()
-            .map(|word| word.parse().expect("a node"))
-            .collect()
+        text.split_whitespace().map(|word| word.parse().expect("a node")).collect()
     }
 
     /// `1>2 2>1`: links among servers.
     fn text(links: &[Link]) -> String {
-        let words: Vec<String> = links
-            .iter()
-            .map(|link| format!("{}>{}", link.source, link.target).replace('s', ""))
-            .collect();
+        let words: Vec<String> =
+            links.iter().map(|link| format!("{}>{}", link.source, link.target).replace('s', "")).collect();
         words.join(" ")
     }
 
@@ -74,19 +62,13 @@ mod tests {
     fn between_is_one_way_and_apart_is_both() {
         let (a, b) = (nodes("s1 s2"), nodes("s2 s3 c1"));
         assert_eq!(text(&between(&a, &b)), "1>2 1>3 1>c1 2>3 2>c1");
-        assert_eq!(
-            text(&apart(&a, &b)),
-            "1>2 1>3 1>c1 2>1 2>3 2>c1 3>1 3>2 c1>1 c1>2"
-        );
+        assert_eq!(text(&apart(&a, &b)), "1>2 1>3 1>c1 2>1 2>3 2>c1 3>1 3>2 c1>1 c1>2");
     }
 
     #[test]
     fn a_partition_cuts_who_shares_no_group() {
         let halves = partition(&[nodes("s1 s2"), nodes("s3 s4 s5")]);
-        assert_eq!(
-            text(&halves),
-            "1>3 1>4 1>5 2>3 2>4 2>5 3>1 3>2 4>1 4>2 5>1 5>2"
-        );
+        assert_eq!(text(&halves), "1>3 1>4 1>5 2>3 2>4 2>5 3>1 3>2 4>1 4>2 5>1 5>2");
     }
 
     #[test]
@@ -105,14 +87,8 @@ mod tests {
 
     #[test]
     fn a_ring_of_five_leaves_two_neighbours_each() {
-        assert_eq!(
-            text(&ring(&nodes("s1 s2 s3 s4 s5"))),
-            "1>3 1>4 2>4 2>5 3>1 3>5 4>1 4>2 5>2 5>3"
-        );
-        assert_eq!(
-            text(&ring(&nodes("s1 s3 s5 s2 s4"))),
-            "1>2 1>5 2>1 2>3 3>2 3>4 4>3 4>5 5>1 5>4"
-        );
+        assert_eq!(text(&ring(&nodes("s1 s2 s3 s4 s5"))), "1>3 1>4 2>4 2>5 3>1 3>5 4>1 4>2 5>2 5>3");
+        assert_eq!(text(&ring(&nodes("s1 s3 s5 s2 s4"))), "1>2 1>5 2>1 2>3 3>2 3>4 4>3 4>5 5>1 5>4");
     }
 
     #[test]

@@ -38,11 +38,7 @@ impl Watch {
             }
             Condition::Observed { .. } | Condition::Has { .. } => Vec::new(),
         };
-        Self {
-            condition,
-            seen: 0,
-            ripe,
-        }
+        Self { condition, seen: 0, ripe }
     }
 
     /// Whether it waits for observations.
@@ -77,9 +73,7 @@ impl Watch {
             Condition::Lacks { role, lasting } => {
                 if shift.after == Some(role.as_str()) {
                     self.ripe.clear();
-                } else if shift.before == Some(role.as_str())
-                    && census.in_role(role).next().is_none()
-                {
+                } else if shift.before == Some(role.as_str()) && census.in_role(role).next().is_none() {
                     self.ripe = vec![(now.saturating_add(*lasting), None)];
                 }
             }

@@ -48,19 +48,12 @@ pub(crate) struct ClockAccount {
 impl ClockAccount {
     /// No clock was led anywhere.
     pub(crate) fn new(cluster: Cluster, bounds: Bounds) -> Self {
-        Self {
-            cluster,
-            bounds,
-            led: vec![0; cluster.node_count()],
-        }
+        Self { cluster, bounds, led: vec![0; cluster.node_count()] }
     }
 
     /// The most that a clock may be led either way.
     fn limit(&self) -> i64 {
-        let limit = self
-            .bounds
-            .skew
-            .map_or(STEP_MAX, |skew| skew.div(STEP_SHARE));
+        let limit = self.bounds.skew.map_or(STEP_MAX, |skew| skew.div(STEP_SHARE));
         // Half of the signed range, so that a difference of two fits.
         i64::try_from(limit.as_nanos()).map_or(i64::MAX / 2, |nanos| nanos.min(i64::MAX / 2))
     }
@@ -80,13 +73,7 @@ impl ClockAccount {
     fn drift(&mut self, node: NodeId, duration: Duration, rng: &mut Rng) -> Option<i32> {
         let most = self.bounds.drift_ppm.unwrap_or(DRIFT_PPM_MAX);
         let most = i32::try_from(most).unwrap_or(i32::MAX);
-        let mut ppm = i128::from(draw::ppm(
-            rng,
-            Span {
-                low: -most,
-                high: most,
-            },
-        ));
+        let mut ppm = i128::from(draw::ppm(rng, Span { low: -most, high: most }));
         if self.bounds.skew.is_some() && !duration.is_zero() {
             let limit = i128::from(self.limit());
             let led = &mut self.led[self.cluster.index(node)];
@@ -112,28 +99,16 @@ pub(crate) struct Occasion<'a> {
 
 impl<'a> Occasion<'a> {
     /// An occasion for a fault of this duration, with the stream of its occurrence.
-    pub(crate) fn new(
-        census: &'a Census,
-        rng: &'a Rng,
-        on: &[Selector],
-        duration: Duration,
-    ) -> Self {
+    pub(crate) fn new(census: &'a Census, rng: &'a Rng, on: &[Selector], duration: Duration) -> Self {
         let pool = Resolver::new(census, rng).pool(on);
-        Self {
-            census,
-            rng,
-            pool: draw::shuffled(rng, pool),
-            duration,
-        }
+        Self { census, rng, pool: draw::shuffled(rng, pool), duration }
     }
 
     /// What the kind comes to; nothing where it would hit nobody.
     pub(crate) fn fault(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Fault> {
         match kind {
-            NemesisKind::OneWay => self.pair().and_then(|link| cut_all(vec![link])),
-            NemesisKind::PairCut => self
-                .pair()
-                .and_then(|link| cut_all(vec![link, link.reverse()])),
+            NemesisKind::OneWay => self.one_way(),
+            NemesisKind::PairCut => self.pair().and_then(|link| cut_all(vec![link, link.reverse()])),
             NemesisKind::Isolate => cut_all(self.links()?),
             NemesisKind::Deaf => cut_all(topology::between(&self.all(), &self.one()?)),
             NemesisKind::Mute => cut_all(topology::between(&self.one()?, &self.all())),
@@ -141,23 +116,14 @@ impl<'a> Occasion<'a> {
             NemesisKind::Halves => self.split(&[]),
             NemesisKind::Ring => cut_all(topology::ring(&self.shuffled_servers())),
             NemesisKind::Partial => cut_all(self.random_graph()),
-            NemesisKind::Clog => Some(Fault::Clog {
-                links: self.links()?,
-                kinds: Vec::new(),
-            }),
-            NemesisKind::Loss
-            | NemesisKind::Delay
-            | NemesisKind::Duplicate
-            | NemesisKind::Reorder => self.weather(kind),
+            NemesisKind::Clog => Some(Fault::Clog { links: self.links()?, kinds: Vec::new() }),
+            NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => {
+                self.weather(kind)
+            }
             NemesisKind::Crash => self.crash(CrashScope::Process),
             NemesisKind::MachineCrash => self.crash(CrashScope::Machine),
-            NemesisKind::Pause => Some(Fault::Pause {
-                nodes: self.live()?,
-            }),
-            NemesisKind::Slow => Some(Fault::Slow {
-                nodes: self.live()?,
-                service_time: SERVICE_TIME,
-            }),
+            NemesisKind::Pause => Some(Fault::Pause { nodes: self.live()? }),
+            NemesisKind::Slow => Some(Fault::Slow { nodes: self.live()?, service_time: SERVICE_TIME }),
             NemesisKind::ClockStep => {
                 let nodes = self.live()?;
                 let by = clocks.step(nodes[0], &mut self.parameter())?;
@@ -168,9 +134,7 @@ impl<'a> Occasion<'a> {
                 let ppm = clocks.drift(nodes[0], self.duration, &mut self.parameter())?;
                 Some(Fault::ClockDrift { nodes, ppm })
             }
-            NemesisKind::ClockFreeze => Some(Fault::ClockFreeze {
-                nodes: self.live()?,
-            }),
+            NemesisKind::ClockFreeze => Some(Fault::ClockFreeze { nodes: self.live()? }),
             NemesisKind::DiskSlow => self.disk(DiskFault::Slow { by: DISK_SLOW_BY }),
             NemesisKind::DiskFull => self.disk(DiskFault::Full),
             NemesisKind::DiskLies => self.disk(DiskFault::LyingSync),
@@ -198,13 +162,19 @@ impl<'a> Occasion<'a> {
         Some(topology::apart(&self.one()?, &self.all()))
     }
 
+    /// One direction between the chosen node and another, drawn.
+    fn one_way(&self) -> Option<Fault> {
+        let link = self.pair()?;
+        let there = self.rng.fork("direction", 0).word() >> 63 == 0;
+        cut_all(vec![if there { link } else { link.reverse() }])
+    }
+
     /// The link from the chosen node to another: a server, or one whom the nemesis may choose. Clients do not talk to
     /// one another.
     fn pair(&self) -> Option<Link> {
         let [node] = self.one()?;
-        let fits = |other: &NodeId| {
-            *other != node && (other.is_server() || (node.is_server() && self.pool.contains(other)))
-        };
+        let fits =
+            |other: &NodeId| *other != node && (other.is_server() || (node.is_server() && self.pool.contains(other)));
         let others = self.census.present().filter(fits);
         let target = *draw::shuffled(&self.rng.fork("other", 0), others).first()?;
         Some(Link::new(node, target))
@@ -244,32 +214,18 @@ impl<'a> Occasion<'a> {
             NemesisKind::Duplicate => conditions.duplication = Some(DUPLICATION),
             NemesisKind::Reorder => conditions.reordering = Some(REORDERING),
             _ => {
-                conditions.latency = Some(Latency::Uniform {
-                    min: DELAY_MIN,
-                    max: DELAY_MAX,
-                });
+                conditions.latency = Some(Latency::Uniform { min: DELAY_MIN, max: DELAY_MAX });
             }
         }
-        Some(Fault::Weather {
-            links: self.links()?,
-            conditions,
-            kinds: Vec::new(),
-        })
+        Some(Fault::Weather { links: self.links()?, conditions, kinds: Vec::new() })
     }
 
     fn crash(&self, scope: CrashScope) -> Option<Fault> {
-        Some(Fault::Crash {
-            nodes: self.live()?,
-            scope,
-            keep: Keep::Prefix,
-        })
+        Some(Fault::Crash { nodes: self.live()?, scope, keep: Keep::Prefix })
     }
 
     fn disk(&self, fault: DiskFault) -> Option<Fault> {
-        Some(Fault::Disk {
-            nodes: self.live()?,
-            fault,
-        })
+        Some(Fault::Disk { nodes: self.live()?, fault })
     }
 
     fn parameter(&self) -> Rng {

@@ -8,19 +8,12 @@ use crate::rng::Ppm;
 use crate::selector::LinkSelector;
 
 /// Three servers of which s2 leads, and two clients.
-const MIXED: Cluster = Cluster {
-    servers: 3,
-    spare: 0,
-    clients: 2,
-};
+const MIXED: Cluster = Cluster { servers: 3, spare: 0, clients: 2 };
 
 fn faults_of(cluster: Cluster, seed: u64, action: Action<u32>) -> Vec<Fault> {
     let mut spec = fault("a");
     spec.action = action;
-    let mut play = Play::new(DirectorSetup {
-        faults: vec![spec],
-        ..setup(seed, cluster)
-    });
+    let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(seed, cluster) });
     for server in cluster.servers() {
         let role = if server == s(2) { "leader" } else { "follower" };
         play.takes(100, server.number(), role, 1);
@@ -32,37 +25,25 @@ fn faults_of(cluster: Cluster, seed: u64, action: Action<u32>) -> Vec<Fault> {
 /// The links of the only fault: `1>2 c1>1`.
 fn links_of(cluster: Cluster, action: Action<u32>) -> String {
     match faults_of(cluster, 1, action).as_slice() {
-        [Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. }] => {
-            text(links)
-        }
+        [Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. }] => text(links),
         other => panic!("expected one fault of links, got {other:?}"),
     }
 }
 
 fn text(links: &[Link]) -> String {
-    let words: Vec<String> = links
-        .iter()
-        .map(|link| format!("{}>{}", link.source, link.target).replace('s', ""))
-        .collect();
+    let words: Vec<String> =
+        links.iter().map(|link| format!("{}>{}", link.source, link.target).replace('s', "")).collect();
     words.join(" ")
 }
 
 fn link(text: &str) -> LinkSelector {
     let (source, target) = text.split_once('>').expect("an arrow");
     let both = source.ends_with("<-");
-    LinkSelector {
-        source: selector(source.trim_end_matches(['<', '-'])),
-        target: selector(target),
-        both,
-    }
+    LinkSelector { source: selector(source.trim_end_matches(['<', '-'])), target: selector(target), both }
 }
 
 fn cut(texts: &[&str]) -> Action<u32> {
-    Action::Cut {
-        links: texts.iter().map(|text| link(text)).collect(),
-        in_flight: InFlight::Drop,
-        kinds: Vec::new(),
-    }
+    Action::Cut { links: texts.iter().map(|text| link(text)).collect(), in_flight: InFlight::Drop, kinds: Vec::new() }
 }
 
 #[test]
@@ -82,11 +63,8 @@ fn a_cut_is_one_way_or_both() {
 
 #[test]
 fn a_cut_keeps_what_it_says_of_packets() {
-    let action = Action::Cut {
-        links: vec![link("s1->s2")],
-        in_flight: InFlight::Keep,
-        kinds: vec!["heartbeat".to_owned()],
-    };
+    let action =
+        Action::Cut { links: vec![link("s1->s2")], in_flight: InFlight::Keep, kinds: vec!["heartbeat".to_owned()] };
     let expected = Fault::Cut {
         links: vec![Link::new(s(1), s(2))],
         in_flight: InFlight::Keep,
@@ -107,30 +85,19 @@ fn a_partition_cuts_who_shares_no_group() {
     let alone = partition(&[&["leader"], &["not leader"]]);
     assert_eq!(links_of(FIVE, alone), "1>2 2>1 2>3 2>4 2>5 3>2 4>2 5>2");
     let clients = partition(&[&["leader", "c1"], &["not leader", "c2"]]);
-    assert_eq!(
-        links_of(MIXED, clients),
-        "1>2 1>c1 2>1 2>3 2>c2 3>2 3>c1 c1>1 c1>3 c1>c2 c2>2 c2>c1"
-    );
+    assert_eq!(links_of(MIXED, clients), "1>2 1>c1 2>1 2>3 2>c2 3>2 3>c1 c1>1 c1>3 c1>c2 c2>2 c2>c1");
 }
 
 #[test]
 fn a_partition_of_the_tour_binds_names() {
     let mut spec = fault("overlap");
-    spec.names = ["a", "b", "c", "d"]
-        .map(|name| (name.to_owned(), selector("follower")))
-        .into();
+    spec.names = ["a", "b", "c", "d"].map(|name| (name.to_owned(), selector("follower"))).into();
     spec.names.push(("x".to_owned(), selector("leader")));
     let groups: [&[&str]; 4] = [&["x", "a", "b"], &["a", "b", "d"], &["c", "d"], &["x", "c"]];
-    spec.action = Action::Partition {
-        groups: groups.map(selectors).into(),
-        in_flight: InFlight::Drop,
-        kinds: Vec::new(),
-    };
+    spec.action =
+        Action::Partition { groups: groups.map(selectors).into(), in_flight: InFlight::Drop, kinds: Vec::new() };
     for seed in 0..20 {
-        let mut play = Play::new(DirectorSetup {
-            faults: vec![spec.clone()],
-            ..setup(seed, FIVE)
-        });
+        let mut play = Play::new(DirectorSetup { faults: vec![spec.clone()], ..setup(seed, FIVE) });
         for number in 1..=5 {
             let role = if number == 2 { "leader" } else { "follower" };
             play.takes(100, number, role, 1);
@@ -149,36 +116,16 @@ fn a_partition_of_the_tour_binds_names() {
 #[test]
 fn isolation_leaves_nothing_spares_and_clients_included() {
     let isolate = |texts: &[&str]| Action::Isolate(selectors(texts));
-    assert_eq!(
-        links_of(FIVE, isolate(&["s1"])),
-        "1>2 1>3 1>4 1>5 2>1 3>1 4>1 5>1"
-    );
-    assert_eq!(
-        links_of(MIXED, isolate(&["leader"])),
-        "1>2 2>1 2>3 2>c1 2>c2 3>2 c1>2 c2>2"
-    );
-    let cluster = Cluster {
-        servers: 3,
-        spare: 1,
-        clients: 0,
-    };
-    assert_eq!(
-        links_of(cluster, isolate(&["s1", "s2"])),
-        "1>2 1>3 1>4 2>1 2>3 2>4 3>1 3>2 4>1 4>2"
-    );
+    assert_eq!(links_of(FIVE, isolate(&["s1"])), "1>2 1>3 1>4 1>5 2>1 3>1 4>1 5>1");
+    assert_eq!(links_of(MIXED, isolate(&["leader"])), "1>2 2>1 2>3 2>c1 2>c2 3>2 c1>2 c2>2");
+    let cluster = Cluster { servers: 3, spare: 1, clients: 0 };
+    assert_eq!(links_of(cluster, isolate(&["s1", "s2"])), "1>2 1>3 1>4 2>1 2>3 2>4 3>1 3>2 4>1 4>2");
 }
 
 #[test]
 fn a_ring_goes_by_number_and_leaves_clients_alone() {
-    assert_eq!(
-        links_of(FIVE, Action::Ring),
-        "1>3 1>4 2>4 2>5 3>1 3>5 4>1 4>2 5>2 5>3"
-    );
-    let cluster = Cluster {
-        servers: 4,
-        spare: 0,
-        clients: 1,
-    };
+    assert_eq!(links_of(FIVE, Action::Ring), "1>3 1>4 2>4 2>5 3>1 3>5 4>1 4>2 5>2 5>3");
+    let cluster = Cluster { servers: 4, spare: 0, clients: 1 };
     assert_eq!(links_of(cluster, Action::Ring), "1>3 2>4 3>1 4>2");
 }
 
@@ -190,11 +137,7 @@ fn a_bridge_joins_two_halves() {
             panic!("expected a cut, got {faults:?}");
         };
         assert_eq!(links.len(), 8, "two servers lose two each, both ways");
-        assert!(
-            links
-                .iter()
-                .all(|it| it.source != s(2) && it.target != s(2))
-        );
+        assert!(links.iter().all(|it| it.source != s(2) && it.target != s(2)));
         for server in [s(1), s(3), s(4), s(5)] {
             let lost = links.iter().filter(|link| link.source == server);
             assert_eq!(lost.count(), 2);
@@ -218,20 +161,10 @@ fn each_client_goes_with_a_half_of_a_bridge() {
 
 #[test]
 fn clog_and_weather_take_links() {
-    let clog = Action::Clog {
-        links: vec![link("s1<->s2")],
-        kinds: Vec::new(),
-    };
+    let clog = Action::Clog { links: vec![link("s1<->s2")], kinds: Vec::new() };
     assert_eq!(links_of(FIVE, clog), "1>2 2>1");
-    let conditions = Weather {
-        loss: Some(Ppm::new(10)),
-        ..Weather::default()
-    };
-    let weather = Action::Weather {
-        links: vec![link("s1->*")],
-        conditions,
-        kinds: Vec::new(),
-    };
+    let conditions = Weather { loss: Some(Ppm::new(10)), ..Weather::default() };
+    let weather = Action::Weather { links: vec![link("s1->*")], conditions, kinds: Vec::new() };
     assert_eq!(links_of(FIVE, weather), "1>2 1>3 1>4 1>5");
 }
 
@@ -241,49 +174,16 @@ fn faults_of_nodes_name_all_of_them() {
     let both = vec![s(2), s(3)];
     for (action, expected) in [
         (
-            Action::Crash {
-                nodes: nodes.clone(),
-                scope: CrashScope::Machine,
-                keep: Keep::Torn,
-            },
-            Fault::Crash {
-                nodes: both.clone(),
-                scope: CrashScope::Machine,
-                keep: Keep::Torn,
-            },
+            Action::Crash { nodes: nodes.clone(), scope: CrashScope::Machine, keep: Keep::Torn },
+            Fault::Crash { nodes: both.clone(), scope: CrashScope::Machine, keep: Keep::Torn },
         ),
+        (Action::Start(nodes.clone()), Fault::Start { nodes: both.clone() }),
+        (Action::ClockFreeze(nodes.clone()), Fault::ClockFreeze { nodes: both.clone() }),
         (
-            Action::Start(nodes.clone()),
-            Fault::Start {
-                nodes: both.clone(),
-            },
+            Action::Disk { nodes: nodes.clone(), fault: DiskFault::Full },
+            Fault::Disk { nodes: both.clone(), fault: DiskFault::Full },
         ),
-        (
-            Action::ClockFreeze(nodes.clone()),
-            Fault::ClockFreeze {
-                nodes: both.clone(),
-            },
-        ),
-        (
-            Action::Disk {
-                nodes: nodes.clone(),
-                fault: DiskFault::Full,
-            },
-            Fault::Disk {
-                nodes: both.clone(),
-                fault: DiskFault::Full,
-            },
-        ),
-        (
-            Action::Slow {
-                nodes,
-                service_time: Span::constant(ms(3)),
-            },
-            Fault::Slow {
-                nodes: both,
-                service_time: ms(3),
-            },
-        ),
+        (Action::Slow { nodes, service_time: Span::constant(ms(3)) }, Fault::Slow { nodes: both, service_time: ms(3) }),
     ] {
         assert_eq!(faults_of(FIVE, 1, action), [expected]);
     }
@@ -291,10 +191,7 @@ fn faults_of_nodes_name_all_of_them() {
 
 #[test]
 fn what_is_drawn_for_each_node_is_a_fault_for_each() {
-    let by = Span {
-        low: Offset(-1_000_000),
-        high: Offset(1_000_000),
-    };
+    let by = Span { low: Offset(-1_000_000), high: Offset(1_000_000) };
     let nodes = selectors(&["every server"]);
     let faults = faults_of(FIVE, 1, Action::ClockStep { nodes, by });
     let steps: Vec<(NodeId, Offset)> = faults
@@ -312,10 +209,7 @@ fn what_is_drawn_for_each_node_is_a_fault_for_each() {
 
 #[test]
 fn a_server_more_changes_no_draw_of_the_others() {
-    let ppm = Span {
-        low: -200,
-        high: 200,
-    };
+    let ppm = Span { low: -200, high: 200 };
     let drift = |cluster| {
         let nodes = selectors(&["every server"]);
         faults_of(cluster, 1, Action::ClockDrift { nodes, ppm })
@@ -327,13 +221,7 @@ fn a_server_more_changes_no_draw_of_the_others() {
 #[test]
 fn damage_to_a_record_happens_once() {
     let mut spec = fault("a");
-    spec.action = Action::Disk {
-        nodes: selectors(&["s1"]),
-        fault: DiskFault::Lose {
-            file: FileId(0),
-            from_end: 0,
-        },
-    };
+    spec.action = Action::Disk { nodes: selectors(&["s1"]), fault: DiskFault::Lose { file: FileId(0), from_end: 0 } };
     let mut play = Play::of(vec![spec]);
     play.to(9_000);
     assert_eq!(play.told(), ["2s +a disk"]);

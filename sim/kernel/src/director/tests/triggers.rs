@@ -25,10 +25,7 @@ fn without_a_duration_it_lasts_to_the_end() {
 #[test]
 fn what_happens_once_is_never_lifted() {
     let mut spec = fault("a");
-    spec.action = Action::Operate {
-        nodes: selectors(&["s2", "s1"]),
-        operation: 7,
-    };
+    spec.action = Action::Operate { nodes: selectors(&["s2", "s1"]), operation: 7 };
     let mut play = Play::of(vec![spec]);
     play.to(59_000);
     assert_eq!(play.told(), ["2s a s1 7", "2s a s2 7"]);
@@ -41,15 +38,51 @@ fn every_while_counts_from_the_end_of_the_last() {
     spec.trigger = Trigger::Every(Span::constant(ms(500)));
     let mut play = Play::of(vec![spec]);
     play.to(3_400);
-    assert_eq!(
-        play.told(),
-        [
-            "500ms +a.1 pause s1",
-            "1.5s -1",
-            "2s +a.2 pause s1",
-            "3s -2"
-        ]
-    );
+    assert_eq!(play.told(), ["500ms +a.1 pause s1", "1.5s -1", "2s +a.2 pause s1", "3s -2"]);
+}
+
+#[test]
+fn a_fault_more_changes_nothing_of_the_others() {
+    let again = |id: &str| {
+        let mut spec = fault(id);
+        spec.trigger = Trigger::Every(Span { low: ms(100), high: ms(900) });
+        spec.action = Action::Pause(selectors(&["any server", "any server"]));
+        spec
+    };
+    let starts = |faults| -> Vec<String> {
+        let mut play = Play::of(faults);
+        play.to(59_000);
+        let told = play.told();
+        told.into_iter().filter(|it| it.contains("+b.")).collect()
+    };
+    let alone = starts(vec![again("b")]);
+    assert!(alone.len() > 20);
+    assert_eq!(alone, starts(vec![again("a"), again("b"), again("c")]));
+}
+
+#[test]
+fn occurrences_draw_apart_from_one_another() {
+    let mut spec = fault("a");
+    spec.trigger = Trigger::Every(Span::constant(ms(100)));
+    let servers = Cluster { servers: 64, ..FIVE };
+    spec.action = Action::Pause(selectors(&["any server", "any server"]));
+    let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(1, servers) });
+    play.to(59_000);
+    let pairs: std::collections::BTreeSet<String> = play.faults().iter().map(short).collect();
+    // Of 53 pairs out of 2016 hardly two are equal.
+    assert!(pairs.len() > 48, "{} different pairs", pairs.len());
+    let shared = play
+        .faults()
+        .windows(2)
+        .filter(|two| {
+            let nodes = |fault: &Fault| match fault {
+                Fault::Pause { nodes } => nodes.clone(),
+                _ => Vec::new(),
+            };
+            nodes(&two[0]).iter().any(|node| nodes(&two[1]).contains(node))
+        })
+        .count();
+    assert!(shared < 10, "{shared} share a node with the one before");
 }
 
 #[test]
@@ -82,15 +115,7 @@ fn each_observation_so_many_times_after_a_delay() {
         play.says(millis, 2, "go");
     }
     play.to(9_000);
-    assert_eq!(
-        play.told(),
-        [
-            "110ms +a.1 pause s1",
-            "150ms +a.2 pause s1",
-            "1.11s -1",
-            "1.15s -2"
-        ]
-    );
+    assert_eq!(play.told(), ["110ms +a.1 pause s1", "150ms +a.2 pause s1", "1.11s -1", "1.15s -2"]);
 }
 
 #[test]
@@ -101,10 +126,7 @@ fn a_drawn_delay_is_within_its_range_and_differs_between_seeds() {
         if let Trigger::When { delay, .. } = &mut spec.trigger {
             delay.high = ms(1_000);
         }
-        let mut play = Play::new(DirectorSetup {
-            faults: vec![spec],
-            ..setup(seed, FIVE)
-        });
+        let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(seed, FIVE) });
         play.says(100, 1, "go");
         play.to(5_000);
         play.acts[0].0
@@ -127,11 +149,7 @@ fn a_role_held_for_so_long() {
     play.takes(1_500, 2, "leader", 3);
     play.falls(1_600, 1);
     play.to(3_000);
-    assert_eq!(
-        play.told(),
-        ["2s +a.1 pause s2"],
-        "a new rank is no new role"
-    );
+    assert_eq!(play.told(), ["2s +a.1 pause s2"], "a new rank is no new role");
     play.takes(4_000, 3, "leader", 4);
     play.falls(4_500, 3);
     play.takes(5_000, 4, "leader", 5);
@@ -171,26 +189,11 @@ fn until_lifts_what_lasts() {
     spec.duration = None;
     spec.until = Some(observed("enough", 0));
     let mut play = Play::of(vec![spec]);
-    for (millis, name) in [
-        (5, "enough"),
-        (10, "go"),
-        (20, "go"),
-        (30, "enough"),
-        (40, "go"),
-    ] {
+    for (millis, name) in [(5, "enough"), (10, "go"), (20, "go"), (30, "enough"), (40, "go")] {
         play.says(millis, 2, name);
     }
     play.to(9_000);
-    assert_eq!(
-        play.told(),
-        [
-            "10ms +a.1 pause s1",
-            "20ms +a.2 pause s1",
-            "30ms -1",
-            "30ms -2",
-            "40ms +a.3 pause s1"
-        ]
-    );
+    assert_eq!(play.told(), ["10ms +a.1 pause s1", "20ms +a.2 pause s1", "30ms -1", "30ms -2", "40ms +a.3 pause s1"]);
 }
 
 #[test]
@@ -227,10 +230,7 @@ fn one_observation_lifts_and_starts() {
     let mut play = Play::of(vec![spec]);
     play.says(10, 1, "leader elected");
     play.says(20, 2, "leader elected");
-    assert_eq!(
-        play.told(),
-        ["10ms +a.1 pause s1", "20ms -1", "20ms +a.2 pause s1"]
-    );
+    assert_eq!(play.told(), ["10ms +a.1 pause s1", "20ms -1", "20ms +a.2 pause s1"]);
 }
 
 #[test]
@@ -310,17 +310,8 @@ fn names_wait_for_all_of_them() {
 fn a_spare_server_that_starts_can_be_chosen() {
     let mut spec = fault("a");
     spec.action = Action::Pause(selectors(&["any server", "any server"]));
-    let mut play = Play::new(DirectorSetup {
-        faults: vec![spec],
-        ..setup(
-            1,
-            Cluster {
-                servers: 1,
-                spare: 1,
-                clients: 0,
-            },
-        )
-    });
+    let mut play =
+        Play::new(DirectorSetup { faults: vec![spec], ..setup(1, Cluster { servers: 1, spare: 1, clients: 0 }) });
     play.to(3_000);
     play.director.on_up(at(3_000), s(2));
     play.to(3_000);
