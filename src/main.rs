@@ -1,2 +1,9 @@
-//! The shipped binary.
-fn main() {}
+//! The shipped binary: every command over the shipped systems.
+
+use std::process::ExitCode;
+
+use splitbrain::Cli;
+
+fn main() -> ExitCode {
+    Cli::shipped().main()
+}

@@ -1,0 +1,432 @@
+//! From runs to a judgement: what each run is held to, what the campaign is held to, and what was never tested.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::Outcome;
+
+use crate::campaign::CampaignOptions;
+use crate::campaign::determinism::Checked;
+use crate::campaign::pool::PoolEnd;
+use crate::campaign::seeds::Seeds;
+use crate::engine::Run;
+use crate::exit_code::ExitCode;
+use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario};
+use crate::wording::{counted, grouped};
+
+/// How a scenario stands after its campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Everything that `[expect]` says holds, and everything that had to happen did.
+    AsExpected,
+    /// Something that `[expect]` says does not hold.
+    NotAsExpected,
+    /// Nothing contradicts `[expect]`, but something that had to happen never did.
+    Inconclusive,
+}
+
+/// Why a run or a campaign is not as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The sort of reason: it decides the judgement and the exit code.
+    pub kind: ReasonKind,
+    /// The line of the scenario that is not met.
+    pub line: Option<u32>,
+    /// In words.
+    pub message: String,
+}
+
+/// The sort of a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReasonKind {
+    /// Two executions of one seed differ.
+    Diverged,
+    /// A node or splitbrain panicked.
+    Panicked,
+    /// A run did not end on the real clock.
+    Stuck,
+    /// An expectation does not hold.
+    Unmet,
+    /// Something that had to happen never did.
+    Untested,
+    /// The campaign did not get to its end.
+    Interrupted,
+}
+
+impl ReasonKind {
+    /// What it makes of the exit code.
+    pub const fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Diverged => ExitCode::Diverged,
+            Self::Panicked | Self::Stuck => ExitCode::Panicked,
+            Self::Unmet => ExitCode::NotAsExpected,
+            Self::Untested => ExitCode::Inconclusive,
+            Self::Interrupted => ExitCode::Interrupted,
+        }
+    }
+}
+
+/// A run that is not as expected.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The run.
+    pub run: Run,
+    /// Why. Never empty.
+    pub reasons: Vec<Reason>,
+}
+
+/// The first run that broke what the scenario lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its seed.
+    pub seed: Seed,
+    /// How many seeds it took, this one included.
+    pub seeds: u64,
+    /// The invariant.
+    pub invariant: String,
+}
+
+/// What a figure that `[expect]` bounds came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// Its name, with the filter of its bound.
+    pub name: String,
+    /// The least and the most over the runs that the bound is about; nothing where there was none.
+    pub range: Option<(u64, u64)>,
+}
+
+/// What a scenario came to over its seeds.
+#[derive(Clone, Debug)]
+pub struct ScenarioResult {
+    /// The judgement.
+    pub judgement: Judgement,
+    /// Which seeds were asked for.
+    pub seeds: Seeds,
+    /// How many runs were folded, in the order of the seeds.
+    pub runs: u64,
+    /// How many of them were carried out twice.
+    pub checked_twice: u64,
+    /// Events over all runs.
+    pub events: u64,
+    /// How many runs ended in each way.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// How often each observation, fault kind and condition came over all runs.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// How often each invariant was evaluated over all runs, in the system's order.
+    pub evaluated: Vec<(&'static str, u64)>,
+    /// Each figure that is bounded, in the order of the file.
+    pub figures: Vec<Figure>,
+    /// What was found, where the scenario lists a violation.
+    pub found: Option<Found>,
+    /// How many runs were not as expected.
+    pub failed: u64,
+    /// The first of them.
+    pub failures: Vec<Failure>,
+    /// Why the campaign as a whole is not as expected, or inconclusive.
+    pub reasons: Vec<Reason>,
+}
+
+/// How many failing runs are kept with all that is known of them.
+const FAILURES_MAX: usize = 5;
+
+impl ScenarioResult {
+    /// Every reason, those of single runs first.
+    pub fn all_reasons(&self) -> impl Iterator<Item = &Reason> {
+        self.failures.iter().flat_map(|failure| &failure.reasons).chain(&self.reasons)
+    }
+
+    /// What it makes of the exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        let nothing = if self.runs == 0 { ExitCode::NothingRan } else { ExitCode::AsExpected };
+        self.all_reasons().fold(nothing, |code, reason| code.and(reason.kind.exit_code()))
+    }
+}
+
+/// Why a run is not as expected; empty where it is.
+pub fn reasons(expect: &Expect, run: &Run) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    match &run.outcome {
+        // What came of such a run means nothing, so nothing else is held against it.
+        Outcome::Diverged(divergence) => {
+            let message = format!(
+                "two executions of seed {} differ at event {}: {} / {}",
+                run.seed, divergence.event, divergence.first, divergence.second
+            );
+            return vec![Reason { kind: ReasonKind::Diverged, line: None, message }];
+        }
+        outcome => reasons.extend(outcome_reasons(expect, run, outcome)),
+    }
+    let bounds = expect.bounds.iter().filter(|bound| bound.filter.matches(&run.facts));
+    reasons.extend(bounds.filter_map(|bound| bound_reason(bound, run)));
+    reasons
+}
+
+fn outcome_reasons(expect: &Expect, run: &Run, outcome: &Outcome) -> Vec<Reason> {
+    let kind = if matches!(outcome, Outcome::Panicked(_)) { ReasonKind::Panicked } else { ReasonKind::Unmet };
+    let listed = outcome.violation().is_some_and(|violation| is_listed(expect, &violation.invariant));
+    let unlisted = outcome.violation().filter(|_| !listed && expect.violates.is_some());
+    let mut reasons = Vec::new();
+    let mut is_held = false;
+    for expected in expect.outcomes.iter().filter(|expected| expected.filter.matches(&run.facts)) {
+        is_held = true;
+        if expected.outcome.name() != outcome.name() {
+            let message = format!("expected outcome {}, {}", expected.outcome.name(), told(outcome));
+            reasons.push(Reason { kind, line: Some(expected.line), message });
+        } else if let Some(violation) = unlisted {
+            let message = format!("{} is broken, which is not listed in violates", violation.invariant);
+            reasons.push(Reason { kind, line: expect.violates.as_ref().map(|violates| violates.line), message });
+        }
+    }
+    if !is_held && !listed && outcome.name() != OutcomeName::Passed.name() {
+        let line = expect.violates.as_ref().map(|violates| violates.line);
+        reasons.push(Reason { kind, line, message: told(outcome) });
+    }
+    reasons
+}
+
+fn is_listed(expect: &Expect, invariant: &str) -> bool {
+    expect.violates.as_ref().is_some_and(|violates| violates.invariants.iter().any(|listed| listed == invariant))
+}
+
+/// An outcome in one line.
+fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Passed => "the run passed".to_owned(),
+        Outcome::Violated(violation) => format!("{} is broken: {}", violation.invariant, violation.message),
+        Outcome::Stalled(violation) => format!("stalled: {}: {}", violation.invariant, violation.message),
+        Outcome::Panicked(panic) => match panic.node {
+            Some(node) => format!("{node} panicked: {}", panic.message),
+            None => format!("panicked: {}", panic.message),
+        },
+        Outcome::Diverged(divergence) => format!("diverged at event {}", divergence.event),
+        Outcome::Exhausted(exhaustion) => {
+            let budget = format!("{:?}", exhaustion.budget).to_lowercase();
+            format!("the budget of {} ({budget}) was reached", grouped(exhaustion.bound))
+        }
+    }
+}
+
+fn bound_reason(bound: &MetricBound, run: &Run) -> Option<Reason> {
+    let value = run.figure(&bound.metric);
+    let name = &bound.metric;
+    let message = match (bound.at_least, bound.at_most) {
+        (Some(low), Some(high)) if low == high && value != low => format!("{name} is {value}, expected {low}"),
+        (Some(low), _) if value < low => format!("{name} is {value}, expected at least {low}"),
+        (_, Some(high)) if value > high => format!("{name} is {value}, expected at most {high}"),
+        _ => return None,
+    };
+    Some(Reason { kind: ReasonKind::Unmet, line: Some(bound.line), message })
+}
+
+/// Folds runs, in the order of the seeds.
+pub(super) struct Judge<'a> {
+    expect: &'a Expect,
+    max_fail: Option<u64>,
+    /// Whether the user chose the seeds: then what was not found within them was not looked for everywhere.
+    is_chosen: bool,
+    /// Faults that were applied in no run so far; nothing before the first run.
+    unapplied: Option<BTreeSet<String>>,
+    /// The filters that matched a run so far, by position: those of outcomes, then those of bounds.
+    matched: Vec<bool>,
+    result: ScenarioResult,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(scenario: &'a Scenario, seeds: &Seeds, options: &CampaignOptions) -> Self {
+        let expect = &scenario.expect;
+        let figures = expect.bounds.iter().map(|bound| Figure { name: figure_name(bound), range: None }).collect();
+        Self {
+            expect,
+            max_fail: options.max_fail,
+            is_chosen: options.seeds.is_some(),
+            unapplied: None,
+            matched: vec![false; expect.outcomes.len() + expect.bounds.len()],
+            result: ScenarioResult {
+                judgement: Judgement::AsExpected,
+                seeds: seeds.clone(),
+                runs: 0,
+                checked_twice: 0,
+                events: 0,
+                outcomes: BTreeMap::new(),
+                counts: BTreeMap::new(),
+                evaluated: Vec::new(),
+                figures,
+                found: None,
+                failed: 0,
+                failures: Vec::new(),
+                reasons: Vec::new(),
+            },
+        }
+    }
+
+    pub(super) fn add(&mut self, checked: Checked, reasons: Vec<Reason>) -> ControlFlow<()> {
+        let run = checked.run;
+        self.result.runs += 1;
+        self.result.checked_twice += u64::from(checked.twice);
+        self.result.events += run.events;
+        self.note_counts(&run);
+        self.note_filters(&run);
+        self.note_found(&run);
+        if !reasons.is_empty() {
+            self.result.failed += 1;
+            if self.result.failures.len() < FAILURES_MAX {
+                self.result.failures.push(Failure { run, reasons });
+            }
+        }
+        if self.has_enough() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn note_counts(&mut self, run: &Run) {
+        *self.result.outcomes.entry(run.outcome.name()).or_default() += 1;
+        for (name, count) in &run.counts {
+            *self.result.counts.entry(name).or_default() += count;
+        }
+        for (index, (name, count)) in run.evaluated.iter().enumerate() {
+            match self.result.evaluated.get_mut(index) {
+                Some((known, total)) if known == name => *total += count,
+                _ => self.result.evaluated.push((name, *count)),
+            }
+        }
+        let never: BTreeSet<String> = run.never_applied.iter().cloned().collect();
+        self.unapplied = Some(match self.unapplied.take() {
+            Some(before) => before.intersection(&never).cloned().collect(),
+            None => never,
+        });
+    }
+
+    fn note_filters(&mut self, run: &Run) {
+        for (index, expected) in self.expect.outcomes.iter().enumerate() {
+            self.matched[index] |= expected.filter.matches(&run.facts);
+        }
+        for (index, bound) in self.expect.bounds.iter().enumerate() {
+            if bound.filter.matches(&run.facts) {
+                self.matched[self.expect.outcomes.len() + index] = true;
+                let value = run.figure(&bound.metric);
+                let range = &mut self.result.figures[index].range;
+                *range = Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+            }
+        }
+    }
+
+    fn note_found(&mut self, run: &Run) {
+        let broken = run.outcome.violation().filter(|violation| is_listed(self.expect, &violation.invariant));
+        if let (None, Some(violation)) = (&self.result.found, broken) {
+            let invariant = violation.invariant.clone();
+            self.result.found = Some(Found { seed: run.seed, seeds: self.result.runs, invariant });
+        }
+    }
+
+    /// Whether more runs would tell nothing new. Decided by the runs folded so far, so in the order of the seeds.
+    fn has_enough(&self) -> bool {
+        let failed = self.max_fail.is_some_and(|most| self.result.failed >= most);
+        failed || self.is_shown()
+    }
+
+    /// Whether all there is to show is a violation, and it was found.
+    fn is_shown(&self) -> bool {
+        let expect = self.expect;
+        let is_all = expect.outcomes.is_empty() && expect.bounds.is_empty() && expect.reach.is_empty();
+        is_all && self.result.found.is_some()
+    }
+
+    pub(super) fn finish(mut self, end: PoolEnd) -> ScenarioResult {
+        let reasons = match end {
+            PoolEnd::Complete => self.campaign_reasons(),
+            PoolEnd::Stopped => Vec::new(),
+            PoolEnd::Interrupted => {
+                let message = format!("interrupted after {}", counted(self.result.runs, "run"));
+                vec![Reason { kind: ReasonKind::Interrupted, line: None, message }]
+            }
+            PoolEnd::Stuck(seed) => {
+                let message = format!("watchdog: the run with seed {seed} does not end");
+                vec![Reason { kind: ReasonKind::Stuck, line: None, message }]
+            }
+            PoolEnd::Lost => {
+                let message = format!("the threads of splitbrain died after {}", counted(self.result.runs, "run"));
+                vec![Reason { kind: ReasonKind::Panicked, line: None, message }]
+            }
+        };
+        self.result.reasons = reasons;
+        self.result.judgement = judge(&self.result);
+        self.result
+    }
+
+    /// What the campaign as a whole is held to.
+    fn campaign_reasons(&self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self.unfound().into_iter().collect();
+        reasons.extend(self.unreached());
+        if !self.is_shown() {
+            reasons.extend(self.unapplied());
+            reasons.extend(self.unevaluated());
+            reasons.extend(self.unmatched());
+        }
+        reasons
+    }
+
+    fn unfound(&self) -> Option<Reason> {
+        let violates = self.expect.violates.as_ref().filter(|_| self.result.found.is_none())?;
+        let within = violates.within.unwrap_or(0);
+        let is_partial = self.is_chosen && self.result.runs < within;
+        let kind = if is_partial { ReasonKind::Untested } else { ReasonKind::Unmet };
+        let (names, seeds) = (violates.invariants.join(" or "), counted(self.result.runs, "seed"));
+        let message = match is_partial {
+            true => format!("{names} was not broken within {seeds}, of the {within} that it may take"),
+            false => format!("{names} was not broken within {seeds}"),
+        };
+        Some(Reason { kind, line: Some(violates.line), message })
+    }
+
+    fn unreached(&self) -> impl Iterator<Item = Reason> {
+        let never = self.expect.reach.iter().filter(|reach| !self.result.counts.contains_key(reach.name.as_str()));
+        never.map(|reach| untested(Some(reach.line), format!("never reached: {}", reach.name)))
+    }
+
+    fn unapplied(&self) -> impl Iterator<Item = Reason> {
+        let never = self.unapplied.iter().flatten();
+        never.map(|id| untested(None, format!("fault {id} was never applied in any run")))
+    }
+
+    fn unevaluated(&self) -> impl Iterator<Item = Reason> {
+        let never = self.result.evaluated.iter().filter(|(_, count)| *count == 0);
+        never.map(|(name, _)| untested(None, format!("never evaluated: {name}")))
+    }
+
+    fn unmatched(&self) -> impl Iterator<Item = Reason> {
+        let outcomes = self.expect.outcomes.iter().map(|expected| (&expected.filter, expected.line, "outcome"));
+        let bounds = self.expect.bounds.iter().map(|bound| (&bound.filter, bound.line, bound.metric.as_str()));
+        let all = outcomes.chain(bounds).zip(&self.matched).filter(|(_, matched)| !**matched);
+        all.map(|((filter, line, name), _)| {
+            untested(Some(line), format!("{name} was never tested: no run has {}", filter_text(filter)))
+        })
+    }
+}
+
+const fn untested(line: Option<u32>, message: String) -> Reason {
+    Reason { kind: ReasonKind::Untested, line, message }
+}
+
+fn judge(result: &ScenarioResult) -> Judgement {
+    let graver = |kind: ReasonKind| !matches!(kind, ReasonKind::Untested | ReasonKind::Interrupted);
+    if result.all_reasons().any(|reason| graver(reason.kind)) {
+        Judgement::NotAsExpected
+    } else if result.runs == 0 || result.all_reasons().next().is_some() {
+        Judgement::Inconclusive
+    } else {
+        Judgement::AsExpected
+    }
+}
+
+fn figure_name(bound: &MetricBound) -> String {
+    match bound.filter.terms.is_empty() {
+        true => bound.metric.clone(),
+        false => format!("{} where {}", bound.metric, filter_text(&bound.filter)),
+    }
+}
+
+fn filter_text(filter: &Filter) -> String {
+    let terms = filter.terms.iter();
+    let texts: Vec<String> =
+        terms.map(|term| format!("{} {} {}", term.key, if term.equal { "=" } else { "!=" }, term.value)).collect();
+    texts.join(", ")
+}

@@ -1,0 +1,252 @@
+//! Runs over threads, their results in the order of the seeds.
+//!
+//! How many threads there are and which of them is faster changes nothing that the caller sees, except through the
+//! watchdog, which is never part of a result.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Digest128, Outcome, Panic};
+
+use crate::campaign::quiet;
+use crate::campaign::seeds::Seeds;
+use crate::engine::{Engine, Recorder, Run, Worker};
+
+/// How often the caller's thread looks at the clock, at the interrupt, and tells of its progress.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Room for the deepest recursion that a node may get into; the main thread's is as large.
+const STACK_SIZE: usize = 8 << 20;
+
+/// Set once, when the user asks to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Asks to stop.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether someone asked to stop.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Threads for runs.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// How many threads; at least one is started.
+    pub jobs: usize,
+    /// How long one run may take on the real clock; for ever where there is none.
+    pub timeout: Option<Duration>,
+    /// Ends the work early.
+    pub interrupt: Interrupt,
+}
+
+/// How the work of a pool ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolEnd {
+    /// Every seed was run.
+    Complete,
+    /// The caller had enough.
+    Stopped,
+    /// The user asked to stop.
+    Interrupted,
+    /// The run with this seed did not end in time. Its thread goes on until the process ends.
+    Stuck(Seed),
+    /// Every thread is gone, and results are missing: a fault of splitbrain, or of the machine.
+    Lost,
+}
+
+/// What a worker thread does with a seed.
+pub(crate) type Job<T> = dyn Fn(&mut Bench<'_>, Seed) -> T + Send + Sync;
+
+impl Pool {
+    /// Does `job` for every seed and hands the results to `fold`, in the order of the seeds, until it breaks.
+    /// `tick` hears now and then how many are done.
+    pub(crate) fn each<T: Send + 'static>(
+        &self,
+        engine: &Arc<dyn Engine>,
+        seeds: &Seeds,
+        job: &Arc<Job<T>>,
+        mut fold: impl FnMut(T) -> ControlFlow<()>,
+        mut tick: impl FnMut(u64),
+    ) -> PoolEnd {
+        let shared = Arc::new(Shared::new(self.jobs.max(1), seeds.clone()));
+        let results = start(&shared, engine, job);
+        let mut waiting = BTreeMap::new();
+        let mut folded = 0;
+        let mut done = 0;
+        let end = loop {
+            if folded == seeds.len() {
+                break PoolEnd::Complete;
+            }
+            match results.recv_timeout(LOOK) {
+                Ok((index, result)) => {
+                    waiting.insert(index, result);
+                    done += 1;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break PoolEnd::Lost,
+            }
+            while let Some(result) = waiting.remove(&folded) {
+                folded += 1;
+                if fold(result).is_break() {
+                    shared.stop.store(true, Ordering::SeqCst);
+                    return PoolEnd::Stopped;
+                }
+            }
+            tick(done);
+            if self.interrupt.is_set() {
+                break PoolEnd::Interrupted;
+            }
+            if let Some(seed) = self.timeout.and_then(|timeout| shared.overdue(timeout)) {
+                break PoolEnd::Stuck(seed);
+            }
+        };
+        shared.stop.store(true, Ordering::SeqCst);
+        end
+    }
+
+    /// One run on a thread of its own, told to `recorder`, which comes back with it.
+    ///
+    /// # Errors
+    /// How it ended otherwise: interrupted or stuck.
+    pub fn record<R: Recorder + Send + 'static>(
+        &self,
+        engine: &Arc<dyn Engine>,
+        seed: Seed,
+        recorder: R,
+    ) -> Result<(Run, R), PoolEnd> {
+        let slot = Mutex::new(Some(recorder));
+        let job: Arc<Job<Option<(Run, R)>>> = Arc::new(move |bench, seed| {
+            let mut recorder = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            let run = bench.run(seed, Some(&mut recorder));
+            Some((run, recorder))
+        });
+        let alone = Self { jobs: 1, ..self.clone() };
+        let mut result = None;
+        let keep = |finished| {
+            result = finished;
+            ControlFlow::Continue(())
+        };
+        let end = alone.each(engine, &Seeds::List(vec![seed.0]), &job, keep, |_| {});
+        result.ok_or(end)
+    }
+}
+
+/// What the threads of one campaign share.
+struct Shared {
+    seeds: Seeds,
+    next: AtomicU64,
+    stop: AtomicBool,
+    /// What each thread is at, and since when.
+    at: Vec<Mutex<Option<(Seed, Instant)>>>,
+}
+
+impl Shared {
+    fn new(jobs: usize, seeds: Seeds) -> Self {
+        let at = (0..jobs).map(|_| Mutex::new(None)).collect();
+        Self { seeds, next: AtomicU64::new(0), stop: AtomicBool::new(false), at }
+    }
+
+    fn claim(&self) -> Option<(u64, Seed)> {
+        if self.stop.load(Ordering::SeqCst) {
+            return None;
+        }
+        let index = self.next.fetch_add(1, Ordering::SeqCst);
+        self.seeds.get(index).map(|seed| (index, seed))
+    }
+
+    /// The lowest seed whose run takes longer than it may.
+    fn overdue(&self, timeout: Duration) -> Option<Seed> {
+        let at = self.at.iter().filter_map(|at| *at.lock().unwrap_or_else(PoisonError::into_inner));
+        at.filter(|(_, since)| since.elapsed() > timeout).map(|(seed, _)| seed).min_by_key(|seed| seed.0)
+    }
+}
+
+fn start<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    engine: &Arc<dyn Engine>,
+    job: &Arc<Job<T>>,
+) -> mpsc::Receiver<(u64, T)> {
+    let (sender, results) = mpsc::channel();
+    for number in 0..shared.at.len() {
+        let (shared, engine, job, sender) = (shared.clone(), engine.clone(), job.clone(), sender.clone());
+        let work = move || work(number, &shared, &*engine, &*job, &sender);
+        // Detached: a thread with a run that never ends cannot be joined.
+        let thread = thread::Builder::new().name(quiet::THREAD.to_owned()).stack_size(STACK_SIZE);
+        if thread.spawn(work).is_err() {
+            // The threads that could be started do the work; with none, the channel closes and nothing has run.
+            break;
+        }
+    }
+    results
+}
+
+fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, job: &Job<T>, sender: &Sender<(u64, T)>) {
+    let mut bench = Bench { engine, worker: engine.worker(), at: &shared.at[number] };
+    while let Some((index, seed)) = shared.claim() {
+        if sender.send((index, job(&mut bench, seed))).is_err() {
+            return;
+        }
+    }
+}
+
+/// A worker with the watchdog's eye on it, and a net under it.
+pub(crate) struct Bench<'a> {
+    engine: &'a dyn Engine,
+    worker: Box<dyn Worker + 'a>,
+    at: &'a Mutex<Option<(Seed, Instant)>>,
+}
+
+impl Bench<'_> {
+    /// See [`Worker::run`]; a panic that leaves it becomes an outcome.
+    pub(crate) fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
+        self.note(Some((seed, Instant::now())));
+        let result = catch_unwind(AssertUnwindSafe(|| self.worker.run(seed, recorder)));
+        self.note(None);
+        let place = quiet::take_place();
+        match result {
+            Ok(mut run) => {
+                if let (Outcome::Panicked(panic), Some(place)) = (&mut run.outcome, place) {
+                    panic.message = format!("{} (at {place})", panic.message);
+                }
+                run
+            }
+            Err(payload) => {
+                // What the worker holds may be half-changed: the next run gets a new one.
+                self.worker = self.engine.worker();
+                panicked(seed, &quiet::message(&*payload), place)
+            }
+        }
+    }
+
+    /// Does something with the engine that takes about as long as a run with this seed.
+    pub(super) fn watched<T>(&mut self, seed: Seed, work: impl FnOnce(&dyn Engine) -> T) -> T {
+        self.note(Some((seed, Instant::now())));
+        let result = work(self.engine);
+        self.note(None);
+        result
+    }
+
+    fn note(&self, at: Option<(Seed, Instant)>) {
+        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+}
+
+fn panicked(seed: Seed, message: &str, place: Option<String>) -> Run {
+    let place = place.map_or_else(String::new, |place| format!(" (at {place})"));
+    let at = splitbrain_kernel::time::Instant::ZERO;
+    let panic = Panic { node: None, message: format!("in splitbrain: {message}{place}"), at, events: 0 };
+    Run::without_counts(seed, Outcome::Panicked(panic), Digest128(0))
+}

@@ -1,0 +1,202 @@
+//! What was typed: the commands and their flags, for the shipped systems or for one's own.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use splitbrain_kernel::system::System;
+
+use crate::build;
+use crate::campaign;
+use crate::command::{self, Failed, Session};
+use crate::engine::{AnySystem, Simulated};
+use crate::exit_code::ExitCode;
+
+/// The command line over a set of systems.
+///
+/// ```no_run
+/// # use splitbrain::Cli;
+/// # fn with<Lease: splitbrain::kernel::system::System>() -> std::process::ExitCode {
+/// Cli::new().name("lease").system::<Lease>().main()
+/// # }
+/// ```
+pub struct Cli {
+    name: String,
+    version: String,
+    systems: Vec<Box<dyn AnySystem>>,
+}
+
+impl std::fmt::Debug for Cli {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let systems: Vec<&str> = self.systems.iter().map(|system| system.description().name).collect();
+        f.debug_struct("Cli").field("name", &self.name).field("systems", &systems).finish_non_exhaustive()
+    }
+}
+
+impl Default for Cli {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs the scenario file, or every one in the folder, over the shipped systems; for a cargo test.
+///
+/// # Panics
+/// Where one is not as expected, with the report that the command line would have printed.
+#[track_caller]
+pub fn check(path: impl AsRef<Path>) {
+    Cli::shipped().check(path);
+}
+
+impl Cli {
+    /// No system yet.
+    pub fn new() -> Self {
+        Self { name: "splitbrain".to_owned(), version: build::ID.to_owned(), systems: Vec::new() }
+    }
+
+    /// The systems that ship with splitbrain.
+    pub fn shipped() -> Self {
+        Self::new()
+    }
+
+    /// The name of the program, for help and for the lines to copy.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// The version of the program, shown before that of splitbrain.
+    #[must_use]
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = format!("{version} (splitbrain {})", build::ID);
+        self
+    }
+
+    /// One more system, under the kernel.
+    #[must_use]
+    pub fn system<S: System>(self) -> Self {
+        self.engine(Simulated::<S>::new())
+    }
+
+    /// One more system, under an engine of its own.
+    #[must_use]
+    pub fn engine(mut self, system: impl AnySystem + 'static) -> Self {
+        self.systems.push(Box::new(system));
+        self
+    }
+
+    /// Does what the arguments of this process say.
+    pub fn main(self) -> std::process::ExitCode {
+        self.run(std::env::args_os()).into()
+    }
+
+    /// Does what these arguments say; the first is the name of the program.
+    pub fn run(&self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        let parsed = self.clap().try_get_matches_from(arguments);
+        let parsed = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+            Ok(parsed) => parsed,
+            Err(error) => return told(&error),
+        };
+        parsed.color.write_global();
+        campaign::quiet_panics();
+        let session = Session::new(&self.name, &self.systems);
+        let result = match parsed.verb {
+            Verb::Test(arguments) => command::test::run(&session, &arguments),
+            Verb::Run(arguments) => command::run::run(&session, &arguments),
+            Verb::Replay(arguments) => command::replay::run(&session, &arguments),
+            Verb::Check(arguments) => command::check::run(&session, &arguments),
+            Verb::List(arguments) => command::list::run(&session, &arguments),
+            Verb::Completions(arguments) => command::completions::run(&arguments, &mut self.clap(), &self.name),
+        };
+        result.unwrap_or_else(|failed| failed.tell())
+    }
+
+    /// Runs the scenario file, or every one in the folder; for a cargo test.
+    ///
+    /// # Panics
+    /// Where one is not as expected, with the report that the command line would have printed.
+    #[track_caller]
+    pub fn check(&self, path: impl AsRef<Path>) {
+        campaign::quiet_panics();
+        let session = Session::new(&self.name, &self.systems);
+        match command::test::check(&session, path.as_ref()) {
+            Ok(None) => {}
+            Ok(Some(report)) => panic!("{}\n{report}", path.as_ref().display()),
+            Err(failed) => panic!("{}: {failed}", path.as_ref().display()),
+        }
+    }
+
+    fn clap(&self) -> clap::Command {
+        Arguments::command().name(self.name.clone()).version(self.version.clone()).after_help(exit_codes())
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(about = "Runs a whole cluster in one thread, from one seed, and tries to break it", long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+
+    /// When to use colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run every scenario over its seeds and judge each against its [expect]
+    Test(command::test::Arguments),
+    /// One run, told in full: options, timeline, outcome
+    Run(command::run::Arguments),
+    /// Exactly one run again, from the folder that a failure left behind or from a seed
+    Replay(command::replay::Arguments),
+    /// Validate scenario files without running them
+    Check(command::check::Arguments),
+    /// What scenarios can say: systems, options, faults, invariants, …
+    List(command::list::Arguments),
+    /// Completions for a shell
+    Completions(command::completions::Arguments),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn write_global(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Help and version go to stdout, usage errors to stderr, as clap has it.
+fn told(error: &clap::Error) -> ExitCode {
+    match (error.print(), error.use_stderr()) {
+        (Err(failed), _) => Failed::output("stdout", failed).tell(),
+        (Ok(()), true) => ExitCode::Usage,
+        (Ok(()), false) => ExitCode::AsExpected,
+    }
+}
+
+fn exit_codes() -> String {
+    let lines = ExitCode::TABLE.iter().map(|(code, meaning)| format!("\n  {:>3}  {meaning}", code.code()));
+    format!("Exit codes:{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_do_not_contradict_one_another() {
+        Cli::new().clap().debug_assert();
+    }
+}

@@ -1,0 +1,208 @@
+//! `splitbrain list`: what scenarios can say.
+
+use std::io::{self, Write};
+
+use splitbrain_kernel::director::spec::NemesisKind;
+use splitbrain_kernel::invariant::{InvariantKind, Sight};
+use splitbrain_kernel::options::{Value, ValueKind};
+use splitbrain_kernel::world::CONDITIONS;
+
+use crate::command::{Failed, Session};
+use crate::exit_code::ExitCode;
+use crate::report::style::{DIM, NAME, paint};
+use crate::scenario::{OptionDescription, SystemDescription};
+
+/// What `list` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What to list
+    #[arg(default_value = "systems")]
+    topic: Topic,
+
+    /// Of this system only
+    #[arg(long, value_name = "NAME")]
+    system: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Topic {
+    /// The systems
+    Systems,
+    /// Options, with the values they take and what each preset sets
+    Options,
+    /// Named sets of options
+    Presets,
+    /// What nodes can be, for selectors
+    Roles,
+    /// What nodes can hold, for selectors
+    Resources,
+    /// What clients can do
+    Workloads,
+    /// What a scenario can order a server to do
+    Orders,
+    /// Figures of a run beside its counts, for [expect]
+    Gauges,
+    /// What nodes say: for `when`, `reach` and [expect]
+    Observations,
+    /// Kinds of message, for faults that are narrowed to some
+    Messages,
+    /// What must hold
+    Invariants,
+    /// What a directed fault can do
+    Faults,
+    /// What a nemesis can do
+    Nemeses,
+    /// Conditions of the world, for `reach`
+    Conditions,
+}
+
+/// Directed faults by the key that states them.
+const FAULTS: &[(&str, &str)] = &[
+    ("partition", "of the nodes named, only those who share a group can talk; groups may overlap"),
+    ("cut", "packets on these directed links are lost, connections fall silent"),
+    ("isolate", "every link to and from these nodes is cut"),
+    ("bridge", "two halves that see each other only through one node"),
+    ("ring", "each server sees only its two neighbours"),
+    ("clog", "packets on these links are held, and go on when the clog is lifted"),
+    ("weather", "loss, duplication, reordering, latency or bandwidth of these links change"),
+    ("crash", "processes or machines end, and restart when the fault is lifted"),
+    ("start", "nodes that are down or absent start"),
+    ("pause", "nodes are not scheduled while their clocks go on"),
+    ("slow", "each input takes a while to serve"),
+    ("clock_step", "the wall clock jumps"),
+    ("clock_drift", "both clocks run fast or slow"),
+    ("clock_slew", "the wall clock is led to a new offset over a time"),
+    ("clock_freeze", "both clocks stand still while the process runs"),
+    ("disk", "a disk is slow, full, failing, lying, or loses or spoils a record"),
+    ("order", "servers are handed an order, see `list orders`"),
+];
+
+/// Does it.
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let systems = chosen(session, arguments.system.as_deref())?;
+    let mut out = anstream::stdout();
+    match arguments.topic {
+        Topic::Faults => table(&mut out, FAULTS),
+        Topic::Nemeses => table(&mut out, NemesisKind::NAMES),
+        Topic::Conditions => table(&mut out, CONDITIONS),
+        topic => systems.iter().try_for_each(|system| list(&mut out, topic, system)),
+    }
+    .map_err(Failed::stdout)?;
+    Ok(ExitCode::AsExpected)
+}
+
+fn chosen<'a>(session: &'a Session<'_>, name: Option<&str>) -> Result<Vec<&'a SystemDescription>, Failed> {
+    let all = &session.descriptions;
+    let chosen: Vec<&SystemDescription> = all.iter().filter(|one| name.is_none_or(|name| name == one.name)).collect();
+    if chosen.is_empty() && name.is_some() {
+        let known: Vec<&str> = all.iter().map(|one| one.name).collect();
+        let name = name.unwrap_or_default();
+        return Err(Failed::usage(format!("no system {name} (known: {})", known.join(", "))));
+    }
+    Ok(chosen)
+}
+
+fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Result<()> {
+    if topic == Topic::Systems {
+        return overview(out, system);
+    }
+    writeln!(out, "{}", paint(NAME, system.name))?;
+    let words = |words: &[&'static str]| -> Vec<(&'static str, &'static str)> {
+        words.iter().map(|word| (*word, "")).collect()
+    };
+    match topic {
+        Topic::Options => system.options.iter().try_for_each(|option| one_option(out, system, option)),
+        Topic::Presets => {
+            table(out, &system.presets.iter().map(|preset| (preset.name, preset.doc)).collect::<Vec<_>>())
+        }
+        Topic::Roles => table(out, &words(system.roles)),
+        Topic::Resources => table(out, &words(system.resources)),
+        Topic::Workloads => table(out, &system.workloads.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
+        Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
+        Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
+        Topic::Observations => table(out, &words(system.observations)),
+        Topic::Messages => table(out, &words(system.messages)),
+        Topic::Invariants => invariants(out, system),
+        Topic::Systems | Topic::Faults | Topic::Nemeses | Topic::Conditions => Ok(()),
+    }
+}
+
+fn overview(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
+    writeln!(out, "{}  {}", paint(NAME, system.name), system.doc.trim())?;
+    let presets: Vec<&str> = system.presets.iter().map(|preset| preset.name).collect();
+    let workloads: Vec<&str> = system.workloads.iter().map(|workload| workload.name).collect();
+    let orders: Vec<&str> = system.orders.iter().map(|order| order.name).collect();
+    let rows = [
+        ("presets", presets.join(", ")),
+        ("roles", system.roles.join(", ")),
+        ("resources", system.resources.join(", ")),
+        ("workloads", workloads.join(", ")),
+        ("orders", orders.join(", ")),
+        ("options", system.options.len().to_string()),
+        ("invariants", system.invariants.len().to_string()),
+    ];
+    for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "  {label:<11} {value}")?;
+    }
+    Ok(())
+}
+
+fn table(out: &mut dyn Write, rows: &[(&str, &str)]) -> io::Result<()> {
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, doc) in rows {
+        let line = format!("  {name:<width$}  {}", doc.trim());
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// An option with its values, and its value in each preset; presets that agree share a line.
+fn one_option(out: &mut dyn Write, system: &SystemDescription, option: &OptionDescription) -> io::Result<()> {
+    writeln!(out, "  {}  {}", paint(NAME, option.name), paint(DIM, &kind(option.kind)))?;
+    writeln!(out, "      {}", option.doc)?;
+    if let ValueKind::Name(names) = option.kind {
+        for (name, doc) in names {
+            writeln!(out, "        {name}: {}", doc.trim())?;
+        }
+    }
+    let mut values: Vec<(&Value, Vec<&str>)> = Vec::new();
+    for (preset, value) in system.presets.iter().zip(&option.defaults) {
+        match values.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, presets)) => presets.push(preset.name),
+            None => values.push((value, vec![preset.name])),
+        }
+    }
+    let line: Vec<String> = match values.as_slice() {
+        [(value, _)] => vec![format!("{value} in every preset")],
+        several => several.iter().map(|(value, presets)| format!("{value} in {}", presets.join(", "))).collect(),
+    };
+    writeln!(out, "      default: {}", line.join("; "))
+}
+
+fn kind(kind: ValueKind) -> String {
+    match kind {
+        ValueKind::Bool => "true or false".to_owned(),
+        ValueKind::Integer { min, max: u64::MAX } => format!("a whole number from {min}"),
+        ValueKind::Integer { min, max } => format!("a whole number from {min} to {max}"),
+        ValueKind::Duration { min, max } => format!("a duration from {min} to {max}"),
+        ValueKind::Probability => "a probability".to_owned(),
+        ValueKind::Name(names) => names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | "),
+    }
+}
+
+fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
+    for info in system.invariants {
+        let kind = match info.kind {
+            InvariantKind::Safety => "safety",
+            InvariantKind::Liveness => "liveness",
+        };
+        let sight = match info.sight {
+            Sight::BlackBox => "black-box",
+            Sight::WhiteBox => "white-box",
+        };
+        writeln!(out, "  {}  {}", paint(NAME, info.name), paint(DIM, &format!("{kind}, {sight}")))?;
+        writeln!(out, "      {}", info.doc.trim())?;
+        writeln!(out, "      source: {}", info.source.trim())?;
+    }
+    Ok(())
+}

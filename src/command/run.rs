@@ -1,0 +1,33 @@
+//! `splitbrain run`: one run, told in full.
+
+use std::path::PathBuf;
+
+use splitbrain_kernel::rng::Seed;
+
+use crate::command::single::{TellArguments, Telling};
+use crate::command::{Failed, Session, files, parse_seed};
+use crate::exit_code::ExitCode;
+
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The scenario
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The seed, decimal or after 0x
+    #[arg(long, value_name = "S", default_value = "0", value_parser = parse_seed)]
+    seed: Seed,
+
+    #[command(flatten)]
+    tell: TellArguments,
+}
+
+/// Does it.
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let loaded = files::load_one(session, &arguments.file)?;
+    let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(Failed::usage)?;
+    let telling =
+        Telling { session, loaded: &loaded, engine, seed: arguments.seed, arguments: &arguments.tell, keeps: true };
+    telling.tell().map(|told| told.exit_code)
+}

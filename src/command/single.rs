@@ -1,0 +1,231 @@
+//! One run, told in full: what `run` and `replay` share.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::Outcome;
+
+use crate::build;
+use crate::campaign::{self, Failure, Pool, evidence};
+use crate::command::{Failed, Loaded, MessageFormat, Session, complain};
+use crate::engine::{Engine, Run, Settings};
+use crate::exit_code::ExitCode;
+use crate::report::artifact::{self, Artifact};
+use crate::report::{Detail, Evidence, Json, Reporter as _, Subject, Summary, Tail, Timeline, failure_block, quoted};
+use crate::wording::grouped;
+
+/// How a single run is told.
+#[derive(Debug, clap::Args)]
+pub(super) struct TellArguments {
+    /// How much of the run is told
+    #[arg(long, value_name = "DETAIL", default_value = "notable")]
+    timeline: Detail,
+
+    /// What is printed on stdout
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
+
+    /// Leave the folder of the run below DIR, whatever it comes to; one that is not as expected leaves it below
+    /// reports in any case
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pool: super::PoolArguments,
+}
+
+/// Where a failing run leaves its folder when nobody says otherwise.
+const REPORTS: &str = "reports";
+
+impl TellArguments {
+    pub(super) fn pool(&self) -> Pool {
+        self.pool.pool(1, super::interrupt_on_signal())
+    }
+}
+
+/// One run of a scenario, about to be told.
+pub(super) struct Telling<'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) loaded: &'a Loaded<'a>,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) seed: Seed,
+    pub(super) arguments: &'a TellArguments,
+    /// Whether a run that is not as expected leaves a folder even where nobody asked for one.
+    pub(super) keeps: bool,
+}
+
+/// What the run came to, and what that means.
+pub(super) struct Told {
+    pub(super) run: Run,
+    pub(super) exit_code: ExitCode,
+}
+
+impl Telling<'_> {
+    /// Runs and tells.
+    pub(super) fn tell(&self) -> Result<Told, Failed> {
+        let subject = self.session.subject(self.loaded);
+        let settings = self.engine.settings(self.seed).map_err(|diagnostics| Failed::invalid(&diagnostics))?;
+        self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
+        let (run, tail, folder) = self.record(&subject)?;
+        let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
+        let folder = match folder {
+            Some(artifact) => Some(evidence::save(artifact, &subject, &self.engine, &run, &reasons)),
+            None => None,
+        };
+        let folder = folder.transpose().map_err(|error| Failed::output("the folder of the run", error))?;
+        let code = reasons.iter().fold(ExitCode::AsExpected, |code, reason| code.and(reason.kind.exit_code()));
+        let failure = Failure { run, reasons };
+        let code = code.and(self.tell_end(&subject, &failure, &tail, folder, code).map_err(Failed::stdout)?);
+        Ok(Told { run: failure.run, exit_code: code })
+    }
+
+    fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), Failed> {
+        let pool = self.arguments.pool();
+        let folder = self.arguments.out.as_deref().map(|out| artifact::folder(out, &subject.name, self.seed));
+        let create = |folder: PathBuf| {
+            let artifact = Artifact::create(&folder, subject.scenario, self.seed);
+            artifact.map_err(|error| Failed::output(folder.display(), error))
+        };
+        let target = folder.map(create).transpose()?;
+        let detail = match self.arguments.message_format {
+            MessageFormat::Json => Detail::None,
+            MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
+        };
+        let timeline = Timeline::new(anstream::stdout(), detail);
+        let recorded = pool.record(&self.engine, self.seed, (target, (Tail::default(), timeline)));
+        let (run, (target, (tail, timeline))) =
+            recorded.map_err(|end| Failed::ended(&subject.scenario.source.path, self.seed, end, pool.timeout))?;
+        let left_out = timeline.finish().map_err(Failed::stdout)?;
+        if detail == Detail::Notable && left_out > 0 {
+            let line = format!("  ({} entries more with --timeline all)", grouped(left_out));
+            writeln!(anstream::stdout(), "{line}").map_err(Failed::stdout)?;
+        }
+        Ok((run, tail, target))
+    }
+
+    fn tell_start(&self, subject: &Subject<'_>, settings: &Settings) -> io::Result<()> {
+        let mut out = anstream::stdout();
+        let source = &subject.scenario.source;
+        if self.arguments.message_format == MessageFormat::Json {
+            let mut json = Json::new(out);
+            json.begin(1)?;
+            return json.options(&source.path, &artifact::shown_hash(source.hash), self.seed, &options(settings));
+        }
+        writeln!(out, "build: {}", build::ID)?;
+        writeln!(out, "scenario: {} (hash {})", source.path, artifact::shown_hash(source.hash))?;
+        writeln!(out, "seed: {}", self.seed)?;
+        writeln!(out, "\noptions")?;
+        for (key, value) in &settings.lines {
+            writeln!(out, "  {key} = {value}")?;
+        }
+        writeln!(out, "\ntimeline")
+    }
+
+    fn tell_end(
+        &self,
+        subject: &Subject<'_>,
+        failure: &Failure,
+        tail: &Tail,
+        folder: Option<PathBuf>,
+        code: ExitCode,
+    ) -> io::Result<ExitCode> {
+        if self.arguments.message_format == MessageFormat::Json {
+            let mut json = Json::new(anstream::stdout());
+            json.run(subject, &failure.run, &failure.reasons)?;
+            json.end(&summary(failure, code))?;
+            return Ok(ExitCode::AsExpected);
+        }
+        let mut out = anstream::stdout();
+        write!(out, "\n{}", figures(&failure.run))?;
+        if failure.reasons.is_empty() {
+            writeln!(out, "judgement: {}", mere(subject, &failure.run))?;
+            let replay = folder.map(|folder| quoted(&folder));
+            return match replay {
+                Some(folder) => writeln!(out, "replay: {} replay {folder}", subject.program),
+                None => Ok(()),
+            }
+            .map(|()| ExitCode::AsExpected);
+        }
+        let (evidence, code) = self.evidence(subject, failure, tail, folder);
+        write!(out, "\n{}", failure_block(subject, &evidence))?;
+        Ok(code)
+    }
+
+    fn evidence<'b>(
+        &self,
+        subject: &Subject<'_>,
+        failure: &'b Failure,
+        tail: &Tail,
+        folder: Option<PathBuf>,
+    ) -> (Evidence<'b>, ExitCode) {
+        let plain =
+            |artifact| Evidence { failure, artifact, tail: tail.lines(evidence::culprit(&failure.run.outcome)) };
+        if folder.is_some() || !self.keeps {
+            return (plain(folder), ExitCode::AsExpected);
+        }
+        let gathered = evidence::gather(subject, &self.engine, &self.arguments.pool(), failure, Path::new(REPORTS));
+        match gathered {
+            Ok(evidence) => (evidence, ExitCode::AsExpected),
+            Err(error) => {
+                complain(&format!("cannot write below {REPORTS}: {error}"));
+                (plain(None), ExitCode::Output)
+            }
+        }
+    }
+}
+
+fn options(settings: &Settings) -> Value {
+    settings.lines.iter().map(|(key, value)| (key.clone(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn summary(failure: &Failure, code: ExitCode) -> Summary {
+    let passed = u64::from(failure.reasons.is_empty());
+    Summary {
+        passed,
+        failed: 1 - passed,
+        inconclusive: 0,
+        skipped: 0,
+        runs: 1,
+        events: failure.run.events,
+        exit_code: code,
+    }
+}
+
+/// What a single run says about its scenario. It is one of many, so it can contradict, and never prove.
+fn mere(subject: &Subject<'_>, run: &Run) -> String {
+    match &subject.scenario.expect.violates {
+        Some(violates) if run.outcome.violation().is_none() => {
+            format!("as expected; {} is to be broken by another seed", violates.invariants.join(" or "))
+        }
+        _ => "as expected".to_owned(),
+    }
+}
+
+fn figures(run: &Run) -> String {
+    let mut text = format!("outcome: {}\n", run.outcome.name());
+    match &run.outcome {
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => {
+            text += &format!("  {}: {}\n", violation.invariant, violation.message);
+        }
+        Outcome::Panicked(panic) => text += &format!("  {}\n", panic.message),
+        Outcome::Passed | Outcome::Diverged(_) | Outcome::Exhausted(_) => {}
+    }
+    text += &format!("end: {}\nevents: {}\n", run.end, run.events);
+    for (name, value) in &run.gauges {
+        text += &format!("gauge: {name} = {value}\n");
+    }
+    for (name, value) in &run.counts {
+        text += &format!("count: {name} = {value}\n");
+    }
+    for (name, value) in &run.evaluated {
+        text += &format!("evaluated: {name} = {value}\n");
+    }
+    for id in &run.never_applied {
+        text += &format!("never applied: fault {id}\n");
+    }
+    text + &format!("digest: {}\n", run.digest)
+}

@@ -1,0 +1,116 @@
+//! What carries out runs: one face for the kernel, for other simulators, and for tests.
+//!
+//! A campaign knows no system and no world. It asks an [`Engine`] for [`Worker`]s, one a thread, and a worker for runs.
+//! What is below is generic over the system and dispatched once a run, never inside one.
+
+mod any_system;
+mod kernel;
+mod recording;
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::plan::PlannedFault;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Digest128, Outcome};
+use splitbrain_kernel::time::Instant;
+
+use crate::scenario::{Chosen, Diagnostics, Facts};
+
+pub(crate) use any_system::Simulated;
+pub use any_system::{AnySystem, OpenError, PlanText};
+pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
+
+/// One scenario, ready to run over any seed. It may follow a plan in place of what the scenario states.
+///
+/// - A run is a pure function of the engine, its plan and the seed: neither the worker nor the runs before it matter.
+/// - Recording a run changes nothing about it.
+pub trait Engine: Send + Sync {
+    /// What runs are carried out on, one for each thread: it keeps buffers between runs.
+    fn worker(&self) -> Box<dyn Worker + '_>;
+
+    /// The options of the run with this seed, all of them, as they would be printed.
+    ///
+    /// # Errors
+    /// Options that cannot stand together once they are drawn for this seed.
+    fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics>;
+}
+
+/// Carries out runs, one after another.
+pub trait Worker {
+    /// The run with this seed. Everything that happens is told to the recorder, where there is one.
+    ///
+    /// A panic in a node is an outcome; one that leaves this function is counted as a panic of the simulator.
+    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run;
+}
+
+/// What a run came to, whatever the system.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Which seed.
+    pub seed: Seed,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The running hash over everything that happened.
+    pub digest: Digest128,
+    /// Inputs delivered to nodes.
+    pub events: u64,
+    /// True time at the end.
+    pub end: Instant,
+    /// How often each observation, fault kind and condition of the world came. A name that is absent: never.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// The gauges of the system.
+    pub gauges: Vec<(&'static str, u64)>,
+    /// How often each invariant that is on was evaluated.
+    pub evaluated: Vec<(&'static str, u64)>,
+    /// Faults of the scenario that were never applied, by id.
+    pub never_applied: Vec<String>,
+    /// What was done to the world, in order.
+    pub faults: Vec<PlannedFault>,
+    /// The options of the system by name, for `where`.
+    pub facts: Facts,
+    /// What was drawn once for this run, where the scenario leaves a choice.
+    pub chosen: Vec<Chosen>,
+    /// The plan as TOML; only of a run that was recorded.
+    pub plan: Option<String>,
+}
+
+impl Run {
+    /// The figure with this name: `events`, a gauge, or else a count.
+    pub fn figure(&self, name: &str) -> u64 {
+        if name == "events" {
+            return self.events;
+        }
+        let gauge = self.gauges.iter().find(|(gauge, _)| *gauge == name);
+        gauge.map_or_else(|| self.counts.get(name).copied().unwrap_or(0), |(_, value)| *value)
+    }
+}
+
+/// The resolved options of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Key path and value, in the order of the scenario file.
+    pub lines: Vec<(String, String)>,
+    /// The same as a scenario without choices: what `resolved.toml` of an artifact holds.
+    pub toml: String,
+}
+
+impl Run {
+    /// A run of which no more is known than how it ended.
+    pub fn without_counts(seed: Seed, outcome: Outcome, digest: Digest128) -> Self {
+        Self {
+            seed,
+            outcome,
+            digest,
+            events: 0,
+            end: Instant::ZERO,
+            counts: BTreeMap::new(),
+            gauges: Vec::new(),
+            evaluated: Vec::new(),
+            never_applied: Vec::new(),
+            faults: Vec::new(),
+            facts: Facts::default(),
+            chosen: Vec::new(),
+            plan: None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A system as the commands know it: its words, and how its scenarios are opened. The type is erased here, once.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use splitbrain_kernel::plan::Timing;
+use splitbrain_kernel::system::System;
+
+use crate::engine::Engine;
+use crate::engine::kernel::KernelEngine;
+use crate::scenario::{self, Diagnostics, Scenario, SystemDescription};
+
+/// A system, and the engine that its scenarios run on.
+pub trait AnySystem: Send + Sync {
+    /// Its words.
+    fn description(&self) -> SystemDescription;
+
+    /// Checks what only the system itself can tell about a scenario.
+    ///
+    /// # Errors
+    /// Options that cannot stand together, orders that the system refuses.
+    fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics>;
+
+    /// The scenario, ready to run; by a plan, where one is given.
+    ///
+    /// # Errors
+    /// A plan that cannot be followed.
+    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError>;
+}
+
+/// A plan as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanText {
+    /// TOML.
+    pub text: String,
+    /// In place of the timing that the plan names.
+    pub timing: Option<Timing>,
+    /// Whether to take a plan of another format for one of ours.
+    pub force: bool,
+}
+
+/// Why a plan cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// It is no plan of this system.
+    Plan(String),
+    /// It is of another format.
+    Format {
+        /// Which; nothing where the plan names none.
+        found: Option<i64>,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = splitbrain_kernel::plan::FORMAT;
+        match self {
+            Self::Plan(message) => f.write_str(message),
+            Self::Format { found: Some(found) } => {
+                write!(f, "a plan of format {found}, this build reads format {known} (--force reads it all the same)")
+            }
+            Self::Format { found: None } => write!(f, "expected a plan, which begins with `format = {known}`"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// `S` under the kernel.
+pub(crate) struct Simulated<S>(PhantomData<fn() -> S>);
+
+impl<S> Simulated<S> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S: System> AnySystem for Simulated<S> {
+    fn description(&self) -> SystemDescription {
+        SystemDescription::of::<S>()
+    }
+
+    fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
+        scenario::verify::<S>(scenario)
+    }
+
+    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
+        Ok(Arc::new(KernelEngine::<S>::open(scenario, plan)?))
+    }
+}

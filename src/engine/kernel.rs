@@ -1,0 +1,120 @@
+//! The kernel as an engine: resolves a scenario for a seed and runs it in a world.
+
+mod settings;
+mod tracing;
+
+use std::sync::Arc;
+
+use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::node::Node;
+use splitbrain_kernel::plan::{FORMAT, Plan};
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::RunReport;
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::world::World;
+
+use crate::engine::any_system::{OpenError, PlanText};
+use crate::engine::{Engine, Recorder, Run, Settings, Worker};
+use crate::scenario::{Diagnostics, Resolved, Scenario, resolve};
+
+type Operation<S> = <<S as System>::Node as Node>::Operation;
+
+/// A scenario of `S`, to be run in a world.
+pub(crate) struct KernelEngine<S: System> {
+    scenario: Arc<Scenario>,
+    plan: Option<Plan<Operation<S>>>,
+}
+
+impl<S: System> KernelEngine<S> {
+    /// See [`crate::engine::AnySystem::open`].
+    pub(crate) fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
+        let plan = plan.map(read_plan).transpose()?;
+        Ok(Self { scenario, plan })
+    }
+
+    fn resolve(&self, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
+        let mut resolved = resolve::<S>(&self.scenario, seed)?;
+        resolved.options.replay = self.plan.clone();
+        Ok(resolved)
+    }
+}
+
+impl<S: System> Engine for KernelEngine<S> {
+    fn worker(&self) -> Box<dyn Worker + '_> {
+        Box::new(KernelWorker { engine: self })
+    }
+
+    fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
+        Ok(settings::of(&self.scenario, &self.resolve(seed)?, seed))
+    }
+}
+
+struct KernelWorker<'a, S: System> {
+    engine: &'a KernelEngine<S>,
+}
+
+impl<S: System> Worker for KernelWorker<'_, S> {
+    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
+        let resolved = match self.engine.resolve(seed) {
+            Ok(resolved) => resolved,
+            // `verify` has tried what a choice can come to, up to its bound: beyond that it is told as a panic.
+            Err(diagnostics) => panic!("the options of seed {seed} cannot stand together: {diagnostics}"),
+        };
+        let mut world = World::new(&resolved.system, &resolved.options, seed);
+        match recorder {
+            None => erase(resolved, world.run(&mut NoTrace), None),
+            Some(recorder) => {
+                let report = world.run(&mut tracing::Tracing::new(recorder));
+                let plan = write_plan(&report);
+                erase(resolved, report, Some(plan))
+            }
+        }
+    }
+}
+
+fn erase<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>, plan: Option<String>) -> Run {
+    let is_on = |index: usize| resolved.options.invariants >> index & 1 == 1;
+    let evaluated = S::Invariants::LIST.iter().zip(report.evaluated).enumerate();
+    Run {
+        seed: report.seed,
+        outcome: report.outcome,
+        digest: report.digest,
+        events: report.events,
+        end: report.end,
+        counts: report.counts,
+        gauges: S::GAUGES.iter().map(|gauge| gauge.name).zip(report.gauges).collect(),
+        evaluated: evaluated.filter(|(index, _)| is_on(*index)).map(|(_, (info, count))| (info.name, count)).collect(),
+        never_applied: report.never_applied,
+        faults: report.plan.faults,
+        facts: resolved.facts,
+        chosen: resolved.chosen,
+        plan,
+    }
+}
+
+fn write_plan<O: serde::Serialize>(report: &RunReport<O>) -> String {
+    // A plan that TOML cannot hold is told inside the file: the run itself is not the worse for it.
+    toml::to_string(&report.plan).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
+}
+
+fn read_plan<O: serde::de::DeserializeOwned>(plan: &PlanText) -> Result<Plan<O>, OpenError> {
+    let refuse = |error: toml::de::Error| OpenError::Plan(error.to_string().trim_end().to_owned());
+    let mut table: toml::Table = toml::from_str(&plan.text).map_err(refuse)?;
+    let found = table.get("format").and_then(toml::Value::as_integer);
+    if found != Some(i64::from(FORMAT)) {
+        if !plan.force {
+            return Err(OpenError::Format { found });
+        }
+        table.insert("format".to_owned(), toml::Value::Integer(i64::from(FORMAT)));
+    }
+    // From the text where it can be, so that errors name a line.
+    let mut read: Plan<O> = match found {
+        Some(_) if !plan.force => toml::from_str(&plan.text).map_err(refuse)?,
+        _ => table.try_into().map_err(refuse)?,
+    };
+    if let Some(timing) = plan.timing {
+        read.timing = timing;
+    }
+    Ok(read)
+}

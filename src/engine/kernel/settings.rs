@@ -1,0 +1,73 @@
+//! The resolved options of a run, all of them, as lines for people.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::system::System;
+
+use crate::engine::Settings;
+use crate::scenario::{Resolved, Scenario};
+
+/// Every option that decides the run, in the order of the scenario file.
+pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: Seed) -> Settings {
+    let options = &resolved.options;
+    let mut lines = Lines::default();
+    lines.add("seed", &seed.0);
+    lines.add("system", &scenario.system);
+    lines.add("cluster", &options.cluster);
+    for (key, value) in resolved.facts.iter() {
+        lines.push(format!("{}.{key}", scenario.system), value.to_owned());
+    }
+    lines.add("network", &options.network);
+    for (node, clock) in &options.clocks {
+        lines.add(&format!("clocks.{node}"), clock);
+    }
+    lines.add("bounds", &options.bounds);
+    lines.add("disk", &options.disk);
+    for fault in &options.faults {
+        lines.push(format!("fault.{}", fault.id), format!("line {}: {}", fault.line, fault.selector));
+    }
+    for nemesis in &options.nemeses {
+        let kinds: Vec<&str> = nemesis.kinds.iter().map(|kind| kind.name()).collect();
+        lines.push(format!("nemesis.{}", nemesis.id), format!("line {}: {}", nemesis.line, kinds.join(" ")));
+    }
+    lines.add("workload.operations", &options.operations.len());
+    lines.add("run.duration", &options.duration);
+    lines.add("run.settle", &options.settle);
+    lines.add("run.ties", &options.ties);
+    lines.add("run.budget", &options.budget);
+    lines.add("check.invariants", &scenario.invariants.join(" "));
+    for chosen in &resolved.chosen {
+        lines.push(format!("chosen.{}", chosen.key), chosen.value.clone());
+    }
+    Settings { lines: lines.0, toml: scenario.source.text.to_string() }
+}
+
+/// Lines, with tables flattened into one line for each value.
+#[derive(Default)]
+struct Lines(Vec<(String, String)>);
+
+impl Lines {
+    fn push(&mut self, key: String, value: String) {
+        self.0.push((key, value));
+    }
+
+    fn add<T: Serialize>(&mut self, key: &str, value: &T) {
+        // Options are plain data; one that JSON could not hold would be a fault of its type, seen as null.
+        self.flatten(key, &serde_json::to_value(value).unwrap_or_default());
+    }
+
+    fn flatten(&mut self, key: &str, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    self.flatten(&format!("{key}.{name}"), field);
+                }
+            }
+            Value::String(text) => self.push(key.to_owned(), text.clone()),
+            Value::Null => self.push(key.to_owned(), "none".to_owned()),
+            other => self.push(key.to_owned(), other.to_string()),
+        }
+    }
+}

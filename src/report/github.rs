@@ -1,0 +1,99 @@
+//! For GitHub: what people read, and an annotation at the line of the scenario for each failure.
+
+use std::io::{self, Write};
+
+use crate::campaign::{Reason, ReasonKind, ScenarioResult};
+use crate::engine::Run;
+use crate::report::{Evidence, Human, Reporter, Subject, Summary};
+
+/// GitHub shows so many errors of one step; more are counted.
+const ERRORS_MAX: u64 = 10;
+
+/// Writes the human report, and workflow commands between its lines.
+#[derive(Debug)]
+pub struct Github<W> {
+    human: Human<Vec<u8>>,
+    out: W,
+    errors: u64,
+}
+
+impl<W: Write> Github<W> {
+    /// On `out`.
+    pub const fn new(out: W) -> Self {
+        Self { human: Human::new(Vec::new()), out, errors: 0 }
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        let text = std::mem::take(self.human.buffer());
+        self.out.write_all(&text)
+    }
+
+    fn annotate(&mut self, subject: &Subject<'_>, title: &str, reason: &Reason) -> io::Result<()> {
+        self.errors += 1;
+        if self.errors > ERRORS_MAX {
+            return Ok(());
+        }
+        let level = if reason.kind == ReasonKind::Untested { "warning" } else { "error" };
+        let path = property(&subject.scenario.source.path);
+        let line = reason.line.unwrap_or(1);
+        let (title, message) = (property(title), data(&reason.message));
+        writeln!(self.out, "::{level} file={path},line={line},title={title}::{message}")
+    }
+}
+
+impl<W: Write> Reporter for Github<W> {
+    fn run(&mut self, subject: &Subject<'_>, run: &Run, reasons: &[Reason]) -> io::Result<()> {
+        self.human.run(subject, run, reasons)
+    }
+
+    fn scenario(
+        &mut self,
+        subject: &Subject<'_>,
+        result: &ScenarioResult,
+        evidence: &[Evidence<'_>],
+    ) -> io::Result<()> {
+        self.human.scenario(subject, result, evidence)?;
+        self.pass_on()?;
+        for failure in &result.failures {
+            let title = format!("{} seed {}", subject.name, failure.run.seed);
+            for reason in &failure.reasons {
+                self.annotate(subject, &title, reason)?;
+            }
+        }
+        for reason in &result.reasons {
+            self.annotate(subject, &subject.name, reason)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let more = self.errors.saturating_sub(ERRORS_MAX);
+        if more > 0 {
+            writeln!(self.out, "::notice::and {more} more, see the log")?;
+        }
+        self.human.end(summary)?;
+        self.pass_on()?;
+        self.out.flush()
+    }
+}
+
+/// Text after the last `::` of a workflow command.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Text between commas of a workflow command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_meaning_in_a_command_is_escaped() {
+        assert_eq!(data("50% of\nit: a, b"), "50%25 of%0Ait: a, b");
+        assert_eq!(property("a: b, c"), "a%3A b%2C c");
+    }
+}

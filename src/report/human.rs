@@ -1,0 +1,234 @@
+//! For people: one line a scenario, a block for each failure, a line that counts.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use splitbrain_kernel::fault::Fault;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::plan::PlannedFault;
+use splitbrain_kernel::run::Outcome;
+use splitbrain_kernel::time::Instant;
+
+use crate::campaign::{Figure, Judgement, Reason, ScenarioResult};
+use crate::engine::Run;
+use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
+use crate::report::{Evidence, Reporter, Subject, Summary};
+use crate::wording::{self, counted, grouped};
+
+/// Faults that are named in a failure block.
+const FAULTS_MAX: usize = 4;
+
+/// Characters of one line of a failure block.
+const WIDTH_MAX: usize = 160;
+
+/// Writes what a test runner writes.
+#[derive(Debug)]
+pub struct Human<W> {
+    out: W,
+}
+
+impl<W: Write> Human<W> {
+    /// On `out`.
+    pub const fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl Human<Vec<u8>> {
+    /// What was written so far, for a report that stands on this one.
+    pub(super) const fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+}
+
+impl<W: Write> Reporter for Human<W> {
+    fn scenario(
+        &mut self,
+        subject: &Subject<'_>,
+        result: &ScenarioResult,
+        evidence: &[Evidence<'_>],
+    ) -> io::Result<()> {
+        writeln!(self.out, "{} {}", verdict(result.judgement), scenario_line(subject, result))?;
+        for reason in &result.reasons {
+            writeln!(self.out, "             {}: {}", subject.place(reason.line), reason.message)?;
+        }
+        for one in evidence {
+            write!(self.out, "\n{}", failure_block(subject, one))?;
+        }
+        let more = result.failed.saturating_sub(evidence.len() as u64);
+        if more > 0 {
+            writeln!(self.out, "  and {} more", counted(more, "failing run"))?;
+        }
+        if evidence.is_empty() { Ok(()) } else { writeln!(self.out) }
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let scenarios = counted(summary.passed + summary.failed, "scenario");
+        let (runs, events) = (counted(summary.runs, "run"), counted(summary.events, "event"));
+        let inconclusive = match summary.inconclusive {
+            0 => String::new(),
+            some => format!(", of the failed {} inconclusive", grouped(some)),
+        };
+        writeln!(self.out, "     summary {scenarios}, {runs}, {events}{inconclusive}")?;
+        let skipped = if summary.skipped == 0 { String::new() } else { format!(", {} skipped", summary.skipped) };
+        writeln!(self.out, "{} passed, {} failed{skipped}", summary.passed, summary.failed)?;
+        self.out.flush()
+    }
+}
+
+fn verdict(judgement: Judgement) -> String {
+    match judgement {
+        Judgement::AsExpected => paint(GOOD, "        PASS"),
+        Judgement::NotAsExpected => paint(BAD, "        FAIL"),
+        Judgement::Inconclusive => paint(UNSURE, "INCONCLUSIVE"),
+    }
+}
+
+fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult) -> String {
+    let mut parts = vec![paint(NAME, &subject.name), counted(result.runs, "seed"), counted(result.events, "event")];
+    if let Some(found) = &result.found {
+        parts.push(format!("{} found, seeds-to-find {} (seed {})", found.invariant, found.seeds, found.seed));
+    }
+    parts.extend(result.figures.iter().map(figure));
+    if result.failed > 0 {
+        parts.push(format!("{} not as expected", counted(result.failed, "run")));
+    }
+    parts.join(" · ")
+}
+
+/// `leader_changes 0..1`.
+fn figure(figure: &Figure) -> String {
+    match figure.range {
+        None => format!("{} never", figure.name),
+        Some((low, high)) if low == high => format!("{} {}", figure.name, grouped(low)),
+        Some((low, high)) => format!("{} {}..{}", figure.name, grouped(low), grouped(high)),
+    }
+}
+
+/// Everything about one failing run that fits on a page, the lines to copy last.
+pub fn failure_block(subject: &Subject<'_>, evidence: &Evidence<'_>) -> String {
+    let run = &evidence.failure.run;
+    let mut lines = vec![format!("{} {} seed {}", paint(BAD, "FAIL"), paint(NAME, &subject.name), run.seed)];
+    for reason in &evidence.failure.reasons {
+        lines.push(format!("  {}", cut(&reason.message)));
+    }
+    lines.extend(meaning(subject, run));
+    lines.push(format!("  scenario  {}", subject.place(first_line(&evidence.failure.reasons))));
+    lines.push(format!("  at        {}", moment(run)));
+    lines.extend(faults(run));
+    if !evidence.tail.is_empty() {
+        lines.push("  trace".to_owned());
+        lines.extend(evidence.tail.iter().map(|line| paint(DIM, &cut(line))));
+    }
+    lines.push(format!("  digest: {}", run.digest));
+    lines.extend(commands(subject, evidence));
+    lines.join("\n") + "\n"
+}
+
+/// What the broken invariant means, and who says so.
+fn meaning(subject: &Subject<'_>, run: &Run) -> Option<String> {
+    let violation = run.outcome.violation()?;
+    let info = subject.description.invariants.iter().find(|info| info.name == violation.invariant)?;
+    Some(format!("  means     {} ({})", info.doc.trim(), info.source.trim()))
+}
+
+fn first_line(reasons: &[Reason]) -> Option<u32> {
+    reasons.iter().find_map(|reason| reason.line)
+}
+
+fn moment(run: &Run) -> String {
+    let (node, at, events) = culprit(run);
+    let node = node.map_or_else(String::new, |node| format!(", node {node}"));
+    format!("{at}{node}, event {}", grouped(events))
+}
+
+/// Who broke it, when, and at which event.
+pub(super) fn culprit(run: &Run) -> (Option<NodeId>, Instant, u64) {
+    match &run.outcome {
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => (violation.node, violation.at, violation.events),
+        Outcome::Panicked(panic) => (panic.node, panic.at, panic.events),
+        Outcome::Exhausted(exhaustion) => (None, exhaustion.at, exhaustion.events),
+        Outcome::Passed => (None, run.end, run.events),
+        Outcome::Diverged(divergence) => (None, run.end, divergence.event),
+    }
+}
+
+/// The faults in force at the end, the last first; where there are none, the last one that was lifted.
+fn faults(run: &Run) -> Vec<String> {
+    let (_, at, _) = culprit(run);
+    let is_in_force = |fault: &&PlannedFault| {
+        fault.start.at <= at && lasts(&fault.fault) && fault.stop.is_none_or(|stop| stop.at > at)
+    };
+    let in_force: Vec<&PlannedFault> = run.faults.iter().filter(is_in_force).collect();
+    let mut lines: Vec<String> =
+        in_force.iter().rev().take(FAULTS_MAX).map(|fault| fault_line("in force", fault)).collect();
+    if in_force.len() > FAULTS_MAX {
+        lines.push(format!("            and {} more", in_force.len() - FAULTS_MAX));
+    }
+    if let (true, Some(last)) = (in_force.is_empty(), run.faults.iter().rev().find(|fault| fault.start.at <= at)) {
+        lines.push(fault_line("last", last));
+    }
+    lines
+}
+
+/// Whether the fault is in force until it is lifted, rather than done once.
+const fn lasts(fault: &Fault) -> bool {
+    !matches!(fault, Fault::Start { .. } | Fault::ClockStep { .. })
+}
+
+fn fault_line(label: &str, fault: &PlannedFault) -> String {
+    let line = if fault.line == 0 { String::new() } else { format!(" (line {})", fault.line) };
+    let stop = fault.stop.map_or_else(String::new, |stop| format!(" until {}", stop.at));
+    let text = wording::fault(&fault.fault);
+    cut(&format!("  {label:<9} {}{line}: {text}, from {}{stop}", fault.id, fault.start.at))
+}
+
+/// The lines to copy.
+fn commands(subject: &Subject<'_>, evidence: &Evidence<'_>) -> Vec<String> {
+    let program = subject.program;
+    match &evidence.artifact {
+        Some(folder) => {
+            vec![
+                format!("  replay: {program} replay {}", quoted(folder)),
+                format!("  open:   {}", quoted(&folder.join("trace.jsonl"))),
+            ]
+        }
+        None => {
+            let path = quoted(Path::new(&*subject.scenario.source.path));
+            vec![format!("  replay: {program} replay {path} --seed {}", evidence.failure.run.seed)]
+        }
+    }
+}
+
+/// A path as a shell takes it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+=:@%,".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// A line that is not too long to be read.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(WIDTH_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted(Path::new("reports/raft/a_b/17")), "reports/raft/a_b/17");
+        assert_eq!(quoted(Path::new("my reports/it's")), r"'my reports/it'\''s'");
+    }
+
+    #[test]
+    fn long_lines_are_cut_at_a_character() {
+        let long = "→".repeat(WIDTH_MAX + 1);
+        assert_eq!(cut(&long).chars().count(), WIDTH_MAX + 1);
+        assert_eq!(cut("short"), "short");
+    }
+}

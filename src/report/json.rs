@@ -1,0 +1,160 @@
+//! One JSON object a line, each with a version, for programs.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::Outcome;
+
+use crate::build;
+use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult};
+use crate::engine::Run;
+use crate::report::{Evidence, Reporter, Subject, Summary, artifact};
+
+/// The version that every line names in `v`.
+pub const FORMAT: u32 = 1;
+
+/// Writes JSON Lines: `begin`, then for each scenario its `run`s and itself, then `end`.
+#[derive(Debug)]
+pub struct Json<W> {
+    out: W,
+}
+
+impl<W: Write> Json<W> {
+    /// On `out`.
+    pub const fn new(out: W) -> Self {
+        Self { out }
+    }
+
+    /// The options of a run that is about to start.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub fn options(&mut self, scenario: &str, hash: &str, seed: Seed, options: &Value) -> io::Result<()> {
+        let fields = json!({ "scenario": scenario, "scenario_hash": hash, "seed": seed.0, "options": options });
+        self.line("options", fields)
+    }
+
+    fn line(&mut self, kind: &str, fields: Value) -> io::Result<()> {
+        let mut line = json!({ "v": FORMAT, "type": kind });
+        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+            line.extend(fields);
+        }
+        writeln!(self.out, "{line}")
+    }
+}
+
+impl<W: Write> Reporter for Json<W> {
+    fn begin(&mut self, scenarios: u64) -> io::Result<()> {
+        self.line("begin", json!({ "build": build::ID, "scenarios": scenarios }))
+    }
+
+    fn run(&mut self, subject: &Subject<'_>, run: &Run, reasons: &[Reason]) -> io::Result<()> {
+        let mut fields = run_fields(run, reasons);
+        fields["scenario"] = json!(&*subject.scenario.source.path);
+        self.line("run", fields)
+    }
+
+    fn scenario(
+        &mut self,
+        subject: &Subject<'_>,
+        result: &ScenarioResult,
+        evidence: &[Evidence<'_>],
+    ) -> io::Result<()> {
+        let mut fields = scenario_fields(result);
+        fields["scenario"] = json!(&*subject.scenario.source.path);
+        fields["name"] = json!(subject.name);
+        fields["system"] = json!(subject.scenario.system);
+        fields["scenario_hash"] = json!(artifact::shown_hash(subject.scenario.source.hash));
+        let folders = evidence.iter().map(|one| json!({ "seed": one.failure.run.seed.0, "artifact": one.artifact }));
+        fields["failures"] = folders.collect();
+        self.line("scenario", fields)
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let fields = json!({
+            "passed": summary.passed,
+            "failed": summary.failed,
+            "inconclusive": summary.inconclusive,
+            "skipped": summary.skipped,
+            "runs": summary.runs,
+            "events": summary.events,
+            "exit_code": summary.exit_code.code(),
+        });
+        self.line("end", fields)?;
+        self.out.flush()
+    }
+}
+
+/// A run as a table of fields.
+pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
+    let chosen = run.chosen.iter().map(|chosen| (chosen.key.clone(), json!(chosen.value)));
+    json!({
+        "seed": run.seed.0,
+        "outcome": run.outcome.name(),
+        "detail": detail(&run.outcome),
+        "digest": run.digest,
+        "events": run.events,
+        "end_ns": run.end.as_nanos(),
+        "as_expected": reasons.is_empty(),
+        "reasons": reasons.iter().map(reason_fields).collect::<Vec<_>>(),
+        "counts": run.counts,
+        "gauges": pairs(&run.gauges),
+        "evaluated": pairs(&run.evaluated),
+        "never_applied": run.never_applied,
+        "options": run.facts,
+        "chosen": chosen.collect::<serde_json::Map<String, Value>>(),
+    })
+}
+
+fn pairs(pairs: &[(&'static str, u64)]) -> Value {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+fn detail(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Passed => Value::Null,
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => json!(violation),
+        Outcome::Panicked(panic) => json!(panic),
+        Outcome::Diverged(divergence) => json!(divergence),
+        Outcome::Exhausted(exhaustion) => json!(exhaustion),
+    }
+}
+
+fn reason_fields(reason: &Reason) -> Value {
+    let kind = match reason.kind {
+        ReasonKind::Diverged => "diverged",
+        ReasonKind::Panicked => "panicked",
+        ReasonKind::Stuck => "stuck",
+        ReasonKind::Unmet => "unmet",
+        ReasonKind::Untested => "untested",
+        ReasonKind::Interrupted => "interrupted",
+    };
+    json!({ "kind": kind, "line": reason.line, "message": reason.message })
+}
+
+fn scenario_fields(result: &ScenarioResult) -> Value {
+    let judgement = match result.judgement {
+        Judgement::AsExpected => "as expected",
+        Judgement::NotAsExpected => "not as expected",
+        Judgement::Inconclusive => "inconclusive",
+    };
+    let figures = result.figures.iter().map(|figure| json!({ "name": figure.name, "range": figure.range }));
+    json!({
+        "judgement": judgement,
+        "seeds": result.seeds.to_string(),
+        "runs": result.runs,
+        "failed": result.failed,
+        "checked_twice": result.checked_twice,
+        "events": result.events,
+        "outcomes": result.outcomes,
+        "counts": result.counts,
+        "evaluated": pairs(&result.evaluated),
+        "figures": figures.collect::<Vec<_>>(),
+        "found": result.found.as_ref().map(|found| {
+            json!({ "seed": found.seed.0, "seeds": found.seeds, "invariant": found.invariant })
+        }),
+        "reasons": result.reasons.iter().map(reason_fields).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,88 @@
+//! JUnit XML: a test case for each scenario, without times, so that one commit gives one file.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::campaign::{Judgement, Reason, ScenarioResult};
+use crate::report::{Evidence, Reporter, Subject, Summary};
+
+/// Collects test cases and writes the file at the end.
+#[derive(Debug)]
+pub struct Junit<W> {
+    out: W,
+    cases: String,
+}
+
+impl<W: Write> Junit<W> {
+    /// On `out`.
+    pub const fn new(out: W) -> Self {
+        Self { out, cases: String::new() }
+    }
+}
+
+impl<W: Write> Reporter for Junit<W> {
+    fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult, _: &[Evidence<'_>]) -> io::Result<()> {
+        let (class, file) = (escape(&subject.scenario.system), escape(&subject.scenario.source.path));
+        let name = escape(&subject.name);
+        let case = &mut self.cases;
+        // Writing to a text cannot fail.
+        let _ = writeln!(case, r#"    <testcase classname="{class}" name="{name}" file="{file}">"#);
+        for failure in &result.failures {
+            let _ = write!(
+                case,
+                "{}",
+                element(result.judgement, &format!("seed {}: ", failure.run.seed), &failure.reasons)
+            );
+        }
+        let _ = write!(case, "{}", element(result.judgement, "", &result.reasons));
+        let out = format!("{} runs, {} events", result.runs, result.events);
+        let _ = writeln!(case, "      <system-out>{out}</system-out>\n    </testcase>");
+        Ok(())
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let Summary { passed, failed, inconclusive, .. } = *summary;
+        let counts =
+            format!(r#"tests="{}" failures="{}" errors="{inconclusive}""#, passed + failed, failed - inconclusive);
+        writeln!(self.out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+        writeln!(self.out, r#"<testsuites name="splitbrain" {counts}>"#)?;
+        writeln!(self.out, r#"  <testsuite name="splitbrain" {counts}>"#)?;
+        write!(self.out, "{}", self.cases)?;
+        writeln!(self.out, "  </testsuite>\n</testsuites>")?;
+        self.out.flush()
+    }
+}
+
+/// A failed scenario has failures, an inconclusive one has errors: it could not be decided.
+fn element(judgement: Judgement, before: &str, reasons: &[Reason]) -> String {
+    let tag = if judgement == Judgement::Inconclusive { "error" } else { "failure" };
+    let one =
+        |reason: &Reason| format!("      <{tag} message=\"{}\"/>\n", escape(&format!("{before}{}", reason.message)));
+    reasons.iter().map(one).collect()
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // XML 1.0 cannot hold control characters, not even escaped.
+            control if control.is_control() => escaped.push(' '),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_for_xml() {
+        assert_eq!(escape("a < b & \"c\"\u{1}\n"), "a &lt; b &amp; &quot;c&quot;  ");
+    }
+}
