@@ -135,10 +135,11 @@ pub enum Action<O> {
 crate::names! {
     /// A kind of random fault.
     pub enum NemesisKind {
-        /// One directed link between a chosen node and another is cut, either way with even odds. The other is a server,
-        /// or one that may be chosen too.
+        /// One directed link between a chosen node and another is cut, either way with even odds. The other is a
+        /// server, or one that may be chosen too.
         OneWay = "one_way",
-        /// Both directions between a chosen node and another are cut. The other is a server, or one that may be chosen too.
+        /// Both directions between a chosen node and another are cut. The other is a server, or one that may be
+        /// chosen too.
         PairCut = "pair_cut",
         /// A chosen node is cut off from all others.
         Isolate = "isolate",
