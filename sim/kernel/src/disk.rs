@@ -71,32 +71,14 @@ impl<R: Clone> Disk<R> {
     }
 
     /// Begins a write. The completion is `Written`, or `Failed` where the disk refuses.
-    pub fn write(
-        &mut self,
-        now: Instant,
-        id: WriteId,
-        write: Write<R>,
-        forced: Option<Duration>,
-    ) -> Pending {
+    pub fn write(&mut self, now: Instant, id: WriteId, write: Write<R>, forced: Option<Duration>) -> Pending {
         let span = (self.options.write_min, self.options.write_max);
         let at = self.occupy(now, span, forced);
         match self.refusal(&write) {
-            Some(error) => Pending {
-                at,
-                completion: Completion::Failed(id, error),
-                is_sync: false,
-            },
+            Some(error) => Pending { at, completion: Completion::Failed(id, error), is_sync: false },
             None => {
-                self.in_flight.push_back(InFlight {
-                    id,
-                    write,
-                    done_at: at,
-                });
-                Pending {
-                    at,
-                    completion: Completion::Written(id),
-                    is_sync: false,
-                }
+                self.in_flight.push_back(InFlight { id, write, done_at: at });
+                Pending { at, completion: Completion::Written(id), is_sync: false }
             }
         }
     }
@@ -106,17 +88,9 @@ impl<R: Clone> Disk<R> {
         let span = (self.options.sync_min, self.options.sync_max);
         let at = self.occupy(now, span, forced);
         if self.faults.iter().any(|(_, fault)| *fault == DiskFault::Io) {
-            return Pending {
-                at,
-                completion: Completion::Failed(through, DiskError::Io),
-                is_sync: false,
-            };
+            return Pending { at, completion: Completion::Failed(through, DiskError::Io), is_sync: false };
         }
-        Pending {
-            at,
-            completion: Completion::Durable(through),
-            is_sync: true,
-        }
+        Pending { at, completion: Completion::Durable(through), is_sync: true }
     }
 
     /// The number of writes and syncs so far: the ordinal of the next one, for an override.
@@ -124,21 +98,13 @@ impl<R: Clone> Disk<R> {
         self.operation_count
     }
 
-    fn occupy(
-        &mut self,
-        now: Instant,
-        (min, max): (Duration, Duration),
-        forced: Option<Duration>,
-    ) -> Instant {
+    fn occupy(&mut self, now: Instant, (min, max): (Duration, Duration), forced: Option<Duration>) -> Instant {
         self.operation_count += 1;
         let drawn = self.latency_rng.duration(min, max);
-        let latency = self
-            .faults
-            .iter()
-            .fold(forced.unwrap_or(drawn), |latency, (_, fault)| match fault {
-                DiskFault::Slow { by } => latency.saturating_add(*by),
-                _ => latency,
-            });
+        let latency = self.faults.iter().fold(forced.unwrap_or(drawn), |latency, (_, fault)| match fault {
+            DiskFault::Slow { by } => latency.saturating_add(*by),
+            _ => latency,
+        });
         self.busy_until = self.busy_until.max(now).saturating_add(latency);
         self.busy_until
     }
@@ -157,28 +123,15 @@ impl<R: Clone> Disk<R> {
 
     fn is_full(&self, write: &Write<R>) -> bool {
         // What is still in the cache counts once it is applied; a write in flight may overshoot by itself.
-        let used: u64 = self
-            .files
-            .values()
-            .map(|records| records.len() as u64)
-            .sum();
+        let used: u64 = self.files.values().map(|records| records.len() as u64).sum();
         let waiting = self.cache.len() as u64 + self.in_flight.len() as u64;
-        matches!(write, Write::Append(..))
-            && self.options.capacity > 0
-            && used + waiting >= self.options.capacity
+        matches!(write, Write::Append(..)) && self.options.capacity > 0 && used + waiting >= self.options.capacity
     }
 
     /// Writes that are done by now are in the cache.
     fn advance(&mut self, now: Instant) {
-        while self
-            .in_flight
-            .front()
-            .is_some_and(|write| write.done_at <= now)
-        {
-            let done = self
-                .in_flight
-                .pop_front()
-                .expect("there is a first write in flight");
+        while self.in_flight.front().is_some_and(|write| write.done_at <= now) {
+            let done = self.in_flight.pop_front().expect("there is a first write in flight");
             self.cache.push_back((done.id, done.write));
         }
     }
@@ -186,18 +139,11 @@ impl<R: Clone> Disk<R> {
     /// Ends a sync: every write up to `through` is in the files, unless the disk lies.
     pub fn finish_sync(&mut self, now: Instant, through: WriteId) {
         self.advance(now);
-        if self
-            .faults
-            .iter()
-            .any(|(_, fault)| *fault == DiskFault::LyingSync)
-        {
+        if self.faults.iter().any(|(_, fault)| *fault == DiskFault::LyingSync) {
             return;
         }
         while self.cache.front().is_some_and(|(id, _)| *id <= through) {
-            let (_, write) = self
-                .cache
-                .pop_front()
-                .expect("there is a first write in the cache");
+            let (_, write) = self.cache.pop_front().expect("there is a first write in the cache");
             apply(&mut self.files, write);
         }
     }
@@ -216,9 +162,7 @@ impl<R: Clone> Disk<R> {
         self.crash_count += 1;
         let word = self.crash_rng.word();
         let cached = self.cache.len() as u64;
-        let prefix = forced
-            .unwrap_or_else(|| crate::rng::scale(word, cached + 1))
-            .min(cached);
+        let prefix = forced.unwrap_or_else(|| crate::rng::scale(word, cached + 1)).min(cached);
         let mut bits = self.crash_rng.fork("subset", self.crash_count);
         let writes = std::mem::take(&mut self.cache);
         let mut lost = 0;
@@ -251,9 +195,7 @@ impl<R: Clone> Disk<R> {
         for (_, write) in &self.cache {
             apply(&mut files, write.clone());
         }
-        Recovered {
-            files: files.into_iter().collect(),
-        }
+        Recovered { files: files.into_iter().collect() }
     }
 
     /// A fault of the disk begins. Those on single records happen at once, to what is durable.
@@ -268,9 +210,7 @@ impl<R: Clone> Disk<R> {
                 }
             }
             DiskFault::Corrupt { file, from_end } => self.spoil(file, from_end, Stored::Corrupt),
-            DiskFault::Unreadable { file, from_end } => {
-                self.spoil(file, from_end, Stored::Unreadable)
-            }
+            DiskFault::Unreadable { file, from_end } => self.spoil(file, from_end, Stored::Unreadable),
         }
     }
 
@@ -292,10 +232,18 @@ impl<R: Clone> Disk<R> {
 
     fn record_mut(&mut self, file: FileId, from_end: u64) -> Option<(&mut Vec<Stored<R>>, usize)> {
         let records = self.files.get_mut(&file)?;
-        let position = (records.len() as u64)
-            .checked_sub(1)?
-            .checked_sub(from_end)?;
+        let position = (records.len() as u64).checked_sub(1)?.checked_sub(from_end)?;
         Some((records, usize::try_from(position).ok()?))
+    }
+
+    /// Whether no fault is on the disk.
+    pub const fn is_healthy(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The most that a write and its sync take while the disk is idle and healthy.
+    pub const fn latency_max(&self) -> Duration {
+        self.options.write_max.saturating_add(self.options.sync_max)
     }
 
     /// The durable records of a file.
@@ -328,9 +276,7 @@ fn apply<R>(files: &mut BTreeMap<FileId, Vec<Stored<R>>>, write: Write<R>) {
         }
         Write::Discard(file, count) => {
             let records = files.entry(file).or_default();
-            let count = usize::try_from(count)
-                .unwrap_or(usize::MAX)
-                .min(records.len());
+            let count = usize::try_from(count).unwrap_or(usize::MAX).min(records.len());
             records.drain(..count);
         }
     }
@@ -366,12 +312,7 @@ mod tests {
     }
 
     fn append(disk: &mut Disk<u32>, micros: u64, record: u32) -> Pending {
-        disk.write(
-            at(micros),
-            WriteId(u64::from(record)),
-            Write::Append(LOG, record),
-            None,
-        )
+        disk.write(at(micros), WriteId(u64::from(record)), Write::Append(LOG, record), None)
     }
 
     fn kept(disk: &Disk<u32>) -> Vec<Stored<u32>> {
@@ -396,10 +337,7 @@ mod tests {
         let mut disk = disk();
         append(&mut disk, 0, 1);
         let sync = disk.sync(at(0), WriteId(1), None);
-        assert_eq!(
-            (sync.at, sync.completion),
-            (at(1_010), Completion::Durable(WriteId(1)))
-        );
+        assert_eq!((sync.at, sync.completion), (at(1_010), Completion::Durable(WriteId(1))));
         disk.finish_sync(sync.at, WriteId(1));
         append(&mut disk, 2_000, 2);
         let mut other = disk.clone();
@@ -437,20 +375,14 @@ mod tests {
             disk.crash_machine(at(100), Keep::Subset, None);
             kept(&disk) == intact(&[2])
         });
-        assert!(
-            holes,
-            "no seed of 64 kept the second write without the first"
-        );
+        assert!(holes, "no seed of 64 kept the second write without the first");
     }
 
     #[test]
     fn a_full_disk_refuses_what_grows_and_a_lying_one_syncs_nothing() {
         let mut disk = disk();
         disk.start_fault(1, DiskFault::Full);
-        assert_eq!(
-            append(&mut disk, 0, 1).completion,
-            Completion::Failed(WriteId(1), DiskError::Full)
-        );
+        assert_eq!(append(&mut disk, 0, 1).completion, Completion::Failed(WriteId(1), DiskError::Full));
         disk.stop_fault(1);
         append(&mut disk, 100, 2);
         disk.start_fault(2, DiskFault::LyingSync);
@@ -462,22 +394,9 @@ mod tests {
 
     #[test]
     fn capacity_counts_records() {
-        let mut disk = Disk::new(
-            Seed(7),
-            NodeId::server(1),
-            DiskOptions {
-                capacity: 1,
-                ..OPTIONS
-            },
-        );
-        assert_eq!(
-            append(&mut disk, 0, 1).completion,
-            Completion::Written(WriteId(1))
-        );
-        assert_eq!(
-            append(&mut disk, 0, 2).completion,
-            Completion::Failed(WriteId(2), DiskError::Full)
-        );
+        let mut disk = Disk::new(Seed(7), NodeId::server(1), DiskOptions { capacity: 1, ..OPTIONS });
+        assert_eq!(append(&mut disk, 0, 1).completion, Completion::Written(WriteId(1)));
+        assert_eq!(append(&mut disk, 0, 2).completion, Completion::Failed(WriteId(2), DiskError::Full));
     }
 
     #[test]
@@ -487,34 +406,10 @@ mod tests {
             append(&mut disk, 0, record);
         }
         disk.finish_sync(at(1_000), WriteId(3));
-        disk.start_fault(
-            1,
-            DiskFault::Lose {
-                file: LOG,
-                from_end: 2,
-            },
-        );
-        disk.start_fault(
-            2,
-            DiskFault::Corrupt {
-                file: LOG,
-                from_end: 0,
-            },
-        );
-        disk.start_fault(
-            3,
-            DiskFault::Unreadable {
-                file: LOG,
-                from_end: 1,
-            },
-        );
-        disk.start_fault(
-            4,
-            DiskFault::Lose {
-                file: LOG,
-                from_end: 9,
-            },
-        );
+        disk.start_fault(1, DiskFault::Lose { file: LOG, from_end: 2 });
+        disk.start_fault(2, DiskFault::Corrupt { file: LOG, from_end: 0 });
+        disk.start_fault(3, DiskFault::Unreadable { file: LOG, from_end: 1 });
+        disk.start_fault(4, DiskFault::Lose { file: LOG, from_end: 9 });
         assert_eq!(kept(&disk), vec![Stored::Unreadable, Stored::Corrupt]);
     }
 

@@ -152,16 +152,10 @@ fn latency(latency: Latency, word: u64) -> Duration {
     match latency {
         Latency::Uniform { min, max } => {
             let span = max.as_nanos() - min.as_nanos() + 1;
-            let ahead = if span >> 32 == 0 {
-                (span * u64::from(word as u32)) >> 32
-            } else {
-                scale(mix(word), span)
-            };
+            let ahead = if span >> 32 == 0 { (span * u64::from(word as u32)) >> 32 } else { scale(mix(word), span) };
             Duration::from_nanos(min.as_nanos() + ahead)
         }
-        Latency::Exponential { min, mean } => {
-            min.saturating_add(crate::rng::exponential(mix(word), mean))
-        }
+        Latency::Exponential { min, mean } => min.saturating_add(crate::rng::exponential(mix(word), mean)),
     }
 }
 
@@ -175,11 +169,7 @@ impl Network {
                 links.push(LinkState::new(rng, Conditions::of(options)));
             }
         }
-        let mut network = Self {
-            cluster,
-            links,
-            reordering_delay: options.reordering_delay,
-        };
+        let mut network = Self { cluster, links, reordering_delay: options.reordering_delay };
         for (link, weather) in &options.links {
             let state = network.link_mut(*link);
             state.base = state.base.with(weather);
@@ -194,17 +184,11 @@ impl Network {
     }
 
     fn link(&self, link: Link) -> &LinkState {
-        &self.links[self.index(
-            self.cluster.index(link.source),
-            self.cluster.index(link.target),
-        )]
+        &self.links[self.index(self.cluster.index(link.source), self.cluster.index(link.target))]
     }
 
     fn link_mut(&mut self, link: Link) -> &mut LinkState {
-        let index = self.index(
-            self.cluster.index(link.source),
-            self.cluster.index(link.target),
-        );
+        let index = self.index(self.cluster.index(link.source), self.cluster.index(link.target));
         &mut self.links[index]
     }
 
@@ -226,12 +210,7 @@ impl Network {
         if link.plain && forced.is_none() && packet.transport == Transport::Datagram {
             let lost = link.base.loss.hits_half((word >> 32) as u32);
             let at = now.saturating_add(latency(link.base.latency, word));
-            return Fate {
-                ordinal,
-                first: if lost { Err(Lost::Loss) } else { Ok(at) },
-                second: None,
-                priority: 0,
-            };
+            return Fate { ordinal, first: if lost { Err(Lost::Loss) } else { Ok(at) }, second: None, priority: 0 };
         }
         link.send_disturbed(now, packet, word, forced, reordering_delay)
     }
@@ -254,11 +233,7 @@ impl Network {
     /// Cuts a link for the kinds in `mask`.
     pub fn cut(&mut self, key: u32, link: Link, mask: u64, in_flight: InFlight) {
         let link = self.link_mut(link);
-        link.cuts.push(Narrow {
-            key,
-            mask,
-            what: (),
-        });
+        link.cuts.push(Narrow { key, mask, what: () });
         link.refresh();
         match in_flight {
             InFlight::Keep => {}
@@ -270,22 +245,14 @@ impl Network {
     /// Clogs a link for the kinds in `mask`.
     pub fn clog(&mut self, key: u32, link: Link, mask: u64) {
         let link = self.link_mut(link);
-        link.clogs.push(Narrow {
-            key,
-            mask,
-            what: (),
-        });
+        link.clogs.push(Narrow { key, mask, what: () });
         link.refresh();
     }
 
     /// Changes the conditions of a link for the kinds in `mask`.
     pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: Weather) {
         let link = self.link_mut(link);
-        link.weather.push(Narrow {
-            key,
-            mask,
-            what: weather,
-        });
+        link.weather.push(Narrow { key, mask, what: weather });
         link.refresh();
     }
 
@@ -314,10 +281,12 @@ impl Network {
 
     /// Whether a link is clogged for this kind of message.
     pub fn is_clogged(&self, link: Link, kind: u64) -> bool {
-        self.link(link)
-            .clogs
-            .iter()
-            .any(|clog| clog.mask & kind != 0)
+        self.link(link).clogs.iter().any(|clog| clog.mask & kind != 0)
+    }
+
+    /// The chance of loss on a link, without any fault.
+    pub fn ordinary_loss(&self, link: Link) -> Ppm {
+        self.link(link).base.loss
     }
 
     /// Whether nothing is wrong with a link.
@@ -333,13 +302,8 @@ impl Network {
     /// The packets sent on each link so far, by override address.
     pub fn sent(&self) -> BTreeMap<Link, u64> {
         let nodes: Vec<_> = self.cluster.nodes().collect();
-        let pairs = nodes
-            .iter()
-            .flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
-        pairs
-            .zip(&self.links)
-            .map(|(link, state)| (link, state.sent))
-            .collect()
+        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
+        pairs.zip(&self.links).map(|(link, state)| (link, state.sent)).collect()
     }
 }
 
@@ -375,32 +339,19 @@ impl LinkState {
 
     fn is_cut(&self, kind: u64) -> bool {
         // What belongs to the transport itself stops only at a cut of everything.
-        self.cuts.iter().any(|cut| {
-            if kind == ALL_KINDS {
-                cut.mask == ALL_KINDS
-            } else {
-                cut.mask & kind != 0
-            }
-        })
+        self.cuts.iter().any(|cut| if kind == ALL_KINDS { cut.mask == ALL_KINDS } else { cut.mask & kind != 0 })
     }
 
     fn refresh(&mut self) {
-        self.disturbed =
-            !(self.cuts.is_empty() && self.clogs.is_empty() && self.weather.is_empty());
+        self.disturbed = !(self.cuts.is_empty() && self.clogs.is_empty() && self.weather.is_empty());
         let extras = self.base.duplication != Ppm::NEVER || self.base.reordering != Ppm::NEVER;
         self.plain = !self.disturbed && !extras && self.base.bandwidth == 0;
     }
 
     fn conditions_for(&self, kind: u64) -> Conditions {
-        let hit = |weather: &&Narrow<Weather>| {
-            weather.mask == ALL_KINDS || (kind != ALL_KINDS && weather.mask & kind != 0)
-        };
-        self.weather
-            .iter()
-            .filter(hit)
-            .fold(self.base, |conditions, weather| {
-                conditions.with(&weather.what)
-            })
+        let hit =
+            |weather: &&Narrow<Weather>| weather.mask == ALL_KINDS || (kind != ALL_KINDS && weather.mask & kind != 0);
+        self.weather.iter().filter(hit).fold(self.base, |conditions, weather| conditions.with(&weather.what))
     }
 
     #[cold]
@@ -418,16 +369,8 @@ impl LinkState {
         let departs = self.depart(now, packet.size, conditions.bandwidth);
         let after = |delay| departs.saturating_add(delay);
         let drawn = after(latency(conditions.latency, word));
-        let extra = Duration::from_nanos(scale(
-            mix(word ^ REORDERING),
-            reordering_delay.as_nanos().saturating_add(1),
-        ));
-        let mut fate = Fate {
-            ordinal,
-            first: Ok(drawn),
-            second: None,
-            priority: 0,
-        };
+        let extra = Duration::from_nanos(scale(mix(word ^ REORDERING), reordering_delay.as_nanos().saturating_add(1)));
+        let mut fate = Fate { ordinal, first: Ok(drawn), second: None, priority: 0 };
         match forced {
             Some(Decision::Drop) => fate.first = Err(Lost::Override),
             Some(Decision::Delay(delay)) => fate.first = Ok(now.saturating_add(delay)),
@@ -441,10 +384,7 @@ impl LinkState {
         if matches!(forced, None | Some(Decision::Order(_))) && lossy {
             if conditions.loss.hits_half((word >> 32) as u32) {
                 fate.first = Err(Lost::Loss);
-            } else if conditions
-                .reordering
-                .hits(mix(word ^ REORDERING.rotate_left(32)))
-            {
+            } else if conditions.reordering.hits(mix(word ^ REORDERING.rotate_left(32))) {
                 fate.first = Ok(drawn.saturating_add(extra));
             }
             if fate.first.is_ok() && conditions.duplication.hits(mix(word ^ DUPLICATION)) {
@@ -452,9 +392,7 @@ impl LinkState {
             }
         }
         // A cut wins over everything but an explicit delay or double: those say that the packet arrives.
-        if self.is_cut(packet.kind)
-            && !matches!(forced, Some(Decision::Delay(_) | Decision::Duplicate(..)))
-        {
+        if self.is_cut(packet.kind) && !matches!(forced, Some(Decision::Delay(_) | Decision::Duplicate(..))) {
             (fate.first, fate.second) = (Err(Lost::Cut), None);
         }
         fate
@@ -473,9 +411,7 @@ impl LinkState {
 
     #[cold]
     fn arrive_disturbed(&self, ordinal: u64, kind: u64) -> Arrival {
-        let narrow = |(mask, before): &(u64, u64)| {
-            kind != ALL_KINDS && mask & kind != 0 && ordinal < *before
-        };
+        let narrow = |(mask, before): &(u64, u64)| kind != ALL_KINDS && mask & kind != 0 && ordinal < *before;
         if ordinal < self.lost_before || self.lost_kinds.iter().any(narrow) {
             Arrival::Lost
         } else if self.clogs.iter().any(|clog| clog.mask & kind != 0) {

@@ -61,6 +61,16 @@ impl<'a, N: Node> View<'a, N> {
         slot.node.is_some() && slot.is_open() && !slot.clock.is_frozen()
     }
 
+    /// Whether the node is paused: its process runs but is not scheduled.
+    pub fn is_paused(self, node: NodeId) -> bool {
+        self.universe.slot(node).pauses > 0
+    }
+
+    /// Whether the node's clocks stand still: none of its timers fires.
+    pub fn is_frozen(self, node: NodeId) -> bool {
+        self.universe.slot(node).clock.is_frozen()
+    }
+
     /// The node's disk: what is durable, and what is written but not yet.
     #[inline]
     pub fn disk(self, node: NodeId) -> &'a Disk<N::Record> {
@@ -70,6 +80,16 @@ impl<'a, N: Node> View<'a, N> {
     /// Whether datagrams of every kind pass: the link is neither cut nor clogged, and its weather is the ordinary one.
     pub fn is_connected(self, link: Link) -> bool {
         self.universe.network.is_clear(link)
+    }
+
+    /// Whether nothing at all passes: the link is cut for every kind of packet.
+    pub fn is_severed(self, link: Link) -> bool {
+        self.universe.network.is_cut(link, crate::network::ALL_KINDS)
+    }
+
+    /// The chance that a datagram is lost on a link with which nothing is wrong.
+    pub fn ordinary_loss(self, link: Link) -> crate::rng::Ppm {
+        self.universe.network.ordinary_loss(link)
     }
 
     /// Whether datagrams pass in both directions.
