@@ -14,8 +14,17 @@
 mod description;
 mod diagnostic;
 mod expect;
+mod key;
+mod nearest;
+mod reader;
+mod reference;
 mod resolve;
+mod schema;
+mod section;
+mod shape;
 mod source;
+mod syntax;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -31,11 +40,15 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 pub use description::{OptionDescription, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
-pub use expect::{
-    Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach,
-};
+pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
+pub use reference::reference;
 pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
+pub use schema::schema;
 pub use source::{Position, Source};
+
+use key::Table;
+use reader::Reader;
+use section::top;
 
 /// The version of the scenario language that this build reads.
 pub const FORMAT: u64 = 1;
@@ -225,43 +238,43 @@ pub struct OrderCall {
 /// # Errors
 /// Everything that is wrong with it, in order of position; each with its line, column and key path, what is known, and
 /// what is nearest.
-pub fn load(
-    path: &str,
-    bytes: &[u8],
-    systems: &[SystemDescription],
-) -> Result<Scenario, Diagnostics> {
-    let _ = systems;
-    Err(Diagnostics::unread(
-        path,
-        bytes,
-        "the decoder is not there yet",
-    ))
+pub fn load(path: &str, bytes: &[u8], systems: &[SystemDescription]) -> Result<Scenario, Diagnostics> {
+    let (text, problem) = syntax::decode_text(bytes);
+    let source = Source::new(path, &text, bytes);
+    let nobody = SystemDescription::nobody();
+    let mut reader = Reader::new(&source, &nobody);
+    if let Some((span, problem)) = problem {
+        reader.report(&span, "", problem);
+        return reader.finish(None);
+    }
+    let Some(tree) = syntax::parse(&mut reader, &text) else {
+        return reader.finish(None);
+    };
+    let table = Table::root(tree.get_ref());
+    match top::system_of(&mut reader, &table, systems) {
+        None => reader.finish(None),
+        Some(system) => {
+            let mut reader = Reader::new(&source, system);
+            let scenario = top::read(&mut reader, &table);
+            reader.finish(scenario)
+        }
+    }
 }
 
 /// Reads a scenario file and [`load`]s it.
 ///
 /// # Errors
 /// A file that cannot be read, or whose text is no scenario.
-pub fn load_file(
-    path: &std::path::Path,
-    systems: &[SystemDescription],
-) -> Result<Scenario, ScenarioError> {
+pub fn load_file(path: &std::path::Path, systems: &[SystemDescription]) -> Result<Scenario, ScenarioError> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| ScenarioError::Unreadable {
-        path: shown.clone(),
-        error,
-    })?;
+    let bytes = std::fs::read(path).map_err(|error| ScenarioError::Unreadable { path: shown.clone(), error })?;
     load(&shown, &bytes, systems).map_err(ScenarioError::Invalid)
 }
 
 impl Scenario {
     /// The number of seeds that a campaign runs: `[expect] within`, else `[run] seeds`.
     pub fn seed_count(&self) -> u64 {
-        self.expect
-            .violates
-            .as_ref()
-            .and_then(|violates| violates.within)
-            .unwrap_or(self.run.seeds)
+        self.expect.violates.as_ref().and_then(|violates| violates.within).unwrap_or(self.run.seeds)
     }
 
     /// When the settle phase begins; the end of the run where there is none.

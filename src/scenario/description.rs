@@ -72,12 +72,27 @@ impl SystemDescription {
             invariants: S::Invariants::LIST,
             presets: S::Options::presets()
                 .iter()
-                .map(|preset| PresetDescription {
-                    name: preset.name,
-                    doc: preset.doc.trim(),
-                })
+                .map(|preset| PresetDescription { name: preset.name, doc: preset.doc.trim() })
                 .collect(),
             options: options_of::<S>(),
+        }
+    }
+
+    /// No system, for what is read before the system is known.
+    pub(super) const fn nobody() -> Self {
+        Self {
+            name: "",
+            doc: "",
+            roles: &[],
+            resources: &[],
+            workloads: &[],
+            orders: &[],
+            gauges: &[],
+            observations: &[],
+            messages: &[],
+            invariants: &[],
+            presets: Vec::new(),
+            options: Vec::new(),
         }
     }
 
@@ -88,10 +103,7 @@ impl SystemDescription {
 }
 
 fn options_of<S: System>() -> Vec<OptionDescription> {
-    let presets: Vec<S::Options> = S::Options::presets()
-        .iter()
-        .map(|preset| (preset.make)())
-        .collect();
+    let presets: Vec<S::Options> = S::Options::presets().iter().map(|preset| (preset.make)()).collect();
     S::Options::specs()
         .iter()
         .map(|spec| OptionDescription {

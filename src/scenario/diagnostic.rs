@@ -1,12 +1,22 @@
 //! What is wrong with a scenario file: where, what, what is known, what is nearest; several at a time.
 
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
 use super::source::{Position, Source};
+
+/// More known words than this are not listed.
+const KNOWN_MAX: usize = 24;
+/// More errors than this are not shown with their lines.
+const SHOWN_MAX: usize = 20;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The bytes to blame.
-    pub span: std::ops::Range<usize>,
+    pub span: Range<usize>,
     /// Where they start.
     pub position: Position,
     /// The path of the key: `nemesis[0].kinds`. Empty where the file as a whole is meant.
@@ -26,6 +36,8 @@ pub struct Diagnostics {
     pub source: Source,
     /// What is wrong with it.
     pub list: Vec<Diagnostic>,
+    /// How many more there were than the list holds.
+    pub more: usize,
 }
 
 /// Why there is no scenario.
@@ -44,45 +56,6 @@ pub enum ScenarioError {
     Invalid(Diagnostics),
 }
 
-impl Diagnostics {
-    /// A file that could not be looked at.
-    pub(super) fn unread(path: &str, bytes: &[u8], message: &str) -> Self {
-        let source = Source::new(path, &String::from_utf8_lossy(bytes));
-        let position = source.position(0);
-        let one = Diagnostic {
-            span: 0..0,
-            position,
-            path: String::new(),
-            message: message.to_owned(),
-            known: Vec::new(),
-            nearest: None,
-        };
-        Self {
-            source,
-            list: vec![one],
-        }
-    }
-
-    /// One line for each, without colour: `a.toml:12:9: nemesis[0].kinds: unknown "partion" (known: …)`.
-    pub fn plain(&self) -> String {
-        self.list
-            .iter()
-            .map(|one| {
-                format!(
-                    "{}:{}:{}: {}: {}\n",
-                    self.source.path, one.position.line, one.position.column, one.path, one.message
-                )
-            })
-            .collect()
-    }
-
-    /// With the lines of the file, as rustc shows them.
-    pub fn pretty(&self, colour: Colour) -> String {
-        let _ = colour;
-        self.plain()
-    }
-}
-
 /// Whether to write escape sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
@@ -90,6 +63,135 @@ pub enum Colour {
     Always,
     /// For a file or a log.
     Never,
+}
+
+impl Diagnostics {
+    /// Sorts what was found and finds its lines and columns.
+    pub(super) fn new(source: Source, mut list: Vec<Diagnostic>, more: usize) -> Self {
+        assert!(!list.is_empty(), "a refused file has something wrong");
+        for one in &mut list {
+            one.span.end = one.span.end.min(source.text.len());
+            one.span.start = one.span.start.min(one.span.end);
+            one.position = source.position(one.span.start);
+        }
+        list.sort_by(|a, b| (a.span.start, &a.path).cmp(&(b.span.start, &b.path)));
+        list.dedup_by(|a, b| (&a.span, &a.message) == (&b.span, &b.message));
+        Self { source, list, more }
+    }
+
+    /// One thing that is wrong.
+    pub(super) fn one(source: &Source, span: Range<usize>, path: &str, message: &str) -> Self {
+        let one = Diagnostic {
+            span,
+            position: Position { line: 0, column: 0 },
+            path: path.to_owned(),
+            message: message.to_owned(),
+            known: Vec::new(),
+            nearest: None,
+        };
+        Self::new(source.clone(), vec![one], 0)
+    }
+
+    /// One line for each, without colour:
+    /// `a.toml:12:9: nemesis[0].kinds: unknown "partion" (known: …; did you mean "partition"?)`.
+    pub fn plain(&self) -> String {
+        let mut lines = String::new();
+        for one in &self.list {
+            let Position { line, column } = one.position;
+            // Writing into a String cannot fail.
+            let _ = writeln!(lines, "{}:{line}:{column}: {one}", self.source.path);
+        }
+        if self.more > 0 {
+            let _ = writeln!(lines, "{}: and {} more errors", self.source.path, self.more);
+        }
+        lines
+    }
+
+    /// With the lines of the file, as rustc shows them. Ends with a line that counts.
+    pub fn pretty(&self, colour: Colour) -> String {
+        let renderer = match colour {
+            Colour::Always => Renderer::styled(),
+            Colour::Never => Renderer::plain(),
+        };
+        let text = display_text(&self.source.text);
+        let mut shown = String::new();
+        for one in self.list.iter().take(SHOWN_MAX) {
+            shown += &renderer.render(&[self.group(one, &text)]);
+            shown += "\n\n";
+        }
+        shown + &self.count_line()
+    }
+
+    fn group<'d>(&'d self, one: &'d Diagnostic, text: &'d str) -> Group<'d> {
+        let title = if one.path.is_empty() { one.message.clone() } else { format!("{}: {}", one.path, one.message) };
+        let label = one.nearest.as_ref().map(|word| format!("did you mean \"{word}\"?"));
+        let blamed = AnnotationKind::Primary.span(visible(&one.span, text)).label(label);
+        let snippet = Snippet::source(text).path(&*self.source.path).annotation(blamed);
+        let group = Level::ERROR.primary_title(title).element(snippet);
+        if one.known.is_empty() {
+            return group;
+        }
+        group.element(Level::NOTE.message(format!("known: {}", listed(&one.known))))
+    }
+
+    fn count_line(&self) -> String {
+        let all = self.list.len() + self.more;
+        let hidden = all - self.list.len().min(SHOWN_MAX);
+        let plural = if all == 1 { "" } else { "s" };
+        let rest = if hidden > 0 { format!(", {hidden} of them not shown") } else { String::new() };
+        format!("{}: {all} error{plural}{rest}\n", self.source.path)
+    }
+}
+
+/// The text with every byte of control but newline and tab replaced, so that a terminal stays as it is. Offsets stay.
+fn display_text(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            _ if c.is_ascii_control() => '?',
+            _ => c,
+        })
+        .collect()
+}
+
+/// At most the first line of what is blamed, and at least one character where there is one.
+fn visible(span: &Range<usize>, text: &str) -> Range<usize> {
+    let rest = &text[floor(span.start, text)..];
+    let start = text.len() - rest.len();
+    let line = rest.find('\n').unwrap_or(rest.len());
+    let end = floor(span.end.min(start + line), text);
+    let one = rest.chars().next().map_or(0, char::len_utf8);
+    start..end.max(start + one.min(line))
+}
+
+/// The start of the character that holds this byte.
+fn floor(offset: usize, text: &str) -> usize {
+    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+fn listed(known: &[String]) -> String {
+    let shown = known[..known.len().min(KNOWN_MAX)].join(", ");
+    match known.len().saturating_sub(KNOWN_MAX) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}
+
+/// Without the place: `nemesis[0].kinds: unknown "partion" (known: …; did you mean "partition"?)`.
+impl std::fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        let known = (!self.known.is_empty()).then(|| format!("known: {}", listed(&self.known)));
+        let nearest = self.nearest.as_ref().map(|word| format!("did you mean \"{word}\"?"));
+        let help: Vec<String> = known.into_iter().chain(nearest).collect();
+        if help.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", help.join("; "))
+    }
 }
 
 impl std::fmt::Display for Diagnostics {

@@ -98,8 +98,6 @@ pub struct FilterTerm {
 impl Filter {
     /// Whether a run with these resolved options is meant.
     pub fn matches(&self, facts: &Facts) -> bool {
-        self.terms
-            .iter()
-            .all(|term| (facts.get(&term.key) == Some(term.value.as_str())) == term.equal)
+        self.terms.iter().all(|term| (facts.get(&term.key) == Some(term.value.as_str())) == term.equal)
     }
 }

@@ -1,11 +1,23 @@
 //! A scenario for one seed: every choice drawn, the system built, the kernel's options filled in.
 
-use splitbrain_kernel::node::Node;
-use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::RunOptions;
-use splitbrain_kernel::system::System;
+mod choices;
+mod operations;
+mod verify;
 
-use super::{Diagnostics, Scenario};
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::director::spec::{Action, FaultSpec};
+use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::node::Node;
+use splitbrain_kernel::options::{Options as _, OptionsError, PerServer, Value};
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{NetworkOptions, RunOptions};
+use splitbrain_kernel::system::{Bounds, Setup, System};
+
+use super::section::network::{chance_max, latency_max};
+use super::{Diagnostics, OrderCall, Scenario};
+use choices::Choices;
+pub use verify::verify;
 
 /// Everything that a run is made from.
 #[derive(Clone, Debug)]
@@ -13,12 +25,15 @@ pub struct Resolved<S: System> {
     /// The system, with its options.
     pub system: S,
     /// The rest.
-    pub options: RunOptions<<S::Node as Node>::Operation>,
+    pub options: RunOptions<Operation<S>>,
     /// What was drawn once for this run, in the order of the file's sections.
     pub chosen: Vec<Chosen>,
     /// The value of every option of the system, and `preset`, for `where`, for reports and to be printed.
     pub facts: Facts,
 }
+
+/// What clients of a system are asked to do.
+type Operation<S> = <<S as System>::Node as Node>::Operation;
 
 /// Something that was drawn once for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +46,7 @@ pub struct Chosen {
 
 /// The resolved options of a run by name, as text: those of the system's base options, and `preset`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Facts(std::collections::BTreeMap<String, String>);
+pub struct Facts(BTreeMap<String, String>);
 
 impl Facts {
     /// The value of an option.
@@ -41,9 +56,14 @@ impl Facts {
 
     /// All of them, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// Options by name, for tests of what is judged by them.
+impl<const N: usize> From<[(&str, &str); N]> for Facts {
+    fn from(facts: [(&str, &str); N]) -> Self {
+        Self(facts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 }
 
@@ -55,19 +75,172 @@ impl Facts {
 /// # Panics
 /// Where the scenario was loaded for another system.
 pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
-    let _ = seed;
-    Err(Diagnostics::unread(
-        &scenario.source.path,
-        scenario.source.text.as_bytes(),
-        "not there yet",
-    ))
+    let choices = Choices::draw(scenario, seed);
+    let (system, base) = build::<S>(scenario, &choices)?;
+    let faults = faults_of(scenario, &system)?;
+    let operations = operations::draw(scenario, &system, seed);
+    let options = RunOptions {
+        cluster: scenario.cluster,
+        network: network_of(scenario, &choices),
+        clocks: choices::clocks(scenario, seed),
+        disk: scenario.disk,
+        faults,
+        nemeses: scenario.nemeses.clone(),
+        operations,
+        duration: scenario.run.duration,
+        settle: scenario.run.settle,
+        budget: scenario.run.budget,
+        invariants: invariants_of::<S>(scenario),
+        bounds: bounds_of(scenario),
+        ties: scenario.run.ties,
+        replay: None,
+    };
+    let facts = facts_of::<S>(&choices.preset, &base);
+    Ok(Resolved { system, options, chosen: choices.chosen, facts })
 }
 
-/// Checks what only the system itself can tell: every combination that a choice can come to is tried, up to a bound,
-/// and every order. What `check` runs after [`load`](super::load), so that a bad file is refused before any run.
-///
-/// # Errors
-/// As [`resolve`].
-pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
-    resolve::<S>(scenario, Seed(0)).map(|_| ())
+impl Scenario {
+    /// The scenario with every choice made as for this seed: what is left to chance is what happens in the run.
+    #[must_use]
+    pub fn pinned(&self, seed: Seed) -> Self {
+        choices::pin(self, seed)
+    }
+}
+
+/// The system and its base options.
+fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Options), Diagnostics> {
+    assert_eq!(scenario.system, S::NAME, "a scenario is resolved for the system it was loaded for");
+    let refuse = |error: &OptionsError| blame(scenario, error);
+    let base = base_options::<S>(choices);
+    base.validate(scenario.cluster).map_err(|error| refuse(&error))?;
+    let mut options = PerServer::same(base.clone());
+    for (server, settings) in &choices.servers {
+        let mut own = base.clone();
+        apply::<S>(&mut own, settings);
+        own.validate(scenario.cluster).map_err(|error| refuse(&error))?;
+        options.of.insert(*server, own);
+    }
+    let setup = Setup { cluster: scenario.cluster, options, bounds: bounds_of(scenario) };
+    S::new(setup).map(|system| (system, base)).map_err(|error| refuse(&error))
+}
+
+fn base_options<S: System>(choices: &Choices) -> S::Options {
+    let preset = S::Options::presets().iter().find(|preset| preset.name == choices.preset);
+    let mut options = (preset.expect("a preset was checked when the file was read").make)();
+    apply::<S>(&mut options, &choices.base);
+    options
+}
+
+fn apply<S: System>(options: &mut S::Options, settings: &[(String, Value)]) {
+    for (name, value) in settings {
+        let spec = S::Options::specs().iter().find(|spec| spec.name == name);
+        let spec = spec.expect("an option was checked when the file was read");
+        assert!((spec.set)(options, value), "the value of {name} was read by its kind");
+    }
+}
+
+/// Options that cannot stand together, at the place in the file that sets the one to blame.
+fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
+    let servers = scenario.options.servers.values().flatten();
+    let setting = scenario.options.base.iter().chain(servers).find(|one| one.name == error.option);
+    let path = format!("{}.{}", scenario.system, error.option);
+    let header = format!("[{}]", scenario.system);
+    let span = match setting {
+        Some(setting) => setting.span.clone(),
+        None => scenario.source.text.find(&header).map_or(0..0, |at| at..at + header.len()),
+    };
+    Diagnostics::one(&scenario.source, span, &path, &error.message)
+}
+
+fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Operation<S>>>, Diagnostics> {
+    let faults = scenario.faults.iter();
+    faults
+        .map(|fault| {
+            Ok(FaultSpec {
+                id: fault.id.clone(),
+                line: fault.line,
+                selector: fault.selector.clone(),
+                trigger: fault.trigger.clone(),
+                names: fault.names.clone(),
+                action: action_of(scenario, system, &fault.action)?,
+                duration: fault.duration,
+                until: fault.until.clone(),
+                waits_until: fault.waits_until,
+            })
+        })
+        .collect()
+}
+
+/// The same action; only an order changes its type, from the word of the file to the system's own operation.
+fn action_of<S: System>(
+    scenario: &Scenario,
+    system: &S,
+    action: &Action<OrderCall>,
+) -> Result<Action<Operation<S>>, Diagnostics> {
+    Ok(match action.clone() {
+        Action::Operate { nodes, operation: OrderCall { name, argument, span } } => {
+            let operation = system
+                .order(&name, &argument)
+                .map_err(|message| Diagnostics::one(&scenario.source, span, "fault.order", &message))?;
+            Action::Operate { nodes, operation }
+        }
+        Action::Partition { groups, in_flight, kinds } => Action::Partition { groups, in_flight, kinds },
+        Action::Cut { links, in_flight, kinds } => Action::Cut { links, in_flight, kinds },
+        Action::Isolate(nodes) => Action::Isolate(nodes),
+        Action::Bridge(node) => Action::Bridge(node),
+        Action::Ring => Action::Ring,
+        Action::Clog { links, kinds } => Action::Clog { links, kinds },
+        Action::Weather { links, conditions, kinds } => Action::Weather { links, conditions, kinds },
+        Action::Crash { nodes, scope, keep } => Action::Crash { nodes, scope, keep },
+        Action::Start(nodes) => Action::Start(nodes),
+        Action::Pause(nodes) => Action::Pause(nodes),
+        Action::Slow { nodes, service_time } => Action::Slow { nodes, service_time },
+        Action::ClockStep { nodes, by } => Action::ClockStep { nodes, by },
+        Action::ClockDrift { nodes, ppm } => Action::ClockDrift { nodes, ppm },
+        Action::ClockSlew { nodes, by, over } => Action::ClockSlew { nodes, by, over },
+        Action::ClockFreeze(nodes) => Action::ClockFreeze(nodes),
+        Action::Disk { nodes, fault } => Action::Disk { nodes, fault },
+    })
+}
+
+fn network_of(scenario: &Scenario, choices: &Choices) -> NetworkOptions {
+    let network = &scenario.network;
+    let links = network.links.iter();
+    NetworkOptions {
+        latency: network.latency,
+        loss: choices.loss,
+        duplication: choices.duplication,
+        reordering: choices.reordering,
+        reordering_delay: network.reordering_delay,
+        bandwidth: network.bandwidth,
+        connection_timeout: network.connection_timeout,
+        links: links.flat_map(|(links, weather)| links.iter().map(|link| (*link, *weather))).collect(),
+    }
+}
+
+fn bounds_of(scenario: &Scenario) -> Bounds {
+    let network = &scenario.network;
+    let links = network.links.iter().filter_map(|(_, weather)| weather.latency);
+    let latencies = links.chain([network.latency]).map(latency_max);
+    let longest = latencies.max().expect("there is the base latency");
+    let links = network.links.iter().filter_map(|(_, weather)| weather.reordering);
+    let reordering = links.chain([chance_max(&network.reordering)]).max().unwrap_or_default();
+    let overtaken = if reordering.parts() > 0 { network.reordering_delay } else { Default::default() };
+    Bounds {
+        skew: scenario.bounds.skew,
+        drift_ppm: scenario.bounds.drift_ppm,
+        latency: longest.saturating_add(overtaken),
+    }
+}
+
+fn invariants_of<S: System>(scenario: &Scenario) -> u64 {
+    let list = S::Invariants::LIST.iter().enumerate();
+    let on = list.filter(|(_, info)| scenario.invariants.iter().any(|name| name == info.name));
+    on.fold(0, |mask, (index, _)| mask | 1 << index)
+}
+
+fn facts_of<S: System>(preset: &str, base: &S::Options) -> Facts {
+    let options = S::Options::specs().iter();
+    let options = options.map(|spec| (spec.name.to_owned(), (spec.get)(base).to_string()));
+    Facts(options.chain([("preset".to_owned(), preset.to_owned())]).collect())
 }

@@ -25,13 +25,9 @@ pub struct Position {
 }
 
 impl Source {
-    /// A text and the name of its file.
-    pub fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.into(),
-            text: text.into(),
-            hash: xxh3_128(text.as_bytes()),
-        }
+    /// The text and the name of a file, and its bytes.
+    pub(super) fn new(path: &str, text: &str, bytes: &[u8]) -> Self {
+        Self { path: path.into(), text: text.into(), hash: xxh3_128(bytes) }
     }
 
     /// Where a byte is. An offset within a character or beyond the end counts as the next best before it.
@@ -44,10 +40,7 @@ impl Source {
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before[start..].chars().count() + 1;
-        Position {
-            line: clamp(line),
-            column: clamp(column),
-        }
+        Position { line: clamp(line), column: clamp(column) }
     }
 
     /// The line of a byte.

@@ -1,0 +1,195 @@
+//! What a decoder carries along: the system's words, what is already known of the scenario, and what was found wrong.
+
+use std::ops::Range;
+
+use splitbrain_kernel::id::Cluster;
+use splitbrain_kernel::time::Instant;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::description::SystemDescription;
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::nearest::nearest;
+use super::source::{Position, Source};
+
+/// More errors than this help nobody; the rest is counted.
+const FOUND_MAX: usize = 100;
+
+/// A value of the file, where it stands and what it is called.
+#[derive(Clone, Debug)]
+pub(super) struct At<'t> {
+    /// The value.
+    pub(super) value: &'t DeValue<'t>,
+    /// Its bytes.
+    pub(super) span: Range<usize>,
+    /// The path of its key: `fault[0].cut`.
+    pub(super) path: String,
+}
+
+impl<'t> At<'t> {
+    /// A value and its path.
+    pub(super) fn new(value: &'t Spanned<DeValue<'t>>, path: String) -> Self {
+        Self { value: value.get_ref(), span: value.span(), path }
+    }
+
+    /// The values of a list, each with its index in the path.
+    pub(super) fn items(&self) -> Option<Vec<Self>> {
+        let items = self.value.as_array()?.iter().enumerate();
+        Some(items.map(|(index, item)| Self::new(item, format!("{}[{index}]", self.path))).collect())
+    }
+}
+
+/// What is wrong with a value, before it is said where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    message: String,
+    known: Vec<String>,
+    nearest: Option<String>,
+}
+
+impl Problem {
+    /// A sentence that says what is wrong and what would be right.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), known: Vec::new(), nearest: None }
+    }
+
+    /// A value of another type or form.
+    pub(super) fn expected(noun: &str, value: &DeValue<'_>) -> Self {
+        Self::new(format!("expected {noun}, got {}", shown(value)))
+    }
+
+    /// A word that is not in a list: `unknown role "leadr"`.
+    pub(super) fn unknown<'k>(what: &str, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let gap = if what.is_empty() { "" } else { " " };
+        Self {
+            message: format!("unknown {what}{gap}{}", quoted(word)),
+            nearest: nearest(word, known.iter().copied()).map(str::to_owned),
+            known: known.into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    /// The text.
+    pub(super) source: &'a Source,
+    /// The words of the system.
+    pub(super) system: &'a SystemDescription,
+    /// How many nodes there are, once that is read.
+    pub(super) cluster: Option<Cluster>,
+    /// When a run ends, once that is read.
+    pub(super) end: Option<Instant>,
+    /// When the settle phase begins, or the run ends, once that is read.
+    pub(super) settle_start: Option<Instant>,
+    /// The names that the fault being read binds.
+    pub(super) bound: Vec<String>,
+    found: Vec<Diagnostic>,
+    more: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that has found nothing yet.
+    pub(super) const fn new(source: &'a Source, system: &'a SystemDescription) -> Self {
+        Self {
+            source,
+            system,
+            cluster: None,
+            end: None,
+            settle_start: None,
+            bound: Vec::new(),
+            found: Vec::new(),
+            more: 0,
+        }
+    }
+
+    /// Something is wrong with the value under this key.
+    pub(super) fn report(&mut self, span: &Range<usize>, path: &str, problem: Problem) {
+        if self.found.len() == FOUND_MAX {
+            self.more += 1;
+            return;
+        }
+        self.found.push(Diagnostic {
+            span: span.clone(),
+            position: Position { line: 0, column: 0 },
+            path: path.to_owned(),
+            message: problem.message,
+            known: problem.known,
+            nearest: problem.nearest,
+        });
+    }
+
+    /// Something is wrong with this value.
+    pub(super) fn refuse(&mut self, at: &At<'_>, problem: Problem) {
+        self.report(&at.span, &at.path, problem);
+    }
+
+    /// The value, or what is wrong with it.
+    pub(super) fn check<T>(&mut self, at: &At<'_>, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.refuse(at, problem)).ok()
+    }
+
+    /// The text that stands here, or that it is none.
+    pub(super) fn text<'t>(&mut self, at: &At<'t>, noun: &str) -> Option<&'t str> {
+        let text = at.value.as_str();
+        if text.is_none() {
+            self.refuse(at, Problem::expected(noun, at.value));
+        }
+        text.filter(|text| self.is_short(at, text))
+    }
+
+    /// No word, selector or quantity is longer than this; the work on each is bounded.
+    fn is_short(&mut self, at: &At<'_>, text: &str) -> bool {
+        let short = text.len() <= 256;
+        if !short {
+            self.refuse(at, Problem::new("a text of more than 256 bytes means nothing here"));
+        }
+        short
+    }
+
+    /// The line of a byte.
+    pub(super) fn line(&self, span: &Range<usize>) -> u32 {
+        self.source.line(span.start)
+    }
+
+    /// The value, where nothing was found wrong.
+    ///
+    /// # Errors
+    /// Everything that was, in order of position.
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Diagnostics> {
+        match value {
+            Some(value) if self.found.is_empty() => Ok(value),
+            _ => Err(Diagnostics::new(self.source.clone(), self.found, self.more)),
+        }
+    }
+}
+
+/// A word between quotes, cut off where it is long, with what cannot be printed escaped.
+pub(super) fn quoted(word: &str) -> String {
+    match word.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}…", &word[..end]),
+        None => format!("{word:?}"),
+    }
+}
+
+/// A value of the file as an error says it.
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => format!("the number {}", clipped(&number.to_string())),
+        DeValue::Float(number) => format!("the number {}", clipped(number.as_str())),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(value) => format!("the date {value}"),
+        DeValue::Array(items) if items.is_empty() => "an empty list".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+fn clipped(number: &str) -> String {
+    match number.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &number[..end]),
+        None => number.to_owned(),
+    }
+}

@@ -1,0 +1,65 @@
+//! What only the system itself can tell, before any run.
+
+use splitbrain_kernel::system::System;
+
+use super::super::{Diagnostics, Drawn, Scenario};
+use super::choices::{Between, Choices, Decide, alternatives};
+use super::{build, faults_of};
+
+/// More combinations of choices than this are not all tried; then they are sampled evenly.
+const COMBINATIONS_MAX: u64 = 1024;
+
+/// Checks what only the system itself can tell: every combination that the choices can come to is tried, up to a
+/// bound, and every order. What `check` runs after [`load`](super::super::load), so that a bad file is refused before
+/// any run. Of a range both ends are tried.
+///
+/// # Errors
+/// As [`resolve`](super::resolve).
+///
+/// # Panics
+/// Where the scenario was loaded for another system.
+pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
+    let all = combinations(scenario);
+    let tried = all.min(COMBINATIONS_MAX);
+    let mut orders_checked = false;
+    for index in 0..tried {
+        // Spread evenly where there are too many.
+        let number = u128::from(index) * u128::from(all) / u128::from(tried);
+        let number = u64::try_from(number).expect("below the number of combinations");
+        let choices = Choices::decide(scenario, &mut ByNumber { rest: number });
+        let (system, _) = build::<S>(scenario, &choices)?;
+        if !orders_checked {
+            faults_of(scenario, &system)?;
+            orders_checked = true;
+        }
+    }
+    Ok(())
+}
+
+/// How many combinations there are; chances of the network make no difference to a system.
+fn combinations(scenario: &Scenario) -> u64 {
+    let options = &scenario.options;
+    let settings = options.base.iter().chain(options.servers.values().flatten());
+    let factors = settings.map(|one| alternatives(&one.value));
+    factors.fold(alternatives(&options.preset), u64::saturating_mul)
+}
+
+/// Decides by the digits of a number.
+struct ByNumber {
+    rest: u64,
+}
+
+impl Decide for ByNumber {
+    fn decide<T: Clone + Between>(&mut self, _: &str, drawn: &Drawn<T>) -> T {
+        let digit = self.rest % alternatives(drawn);
+        self.rest /= alternatives(drawn);
+        match drawn {
+            Drawn::Constant(value) => value.clone(),
+            Drawn::Range { low, high } => (if digit == 0 { low } else { high }).clone(),
+            Drawn::Choose(values) => {
+                let index = usize::try_from(digit).expect("an index of this list");
+                values[index].clone()
+            }
+        }
+    }
+}

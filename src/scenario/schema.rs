@@ -1,0 +1,33 @@
+//! The JSON Schema of scenario files (draft 2020-12), made from the same table of keys as the decoder.
+//!
+//! It accepts every file that the decoder accepts. What it cannot say (that a selector names a node of the cluster,
+//! that a fault starts before the settle phase) the decoder says.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::description::SystemDescription;
+use super::section::options::OptionFields;
+use super::section::{Fields as _, top};
+
+/// The JSON Schema of scenarios of these systems.
+pub fn schema(systems: &[SystemDescription]) -> Json {
+    let one = |system: &SystemDescription| json!({ "$ref": format!("#/$defs/{}", system.name) });
+    let defs: Map<String, Json> = systems.iter().map(|system| (system.name.to_owned(), of_system(system))).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "splitbrain scenario",
+        "description": "A scenario of splitbrain: a simulated cluster, what is done to it, and what is expected.",
+        "oneOf": systems.iter().map(one).collect::<Vec<_>>(),
+        "$defs": defs,
+    })
+}
+
+/// The schema of a file whose system is this one.
+fn of_system(system: &SystemDescription) -> Json {
+    let mut schema = top::TOP.schema(system);
+    schema["title"] = json!(format!("scenario of {}", system.name));
+    schema["properties"]["system"] = json!({ "const": system.name, "description": system.doc });
+    schema["properties"][system.name] = OptionFields.schema(system);
+    schema["properties"][system.name]["description"] = json!(format!("The options of {}.", system.name));
+    schema
+}

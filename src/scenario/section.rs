@@ -1,0 +1,159 @@
+//! The tables of a scenario, one file each: their keys, how they are read, how they are written.
+
+pub(super) mod action;
+pub(super) mod check;
+pub(super) mod clocks;
+pub(super) mod cluster;
+pub(super) mod disk;
+pub(super) mod expect;
+pub(super) mod fault;
+pub(super) mod nemesis;
+pub(super) mod network;
+pub(super) mod options;
+pub(super) mod run;
+pub(super) mod top;
+pub(super) mod workload;
+
+use serde_json::{Value as Json, json};
+
+use super::description::SystemDescription;
+use super::key::{Key, Section, Shape, Table};
+use super::reader::{At, Problem, Reader};
+
+/// The keys of a table and what they become together.
+pub(super) trait Fields: Sync {
+    /// What they become.
+    type Value;
+
+    /// The keys that it has in every system.
+    fn section(&self) -> &'static Section;
+
+    /// Keys that it has beside those of its section.
+    fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
+        let _ = reader;
+        Vec::new()
+    }
+
+    /// Reads the table; its keys are known.
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value>;
+
+    /// Writes every key that has a value.
+    fn pairs(&self, value: &Self::Value) -> Pairs;
+
+    /// The JSON Schema of the table.
+    fn schema(&self, system: &SystemDescription) -> Json {
+        self.section().schema(system)
+    }
+}
+
+/// A table under a key.
+#[derive(Debug)]
+pub(super) struct Sub<F>(pub(super) F);
+
+impl<F: Fields> Shape for Sub<F> {
+    type Value = F::Value;
+
+    fn noun(&self) -> String {
+        "a table".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<F::Value> {
+        if at.value.is_array() {
+            let message = format!("expected one table [{}], got a list", at.path);
+            reader.refuse(at, Problem::new(message));
+            return None;
+        }
+        let table = Table::any(reader, at)?;
+        let more = self.0.more_keys(reader);
+        let own: Vec<&str> = self.0.section().names().collect();
+        let known: Vec<&str> = own.into_iter().chain(more.iter().map(String::as_str)).collect();
+        table.refuse_unknown(reader, &known);
+        self.0.read(reader, &table)
+    }
+
+    fn encode(&self, value: &F::Value) -> String {
+        self.0.pairs(value).inline()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        self.0.schema(system)
+    }
+}
+
+/// An array of tables: `[[fault]]`.
+#[derive(Debug)]
+pub(super) struct Many<F>(pub(super) Sub<F>);
+
+impl<F: Fields> Shape for Many<F> {
+    type Value = Vec<F::Value>;
+
+    fn noun(&self) -> String {
+        "tables".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<F::Value>> {
+        let Some(items) = at.items() else {
+            let message = format!("expected tables under [[{}]], with two brackets", at.path);
+            reader.refuse(at, Problem::new(message));
+            return None;
+        };
+        let values: Vec<Option<F::Value>> = items.iter().map(|item| self.0.decode(reader, item)).collect();
+        values.into_iter().collect()
+    }
+
+    fn encode(&self, value: &Vec<F::Value>) -> String {
+        let tables: Vec<String> = value.iter().map(|table| self.0.encode(table)).collect();
+        format!("[{}]", tables.join(", "))
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({ "type": "array", "items": self.0.schema(system) })
+    }
+}
+
+/// Keys with their values as TOML says them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    /// Adds a key.
+    pub(super) fn put<S: Shape>(mut self, key: &Key<S>, value: &S::Value) -> Self {
+        self.0.push((key.name.to_owned(), key.shape.encode(value)));
+        self
+    }
+
+    /// Adds a key, where it has a value.
+    pub(super) fn put_some<S: Shape>(self, key: &Key<S>, value: Option<&S::Value>) -> Self {
+        match value {
+            Some(value) => self.put(key, value),
+            None => self,
+        }
+    }
+
+    /// Adds a key whose name the system gives.
+    pub(super) fn put_text(mut self, name: &str, value: String) -> Self {
+        self.0.push((bare_or_quoted(name), value));
+        self
+    }
+
+    /// `{ a = 1, b = 2 }`.
+    pub(super) fn inline(&self) -> String {
+        let pairs: Vec<String> = self.0.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        format!("{{ {} }}", pairs.join(", "))
+    }
+
+    /// One line for each.
+    pub(super) fn lines(&self) -> String {
+        self.0.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    }
+
+    /// Whether there is none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn bare_or_quoted(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if bare { name.to_owned() } else { super::shape::quote(name) }
+}

@@ -1,0 +1,49 @@
+//! `[check]`: which invariants are on.
+
+use super::super::description::SystemDescription;
+use super::super::key::{Key, Need, Section, Table};
+use super::super::reader::Reader;
+use super::super::shape::Word;
+use super::nemesis::{AllBut, Closed};
+use super::{Fields, Pairs};
+
+/// The invariants of the system.
+pub(in super::super) const INVARIANT: Word =
+    Word { what: "invariant", known: |system| system.invariants.iter().map(|one| (one.name, one.doc)).collect() };
+
+impl Closed for Word {
+    fn all(&self, system: &SystemDescription) -> Vec<String> {
+        (self.known)(system).into_iter().map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
+const INVARIANTS: Key<AllBut<Word>> = Key {
+    name: "invariants",
+    shape: AllBut(INVARIANT),
+    need: Need::Default("\"all\""),
+    doc: "Which invariants of the system are on: \"all\", a list, or { except = [...] }.",
+};
+
+/// The keys of `[check]`.
+pub(in super::super) static CHECK: Section = Section { name: "check", doc: "What is watched.", keys: &[&INVARIANTS] };
+
+/// `[check]`.
+#[derive(Debug)]
+pub(in super::super) struct CheckFields;
+
+impl Fields for CheckFields {
+    type Value = Vec<String>;
+
+    fn section(&self) -> &'static Section {
+        &CHECK
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<String>> {
+        table.get(reader, &INVARIANTS)
+    }
+
+    fn pairs(&self, value: &Vec<String>) -> Pairs {
+        // A system without invariants has nothing to list.
+        if value.is_empty() { Pairs::default() } else { Pairs::default().put(&INVARIANTS, value) }
+    }
+}

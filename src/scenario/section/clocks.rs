@@ -1,0 +1,178 @@
+//! `[clocks]`: what each node's clocks are drawn from, and the bounds that a system may rely on.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use splitbrain_kernel::id::NodeId;
+
+use super::super::description::SystemDescription;
+use super::super::key::{Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Reader};
+use super::super::shape::quantity::{ANY_TIME, Between, Drift, DriftBound, One, Signed, Time};
+use super::super::shape::who::node_key;
+use super::super::{ClockBounds, ClockChoices, ClockSpans};
+use super::{Fields, Pairs, Sub};
+
+const DRIFT: Key<Between<Drift>> = Key {
+    name: "drift",
+    shape: Between(Drift),
+    need: Need::Default("\"0ppm\""),
+    doc: "How much the clocks of a node run fast; drawn once for each node.",
+};
+const OFFSET: Key<Between<Signed>> = Key {
+    name: "offset",
+    shape: Between(Signed),
+    need: Need::Default("\"0s\""),
+    doc: "How far the wall clock of a node is ahead at the start; drawn once for each node.",
+};
+const SKEW_BOUND: Key<One<Time>> = Key {
+    name: "skew_bound",
+    shape: One(ANY_TIME),
+    need: Need::Optional,
+    doc: "Two wall clocks differ by at most this. The system may rely on it, and random clock faults stay within.",
+};
+const DRIFT_BOUND: Key<One<DriftBound>> = Key {
+    name: "drift_bound",
+    shape: One(DriftBound),
+    need: Need::Optional,
+    doc: "A clock runs fast or slow by at most this. The system may rely on it, and random clock faults stay within.",
+};
+const NODES: Key<Nodes> = Key {
+    name: "nodes",
+    shape: Nodes,
+    need: Need::Default("{}"),
+    doc: "[clocks.nodes.s3]: drift and offset of single nodes.",
+};
+
+/// The keys of `[clocks]`.
+pub(in super::super) static CLOCKS: Section = Section {
+    name: "clocks",
+    doc: "Each node has a monotonic clock and a wall clock of its own.",
+    keys: &[&DRIFT, &OFFSET, &SKEW_BOUND, &DRIFT_BOUND, &NODES],
+};
+
+const NODE_DRIFT: Key<Between<Drift>> = Key {
+    need: Need::Optional,
+    doc: "How much the clocks of this node run fast; that of the others where absent.",
+    ..DRIFT
+};
+const NODE_OFFSET: Key<Between<Signed>> = Key {
+    need: Need::Optional,
+    doc: "How far the wall clock of this node is ahead; that of the others where absent.",
+    ..OFFSET
+};
+
+/// The keys of `[clocks.nodes.<node>]`.
+pub(in super::super) static CLOCKS_NODE: Section =
+    Section { name: "clocks.nodes.<node>", doc: "The clocks of one node.", keys: &[&NODE_DRIFT, &NODE_OFFSET] };
+
+/// `[clocks]`.
+#[derive(Debug)]
+pub(in super::super) struct ClockFields;
+
+impl Fields for ClockFields {
+    type Value = (ClockChoices, ClockBounds);
+
+    fn section(&self) -> &'static Section {
+        &CLOCKS
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
+        let drift_ppm = table.get(reader, &DRIFT);
+        let offset = table.get(reader, &OFFSET);
+        let skew = table.get(reader, &SKEW_BOUND);
+        let drift_bound = table.get(reader, &DRIFT_BOUND);
+        let nodes = table.get(reader, &NODES);
+        let base = ClockSpans { drift_ppm: drift_ppm?, offset: offset? };
+        let nodes = nodes?.into_iter().map(|(node, spans)| (node, spans.over(base))).collect();
+        Some((ClockChoices { base, nodes }, ClockBounds { skew, drift_ppm: drift_bound }))
+    }
+
+    fn pairs(&self, (clocks, bounds): &Self::Value) -> Pairs {
+        Pairs::default()
+            .put(&DRIFT, &clocks.base.drift_ppm)
+            .put(&OFFSET, &clocks.base.offset)
+            .put_some(&SKEW_BOUND, bounds.skew.as_ref())
+            .put_some(&DRIFT_BOUND, bounds.drift_ppm.as_ref())
+    }
+}
+
+/// The pairs of `[clocks.nodes.<node>]`.
+pub(in super::super) fn node_pairs(spans: &ClockSpans) -> Pairs {
+    Pairs::default().put(&NODE_DRIFT, &spans.drift_ppm).put(&NODE_OFFSET, &spans.offset)
+}
+
+/// What is said of one node.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Apart {
+    drift_ppm: Option<splitbrain_kernel::selector::Span<i32>>,
+    offset: Option<splitbrain_kernel::selector::Span<splitbrain_kernel::fault::Offset>>,
+}
+
+impl Apart {
+    fn over(self, base: ClockSpans) -> ClockSpans {
+        ClockSpans { drift_ppm: self.drift_ppm.unwrap_or(base.drift_ppm), offset: self.offset.unwrap_or(base.offset) }
+    }
+}
+
+#[derive(Debug)]
+struct NodeFields;
+
+impl Fields for NodeFields {
+    type Value = Apart;
+
+    fn section(&self) -> &'static Section {
+        &CLOCKS_NODE
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Apart> {
+        let drift_ppm = table.get(reader, &NODE_DRIFT);
+        let offset = table.get(reader, &NODE_OFFSET);
+        Some(Apart { drift_ppm, offset })
+    }
+
+    fn pairs(&self, value: &Apart) -> Pairs {
+        Pairs::default().put_some(&NODE_DRIFT, value.drift_ppm.as_ref()).put_some(&NODE_OFFSET, value.offset.as_ref())
+    }
+}
+
+/// Tables under the names of nodes.
+#[derive(Debug)]
+pub(in super::super) struct Nodes;
+
+impl Shape for Nodes {
+    type Value = BTreeMap<NodeId, Apart>;
+
+    fn noun(&self) -> String {
+        "tables under the names of nodes".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let table = Table::any(reader, at)?;
+        let mut nodes = BTreeMap::new();
+        let mut whole = Some(());
+        for (name, span, at) in table.entries() {
+            let node = node_key(reader, &name, &span, &at.path);
+            match (node, Sub(NodeFields).decode(reader, &at)) {
+                (Some(node), Some(apart)) => _ = nodes.insert(node, apart),
+                _ => whole = None,
+            }
+        }
+        whole.map(|()| nodes)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        let pairs = value.iter().fold(Pairs::default(), |pairs, (node, apart)| {
+            pairs.put_text(&node.to_string(), Sub(NodeFields).encode(apart))
+        });
+        pairs.inline()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({
+            "type": "object",
+            "patternProperties": { "^[sc][1-9][0-9]?$": CLOCKS_NODE.schema(system) },
+            "additionalProperties": false,
+        })
+    }
+}

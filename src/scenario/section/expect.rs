@@ -1,0 +1,341 @@
+//! `[expect]`: how runs are judged. Beside its own keys it has one for every figure of a run.
+
+mod filter;
+
+use serde_json::{Map, Value as Json, json};
+use toml::de::DeValue;
+
+use super::super::description::SystemDescription;
+use super::super::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
+use super::super::key::{Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Problem, Reader};
+use super::super::shape::{NameOf, OneOrMore, Whole, Word};
+use super::check::INVARIANT;
+use super::{Fields, Pairs, Sub};
+use filter::Where;
+
+const OUTCOME: Key<OneOrMore<OutcomeShape>> = Key {
+    name: "outcome",
+    shape: OneOrMore(OutcomeShape),
+    need: Need::Optional,
+    doc: "How every run ends: \"passed\", or for some runs { is = \"stalled\", where = \"not pre_vote\" }. passed where \
+          neither this nor violates stands here.",
+};
+const VIOLATES: Key<OneOrMore<Word>> = Key {
+    name: "violates",
+    shape: OneOrMore(INVARIANT),
+    need: Need::Optional,
+    doc: "One of these invariants is broken in at least one run of the campaign. Another violation fails.",
+};
+const WITHIN: Key<Whole> = Key {
+    name: "within",
+    shape: Whole { min: 1, max: 1_000_000_000 },
+    need: Need::Optional,
+    doc: "With violates: the number of seeds within which that is found. It replaces run.seeds.",
+};
+const REACH: Key<OneOrMore<Word>> = Key {
+    name: "reach",
+    shape: OneOrMore(Word { what: "observation", known: reachable }),
+    need: Need::Optional,
+    doc: "What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations of \
+          the system, kinds of fault, and what happens in every world: packet lost, node restarted, …",
+};
+
+/// The keys of `[expect]` that every system has.
+pub(in super::super) static EXPECT: Section = Section {
+    name: "expect",
+    doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
+          system, and the count of everything that reach can name (spaces and hyphens as _). Each is \
+          { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list of such; at least one bound is named.",
+    keys: &[&OUTCOME, &VIOLATES, &WITHIN, &REACH],
+};
+
+const IS: Key<NameOf<OutcomeName>> = Key {
+    name: "is",
+    shape: NameOf { names: OutcomeName::NAMES, read: OutcomeName::from_name, show: |one| one.name() },
+    need: Need::Required,
+    doc: "How the runs end.",
+};
+const WHERE: Key<Where> = Key {
+    name: "where",
+    shape: Where,
+    need: Need::Default("\"\""),
+    doc: "Only runs with these resolved options: \"pre_vote\", \"not pre_vote\", \"preset = nuraft\", \"priority != 0\", \
+          several joined by \" and \". All runs where absent.",
+};
+/// The keys of an outcome that holds for some runs.
+pub(in super::super) static OUTCOME_TABLE: Section =
+    Section { name: "expect.outcome", doc: "How some runs end.", keys: &[&IS, &WHERE] };
+
+const BOUND: Whole = Whole { min: 0, max: i64::MAX as u64 };
+const AT_LEAST: Key<Whole> = Key { name: "at_least", shape: BOUND, need: Need::Optional, doc: "The least." };
+const AT_MOST: Key<Whole> = Key { name: "at_most", shape: BOUND, need: Need::Optional, doc: "The most." };
+/// The keys of a bound on a figure.
+pub(in super::super) static BOUND_TABLE: Section =
+    Section { name: "expect.<figure>", doc: "A bound on a figure of each run.", keys: &[&AT_LEAST, &AT_MOST, &WHERE] };
+
+/// What happens in every world and is counted by name, whatever the system.
+const WORLD: [(&str, &str); 10] = [
+    ("packet lost", "A packet was lost by chance."),
+    ("packet cut", "A packet was lost on a cut link."),
+    ("packet held", "A packet was held on a clogged link."),
+    ("packet duplicated", "A packet arrived twice."),
+    ("packet reordered", "A packet took an extra delay."),
+    ("connection reset", "A connection was reset."),
+    ("connection timed out", "A connection got no answer."),
+    ("node crashed", "A process or machine crashed."),
+    ("node restarted", "A process started again."),
+    ("write failed", "A write failed."),
+];
+
+/// The names under which a run counts what happens.
+fn reachable(system: &SystemDescription) -> Vec<(&'static str, &'static str)> {
+    let observed = system.observations.iter().map(|name| (*name, ""));
+    let faults = FAULTS.iter().map(|name| (*name, "A fault of this kind was applied."));
+    observed.chain(WORLD).chain(faults).collect()
+}
+
+/// The kinds of concrete faults, as a run counts them.
+const FAULTS: [&str; 12] = [
+    "cut",
+    "clog",
+    "weather",
+    "crash",
+    "start",
+    "pause",
+    "slow",
+    "clock_step",
+    "clock_drift",
+    "clock_slew",
+    "clock_freeze",
+    "disk",
+];
+
+/// Every figure: the key in the file, the name in the report, and what it measures.
+pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, &'static str, &'static str)> {
+    let events = [("events", "Inputs delivered to nodes.")];
+    let gauges = system.gauges.iter().map(|gauge| (gauge.name, gauge.doc));
+    let named = gauges.chain(events).chain(reachable(system));
+    let mut figures: Vec<(String, &'static str, &'static str)> = Vec::new();
+    for (name, doc) in named {
+        let key = slug(name);
+        if !figures.iter().any(|(known, _, _)| *known == key) {
+            figures.push((key, name, doc));
+        }
+    }
+    figures
+}
+
+/// `pre-vote rejected` → `pre_vote_rejected`.
+fn slug(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// `[expect]`.
+#[derive(Debug)]
+pub(in super::super) struct ExpectFields;
+
+impl Fields for ExpectFields {
+    type Value = Expect;
+
+    fn section(&self) -> &'static Section {
+        &EXPECT
+    }
+
+    fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
+        let figures = figures(reader.system);
+        let keys = figures.iter().map(|(key, _, _)| key.clone());
+        // The name itself, quoted, is as good as its key.
+        let names = figures.iter().filter(|(key, name, _)| key != name);
+        keys.chain(names.map(|(_, name, _)| (*name).to_owned())).collect()
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Expect> {
+        let outcomes = table.get(reader, &OUTCOME);
+        let violates = read_violates(reader, table);
+        let bounds = read_bounds(reader, table);
+        let reach = read_reach(reader, table);
+        refuse_both(reader, table);
+        Some(Expect { outcomes: outcomes.unwrap_or_default(), violates, bounds, reach })
+    }
+
+    fn pairs(&self, value: &Expect) -> Pairs {
+        let violates = value.violates.as_ref();
+        let reach: Vec<String> = value.reach.iter().map(|reach| reach.name.clone()).collect();
+        let pairs = Pairs::default()
+            .put_some(&OUTCOME, (!value.outcomes.is_empty()).then_some(&value.outcomes))
+            .put_some(&VIOLATES, violates.map(|violates| &violates.invariants))
+            .put_some(&WITHIN, violates.and_then(|violates| violates.within.as_ref()))
+            .put_some(&REACH, (!reach.is_empty()).then_some(&reach));
+        bound_pairs(pairs, &value.bounds)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let mut schema = self.section().schema(system);
+        let mut more = Map::new();
+        for (key, name, doc) in figures(system) {
+            let mut one = OneOrMore(Sub(BoundFields)).schema(system);
+            one["description"] = json!(doc);
+            if key != name {
+                more.insert(name.to_owned(), one.clone());
+            }
+            more.insert(key, one);
+        }
+        schema["properties"].as_object_mut().expect("a section has properties").extend(more);
+        schema
+    }
+}
+
+fn read_violates(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<ExpectedViolation> {
+    let within = table.get(reader, &WITHIN);
+    let invariants = table.get(reader, &VIOLATES);
+    let Some(at) = table.at(VIOLATES.name) else {
+        if table.at(WITHIN.name).is_some() {
+            let message = "goes with violates, and there is none";
+            let span = table.key_span(WITHIN.name);
+            reader.report(&span, &table.path_of(WITHIN.name), Problem::new(message));
+        }
+        return None;
+    };
+    Some(ExpectedViolation { invariants: invariants?, within, line: reader.line(&at.span) })
+}
+
+fn refuse_both(reader: &mut Reader<'_>, table: &Table<'_>) {
+    if table.at(OUTCOME.name).is_none() || table.at(VIOLATES.name).is_none() {
+        return;
+    }
+    let message = "contradicts outcome: with violates, a run is broken by one of those invariants or passes";
+    reader.report(&table.key_span(VIOLATES.name), &table.path_of(VIOLATES.name), Problem::new(message));
+}
+
+fn read_reach(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<Reach> {
+    let names = table.get(reader, &REACH).unwrap_or_default();
+    let Some(at) = table.at(REACH.name) else { return Vec::new() };
+    let spans =
+        at.items().map_or_else(|| vec![at.span.clone()], |items| items.into_iter().map(|item| item.span).collect());
+    let lines = spans.iter().map(|span| reader.line(span));
+    names.into_iter().zip(lines).map(|(name, line)| Reach { name, line }).collect()
+}
+
+fn read_bounds(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<MetricBound> {
+    let figures = figures(reader.system);
+    let mut bounds = Vec::new();
+    for (key, _, at) in table.entries() {
+        let figure = figures.iter().find(|(known, name, _)| *known == key || *name == key);
+        let Some((_, name, _)) = figure else { continue };
+        let read = OneOrMore(Sub(BoundFields)).decode(reader, &at).unwrap_or_default();
+        bounds.extend(read.into_iter().map(|bound| bound.on(name)));
+    }
+    bounds
+}
+
+fn bound_pairs(pairs: Pairs, bounds: &[MetricBound]) -> Pairs {
+    let mut names: Vec<&str> = bounds.iter().map(|bound| bound.metric.as_str()).collect();
+    names.dedup();
+    names.into_iter().fold(pairs, |pairs, name| {
+        let of: Vec<Bound> = bounds.iter().filter(|bound| bound.metric == name).map(Bound::of).collect();
+        pairs.put_text(&slug(name), OneOrMore(Sub(BoundFields)).encode(&of))
+    })
+}
+
+/// A bound, before it is known on what.
+#[derive(Clone, Debug)]
+struct Bound {
+    at_least: Option<u64>,
+    at_most: Option<u64>,
+    filter: Filter,
+    line: u32,
+}
+
+impl Bound {
+    fn on(self, metric: &str) -> MetricBound {
+        MetricBound {
+            metric: metric.to_owned(),
+            at_least: self.at_least,
+            at_most: self.at_most,
+            filter: self.filter,
+            line: self.line,
+        }
+    }
+
+    fn of(bound: &MetricBound) -> Self {
+        Self { at_least: bound.at_least, at_most: bound.at_most, filter: bound.filter.clone(), line: bound.line }
+    }
+}
+
+#[derive(Debug)]
+struct BoundFields;
+
+impl Fields for BoundFields {
+    type Value = Bound;
+
+    fn section(&self) -> &'static Section {
+        &BOUND_TABLE
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Bound> {
+        let at_least = table.get(reader, &AT_LEAST);
+        let at_most = table.get(reader, &AT_MOST);
+        let filter = table.get(reader, &WHERE);
+        if table.at(AT_LEAST.name).is_none() && table.at(AT_MOST.name).is_none() {
+            let message = "bounds nothing: name at_least, at_most or both";
+            reader.report(&table.span, &table.path, Problem::new(message));
+        }
+        if let (Some(least), Some(most)) = (at_least, at_most)
+            && least > most
+        {
+            let message = format!("nothing is at least {least} and at most {most}");
+            reader.report(&table.span, &table.path, Problem::new(message));
+        }
+        Some(Bound { at_least, at_most, filter: filter?, line: reader.line(&table.span) })
+    }
+
+    fn pairs(&self, value: &Bound) -> Pairs {
+        Pairs::default()
+            .put_some(&AT_LEAST, value.at_least.as_ref())
+            .put_some(&AT_MOST, value.at_most.as_ref())
+            .put_some(&WHERE, (!value.filter.terms.is_empty()).then_some(&value.filter))
+    }
+}
+
+/// `"passed"`, or `{ is = "stalled", where = "not pre_vote" }`.
+#[derive(Debug)]
+struct OutcomeShape;
+
+impl Shape for OutcomeShape {
+    type Value = ExpectedOutcome;
+
+    fn noun(&self) -> String {
+        "an outcome such as \"passed\" or { is = \"stalled\", where = \"not pre_vote\" }".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<ExpectedOutcome> {
+        let line = reader.line(&at.span);
+        match at.value {
+            DeValue::String(_) => {
+                let outcome = IS.shape.decode(reader, at)?;
+                Some(ExpectedOutcome { outcome, filter: Filter::default(), line })
+            }
+            DeValue::Table(_) => {
+                let table = Table::open(reader, &OUTCOME_TABLE, at)?;
+                let (outcome, filter) = (table.get(reader, &IS), table.get(reader, &WHERE));
+                Some(ExpectedOutcome { outcome: outcome?, filter: filter?, line })
+            }
+            other => {
+                reader.refuse(at, Problem::expected(&self.noun(), other));
+                None
+            }
+        }
+    }
+
+    fn encode(&self, value: &ExpectedOutcome) -> String {
+        if value.filter.terms.is_empty() {
+            return IS.shape.encode(&value.outcome);
+        }
+        Pairs::default().put(&IS, &value.outcome).put(&WHERE, &value.filter).inline()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({ "anyOf": [IS.shape.schema(system), OUTCOME_TABLE.schema(system)] })
+    }
+}

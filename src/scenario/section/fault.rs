@@ -1,0 +1,425 @@
+//! `[[fault]]`: a directed fault. When (one trigger), what (one action, see [`super::action`]), for how long.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use splitbrain_kernel::director::spec::FaultSpec;
+use splitbrain_kernel::fault::{InFlight, Keep};
+use splitbrain_kernel::selector::{Condition, Selector, Span, Trigger};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use super::super::OrderCall;
+use super::super::description::SystemDescription;
+use super::super::key::{AnyKey, Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Problem, Reader, quoted};
+use super::super::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
+use super::super::shape::who::{When, Who, is_single};
+use super::super::shape::{Id, NameOf, OneOrMore, Whole, Word};
+use super::action::{self, Modifiers};
+use super::{Fields, Pairs};
+
+/// Keys the fault's stream.
+pub(in super::super) const ID: Key<Id> = Key {
+    name: "id",
+    shape: Id,
+    need: Need::Optional,
+    doc: "Keys its random draws, and names it in plan and report. By default its action and its ordinal among the \
+          faults with that action: cut-1.",
+};
+const AT: Key<Between<Moment>> = Key {
+    name: "at",
+    shape: Between(Moment),
+    need: Need::Optional,
+    doc: "Trigger: at this time. A range is drawn once a run.",
+};
+const EVERY: Key<Between<Time>> = Key {
+    name: "every",
+    shape: Between(SOME_TIME),
+    need: Need::Optional,
+    doc: "Trigger: again and again, each time after so long from the end of the last. A range is drawn each time.",
+};
+const WHEN: Key<When> = Key {
+    name: "when",
+    shape: When,
+    need: Need::Optional,
+    doc: "Trigger: when this is observed (\"leader elected\", or \"leader elected #3\" for the third time in the run) \
+          or holds (\"no leader for 1s\").",
+};
+const AFTER: Key<Between<Time>> = Key {
+    name: "after",
+    shape: Between(ANY_TIME),
+    need: Need::Default("\"0s\""),
+    doc: "With when: so long after it. A range is drawn each time.",
+};
+const TIMES: Key<Whole> = Key {
+    name: "times",
+    shape: Whole { min: 1, max: u32::MAX as u64 },
+    need: Need::Default("1"),
+    doc: "With when: how often at most. The condition must come anew each time.",
+};
+const NAME: Key<Names> = Key {
+    name: "name",
+    shape: Names,
+    need: Need::Default("{}"),
+    doc: "Names bound to single nodes when the fault starts, in this order, each to a node that none before it has: \
+          { x = \"leader\", a = \"follower\" }. The action may use them as selectors.",
+};
+const FOR: Key<Between<Time>> = Key {
+    name: "for",
+    shape: Between(SOME_TIME),
+    need: Need::Optional,
+    doc: "How long it lasts; to the end of the run where absent. A range is drawn each time.",
+};
+const UNTIL: Key<When> = Key {
+    name: "until",
+    shape: When,
+    need: Need::Optional,
+    doc: "It is lifted when this is observed or holds, if it still lasts.",
+};
+const WAITS_UNTIL: Key<One<Moment>> = Key {
+    name: "waits_until",
+    shape: One(Moment),
+    need: Need::Optional,
+    doc: "Where its selectors match nothing it waits until then, by default until the settle phase, and is then \
+          counted as never applied.",
+};
+const IN_FLIGHT: Key<NameOf<InFlight>> = Key {
+    name: "in_flight",
+    shape: NameOf {
+        names: &[("drop", "They are lost too."), ("keep", "They arrive.")],
+        read: |name| match name {
+            "drop" => Some(InFlight::Drop),
+            "keep" => Some(InFlight::Keep),
+            _ => None,
+        },
+        show: |value| match value {
+            InFlight::Drop => "drop",
+            InFlight::Keep => "keep",
+        },
+    },
+    need: Need::Optional,
+    doc: "With partition and cut: what happens to packets under way; drop where absent.",
+};
+const KINDS: Key<OneOrMore<Word>> = Key {
+    name: "kinds",
+    shape: OneOrMore(Word {
+        what: "kind of message",
+        known: |system| system.messages.iter().map(|name| (*name, "")).collect(),
+    }),
+    need: Need::Optional,
+    doc: "With partition, cut, clog and weather: only messages of these kinds; all where absent.",
+};
+const KEEP: Key<NameOf<Keep>> = Key {
+    name: "keep",
+    shape: NameOf {
+        names: &[
+            ("prefix", "The first few, in order; how many is drawn."),
+            ("subset", "Any of them, each with even odds."),
+            ("nothing", "None."),
+            ("torn", "The first few, and the next one torn."),
+        ],
+        read: |name| match name {
+            "prefix" => Some(Keep::Prefix),
+            "subset" => Some(Keep::Subset),
+            "nothing" => Some(Keep::Nothing),
+            "torn" => Some(Keep::Torn),
+            _ => None,
+        },
+        show: |value| match value {
+            Keep::Prefix => "prefix",
+            Keep::Subset => "subset",
+            Keep::Nothing => "nothing",
+            Keep::Torn => "torn",
+        },
+    },
+    need: Need::Optional,
+    doc: "With machine_crash: what is left of the writes that were not synced; prefix where absent.",
+};
+
+const COMMON: [&dyn AnyKey; 13] =
+    [&ID, &AT, &EVERY, &WHEN, &AFTER, &TIMES, &NAME, &FOR, &UNTIL, &WAITS_UNTIL, &IN_FLIGHT, &KINDS, &KEEP];
+
+static KEYS: [&dyn AnyKey; 31] = {
+    let mut keys: [&dyn AnyKey; 31] = [&ID; 31];
+    let mut at = 0;
+    while at < 31 {
+        keys[at] = if at < 13 { COMMON[at] } else { action::ACTIONS[at - 13] };
+        at += 1;
+    }
+    keys
+};
+
+/// The keys of `[[fault]]`.
+pub(in super::super) static FAULT: Section = Section {
+    name: "fault[]",
+    doc: "A directed fault: one trigger (at, every or when), one action, and how long. Selectors are resolved when it \
+          starts.",
+    keys: &KEYS,
+};
+
+/// `[[fault]]`.
+#[derive(Debug)]
+pub(in super::super) struct FaultFields;
+
+impl Fields for FaultFields {
+    type Value = FaultSpec<OrderCall>;
+
+    fn section(&self) -> &'static Section {
+        &FAULT
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
+        let id = table.get(reader, &ID);
+        let trigger = read_trigger(reader, table);
+        let names = table.get(reader, &NAME);
+        reader.bound = bound_names(table);
+        let action = read_action(reader, table, trigger.as_ref());
+        reader.bound.clear();
+        let duration = table.get(reader, &FOR);
+        let until = table.get(reader, &UNTIL);
+        let waits_until = table.get(reader, &WAITS_UNTIL);
+        check_wait(reader, table, waits_until);
+        let action = action?;
+        Some(FaultSpec {
+            id: id.unwrap_or_default(),
+            line: reader.line(&table.span),
+            selector: action::described(&action),
+            trigger: trigger?,
+            names: names?,
+            action,
+            duration,
+            until,
+            waits_until,
+        })
+    }
+
+    fn pairs(&self, value: &Self::Value) -> Pairs {
+        let pairs = trigger_pairs(Pairs::default().put(&ID, &value.id), &value.trigger);
+        let names = (!value.names.is_empty()).then_some(&value.names);
+        let modifiers = action::modifiers(&value.action);
+        action::pairs(pairs.put_some(&NAME, names), &value.action)
+            .put_some(&IN_FLIGHT, modifiers.in_flight.as_ref())
+            .put_some(&KINDS, modifiers.kinds.as_ref())
+            .put_some(&KEEP, modifiers.keep.as_ref())
+            .put_some(&FOR, value.duration.as_ref())
+            .put_some(&UNTIL, value.until.as_ref())
+            .put_some(&WAITS_UNTIL, value.waits_until.as_ref())
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let mut schema = self.section().schema(system);
+        let one_of = |names: &[&str]| {
+            let required: Vec<Json> = names.iter().map(|name| json!({ "required": [name] })).collect();
+            json!({ "oneOf": required })
+        };
+        let actions: Vec<&str> = action::ACTIONS.iter().map(|key| key.name()).collect();
+        schema["allOf"] = json!([one_of(&["at", "every", "when"]), one_of(&actions)]);
+        schema
+    }
+}
+
+/// The names that a fault binds, whether or not what they are bound to is right: the action is checked either way.
+fn bound_names(table: &Table<'_>) -> Vec<String> {
+    let names = table.at(NAME.name).and_then(|at| {
+        let table = at.value.as_table()?;
+        Some(table.keys().map(|key| key.get_ref().to_string()).collect())
+    });
+    names.unwrap_or_default()
+}
+
+fn read_trigger(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
+    let mut present: Vec<(&str, _)> = ["at", "every", "when"]
+        .into_iter()
+        .filter(|name| table.at(name).is_some())
+        .map(|name| (name, table.key_span(name)))
+        .collect();
+    present.sort_by_key(|(_, span)| span.start);
+    if let [(first, _), (second, span), ..] = present.as_slice() {
+        let message = format!("a fault has one trigger, and this one has {first} already");
+        reader.report(span, &table.path_of(second), Problem::new(message));
+    }
+    let Some((first, _)) = present.first() else {
+        let message = "never starts: missing a trigger, one of at, every, when";
+        reader.report(&table.span, &table.path, Problem::new(message));
+        return None;
+    };
+    refuse_idle_keys(reader, table, first);
+    match *first {
+        "at" => {
+            let at: Span<Instant> = table.get(reader, &AT)?;
+            check_start(reader, table, at.high);
+            Some(Trigger::At(at))
+        }
+        "every" => table.get(reader, &EVERY).map(Trigger::Every),
+        _ => read_when(reader, table),
+    }
+}
+
+fn read_when(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
+    let condition = table.get(reader, &WHEN);
+    let delay = table.get(reader, &AFTER);
+    let times = table.get(reader, &TIMES);
+    let condition: Condition = condition?;
+    let times = u32::try_from(times?).expect("at most the greatest u32");
+    if times > 1 && matches!(condition, Condition::Observed { nth: 1.., .. }) {
+        let message = "an observation comes for that time only once";
+        reader.report(&table.key_span(TIMES.name), &table.path_of(TIMES.name), Problem::new(message));
+    }
+    Some(Trigger::When { condition, delay: delay?, times })
+}
+
+fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, trigger: &str) {
+    for name in [AFTER.name, TIMES.name] {
+        if trigger != "when" && table.at(name).is_some() {
+            let message = format!("goes with the trigger when, and this fault has {trigger}");
+            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+        }
+    }
+}
+
+/// No fault starts in the settle phase, nor after the end.
+fn check_start(reader: &mut Reader<'_>, table: &Table<'_>, at: Instant) {
+    let Some(problem) = too_late(reader, at) else { return };
+    let span = table.at(AT.name).map_or_else(|| table.span.clone(), |at| at.span);
+    reader.report(&span, &table.path_of(AT.name), problem);
+}
+
+/// What is wrong with a fault that starts at this time.
+pub(in super::super) fn too_late(reader: &Reader<'_>, at: Instant) -> Option<Problem> {
+    let (start, end) = (reader.settle_start?, reader.end?);
+    if at < start {
+        return None;
+    }
+    let (at, start) = (at.since(Instant::ZERO), start.since(Instant::ZERO));
+    Some(Problem::new(if end.since(Instant::ZERO) == start {
+        format!("the run ends at {start}: nothing starts at {at}")
+    } else {
+        format!("the settle phase begins at {start}: nothing starts at {at}")
+    }))
+}
+
+fn check_wait(reader: &mut Reader<'_>, table: &Table<'_>, waits_until: Option<Instant>) {
+    let (Some(until), Some(end)) = (waits_until, reader.settle_start) else { return };
+    if until > end {
+        let message = format!("no fault starts after {}", end.since(Instant::ZERO));
+        let span = table.key_span(WAITS_UNTIL.name);
+        reader.report(&span, &table.path_of(WAITS_UNTIL.name), Problem::new(message));
+    }
+}
+
+fn read_action(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<action::Deed> {
+    let name = action::find(reader, table)?;
+    refuse_idle_modifiers(reader, table, name);
+    let endless = table.at(FOR.name).is_none() && table.at(UNTIL.name).is_none();
+    if matches!(trigger, Some(Trigger::Every(_))) && endless && action::lasts(name) {
+        let message = format!("{name} would never end, so it never comes again: missing \"for\" or \"until\"");
+        reader.report(&table.span, &table.path, Problem::new(message));
+    }
+    let modifiers = Modifiers {
+        in_flight: table.get(reader, &IN_FLIGHT),
+        kinds: table.get(reader, &KINDS),
+        keep: table.get(reader, &KEEP),
+    };
+    action::read(reader, table, name, modifiers)
+}
+
+fn refuse_idle_modifiers(reader: &mut Reader<'_>, table: &Table<'_>, name: &str) {
+    for modifier in [FOR.name, UNTIL.name, IN_FLIGHT.name, KINDS.name, KEEP.name] {
+        let Some(actions) = action::actions_of(modifier) else { continue };
+        if actions.contains(&name) || table.at(modifier).is_none() {
+            continue;
+        }
+        let message = if matches!(modifier, "for" | "until") {
+            format!("{name} happens once and has no end")
+        } else {
+            format!("means nothing for {name}; it goes with {}", actions.join(", "))
+        };
+        reader.report(&table.key_span(modifier), &table.path_of(modifier), Problem::new(message));
+    }
+}
+
+fn trigger_pairs(pairs: Pairs, trigger: &Trigger) -> Pairs {
+    match trigger {
+        Trigger::At(at) => pairs.put(&AT, at),
+        Trigger::Every(every) => pairs.put(&EVERY, every),
+        Trigger::When { condition, delay, times } => {
+            let delay: &Span<Duration> = delay;
+            pairs.put(&WHEN, condition).put(&AFTER, delay).put(&TIMES, &u64::from(*times))
+        }
+    }
+}
+
+/// `{ a = "follower", x = "leader" }`, in the order of the file.
+#[derive(Debug)]
+struct Names;
+
+impl Shape for Names {
+    type Value = Vec<(String, Selector)>;
+
+    fn noun(&self) -> String {
+        "a table of names and selectors such as { x = \"leader\" }".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let table = Table::any(reader, at)?;
+        let mut names = Vec::new();
+        let mut whole = Some(());
+        for (name, span, at) in table.entries() {
+            if let Err(problem) = check_name(reader, &name) {
+                reader.report(&span, &at.path, problem);
+                whole = None;
+            }
+            match Who.decode(reader, &at) {
+                Some(selector) if is_single(&selector) => names.push((name, selector)),
+                Some(selector) => {
+                    let message = format!("a name stands for one node, and \"{selector}\" for a set");
+                    reader.refuse(&at, Problem::new(message));
+                    whole = None;
+                }
+                None => whole = None,
+            }
+        }
+        whole.map(|()| names)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        let pairs =
+            value.iter().fold(Pairs::default(), |pairs, (name, selector)| pairs.put_text(name, Who.encode(selector)));
+        pairs.inline()
+    }
+
+    fn schema(&self, _: &SystemDescription) -> Json {
+        json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z][A-Za-z0-9_-]*$" },
+            "additionalProperties": { "type": "string", "minLength": 1 },
+        })
+    }
+}
+
+/// A name must be a word of its own: not a node, not a role, not a part of a selector.
+fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
+    let word = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    if !word || name.len() > 64 {
+        return Err(Problem::new(format!("{} is no name: letters, digits, _ and -", quoted(name))));
+    }
+    // What is a selector by itself, in this cluster or another, would hide behind the name.
+    match name.parse::<Selector>() {
+        Ok(Selector::Named(_)) if !reader.system.roles.contains(&name) => Ok(()),
+        _ => Err(Problem::new(format!("\"{name}\" is a selector already; choose another name"))),
+    }
+}
+
+/// Gives every fault without an id its action and its ordinal among the faults with that action.
+pub(in super::super) fn name_the_nameless(faults: &mut [FaultSpec<OrderCall>]) {
+    let mut ordinals: BTreeMap<&'static str, u32> = BTreeMap::new();
+    for fault in faults {
+        let name = action::name(&fault.action);
+        let ordinal = ordinals.entry(name).or_default();
+        *ordinal += 1;
+        if fault.id.is_empty() {
+            fault.id = format!("{name}-{ordinal}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! `[[nemesis]]`: random faults. Each one that comes to be is a concrete fault in the plan.
+
+use serde_json::{Value as Json, json};
+use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::time::Instant;
+
+use super::super::description::SystemDescription;
+use super::super::key::{Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Problem, Reader};
+use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
+use super::super::shape::who::Who;
+use super::super::shape::{Flag, List, NameOf, OneOrMore};
+use super::fault::too_late;
+use super::{Fields, Pairs};
+
+const ID: Key<super::super::shape::Id> = Key {
+    doc: "Keys its random draws, and names its faults in plan and report: weather.3. By default nemesis-1, and so on.",
+    ..super::fault::ID
+};
+const KINDS: Key<AllBut<NameOf<NemesisKind>>> = Key {
+    name: "kinds",
+    shape: AllBut(NameOf { names: NemesisKind::NAMES, read: NemesisKind::from_name, show: |kind| kind.name() }),
+    need: Need::Default("\"all\""),
+    doc: "What it may do: a list of kinds, \"all\", or { except = [...] }.",
+};
+const ON: Key<OneOrMore<Who>> = Key {
+    name: "on",
+    shape: OneOrMore(Who),
+    need: Need::Default("[\"any server\"]"),
+    doc: "Whom it may choose; one of these selectors is drawn for each fault.",
+};
+const EVERY: Key<Between<Time>> = Key {
+    name: "every",
+    shape: Between(SOME_TIME),
+    need: Need::Required,
+    doc: "From the end of one fault to the start of the next; drawn each time.",
+};
+const FOR: Key<Between<Time>> = Key {
+    name: "for",
+    shape: Between(SOME_TIME),
+    need: Need::Required,
+    doc: "How long each fault lasts; drawn each time. The least is its stability.",
+};
+const SWARM: Key<Flag> = Key {
+    name: "swarm",
+    shape: Flag,
+    need: Need::Default("false"),
+    doc: "Whether each run switches off a random subset of the kinds.",
+};
+const FROM: Key<One<Moment>> =
+    Key { name: "from", shape: One(Moment), need: Need::Default("\"0s\""), doc: "When it begins." };
+const UNTIL: Key<One<Moment>> = Key {
+    name: "until",
+    shape: One(Moment),
+    need: Need::Optional,
+    doc: "When it ends; the settle phase where absent. A fault that lasts then goes on to its own end.",
+};
+
+/// The keys of `[[nemesis]]`.
+pub(in super::super) static NEMESIS: Section = Section {
+    name: "nemesis[]",
+    doc: "Random faults, one after the other; several nemeses overlap. Each fault that comes to be is a concrete fault \
+          in the plan.",
+    keys: &[&ID, &KINDS, &ON, &EVERY, &FOR, &SWARM, &FROM, &UNTIL],
+};
+
+/// `[[nemesis]]`.
+#[derive(Debug)]
+pub(in super::super) struct NemesisFields;
+
+impl Fields for NemesisFields {
+    type Value = NemesisSpec;
+
+    fn section(&self) -> &'static Section {
+        &NEMESIS
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<NemesisSpec> {
+        let id = table.get(reader, &ID);
+        let kinds = table.get(reader, &KINDS);
+        let on = table.get(reader, &ON);
+        let every = table.get(reader, &EVERY);
+        let duration = table.get(reader, &FOR);
+        let swarm = table.get(reader, &SWARM);
+        let from = table.get(reader, &FROM);
+        let until = table.get(reader, &UNTIL);
+        check_times(reader, table, from, until);
+        Some(NemesisSpec {
+            id: id.unwrap_or_default(),
+            line: reader.line(&table.span),
+            kinds: kinds?,
+            on: on?,
+            every: every?,
+            duration: duration?,
+            swarm: swarm?,
+            from: from?,
+            until,
+        })
+    }
+
+    fn pairs(&self, value: &NemesisSpec) -> Pairs {
+        Pairs::default()
+            .put(&ID, &value.id)
+            .put(&KINDS, &value.kinds)
+            .put(&ON, &value.on)
+            .put(&EVERY, &value.every)
+            .put(&FOR, &value.duration)
+            .put(&SWARM, &value.swarm)
+            .put(&FROM, &value.from)
+            .put_some(&UNTIL, value.until.as_ref())
+    }
+}
+
+fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>, until: Option<Instant>) {
+    let span = |name: &str| table.at(name).map_or_else(|| table.span.clone(), |at| at.span);
+    if let Some(problem) = from.and_then(|from| too_late(reader, from)) {
+        reader.report(&span(FROM.name), &table.path_of(FROM.name), problem);
+        return;
+    }
+    let shown = |at: Instant| at.since(Instant::ZERO);
+    let problem = match (from, until, reader.end) {
+        (Some(from), Some(until), _) if until <= from => {
+            format!("ends at {} before it begins at {}", shown(until), shown(from))
+        }
+        (_, Some(until), Some(end)) if until > end => {
+            format!("the run ends before, after {}", shown(end))
+        }
+        _ => return,
+    };
+    reader.report(&span(UNTIL.name), &table.path_of(UNTIL.name), Problem::new(problem));
+}
+
+/// Gives every nemesis without an id its ordinal.
+pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec]) {
+    for (index, nemesis) in nemeses.iter_mut().enumerate() {
+        if nemesis.id.is_empty() {
+            nemesis.id = format!("nemesis-{}", index + 1);
+        }
+    }
+}
+
+/// A list of names out of a closed list, `"all"`, or `{ except = [...] }`. In the order of the closed list.
+#[derive(Debug)]
+pub(in super::super) struct AllBut<S>(pub(in super::super) S);
+
+/// A form with a closed list of values.
+pub(in super::super) trait Closed: Shape {
+    /// Every value, in order.
+    fn all(&self, system: &SystemDescription) -> Vec<Self::Value>;
+}
+
+impl Closed for NameOf<NemesisKind> {
+    fn all(&self, _: &SystemDescription) -> Vec<NemesisKind> {
+        NemesisKind::ALL.to_vec()
+    }
+}
+
+impl<S: Closed> Shape for AllBut<S>
+where
+    S::Value: PartialEq,
+{
+    type Value = Vec<S::Value>;
+
+    fn noun(&self) -> String {
+        "\"all\", a list of names, or { except = [...] }".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
+        let all = self.0.all(reader.system);
+        if at.value.as_str() == Some("all") {
+            return Some(all);
+        }
+        if at.value.is_table() {
+            let except = self.except(reader, at)?;
+            return Some(all.into_iter().filter(|one| !except.contains(one)).collect());
+        }
+        if !at.value.is_array() {
+            reader.refuse(at, Problem::expected(&self.noun(), at.value));
+            return None;
+        }
+        let listed = self.list(reader, at)?;
+        Some(all.into_iter().filter(|one| listed.contains(one)).collect())
+    }
+
+    fn encode(&self, value: &Vec<S::Value>) -> String {
+        List(&self.0).encode(value)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let list = json!({
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": true,
+            "items": self.0.schema(system),
+        });
+        json!({ "anyOf": [
+            { "const": "all" },
+            list,
+            {
+                "type": "object",
+                "properties": { "except": list },
+                "required": ["except"],
+                "additionalProperties": false,
+            },
+        ] })
+    }
+}
+
+impl<S: Closed> AllBut<S>
+where
+    S::Value: PartialEq,
+{
+    fn except(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
+        let table = Table::any(reader, at)?;
+        table.refuse_unknown(reader, &["except"]);
+        let Some(list) = table.at("except") else {
+            reader.refuse(at, Problem::new(format!("expected {}", self.noun())));
+            return None;
+        };
+        let except = self.list(reader, &list)?;
+        if self.0.all(reader.system).iter().all(|one| except.contains(one)) {
+            reader.refuse(&list, Problem::new("nothing is left"));
+            return None;
+        }
+        Some(except)
+    }
+
+    /// A list without doubles.
+    fn list(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
+        let values = List(&self.0).decode(reader, at)?;
+        for (index, value) in values.iter().enumerate() {
+            if values[..index].contains(value) {
+                let text = self.0.encode(value);
+                reader.refuse(at, Problem::new(format!("{text} stands here twice")));
+                return None;
+            }
+        }
+        Some(values)
+    }
+}

@@ -1,0 +1,272 @@
+//! `[network]`: the conditions when nothing is wrong, and the links that have others. The same five conditions make
+//! up the fault `weather`.
+
+use splitbrain_kernel::fault::{Latency, Weather};
+use splitbrain_kernel::id::{Cluster, Link, NodeId};
+use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::selector::{Kind, LinkSelector, Selector};
+
+use super::super::NetworkChoices;
+use super::super::key::{Key, Need, Section, Table};
+use super::super::reader::{At, Problem, Reader};
+use super::super::shape::OneOrMore;
+use super::super::shape::drawn::DrawnShape;
+use super::super::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, One, SOME_TIME, Time};
+use super::super::shape::who::Path;
+use super::{Fields, Many, Pairs, Sub};
+
+type DrawnChance = DrawnShape<One<Chance>>;
+const DRAWN_CHANCE: DrawnChance = DrawnShape(One(Chance));
+
+const LATENCY: Key<LatencyShape> = Key {
+    name: "latency",
+    shape: LatencyShape,
+    need: Need::Default("\"1ms..5ms\""),
+    doc: "How long a packet takes; drawn for each packet.",
+};
+/// Its path keys the draw.
+pub(in super::super) const LOSS: Key<DrawnChance> = Key {
+    name: "loss",
+    shape: DRAWN_CHANCE,
+    need: Need::Default("\"0%\""),
+    doc: "Chance that a datagram is lost. A range or choice is drawn once a run.",
+};
+/// Its path keys the draw.
+pub(in super::super) const DUPLICATION: Key<DrawnChance> = Key {
+    name: "duplication",
+    shape: DRAWN_CHANCE,
+    need: Need::Default("\"0%\""),
+    doc: "Chance that a datagram arrives twice. A range or choice is drawn once a run.",
+};
+/// Its path keys the draw.
+pub(in super::super) const REORDERING: Key<DrawnChance> = Key {
+    name: "reordering",
+    shape: DRAWN_CHANCE,
+    need: Need::Default("\"0%\""),
+    doc: "Chance that a datagram takes an extra delay, so that others overtake it. A range or choice is drawn once a \
+          run.",
+};
+const REORDERING_DELAY: Key<One<Time>> = Key {
+    name: "reordering_delay",
+    shape: One(ANY_TIME),
+    need: Need::Default("\"10ms\""),
+    doc: "The most that the extra delay of a reordered datagram, or of the second copy of one, can be.",
+};
+const BANDWIDTH: Key<One<Bandwidth>> = Key {
+    name: "bandwidth",
+    shape: One(Bandwidth),
+    need: Need::Default("\"unlimited\""),
+    doc: "What each link carries; packets queue behind one another.",
+};
+const CONNECTION_TIMEOUT: Key<One<Time>> = Key {
+    name: "connection_timeout",
+    shape: One(SOME_TIME),
+    need: Need::Default("\"1s\""),
+    doc: "A connection whose packets get no answer for so long is closed.",
+};
+const LINK: Key<Many<LinkFields>> = Key {
+    name: "link",
+    shape: Many(Sub(LinkFields)),
+    need: Need::Default("[]"),
+    doc: "[[network.link]]: links with other conditions; later ones win.",
+};
+
+/// The keys of `[network]`.
+pub(in super::super) static NETWORK: Section = Section {
+    name: "network",
+    doc: "The conditions of every link when nothing is wrong.",
+    keys: &[&LATENCY, &LOSS, &DUPLICATION, &REORDERING, &REORDERING_DELAY, &BANDWIDTH, &CONNECTION_TIMEOUT, &LINK],
+};
+
+/// `[network]`.
+#[derive(Debug)]
+pub(in super::super) struct NetworkFields;
+
+impl Fields for NetworkFields {
+    type Value = NetworkChoices;
+
+    fn section(&self) -> &'static Section {
+        &NETWORK
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<NetworkChoices> {
+        let latency = table.get(reader, &LATENCY);
+        let loss = table.get(reader, &LOSS);
+        let duplication = table.get(reader, &DUPLICATION);
+        let reordering = table.get(reader, &REORDERING);
+        let reordering_delay = table.get(reader, &REORDERING_DELAY);
+        let bandwidth = table.get(reader, &BANDWIDTH);
+        let connection_timeout = table.get(reader, &CONNECTION_TIMEOUT);
+        let links = table.get(reader, &LINK);
+        Some(NetworkChoices {
+            latency: latency?,
+            loss: loss?,
+            duplication: duplication?,
+            reordering: reordering?,
+            reordering_delay: reordering_delay?,
+            bandwidth: bandwidth?,
+            connection_timeout: connection_timeout?,
+            links: links?,
+        })
+    }
+
+    fn pairs(&self, value: &NetworkChoices) -> Pairs {
+        Pairs::default()
+            .put(&LATENCY, &value.latency)
+            .put(&LOSS, &value.loss)
+            .put(&DUPLICATION, &value.duplication)
+            .put(&REORDERING, &value.reordering)
+            .put(&REORDERING_DELAY, &value.reordering_delay)
+            .put(&BANDWIDTH, &value.bandwidth)
+            .put(&CONNECTION_TIMEOUT, &value.connection_timeout)
+    }
+}
+
+/// Which links.
+pub(in super::super) const LINKS: Key<OneOrMore<Path>> = Key {
+    name: "links",
+    shape: OneOrMore(Path),
+    need: Need::Required,
+    doc: "Which links: \"s1 -> s2\" is one way, \"s1 <-> s2\" both.",
+};
+
+const CHANCE: One<Chance> = One(Chance);
+const LINK_LOSS: Key<One<Chance>> =
+    Key { name: LOSS.name, shape: CHANCE, need: Need::Optional, doc: "Chance that a datagram is lost." };
+const LINK_DUPLICATION: Key<One<Chance>> =
+    Key { name: DUPLICATION.name, shape: CHANCE, need: Need::Optional, doc: "Chance that a datagram arrives twice." };
+const LINK_REORDERING: Key<One<Chance>> = Key {
+    name: REORDERING.name,
+    shape: CHANCE,
+    need: Need::Optional,
+    doc: "Chance that a datagram takes an extra delay.",
+};
+const LINK_LATENCY: Key<LatencyShape> = Key { need: Need::Optional, ..LATENCY };
+const LINK_BANDWIDTH: Key<One<Bandwidth>> = Key { need: Need::Optional, ..BANDWIDTH };
+
+/// The keys of `[[network.link]]` and of the fault `weather`.
+pub(in super::super) static WEATHER: Section = Section {
+    name: "network.link[]",
+    doc: "Links with other conditions. What is not named is as on the others. In [[network.link]] the links are \
+          between named nodes or all of them; in the fault weather they may be any.",
+    keys: &[&LINKS, &LINK_LATENCY, &LINK_LOSS, &LINK_DUPLICATION, &LINK_REORDERING, &LINK_BANDWIDTH],
+};
+
+/// Links and their conditions, as the fault `weather` says them.
+#[derive(Debug)]
+pub(in super::super) struct WeatherFields;
+
+impl Fields for WeatherFields {
+    type Value = (Vec<LinkSelector>, Weather);
+
+    fn section(&self) -> &'static Section {
+        &WEATHER
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
+        let links = table.get(reader, &LINKS);
+        let conditions =
+            [LINK_LATENCY.name, LINK_LOSS.name, LINK_DUPLICATION.name, LINK_REORDERING.name, LINK_BANDWIDTH.name];
+        if conditions.iter().all(|name| table.at(name).is_none()) {
+            let message = format!("changes nothing: name at least one of {}", conditions.join(", "));
+            reader.report(&table.span, &table.path, Problem::new(message));
+        }
+        let weather = Weather {
+            latency: table.get(reader, &LINK_LATENCY),
+            loss: table.get(reader, &LINK_LOSS),
+            duplication: table.get(reader, &LINK_DUPLICATION),
+            reordering: table.get(reader, &LINK_REORDERING),
+            bandwidth: table.get(reader, &LINK_BANDWIDTH),
+        };
+        Some((links?, weather))
+    }
+
+    fn pairs(&self, (links, weather): &Self::Value) -> Pairs {
+        weather_pairs(Pairs::default().put(&LINKS, links), weather)
+    }
+}
+
+fn weather_pairs(pairs: Pairs, weather: &Weather) -> Pairs {
+    pairs
+        .put_some(&LINK_LATENCY, weather.latency.as_ref())
+        .put_some(&LINK_LOSS, weather.loss.as_ref())
+        .put_some(&LINK_DUPLICATION, weather.duplication.as_ref())
+        .put_some(&LINK_REORDERING, weather.reordering.as_ref())
+        .put_some(&LINK_BANDWIDTH, weather.bandwidth.as_ref())
+}
+
+/// `[[network.link]]`: links between nodes that are known before the run.
+#[derive(Debug)]
+pub(in super::super) struct LinkFields;
+
+impl Fields for LinkFields {
+    type Value = (Vec<Link>, Weather);
+
+    fn section(&self) -> &'static Section {
+        &WEATHER
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
+        let (selectors, weather) = WeatherFields.read(reader, table)?;
+        let at = table.at(LINKS.name)?;
+        let cluster = reader.cluster?;
+        let links: Option<Vec<Vec<Link>>> =
+            selectors.iter().map(|selector| fixed_links(reader, &at, cluster, selector)).collect();
+        let mut links: Vec<Link> = links?.into_iter().flatten().collect();
+        links.sort_unstable();
+        links.dedup();
+        Some((links, weather))
+    }
+
+    fn pairs(&self, (links, weather): &Self::Value) -> Pairs {
+        let links = links.iter().map(|link| LinkSelector {
+            source: Selector::Node(link.source),
+            target: Selector::Node(link.target),
+            both: false,
+        });
+        weather_pairs(Pairs::default().put(&LINKS, &links.collect()), weather)
+    }
+}
+
+/// The links that a selector of fixed nodes stands for.
+fn fixed_links(reader: &mut Reader<'_>, at: &At<'_>, cluster: Cluster, selector: &LinkSelector) -> Option<Vec<Link>> {
+    let nodes = (fixed_nodes(cluster, &selector.source), fixed_nodes(cluster, &selector.target));
+    let (Some(sources), Some(targets)) = nodes else {
+        let message = format!(
+            "\"{selector}\" is not fixed: here stand nodes such as s1, \"every server\", \"every client\" or * alone"
+        );
+        reader.refuse(at, Problem::new(message));
+        return None;
+    };
+    let pairs = sources.iter().flat_map(|a| targets.iter().map(|b| Link::new(*a, *b)));
+    let one_way = pairs.filter(|link| link.source != link.target);
+    Some(one_way.flat_map(|link| [Some(link), selector.both.then(|| link.reverse())]).flatten().collect())
+}
+
+fn fixed_nodes(cluster: Cluster, selector: &Selector) -> Option<Vec<NodeId>> {
+    match selector {
+        Selector::Node(node) => Some(vec![*node]),
+        Selector::Every(Kind::Server) => Some(cluster.all_servers().collect()),
+        Selector::Every(Kind::Client) => Some(cluster.clients().collect()),
+        Selector::Every(Kind::Node) => Some(cluster.nodes().collect()),
+        _ => None,
+    }
+}
+
+/// The most that an undisturbed packet takes under these conditions.
+pub(in super::super) fn latency_max(latency: Latency) -> splitbrain_kernel::time::Duration {
+    match latency {
+        Latency::Uniform { max, .. } => max,
+        // The kernel's table ends below 17 times the mean.
+        Latency::Exponential { min, mean } => min.saturating_add(mean.saturating_mul(17)),
+    }
+}
+
+/// The most that a chance can come to.
+pub(in super::super) fn chance_max(chance: &super::super::Drawn<Ppm>) -> Ppm {
+    match chance {
+        super::super::Drawn::Constant(value) => *value,
+        super::super::Drawn::Range { high, .. } => *high,
+        super::super::Drawn::Choose(values) => values.iter().copied().max().unwrap_or_default(),
+    }
+}

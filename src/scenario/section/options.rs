@@ -1,0 +1,198 @@
+//! `[<system>]`: preset, options, and `[<system>.servers.<server>]`. The keys are the system's own.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+use splitbrain_kernel::id::NodeId;
+
+use super::super::description::{OptionDescription, SystemDescription};
+use super::super::key::{Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Problem, Reader};
+use super::super::shape::Word;
+use super::super::shape::drawn::{DrawnShape, OptionValue, Ranged};
+use super::super::shape::who::node_key;
+use super::super::{Drawn, OptionChoices, OptionSetting};
+use super::{Fields, Pairs};
+
+/// Its path keys the draw.
+pub(in super::super) const PRESET: Key<DrawnShape<Word>> = Key {
+    name: "preset",
+    shape: DrawnShape(Word {
+        what: "preset",
+        known: |system| system.presets.iter().map(|one| (one.name, one.doc)).collect(),
+    }),
+    need: Need::Optional,
+    doc: "The named set of options to start from; the system's first where absent. A choice is drawn once a run.",
+};
+const SERVERS: Key<Servers> = Key {
+    name: "servers",
+    shape: Servers,
+    need: Need::Default("{}"),
+    doc: "[<system>.servers.s3]: options of single servers, on top of those of all.",
+};
+
+/// The keys of `[<system>]` that every system has.
+pub(in super::super) static OPTIONS: Section = Section {
+    name: "<system>",
+    doc: "The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for \
+          the system. A range or choice is drawn once a run.",
+    keys: &[&PRESET, &SERVERS],
+};
+
+impl Ranged for Word {
+    fn end(&self, _: &str) -> Option<Result<String, Problem>> {
+        None
+    }
+
+    fn in_order(&self, _: &String, _: &String) -> bool {
+        false
+    }
+
+    fn end_pattern(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// `[<system>]`.
+#[derive(Debug)]
+pub(in super::super) struct OptionFields;
+
+impl Fields for OptionFields {
+    type Value = OptionChoices;
+
+    fn section(&self) -> &'static Section {
+        &OPTIONS
+    }
+
+    fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
+        option_names(reader.system)
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OptionChoices> {
+        let first = reader.system.presets.first().map_or("", |preset| preset.name);
+        let absent = table.at(PRESET.name).is_none();
+        let preset = table.get(reader, &PRESET);
+        let preset = if absent { Some(Drawn::Constant(first.to_owned())) } else { preset };
+        let base = settings(reader, table);
+        let servers = table.get(reader, &SERVERS);
+        Some(OptionChoices { preset: preset?, base: base?, servers: servers? })
+    }
+
+    fn pairs(&self, value: &OptionChoices) -> Pairs {
+        setting_pairs(Pairs::default().put(&PRESET, &value.preset), &value.base)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let mut schema = self.section().schema(system);
+        let properties = schema["properties"].as_object_mut().expect("a section has properties");
+        properties.extend(option_schemas(system));
+        schema
+    }
+}
+
+fn option_names(system: &SystemDescription) -> Vec<String> {
+    system.options.iter().map(|option| option.name.to_owned()).collect()
+}
+
+fn shape(option: &OptionDescription) -> DrawnShape<OptionValue> {
+    DrawnShape(OptionValue(option.kind))
+}
+
+fn option_schemas(system: &SystemDescription) -> Map<String, Json> {
+    let one = |option: &OptionDescription| {
+        let mut schema = shape(option).schema(system);
+        if let Json::Object(map) = &mut schema {
+            map.insert("description".to_owned(), json!(option.doc));
+        }
+        (option.name.to_owned(), schema)
+    };
+    system.options.iter().map(one).collect()
+}
+
+/// The options that a table sets, in the system's order.
+fn settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<OptionSetting>> {
+    let system = reader.system;
+    let mut settings = Vec::new();
+    let mut whole = Some(());
+    for option in &system.options {
+        let Some(at) = table.at(option.name) else { continue };
+        match shape(option).decode(reader, &at) {
+            Some(value) => settings.push(OptionSetting { name: option.name.to_owned(), value, span: at.span }),
+            None => whole = None,
+        }
+    }
+    whole.map(|()| settings)
+}
+
+/// The pairs of the options that a table sets.
+pub(in super::super) fn setting_pairs(pairs: Pairs, settings: &[OptionSetting]) -> Pairs {
+    settings.iter().fold(pairs, |pairs, setting| pairs.put_text(&setting.name, encode_drawn(&setting.value)))
+}
+
+fn encode_drawn(value: &Drawn<splitbrain_kernel::options::Value>) -> String {
+    // Writing does not ask for the kind.
+    DrawnShape(OptionValue(splitbrain_kernel::options::ValueKind::Bool)).encode(value)
+}
+
+/// Tables under the names of servers.
+#[derive(Debug)]
+pub(in super::super) struct Servers;
+
+impl Shape for Servers {
+    type Value = BTreeMap<NodeId, Vec<OptionSetting>>;
+
+    fn noun(&self) -> String {
+        "tables under the names of servers".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let table = Table::any(reader, at)?;
+        let mut servers = BTreeMap::new();
+        let mut whole = Some(());
+        for (name, span, at) in table.entries() {
+            let node = server_key(reader, &name, &span, &at.path);
+            match (node, server_settings(reader, &at)) {
+                (Some(node), Some(settings)) => _ = servers.insert(node, settings),
+                _ => whole = None,
+            }
+        }
+        whole.map(|()| servers)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        let pairs = value.iter().fold(Pairs::default(), |pairs, (node, settings)| {
+            pairs.put_text(&node.to_string(), setting_pairs(Pairs::default(), settings).inline())
+        });
+        pairs.inline()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let options = json!({
+            "type": "object",
+            "properties": option_schemas(system),
+            "additionalProperties": false,
+        });
+        json!({
+            "type": "object",
+            "patternProperties": { "^s[1-9][0-9]?$": options },
+            "additionalProperties": false,
+        })
+    }
+}
+
+fn server_key(reader: &mut Reader<'_>, name: &str, span: &std::ops::Range<usize>, path: &str) -> Option<NodeId> {
+    let node = node_key(reader, name, span, path)?;
+    if node.is_client() {
+        let message = format!("{node} is a client; here stand servers such as s1");
+        reader.report(span, path, Problem::new(message));
+        return None;
+    }
+    Some(node)
+}
+
+fn server_settings(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<OptionSetting>> {
+    let table = Table::any(reader, at)?;
+    let names = option_names(reader.system);
+    table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    settings(reader, &table)
+}

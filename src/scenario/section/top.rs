@@ -1,0 +1,232 @@
+//! The file as a whole: its keys, the order in which they are read, and what must hold between them.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::id::Cluster;
+use splitbrain_kernel::time::Instant;
+
+use super::super::description::SystemDescription;
+use super::super::key::{Key, Need, Section, Table};
+use super::super::reader::{Problem, Reader};
+use super::super::shape::{Text, Whole};
+use super::super::{Expect, FORMAT, RunChoices, Scenario, Source};
+use super::check::CheckFields;
+use super::clocks::ClockFields;
+use super::cluster::ClusterFields;
+use super::disk::DiskFields;
+use super::expect::ExpectFields;
+use super::fault::FaultFields;
+use super::nemesis::NemesisFields;
+use super::network::NetworkFields;
+use super::options::OptionFields;
+use super::run::RunFields;
+use super::workload::WorkloadFields;
+use super::{Many, Sub, fault, nemesis};
+
+const FORMAT_KEY: Key<Whole> = Key {
+    name: "format",
+    shape: Whole { min: FORMAT, max: FORMAT },
+    need: Need::Required,
+    doc: "The version of the language: 1.",
+};
+const SYSTEM: Key<Text> = Key {
+    name: "system",
+    shape: Text,
+    need: Need::Required,
+    doc: "The system that is simulated; `splitbrain list` names them.",
+};
+/// `[cluster]`.
+pub(in super::super) const CLUSTER: Key<Sub<ClusterFields>> =
+    Key { name: "cluster", shape: Sub(ClusterFields), need: Need::Required, doc: "How many nodes there are." };
+/// `[network]`.
+pub(in super::super) const NETWORK: Key<Sub<NetworkFields>> = Key {
+    name: "network",
+    shape: Sub(NetworkFields),
+    need: Need::Default("{}"),
+    doc: "The conditions of every link when nothing is wrong.",
+};
+/// `[clocks]`.
+pub(in super::super) const CLOCKS: Key<Sub<ClockFields>> = Key {
+    name: "clocks",
+    shape: Sub(ClockFields),
+    need: Need::Default("{}"),
+    doc: "The clocks of every node, and the bounds that the system may rely on.",
+};
+/// `[disk]`.
+pub(in super::super) const DISK: Key<Sub<DiskFields>> =
+    Key { name: "disk", shape: Sub(DiskFields), need: Need::Default("{}"), doc: "The disk of every node." };
+/// `[workload]`.
+pub(in super::super) const WORKLOAD: Key<Sub<WorkloadFields>> =
+    Key { name: "workload", shape: Sub(WorkloadFields), need: Need::Optional, doc: "What the clients do." };
+/// `[[fault]]`.
+pub(in super::super) const FAULT: Key<Many<FaultFields>> =
+    Key { name: "fault", shape: Many(Sub(FaultFields)), need: Need::Default("[]"), doc: "[[fault]]: directed faults." };
+/// `[[nemesis]]`.
+pub(in super::super) const NEMESIS: Key<Many<NemesisFields>> = Key {
+    name: "nemesis",
+    shape: Many(Sub(NemesisFields)),
+    need: Need::Default("[]"),
+    doc: "[[nemesis]]: random faults.",
+};
+/// `[run]`.
+pub(in super::super) const RUN: Key<Sub<RunFields>> = Key {
+    name: "run",
+    shape: Sub(RunFields),
+    need: Need::Default("{}"),
+    doc: "How long a run is, and how many there are.",
+};
+/// `[check]`.
+pub(in super::super) const CHECK: Key<Sub<CheckFields>> =
+    Key { name: "check", shape: Sub(CheckFields), need: Need::Default("{}"), doc: "What is watched." };
+/// `[expect]`.
+pub(in super::super) const EXPECT: Key<Sub<ExpectFields>> =
+    Key { name: "expect", shape: Sub(ExpectFields), need: Need::Default("{}"), doc: "How the runs are judged." };
+
+/// The keys of the file, but for the table of the system's options.
+pub(in super::super) static TOP: Section = Section {
+    name: "",
+    doc: "The file as a whole. The options of the system stand in a table under its name.",
+    keys: &[
+        &FORMAT_KEY,
+        &SYSTEM,
+        &CLUSTER,
+        &NETWORK,
+        &CLOCKS,
+        &DISK,
+        &WORKLOAD,
+        &FAULT,
+        &NEMESIS,
+        &RUN,
+        &CHECK,
+        &EXPECT,
+    ],
+};
+
+/// `[<system>]`, whose name is the system's.
+const fn options_key(system: &SystemDescription) -> Key<Sub<OptionFields>> {
+    Key { name: system.name, shape: Sub(OptionFields), need: Need::Default("{}"), doc: "The options of the system." }
+}
+
+/// Which system the file is about. Where it does not say so, the reader knows.
+pub(in super::super) fn system_of<'s>(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    systems: &'s [SystemDescription],
+) -> Option<&'s SystemDescription> {
+    let name = table.get(reader, &SYSTEM)?;
+    let found = systems.iter().find(|system| system.name == name);
+    if found.is_none() {
+        let at = table.at(SYSTEM.name)?;
+        let known = systems.iter().map(|system| system.name);
+        reader.refuse(&at, Problem::unknown("system", &name, known));
+    }
+    found
+}
+
+/// Reads the file, whose system is the reader's.
+pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Scenario> {
+    let system = reader.system;
+    let names: Vec<&str> = TOP.names().chain([system.name]).collect();
+    table.refuse_unknown(reader, &names);
+    let format = table.get(reader, &FORMAT_KEY);
+    // The nodes and the times first: selectors and faults are checked against them.
+    let cluster = table.get(reader, &CLUSTER);
+    let run = table.get(reader, &RUN);
+    know(reader, cluster, run);
+    let options = table.get(reader, &options_key(system));
+    let network = table.get(reader, &NETWORK);
+    let clocks = table.get(reader, &CLOCKS);
+    let disk = table.get(reader, &DISK);
+    let workload = table.get(reader, &WORKLOAD);
+    let faults = table.get(reader, &FAULT);
+    let nemeses = table.get(reader, &NEMESIS);
+    let invariants = table.get(reader, &CHECK);
+    let expect = table.get(reader, &EXPECT);
+    let (clocks, bounds) = clocks?;
+    let (mut faults, mut nemeses) = (faults?, nemeses?);
+    fault::name_the_nameless(&mut faults);
+    nemesis::name_the_nameless(&mut nemeses);
+    let ids = faults.iter().map(|one| (one.id.clone(), one.line));
+    let ids = ids.chain(nemeses.iter().map(|one| (one.id.clone(), one.line))).collect();
+    check_ids(reader, table, ids);
+    let (invariants, expect) = (invariants?, expect?);
+    check_watched(reader, table, &invariants, &expect);
+    format?;
+    Some(Scenario {
+        name: reader.source.stem().to_owned(),
+        goal: goal(reader.source),
+        source: reader.source.clone(),
+        system: system.name.to_owned(),
+        cluster: cluster?,
+        options: options?,
+        network: network?,
+        clocks,
+        bounds,
+        disk: disk?,
+        workload,
+        faults,
+        nemeses,
+        run: run?,
+        invariants,
+        expect,
+    })
+}
+
+fn know(reader: &mut Reader<'_>, cluster: Option<Cluster>, run: Option<RunChoices>) {
+    reader.cluster = cluster;
+    let end = |run: RunChoices| Instant::ZERO.saturating_add(run.duration);
+    reader.end = run.map(end);
+    reader.settle_start = run.map(|run| end(run).saturating_sub(run.settle));
+}
+
+/// Two faults with one id would draw the same numbers.
+fn check_ids(reader: &mut Reader<'_>, table: &Table<'_>, ids: Vec<(String, u32)>) {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let spans = fault_spans(table);
+    for ((id, line), (span, path)) in ids.into_iter().zip(spans) {
+        match seen.get(&id) {
+            Some(first) => {
+                let message = format!("the id \"{id}\" is taken by the fault or nemesis on line {first}");
+                reader.report(&span, &path, Problem::new(message));
+            }
+            None => _ = seen.insert(id, line),
+        }
+    }
+}
+
+/// Where the ids of faults and nemeses stand, or where they would.
+fn fault_spans(table: &Table<'_>) -> Vec<(std::ops::Range<usize>, String)> {
+    let lists = [FAULT.name, NEMESIS.name].into_iter().filter_map(|name| table.at(name)?.items());
+    let id_of = |at: super::super::reader::At<'_>| {
+        let id = at.value.as_table().and_then(|fault| fault.get("id"));
+        let span = id.map_or(at.span, |id| id.span());
+        (span, format!("{}.id", at.path))
+    };
+    lists.flatten().map(id_of).collect()
+}
+
+/// An invariant that is off is never broken.
+fn check_watched(reader: &mut Reader<'_>, table: &Table<'_>, on: &[String], expect: &Expect) {
+    let Some(violates) = &expect.violates else { return };
+    for invariant in &violates.invariants {
+        if on.contains(invariant) {
+            continue;
+        }
+        let at = table.at(EXPECT.name).and_then(|at| {
+            let (key, _) = at.value.as_table()?.get_key_value("violates")?;
+            Some(key.span())
+        });
+        let message = format!("{invariant} is off: check.invariants leaves it out");
+        reader.report(&at.unwrap_or(0..0), "expect.violates", Problem::new(message));
+    }
+}
+
+/// The first comment of the file, without the line that names the schema.
+fn goal(source: &Source) -> String {
+    let lines = source.text.lines().map(str::trim);
+    let comment = lines
+        .skip_while(|line| line.is_empty() || line.starts_with("#:"))
+        .take_while(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim());
+    comment.collect::<Vec<_>>().join(" ")
+}

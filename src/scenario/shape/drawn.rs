@@ -1,0 +1,239 @@
+//! Values that are constant or drawn once a run, and the options of a system.
+
+use serde_json::{Value as Json, json};
+use splitbrain_kernel::options::{Value, ValueKind};
+use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::time::Duration;
+
+use super::super::Drawn;
+use super::super::description::SystemDescription;
+use super::super::key::{Shape, Table};
+use super::super::reader::{At, Problem, Reader};
+use super::quantity::{Chance, One, Quantity as _, Time, upside_down};
+use super::{Flag, List, Whole, names_schema, quote};
+
+/// A form of which a range `"a..b"` can be drawn.
+pub(in super::super) trait Ranged: Shape {
+    /// One end of a range; nothing where values of this form have no order.
+    fn end(&self, text: &str) -> Option<Result<Self::Value, Problem>>;
+    /// Whether the first is not above the second.
+    fn in_order(&self, low: &Self::Value, high: &Self::Value) -> bool;
+    /// A regular expression of one end, without anchors; nothing where values have no order.
+    fn end_pattern(&self) -> Option<&'static str>;
+}
+
+/// A constant, a range `"a..b"`, or `{ choose = [a, b] }`; the latter two drawn once a run.
+#[derive(Debug)]
+pub(in super::super) struct DrawnShape<S>(pub(in super::super) S);
+
+impl<S: Ranged> Shape for DrawnShape<S>
+where
+    S::Value: PartialEq,
+{
+    type Value = Drawn<S::Value>;
+
+    fn noun(&self) -> String {
+        let range = if self.0.end_pattern().is_some() { ", a range \"a..b\" of such" } else { "" };
+        format!("{}{range}, or {{ choose = [a, b] }}", self.0.noun())
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Drawn<S::Value>> {
+        if at.value.is_table() {
+            return self.choice(reader, at);
+        }
+        let range = at.value.as_str().and_then(|text| text.split_once(".."));
+        match range {
+            Some((low, high)) if self.0.end_pattern().is_some() => {
+                reader.text(at, "")?;
+                let range = self.range(low, high);
+                reader.check(at, range)
+            }
+            _ => self.0.decode(reader, at).map(Drawn::Constant),
+        }
+    }
+
+    fn encode(&self, value: &Drawn<S::Value>) -> String {
+        match value {
+            Drawn::Constant(value) => self.0.encode(value),
+            Drawn::Range { low, high } => {
+                let (low, high) = (self.0.encode(low), self.0.encode(high));
+                quote(&format!("{}..{}", low.trim_matches('"'), high.trim_matches('"')))
+            }
+            Drawn::Choose(values) => {
+                let values: Vec<String> = values.iter().map(|value| self.0.encode(value)).collect();
+                format!("{{ choose = [{}] }}", values.join(", "))
+            }
+        }
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let one = self.0.schema(system);
+        let mut forms = vec![one.clone(), choose_schema(&one)];
+        if let Some(end) = self.0.end_pattern() {
+            let pattern = format!(r"^({end})\.\.({end})$");
+            forms.push(json!({ "type": "string", "pattern": pattern }));
+        }
+        json!({ "anyOf": forms })
+    }
+}
+
+fn choose_schema(one: &Json) -> Json {
+    json!({
+        "type": "object",
+        "description": "One of these, chosen once a run.",
+        "properties": { "choose": { "type": "array", "minItems": 1, "uniqueItems": true, "items": one } },
+        "required": ["choose"],
+        "additionalProperties": false,
+    })
+}
+
+impl<S: Ranged> DrawnShape<S>
+where
+    S::Value: PartialEq,
+{
+    fn range(&self, low: &str, high: &str) -> Result<Drawn<S::Value>, Problem> {
+        let end = |text: &str| self.0.end(text).expect("only what has an order has a range");
+        let (first, last) = (end(low)?, end(high)?);
+        if self.0.in_order(&first, &last) {
+            return Ok(Drawn::Range { low: first, high: last });
+        }
+        Err(upside_down(low, high))
+    }
+
+    fn choice(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Drawn<S::Value>> {
+        let table = Table::any(reader, at)?;
+        table.refuse_unknown(reader, &["choose"]);
+        let Some(choose) = table.at("choose") else {
+            reader.refuse(at, Problem::new(format!("expected {}", self.noun())));
+            return None;
+        };
+        let values = List(&self.0).decode(reader, &choose)?;
+        for (index, value) in values.iter().enumerate() {
+            if values[..index].contains(value) {
+                let text = self.0.encode(value);
+                reader.refuse(&choose, Problem::new(format!("{text} stands here twice")));
+                return None;
+            }
+        }
+        Some(Drawn::Choose(values))
+    }
+}
+
+impl Ranged for One<Chance> {
+    fn end(&self, text: &str) -> Option<Result<Ppm, Problem>> {
+        Some(self.0.parse(text))
+    }
+
+    fn in_order(&self, low: &Ppm, high: &Ppm) -> bool {
+        low <= high
+    }
+
+    fn end_pattern(&self) -> Option<&'static str> {
+        Some(self.0.pattern())
+    }
+}
+
+/// The value of an option of the system.
+#[derive(Debug)]
+pub(in super::super) struct OptionValue(pub(in super::super) ValueKind);
+
+impl OptionValue {
+    fn time(min: Duration, max: Duration) -> One<Time> {
+        One(Time { min, max })
+    }
+}
+
+impl Shape for OptionValue {
+    type Value = Value;
+
+    fn noun(&self) -> String {
+        match self.0 {
+            ValueKind::Bool => Flag.noun(),
+            ValueKind::Integer { min, max } => Whole { min, max }.noun(),
+            ValueKind::Duration { min, max } => {
+                format!("{} from {min} to {max}", Self::time(min, max).noun())
+            }
+            ValueKind::Probability => One(Chance).noun(),
+            ValueKind::Name(names) => {
+                let names: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+                format!("one of {}", names.join(", "))
+            }
+        }
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Value> {
+        match self.0 {
+            ValueKind::Bool => Flag.decode(reader, at).map(Value::Bool),
+            ValueKind::Integer { min, max } => Whole { min, max }.decode(reader, at).map(Value::Integer),
+            ValueKind::Duration { min, max } => Self::time(min, max).decode(reader, at).map(Value::Duration),
+            ValueKind::Probability => One(Chance).decode(reader, at).map(Value::Probability),
+            ValueKind::Name(names) => {
+                let text = reader.text(at, &self.noun())?;
+                let known = names.iter().any(|(name, _)| *name == text);
+                let value = known.then(|| Value::Name(text.to_owned()));
+                let names = names.iter().map(|(name, _)| *name);
+                reader.check(at, value.ok_or_else(|| Problem::unknown("", text, names)))
+            }
+        }
+    }
+
+    fn encode(&self, value: &Value) -> String {
+        encode_value(value)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        match self.0 {
+            ValueKind::Bool => Flag.schema(system),
+            ValueKind::Integer { min, max } => Whole { min, max }.schema(system),
+            ValueKind::Duration { min, max } => Self::time(min, max).schema(system),
+            ValueKind::Probability => One(Chance).schema(system),
+            ValueKind::Name(names) => names_schema(names),
+        }
+    }
+}
+
+/// The value of an option as TOML says it.
+pub(in super::super) fn encode_value(value: &Value) -> String {
+    match value {
+        Value::Bool(_) | Value::Integer(_) => value.to_string(),
+        Value::Duration(_) | Value::Probability(_) | Value::Name(_) => quote(&value.to_string()),
+    }
+}
+
+impl Ranged for OptionValue {
+    fn end(&self, text: &str) -> Option<Result<Value, Problem>> {
+        match self.0 {
+            ValueKind::Integer { min, max } => Some(whole_end(text, min, max)),
+            ValueKind::Duration { min, max } => Some(Time { min, max }.parse(text).map(Value::Duration)),
+            ValueKind::Probability => Some(Chance.parse(text).map(Value::Probability)),
+            ValueKind::Bool | ValueKind::Name(_) => None,
+        }
+    }
+
+    fn in_order(&self, low: &Value, high: &Value) -> bool {
+        match (low, high) {
+            (Value::Integer(low), Value::Integer(high)) => low <= high,
+            (Value::Duration(low), Value::Duration(high)) => low <= high,
+            (Value::Probability(low), Value::Probability(high)) => low <= high,
+            _ => false,
+        }
+    }
+
+    fn end_pattern(&self) -> Option<&'static str> {
+        match self.0 {
+            ValueKind::Integer { .. } => Some("[0-9]+"),
+            ValueKind::Duration { .. } => Some(super::quantity::ANY_TIME.pattern()),
+            ValueKind::Probability => Some(Chance.pattern()),
+            ValueKind::Bool | ValueKind::Name(_) => None,
+        }
+    }
+}
+
+fn whole_end(text: &str, min: u64, max: u64) -> Result<Value, Problem> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| digits && (min..=max).contains(number));
+    number.map(Value::Integer).ok_or_else(|| {
+        let noun = Whole { min, max }.noun();
+        Problem::new(format!("expected {noun} at each end of the range, got {text:?}"))
+    })
+}

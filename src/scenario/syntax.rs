@@ -1,0 +1,72 @@
+//! Bytes → a tree with spans. Everything that could hurt is refused before the parser sees it: what is not text, what
+//! is too long, what is nested too deep.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeTable;
+use toml_parser::lexer::TokenKind;
+
+use super::reader::{Problem, Reader};
+
+/// No scenario is longer; a file that is was not written by a person.
+const BYTES_MAX: usize = 1 << 20;
+/// No scenario nests lists and tables deeper, or has keys of more parts. Each level costs the parser and the
+/// destructor of the tree a frame of the stack.
+const DEPTH_MAX: usize = 16;
+
+/// The text of a file, with what makes it none.
+pub(super) fn decode_text(bytes: &[u8]) -> (String, Option<(Range<usize>, Problem)>) {
+    if bytes.len() > BYTES_MAX {
+        let problem = Problem::new(format!("the file has {} bytes; a scenario has at most {BYTES_MAX}", bytes.len()));
+        return (String::new(), Some((0..0, problem)));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(error) => {
+            let valid = error.valid_up_to();
+            let problem = Problem::new(format!("not UTF-8 text: the byte 0x{:02x} starts no character", bytes[valid]));
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            (text, Some((valid..valid + 1, problem)))
+        }
+    }
+}
+
+/// The tree of a text, or nothing where the text is no TOML; then the reader knows why.
+pub(super) fn parse<'t>(reader: &mut Reader<'_>, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
+    if let Some(span) = too_deep(text) {
+        let message = format!("lists, tables and keys nest at most {DEPTH_MAX} deep in a scenario");
+        reader.report(&span, "", Problem::new(message));
+        return None;
+    }
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        reader.report(&span, "", Problem::new(error.message()));
+    }
+    errors.is_empty().then_some(tree)
+}
+
+/// The first place where brackets nest too deep or a key has too many parts.
+fn too_deep(text: &str) -> Option<Range<usize>> {
+    let (mut brackets, mut dots) = (0usize, 0usize);
+    for token in toml_parser::Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
+                brackets += 1;
+                dots = 0;
+            }
+            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
+                brackets = brackets.saturating_sub(1);
+                dots = 0;
+            }
+            TokenKind::Dot => dots += 1,
+            TokenKind::Equals | TokenKind::Comma | TokenKind::Newline => dots = 0,
+            _ => {}
+        }
+        if brackets > DEPTH_MAX || dots > DEPTH_MAX {
+            return Some(token.span().start()..token.span().end());
+        }
+    }
+    None
+}
