@@ -53,9 +53,7 @@ pub struct Digest {
 
 impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Digest")
-            .field("buffered", &self.buffer.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Digest").field("buffered", &self.buffer.len()).finish_non_exhaustive()
     }
 }
 
@@ -68,21 +66,12 @@ impl Default for Digest {
 impl Digest {
     /// The digest of nothing.
     pub fn new() -> Self {
-        Self {
-            hash: Box::new(Xxh3::new()),
-            buffer: Vec::with_capacity(BUFFER_SIZE),
-        }
+        Self { hash: Box::new(Xxh3::new()), buffer: Vec::with_capacity(BUFFER_SIZE) }
     }
 
     /// Adds an entry about a node, with its content.
     #[inline]
-    pub fn entry<T: Serialize + ?Sized>(
-        &mut self,
-        at: Instant,
-        tag: Tag,
-        node: NodeId,
-        content: &T,
-    ) {
+    pub fn entry<T: Serialize + ?Sized>(&mut self, at: Instant, tag: Tag, node: NodeId, content: &T) {
         let mut head = [0; 11];
         head[..8].copy_from_slice(&at.as_nanos().to_le_bytes());
         head[8] = tag as u8;
@@ -94,12 +83,7 @@ impl Digest {
     /// Adds content alone.
     #[inline]
     pub fn content<T: Serialize + ?Sized>(&mut self, content: &T) {
-        if content
-            .serialize(&mut Writer {
-                buffer: &mut self.buffer,
-            })
-            .is_err()
-        {
+        if content.serialize(&mut Writer { buffer: &mut self.buffer }).is_err() {
             // A content that cannot be serialized is the same content each time; its place is marked.
             self.buffer.extend_from_slice(b"?");
         }
@@ -180,8 +164,7 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         self.serialize_bytes(value.as_bytes())
     }
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Refused> {
-        self.buffer
-            .extend_from_slice(&(value.len() as u64).to_le_bytes());
+        self.buffer.extend_from_slice(&(value.len() as u64).to_le_bytes());
         self.buffer.extend_from_slice(value);
         Ok(())
     }
@@ -204,20 +187,11 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         Ok(())
     }
     #[inline]
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-    ) -> Result<(), Refused> {
+    fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Result<(), Refused> {
         self.serialize_u32(index)
     }
     #[inline]
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Refused> {
         value.serialize(self)
     }
     #[inline]
@@ -234,8 +208,7 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
     #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self, Refused> {
         // A sequence that does not know its length cannot be told from its neighbour.
-        self.buffer
-            .extend_from_slice(&(len.ok_or(Refused)? as u64).to_le_bytes());
+        self.buffer.extend_from_slice(&(len.ok_or(Refused)? as u64).to_le_bytes());
         Ok(self)
     }
     #[inline]
@@ -247,13 +220,7 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         Ok(self)
     }
     #[inline]
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self, Refused> {
+    fn serialize_tuple_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Self, Refused> {
         self.buffer.extend_from_slice(&index.to_le_bytes());
         Ok(self)
     }
@@ -265,13 +232,7 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         Ok(self)
     }
     #[inline]
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Self, Refused> {
+    fn serialize_struct_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Self, Refused> {
         self.buffer.extend_from_slice(&index.to_le_bytes());
         Ok(self)
     }
@@ -327,11 +288,7 @@ mod tests {
 
     fn bytes<T: Serialize>(value: &T) -> Vec<u8> {
         let mut buffer = Vec::new();
-        value
-            .serialize(&mut Writer {
-                buffer: &mut buffer,
-            })
-            .expect("serializable");
+        value.serialize(&mut Writer { buffer: &mut buffer }).expect("serializable");
         buffer
     }
 
@@ -345,20 +302,9 @@ mod tests {
     #[test]
     fn the_form_is_fixed() {
         assert_eq!(bytes(&Sample::Unit), [0, 0, 0, 0]);
-        assert_eq!(
-            bytes(&Sample::Pair(7, Some(0x0102))),
-            [1, 0, 0, 0, 7, 1, 2, 1]
-        );
-        let named = Sample::Named {
-            list: vec![9],
-            span: Duration::from_nanos(3),
-        };
-        assert_eq!(
-            bytes(&named),
-            [
-                2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0, 0, 0, 0, 0
-            ]
-        );
+        assert_eq!(bytes(&Sample::Pair(7, Some(0x0102))), [1, 0, 0, 0, 7, 1, 2, 1]);
+        let named = Sample::Named { list: vec![9], span: Duration::from_nanos(3) };
+        assert_eq!(bytes(&named), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(bytes(&"ab"), [2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b']);
     }
 

@@ -77,6 +77,17 @@ pub struct Fate {
     pub priority: u8,
 }
 
+/// What becomes of a datagram on a link with which nothing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// It arrives then; its ordinal.
+    Arrives(Instant, u64),
+    /// It is lost by chance; its ordinal.
+    Lost(u64),
+    /// The link is not that plain.
+    Not,
+}
+
 /// Why a packet does not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Lost {
@@ -192,8 +203,25 @@ impl Network {
         &mut self.links[index]
     }
 
-    /// Sends a packet from one node to another, both by dense index.
+    /// Sends a datagram over a link with which nothing is wrong and on which it can only be lost or arrive once: the hot
+    /// path. Where the link is another, nothing is drawn, and [`Network::send`] is to be called.
     #[inline]
+    pub fn send_plain(&mut self, now: Instant, (source, target): (usize, usize)) -> Plain {
+        let index = self.index(source, target);
+        let link = &mut self.links[index];
+        if !link.plain {
+            return Plain::Not;
+        }
+        let word = link.rng.word();
+        let ordinal = link.sent;
+        link.sent += 1;
+        if link.base.loss.hits_half((word >> 32) as u32) {
+            return Plain::Lost(ordinal);
+        }
+        Plain::Arrives(now.saturating_add(latency(link.base.latency, word)), ordinal)
+    }
+
+    /// Sends a packet from one node to another, both by dense index.
     pub fn send(
         &mut self,
         now: Instant,
@@ -205,14 +233,8 @@ impl Network {
         let index = self.index(source, target);
         let link = &mut self.links[index];
         let word = link.rng.word();
-        let ordinal = link.sent;
         link.sent += 1;
-        if link.plain && forced.is_none() && packet.transport == Transport::Datagram {
-            let lost = link.base.loss.hits_half((word >> 32) as u32);
-            let at = now.saturating_add(latency(link.base.latency, word));
-            return Fate { ordinal, first: if lost { Err(Lost::Loss) } else { Ok(at) }, second: None, priority: 0 };
-        }
-        link.send_disturbed(now, packet, word, forced, reordering_delay)
+        link.fate(now, packet, word, forced, reordering_delay)
     }
 
     /// The ordinal of the next packet on a link, for an override.
@@ -354,8 +376,7 @@ impl LinkState {
         self.weather.iter().filter(hit).fold(self.base, |conditions, weather| conditions.with(&weather.what))
     }
 
-    #[cold]
-    fn send_disturbed(
+    fn fate(
         &mut self,
         now: Instant,
         packet: Packet,

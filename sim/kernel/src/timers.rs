@@ -84,11 +84,7 @@ impl<T: Copy + Eq> Timers<T> {
         now: Instant,
         (priority, sequence): (u8, u64),
     ) -> Result<Option<Enqueue>, TooMany> {
-        let due = Due {
-            at: clock.true_time(local).max(now),
-            priority,
-            sequence,
-        };
+        let due = Due { at: clock.true_time(local).max(now), priority, sequence };
         let slot = self.slot(name)?;
         let timer = &mut self.slots[slot];
         timer.local = Some(local);
@@ -105,16 +101,11 @@ impl<T: Copy + Eq> Timers<T> {
         if let Some(slot) = self.slots.iter().position(|timer| timer.name == name) {
             return Ok(slot);
         }
-        let idle =
-            |timer: &Timer<T>| timer.local.is_none() && timer.queued.is_none() && !timer.waits;
+        let idle = |timer: &Timer<T>| timer.local.is_none() && timer.queued.is_none() && !timer.waits;
         let timer = Timer {
             name,
             local: None,
-            due: Due {
-                at: Instant::MAX,
-                priority: 0,
-                sequence: 0,
-            },
+            due: Due { at: Instant::MAX, priority: 0, sequence: 0 },
             queued: None,
             waits: false,
         };
@@ -146,10 +137,7 @@ impl<T: Copy + Eq> Timers<T> {
 
     /// A timer that waited comes to be handled. Returns whether it still fires.
     pub fn release(&mut self, name: T) -> bool {
-        let waiting = self
-            .slots
-            .iter_mut()
-            .find(|timer| timer.name == name && timer.waits);
+        let waiting = self.slots.iter_mut().find(|timer| timer.name == name && timer.waits);
         waiting.map(|timer| timer.waits = false).is_some()
     }
 
@@ -175,11 +163,7 @@ impl<T: Copy + Eq> Timers<T> {
         let due = timer.due;
         // The entry belongs to an earlier setting where the sequence differs, even at the same instant.
         if key.order() != (due.at, due.priority, due.sequence) {
-            return if due.at == Instant::MAX {
-                Fired::Stale
-            } else {
-                Fired::Later(due.enqueue(slot as usize))
-            };
+            return if due.at == Instant::MAX { Fired::Stale } else { Fired::Later(due.enqueue(slot as usize)) };
         }
         timer.local = None;
         Fired::Now(timer.name)
@@ -191,9 +175,7 @@ impl<T: Copy + Eq> Timers<T> {
         for (slot, timer) in self.slots.iter_mut().enumerate() {
             let Some(local) = timer.local else { continue };
             timer.due.at = clock.true_time(local).max(now);
-            let covered = timer
-                .queued
-                .is_some_and(|queued| queued.at() <= timer.due.at);
+            let covered = timer.queued.is_some_and(|queued| queued.at() <= timer.due.at);
             if !covered && timer.due.at != Instant::MAX {
                 moved.push(timer.due.enqueue(slot));
             }
@@ -216,12 +198,7 @@ impl<T: Copy + Eq> Default for Timers<T> {
 impl Due {
     fn enqueue(self, slot: usize) -> Enqueue {
         let slot = u32::try_from(slot).expect("a node has few timers");
-        Enqueue {
-            at: self.at,
-            priority: self.priority,
-            sequence: self.sequence,
-            slot,
-        }
+        Enqueue { at: self.at, priority: self.priority, sequence: self.sequence, slot }
     }
 }
 
@@ -249,24 +226,14 @@ mod tests {
     impl Host {
         fn new() -> Self {
             let clock = Clock::new(ClockOptions::default());
-            Self {
-                timers: Timers::new(),
-                clock,
-                sequence: 0,
-                queue: crate::queue::Queue::new(),
-            }
+            Self { timers: Timers::new(), clock, sequence: 0, queue: crate::queue::Queue::new() }
         }
 
         fn set(&mut self, name: char, now: u64, local: u64) {
             self.sequence += 1;
             let order = (0, self.sequence);
-            let enqueue = self
-                .timers
-                .set(name, at(local), &self.clock, at(now), order)
-                .expect("few timers");
-            enqueue
-                .into_iter()
-                .for_each(|enqueue| self.enqueue(enqueue));
+            let enqueue = self.timers.set(name, at(local), &self.clock, at(now), order).expect("few timers");
+            enqueue.into_iter().for_each(|enqueue| self.enqueue(enqueue));
         }
 
         fn enqueue(&mut self, enqueue: Enqueue) {
@@ -347,14 +314,9 @@ mod tests {
         assert_eq!(frozen.run(), []);
         frozen.clock.thaw(at(2_000));
         let moved = frozen.timers.rekey(&frozen.clock, at(2_000));
-        moved
-            .into_iter()
-            .for_each(|enqueue| frozen.enqueue(enqueue));
+        moved.into_iter().for_each(|enqueue| frozen.enqueue(enqueue));
         assert_eq!(frozen.run(), [(2_300, 'a')]);
-        assert_eq!(
-            Duration::from_nanos(2_300 - 2_000),
-            frozen.clock.true_span(Duration::from_nanos(375))
-        );
+        assert_eq!(Duration::from_nanos(2_300 - 2_000), frozen.clock.true_span(Duration::from_nanos(375)));
     }
 
     #[test]
@@ -362,9 +324,7 @@ mod tests {
         let mut timers = Timers::new();
         let clock = Clock::new(ClockOptions::default());
         for round in 0..10_000u64 {
-            let set = timers
-                .set(round, at(round + 1), &clock, at(round), (0, round))
-                .expect("few timers");
+            let set = timers.set(round, at(round + 1), &clock, at(round), (0, round)).expect("few timers");
             let enqueue = set.expect("a new timer is queued");
             let key = Key::new(enqueue.at, 0, enqueue.sequence, enqueue.slot);
             timers.note_queued(enqueue.slot, key);

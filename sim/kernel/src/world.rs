@@ -37,7 +37,7 @@ use crate::view::View;
 
 use act::Script;
 use connection::Connections;
-use deliver::Event;
+use deliver::{Datagram, Event, Held};
 use fault::Active;
 
 /// A cluster under simulation, from its start to its end.
@@ -48,10 +48,11 @@ pub struct World<S: System> {
     universe: Universe<S::Node>,
     queue: Queue,
     events: Slab<Event<S::Node>>,
+    datagrams: Slab<Datagram<<S::Node as Node>::Message>>,
     sequence: u64,
     connections: Connections<<S::Node as Node>::Message>,
     connection_timeout: Duration,
-    held: BTreeMap<(usize, usize), Vec<Event<S::Node>>>,
+    held: BTreeMap<(usize, usize), Vec<Held<<S::Node as Node>::Message>>>,
     invariants: S::Invariants,
     findings: Findings,
     director: Director<<S::Node as Node>::Operation>,
@@ -67,6 +68,8 @@ pub struct World<S: System> {
     instant_count: u64,
     end: Instant,
     settle_at: Instant,
+    act_due: Instant,
+    exit: Option<&'static str>,
     current: Option<NodeId>,
     ended: Option<Outcome>,
 }
@@ -79,22 +82,13 @@ pub const CONDITIONS: &[(&str, &str)] = &[
     ("packet duplicated", "a datagram arrived twice"),
     ("connection refused", "a connection was refused"),
     ("connection reset", "a connection was reset"),
-    (
-        "connection timed out",
-        "a connection fell silent for too long",
-    ),
+    ("connection timed out", "a connection fell silent for too long"),
     ("node crashed", "a process or machine crashed"),
     ("node restarted", "a process started again"),
     ("node exited", "a process ended by itself"),
-    (
-        "unsynced write lost",
-        "a crash of a machine lost writes that were not synced",
-    ),
+    ("unsynced write lost", "a crash of a machine lost writes that were not synced"),
     ("write failed", "a disk refused a write or a sync"),
-    (
-        "leader cut off",
-        "a fault left the leader without a majority that it can both hear and reach",
-    ),
+    ("leader cut off", "a fault left the leader without a majority that it can both hear and reach"),
     ("leader crashed", "the leader crashed"),
     ("leader paused", "the leader was paused"),
 ];
@@ -103,38 +97,20 @@ impl<S: System> World<S> {
     /// A world at time zero, in which nothing has happened yet.
     pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
         let end = Instant::ZERO.saturating_add(options.duration);
-        let settle_at = if options.settle.is_zero() {
-            Instant::MAX
-        } else {
-            end.saturating_sub(options.settle)
-        };
+        let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
         let replays = options.replay.is_some();
         let director = Director::new(DirectorSetup {
             seed,
             cluster: options.cluster,
-            faults: if replays {
-                Vec::new()
-            } else {
-                options.faults.clone()
-            },
-            nemeses: if replays {
-                Vec::new()
-            } else {
-                options.nemeses.clone()
-            },
+            faults: if replays { Vec::new() } else { options.faults.clone() },
+            nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
             bounds: options.bounds,
             settle_at,
         });
         let overrides = options.replay.iter().flat_map(|plan| &plan.overrides);
         let ties = match options.ties {
             Ties::Sequence => None,
-            Ties::Explore => Some(
-                options
-                    .cluster
-                    .nodes()
-                    .map(|node| seed.stream("ties", node.key()))
-                    .collect(),
-            ),
+            Ties::Explore => Some(options.cluster.nodes().map(|node| seed.stream("ties", node.key())).collect()),
         };
         let mut world = Self {
             system: system.clone(),
@@ -142,6 +118,7 @@ impl<S: System> World<S> {
             universe: Universe::new(options, seed),
             queue: Queue::new(),
             events: Slab::new(),
+            datagrams: Slab::new(),
             sequence: 0,
             connections: Connections::new(),
             connection_timeout: options.network.connection_timeout,
@@ -150,15 +127,10 @@ impl<S: System> World<S> {
             findings: Findings::new(options.invariants),
             director,
             script: Script::new(options),
-            overrides: overrides
-                .map(|entry| ((entry.site, entry.ordinal), entry.decision))
-                .collect(),
+            overrides: overrides.map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
             plan: Plan {
-                overrides: options
-                    .replay
-                    .as_ref()
-                    .map_or_else(Vec::new, |plan| plan.overrides.clone()),
+                overrides: options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone()),
                 ..Plan::empty()
             },
             order: 0,
@@ -169,6 +141,8 @@ impl<S: System> World<S> {
             instant_count: 0,
             end,
             settle_at,
+            act_due: Instant::ZERO,
+            exit: None,
             current: None,
             ended: None,
         };
@@ -179,10 +153,7 @@ impl<S: System> World<S> {
     }
 
     /// Runs to the end: the first violation, a panic, a budget, or the end of time.
-    pub fn run<T: Tracer<S::Node>>(
-        &mut self,
-        tracer: &mut T,
-    ) -> RunReport<<S::Node as Node>::Operation> {
+    pub fn run<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> RunReport<<S::Node as Node>::Operation> {
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.run_to_end(tracer))) {
             Ok(outcome) => outcome,
             Err(payload) => Outcome::Panicked(Panic {
@@ -219,11 +190,14 @@ impl<S: System> World<S> {
     /// The next time at which something other than an event is due.
     #[inline]
     fn alarm(&self) -> Instant {
-        let acts = self
-            .director
-            .due()
-            .min(self.script.due(self.universe.events));
-        self.invariants.deadline().min(acts).min(self.settle_at)
+        let acts = if self.script.is_exact() { self.next_act() } else { self.act_due };
+        self.invariants.deadline().min(acts)
+    }
+
+    /// When the director, the script or the settle phase is next due. Kept in `act_due`, as it seldom changes; only an
+    /// exact replay goes by the count of events.
+    fn next_act(&self) -> Instant {
+        self.director.due().min(self.script.due(self.universe.events)).min(self.settle_at)
     }
 
     #[inline]
@@ -243,20 +217,19 @@ impl<S: System> World<S> {
         let now = self.universe.now;
         self.current = None;
         if self.invariants.deadline() <= now {
-            self.invariants
-                .on_deadline(View::new(&self.universe), &mut self.findings);
+            self.invariants.on_deadline(View::new(&self.universe), &mut self.findings);
         } else if self.settle_at <= now {
             self.settle(tracer);
         } else {
             self.act(tracer);
         }
+        self.act_due = self.next_act();
     }
 
     fn finish(&mut self) {
         self.advance(self.end);
         self.current = None;
-        self.invariants
-            .on_end(View::new(&self.universe), &mut self.findings);
+        self.invariants.on_end(View::new(&self.universe), &mut self.findings);
         if !self.findings.is_broken() {
             self.ended = Some(Outcome::Passed);
         }
@@ -285,12 +258,7 @@ impl<S: System> World<S> {
     #[cold]
     fn exhaust(&mut self, budget: BudgetKind, bound: u64) {
         let (at, events) = (self.universe.now, self.universe.events);
-        self.ended.get_or_insert(Outcome::Exhausted(Exhaustion {
-            budget,
-            bound,
-            at,
-            events,
-        }));
+        self.ended.get_or_insert(Outcome::Exhausted(Exhaustion { budget, bound, at, events }));
     }
 
     fn report(&mut self, outcome: Outcome) -> RunReport<<S::Node as Node>::Operation> {
@@ -316,8 +284,7 @@ impl<S: System> World<S> {
         }
         for slot in &self.universe.slots {
             let drawn = (slot.context.drawn(), slot.disk.drawn());
-            self.digest
-                .entry(self.universe.now, Tag::Stream, slot.id, &drawn);
+            self.digest.entry(self.universe.now, Tag::Stream, slot.id, &drawn);
         }
         for ties in self.ties.iter().flatten() {
             self.digest.content(&ties.drawn());
@@ -335,11 +302,7 @@ impl<S: System> World<S> {
     }
 
     fn moment(&self) -> Moment {
-        Moment {
-            at: self.universe.now,
-            after_events: self.universe.events,
-            order: self.order,
-        }
+        Moment { at: self.universe.now, after_events: self.universe.events, order: self.order }
     }
 
     fn count(&mut self, name: &'static str) {
@@ -376,24 +339,12 @@ impl<S: System> World<S> {
     fn enqueue_start(&mut self, node: NodeId) {
         let index = self.universe.cluster.index(node);
         let incarnation = self.universe.slots[index].incarnation;
-        self.push(
-            self.universe.now,
-            index,
-            Event::Start { index, incarnation },
-        );
+        self.push(self.universe.now, index, Event::Start { index, incarnation });
     }
 
     #[inline]
-    fn forced(
-        &self,
-        site: impl FnOnce() -> Site,
-        ordinal: impl FnOnce() -> u64,
-    ) -> Option<Decision> {
-        if self.overrides.is_empty() {
-            None
-        } else {
-            self.overrides.get(&(site(), ordinal())).copied()
-        }
+    fn forced(&self, site: impl FnOnce() -> Site, ordinal: impl FnOnce() -> u64) -> Option<Decision> {
+        if self.overrides.is_empty() { None } else { self.overrides.get(&(site(), ordinal())).copied() }
     }
 
     fn kind_mask(kinds: &[String]) -> u64 {
@@ -402,10 +353,7 @@ impl<S: System> World<S> {
         }
         let names = <S::Node as Node>::Message::KINDS;
         let position = |kind: &String| names.iter().position(|name| name == kind);
-        kinds
-            .iter()
-            .filter_map(position)
-            .fold(0, |mask, position| mask | 1 << position)
+        kinds.iter().filter_map(position).fold(0, |mask, position| mask | 1 << position)
     }
 
     fn kind_of(message: &<S::Node as Node>::Message) -> u64 {
@@ -418,9 +366,6 @@ impl<S: System> World<S> {
 }
 
 fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a text".to_owned())
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".to_owned())
 }

@@ -43,24 +43,19 @@ impl<O: Clone> Script<O> {
             entries.push((fault.start, Entry::Start(fault.clone())));
             entries.extend(fault.stop.map(|stop| (stop, Entry::Stop(key))));
         }
-        let operate =
-            |planned: &PlannedOperation<O>| Entry::Operate(planned.node, planned.operation.clone());
-        entries.extend(
-            operations
-                .iter()
-                .map(|planned| (planned.start, operate(planned))),
-        );
+        let operate = |planned: &PlannedOperation<O>| Entry::Operate(planned.node, planned.operation.clone());
+        entries.extend(operations.iter().map(|planned| (planned.start, operate(planned))));
         match timing {
-            Timing::Exact => {
-                entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order))
-            }
+            Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
             Timing::Time => entries.sort_by_key(|(moment, _)| (moment.at, moment.order)),
         }
-        Self {
-            timing,
-            entries,
-            next: 0,
-        }
+        Self { timing, entries, next: 0 }
+    }
+
+    /// Whether entries are due by the count of events.
+    #[inline]
+    pub(super) fn is_exact(&self) -> bool {
+        self.timing == Timing::Exact
     }
 
     /// When the next entry is due, given how many events were handled.
@@ -68,9 +63,7 @@ impl<O: Clone> Script<O> {
     pub(super) fn due(&self, events: u64) -> Instant {
         match self.entries.get(self.next) {
             None => Instant::MAX,
-            Some((moment, _)) if self.timing == Timing::Exact && moment.after_events > events => {
-                Instant::MAX
-            }
+            Some((moment, _)) if self.timing == Timing::Exact && moment.after_events > events => Instant::MAX,
             Some((moment, _)) => moment.at,
         }
     }
@@ -86,27 +79,12 @@ impl<S: System> World<S> {
         }
         for act in acts {
             match act {
-                Act::Start {
-                    key,
-                    id,
-                    selector,
-                    line,
-                    fault,
-                } => {
-                    let planned = PlannedFault {
-                        id,
-                        start: self.moment(),
-                        stop: None,
-                        selector,
-                        line,
-                        fault,
-                    };
+                Act::Start { key, id, selector, line, fault } => {
+                    let planned = PlannedFault { id, start: self.moment(), stop: None, selector, line, fault };
                     self.start_fault(key.0, planned, tracer);
                 }
                 Act::Stop { key } => self.stop_fault(key.0, tracer),
-                Act::Operate {
-                    node, operation, ..
-                } => self.operate(node, operation, tracer),
+                Act::Operate { node, operation, .. } => self.operate(node, operation, tracer),
             }
         }
         while self.ended.is_none() && self.script.due(self.universe.events) <= now {
@@ -115,11 +93,7 @@ impl<S: System> World<S> {
             match entry {
                 Entry::Start(planned) => {
                     let key = u32::try_from(self.plan.faults.len()).expect("a run has few faults");
-                    let planned = PlannedFault {
-                        start: self.moment(),
-                        stop: None,
-                        ..planned
-                    };
+                    let planned = PlannedFault { start: self.moment(), stop: None, ..planned };
                     self.start_fault(key, planned, tracer);
                 }
                 Entry::Stop(key) => self.stop_fault(key, tracer),
@@ -135,11 +109,7 @@ impl<S: System> World<S> {
         operation: <S::Node as crate::node::Node>::Operation,
         tracer: &mut T,
     ) {
-        let planned = PlannedOperation {
-            start: self.moment(),
-            node,
-            operation: operation.clone(),
-        };
+        let planned = PlannedOperation { start: self.moment(), node, operation: operation.clone() };
         self.order += 1;
         self.plan.operations.push(planned);
         let index = self.universe.cluster.index(node);

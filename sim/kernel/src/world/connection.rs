@@ -25,7 +25,7 @@ use crate::trace::{TraceItem, Tracer};
 use crate::universe::{Machine, Waiting};
 
 use super::World;
-use super::deliver::Event;
+use super::deliver::{Event, Held};
 
 /// All connections of which an end still knows.
 #[derive(Clone, Debug)]
@@ -84,10 +84,7 @@ enum Body<M> {
 
 impl<M> Connections<M> {
     pub(super) const fn new() -> Self {
-        Self {
-            by_id: BTreeMap::new(),
-            next_ticket: 0,
-        }
+        Self { by_id: BTreeMap::new(), next_ticket: 0 }
     }
 
     /// A machine ends without a word: its ends are closed, the others do not know.
@@ -103,21 +100,13 @@ impl<M> Connections<M> {
     }
 
     fn sweep(&mut self) {
-        self.by_id
-            .retain(|_, connection| connection.ends.iter().any(|end| !end.is_done()));
+        self.by_id.retain(|_, connection| connection.ends.iter().any(|end| !end.is_done()));
     }
 }
 
 impl<M> End<M> {
     const fn new(node: usize, state: State) -> Self {
-        Self {
-            node,
-            state,
-            next_number: 0,
-            last_arrival: Instant::ZERO,
-            waiting: BTreeMap::new(),
-            ticket: None,
-        }
+        Self { node, state, next_number: 0, last_arrival: Instant::ZERO, waiting: BTreeMap::new(), ticket: None }
     }
 
     fn close(&mut self) {
@@ -159,13 +148,8 @@ impl<S: System> World<S> {
         tracer: &mut T,
     ) {
         let acceptor = self.universe.cluster.index(target);
-        let ends = [
-            End::new(index, State::Opening),
-            End::new(acceptor, State::Closed),
-        ];
-        self.connections
-            .by_id
-            .insert(connection, Connection { ends });
+        let ends = [End::new(index, State::Opening), End::new(acceptor, State::Closed)];
+        self.connections.by_id.insert(connection, Connection { ends });
         self.transmit(connection, 0, Body::Open, tracer);
         self.arm(connection, 0);
     }
@@ -179,25 +163,14 @@ impl<S: System> World<S> {
         tracer: &mut T,
     ) {
         let end = self.end_of(connection, index);
-        let is_open = end
-            .is_some_and(|end| self.connections.by_id[&connection].ends[end].state == State::Open);
+        let is_open = end.is_some_and(|end| self.connections.by_id[&connection].ends[end].state == State::Open);
         match end {
             Some(end) if is_open => self.transmit(connection, end, Body::Data(message), tracer),
-            _ => self.lose(
-                (index, self.universe.cluster.index(target)),
-                0,
-                Lost::NoConnection,
-                tracer,
-            ),
+            _ => self.lose((index, self.universe.cluster.index(target)), 0, Lost::NoConnection, tracer),
         }
     }
 
-    pub(super) fn close<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        connection: ConnectionId,
-        tracer: &mut T,
-    ) {
+    pub(super) fn close<T: Tracer<S::Node>>(&mut self, index: usize, connection: ConnectionId, tracer: &mut T) {
         let Some(end) = self.end_of(connection, index) else {
             return;
         };
@@ -208,28 +181,17 @@ impl<S: System> World<S> {
         if state == State::Open {
             self.transmit(connection, end, Body::Close, tracer);
         }
-        let end = &mut self
-            .end_mut(connection, end)
-            .expect("the connection is known");
+        let end = &mut self.end_mut(connection, end).expect("the connection is known");
         end.state = State::Closed;
         end.ticket = None;
         self.connections.sweep();
     }
 
     fn end_of(&self, connection: ConnectionId, index: usize) -> Option<usize> {
-        self.connections
-            .by_id
-            .get(&connection)?
-            .ends
-            .iter()
-            .position(|end| end.node == index)
+        self.connections.by_id.get(&connection)?.ends.iter().position(|end| end.node == index)
     }
 
-    fn end_mut(
-        &mut self,
-        connection: ConnectionId,
-        end: usize,
-    ) -> Option<&mut End<<S::Node as Node>::Message>> {
+    fn end_mut(&mut self, connection: ConnectionId, end: usize) -> Option<&mut End<<S::Node as Node>::Message>> {
         Some(&mut self.connections.by_id.get_mut(&connection)?.ends[end])
     }
 
@@ -239,13 +201,7 @@ impl<S: System> World<S> {
     }
 
     /// Numbers a segment and sends it.
-    fn transmit<T: Tracer<S::Node>>(
-        &mut self,
-        connection: ConnectionId,
-        from: usize,
-        body: BodyOf<S>,
-        tracer: &mut T,
-    ) {
+    fn transmit<T: Tracer<S::Node>>(&mut self, connection: ConnectionId, from: usize, body: BodyOf<S>, tracer: &mut T) {
         let Some(end) = self.end_mut(connection, from) else {
             return;
         };
@@ -269,54 +225,25 @@ impl<S: System> World<S> {
         let Some(path) = self.path(connection, from) else {
             return;
         };
-        let packet = Packet {
-            transport: Transport::Connection,
-            kind: body.kind(),
-            size: body.size(),
-        };
+        let packet = Packet { transport: Transport::Connection, kind: body.kind(), size: body.size() };
         let forced = self.forced_packet(path.0, path.1);
         let fate = self.universe.network.send(now, path, packet, forced);
-        let end = self
-            .end_mut(connection, from)
-            .expect("the connection is known");
-        let arrives = fate
-            .first
-            .ok()
-            .filter(|_| !blocked)
-            .map(|at| at.max(end.last_arrival));
+        let end = self.end_mut(connection, from).expect("the connection is known");
+        let arrives = fate.first.ok().filter(|_| !blocked).map(|at| at.max(end.last_arrival));
         if T::ON
             && let Body::Data(message) = &body
         {
             let (link, connection, ordinal) = (self.link_of(path), Some(connection), fate.ordinal);
-            let item = TraceItem::Sent {
-                link,
-                connection,
-                message,
-                ordinal,
-                arrives,
-                again: None,
-            };
+            let item = TraceItem::Sent { link, connection, message, ordinal, arrives, again: None };
             tracer.record(self.moment(), item);
         }
-        let end = self
-            .end_mut(connection, from)
-            .expect("the connection is known");
+        let end = self.end_mut(connection, from).expect("the connection is known");
         match arrives {
             Some(at) => {
                 end.last_arrival = at;
-                let segment = Segment {
-                    connection,
-                    from,
-                    number,
-                    ordinal: fate.ordinal,
-                    body,
-                };
+                let segment = Segment { connection, from, number, ordinal: fate.ordinal, body };
                 self.push(at, path.1, Event::Segment(segment));
-                if self
-                    .universe
-                    .network
-                    .is_cut(self.link_of((path.1, path.0)), ALL_KINDS)
-                {
+                if self.universe.network.is_cut(self.link_of((path.1, path.0)), ALL_KINDS) {
                     self.arm(connection, from);
                 }
             }
@@ -342,15 +269,7 @@ impl<S: System> World<S> {
         state.ticket = Some(ticket);
         let node = state.node;
         self.connections.next_ticket += 1;
-        self.push(
-            at,
-            node,
-            Event::Silence {
-                connection,
-                end,
-                ticket,
-            },
-        );
+        self.push(at, node, Event::Silence { connection, end, ticket });
     }
 
     pub(super) fn on_silence<T: Tracer<S::Node>>(
@@ -386,9 +305,7 @@ impl<S: System> World<S> {
             .by_id
             .iter()
             .flat_map(|(id, connection)| {
-                (0..2)
-                    .filter(move |from| on_link(connection, *from))
-                    .map(move |from| (*id, from))
+                (0..2).filter(move |from| on_link(connection, *from)).map(move |from| (*id, from))
             })
             .collect();
         for (connection, from) in touched {
@@ -401,34 +318,17 @@ impl<S: System> World<S> {
         let Some((source, target)) = self.path(connection, from) else {
             return;
         };
-        let end = self
-            .end_mut(connection, from)
-            .expect("the connection is known");
+        let end = self.end_mut(connection, from).expect("the connection is known");
         if end.state == State::Opening && end.waiting.is_empty() {
             return;
         }
         let waiting = std::mem::take(&mut end.waiting);
         end.ticket = end.ticket.filter(|_| end.state == State::Opening);
         for (number, body) in waiting {
-            let blocked = !self
-                .end_mut(connection, from)
-                .expect("the connection is known")
-                .waiting
-                .is_empty();
-            self.attempt(
-                connection,
-                from,
-                number,
-                body,
-                blocked,
-                &mut crate::trace::NoTrace,
-            );
+            let blocked = !self.end_mut(connection, from).expect("the connection is known").waiting.is_empty();
+            self.attempt(connection, from, number, body, blocked, &mut crate::trace::NoTrace);
         }
-        if self
-            .universe
-            .network
-            .is_cut(self.link_of((target, source)), ALL_KINDS)
-        {
+        if self.universe.network.is_cut(self.link_of((target, source)), ALL_KINDS) {
             self.arm(connection, from);
         }
     }
@@ -442,45 +342,26 @@ impl<S: System> World<S> {
             return;
         };
         let sender = &self.connections.by_id[&segment.connection].ends[segment.from];
-        let overtakes = sender
-            .waiting
-            .first_key_value()
-            .is_some_and(|(first, _)| *first < segment.number);
-        let arrival = self
-            .universe
-            .network
-            .arrive(path, segment.ordinal, segment.body.kind());
-        let held = self
-            .held
-            .get(&path)
-            .is_some_and(|held| held.iter().any(|event| is_before(event, &segment)));
+        let overtakes = sender.waiting.first_key_value().is_some_and(|(first, _)| *first < segment.number);
+        let arrival = self.universe.network.arrive(path, segment.ordinal, segment.body.kind());
+        let held = self.held.get(&path).is_some_and(|held| held.iter().any(|packet| is_before(packet, &segment)));
         match arrival {
             Arrival::Lost => self.wait_again(segment),
             Arrival::Deliver | Arrival::Hold if overtakes => self.wait_again(segment),
-            Arrival::Hold => self.hold(path, segment.ordinal, Event::Segment(segment), tracer),
-            Arrival::Deliver if held => {
-                self.hold(path, segment.ordinal, Event::Segment(segment), tracer)
-            }
+            Arrival::Hold => self.hold(path, segment.ordinal, Held::Segment(segment), tracer),
+            Arrival::Deliver if held => self.hold(path, segment.ordinal, Held::Segment(segment), tracer),
             Arrival::Deliver => self.arrive(path, segment, tracer),
         }
     }
 
     /// A segment that was under way at a cut is sent again when the cut is lifted.
     fn wait_again(&mut self, segment: Segment<<S::Node as Node>::Message>) {
-        let Segment {
-            connection,
-            from,
-            number,
-            body,
-            ..
-        } = segment;
+        let Segment { connection, from, number, body, .. } = segment;
         if matches!(body, Body::Reset | Body::Refuse) {
             return;
         }
         self.count("packet cut");
-        let end = self
-            .end_mut(connection, from)
-            .expect("the connection is known");
+        let end = self.end_mut(connection, from).expect("the connection is known");
         end.waiting.insert(number, body);
         self.arm(connection, from);
     }
@@ -491,17 +372,9 @@ impl<S: System> World<S> {
         segment: Segment<<S::Node as Node>::Message>,
         tracer: &mut T,
     ) {
-        let Segment {
-            connection,
-            from,
-            body,
-            ..
-        } = segment;
+        let Segment { connection, from, body, .. } = segment;
         let to = 1 - from;
-        let (is_up, machine) = (
-            self.universe.slots[path.1].node.is_some(),
-            self.universe.slots[path.1].machine,
-        );
+        let (is_up, machine) = (self.universe.slots[path.1].node.is_some(), self.universe.slots[path.1].machine);
         if machine == Machine::Off {
             // Nobody answers: what was sent stays without an answer.
             if !matches!(body, Body::Reset | Body::Refuse) {
@@ -514,28 +387,19 @@ impl<S: System> World<S> {
             (Body::Open, _) if is_up => self.accept_connection(connection, tracer),
             (Body::Open, _) => self.transmit(connection, to, Body::Refuse, tracer),
             (Body::Answer, State::Opening) => {
-                let end = self
-                    .end_mut(connection, to)
-                    .expect("the connection is known");
+                let end = self.end_mut(connection, to).expect("the connection is known");
                 end.state = State::Open;
                 end.ticket = None;
                 self.tell_end(connection, to, ConnectionChange::Opened, tracer);
             }
-            (Body::Refuse, State::Opening) => {
-                self.end_connection(connection, to, ConnectionChange::Refused, tracer)
-            }
+            (Body::Refuse, State::Opening) => self.end_connection(connection, to, ConnectionChange::Refused, tracer),
             (Body::Reset, State::Opening | State::Open) => {
                 self.end_connection(connection, to, ConnectionChange::Reset, tracer);
             }
-            (Body::Close, State::Open) => {
-                self.end_connection(connection, to, ConnectionChange::Closed, tracer)
-            }
+            (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed, tracer),
             (Body::Data(message), State::Open) => {
                 let node = self.universe.cluster.node(path.0);
-                let source = Source {
-                    node,
-                    connection: Some(connection),
-                };
+                let source = Source { node, connection: Some(connection) };
                 self.accept(path.1, Waiting::Message(source, message), tracer);
             }
             (Body::Data(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset, tracer),
@@ -544,9 +408,7 @@ impl<S: System> World<S> {
     }
 
     fn accept_connection<T: Tracer<S::Node>>(&mut self, connection: ConnectionId, tracer: &mut T) {
-        let end = self
-            .end_mut(connection, 1)
-            .expect("the connection is known");
+        let end = self.end_mut(connection, 1).expect("the connection is known");
         end.state = State::Open;
         self.transmit(connection, 1, Body::Answer, tracer);
         self.tell_end(connection, 1, ConnectionChange::Accepted, tracer);
@@ -564,9 +426,7 @@ impl<S: System> World<S> {
             ConnectionChange::Reset => self.count("connection reset"),
             _ => {}
         }
-        self.end_mut(connection, end)
-            .expect("the connection is known")
-            .close();
+        self.end_mut(connection, end).expect("the connection is known").close();
         self.tell_end(connection, end, change, tracer);
         self.connections.sweep();
     }
@@ -582,15 +442,7 @@ impl<S: System> World<S> {
             return;
         };
         let peer = self.universe.cluster.node(peer);
-        self.accept(
-            node,
-            Waiting::Connection(ConnectionEvent {
-                connection,
-                peer,
-                change,
-            }),
-            tracer,
-        );
+        self.accept(node, Waiting::Connection(ConnectionEvent { connection, peer, change }), tracer);
     }
 
     /// A process ends: its machine resets its connections.
@@ -605,23 +457,19 @@ impl<S: System> World<S> {
             })
             .collect();
         for (connection, end) in open {
-            self.end_mut(connection, end)
-                .expect("the connection is known")
-                .close();
+            self.end_mut(connection, end).expect("the connection is known").close();
             self.transmit(connection, end, Body::Reset, tracer);
         }
         self.connections.sweep();
     }
 }
 
-/// Whether a held event is an earlier segment of the same direction.
-fn is_before<N: Node>(event: &Event<N>, segment: &Segment<N::Message>) -> bool {
-    match event {
-        Event::Segment(held) => {
-            held.connection == segment.connection
-                && held.from == segment.from
-                && held.number < segment.number
+/// Whether a held packet is an earlier segment of the same direction.
+fn is_before<M>(packet: &Held<M>, segment: &Segment<M>) -> bool {
+    match packet {
+        Held::Segment(held) => {
+            held.connection == segment.connection && held.from == segment.from && held.number < segment.number
         }
-        _ => false,
+        Held::Datagram(_) => false,
     }
 }

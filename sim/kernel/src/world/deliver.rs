@@ -17,8 +17,10 @@ use super::World;
 use super::connection::Segment;
 use super::fault::Down;
 
-/// The bit that tells a timer's entry from one whose content is in the slab.
-const TIMER_BIT: u32 = 1 << 19;
+/// The bit that tells a timer's entry from one whose content is in a slab.
+const TIMER_BIT: u32 = 1 << 20;
+/// The bit that tells a datagram's entry from that of another event.
+const DATAGRAM_BIT: u32 = 1 << 19;
 const TIMER_SLOT_BITS: u32 = 12;
 
 /// The queue slot of a timer: the node in the upper bits, its own slot in the lower.
@@ -26,41 +28,45 @@ pub(super) const fn timer_slot(index: usize, slot: u32) -> u32 {
     TIMER_BIT | (index as u32) << TIMER_SLOT_BITS | slot
 }
 
-/// What is in the queue, beside timers.
+/// The queue slot of a datagram, from its slot in the slab.
+pub(super) const fn datagram_slot(slot: u32) -> u32 {
+    DATAGRAM_BIT | slot
+}
+
+/// A datagram under way. It has a slab of its own: most events are datagrams, and one layout for all of their way
+/// through the world spares the copies between one layout and another.
+#[derive(Clone, Debug)]
+pub(super) struct Datagram<M> {
+    pub(super) message: M,
+    pub(super) ordinal: u64,
+    pub(super) source: u16,
+    pub(super) target: u16,
+}
+
+/// What is in the queue, beside timers and datagrams.
 #[derive(Clone, Debug)]
 pub(super) enum Event<N: Node> {
     /// A process starts.
     Start { index: usize, incarnation: u32 },
-    /// A datagram arrives.
-    Datagram {
-        source: u16,
-        target: u16,
-        ordinal: u64,
-        message: N::Message,
-    },
     /// Something arrives over a connection.
     Segment(Segment<N::Message>),
     /// A connection has been silent for too long.
-    Silence {
-        connection: ConnectionId,
-        end: usize,
-        ticket: u64,
-    },
+    Silence { connection: ConnectionId, end: usize, ticket: u64 },
     /// A write or sync ends.
-    Durable {
-        index: usize,
-        incarnation: u32,
-        completion: Completion,
-        is_sync: bool,
-    },
+    Durable { index: usize, incarnation: u32, completion: Completion, is_sync: bool },
     /// Deferred work comes back.
-    Step {
-        index: usize,
-        incarnation: u32,
-        step: N::Step,
-    },
+    Step { index: usize, incarnation: u32, step: N::Step },
     /// A node that was paused or slow takes its next input.
     Wake { index: usize, incarnation: u32 },
+}
+
+/// A packet that waits at a clogged link.
+#[derive(Clone, Debug)]
+pub(super) enum Held<M> {
+    /// A datagram.
+    Datagram(Datagram<M>),
+    /// A part of a connection.
+    Segment(Segment<M>),
 }
 
 impl<S: System> World<S> {
@@ -71,37 +77,20 @@ impl<S: System> World<S> {
             let index = (slot >> TIMER_SLOT_BITS & 0x7f) as usize;
             return self.on_timer_entry(index, slot & 0xfff, key, tracer);
         }
+        if slot & DATAGRAM_BIT != 0 {
+            let datagram = self.datagrams.take(slot & (DATAGRAM_BIT - 1));
+            return self.on_datagram(datagram, tracer);
+        }
         match self.events.take(slot) {
-            Event::Datagram {
-                source,
-                target,
-                ordinal,
-                message,
-            } => {
-                self.on_datagram((source.into(), target.into()), ordinal, message, tracer);
-            }
             Event::Segment(segment) => self.on_segment(segment, tracer),
             Event::Start { index, incarnation } => self.on_start(index, incarnation, tracer),
-            Event::Silence {
-                connection,
-                end,
-                ticket,
-            } => self.on_silence(connection, end, ticket, tracer),
-            Event::Durable {
-                index,
-                incarnation,
-                completion,
-                is_sync,
-            } => {
+            Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket, tracer),
+            Event::Durable { index, incarnation, completion, is_sync } => {
                 if self.universe.slots[index].incarnation == incarnation {
                     self.on_completion(index, completion, is_sync, tracer);
                 }
             }
-            Event::Step {
-                index,
-                incarnation,
-                step,
-            } => {
+            Event::Step { index, incarnation, step } => {
                 if self.universe.slots[index].incarnation == incarnation {
                     self.accept(index, Waiting::Step(step), tracer);
                 }
@@ -111,13 +100,7 @@ impl<S: System> World<S> {
     }
 
     #[inline]
-    fn on_timer_entry<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        slot: u32,
-        key: Key,
-        tracer: &mut T,
-    ) {
+    fn on_timer_entry<T: Tracer<S::Node>>(&mut self, index: usize, slot: u32, key: Key, tracer: &mut T) {
         let node = &mut self.universe.slots[index];
         match node.timers.fire(slot, key) {
             Fired::Stale => {}
@@ -131,52 +114,27 @@ impl<S: System> World<S> {
     }
 
     #[inline]
-    fn on_datagram<T: Tracer<S::Node>>(
-        &mut self,
-        (source, target): (usize, usize),
-        ordinal: u64,
-        message: <S::Node as Node>::Message,
-        tracer: &mut T,
-    ) {
-        match self
-            .universe
-            .network
-            .arrive((source, target), ordinal, Self::kind_of(&message))
-        {
+    fn on_datagram<T: Tracer<S::Node>>(&mut self, datagram: Datagram<<S::Node as Node>::Message>, tracer: &mut T) {
+        let Datagram { source, target, ordinal, .. } = datagram;
+        let link = (usize::from(source), usize::from(target));
+        match self.universe.network.arrive(link, ordinal, Self::kind_of(&datagram.message)) {
             Arrival::Deliver => {}
-            Arrival::Lost => return self.lose((source, target), ordinal, Lost::Cut, tracer),
-            Arrival::Hold => {
-                let event = Event::Datagram {
-                    source: source as u16,
-                    target: target as u16,
-                    ordinal,
-                    message,
-                };
-                return self.hold((source, target), ordinal, event, tracer);
-            }
+            Arrival::Lost => return self.lose(link, ordinal, Lost::Cut, tracer),
+            Arrival::Hold => return self.hold(link, ordinal, Held::Datagram(datagram), tracer),
         }
-        let from = Source {
-            node: self.universe.cluster.node(source),
-            connection: None,
-        };
-        let slot = &self.universe.slots[target];
+        let from = Source { node: self.universe.cluster.node(link.0), connection: None };
+        let slot = &self.universe.slots[link.1];
         if slot.node.is_none() {
-            self.lose((source, target), ordinal, Lost::Down, tracer);
+            self.lose(link, ordinal, Lost::Down, tracer);
         } else if slot.is_open() {
-            self.handle_message(target, from, message, tracer);
+            self.handle_message(link.1, from, datagram.message, tracer);
         } else {
-            self.accept(target, Waiting::Message(from, message), tracer);
+            self.accept(link.1, Waiting::Message(from, datagram.message), tracer);
         }
     }
 
     #[cold]
-    pub(super) fn lose<T: Tracer<S::Node>>(
-        &mut self,
-        link: (usize, usize),
-        ordinal: u64,
-        why: Lost,
-        tracer: &mut T,
-    ) {
+    pub(super) fn lose<T: Tracer<S::Node>>(&mut self, link: (usize, usize), ordinal: u64, why: Lost, tracer: &mut T) {
         match why {
             Lost::Loss => self.count("packet lost"),
             Lost::Cut => self.count("packet cut"),
@@ -193,7 +151,7 @@ impl<S: System> World<S> {
         &mut self,
         link: (usize, usize),
         ordinal: u64,
-        event: Event<S::Node>,
+        packet: Held<<S::Node as Node>::Message>,
         tracer: &mut T,
     ) {
         self.count("packet held");
@@ -201,23 +159,15 @@ impl<S: System> World<S> {
             let link = self.link_of(link);
             tracer.record(self.moment(), TraceItem::Held { link, ordinal });
         }
-        self.held.entry(link).or_default().push(event);
+        self.held.entry(link).or_default().push(packet);
     }
 
     pub(super) fn link_of(&self, (source, target): (usize, usize)) -> Link {
-        Link::new(
-            self.universe.cluster.node(source),
-            self.universe.cluster.node(target),
-        )
+        Link::new(self.universe.cluster.node(source), self.universe.cluster.node(target))
     }
 
     /// An input comes to a node: it is handled at once, or waits where the node is paused or slow.
-    pub(super) fn accept<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        waiting: Waiting<S::Node>,
-        tracer: &mut T,
-    ) {
+    pub(super) fn accept<T: Tracer<S::Node>>(&mut self, index: usize, waiting: Waiting<S::Node>, tracer: &mut T) {
         let slot = &mut self.universe.slots[index];
         if slot.node.is_none() {
             return;
@@ -254,12 +204,7 @@ impl<S: System> World<S> {
         if slot.pauses > 0 {
             return;
         }
-        let service = slot
-            .slow
-            .iter()
-            .map(|(_, service)| *service)
-            .max()
-            .unwrap_or_default();
+        let service = slot.slow.iter().map(|(_, service)| *service).max().unwrap_or_default();
         slot.busy_until = now.saturating_add(service);
         if let Some(waiting) = slot.inbox.pop_front() {
             self.handle(index, waiting, tracer);
@@ -267,16 +212,9 @@ impl<S: System> World<S> {
         self.wake_when_free(index);
     }
 
-    fn handle<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        waiting: Waiting<S::Node>,
-        tracer: &mut T,
-    ) {
+    fn handle<T: Tracer<S::Node>>(&mut self, index: usize, waiting: Waiting<S::Node>, tracer: &mut T) {
         match waiting {
-            Waiting::Message(source, message) => {
-                self.handle_message(index, source, message, tracer)
-            }
+            Waiting::Message(source, message) => self.handle_message(index, source, message, tracer),
             Waiting::Timer(timer) => {
                 if self.universe.slots[index].timers.release(timer) {
                     self.handle_timer(index, timer, tracer);
@@ -303,8 +241,8 @@ impl<S: System> World<S> {
             self.count("node restarted");
         }
         self.director.on_up(now, node);
-        self.invariants
-            .on_start(View::new(&self.universe), node, &mut self.findings);
+        self.act_due = self.next_act();
+        self.invariants.on_start(View::new(&self.universe), node, &mut self.findings);
         self.begin(index, Tag::Start, &incarnation, Input::Start, tracer);
         let slot = &mut self.universe.slots[index];
         let process = slot.node.as_mut().expect("the process has just started");
@@ -320,92 +258,39 @@ impl<S: System> World<S> {
         message: <S::Node as Node>::Message,
         tracer: &mut T,
     ) {
-        self.begin(
-            index,
-            Tag::Message,
-            &(source, &message),
-            Input::Message(source.node, &message),
-            tracer,
-        );
+        self.begin(index, Tag::Message, &(source, &message), Input::Message(source.node, &message), tracer);
         let slot = &mut self.universe.slots[index];
-        slot.node
-            .as_mut()
-            .expect("only a live node has inputs")
-            .on_message(&mut slot.context, source, message);
+        slot.node.as_mut().expect("only a live node has inputs").on_message(&mut slot.context, source, message);
         self.complete(index, tracer);
     }
 
     #[inline]
-    fn handle_timer<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        timer: <S::Node as Node>::Timer,
-        tracer: &mut T,
-    ) {
+    fn handle_timer<T: Tracer<S::Node>>(&mut self, index: usize, timer: <S::Node as Node>::Timer, tracer: &mut T) {
         self.begin(index, Tag::Timer, &timer, Input::Timer(timer), tracer);
         let slot = &mut self.universe.slots[index];
-        slot.node
-            .as_mut()
-            .expect("only a live node has inputs")
-            .on_timer(&mut slot.context, timer);
+        slot.node.as_mut().expect("only a live node has inputs").on_timer(&mut slot.context, timer);
         self.complete(index, tracer);
     }
 
-    fn handle_connection<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        event: ConnectionEvent,
-        tracer: &mut T,
-    ) {
-        self.begin(
-            index,
-            Tag::Connection,
-            &event,
-            Input::Connection(&event),
-            tracer,
-        );
+    fn handle_connection<T: Tracer<S::Node>>(&mut self, index: usize, event: ConnectionEvent, tracer: &mut T) {
+        self.begin(index, Tag::Connection, &event, Input::Connection(&event), tracer);
         let slot = &mut self.universe.slots[index];
-        slot.node
-            .as_mut()
-            .expect("only a live node has inputs")
-            .on_connection(&mut slot.context, event);
+        slot.node.as_mut().expect("only a live node has inputs").on_connection(&mut slot.context, event);
         self.complete(index, tracer);
     }
 
-    fn handle_durable<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        completion: Completion,
-        tracer: &mut T,
-    ) {
+    fn handle_durable<T: Tracer<S::Node>>(&mut self, index: usize, completion: Completion, tracer: &mut T) {
         self.settle_tied(index, completion, tracer);
-        self.begin(
-            index,
-            Tag::Durable,
-            &completion,
-            Input::Durable(completion),
-            tracer,
-        );
+        self.begin(index, Tag::Durable, &completion, Input::Durable(completion), tracer);
         let slot = &mut self.universe.slots[index];
-        slot.node
-            .as_mut()
-            .expect("only a live node has inputs")
-            .on_durable(&mut slot.context, completion);
+        slot.node.as_mut().expect("only a live node has inputs").on_durable(&mut slot.context, completion);
         self.complete(index, tracer);
     }
 
-    fn handle_step<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        step: <S::Node as Node>::Step,
-        tracer: &mut T,
-    ) {
+    fn handle_step<T: Tracer<S::Node>>(&mut self, index: usize, step: <S::Node as Node>::Step, tracer: &mut T) {
         self.begin(index, Tag::Step, &step, Input::Step(&step), tracer);
         let slot = &mut self.universe.slots[index];
-        slot.node
-            .as_mut()
-            .expect("only a live node has inputs")
-            .on_step(&mut slot.context, step);
+        slot.node.as_mut().expect("only a live node has inputs").on_step(&mut slot.context, step);
         self.complete(index, tracer);
     }
 
@@ -415,18 +300,9 @@ impl<S: System> World<S> {
         operation: <S::Node as Node>::Operation,
         tracer: &mut T,
     ) {
-        self.begin(
-            index,
-            Tag::Operation,
-            &operation,
-            Input::Operation(&operation),
-            tracer,
-        );
+        self.begin(index, Tag::Operation, &operation, Input::Operation(&operation), tracer);
         let slot = &mut self.universe.slots[index];
-        slot.node
-            .as_mut()
-            .expect("only a live node has inputs")
-            .on_operation(&mut slot.context, operation);
+        slot.node.as_mut().expect("only a live node has inputs").on_operation(&mut slot.context, operation);
         self.complete(index, tracer);
     }
 
@@ -448,8 +324,7 @@ impl<S: System> World<S> {
         slot.context.set_clocks(monotonic, wall);
         self.current = Some(node);
         self.digest.entry(now, tag, node, content);
-        self.invariants
-            .on_input(View::new(&self.universe), node, input, &mut self.findings);
+        self.invariants.on_input(View::new(&self.universe), node, input, &mut self.findings);
         self.universe.events += 1;
         if T::ON {
             tracer.record(self.moment(), TraceItem::Input { node, input });
@@ -462,11 +337,10 @@ impl<S: System> World<S> {
     /// What comes after every call of a handler: its effects leave, and the invariants look.
     #[inline]
     fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
-        let exit = self.drain(index, tracer);
+        self.drain(index, tracer);
         let node = self.universe.slots[index].id;
-        self.invariants
-            .on_step(View::new(&self.universe), node, &mut self.findings);
-        if let Some(reason) = exit {
+        self.invariants.on_step(View::new(&self.universe), node, &mut self.findings);
+        if let Some(reason) = self.exit.take() {
             self.take_down(index, Down::Exit(reason), tracer);
         }
     }

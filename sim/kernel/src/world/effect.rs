@@ -4,7 +4,7 @@ use crate::context::{Effect, Notice};
 use crate::digest::Tag;
 use crate::id::NodeId;
 use crate::invariant::Invariants;
-use crate::network::{Packet, Transport};
+use crate::network::{Lost, Packet, Plain, Transport};
 use crate::node::{Completion, Message, Node, Observation, Write, WriteId};
 use crate::plan::{Decision, Site};
 use crate::run::BudgetKind;
@@ -16,20 +16,15 @@ use crate::universe::Waiting;
 use crate::view::View;
 
 use super::World;
-use super::deliver::{Event, timer_slot};
+use super::deliver::{Datagram, Event, datagram_slot, timer_slot};
 
 impl<S: System> World<S> {
-    /// Carries out all effects of the last call, in order. Returns the reason where the process exits.
+    /// Carries out all effects of the last call, in order.
     #[inline]
-    pub(super) fn drain<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        tracer: &mut T,
-    ) -> Option<&'static str> {
+    pub(super) fn drain<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
         let mut effects = self.effects_of(index);
-        let mut exit = None;
         for effect in effects.drain(..) {
-            exit = exit.or(self.carry_out(index, effect, tracer));
+            self.carry_out(index, effect, tracer);
         }
         let slot = &mut self.universe.slots[index];
         // The buffer goes back, so that no call allocates.
@@ -37,80 +32,52 @@ impl<S: System> World<S> {
         if !slot.context.tied().is_empty() {
             self.tie(index, tracer);
         }
-        exit
     }
 
     #[inline]
-    fn carry_out<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        effect: Effect<S::Node>,
-        tracer: &mut T,
-    ) -> Option<&'static str> {
+    fn carry_out<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
         let node = self.universe.slots[index].id;
-        self.invariants
-            .on_effect(View::new(&self.universe), node, &effect, &mut self.findings);
+        self.invariants.on_effect(View::new(&self.universe), node, &effect, &mut self.findings);
         match effect {
-            Effect::Send {
-                target,
-                connection: None,
-                message,
-            } => self.send(index, target, message, tracer),
-            Effect::Send {
-                target,
-                connection: Some(connection),
-                message,
-            } => {
+            Effect::Send { target, connection: None, message } => self.send(index, target, message, tracer),
+            Effect::SetTimer { timer, at } => self.set_timer(index, timer, at),
+            rare => self.carry_out_rare(index, rare, tracer),
+        }
+    }
+
+    /// Everything but what happens at every heartbeat.
+    #[inline(never)]
+    fn carry_out_rare<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
+        let node = self.universe.slots[index].id;
+        match effect {
+            Effect::Send { target, connection: Some(connection), message } => {
                 self.send_on(index, target, connection, message, tracer);
             }
-            Effect::SetTimer { timer, at } => self.set_timer(index, timer, at),
+            Effect::Send { connection: None, .. } | Effect::SetTimer { .. } => {
+                unreachable!("what is not rare was carried out")
+            }
             Effect::CancelTimer(timer) => self.universe.slots[index].timers.cancel(timer),
             Effect::Write { id, write, notice } => self.write(index, id, write, notice, tracer),
             Effect::Sync => self.sync(index),
             Effect::Defer(step) => {
                 let incarnation = self.universe.slots[index].incarnation;
-                self.push(
-                    self.universe.now,
-                    index,
-                    Event::Step {
-                        index,
-                        incarnation,
-                        step,
-                    },
-                );
+                self.push(self.universe.now, index, Event::Step { index, incarnation, step });
             }
-            Effect::Connect { connection, target } => {
-                self.connect(index, connection, target, tracer)
-            }
+            Effect::Connect { connection, target } => self.connect(index, connection, target, tracer),
             Effect::Close(connection) => self.close(index, connection, tracer),
             Effect::Invoke { id, operation } => {
                 if T::ON {
-                    tracer.record(
-                        self.moment(),
-                        TraceItem::Invoked {
-                            node,
-                            id,
-                            operation: &operation,
-                        },
-                    );
+                    tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
                 }
             }
             Effect::Complete { id, result } => {
                 if T::ON {
-                    tracer.record(
-                        self.moment(),
-                        TraceItem::Completed {
-                            node,
-                            id,
-                            result: &result,
-                        },
-                    );
+                    tracer.record(self.moment(), TraceItem::Completed { node, id, result: &result });
                 }
             }
             Effect::Observe(observation) => self.observe(node, &observation, tracer),
-            Effect::Exit(reason) => return Some(reason),
+            Effect::Exit(reason) => self.exit = self.exit.or(Some(reason)),
         }
-        None
     }
 
     #[inline]
@@ -121,43 +88,42 @@ impl<S: System> World<S> {
         message: <S::Node as Node>::Message,
         tracer: &mut T,
     ) {
-        assert!(
-            self.universe.cluster.contains(target),
-            "a message goes to a node of the cluster"
-        );
+        assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
         let (now, target) = (self.universe.now, self.universe.cluster.index(target));
-        let packet = Packet {
-            transport: Transport::Datagram,
-            kind: Self::kind_of(&message),
-            size: message.wire_size(),
-        };
+        if !T::ON && self.overrides.is_empty() {
+            // The hot path: nobody looks, and nothing is wrong with the link.
+            match self.universe.network.send_plain(now, (source, target)) {
+                Plain::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
+                Plain::Lost(ordinal) => return self.lose((source, target), ordinal, Lost::Loss, tracer),
+                Plain::Not => {}
+            }
+        }
+        self.send_watched((source, target), message, tracer);
+    }
+
+    #[inline(never)]
+    fn send_watched<T: Tracer<S::Node>>(
+        &mut self,
+        (source, target): (usize, usize),
+        message: <S::Node as Node>::Message,
+        tracer: &mut T,
+    ) {
+        let (now, kind, size) = (self.universe.now, Self::kind_of(&message), message.wire_size());
+        let packet = Packet { transport: Transport::Datagram, kind, size };
         let forced = self.forced_packet(source, target);
-        let fate = self
-            .universe
-            .network
-            .send(now, (source, target), packet, forced);
+        let fate = self.universe.network.send(now, (source, target), packet, forced);
         if T::ON {
+            let (link, ordinal) = (self.link_of((source, target)), fate.ordinal);
             let (arrives, again) = (fate.first.ok(), fate.second);
-            let link = self.link_of((source, target));
-            let sent = TraceItem::Sent {
-                link,
-                connection: None,
-                message: &message,
-                ordinal: fate.ordinal,
-                arrives,
-                again,
-            };
+            let sent = TraceItem::Sent { link, connection: None, message: &message, ordinal, arrives, again };
             tracer.record(self.moment(), sent);
         }
         if let Some(again) = fate.second {
             self.count("packet duplicated");
-            let copy = message.clone();
-            self.push_datagram(again, fate.priority, (source, target), fate.ordinal, copy);
+            self.post(again, fate.priority, (source, target), fate.ordinal, message.clone());
         }
         match fate.first {
-            Ok(at) => {
-                self.push_datagram(at, fate.priority, (source, target), fate.ordinal, message)
-            }
+            Ok(at) => self.post(at, fate.priority, (source, target), fate.ordinal, message),
             Err(why) => self.lose((source, target), fate.ordinal, why, tracer),
         }
     }
@@ -171,7 +137,7 @@ impl<S: System> World<S> {
     }
 
     #[inline]
-    fn push_datagram(
+    fn post(
         &mut self,
         at: Instant,
         forced_priority: u8,
@@ -180,18 +146,24 @@ impl<S: System> World<S> {
         message: <S::Node as Node>::Message,
     ) {
         let (priority, sequence) = self.next_order(target);
-        let priority = if forced_priority == 0 {
-            priority
-        } else {
-            forced_priority
-        };
-        let event = Event::Datagram {
-            source: source as u16,
-            target: target as u16,
-            ordinal,
-            message,
-        };
-        self.push_ordered(at, priority, sequence, event);
+        let priority = if forced_priority == 0 { priority } else { forced_priority };
+        let (source, target) = (source as u16, target as u16);
+        self.push_datagram(at, priority, sequence, Datagram { message, ordinal, source, target });
+    }
+
+    #[inline]
+    pub(super) fn push_datagram(
+        &mut self,
+        at: Instant,
+        priority: u8,
+        sequence: u64,
+        datagram: Datagram<<S::Node as Node>::Message>,
+    ) {
+        if self.queue.len() as u64 >= self.budget.queue_max {
+            return self.exhaust(BudgetKind::Queue, self.budget.queue_max);
+        }
+        let slot = datagram_slot(self.datagrams.insert(datagram));
+        self.queue.push(crate::queue::Key::new(at, priority, sequence, slot));
     }
 
     #[inline]
@@ -211,16 +183,10 @@ impl<S: System> World<S> {
         if self.queue.len() as u64 >= self.budget.queue_max {
             return self.exhaust(BudgetKind::Queue, self.budget.queue_max);
         }
-        let key = crate::queue::Key::new(
-            enqueue.at,
-            enqueue.priority,
-            enqueue.sequence,
-            timer_slot(index, enqueue.slot),
-        );
+        let key =
+            crate::queue::Key::new(enqueue.at, enqueue.priority, enqueue.sequence, timer_slot(index, enqueue.slot));
         self.queue.push(key);
-        self.universe.slots[index]
-            .timers
-            .note_queued(enqueue.slot, key);
+        self.universe.slots[index].timers.note_queued(enqueue.slot, key);
     }
 
     fn forced_disk(&self, index: usize) -> Option<Duration> {
@@ -241,21 +207,13 @@ impl<S: System> World<S> {
     ) {
         if T::ON {
             let node = self.universe.slots[index].id;
-            tracer.record(
-                self.moment(),
-                TraceItem::Wrote {
-                    node,
-                    id,
-                    write: &write,
-                },
-            );
+            tracer.record(self.moment(), TraceItem::Wrote { node, id, write: &write });
         }
         let forced = self.forced_disk(index);
         let slot = &mut self.universe.slots[index];
         slot.last_write = id;
         let pending = slot.disk.write(self.universe.now, id, write, forced);
-        let wanted =
-            notice == Notice::Written || matches!(pending.completion, Completion::Failed(..));
+        let wanted = notice == Notice::Written || matches!(pending.completion, Completion::Failed(..));
         if wanted {
             self.push_completion(index, pending);
         }
@@ -270,12 +228,7 @@ impl<S: System> World<S> {
 
     fn push_completion(&mut self, index: usize, pending: crate::disk::Pending) {
         let incarnation = self.universe.slots[index].incarnation;
-        let event = Event::Durable {
-            index,
-            incarnation,
-            completion: pending.completion,
-            is_sync: pending.is_sync,
-        };
+        let event = Event::Durable { index, incarnation, completion: pending.completion, is_sync: pending.is_sync };
         self.push(pending.at, index, event);
     }
 
@@ -290,9 +243,7 @@ impl<S: System> World<S> {
         match completion {
             Completion::Written(_) => {}
             Completion::Durable(through) if is_sync => {
-                self.universe.slots[index]
-                    .disk
-                    .finish_sync(self.universe.now, through);
+                self.universe.slots[index].disk.finish_sync(self.universe.now, through);
             }
             Completion::Durable(_) => {}
             Completion::Failed(..) => self.count("write failed"),
@@ -301,12 +252,7 @@ impl<S: System> World<S> {
     }
 
     /// What was tied to a write leaves just before the node hears that it is durable, or never where it failed.
-    pub(super) fn settle_tied<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        completion: Completion,
-        tracer: &mut T,
-    ) {
+    pub(super) fn settle_tied<T: Tracer<S::Node>>(&mut self, index: usize, completion: Completion, tracer: &mut T) {
         let slot = &mut self.universe.slots[index];
         match completion {
             Completion::Written(_) => {}
@@ -352,5 +298,6 @@ impl<S: System> World<S> {
             tracer.record(self.moment(), TraceItem::Observed { node, observation });
         }
         self.director.on_face(now, node, face);
+        self.act_due = self.next_act();
     }
 }

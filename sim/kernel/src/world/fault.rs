@@ -4,6 +4,7 @@ use crate::digest::Tag;
 use crate::fault::{CrashScope, Fault, InFlight, Keep};
 use crate::id::{Link, NodeId};
 use crate::invariant::{FaultChange, Invariants};
+use crate::node::Node;
 use crate::plan::{Decision, PlannedFault, Site};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
@@ -11,6 +12,7 @@ use crate::universe::Machine;
 use crate::view::View;
 
 use super::World;
+use super::deliver::{Event, Held};
 
 /// A fault that lasts.
 #[derive(Clone, Debug)]
@@ -31,40 +33,23 @@ pub(super) enum Down {
 }
 
 impl<S: System> World<S> {
-    pub(super) fn start_fault<T: Tracer<S::Node>>(
-        &mut self,
-        key: u32,
-        planned: PlannedFault,
-        tracer: &mut T,
-    ) {
+    pub(super) fn start_fault<T: Tracer<S::Node>>(&mut self, key: u32, planned: PlannedFault, tracer: &mut T) {
         let now = self.universe.now;
         self.order += 1;
         self.universe.disturbed_at = now;
         self.count(planned.fault.kind());
-        self.digest
-            .entry(now, Tag::FaultStart, NodeId::server(1), &planned.fault);
+        self.digest.entry(now, Tag::FaultStart, NodeId::server(1), &planned.fault);
         if T::ON {
             let (id, change, fault) = (planned.id.as_str(), FaultChange::Start, &planned.fault);
             tracer.record(self.moment(), TraceItem::Fault { id, change, fault });
         }
         self.count_leader(&planned.fault);
         let fault = planned.fault.clone();
-        self.active.insert(
-            key,
-            Active {
-                position: self.plan.faults.len(),
-                fault: fault.clone(),
-            },
-        );
+        self.active.insert(key, Active { position: self.plan.faults.len(), fault: fault.clone() });
         self.plan.faults.push(planned);
         self.apply(key, &fault, tracer);
         self.count_leader_cut_off(&fault);
-        self.invariants.on_fault(
-            View::new(&self.universe),
-            &fault,
-            FaultChange::Start,
-            &mut self.findings,
-        );
+        self.invariants.on_fault(View::new(&self.universe), &fault, FaultChange::Start, &mut self.findings);
     }
 
     pub(super) fn stop_fault<T: Tracer<S::Node>>(&mut self, key: u32, tracer: &mut T) {
@@ -75,52 +60,25 @@ impl<S: System> World<S> {
         self.order += 1;
         self.universe.disturbed_at = now;
         self.plan.faults[position].stop = Some(moment);
-        self.digest
-            .entry(now, Tag::FaultStop, NodeId::server(1), &fault);
+        self.digest.entry(now, Tag::FaultStop, NodeId::server(1), &fault);
         if T::ON {
             let (id, change) = (self.plan.faults[position].id.as_str(), FaultChange::Stop);
-            tracer.record(
-                moment,
-                TraceItem::Fault {
-                    id,
-                    change,
-                    fault: &fault,
-                },
-            );
+            tracer.record(moment, TraceItem::Fault { id, change, fault: &fault });
         }
         self.revert(key, &fault);
-        self.invariants.on_fault(
-            View::new(&self.universe),
-            &fault,
-            FaultChange::Stop,
-            &mut self.findings,
-        );
+        self.invariants.on_fault(View::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
     }
 
     fn apply<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
         match fault {
-            Fault::Cut {
-                links,
-                in_flight,
-                kinds,
-            } => self.cut(key, links, *in_flight, Self::kind_mask(kinds)),
+            Fault::Cut { links, in_flight, kinds } => self.cut(key, links, *in_flight, Self::kind_mask(kinds)),
             Fault::Clog { links, kinds } => {
                 let mask = Self::kind_mask(kinds);
-                links
-                    .iter()
-                    .for_each(|link| self.universe.network.clog(key, *link, mask));
+                links.iter().for_each(|link| self.universe.network.clog(key, *link, mask));
             }
-            Fault::Weather {
-                links,
-                conditions,
-                kinds,
-            } => {
+            Fault::Weather { links, conditions, kinds } => {
                 let mask = Self::kind_mask(kinds);
-                links.iter().for_each(|link| {
-                    self.universe
-                        .network
-                        .set_weather(key, *link, mask, *conditions)
-                });
+                links.iter().for_each(|link| self.universe.network.set_weather(key, *link, mask, *conditions));
             }
             Fault::Crash { nodes, scope, keep } => {
                 for node in nodes {
@@ -129,19 +87,9 @@ impl<S: System> World<S> {
                 }
             }
             Fault::Start { nodes } => nodes.iter().for_each(|node| self.enqueue_start(*node)),
-            Fault::Pause { nodes } => nodes
-                .iter()
-                .for_each(|node| self.universe.slot_mut(*node).pauses += 1),
-            Fault::Slow {
-                nodes,
-                service_time,
-            } => {
-                nodes.iter().for_each(|node| {
-                    self.universe
-                        .slot_mut(*node)
-                        .slow
-                        .push((key, *service_time))
-                });
+            Fault::Pause { nodes } => nodes.iter().for_each(|node| self.universe.slot_mut(*node).pauses += 1),
+            Fault::Slow { nodes, service_time } => {
+                nodes.iter().for_each(|node| self.universe.slot_mut(*node).slow.push((key, *service_time)));
             }
             Fault::ClockStep { .. }
             | Fault::ClockDrift { .. }
@@ -150,9 +98,7 @@ impl<S: System> World<S> {
                 self.apply_clock(fault);
             }
             Fault::Disk { nodes, fault } => {
-                nodes
-                    .iter()
-                    .for_each(|node| self.universe.slot_mut(*node).disk.start_fault(key, *fault));
+                nodes.iter().for_each(|node| self.universe.slot_mut(*node).disk.start_fault(key, *fault));
             }
         }
     }
@@ -167,14 +113,10 @@ impl<S: System> World<S> {
         let now = self.universe.now;
         match fault {
             Fault::ClockStep { nodes, by } => {
-                nodes
-                    .iter()
-                    .for_each(|node| self.universe.slot_mut(*node).clock.step(*by));
+                nodes.iter().for_each(|node| self.universe.slot_mut(*node).clock.step(*by));
             }
             Fault::ClockSlew { nodes, by, over } => {
-                nodes
-                    .iter()
-                    .for_each(|node| self.universe.slot_mut(*node).clock.slew(now, *by, *over));
+                nodes.iter().for_each(|node| self.universe.slot_mut(*node).clock.slew(now, *by, *over));
             }
             Fault::ClockDrift { nodes, ppm } => {
                 for node in nodes {
@@ -205,28 +147,20 @@ impl<S: System> World<S> {
         let now = self.universe.now;
         match fault {
             Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. } => {
-                links
-                    .iter()
-                    .for_each(|link| self.universe.network.lift(key, *link));
+                links.iter().for_each(|link| self.universe.network.lift(key, *link));
                 links.iter().for_each(|link| self.on_link_changed(*link));
             }
             Fault::Crash { nodes, .. } => nodes.iter().for_each(|node| self.restart(*node)),
             Fault::Pause { nodes } => nodes.iter().for_each(|node| self.resume(*node)),
             Fault::Slow { nodes, .. } => {
                 for node in nodes {
-                    self.universe
-                        .slot_mut(*node)
-                        .slow
-                        .retain(|(slow, _)| *slow != key);
+                    self.universe.slot_mut(*node).slow.retain(|(slow, _)| *slow != key);
                     self.wake_when_free(self.universe.cluster.index(*node));
                 }
             }
             Fault::ClockDrift { nodes, ppm } => {
                 for node in nodes {
-                    self.universe
-                        .slot_mut(*node)
-                        .clock
-                        .add_drift(now, ppm.saturating_neg());
+                    self.universe.slot_mut(*node).clock.add_drift(now, ppm.saturating_neg());
                     self.rekey(*node);
                 }
             }
@@ -237,9 +171,7 @@ impl<S: System> World<S> {
                 }
             }
             Fault::Disk { nodes, .. } => {
-                nodes
-                    .iter()
-                    .for_each(|node| self.universe.slot_mut(*node).disk.stop_fault(key));
+                nodes.iter().for_each(|node| self.universe.slot_mut(*node).disk.stop_fault(key));
             }
             Fault::Start { .. } | Fault::ClockStep { .. } | Fault::ClockSlew { .. } => {}
         }
@@ -261,26 +193,29 @@ impl<S: System> World<S> {
 
     /// A link may have become passable: what was held goes on, connections send again.
     pub(super) fn on_link_changed(&mut self, link: Link) {
-        let pair = (
-            self.universe.cluster.index(link.source),
-            self.universe.cluster.index(link.target),
-        );
+        let pair = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
         if let Some(held) = self.held.remove(&pair) {
             // What is still clogged is held again when it comes up.
-            for event in held {
-                self.push(self.universe.now, pair.1, event);
+            for packet in held {
+                self.push_released(pair.1, packet);
             }
         }
         self.resend(pair);
     }
 
+    fn push_released(&mut self, target: usize, packet: Held<<S::Node as Node>::Message>) {
+        let now = self.universe.now;
+        match packet {
+            Held::Datagram(datagram) => {
+                let (priority, sequence) = self.next_order(target);
+                self.push_datagram(now, priority, sequence, datagram);
+            }
+            Held::Segment(segment) => self.push(now, target, Event::Segment(segment)),
+        }
+    }
+
     /// Ends a process. Its value, timers, deferred work and waiting inputs are lost, and what was tied to a write.
-    pub(super) fn take_down<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        down: Down,
-        tracer: &mut T,
-    ) {
+    pub(super) fn take_down<T: Tracer<S::Node>>(&mut self, index: usize, down: Down, tracer: &mut T) {
         let now = self.universe.now;
         let node = self.universe.slots[index].id;
         if self.universe.slots[index].node.is_none() {
@@ -294,11 +229,7 @@ impl<S: System> World<S> {
         {
             tracer.record(self.moment(), TraceItem::Exited { node, reason });
         }
-        self.count(if matches!(down, Down::Exit(_)) {
-            "node exited"
-        } else {
-            "node crashed"
-        });
+        self.count(if matches!(down, Down::Exit(_)) { "node exited" } else { "node crashed" });
         self.forget_process(index);
         match down {
             Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, keep),
@@ -309,8 +240,8 @@ impl<S: System> World<S> {
         }
         self.universe.disturbed_at = now;
         self.director.on_down(now, node);
-        self.invariants
-            .on_down(View::new(&self.universe), node, &mut self.findings);
+        self.act_due = self.next_act();
+        self.invariants.on_down(View::new(&self.universe), node, &mut self.findings);
     }
 
     fn forget_process(&mut self, index: usize) {

@@ -20,24 +20,14 @@ impl<S: System> World<S> {
         self.universe.settled_at = Some(now);
         self.universe.disturbed_at = now;
         self.universe.core.clone_from(&core);
-        self.digest.entry(
-            now,
-            Tag::Settle,
-            core.first().copied().unwrap_or(NodeId::server(1)),
-            &core,
-        );
+        self.digest.entry(now, Tag::Settle, core.first().copied().unwrap_or(NodeId::server(1)), &core);
         if T::ON {
             tracer.record(self.moment(), TraceItem::Settled { core: &core });
         }
-        let healed: Vec<NodeId> = core
-            .iter()
-            .copied()
-            .chain(self.universe.cluster.clients())
-            .collect();
+        let healed: Vec<NodeId> = core.iter().copied().chain(self.universe.cluster.clients()).collect();
         self.heal_links(&healed);
         healed.iter().for_each(|node| self.heal_node(*node));
-        self.invariants
-            .on_settle(View::new(&self.universe), &mut self.findings);
+        self.invariants.on_settle(View::new(&self.universe), &mut self.findings);
     }
 
     /// The servers with the smallest words of streams of their own, so that a server more seldom changes the choice.
@@ -54,23 +44,16 @@ impl<S: System> World<S> {
             .map(|server| (self.seed.stream("core", server.key()).word(), server))
             .collect();
         ranked.sort_unstable();
-        let mut core: Vec<NodeId> = ranked
-            .into_iter()
-            .take(self.system.core_size())
-            .map(|(_, server)| server)
-            .collect();
+        let mut core: Vec<NodeId> =
+            ranked.into_iter().take(self.system.core_size()).map(|(_, server)| server).collect();
         core.sort_unstable();
         core
     }
 
     fn heal_links(&mut self, nodes: &[NodeId]) {
-        let pairs = nodes
-            .iter()
-            .flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
+        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
         let pairs: Vec<Link> = pairs.collect();
-        pairs
-            .iter()
-            .for_each(|link| self.universe.network.heal(*link));
+        pairs.iter().for_each(|link| self.universe.network.heal(*link));
         pairs.iter().for_each(|link| self.on_link_changed(*link));
     }
 

@@ -1,0 +1,179 @@
+//! The yardstick of the kernel: five nodes, each pings the other four every 10 ms, each ping is answered; latency 1 to
+//! 10 ms, loss 1 %. Once through the public interface of the kernel, once as a bare loop.
+
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::fault::Latency;
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::invariant::{InvariantInfo, Invariants};
+use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
+use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
+use splitbrain_kernel::system::{Bounds, Gauge, Order, Setup, System, Workload};
+use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::world::World;
+
+const PERIOD: Duration = Duration::from_millis(10);
+
+/// The system of pinging nodes.
+#[derive(Clone, Debug)]
+pub struct PingPong {
+    cluster: Cluster,
+}
+
+/// A node that pings.
+#[derive(Clone, Debug)]
+pub struct Pinger {
+    cluster: Cluster,
+    answers: u64,
+}
+
+/// What pingers say; as large as the bare loop's.
+#[derive(Clone, Debug, serde::Serialize)]
+pub enum Ball {
+    /// A question.
+    Ping([u64; 6]),
+    /// Its answer.
+    Pong([u64; 6]),
+}
+
+/// Pingers tell nothing.
+#[derive(Clone, Debug, serde::Serialize)]
+pub enum Silence {}
+
+impl Observation for Silence {
+    const NAMES: &'static [&'static str] = &[];
+    fn face(&self) -> Face {
+        Face { name: "", change: Change::None }
+    }
+}
+
+impl Message for Ball {
+    const KINDS: &'static [&'static str] = &["ping", "pong"];
+    fn kind(&self) -> usize {
+        match self {
+            Self::Ping(_) => 0,
+            Self::Pong(_) => 1,
+        }
+    }
+}
+
+impl Node for Pinger {
+    type Message = Ball;
+    type Timer = ();
+    type Record = ();
+    type Observation = Silence;
+    type Operation = ();
+    type Step = ();
+
+    fn on_start(&mut self, ctx: &mut Context<Self>, _: Recovered<()>) {
+        ctx.set_timer((), PERIOD);
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Ball) {
+        match message {
+            Ball::Ping(body) => ctx.send(source.node, Ball::Pong(body)),
+            Ball::Pong(_) => self.answers += 1,
+        }
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Self>, (): ()) {
+        let id = ctx.id();
+        for peer in self.cluster.servers().filter(|peer| *peer != id) {
+            ctx.send(peer, Ball::Ping([0; 6]));
+        }
+        ctx.set_timer((), PERIOD);
+    }
+}
+
+splitbrain_kernel::options! {
+    /// There is nothing to set.
+    pub struct NoOptions {
+        /// Nothing.
+        pub unused: bool => ValueKind::Bool,
+    }
+}
+
+impl Options for NoOptions {
+    fn specs() -> &'static [splitbrain_kernel::options::OptionSpec<Self>] {
+        Self::SPECS
+    }
+    fn presets() -> &'static [Preset<Self>] {
+        &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
+    }
+    fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
+        Ok(())
+    }
+}
+
+/// Nothing to watch.
+#[derive(Clone, Debug)]
+pub struct Nothing;
+
+impl Invariants<Pinger> for Nothing {
+    const LIST: &'static [InvariantInfo] = &[];
+}
+
+impl System for PingPong {
+    const NAME: &'static str = "ping_pong";
+    const DOC: &'static str = "Five nodes that ping one another.";
+    const ROLES: &'static [&'static str] = &[];
+    const RESOURCES: &'static [&'static str] = &[];
+    const WORKLOADS: &'static [Workload] = &[];
+    const ORDERS: &'static [Order] = &[];
+    const GAUGES: &'static [Gauge] = &[];
+    type Options = NoOptions;
+    type Node = Pinger;
+    type Invariants = Nothing;
+
+    fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
+        Ok(Self { cluster: setup.cluster })
+    }
+    fn node(&self, _: NodeId) -> Pinger {
+        Pinger { cluster: self.cluster, answers: 0 }
+    }
+    fn invariants(&self) -> Nothing {
+        Nothing
+    }
+    fn core_size(&self) -> usize {
+        5
+    }
+}
+
+/// Runs the work for so many virtual seconds through the kernel.
+pub fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
+    let cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+    let options = RunOptions {
+        cluster,
+        network: NetworkOptions {
+            latency: Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(10) },
+            loss: Ppm::new(10_000),
+            duplication: Ppm::NEVER,
+            reordering: Ppm::NEVER,
+            reordering_delay: Duration::ZERO,
+            bandwidth: 0,
+            connection_timeout: Duration::from_secs(1),
+            links: Vec::new(),
+        },
+        clocks: std::collections::BTreeMap::new(),
+        disk: DiskOptions {
+            write_min: Duration::ZERO,
+            write_max: Duration::ZERO,
+            sync_min: Duration::ZERO,
+            sync_max: Duration::ZERO,
+            capacity: 0,
+        },
+        faults: Vec::new(),
+        nemeses: Vec::new(),
+        operations: Vec::new(),
+        duration: Duration::from_secs(seconds),
+        settle: Duration::ZERO,
+        budget: Budget::ORDINARY,
+        invariants: u64::MAX,
+        bounds: Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) },
+        ties: Ties::Sequence,
+        replay: None,
+    };
+    World::new(&PingPong { cluster }, &options, seed).run(&mut NoTrace)
+}
