@@ -16,7 +16,7 @@ mod trigger;
 
 use std::fmt::Debug;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::node::{Change, Face};
 use crate::rng::Seed;
@@ -113,13 +113,7 @@ impl<O> Hand<'_, O> {
     pub(crate) fn start(&mut self, id: &str, selector: &str, line: u32, fault: Fault) -> FaultKey {
         *self.keys += 1;
         let key = FaultKey(*self.keys);
-        self.acts.push(Act::Start {
-            key,
-            id: id.to_owned(),
-            selector: selector.to_owned(),
-            line,
-            fault,
-        });
+        self.acts.push(Act::Start { key, id: id.to_owned(), selector: selector.to_owned(), line, fault });
         key
     }
 }
@@ -127,23 +121,10 @@ impl<O> Hand<'_, O> {
 impl<O: Clone + Debug> Director<O> {
     /// A director at the start of a run. Nobody is up until the engine says so.
     pub fn new(setup: DirectorSetup<O>) -> Self {
-        let DirectorSetup {
-            seed,
-            cluster,
-            faults,
-            nemeses,
-            bounds,
-            settle_at,
-        } = setup;
-        let mut faults: Vec<Directed<O>> = faults
-            .into_iter()
-            .map(|spec| Directed::new(seed, spec))
-            .collect();
+        let DirectorSetup { seed, cluster, faults, nemeses, bounds, settle_at } = setup;
+        let mut faults: Vec<Directed<O>> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
         faults.sort_by(|a, b| a.id().cmp(b.id()));
-        let mut nemeses: Vec<Nemesis> = nemeses
-            .into_iter()
-            .map(|spec| Nemesis::new(seed, spec))
-            .collect();
+        let mut nemeses: Vec<Nemesis> = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec)).collect();
         nemeses.sort_by(|a, b| a.id().cmp(b.id()));
         let mut director = Self {
             census: Census::new(cluster),
@@ -157,6 +138,13 @@ impl<O: Clone + Debug> Director<O> {
         };
         director.refresh();
         director
+    }
+
+    /// The same director, told what a node's clocks are like by themselves. One that is not named is taken for perfect.
+    /// Nemeses need it to keep within the declared bounds.
+    pub fn with_clocks(mut self, node: NodeId, offset: Offset, drift_ppm: i32) -> Self {
+        self.clocks.set(node, offset, drift_ppm);
+        self
     }
 
     /// The next true time at which [`Director::poll`] has something to do; [`Instant::MAX`] for never.
@@ -202,11 +190,7 @@ impl<O: Clone + Debug> Director<O> {
         }
         self.shift(
             now,
-            Shift {
-                node,
-                before: before.map(|tenure| tenure.role),
-                after: after.map(|tenure| tenure.role),
-            },
+            Shift { node, before: before.map(|tenure| tenure.role), after: after.map(|tenure| tenure.role) },
         );
         self.retry(now);
     }
@@ -220,11 +204,7 @@ impl<O: Clone + Debug> Director<O> {
     /// A process ended: it crashed or exited. It has no role and holds nothing.
     pub fn on_down(&mut self, now: Instant, node: NodeId) {
         if let Some(role) = self.census.set_down(node) {
-            let shift = Shift {
-                node,
-                before: Some(role),
-                after: None,
-            };
+            let shift = Shift { node, before: Some(role), after: None };
             self.shift(now, shift);
         }
         self.retry(now);
@@ -260,10 +240,7 @@ impl<O: Clone + Debug> Director<O> {
         while self.due <= now && self.due < Instant::MAX {
             let at = self.due;
             let (census, clocks) = (&self.census, &mut self.clocks);
-            let mut hand = Hand {
-                acts,
-                keys: &mut self.keys,
-            };
+            let mut hand = Hand { acts, keys: &mut self.keys };
             for fault in self.faults.iter_mut().filter(|fault| fault.due() <= at) {
                 fault.act(at, census, &mut hand);
             }

@@ -10,6 +10,7 @@ use crate::director::census::Census;
 use crate::director::spec::{NemesisKind, NemesisSpec};
 use crate::director::{Act, FaultKey, Hand, draw};
 use crate::fault::Fault;
+use crate::id::NodeId;
 use crate::rng::{Rng, Seed, fnv1a};
 use crate::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub(crate) struct Nemesis {
     /// The kinds that this run has.
     kinds: Vec<NemesisKind>,
     rng: Rng,
+    /// The drift that lasts, for the account.
+    drift: Option<(NodeId, i32)>,
     /// Of the fault that lasts or comes next, counted from 1.
     ordinal: u32,
     state: State,
@@ -51,8 +54,15 @@ impl Nemesis {
         let rng = seed.stream("nemesis", fnv1a(&spec.id));
         let texts: Vec<String> = spec.on.iter().map(ToString::to_string).collect();
         let from = spec.from;
-        let mut nemesis =
-            Self { selector: texts.join(", "), kinds: enabled(&rng, &spec), spec, rng, ordinal: 0, state: State::Done };
+        let mut nemesis = Self {
+            selector: texts.join(", "),
+            kinds: enabled(&rng, &spec),
+            spec,
+            rng,
+            drift: None,
+            ordinal: 0,
+            state: State::Done,
+        };
         nemesis.rest(from);
         nemesis
     }
@@ -72,24 +82,28 @@ impl Nemesis {
 
     /// Does everything that is due.
     pub(crate) fn act<O>(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
-        if let State::Active(stop, key) = self.state
-            && stop <= now
-        {
-            hand.acts.push(Act::Stop { key });
-            self.rest(now);
-        }
+        self.stop(now, clocks, hand);
         if let State::Idle(start) = self.state
             && start <= now
         {
             self.strike(now, census, clocks, hand);
         }
+        // A fault may last no time at all.
+        self.stop(now, clocks, hand);
+        assert!(self.due() > now, "what was due is done");
+    }
+
+    /// Lifts the fault whose time is over.
+    fn stop<O>(&mut self, now: Instant, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
         if let State::Active(stop, key) = self.state
             && stop <= now
         {
             hand.acts.push(Act::Stop { key });
+            if let Some((node, ppm)) = self.drift.take() {
+                clocks.end_drift(node, ppm);
+            }
             self.rest(now);
         }
-        assert!(self.due() > now, "what was due is done");
     }
 
     /// Starts a fault, if any of the kinds finds somebody to hit.
@@ -103,6 +117,9 @@ impl Nemesis {
             self.rest(now);
             return;
         };
+        if let Fault::ClockDrift { nodes, ppm } = &fault {
+            self.drift = nodes.first().map(|node| (*node, *ppm));
+        }
         let id = format!("{}.{}", self.spec.id, self.ordinal);
         let key = hand.start(&id, &self.selector, self.spec.line, fault);
         self.state = State::Active(now.saturating_add(duration), key);

@@ -176,8 +176,9 @@ crate::names! {
         /// A chosen node's wall clock jumps to a place at most 250 ms from where it would be; where a bound on skew is
         /// declared, at most a quarter of it, so that two clocks use up half of the bound.
         ClockStep = "clock_step",
-        /// A chosen node's clocks run fast or slow by at most 500 ppm, or the declared bound on drift; where a bound on
-        /// skew is declared, the way that the wall clock goes meanwhile counts as a jump.
+        /// A chosen node's clocks run fast or slow by at most 500 ppm; where a bound on drift is declared, so much that
+        /// they stay within it together with what they drift already. Where a bound on skew is declared, the way that
+        /// the wall clock goes meanwhile counts as a jump.
         ClockDrift = "clock_drift",
         /// A chosen node's clocks stand still. This leaves every declared bound.
         ClockFreeze = "clock_freeze",

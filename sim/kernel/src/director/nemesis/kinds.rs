@@ -31,60 +31,111 @@ const DISK_SLOW_BY: Duration = Duration::from_millis(20);
 /// How far a wall clock is led either way, where no bound on skew is declared.
 const STEP_MAX: Duration = Duration::from_millis(250);
 /// The part of a declared bound on skew that a wall clock is led either way. Two clocks led apart use up half of the
-/// bound; the other half is left to the offsets and drifts that the clocks have of themselves.
+/// bound, one led and one left alone three quarters; the rest is left to their own drifts.
 const STEP_SHARE: u64 = 4;
 /// How much a clock runs fast or slow, where no bound on drift is declared.
-const DRIFT_PPM_MAX: u32 = 500;
+const DRIFT_PPM_MAX: i32 = 500;
 
-/// How far nemeses have led each wall clock, so that one step after the other stays within the bound.
+/// Where each node's clocks are, as far as they went by themselves at the start and nemeses led them: so that one fault
+/// after the other, and one beside the other, stays within the declared bounds.
+///
+/// Faults that a scenario states are not counted: they say themselves how far they go.
 #[derive(Clone, Debug)]
 pub(crate) struct ClockAccount {
     cluster: Cluster,
     bounds: Bounds,
-    /// Nanoseconds, by node.
-    led: Vec<i64>,
+    clocks: Vec<Account>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    /// Nanoseconds that the wall clock is ahead.
+    offset: i64,
+    /// Parts per million that the clocks run fast by themselves.
+    ppm: i64,
+    /// The sum of the drifts that last and make them faster.
+    faster: i64,
+    /// The sum of those that make them slower, below zero.
+    slower: i64,
+}
+
+impl Account {
+    fn drift_sum(&mut self, ppm: i64) -> &mut i64 {
+        if ppm > 0 { &mut self.faster } else { &mut self.slower }
+    }
 }
 
 impl ClockAccount {
-    /// No clock was led anywhere.
+    /// Perfect clocks.
     pub(crate) fn new(cluster: Cluster, bounds: Bounds) -> Self {
-        Self { cluster, bounds, led: vec![0; cluster.node_count()] }
+        Self { cluster, bounds, clocks: vec![Account::default(); cluster.node_count()] }
     }
 
-    /// The most that a clock may be led either way.
+    /// A node's clocks are like this by themselves.
+    pub(crate) fn set(&mut self, node: NodeId, offset: Offset, drift_ppm: i32) {
+        *self.of(node) = Account { offset: offset.0, ppm: i64::from(drift_ppm), ..Account::default() };
+    }
+
+    /// A drift that [`ClockAccount::drift`] gave is over.
+    pub(crate) fn end_drift(&mut self, node: NodeId, ppm: i32) {
+        *self.of(node).drift_sum(i64::from(ppm)) -= i64::from(ppm);
+    }
+
+    fn of(&mut self, node: NodeId) -> &mut Account {
+        &mut self.clocks[self.cluster.index(node)]
+    }
+
+    /// The most that a wall clock may be led either way.
     fn limit(&self) -> i64 {
         let limit = self.bounds.skew.map_or(STEP_MAX, |skew| skew.div(STEP_SHARE));
-        // Half of the signed range, so that a difference of two fits.
-        i64::try_from(limit.as_nanos()).map_or(i64::MAX / 2, |nanos| nanos.min(i64::MAX / 2))
+        i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX)
     }
 
     /// A step to a place within the limit, drawn; nothing where it would be no step.
     fn step(&mut self, node: NodeId, rng: &mut Rng) -> Option<Offset> {
         let limit = self.limit();
         let place = draw::signed(rng, -limit, limit);
-        let led = &mut self.led[self.cluster.index(node)];
-        let by = place - *led;
-        *led = place;
+        let account = self.of(node);
+        let by = place.saturating_sub(account.offset);
+        account.offset = place;
         (by != 0).then_some(Offset(by))
     }
 
-    /// A drift within the declared bounds for so long, drawn; nothing where it would be none. Where a bound on skew is
-    /// declared, the way that the wall clock goes meanwhile counts as a step.
+    /// A drift within the declared bounds for so long, drawn; nothing where it would be none.
     fn drift(&mut self, node: NodeId, duration: Duration, rng: &mut Rng) -> Option<i32> {
-        let most = self.bounds.drift_ppm.unwrap_or(DRIFT_PPM_MAX);
-        let most = i32::try_from(most).unwrap_or(i32::MAX);
-        let mut ppm = i128::from(draw::ppm(rng, Span { low: -most, high: most }));
-        if self.bounds.skew.is_some() && !duration.is_zero() {
-            let limit = i128::from(self.limit());
-            let led = &mut self.led[self.cluster.index(node)];
-            let (before, nanos) = (i128::from(*led), i128::from(duration.as_nanos()));
-            let (low, high) = (-limit - before, limit - before);
-            ppm = ppm.clamp(low * 1_000_000 / nanos, high * 1_000_000 / nanos);
-            let after = before + ppm * nanos / 1_000_000;
-            *led = i64::try_from(after).expect("it is within the limit");
+        let room = self.room_to_drift(node);
+        let way = self.room_to_go(node, duration);
+        let account = self.of(node);
+        let ppm = i64::from(draw::ppm(rng, room)).clamp(way.low, way.high);
+        *account.drift_sum(ppm) += ppm;
+        let way = i128::from(ppm) * i128::from(duration.as_nanos()) / 1_000_000;
+        account.offset = account.offset.saturating_add(i64::try_from(way).unwrap_or(i64::MAX));
+        (ppm != 0).then(|| i32::try_from(ppm).expect("it was drawn as one, and clamped towards zero"))
+    }
+
+    /// The drifts that a clock may get beside those that it has, whichever of them end first.
+    fn room_to_drift(&mut self, node: NodeId) -> Span<i32> {
+        let Some(bound) = self.bounds.drift_ppm else {
+            return Span { low: -DRIFT_PPM_MAX, high: DRIFT_PPM_MAX };
+        };
+        let (bound, account) = (i64::from(bound), *self.of(node));
+        let fit = |ppm: i64| i32::try_from(ppm).unwrap_or(if ppm < 0 { i32::MIN } else { i32::MAX });
+        Span {
+            low: fit((-bound - account.ppm - account.slower).min(0)),
+            high: fit((bound - account.ppm - account.faster).max(0)),
         }
-        let ppm = i32::try_from(ppm).expect("it was drawn as one, and clamped towards zero");
-        (ppm != 0).then_some(ppm)
+    }
+
+    /// The drifts by which the wall clock stays within the limit meanwhile; all where no bound on skew is declared.
+    fn room_to_go(&mut self, node: NodeId, duration: Duration) -> Span<i64> {
+        let (limit, nanos) = (i128::from(self.limit()), i128::from(duration.as_nanos()));
+        if self.bounds.skew.is_none() || nanos == 0 {
+            return Span { low: i64::MIN, high: i64::MAX };
+        }
+        let now = i128::from(self.of(node).offset);
+        let ppm =
+            |way: i128| i64::try_from(way * 1_000_000 / nanos).unwrap_or(if way < 0 { i64::MIN } else { i64::MAX });
+        Span { low: ppm((-limit - now).min(0)), high: ppm((limit - now).max(0)) }
     }
 }
 

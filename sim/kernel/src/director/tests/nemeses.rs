@@ -208,37 +208,72 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn steps_never_lead_two_clocks_apart_by_more_than_half_the_bound(seed: u64, bound in 4u64..100) {
+    fn steps_never_lead_two_clocks_apart_by_more_than_half_the_bound(seed: u64, bound in 4u64..100, offset in -9i64..9) {
         let mut setup = DirectorSetup {
             nemeses: vec![nemesis("a", &[NemesisKind::ClockStep]), nemesis("b", &[NemesisKind::ClockStep])],
             ..setup(seed, SEVEN)
         };
         setup.bounds.skew = Some(ms(bound));
         let mut play = Play::new(setup);
+        let offset = offset * 1_000_000;
+        play.director = play.director.with_clocks(s(1), Offset(offset), 0);
         play.to(60_000);
-        let mut clocks = std::collections::BTreeMap::new();
+        let mut clocks = std::collections::BTreeMap::from([(s(1), offset)]);
+        let mut led = std::collections::BTreeSet::new();
         for fault in play.faults() {
             let Fault::ClockStep { nodes, by: Offset(by) } = fault else { panic!("not a step") };
             *clocks.entry(nodes[0]).or_insert(0) += by;
-            let (most, least) = (clocks.values().max().copied(), clocks.values().min().copied());
-            let apart = most.zip(least).map_or(0, |(most, least)| most.max(0) - least.min(0));
-            prop_assert!(apart as u64 <= ms(bound).as_nanos() / 2);
+            led.insert(nodes[0]);
+            let places = led.iter().map(|node| clocks[node]);
+            let (most, least) = (places.clone().max().expect("one was led"), places.min().expect("one was led"));
+            prop_assert!((most - least) as u64 <= ms(bound).as_nanos() / 2);
         }
     }
 
     #[test]
-    fn drift_stays_within_its_bound(seed: u64, bound in 1u32..10_000) {
+    fn drifts_together_stay_within_the_bound(seed: u64, bound in 1u32..10_000) {
+        let kinds = [NemesisKind::ClockDrift, NemesisKind::Pause];
         let mut setup = DirectorSetup {
-            nemeses: vec![nemesis("a", &[NemesisKind::ClockDrift])],
+            nemeses: vec![nemesis("a", &kinds), nemesis("b", &kinds), nemesis("c", &kinds)],
             ..setup(seed, SEVEN)
         };
         setup.bounds.drift_ppm = Some(bound);
-        setup.bounds.skew = Some(ms(10));
+        let own = bound as i32;
+        let mut play = Play::new(setup);
+        play.director = play.director.with_clocks(s(1), Offset(0), own).with_clocks(s(2), Offset(0), -own);
+        play.to(60_000);
+        let mut clocks = std::collections::BTreeMap::from([(s(1), own), (s(2), -own)]);
+        let mut lasting = std::collections::BTreeMap::new();
+        for (_, act) in &play.acts {
+            let change = match act {
+                Act::Start { key, fault: Fault::ClockDrift { nodes, ppm }, .. } => {
+                    lasting.insert(*key, (nodes[0], *ppm));
+                    Some((nodes[0], *ppm))
+                }
+                Act::Stop { key } => lasting.remove(key).map(|(node, ppm)| (node, -ppm)),
+                _ => None,
+            };
+            if let Some((node, ppm)) = change {
+                let clock = clocks.entry(node).or_insert(0);
+                *clock += ppm;
+                prop_assert!(clock.unsigned_abs() <= bound, "{node} drifts by {clock}");
+            }
+        }
+    }
+
+    #[test]
+    fn drifts_lead_no_wall_clock_beyond_its_share(seed: u64, bound in 1u64..100) {
+        let mut setup = DirectorSetup { nemeses: vec![nemesis("a", &[NemesisKind::ClockDrift])], ..setup(seed, SEVEN) };
+        setup.bounds.skew = Some(Duration::from_micros(bound));
         let mut play = Play::new(setup);
         play.to(60_000);
-        for fault in play.faults() {
-            let Fault::ClockDrift { ppm, .. } = fault else { panic!("not a drift") };
-            prop_assert!(ppm != 0 && ppm.unsigned_abs() <= bound);
+        let mut clocks = std::collections::BTreeMap::new();
+        for pair in play.acts.windows(2) {
+            let [(start, Act::Start { fault: Fault::ClockDrift { nodes, ppm }, .. }), (stop, _)] = pair else { continue };
+            let way = i64::from(*ppm) * stop.since(*start).as_nanos() as i64 / 1_000_000;
+            let clock = clocks.entry(nodes[0]).or_insert(0);
+            *clock += way;
+            prop_assert!(clock.unsigned_abs() <= bound * 1_000 / 4 + 1);
         }
     }
 
