@@ -71,20 +71,13 @@ impl Clock {
     #[inline]
     pub fn wall(&self, now: Instant, monotonic: Instant) -> Instant {
         let straight = WALL_EPOCH.saturating_add(Duration::from_nanos(monotonic.as_nanos()));
-        let offset = if self.slews.is_empty() {
-            self.offset
-        } else {
-            self.offset.saturating_add(self.slewed(now))
-        };
+        let offset = if self.slews.is_empty() { self.offset } else { self.offset.saturating_add(self.slewed(now)) };
         let moved = straight.as_nanos().checked_add_signed(offset);
         Instant::from_nanos(moved.unwrap_or(if offset < 0 { 0 } else { u64::MAX }))
     }
 
     fn slewed(&self, now: Instant) -> i64 {
-        self.slews
-            .iter()
-            .map(|slew| slew.at(now))
-            .fold(0, i64::saturating_add)
+        self.slews.iter().map(|slew| slew.at(now)).fold(0, i64::saturating_add)
     }
 
     /// The first true time at which the monotonic clock shows `local` or more; the end of time while it is frozen.
@@ -117,10 +110,7 @@ impl Clock {
     }
 
     fn rate(&self) -> u64 {
-        MILLION
-            .unsigned_abs()
-            .checked_add_signed(i64::from(self.drift_ppm))
-            .expect("drift is at most half")
+        MILLION.unsigned_abs().checked_add_signed(i64::from(self.drift_ppm)).expect("drift is at most half")
     }
 
     /// How much the clocks run fast, in parts per million.
@@ -136,10 +126,7 @@ impl Clock {
     /// Adds to the drift from `now` on. Timers must be keyed anew.
     pub fn add_drift(&mut self, now: Instant, ppm: i32) {
         self.rebase(now);
-        self.drift_ppm = self
-            .drift_ppm
-            .saturating_add(ppm)
-            .clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+        self.drift_ppm = self.drift_ppm.saturating_add(ppm).clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX);
     }
 
     /// Sets the drift from `now` on. Timers must be keyed anew.
@@ -178,17 +165,10 @@ impl Clock {
 
     /// Leads the wall clock to a new offset, evenly over a while.
     pub fn slew(&mut self, now: Instant, by: Offset, over: Duration) {
-        let (done, going): (Vec<Slew>, Vec<Slew>) =
-            self.slews.drain(..).partition(|slew| slew.is_over(now));
-        self.offset = done
-            .iter()
-            .fold(self.offset, |offset, slew| offset.saturating_add(slew.by));
+        let (done, going): (Vec<Slew>, Vec<Slew>) = self.slews.drain(..).partition(|slew| slew.is_over(now));
+        self.offset = done.iter().fold(self.offset, |offset, slew| offset.saturating_add(slew.by));
         self.slews = going;
-        self.slews.push(Slew {
-            from: now,
-            over,
-            by: by.0,
-        });
+        self.slews.push(Slew { from: now, over, by: by.0 });
     }
 }
 
@@ -213,10 +193,7 @@ mod tests {
     use super::*;
 
     fn drifting(ppm: i32) -> Clock {
-        Clock::new(ClockOptions {
-            offset: Offset(0),
-            drift_ppm: ppm,
-        })
+        Clock::new(ClockOptions { offset: Offset(0), drift_ppm: ppm })
     }
 
     const fn at(nanos: u64) -> Instant {
@@ -244,12 +221,7 @@ mod tests {
         let mut clock = drifting(0);
         clock.step(Offset(-300));
         clock.slew(at(1_000), Offset(100), Duration::from_nanos(1_000));
-        let wall = |clock: &Clock, now| {
-            clock
-                .wall(now, clock.monotonic(now))
-                .since(WALL_EPOCH)
-                .as_nanos()
-        };
+        let wall = |clock: &Clock, now| clock.wall(now, clock.monotonic(now)).since(WALL_EPOCH).as_nanos();
         assert_eq!(wall(&clock, at(1_000)), 700);
         assert_eq!(wall(&clock, at(1_500)), 1_250);
         assert_eq!(wall(&clock, at(5_000)), 4_800);

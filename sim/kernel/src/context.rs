@@ -80,9 +80,7 @@ pub enum Notice {
 }
 
 /// An operation of a client, counted by the client over all its incarnations.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub struct OperationId(pub u64);
 
 /// How a client's operation ended, with what the client knows of it.
@@ -138,59 +136,28 @@ impl<N: Node> Context<N> {
     /// Sends a datagram: it may be lost, delayed, duplicated, overtaken.
     #[inline]
     pub fn send(&mut self, target: NodeId, message: N::Message) {
-        self.effects.push(Effect::Send {
-            target,
-            connection: None,
-            message,
-        });
+        self.effects.push(Effect::Send { target, connection: None, message });
     }
 
     /// Sends over an open connection.
     pub fn send_on(&mut self, connection: ConnectionId, target: NodeId, message: N::Message) {
-        self.effects.push(Effect::Send {
-            target,
-            connection: Some(connection),
-            message,
-        });
+        self.effects.push(Effect::Send { target, connection: Some(connection), message });
     }
 
     /// Sends a datagram once `write` is durable. A crash before that drops it.
     pub fn send_after(&mut self, write: WriteId, target: NodeId, message: N::Message) {
-        self.tied.push((
-            write,
-            Effect::Send {
-                target,
-                connection: None,
-                message,
-            },
-        ));
+        self.tied.push((write, Effect::Send { target, connection: None, message }));
     }
 
     /// Sends over a connection once `write` is durable. A crash before that drops it.
-    pub fn send_on_after(
-        &mut self,
-        write: WriteId,
-        connection: ConnectionId,
-        target: NodeId,
-        message: N::Message,
-    ) {
-        self.tied.push((
-            write,
-            Effect::Send {
-                target,
-                connection: Some(connection),
-                message,
-            },
-        ));
+    pub fn send_on_after(&mut self, write: WriteId, connection: ConnectionId, target: NodeId, message: N::Message) {
+        self.tied.push((write, Effect::Send { target, connection: Some(connection), message }));
     }
 
     /// Sets a timer to fire `after` from now on the monotonic clock. One that is set already moves.
     #[inline]
     pub fn set_timer(&mut self, timer: N::Timer, after: Duration) {
-        self.effects.push(Effect::SetTimer {
-            timer,
-            at: self.now.saturating_add(after),
-        });
+        self.effects.push(Effect::SetTimer { timer, at: self.now.saturating_add(after) });
     }
 
     /// Cancels a timer.
@@ -235,10 +202,7 @@ impl<N: Node> Context<N> {
 
     /// Opens a connection. The node hears `Opened`, `Refused` or `TimedOut`.
     pub fn connect(&mut self, target: NodeId) -> ConnectionId {
-        let connection = ConnectionId {
-            opener: self.id,
-            number: self.next_connection,
-        };
+        let connection = ConnectionId { opener: self.id, number: self.next_connection };
         self.next_connection += 1;
         self.effects.push(Effect::Connect { connection, target });
         connection
@@ -354,15 +318,9 @@ impl<I: Node> Scope<I> {
     }
 
     /// Calls the inner node with a context of its own, and lifts what it did into `outer`.
-    pub fn enter<O: Lift<I>, T>(
-        &mut self,
-        outer: &mut Context<O>,
-        call: impl FnOnce(&mut Context<I>) -> T,
-    ) -> T {
+    pub fn enter<O: Lift<I>, T>(&mut self, outer: &mut Context<O>, call: impl FnOnce(&mut Context<I>) -> T) -> T {
         let rng = || outer.rng.fork(self.label, 0);
-        let inner = self
-            .inner
-            .get_or_insert_with(|| Box::new(Context::new(outer.id, rng())));
+        let inner = self.inner.get_or_insert_with(|| Box::new(Context::new(outer.id, rng())));
         inner.set_clocks(outer.now, outer.wall);
         inner.next_write = outer.next_write;
         inner.next_connection = outer.next_connection;
@@ -371,13 +329,8 @@ impl<I: Node> Scope<I> {
         outer.next_write = inner.next_write;
         outer.next_connection = inner.next_connection;
         outer.next_operation = inner.next_operation;
-        outer
-            .effects
-            .extend(inner.effects.drain(..).filter_map(lift));
-        let lifted = inner
-            .tied
-            .drain(..)
-            .filter_map(|(write, effect)| Some((write, lift(effect)?)));
+        outer.effects.extend(inner.effects.drain(..).filter_map(lift));
+        let lifted = inner.tied.drain(..).filter_map(|(write, effect)| Some((write, lift(effect)?)));
         outer.tied.extend(lifted);
         result
     }
@@ -385,33 +338,17 @@ impl<I: Node> Scope<I> {
 
 fn lift<I: Node, O: Lift<I>>(effect: Effect<I>) -> Option<Effect<O>> {
     Some(match effect {
-        Effect::Send {
-            target,
-            connection,
-            message,
-        } => Effect::Send {
-            target,
-            connection,
-            message: O::message(message),
-        },
-        Effect::SetTimer { timer, at } => Effect::SetTimer {
-            timer: O::timer(timer),
-            at,
-        },
+        Effect::Send { target, connection, message } => {
+            Effect::Send { target, connection, message: O::message(message) }
+        }
+        Effect::SetTimer { timer, at } => Effect::SetTimer { timer: O::timer(timer), at },
         Effect::CancelTimer(timer) => Effect::CancelTimer(O::timer(timer)),
-        Effect::Write { id, write, notice } => Effect::Write {
-            id,
-            write: O::write(write),
-            notice,
-        },
+        Effect::Write { id, write, notice } => Effect::Write { id, write: O::write(write), notice },
         Effect::Sync => Effect::Sync,
         Effect::Defer(step) => Effect::Defer(O::step(step)),
         Effect::Connect { connection, target } => Effect::Connect { connection, target },
         Effect::Close(connection) => Effect::Close(connection),
-        Effect::Invoke { id, operation } => Effect::Invoke {
-            id,
-            operation: O::operation(operation),
-        },
+        Effect::Invoke { id, operation } => Effect::Invoke { id, operation: O::operation(operation) },
         Effect::Complete { id, result } => {
             let result = match result {
                 OperationResult::Ok(operation) => OperationResult::Ok(O::operation(operation)),

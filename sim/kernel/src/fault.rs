@@ -238,8 +238,7 @@ impl Offset {
             Some(size) => (true, size),
             None => (false, text.trim().strip_prefix('+').unwrap_or(text)),
         };
-        let nanos = i64::try_from(Duration::parse(size).map_err(|_| refuse())?.as_nanos())
-            .map_err(|_| refuse())?;
+        let nanos = i64::try_from(Duration::parse(size).map_err(|_| refuse())?.as_nanos()).map_err(|_| refuse())?;
         Ok(Self(if negative { -nanos } else { nanos }))
     }
 }
@@ -247,10 +246,7 @@ impl Offset {
 impl std::fmt::Display for Offset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
-        f.pad(&format!(
-            "{sign}{}",
-            Duration::from_nanos(self.0.unsigned_abs())
-        ))
+        f.pad(&format!("{sign}{}", Duration::from_nanos(self.0.unsigned_abs())))
     }
 }
 
@@ -262,11 +258,7 @@ impl std::fmt::Debug for Offset {
 
 impl Serialize for Offset {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_i64(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 

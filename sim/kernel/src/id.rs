@@ -27,10 +27,7 @@ impl NodeId {
     /// # Panics
     /// Where the number is 0 or above [`NodeId::COUNT_MAX`].
     pub const fn server(number: u16) -> Self {
-        assert!(
-            number >= 1 && number <= Self::COUNT_MAX,
-            "servers are numbered from 1 to 64"
-        );
+        assert!(number >= 1 && number <= Self::COUNT_MAX, "servers are numbered from 1 to 64");
         Self(number)
     }
 
@@ -39,10 +36,7 @@ impl NodeId {
     /// # Panics
     /// Where the number is 0 or above [`NodeId::COUNT_MAX`].
     pub const fn client(number: u16) -> Self {
-        assert!(
-            number >= 1 && number <= Self::COUNT_MAX,
-            "clients are numbered from 1 to 64"
-        );
+        assert!(number >= 1 && number <= Self::COUNT_MAX, "clients are numbered from 1 to 64");
         Self(CLIENT_BIT | number)
     }
 
@@ -69,11 +63,7 @@ impl NodeId {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!(
-            "{}{}",
-            if self.is_client() { 'c' } else { 's' },
-            self.number()
-        ))
+        f.pad(&format!("{}{}", if self.is_client() { 'c' } else { 's' }, self.number()))
     }
 }
 
@@ -89,9 +79,7 @@ impl FromStr for NodeId {
     fn from_str(text: &str) -> Result<Self, NodeIdError> {
         let refuse = || NodeIdError(text.to_owned());
         let (kind, number) = text.split_at_checked(1).ok_or_else(refuse)?;
-        let plain = !number.is_empty()
-            && number.bytes().all(|b| b.is_ascii_digit())
-            && !number.starts_with('0');
+        let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0');
         let number: u16 = number.parse().map_err(|_| refuse())?;
         match kind {
             "s" if plain && number <= Self::COUNT_MAX => Ok(Self::server(number)),
@@ -103,20 +91,14 @@ impl FromStr for NodeId {
 
 impl Serialize for NodeId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_u16(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u16(self.0) }
     }
 }
 
 impl<'de> Deserialize<'de> for NodeId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?
-                .parse()
-                .map_err(serde::de::Error::custom)
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
             let raw = u16::deserialize(deserializer)?;
             match raw & !CLIENT_BIT {
@@ -144,10 +126,7 @@ impl Link {
 
     /// The link the other way.
     pub const fn reverse(self) -> Self {
-        Self {
-            source: self.target,
-            target: self.source,
-        }
+        Self { source: self.target, target: self.source }
     }
 }
 
@@ -167,9 +146,7 @@ impl FromStr for Link {
     type Err = NodeIdError;
 
     fn from_str(text: &str) -> Result<Self, NodeIdError> {
-        let (source, target) = text
-            .split_once("->")
-            .ok_or_else(|| NodeIdError(text.to_owned()))?;
+        let (source, target) = text.split_once("->").ok_or_else(|| NodeIdError(text.to_owned()))?;
         Ok(Self::new(source.trim().parse()?, target.trim().parse()?))
     }
 }
@@ -187,12 +164,9 @@ impl Serialize for Link {
 impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?
-                .parse()
-                .map_err(serde::de::Error::custom)
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
-            <(NodeId, NodeId)>::deserialize(deserializer)
-                .map(|(source, target)| Self { source, target })
+            <(NodeId, NodeId)>::deserialize(deserializer).map(|(source, target)| Self { source, target })
         }
     }
 }
@@ -236,22 +210,14 @@ impl Cluster {
 
     /// Whether the node belongs to this cluster.
     pub const fn contains(self, node: NodeId) -> bool {
-        let count = if node.is_client() {
-            self.clients
-        } else {
-            self.servers + self.spare
-        };
+        let count = if node.is_client() { self.clients } else { self.servers + self.spare };
         node.number() <= count
     }
 
     /// The dense index of a node, for tables. Never the key of a stream: it depends on counts.
     #[inline]
     pub const fn index(self, node: NodeId) -> usize {
-        let base = if node.is_client() {
-            self.servers + self.spare
-        } else {
-            0
-        };
+        let base = if node.is_client() { self.servers + self.spare } else { 0 };
         (base + node.number() - 1) as usize
     }
 
@@ -259,10 +225,6 @@ impl Cluster {
     #[inline]
     pub const fn node(self, index: usize) -> NodeId {
         let servers = (self.servers + self.spare) as usize;
-        if index < servers {
-            NodeId::server(index as u16 + 1)
-        } else {
-            NodeId::client((index - servers) as u16 + 1)
-        }
+        if index < servers { NodeId::server(index as u16 + 1) } else { NodeId::client((index - servers) as u16 + 1) }
     }
 }

@@ -25,24 +25,12 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     }
 
     /// An effect leaves a node: at once, or once the write that it was tied to is durable. Before it is carried out.
-    fn on_effect(
-        &mut self,
-        view: View<'_, N>,
-        node: NodeId,
-        effect: &Effect<N>,
-        findings: &mut Findings,
-    ) {
+    fn on_effect(&mut self, view: View<'_, N>, node: NodeId, effect: &Effect<N>, findings: &mut Findings) {
         let _ = (view, node, effect, findings);
     }
 
     /// A node is about to handle an input: the view still shows its state before.
-    fn on_input(
-        &mut self,
-        view: View<'_, N>,
-        node: NodeId,
-        input: Input<'_, N>,
-        findings: &mut Findings,
-    ) {
+    fn on_input(&mut self, view: View<'_, N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
         let _ = (view, node, input, findings);
     }
 
@@ -57,13 +45,7 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     }
 
     /// A fault starts or is lifted; the world is already changed.
-    fn on_fault(
-        &mut self,
-        view: View<'_, N>,
-        fault: &Fault,
-        change: FaultChange,
-        findings: &mut Findings,
-    ) {
+    fn on_fault(&mut self, view: View<'_, N>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
         let _ = (view, fault, change, findings);
     }
 
@@ -186,11 +168,7 @@ impl Findings {
 
     /// Findings over the invariants whose bit is set.
     pub const fn new(enabled: u64) -> Self {
-        Self {
-            enabled,
-            evaluated: [0; Self::COUNT_MAX],
-            first: None,
-        }
+        Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None }
     }
 
     /// Whether the invariant with this index is on. One that is off may skip its work, but must draw nothing either way.
@@ -201,13 +179,7 @@ impl Findings {
 
     /// Records one evaluation of an invariant; where it does not hold, `facts` says what contradicts it.
     #[inline]
-    pub fn check(
-        &mut self,
-        index: usize,
-        node: Option<NodeId>,
-        holds: bool,
-        facts: impl FnOnce() -> String,
-    ) {
+    pub fn check(&mut self, index: usize, node: Option<NodeId>, holds: bool, facts: impl FnOnce() -> String) {
         if !self.is_on(index) {
             return;
         }
@@ -230,8 +202,6 @@ impl Findings {
 
     /// The first violation: index, node and facts.
     pub fn first(&self) -> Option<(usize, Option<NodeId>, &str)> {
-        self.first
-            .as_ref()
-            .map(|(index, node, facts)| (*index, *node, facts.as_str()))
+        self.first.as_ref().map(|(index, node, facts)| (*index, *node, facts.as_str()))
     }
 }

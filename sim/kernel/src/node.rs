@@ -131,9 +131,7 @@ pub struct Source {
 }
 
 /// A connection between two nodes: reliable and in order for as long as it lives.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize)]
 pub struct ConnectionId {
     /// Who opened it.
     pub opener: NodeId,
@@ -171,15 +169,11 @@ pub enum ConnectionChange {
 }
 
 /// A write, counted by the node over all its incarnations.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize)]
 pub struct WriteId(pub u64);
 
 /// A file of a node's disk. A node numbers its files as it likes.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, serde::Deserialize)]
 pub struct FileId(pub u16);
 
 /// One change to a file. Each is applied whole or not at all, unless a fault tears it.
@@ -253,10 +247,7 @@ impl<R> Recovered<R> {
 
     /// The records of one file; none where it does not exist.
     pub fn file(&self, file: FileId) -> &[Stored<R>] {
-        self.files
-            .iter()
-            .find(|(id, _)| *id == file)
-            .map_or(&[], |(_, records)| records)
+        self.files.iter().find(|(id, _)| *id == file).map_or(&[], |(_, records)| records)
     }
 
     /// The last record of a file, as [`Write::Replace`] leaves it.
@@ -265,12 +256,8 @@ impl<R> Recovered<R> {
     }
 
     /// The records that `pick` takes, for a node inside this one.
-    pub fn filter_map<S>(
-        self,
-        mut pick: impl FnMut(FileId, Stored<R>) -> Option<(FileId, Stored<S>)>,
-    ) -> Recovered<S> {
-        let mut files: std::collections::BTreeMap<FileId, Vec<Stored<S>>> =
-            std::collections::BTreeMap::new();
+    pub fn filter_map<S>(self, mut pick: impl FnMut(FileId, Stored<R>) -> Option<(FileId, Stored<S>)>) -> Recovered<S> {
+        let mut files: std::collections::BTreeMap<FileId, Vec<Stored<S>>> = std::collections::BTreeMap::new();
         for (file, records) in self.files {
             for record in records {
                 if let Some((file, record)) = pick(file, record) {
@@ -278,8 +265,6 @@ impl<R> Recovered<R> {
                 }
             }
         }
-        Recovered {
-            files: files.into_iter().collect(),
-        }
+        Recovered { files: files.into_iter().collect() }
     }
 }

@@ -115,10 +115,7 @@ pub struct OptionsError {
 impl OptionsError {
     /// Blames `option`.
     pub fn new(option: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            option,
-            message: message.into(),
-        }
+        Self { option, message: message.into() }
     }
 }
 
@@ -134,10 +131,7 @@ pub struct PerServer<O> {
 impl<O> PerServer<O> {
     /// The same for all.
     pub const fn same(base: O) -> Self {
-        Self {
-            base,
-            of: std::collections::BTreeMap::new(),
-        }
+        Self { base, of: std::collections::BTreeMap::new() }
     }
 
     /// The options of this node.

@@ -21,18 +21,10 @@ pub struct Plan<O> {
     #[serde(default)]
     pub timing: Timing,
     /// What is done, in order.
-    #[serde(
-        default = "Vec::new",
-        rename = "fault",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default = "Vec::new", rename = "fault", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<PlannedFault>,
     /// Operations handed to clients and orders handed to servers, in order.
-    #[serde(
-        default = "Vec::new",
-        rename = "operation",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default = "Vec::new", rename = "operation", skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<PlannedOperation<O>>,
     /// Decisions of the kernel that are taken here rather than drawn.
     #[serde(default, rename = "override", skip_serializing_if = "Vec::is_empty")]

@@ -25,11 +25,7 @@ impl Seed {
     /// The stream of a decision site. `label` names the kind of site, `index` the site: never a position in a file and
     /// never dependent on a count.
     pub fn stream(self, label: &str, index: u64) -> Rng {
-        Rng {
-            key: [self.0, fnv1a(label), index, 0],
-            core: None,
-            drawn: 0,
-        }
+        Rng { key: [self.0, fnv1a(label), index, 0], core: None, drawn: 0 }
     }
 }
 
@@ -55,11 +51,7 @@ pub struct Rng {
 
 impl fmt::Debug for Rng {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Rng({:016x}.{:x} at {})",
-            self.key[1], self.key[2], self.drawn
-        )
+        write!(f, "Rng({:016x}.{:x} at {})", self.key[1], self.key[2], self.drawn)
     }
 }
 
@@ -73,11 +65,7 @@ impl Rng {
     pub fn fork(&self, label: &str, index: u64) -> Self {
         let [seed, parent, own, depth] = self.key;
         let mixed = parent ^ fnv1a(label).rotate_left(17) ^ own.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self {
-            key: [seed, mixed, index, depth.wrapping_add(1)],
-            core: None,
-            drawn: 0,
-        }
+        Self { key: [seed, mixed, index, depth.wrapping_add(1)], core: None, drawn: 0 }
     }
 
     /// The next word.
@@ -141,11 +129,7 @@ impl Rng {
     /// One of the items, or nothing where there are none. One word either way.
     pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         let word = self.word();
-        if items.is_empty() {
-            None
-        } else {
-            items.get(scale(word, items.len() as u64) as usize)
-        }
+        if items.is_empty() { None } else { items.get(scale(word, items.len() as u64) as usize) }
     }
 
     /// Fisher-Yates; one word for each item but the first.
@@ -213,10 +197,8 @@ pub(crate) fn exponential(word: u64, mean: Duration) -> Duration {
     }
     let cell = (word >> 56) as usize;
     let within = u128::from((word >> 24) as u32);
-    let (low, high) = (
-        u128::from(EXPONENTIAL[cell]),
-        u128::from(EXPONENTIAL[(cell + 1).min(256)].max(EXPONENTIAL[cell])),
-    );
+    let (low, high) =
+        (u128::from(EXPONENTIAL[cell]), u128::from(EXPONENTIAL[(cell + 1).min(256)].max(EXPONENTIAL[cell])));
     let quantile = base + low + (((high - low) * within) >> 32);
     let nanos = (u128::from(mean.as_nanos()) * quantile) >> 24;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -228,9 +210,7 @@ pub struct Ppm(u32);
 
 /// A text that is not a probability such as `0.5%`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected a probability such as \"0.5%\" (from 0% to 100%, at most four decimals), got {0:?}"
-)]
+#[error("expected a probability such as \"0.5%\" (from 0% to 100%, at most four decimals), got {0:?}")]
 pub struct PpmError(pub String);
 
 impl Ppm {
@@ -244,10 +224,7 @@ impl Ppm {
     /// # Panics
     /// Above a million.
     pub const fn new(parts: u32) -> Self {
-        assert!(
-            parts <= 1_000_000,
-            "a probability is at most a million parts of a million"
-        );
+        assert!(parts <= 1_000_000, "a probability is at most a million parts of a million");
         Self(parts)
     }
 
@@ -276,17 +253,13 @@ impl Ppm {
         let refuse = || PpmError(text.to_owned());
         let number = text.trim().strip_suffix('%').ok_or_else(refuse)?.trim_end();
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let digits =
-            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || (number.contains('.') && !digits(fraction)) || fraction.len() > 4 {
             return Err(refuse());
         }
         let whole: u32 = whole.parse().map_err(|_| refuse())?;
         let fraction: u32 = format!("{fraction:0<4}").parse().map_err(|_| refuse())?;
-        match whole
-            .checked_mul(10_000)
-            .and_then(|parts| parts.checked_add(fraction))
-        {
+        match whole.checked_mul(10_000).and_then(|parts| parts.checked_add(fraction)) {
             Some(parts) if parts <= 1_000_000 => Ok(Self(parts)),
             _ => Err(refuse()),
         }
@@ -297,10 +270,7 @@ impl fmt::Display for Ppm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0 / 10_000, self.0 % 10_000);
         let text = format!("{whole}.{fraction:04}");
-        f.pad(&format!(
-            "{}%",
-            text.trim_end_matches('0').trim_end_matches('.')
-        ))
+        f.pad(&format!("{}%", text.trim_end_matches('0').trim_end_matches('.')))
     }
 }
 
@@ -312,11 +282,7 @@ impl fmt::Debug for Ppm {
 
 impl Serialize for Ppm {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_u32(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u32(self.0) }
     }
 }
 
@@ -326,11 +292,7 @@ impl<'de> Deserialize<'de> for Ppm {
             Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
         } else {
             let parts = u32::deserialize(deserializer)?;
-            if parts > 1_000_000 {
-                Err(serde::de::Error::custom("more than always"))
-            } else {
-                Ok(Self(parts))
-            }
+            if parts > 1_000_000 { Err(serde::de::Error::custom("more than always")) } else { Ok(Self(parts)) }
         }
     }
 }

@@ -15,9 +15,7 @@ pub struct Instant(u64);
 
 /// A text that is not a duration such as `150ms` or `1m 30s`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected a duration such as \"150ms\", \"1.5s\" or \"1m 30s\" (units ns, us, ms, s, m, h), got {0:?}"
-)]
+#[error("expected a duration such as \"150ms\", \"1.5s\" or \"1m 30s\" (units ns, us, ms, s, m, h), got {0:?}")]
 pub struct DurationError(pub String);
 
 const UNITS: [(&str, u64); 6] = [
@@ -96,9 +94,7 @@ impl Duration {
     /// [`DurationError`] with the text where a part has no unit, more digits than its unit has nanoseconds, or where
     /// the sum does not fit.
     pub fn parse(text: &str) -> Result<Self, DurationError> {
-        parse_nanos(text)
-            .map(Self)
-            .ok_or_else(|| DurationError(text.to_owned()))
+        parse_nanos(text).map(Self).ok_or_else(|| DurationError(text.to_owned()))
     }
 }
 
@@ -111,9 +107,7 @@ fn parse_nanos(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let number_len = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '_')?;
         let (number, tail) = rest.split_at(number_len);
-        let unit_len = tail
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(tail.len());
+        let unit_len = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_len);
         let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
         total = total.checked_add(scaled(number, scale)?)?;
@@ -230,11 +224,7 @@ impl AddAssign<Duration> for Instant {
 /// Seconds with six digits, as in a trace line: `1.204500s`.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!(
-            "{}.{:06}s",
-            self.0 / 1_000_000_000,
-            self.0 % 1_000_000_000 / 1_000
-        ))
+        f.pad(&format!("{}.{:06}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000 / 1_000))
     }
 }
 
@@ -247,11 +237,7 @@ impl fmt::Debug for Instant {
 // Text where people read (TOML, JSON), the integer where only machines do (digest, compact traces).
 impl Serialize for Duration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_u64(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u64(self.0) }
     }
 }
 
@@ -296,30 +282,14 @@ mod tests {
             assert_eq!(parsed.as_nanos(), nanos);
             assert_eq!(parsed.to_string(), text);
         }
-        assert_eq!(
-            Duration::parse("1m 30s").expect("a duration"),
-            Duration::from_secs(90)
-        );
+        assert_eq!(Duration::parse("1m 30s").expect("a duration"), Duration::from_secs(90));
     }
 
     #[test]
     fn what_is_not_a_duration_is_refused() {
-        for text in [
-            "",
-            "5",
-            "ms",
-            "1.5ns",
-            "-3s",
-            "1e3s",
-            "3 parsecs",
-            "99999999999999999999s",
-            "1..5s",
-            "600000h 5",
-        ] {
-            assert!(
-                Duration::parse(text).is_err(),
-                "{text:?} was taken for a duration"
-            );
+        for text in ["", "5", "ms", "1.5ns", "-3s", "1e3s", "3 parsecs", "99999999999999999999s", "1..5s", "600000h 5"]
+        {
+            assert!(Duration::parse(text).is_err(), "{text:?} was taken for a duration");
         }
     }
 }
