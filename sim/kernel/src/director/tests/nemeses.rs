@@ -208,7 +208,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn steps_never_lead_two_clocks_apart_by_more_than_half_the_bound(seed: u64, bound in 4u64..100, offset in -9i64..9) {
+    fn steps_lead_no_two_clocks_apart_by_more_than_half_the_bound(seed: u64, bound in 4u64..99, offset in -9i64..9) {
         let mut setup = DirectorSetup {
             nemeses: vec![nemesis("a", &[NemesisKind::ClockStep]), nemesis("b", &[NemesisKind::ClockStep])],
             ..setup(seed, SEVEN)
@@ -269,7 +269,9 @@ proptest! {
         play.to(60_000);
         let mut clocks = std::collections::BTreeMap::new();
         for pair in play.acts.windows(2) {
-            let [(start, Act::Start { fault: Fault::ClockDrift { nodes, ppm }, .. }), (stop, _)] = pair else { continue };
+            let [(start, Act::Start { fault: Fault::ClockDrift { nodes, ppm }, .. }), (stop, _)] = pair else {
+                continue;
+            };
             let way = i64::from(*ppm) * stop.since(*start).as_nanos() as i64 / 1_000_000;
             let clock = clocks.entry(nodes[0]).or_insert(0);
             *clock += way;
