@@ -9,6 +9,8 @@ mod judgement;
 mod pool;
 mod quiet;
 mod seeds;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

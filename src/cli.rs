@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use splitbrain_kernel::system::System;
+use splitbrain_systems::raft::Raft;
 
 use crate::build;
 use crate::campaign;
@@ -56,7 +57,7 @@ impl Cli {
 
     /// The systems that ship with splitbrain.
     pub fn shipped() -> Self {
-        Self::new()
+        Self::new().system::<Raft>()
     }
 
     /// The name of the program, for help and for the lines to copy.
@@ -107,6 +108,7 @@ impl Cli {
             Verb::Replay(arguments) => command::replay::run(&session, &arguments),
             Verb::Check(arguments) => command::check::run(&session, &arguments),
             Verb::List(arguments) => command::list::run(&session, &arguments),
+            Verb::Schema(arguments) => command::schema::run(&session, &arguments),
             Verb::Completions(arguments) => command::completions::run(&arguments, &mut self.clap(), &self.name),
         };
         result.unwrap_or_else(|failed| failed.tell())
@@ -155,6 +157,8 @@ enum Verb {
     Check(command::check::Arguments),
     /// What scenarios can say: systems, options, faults, invariants, …
     List(command::list::Arguments),
+    /// The JSON Schema of scenario files
+    Schema(command::schema::Arguments),
     /// Completions for a shell
     Completions(command::completions::Arguments),
 }

@@ -6,6 +6,7 @@ mod files;
 pub(crate) mod list;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod schema;
 mod single;
 pub(crate) mod test;
 

@@ -127,6 +127,6 @@ mod tests {
         assert_eq!(chosen, [0, 20, 40, 60, 80]);
         assert_eq!((0..100).filter(|seed| is_chosen(Seed(*seed), Ppm::new(1_000_000))).count(), 100);
         assert_eq!((0..100).filter(|seed| is_chosen(Seed(*seed), Ppm::new(0))).count(), 0);
-        assert_eq!((0..1000).filter(|seed| is_chosen(Seed(*seed), Ppm::new(333_333))).count(), 334);
+        assert_eq!((0..1000).filter(|seed| is_chosen(Seed(*seed), Ppm::new(250_000))).count(), 250);
     }
 }

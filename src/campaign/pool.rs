@@ -83,38 +83,35 @@ impl Pool {
     ) -> PoolEnd {
         let shared = Arc::new(Shared::new(self.jobs.max(1), seeds.clone()));
         let results = start(&shared, engine, job);
-        let mut waiting = BTreeMap::new();
-        let mut folded = 0;
-        let mut done = 0;
+        let mut order = InOrder { waiting: BTreeMap::new(), folded: 0, done: 0 };
         let end = loop {
-            if folded == seeds.len() {
+            if order.folded == seeds.len() {
                 break PoolEnd::Complete;
             }
-            match results.recv_timeout(LOOK) {
-                Ok((index, result)) => {
-                    waiting.insert(index, result);
-                    done += 1;
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            let has_enough = match results.recv_timeout(LOOK) {
+                Ok(result) => order.take(result, &mut fold).is_break(),
+                Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => break PoolEnd::Lost,
+            };
+            if has_enough {
+                break PoolEnd::Stopped;
             }
-            while let Some(result) = waiting.remove(&folded) {
-                folded += 1;
-                if fold(result).is_break() {
-                    shared.stop.store(true, Ordering::SeqCst);
-                    return PoolEnd::Stopped;
-                }
-            }
-            tick(done);
-            if self.interrupt.is_set() {
-                break PoolEnd::Interrupted;
-            }
-            if let Some(seed) = self.timeout.and_then(|timeout| shared.overdue(timeout)) {
-                break PoolEnd::Stuck(seed);
+            tick(order.done);
+            if let Some(end) = self.early_end(&shared) {
+                // What was finished before is kept.
+                let stopped = results.try_iter().any(|result| order.take(result, &mut fold).is_break());
+                break if stopped { PoolEnd::Stopped } else { end };
             }
         };
         shared.stop.store(true, Ordering::SeqCst);
         end
+    }
+
+    fn early_end(&self, shared: &Shared) -> Option<PoolEnd> {
+        if self.interrupt.is_set() {
+            return Some(PoolEnd::Interrupted);
+        }
+        self.timeout.and_then(|timeout| shared.overdue(timeout)).map(PoolEnd::Stuck)
     }
 
     /// One run on a thread of its own, told to `recorder`, which comes back with it.
@@ -141,6 +138,25 @@ impl Pool {
         };
         let end = alone.each(engine, &Seeds::List(vec![seed.0]), &job, keep, |_| {});
         result.ok_or(end)
+    }
+}
+
+/// Results that came out of order, until those before them are there.
+struct InOrder<T> {
+    waiting: BTreeMap<u64, T>,
+    folded: u64,
+    done: u64,
+}
+
+impl<T> InOrder<T> {
+    fn take(&mut self, (index, result): (u64, T), fold: &mut impl FnMut(T) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.waiting.insert(index, result);
+        self.done += 1;
+        while let Some(result) = self.waiting.remove(&self.folded) {
+            self.folded += 1;
+            fold(result)?;
+        }
+        ControlFlow::Continue(())
     }
 }
 

@@ -84,7 +84,7 @@ fn parse_share(text: &str) -> Result<Ppm, String> {
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_plain = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
-    if !is_plain(whole) || !is_plain(fraction) || fraction.len() > 6 || text.len() < fraction.len() + 1 {
+    if !is_plain(whole) || !is_plain(fraction) || fraction.len() > 6 || whole.is_empty() {
         return Err(refuse());
     }
     let parts = format!("{whole}{fraction:0<6}").parse::<u32>().map_err(|_| refuse())?;

@@ -41,7 +41,7 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
     for chosen in &resolved.chosen {
         lines.push(format!("chosen.{}", chosen.key), chosen.value.clone());
     }
-    Settings { lines: lines.0, toml: scenario.source.text.to_string() }
+    Settings { lines: lines.0, toml: scenario.pinned(seed).to_toml() }
 }
 
 /// Lines, with tables flattened into one line for each value.

@@ -1,0 +1,380 @@
+//! Campaigns over a scripted engine: judgement, order, early stop, determinism check, watchdog, exit codes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Sight, Violation};
+use splitbrain_kernel::options::{Value, ValueKind};
+use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome};
+use splitbrain_kernel::time::Instant;
+
+use super::*;
+use crate::engine::{Entry, EntryKind, Recorder, Settings, Worker};
+use crate::exit_code::ExitCode;
+use crate::scenario::{Diagnostics, Facts, OptionDescription, PresetDescription, SystemDescription, load};
+
+/// An engine whose runs are what a function of the seed says. The function may block, panic or be impure.
+struct Scripted<F>(F);
+
+impl<F: Fn(Seed) -> Run + Send + Sync> Engine for Scripted<F> {
+    fn worker(&self) -> Box<dyn Worker + '_> {
+        Box::new(ScriptedWorker(&self.0))
+    }
+
+    fn settings(&self, _: Seed) -> Result<Settings, Diagnostics> {
+        Ok(Settings::default())
+    }
+}
+
+struct ScriptedWorker<'a, F>(&'a F);
+
+impl<F: Fn(Seed) -> Run> Worker for ScriptedWorker<'_, F> {
+    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
+        let run = (self.0)(seed);
+        if let Some(recorder) = recorder {
+            for event in 1..=run.events {
+                recorder.record(entry(event, run.digest));
+            }
+        }
+        run
+    }
+}
+
+/// The fourth event of a run shows its digest, so that recordings of unequal runs differ there.
+fn entry(event: u64, digest: Digest128) -> Entry {
+    let text = if event == 4 { digest.to_string() } else { String::new() };
+    Entry {
+        at: Instant::from_nanos(event),
+        event,
+        kind: EntryKind::Timer,
+        node: None,
+        peer: None,
+        role: None,
+        name: "tick".to_owned(),
+        text,
+        data: serde_json::Value::Null,
+    }
+}
+
+fn passed(seed: Seed) -> Run {
+    let digest = Digest128(u128::from(seed.0));
+    Run {
+        events: 10,
+        counts: BTreeMap::from([("leader elected", 1 + seed.0 % 2)]),
+        evaluated: vec![("election_safety", 5)],
+        ..Run::without_counts(seed, Outcome::Passed, digest)
+    }
+}
+
+fn violated(seed: Seed, invariant: &str) -> Run {
+    let violation = Violation {
+        invariant: invariant.to_owned(),
+        message: "two leaders in term 3".to_owned(),
+        node: None,
+        at: Instant::from_nanos(7),
+        events: 7,
+    };
+    Run { outcome: Outcome::Violated(violation), ..passed(seed) }
+}
+
+const INVARIANTS: &[InvariantInfo] = &[
+    invariant("election_safety"),
+    invariant("leader_completeness"),
+    invariant("learners_never_lead"),
+];
+
+const fn invariant(name: &'static str) -> InvariantInfo {
+    InvariantInfo { name, doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox }
+}
+
+fn system() -> SystemDescription {
+    let pre_vote = OptionDescription {
+        name: "pre_vote",
+        doc: "",
+        kind: ValueKind::Bool,
+        defaults: vec![Value::Bool(false)],
+    };
+    SystemDescription {
+        name: "scripted",
+        doc: "",
+        roles: &["leader"],
+        resources: &[],
+        workloads: &[],
+        orders: &[],
+        gauges: &[],
+        observations: &["leader elected", "pre-vote rejected"],
+        messages: &[],
+        invariants: INVARIANTS,
+        presets: vec![PresetDescription { name: "plain", doc: "" }],
+        options: vec![pre_vote],
+    }
+}
+
+/// A scenario over so many seeds with this `[expect]`, which begins at line 7.
+fn with_seeds(count: u64, expect: &str) -> Scenario {
+    let text = format!(
+        "# A script.\nformat = 1\nsystem = \"scripted\"\ncluster = {{ servers = 1 }}\n\
+         run = {{ duration = \"1s\", seeds = {count} }}\n[expect]\n{expect}\n"
+    );
+    match load("scenarios/test/scripted.toml", text.as_bytes(), &[system()]) {
+        Ok(scenario) => scenario,
+        Err(diagnostics) => panic!("{diagnostics}"),
+    }
+}
+
+const PLAIN: &str = "";
+
+const VIOLATES: &str = "violates = \"election_safety\"\nwithin = 20";
+
+fn options(jobs: usize) -> CampaignOptions {
+    CampaignOptions {
+        seeds: None,
+        max_fail: Some(1),
+        check_determinism: Ppm::NEVER,
+        pool: Pool { jobs, timeout: None, interrupt: Interrupt::default() },
+    }
+}
+
+fn conduct<F: Fn(Seed) -> Run + Send + Sync + 'static>(
+    scenario: &Scenario,
+    options: &CampaignOptions,
+    script: F,
+) -> ScenarioResult {
+    quiet_panics();
+    let engine: Arc<dyn Engine> = Arc::new(Scripted(script));
+    run(scenario, &engine, options, &mut Silent)
+}
+
+fn messages(result: &ScenarioResult) -> Vec<&str> {
+    result.all_reasons().map(|reason| reason.message.as_str()).collect()
+}
+
+#[test]
+fn runs_that_pass_are_as_expected() {
+    let result = conduct(&with_seeds(50, PLAIN), &options(3), passed);
+    assert_eq!(result.judgement, Judgement::AsExpected);
+    assert_eq!(result.exit_code(), ExitCode::AsExpected);
+    assert_eq!((result.runs, result.events), (50, 500));
+    assert_eq!(result.evaluated, [("election_safety", 250)]);
+    assert_eq!(result.counts["leader elected"], 75);
+}
+
+#[test]
+fn an_unlisted_violation_is_not_as_expected() {
+    let script = |seed| if seed == Seed(3) { violated(seed, "election_safety") } else { passed(seed) };
+    let result = conduct(&with_seeds(10, PLAIN), &options(2), script);
+    assert_eq!(result.judgement, Judgement::NotAsExpected);
+    assert_eq!(result.exit_code(), ExitCode::NotAsExpected);
+    assert_eq!(messages(&result), ["election_safety is broken: two leaders in term 3"]);
+    assert_eq!(result.runs, 4, "the campaign stops at the first failing seed");
+}
+
+/// Seed 1 fails late, seed 2 at once: seed 1 comes first all the same.
+#[test]
+fn an_early_stop_is_decided_in_the_order_of_the_seeds() {
+    let (go, wait) = mpsc::channel();
+    let (go, wait) = (std::sync::Mutex::new(go), std::sync::Mutex::new(wait));
+    let script = move |seed: Seed| match seed.0 {
+        1 => {
+            wait.lock().expect("one thread waits").recv().expect("seed 2 sends");
+            violated(seed, "late")
+        }
+        2 => {
+            go.lock().expect("one thread sends").send(()).expect("seed 1 waits");
+            violated(seed, "early")
+        }
+        _ => passed(seed),
+    };
+    let result = conduct(&with_seeds(8, PLAIN), &options(3), script);
+    assert_eq!(messages(&result), ["late is broken: two leaders in term 3"]);
+    assert_eq!(result.runs, 2);
+}
+
+#[test]
+fn the_number_of_jobs_changes_no_result() {
+    let script = |seed: Seed| if seed.0 % 7 == 5 { violated(seed, "election_safety") } else { passed(seed) };
+    let scenario = with_seeds(100, PLAIN);
+    let told = |jobs| {
+        let options = CampaignOptions { max_fail: Some(3), check_determinism: Ppm::new(100_000), ..options(jobs) };
+        format!("{:?}", conduct(&scenario, &options, script))
+    };
+    let alone = told(1);
+    assert!(alone.contains("runs: 20"), "three failing seeds are 5, 12, 19: {alone}");
+    for jobs in [2, 5, 16] {
+        assert_eq!(told(jobs), alone);
+    }
+}
+
+#[test]
+fn a_listed_violation_is_found_and_ends_the_campaign() {
+    let script = |seed| if seed == Seed(6) { violated(seed, "election_safety") } else { passed(seed) };
+    let result = conduct(&with_seeds(1, VIOLATES), &options(3), script);
+    assert_eq!(result.judgement, Judgement::AsExpected);
+    let found = result.found.expect("it is found");
+    assert_eq!((found.seed, found.seeds, result.runs), (Seed(6), 7, 7));
+}
+
+#[test]
+fn a_listed_violation_that_does_not_come_is_not_as_expected() {
+    let scenario = with_seeds(1, VIOLATES);
+    let result = conduct(&scenario, &options(2), passed);
+    assert_eq!(result.exit_code(), ExitCode::NotAsExpected);
+    assert_eq!(messages(&result), ["election_safety was not broken within 20 seeds"]);
+    assert_eq!(result.reasons[0].line, Some(7));
+    // Of seeds that the user chose it may not be one.
+    let few = CampaignOptions { seeds: Some(Seeds::first(5)), ..options(2) };
+    assert_eq!(conduct(&scenario, &few, passed).exit_code(), ExitCode::Inconclusive);
+}
+
+#[test]
+fn another_violation_than_the_listed_one_is_not_as_expected() {
+    let script = |seed| violated(seed, "leader_completeness");
+    let result = conduct(&with_seeds(1, VIOLATES), &options(1), script);
+    assert_eq!(result.exit_code(), ExitCode::NotAsExpected);
+    assert_eq!(result.runs, 1);
+}
+
+#[test]
+fn an_expected_outcome_holds_for_every_run() {
+    let expect = "outcome = \"exhausted\"";
+    let exhausted = |seed| {
+        let exhaustion = Exhaustion { budget: BudgetKind::Events, bound: 10, at: Instant::ZERO, events: 10 };
+        Run { outcome: Outcome::Exhausted(exhaustion), ..passed(seed) }
+    };
+    assert_eq!(conduct(&with_seeds(4, expect), &options(1), exhausted).judgement, Judgement::AsExpected);
+    let result = conduct(&with_seeds(4, expect), &options(1), passed);
+    assert_eq!(messages(&result), ["expected outcome exhausted, the run passed"]);
+    let result = conduct(&with_seeds(4, PLAIN), &options(1), exhausted);
+    assert_eq!(messages(&result), ["the budget of 10 (events) was reached"]);
+}
+
+#[test]
+fn a_bound_holds_for_every_run() {
+    let bounded = "\"leader elected\" = { at_least = 1, at_most = 2 }";
+    let result = conduct(&with_seeds(10, bounded), &options(1), passed);
+    assert_eq!(result.judgement, Judgement::AsExpected);
+    assert_eq!(result.figures, [Figure { name: "leader elected".to_owned(), range: Some((1, 2)) }]);
+    let bounded = "\"leader elected\" = { at_most = 1 }";
+    let result = conduct(&with_seeds(10, bounded), &options(1), passed);
+    assert_eq!(messages(&result), ["leader elected is 2, expected at most 1"]);
+    assert_eq!(result.failures[0].run.seed, Seed(1));
+}
+
+#[test]
+fn a_bound_holds_only_where_its_filter_matches() {
+    let script = |seed: Seed| {
+        let pre_vote = if seed.0.is_multiple_of(2) { "true" } else { "false" };
+        Run { facts: Facts::from([("pre_vote", pre_vote)]), ..passed(seed) }
+    };
+    let bounded = "\"leader elected\" = { at_most = 1, where = \"pre_vote\" }";
+    let result = conduct(&with_seeds(10, bounded), &options(1), script);
+    assert_eq!(result.judgement, Judgement::AsExpected, "only odd seeds elect twice: {:?}", messages(&result));
+}
+
+/// Anti-vacuity: what never happened, never tested anything.
+#[test]
+fn what_never_happened_is_inconclusive() {
+    let expect = "events = { at_least = 1, where = \"pre_vote\" }\nreach = [\"pre-vote rejected\"]";
+    let script = |seed: Seed| {
+        let never_applied = if seed.0 == 0 { vec!["a", "b"] } else { vec!["b"] };
+        Run {
+            evaluated: vec![("election_safety", 1), ("learners_never_lead", 0)],
+            never_applied: never_applied.into_iter().map(str::to_owned).collect(),
+            ..passed(seed)
+        }
+    };
+    let result = conduct(&with_seeds(3, expect), &options(1), script);
+    assert_eq!(result.judgement, Judgement::Inconclusive);
+    assert_eq!(result.exit_code(), ExitCode::Inconclusive);
+    assert_eq!(
+        messages(&result),
+        [
+            "never reached: pre-vote rejected",
+            "fault b was never applied in any run",
+            "never evaluated: learners_never_lead",
+            "events was never tested: no run has pre_vote = true",
+        ]
+    );
+}
+
+#[test]
+fn a_panic_of_the_simulator_is_an_outcome() {
+    let script = |seed: Seed| {
+        assert_ne!(seed, Seed(2), "the planted panic");
+        passed(seed)
+    };
+    let all = CampaignOptions { max_fail: None, ..options(2) };
+    let result = conduct(&with_seeds(6, PLAIN), &all, script);
+    assert_eq!(result.exit_code(), ExitCode::Panicked);
+    assert_eq!((result.runs, result.failed), (6, 1), "the other seeds run all the same");
+    let message = messages(&result)[0];
+    assert!(message.contains("the planted panic") && message.contains("tests.rs:"), "{message}");
+}
+
+#[test]
+fn a_run_that_does_not_end_is_named_by_the_watchdog() {
+    // Nobody ever sends.
+    let (keep, never) = mpsc::channel::<()>();
+    let never = std::sync::Mutex::new(never);
+    let script = move |seed| {
+        if seed == Seed(0) {
+            let _ = never.lock().expect("one thread hangs").recv();
+        }
+        passed(seed)
+    };
+    let mut watched = options(2);
+    watched.pool.timeout = Some(Duration::from_millis(50));
+    let result = conduct(&with_seeds(6, PLAIN), &watched, script);
+    assert_eq!(messages(&result), ["watchdog: the run with seed 0 does not end"]);
+    assert_eq!(result.exit_code(), ExitCode::Panicked);
+    assert_eq!(result.runs, 0, "what comes after the seed in order is no part of the result");
+    drop(keep);
+}
+
+#[test]
+fn two_executions_that_differ_are_named_by_their_first_event() {
+    let executions = AtomicU64::new(0);
+    let script = move |seed| {
+        let impure = if seed == Seed(20) { executions.fetch_add(1, Ordering::SeqCst) } else { 0 };
+        Run { digest: Digest128(u128::from(impure)), ..passed(seed) }
+    };
+    let checked = CampaignOptions { check_determinism: CHECK_DETERMINISM, ..options(1) };
+    let result = conduct(&with_seeds(30, PLAIN), &checked, script);
+    assert_eq!(result.exit_code(), ExitCode::Diverged);
+    assert_eq!(result.checked_twice, 2, "seeds 0 and 20");
+    let Outcome::Diverged(divergence) = &result.failures[0].run.outcome else {
+        panic!("seed 20 diverges: {:?}", result.failures);
+    };
+    assert_eq!(divergence.event, 4);
+    assert_ne!(divergence.first, divergence.second);
+}
+
+#[test]
+fn an_interrupt_keeps_what_was_finished() {
+    let interrupt = Interrupt::default();
+    let mut stopped = options(1);
+    stopped.pool.interrupt = interrupt.clone();
+    let (keep, never) = mpsc::channel::<()>();
+    let never = std::sync::Mutex::new(never);
+    let script = move |seed| {
+        if seed == Seed(3) {
+            interrupt.set();
+            let _ = never.lock().expect("one thread hangs").recv();
+        }
+        passed(seed)
+    };
+    let result = conduct(&with_seeds(9, PLAIN), &stopped, script);
+    assert_eq!(result.exit_code(), ExitCode::Interrupted);
+    assert_eq!(result.runs, 3);
+    assert_eq!(messages(&result), ["interrupted after 3 runs"]);
+    drop(keep);
+}
+
+#[test]
+fn no_seed_is_no_run() {
+    let none = CampaignOptions { seeds: Some(Seeds::List(Vec::new())), ..options(2) };
+    let result = conduct(&with_seeds(1, PLAIN), &none, passed);
+    assert_eq!(result.judgement, Judgement::Inconclusive);
+    assert_eq!(result.exit_code(), ExitCode::NothingRan);
+}
