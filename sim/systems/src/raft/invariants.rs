@@ -1,30 +1,548 @@
-//! Placeholder: the invariants of Raft come with their own files.
+//! The invariants of Raft.
+//!
+//! | property | source | file | sight |
+//! | --- | --- | --- | --- |
+//! | one leader a term, ever | Raft §5.2 | [`election_safety`] | black box |
+//! | one vote a term, across crashes | Raft §5.2 | [`one_vote_per_term`] | black box |
+//! | terms never fall | Raft §5.1, ccfraft | [`term_monotone`] | black box |
+//! | a leader was given a quorum of votes | Raft §5.2 | [`elected_by_quorum`] | black box |
+//! | learners never lead | thesis §4.2.1, hashicorp #483 | [`learners_never_lead`] | black box |
+//! | one entry at a place | Raft §5.4.3 | [`state_machine_safety`] | black box |
+//! | later leaders have what is committed | Raft §5.4.3 | [`leader_completeness`] | black box |
+//! | a leader commits in its own term | Raft §5.4.2 | [`commit_in_term`] | black box |
+//! | no leader without a quorum's answers | thesis §6.2, etcd, NuRaft, hashicorp | [`quorum_contact`] | black box |
+//! | what is promised is durable first | Raft figure 2, etcd `Ready` | [`persist_before_reply`] | white box |
+//! | votes only for logs as good | Raft §5.4.1 | [`vote_soundness`] | white box |
+//! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | [`pre_vote_purity`] | white box |
+//! | a leader within a bound | Raft §9.3, ccfraft | [`leader_within_bound`] | white box |
+//! | leadership is stable | thesis §9.6, Howard and Abraham | [`leader_stability`] | white box |
+//!
+//! Each knows from the options where it is promised: without `check_quorum` no leader has to give up, and without
+//! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always; options
+//! that give them up (election quorums that do not meet, votes in a counter where replies come twice) break them, and a
+//! scenario with such options expects that.
+//!
+//! # Not checked
+//!
+//! - *Log matching, leader append-only, commit and match indexes* (reference S3, S4, S8, S9, S12, S13): they come with
+//!   replication. What they protect is seen at once where entries are applied.
+//! - *Stickiness and leases* (S19, S20): nothing is read under a lease yet; a vote that ignores a live leader shows as
+//!   unstable leadership.
+//! - *Configurations and snapshots* (S15, S17): members are fixed, and there are no snapshots.
+//! - *Linearizability, sessions* (S21 to S23): checkers of the history, not invariants.
 
-use splitbrain_kernel::invariant::{InvariantInfo, Invariants};
+mod bounds;
+mod commit_in_term;
+mod elected_by_quorum;
+mod election_safety;
+mod frame;
+mod gauges;
+mod leader_completeness;
+mod leader_stability;
+mod leader_within_bound;
+mod learners_never_lead;
+mod one_vote_per_term;
+mod persist_before_reply;
+mod pre_vote_purity;
+mod quorum_contact;
+mod state_machine_safety;
+mod term_monotone;
+mod terrain;
+mod vote_soundness;
+
+#[cfg(test)]
+mod testing;
+
+use std::sync::Arc;
+
+use splitbrain_kernel::context::Effect;
+use splitbrain_kernel::fault::{DiskFault, Fault};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
+use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::view::View;
 
+use super::ids::{Position, ServerSet, Term};
+use super::message::{AppendResult, RaftMessage, VoteRequest};
 use super::node::RaftNode;
+use super::observation::RaftObservation;
+use super::state::Server;
 use super::system::Raft;
 
-/// The invariants of Raft.
+use elected_by_quorum::Supporters;
+use election_safety::{Reign, Reigns};
+use frame::{Frame, slot};
+use gauges::Tallies;
+use index::{PERSIST_BEFORE_REPLY, PRE_VOTE_PURITY, VOTE_SOUNDNESS};
+use leader_completeness::Commits;
+use leader_stability::Stability;
+use leader_within_bound::Wait;
+use one_vote_per_term::Votes;
+use persist_before_reply::Durables;
+use pre_vote_purity::Face;
+use quorum_contact::{Clocks, Contacts};
+use state_machine_safety::Chosen;
+use term_monotone::Terms;
+use terrain::{Promise, Terrain};
+use vote_soundness::Requests;
+
+pub use bounds::{Observed, TABLE, TIMEOUTS_MAX};
+
+/// The place of each invariant in [`RaftInvariants::LIST`].
+mod index {
+    pub(super) const ELECTION_SAFETY: usize = 0;
+    pub(super) const ONE_VOTE_PER_TERM: usize = 1;
+    pub(super) const TERM_MONOTONE: usize = 2;
+    pub(super) const ELECTED_BY_QUORUM: usize = 3;
+    pub(super) const LEARNERS_NEVER_LEAD: usize = 4;
+    pub(super) const STATE_MACHINE_SAFETY: usize = 5;
+    pub(super) const LEADER_COMPLETENESS: usize = 6;
+    pub(super) const COMMIT_IN_TERM: usize = 7;
+    pub(super) const QUORUM_CONTACT: usize = 8;
+    pub(super) const PERSIST_BEFORE_REPLY: usize = 9;
+    pub(super) const VOTE_SOUNDNESS: usize = 10;
+    pub(super) const PRE_VOTE_PURITY: usize = 11;
+    pub(super) const LEADER_WITHIN_BOUND: usize = 12;
+    pub(super) const LEADER_STABILITY: usize = 13;
+}
+
+/// The invariants of Raft, with all that they have seen.
 #[derive(Clone, Debug)]
-pub struct RaftInvariants;
+pub struct RaftInvariants {
+    frame: Arc<Frame>,
+    reigns: Reigns,
+    votes: Votes,
+    terms: Terms,
+    supporters: Supporters,
+    chosen: Chosen,
+    commits: Commits,
+    contacts: Contacts,
+    durables: Durables,
+    requests: Requests,
+    /// A pre-vote that is being handled: who asked, and the voter before.
+    asked: Option<(NodeId, Face)>,
+    wait: Wait,
+    stability: Stability,
+    tallies: Tallies,
+    /// The term that each server leads, by slot, and all who lead.
+    leads: Vec<Option<Term>>,
+    leaders: ServerSet,
+    /// The least of the deadlines.
+    next: Instant,
+    /// What a server may do has changed with the input that it handles.
+    changed: bool,
+}
 
 impl RaftInvariants {
     /// The figures that [`RaftInvariants::gauges`] gives, in its order.
-    pub const GAUGES: &'static [Gauge] = &[];
+    pub const GAUGES: &'static [Gauge] = gauges::GAUGES;
 
     /// Fresh invariants for this system.
-    pub const fn new(_system: &Raft) -> Self {
-        Self
+    pub fn new(system: &Raft) -> Self {
+        let setup = system.setup();
+        Self::of(Frame::new(setup.cluster, &setup.options, setup.bounds))
+    }
+
+    fn of(frame: Frame) -> Self {
+        let servers = frame.server_count;
+        Self {
+            frame: Arc::new(frame),
+            reigns: Reigns::default(),
+            votes: Votes::new(servers),
+            terms: Terms::new(servers),
+            supporters: Supporters::new(servers),
+            chosen: Chosen::default(),
+            commits: Commits::default(),
+            contacts: Contacts::new(servers),
+            durables: Durables::new(servers),
+            requests: Requests::new(servers),
+            asked: None,
+            wait: Wait::new(),
+            stability: Stability::new(),
+            tallies: Tallies::new(),
+            leads: vec![None; servers],
+            leaders: ServerSet::EMPTY,
+            next: Instant::MAX,
+            changed: false,
+        }
     }
 
     /// Figures of the run so far.
-    pub const fn gauges(&self) -> Vec<u64> {
-        Vec::new()
+    pub fn gauges(&self) -> Vec<u64> {
+        let tallies = &self.tallies;
+        vec![
+            tallies.term.0,
+            tallies.elections.saturating_sub(1),
+            tallies.terms_started(),
+            tallies.split_votes(),
+            tallies.leaderless_longest().as_millis(),
+            self.wait.longest().as_millis(),
+            self.stability.most(),
+        ]
     }
 }
 
 impl Invariants<RaftNode> for RaftInvariants {
-    const LIST: &'static [InvariantInfo] = &[];
+    const LIST: &'static [InvariantInfo] = &[
+        election_safety::INFO,
+        one_vote_per_term::INFO,
+        term_monotone::INFO,
+        elected_by_quorum::INFO,
+        learners_never_lead::INFO,
+        state_machine_safety::INFO,
+        leader_completeness::INFO,
+        commit_in_term::INFO,
+        quorum_contact::INFO,
+        persist_before_reply::INFO,
+        vote_soundness::INFO,
+        pre_vote_purity::INFO,
+        leader_within_bound::INFO,
+        leader_stability::INFO,
+    ];
+
+    fn on_start(&mut self, _view: View<'_, RaftNode>, node: NodeId, _findings: &mut Findings) {
+        if node.is_server() {
+            self.terms.restart(node);
+            self.durables.forget(node);
+            self.supporters.adjust(node, false);
+            // What it may do shows only once it has started.
+            self.changed = true;
+        }
+    }
+
+    #[inline]
+    fn on_effect(
+        &mut self,
+        view: View<'_, RaftNode>,
+        node: NodeId,
+        effect: &Effect<RaftNode>,
+        findings: &mut Findings,
+    ) {
+        if node.is_client() {
+            return;
+        }
+        match effect {
+            Effect::Send { target, message, .. } => self.on_send(view, node, *target, message, findings),
+            Effect::Observe(observation) => self.on_observe(view, node, observation, findings),
+            Effect::Write { write, .. } => self.durables.on_write(node, write),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn on_input(
+        &mut self,
+        view: View<'_, RaftNode>,
+        node: NodeId,
+        input: Input<'_, RaftNode>,
+        findings: &mut Findings,
+    ) {
+        match input {
+            Input::Message(source, RaftMessage::AppendReply { result, .. }) => {
+                self.contacts.hear(&self.frame, node, source, result, view.now());
+            }
+            Input::Message(source, RaftMessage::Vote(request)) => self.requests.ask(node, source, *request),
+            Input::Message(source, RaftMessage::PreVote(_)) if findings.is_on(PRE_VOTE_PURITY) => {
+                self.asked = server(view, node).map(|server| (source, Face::of(server)));
+            }
+            Input::Operation(_) if node.is_server() => self.changed = true,
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn on_step(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
+        if let Some((candidate, before)) = self.asked.take()
+            && let Some(server) = server(view, node)
+        {
+            pre_vote_purity::unchanged(node, candidate, &before, &Face::of(server), findings);
+        }
+        if self.changed {
+            self.changed = false;
+            self.survey(view, findings);
+        }
+    }
+
+    fn on_down(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
+        if node.is_server() {
+            self.depose(view, node, findings);
+            self.survey(view, findings);
+        }
+    }
+
+    fn on_fault(&mut self, view: View<'_, RaftNode>, fault: &Fault, _change: FaultChange, findings: &mut Findings) {
+        if let Fault::Disk { nodes, fault } = fault {
+            self.on_disk_fault(nodes, *fault);
+        }
+        self.disturb(view, findings);
+    }
+
+    fn on_settle(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+        self.disturb(view, findings);
+    }
+
+    #[inline]
+    fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    fn on_deadline(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+        let now = view.now();
+        if self.contacts.deadline() <= now {
+            self.contacts.on_deadline(&self.frame, now, &TrueTime(view), findings);
+        }
+        self.wait.on_deadline(now, findings);
+        self.refresh();
+    }
+
+    fn on_end(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+        self.stability.close(view.now(), findings);
+        self.wait.end(view.now());
+        self.tallies.end(view.now());
+    }
+}
+
+// ---- What leaves a server ----
+
+impl RaftInvariants {
+    #[inline]
+    fn on_send(
+        &mut self,
+        view: View<'_, RaftNode>,
+        node: NodeId,
+        target: NodeId,
+        message: &RaftMessage,
+        findings: &mut Findings,
+    ) {
+        match message {
+            RaftMessage::Append(append) => self.on_promise(view, node, append.term, findings),
+            RaftMessage::AppendReply { term, result } => {
+                self.on_promise(view, node, *term, findings);
+                if let AppendResult::Accepted { matched } = result
+                    && findings.is_on(PERSIST_BEFORE_REPLY)
+                {
+                    self.durables.on_acknowledgement(node, *term, *matched, view.disk(node), findings);
+                }
+            }
+            RaftMessage::Vote(request) => self.on_request(view, node, *request, findings),
+            RaftMessage::VoteReply { term, granted } => {
+                self.on_promise(view, node, *term, findings);
+                if *granted {
+                    self.supporters.vote(node, *term, target);
+                    self.on_vote(view, node, *term, target, findings);
+                }
+            }
+            // Pre-votes promise nothing, and clients are no servers.
+            RaftMessage::PreVote(_)
+            | RaftMessage::PreVoteReply { .. }
+            | RaftMessage::Propose { .. }
+            | RaftMessage::ProposeReply { .. } => {}
+        }
+    }
+
+    /// A message that speaks in this term.
+    #[inline]
+    fn on_promise(&mut self, view: View<'_, RaftNode>, node: NodeId, term: Term, findings: &mut Findings) {
+        self.terms.send(node, term, view.now(), findings);
+        if findings.is_on(PERSIST_BEFORE_REPLY) {
+            self.durables.on_term(node, term, view.disk(node), findings);
+        }
+    }
+
+    fn on_request(&mut self, view: View<'_, RaftNode>, node: NodeId, request: VoteRequest, findings: &mut Findings) {
+        self.on_promise(view, node, request.term, findings);
+        self.on_vote(view, node, request.term, node, findings);
+        if let Some(server) = server(view, node).filter(|_| findings.is_on(VOTE_SOUNDNESS)) {
+            vote_soundness::request_is_true(server, request, findings);
+        }
+    }
+
+    fn on_vote(
+        &mut self,
+        view: View<'_, RaftNode>,
+        voter: NodeId,
+        term: Term,
+        candidate: NodeId,
+        findings: &mut Findings,
+    ) {
+        self.votes.cast(voter, term, candidate, view.now(), findings);
+        if findings.is_on(PERSIST_BEFORE_REPLY) {
+            Durables::on_vote(voter, term, candidate, view.disk(voter), findings);
+        }
+    }
+
+    fn on_observe(
+        &mut self,
+        view: View<'_, RaftNode>,
+        node: NodeId,
+        observation: &RaftObservation,
+        findings: &mut Findings,
+    ) {
+        match *observation {
+            RaftObservation::BecameFollower { term } | RaftObservation::TermStarted { term } => {
+                self.on_term(view, node, term, findings);
+            }
+            RaftObservation::BecamePreCandidate { term } => self.on_stand(view, node, "pre-candidate", term, findings),
+            RaftObservation::BecameCandidate { term } => {
+                self.tallies.campaign(term, node);
+                self.on_stand(view, node, "candidate", term, findings);
+            }
+            RaftObservation::LeaderElected { term, last } => self.on_elected(view, node, term, last, findings),
+            RaftObservation::SteppedDown { .. } => self.depose(view, node, findings),
+            RaftObservation::VoteGranted { term, candidate } if findings.is_on(VOTE_SOUNDNESS) => {
+                if let Some(server) = server(view, node) {
+                    self.requests.grant(node, candidate, term, server.log().last(), findings);
+                }
+            }
+            RaftObservation::QuorumAdjusted => self.supporters.adjust(node, true),
+            RaftObservation::QuorumRestored => self.supporters.adjust(node, false),
+            RaftObservation::Left => self.changed = true,
+            RaftObservation::Committed { index, term } => {
+                let (leads, position) = (self.leads[slot(node)], Position { term, index });
+                commit_in_term::commit(node, leads, position, findings);
+                self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
+            }
+            RaftObservation::Applied { index, entry } => {
+                self.chosen.apply(node, index, entry, view.now(), findings);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_term(&mut self, view: View<'_, RaftNode>, node: NodeId, term: Term, findings: &mut Findings) {
+        self.tallies.see_term(term);
+        self.terms.announce(node, term, view.now(), findings);
+    }
+
+    fn on_stand(&mut self, view: View<'_, RaftNode>, node: NodeId, role: &str, term: Term, findings: &mut Findings) {
+        self.on_term(view, node, term, findings);
+        learners_never_lead::stand(&self.frame, node, role, term, findings);
+    }
+
+    fn on_elected(
+        &mut self,
+        view: View<'_, RaftNode>,
+        node: NodeId,
+        term: Term,
+        last: Position,
+        findings: &mut Findings,
+    ) {
+        let now = view.now();
+        let reign = Reign { leader: node, at: now, last };
+        self.on_stand(view, node, "leader", term, findings);
+        self.reigns.elect(term, reign, findings);
+        self.supporters.elect(&self.frame, node, term, findings);
+        self.commits.elect(term, reign, findings);
+        self.contacts.elect(&self.frame, node, term, now, &TrueTime(view));
+        self.stability.elect(node, term, now, findings);
+        self.tallies.elect(term);
+        self.leads[slot(node)] = Some(term);
+        self.leaders.insert(node);
+        self.review(now, findings);
+    }
+}
+
+// ---- Who leads, and what the world allows ----
+
+impl RaftInvariants {
+    /// A server no longer leads, if it did.
+    fn depose(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
+        if self.leads[slot(node)].take().is_some() {
+            self.leaders.remove(node);
+            self.contacts.depose(node);
+            self.review(view.now(), findings);
+        }
+    }
+
+    fn review(&mut self, now: Instant, findings: &mut Findings) {
+        self.wait.review(self.leaders, now, findings);
+        self.tallies.review(self.leaders, now);
+        self.refresh();
+    }
+
+    fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
+        let spoils = !matches!(fault, DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io);
+        for node in nodes.iter().filter(|node| spoils && node.is_server()) {
+            self.durables.forget(*node);
+        }
+    }
+
+    fn disturb(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+        self.contacts.disturb(&self.frame, view.now(), &TrueTime(view));
+        self.survey(view, findings);
+    }
+
+    /// The world has changed: what is promised now?
+    fn survey(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+        let (frame, now) = (&self.frame, view.now());
+        let promise = Terrain::of(view, frame).promise(frame, |core| terrain::in_time(view, frame, core));
+        let bound = |promise: Promise| (promise, longest(view, promise.core, |node| frame.rules(node).leader_within));
+        let timeout = longest(view, frame.voters, |node| frame.rules(node).timeout_max);
+        self.wait.start_over(promise.map(bound), self.leaders, now, findings);
+        self.stability.start_over(promise, timeout, now, findings);
+        self.refresh();
+    }
+
+    fn refresh(&mut self) {
+        self.next = self.contacts.deadline().min(self.wait.deadline());
+    }
+}
+
+/// The longest that any of these servers takes for a span of its own time.
+fn longest(view: View<'_, RaftNode>, servers: ServerSet, span: impl Fn(NodeId) -> Duration) -> Duration {
+    servers.iter().map(|server| view.true_span(server, span(server))).max().unwrap_or_default()
+}
+
+fn server(view: View<'_, RaftNode>, node: NodeId) -> Option<&Server> {
+    view.node(node).and_then(RaftNode::server)
+}
+
+/// The clocks of the world.
+struct TrueTime<'a>(View<'a, RaftNode>);
+
+impl Clocks for TrueTime<'_> {
+    fn true_span(&self, server: NodeId, local: Duration) -> Duration {
+        self.0.true_span(server, local)
+    }
+
+    fn is_lively(&self, server: NodeId) -> bool {
+        self.0.is_lively(server)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_invariant_is_in_its_place() {
+        let places = [
+            (index::ELECTION_SAFETY, "election_safety"),
+            (index::ONE_VOTE_PER_TERM, "one_vote_per_term"),
+            (index::TERM_MONOTONE, "term_monotone"),
+            (index::ELECTED_BY_QUORUM, "elected_by_quorum"),
+            (index::LEARNERS_NEVER_LEAD, "learners_never_lead"),
+            (index::STATE_MACHINE_SAFETY, "state_machine_safety"),
+            (index::LEADER_COMPLETENESS, "leader_completeness"),
+            (index::COMMIT_IN_TERM, "commit_in_term"),
+            (index::QUORUM_CONTACT, "quorum_contact"),
+            (index::PERSIST_BEFORE_REPLY, "persist_before_reply"),
+            (index::VOTE_SOUNDNESS, "vote_soundness"),
+            (index::PRE_VOTE_PURITY, "pre_vote_purity"),
+            (index::LEADER_WITHIN_BOUND, "leader_within_bound"),
+            (index::LEADER_STABILITY, "leader_stability"),
+        ];
+        assert_eq!(places.len(), RaftInvariants::LIST.len());
+        for (place, name) in places {
+            assert_eq!(RaftInvariants::LIST[place].name, name);
+        }
+    }
+
+    #[test]
+    fn each_gauge_has_a_value() {
+        let options = super::super::presets::etcd();
+        let invariants = RaftInvariants::of(testing::frame(3, options));
+        assert_eq!(invariants.gauges().len(), RaftInvariants::GAUGES.len());
+    }
 }

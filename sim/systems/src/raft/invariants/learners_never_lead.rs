@@ -1,0 +1,53 @@
+//! Learners never lead (NuRaft learners, hashicorp #483; reference S16): who does not vote neither campaigns nor leads.
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+
+use crate::raft::ids::Term;
+
+use super::frame::Frame;
+use super::index::LEARNERS_NEVER_LEAD;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "learners_never_lead",
+    doc: "A learner, or a server that is no member, neither asks for pre-votes or votes nor leads.",
+    source: "Raft thesis §4.2.1; hashicorp/raft #483",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// A server becomes a candidate of some kind, or a leader.
+pub(super) fn stand(frame: &Frame, server: NodeId, role: &str, term: Term, findings: &mut Findings) {
+    findings.check(LEARNERS_NEVER_LEAD, Some(server), frame.voters.contains(server), || {
+        format!("{server} became {role} in term {term}; the voters are {:?}", frame.voters)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::options::PerServer;
+
+    use super::super::testing::{all_on, broken, frame_of, s};
+    use super::*;
+    use crate::raft::options::RaftOptions;
+    use crate::raft::presets;
+
+    #[test]
+    fn a_voter_may_stand_and_a_learner_may_not() {
+        let mut options = PerServer::same(presets::etcd());
+        options.of.insert(s(3), RaftOptions { learner: true, ..presets::etcd() });
+        let (frame, mut findings) = (frame_of(3, &options), all_on());
+        stand(&frame, s(1), "leader", Term(2), &mut findings);
+        assert!(!findings.is_broken());
+        stand(&frame, s(3), "pre-candidate", Term(2), &mut findings);
+        let facts = "s3 became pre-candidate in term 2; the voters are {s1, s2}";
+        assert_eq!(broken(&findings), (LEARNERS_NEVER_LEAD, facts));
+    }
+
+    #[test]
+    fn a_server_that_has_not_joined_may_not_stand() {
+        let mut findings = all_on();
+        stand(&frame_of(3, &PerServer::same(presets::paper())), s(4), "candidate", Term(1), &mut findings);
+        assert!(findings.is_broken());
+    }
+}

@@ -1,0 +1,206 @@
+//! Persist before reply (Raft §5.1, figure 2; etcd `Ready`; reference S2b): what a message promises is durable when it
+//! leaves.
+//!
+//! A message in term *t* needs a durable term of at least *t*; a vote, the candidate's own too, needs to be the durable
+//! vote of that term; an acknowledgement of entries needs them durable. A server that has durably moved on to a later
+//! term can no longer break a promise of an earlier one. Pre-votes promise nothing.
+
+use splitbrain_kernel::disk::Disk;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::node::{Stored, Write};
+
+use crate::raft::durable::{HardState, LOG_FILE, Record, STATE_FILE};
+use crate::raft::ids::{Index, Term};
+
+use super::frame::slot;
+use super::index::PERSIST_BEFORE_REPLY;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "persist_before_reply",
+    doc: "The term of a message, a vote and acknowledged entries are durable when the message leaves.",
+    source: "Raft §5.1, figure 2; etcd Ready",
+    kind: InvariantKind::Safety,
+    sight: Sight::WhiteBox,
+};
+
+/// What is known of each server's disk, by slot, so that a message in a known term does not look there.
+#[derive(Clone, Debug)]
+pub(super) struct Durables(Vec<Known>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    term: Term,
+    log: Index,
+}
+
+impl Durables {
+    pub(super) fn new(server_count: usize) -> Self {
+        Self(vec![Known::default(); server_count])
+    }
+
+    /// Something may have happened to the disk beside the server's own writes.
+    pub(super) fn forget(&mut self, server: NodeId) {
+        self.0[slot(server)] = Known::default();
+    }
+
+    /// A write leaves a server: where it cuts the log, less of it may be durable soon.
+    #[inline]
+    pub(super) fn on_write(&mut self, server: NodeId, write: &Write<Record>) {
+        if let Write::Truncate(LOG_FILE, _) | Write::Discard(LOG_FILE, _) = write {
+            self.0[slot(server)].log = Index::ZERO;
+        }
+    }
+
+    /// A message in this term leaves.
+    #[inline]
+    pub(super) fn on_term(&mut self, server: NodeId, term: Term, disk: &Disk<Record>, findings: &mut Findings) {
+        let known = &mut self.0[slot(server)].term;
+        if *known < term {
+            *known = hard_state(disk).term;
+        }
+        let durable = *known;
+        findings.check(PERSIST_BEFORE_REPLY, Some(server), durable >= term, || {
+            format!("{server} speaks in term {term}; its disk holds term {durable}")
+        });
+    }
+
+    /// A vote leaves.
+    pub(super) fn on_vote(server: NodeId, term: Term, candidate: NodeId, disk: &Disk<Record>, findings: &mut Findings) {
+        let hard = hard_state(disk);
+        let holds = hard.term > term || (hard.term == term && hard.voted_for == Some(candidate));
+        findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
+            let vote = hard.voted_for.map_or_else(|| "no vote".to_owned(), |voted| format!("a vote for {voted}"));
+            format!("{server} votes for {candidate} in term {term}; its disk holds term {} and {vote}", hard.term)
+        });
+    }
+
+    /// An acknowledgement of the log up to `matched` leaves.
+    #[inline]
+    pub(super) fn on_acknowledgement(
+        &mut self,
+        server: NodeId,
+        term: Term,
+        matched: Index,
+        disk: &Disk<Record>,
+        findings: &mut Findings,
+    ) {
+        let known = &mut self.0[slot(server)].log;
+        if *known < matched {
+            *known = durable_index(disk.durable(LOG_FILE));
+        }
+        let durable = *known;
+        // Entries of an earlier term may have been dropped since, by the leader of the term that is durable.
+        let holds = durable >= matched || hard_state(disk).term > term;
+        findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
+            format!("{server} acknowledges entry {matched} in term {term}; its disk holds the log up to {durable}")
+        });
+    }
+}
+
+fn hard_state(disk: &Disk<Record>) -> HardState {
+    match disk.durable_last(STATE_FILE) {
+        Some(Record::State(hard)) => *hard,
+        _ => HardState::FRESH,
+    }
+}
+
+/// The last entry that is in its place.
+fn durable_index(records: &[Stored<Record>]) -> Index {
+    let index_of = |record: &Stored<Record>| match record.intact() {
+        Some(Record::Entry { index, .. }) => Some(*index),
+        _ => None,
+    };
+    let Some(first) = records.first().and_then(index_of) else { return Index::ZERO };
+    let in_place = |(position, record)| index_of(record).filter(|index| index.0 == first.0 + position as u64);
+    records.iter().enumerate().rev().find_map(in_place).unwrap_or(Index::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::node::WriteId;
+    use splitbrain_kernel::rng::Seed;
+    use splitbrain_kernel::run::DiskOptions;
+    use splitbrain_kernel::time::{Duration, Instant};
+
+    use super::super::testing::{all_on, broken, s};
+    use super::*;
+    use crate::raft::message::{Command, Entry};
+
+    /// A disk on which these writes are durable.
+    fn disk(writes: &[Write<Record>]) -> Disk<Record> {
+        let none = Duration::ZERO;
+        let options = DiskOptions { write_min: none, write_max: none, sync_min: none, sync_max: none, capacity: 0 };
+        let mut disk = Disk::new(Seed(1), s(1), options);
+        for (id, write) in (1..).zip(writes) {
+            disk.write(Instant::ZERO, WriteId(id), write.clone(), None);
+        }
+        disk.finish_sync(Instant::ZERO, WriteId(writes.len() as u64));
+        disk
+    }
+
+    fn state(term: u64, voted_for: Option<NodeId>) -> Write<Record> {
+        Write::Replace(STATE_FILE, Record::State(HardState { term: Term(term), voted_for, ..HardState::FRESH }))
+    }
+
+    fn entry(index: u64) -> Write<Record> {
+        let entry = Entry { term: Term(1), command: Command::Noop };
+        Write::Append(LOG_FILE, Record::Entry { index: Index(index), entry })
+    }
+
+    #[test]
+    fn a_term_must_be_durable() {
+        let (mut durables, mut findings, disk) = (Durables::new(3), all_on(), disk(&[state(4, None)]));
+        durables.on_term(s(1), Term(3), &disk, &mut findings);
+        durables.on_term(s(1), Term(4), &disk, &mut findings);
+        assert!(!findings.is_broken());
+        durables.on_term(s(1), Term(5), &disk, &mut findings);
+        assert_eq!(broken(&findings), (PERSIST_BEFORE_REPLY, "s1 speaks in term 5; its disk holds term 4"));
+    }
+
+    #[test]
+    fn a_vote_must_be_durable_or_of_a_term_that_is_over() {
+        let (mut findings, disk) = (all_on(), disk(&[state(4, Some(s(2)))]));
+        Durables::on_vote(s(1), Term(4), s(2), &disk, &mut findings);
+        Durables::on_vote(s(1), Term(3), s(3), &disk, &mut findings);
+        assert!(!findings.is_broken());
+        Durables::on_vote(s(1), Term(4), s(3), &disk, &mut findings);
+        let facts = "s1 votes for s3 in term 4; its disk holds term 4 and a vote for s2";
+        assert_eq!(broken(&findings).1, facts);
+    }
+
+    #[test]
+    fn a_vote_that_is_not_on_the_disk_is_found() {
+        let mut findings = all_on();
+        Durables::on_vote(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
+        assert_eq!(broken(&findings).1, "s1 votes for s2 in term 4; its disk holds term 4 and no vote");
+    }
+
+    #[test]
+    fn acknowledged_entries_must_be_durable() {
+        let (mut durables, mut findings) = (Durables::new(3), all_on());
+        let one = disk(&[state(1, None), entry(1)]);
+        durables.on_acknowledgement(s(1), Term(1), Index(1), &one, &mut findings);
+        assert!(!findings.is_broken());
+        durables.on_acknowledgement(s(1), Term(1), Index(2), &one, &mut findings);
+        let facts = "s1 acknowledges entry 2 in term 1; its disk holds the log up to 1";
+        assert_eq!(broken(&findings).1, facts);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_looked_up_again() {
+        let (mut durables, mut findings) = (Durables::new(3), all_on());
+        let two = disk(&[state(1, None), entry(1), entry(2)]);
+        durables.on_acknowledgement(s(1), Term(1), Index(2), &two, &mut findings);
+        durables.on_write(s(1), &Write::Truncate(LOG_FILE, 1));
+        let one = disk(&[state(1, None), entry(1)]);
+        durables.on_acknowledgement(s(1), Term(1), Index(2), &one, &mut findings);
+        assert!(findings.is_broken());
+    }
+
+    #[test]
+    fn an_entry_out_of_its_place_is_not_durable() {
+        assert_eq!(durable_index(disk(&[entry(1), entry(2), entry(4)]).durable(LOG_FILE)), Index(2));
+        assert_eq!(durable_index(disk(&[]).durable(LOG_FILE)), Index::ZERO);
+    }
+}

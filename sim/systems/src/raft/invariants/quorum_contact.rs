@@ -1,0 +1,294 @@
+//! Quorum contact (Raft thesis §6.2; etcd `CheckQuorum`, NuRaft `leadership_expiry`, hashicorp `LeaderLeaseTimeout`;
+//! reference S24): no server leads for longer than its bound without an answer from a quorum.
+//!
+//! Contact is an answer to an append that reached the leader, and its election. The bound is in the leader's own time;
+//! deadlines are in true time, at the rate of its clock. While a server is paused, slow or its clock is disturbed it
+//! promises nothing: the bound starts over with each fault. Options without a check of the quorum promise nothing.
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::raft::ids::{ServerSet, Term};
+use crate::raft::message::AppendResult;
+
+use super::frame::{Frame, slot};
+use super::index::QUORUM_CONTACT;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "quorum_contact",
+    doc: "No server leads for longer than check_quorum allows without an answer from a quorum.",
+    source: "Raft thesis §6.2; etcd CheckQuorum, NuRaft leadership_expiry",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// For the order of events at one instant: a leader that steps down just when its bound is over is in time.
+const SLACK: Duration = Duration::from_millis(1);
+
+/// When each leader last heard from each follower, and until when it may go on.
+///
+/// - `next` is the least of `due`.
+/// - `due` is a lower bound: contact moves it only when it has come.
+#[derive(Clone, Debug)]
+pub(super) struct Contacts {
+    servers: usize,
+    /// By slot of the leader, then of the follower.
+    heard_at: Vec<Instant>,
+    leaders: Vec<Leader>,
+    next: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leader {
+    term: Term,
+    /// Since when it has led undisturbed.
+    since: Instant,
+    due: Instant,
+}
+
+/// How a leader's world looks at a deadline.
+pub(super) trait Clocks {
+    /// How much true time this much of the server's own takes.
+    fn true_span(&self, server: NodeId, local: Duration) -> Duration;
+    /// Whether the server runs at full speed, by clocks that go.
+    fn is_lively(&self, server: NodeId) -> bool;
+}
+
+impl Contacts {
+    pub(super) fn new(servers: usize) -> Self {
+        let nobody = Leader { term: Term::ZERO, since: Instant::ZERO, due: Instant::MAX };
+        Self {
+            servers,
+            heard_at: vec![Instant::ZERO; servers * servers],
+            leaders: vec![nobody; servers],
+            next: Instant::MAX,
+        }
+    }
+
+    /// When [`Contacts::on_deadline`] wants to be called.
+    #[inline]
+    pub(super) const fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// An answer to an append reaches a server.
+    #[inline]
+    pub(super) fn hear(
+        &mut self,
+        frame: &Frame,
+        leader: NodeId,
+        follower: NodeId,
+        result: &AppendResult,
+        now: Instant,
+    ) {
+        let counts = !frame.rules(leader).accepted_only || matches!(result, AppendResult::Accepted { .. });
+        if counts && follower.is_server() {
+            self.heard_at[slot(leader) * self.servers + slot(follower)] = now;
+        }
+    }
+
+    /// A server is elected: that is contact with everybody.
+    pub(super) fn elect(&mut self, frame: &Frame, leader: NodeId, term: Term, now: Instant, clocks: &impl Clocks) {
+        if frame.rules(leader).contact_bound.is_none() || Self::others_needed(frame, leader) == 0 {
+            return;
+        }
+        let start = slot(leader) * self.servers;
+        self.heard_at[start..start + self.servers].fill(now);
+        let due = Self::due(frame, leader, now, clocks);
+        self.leaders[slot(leader)] = Leader { term, since: now, due };
+        self.refresh();
+    }
+
+    /// A server no longer leads: it stepped down or its process ended.
+    pub(super) fn depose(&mut self, leader: NodeId) {
+        self.leaders[slot(leader)].due = Instant::MAX;
+        self.refresh();
+    }
+
+    /// A fault began or ended: what it did to a leader's process or clock is forgiven.
+    pub(super) fn disturb(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
+        for number in 1..=self.servers {
+            let server = NodeId::server(number as u16);
+            if self.leaders[slot(server)].due != Instant::MAX {
+                self.leaders[slot(server)].since = now;
+                self.leaders[slot(server)].due = Self::due(frame, server, now, clocks);
+            }
+        }
+        self.refresh();
+    }
+
+    /// Some leader's time may be over.
+    pub(super) fn on_deadline(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
+        for number in 1..=self.servers {
+            let server = NodeId::server(number as u16);
+            if self.leaders[slot(server)].due <= now {
+                self.judge(frame, server, now, clocks, findings);
+            }
+        }
+        self.refresh();
+    }
+
+    fn judge(&mut self, frame: &Frame, leader: NodeId, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
+        let contact = self.quorum_heard_at(frame, leader);
+        let entry = &mut self.leaders[slot(leader)];
+        if !clocks.is_lively(leader) {
+            entry.since = now;
+        }
+        let due = Self::due(frame, leader, contact.max(entry.since), clocks);
+        let (term, holds) = (entry.term, due > now);
+        entry.due = if holds { due } else { Instant::MAX };
+        findings.check(QUORUM_CONTACT, Some(leader), holds, || {
+            let bound = frame.rules(leader).contact_bound.unwrap_or(Duration::MAX);
+            format!("a quorum last answered {leader} at {contact}; it still leads term {term} at {now}, more than {bound} of its time later")
+        });
+    }
+
+    fn due(frame: &Frame, leader: NodeId, contact: Instant, clocks: &impl Clocks) -> Instant {
+        let bound = frame.rules(leader).contact_bound.unwrap_or(Duration::MAX);
+        contact.saturating_add(clocks.true_span(leader, bound)).saturating_add(SLACK)
+    }
+
+    /// How many voters beside the leader make a quorum.
+    fn others_needed(frame: &Frame, leader: NodeId) -> usize {
+        let own = usize::from(frame.voters.contains(leader));
+        frame.rules(leader).commit_quorum.saturating_sub(own)
+    }
+
+    /// When the leader last had contact with a quorum of the voters.
+    fn quorum_heard_at(&self, frame: &Frame, leader: NodeId) -> Instant {
+        let needed = Self::others_needed(frame, leader);
+        let voters: ServerSet = frame.voters.without(leader);
+        let heard = &self.heard_at[slot(leader) * self.servers..];
+        let mut times = [Instant::ZERO; NodeId::COUNT_MAX as usize];
+        for (time, voter) in times.iter_mut().zip(voters.iter()) {
+            *time = heard[slot(voter)];
+        }
+        let times = &mut times[..voters.len()];
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        needed.checked_sub(1).and_then(|at| times.get(at).copied()).unwrap_or(Instant::ZERO)
+    }
+
+    fn refresh(&mut self) {
+        self.next = self.leaders.iter().map(|leader| leader.due).min().unwrap_or(Instant::MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{all_on, broken, frame, millis, s};
+    use super::*;
+    use crate::raft::ids::Index;
+    use crate::raft::options::RaftOptions;
+    use crate::raft::presets;
+
+    const ACCEPTED: AppendResult = AppendResult::Accepted { matched: Index(1) };
+
+    struct Perfect;
+
+    impl Clocks for Perfect {
+        fn true_span(&self, _server: NodeId, local: Duration) -> Duration {
+            local
+        }
+
+        fn is_lively(&self, _server: NodeId) -> bool {
+            true
+        }
+    }
+
+    struct Paused;
+
+    impl Clocks for Paused {
+        fn true_span(&self, _server: NodeId, local: Duration) -> Duration {
+            local
+        }
+
+        fn is_lively(&self, _server: NodeId) -> bool {
+            false
+        }
+    }
+
+    struct Slow;
+
+    impl Clocks for Slow {
+        fn true_span(&self, _server: NodeId, local: Duration) -> Duration {
+            local.saturating_mul(2)
+        }
+
+        fn is_lively(&self, _server: NodeId) -> bool {
+            true
+        }
+    }
+
+    /// etcd: two windows of a second.
+    fn elected() -> (Frame, Contacts, Findings) {
+        let frame = frame(5, presets::etcd());
+        let mut contacts = Contacts::new(5);
+        contacts.elect(&frame, s(1), Term(3), millis(100), &Perfect);
+        (frame, contacts, all_on())
+    }
+
+    #[test]
+    fn a_leader_in_contact_goes_on() {
+        let (frame, mut contacts, mut findings) = elected();
+        assert_eq!(contacts.deadline(), millis(2_101));
+        contacts.hear(&frame, s(1), s(2), &ACCEPTED, millis(1_500));
+        contacts.hear(&frame, s(1), s(5), &ACCEPTED, millis(1_900));
+        contacts.on_deadline(&frame, millis(2_101), &Perfect, &mut findings);
+        assert!(!findings.is_broken());
+        assert_eq!(contacts.deadline(), millis(3_501), "the older of the two contacts decides");
+    }
+
+    #[test]
+    fn a_leader_that_only_a_minority_answers_is_found() {
+        let (frame, mut contacts, mut findings) = elected();
+        contacts.hear(&frame, s(1), s(2), &ACCEPTED, millis(2_000));
+        contacts.on_deadline(&frame, millis(2_101), &Perfect, &mut findings);
+        let facts = "a quorum last answered s1 at 0.100000s; it still leads term 3 at 2.101000s, \
+                     more than 2s of its time later";
+        assert_eq!(broken(&findings), (QUORUM_CONTACT, facts));
+    }
+
+    #[test]
+    fn a_leader_that_stepped_down_in_time_is_not_asked() {
+        let (_, mut contacts, _) = elected();
+        contacts.depose(s(1));
+        assert_eq!(contacts.deadline(), Instant::MAX);
+    }
+
+    #[test]
+    fn rejections_are_no_contact_where_only_acceptance_is() {
+        let mut findings = all_on();
+        let frame = frame(3, presets::nuraft());
+        let mut contacts = Contacts::new(3);
+        contacts.elect(&frame, s(1), Term(3), millis(0), &Perfect);
+        contacts.hear(&frame, s(1), s(2), &AppendResult::Stale, millis(2_000));
+        contacts.on_deadline(&frame, contacts.deadline(), &Perfect, &mut findings);
+        assert!(findings.is_broken());
+    }
+
+    #[test]
+    fn a_pause_starts_the_bound_over_and_a_slow_clock_stretches_it() {
+        let (frame, mut contacts, mut findings) = elected();
+        contacts.disturb(&frame, millis(1_000), &Perfect);
+        assert_eq!(contacts.deadline(), millis(3_001));
+        contacts.on_deadline(&frame, millis(3_001), &Paused, &mut findings);
+        assert!(!findings.is_broken(), "a paused leader cannot step down");
+        contacts.disturb(&frame, millis(4_000), &Slow);
+        assert_eq!(contacts.deadline(), millis(8_001));
+    }
+
+    #[test]
+    fn without_a_check_nothing_is_promised() {
+        let mut contacts = Contacts::new(5);
+        contacts.elect(&frame(5, presets::paper()), s(1), Term(3), millis(100), &Perfect);
+        assert_eq!(contacts.deadline(), Instant::MAX);
+        // NuRaft spares a leader whose quorum is everybody, and one server needs nobody else.
+        let mut contacts = Contacts::new(2);
+        contacts.elect(&frame(2, presets::nuraft()), s(1), Term(3), millis(100), &Perfect);
+        assert_eq!(contacts.deadline(), Instant::MAX);
+        let alone = RaftOptions { check_quorum_spares_full: false, ..presets::nuraft() };
+        contacts.elect(&frame(1, alone), s(1), Term(3), millis(100), &Perfect);
+        assert_eq!(contacts.deadline(), Instant::MAX);
+    }
+}

@@ -1,0 +1,229 @@
+//! Who could elect a leader as the world is: the predicate under which liveness is promised (reference C, L1).
+//!
+//! ```text
+//!   core     a quorum of able voters, each linked with each other in both directions
+//!   guarded  pre-vote and check-quorum are on: the core elects a leader, whatever the others do
+//!   closed   otherwise: nobody outside the core can reach it, so that it is a whole cluster
+//! ```
+//!
+//! A star whose hub alone reaches a quorum is no core: where the hub's log is behind, nobody can be elected (the
+//! constrained election of Omni-Paxos §2). Nothing is promised either where a packet takes too long for the timeouts,
+//! where the ordinary loss is high, or with clocks so far apart that heartbeats come too late.
+
+use splitbrain_kernel::id::{Link, NodeId};
+use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::view::View;
+
+use crate::raft::ids::ServerSet;
+use crate::raft::node::RaftNode;
+
+use super::bounds::LOSS_PPM_MAX;
+use super::frame::{Frame, slot};
+
+/// The world as far as elections care. Only voters are in it.
+#[derive(Clone, Debug)]
+pub(super) struct Terrain {
+    /// Whose process runs.
+    pub(super) up: ServerSet,
+    /// Who runs at full speed with a healthy disk, and may campaign.
+    pub(super) able: ServerSet,
+    /// Who is paused, or whose clocks stand still.
+    pub(super) asleep: ServerSet,
+    /// With whom each is linked in both directions, by slot.
+    pub(super) paired: Vec<ServerSet>,
+    /// Whom anything that each sends may reach, by slot.
+    pub(super) reaches: Vec<ServerSet>,
+}
+
+/// What is promised as the world is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Promise {
+    /// A quorum that can elect one of its own.
+    pub(super) core: ServerSet,
+    /// Whose leadership counts as one: of these servers.
+    pub(super) leaders: ServerSet,
+    /// Who is linked with a quorum in both directions.
+    pub(super) hubs: ServerSet,
+    /// Whether there is a leader within the bound.
+    pub(super) leader: bool,
+    /// Whether a leader stays.
+    pub(super) stability: bool,
+}
+
+impl Terrain {
+    pub(super) fn of(view: View<'_, RaftNode>, frame: &Frame) -> Self {
+        let voters = || frame.voters.iter();
+        let up: ServerSet = voters().filter(|voter| view.is_up(*voter)).collect();
+        let asleep = up.iter().filter(|voter| view.is_paused(*voter) || view.is_frozen(*voter)).collect();
+        let able = up.iter().filter(|voter| is_able(view, frame, *voter)).collect();
+        let mut paired = vec![ServerSet::EMPTY; frame.server_count];
+        let mut reaches = paired.clone();
+        for one in up.iter() {
+            let others = || up.without(one).iter();
+            reaches[slot(one)] = others().filter(|other| !view.is_severed(Link::new(one, *other))).collect();
+            paired[slot(one)] = others().filter(|other| is_paired(view, frame, one, *other)).collect();
+        }
+        Self { up, able, asleep, paired, reaches }
+    }
+
+    /// What is promised here. `in_time` says whether the clocks and delays of a core allow for an election.
+    pub(super) fn promise(&self, frame: &Frame, in_time: impl FnOnce(ServerSet) -> bool) -> Option<Promise> {
+        let quorum = frame.quorum_max();
+        let core = self.largest_clique();
+        if core.len() < quorum || !in_time(core) {
+            return None;
+        }
+        let closed = self.is_closed(core);
+        let guarded = frame.is_guarded();
+        let awake = self.up.iter().filter(|voter| !self.asleep.contains(*voter)).collect();
+        let is_hub = |voter: &NodeId| self.paired[slot(*voter)].intersection(self.able).len() + 1 >= quorum;
+        Some(Promise {
+            core,
+            leaders: if guarded { awake } else { core },
+            hubs: self.able.iter().filter(is_hub).collect(),
+            leader: guarded || closed,
+            stability: frame.is_checked() || closed,
+        })
+    }
+
+    /// Whether nobody outside can reach the core.
+    fn is_closed(&self, core: ServerSet) -> bool {
+        let outside = self.up.iter().filter(|voter| !core.contains(*voter) && !self.asleep.contains(*voter));
+        outside.into_iter().all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
+    }
+
+    /// A large set of able servers that are all linked with one another, found greedily from each of them.
+    fn largest_clique(&self) -> ServerSet {
+        let mut best = ServerSet::EMPTY;
+        for first in self.able.iter() {
+            let clique = self.clique_with(first);
+            if clique.len() > best.len() {
+                best = clique;
+            }
+            if best.len() == self.able.len() {
+                break;
+            }
+        }
+        best
+    }
+
+    fn clique_with(&self, first: NodeId) -> ServerSet {
+        let mut clique = ServerSet::EMPTY;
+        clique.insert(first);
+        let mut rest = self.paired[slot(first)].intersection(self.able);
+        while !rest.is_empty() {
+            let links = |server: &NodeId| self.paired[slot(*server)].intersection(rest).len();
+            let next = rest.iter().max_by_key(links).expect("the rest is not empty");
+            clique.insert(next);
+            rest = rest.intersection(self.paired[slot(next)]);
+        }
+        clique
+    }
+}
+
+/// Whether heartbeats come in time for the timeouts of all, and an election can be over before the next one begins.
+pub(super) fn in_time(view: View<'_, RaftNode>, frame: &Frame, core: ServerSet) -> bool {
+    let span = |voter: NodeId, local: Duration| view.true_span(voter, local);
+    let heartbeat = core.iter().map(|voter| span(voter, frame.rules(voter).heartbeat)).max();
+    let timeout_min = core.iter().map(|voter| span(voter, frame.rules(voter).timeout_min)).min();
+    let timeout_max = core.iter().map(|voter| frame.rules(voter).timeout_max).min();
+    let disk = core.iter().map(|voter| view.disk(voter).latency_max()).max().unwrap_or_default();
+    let round = frame.latency.saturating_add(disk).saturating_mul(2);
+    let heard = heartbeat.unwrap_or_default().saturating_add(frame.latency);
+    heard < timeout_min.unwrap_or_default() && round.saturating_mul(2) <= timeout_max.unwrap_or_default()
+}
+
+fn is_able(view: View<'_, RaftNode>, frame: &Frame, voter: NodeId) -> bool {
+    let Some(server) = view.node(voter).and_then(RaftNode::server) else { return false };
+    let hard = server.hard_state();
+    let may_campaign = hard.timer_allowed && !hard.catching_up && !hard.receiving_snapshot;
+    may_campaign && frame.rules(voter).electable && view.is_lively(voter) && view.disk(voter).is_healthy()
+}
+
+fn is_paired(view: View<'_, RaftNode>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
+    let reliable = |link| !frame.rules(one).lossy || view.ordinary_loss(link).parts() <= LOSS_PPM_MAX;
+    let link = Link::new(one, other);
+    view.is_paired(one, other) && reliable(link) && reliable(link.reverse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{frame, s};
+    use super::*;
+    use crate::raft::options::RaftOptions;
+    use crate::raft::presets;
+
+    /// Five servers, of which these pairs are linked.
+    fn five(links: &[(u16, u16)]) -> Terrain {
+        let all: ServerSet = (1..=5).map(s).collect();
+        let mut paired = vec![ServerSet::EMPTY; 5];
+        for (one, other) in links {
+            paired[slot(s(*one))].insert(s(*other));
+            paired[slot(s(*other))].insert(s(*one));
+        }
+        Terrain { up: all, able: all, asleep: ServerSet::EMPTY, reaches: paired.clone(), paired }
+    }
+
+    /// The overlapping groups of the seed: 1 and 5, 2 and 4, 3 and 4 do not hear each other.
+    fn seed() -> Terrain {
+        five(&[(1, 2), (1, 3), (1, 4), (2, 3), (2, 5), (3, 5), (4, 5)])
+    }
+
+    fn promise(terrain: &Terrain, options: RaftOptions) -> Option<Promise> {
+        terrain.promise(&frame(5, options), |_| true)
+    }
+
+    fn set(servers: &[u16]) -> ServerSet {
+        servers.iter().map(|server| s(*server)).collect()
+    }
+
+    #[test]
+    fn a_whole_cluster_is_promised_everything() {
+        let all: Vec<(u16, u16)> = (1..=5).flat_map(|a| (a + 1..=5).map(move |b| (a, b))).collect();
+        for options in [presets::paper(), presets::etcd(), presets::nuraft(), presets::hashicorp()] {
+            let promise = promise(&five(&all), options).expect("all are linked");
+            assert_eq!(promise.core, set(&[1, 2, 3, 4, 5]));
+            assert!(promise.leader && promise.stability);
+        }
+    }
+
+    #[test]
+    fn overlapping_groups_are_promised_a_leader_only_with_pre_vote_and_check_quorum() {
+        let guarded = promise(&seed(), presets::etcd()).expect("three are linked with one another");
+        assert!(guarded.leader && guarded.stability);
+        assert_eq!(guarded.core.len(), 3);
+        assert_eq!(guarded.hubs, set(&[1, 2, 3, 4, 5]));
+        let paper = promise(&seed(), presets::paper()).expect("three are linked with one another");
+        assert!(!paper.leader && !paper.stability);
+        let no_pre_vote = RaftOptions { pre_vote: false, ..presets::nuraft() };
+        let unguarded = promise(&seed(), no_pre_vote).expect("three are linked with one another");
+        assert!(!unguarded.leader && unguarded.stability);
+    }
+
+    #[test]
+    fn a_star_is_no_core() {
+        assert_eq!(promise(&five(&[(1, 2), (1, 3), (1, 4), (1, 5)]), presets::etcd()), None);
+    }
+
+    #[test]
+    fn a_majority_that_nobody_else_reaches_is_closed() {
+        let mut terrain = five(&[(1, 2), (1, 3), (2, 3), (4, 5)]);
+        assert!(promise(&terrain, presets::paper()).expect("a core").leader);
+        terrain.reaches[slot(s(4))].insert(s(1));
+        assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
+        terrain.asleep.insert(s(4));
+        assert!(promise(&terrain, presets::paper()).expect("a core").leader, "who is paused sends nothing");
+    }
+
+    #[test]
+    fn servers_that_cannot_campaign_are_no_core() {
+        let mut terrain = five(&[(1, 2), (1, 3), (2, 3), (3, 4)]);
+        terrain.able.remove(s(2));
+        assert_eq!(promise(&terrain, presets::etcd()), None);
+    }
+
+    #[test]
+    fn nothing_is_promised_out_of_time() {
+        assert_eq!(seed().promise(&frame(5, presets::etcd()), |_| false), None);
+    }
+}
