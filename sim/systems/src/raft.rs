@@ -1,4 +1,60 @@
-//! Raft: leader election in full, and the log behind it.
+//! Raft: leader election in full, and enough of the log behind it that logs differ and entries commit.
+//!
+//! # Design
+//!
+//! A [`RaftNode`] is a server or a client. One `match` in [`node`] takes every input apart; each arm is
+//! in the file of its subject:
+//!
+//! | file | subject | source |
+//! | --- | --- | --- |
+//! | `roles` | transitions between roles and terms, the only writers of the role | §5.1, §5.2 |
+//! | `election` | election timer, elections, votes, leases | §5.2, §5.4.1, thesis §4.2.3 |
+//! | `pre_vote` | rounds of pre-votes | thesis §9.6, etcd, NuRaft |
+//! | `replication` | appends, commit, proposals | §5.3, §5.4.2 |
+//! | `check_quorum` | a leader that loses its quorum | etcd, NuRaft, hashicorp |
+//! | `priority` | who may campaign | NuRaft |
+//! | `transport` | datagrams or connections, and what waits for the disk | NuRaft |
+//! | [`client`] | a caller that proposes values | |
+//! | [`log`], [`quorum`], [`ids`] | pure values | |
+//! | [`durable`] | what is on the disk | §5.1, NuRaft `srv_state` |
+//! | [`configuration`] | who takes part | |
+//! | [`options`], [`presets`], [`bug`] | what a scenario can set | |
+//! | [`observation`] | what watchers hear | |
+//! | [`state`] | the state of a server and how to read it: for white-box invariants | |
+//!
+//! **Implementations are options.** `paper`, `etcd`, `nuraft` and `hashicorp` are four sets of values; no code asks for
+//! a preset. Where implementations differ there is one option for the difference, so they can be mixed.
+//!
+//! **Order of durability.** A handler changes the state in memory; the first message that it sends, or its end, writes
+//! the state once. While that write is under way every message waits for it, so nothing is said in a term, and no vote
+//! is given, that a crash could take back. An acknowledgement of entries also waits for their write. A candidate counts
+//! its own vote, and a leader its own copy, once they are durable. A crash drops what waited, with the write.
+//!
+//! **In steady state** a heartbeat and its answer allocate nothing, write nothing and observe nothing.
+//!
+//! # What comes later, and where it goes
+//!
+//! Snapshots: [`log::Log`] has a base below its first entry and looks terms up at it. Membership: a
+//! [`configuration::Configuration`] is a value behind a pointer, which an entry will replace. Transfer and reads: a
+//! field each of [`state::Leader`], a message each. Sessions: the state machine, which is now only the applied index.
+//!
+//! # Caveats
+//!
+//! - Entries are applied when they are committed, in no time; what is applied is not kept over a restart.
+//! - One heartbeat timer serves all peers. NuRaft has one for each, and slows it down while requests fail.
+//! - Randomised timeouts are continuous. etcd counts ticks of 100 ms, NuRaft whole milliseconds.
+//! - NuRaft has no role of its own for a pre-candidate: its traces say `candidate` for both. A server there that is kept
+//!   from campaigning by its priority is a `candidate` too; here it stays what it was and forgets its leader.
+//! - NuRaft writes the new term and then the vote, with a crash possible in between; here one decision is one write.
+//! - NuRaft counts a vote that arrives when it is no longer a candidate, if the election is not over; here it does not.
+//! - A NuRaft leader commits entries of older terms by counting, backs up one place at a time, and keeps `matched` from
+//!   an earlier leadership. Those are differences of replication, and come with it; here all presets follow §5.4.2.
+//! - NuRaft gives up at its limit of refused pre-votes because it does not find its leader's connection, which is read
+//!   from its source and not reproduced (reference A.5).
+//! - hashicorp/raft grants a pre-vote of its own term whatever it has voted there; here etcd's rule holds for both.
+//!   It sends heartbeats and entries by separate threads; here both are appends on one connection.
+//! - hashicorp and etcd give clients more answers than these: forwarding, read indexes and leases come later.
+//! - A server that is no member of the configuration (a spare one) follows, and neither campaigns nor counts.
 
 pub mod bug;
 pub mod client;
@@ -23,6 +79,9 @@ mod pre_vote;
 mod replication;
 mod roles;
 mod transport;
+
+#[cfg(test)]
+mod tests;
 
 pub use node::RaftNode;
 pub use system::Raft;

@@ -54,10 +54,7 @@ impl Server {
             return;
         }
         let wait = lease.saturating_sub(oldest.unwrap_or(Duration::ZERO));
-        ctx.set_timer(
-            RaftTimer::CheckQuorum,
-            wait.max(RaftOptions::LEASE_CHECK_MIN),
-        );
+        ctx.set_timer(RaftTimer::CheckQuorum, wait.max(RaftOptions::LEASE_CHECK_MIN));
     }
 
     /// NuRaft `check_leadership_validity`, at each heartbeat. Returns whether the leadership is over.
@@ -70,11 +67,7 @@ impl Server {
     fn expire(&mut self, ctx: &mut Context<RaftNode>) -> bool {
         let (_, own) = self.voters_but_me();
         let expiry = self.options.check_quorum;
-        let alive = self
-            .contacts(ctx.now())
-            .filter(|age| *age <= expiry)
-            .count()
-            + own;
+        let alive = self.contacts(ctx.now()).filter(|age| *age <= expiry).count() + own;
         if alive >= self.commit_quorum() || self.is_spared() {
             return false;
         }
@@ -87,17 +80,11 @@ impl Server {
     fn contacts(&self, now: Instant) -> impl Iterator<Item = Duration> {
         let (others, _) = self.voters_but_me();
         let leader = self.as_leader().expect("only a leader asks for contacts");
-        others
-            .iter()
-            .filter_map(|voter| leader.progress(voter))
-            .map(move |p| now.since(p.contact_at))
+        others.iter().filter_map(|voter| leader.progress(voter)).map(move |p| now.since(p.contact_at))
     }
 
     fn voters_but_me(&self) -> (ServerSet, usize) {
-        (
-            self.configuration.voters().without(self.id),
-            usize::from(self.is_voter()),
-        )
+        (self.configuration.voters().without(self.id), usize::from(self.is_voter()))
     }
 
     /// NuRaft: where a quorum is all of the voters, a leader stays.

@@ -41,13 +41,7 @@ impl Client {
 
     pub(super) const fn new(options: Arc<RaftOptions>, servers: u16) -> Self {
         let leader = NodeId::server(1);
-        Self {
-            options,
-            servers,
-            leader,
-            running: None,
-            waiting: VecDeque::new(),
-        }
+        Self { options, servers, leader, running: None, waiting: VecDeque::new() }
     }
 
     /// Whom it believes to lead.
@@ -87,18 +81,12 @@ impl Client {
         operation: OperationId,
         result: ProposeResult,
     ) {
-        let Some(running) = self
-            .running
-            .filter(|running| running.operation == operation)
-        else {
+        let Some(running) = self.running.filter(|running| running.operation == operation) else {
             return;
         };
         match result {
             ProposeResult::Committed { index } => {
-                let done = Operation::Propose {
-                    value: running.value,
-                    index: Some(index),
-                };
+                let done = Operation::Propose { value: running.value, index: Some(index) };
                 self.finish(ctx, OperationResult::Ok(done));
             }
             ProposeResult::Unknown => self.finish(ctx, OperationResult::Unknown),

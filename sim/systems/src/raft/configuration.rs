@@ -23,13 +23,8 @@ pub struct Configuration {
 impl Configuration {
     /// The servers that take part from the start, with their learner flags and priorities.
     pub fn new(cluster: Cluster, options: &PerServer<RaftOptions>) -> Self {
-        let voters = cluster
-            .servers()
-            .filter(|server| !options.get(*server).learner);
-        let priorities: Vec<u64> = cluster
-            .servers()
-            .map(|server| options.get(server).priority)
-            .collect();
+        let voters = cluster.servers().filter(|server| !options.get(*server).learner);
+        let priorities: Vec<u64> = cluster.servers().map(|server| options.get(server).priority).collect();
         Self {
             members: cluster.servers().collect(),
             voters: voters.collect(),
@@ -52,10 +47,7 @@ impl Configuration {
 
     /// The priority of a server; 0 for one that is no member.
     pub fn priority(&self, server: NodeId) -> u64 {
-        self.priorities
-            .get(usize::from(server.number()) - 1)
-            .copied()
-            .unwrap_or(0)
+        self.priorities.get(usize::from(server.number()) - 1).copied().unwrap_or(0)
     }
 
     /// The priorities of all members.

@@ -45,13 +45,8 @@ pub struct HardState {
 
 impl HardState {
     /// Before the first start.
-    pub const FRESH: Self = Self {
-        term: Term::ZERO,
-        voted_for: None,
-        timer_allowed: true,
-        catching_up: false,
-        receiving_snapshot: false,
-    };
+    pub const FRESH: Self =
+        Self { term: Term::ZERO, voted_for: None, timer_allowed: true, catching_up: false, receiving_snapshot: false };
 }
 
 /// What a disk gave back at the start.
@@ -89,19 +84,13 @@ impl Recovery {
         for record in records {
             let expected = Index(entries.len() as u64 + 1);
             match record {
-                Stored::Intact(Record::Entry { index, entry }) if *index == expected => {
-                    entries.push(*entry)
-                }
+                Stored::Intact(Record::Entry { index, entry }) if *index == expected => entries.push(*entry),
                 Stored::Intact(Record::Entry { .. }) | Stored::Torn => break,
                 _ => return Err(Unusable("the log on the disk is damaged")),
             }
         }
         let torn = entries.len() < records.len();
-        Ok(Self {
-            hard,
-            entries,
-            torn,
-        })
+        Ok(Self { hard, entries, torn })
     }
 }
 
@@ -111,20 +100,12 @@ mod tests {
     use super::*;
 
     fn entry(index: u64) -> Stored<Record> {
-        let entry = Entry {
-            term: Term(1),
-            command: Command::Noop,
-        };
-        Stored::Intact(Record::Entry {
-            index: Index(index),
-            entry,
-        })
+        let entry = Entry { term: Term(1), command: Command::Noop };
+        Stored::Intact(Record::Entry { index: Index(index), entry })
     }
 
     fn read(log: Vec<Stored<Record>>) -> Result<Recovery, Unusable> {
-        Recovery::read(&Recovered {
-            files: vec![(LOG_FILE, log)],
-        })
+        Recovery::read(&Recovered { files: vec![(LOG_FILE, log)] })
     }
 
     #[test]
@@ -151,9 +132,7 @@ mod tests {
     #[test]
     fn damage_elsewhere_is_refused() {
         assert!(read(vec![entry(1), Stored::Corrupt, entry(2)]).is_err());
-        let state = Recovered {
-            files: vec![(STATE_FILE, vec![Stored::Unreadable])],
-        };
+        let state = Recovered { files: vec![(STATE_FILE, vec![Stored::Unreadable])] };
         assert!(Recovery::read(&state).is_err());
     }
 }

@@ -21,11 +21,7 @@ impl Server {
         self.start_election_timer_after(ctx, Duration::ZERO);
     }
 
-    pub(super) fn start_election_timer_after(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        delay: Duration,
-    ) {
+    pub(super) fn start_election_timer_after(&mut self, ctx: &mut Context<RaftNode>, delay: Duration) {
         if self.hard.catching_up || self.is_leader() {
             return;
         }
@@ -65,12 +61,8 @@ impl Server {
     fn draw_timeout(&self, ctx: &mut Context<RaftNode>) -> Duration {
         let o = &self.options;
         match self.role {
-            Role::PreCandidate(_) | Role::Candidate(_) => {
-                ctx.rng().duration(o.round_timeout_min, o.round_timeout_max)
-            }
-            Role::Follower(_) | Role::Leader(_) => ctx
-                .rng()
-                .duration(o.election_timeout_min, o.election_timeout_max),
+            Role::PreCandidate(_) | Role::Candidate(_) => ctx.rng().duration(o.round_timeout_min, o.round_timeout_max),
+            Role::Follower(_) | Role::Leader(_) => ctx.rng().duration(o.election_timeout_min, o.election_timeout_max),
         }
     }
 
@@ -166,10 +158,7 @@ impl Server {
             return self.skip_election(ctx, Skip::LowPriority);
         }
         self.into_candidate(ctx);
-        let request = VoteRequest {
-            term: self.term(),
-            last: self.log.last(),
-        };
+        let request = VoteRequest { term: self.term(), last: self.log.last() };
         for voter in self.configuration.voters().without(self.id).iter() {
             // A busy peer is not asked (NuRaft).
             self.ask(ctx, voter, RaftMessage::Vote(request));
@@ -205,13 +194,7 @@ impl Server {
     }
 
     /// A voter has answered.
-    pub(super) fn on_vote_reply(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        source: Source,
-        term: Term,
-        granted: bool,
-    ) {
+    pub(super) fn on_vote_reply(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term, granted: bool) {
         self.answered(source);
         if term > self.term() {
             return self.adopt_term(ctx, term);
@@ -259,12 +242,7 @@ impl Server {
 
 impl Server {
     /// A candidate asks for a vote.
-    pub(super) fn on_vote(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        source: Source,
-        request: VoteRequest,
-    ) {
+    pub(super) fn on_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source, request: VoteRequest) {
         self.postpone_leaving();
         if self.believes_in_leader(self.options.vote_stickiness, source.node, ctx.now()) {
             return self.refuse_for_leader(ctx, source, request.term);
@@ -306,15 +284,9 @@ impl Server {
             self.hard.voted_for = Some(source.node);
             self.hard_dirty = true;
         }
-        ctx.observe(RaftObservation::VoteGranted {
-            term,
-            candidate: source.node,
-        });
+        ctx.observe(RaftObservation::VoteGranted { term, candidate: source.node });
         self.restart_election_timer(ctx);
-        let reply = RaftMessage::VoteReply {
-            term,
-            granted: true,
-        };
+        let reply = RaftMessage::VoteReply { term, granted: true };
         if self.has_bug(Bug::ReplyBeforeVoteDurable) {
             self.flush(ctx);
             return send_now(ctx, source, reply);
@@ -322,74 +294,39 @@ impl Server {
         self.send(ctx, source, reply);
     }
 
-    fn deny_vote(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        source: Source,
-        term: Term,
-        reason: Refusal,
-    ) {
-        ctx.observe(RaftObservation::VoteDenied {
-            term,
-            candidate: source.node,
-            reason,
-        });
+    fn deny_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term, reason: Refusal) {
+        ctx.observe(RaftObservation::VoteDenied { term, candidate: source.node, reason });
         if self.has_bug(Bug::TimerResetByDeniedVote) && !self.is_leader() {
             self.restart_election_timer(ctx);
         }
         if reason == Refusal::StaleTerm && !self.options.answers(self.options.stale_vote_reply) {
             return;
         }
-        let reply = RaftMessage::VoteReply {
-            term: self.term(),
-            granted: false,
-        };
+        let reply = RaftMessage::VoteReply { term: self.term(), granted: false };
         self.send(ctx, source, reply);
     }
 
     /// Refuses for the sake of a leader: neither term nor vote change.
     fn refuse_for_leader(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term) {
         let reason = Refusal::LeaderAlive;
-        ctx.observe(RaftObservation::VoteDenied {
-            term,
-            candidate: source.node,
-            reason,
-        });
+        ctx.observe(RaftObservation::VoteDenied { term, candidate: source.node, reason });
         if self.options.answers(self.options.sticky_reply) {
-            let reply = RaftMessage::VoteReply {
-                term: self.term(),
-                granted: false,
-            };
+            let reply = RaftMessage::VoteReply { term: self.term(), granted: false };
             self.send(ctx, source, reply);
         }
     }
 
     /// Whether a leader is taken to be alive, by this rule.
-    pub(super) fn believes_in_leader(
-        &self,
-        rule: Stickiness,
-        candidate: NodeId,
-        now: Instant,
-    ) -> bool {
+    pub(super) fn believes_in_leader(&self, rule: Stickiness, candidate: NodeId, now: Instant) -> bool {
         let least = self.options.election_timeout_min;
         let elapsed = now.since(self.clock.started_at);
         match rule {
             Stickiness::Never => false,
             Stickiness::Lease => {
-                !self.options.check_quorum.is_zero()
-                    && self.leader().is_some()
-                    && (self.is_leader() || elapsed < least)
+                !self.options.check_quorum.is_zero() && self.leader().is_some() && (self.is_leader() || elapsed < least)
             }
-            Stickiness::Contact => {
-                self.is_leader()
-                    || self
-                        .clock
-                        .contact_at
-                        .is_some_and(|at| now.since(at) < least)
-            }
-            Stickiness::Heartbeat => {
-                self.clock.heartbeat_seen && (self.is_leader() || elapsed <= least)
-            }
+            Stickiness::Contact => self.is_leader() || self.clock.contact_at.is_some_and(|at| now.since(at) < least),
+            Stickiness::Heartbeat => self.clock.heartbeat_seen && (self.is_leader() || elapsed <= least),
             Stickiness::LeaderKnown => self.leader().is_some_and(|leader| leader != candidate),
         }
     }

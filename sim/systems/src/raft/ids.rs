@@ -6,9 +6,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 /// Raft's logical clock (§5.1): each term has at most one leader.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Term(pub u64);
 
@@ -31,9 +29,7 @@ impl fmt::Display for Term {
 }
 
 /// A place in the log, counted from 1; 0 is the place before the first entry.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Index(pub u64);
 
@@ -60,9 +56,7 @@ impl fmt::Display for Index {
 
 /// An entry's name: its term and its place. The order is Raft's up-to-date order (§5.4.1): the later term wins, and
 /// within one term the longer log.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Position {
     /// The term of the entry.
@@ -73,10 +67,7 @@ pub struct Position {
 
 impl Position {
     /// Before the first entry.
-    pub const ZERO: Self = Self {
-        term: Term::ZERO,
-        index: Index::ZERO,
-    };
+    pub const ZERO: Self = Self { term: Term::ZERO, index: Index::ZERO };
 }
 
 impl fmt::Display for Position {
@@ -172,10 +163,7 @@ mod tests {
 
     #[test]
     fn a_later_term_beats_a_longer_log() {
-        let at = |term, index| Position {
-            term: Term(term),
-            index: Index(index),
-        };
+        let at = |term, index| Position { term: Term(term), index: Index(index) };
         assert!(at(2, 1) > at(1, 9));
         assert!(at(2, 3) > at(2, 2));
         assert!(at(0, 0) == Position::ZERO);
@@ -188,9 +176,6 @@ mod tests {
         let listed: Vec<_> = set.iter().collect();
         assert_eq!(listed, [1, 3, 64].map(NodeId::server));
         assert_eq!(set.without(NodeId::server(3)).len(), 2);
-        assert!(
-            !set.contains(NodeId::client(1)),
-            "clients are in no set of servers"
-        );
+        assert!(!set.contains(NodeId::client(1)), "clients are in no set of servers");
     }
 }

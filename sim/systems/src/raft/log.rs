@@ -32,22 +32,14 @@ impl Log {
     /// The log as the disk kept it.
     pub fn recovered(entries: Vec<Entry>) -> Self {
         let durable = Index(entries.len() as u64);
-        Self {
-            base: Position::ZERO,
-            entries,
-            durable,
-            unsynced: VecDeque::new(),
-        }
+        Self { base: Position::ZERO, entries, durable, unsynced: VecDeque::new() }
     }
 
     /// The last entry, or the base where there is none.
     #[inline]
     pub fn last(&self) -> Position {
         match self.entries.last() {
-            Some(entry) => Position {
-                term: entry.term,
-                index: self.last_index(),
-            },
+            Some(entry) => Position { term: entry.term, index: self.last_index() },
             None => self.base,
         }
     }
@@ -86,11 +78,7 @@ impl Log {
     /// The term at a place, the base included.
     #[inline]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index == self.base.index {
-            Some(self.base.term)
-        } else {
-            self.get(index).map(|entry| entry.term)
-        }
+        if index == self.base.index { Some(self.base.term) } else { self.get(index).map(|entry| entry.term) }
     }
 
     /// Whether this very entry is here. Two logs that have it agree up to it (Log Matching, §5.3).
@@ -133,10 +121,7 @@ impl Log {
     /// Adds entries at the end.
     pub fn append(&mut self, entries: &[Entry]) {
         let rises = |entry: &Entry| entry.term >= self.last().term;
-        assert!(
-            entries.first().is_none_or(rises),
-            "terms in a log never fall"
-        );
+        assert!(entries.first().is_none_or(rises), "terms in a log never fall");
         self.entries.extend_from_slice(entries);
     }
 
@@ -171,10 +156,7 @@ impl Log {
             let (_, through) = self.unsynced.pop_front().expect("it was just seen");
             self.durable = self.durable.max(through);
         }
-        assert!(
-            self.durable <= self.last_index(),
-            "only what is in the log is durable"
-        );
+        assert!(self.durable <= self.last_index(), "only what is in the log is durable");
         self.durable > before
     }
 }
@@ -185,18 +167,12 @@ mod tests {
     use super::*;
 
     fn log(terms: &[u64]) -> Log {
-        let entry = |term: &u64| Entry {
-            term: Term(*term),
-            command: Command::Noop,
-        };
+        let entry = |term: &u64| Entry { term: Term(*term), command: Command::Noop };
         Log::recovered(terms.iter().map(entry).collect())
     }
 
     fn at(term: u64, index: u64) -> Position {
-        Position {
-            term: Term(term),
-            index: Index(index),
-        }
+        Position { term: Term(term), index: Index(index) }
     }
 
     #[test]
@@ -228,21 +204,12 @@ mod tests {
     #[test]
     fn a_write_of_a_dropped_entry_makes_nothing_durable() {
         let mut log = log(&[1]);
-        log.append(&[Entry {
-            term: Term(1),
-            command: Command::Set(7),
-        }]);
+        log.append(&[Entry { term: Term(1), command: Command::Set(7) }]);
         log.written(WriteId(4));
         log.truncate_from(Index(2));
-        log.append(&[Entry {
-            term: Term(2),
-            command: Command::Set(8),
-        }]);
+        log.append(&[Entry { term: Term(2), command: Command::Set(8) }]);
         log.written(WriteId(6));
-        assert!(
-            !log.on_durable(WriteId(4)),
-            "the entry of write 4 is no longer in the log"
-        );
+        assert!(!log.on_durable(WriteId(4)), "the entry of write 4 is no longer in the log");
         assert_eq!(log.durable(), Index(1));
         assert!(log.on_durable(WriteId(6)));
         assert_eq!(log.durable(), Index(2));

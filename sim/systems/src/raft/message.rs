@@ -157,11 +157,7 @@ pub enum Command {
 
 /// What a client is asked to do, and what a scenario orders a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    crate = "splitbrain_kernel::serde",
-    rename_all = "snake_case",
-    deny_unknown_fields
-)]
+#[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation {
     /// A client appends a value.
     Propose {
@@ -184,16 +180,8 @@ pub enum Operation {
 }
 
 impl Message for RaftMessage {
-    const KINDS: &'static [&'static str] = &[
-        "pre_vote",
-        "pre_vote_reply",
-        "vote",
-        "vote_reply",
-        "append",
-        "append_reply",
-        "propose",
-        "propose_reply",
-    ];
+    const KINDS: &'static [&'static str] =
+        &["pre_vote", "pre_vote_reply", "vote", "vote_reply", "append", "append_reply", "propose", "propose_reply"];
 
     #[inline]
     fn kind(&self) -> usize {
@@ -225,10 +213,6 @@ mod tests {
 
     #[test]
     fn a_message_fits_into_a_cache_line() {
-        assert!(
-            size_of::<RaftMessage>() <= 64,
-            "{} bytes",
-            size_of::<RaftMessage>()
-        );
+        assert!(size_of::<RaftMessage>() <= 64, "{} bytes", size_of::<RaftMessage>());
     }
 }

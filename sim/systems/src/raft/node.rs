@@ -1,9 +1,7 @@
 //! The node: one `match` over what can come in; the arms are in the other files.
 
 use splitbrain_kernel::context::Context;
-use splitbrain_kernel::node::{
-    Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId,
-};
+use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId};
 use splitbrain_kernel::serde::Serialize;
 
 use super::client::Client;
@@ -16,11 +14,12 @@ use super::state::Server;
 
 /// A process of a Raft cluster.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "servers are most of the nodes, and a box would be a detour for each input")]
 pub enum RaftNode {
     /// A server, `s1` and on.
     Server(Server),
     /// A client, `c1` and on.
-    Client(Box<Client>),
+    Client(Client),
 }
 
 impl RaftNode {
@@ -34,7 +33,7 @@ impl RaftNode {
     }
 
     /// The client, where it is one.
-    pub fn client(&self) -> Option<&Client> {
+    pub const fn client(&self) -> Option<&Client> {
         match self {
             Self::Server(_) => None,
             Self::Client(client) => Some(client),
@@ -135,20 +134,14 @@ impl Server {
     fn on_message(&mut self, ctx: &mut Context<RaftNode>, source: Source, message: RaftMessage) {
         match message {
             RaftMessage::Append(append) => self.on_append(ctx, source, append),
-            RaftMessage::AppendReply { term, result } => {
-                self.on_append_reply(ctx, source, term, result)
-            }
+            RaftMessage::AppendReply { term, result } => self.on_append_reply(ctx, source, term, result),
             RaftMessage::PreVote(request) => self.on_pre_vote(ctx, source, request),
             RaftMessage::PreVoteReply { term, verdict } => {
                 self.on_pre_vote_reply(ctx, source, term, verdict);
             }
             RaftMessage::Vote(request) => self.on_vote(ctx, source, request),
-            RaftMessage::VoteReply { term, granted } => {
-                self.on_vote_reply(ctx, source, term, granted)
-            }
-            RaftMessage::Propose { operation, value } => {
-                self.on_propose(ctx, source, operation, value)
-            }
+            RaftMessage::VoteReply { term, granted } => self.on_vote_reply(ctx, source, term, granted),
+            RaftMessage::Propose { operation, value } => self.on_propose(ctx, source, operation, value),
             // For clients.
             RaftMessage::ProposeReply { .. } => {}
         }

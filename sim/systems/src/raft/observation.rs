@@ -244,17 +244,13 @@ impl Observation for RaftObservation {
     ];
 
     fn face(&self) -> Face {
-        Face {
-            name: Self::NAMES[self.name_index()],
-            change: self.change(),
-        }
+        Face { name: Self::NAMES[self.name_index()], change: self.change() }
     }
 }
 
 impl RaftObservation {
     /// The roles that [`Change::Role`] reports.
-    pub const ROLES: &'static [&'static str] =
-        &["leader", "follower", "candidate", "pre-candidate"];
+    pub const ROLES: &'static [&'static str] = &["leader", "follower", "candidate", "pre-candidate"];
 
     const fn name_index(&self) -> usize {
         match self {
@@ -290,22 +286,10 @@ impl RaftObservation {
 
     const fn change(&self) -> Change {
         match self {
-            Self::BecameFollower { term } => Change::Role {
-                role: "follower",
-                rank: term.0,
-            },
-            Self::BecamePreCandidate { term } => Change::Role {
-                role: "pre-candidate",
-                rank: term.0,
-            },
-            Self::BecameCandidate { term } => Change::Role {
-                role: "candidate",
-                rank: term.0,
-            },
-            Self::LeaderElected { term, .. } => Change::Role {
-                role: "leader",
-                rank: term.0,
-            },
+            Self::BecameFollower { term } => Change::Role { role: "follower", rank: term.0 },
+            Self::BecamePreCandidate { term } => Change::Role { role: "pre-candidate", rank: term.0 },
+            Self::BecameCandidate { term } => Change::Role { role: "candidate", rank: term.0 },
+            Self::LeaderElected { term, .. } => Change::Role { role: "leader", rank: term.0 },
             _ => Change::None,
         }
     }
@@ -318,26 +302,11 @@ mod tests {
     #[test]
     fn names_and_faces_agree() {
         let term = Term(7);
-        let elected = RaftObservation::LeaderElected {
-            term,
-            last: Position::ZERO,
-        };
+        let elected = RaftObservation::LeaderElected { term, last: Position::ZERO };
         assert_eq!(elected.face().name, "leader elected");
-        assert_eq!(
-            elected.face().change,
-            Change::Role {
-                role: "leader",
-                rank: 7
-            }
-        );
-        let entry = Entry {
-            term,
-            command: super::super::message::Command::Noop,
-        };
-        let applied = RaftObservation::Applied {
-            index: Index(1),
-            entry,
-        };
+        assert_eq!(elected.face().change, Change::Role { role: "leader", rank: 7 });
+        let entry = Entry { term, command: super::super::message::Command::Noop };
+        let applied = RaftObservation::Applied { index: Index(1), entry };
         assert_eq!(applied.face().name, "applied");
         assert_eq!(RaftObservation::NAMES.len(), applied.name_index() + 1);
     }

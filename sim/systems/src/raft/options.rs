@@ -131,18 +131,9 @@ splitbrain_kernel::names! {
     }
 }
 
-const TIMING: ValueKind = ValueKind::Duration {
-    min: Duration::from_micros(100),
-    max: Duration::from_secs(3_600),
-};
-const SPAN: ValueKind = ValueKind::Duration {
-    min: Duration::ZERO,
-    max: Duration::from_secs(3_600),
-};
-const COUNT: ValueKind = ValueKind::Integer {
-    min: 0,
-    max: 1_000_000,
-};
+const TIMING: ValueKind = ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
+const SPAN: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
+const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
 const SERVERS: ValueKind = ValueKind::Integer { min: 0, max: 64 };
 
 splitbrain_kernel::options! {
@@ -195,8 +186,8 @@ splitbrain_kernel::options! {
         pub lost_round: LostRound => ValueKind::Name(LostRound::NAMES),
         /// How votes and pre-votes are counted.
         pub vote_counting: VoteCounting => ValueKind::Name(VoteCounting::NAMES),
-        /// How many votes win an election, the own one included; a majority of the voters where 0 or above their number.
-        /// Safe only where each election quorum meets each commit quorum and each other one.
+        /// How many votes win an election, the own one included; a majority of the voters where 0 or above their
+        /// number. Safe only where each election quorum meets each commit quorum and each other one.
         pub election_quorum: u64 => SERVERS,
         /// How many copies commit an entry, the own one included; a majority of the voters where 0 or above their
         /// number.
@@ -219,8 +210,8 @@ splitbrain_kernel::options! {
         pub priority: u64 => COUNT,
         /// How the target falls.
         pub priority_decay: PriorityDecay => ValueKind::Name(PriorityDecay::NAMES),
-        /// Whether a server of priority 0 may campaign when nobody else has for long; it then gives up its leadership at
-        /// once.
+        /// Whether a server of priority 0 may campaign when nobody else has for long; it then gives up its leadership
+        /// at once.
         pub zero_priority_leader: bool => ValueKind::Bool,
         /// For so long a server does not campaign whose state machine lags behind its log, once a term; no limit on it
         /// where 0 (NuRaft grace_period_of_lagging_state_machine).
@@ -266,9 +257,7 @@ impl RaftOptions {
         Some(match self.check_quorum_method {
             CheckQuorumMethod::Window => self.check_quorum.saturating_mul(2),
             CheckQuorumMethod::EachHeartbeat => self.check_quorum.saturating_add(self.heartbeat),
-            CheckQuorumMethod::LeaseTimer => {
-                self.check_quorum.saturating_add(Self::LEASE_CHECK_MIN)
-            }
+            CheckQuorumMethod::LeaseTimer => self.check_quorum.saturating_add(Self::LEASE_CHECK_MIN),
         })
     }
 
@@ -301,8 +290,7 @@ impl Options for RaftOptions {
             return Err(OptionsError::new("check_quorum", message));
         }
         if self.requests_in_flight > 0 && self.transport == Transport::Datagram {
-            let message =
-                "needs transport = \"connection\": a lost datagram would never be answered";
+            let message = "needs transport = \"connection\": a lost datagram would never be answered";
             return Err(OptionsError::new("requests_in_flight", message));
         }
         self.validate_answers()
@@ -329,24 +317,15 @@ impl RaftOptions {
 
     fn validate_timing(&self) -> Result<(), OptionsError> {
         if self.heartbeat >= self.election_timeout_min {
-            let message = format!(
-                "must be less than election_timeout_min ({})",
-                self.election_timeout_min
-            );
+            let message = format!("must be less than election_timeout_min ({})", self.election_timeout_min);
             return Err(OptionsError::new("heartbeat", message));
         }
         if self.election_timeout_min > self.election_timeout_max {
-            let message = format!(
-                "must be at least election_timeout_min ({})",
-                self.election_timeout_min
-            );
+            let message = format!("must be at least election_timeout_min ({})", self.election_timeout_min);
             return Err(OptionsError::new("election_timeout_max", message));
         }
         if self.round_timeout_min > self.round_timeout_max {
-            let message = format!(
-                "must be at least round_timeout_min ({})",
-                self.round_timeout_min
-            );
+            let message = format!("must be at least round_timeout_min ({})", self.round_timeout_min);
             return Err(OptionsError::new("round_timeout_max", message));
         }
         Ok(())
@@ -357,35 +336,19 @@ impl RaftOptions {
 mod tests {
     use super::*;
 
-    const FIVE: Cluster = Cluster {
-        servers: 5,
-        spare: 0,
-        clients: 0,
-    };
+    const FIVE: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
 
     fn refused(change: impl FnOnce(&mut RaftOptions)) -> &'static str {
         let mut options = super::super::presets::paper();
         change(&mut options);
-        options
-            .validate(FIVE)
-            .expect_err("these cannot stand together")
-            .option
+        options.validate(FIVE).expect_err("these cannot stand together").option
     }
 
     #[test]
     fn relations_are_checked() {
-        assert_eq!(
-            refused(|o| o.heartbeat = o.election_timeout_min),
-            "heartbeat"
-        );
-        assert_eq!(
-            refused(|o| o.election_timeout_max = Duration::from_millis(1)),
-            "election_timeout_max"
-        );
-        assert_eq!(
-            refused(|o| o.round_timeout_max = Duration::from_millis(1)),
-            "round_timeout_max"
-        );
+        assert_eq!(refused(|o| o.heartbeat = o.election_timeout_min), "heartbeat");
+        assert_eq!(refused(|o| o.election_timeout_max = Duration::from_millis(1)), "election_timeout_max");
+        assert_eq!(refused(|o| o.round_timeout_max = Duration::from_millis(1)), "round_timeout_max");
         assert_eq!(refused(|o| o.check_quorum = o.heartbeat), "check_quorum");
         assert_eq!(refused(|o| o.requests_in_flight = 1), "requests_in_flight");
     }

@@ -30,10 +30,7 @@ impl Server {
             return self.skip_election(ctx, Skip::LowPriority);
         }
         self.into_pre_candidate(ctx);
-        let request = VoteRequest {
-            term: self.pre_vote_term(),
-            last: self.log.last(),
-        };
+        let request = VoteRequest { term: self.pre_vote_term(), last: self.log.last() };
         let mut busy = 0;
         for voter in self.configuration.voters().without(self.id).iter() {
             if self.ask(ctx, voter, RaftMessage::PreVote(request)) == Asked::Busy {
@@ -58,13 +55,8 @@ impl Server {
         let Role::PreCandidate(candidate) = &self.role else {
             return;
         };
-        let answers =
-            candidate.tally.granted_count(counting) + candidate.tally.denied_count(counting);
-        self.isolation.silent_rounds = if answers < quorum {
-            self.isolation.silent_rounds + 1
-        } else {
-            0
-        };
+        let answers = candidate.tally.granted_count(counting) + candidate.tally.denied_count(counting);
+        self.isolation.silent_rounds = if answers < quorum { self.isolation.silent_rounds + 1 } else { 0 };
         let two = self.configuration.voters().len() == 2;
         if self.options.auto_adjust_quorum && two && self.isolation.silent_rounds > VOTE_LIMIT {
             self.adjust_quorum(ctx);
@@ -75,17 +67,10 @@ impl Server {
     fn count_busy_round(&mut self, ctx: &mut Context<RaftNode>, busy: usize) {
         let voters = self.configuration.voters().len();
         let cannot_win = busy + self.election_quorum() > voters;
-        self.isolation.busy_rounds = if cannot_win {
-            self.isolation.busy_rounds + 1
-        } else {
-            0
-        };
+        self.isolation.busy_rounds = if cannot_win { self.isolation.busy_rounds + 1 } else { 0 };
         let limit = self.options.busy_exit;
         if limit > 0 && self.isolation.busy_rounds > limit {
-            self.exit_starved(
-                ctx,
-                "too many pre-votes failed because connections were busy",
-            );
+            self.exit_starved(ctx, "too many pre-votes failed because connections were busy");
         }
     }
 
@@ -130,9 +115,7 @@ impl Server {
         if tally.granted_count(counting) >= quorum {
             if !candidate.won {
                 candidate.won = true;
-                ctx.observe(RaftObservation::PreVoteWon {
-                    term: self.hard.term,
-                });
+                ctx.observe(RaftObservation::PreVoteWon { term: self.hard.term });
                 self.campaign(ctx);
             }
         } else if last == Verdict::Denied && tally.denied_count(counting) >= quorum {
@@ -166,12 +149,7 @@ impl Server {
 
 impl Server {
     /// A server asks whether it could win.
-    pub(super) fn on_pre_vote(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        source: Source,
-        request: VoteRequest,
-    ) {
+    pub(super) fn on_pre_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source, request: VoteRequest) {
         let candidate = source.node;
         let refusal = self.pre_vote_refusal(source, request, ctx.now());
         let term = match (self.options.pre_vote_term, refusal) {
@@ -179,43 +157,23 @@ impl Server {
             (PreVoteTerm::Next, Some(_)) => self.term(),
         };
         let Some(reason) = refusal else {
-            ctx.observe(RaftObservation::PreVoteGranted {
-                term: request.term,
-                candidate,
-            });
+            ctx.observe(RaftObservation::PreVoteGranted { term: request.term, candidate });
             if self.has_bug(Bug::GrantedPreVoteRefreshesContact) && !self.is_leader() {
                 self.refresh_contact(ctx);
             }
-            let reply = RaftMessage::PreVoteReply {
-                term,
-                verdict: Verdict::Granted,
-            };
+            let reply = RaftMessage::PreVoteReply { term, verdict: Verdict::Granted };
             return self.send(ctx, source, reply);
         };
-        ctx.observe(RaftObservation::PreVoteRejected {
-            term: request.term,
-            candidate,
-            reason,
-        });
-        let silent =
-            reason == Refusal::LeaderAlive && !self.options.answers(self.options.sticky_reply);
+        ctx.observe(RaftObservation::PreVoteRejected { term: request.term, candidate, reason });
+        let silent = reason == Refusal::LeaderAlive && !self.options.answers(self.options.sticky_reply);
         if !silent {
             let removed = reason == Refusal::NotMember;
-            let verdict = if removed {
-                Verdict::Abandoned
-            } else {
-                Verdict::Denied
-            };
+            let verdict = if removed { Verdict::Abandoned } else { Verdict::Denied };
             self.send(ctx, source, RaftMessage::PreVoteReply { term, verdict });
         }
     }
 
-    fn pre_vote_refusal(
-        &self,
-        source: Source,
-        request: VoteRequest,
-        now: Instant,
-    ) -> Option<Refusal> {
+    fn pre_vote_refusal(&self, source: Source, request: VoteRequest, now: Instant) -> Option<Refusal> {
         let candidate = source.node;
         if !self.configuration.members().contains(candidate) {
             return Some(Refusal::NotMember);

@@ -12,17 +12,13 @@ use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 use super::options::{
-    Answer, CheckQuorumMethod, Contact, ElectionTimer, LostRound, PreVoteTerm, PriorityDecay,
-    RaftOptions, Stickiness, TimeoutDrawn, Transport, VoteCounting,
+    Answer, CheckQuorumMethod, Contact, ElectionTimer, LostRound, PreVoteTerm, PriorityDecay, RaftOptions, Stickiness,
+    TimeoutDrawn, Transport, VoteCounting,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
 pub const PRESETS: &[Preset<RaftOptions>] = &[
-    Preset {
-        name: "paper",
-        doc: "Raft as in the extended paper, without extensions.",
-        make: paper,
-    },
+    Preset { name: "paper", doc: "Raft as in the extended paper, without extensions.", make: paper },
     Preset {
         name: "etcd",
         doc: "The etcd server's defaults: pre-vote, check-quorum and leader leases for votes.",

@@ -15,10 +15,7 @@ pub fn decayed(target: u64, method: PriorityDecay, priorities: &[u64]) -> u64 {
     match method {
         PriorityDecay::Arithmetic => target.saturating_sub((target / 5).max(10)).max(1),
         PriorityDecay::Tiered => {
-            let lower = priorities
-                .iter()
-                .copied()
-                .filter(|priority| *priority < target);
+            let lower = priorities.iter().copied().filter(|priority| *priority < target);
             lower.max().unwrap_or(1).max(1)
         }
     }
@@ -40,11 +37,7 @@ impl Server {
     /// No leader: the target falls.
     pub(super) fn decay_priority(&mut self, ctx: &mut Context<RaftNode>) {
         let before = self.priority.target;
-        let target = decayed(
-            before,
-            self.options.priority_decay,
-            self.configuration.priorities(),
-        );
+        let target = decayed(before, self.options.priority_decay, self.configuration.priorities());
         if before > 1 {
             self.priority.changed_at = ctx.now();
         }

@@ -10,11 +10,7 @@ pub const fn majority(voters: usize) -> usize {
 /// How many make a quorum where the options say `custom`: a majority where that is 0 or more than there are voters
 /// (NuRaft `get_quorum_for_election`, which leaves the caller out of its count; here it is in).
 pub const fn size(voters: usize, custom: u64) -> usize {
-    if custom == 0 || custom > voters as u64 {
-        majority(voters)
-    } else {
-        custom as usize
-    }
+    if custom == 0 || custom > voters as u64 { majority(voters) } else { custom as usize }
 }
 
 /// The highest place that a quorum has reached: the `quorum`th largest of `matched`. Sorts its argument.

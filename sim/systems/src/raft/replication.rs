@@ -50,16 +50,10 @@ impl Server {
             return;
         };
         let previous = progress.next.previous();
-        let term = self
-            .log
-            .term_at(previous)
-            .expect("next is at most one beyond the last");
+        let term = self.log.term_at(previous).expect("next is at most one beyond the last");
         let append = Append {
             term: self.hard.term,
-            previous: Position {
-                term,
-                index: previous,
-            },
+            previous: Position { term, index: previous },
             commit: self.commit,
             entries: self.log.slice(progress.next, entries_max),
         };
@@ -73,10 +67,7 @@ impl Server {
         let Role::Leader(leader) = &mut self.role else {
             return;
         };
-        if let Some(progress) = leader
-            .progress_mut(peer)
-            .filter(|p| p.flow == Flow::Replicate)
-        {
+        if let Some(progress) = leader.progress_mut(peer).filter(|p| p.flow == Flow::Replicate) {
             progress.next.0 += count;
         }
     }
@@ -101,9 +92,7 @@ impl Server {
         self.note_contact(ctx.now(), source.node, accepted);
         match result {
             AppendResult::Accepted { matched } => self.on_accepted(ctx, source.node, matched),
-            AppendResult::Rejected { previous, hint } => {
-                self.on_rejected(ctx, source.node, previous, hint)
-            }
+            AppendResult::Rejected { previous, hint } => self.on_rejected(ctx, source.node, previous, hint),
             AppendResult::Stale => {}
         }
     }
@@ -118,10 +107,7 @@ impl Server {
         };
         let advanced = progress.accept(matched);
         let lacks = progress.next <= last;
-        assert!(
-            progress.matched < progress.next,
-            "what agrees is not sent again"
-        );
+        assert!(progress.matched < progress.next, "what agrees is not sent again");
         if advanced {
             self.advance_commit(ctx);
         }
@@ -130,13 +116,7 @@ impl Server {
         }
     }
 
-    fn on_rejected(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        follower: NodeId,
-        previous: Index,
-        hint: Position,
-    ) {
+    fn on_rejected(&mut self, ctx: &mut Context<RaftNode>, follower: NodeId, previous: Index, hint: Position) {
         let agreeing = self.log.agreeing(hint).index;
         let Role::Leader(leader) = &mut self.role else {
             return;
@@ -176,9 +156,7 @@ impl Server {
                 // Its own copy counts once it is durable.
                 self.log.durable()
             } else {
-                leader
-                    .progress(voter)
-                    .map_or(NOWHERE, |progress| progress.matched)
+                leader.progress(voter).map_or(NOWHERE, |progress| progress.matched)
             };
             count += 1;
         }
@@ -192,13 +170,8 @@ impl Server {
     fn answer_committed(&mut self, ctx: &mut Context<RaftNode>) {
         let commit = self.commit;
         while let Some(pending) = self.next_committed(commit) {
-            let result = ProposeResult::Committed {
-                index: pending.index,
-            };
-            let reply = RaftMessage::ProposeReply {
-                operation: pending.operation,
-                result,
-            };
+            let result = ProposeResult::Committed { index: pending.index };
+            let reply = RaftMessage::ProposeReply { operation: pending.operation, result };
             self.send(ctx, datagram(pending.client), reply);
         }
     }
@@ -207,9 +180,7 @@ impl Server {
         let Role::Leader(leader) = &mut self.role else {
             return None;
         };
-        leader
-            .pending
-            .pop_front_if(|pending| pending.index <= commit)
+        leader.pending.pop_front_if(|pending| pending.index <= commit)
     }
 
     /// A client asks for a value to be appended.
@@ -221,18 +192,12 @@ impl Server {
         value: u64,
     ) {
         if !self.is_leader() {
-            let result = ProposeResult::NotLeader {
-                leader: self.leader(),
-            };
+            let result = ProposeResult::NotLeader { leader: self.leader() };
             return self.send(ctx, source, RaftMessage::ProposeReply { operation, result });
         }
         let index = self.append_as_leader(ctx, Command::Set(value));
         if let Role::Leader(Leader { pending, .. }) = &mut self.role {
-            pending.push_back(Pending {
-                index,
-                client: source.node,
-                operation,
-            });
+            pending.push_back(Pending { index, client: source.node, operation });
         }
         for peer in self.configuration.members().without(self.id).iter() {
             self.send_fresh(ctx, peer);
@@ -241,10 +206,7 @@ impl Server {
 
     /// A follower that is being probed gets the new entry when it answers.
     fn send_fresh(&mut self, ctx: &mut Context<RaftNode>, peer: NodeId) {
-        let flow = self
-            .as_leader()
-            .and_then(|leader| leader.progress(peer))
-            .map(|p| p.flow);
+        let flow = self.as_leader().and_then(|leader| leader.progress(peer)).map(|p| p.flow);
         if flow == Some(Flow::Replicate) && !self.is_waiting_for(peer) {
             self.send_append(ctx, peer);
         }
@@ -267,8 +229,7 @@ impl Progress {
 
     /// The follower does not have `previous`. Returns whether that is news, and not a late answer.
     fn reject(&mut self, previous: Index, agreeing: Index) -> bool {
-        let late = previous <= self.matched
-            || (self.flow == Flow::Probe && previous != self.next.previous());
+        let late = previous <= self.matched || (self.flow == Flow::Probe && previous != self.next.previous());
         if late {
             return false;
         }
@@ -282,12 +243,7 @@ impl Progress {
 
 impl Server {
     /// Entries or a heartbeat from a leader.
-    pub(super) fn on_append(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        source: Source,
-        append: Append,
-    ) {
+    pub(super) fn on_append(&mut self, ctx: &mut Context<RaftNode>, source: Source, append: Append) {
         if append.term < self.term() {
             return self.refuse_stale_append(ctx, source);
         }
@@ -298,9 +254,7 @@ impl Server {
             Role::Leader(_) => return self.on_rival(ctx, source),
             Role::Follower(follower) if follower.leader == Some(source.node) => {}
             Role::Follower(_) => self.follow(ctx, source.node),
-            Role::PreCandidate(_) | Role::Candidate(_) => {
-                self.into_follower(ctx, Some(source.node))
-            }
+            Role::PreCandidate(_) | Role::Candidate(_) => self.into_follower(ctx, Some(source.node)),
         }
         self.hear_leader(ctx.now());
         let result = self.try_append(ctx, &append);
@@ -309,10 +263,7 @@ impl Server {
             self.restart_election_timer(ctx);
         }
         let write = self.log.unsynced().filter(|_| accepted);
-        let reply = RaftMessage::AppendReply {
-            term: self.term(),
-            result,
-        };
+        let reply = RaftMessage::AppendReply { term: self.term(), result };
         self.send_after(ctx, write, source, reply);
     }
 
@@ -329,24 +280,15 @@ impl Server {
 
     fn refuse_stale_append(&mut self, ctx: &mut Context<RaftNode>, source: Source) {
         if self.options.answers(self.options.stale_append_reply) {
-            let reply = RaftMessage::AppendReply {
-                term: self.term(),
-                result: AppendResult::Stale,
-            };
+            let reply = RaftMessage::AppendReply { term: self.term(), result: AppendResult::Stale };
             self.send(ctx, source, reply);
         }
     }
 
     /// Another leader of its own term: only a known bug or quorums that do not meet bring it about.
     fn on_rival(&mut self, ctx: &mut Context<RaftNode>, source: Source) {
-        ctx.observe(RaftObservation::RivalLeader {
-            term: self.term(),
-            rival: source.node,
-        });
-        let reply = RaftMessage::AppendReply {
-            term: self.term(),
-            result: AppendResult::Stale,
-        };
+        ctx.observe(RaftObservation::RivalLeader { term: self.term(), rival: source.node });
+        let reply = RaftMessage::AppendReply { term: self.term(), result: AppendResult::Stale };
         self.send(ctx, source, reply);
     }
 
@@ -355,10 +297,7 @@ impl Server {
         let previous = append.previous;
         if !self.log.contains(previous) {
             let hint = self.log.at_most(previous.index);
-            return AppendResult::Rejected {
-                previous: previous.index,
-                hint,
-            };
+            return AppendResult::Rejected { previous: previous.index, hint };
         }
         let matched = Index(previous.index.0 + append.entries.len() as u64);
         if !append.entries.is_empty() {
@@ -397,23 +336,14 @@ impl Server {
     /// Commits and applies up to here.
     fn commit_to(&mut self, ctx: &mut Context<RaftNode>, index: Index) {
         assert!(index > self.commit, "the commit index only grows");
-        let term = self
-            .log
-            .term_at(index)
-            .expect("only what is in the log is committed");
+        let term = self.log.term_at(index).expect("only what is in the log is committed");
         self.commit = index;
         self.lagging.target = self.lagging.target.max(index);
         ctx.observe(RaftObservation::Committed { index, term });
         while self.applied < self.commit {
             self.applied = self.applied.next();
-            let entry = self
-                .log
-                .get(self.applied)
-                .expect("only what is in the log is applied");
-            ctx.observe(RaftObservation::Applied {
-                index: self.applied,
-                entry,
-            });
+            let entry = self.log.get(self.applied).expect("only what is in the log is applied");
+            ctx.observe(RaftObservation::Applied { index: self.applied, entry });
         }
     }
 }

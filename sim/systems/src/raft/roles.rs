@@ -22,11 +22,10 @@ use super::ids::{Index, ServerSet, Term};
 use super::message::{Command, Entry, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, StepDownReason};
-use super::state::{
-    Candidate, Flow, Follower, Leader, PreCandidate, Progress, Role, Server, Tally,
-};
+use super::state::{Candidate, Flow, Follower, Leader, PreCandidate, Progress, Role, Server, Tally};
 use super::transport::datagram;
 
+#[expect(clippy::wrong_self_convention, reason = "a transition changes the role in its place: `into_leader`")]
 impl Server {
     /// Follows `leader`, or nobody yet, in the present term.
     ///
@@ -58,10 +57,7 @@ impl Server {
         ctx.cancel_timer(RaftTimer::CheckQuorum);
         for pending in &leader.pending {
             let result = ProposeResult::Unknown;
-            let reply = RaftMessage::ProposeReply {
-                operation: pending.operation,
-                result,
-            };
+            let reply = RaftMessage::ProposeReply { operation: pending.operation, result };
             self.send(ctx, datagram(pending.client), reply);
         }
     }
@@ -73,10 +69,7 @@ impl Server {
         };
         if follower.leader != Some(leader) {
             follower.leader = Some(leader);
-            ctx.observe(RaftObservation::LeaderFollowed {
-                term: self.hard.term,
-                leader,
-            });
+            ctx.observe(RaftObservation::LeaderFollowed { term: self.hard.term, leader });
         }
     }
 
@@ -94,10 +87,7 @@ impl Server {
     /// Gives up leading, for this reason.
     pub(super) fn step_down(&mut self, ctx: &mut Context<RaftNode>, reason: StepDownReason) {
         assert!(self.is_leader(), "only a leader steps down");
-        ctx.observe(RaftObservation::SteppedDown {
-            term: self.term(),
-            reason,
-        });
+        ctx.observe(RaftObservation::SteppedDown { term: self.term(), reason });
         self.clock.heartbeat_seen = false;
         self.into_follower(ctx, None);
     }
@@ -107,10 +97,7 @@ impl Server {
         assert!(term > self.term(), "terms only grow");
         if self.is_leader() {
             let term = self.term();
-            ctx.observe(RaftObservation::SteppedDown {
-                term,
-                reason: StepDownReason::LaterTerm,
-            });
+            ctx.observe(RaftObservation::SteppedDown { term, reason: StepDownReason::LaterTerm });
         }
         let was_follower = matches!(self.role, Role::Follower(_));
         self.enter_term(ctx, term);
@@ -148,11 +135,7 @@ impl Server {
         if self.is_voter() {
             tally.grant(self.id);
         }
-        self.role = Role::PreCandidate(PreCandidate {
-            tally,
-            won: false,
-            leader,
-        });
+        self.role = Role::PreCandidate(PreCandidate { tally, won: false, leader });
         if !was_pre_candidate {
             ctx.observe(RaftObservation::BecamePreCandidate { term: self.term() });
         }
@@ -166,17 +149,11 @@ impl Server {
         self.enter_term(ctx, term);
         self.hard.voted_for = Some(self.id);
         self.clock.heartbeat_seen = false;
-        self.role = Role::Candidate(Candidate {
-            tally: Tally::default(),
-            own_vote_counted: false,
-        });
+        self.role = Role::Candidate(Candidate { tally: Tally::default(), own_vote_counted: false });
         ctx.observe(RaftObservation::BecameCandidate { term });
         self.start_election_timer(ctx);
         self.flush(ctx);
-        assert!(
-            self.hard_write.is_some(),
-            "a candidate's vote is on its way to the disk"
-        );
+        assert!(self.hard_write.is_some(), "a candidate's vote is on its way to the disk");
     }
 
     /// Leads the present term: it has the votes of a quorum.
@@ -193,10 +170,7 @@ impl Server {
             pending: VecDeque::new(),
         });
         ctx.cancel_timer(RaftTimer::Election);
-        ctx.observe(RaftObservation::LeaderElected {
-            term: self.term(),
-            last,
-        });
+        ctx.observe(RaftObservation::LeaderElected { term: self.term(), last });
         if self.options.noop {
             self.append_as_leader(ctx, Command::Noop);
         }
@@ -207,31 +181,16 @@ impl Server {
 
     fn fresh_progress(&self, ctx: &Context<RaftNode>) -> Vec<Progress> {
         let next = self.log.last_index().next();
-        let fresh = Progress {
-            matched: Index::ZERO,
-            next,
-            flow: Flow::Probe,
-            contact_at: ctx.now(),
-        };
+        let fresh = Progress { matched: Index::ZERO, next, flow: Flow::Probe, contact_at: ctx.now() };
         vec![fresh; self.configuration.table_len()]
     }
 
     /// Adds an entry of its own term to its log; it counts its own copy once that is durable.
-    pub(super) fn append_as_leader(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        command: Command,
-    ) -> Index {
-        let entry = Entry {
-            term: self.term(),
-            command,
-        };
+    pub(super) fn append_as_leader(&mut self, ctx: &mut Context<RaftNode>, command: Command) -> Index {
+        let entry = Entry { term: self.term(), command };
         self.append_to_log(ctx, &[entry]);
         let last = self.log.last();
-        assert!(
-            last.term == self.term(),
-            "a leader's last entry is of its own term"
-        );
+        assert!(last.term == self.term(), "a leader's last entry is of its own term");
         last.index
     }
 
@@ -244,18 +203,9 @@ impl Server {
         };
         for entry in others {
             index = index.next();
-            ctx.write(Write::Append(
-                LOG_FILE,
-                Record::Entry {
-                    index,
-                    entry: *entry,
-                },
-            ));
+            ctx.write(Write::Append(LOG_FILE, Record::Entry { index, entry: *entry }));
         }
-        let record = Record::Entry {
-            index: index.next(),
-            entry: *last,
-        };
+        let record = Record::Entry { index: index.next(), entry: *last };
         let write = ctx.persist(Write::Append(LOG_FILE, record));
         self.log.written(write);
     }

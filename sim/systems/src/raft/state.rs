@@ -4,10 +4,10 @@
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | term, vote, durable flags as the server holds them | [`Server::term`], [`Server::voted_for`], [`Server::hard_state`] |
-//! | the same as its disk holds them | the view's disk, [`STATE_FILE`](super::durable::STATE_FILE), a [`Record::State`](super::durable::Record) |
+//! | term, vote, durable flags in memory | [`Server::term`], [`Server::voted_for`], [`Server::hard_state`] |
+//! | the same as its disk holds them | the view's disk: in [`STATE_FILE`] a [`Record::State`] |
 //! | whether they differ, and by which write they will agree | [`Server::hard_write`] |
-//! | role and its data | [`Server::role`], [`Server::is_leader`] |
+//! | role and its data | [`Server::role`], [`Server::is_leader`], [`Server::as_leader`] |
 //! | whom it believes to lead | [`Server::leader`] |
 //! | log, and how much of it is durable | [`Server::log`] |
 //! | commit index, applied index | [`Server::commit`], [`Server::applied`] |
@@ -15,10 +15,14 @@
 //! | who voted for a leader | [`Leader::elected_by`] |
 //! | a leader's view of a follower | [`Leader::progress`] |
 //! | a leader's last contact with a quorum, on its own clock | [`Server::quorum_contact_at`] |
-//! | a follower's last contact with its leader, on its own clock | [`Server::contact_at`] |
+//! | a follower's last contact with a leader, on its own clock | [`Server::contact_at`] |
 //! | when its election timer was last restarted, on its own clock | [`Server::timer_started_at`] |
-//! | members, voters, quorum sizes in force | [`Server::configuration`], [`Server::election_quorum`], [`Server::commit_quorum`] |
+//! | members, voters, priorities | [`Server::configuration`] |
+//! | quorum sizes in force | [`Server::election_quorum`], [`Server::commit_quorum`] |
 //! | options, the known bug among them | [`Server::options`] |
+//!
+//! [`STATE_FILE`]: super::durable::STATE_FILE
+//! [`Record::State`]: super::durable::Record::State
 //!
 //! Reached from a view by `view.node(id).and_then(RaftNode::server)`.
 
@@ -43,7 +47,7 @@ use super::transport::Links;
 ///
 /// - `hard.term` never falls, and `hard.voted_for` changes only with it (but for the known bugs).
 /// - No message leaves before the term that it speaks in is durable, no vote before it is durable, and no
-///   acknowledgement before its entries are: [`Server::send`](super::transport) ties it to the write.
+///   acknowledgement before its entries are: `transport.rs` ties it to the write.
 /// - `applied == commit <= log.last()` after each input.
 /// - Only the `into_*` transitions write `role`.
 #[derive(Clone, Debug)]
@@ -434,8 +438,8 @@ impl Server {
         quorum::size(self.configuration.voters().len(), custom)
     }
 
-    /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the voters.
-    /// Its own election counts as contact with all.
+    /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the
+    /// voters. Its own election counts as contact with all; where it is a quorum by itself, the contact never ends.
     pub fn quorum_contact_at(&self) -> Option<Instant> {
         let leader = self.as_leader()?;
         let mut quorum = self.commit_quorum();
@@ -443,15 +447,10 @@ impl Server {
         if self.is_voter() {
             quorum -= 1;
         }
-        let mut contacts: Vec<Instant> = others
-            .iter()
-            .filter_map(|member| leader.progress(member))
-            .map(|p| p.contact_at)
-            .collect();
+        let mut contacts: Vec<Instant> =
+            others.iter().filter_map(|member| leader.progress(member)).map(|p| p.contact_at).collect();
         contacts.sort_unstable_by(|a, b| b.cmp(a));
-        Some(quorum.checked_sub(1).map_or(Instant::MAX, |at| {
-            contacts.get(at).copied().unwrap_or(leader.elected_at)
-        }))
+        Some(quorum.checked_sub(1).map_or(Instant::MAX, |at| contacts.get(at).copied().unwrap_or(leader.elected_at)))
     }
 
     /// Whether this known bug is switched on.
@@ -462,21 +461,13 @@ impl Server {
 
     /// How it counts votes.
     pub(super) fn counting(&self) -> VoteCounting {
-        if self.has_bug(Bug::VotesCountedByCounter) {
-            VoteCounting::Counter
-        } else {
-            self.options.vote_counting
-        }
+        if self.has_bug(Bug::VotesCountedByCounter) { VoteCounting::Counter } else { self.options.vote_counting }
     }
 }
 
 impl Server {
     /// A fresh process, before it has read its disk.
-    pub(super) fn new(
-        id: NodeId,
-        options: Arc<RaftOptions>,
-        configuration: Arc<Configuration>,
-    ) -> Self {
+    pub(super) fn new(id: NodeId, options: Arc<RaftOptions>, configuration: Arc<Configuration>) -> Self {
         let links = match options.transport {
             Transport::Datagram => Links::default(),
             Transport::Connection => Links::new(configuration.table_len()),
@@ -498,15 +489,9 @@ impl Server {
                 contact_at: None,
                 heartbeat_seen: false,
             },
-            priority: Priority {
-                target: 1,
-                changed_at: Instant::ZERO,
-            },
+            priority: Priority { target: 1, changed_at: Instant::ZERO },
             isolation: Isolation::default(),
-            lagging: Lagging {
-                target: Index::ZERO,
-                since: (Term::ZERO, Instant::ZERO),
-            },
+            lagging: Lagging { target: Index::ZERO, since: (Term::ZERO, Instant::ZERO) },
             links,
         }
     }

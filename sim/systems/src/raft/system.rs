@@ -45,26 +45,18 @@ impl Raft {
     }
 
     fn shared_options(&self, node: NodeId) -> &Arc<RaftOptions> {
-        if node.is_client() {
-            &self.base
-        } else {
-            &self.of_servers[usize::from(node.number()) - 1]
-        }
+        if node.is_client() { &self.base } else { &self.of_servers[usize::from(node.number()) - 1] }
     }
 
     /// How many servers of positive priority vote.
     fn electable(&self) -> usize {
-        self.configuration
-            .voters()
-            .iter()
-            .filter(|voter| self.configuration.priority(*voter) > 0)
-            .count()
+        self.configuration.voters().iter().filter(|voter| self.configuration.priority(*voter) > 0).count()
     }
 }
 
 impl System for Raft {
     const NAME: &'static str = "raft";
-    const DOC: &'static str = "Raft consensus: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
+    const DOC: &'static str = "Raft: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
     const ROLES: &'static [&'static str] = RaftObservation::ROLES;
     const RESOURCES: &'static [&'static str] = &[];
     const WORKLOADS: &'static [Workload] = &[Workload {
@@ -84,26 +76,18 @@ impl System for Raft {
         }
         let configuration = Arc::new(Configuration::new(setup.cluster, &setup.options));
         if configuration.voters().is_empty() {
-            return Err(OptionsError::new(
-                "learner",
-                "at least one server must vote",
-            ));
+            return Err(OptionsError::new("learner", "at least one server must vote"));
         }
         let options = |node| Arc::new(setup.options.get(node).clone());
         let of_servers = setup.cluster.all_servers().map(options).collect();
         let base = Arc::new(setup.options.base.clone());
-        Ok(Self {
-            configuration,
-            base,
-            of_servers,
-            setup,
-        })
+        Ok(Self { configuration, base, of_servers, setup })
     }
 
     fn node(&self, id: NodeId) -> RaftNode {
         let options = Arc::clone(self.shared_options(id));
         if id.is_client() {
-            return RaftNode::Client(Box::new(Client::new(options, self.setup.cluster.servers)));
+            return RaftNode::Client(Client::new(options, self.setup.cluster.servers));
         }
         RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
     }
@@ -115,30 +99,19 @@ impl System for Raft {
     /// A quorum of both kinds.
     fn core_size(&self) -> usize {
         let voters = self.configuration.voters().len();
-        let sizes = self
-            .setup
-            .options
-            .all()
-            .flat_map(|o| [o.election_quorum, o.commit_quorum]);
-        sizes
-            .map(|custom| quorum::size(voters, custom))
-            .max()
-            .expect("there are base options")
+        let sizes = self.setup.options.all().flat_map(|o| [o.election_quorum, o.commit_quorum]);
+        sizes.map(|custom| quorum::size(voters, custom)).max().expect("there are base options")
     }
 
     /// A voter; where enough others can lead, one that can.
     fn in_core(&self, server: NodeId) -> bool {
-        let can_lead =
-            self.configuration.priority(server) > 0 || self.electable() < self.core_size();
+        let can_lead = self.configuration.priority(server) > 0 || self.electable() < self.core_size();
         self.configuration.voters().contains(server) && can_lead
     }
 
     fn operation(&self, workload: &str, _reads: bool, rng: &mut Rng) -> Operation {
         assert!(workload == "propose", "raft offers no workload {workload}");
-        Operation::Propose {
-            value: rng.word(),
-            index: None,
-        }
+        Operation::Propose { value: rng.word(), index: None }
     }
 
     fn order(&self, name: &str, argument: &str) -> Result<Operation, String> {
@@ -166,14 +139,8 @@ const ORDERS: &[Order] = &[
         name: "receiving_snapshot",
         doc: "on or off: the server takes itself for one that is receiving a snapshot. Durable.",
     },
-    Order {
-        name: "step_down",
-        doc: "The server gives up its leadership at once, where it leads.",
-    },
-    Order {
-        name: "campaign",
-        doc: "The server begins a round now, as if its election timer had fired.",
-    },
+    Order { name: "step_down", doc: "The server gives up its leadership at once, where it leads." },
+    Order { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
     Order {
         name: "leave",
         doc: "The server is asked to leave: without further requests it goes silent after two election timeouts.",
@@ -189,9 +156,5 @@ fn switch(name: &str, argument: &str) -> Result<bool, String> {
 }
 
 fn plain(name: &str, argument: &str, order: Operation) -> Result<Operation, String> {
-    if argument.is_empty() {
-        Ok(order)
-    } else {
-        Err(format!("{name} takes no argument, got {argument:?}"))
-    }
+    if argument.is_empty() { Ok(order) } else { Err(format!("{name} takes no argument, got {argument:?}")) }
 }

@@ -54,20 +54,14 @@ impl Peer {
 
     /// Forgets the connection and whatever was under way.
     fn reset(&mut self) {
-        *self = Self {
-            retry_at: self.retry_at,
-            backoff: self.backoff,
-            ..Self::UNCONNECTED
-        };
+        *self = Self { retry_at: self.retry_at, backoff: self.backoff, ..Self::UNCONNECTED };
     }
 }
 
 impl Links {
     /// No connections yet, to so many members.
     pub(super) fn new(members: usize) -> Self {
-        Self {
-            peers: vec![Peer::UNCONNECTED; members],
-        }
+        Self { peers: vec![Peer::UNCONNECTED; members] }
     }
 
     fn peer(&mut self, member: NodeId) -> Option<&mut Peer> {
@@ -76,9 +70,7 @@ impl Links {
 
     /// Whether a request to this member is unanswered.
     pub(super) fn is_waiting(&self, member: NodeId) -> bool {
-        self.peers
-            .get(usize::from(member.number()) - 1)
-            .is_some_and(|peer| peer.asked_at.is_some())
+        self.peers.get(usize::from(member.number()) - 1).is_some_and(|peer| peer.asked_at.is_some())
     }
 }
 
@@ -93,21 +85,13 @@ pub(super) enum Asked {
 
 /// By datagram to this node.
 pub(super) const fn datagram(node: NodeId) -> Source {
-    Source {
-        node,
-        connection: None,
-    }
+    Source { node, connection: None }
 }
 
 impl Server {
     /// Sends as soon as the term that it speaks in, and the vote that it gives, are durable.
     #[inline]
-    pub(super) fn send(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        target: Source,
-        message: RaftMessage,
-    ) {
+    pub(super) fn send(&mut self, ctx: &mut Context<RaftNode>, target: Source, message: RaftMessage) {
         self.send_after(ctx, None, target, message);
     }
 
@@ -124,19 +108,12 @@ impl Server {
             (None, None) => ctx.send(target.node, message),
             (None, Some(connection)) => ctx.send_on(connection, target.node, message),
             (Some(write), None) => ctx.send_after(write, target.node, message),
-            (Some(write), Some(connection)) => {
-                ctx.send_on_after(write, connection, target.node, message)
-            }
+            (Some(write), Some(connection)) => ctx.send_on_after(write, connection, target.node, message),
         }
     }
 
     /// Sends a request to a peer.
-    pub(super) fn ask(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        peer: NodeId,
-        message: RaftMessage,
-    ) -> Asked {
+    pub(super) fn ask(&mut self, ctx: &mut Context<RaftNode>, peer: NodeId, message: RaftMessage) -> Asked {
         match self.options.transport {
             Transport::Datagram => {
                 self.send(ctx, datagram(peer), message);
@@ -146,12 +123,7 @@ impl Server {
         }
     }
 
-    fn ask_over_connection(
-        &mut self,
-        ctx: &mut Context<RaftNode>,
-        member: NodeId,
-        message: RaftMessage,
-    ) -> Asked {
+    fn ask_over_connection(&mut self, ctx: &mut Context<RaftNode>, member: NodeId, message: RaftMessage) -> Asked {
         let now = ctx.now();
         if self.is_busy(ctx, member) {
             return Asked::Busy;
@@ -168,14 +140,7 @@ impl Server {
         peer.asked_at.get_or_insert(now);
         if peer.open {
             let connection = peer.connection;
-            self.send(
-                ctx,
-                Source {
-                    node: member,
-                    connection,
-                },
-                message,
-            );
+            self.send(ctx, Source { node: member, connection }, message);
         } else {
             peer.waiting = Some(Box::new(message));
         }
@@ -184,10 +149,7 @@ impl Server {
 
     /// Whether the peer may not be asked again before it answers. Gives up a connection that has been silent too long.
     fn is_busy(&mut self, ctx: &mut Context<RaftNode>, member: NodeId) -> bool {
-        let (limit, patience) = (
-            self.options.requests_in_flight,
-            self.options.reconnect_after,
-        );
+        let (limit, patience) = (self.options.requests_in_flight, self.options.reconnect_after);
         let Some(peer) = self.links.peer(member) else {
             return true;
         };
@@ -247,10 +209,7 @@ impl Server {
             ConnectionChange::Opened => {
                 peer.open = true;
                 if let Some(message) = peer.waiting.take() {
-                    let target = Source {
-                        node: event.peer,
-                        connection: Some(event.connection),
-                    };
+                    let target = Source { node: event.peer, connection: Some(event.connection) };
                     self.send(ctx, target, *message);
                 }
             }

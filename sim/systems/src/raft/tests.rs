@@ -1,0 +1,10 @@
+//! Tests of a node by itself: a small host calls its handlers and looks at what it does. No world, no network.
+
+mod bugs;
+mod etcd;
+mod hashicorp;
+mod host;
+mod nuraft;
+mod paper;
+mod replication;
+mod world;

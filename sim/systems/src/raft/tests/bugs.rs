@@ -1,0 +1,156 @@
+//! Each known bug: with it the effect is there, without it the effect is absent.
+
+use splitbrain_kernel::options::PerServer;
+
+use super::super::bug::Bug;
+use super::super::message::Verdict;
+use super::super::node::RaftTimer;
+use super::super::options::RaftOptions;
+use super::super::presets::{etcd, hashicorp, paper};
+use super::host::{Host, append, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
+
+/// The effect with the bug, and without.
+fn both(bug: Bug, base: RaftOptions, effect: impl Fn(Host) -> bool) -> (bool, bool) {
+    let run = |bug| effect(Host::new(RaftOptions { bug, ..base.clone() }));
+    (run(bug), run(Bug::None))
+}
+
+const ONLY_WITH_THE_BUG: (bool, bool) = (true, false);
+
+#[test]
+fn vote_counted_from_older_term() {
+    let shown = both(Bug::VoteCountedFromOlderTerm, paper(), |mut host| {
+        host.make_candidate();
+        host.fire(RaftTimer::Election);
+        host.sync();
+        host.hear(s(2), vote_reply(1, true));
+        host.hear(s(3), vote_reply(1, true));
+        host.role() == "leader"
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn vote_not_persisted() {
+    let shown = both(Bug::VoteNotPersisted, paper(), |mut host| {
+        host.hear(s(2), vote(1, at(0, 0)));
+        host.sync();
+        host.restart();
+        host.take_sent();
+        host.hear(s(3), vote(1, at(0, 0)));
+        host.sync();
+        host.only_sent() == vote_reply(1, true)
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn reply_before_vote_durable() {
+    let shown = both(Bug::ReplyBeforeVoteDurable, paper(), |mut host| {
+        host.hear(s(2), vote(1, at(0, 0)));
+        !host.sent.is_empty()
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn votes_counted_by_counter() {
+    let shown = both(Bug::VotesCountedByCounter, paper(), |mut host| {
+        host.make_candidate();
+        host.hear(s(2), vote_reply(1, true));
+        host.hear(s(2), vote_reply(1, true));
+        host.role() == "leader"
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn no_up_to_date_check() {
+    let shown = both(Bug::NoUpToDateCheck, paper(), |mut host| {
+        host.hear(s(2), append(1, at(0, 0), &[1, 1], 0));
+        host.sync();
+        host.take_sent();
+        host.hear(s(3), vote(2, at(0, 0)));
+        host.sync();
+        host.only_sent() == vote_reply(2, true)
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn vote_cleared_on_step_down() {
+    let shown = both(Bug::VoteClearedOnStepDown, paper(), |mut host| {
+        host.make_candidate();
+        host.hear(s(2), heartbeat(1));
+        host.sync();
+        host.take_sent();
+        host.hear(s(3), vote(1, at(0, 0)));
+        host.sync();
+        host.only_sent() == vote_reply(1, true)
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn timer_reset_by_denied_vote() {
+    let shown = both(Bug::TimerResetByDeniedVote, paper(), |mut host| {
+        host.hear(s(2), append(1, at(0, 0), &[1], 0));
+        let due = host.timers[&RaftTimer::Election];
+        host.wait(millis(149));
+        host.hear(s(3), vote(2, at(0, 0)));
+        host.timers[&RaftTimer::Election] != due
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn pre_candidate_keeps_leader() {
+    let shown = both(Bug::PreCandidateKeepsLeader, etcd(), |mut host| {
+        host.hear(s(2), heartbeat(1));
+        host.sync();
+        host.fire(RaftTimer::Election);
+        host.take_sent();
+        host.hear(s(3), pre_vote(2, at(0, 0)));
+        host.take_sent().is_empty()
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+    let known = RaftOptions { transport: super::super::options::Transport::Datagram, ..hashicorp() };
+    let shown = both(Bug::PreCandidateKeepsLeader, known, |mut host| {
+        host.hear(s(2), heartbeat(1));
+        host.sync();
+        while host.role() == "follower" {
+            host.fire(RaftTimer::Election);
+        }
+        host.take_sent();
+        host.hear(s(3), pre_vote(2, at(0, 0)));
+        host.only_sent() == pre_vote_reply(1, Verdict::Denied)
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn granted_pre_vote_refreshes_contact() {
+    let shown = both(Bug::GrantedPreVoteRefreshesContact, etcd(), |mut host| {
+        host.wait(millis(500));
+        let due = host.timers[&RaftTimer::Election];
+        host.hear(s(2), pre_vote(1, at(0, 0)));
+        host.timers[&RaftTimer::Election] != due && host.server().contact_at().is_some()
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn learner_campaigns() {
+    let run = |bug| {
+        let mut options = PerServer::same(RaftOptions { bug, ..paper() });
+        options.of.insert(s(1), RaftOptions { learner: true, ..options.base.clone() });
+        let mut host = Host::of(5, options);
+        host.fire(RaftTimer::Election);
+        host.sync();
+        for voter in [2, 3, 4] {
+            host.hear(s(voter), vote_reply(host.term(), true));
+        }
+        host.role() == "leader"
+    };
+    assert_eq!((run(Bug::LearnerCampaigns), run(Bug::None)), ONLY_WITH_THE_BUG);
+}

@@ -1,0 +1,301 @@
+//! A host for one node: fills its context, calls it, keeps what it did. Writes stay under way until [`Host::sync`].
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::context::{Context, Effect};
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::node::{
+    Completion, ConnectionChange, ConnectionEvent, ConnectionId, FileId, Node, Recovered, Source, Stored, Write,
+    WriteId,
+};
+use splitbrain_kernel::options::PerServer;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::system::{Bounds, Setup, System};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use super::super::durable::Record;
+use super::super::ids::{Index, Position, Term};
+use super::super::message::{Append, AppendResult, Command, Entry, Operation, RaftMessage, Verdict, VoteRequest};
+use super::super::node::{RaftNode, RaftTimer};
+use super::super::observation::RaftObservation;
+use super::super::options::RaftOptions;
+use super::super::state::Server;
+use super::super::system::Raft;
+
+pub(super) struct Host {
+    system: Raft,
+    id: NodeId,
+    node: RaftNode,
+    ctx: Context<RaftNode>,
+    now: Instant,
+    files: BTreeMap<FileId, Vec<Record>>,
+    writes: Vec<(WriteId, Write<Record>)>,
+    tied: Vec<(WriteId, Effect<RaftNode>)>,
+    pub(super) timers: BTreeMap<RaftTimer, Instant>,
+    pub(super) sent: Vec<(NodeId, RaftMessage)>,
+    pub(super) observed: Vec<RaftObservation>,
+    pub(super) connected: Vec<ConnectionId>,
+    pub(super) completed: Vec<Option<Operation>>,
+    pub(super) exited: Option<&'static str>,
+}
+
+pub(super) const fn s(number: u16) -> NodeId {
+    NodeId::server(number)
+}
+
+pub(super) const fn at(term: u64, index: u64) -> Position {
+    Position { term: Term(term), index: Index(index) }
+}
+
+pub(super) const fn vote(term: u64, last: Position) -> RaftMessage {
+    RaftMessage::Vote(VoteRequest { term: Term(term), last })
+}
+
+pub(super) const fn pre_vote(term: u64, last: Position) -> RaftMessage {
+    RaftMessage::PreVote(VoteRequest { term: Term(term), last })
+}
+
+pub(super) const fn vote_reply(term: u64, granted: bool) -> RaftMessage {
+    RaftMessage::VoteReply { term: Term(term), granted }
+}
+
+pub(super) const fn pre_vote_reply(term: u64, verdict: Verdict) -> RaftMessage {
+    RaftMessage::PreVoteReply { term: Term(term), verdict }
+}
+
+pub(super) fn heartbeat(term: u64) -> RaftMessage {
+    append(term, Position::ZERO, &[], 0)
+}
+
+/// An append whose entries have these terms.
+pub(super) fn append(term: u64, previous: Position, terms: &[u64], commit: u64) -> RaftMessage {
+    let entry = |term: &u64| Entry { term: Term(*term), command: Command::Noop };
+    RaftMessage::Append(Append {
+        term: Term(term),
+        previous,
+        commit: Index(commit),
+        entries: terms.iter().map(entry).collect(),
+    })
+}
+
+pub(super) const fn accepted(term: u64, matched: u64) -> RaftMessage {
+    let result = AppendResult::Accepted { matched: Index(matched) };
+    RaftMessage::AppendReply { term: Term(term), result }
+}
+
+pub(super) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(super) fn system(servers: u16, options: PerServer<RaftOptions>) -> Raft {
+    let cluster = Cluster { servers, spare: 0, clients: 1 };
+    let bounds = Bounds { skew: None, drift_ppm: None, latency: millis(10) };
+    Raft::new(Setup { cluster, options, bounds }).expect("the options stand together")
+}
+
+impl Host {
+    /// `s1` of five, all with these options, started on an empty disk.
+    pub(super) fn new(options: RaftOptions) -> Self {
+        Self::of(5, PerServer::same(options))
+    }
+
+    /// `s1` of so many.
+    pub(super) fn of(servers: u16, options: PerServer<RaftOptions>) -> Self {
+        Self::node(s(1), system(servers, options))
+    }
+
+    /// This node of that system.
+    pub(super) fn node(id: NodeId, system: Raft) -> Self {
+        let mut host = Self {
+            node: system.node(id),
+            id,
+            system,
+            ctx: Context::new(id, Seed(1).stream("node", 1)),
+            now: Instant::ZERO,
+            files: BTreeMap::new(),
+            writes: Vec::new(),
+            tied: Vec::new(),
+            timers: BTreeMap::new(),
+            sent: Vec::new(),
+            observed: Vec::new(),
+            connected: Vec::new(),
+            completed: Vec::new(),
+            exited: None,
+        };
+        host.call(|node, ctx| node.on_start(ctx, Recovered::empty()));
+        host
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        self.node.server().expect("the host runs a server")
+    }
+
+    pub(super) fn term(&self) -> u64 {
+        self.server().term().0
+    }
+
+    pub(super) fn role(&self) -> &'static str {
+        self.server().role().name()
+    }
+
+    pub(super) const fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn call(&mut self, call: impl FnOnce(&mut RaftNode, &mut Context<RaftNode>)) {
+        self.ctx.set_clocks(self.now, self.now);
+        call(&mut self.node, &mut self.ctx);
+        let effects: Vec<_> = self.ctx.effects().drain(..).collect();
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        self.tied.append(self.ctx.tied());
+    }
+
+    fn carry_out(&mut self, effect: Effect<RaftNode>) {
+        match effect {
+            Effect::Send { target, message, .. } => self.sent.push((target, message)),
+            Effect::SetTimer { timer, at } => {
+                self.timers.insert(timer, at);
+            }
+            Effect::CancelTimer(timer) => {
+                self.timers.remove(&timer);
+            }
+            Effect::Write { id, write, .. } => self.writes.push((id, write)),
+            Effect::Connect { connection, .. } => self.connected.push(connection),
+            Effect::Observe(observation) => self.observed.push(observation),
+            Effect::Exit(reason) => self.exited = Some(reason),
+            Effect::Complete { result, .. } => self.completed.push(match result {
+                splitbrain_kernel::context::OperationResult::Ok(operation) => Some(operation),
+                _ => None,
+            }),
+            Effect::Sync | Effect::Close(_) | Effect::Invoke { .. } | Effect::Defer(()) => {}
+        }
+    }
+
+    /// A message arrives by datagram, at this same instant.
+    pub(super) fn hear(&mut self, from: NodeId, message: RaftMessage) {
+        self.hear_over(from, None, message);
+    }
+
+    pub(super) fn hear_over(&mut self, node: NodeId, connection: Option<ConnectionId>, message: RaftMessage) {
+        self.call(|n, ctx| n.on_message(ctx, Source { node, connection }, message));
+    }
+
+    /// Time goes on without an event.
+    pub(super) fn wait(&mut self, span: Duration) {
+        self.now += span;
+    }
+
+    /// Time goes on until this timer fires.
+    pub(super) fn fire(&mut self, timer: RaftTimer) {
+        let at = self.timers.remove(&timer).expect("the timer is set");
+        self.now = self.now.max(at);
+        self.call(|node, ctx| node.on_timer(ctx, timer));
+    }
+
+    pub(super) fn durable(&mut self, completion: Completion) {
+        self.call(|node, ctx| node.on_durable(ctx, completion));
+    }
+
+    pub(super) fn order(&mut self, order: Operation) {
+        self.call(|node, ctx| node.on_operation(ctx, order));
+    }
+
+    pub(super) fn connection(&mut self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
+        let event = ConnectionEvent { connection, peer, change };
+        self.call(|node, ctx| node.on_connection(ctx, event));
+    }
+
+    /// Every write so far is durable: what was tied to it leaves, and the node hears of it.
+    pub(super) fn sync(&mut self) {
+        while let Some((last, _)) = self.writes.last() {
+            let last = *last;
+            for (_, write) in std::mem::take(&mut self.writes) {
+                self.apply(write);
+            }
+            let (ready, waiting) = std::mem::take(&mut self.tied).into_iter().partition(|(write, _)| *write <= last);
+            self.tied = waiting;
+            let ready: Vec<(WriteId, Effect<RaftNode>)> = ready;
+            for (_, effect) in ready {
+                self.carry_out(effect);
+            }
+            self.call(|node, ctx| node.on_durable(ctx, Completion::Durable(last)));
+        }
+    }
+
+    fn apply(&mut self, write: Write<Record>) {
+        match write {
+            Write::Append(file, record) => self.files.entry(file).or_default().push(record),
+            Write::Replace(file, record) => {
+                self.files.insert(file, vec![record]);
+            }
+            Write::Truncate(file, keep) => {
+                let keep = usize::try_from(keep).expect("small files");
+                self.files.entry(file).or_default().truncate(keep);
+            }
+            Write::Discard(file, count) => {
+                let count = usize::try_from(count).expect("small files");
+                self.files.entry(file).or_default().drain(..count);
+            }
+        }
+    }
+
+    /// The machine crashes and starts again: what was not synced is lost.
+    pub(super) fn restart(&mut self) {
+        self.writes.clear();
+        self.tied.clear();
+        self.timers.clear();
+        self.node = self.system.node(self.id);
+        let intact = |records: &Vec<Record>| records.iter().copied().map(Stored::Intact).collect();
+        let files = self.files.iter().map(|(file, records)| (*file, intact(records))).collect();
+        self.call(|node, ctx| node.on_start(ctx, Recovered { files }));
+    }
+
+    /// What was sent since the last look.
+    pub(super) fn take_sent(&mut self) -> Vec<(NodeId, RaftMessage)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The only message sent since the last look.
+    pub(super) fn only_sent(&mut self) -> RaftMessage {
+        let sent = self.take_sent();
+        assert_eq!(sent.len(), 1, "one message: {sent:?}");
+        sent.into_iter().next().expect("it was just counted").1
+    }
+
+    /// Names of what was observed since the last look.
+    pub(super) fn take_observed(&mut self) -> Vec<&'static str> {
+        use splitbrain_kernel::node::Observation;
+        std::mem::take(&mut self.observed).iter().map(|told| told.face().name).collect()
+    }
+
+    pub(super) fn saw(&self, name: &str) -> bool {
+        use splitbrain_kernel::node::Observation;
+        self.observed.iter().any(|told| told.face().name == name)
+    }
+
+    /// Times out and becomes a candidate, with pre-votes from `s2` and `s3` where they are asked for; its own vote is
+    /// durable.
+    pub(super) fn make_candidate(&mut self) {
+        self.fire(RaftTimer::Election);
+        if let Some((_, RaftMessage::PreVote(request))) = self.sent.last().cloned() {
+            self.hear(s(2), pre_vote_reply(request.term.0, Verdict::Granted));
+            self.hear(s(3), pre_vote_reply(request.term.0, Verdict::Granted));
+        }
+        assert_eq!(self.role(), "candidate");
+        self.sync();
+    }
+
+    /// Wins the next election with the votes of `s2` and `s3`; its first entry is durable.
+    pub(super) fn make_leader(&mut self) {
+        self.make_candidate();
+        let term = self.term();
+        self.hear(s(2), vote_reply(term, true));
+        self.hear(s(3), vote_reply(term, true));
+        assert_eq!(self.role(), "leader");
+        self.sync();
+        self.take_sent();
+        self.take_observed();
+    }
+}

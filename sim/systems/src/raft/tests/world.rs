@@ -1,0 +1,243 @@
+//! Whole clusters in the kernel's world: each preset elects, loses and replaces a leader; and no set of options makes a
+//! node panic, whatever is done to it.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::director::spec::{Action, FaultSpec, NemesisKind, NemesisSpec};
+use splitbrain_kernel::fault::{CrashScope, Keep, Latency};
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
+use splitbrain_kernel::plan::{Moment, PlannedOperation};
+use splitbrain_kernel::rng::{Ppm, Rng, Seed};
+use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
+use splitbrain_kernel::selector::{Kind, Selector, Span, Trigger};
+use splitbrain_kernel::system::{Bounds, Setup, System};
+use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::world::World;
+
+use super::super::message::Operation;
+use super::super::options::RaftOptions;
+use super::super::system::Raft;
+use super::host::millis;
+
+const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: millis(5) };
+const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 2 };
+
+fn network(loss: Ppm) -> NetworkOptions {
+    NetworkOptions {
+        latency: Latency::Uniform { min: millis(1), max: millis(5) },
+        loss,
+        duplication: loss,
+        reordering: loss,
+        reordering_delay: millis(50),
+        bandwidth: 0,
+        connection_timeout: Duration::from_secs(1),
+        links: Vec::new(),
+    }
+}
+
+fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation> {
+    let disk = DiskOptions {
+        write_min: Duration::from_micros(10),
+        write_max: Duration::from_micros(50),
+        sync_min: Duration::from_micros(100),
+        sync_max: millis(2),
+        capacity: 0,
+    };
+    RunOptions {
+        cluster: CLUSTER,
+        network: network(loss),
+        clocks: BTreeMap::new(),
+        disk,
+        faults: Vec::new(),
+        nemeses: Vec::new(),
+        operations: proposals(duration),
+        duration,
+        settle: Duration::ZERO,
+        budget: Budget::ORDINARY,
+        invariants: 0,
+        bounds: BOUNDS,
+        ties: Ties::Sequence,
+        replay: None,
+    }
+}
+
+/// Each client proposes every 100 ms.
+fn proposals(duration: Duration) -> Vec<PlannedOperation<Operation>> {
+    let times = (1..duration.as_millis() / 100).map(|step| Instant::ZERO + millis(100 * step));
+    let each = |at: Instant| {
+        CLUSTER.clients().map(move |node| PlannedOperation {
+            start: Moment { at, after_events: 0, order: 0 },
+            node,
+            operation: Operation::Propose { value: at.as_nanos(), index: None },
+        })
+    };
+    times.flat_map(each).collect()
+}
+
+fn run(options: PerServer<RaftOptions>, run: &RunOptions<Operation>, seed: u64) -> RunReport<Operation> {
+    let system = Raft::new(Setup { cluster: CLUSTER, options, bounds: BOUNDS });
+    let system = system.expect("the options stand together");
+    World::new(&system, run, Seed(seed)).run(&mut NoTrace)
+}
+
+fn count(report: &RunReport<Operation>, name: &str) -> u64 {
+    report.counts.get(name).copied().unwrap_or(0)
+}
+
+fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Operation> {
+    FaultSpec {
+        id: "crash".to_owned(),
+        line: 1,
+        selector: role.to_owned(),
+        trigger: Trigger::At(Span::constant(Instant::ZERO + at)),
+        names: Vec::new(),
+        action: Action::Crash {
+            nodes: vec![Selector::Role(role.to_owned())],
+            scope: CrashScope::Machine,
+            keep: Keep::Prefix,
+        },
+        duration: Some(Span::constant(duration)),
+        until: None,
+        waits_until: None,
+    }
+}
+
+fn each_preset(check: impl Fn(&Preset<RaftOptions>, RunReport<Operation>), options: &RunOptions<Operation>) {
+    for preset in RaftOptions::presets() {
+        for seed in 0..5 {
+            check(preset, run(PerServer::same((preset.make)()), options, seed));
+        }
+    }
+}
+
+#[test]
+fn an_undisturbed_cluster_elects_one_leader_that_stays() {
+    let quiet = run_options(Duration::from_secs(20), Ppm::NEVER);
+    each_preset(
+        |preset, report| {
+            let (name, seed) = (preset.name, report.seed);
+            assert_eq!(report.outcome, Outcome::Passed, "{name}, seed {seed}");
+            assert!((1..=2).contains(&count(&report, "leader elected")), "{name}, seed {seed}: {report:?}");
+            assert!(count(&report, "applied") > 500, "{name}, seed {seed}: {:?}", report.counts);
+        },
+        &quiet,
+    );
+}
+
+#[test]
+fn a_crashed_leader_is_replaced() {
+    let mut options = run_options(Duration::from_secs(30), Ppm::NEVER);
+    options.faults = vec![crash("leader", Duration::from_secs(10), Duration::from_secs(8))];
+    each_preset(
+        |preset, report| {
+            let (name, seed) = (preset.name, report.seed);
+            assert_eq!(report.outcome, Outcome::Passed, "{name}, seed {seed}");
+            assert_eq!(count(&report, "leader crashed"), 1, "{name}: {:?} {:?}", report.counts, report.never_applied);
+            let elected = count(&report, "leader elected");
+            assert!((2..=4).contains(&elected), "{name}, seed {seed}: {elected} leaders");
+            assert!(count(&report, "applied") > 800, "{name}, seed {seed}: {:?}", report.counts);
+        },
+        &options,
+    );
+}
+
+#[test]
+fn a_bad_network_costs_elections_but_the_cluster_goes_on() {
+    let bad = run_options(Duration::from_secs(20), Ppm::new(20_000));
+    each_preset(
+        |preset, report| {
+            assert_eq!(report.outcome, Outcome::Passed, "{}", preset.name);
+            assert!(count(&report, "applied") > 300, "{}: {:?}", preset.name, report.counts);
+        },
+        &bad,
+    );
+}
+
+// ---- Any options ----
+
+/// A value within the option's kind: short times and small numbers, so that much happens.
+fn any_value(kind: ValueKind, rng: &mut Rng) -> Value {
+    match kind {
+        ValueKind::Bool => Value::Bool(rng.below(2) == 1),
+        ValueKind::Integer { min, max } => Value::Integer(rng.between(min, max.min(min + 6))),
+        ValueKind::Duration { min, .. } => Value::Duration(rng.duration(min, millis(400))),
+        ValueKind::Probability => Value::Probability(Ppm::new(rng.below(1_000_001) as u32)),
+        ValueKind::Name(names) => Value::Name(names[rng.below(names.len() as u64) as usize].0.to_owned()),
+    }
+}
+
+/// A preset with a few options changed, until they stand together.
+fn any_options(rng: &mut Rng) -> RaftOptions {
+    loop {
+        let preset = rng.choose(RaftOptions::presets()).expect("there are presets");
+        let mut options = (preset.make)();
+        for _ in 0..rng.below(8) {
+            let spec: &OptionSpec<RaftOptions> = rng.choose(RaftOptions::specs()).expect("there are options");
+            let value = any_value(spec.kind, rng);
+            assert!((spec.set)(&mut options, &value), "the value is of the option's kind");
+        }
+        if options.validate(CLUSTER).is_ok() && !options.learner {
+            return options;
+        }
+    }
+}
+
+fn weather(rng: &mut Rng) -> NemesisSpec {
+    let on = [Kind::Server, Kind::Client].map(Selector::Any).to_vec();
+    NemesisSpec {
+        id: "weather".to_owned(),
+        line: 1,
+        kinds: NemesisKind::ALL.to_vec(),
+        on,
+        every: Span { low: millis(10 + rng.below(200)), high: millis(1_000) },
+        duration: Span { low: millis(50), high: Duration::from_secs(3) },
+        swarm: true,
+        from: Instant::ZERO,
+        until: None,
+    }
+}
+
+#[test]
+fn no_options_make_a_node_panic() {
+    for seed in 0..150 {
+        let mut rng = Seed(seed).stream("options", 0);
+        let mut options = PerServer::same(any_options(&mut rng));
+        for _ in 0..rng.below(3) {
+            let server = NodeId::server(rng.between(1, 4) as u16);
+            let own = RaftOptions { learner: rng.below(4) == 0, ..any_options(&mut rng) };
+            options.of.insert(server, own);
+        }
+        let mut world = run_options(Duration::from_secs(8), Ppm::new(10_000));
+        world.nemeses = vec![weather(&mut rng)];
+        world.operations.extend(any_orders(&mut rng));
+        world.operations.sort_by_key(|operation| operation.start.at);
+        let report = run(options.clone(), &world, seed);
+        assert_eq!(report.outcome, Outcome::Passed, "seed {seed}: {options:?}");
+    }
+}
+
+fn any_orders(rng: &mut Rng) -> Vec<PlannedOperation<Operation>> {
+    const ORDERS: [(&str, &[&str]); 5] = [
+        ("catching_up", &["on", "off"]),
+        ("receiving_snapshot", &["on", "off"]),
+        ("step_down", &[""]),
+        ("campaign", &[""]),
+        ("leave", &[""]),
+    ];
+    let system =
+        Raft::new(Setup { cluster: CLUSTER, options: PerServer::same(super::super::presets::paper()), bounds: BOUNDS })
+            .expect("the paper's options stand");
+    let count = rng.below(20);
+    let any = |_| {
+        let (name, arguments) = rng.choose(&ORDERS).expect("there are orders");
+        let argument = rng.choose(arguments).expect("there are arguments");
+        PlannedOperation {
+            start: Moment { at: Instant::from_nanos(rng.below(8_000_000_000)), after_events: 0, order: 0 },
+            node: NodeId::server(rng.between(1, 5) as u16),
+            operation: system.order(name, argument).expect("the order stands"),
+        }
+    };
+    (0..count).map(any).collect()
+}
