@@ -16,6 +16,7 @@ pub mod network;
 pub mod node;
 pub mod options;
 pub mod plan;
+pub mod prelude;
 pub mod queue;
 pub mod rng;
 pub mod run;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::fault::{InFlight, Latency, Weather};
 use crate::id::{Cluster, Link};
 use crate::plan::Decision;
-use crate::rng::{Ppm, Rng, Seed, scale};
+use crate::rng::{Ppm, Rng, Seed, mix, scale};
 use crate::run::NetworkOptions;
 use crate::time::{Duration, Instant};
 
@@ -121,14 +121,6 @@ pub enum Transport {
     Datagram,
     /// Neither lost nor doubled inside a connection.
     Connection,
-}
-
-/// Mixes a word into another one: the finaliser of SplitMix64.
-#[inline]
-const fn mix(word: u64) -> u64 {
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }
 
 const SECOND_COPY: u64 = 0x9e37_79b9_7f4a_7c15;

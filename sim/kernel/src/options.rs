@@ -99,7 +99,10 @@ pub trait Options: Clone + Debug + PartialEq + Serialize + Send + Sync + Sized +
     ///
     /// # Errors
     /// The option to blame, and what would be right.
-    fn validate(&self, cluster: Cluster) -> Result<(), OptionsError>;
+    fn validate(&self, cluster: Cluster) -> Result<(), OptionsError> {
+        let _ = cluster;
+        Ok(())
+    }
 }
 
 /// Options that cannot stand together.
@@ -281,9 +284,17 @@ macro_rules! options {
         $($(#[doc = $doc:expr])+ pub $field:ident: $type:ty => $kind:expr),+ $(,)?
     }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Eq, $crate::serde::Serialize)]
-        #[serde(crate = "splitbrain_kernel::serde")]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name { $($(#[doc = $doc])+ pub $field: $type),+ }
+
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use $crate::serde::ser::SerializeStruct;
+                let mut fields = serializer.serialize_struct(stringify!($name), Self::SPECS.len())?;
+                $(fields.serialize_field(stringify!($field), &self.$field)?;)+
+                fields.end()
+            }
+        }
 
         impl $name {
             /// What can be set.

@@ -64,8 +64,9 @@ impl Rng {
     /// A stream of its own below this one. It does not depend on what was drawn here.
     pub fn fork(&self, label: &str, index: u64) -> Self {
         let [seed, parent, own, depth] = self.key;
-        let mixed = parent ^ fnv1a(label).rotate_left(17) ^ own.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { key: [seed, mixed, index, depth.wrapping_add(1)], core: None, drawn: 0 }
+        // Each part is mixed in turn, so that neither equal nor swapped labels or indexes meet.
+        let path = [own, fnv1a(label), index].into_iter().fold(mix(parent ^ depth), |path, part| mix(path ^ mix(part)));
+        Self { key: [seed, path, index, depth.wrapping_add(1)], core: None, drawn: 0 }
     }
 
     /// The next word.
@@ -139,6 +140,15 @@ impl Rng {
             items.swap(last, other);
         }
     }
+}
+
+/// Mixes a word into another one: a step of SplitMix64, its increment included, so that zero is no fixed point.
+#[inline]
+pub const fn mix(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 /// Maps a word evenly onto the numbers below `bound`.
@@ -294,5 +304,136 @@ impl<'de> Deserialize<'de> for Ppm {
             let parts = u32::deserialize(deserializer)?;
             if parts > 1_000_000 { Err(serde::de::Error::custom("more than always")) } else { Ok(Self(parts)) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN_WORDS: [u64; 16] = [
+        3538556708420243785,
+        5965070422404898285,
+        15100414551899810159,
+        14143245968698894295,
+        3205316538768537356,
+        18415134620400555771,
+        18077250521294275469,
+        13683702614511984502,
+        4192459085186035994,
+        2990144810242654416,
+        3241475148222587345,
+        4882235384134724033,
+        7407701726982657992,
+        15871868893921933544,
+        6778077218430830115,
+        9674063663843468815,
+    ];
+
+    type Samples = (Vec<u64>, Vec<u64>, Vec<u64>, Vec<u64>, [i32; 8]);
+
+    fn golden_samples() -> Samples {
+        (
+            vec![19, 5, 71, 46, 69, 28, 17, 24],
+            vec![12, 11, 12, 11],
+            vec![4820008, 7714065, 5734380, 5931162],
+            vec![115774720, 19598793, 285329341, 159035319],
+            [7, 5, 3, 0, 1, 2, 6, 4],
+        )
+    }
+
+    #[test]
+    fn the_first_words_of_seed_0_are_pinned() {
+        let mut rng = Seed(0).stream("golden", 1);
+        let words: Vec<u64> = (0..16).map(|_| rng.word()).collect();
+        assert_eq!(words, GOLDEN_WORDS);
+    }
+
+    #[test]
+    fn the_algorithm_is_the_one_that_libraries_agree_on() {
+        // `seed_from_u64(42)` gave this word in rand_chacha 0.3, 0.9 and 0.10.
+        let mut core = ChaCha8Rng::seed_from_u64(42);
+        assert_eq!(core.next_u64(), 0xae90_bfb5_395d_5ba1);
+    }
+
+    #[test]
+    fn samples_are_pinned() {
+        let mut rng = Seed(7).stream("samples", 0);
+        let ms = Duration::from_millis;
+        let below: Vec<u64> = (0..8).map(|_| rng.below(100)).collect();
+        let between: Vec<u64> = (0..4).map(|_| rng.between(10, 12)).collect();
+        let spans: Vec<u64> = (0..4).map(|_| rng.duration(ms(1), ms(10)).as_nanos()).collect();
+        let exponentials: Vec<u64> = (0..4).map(|_| rng.exponential(ms(100)).as_nanos()).collect();
+        let mut cards = [0, 1, 2, 3, 4, 5, 6, 7];
+        rng.shuffle(&mut cards);
+        assert_eq!((below, between, spans, exponentials, cards), golden_samples());
+    }
+
+    #[test]
+    fn a_stream_is_its_own_by_seed_label_and_index() {
+        let word = |seed, label, index| Seed(seed).stream(label, index).word();
+        let base = word(1, "link", 2);
+        assert_eq!(base, word(1, "link", 2));
+        assert!([word(2, "link", 2), word(1, "node", 2), word(1, "link", 3)].iter().all(|other| *other != base));
+    }
+
+    #[test]
+    fn forks_do_not_meet_and_do_not_depend_on_what_was_drawn() {
+        let root = Seed(1).stream("root", 0);
+        let mut drawn = root.clone();
+        drawn.word();
+        assert_eq!(root.fork("a", 1).word(), drawn.fork("a", 1).word());
+        let paths = [
+            vec![],
+            vec![("a", 1)],
+            vec![("a", 1), ("a", 1)],
+            vec![("a", 1), ("b", 2)],
+            vec![("b", 2), ("a", 1)],
+            vec![("a", 2), ("b", 1)],
+            vec![("a", 1), ("b", 2), ("c", 3)],
+            vec![("a", 2), ("b", 1), ("c", 3)],
+            vec![("b", 1), ("a", 2), ("c", 3)],
+        ];
+        let fork = |path: &Vec<(&str, u64)>| {
+            path.iter().fold(root.clone(), |rng, (label, index)| rng.fork(label, *index)).word()
+        };
+        let words: std::collections::BTreeSet<u64> = paths.iter().map(fork).collect();
+        assert_eq!(words.len(), paths.len());
+    }
+
+    #[test]
+    fn the_exponential_table_is_the_logarithm() {
+        // -ln(1 - 128/256) = ln 2 = 0.693147; -ln(1 - 255/256) = ln 256 = 5.545177.
+        let millionths = |entry: u32| (u64::from(entry) * 1_000_000) >> 24;
+        assert!(millionths(EXPONENTIAL[128]).abs_diff(693_147) <= 1);
+        assert!(millionths(EXPONENTIAL[255]).abs_diff(5_545_177) <= 1);
+        assert_eq!(EXPONENTIAL[0], 0);
+        assert!(EXPONENTIAL.is_sorted());
+    }
+
+    #[test]
+    fn exponentials_have_their_mean() {
+        let mut rng = Seed(3).stream("mean", 0);
+        let total: u64 = (0..100_000).map(|_| rng.exponential(Duration::from_micros(1_000)).as_nanos()).sum();
+        assert!((total / 100_000).abs_diff(1_000_000) < 10_000, "the mean was {}", total / 100_000);
+    }
+
+    #[test]
+    fn probabilities_are_read_and_printed() {
+        for (text, parts) in [("0%", 0), ("0.5%", 5_000), ("100%", 1_000_000), ("0.0001%", 1), ("12.34%", 123_400)] {
+            assert_eq!(Ppm::parse(text), Ok(Ppm::new(parts)));
+            assert_eq!(Ppm::new(parts).to_string(), text);
+        }
+        for text in ["", "%", "5", "101%", "-1%", "0.00001%", "1..0%", "1.%", ".5%", "99999999999%"] {
+            assert!(Ppm::parse(text).is_err(), "{text:?} was taken for a probability");
+        }
+    }
+
+    #[test]
+    fn a_chance_comes_as_often_as_it_should() {
+        let mut rng = Seed(9).stream("chance", 0);
+        let hits = (0..100_000).filter(|_| rng.chance(Ppm::new(250_000))).count();
+        assert!(hits.abs_diff(25_000) < 500, "{hits} of 100000");
+        assert!(!Ppm::NEVER.hits(0) && Ppm::ALWAYS.hits(u64::MAX) && Ppm::ALWAYS.hits_half(u32::MAX));
     }
 }

@@ -16,15 +16,15 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     /// One sentence for `list`.
     const DOC: &'static str;
     /// The roles that nodes report, for selectors. `leader`, where the system has one, is the one that rank decides.
-    const ROLES: &'static [&'static str];
+    const ROLES: &'static [&'static str] = &[];
     /// The kinds of resource that nodes report, for `holder(…)`.
-    const RESOURCES: &'static [&'static str];
+    const RESOURCES: &'static [&'static str] = &[];
     /// The workloads that clients can be given.
-    const WORKLOADS: &'static [Workload];
+    const WORKLOADS: &'static [Workload] = &[];
     /// The orders that a scenario may give to a server.
-    const ORDERS: &'static [Order];
+    const ORDERS: &'static [Order] = &[];
     /// The gauges that [`System::gauges`] fills in, for `[expect]`.
-    const GAUGES: &'static [Gauge];
+    const GAUGES: &'static [Gauge] = &[];
 
     /// Its options.
     type Options: Options;

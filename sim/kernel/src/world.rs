@@ -107,6 +107,10 @@ impl<S: System> World<S> {
             bounds: options.bounds,
             settle_at,
         });
+        let director = options
+            .clocks
+            .iter()
+            .fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm));
         let overrides = options.replay.iter().flat_map(|plan| &plan.overrides);
         let ties = match options.ties {
             Ties::Sequence => None,

@@ -387,12 +387,12 @@ fn the_first_faults_of_seed_1() {
     assert_eq!(
         told[..6],
         [
-            "571.159405ms +weather.1 cut",
-            "1.480050541s -1",
-            "1.823895484s +weather.2 weather",
-            "2.086258399s -2",
-            "2.959286096s +weather.3 clock_drift",
-            "3.941195205s -3"
+            "883.966509ms +weather.1 weather",
+            "1.26332104s -1",
+            "1.598391242s +weather.2 weather",
+            "2.412413779s -2",
+            "3.230090415s +weather.3 cut",
+            "3.665918631s -3"
         ]
     );
 }

@@ -1,0 +1,18 @@
+//! What a system of one's own needs, in one line: `use splitbrain::kernel::prelude::*;`.
+
+pub use crate::context::{Context, Effect, Lift, OperationId, OperationResult, Scope};
+pub use crate::fault::Fault;
+pub use crate::id::{Cluster, Link, NodeId};
+pub use crate::invariant::{
+    FaultChange, Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight, Violation,
+};
+pub use crate::node::{
+    Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, DiskError, Face, FileId, Message, Node,
+    Observation, Recovered, Source, Stored, Write, WriteId,
+};
+pub use crate::options::{OptionSpec, Options, OptionsError, PerServer, Preset, Value, ValueKind};
+pub use crate::rng::{Ppm, Rng, Seed};
+pub use crate::system::{Bounds, Gauge, Order, Setup, System, Workload};
+pub use crate::time::{Duration, Instant};
+pub use crate::view::View;
+pub use crate::{names, options};
