@@ -14,8 +14,10 @@
 //! | what is promised is durable first | Raft figure 2, etcd `Ready` | [`persist_before_reply`] | white box |
 //! | votes only for logs as good | Raft §5.4.1 | [`vote_soundness`] | white box |
 //! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | [`pre_vote_purity`] | white box |
-//! | a leader within a bound | Raft §9.3, ccfraft | [`leader_within_bound`] | white box |
-//! | leadership is stable | thesis §9.6, Howard and Abraham | [`leader_stability`] | white box |
+//! | denied votes leave the timer alone | students' guide | [`denied_vote_keeps_timer`] | white box |
+//! | candidates believe in no leader | etcd #8334, raft-rs #84 | [`candidates_know_no_leader`] | white box |
+//! | a leader within a bound | Raft §9.3, ccfraft | [`leader_within_bound`] | black box |
+//! | leadership is stable | thesis §9.6, Howard and Abraham | [`leader_stability`] | black box |
 //!
 //! Each knows from the options where it is promised: without `check_quorum` no leader has to give up, and without
 //! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always; options
@@ -32,7 +34,10 @@
 //! - *Linearizability, sessions* (S21 to S23): checkers of the history, not invariants.
 
 mod bounds;
+mod candidates_know_no_leader;
 mod commit_in_term;
+mod denied_vote_keeps_timer;
+mod effects;
 mod elected_by_quorum;
 mod election_safety;
 mod frame;
@@ -40,6 +45,7 @@ mod gauges;
 mod leader_completeness;
 mod leader_stability;
 mod leader_within_bound;
+mod leadership;
 mod learners_never_lead;
 mod one_vote_per_term;
 mod persist_before_reply;
@@ -56,35 +62,34 @@ mod testing;
 use std::sync::Arc;
 
 use splitbrain_kernel::context::Effect;
-use splitbrain_kernel::fault::{DiskFault, Fault};
+use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
-use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::View;
 
-use super::ids::{Position, ServerSet, Term};
-use super::message::{AppendResult, RaftMessage, VoteRequest};
+use super::ids::{ServerSet, Term};
+use super::message::RaftMessage;
 use super::node::RaftNode;
-use super::observation::RaftObservation;
-use super::state::Server;
 use super::system::Raft;
 
+use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
-use election_safety::{Reign, Reigns};
-use frame::{Frame, slot};
+use election_safety::Reigns;
+use frame::Frame;
 use gauges::Tallies;
-use index::{PERSIST_BEFORE_REPLY, PRE_VOTE_PURITY, VOTE_SOUNDNESS};
+use index::{DENIED_VOTE_KEEPS_TIMER, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
+use leadership::{TrueTime, server};
 use one_vote_per_term::Votes;
 use persist_before_reply::Durables;
 use pre_vote_purity::Face;
-use quorum_contact::{Clocks, Contacts};
+use quorum_contact::Contacts;
 use state_machine_safety::Chosen;
 use term_monotone::Terms;
-use terrain::{Promise, Terrain};
 use vote_soundness::Requests;
 
 pub use bounds::{Observed, TABLE, TIMEOUTS_MAX};
@@ -105,6 +110,8 @@ mod index {
     pub(super) const PRE_VOTE_PURITY: usize = 11;
     pub(super) const LEADER_WITHIN_BOUND: usize = 12;
     pub(super) const LEADER_STABILITY: usize = 13;
+    pub(super) const DENIED_VOTE_KEEPS_TIMER: usize = 14;
+    pub(super) const CANDIDATES_KNOW_NO_LEADER: usize = 15;
 }
 
 /// The invariants of Raft, with all that they have seen.
@@ -122,6 +129,8 @@ pub struct RaftInvariants {
     requests: Requests,
     /// A pre-vote that is being handled: who asked, and the voter before.
     asked: Option<(NodeId, Face)>,
+    /// The voter's timer before the vote request that it handles.
+    timer: Option<Timer>,
     wait: Wait,
     stability: Stability,
     tallies: Tallies,
@@ -158,6 +167,7 @@ impl RaftInvariants {
             durables: Durables::new(servers),
             requests: Requests::new(servers),
             asked: None,
+            timer: None,
             wait: Wait::new(),
             stability: Stability::new(),
             tallies: Tallies::new(),
@@ -199,6 +209,8 @@ impl Invariants<RaftNode> for RaftInvariants {
         pre_vote_purity::INFO,
         leader_within_bound::INFO,
         leader_stability::INFO,
+        denied_vote_keeps_timer::INFO,
+        candidates_know_no_leader::INFO,
     ];
 
     fn on_start(&mut self, _view: View<'_, RaftNode>, node: NodeId, _findings: &mut Findings) {
@@ -242,7 +254,11 @@ impl Invariants<RaftNode> for RaftInvariants {
             Input::Message(source, RaftMessage::AppendReply { result, .. }) => {
                 self.contacts.hear(&self.frame, node, source, result, view.now());
             }
-            Input::Message(source, RaftMessage::Vote(request)) => self.requests.ask(node, source, *request),
+            Input::Message(source, RaftMessage::Vote(request)) => {
+                self.requests.ask(node, source, *request);
+                let watched = findings.is_on(DENIED_VOTE_KEEPS_TIMER);
+                self.timer = server(view, node).filter(|_| watched).map(Timer::of);
+            }
             Input::Message(source, RaftMessage::PreVote(_)) if findings.is_on(PRE_VOTE_PURITY) => {
                 self.asked = server(view, node).map(|server| (source, Face::of(server)));
             }
@@ -303,214 +319,6 @@ impl Invariants<RaftNode> for RaftInvariants {
     }
 }
 
-// ---- What leaves a server ----
-
-impl RaftInvariants {
-    #[inline]
-    fn on_send(
-        &mut self,
-        view: View<'_, RaftNode>,
-        node: NodeId,
-        target: NodeId,
-        message: &RaftMessage,
-        findings: &mut Findings,
-    ) {
-        match message {
-            RaftMessage::Append(append) => self.on_promise(view, node, append.term, findings),
-            RaftMessage::AppendReply { term, result } => {
-                self.on_promise(view, node, *term, findings);
-                if let AppendResult::Accepted { matched } = result
-                    && findings.is_on(PERSIST_BEFORE_REPLY)
-                {
-                    self.durables.on_acknowledgement(node, *term, *matched, view.disk(node), findings);
-                }
-            }
-            RaftMessage::Vote(request) => self.on_request(view, node, *request, findings),
-            RaftMessage::VoteReply { term, granted } => {
-                self.on_promise(view, node, *term, findings);
-                if *granted {
-                    self.supporters.vote(node, *term, target);
-                    self.on_vote(view, node, *term, target, findings);
-                }
-            }
-            // Pre-votes promise nothing, and clients are no servers.
-            RaftMessage::PreVote(_)
-            | RaftMessage::PreVoteReply { .. }
-            | RaftMessage::Propose { .. }
-            | RaftMessage::ProposeReply { .. } => {}
-        }
-    }
-
-    /// A message that speaks in this term.
-    #[inline]
-    fn on_promise(&mut self, view: View<'_, RaftNode>, node: NodeId, term: Term, findings: &mut Findings) {
-        self.terms.send(node, term, view.now(), findings);
-        if findings.is_on(PERSIST_BEFORE_REPLY) {
-            self.durables.on_term(node, term, view.disk(node), findings);
-        }
-    }
-
-    fn on_request(&mut self, view: View<'_, RaftNode>, node: NodeId, request: VoteRequest, findings: &mut Findings) {
-        self.on_promise(view, node, request.term, findings);
-        self.on_vote(view, node, request.term, node, findings);
-        if let Some(server) = server(view, node).filter(|_| findings.is_on(VOTE_SOUNDNESS)) {
-            vote_soundness::request_is_true(server, request, findings);
-        }
-    }
-
-    fn on_vote(
-        &mut self,
-        view: View<'_, RaftNode>,
-        voter: NodeId,
-        term: Term,
-        candidate: NodeId,
-        findings: &mut Findings,
-    ) {
-        self.votes.cast(voter, term, candidate, view.now(), findings);
-        if findings.is_on(PERSIST_BEFORE_REPLY) {
-            Durables::on_vote(voter, term, candidate, view.disk(voter), findings);
-        }
-    }
-
-    fn on_observe(
-        &mut self,
-        view: View<'_, RaftNode>,
-        node: NodeId,
-        observation: &RaftObservation,
-        findings: &mut Findings,
-    ) {
-        match *observation {
-            RaftObservation::BecameFollower { term } | RaftObservation::TermStarted { term } => {
-                self.on_term(view, node, term, findings);
-            }
-            RaftObservation::BecamePreCandidate { term } => self.on_stand(view, node, "pre-candidate", term, findings),
-            RaftObservation::BecameCandidate { term } => {
-                self.tallies.campaign(term, node);
-                self.on_stand(view, node, "candidate", term, findings);
-            }
-            RaftObservation::LeaderElected { term, last } => self.on_elected(view, node, term, last, findings),
-            RaftObservation::SteppedDown { .. } => self.depose(view, node, findings),
-            RaftObservation::VoteGranted { term, candidate } if findings.is_on(VOTE_SOUNDNESS) => {
-                if let Some(server) = server(view, node) {
-                    self.requests.grant(node, candidate, term, server.log().last(), findings);
-                }
-            }
-            RaftObservation::QuorumAdjusted => self.supporters.adjust(node, true),
-            RaftObservation::QuorumRestored => self.supporters.adjust(node, false),
-            RaftObservation::Left => self.changed = true,
-            RaftObservation::Committed { index, term } => {
-                let (leads, position) = (self.leads[slot(node)], Position { term, index });
-                commit_in_term::commit(node, leads, position, findings);
-                self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
-            }
-            RaftObservation::Applied { index, entry } => {
-                self.chosen.apply(node, index, entry, view.now(), findings);
-            }
-            _ => {}
-        }
-    }
-
-    fn on_term(&mut self, view: View<'_, RaftNode>, node: NodeId, term: Term, findings: &mut Findings) {
-        self.tallies.see_term(term);
-        self.terms.announce(node, term, view.now(), findings);
-    }
-
-    fn on_stand(&mut self, view: View<'_, RaftNode>, node: NodeId, role: &str, term: Term, findings: &mut Findings) {
-        self.on_term(view, node, term, findings);
-        learners_never_lead::stand(&self.frame, node, role, term, findings);
-    }
-
-    fn on_elected(
-        &mut self,
-        view: View<'_, RaftNode>,
-        node: NodeId,
-        term: Term,
-        last: Position,
-        findings: &mut Findings,
-    ) {
-        let now = view.now();
-        let reign = Reign { leader: node, at: now, last };
-        self.on_stand(view, node, "leader", term, findings);
-        self.reigns.elect(term, reign, findings);
-        self.supporters.elect(&self.frame, node, term, findings);
-        self.commits.elect(term, reign, findings);
-        self.contacts.elect(&self.frame, node, term, now, &TrueTime(view));
-        self.stability.elect(node, term, now, findings);
-        self.tallies.elect(term);
-        self.leads[slot(node)] = Some(term);
-        self.leaders.insert(node);
-        self.review(now, findings);
-    }
-}
-
-// ---- Who leads, and what the world allows ----
-
-impl RaftInvariants {
-    /// A server no longer leads, if it did.
-    fn depose(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
-        if self.leads[slot(node)].take().is_some() {
-            self.leaders.remove(node);
-            self.contacts.depose(node);
-            self.review(view.now(), findings);
-        }
-    }
-
-    fn review(&mut self, now: Instant, findings: &mut Findings) {
-        self.wait.review(self.leaders, now, findings);
-        self.tallies.review(self.leaders, now);
-        self.refresh();
-    }
-
-    fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
-        let spoils = !matches!(fault, DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io);
-        for node in nodes.iter().filter(|node| spoils && node.is_server()) {
-            self.durables.forget(*node);
-        }
-    }
-
-    fn disturb(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
-        self.contacts.disturb(&self.frame, view.now(), &TrueTime(view));
-        self.survey(view, findings);
-    }
-
-    /// The world has changed: what is promised now?
-    fn survey(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
-        let (frame, now) = (&self.frame, view.now());
-        let promise = Terrain::of(view, frame).promise(frame, |core| terrain::in_time(view, frame, core));
-        let bound = |promise: Promise| (promise, longest(view, promise.core, |node| frame.rules(node).leader_within));
-        let timeout = longest(view, frame.voters, |node| frame.rules(node).timeout_max);
-        self.wait.start_over(promise.map(bound), self.leaders, now, findings);
-        self.stability.start_over(promise, timeout, now, findings);
-        self.refresh();
-    }
-
-    fn refresh(&mut self) {
-        self.next = self.contacts.deadline().min(self.wait.deadline());
-    }
-}
-
-/// The longest that any of these servers takes for a span of its own time.
-fn longest(view: View<'_, RaftNode>, servers: ServerSet, span: impl Fn(NodeId) -> Duration) -> Duration {
-    servers.iter().map(|server| view.true_span(server, span(server))).max().unwrap_or_default()
-}
-
-fn server(view: View<'_, RaftNode>, node: NodeId) -> Option<&Server> {
-    view.node(node).and_then(RaftNode::server)
-}
-
-/// The clocks of the world.
-struct TrueTime<'a>(View<'a, RaftNode>);
-
-impl Clocks for TrueTime<'_> {
-    fn true_span(&self, server: NodeId, local: Duration) -> Duration {
-        self.0.true_span(server, local)
-    }
-
-    fn is_lively(&self, server: NodeId) -> bool {
-        self.0.is_lively(server)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -532,6 +340,8 @@ mod tests {
             (index::PRE_VOTE_PURITY, "pre_vote_purity"),
             (index::LEADER_WITHIN_BOUND, "leader_within_bound"),
             (index::LEADER_STABILITY, "leader_stability"),
+            (index::DENIED_VOTE_KEEPS_TIMER, "denied_vote_keeps_timer"),
+            (index::CANDIDATES_KNOW_NO_LEADER, "candidates_know_no_leader"),
         ];
         assert_eq!(places.len(), RaftInvariants::LIST.len());
         for (place, name) in places {

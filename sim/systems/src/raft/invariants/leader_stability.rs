@@ -20,7 +20,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     doc: "While nothing is disturbed and a leader is linked with a quorum, leadership does not keep changing.",
     source: "Raft thesis §9.6; Howard, Abraham: Raft does not guarantee liveness in the face of network faults",
     kind: InvariantKind::Liveness,
-    sight: Sight::WhiteBox,
+    sight: Sight::BlackBox,
 };
 
 /// Elections in a world that is not disturbed.

@@ -17,7 +17,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     doc: "While a quorum is able to elect a leader, there is one within a bound that was measured.",
     source: "Raft §9.3; ccfraft LeaderProp",
     kind: InvariantKind::Liveness,
-    sight: Sight::WhiteBox,
+    sight: Sight::BlackBox,
 };
 
 /// The wait for a leader.

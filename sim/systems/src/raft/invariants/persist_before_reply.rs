@@ -3,7 +3,8 @@
 //!
 //! A message in term *t* needs a durable term of at least *t*; a vote, the candidate's own too, needs to be the durable
 //! vote of that term; an acknowledgement of entries needs them durable. A server that has durably moved on to a later
-//! term can no longer break a promise of an earlier one. Pre-votes promise nothing.
+//! term can no longer break a promise of an earlier one. Pre-votes promise nothing. A server whose disk lied to it, or
+//! lost a record, is not to blame: nothing is asked of it from then on.
 
 use splitbrain_kernel::disk::Disk;
 use splitbrain_kernel::id::NodeId;
@@ -32,6 +33,8 @@ pub(super) struct Durables(Vec<Known>);
 struct Known {
     term: Term,
     log: Index,
+    /// The disk has broken a promise of its own.
+    waived: bool,
 }
 
 impl Durables {
@@ -41,7 +44,13 @@ impl Durables {
 
     /// Something may have happened to the disk beside the server's own writes.
     pub(super) fn forget(&mut self, server: NodeId) {
-        self.0[slot(server)] = Known::default();
+        let known = &mut self.0[slot(server)];
+        *known = Known { waived: known.waived, ..Known::default() };
+    }
+
+    /// The disk lies, or loses what it had promised to keep.
+    pub(super) fn waive(&mut self, server: NodeId) {
+        self.0[slot(server)].waived = true;
     }
 
     /// A write leaves a server: where it cuts the log, less of it may be durable soon.
@@ -55,18 +64,31 @@ impl Durables {
     /// A message in this term leaves.
     #[inline]
     pub(super) fn on_term(&mut self, server: NodeId, term: Term, disk: &Disk<Record>, findings: &mut Findings) {
-        let known = &mut self.0[slot(server)].term;
-        if *known < term {
-            *known = hard_state(disk).term;
+        let known = &mut self.0[slot(server)];
+        if known.term < term {
+            if known.waived {
+                return;
+            }
+            known.term = hard_state(disk).term;
         }
-        let durable = *known;
+        let durable = known.term;
         findings.check(PERSIST_BEFORE_REPLY, Some(server), durable >= term, || {
             format!("{server} speaks in term {term}; its disk holds term {durable}")
         });
     }
 
     /// A vote leaves.
-    pub(super) fn on_vote(server: NodeId, term: Term, candidate: NodeId, disk: &Disk<Record>, findings: &mut Findings) {
+    pub(super) fn on_vote(
+        &self,
+        server: NodeId,
+        term: Term,
+        candidate: NodeId,
+        disk: &Disk<Record>,
+        findings: &mut Findings,
+    ) {
+        if self.0[slot(server)].waived {
+            return;
+        }
         let hard = hard_state(disk);
         let holds = hard.term > term || (hard.term == term && hard.voted_for == Some(candidate));
         findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
@@ -85,11 +107,14 @@ impl Durables {
         disk: &Disk<Record>,
         findings: &mut Findings,
     ) {
-        let known = &mut self.0[slot(server)].log;
-        if *known < matched {
-            *known = durable_index(disk.durable(LOG_FILE));
+        let known = &mut self.0[slot(server)];
+        if known.log < matched {
+            if known.waived {
+                return;
+            }
+            known.log = durable_index(disk.durable(LOG_FILE));
         }
-        let durable = *known;
+        let durable = known.log;
         // Entries of an earlier term may have been dropped since, by the leader of the term that is durable.
         let holds = durable >= matched || hard_state(disk).term > term;
         findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
@@ -161,10 +186,10 @@ mod tests {
     #[test]
     fn a_vote_must_be_durable_or_of_a_term_that_is_over() {
         let (mut findings, disk) = (all_on(), disk(&[state(4, Some(s(2)))]));
-        Durables::on_vote(s(1), Term(4), s(2), &disk, &mut findings);
-        Durables::on_vote(s(1), Term(3), s(3), &disk, &mut findings);
+        Durables::new(3).on_vote(s(1), Term(4), s(2), &disk, &mut findings);
+        Durables::new(3).on_vote(s(1), Term(3), s(3), &disk, &mut findings);
         assert!(!findings.is_broken());
-        Durables::on_vote(s(1), Term(4), s(3), &disk, &mut findings);
+        Durables::new(3).on_vote(s(1), Term(4), s(3), &disk, &mut findings);
         let facts = "s1 votes for s3 in term 4; its disk holds term 4 and a vote for s2";
         assert_eq!(broken(&findings).1, facts);
     }
@@ -172,8 +197,19 @@ mod tests {
     #[test]
     fn a_vote_that_is_not_on_the_disk_is_found() {
         let mut findings = all_on();
-        Durables::on_vote(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
+        Durables::new(3).on_vote(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
         assert_eq!(broken(&findings).1, "s1 votes for s2 in term 4; its disk holds term 4 and no vote");
+    }
+
+    #[test]
+    fn a_server_with_a_disk_that_lies_is_not_to_blame() {
+        let (mut durables, mut findings, empty) = (Durables::new(3), all_on(), disk(&[]));
+        durables.waive(s(1));
+        durables.forget(s(1));
+        durables.on_term(s(1), Term(5), &empty, &mut findings);
+        durables.on_vote(s(1), Term(5), s(2), &empty, &mut findings);
+        durables.on_acknowledgement(s(1), Term(5), Index(3), &empty, &mut findings);
+        assert!(!findings.is_broken());
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //!   closed   otherwise: nobody outside the core can reach it, so that it is a whole cluster
 //! ```
 //!
+//! It knows the faults of the world, and of a server only what a scenario told it: that it must not campaign.
+//!
 //! A star whose hub alone reaches a quorum is no core: where the hub's log is behind, nobody can be elected (the
 //! constrained election of Omni-Paxos §2). Nothing is promised either where a packet takes too long for the timeouts,
 //! where the ordinary loss is high, or with clocks so far apart that heartbeats come too late.
