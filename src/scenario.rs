@@ -26,6 +26,9 @@ mod source;
 mod syntax;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::{FaultSpec, NemesisSpec};

@@ -1,0 +1,187 @@
+//! What people see when a file is wrong. The goldens are read, not only compared.
+
+use super::super::Colour;
+use super::{read, with};
+
+/// One line for each error of each text.
+fn lines(texts: &[&str]) -> String {
+    texts.iter().map(|text| format!("{}\n", refused(&with(text)).replace("a.toml:", ""))).collect()
+}
+
+fn refused(text: &str) -> String {
+    match read(text) {
+        Err(errors) => errors.plain(),
+        Ok(_) => panic!("this was taken for a scenario:\n{text}"),
+    }
+}
+
+#[test]
+fn several_errors_are_shown_at_once_in_order() {
+    let text = with(
+        "[network]\nlatency = \"5ms..1ms\"\nlos = \"1%\"\n\n[[nemesis]]\nkinds = [\"partion\", \"crash\"]\n\
+         on = \"any severs\"\nevery = 5\nfor = \"1s\"\n\n[run]\nduration = \"10s\"\nsettle = \"10s\"\n",
+    );
+    insta::assert_snapshot!("several_plain", refused(&text));
+    let errors = read(&text).expect_err("it is wrong");
+    insta::assert_snapshot!("several_pretty", errors.pretty(Colour::Never));
+    assert!(errors.pretty(Colour::Always).contains('\x1b'));
+}
+
+#[test]
+fn syntax() {
+    let texts =
+        ["a = ", "[run\nduration = \"1s\"\n[[x]", "a = 1\na = 2", "[run]\n[run]", "x = \"abc", "k == 1\nl = [1,, 2]"];
+    insta::assert_snapshot!(texts.map(refused).concat());
+}
+
+#[test]
+fn the_head_of_a_file() {
+    let texts = [
+        "",
+        "# nothing but a comment\n",
+        "format = 2\nsystem = \"toy\"\ncluster = { servers = 1 }",
+        "format = 1\nsystem = \"tyo\"",
+        "format = 1\nsystem = 7",
+        "format = 1\nsystem = \"toy\"",
+        "format = \"1\"\nsystem = \"toy\"\ncluster = 5",
+    ];
+    insta::assert_snapshot!(texts.map(refused).concat());
+}
+
+#[test]
+fn keys_and_types() {
+    insta::assert_snapshot!(lines(&[
+        "netwrok = {}",
+        "[run]\ndurration = \"1s\"",
+        "[run]\nduration = 60",
+        "[run]\nduration = \"60\"",
+        "[run]\nduration = 0.5",
+        "[run]\nduration = \"-5s\"",
+        "[run]\nseeds = 99999999999999999999999",
+        "[run]\nseeds = -1",
+        "[run]\nseeds = 0",
+        "[run]\nduration = \"9999999h\"",
+        "[[run]]\nduration = \"1s\"",
+        "[fault]\nat = \"1s\"",
+        "[network]\nloss = 0.5",
+        "[network]\nloss = \"150%\"",
+        "[network]\nloss = { chose = [\"1%\"] }",
+        "[network]\nloss = { choose = [] }",
+        "[network]\nloss = { choose = [\"1%\", \"1%\"] }",
+        "[network]\nbandwidth = \"10MB\"",
+        "[network]\nlatency = { mean = \"1ms\", max = \"2ms\" }",
+        "[clocks]\ndrift = \"5\"",
+        "[clocks]\ndrift = \"90%\"",
+        "[clocks.nodes.s9]\ndrift = \"1%\"",
+        "[workload]\nrate = \"fast\"",
+        "\"spaced key\" = 1",
+        "\"a\\nb\" = 1",
+    ]));
+}
+
+#[test]
+fn the_words_of_the_system() {
+    insta::assert_snapshot!(lines(&[
+        "[toy]\npreset = \"fncy\"",
+        "[toy]\npre_vot = true",
+        "[toy]\nmode = \"lzay\"",
+        "[toy]\ntimeout = \"1us\"",
+        "[toy]\npriority = \"9..1\"",
+        "[toy]\npriority = \"1..1000\"",
+        "[toy]\npre_vote = \"true..false\"",
+        "[toy.servers.s9]\npriority = 1",
+        "[toy.servers.c1]\npriority = 1",
+        "[toy.servers.s1]\npreset = \"fancy\"",
+        "[raft]\npre_vote = true",
+        "[workload]\nkind = \"registre\"",
+        "[check]\ninvariants = [\"election_saftey\"]",
+        "[check]\ninvariants = { except = [\"election_safety\", \"term_monotone\", \"leader_in_time\"] }",
+        "[check]\ninvariants = \"most\"",
+    ]));
+}
+
+#[test]
+fn faults() {
+    insta::assert_snapshot!(lines(&[
+        "[[fault]]",
+        "[[fault]]\nat = \"1s\"",
+        "[[fault]]\ncut = \"s1 -> s2\"",
+        "[[fault]]\nat = \"1s\"\nwhen = \"leader elected\"\nring = true",
+        "[[fault]]\nat = \"1s\"\nring = true\ncut = \"s1 -> s2\"",
+        "[[fault]]\nat = \"1s\"\nring = false",
+        "[[fault]]\nat = \"70s\"\nring = true",
+        "[run]\nsettle = \"10s\"\n[[fault]]\nat = \"40s..55s\"\nring = true",
+        "[[fault]]\nat = \"1s\"\nafter = \"1s\"\nring = true",
+        "[[fault]]\nwhen = \"leader elcted\"\nring = true",
+        "[[fault]]\nwhen = \"no leadr for 1s\"\nring = true",
+        "[[fault]]\nwhen = \"leader elected #0\"\nring = true",
+        "[[fault]]\nevery = \"1s\"\nring = true",
+        "[[fault]]\nat = \"1s\"\nstart = \"s6\"\nfor = \"1s\"",
+        "[[fault]]\nat = \"1s\"\npause = \"s1\"\nin_flight = \"keep\"",
+        "[[fault]]\nat = \"1s\"\ncut = \"s1 - s2\"",
+        "[[fault]]\nat = \"1s\"\ncut = [\"s1 -> s9\", \"c7 -> *\"]",
+        "[[fault]]\nat = \"1s\"\ncut = \"s1 -> s1\"",
+        "[[fault]]\nat = \"1s\"\ncut = []",
+        "[[fault]]\nat = \"1s\"\npartition = [\"s1\", \"s2\"]",
+        "[[fault]]\nat = \"1s\"\npartition = [[\"s1\", \"x\"], [\"leadr\"]]",
+        "[[fault]]\nat = \"1s\"\nname = { x = \"*\", s1 = \"leader\", leader = \"s2\" }\nisolate = \"x\"",
+        "[[fault]]\nat = \"1s\"\ncrash = \"holder(lokc)\"",
+        "[[fault]]\nat = \"1s\"\nkinds = [\"pign\"]\nclog = \"* -> s1\"",
+        "[[fault]]\nat = \"1s\"\nslow = \"s1\"",
+        "[[fault]]\nat = \"1s\"\nslow = { node = \"s1\" }",
+        "[[fault]]\nat = \"1s\"\nweather = { links = \"* -> *\" }",
+        "[[fault]]\nat = \"1s\"\ndisk = { nodes = \"s1\", fault = \"slow\" }",
+        "[[fault]]\nat = \"1s\"\ndisk = { nodes = \"s1\", fault = \"full\", by = \"1ms\" }",
+        "[[fault]]\nat = \"1s\"\norder = { nodes = \"s1\", name = \"falg\" }",
+        "[[fault]]\nid = \"a b\"\nat = \"1s\"\nring = true",
+        "[[fault]]\nid = \"x\"\nat = \"1s\"\nring = true\n[[nemesis]]\nid = \"x\"\nevery = \"1s\"\nfor = \"1s\"",
+        "[[network.link]]\nlinks = \"leader -> s1\"\nloss = \"1%\"",
+    ]));
+}
+
+#[test]
+fn nemeses_and_workload() {
+    insta::assert_snapshot!(lines(&[
+        "[[nemesis]]\nkinds = []\nfor = \"1s\"",
+        "[[nemesis]]\nkinds = { except = [\"crahs\"] }\nevery = \"1s\"\nfor = \"1s\"",
+        "[[nemesis]]\nevery = \"0s\"\nfor = \"1s\"",
+        "[[nemesis]]\nevery = \"1s\"\nfor = \"1s\"\nfrom = \"5s\"\nuntil = \"5s\"",
+        "[[nemesis]]\nevery = \"1s\"\nfor = \"1s\"\nfrom = \"60s\"",
+        "[workload]\nkind = \"register\"\nrate = \"1000000/ms\"",
+        "[workload]\nkind = \"register\"\nfrom = \"2m\"",
+        "[workload]\nkind = \"register\"\nuntil = \"2m\"",
+    ]));
+    let nobody = "format = 1\nsystem = \"toy\"\ncluster = { servers = 1 }\n[workload]\nkind = \"register\"\n";
+    insta::assert_snapshot!("workload_without_clients", refused(nobody));
+}
+
+#[test]
+fn expectations() {
+    insta::assert_snapshot!(lines(&[
+        "[expect]\noutcome = \"pased\"",
+        "[expect]\noutcome = \"passed\"\nviolates = \"election_safety\"",
+        "[expect]\nviolates = \"election_saftey\"\nwithin = 0",
+        "[expect]\nwithin = 500",
+        "[check]\ninvariants = [\"term_monotone\"]\n[expect]\nviolates = \"election_safety\"",
+        "[expect]\nleader_change = { at_most = 1 }",
+        "[expect]\nleader_changes = 1",
+        "[expect]\nleader_changes = {}",
+        "[expect]\nleader_changes = { at_most = 1, at_least = 2 }",
+        "[expect]\nleader_changes = { at_most = 1, where = \"pre_vot\" }",
+        "[expect]\nleader_changes = { at_most = 1, where = \"priority\" }",
+        "[expect]\nleader_changes = { at_most = 1, where = \"preset = fncy\" }",
+        "[expect]\nleader_changes = { at_most = 1, where = \"priority = many\" }",
+        "[expect]\nleader_changes = { at_most = 1, where = \"pre_vote and\" }",
+        "[expect]\nreach = [\"pre-vote rejeted\"]",
+        "[expect]\nreach = []",
+    ]));
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    let errors = super::super::load("a.toml", b"format = 1\nname = \"\xff\xfe\"\n", &super::systems());
+    let errors = errors.expect_err("it is no text");
+    insta::assert_snapshot!(errors.plain() + &errors.pretty(Colour::Never));
+    let control = refused("a = 1\u{0}\u{7}\u{1b}[31m");
+    assert!(control.is_ascii() && !control.contains('\u{1b}'), "{control:?}");
+}

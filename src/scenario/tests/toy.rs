@@ -1,0 +1,194 @@
+//! A system with one of each kind of word, and nodes that do nothing.
+
+use serde::{Deserialize, Serialize};
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Invariants, Sight};
+use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
+use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::rng::{Ppm, Rng};
+use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
+use splitbrain_kernel::time::Duration;
+
+splitbrain_kernel::names! {
+    /// How it goes about things.
+    pub enum Mode {
+        /// At once.
+        Eager = "eager",
+        /// When it must.
+        Lazy = "lazy",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// Known bugs.
+    pub enum Bug {
+        /// None.
+        None = "none",
+        /// Forgets what it wrote.
+        Forgets = "forgets",
+    }
+}
+
+splitbrain_kernel::options! {
+    /// Options.
+    pub struct ToyOptions {
+        /// Whether it asks first.
+        pub pre_vote: bool => ValueKind::Bool,
+        /// How long it waits.
+        pub timeout: Duration => ValueKind::Duration {
+            min: Duration::from_millis(1),
+            max: Duration::from_secs(10),
+        },
+        /// Who goes first.
+        pub priority: u64 => ValueKind::Integer { min: 0, max: 100 },
+        /// How it goes about things.
+        pub mode: Mode => ValueKind::Name(Mode::NAMES),
+        /// How often it fails.
+        pub odds: Ppm => ValueKind::Probability,
+        /// A known bug.
+        pub bug: Bug => ValueKind::Name(Bug::NAMES),
+    }
+}
+
+const fn plain() -> ToyOptions {
+    ToyOptions {
+        pre_vote: false,
+        timeout: Duration::from_millis(150),
+        priority: 1,
+        mode: Mode::Eager,
+        odds: Ppm::NEVER,
+        bug: Bug::None,
+    }
+}
+
+const fn fancy() -> ToyOptions {
+    ToyOptions { pre_vote: true, ..plain() }
+}
+
+const PRESETS: &[Preset<ToyOptions>] = &[
+    Preset { name: "plain", doc: "As it comes.", make: plain },
+    Preset { name: "fancy", doc: "With pre-vote.", make: fancy },
+];
+
+impl Options for ToyOptions {
+    fn specs() -> &'static [OptionSpec<Self>] {
+        Self::SPECS
+    }
+
+    fn presets() -> &'static [Preset<Self>] {
+        PRESETS
+    }
+
+    fn validate(&self, cluster: Cluster) -> Result<(), OptionsError> {
+        let most = u64::from(cluster.servers) * 10;
+        if self.priority > most {
+            return Err(OptionsError::new("priority", format!("must be at most {most} here")));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Deed {
+    Read(u64),
+    Write(u64),
+    Flag(bool),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Ping;
+
+impl Message for Ping {
+    const KINDS: &'static [&'static str] = &["ping", "vote"];
+
+    fn kind(&self) -> usize {
+        0
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Seen;
+
+impl Observation for Seen {
+    const NAMES: &'static [&'static str] = &["leader elected", "pre-vote rejected"];
+
+    fn face(&self) -> Face {
+        Face { name: "leader elected", change: Change::None }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Idle;
+
+impl Node for Idle {
+    type Message = Ping;
+    type Timer = u8;
+    type Record = u8;
+    type Observation = Seen;
+    type Operation = Deed;
+    type Step = u8;
+
+    fn on_start(&mut self, _: &mut Context<Self>, _: Recovered<u8>) {}
+    fn on_message(&mut self, _: &mut Context<Self>, _: Source, _: Ping) {}
+    fn on_timer(&mut self, _: &mut Context<Self>, _: u8) {}
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Watch;
+
+const fn info(name: &'static str) -> InvariantInfo {
+    InvariantInfo { name, doc: "It holds.", source: "here", kind: InvariantKind::Safety, sight: Sight::BlackBox }
+}
+
+impl Invariants<Idle> for Watch {
+    const LIST: &'static [InvariantInfo] = &[info("election_safety"), info("term_monotone"), info("leader_in_time")];
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Toy {
+    pub(super) setup: Setup<ToyOptions>,
+}
+
+impl System for Toy {
+    const NAME: &'static str = "toy";
+    const DOC: &'static str = "Does nothing.";
+    const ROLES: &'static [&'static str] = &["leader", "follower"];
+    const RESOURCES: &'static [&'static str] = &["lock"];
+    const WORKLOADS: &'static [Workload] = &[Workload { name: "register", doc: "Reads and writes." }];
+    const ORDERS: &'static [Order] = &[Order { name: "flag", doc: "on or off." }];
+    const GAUGES: &'static [Gauge] = &[Gauge { name: "leader_changes", doc: "How often." }];
+
+    type Options = ToyOptions;
+    type Node = Idle;
+    type Invariants = Watch;
+
+    fn new(setup: Setup<ToyOptions>) -> Result<Self, OptionsError> {
+        Ok(Self { setup })
+    }
+
+    fn node(&self, _: NodeId) -> Idle {
+        Idle
+    }
+
+    fn invariants(&self) -> Watch {
+        Watch
+    }
+
+    fn core_size(&self) -> usize {
+        3
+    }
+
+    fn operation(&self, _: &str, reads: bool, rng: &mut Rng) -> Deed {
+        let word = rng.word();
+        if reads { Deed::Read(word) } else { Deed::Write(word) }
+    }
+
+    fn order(&self, _: &str, argument: &str) -> Result<Deed, String> {
+        match argument {
+            "on" => Ok(Deed::Flag(true)),
+            "off" => Ok(Deed::Flag(false)),
+            _ => Err(format!("expected on or off, got {argument:?}")),
+        }
+    }
+}
