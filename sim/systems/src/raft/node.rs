@@ -14,7 +14,10 @@ use super::state::Server;
 
 /// A process of a Raft cluster.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "servers are most of the nodes, and a box would be a detour for each input")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "servers are most of the nodes, and a box would be a detour for each input"
+)]
 pub enum RaftNode {
     /// A server, `s1` and on.
     Server(Server),
