@@ -5,7 +5,7 @@ use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Recovered, Sour
 use splitbrain_kernel::serde::Serialize;
 
 use super::client::Client;
-use super::durable::{LOG_FILE, Record, Recovery, Unusable};
+use super::durable::{HardState, LOG_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
 use super::log::Log;
 use super::message::{Operation, RaftMessage};
@@ -166,6 +166,8 @@ impl Server {
     fn start(&mut self, ctx: &mut Context<RaftNode>, recovery: Recovery) {
         assert!(self.log.last_index() == Index::ZERO, "a server starts once");
         let now = ctx.now();
+        // A process that crashed may have left this in the page cache only: it is synced before anything is said.
+        self.hard_dirty = recovery.hard != HardState::FRESH || !recovery.entries.is_empty();
         if recovery.torn {
             ctx.persist(Write::Truncate(LOG_FILE, recovery.entries.len() as u64));
         }

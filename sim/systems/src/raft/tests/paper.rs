@@ -94,7 +94,21 @@ fn a_vote_survives_a_crash() {
     host.sync();
     host.take_sent();
     host.restart();
+    host.sync();
     host.hear(s(3), vote(1, at(0, 0)));
+    assert_eq!(host.only_sent(), vote_reply(1, false));
+}
+
+#[test]
+fn what_a_crash_left_is_durable_before_anything_is_said() {
+    let mut host = Host::new(paper());
+    host.hear(s(2), vote(1, at(0, 0)));
+    host.sync();
+    host.take_sent();
+    host.restart();
+    host.hear(s(3), vote(1, at(0, 0)));
+    assert!(host.sent.is_empty(), "a crash of the process keeps what was never synced");
+    host.sync();
     assert_eq!(host.only_sent(), vote_reply(1, false));
 }
 
