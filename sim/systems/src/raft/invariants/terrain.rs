@@ -29,8 +29,10 @@ pub(super) struct Terrain {
     pub(super) up: ServerSet,
     /// Who runs at full speed with a healthy disk, and may campaign.
     pub(super) able: ServerSet,
-    /// Who is paused, or whose clocks stand still.
-    pub(super) asleep: ServerSet,
+    /// Who is paused: it says nothing.
+    pub(super) paused: ServerSet,
+    /// Whose clocks stand still: it answers, but no timer of it fires.
+    pub(super) frozen: ServerSet,
     /// With whom each is linked in both directions, by slot.
     pub(super) paired: Vec<ServerSet>,
     /// Whom anything that each sends may reach, by slot.
@@ -56,7 +58,8 @@ impl Terrain {
     pub(super) fn of(view: View<'_, RaftNode>, frame: &Frame) -> Self {
         let voters = || frame.voters.iter();
         let up: ServerSet = voters().filter(|voter| view.is_up(*voter)).collect();
-        let asleep = up.iter().filter(|voter| view.is_paused(*voter) || view.is_frozen(*voter)).collect();
+        let paused = up.iter().filter(|voter| view.is_paused(*voter)).collect();
+        let frozen = up.iter().filter(|voter| view.is_frozen(*voter)).collect();
         let able = up.iter().filter(|voter| is_able(view, frame, *voter)).collect();
         let mut paired = vec![ServerSet::EMPTY; frame.server_count];
         let mut reaches = paired.clone();
@@ -65,7 +68,7 @@ impl Terrain {
             reaches[slot(one)] = others().filter(|other| !view.is_severed(Link::new(one, *other))).collect();
             paired[slot(one)] = others().filter(|other| is_paired(view, frame, one, *other)).collect();
         }
-        Self { up, able, asleep, paired, reaches }
+        Self { up, able, paused, frozen, paired, reaches }
     }
 
     /// What is promised here. `in_time` says whether the clocks and delays of a core allow for an election.
@@ -77,7 +80,8 @@ impl Terrain {
         }
         let closed = self.is_closed(core);
         let guarded = frame.is_guarded();
-        let awake = self.up.iter().filter(|voter| !self.asleep.contains(*voter)).collect();
+        let is_awake = |voter: &NodeId| !self.paused.contains(*voter) && !self.frozen.contains(*voter);
+        let awake = self.up.iter().filter(is_awake).collect();
         let is_hub = |voter: &NodeId| self.paired[slot(*voter)].intersection(self.able).len() + 1 >= quorum;
         Some(Promise {
             core,
@@ -90,8 +94,8 @@ impl Terrain {
 
     /// Whether nobody outside can reach the core.
     fn is_closed(&self, core: ServerSet) -> bool {
-        let outside = self.up.iter().filter(|voter| !core.contains(*voter) && !self.asleep.contains(*voter));
-        outside.into_iter().all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
+        let mut outside = self.up.iter().filter(|voter| !core.contains(*voter) && !self.paused.contains(*voter));
+        outside.all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
     }
 
     /// A large set of able servers that are all linked with one another, found greedily from each of them.
@@ -163,7 +167,8 @@ mod tests {
             paired[slot(s(*one))].insert(s(*other));
             paired[slot(s(*other))].insert(s(*one));
         }
-        Terrain { up: all, able: all, asleep: ServerSet::EMPTY, reaches: paired.clone(), paired }
+        let none = ServerSet::EMPTY;
+        Terrain { up: all, able: all, paused: none, frozen: none, reaches: paired.clone(), paired }
     }
 
     /// The overlapping groups of the seed: 1 and 5, 2 and 4, 3 and 4 do not hear each other.
@@ -213,7 +218,9 @@ mod tests {
         assert!(promise(&terrain, presets::paper()).expect("a core").leader);
         terrain.reaches[slot(s(4))].insert(s(1));
         assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
-        terrain.asleep.insert(s(4));
+        terrain.frozen.insert(s(4));
+        assert!(!promise(&terrain, presets::paper()).expect("a core").leader, "it passes on a later term of s5");
+        terrain.paused.insert(s(4));
         assert!(promise(&terrain, presets::paper()).expect("a core").leader, "who is paused sends nothing");
     }
 
