@@ -41,7 +41,7 @@ impl Server {
     }
 
     /// The term that a pre-vote speaks of.
-    fn pre_vote_term(&self) -> Term {
+    pub(super) fn pre_vote_term(&self) -> Term {
         match self.options.pre_vote_term {
             PreVoteTerm::Next => self.term().after(self.options.term_step),
             PreVoteTerm::Current => self.term(),

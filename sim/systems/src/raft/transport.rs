@@ -14,7 +14,7 @@ use super::ids::ServerSet;
 use super::message::RaftMessage;
 use super::node::RaftNode;
 use super::options::Transport;
-use super::state::Server;
+use super::state::{Role, Server};
 
 /// The connections to the peers, by number of the member, from 1.
 ///
@@ -208,10 +208,7 @@ impl Server {
         match event.change {
             ConnectionChange::Opened => {
                 peer.open = true;
-                if let Some(message) = peer.waiting.take() {
-                    let target = Source { node: event.peer, connection: Some(event.connection) };
-                    self.send(ctx, target, *message);
-                }
+                self.send_waiting(ctx, event.peer, event.connection);
             }
             ConnectionChange::Accepted => {}
             ConnectionChange::Refused
@@ -223,6 +220,30 @@ impl Server {
                 peer.backoff = peer.backoff.saturating_mul(2).min(heartbeat);
                 self.on_link_lost(event.peer);
             }
+        }
+    }
+
+    /// The connection is open: what waited for it leaves, if it is still what this server would say.
+    fn send_waiting(&mut self, ctx: &mut Context<RaftNode>, member: NodeId, connection: ConnectionId) {
+        let Some(peer) = self.links.peer(member) else { return };
+        let Some(message) = peer.waiting.take() else { return };
+        if self.would_ask(&message) {
+            return self.send(ctx, Source { node: member, connection: Some(connection) }, *message);
+        }
+        if let Some(peer) = self.links.peer(member) {
+            peer.asked_at = None;
+        }
+    }
+
+    /// Whether this request is of the present term and role.
+    fn would_ask(&self, message: &RaftMessage) -> bool {
+        match message {
+            RaftMessage::PreVote(request) => {
+                matches!(self.role, Role::PreCandidate(_)) && request.term == self.pre_vote_term()
+            }
+            RaftMessage::Vote(request) => matches!(self.role, Role::Candidate(_)) && request.term == self.term(),
+            RaftMessage::Append(append) => self.is_leader() && append.term == self.term(),
+            _ => unreachable!("only requests wait for a connection"),
         }
     }
 }

@@ -353,6 +353,17 @@ fn a_request_waits_for_its_connection_and_one_is_in_flight() {
 }
 
 #[test]
+fn a_request_that_waited_too_long_is_not_sent() {
+    let mut host = Host::new(nuraft());
+    host.fire(RaftTimer::Election);
+    host.hear(s(2), heartbeat(3));
+    host.sync();
+    host.take_sent();
+    open_all(&mut host);
+    assert!(host.take_sent().is_empty(), "it follows in term 3, and asks nobody in term 0");
+}
+
+#[test]
 fn a_lost_connection_frees_its_peer_after_a_backoff() {
     let mut host = Host::new(nuraft());
     host.fire(RaftTimer::Election);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::{Action, FaultSpec, NemesisKind, NemesisSpec};
-use splitbrain_kernel::fault::{CrashScope, Keep, Latency};
+use splitbrain_kernel::fault::{CrashScope, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
 use splitbrain_kernel::plan::{Moment, PlannedOperation};
@@ -18,6 +18,7 @@ use splitbrain_kernel::world::World;
 
 use super::super::message::Operation;
 use super::super::options::RaftOptions;
+use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
 use super::host::millis;
 
@@ -155,6 +156,68 @@ fn a_bad_network_costs_elections_but_the_cluster_goes_on() {
     );
 }
 
+// ---- The seed's partition ----
+
+/// Five servers, `leader` first asked to campaign; after 5 s only who shares a group can talk.
+fn partitioned(options: RaftOptions, leader: u16) -> RunReport<Operation> {
+    const GROUPS: [&[u16]; 4] = [&[1, 2, 3], &[2, 3, 5], &[4, 5], &[1, 4]];
+    let group = |group: &[u16]| group.iter().map(|number| Selector::Node(NodeId::server(*number))).collect();
+    let groups = GROUPS.into_iter().map(group).collect();
+    let mut world = run_options(Duration::from_secs(60), Ppm::NEVER);
+    world.operations = vec![PlannedOperation {
+        start: Moment { at: Instant::ZERO + millis(1), after_events: 0, order: 0 },
+        node: NodeId::server(leader),
+        operation: Operation::Campaign,
+    }];
+    world.faults = vec![FaultSpec {
+        action: Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() },
+        duration: None,
+        ..crash("leader", Duration::from_secs(5), Duration::ZERO)
+    }];
+    let report = run(PerServer::same(options), &world, 1);
+    assert_eq!(report.outcome, Outcome::Passed);
+    report
+}
+
+#[test]
+fn overlapping_groups_keep_moving_the_leadership_without_pre_vote() {
+    for leader in 1..=5 {
+        let moving = partitioned(paper(), leader);
+        assert!(count(&moving, "leader elected") > 60, "s{leader}: {:?}", moving.counts);
+    }
+}
+
+#[test]
+fn etcds_pre_vote_without_check_quorum_moves_the_leadership_once() {
+    // Alone it compares terms and logs only. The starved server's log is good enough until the next leader has
+    // committed its first entry, which the server starved then lacks.
+    for leader in 1..=5 {
+        let alone = RaftOptions { check_quorum: Duration::ZERO, ..etcd() };
+        let moved = partitioned(alone.clone(), leader);
+        assert_eq!(count(&moved, "leader elected"), 2, "s{leader}: {:?}", moved.counts);
+        let moving = partitioned(RaftOptions { noop: false, ..alone }, leader);
+        assert!(count(&moving, "leader elected") > 10, "s{leader}: {:?}", moving.counts);
+    }
+}
+
+#[test]
+fn overlapping_groups_leave_the_leader_with_pre_vote() {
+    for preset in [etcd(), nuraft(), hashicorp()] {
+        for leader in 1..=5 {
+            let stable = partitioned(preset.clone(), leader);
+            assert_eq!(count(&stable, "leader elected"), 1, "s{leader}: {:?}", stable.counts);
+        }
+    }
+}
+
+#[test]
+fn a_starved_server_of_nuraft_gives_up_where_three_refuse() {
+    // Led by s1 or s5, the other is refused by three: a quorum. Led by s2, s3 or s4, two refuse and nothing comes of it.
+    for (leader, exits) in [(1, 1), (2, 0), (3, 0), (4, 0), (5, 1)] {
+        assert_eq!(count(&partitioned(nuraft(), leader), "starved exit"), exits, "s{leader}");
+    }
+}
+
 // ---- Any options ----
 
 /// A value within the option's kind: short times and small numbers, so that much happens.
@@ -226,9 +289,8 @@ fn any_orders(rng: &mut Rng) -> Vec<PlannedOperation<Operation>> {
         ("campaign", &[""]),
         ("leave", &[""]),
     ];
-    let system =
-        Raft::new(Setup { cluster: CLUSTER, options: PerServer::same(super::super::presets::paper()), bounds: BOUNDS })
-            .expect("the paper's options stand");
+    let system = Raft::new(Setup { cluster: CLUSTER, options: PerServer::same(paper()), bounds: BOUNDS })
+        .expect("the paper's options stand");
     let count = rng.below(20);
     let any = |_| {
         let (name, arguments) = rng.choose(&ORDERS).expect("there are orders");
