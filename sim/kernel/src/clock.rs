@@ -29,6 +29,8 @@ pub struct Clock {
     base_true: Instant,
     base_local: Instant,
     drift_ppm: i32,
+    /// The drift before it is kept within the bound.
+    drift_sum: i64,
     freezes: u32,
     offset: i64,
     slews: Vec<Slew>,
@@ -48,6 +50,7 @@ impl Clock {
             base_true: Instant::ZERO,
             base_local: Instant::ZERO,
             drift_ppm: options.drift_ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX),
+            drift_sum: i64::from(options.drift_ppm),
             freezes: 0,
             offset: options.offset.0,
             slews: Vec::new(),
@@ -125,14 +128,24 @@ impl Clock {
 
     /// Adds to the drift from `now` on. Timers must be keyed anew.
     pub fn add_drift(&mut self, now: Instant, ppm: i32) {
-        self.rebase(now);
-        self.drift_ppm = self.drift_ppm.saturating_add(ppm).clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+        self.drift_to(now, self.drift_sum.saturating_add(i64::from(ppm)));
+    }
+
+    /// Takes back what [`Clock::add_drift`] added. Timers must be keyed anew.
+    pub fn remove_drift(&mut self, now: Instant, ppm: i32) {
+        self.drift_to(now, self.drift_sum.saturating_sub(i64::from(ppm)));
     }
 
     /// Sets the drift from `now` on. Timers must be keyed anew.
     pub fn set_drift(&mut self, now: Instant, ppm: i32) {
+        self.drift_to(now, i64::from(ppm));
+    }
+
+    fn drift_to(&mut self, now: Instant, sum: i64) {
         self.rebase(now);
-        self.drift_ppm = ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+        self.drift_sum = sum;
+        let bound = i64::from(DRIFT_PPM_MAX);
+        self.drift_ppm = i32::try_from(sum.clamp(-bound, bound)).expect("the bound is an i32");
     }
 
     /// Stops both clocks; each freeze needs a thaw of its own. Timers must be keyed anew.

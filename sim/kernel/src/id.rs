@@ -214,6 +214,11 @@ impl Cluster {
         node.number() <= count
     }
 
+    /// Whether both ends of a link belong to this cluster.
+    pub const fn has_link(self, link: Link) -> bool {
+        self.contains(link.source) && self.contains(link.target)
+    }
+
     /// The dense index of a node, for tables. Never the key of a stream: it depends on counts.
     #[inline]
     pub const fn index(self, node: NodeId) -> usize {

@@ -32,7 +32,8 @@ pub struct Universe<N: Node> {
 ///
 /// - `node` is nothing while its process is down or absent.
 /// - `incarnation` counts the processes that have ended: what belongs to an earlier one is dropped when it comes up.
-/// - `inbox` is empty unless the gate is not open.
+/// - `is_gated` is kept by [`Slot::regate`]: while it is set, inputs go through `inbox`, so that none overtakes another.
+/// - A node in `crashed_by` does not start.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot<N: Node> {
     pub(crate) id: NodeId,
@@ -46,14 +47,20 @@ pub(crate) struct Slot<N: Node> {
     pub(crate) tied: VecDeque<(WriteId, Effect<N>)>,
     pub(crate) incarnation: u32,
     pub(crate) machine: Machine,
+    /// Whether the node was to start at least once: a spare server is not there before.
+    pub(crate) is_present: bool,
+    /// Faults that hold its process down.
+    pub(crate) crashed_by: Vec<u32>,
     pub(crate) pauses: u32,
     /// Faults that make the node slow: key and service time of one input.
     pub(crate) slow: Vec<(u32, Duration)>,
     pub(crate) busy_until: Instant,
     /// Inputs that wait for the node to be scheduled.
     pub(crate) inbox: VecDeque<Waiting<N>>,
-    /// Whether an event that serves the inbox is queued.
-    pub(crate) is_waking: bool,
+    /// Whether inputs wait: the node is paused or slow, or earlier inputs still wait.
+    is_gated: bool,
+    /// When the inbox is served next; an event for another time is stale.
+    pub(crate) wakes_at: Option<Instant>,
     pub(crate) last_write: WriteId,
     /// Every write up to this one is durable, as far as the node knows.
     pub(crate) durable: Option<WriteId>,
@@ -83,7 +90,19 @@ impl<N: Node> Slot<N> {
     /// Whether an input can be handled at once.
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
-        self.pauses == 0 && self.slow.is_empty()
+        !self.is_gated
+    }
+
+    /// To be called after each change of `pauses`, `slow` or `inbox`.
+    pub(crate) fn regate(&mut self) {
+        self.is_gated = self.pauses > 0 || !self.slow.is_empty() || !self.inbox.is_empty();
+    }
+
+    /// The node is slow no longer: it is done with the input that it was serving.
+    pub(crate) fn free_when_fast(&mut self, now: Instant) {
+        if self.slow.is_empty() {
+            self.busy_until = self.busy_until.min(now);
+        }
     }
 }
 
@@ -103,11 +122,14 @@ impl<N: Node> Universe<N> {
                 tied: VecDeque::new(),
                 incarnation: 0,
                 machine: Machine::Off,
+                is_present: id.is_client() || id.number() <= cluster.servers,
+                crashed_by: Vec::new(),
                 pauses: 0,
                 slow: Vec::new(),
                 busy_until: Instant::ZERO,
                 inbox: VecDeque::new(),
-                is_waking: false,
+                is_gated: false,
+                wakes_at: None,
                 last_write: WriteId(0),
                 durable: None,
             }

@@ -13,6 +13,7 @@ mod connection;
 mod deliver;
 mod effect;
 mod fault;
+mod segment;
 mod settle;
 
 use std::any::Any;
@@ -26,7 +27,7 @@ use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, Violation};
 use crate::node::{Message, Node};
 use crate::plan::{Decision, Moment, Plan, Site};
-use crate::queue::{Key, Queue, Slab};
+use crate::queue::{Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
 use crate::run::{Budget, BudgetKind, Exhaustion, Outcome, Panic, RunOptions, RunReport, Ties};
 use crate::system::System;
@@ -65,7 +66,9 @@ pub struct World<S: System> {
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
+    /// Entries of the queue and acts at this instant: two counts, so that deadlines take nothing from the first.
     instant_count: u64,
+    alarm_count: u64,
     end: Instant,
     settle_at: Instant,
     act_due: Instant,
@@ -73,6 +76,9 @@ pub struct World<S: System> {
     current: Option<NodeId>,
     ended: Option<Outcome>,
 }
+
+/// The last moment that can come.
+const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
 
 /// Conditions of the world that are counted by name, beside the observations of nodes: what `reach` may ask for.
 pub const CONDITIONS: &[(&str, &str)] = &[
@@ -96,26 +102,10 @@ pub const CONDITIONS: &[(&str, &str)] = &[
 impl<S: System> World<S> {
     /// A world at time zero, in which nothing has happened yet.
     pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
-        let end = Instant::ZERO.saturating_add(options.duration);
+        // What is set to the end of all time never comes.
+        let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
-        let replays = options.replay.is_some();
-        let director = Director::new(DirectorSetup {
-            seed,
-            cluster: options.cluster,
-            faults: if replays { Vec::new() } else { options.faults.clone() },
-            nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
-            bounds: options.bounds,
-            settle_at,
-        });
-        let director = options
-            .clocks
-            .iter()
-            .fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm));
-        let overrides = options.replay.iter().flat_map(|plan| &plan.overrides);
-        let ties = match options.ties {
-            Ties::Sequence => None,
-            Ties::Explore => Some(options.cluster.nodes().map(|node| seed.stream("ties", node.key())).collect()),
-        };
+        let overrides = options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone());
         let mut world = Self {
             system: system.clone(),
             seed,
@@ -129,20 +119,18 @@ impl<S: System> World<S> {
             held: BTreeMap::new(),
             invariants: system.invariants(),
             findings: Findings::new(options.invariants),
-            director,
+            director: director_of(options, seed, settle_at),
             script: Script::new(options),
-            overrides: overrides.map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
+            overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
-            plan: Plan {
-                overrides: options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone()),
-                ..Plan::empty()
-            },
+            plan: Plan { overrides, ..Plan::empty() },
             order: 0,
             counts: BTreeMap::new(),
             digest: Digest::new(),
-            ties,
-            budget: options.budget,
+            ties: ties_of(options, seed),
+            budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
             instant_count: 0,
+            alarm_count: 0,
             end,
             settle_at,
             act_due: Instant::ZERO,
@@ -158,37 +146,68 @@ impl<S: System> World<S> {
 
     /// Runs to the end: the first violation, a panic, a budget, or the end of time.
     pub fn run<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> RunReport<<S::Node as Node>::Operation> {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| self.run_to_end(tracer))) {
-            Ok(outcome) => outcome,
-            Err(payload) => Outcome::Panicked(Panic {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            while self.ended.is_none() {
+                self.turn(tracer);
+            }
+        }));
+        self.end_panicked(ran);
+        self.report()
+    }
+
+    /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A world
+    /// that is cloned in between goes on like the original.
+    pub fn run_until<T: Tracer<S::Node>>(
+        &mut self,
+        events: u64,
+        tracer: &mut T,
+    ) -> Option<RunReport<<S::Node as Node>::Operation>> {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            while self.ended.is_none() && self.universe.events < events {
+                self.turn(tracer);
+            }
+        }));
+        self.end_panicked(ran);
+        self.ended.is_some().then(|| self.report())
+    }
+
+    /// One entry of the queue, or what is due before it.
+    #[inline]
+    fn turn<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+        let next = self.queue.peek().map_or(Instant::MAX, Key::at);
+        let alarm = self.alarm();
+        if alarm <= next && alarm <= self.end {
+            self.on_alarm(alarm, tracer);
+        } else if next <= self.end {
+            let key = self.queue.pop().expect("there is a first event");
+            self.advance(next);
+            self.instant_count += 1;
+            if self.instant_count > self.budget.instant_max {
+                self.exhaust(BudgetKind::Instant, self.budget.instant_max);
+            }
+            self.on_event(key, tracer);
+        } else {
+            self.finish();
+        }
+        if self.findings.is_broken() {
+            self.end_broken(tracer);
+        }
+    }
+
+    fn end_panicked(&mut self, ran: Result<(), Box<dyn Any + Send>>) {
+        if let Err(payload) = ran {
+            self.ended = Some(Outcome::Panicked(Panic {
                 node: self.current,
                 message: panic_message(payload.as_ref()),
                 at: self.universe.now,
                 events: self.universe.events,
-            }),
-        };
-        self.report(outcome)
+            }));
+        }
     }
 
-    fn run_to_end<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> Outcome {
-        while self.ended.is_none() {
-            let next = self.queue.peek().map_or(Instant::MAX, Key::at);
-            let alarm = self.alarm();
-            if alarm <= next && alarm <= self.end {
-                self.advance(alarm);
-                self.on_alarm(tracer);
-            } else if next <= self.end {
-                let key = self.queue.pop().expect("there is a first event");
-                self.advance(next);
-                self.on_event(key, tracer);
-            } else {
-                self.finish();
-            }
-            if self.findings.is_broken() {
-                self.end_broken(tracer);
-            }
-        }
-        self.ended.take().expect("the loop ends with an outcome")
+    /// Whether nothing more is to happen.
+    const fn is_over(&self) -> bool {
+        self.ended.is_some() || self.findings.is_broken()
     }
 
     /// The next time at which something other than an event is due.
@@ -210,14 +229,16 @@ impl<S: System> World<S> {
         if to > self.universe.now {
             self.universe.now = to;
             self.instant_count = 0;
-        }
-        self.instant_count += 1;
-        if self.instant_count > self.budget.instant_max {
-            self.exhaust(BudgetKind::Instant, self.budget.instant_max);
+            self.alarm_count = 0;
         }
     }
 
-    fn on_alarm<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+    fn on_alarm<T: Tracer<S::Node>>(&mut self, alarm: Instant, tracer: &mut T) {
+        self.advance(alarm);
+        self.alarm_count += 1;
+        if self.alarm_count > self.budget.instant_max {
+            return self.exhaust(BudgetKind::Instant, self.budget.instant_max);
+        }
         let now = self.universe.now;
         self.current = None;
         if self.invariants.deadline() <= now {
@@ -265,7 +286,8 @@ impl<S: System> World<S> {
         self.ended.get_or_insert(Outcome::Exhausted(Exhaustion { budget, bound, at, events }));
     }
 
-    fn report(&mut self, outcome: Outcome) -> RunReport<<S::Node as Node>::Operation> {
+    fn report(&mut self) -> RunReport<<S::Node as Node>::Operation> {
+        let outcome = self.ended.take().expect("a run ends with an outcome");
         self.digest_streams();
         RunReport {
             seed: self.seed,
@@ -366,6 +388,28 @@ impl<S: System> World<S> {
 
     fn effects_of(&mut self, index: usize) -> Vec<Effect<S::Node>> {
         std::mem::take(self.universe.slots[index].context.effects())
+    }
+}
+
+/// The director of a first run. In a replay nothing is left to it but to keep the census.
+fn director_of<O: Clone + std::fmt::Debug>(options: &RunOptions<O>, seed: Seed, settle_at: Instant) -> Director<O> {
+    let replays = options.replay.is_some();
+    let director = Director::new(DirectorSetup {
+        seed,
+        cluster: options.cluster,
+        faults: if replays { Vec::new() } else { options.faults.clone() },
+        nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
+        bounds: options.bounds,
+        settle_at,
+    });
+    let clocks = options.clocks.iter().filter(|(node, _)| options.cluster.contains(**node));
+    clocks.fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm))
+}
+
+fn ties_of<O>(options: &RunOptions<O>, seed: Seed) -> Option<Vec<Rng>> {
+    match options.ties {
+        Ties::Sequence => None,
+        Ties::Explore => Some(options.cluster.nodes().map(|node| seed.stream("ties", node.key())).collect()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who acts, and what is written down of it: the director of a first run, or the script of a replay.
 
 use crate::director::Act;
-use crate::id::NodeId;
+use crate::id::{Cluster, NodeId};
 use crate::plan::{Moment, PlannedFault, PlannedOperation, Timing};
 use crate::run::RunOptions;
 use crate::system::System;
@@ -10,10 +10,12 @@ use crate::trace::Tracer;
 use crate::universe::Waiting;
 
 use super::World;
+use super::fault::retain;
 
 /// What is laid down before the run: the operations of the workload, and in a replay the faults too.
 ///
-/// Entries are sorted by when they are due, and at one moment by the order in which they were done the first time.
+/// Entries are sorted by when they are due, and at one moment by the order in which they were done the first time. What
+/// a plan for a larger cluster says of nodes that are not there is passed over.
 #[derive(Clone, Debug)]
 pub(super) struct Script<O> {
     timing: Timing,
@@ -23,8 +25,9 @@ pub(super) struct Script<O> {
 
 #[derive(Clone, Debug)]
 enum Entry<O> {
-    Start(PlannedFault),
-    /// Lifts the fault that was the nth to start in the plan.
+    /// Starts the nth fault of the plan.
+    Start(u32, PlannedFault),
+    /// Lifts the nth fault of the plan.
     Stop(u32),
     Operate(NodeId, O),
 }
@@ -32,19 +35,24 @@ enum Entry<O> {
 impl<O: Clone> Script<O> {
     pub(super) fn new(options: &RunOptions<O>) -> Self {
         match &options.replay {
-            None => Self::of(Timing::Time, &[], &options.operations),
-            Some(plan) => Self::of(plan.timing, &plan.faults, &plan.operations),
+            None => Self::of(Timing::Time, options.cluster, &[], &options.operations),
+            Some(plan) => Self::of(plan.timing, options.cluster, &plan.faults, &plan.operations),
         }
     }
 
-    fn of(timing: Timing, faults: &[PlannedFault], operations: &[PlannedOperation<O>]) -> Self {
+    fn of(timing: Timing, cluster: Cluster, faults: &[PlannedFault], operations: &[PlannedOperation<O>]) -> Self {
         let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len());
         for (key, fault) in (0..).zip(faults) {
-            entries.push((fault.start, Entry::Start(fault.clone())));
-            entries.extend(fault.stop.map(|stop| (stop, Entry::Stop(key))));
+            let mut fault = fault.clone();
+            retain(&mut fault.fault, |node| cluster.contains(node), |link| cluster.has_link(link));
+            // In an edited plan a fault may end before it starts.
+            let stop = fault.stop.map(|stop| (stop.max(fault.start), Entry::Stop(key)));
+            entries.push((fault.start, Entry::Start(key, fault)));
+            entries.extend(stop);
         }
-        let operate = |planned: &PlannedOperation<O>| Entry::Operate(planned.node, planned.operation.clone());
-        entries.extend(operations.iter().map(|planned| (planned.start, operate(planned))));
+        for planned in operations.iter().filter(|planned| cluster.contains(planned.node)) {
+            entries.push((planned.start, Entry::Operate(planned.node, planned.operation.clone())));
+        }
         match timing {
             Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
             Timing::Time => entries.sort_by_key(|(moment, _)| (moment.at, moment.order)),
@@ -78,6 +86,9 @@ impl<S: System> World<S> {
             self.director.poll(now, &mut acts);
         }
         for act in acts {
+            if self.is_over() {
+                return;
+            }
             match act {
                 Act::Start { key, id, selector, line, fault } => {
                     let planned = PlannedFault { id, start: self.moment(), stop: None, selector, line, fault };
@@ -87,12 +98,11 @@ impl<S: System> World<S> {
                 Act::Operate { node, operation, .. } => self.operate(node, operation, tracer),
             }
         }
-        while self.ended.is_none() && self.script.due(self.universe.events) <= now {
+        while !self.is_over() && self.script.due(self.universe.events) <= now {
             let entry = self.script.entries[self.script.next].1.clone();
             self.script.next += 1;
             match entry {
-                Entry::Start(planned) => {
-                    let key = u32::try_from(self.plan.faults.len()).expect("a run has few faults");
+                Entry::Start(key, planned) => {
                     let planned = PlannedFault { start: self.moment(), stop: None, ..planned };
                     self.start_fault(key, planned, tracer);
                 }

@@ -4,7 +4,7 @@ use crate::digest::Tag;
 use crate::id::Link;
 use crate::invariant::{Input, Invariants};
 use crate::network::{Arrival, Lost};
-use crate::node::{Completion, ConnectionEvent, ConnectionId, Node, Source};
+use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source};
 use crate::queue::Key;
 use crate::run::BudgetKind;
 use crate::system::System;
@@ -14,8 +14,8 @@ use crate::universe::{Machine, Waiting};
 use crate::view::View;
 
 use super::World;
-use super::connection::Segment;
 use super::fault::Down;
+use super::segment::Segment;
 
 /// The bit that tells a timer's entry from one whose content is in a slab.
 const TIMER_BIT: u32 = 1 << 20;
@@ -67,6 +67,16 @@ pub(super) enum Held<M> {
     Datagram(Datagram<M>),
     /// A part of a connection.
     Segment(Segment<M>),
+}
+
+impl<M: Message> Held<M> {
+    /// The bit of its kind; all bits for what belongs to the transport.
+    pub(super) fn kind(&self) -> u64 {
+        match self {
+            Self::Datagram(datagram) => 1 << datagram.message.kind(),
+            Self::Segment(segment) => segment.kind(),
+        }
+    }
 }
 
 impl<S: System> World<S> {
@@ -179,6 +189,7 @@ impl<S: System> World<S> {
             return self.exhaust(BudgetKind::Inbox, self.budget.inbox_max);
         }
         slot.inbox.push_back(waiting);
+        slot.regate();
         self.wake_when_free(index);
     }
 
@@ -186,27 +197,28 @@ impl<S: System> World<S> {
     pub(super) fn wake_when_free(&mut self, index: usize) {
         let now = self.universe.now;
         let slot = &mut self.universe.slots[index];
-        if slot.pauses > 0 || slot.is_waking || slot.inbox.is_empty() {
+        let (at, incarnation) = (slot.busy_until.max(now), slot.incarnation);
+        if slot.pauses > 0 || slot.inbox.is_empty() || slot.wakes_at.is_some_and(|queued| queued <= at) {
             return;
         }
-        slot.is_waking = true;
-        let (at, incarnation) = (slot.busy_until.max(now), slot.incarnation);
+        slot.wakes_at = Some(at);
         self.push(at, index, Event::Wake { index, incarnation });
     }
 
     fn on_wake<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
         let now = self.universe.now;
         let slot = &mut self.universe.slots[index];
-        if slot.incarnation != incarnation {
+        if slot.incarnation != incarnation || slot.wakes_at != Some(now) {
             return;
         }
-        slot.is_waking = false;
+        slot.wakes_at = None;
         if slot.pauses > 0 {
             return;
         }
         let service = slot.slow.iter().map(|(_, service)| *service).max().unwrap_or_default();
         slot.busy_until = now.saturating_add(service);
         if let Some(waiting) = slot.inbox.pop_front() {
+            slot.regate();
             self.handle(index, waiting, tracer);
         }
         self.wake_when_free(index);
@@ -230,12 +242,15 @@ impl<S: System> World<S> {
     fn on_start<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
         let (now, node) = (self.universe.now, self.universe.slots[index].id);
         let slot = &mut self.universe.slots[index];
-        if slot.incarnation != incarnation || slot.node.is_some() {
+        if slot.incarnation != incarnation || slot.node.is_some() || !slot.crashed_by.is_empty() {
             return;
         }
+        self.current = Some(node);
         let recovered = slot.disk.recover();
         slot.node = Some(self.system.node(node));
-        slot.machine = Machine::Up;
+        if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
+            self.resend_to(index, tracer);
+        }
         self.universe.disturbed_at = now;
         if incarnation > 0 {
             self.count("node restarted");

@@ -19,7 +19,7 @@ use super::deliver::{Event, Held};
 pub(super) struct Active {
     /// Its place in the plan.
     position: usize,
-    /// What it is.
+    /// What is left of it.
     fault: Fault,
 }
 
@@ -59,14 +59,22 @@ impl<S: System> World<S> {
         let (now, moment) = (self.universe.now, self.moment());
         self.order += 1;
         self.universe.disturbed_at = now;
-        self.plan.faults[position].stop = Some(moment);
-        self.digest.entry(now, Tag::FaultStop, NodeId::server(1), &fault);
+        let planned = &mut self.plan.faults[position];
+        planned.stop = Some(moment);
+        self.digest.entry(now, Tag::FaultStop, NodeId::server(1), &planned.fault);
         if T::ON {
-            let (id, change) = (self.plan.faults[position].id.as_str(), FaultChange::Stop);
-            tracer.record(moment, TraceItem::Fault { id, change, fault: &fault });
+            let (id, change, fault) = (planned.id.as_str(), FaultChange::Stop, &planned.fault);
+            tracer.record(moment, TraceItem::Fault { id, change, fault });
         }
-        self.revert(key, &fault);
+        self.revert(key, &fault, tracer);
         self.invariants.on_fault(View::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
+    }
+
+    /// The settle phase has undone all that lasts on these nodes: what is lifted later says nothing of them.
+    pub(super) fn release(&mut self, healed: &[NodeId]) {
+        for active in self.active.values_mut() {
+            retain(&mut active.fault, |node| !healed.contains(&node), |_| true);
+        }
     }
 
     fn apply<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
@@ -83,13 +91,24 @@ impl<S: System> World<S> {
             Fault::Crash { nodes, scope, keep } => {
                 for node in nodes {
                     let index = self.universe.cluster.index(*node);
+                    self.universe.slots[index].crashed_by.push(key);
                     self.take_down(index, Down::Crash(*scope, *keep), tracer);
                 }
             }
-            Fault::Start { nodes } => nodes.iter().for_each(|node| self.enqueue_start(*node)),
-            Fault::Pause { nodes } => nodes.iter().for_each(|node| self.universe.slot_mut(*node).pauses += 1),
+            Fault::Start { nodes } => nodes.iter().for_each(|node| self.start(*node)),
+            Fault::Pause { nodes } => {
+                for node in nodes {
+                    let slot = self.universe.slot_mut(*node);
+                    slot.pauses += 1;
+                    slot.regate();
+                }
+            }
             Fault::Slow { nodes, service_time } => {
-                nodes.iter().for_each(|node| self.universe.slot_mut(*node).slow.push((key, *service_time)));
+                for node in nodes {
+                    let slot = self.universe.slot_mut(*node);
+                    slot.slow.push((key, *service_time));
+                    slot.regate();
+                }
             }
             Fault::ClockStep { .. }
             | Fault::ClockDrift { .. }
@@ -143,24 +162,27 @@ impl<S: System> World<S> {
         }
     }
 
-    fn revert(&mut self, key: u32, fault: &Fault) {
+    fn revert<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
         let now = self.universe.now;
         match fault {
             Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. } => {
                 links.iter().for_each(|link| self.universe.network.lift(key, *link));
-                links.iter().for_each(|link| self.on_link_changed(*link));
+                links.iter().for_each(|link| self.on_link_changed(*link, tracer));
             }
-            Fault::Crash { nodes, .. } => nodes.iter().for_each(|node| self.restart(*node)),
+            Fault::Crash { nodes, .. } => nodes.iter().for_each(|node| self.restart(key, *node)),
             Fault::Pause { nodes } => nodes.iter().for_each(|node| self.resume(*node)),
             Fault::Slow { nodes, .. } => {
                 for node in nodes {
-                    self.universe.slot_mut(*node).slow.retain(|(slow, _)| *slow != key);
+                    let slot = self.universe.slot_mut(*node);
+                    slot.slow.retain(|(slow, _)| *slow != key);
+                    slot.free_when_fast(now);
+                    slot.regate();
                     self.wake_when_free(self.universe.cluster.index(*node));
                 }
             }
             Fault::ClockDrift { nodes, ppm } => {
                 for node in nodes {
-                    self.universe.slot_mut(*node).clock.add_drift(now, ppm.saturating_neg());
+                    self.universe.slot_mut(*node).clock.remove_drift(now, *ppm);
                     self.rekey(*node);
                 }
             }
@@ -177,10 +199,20 @@ impl<S: System> World<S> {
         }
     }
 
-    /// A crash is lifted: the node starts, unless another crash still holds it.
-    fn restart(&mut self, node: NodeId) {
-        let held = |active: &Active| matches!(&active.fault, Fault::Crash { nodes, .. } if nodes.contains(&node));
-        if self.universe.slot(node).node.is_none() && !self.active.values().any(held) {
+    /// Whatever held the node down does so no longer.
+    fn start(&mut self, node: NodeId) {
+        let slot = self.universe.slot_mut(node);
+        slot.is_present = true;
+        slot.crashed_by.clear();
+        self.enqueue_start(node);
+    }
+
+    /// A crash is lifted: the node starts, unless another crash still holds it. A spare server stays absent.
+    fn restart(&mut self, key: u32, node: NodeId) {
+        let slot = self.universe.slot_mut(node);
+        let held = slot.crashed_by.contains(&key);
+        slot.crashed_by.retain(|crash| *crash != key);
+        if held && slot.is_present && slot.node.is_none() && slot.crashed_by.is_empty() {
             self.enqueue_start(node);
         }
     }
@@ -188,19 +220,23 @@ impl<S: System> World<S> {
     fn resume(&mut self, node: NodeId) {
         let slot = self.universe.slot_mut(node);
         slot.pauses = slot.pauses.saturating_sub(1);
+        slot.regate();
         self.wake_when_free(self.universe.cluster.index(node));
     }
 
-    /// A link may have become passable: what was held goes on, connections send again.
-    pub(super) fn on_link_changed(&mut self, link: Link) {
+    /// A link may have become passable: what was held goes on, in order, and connections send again.
+    pub(super) fn on_link_changed<T: Tracer<S::Node>>(&mut self, link: Link, tracer: &mut T) {
         let pair = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
-        if let Some(held) = self.held.remove(&pair) {
-            // What is still clogged is held again when it comes up.
-            for packet in held {
-                self.push_released(pair.1, packet);
-            }
+        let held = self.held.remove(&pair).unwrap_or_default();
+        let (held, released): (Vec<_>, Vec<_>) =
+            held.into_iter().partition(|packet| self.universe.network.is_clogged(link, packet.kind()));
+        if !held.is_empty() {
+            self.held.insert(pair, held);
         }
-        self.resend(pair);
+        for packet in released {
+            self.push_released(pair.1, packet);
+        }
+        self.resend(pair, tracer);
     }
 
     fn push_released(&mut self, target: usize, packet: Held<<S::Node as Node>::Message>) {
@@ -219,8 +255,10 @@ impl<S: System> World<S> {
         let now = self.universe.now;
         let node = self.universe.slots[index].id;
         if self.universe.slots[index].node.is_none() {
-            if matches!(down, Down::Crash(CrashScope::Machine, _)) {
-                self.universe.slots[index].machine = Machine::Off;
+            if let Down::Crash(CrashScope::Machine, keep) = down
+                && self.universe.slots[index].machine == Machine::Up
+            {
+                self.crash_machine(index, keep);
             }
             return;
         }
@@ -251,7 +289,8 @@ impl<S: System> World<S> {
         slot.timers.clear();
         slot.tied.clear();
         slot.inbox.clear();
-        slot.is_waking = false;
+        slot.regate();
+        slot.wakes_at = None;
         slot.busy_until = self.universe.now;
         slot.context.effects().clear();
         slot.context.tied().clear();
@@ -269,7 +308,7 @@ impl<S: System> World<S> {
         if slot.disk.crash_machine(now, keep, forced) > 0 {
             self.count("unsynced write lost");
         }
-        self.connections.forget(index);
+        self.connections.forget_machine(index);
     }
 
     /// Counts what befalls the leader: `reach` asks for it.
@@ -297,5 +336,23 @@ impl<S: System> World<S> {
         if self.universe.cluster.servers().filter(paired).count() + 1 <= servers / 2 {
             self.count("leader cut off");
         }
+    }
+}
+
+/// Takes nodes and links out of a fault.
+pub(super) fn retain(fault: &mut Fault, node: impl Fn(NodeId) -> bool, link: impl Fn(Link) -> bool) {
+    match fault {
+        Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. } => {
+            links.retain(|it| link(*it));
+        }
+        Fault::Crash { nodes, .. }
+        | Fault::Start { nodes }
+        | Fault::Pause { nodes }
+        | Fault::Slow { nodes, .. }
+        | Fault::ClockStep { nodes, .. }
+        | Fault::ClockDrift { nodes, .. }
+        | Fault::ClockSlew { nodes, .. }
+        | Fault::ClockFreeze { nodes }
+        | Fault::Disk { nodes, .. } => nodes.retain(|it| node(*it)),
     }
 }

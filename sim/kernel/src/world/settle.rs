@@ -25,17 +25,15 @@ impl<S: System> World<S> {
             tracer.record(self.moment(), TraceItem::Settled { core: &core });
         }
         let healed: Vec<NodeId> = core.iter().copied().chain(self.universe.cluster.clients()).collect();
-        self.heal_links(&healed);
+        self.heal_links(&healed, tracer);
+        self.release(&healed);
         healed.iter().for_each(|node| self.heal_node(*node));
         self.invariants.on_settle(View::new(&self.universe), &mut self.findings);
     }
 
     /// The servers with the smallest words of streams of their own, so that a server more seldom changes the choice.
     fn choose_core(&self) -> Vec<NodeId> {
-        let present = |server: &NodeId| {
-            let slot = self.universe.slot(*server);
-            self.system.in_core(*server) && (slot.node.is_some() || slot.incarnation > 0)
-        };
+        let present = |server: &NodeId| self.system.in_core(*server) && self.universe.slot(*server).is_present;
         let mut ranked: Vec<(u64, NodeId)> = self
             .universe
             .cluster
@@ -50,11 +48,11 @@ impl<S: System> World<S> {
         core
     }
 
-    fn heal_links(&mut self, nodes: &[NodeId]) {
+    fn heal_links<T: Tracer<S::Node>>(&mut self, nodes: &[NodeId], tracer: &mut T) {
         let pairs = nodes.iter().flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
         let pairs: Vec<Link> = pairs.collect();
         pairs.iter().for_each(|link| self.universe.network.heal(*link));
-        pairs.iter().for_each(|link| self.on_link_changed(*link));
+        pairs.iter().for_each(|link| self.on_link_changed(*link, tracer));
     }
 
     fn heal_node(&mut self, node: NodeId) {
@@ -62,6 +60,9 @@ impl<S: System> World<S> {
         let slot = &mut self.universe.slots[index];
         slot.pauses = 0;
         slot.slow.clear();
+        slot.free_when_fast(now);
+        slot.regate();
+        slot.crashed_by.clear();
         slot.disk.heal();
         let drift = slot.own_drift_ppm;
         slot.clock.thaw_all(now);

@@ -1,0 +1,274 @@
+//! Segments: how what is said over a connection gets to the other end, once and in order.
+
+use crate::network::{ALL_KINDS, Arrival, Packet, Transport};
+use crate::node::{ConnectionChange, ConnectionId, Message, Node, Source};
+use crate::system::System;
+use crate::trace::{TraceItem, Tracer};
+use crate::universe::{Machine, Waiting};
+
+use super::World;
+use super::connection::{Connection, State};
+use super::deliver::{Event, Held};
+
+/// Something under way over a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Segment<M> {
+    connection: ConnectionId,
+    /// The end that it comes from.
+    from: usize,
+    number: u64,
+    ordinal: u64,
+    body: Body<M>,
+}
+
+/// What a segment says.
+#[derive(Clone, Debug)]
+pub(super) enum Body<M> {
+    Open,
+    Answer,
+    Refuse,
+    Reset,
+    Close,
+    Data(M),
+}
+
+type BodyOf<S> = Body<<<S as System>::Node as Node>::Message>;
+type SegmentOf<S> = Segment<<<S as System>::Node as Node>::Message>;
+
+impl<M: Message> Segment<M> {
+    /// The bit of its kind; all bits for what belongs to the transport.
+    pub(super) fn kind(&self) -> u64 {
+        self.body.kind()
+    }
+}
+
+impl<M: Message> Body<M> {
+    fn kind(&self) -> u64 {
+        match self {
+            Self::Data(message) => 1 << message.kind(),
+            Self::Open | Self::Answer | Self::Refuse | Self::Reset | Self::Close => ALL_KINDS,
+        }
+    }
+
+    fn size(&self) -> u32 {
+        match self {
+            Self::Data(message) => message.wire_size(),
+            Self::Open | Self::Answer | Self::Refuse | Self::Reset | Self::Close => 40,
+        }
+    }
+
+    /// Whether it is said once, has no number, and counts as soon as it is there.
+    const fn is_loose(&self) -> bool {
+        matches!(self, Self::Refuse | Self::Reset)
+    }
+}
+
+impl<S: System> World<S> {
+    /// Numbers a segment and sends it.
+    pub(super) fn transmit<T: Tracer<S::Node>>(
+        &mut self,
+        connection: ConnectionId,
+        from: usize,
+        body: BodyOf<S>,
+        tracer: &mut T,
+    ) {
+        let Some(end) = self.end_mut(connection, from) else {
+            return;
+        };
+        let number = end.next_number;
+        end.next_number += u64::from(!body.is_loose());
+        self.attempt(connection, from, number, body, tracer);
+    }
+
+    /// Sends a segment, or lets it wait behind what the link does not let through.
+    fn attempt<T: Tracer<S::Node>>(
+        &mut self,
+        id: ConnectionId,
+        from: usize,
+        number: u64,
+        body: BodyOf<S>,
+        tracer: &mut T,
+    ) {
+        let Some(path) = self.connections.get_mut(id).map(|connection| connection.path(from)) else {
+            return;
+        };
+        let packet = Packet { transport: Transport::Connection, kind: body.kind(), size: body.size() };
+        let forced = self.forced_packet(path.0, path.1);
+        let fate = self.universe.network.send(self.universe.now, path, packet, forced);
+        let end = self.end_mut(id, from).expect("the connection is known");
+        let is_free = end.unsent.is_empty() || body.is_loose();
+        let arrives = fate.first.ok().filter(|_| is_free).map(|at| at.max(end.last_arrival));
+        end.last_arrival = arrives.unwrap_or(end.last_arrival);
+        if T::ON
+            && let Body::Data(message) = &body
+        {
+            let (link, connection, ordinal) = (self.link_of(path), Some(id), fate.ordinal);
+            let item = TraceItem::Sent { link, connection, message, ordinal, arrives, again: None };
+            tracer.record(self.moment(), item);
+        }
+        if fate.first.is_err() {
+            self.count("packet cut");
+        }
+        match arrives {
+            Some(at) => {
+                let (priority, sequence) = self.next_order(path.1);
+                let priority = if fate.priority == 0 { priority } else { fate.priority };
+                let segment = Segment { connection: id, from, number, ordinal: fate.ordinal, body };
+                self.push_ordered(at, priority, sequence, Event::Segment(segment));
+            }
+            None => self.keep_unsent(id, from, number, body),
+        }
+    }
+
+    /// A segment did not get through: its sender keeps it, unless it has nothing more to say.
+    fn keep_unsent(&mut self, connection: ConnectionId, from: usize, number: u64, body: BodyOf<S>) {
+        let Some(end) = self.end_mut(connection, from) else {
+            return;
+        };
+        if end.state != State::Closed && !body.is_loose() {
+            end.unsent.insert(number, body);
+            self.watch_silence(connection, from);
+        }
+    }
+
+    /// A link may have become passable: what waits goes on, and answers come through.
+    pub(super) fn resend<T: Tracer<S::Node>>(&mut self, (source, target): (usize, usize), tracer: &mut T) {
+        let on_link = |connection: &Connection<_>, from: usize| {
+            let path = connection.path(from);
+            path == (source, target) || path == (target, source)
+        };
+        for (connection, from) in self.connections.ends_where(on_link) {
+            self.resend_end(connection, from, tracer);
+        }
+    }
+
+    /// A machine is on again: what waited for it is sent once more.
+    pub(super) fn resend_to<T: Tracer<S::Node>>(&mut self, node: usize, tracer: &mut T) {
+        for (connection, from) in self.connections.ends_where(|it, from| it.path(from).1 == node) {
+            self.resend_end(connection, from, tracer);
+        }
+    }
+
+    fn resend_end<T: Tracer<S::Node>>(&mut self, id: ConnectionId, from: usize, tracer: &mut T) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            return;
+        };
+        let (source, target) = connection.path(from);
+        let end = &mut connection.ends[from];
+        if end.is_unanswered && !self.universe.network.is_cut_at((target, source), ALL_KINDS) {
+            end.is_unanswered = false;
+            end.ticket = end.ticket.filter(|_| end.is_silent());
+        }
+        // What waits behind a segment that still cannot pass draws nothing.
+        let first = end.unsent.first_key_value().map(|(_, body)| body.kind());
+        if first.is_none_or(|kind| self.universe.network.is_cut_at((source, target), kind)) {
+            return;
+        }
+        for (number, body) in std::mem::take(&mut end.unsent) {
+            self.attempt(id, from, number, body, tracer);
+        }
+    }
+
+    pub(super) fn on_segment<T: Tracer<S::Node>>(&mut self, segment: SegmentOf<S>, tracer: &mut T) {
+        let Some(path) = self.connections.get_mut(segment.connection).map(|it| it.path(segment.from)) else {
+            return;
+        };
+        match self.universe.network.arrive(path, segment.ordinal, segment.kind()) {
+            Arrival::Deliver => self.arrive(path, segment, tracer),
+            Arrival::Hold => self.hold(path, segment.ordinal, Held::Segment(segment), tracer),
+            Arrival::Lost => {
+                // The cut may be over by now.
+                let Segment { connection, from, number, body, .. } = segment;
+                self.count("packet cut");
+                self.keep_unsent(connection, from, number, body);
+                self.resend_end(connection, from, tracer);
+            }
+        }
+    }
+
+    fn arrive<T: Tracer<S::Node>>(&mut self, path: (usize, usize), segment: SegmentOf<S>, tracer: &mut T) {
+        let Segment { connection, from, number, body, .. } = segment;
+        let to = 1 - from;
+        if self.universe.slots[path.1].machine == Machine::Off {
+            // Nobody answers.
+            return self.keep_unsent(connection, from, number, body);
+        }
+        if body.is_loose() {
+            return self.take_in(path, connection, to, body, tracer);
+        }
+        let end = self.end_mut(connection, to).expect("the connection is known");
+        if number > end.expected && end.state != State::Closed {
+            end.early.insert(number, body);
+            return;
+        }
+        self.answer(path, connection, from);
+        let mut next = Some(body);
+        while let Some(body) = next {
+            if let Some(end) = self.end_mut(connection, to) {
+                end.expected += 1;
+            }
+            self.take_in(path, connection, to, body, tracer);
+            let is_over = self.is_over();
+            next = self.end_mut(connection, to).filter(|_| !is_over).and_then(|end| end.early.remove(&end.expected));
+        }
+    }
+
+    /// What arrived is answered: the sender counts no longer, unless the answer cannot pass or more is unsent.
+    fn answer(&mut self, (source, target): (usize, usize), connection: ConnectionId, from: usize) {
+        let is_cut = self.universe.network.is_cut_at((target, source), ALL_KINDS);
+        let Some(end) = self.end_mut(connection, from) else {
+            return;
+        };
+        if matches!(end.state, State::Open | State::Closing) {
+            end.is_unanswered = is_cut;
+            end.ticket = end.ticket.filter(|_| is_cut);
+            self.watch_silence(connection, from);
+        }
+    }
+
+    /// A segment comes in, in its turn.
+    fn take_in<T: Tracer<S::Node>>(
+        &mut self,
+        path: (usize, usize),
+        connection: ConnectionId,
+        to: usize,
+        body: BodyOf<S>,
+        tracer: &mut T,
+    ) {
+        let is_up = self.universe.slots[path.1].node.is_some();
+        let Some(end) = self.end_mut(connection, to) else {
+            return;
+        };
+        match (body, end.state) {
+            (Body::Open, _) if is_up => self.accept_connection(connection, tracer),
+            (Body::Open, _) => self.transmit(connection, to, Body::Refuse, tracer),
+            (Body::Answer, State::Opening) => {
+                end.state = State::Open;
+                end.ticket = None;
+                self.tell_end(connection, to, ConnectionChange::Opened, tracer);
+            }
+            (Body::Refuse, State::Opening) => {
+                self.count("connection refused");
+                self.end_connection(connection, to, ConnectionChange::Refused, tracer);
+            }
+            (Body::Reset, State::Opening | State::Open) => {
+                self.count("connection reset");
+                self.end_connection(connection, to, ConnectionChange::Reset, tracer);
+            }
+            (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed, tracer),
+            (Body::Data(message), State::Open) => {
+                let source = Source { node: self.universe.cluster.node(path.0), connection: Some(connection) };
+                self.accept(path.1, Waiting::Message(source, message), tracer);
+            }
+            (Body::Data(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset, tracer),
+            (Body::Refuse | Body::Reset | Body::Close, _) => {}
+        }
+    }
+
+    fn accept_connection<T: Tracer<S::Node>>(&mut self, connection: ConnectionId, tracer: &mut T) {
+        let end = self.end_mut(connection, 1).expect("the connection is known");
+        end.state = State::Open;
+        self.transmit(connection, 1, Body::Answer, tracer);
+        self.tell_end(connection, 1, ConnectionChange::Accepted, tracer);
+    }
+}
