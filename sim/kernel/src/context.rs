@@ -252,7 +252,8 @@ impl<N: Node> Context<N> {
             now: Instant::ZERO,
             wall: Instant::ZERO,
             rng,
-            next_write: 0,
+            // A sync before the first write makes durable whatever comes up to write 0: nothing.
+            next_write: 1,
             next_connection: 0,
             next_operation: 0,
             effects: Vec::new(),

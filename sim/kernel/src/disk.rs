@@ -29,6 +29,8 @@ pub struct Disk<R> {
     crash_count: u64,
     operation_count: u64,
     busy_until: Instant,
+    /// The last write that was not refused.
+    accepted: WriteId,
     in_flight: VecDeque<InFlight<R>>,
     cache: VecDeque<(WriteId, Write<R>)>,
     files: BTreeMap<FileId, Vec<Stored<R>>>,
@@ -63,6 +65,7 @@ impl<R: Clone> Disk<R> {
             crash_count: 0,
             operation_count: 0,
             busy_until: Instant::ZERO,
+            accepted: WriteId(0),
             in_flight: VecDeque::new(),
             cache: VecDeque::new(),
             files: BTreeMap::new(),
@@ -77,20 +80,21 @@ impl<R: Clone> Disk<R> {
         match self.refusal(&write) {
             Some(error) => Pending { at, completion: Completion::Failed(id, error), is_sync: false },
             None => {
+                self.accepted = id;
                 self.in_flight.push_back(InFlight { id, write, done_at: at });
                 Pending { at, completion: Completion::Written(id), is_sync: false }
             }
         }
     }
 
-    /// Begins a sync of every write up to `through`.
+    /// Begins a sync of every write up to `through`. It tells of the last of them that was not refused.
     pub fn sync(&mut self, now: Instant, through: WriteId, forced: Option<Duration>) -> Pending {
         let span = (self.options.sync_min, self.options.sync_max);
         let at = self.occupy(now, span, forced);
         if self.faults.iter().any(|(_, fault)| *fault == DiskFault::Io) {
             return Pending { at, completion: Completion::Failed(through, DiskError::Io), is_sync: false };
         }
-        Pending { at, completion: Completion::Durable(through), is_sync: true }
+        Pending { at, completion: Completion::Durable(through.min(self.accepted)), is_sync: true }
     }
 
     /// The number of writes and syncs so far: the ordinal of the next one, for an override.
@@ -100,7 +104,7 @@ impl<R: Clone> Disk<R> {
 
     fn occupy(&mut self, now: Instant, (min, max): (Duration, Duration), forced: Option<Duration>) -> Instant {
         self.operation_count += 1;
-        let drawn = self.latency_rng.duration(min, max);
+        let drawn = self.latency_rng.duration(min, max.max(min));
         let latency = self.faults.iter().fold(forced.unwrap_or(drawn), |latency, (_, fault)| match fault {
             DiskFault::Slow { by } => latency.saturating_add(*by),
             _ => latency,
@@ -168,9 +172,10 @@ impl<R: Clone> Disk<R> {
         let mut lost = 0;
         for (position, (_, write)) in (0..).zip(writes) {
             let stays = match keep {
+                _ if forced.is_some() => position < prefix,
                 Keep::Prefix | Keep::Torn => position < prefix,
                 Keep::Subset => bits.word() & 1 == 1,
-                Keep::Nothing => forced.is_some() && position < prefix,
+                Keep::Nothing => false,
             };
             if stays {
                 apply(&mut self.files, write);

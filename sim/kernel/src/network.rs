@@ -55,6 +55,13 @@ struct Narrow<T> {
 /// The mask of a fault that is not narrowed.
 pub const ALL_KINDS: u64 = u64::MAX;
 
+/// Whether a fault on the kinds in `mask` is one on a packet of this kind. What belongs to the transport itself, which
+/// is of all kinds, is hit only by a fault on everything.
+#[inline]
+const fn hits(mask: u64, kind: u64) -> bool {
+    if kind == ALL_KINDS { mask == ALL_KINDS } else { mask & kind != 0 }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Conditions {
     latency: Latency,
@@ -154,7 +161,7 @@ impl Conditions {
 fn latency(latency: Latency, word: u64) -> Duration {
     match latency {
         Latency::Uniform { min, max } => {
-            let span = max.as_nanos() - min.as_nanos() + 1;
+            let span = max.as_nanos().saturating_sub(min.as_nanos()).saturating_add(1);
             let ahead = if span >> 32 == 0 { (span * u64::from(word as u32)) >> 32 } else { scale(mix(word), span) };
             Duration::from_nanos(min.as_nanos() + ahead)
         }
@@ -173,7 +180,7 @@ impl Network {
             }
         }
         let mut network = Self { cluster, links, reordering_delay: options.reordering_delay };
-        for (link, weather) in &options.links {
+        for (link, weather) in options.links.iter().filter(|(link, _)| cluster.has_link(*link)) {
             let state = network.link_mut(*link);
             state.base = state.base.with(weather);
             state.refresh();
@@ -252,7 +259,11 @@ impl Network {
         match in_flight {
             InFlight::Keep => {}
             InFlight::Drop if mask == ALL_KINDS => link.lost_before = link.sent,
-            InFlight::Drop => link.lost_kinds.push((mask, link.sent)),
+            InFlight::Drop => {
+                // A later cut of the same kinds says all that an earlier one did.
+                link.lost_kinds.retain(|(earlier, _)| *earlier != mask);
+                link.lost_kinds.push((mask, link.sent));
+            }
         }
     }
 
@@ -293,9 +304,14 @@ impl Network {
         self.link(link).is_cut(kind)
     }
 
+    /// Whether the link from one dense index to another is cut for this kind of message.
+    pub fn is_cut_at(&self, (source, target): (usize, usize), kind: u64) -> bool {
+        self.links[self.index(source, target)].is_cut(kind)
+    }
+
     /// Whether a link is clogged for this kind of message.
     pub fn is_clogged(&self, link: Link, kind: u64) -> bool {
-        self.link(link).clogs.iter().any(|clog| clog.mask & kind != 0)
+        self.link(link).clogs.iter().any(|clog| hits(clog.mask, kind))
     }
 
     /// The chance of loss on a link, without any fault.
@@ -352,8 +368,7 @@ impl LinkState {
     }
 
     fn is_cut(&self, kind: u64) -> bool {
-        // What belongs to the transport itself stops only at a cut of everything.
-        self.cuts.iter().any(|cut| if kind == ALL_KINDS { cut.mask == ALL_KINDS } else { cut.mask & kind != 0 })
+        self.cuts.iter().any(|cut| hits(cut.mask, kind))
     }
 
     fn refresh(&mut self) {
@@ -363,9 +378,10 @@ impl LinkState {
     }
 
     fn conditions_for(&self, kind: u64) -> Conditions {
-        let hit =
-            |weather: &&Narrow<Weather>| weather.mask == ALL_KINDS || (kind != ALL_KINDS && weather.mask & kind != 0);
-        self.weather.iter().filter(hit).fold(self.base, |conditions, weather| conditions.with(&weather.what))
+        self.weather
+            .iter()
+            .filter(|weather| hits(weather.mask, kind))
+            .fold(self.base, |conditions, weather| conditions.with(&weather.what))
     }
 
     fn fate(
@@ -385,14 +401,15 @@ impl LinkState {
         let extra = Duration::from_nanos(scale(mix(word ^ REORDERING), reordering_delay.as_nanos().saturating_add(1)));
         let mut fate = Fate { ordinal, first: Ok(drawn), second: None, priority: 0 };
         match forced {
-            Some(Decision::Drop) => fate.first = Err(Lost::Override),
+            // Loss never acts inside a connection.
+            Some(Decision::Drop) if lossy => fate.first = Err(Lost::Override),
             Some(Decision::Delay(delay)) => fate.first = Ok(now.saturating_add(delay)),
             Some(Decision::Duplicate(first, second)) => {
                 fate.first = Ok(now.saturating_add(first));
                 fate.second = Some(now.saturating_add(second));
             }
             Some(Decision::Order(priority)) => fate.priority = priority,
-            Some(Decision::Keep(_)) | None => {}
+            Some(Decision::Keep(_) | Decision::Drop) | None => {}
         }
         if matches!(forced, None | Some(Decision::Order(_))) && lossy {
             if conditions.loss.hits_half((word >> 32) as u32) {
@@ -424,10 +441,10 @@ impl LinkState {
 
     #[cold]
     fn arrive_disturbed(&self, ordinal: u64, kind: u64) -> Arrival {
-        let narrow = |(mask, before): &(u64, u64)| kind != ALL_KINDS && mask & kind != 0 && ordinal < *before;
+        let narrow = |(mask, before): &(u64, u64)| hits(*mask, kind) && ordinal < *before;
         if ordinal < self.lost_before || self.lost_kinds.iter().any(narrow) {
             Arrival::Lost
-        } else if self.clogs.iter().any(|clog| clog.mask & kind != 0) {
+        } else if self.clogs.iter().any(|clog| hits(clog.mask, kind)) {
             Arrival::Hold
         } else {
             Arrival::Deliver

@@ -8,8 +8,11 @@ use crate::clock::Clock;
 use crate::queue::Key;
 use crate::time::Instant;
 
-/// The most timers that a node can have set at once, on the ordinary path.
+/// The most timers that a node can have set at once.
 pub const TIMER_COUNT_MAX: usize = 1 << 12;
+
+/// With so many slots, one whose timer was cancelled is used again while its entry is still in the queue.
+const RECLAIM_FROM: usize = 32;
 
 /// The timers of one node.
 ///
@@ -101,7 +104,8 @@ impl<T: Copy + Eq> Timers<T> {
         if let Some(slot) = self.slots.iter().position(|timer| timer.name == name) {
             return Ok(slot);
         }
-        let idle = |timer: &Timer<T>| timer.local.is_none() && timer.queued.is_none() && !timer.waits;
+        let unset = |timer: &Timer<T>| timer.local.is_none() && !timer.waits;
+        let idle = |timer: &Timer<T>| unset(timer) && timer.queued.is_none();
         let timer = Timer {
             name,
             local: None,
@@ -109,7 +113,10 @@ impl<T: Copy + Eq> Timers<T> {
             queued: None,
             waits: false,
         };
-        if let Some(slot) = self.slots.iter().position(idle) {
+        let free = self.slots.iter().position(idle);
+        let reclaims = free.is_none() && self.slots.len() >= RECLAIM_FROM;
+        // An entry that the slot loses is stale: no key comes twice.
+        if let Some(slot) = free.or_else(|| self.slots.iter().position(unset).filter(|_| reclaims)) {
             self.slots[slot] = timer;
             return Ok(slot);
         }
@@ -317,6 +324,18 @@ mod tests {
         moved.into_iter().for_each(|enqueue| frozen.enqueue(enqueue));
         assert_eq!(frozen.run(), [(2_300, 'a')]);
         assert_eq!(Duration::from_nanos(2_300 - 2_000), frozen.clock.true_span(Duration::from_nanos(375)));
+    }
+
+    #[test]
+    fn slots_of_timers_that_were_cancelled_are_used_again_before_their_entries_come_up() {
+        let mut host = Host::new();
+        for round in 0..100_000 {
+            let name = char::from_u32(0x1_0000 + round % 0x1_0000).expect("a character");
+            host.set(name, 0, 1_000_000 + u64::from(round));
+            host.timers.cancel(name);
+        }
+        host.set('a', 0, 100);
+        assert_eq!((host.timers.slots.len(), host.run()), (RECLAIM_FROM, vec![(100, 'a')]));
     }
 
     #[test]
