@@ -159,6 +159,8 @@ impl fmt::Debug for ServerSet {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -177,5 +179,16 @@ mod tests {
         assert_eq!(listed, [1, 3, 64].map(NodeId::server));
         assert_eq!(set.without(NodeId::server(3)).len(), 2);
         assert!(!set.contains(NodeId::client(1)), "clients are in no set of servers");
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_is_as_good_as_another_or_the_other_way(a in (0u64..4, 0u64..4), b in (0u64..4, 0u64..4)) {
+            let at = |(term, index)| Position { term: Term(term), index: Index(index) };
+            // As §5.4.1 words it.
+            let as_good = a.0 > b.0 || (a.0 == b.0 && a.1 >= b.1);
+            prop_assert_eq!(at(a) >= at(b), as_good);
+            prop_assert!(at(a) >= at(b) || at(b) >= at(a), "of two candidates one can always be voted for");
+        }
     }
 }

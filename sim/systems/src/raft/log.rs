@@ -163,6 +163,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::message::Command;
     use super::*;
 
@@ -213,5 +215,38 @@ mod tests {
         assert_eq!(log.durable(), Index(1));
         assert!(log.on_durable(WriteId(6)));
         assert_eq!(log.durable(), Index(2));
+    }
+
+    /// Terms that never fall: what the steps add up to.
+    fn terms() -> impl Strategy<Value = Vec<u64>> {
+        proptest::collection::vec(0u64..3, 0..12).prop_map(|steps| {
+            let rise = |term: &mut u64, step| {
+                *term += step;
+                Some(*term)
+            };
+            steps.into_iter().scan(1, rise).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn hints_lead_to_where_the_logs_agree(shared in terms(), a in terms(), b in terms()) {
+            let on_top = |own: &[u64]| {
+                let base = shared.last().copied().unwrap_or(0);
+                log(&shared.iter().copied().chain(own.iter().map(|term| base + term)).collect::<Vec<_>>())
+            };
+            let (leader, follower) = (on_top(&a), on_top(&b));
+            let mut previous = leader.last();
+            let mut rounds = 0;
+            while !follower.contains(previous) {
+                let agreeing = leader.agreeing(follower.at_most(previous.index));
+                // What was refused is not tried again.
+                let index = agreeing.index.min(previous.index.previous());
+                prop_assert!(index.0 >= shared.len() as u64, "never back beyond what agrees");
+                previous = leader.at_most(index);
+                rounds += 1;
+            }
+            prop_assert!(rounds <= 13);
+        }
     }
 }
