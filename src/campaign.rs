@@ -20,6 +20,7 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use crate::engine::{Engine, Run};
 use crate::scenario::Scenario;
 
+pub(crate) use judgement::told;
 pub use judgement::{Failure, Figure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
 use pool::Bench;
 pub use pool::{Interrupt, Pool, PoolEnd};

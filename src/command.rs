@@ -22,6 +22,7 @@ use crate::campaign::{self, Interrupt, Pool, PoolEnd};
 use crate::engine::AnySystem;
 use crate::exit_code::ExitCode;
 use crate::report::Subject;
+use crate::report::style::{BAD, paint};
 use crate::scenario::{Colour, Diagnostics, Scenario, SystemDescription};
 
 /// What every command knows.
@@ -97,7 +98,11 @@ impl Failed {
 
     /// Says it on stderr.
     pub(crate) fn tell(&self) -> ExitCode {
-        complain(&format!("{:#}", self.error));
+        match self.code {
+            // Diagnostics say by themselves that they are errors.
+            ExitCode::InvalidScenario => note(&format!("{:#}", self.error)),
+            _ => complain(&format!("{:#}", self.error)),
+        }
         self.code
     }
 }
@@ -114,13 +119,12 @@ fn overdue(place: &str, seed: Seed, timeout: Option<Duration>) -> String {
     format!("watchdog: {place} seed {seed}: the run takes longer than{limit} on the real clock")
 }
 
-/// Says what is wrong, on stderr. Where stderr is gone there is nobody left to tell.
+/// Says what is wrong, on stderr.
 fn complain(message: &str) {
-    let prefix = if message.contains("error") { "" } else { "error: " };
-    let _ = writeln!(anstream::stderr(), "{prefix}{message}");
+    note(&format!("{} {message}", paint(BAD, "error:")));
 }
 
-/// Says what is worth knowing, on stderr.
+/// Says what is worth knowing, on stderr. Where stderr is gone there is nobody left to tell.
 fn note(message: &str) {
     let _ = writeln!(anstream::stderr(), "{message}");
 }

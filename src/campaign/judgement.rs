@@ -128,7 +128,7 @@ pub struct ScenarioResult {
 }
 
 /// How many failing runs are kept with all that is known of them.
-const FAILURES_MAX: usize = 5;
+const FAILURES_MAX: usize = 3;
 
 impl ScenarioResult {
     /// Every reason, those of single runs first.
@@ -190,7 +190,7 @@ fn is_listed(expect: &Expect, invariant: &str) -> bool {
 }
 
 /// An outcome in one line.
-fn told(outcome: &Outcome) -> String {
+pub(crate) fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Passed => "the run passed".to_owned(),
         Outcome::Violated(violation) => format!("{} is broken: {}", violation.invariant, violation.message),

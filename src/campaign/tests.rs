@@ -78,23 +78,16 @@ fn violated(seed: Seed, invariant: &str) -> Run {
     Run { outcome: Outcome::Violated(violation), ..passed(seed) }
 }
 
-const INVARIANTS: &[InvariantInfo] = &[
-    invariant("election_safety"),
-    invariant("leader_completeness"),
-    invariant("learners_never_lead"),
-];
+const INVARIANTS: &[InvariantInfo] =
+    &[invariant("election_safety"), invariant("leader_completeness"), invariant("learners_never_lead")];
 
 const fn invariant(name: &'static str) -> InvariantInfo {
     InvariantInfo { name, doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox }
 }
 
 fn system() -> SystemDescription {
-    let pre_vote = OptionDescription {
-        name: "pre_vote",
-        doc: "",
-        kind: ValueKind::Bool,
-        defaults: vec![Value::Bool(false)],
-    };
+    let pre_vote =
+        OptionDescription { name: "pre_vote", doc: "", kind: ValueKind::Bool, defaults: vec![Value::Bool(false)] };
     SystemDescription {
         name: "scripted",
         doc: "",

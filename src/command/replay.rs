@@ -9,7 +9,7 @@ use splitbrain_kernel::plan::Timing;
 use splitbrain_kernel::rng::Seed;
 
 use crate::build;
-use crate::command::single::{TellArguments, Telling, Told};
+use crate::command::single::{Folder, TellArguments, Telling, Told};
 use crate::command::{Failed, Session, note, parse_seed, read};
 use crate::engine::PlanText;
 use crate::exit_code::ExitCode;
@@ -61,8 +61,16 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let timing = arguments.edited.then_some(Timing::Time);
     let plan = source.plan.as_ref().map(|text| PlanText { text: text.clone(), timing, force: arguments.force });
     let engine = loaded.system.open(loaded.scenario.clone(), plan.as_ref()).map_err(Failed::usage)?;
-    let telling =
-        Telling { session, loaded: &loaded, engine, seed: source.seed, arguments: &arguments.tell, keeps: false };
+    let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
+    let telling = Telling {
+        session,
+        loaded: &loaded,
+        engine,
+        seed: source.seed,
+        arguments: &arguments.tell,
+        pool: arguments.tell.pool(),
+        folder,
+    };
     let told = telling.tell()?;
     Ok(compare(&source, arguments, &told))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use splitbrain_kernel::rng::Seed;
 
-use crate::command::single::{TellArguments, Telling};
+use crate::command::single::{Folder, TellArguments, Telling};
 use crate::command::{Failed, Session, files, parse_seed};
 use crate::exit_code::ExitCode;
 
@@ -27,7 +27,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let loaded = files::load_one(session, &arguments.file)?;
     let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(Failed::usage)?;
-    let telling =
-        Telling { session, loaded: &loaded, engine, seed: arguments.seed, arguments: &arguments.tell, keeps: true };
+    let telling = Telling {
+        session,
+        loaded: &loaded,
+        engine,
+        seed: arguments.seed,
+        arguments: &arguments.tell,
+        pool: arguments.tell.pool(),
+        folder: Folder::Made,
+    };
     telling.tell().map(|told| told.exit_code)
 }

@@ -42,6 +42,7 @@ pub(super) struct TellArguments {
 const REPORTS: &str = "reports";
 
 impl TellArguments {
+    /// One thread, which a signal interrupts; to be asked for once.
     pub(super) fn pool(&self) -> Pool {
         self.pool.pool(1, super::interrupt_on_signal())
     }
@@ -54,8 +55,17 @@ pub(super) struct Telling<'a> {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) seed: Seed,
     pub(super) arguments: &'a TellArguments,
-    /// Whether a run that is not as expected leaves a folder even where nobody asked for one.
-    pub(super) keeps: bool,
+    pub(super) pool: Pool,
+    /// Where the folder of a run that is not as expected comes from, when nobody asked for one.
+    pub(super) folder: Folder,
+}
+
+/// Where the folder of a failing run comes from.
+pub(super) enum Folder {
+    /// It is made by running once more.
+    Made,
+    /// It is this one, or there is none.
+    Given(Option<PathBuf>),
 }
 
 /// What the run came to, and what that means.
@@ -84,7 +94,6 @@ impl Telling<'_> {
     }
 
     fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), Failed> {
-        let pool = self.arguments.pool();
         let folder = self.arguments.out.as_deref().map(|out| artifact::folder(out, &subject.name, self.seed));
         let create = |folder: PathBuf| {
             let artifact = Artifact::create(&folder, subject.scenario, self.seed);
@@ -96,9 +105,9 @@ impl Telling<'_> {
             MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
         };
         let timeline = Timeline::new(anstream::stdout(), detail);
-        let recorded = pool.record(&self.engine, self.seed, (target, (Tail::default(), timeline)));
+        let recorded = self.pool.record(&self.engine, self.seed, (target, (Tail::default(), timeline)));
         let (run, (target, (tail, timeline))) =
-            recorded.map_err(|end| Failed::ended(&subject.scenario.source.path, self.seed, end, pool.timeout))?;
+            recorded.map_err(|end| Failed::ended(&subject.scenario.source.path, self.seed, end, self.pool.timeout))?;
         let left_out = timeline.finish().map_err(Failed::stdout)?;
         if detail == Detail::Notable && left_out > 0 {
             let line = format!("  ({} entries more with --timeline all)", grouped(left_out));
@@ -164,10 +173,12 @@ impl Telling<'_> {
     ) -> (Evidence<'b>, ExitCode) {
         let plain =
             |artifact| Evidence { failure, artifact, tail: tail.lines(evidence::culprit(&failure.run.outcome)) };
-        if folder.is_some() || !self.keeps {
-            return (plain(folder), ExitCode::AsExpected);
+        match (&self.folder, folder) {
+            (_, Some(made)) => return (plain(Some(made)), ExitCode::AsExpected),
+            (Folder::Given(given), None) => return (plain(given.clone()), ExitCode::AsExpected),
+            (Folder::Made, None) => {}
         }
-        let gathered = evidence::gather(subject, &self.engine, &self.arguments.pool(), failure, Path::new(REPORTS));
+        let gathered = evidence::gather(subject, &self.engine, &self.pool, failure, Path::new(REPORTS));
         match gathered {
             Ok(evidence) => (evidence, ExitCode::AsExpected),
             Err(error) => {
@@ -207,12 +218,8 @@ fn mere(subject: &Subject<'_>, run: &Run) -> String {
 
 fn figures(run: &Run) -> String {
     let mut text = format!("outcome: {}\n", run.outcome.name());
-    match &run.outcome {
-        Outcome::Violated(violation) | Outcome::Stalled(violation) => {
-            text += &format!("  {}: {}\n", violation.invariant, violation.message);
-        }
-        Outcome::Panicked(panic) => text += &format!("  {}\n", panic.message),
-        Outcome::Passed | Outcome::Diverged(_) | Outcome::Exhausted(_) => {}
+    if run.outcome != Outcome::Passed {
+        text += &format!("  {}\n", campaign::told(&run.outcome));
     }
     text += &format!("end: {}\nevents: {}\n", run.end, run.events);
     for (name, value) in &run.gauges {

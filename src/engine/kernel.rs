@@ -98,23 +98,18 @@ fn write_plan<O: serde::Serialize>(report: &RunReport<O>) -> String {
     toml::to_string(&report.plan).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
 }
 
+/// Nothing but the version: what else there is may be of another format.
+#[derive(serde::Deserialize)]
+struct Head {
+    format: Option<i64>,
+}
+
 fn read_plan<O: serde::de::DeserializeOwned>(plan: &PlanText) -> Result<Plan<O>, OpenError> {
     let refuse = |error: toml::de::Error| OpenError::Plan(error.to_string().trim_end().to_owned());
-    let mut table: toml::Table = toml::from_str(&plan.text).map_err(refuse)?;
-    let found = table.get("format").and_then(toml::Value::as_integer);
-    if found != Some(i64::from(FORMAT)) {
-        if !plan.force {
-            return Err(OpenError::Format { found });
-        }
-        table.insert("format".to_owned(), toml::Value::Integer(i64::from(FORMAT)));
+    let Head { format: found } = toml::from_str(&plan.text).map_err(refuse)?;
+    if found != Some(i64::from(FORMAT)) && !plan.force {
+        return Err(OpenError::Format { found });
     }
-    // From the text where it can be, so that errors name a line.
-    let mut read: Plan<O> = match found {
-        Some(_) if !plan.force => toml::from_str(&plan.text).map_err(refuse)?,
-        _ => table.try_into().map_err(refuse)?,
-    };
-    if let Some(timing) = plan.timing {
-        read.timing = timing;
-    }
-    Ok(read)
+    let read: Plan<O> = toml::from_str(&plan.text).map_err(refuse)?;
+    Ok(Plan { format: FORMAT, timing: plan.timing.unwrap_or(read.timing), ..read })
 }

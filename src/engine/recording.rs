@@ -166,7 +166,7 @@ impl Entry {
             _ => String::new(),
         };
         let role = self.role.unwrap_or_default();
-        let line = format!("{:>14}  {node:<3} {role:<10} {arrow}{} {}", self.at, self.name, self.text);
+        let line = format!("{:>14}  {node:<3} {role:<13} {arrow}{} {}", self.at, self.name, self.text);
         line.trim_end().to_owned()
     }
 }

@@ -47,7 +47,8 @@ impl<W: Write> Json<W> {
 
 impl<W: Write> Reporter for Json<W> {
     fn begin(&mut self, scenarios: u64) -> io::Result<()> {
-        self.line("begin", json!({ "build": build::ID, "scenarios": scenarios }))
+        self.line("begin", json!({ "build": build::ID, "scenarios": scenarios }))?;
+        self.out.flush()
     }
 
     fn run(&mut self, subject: &Subject<'_>, run: &Run, reasons: &[Reason]) -> io::Result<()> {
@@ -69,7 +70,8 @@ impl<W: Write> Reporter for Json<W> {
         fields["scenario_hash"] = json!(artifact::shown_hash(subject.scenario.source.hash));
         let folders = evidence.iter().map(|one| json!({ "seed": one.failure.run.seed.0, "artifact": one.artifact }));
         fields["failures"] = folders.collect();
-        self.line("scenario", fields)
+        self.line("scenario", fields)?;
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
@@ -115,10 +117,18 @@ fn pairs(pairs: &[(&'static str, u64)]) -> Value {
 fn detail(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Passed => Value::Null,
-        Outcome::Violated(violation) | Outcome::Stalled(violation) => json!(violation),
-        Outcome::Panicked(panic) => json!(panic),
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => json!({
+            "invariant": violation.invariant, "message": violation.message, "node": violation.node,
+            "at_ns": violation.at.as_nanos(), "event": violation.events,
+        }),
+        Outcome::Panicked(panic) => json!({
+            "message": panic.message, "node": panic.node, "at_ns": panic.at.as_nanos(), "event": panic.events,
+        }),
         Outcome::Diverged(divergence) => json!(divergence),
-        Outcome::Exhausted(exhaustion) => json!(exhaustion),
+        Outcome::Exhausted(exhaustion) => json!({
+            "budget": exhaustion.budget, "bound": exhaustion.bound,
+            "at_ns": exhaustion.at.as_nanos(), "event": exhaustion.events,
+        }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use crate::campaign::{Judgement, Reason, ScenarioResult};
 use crate::report::{Evidence, Reporter, Subject, Summary};
+use crate::wording::counted;
 
 /// Collects test cases and writes the file at the end.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl<W: Write> Reporter for Junit<W> {
             );
         }
         let _ = write!(case, "{}", element(result.judgement, "", &result.reasons));
-        let out = format!("{} runs, {} events", result.runs, result.events);
+        let out = format!("{}, {}", counted(result.runs, "run"), counted(result.events, "event"));
         let _ = writeln!(case, "      <system-out>{out}</system-out>\n    </testcase>");
         Ok(())
     }

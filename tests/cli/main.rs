@@ -1,0 +1,21 @@
+//! The commands as a shell sees them: what they print, what they leave behind, how they exit.
+//!
+//! Most of it is shown on a toy system, whose program is this very test binary: [`toy_program`] is what runs when the
+//! environment says so. The shipped binary is tested for what it adds.
+
+mod scenarios;
+mod shipped;
+mod single;
+mod support;
+mod test_command;
+mod toy;
+
+use splitbrain::Cli;
+
+/// Not a test: the toy's program, when [`support::toy`] starts this binary for it.
+#[test]
+fn toy_program() {
+    let Some(arguments) = support::toy_arguments() else { return };
+    let cli = Cli::new().name("toy").version("toy 1.0").system::<toy::Ring>();
+    std::process::exit(i32::from(cli.run(arguments).code()));
+}

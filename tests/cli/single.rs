@@ -1,0 +1,165 @@
+//! `run`, `replay`, `check`, `list`, `schema`, `completions`.
+
+use splitbrain::Cli;
+
+use crate::golden;
+use crate::scenarios::{boast, calm, flawed};
+use crate::support::Folder;
+use crate::toy::Ring;
+
+/// What a cargo test of one's own does.
+#[test]
+fn a_scenario_is_a_cargo_test() {
+    let folder = Folder::new("check_function").with("calm", &calm());
+    Cli::new().system::<Ring>().check(folder.path("scenarios"));
+}
+
+#[test]
+#[should_panic(expected = "modesty is broken: s2 boasts")]
+fn a_scenario_that_is_not_as_expected_is_a_failing_cargo_test() {
+    let folder = Folder::new("check_function_fails").with("boast", &boast());
+    Cli::new().system::<Ring>().check(folder.path("scenarios/ring/boast.toml"));
+}
+
+#[test]
+fn a_run_is_told_in_full() {
+    let folder = Folder::new("run").with("boast", &boast());
+    let shown = folder.run(&["run", "scenarios/ring/boast.toml", "--seed", "0x2a"]);
+    assert_eq!(shown.code, 100);
+    golden!("run_failing", shown);
+    let shown = folder.run(&["run", "scenarios/ring/boast.toml", "--timeline", "all"]);
+    golden!("run_all", shown);
+}
+
+#[test]
+fn a_run_for_programs_has_options_digest_and_outcome() {
+    let folder = Folder::new("run_json").with("calm", &calm());
+    let shown = folder.run(&["run", "scenarios/ring/calm.toml", "--message-format", "json"]);
+    assert_eq!(shown.code, 0);
+    golden!("run_json", shown);
+}
+
+#[test]
+fn a_folder_replays_to_the_same_digest() {
+    let folder = Folder::new("replay").with("boast", &boast());
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let shown = folder.run(&["replay", "reports/ring/boast/0"]);
+    assert_eq!(shown.code, 100, "the failure is still there: {shown}");
+    golden!("replay", shown);
+}
+
+#[test]
+fn any_run_can_leave_a_folder() {
+    let folder = Folder::new("run_out").with("calm", &calm());
+    let shown = folder.run(&["run", "scenarios/ring/calm.toml", "--out", "kept", "--timeline", "none"]);
+    assert!(shown.stdout.ends_with("replay: toy replay kept/ring/calm/0\n"), "{shown}");
+    let shown = folder.run(&["replay", "kept/ring/calm/0"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, "replayed: the same run, digest for digest\n"));
+}
+
+#[test]
+fn a_folder_of_another_scenario_plan_or_build_is_refused_or_warned_of() {
+    let folder = Folder::new("replay_other").with("boast", &boast());
+    folder.run(&["test"]);
+    let at = "reports/ring/boast/0";
+    let (summary, plan) = (folder.read(&format!("{at}/summary.json")), folder.read(&format!("{at}/plan.toml")));
+    let replay = |more: &[&str]| folder.run(&[&["replay", at, "--timeline", "none"], more].concat());
+
+    folder.write(&format!("{at}/scenario.toml"), &boast().replace("Something", "Anything"));
+    let shown = replay(&[]);
+    assert_eq!(shown.code, 2);
+    assert!(shown.stderr.contains("another scenario"), "{shown}");
+    assert_eq!(replay(&["--force"]).code, 100);
+    folder.write(&format!("{at}/scenario.toml"), &boast());
+
+    folder.write(&format!("{at}/plan.toml"), &plan.replace("format = 1", "format = 99"));
+    assert!(replay(&["--edited"]).stderr.contains("a plan of format 99"));
+    assert_eq!(replay(&["--edited", "--force"]).code, 100);
+
+    folder.write(&format!("{at}/plan.toml"), &plan.replace("s3 -> s1", "s1 -> s2"));
+    assert!(replay(&[]).stderr.contains("--edited replays it by its times"));
+    let shown = replay(&["--edited"]);
+    assert_eq!(shown.code, 0, "s2 hears nothing, so it does not boast: {shown}");
+    folder.write(&format!("{at}/plan.toml"), &plan);
+
+    let build = splitbrain::build::ID;
+    folder.write(&format!("{at}/summary.json"), &summary.replace(build, "0.0.1+000000000000"));
+    let shown = replay(&[]);
+    assert!(shown.stderr.contains("warning: recorded with build"), "{shown}");
+    assert_eq!(shown.code, 100);
+}
+
+#[test]
+fn a_digest_that_is_not_the_recorded_one_exits_with_102() {
+    let folder = Folder::new("replay_diverged").with("boast", &boast());
+    folder.run(&["test"]);
+    let path = "reports/ring/boast/0/summary.json";
+    let summary: serde_json::Value = serde_json::from_str(&folder.read(path)).expect("it is JSON");
+    let digest = summary["digest"].as_str().expect("a digest is text");
+    folder.write(path, &folder.read(path).replace(digest, &"0".repeat(32)));
+    let shown = folder.run(&["replay", "reports/ring/boast/0", "--timeline", "none"]);
+    assert_eq!(shown.code, 102, "{shown}");
+}
+
+#[test]
+fn a_scenario_replays_by_a_seed_or_by_a_plan() {
+    let folder = Folder::new("replay_file").with("boast", &boast());
+    folder.run(&["test"]);
+    let file = "scenarios/ring/boast.toml";
+    assert_eq!(folder.run(&["replay", file, "--seed", "5"]).code, 100);
+    let shown = folder.run(&["replay", file, "--plan", "reports/ring/boast/0/plan.toml", "--timeline", "none"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (100, "replayed: the same run, digest for digest\n"));
+}
+
+#[test]
+fn check_validates_without_running() {
+    let folder = Folder::new("check").with("calm", &calm()).with("hang", &flawed("hang", ""));
+    golden!("check_valid", folder.run(&["check"]));
+    let folder = folder.with("wrong", "format = 1\nsystem = \"rong\"\n");
+    let shown = folder.run(&["check", "scenarios/ring/wrong.toml"]);
+    assert_eq!(shown.code, 105);
+    golden!("check_invalid", shown);
+}
+
+#[test]
+fn every_topic_is_listed() {
+    let folder = Folder::new("list");
+    let mut text = String::new();
+    for topic in [
+        "systems",
+        "options",
+        "presets",
+        "roles",
+        "gauges",
+        "observations",
+        "messages",
+        "invariants",
+        "faults",
+        "nemeses",
+        "conditions",
+    ] {
+        let shown = folder.run(&["list", topic]);
+        assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+        text += &format!("$ toy list {topic}\n{}\n", shown.stdout);
+    }
+    golden!("list", text);
+}
+
+#[test]
+fn the_schema_is_written_where_it_is_asked_for() {
+    let folder = Folder::new("schema");
+    let printed = folder.run(&["schema"]).stdout;
+    serde_json::from_str::<serde_json::Value>(&printed).expect("the schema is JSON");
+    let shown = folder.run(&["schema", "--write", "x.json"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, "written: x.json\n"));
+    assert_eq!(crate::support::stable(&folder.read("x.json")), printed);
+    assert_eq!(folder.run(&["schema", "--write", "no/where.json"]).code, 110);
+}
+
+#[test]
+fn shells_get_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let shown = Folder::new("completions").run(&["completions", shell]);
+        assert!(shown.code == 0 && shown.stdout.contains("toy"), "{shown}");
+    }
+}

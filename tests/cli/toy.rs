@@ -1,0 +1,232 @@
+//! A system without chance: servers in a ring that greet one another, and flaws to switch on.
+//!
+//! It draws nothing, so what the commands print about it moves with the commands alone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use splitbrain::kernel::prelude::*;
+
+names! {
+    /// What is wrong with the second server, from its third greeting on.
+    pub enum Flaw {
+        /// Nothing.
+        None = "none",
+        /// It claims what is not so.
+        Boast = "boast",
+        /// It panics.
+        Panic = "panic",
+        /// It says something else each time that it is run.
+        Impure = "impure",
+        /// It never comes back from a greeting.
+        Hang = "hang",
+    }
+}
+
+options! {
+    /// What can be set in `[ring]`.
+    pub struct RingOptions {
+        /// How often each server greets the next.
+        pub period: Duration => ValueKind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(60) },
+        /// What is wrong with the second server.
+        pub flaw: Flaw => ValueKind::Name(Flaw::NAMES),
+    }
+}
+
+impl Options for RingOptions {
+    fn specs() -> &'static [OptionSpec<Self>] {
+        Self::SPECS
+    }
+
+    fn presets() -> &'static [Preset<Self>] {
+        const BRISK: Preset<RingOptions> = Preset {
+            name: "brisk",
+            doc: "A greeting every 100 ms.",
+            make: || RingOptions { period: Duration::from_millis(100), flaw: Flaw::None },
+        };
+        const SLOW: Preset<RingOptions> = Preset {
+            name: "slow",
+            doc: "A greeting every second.",
+            make: || RingOptions { period: Duration::from_secs(1), flaw: Flaw::None },
+        };
+        &[BRISK, SLOW]
+    }
+
+    fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
+        Ok(())
+    }
+}
+
+/// The system.
+#[derive(Clone, Debug)]
+pub(crate) struct Ring {
+    options: RingOptions,
+    servers: u16,
+}
+
+impl System for Ring {
+    const NAME: &'static str = "ring";
+    const DOC: &'static str = "Servers in a ring, each of which greets the next.";
+    const ROLES: &'static [&'static str] = &["first", "other"];
+    const GAUGES: &'static [Gauge] = &[Gauge { name: "boasts", doc: "how often a server claimed what is not so" }];
+    type Options = RingOptions;
+    type Node = Server;
+    type Invariants = Modesty;
+
+    fn new(setup: Setup<RingOptions>) -> Result<Self, OptionsError> {
+        Ok(Self { options: setup.options.base, servers: setup.cluster.servers })
+    }
+
+    fn node(&self, id: NodeId) -> Server {
+        let next = NodeId::server(id.number() % self.servers + 1);
+        Server { options: self.options.clone(), next, heard: 0 }
+    }
+
+    fn invariants(&self) -> Modesty {
+        Modesty::default()
+    }
+
+    fn core_size(&self) -> usize {
+        1
+    }
+
+    fn gauges(invariants: &Modesty) -> Vec<u64> {
+        vec![invariants.boasts]
+    }
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    options: RingOptions,
+    next: NodeId,
+    heard: u64,
+}
+
+/// A greeting.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Hello {
+    text: u64,
+}
+
+impl Message for Hello {
+    const KINDS: &'static [&'static str] = &["hello"];
+
+    fn kind(&self) -> usize {
+        0
+    }
+}
+
+/// The one timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Greet;
+
+/// What servers tell.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) enum Told {
+    Ready { first: bool },
+    Heard { count: u64 },
+    Boasted,
+}
+
+impl Observation for Told {
+    const NAMES: &'static [&'static str] = &["ready", "heard", "boasted"];
+
+    fn face(&self) -> Face {
+        match self {
+            Self::Ready { first } => {
+                let role = if *first { "first" } else { "other" };
+                Face { name: "ready", change: Change::Role { role, rank: 0 } }
+            }
+            Self::Heard { .. } => Face { name: "heard", change: Change::None },
+            Self::Boasted => Face { name: "boasted", change: Change::None },
+        }
+    }
+}
+
+/// Nobody is asked for anything.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum NoOperation {}
+
+/// What makes an impure node impure: it outlives the run.
+static GREETINGS: AtomicU64 = AtomicU64::new(0);
+
+impl Node for Server {
+    type Message = Hello;
+    type Timer = Greet;
+    type Record = ();
+    type Observation = Told;
+    type Operation = NoOperation;
+    type Step = ();
+
+    fn on_start(&mut self, ctx: &mut Context<Self>, _: Recovered<()>) {
+        ctx.observe(Told::Ready { first: ctx.id() == NodeId::server(1) });
+        ctx.set_timer(Greet, self.options.period);
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Self>, _: Source, _: Hello) {
+        self.heard += 1;
+        ctx.observe(Told::Heard { count: self.heard });
+        if ctx.id() == NodeId::server(2) && self.heard >= 3 {
+            self.go_wrong(ctx);
+        }
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Self>, _: Greet) {
+        ctx.send(self.next, Hello { text: 0 });
+        ctx.set_timer(Greet, self.options.period);
+    }
+}
+
+impl Server {
+    fn go_wrong(&self, ctx: &mut Context<Self>) {
+        match self.options.flaw {
+            Flaw::None => {}
+            Flaw::Boast => ctx.observe(Told::Boasted),
+            Flaw::Panic => panic!("the planted panic"),
+            Flaw::Impure => {
+                ctx.send(self.next, Hello { text: GREETINGS.fetch_add(1, Ordering::SeqCst) });
+            }
+            Flaw::Hang => loop {
+                std::hint::spin_loop();
+            },
+        }
+    }
+}
+
+/// What must hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Modesty {
+    boasts: u64,
+}
+
+impl Invariants<Server> for Modesty {
+    const LIST: &'static [InvariantInfo] = &[
+        InvariantInfo {
+            name: "modesty",
+            doc: "No server claims what is not so.",
+            source: "common decency",
+            kind: InvariantKind::Safety,
+            sight: Sight::BlackBox,
+        },
+        InvariantInfo {
+            name: "good_ending",
+            doc: "Every run that ends, ends well.",
+            source: "the theatre",
+            kind: InvariantKind::Liveness,
+            sight: Sight::WhiteBox,
+        },
+    ];
+
+    fn on_effect(&mut self, _: View<'_, Server>, node: NodeId, effect: &Effect<Server>, findings: &mut Findings) {
+        if let Effect::Observe(told) = effect {
+            let boasts = matches!(told, Told::Boasted);
+            self.boasts += u64::from(boasts);
+            findings.check(0, Some(node), !boasts, || format!("{node} boasts"));
+        }
+    }
+
+    fn on_end(&mut self, _: View<'_, Server>, findings: &mut Findings) {
+        findings.check(1, None, true, String::new);
+    }
+}
