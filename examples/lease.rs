@@ -258,13 +258,7 @@ impl Invariants<Process> for OneHolder {
         sight: Sight::BlackBox,
     }];
 
-    fn on_effect(
-        &mut self,
-        view: View<'_, Process>,
-        node: NodeId,
-        effect: &Effect<Process>,
-        findings: &mut Findings,
-    ) {
+    fn on_effect(&mut self, view: View<'_, Process>, node: NodeId, effect: &Effect<Process>, findings: &mut Findings) {
         match effect {
             Effect::Observe(Told::Gained) => {
                 let holder = self.holder.replace((node, view.now()));

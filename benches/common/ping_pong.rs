@@ -18,20 +18,20 @@ const PERIOD: Duration = Duration::from_millis(10);
 
 /// The system of pinging nodes.
 #[derive(Clone, Debug)]
-pub struct PingPong {
+pub(crate) struct PingPong {
     cluster: Cluster,
 }
 
 /// A node that pings.
 #[derive(Clone, Debug)]
-pub struct Pinger {
+pub(crate) struct Pinger {
     cluster: Cluster,
     answers: u64,
 }
 
 /// What pingers say; as large as the bare loop's.
 #[derive(Clone, Debug, serde::Serialize)]
-pub enum Ball {
+pub(crate) enum Ball {
     /// A question.
     Ping([u64; 6]),
     /// Its answer.
@@ -40,7 +40,7 @@ pub enum Ball {
 
 /// Pingers tell nothing.
 #[derive(Clone, Debug, serde::Serialize)]
-pub enum Silence {}
+pub(crate) enum Silence {}
 
 impl Observation for Silence {
     const NAMES: &'static [&'static str] = &[];
@@ -109,7 +109,7 @@ impl Options for NoOptions {
 
 /// Nothing to watch.
 #[derive(Clone, Debug)]
-pub struct Nothing;
+pub(crate) struct Nothing;
 
 impl Invariants<Pinger> for Nothing {
     const LIST: &'static [InvariantInfo] = &[];
@@ -142,7 +142,7 @@ impl System for PingPong {
 }
 
 /// Runs the work for so many virtual seconds through the kernel.
-pub fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
+pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
     let cluster = Cluster { servers: 5, spare: 0, clients: 0 };
     let options = RunOptions {
         cluster,
