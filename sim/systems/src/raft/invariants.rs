@@ -92,7 +92,7 @@ use state_machine_safety::Chosen;
 use term_monotone::Terms;
 use vote_soundness::Requests;
 
-pub use bounds::{Observed, TABLE, TIMEOUTS_MAX};
+pub use bounds::{ElectionKind, Observed, TABLE, kind, timeouts_max};
 
 /// The place of each invariant in [`RaftInvariants::LIST`].
 mod index {

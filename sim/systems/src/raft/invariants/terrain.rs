@@ -31,12 +31,12 @@ pub(super) struct Terrain {
     pub(super) able: ServerSet,
     /// Who is paused: it says nothing.
     pub(super) paused: ServerSet,
-    /// Whose clocks stand still: it answers, but no timer of it fires.
-    pub(super) frozen: ServerSet,
     /// With whom each is linked in both directions, by slot.
     pub(super) paired: Vec<ServerSet>,
     /// Whom anything that each sends may reach, by slot.
     pub(super) reaches: Vec<ServerSet>,
+    /// Whom it may reach late or not at all, by slot.
+    pub(super) hindered: Vec<ServerSet>,
 }
 
 /// What is promised as the world is.
@@ -59,16 +59,17 @@ impl Terrain {
         let voters = || frame.voters.iter();
         let up: ServerSet = voters().filter(|voter| view.is_up(*voter)).collect();
         let paused = up.iter().filter(|voter| view.is_paused(*voter)).collect();
-        let frozen = up.iter().filter(|voter| view.is_frozen(*voter)).collect();
         let able = up.iter().filter(|voter| is_able(view, frame, *voter)).collect();
         let mut paired = vec![ServerSet::EMPTY; frame.server_count];
-        let mut reaches = paired.clone();
+        let (mut reaches, mut hindered) = (paired.clone(), paired.clone());
         for one in up.iter() {
             let others = || up.without(one).iter();
             reaches[slot(one)] = others().filter(|other| !view.is_severed(Link::new(one, *other))).collect();
+            let is_late = |other: &NodeId| !view.is_connected(Link::new(one, *other));
+            hindered[slot(one)] = reaches[slot(one)].iter().filter(is_late).collect();
             paired[slot(one)] = others().filter(|other| is_paired(view, frame, one, *other)).collect();
         }
-        Self { up, able, paused, frozen, paired, reaches }
+        Self { up, able, paused, paired, reaches, hindered }
     }
 
     /// What is promised here. `in_time` says whether the clocks and delays of a core allow for an election.
@@ -80,22 +81,34 @@ impl Terrain {
         }
         let closed = self.is_closed(core);
         let guarded = frame.is_guarded();
-        let is_awake = |voter: &NodeId| !self.paused.contains(*voter) && !self.frozen.contains(*voter);
-        let awake = self.up.iter().filter(is_awake).collect();
+        let awake = self.up.iter().filter(|voter| !self.paused.contains(*voter)).collect();
         let is_hub = |voter: &NodeId| self.paired[slot(*voter)].intersection(self.able).len() + 1 >= quorum;
         Some(Promise {
             core,
             leaders: if guarded { awake } else { core },
             hubs: self.able.iter().filter(is_hub).collect(),
-            leader: guarded || closed,
+            leader: closed || (guarded && !self.is_rushed(frame, core)),
             stability: frame.is_checked() || closed,
         })
     }
 
     /// Whether nobody outside can reach the core.
     fn is_closed(&self, core: ServerSet) -> bool {
-        let mut outside = self.up.iter().filter(|voter| !core.contains(*voter) && !self.paused.contains(*voter));
-        outside.all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
+        self.outside(core).all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
+    }
+
+    /// Whether a server outside campaigns before those of the core do, over links that are too slow for it to win: it may
+    /// take their votes for ever.
+    fn is_rushed(&self, frame: &Frame, core: ServerSet) -> bool {
+        let least = |voter: NodeId| frame.rules(voter).timeout_min;
+        let patience = core.iter().map(least).min().unwrap_or_default();
+        let is_late = |voter: NodeId| !self.hindered[slot(voter)].intersection(core).is_empty();
+        self.outside(core).any(|voter| least(voter) < patience && is_late(voter))
+    }
+
+    /// Who runs outside the core.
+    fn outside(&self, core: ServerSet) -> impl Iterator<Item = NodeId> {
+        self.up.iter().filter(move |voter| !core.contains(*voter) && !self.paused.contains(*voter))
     }
 
     /// A large set of able servers that are all linked with one another, found greedily from each of them.
@@ -154,7 +167,9 @@ fn is_paired(view: View<'_, RaftNode>, frame: &Frame, one: NodeId, other: NodeId
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{frame, s};
+    use splitbrain_kernel::options::PerServer;
+
+    use super::super::testing::{frame, frame_of, s};
     use super::*;
     use crate::raft::options::RaftOptions;
     use crate::raft::presets;
@@ -168,7 +183,8 @@ mod tests {
             paired[slot(s(*other))].insert(s(*one));
         }
         let none = ServerSet::EMPTY;
-        Terrain { up: all, able: all, paused: none, frozen: none, reaches: paired.clone(), paired }
+        let nobody = vec![none; 5];
+        Terrain { up: all, able: all, paused: none, reaches: paired.clone(), hindered: nobody, paired }
     }
 
     /// The overlapping groups of the seed: 1 and 5, 2 and 4, 3 and 4 do not hear each other.
@@ -218,10 +234,20 @@ mod tests {
         assert!(promise(&terrain, presets::paper()).expect("a core").leader);
         terrain.reaches[slot(s(4))].insert(s(1));
         assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
-        terrain.frozen.insert(s(4));
-        assert!(!promise(&terrain, presets::paper()).expect("a core").leader, "it passes on a later term of s5");
         terrain.paused.insert(s(4));
         assert!(promise(&terrain, presets::paper()).expect("a core").leader, "who is paused sends nothing");
+    }
+
+    #[test]
+    fn a_hasty_server_behind_a_slow_link_takes_the_promise_away() {
+        let mut options = PerServer::same(presets::etcd());
+        let hasty = RaftOptions { election_timeout_min: Duration::from_millis(200), ..presets::etcd() };
+        options.of.insert(s(4), hasty);
+        let mut terrain = seed();
+        let leader = |terrain: &Terrain| terrain.promise(&frame_of(5, &options), |_| true).expect("a core").leader;
+        assert!(leader(&terrain));
+        terrain.hindered[slot(s(4))].insert(s(1));
+        assert!(!leader(&terrain));
     }
 
     #[test]
