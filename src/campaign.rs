@@ -1,7 +1,7 @@
 //! One scenario over many seeds: runs on threads, folded in the order of the seeds into one judgement.
 //!
-//! Nothing here knows a system or a terminal, and only [`evidence`] writes files. The number of jobs changes no result, and wall time decides
-//! nothing but the watchdog, which is no part of a result.
+//! Nothing here knows a system or a terminal, and only [`evidence`] writes files. The number of jobs changes no result,
+//! and wall time decides nothing but the watchdog, which is no part of a result.
 
 mod determinism;
 pub mod evidence;

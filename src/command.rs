@@ -115,8 +115,10 @@ impl fmt::Display for Failed {
 }
 
 fn overdue(place: &str, seed: Seed, timeout: Option<Duration>) -> String {
-    let limit = timeout.map_or_else(String::new, |timeout| format!(" {} s", timeout.as_secs()));
-    format!("watchdog: {place} seed {seed}: the run takes longer than{limit} on the real clock")
+    // As it was typed: in the words of the scenarios.
+    let nanos = timeout.map_or(u64::MAX, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+    let limit = splitbrain_kernel::time::Duration::from_nanos(nanos);
+    format!("watchdog: {place} seed {seed}: the run takes longer than {limit} on the real clock")
 }
 
 /// Says what is wrong, on stderr.

@@ -206,3 +206,17 @@ fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FAULTS;
+
+    #[test]
+    fn every_fault_that_is_listed_can_be_stated() {
+        let reference = crate::scenario::reference();
+        let (_, table) = reference.split_once("`[[fault]]`").expect("the reference has a table of faults");
+        for (key, _) in FAULTS {
+            assert!(table.contains(&format!("| `{key}` |")), "{key} is no key of a fault");
+        }
+    }
+}

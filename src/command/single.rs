@@ -82,10 +82,7 @@ impl Telling<'_> {
         self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
         let (run, tail, folder) = self.record(&subject)?;
         let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
-        let folder = match folder {
-            Some(artifact) => Some(evidence::save(artifact, &subject, &self.engine, &run, &reasons)),
-            None => None,
-        };
+        let folder = folder.map(|artifact| evidence::save(artifact, &subject, &self.engine, &run, &reasons));
         let folder = folder.transpose().map_err(|error| Failed::output("the folder of the run", error))?;
         let code = reasons.iter().fold(ExitCode::AsExpected, |code, reason| code.and(reason.kind.exit_code()));
         let failure = Failure { run, reasons };

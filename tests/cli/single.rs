@@ -40,6 +40,15 @@ fn a_run_for_programs_has_options_digest_and_outcome() {
 }
 
 #[test]
+fn a_run_that_does_not_end_is_named_after_what_it_told() {
+    let folder = Folder::new("run_hang").with("hang", &flawed("hang", ""));
+    let shown = folder.run(&["run", "scenarios/ring/hang.toml", "--seed", "7", "--timeout", "300ms"]);
+    assert_eq!(shown.code, 103);
+    assert!(shown.stderr.contains("scenarios/ring/hang.toml seed 7: the run takes longer than 300ms"), "{shown}");
+    assert!(shown.stdout.contains("heard { count: 2 }"), "{shown}");
+}
+
+#[test]
 fn a_folder_replays_to_the_same_digest() {
     let folder = Folder::new("replay").with("boast", &boast());
     assert_eq!(folder.run(&["test"]).code, 100);
