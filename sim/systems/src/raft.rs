@@ -43,8 +43,8 @@
 //! - Entries are applied when they are committed, in no time; what is applied is not kept over a restart.
 //! - One heartbeat timer serves all peers. NuRaft has one for each, and slows it down while requests fail.
 //! - Randomised timeouts are continuous. etcd counts ticks of 100 ms, NuRaft whole milliseconds.
-//! - NuRaft has no role of its own for a pre-candidate: its traces say `candidate` for both. A server there that is kept
-//!   from campaigning by its priority is a `candidate` too; here it stays what it was and forgets its leader.
+//! - NuRaft has no role of its own for a pre-candidate: its traces say `candidate` for both. A server there that is
+//!   kept from campaigning by its priority is a `candidate` too; here it stays what it was and forgets its leader.
 //! - NuRaft writes the new term and then the vote, with a crash possible in between; here one decision is one write.
 //! - NuRaft counts a vote that arrives when it is no longer a candidate, if the election is not over; here it does not.
 //! - A NuRaft leader commits entries of older terms by counting, backs up one place at a time, and keeps `matched` from

@@ -212,7 +212,7 @@ fn overlapping_groups_leave_the_leader_with_pre_vote() {
 
 #[test]
 fn a_starved_server_of_nuraft_gives_up_where_three_refuse() {
-    // Led by s1 or s5, the other is refused by three: a quorum. Led by s2, s3 or s4, two refuse and nothing comes of it.
+    // Led by s1 or s5, the other is refused by three: a quorum. Led by s2, s3 or s4, two refuse, which is none.
     for (leader, exits) in [(1, 1), (2, 0), (3, 0), (4, 0), (5, 1)] {
         assert_eq!(count(&partitioned(nuraft(), leader), "starved exit"), exits, "s{leader}");
     }
