@@ -1,0 +1,276 @@
+//! Connections: opened, refused, reset, half-open, silent; in order, without loss or duplication, whatever the link does.
+
+use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, Weather};
+use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_kernel::run::Ties;
+use splitbrain_kernel::time::Duration;
+
+use crate::stage::{NONE, Stage, clog, constant, crash, cut, cut_with, links_of, ms, s};
+use crate::toy::{Cue, Op};
+
+/// Two servers; the first opens a connection to the second at once.
+fn pair() -> Stage {
+    Stage::new(2, 0).at(0, s(1), Op::Connect(s(2)))
+}
+
+fn both_ways() -> Fault {
+    cut([(s(1), s(2)), (s(2), s(1))])
+}
+
+#[test]
+fn a_connection_opens_and_carries_messages_both_ways() {
+    let played = pair().at(10, s(1), Op::Say(0, 1)).at(20, s(2), Op::Say(0, 2)).pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "21ms 2 over s2"]);
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "11ms 1 over s1"]);
+}
+
+#[test]
+fn the_acceptor_may_speak_first_and_what_is_sent_before_the_opening_is_lost() {
+    let played = pair().start(s(2), [Op::When(Cue::Accepted, vec![Op::Say(0, 5)])]).at(1, s(1), Op::Say(0, 9)).pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "2ms 5 over s2"]);
+    assert_eq!(played.numbers(s(2)), NONE);
+}
+
+#[test]
+fn a_machine_without_the_process_refuses() {
+    let played = Stage::new(2, 0).deed(1, crash(s(2), CrashScope::Process)).at(5, s(1), Op::Connect(s(2))).pass();
+    assert_eq!(played.lines(s(1)), ["7ms refused s2"]);
+    assert_eq!(played.count("connection refused"), 1);
+    let exited = Stage::new(2, 0).at(1, s(2), Op::Exit).at(5, s(1), Op::Connect(s(2))).pass();
+    assert_eq!(exited.lines(s(1)), ["7ms refused s2"]);
+}
+
+#[test]
+fn a_machine_that_is_off_a_cut_and_a_spare_server_are_silent_until_the_time_limit() {
+    let off = Stage::new(2, 0).deed(1, crash(s(2), CrashScope::Machine)).at(5, s(1), Op::Connect(s(2)));
+    let there = Stage::new(2, 0).deed(1, cut([(s(1), s(2))])).at(5, s(1), Op::Connect(s(2)));
+    let back = Stage::new(2, 0).deed(1, cut([(s(2), s(1))])).at(5, s(1), Op::Connect(s(2)));
+    let mut spare = Stage::new(1, 0).at(5, s(1), Op::Connect(s(2)));
+    spare.options.cluster.spare = 1;
+    for stage in [off, there, back, spare] {
+        let played = stage.pass();
+        assert_eq!(played.lines(s(1)), ["105ms timedout s2"]);
+    }
+}
+
+#[test]
+fn an_opening_survives_a_short_cut_and_a_machine_that_comes_up_in_time() {
+    let played = Stage::new(2, 0).fault(1, 50, both_ways()).at(5, s(1), Op::Connect(s(2))).pass();
+    assert_eq!(played.lines(s(1)), ["52ms opened s2"]);
+    let played = Stage::new(2, 0).fault(1, 50, crash(s(2), CrashScope::Machine)).at(5, s(1), Op::Connect(s(2))).pass();
+    assert_eq!(played.lines(s(1)), ["52ms opened s2"]);
+}
+
+#[test]
+fn messages_stay_in_order_complete_and_single_under_every_weather() {
+    for seed in 0..20 {
+        let mut stage = pair().at(100, s(1), Op::SayMany(0, 100)).at(100, s(2), Op::SayMany(0, 100)).with(|options| {
+            options.network.latency = Latency::Uniform { min: Duration::ZERO, max: ms(40) };
+            options.network.loss = Ppm::new(500_000);
+            options.network.duplication = Ppm::new(500_000);
+            options.network.reordering = Ppm::new(500_000);
+        });
+        stage.seed = Seed(seed);
+        let expected: Vec<u64> = (0..100).collect();
+        let played = stage.pass();
+        assert_eq!((played.numbers(s(1)), played.numbers(s(2))), (expected.clone(), expected));
+    }
+}
+
+#[test]
+fn messages_stay_in_order_when_ties_are_explored() {
+    let stage = pair().at(100, s(1), Op::SayMany(0, 100)).with(|options| options.ties = Ties::Explore);
+    assert_eq!(stage.pass().numbers(s(2)), (0..100).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_crash_of_the_process_resets_its_connections() {
+    let played = pair().fault(10, 20, crash(s(2), CrashScope::Process)).at(30, s(1), Op::Say(0, 1)).pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "11ms reset s2"]);
+    assert_eq!((played.numbers(s(2)), played.count("connection reset")), (vec![], 1));
+    let other = pair().fault(10, 20, crash(s(1), CrashScope::Process)).pass();
+    assert_eq!(other.lines(s(2)), ["1ms accepted s1", "11ms reset s1"]);
+}
+
+#[test]
+fn what_is_under_way_from_a_process_that_crashes_arrives_before_its_reset() {
+    let played = pair().at(10, s(1), Op::Say(0, 1)).deed(10, crash(s(1), CrashScope::Process)).pass();
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "11ms 1 over s1", "11ms reset s1"]);
+}
+
+#[test]
+fn a_crash_of_the_machine_leaves_the_peer_half_open_until_it_speaks() {
+    let stage = pair().fault(10, 20, crash(s(2), CrashScope::Machine));
+    assert_eq!(stage.pass().lines(s(1)), ["2ms opened s2"], "nobody tells");
+    let after = stage.clone().at(300, s(1), Op::Say(0, 1)).pass();
+    assert_eq!(after.lines(s(1)), ["2ms opened s2", "302ms reset s2"]);
+    let meanwhile = stage.at(15, s(1), Op::Say(0, 1)).pass();
+    assert_eq!(meanwhile.lines(s(1)), ["2ms opened s2", "22ms reset s2"], "sent again to the machine that is back");
+    let never = pair().deed(10, crash(s(2), CrashScope::Machine)).at(15, s(1), Op::Say(0, 1)).pass();
+    assert_eq!(never.lines(s(1)), ["2ms opened s2", "116ms timedout s2"]);
+}
+
+#[test]
+fn a_one_way_cut_leaves_a_connection_half_open() {
+    let stage = pair().deed(10, cut([(s(1), s(2))])).at(20, s(1), Op::Say(0, 1));
+    let played = stage.pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "120ms timedout s2"]);
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1"], "the other end does not know");
+    // It learns when it speaks: the answer cannot pass, so that it times out too.
+    let spoken = stage.at(200, s(2), Op::Say(0, 2)).pass();
+    assert_eq!(spoken.lines(s(2)), ["1ms accepted s1", "301ms timedout s1"]);
+    assert_eq!(spoken.numbers(s(1)), NONE, "the first end is closed");
+}
+
+#[test]
+fn what_arrives_without_an_answer_times_out_too() {
+    let stage = pair().at(20, s(1), Op::Say(0, 1));
+    let played = stage.clone().deed(10, cut([(s(2), s(1))])).pass();
+    assert_eq!(played.numbers(s(2)), [1]);
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "121ms timedout s2"]);
+    let short = stage.fault(10, 60, cut([(s(2), s(1))])).pass();
+    assert_eq!(short.lines(s(1)), ["2ms opened s2"]);
+}
+
+#[test]
+fn a_half_open_connection_is_reset_once_the_cut_is_lifted() {
+    let stage = pair().fault(10, 150, cut([(s(1), s(2))])).at(20, s(1), Op::Say(0, 1)).at(200, s(2), Op::Say(0, 2));
+    let played = stage.pass();
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "202ms reset s1"]);
+}
+
+#[test]
+fn a_connection_stalls_at_a_short_cut_and_goes_on_in_order_without_loss() {
+    let mut stage = pair().fault(15, 60, both_ways());
+    for number in 0..40 {
+        stage = stage.at(10 + number * 2, s(1), Op::Say(0, number));
+    }
+    let played = stage.pass();
+    assert_eq!(played.numbers(s(2)), (0..40).collect::<Vec<_>>());
+    assert_eq!(played.lines(s(1)), ["2ms opened s2"]);
+    // What was sent meanwhile comes at once after the cut.
+    assert_eq!(played.lines(s(2)).iter().filter(|line| line.starts_with("61ms ")).count(), 24);
+}
+
+#[test]
+fn what_is_under_way_at_a_cut_that_is_over_before_it_would_arrive_is_not_lost() {
+    for in_flight in [InFlight::Drop, InFlight::Keep] {
+        let stage = pair().with(|options| options.network.latency = constant(ms(20)));
+        let stage = [100, 105, 110, 125, 200]
+            .into_iter()
+            .fold(stage, |stage, millis| stage.at(millis, s(1), Op::Say(0, millis)));
+        let played = stage.fault(107, 109, cut_with([(s(1), s(2))], in_flight, &[])).pass();
+        assert_eq!(played.numbers(s(2)), [100, 105, 110, 125, 200]);
+        assert_eq!(played.lines(s(1)), ["40ms opened s2"]);
+    }
+}
+
+#[test]
+fn a_connection_times_out_at_a_long_cut() {
+    let stage = pair().fault(10, 500, both_ways()).at(20, s(1), Op::Say(0, 1)).at(50, s(2), Op::Say(0, 2));
+    let played = stage.at(600, s(1), Op::Say(0, 3)).pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "120ms timedout s2"]);
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "150ms timedout s1"]);
+    assert_eq!(played.count("connection timed out"), 2);
+}
+
+#[test]
+fn a_fault_lifted_elsewhere_on_the_link_does_not_set_the_time_limit_back() {
+    let stage = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1));
+    let calm = Fault::Weather { links: links_of([(s(1), s(2))]), conditions: Weather::default(), kinds: Vec::new() };
+    let played = stage.fault(30, 60, calm).fault(40, 90, cut([(s(2), s(1))])).pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "120ms timedout s2"]);
+}
+
+#[test]
+fn an_idle_connection_survives_any_cut() {
+    let played = pair().fault(10, 500, both_ways()).at(600, s(1), Op::Say(0, 1)).pass();
+    assert_eq!((played.lines(s(1)), played.numbers(s(2))), (vec!["2ms opened s2".to_owned()], vec![1]));
+}
+
+#[test]
+fn a_close_in_good_order_comes_after_all_that_was_sent() {
+    let stage = pair().at(30, s(1), Op::SayMany(0, 3)).at(30, s(1), Op::Close(0)).at(60, s(2), Op::Say(0, 9));
+    let latency = Latency::Uniform { min: ms(1), max: ms(8) };
+    let played = stage.clone().with(|options| options.network.latency = latency).pass();
+    let told = played.lines(s(2));
+    let what: Vec<&str> = told.iter().map(|line| line.split_once(' ').expect("a time").1).collect();
+    assert_eq!(what, ["accepted s1", "0 over s1", "1 over s1", "2 over s1", "closed s1"]);
+    assert_eq!(played.numbers(s(1)), NONE, "a connection that is closed carries nothing");
+    // Neither a cut right after it nor the end of the process takes back what was said before.
+    let cut_short = stage.clone().fault(30, 80, both_ways()).deed(31, crash(s(1), CrashScope::Process)).pass();
+    assert_eq!(cut_short.numbers(s(2)), [0, 1, 2]);
+    let cut_long = stage.fault(30, 500, both_ways()).pass();
+    assert_eq!(cut_long.numbers(s(2)), NONE, "beyond the time limit the closed end gives up");
+}
+
+#[test]
+fn closing_while_opening_resets_the_acceptor_or_never_reaches_it() {
+    let played = pair().at(0, s(1), Op::Close(0)).pass();
+    assert_eq!((played.lines(s(1)), played.lines(s(2))), (vec![], vec![]));
+    let later = pair().with(|options| options.network.latency = constant(ms(10))).at(15, s(1), Op::Close(0)).pass();
+    assert_eq!(later.lines(s(2)), ["10ms accepted s1", "30ms reset s1"]);
+}
+
+#[test]
+fn a_clog_holds_a_connection_and_lets_it_go_in_order_however_long() {
+    for kinds in [&[][..], &["quiet"], &["loud"]] {
+        let mut stage = pair().fault(15, 500, clog([(s(1), s(2))], kinds));
+        for number in 0..20 {
+            let op = if number % 2 == 0 { Op::Say(0, number) } else { Op::SayLoud(0, number) };
+            stage = stage.at(10 + number, s(1), op);
+        }
+        let played = stage.at(100, s(1), Op::Close(0)).pass();
+        assert_eq!(played.numbers(s(2)), (0..20).collect::<Vec<_>>(), "{kinds:?}");
+        assert_eq!(played.lines(s(2)).last().expect("it heard"), "500ms closed s1");
+    }
+}
+
+#[test]
+fn a_narrow_cut_stops_its_kind_and_all_behind_it() {
+    let stage = pair().fault(10, 50, cut_with([(s(1), s(2))], InFlight::Drop, &["loud"]));
+    let stage = stage.at(20, s(1), Op::Say(0, 1)).at(21, s(1), Op::SayLoud(0, 2)).at(22, s(1), Op::Say(0, 3));
+    assert_eq!(stage.pass().lines(s(2))[1..], ["21ms 1 over s1", "51ms 2 over s1", "51ms 3 over s1"]);
+}
+
+#[test]
+fn two_nodes_that_open_at_once_have_two_connections() {
+    let played = pair().at(0, s(2), Op::Connect(s(1))).at(10, s(1), Op::Say(0, 1)).at(10, s(1), Op::Say(1, 2)).pass();
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "2ms opened s1", "11ms 1 over s1", "11ms 2 over s1"]);
+    assert_eq!(played.lines(s(1)), ["1ms accepted s2", "2ms opened s2"]);
+}
+
+#[test]
+fn a_restarted_node_opens_connections_under_new_names() {
+    let stage = pair().fault(10, 20, crash(s(1), CrashScope::Machine)).at(30, s(1), Op::Connect(s(2)));
+    let played = stage.at(40, s(1), Op::Say(0, 1)).at(50, s(2), Op::Say(0, 2)).pass();
+    // The acceptor's first connection is of the incarnation that crashed: its peer does not know it.
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "32ms opened s2"]);
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "31ms accepted s1", "41ms 1 over s1", "52ms reset s1"]);
+}
+
+#[test]
+fn a_paused_end_hears_in_order_once_it_goes_on_and_nothing_times_out() {
+    let stage = pair().fault(10, 500, Fault::Pause { nodes: vec![s(2)] }).at(20, s(1), Op::SayMany(0, 3));
+    let played = stage.at(30, s(1), Op::Close(0)).pass();
+    let expected = ["1ms accepted s1", "500ms 0 over s1", "500ms 1 over s1", "500ms 2 over s1", "500ms closed s1"];
+    assert_eq!(played.lines(s(2)), expected);
+}
+
+#[test]
+fn a_node_can_connect_to_itself() {
+    let played = Stage::new(1, 0)
+        .at(0, s(1), Op::Connect(s(1)))
+        .at(10, s(1), Op::Say(0, 1))
+        .deed(20, crash(s(1), CrashScope::Process));
+    assert_eq!(played.pass().lines(s(1)), ["1ms accepted s1", "2ms opened s1", "11ms 1 over s1"]);
+}
+
+#[test]
+fn a_time_limit_of_nothing_and_one_without_end_are_both_possible() {
+    let none = pair().with(|options| options.network.connection_timeout = Duration::ZERO).pass();
+    assert_eq!(none.lines(s(1)), ["0s timedout s2"]);
+    let endless = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1));
+    let endless = endless.with(|options| options.network.connection_timeout = Duration::MAX).pass();
+    assert_eq!(endless.lines(s(1)), ["2ms opened s2"]);
+}

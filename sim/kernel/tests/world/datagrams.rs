@@ -1,0 +1,230 @@
+//! Datagrams: latency, loss, duplication, reordering, bandwidth, and what cuts, clogs and weather do to them.
+
+use splitbrain_kernel::fault::{Fault, InFlight, Latency, Weather};
+use splitbrain_kernel::id::Link;
+use splitbrain_kernel::network::Lost;
+use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::stage::{Stage, at, c, clog, constant, cut, cut_with, links_of, ms, names, s};
+use crate::toy::Op;
+
+const MANY: u64 = 4_000;
+
+#[test]
+fn a_message_takes_between_the_bounds_of_its_latency_and_they_are_reached() {
+    let stage = Stage::new(2, 0).at(0, s(1), Op::SendMany(s(2), MANY));
+    let bounds = Latency::Uniform { min: Duration::from_nanos(5), max: Duration::from_nanos(8) };
+    let played = stage.with(|options| options.network.latency = bounds).pass();
+    let took: Vec<u64> = played.log.sent.iter().filter_map(|sent| sent.arrives).map(Instant::as_nanos).collect();
+    let count = |nanos: u64| took.iter().filter(|took| **took == nanos).count();
+    assert_eq!(took.len(), 4_000);
+    assert_eq!((5..=8).map(count).sum::<usize>(), 4_000);
+    assert!((5..=8).all(|nanos| (900..1_100).contains(&count(nanos))), "an even distribution");
+}
+
+#[test]
+fn an_exponential_latency_has_its_least_value_and_its_mean() {
+    let stage = Stage::new(2, 0).at(0, s(1), Op::SendMany(s(2), MANY));
+    let latency = Latency::Exponential { min: ms(2), mean: ms(4) };
+    let played = stage.with(|options| options.network.latency = latency).pass();
+    let took: Vec<u64> = played.log.sent.iter().filter_map(|sent| sent.arrives).map(Instant::as_nanos).collect();
+    assert!(took.iter().all(|nanos| *nanos >= 2_000_000));
+    let mean = took.iter().sum::<u64>() / MANY;
+    assert!((5_700_000..6_300_000).contains(&mean), "{mean}");
+}
+
+#[test]
+fn about_as_many_are_lost_as_the_loss_says_and_none_without() {
+    let stage = Stage::new(2, 0).at(0, s(1), Op::SendMany(s(2), MANY));
+    assert_eq!(stage.pass().numbers(s(2)).len(), 4_000);
+    let played = stage.clone().with(|options| options.network.loss = Ppm::new(250_000)).pass();
+    assert!((900..1_100).contains(&played.count("packet lost")), "{}", played.count("packet lost"));
+    assert_eq!(played.numbers(s(2)).len() as u64 + played.count("packet lost"), MANY);
+    let all = stage.with(|options| options.network.loss = Ppm::ALWAYS).pass();
+    assert_eq!(all.count("packet lost"), MANY);
+}
+
+#[test]
+fn about_as_many_come_twice_as_the_duplication_says() {
+    let stage = Stage::new(2, 0).at(0, s(1), Op::SendMany(s(2), MANY));
+    let played = stage.with(|options| options.network.duplication = Ppm::new(100_000)).pass();
+    let twice = played.count("packet duplicated");
+    assert!((320..480).contains(&twice), "{twice}");
+    assert_eq!(played.numbers(s(2)).len() as u64, MANY + twice);
+}
+
+#[test]
+fn messages_keep_their_order_at_one_latency_and_are_overtaken_with_reordering() {
+    let mut stage = Stage::new(2, 0);
+    for number in 0..100 {
+        stage = stage.at(number, s(1), Op::Send(s(2), number));
+    }
+    assert!(stage.pass().numbers(s(2)).is_sorted());
+    let played = stage.with(|options| options.network.reordering = Ppm::new(300_000)).pass();
+    let numbers = played.numbers(s(2));
+    assert!(!numbers.is_sorted() && numbers.len() == 100, "{numbers:?}");
+    let latest = played.log.sent.iter().filter_map(|sent| Some(sent.arrives?.since(sent.at))).max();
+    assert!(latest > Some(ms(1)) && latest <= Some(ms(6)), "{latest:?}");
+}
+
+#[test]
+fn packets_queue_behind_one_another_where_there_is_a_bandwidth() {
+    // A note has 1,000 bytes: at 1,000,000 bytes a second one leaves each millisecond.
+    let stage = Stage::new(2, 0).at(0, s(1), Op::SendMany(s(2), 3)).at(10, s(1), Op::Send(s(2), 3));
+    let played = stage.with(|options| options.network.bandwidth = 1_000_000).pass();
+    assert_eq!(played.lines(s(2)), ["2ms 0 from s1", "3ms 1 from s1", "4ms 2 from s1", "12ms 3 from s1"]);
+}
+
+#[test]
+fn a_cut_goes_one_way_and_ends_when_it_is_lifted() {
+    let mut stage = Stage::new(2, 0).fault(5, 15, cut([(s(1), s(2))]));
+    for millis in [0, 10, 20] {
+        stage = stage.at(millis, s(1), Op::Send(s(2), millis)).at(millis, s(2), Op::Send(s(1), millis));
+    }
+    let played = stage.pass();
+    assert_eq!(played.numbers(s(2)), [0, 20]);
+    assert_eq!(played.numbers(s(1)), [0, 10, 20]);
+    assert_eq!(played.log.lost, [(at(10), Link::new(s(1), s(2)), 1, Lost::Cut)]);
+}
+
+#[test]
+fn what_is_under_way_at_a_cut_is_lost_or_kept_as_the_cut_says() {
+    let stage = |in_flight| {
+        let stage = Stage::new(2, 0).at(0, s(1), Op::Send(s(2), 1)).at(7, s(1), Op::Send(s(2), 2));
+        stage.with(|options| options.network.latency = constant(ms(10))).fault(
+            5,
+            6,
+            cut_with([(s(1), s(2))], in_flight, &[]),
+        )
+    };
+    // The cut is lifted before the packet that it hit would arrive.
+    assert_eq!(stage(InFlight::Drop).pass().lines(s(2)), ["17ms 2 from s1"]);
+    assert_eq!(stage(InFlight::Keep).pass().lines(s(2)), ["10ms 1 from s1", "17ms 2 from s1"]);
+}
+
+#[test]
+fn a_cut_can_be_narrowed_to_kinds_of_message() {
+    let cuts = |kinds: &[&str], in_flight| {
+        let stage = Stage::new(2, 0).at(0, s(1), Op::Send(s(2), 1)).at(0, s(1), Op::Shout(s(2), 2));
+        let stage = stage.at(20, s(1), Op::Send(s(2), 3)).at(20, s(1), Op::Shout(s(2), 4));
+        let stage = stage.with(|options| options.network.latency = constant(ms(10)));
+        stage.fault(5, 25, cut_with([(s(1), s(2))], in_flight, kinds)).pass().numbers(s(2))
+    };
+    assert_eq!(cuts(&["loud"], InFlight::Drop), [1, 3]);
+    assert_eq!(cuts(&["loud"], InFlight::Keep), [1, 2, 3]);
+    assert_eq!(cuts(&["quiet", "loud"], InFlight::Keep), [1, 2]);
+    assert_eq!(cuts(&["no such kind"], InFlight::Drop), [1, 2, 3, 4]);
+}
+
+#[test]
+fn cuts_that_overlap_are_lifted_each_by_itself() {
+    let mut stage = Stage::new(2, 0).fault(5, 25, cut([(s(1), s(2))])).fault(15, 35, cut([(s(1), s(2))]));
+    for millis in [0, 10, 20, 30, 40] {
+        stage = stage.at(millis, s(1), Op::Send(s(2), millis));
+    }
+    assert_eq!(stage.pass().numbers(s(2)), [0, 40]);
+}
+
+#[test]
+fn clients_are_cut_like_servers() {
+    let stage = Stage::new(2, 1).fault(5, 15, cut([(c(1), s(1)), (s(2), c(1))]));
+    let stage = stage.at(10, c(1), Op::Send(s(1), 1)).at(10, c(1), Op::Send(s(2), 2));
+    let played = stage.at(10, s(1), Op::Send(c(1), 3)).at(10, s(2), Op::Send(c(1), 4)).pass();
+    assert_eq!([played.numbers(s(1)), played.numbers(s(2)), played.numbers(c(1))], [vec![], vec![2], vec![3]]);
+}
+
+#[test]
+fn a_clog_holds_packets_and_lets_them_go_in_order() {
+    let mut stage = Stage::new(2, 0).fault(5, 50, clog([(s(1), s(2))], &[]));
+    for number in 0..20 {
+        stage = stage.at(number, s(1), Op::Send(s(2), number));
+    }
+    let played = stage.pass();
+    assert!(played.numbers(s(2)).is_sorted());
+    // Those sent in the last millisecond before the clog are held too: it acts on what comes out of the link.
+    assert_eq!((played.count("packet held"), played.lines(s(2))[3].as_str()), (16, "4ms 3 from s1"));
+    assert_eq!(played.lines(s(2))[4..].iter().filter(|line| line.starts_with("50ms ")).count(), 16);
+}
+
+#[test]
+fn a_clog_can_be_narrowed_and_two_clogs_are_lifted_each_by_itself() {
+    let stage = Stage::new(2, 0).fault(0, 30, clog([(s(1), s(2))], &["loud"])).fault(5, 60, clog([(s(1), s(2))], &[]));
+    let stage = stage.at(1, s(1), Op::Send(s(2), 1)).at(1, s(1), Op::Shout(s(2), 2)).at(10, s(1), Op::Send(s(2), 3));
+    let played = stage.pass();
+    assert_eq!(played.lines(s(2)), ["2ms 1 from s1", "60ms 2 from s1", "60ms 3 from s1"]);
+    assert_eq!(played.count("packet held"), 2, "what stays held is not held twice");
+}
+
+#[test]
+fn what_a_clog_holds_is_lost_at_a_cut_that_drops_what_is_under_way() {
+    let stage = |in_flight| {
+        let stage = Stage::new(2, 0).fault(0, 30, clog([(s(1), s(2))], &[])).at(1, s(1), Op::Send(s(2), 1));
+        stage.fault(10, 20, cut_with([(s(1), s(2))], in_flight, &[])).pass().numbers(s(2))
+    };
+    assert_eq!((stage(InFlight::Drop), stage(InFlight::Keep)), (vec![], vec![1]));
+}
+
+#[test]
+fn weather_changes_only_its_links_kinds_and_what_it_names() {
+    let weather = |conditions, kinds: &[&str]| {
+        let fault = Fault::Weather { links: links_of([(s(1), s(2))]), conditions, kinds: names(kinds) };
+        let stage = Stage::new(3, 0).fault(5, 15, fault);
+        let stage = [0, 10, 20].into_iter().fold(stage, |stage, millis| {
+            let ops = [Op::Send(s(2), 1), Op::Shout(s(2), 2), Op::Send(s(3), 3)];
+            ops.into_iter().fold(stage, |stage, op| stage.at(millis, s(1), op))
+        });
+        let played = stage.at(10, s(2), Op::Send(s(1), 4)).pass();
+        assert_eq!(played.lines(s(1)), ["11ms 4 from s2"], "the way back is as it was");
+        assert_eq!(played.lines(s(3)), ["1ms 3 from s1", "11ms 3 from s1", "21ms 3 from s1"], "other links too");
+        played.lines(s(2))
+    };
+    let slow = Weather { latency: Some(constant(ms(3))), ..Weather::default() };
+    let all =
+        ["1ms 1 from s1", "1ms 2 from s1", "13ms 1 from s1", "13ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"];
+    assert_eq!(weather(slow, &[]), all);
+    assert_eq!(weather(slow, &["loud"])[2..4], ["11ms 1 from s1", "13ms 2 from s1"]);
+    let lossy = Weather { loss: Some(Ppm::ALWAYS), ..Weather::default() };
+    assert_eq!(weather(lossy, &["quiet"])[2..], ["11ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"]);
+    let twice = Weather { duplication: Some(Ppm::ALWAYS), ..Weather::default() };
+    assert_eq!(weather(twice, &["quiet"]).len(), 7);
+    let narrow = Weather { bandwidth: Some(500_000), ..Weather::default() };
+    assert_eq!(weather(narrow, &[])[2..4], ["13ms 1 from s1", "15ms 2 from s1"]);
+}
+
+#[test]
+fn a_link_can_have_conditions_of_its_own() {
+    let slow = Weather { latency: Some(constant(ms(40))), ..Weather::default() };
+    let stage = Stage::new(2, 0).at(0, s(1), Op::Send(s(2), 1)).at(0, s(2), Op::Send(s(1), 2));
+    let played = stage.with(|options| options.network.links = vec![(Link::new(s(1), s(2)), slow)]).pass();
+    assert_eq!((played.lines(s(1)), played.lines(s(2))), (vec!["1ms 2 from s2".into()], vec!["40ms 1 from s1".into()]));
+}
+
+#[test]
+fn a_message_to_a_node_that_is_down_is_lost_and_one_to_itself_arrives() {
+    let mut stage = Stage::new(1, 0).at(5, s(1), Op::Send(s(2), 1)).at(5, s(1), Op::Send(s(1), 2));
+    stage.options.cluster.spare = 1;
+    let played = stage.pass();
+    assert_eq!(played.log.lost, [(at(6), Link::new(s(1), s(2)), 0, Lost::Down)]);
+    assert_eq!(played.lines(s(1)), ["6ms 2 from s1"]);
+}
+
+#[test]
+fn latencies_of_any_size_saturate() {
+    let longest = Latency::Uniform { min: Duration::ZERO, max: Duration::MAX };
+    let endless = Latency::Exponential { min: Duration::MAX, mean: Duration::MAX };
+    let backwards = Latency::Uniform { min: ms(3), max: ms(2) };
+    for (latency, arrived) in [(longest, 0), (endless, 0), (constant(Duration::MAX), 0), (backwards, 10)] {
+        let stage = Stage::new(2, 0).at(0, s(1), Op::SendMany(s(2), 10));
+        let stage = stage.with(|options| {
+            options.network.latency = latency;
+            options.network.reordering = Ppm::ALWAYS;
+            options.network.reordering_delay = Duration::MAX;
+            options.network.duplication = Ppm::ALWAYS;
+        });
+        let calm = stage.clone().with(|options| options.network.reordering = Ppm::NEVER);
+        assert_eq!(calm.pass().numbers(s(2)).len(), arrived * 2, "{latency:?}");
+        stage.pass();
+        stage.with(|options| options.network.bandwidth = 1).pass();
+    }
+}

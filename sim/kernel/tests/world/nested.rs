@@ -1,0 +1,292 @@
+//! A node that contains another node: messages, timers, disk, deferred work and randomness of both work in the world.
+
+use serde::Serialize;
+use splitbrain_kernel::context::{Context, Lift, Scope};
+use splitbrain_kernel::fault::CrashScope;
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::invariant::{InvariantInfo, Invariants};
+use splitbrain_kernel::node::{
+    Change, Completion, Face, FileId, Message, Node, Observation, Recovered, Source, Stored, Write,
+};
+use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Outcome, RunOptions};
+use splitbrain_kernel::system::{Setup, System};
+use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::trace::{TraceItem, Tracer};
+use splitbrain_kernel::world::World;
+
+use crate::stage::{at, crash, ms, options, s};
+use crate::toy::NoOptions;
+
+/// Counts durably, and tells the count to its peer.
+#[derive(Clone, Debug)]
+struct Counter {
+    count: u64,
+    peer: NodeId,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+enum Told {
+    Count(u64),
+    Recovered(u64),
+    Heard(u64),
+    Deferred,
+    Word(u64),
+}
+
+/// The counter's message, and in the outer node one of its two kinds.
+#[derive(Clone, Debug, Serialize)]
+struct Tell(u64);
+
+impl Message for Tell {
+    const KINDS: &'static [&'static str] = &["tell"];
+    fn kind(&self) -> usize {
+        0
+    }
+}
+
+impl Observation for Told {
+    const NAMES: &'static [&'static str] = &["told"];
+    fn face(&self) -> Face {
+        Face { name: "told", change: Change::None }
+    }
+}
+
+/// Both nodes have a file of this number: the outer one moves the inner one's.
+const FILE: FileId = FileId(0);
+
+impl Node for Counter {
+    type Message = Tell;
+    type Timer = ();
+    type Record = u64;
+    type Observation = Told;
+    type Operation = ();
+    type Step = ();
+
+    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
+        self.count = recovered.last(FILE).and_then(Stored::intact).copied().unwrap_or_default();
+        ctx.observe(Told::Recovered(self.count));
+        let word = ctx.rng().word();
+        ctx.observe(Told::Word(word));
+        ctx.set_timer((), ms(10));
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Self>, (): ()) {
+        self.count += 1;
+        let write = ctx.save(FILE, self.count);
+        ctx.send_after(write, self.peer, Tell(self.count));
+        ctx.observe_after(write, Told::Count(self.count));
+        ctx.defer(());
+        ctx.set_timer((), ms(10));
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Self>, _: Source, Tell(count): Tell) {
+        ctx.observe(Told::Heard(count));
+    }
+
+    fn on_step(&mut self, ctx: &mut Context<Self>, (): ()) {
+        ctx.observe(Told::Deferred);
+    }
+}
+
+/// A node with a counter inside, which does the same things under the same names on its own account.
+#[derive(Clone, Debug)]
+struct Shell {
+    scope: Scope<Counter>,
+    inner: Counter,
+    peer: NodeId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+enum Whose<T> {
+    Inner(T),
+    Own,
+}
+
+impl Message for Whose<Tell> {
+    const KINDS: &'static [&'static str] = &["inner", "own"];
+    fn kind(&self) -> usize {
+        usize::from(matches!(self, Self::Own))
+    }
+}
+
+impl Observation for Whose<Told> {
+    const NAMES: &'static [&'static str] = &["inner", "own"];
+    fn face(&self) -> Face {
+        Face { name: if matches!(self, Self::Own) { "own" } else { "inner" }, change: Change::None }
+    }
+}
+
+impl Lift<Counter> for Shell {
+    fn message(message: Tell) -> Whose<Tell> {
+        Whose::Inner(message)
+    }
+    fn timer((): ()) -> Whose<()> {
+        Whose::Inner(())
+    }
+    fn write(write: Write<u64>) -> Write<u64> {
+        match write {
+            Write::Replace(_, record) => Write::Replace(FileId(1), record),
+            other => other,
+        }
+    }
+    fn observation(told: Told) -> Option<Whose<Told>> {
+        Some(Whose::Inner(told))
+    }
+    fn operation((): ()) {}
+    fn step((): ()) -> Whose<()> {
+        Whose::Inner(())
+    }
+}
+
+impl Node for Shell {
+    type Message = Whose<Tell>;
+    type Timer = Whose<()>;
+    type Record = u64;
+    type Observation = Whose<Told>;
+    type Operation = ();
+    type Step = Whose<()>;
+
+    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
+        assert!(recovered.last(FILE).is_none_or(|record| *record == Stored::Intact(1_000)), "the files are apart");
+        let inner = recovered.filter_map(|file, record| (file == FileId(1)).then_some((FILE, record)));
+        self.scope.enter(ctx, |ctx| self.inner.on_start(ctx, inner));
+        ctx.save(FILE, 1_000);
+        ctx.set_timer(Whose::Own, ms(25));
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Whose<Tell>) {
+        match message {
+            Whose::Inner(tell) => self.scope.enter(ctx, |ctx| self.inner.on_message(ctx, source, tell)),
+            Whose::Own => ctx.observe(Whose::Own),
+        }
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Self>, timer: Whose<()>) {
+        match timer {
+            Whose::Inner(()) => self.scope.enter(ctx, |ctx| self.inner.on_timer(ctx, ())),
+            Whose::Own => ctx.send(self.peer, Whose::Own),
+        }
+    }
+
+    fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
+        self.scope.enter(ctx, |ctx| self.inner.on_durable(ctx, completion));
+    }
+
+    fn on_step(&mut self, ctx: &mut Context<Self>, step: Whose<()>) {
+        if let Whose::Inner(()) = step {
+            self.scope.enter(ctx, |ctx| self.inner.on_step(ctx, ()));
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Unwatched;
+
+impl Invariants<Shell> for Unwatched {
+    const LIST: &'static [InvariantInfo] = &[];
+}
+
+#[derive(Clone, Debug)]
+struct Shells;
+
+impl System for Shells {
+    const NAME: &'static str = "shells";
+    const DOC: &'static str = "Nodes with nodes inside.";
+    type Options = NoOptions;
+    type Node = Shell;
+    type Invariants = Unwatched;
+
+    fn new(_: Setup<NoOptions>) -> Result<Self, splitbrain_kernel::options::OptionsError> {
+        Ok(Self)
+    }
+    fn node(&self, id: NodeId) -> Shell {
+        let peer = s(3 - id.number());
+        Shell { scope: Scope::new("counter"), inner: Counter { count: 0, peer }, peer }
+    }
+    fn invariants(&self) -> Unwatched {
+        Unwatched
+    }
+    fn core_size(&self) -> usize {
+        1
+    }
+}
+
+#[derive(Default)]
+struct Listener(Vec<String>);
+
+impl Tracer<Shell> for Listener {
+    const ON: bool = true;
+    fn record(&mut self, moment: Moment, item: TraceItem<'_, Shell>) {
+        if let TraceItem::Observed { node, observation } = item
+            && node == s(1)
+            && !matches!(observation, Whose::Inner(Told::Word(_)))
+        {
+            let text = match observation {
+                Whose::Inner(told) => format!("{told:?}"),
+                Whose::Own => "own".to_owned(),
+            };
+            self.0.push(format!("{} {text}", Duration::from_nanos(moment.at.as_nanos())));
+        }
+    }
+}
+
+fn play(plan: Plan<()>) -> (Vec<String>, Outcome) {
+    let cluster = Cluster { servers: 2, spare: 0, clients: 0 };
+    let plain = options(cluster);
+    let run = RunOptions {
+        cluster,
+        network: plain.network,
+        clocks: plain.clocks,
+        disk: plain.disk,
+        faults: Vec::new(),
+        nemeses: Vec::new(),
+        operations: Vec::new(),
+        duration: ms(35),
+        settle: plain.settle,
+        budget: plain.budget,
+        invariants: 0,
+        bounds: plain.bounds,
+        ties: plain.ties,
+        replay: Some(plan),
+    };
+    let mut listener = Listener::default();
+    let report = World::new(&Shells, &run, Seed(1)).run(&mut listener);
+    (listener.0, report.outcome)
+}
+
+#[test]
+fn a_node_inside_a_node_lives_like_one_by_itself() {
+    let (lines, outcome) = play(Plan::empty());
+    assert_eq!(outcome, Outcome::Passed);
+    assert_eq!(
+        lines,
+        [
+            "0s Recovered(0)",
+            "10ms Deferred",
+            "13ms Count(1)",
+            "14ms Heard(1)",
+            "20ms Deferred",
+            "23ms Count(2)",
+            "24ms Heard(2)",
+            "26ms own",
+            "30ms Deferred",
+            "33ms Count(3)",
+            "34ms Heard(3)",
+        ]
+    );
+}
+
+#[test]
+fn what_the_inner_node_saved_is_its_own_after_a_crash() {
+    let start = Moment { at: at(15), after_events: 0, order: 0 };
+    let stop = Some(Moment { at: at(17), ..start });
+    let fault = crash(s(1), CrashScope::Machine);
+    let planned = PlannedFault { id: "crash".to_owned(), start, stop, selector: String::new(), line: 0, fault };
+    let (lines, _) = play(Plan { timing: Timing::Time, faults: vec![planned], ..Plan::empty() });
+    assert_eq!(
+        lines[..6],
+        ["0s Recovered(0)", "10ms Deferred", "13ms Count(1)", "14ms Heard(1)", "17ms Recovered(1)", "24ms Heard(2)",]
+    );
+}

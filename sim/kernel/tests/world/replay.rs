@@ -1,0 +1,102 @@
+//! A plan keeps what a seed found: exact replay is the same run, and a replay by time goes the same way.
+
+use splitbrain_kernel::fault::CrashScope;
+use splitbrain_kernel::plan::{Plan, Timing};
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
+use splitbrain_kernel::world::World;
+
+use crate::determinism::{report, stormy};
+use crate::stage::{Stage, crash, cut, ms, run, s};
+use crate::toy::{FORBIDDEN, Op, Toy};
+
+fn replay(toy: &Toy, options: &RunOptions<Op>, plan: Plan<Op>, seed: u64) -> RunReport<Op> {
+    let options = RunOptions { replay: Some(plan), ..options.clone() };
+    run(World::new(toy, &options, Seed(seed)))
+}
+
+/// The plan as it comes back from a file.
+fn stored(plan: &Plan<Op>) -> Plan<Op> {
+    let text = serde_json::to_string(plan).expect("a plan is plain data");
+    serde_json::from_str(&text).expect("a plan reads what it wrote")
+}
+
+#[test]
+fn the_plan_of_a_run_replays_to_the_same_digest() {
+    let (toy, options) = stormy();
+    for seed in 0..200 {
+        let first = report(&(toy.clone(), options.clone()), seed);
+        assert!(first.plan.faults.len() > 10, "seed {seed} was a calm day");
+        let plan = stored(&first.plan);
+        assert_eq!(plan, first.plan);
+        let again = replay(&toy, &options, plan, seed);
+        assert_eq!((again.digest, again.events, again.end), (first.digest, first.events, first.end), "seed {seed}");
+        assert_eq!((again.outcome, again.plan, again.counts), (first.outcome, first.plan, first.counts));
+    }
+}
+
+#[test]
+fn a_replay_by_time_of_a_plan_that_was_not_edited_does_the_same_at_the_same_times() {
+    let (toy, options) = stormy();
+    for seed in 0..50 {
+        let first = report(&(toy.clone(), options.clone()), seed);
+        let plan = Plan { timing: Timing::Time, ..first.plan.clone() };
+        let again = replay(&toy, &options, plan, seed);
+        // Here nothing is triggered by an event, so that even the digest is the same.
+        assert_eq!((again.digest, again.outcome), (first.digest, first.outcome), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_violation_is_found_again_by_its_plan_and_by_an_edit_that_leaves_its_cause() {
+    let stage = Stage::new(2, 0).fault(10, 20, crash(s(2), CrashScope::Process)).fault(30, 40, cut([(s(2), s(1))]));
+    let stage = stage.at(35, s(1), Op::Send(s(2), FORBIDDEN));
+    let first = stage.play().report;
+    let Outcome::Violated(_) = first.outcome else { panic!("expected a violation") };
+    let exact = Plan { timing: Timing::Exact, ..first.plan.clone() };
+    let mut replayed = stage.clone();
+    replayed.plan = exact;
+    assert_eq!((replayed.play().report.digest, &replayed.play().report.outcome), (first.digest, &first.outcome));
+    let mut edited = stage;
+    edited.plan.faults.remove(0);
+    let Outcome::Violated(_) = edited.play().report.outcome else { panic!("expected a violation") };
+}
+
+#[test]
+fn faults_of_an_edited_plan_are_lifted_each_by_itself_whatever_their_order() {
+    let mut stage = Stage::new(3, 0).fault(10, 20, cut([(s(1), s(2))])).fault(5, 50, cut([(s(1), s(3))]));
+    for millis in [15, 30, 60] {
+        stage = stage.at(millis, s(1), Op::Send(s(2), millis)).at(millis, s(1), Op::Send(s(3), millis));
+    }
+    let played = stage.pass();
+    assert_eq!((played.numbers(s(2)), played.numbers(s(3))), (vec![30, 60], vec![60]));
+}
+
+#[test]
+fn a_fault_that_an_edit_lets_end_before_it_starts_does_not_last() {
+    let stage = Stage::new(2, 0).fault(30, 20, cut([(s(1), s(2))])).at(40, s(1), Op::Send(s(2), 1));
+    assert_eq!(stage.pass().numbers(s(2)), [1]);
+}
+
+#[test]
+fn what_a_plan_says_of_nodes_that_are_not_there_is_passed_over() {
+    let stage =
+        Stage::new(2, 0).fault(5, 50, cut([(s(1), s(2)), (s(1), s(3))])).deed(5, crash(s(9), CrashScope::Machine));
+    let stage = stage.at(10, s(3), Op::Recall).at(10, s(1), Op::Send(s(2), 1)).at(60, s(1), Op::Send(s(2), 2));
+    let played = stage.pass();
+    assert_eq!((played.numbers(s(2)), played.report.plan.operations.len()), (vec![2], 2));
+}
+
+#[test]
+fn entries_of_one_moment_keep_their_order() {
+    let stage = Stage::new(1, 0).at(10, s(1), Op::Remember(1)).fault(10, 10, crash(s(1), CrashScope::Process));
+    let stage = stage.at(10, s(1), Op::Remember(2)).at(11, s(1), Op::Remember(3)).at(12, s(1), Op::Recall);
+    let first = stage.pass();
+    assert_eq!(first.lines(s(1)), ["12ms memory [3]"]);
+    let mut exact = stage;
+    exact.plan = Plan { timing: Timing::Exact, ..first.report.plan };
+    assert_eq!(exact.pass().report.digest, first.report.digest);
+    let mut shorter = exact.with(|options| options.duration = ms(11));
+    shorter.plan.timing = Timing::Time;
+    assert_eq!(shorter.pass().report.plan.operations.len(), 3);
+}
