@@ -64,6 +64,8 @@ impl Key {
 const BUCKET_BITS: u32 = 18;
 /// So many buckets lie ahead: a window of about 67 ms.
 const BUCKET_COUNT: u64 = 256;
+/// So many entries of the head may be gone before their place is used again.
+const TAKEN_MAX: usize = 1 << 14;
 /// No bucket.
 const NOWHERE: u64 = u64::MAX;
 
@@ -75,18 +77,20 @@ const NOWHERE: u64 = u64::MAX;
 /// ```
 ///
 /// Most events are messages and come due within a few milliseconds: adding one is a store into its bucket, taking the
-/// first is a pop from the head, which is sorted when it becomes the head.
+/// first is a read from the head, which is sorted when it becomes the head. What comes into the head later mostly comes
+/// last there too, so that even a flood at one instant costs a store for each entry.
 ///
 /// - Bucket numbers are absolute (time divided by the width); a bucket lies at its number modulo 256.
 /// - Every entry in a bucket has a number in `base..base + 256`, every one in `far` a higher one.
-/// - `head` is the first bucket that is not empty, and is sorted from last to first; `NOWHERE` if all are empty, and
-///   then `far` is empty too.
+/// - `head` is the first bucket that is not empty, and is sorted; `NOWHERE` if all are empty, and then `far` is empty too.
+/// - The first `taken` entries of the head are gone already; none but where the head is the first bucket of the window.
 #[derive(Clone, Debug)]
 pub struct Queue {
     buckets: Vec<Vec<Key>>,
     occupied: [u64; BUCKET_COUNT as usize / 64],
     base: u64,
     head: u64,
+    taken: usize,
     len: usize,
     far: BinaryHeap<Reverse<Key>>,
     far_first: u64,
@@ -119,6 +123,7 @@ impl Queue {
             occupied: [0; BUCKET_COUNT as usize / 64],
             base: 0,
             head: NOWHERE,
+            taken: 0,
             len: 0,
             far: BinaryHeap::new(),
             far_first: NOWHERE,
@@ -140,7 +145,7 @@ impl Queue {
     /// The first entry.
     #[inline]
     pub fn peek(&self) -> Option<Key> {
-        if self.head == NOWHERE { None } else { self.buckets[place(self.head)].last().copied() }
+        if self.head == NOWHERE { None } else { self.buckets[place(self.head)].get(self.taken).copied() }
     }
 
     /// Adds an entry.
@@ -151,20 +156,28 @@ impl Queue {
         // An entry before the window makes this wrap around, and so is not ahead of it by less than its width.
         if bucket.wrapping_sub(self.base) >= BUCKET_COUNT {
             self.push_outside(key);
-        } else if self.head == NOWHERE || bucket != self.head {
+        } else if bucket != self.head {
             self.buckets[place(bucket)].push(key);
             self.occupy(bucket);
             self.head = self.head.min(bucket);
         } else {
             let head = &mut self.buckets[place(bucket)];
-            let position = head.partition_point(|entry| *entry > key);
-            head.insert(position, key);
+            let position = head[self.taken..].partition_point(|entry| *entry < key);
+            head.insert(self.taken + position, key);
         }
     }
 
     #[inline]
     fn occupy(&mut self, bucket: u64) {
         self.occupied[place(bucket) / 64] |= 1 << (bucket % 64);
+    }
+
+    /// The head keeps only what is still to come.
+    fn drop_taken(&mut self) {
+        if self.taken > 0 {
+            self.buckets[place(self.head)].drain(..self.taken);
+            self.taken = 0;
+        }
     }
 
     #[cold]
@@ -186,6 +199,7 @@ impl Queue {
 
     /// Moves the window back: all that is in it goes to the heap first.
     fn rewind(&mut self, base: u64) {
+        self.drop_taken();
         for bucket in &mut self.buckets {
             self.far.extend(bucket.drain(..).map(Reverse));
         }
@@ -203,11 +217,14 @@ impl Queue {
         }
         let bucket = self.head;
         let head = &mut self.buckets[place(bucket)];
-        let first = head.pop()?;
+        let first = *head.get(self.taken)?;
+        self.taken += 1;
         self.len -= 1;
         self.base = bucket;
-        let is_done = head.is_empty();
+        let is_done = self.taken == head.len();
         if is_done {
+            head.clear();
+            self.taken = 0;
             self.occupied[place(bucket) / 64] &= !(1 << (bucket % 64));
         }
         if self.far_first.wrapping_sub(bucket) < BUCKET_COUNT {
@@ -215,6 +232,8 @@ impl Queue {
         }
         if is_done {
             self.open_head(bucket);
+        } else if self.taken >= TAKEN_MAX {
+            self.drop_taken();
         }
         Some(first)
     }
@@ -247,7 +266,7 @@ impl Queue {
         if self.head != NOWHERE {
             let head = &mut self.buckets[place(self.head)];
             if head.len() > 1 {
-                head.sort_unstable_by(|a, b| b.cmp(a));
+                head.sort_unstable();
             }
         }
     }
@@ -344,6 +363,23 @@ mod tests {
         assert!(keys.is_sorted());
         assert_eq!((keys[0].at(), keys[0].slot()), (at(1), 9));
         assert_eq!(Key::new(Instant::MAX, 255, SEQUENCE_MAX, 7).at(), Instant::MAX);
+    }
+
+    #[test]
+    fn a_flood_at_one_instant_comes_out_in_order() {
+        let mut queue = Queue::new();
+        let at = Instant::from_nanos(5);
+        let key = |sequence| Key::new(at, 0, sequence, 0);
+        queue.push(key(0));
+        let mut pushed = 1;
+        for taken in 0..200_000 {
+            assert_eq!(queue.pop(), Some(key(taken)));
+            for _ in 0..2.min(200_000 - pushed) {
+                queue.push(key(pushed));
+                pushed += 1;
+            }
+        }
+        assert!(queue.is_empty());
     }
 
     proptest! {
