@@ -93,6 +93,11 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult) -> String {
     if result.failed > 0 {
         parts.push(format!("{} not as expected", counted(result.failed, "run")));
     }
+    let never: Vec<&str> = result.evaluated.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
+    // After a violation the run ends, so what was not evaluated by then says little.
+    if !never.is_empty() && result.found.is_none() {
+        parts.push(format!("never evaluated: {}", never.join(", ")));
+    }
     parts.join(" · ")
 }
 
