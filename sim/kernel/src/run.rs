@@ -45,6 +45,44 @@ pub struct RunOptions<O> {
     pub replay: Option<Plan<O>>,
 }
 
+impl<O> RunOptions<O> {
+    /// A quiet world of this length: a fast and reliable network, perfect clocks, good disks, nothing done to anyone.
+    pub const fn ordinary(cluster: Cluster, duration: Duration) -> Self {
+        let ms = Duration::from_millis;
+        Self {
+            cluster,
+            network: NetworkOptions {
+                latency: Latency::Uniform { min: ms(1), max: ms(5) },
+                loss: Ppm::NEVER,
+                duplication: Ppm::NEVER,
+                reordering: Ppm::NEVER,
+                reordering_delay: ms(10),
+                bandwidth: 0,
+                connection_timeout: ms(1_000),
+                links: Vec::new(),
+            },
+            clocks: BTreeMap::new(),
+            disk: DiskOptions {
+                write_min: Duration::from_micros(10),
+                write_max: Duration::from_micros(100),
+                sync_min: Duration::from_micros(500),
+                sync_max: ms(2),
+                capacity: 0,
+            },
+            faults: Vec::new(),
+            nemeses: Vec::new(),
+            operations: Vec::new(),
+            duration,
+            settle: Duration::ZERO,
+            budget: Budget::ORDINARY,
+            invariants: u64::MAX,
+            bounds: crate::system::Bounds { skew: None, drift_ppm: None, latency: ms(5) },
+            ties: Ties::Sequence,
+            replay: None,
+        }
+    }
+}
+
 /// The order among events at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
