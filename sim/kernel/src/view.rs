@@ -66,11 +66,6 @@ impl<'a, N: Node> View<'a, N> {
         self.universe.slot(node).pauses > 0
     }
 
-    /// Whether the node's clocks stand still: none of its timers fires.
-    pub fn is_frozen(self, node: NodeId) -> bool {
-        self.universe.slot(node).clock.is_frozen()
-    }
-
     /// The node's disk: what is durable, and what is written but not yet.
     #[inline]
     pub fn disk(self, node: NodeId) -> &'a Disk<N::Record> {

@@ -152,3 +152,12 @@ fn the_clean_presets_raise_no_alarm() {
         }
     }
 }
+
+#[test]
+fn invariants_leave_no_trace_in_a_run() {
+    for preset in presets::PRESETS {
+        let on = clean((preset.make)());
+        let off = Swarm { invariants: 0, ..on.clone() };
+        assert_eq!(on.run(7).digest, off.run(7).digest, "{}", preset.name);
+    }
+}

@@ -2,22 +2,22 @@
 //!
 //! | property | source | file | sight |
 //! | --- | --- | --- | --- |
-//! | one leader a term, ever | Raft §5.2 | [`election_safety`] | black box |
-//! | one vote a term, across crashes | Raft §5.2 | [`one_vote_per_term`] | black box |
-//! | terms never fall | Raft §5.1, ccfraft | [`term_monotone`] | black box |
-//! | a leader was given a quorum of votes | Raft §5.2 | [`elected_by_quorum`] | black box |
-//! | learners never lead | thesis §4.2.1, hashicorp #483 | [`learners_never_lead`] | black box |
-//! | one entry at a place | Raft §5.4.3 | [`state_machine_safety`] | black box |
-//! | later leaders have what is committed | Raft §5.4.3 | [`leader_completeness`] | black box |
-//! | a leader commits in its own term | Raft §5.4.2 | [`commit_in_term`] | black box |
-//! | no leader without a quorum's answers | thesis §6.2, etcd, NuRaft, hashicorp | [`quorum_contact`] | black box |
-//! | what is promised is durable first | Raft figure 2, etcd `Ready` | [`persist_before_reply`] | white box |
-//! | votes only for logs as good | Raft §5.4.1 | [`vote_soundness`] | white box |
-//! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | [`pre_vote_purity`] | white box |
-//! | denied votes leave the timer alone | students' guide | [`denied_vote_keeps_timer`] | white box |
-//! | candidates believe in no leader | etcd #8334, raft-rs #84 | [`candidates_know_no_leader`] | white box |
-//! | a leader within a bound | Raft §9.3, ccfraft | [`leader_within_bound`] | black box |
-//! | leadership is stable | thesis §9.6, Howard and Abraham | [`leader_stability`] | black box |
+//! | one leader a term, ever | Raft §5.2 | `election_safety` | black box |
+//! | one vote a term, across crashes | Raft §5.2 | `one_vote_per_term` | black box |
+//! | terms never fall | Raft §5.1, ccfraft | `term_monotone` | black box |
+//! | a leader was given a quorum of votes | Raft §5.2 | `elected_by_quorum` | black box |
+//! | learners never lead | thesis §4.2.1, hashicorp #483 | `learners_never_lead` | black box |
+//! | one entry at a place | Raft §5.4.3 | `state_machine_safety` | black box |
+//! | later leaders have what is committed | Raft §5.4.3 | `leader_completeness` | black box |
+//! | a leader commits in its own term | Raft §5.4.2 | `commit_in_term` | black box |
+//! | no leader without a quorum's answers | thesis §6.2, etcd, NuRaft, hashicorp | `quorum_contact` | black box |
+//! | what is promised is durable first | Raft figure 2, etcd `Ready` | `persist_before_reply` | white box |
+//! | votes only for logs as good | Raft §5.4.1 | `vote_soundness` | white box |
+//! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | `pre_vote_purity` | white box |
+//! | denied votes leave the timer alone | students' guide | `denied_vote_keeps_timer` | white box |
+//! | candidates believe in no leader | etcd #8334, raft-rs #84 | `candidates_know_no_leader` | white box |
+//! | a leader within a bound | Raft §9.3, ccfraft | `leader_within_bound` | black box |
+//! | leadership is stable | thesis §9.6, Howard and Abraham | `leader_stability` | black box |
 //!
 //! Each knows from the options where it is promised: without `check_quorum` no leader has to give up, and without
 //! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always; options
