@@ -101,6 +101,10 @@ pub struct Context<N: Node> {
     now: Instant,
     wall: Instant,
     rng: Rng,
+    /// How many processes of this node have ended: what draws inside this one draws from streams of its own.
+    incarnation: u32,
+    /// How many words nodes inside this one have drawn.
+    inner_drawn: u64,
     next_write: u64,
     next_connection: u32,
     next_operation: u64,
@@ -252,6 +256,8 @@ impl<N: Node> Context<N> {
             now: Instant::ZERO,
             wall: Instant::ZERO,
             rng,
+            incarnation: 0,
+            inner_drawn: 0,
             // A sync before the first write makes durable whatever comes up to write 0: nothing.
             next_write: 1,
             next_connection: 0,
@@ -280,15 +286,20 @@ impl<N: Node> Context<N> {
         &mut self.tied
     }
 
-    /// How many words the node has drawn.
+    /// A new process of this node starts: so many have ended before it.
+    pub const fn set_incarnation(&mut self, incarnation: u32) {
+        self.incarnation = incarnation;
+    }
+
+    /// How many words the node has drawn, with all nodes inside it.
     pub const fn drawn(&self) -> u64 {
-        self.rng.drawn()
+        self.rng.drawn() + self.inner_drawn
     }
 }
 
 /// Room for a node inside a node: keeps the inner context's buffers between calls.
 ///
-/// The inner node draws from a stream of its own (forked by `label`), and shares the clocks, the disk and the
+/// The inner node draws from a stream of its own (forked by `label` for each incarnation), and shares the clocks, the disk and the
 /// counters of the outer one. Its effects become the outer node's through [`Lift`].
 #[derive(Clone, Debug)]
 pub struct Scope<I: Node> {
@@ -320,13 +331,15 @@ impl<I: Node> Scope<I> {
 
     /// Calls the inner node with a context of its own, and lifts what it did into `outer`.
     pub fn enter<O: Lift<I>, T>(&mut self, outer: &mut Context<O>, call: impl FnOnce(&mut Context<I>) -> T) -> T {
-        let rng = || outer.rng.fork(self.label, 0);
+        let rng = || outer.rng.fork(self.label, u64::from(outer.incarnation));
         let inner = self.inner.get_or_insert_with(|| Box::new(Context::new(outer.id, rng())));
+        let drawn = inner.drawn();
         inner.set_clocks(outer.now, outer.wall);
         inner.next_write = outer.next_write;
         inner.next_connection = outer.next_connection;
         inner.next_operation = outer.next_operation;
         let result = call(inner);
+        outer.inner_drawn += inner.drawn() - drawn;
         outer.next_write = inner.next_write;
         outer.next_connection = inner.next_connection;
         outer.next_operation = inner.next_operation;

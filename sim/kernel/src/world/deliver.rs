@@ -247,6 +247,7 @@ impl<S: System> World<S> {
         }
         self.current = Some(node);
         let recovered = slot.disk.recover();
+        slot.context.set_incarnation(incarnation);
         slot.node = Some(self.system.node(node));
         if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
             self.resend_to(index, tracer);

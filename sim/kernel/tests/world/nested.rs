@@ -214,16 +214,16 @@ impl System for Shells {
 }
 
 #[derive(Default)]
-struct Listener(Vec<String>);
+struct Listener(Vec<String>, Vec<u64>);
 
 impl Tracer<Shell> for Listener {
     const ON: bool = true;
     fn record(&mut self, moment: Moment, item: TraceItem<'_, Shell>) {
         if let TraceItem::Observed { node, observation } = item
             && node == s(1)
-            && !matches!(observation, Whose::Inner(Told::Word(_)))
         {
             let text = match observation {
+                Whose::Inner(Told::Word(word)) => return self.1.push(*word),
                 Whose::Inner(told) => format!("{told:?}"),
                 Whose::Own => "own".to_owned(),
             };
@@ -232,7 +232,7 @@ impl Tracer<Shell> for Listener {
     }
 }
 
-fn play(plan: Plan<()>) -> (Vec<String>, Outcome) {
+fn play(plan: Plan<()>) -> Listener {
     let cluster = Cluster { servers: 2, spare: 0, clients: 0 };
     let plain = options(cluster);
     let run = RunOptions {
@@ -253,13 +253,13 @@ fn play(plan: Plan<()>) -> (Vec<String>, Outcome) {
     };
     let mut listener = Listener::default();
     let report = World::new(&Shells, &run, Seed(1)).run(&mut listener);
-    (listener.0, report.outcome)
+    assert_eq!(report.outcome, Outcome::Passed);
+    listener
 }
 
 #[test]
 fn a_node_inside_a_node_lives_like_one_by_itself() {
-    let (lines, outcome) = play(Plan::empty());
-    assert_eq!(outcome, Outcome::Passed);
+    let Listener(lines, _) = play(Plan::empty());
     assert_eq!(
         lines,
         [
@@ -284,9 +284,11 @@ fn what_the_inner_node_saved_is_its_own_after_a_crash() {
     let stop = Some(Moment { at: at(17), ..start });
     let fault = crash(s(1), CrashScope::Machine);
     let planned = PlannedFault { id: "crash".to_owned(), start, stop, selector: String::new(), line: 0, fault };
-    let (lines, _) = play(Plan { timing: Timing::Time, faults: vec![planned], ..Plan::empty() });
+    let Listener(lines, words) = play(Plan { timing: Timing::Time, faults: vec![planned], ..Plan::empty() });
     assert_eq!(
         lines[..6],
         ["0s Recovered(0)", "10ms Deferred", "13ms Count(1)", "14ms Heard(1)", "17ms Recovered(1)", "24ms Heard(2)",]
     );
+    assert_eq!(words.len(), 2);
+    assert_ne!(words[0], words[1], "a restart does not draw the same again");
 }

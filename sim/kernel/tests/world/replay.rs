@@ -1,9 +1,11 @@
 //! A plan keeps what a seed found: exact replay is the same run, and a replay by time goes the same way.
 
-use splitbrain_kernel::fault::CrashScope;
+use splitbrain_kernel::director::spec::{Action, FaultSpec};
+use splitbrain_kernel::fault::{CrashScope, Keep};
 use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
+use splitbrain_kernel::selector::{Condition, Kind, Selector, Span, Trigger};
 use splitbrain_kernel::world::World;
 
 use crate::determinism::{report, stormy};
@@ -32,6 +34,58 @@ fn the_plan_of_a_run_replays_to_the_same_digest() {
         let again = replay(&toy, &options, plan, seed);
         assert_eq!((again.digest, again.events, again.end), (first.digest, first.events, first.end), "seed {seed}");
         assert_eq!((again.outcome, again.plan, again.counts), (first.outcome, first.plan, first.counts));
+    }
+}
+
+/// The same, with faults and orders that observations trigger, at once or a little later.
+fn triggered() -> (Toy, RunOptions<Op>) {
+    let (toy, mut options) = stormy();
+    let when = |id: &str, name: &str, times, delay, action| FaultSpec {
+        id: id.to_owned(),
+        line: 0,
+        selector: String::new(),
+        trigger: Trigger::When {
+            condition: Condition::Observed { name: name.to_owned(), nth: 0 },
+            delay: Span { low: ms(0), high: ms(delay) },
+            times,
+        },
+        names: Vec::new(),
+        action,
+        duration: Some(Span { low: ms(0), high: ms(30) }),
+        until: None,
+        waits_until: None,
+    };
+    let anyone = || vec![Selector::Any(Kind::Server)];
+    let operation = Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]);
+    options.faults = vec![
+        when("cuts", "heard", 20, 0, Action::Isolate(anyone())),
+        when("orders", "heard", 200, 0, Action::Operate { nodes: anyone(), operation }),
+        when("later", "heard", 100, 4, Action::Pause(anyone())),
+        when(
+            "crashes",
+            "started",
+            10,
+            0,
+            Action::Crash { nodes: anyone(), scope: CrashScope::Process, keep: Keep::Torn },
+        ),
+    ];
+    (toy, options)
+}
+
+#[test]
+fn the_plan_of_a_run_with_triggers_replays_to_the_same_digest() {
+    let (toy, options) = triggered();
+    for seed in 0..50 {
+        let first = report(&(toy.clone(), options.clone()), seed);
+        assert!(first.plan.operations.len() > 50, "{} orders", first.plan.operations.len());
+        let again = replay(&toy, &options, stored(&first.plan), seed);
+        assert_eq!(
+            (again.digest, &again.outcome, &again.plan),
+            (first.digest, &first.outcome, &first.plan),
+            "seed {seed}"
+        );
+        let by_time = replay(&toy, &options, Plan { timing: Timing::Time, ..first.plan }, seed);
+        assert_eq!(by_time.outcome, first.outcome);
     }
 }
 
