@@ -131,6 +131,7 @@ macro_rules! little_endian {
     };
 }
 
+#[expect(clippy::disallowed_types, reason = "serde names them; no content of a run has one")]
 impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
     type Ok = ();
     type Error = Refused;

@@ -123,7 +123,7 @@ fn scaled(number: &str, scale: u64) -> Option<u64> {
     let mut value = whole.parse::<u64>().ok()?.checked_mul(scale)?;
     let mut place = scale;
     for digit in fraction.bytes() {
-        if !digit.is_ascii_digit() || place % 10 != 0 {
+        if !digit.is_ascii_digit() || !place.is_multiple_of(10) {
             return None;
         }
         place /= 10;

@@ -41,6 +41,9 @@ use connection::Connections;
 use deliver::{Datagram, Event, Held};
 use fault::Active;
 
+/// Packets that wait at clogged links, by dense index.
+type HeldAt<M> = BTreeMap<(usize, usize), Vec<Held<M>>>;
+
 /// A cluster under simulation, from its start to its end.
 #[derive(Clone, Debug)]
 pub struct World<S: System> {
@@ -53,7 +56,7 @@ pub struct World<S: System> {
     sequence: u64,
     connections: Connections<<S::Node as Node>::Message>,
     connection_timeout: Duration,
-    held: BTreeMap<(usize, usize), Vec<Held<<S::Node as Node>::Message>>>,
+    held: HeldAt<<S::Node as Node>::Message>,
     invariants: S::Invariants,
     findings: Findings,
     director: Director<<S::Node as Node>::Operation>,

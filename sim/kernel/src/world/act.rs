@@ -19,6 +19,7 @@ use super::fault::retain;
 #[derive(Clone, Debug)]
 pub(super) struct Script<O> {
     timing: Timing,
+    faults: Vec<PlannedFault>,
     entries: Vec<(Moment, Entry<O>)>,
     next: usize,
 }
@@ -26,7 +27,7 @@ pub(super) struct Script<O> {
 #[derive(Clone, Debug)]
 enum Entry<O> {
     /// Starts the nth fault of the plan.
-    Start(u32, PlannedFault),
+    Start(u32),
     /// Lifts the nth fault of the plan.
     Stop(u32),
     Operate(NodeId, O),
@@ -42,13 +43,12 @@ impl<O: Clone> Script<O> {
 
     fn of(timing: Timing, cluster: Cluster, faults: &[PlannedFault], operations: &[PlannedOperation<O>]) -> Self {
         let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len());
-        for (key, fault) in (0..).zip(faults) {
-            let mut fault = fault.clone();
-            retain(&mut fault.fault, |node| cluster.contains(node), |link| cluster.has_link(link));
+        let mut faults = faults.to_vec();
+        for (key, planned) in (0..).zip(&mut faults) {
+            retain(&mut planned.fault, |node| cluster.contains(node), |link| cluster.has_link(link));
+            entries.push((planned.start, Entry::Start(key)));
             // In an edited plan a fault may end before it starts.
-            let stop = fault.stop.map(|stop| (stop.max(fault.start), Entry::Stop(key)));
-            entries.push((fault.start, Entry::Start(key, fault)));
-            entries.extend(stop);
+            entries.extend(planned.stop.map(|stop| (stop.max(planned.start), Entry::Stop(key))));
         }
         for planned in operations.iter().filter(|planned| cluster.contains(planned.node)) {
             entries.push((planned.start, Entry::Operate(planned.node, planned.operation.clone())));
@@ -57,7 +57,7 @@ impl<O: Clone> Script<O> {
             Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
             Timing::Time => entries.sort_by_key(|(moment, _)| (moment.at, moment.order)),
         }
-        Self { timing, entries, next: 0 }
+        Self { timing, faults, entries, next: 0 }
     }
 
     /// Whether entries are due by the count of events.
@@ -102,7 +102,8 @@ impl<S: System> World<S> {
             let entry = self.script.entries[self.script.next].1.clone();
             self.script.next += 1;
             match entry {
-                Entry::Start(key, planned) => {
+                Entry::Start(key) => {
+                    let planned = self.script.faults[key as usize].clone();
                     let planned = PlannedFault { start: self.moment(), stop: None, ..planned };
                     self.start_fault(key, planned, tracer);
                 }

@@ -333,7 +333,7 @@ impl<S: System> World<S> {
         let view = View::new(&self.universe);
         let servers = self.universe.cluster.servers().count();
         let paired = |server: &NodeId| *server != leader && view.is_paired(leader, *server);
-        if self.universe.cluster.servers().filter(paired).count() + 1 <= servers / 2 {
+        if self.universe.cluster.servers().filter(paired).count() < servers / 2 {
             self.count("leader cut off");
         }
     }

@@ -71,7 +71,7 @@ impl Chatter {
 
     fn ask(&mut self, ctx: &mut Context<Actor>, number: u64) {
         if let Some(id) = self.asked.take() {
-            let result = if number % 2 == 0 { OperationResult::Unknown } else { OperationResult::Failed };
+            let result = if number.is_multiple_of(2) { OperationResult::Unknown } else { OperationResult::Failed };
             ctx.complete(id, result);
         }
         self.asked = Some(ctx.invoke(Op::Invoke(number)));
