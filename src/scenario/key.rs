@@ -142,15 +142,15 @@ impl<'t> Table<'t> {
 
     /// The table that stands here, with only keys of the section.
     pub(super) fn open(reader: &mut Reader<'_>, section: &Section, at: &At<'t>) -> Option<Self> {
-        let table = Self::any(reader, at)?;
+        let table = Self::any(reader, at, "a table")?;
         table.refuse_unknown(reader, &section.names().collect::<Vec<_>>());
         Some(table)
     }
 
     /// The table that stands here, whatever its keys.
-    pub(super) fn any(reader: &mut Reader<'_>, at: &At<'t>) -> Option<Self> {
+    pub(super) fn any(reader: &mut Reader<'_>, at: &At<'t>, noun: &str) -> Option<Self> {
         let Some(table) = at.value.as_table() else {
-            reader.refuse(at, Problem::expected("a table", at.value));
+            reader.refuse(at, Problem::expected(noun, at.value));
             return None;
         };
         Some(Self { table, span: at.span.clone(), path: at.path.clone() })
@@ -219,7 +219,10 @@ impl<'t> Table<'t> {
                 key.shape.decode(reader, &at)
             }
             Need::Required => {
-                let message = format!("missing key \"{}\": {}", key.name, key.shape.noun());
+                let message = match key.shape.noun().as_str() {
+                    "a table" => format!("missing table [{}]: {}", key.name, key.doc),
+                    noun => format!("missing key \"{}\": {noun}", key.name),
+                };
                 reader.report(&self.span, &self.path, Problem::new(message));
                 None
             }

@@ -10,7 +10,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str> +
         .map(|candidate| (distance(&plain, &simplified(candidate)), candidate))
         .min_by_key(|(distance, _)| *distance);
     match near {
-        Some((distance, candidate)) if distance <= plain.chars().count().div_ceil(3) => Some(candidate),
+        Some((distance, candidate)) if distance <= plain.chars().count() / 3 => Some(candidate),
         _ => completion(&plain, known),
     }
 }

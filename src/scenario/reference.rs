@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use splitbrain_kernel::director::spec::NemesisKind;
+use splitbrain_kernel::world::CONDITIONS;
+
 use super::key::{Need, Section};
 use super::section::{action, check, clocks, cluster, disk, expect, fault, nemesis, network, options};
 use super::section::{run, top, workload};
@@ -34,9 +37,26 @@ pub(super) static SECTIONS: [&Section; 23] = [
     &expect::BOUND_TABLE,
 ];
 
-/// The reference as Markdown: one table of keys for each table of a file.
+/// The reference as Markdown: one table of keys for each table of a file, and the words that are the same in every
+/// system.
 pub fn reference() -> String {
-    SECTIONS.iter().map(|section| section_reference(section)).collect()
+    let sections: String = SECTIONS.iter().map(|section| section_reference(section)).collect();
+    let kinds = NemesisKind::NAMES.iter().map(|(name, doc)| (*name, doc.trim().to_owned()));
+    let world = CONDITIONS.iter().map(|(name, doc)| (*name, sentence(doc)));
+    sections
+        + &words("Kinds of random fault", "What `[[nemesis]] kinds` can name.", kinds)
+        + &words("What every world counts", "What `[expect]` can name in every system.", world)
+}
+
+fn words<'w>(title: &str, doc: &str, words: impl Iterator<Item = (&'w str, String)>) -> String {
+    let rows: String = words.map(|(name, doc)| format!("| `{name}` | {} |\n", cell(&doc))).collect();
+    format!("### {title}\n\n{doc}\n\n| name | meaning |\n| --- | --- |\n{rows}\n")
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
 }
 
 fn section_reference(section: &Section) -> String {

@@ -7,12 +7,14 @@ use serde_json::{Map, Value as Json, json};
 
 use super::description::SystemDescription;
 use super::section::options::OptionFields;
-use super::section::{Fields as _, top};
+use super::section::{Fields as _, expect, top};
 
 /// The JSON Schema of scenarios of these systems.
 pub fn schema(systems: &[SystemDescription]) -> Json {
     let one = |system: &SystemDescription| json!({ "$ref": format!("#/$defs/{}", system.name) });
-    let defs: Map<String, Json> = systems.iter().map(|system| (system.name.to_owned(), of_system(system))).collect();
+    let mut defs: Map<String, Json> =
+        systems.iter().map(|system| (system.name.to_owned(), of_system(system))).collect();
+    defs.insert(expect::FIGURE.to_owned(), expect::figure_schema(&SystemDescription::nobody()));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "splitbrain scenario",

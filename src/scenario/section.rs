@@ -28,6 +28,11 @@ pub(super) trait Fields: Sync {
     /// The keys that it has in every system.
     fn section(&self) -> &'static Section;
 
+    /// What errors and the reference call it; also an example of one.
+    fn noun(&self) -> String {
+        "a table".to_owned()
+    }
+
     /// Keys that it has beside those of its section.
     fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
         let _ = reader;
@@ -54,16 +59,16 @@ impl<F: Fields> Shape for Sub<F> {
     type Value = F::Value;
 
     fn noun(&self) -> String {
-        "a table".to_owned()
+        self.0.noun()
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<F::Value> {
-        if at.value.is_array() {
+        if at.value.is_array() && self.noun() == "a table" {
             let message = format!("expected one table [{}], got a list", at.path);
             reader.refuse(at, Problem::new(message));
             return None;
         }
-        let table = Table::any(reader, at)?;
+        let table = Table::any(reader, at, &self.noun())?;
         let more = self.0.more_keys(reader);
         let own: Vec<&str> = self.0.section().names().collect();
         let known: Vec<&str> = own.into_iter().chain(more.iter().map(String::as_str)).collect();

@@ -74,7 +74,10 @@ impl Shape for Whole {
     type Value = u64;
 
     fn noun(&self) -> String {
-        format!("a whole number from {} to {}", self.min, self.max)
+        match self.min == self.max {
+            true => format!("the number {}", self.min),
+            false => format!("a whole number from {} to {}", self.min, self.max),
+        }
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<u64> {
@@ -143,7 +146,10 @@ pub(super) fn names_schema(names: &[(&str, &str)]) -> Json {
     if names.is_empty() {
         return json!({ "not": {} });
     }
-    let one = |(name, doc): &(&str, &str)| json!({ "const": name, "description": doc.trim() });
+    let one = |(name, doc): &(&str, &str)| match doc.trim() {
+        "" => json!({ "const": name }),
+        doc => json!({ "const": name, "description": doc }),
+    };
     json!({ "oneOf": names.iter().map(one).collect::<Vec<_>>() })
 }
 
@@ -191,19 +197,19 @@ fn article(word: &str) -> &'static str {
     if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-/// Any text.
+/// Any text; what it is.
 #[derive(Debug)]
-pub(super) struct Text;
+pub(super) struct Text(pub(super) &'static str);
 
 impl Shape for Text {
     type Value = String;
 
     fn noun(&self) -> String {
-        "a text".to_owned()
+        self.0.to_owned()
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<String> {
-        reader.text(at, "a text").map(str::to_owned)
+        reader.text(at, self.0).map(str::to_owned)
     }
 
     fn encode(&self, value: &String) -> String {
@@ -275,9 +281,9 @@ impl<S: Shape> Shape for List<S> {
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
-        let items = at.items().filter(|items| !items.is_empty());
-        let noun = || format!("a list of at least one of: {}", self.0.noun());
-        let items = reader.check(at, items.ok_or_else(|| Problem::expected(&noun(), at.value)))?;
+        let items = at.items().ok_or_else(|| Problem::expected(&self.noun(), at.value));
+        let items = reader.check(at, items)?;
+        refuse_empty(reader, at, &items)?;
         // All of them, before the first that is wrong ends it: every one is to be reported.
         let values: Vec<Option<S::Value>> = items.iter().map(|item| self.0.decode(reader, item)).collect();
         values.into_iter().collect()
@@ -309,10 +315,7 @@ impl<S: Shape> Shape for OneOrMore<S> {
             None => return self.0.decode(reader, at).map(|one| vec![one]),
             Some(items) => items,
         };
-        if items.is_empty() {
-            reader.refuse(at, Problem::expected(&self.noun(), at.value));
-            return None;
-        }
+        refuse_empty(reader, at, &items)?;
         let values: Vec<Option<S::Value>> = items.iter().map(|item| self.0.decode(reader, item)).collect();
         values.into_iter().collect()
     }
@@ -329,6 +332,14 @@ impl<S: Shape> Shape for OneOrMore<S> {
         let one = self.0.schema(system);
         json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
     }
+}
+
+fn refuse_empty(reader: &mut Reader<'_>, at: &At<'_>, items: &[At<'_>]) -> Option<()> {
+    if items.is_empty() {
+        reader.refuse(at, Problem::new("the list is empty: it needs at least one item"));
+        return None;
+    }
+    Some(())
 }
 
 /// A text as TOML says it.

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
-use super::reader::{Problem, Reader};
+use super::reader::{Problem, Reader, quoted};
 
 /// No scenario is longer; a file that is was not written by a person.
 const BYTES_MAX: usize = 1 << 20;
@@ -42,7 +42,13 @@ pub(super) fn parse<'t>(reader: &mut Reader<'_>, text: &'t str) -> Option<Spanne
     let (tree, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
-        reader.report(&span, "", Problem::new(error.message()));
+        let message = match (error.message(), text.get(span.clone())) {
+            ("duplicate key", Some(key)) => format!("duplicate key {}", quoted(key)),
+            // What the parser says of a value that is not there speaks of strings alone.
+            ("string values must be quoted, expected literal string", Some("")) => "missing a value".to_owned(),
+            (message, _) => message.to_owned(),
+        };
+        reader.report(&span, "", Problem::new(message));
     }
     errors.is_empty().then_some(tree)
 }

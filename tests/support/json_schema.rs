@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The first reason why the value does not fit the schema; nothing where it fits.
-pub fn refusal(root: &Value, value: &Value) -> Option<String> {
+pub(crate) fn refusal(root: &Value, value: &Value) -> Option<String> {
     check(root, root, value, "").err()
 }
 
@@ -111,7 +111,7 @@ fn number(rule: &Value) -> u64 {
 }
 
 /// A TOML file as the JSON that an editor would check.
-pub fn from_toml(text: &str) -> Option<Value> {
+pub(crate) fn from_toml(text: &str) -> Option<Value> {
     let table: toml::Table = text.parse().ok()?;
     serde_json::to_value(table).ok()
 }

@@ -148,7 +148,7 @@ impl Shape for Nodes {
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
-        let table = Table::any(reader, at)?;
+        let table = Table::any(reader, at, &self.noun())?;
         let mut nodes = BTreeMap::new();
         let mut whole = Some(());
         for (name, span, at) in table.entries() {

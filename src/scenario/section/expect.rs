@@ -3,6 +3,7 @@
 mod filter;
 
 use serde_json::{Map, Value as Json, json};
+use splitbrain_kernel::world::CONDITIONS;
 use toml::de::DeValue;
 
 use super::super::description::SystemDescription;
@@ -41,6 +42,14 @@ const REACH: Key<OneOrMore<Word>> = Key {
           the system, kinds of fault, and what happens in every world: packet lost, node restarted, …",
 };
 
+/// The name under which the schema defines a bound on a figure. No system is called so.
+pub(in super::super) const FIGURE: &str = "figure";
+
+/// The JSON Schema of a bound on a figure, or of several.
+pub(in super::super) fn figure_schema(system: &SystemDescription) -> Json {
+    OneOrMore(Sub(BoundFields)).schema(system)
+}
+
 /// The keys of `[expect]` that every system has.
 pub(in super::super) static EXPECT: Section = Section {
     name: "expect",
@@ -74,25 +83,11 @@ const AT_MOST: Key<Whole> = Key { name: "at_most", shape: BOUND, need: Need::Opt
 pub(in super::super) static BOUND_TABLE: Section =
     Section { name: "expect.<figure>", doc: "A bound on a figure of each run.", keys: &[&AT_LEAST, &AT_MOST, &WHERE] };
 
-/// What happens in every world and is counted by name, whatever the system.
-const WORLD: [(&str, &str); 10] = [
-    ("packet lost", "A packet was lost by chance."),
-    ("packet cut", "A packet was lost on a cut link."),
-    ("packet held", "A packet was held on a clogged link."),
-    ("packet duplicated", "A packet arrived twice."),
-    ("packet reordered", "A packet took an extra delay."),
-    ("connection reset", "A connection was reset."),
-    ("connection timed out", "A connection got no answer."),
-    ("node crashed", "A process or machine crashed."),
-    ("node restarted", "A process started again."),
-    ("write failed", "A write failed."),
-];
-
 /// The names under which a run counts what happens.
 fn reachable(system: &SystemDescription) -> Vec<(&'static str, &'static str)> {
     let observed = system.observations.iter().map(|name| (*name, ""));
     let faults = FAULTS.iter().map(|name| (*name, "A fault of this kind was applied."));
-    observed.chain(WORLD).chain(faults).collect()
+    observed.chain(CONDITIONS.iter().copied()).chain(faults).collect()
 }
 
 /// The kinds of concrete faults, as a run counts them.
@@ -174,8 +169,7 @@ impl Fields for ExpectFields {
         let mut schema = self.section().schema(system);
         let mut more = Map::new();
         for (key, name, doc) in figures(system) {
-            let mut one = OneOrMore(Sub(BoundFields)).schema(system);
-            one["description"] = json!(doc);
+            let one = json!({ "$ref": format!("#/$defs/{FIGURE}"), "description": doc });
             if key != name {
                 more.insert(name.to_owned(), one.clone());
             }
@@ -271,6 +265,10 @@ impl Fields for BoundFields {
 
     fn section(&self) -> &'static Section {
         &BOUND_TABLE
+    }
+
+    fn noun(&self) -> String {
+        r#"a bound such as { at_most = 3, where = "..." }"#.to_owned()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Bound> {

@@ -123,7 +123,7 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>
             format!("ends at {} before it begins at {}", shown(until), shown(from))
         }
         (_, Some(until), Some(end)) if until > end => {
-            format!("the run ends before, after {}", shown(end))
+            format!("the run ends at {} already", shown(end))
         }
         _ => return,
     };
@@ -211,9 +211,13 @@ where
     S::Value: PartialEq,
 {
     fn except(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
-        let table = Table::any(reader, at)?;
+        let table = Table::any(reader, at, "a table")?;
         table.refuse_unknown(reader, &["except"]);
         let Some(list) = table.at("except") else {
+            if !table.entries().is_empty() {
+                // The key that stands there instead is reported already.
+                return None;
+            }
             reader.refuse(at, Problem::new(format!("expected {}", self.noun())));
             return None;
         };

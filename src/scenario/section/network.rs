@@ -163,6 +163,10 @@ impl Fields for WeatherFields {
         &WEATHER
     }
 
+    fn noun(&self) -> String {
+        r#"a table such as { links = "leader -> *", loss = "20%" }"#.to_owned()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let links = table.get(reader, &LINKS);
         let conditions =

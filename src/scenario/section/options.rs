@@ -146,7 +146,7 @@ impl Shape for Servers {
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
-        let table = Table::any(reader, at)?;
+        let table = Table::any(reader, at, &self.noun())?;
         let mut servers = BTreeMap::new();
         let mut whole = Some(());
         for (name, span, at) in table.entries() {
@@ -167,11 +167,13 @@ impl Shape for Servers {
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
-        let options = json!({
-            "type": "object",
-            "properties": option_schemas(system),
-            "additionalProperties": false,
-        });
+        // The same options once more, by reference: they are most of the schema.
+        let one = |option: &OptionDescription| {
+            let place = format!("#/$defs/{0}/properties/{0}/properties/{1}", system.name, option.name);
+            (option.name.to_owned(), json!({ "$ref": place }))
+        };
+        let options: Map<String, Json> = system.options.iter().map(one).collect();
+        let options = json!({ "type": "object", "properties": options, "additionalProperties": false });
         json!({
             "type": "object",
             "patternProperties": { "^s[1-9][0-9]?$": options },
@@ -191,7 +193,7 @@ fn server_key(reader: &mut Reader<'_>, name: &str, span: &std::ops::Range<usize>
 }
 
 fn server_settings(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<OptionSetting>> {
-    let table = Table::any(reader, at)?;
+    let table = Table::any(reader, at, "a table of options")?;
     let names = option_names(reader.system);
     table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
     settings(reader, &table)

@@ -1,5 +1,6 @@
 //! `[run]`: length, seeds, settle phase, budgets.
 
+use splitbrain_kernel::queue::SLOT_COUNT_MAX;
 use splitbrain_kernel::run::{Budget, Ties};
 use splitbrain_kernel::time::Duration;
 
@@ -59,8 +60,8 @@ const EVENTS_MAX: Key<Whole> = Key {
 };
 const QUEUE_MAX: Key<Whole> = Key {
     name: "queue_max",
-    shape: BUDGET,
-    need: Need::Default("1000000"),
+    shape: Whole { min: 1, max: SLOT_COUNT_MAX },
+    need: Need::Default("500000"),
     doc: "A run with more entries in its event queue ends as exhausted.",
 };
 const INSTANT_MAX: Key<Whole> = Key {

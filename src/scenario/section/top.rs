@@ -27,11 +27,11 @@ const FORMAT_KEY: Key<Whole> = Key {
     name: "format",
     shape: Whole { min: FORMAT, max: FORMAT },
     need: Need::Required,
-    doc: "The version of the language: 1.",
+    doc: "The version of the language that the file is written in.",
 };
 const SYSTEM: Key<Text> = Key {
     name: "system",
-    shape: Text,
+    shape: Text("the name of a system such as \"raft\""),
     need: Need::Required,
     doc: "The system that is simulated; `splitbrain list` names them.",
 };
@@ -113,7 +113,12 @@ pub(in super::super) fn system_of<'s>(
     table: &Table<'_>,
     systems: &'s [SystemDescription],
 ) -> Option<&'s SystemDescription> {
-    let name = table.get(reader, &SYSTEM)?;
+    let name = table.get(reader, &SYSTEM);
+    if name.is_none() {
+        // Without a system little more can be said of the file; its format can.
+        table.get(reader, &FORMAT_KEY);
+    }
+    let name = name?;
     let found = systems.iter().find(|system| system.name == name);
     if found.is_none() {
         let at = table.at(SYSTEM.name)?;

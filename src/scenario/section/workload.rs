@@ -97,7 +97,7 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoi
         reader.report(&span, &table.path_of(name), Problem::new(message));
     };
     if until > end {
-        refuse(UNTIL.name, format!("the run ends before, after {}", shown(end)));
+        refuse(UNTIL.name, format!("the run ends at {} already", shown(end)));
     }
     if choice.from >= until {
         let message = format!("no operation can come: they end at {}", shown(until));

@@ -101,9 +101,13 @@ where
     }
 
     fn choice(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Drawn<S::Value>> {
-        let table = Table::any(reader, at)?;
+        let table = Table::any(reader, at, "a table")?;
         table.refuse_unknown(reader, &["choose"]);
         let Some(choose) = table.at("choose") else {
+            if !table.entries().is_empty() {
+                // The key that stands there instead is reported already.
+                return None;
+            }
             reader.refuse(at, Problem::new(format!("expected {}", self.noun())));
             return None;
         };

@@ -133,11 +133,28 @@ fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, Proble
             quoted(text)
         ))
     };
-    let value = Duration::parse(text).ok().filter(|_| is_plain(text)).ok_or_else(refuse)?;
+    let value = match Duration::parse(text) {
+        Ok(value) if is_plain(text) => value,
+        _ if is_too_long(text) => Duration::MAX,
+        _ => return Err(refuse()),
+    };
     if (min..=max).contains(&value) {
         return Ok(value);
     }
     Err(Problem::new(format!("{text} is not between {} and {}", hours(min), hours(max))))
+}
+
+/// Whether this would be a duration if its numbers were smaller.
+fn is_too_long(text: &str) -> bool {
+    let mut run = 0;
+    let shorter: String = text
+        .chars()
+        .filter(|c| {
+            run = if c.is_ascii_digit() { run + 1 } else { 0 };
+            run <= 3
+        })
+        .collect();
+    is_plain(text) && shorter != text && Duration::parse(&shorter).is_ok()
 }
 
 fn hours(duration: Duration) -> String {

@@ -42,11 +42,21 @@ fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
     let parsed: Selector = text.parse().map_err(|error| Problem::new(format!("{error}")))?;
     let roles = reader.system.roles;
     let bound: Vec<&str> = reader.bound.iter().map(String::as_str).collect();
-    let selector = parsed.bind(&bound, roles).map_err(|word| {
-        let words = bound.iter().copied().chain(roles.iter().copied());
-        Problem::unknown("role or name", &word, words.chain(SETS.iter().copied()))
-    })?;
+    let selector = parsed.bind(&bound, roles).map_err(|word| unknown_word(&bound, roles, text, &word))?;
     check_selector(reader, &selector).map(|()| selector)
+}
+
+/// A word that is neither a role nor a name. `any severs` is compared as a whole: it may be no role that was meant.
+fn unknown_word(bound: &[&str], roles: &[&str], text: &str, word: &str) -> Problem {
+    let text = text.trim();
+    let article = ["any ", "every "].into_iter().find(|article| text.starts_with(article));
+    let Some(article) = article else {
+        let words = bound.iter().chain(roles).copied();
+        return Problem::unknown("role or name", word, words.chain(SETS));
+    };
+    let with_roles: Vec<String> = roles.iter().map(|role| format!("{article}{role}")).collect();
+    let sets = SETS.into_iter().filter(|set| set.starts_with(article));
+    Problem::unknown("selector", text, sets.chain(with_roles.iter().map(String::as_str)))
 }
 
 /// Words that are selectors in every system.

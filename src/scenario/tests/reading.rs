@@ -5,6 +5,7 @@ use splitbrain_kernel::director::spec::Action;
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_kernel::run::Budget;
 use splitbrain_kernel::selector::{Condition, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 
@@ -38,6 +39,7 @@ fn the_least_file_has_every_default() {
     assert_eq!(scenario.name, "a");
     assert_eq!(scenario.seed_count(), 100);
     assert_eq!(scenario.expect.outcomes, []);
+    assert_eq!(scenario.run.budget, Budget::ORDINARY);
 }
 
 #[test]

@@ -41,6 +41,10 @@ impl Fields for SlowFields {
         &SLOW
     }
 
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "leader", service_time = "1ms" }"#.to_owned()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
         let nodes = table.get(reader, &NODES);
         let service_time = table.get(reader, &SERVICE_TIME);
@@ -72,6 +76,10 @@ impl Fields for ByFields {
 
     fn section(&self) -> &'static Section {
         &CLOCK_STEP
+    }
+
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "leader", by = "-50ms..50ms" }"#.to_owned()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
@@ -107,6 +115,10 @@ impl Fields for DriftFields {
         &CLOCK_DRIFT
     }
 
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "leader", by = "500ppm" }"#.to_owned()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
         let nodes = table.get(reader, &NODES);
         let ppm = table.get(reader, &DRIFT_BY);
@@ -137,6 +149,10 @@ impl Fields for SlewFields {
 
     fn section(&self) -> &'static Section {
         &CLOCK_SLEW
+    }
+
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "leader", by = "10ms", over = "1s" }"#.to_owned()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
@@ -216,6 +232,10 @@ impl Fields for DiskFields {
         &DISK
     }
 
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "leader", fault = "full" }"#.to_owned()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
         let nodes = table.get(reader, &NODES);
         let fault = table.get(reader, &FAULT);
@@ -282,8 +302,12 @@ const NAME: Key<Word> = Key {
     need: Need::Required,
     doc: "Which order of the system.",
 };
-const ARGUMENT: Key<Text> =
-    Key { name: "argument", shape: Text, need: Need::Default("\"\""), doc: "Its argument, as the system reads it." };
+const ARGUMENT: Key<Text> = Key {
+    name: "argument",
+    shape: Text("the argument of an order"),
+    need: Need::Default("\"\""),
+    doc: "Its argument, as the system reads it.",
+};
 /// The keys of `order`.
 pub(in super::super::super) static ORDER: Section =
     Section { name: "fault[].order", doc: "An order of the system to nodes.", keys: &[&NODES, &NAME, &ARGUMENT] };
@@ -297,6 +321,10 @@ impl Fields for OrderFields {
 
     fn section(&self) -> &'static Section {
         &ORDER
+    }
+
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "s1", name = "...", argument = "..." }"#.to_owned()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {

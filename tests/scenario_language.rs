@@ -1,0 +1,91 @@
+//! Goal: what people and editors are told of the language is what the decoder reads. Method: the reference and the
+//! schema in docs/ are what the build makes of its table of keys, and every shipped scenario fits both schema and
+//! decoder. `just golden` makes the two files again.
+
+#[path = "support/json_schema.rs"]
+mod json_schema;
+
+use std::path::{Path, PathBuf};
+
+use splitbrain::scenario::{SystemDescription, load, reference, schema, verify};
+use splitbrain_systems::raft::Raft;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn systems() -> Vec<SystemDescription> {
+    vec![SystemDescription::of::<Raft>()]
+}
+
+/// Whether a file is what the build makes of it; written anew where goldens are made again.
+fn check_file(path: &Path, expected: &str) {
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        std::fs::write(path, expected).expect("the file can be written");
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == expected, "{} is out of date: make it again with `just golden`", path.display());
+}
+
+#[test]
+fn the_schema_file_is_the_schema() {
+    let text = serde_json::to_string_pretty(&schema(&systems())).expect("JSON") + "\n";
+    check_file(&root().join("docs/scenario.schema.json"), &text);
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    const BEGIN: &str = "<!-- made by tests/scenario_language.rs: begin -->\n";
+    const END: &str = "<!-- made by tests/scenario_language.rs: end -->\n";
+    let path = root().join("docs/scenario.md");
+    let text = std::fs::read_to_string(&path).expect("the reference is there");
+    let (before, rest) = text.split_once(BEGIN).expect("the made part begins");
+    let (_, after) = rest.split_once(END).expect("the made part ends");
+    check_file(&path, &format!("{before}{BEGIN}\n{}{END}{after}", reference()));
+}
+
+/// Every scenario below a folder.
+fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
+    if !folder.is_dir() {
+        return;
+    }
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            scenarios(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "toml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_shipped_scenario_is_read_and_fits_the_schema() {
+    let schema = schema(&systems());
+    let mut files = Vec::new();
+    scenarios(&root().join("scenarios"), &mut files);
+    for file in files {
+        let bytes = std::fs::read(&file).expect("the file can be read");
+        let shown = file.display().to_string();
+        let scenario = load(&shown, &bytes, &systems()).unwrap_or_else(|errors| panic!("{errors}"));
+        verify::<Raft>(&scenario).unwrap_or_else(|errors| panic!("{errors}"));
+        let again = load(&shown, scenario.to_toml().as_bytes(), &systems());
+        assert_eq!(again.expect("what is written is read").to_toml(), scenario.to_toml(), "{shown}");
+        let value = json_schema::from_toml(&scenario.source.text).expect("it is TOML");
+        assert_eq!(json_schema::refusal(&schema, &value), None, "{shown}");
+    }
+}
+
+/// The first of the TOML blocks of the reference: the tour.
+#[test]
+fn the_tour_is_a_scenario() {
+    let text = std::fs::read_to_string(root().join("docs/scenario.md")).expect("the reference is there");
+    let (_, rest) = text.split_once("```toml\n").expect("there is a tour");
+    let (tour, _) = rest.split_once("```").expect("the tour ends");
+    let scenario = load("docs/scenario.md", tour.as_bytes(), &systems()).unwrap_or_else(|errors| panic!("{errors}"));
+    verify::<Raft>(&scenario).unwrap_or_else(|errors| panic!("{errors}"));
+}
