@@ -92,7 +92,7 @@ fn deadlines_take_nothing_from_the_work_at_one_instant() {
 
 fn panicked(stage: &Stage) -> Panic {
     let Played { report, .. } = stage.play();
-    assert!(report.plan.operations.len() <= 2, "the world reports its plan");
+    assert_eq!(report.plan.operations.len(), stage.plan.operations.len(), "the world reports its plan");
     match report.outcome {
         Outcome::Panicked(panic) => panic,
         other => panic!("expected a panic, got {other:?}"),
