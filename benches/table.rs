@@ -113,7 +113,8 @@ fn table(bare: Best, kernel: Best, one: Best, two: Best) -> String {
         u128::from(SEEDS) * 1_000_000_000 / one.nanos
     );
     let _ = writeln!(text, "| two jobs against one | {} times | at least 1.9 |", hundredths(one.nanos, two.nanos));
-    text += "\nThe ping-pong: five nodes, each pings the other four every 10 ms, each ping is answered; latency 1 to 10 ms, loss 1 %.\n";
+    text += "\nThe ping-pong: five nodes, each pings the other four every 10 ms, each ping is answered; ";
+    text += "latency 1 to 10 ms, loss 1 %.\n";
     text += "The raft election run is `benches/raft_election.toml`.\n";
     text
 }

@@ -26,7 +26,8 @@ options! {
     /// What can be set in `[lease]`.
     pub struct LeaseOptions {
         /// How long the server lets a lease run.
-        pub time_to_live: Duration => ValueKind::Duration { min: Duration::from_millis(10), max: Duration::from_secs(60) },
+        pub time_to_live: Duration =>
+            ValueKind::Duration { min: Duration::from_millis(10), max: Duration::from_secs(60) },
         /// How long before that a holder stops.
         pub margin: Duration => ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(60) },
     }

@@ -200,7 +200,8 @@ impl Node for Player {
     }
 }
 
-// The host of threads and channels: a thread and a channel for each node, wall time for its clocks, memory for its disk.
+// The host of threads and channels: a thread and a channel for each node, wall time for its clocks, memory for its
+// disk.
 
 type Mail = (NodeId, PlayerMessage);
 

@@ -390,7 +390,8 @@ impl<'a> Judge<'a> {
     /// An invariant that was never evaluated is told with the result, whatever the judgement: many apply under some
     /// options only. Where none was, the campaign tested nothing.
     fn unevaluated(&self) -> Option<Reason> {
-        let is_vacuous = !self.result.evaluated.is_empty() && self.result.evaluated.iter().all(|(_, count)| *count == 0);
+        let evaluated = &self.result.evaluated;
+        let is_vacuous = !evaluated.is_empty() && evaluated.iter().all(|(_, count)| *count == 0);
         is_vacuous.then(|| untested(None, "no invariant was ever evaluated".to_owned()))
     }
 

@@ -85,12 +85,18 @@ impl<S: Shape + Sync> AnyKey for Key<S> {
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
-        let mut schema = self.shape.schema(system);
-        if let Json::Object(map) = &mut schema {
-            map.insert("description".to_owned(), json!(self.doc));
-        }
-        schema
+        described(self.shape.schema(system), self.doc)
     }
+}
+
+/// A schema with a documentation, before the one that it has.
+pub(super) fn described(mut schema: Json, doc: &str) -> Json {
+    if let Json::Object(map) = &mut schema {
+        let own = map.get("description").and_then(Json::as_str);
+        let doc = own.map_or_else(|| doc.to_owned(), |own| format!("{doc}\n\n{own}"));
+        map.insert("description".to_owned(), json!(doc));
+    }
+    schema
 }
 
 /// A table of the file.

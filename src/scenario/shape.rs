@@ -146,11 +146,14 @@ pub(super) fn names_schema(names: &[(&str, &str)]) -> Json {
     if names.is_empty() {
         return json!({ "not": {} });
     }
-    let one = |(name, doc): &(&str, &str)| match doc.trim() {
-        "" => json!({ "const": name }),
-        doc => json!({ "const": name, "description": doc }),
-    };
-    json!({ "oneOf": names.iter().map(one).collect::<Vec<_>>() })
+    // One list of words rather than one schema for each: an editor then has one thing to say of a wrong one.
+    let words: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let documented = names.iter().filter(|(_, doc)| !doc.trim().is_empty());
+    let docs: Vec<String> = documented.map(|(name, doc)| format!("- {name}: {}", doc.trim())).collect();
+    if docs.is_empty() {
+        return json!({ "enum": words });
+    }
+    json!({ "enum": words, "description": docs.join("\n") })
 }
 
 /// A word that the system knows.

@@ -70,6 +70,8 @@ const LAYERS: &[Layers] = &[
             &["run"],
             // The loop.
             &["world"],
+            // Names of the others, for systems.
+            &["prelude"],
         ],
         // run.rs holds the options of each part beside the outcome of a run, which stands on everything.
         upward: &[

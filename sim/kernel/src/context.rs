@@ -180,7 +180,8 @@ impl<N: Node> Context<N> {
         self.effects.push(Effect::Sync);
     }
 
-    /// Writes and syncs. The node hears of `Durable` (or `Failed`), and whatever is tied to the write leaves just before.
+    /// Writes and syncs. The node hears of `Durable` (or `Failed`), and whatever is tied to the write leaves just
+    /// before.
     pub fn persist(&mut self, write: Write<N::Record>) -> WriteId {
         let id = self.push_write(write, Notice::Durable);
         self.sync();
@@ -299,7 +300,8 @@ impl<N: Node> Context<N> {
 
 /// Room for a node inside a node: keeps the inner context's buffers between calls.
 ///
-/// The inner node draws from a stream of its own (forked by `label` for each incarnation), and shares the clocks, the disk and the
+/// The inner node draws from a stream of its own (forked by `label` for each incarnation), and shares the clocks, the
+/// disk and the
 /// counters of the outer one. Its effects become the outer node's through [`Lift`].
 #[derive(Clone, Debug)]
 pub struct Scope<I: Node> {

@@ -171,7 +171,8 @@ impl Findings {
         Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None }
     }
 
-    /// Whether the invariant with this index is on. One that is off may skip its work, but must draw nothing either way.
+    /// Whether the invariant with this index is on. One that is off may skip its work, but must draw nothing either
+    /// way.
     #[inline]
     pub const fn is_on(&self, index: usize) -> bool {
         self.enabled >> index & 1 == 1

@@ -202,7 +202,8 @@ impl Network {
         &mut self.links[index]
     }
 
-    /// Sends a datagram over a link with which nothing is wrong and on which it can only be lost or arrive once: the hot
+    /// Sends a datagram over a link with which nothing is wrong and on which it can only be lost or arrive once: the
+    /// hot
     /// path. Where the link is another, nothing is drawn, and [`Network::send`] is to be called.
     #[inline]
     pub fn send_plain(&mut self, now: Instant, (source, target): (usize, usize)) -> Plain {

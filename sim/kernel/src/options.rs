@@ -271,7 +271,8 @@ macro_rules! names {
 ///     /// Options of a lease.
 ///     pub struct LeaseOptions {
 ///         /// How long a lease lasts.
-///         pub time_to_live: Duration => ValueKind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(60) },
+///         pub time_to_live: Duration => ValueKind::Duration { min: Duration::from_millis(1), max:
+/// Duration::from_secs(60) },
 ///         /// Whether a holder renews before the end.
 ///         pub renew: bool => ValueKind::Bool,
 ///     }

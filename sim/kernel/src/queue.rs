@@ -82,7 +82,8 @@ const NOWHERE: u64 = u64::MAX;
 ///
 /// - Bucket numbers are absolute (time divided by the width); a bucket lies at its number modulo 512.
 /// - Every entry in a bucket has a number in `base..base + 512`, every one in `far` a higher one.
-/// - `head` is the first bucket that is not empty, and is sorted; `NOWHERE` if all are empty, and then `far` is empty too.
+/// - `head` is the first bucket that is not empty, and is sorted; `NOWHERE` if all are empty, and then `far` is empty
+///   too.
 /// - The first `taken` entries of the head are gone already; none but where the head is the first bucket of the window.
 #[derive(Clone, Debug)]
 pub struct Queue {

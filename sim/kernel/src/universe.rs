@@ -32,7 +32,8 @@ pub struct Universe<N: Node> {
 ///
 /// - `node` is nothing while its process is down or absent.
 /// - `incarnation` counts the processes that have ended: what belongs to an earlier one is dropped when it comes up.
-/// - `is_gated` is kept by [`Slot::regate`]: while it is set, inputs go through `inbox`, so that none overtakes another.
+/// - `is_gated` is kept by [`Slot::regate`]: while it is set, inputs go through `inbox`, so that none overtakes
+///   another.
 /// - A node in `crashed_by` does not start.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot<N: Node> {

@@ -158,7 +158,8 @@ impl<S: System> World<S> {
         self.report()
     }
 
-    /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A world
+    /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A
+    /// world
     /// that is cloned in between goes on like the original.
     pub fn run_until<T: Tracer<S::Node>>(
         &mut self,

@@ -1,4 +1,5 @@
-//! Each known bug of Raft is found by its invariant, with white-box invariants and without, and its fixed twin is silent
+//! Each known bug of Raft is found by its invariant, with white-box invariants and without, and its fixed twin is
+//! silent
 //! on the same seeds. The short form: the campaign that counts seeds-to-find is a shipped scenario.
 
 mod swarm;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::id::NodeId;
 
 use super::super::description::{OptionDescription, SystemDescription};
-use super::super::key::{Key, Need, Section, Shape, Table};
+use super::super::key::{Key, Need, Section, Shape, Table, described};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Word;
 use super::super::shape::drawn::{DrawnShape, OptionValue, Ranged};
@@ -100,10 +100,7 @@ fn shape(option: &OptionDescription) -> DrawnShape<OptionValue> {
 
 fn option_schemas(system: &SystemDescription) -> Map<String, Json> {
     let one = |option: &OptionDescription| {
-        let mut schema = shape(option).schema(system);
-        if let Json::Object(map) = &mut schema {
-            map.insert("description".to_owned(), json!(option.doc));
-        }
+        let schema = described(shape(option).schema(system), option.doc);
         (option.name.to_owned(), schema)
     };
     system.options.iter().map(one).collect()

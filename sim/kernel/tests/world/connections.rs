@@ -1,4 +1,5 @@
-//! Connections: opened, refused, reset, half-open, silent; in order, without loss or duplication, whatever the link does.
+//! Connections: opened, refused, reset, half-open, silent; in order, without loss or duplication, whatever the link
+//! does.
 
 use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, Weather};
 use splitbrain_kernel::rng::{Ppm, Seed};

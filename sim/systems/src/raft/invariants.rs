@@ -20,7 +20,8 @@
 //! | leadership is stable | thesis §9.6, Howard and Abraham | `leader_stability` | black box |
 //!
 //! Each knows from the options where it is promised: without `check_quorum` no leader has to give up, and without
-//! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always; options
+//! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always;
+//! options
 //! that give them up (election quorums that do not meet, votes in a counter where replies come twice) break them, and a
 //! scenario with such options expects that.
 //!

@@ -1,4 +1,5 @@
-//! A denied vote leaves the election timer alone (the students' guide to Raft; reference Z17): else a server whose log is
+//! A denied vote leaves the election timer alone (the students' guide to Raft; reference Z17): else a server whose log
+//! is
 //! behind, and that can never win, keeps all others from campaigning.
 //!
 //! Where `timer_reset_on_higher_term` is on (etcd, NuRaft) a request of a later term may restart the timer, whatever
@@ -48,7 +49,8 @@ pub(super) fn denied(voter: NodeId, candidate: NodeId, before: Timer, after: Tim
     let holds = excused || before.started_at == after.started_at;
     findings.check(DENIED_VOTE_KEEPS_TIMER, Some(voter), holds, || {
         let (one, other) = (before.started_at, after.started_at);
-        format!("{voter} denied {candidate} its vote in term {}; its election timer, started at {one:?} of its clock, started again at {other:?}", after.term)
+        format!("{voter} denied {candidate} its vote in term {}; its election timer, started at {one:?} of its \
+             clock, started again at {other:?}", after.term)
     });
 }
 

@@ -1,4 +1,5 @@
-//! Elected by a quorum (Raft §5.2; reference S14): who is elected has the votes of a quorum of distinct voters, given in
+//! Elected by a quorum (Raft §5.2; reference S14): who is elected has the votes of a quorum of distinct voters, given
+//! in
 //! that very term.
 //!
 //! Seen from outside: the votes are the granting replies that have left, each voter counted once, and the leader's own.

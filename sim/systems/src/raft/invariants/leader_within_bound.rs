@@ -1,7 +1,8 @@
 //! A leader within a bound (reference C, L1): once a leader can be elected, there is one within a measured time, and it
 //! is missed no longer than that afterwards.
 //!
-//! When one can be elected is for [`super::terrain`], how long that may take for [`super::bounds`]. The wait starts over
+//! When one can be elected is for [`super::terrain`], how long that may take for [`super::bounds`]. The wait starts
+//! over
 //! with each fault that begins or ends.
 
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};

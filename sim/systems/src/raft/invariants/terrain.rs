@@ -97,7 +97,8 @@ impl Terrain {
         self.outside(core).all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
     }
 
-    /// Whether a server outside campaigns before those of the core do, over links that are too slow for it to win: it may
+    /// Whether a server outside campaigns before those of the core do, over links that are too slow for it to win: it
+    /// may
     /// take their votes for ever.
     fn is_rushed(&self, frame: &Frame, core: ServerSet) -> bool {
         let least = |voter: NodeId| frame.rules(voter).timeout_min;

@@ -13,7 +13,7 @@ use super::index::VOTE_SOUNDNESS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "vote_soundness",
-    doc: "A vote goes only to a candidate whose log is at least as up to date as the voter's, and requests tell the truth.",
+    doc: "A vote goes only to a candidate whose log is as up to date as the voter's, and requests tell the truth.",
     source: "Raft §5.4.1",
     kind: InvariantKind::Safety,
     sight: Sight::WhiteBox,
