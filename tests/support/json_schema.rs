@@ -21,6 +21,7 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str) -> Result<(), 
             "$ref" => return check(root, resolve(root, rule), value, path),
             "type" => has_type(value, rule.as_str().expect("one type")),
             "const" => value == rule,
+            "enum" => list(rule).contains(value),
             "pattern" => value.as_str().is_none_or(|text| matches(rule, text)),
             "minLength" => value.as_str().is_none_or(|text| text.chars().count() as u64 >= number(rule)),
             "minimum" => {
@@ -65,10 +66,8 @@ fn properties(root: &Value, schema: &Value, value: &Value, path: &str) -> Result
         let patterns = schema.get("patternProperties").and_then(Value::as_object);
         let matching =
             patterns.into_iter().flatten().find(|(pattern, _)| matches(&Value::String((*pattern).clone()), key));
-        match named.or(matching.map(|(_, rule)| rule)).or(schema.get("additionalProperties")) {
-            Some(rule) => check(root, rule, value, &path)?,
-            None => {}
-        }
+        let rule = named.or(matching.map(|(_, rule)| rule)).or(schema.get("additionalProperties"));
+        check(root, rule.unwrap_or(&Value::Bool(true)), value, &path)?;
     }
     Ok(())
 }

@@ -160,7 +160,7 @@ fn is_too_long(text: &str) -> bool {
 fn hours(duration: Duration) -> String {
     let hour = Duration::from_secs(3600).as_nanos();
     match duration.as_nanos() {
-        nanos if nanos >= hour && nanos % hour == 0 => format!("{}h", nanos / hour),
+        nanos if nanos >= hour && nanos.is_multiple_of(hour) => format!("{}h", nanos / hour),
         _ => duration.to_string(),
     }
 }
@@ -393,7 +393,7 @@ impl Quantity for Bandwidth {
     }
 
     fn show(&self, value: u64) -> String {
-        let unit = SIZES.iter().find(|(_, size)| value % size == 0);
+        let unit = SIZES.iter().find(|(_, size)| value.is_multiple_of(*size));
         match unit {
             Some((unit, size)) if value > 0 => format!("{}{unit}", value / size),
             _ => "unlimited".to_owned(),
