@@ -32,3 +32,23 @@ golden:
 # Every benchmark, or those whose name holds FILTER.
 bench filter="":
     cargo bench --workspace -- {{ filter }}
+
+# Ten thousand seeds of the clean swarm in each preset, with the longest wait for a leader that `bounds.rs` stands on.
+swarm:
+    cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000
+
+# The same: its `leader_wait_max_ms` is the liveness table.
+liveness-table: swarm
+
+# Every known bug, with seeds-to-find, white-box invariants on and off.
+known-bugs:
+    cargo run --release -- test scenarios/raft/bugs
+
+# The figures of reports/gallery/performance.md.
+bench-table:
+    cargo bench --bench table -- --write
+
+# The committed digests, by the release build.
+digests:
+    cargo build --release
+    SPLITBRAIN_PROGRAM="$PWD/target/release/splitbrain" cargo test --test determinism

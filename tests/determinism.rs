@@ -2,7 +2,7 @@
 //!
 //! Method: the digests of two seeds of every shipped scenario are committed. The program must print them with one job
 //! and with several, in one process and in another; this test does so in the profile of the tests, and `.ci/run` in
-//! release. What changes a digest on purpose is seed-breaking, and is told in the changelog.
+//! release, by naming the program in `SPLITBRAIN_PROGRAM`. What changes a digest on purpose is seed-breaking, and is told in the changelog.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,8 @@ const SEEDS: &str = "0..2";
 
 /// Digest and count of events of each run of each shipped scenario, as the program prints them.
 fn digests(jobs: &str) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_splitbrain"))
+    let program = std::env::var("SPLITBRAIN_PROGRAM").unwrap_or(env!("CARGO_BIN_EXE_splitbrain").to_owned());
+    let output = Command::new(program)
         .args(["test", "scenarios", "--seeds", SEEDS, "--message-format", "json", "--check-determinism=0%", "-j", jobs])
         .args(["--out", concat!(env!("CARGO_TARGET_TMPDIR"), "/determinism")])
         .output()

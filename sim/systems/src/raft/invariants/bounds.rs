@@ -1,10 +1,7 @@
-//! The bounds of the liveness invariants: measured, not derived, because split votes have a geometric tail (reference
-//! C,
-//! L1).
+//! The bounds of the liveness invariants: measured, not derived, because split votes have a geometric tail.
 //!
-//! `just liveness-table` runs the clean system of each preset through crashes and partitions that heal, with
-//! `leader_within_bound` switched off, and prints the greatest `leader_wait_max_ms` of all seeds: [`TABLE`] is its
-//! output.
+//! `just liveness-table` runs the clean system of each preset through crashes and partitions that heal, and prints the
+//! greatest `leader_wait_max_ms` of all seeds: [`TABLE`] is what it stands on.
 //! A bound is three times what was observed, in units of the greatest election timeout, so that it also holds for
 //! options with other timing. Options take the bound of the rows that are of their kind.
 
