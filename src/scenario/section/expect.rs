@@ -19,8 +19,8 @@ const OUTCOME: Key<OneOrMore<OutcomeShape>> = Key {
     name: "outcome",
     shape: OneOrMore(OutcomeShape),
     need: Need::Optional,
-    doc: "How every run ends: \"passed\", or for some runs { is = \"stalled\", where = \"not pre_vote\" }. passed where \
-          neither this nor violates stands here.",
+    doc: "How every run ends: \"passed\", or for some runs { is = \"stalled\", where = \"not pre_vote\" }. passed \
+          where neither this nor violates stands here.",
 };
 const VIOLATES: Key<OneOrMore<Word>> = Key {
     name: "violates",
@@ -38,8 +38,8 @@ const REACH: Key<OneOrMore<Word>> = Key {
     name: "reach",
     shape: OneOrMore(Word { what: "observation", known: reachable }),
     need: Need::Optional,
-    doc: "What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations of \
-          the system, kinds of fault, and what happens in every world: packet lost, node restarted, …",
+    doc: "What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations \
+          of the system, kinds of fault, and what happens in every world: packet lost, node restarted, …",
 };
 
 /// The name under which the schema defines a bound on a figure. No system is called so.
@@ -69,8 +69,8 @@ const WHERE: Key<Where> = Key {
     name: "where",
     shape: Where,
     need: Need::Default("\"\""),
-    doc: "Only runs with these resolved options: \"pre_vote\", \"not pre_vote\", \"preset = nuraft\", \"priority != 0\", \
-          several joined by \" and \". All runs where absent.",
+    doc: "Only runs with these resolved options: \"pre_vote\", \"not pre_vote\", \"preset = nuraft\", \
+          \"priority != 0\"; several joined by \" and \". All runs where absent.",
 };
 /// The keys of an outcome that holds for some runs.
 pub(in super::super) static OUTCOME_TABLE: Section =
