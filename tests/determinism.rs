@@ -2,7 +2,8 @@
 //!
 //! Method: the digests of two seeds of every shipped scenario are committed. The program must print them with one job
 //! and with several, in one process and in another; this test does so in the profile of the tests, and `.ci/run` in
-//! release, by naming the program in `SPLITBRAIN_PROGRAM`. What changes a digest on purpose is seed-breaking, and is told in the changelog.
+//! release, by naming the program in `SPLITBRAIN_PROGRAM`. What changes a digest on purpose is seed-breaking, and is
+//! told in the changelog.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

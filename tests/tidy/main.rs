@@ -27,29 +27,15 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("sim/kernel/", &["splitbrain_kernel"]),
     ("sim/systems/src/", &["splitbrain_kernel"]),
     ("sim/systems/", &["splitbrain_kernel", "splitbrain_systems"]),
-    (
-        "sim/madsim/",
-        &[
-            "splitbrain_kernel",
-            "splitbrain_systems",
-            "splitbrain",
-            "splitbrain_madsim",
-        ],
-    ),
-    (
-        "",
-        &["splitbrain_kernel", "splitbrain_systems", "splitbrain"],
-    ),
+    ("sim/madsim/", &["splitbrain_kernel", "splitbrain_systems", "splitbrain", "splitbrain_madsim"]),
+    ("", &["splitbrain_kernel", "splitbrain_systems", "splitbrain"]),
 ];
 
 /// The same for manifests.
 const MANIFESTS: &[(&str, &[&str])] = &[
     ("sim/kernel/Cargo.toml", &[]),
     ("sim/systems/Cargo.toml", &["splitbrain-kernel"]),
-    (
-        "sim/madsim/Cargo.toml",
-        &["splitbrain-kernel", "splitbrain-systems", "splitbrain"],
-    ),
+    ("sim/madsim/Cargo.toml", &["splitbrain-kernel", "splitbrain-systems", "splitbrain"]),
     ("Cargo.toml", &["splitbrain-kernel", "splitbrain-systems"]),
 ];
 
@@ -74,13 +60,7 @@ const LAYERS: &[Layers] = &[
             &["prelude"],
         ],
         // run.rs holds the options of each part beside the outcome of a run, which stands on everything.
-        upward: &[
-            ("clock", "run"),
-            ("network", "run"),
-            ("disk", "run"),
-            ("digest", "run"),
-            ("universe", "run"),
-        ],
+        upward: &[("clock", "run"), ("network", "run"), ("disk", "run"), ("digest", "run"), ("universe", "run")],
     },
     Layers {
         source: "src/",
@@ -98,10 +78,7 @@ const LAYERS: &[Layers] = &[
 ];
 
 /// Where a float may be named, and why.
-const FLOATS: &[(&str, &str)] = &[(
-    "sim/kernel/src/digest.rs",
-    "serde's Serializer has a method for each",
-)];
+const FLOATS: &[(&str, &str)] = &[("sim/kernel/src/digest.rs", "serde's Serializer has a method for each")];
 
 /// Code of a run: it touches nothing outside of it.
 const PURE: &[&str] = &["sim/kernel/src/", "sim/systems/src/"];
@@ -113,10 +90,7 @@ const STRICT_LINTS: &str = "sim/kernel/clippy.toml";
 const STRICT_LINTS_COPIES: &[&str] = &["sim/systems/clippy.toml"];
 
 /// The README's two commands, which the gate runs too.
-const README_COMMANDS: &[&str] = &[
-    "cargo run --release -- test scenarios",
-    "cargo test --workspace",
-];
+const README_COMMANDS: &[&str] = &["cargo run --release -- test scenarios", "cargo test --workspace"];
 
 /// Goldens hold what a program printed or was fed: they follow no rule but that of machine paths.
 const GOLDEN: &str = "tests/golden/";
@@ -130,32 +104,16 @@ fn the_tree_is_tidy() {
     }
     found.extend(check_tree(&tree));
     let report: Vec<String> = found.iter().map(Finding::to_string).collect();
-    assert!(
-        found.is_empty(),
-        "{} findings:\n{}",
-        found.len(),
-        report.join("\n")
-    );
+    assert!(found.is_empty(), "{} findings:\n{}", found.len(), report.join("\n"));
 }
 
 #[test]
 fn the_walk_sees_the_tree() {
     let tree = Tree::read();
-    for path in [
-        "Cargo.toml",
-        "tests/tidy/main.rs",
-        "sim/kernel/src/lib.rs",
-        ".ci/run",
-    ] {
+    for path in ["Cargo.toml", "tests/tidy/main.rs", "sim/kernel/src/lib.rs", ".ci/run"] {
         assert!(tree.text(path).is_some(), "{path} was not read");
     }
-    assert!(
-        !tree
-            .files
-            .iter()
-            .any(|(path, _)| path.starts_with("target")),
-        "build output was read"
-    );
+    assert!(!tree.files.iter().any(|(path, _)| path.starts_with("target")), "build output was read");
 }
 
 #[test]
@@ -193,15 +151,9 @@ fn check_file(path: &str, text: &str) -> Vec<Finding> {
 }
 
 fn check_rust(path: &str, text: &str) -> Vec<Finding> {
-    let long = LONG_FILES
-        .iter()
-        .find(|(file, _)| *file == path)
-        .map(|(_, lines)| *lines);
-    let long_functions: Vec<(&str, usize)> = LONG_FUNCTIONS
-        .iter()
-        .filter(|entry| entry.0 == path)
-        .map(|entry| (entry.1, entry.2))
-        .collect();
+    let long = LONG_FILES.iter().find(|(file, _)| *file == path).map(|(_, lines)| *lines);
+    let long_functions: Vec<(&str, usize)> =
+        LONG_FUNCTIONS.iter().filter(|entry| entry.0 == path).map(|entry| (entry.1, entry.2)).collect();
     let mut found = rules::module_doc(path, text);
     found.extend(rules::file_length(path, text, long));
     found.extend(rules::function_length(path, text, &long_functions));
@@ -232,67 +184,33 @@ fn check_rust(path: &str, text: &str) -> Vec<Finding> {
 /// What needs more than one file.
 fn check_tree(tree: &Tree) -> Vec<Finding> {
     let mut found = Vec::new();
-    let listed = LONG_FILES
-        .iter()
-        .map(|entry| entry.0)
-        .chain(LONG_FUNCTIONS.iter().map(|entry| entry.0));
+    let listed = LONG_FILES.iter().map(|entry| entry.0).chain(LONG_FUNCTIONS.iter().map(|entry| entry.0));
     for path in listed.chain(WIDE_FILES.iter().copied()) {
         if tree.text(path).is_none() {
-            found.push(rules::finding(
-                path,
-                0,
-                "is gone: take it off the ratchet list",
-            ));
+            found.push(rules::finding(path, 0, "is gone: take it off the ratchet list"));
         }
     }
     for path in WIDE_FILES {
-        if tree
-            .text(path)
-            .is_some_and(|text| rules::line_length(path, text).is_empty())
-        {
-            found.push(rules::finding(
-                path,
-                0,
-                "has no wide line any more: take it off the list",
-            ));
+        if tree.text(path).is_some_and(|text| rules::line_length(path, text).is_empty()) {
+            found.push(rules::finding(path, 0, "has no wide line any more: take it off the list"));
         }
     }
     for (path, _) in FLOATS {
-        if tree
-            .text(path)
-            .is_none_or(|text| rules::no_floats(path, text).is_empty())
-        {
-            found.push(rules::finding(
-                path,
-                0,
-                "has no float any more: take it off the list",
-            ));
+        if tree.text(path).is_none_or(|text| rules::no_floats(path, text).is_empty()) {
+            found.push(rules::finding(path, 0, "has no float any more: take it off the list"));
         }
     }
     found.extend(LAYERS.iter().flat_map(|layers| unused_upward(tree, layers)));
     let strict = tree.text(STRICT_LINTS).unwrap_or_default();
     for path in STRICT_LINTS_COPIES {
-        found.extend(rules::same_text(
-            path,
-            tree.text(path).unwrap_or_default(),
-            STRICT_LINTS,
-            strict,
-        ));
+        found.extend(rules::same_text(path, tree.text(path).unwrap_or_default(), STRICT_LINTS, strict));
     }
     if let Some(text) = tree.text("CONTRIBUTING.md") {
-        let manifests: Vec<&str> = MANIFESTS
-            .iter()
-            .filter_map(|(path, _)| tree.text(path))
-            .collect();
+        let manifests: Vec<&str> = MANIFESTS.iter().filter_map(|(path, _)| tree.text(path)).collect();
         found.extend(rules::dependency_table("CONTRIBUTING.md", text, &manifests));
     }
     if let (Some(readme), Some(gate)) = (tree.text("README.md"), tree.text(".ci/run")) {
-        found.extend(rules::shown_and_run(
-            "README.md",
-            readme,
-            gate,
-            README_COMMANDS,
-        ));
+        found.extend(rules::shown_and_run("README.md", readme, gate, README_COMMANDS));
     }
     found
 }
@@ -302,17 +220,13 @@ fn unused_upward(tree: &Tree, layers: &Layers) -> Vec<Finding> {
     let mut used = Vec::new();
     for (path, text) in &tree.files {
         let code = source::code_only(text);
-        let module = rules::module_of(path, layers)
-            .unwrap_or_default()
-            .to_owned();
+        let module = rules::module_of(path, layers).unwrap_or_default().to_owned();
         for (_, above) in rules::upward_uses(path, &code, layers) {
             used.push((module.clone(), above.to_owned()));
         }
     }
-    let unused = layers
-        .upward
-        .iter()
-        .filter(|(below, above)| !used.iter().any(|(from, to)| from == below && to == above));
+    let unused =
+        layers.upward.iter().filter(|(below, above)| !used.iter().any(|(from, to)| from == below && to == above));
     unused
         .map(|(below, above)| {
             let message = format!("{below} does not use {above} any more: take it off the list");
@@ -322,9 +236,7 @@ fn unused_upward(tree: &Tree, layers: &Layers) -> Vec<Finding> {
 }
 
 fn may_use(path: &str) -> &'static [&'static str] {
-    let entry = DIRECTIONS
-        .iter()
-        .find(|(folder, _)| path.starts_with(folder));
+    let entry = DIRECTIONS.iter().find(|(folder, _)| path.starts_with(folder));
     entry.expect("the last entry fits every path").1
 }
 
@@ -340,43 +252,24 @@ impl Tree {
         paths.sort();
         paths.dedup();
         // What is not text, or is deleted and not yet committed, has no rules.
-        let read = |path: String| {
-            fs::read_to_string(root.join(&path))
-                .ok()
-                .map(|text| (path, text))
-        };
-        Self {
-            files: paths.into_iter().filter_map(read).collect(),
-        }
+        let read = |path: String| fs::read_to_string(root.join(&path)).ok().map(|text| (path, text));
+        Self { files: paths.into_iter().filter_map(read).collect() }
     }
 
     /// Committed files and new ones that are not ignored; `None` outside of a git work tree.
     fn known_to_git(root: &Path) -> Option<Vec<String>> {
         let mut git = Command::new("git");
-        git.current_dir(root).args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ]);
+        git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
         let output = git.output().ok().filter(|output| output.status.success())?;
         let listed = String::from_utf8(output.stdout).ok()?;
-        Some(
-            listed
-                .split('\0')
-                .filter(|path| !path.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
+        Some(listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
     fn walked(root: &Path) -> Vec<String> {
         let mut paths = Vec::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
-            let entries =
-                fs::read_dir(root.join(&folder)).expect("a folder of the tree can be read");
+            let entries = fs::read_dir(root.join(&folder)).expect("a folder of the tree can be read");
             for entry in entries.flatten() {
                 let path = format!("{folder}{}", entry.file_name().to_string_lossy());
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -392,9 +285,6 @@ impl Tree {
     }
 
     fn text(&self, path: &str) -> Option<&str> {
-        self.files
-            .iter()
-            .find(|(file, _)| file == path)
-            .map(|(_, text)| text.as_str())
+        self.files.iter().find(|(file, _)| file == path).map(|(_, text)| text.as_str())
     }
 }

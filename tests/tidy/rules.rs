@@ -21,11 +21,7 @@ impl fmt::Display for Finding {
 }
 
 pub(crate) fn finding(path: &str, line: usize, message: impl Into<String>) -> Finding {
-    Finding {
-        path: path.to_owned(),
-        line,
-        message: message.into(),
-    }
+    Finding { path: path.to_owned(), line, message: message.into() }
 }
 
 // ---- Every Rust file ----
@@ -34,11 +30,7 @@ pub(crate) fn module_doc(path: &str, text: &str) -> Vec<Finding> {
     if text.starts_with("//!") {
         return Vec::new();
     }
-    vec![finding(
-        path,
-        1,
-        "the file starts with //! and says what it holds",
-    )]
+    vec![finding(path, 1, "the file starts with //! and says what it holds")]
 }
 
 pub(crate) const LINE_CHARS_MAX: usize = 120;
@@ -71,48 +63,24 @@ pub(crate) fn function_length(path: &str, text: &str, allowed: &[(&str, usize)])
     let mut found = Vec::new();
     let functions = functions(&code);
     for function in &functions {
-        let entry = allowed
-            .iter()
-            .find(|(name, _)| *name == function.name)
-            .map(|(_, lines)| *lines);
+        let entry = allowed.iter().find(|(name, _)| *name == function.name).map(|(_, lines)| *lines);
         // Of several functions with one name, the entry means the longest.
-        let longest = functions
-            .iter()
-            .filter(|f| f.name == function.name)
-            .all(|f| f.lines <= function.lines);
+        let longest = functions.iter().filter(|f| f.name == function.name).all(|f| f.lines <= function.lines);
         if entry.is_some() && !longest {
             continue;
         }
         let what = format!("fn {}", function.name);
-        found.extend(ratchet(
-            path,
-            function.line,
-            &what,
-            function.lines,
-            FUNCTION_LINES_MAX,
-            entry,
-        ));
+        found.extend(ratchet(path, function.line, &what, function.lines, FUNCTION_LINES_MAX, entry));
     }
     for (name, _) in allowed {
         if !functions.iter().any(|f| f.name == *name) {
-            found.push(finding(
-                path,
-                0,
-                format!("there is no fn {name} here: take it off the ratchet list"),
-            ));
+            found.push(finding(path, 0, format!("there is no fn {name} here: take it off the ratchet list")));
         }
     }
     found
 }
 
-fn ratchet(
-    path: &str,
-    line: usize,
-    what: &str,
-    lines: usize,
-    max: usize,
-    allowed: Option<usize>,
-) -> Vec<Finding> {
+fn ratchet(path: &str, line: usize, what: &str, lines: usize, max: usize, allowed: Option<usize>) -> Vec<Finding> {
     let message = match allowed {
         None if lines > max => format!("{what} has {lines} lines, at most {max}"),
         Some(listed) if lines > listed => {
@@ -122,9 +90,7 @@ fn ratchet(
             format!("{what} has {lines} lines: take it off the ratchet list")
         }
         Some(listed) if lines < listed => {
-            format!(
-                "{what} has shrunk from {listed} lines to {lines}: lower its entry in the ratchet list"
-            )
+            format!("{what} has shrunk from {listed} lines to {lines}: lower its entry in the ratchet list")
         }
         _ => return Vec::new(),
     };
@@ -138,11 +104,9 @@ pub(crate) fn no_placeholders(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     for window in tokens.windows(3) {
         let message = match [window[0].1, window[1].1, window[2].1] {
-            [
-                Token::Other(b'#'),
-                Token::Other(b'['),
-                Token::Word("ignore"),
-            ] => "a test always runs: assert the wrong behaviour with a FIXME instead",
+            [Token::Other(b'#'), Token::Other(b'['), Token::Word("ignore")] => {
+                "a test always runs: assert the wrong behaviour with a FIXME instead"
+            }
             [Token::Word("todo" | "unimplemented"), Token::Other(b'!'), _] => {
                 "what is not there is left out, or is a typed error"
             }
@@ -161,18 +125,12 @@ pub(crate) fn no_allow(path: &str, text: &str) -> Vec<Finding> {
     for (at, (line, token)) in tokens.iter().enumerate() {
         let in_attribute = at > 0
             && matches!(tokens[at - 1].1, Token::Other(b'[' | b','))
-            && tokens[..at]
-                .iter()
-                .rev()
-                .take(8)
-                .any(|(_, t)| *t == Token::Other(b'#'));
+            && tokens[..at].iter().rev().take(8).any(|(_, t)| *t == Token::Other(b'#'));
         let opens = tokens.get(at + 1).map(|(_, t)| *t) == Some(Token::Other(b'('));
         if !in_attribute || !opens {
             continue;
         }
-        let arguments = tokens[at + 2..]
-            .iter()
-            .take_while(|(_, t)| *t != Token::Other(b']'));
+        let arguments = tokens[at + 2..].iter().take_while(|(_, t)| *t != Token::Other(b']'));
         let reasoned = arguments.clone().any(|(_, t)| *t == Token::Word("reason"));
         let message = match token {
             Token::Word("allow") => "write #[expect(lint, reason = \"…\")] instead of allow",
@@ -187,11 +145,7 @@ pub(crate) fn no_allow(path: &str, text: &str) -> Vec<Finding> {
 /// `foo.rs` beside `foo/`, everywhere.
 pub(crate) fn no_mod_rs(path: &str) -> Vec<Finding> {
     if path.contains("src/") && path.ends_with("/mod.rs") {
-        return vec![finding(
-            path,
-            0,
-            "a module with children is foo.rs beside foo/",
-        )];
+        return vec![finding(path, 0, "a module with children is foo.rs beside foo/")];
     }
     Vec::new()
 }
@@ -205,14 +159,9 @@ pub(crate) fn crate_direction(path: &str, text: &str, may_use: &[&str]) -> Vec<F
     for (line, segments) in paths(&code) {
         let name = segments[0];
         // A word alone can be a variable; the underscore tells a crate.
-        let is_crate =
-            name.starts_with("splitbrain_") || (name == "splitbrain" && segments.len() > 1);
+        let is_crate = name.starts_with("splitbrain_") || (name == "splitbrain" && segments.len() > 1);
         if is_crate && !may_use.contains(&name) {
-            found.push(finding(
-                path,
-                line,
-                format!("{name} is not below this crate (may use: {may_use:?})"),
-            ));
+            found.push(finding(path, line, format!("{name} is not below this crate (may use: {may_use:?})")));
         }
     }
     found
@@ -223,11 +172,7 @@ pub(crate) fn manifest_direction(path: &str, text: &str, may_depend: &[&str]) ->
     let mut found = Vec::new();
     for (line, name) in dependencies(text) {
         if name.starts_with("splitbrain") && !may_depend.contains(&name) {
-            found.push(finding(
-                path,
-                line,
-                format!("{name} is not below this crate (may use: {may_depend:?})"),
-            ));
+            found.push(finding(path, line, format!("{name} is not below this crate (may use: {may_depend:?})")));
         }
     }
     found
@@ -277,11 +222,7 @@ pub(crate) fn layer_order(path: &str, text: &str, layers: &Layers) -> Vec<Findin
     let mut found = Vec::new();
     for (line, above) in upward_uses(path, &code, layers) {
         if !layers.upward.contains(&(module, above)) {
-            found.push(finding(
-                path,
-                line,
-                format!("{module} is below {above} and may not use it"),
-            ));
+            found.push(finding(path, line, format!("{module} is below {above} and may not use it")));
         }
     }
     found
@@ -333,11 +274,7 @@ pub(crate) fn no_outside_world(path: &str, text: &str) -> Vec<Finding> {
         let ambient = MODULES.contains(module)
             || (*module == "time" && rest.iter().any(|s| ["Instant", "SystemTime"].contains(s)));
         if ["std", "core"].contains(root) && ambient {
-            found.push(finding(
-                path,
-                line,
-                format!("{} is outside of a run", segments.join("::")),
-            ));
+            found.push(finding(path, line, format!("{} is outside of a run", segments.join("::"))));
         }
     }
     found
@@ -357,15 +294,9 @@ pub(crate) fn no_floats(path: &str, text: &str) -> Vec<Finding> {
             && !after_dot
             && next(1) == Some(Token::Other(b'.'))
             && matches!(next(2), Some(Token::Word(fraction)) if digits(fraction));
-        let is_suffixed = digits(word)
-            && !word.starts_with("0x")
-            && (word.ends_with("f32") || word.ends_with("f64"));
+        let is_suffixed = digits(word) && !word.starts_with("0x") && (word.ends_with("f32") || word.ends_with("f64"));
         if is_type || is_literal || is_suffixed {
-            found.push(finding(
-                path,
-                *line,
-                "no floating point in a run: integers, parts per million",
-            ));
+            found.push(finding(path, *line, "no floating point in a run: integers, parts per million"));
         }
     }
     found
@@ -377,11 +308,7 @@ pub(crate) fn no_statics(path: &str, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     for (line, token) in tokens(&code) {
         if let Token::Word(word @ ("static" | "thread_local" | "lazy_static")) = token {
-            found.push(finding(
-                path,
-                line,
-                format!("{word}: state outlives the run; use a const or a field"),
-            ));
+            found.push(finding(path, line, format!("{word}: state outlives the run; use a const or a field")));
         }
     }
     found
@@ -401,26 +328,14 @@ pub(crate) fn no_addresses(path: &str, text: &str) -> Vec<Finding> {
     for window in tokens.windows(3) {
         let cast = matches!(
             [window[0].1, window[1].1, window[2].1],
-            [
-                Token::Word("as"),
-                Token::Other(b'*'),
-                Token::Word("const" | "mut")
-            ]
+            [Token::Word("as"), Token::Other(b'*'), Token::Word("const" | "mut")]
         );
         let call = matches!(
             [window[0].1, window[1].1, window[2].1],
-            [
-                Token::Other(b'.') | Token::PathSeparator,
-                Token::Word("as_ptr" | "ptr_eq" | "addr_eq"),
-                _
-            ]
+            [Token::Other(b'.') | Token::PathSeparator, Token::Word("as_ptr" | "ptr_eq" | "addr_eq"), _]
         );
         if cast || call {
-            found.push(finding(
-                path,
-                window[0].0,
-                "an address differs between runs: compare values or ids",
-            ));
+            found.push(finding(path, window[0].0, "an address differs between runs: compare values or ids"));
         }
     }
     found
@@ -432,16 +347,10 @@ pub(crate) fn no_printing(path: &str, text: &str) -> Vec<Finding> {
     let tokens = tokens(&code);
     let mut found = Vec::new();
     for pair in tokens.windows(2) {
-        if let [
-            (line, Token::Word(name @ ("print" | "println" | "eprint" | "eprintln"))),
-            (_, Token::Other(b'!')),
-        ] = *pair
+        if let [(line, Token::Word(name @ ("print" | "println" | "eprint" | "eprintln"))), (_, Token::Other(b'!'))] =
+            *pair
         {
-            found.push(finding(
-                path,
-                line,
-                format!("{name}! below the commands and the reports: return data"),
-            ));
+            found.push(finding(path, line, format!("{name}! below the commands and the reports: return data")));
         }
     }
     found
@@ -461,11 +370,7 @@ pub(crate) fn no_machine_path(path: &str, text: &str) -> Vec<Finding> {
                 !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
             });
             if named {
-                found.push(finding(
-                    path,
-                    index + 1,
-                    format!("a path of one machine: {absolute}…"),
-                ));
+                found.push(finding(path, index + 1, format!("a path of one machine: {absolute}…")));
             }
         }
     }
@@ -476,9 +381,7 @@ pub(crate) fn one_title(path: &str, text: &str) -> Vec<Finding> {
     let mut fence: Option<&str> = None;
     let mut titles = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let mark = ["```", "~~~"]
-            .into_iter()
-            .find(|mark| line.trim_start().starts_with(mark));
+        let mark = ["```", "~~~"].into_iter().find(|mark| line.trim_start().starts_with(mark));
         match (fence, mark) {
             (None, Some(mark)) => fence = Some(mark),
             (Some(open), Some(mark)) if open == mark => fence = None,
@@ -488,40 +391,23 @@ pub(crate) fn one_title(path: &str, text: &str) -> Vec<Finding> {
     }
     match titles.as_slice() {
         [_] => Vec::new(),
-        [] => vec![finding(
-            path,
-            1,
-            "a page has one # title, this one has none",
-        )],
-        [_, second, ..] => vec![finding(
-            path,
-            *second,
-            "a page has one # title, this is a second one",
-        )],
+        [] => vec![finding(path, 1, "a page has one # title, this one has none")],
+        [_, second, ..] => vec![finding(path, *second, "a page has one # title, this is a second one")],
     }
 }
 
 /// A scenario says its goal before its first key.
 pub(crate) fn scenario_goal(path: &str, text: &str) -> Vec<Finding> {
-    let mut head = text
-        .lines()
-        .take_while(|line| line.starts_with('#') || line.trim().is_empty());
+    let mut head = text.lines().take_while(|line| line.starts_with('#') || line.trim().is_empty());
     if head.any(|line| line.starts_with("# ") && line.len() > 12) {
         return Vec::new();
     }
-    vec![finding(
-        path,
-        1,
-        "the first comment of a scenario says its goal",
-    )]
+    vec![finding(path, 1, "the first comment of a scenario says its goal")]
 }
 
 /// The strict lint files are one text: clippy cannot include one in another.
 pub(crate) fn same_text(path: &str, text: &str, model: &str, model_text: &str) -> Vec<Finding> {
-    let differs = text
-        .lines()
-        .zip(model_text.lines())
-        .position(|(a, b)| a != b);
+    let differs = text.lines().zip(model_text.lines()).position(|(a, b)| a != b);
     let line = match differs {
         Some(index) => index + 1,
         None if text.lines().count() != model_text.lines().count() => {
@@ -529,20 +415,13 @@ pub(crate) fn same_text(path: &str, text: &str, model: &str, model_text: &str) -
         }
         None => return Vec::new(),
     };
-    vec![finding(
-        path,
-        line,
-        format!("differs from {model}: the two are the same text"),
-    )]
+    vec![finding(path, line, format!("differs from {model}: the two are the same text"))]
 }
 
 /// Each dependency has its row `| name | why |` below the heading Dependencies, and each row its dependency.
 pub(crate) fn dependency_table(path: &str, text: &str, manifests: &[&str]) -> Vec<Finding> {
     let mut rows = Vec::new();
-    let table = text
-        .lines()
-        .enumerate()
-        .skip_while(|(_, line)| *line != "## Dependencies");
+    let table = text.lines().enumerate().skip_while(|(_, line)| *line != "## Dependencies");
     for (index, line) in table {
         let mut cells = line.split('|').map(str::trim).skip(1);
         if let (Some(name), Some(why)) = (cells.next(), cells.next()) {
@@ -559,24 +438,13 @@ pub(crate) fn dependency_table(path: &str, text: &str, manifests: &[&str]) -> Ve
     used.dedup();
     let mut found = Vec::new();
     for name in &used {
-        if !rows
-            .iter()
-            .any(|(_, row, why)| row == name && why.len() > 10)
-        {
-            found.push(finding(
-                path,
-                0,
-                format!("no row says why {name} is a dependency"),
-            ));
+        if !rows.iter().any(|(_, row, why)| row == name && why.len() > 10) {
+            found.push(finding(path, 0, format!("no row says why {name} is a dependency")));
         }
     }
     for (line, row, _) in rows {
         if !used.contains(&row) {
-            found.push(finding(
-                path,
-                line,
-                format!("{row} is not a dependency any more"),
-            ));
+            found.push(finding(path, line, format!("{row} is not a dependency any more")));
         }
     }
     found
@@ -589,15 +457,8 @@ pub(crate) fn shown_and_run(path: &str, text: &str, gate: &str, commands: &[&str
         if !text.lines().any(|line| line.trim() == *command) {
             found.push(finding(path, 0, format!("no line is exactly `{command}`")));
         }
-        if !gate
-            .lines()
-            .any(|line| line.starts_with("step ") && line.ends_with(command))
-        {
-            found.push(finding(
-                path,
-                0,
-                format!("the gate has no step `{command}`"),
-            ));
+        if !gate.lines().any(|line| line.starts_with("step ") && line.ends_with(command)) {
+            found.push(finding(path, 0, format!("the gate has no step `{command}`")));
         }
     }
     found

@@ -28,56 +28,34 @@ fn a_long_file_is_found_and_its_ratchet_only_shrinks() {
     assert_eq!(file_length("a.rs", &text(701), None).len(), 1);
     assert_eq!(file_length("a.rs", &text(720), Some(720)), []);
     for (lines, listed) in [(721, 720), (719, 720), (700, 720)] {
-        assert_eq!(
-            file_length("a.rs", &text(lines), Some(listed)).len(),
-            1,
-            "{lines} of {listed}"
-        );
+        assert_eq!(file_length("a.rs", &text(lines), Some(listed)).len(), 1, "{lines} of {listed}");
     }
 }
 
 #[test]
 fn a_long_function_is_found_and_its_ratchet_only_shrinks() {
-    let text = |lines: usize| {
-        format!(
-            "fn small() {{}}\nfn long() {{\n{}}}\n",
-            "x;\n".repeat(lines - 2)
-        )
-    };
+    let text = |lines: usize| format!("fn small() {{}}\nfn long() {{\n{}}}\n", "x;\n".repeat(lines - 2));
     assert_eq!(function_length("a.rs", &text(70), &[]), []);
     assert_eq!(lines(&function_length("a.rs", &text(71), &[])), [2]);
     assert_eq!(function_length("a.rs", &text(80), &[("long", 80)]), []);
     for (lines, listed) in [(81, 80), (79, 80), (70, 80)] {
-        assert_eq!(
-            function_length("a.rs", &text(lines), &[("long", listed)]).len(),
-            1
-        );
+        assert_eq!(function_length("a.rs", &text(lines), &[("long", listed)]).len(), 1);
     }
     assert_eq!(function_length("a.rs", &text(10), &[("gone", 80)]).len(), 1);
 }
 
 #[test]
 fn placeholders_are_found_in_code_and_not_in_words() {
-    let bad = [
-        "#[",
-        "ignore]\nfn a() {\n  to",
-        "do!()\n}\nfn b() { un",
-        "implemented!(\"x\") }\n",
-    ]
-    .concat();
+    let bad = ["#[", "ignore]\nfn a() {\n  to", "do!()\n}\nfn b() { un", "implemented!(\"x\") }\n"].concat();
     assert_eq!(lines(&no_placeholders("a.rs", &bad)), [1, 3, 5]);
-    assert_eq!(
-        no_placeholders("a.rs", "// ignore, todo\nlet s = \"ignore\"; v.todo();\n"),
-        []
-    );
+    assert_eq!(no_placeholders("a.rs", "// ignore, todo\nlet s = \"ignore\"; v.todo();\n"), []);
 }
 
 #[test]
 fn an_allowed_lint_is_found_and_an_expected_one_needs_a_reason() {
     let bad = "#![allow(dead_code)]\n#[cfg_attr(test, allow(dead_code))]\n#[expect(dead_code)]\nfn a() {}\n";
     assert_eq!(lines(&no_allow("a.rs", bad)), [1, 2, 3]);
-    let good =
-        "#[expect(dead_code, reason = \"why\")]\nfn a() { b.expect(\"why\"); f(c, allow(d)); }\n";
+    let good = "#[expect(dead_code, reason = \"why\")]\nfn a() { b.expect(\"why\"); f(c, allow(d)); }\n";
     assert_eq!(no_allow("a.rs", good), []);
 }
 
@@ -91,54 +69,27 @@ fn a_mod_rs_is_found_below_a_source_folder() {
 #[test]
 fn a_crate_that_looks_up_is_found() {
     let bad = "use splitbrain_systems::raft;\nfn a() { splitbrain::check(\"x\"); }\nextern crate splitbrain_madsim;\n";
-    assert_eq!(
-        lines(&crate_direction("sim/kernel/src/a.rs", bad, &[])),
-        [1, 2, 3]
-    );
-    let good =
-        "//! Not splitbrain_systems::raft.\nuse splitbrain_kernel::time;\nlet splitbrain = 1;\n";
-    assert_eq!(
-        crate_direction("sim/systems/src/a.rs", good, &["splitbrain_kernel"]),
-        []
-    );
+    assert_eq!(lines(&crate_direction("sim/kernel/src/a.rs", bad, &[])), [1, 2, 3]);
+    let good = "//! Not splitbrain_systems::raft.\nuse splitbrain_kernel::time;\nlet splitbrain = 1;\n";
+    assert_eq!(crate_direction("sim/systems/src/a.rs", good, &["splitbrain_kernel"]), []);
 }
 
 #[test]
 fn a_manifest_that_looks_up_is_found() {
     let manifest = "[package]\nname = \"x\"\n[dependencies]\nsplitbrain-systems.workspace = true\nserde = \"1\"\n\
                     [dev-dependencies]\nsplitbrain = { path = \"../..\" }\n";
-    assert_eq!(
-        lines(&manifest_direction(
-            "Cargo.toml",
-            manifest,
-            &["splitbrain-kernel"]
-        )),
-        [4, 7]
-    );
-    assert_eq!(
-        manifest_direction(
-            "Cargo.toml",
-            manifest,
-            &["splitbrain-systems", "splitbrain"]
-        ),
-        []
-    );
+    assert_eq!(lines(&manifest_direction("Cargo.toml", manifest, &["splitbrain-kernel"])), [4, 7]);
+    assert_eq!(manifest_direction("Cargo.toml", manifest, &["splitbrain-systems", "splitbrain"]), []);
 }
 
-const LAYERS: Layers = Layers {
-    source: "a/src/",
-    layers: &[&["time", "rng"], &["node"], &["world"]],
-    upward: &[("rng", "node")],
-};
+const LAYERS: Layers =
+    Layers { source: "a/src/", layers: &[&["time", "rng"], &["node"], &["world"]], upward: &[("rng", "node")] };
 
 #[test]
 fn a_listed_use_that_looks_up_is_let_pass_and_still_seen() {
     let code = "use crate::node::Node;\nuse crate::world::World;\n";
     assert_eq!(lines(&layer_order("a/src/rng.rs", code, &LAYERS)), [2]);
-    assert_eq!(
-        upward_uses("a/src/rng.rs", code, &LAYERS),
-        [(1, "node"), (2, "world")]
-    );
+    assert_eq!(upward_uses("a/src/rng.rs", code, &LAYERS), [(1, "node"), (2, "world")]);
     assert_eq!(lines(&layer_order("a/src/time.rs", code, &LAYERS)), [1, 2]);
 }
 
@@ -146,18 +97,8 @@ fn a_listed_use_that_looks_up_is_let_pass_and_still_seen() {
 fn a_module_that_looks_up_is_found() {
     let bad = "use crate::{rng::Rng, world::World};\nfn a() { crate::world::step(); }\n";
     assert_eq!(lines(&layer_order("a/src/node.rs", bad, &LAYERS)), [1, 2]);
-    assert_eq!(
-        lines(&layer_order(
-            "a/src/node/b.rs",
-            "use super::super::world::World;\n",
-            &LAYERS
-        )),
-        [1]
-    );
-    assert_eq!(
-        lines(&layer_order("a/src/stray.rs", "//! Unknown.\n", &LAYERS)),
-        [0]
-    );
+    assert_eq!(lines(&layer_order("a/src/node/b.rs", "use super::super::world::World;\n", &LAYERS)), [1]);
+    assert_eq!(lines(&layer_order("a/src/stray.rs", "//! Unknown.\n", &LAYERS)), [0]);
 }
 
 #[test]
@@ -165,18 +106,9 @@ fn a_module_that_looks_down_or_aside_is_fine() {
     let good = "use crate::rng::Rng;\nuse super::time;\n/// [`crate::world`]\n\
                 #[cfg(test)]\nmod tests { use crate::world::World; }\n";
     assert_eq!(layer_order("a/src/time.rs", good, &LAYERS), []);
-    assert_eq!(
-        layer_order("a/src/node/b.rs", "use super::world::Inner;\n", &LAYERS),
-        []
-    );
-    assert_eq!(
-        layer_order("a/src/lib.rs", "use crate::world;\n", &LAYERS),
-        []
-    );
-    assert_eq!(
-        layer_order("b/src/stray.rs", "use crate::world;\n", &LAYERS),
-        []
-    );
+    assert_eq!(layer_order("a/src/node/b.rs", "use super::world::Inner;\n", &LAYERS), []);
+    assert_eq!(layer_order("a/src/lib.rs", "use crate::world;\n", &LAYERS), []);
+    assert_eq!(layer_order("b/src/stray.rs", "use crate::world;\n", &LAYERS), []);
 }
 
 #[test]
@@ -184,8 +116,7 @@ fn the_outside_world_is_found() {
     let bad = "use std::{fmt, fs};\nuse std::time::{Duration, Instant};\nlet v = std::env::var(\"A\");\n\
                std::thread::spawn(f);\nuse std::net::TcpStream;\nuse core::time::SystemTime;\n";
     assert_eq!(lines(&no_outside_world("a.rs", bad)), [1, 2, 3, 4, 5, 6]);
-    let good =
-        "//! No std::fs.\nuse std::time::Duration;\nuse crate::time::Instant;\nuse crate::net;\n";
+    let good = "//! No std::fs.\nuse std::time::Duration;\nuse crate::time::Instant;\nuse crate::net;\n";
     assert_eq!(no_outside_world("a.rs", good), []);
 }
 
@@ -193,8 +124,7 @@ fn the_outside_world_is_found() {
 fn floats_are_found() {
     let bad = "fn a(x: f64) {}\nlet y = 1.5;\nlet z = 2f32;\nlet w = 1_f64;\n";
     assert_eq!(lines(&no_floats("a.rs", bad)), [1, 2, 3, 4]);
-    let good =
-        "// 1.5 f64\nlet x = a.0.1; for i in 0..10 { 5.max(i); 0x2f32; }\nlet s = \"1.5\";\n";
+    let good = "// 1.5 f64\nlet x = a.0.1; for i in 0..10 { 5.max(i); 0x2f32; }\nlet s = \"1.5\";\n";
     assert_eq!(no_floats("a.rs", good), []);
 }
 
@@ -202,44 +132,21 @@ fn floats_are_found() {
 fn statics_are_found_and_lifetimes_are_not() {
     let bad = "static A: u8 = 0;\npub(crate) static mut B: u8 = 0;\nthread_local! {\n}\n";
     assert_eq!(lines(&no_statics("a.rs", bad)), [1, 2, 3]);
-    assert_eq!(
-        no_statics(
-            "a.rs",
-            "const A: &'static str = \"static\";\ntrait T: Send + 'static {}\n"
-        ),
-        []
-    );
+    assert_eq!(no_statics("a.rs", "const A: &'static str = \"static\";\ntrait T: Send + 'static {}\n"), []);
 }
 
 #[test]
 fn addresses_are_found() {
     let print = ["format!(\"{a:", "p}\");\n"].concat();
-    let bad = format!(
-        "{print}let b = &c as *const u8;\nif Rc::ptr_eq(&a, &b) {{}}\nlet d = e.as_ptr();\n"
-    );
+    let bad = format!("{print}let b = &c as *const u8;\nif Rc::ptr_eq(&a, &b) {{}}\nlet d = e.as_ptr();\n");
     assert_eq!(lines(&no_addresses("a.rs", &bad)), [1, 2, 3, 4]);
-    assert_eq!(
-        no_addresses("a.rs", "format!(\"{a:>5}\");\nlet b = c as u64 * 2;\n"),
-        []
-    );
+    assert_eq!(no_addresses("a.rs", "format!(\"{a:>5}\");\nlet b = c as u64 * 2;\n"), []);
 }
 
 #[test]
 fn printing_is_found() {
-    assert_eq!(
-        lines(&no_printing(
-            "a.rs",
-            "fn a() {\n  println!(\"x\");\n  eprint!(\"y\");\n}\n"
-        )),
-        [2, 3]
-    );
-    assert_eq!(
-        no_printing(
-            "a.rs",
-            "// println!\nfn print() { writeln!(out, \"x\"); }\n"
-        ),
-        []
-    );
+    assert_eq!(lines(&no_printing("a.rs", "fn a() {\n  println!(\"x\");\n  eprint!(\"y\");\n}\n")), [2, 3]);
+    assert_eq!(no_printing("a.rs", "// println!\nfn print() { writeln!(out, \"x\"); }\n"), []);
 }
 
 #[test]
@@ -257,29 +164,13 @@ fn paths_of_a_machine_are_found() {
 fn a_page_has_one_title() {
     assert_eq!(lines(&one_title("a.md", "# A\ntext\n# B\n")), [3]);
     assert_eq!(lines(&one_title("a.md", "## A\n")), [1]);
-    assert_eq!(
-        one_title("a.md", "# A\n```sh\n# a comment\n```\n## B\n"),
-        []
-    );
+    assert_eq!(one_title("a.md", "# A\n```sh\n# a comment\n```\n## B\n"), []);
 }
 
 #[test]
 fn a_scenario_without_a_goal_is_found() {
-    assert_eq!(
-        scenario_goal(
-            "a.toml",
-            "#:schema x.json\nformat = 1\n# Too late, this goal is.\n"
-        )
-        .len(),
-        1
-    );
-    assert_eq!(
-        scenario_goal(
-            "a.toml",
-            "#:schema x.json\n# The leader stays where it is.\nformat = 1\n"
-        ),
-        []
-    );
+    assert_eq!(scenario_goal("a.toml", "#:schema x.json\nformat = 1\n# Too late, this goal is.\n").len(), 1);
+    assert_eq!(scenario_goal("a.toml", "#:schema x.json\n# The leader stays where it is.\nformat = 1\n"), []);
 }
 
 #[test]
@@ -291,16 +182,12 @@ fn strict_lint_files_that_differ_are_found() {
 
 #[test]
 fn the_dependency_table_and_the_manifests_agree() {
-    let manifest =
-        "[workspace.dependencies]\nunused = \"1\"\n[dependencies]\nserde.workspace = true\n";
+    let manifest = "[workspace.dependencies]\nunused = \"1\"\n[dependencies]\nserde.workspace = true\n";
     let table = "| `command` | does this or that |\n## Dependencies\n| crate | why |\n\
                  | --- | --- |\n| `serde` | turns values into bytes for the digest |\n";
     assert_eq!(dependency_table("C.md", table, &[manifest]), []);
     assert_eq!(dependency_table("C.md", "no table\n", &[manifest]).len(), 1);
-    assert_eq!(
-        dependency_table("C.md", "## Dependencies\n| `serde` | |\n", &[manifest]).len(),
-        1
-    );
+    assert_eq!(dependency_table("C.md", "## Dependencies\n| `serde` | |\n", &[manifest]).len(), 1);
     let more = format!("{table}| `gone` | nobody remembers any more |\n");
     assert_eq!(lines(&dependency_table("C.md", &more, &[manifest])), [6]);
 }
@@ -309,22 +196,7 @@ fn the_dependency_table_and_the_manifests_agree() {
 fn the_readme_shows_what_the_gate_runs() {
     let commands = ["cargo test --workspace"];
     let gate = "step test cargo test --workspace\n";
-    assert_eq!(
-        shown_and_run("README.md", "    cargo test --workspace\n", gate, &commands),
-        []
-    );
-    assert_eq!(
-        shown_and_run("README.md", "cargo test\n", gate, &commands).len(),
-        1
-    );
-    assert_eq!(
-        shown_and_run(
-            "README.md",
-            "cargo test --workspace\n",
-            "step test cargo test\n",
-            &commands
-        )
-        .len(),
-        1
-    );
+    assert_eq!(shown_and_run("README.md", "    cargo test --workspace\n", gate, &commands), []);
+    assert_eq!(shown_and_run("README.md", "cargo test\n", gate, &commands).len(), 1);
+    assert_eq!(shown_and_run("README.md", "cargo test --workspace\n", "step test cargo test\n", &commands).len(), 1);
 }

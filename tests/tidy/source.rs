@@ -11,11 +11,7 @@ pub(crate) fn code_only(text: &str) -> String {
         let end = match literal_end(bytes, at) {
             Some(end) => end.min(bytes.len()),
             None => {
-                at = if is_word(bytes[at]) {
-                    word_end(bytes, at)
-                } else {
-                    at + 1
-                };
+                at = if is_word(bytes[at]) { word_end(bytes, at) } else { at + 1 };
                 continue;
             }
         };
@@ -33,17 +29,12 @@ pub(crate) fn code_only(text: &str) -> String {
 fn literal_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     match rest[0] {
-        b'/' if rest.starts_with(b"//") => {
-            Some(at + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()))
-        }
+        b'/' if rest.starts_with(b"//") => Some(at + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len())),
         b'/' if rest.starts_with(b"/*") => Some(at + block_comment_length(rest)),
         b'"' => Some(at + quoted_length(rest, b'"')),
         b'\'' => char_length(rest).map(|length| at + length),
         b'r' | b'b' | b'c' => {
-            let prefix = rest
-                .iter()
-                .take_while(|b| matches!(**b, b'r' | b'b' | b'c'))
-                .count();
+            let prefix = rest.iter().take_while(|b| matches!(**b, b'r' | b'b' | b'c')).count();
             let raw = rest[..prefix].contains(&b'r');
             let hashes = rest[prefix..].iter().take_while(|b| **b == b'#').count();
             match rest.get(prefix + hashes) {
@@ -53,9 +44,7 @@ fn literal_end(bytes: &[u8], at: usize) -> Option<usize> {
                     let found = rest[body..].windows(close.len()).position(|w| w == close);
                     Some(at + found.map_or(rest.len(), |offset| body + offset + close.len()))
                 }
-                Some(b'"') if prefix == 1 && hashes == 0 => {
-                    Some(at + prefix + quoted_length(&rest[prefix..], b'"'))
-                }
+                Some(b'"') if prefix == 1 && hashes == 0 => Some(at + prefix + quoted_length(&rest[prefix..], b'"')),
                 Some(b'\'') if rest[..prefix] == *b"b" && hashes == 0 => {
                     Some(at + prefix + quoted_length(&rest[prefix..], b'\''))
                 }
@@ -195,9 +184,7 @@ fn read_path<'a>(
         }
         at += 1;
     }
-    let in_group = token(at) == Some(Token::Other(b'{'))
-        && at > start
-        && token(at - 1) == Some(Token::PathSeparator);
+    let in_group = token(at) == Some(Token::Other(b'{')) && at > start && token(at - 1) == Some(Token::PathSeparator);
     if !in_group {
         found.push((tokens[start].0, segments));
         return at.max(start + 1);
@@ -231,11 +218,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function<'_>> {
             continue;
         };
         if let Some(end) = body_end(&tokens[at + 2..]) {
-            found.push(Function {
-                name,
-                line,
-                lines: end - line + 1,
-            });
+            found.push(Function { name, line, lines: end - line + 1 });
         }
     }
     found
@@ -270,42 +253,25 @@ mod tests {
         assert_eq!(code.len(), text.len());
         assert_eq!(code.lines().count(), 2);
         let words: Vec<_> = code.split_whitespace().collect();
-        assert_eq!(
-            words.join(" "),
-            "let a = ; let b = ; let c: &'static str = ;"
-        );
+        assert_eq!(words.join(" "), "let a = ; let b = ; let c: &'static str = ;");
     }
 
     #[test]
     fn odd_literals_are_blanked_too() {
-        for literal in [
-            r#""a\"b""#,
-            r"'\''",
-            r"b'\''",
-            "b'x'",
-            "'é'",
-            r###"br##"a"#b"##"###,
-            r#"c"x""#,
-            r#"b"x\"""#,
-            "r\"x\\\"",
-        ] {
+        for literal in
+            [r#""a\"b""#, r"'\''", r"b'\''", "b'x'", "'é'", r###"br##"a"#b"##"###, r#"c"x""#, r#"b"x\"""#, "r\"x\\\""]
+        {
             let code = code_only(&format!("a({literal}, rest)"));
             let words: Vec<_> = code.split_whitespace().collect();
             assert_eq!(words.concat(), "a(,rest)", "{literal}");
         }
-        assert_eq!(
-            code_only("r#type<'a, 'b>(bar, crab)"),
-            "r#type<'a, 'b>(bar, crab)"
-        );
+        assert_eq!(code_only("r#type<'a, 'b>(bar, crab)"), "r#type<'a, 'b>(bar, crab)");
     }
 
     #[test]
     fn groups_of_a_use_are_written_out() {
         let code = "use a::{b, c::{self, d as e}, f::*};\nlet x = g::h::<i::J>(k);";
-        let found: Vec<_> = paths(code)
-            .into_iter()
-            .map(|(_, path)| path.join("::"))
-            .collect();
+        let found: Vec<_> = paths(code).into_iter().map(|(_, path)| path.join("::")).collect();
         for path in ["a::b", "a::c::self", "a::c::d", "a::f", "g::h", "i::J", "k"] {
             assert!(found.iter().any(|p| p == path), "{path} in {found:?}");
         }
@@ -315,13 +281,6 @@ mod tests {
     #[test]
     fn functions_are_measured_and_declarations_are_not() {
         let code = "trait T { fn a(&self, x: [u8; 4]); }\nfn b<F: Fn(u8)>(f: F)\nwhere F: Copy,\n{\n  f(1);\n}\n";
-        assert_eq!(
-            functions(code),
-            [Function {
-                name: "b",
-                line: 2,
-                lines: 5
-            }]
-        );
+        assert_eq!(functions(code), [Function { name: "b", line: 2, lines: 5 }]);
     }
 }

@@ -3,9 +3,7 @@
 pub use crate::context::{Context, Effect, Lift, OperationId, OperationResult, Scope};
 pub use crate::fault::Fault;
 pub use crate::id::{Cluster, Link, NodeId};
-pub use crate::invariant::{
-    FaultChange, Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight, Violation,
-};
+pub use crate::invariant::{FaultChange, Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight, Violation};
 pub use crate::node::{
     Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, DiskError, Face, FileId, Message, Node,
     Observation, Recovered, Source, Stored, Write, WriteId,

@@ -49,8 +49,11 @@ pub(super) fn denied(voter: NodeId, candidate: NodeId, before: Timer, after: Tim
     let holds = excused || before.started_at == after.started_at;
     findings.check(DENIED_VOTE_KEEPS_TIMER, Some(voter), holds, || {
         let (one, other) = (before.started_at, after.started_at);
-        format!("{voter} denied {candidate} its vote in term {}; its election timer, started at {one:?} of its \
-             clock, started again at {other:?}", after.term)
+        format!(
+            "{voter} denied {candidate} its vote in term {}; its election timer, started at {one:?} of its \
+             clock, started again at {other:?}",
+            after.term
+        )
     });
 }
 

@@ -84,8 +84,10 @@ impl Stability {
         let (elections, since) = (self.elections, self.window_at.unwrap_or(now));
         findings.check(LEADER_STABILITY, Some(server), elections <= STABILITY_ELECTIONS_MAX, || {
             let calm = self.calm_since;
-            format!("nothing was disturbed since {calm}; {server} became leader of term {term} at {now}, \
-                 the election {elections} since {since}")
+            format!(
+                "nothing was disturbed since {calm}; {server} became leader of term {term} at {now}, \
+                 the election {elections} since {since}"
+            )
         });
     }
 

@@ -42,8 +42,10 @@ impl Votes {
             Some(first) if first.term == term => {
                 findings.check(ONE_VOTE_PER_TERM, Some(voter), first.candidate == candidate, || {
                     let (one, before) = (first.candidate, first.at);
-                    format!("{voter} voted for {one} in term {term} at {before}; \
-                         it voted for {candidate} in term {term} at {at}")
+                    format!(
+                        "{voter} voted for {one} in term {term} at {before}; \
+                         it voted for {candidate} in term {term} at {at}"
+                    )
                 });
             }
             Some(first) if first.term > term => {}

@@ -140,8 +140,10 @@ impl Contacts {
         entry.due = if holds { due } else { Instant::MAX };
         findings.check(QUORUM_CONTACT, Some(leader), holds, || {
             let bound = frame.rules(leader).contact_bound.unwrap_or(Duration::MAX);
-            format!("a quorum last answered {leader} at {contact}; it still leads term {term} at {now}, \
-                 more than {bound} of its time later")
+            format!(
+                "a quorum last answered {leader} at {contact}; it still leads term {term} at {now}, \
+                 more than {bound} of its time later"
+            )
         });
     }
 
