@@ -11,7 +11,6 @@ use crate::id::NodeId;
 use crate::run::Digest128;
 use crate::time::Instant;
 
-const BUFFER_FLUSH: usize = 3 * 1024;
 const BUFFER_SIZE: usize = 4 * 1024;
 
 /// What an entry of the digest is about.
@@ -48,12 +47,13 @@ pub enum Tag {
 #[derive(Clone)]
 pub struct Digest {
     hash: Box<Xxh3>,
-    buffer: Vec<u8>,
+    buffer: Box<[u8; BUFFER_SIZE]>,
+    len: usize,
 }
 
 impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Digest").field("buffered", &self.buffer.len()).finish_non_exhaustive()
+        f.debug_struct("Digest").field("buffered", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -66,49 +66,85 @@ impl Default for Digest {
 impl Digest {
     /// The digest of nothing.
     pub fn new() -> Self {
-        Self { hash: Box::new(Xxh3::new()), buffer: Vec::with_capacity(BUFFER_SIZE) }
+        Self { hash: Box::new(Xxh3::new()), buffer: Box::new([0; BUFFER_SIZE]), len: 0 }
     }
 
     /// Adds an entry about a node, with its content.
     #[inline]
     pub fn entry<T: Serialize + ?Sized>(&mut self, at: Instant, tag: Tag, node: NodeId, content: &T) {
-        let mut head = [0; 11];
-        head[..8].copy_from_slice(&at.as_nanos().to_le_bytes());
-        head[8] = tag as u8;
-        head[9..].copy_from_slice(&(node.key() as u16).to_le_bytes());
-        self.buffer.extend_from_slice(&head);
-        self.content(content);
+        let mut writer = self.writer();
+        writer.put(at.as_nanos().to_le_bytes());
+        writer.put([tag as u8]);
+        writer.put((node.key() as u16).to_le_bytes());
+        self.len = writer.content(content);
     }
 
     /// Adds content alone.
     #[inline]
     pub fn content<T: Serialize + ?Sized>(&mut self, content: &T) {
-        if content.serialize(&mut Writer { buffer: &mut self.buffer }).is_err() {
-            // A content that cannot be serialized is the same content each time; its place is marked.
-            self.buffer.extend_from_slice(b"?");
-        }
-        if self.buffer.len() >= BUFFER_FLUSH {
-            self.flush();
-        }
+        self.len = self.writer().content(content);
     }
 
-    #[cold]
-    fn flush(&mut self) {
-        self.hash.update(&self.buffer);
-        self.buffer.clear();
+    #[inline(always)]
+    fn writer(&mut self) -> Writer<'_> {
+        Writer { hash: &mut self.hash, buffer: &mut self.buffer, len: self.len }
     }
 
     /// The hash of everything so far.
     pub fn value(&self) -> Digest128 {
         let mut hash = self.hash.clone();
-        hash.update(&self.buffer);
+        hash.update(&self.buffer[..self.len]);
         Digest128(hash.digest128())
     }
 }
 
 /// Writes values little-endian, lengths before contents, variants by number.
+///
+/// It holds the length itself and hands it back at the end: so it stays in a register while an entry is written, where
+/// a field of the digest would be stored and loaded for each value.
 struct Writer<'a> {
-    buffer: &'a mut Vec<u8>,
+    hash: &'a mut Xxh3,
+    buffer: &'a mut [u8; BUFFER_SIZE],
+    len: usize,
+}
+
+impl Writer<'_> {
+    /// Writes the content, and hands back the length.
+    #[inline(always)]
+    fn content<T: Serialize + ?Sized>(mut self, content: &T) -> usize {
+        if content.serialize(&mut self).is_err() {
+            // A content that cannot be serialized is the same content each time; its place is marked.
+            self.put([b'?']);
+        }
+        self.len
+    }
+
+    /// Adds a few bytes. One comparison decides whether there is room.
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        let end = self.len.wrapping_add(N);
+        match self.buffer.get_mut(self.len..end) {
+            Some(room) => {
+                room.copy_from_slice(&bytes);
+                self.len = end;
+            }
+            None => self.put_all(&bytes),
+        }
+    }
+
+    /// Adds any number of bytes.
+    #[inline(always)]
+    fn put_all(&mut self, bytes: &[u8]) {
+        flush(self.hash, &self.buffer[..self.len], bytes);
+        self.len = 0;
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn flush(hash: &mut Xxh3, buffered: &[u8], bytes: &[u8]) {
+    hash.update(buffered);
+    hash.update(bytes);
 }
 
 /// A value that refuses to be serialized.
@@ -124,8 +160,8 @@ impl ser::Error for Refused {
 
 macro_rules! little_endian {
     ($($method:ident: $type:ty),+) => {
-        $(#[inline] fn $method(self, value: $type) -> Result<(), Refused> {
-            self.buffer.extend_from_slice(&value.to_le_bytes());
+        $(#[inline(always)] fn $method(self, value: $type) -> Result<(), Refused> {
+            self.put(value.to_le_bytes());
             Ok(())
         })+
     };
@@ -149,13 +185,13 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         serialize_f32: f32, serialize_f64: f64
     );
 
-    #[inline]
+    #[inline(always)]
     fn is_human_readable(&self) -> bool {
         false
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_bool(self, value: bool) -> Result<(), Refused> {
-        self.buffer.push(u8::from(value));
+        self.put([u8::from(value)]);
         Ok(())
     }
     fn serialize_char(self, value: char) -> Result<(), Refused> {
@@ -165,37 +201,37 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         self.serialize_bytes(value.as_bytes())
     }
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Refused> {
-        self.buffer.extend_from_slice(&(value.len() as u64).to_le_bytes());
-        self.buffer.extend_from_slice(value);
+        self.put((value.len() as u64).to_le_bytes());
+        self.put_all(value);
         Ok(())
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_none(self) -> Result<(), Refused> {
-        self.buffer.push(0);
+        self.put([0]);
         Ok(())
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
-        self.buffer.push(1);
+        self.put([1]);
         value.serialize(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_unit(self) -> Result<(), Refused> {
         Ok(())
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), Refused> {
         Ok(())
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Result<(), Refused> {
         self.serialize_u32(index)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Refused> {
         value.serialize(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
@@ -203,38 +239,38 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         _: &'static str,
         value: &T,
     ) -> Result<(), Refused> {
-        self.buffer.extend_from_slice(&index.to_le_bytes());
+        self.put(index.to_le_bytes());
         value.serialize(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self, Refused> {
         // A sequence that does not know its length cannot be told from its neighbour.
-        self.buffer.extend_from_slice(&(len.ok_or(Refused)? as u64).to_le_bytes());
+        self.put((len.ok_or(Refused)? as u64).to_le_bytes());
         Ok(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_tuple(self, _: usize) -> Result<Self, Refused> {
         Ok(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Refused> {
         Ok(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_tuple_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Self, Refused> {
-        self.buffer.extend_from_slice(&index.to_le_bytes());
+        self.put(index.to_le_bytes());
         Ok(self)
     }
     fn serialize_map(self, len: Option<usize>) -> Result<Self, Refused> {
         self.serialize_seq(len)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Refused> {
         Ok(self)
     }
-    #[inline]
+    #[inline(always)]
     fn serialize_struct_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Self, Refused> {
-        self.buffer.extend_from_slice(&index.to_le_bytes());
+        self.put(index.to_le_bytes());
         Ok(self)
     }
 }
@@ -244,12 +280,12 @@ macro_rules! compound {
         $(impl ser::$trait for &mut Writer<'_> {
             type Ok = ();
             type Error = Refused;
-            #[inline]
+            #[inline(always)]
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: &'static str,)? value: &T) -> Result<(), Refused> {
                 $(let _ = $key;)?
                 value.serialize(&mut **self)
             }
-            #[inline]
+            #[inline(always)]
             fn end(self) -> Result<(), Refused> {
                 Ok(())
             }
@@ -288,9 +324,9 @@ mod tests {
     use crate::time::Duration;
 
     fn bytes<T: Serialize>(value: &T) -> Vec<u8> {
-        let mut buffer = Vec::new();
-        value.serialize(&mut Writer { buffer: &mut buffer }).expect("serializable");
-        buffer
+        let mut digest = Digest::new();
+        digest.content(value);
+        digest.buffer[..digest.len].to_vec()
     }
 
     #[derive(Serialize)]
@@ -306,7 +342,7 @@ mod tests {
         assert_eq!(bytes(&Sample::Pair(7, Some(0x0102))), [1, 0, 0, 0, 7, 1, 2, 1]);
         let named = Sample::Named { list: vec![9], span: Duration::from_nanos(3) };
         assert_eq!(bytes(&named), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(bytes(&"ab"), [2, 0, 0, 0, 0, 0, 0, 0, b'a', b'b']);
+        assert_eq!(bytes(&(7u8, 'a')), [7, 97, 0, 0, 0]);
     }
 
     #[test]
