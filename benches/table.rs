@@ -88,6 +88,7 @@ fn main() {
     let table = table(bare, kernel, one, two);
     println!("{table}");
     if std::env::args().any(|argument| argument == "--write") {
+        std::fs::create_dir_all("reports/gallery").expect("the gallery can be made");
         std::fs::write("reports/gallery/performance.md", table).expect("the gallery can be written");
     }
 }

@@ -41,6 +41,9 @@ impl Interrupt {
     }
 }
 
+/// The most threads that a campaign uses.
+const JOBS_MAX: usize = 1024;
+
 /// Threads for runs.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -81,7 +84,9 @@ impl Pool {
         mut fold: impl FnMut(T) -> ControlFlow<()>,
         mut tick: impl FnMut(u64),
     ) -> PoolEnd {
-        let shared = Arc::new(Shared::new(self.jobs.max(1), seeds.clone()));
+        // More threads than runs, or than any machine has cores, would only cost memory.
+        let useful = usize::try_from(seeds.len()).unwrap_or(JOBS_MAX).clamp(1, JOBS_MAX);
+        let shared = Arc::new(Shared::new(self.jobs.clamp(1, useful), seeds.clone()));
         let results = start(&shared, engine, job);
         let mut order = InOrder { waiting: BTreeMap::new(), folded: 0, done: 0 };
         let end = loop {

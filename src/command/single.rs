@@ -91,7 +91,8 @@ impl Telling<'_> {
     }
 
     fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), Failed> {
-        let folder = self.arguments.out.as_deref().map(|out| artifact::folder(out, &subject.name, self.seed));
+        let folder =
+            self.arguments.out.as_deref().map(|out| self.apart(artifact::folder(out, &subject.name, self.seed)));
         let create = |folder: PathBuf| {
             let artifact = Artifact::create(&folder, subject.scenario, self.seed);
             artifact.map_err(|error| Failed::output(folder.display(), error))
@@ -159,6 +160,16 @@ impl Telling<'_> {
         let (evidence, code) = self.evidence(subject, failure, tail, folder);
         write!(out, "\n{}", failure_block(subject, &evidence))?;
         Ok(code)
+    }
+
+    /// The folder to write to: never the one that is being replayed, whose recording must stay what it was.
+    fn apart(&self, folder: PathBuf) -> PathBuf {
+        let is_same =
+            |given: &PathBuf| folder.canonicalize().is_ok_and(|path| given.canonicalize().is_ok_and(|it| it == path));
+        match &self.folder {
+            Folder::Given(Some(given)) if is_same(given) => folder.with_file_name(format!("{}-replayed", self.seed)),
+            Folder::Given(_) | Folder::Made => folder,
+        }
     }
 
     fn evidence<'b>(

@@ -172,3 +172,20 @@ fn shells_get_completions() {
         assert!(shown.code == 0 && shown.stdout.contains("toy"), "{shown}");
     }
 }
+
+#[test]
+fn a_replay_leaves_the_recording_that_it_replays_alone() {
+    let folder = Folder::new("replay_apart").with("boast", &boast());
+    folder.run(&["test"]);
+    let summary = folder.read("reports/ring/boast/0/summary.json");
+    folder.run(&["replay", "reports/ring/boast/0", "--edited", "--out", "reports"]);
+    assert_eq!(folder.read("reports/ring/boast/0/summary.json"), summary);
+    assert!(folder.exists("reports/ring/boast/0-replayed/summary.json"));
+}
+
+#[test]
+fn more_jobs_than_runs_are_not_started() {
+    let folder = Folder::new("many_jobs").with("calm", &calm());
+    let shown = folder.run(&["test", "-j", "99999999999"]);
+    assert_eq!(shown.code, 0, "{shown}");
+}

@@ -60,10 +60,10 @@ impl Key {
     }
 }
 
-/// A bucket is 2¹⁹ ns wide, about half a millisecond.
-const BUCKET_BITS: u32 = 19;
+/// A bucket is 2¹⁸ ns wide, about a quarter of a millisecond.
+const BUCKET_BITS: u32 = 18;
 /// So many buckets lie ahead: a window of about 268 ms, in which heartbeats and most timers come due too.
-const BUCKET_COUNT: u64 = 512;
+const BUCKET_COUNT: u64 = 1024;
 /// So many entries of the head may be gone before their place is used again.
 const TAKEN_MAX: usize = 1 << 14;
 /// No bucket.
@@ -72,7 +72,7 @@ const NOWHERE: u64 = u64::MAX;
 /// The queue: a calendar of buckets for what is due soon, a heap for the rest.
 ///
 /// ```text
-///   base        head                                  base + 512
+///   base        head                                  base + 1024
 ///    │ . . . . │ sorted │ . │ any order │ . . . . . . . │        heap: all that is later
 /// ```
 ///
@@ -80,8 +80,8 @@ const NOWHERE: u64 = u64::MAX;
 /// first is a read from the head, which is sorted when it becomes the head. What comes into the head later mostly comes
 /// last there too, so that even a flood at one instant costs a store for each entry.
 ///
-/// - Bucket numbers are absolute (time divided by the width); a bucket lies at its number modulo 512.
-/// - Every entry in a bucket has a number in `base..base + 512`, every one in `far` a higher one.
+/// - Bucket numbers are absolute (time divided by the width); a bucket lies at its number modulo 1024.
+/// - Every entry in a bucket has a number in `base..base + 1024`, every one in `far` a higher one.
 /// - `head` is the first bucket that is not empty, and is sorted; `NOWHERE` if all are empty, and then `far` is empty
 ///   too.
 /// - The first `taken` entries of the head are gone already; none but where the head is the first bucket of the window.
