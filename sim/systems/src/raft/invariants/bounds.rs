@@ -1,8 +1,8 @@
 //! The bounds of the liveness invariants: measured, not derived, because split votes have a geometric tail.
 //!
 //! `just liveness-table` runs the clean system of each preset through crashes and partitions that heal, and prints the
-//! greatest `leader_wait_max_ms` of all seeds. [`TABLE`] holds the greatest that was ever seen, over mixes of faults that
-//! were harsher than the shipped one, so that a figure of that command is at most the one here.
+//! greatest `leader_wait_max_ms` of all seeds. [`TABLE`] holds the greatest that was ever seen, over mixes of faults
+//! that were harsher than the shipped one, so that a figure of that command is at most the one here.
 //! A bound is three times what was observed, in units of the greatest election timeout, so that it also holds for
 //! options with other timing. Options take the bound of the rows that are of their kind.
 
