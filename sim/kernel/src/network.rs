@@ -6,8 +6,6 @@
 //! One word is drawn for each packet, whether it is cut or not and whatever is enabled; what a packet needs beyond that
 //! (a second delay) is mixed from the same word. So no fault, and no condition, moves any draw of another packet.
 
-use std::collections::BTreeMap;
-
 use crate::fault::{InFlight, Latency, Weather};
 use crate::id::{Cluster, Link};
 use crate::plan::Decision;
@@ -328,13 +326,6 @@ impl Network {
     /// The words drawn on each link, in order of nodes, for the digest.
     pub fn drawn(&self) -> impl Iterator<Item = u64> {
         self.links.iter().map(|link| link.rng.drawn())
-    }
-
-    /// The packets sent on each link so far, by override address.
-    pub fn sent(&self) -> BTreeMap<Link, u64> {
-        let nodes: Vec<_> = self.cluster.nodes().collect();
-        let pairs = nodes.iter().flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
-        pairs.zip(&self.links).map(|(link, state)| (link, state.sent)).collect()
     }
 }
 
