@@ -41,6 +41,8 @@ pub enum Tag {
     Settle = 11,
     /// The position of a stream at the end.
     Stream = 12,
+    /// A host speaks for a node.
+    Host = 13,
 }
 
 /// The running hash.

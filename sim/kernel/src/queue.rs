@@ -68,6 +68,8 @@ const BUCKET_COUNT: u64 = 1024;
 const TAKEN_MAX: usize = 1 << 14;
 /// No bucket.
 const NOWHERE: u64 = u64::MAX;
+/// The base of a queue that is handed out: no time lies within a window from here.
+const HANDED_OUT: u64 = 1 << 63;
 
 /// The queue: a calendar of buckets for what is due soon, a heap for the rest.
 ///
@@ -131,6 +133,22 @@ impl Queue {
         }
     }
 
+    /// A queue that puts nothing in order: what is added is taken by [`Queue::hand_out`], and counts until it
+    /// [is done](Queue::done). It has no first entry.
+    pub fn handed_out() -> Self {
+        Self { base: HANDED_OUT, ..Self::new() }
+    }
+
+    /// Everything that was added since the last call, in order.
+    pub fn hand_out(&mut self) -> impl Iterator<Item = Key> + '_ {
+        std::iter::from_fn(|| self.far.pop().map(|Reverse(key)| key))
+    }
+
+    /// An entry that was handed out has come up, or never will.
+    pub const fn done(&mut self) {
+        self.len -= 1;
+    }
+
     /// How many entries there are, cancelled ones included.
     #[inline]
     pub const fn len(&self) -> usize {
@@ -183,6 +201,9 @@ impl Queue {
 
     #[cold]
     fn push_outside(&mut self, key: Key) {
+        if self.base == HANDED_OUT {
+            return self.far.push(Reverse(key));
+        }
         let bucket = key.bucket();
         if self.len == 1 {
             self.base = bucket;
@@ -336,6 +357,14 @@ impl<T> Slab<T> {
         content
     }
 
+    /// The content of a slot.
+    ///
+    /// # Panics
+    /// Where the slot is free.
+    pub fn get(&self, slot: u32) -> &T {
+        self.slots[slot as usize].as_ref().expect("an entry is looked at before it is taken")
+    }
+
     /// How many slots are in use.
     #[inline]
     pub const fn len(&self) -> usize {
@@ -368,6 +397,22 @@ mod tests {
         assert!(keys.is_sorted());
         assert_eq!((keys[0].at(), keys[0].slot()), (at(1), 9));
         assert_eq!(Key::new(Instant::MAX, 255, SEQUENCE_MAX, 7).at(), Instant::MAX);
+    }
+
+    #[test]
+    fn a_queue_that_is_handed_out_keeps_no_entry_but_counts_it() {
+        let mut queue = Queue::handed_out();
+        let key = |at, sequence| Key::new(Instant::from_nanos(at), 0, sequence, 0);
+        for entry in [key(u64::MAX, 1), key(3, 2), key(0, 3), key(3, 4)] {
+            queue.push(entry);
+            assert_eq!((queue.peek(), queue.pop()), (None, None));
+        }
+        let handed: Vec<Key> = queue.hand_out().collect();
+        assert_eq!(handed, [key(0, 3), key(3, 2), key(3, 4), key(u64::MAX, 1)]);
+        assert_eq!((queue.hand_out().count(), queue.len()), (0, 4));
+        queue.done();
+        queue.push(key(1, 5));
+        assert_eq!((queue.hand_out().count(), queue.len()), (1, 4));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod connection;
 mod deliver;
 mod effect;
 mod fault;
+mod hosted;
 mod segment;
 mod settle;
 
@@ -40,6 +41,8 @@ use act::Script;
 use connection::Connections;
 use deliver::{Datagram, Event, Held};
 use fault::Active;
+
+pub use hosted::{Hosted, Wake};
 
 /// Packets that wait at clogged links, by dense index.
 type HeldAt<M> = BTreeMap<(usize, usize), Vec<Held<M>>>;
@@ -105,6 +108,10 @@ pub const CONDITIONS: &[(&str, &str)] = &[
 impl<S: System> World<S> {
     /// A world at time zero, in which nothing has happened yet.
     pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+        Self::over(Queue::new(), system, options, seed)
+    }
+
+    fn over(queue: Queue, system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
         // What is set to the end of all time never comes.
         let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
@@ -113,7 +120,7 @@ impl<S: System> World<S> {
             system: system.clone(),
             seed,
             universe: Universe::new(options, seed),
-            queue: Queue::new(),
+            queue,
             events: Slab::new(),
             datagrams: Slab::new(),
             sequence: 0,
@@ -149,29 +156,26 @@ impl<S: System> World<S> {
 
     /// Runs to the end: the first violation, a panic, a budget, or the end of time.
     pub fn run<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> RunReport<<S::Node as Node>::Operation> {
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            while self.ended.is_none() {
-                self.turn(tracer);
+        self.guard(|world| {
+            while world.ended.is_none() {
+                world.turn(tracer);
             }
-        }));
-        self.end_panicked(ran);
+        });
         self.report()
     }
 
     /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A
-    /// world
-    /// that is cloned in between goes on like the original.
+    /// world that is cloned in between goes on like the original.
     pub fn run_until<T: Tracer<S::Node>>(
         &mut self,
         events: u64,
         tracer: &mut T,
     ) -> Option<RunReport<<S::Node as Node>::Operation>> {
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            while self.ended.is_none() && self.universe.events < events {
-                self.turn(tracer);
+        self.guard(|world| {
+            while world.ended.is_none() && world.universe.events < events {
+                world.turn(tracer);
             }
-        }));
-        self.end_panicked(ran);
+        });
         self.ended.is_some().then(|| self.report())
     }
 
@@ -198,8 +202,9 @@ impl<S: System> World<S> {
         }
     }
 
-    fn end_panicked(&mut self, ran: Result<(), Box<dyn Any + Send>>) {
-        if let Err(payload) = ran {
+    /// A panic in a node, or in the world while it handled one, ends the run.
+    fn guard(&mut self, act: impl FnOnce(&mut Self)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| act(self))) {
             self.ended = Some(Outcome::Panicked(Panic {
                 node: self.current,
                 message: panic_message(payload.as_ref()),

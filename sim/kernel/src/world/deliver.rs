@@ -1,7 +1,7 @@
 //! Events: what is in the queue, and how it becomes an input of a node.
 
 use crate::digest::Tag;
-use crate::id::Link;
+use crate::id::{Link, NodeId};
 use crate::invariant::{Input, Invariants};
 use crate::network::{Arrival, Lost};
 use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source};
@@ -18,14 +18,19 @@ use super::fault::Down;
 use super::segment::Segment;
 
 /// The bit that tells a timer's entry from one whose content is in a slab.
-const TIMER_BIT: u32 = 1 << 20;
+pub(super) const TIMER_BIT: u32 = 1 << 20;
 /// The bit that tells a datagram's entry from that of another event.
-const DATAGRAM_BIT: u32 = 1 << 19;
+pub(super) const DATAGRAM_BIT: u32 = 1 << 19;
 const TIMER_SLOT_BITS: u32 = 12;
 
 /// The queue slot of a timer: the node in the upper bits, its own slot in the lower.
 pub(super) const fn timer_slot(index: usize, slot: u32) -> u32 {
     TIMER_BIT | (index as u32) << TIMER_SLOT_BITS | slot
+}
+
+/// The node of a timer, from its queue slot.
+pub(super) const fn timer_node(slot: u32) -> usize {
+    (slot >> TIMER_SLOT_BITS & 0x7f) as usize
 }
 
 /// The queue slot of a datagram, from its slot in the slab.
@@ -84,8 +89,7 @@ impl<S: System> World<S> {
     pub(super) fn on_event<T: Tracer<S::Node>>(&mut self, key: Key, tracer: &mut T) {
         let slot = key.slot();
         if slot & TIMER_BIT != 0 {
-            let index = (slot >> TIMER_SLOT_BITS & 0x7f) as usize;
-            return self.on_timer_entry(index, slot & 0xfff, key, tracer);
+            return self.on_timer_entry(timer_node(slot), slot & 0xfff, key, tracer);
         }
         if slot & DATAGRAM_BIT != 0 {
             let datagram = self.datagrams.take(slot & (DATAGRAM_BIT - 1));
@@ -208,7 +212,7 @@ impl<S: System> World<S> {
     fn on_wake<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
         let now = self.universe.now;
         let slot = &mut self.universe.slots[index];
-        if slot.incarnation != incarnation || slot.wakes_at != Some(now) {
+        if slot.incarnation != incarnation || slot.wakes_at.is_none_or(|at| at > now) {
             return;
         }
         slot.wakes_at = None;
@@ -333,12 +337,7 @@ impl<S: System> World<S> {
         tracer: &mut T,
     ) {
         let now = self.universe.now;
-        let slot = &mut self.universe.slots[index];
-        let node = slot.id;
-        let monotonic = slot.clock.monotonic(now);
-        let wall = slot.clock.wall(now, monotonic);
-        slot.context.set_clocks(monotonic, wall);
-        self.current = Some(node);
+        let node = self.set_clocks(index);
         self.digest.entry(now, tag, node, content);
         self.invariants.on_input(View::new(&self.universe), node, input, &mut self.findings);
         self.universe.events += 1;
@@ -350,9 +349,21 @@ impl<S: System> World<S> {
         }
     }
 
+    /// What a node sees of the time before it is called.
+    #[inline]
+    pub(super) fn set_clocks(&mut self, index: usize) -> NodeId {
+        let now = self.universe.now;
+        let slot = &mut self.universe.slots[index];
+        let monotonic = slot.clock.monotonic(now);
+        let wall = slot.clock.wall(now, monotonic);
+        slot.context.set_clocks(monotonic, wall);
+        self.current = Some(slot.id);
+        slot.id
+    }
+
     /// What comes after every call of a handler: its effects leave, and the invariants look.
     #[inline]
-    fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+    pub(super) fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
         self.drain(index, tracer);
         let node = self.universe.slots[index].id;
         self.invariants.on_step(View::new(&self.universe), node, &mut self.findings);

@@ -12,6 +12,7 @@ mod determinism;
 mod disks;
 mod edits;
 mod golden_digests;
+mod hosted;
 mod nested;
 mod nodes;
 mod overrides;

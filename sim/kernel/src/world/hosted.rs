@@ -1,0 +1,225 @@
+//! A world whose events are woken by another scheduler: a host with tasks and a time of its own.
+//!
+//! ```text
+//!   world ──wakes──▶ host: lets time pass, in its own order ──wake──▶ world: one input of one node ──▶ its effects
+//! ```
+//!
+//! What happens to a packet, a write and a clock is decided here as ever, and looked at again when the wake comes up. When
+//! it comes up, and in which order among several, is the host's: never early, mostly a little late.
+
+use std::collections::BTreeSet;
+
+use crate::context::Context;
+use crate::digest::Tag;
+use crate::id::NodeId;
+use crate::node::Node;
+use crate::queue::{Key, Queue};
+use crate::rng::Seed;
+use crate::run::{BudgetKind, RunOptions, RunReport};
+use crate::system::System;
+use crate::time::Instant;
+use crate::trace::Tracer;
+use crate::view::View;
+
+use super::World;
+use super::deliver::{DATAGRAM_BIT, Event, TIMER_BIT, timer_node};
+
+/// A world for a host. See the module.
+///
+/// - What the director, a plan and deadlines want is done at its exact time, before whatever the host brings next.
+/// - What the host brings comes at the host's time. Time never goes back: what comes late is handled now.
+/// - Completions of one disk come up in the order in which the disk tells them, whatever the host does.
+#[derive(Clone, Debug)]
+pub struct Hosted<S: System> {
+    world: World<S>,
+    /// The completions that each node's disk has still to tell, by dense index.
+    completions: Vec<BTreeSet<Key>>,
+}
+
+/// Something that the host must come back for. The order among wakes is that in which the world alone would go.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wake {
+    key: Key,
+    place: Place,
+    /// When it is due.
+    pub at: Instant,
+    /// The node whose process waits for it; nothing for what is under way in the network.
+    pub node: Option<NodeId>,
+}
+
+/// Whose an entry of the queue is, by dense index of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Network,
+    Process(usize),
+    Disk(usize),
+}
+
+impl<S: System> Hosted<S> {
+    /// A world at time zero. Its nodes start with the first wakes.
+    pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+        let world = World::over(Queue::handed_out(), system, options, seed);
+        let completions = vec![BTreeSet::new(); world.universe.slots.len()];
+        Self { world, completions }
+    }
+
+    /// What has come to be waited for since the last call, in order of time.
+    pub fn wakes(&mut self) -> Vec<Wake> {
+        let Self { world, completions } = self;
+        let keys: Vec<Key> = world.queue.hand_out().collect();
+        let wake = |key: Key| {
+            let place = world.place_of(key);
+            if let Place::Disk(index) = place {
+                completions[index].insert(key);
+            }
+            let owner = match place {
+                Place::Network => None,
+                Place::Process(index) | Place::Disk(index) => Some(world.universe.cluster.node(index)),
+            };
+            Wake { key, place, at: key.at(), node: owner }
+        };
+        keys.into_iter().map(wake).collect()
+    }
+
+    /// A wake comes up, at the host's time.
+    pub fn wake<T: Tracer<S::Node>>(&mut self, now: Instant, wake: Wake, tracer: &mut T) {
+        let key = match wake.place {
+            Place::Disk(index) => self.completions[index].pop_first().expect("a completion comes up once"),
+            Place::Process(_) | Place::Network => wake.key,
+        };
+        self.world.queue.done();
+        self.at(now, tracer, Some(|world: &mut World<S>, tracer: &mut T| world.on_event(key, tracer)));
+    }
+
+    /// A wake never comes up: the host has dropped it with the process that waited for it.
+    pub fn forget(&mut self, wake: Wake) {
+        let key = match wake.place {
+            Place::Disk(index) => self.completions[index].pop_last().expect("a completion is dropped once"),
+            Place::Process(_) | Place::Network => wake.key,
+        };
+        self.world.queue.done();
+        self.world.forget(key);
+    }
+
+    /// Nothing comes up, but time has passed: what the director, a plan or a deadline wanted by now is done.
+    pub fn look<T: Tracer<S::Node>>(&mut self, now: Instant, tracer: &mut T) {
+        self.at(now, tracer, None::<fn(&mut World<S>, &mut T)>);
+    }
+
+    /// When the director, a plan or a deadline next wants something, as far as it is known now.
+    pub fn due(&self) -> Instant {
+        self.world.alarm()
+    }
+
+    /// The host speaks for a node: what it does through the context is the node's doing, as if it had handled an input.
+    /// Nothing happens where its process is down.
+    pub fn speak<T: Tracer<S::Node>>(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        say: impl FnOnce(&mut Context<S::Node>),
+        tracer: &mut T,
+    ) {
+        self.at(now, tracer, Some(|world: &mut World<S>, tracer: &mut T| world.speak(node, say, tracer)));
+    }
+
+    /// What is due by now comes first, each thing at its own time. Then the act, now; after the end nothing comes.
+    fn at<T: Tracer<S::Node>>(
+        &mut self,
+        now: Instant,
+        tracer: &mut T,
+        act: Option<impl FnOnce(&mut World<S>, &mut T)>,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        self.world.guard(|world| {
+            while !world.is_over() && world.alarm() <= now.min(world.end) {
+                world.on_alarm(world.alarm(), tracer);
+            }
+            if !world.is_over() && now > world.end {
+                world.finish();
+            } else if !world.is_over()
+                && let Some(act) = act
+            {
+                world.advance(now);
+                act(world, tracer);
+            }
+            if world.findings.is_broken() {
+                world.end_broken(tracer);
+            }
+        });
+    }
+
+    /// Whether the run has ended: nothing that comes up changes anything.
+    pub const fn is_over(&self) -> bool {
+        self.world.ended.is_some()
+    }
+
+    /// What the run came to; nothing where it has not ended.
+    pub fn report(&mut self) -> Option<RunReport<<S::Node as Node>::Operation>> {
+        self.is_over().then(|| self.world.report())
+    }
+
+    /// When the run ends at the latest.
+    pub const fn end(&self) -> Instant {
+        self.world.end
+    }
+
+    /// How many processes of this node have ended: a host drops what they waited for when it changes.
+    pub fn incarnation(&self, node: NodeId) -> u32 {
+        self.world.universe.slot(node).incarnation
+    }
+
+    /// What invariants may look at.
+    pub const fn view(&self) -> View<'_, S::Node> {
+        self.world.view()
+    }
+}
+
+impl<S: System> World<S> {
+    fn speak<T: Tracer<S::Node>>(&mut self, node: NodeId, say: impl FnOnce(&mut Context<S::Node>), tracer: &mut T) {
+        let index = self.universe.cluster.index(node);
+        if self.universe.slots[index].node.is_none() {
+            return;
+        }
+        self.set_clocks(index);
+        self.digest.entry(self.universe.now, Tag::Host, node, &());
+        self.universe.events += 1;
+        if self.universe.events >= self.budget.events_max {
+            self.exhaust(BudgetKind::Events, self.budget.events_max);
+        }
+        say(&mut self.universe.slots[index].context);
+        self.complete(index, tracer);
+    }
+
+    fn place_of(&self, key: Key) -> Place {
+        let slot = key.slot();
+        if slot & TIMER_BIT != 0 {
+            return Place::Process(timer_node(slot));
+        }
+        if slot & DATAGRAM_BIT != 0 {
+            return Place::Network;
+        }
+        match self.events.get(slot) {
+            Event::Durable { index, .. } => Place::Disk(*index),
+            Event::Start { index, .. } | Event::Step { index, .. } | Event::Wake { index, .. } => {
+                Place::Process(*index)
+            }
+            Event::Segment(_) | Event::Silence { .. } => Place::Network,
+        }
+    }
+
+    /// An entry that never comes up leaves nothing behind.
+    fn forget(&mut self, key: Key) {
+        let slot = key.slot();
+        if slot & TIMER_BIT != 0 {
+            return;
+        }
+        if slot & DATAGRAM_BIT != 0 {
+            self.datagrams.take(slot & (DATAGRAM_BIT - 1));
+        } else {
+            self.events.take(slot);
+        }
+    }
+}
