@@ -24,6 +24,7 @@ pub(crate) use judgement::told;
 pub use judgement::{Failure, Figure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
 use pool::Bench;
 pub use pool::{Interrupt, Pool, PoolEnd};
+pub use quiet::THREAD as RUN_THREAD;
 pub(crate) use quiet::install as quiet_panics;
 pub use seeds::{SeedError, Seeds, parse_seed};
 

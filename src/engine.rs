@@ -18,6 +18,7 @@ use crate::scenario::{Chosen, Diagnostics, Facts};
 
 pub(crate) use any_system::Simulated;
 pub use any_system::{AnySystem, OpenError, PlanText};
+pub use kernel::{Opened, Tracing, told};
 pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
 
 /// One scenario, ready to run over any seed. It may follow a plan in place of what the scenario states.

@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::panic;
 use std::sync::Once;
 
-/// The name of the threads that carry out runs.
-pub(crate) const THREAD: &str = "splitbrain-run";
+/// The name of the threads that carry out runs: a panic on one of them is told as an outcome and nowhere else. An
+/// engine that starts threads of its own gives them this name.
+pub const THREAD: &str = "splitbrain-run";
 
 thread_local! {
     /// Where the last panic of this thread came from. It never reaches a run, only the report of one.

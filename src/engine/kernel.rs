@@ -3,6 +3,8 @@
 mod settings;
 mod tracing;
 
+pub use tracing::Tracing;
+
 use std::sync::Arc;
 
 use splitbrain_kernel::invariant::Invariants as _;
@@ -20,56 +22,97 @@ use crate::scenario::{Diagnostics, Resolved, Scenario, resolve};
 
 type Operation<S> = <<S as System>::Node as Node>::Operation;
 
-/// A scenario of `S`, to be run in a world.
-pub(crate) struct KernelEngine<S: System> {
+/// A scenario of `S`, read and ready to be resolved for any seed; with the plan that its runs follow, where there is
+/// one. What every engine begins with and ends with.
+#[derive(Debug)]
+pub struct Opened<S: System> {
     scenario: Arc<Scenario>,
     plan: Option<Plan<Operation<S>>>,
 }
 
-impl<S: System> KernelEngine<S> {
+impl<S: System> Opened<S> {
     /// See [`crate::engine::AnySystem::open`].
-    pub(crate) fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// A plan that cannot be followed.
+    pub fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
         let plan = plan.map(read_plan).transpose()?;
         Ok(Self { scenario, plan })
     }
 
-    fn resolve(&self, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
+    /// The scenario as it was read.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// What the run with this seed is made from.
+    ///
+    /// # Errors
+    /// Options that cannot stand together once they are drawn for this seed.
+    pub fn resolve(&self, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
         let mut resolved = resolve::<S>(&self.scenario, seed)?;
         resolved.options.replay = self.plan.clone();
         Ok(resolved)
+    }
+
+    /// The same, where there is a run to be made from it.
+    ///
+    /// # Panics
+    /// Where options cannot stand together for this seed. `verify` has tried what a choice can come to, up to its
+    /// bound: what is beyond that is told as a panic.
+    pub fn resolve_to_run(&self, seed: Seed) -> Resolved<S> {
+        self.resolve(seed).unwrap_or_else(|error| panic!("the options of seed {seed} cannot stand together: {error}"))
+    }
+
+    /// See [`Engine::settings`].
+    ///
+    /// # Errors
+    /// Options that cannot stand together once they are drawn for this seed.
+    pub fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
+        Ok(settings::of(&self.scenario, &self.resolve(seed)?, seed))
+    }
+}
+
+/// What a run came to, without its system; with the plan as text where it was recorded.
+pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>, is_recorded: bool) -> Run {
+    let plan = is_recorded.then(|| write_plan(&report));
+    erase(resolved, report, plan)
+}
+
+/// A scenario of `S`, to be run in a world.
+pub(crate) struct KernelEngine<S: System>(Opened<S>);
+
+impl<S: System> KernelEngine<S> {
+    /// See [`crate::engine::AnySystem::open`].
+    pub(crate) fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
+        Opened::open(scenario, plan).map(Self)
     }
 }
 
 impl<S: System> Engine for KernelEngine<S> {
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(KernelWorker { engine: self })
+        Box::new(KernelWorker { opened: &self.0 })
     }
 
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        Ok(settings::of(&self.scenario, &self.resolve(seed)?, seed))
+        self.0.settings(seed)
     }
 }
 
 struct KernelWorker<'a, S: System> {
-    engine: &'a KernelEngine<S>,
+    opened: &'a Opened<S>,
 }
 
 impl<S: System> Worker for KernelWorker<'_, S> {
     fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        let resolved = match self.engine.resolve(seed) {
-            Ok(resolved) => resolved,
-            // `verify` has tried what a choice can come to, up to its bound: beyond that it is told as a panic.
-            Err(diagnostics) => panic!("the options of seed {seed} cannot stand together: {diagnostics}"),
-        };
+        let resolved = self.opened.resolve_to_run(seed);
         let mut world = World::new(&resolved.system, &resolved.options, seed);
-        match recorder {
-            None => erase(resolved, world.run(&mut NoTrace), None),
-            Some(recorder) => {
-                let report = world.run(&mut tracing::Tracing::new(recorder));
-                let plan = write_plan(&report);
-                erase(resolved, report, Some(plan))
-            }
-        }
+        let is_recorded = recorder.is_some();
+        let report = match recorder {
+            None => world.run(&mut NoTrace),
+            Some(recorder) => world.run(&mut Tracing::new(recorder)),
+        };
+        told(resolved, report, is_recorded)
     }
 }
 

@@ -31,6 +31,12 @@ impl Recorder for Vec<Entry> {
     }
 }
 
+impl<R: Recorder + ?Sized> Recorder for &mut R {
+    fn record(&mut self, entry: Entry) {
+        (**self).record(entry);
+    }
+}
+
 /// Records where there is someone to tell.
 impl<R: Recorder> Recorder for Option<R> {
     fn record(&mut self, entry: Entry) {

@@ -82,6 +82,11 @@ impl<'a, N: Node> View<'a, N> {
         self.universe.network.is_cut(link, crate::network::ALL_KINDS)
     }
 
+    /// Whether every kind of packet is stopped: the link is cut or clogged.
+    pub fn is_blocked(self, link: Link) -> bool {
+        self.is_severed(link) || self.universe.network.is_clogged(link, crate::network::ALL_KINDS)
+    }
+
     /// The chance that a datagram is lost on a link with which nothing is wrong.
     pub fn ordinary_loss(self, link: Link) -> crate::rng::Ppm {
         self.universe.network.ordinary_loss(link)

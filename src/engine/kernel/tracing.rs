@@ -16,18 +16,20 @@ use crate::engine::{Entry, EntryKind, Recorder};
 use crate::wording;
 
 /// Turns items into entries, and keeps the roles that nodes report.
-pub(super) struct Tracing<'a> {
-    recorder: &'a mut dyn Recorder,
+#[derive(Debug)]
+pub struct Tracing<R> {
+    recorder: R,
     roles: BTreeMap<NodeId, &'static str>,
 }
 
-impl<'a> Tracing<'a> {
-    pub(super) fn new(recorder: &'a mut dyn Recorder) -> Self {
+impl<R: Recorder> Tracing<R> {
+    /// Tells this recorder.
+    pub const fn new(recorder: R) -> Self {
         Self { recorder, roles: BTreeMap::new() }
     }
 }
 
-impl<N: Node> Tracer<N> for Tracing<'_> {
+impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
     const ON: bool = true;
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
@@ -43,7 +45,7 @@ impl<N: Node> Tracer<N> for Tracing<'_> {
     }
 }
 
-impl Tracing<'_> {
+impl<R> Tracing<R> {
     /// An entry shows the role that the node had before.
     fn follow_role(&mut self, entry: &mut Entry, new: Option<&'static str>) {
         let Some(node) = entry.node else { return };

@@ -15,7 +15,7 @@ use crate::id::NodeId;
 use crate::node::Node;
 use crate::queue::{Key, Queue};
 use crate::rng::Seed;
-use crate::run::{BudgetKind, RunOptions, RunReport};
+use crate::run::{BudgetKind, Outcome, Panic, RunOptions, RunReport};
 use crate::system::System;
 use crate::time::Instant;
 use crate::trace::Tracer;
@@ -149,6 +149,14 @@ impl<S: System> Hosted<S> {
                 world.end_broken(tracer);
             }
         });
+    }
+
+    /// The host has caught a panic: of this node, or of nobody in particular. Tells whether the run went on until then.
+    pub fn fail(&mut self, node: Option<NodeId>, message: String) -> bool {
+        let (at, events) = (self.world.universe.now, self.world.universe.events);
+        let went_on = !self.is_over();
+        self.world.ended.get_or_insert(Outcome::Panicked(Panic { node, message, at, events }));
+        went_on
     }
 
     /// Whether the run has ended: nothing that comes up changes anything.
