@@ -11,7 +11,11 @@ use crate::id::NodeId;
 use crate::run::Digest128;
 use crate::time::Instant;
 
-const BUFFER_SIZE: usize = 4 * 1024;
+/// So many bytes are gathered before they are hashed.
+const GATHERED_MAX: usize = 4 * 1024;
+/// An entry is written into a window of this size, behind what is gathered.
+const WINDOW_SIZE: usize = 512;
+const BUFFER_SIZE: usize = GATHERED_MAX + WINDOW_SIZE;
 
 /// What an entry of the digest is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,24 +76,43 @@ impl Digest {
     }
 
     /// Adds an entry about a node, with its content.
-    #[inline]
+    #[inline(always)]
     pub fn entry<T: Serialize + ?Sized>(&mut self, at: Instant, tag: Tag, node: NodeId, content: &T) {
-        let mut writer = self.writer();
-        writer.put(at.as_nanos().to_le_bytes());
-        writer.put([tag as u8]);
-        writer.put((node.key() as u16).to_le_bytes());
-        self.len = writer.content(content);
+        self.content(&(at.as_nanos(), tag as u8, node.key() as u16, content));
     }
 
     /// Adds content alone.
-    #[inline]
+    #[inline(always)]
     pub fn content<T: Serialize + ?Sized>(&mut self, content: &T) {
-        self.len = self.writer().content(content);
+        if self.len > GATHERED_MAX {
+            self.flush();
+        }
+        let window = self.buffer[self.len..].first_chunk_mut().expect("there is room for a window");
+        let mut writer = Writer(Window { bytes: window, len: 0 });
+        match content.serialize(&mut writer) {
+            Ok(()) => self.len += writer.0.len,
+            Err(_) => self.large(content),
+        }
     }
 
-    #[inline(always)]
-    fn writer(&mut self) -> Writer<'_> {
-        Writer { hash: &mut self.hash, buffer: &mut self.buffer, len: self.len }
+    /// Adds what does not fit into a window, or refuses to be serialized.
+    #[cold]
+    #[inline(never)]
+    fn large<T: Serialize + ?Sized>(&mut self, content: &T) {
+        self.flush();
+        let mut writer = Writer(Vec::new());
+        if content.serialize(&mut writer).is_err() {
+            // A content that cannot be serialized is the same content each time; its place is marked.
+            writer.0.push(b'?');
+        }
+        self.hash.update(&writer.0);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn flush(&mut self) {
+        self.hash.update(&self.buffer[..self.len]);
+        self.len = 0;
     }
 
     /// The hash of everything so far.
@@ -100,58 +123,56 @@ impl Digest {
     }
 }
 
-/// Writes values little-endian, lengths before contents, variants by number.
-///
-/// It holds the length itself and hands it back at the end: so it stays in a register while an entry is written, where
-/// a field of the digest would be stored and loaded for each value.
-struct Writer<'a> {
-    hash: &'a mut Xxh3,
-    buffer: &'a mut [u8; BUFFER_SIZE],
+/// Where bytes go.
+trait Sink {
+    /// Adds a few bytes.
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Refused>;
+    /// Adds any number of bytes.
+    fn put_all(&mut self, bytes: &[u8]) -> Result<(), Refused>;
+}
+
+/// Room for one entry. It starts at nothing each time, so the compiler knows where each value of a plain message goes,
+/// and that there is room for it.
+struct Window<'a> {
+    bytes: &'a mut [u8; WINDOW_SIZE],
     len: usize,
 }
 
-impl Writer<'_> {
-    /// Writes the content, and hands back the length.
+impl Sink for Window<'_> {
     #[inline(always)]
-    fn content<T: Serialize + ?Sized>(mut self, content: &T) -> usize {
-        if content.serialize(&mut self).is_err() {
-            // A content that cannot be serialized is the same content each time; its place is marked.
-            self.put([b'?']);
-        }
-        self.len
-    }
-
-    /// Adds a few bytes. One comparison decides whether there is room.
-    #[inline(always)]
-    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Refused> {
         let end = self.len.wrapping_add(N);
-        match self.buffer.get_mut(self.len..end) {
-            Some(room) => {
-                room.copy_from_slice(&bytes);
-                self.len = end;
-            }
-            None => self.put_all(&bytes),
-        }
+        self.bytes.get_mut(self.len..end).ok_or(Refused)?.copy_from_slice(&bytes);
+        self.len = end;
+        Ok(())
     }
 
-    /// Adds any number of bytes.
     #[inline(always)]
-    fn put_all(&mut self, bytes: &[u8]) {
-        flush(self.hash, &self.buffer[..self.len], bytes);
-        self.len = 0;
+    fn put_all(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        let end = self.len.wrapping_add(bytes.len());
+        self.bytes.get_mut(self.len..end).ok_or(Refused)?.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
     }
 }
 
-#[cold]
-#[inline(never)]
-fn flush(hash: &mut Xxh3, buffered: &[u8], bytes: &[u8]) {
-    hash.update(buffered);
-    hash.update(bytes);
+impl Sink for Vec<u8> {
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), Refused> {
+        self.put_all(&bytes)
+    }
+
+    fn put_all(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
-/// A value that refuses to be serialized.
+/// Writes values little-endian, lengths before contents, variants by number.
+struct Writer<S>(S);
+
+/// A value that refuses to be serialized, or does not fit.
 #[derive(Debug, thiserror::Error)]
-#[error("not serializable")]
+#[error("not serializable, or too large")]
 struct Refused;
 
 impl ser::Error for Refused {
@@ -163,14 +184,13 @@ impl ser::Error for Refused {
 macro_rules! little_endian {
     ($($method:ident: $type:ty),+) => {
         $(#[inline(always)] fn $method(self, value: $type) -> Result<(), Refused> {
-            self.put(value.to_le_bytes());
-            Ok(())
+            self.0.put(value.to_le_bytes())
         })+
     };
 }
 
 #[expect(clippy::disallowed_types, reason = "serde names them; no content of a run has one")]
-impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
+impl<S: Sink> ser::Serializer for &mut Writer<S> {
     type Ok = ();
     type Error = Refused;
     type SerializeSeq = Self;
@@ -193,8 +213,7 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
     }
     #[inline(always)]
     fn serialize_bool(self, value: bool) -> Result<(), Refused> {
-        self.put([u8::from(value)]);
-        Ok(())
+        self.0.put([u8::from(value)])
     }
     fn serialize_char(self, value: char) -> Result<(), Refused> {
         self.serialize_u32(value.into())
@@ -203,18 +222,16 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         self.serialize_bytes(value.as_bytes())
     }
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Refused> {
-        self.put((value.len() as u64).to_le_bytes());
-        self.put_all(value);
-        Ok(())
+        self.0.put((value.len() as u64).to_le_bytes())?;
+        self.0.put_all(value)
     }
     #[inline(always)]
     fn serialize_none(self) -> Result<(), Refused> {
-        self.put([0]);
-        Ok(())
+        self.0.put([0])
     }
     #[inline(always)]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
-        self.put([1]);
+        self.0.put([1])?;
         value.serialize(self)
     }
     #[inline(always)]
@@ -241,13 +258,13 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
         _: &'static str,
         value: &T,
     ) -> Result<(), Refused> {
-        self.put(index.to_le_bytes());
+        self.0.put(index.to_le_bytes())?;
         value.serialize(self)
     }
     #[inline(always)]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self, Refused> {
         // A sequence that does not know its length cannot be told from its neighbour.
-        self.put((len.ok_or(Refused)? as u64).to_le_bytes());
+        self.0.put((len.ok_or(Refused)? as u64).to_le_bytes())?;
         Ok(self)
     }
     #[inline(always)]
@@ -260,7 +277,7 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
     }
     #[inline(always)]
     fn serialize_tuple_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Self, Refused> {
-        self.put(index.to_le_bytes());
+        self.0.put(index.to_le_bytes())?;
         Ok(self)
     }
     fn serialize_map(self, len: Option<usize>) -> Result<Self, Refused> {
@@ -272,14 +289,14 @@ impl<'a, 'b> ser::Serializer for &'b mut Writer<'a> {
     }
     #[inline(always)]
     fn serialize_struct_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Self, Refused> {
-        self.put(index.to_le_bytes());
+        self.0.put(index.to_le_bytes())?;
         Ok(self)
     }
 }
 
 macro_rules! compound {
     ($($trait:ident: $method:ident($($key:ident)?)),+) => {
-        $(impl ser::$trait for &mut Writer<'_> {
+        $(impl<S: Sink> ser::$trait for &mut Writer<S> {
             type Ok = ();
             type Error = Refused;
             #[inline(always)]
@@ -304,7 +321,7 @@ compound!(
     SerializeStructVariant: serialize_field(key)
 );
 
-impl ser::SerializeMap for &mut Writer<'_> {
+impl<S: Sink> ser::SerializeMap for &mut Writer<S> {
     type Ok = ();
     type Error = Refused;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
@@ -356,6 +373,36 @@ mod tests {
             plain.update(&number.to_le_bytes());
         }
         assert_eq!(digest.value().0, plain.digest128());
+    }
+
+    #[test]
+    fn a_content_of_any_size_is_hashed_whole_and_in_its_place() {
+        let contents: Vec<Vec<u8>> = (0..3_000_usize).map(|number| vec![number as u8; number * 7 % 1_300]).collect();
+        let mut digest = Digest::new();
+        let mut plain = Xxh3::new();
+        for content in &contents {
+            digest.content(content);
+            plain.update(&(content.len() as u64).to_le_bytes());
+            plain.update(content);
+        }
+        assert_eq!(digest.value().0, plain.digest128());
+    }
+
+    #[test]
+    fn a_content_that_refuses_is_marked_behind_what_it_gave() {
+        struct Refusing;
+        impl Serialize for Refusing {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // A sequence without a length has no form.
+                serializer.serialize_seq(None)?;
+                unreachable!("it was refused")
+            }
+        }
+        let mut digest = Digest::new();
+        digest.content(&1_u8);
+        digest.content(&(7_u8, Refusing));
+        digest.content(&2_u8);
+        assert_eq!(digest.value().0, xxhash_rust::xxh3::xxh3_128(&[1, 7, b'?', 2]));
     }
 
     #[test]

@@ -204,14 +204,22 @@ impl Cluster {
     }
 
     /// How many nodes there are in all.
+    #[inline]
     pub const fn node_count(self) -> usize {
-        (self.servers + self.spare + self.clients) as usize
+        self.server_count() + self.clients as usize
+    }
+
+    /// How many servers there are, spare ones included.
+    #[inline]
+    const fn server_count(self) -> usize {
+        self.servers as usize + self.spare as usize
     }
 
     /// Whether the node belongs to this cluster.
+    #[inline]
     pub const fn contains(self, node: NodeId) -> bool {
-        let count = if node.is_client() { self.clients } else { self.servers + self.spare };
-        node.number() <= count
+        let count = if node.is_client() { self.clients as usize } else { self.server_count() };
+        node.number() as usize <= count
     }
 
     /// Whether both ends of a link belong to this cluster.
@@ -222,14 +230,14 @@ impl Cluster {
     /// The dense index of a node, for tables. Never the key of a stream: it depends on counts.
     #[inline]
     pub const fn index(self, node: NodeId) -> usize {
-        let base = if node.is_client() { self.servers + self.spare } else { 0 };
-        (base + node.number() - 1) as usize
+        let base = if node.is_client() { self.server_count() } else { 0 };
+        base + node.number() as usize - 1
     }
 
     /// The node with this dense index.
     #[inline]
     pub const fn node(self, index: usize) -> NodeId {
-        let servers = (self.servers + self.spare) as usize;
+        let servers = self.server_count();
         if index < servers { NodeId::server(index as u16 + 1) } else { NodeId::client((index - servers) as u16 + 1) }
     }
 }

@@ -17,6 +17,9 @@ use crate::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Network {
     cluster: Cluster,
+    /// How many nodes there are.
+    node_count: usize,
+    /// In order of sources, of one source in order of targets.
     links: Vec<LinkState>,
     reordering_delay: Duration,
 }
@@ -29,7 +32,9 @@ struct LinkState {
     sent: u64,
     /// Packets with a lower ordinal that are still under way were lost at a cut.
     lost_before: u64,
-    /// Whether a fault is on this link: the hot path looks at this alone.
+    /// Packets from this ordinal on arrive, for all that this link knows: the hot path looks at this alone.
+    safe_from: u64,
+    /// Whether a fault is on this link.
     disturbed: bool,
     /// Whether it is undisturbed and a datagram can only be lost or arrive once.
     plain: bool,
@@ -177,7 +182,8 @@ impl Network {
                 links.push(LinkState::new(rng, Conditions::of(options)));
             }
         }
-        let mut network = Self { cluster, links, reordering_delay: options.reordering_delay };
+        let mut network =
+            Self { cluster, node_count: cluster.node_count(), links, reordering_delay: options.reordering_delay };
         for (link, weather) in options.links.iter().filter(|(link, _)| cluster.has_link(*link)) {
             let state = network.link_mut(*link);
             state.base = state.base.with(weather);
@@ -188,7 +194,7 @@ impl Network {
 
     #[inline]
     fn index(&self, source: usize, target: usize) -> usize {
-        source * self.cluster.node_count() + target
+        source * self.node_count + target
     }
 
     fn link(&self, link: Link) -> &LinkState {
@@ -201,9 +207,8 @@ impl Network {
     }
 
     /// Sends a datagram over a link with which nothing is wrong and on which it can only be lost or arrive once: the
-    /// hot
-    /// path. Where the link is another, nothing is drawn, and [`Network::send`] is to be called.
-    #[inline]
+    /// hot path. Where the link is another, nothing is drawn, and [`Network::send`] is to be called.
+    #[inline(always)]
     pub fn send_plain(&mut self, now: Instant, (source, target): (usize, usize)) -> Plain {
         let index = self.index(source, target);
         let link = &mut self.links[index];
@@ -244,17 +249,13 @@ impl Network {
     #[inline]
     pub fn arrive(&self, (source, target): (usize, usize), ordinal: u64, kind: u64) -> Arrival {
         let link = &self.links[self.index(source, target)];
-        if !link.disturbed && ordinal >= link.lost_before && link.lost_kinds.is_empty() {
-            return Arrival::Deliver;
-        }
-        link.arrive_disturbed(ordinal, kind)
+        if ordinal >= link.safe_from { Arrival::Deliver } else { link.arrive_disturbed(ordinal, kind) }
     }
 
     /// Cuts a link for the kinds in `mask`.
     pub fn cut(&mut self, key: u32, link: Link, mask: u64, in_flight: InFlight) {
         let link = self.link_mut(link);
         link.cuts.push(Narrow { key, mask, what: () });
-        link.refresh();
         match in_flight {
             InFlight::Keep => {}
             InFlight::Drop if mask == ALL_KINDS => link.lost_before = link.sent,
@@ -264,6 +265,7 @@ impl Network {
                 link.lost_kinds.push((mask, link.sent));
             }
         }
+        link.refresh();
     }
 
     /// Clogs a link for the kinds in `mask`.
@@ -346,6 +348,7 @@ impl LinkState {
             rng,
             sent: 0,
             lost_before: 0,
+            safe_from: 0,
             disturbed: false,
             plain: false,
             base,
@@ -367,6 +370,8 @@ impl LinkState {
         self.disturbed = !(self.cuts.is_empty() && self.clogs.is_empty() && self.weather.is_empty());
         let extras = self.base.duplication != Ppm::NEVER || self.base.reordering != Ppm::NEVER;
         self.plain = !self.disturbed && !extras && self.base.bandwidth == 0;
+        let lost_before = self.lost_kinds.iter().map(|(_, before)| *before).fold(self.lost_before, u64::max);
+        self.safe_from = if self.disturbed { u64::MAX } else { lost_before };
     }
 
     fn conditions_for(&self, kind: u64) -> Conditions {

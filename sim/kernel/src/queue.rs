@@ -64,39 +64,56 @@ impl Key {
 const BUCKET_BITS: u32 = 18;
 /// So many buckets lie ahead: a window of about 268 ms, in which heartbeats and most timers come due too.
 const BUCKET_COUNT: u64 = 1024;
-/// So many entries of the head may be gone before their place is used again.
+/// Words of the map of buckets that hold something.
+const MAP_SIZE: usize = BUCKET_COUNT as usize / 64;
+/// So many entries at the front may be gone before their place is used again.
 const TAKEN_MAX: usize = 1 << 14;
+/// An entry before the front is sorted into it while no more than so many are there; the window moves back otherwise.
+const EARLY_MAX: usize = 64;
 /// No bucket.
 const NOWHERE: u64 = u64::MAX;
-/// The base of a queue that is handed out: no time lies within a window from here.
+/// The window of a queue that is handed out: no time lies in it.
 const HANDED_OUT: u64 = 1 << 63;
+/// No link.
+const NONE: u32 = u32::MAX;
 
-/// The queue: a calendar of buckets for what is due soon, a heap for the rest.
+/// The queue: a sorted front, a calendar of buckets for what is due soon, a heap for the rest.
 ///
 /// ```text
-///   base        head                                  base + 1024
-///    │ . . . . │ sorted │ . │ any order │ . . . . . . . │        heap: all that is later
+///      front            window                                window + 1024
+///    taken │ sorted   │ any order │ . │ . │ any order │ . . . . . │        heap: all that is later
 /// ```
 ///
-/// Most events are messages and come due within a few milliseconds: adding one is a store into its bucket, taking the
-/// first is a read from the head, which is sorted when it becomes the head. What comes into the head later mostly comes
-/// last there too, so that even a flood at one instant costs a store for each entry.
+/// Most events are messages and come due within a few milliseconds: adding one links it into its bucket, taking the
+/// first is a read from the front, into which the next bucket is sorted when it is used up. What comes into the front
+/// later mostly comes last there too, so that even a flood at one instant costs a store for each entry.
 ///
 /// - Bucket numbers are absolute (time divided by the width); a bucket lies at its number modulo 1024.
-/// - Every entry in a bucket has a number in `base..base + 1024`, every one in `far` a higher one.
-/// - `head` is the first bucket that is not empty, and is sorted; `NOWHERE` if all are empty, and then `far` is empty
-///   too.
-/// - The first `taken` entries of the head are gone already; none but where the head is the first bucket of the window.
+/// - Every entry of the front has a number below `window`, every one in a bucket one in `window..window + 1024`, every
+///   one in `far` a higher one.
+/// - The first `taken` entries of the front are gone already; others are left in it unless the queue is empty.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    buckets: Vec<Vec<Key>>,
-    occupied: [u64; BUCKET_COUNT as usize / 64],
-    base: u64,
-    head: u64,
+    front: Vec<Key>,
     taken: usize,
+    window: u64,
     len: usize,
+    /// The first link of each bucket.
+    heads: Box<[u32; BUCKET_COUNT as usize]>,
+    /// Which buckets hold something.
+    occupied: [u64; MAP_SIZE],
+    links: Vec<Link>,
+    /// The first link that is free.
+    free: u32,
     far: BinaryHeap<Reverse<Key>>,
     far_first: u64,
+}
+
+/// An entry in a bucket, and the next one there.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    key: Key,
+    next: u32,
 }
 
 impl Default for Queue {
@@ -122,12 +139,14 @@ impl Queue {
     /// An empty queue.
     pub fn new() -> Self {
         Self {
-            buckets: vec![Vec::new(); BUCKET_COUNT as usize],
-            occupied: [0; BUCKET_COUNT as usize / 64],
-            base: 0,
-            head: NOWHERE,
+            front: Vec::new(),
             taken: 0,
+            window: 0,
             len: 0,
+            heads: Box::new([NONE; BUCKET_COUNT as usize]),
+            occupied: [0; MAP_SIZE],
+            links: Vec::new(),
+            free: NONE,
             far: BinaryHeap::new(),
             far_first: NOWHERE,
         }
@@ -136,7 +155,7 @@ impl Queue {
     /// A queue that puts nothing in order: what is added is taken by [`Queue::hand_out`], and counts until it
     /// [is done](Queue::done). It has no first entry.
     pub fn handed_out() -> Self {
-        Self { base: HANDED_OUT, ..Self::new() }
+        Self { window: HANDED_OUT, ..Self::new() }
     }
 
     /// Everything that was added since the last call, in order.
@@ -164,157 +183,183 @@ impl Queue {
     /// The first entry.
     #[inline]
     pub fn peek(&self) -> Option<Key> {
-        if self.head == NOWHERE { None } else { self.buckets[place(self.head)].get(self.taken).copied() }
+        self.front.get(self.taken).copied()
     }
 
     /// Adds an entry.
     #[inline]
     pub fn push(&mut self, key: Key) {
-        self.len += 1;
         let bucket = key.bucket();
-        // An entry before the window makes this wrap around, and so is not ahead of it by less than its width.
-        if bucket.wrapping_sub(self.base) >= BUCKET_COUNT {
-            self.push_outside(key);
-        } else if bucket != self.head {
-            self.buckets[place(bucket)].push(key);
-            self.occupy(bucket);
-            self.head = self.head.min(bucket);
+        // An entry of the front makes this wrap around, and so is not ahead of it by less than the window.
+        if bucket.wrapping_sub(self.window) < BUCKET_COUNT && self.len > 0 {
+            self.link(key, bucket);
+            self.len += 1;
         } else {
-            let head = &mut self.buckets[place(bucket)];
-            let position = head[self.taken..].partition_point(|entry| *entry < key);
-            head.insert(self.taken + position, key);
+            self.push_outside(key, bucket);
         }
     }
 
     #[inline]
-    fn occupy(&mut self, bucket: u64) {
-        self.occupied[place(bucket) / 64] |= 1 << (bucket % 64);
+    fn link(&mut self, key: Key, bucket: u64) {
+        let place = place(bucket);
+        let head = &mut self.heads[place];
+        let link = Link { key, next: *head };
+        match self.links.get_mut(self.free as usize) {
+            Some(free) => {
+                *head = self.free;
+                self.free = std::mem::replace(free, link).next;
+            }
+            None => {
+                *head = u32::try_from(self.links.len()).expect("a queue has less than 2^32 entries");
+                self.links.push(link);
+            }
+        }
+        self.occupied[place / 64] |= 1 << (place % 64);
     }
 
-    /// The head keeps only what is still to come.
-    fn drop_taken(&mut self) {
-        if self.taken > 0 {
-            self.buckets[place(self.head)].drain(..self.taken);
+    /// Adds an entry to the front, to the heap, or to an empty queue.
+    #[inline(never)]
+    fn push_outside(&mut self, key: Key, bucket: u64) {
+        self.len += 1;
+        if self.window == HANDED_OUT {
+            self.far.push(Reverse(key));
+        } else if self.len == 1 {
+            self.window = bucket + 1;
+            self.front.clear();
+            self.taken = 0;
+            self.front.push(key);
+        } else if bucket >= self.window {
+            self.far_first = self.far_first.min(bucket);
+            self.far.push(Reverse(key));
+        } else if bucket + 1 < self.window && self.front.len() - self.taken > EARLY_MAX {
+            self.rewind(key);
+        } else {
+            self.push_front(key);
+        }
+    }
+
+    fn push_front(&mut self, key: Key) {
+        if self.taken >= TAKEN_MAX {
+            self.front.drain(..self.taken);
             self.taken = 0;
         }
+        let position = self.taken + self.front[self.taken..].partition_point(|entry| *entry < key);
+        if position == self.taken && self.taken > 0 {
+            self.taken -= 1;
+            self.front[self.taken] = key;
+        } else {
+            self.front.insert(position, key);
+        }
     }
 
+    /// Moves the window back: all that is in it and in the front goes by way of the heap.
     #[cold]
-    fn push_outside(&mut self, key: Key) {
-        if self.base == HANDED_OUT {
-            return self.far.push(Reverse(key));
-        }
-        let bucket = key.bucket();
-        if self.len == 1 {
-            self.base = bucket;
-        }
-        if bucket < self.base {
-            self.rewind(bucket);
-        }
-        self.far_first = self.far_first.min(bucket);
+    fn rewind(&mut self, key: Key) {
         self.far.push(Reverse(key));
-        self.migrate();
-        if self.head == NOWHERE {
-            self.open_head(self.base);
+        self.far.extend(self.front.drain(..).skip(self.taken).map(Reverse));
+        for bucket in 0..BUCKET_COUNT {
+            self.unlink(bucket);
+            self.far.extend(self.front.drain(..).map(Reverse));
         }
-    }
-
-    /// Moves the window back: all that is in it goes to the heap first.
-    fn rewind(&mut self, base: u64) {
-        self.drop_taken();
-        for bucket in &mut self.buckets {
-            self.far.extend(bucket.drain(..).map(Reverse));
-        }
-        self.occupied = [0; BUCKET_COUNT as usize / 64];
-        self.head = NOWHERE;
-        self.base = base;
-        self.far_first = self.far.peek().map_or(NOWHERE, |Reverse(key)| key.bucket());
+        self.occupied = [0; MAP_SIZE];
+        self.taken = 0;
+        self.jump();
     }
 
     /// Takes the first entry.
     #[inline]
     pub fn pop(&mut self) -> Option<Key> {
-        if self.head == NOWHERE {
-            return None;
-        }
-        let bucket = self.head;
-        let head = &mut self.buckets[place(bucket)];
-        let first = *head.get(self.taken)?;
+        let first = *self.front.get(self.taken)?;
         self.taken += 1;
         self.len -= 1;
-        self.base = bucket;
-        let is_done = self.taken == head.len();
-        if is_done {
-            head.clear();
-            self.taken = 0;
-            self.occupied[place(bucket) / 64] &= !(1 << (bucket % 64));
-        }
-        if self.far_first.wrapping_sub(bucket) < BUCKET_COUNT {
-            self.migrate();
-        }
-        if is_done {
-            self.open_head(bucket);
-        } else if self.taken >= TAKEN_MAX {
-            self.drop_taken();
+        if self.taken == self.front.len() {
+            self.refill();
         }
         Some(first)
+    }
+
+    /// The front is used up: the next bucket that holds something comes into it.
+    #[inline]
+    fn refill(&mut self) {
+        self.front.clear();
+        self.taken = 0;
+        if self.len == 0 {
+            return;
+        }
+        match self.next_occupied(self.window) {
+            Some(bucket) => {
+                self.window = bucket + 1;
+                self.unlink(bucket);
+                self.occupied[place(bucket) / 64] &= !(1 << (bucket % 64));
+                if self.front.len() > 1 {
+                    self.front.sort_unstable();
+                }
+            }
+            None => return self.jump(),
+        }
+        if self.far_first.wrapping_sub(self.window) < BUCKET_COUNT {
+            self.migrate();
+        }
+    }
+
+    /// All entries of a bucket come into the front.
+    #[inline]
+    fn unlink(&mut self, bucket: u64) {
+        let mut next = std::mem::replace(&mut self.heads[place(bucket)], NONE);
+        while let Some(link) = self.links.get_mut(next as usize) {
+            self.front.push(link.key);
+            let freed = std::mem::replace(&mut self.free, next);
+            next = std::mem::replace(&mut link.next, freed);
+        }
+    }
+
+    /// Nothing is in front and window: they begin anew where the heap does.
+    #[cold]
+    fn jump(&mut self) {
+        let first = self.far.peek().map_or(NOWHERE, |Reverse(key)| key.bucket());
+        self.window = first.saturating_add(1);
+        while let Some(Reverse(key)) = self.far.peek().copied().filter(|Reverse(key)| key.bucket() == first) {
+            self.far.pop();
+            self.front.push(key);
+        }
+        self.migrate();
     }
 
     /// What has come within the window leaves the heap.
     #[cold]
     fn migrate(&mut self) {
+        self.far_first = NOWHERE;
         while let Some(Reverse(key)) = self.far.peek().copied() {
             let bucket = key.bucket();
-            if bucket.wrapping_sub(self.base) >= BUCKET_COUNT {
+            if bucket.wrapping_sub(self.window) >= BUCKET_COUNT {
                 self.far_first = bucket;
                 return;
             }
             self.far.pop();
-            self.buckets[place(bucket)].push(key);
-            self.occupy(bucket);
-        }
-        self.far_first = NOWHERE;
-    }
-
-    /// Makes the first bucket that is not empty, from this one on, the head.
-    #[inline]
-    fn open_head(&mut self, from: u64) {
-        self.head = self.next_occupied(from);
-        if self.head == NOWHERE && self.far_first != NOWHERE {
-            self.base = self.far_first;
-            self.migrate();
-            self.head = self.next_occupied(self.base);
-        }
-        if self.head != NOWHERE {
-            let head = &mut self.buckets[place(self.head)];
-            if head.len() > 1 {
-                head.sort_unstable();
-            }
+            self.link(key, bucket);
         }
     }
 
+    /// The first bucket from this one on, within a window, that holds something.
     #[inline]
-    fn next_occupied(&self, from: u64) -> u64 {
+    fn next_occupied(&self, from: u64) -> Option<u64> {
         let start = place(from);
-        let words = self.occupied.len();
-        // The first word is looked at twice: its upper part first, its lower part, which is a window later, last.
-        let upper = self.occupied[start / 64] & (u64::MAX << (start % 64));
-        let lower = self.occupied[start / 64] & !(u64::MAX << (start % 64));
-        if upper != 0 {
+        let ahead = self.occupied[start / 64] >> (start % 64);
+        if ahead != 0 {
             // Nearly always: the next event is due within a few buckets.
-            return from + u64::from(upper.trailing_zeros()) - start as u64 % 64;
+            return Some(from + u64::from(ahead.trailing_zeros()));
         }
-        let mut word = upper;
-        for step in 0..=words {
-            if word != 0 {
-                let found = (start / 64 + step) % words * 64 + word.trailing_zeros() as usize;
-                let ahead = (found + BUCKET_COUNT as usize - start) % BUCKET_COUNT as usize;
-                return from + ahead as u64;
-            }
-            let next = (start / 64 + step + 1) % words;
-            word = if step + 1 == words { lower } else { self.occupied[next] };
-        }
-        NOWHERE
+        self.next_occupied_far(from)
+    }
+
+    /// The same from the next word of the map on. The first word comes once more at the end: its lower part is a window
+    /// later.
+    #[inline(never)]
+    fn next_occupied_far(&self, from: u64) -> Option<u64> {
+        let start = place(from) / 64;
+        let step = (1..=MAP_SIZE).find(|step| self.occupied[(start + step) % MAP_SIZE] != 0)?;
+        let word = self.occupied[(start + step) % MAP_SIZE];
+        Some((from / 64 + step as u64) * 64 + u64::from(word.trailing_zeros()))
     }
 }
 
@@ -413,6 +458,19 @@ mod tests {
         queue.done();
         queue.push(key(1, 5));
         assert_eq!((queue.hand_out().count(), queue.len()), (1, 4));
+    }
+
+    #[test]
+    fn entries_far_before_the_front_come_out_in_order() {
+        let mut queue = Queue::new();
+        let key = |at: u64, sequence| Key::new(Instant::from_nanos(at), 0, sequence, 0);
+        let mut keys: Vec<Key> =
+            (0..1_000).map(|sequence| key(60_000_000_000 - sequence * 50_000_000, sequence)).collect();
+        keys.extend((1_000..2_000).map(|sequence| key(70_000_000_000, sequence)));
+        keys.extend((2_000..3_000).map(|sequence| key(sequence % 7 * 1_000_000, sequence)));
+        keys.iter().rev().for_each(|key| queue.push(*key));
+        keys.sort_unstable();
+        assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<Key>>(), keys);
     }
 
     #[test]

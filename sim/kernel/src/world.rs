@@ -21,7 +21,6 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::context::Effect;
 use crate::digest::{Digest, Tag};
 use crate::director::{Director, DirectorSetup};
 use crate::id::NodeId;
@@ -393,10 +392,6 @@ impl<S: System> World<S> {
 
     fn kind_of(message: &<S::Node as Node>::Message) -> u64 {
         1 << message.kind()
-    }
-
-    fn effects_of(&mut self, index: usize) -> Vec<Effect<S::Node>> {
-        std::mem::take(self.universe.slots[index].context.effects())
     }
 }
 

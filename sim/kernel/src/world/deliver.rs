@@ -85,7 +85,7 @@ impl<M: Message> Held<M> {
 }
 
 impl<S: System> World<S> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_event<T: Tracer<S::Node>>(&mut self, key: Key, tracer: &mut T) {
         let slot = key.slot();
         if slot & TIMER_BIT != 0 {
@@ -127,7 +127,7 @@ impl<S: System> World<S> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_datagram<T: Tracer<S::Node>>(&mut self, datagram: Datagram<<S::Node as Node>::Message>, tracer: &mut T) {
         let Datagram { source, target, ordinal, .. } = datagram;
         let link = (usize::from(source), usize::from(target));
@@ -270,7 +270,7 @@ impl<S: System> World<S> {
         self.complete(index, tracer);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn handle_message<T: Tracer<S::Node>>(
         &mut self,
         index: usize,
@@ -278,7 +278,12 @@ impl<S: System> World<S> {
         message: <S::Node as Node>::Message,
         tracer: &mut T,
     ) {
-        self.begin(index, Tag::Message, &(source, &message), Input::Message(source.node, &message), tracer);
+        let input = Input::Message(source.node, &message);
+        match source.connection {
+            // The bytes of `source`, told so that the compiler knows how many they are.
+            None => self.begin(index, Tag::Message, &(source.node, 0_u8, &message), input, tracer),
+            Some(_) => self.begin(index, Tag::Message, &(source, &message), input, tracer),
+        }
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_message(&mut slot.context, source, message);
         self.complete(index, tracer);
@@ -327,7 +332,7 @@ impl<S: System> World<S> {
     }
 
     /// What comes before every call of a handler.
-    #[inline]
+    #[inline(always)]
     fn begin<T: Tracer<S::Node>, C: serde::Serialize>(
         &mut self,
         index: usize,
@@ -350,7 +355,7 @@ impl<S: System> World<S> {
     }
 
     /// What a node sees of the time before it is called.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_clocks(&mut self, index: usize) -> NodeId {
         let now = self.universe.now;
         let slot = &mut self.universe.slots[index];
@@ -362,7 +367,7 @@ impl<S: System> World<S> {
     }
 
     /// What comes after every call of a handler: its effects leave, and the invariants look.
-    #[inline]
+    #[inline(always)]
     pub(super) fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
         self.drain(index, tracer);
         let node = self.universe.slots[index].id;

@@ -20,21 +20,24 @@ use super::deliver::{Datagram, Event, datagram_slot, timer_slot};
 
 impl<S: System> World<S> {
     /// Carries out all effects of the last call, in order.
-    #[inline]
+    #[inline(always)]
     pub(super) fn drain<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
-        let mut effects = self.effects_of(index);
-        for effect in effects.drain(..) {
-            self.carry_out(index, effect, tracer);
+        let context = &mut self.universe.slots[index].context;
+        let is_tied = !context.tied().is_empty();
+        if !context.effects().is_empty() {
+            let mut effects = std::mem::take(context.effects());
+            for effect in effects.drain(..) {
+                self.carry_out(index, effect, tracer);
+            }
+            // The buffer goes back, so that no call allocates.
+            std::mem::forget(std::mem::replace(self.universe.slots[index].context.effects(), effects));
         }
-        let slot = &mut self.universe.slots[index];
-        // The buffer goes back, so that no call allocates.
-        *slot.context.effects() = effects;
-        if !slot.context.tied().is_empty() {
+        if is_tied {
             self.tie(index, tracer);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn carry_out<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
         let node = self.universe.slots[index].id;
         self.invariants.on_effect(View::new(&self.universe), node, &effect, &mut self.findings);
@@ -43,6 +46,11 @@ impl<S: System> World<S> {
             Effect::SetTimer { timer, at } => self.set_timer(index, timer, at),
             rare => self.carry_out_rare(index, rare, tracer),
         }
+    }
+
+    #[inline(never)]
+    fn carry_out_tied<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
+        self.carry_out(index, effect, tracer);
     }
 
     /// Everything but what happens at every heartbeat.
@@ -80,7 +88,7 @@ impl<S: System> World<S> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn send<T: Tracer<S::Node>>(
         &mut self,
         source: usize,
@@ -136,7 +144,7 @@ impl<S: System> World<S> {
         )
     }
 
-    #[inline]
+    #[inline(always)]
     fn post(
         &mut self,
         at: Instant,
@@ -151,7 +159,7 @@ impl<S: System> World<S> {
         self.push_datagram(at, priority, sequence, Datagram { message, ordinal, source, target });
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_datagram(
         &mut self,
         at: Instant,
@@ -260,7 +268,7 @@ impl<S: System> World<S> {
             Completion::Durable(through) => {
                 slot.durable = slot.durable.max(Some(through));
                 while let Some(effect) = self.next_released(index, through) {
-                    self.carry_out(index, effect, tracer);
+                    self.carry_out_tied(index, effect, tracer);
                 }
             }
         }
@@ -278,7 +286,7 @@ impl<S: System> World<S> {
         let tied = std::mem::take(self.universe.slots[index].context.tied());
         for (write, effect) in tied {
             if self.universe.slots[index].durable >= Some(write) {
-                self.carry_out(index, effect, tracer);
+                self.carry_out_tied(index, effect, tracer);
             } else {
                 self.universe.slots[index].tied.push_back((write, effect));
             }
