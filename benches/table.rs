@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use splitbrain_kernel::rng::Seed;
 
+const KEPT: &str = "reports/gallery/performance.md";
 const ROUNDS: usize = 9;
 const PING_PONG_SECONDS: u64 = 200;
 const SEEDS: u64 = 60;
@@ -89,7 +90,10 @@ fn main() {
     println!("{table}");
     if std::env::args().any(|argument| argument == "--write") {
         std::fs::create_dir_all("reports/gallery").expect("the gallery can be made");
-        std::fs::write("reports/gallery/performance.md", table).expect("the gallery can be written");
+        // What `just madsim-table` has written stays.
+        let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
+        let after = kept.find("\n## On madsim").map_or("", |from| &kept[from..]);
+        std::fs::write(KEPT, format!("{table}{after}")).expect("the gallery can be written");
     }
 }
 

@@ -16,8 +16,7 @@ use splitbrain_kernel::time::Instant;
 
 use crate::scenario::{Chosen, Diagnostics, Facts};
 
-pub(crate) use any_system::Simulated;
-pub use any_system::{AnySystem, OpenError, PlanText};
+pub use any_system::{AnySystem, OpenError, PlanText, Simulated};
 pub use kernel::{Opened, Tracing, told};
 pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
 

@@ -1,6 +1,6 @@
 //! The raft election run of `benches/raft_election.toml`: five servers, random faults, every invariant on.
 
-use splitbrain::scenario::{self, Scenario, SystemDescription};
+use splitbrain::scenario::{self, Resolved, Scenario, SystemDescription};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunReport};
 use splitbrain_kernel::trace::NoTrace;
@@ -25,9 +25,14 @@ impl Election {
 
     /// One run, resolved and carried out.
     pub(crate) fn run(&self, seed: Seed) -> RunReport<Operation> {
-        let resolved = scenario::resolve::<Raft>(&self.scenario, seed).expect("options that stand together");
+        let resolved = self.resolve(seed);
         let report = World::new(&resolved.system, &resolved.options, seed).run(&mut NoTrace);
         assert_eq!(report.outcome, Outcome::Passed, "the clean system breaks nothing");
         report
+    }
+
+    /// What the run with this seed is made from.
+    pub(crate) fn resolve(&self, seed: Seed) -> Resolved<Raft> {
+        scenario::resolve::<Raft>(&self.scenario, seed).expect("options that stand together")
     }
 }

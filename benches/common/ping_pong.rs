@@ -143,6 +143,12 @@ impl System for PingPong {
 
 /// Runs the work for so many virtual seconds through the kernel.
 pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
+    let (system, options) = setup(seconds);
+    World::new(&system, &options, seed).run(&mut NoTrace)
+}
+
+/// The work for so many virtual seconds.
+pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<()>) {
     let cluster = Cluster { servers: 5, spare: 0, clients: 0 };
     let options = RunOptions {
         cluster,
@@ -175,5 +181,5 @@ pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
         ties: Ties::Sequence,
         replay: None,
     };
-    World::new(&PingPong { cluster }, &options, seed).run(&mut NoTrace)
+    (PingPong { cluster }, options)
 }

@@ -67,12 +67,20 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// `S` under the kernel.
-pub(crate) struct Simulated<S>(PhantomData<fn() -> S>);
+/// `S` under the kernel: what `Cli::system` takes.
+#[derive(Debug)]
+pub struct Simulated<S>(PhantomData<fn() -> S>);
 
 impl<S> Simulated<S> {
-    pub(crate) const fn new() -> Self {
+    /// Nothing has to be set.
+    pub const fn new() -> Self {
         Self(PhantomData)
+    }
+}
+
+impl<S> Default for Simulated<S> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
