@@ -60,9 +60,9 @@ impl Key {
     }
 }
 
-/// A bucket is 2¹⁸ ns wide, about a quarter of a millisecond.
-const BUCKET_BITS: u32 = 18;
-/// So many buckets lie ahead: a window of about 268 ms, in which heartbeats and most timers come due too.
+/// A bucket is 2¹⁹ ns wide, about half a millisecond.
+const BUCKET_BITS: u32 = 19;
+/// So many buckets lie ahead: a window of about 537 ms, in which heartbeats and most election timers come due too.
 const BUCKET_COUNT: u64 = 1024;
 /// Words of the map of buckets that hold something.
 const MAP_SIZE: usize = BUCKET_COUNT as usize / 64;
@@ -91,7 +91,7 @@ const NONE: u32 = u32::MAX;
 /// - Bucket numbers are absolute (time divided by the width); a bucket lies at its number modulo 1024.
 /// - Every entry of the front has a number below `window`, every one in a bucket one in `window..window + 1024`, every
 ///   one in `far` a higher one.
-/// - The first `taken` entries of the front are gone already; others are left in it unless the queue is empty.
+/// - The first `taken` entries of the front are gone already.
 #[derive(Clone, Debug)]
 pub struct Queue {
     front: Vec<Key>,
@@ -181,25 +181,28 @@ impl Queue {
     }
 
     /// The first entry.
-    #[inline]
-    pub fn peek(&self) -> Option<Key> {
+    #[inline(always)]
+    pub fn first(&mut self) -> Option<Key> {
+        if self.taken == self.front.len() {
+            self.refill();
+        }
         self.front.get(self.taken).copied()
     }
 
     /// Adds an entry.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, key: Key) {
+        self.len += 1;
         let bucket = key.bucket();
         // An entry of the front makes this wrap around, and so is not ahead of it by less than the window.
-        if bucket.wrapping_sub(self.window) < BUCKET_COUNT && self.len > 0 {
+        if bucket.wrapping_sub(self.window) < BUCKET_COUNT {
             self.link(key, bucket);
-            self.len += 1;
         } else {
             self.push_outside(key, bucket);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn link(&mut self, key: Key, bucket: u64) {
         let place = place(bucket);
         let head = &mut self.heads[place];
@@ -217,17 +220,11 @@ impl Queue {
         self.occupied[place / 64] |= 1 << (place % 64);
     }
 
-    /// Adds an entry to the front, to the heap, or to an empty queue.
+    /// Adds an entry to the front or to the heap.
     #[inline(never)]
     fn push_outside(&mut self, key: Key, bucket: u64) {
-        self.len += 1;
         if self.window == HANDED_OUT {
             self.far.push(Reverse(key));
-        } else if self.len == 1 {
-            self.window = bucket + 1;
-            self.front.clear();
-            self.taken = 0;
-            self.front.push(key);
         } else if bucket >= self.window {
             self.far_first = self.far_first.min(bucket);
             self.far.push(Reverse(key));
@@ -267,14 +264,14 @@ impl Queue {
     }
 
     /// Takes the first entry.
-    #[inline]
+    ///
+    /// The window stays where that was: what the world adds while it handles the entry is mostly ahead of it, and
+    /// before whatever comes next.
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<Key> {
-        let first = *self.front.get(self.taken)?;
+        let first = self.first()?;
         self.taken += 1;
         self.len -= 1;
-        if self.taken == self.front.len() {
-            self.refill();
-        }
         Some(first)
     }
 
@@ -316,6 +313,9 @@ impl Queue {
     /// Nothing is in front and window: they begin anew where the heap does.
     #[cold]
     fn jump(&mut self) {
+        if self.window == HANDED_OUT {
+            return;
+        }
         let first = self.far.peek().map_or(NOWHERE, |Reverse(key)| key.bucket());
         self.window = first.saturating_add(1);
         while let Some(Reverse(key)) = self.far.peek().copied().filter(|Reverse(key)| key.bucket() == first) {
@@ -377,7 +377,7 @@ impl<T> Slab<T> {
     }
 
     /// Puts a content in a free slot.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, content: T) -> u32 {
         match self.free.pop() {
             Some(slot) => {
@@ -395,7 +395,7 @@ impl<T> Slab<T> {
     ///
     /// # Panics
     /// Where the slot is free.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, slot: u32) -> T {
         let content = self.slots[slot as usize].take().expect("an entry is taken once");
         self.free.push(slot);
@@ -450,7 +450,7 @@ mod tests {
         let key = |at, sequence| Key::new(Instant::from_nanos(at), 0, sequence, 0);
         for entry in [key(u64::MAX, 1), key(3, 2), key(0, 3), key(3, 4)] {
             queue.push(entry);
-            assert_eq!((queue.peek(), queue.pop()), (None, None));
+            assert_eq!((queue.first(), queue.pop()), (None, None));
         }
         let handed: Vec<Key> = queue.hand_out().collect();
         assert_eq!(handed, [key(0, 3), key(3, 2), key(3, 4), key(u64::MAX, 1)]);
@@ -504,7 +504,7 @@ mod tests {
                 let key = Key::new(Instant::from_nanos(at), priority, sequence, 0);
                 queue.push(key);
                 model.insert(key);
-                prop_assert_eq!(queue.peek(), model.first().copied());
+                prop_assert_eq!(queue.first(), model.first().copied());
                 for _ in 0..pops {
                     let first = model.pop_first();
                     prop_assert_eq!(queue.pop(), first);
@@ -516,7 +516,7 @@ mod tests {
             while let Some(key) = model.pop_first() {
                 prop_assert_eq!(queue.pop(), Some(key));
             }
-            prop_assert!(queue.is_empty() && queue.peek().is_none());
+            prop_assert!(queue.is_empty() && queue.first().is_none());
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct World<S: System> {
     plan: Plan<<S::Node as Node>::Operation>,
     order: u64,
     counts: BTreeMap<&'static str, u64>,
+    /// What is counted too often to look for its name each time.
+    often: Often,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -80,6 +82,15 @@ pub struct World<S: System> {
     exit: Option<&'static str>,
     current: Option<NodeId>,
     ended: Option<Outcome>,
+}
+
+/// Conditions that may come with every packet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Often {
+    /// `packet lost`
+    lost: u64,
+    /// `packet cut`
+    cut: u64,
 }
 
 /// The last moment that can come.
@@ -135,6 +146,7 @@ impl<S: System> World<S> {
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
             counts: BTreeMap::new(),
+            often: Often::default(),
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -179,9 +191,9 @@ impl<S: System> World<S> {
     }
 
     /// One entry of the queue, or what is due before it.
-    #[inline]
+    #[inline(always)]
     fn turn<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
-        let next = self.queue.peek().map_or(Instant::MAX, Key::at);
+        let next = self.queue.first().map_or(Instant::MAX, Key::at);
         let alarm = self.alarm();
         if alarm <= next && alarm <= self.end {
             self.on_alarm(alarm, tracer);
@@ -303,7 +315,7 @@ impl<S: System> World<S> {
             digest: self.digest.value(),
             events: self.universe.events,
             end: self.universe.now,
-            counts: self.counts.clone(),
+            counts: self.counts(),
             gauges: S::gauges(&self.invariants),
             evaluated: self.findings.evaluated()[..S::Invariants::LIST.len()].to_vec(),
             plan: self.plan.clone(),
@@ -341,6 +353,12 @@ impl<S: System> World<S> {
 
     fn count(&mut self, name: &'static str) {
         *self.counts.entry(name).or_default() += 1;
+    }
+
+    fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let Often { lost, cut } = self.often;
+        let often = [("packet lost", lost), ("packet cut", cut)];
+        self.counts.clone().into_iter().chain(often.into_iter().filter(|(_, count)| *count > 0)).collect()
     }
 
     /// The order of a new event for this node at its instant.
