@@ -31,7 +31,7 @@ golden:
 
 # Every benchmark, or those whose name holds FILTER.
 bench filter="":
-    cargo bench --workspace -- {{ filter }}
+    cargo bench --bench speed -- {{ filter }}
 
 # Ten thousand seeds of the clean swarm in each preset, with the longest wait for a leader that `bounds.rs` stands on.
 swarm:
@@ -51,6 +51,10 @@ known-bugs:
 # The figures of reports/gallery/performance.md.
 bench-table:
     cargo bench --bench table -- --write
+
+# Instructions an event, by valgrind, against benches/instructions.txt; `just bench-instructions --write` keeps them.
+bench-instructions *arguments:
+    cargo bench --bench table -- --instructions {{ arguments }}
 
 # The committed digests, by the release build.
 digests:

@@ -1,25 +1,31 @@
 //! The figures of `reports/gallery/performance.md`: the same work, side by side, in one run.
 //!
 //! Each row is the best of several rounds, and the rounds of all rows are interleaved, so that a busy machine weighs on
-//! all alike. `cargo bench --bench table` prints the table, `cargo bench --bench table -- --write` keeps it.
+//! all alike. `cargo bench --bench table` prints the table, `cargo bench --bench table -- --write` keeps it; with
+//! `--short` there is one round. `--instructions` counts instructions instead: see `common/instructions.rs`.
 
 #[path = "common/bare.rs"]
 mod bare;
-#[path = "common/election.rs"]
-mod election;
+#[path = "common/instructions.rs"]
+mod instructions;
 #[path = "common/ping_pong.rs"]
 mod ping_pong;
+#[path = "common/raft.rs"]
+mod raft;
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use splitbrain_kernel::rng::Seed;
+use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent};
+use splitbrain_kernel::rng::{Ppm, Seed};
+
+use raft::RaftRuns;
 
 const KEPT: &str = "reports/gallery/performance.md";
 const ROUNDS: usize = 9;
 const PING_PONG_SECONDS: u64 = 200;
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 300;
 
 /// The best time of a row, and how much work it stands for.
 #[derive(Clone, Copy)]
@@ -57,69 +63,109 @@ fn kernel_messages() -> u64 {
     report.events - 5 - 5 * PING_PONG_SECONDS * 100
 }
 
-/// Runs the election scenario over its seeds with so many threads. Returns the events of all runs.
-fn campaign(election: &election::Election, jobs: usize) -> u64 {
-    let (next, events) = (AtomicU64::new(0), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= SEEDS {
-                        return;
-                    }
-                    events.fetch_add(election.run(Seed(seed)).events, Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    events.into_inner()
+/// A campaign as `test --jobs N --check-determinism=0%` carries it out. Returns the events of all runs.
+fn campaign(runs: &RaftRuns, jobs: usize) -> u64 {
+    let options = CampaignOptions {
+        seeds: Some(Seeds::Range(0..SEEDS)),
+        max_fail: None,
+        check_determinism: Ppm::NEVER,
+        pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
+    };
+    let result = campaign::run(&runs.scenario, &runs.engine, &options, &mut Silent);
+    assert_eq!((result.judgement, result.runs), (Judgement::AsExpected, SEEDS), "the clean system breaks nothing");
+    result.events
 }
 
-fn main() {
-    let election = election::Election::load();
-    let [mut bare, mut kernel, mut one, mut two] = [Best::NONE; 4];
-    for round in 0..ROUNDS {
-        eprintln!("round {} of {ROUNDS}", round + 1);
-        bare.take(|| bare::bare(PING_PONG_SECONDS, 7).0);
-        kernel.take(kernel_messages);
-        one.take(|| campaign(&election, 1));
-        two.take(|| campaign(&election, 2));
+/// The rows of the table.
+struct Rows {
+    bare: Best,
+    kernel: Best,
+    election: Best,
+    two_jobs: Best,
+    clients: Best,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if let [_, flag, name, amount] = &arguments[..]
+        && flag == "--work"
+    {
+        println!("{}", instructions::work(name, amount.parse().expect("an amount is a number")));
+        return ExitCode::SUCCESS;
     }
-    let table = table(bare, kernel, one, two);
+    if has("--instructions") {
+        return instructions::count(has("--write"));
+    }
+    let table = measure(if has("--short") { 1 } else { ROUNDS }).table();
     println!("{table}");
-    if std::env::args().any(|argument| argument == "--write") {
+    if has("--write") {
         std::fs::create_dir_all("reports/gallery").expect("the gallery can be made");
         // What `just madsim-table` has written stays.
         let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
         let after = kept.find("\n## On madsim").map_or("", |from| &kept[from..]);
         std::fs::write(KEPT, format!("{table}{after}")).expect("the gallery can be written");
     }
+    ExitCode::SUCCESS
 }
 
-fn table(bare: Best, kernel: Best, one: Best, two: Best) -> String {
-    let hundredths = |a: u128, b: u128| format!("{}.{:02}", a / b, a % b * 100 / b);
-    let tenths = |best: Best| format!("{}.{}", best.tenths() / 10, best.tenths() % 10);
-    let million = |best: Best| format!("{}.{:02}", best.rate() / 1_000_000, best.rate() % 1_000_000 / 10_000);
-    let mut text = String::from("# Performance\n\n");
-    text +=
-        "Made by `cargo bench --bench table -- --write` (`just bench-table`): the best of nine interleaved rounds.\n";
-    text += "Tests never assert a time; these figures are of the machine that last ran the command.\n\n";
-    text += "| figure | measured | to reach |\n| --- | --- | --- |\n";
-    let _ = writeln!(text, "| ping-pong, bare loop | {} ns a message | |", tenths(bare));
-    let _ = writeln!(text, "| ping-pong, kernel, digest on | {} ns a message | |", tenths(kernel));
-    let _ =
-        writeln!(text, "| kernel against bare | {} times | at most 1.5 |", hundredths(kernel.tenths(), bare.tenths()));
-    let _ =
-        writeln!(text, "| raft election, every invariant, one core | {} million events/s | at least 5 |", million(one));
-    let _ = writeln!(
-        text,
-        "| raft election, one core | {} seeds/s of 30 virtual seconds | |",
-        u128::from(SEEDS) * 1_000_000_000 / one.nanos
-    );
-    let _ = writeln!(text, "| two jobs against one | {} times | at least 1.9 |", hundredths(one.nanos, two.nanos));
-    text += "\nThe ping-pong: five nodes, each pings the other four every 10 ms, each ping is answered; ";
-    text += "latency 1 to 10 ms, loss 1 %.\n";
-    text += "The raft election run is `benches/raft_election.toml`.\n";
-    text
+fn measure(rounds: usize) -> Rows {
+    let (election, clients) = (RaftRuns::election(), RaftRuns::clients());
+    // What a process does once is done before the clock runs.
+    election.one(&mut *election.engine.worker(), 0);
+    let mut rows =
+        Rows { bare: Best::NONE, kernel: Best::NONE, election: Best::NONE, two_jobs: Best::NONE, clients: Best::NONE };
+    for round in 0..rounds {
+        eprintln!("round {} of {rounds}", round + 1);
+        rows.bare.take(|| bare::bare(PING_PONG_SECONDS, 7).0);
+        rows.kernel.take(kernel_messages);
+        rows.election.take(|| campaign(&election, 1));
+        rows.two_jobs.take(|| campaign(&election, 2));
+        rows.clients.take(|| campaign(&clients, 1));
+    }
+    rows
 }
+
+impl Rows {
+    fn table(&self) -> String {
+        let Self { bare, kernel, election, two_jobs, clients } = *self;
+        let hundredths = |a: u128, b: u128| format!("{}.{:02}", a / b, a % b * 100 / b);
+        let tenths = |best: Best| format!("{}.{} ns a message", best.tenths() / 10, best.tenths() % 10);
+        let million = |best: Best| {
+            format!("{}.{:02} million events/s", best.rate() / 1_000_000, best.rate() % 1_000_000 / 10_000)
+        };
+        let seeds = |best: Best| format!("{} seeds/s", u128::from(SEEDS) * 1_000_000_000 / best.nanos);
+        let against = |a: u128, b: u128| format!("{} times", hundredths(a, b));
+        let rows = [
+            ("ping-pong, bare loop", tenths(bare), ""),
+            ("ping-pong, kernel, digest on", tenths(kernel), ""),
+            ("kernel against bare", against(kernel.tenths(), bare.tenths()), "at most 1.5"),
+            ("raft election, every invariant, one job", million(election), "at least 5"),
+            ("the same", seeds(election), ""),
+            ("raft election, two jobs against one", against(election.nanos, two_jobs.nanos), "at least 1.9"),
+            ("raft with 20 proposals a second, every invariant, one job", seeds(clients), "at least 350"),
+            ("the same", million(clients), ""),
+        ];
+        let mut text = String::from(HEAD);
+        for (figure, measured, bar) in rows {
+            let _ = writeln!(text, "| {figure} | {measured} | {bar} |");
+        }
+        text + FOOT
+    }
+}
+
+const HEAD: &str = "# Performance
+
+Made by `cargo bench --bench table -- --write` (`just bench-table`): the best of nine interleaved rounds.
+Tests never assert a time; these figures are of the machine that last ran the command.
+
+| figure | measured | to reach |
+| --- | --- | --- |
+";
+
+const FOOT: &str = "
+The ping-pong: five nodes, each pings the other four every 10 ms, each ping is answered; latency 1 to 10 ms, loss 1 %.
+The raft rows are campaigns of 300 seeds of 30 virtual seconds, as `test --check-determinism=0%` carries them out:
+`benches/raft_election.toml`, and `benches/raft_clients.toml` with two clients.
+Clients of the raft system only propose so far: the last rows hold no reads, no sessions and no check of a history.
+";

@@ -1,0 +1,80 @@
+//! Instructions, by valgrind: what a change costs, whatever else the machine does.
+//!
+//! `cargo bench --bench table -- --instructions` compares with `benches/instructions.txt` and fails where a figure has
+//! grown by more than two percent; with `--write` beside it, it keeps the figures. They are of one toolchain on one sort
+//! of machine.
+
+use std::fmt::Write as _;
+use std::process::{Command, ExitCode};
+
+use splitbrain_kernel::rng::Seed;
+
+use crate::ping_pong;
+use crate::raft::RaftRuns;
+
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
+
+/// Each workload with a small and a large amount of it: the figure is what the difference costs, so that what a process
+/// does once does not count.
+const WORKLOADS: &[(&str, u64, u64)] = &[("ping_pong", 5, 25), ("raft_election", 3, 13), ("raft_clients", 3, 13)];
+
+/// Growth in percent that fails.
+const GROWTH_MAX: u64 = 2;
+
+/// What the process that is counted does: so much of a workload. Returns the events.
+pub(crate) fn work(name: &str, amount: u64) -> u64 {
+    let campaign = |runs: RaftRuns| {
+        let mut worker = runs.engine.worker();
+        (0..amount).map(|seed| runs.one(&mut *worker, seed).events).sum()
+    };
+    match name {
+        "ping_pong" => ping_pong::kernel(amount, Seed(7)).events,
+        "raft_election" => campaign(RaftRuns::election()),
+        "raft_clients" => campaign(RaftRuns::clients()),
+        _ => panic!("expected a workload, got {name}"),
+    }
+}
+
+/// Counts, and compares with what is kept; or keeps it.
+pub(crate) fn count(keeps: bool) -> ExitCode {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("valgrind is not installed: skipped");
+        return ExitCode::SUCCESS;
+    }
+    let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
+    let (mut text, mut has_grown) = (String::new(), false);
+    for (name, small, large) in WORKLOADS {
+        let (before, after) = (measure(name, *small), measure(name, *large));
+        let now = (after.0 - before.0) / (after.1 - before.1);
+        let kept = kept.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let grown = kept.is_some_and(|kept| now * 100 > kept * (100 + GROWTH_MAX));
+        let told = kept.map_or_else(String::new, |kept| format!(", kept: {kept}"));
+        println!("{name}: {now} instructions an event{told}{}", if grown { ": GROWN" } else { "" });
+        let _ = writeln!(text, "{name} {now}");
+        has_grown |= grown;
+    }
+    if keeps {
+        std::fs::write(KEPT, text).expect("the figures can be kept");
+        return ExitCode::SUCCESS;
+    }
+    if has_grown { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Instructions and events of so much of a workload, in a process of its own.
+fn measure(name: &str, amount: u64) -> (u64, u64) {
+    let program = std::env::current_exe().expect("this program has a path");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args(["--work", name, &amount.to_string()])
+        .output()
+        .expect("valgrind runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let last = |line: &str| line.rsplit(' ').next().and_then(|number| number.trim().parse().ok());
+    let collected = told.lines().find(|line| line.contains("Collected")).and_then(last);
+    let events = String::from_utf8_lossy(&output.stdout).trim().parse();
+    match (collected, events) {
+        (Some(collected), Ok(events)) => (collected, events),
+        _ => panic!("valgrind told no count:\n{told}"),
+    }
+}
