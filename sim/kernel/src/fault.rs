@@ -273,6 +273,22 @@ impl<'de> Deserialize<'de> for Offset {
 }
 
 impl Fault {
+    /// The names of all kinds, in the order of the variants.
+    pub const KINDS: [&'static str; 12] = [
+        "cut",
+        "clog",
+        "weather",
+        "crash",
+        "start",
+        "pause",
+        "slow",
+        "clock_step",
+        "clock_drift",
+        "clock_slew",
+        "clock_freeze",
+        "disk",
+    ];
+
     /// The name of the kind, as scenarios and reports say it.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -288,6 +304,37 @@ impl Fault {
             Self::ClockSlew { .. } => "clock_slew",
             Self::ClockFreeze { .. } => "clock_freeze",
             Self::Disk { .. } => "disk",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_are_those_that_a_plan_can_hold_and_each_fault_has_its_own() {
+        let error = serde_json::from_str::<Fault>(r#"{ "nonsense": {} }"#).expect_err("there is no such kind");
+        let error = error.to_string();
+        let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert_eq!(known, Fault::KINDS);
+        for (kind, fields) in [
+            ("cut", r#""links": []"#),
+            ("clog", r#""links": []"#),
+            ("weather", r#""links": [], "conditions": {}"#),
+            ("crash", r#""nodes": [], "scope": "process""#),
+            ("start", r#""nodes": []"#),
+            ("pause", r#""nodes": []"#),
+            ("slow", r#""nodes": [], "service_time": "1ms""#),
+            ("clock_step", r#""nodes": [], "by": "1ms""#),
+            ("clock_drift", r#""nodes": [], "ppm": 5"#),
+            ("clock_slew", r#""nodes": [], "by": "1ms", "over": "1s""#),
+            ("clock_freeze", r#""nodes": []"#),
+            ("disk", r#""nodes": [], "fault": "full""#),
+        ] {
+            let text = format!(r#"{{ "{kind}": {{ {fields} }} }}"#);
+            let fault: Fault = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(fault.kind(), kind);
         }
     }
 }

@@ -164,7 +164,9 @@ impl Serialize for Link {
 impl<'de> Deserialize<'de> for Link {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            let text = String::deserialize(deserializer)?;
+            let refuse = |_| serde::de::Error::custom(format!("expected a link such as \"s1 -> s2\", got {text:?}"));
+            text.parse().map_err(refuse)
         } else {
             <(NodeId, NodeId)>::deserialize(deserializer).map(|(source, target)| Self { source, target })
         }

@@ -26,7 +26,7 @@ use crate::director::{Director, DirectorSetup};
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, Violation};
 use crate::node::{Message, Node};
-use crate::plan::{Decision, Moment, Plan, Site};
+use crate::plan::{Decision, Moment, Override, Plan, Site};
 use crate::queue::{Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
 use crate::run::{Budget, BudgetKind, Exhaustion, Outcome, Panic, RunOptions, RunReport, Ties};
@@ -309,6 +309,8 @@ impl<S: System> World<S> {
     fn report(&mut self) -> RunReport<<S::Node as Node>::Operation> {
         let outcome = self.ended.take().expect("a run ends with an outcome");
         self.digest_streams();
+        let mut plan = self.plan.clone();
+        plan.overrides.retain(|entry| self.is_taken(entry));
         RunReport {
             seed: self.seed,
             outcome,
@@ -318,9 +320,23 @@ impl<S: System> World<S> {
             counts: self.counts(),
             gauges: S::gauges(&self.invariants),
             evaluated: self.findings.evaluated()[..S::Invariants::LIST.len()].to_vec(),
-            plan: self.plan.clone(),
+            plan,
             never_applied: self.director.never_applied(),
         }
+    }
+
+    /// Whether the run came to this decision.
+    fn is_taken(&self, entry: &Override) -> bool {
+        let cluster = self.universe.cluster;
+        let next = match entry.site {
+            Site::Packet(link) if cluster.has_link(link) => {
+                self.universe.network.next_ordinal(cluster.index(link.source), cluster.index(link.target))
+            }
+            Site::Disk(node) if cluster.contains(node) => self.universe.slot(node).disk.operation_count(),
+            Site::Crash(node) if cluster.contains(node) => self.universe.slot(node).disk.crash_count(),
+            Site::Packet(_) | Site::Disk(_) | Site::Crash(_) => 0,
+        };
+        entry.ordinal < next
     }
 
     /// The position of every stream: a draw that changed nothing yet is seen too.

@@ -3,6 +3,7 @@
 mod filter;
 
 use serde_json::{Map, Value as Json, json};
+use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::world::CONDITIONS;
 use toml::de::DeValue;
 
@@ -86,25 +87,9 @@ pub(in super::super) static BOUND_TABLE: Section =
 /// The names under which a run counts what happens.
 fn reachable(system: &SystemDescription) -> Vec<(&'static str, &'static str)> {
     let observed = system.observations.iter().map(|name| (*name, ""));
-    let faults = FAULTS.iter().map(|name| (*name, "A fault of this kind was applied."));
+    let faults = Fault::KINDS.into_iter().map(|name| (name, "A fault of this kind was applied."));
     observed.chain(CONDITIONS.iter().copied()).chain(faults).collect()
 }
-
-/// The kinds of concrete faults, as a run counts them.
-const FAULTS: [&str; 12] = [
-    "cut",
-    "clog",
-    "weather",
-    "crash",
-    "start",
-    "pause",
-    "slow",
-    "clock_step",
-    "clock_drift",
-    "clock_slew",
-    "clock_freeze",
-    "disk",
-];
 
 /// Every figure: the key in the file, the name in the report, and what it measures.
 pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, &'static str, &'static str)> {

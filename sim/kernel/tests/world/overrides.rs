@@ -43,6 +43,20 @@ fn a_packet_can_be_dropped_delayed_or_doubled_and_no_other_changes() {
 }
 
 #[test]
+fn a_decision_that_never_comes_is_no_part_of_what_was_done() {
+    let site = Site::Packet(Link::new(s(1), s(2)));
+    for (ordinal, comes) in [(4, 1), (5, 0)] {
+        let mut stage = stage(Some(Decision::Drop));
+        stage.plan.overrides = vec![Override { site, ordinal, decision: Decision::Drop }];
+        assert_eq!(stage.pass().report.plan.overrides.len(), comes, "packet {ordinal} of 5");
+    }
+    let absent = [Site::Packet(Link::new(s(1), s(9))), Site::Disk(s(9)), Site::Crash(s(1))];
+    let mut stage = stage(None);
+    stage.plan.overrides = absent.map(|site| Override { site, ordinal: 0, decision: Decision::Keep(0) }).to_vec();
+    assert_eq!(stage.pass().report.plan.overrides, []);
+}
+
+#[test]
 fn a_packet_can_be_put_behind_others_of_its_instant() {
     let mut stage = Stage::new(3, 0).at(5, s(1), Op::Send(s(3), 1)).at(5, s(2), Op::Send(s(3), 2));
     assert_eq!(stage.pass().numbers(s(3)), [1, 2]);
