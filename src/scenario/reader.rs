@@ -32,6 +32,14 @@ impl<'t> At<'t> {
         Self { value: value.get_ref(), span: value.span(), path }
     }
 
+    /// What stands under these keys, one within the other.
+    pub(super) fn below(&self, keys: &[&str]) -> Option<Self> {
+        keys.iter().try_fold(self.clone(), |at, key| {
+            let value = at.value.as_table()?.get(*key)?;
+            Some(Self::new(value, format!("{}.{key}", at.path)))
+        })
+    }
+
     /// The values of a list, each with its index in the path.
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         let items = self.value.as_array()?.iter().enumerate();

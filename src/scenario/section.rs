@@ -1,6 +1,7 @@
 //! The tables of a scenario, one file each: their keys, how they are read, how they are written.
 
 pub(super) mod action;
+mod bounds;
 pub(super) mod check;
 pub(super) mod clocks;
 pub(super) mod cluster;

@@ -29,13 +29,15 @@ const SKEW_BOUND: Key<One<Time>> = Key {
     name: "skew_bound",
     shape: One(ANY_TIME),
     need: Need::Optional,
-    doc: "Two wall clocks differ by at most this. The system may rely on it, and random clock faults stay within.",
+    doc: "Two wall clocks differ by at most this. The system may rely on it, and random clock faults stay within. A \
+          scenario that leaves it otherwise expects the violation.",
 };
 const DRIFT_BOUND: Key<One<DriftBound>> = Key {
     name: "drift_bound",
     shape: One(DriftBound),
     need: Need::Optional,
-    doc: "A clock runs fast or slow by at most this. The system may rely on it, and random clock faults stay within.",
+    doc: "A clock runs fast or slow by at most this. The system may rely on it, and random clock faults stay within. \
+          A scenario that leaves it otherwise expects the violation.",
 };
 const NODES: Key<Nodes> = Key {
     name: "nodes",

@@ -10,6 +10,7 @@ use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{Problem, Reader};
 use super::super::shape::{Text, Whole};
 use super::super::{Expect, FORMAT, RunChoices, Scenario, Source};
+use super::bounds::{Clocks, check_bounds};
 use super::check::CheckFields;
 use super::clocks::ClockFields;
 use super::cluster::ClusterFields;
@@ -156,6 +157,10 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Opti
     check_ids(reader, table, ids);
     let (invariants, expect) = (invariants?, expect?);
     check_watched(reader, table, &invariants, &expect);
+    if let Some(cluster) = cluster {
+        let clocks = Clocks { cluster, choices: &clocks, bounds, faults: &faults };
+        check_bounds(reader, table, &clocks, &expect);
+    }
     format?;
     Some(Scenario {
         name: reader.source.stem().to_owned(),

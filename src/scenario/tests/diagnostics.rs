@@ -177,6 +177,31 @@ fn expectations() {
     ]));
 }
 
+/// Inside the declared bounds every invariant is promised; what leaves them expects the violation.
+#[test]
+fn clocks_that_leave_the_declared_bounds() {
+    let beyond = [
+        "[clocks]\ndrift_bound = \"100ppm\"\ndrift = \"-101ppm..0ppm\"",
+        "[clocks]\ndrift_bound = \"100ppm\"\n[clocks.nodes.s2]\ndrift = \"200ppm\"",
+        "[clocks]\nskew_bound = \"10ms\"\noffset = \"-5ms..6ms\"",
+        "[clocks]\nskew_bound = \"10ms\"\n[clocks.nodes.s2]\noffset = \"11ms\"",
+        "[clocks]\ndrift_bound = \"100ppm\"\ndrift = \"50ppm\"\n[[fault]]\nat = \"1s\"\n\
+         clock_drift = { nodes = \"s1\", by = \"51ppm\" }",
+        "[clocks]\nskew_bound = \"10ms\"\n[[fault]]\nat = \"1s\"\nclock_step = { nodes = \"s1\", by = \"-11ms\" }",
+        "[clocks]\nskew_bound = \"10ms\"\n[[fault]]\nat = \"1s\"\n\
+         clock_slew = { nodes = \"s1\", by = \"11ms\", over = \"1s\" }",
+    ];
+    insta::assert_snapshot!(lines(&beyond));
+    for text in beyond {
+        for expect in ["violates = \"election_safety\"", "outcome = { is = \"stalled\", where = \"pre_vote\" }"] {
+            assert!(read(&with(&format!("{text}\n[expect]\n{expect}\n"))).is_ok(), "{text}\n{expect}");
+        }
+        assert!(read(&with(&text.replace("bound = \"1", "bound = \"90"))).is_ok(), "inside a wider bound: {text}");
+        let bounds = text.replace("drift_bound = \"100ppm\"\n", "").replace("skew_bound = \"10ms\"\n", "");
+        assert!(read(&with(&bounds)).is_ok(), "nothing is declared: {text}");
+    }
+}
+
 #[test]
 fn bytes_that_are_no_text() {
     let errors = super::super::load("a.toml", b"format = 1\nname = \"\xff\xfe\"\n", &super::systems());
