@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use splitbrain_kernel::rng::{Ppm, Seed};
 
-use crate::engine::{Engine, Run};
+use crate::engine::{Engine, Run, Unsupported};
 use crate::scenario::Scenario;
 
 pub(crate) use judgement::told;
@@ -70,6 +70,12 @@ impl Watcher for Silent {
     }
 }
 
+/// The judgement of a scenario that the engine cannot carry out: not one run, and never as expected.
+pub fn not_supported(scenario: &Scenario, options: &CampaignOptions, all: &[Unsupported]) -> ScenarioResult {
+    let seeds = options.seeds.clone().unwrap_or_else(|| Seeds::first(scenario.seed_count()));
+    judgement::Judge::new(scenario, &seeds, options).refuse(all)
+}
+
 /// Runs a scenario over its seeds and judges it.
 pub fn run(
     scenario: &Scenario,
@@ -92,5 +98,5 @@ pub fn run(
     let total = seeds.len();
     let tick = |done| watcher.borrow_mut().progress(done, total);
     let end = options.pool.each(engine, &seeds, &job, fold, tick);
-    judge.finish(end)
+    ScenarioResult { skipped: engine.skipped(), ..judge.finish(end) }
 }

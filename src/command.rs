@@ -19,7 +19,7 @@ use std::time::Duration;
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::{self, Interrupt, Pool, PoolEnd};
-use crate::engine::AnySystem;
+use crate::engine::{AnySystem, OpenError};
 use crate::exit_code::ExitCode;
 use crate::report::Subject;
 use crate::report::style::{BAD, paint};
@@ -70,6 +70,15 @@ pub(crate) struct Failed {
 impl Failed {
     fn usage(message: impl fmt::Display) -> Self {
         Self { code: ExitCode::Usage, error: anyhow::anyhow!("{message}") }
+    }
+
+    /// A plan that cannot be followed, or a scenario that the engine cannot carry out.
+    fn open(refused: &OpenError) -> Self {
+        let code = match refused {
+            OpenError::Unsupported(_) => ExitCode::Inconclusive,
+            OpenError::Plan(_) | OpenError::Format { .. } => ExitCode::Usage,
+        };
+        Self { code, error: anyhow::anyhow!("{refused}") }
     }
 
     /// Output that could not be written.

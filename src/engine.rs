@@ -16,7 +16,7 @@ use splitbrain_kernel::time::Instant;
 
 use crate::scenario::{Chosen, Diagnostics, Facts};
 
-pub use any_system::{AnySystem, OpenError, PlanText, Simulated};
+pub use any_system::{AnySystem, OpenError, PlanText, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
 pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
 
@@ -33,6 +33,12 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// Options that cannot stand together once they are drawn for this seed.
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics>;
+
+    /// Invariants that the scenario has on and this engine cannot evaluate: those that look at node state, where there
+    /// is none to look at. They are told as skipped.
+    fn skipped(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// Carries out runs, one after another.

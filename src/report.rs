@@ -105,7 +105,7 @@ impl Summary {
         match result.judgement {
             Judgement::AsExpected => self.passed += 1,
             Judgement::NotAsExpected => self.failed += 1,
-            Judgement::Inconclusive => {
+            Judgement::Inconclusive | Judgement::NotSupported => {
                 self.failed += 1;
                 self.inconclusive += 1;
             }

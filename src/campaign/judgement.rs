@@ -10,7 +10,7 @@ use crate::campaign::CampaignOptions;
 use crate::campaign::determinism::Checked;
 use crate::campaign::pool::PoolEnd;
 use crate::campaign::seeds::Seeds;
-use crate::engine::Run;
+use crate::engine::{Run, Unsupported};
 use crate::exit_code::ExitCode;
 use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario};
 use crate::wording::{counted, grouped};
@@ -24,6 +24,8 @@ pub enum Judgement {
     NotAsExpected,
     /// Nothing contradicts `[expect]`, but something that had to happen never did.
     Inconclusive,
+    /// The engine cannot carry it out.
+    NotSupported,
 }
 
 /// Why a run or a campaign is not as expected.
@@ -52,6 +54,8 @@ pub enum ReasonKind {
     Untested,
     /// The campaign did not get to its end.
     Interrupted,
+    /// The engine cannot do what the scenario asks for.
+    Unsupported,
 }
 
 impl ReasonKind {
@@ -61,7 +65,7 @@ impl ReasonKind {
             Self::Diverged => ExitCode::Diverged,
             Self::Panicked | Self::Stuck => ExitCode::Panicked,
             Self::Unmet => ExitCode::NotAsExpected,
-            Self::Untested => ExitCode::Inconclusive,
+            Self::Untested | Self::Unsupported => ExitCode::Inconclusive,
             Self::Interrupted => ExitCode::Interrupted,
         }
     }
@@ -115,6 +119,8 @@ pub struct ScenarioResult {
     pub counts: BTreeMap<&'static str, u64>,
     /// How often each invariant was evaluated over all runs, in the system's order.
     pub evaluated: Vec<(&'static str, u64)>,
+    /// The invariants that are on and that the engine cannot evaluate.
+    pub skipped: Vec<&'static str>,
     /// Each figure that is bounded, in the order of the file.
     pub figures: Vec<Figure>,
     /// What was found, where the scenario lists a violation.
@@ -251,6 +257,7 @@ impl<'a> Judge<'a> {
                 outcomes: BTreeMap::new(),
                 counts: BTreeMap::new(),
                 evaluated: Vec::new(),
+                skipped: Vec::new(),
                 figures,
                 found: None,
                 failed: 0,
@@ -349,6 +356,17 @@ impl<'a> Judge<'a> {
         };
         self.result.reasons = reasons;
         self.result.judgement = judge(&self.result);
+        self.result
+    }
+
+    /// Nothing is run.
+    pub(super) fn refuse(mut self, all: &[Unsupported]) -> ScenarioResult {
+        let reason = |one: &Unsupported| {
+            let message = format!("not supported: {}", one.message);
+            Reason { kind: ReasonKind::Unsupported, line: one.line, message }
+        };
+        self.result.reasons = all.iter().map(reason).collect();
+        self.result.judgement = Judgement::NotSupported;
         self.result
     }
 

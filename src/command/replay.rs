@@ -60,7 +60,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let loaded = session.load(&source.path, &source.scenario).map_err(|diagnostics| Failed::invalid(&diagnostics))?;
     let timing = arguments.edited.then_some(Timing::Time);
     let plan = source.plan.as_ref().map(|text| PlanText { text: text.clone(), timing, force: arguments.force });
-    let engine = loaded.system.open(loaded.scenario.clone(), plan.as_ref()).map_err(Failed::usage)?;
+    let engine =
+        loaded.system.open(loaded.scenario.clone(), plan.as_ref()).map_err(|refused| Failed::open(&refused))?;
     let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
     let telling = Telling {
         session,

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let loaded = files::load_one(session, &arguments.file)?;
-    let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(Failed::usage)?;
+    let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(|refused| Failed::open(&refused))?;
     let telling = Telling {
         session,
         loaded: &loaded,

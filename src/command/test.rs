@@ -12,7 +12,7 @@ use crate::campaign::{self, CampaignOptions, Interrupt, Pool, Reason, ReasonKind
 use crate::command::{
     Failed, Loaded, MessageFormat, PoolArguments, Session, complain, files, interrupt_on_signal, note, parse_seed,
 };
-use crate::engine::{Engine, Run};
+use crate::engine::{Engine, OpenError, Run};
 use crate::exit_code::ExitCode;
 use crate::report::{Evidence, Github, Human, Json, Junit, Progress, ProgressKind, Reporter, Subject, Summary};
 
@@ -193,8 +193,16 @@ impl Conduct<'_> {
         summary: &mut Summary,
     ) -> io::Result<ScenarioResult> {
         let subject = self.session.subject(loaded);
-        // Without a plan there is nothing that could be refused.
-        let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(io::Error::other)?;
+        let engine = match loaded.system.open(loaded.scenario.clone(), None) {
+            Ok(engine) => engine,
+            Err(OpenError::Unsupported(all)) => {
+                let result = campaign::not_supported(&loaded.scenario, self.options, &all);
+                summary.add(&result);
+                reporter.scenario(&subject, &result, &[])?;
+                return Ok(result);
+            }
+            Err(refused) => return Err(io::Error::other(refused)),
+        };
         let progress = Progress::new(self.progress, &subject.name);
         let mut watcher = Watcher { subject: &subject, reporter, progress, error: None };
         let result = campaign::run(&loaded.scenario, &engine, self.options, &mut watcher);

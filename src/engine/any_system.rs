@@ -25,7 +25,7 @@ pub trait AnySystem: Send + Sync {
     /// The scenario, ready to run; by a plan, where one is given.
     ///
     /// # Errors
-    /// A plan that cannot be followed.
+    /// A plan that cannot be followed, or a scenario that the engine cannot carry out.
     fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError>;
 }
 
@@ -40,9 +40,20 @@ pub struct PlanText {
     pub force: bool,
 }
 
-/// Why a plan cannot be followed.
+/// Something that a scenario asks for and the engine cannot do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsupported {
+    /// The line of the scenario, where it is known.
+    pub line: Option<u32>,
+    /// What, and why not.
+    pub message: String,
+}
+
+/// Why a plan cannot be followed, or a scenario not be carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
+    /// The engine cannot do what the scenario asks for: everything of it, in the order of the file.
+    Unsupported(Vec<Unsupported>),
     /// It is no plan of this system.
     Plan(String),
     /// It is of another format.
@@ -56,6 +67,13 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = splitbrain_kernel::plan::FORMAT;
         match self {
+            Self::Unsupported(all) => {
+                f.write_str("this engine does not support the scenario:")?;
+                all.iter().try_for_each(|one| match one.line {
+                    Some(line) => write!(f, "\n  line {line}: {}", one.message),
+                    None => write!(f, "\n  {}", one.message),
+                })
+            }
             Self::Plan(message) => f.write_str(message),
             Self::Format { found: Some(found) } => {
                 write!(f, "a plan of format {found}, this build reads format {known} (--force reads it all the same)")

@@ -33,7 +33,8 @@ impl<W: Write> Github<W> {
         if self.errors > ERRORS_MAX {
             return Ok(());
         }
-        let level = if reason.kind == ReasonKind::Untested { "warning" } else { "error" };
+        let level =
+            if matches!(reason.kind, ReasonKind::Untested | ReasonKind::Unsupported) { "warning" } else { "error" };
         let path = property(&subject.scenario.source.path);
         let line = reason.line.unwrap_or(1);
         let (title, message) = (property(title), data(&reason.message));

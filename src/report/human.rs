@@ -81,6 +81,7 @@ fn verdict(judgement: Judgement) -> String {
         Judgement::AsExpected => paint(GOOD, "        PASS"),
         Judgement::NotAsExpected => paint(BAD, "        FAIL"),
         Judgement::Inconclusive => paint(UNSURE, "INCONCLUSIVE"),
+        Judgement::NotSupported => paint(UNSURE, "NOT SUPPORTED"),
     }
 }
 
@@ -97,6 +98,9 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult) -> String {
     // After a violation the run ends, so what was not evaluated by then says little.
     if !never.is_empty() && result.found.is_none() {
         parts.push(format!("never evaluated: {}", never.join(", ")));
+    }
+    if !result.skipped.is_empty() {
+        parts.push(format!("skipped, as there is no node state: {}", result.skipped.join(", ")));
     }
     parts.join(" · ")
 }

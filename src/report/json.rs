@@ -140,6 +140,7 @@ fn reason_fields(reason: &Reason) -> Value {
         ReasonKind::Unmet => "unmet",
         ReasonKind::Untested => "untested",
         ReasonKind::Interrupted => "interrupted",
+        ReasonKind::Unsupported => "unsupported",
     };
     json!({ "kind": kind, "line": reason.line, "message": reason.message })
 }
@@ -149,6 +150,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         Judgement::AsExpected => "as expected",
         Judgement::NotAsExpected => "not as expected",
         Judgement::Inconclusive => "inconclusive",
+        Judgement::NotSupported => "not supported",
     };
     let figures = result.figures.iter().map(|figure| json!({ "name": figure.name, "range": figure.range }));
     json!({
@@ -161,6 +163,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         "outcomes": result.outcomes,
         "counts": result.counts,
         "evaluated": pairs(&result.evaluated),
+        "skipped": result.skipped,
         "figures": figures.collect::<Vec<_>>(),
         "found": result.found.as_ref().map(|found| {
             json!({ "seed": found.seed.0, "seeds": found.seeds, "invariant": found.invariant })

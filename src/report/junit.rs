@@ -56,7 +56,8 @@ impl<W: Write> Reporter for Junit<W> {
 
 /// A failed scenario has failures, an inconclusive one has errors: it could not be decided.
 fn element(judgement: Judgement, before: &str, reasons: &[Reason]) -> String {
-    let tag = if judgement == Judgement::Inconclusive { "error" } else { "failure" };
+    let is_undecided = matches!(judgement, Judgement::Inconclusive | Judgement::NotSupported);
+    let tag = if is_undecided { "error" } else { "failure" };
     let one =
         |reason: &Reason| format!("      <{tag} message=\"{}\"/>\n", escape(&format!("{before}{}", reason.message)));
     reasons.iter().map(one).collect()

@@ -152,10 +152,13 @@ impl<S: System> Hosted<S> {
     }
 
     /// The host has caught a panic: of this node, or of nobody in particular. Tells whether the run went on until then.
-    pub fn fail(&mut self, node: Option<NodeId>, message: String) -> bool {
-        let (at, events) = (self.world.universe.now, self.world.universe.events);
+    pub fn fail(&mut self, now: Instant, node: Option<NodeId>, message: String) -> bool {
         let went_on = !self.is_over();
-        self.world.ended.get_or_insert(Outcome::Panicked(Panic { node, message, at, events }));
+        if went_on {
+            self.world.advance(now);
+            let (at, events) = (self.world.universe.now, self.world.universe.events);
+            self.world.ended = Some(Outcome::Panicked(Panic { node, message, at, events }));
+        }
         went_on
     }
 
