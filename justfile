@@ -60,3 +60,23 @@ bench-instructions *arguments:
 digests:
     cargo build --release
     SPLITBRAIN_PROGRAM="$PWD/target/release/splitbrain" cargo test --test determinism
+
+# splitbrain on madsim, with the arguments of the program: `just madsim test scenarios`.
+madsim *arguments:
+    RUSTFLAGS="--cfg madsim" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim -- {{ arguments }}
+
+# The example of an async service: `just madsim-kv test sim/madsim/examples/kv`.
+madsim-kv *arguments:
+    RUSTFLAGS="--cfg madsim" cargo run --locked --target-dir target/madsim -p splitbrain-madsim --example kv -- {{ arguments }}
+
+# The tests of the engine on madsim.
+madsim-test:
+    RUSTFLAGS="--cfg madsim" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --test madsim --test memory
+
+# Every shipped raft scenario on both engines, with seeds-to-find; `--write` keeps the table, `--seeds N` is a short form.
+madsim-compare *arguments:
+    RUSTFLAGS="--cfg madsim" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example compare -- {{ arguments }}
+
+# The speed of both engines side by side; `--write` keeps the table.
+madsim-table *arguments:
+    RUSTFLAGS="--cfg madsim" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example speed -- {{ arguments }}

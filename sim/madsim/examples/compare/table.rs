@@ -1,0 +1,148 @@
+//! The table of judgements.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, ScenarioResult, Seeds, Silent};
+use splitbrain::engine::{AnySystem, Simulated};
+use splitbrain::scenario::{self, Scenario};
+use splitbrain_kernel::rng::Ppm;
+use splitbrain_madsim::OnMadsim;
+use splitbrain_systems::raft::Raft;
+
+const SCENARIOS: &str = "scenarios/raft";
+const KEPT: &str = "reports/gallery/madsim.md";
+const SEEDS: u64 = 50;
+
+/// What was typed.
+struct Wanted {
+    seeds: u64,
+    writes: bool,
+}
+
+/// One scenario on both engines.
+struct Row {
+    name: String,
+    kernel: ScenarioResult,
+    madsim: ScenarioResult,
+}
+
+impl Row {
+    fn agrees(&self) -> bool {
+        self.kernel.judgement == self.madsim.judgement
+    }
+}
+
+pub(crate) fn main() -> ExitCode {
+    let wanted = match read_arguments() {
+        Ok(wanted) => wanted,
+        Err(message) => {
+            eprintln!("error: {message}\nusage: compare [--seeds N] [--write]");
+            return ExitCode::from(2);
+        }
+    };
+    let mut files = Vec::new();
+    collect(Path::new(SCENARIOS), &mut files);
+    files.sort();
+    let rows: Vec<Row> = files.iter().map(|file| row(file, wanted.seeds)).collect();
+    let text = told(&rows, &wanted);
+    print!("{text}");
+    if wanted.writes {
+        std::fs::write(KEPT, &text).expect("the gallery can be written");
+    }
+    if !rows.is_empty() && rows.iter().all(Row::agrees) { ExitCode::SUCCESS } else { ExitCode::from(100) }
+}
+
+fn read_arguments() -> Result<Wanted, String> {
+    let mut wanted = Wanted { seeds: SEEDS, writes: false };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--write" => wanted.writes = true,
+            "--seeds" => {
+                let number = arguments.next().and_then(|text| text.parse().ok()).filter(|seeds| *seeds > 0);
+                wanted.seeds = number.ok_or("--seeds takes a number of seeds, at least 1")?;
+            }
+            other => return Err(format!("unknown argument {other}")),
+        }
+    }
+    Ok(wanted)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry.expect("a folder can be listed").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "toml") {
+            files.push(path);
+        }
+    }
+}
+
+fn row(file: &Path, seeds: u64) -> Row {
+    let (kernel, madsim) = (Simulated::<Raft>::new(), OnMadsim::<Raft>::new());
+    let scenario = scenario::load_file(file, &[kernel.description()]);
+    let scenario = Arc::new(scenario.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+    let judge = |system: &dyn AnySystem| {
+        let engine = system.open(Arc::clone(&scenario), None).expect("without a plan there is nothing to refuse");
+        campaign::run(&scenario, &engine, &options(&scenario, seeds), &mut Silent)
+    };
+    let row = Row { name: name_of(file), kernel: judge(&kernel), madsim: judge(&madsim) };
+    eprintln!("{}: kernel {}, madsim {}", row.name, cell(&row.kernel), cell(&row.madsim));
+    row
+}
+
+/// A violation is looked for as long as the file says; anything else over so many seeds.
+fn options(scenario: &Scenario, seeds: u64) -> CampaignOptions {
+    let within = scenario.expect.violates.as_ref().and_then(|violates| violates.within).unwrap_or(0);
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    CampaignOptions {
+        seeds: Some(Seeds::first(seeds.max(within))),
+        max_fail: Some(1),
+        check_determinism: Ppm::NEVER,
+        pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
+    }
+}
+
+fn name_of(file: &Path) -> String {
+    let below = file.strip_prefix("scenarios").unwrap_or(file);
+    below.with_extension("").display().to_string()
+}
+
+fn cell(result: &ScenarioResult) -> String {
+    let judgement = match result.judgement {
+        Judgement::AsExpected => "as expected",
+        Judgement::NotAsExpected => "**not as expected**",
+        Judgement::Inconclusive => "**inconclusive**",
+        Judgement::NotSupported => "not supported",
+    };
+    match &result.found {
+        Some(found) => format!("{judgement}: {} within {}", found.invariant, found.seeds),
+        None => format!("{judgement} over {}", result.runs),
+    }
+}
+
+fn told(rows: &[Row], wanted: &Wanted) -> String {
+    let agreed = rows.iter().filter(|row| row.agrees()).count();
+    let mut text = String::from("# Judgements of both engines\n\n");
+    text +=
+        "Made by `just madsim-compare --write`: every shipped raft scenario on the kernel and on madsim, with so many ";
+    let _ = writeln!(
+        text,
+        "seeds as stand in the table\n({} or, where a violation is expected, the file's `within`, where that is more).",
+        wanted.seeds
+    );
+    text +=
+        "`within` is seeds-to-find: the first violation of what the file lists. The seeds mean other runs on either ";
+    text += "engine, since madsim\norders what is due by its own randomness.\n\n";
+    let _ = writeln!(text, "{agreed} of {} scenarios have the same judgement on both.\n", rows.len());
+    text += "| scenario | kernel | madsim |\n| --- | --- | --- |\n";
+    for row in rows {
+        let _ = writeln!(text, "| {} | {} | {} |", row.name, cell(&row.kernel), cell(&row.madsim));
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! madsim as an engine: the same scenarios, resolved as for the kernel, each run on a thread of its own.
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use splitbrain::campaign::RUN_THREAD;
+use splitbrain::engine::{
+    AnySystem, Engine, Entry, OpenError, Opened, PlanText, Recorder, Run, Settings, Tracing, Worker, told,
+};
+use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
+use splitbrain_kernel::invariant::{Invariants as _, Sight};
+use splitbrain_kernel::node::Node;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{RunOptions, RunReport};
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::trace::NoTrace;
+
+use crate::service::{Service, Staged};
+use crate::{limits, node_host, service_host};
+
+/// A system whose kernel nodes run on madsim.
+///
+/// ```no_run
+/// use splitbrain::Cli;
+/// use splitbrain_madsim::OnMadsim;
+/// use splitbrain_systems::raft::Raft;
+///
+/// fn main() -> std::process::ExitCode {
+///     Cli::new().engine(OnMadsim::<Raft>::new()).main()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct OnMadsim<S>(PhantomData<fn() -> S>);
+
+impl<S> OnMadsim<S> {
+    /// Nothing has to be set.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S> Default for OnMadsim<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: System> AnySystem for OnMadsim<S> {
+    fn description(&self) -> SystemDescription {
+        SystemDescription::of::<S>()
+    }
+
+    fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
+        scenario::verify::<S>(scenario)
+    }
+
+    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
+        Ok(Arc::new(MadsimEngine::<S>(Opened::open(scenario, plan)?)))
+    }
+}
+
+/// An async service whose instances run on madsim.
+///
+/// ```no_run
+/// # use splitbrain_madsim::{ServiceOnMadsim, Service};
+/// # fn with<Store: Service>() -> std::process::ExitCode {
+/// splitbrain::Cli::new().engine(ServiceOnMadsim::<Store>::new()).main()
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ServiceOnMadsim<V>(PhantomData<fn() -> V>);
+
+impl<V> ServiceOnMadsim<V> {
+    /// Nothing has to be set.
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<V> Default for ServiceOnMadsim<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V: Service> AnySystem for ServiceOnMadsim<V> {
+    fn description(&self) -> SystemDescription {
+        SystemDescription::of::<Staged<V>>()
+    }
+
+    fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
+        scenario::verify::<Staged<V>>(scenario)
+    }
+
+    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
+        let unsupported = limits::of_services(&scenario);
+        if !unsupported.is_empty() {
+            return Err(OpenError::Unsupported(unsupported));
+        }
+        Ok(Arc::new(ServiceEngine::<V>(Opened::open(scenario, plan)?)))
+    }
+}
+
+struct ServiceEngine<V: Service>(Opened<Staged<V>>);
+
+impl<V: Service> Engine for ServiceEngine<V> {
+    fn worker(&self) -> Box<dyn Worker + '_> {
+        Box::new(ServiceWorker(&self.0))
+    }
+
+    fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
+        self.0.settings(seed)
+    }
+
+    fn skipped(&self) -> Vec<&'static str> {
+        let wanted = &self.0.scenario().invariants;
+        let unseen = V::Invariants::LIST.iter().filter(|info| info.sight == Sight::WhiteBox);
+        unseen.map(|info| info.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
+    }
+}
+
+struct ServiceWorker<'a, V: Service>(&'a Opened<Staged<V>>);
+
+impl<V: Service> Worker for ServiceWorker<'_, V> {
+    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
+        let mut resolved = self.0.resolve_to_run(seed);
+        // There is no node state: what looks at it would see nothing and call it well.
+        let seen = (0..).zip(V::Invariants::LIST).filter(|(_, info)| info.sight == Sight::BlackBox);
+        resolved.options.invariants &= seen.fold(0, |mask: u64, (index, _)| mask | 1 << index);
+        let is_recorded = recorder.is_some();
+        let report = match recorder {
+            None => on_fresh_thread(|| service_host::run(&resolved.system, &resolved.options, seed, NoTrace)),
+            Some(recorder) => recorded(recorder, |entries| {
+                service_host::run(&resolved.system, &resolved.options, seed, Tracing::new(entries))
+            }),
+        };
+        told(resolved, report, is_recorded)
+    }
+}
+
+struct MadsimEngine<S: System>(Opened<S>);
+
+impl<S: System> Engine for MadsimEngine<S> {
+    fn worker(&self) -> Box<dyn Worker + '_> {
+        Box::new(MadsimWorker(&self.0))
+    }
+
+    fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
+        self.0.settings(seed)
+    }
+}
+
+struct MadsimWorker<'a, S: System>(&'a Opened<S>);
+
+impl<S: System> Worker for MadsimWorker<'_, S> {
+    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
+        let resolved = self.0.resolve_to_run(seed);
+        let is_recorded = recorder.is_some();
+        let report = match recorder {
+            None => run(&resolved.system, &resolved.options, seed),
+            Some(recorder) => recorded(recorder, |entries| {
+                node_host::run(&resolved.system, &resolved.options, seed, Tracing::new(entries))
+            }),
+        };
+        told(resolved, report, is_recorded)
+    }
+}
+
+/// One run of kernel nodes on madsim, on a thread of its own, without a scenario: what `World::run` is for the kernel.
+pub fn run<S: System>(
+    system: &S,
+    options: &RunOptions<<S::Node as Node>::Operation>,
+    seed: Seed,
+) -> RunReport<<S::Node as Node>::Operation> {
+    on_fresh_thread(|| node_host::run(system, options, seed, NoTrace))
+}
+
+/// Runs this on a thread that has run nothing before: std keeps the keys of its hash maps by thread, and hands them on.
+fn on_fresh_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name(RUN_THREAD.to_owned());
+        let handle = thread.spawn_scoped(scope, run).expect("the system has room for a thread");
+        handle.join().unwrap_or_else(|payload| resume_unwind(payload))
+    })
+}
+
+/// The same, with every entry handed to the recorder on this thread, as it comes.
+fn recorded<R: Send>(recorder: &mut dyn Recorder, run: impl FnOnce(Entries) -> R + Send) -> R {
+    let (sender, receiver) = channel();
+    let last = sender.clone();
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name(RUN_THREAD.to_owned());
+        let run = move || {
+            let ran = catch_unwind(AssertUnwindSafe(|| run(Entries(sender))));
+            // Said, and not left to the end of the last sender: a service may keep one in a static.
+            let _ = last.send(None);
+            ran
+        };
+        let handle = thread.spawn_scoped(scope, run).expect("the system has room for a thread");
+        receiver.iter().map_while(|entry| entry).for_each(|entry| recorder.record(entry));
+        handle.join().unwrap_or_else(Err).unwrap_or_else(|payload| resume_unwind(payload))
+    })
+}
+
+/// Sends what is recorded to another thread. It never blocks and never draws: a run is the same with and without it.
+struct Entries(Sender<Option<Entry>>);
+
+impl Recorder for Entries {
+    fn record(&mut self, entry: Entry) {
+        // Nobody listens only where the other thread is gone, and then nobody wants the entry.
+        let _ = self.0.send(Some(entry));
+    }
+}

@@ -1,0 +1,217 @@
+//! The kernel's world under madsim: tasks, wakes and time are madsim's, what happens to a packet, a write and a clock is
+//! the kernel's.
+//!
+//! ```text
+//!   kernel's world ──wakes──▶ a task each, asleep until it is due
+//!        ▲                                       │
+//!        └────────── one input, late by some ────┘   madsim picks at random among all that are due
+//! ```
+//!
+//! What the director, a plan or a deadline wants is looked for before every wake and at every tick, so a fault begins at
+//! its exact time, and in a replay nothing of it moves another task.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use madsim::Config;
+use madsim::runtime::{Handle, NodeHandle, Runtime};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Node;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::RunReport;
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::trace::Tracer;
+use splitbrain_kernel::world::{Hosted, Wake};
+
+use crate::clock::TrueTime;
+
+/// How often is looked for what the director wants where nothing else comes up. What it starts, other than a fault,
+/// begins so much later at most.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// madsim keeps a word for every task that ever was, until it is asked how many there are.
+const SWEEP_PERIOD: u64 = 1_000;
+
+/// The operations of a system's nodes.
+pub(crate) type Operation<S> = <<S as System>::Node as Node>::Operation;
+
+/// How a kind of process lives on madsim.
+pub(crate) trait Troupe<S: System>: Send + Sized + 'static {
+    /// Brings madsim's nodes to where the world is now.
+    fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S>, host: &Host<S, T, Self>);
+
+    /// Where the process of this node waits; nothing where it waits with the network.
+    fn home(&self, node: NodeId) -> Option<&NodeHandle>;
+
+    /// The run is over: the nodes to be killed.
+    fn leave(self) -> Vec<NodeHandle>;
+}
+
+/// What every task of a run shares. There is one thread: the lock is never waited for.
+pub(crate) struct Host<S: System, T, P>(Arc<Mutex<State<S, T, P>>>);
+
+impl<S: System, T, P> Clone for Host<S, T, P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct State<S: System, T, P> {
+    world: Hosted<S>,
+    tracer: T,
+    /// Nothing while it follows the world.
+    troupe: Option<P>,
+    /// Where what is under way in the network waits; nothing once the run is over.
+    network: Option<NodeHandle>,
+}
+
+/// One run, to its end. To be called once a thread: a second runtime on one thread sees other hash orders for the same
+/// seed.
+///
+/// `assemble` is called inside the runtime.
+pub(crate) fn run<S, T, P>(
+    world: Hosted<S>,
+    tracer: T,
+    seed: Seed,
+    config: Config,
+    assemble: impl FnOnce(&Hosted<S>, &Handle) -> P,
+) -> RunReport<Operation<S>>
+where
+    S: System,
+    T: Tracer<S::Node> + Send + 'static,
+    P: Troupe<S>,
+{
+    let runtime = Runtime::with_seed_and_config(seed.0, config);
+    let state = State { world, tracer, troupe: None, network: None };
+    let host = Host(Arc::new(Mutex::new(state)));
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(host.carry_out(assemble))));
+    if let Err(payload) = ended {
+        // A node's panic is caught in the world. Here it is a task that somebody's service has spawned.
+        let message = panic_message(&*payload);
+        let now = runtime.block_on(async { TrueTime::current().now() });
+        if !host.lock().world.fail(now, None, message) {
+            resume_unwind(payload);
+        }
+    }
+    runtime.block_on(host.kill_all());
+    let mut state = host.lock();
+    state.world.report().expect("the run has ended")
+}
+
+impl<S, T, P> Host<S, T, P>
+where
+    S: System,
+    T: Tracer<S::Node> + Send + 'static,
+    P: Troupe<S>,
+{
+    /// A panic while it is held is caught where it ends the run, so a poisoned lock tells nothing.
+    fn lock(&self) -> MutexGuard<'_, State<S, T, P>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn carry_out(&self, assemble: impl FnOnce(&Hosted<S>, &Handle) -> P) {
+        let (madsim, time) = (Handle::current(), TrueTime::current());
+        {
+            let mut state = self.lock();
+            state.network = Some(madsim.create_node().name("network").build());
+            state.troupe = Some(assemble(&state.world, &madsim));
+        }
+        self.change(|_, _| {});
+        for tick in 1.. {
+            time.sleep_until(Instant::ZERO.saturating_add(TICK.saturating_mul(tick))).await;
+            let now = time.now();
+            self.change(|world, tracer| world.look(now, tracer));
+            if self.lock().world.is_over() {
+                return;
+            }
+            if tick % SWEEP_PERIOD == 0 {
+                madsim.metrics().num_tasks();
+            }
+        }
+    }
+
+    /// Every task is dropped. One that sleeps holds madsim's time, which holds it: a run would leave them all behind.
+    async fn kill_all(&self) {
+        let madsim = Handle::current();
+        let nodes = {
+            let mut state = self.lock();
+            let troupe = state.troupe.take().map_or_else(Vec::new, P::leave);
+            troupe.into_iter().chain(state.network.take()).collect::<Vec<_>>()
+        };
+        for node in nodes {
+            madsim.kill(node.id());
+        }
+        // What is killed is dropped at its next turn.
+        madsim::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+
+    /// Does something to the world, and sees to what comes of it. Nothing happens once the run is over.
+    pub(crate) fn change(&self, act: impl FnOnce(&mut Hosted<S>, &mut T)) {
+        let mut state = self.lock();
+        let State { world, tracer, .. } = &mut *state;
+        if world.is_over() {
+            return;
+        }
+        act(world, tracer);
+        if world.is_over() || state.network.is_none() {
+            return;
+        }
+        if let Some(mut troupe) = state.troupe.take() {
+            troupe.follow(&state.world, self);
+            state.troupe = Some(troupe);
+        }
+        for wake in state.world.wakes() {
+            let home = wake.node.and_then(|node| state.troupe.as_ref()?.home(node));
+            let handle = home.or(state.network.as_ref()).expect("the run is on");
+            handle.spawn(Pending { host: self.clone(), wake: Some(wake) }.come_up());
+        }
+    }
+}
+
+/// A wake that sleeps. Where its task is killed, the world forgets it.
+struct Pending<S, T, P>
+where
+    S: System,
+    T: Tracer<S::Node> + Send + 'static,
+    P: Troupe<S>,
+{
+    host: Host<S, T, P>,
+    wake: Option<Wake>,
+}
+
+impl<S, T, P> Pending<S, T, P>
+where
+    S: System,
+    T: Tracer<S::Node> + Send + 'static,
+    P: Troupe<S>,
+{
+    async fn come_up(mut self) {
+        let time = TrueTime::current();
+        let at = self.wake.as_ref().expect("it has not come up yet").at;
+        time.sleep_until(at).await;
+        let wake = self.wake.take().expect("it comes up once");
+        let now = time.now();
+        self.host.change(|world, tracer| world.wake(now, wake, tracer));
+    }
+}
+
+impl<S, T, P> Drop for Pending<S, T, P>
+where
+    S: System,
+    T: Tracer<S::Node> + Send + 'static,
+    P: Troupe<S>,
+{
+    fn drop(&mut self) {
+        if let Some(wake) = self.wake.take() {
+            self.host.lock().world.forget(wake);
+        }
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a message").to_owned()
+}

@@ -1,0 +1,25 @@
+//! The nodes of splitbrain on [madsim](https://docs.rs/madsim): the same scenario files, the same commands, another
+//! scheduler.
+//!
+//! `docs/madsim.md` says what this engine can and cannot do. Without `--cfg madsim` there is nothing here: cargo's
+//! workspace-wide checks pass, and nothing of madsim is built.
+
+#[cfg(madsim)]
+mod clock;
+#[cfg(madsim)]
+mod engine;
+#[cfg(madsim)]
+mod host;
+#[cfg(madsim)]
+mod limits;
+#[cfg(madsim)]
+mod node_host;
+#[cfg(madsim)]
+mod service;
+#[cfg(madsim)]
+mod service_host;
+
+#[cfg(madsim)]
+pub use engine::{OnMadsim, ServiceOnMadsim, run};
+#[cfg(madsim)]
+pub use service::{Instance, Nothing, Process, Service, Staged, address, observe};

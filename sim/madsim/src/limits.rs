@@ -1,0 +1,112 @@
+//! What a scenario may ask for and madsim cannot do to an async service: told by line before anything runs.
+
+use splitbrain::engine::Unsupported;
+use splitbrain::scenario::{ClockSpans, Drawn, Scenario};
+use splitbrain_kernel::director::spec::{Action, NemesisKind};
+use splitbrain_kernel::fault::{CrashScope, Latency, Offset};
+use splitbrain_kernel::rng::Ppm;
+
+const ONE_CLOCK: &str = "every node of madsim has the same clock";
+const ONE_WEATHER: &str = "madsim has one latency and one chance of loss for all links";
+const NO_KINDS: &str = "what a service says has no kinds";
+const NO_DISK: &str = "the files of a service are not simulated";
+
+/// Everything that an async service cannot be given, in the order of the file.
+pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
+    let mut found = Vec::new();
+    let mut refuse = |line: Option<u32>, what: &str, why: &str| {
+        found.push(Unsupported { line, message: format!("{what}: {why}") });
+    };
+    let network = &scenario.network;
+    if matches!(network.latency, Latency::Exponential { .. }) {
+        refuse(None, "[network] latency", "madsim draws it evenly between two bounds");
+    }
+    if may_be(&network.duplication) {
+        refuse(None, "[network] duplication", "madsim delivers nothing twice");
+    }
+    if may_be(&network.reordering) {
+        refuse(None, "[network] reordering", "madsim reorders by its range of latencies alone");
+    }
+    if network.bandwidth > 0 {
+        refuse(None, "[network] bandwidth", "madsim's links carry any amount");
+    }
+    if !network.links.is_empty() {
+        refuse(None, "[[network.link]]", ONE_WEATHER);
+    }
+    let mut spans = scenario.clocks.nodes.values().chain([&scenario.clocks.base]);
+    if spans.any(|clocks| !is_perfect(clocks)) {
+        refuse(None, "[clocks] drift and offset", ONE_CLOCK);
+    }
+    for fault in &scenario.faults {
+        if let Some((what, why)) = unable(&fault.action) {
+            refuse(Some(fault.line), &format!("fault {}: {what}", fault.id), why);
+        }
+    }
+    for nemesis in &scenario.nemeses {
+        for kind in &nemesis.kinds {
+            if let Some(why) = unable_at_random(*kind) {
+                refuse(Some(nemesis.line), &format!("nemesis {}: {}", nemesis.id, kind.name()), why);
+            }
+        }
+    }
+    found
+}
+
+fn is_perfect(clocks: &ClockSpans) -> bool {
+    let ClockSpans { drift_ppm, offset } = clocks;
+    (drift_ppm.low, drift_ppm.high) == (0, 0) && [offset.low, offset.high] == [Offset::default(); 2]
+}
+
+fn may_be(chance: &Drawn<Ppm>) -> bool {
+    match chance {
+        Drawn::Constant(chance) => *chance != Ppm::NEVER,
+        Drawn::Range { high, .. } => *high != Ppm::NEVER,
+        Drawn::Choose(chances) => chances.iter().any(|chance| *chance != Ppm::NEVER),
+    }
+}
+
+/// What of a directed fault cannot be done, and why.
+fn unable<O>(action: &Action<O>) -> Option<(&'static str, &'static str)> {
+    match action {
+        Action::Partition { kinds, .. } | Action::Cut { kinds, .. } | Action::Clog { kinds, .. } => {
+            (!kinds.is_empty()).then_some(("kinds", NO_KINDS))
+        }
+        Action::Weather { .. } => Some(("weather", ONE_WEATHER)),
+        Action::Crash { scope: CrashScope::Machine, .. } => Some(("machine_crash", NO_DISK)),
+        Action::Slow { .. } => Some(("slow", "madsim runs every task at once")),
+        Action::ClockStep { .. } => Some(("clock_step", ONE_CLOCK)),
+        Action::ClockDrift { .. } => Some(("clock_drift", ONE_CLOCK)),
+        Action::ClockSlew { .. } => Some(("clock_slew", ONE_CLOCK)),
+        Action::ClockFreeze { .. } => Some(("clock_freeze", ONE_CLOCK)),
+        Action::Disk { .. } => Some(("disk", NO_DISK)),
+        Action::Isolate(_)
+        | Action::Bridge(_)
+        | Action::Ring
+        | Action::Crash { scope: CrashScope::Process, .. }
+        | Action::Start(_)
+        | Action::Pause(_)
+        | Action::Operate { .. } => None,
+    }
+}
+
+fn unable_at_random(kind: NemesisKind) -> Option<&'static str> {
+    match kind {
+        NemesisKind::OneWay
+        | NemesisKind::PairCut
+        | NemesisKind::Isolate
+        | NemesisKind::Deaf
+        | NemesisKind::Mute
+        | NemesisKind::Bridge
+        | NemesisKind::Halves
+        | NemesisKind::Ring
+        | NemesisKind::Partial
+        | NemesisKind::Clog
+        | NemesisKind::Crash
+        | NemesisKind::Pause => None,
+        NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => Some(ONE_WEATHER),
+        NemesisKind::MachineCrash => Some(NO_DISK),
+        NemesisKind::Slow => Some("madsim runs every task at once"),
+        NemesisKind::ClockStep | NemesisKind::ClockDrift | NemesisKind::ClockFreeze => Some(ONE_CLOCK),
+        NemesisKind::DiskSlow | NemesisKind::DiskFull | NemesisKind::DiskLies => Some(NO_DISK),
+    }
+}

@@ -1,0 +1,23 @@
+//! The `splitbrain-madsim` program: every command over the shipped systems, with madsim under them.
+
+use std::process::ExitCode;
+
+#[cfg(madsim)]
+fn main() -> ExitCode {
+    use splitbrain::Cli;
+    use splitbrain_madsim::OnMadsim;
+    use splitbrain_systems::raft::Raft;
+
+    Cli::new().name("splitbrain-madsim").engine(OnMadsim::<Raft>::new()).main()
+}
+
+#[cfg(not(madsim))]
+fn main() -> ExitCode {
+    eprintln!(
+        "splitbrain-madsim was built without madsim, and does nothing.\n\
+         Build it with the flag, in a target directory of its own:\n\
+         \n    RUSTFLAGS=\"--cfg madsim\" cargo run --release --target-dir target/madsim -p splitbrain-madsim -- --help\n\
+         \nor: just madsim --help. docs/madsim.md says where the flag is lost silently."
+    );
+    ExitCode::from(2)
+}

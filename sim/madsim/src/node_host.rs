@@ -1,0 +1,67 @@
+//! Kernel nodes on madsim: each is a madsim node, and the handlers run in its tasks.
+//!
+//! A process that ends takes its madsim node with it: its tasks are killed, and what they waited for never comes up.
+
+use madsim::Config;
+use madsim::runtime::{Handle, NodeHandle};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{RunOptions, RunReport};
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::trace::Tracer;
+use splitbrain_kernel::world::Hosted;
+
+use crate::host::{self, Host, Operation, Troupe};
+
+/// One run. To be called once a thread.
+pub(crate) fn run<S, T>(
+    system: &S,
+    options: &RunOptions<Operation<S>>,
+    seed: Seed,
+    tracer: T,
+) -> RunReport<Operation<S>>
+where
+    S: System,
+    T: Tracer<S::Node> + Send + 'static,
+{
+    let world = Hosted::new(system, options, seed);
+    host::run(world, tracer, seed, Config::default(), |world, madsim| {
+        let build = |id: NodeId| Process {
+            id,
+            handle: madsim.create_node().name(id.to_string()).build(),
+            incarnation: world.incarnation(id),
+        };
+        Processes(world.view().cluster().nodes().map(build).collect())
+    })
+}
+
+/// Kernel nodes as madsim has them.
+struct Processes(Vec<Process>);
+
+struct Process {
+    id: NodeId,
+    handle: NodeHandle,
+    incarnation: u32,
+}
+
+impl<S: System> Troupe<S> for Processes {
+    fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S>, _: &Host<S, T, Self>) {
+        for process in &mut self.0 {
+            let incarnation = world.incarnation(process.id);
+            if std::mem::replace(&mut process.incarnation, incarnation) != incarnation {
+                let madsim = Handle::current();
+                let id = process.handle.id();
+                madsim.restart(id);
+                process.handle = madsim.get_node(id).expect("a restart keeps the node");
+            }
+        }
+    }
+
+    fn home(&self, node: NodeId) -> Option<&NodeHandle> {
+        self.0.iter().find(|process| process.id == node).map(|process| &process.handle)
+    }
+
+    fn leave(self) -> Vec<NodeHandle> {
+        self.0.into_iter().map(|process| process.handle).collect()
+    }
+}

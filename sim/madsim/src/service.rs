@@ -1,0 +1,308 @@
+//! Async services under splitbrain: code written against tokio, several instances of it and its clients, under the same
+//! scenario files, faults, invariants and outcomes as kernel nodes.
+//!
+//! To the kernel's world each instance is a node without a state of its own: it starts, ends, pauses, is given
+//! operations, and what it tells is told in its name. Its tasks, sockets and sleeps are madsim's.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::future::{Future, poll_fn};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use splitbrain_kernel::context::{Context, OperationId, OperationResult};
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::invariant::Invariants;
+use splitbrain_kernel::node::{Data, Message, Node, Observation, Recovered, Source};
+use splitbrain_kernel::options::{Options, OptionsError};
+use splitbrain_kernel::rng::Rng;
+use splitbrain_kernel::system::{Gauge, Setup, System, Workload};
+
+/// An async service to be tested: what [`System`] is for kernel nodes.
+pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
+    /// The name in scenario files.
+    const NAME: &'static str;
+    /// One sentence for `list`.
+    const DOC: &'static str;
+    /// The roles that instances report, for selectors. `leader`, where there is one, is the one that rank decides.
+    const ROLES: &'static [&'static str] = &[];
+    /// The kinds of resource that instances report, for `holder(…)`.
+    const RESOURCES: &'static [&'static str] = &[];
+    /// The workloads that clients can be given.
+    const WORKLOADS: &'static [Workload] = &[];
+    /// The gauges that [`Service::gauges`] fills in, for `[expect]`.
+    const GAUGES: &'static [Gauge] = &[];
+
+    /// What a scenario can set.
+    type Options: Options;
+    /// What instances tell those who watch.
+    type Observation: Observation;
+    /// What clients are asked to do.
+    type Operation: Data + DeserializeOwned;
+    /// What must hold. There is no node state to look at: an invariant that wants some is skipped.
+    type Invariants: Invariants<Instance<Self>>;
+
+    /// A cluster with these options.
+    ///
+    /// # Errors
+    /// Options that cannot stand together.
+    fn new(setup: Setup<Self::Options>) -> Result<Self, OptionsError>;
+
+    /// One process, server or client, from its start until it is killed. Where it returns, the process exits; where it
+    /// panics, the run ends.
+    fn run(self, process: Process<Self>) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Fresh invariants.
+    fn invariants(&self) -> Self::Invariants;
+
+    /// How many servers the core of the settle phase has: enough to make progress by themselves.
+    fn core_size(&self) -> usize;
+
+    /// The next operation of a client, for the workload with this name.
+    fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> Self::Operation {
+        let _ = (reads, rng);
+        unreachable!("{} offers no workload {workload}", Self::NAME)
+    }
+
+    /// Figures of a run beside the counts of its observations, in the order of [`Service::GAUGES`].
+    fn gauges(invariants: &Self::Invariants) -> Vec<u64> {
+        let _ = invariants;
+        Vec::new()
+    }
+}
+
+/// The address of a node: `10.0.0.3` is s3, `10.0.1.2` is c2.
+pub fn address(node: NodeId) -> IpAddr {
+    let number = node.number();
+    let [high, low] = number.to_be_bytes();
+    let space = if node.is_client() { 128 } else { 0 };
+    IpAddr::V4(Ipv4Addr::new(10, space, high, low))
+}
+
+/// A process of a service, for its own code: who it is, what it is asked to do, and how it tells what it does.
+pub struct Process<V: Service> {
+    id: NodeId,
+    cluster: Cluster,
+    mailbox: Mailbox<V::Operation>,
+    voice: Arc<dyn Voice<V>>,
+}
+
+impl<V: Service> Clone for Process<V> {
+    fn clone(&self) -> Self {
+        let Self { id, cluster, mailbox, voice } = self;
+        Self { id: *id, cluster: *cluster, mailbox: mailbox.clone(), voice: Arc::clone(voice) }
+    }
+}
+
+impl<V: Service> Debug for Process<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl<V: Service> Process<V> {
+    pub(crate) fn new(id: NodeId, cluster: Cluster, mailbox: Mailbox<V::Operation>, voice: Arc<dyn Voice<V>>) -> Self {
+        Self { id, cluster, mailbox, voice }
+    }
+
+    /// Its name.
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// How many there are.
+    pub const fn cluster(&self) -> Cluster {
+        self.cluster
+    }
+
+    /// Tells those who watch.
+    pub fn observe(&self, observation: V::Observation) {
+        self.voice.speak(self.id, Box::new(|ctx| ctx.observe(observation)));
+    }
+
+    /// The next operation that the workload asks for; waits until there is one.
+    pub async fn operation(&self) -> V::Operation {
+        self.mailbox.take().await
+    }
+
+    /// A client begins an operation: a line of the history.
+    pub fn invoke(&self, operation: V::Operation) -> OperationId {
+        let id = Arc::new(Mutex::new(OperationId(0)));
+        let told = Arc::clone(&id);
+        self.voice.speak(self.id, Box::new(move |ctx| *lock(&told) = ctx.invoke(operation)));
+        *lock(&id)
+    }
+
+    /// A client's operation ends: a line of the history.
+    pub fn complete(&self, id: OperationId, result: OperationResult<V::Operation>) {
+        self.voice.speak(self.id, Box::new(move |ctx| ctx.complete(id, result)));
+    }
+}
+
+/// Tells those who watch what the process that calls it does: one line in code that knows nothing else of splitbrain.
+/// Outside of a run it does nothing.
+///
+/// # Panics
+/// Where the service that runs tells observations of another type.
+pub fn observe<O: Observation>(observation: O) {
+    crate::service_host::observe(observation);
+}
+
+/// What is done through a node's context.
+pub(crate) type Saying<V> = Box<dyn FnOnce(&mut Context<Instance<V>>) + Send>;
+
+/// Speaks for nodes.
+pub(crate) trait Voice<V: Service>: Send + Sync {
+    /// Says this in the name of the node.
+    fn speak(&self, node: NodeId, say: Saying<V>);
+}
+
+/// A service as the kernel's world sees it: nodes without a state.
+#[derive(Clone, Debug)]
+pub struct Staged<V: Service> {
+    pub(crate) service: V,
+    pub(crate) cluster: Cluster,
+    mailboxes: Arc<Mutex<Vec<(NodeId, Mailbox<V::Operation>)>>>,
+}
+
+impl<V: Service> Staged<V> {
+    /// Where the process of this node that runs now finds what it is asked to do.
+    pub(crate) fn mailbox(&self, node: NodeId) -> Mailbox<V::Operation> {
+        let mailboxes = lock(&self.mailboxes);
+        let found = mailboxes.iter().find(|(id, _)| *id == node);
+        found.map(|(_, mailbox)| mailbox.clone()).unwrap_or_default()
+    }
+}
+
+impl<V: Service> System for Staged<V> {
+    const NAME: &'static str = V::NAME;
+    const DOC: &'static str = V::DOC;
+    const ROLES: &'static [&'static str] = V::ROLES;
+    const RESOURCES: &'static [&'static str] = V::RESOURCES;
+    const WORKLOADS: &'static [Workload] = V::WORKLOADS;
+    const GAUGES: &'static [Gauge] = V::GAUGES;
+    type Options = V::Options;
+    type Node = Instance<V>;
+    type Invariants = V::Invariants;
+
+    fn new(setup: Setup<V::Options>) -> Result<Self, OptionsError> {
+        let cluster = setup.cluster;
+        Ok(Self { service: V::new(setup)?, cluster, mailboxes: Arc::default() })
+    }
+
+    fn node(&self, id: NodeId) -> Instance<V> {
+        // A process that starts anew has not been asked for anything yet.
+        let mailbox = Mailbox::default();
+        let mut mailboxes = lock(&self.mailboxes);
+        mailboxes.retain(|(known, _)| *known != id);
+        mailboxes.push((id, mailbox.clone()));
+        Instance { mailbox }
+    }
+
+    fn invariants(&self) -> V::Invariants {
+        self.service.invariants()
+    }
+
+    fn core_size(&self) -> usize {
+        self.service.core_size()
+    }
+
+    fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> V::Operation {
+        self.service.operation(workload, reads, rng)
+    }
+
+    fn gauges(invariants: &V::Invariants) -> Vec<u64> {
+        V::gauges(invariants)
+    }
+}
+
+/// A process of a service, as the kernel's world sees it.
+#[derive(Clone, Debug)]
+pub struct Instance<V: Service> {
+    mailbox: Mailbox<V::Operation>,
+}
+
+impl<V: Service> Node for Instance<V> {
+    type Message = Nothing;
+    type Timer = ();
+    type Record = ();
+    type Observation = V::Observation;
+    type Operation = V::Operation;
+    type Step = ();
+
+    fn on_start(&mut self, _: &mut Context<Self>, _: Recovered<()>) {}
+
+    fn on_message(&mut self, _: &mut Context<Self>, _: Source, message: Nothing) {
+        match message {}
+    }
+
+    fn on_timer(&mut self, _: &mut Context<Self>, (): ()) {}
+
+    fn on_operation(&mut self, _: &mut Context<Self>, operation: V::Operation) {
+        self.mailbox.put(operation);
+    }
+}
+
+/// What instances say to one another in the kernel's network: their words go over madsim's.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub enum Nothing {}
+
+impl Message for Nothing {
+    const KINDS: &'static [&'static str] = &[];
+
+    fn kind(&self) -> usize {
+        match *self {}
+    }
+}
+
+/// Operations that wait for a process to take them.
+#[derive(Debug)]
+pub(crate) struct Mailbox<O>(Arc<Mutex<Slots<O>>>);
+
+#[derive(Debug)]
+struct Slots<O> {
+    waiting: VecDeque<O>,
+    takers: Vec<Waker>,
+}
+
+impl<O> Clone for Mailbox<O> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<O> Default for Mailbox<O> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Slots { waiting: VecDeque::new(), takers: Vec::new() })))
+    }
+}
+
+impl<O> Mailbox<O> {
+    fn put(&self, operation: O) {
+        let mut slots = lock(&self.0);
+        slots.waiting.push_back(operation);
+        slots.takers.drain(..).for_each(Waker::wake);
+    }
+
+    async fn take(&self) -> O {
+        poll_fn(|cx| {
+            let mut slots = lock(&self.0);
+            slots.waiting.pop_front().map_or_else(
+                || {
+                    slots.takers.push(cx.waker().clone());
+                    Poll::Pending
+                },
+                Poll::Ready,
+            )
+        })
+        .await
+    }
+}
+
+/// There is one thread, so a lock is never waited for; a panic while it is held ends the run.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,240 @@
+//! The instances of an async service on madsim: each is a madsim node with an address, and what the director does to the
+//! kernel's world is done to madsim's.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::{Future as _, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use madsim::Config;
+use madsim::net::NetSim;
+use madsim::runtime::{Handle, NodeHandle};
+use splitbrain_kernel::fault::Latency;
+use splitbrain_kernel::id::{Link, NodeId};
+use splitbrain_kernel::node::Observation;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{NetworkOptions, RunOptions, RunReport};
+use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::trace::Tracer;
+use splitbrain_kernel::view::View;
+use splitbrain_kernel::world::Hosted;
+
+use crate::clock::TrueTime;
+use crate::host::{self, Host, Operation, Troupe, panic_message};
+use crate::service::{Instance, Process, Saying, Service, Staged, Voice, address};
+
+/// One run. To be called once a thread.
+pub(crate) fn run<V, T>(
+    staged: &Staged<V>,
+    options: &RunOptions<Operation<Staged<V>>>,
+    seed: Seed,
+    tracer: T,
+) -> RunReport<Operation<Staged<V>>>
+where
+    V: Service,
+    T: Tracer<Instance<V>> + Send + 'static,
+{
+    let world = Hosted::new(staged, options, seed);
+    let mut config = Config::default();
+    config.net = network_config(&options.network);
+    host::run(world, tracer, seed, config, |world, madsim| {
+        let build = |id: NodeId| {
+            let handle = madsim.create_node().name(id.to_string()).ip(address(id)).build();
+            Member { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
+        };
+        let members: Vec<Member> = world.view().cluster().nodes().map(build).collect();
+        Cast { staged: staged.clone(), members, cut: Vec::new(), disturbed_at: Instant::MAX }
+    })
+}
+
+/// madsim has one latency and one loss for all links.
+#[expect(clippy::float_arithmetic, reason = "madsim takes a chance as a float")]
+fn network_config(options: &NetworkOptions) -> madsim::net::Config {
+    let (min, max) = match options.latency {
+        Latency::Uniform { min, max } => (min, max),
+        Latency::Exponential { min, mean } => (min, min.saturating_add(mean)),
+    };
+    let least = |duration: Duration| std::time::Duration::from_nanos(duration.as_nanos());
+    let after = |duration: Duration| least(duration) + std::time::Duration::from_nanos(1);
+    madsim::net::Config {
+        packet_loss_rate: f64::from(options.loss.parts()) / 1e6,
+        send_latency: least(min)..after(max),
+    }
+}
+
+/// The instances of a service.
+struct Cast<V: Service> {
+    staged: Staged<V>,
+    members: Vec<Member>,
+    /// The links that are cut or clogged now.
+    cut: Vec<Link>,
+    /// When the world was last disturbed, as far as links were looked at.
+    disturbed_at: Instant,
+}
+
+/// An instance as madsim has it.
+struct Member {
+    id: NodeId,
+    handle: NodeHandle,
+    incarnation: u32,
+    is_up: bool,
+    is_paused: bool,
+}
+
+impl<V: Service> Troupe<Staged<V>> for Cast<V> {
+    fn follow<T: Tracer<Instance<V>> + Send + 'static>(
+        &mut self,
+        world: &Hosted<Staged<V>>,
+        host: &Host<Staged<V>, T, Self>,
+    ) {
+        let view = world.view();
+        if std::mem::replace(&mut self.disturbed_at, view.disturbed_at()) != view.disturbed_at() {
+            self.follow_links(view);
+        }
+        if !is_listening() {
+            self.listen(host);
+        }
+        for member in &mut self.members {
+            member.follow_process(world, &self.staged, host);
+            member.follow_pause(view);
+        }
+    }
+
+    fn home(&self, _: NodeId) -> Option<&NodeHandle> {
+        // What the world waits for goes on while an instance is paused or down.
+        None
+    }
+
+    fn leave(self) -> Vec<NodeHandle> {
+        LISTENER.with(|listener| listener.borrow_mut().take());
+        self.members.into_iter().map(|member| member.handle).collect()
+    }
+}
+
+impl<V: Service> Cast<V> {
+    fn follow_links(&mut self, view: View<'_, Instance<V>>) {
+        let network = NetSim::current();
+        let at =
+            |node: NodeId| self.members.iter().find(|it| it.id == node).expect("a node of the cluster").handle.id();
+        let ids = self.members.iter().map(|member| member.id);
+        let links = ids.clone().flat_map(|source| ids.clone().map(move |target| Link::new(source, target)));
+        let cut: Vec<Link> = links.filter(|link| link.source != link.target && view.is_blocked(*link)).collect();
+        for link in self.cut.iter().filter(|link| !cut.contains(link)) {
+            network.unclog_link(at(link.source), at(link.target));
+        }
+        for link in cut.iter().filter(|link| !self.cut.contains(link)) {
+            network.clog_link(at(link.source), at(link.target));
+        }
+        self.cut = cut;
+    }
+
+    /// From now on [`observe`] on this thread speaks for the process that calls it.
+    fn listen<T: Tracer<Instance<V>> + Send + 'static>(&self, host: &Host<Staged<V>, T, Self>) {
+        let names: BTreeMap<_, _> = self.members.iter().map(|member| (member.handle.id(), member.id)).collect();
+        let host = host.clone();
+        let listen = move |observation: &mut dyn Any| {
+            let told = observation.downcast_mut::<Option<V::Observation>>().unwrap_or_else(|| {
+                panic!("{} tells {}", V::NAME, std::any::type_name::<V::Observation>());
+            });
+            let observation = told.take().expect("it is told once");
+            if let Some(node) = names.get(&madsim::plugin::node()) {
+                host.speak(*node, Box::new(|ctx| ctx.observe(observation)));
+            }
+        };
+        LISTENER.with(|listener| *listener.borrow_mut() = Some(Rc::new(listen)));
+    }
+}
+
+impl Member {
+    /// A process that has ended is killed, one that has started is spawned.
+    fn follow_process<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
+        &mut self,
+        world: &Hosted<Staged<V>>,
+        staged: &Staged<V>,
+        host: &Host<Staged<V>, T, Cast<V>>,
+    ) {
+        let (incarnation, is_up) = (world.incarnation(self.id), world.view().is_up(self.id));
+        if (self.incarnation, self.is_up) == (incarnation, is_up) {
+            return;
+        }
+        let madsim = Handle::current();
+        let id = self.handle.id();
+        if self.is_up {
+            // Its sockets are closed, its tasks dropped. What has ended cannot be paused.
+            madsim.kill(id);
+            madsim.restart(id);
+            self.handle = madsim.get_node(id).expect("a restart keeps the node");
+            self.is_paused = false;
+        }
+        if is_up {
+            let process = Process::new(self.id, staged.cluster, staged.mailbox(self.id), Arc::new(host.clone()));
+            self.handle.spawn(live(staged.service.clone(), process, host.clone()));
+        }
+        (self.incarnation, self.is_up) = (incarnation, is_up);
+    }
+
+    fn follow_pause<V: Service>(&mut self, view: View<'_, Instance<V>>) {
+        let is_paused = self.is_up && view.is_paused(self.id);
+        if std::mem::replace(&mut self.is_paused, is_paused) == is_paused {
+            return;
+        }
+        if is_paused {
+            Handle::current().pause(self.handle.id());
+        } else {
+            Handle::current().resume(self.handle.id());
+        }
+    }
+}
+
+/// The life of one process: it ends when it is killed, when it returns, or when it panics.
+async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
+    service: V,
+    process: Process<V>,
+    host: Host<Staged<V>, T, Cast<V>>,
+) {
+    let id = process.id();
+    let mut future = Box::pin(service.run(process));
+    let ended = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(payload)),
+    });
+    match ended.await {
+        Ok(()) => host.speak(id, Box::new(|ctx| ctx.exit("its service returned"))),
+        Err(payload) => {
+            let (now, message) = (TrueTime::current().now(), panic_message(&*payload));
+            host.change(|world, _| {
+                world.fail(now, Some(id), message);
+            });
+        }
+    }
+}
+
+impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Voice<V> for Host<Staged<V>, T, Cast<V>> {
+    fn speak(&self, node: NodeId, say: Saying<V>) {
+        let now = TrueTime::current().now();
+        self.change(|world, tracer| world.speak(now, node, say, tracer));
+    }
+}
+
+/// Hears an `Option` of an observation, and takes it.
+type Listener = Rc<dyn Fn(&mut dyn Any)>;
+
+thread_local! {
+    /// Who hears what a process tells: that of the one run on this thread.
+    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+fn is_listening() -> bool {
+    LISTENER.with(|listener| listener.borrow().is_some())
+}
+
+pub(crate) fn observe<O: Observation>(observation: O) {
+    let listener = LISTENER.with(|listener| listener.borrow().clone());
+    if let Some(listen) = listener {
+        listen(&mut Some(observation));
+    }
+}
