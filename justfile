@@ -37,9 +37,9 @@ bench filter="":
 swarm:
     cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000
 
-# The same as JSON, with how often each invariant was evaluated: reports/gallery/swarm.md is made from it.
+# The same, with how often each invariant was evaluated: reports/gallery/swarm.md is made from it.
 swarm-evaluations:
-    cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000 --message-format json | grep '"type":"scenario"'
+    cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000 --evaluations
 
 # The same: its `leader_wait_max_ms` is the liveness table.
 liveness-table: swarm

@@ -1,6 +1,7 @@
 //! What was typed: the commands and their flags, for the shipped systems or for one's own.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -111,6 +112,8 @@ impl Cli {
             Verb::Schema(arguments) => command::schema::run(&session, &arguments),
             Verb::Completions(arguments) => command::completions::run(&arguments, &mut self.clap(), &self.name),
         };
+        // What is still in the buffer of stdout counts too.
+        let result = result.and_then(|code| std::io::stdout().flush().map(|()| code).map_err(Failed::stdout));
         result.unwrap_or_else(|failed| failed.tell())
     }
 
@@ -183,10 +186,12 @@ impl Color {
 
 /// Help and version go to stdout, usage errors to stderr, as clap has it.
 fn told(error: &clap::Error) -> ExitCode {
-    match (error.print(), error.use_stderr()) {
-        (Err(failed), _) => Failed::output("stdout", failed).tell(),
-        (Ok(()), true) => ExitCode::Usage,
-        (Ok(()), false) => ExitCode::AsExpected,
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        // Where stderr is gone there is nobody left to tell.
+        _ if error.use_stderr() => ExitCode::Usage,
+        Err(failed) => Failed::stdout(failed).tell(),
+        Ok(()) => ExitCode::AsExpected,
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 mod files;
 pub(crate) mod list;
+mod recorded;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -11,7 +12,7 @@ mod single;
 pub(crate) mod test;
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +22,10 @@ use splitbrain_kernel::rng::Seed;
 use crate::campaign::{self, Interrupt, Pool, PoolEnd};
 use crate::engine::{AnySystem, OpenError};
 use crate::exit_code::ExitCode;
-use crate::report::Subject;
 use crate::report::style::{BAD, paint};
-use crate::scenario::{Colour, Diagnostics, Scenario, SystemDescription};
+use crate::report::{Evaluations, Github, Human, Json, Reporter, Subject, Summary, artifact};
+use crate::scenario::{self, Colour, Diagnostics, Scenario, SystemDescription};
+use crate::wording::printable;
 
 /// What every command knows.
 pub(crate) struct Session<'a> {
@@ -34,6 +36,8 @@ pub(crate) struct Session<'a> {
 
 /// A scenario with its system.
 pub(crate) struct Loaded<'a> {
+    /// What reports and folders call it: among the scenarios of one call it is the only one of this name.
+    name: String,
     scenario: Arc<Scenario>,
     system: &'a dyn AnySystem,
     description: &'a SystemDescription,
@@ -52,11 +56,12 @@ impl<'a> Session<'a> {
         let index = index.expect("a scenario that was decoded names a system that is known");
         let system = &*self.systems[index];
         system.verify(&scenario)?;
-        Ok(Loaded { scenario: Arc::new(scenario), system, description: &self.descriptions[index] })
+        let name = artifact::name_of(path);
+        Ok(Loaded { name, scenario: Arc::new(scenario), system, description: &self.descriptions[index] })
     }
 
     fn subject<'b>(&'b self, loaded: &'b Loaded<'_>) -> Subject<'b> {
-        Subject::new(&loaded.scenario, loaded.description, self.program)
+        Subject::new(&loaded.scenario, loaded.description, self.program).named(&loaded.name)
     }
 }
 
@@ -64,35 +69,72 @@ impl<'a> Session<'a> {
 #[derive(Debug)]
 pub(crate) struct Failed {
     code: ExitCode,
-    error: anyhow::Error,
+    said: Said,
+    /// The files that are wrong, for those who read no text.
+    invalid: Vec<Diagnostics>,
+}
+
+/// A file beside stdout that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {error}")]
+struct Unwritten {
+    file: String,
+    error: io::Error,
+}
+
+/// What is said of a failure on stderr.
+#[derive(Debug)]
+enum Said {
+    /// An error.
+    Error(anyhow::Error),
+    /// A text that says by itself what is an error in it.
+    Text(String),
+    /// Nothing: nobody is left to hear it.
+    Nothing,
 }
 
 impl Failed {
+    fn new(code: ExitCode, error: anyhow::Error) -> Self {
+        Self { code, said: Said::Error(error), invalid: Vec::new() }
+    }
+
     fn usage(message: impl fmt::Display) -> Self {
-        Self { code: ExitCode::Usage, error: anyhow::anyhow!("{message}") }
+        Self::new(ExitCode::Usage, anyhow::anyhow!("{message}"))
     }
 
     /// A plan that cannot be followed, or a scenario that the engine cannot carry out.
-    fn open(refused: &OpenError) -> Self {
-        let code = match refused {
-            OpenError::Unsupported(_) => ExitCode::Inconclusive,
-            OpenError::Plan(_) | OpenError::Format { .. } => ExitCode::Usage,
-        };
-        Self { code, error: anyhow::anyhow!("{refused}") }
+    fn open(refused: OpenError) -> Self {
+        match refused {
+            OpenError::Plan(diagnostics) => Self::invalid(diagnostics),
+            OpenError::Unsupported(_) => Self::new(ExitCode::Inconclusive, anyhow::anyhow!("{refused}")),
+            OpenError::Format { .. } => Self::usage(refused),
+        }
     }
 
     /// Output that could not be written.
     pub(crate) fn output(what: impl fmt::Display, error: io::Error) -> Self {
-        Self { code: ExitCode::Output, error: anyhow::Error::new(error).context(format!("cannot write {what}")) }
+        Self::new(ExitCode::Output, anyhow::Error::new(error).context(format!("cannot write {what}")))
     }
 
-    fn stdout(error: io::Error) -> Self {
-        Self::output("stdout", error)
+    /// A stdout that takes nothing more. Where its reader went away (`| head`) there is nothing to say.
+    pub(crate) fn stdout(error: io::Error) -> Self {
+        match error.downcast::<Unwritten>() {
+            Ok(Unwritten { file, error }) => Self::output(file, error),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Self { code: ExitCode::Output, said: Said::Nothing, invalid: Vec::new() }
+            }
+            Err(error) => Self::output("stdout", error),
+        }
     }
 
-    fn invalid(diagnostics: &Diagnostics) -> Self {
+    fn invalid(diagnostics: Diagnostics) -> Self {
         let text = diagnostics.pretty(Colour::Always);
-        Self { code: ExitCode::InvalidScenario, error: anyhow::anyhow!("{}", text.trim_end()) }
+        Self::of_files(ExitCode::InvalidScenario, text.trim_end().to_owned(), vec![diagnostics])
+    }
+
+    /// Files that are wrong, in a text of several paragraphs.
+    const fn of_files(code: ExitCode, text: String, invalid: Vec<Diagnostics>) -> Self {
+        Self { code, said: Said::Text(text), invalid }
     }
 
     /// A run that came to no result.
@@ -102,15 +144,28 @@ impl Failed {
             PoolEnd::Stuck(_) => (ExitCode::Panicked, overdue(place, seed, timeout)),
             _ => (ExitCode::Panicked, format!("{place} seed {seed}: the thread of the run died")),
         };
-        Self { code, error: anyhow::anyhow!(message) }
+        Self::new(code, anyhow::anyhow!(message))
+    }
+
+    /// Tells programs of the files that are wrong, in the form that they asked for; people read of it on stderr.
+    fn reported(self, reporter: &mut dyn Reporter, scenarios: usize) -> Self {
+        if self.invalid.is_empty() {
+            return self;
+        }
+        let summary = Summary { exit_code: self.code, ..Summary::of(scenarios as u64) };
+        let written = reporter.begin(scenarios as u64).and_then(|()| reporter.invalid(&self.invalid, &summary));
+        if let Err(error) = written {
+            Self::stdout(error).tell();
+        }
+        self
     }
 
     /// Says it on stderr.
     pub(crate) fn tell(&self) -> ExitCode {
-        match self.code {
-            // Diagnostics say by themselves that they are errors.
-            ExitCode::InvalidScenario => note(&format!("{:#}", self.error)),
-            _ => complain(&format!("{:#}", self.error)),
+        match &self.said {
+            Said::Error(error) => complain(&format!("{error:#}")),
+            Said::Text(text) => note(text),
+            Said::Nothing => {}
         }
         self.code
     }
@@ -118,7 +173,11 @@ impl Failed {
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{:#}", self.error);
+        let text = match &self.said {
+            Said::Error(error) => format!("{error:#}"),
+            Said::Text(text) => text.clone(),
+            Said::Nothing => String::new(),
+        };
         f.write_str(&anstream::adapter::strip_str(&text).to_string())
     }
 }
@@ -188,7 +247,58 @@ pub(crate) enum MessageFormat {
     Github,
 }
 
-/// A file that is read whole.
-fn read(path: &Path) -> Result<Vec<u8>, Failed> {
-    std::fs::read(path).map_err(|error| Failed::usage(format!("cannot read {}: {error}", path.display())))
+impl MessageFormat {
+    /// What is written on stdout; for people, with the evaluations where they ask for them.
+    fn reporter(self, evaluations: Evaluations) -> Box<dyn Reporter> {
+        let out = anstream::stdout();
+        match self {
+            Self::Human => Box::new(Human::new(out).with(evaluations)),
+            Self::Json => Box::new(Json::new(BufWriter::new(out))),
+            Self::Github => Box::new(Github::new(out).with(evaluations)),
+        }
+    }
+}
+
+/// Stands for stdin where a file is named.
+const STDIN: &str = "-";
+
+/// The most bytes that are read of a plan or a summary: far more than any run that a person looks at comes to.
+const PLAN_BYTES_MAX: u64 = 256 << 20;
+
+/// A scenario, of which one byte more than it may have is enough to see that it is too long.
+fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
+    let most = scenario::BYTES_MAX as u64 + 1;
+    if path.as_os_str() != STDIN {
+        return read(path, most);
+    }
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().take(most).read_to_end(&mut bytes);
+    read.map(|_| bytes).map_err(|error| Failed::usage(format!("cannot read stdin: {error}")))
+}
+
+/// The text of a plan or a summary.
+fn read_text(path: &Path) -> Result<String, Failed> {
+    let bytes = read(path, PLAN_BYTES_MAX + 1)?;
+    if bytes.len() as u64 > PLAN_BYTES_MAX {
+        return Err(Failed::usage(format!("{} is longer than {PLAN_BYTES_MAX} bytes", shown(path))));
+    }
+    String::from_utf8(bytes).map_err(|_| Failed::usage(format!("{}: not UTF-8 text", shown(path))))
+}
+
+/// The first `most` bytes of a regular file. A pipe or a device may never end, or never begin.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failed> {
+    let refuse = |why: &dyn fmt::Display| Failed::usage(format!("cannot read {}: {why}", shown(path)));
+    let kind = std::fs::metadata(path).map_err(|error| refuse(&error))?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
+        return Err(refuse(&format!("it is {what}, expected a regular file, or - for stdin")));
+    }
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| refuse(&error))
+}
+
+/// A path in one line.
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
 }

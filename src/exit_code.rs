@@ -9,7 +9,7 @@
 pub enum ExitCode {
     /// 0: all as expected.
     AsExpected,
-    /// 2: the command line makes no sense.
+    /// 2: the command line makes no sense, or names what cannot be read.
     Usage,
     /// 3: something that had to happen never did, so nothing was shown.
     Inconclusive,
@@ -21,9 +21,9 @@ pub enum ExitCode {
     Diverged,
     /// 103: a panic in a node or in splitbrain, or a run that does not end.
     Panicked,
-    /// 105: a scenario is invalid. All files are decoded before any runs, so nothing ran.
+    /// 105: a scenario or a plan is invalid. All files are decoded before any runs, so nothing ran.
     InvalidScenario,
-    /// 110: output could not be written.
+    /// 110: output could not be written: a full disk, or a reader that went away.
     Output,
     /// 130: interrupted; what was finished is saved.
     Interrupted,
@@ -47,14 +47,14 @@ impl ExitCode {
     /// Every code with what it means, for `--help`.
     pub const TABLE: &'static [(Self, &'static str)] = &[
         (Self::AsExpected, "all as expected"),
-        (Self::Usage, "usage"),
+        (Self::Usage, "usage, or a file that cannot be read"),
         (Self::Inconclusive, "inconclusive: what had to happen never did"),
         (Self::NothingRan, "nothing ran"),
         (Self::NotAsExpected, "not as expected: an unlisted violation or stall, or a listed one that did not come"),
         (Self::Diverged, "diverged: two executions of one seed differ"),
         (Self::Panicked, "a panic in a node or in splitbrain, or the watchdog"),
-        (Self::InvalidScenario, "a scenario is invalid; nothing ran"),
-        (Self::Output, "output could not be written"),
+        (Self::InvalidScenario, "a scenario or a plan is invalid; nothing ran"),
+        (Self::Output, "output could not be written, or its reader went away"),
         (Self::Interrupted, "interrupted; what was finished is saved"),
     ];
 

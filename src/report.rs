@@ -17,11 +17,12 @@ use std::path::PathBuf;
 use crate::campaign::{Failure, Judgement, Reason, ScenarioResult};
 use crate::engine::Run;
 use crate::exit_code::ExitCode;
-use crate::scenario::{Scenario, SystemDescription};
+use crate::scenario::{Diagnostics, Scenario, SystemDescription};
+use crate::wording::printable;
 
 pub use github::Github;
 pub(crate) use human::quoted;
-pub use human::{Human, failure_block};
+pub use human::{Evaluations, Human, failure_block};
 pub use json::{FORMAT as JSON_FORMAT, Json};
 pub use junit::Junit;
 pub use progress::{Progress, ProgressKind};
@@ -46,10 +47,16 @@ impl<'a> Subject<'a> {
         Self { scenario, name: artifact::name_of(&scenario.source.path), description, program }
     }
 
+    /// The scenario under a name that tells it from the others of a call.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     /// `scenarios/raft/overlap.toml:12`, or without a line where there is none.
     pub fn place(&self, line: Option<u32>) -> String {
-        let path = &self.scenario.source.path;
-        line.map_or_else(|| path.to_string(), |line| format!("{path}:{line}"))
+        let path = printable(&self.scenario.source.path);
+        line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"))
     }
 }
 
@@ -140,6 +147,15 @@ pub trait Reporter {
     /// Output that cannot be written.
     fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult, evidence: &[Evidence<'_>])
     -> io::Result<()>;
+
+    /// These files are wrong, so nothing runs and nothing else is told. People read of it on stderr.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    fn invalid(&mut self, invalid: &[Diagnostics], summary: &Summary) -> io::Result<()> {
+        let _ = (invalid, summary);
+        Ok(())
+    }
 
     /// All is done.
     ///

@@ -16,6 +16,7 @@ mod diagnostic;
 mod expect;
 mod key;
 mod nearest;
+mod plan;
 mod reader;
 mod reference;
 mod resolve;
@@ -44,6 +45,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 pub use description::{OptionDescription, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
+pub use plan::{PlanCheck, PlanError, plan_lines, read_plan};
 pub use reference::reference;
 pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
 pub use schema::schema;
@@ -52,6 +54,9 @@ pub use source::{Position, Source};
 use key::Table;
 use reader::Reader;
 use section::top;
+
+/// The most bytes that a scenario has. Of a longer file one more is enough to tell.
+pub const BYTES_MAX: usize = syntax::BYTES_MAX;
 
 /// The version of the scenario language that this build reads.
 pub const FORMAT: u64 = 1;

@@ -77,6 +77,15 @@ pub(crate) fn words(debug: &str) -> String {
     text
 }
 
+/// A text without what would move a cursor or end a line: a path may hold anything.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for letter in text.chars() {
+        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+    }
+    shown
+}
+
 /// A number with a comma after every three digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -118,6 +127,7 @@ mod tests {
     fn numbers_and_words_read_well() {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(999), "999");
+        assert_eq!(printable("a\nb\u{1b}[1m ü"), "a\\nb\\u{1b}[1m ü");
         assert_eq!(counted(1, "run"), "1 run");
         assert_eq!(words("NoConnection"), "no connection");
         assert_eq!(fields("Vote { term: 3 }"), "{ term: 3 }");

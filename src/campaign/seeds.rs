@@ -1,5 +1,6 @@
 //! Which seeds a campaign runs over.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -62,6 +63,12 @@ impl FromStr for Seeds {
 }
 
 impl Seeds {
+    /// Exactly these, in this order; one that is named again counts once.
+    pub fn list(seeds: impl IntoIterator<Item = Seed>) -> Self {
+        let mut seen = BTreeSet::new();
+        Self::List(seeds.into_iter().map(|seed| seed.0).filter(|seed| seen.insert(*seed)).collect())
+    }
+
     /// The first `count` seeds.
     pub const fn first(count: u64) -> Self {
         Self::Range(0..count)
@@ -114,6 +121,13 @@ mod tests {
         for text in ["", "-1", "+1", "0x", "0x+1", "1.5", "seed", "18446744073709551616", "0b1"] {
             assert!(parse_seed(text).is_err(), "{text:?} was taken for a seed");
         }
+    }
+
+    #[test]
+    fn a_seed_that_is_named_again_counts_once() {
+        let seeds = Seeds::list([3, 1, 3, 2, 1].map(Seed));
+        assert_eq!(seeds, Seeds::List(vec![3, 1, 2]));
+        assert_eq!((seeds.len(), seeds.to_string().as_str()), (3, "3, 1, 2"));
     }
 
     #[test]

@@ -1,32 +1,54 @@
 //! `splitbrain check`: validates scenario files without running them.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use crate::command::{Failed, Session, files};
+use crate::command::{Failed, Loaded, MessageFormat, Session, files};
 use crate::exit_code::ExitCode;
-use crate::wording::counted;
+use crate::report::{Evaluations, Json, Reporter as _, Summary};
+use crate::wording::{counted, printable};
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Scenario files, or folders that are searched for *.toml
+    /// Scenario files, folders that are searched for *.toml, or - for stdin
     #[arg(default_value = "scenarios", value_name = "FILES")]
     files: Vec<PathBuf>,
+
+    /// What is printed on stdout
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
 }
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let files = files::find(&arguments.files)?;
-    let scenarios = files::load(session, &files)?;
+    let format = arguments.message_format;
+    let scenarios = files::load(session, &files)
+        .map_err(|failed| failed.reported(&mut *format.reporter(Evaluations::Untold), files.len()))?;
+    let code = if scenarios.is_empty() { ExitCode::NothingRan } else { ExitCode::AsExpected };
+    let told = match format {
+        MessageFormat::Json => tell_programs(&scenarios, code),
+        MessageFormat::Human | MessageFormat::Github => tell_people(&scenarios),
+    };
+    told.map(|()| code).map_err(Failed::stdout)
+}
+
+fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
     let mut out = anstream::stdout();
-    for loaded in &scenarios {
+    for loaded in scenarios {
         let scenario = &loaded.scenario;
         let seeds = counted(scenario.seed_count(), "seed");
-        let path = &scenario.source.path;
-        writeln!(out, "valid {path}: {}, {seeds} of {}", scenario.system, scenario.run.duration)
-            .map_err(Failed::stdout)?;
+        let path = printable(&scenario.source.path);
+        writeln!(out, "valid {path}: {}, {seeds} of {}", scenario.system, scenario.run.duration)?;
     }
-    writeln!(out, "{}", counted(scenarios.len() as u64, "valid scenario")).map_err(Failed::stdout)?;
-    Ok(if scenarios.is_empty() { ExitCode::NothingRan } else { ExitCode::AsExpected })
+    writeln!(out, "{}", counted(scenarios.len() as u64, "valid scenario"))
+}
+
+fn tell_programs(scenarios: &[Loaded<'_>], code: ExitCode) -> io::Result<()> {
+    let mut json = Json::new(anstream::stdout());
+    let count = scenarios.len() as u64;
+    json.begin(count)?;
+    scenarios.iter().try_for_each(|loaded| json.valid(&loaded.scenario))?;
+    json.end(&Summary { exit_code: code, ..Summary::of(count) })
 }

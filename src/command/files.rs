@@ -1,43 +1,51 @@
 //! From paths to scenarios: every file is decoded before any runs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{Failed, Loaded, Session, read};
+use crate::command::{Failed, Loaded, STDIN, Session, read_scenario, shown};
 use crate::exit_code::ExitCode;
+use crate::report::artifact;
 use crate::scenario::Colour;
+use crate::wording::counted;
 
-/// The scenario files that these paths mean: files as they are, folders with all `*.toml` below them, in order.
+/// The scenario files that these paths mean: files as they are, folders with all `*.toml` below them, in order. A file
+/// that is reached twice, by a link or by another spelling, counts once.
 pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
     let mut files = Vec::new();
     for path in paths {
-        let kind = fs::metadata(path);
-        match kind {
-            Ok(kind) if kind.is_dir() => walk(path, &mut files)?,
-            Ok(_) => files.push(path.clone()),
-            Err(error) => return Err(Failed::usage(format!("{}: {error}", path.display()))),
-        }
+        let is_folder = path.as_os_str() != STDIN && kind_of(path)?.is_dir();
+        if is_folder { walk(path, &mut files)? } else { files.push(path.clone()) }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
     Ok(files)
 }
 
+fn kind_of(path: &Path) -> Result<fs::FileType, Failed> {
+    let kind = fs::metadata(path);
+    kind.map(|kind| kind.file_type()).map_err(|error| Failed::usage(format!("cannot read {}: {error}", shown(path))))
+}
+
+/// Links to folders are not followed, as they may lead back here; one that the user names is.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
-    let unreadable = |error| Failed::usage(format!("cannot read the folder {}: {error}", folder.display()));
+    let unreadable = |error| Failed::usage(format!("cannot read the folder {}: {error}", shown(folder)));
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
-        entries.push(entry.map_err(unreadable)?.path());
+        let entry = entry.map_err(unreadable)?;
+        entries.push((entry.path(), entry.file_type().map_err(unreadable)?));
     }
-    entries.sort();
-    for path in entries {
-        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (path, kind) in entries {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if is_hidden {
             continue;
         }
-        if path.is_dir() {
+        let is_scenario = path.extension().is_some_and(|ending| ending == "toml");
+        if kind.is_dir() {
             walk(&path, files)?;
-        } else if path.extension().is_some_and(|ending| ending == "toml") {
+        } else if is_scenario && !(kind.is_symlink() && path.is_dir()) {
             files.push(path);
         }
     }
@@ -47,30 +55,49 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
 /// Decodes all files.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// Everything that is wrong with any of them, and every one that cannot be read.
 pub(super) fn load<'a>(session: &'a Session<'_>, files: &[PathBuf]) -> Result<Vec<Loaded<'a>>, Failed> {
     let mut loaded = Vec::new();
-    let mut wrong = Vec::new();
+    let (mut unreadable, mut invalid) = (Vec::new(), Vec::new());
     for file in files {
-        let shown = file.display().to_string();
-        match fs::read(file) {
-            Err(error) => wrong.push(format!("error: {shown}: {error}")),
-            Ok(bytes) => match session.load(&shown, &bytes) {
+        match read_scenario(file) {
+            Err(failed) => unreadable.push(failed.to_string()),
+            Ok(bytes) => match session.load(&file.display().to_string(), &bytes) {
                 Ok(one) => loaded.push(one),
-                Err(diagnostics) => wrong.push(diagnostics.pretty(Colour::Always).trim_end().to_owned()),
+                Err(diagnostics) => invalid.push(diagnostics),
             },
         }
     }
-    if wrong.is_empty() {
-        return Ok(loaded);
+    if unreadable.is_empty() && invalid.is_empty() {
+        return Ok(apart(loaded));
     }
-    let count = crate::wording::counted(wrong.len() as u64, "invalid scenario");
-    let text = format!("{}\n\nerror: {count}, nothing was run", wrong.join("\n\n"));
-    Err(Failed { code: ExitCode::InvalidScenario, error: anyhow::anyhow!(text) })
+    let mut counts = Vec::new();
+    let mut texts: Vec<String> = invalid.iter().map(|one| one.pretty(Colour::Always).trim_end().to_owned()).collect();
+    if !invalid.is_empty() {
+        counts.push(counted(invalid.len() as u64, "invalid scenario"));
+    }
+    texts.extend(unreadable.iter().map(|message| format!("error: {message}")));
+    let mut code = ExitCode::InvalidScenario;
+    if !unreadable.is_empty() {
+        code = code.and(ExitCode::Usage);
+        counts.push(counted(unreadable.len() as u64, "unreadable file"));
+    }
+    texts.push(format!("error: {}, nothing was run", counts.join(" and ")));
+    Err(Failed::of_files(code, texts.join("\n\n"), invalid))
+}
+
+/// Gives each scenario a name of its own among these.
+fn apart(mut loaded: Vec<Loaded<'_>>) -> Vec<Loaded<'_>> {
+    let paths: Vec<_> = loaded.iter().map(|one| one.scenario.source.path.clone()).collect();
+    let names = artifact::names_of(&paths.iter().map(|path| &**path).collect::<Vec<_>>());
+    for (one, name) in loaded.iter_mut().zip(names) {
+        one.name = name;
+    }
+    loaded
 }
 
 /// Decodes one file.
 pub(super) fn load_one<'a>(session: &'a Session<'_>, file: &Path) -> Result<Loaded<'a>, Failed> {
-    let bytes = read(file)?;
-    session.load(&file.display().to_string(), &bytes).map_err(|diagnostics| Failed::invalid(&diagnostics))
+    let bytes = read_scenario(file)?;
+    session.load(&file.display().to_string(), &bytes).map_err(Failed::invalid)
 }

@@ -97,7 +97,7 @@ fn chosen<'a>(session: &'a Session<'_>, name: Option<&str>) -> Result<Vec<&'a Sy
     if chosen.is_empty() && name.is_some() {
         let known: Vec<&str> = all.iter().map(|one| one.name).collect();
         let name = name.unwrap_or_default();
-        return Err(Failed::usage(format!("no system {name} (known: {})", known.join(", "))));
+        return Err(Failed::usage(format!("no system {name:?} (known: {})", known.join(", "))));
     }
     Ok(chosen)
 }

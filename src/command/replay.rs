@@ -9,11 +9,13 @@ use splitbrain_kernel::plan::Timing;
 use splitbrain_kernel::rng::Seed;
 
 use crate::build;
-use crate::command::single::{Folder, TellArguments, Telling, Told};
-use crate::command::{Failed, Session, note, parse_seed, read};
+use crate::command::recorded::Recorded;
+use crate::command::single::{Folder, TellArguments, Telling};
+use crate::command::{Failed, Session, note, parse_seed, read_scenario, read_text, shown};
 use crate::engine::PlanText;
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
+use crate::report::quoted;
 
 /// What `replay` takes.
 #[derive(Debug, clap::Args)]
@@ -22,7 +24,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "ARTIFACT|FILE")]
     target: PathBuf,
 
-    /// The seed, decimal or after 0x; a folder has its own
+    /// The seed of a scenario, decimal or after 0x; a folder has its own
     #[arg(long, value_name = "S", value_parser = parse_seed)]
     seed: Option<Seed>,
 
@@ -34,7 +36,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     edited: bool,
 
-    /// Replay even where scenario, plan or format are not those of the recording
+    /// Replay even where scenario, seed, plan or format are not those of the recording; what the plan says of nodes
+    /// that are not there is passed over
     #[arg(long)]
     force: bool,
 
@@ -47,7 +50,7 @@ struct Source {
     /// What the scenario is called.
     path: String,
     scenario: Vec<u8>,
-    plan: Option<String>,
+    plan: Option<PlanText>,
     /// What is known of the run that is replayed.
     kept: Option<Kept>,
     seed: Seed,
@@ -56,12 +59,16 @@ struct Source {
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let source = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
+    check_format(&source, arguments)?;
+    let loaded = session.load(&source.path, &source.scenario);
+    let loaded = loaded.map_err(|diagnostics| arguments.tell.reported(Failed::invalid(diagnostics)))?;
+    let engine = loaded
+        .system
+        .open(loaded.scenario.clone(), source.plan.as_ref())
+        .map_err(|refused| arguments.tell.reported(Failed::open(refused)))?;
+    // What is wrong with a plan comes before whether it is the right one.
     check(&source, arguments)?;
-    let loaded = session.load(&source.path, &source.scenario).map_err(|diagnostics| Failed::invalid(&diagnostics))?;
-    let timing = arguments.edited.then_some(Timing::Time);
-    let plan = source.plan.as_ref().map(|text| PlanText { text: text.clone(), timing, force: arguments.force });
-    let engine =
-        loaded.system.open(loaded.scenario.clone(), plan.as_ref()).map_err(|refused| Failed::open(&refused))?;
+    let recorded = recorded(&source, arguments);
     let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
     let telling = Telling {
         session,
@@ -71,9 +78,11 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         arguments: &arguments.tell,
         pool: arguments.tell.pool(),
         folder,
+        recorded: Some(&recorded),
     };
     let told = telling.tell()?;
-    Ok(compare(&source, arguments, &told))
+    recorded.tell(&recorded.compare(&told.run));
+    Ok(told.exit_code)
 }
 
 fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
@@ -82,24 +91,27 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
     let plan = arguments.plan.clone().unwrap_or_else(|| folder.join("plan.toml"));
     Ok(Source {
         path: kept.scenario.clone(),
-        scenario: read(&folder.join("scenario.toml"))?,
-        plan: Some(text(&plan)?),
+        scenario: read_scenario(&folder.join("scenario.toml"))?,
+        plan: Some(plan_text(&plan, arguments)?),
         seed: arguments.seed.unwrap_or(Seed(kept.seed)),
         kept: Some(kept),
     })
 }
 
 fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
-    let scenario = read(&arguments.target)?;
+    let scenario = read_scenario(&arguments.target)?;
     // A plan that still lies in its folder knows its seed and its scenario.
     let folder = arguments.plan.as_deref().and_then(Path::parent).filter(|folder| folder.join(SUMMARY).is_file());
     let kept = folder.map(kept).transpose()?;
     let seed = arguments.seed.or_else(|| kept.as_ref().map(|kept| Seed(kept.seed)));
-    let seed = seed.ok_or_else(|| Failed::usage("a scenario is replayed for a seed: add --seed S"))?;
+    let seed = seed.ok_or_else(|| match arguments.target.parent().filter(|folder| folder.join(SUMMARY).is_file()) {
+        Some(folder) => Failed::usage(format!("to replay the run in {0}, name the folder: replay {0}", quoted(folder))),
+        None => Failed::usage("a scenario is replayed for a seed: add --seed S"),
+    })?;
     Ok(Source {
         path: arguments.target.display().to_string(),
         scenario,
-        plan: arguments.plan.as_deref().map(text).transpose()?,
+        plan: arguments.plan.as_deref().map(|plan| plan_text(plan, arguments)).transpose()?,
         kept,
         seed,
     })
@@ -109,34 +121,51 @@ const SUMMARY: &str = "summary.json";
 
 fn kept(folder: &Path) -> Result<Kept, Failed> {
     let path = folder.join(SUMMARY);
-    let bytes = read(&path)
-        .map_err(|failed| Failed::usage(format!("{} is not the folder of a run: {failed}", folder.display())))?;
-    serde_json::from_slice(&bytes).map_err(|error| Failed::usage(format!("{}: {error}", path.display())))
+    let text = read_text(&path)
+        .map_err(|failed| Failed::usage(format!("{} is not the folder of a run: {failed}", shown(folder))))?;
+    serde_json::from_str(&text).map_err(|error| Failed::usage(format!("{}: {error}", shown(&path))))
 }
 
-fn text(path: &Path) -> Result<String, Failed> {
-    String::from_utf8(read(path)?).map_err(|_| Failed::usage(format!("{}: expected a plan in TOML", path.display())))
+fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, Failed> {
+    let timing = arguments.edited.then_some(Timing::Time);
+    Ok(PlanText { path: shown(path), text: read_text(path)?, timing, force: arguments.force })
+}
+
+/// Refuses what cannot be replayed, unless it is forced.
+fn refuse(arguments: &Arguments, message: &str) -> Result<(), Failed> {
+    if arguments.force {
+        note(&format!("warning: {message}"));
+        return Ok(());
+    }
+    Err(Failed::usage(format!("{message} (--force replays it all the same)")))
+}
+
+fn check_format(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
+    match source.kept.as_ref().map(|kept| kept.format) {
+        Some(format) if format != artifact::FORMAT => {
+            let known = artifact::FORMAT;
+            refuse(arguments, &format!("the recording is of format {format}, this build reads format {known}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what would be another run, and warns where it may be.
 fn check(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
     let Some(kept) = &source.kept else { return Ok(()) };
-    let refuse = |message: String| {
-        if arguments.force {
-            note(&format!("warning: {message}"));
-            return Ok(());
-        }
-        Err(Failed::usage(format!("{message} (--force replays it all the same)")))
-    };
-    if kept.format != artifact::FORMAT {
-        refuse(format!("the recording is of format {}, this build reads format {}", kept.format, artifact::FORMAT))?;
+    if kept.seed != source.seed.0 {
+        let (kept, seed) = (kept.seed, source.seed);
+        let message =
+            format!("the recording is of seed {kept}, not {seed}: another seed is replayed from its scenario");
+        refuse(arguments, &message)?;
     }
-    let hash = artifact::hash(&String::from_utf8_lossy(&source.scenario));
+    let hash = scenario_hash(source);
     if hash != kept.scenario_hash {
-        refuse(format!("the recording is of another scenario: hash {}, this one has {hash}", kept.scenario_hash))?;
+        let before = &kept.scenario_hash;
+        refuse(arguments, &format!("the recording is of another scenario: hash {before}, this one has {hash}"))?;
     }
     if is_edited(source, kept) && !arguments.edited {
-        refuse("the plan is not the one that was recorded: --edited replays it by its times".to_owned())?;
+        refuse(arguments, "the plan is not the one that was recorded: --edited replays it by its times")?;
     }
     if kept.build != build::ID {
         note(&format!("warning: recorded with build {}, this is {}: it may be another run", kept.build, build::ID));
@@ -144,24 +173,23 @@ fn check(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
     Ok(())
 }
 
-fn is_edited(source: &Source, kept: &Kept) -> bool {
-    source.plan.as_deref().is_some_and(|plan| artifact::hash(plan) != kept.plan_hash)
+fn scenario_hash(source: &Source) -> String {
+    artifact::hash(&String::from_utf8_lossy(&source.scenario))
 }
 
-/// Whether it was the same run. Only a replay by exactly what was recorded has to be.
-fn compare(source: &Source, arguments: &Arguments, told: &Told) -> ExitCode {
-    let Some(kept) = &source.kept else { return told.exit_code };
-    let digest = told.run.digest.to_string();
-    let is_exact = !arguments.edited
-        && Seed(kept.seed) == source.seed
-        && !is_edited(source, kept)
-        && artifact::hash(&String::from_utf8_lossy(&source.scenario)) == kept.scenario_hash;
-    if digest == kept.digest {
-        note("replayed: the same run, digest for digest");
-        return told.exit_code;
+fn is_edited(source: &Source, kept: &Kept) -> bool {
+    source.plan.as_ref().is_some_and(|plan| artifact::hash(&plan.text) != kept.plan_hash)
+}
+
+fn recorded(source: &Source, arguments: &Arguments) -> Recorded {
+    let is_exact = source.kept.as_ref().is_some_and(|kept| {
+        !arguments.edited && !is_edited(source, kept) && scenario_hash(source) == kept.scenario_hash
+    });
+    let is_same_seed = |kept: &&Kept| kept.seed == source.seed.0;
+    Recorded {
+        kept: source.kept.as_ref().filter(is_same_seed).cloned(),
+        other_seed: source.kept.as_ref().filter(|kept| !is_same_seed(kept)).map(|kept| Seed(kept.seed)),
+        plan: source.plan.clone(),
+        is_exact,
     }
-    note(&format!("replayed: another run: digest {digest}, recorded {}", kept.digest));
-    note(&format!("  outcome {}, recorded {}", told.run.outcome.name(), kept.outcome));
-    note(&format!("  events {}, recorded {}", told.run.events, kept.events));
-    if is_exact && kept.build == build::ID { told.exit_code.and(ExitCode::Diverged) } else { told.exit_code }
 }

@@ -11,7 +11,7 @@ use crate::exit_code::ExitCode;
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The scenario
+    /// The scenario, or - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
-    let loaded = files::load_one(session, &arguments.file)?;
-    let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(|refused| Failed::open(&refused))?;
+    let loaded = files::load_one(session, &arguments.file).map_err(|failed| arguments.tell.reported(failed))?;
+    let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(Failed::open)?;
     let telling = Telling {
         session,
         loaded: &loaded,
@@ -35,6 +35,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         arguments: &arguments.tell,
         pool: arguments.tell.pool(),
         folder: Folder::Made,
+        recorded: None,
     };
     telling.tell().map(|told| told.exit_code)
 }

@@ -11,11 +11,14 @@ use splitbrain_kernel::run::Outcome;
 
 use crate::build;
 use crate::campaign::{self, Failure, Pool, evidence};
+use crate::command::recorded::{Recorded, Replayed};
 use crate::command::{Failed, Loaded, MessageFormat, Session, complain};
 use crate::engine::{Engine, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
-use crate::report::{Detail, Evidence, Json, Reporter as _, Subject, Summary, Tail, Timeline, failure_block, quoted};
+use crate::report::{
+    Detail, Evaluations, Evidence, Github, Json, Reporter as _, Subject, Summary, Tail, Timeline, failure_block, quoted,
+};
 use crate::wording::grouped;
 
 /// How a single run is told.
@@ -42,6 +45,11 @@ pub(super) struct TellArguments {
 const REPORTS: &str = "reports";
 
 impl TellArguments {
+    /// Tells programs of files that are wrong.
+    pub(super) fn reported(&self, failed: Failed) -> Failed {
+        failed.reported(&mut *self.message_format.reporter(Evaluations::Untold), 1)
+    }
+
     /// One thread, which a signal interrupts; to be asked for once.
     pub(super) fn pool(&self) -> Pool {
         self.pool.pool(1, super::interrupt_on_signal())
@@ -58,6 +66,8 @@ pub(super) struct Telling<'a> {
     pub(super) pool: Pool,
     /// Where the folder of a run that is not as expected comes from, when nobody asked for one.
     pub(super) folder: Folder,
+    /// What the run is compared with.
+    pub(super) recorded: Option<&'a Recorded>,
 }
 
 /// Where the folder of a failing run comes from.
@@ -78,7 +88,7 @@ impl Telling<'_> {
     /// Runs and tells.
     pub(super) fn tell(&self) -> Result<Told, Failed> {
         let subject = self.session.subject(self.loaded);
-        let settings = self.engine.settings(self.seed).map_err(|diagnostics| Failed::invalid(&diagnostics))?;
+        let settings = self.engine.settings(self.seed).map_err(Failed::invalid)?;
         self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
         let (run, tail, folder) = self.record(&subject)?;
         let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
@@ -86,7 +96,10 @@ impl Telling<'_> {
         let folder = folder.transpose().map_err(|error| Failed::output("the folder of the run", error))?;
         let code = reasons.iter().fold(ExitCode::AsExpected, |code, reason| code.and(reason.kind.exit_code()));
         let failure = Failure { run, reasons };
-        let code = code.and(self.tell_end(&subject, &failure, &tail, folder, code).map_err(Failed::stdout)?);
+        let replayed = self.recorded.map(|recorded| recorded.compare(&failure.run));
+        let code = replayed.as_ref().map_or(code, |replayed| code.and(replayed.code));
+        let end = self.tell_end(&subject, &failure, &tail, folder, (code, replayed.as_ref()));
+        let code = code.and(end.map_err(Failed::stdout)?);
         Ok(Told { run: failure.run, exit_code: code })
     }
 
@@ -98,20 +111,35 @@ impl Telling<'_> {
             artifact.map_err(|error| Failed::output(folder.display(), error))
         };
         let target = folder.map(create).transpose()?;
+        let partial = target.as_ref().map(|target| target.partial().to_owned());
         let detail = match self.arguments.message_format {
             MessageFormat::Json => Detail::None,
             MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
         };
         let timeline = Timeline::new(anstream::stdout(), detail);
         let recorded = self.pool.record(&self.engine, self.seed, (target, (Tail::default(), timeline)));
-        let (run, (target, (tail, timeline))) =
-            recorded.map_err(|end| Failed::ended(&subject.scenario.source.path, self.seed, end, self.pool.timeout))?;
+        let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
+            // The thread that writes there goes on, and will never finish it.
+            partial.as_deref().map(artifact::discard);
+            let failed = Failed::ended(&subject.place(None), self.seed, end, self.pool.timeout);
+            self.tell_ended(&failed).map_or_else(Failed::stdout, |()| failed)
+        })?;
         let left_out = timeline.finish().map_err(Failed::stdout)?;
         if detail == Detail::Notable && left_out > 0 {
             let line = format!("  ({} entries more with --timeline all)", grouped(left_out));
             writeln!(anstream::stdout(), "{line}").map_err(Failed::stdout)?;
         }
         Ok((run, tail, target))
+    }
+
+    /// Programs are told that nothing more comes.
+    fn tell_ended(&self, failed: &Failed) -> io::Result<()> {
+        match self.arguments.message_format {
+            MessageFormat::Json => {
+                Json::new(anstream::stdout()).end(&Summary { exit_code: failed.code, ..Summary::of(1) })
+            }
+            MessageFormat::Human | MessageFormat::Github => Ok(()),
+        }
     }
 
     fn tell_start(&self, subject: &Subject<'_>, settings: &Settings) -> io::Result<()> {
@@ -123,7 +151,7 @@ impl Telling<'_> {
             return json.options(&source.path, &artifact::shown_hash(source.hash), self.seed, &options(settings));
         }
         writeln!(out, "build: {}", build::ID)?;
-        writeln!(out, "scenario: {} (hash {})", source.path, artifact::shown_hash(source.hash))?;
+        writeln!(out, "scenario: {} (hash {})", subject.place(None), artifact::shown_hash(source.hash))?;
         writeln!(out, "seed: {}", self.seed)?;
         writeln!(out, "\noptions")?;
         for (key, value) in &settings.lines {
@@ -138,18 +166,21 @@ impl Telling<'_> {
         failure: &Failure,
         tail: &Tail,
         folder: Option<PathBuf>,
-        code: ExitCode,
+        (code, replayed): (ExitCode, Option<&Replayed<'_>>),
     ) -> io::Result<ExitCode> {
         if self.arguments.message_format == MessageFormat::Json {
             let mut json = Json::new(anstream::stdout());
             json.run(subject, &failure.run, &failure.reasons)?;
+            if let Some(replayed) = replayed {
+                json.replayed(replayed.fields())?;
+            }
             json.end(&summary(failure, code))?;
             return Ok(ExitCode::AsExpected);
         }
         let mut out = anstream::stdout();
-        write!(out, "\n{}", figures(&failure.run))?;
+        write!(out, "\n{}", figures(&failure.run, replayed))?;
         if failure.reasons.is_empty() {
-            writeln!(out, "judgement: {}", mere(subject, &failure.run))?;
+            writeln!(out, "judgement: {}", mere(subject, &failure.run, replayed))?;
             let replay = folder.map(|folder| quoted(&folder));
             return match replay {
                 Some(folder) => writeln!(out, "replay: {} replay {folder}", subject.program),
@@ -159,6 +190,9 @@ impl Telling<'_> {
         }
         let (evidence, code) = self.evidence(subject, failure, tail, folder);
         write!(out, "\n{}", failure_block(subject, &evidence))?;
+        if self.arguments.message_format == MessageFormat::Github {
+            Github::new(out).run_failed(subject, failure)?;
+        }
         Ok(code)
     }
 
@@ -215,17 +249,22 @@ fn summary(failure: &Failure, code: ExitCode) -> Summary {
 }
 
 /// What a single run says about its scenario. It is one of many, so it can contradict, and never prove.
-fn mere(subject: &Subject<'_>, run: &Run) -> String {
+fn mere(subject: &Subject<'_>, run: &Run, replayed: Option<&Replayed<'_>>) -> String {
     match &subject.scenario.expect.violates {
+        _ if replayed.is_some_and(Replayed::failed_before) => "as expected, which the recorded run is not".to_owned(),
         Some(violates) if run.outcome.violation().is_none() => {
-            format!("as expected; {} is to be broken by another seed", violates.invariants.join(" or "))
+            format!("as expected; {} is to be broken by another run", violates.invariants.join(" or "))
         }
         _ => "as expected".to_owned(),
     }
 }
 
-fn figures(run: &Run) -> String {
-    let mut text = format!("outcome: {}\n", run.outcome.name());
+fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
+    let mut text = format!("outcome: {}", run.outcome.name());
+    if let Some(recorded) = replayed.and_then(Replayed::other_outcome) {
+        text += &format!(", recorded: {recorded}");
+    }
+    text += "\n";
     if run.outcome != Outcome::Passed {
         text += &format!("  {}\n", campaign::told(&run.outcome));
     }

@@ -10,16 +10,18 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 
 use crate::campaign::{self, CampaignOptions, Interrupt, Pool, Reason, ReasonKind, ScenarioResult, Seeds, evidence};
 use crate::command::{
-    Failed, Loaded, MessageFormat, PoolArguments, Session, complain, files, interrupt_on_signal, note, parse_seed,
+    Failed, Loaded, MessageFormat, PoolArguments, Session, Unwritten, complain, files, interrupt_on_signal, note,
+    parse_seed, shown,
 };
 use crate::engine::{Engine, OpenError, Run};
 use crate::exit_code::ExitCode;
-use crate::report::{Evidence, Github, Human, Json, Junit, Progress, ProgressKind, Reporter, Subject, Summary};
+use crate::report::{Evaluations, Evidence, Human, Junit, Progress, ProgressKind, Reporter, Subject, Summary};
+use crate::scenario::Diagnostics;
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Scenario files, or folders that are searched for *.toml
+    /// Scenario files, folders that are searched for *.toml, or - for stdin
     #[arg(default_value = "scenarios", value_name = "PATHS")]
     paths: Vec<PathBuf>,
 
@@ -27,12 +29,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "A..B", conflicts_with = "seed")]
     seeds: Option<Seeds>,
 
-    /// This seed, decimal or after 0x; may be repeated
+    /// This seed, decimal or after 0x; may be repeated, and the same one counts once
     #[arg(long, value_name = "S", value_parser = parse_seed)]
     seed: Vec<Seed>,
 
     /// Runs at a time; changes no result [default: one a core]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
     jobs: Option<NonZeroUsize>,
 
     /// Stop a scenario after so many runs that are not as expected, or `all` for never
@@ -52,6 +54,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
 
+    /// Tell people how often each invariant was evaluated; programs are told in any case
+    #[arg(short, long)]
+    evaluations: bool,
+
     /// Write a JUnit file too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -62,6 +68,10 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     pool: PoolArguments,
+}
+
+fn parse_jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("expected a number above 0, got {text:?}"))
 }
 
 /// After how many failing runs a campaign stops.
@@ -93,7 +103,7 @@ fn parse_share(text: &str) -> Result<Ppm, String> {
 
 impl Arguments {
     fn seeds(&self) -> Option<Seeds> {
-        let listed = || Seeds::List(self.seed.iter().map(|seed| seed.0).collect());
+        let listed = || Seeds::list(self.seed.iter().copied());
         self.seeds.clone().or_else(|| (!self.seed.is_empty()).then(listed))
     }
 
@@ -106,6 +116,17 @@ impl Arguments {
             pool: self.pool.pool(jobs, interrupt),
         }
     }
+
+    /// Everyone who is told: who reads stdout, and a file.
+    fn reporters(&self) -> Result<Reporters, Failed> {
+        let evaluations = if self.evaluations { Evaluations::Told } else { Evaluations::Untold };
+        let mut reporters = Reporters(vec![(None, self.message_format.reporter(evaluations))]);
+        if let Some(path) = &self.junit {
+            let file = File::create(path).map_err(|error| Failed::output(shown(path), error))?;
+            reporters.0.push((Some(shown(path)), Box::new(Junit::new(BufWriter::new(file)))));
+        }
+        Ok(reporters)
+    }
 }
 
 fn cores() -> usize {
@@ -115,17 +136,17 @@ fn cores() -> usize {
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let files = files::find(&arguments.paths)?;
-    let scenarios = files::load(session, &files)?;
+    let (loaded, reporters) = (files::load(session, &files), arguments.reporters());
+    let (scenarios, mut reporters) = match (loaded, reporters) {
+        (Ok(scenarios), reporters) => (scenarios, reporters?),
+        (Err(failed), Ok(mut reporters)) => return Err(failed.reported(&mut reporters, files.len())),
+        (Err(failed), Err(_)) => return Err(failed),
+    };
     let options = arguments.campaign(interrupt_on_signal());
-    let mut reporters = Reporters(vec![on_stdout(arguments.message_format)]);
-    if let Some(path) = &arguments.junit {
-        let file = File::create(path).map_err(|error| Failed::output(path.display(), error))?;
-        reporters.0.push(Box::new(Junit::new(BufWriter::new(file))));
-    }
     let conduct = Conduct { session, options: &options, out: &arguments.out, progress: arguments.show_progress };
     let summary = conduct.all(&scenarios, &mut reporters).map_err(Failed::stdout)?;
     if summary.exit_code == ExitCode::NothingRan && scenarios.is_empty() {
-        let paths: Vec<String> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = arguments.paths.iter().map(|path| shown(path)).collect();
         complain(&format!("nothing ran: no *.toml below {}", paths.join(", ")));
     }
     Ok(summary.exit_code)
@@ -150,15 +171,6 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
     Ok(Some(anstream::adapter::strip_str(&text).to_string()))
 }
 
-fn on_stdout(format: MessageFormat) -> Box<dyn Reporter> {
-    let out = anstream::stdout();
-    match format {
-        MessageFormat::Human => Box::new(Human::new(out)),
-        MessageFormat::Json => Box::new(Json::new(BufWriter::new(out))),
-        MessageFormat::Github => Box::new(Github::new(out)),
-    }
-}
-
 /// Carries out campaigns one after another, and tells the reporter.
 struct Conduct<'a> {
     session: &'a Session<'a>,
@@ -178,6 +190,9 @@ impl Conduct<'_> {
             if is_last || self.options.pool.interrupt.is_set() {
                 break;
             }
+        }
+        if summary.skipped > 0 && self.options.pool.interrupt.is_set() {
+            summary.exit_code = summary.exit_code.and(ExitCode::Interrupted);
         }
         if summary.runs == 0 {
             summary.exit_code = summary.exit_code.and(ExitCode::NothingRan);
@@ -203,15 +218,17 @@ impl Conduct<'_> {
             }
             Err(refused) => return Err(io::Error::other(refused)),
         };
-        let progress = Progress::new(self.progress, &subject.name);
-        let mut watcher = Watcher { subject: &subject, reporter, progress, error: None };
+        let seeds = self.options.seeds.as_ref().map_or_else(|| loaded.scenario.seed_count(), Seeds::len);
+        let progress = Progress::new(self.progress, &subject.name, seeds);
+        let interrupt = &self.options.pool.interrupt;
+        let mut watcher = Watcher { subject: &subject, reporter, progress, interrupt, error: None };
         let result = campaign::run(&loaded.scenario, &engine, self.options, &mut watcher);
         watcher.progress.finish();
         if let Some(error) = watcher.error {
             return Err(error);
         }
         for reason in result.reasons.iter().filter(|reason| is_final(reason.kind)) {
-            note(&format!("{}: {}", subject.scenario.source.path, reason.message));
+            note(&format!("{}: {}", subject.place(None), reason.message));
         }
         let evidence = self.evidence(&subject, &engine, &result, summary);
         summary.add(&result);
@@ -228,10 +245,12 @@ impl Conduct<'_> {
         summary: &mut Summary,
     ) -> Vec<Evidence<'b>> {
         let mut all = Vec::new();
+        // What failed before an interrupt is saved all the same.
+        let pool = Pool { interrupt: Interrupt::default(), ..self.options.pool.clone() };
         for failure in &result.failures {
-            let one = evidence::gather(subject, engine, &self.options.pool, failure, self.out);
+            let one = evidence::gather(subject, engine, &pool, failure, self.out);
             all.push(one.unwrap_or_else(|error| {
-                complain(&format!("cannot write below {}: {error}", self.out.display()));
+                complain(&format!("cannot write below {}: {error}", shown(self.out)));
                 summary.exit_code = summary.exit_code.and(ExitCode::Output);
                 Evidence { failure, artifact: None, tail: Vec::new() }
             }));
@@ -250,6 +269,8 @@ struct Watcher<'a, 'b> {
     subject: &'a Subject<'b>,
     reporter: &'a mut dyn Reporter,
     progress: Progress,
+    /// Set where nobody can be told of more runs.
+    interrupt: &'a Interrupt,
     error: Option<io::Error>,
 }
 
@@ -258,6 +279,9 @@ impl campaign::Watcher for Watcher<'_, '_> {
         if self.error.is_none() {
             self.error = self.reporter.run(self.subject, run, reasons).err();
         }
+        if self.error.is_some() {
+            self.interrupt.set();
+        }
     }
 
     fn progress(&mut self, done: u64, total: u64) {
@@ -265,16 +289,29 @@ impl campaign::Watcher for Watcher<'_, '_> {
     }
 }
 
-/// Several reporters as one.
-struct Reporters(Vec<Box<dyn Reporter>>);
+/// Several reporters as one, each with the file that it writes; stdout where there is none.
+struct Reporters(Vec<(Option<String>, Box<dyn Reporter>)>);
+
+impl Reporters {
+    fn each(&mut self, mut tell: impl FnMut(&mut dyn Reporter) -> io::Result<()>) -> io::Result<()> {
+        for (file, reporter) in &mut self.0 {
+            let told = tell(&mut **reporter);
+            told.map_err(|error| match file {
+                Some(file) => io::Error::other(Unwritten { file: file.clone(), error }),
+                None => error,
+            })?;
+        }
+        Ok(())
+    }
+}
 
 impl Reporter for Reporters {
     fn begin(&mut self, scenarios: u64) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(|one| one.begin(scenarios))
+        self.each(|one| one.begin(scenarios))
     }
 
     fn run(&mut self, subject: &Subject<'_>, run: &Run, reasons: &[Reason]) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(|one| one.run(subject, run, reasons))
+        self.each(|one| one.run(subject, run, reasons))
     }
 
     fn scenario(
@@ -283,11 +320,15 @@ impl Reporter for Reporters {
         result: &ScenarioResult,
         evidence: &[Evidence<'_>],
     ) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(|one| one.scenario(subject, result, evidence))
+        self.each(|one| one.scenario(subject, result, evidence))
+    }
+
+    fn invalid(&mut self, invalid: &[Diagnostics], summary: &Summary) -> io::Result<()> {
+        self.each(|one| one.invalid(invalid, summary))
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(|one| one.end(summary))
+        self.each(|one| one.end(summary))
     }
 }
 

@@ -9,7 +9,7 @@ use splitbrain_kernel::system::System;
 
 use crate::engine::Engine;
 use crate::engine::kernel::KernelEngine;
-use crate::scenario::{self, Diagnostics, Scenario, SystemDescription};
+use crate::scenario::{self, Diagnostics, PlanError, Scenario, SystemDescription};
 
 /// A system, and the engine that its scenarios run on.
 pub trait AnySystem: Send + Sync {
@@ -32,11 +32,13 @@ pub trait AnySystem: Send + Sync {
 /// A plan as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanText {
+    /// What errors call it.
+    pub path: String,
     /// TOML.
     pub text: String,
     /// In place of the timing that the plan names.
     pub timing: Option<Timing>,
-    /// Whether to take a plan of another format for one of ours.
+    /// Whether to take a plan of another format, or for another cluster, for one of ours.
     pub force: bool,
 }
 
@@ -54,12 +56,12 @@ pub struct Unsupported {
 pub enum OpenError {
     /// The engine cannot do what the scenario asks for: everything of it, in the order of the file.
     Unsupported(Vec<Unsupported>),
-    /// It is no plan of this system.
-    Plan(String),
+    /// It is no plan of this scenario.
+    Plan(Diagnostics),
     /// It is of another format.
     Format {
-        /// Which; nothing where the plan names none.
-        found: Option<i64>,
+        /// Which.
+        found: i64,
     },
 }
 
@@ -74,16 +76,24 @@ impl fmt::Display for OpenError {
                     None => write!(f, "\n  {}", one.message),
                 })
             }
-            Self::Plan(message) => f.write_str(message),
-            Self::Format { found: Some(found) } => {
+            Self::Plan(diagnostics) => diagnostics.fmt(f),
+            Self::Format { found } => {
                 write!(f, "a plan of format {found}, this build reads format {known} (--force reads it all the same)")
             }
-            Self::Format { found: None } => write!(f, "expected a plan, which begins with `format = {known}`"),
         }
     }
 }
 
 impl std::error::Error for OpenError {}
+
+impl From<PlanError> for OpenError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Invalid(diagnostics) => Self::Plan(diagnostics),
+            PlanError::Format(found) => Self::Format { found },
+        }
+    }
+}
 
 /// `S` under the kernel: what `Cli::system` takes.
 #[derive(Debug)]

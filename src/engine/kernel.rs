@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use splitbrain_kernel::invariant::Invariants as _;
 use splitbrain_kernel::node::Node;
-use splitbrain_kernel::plan::{FORMAT, Plan};
+use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::RunReport;
 use splitbrain_kernel::system::System;
@@ -18,7 +18,7 @@ use splitbrain_kernel::world::World;
 
 use crate::engine::any_system::{OpenError, PlanText};
 use crate::engine::{Engine, Recorder, Run, Settings, Worker};
-use crate::scenario::{Diagnostics, Resolved, Scenario, resolve};
+use crate::scenario::{Diagnostics, PlanCheck, Resolved, Scenario, SystemDescription, read_plan, resolve};
 
 type Operation<S> = <<S as System>::Node as Node>::Operation;
 
@@ -36,7 +36,7 @@ impl<S: System> Opened<S> {
     /// # Errors
     /// A plan that cannot be followed.
     pub fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
-        let plan = plan.map(read_plan).transpose()?;
+        let plan = plan.map(|plan| read::<S>(&scenario, plan)).transpose()?;
         Ok(Self { scenario, plan })
     }
 
@@ -141,18 +141,9 @@ fn write_plan<O: serde::Serialize>(report: &RunReport<O>) -> String {
     toml::to_string(&report.plan).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
 }
 
-/// Nothing but the version: what else there is may be of another format.
-#[derive(serde::Deserialize)]
-struct Head {
-    format: Option<i64>,
-}
-
-fn read_plan<O: serde::de::DeserializeOwned>(plan: &PlanText) -> Result<Plan<O>, OpenError> {
-    let refuse = |error: toml::de::Error| OpenError::Plan(error.to_string().trim_end().to_owned());
-    let Head { format: found } = toml::from_str(&plan.text).map_err(refuse)?;
-    if found != Some(i64::from(FORMAT)) && !plan.force {
-        return Err(OpenError::Format { found });
-    }
-    let read: Plan<O> = toml::from_str(&plan.text).map_err(refuse)?;
-    Ok(Plan { format: FORMAT, timing: plan.timing.unwrap_or(read.timing), ..read })
+fn read<S: System>(scenario: &Scenario, plan: &PlanText) -> Result<Plan<Operation<S>>, OpenError> {
+    let system = SystemDescription::of::<S>();
+    let check = PlanCheck { system: &system, cluster: scenario.cluster, force: plan.force };
+    let read: Plan<Operation<S>> = read_plan(&plan.path, &plan.text, check)?;
+    Ok(Plan { timing: plan.timing.unwrap_or(read.timing), ..read })
 }

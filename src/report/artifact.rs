@@ -11,6 +11,7 @@
 //!   summary.json     seed, build, hashes, digest, outcome, counts
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,9 @@ pub struct Kept {
     pub events: u64,
     /// How the run ended.
     pub outcome: String,
+    /// Whether that was as expected; nothing in a summary that does not say.
+    #[serde(default)]
+    pub as_expected: Option<bool>,
 }
 
 /// The hash of a text as it is shown.
@@ -67,14 +71,39 @@ pub fn shown_hash(hash: u128) -> String {
     format!("{hash:032x}")
 }
 
-/// The name of a scenario in reports: its path below the last folder `scenarios`, without the ending. Where there is
-/// no such folder: the folder and the name of the file.
+/// The name of a scenario in reports: its path without the ending, of which what comes after the last folder
+/// `scenarios` is enough where there is one.
 pub fn name_of(path: &str) -> String {
-    let plain = path.strip_suffix(".toml").unwrap_or(path);
-    let parts: Vec<&str> = plain.split(['/', '\\']).filter(|part| !matches!(*part, "" | "." | "..")).collect();
-    let below = parts.iter().rposition(|part| *part == "scenarios").map(|place| place + 1);
-    let first = below.filter(|first| *first < parts.len()).unwrap_or_else(|| parts.len().saturating_sub(2));
+    let parts = parts_of(path);
+    let below = parts.iter().rposition(|part| part == "scenarios").map(|place| place + 1);
+    let first = below.filter(|first| *first < parts.len()).unwrap_or(0);
     parts[first..].join("/")
+}
+
+/// The names of the scenarios of one call: those that [`name_of`] gives, and where these would be the same, whole
+/// paths; a number where even these are.
+pub fn names_of(paths: &[&str]) -> Vec<String> {
+    let short: Vec<String> = paths.iter().map(|path| name_of(path)).collect();
+    let mut taken = BTreeSet::new();
+    let mut names = Vec::with_capacity(paths.len());
+    for (path, name) in paths.iter().zip(&short) {
+        let is_alone = short.iter().filter(|other| *other == name).count() == 1;
+        let whole = if is_alone { name.clone() } else { parts_of(path).join("/") };
+        let mut candidates = (2u64..).map(|number| format!("{whole}-{number}"));
+        let mut name = whole.clone();
+        while !taken.insert(name.clone()) {
+            name = candidates.next().expect("numbers do not end");
+        }
+        names.push(name);
+    }
+    names
+}
+
+/// The folders of a path and its name without ending, fit for a folder of our own. `-` is stdin.
+fn parts_of(path: &str) -> Vec<String> {
+    let plain = if path == "-" { "stdin" } else { path.strip_suffix(".toml").unwrap_or(path) };
+    let parts = plain.split(['/', '\\']).filter(|part| !matches!(*part, "" | "." | ".."));
+    parts.map(|part| part.replace(char::is_control, "_")).collect()
 }
 
 /// The folder of a run below the folder of all reports.
@@ -82,37 +111,44 @@ pub fn folder(reports: &Path, name: &str, seed: Seed) -> PathBuf {
     reports.join(name).join(seed.to_string())
 }
 
-/// A run that is being recorded into its folder.
+/// A run that is being recorded for its folder.
+///
+/// - Until it is finished everything is in a folder beside it, so that a folder under its own name is whole.
+/// - What is dropped before it is finished leaves nothing.
 #[derive(Debug)]
 pub struct Artifact {
     folder: PathBuf,
+    partial: PathBuf,
+    is_finished: bool,
     trace: BufWriter<File>,
     history: Option<BufWriter<File>>,
     error: Option<io::Error>,
 }
 
 impl Artifact {
-    /// A new folder, or an old one whose files are replaced.
+    /// The beginning of a folder, which takes the place of an old one when it is finished.
     ///
     /// # Errors
     /// What the file system says.
     pub fn create(folder: &Path, scenario: &Scenario, seed: Seed) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        for name in FILES {
-            match fs::remove_file(folder.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        let mut trace = BufWriter::new(File::create(folder.join("trace.jsonl"))?);
-        writeln!(trace, "{}", header("trace", scenario, seed))?;
-        let mut artifact = Self { folder: folder.to_owned(), trace, history: None, error: None };
+        let partial = beside(folder, "partial");
+        fs::create_dir_all(&partial)?;
+        let trace = File::create(partial.join("trace.jsonl")).map(BufWriter::new);
+        let trace = trace.inspect_err(|_| discard(&partial))?;
+        let folder = folder.to_owned();
+        let mut artifact = Self { folder, partial, is_finished: false, trace, history: None, error: None };
+        writeln!(artifact.trace, "{}", header("trace", scenario, seed))?;
         if scenario.cluster.clients > 0 {
-            let mut history = BufWriter::new(File::create(folder.join("history.jsonl"))?);
+            let mut history = BufWriter::new(File::create(artifact.partial.join("history.jsonl"))?);
             writeln!(history, "{}", header("history", scenario, seed))?;
             artifact.history = Some(history);
         }
         Ok(artifact)
+    }
+
+    /// Where it is until it is finished.
+    pub fn partial(&self) -> &Path {
+        &self.partial
     }
 
     /// Writes what is known at the end of the run.
@@ -141,11 +177,33 @@ impl Artifact {
         self.write("options.json", &pretty(&Value::Object(options)))?;
         self.write("plan.toml", &plan)?;
         self.write("summary.json", &pretty(&summary(scenario, &plan, run, reasons)))?;
-        Ok(self.folder)
+        self.publish()?;
+        self.is_finished = true;
+        Ok(self.folder.clone())
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        fs::write(self.folder.join(name), text)
+        fs::write(self.partial.join(name), text)
+    }
+
+    /// Puts the folder in its place. What a user has put into the old one stays.
+    fn publish(&self) -> io::Result<()> {
+        if !self.folder.is_dir() {
+            return fs::rename(&self.partial, &self.folder);
+        }
+        let old = beside(&self.folder, "old");
+        fs::rename(&self.folder, &old)?;
+        if let Err(error) = fs::rename(&self.partial, &self.folder) {
+            fs::rename(&old, &self.folder)?;
+            return Err(error);
+        }
+        for entry in fs::read_dir(&old)? {
+            let name = entry?.file_name();
+            if !FILES.iter().any(|ours| name == *ours) {
+                fs::rename(old.join(&name), self.folder.join(&name))?;
+            }
+        }
+        fs::remove_dir_all(&old)
     }
 
     fn add(&mut self, entry: &Entry) -> io::Result<()> {
@@ -156,6 +214,25 @@ impl Artifact {
         }
         Ok(())
     }
+}
+
+impl Drop for Artifact {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            discard(&self.partial);
+        }
+    }
+}
+
+/// A hidden folder beside this one, which no other process uses.
+fn beside(folder: &Path, what: &str) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.{what}.{}", std::process::id()))
+}
+
+/// Takes away what will never be finished. Where that cannot be done, its name says what it is.
+pub fn discard(partial: &Path) {
+    let _ = fs::remove_dir_all(partial);
 }
 
 impl Recorder for Artifact {
@@ -205,8 +282,18 @@ mod tests {
     fn a_scenario_is_named_by_its_path_below_scenarios() {
         assert_eq!(name_of("scenarios/raft/overlap.toml"), "raft/overlap");
         assert_eq!(name_of("../x/scenarios/raft/a/b.toml"), "raft/a/b");
-        assert_eq!(name_of("one/two/three.toml"), "two/three");
+        assert_eq!(name_of("one/two/three.toml"), "one/two/three");
         assert_eq!(name_of("./three.toml"), "three");
         assert_eq!(name_of("scenarios"), "scenarios");
+        assert_eq!(name_of("a\nb/\u{1b}[1m.toml"), "a_b/_[1m");
+        assert_eq!(name_of("-"), "stdin");
+    }
+
+    #[test]
+    fn the_scenarios_of_a_call_have_names_of_their_own() {
+        let paths = ["p/scenarios/f.toml", "scenarios/g.toml", "q/scenarios/f.toml", "../q/scenarios/f.toml", "f.toml"];
+        let names = ["p/scenarios/f", "g", "q/scenarios/f", "q/scenarios/f-2", "f"];
+        assert_eq!(names_of(&paths), names);
+        assert_eq!(names_of(&["a", "a-2", "./a", "../a"]), ["a", "a-2", "a-3", "a-4"]);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use crate::campaign::{Reason, ReasonKind, ScenarioResult};
+use crate::campaign::{Failure, Reason, ReasonKind, ScenarioResult};
 use crate::engine::Run;
-use crate::report::{Evidence, Human, Reporter, Subject, Summary};
+use crate::report::{Evaluations, Evidence, Human, Reporter, Subject, Summary};
+use crate::scenario::Diagnostics;
 
 /// GitHub shows so many errors of one step; more are counted.
 const ERRORS_MAX: u64 = 10;
@@ -23,14 +24,47 @@ impl<W: Write> Github<W> {
         Self { human: Human::new(Vec::new()), out, errors: 0 }
     }
 
+    /// With evaluations, or without.
+    #[must_use]
+    pub fn with(self, evaluations: Evaluations) -> Self {
+        Self { human: self.human.with(evaluations), ..self }
+    }
+
     fn pass_on(&mut self) -> io::Result<()> {
         let text = std::mem::take(self.human.buffer());
         self.out.write_all(&text)
     }
 
-    fn annotate(&mut self, subject: &Subject<'_>, title: &str, reason: &Reason) -> io::Result<()> {
+    /// One more annotation, unless there are as many as are shown.
+    const fn takes_one(&mut self) -> bool {
         self.errors += 1;
-        if self.errors > ERRORS_MAX {
+        self.errors <= ERRORS_MAX
+    }
+
+    fn count_more(&mut self) -> io::Result<()> {
+        match self.errors.saturating_sub(ERRORS_MAX) {
+            0 => Ok(()),
+            more => writeln!(self.out, "::notice::and {more} more, see the log"),
+        }
+    }
+
+    /// An annotation for every reason why one run, told by itself, is not as expected.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub fn run_failed(&mut self, subject: &Subject<'_>, failure: &Failure) -> io::Result<()> {
+        self.annotate_run(subject, failure)?;
+        self.count_more()?;
+        self.out.flush()
+    }
+
+    fn annotate_run(&mut self, subject: &Subject<'_>, failure: &Failure) -> io::Result<()> {
+        let title = format!("{} seed {}", subject.name, failure.run.seed);
+        failure.reasons.iter().try_for_each(|reason| self.annotate(subject, &title, reason))
+    }
+
+    fn annotate(&mut self, subject: &Subject<'_>, title: &str, reason: &Reason) -> io::Result<()> {
+        if !self.takes_one() {
             return Ok(());
         }
         let level =
@@ -56,10 +90,7 @@ impl<W: Write> Reporter for Github<W> {
         self.human.scenario(subject, result, evidence)?;
         self.pass_on()?;
         for failure in &result.failures {
-            let title = format!("{} seed {}", subject.name, failure.run.seed);
-            for reason in &failure.reasons {
-                self.annotate(subject, &title, reason)?;
-            }
+            self.annotate_run(subject, failure)?;
         }
         for reason in &result.reasons {
             self.annotate(subject, &subject.name, reason)?;
@@ -67,11 +98,23 @@ impl<W: Write> Reporter for Github<W> {
         Ok(())
     }
 
-    fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let more = self.errors.saturating_sub(ERRORS_MAX);
-        if more > 0 {
-            writeln!(self.out, "::notice::and {more} more, see the log")?;
+    fn invalid(&mut self, invalid: &[Diagnostics], _: &Summary) -> io::Result<()> {
+        for diagnostics in invalid {
+            let path = property(&diagnostics.source.path);
+            for one in &diagnostics.list {
+                if self.takes_one() {
+                    let (place, text) = (one.position, data(&one.to_string()));
+                    let (line, column) = (place.line, place.column);
+                    writeln!(self.out, "::error file={path},line={line},col={column},title=invalid scenario::{text}")?;
+                }
+            }
         }
+        self.count_more()?;
+        self.out.flush()
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        self.count_more()?;
         self.human.end(summary)?;
         self.pass_on()?;
         self.out.flush()

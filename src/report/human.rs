@@ -21,16 +21,35 @@ const FAULTS_MAX: usize = 4;
 /// Characters of one line of a failure block.
 const WIDTH_MAX: usize = 160;
 
+/// Invariants that are named where they were never evaluated, before they are only counted.
+const NEVER_MAX: usize = 3;
+
+/// Whether it is told how often each invariant was evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evaluations {
+    /// Only which of them never were.
+    Untold,
+    /// A line for each.
+    Told,
+}
+
 /// Writes what a test runner writes.
 #[derive(Debug)]
 pub struct Human<W> {
     out: W,
+    evaluations: Evaluations,
 }
 
 impl<W: Write> Human<W> {
-    /// On `out`.
+    /// On `out`, without evaluations.
     pub const fn new(out: W) -> Self {
-        Self { out }
+        Self { out, evaluations: Evaluations::Untold }
+    }
+
+    /// With evaluations, or without.
+    #[must_use]
+    pub fn with(self, evaluations: Evaluations) -> Self {
+        Self { evaluations, ..self }
     }
 }
 
@@ -48,7 +67,14 @@ impl<W: Write> Reporter for Human<W> {
         result: &ScenarioResult,
         evidence: &[Evidence<'_>],
     ) -> io::Result<()> {
-        writeln!(self.out, "{} {}", verdict(result.judgement), scenario_line(subject, result))?;
+        let never = match self.evaluations {
+            Evaluations::Untold => never_evaluated(result),
+            Evaluations::Told => None,
+        };
+        writeln!(self.out, "{} {}", verdict(result.judgement), scenario_line(subject, result, never))?;
+        if self.evaluations == Evaluations::Told {
+            write!(self.out, "{}", evaluation_lines(result))?;
+        }
         for reason in &result.reasons {
             writeln!(self.out, "             {}: {}", subject.place(reason.line), reason.message)?;
         }
@@ -67,7 +93,8 @@ impl<W: Write> Reporter for Human<W> {
         let (runs, events) = (counted(summary.runs, "run"), counted(summary.events, "event"));
         let inconclusive = match summary.inconclusive {
             0 => String::new(),
-            some => format!(", of the failed {} inconclusive", grouped(some)),
+            1 => ", 1 of the failed is inconclusive".to_owned(),
+            some => format!(", {} of the failed are inconclusive", grouped(some)),
         };
         writeln!(self.out, "     summary {scenarios}, {runs}, {events}{inconclusive}")?;
         let skipped = if summary.skipped == 0 { String::new() } else { format!(", {} skipped", summary.skipped) };
@@ -85,7 +112,7 @@ fn verdict(judgement: Judgement) -> String {
     }
 }
 
-fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult) -> String {
+fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<String>) -> String {
     let mut parts = vec![paint(NAME, &subject.name), counted(result.runs, "seed"), counted(result.events, "event")];
     if let Some(found) = &result.found {
         parts.push(format!("{} found, seeds-to-find {} (seed {})", found.invariant, found.seeds, found.seed));
@@ -94,15 +121,32 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult) -> String {
     if result.failed > 0 {
         parts.push(format!("{} not as expected", counted(result.failed, "run")));
     }
-    let never: Vec<&str> = result.evaluated.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
-    // After a violation the run ends, so what was not evaluated by then says little.
-    if !never.is_empty() && result.found.is_none() {
-        parts.push(format!("never evaluated: {}", never.join(", ")));
-    }
+    parts.extend(never);
     if !result.skipped.is_empty() {
         parts.push(format!("skipped, as there is no node state: {}", result.skipped.join(", ")));
     }
     parts.join(" · ")
+}
+
+/// Which invariants no run evaluated. After a violation the run ends, so what was not evaluated by then says little.
+fn never_evaluated(result: &ScenarioResult) -> Option<String> {
+    let never: Vec<&str> = result.evaluated.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
+    match never.len() {
+        _ if result.found.is_some() => None,
+        0 => None,
+        1..=NEVER_MAX => Some(format!("never evaluated: {}", never.join(", "))),
+        many => Some(format!("{many} of {} invariants never evaluated", result.evaluated.len())),
+    }
+}
+
+/// A line for each invariant that is on, with how often it was evaluated over all runs.
+fn evaluation_lines(result: &ScenarioResult) -> String {
+    let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let names = width(&mut result.evaluated.iter().map(|(name, _)| name.len()));
+    let counts = width(&mut result.evaluated.iter().map(|(_, count)| grouped(*count).len()));
+    let line =
+        |(name, count): &(&str, u64)| format!("             evaluated {name:<names$} {:>counts$}\n", grouped(*count));
+    result.evaluated.iter().map(line).collect()
 }
 
 /// `leader_changes 0..1`.
@@ -209,11 +253,20 @@ fn commands(subject: &Subject<'_>, evidence: &Evidence<'_>) -> Vec<String> {
     }
 }
 
-/// A path as a shell takes it.
+/// A path as a shell takes it, in one line. What cannot be shown is escaped as bash, zsh and POSIX 2024 read it.
 pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+    let bytes = path.as_os_str().as_encoded_bytes();
+    // A program would take it for a flag.
+    let flagged = if bytes.first() == Some(&b'-') && bytes.len() > 1 { "./" } else { "" };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text,
+        _ => return format!("$'{flagged}{}'", bytes.escape_ascii()),
+    };
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+=:@%,".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return format!("{flagged}{text}");
+    }
+    format!("'{flagged}{}'", text.replace('\'', r"'\''"))
 }
 
 /// A line that is not too long to be read.
@@ -232,6 +285,12 @@ mod tests {
     fn a_path_is_quoted_where_a_shell_needs_it() {
         assert_eq!(quoted(Path::new("reports/raft/a_b/17")), "reports/raft/a_b/17");
         assert_eq!(quoted(Path::new("my reports/it's")), r"'my reports/it'\''s'");
+        assert_eq!(quoted(Path::new("grüße/a")), "'grüße/a'");
+        assert_eq!(quoted(Path::new("two\nlines, it's")), r"$'two\nlines, it\'s'");
+        assert_eq!(quoted(Path::new("--out/a")), "./--out/a");
+        assert_eq!(quoted(Path::new("- a")), "'./- a'");
+        assert_eq!(quoted(Path::new("-")), "-");
+        assert_eq!(quoted(Path::new("")), "''");
     }
 
     #[test]

@@ -11,11 +11,13 @@ use crate::build;
 use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult};
 use crate::engine::Run;
 use crate::report::{Evidence, Reporter, Subject, Summary, artifact};
+use crate::scenario::{Diagnostics, Scenario};
 
 /// The version that every line names in `v`.
 pub const FORMAT: u32 = 1;
 
-/// Writes JSON Lines: `begin`, then for each scenario its `run`s and itself, then `end`.
+/// Writes JSON Lines: `begin`, then for each scenario its `run`s and itself, then `end`. Where a file is wrong:
+/// `begin`, an `invalid` for each error, `end`.
 #[derive(Debug)]
 pub struct Json<W> {
     out: W,
@@ -34,6 +36,28 @@ impl<W: Write> Json<W> {
     pub fn options(&mut self, scenario: &str, hash: &str, seed: Seed, options: &Value) -> io::Result<()> {
         let fields = json!({ "scenario": scenario, "scenario_hash": hash, "seed": seed.0, "options": options });
         self.line("options", fields)
+    }
+
+    /// What came of a replay.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub fn replayed(&mut self, fields: Value) -> io::Result<()> {
+        self.line("replayed", fields)
+    }
+
+    /// A scenario that is checked and not run.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    pub fn valid(&mut self, scenario: &Scenario) -> io::Result<()> {
+        let fields = json!({
+            "scenario": &*scenario.source.path,
+            "system": scenario.system,
+            "scenario_hash": artifact::shown_hash(scenario.source.hash),
+            "seeds": scenario.seed_count(),
+        });
+        self.line("valid", fields)
     }
 
     fn line(&mut self, kind: &str, fields: Value) -> io::Result<()> {
@@ -72,6 +96,24 @@ impl<W: Write> Reporter for Json<W> {
         fields["failures"] = folders.collect();
         self.line("scenario", fields)?;
         self.out.flush()
+    }
+
+    fn invalid(&mut self, invalid: &[Diagnostics], summary: &Summary) -> io::Result<()> {
+        for diagnostics in invalid {
+            for one in &diagnostics.list {
+                let fields = json!({
+                    "scenario": &*diagnostics.source.path,
+                    "line": one.position.line,
+                    "column": one.position.column,
+                    "key": one.path,
+                    "message": one.message,
+                    "known": one.known,
+                    "nearest": one.nearest,
+                });
+                self.line("invalid", fields)?;
+            }
+        }
+        self.end(summary)
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {

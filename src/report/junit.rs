@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::campaign::{Judgement, Reason, ScenarioResult};
-use crate::report::{Evidence, Reporter, Subject, Summary};
+use crate::report::{Evidence, Reporter, Subject, Summary, artifact};
+use crate::scenario::Diagnostics;
 use crate::wording::counted;
 
 /// Collects test cases and writes the file at the end.
@@ -41,10 +42,34 @@ impl<W: Write> Reporter for Junit<W> {
         Ok(())
     }
 
+    fn invalid(&mut self, invalid: &[Diagnostics], _: &Summary) -> io::Result<()> {
+        for diagnostics in invalid {
+            let path = &diagnostics.source.path;
+            let (file, name) = (escape(path), escape(&artifact::name_of(path)));
+            let case = &mut self.cases;
+            // Writing to a text cannot fail.
+            let _ = writeln!(case, r#"    <testcase classname="scenario" name="{name}" file="{file}">"#);
+            for line in diagnostics.plain().lines() {
+                let _ = writeln!(case, r#"      <error message="{}"/>"#, escape(line));
+            }
+            let _ = writeln!(case, "    </testcase>");
+        }
+        let count = invalid.len();
+        self.write(&format!(r#"tests="{count}" failures="0" errors="{count}""#))
+    }
+
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
         let Summary { passed, failed, inconclusive, .. } = *summary;
-        let counts =
-            format!(r#"tests="{}" failures="{}" errors="{inconclusive}""#, passed + failed, failed - inconclusive);
+        self.write(&format!(
+            r#"tests="{}" failures="{}" errors="{inconclusive}""#,
+            passed + failed,
+            failed - inconclusive
+        ))
+    }
+}
+
+impl<W: Write> Junit<W> {
+    fn write(&mut self, counts: &str) -> io::Result<()> {
         writeln!(self.out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
         writeln!(self.out, r#"<testsuites name="splitbrain" {counts}>"#)?;
         writeln!(self.out, r#"  <testsuite name="splitbrain" {counts}>"#)?;

@@ -37,13 +37,13 @@ enum Shown {
 }
 
 impl Progress {
-    /// For a campaign with this name.
-    pub fn new(kind: ProgressKind, name: &str) -> Self {
+    /// For a campaign with this name, of so many runs.
+    pub fn new(kind: ProgressKind, name: &str, total: u64) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         let shown = match kind {
             ProgressKind::None => Shown::Nothing,
-            ProgressKind::Auto if is_terminal => Shown::Bar(bar(name)),
-            ProgressKind::Bar => Shown::Bar(bar(name)),
+            ProgressKind::Auto if is_terminal => Shown::Bar(bar(name, total)),
+            ProgressKind::Bar => Shown::Bar(bar(name, total)),
             ProgressKind::Auto | ProgressKind::Counter => {
                 let now = Instant::now();
                 Shown::Counter { name: name.to_owned(), since: now, last: now }
@@ -56,10 +56,7 @@ impl Progress {
     pub fn set(&mut self, done: u64, total: u64) {
         match &mut self.shown {
             Shown::Nothing => {}
-            Shown::Bar(bar) => {
-                bar.set_length(total);
-                bar.set_position(done);
-            }
+            Shown::Bar(bar) => bar.set_position(done),
             Shown::Counter { name, since, last } => {
                 if last.elapsed() >= EVERY {
                     *last = Instant::now();
@@ -80,9 +77,9 @@ impl Progress {
     }
 }
 
-fn bar(name: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} seeds, {per_sec}, {eta} to go");
+fn bar(name: &str, total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} seeds, {eta} to go");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(name.to_owned());
     bar

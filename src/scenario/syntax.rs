@@ -10,7 +10,7 @@ use toml_parser::lexer::TokenKind;
 use super::reader::{Problem, Reader, quoted};
 
 /// No scenario is longer; a file that is was not written by a person.
-const BYTES_MAX: usize = 1 << 20;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 /// No scenario nests lists and tables deeper, or has keys of more parts. Each level costs the parser and the
 /// destructor of the tree a frame of the stack.
 const DEPTH_MAX: usize = 16;
@@ -18,7 +18,7 @@ const DEPTH_MAX: usize = 16;
 /// The text of a file, with what makes it none.
 pub(super) fn decode_text(bytes: &[u8]) -> (String, Option<(Range<usize>, Problem)>) {
     if bytes.len() > BYTES_MAX {
-        let problem = Problem::new(format!("the file has {} bytes; a scenario has at most {BYTES_MAX}", bytes.len()));
+        let problem = Problem::new(format!("the file is too long: a scenario has at most {BYTES_MAX} bytes"));
         return (String::new(), Some((0..0, problem)));
     }
     match std::str::from_utf8(bytes) {

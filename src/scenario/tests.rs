@@ -3,6 +3,7 @@
 mod agreement;
 mod diagnostics;
 mod fuzz;
+mod plans;
 mod reading;
 mod stability;
 mod toy;

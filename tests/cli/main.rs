@@ -3,6 +3,8 @@
 //! Most of it is shown on a toy system, whose program is this very test binary: [`toy_program`] is what runs when the
 //! environment says so. The shipped binary is tested for what it adds.
 
+mod edges;
+mod replay;
 mod scenarios;
 mod shipped;
 mod single;

@@ -31,3 +31,19 @@ fn the_shipped_systems_are_there() {
 fn usage_errors_name_what_is_wrong() {
     golden!("usage", splitbrain("shipped_usage", &["test", "--sed", "1"]));
 }
+
+/// Faults, orders and operations of every kind: an exact replay comes to each entry of its plan.
+#[test]
+fn an_exact_replay_leaves_no_entry_of_its_plan_undone() {
+    let folder = Folder::new("shipped_replay");
+    let run = |arguments: &[&str]| shown(&folder.shipped(arguments).output().expect("the binary starts"));
+    for name in ["swarm_nuraft", "drift_against_expiry", "bugs/vote_not_persisted"] {
+        let file = format!("{}/scenarios/raft/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let told = run(&["run", &file, "--seed", "3", "--out", "kept", "--timeline", "none"]);
+        let (_, at) = told.stdout.rsplit_once("replay: splitbrain replay ").expect("a run with --out can be replayed");
+        let at = at.lines().next().unwrap_or_default();
+        let again = run(&["replay", at, "--timeline", "none"]);
+        assert_eq!(again.stderr, "replayed: the same run, digest for digest\n", "{name}");
+        assert_eq!(again.code, told.code, "{name}");
+    }
+}

@@ -48,8 +48,21 @@ impl Folder {
         fs::write(self.0.join(path), text).expect("a file can be written");
     }
 
+    pub(crate) fn make(&self, folder: &str) {
+        fs::create_dir_all(self.0.join(folder)).expect("a folder can be made");
+    }
+
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.0.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The names of what is in a folder, hidden or not, in order.
+    pub(crate) fn entries(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.0.join(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("it can be read").file_name();
+        let mut names: Vec<String> = entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
     }
 
     pub(crate) fn exists(&self, path: &str) -> bool {

@@ -75,8 +75,16 @@ fn a_run_that_does_not_end_exits_with_103() {
 fn an_impure_node_exits_with_102_and_is_named() {
     let shown = Folder::new("impure").with("impure", &flawed("impure", "")).run(&["test"]);
     assert_eq!(shown.code, 102);
-    assert!(shown.stdout.contains("two executions of seed 0 differ at event "), "{shown}");
-    assert!(shown.stdout.contains("s2"), "{shown}");
+    let message = shown.stdout.lines().find_map(|line| line.trim().strip_prefix("two executions of seed 0 differ at "));
+    let (event, texts) = message.and_then(|message| message.split_once(": ")).expect("it says where");
+    // Three starts, two rounds of three timers and three greetings, three timers: then comes the third greeting of s2.
+    assert_eq!(event, "event 19", "{shown}");
+    let (first, second) = texts.split_once(" / ").expect("it says how");
+    let number = regex_lite::Regex::new(r"text: \d+").expect("a pattern");
+    assert_ne!(first, second, "{shown}");
+    for text in [first, second] {
+        assert_eq!(number.replace(text, "text: N"), "0.301000s  s2  other         → s3 hello { text: N }", "{shown}");
+    }
 }
 
 #[test]
@@ -151,10 +159,53 @@ fn seeds_can_be_named_and_failures_counted() {
     let shown = folder.run(&["test", "--seeds", "0x10..0x18", "--max-fail", "all"]);
     golden!("test_seeds", shown);
     assert!(folder.exists("reports/ring/boast/16/summary.json"));
-    let shown = folder.run(&["test", "--seed", "3", "--seed", "1", "--max-fail", "all", "--message-format", "json"]);
+    let shown = folder.run(&[
+        "test",
+        "--seed",
+        "3",
+        "--seed",
+        "1",
+        "--seed",
+        "0x3",
+        "--max-fail",
+        "all",
+        "--message-format",
+        "json",
+    ]);
     let seeds: Vec<&str> = shown.stdout.lines().filter(|line| line.contains("\"type\":\"run\"")).collect();
-    assert_eq!(seeds.len(), 2);
+    assert_eq!(seeds.len(), 2, "a seed that is named twice runs once: {shown}");
     assert!(seeds[0].contains("\"seed\":3") && seeds[1].contains("\"seed\":1"), "{shown}");
+}
+
+#[test]
+fn evaluations_are_told_where_they_are_asked_for() {
+    let folder = Folder::new("evaluations").with("calm", &calm()).with("boast", &boast());
+    let shown = folder.run(&["test", "--evaluations", "--max-fail", "all"]);
+    golden!("test_evaluations", shown);
+    assert!(!folder.run(&["test"]).stdout.contains("evaluated modesty"), "nobody asked");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_in_every_format() {
+    let wrong = calm().replace("servers = 3", "servers = \"three\"").replace("latency", "latensy");
+    let folder = Folder::new("invalid_formats").with("calm", &calm()).with("wrong", &wrong);
+    let mut text = String::new();
+    for command in ["test", "check"] {
+        for format in ["json", "github"] {
+            let shown = folder.run(&[command, "--message-format", format]);
+            assert_eq!(shown.code, 105, "{shown}");
+            assert!(shown.stderr.contains("2 errors"), "people are told on stderr: {shown}");
+            text += &format!("$ toy {command} --message-format {format}\n{}\n", shown.stdout);
+        }
+    }
+    for command in ["run", "replay"] {
+        let more = ["scenarios/ring/wrong.toml", "--seed", "1", "--message-format", "json"];
+        let shown = folder.run(&[&[command][..], &more].concat());
+        assert_eq!(shown.code, 105, "{shown}");
+        text += &format!("$ toy {command} --message-format json\n{}\n", shown.stdout);
+    }
+    assert_eq!(folder.run(&["test", "--junit", "junit.xml"]).code, 105);
+    golden!("invalid_formats", text + &folder.read("junit.xml"));
 }
 
 #[test]
@@ -174,25 +225,4 @@ fn github_gets_annotations_and_junit_gets_cases() {
     let shown = folder.run(&["test", "--message-format", "github", "--junit", "junit.xml"]);
     golden!("test_github", shown);
     golden!("test_junit", folder.read("junit.xml"));
-}
-
-/// A signal while a run hangs: what was finished is told, and the exit code says why it is not all.
-#[cfg(unix)]
-#[test]
-fn an_interrupt_exits_with_130_and_tells_what_was_finished() {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Command, Stdio};
-
-    let folder = Folder::new("interrupt").with("a_calm", &calm()).with("b_hang", &flawed("hang", ""));
-    let mut toy = folder.toy(&["test", "--message-format", "json", "--timeout", "0s", "-j1"]);
-    let mut child = toy.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the toy starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
-    let mut next = || lines.next().map(|line| line.expect("stdout is text"));
-    while next().is_some_and(|line| !line.contains("\"type\":\"scenario\"")) {}
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
-    assert!(sent.success());
-    let rest: Vec<String> = std::iter::from_fn(next).collect();
-    assert_eq!(child.wait().expect("the toy ends").code(), Some(130));
-    let end = rest.last().expect("there is a last line");
-    assert!(end.contains("\"exit_code\":130") && end.contains("\"passed\":1"), "{rest:?}");
 }

@@ -81,7 +81,7 @@ fn nesting_does_not_reach_the_stack() {
 fn a_long_file_is_refused_before_it_is_parsed() {
     let long = vec![b'#'; (1 << 20) + 1];
     let errors = load("a.toml", &long, &systems()).expect_err("too long");
-    assert_eq!(errors.to_string(), "a.toml:1:1: the file has 1048577 bytes; a scenario has at most 1048576");
+    assert_eq!(errors.to_string(), "a.toml:1:1: the file is too long: a scenario has at most 1048576 bytes");
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn a_plan_is_followed_to_the_same_digest() {
     let scenario = shipped("swarm_paper.toml");
     for seed in 0..4 {
         let first = raft(&scenario, seed, None, Some(&mut Vec::new()));
-        let plan = PlanText { text: first.plan.expect("it was recorded"), timing: None, force: false };
+        let (path, text) = ("plan.toml".to_owned(), first.plan.expect("it was recorded"));
+        let plan = PlanText { path, text, timing: None, force: false };
         let again = raft(&scenario, seed, Some(&plan), None);
         assert!(!first.faults.is_empty());
         assert_eq!((first.digest, first.events, &first.faults), (again.digest, again.events, &again.faults));

@@ -1,0 +1,283 @@
+//! Plans as files: read with the position of everything that is wrong with them, and checked with their scenario.
+//!
+//! The kernel owns what a plan is; here it is held to the cluster and to the words of its system. Each entry is read by
+//! itself, so that several errors are shown at once.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use splitbrain_kernel::fault::{DiskFault, Fault, Latency};
+use splitbrain_kernel::id::{Cluster, Link, NodeId};
+use splitbrain_kernel::plan::{Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, Site, Timing};
+use splitbrain_kernel::time::Duration;
+use toml::Spanned;
+
+use super::description::SystemDescription;
+use super::diagnostic::Diagnostics;
+use super::key::Table;
+use super::reader::{At, Problem, Reader};
+use super::shape::quantity::LONGEST;
+use super::shape::who::check_node;
+use super::source::Source;
+use super::syntax;
+
+/// What a plan is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanCheck<'a> {
+    /// The words of its system.
+    pub system: &'a SystemDescription,
+    /// The nodes that there are.
+    pub cluster: Cluster,
+    /// Whether a plan for another build or a larger cluster is taken all the same: the kernel passes over what it says
+    /// of nodes that are not there.
+    pub force: bool,
+}
+
+/// Why a text is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// Something is wrong with it.
+    Invalid(Diagnostics),
+    /// It is of this other format.
+    Format(i64),
+}
+
+const KEYS: [&str; 5] = ["format", "timing", "fault", "operation", "override"];
+
+/// Reads a plan. `path` is what diagnostics call the file.
+///
+/// # Errors
+/// Everything that is wrong with it, in order of position.
+pub fn read_plan<O: DeserializeOwned>(path: &str, text: &str, check: PlanCheck<'_>) -> Result<Plan<O>, PlanError> {
+    let source = Source::new(path, text, text.as_bytes());
+    let mut reader = Reader::new(&source, check.system);
+    reader.cluster = (!check.force).then_some(check.cluster);
+    let Some(tree) = syntax::parse(&mut reader, text) else {
+        return reader.finish(None).map_err(PlanError::Invalid);
+    };
+    let root = Table::root(tree.get_ref());
+    if let Some(found) = format_of(&mut reader, &root)
+        && found != i64::from(FORMAT)
+        && !check.force
+    {
+        return Err(PlanError::Format(found));
+    }
+    root.refuse_unknown(&mut reader, &KEYS);
+    let timing = root.at("timing").map_or(Some(Timing::default()), |at| decode(&mut reader, &at));
+    let faults = entries(&mut reader, &root, "fault", check_fault);
+    let operations = entries(&mut reader, &root, "operation", check_operation);
+    let overrides = entries(&mut reader, &root, "override", check_override);
+    refuse_doubles(&mut reader, &root, &overrides);
+    let plan = timing.map(|timing| Plan { format: FORMAT, timing, faults, operations, overrides });
+    reader.finish(plan).map_err(PlanError::Invalid)
+}
+
+/// The line on which each entry of a kind begins, in order.
+pub fn plan_lines(text: &str, kind: &str) -> Vec<u32> {
+    let source = Source::new("", text, text.as_bytes());
+    let Ok(tree) = toml::de::DeTable::parse(text) else { return Vec::new() };
+    let items = Table::root(tree.get_ref()).at(kind).and_then(|at| at.items()).unwrap_or_default();
+    items.iter().map(|item| source.line(item.span.start)).collect()
+}
+
+fn format_of(reader: &mut Reader<'_>, root: &Table<'_>) -> Option<i64> {
+    let Some(at) = root.at("format") else {
+        reader.report(&(0..0), "", Problem::new(format!("expected a plan, which begins with `format = {FORMAT}`")));
+        return None;
+    };
+    decode(reader, &at)
+}
+
+/// Reads the entries of one kind and checks each that has its form.
+fn entries<T: DeserializeOwned>(
+    reader: &mut Reader<'_>,
+    root: &Table<'_>,
+    name: &str,
+    check: fn(&mut Reader<'_>, &At<'_>, &T),
+) -> Vec<T> {
+    let Some(at) = root.at(name) else { return Vec::new() };
+    let Some(items) = at.items() else {
+        reader.refuse(&at, Problem::expected(&format!("a list of tables [[{name}]]"), at.value));
+        return Vec::new();
+    };
+    let mut entries = Vec::with_capacity(items.len());
+    for item in items {
+        if let Some(entry) = decode::<T>(reader, &item) {
+            check(reader, &item, &entry);
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+/// The value that stands here, or what is wrong with it: the first thing in it that is.
+fn decode<T: DeserializeOwned>(reader: &mut Reader<'_>, at: &At<'_>) -> Option<T> {
+    let value = Spanned::new(at.span.clone(), at.value.clone());
+    match T::deserialize(value.into_deserializer()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let span = error.span().unwrap_or_else(|| at.span.clone());
+            reader.report(&span, &at.path, problem(error.message()));
+            None
+        }
+    }
+}
+
+/// What the parser says, with the nearest word where it lists those that it knows.
+fn problem(message: &str) -> Problem {
+    if let Some((unknown, known)) =
+        message.strip_prefix("unexpected keys in table: ").and_then(|keys| keys.split_once(", available keys: "))
+    {
+        let word = unknown.split(", ").next().unwrap_or(unknown);
+        return Problem::unknown("key", word, known.split(", "));
+    }
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match (message.split_once(" `"), words.as_slice()) {
+        (Some(("unknown field", _)), [word, known @ ..]) => Problem::unknown("key", word, known.iter().copied()),
+        (Some(("unknown variant", _)), [word, known @ ..]) => Problem::unknown("", word, known.iter().copied()),
+        (Some(("missing field", _)), [word]) => Problem::new(format!("missing key {word:?}")),
+        _ => Problem::new(message),
+    }
+}
+
+fn check_fault(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedFault) {
+    let Some(fault) = at.below(&["fault", planned.fault.kind()]) else { return };
+    match &planned.fault {
+        Fault::Cut { links, kinds, .. } | Fault::Clog { links, kinds } => check_links(reader, &fault, links, kinds),
+        Fault::Weather { links, kinds, conditions } => {
+            check_links(reader, &fault, links, kinds);
+            if let (Some(latency), Some(at)) = (conditions.latency, fault.below(&["conditions", "latency"])) {
+                check_latency(reader, &at, latency);
+            }
+        }
+        Fault::ClockStep { nodes, by } => {
+            check_nodes(reader, &fault, nodes);
+            check_span(reader, &fault, "by", Duration::from_nanos(by.0.unsigned_abs()));
+        }
+        Fault::ClockSlew { nodes, by, over } => {
+            check_nodes(reader, &fault, nodes);
+            check_span(reader, &fault, "by", Duration::from_nanos(by.0.unsigned_abs()));
+            check_span(reader, &fault, "over", *over);
+        }
+        Fault::Slow { nodes, service_time } => {
+            check_nodes(reader, &fault, nodes);
+            check_span(reader, &fault, "service_time", *service_time);
+        }
+        Fault::Crash { nodes, .. }
+        | Fault::Start { nodes }
+        | Fault::Pause { nodes }
+        | Fault::ClockDrift { nodes, .. }
+        | Fault::ClockFreeze { nodes } => check_nodes(reader, &fault, nodes),
+        Fault::Disk { nodes, fault: disk } => {
+            check_nodes(reader, &fault, nodes);
+            if let (DiskFault::Slow { by }, Some(at)) = (disk, fault.below(&["fault", "slow"])) {
+                check_span(reader, &at, "by", *by);
+            }
+        }
+    }
+}
+
+fn check_operation<O>(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedOperation<O>) {
+    if let (Err(problem), Some(at)) = (check_node(reader, planned.node), at.below(&["node"])) {
+        reader.refuse(&at, problem);
+    }
+}
+
+fn check_override(reader: &mut Reader<'_>, at: &At<'_>, planned: &Override) {
+    let (name, site) = match planned.site {
+        Site::Packet(link) => ("packet", check_link(reader, link)),
+        Site::Disk(node) => ("disk", check_node(reader, node)),
+        Site::Crash(node) => ("crash", check_node(reader, node)),
+    };
+    if let (Err(problem), Some(at)) = (site, at.below(&["site", name])) {
+        reader.refuse(&at, problem);
+    }
+    let (known, fits): (&[&str], bool) = match (planned.site, planned.decision) {
+        (Site::Packet(_), decision) => {
+            (&["drop", "delay", "duplicate", "order"], !matches!(decision, Decision::Keep(_)))
+        }
+        (Site::Disk(_), decision) => (&["delay"], matches!(decision, Decision::Delay(_))),
+        (Site::Crash(_), decision) => (&["keep"], matches!(decision, Decision::Keep(_))),
+    };
+    let Some(decision) = at.below(&["decision"]) else { return };
+    if !fits {
+        let message = format!("at a {name} nothing of this kind is decided, only {}", known.join(", "));
+        reader.refuse(&decision, Problem::new(message));
+    }
+    let spans = match planned.decision {
+        Decision::Delay(span) => vec![span],
+        Decision::Duplicate(first, second) => vec![first, second],
+        Decision::Drop | Decision::Order(_) | Decision::Keep(_) => Vec::new(),
+    };
+    if let Some(span) = spans.into_iter().find(|span| *span > LONGEST) {
+        reader.refuse(&decision, too_long(span));
+    }
+}
+
+/// A decision that is taken twice would be taken once, and nobody could tell which way.
+fn refuse_doubles(reader: &mut Reader<'_>, root: &Table<'_>, overrides: &[Override]) {
+    let items = root.at("override").and_then(|at| at.items()).unwrap_or_default();
+    // Where an entry was refused, the two do not go together, and there is enough to say.
+    if items.len() != overrides.len() {
+        return;
+    }
+    let mut taken: BTreeMap<(Site, u64), Range<usize>> = BTreeMap::new();
+    for (at, planned) in items.iter().zip(overrides) {
+        if let Some(before) = taken.insert((planned.site, planned.ordinal), at.span.clone()) {
+            let line = reader.line(&before);
+            reader.refuse(at, Problem::new(format!("this decision is taken already, on line {line}")));
+        }
+    }
+}
+
+fn check_nodes(reader: &mut Reader<'_>, fault: &At<'_>, nodes: &[NodeId]) {
+    let items = fault.below(&["nodes"]).and_then(|at| at.items()).unwrap_or_default();
+    for (at, node) in items.iter().zip(nodes) {
+        let known = check_node(reader, *node);
+        reader.check(at, known);
+    }
+}
+
+fn check_links(reader: &mut Reader<'_>, fault: &At<'_>, links: &[Link], kinds: &[String]) {
+    let items = fault.below(&["links"]).and_then(|at| at.items()).unwrap_or_default();
+    for (at, link) in items.iter().zip(links) {
+        let known = check_link(reader, *link);
+        reader.check(at, known);
+    }
+    let items = fault.below(&["kinds"]).and_then(|at| at.items()).unwrap_or_default();
+    let messages = reader.system.messages;
+    for (at, kind) in items.iter().zip(kinds).filter(|(_, kind)| !messages.contains(&kind.as_str())) {
+        reader.refuse(at, Problem::unknown("message", kind, messages.iter().copied()));
+    }
+}
+
+fn check_link(reader: &Reader<'_>, link: Link) -> Result<(), Problem> {
+    if link.source == link.target {
+        return Err(Problem::new(format!("{} has no link to itself", link.source)));
+    }
+    check_node(reader, link.source)?;
+    check_node(reader, link.target)
+}
+
+fn check_latency(reader: &mut Reader<'_>, at: &At<'_>, latency: Latency) {
+    let (low, high) = match latency {
+        Latency::Uniform { min, max } => (min, max),
+        Latency::Exponential { min, mean } => (Duration::ZERO, min.max(mean)),
+    };
+    if low > high {
+        reader.refuse(at, Problem::new(format!("the range starts above its end: {low} is more than {high}")));
+    } else if high > LONGEST {
+        reader.refuse(at, too_long(high));
+    }
+}
+
+fn check_span(reader: &mut Reader<'_>, at: &At<'_>, key: &str, span: Duration) {
+    if let (true, Some(at)) = (span > LONGEST, at.below(&[key])) {
+        reader.refuse(&at, too_long(span));
+    }
+}
+
+fn too_long(span: Duration) -> Problem {
+    Problem::new(format!("{span} is more than {LONGEST}"))
+}

@@ -1,0 +1,120 @@
+//! Plans as files, over the toy: what is read, and what is said of what is wrong.
+
+use proptest::prelude::*;
+use splitbrain_kernel::id::Cluster;
+use splitbrain_kernel::plan::{Plan, Timing};
+
+use super::super::{Colour, PlanCheck, PlanError, plan_lines, read_plan};
+use super::toy::{Deed, Toy};
+use super::{Diagnostics, SystemDescription};
+
+/// A plan in which everything is right: each kind of fault, and each site.
+const EVERY: &str = include_str!("plan.toml");
+
+fn read(text: &str, force: bool) -> Result<Plan<Deed>, PlanError> {
+    let system = SystemDescription::of::<Toy>();
+    let cluster = Cluster { servers: 5, spare: 1, clients: 2 };
+    read_plan("plan.toml", text, PlanCheck { system: &system, cluster, force })
+}
+
+fn refused(text: &str) -> Diagnostics {
+    match read(text, false) {
+        Err(PlanError::Invalid(diagnostics)) => diagnostics,
+        other => panic!("{other:?} came of\n{text}"),
+    }
+}
+
+/// A fault of this kind, with these fields.
+fn fault(fault: &str) -> String {
+    format!("[[fault]]\nid = \"a\"\nstart = {{ at = \"1ms\", after_events = 0 }}\nfault = {{ {fault} }}\n")
+}
+
+fn decided(site: &str, decision: &str) -> String {
+    format!("[[override]]\nsite = {{ {site} }}\nordinal = 0\ndecision = {decision}\n")
+}
+
+#[test]
+fn a_plan_reads_what_it_wrote() {
+    let plan = read(EVERY, false).expect("nothing is wrong with it");
+    assert_eq!((plan.timing, plan.faults.len(), plan.operations.len()), (Timing::Time, 12, 2));
+    let kinds: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.kind()).collect();
+    assert_eq!(kinds, splitbrain_kernel::fault::Fault::KINDS);
+    let written = toml::to_string(&plan).expect("a plan is TOML");
+    assert_eq!(read(&written, false), Ok(plan));
+    assert_eq!(plan_lines(EVERY, "operation"), [77, 82]);
+    assert_eq!(read("format = 1", false), Ok(Plan::empty()));
+}
+
+#[test]
+fn another_format_is_told_before_anything_else() {
+    assert_eq!(read("format = 2\nnothing = 1", false), Err(PlanError::Format(2)));
+    assert_eq!(read("format = 2", true), Ok(Plan::empty()));
+}
+
+#[test]
+fn what_is_wrong_with_a_plan_is_told_with_its_place() {
+    let texts = [
+        "",
+        "format = 1\n[[fault]\n",
+        "format = \"1\"",
+        "format = 1\nfautl = []\ntiming = \"excat\"",
+        "format = 1\nfault = 5",
+        "format = 1\n[[fault]]",
+    ];
+    let syntax: String = texts.iter().map(|text| refused(text).plain() + "\n").collect();
+    let entries = [
+        fault("cutt = { links = [] }"),
+        fault("cut = { link = [] }"),
+        fault(
+            "cut = { links = [\"s1 -> s1\", \"s1 -> s9\", \"c1 -> s2\", \"c3 -> s2\"], kinds = [\"vot\", \"ping\"] }",
+        ),
+        fault("cut = { links = [\"s1\"] }"),
+        fault("pause = { nodes = [\"s1\", \"s7\", \"c9\"] }"),
+        fault("pause = { nodes = [\"x1\"] }"),
+        fault("crash = { nodes = [\"s1\"], scope = \"machin\" }"),
+        fault("weather = { links = [], conditions = { latency = { uniform = { min = \"2ms\", max = \"1ms\" } } } }"),
+        fault("weather = { links = [], conditions = { loss = \"101%\" } }"),
+        fault("slow = { nodes = [], service_time = \"2000h\" }"),
+        fault("clock_step = { nodes = [\"s1\"], by = \"-2000h\" }"),
+        fault("disk = { nodes = [\"s1\"], fault = { slow = { by = \"2000h\" } } }"),
+        fault("pause = { nodes = [] }").replace("1ms", "soon"),
+        fault("pause = { nodes = [] }").replace("after_events = 0", "after_events = -1"),
+        "[[operation]]\nstart = { at = \"1ms\", after_events = 0 }\nnode = \"c3\"\noperation = { Write = 1 }\n"
+            .to_owned(),
+        "[[operation]]\nstart = { at = \"1ms\", after_events = 0 }\nnode = \"c1\"\noperation = { Wrte = 1 }\n"
+            .to_owned(),
+        decided("packet = \"s1 -> s1\"", "\"drop\""),
+        decided("packt = \"s1 -> s2\"", "\"drop\""),
+        decided("packet = \"s1 -> s2\"", "{ keep = 1 }"),
+        decided("disk = \"s1\"", "\"drop\""),
+        decided("crash = \"s9\"", "{ delay = \"1ms\" }"),
+        decided("disk = \"s1\"", "{ delay = \"2000h\" }"),
+        decided("disk = \"s1\"", "{ delay = \"1ms\" }").repeat(2),
+    ];
+    let one_by_one = entries.iter().map(|entry| refused(&format!("format = 1\n{entry}")).plain() + "\n");
+    insta::assert_snapshot!(syntax + &one_by_one.collect::<String>());
+    let together = refused(&format!("format = 1\n{}", entries.concat()));
+    assert!(together.list.len() >= entries.len(), "{together}");
+    let pretty = refused(&format!("format = 1\n{}{}", entries[2], entries[0])).pretty(Colour::Never);
+    insta::assert_snapshot!("a_plan_with_two_broken_faults", pretty);
+}
+
+#[test]
+fn a_forced_plan_may_speak_of_nodes_that_are_not_there() {
+    let text = format!("format = 1\n{}", fault("pause = { nodes = [\"s9\"] }"));
+    assert!(read(&text, false).is_err());
+    assert!(read(&text, true).is_ok());
+    assert!(read(&text.replace("s9", "x9"), true).is_err(), "what names no node in any cluster is wrong in each");
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_odd_for_a_plan(text in "\\PC{0,200}", at in 0usize..2000, cut in 0usize..40) {
+        let _ = read(&text, false);
+        let at = at.min(EVERY.len());
+        if let (Some(before), Some(after)) = (EVERY.get(..at), EVERY.get((at + cut).min(EVERY.len())..)) {
+            let _ = read(&format!("{before}{after}"), false);
+            let _ = read(&format!("{before}{text}{after}"), true);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The edges: odd files, odd names, readers that go away, signals.
+
+use std::process::Stdio;
+
+use crate::golden;
+use crate::scenarios::{boast, calm, flawed};
+use crate::support::{Folder, shown};
+
+#[test]
+fn scenarios_of_one_name_keep_folders_of_their_own() {
+    let folder = Folder::new("same_names");
+    for place in ["p/x", "q/x", "p/scenarios/x", "q/scenarios/x"] {
+        folder.make(place);
+        folder.write(&format!("{place}/f.toml"), &boast());
+    }
+    let replays = |arguments: &[&str]| -> Vec<String> {
+        let shown = folder.run(arguments);
+        let lines = shown.stdout.lines().filter_map(|line| line.trim().strip_prefix("replay: toy replay "));
+        lines.map(str::to_owned).collect()
+    };
+    let apart = ["reports/p/x/f/0", "reports/q/x/f/0"];
+    assert_eq!(replays(&["test", "p/x/f.toml", "q/x/f.toml"]), apart);
+    assert_eq!([replays(&["test", "p/x/f.toml"]), replays(&["test", "q/x/f.toml"])].concat(), apart);
+    let both = replays(&["test", "p/scenarios", "q/scenarios"]);
+    assert_eq!(both, ["reports/p/scenarios/x/f/0", "reports/q/scenarios/x/f/0"]);
+    for (path, at) in [("p/scenarios/x/f.toml", &both[0]), ("q/scenarios/x/f.toml", &both[1])] {
+        assert!(folder.read(&format!("{at}/summary.json")).contains(path), "{at} is of another scenario");
+    }
+}
+
+#[test]
+fn a_file_that_is_reached_twice_counts_once() {
+    let folder = Folder::new("twice").with("calm", &calm());
+    let shown = folder.run(&["check", "scenarios", "scenarios/ring/calm.toml", "./scenarios/../scenarios/ring"]);
+    assert!(shown.stdout.ends_with("\n1 valid scenario\n"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_back_multiplies_nothing() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new("links").with("calm", &calm());
+    folder.make("elsewhere");
+    folder.write("elsewhere/other.toml", &calm());
+    symlink("..", folder.path("scenarios/ring/back")).expect("a link to a folder");
+    symlink("../../elsewhere", folder.path("scenarios/ring/away.toml")).expect("a link like a file");
+    symlink("calm.toml", folder.path("scenarios/ring/alias.toml")).expect("a link to a file");
+    let shown = folder.run(&["check"]);
+    assert!(shown.code == 0 && shown.stdout.ends_with("\n1 valid scenario\n"), "{shown}");
+    symlink("elsewhere", folder.path("named")).expect("a link to a folder");
+    let shown = folder.run(&["check", "named"]);
+    assert!(shown.stdout.starts_with("valid named/other.toml"), "a link that is named is followed: {shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let folder = Folder::new("irregular").with("calm", &calm());
+    let made = std::process::Command::new("mkfifo").arg(folder.path("pipe.toml")).status();
+    assert!(made.expect("mkfifo is there").success());
+    for arguments in [
+        &["check", "pipe.toml"][..],
+        &["test", "pipe.toml"],
+        &["check", "."],
+        &["check", "/dev/zero"],
+        &["run", "/dev/zero"],
+        &["run", "pipe.toml"],
+        &["run", "scenarios"],
+        &["replay", "pipe.toml", "--seed", "1"],
+        &["replay", "scenarios/ring/calm.toml", "--seed", "1", "--plan", "/dev/zero"],
+    ] {
+        let shown = folder.run(arguments);
+        assert_eq!(shown.code, 2, "{arguments:?}: {shown}");
+        assert!(shown.stderr.contains("expected a regular file"), "{arguments:?}: {shown}");
+    }
+}
+
+#[test]
+fn a_file_that_is_too_long_is_refused_without_reading_it_all() {
+    let folder = Folder::new("long");
+    let file = std::fs::File::create(folder.path("scenarios/ring/long.toml")).expect("a file can be made");
+    file.set_len(1 << 40).expect("a file can have a hole");
+    let shown = folder.run(&["check"]);
+    assert_eq!(shown.code, 105);
+    assert!(shown.stderr.contains("a scenario has at most 1048576 bytes"), "{shown}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_usage_error_wherever_it_is_named() {
+    let folder = Folder::new("unreadable").with("calm", &calm());
+    for arguments in [&["test", "nowhere.toml"][..], &["check", "nowhere.toml"], &["run", "nowhere.toml"]] {
+        let shown = folder.run(arguments);
+        assert_eq!((shown.code, shown.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(shown.stderr.starts_with("error: cannot read nowhere.toml: "), "{shown}");
+    }
+    // Beside an invalid one both are told, and the graver code is taken.
+    let folder = folder.with("wrong", "format = 1\n");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", folder.path("scenarios/ring/gone.toml")).expect("a link to nothing");
+    let shown = folder.run(&["check"]);
+    assert_eq!(shown.code, 2);
+    golden!("check_unreadable", shown);
+}
+
+#[test]
+fn a_scenario_may_come_from_stdin() {
+    let folder = Folder::new("stdin");
+    let piped = |arguments: &[&str], text: &str| {
+        let input = folder.path("input");
+        std::fs::write(&input, text).expect("a file can be written");
+        let file = std::fs::File::open(&input).expect("it is there");
+        shown(&folder.toy(arguments).stdin(file).output().expect("the toy starts"))
+    };
+    let told = piped(&["check", "-"], &calm());
+    assert_eq!(told.stdout, "valid -: ring, 4 seeds of 1s\n1 valid scenario\n", "{told}");
+    assert_eq!(piped(&["run", "-", "--timeline", "none"], &calm()).code, 0);
+    let told = piped(&["test", "-"], &boast());
+    assert!(told.stdout.contains("replay: toy replay reports/stdin/0\n"), "{told}");
+    let told = piped(&["check", "-"], "format = 2\n");
+    assert!(told.code == 105 && told.stderr.contains("-:1:"), "{told}");
+    let told = piped(&["check", "-"], &"#".repeat(3 << 20));
+    assert_eq!(told.code, 105, "{told}");
+}
+
+/// The line to copy is handed to a shell as it stands.
+#[cfg(unix)]
+#[test]
+fn the_line_to_copy_can_be_copied_whatever_the_path() {
+    for (test, out) in [
+        ("odd_space", "my reports"),
+        ("odd_quote", "it's \"$HOME\" `x` \\"),
+        ("odd_unicode", "grüße"),
+        ("odd_dash", "-x"),
+    ] {
+        let folder = Folder::new(test).with("boast", &boast());
+        let out = format!("--out={out}");
+        let told = folder.run(&["test", &out]);
+        assert_eq!(told.code, 100, "{told}");
+        let line = told.stdout.lines().find_map(|line| line.trim().strip_prefix("replay: toy replay "));
+        let line = line.expect("there is a line to copy");
+        let printed = std::process::Command::new("sh")
+            .args(["-c", &format!("printf %s {line}")])
+            .output()
+            .expect("there is a shell");
+        let path = String::from_utf8(printed.stdout).expect("the path is text");
+        let again = folder.run(&["replay", &path, "--timeline", "none"]);
+        assert!(again.code == 100 && again.stderr.contains("digest for digest"), "{line}: {again}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_moves_no_cursor_and_ends_no_line() {
+    let folder = Folder::new("odd_name");
+    folder.write("scenarios/ring/a\n\u{1b}[31mb.toml", &boast());
+    let told = folder.run(&["test"]);
+    assert!(!told.stdout.contains('\u{1b}'), "{told}");
+    assert!(told.stdout.contains("FAIL ring/a__[31mb ·"), "{told}");
+    assert!(told.stdout.contains(r"scenario  scenarios/ring/a\n\u{1b}[31mb.toml"), "{told}");
+    assert!(folder.exists("reports/ring/a__[31mb/0/summary.json"));
+}
+
+/// A reader that goes away ends every command in one way: nothing is said, and the code is that of lost output.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_lost_output_and_no_noise() {
+    // The shipped binary: the toy's harness prints to stdout itself.
+    let text = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\nrun = { duration = \"1s\", seeds = 2 }\n";
+    let folder = Folder::new("closed").with("calm", text);
+    let told = |arguments: &[&str], stdout: Stdio| {
+        shown(&folder.shipped(arguments).stdout(stdout).output().expect("the binary starts"))
+    };
+    let gone = || {
+        let (reader, writer) = std::io::pipe().expect("there are pipes");
+        drop(reader);
+        Stdio::from(writer)
+    };
+    for arguments in [
+        &["test"][..],
+        &["test", "--message-format", "json"],
+        &["test", "--message-format", "github"],
+        &["run", "scenarios/ring/calm.toml"],
+        &["run", "scenarios/ring/calm.toml", "--message-format", "json"],
+        &["replay", "scenarios/ring/calm.toml", "--seed", "1"],
+        &["check"],
+        &["list", "options"],
+        &["schema"],
+        &["completions", "bash"],
+        &["completions", "fish"],
+        &["--help"],
+        &["test", "--help"],
+        &["--version"],
+    ] {
+        let told = told(arguments, gone());
+        assert_eq!((told.code, told.stderr.as_str()), (110, ""), "{arguments:?}");
+    }
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").map(Stdio::from);
+    for arguments in [&["test"][..], &["check"], &["list"], &["schema"], &["completions", "bash"], &["--help"]] {
+        let Ok(full) = full() else { return };
+        let told = told(arguments, full);
+        assert_eq!(told.code, 110, "{arguments:?}");
+        assert!(told.stderr.starts_with("error: cannot write stdout: "), "{arguments:?}: {told}");
+    }
+    // A usage error has no result to lose.
+    assert_eq!(told(&["sing"], gone()).code, 2);
+}
+
+/// A signal while a run hangs: what was finished is told, and the exit code says why it is not all.
+#[cfg(unix)]
+#[test]
+fn a_signal_exits_with_130_and_tells_what_was_finished() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Command;
+
+    let folder = Folder::new("interrupt").with("a_calm", &calm()).with("b_hang", &flawed("hang", ""));
+    for signal in ["-INT"] {
+        let mut toy = folder.toy(&["test", "--message-format", "json", "--timeout", "0s", "-j1"]);
+        let mut child = toy.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the toy starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
+        let mut next = || lines.next().map(|line| line.expect("stdout is text"));
+        while next().is_some_and(|line| !line.contains("\"type\":\"scenario\"")) {}
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+        assert!(sent.success());
+        let rest: Vec<String> = std::iter::from_fn(next).collect();
+        assert_eq!(child.wait().expect("the toy ends").code(), Some(130), "{signal}");
+        let end = rest.last().expect("there is a last line");
+        assert!(end.contains("\"exit_code\":130") && end.contains("\"passed\":1"), "{signal}: {rest:?}");
+    }
+}
