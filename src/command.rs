@@ -17,6 +17,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::{self, Interrupt, Pool, PoolEnd};
@@ -221,18 +223,16 @@ fn parse_seed(text: &str) -> Result<Seed, campaign::SeedError> {
     campaign::parse_seed(text)
 }
 
-/// Ctrl-C asks to stop; a second one stops at once.
+/// Ctrl-C and SIGTERM ask to stop; the second of either stops at once.
 fn interrupt_on_signal() -> Interrupt {
     let interrupt = Interrupt::default();
-    let handle = interrupt.clone();
-    let stop = move || {
-        if handle.is_set() {
-            std::process::exit(i32::from(ExitCode::Interrupted.code()));
-        }
-        handle.set();
-    };
-    // Without a handler, an interrupt ends the process as the system has it, which is 130 for a shell.
-    let _ = ctrlc::set_handler(stop);
+    let code = i32::from(ExitCode::Interrupted.code());
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset and sets it. Without a handler a signal ends the
+        // process as the system has it.
+        let _ = flag::register_conditional_shutdown(signal, code, interrupt.flag());
+        let _ = flag::register(signal, interrupt.flag());
+    }
     interrupt
 }
 

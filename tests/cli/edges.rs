@@ -214,7 +214,7 @@ fn a_signal_exits_with_130_and_tells_what_was_finished() {
     use std::process::Command;
 
     let folder = Folder::new("interrupt").with("a_calm", &calm()).with("b_hang", &flawed("hang", ""));
-    for signal in ["-INT"] {
+    for signal in ["-INT", "-TERM"] {
         let mut toy = folder.toy(&["test", "--message-format", "json", "--timeout", "0s", "-j1"]);
         let mut child = toy.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the toy starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
