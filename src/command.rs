@@ -269,7 +269,7 @@ const PLAN_BYTES_MAX: u64 = 256 << 20;
 fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
     let most = scenario::BYTES_MAX as u64 + 1;
     if path.as_os_str() != STDIN {
-        return read(path, most);
+        return read(path, most, "a regular file, or - for stdin");
     }
     let mut bytes = Vec::new();
     let read = io::stdin().lock().take(most).read_to_end(&mut bytes);
@@ -278,7 +278,7 @@ fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
 
 /// The text of a plan or a summary.
 fn read_text(path: &Path) -> Result<String, Failed> {
-    let bytes = read(path, PLAN_BYTES_MAX + 1)?;
+    let bytes = read(path, PLAN_BYTES_MAX + 1, "a regular file")?;
     if bytes.len() as u64 > PLAN_BYTES_MAX {
         return Err(Failed::usage(format!("{} is longer than {PLAN_BYTES_MAX} bytes", shown(path))));
     }
@@ -286,12 +286,12 @@ fn read_text(path: &Path) -> Result<String, Failed> {
 }
 
 /// The first `most` bytes of a regular file. A pipe or a device may never end, or never begin.
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failed> {
+fn read(path: &Path, most: u64, expected: &str) -> Result<Vec<u8>, Failed> {
     let refuse = |why: &dyn fmt::Display| Failed::usage(format!("cannot read {}: {why}", shown(path)));
     let kind = std::fs::metadata(path).map_err(|error| refuse(&error))?.file_type();
     if !kind.is_file() {
         let what = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
-        return Err(refuse(&format!("it is {what}, expected a regular file, or - for stdin")));
+        return Err(refuse(&format!("it is {what}, expected {expected}")));
     }
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));

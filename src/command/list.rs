@@ -148,6 +148,9 @@ fn overview(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
 }
 
 fn table(out: &mut dyn Write, rows: &[(&str, &str)]) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "  {}", paint(DIM, "none"));
+    }
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, doc) in rows {
         let line = format!("  {name:<width$}  {}", doc.trim());

@@ -228,3 +228,25 @@ fn a_signal_exits_with_130_and_tells_what_was_finished() {
         assert!(end.contains("\"exit_code\":130") && end.contains("\"passed\":1"), "{signal}: {rest:?}");
     }
 }
+
+/// What had failed before an interrupt is recorded all the same.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_saves_the_folders_of_what_had_failed() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Command;
+
+    let folder = Folder::new("interrupt_saves").with("boast", &boast());
+    let endless = ["test", "--message-format", "json", "--seeds", "0..1000000000", "--max-fail", "all"];
+    let mut child = folder.toy(&endless).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the toy starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
+    let mut next = || lines.next().map(|line| line.expect("stdout is text"));
+    while next().is_some_and(|line| !line.contains("\"type\":\"run\"")) {}
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+    let end = std::iter::from_fn(next).last().expect("there is a last line");
+    assert_eq!(child.wait().expect("the toy ends").code(), Some(130), "{end}");
+    let again = folder.run(&["replay", "reports/ring/boast/0", "--timeline", "none"]);
+    assert!(again.code == 100 && again.stderr.ends_with("digest for digest\n"), "{again}");
+    assert_eq!(folder.entries("reports/ring/boast"), ["0", "1", "2"]);
+}
