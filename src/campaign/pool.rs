@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,6 +45,9 @@ impl Interrupt {
         self.0.load(Ordering::SeqCst)
     }
 }
+
+/// Results that a thread may be ahead of the one who takes them in.
+const AHEAD_MAX: usize = 64;
 
 /// The most threads that a campaign uses.
 const JOBS_MAX: usize = 1024;
@@ -108,7 +111,8 @@ impl Pool {
             }
             tick(order.done);
             if let Some(end) = self.early_end(&shared) {
-                // What was finished before is kept.
+                // What was finished before is kept. The threads hear of it first, or there would be ever more.
+                shared.stop.store(true, Ordering::SeqCst);
                 let stopped = results.try_iter().any(|result| order.take(result, &mut fold).is_break());
                 break if stopped { PoolEnd::Stopped } else { end };
             }
@@ -205,7 +209,8 @@ fn start<T: Send + 'static>(
     engine: &Arc<dyn Engine>,
     job: &Arc<Job<T>>,
 ) -> mpsc::Receiver<(u64, T)> {
-    let (sender, results) = mpsc::channel();
+    // Bounded: where results are taken in more slowly than they come, the threads wait rather than fill the memory.
+    let (sender, results) = mpsc::sync_channel(shared.at.len() * AHEAD_MAX);
     for number in 0..shared.at.len() {
         let (shared, engine, job, sender) = (shared.clone(), engine.clone(), job.clone(), sender.clone());
         let work = move || work(number, &shared, &*engine, &*job, &sender);
@@ -219,7 +224,7 @@ fn start<T: Send + 'static>(
     results
 }
 
-fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, job: &Job<T>, sender: &Sender<(u64, T)>) {
+fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, job: &Job<T>, sender: &SyncSender<(u64, T)>) {
     let mut bench = Bench { engine, worker: engine.worker(), at: &shared.at[number] };
     while let Some((index, seed)) = shared.claim() {
         if sender.send((index, job(&mut bench, seed))).is_err() {

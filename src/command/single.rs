@@ -93,8 +93,12 @@ impl Telling<'_> {
         let (run, tail, folder) = self.record(&subject)?;
         let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
         let folder = folder.map(|artifact| evidence::save(artifact, &subject, &self.engine, &run, &reasons));
-        let folder = folder.transpose().map_err(|error| Failed::output("the folder of the run", error))?;
-        let code = reasons.iter().fold(ExitCode::AsExpected, |code, reason| code.and(reason.kind.exit_code()));
+        // A folder that cannot be written takes nothing from the run.
+        let (folder, saved) = match folder.transpose() {
+            Ok(folder) => (folder, ExitCode::AsExpected),
+            Err(error) => (None, Failed::output("the folder of the run", error).tell()),
+        };
+        let code = reasons.iter().fold(saved, |code, reason| code.and(reason.kind.exit_code()));
         let failure = Failure { run, reasons };
         let replayed = self.recorded.map(|recorded| recorded.compare(&failure.run));
         let code = replayed.as_ref().map_or(code, |replayed| code.and(replayed.code));

@@ -237,7 +237,7 @@ fn an_interrupt_saves_the_folders_of_what_had_failed() {
     use std::process::Command;
 
     let folder = Folder::new("interrupt_saves").with("boast", &boast());
-    let endless = ["test", "--message-format", "json", "--seeds", "0..1000000000", "--max-fail", "all"];
+    let endless = ["test", "--message-format", "json", "--seeds", "0..500000", "--max-fail", "all"];
     let mut child = folder.toy(&endless).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the toy starts");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
     let mut next = || lines.next().map(|line| line.expect("stdout is text"));

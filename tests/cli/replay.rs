@@ -111,4 +111,11 @@ fn a_folder_is_whole_or_not_there() {
     }
     assert_eq!(folder.read("kept/ring/calm/0/note.txt"), "mine", "what is not ours stays");
     assert_eq!(folder.run(&["replay", "kept/ring/calm/0", "--timeline", "none"]).code, 0);
+    // Where the place is taken, the run is told all the same.
+    folder.write("kept/ring/calm/7", "a file");
+    let shown = folder.run(&[&["run", "scenarios/ring/calm.toml", "--seed", "7"][..], &out].concat());
+    assert!(shown.code == 110 && shown.stdout.contains("outcome: passed"), "{shown}");
+    assert!(shown.stderr.contains("cannot write the folder of the run"), "{shown}");
+    assert_eq!(folder.entries("kept/ring/calm"), ["0", "7"]);
+    assert_eq!(folder.read("kept/ring/calm/7"), "a file");
 }
