@@ -1,8 +1,8 @@
 //! Instructions, by valgrind: what a change costs, whatever else the machine does.
 //!
 //! `cargo bench --bench table -- --instructions` compares with `benches/instructions.txt` and fails where a figure has
-//! grown by more than two percent; with `--write` beside it, it keeps the figures. They are of one toolchain on one sort
-//! of machine.
+//! grown by more than two percent; with `--write` beside it, it keeps the figures. They are of one toolchain on one
+//! sort of machine.
 
 use std::fmt::Write as _;
 use std::process::{Command, ExitCode};

@@ -16,6 +16,7 @@ mod fault;
 mod hosted;
 mod segment;
 mod settle;
+mod tally;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ use act::Script;
 use connection::Connections;
 use deliver::{Datagram, Event, Held};
 use fault::Active;
+use tally::Tally;
 
 pub use hosted::{Hosted, Wake};
 
@@ -67,9 +69,7 @@ pub struct World<S: System> {
     active: BTreeMap<u32, Active>,
     plan: Plan<<S::Node as Node>::Operation>,
     order: u64,
-    counts: BTreeMap<&'static str, u64>,
-    /// What is counted too often to look for its name each time.
-    often: Often,
+    counts: Tally,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -82,15 +82,6 @@ pub struct World<S: System> {
     exit: Option<&'static str>,
     current: Option<NodeId>,
     ended: Option<Outcome>,
-}
-
-/// Conditions that may come with every packet.
-#[derive(Clone, Copy, Debug, Default)]
-struct Often {
-    /// `packet lost`
-    lost: u64,
-    /// `packet cut`
-    cut: u64,
 }
 
 /// The last moment that can come.
@@ -145,8 +136,7 @@ impl<S: System> World<S> {
             active: BTreeMap::new(),
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
-            counts: BTreeMap::new(),
-            often: Often::default(),
+            counts: Tally::default(),
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -317,7 +307,7 @@ impl<S: System> World<S> {
             digest: self.digest.value(),
             events: self.universe.events,
             end: self.universe.now,
-            counts: self.counts(),
+            counts: self.counts.by_name(),
             gauges: S::gauges(&self.invariants),
             evaluated: self.findings.evaluated()[..S::Invariants::LIST.len()].to_vec(),
             plan,
@@ -367,14 +357,9 @@ impl<S: System> World<S> {
         Moment { at: self.universe.now, after_events: self.universe.events, order: self.order }
     }
 
+    #[inline]
     fn count(&mut self, name: &'static str) {
-        *self.counts.entry(name).or_default() += 1;
-    }
-
-    fn counts(&self) -> BTreeMap<&'static str, u64> {
-        let Often { lost, cut } = self.often;
-        let often = [("packet lost", lost), ("packet cut", cut)];
-        self.counts.clone().into_iter().chain(often.into_iter().filter(|(_, count)| *count > 0)).collect()
+        self.counts.add(name);
     }
 
     /// The order of a new event for this node at its instant.

@@ -150,8 +150,8 @@ impl<S: System> World<S> {
     #[cold]
     pub(super) fn lose<T: Tracer<S::Node>>(&mut self, link: (usize, usize), ordinal: u64, why: Lost, tracer: &mut T) {
         match why {
-            Lost::Loss => self.often.lost += 1,
-            Lost::Cut => self.often.cut += 1,
+            Lost::Loss => self.count("packet lost"),
+            Lost::Cut => self.count("packet cut"),
             Lost::Override | Lost::Down | Lost::NoConnection => {}
         }
         if T::ON {

@@ -4,8 +4,8 @@
 //!   world ──wakes──▶ host: lets time pass, in its own order ──wake──▶ world: one input of one node ──▶ its effects
 //! ```
 //!
-//! What happens to a packet, a write and a clock is decided here as ever, and looked at again when the wake comes up. When
-//! it comes up, and in which order among several, is the host's: never early, mostly a little late.
+//! What happens to a packet, a write and a clock is decided here as ever, and looked at again when the wake comes up.
+//! When it comes up, and in which order among several, is the host's: never early, mostly a little late.
 
 use std::collections::BTreeSet;
 

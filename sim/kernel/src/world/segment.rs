@@ -107,7 +107,7 @@ impl<S: System> World<S> {
             tracer.record(self.moment(), item);
         }
         if fate.first.is_err() {
-            self.often.cut += 1;
+            self.count("packet cut");
         }
         match arrives {
             Some(at) => {
@@ -179,7 +179,7 @@ impl<S: System> World<S> {
             Arrival::Lost => {
                 // The cut may be over by now.
                 let Segment { connection, from, number, body, .. } = segment;
-                self.often.cut += 1;
+                self.count("packet cut");
                 self.keep_unsent(connection, from, number, body);
                 self.resend_end(connection, from, tracer);
             }
