@@ -21,8 +21,8 @@ impl TrueTime {
 
     /// Comes back at this time or, where it is past, at the next turn of the task.
     ///
-    /// madsim lengthens every sleep to a millisecond at least, as tokio does. A deadline that is set afterwards is taken
-    /// as it is.
+    /// madsim lengthens every sleep to a millisecond at least, as tokio does. A deadline that is set afterwards is
+    /// taken as it is.
     pub(crate) async fn sleep_until(&self, at: Instant) {
         let start = self.0.now_instant() - self.0.elapsed();
         let deadline = start + std::time::Duration::from_nanos(at.as_nanos());

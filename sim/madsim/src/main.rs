@@ -16,7 +16,8 @@ fn main() -> ExitCode {
     eprintln!(
         "splitbrain-madsim was built without madsim, and does nothing.\n\
          Build it with the flag, in a target directory of its own:\n\
-         \n    RUSTFLAGS=\"--cfg madsim\" cargo run --release --target-dir target/madsim -p splitbrain-madsim -- --help\n\
+         \n    RUSTFLAGS=\"--cfg madsim\" \
+         cargo run --release --target-dir target/madsim -p splitbrain-madsim -- --help\n\
          \nor: just madsim --help. docs/madsim.md says where the flag is lost silently."
     );
     ExitCode::from(2)

@@ -1,5 +1,5 @@
-//! The instances of an async service on madsim: each is a madsim node with an address, and what the director does to the
-//! kernel's world is done to madsim's.
+//! The instances of an async service on madsim: each is a madsim node with an address, and what the director does to
+//! the kernel's world is done to madsim's.
 
 use std::any::Any;
 use std::cell::RefCell;

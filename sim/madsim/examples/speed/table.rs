@@ -76,7 +76,8 @@ fn on_madsim(election: &election::Election, seed: Seed) -> u64 {
 
 fn told([kernel, madsim]: [(Best, Best); 2]) -> String {
     let mut text = String::from(HEAD);
-    text += "\nMade by `just madsim-table --write`: the same work on both engines, the best of five interleaved rounds.\n\n";
+    text += "\nMade by `just madsim-table --write`: ";
+    text += "the same work on both engines, the best of five interleaved rounds.\n\n";
     text += "| figure | kernel | madsim |\n| --- | --- | --- |\n";
     let mut row = |name: &str, figure: fn((Best, Best)) -> u128| {
         let _ = writeln!(text, "| {name} | {} | {} |", grouped(figure(kernel)), grouped(figure(madsim)));

@@ -174,7 +174,8 @@ async fn talk(me: NodeId) {
 
 fn load(deed: &str, rest: &str) -> Arc<Scenario> {
     let text = format!(
-        "# A chore.\nformat = 1\nsystem = \"chore\"\n[cluster]\nservers = 2\nclients = 1\n[chore]\ndeed = \"{deed}\"\n{rest}"
+        "# A chore.\nformat = 1\nsystem = \"chore\"\n[cluster]\nservers = 2\nclients = 1\n\
+         [chore]\ndeed = \"{deed}\"\n{rest}"
     );
     let system = ServiceOnMadsim::<Chore>::new();
     let loaded = scenario::load("chore.toml", text.as_bytes(), &[system.description()]);
