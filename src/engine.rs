@@ -20,6 +20,9 @@ pub use any_system::{AnySystem, OpenError, PlanText, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
 pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
 
+/// The name of the engine that everything is made for.
+pub const KERNEL: &str = "kernel";
+
 /// One scenario, ready to run over any seed. It may follow a plan in place of what the scenario states.
 ///
 /// - A run is a pure function of the engine, its plan and the seed: neither the worker nor the runs before it matter.
@@ -33,6 +36,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// Options that cannot stand together once they are drawn for this seed.
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics>;
+
+    /// Its name: a plan is replayed exactly only by the engine that made it.
+    fn name(&self) -> &'static str {
+        KERNEL
+    }
 
     /// Invariants that the scenario has on and this engine cannot evaluate: those that look at node state, where there
     /// is none to look at. They are told as skipped.

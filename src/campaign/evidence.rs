@@ -50,7 +50,7 @@ pub fn save(
 ) -> io::Result<PathBuf> {
     // A seed that cannot be resolved has no options; its scenario says why.
     let settings = engine.settings(run.seed).unwrap_or_default();
-    artifact.finish(subject.scenario, &settings, run, reasons)
+    artifact.finish((subject.scenario, engine.name()), &settings, run, reasons)
 }
 
 /// The recorded run; where the first one diverged, that is what it came to.

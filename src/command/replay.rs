@@ -67,8 +67,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         .open(loaded.scenario.clone(), source.plan.as_ref())
         .map_err(|refused| arguments.tell.reported(Failed::open(refused)))?;
     // What is wrong with a plan comes before whether it is the right one.
-    check(&source, arguments)?;
-    let recorded = recorded(&source, arguments);
+    check(&source, arguments, engine.name())?;
+    let recorded = recorded(&source, arguments, engine.name());
     let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
     let telling = Telling {
         session,
@@ -151,7 +151,7 @@ fn check_format(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
 }
 
 /// Refuses what would be another run, and warns where it may be.
-fn check(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
+fn check(source: &Source, arguments: &Arguments, engine: &str) -> Result<(), Failed> {
     let Some(kept) = &source.kept else { return Ok(()) };
     if kept.seed != source.seed.0 {
         let (kept, seed) = (kept.seed, source.seed);
@@ -163,6 +163,13 @@ fn check(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
     if hash != kept.scenario_hash {
         let before = &kept.scenario_hash;
         refuse(arguments, &format!("the recording is of another scenario: hash {before}, this one has {hash}"))?;
+    }
+    if kept.engine != engine && !arguments.edited {
+        let recorded = &kept.engine;
+        let message = format!(
+            "the recording is of the engine {recorded}, this is {engine}: --edited replays its plan by its times"
+        );
+        refuse(arguments, &message)?;
     }
     if is_edited(source, kept) && !arguments.edited {
         refuse(arguments, "the plan is not the one that was recorded: --edited replays it by its times")?;
@@ -181,9 +188,12 @@ fn is_edited(source: &Source, kept: &Kept) -> bool {
     source.plan.as_ref().is_some_and(|plan| artifact::hash(&plan.text) != kept.plan_hash)
 }
 
-fn recorded(source: &Source, arguments: &Arguments) -> Recorded {
+fn recorded(source: &Source, arguments: &Arguments, engine: &str) -> Recorded {
     let is_exact = source.kept.as_ref().is_some_and(|kept| {
-        !arguments.edited && !is_edited(source, kept) && scenario_hash(source) == kept.scenario_hash
+        !arguments.edited
+            && kept.engine == engine
+            && !is_edited(source, kept)
+            && scenario_hash(source) == kept.scenario_hash
     });
     let is_same_seed = |kept: &&Kept| kept.seed == source.seed.0;
     Recorded {

@@ -42,6 +42,9 @@ pub struct Kept {
     pub format: u32,
     /// The build that the run was made with.
     pub build: String,
+    /// The engine that carried it out.
+    #[serde(default = "kernel")]
+    pub engine: String,
     /// The path of the scenario, as it was given.
     pub scenario: String,
     /// The hash of its text.
@@ -59,6 +62,11 @@ pub struct Kept {
     /// Whether that was as expected; nothing in a summary that does not say.
     #[serde(default)]
     pub as_expected: Option<bool>,
+}
+
+/// The engine of a summary that names none.
+fn kernel() -> String {
+    engine::KERNEL.to_owned()
 }
 
 /// The hash of a text as it is shown.
@@ -157,7 +165,7 @@ impl Artifact {
     /// What the file system says, now or for any line before.
     pub fn finish(
         mut self,
-        scenario: &Scenario,
+        (scenario, engine): (&Scenario, &str),
         settings: &Settings,
         run: &Run,
         reasons: &[Reason],
@@ -176,7 +184,7 @@ impl Artifact {
         self.write("resolved.toml", &settings.toml)?;
         self.write("options.json", &pretty(&Value::Object(options)))?;
         self.write("plan.toml", &plan)?;
-        self.write("summary.json", &pretty(&summary(scenario, &plan, run, reasons)))?;
+        self.write("summary.json", &pretty(&summary((scenario, engine), &plan, run, reasons)))?;
         self.publish()?;
         self.is_finished = true;
         Ok(self.folder.clone())
@@ -255,10 +263,11 @@ fn header(what: &str, scenario: &Scenario, seed: Seed) -> Value {
     })
 }
 
-fn summary(scenario: &Scenario, plan: &str, run: &Run, reasons: &[Reason]) -> Value {
+fn summary((scenario, engine): (&Scenario, &str), plan: &str, run: &Run, reasons: &[Reason]) -> Value {
     let mut summary = json!({
         "format": FORMAT,
         "build": build::ID,
+        "engine": engine,
         "system": scenario.system,
         "scenario": &*scenario.source.path,
         "scenario_hash": shown_hash(scenario.source.hash),

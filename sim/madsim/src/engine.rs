@@ -21,6 +21,9 @@ use splitbrain_kernel::trace::NoTrace;
 use crate::service::{Service, Staged};
 use crate::{limits, node_host, service_host};
 
+/// The name of this engine in what it leaves behind.
+const NAME: &str = "madsim";
+
 /// A system whose kernel nodes run on madsim.
 ///
 /// ```no_run
@@ -115,6 +118,10 @@ impl<V: Service> Engine for ServiceEngine<V> {
         self.0.settings(seed)
     }
 
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
     fn skipped(&self) -> Vec<&'static str> {
         let wanted = &self.0.scenario().invariants;
         let unseen = V::Invariants::LIST.iter().filter(|info| info.sight == Sight::WhiteBox);
@@ -150,6 +157,10 @@ impl<S: System> Engine for MadsimEngine<S> {
 
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
         self.0.settings(seed)
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
     }
 }
 

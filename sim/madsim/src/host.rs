@@ -1,5 +1,5 @@
-//! The kernel's world under madsim: tasks, wakes and time are madsim's, what happens to a packet, a write and a clock is
-//! the kernel's.
+//! The kernel's world under madsim: tasks, wakes and time are madsim's, what happens to a packet, a write and a clock
+//! is the kernel's.
 //!
 //! ```text
 //!   kernel's world ──wakes──▶ a task each, asleep until it is due
@@ -7,8 +7,8 @@
 //!        └────────── one input, late by some ────┘   madsim picks at random among all that are due
 //! ```
 //!
-//! What the director, a plan or a deadline wants is looked for before every wake and at every tick, so a fault begins at
-//! its exact time, and in a replay nothing of it moves another task.
+//! What the director, a plan or a deadline wants is looked for before every wake and at every tick, so a fault begins
+//! at its exact time, and in a replay nothing of it moves another task.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,8 @@ impl<S: System, T, P> Clone for Host<S, T, P> {
 struct State<S: System, T, P> {
     world: Hosted<S>,
     tracer: T,
+    /// Nothing before the run.
+    time: Option<TrueTime>,
     /// Nothing while it follows the world.
     troupe: Option<P>,
     /// Where what is under way in the network waits; nothing once the run is over.
@@ -83,18 +85,19 @@ where
     P: Troupe<S>,
 {
     let runtime = Runtime::with_seed_and_config(seed.0, config);
-    let state = State { world, tracer, troupe: None, network: None };
+    let state = State { world, tracer, time: None, troupe: None, network: None };
     let host = Host(Arc::new(Mutex::new(state)));
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(host.carry_out(assemble))));
     if let Err(payload) = ended {
         // A node's panic is caught in the world. Here it is a task that somebody's service has spawned.
         let message = panic_message(&*payload);
-        let now = runtime.block_on(async { TrueTime::current().now() });
-        if !host.lock().world.fail(now, None, message) {
+        let mut state = host.lock();
+        let now = state.time.as_ref().map_or(Instant::ZERO, TrueTime::now);
+        if !state.world.fail(now, None, message) {
             resume_unwind(payload);
         }
     }
-    runtime.block_on(host.kill_all());
+    host.kill_all(&runtime);
     let mut state = host.lock();
     state.world.report().expect("the run has ended")
 }
@@ -114,6 +117,7 @@ where
         let (madsim, time) = (Handle::current(), TrueTime::current());
         {
             let mut state = self.lock();
+            state.time = Some(time.clone());
             state.network = Some(madsim.create_node().name("network").build());
             state.troupe = Some(assemble(&state.world, &madsim));
         }
@@ -132,18 +136,17 @@ where
     }
 
     /// Every task is dropped. One that sleeps holds madsim's time, which holds it: a run would leave them all behind.
-    async fn kill_all(&self) {
-        let madsim = Handle::current();
+    fn kill_all(&self, runtime: &Runtime) {
         let nodes = {
             let mut state = self.lock();
             let troupe = state.troupe.take().map_or_else(Vec::new, P::leave);
             troupe.into_iter().chain(state.network.take()).collect::<Vec<_>>()
         };
         for node in nodes {
-            madsim.kill(node.id());
+            runtime.handle().kill(node.id());
         }
         // What is killed is dropped at its next turn.
-        madsim::time::sleep(std::time::Duration::from_millis(1)).await;
+        runtime.block_on(madsim::time::sleep(std::time::Duration::from_millis(1)));
     }
 
     /// Does something to the world, and sees to what comes of it. Nothing happens once the run is over.

@@ -50,5 +50,11 @@ fn a_kept_run_is_replayed_digest_for_digest() {
     let (code, text) = told(&program(&["replay", kept.to_str().expect("a folder with a plain name")]));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("digest for digest"), "{text}");
+    let summary = std::fs::read_to_string(kept.join("summary.json")).expect("the folder is whole");
+    let of_the_kernel = summary.replace("\"engine\": \"madsim\"", "\"engine\": \"kernel\"");
+    assert_ne!(summary, of_the_kernel);
+    std::fs::write(kept.join("summary.json"), of_the_kernel).expect("it can be written");
+    let (code, text) = told(&program(&["replay", kept.to_str().expect("a folder with a plain name")]));
+    assert!(code == Some(2) && text.contains("the recording is of the engine kernel, this is madsim"), "{text}");
     std::fs::remove_dir_all(&folder).expect("the folder is there");
 }
