@@ -44,7 +44,7 @@ swarm-evaluations:
 # The same: its `leader_wait_max_ms` is the liveness table.
 liveness-table: swarm
 
-# Every known bug, with seeds-to-find, white-box invariants on and off.
+# Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs
 

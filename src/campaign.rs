@@ -11,6 +11,7 @@ mod quiet;
 mod seeds;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use pool::{Interrupt, Pool, PoolEnd};
 pub use quiet::THREAD as RUN_THREAD;
 pub(crate) use quiet::install as quiet_panics;
 pub use seeds::{SeedError, Seeds, parse_seed};
+pub use twin::{Twin, hold_to_twin};
 
 /// The share of seeds that are run twice where nobody says otherwise: one in twenty.
 pub const CHECK_DETERMINISM: Ppm = Ppm::new(50_000);

@@ -285,6 +285,21 @@ impl Scenario {
         self.expect.violates.as_ref().and_then(|violates| violates.within).unwrap_or(self.run.seeds)
     }
 
+    /// The scenario with the options that `[expect] twin` states for all nodes: every run of it must pass.
+    /// Nothing where none are stated.
+    pub fn twin(&self) -> Option<Self> {
+        let settings = &self.expect.violates.as_ref()?.twin;
+        if settings.is_empty() {
+            return None;
+        }
+        let mut twin = Self { expect: Expect::default(), ..self.clone() };
+        let is_kept = |one: &OptionSetting| settings.iter().all(|other| other.name != one.name);
+        twin.options.servers.values_mut().for_each(|of| of.retain(is_kept));
+        twin.options.base.retain(is_kept);
+        twin.options.base.extend(settings.iter().cloned());
+        Some(twin)
+    }
+
     /// When the settle phase begins; the end of the run where there is none.
     pub fn settle_start(&self) -> Instant {
         Instant::ZERO.saturating_add(self.run.duration.saturating_sub(self.run.settle))

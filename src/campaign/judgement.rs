@@ -10,6 +10,7 @@ use crate::campaign::CampaignOptions;
 use crate::campaign::determinism::Checked;
 use crate::campaign::pool::PoolEnd;
 use crate::campaign::seeds::Seeds;
+use crate::campaign::twin::Twin;
 use crate::engine::{Run, Unsupported};
 use crate::exit_code::ExitCode;
 use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario};
@@ -125,6 +126,8 @@ pub struct ScenarioResult {
     pub figures: Vec<Figure>,
     /// What was found, where the scenario lists a violation.
     pub found: Option<Found>,
+    /// What the twin came to, where the scenario states one and the violation was found.
+    pub twin: Option<Twin>,
     /// How many runs were not as expected.
     pub failed: u64,
     /// The first of them.
@@ -260,6 +263,7 @@ impl<'a> Judge<'a> {
                 skipped: Vec::new(),
                 figures,
                 found: None,
+                twin: None,
                 failed: 0,
                 failures: Vec::new(),
                 reasons: Vec::new(),
@@ -427,7 +431,7 @@ const fn untested(line: Option<u32>, message: String) -> Reason {
     Reason { kind: ReasonKind::Untested, line, message }
 }
 
-fn judge(result: &ScenarioResult) -> Judgement {
+pub(super) fn judge(result: &ScenarioResult) -> Judgement {
     let graver = |kind: ReasonKind| !matches!(kind, ReasonKind::Untested | ReasonKind::Interrupted);
     if result.all_reasons().any(|reason| graver(reason.kind)) {
         Judgement::NotAsExpected

@@ -87,6 +87,17 @@ impl Seeds {
         self.len() == 0
     }
 
+    /// The first `count` of them.
+    #[must_use]
+    pub fn take(&self, count: u64) -> Self {
+        match self {
+            Self::Range(range) => Self::Range(range.start..range.end.min(range.start.saturating_add(count))),
+            Self::List(list) => {
+                Self::List(list[..list.len().min(usize::try_from(count).unwrap_or(usize::MAX))].to_vec())
+            }
+        }
+    }
+
     /// The seed at this position, counted from 0.
     pub fn get(&self, index: u64) -> Option<Seed> {
         match self {
@@ -136,6 +147,8 @@ mod tests {
         let all: Vec<u64> = (0..seeds.len()).filter_map(|index| seeds.get(index)).map(|seed| seed.0).collect();
         assert_eq!(all, [3, 4, 5]);
         assert_eq!(seeds.get(3), None);
+        assert_eq!((seeds.take(2), seeds.take(9)), (Seeds::Range(3..5), seeds));
+        assert_eq!(Seeds::List(vec![7, 1, 9]).take(2), Seeds::List(vec![7, 1]));
         for text in ["3", "3..3", "5..3", "..3", "3..", "a..b"] {
             assert!(text.parse::<Seeds>().is_err(), "{text:?} was taken for a range");
         }

@@ -220,6 +220,43 @@ fn a_listed_violation_that_does_not_come_is_not_as_expected() {
     assert_eq!(conduct(&scenario, &few, passed).exit_code(), ExitCode::Inconclusive);
 }
 
+/// A campaign that finds a violation with seed 6, held to a twin.
+fn with_twin<F: Fn(Seed) -> Run + Send + Sync + 'static>(twin: F) -> ScenarioResult {
+    let scenario = with_seeds(1, &format!("{VIOLATES}\ntwin = {{ pre_vote = true }}"));
+    let script = |seed| if seed == Seed(6) { violated(seed, "election_safety") } else { passed(seed) };
+    let mut result = conduct(&scenario, &options(2), script);
+    let open = |_| Ok::<Arc<dyn Engine>, std::convert::Infallible>(Arc::new(Scripted(twin)));
+    hold_to_twin(&scenario, &mut result, &options(2), open).expect("nothing refuses it");
+    result
+}
+
+#[test]
+fn a_twin_runs_over_the_seeds_that_the_campaign_took() {
+    let result = with_twin(|seed| if seed.0 < 7 { passed(seed) } else { violated(seed, "election_safety") });
+    assert_eq!(result.judgement, Judgement::AsExpected);
+    assert_eq!(result.twin, Some(Twin { runs: 7, failed: 0 }));
+}
+
+#[test]
+fn a_twin_that_breaks_something_is_not_as_expected() {
+    let result = with_twin(|seed| if seed.0 == 2 { violated(seed, "election_safety") } else { passed(seed) });
+    assert_eq!(result.exit_code(), ExitCode::NotAsExpected);
+    assert_eq!(result.judgement, Judgement::NotAsExpected);
+    assert_eq!(messages(&result), ["the twin, seed 2: election_safety is broken: two leaders in term 3"]);
+    assert_eq!(result.reasons[0].line, Some(7));
+    assert_eq!(result.twin, Some(Twin { runs: 3, failed: 1 }));
+}
+
+#[test]
+fn a_campaign_that_found_nothing_has_no_twin() {
+    let scenario = with_seeds(1, &format!("{VIOLATES}\ntwin = {{ pre_vote = true }}"));
+    let mut result = conduct(&scenario, &options(2), passed);
+    let open = |_| Err::<Arc<dyn Engine>, _>("it was opened");
+    hold_to_twin(&scenario, &mut result, &options(2), open).expect("it is not opened");
+    assert_eq!(result.twin, None);
+    assert_eq!(messages(&result), ["election_safety was not broken within 20 seeds"]);
+}
+
 #[test]
 fn another_violation_than_the_listed_one_is_not_as_expected() {
     let script = |seed| violated(seed, "leader_completeness");

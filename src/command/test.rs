@@ -222,7 +222,9 @@ impl Conduct<'_> {
         let progress = Progress::new(self.progress, &subject.name, seeds);
         let interrupt = &self.options.pool.interrupt;
         let mut watcher = Watcher { subject: &subject, reporter, progress, interrupt, error: None };
-        let result = campaign::run(&loaded.scenario, &engine, self.options, &mut watcher);
+        let mut result = campaign::run(&loaded.scenario, &engine, self.options, &mut watcher);
+        campaign::hold_to_twin(&loaded.scenario, &mut result, self.options, |twin| loaded.system.open(twin, None))
+            .map_err(io::Error::other)?;
         watcher.progress.finish();
         if let Some(error) = watcher.error {
             return Err(error);

@@ -117,6 +117,10 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<S
     if let Some(found) = &result.found {
         parts.push(format!("{} found, seeds-to-find {} (seed {})", found.invariant, found.seeds, found.seed));
     }
+    parts.extend(result.twin.map(|twin| match twin.failed {
+        0 => format!("twin silent on {}", counted(twin.runs, "seed")),
+        failed => format!("twin not silent on {failed} of {}", counted(twin.runs, "seed")),
+    }));
     parts.extend(result.figures.iter().map(figure));
     if result.failed > 0 {
         parts.push(format!("{} not as expected", counted(result.failed, "run")));

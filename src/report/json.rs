@@ -210,6 +210,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         "found": result.found.as_ref().map(|found| {
             json!({ "seed": found.seed.0, "seeds": found.seeds, "invariant": found.invariant })
         }),
+        "twin": result.twin.map(|twin| json!({ "runs": twin.runs, "failed": twin.failed })),
         "reasons": result.reasons.iter().map(reason_fields).collect::<Vec<_>>(),
     })
 }

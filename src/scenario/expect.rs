@@ -1,9 +1,10 @@
 //! What a scenario expects of its runs. Judging is the campaign's; this is what it judges by.
 
+use super::OptionSetting;
 use super::resolve::Facts;
 
 /// `[expect]`. Where it states neither outcome nor violation, every run must pass.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
     /// How runs must end. Each run is held to every entry whose filter matches it; a run that none matches must pass.
     pub outcomes: Vec<ExpectedOutcome>,
@@ -49,6 +50,8 @@ pub struct ExpectedViolation {
     pub invariants: Vec<String>,
     /// The number of seeds within which it must be found; it replaces `[run] seeds`.
     pub within: Option<u64>,
+    /// Options under which nothing is broken on the same seeds; none where no twin is stated.
+    pub twin: Vec<OptionSetting>,
     /// The line that states it.
     pub line: u32,
 }

@@ -11,7 +11,7 @@ const COMBINATIONS_MAX: u64 = 1024;
 
 /// Checks what only the system itself can tell: every combination that the choices can come to is tried, up to a
 /// bound, and every order. What `check` runs after [`load`](super::super::load), so that a bad file is refused before
-/// any run. Of a range both ends are tried.
+/// any run. Of a range both ends are tried. The twin, where there is one, is checked likewise.
 ///
 /// # Errors
 /// As [`resolve`](super::resolve).
@@ -33,7 +33,7 @@ pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
             orders_checked = true;
         }
     }
-    Ok(())
+    scenario.twin().map_or(Ok(()), |twin| verify::<S>(&twin))
 }
 
 /// How many combinations there are; chances of the network make no difference to a system.

@@ -7,12 +7,14 @@ use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::world::CONDITIONS;
 use toml::de::DeValue;
 
+use super::super::OptionSetting;
 use super::super::description::SystemDescription;
 use super::super::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 use super::super::key::{Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::{NameOf, OneOrMore, Whole, Word};
 use super::check::INVARIANT;
+use super::options::Settings;
 use super::{Fields, Pairs, Sub};
 use filter::Where;
 
@@ -34,6 +36,13 @@ const WITHIN: Key<Whole> = Key {
     shape: Whole { min: 1, max: 1_000_000_000 },
     need: Need::Optional,
     doc: "With violates: the number of seeds within which that is found. It replaces run.seeds.",
+};
+const TWIN: Key<Settings> = Key {
+    name: "twin",
+    shape: Settings,
+    need: Need::Optional,
+    doc: "With violates: options of the system under which nothing is broken, such as { bug = \"none\" }. Once the \
+          violation is found, the seeds that it took run again with them, on all nodes, and every run must pass.",
 };
 const REACH: Key<OneOrMore<Word>> = Key {
     name: "reach",
@@ -57,7 +66,7 @@ pub(in super::super) static EXPECT: Section = Section {
     doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
           system, and the count of everything that reach can name (spaces and hyphens as _). Each is \
           { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list of such; at least one bound is named.",
-    keys: &[&OUTCOME, &VIOLATES, &WITHIN, &REACH],
+    keys: &[&OUTCOME, &VIOLATES, &WITHIN, &TWIN, &REACH],
 };
 
 const IS: Key<NameOf<OutcomeName>> = Key {
@@ -146,6 +155,7 @@ impl Fields for ExpectFields {
             .put_some(&OUTCOME, (!value.outcomes.is_empty()).then_some(&value.outcomes))
             .put_some(&VIOLATES, violates.map(|violates| &violates.invariants))
             .put_some(&WITHIN, violates.and_then(|violates| violates.within.as_ref()))
+            .put_some(&TWIN, violates.map(|violates| &violates.twin).filter(|twin| !twin.is_empty()))
             .put_some(&REACH, (!reach.is_empty()).then_some(&reach));
         bound_pairs(pairs, &value.bounds)
     }
@@ -167,16 +177,24 @@ impl Fields for ExpectFields {
 
 fn read_violates(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<ExpectedViolation> {
     let within = table.get(reader, &WITHIN);
+    let twin = read_twin(reader, table);
     let invariants = table.get(reader, &VIOLATES);
     let Some(at) = table.at(VIOLATES.name) else {
-        if table.at(WITHIN.name).is_some() {
+        for name in [WITHIN.name, TWIN.name].into_iter().filter(|name| table.at(name).is_some()) {
             let message = "goes with violates, and there is none";
-            let span = table.key_span(WITHIN.name);
-            reader.report(&span, &table.path_of(WITHIN.name), Problem::new(message));
+            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
         }
         return None;
     };
-    Some(ExpectedViolation { invariants: invariants?, within, line: reader.line(&at.span) })
+    Some(ExpectedViolation { invariants: invariants?, within, twin, line: reader.line(&at.span) })
+}
+
+fn read_twin(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<OptionSetting> {
+    let is_empty = |at: &At<'_>| at.value.as_table().is_some_and(|options| options.is_empty());
+    if let Some(at) = table.at(TWIN.name).filter(is_empty) {
+        reader.refuse(&at, Problem::new("names no option: a twin differs from the scenario in at least one"));
+    }
+    table.get(reader, &TWIN).unwrap_or_default()
 }
 
 fn refuse_both(reader: &mut Reader<'_>, table: &Table<'_>) {

@@ -148,7 +148,7 @@ impl Shape for Servers {
         let mut whole = Some(());
         for (name, span, at) in table.entries() {
             let node = server_key(reader, &name, &span, &at.path);
-            match (node, server_settings(reader, &at)) {
+            match (node, Settings.decode(reader, &at)) {
                 (Some(node), Some(settings)) => _ = servers.insert(node, settings),
                 _ => whole = None,
             }
@@ -158,9 +158,40 @@ impl Shape for Servers {
 
     fn encode(&self, value: &Self::Value) -> String {
         let pairs = value.iter().fold(Pairs::default(), |pairs, (node, settings)| {
-            pairs.put_text(&node.to_string(), setting_pairs(Pairs::default(), settings).inline())
+            pairs.put_text(&node.to_string(), Settings.encode(settings))
         });
         pairs.inline()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({
+            "type": "object",
+            "patternProperties": { "^s[1-9][0-9]?$": Settings.schema(system) },
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// A table of options of the system, without a preset.
+#[derive(Debug)]
+pub(in super::super) struct Settings;
+
+impl Shape for Settings {
+    type Value = Vec<OptionSetting>;
+
+    fn noun(&self) -> String {
+        "a table of options of the system".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let table = Table::any(reader, at, "a table of options")?;
+        let names = option_names(reader.system);
+        table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        settings(reader, &table)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        setting_pairs(Pairs::default(), value).inline()
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
@@ -170,12 +201,7 @@ impl Shape for Servers {
             (option.name.to_owned(), json!({ "$ref": place }))
         };
         let options: Map<String, Json> = system.options.iter().map(one).collect();
-        let options = json!({ "type": "object", "properties": options, "additionalProperties": false });
-        json!({
-            "type": "object",
-            "patternProperties": { "^s[1-9][0-9]?$": options },
-            "additionalProperties": false,
-        })
+        json!({ "type": "object", "properties": options, "additionalProperties": false })
     }
 }
 
@@ -187,11 +213,4 @@ fn server_key(reader: &mut Reader<'_>, name: &str, span: &std::ops::Range<usize>
         return None;
     }
     Some(node)
-}
-
-fn server_settings(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<OptionSetting>> {
-    let table = Table::any(reader, at, "a table of options")?;
-    let names = option_names(reader.system);
-    table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    settings(reader, &table)
 }

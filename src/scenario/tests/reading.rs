@@ -17,7 +17,8 @@ use super::{EVERYTHING, good, read, systems, with};
 fn bare(mut scenario: Scenario) -> Scenario {
     scenario.source = good(&with("")).source;
     let settings = scenario.options.servers.values_mut().flatten();
-    settings.chain(&mut scenario.options.base).for_each(|setting| setting.span = 0..0);
+    let twins = scenario.expect.violates.iter_mut().flat_map(|violates| &mut violates.twin);
+    settings.chain(&mut scenario.options.base).chain(twins).for_each(|setting| setting.span = 0..0);
     for fault in &mut scenario.faults {
         fault.line = 0;
         if let Action::Operate { operation, .. } = &mut fault.action {
@@ -52,13 +53,50 @@ fn every_key_is_read_and_written() {
 
 #[test]
 fn what_is_written_is_read_as_the_same() {
-    for text in [EVERYTHING.to_owned(), with("")] {
+    for text in [EVERYTHING.to_owned(), with(""), with(BROKEN)] {
         let scenario = good(&text);
         let written = scenario.to_toml();
         let again = good(&written);
         assert_eq!(bare(again.clone()), bare(scenario));
         assert_eq!(again.to_toml(), written, "writing is stable");
     }
+}
+
+/// A known bug, and its twin.
+const BROKEN: &str = r#"
+[toy]
+bug = "forgets"
+timeout = "20ms..30ms"
+[toy.servers.s2]
+bug = "forgets"
+priority = 7
+[expect]
+violates = "election_safety"
+within = 5
+twin = { pre_vote = true, bug = "none" }
+"#;
+
+#[test]
+fn a_twin_has_its_options_on_all_nodes_and_breaks_nothing() {
+    let scenario = good(&with(BROKEN));
+    let twin = scenario.twin().expect("it states one");
+    assert_eq!((twin.expect.violates.as_ref(), twin.twin()), (None, None));
+    let seed = Seed(7);
+    let (one, other) = (resolve::<Toy>(&scenario, seed), resolve::<Toy>(&twin, seed));
+    let (one, other) = (one.expect("options that stand"), other.expect("options that stand"));
+    assert_eq!((one.facts.get("bug"), one.facts.get("pre_vote")), (Some("forgets"), Some("false")));
+    assert_eq!((other.facts.get("bug"), other.facts.get("pre_vote")), (Some("none"), Some("true")));
+    assert_eq!(one.facts.get("timeout"), other.facts.get("timeout"), "what is drawn stays");
+    let of_s2 = &twin.options.servers[&NodeId::server(2)];
+    assert_eq!(of_s2.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["priority"]);
+    assert_eq!(good(&with("[expect]\nviolates = \"election_safety\"")).twin(), None);
+}
+
+#[test]
+fn a_twin_that_cannot_stand_is_refused_at_its_place() {
+    let text = with("[expect]\nviolates = \"election_safety\"\ntwin = { priority = 51 }");
+    let refused = verify::<Toy>(&good(&text)).expect_err("at most 50 here").to_string();
+    assert!(refused.contains("6:21: toy.priority: must be at most 50 here"), "{refused}");
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! The twin of a scenario that breaks something: with what is to blame taken away, the same seeds break nothing.
+
+use std::sync::Arc;
+
+use splitbrain_kernel::rng::Ppm;
+
+use crate::campaign::judgement::{Reason, ScenarioResult, judge};
+use crate::campaign::{CampaignOptions, Silent};
+use crate::engine::Engine;
+use crate::scenario::Scenario;
+
+/// What the twin came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// Its runs: over the seeds that the campaign took.
+    pub runs: u64,
+    /// Those that did not pass.
+    pub failed: u64,
+}
+
+/// Runs the twin of a scenario, where it states one, over the seeds that its campaign took, and holds the result to it.
+/// A campaign that found nothing or is not as expected has told what there is to tell.
+///
+/// # Errors
+/// What `open` says where it finds no engine for the twin.
+pub fn hold_to_twin<E>(
+    scenario: &Scenario,
+    result: &mut ScenarioResult,
+    options: &CampaignOptions,
+    open: impl FnOnce(Arc<Scenario>) -> Result<Arc<dyn Engine>, E>,
+) -> Result<(), E> {
+    let is_shown = result.found.is_some() && result.all_reasons().next().is_none();
+    let (Some(violates), Some(twin)) = (&scenario.expect.violates, scenario.twin().filter(|_| is_shown)) else {
+        return Ok(());
+    };
+    let twin = Arc::new(twin);
+    let engine = open(Arc::clone(&twin))?;
+    let options = CampaignOptions {
+        seeds: Some(result.seeds.take(result.runs)),
+        check_determinism: Ppm::new(0),
+        ..options.clone()
+    };
+    let told = super::run(&twin, &engine, &options, &mut Silent);
+    result.twin = Some(Twin { runs: told.runs, failed: told.failed });
+    let of_twin = |who: String, reason: &Reason| Reason {
+        kind: reason.kind,
+        line: Some(violates.line),
+        message: format!("{who}: {}", reason.message),
+    };
+    for failure in &told.failures {
+        let who = format!("the twin, seed {}", failure.run.seed);
+        result.reasons.extend(failure.reasons.iter().map(|reason| of_twin(who.clone(), reason)));
+    }
+    result.reasons.extend(told.reasons.iter().map(|reason| of_twin("the twin".to_owned(), reason)));
+    result.judgement = judge(result);
+    Ok(())
+}
