@@ -33,7 +33,7 @@ golden:
 bench filter="":
     cargo bench --bench speed -- {{ filter }}
 
-# Ten thousand seeds of the clean swarm in each preset, with the longest wait for a leader that `bounds.rs` stands on.
+# Ten thousand seeds of the clean swarm in each preset, with the longest wait for a leader.
 swarm:
     cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000
 
@@ -41,8 +41,9 @@ swarm:
 swarm-evaluations:
     cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000 --evaluations
 
-# The same: its `leader_wait_max_ms` is the liveness table.
-liveness-table: swarm
+# How long a healed cluster is without a leader, so many heals a cell: reports/gallery/liveness.md.
+liveness-table heals="100000":
+    cargo bench --bench liveness -- --heals {{ heals }} --write
 
 # Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:

@@ -67,7 +67,7 @@ use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
-use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
 use super::ids::{ServerSet, Term};
@@ -177,6 +177,11 @@ impl RaftInvariants {
             next: Instant::MAX,
             changed: false,
         }
+    }
+
+    /// How many waits for a leader one ended so far, and how long the last of them took.
+    pub const fn leader_waits(&self) -> (u64, Duration) {
+        self.wait.ended()
     }
 
     /// Figures of the run so far.

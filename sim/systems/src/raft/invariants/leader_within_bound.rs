@@ -30,11 +30,18 @@ pub(super) struct Wait {
     since: Option<Instant>,
     due: Instant,
     longest: Duration,
+    /// How many waits a leader ended, and how long the last of them took.
+    ended: (u64, Duration),
 }
 
 impl Wait {
     pub(super) const fn new() -> Self {
-        Self { promise: None, since: None, due: Instant::MAX, longest: Duration::ZERO }
+        Self { promise: None, since: None, due: Instant::MAX, longest: Duration::ZERO, ended: (0, Duration::ZERO) }
+    }
+
+    /// How many waits a leader ended, and how long the last of them took.
+    pub(super) const fn ended(&self) -> (u64, Duration) {
+        self.ended
     }
 
     /// When [`Wait::on_deadline`] wants to be called.
@@ -72,7 +79,8 @@ impl Wait {
                 self.due = now.saturating_add(within);
             }
             Some(since) if is_led => {
-                self.longest = self.longest.max(now.since(since));
+                self.ended = (self.ended.0 + 1, now.since(since));
+                self.longest = self.longest.max(self.ended.1);
                 self.since = None;
                 self.due = Instant::MAX;
                 findings.check(LEADER_WITHIN_BOUND, None, true, String::new);
@@ -128,6 +136,7 @@ mod tests {
         assert_eq!(wait.deadline(), millis(4_000));
         wait.review(led_by(2), millis(1_800), &mut findings);
         assert_eq!(wait.deadline(), Instant::MAX);
+        assert_eq!(wait.ended(), (1, Duration::from_millis(800)));
         assert_eq!(wait.longest(), Duration::from_millis(800));
         assert!(!findings.is_broken());
         assert_eq!(findings.evaluated()[LEADER_WITHIN_BOUND], 1);
@@ -159,6 +168,7 @@ mod tests {
         assert_eq!(wait.deadline(), millis(6_000));
         wait.start_over(None, ServerSet::EMPTY, millis(4_000), &mut findings);
         assert_eq!(wait.deadline(), Instant::MAX);
+        assert_eq!(wait.ended().0, 0, "no leader ended a wait");
     }
 
     #[test]
