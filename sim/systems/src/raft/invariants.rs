@@ -93,7 +93,7 @@ use state_machine_safety::Chosen;
 use term_monotone::Terms;
 use vote_soundness::Requests;
 
-pub use bounds::{ElectionKind, Observed, TABLE, kind, timeouts_max};
+pub use bounds::{ElectionKind, MARGIN, Observed, TABLE, kind, observed};
 
 /// The place of each invariant in [`RaftInvariants::LIST`].
 mod index {

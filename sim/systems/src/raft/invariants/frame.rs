@@ -114,7 +114,7 @@ impl Rules {
             heartbeat: options.heartbeat,
             timeout_min: options.election_timeout_min,
             timeout_max: options.election_timeout_max.max(options.round_timeout_max),
-            leader_within: bounds::leader_within(options, decay_from),
+            leader_within: bounds::leader_within(options, voters, decay_from),
         }
     }
 }
