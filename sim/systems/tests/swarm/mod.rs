@@ -8,7 +8,7 @@ use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::{Invariants, Sight};
 use splitbrain_kernel::options::PerServer;
-use splitbrain_kernel::plan::{Moment, PlannedOperation};
+use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
 use splitbrain_kernel::selector::{Kind, Selector, Span};
@@ -22,6 +22,9 @@ use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::{Raft, RaftNode};
 
 pub(crate) const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 2 };
+
+/// Chance that a datagram arrives twice, and that it is overtaken.
+pub(crate) const UNRULY: Ppm = Ppm::new(20_000);
 
 const LATENCY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
@@ -60,14 +63,20 @@ pub(crate) struct Swarm {
     pub(crate) disturbed: Duration,
     /// Then, without new ones.
     pub(crate) settle: Duration,
-    /// Chance that a datagram arrives twice, and that it is overtaken.
-    pub(crate) unruly: Ppm,
+    /// How many nodes.
+    pub(crate) cluster: Cluster,
+    /// Chance that a datagram arrives twice.
+    pub(crate) duplication: Ppm,
     /// The invariants that are on.
     pub(crate) invariants: u64,
     /// Whether there are random faults.
     pub(crate) nemeses: bool,
+    /// More of them.
+    pub(crate) more: Vec<NemesisSpec>,
     /// Faults beside them.
     pub(crate) faults: Vec<FaultSpec<Operation>>,
+    /// A plan that is followed in place of all these.
+    pub(crate) replay: Option<Plan<Operation>>,
 }
 
 impl Swarm {
@@ -78,10 +87,13 @@ impl Swarm {
             options: PerServer::same(options),
             disturbed: timeout.saturating_mul(disturbed),
             settle: timeout.saturating_mul(settle),
-            unruly: Ppm::new(20_000),
+            cluster: CLUSTER,
+            duplication: UNRULY,
             invariants: u64::MAX,
             nemeses: true,
+            more: Vec::new(),
             faults: Vec::new(),
+            replay: None,
         }
     }
 
@@ -123,7 +135,7 @@ impl Swarm {
 
     pub(crate) fn run_traced<T: Tracer<RaftNode>>(&self, seed: u64, tracer: &mut T) -> RunReport<Operation> {
         let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: LATENCY.1 };
-        let setup = Setup { cluster: CLUSTER, options: self.options.clone(), bounds };
+        let setup = Setup { cluster: self.cluster, options: self.options.clone(), bounds };
         let system = Raft::new(setup).expect("the options stand together");
         World::new(&system, &self.run_options(bounds), Seed(seed)).run(tracer)
     }
@@ -131,12 +143,15 @@ impl Swarm {
     fn run_options(&self, bounds: Bounds) -> RunOptions<Operation> {
         let duration = self.disturbed + self.settle;
         RunOptions {
-            cluster: CLUSTER,
+            cluster: self.cluster,
             network: self.network(),
             clocks: BTreeMap::new(),
             disk: DISK,
             faults: self.faults.clone(),
-            nemeses: if self.nemeses { self.nemeses() } else { Vec::new() },
+            nemeses: if self.nemeses { self.nemeses() } else { Vec::new() }
+                .into_iter()
+                .chain(self.more.clone())
+                .collect(),
             operations: self.proposals(),
             duration,
             settle: self.settle,
@@ -144,7 +159,7 @@ impl Swarm {
             invariants: self.invariants,
             bounds,
             ties: Ties::Sequence,
-            replay: None,
+            replay: self.replay.clone(),
         }
     }
 
@@ -157,8 +172,8 @@ impl Swarm {
         NetworkOptions {
             latency: Latency::Uniform { min: LATENCY.0, max: LATENCY.1 },
             loss: Ppm::new(5_000),
-            duplication: self.unruly,
-            reordering: self.unruly,
+            duplication: self.duplication,
+            reordering: UNRULY,
             reordering_delay: self.timeout(),
             bandwidth: 0,
             connection_timeout: self.timeout().saturating_mul(2),
