@@ -146,7 +146,7 @@ where
             runtime.handle().kill(node.id());
         }
         // What is killed is dropped at its next turn.
-        runtime.block_on(madsim::time::sleep(std::time::Duration::from_millis(1)));
+        runtime.block_on(async { madsim::time::sleep(std::time::Duration::from_millis(1)).await });
     }
 
     /// Does something to the world, and sees to what comes of it. Nothing happens once the run is over.
