@@ -45,6 +45,11 @@ impl<S: System> Opened<S> {
         &self.scenario
     }
 
+    /// The plan that its runs follow.
+    pub const fn plan(&self) -> Option<&Plan<Operation<S>>> {
+        self.plan.as_ref()
+    }
+
     /// What the run with this seed is made from.
     ///
     /// # Errors

@@ -99,11 +99,13 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
     }
 
     fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
-        let unsupported = limits::of_services(&scenario);
+        let opened = Opened::open(scenario, plan)?;
+        let mut unsupported = limits::of_services(opened.scenario());
+        unsupported.extend(opened.plan().map_or_else(Vec::new, limits::of_plans));
         if !unsupported.is_empty() {
             return Err(OpenError::Unsupported(unsupported));
         }
-        Ok(Arc::new(ServiceEngine::<V>(Opened::open(scenario, plan)?)))
+        Ok(Arc::new(ServiceEngine::<V>(opened)))
     }
 }
 

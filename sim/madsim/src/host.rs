@@ -10,7 +10,7 @@
 //! What the director, a plan or a deadline wants is looked for before every wake and at every tick, so a fault begins
 //! at its exact time, and in a replay nothing of it moves another task.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use madsim::Config;
@@ -93,9 +93,8 @@ where
         let message = panic_message(&*payload);
         let mut state = host.lock();
         let now = state.time.as_ref().map_or(Instant::ZERO, TrueTime::now);
-        if !state.world.fail(now, None, message) {
-            resume_unwind(payload);
-        }
+        // Where the run was over by then, it ended as it had ended.
+        state.world.fail(now, None, message);
     }
     host.kill_all(&runtime);
     let mut state = host.lock();
@@ -143,10 +142,11 @@ where
             troupe.into_iter().chain(state.network.take()).collect::<Vec<_>>()
         };
         for node in nodes {
-            runtime.handle().kill(node.id());
+            kill(runtime.handle(), node.id());
         }
-        // What is killed is dropped at its next turn.
-        runtime.block_on(async { madsim::time::sleep(std::time::Duration::from_millis(1)).await });
+        // What is killed is dropped at its next turn. A panic on the way says nothing of a run that is over.
+        let turn = async { madsim::time::sleep(std::time::Duration::from_millis(1)).await };
+        let _ = catch_unwind(AssertUnwindSafe(|| runtime.block_on(turn)));
     }
 
     /// Does something to the world, and sees to what comes of it. Nothing happens once the run is over.
@@ -170,6 +170,13 @@ where
             handle.spawn(Pending { host: self.clone(), wake: Some(wake) }.come_up());
         }
     }
+}
+
+/// Kills the tasks of a node. Those of a paused one are resumed first: else madsim drops them here and now, and what a
+/// service does when it is dropped would find the state locked.
+pub(crate) fn kill(madsim: &Handle, node: madsim::task::NodeId) {
+    madsim.resume(node);
+    madsim.kill(node);
 }
 
 /// A wake that sleeps. Where its task is killed, the world forgets it.

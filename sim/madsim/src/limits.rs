@@ -3,8 +3,10 @@
 use splitbrain::engine::Unsupported;
 use splitbrain::scenario::{ClockSpans, Drawn, Scenario};
 use splitbrain_kernel::director::spec::{Action, NemesisKind};
-use splitbrain_kernel::fault::{CrashScope, Latency, Offset};
+use splitbrain_kernel::fault::{CrashScope, Fault, Latency, Offset};
+use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::run::RunOptions;
 
 const ONE_CLOCK: &str = "every node of madsim has the same clock";
 const ONE_WEATHER: &str = "madsim has one latency and one chance of loss for all links";
@@ -17,25 +19,32 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
     let mut refuse = |line: Option<u32>, what: &str, why: &str| {
         found.push(Unsupported { line, message: format!("{what}: {why}") });
     };
-    let network = &scenario.network;
+    let (network, line) = (&scenario.network, |start: &str| line_of(scenario, start));
+    let ordinary = RunOptions::<()>::ordinary(scenario.cluster, scenario.run.duration);
     if matches!(network.latency, Latency::Exponential { .. }) {
-        refuse(None, "[network] latency", "madsim draws it evenly between two bounds");
+        refuse(line("latency"), "[network] latency", "madsim draws it evenly between two bounds");
     }
     if may_be(&network.duplication) {
-        refuse(None, "[network] duplication", "madsim delivers nothing twice");
+        refuse(line("duplication"), "[network] duplication", "madsim delivers nothing twice");
     }
     if may_be(&network.reordering) {
-        refuse(None, "[network] reordering", "madsim reorders by its range of latencies alone");
+        refuse(line("reordering"), "[network] reordering", "madsim reorders by its range of latencies alone");
     }
     if network.bandwidth > 0 {
-        refuse(None, "[network] bandwidth", "madsim's links carry any amount");
+        refuse(line("bandwidth"), "[network] bandwidth", "madsim's links carry any amount");
+    }
+    if network.connection_timeout != ordinary.network.connection_timeout {
+        refuse(line("connection_timeout"), "[network] connection_timeout", "madsim's connections never time out");
     }
     if !network.links.is_empty() {
-        refuse(None, "[[network.link]]", ONE_WEATHER);
+        refuse(line("[[network.link"), "[[network.link]]", ONE_WEATHER);
     }
     let mut spans = scenario.clocks.nodes.values().chain([&scenario.clocks.base]);
     if spans.any(|clocks| !is_perfect(clocks)) {
-        refuse(None, "[clocks] drift and offset", ONE_CLOCK);
+        refuse(line("[clocks"), "[clocks] drift and offset", ONE_CLOCK);
+    }
+    if line("[disk").is_some() {
+        refuse(line("[disk"), "[disk]", NO_DISK);
     }
     for fault in &scenario.faults {
         if let Some((what, why)) = unable(&fault.action) {
@@ -49,7 +58,40 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
             }
         }
     }
+    found.sort_by_key(|one| one.line);
     found
+}
+
+/// The first line that begins so: a key of `[network]`, or the head of a table.
+fn line_of(scenario: &Scenario, start: &str) -> Option<u32> {
+    let lines = (1..).zip(scenario.source.text.lines());
+    lines.into_iter().find(|(_, line)| line.trim_start().starts_with(start)).map(|(number, _)| number)
+}
+
+/// The same of a plan, whose entries are concrete.
+pub(crate) fn of_plans<O>(plan: &Plan<O>) -> Vec<Unsupported> {
+    let refuse = |message: String| Unsupported { line: None, message };
+    let faults = plan.faults.iter().filter_map(|planned| {
+        let (what, why) = unable_as_planned(&planned.fault)?;
+        Some(refuse(format!("plan, fault {}: {what}: {why}", planned.id)))
+    });
+    let overrides = plan.overrides.first();
+    let overrides = overrides.map(|_| refuse("plan, override: what madsim draws cannot be replaced".to_owned()));
+    faults.chain(overrides).collect()
+}
+
+fn unable_as_planned(fault: &Fault) -> Option<(&'static str, &'static str)> {
+    match fault {
+        Fault::Cut { kinds, .. } | Fault::Clog { kinds, .. } => (!kinds.is_empty()).then_some(("kinds", NO_KINDS)),
+        Fault::Weather { .. } => Some(("weather", ONE_WEATHER)),
+        Fault::Crash { scope: CrashScope::Machine, .. } => Some(("machine crash", NO_DISK)),
+        Fault::Slow { .. } => Some(("slow", "madsim runs every task at once")),
+        Fault::ClockStep { .. } | Fault::ClockDrift { .. } | Fault::ClockSlew { .. } | Fault::ClockFreeze { .. } => {
+            Some(("clock", ONE_CLOCK))
+        }
+        Fault::Disk { .. } => Some(("disk", NO_DISK)),
+        Fault::Crash { scope: CrashScope::Process, .. } | Fault::Start { .. } | Fault::Pause { .. } => None,
+    }
 }
 
 fn is_perfect(clocks: &ClockSpans) -> bool {

@@ -74,7 +74,7 @@ pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
     }
 }
 
-/// The address of a node: `10.0.0.3` is s3, `10.0.1.2` is c2.
+/// The address of a node: `10.0.0.3` is s3, `10.128.0.2` is c2.
 pub fn address(node: NodeId) -> IpAddr {
     let number = node.number();
     let [high, low] = number.to_be_bytes();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::{Future as _, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use madsim::Config;
@@ -47,7 +47,7 @@ where
             Member { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
         };
         let members: Vec<Member> = world.view().cluster().nodes().map(build).collect();
-        Cast { staged: staged.clone(), members, cut: Vec::new(), disturbed_at: Instant::MAX }
+        Cast { staged: staged.clone(), members, cut: Vec::new(), looked_at: None, names: Names::default() }
     })
 }
 
@@ -72,8 +72,16 @@ struct Cast<V: Service> {
     members: Vec<Member>,
     /// The links that are cut or clogged now.
     cut: Vec<Link>,
-    /// When the world was last disturbed, as far as links were looked at.
-    disturbed_at: Instant,
+    /// What was done to the world when links were last looked at.
+    looked_at: Option<(u64, Instant)>,
+    names: Names,
+}
+
+/// Whose tasks madsim's nodes run now. A task that is dropped after its process has ended speaks for nobody.
+type Names = Arc<Mutex<BTreeMap<madsim::task::NodeId, NodeId>>>;
+
+fn lock(names: &Names) -> MutexGuard<'_, BTreeMap<madsim::task::NodeId, NodeId>> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An instance as madsim has it.
@@ -92,14 +100,16 @@ impl<V: Service> Troupe<Staged<V>> for Cast<V> {
         host: &Host<Staged<V>, T, Self>,
     ) {
         let view = world.view();
-        if std::mem::replace(&mut self.disturbed_at, view.disturbed_at()) != view.disturbed_at() {
+        // Both: the settle phase heals links and is no act; two acts may share an instant.
+        let looked_at = Some((world.acts(), view.disturbed_at()));
+        if std::mem::replace(&mut self.looked_at, looked_at) != looked_at {
             self.follow_links(view);
         }
         if !is_listening() {
             self.listen(host);
         }
         for member in &mut self.members {
-            member.follow_process(world, &self.staged, host);
+            member.follow_process(world, &self.staged, &self.names, host);
             member.follow_pause(view);
         }
     }
@@ -134,15 +144,16 @@ impl<V: Service> Cast<V> {
 
     /// From now on [`observe`] on this thread speaks for the process that calls it.
     fn listen<T: Tracer<Instance<V>> + Send + 'static>(&self, host: &Host<Staged<V>, T, Self>) {
-        let names: BTreeMap<_, _> = self.members.iter().map(|member| (member.handle.id(), member.id)).collect();
+        let names = Arc::clone(&self.names);
         let host = host.clone();
         let listen = move |observation: &mut dyn Any| {
             let told = observation.downcast_mut::<Option<V::Observation>>().unwrap_or_else(|| {
                 panic!("{} tells {}", V::NAME, std::any::type_name::<V::Observation>());
             });
             let observation = told.take().expect("it is told once");
-            if let Some(node) = names.get(&madsim::plugin::node()) {
-                host.speak(*node, Box::new(|ctx| ctx.observe(observation)));
+            let speaker = lock(&names).get(&madsim::plugin::node()).copied();
+            if let Some(node) = speaker {
+                host.speak(node, Box::new(|ctx| ctx.observe(observation)));
             }
         };
         LISTENER.with(|listener| *listener.borrow_mut() = Some(Rc::new(listen)));
@@ -155,6 +166,7 @@ impl Member {
         &mut self,
         world: &Hosted<Staged<V>>,
         staged: &Staged<V>,
+        names: &Names,
         host: &Host<Staged<V>, T, Cast<V>>,
     ) {
         let (incarnation, is_up) = (world.incarnation(self.id), world.view().is_up(self.id));
@@ -164,15 +176,17 @@ impl Member {
         let madsim = Handle::current();
         let id = self.handle.id();
         if self.is_up {
-            // Its sockets are closed, its tasks dropped. What has ended cannot be paused.
-            madsim.kill(id);
+            // Its sockets are closed, and its tasks dropped at their next turn. What has ended cannot be paused.
+            lock(names).remove(&id);
+            host::kill(&madsim, id);
             madsim.restart(id);
             self.handle = madsim.get_node(id).expect("a restart keeps the node");
             self.is_paused = false;
         }
         if is_up {
-            let process = Process::new(self.id, staged.cluster, staged.mailbox(self.id), Arc::new(host.clone()));
-            self.handle.spawn(live(staged.service.clone(), process, host.clone()));
+            let voice = Voiced { host: host.clone(), incarnation };
+            let process = Process::new(self.id, staged.cluster, staged.mailbox(self.id), Arc::new(voice));
+            self.handle.spawn(live(staged.service.clone(), process, Arc::clone(names), host.clone()));
         }
         (self.incarnation, self.is_up) = (incarnation, is_up);
     }
@@ -194,9 +208,13 @@ impl Member {
 async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
     service: V,
     process: Process<V>,
+    names: Names,
     host: Host<Staged<V>, T, Cast<V>>,
 ) {
+    // The tasks of the process before are dropped by then.
+    madsim::time::sleep(std::time::Duration::from_millis(1)).await;
     let id = process.id();
+    lock(&names).insert(madsim::plugin::node(), id);
     let mut future = Box::pin(service.run(process));
     let ended = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Ok),
@@ -213,10 +231,27 @@ async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
     }
 }
 
-impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Voice<V> for Host<Staged<V>, T, Cast<V>> {
+impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Host<Staged<V>, T, Cast<V>> {
     fn speak(&self, node: NodeId, say: Saying<V>) {
         let now = TrueTime::current().now();
         self.change(|world, tracer| world.speak(now, node, say, tracer));
+    }
+}
+
+/// The voice of one process: it falls silent with it.
+struct Voiced<V: Service, T> {
+    host: Host<Staged<V>, T, Cast<V>>,
+    incarnation: u32,
+}
+
+impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Voice<V> for Voiced<V, T> {
+    fn speak(&self, node: NodeId, say: Saying<V>) {
+        let now = TrueTime::current().now();
+        self.host.change(|world, tracer| {
+            if world.incarnation(node) == self.incarnation {
+                world.speak(now, node, say, tracer);
+            }
+        });
     }
 }
 

@@ -7,7 +7,7 @@
 //! What happens to a packet, a write and a clock is decided here as ever, and looked at again when the wake comes up.
 //! When it comes up, and in which order among several, is the host's: never early, mostly a little late.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::Context;
 use crate::digest::Tag;
@@ -32,8 +32,8 @@ use super::deliver::{DATAGRAM_BIT, Event, TIMER_BIT, timer_node};
 #[derive(Clone, Debug)]
 pub struct Hosted<S: System> {
     world: World<S>,
-    /// The completions that each node's disk has still to tell, by dense index.
-    completions: Vec<BTreeSet<Key>>,
+    /// The completions that each node's disk has still to tell, by dense index and by the process that waits for them.
+    completions: Vec<BTreeMap<u32, BTreeSet<Key>>>,
 }
 
 /// Something that the host must come back for. The order among wakes is that in which the world alone would go.
@@ -52,14 +52,15 @@ pub struct Wake {
 enum Place {
     Network,
     Process(usize),
-    Disk(usize),
+    /// With the process that waits, by the count of those before it.
+    Disk(usize, u32),
 }
 
 impl<S: System> Hosted<S> {
     /// A world at time zero. Its nodes start with the first wakes.
     pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
         let world = World::over(Queue::handed_out(), system, options, seed);
-        let completions = vec![BTreeSet::new(); world.universe.slots.len()];
+        let completions = vec![BTreeMap::new(); world.universe.slots.len()];
         Self { world, completions }
     }
 
@@ -69,12 +70,12 @@ impl<S: System> Hosted<S> {
         let keys: Vec<Key> = world.queue.hand_out().collect();
         let wake = |key: Key| {
             let place = world.place_of(key);
-            if let Place::Disk(index) = place {
-                completions[index].insert(key);
+            if let Place::Disk(index, incarnation) = place {
+                completions[index].entry(incarnation).or_default().insert(key);
             }
             let owner = match place {
                 Place::Network => None,
-                Place::Process(index) | Place::Disk(index) => Some(world.universe.cluster.node(index)),
+                Place::Process(index) | Place::Disk(index, _) => Some(world.universe.cluster.node(index)),
             };
             Wake { key, place, at: key.at(), node: owner }
         };
@@ -84,7 +85,9 @@ impl<S: System> Hosted<S> {
     /// A wake comes up, at the host's time.
     pub fn wake<T: Tracer<S::Node>>(&mut self, now: Instant, wake: Wake, tracer: &mut T) {
         let key = match wake.place {
-            Place::Disk(index) => self.completions[index].pop_first().expect("a completion comes up once"),
+            Place::Disk(index, incarnation) => {
+                self.waiting(index, incarnation).pop_first().expect("a completion comes up once")
+            }
             Place::Process(_) | Place::Network => wake.key,
         };
         self.world.queue.done();
@@ -94,11 +97,18 @@ impl<S: System> Hosted<S> {
     /// A wake never comes up: the host has dropped it with the process that waited for it.
     pub fn forget(&mut self, wake: Wake) {
         let key = match wake.place {
-            Place::Disk(index) => self.completions[index].pop_last().expect("a completion is dropped once"),
+            Place::Disk(index, incarnation) => {
+                self.waiting(index, incarnation).pop_last().expect("a completion is dropped once")
+            }
             Place::Process(_) | Place::Network => wake.key,
         };
         self.world.queue.done();
         self.world.forget(key);
+    }
+
+    /// The completions that this process waits for.
+    fn waiting(&mut self, index: usize, incarnation: u32) -> &mut BTreeSet<Key> {
+        self.completions[index].entry(incarnation).or_default()
     }
 
     /// Nothing comes up, but time has passed: what the director, a plan or a deadline wanted by now is done.
@@ -182,6 +192,11 @@ impl<S: System> Hosted<S> {
         self.world.universe.slot(node).incarnation
     }
 
+    /// How often something was done to the world: a host that mirrors it looks again when this changes.
+    pub const fn acts(&self) -> u64 {
+        self.world.order
+    }
+
     /// What invariants may look at.
     pub const fn view(&self) -> View<'_, S::Node> {
         self.world.view()
@@ -213,7 +228,7 @@ impl<S: System> World<S> {
             return Place::Network;
         }
         match self.events.get(slot) {
-            Event::Durable { index, .. } => Place::Disk(*index),
+            Event::Durable { index, incarnation, .. } => Place::Disk(*index, *incarnation),
             Event::Start { index, .. } | Event::Step { index, .. } | Event::Wake { index, .. } => {
                 Place::Process(*index)
             }

@@ -1,5 +1,5 @@
-//! A primary/backup key-value service over TCP, under splitbrain: `store.rs` and `client.rs` are plain tokio code, this
-//! file is all that it takes to put them under scenarios, faults and invariants. `docs/madsim.md` walks through it.
+//! A primary/backup key-value service over TCP, under splitbrain: `store.rs` and `client.rs` are plain tokio code,
+//! `service.rs` is all that it takes to put them under scenarios, faults and invariants (`docs/madsim.md`).
 //!
 //! It has a bug that no symmetric partition shows: any word from the backup renews the primary's lease, also from a
 //! backup that no longer hears the primary.

@@ -136,12 +136,11 @@ impl Store {
     fn config(&self, me: NodeId) -> Config {
         let is_first = me == NodeId::server(1);
         let peer = NodeId::server(if is_first { 2 } else { 1 });
-        let patience = wall(self.options.patience);
         Config {
             me: address(me),
             peer: address(peer),
-            first_patience: if is_first { patience / 5 } else { patience },
-            patience,
+            is_first,
+            patience: wall(self.options.patience),
             lease: wall(self.options.lease),
             lease_by_echo: self.options.lease_by_echo,
         }

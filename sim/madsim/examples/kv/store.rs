@@ -9,6 +9,10 @@
 //!   ends. One without a backup serves alone.
 //! - A backup that hears no beat for as long as its patience lasts takes over, with a higher epoch.
 //! - A write is answered once the backup has it, or at once by a primary that serves alone.
+//! - The first primary serves once it hears that the other is as new as itself. Nobody who starts takes over from
+//!   silence, and one who retired serves again only when the other has lost all that it knew.
+//!
+//! Nothing is kept on a disk: what only one server has is lost with it. And no process can retire while it is paused.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,8 +40,8 @@ pub(crate) struct Config {
     pub(crate) me: IpAddr,
     /// That of the other server.
     pub(crate) peer: IpAddr,
-    /// How long it waits for a first primary.
-    pub(crate) first_patience: Duration,
+    /// Whether it is the one to serve first.
+    pub(crate) is_first: bool,
     /// How long a backup waits for a beat.
     pub(crate) patience: Duration,
     /// How long a primary serves without a word from its backup. Shorter than the patience.
@@ -60,9 +64,8 @@ enum Role {
 struct State {
     role: Role,
     epoch: u64,
-    /// When a backup last heard its primary, and how long it waits for the next beat.
+    /// When a backup last heard its primary.
     beat_at: Instant,
-    patience: Duration,
     /// When, on the primary's clock, the beat was sent that was heard last: it is answered with that.
     echo: u64,
     lease_until: Instant,
@@ -83,10 +86,9 @@ struct Server {
 pub(crate) async fn serve(config: Config) -> io::Result<()> {
     let now = Instant::now();
     let state = State {
-        role: Role::Backup { may_take_over: true },
+        role: Role::Backup { may_take_over: false },
         epoch: 0,
         beat_at: now,
-        patience: config.first_patience,
         echo: 0,
         lease_until: now,
         values: BTreeMap::new(),
@@ -117,7 +119,7 @@ impl Server {
             let now = Instant::now();
             let mut state = self.state();
             match state.role {
-                Role::Backup { may_take_over: true } if now >= state.beat_at + state.patience => {
+                Role::Backup { may_take_over: true } if now >= state.beat_at + self.config.patience => {
                     state.epoch += 1;
                     state.turn_into(Role::Primary { alone: true });
                 }
@@ -174,7 +176,8 @@ impl Server {
         let epoch = number(1);
         let mut state = self.state();
         match words[0] {
-            "beat" if epoch >= state.epoch => {
+            // A primary's own epoch is never another's.
+            "beat" if epoch > 0 && epoch >= state.epoch => {
                 let pairs = words.get(5..).unwrap_or_default().chunks_exact(2);
                 let values = pairs.filter_map(|pair| Some((pair[0].to_owned(), pair[1].parse().ok()?)));
                 state.values = values.collect();
@@ -182,8 +185,11 @@ impl Server {
                 state.echo = number(2);
                 state.writes = number(4);
                 state.beat_at = Instant::now();
-                state.patience = self.config.patience;
-                state.turn_into(Role::Backup { may_take_over: words[3] == "true" });
+                state.turn_into(Role::Backup { may_take_over: words.get(3) == Some(&"true") });
+            }
+            "alive" if epoch == 0 && state.may_begin(self.config.is_first) => {
+                state.epoch += 1;
+                state.turn_into(Role::Primary { alone: true });
             }
             "alive" if epoch == state.epoch && matches!(state.role, Role::Primary { .. }) => {
                 let from = if self.config.lease_by_echo {
@@ -250,6 +256,15 @@ impl Server {
 }
 
 impl State {
+    /// Whether it may serve when the other knows nothing.
+    fn may_begin(&self, is_first: bool) -> bool {
+        match self.role {
+            Role::Backup { .. } => is_first && self.epoch == 0,
+            Role::Retired => true,
+            Role::Primary { .. } => false,
+        }
+    }
+
     fn turn_into(&mut self, role: Role) {
         let serves = |role: Role| matches!(role, Role::Primary { .. });
         let (before, now) = (serves(self.role), serves(role));

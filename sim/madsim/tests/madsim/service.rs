@@ -27,6 +27,8 @@ splitbrain::kernel::names! {
         Talks = "talks",
         /// Clients do what they are asked.
         Serves = "serves",
+        /// Holds something that tells when it is dropped.
+        Guards = "guards",
         /// Tells an observation of another service.
         Babbles = "babbles",
     }
@@ -138,6 +140,14 @@ impl Service for Chore {
                 process.complete(id, OperationResult::Ok(Ask(number)));
                 process.observe(Told::Tick);
             },
+            Deed::Guards => {
+                let _guard = Guard(process.clone());
+                tokio::spawn(async move {
+                    let _guard = Guard(process);
+                    std::future::pending::<()>().await;
+                });
+                std::future::pending().await
+            }
             Deed::Babbles => observe(crate::toy::Told::Heard),
         }
     }
@@ -152,6 +162,16 @@ impl Service for Chore {
 
     fn operation(&self, _: &str, _: bool, rng: &mut Rng) -> Ask {
         Ask(rng.below(10))
+    }
+}
+
+/// What is told on the way down is told by a process that is gone.
+struct Guard(Process<Chore>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        observe(Told::Packet);
+        self.0.observe(Told::Packet);
     }
 }
 
@@ -218,6 +238,20 @@ fn a_pause_stops_every_task_of_the_process() {
 }
 
 #[test]
+fn what_is_dropped_with_its_process_is_not_heard() {
+    let told = |faults: &str| {
+        let run = run("guards", faults);
+        assert_eq!(run.outcome, Outcome::Passed);
+        run.counts.get("packet").copied()
+    };
+    assert_eq!(told("[[fault]]\nat = \"500ms\"\ncrash = [\"s1\"]\nfor = \"300us\"\n"), None);
+    assert_eq!(
+        told("[[fault]]\nat = \"400ms\"\npause = [\"s1\"]\n[[fault]]\nat = \"500ms\"\ncrash = [\"s1\"]\n"),
+        None
+    );
+}
+
+#[test]
 fn a_cut_is_one_way_for_sockets_too() {
     let packets = |fault: &str| run("talks", fault).counts.get("packet").copied().unwrap_or(0);
     let all = packets("");
@@ -271,6 +305,8 @@ fn what_madsim_cannot_do_is_refused_with_its_line() {
     let cases = [
         ("[clocks]\ndrift = \"-50ppm..50ppm\"\n", "clocks"),
         ("[network]\nduplication = \"1%\"\n", "duplication"),
+        ("[disk]\nsync = \"5ms\"\n", "[disk]"),
+        ("[network]\nconnection_timeout = \"5s\"\n", "connection_timeout"),
         ("[network]\nbandwidth = \"1MB/s\"\n", "bandwidth"),
         ("[[fault]]\nat = \"1s\"\nclock_step = { nodes = [\"s1\"], by = \"1s\" }\n", "clock_step"),
         ("[[fault]]\nat = \"1s\"\nslow = { nodes = [\"s1\"], service_time = \"1ms\" }\n", "slow"),
@@ -283,8 +319,9 @@ fn what_madsim_cannot_do_is_refused_with_its_line() {
         let refused = ServiceOnMadsim::<Chore>::new().open(load("ticks", rest), None).err();
         let Some(OpenError::Unsupported(all)) = refused else { panic!("{rest} was taken: {refused:?}") };
         assert!(all.len() == 1 && all[0].message.contains(expected), "{rest}: {all:?}");
+        assert!(all[0].line.is_some_and(|line| line > 8), "{rest}: {all:?}");
     }
-    let several = format!("{}{}", cases[0].0, cases[4].0);
+    let several = format!("{}{}", cases[0].0, cases[6].0);
     let refused = ServiceOnMadsim::<Chore>::new().open(load("ticks", &several), None).err();
     assert!(matches!(&refused, Some(OpenError::Unsupported(all)) if all.len() == 2), "{refused:?}");
 }
