@@ -165,8 +165,11 @@ pub(crate) trait Voice<V: Service>: Send + Sync {
 pub struct Staged<V: Service> {
     pub(crate) service: V,
     pub(crate) cluster: Cluster,
-    mailboxes: Arc<Mutex<Vec<(NodeId, Mailbox<V::Operation>)>>>,
+    mailboxes: Mailboxes<V::Operation>,
 }
+
+/// Those of the processes that run now.
+type Mailboxes<O> = Arc<Mutex<Vec<(NodeId, Mailbox<O>)>>>;
 
 impl<V: Service> Staged<V> {
     /// Where the process of this node that runs now finds what it is asked to do.

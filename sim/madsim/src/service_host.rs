@@ -39,8 +39,7 @@ where
     T: Tracer<Instance<V>> + Send + 'static,
 {
     let world = Hosted::new(staged, options, seed);
-    let mut config = Config::default();
-    config.net = network_config(&options.network);
+    let config = Config { net: network_config(&options.network), ..Config::default() };
     host::run(world, tracer, seed, config, |world, madsim| {
         let build = |id: NodeId| {
             let handle = madsim.create_node().name(id.to_string()).ip(address(id)).build();

@@ -48,7 +48,7 @@ impl Options for ChoreOptions {
     }
 
     fn presets() -> &'static [Preset<Self>] {
-        &[Preset { name: "plain", doc: "Ticks.", make: || ChoreOptions { deed: Deed::Ticks } }]
+        &[Preset { name: "plain", doc: "Ticks.", make: || Self { deed: Deed::Ticks } }]
     }
 
     fn validate(&self, _: Cluster) -> Result<(), OptionsError> {

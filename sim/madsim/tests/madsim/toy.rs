@@ -49,7 +49,7 @@ impl Options for ToyOptions {
     }
 
     fn presets() -> &'static [Preset<Self>] {
-        &[Preset { name: "plain", doc: "Idle.", make: || ToyOptions { deed: Deed::Idle } }]
+        &[Preset { name: "plain", doc: "Idle.", make: || Self { deed: Deed::Idle } }]
     }
 
     fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
