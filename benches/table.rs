@@ -6,6 +6,8 @@
 
 #[path = "common/bare.rs"]
 mod bare;
+#[path = "common/best.rs"]
+mod best;
 #[path = "common/instructions.rs"]
 mod instructions;
 #[path = "common/ping_pong.rs"]
@@ -15,47 +17,17 @@ mod raft;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent};
 use splitbrain_kernel::rng::{Ppm, Seed};
 
+use best::Best;
 use raft::RaftRuns;
 
 const KEPT: &str = "reports/gallery/performance.md";
 const ROUNDS: usize = 9;
 const PING_PONG_SECONDS: u64 = 200;
 const SEEDS: u64 = 300;
-
-/// The best time of a row, and how much work it stands for.
-#[derive(Clone, Copy)]
-struct Best {
-    nanos: u128,
-    work: u64,
-}
-
-impl Best {
-    const NONE: Self = Self { nanos: u128::MAX, work: 0 };
-
-    fn take(&mut self, work: impl FnOnce() -> u64) {
-        let start = Instant::now();
-        let work = std::hint::black_box(work());
-        let nanos = start.elapsed().as_nanos();
-        if nanos < self.nanos {
-            *self = Self { nanos, work };
-        }
-    }
-
-    /// Tenths of a nanosecond for each piece of work.
-    fn tenths(self) -> u128 {
-        self.nanos * 10 / u128::from(self.work)
-    }
-
-    /// Pieces of work a second.
-    fn rate(self) -> u128 {
-        u128::from(self.work) * 1_000_000_000 / self.nanos
-    }
-}
 
 /// Messages delivered in the ping-pong: all events but the starts and the timers.
 fn kernel_messages() -> u64 {
@@ -132,9 +104,13 @@ impl Rows {
         let hundredths = |a: u128, b: u128| format!("{}.{:02}", a / b, a % b * 100 / b);
         let tenths = |best: Best| format!("{}.{} ns a message", best.tenths() / 10, best.tenths() % 10);
         let million = |best: Best| {
-            format!("{}.{:02} million events/s", best.rate() / 1_000_000, best.rate() % 1_000_000 / 10_000)
+            format!(
+                "{}.{:02} million events/s",
+                best.rate_of(best.work) / 1_000_000,
+                best.rate_of(best.work) % 1_000_000 / 10_000
+            )
         };
-        let seeds = |best: Best| format!("{} seeds/s", u128::from(SEEDS) * 1_000_000_000 / best.nanos);
+        let seeds = |best: Best| format!("{} seeds/s", best.rate_of(SEEDS));
         let against = |a: u128, b: u128| format!("{} times", hundredths(a, b));
         let rows = [
             ("ping-pong, bare loop", tenths(bare), ""),

@@ -257,7 +257,7 @@ impl Bench<'_> {
             Err(payload) => {
                 // What the worker holds may be half-changed: the next run gets a new one.
                 self.worker = self.engine.worker();
-                panicked(seed, &quiet::message(&*payload), place)
+                panicked(seed, &Panic::said(&*payload), place)
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Panics on the threads of a pool: caught, and told as outcomes rather than sprayed over the terminal.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::panic;
 use std::sync::Once;
@@ -32,11 +31,4 @@ pub(crate) fn install() {
 /// Where the last panic of this thread came from, told once.
 pub(crate) fn take_place() -> Option<String> {
     PLACE.with(|last| last.borrow_mut().take())
-}
-
-/// What a panic said.
-pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a message").to_owned()
 }

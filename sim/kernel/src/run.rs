@@ -1,5 +1,6 @@
 //! What a run is made from and what it comes to.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -186,6 +187,15 @@ pub struct Panic {
     pub at: Instant,
     /// Events handled so far, this one included.
     pub events: u64,
+}
+
+impl Panic {
+    /// The text of a panic, from its payload.
+    pub fn said(payload: &(dyn Any + Send)) -> String {
+        let text = payload.downcast_ref::<&'static str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("a panic without a message").to_owned()
+    }
 }
 
 /// Where two executions of one seed differ.

@@ -18,7 +18,6 @@ mod segment;
 mod settle;
 mod tally;
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -208,7 +207,7 @@ impl<S: System> World<S> {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| act(self))) {
             self.ended = Some(Outcome::Panicked(Panic {
                 node: self.current,
-                message: panic_message(payload.as_ref()),
+                message: Panic::said(payload.as_ref()),
                 at: self.universe.now,
                 events: self.universe.events,
             }));
@@ -434,9 +433,4 @@ fn ties_of<O>(options: &RunOptions<O>, seed: Seed) -> Option<Vec<Rng>> {
         Ties::Sequence => None,
         Ties::Explore => Some(options.cluster.nodes().map(|node| seed.stream("ties", node.key())).collect()),
     }
-}
-
-fn panic_message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a text".to_owned())
 }

@@ -11,14 +11,15 @@ use splitbrain::engine::{
     AnySystem, Engine, Entry, OpenError, Opened, PlanText, Recorder, Run, Settings, Tracing, Worker, told,
 };
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
-use splitbrain_kernel::invariant::{Invariants as _, Sight};
+use splitbrain_kernel::invariant::{InvariantInfo, Invariants as _, Sight};
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{RunOptions, RunReport};
 use splitbrain_kernel::system::System;
-use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::trace::{NoTrace, Tracer};
 
-use crate::service::{Service, Staged};
+use crate::host::Operation;
+use crate::service::{Instance, Service, Staged};
 use crate::{limits, node_host, service_host};
 
 /// The name of this engine in what it leaves behind.
@@ -61,7 +62,7 @@ impl<S: System> AnySystem for OnMadsim<S> {
     }
 
     fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
-        Ok(Arc::new(MadsimEngine::<S>(Opened::open(scenario, plan)?)))
+        Ok(MadsimEngine::<S, OfNodes>::shared(Opened::open(scenario, plan)?))
     }
 }
 
@@ -105,19 +106,78 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
         if !unsupported.is_empty() {
             return Err(OpenError::Unsupported(unsupported));
         }
-        Ok(Arc::new(ServiceEngine::<V>(opened)))
+        Ok(MadsimEngine::<Staged<V>, OfServices>::shared(opened))
     }
 }
 
-struct ServiceEngine<V: Service>(Opened<Staged<V>>);
+/// How the processes of a system live on madsim.
+trait Stage<S: System>: 'static {
+    /// Whether there is node state to look at.
+    const SHOWS_STATE: bool;
 
-impl<V: Service> Engine for ServiceEngine<V> {
+    /// One run. To be called once a thread.
+    fn run<T>(system: &S, options: &RunOptions<Operation<S>>, seed: Seed, tracer: T) -> RunReport<Operation<S>>
+    where
+        T: Tracer<S::Node> + Send + 'static;
+}
+
+/// See [`node_host`].
+struct OfNodes;
+
+impl<S: System> Stage<S> for OfNodes {
+    const SHOWS_STATE: bool = true;
+
+    fn run<T>(system: &S, options: &RunOptions<Operation<S>>, seed: Seed, tracer: T) -> RunReport<Operation<S>>
+    where
+        T: Tracer<S::Node> + Send + 'static,
+    {
+        node_host::run(system, options, seed, tracer)
+    }
+}
+
+/// See [`service_host`].
+struct OfServices;
+
+impl<V: Service> Stage<Staged<V>> for OfServices {
+    const SHOWS_STATE: bool = false;
+
+    fn run<T>(
+        system: &Staged<V>,
+        options: &RunOptions<Operation<Staged<V>>>,
+        seed: Seed,
+        tracer: T,
+    ) -> RunReport<Operation<Staged<V>>>
+    where
+        T: Tracer<Instance<V>> + Send + 'static,
+    {
+        service_host::run(system, options, seed, tracer)
+    }
+}
+
+struct MadsimEngine<S: System, H> {
+    opened: Opened<S>,
+    stage: PhantomData<fn() -> H>,
+}
+
+impl<S: System, H: Stage<S>> MadsimEngine<S, H> {
+    fn shared(opened: Opened<S>) -> Arc<dyn Engine> {
+        Arc::new(Self { opened, stage: PhantomData })
+    }
+
+    /// The invariants that this stage has nothing to show to.
+    fn unseen() -> impl Iterator<Item = (usize, &'static InvariantInfo)> {
+        let list = S::Invariants::LIST.iter().enumerate();
+        list.filter(|(_, info)| !H::SHOWS_STATE && info.sight == Sight::WhiteBox)
+    }
+}
+
+impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
     fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(ServiceWorker(&self.0))
+        Box::new(MadsimWorker(self))
     }
 
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        self.0.settings(seed)
+        self.opened.settings(seed)
     }
 
     fn name(&self) -> &'static str {
@@ -125,58 +185,24 @@ impl<V: Service> Engine for ServiceEngine<V> {
     }
 
     fn skipped(&self) -> Vec<&'static str> {
-        let wanted = &self.0.scenario().invariants;
-        let unseen = V::Invariants::LIST.iter().filter(|info| info.sight == Sight::WhiteBox);
-        unseen.map(|info| info.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
+        let wanted = &self.opened.scenario().invariants;
+        Self::unseen().map(|(_, info)| info.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
     }
 }
 
-struct ServiceWorker<'a, V: Service>(&'a Opened<Staged<V>>);
+struct MadsimWorker<'a, S: System, H>(&'a MadsimEngine<S, H>);
 
-impl<V: Service> Worker for ServiceWorker<'_, V> {
+impl<S: System, H: Stage<S>> Worker for MadsimWorker<'_, S, H> {
     fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        let mut resolved = self.0.resolve_to_run(seed);
-        // There is no node state: what looks at it would see nothing and call it well.
-        let seen = (0..).zip(V::Invariants::LIST).filter(|(_, info)| info.sight == Sight::BlackBox);
-        resolved.options.invariants &= seen.fold(0, |mask: u64, (index, _)| mask | 1 << index);
+        let mut resolved = self.0.opened.resolve_to_run(seed);
+        // What looks at node state where there is none would see nothing and call it well.
+        MadsimEngine::<S, H>::unseen().for_each(|(index, _)| resolved.options.invariants &= !(1 << index));
         let is_recorded = recorder.is_some();
         let report = match recorder {
-            None => on_fresh_thread(|| service_host::run(&resolved.system, &resolved.options, seed, NoTrace)),
-            Some(recorder) => recorded(recorder, |entries| {
-                service_host::run(&resolved.system, &resolved.options, seed, Tracing::new(entries))
-            }),
-        };
-        told(resolved, report, is_recorded)
-    }
-}
-
-struct MadsimEngine<S: System>(Opened<S>);
-
-impl<S: System> Engine for MadsimEngine<S> {
-    fn worker(&self) -> Box<dyn Worker + '_> {
-        Box::new(MadsimWorker(&self.0))
-    }
-
-    fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        self.0.settings(seed)
-    }
-
-    fn name(&self) -> &'static str {
-        NAME
-    }
-}
-
-struct MadsimWorker<'a, S: System>(&'a Opened<S>);
-
-impl<S: System> Worker for MadsimWorker<'_, S> {
-    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        let resolved = self.0.resolve_to_run(seed);
-        let is_recorded = recorder.is_some();
-        let report = match recorder {
-            None => run(&resolved.system, &resolved.options, seed),
-            Some(recorder) => recorded(recorder, |entries| {
-                node_host::run(&resolved.system, &resolved.options, seed, Tracing::new(entries))
-            }),
+            None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
+            Some(recorder) => {
+                recorded(recorder, |entries| H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries)))
+            }
         };
         told(resolved, report, is_recorded)
     }

@@ -18,7 +18,7 @@ use madsim::runtime::{Handle, NodeHandle, Runtime};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::RunReport;
+use splitbrain_kernel::run::{Panic, RunReport};
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::Tracer;
@@ -90,7 +90,7 @@ where
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(host.carry_out(assemble))));
     if let Err(payload) = ended {
         // A node's panic is caught in the world. Here it is a task that somebody's service has spawned.
-        let message = panic_message(&*payload);
+        let message = Panic::said(&*payload);
         let mut state = host.lock();
         let now = state.time.as_ref().map_or(Instant::ZERO, TrueTime::now);
         // Where the run was over by then, it ended as it had ended.
@@ -217,11 +217,4 @@ where
             self.host.lock().world.forget(wake);
         }
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a message").to_owned()
 }

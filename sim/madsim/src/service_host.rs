@@ -17,14 +17,14 @@ use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::node::Observation;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{NetworkOptions, RunOptions, RunReport};
+use splitbrain_kernel::run::{NetworkOptions, Panic, RunOptions, RunReport};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::Hosted;
 
 use crate::clock::TrueTime;
-use crate::host::{self, Host, Operation, Troupe, panic_message};
+use crate::host::{self, Host, Operation, Troupe};
 use crate::service::{Instance, Process, Saying, Service, Staged, Voice, address};
 
 /// One run. To be called once a thread.
@@ -222,10 +222,8 @@ async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
     match ended.await {
         Ok(()) => host.speak(id, Box::new(|ctx| ctx.exit("its service returned"))),
         Err(payload) => {
-            let (now, message) = (TrueTime::current().now(), panic_message(&*payload));
-            host.change(|world, _| {
-                world.fail(now, Some(id), message);
-            });
+            let (now, message) = (TrueTime::current().now(), Panic::said(&*payload));
+            host.change(|world, _| world.fail(now, Some(id), message));
         }
     }
 }

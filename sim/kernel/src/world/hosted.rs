@@ -161,15 +161,13 @@ impl<S: System> Hosted<S> {
         });
     }
 
-    /// The host has caught a panic: of this node, or of nobody in particular. Tells whether the run went on until then.
-    pub fn fail(&mut self, now: Instant, node: Option<NodeId>, message: String) -> bool {
-        let went_on = !self.is_over();
-        if went_on {
+    /// The host has caught a panic: of this node, or of nobody in particular. A run that is over ended as it ended.
+    pub fn fail(&mut self, now: Instant, node: Option<NodeId>, message: String) {
+        if !self.is_over() {
             self.world.advance(now);
             let (at, events) = (self.world.universe.now, self.world.universe.events);
             self.world.ended = Some(Outcome::Panicked(Panic { node, message, at, events }));
         }
-        went_on
     }
 
     /// Whether the run has ended: nothing that comes up changes anything.

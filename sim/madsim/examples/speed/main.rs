@@ -3,6 +3,9 @@
 //! `just madsim-table` prints the table, `just madsim-table --write` keeps it in `reports/gallery/performance.md`.
 
 #[cfg(madsim)]
+#[path = "../../../../benches/common/best.rs"]
+mod best;
+#[cfg(madsim)]
 #[path = "../../../../benches/common/election.rs"]
 mod election;
 #[cfg(madsim)]

@@ -1,11 +1,11 @@
 //! The table of speeds.
 
 use std::fmt::Write as _;
-use std::time::Instant;
 
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 
+use crate::best::Best;
 use crate::{election, ping_pong};
 
 const KEPT: &str = "reports/gallery/performance.md";
@@ -13,34 +13,6 @@ const HEAD: &str = "## On madsim\n";
 const ROUNDS: usize = 5;
 const PING_PONG_SECONDS: u64 = 20;
 const SEEDS: u64 = 10;
-
-/// The best time of a row, and how much work it stands for.
-#[derive(Clone, Copy)]
-struct Best {
-    nanos: u128,
-    work: u64,
-}
-
-impl Best {
-    const NONE: Self = Self { nanos: u128::MAX, work: 0 };
-
-    fn take(&mut self, work: impl FnOnce() -> u64) {
-        let start = Instant::now();
-        let work = std::hint::black_box(work());
-        let nanos = start.elapsed().as_nanos();
-        if nanos < self.nanos {
-            *self = Self { nanos, work };
-        }
-    }
-
-    fn nanos_each(self) -> u128 {
-        self.nanos / u128::from(self.work)
-    }
-
-    fn a_second(self, work: u64) -> u128 {
-        u128::from(work) * 1_000_000_000 / self.nanos
-    }
-}
 
 /// All events but the starts and the timers are messages.
 const fn messages(events: u64) -> u64 {
@@ -82,9 +54,9 @@ fn told([kernel, madsim]: [(Best, Best); 2]) -> String {
     let mut row = |name: &str, figure: fn((Best, Best)) -> u128| {
         let _ = writeln!(text, "| {name} | {} | {} |", grouped(figure(kernel)), grouped(figure(madsim)));
     };
-    row("ping-pong, ns a message", |(ping, _)| ping.nanos_each());
-    row("raft election, events/s on one core", |(_, raft)| raft.a_second(raft.work));
-    row("raft election, seeds/s of 30 virtual seconds", |(_, raft)| raft.a_second(SEEDS));
+    row("ping-pong, ns a message", |(ping, _)| ping.tenths() / 10);
+    row("raft election, events/s on one core", |(_, raft)| raft.rate_of(raft.work));
+    row("raft election, seeds/s of 30 virtual seconds", |(_, raft)| raft.rate_of(SEEDS));
     text
 }
 
