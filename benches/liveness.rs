@@ -16,6 +16,7 @@ use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::system::System as _;
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::raft::options::RaftOptions;
@@ -159,7 +160,7 @@ impl Seen {
         };
         assert_eq!(report.outcome, Outcome::Passed, "{seed}");
         self.events += report.events;
-        let gauge = Raft::GAUGES.iter().position(|gauge| gauge.name == "leader_wait_max_ms");
+        let gauge = Raft::<u64>::GAUGES.iter().position(|gauge| gauge.name == "leader_wait_max_ms");
         self.longest = self.longest.max(report.gauges[gauge.expect("raft has this gauge")]);
     }
 }

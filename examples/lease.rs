@@ -81,7 +81,7 @@ impl System for Lease {
         Ok(Self { options: setup.options.base })
     }
 
-    fn node(&self, id: NodeId) -> Process {
+    fn node(&self, id: NodeId, _: &Recovered<()>) -> Process {
         let options = self.options.clone();
         match id {
             SERVER => Process::Server { options, free_at: Instant::ZERO },
@@ -252,6 +252,7 @@ const ONE_HOLDER: usize = 0;
 
 impl Invariants<Process> for OneHolder {
     const LIST: &'static [InvariantInfo] = &[InvariantInfo {
+        group: "lease",
         name: "one_holder",
         doc: "At most one client holds the lease at any moment of true time.",
         source: "Gray and Cheriton, Leases (SOSP 1989), section 2",
@@ -259,21 +260,27 @@ impl Invariants<Process> for OneHolder {
         sight: Sight::BlackBox,
     }];
 
-    fn on_effect(&mut self, view: View<'_, Process>, node: NodeId, effect: &Effect<Process>, findings: &mut Findings) {
+    fn on_effect(
+        &mut self,
+        view: impl View<Process>,
+        node: NodeId,
+        effect: EffectRef<'_, Process>,
+        findings: &mut Findings,
+    ) {
         match effect {
-            Effect::Observe(Told::Gained) => {
+            EffectRef::Observe(Told::Gained) => {
                 let holder = self.holder.replace((node, view.now()));
                 findings.check(ONE_HOLDER, Some(node), holder.is_none(), || {
                     let (other, since) = holder.expect("somebody else holds it");
                     format!("{node} holds the lease since {}; {other} holds it since {since}", view.now())
                 });
             }
-            Effect::Observe(Told::Lost) => self.release(node),
+            EffectRef::Observe(Told::Lost) => self.release(node),
             _ => {}
         }
     }
 
-    fn on_down(&mut self, _: View<'_, Process>, node: NodeId, _: &mut Findings) {
+    fn on_down(&mut self, _: impl View<Process>, node: NodeId, _: &mut Findings) {
         self.release(node);
     }
 }

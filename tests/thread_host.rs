@@ -428,7 +428,7 @@ impl System for Game {
     fn new(_: Setup<GameOptions>) -> Result<Self, OptionsError> {
         Ok(Self)
     }
-    fn node(&self, _: NodeId) -> Player {
+    fn node(&self, _: NodeId, _: &Recovered<u64>) -> Player {
         Player::new()
     }
     fn invariants(&self) -> NothingToCheck {

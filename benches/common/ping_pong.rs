@@ -130,7 +130,7 @@ impl System for PingPong {
     fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
         Ok(Self { cluster: setup.cluster })
     }
-    fn node(&self, _: NodeId) -> Pinger {
+    fn node(&self, _: NodeId, _: &Recovered<()>) -> Pinger {
         Pinger { cluster: self.cluster, answers: 0 }
     }
     fn invariants(&self) -> Nothing {
@@ -176,7 +176,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<()>) {
         duration: Duration::from_secs(seconds),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
-        invariants: u64::MAX,
+        invariants: u128::MAX,
         bounds: Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) },
         ties: Ties::Sequence,
         replay: None,

@@ -82,7 +82,7 @@ const INVARIANTS: &[InvariantInfo] =
     &[invariant("election_safety"), invariant("leader_completeness"), invariant("learners_never_lead")];
 
 const fn invariant(name: &'static str) -> InvariantInfo {
-    InvariantInfo { name, doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox }
+    InvariantInfo { group: "scripted", name, doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox }
 }
 
 fn system() -> SystemDescription {

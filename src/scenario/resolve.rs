@@ -233,7 +233,7 @@ fn bounds_of(scenario: &Scenario) -> Bounds {
     }
 }
 
-fn invariants_of<S: System>(scenario: &Scenario) -> u64 {
+fn invariants_of<S: System>(scenario: &Scenario) -> u128 {
     let list = S::Invariants::LIST.iter().enumerate();
     let on = list.filter(|(_, info)| scenario.invariants.iter().any(|name| name == info.name));
     on.fold(0, |mask, (index, _)| mask | 1 << index)

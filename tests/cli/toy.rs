@@ -77,7 +77,7 @@ impl System for Ring {
         Ok(Self { options: setup.options.base, servers: setup.cluster.servers })
     }
 
-    fn node(&self, id: NodeId) -> Server {
+    fn node(&self, id: NodeId, _: &Recovered<()>) -> Server {
         let next = NodeId::server(id.number() % self.servers + 1);
         Server { options: self.options.clone(), next, heard: 0 }
     }
@@ -203,6 +203,7 @@ pub(crate) struct Modesty {
 impl Invariants<Server> for Modesty {
     const LIST: &'static [InvariantInfo] = &[
         InvariantInfo {
+            group: "toy",
             name: "modesty",
             doc: "No server claims what is not so.",
             source: "common decency",
@@ -210,6 +211,7 @@ impl Invariants<Server> for Modesty {
             sight: Sight::BlackBox,
         },
         InvariantInfo {
+            group: "toy",
             name: "good_ending",
             doc: "Every run that ends, ends well.",
             source: "the theatre",
@@ -218,15 +220,21 @@ impl Invariants<Server> for Modesty {
         },
     ];
 
-    fn on_effect(&mut self, _: View<'_, Server>, node: NodeId, effect: &Effect<Server>, findings: &mut Findings) {
-        if let Effect::Observe(told) = effect {
+    fn on_effect(
+        &mut self,
+        _: impl View<Server>,
+        node: NodeId,
+        effect: EffectRef<'_, Server>,
+        findings: &mut Findings,
+    ) {
+        if let EffectRef::Observe(told) = effect {
             let boasts = matches!(told, Told::Boasted);
             self.boasts += u64::from(boasts);
             findings.check(0, Some(node), !boasts, || format!("{node} boasts"));
         }
     }
 
-    fn on_end(&mut self, _: View<'_, Server>, findings: &mut Findings) {
+    fn on_end(&mut self, _: impl View<Server>, findings: &mut Findings) {
         findings.check(1, None, true, String::new);
     }
 }

@@ -51,7 +51,7 @@ const LAYERS: &[Layers] = &[
             &["fault", "plan", "history"],
             &["clock", "network", "disk", "queue", "timers", "digest"],
             // The state of the world, who may look at it, and what a system offers.
-            &["universe", "view", "invariant", "checker", "system"],
+            &["universe", "view", "embedding", "invariant", "checker", "system"],
             &["trace", "director"],
             &["run"],
             // The loop.

@@ -70,6 +70,108 @@ pub enum Effect<N: Node> {
     Exit(&'static str),
 }
 
+/// An effect by reference: what an invariant is shown, so that the part of an inner node can be shown alone.
+#[derive(Debug)]
+pub enum EffectRef<'a, N: Node> {
+    /// See [`Effect::Send`].
+    Send {
+        /// To whom.
+        target: NodeId,
+        /// Over which connection; nothing for a datagram.
+        connection: Option<ConnectionId>,
+        /// What.
+        message: &'a N::Message,
+    },
+    /// See [`Effect::SetTimer`].
+    SetTimer {
+        /// Which.
+        timer: N::Timer,
+        /// When.
+        at: Instant,
+    },
+    /// See [`Effect::CancelTimer`].
+    CancelTimer(N::Timer),
+    /// See [`Effect::Write`].
+    Write {
+        /// The name of this write.
+        id: WriteId,
+        /// What changes.
+        write: Write<&'a N::Record>,
+        /// Whether the node wants to hear of `Written`.
+        notice: Notice,
+    },
+    /// See [`Effect::Sync`].
+    Sync,
+    /// See [`Effect::Defer`].
+    Defer(&'a N::Step),
+    /// See [`Effect::Connect`].
+    Connect {
+        /// The name of the connection.
+        connection: ConnectionId,
+        /// To whom.
+        target: NodeId,
+    },
+    /// See [`Effect::Close`].
+    Close(ConnectionId),
+    /// See [`Effect::Invoke`].
+    Invoke {
+        /// The name of the operation.
+        id: OperationId,
+        /// What is asked.
+        operation: &'a N::Operation,
+    },
+    /// See [`Effect::Complete`].
+    Complete {
+        /// The name of the operation.
+        id: OperationId,
+        /// How it ended.
+        result: OperationResult<&'a N::Operation>,
+    },
+    /// See [`Effect::Observe`].
+    Observe(&'a N::Observation),
+    /// See [`Effect::Exit`].
+    Exit(&'static str),
+}
+
+impl<N: Node> Clone for EffectRef<'_, N> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<N: Node> Copy for EffectRef<'_, N> {}
+
+impl<N: Node> Effect<N> {
+    /// The same by reference.
+    #[inline(always)]
+    pub const fn as_ref(&self) -> EffectRef<'_, N> {
+        match self {
+            Self::Send { target, connection, message } => {
+                EffectRef::Send { target: *target, connection: *connection, message }
+            }
+            Self::SetTimer { timer, at } => EffectRef::SetTimer { timer: *timer, at: *at },
+            Self::CancelTimer(timer) => EffectRef::CancelTimer(*timer),
+            Self::Write { id, write, notice } => EffectRef::Write { id: *id, write: write.as_ref(), notice: *notice },
+            Self::Sync => EffectRef::Sync,
+            Self::Defer(step) => EffectRef::Defer(step),
+            Self::Connect { connection, target } => EffectRef::Connect { connection: *connection, target: *target },
+            Self::Close(connection) => EffectRef::Close(*connection),
+            Self::Invoke { id, operation } => EffectRef::Invoke { id: *id, operation },
+            Self::Complete { id, result } => {
+                let result = match result {
+                    OperationResult::Ok(operation) => OperationResult::Ok(operation),
+                    OperationResult::Failed => OperationResult::Failed,
+                    OperationResult::Unknown => OperationResult::Unknown,
+                };
+                EffectRef::Complete { id: *id, result }
+            }
+            Self::Observe(observation) => EffectRef::Observe(observation),
+            Self::Exit(reason) => EffectRef::Exit(reason),
+        }
+    }
+}
+
 /// Whether a node hears of the completion of a write before its sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -84,7 +186,7 @@ pub enum Notice {
 pub struct OperationId(pub u64);
 
 /// How a client's operation ended, with what the client knows of it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum OperationResult<O> {
     /// It took effect; the operation with its result filled in.
     Ok(O),

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
 
-use crate::context::Effect;
+use crate::context::EffectRef;
 use crate::fault::Fault;
 use crate::id::NodeId;
 use crate::node::Node;
@@ -18,39 +18,41 @@ use crate::view::View;
 pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     /// The invariants, by index. At most [`Findings::COUNT_MAX`].
     const LIST: &'static [InvariantInfo];
+    /// How many of them each group has: one group, unless these are several joined.
+    const GROUPS: &'static [usize] = &[Self::LIST.len()];
 
     /// A node starts, for the first time or again; before its `on_start`.
-    fn on_start(&mut self, view: View<'_, N>, node: NodeId, findings: &mut Findings) {
+    fn on_start(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         let _ = (view, node, findings);
     }
 
     /// An effect leaves a node: at once, or once the write that it was tied to is durable. Before it is carried out.
-    fn on_effect(&mut self, view: View<'_, N>, node: NodeId, effect: &Effect<N>, findings: &mut Findings) {
+    fn on_effect(&mut self, view: impl View<N>, node: NodeId, effect: EffectRef<'_, N>, findings: &mut Findings) {
         let _ = (view, node, effect, findings);
     }
 
     /// A node is about to handle an input: the view still shows its state before.
-    fn on_input(&mut self, view: View<'_, N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
+    fn on_input(&mut self, view: impl View<N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
         let _ = (view, node, input, findings);
     }
 
     /// A node has handled an input, and its effects have left.
-    fn on_step(&mut self, view: View<'_, N>, node: NodeId, findings: &mut Findings) {
+    fn on_step(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         let _ = (view, node, findings);
     }
 
     /// A node's process has ended: crashed or exited.
-    fn on_down(&mut self, view: View<'_, N>, node: NodeId, findings: &mut Findings) {
+    fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         let _ = (view, node, findings);
     }
 
     /// A fault starts or is lifted; the world is already changed.
-    fn on_fault(&mut self, view: View<'_, N>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
+    fn on_fault(&mut self, view: impl View<N>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
         let _ = (view, fault, change, findings);
     }
 
     /// The settle phase begins: a core of the servers is healed, all else stays as it is.
-    fn on_settle(&mut self, view: View<'_, N>, findings: &mut Findings) {
+    fn on_settle(&mut self, view: impl View<N>, findings: &mut Findings) {
         let _ = (view, findings);
     }
 
@@ -60,12 +62,12 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     }
 
     /// The deadline has come, before any event at that instant. The next one must be later.
-    fn on_deadline(&mut self, view: View<'_, N>, findings: &mut Findings) {
+    fn on_deadline(&mut self, view: impl View<N>, findings: &mut Findings) {
         let _ = (view, findings);
     }
 
     /// The run has ended without a violation.
-    fn on_end(&mut self, view: View<'_, N>, findings: &mut Findings) {
+    fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {
         let _ = (view, findings);
     }
 }
@@ -109,6 +111,8 @@ pub enum FaultChange {
 /// One invariant of a system, for `list`, for reports, and to switch it on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvariantInfo {
+    /// Whose it is: the name of its system, `raft`.
+    pub group: &'static str,
     /// Its name, which is its file's: `election_safety`.
     pub name: &'static str,
     /// The property, in one sentence.
@@ -119,6 +123,11 @@ pub struct InvariantInfo {
     pub kind: InvariantKind,
     /// What it looks at.
     pub sight: Sight,
+}
+
+impl InvariantInfo {
+    pub(crate) const NONE: Self =
+        Self { group: "", name: "", doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox };
 }
 
 /// What the breach of an invariant is.
@@ -154,21 +163,43 @@ pub struct Violation {
     pub events: u64,
 }
 
-/// Counts evaluations and keeps the first violation.
+/// Counts evaluations and keeps the first violation: of one group of invariants, and of the groups after it.
 #[derive(Clone, Debug)]
 pub struct Findings {
     enabled: u64,
     evaluated: [u64; Self::COUNT_MAX],
-    first: Option<(usize, Option<NodeId>, String)>,
+    first: Option<Box<Finding>>,
+    next: Option<Box<Self>>,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+struct Finding {
+    index: usize,
+    node: Option<NodeId>,
+    facts: String,
 }
 
 impl Findings {
-    /// The most invariants that a system may have.
+    /// The most invariants that one group may have.
     pub const COUNT_MAX: usize = 32;
 
     /// Findings over the invariants whose bit is set.
     pub const fn new(enabled: u64) -> Self {
-        Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None }
+        Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None, next: None }
+    }
+
+    /// Findings over groups of so many invariants.
+    pub fn over(groups: &[usize], mut is_on: impl FnMut(usize) -> bool) -> Self {
+        let mut at = 0;
+        let mut made: Vec<Self> = Vec::new();
+        for count in groups {
+            let bits = (0..*count).filter(|index| is_on(at + index)).fold(0, |bits, index| bits | 1 << index);
+            made.push(Self::new(bits));
+            at += count;
+        }
+        let chain = made.into_iter().rev().fold(None, |next, group| Some(Box::new(Self { next, ..group })));
+        chain.map_or(Self::new(0), |first| *first)
     }
 
     /// Whether the invariant with this index is on. One that is off may skip its work, but must draw nothing either
@@ -186,7 +217,21 @@ impl Findings {
         }
         self.evaluated[index] += 1;
         if !holds && self.first.is_none() {
-            self.first = Some((index, node, facts()));
+            self.first = Some(Box::new(Finding { index, node, facts: facts() }));
+        }
+    }
+
+    /// Calls with the findings of the groups after so many.
+    #[inline]
+    pub fn after(&mut self, groups: usize, invariants: usize, call: impl FnOnce(&mut Self)) {
+        let mut part = &mut *self;
+        for _ in 0..groups {
+            part = part.next.as_mut().expect("each group has its findings");
+        }
+        call(part);
+        if let Some(found) = part.first.take() {
+            let index = found.index + invariants;
+            self.first.get_or_insert(Box::new(Finding { index, ..*found }));
         }
     }
 
@@ -196,6 +241,18 @@ impl Findings {
         self.first.is_some()
     }
 
+    /// How often each invariant was evaluated, by index, in these groups.
+    pub fn evaluated_in(&self, groups: &[usize]) -> Vec<u64> {
+        let mut all = Vec::new();
+        let mut part = Some(self);
+        for count in groups {
+            let findings = part.expect("each group has its findings");
+            all.extend_from_slice(&findings.evaluated[..*count]);
+            part = findings.next.as_deref();
+        }
+        all
+    }
+
     /// How often each invariant was evaluated, by index.
     pub const fn evaluated(&self) -> &[u64; Self::COUNT_MAX] {
         &self.evaluated
@@ -203,6 +260,6 @@ impl Findings {
 
     /// The first violation: index, node and facts.
     pub fn first(&self) -> Option<(usize, Option<NodeId>, &str)> {
-        self.first.as_ref().map(|(index, node, facts)| (*index, *node, facts.as_str()))
+        self.first.as_ref().map(|found| (found.index, found.node, found.facts.as_str()))
     }
 }

@@ -16,7 +16,7 @@ impl<T: Clone + Debug + Serialize + Send + Sync + 'static> Data for T {}
 ///
 /// Each input is handled at once, in zero simulated time (a slow node is the world's doing). All output goes through
 /// the [`Context`]. A node sees nothing but its context: neither true time nor another node.
-pub trait Node: Clone + Debug + Send + 'static {
+pub trait Node: Debug + Send + Sized + 'static {
     /// What nodes say to one another.
     type Message: Message;
     /// The node's timers. Two equal values are the same timer.
@@ -177,7 +177,7 @@ pub struct WriteId(pub u64);
 pub struct FileId(pub u16);
 
 /// One change to a file. Each is applied whole or not at all, unless a fault tears it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Write<R> {
     /// Adds a record at the end.
     Append(FileId, R),
@@ -217,7 +217,7 @@ pub struct Recovered<R> {
 }
 
 /// A record as the disk gives it back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Stored<R> {
     /// As it was written.
     Intact(R),
@@ -230,6 +230,26 @@ pub enum Stored<R> {
 }
 
 impl<R> Stored<R> {
+    /// The same by reference.
+    pub const fn as_ref(&self) -> Stored<&R> {
+        match self {
+            Self::Intact(record) => Stored::Intact(record),
+            Self::Torn => Stored::Torn,
+            Self::Corrupt => Stored::Corrupt,
+            Self::Unreadable => Stored::Unreadable,
+        }
+    }
+
+    /// The same of another record, where there is one.
+    pub fn filter_map<S>(self, record_of: impl FnOnce(R) -> Option<S>) -> Option<Stored<S>> {
+        Some(match self {
+            Self::Intact(record) => Stored::Intact(record_of(record)?),
+            Self::Torn => Stored::Torn,
+            Self::Corrupt => Stored::Corrupt,
+            Self::Unreadable => Stored::Unreadable,
+        })
+    }
+
     /// The record, if it is as it was written.
     pub fn intact(&self) -> Option<&R> {
         match self {

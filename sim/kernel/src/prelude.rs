@@ -1,6 +1,7 @@
 //! What a system of one's own needs, in one line: `use splitbrain::kernel::prelude::*;`.
 
-pub use crate::context::{Context, Effect, Lift, OperationId, OperationResult, Scope};
+pub use crate::context::{Context, Effect, EffectRef, Lift, OperationId, OperationResult, Scope};
+pub use crate::embedding::{Both, Embedding, Inside};
 pub use crate::fault::Fault;
 pub use crate::id::{Cluster, Link, NodeId};
 pub use crate::invariant::{FaultChange, Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight, Violation};
@@ -12,5 +13,5 @@ pub use crate::options::{OptionSpec, Options, OptionsError, PerServer, Preset, V
 pub use crate::rng::{Ppm, Rng, Seed};
 pub use crate::system::{Bounds, Gauge, Order, Setup, System, Workload};
 pub use crate::time::{Duration, Instant};
-pub use crate::view::View;
+pub use crate::view::{Records, View};
 pub use crate::{names, options};

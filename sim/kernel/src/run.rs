@@ -37,7 +37,7 @@ pub struct RunOptions<O> {
     /// Bounds that make a run end as exhausted.
     pub budget: Budget,
     /// Which invariants are on, by index.
-    pub invariants: u64,
+    pub invariants: u128,
     /// How far a random clock fault may go.
     pub bounds: crate::system::Bounds,
     /// Whether events at the same instant are handled in an order that is drawn, rather than in order of sequence.
@@ -76,7 +76,7 @@ impl<O> RunOptions<O> {
             duration,
             settle: Duration::ZERO,
             budget: Budget::ORDINARY,
-            invariants: u64::MAX,
+            invariants: u128::MAX,
             bounds: crate::system::Bounds { skew: None, drift_ppm: None, latency: ms(5) },
             ties: Ties::Sequence,
             replay: None,

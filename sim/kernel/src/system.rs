@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::id::{Cluster, NodeId};
 use crate::invariant::Invariants;
-use crate::node::Node;
+use crate::node::{Node, Recovered};
 use crate::options::{Options, OptionsError, PerServer};
 use crate::rng::Rng;
 use crate::time::Duration;
@@ -40,7 +40,7 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     fn new(setup: Setup<Self::Options>) -> Result<Self, OptionsError>;
 
     /// A fresh node, for the first start and for every restart. What the disk kept comes with `on_start`.
-    fn node(&self, id: NodeId) -> Self::Node;
+    fn node(&self, id: NodeId, recovered: &Recovered<<Self::Node as Node>::Record>) -> Self::Node;
 
     /// Fresh invariants.
     fn invariants(&self) -> Self::Invariants;

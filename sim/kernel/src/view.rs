@@ -1,126 +1,290 @@
 //! The read-only face of the world, for invariants.
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
 use crate::disk::Disk;
+use crate::embedding::Embedding;
 use crate::id::{Cluster, Link, NodeId};
-use crate::node::Node;
+use crate::network::{ALL_KINDS, Network};
+use crate::node::{FileId, Node, Stored};
+use crate::system::Bounds;
 use crate::time::{Duration, Instant};
 use crate::universe::Universe;
 
-/// What an invariant may look at. Copying it costs a pointer.
+/// Durable records by file: a disk, or what of one is an inner node's.
+pub trait Records<R> {
+    /// How many durable records a file has.
+    fn len(&self, file: FileId) -> usize;
+    /// A durable record of a file.
+    fn get(&self, file: FileId, at: usize) -> Option<Stored<&R>>;
+    /// The last durable record of a file, where it is intact.
+    fn durable_last(&self, file: FileId) -> Option<&R> {
+        match self.get(file, self.len(file).checked_sub(1)?)? {
+            Stored::Intact(record) => Some(record),
+            _ => None,
+        }
+    }
+}
+
+impl<R: Clone> Records<R> for Disk<R> {
+    fn len(&self, file: FileId) -> usize {
+        self.durable(file).len()
+    }
+    fn get(&self, file: FileId, at: usize) -> Option<Stored<&R>> {
+        self.durable(file).get(at).map(Stored::as_ref)
+    }
+}
+
+/// What an invariant may look at: the world, or the inner nodes of one. Copying it costs a pointer.
+pub trait View<N: Node>: Copy + Debug {
+    /// True time.
+    fn now(&self) -> Instant;
+    /// Inputs handled so far.
+    fn events(&self) -> u64;
+    /// How many nodes there are.
+    fn cluster(&self) -> Cluster;
+    /// The state of a node whose process runs; nothing where it is down or absent.
+    fn node(&self, node: NodeId) -> Option<&N>;
+    /// How many durable records a file of a node has.
+    fn record_count(&self, node: NodeId, file: FileId) -> usize;
+    /// A durable record.
+    fn record(&self, node: NodeId, file: FileId, at: usize) -> Option<Stored<&N::Record>>;
+    /// Whether the node runs and is scheduled at full speed by clocks that go: neither paused nor slow nor frozen.
+    fn is_lively(&self, node: NodeId) -> bool;
+    /// Whether the node is paused: its process runs but is not scheduled.
+    fn is_paused(&self, node: NodeId) -> bool;
+    /// Whether no fault is on the node's disk.
+    fn disk_is_healthy(&self, node: NodeId) -> bool;
+    /// The most that a write and its sync take on the node's disk.
+    fn disk_latency_max(&self, node: NodeId) -> Duration;
+    /// The network.
+    fn network(&self) -> &Network;
+    /// When a fault last began or ended, a node last started or exited; the start of the run where none did.
+    fn disturbed_at(&self) -> Instant;
+    /// The servers of the core, once the settle phase has begun; before that, nobody.
+    fn core(&self) -> &[NodeId];
+    /// When the settle phase began.
+    fn settled_at(&self) -> Option<Instant>;
+    /// The most that an undisturbed packet takes, and the declared bounds on clocks.
+    fn bounds(&self) -> Bounds;
+    /// How much true time passes at most while this node's clock, as it runs now, counts `local`.
+    fn true_span(&self, node: NodeId, local: Duration) -> Duration;
+
+    /// Whether the node's process runs. A paused one does.
+    #[inline]
+    fn is_up(&self, node: NodeId) -> bool {
+        self.node(node).is_some()
+    }
+    /// The node's disk: what is durable.
+    #[inline]
+    fn disk(&self, node: NodeId) -> DiskView<N, Self> {
+        DiskView { view: *self, node, of: PhantomData }
+    }
+    /// Whether datagrams of every kind pass: the link is neither cut nor clogged, and its weather is the ordinary one.
+    fn is_connected(&self, link: Link) -> bool {
+        self.network().is_clear(link)
+    }
+    /// Whether nothing at all passes: the link is cut for every kind of packet.
+    fn is_severed(&self, link: Link) -> bool {
+        self.network().is_cut(link, ALL_KINDS)
+    }
+    /// Whether every kind of packet is stopped: the link is cut or clogged.
+    fn is_blocked(&self, link: Link) -> bool {
+        self.is_severed(link) || self.network().is_clogged(link, ALL_KINDS)
+    }
+    /// The chance that a datagram is lost on a link with which nothing is wrong.
+    fn ordinary_loss(&self, link: Link) -> crate::rng::Ppm {
+        self.network().ordinary_loss(link)
+    }
+    /// Whether datagrams pass in both directions.
+    fn is_paired(&self, a: NodeId, b: NodeId) -> bool {
+        let link = Link::new(a, b);
+        self.is_connected(link) && self.is_connected(link.reverse())
+    }
+}
+
+/// The whole world.
 #[derive(Debug)]
-pub struct View<'a, N: Node> {
+pub struct Whole<'a, N: Node> {
     universe: &'a Universe<N>,
 }
 
-impl<N: Node> Clone for View<'_, N> {
+impl<N: Node> Clone for Whole<'_, N> {
+    #[inline]
     fn clone(&self) -> Self {
         *self
     }
 }
+impl<N: Node> Copy for Whole<'_, N> {}
 
-impl<N: Node> Copy for View<'_, N> {}
-
-impl<'a, N: Node> View<'a, N> {
+impl<'a, N: Node> Whole<'a, N> {
+    #[inline]
     pub(crate) const fn new(universe: &'a Universe<N>) -> Self {
         Self { universe }
     }
+}
 
-    /// True time.
+impl<N: Node> View<N> for Whole<'_, N> {
     #[inline]
-    pub const fn now(self) -> Instant {
+    fn now(&self) -> Instant {
         self.universe.now
     }
-
-    /// Inputs handled so far.
     #[inline]
-    pub const fn events(self) -> u64 {
+    fn events(&self) -> u64 {
         self.universe.events
     }
-
-    /// How many nodes there are.
     #[inline]
-    pub const fn cluster(self) -> Cluster {
+    fn cluster(&self) -> Cluster {
         self.universe.cluster
     }
-
-    /// The state of a node whose process runs; nothing where it is down or absent.
     #[inline]
-    pub fn node(self, node: NodeId) -> Option<&'a N> {
+    fn node(&self, node: NodeId) -> Option<&N> {
         self.universe.slot(node).node.as_ref()
     }
-
-    /// Whether the node's process runs. A paused one does.
     #[inline]
-    pub fn is_up(self, node: NodeId) -> bool {
-        self.node(node).is_some()
+    fn record_count(&self, node: NodeId, file: FileId) -> usize {
+        self.universe.slot(node).disk.durable(file).len()
     }
-
-    /// Whether the node runs and is scheduled at full speed by clocks that go: neither paused nor slow nor frozen.
-    pub fn is_lively(self, node: NodeId) -> bool {
+    #[inline]
+    fn record(&self, node: NodeId, file: FileId, at: usize) -> Option<Stored<&N::Record>> {
+        self.universe.slot(node).disk.durable(file).get(at).map(Stored::as_ref)
+    }
+    fn is_lively(&self, node: NodeId) -> bool {
         let slot = self.universe.slot(node);
         slot.node.is_some() && slot.is_open() && !slot.clock.is_frozen()
     }
-
-    /// Whether the node is paused: its process runs but is not scheduled.
-    pub fn is_paused(self, node: NodeId) -> bool {
+    fn is_paused(&self, node: NodeId) -> bool {
         self.universe.slot(node).pauses > 0
     }
-
-    /// The node's disk: what is durable, and what is written but not yet.
+    fn disk_is_healthy(&self, node: NodeId) -> bool {
+        self.universe.slot(node).disk.is_healthy()
+    }
+    fn disk_latency_max(&self, node: NodeId) -> Duration {
+        self.universe.slot(node).disk.latency_max()
+    }
     #[inline]
-    pub fn disk(self, node: NodeId) -> &'a Disk<N::Record> {
-        &self.universe.slot(node).disk
+    fn network(&self) -> &Network {
+        &self.universe.network
     }
-
-    /// Whether datagrams of every kind pass: the link is neither cut nor clogged, and its weather is the ordinary one.
-    pub fn is_connected(self, link: Link) -> bool {
-        self.universe.network.is_clear(link)
-    }
-
-    /// Whether nothing at all passes: the link is cut for every kind of packet.
-    pub fn is_severed(self, link: Link) -> bool {
-        self.universe.network.is_cut(link, crate::network::ALL_KINDS)
-    }
-
-    /// Whether every kind of packet is stopped: the link is cut or clogged.
-    pub fn is_blocked(self, link: Link) -> bool {
-        self.is_severed(link) || self.universe.network.is_clogged(link, crate::network::ALL_KINDS)
-    }
-
-    /// The chance that a datagram is lost on a link with which nothing is wrong.
-    pub fn ordinary_loss(self, link: Link) -> crate::rng::Ppm {
-        self.universe.network.ordinary_loss(link)
-    }
-
-    /// Whether datagrams pass in both directions.
-    pub fn is_paired(self, a: NodeId, b: NodeId) -> bool {
-        let link = Link::new(a, b);
-        self.is_connected(link) && self.is_connected(link.reverse())
-    }
-
-    /// When a fault last began or ended, a node last started or exited; the start of the run where none did.
     #[inline]
-    pub const fn disturbed_at(self) -> Instant {
+    fn disturbed_at(&self) -> Instant {
         self.universe.disturbed_at
     }
-
-    /// The servers of the core, once the settle phase has begun; before that, nobody.
-    pub fn core(self) -> &'a [NodeId] {
+    fn core(&self) -> &[NodeId] {
         &self.universe.core
     }
-
-    /// When the settle phase began.
-    pub const fn settled_at(self) -> Option<Instant> {
+    fn settled_at(&self) -> Option<Instant> {
         self.universe.settled_at
     }
-
-    /// The most that an undisturbed packet takes, and the declared bounds on clocks.
-    pub const fn bounds(self) -> crate::system::Bounds {
+    fn bounds(&self) -> Bounds {
         self.universe.bounds
     }
-
-    /// How much true time passes at most while this node's clock, as it runs now, counts `local`.
-    pub fn true_span(self, node: NodeId, local: Duration) -> Duration {
+    fn true_span(&self, node: NodeId, local: Duration) -> Duration {
         self.universe.slot(node).clock.true_span(local)
+    }
+}
+
+/// The inner nodes of a world.
+#[derive(Clone, Copy, Debug)]
+pub struct Projected<V, E> {
+    pub(crate) outer: V,
+    pub(crate) embedding: E,
+}
+
+impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
+    #[inline]
+    fn now(&self) -> Instant {
+        self.outer.now()
+    }
+    #[inline]
+    fn events(&self) -> u64 {
+        self.outer.events()
+    }
+    #[inline]
+    fn cluster(&self) -> Cluster {
+        self.embedding.cluster(self.outer.cluster())
+    }
+    #[inline]
+    fn node(&self, node: NodeId) -> Option<&E::Inner> {
+        self.embedding.node(self.outer.node(node)?)
+    }
+    #[inline]
+    fn record_count(&self, node: NodeId, file: FileId) -> usize {
+        self.outer.record_count(node, self.embedding.file(file))
+    }
+    #[inline]
+    fn record(&self, node: NodeId, file: FileId, at: usize) -> Option<Stored<&<E::Inner as Node>::Record>> {
+        let stored = self.outer.record(node, self.embedding.file(file), at)?;
+        stored.filter_map(|record| self.embedding.record(record))
+    }
+    fn is_lively(&self, node: NodeId) -> bool {
+        self.outer.is_lively(node)
+    }
+    fn is_paused(&self, node: NodeId) -> bool {
+        self.outer.is_paused(node)
+    }
+    fn disk_is_healthy(&self, node: NodeId) -> bool {
+        self.outer.disk_is_healthy(node)
+    }
+    fn disk_latency_max(&self, node: NodeId) -> Duration {
+        self.outer.disk_latency_max(node)
+    }
+    #[inline]
+    fn network(&self) -> &Network {
+        self.outer.network()
+    }
+    fn disturbed_at(&self) -> Instant {
+        self.outer.disturbed_at()
+    }
+    fn core(&self) -> &[NodeId] {
+        self.outer.core()
+    }
+    fn settled_at(&self) -> Option<Instant> {
+        self.outer.settled_at()
+    }
+    fn bounds(&self) -> Bounds {
+        self.outer.bounds()
+    }
+    fn true_span(&self, node: NodeId, local: Duration) -> Duration {
+        self.outer.true_span(node, local)
+    }
+}
+
+/// A node's disk, as far as it is this node's.
+#[derive(Debug)]
+pub struct DiskView<N, V> {
+    view: V,
+    node: NodeId,
+    of: PhantomData<fn() -> N>,
+}
+
+impl<N, V: Copy> Clone for DiskView<N, V> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<N, V: Copy> Copy for DiskView<N, V> {}
+
+impl<N: Node, V: View<N>> Records<N::Record> for DiskView<N, V> {
+    #[inline]
+    fn len(&self, file: FileId) -> usize {
+        self.view.record_count(self.node, file)
+    }
+    #[inline]
+    fn get(&self, file: FileId, at: usize) -> Option<Stored<&N::Record>> {
+        self.view.record(self.node, file, at)
+    }
+}
+
+impl<N: Node, V: View<N>> DiskView<N, V> {
+    /// Whether no fault is on the disk.
+    pub fn is_healthy(&self) -> bool {
+        self.view.disk_is_healthy(self.node)
+    }
+    /// The most that a write and its sync take while the disk is idle and healthy.
+    pub fn latency_max(&self) -> Duration {
+        self.view.disk_latency_max(self.node)
     }
 }

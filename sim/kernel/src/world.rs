@@ -34,7 +34,7 @@ use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::Universe;
-use crate::view::View;
+use crate::view::Whole;
 
 use act::Script;
 use connection::Connections;
@@ -69,6 +69,7 @@ pub struct World<S: System> {
     plan: Plan<<S::Node as Node>::Operation>,
     order: u64,
     counts: Tally,
+    history: crate::history::History<<S::Node as Node>::Operation, <S::Node as Node>::Operation>,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -128,7 +129,7 @@ impl<S: System> World<S> {
             connection_timeout: options.network.connection_timeout,
             held: BTreeMap::new(),
             invariants: system.invariants(),
-            findings: Findings::new(options.invariants),
+            findings: Findings::over(S::Invariants::GROUPS, |index| options.invariants >> index & 1 == 1),
             director: director_of(options, seed, settle_at),
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
@@ -136,6 +137,7 @@ impl<S: System> World<S> {
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
             counts: Tally::default(),
+            history: crate::history::History::new(),
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -251,7 +253,7 @@ impl<S: System> World<S> {
         let now = self.universe.now;
         self.current = None;
         if self.invariants.deadline() <= now {
-            self.invariants.on_deadline(View::new(&self.universe), &mut self.findings);
+            self.invariants.on_deadline(Whole::new(&self.universe), &mut self.findings);
         } else if self.settle_at <= now {
             self.settle(tracer);
         } else {
@@ -263,7 +265,7 @@ impl<S: System> World<S> {
     fn finish(&mut self) {
         self.advance(self.end);
         self.current = None;
-        self.invariants.on_end(View::new(&self.universe), &mut self.findings);
+        self.invariants.on_end(Whole::new(&self.universe), &mut self.findings);
         if !self.findings.is_broken() {
             self.ended = Some(Outcome::Passed);
         }
@@ -274,7 +276,11 @@ impl<S: System> World<S> {
         let (index, node, facts) = self.findings.first().expect("something is broken");
         let info = S::Invariants::LIST[index];
         let violation = Violation {
-            invariant: info.name.to_owned(),
+            invariant: if S::Invariants::GROUPS.len() > 1 {
+                format!("{}.{}", info.group, info.name)
+            } else {
+                info.name.to_owned()
+            },
             message: facts.to_owned(),
             node,
             at: self.universe.now,
@@ -308,7 +314,7 @@ impl<S: System> World<S> {
             end: self.universe.now,
             counts: self.counts.by_name(),
             gauges: S::gauges(&self.invariants),
-            evaluated: self.findings.evaluated()[..S::Invariants::LIST.len()].to_vec(),
+            evaluated: self.findings.evaluated_in(S::Invariants::GROUPS),
             plan,
             never_applied: self.director.never_applied(),
         }
@@ -347,9 +353,16 @@ impl<S: System> World<S> {
         &self.invariants
     }
 
+    /// What clients asked and were told.
+    pub const fn history(
+        &self,
+    ) -> &crate::history::History<<S::Node as Node>::Operation, <S::Node as Node>::Operation> {
+        &self.history
+    }
+
     /// What invariants may look at.
-    pub const fn view(&self) -> View<'_, S::Node> {
-        View::new(&self.universe)
+    pub const fn view(&self) -> Whole<'_, S::Node> {
+        Whole::new(&self.universe)
     }
 
     fn moment(&self) -> Moment {

@@ -196,7 +196,7 @@ impl<V: Service> System for Staged<V> {
         Ok(Self { service: V::new(setup)?, cluster, mailboxes: Arc::default() })
     }
 
-    fn node(&self, id: NodeId) -> Instance<V> {
+    fn node(&self, id: NodeId, _: &Recovered<()>) -> Instance<V> {
         // A process that starts anew has not been asked for anything yet.
         let mailbox = Mailbox::default();
         let mut mailboxes = lock(&self.mailboxes);

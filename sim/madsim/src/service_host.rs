@@ -125,7 +125,7 @@ impl<V: Service> Troupe<Staged<V>> for Cast<V> {
 }
 
 impl<V: Service> Cast<V> {
-    fn follow_links(&mut self, view: View<'_, Instance<V>>) {
+    fn follow_links(&mut self, view: impl View<Instance<V>>) {
         let network = NetSim::current();
         let at =
             |node: NodeId| self.members.iter().find(|it| it.id == node).expect("a node of the cluster").handle.id();
@@ -190,7 +190,7 @@ impl Member {
         (self.incarnation, self.is_up) = (incarnation, is_up);
     }
 
-    fn follow_pause<V: Service>(&mut self, view: View<'_, Instance<V>>) {
+    fn follow_pause<V: Service>(&mut self, view: impl View<Instance<V>>) {
         let is_paused = self.is_up && view.is_paused(self.id);
         if std::mem::replace(&mut self.is_paused, is_paused) == is_paused {
             return;

@@ -138,7 +138,14 @@ impl Node for Idle {
 pub(super) struct Watch;
 
 const fn info(name: &'static str) -> InvariantInfo {
-    InvariantInfo { name, doc: "It holds.", source: "here", kind: InvariantKind::Safety, sight: Sight::BlackBox }
+    InvariantInfo {
+        group: "toy",
+        name,
+        doc: "It holds.",
+        source: "here",
+        kind: InvariantKind::Safety,
+        sight: Sight::BlackBox,
+    }
 }
 
 impl Invariants<Idle> for Watch {
@@ -167,7 +174,7 @@ impl System for Toy {
         Ok(Self { setup })
     }
 
-    fn node(&self, _: NodeId) -> Idle {
+    fn node(&self, _: NodeId, _: &Recovered<u8>) -> Idle {
         Idle
     }
 

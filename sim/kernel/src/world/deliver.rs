@@ -11,7 +11,7 @@ use crate::system::System;
 use crate::timers::Fired;
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::{Machine, Waiting};
-use crate::view::View;
+use crate::view::Whole;
 
 use super::World;
 use super::fault::Down;
@@ -252,7 +252,7 @@ impl<S: System> World<S> {
         self.current = Some(node);
         let recovered = slot.disk.recover();
         slot.context.set_incarnation(incarnation);
-        slot.node = Some(self.system.node(node));
+        slot.node = Some(self.system.node(node, &recovered));
         if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
             self.resend_to(index, tracer);
         }
@@ -262,7 +262,7 @@ impl<S: System> World<S> {
         }
         self.director.on_up(now, node);
         self.act_due = self.next_act();
-        self.invariants.on_start(View::new(&self.universe), node, &mut self.findings);
+        self.invariants.on_start(Whole::new(&self.universe), node, &mut self.findings);
         self.begin(index, Tag::Start, &incarnation, Input::Start, tracer);
         let slot = &mut self.universe.slots[index];
         let process = slot.node.as_mut().expect("the process has just started");
@@ -344,7 +344,7 @@ impl<S: System> World<S> {
         let now = self.universe.now;
         let node = self.set_clocks(index);
         self.digest.entry(now, tag, node, content);
-        self.invariants.on_input(View::new(&self.universe), node, input, &mut self.findings);
+        self.invariants.on_input(Whole::new(&self.universe), node, input, &mut self.findings);
         self.universe.events += 1;
         if T::ON {
             tracer.record(self.moment(), TraceItem::Input { node, input });
@@ -371,7 +371,7 @@ impl<S: System> World<S> {
     pub(super) fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
         self.drain(index, tracer);
         let node = self.universe.slots[index].id;
-        self.invariants.on_step(View::new(&self.universe), node, &mut self.findings);
+        self.invariants.on_step(Whole::new(&self.universe), node, &mut self.findings);
         if let Some(reason) = self.exit.take() {
             self.take_down(index, Down::Exit(reason), tracer);
         }

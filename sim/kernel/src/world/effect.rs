@@ -1,6 +1,6 @@
 //! What becomes of a node's effects.
 
-use crate::context::{Effect, Notice};
+use crate::context::{Effect, EffectRef, Notice};
 use crate::digest::Tag;
 use crate::id::NodeId;
 use crate::invariant::Invariants;
@@ -13,7 +13,7 @@ use crate::time::{Duration, Instant};
 use crate::timers::Enqueue;
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::Waiting;
-use crate::view::View;
+use crate::view::Whole;
 
 use super::World;
 use super::deliver::{Datagram, Event, datagram_slot, timer_slot};
@@ -39,13 +39,24 @@ impl<S: System> World<S> {
 
     #[inline(always)]
     fn carry_out<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
-        let node = self.universe.slots[index].id;
-        self.invariants.on_effect(View::new(&self.universe), node, &effect, &mut self.findings);
         match effect {
-            Effect::Send { target, connection: None, message } => self.send(index, target, message, tracer),
-            Effect::SetTimer { timer, at } => self.set_timer(index, timer, at),
+            Effect::Send { target, connection: None, message } => {
+                self.show(index, EffectRef::Send { target, connection: None, message: &message });
+                self.send(index, target, message, tracer);
+            }
+            Effect::SetTimer { timer, at } => {
+                self.show(index, EffectRef::SetTimer { timer, at });
+                self.set_timer(index, timer, at);
+            }
             rare => self.carry_out_rare(index, rare, tracer),
         }
+    }
+
+    /// The invariants see an effect before it is carried out. Each kind where it is known, so that nobody asks again.
+    #[inline(always)]
+    fn show(&mut self, index: usize, effect: EffectRef<'_, S::Node>) {
+        let node = self.universe.slots[index].id;
+        self.invariants.on_effect(Whole::new(&self.universe), node, effect, &mut self.findings);
     }
 
     #[inline(never)]
@@ -57,6 +68,7 @@ impl<S: System> World<S> {
     #[inline(never)]
     fn carry_out_rare<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
         let node = self.universe.slots[index].id;
+        self.show(index, effect.as_ref());
         match effect {
             Effect::Send { target, connection: Some(connection), message } => {
                 self.send_on(index, target, connection, message, tracer);
@@ -77,11 +89,15 @@ impl<S: System> World<S> {
                 if T::ON {
                     tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
                 }
+                let event = crate::history::HistoryEvent::Invoked(operation);
+                self.history.push(self.universe.now, node, id, event);
             }
             Effect::Complete { id, result } => {
                 if T::ON {
                     tracer.record(self.moment(), TraceItem::Completed { node, id, result: &result });
                 }
+                let event = crate::history::HistoryEvent::Completed(result);
+                self.history.push(self.universe.now, node, id, event);
             }
             Effect::Observe(observation) => self.observe(node, &observation, tracer),
             Effect::Exit(reason) => self.exit = self.exit.or(Some(reason)),

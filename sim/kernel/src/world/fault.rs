@@ -9,7 +9,7 @@ use crate::plan::{Decision, PlannedFault, Site};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::Machine;
-use crate::view::View;
+use crate::view::{View as _, Whole};
 
 use super::World;
 use super::deliver::{Event, Held};
@@ -49,7 +49,7 @@ impl<S: System> World<S> {
         self.plan.faults.push(planned);
         self.apply(key, &fault, tracer);
         self.count_leader_cut_off(&fault);
-        self.invariants.on_fault(View::new(&self.universe), &fault, FaultChange::Start, &mut self.findings);
+        self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Start, &mut self.findings);
     }
 
     pub(super) fn stop_fault<T: Tracer<S::Node>>(&mut self, key: u32, tracer: &mut T) {
@@ -67,7 +67,7 @@ impl<S: System> World<S> {
             tracer.record(moment, TraceItem::Fault { id, change, fault });
         }
         self.revert(key, &fault, tracer);
-        self.invariants.on_fault(View::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
+        self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
     }
 
     /// The settle phase has undone all that lasts on these nodes: what is lifted later says nothing of them.
@@ -279,7 +279,7 @@ impl<S: System> World<S> {
         self.universe.disturbed_at = now;
         self.director.on_down(now, node);
         self.act_due = self.next_act();
-        self.invariants.on_down(View::new(&self.universe), node, &mut self.findings);
+        self.invariants.on_down(Whole::new(&self.universe), node, &mut self.findings);
     }
 
     fn forget_process(&mut self, index: usize) {
@@ -330,7 +330,7 @@ impl<S: System> World<S> {
         if !matches!(fault, Fault::Cut { .. }) {
             return;
         }
-        let view = View::new(&self.universe);
+        let view = Whole::new(&self.universe);
         let servers = self.universe.cluster.servers().count();
         let paired = |server: &NodeId| *server != leader && view.is_paired(leader, *server);
         if self.universe.cluster.servers().filter(paired).count() < servers / 2 {

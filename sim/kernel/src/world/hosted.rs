@@ -19,7 +19,7 @@ use crate::run::{BudgetKind, Outcome, Panic, RunOptions, RunReport};
 use crate::system::System;
 use crate::time::Instant;
 use crate::trace::Tracer;
-use crate::view::View;
+use crate::view::Whole;
 
 use super::World;
 use super::deliver::{DATAGRAM_BIT, Event, TIMER_BIT, timer_node};
@@ -29,7 +29,7 @@ use super::deliver::{DATAGRAM_BIT, Event, TIMER_BIT, timer_node};
 /// - What the director, a plan and deadlines want is done at its exact time, before whatever the host brings next.
 /// - What the host brings comes at the host's time. Time never goes back: what comes late is handled now.
 /// - Completions of one disk come up in the order in which the disk tells them, whatever the host does.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Hosted<S: System> {
     world: World<S>,
     /// The completions that each node's disk has still to tell, by dense index and by the process that waits for them.
@@ -196,7 +196,7 @@ impl<S: System> Hosted<S> {
     }
 
     /// What invariants may look at.
-    pub const fn view(&self) -> View<'_, S::Node> {
+    pub const fn view(&self) -> Whole<'_, S::Node> {
         self.world.view()
     }
 }

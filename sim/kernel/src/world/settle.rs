@@ -6,7 +6,7 @@ use crate::invariant::Invariants;
 use crate::system::System;
 use crate::time::Instant;
 use crate::trace::{TraceItem, Tracer};
-use crate::view::View;
+use crate::view::Whole;
 
 use super::World;
 
@@ -28,7 +28,7 @@ impl<S: System> World<S> {
         self.heal_links(&healed, tracer);
         self.release(&healed);
         healed.iter().for_each(|node| self.heal_node(*node));
-        self.invariants.on_settle(View::new(&self.universe), &mut self.findings);
+        self.invariants.on_settle(Whole::new(&self.universe), &mut self.findings);
     }
 
     /// The servers with the smallest words of streams of their own, so that a server more seldom changes the choice.

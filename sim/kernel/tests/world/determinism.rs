@@ -8,6 +8,7 @@ use splitbrain_kernel::run::{Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::selector::{Kind, Selector, Span};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::World;
 
 use crate::stage::{Played, c, ms, options, run, s};

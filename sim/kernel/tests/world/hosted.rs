@@ -9,6 +9,7 @@ use splitbrain_kernel::rng::{Rng, Seed};
 use splitbrain_kernel::run::{Budget, Outcome, RunOptions, RunReport};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::{Hosted, Wake};
 
 use crate::determinism::{calm, report, stormy};

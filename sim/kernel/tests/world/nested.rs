@@ -201,7 +201,7 @@ impl System for Shells {
     fn new(_: Setup<NoOptions>) -> Result<Self, splitbrain_kernel::options::OptionsError> {
         Ok(Self)
     }
-    fn node(&self, id: NodeId) -> Shell {
+    fn node(&self, id: NodeId, _: &Recovered<u64>) -> Shell {
         let peer = s(3 - id.number());
         Shell { scope: Scope::new("counter"), inner: Counter { count: 0, peer }, peer }
     }

@@ -3,6 +3,7 @@
 use splitbrain_kernel::fault::{CrashScope, DiskFault, Fault};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::view::View as _;
 
 use crate::stage::{Stage, at, c, clog, crash, cut, ms, s};
 use crate::toy::{Cue, Op};

@@ -62,7 +62,7 @@ pub(crate) fn options(cluster: Cluster) -> RunOptions<Op> {
         duration: ms(1_000),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
-        invariants: u64::MAX,
+        invariants: u128::MAX,
         bounds: Bounds { skew: None, drift_ppm: None, latency: ms(1) },
         ties: Ties::Sequence,
         replay: None,

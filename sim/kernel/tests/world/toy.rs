@@ -330,14 +330,14 @@ const NEVER_FORBIDDEN: usize = 0;
 const IN_TIME: usize = 1;
 
 const fn info(name: &'static str, kind: InvariantKind) -> InvariantInfo {
-    InvariantInfo { name, doc: "", source: "", kind, sight: Sight::BlackBox }
+    InvariantInfo { group: "toy", name, doc: "", source: "", kind, sight: Sight::BlackBox }
 }
 
 impl Invariants<Actor> for Watch {
     const LIST: &'static [InvariantInfo] =
         &[info("never_forbidden", InvariantKind::Safety), info("in_time", InvariantKind::Liveness)];
 
-    fn on_input(&mut self, _: View<'_, Actor>, node: NodeId, input: Input<'_, Actor>, findings: &mut Findings) {
+    fn on_input(&mut self, _: impl View<Actor>, node: NodeId, input: Input<'_, Actor>, findings: &mut Findings) {
         if let Input::Message(_, note) = input {
             findings.check(NEVER_FORBIDDEN, Some(node), note.number != FORBIDDEN, || "the number came".to_owned());
         }
@@ -347,7 +347,7 @@ impl Invariants<Actor> for Watch {
         self.deadline.unwrap_or(Instant::MAX)
     }
 
-    fn on_deadline(&mut self, view: View<'_, Actor>, findings: &mut Findings) {
+    fn on_deadline(&mut self, view: impl View<Actor>, findings: &mut Findings) {
         self.came.push(view.now());
         findings.check(IN_TIME, None, !self.fails, || "too late".to_owned());
         if !self.is_stuck {
@@ -355,7 +355,7 @@ impl Invariants<Actor> for Watch {
         }
     }
 
-    fn on_end(&mut self, view: View<'_, Actor>, _: &mut Findings) {
+    fn on_end(&mut self, view: impl View<Actor>, _: &mut Findings) {
         self.ended = Some(view.now());
     }
 }
@@ -391,7 +391,7 @@ impl System for Toy {
         Ok(Self::of(setup.cluster))
     }
 
-    fn node(&self, id: NodeId) -> Actor {
+    fn node(&self, id: NodeId, _: &Recovered<u64>) -> Actor {
         assert_ne!(self.broken_factory, Some(id), "the factory is broken");
         Actor {
             cluster: self.cluster,

@@ -196,6 +196,7 @@ const READ_YOUR_WRITES: usize = 1;
 impl Invariants<Instance<Store>> for Watch {
     const LIST: &'static [InvariantInfo] = &[
         InvariantInfo {
+            group: "kv",
             name: "one_primary",
             doc: "At most one server serves at any moment of true time.",
             source: "Gray and Cheriton, Leases (SOSP 1989), section 2",
@@ -203,6 +204,7 @@ impl Invariants<Instance<Store>> for Watch {
             sight: Sight::BlackBox,
         },
         InvariantInfo {
+            group: "kv",
             name: "read_your_writes",
             doc: "A client never reads less than what it has written and was told to be stored.",
             source: "Terry et al., Session guarantees for weakly consistent replicated data (PDIS 1994), section 3",
@@ -213,12 +215,12 @@ impl Invariants<Instance<Store>> for Watch {
 
     fn on_effect(
         &mut self,
-        view: View<'_, Instance<Store>>,
+        view: impl View<Instance<Store>>,
         node: NodeId,
-        effect: &Effect<Instance<Store>>,
+        effect: EffectRef<'_, Instance<Store>>,
         findings: &mut Findings,
     ) {
-        let Effect::Observe(told) = effect else { return };
+        let EffectRef::Observe(told) = effect else { return };
         match told {
             Told::Serves { epoch } => {
                 let other = self.serving.replace((node, view.now()));
@@ -241,7 +243,7 @@ impl Invariants<Instance<Store>> for Watch {
         }
     }
 
-    fn on_down(&mut self, _: View<'_, Instance<Store>>, node: NodeId, _: &mut Findings) {
+    fn on_down(&mut self, _: impl View<Instance<Store>>, node: NodeId, _: &mut Findings) {
         self.release(node);
         self.written.remove(&node);
     }

@@ -83,13 +83,13 @@ struct Chore {
 struct Watch;
 
 const fn info(name: &'static str, sight: Sight) -> InvariantInfo {
-    InvariantInfo { name, doc: "Nothing.", source: "a test", kind: InvariantKind::Safety, sight }
+    InvariantInfo { group: "chore", name, doc: "Nothing.", source: "a test", kind: InvariantKind::Safety, sight }
 }
 
 impl Invariants<Instance<Chore>> for Watch {
     const LIST: &'static [InvariantInfo] = &[info("seen", Sight::BlackBox), info("looked_into", Sight::WhiteBox)];
 
-    fn on_step(&mut self, _: View<'_, Instance<Chore>>, node: NodeId, findings: &mut Findings) {
+    fn on_step(&mut self, _: impl View<Instance<Chore>>, node: NodeId, findings: &mut Findings) {
         findings.check(0, Some(node), true, String::new);
         findings.check(1, Some(node), false, || "there is no state to look at".to_owned());
     }

@@ -184,7 +184,7 @@ impl System for Toy {
         Ok(Self { deed: setup.options.base.deed })
     }
 
-    fn node(&self, _: NodeId) -> Actor {
+    fn node(&self, _: NodeId, _: &Recovered<()>) -> Actor {
         Actor { deed: self.deed }
     }
 

@@ -1,6 +1,7 @@
 //! A leader that loses its quorum gives up: check-quorum (etcd), leadership expiry (NuRaft), leader lease (hashicorp);
 //! and the quorum that one of two servers takes for itself (NuRaft).
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
@@ -11,9 +12,9 @@ use super::observation::{RaftObservation, StepDownReason};
 use super::options::{CheckQuorumMethod, Contact, RaftOptions};
 use super::state::{Leader, Role, Server};
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A fresh leader starts to watch its quorum.
-    pub(super) fn start_check_quorum(&self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn start_check_quorum(&self, ctx: &mut Context<RaftNode<C>>) {
         let period = self.options.check_quorum;
         let by_timer = self.options.check_quorum_method != CheckQuorumMethod::EachHeartbeat;
         if by_timer && !period.is_zero() {
@@ -22,7 +23,7 @@ impl Server {
     }
 
     /// The window is over, or a contact grows old.
-    pub(super) fn on_check_quorum_timer(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn on_check_quorum_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
         match self.options.check_quorum_method {
             CheckQuorumMethod::Window => self.check_window(ctx),
             CheckQuorumMethod::LeaseTimer => self.check_lease(ctx),
@@ -31,7 +32,7 @@ impl Server {
     }
 
     /// etcd `MsgCheckQuorum`: who answered since the last look is active.
-    fn check_window(&mut self, ctx: &mut Context<RaftNode>) {
+    fn check_window(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let (others, own) = self.voters_but_me();
         let Role::Leader(leader) = &mut self.role else {
             unreachable!("only a leader checks its quorum");
@@ -47,7 +48,7 @@ impl Server {
     }
 
     /// hashicorp `checkLeaderLease`: looks again when the oldest contact that still counts would not any more.
-    fn check_lease(&mut self, ctx: &mut Context<RaftNode>) {
+    fn check_lease(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let lease = self.options.check_quorum;
         let oldest = self.contacts(ctx.now()).filter(|age| *age <= lease).max();
         if self.expire(ctx) {
@@ -58,13 +59,13 @@ impl Server {
     }
 
     /// NuRaft `check_leadership_validity`, at each heartbeat. Returns whether the leadership is over.
-    pub(super) fn check_at_heartbeat(&mut self, ctx: &mut Context<RaftNode>) -> bool {
+    pub(super) fn check_at_heartbeat(&mut self, ctx: &mut Context<RaftNode<C>>) -> bool {
         let at_heartbeat = self.options.check_quorum_method == CheckQuorumMethod::EachHeartbeat;
         at_heartbeat && !self.options.check_quorum.is_zero() && self.expire(ctx)
     }
 
     /// Steps down where a quorum's contact is older than check_quorum. Returns whether it did.
-    fn expire(&mut self, ctx: &mut Context<RaftNode>) -> bool {
+    fn expire(&mut self, ctx: &mut Context<RaftNode<C>>) -> bool {
         let (_, own) = self.voters_but_me();
         let expiry = self.options.check_quorum;
         let alive = self.contacts(ctx.now()).filter(|age| *age <= expiry).count() + own;
@@ -118,10 +119,10 @@ impl Leader {
 
 // ---- Two servers ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A leader of two whose follower has been silent for 20 heartbeats (NuRaft `response_limit_`) goes on alone, and
     /// counts it again once it answers.
-    pub(super) fn review_pair(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn review_pair(&mut self, ctx: &mut Context<RaftNode<C>>) {
         const RESPONSE_LIMIT: u64 = 20;
         if !self.options.auto_adjust_quorum || self.configuration.voters().len() != 2 {
             return;
@@ -135,14 +136,14 @@ impl Server {
         }
     }
 
-    pub(super) fn adjust_quorum(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn adjust_quorum(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if !self.isolation.quorum_adjusted {
             self.isolation.quorum_adjusted = true;
             ctx.observe(RaftObservation::QuorumAdjusted);
         }
     }
 
-    pub(super) fn restore_quorum(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn restore_quorum(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if self.isolation.quorum_adjusted {
             self.isolation.quorum_adjusted = false;
             ctx.observe(RaftObservation::QuorumRestored);

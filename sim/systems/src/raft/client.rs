@@ -4,6 +4,7 @@
 //! network may deliver a copy later). So a client never reports that a proposal certainly failed: it is committed, or
 //! the client does not know.
 
+use crate::raft::message::Payload;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -19,23 +20,23 @@ use super::options::RaftOptions;
 ///
 /// - At most one proposal runs; further ones wait in order, at most [`Client::WAITING_MAX`] of them.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct Client<C = u64> {
     options: Arc<RaftOptions>,
     /// How many servers there are to try.
     servers: u16,
     /// Whom it believes to lead.
     leader: NodeId,
-    running: Option<Running>,
-    waiting: VecDeque<u64>,
+    running: Option<Running<C>>,
+    waiting: VecDeque<C>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Running {
+#[derive(Clone, Debug)]
+struct Running<C = u64> {
     operation: OperationId,
-    value: u64,
+    value: C,
 }
 
-impl Client {
+impl<C: Payload> Client<C> {
     /// Proposals beyond these are never begun: the workload asks for more than the cluster can do.
     pub const WAITING_MAX: usize = 64;
 
@@ -49,7 +50,7 @@ impl Client {
         self.leader
     }
 
-    pub(super) fn on_operation(&mut self, ctx: &mut Context<RaftNode>, operation: Operation) {
+    pub(super) fn on_operation(&mut self, ctx: &mut Context<RaftNode<C>>, operation: Operation<C>) {
         let Operation::Propose { value, .. } = operation else {
             return;
         };
@@ -60,28 +61,28 @@ impl Client {
         }
     }
 
-    fn begin(&mut self, ctx: &mut Context<RaftNode>, value: u64) {
+    fn begin(&mut self, ctx: &mut Context<RaftNode<C>>, value: C) {
         assert!(self.running.is_none(), "a client does one thing at a time");
-        let operation = ctx.invoke(Operation::Propose { value, index: None });
+        let operation = ctx.invoke(Operation::Propose { value: value.clone(), index: None });
         self.running = Some(Running { operation, value });
         ctx.set_timer(RaftTimer::Proposal, self.options.proposal_timeout);
         self.propose(ctx);
     }
 
-    fn propose(&self, ctx: &mut Context<RaftNode>) {
-        if let Some(Running { operation, value }) = self.running {
-            ctx.send(self.leader, RaftMessage::Propose { operation, value });
+    fn propose(&self, ctx: &mut Context<RaftNode<C>>) {
+        if let Some(Running { operation, value }) = &self.running {
+            ctx.send(self.leader, RaftMessage::Propose { operation: *operation, value: value.clone() });
         }
     }
 
     pub(super) fn on_reply(
         &mut self,
-        ctx: &mut Context<RaftNode>,
+        ctx: &mut Context<RaftNode<C>>,
         source: Source,
         operation: OperationId,
         result: ProposeResult,
     ) {
-        let Some(running) = self.running.filter(|running| running.operation == operation) else {
+        let Some(running) = self.running.clone().filter(|running| running.operation == operation) else {
             return;
         };
         match result {
@@ -95,7 +96,7 @@ impl Client {
     }
 
     /// A hint is followed at once; without one the next server is tried after a while.
-    fn on_redirect(&mut self, ctx: &mut Context<RaftNode>, from: NodeId, hint: Option<NodeId>) {
+    fn on_redirect(&mut self, ctx: &mut Context<RaftNode<C>>, from: NodeId, hint: Option<NodeId>) {
         if from != self.leader {
             return;
         }
@@ -115,7 +116,7 @@ impl Client {
         NodeId::server(server.number() % self.servers + 1)
     }
 
-    pub(super) fn on_timer(&mut self, ctx: &mut Context<RaftNode>, timer: RaftTimer) {
+    pub(super) fn on_timer(&mut self, ctx: &mut Context<RaftNode<C>>, timer: RaftTimer) {
         match timer {
             RaftTimer::Retry => self.propose(ctx),
             RaftTimer::Proposal => {
@@ -128,7 +129,7 @@ impl Client {
         }
     }
 
-    fn finish(&mut self, ctx: &mut Context<RaftNode>, result: OperationResult<Operation>) {
+    fn finish(&mut self, ctx: &mut Context<RaftNode<C>>, result: OperationResult<Operation<C>>) {
         let running = self.running.take().expect("only what runs is finished");
         ctx.cancel_timer(RaftTimer::Proposal);
         ctx.cancel_timer(RaftTimer::Retry);

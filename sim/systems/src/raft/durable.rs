@@ -1,5 +1,6 @@
 //! What a server keeps on its disk: one record of state, replaced whole, and the log, record by record.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{FileId, Recovered, Stored};
 use splitbrain_kernel::serde::Serialize;
@@ -15,7 +16,7 @@ pub const LOG_FILE: FileId = FileId(1);
 /// A record on a server's disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
-pub enum Record {
+pub enum Record<C = u64> {
     /// In [`STATE_FILE`].
     State(HardState),
     /// In [`LOG_FILE`]. It carries its place, so that a hole or a rest of an overwritten tail is seen.
@@ -23,7 +24,7 @@ pub enum Record {
         /// Where it belongs.
         index: Index,
         /// The entry.
-        entry: Entry,
+        entry: Entry<C>,
     },
 }
 
@@ -51,11 +52,11 @@ impl HardState {
 
 /// What a disk gave back at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recovery {
+pub struct Recovery<C = u64> {
     /// The state.
     pub hard: HardState,
     /// The log up to the first record that is torn or out of its place.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Entry<C>>,
     /// Records in the file beyond those, which the server must cut off.
     pub torn: bool,
 }
@@ -64,7 +65,7 @@ pub struct Recovery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unusable(pub &'static str);
 
-impl Recovery {
+impl<C: Payload> Recovery<C> {
     /// Reads what the disk kept.
     ///
     /// A crash leaves a torn record, a hole or the rest of an overwritten tail only where nothing was synced and so
@@ -73,7 +74,7 @@ impl Recovery {
     ///
     /// # Errors
     /// What is damaged.
-    pub fn read(recovered: &Recovered<Record>) -> Result<Self, Unusable> {
+    pub fn read(recovered: &Recovered<Record<C>>) -> Result<Self, Unusable> {
         let hard = match recovered.last(STATE_FILE) {
             None => HardState::FRESH,
             Some(Stored::Intact(Record::State(hard))) => *hard,
@@ -84,7 +85,7 @@ impl Recovery {
         for record in records {
             let expected = Index(entries.len() as u64 + 1);
             match record {
-                Stored::Intact(Record::Entry { index, entry }) if *index == expected => entries.push(*entry),
+                Stored::Intact(Record::Entry { index, entry }) if *index == expected => entries.push(entry.clone()),
                 Stored::Intact(Record::Entry { .. }) | Stored::Torn => break,
                 _ => return Err(Unusable("the log on the disk is damaged")),
             }
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_first_start_is_fresh() {
-        let recovery = Recovery::read(&Recovered::empty()).expect("an empty disk is usable");
+        let recovery = Recovery::<u64>::read(&Recovered::empty()).expect("an empty disk is usable");
         assert_eq!(recovery.hard, HardState::FRESH);
         assert!(recovery.entries.is_empty() && !recovery.torn);
     }
@@ -133,6 +134,6 @@ mod tests {
     fn damage_elsewhere_is_refused() {
         assert!(read(vec![entry(1), Stored::Corrupt, entry(2)]).is_err());
         let state = Recovered { files: vec![(STATE_FILE, vec![Stored::Unreadable])] };
-        assert!(Recovery::read(&state).is_err());
+        assert!(Recovery::<u64>::read(&state).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The election timer, elections and votes (Raft §5.2, §5.4.1; NuRaft `handle_timeout.cxx`, `handle_vote.cxx`).
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
@@ -15,13 +16,13 @@ use super::state::{Role, Server};
 
 // ---- The timer ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// Starts the election timer with a fresh timeout: the role or the term is new, or the old one is over.
-    pub(super) fn start_election_timer(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn start_election_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
         self.start_election_timer_after(ctx, Duration::ZERO);
     }
 
-    pub(super) fn start_election_timer_after(&mut self, ctx: &mut Context<RaftNode>, delay: Duration) {
+    pub(super) fn start_election_timer_after(&mut self, ctx: &mut Context<RaftNode<C>>, delay: Duration) {
         if self.hard.catching_up || self.is_leader() {
             return;
         }
@@ -31,7 +32,7 @@ impl Server {
 
     /// A sign of life of a leader, or a vote given to one to be: time starts over.
     #[inline]
-    pub(super) fn restart_election_timer(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn restart_election_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if !self.hard.timer_allowed {
             return self.start_election_timer(ctx);
         }
@@ -48,7 +49,7 @@ impl Server {
         }
     }
 
-    fn arm(&mut self, ctx: &mut Context<RaftNode>) {
+    fn arm(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if !self.hard.timer_allowed {
             // NuRaft: whatever restarts the timer also allows it again, durably.
             self.hard.timer_allowed = true;
@@ -58,7 +59,7 @@ impl Server {
         ctx.set_timer(RaftTimer::Election, self.clock.timeout);
     }
 
-    fn draw_timeout(&self, ctx: &mut Context<RaftNode>) -> Duration {
+    fn draw_timeout(&self, ctx: &mut Context<RaftNode<C>>) -> Duration {
         let o = &self.options;
         match self.role {
             Role::PreCandidate(_) | Role::Candidate(_) => ctx.rng().duration(o.round_timeout_min, o.round_timeout_max),
@@ -68,13 +69,13 @@ impl Server {
 
     /// Hears from the leader that it follows, in a way that counts.
     #[inline]
-    pub(super) fn refresh_contact(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn refresh_contact(&mut self, ctx: &mut Context<RaftNode<C>>) {
         self.clock.contact_at = Some(ctx.now());
         self.restart_election_timer(ctx);
     }
 
     /// The election timer fires.
-    pub(super) fn on_election_timer(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn on_election_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
         assert!(!self.is_leader(), "a leader's election timer is off");
         if self.isolation.steps_to_down > 0 {
             return self.approach_leaving(ctx);
@@ -107,13 +108,13 @@ impl Server {
             && now.since(self.clock.started_at) < self.options.election_timeout_min
     }
 
-    pub(super) fn skip_election(&mut self, ctx: &mut Context<RaftNode>, reason: Skip) {
+    pub(super) fn skip_election(&mut self, ctx: &mut Context<RaftNode<C>>, reason: Skip) {
         ctx.observe(RaftObservation::ElectionSkipped { reason });
         self.start_election_timer(ctx);
     }
 
     /// NuRaft `steps_to_down_`: a server that was told to leave goes silent after two more timeouts.
-    fn approach_leaving(&mut self, ctx: &mut Context<RaftNode>) {
+    fn approach_leaving(&mut self, ctx: &mut Context<RaftNode<C>>) {
         self.isolation.steps_to_down -= 1;
         if self.isolation.steps_to_down > 0 {
             return self.skip_election(ctx, Skip::Leaving);
@@ -137,9 +138,9 @@ impl Server {
 
 // ---- The candidate ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A round of pre-votes, or an election where none is wanted.
-    pub(super) fn begin_round(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn begin_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let won = matches!(&self.role, Role::PreCandidate(candidate) if candidate.won);
         if self.options.pre_vote && !won && self.election_quorum() > 1 {
             self.begin_pre_vote(ctx);
@@ -149,7 +150,7 @@ impl Server {
     }
 
     /// Begins an election, unless priority or a lagging state machine forbid it.
-    pub(super) fn campaign(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn campaign(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if self.lags_within_grace(ctx.now()) {
             return self.skip_election(ctx, Skip::LaggingStateMachine);
         }
@@ -178,7 +179,7 @@ impl Server {
     }
 
     /// The candidate's own vote is durable.
-    pub(super) fn on_own_vote_durable(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn on_own_vote_durable(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let (id, voter) = (self.id, self.is_voter());
         let Role::Candidate(candidate) = &mut self.role else {
             return;
@@ -194,7 +195,7 @@ impl Server {
     }
 
     /// A voter has answered.
-    pub(super) fn on_vote_reply(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term, granted: bool) {
+    pub(super) fn on_vote_reply(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term, granted: bool) {
         self.answered(source);
         if term > self.term() {
             return self.adopt_term(ctx, term);
@@ -215,7 +216,7 @@ impl Server {
         self.conclude_election(ctx);
     }
 
-    fn conclude_election(&mut self, ctx: &mut Context<RaftNode>) {
+    fn conclude_election(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let Role::Candidate(candidate) = &self.role else {
             unreachable!("only a candidate counts votes");
         };
@@ -230,7 +231,7 @@ impl Server {
     }
 
     /// A quorum has refused.
-    pub(super) fn lose_round(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn lose_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
         match self.options.lost_round {
             LostRound::StepBack => self.into_follower(ctx, None),
             LostRound::Wait => {}
@@ -240,9 +241,9 @@ impl Server {
 
 // ---- The voter ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A candidate asks for a vote.
-    pub(super) fn on_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source, request: VoteRequest) {
+    pub(super) fn on_vote(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, request: VoteRequest) {
         self.postpone_leaving();
         if self.believes_in_leader(self.options.vote_stickiness, source.node, ctx.now()) {
             return self.refuse_for_leader(ctx, source, request.term);
@@ -277,7 +278,7 @@ impl Server {
         None
     }
 
-    fn grant_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source) {
+    fn grant_vote(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source) {
         assert!(!self.is_leader(), "a leader's vote of its term is its own");
         let term = self.term();
         if self.voted_for() != Some(source.node) {
@@ -294,7 +295,7 @@ impl Server {
         self.send(ctx, source, reply);
     }
 
-    fn deny_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term, reason: Refusal) {
+    fn deny_vote(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term, reason: Refusal) {
         ctx.observe(RaftObservation::VoteDenied { term, candidate: source.node, reason });
         if self.has_bug(Bug::TimerResetByDeniedVote) && !self.is_leader() {
             self.restart_election_timer(ctx);
@@ -307,7 +308,7 @@ impl Server {
     }
 
     /// Refuses for the sake of a leader: neither term nor vote change.
-    fn refuse_for_leader(&mut self, ctx: &mut Context<RaftNode>, source: Source, term: Term) {
+    fn refuse_for_leader(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term) {
         let reason = Refusal::LeaderAlive;
         ctx.observe(RaftObservation::VoteDenied { term, candidate: source.node, reason });
         if self.options.answers(self.options.sticky_reply) {
@@ -333,7 +334,7 @@ impl Server {
 }
 
 /// Past every durable write: only a known bug sends so.
-fn send_now(ctx: &mut Context<RaftNode>, target: Source, message: RaftMessage) {
+fn send_now<C: Payload>(ctx: &mut Context<RaftNode<C>>, target: Source, message: RaftMessage<C>) {
     match target.connection {
         None => ctx.send(target.node, message),
         Some(connection) => ctx.send_on(connection, target.node, message),

@@ -60,9 +60,10 @@ mod vote_soundness;
 #[cfg(test)]
 mod testing;
 
+use crate::raft::message::Payload;
 use std::sync::Arc;
 
-use splitbrain_kernel::context::Effect;
+use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
@@ -117,13 +118,13 @@ mod index {
 
 /// The invariants of Raft, with all that they have seen.
 #[derive(Clone, Debug)]
-pub struct RaftInvariants {
+pub struct RaftInvariants<C = u64> {
     frame: Arc<Frame>,
     reigns: Reigns,
     votes: Votes,
     terms: Terms,
     supporters: Supporters,
-    chosen: Chosen,
+    chosen: Chosen<C>,
     commits: Commits,
     contacts: Contacts,
     durables: Durables,
@@ -144,12 +145,12 @@ pub struct RaftInvariants {
     changed: bool,
 }
 
-impl RaftInvariants {
+impl<C: Payload> RaftInvariants<C> {
     /// The figures that [`RaftInvariants::gauges`] gives, in its order.
     pub const GAUGES: &'static [Gauge] = gauges::GAUGES;
 
     /// Fresh invariants for this system.
-    pub fn new(system: &Raft) -> Self {
+    pub fn new(system: &Raft<C>) -> Self {
         let setup = system.setup();
         Self::of(Frame::new(setup.cluster, &setup.options, setup.bounds))
     }
@@ -162,7 +163,7 @@ impl RaftInvariants {
             votes: Votes::new(servers),
             terms: Terms::new(servers),
             supporters: Supporters::new(servers),
-            chosen: Chosen::default(),
+            chosen: Chosen::new(),
             commits: Commits::default(),
             contacts: Contacts::new(servers),
             durables: Durables::new(servers),
@@ -199,7 +200,7 @@ impl RaftInvariants {
     }
 }
 
-impl Invariants<RaftNode> for RaftInvariants {
+impl<C: Payload> Invariants<RaftNode<C>> for RaftInvariants<C> {
     const LIST: &'static [InvariantInfo] = &[
         election_safety::INFO,
         one_vote_per_term::INFO,
@@ -219,7 +220,7 @@ impl Invariants<RaftNode> for RaftInvariants {
         candidates_know_no_leader::INFO,
     ];
 
-    fn on_start(&mut self, _view: View<'_, RaftNode>, node: NodeId, _findings: &mut Findings) {
+    fn on_start(&mut self, _view: impl View<RaftNode<C>>, node: NodeId, _findings: &mut Findings) {
         if node.is_server() {
             self.terms.restart(node);
             self.durables.forget(node);
@@ -232,18 +233,18 @@ impl Invariants<RaftNode> for RaftInvariants {
     #[inline]
     fn on_effect(
         &mut self,
-        view: View<'_, RaftNode>,
+        view: impl View<RaftNode<C>>,
         node: NodeId,
-        effect: &Effect<RaftNode>,
+        effect: EffectRef<'_, RaftNode<C>>,
         findings: &mut Findings,
     ) {
         if node.is_client() {
             return;
         }
         match effect {
-            Effect::Send { target, message, .. } => self.on_send(view, node, *target, message, findings),
-            Effect::Observe(observation) => self.on_observe(view, node, observation, findings),
-            Effect::Write { write, .. } => self.durables.on_write(node, write),
+            EffectRef::Send { target, message, .. } => self.on_send(view, node, target, message, findings),
+            EffectRef::Observe(observation) => self.on_observe(view, node, observation, findings),
+            EffectRef::Write { write, .. } => self.durables.on_write(node, write),
             _ => {}
         }
     }
@@ -251,9 +252,9 @@ impl Invariants<RaftNode> for RaftInvariants {
     #[inline]
     fn on_input(
         &mut self,
-        view: View<'_, RaftNode>,
+        view: impl View<RaftNode<C>>,
         node: NodeId,
-        input: Input<'_, RaftNode>,
+        input: Input<'_, RaftNode<C>>,
         findings: &mut Findings,
     ) {
         match input {
@@ -263,10 +264,10 @@ impl Invariants<RaftNode> for RaftInvariants {
             Input::Message(source, RaftMessage::Vote(request)) => {
                 self.requests.ask(node, source, *request);
                 let watched = findings.is_on(DENIED_VOTE_KEEPS_TIMER);
-                self.timer = server(view, node).filter(|_| watched).map(Timer::of);
+                self.timer = server(&view, node).filter(|_| watched).map(Timer::of);
             }
             Input::Message(source, RaftMessage::PreVote(_)) if findings.is_on(PRE_VOTE_PURITY) => {
-                self.asked = server(view, node).map(|server| (source, Face::of(server)));
+                self.asked = server(&view, node).map(|server| (source, Face::of(server)));
             }
             Input::Operation(_) if node.is_server() => self.changed = true,
             _ => {}
@@ -274,9 +275,9 @@ impl Invariants<RaftNode> for RaftInvariants {
     }
 
     #[inline]
-    fn on_step(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
+    fn on_step(&mut self, view: impl View<RaftNode<C>>, node: NodeId, findings: &mut Findings) {
         if let Some((candidate, before)) = self.asked.take()
-            && let Some(server) = server(view, node)
+            && let Some(server) = server(&view, node)
         {
             pre_vote_purity::unchanged(node, candidate, &before, &Face::of(server), findings);
         }
@@ -286,21 +287,21 @@ impl Invariants<RaftNode> for RaftInvariants {
         }
     }
 
-    fn on_down(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
+    fn on_down(&mut self, view: impl View<RaftNode<C>>, node: NodeId, findings: &mut Findings) {
         if node.is_server() {
             self.depose(view, node, findings);
             self.survey(view, findings);
         }
     }
 
-    fn on_fault(&mut self, view: View<'_, RaftNode>, fault: &Fault, _change: FaultChange, findings: &mut Findings) {
+    fn on_fault(&mut self, view: impl View<RaftNode<C>>, fault: &Fault, _change: FaultChange, findings: &mut Findings) {
         if let Fault::Disk { nodes, fault } = fault {
             self.on_disk_fault(nodes, *fault);
         }
         self.disturb(view, findings);
     }
 
-    fn on_settle(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+    fn on_settle(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
         self.disturb(view, findings);
     }
 
@@ -309,16 +310,16 @@ impl Invariants<RaftNode> for RaftInvariants {
         self.next
     }
 
-    fn on_deadline(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+    fn on_deadline(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
         let now = view.now();
         if self.contacts.deadline() <= now {
-            self.contacts.on_deadline(&self.frame, now, &TrueTime(view), findings);
+            self.contacts.on_deadline(&self.frame, now, &TrueTime(view, std::marker::PhantomData::<C>), findings);
         }
         self.wait.on_deadline(now, findings);
         self.refresh();
     }
 
-    fn on_end(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+    fn on_end(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
         self.stability.close(view.now(), findings);
         self.wait.end(view.now());
         self.tallies.end(view.now());
@@ -349,16 +350,16 @@ mod tests {
             (index::DENIED_VOTE_KEEPS_TIMER, "denied_vote_keeps_timer"),
             (index::CANDIDATES_KNOW_NO_LEADER, "candidates_know_no_leader"),
         ];
-        assert_eq!(places.len(), RaftInvariants::LIST.len());
+        assert_eq!(places.len(), RaftInvariants::<u64>::LIST.len());
         for (place, name) in places {
-            assert_eq!(RaftInvariants::LIST[place].name, name);
+            assert_eq!(RaftInvariants::<u64>::LIST[place].name, name);
         }
     }
 
     #[test]
     fn each_gauge_has_a_value() {
         let options = super::super::presets::etcd();
-        let invariants = RaftInvariants::of(testing::frame(3, options));
-        assert_eq!(invariants.gauges().len(), RaftInvariants::GAUGES.len());
+        let invariants = RaftInvariants::<u64>::of(testing::frame(3, options));
+        assert_eq!(invariants.gauges().len(), RaftInvariants::<u64>::GAUGES.len());
     }
 }

@@ -6,6 +6,7 @@
 //!    ▼  ├────── on disk ──┼─ on its way ─┤
 //! ```
 
+use crate::raft::message::Payload;
 use std::collections::VecDeque;
 
 use splitbrain_kernel::node::WriteId;
@@ -19,18 +20,18 @@ use super::message::Entry;
 /// - `durable <= last`; an entry counts as durable only once the write that appended it is.
 /// - The log writes nothing itself: whoever changes it writes the same change to the disk and says with which write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
+pub struct Log<C = u64> {
     /// The place before the first entry: what a snapshot will cover.
     base: Position,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<C>>,
     durable: Index,
     /// Writes under way, each with the last place that it makes durable.
     unsynced: VecDeque<(WriteId, Index)>,
 }
 
-impl Log {
+impl<C: Payload> Log<C> {
     /// The log as the disk kept it.
-    pub fn recovered(entries: Vec<Entry>) -> Self {
+    pub fn recovered(entries: Vec<Entry<C>>) -> Self {
         let durable = Index(entries.len() as u64);
         Self { base: Position::ZERO, entries, durable, unsynced: VecDeque::new() }
     }
@@ -57,7 +58,7 @@ impl Log {
     }
 
     /// The entries from the first on; the first is at `first_index`.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry<C>] {
         &self.entries
     }
 
@@ -71,14 +72,18 @@ impl Log {
     }
 
     /// The entry at a place.
-    pub fn get(&self, index: Index) -> Option<Entry> {
-        self.entries.get(self.slot(index)?).copied()
+    pub fn get(&self, index: Index) -> Option<Entry<C>> {
+        self.entries.get(self.slot(index)?).cloned()
     }
 
     /// The term at a place, the base included.
     #[inline]
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index == self.base.index { Some(self.base.term) } else { self.get(index).map(|entry| entry.term) }
+        if index == self.base.index {
+            Some(self.base.term)
+        } else {
+            self.entries.get(self.slot(index)?).map(|entry| entry.term)
+        }
     }
 
     /// Whether this very entry is here. Two logs that have it agree up to it (Log Matching, §5.3).
@@ -110,7 +115,7 @@ impl Log {
     }
 
     /// Up to `max` entries from this place on. Empty ones do not allocate.
-    pub fn slice(&self, from: Index, max: usize) -> Box<[Entry]> {
+    pub fn slice(&self, from: Index, max: usize) -> Box<[Entry<C>]> {
         let Some(start) = self.slot(from).filter(|start| *start < self.entries.len()) else {
             return Box::default();
         };
@@ -119,8 +124,8 @@ impl Log {
     }
 
     /// Adds entries at the end.
-    pub fn append(&mut self, entries: &[Entry]) {
-        let rises = |entry: &Entry| entry.term >= self.last().term;
+    pub fn append(&mut self, entries: &[Entry<C>]) {
+        let rises = |entry: &Entry<C>| entry.term >= self.last().term;
         assert!(entries.first().is_none_or(rises), "terms in a log never fall");
         self.entries.extend_from_slice(entries);
     }
@@ -232,8 +237,8 @@ mod tests {
         #[test]
         fn hints_lead_to_where_the_logs_agree(shared in terms(), a in terms(), b in terms()) {
             let on_top = |own: &[u64]| {
-                let base = shared.last().copied().unwrap_or(0);
-                log(&shared.iter().copied().chain(own.iter().map(|term| base + term)).collect::<Vec<_>>())
+                let base = shared.last().cloned().unwrap_or(0);
+                log(&shared.iter().cloned().chain(own.iter().map(|term| base + term)).collect::<Vec<_>>())
             };
             let (leader, follower) = (on_top(&a), on_top(&b));
             let mut previous = leader.last();

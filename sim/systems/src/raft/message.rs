@@ -10,10 +10,37 @@ use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 use super::ids::{Index, Position, Term};
 
+/// What a replicated state machine is told: the content of log entries.
+pub trait Payload:
+    Clone
+    + std::fmt::Debug
+    + PartialEq
+    + Eq
+    + Serialize
+    + splitbrain_kernel::serde::de::DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<C> Payload for C where
+    C: Clone
+        + std::fmt::Debug
+        + PartialEq
+        + Eq
+        + Serialize
+        + splitbrain_kernel::serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Content of a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
-pub enum RaftMessage {
+pub enum RaftMessage<C = u64> {
     /// Asks whether an election could be won, and changes nothing at the voter (thesis §9.6). Its term is the one that
     /// the candidate would start, or with `pre_vote_term = "current"` the one that it is in.
     PreVote(VoteRequest),
@@ -35,7 +62,7 @@ pub enum RaftMessage {
         granted: bool,
     },
     /// Entries from the leader, or none as its heartbeat (§5.3).
-    Append(Append),
+    Append(Append<C>),
     /// Answers an append.
     AppendReply {
         /// The follower's term.
@@ -48,7 +75,7 @@ pub enum RaftMessage {
         /// The client's name for it.
         operation: OperationId,
         /// The value.
-        value: u64,
+        value: C,
     },
     /// Answers a proposal.
     ProposeReply {
@@ -84,7 +111,7 @@ pub enum Verdict {
 /// Entries, with the place where they fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
-pub struct Append {
+pub struct Append<C = u64> {
     /// The leader's term.
     pub term: Term,
     /// The entry before the first of these.
@@ -92,7 +119,7 @@ pub struct Append {
     /// What the leader has committed.
     pub commit: Index,
     /// The entries; none in a heartbeat.
-    pub entries: Box<[Entry]>,
+    pub entries: Box<[Entry<C>]>,
 }
 
 /// What became of an append.
@@ -138,31 +165,31 @@ pub enum ProposeResult {
 /// An entry of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
-pub struct Entry {
+pub struct Entry<C = u64> {
     /// The term of the leader that created it.
     pub term: Term,
     /// What it says.
-    pub command: Command,
+    pub command: Command<C>,
 }
 
 /// What an entry says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
-pub enum Command {
+pub enum Command<C = u64> {
     /// Nothing: a leader's first entry, so that it has one of its own term to commit (§8).
     Noop,
     /// Sets the register.
-    Set(u64),
+    Set(C),
 }
 
 /// What a client is asked to do, and what a scenario orders a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Operation {
+pub enum Operation<C = u64> {
     /// A client appends a value.
     Propose {
         /// The value.
-        value: u64,
+        value: C,
         /// Where it was committed; nothing until it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<Index>,
@@ -179,7 +206,7 @@ pub enum Operation {
     Leave,
 }
 
-impl Message for RaftMessage {
+impl<C: Payload> Message for RaftMessage<C> {
     const KINDS: &'static [&'static str] =
         &["pre_vote", "pre_vote_reply", "vote", "vote_reply", "append", "append_reply", "propose", "propose_reply"];
 

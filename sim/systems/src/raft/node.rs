@@ -1,5 +1,6 @@
 //! The node: one `match` over what can come in; the arms are in the other files.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId};
 use splitbrain_kernel::serde::Serialize;
@@ -18,17 +19,17 @@ use super::state::Server;
     clippy::large_enum_variant,
     reason = "servers are most of the nodes, and a box would be a detour for each input"
 )]
-pub enum RaftNode {
+pub enum RaftNode<C = u64> {
     /// A server, `s1` and on.
-    Server(Server),
+    Server(Server<C>),
     /// A client, `c1` and on.
-    Client(Client),
+    Client(Client<C>),
 }
 
-impl RaftNode {
+impl<C: Payload> RaftNode<C> {
     /// The server, where it is one.
     #[inline]
-    pub const fn server(&self) -> Option<&Server> {
+    pub const fn server(&self) -> Option<&Server<C>> {
         match self {
             Self::Server(server) => Some(server),
             Self::Client(_) => None,
@@ -36,7 +37,7 @@ impl RaftNode {
     }
 
     /// The client, where it is one.
-    pub const fn client(&self) -> Option<&Client> {
+    pub const fn client(&self) -> Option<&Client<C>> {
         match self {
             Self::Server(_) => None,
             Self::Client(client) => Some(client),
@@ -60,15 +61,15 @@ pub enum RaftTimer {
     Retry,
 }
 
-impl Node for RaftNode {
-    type Message = RaftMessage;
+impl<C: Payload> Node for RaftNode<C> {
+    type Message = RaftMessage<C>;
     type Timer = RaftTimer;
-    type Record = Record;
-    type Observation = RaftObservation;
-    type Operation = Operation;
+    type Record = Record<C>;
+    type Observation = RaftObservation<C>;
+    type Operation = Operation<C>;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Record>) {
+    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Record<C>>) {
         if let Self::Server(server) = self {
             match Recovery::read(&recovered) {
                 Ok(recovery) => server.start(ctx, recovery),
@@ -78,7 +79,7 @@ impl Node for RaftNode {
     }
 
     #[inline]
-    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: RaftMessage) {
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: RaftMessage<C>) {
         match self {
             Self::Server(server) => {
                 server.on_message(ctx, source, message);
@@ -121,7 +122,7 @@ impl Node for RaftNode {
         server.flush(ctx);
     }
 
-    fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Operation) {
+    fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Operation<C>) {
         match self {
             Self::Server(server) => {
                 server.on_order(ctx, operation);
@@ -132,9 +133,9 @@ impl Node for RaftNode {
     }
 }
 
-impl Server {
+impl<C: Payload> Server<C> {
     #[inline]
-    fn on_message(&mut self, ctx: &mut Context<RaftNode>, source: Source, message: RaftMessage) {
+    fn on_message(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, message: RaftMessage<C>) {
         match message {
             RaftMessage::Append(append) => self.on_append(ctx, source, append),
             RaftMessage::AppendReply { term, result } => self.on_append_reply(ctx, source, term, result),
@@ -151,7 +152,7 @@ impl Server {
     }
 
     #[inline]
-    fn on_timer(&mut self, ctx: &mut Context<RaftNode>, timer: RaftTimer) {
+    fn on_timer(&mut self, ctx: &mut Context<RaftNode<C>>, timer: RaftTimer) {
         match timer {
             RaftTimer::Election => self.on_election_timer(ctx),
             RaftTimer::Heartbeat => self.on_heartbeat_timer(ctx),
@@ -163,7 +164,7 @@ impl Server {
     }
 
     /// Starts from what the disk kept.
-    fn start(&mut self, ctx: &mut Context<RaftNode>, recovery: Recovery) {
+    fn start(&mut self, ctx: &mut Context<RaftNode<C>>, recovery: Recovery<C>) {
         assert!(self.log.last_index() == Index::ZERO, "a server starts once");
         let now = ctx.now();
         // A process that crashed may have left this in the page cache only: it is synced before anything is said.
@@ -188,7 +189,7 @@ impl Server {
         self.flush(ctx);
     }
 
-    fn on_durable(&mut self, ctx: &mut Context<RaftNode>, write: WriteId) {
+    fn on_durable(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
         if self.log.on_durable(write) && self.is_leader() {
             self.advance_commit(ctx);
         }
@@ -199,7 +200,7 @@ impl Server {
     }
 
     /// A scenario orders something.
-    fn on_order(&mut self, ctx: &mut Context<RaftNode>, order: Operation) {
+    fn on_order(&mut self, ctx: &mut Context<RaftNode<C>>, order: Operation<C>) {
         match order {
             Operation::CatchingUp(on) => self.set_catching_up(ctx, on),
             Operation::ReceivingSnapshot(on) => {
@@ -218,7 +219,7 @@ impl Server {
         }
     }
 
-    fn set_catching_up(&mut self, ctx: &mut Context<RaftNode>, on: bool) {
+    fn set_catching_up(&mut self, ctx: &mut Context<RaftNode<C>>, on: bool) {
         if self.hard.catching_up == on {
             return;
         }

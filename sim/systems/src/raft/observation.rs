@@ -2,6 +2,7 @@
 //!
 //! In steady state nothing is told: heartbeats and their replies observe nothing.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Change, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
@@ -12,7 +13,7 @@ use super::message::Entry;
 /// Something that happened at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
-pub enum RaftObservation {
+pub enum RaftObservation<C = u64> {
     /// It became a follower: at its start, or from another role.
     BecameFollower {
         /// Its term.
@@ -158,7 +159,7 @@ pub enum RaftObservation {
         /// Which place.
         index: Index,
         /// What it found there.
-        entry: Entry,
+        entry: Entry<C>,
     },
 }
 
@@ -212,7 +213,7 @@ pub enum Skip {
     Leaving,
 }
 
-impl Observation for RaftObservation {
+impl<C: Payload> Observation for RaftObservation<C> {
     const NAMES: &'static [&'static str] = &[
         "became follower",
         "became pre-candidate",
@@ -248,7 +249,7 @@ impl Observation for RaftObservation {
     }
 }
 
-impl RaftObservation {
+impl<C: Payload> RaftObservation<C> {
     /// The roles that [`Change::Role`] reports.
     pub const ROLES: &'static [&'static str] = &["leader", "follower", "candidate", "pre-candidate"];
 
@@ -302,12 +303,12 @@ mod tests {
     #[test]
     fn names_and_faces_agree() {
         let term = Term(7);
-        let elected = RaftObservation::LeaderElected { term, last: Position::ZERO };
+        let elected: RaftObservation = RaftObservation::LeaderElected { term, last: Position::ZERO };
         assert_eq!(elected.face().name, "leader elected");
         assert_eq!(elected.face().change, Change::Role { role: "leader", rank: 7 });
-        let entry = Entry { term, command: super::super::message::Command::Noop };
-        let applied = RaftObservation::Applied { index: Index(1), entry };
+        let entry: Entry = Entry { term, command: super::super::message::Command::Noop };
+        let applied: RaftObservation = RaftObservation::Applied { index: Index(1), entry };
         assert_eq!(applied.face().name, "applied");
-        assert_eq!(RaftObservation::NAMES.len(), applied.name_index() + 1);
+        assert_eq!(RaftObservation::<u64>::NAMES.len(), applied.name_index() + 1);
     }
 }

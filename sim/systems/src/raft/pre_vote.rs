@@ -3,6 +3,7 @@
 //!
 //! A pre-vote changes nothing at the voter: neither term, nor vote, nor timer, nor contact.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::Source;
 use splitbrain_kernel::time::Instant;
@@ -18,9 +19,9 @@ use super::transport::Asked;
 
 // ---- The pre-candidate ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// Begins a round, unless the priority is too low.
-    pub(super) fn begin_pre_vote(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn begin_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>) {
         self.review_last_round(ctx);
         if self.options.reconnect_on_pre_vote && self.clock.heartbeat_seen {
             self.reconnect(ctx, self.configuration.voters().without(self.id));
@@ -49,7 +50,7 @@ impl Server {
     }
 
     /// NuRaft: one of two servers that nobody answers for more than `vote_limit_` rounds takes itself for a quorum.
-    fn review_last_round(&mut self, ctx: &mut Context<RaftNode>) {
+    fn review_last_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
         const VOTE_LIMIT: u64 = 5;
         let (counting, quorum) = (self.counting(), self.election_quorum());
         let Role::PreCandidate(candidate) = &self.role else {
@@ -64,7 +65,7 @@ impl Server {
     }
 
     /// NuRaft `busy_connection_limit_`: who cannot even ask a quorum for so long gives up.
-    fn count_busy_round(&mut self, ctx: &mut Context<RaftNode>, busy: usize) {
+    fn count_busy_round(&mut self, ctx: &mut Context<RaftNode<C>>, busy: usize) {
         let voters = self.configuration.voters().len();
         let cannot_win = busy + self.election_quorum() > voters;
         self.isolation.busy_rounds = if cannot_win { self.isolation.busy_rounds + 1 } else { 0 };
@@ -77,7 +78,7 @@ impl Server {
     /// A voter has answered.
     pub(super) fn on_pre_vote_reply(
         &mut self,
-        ctx: &mut Context<RaftNode>,
+        ctx: &mut Context<RaftNode<C>>,
         source: Source,
         term: Term,
         verdict: Verdict,
@@ -106,7 +107,7 @@ impl Server {
         self.conclude_pre_vote(ctx, verdict);
     }
 
-    fn conclude_pre_vote(&mut self, ctx: &mut Context<RaftNode>, last: Verdict) {
+    fn conclude_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>, last: Verdict) {
         let (counting, quorum) = (self.counting(), self.election_quorum());
         let Role::PreCandidate(candidate) = &mut self.role else {
             unreachable!("only a pre-candidate counts pre-votes");
@@ -127,7 +128,7 @@ impl Server {
 
     /// NuRaft counts each refusal from the quorum's on, and gives up at its limit: it asks the leader, which a
     /// pre-candidate no longer knows, to connect again, and exits because it does not find it.
-    fn lose_pre_vote(&mut self, ctx: &mut Context<RaftNode>, just_now: bool) {
+    fn lose_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>, just_now: bool) {
         if just_now {
             ctx.observe(RaftObservation::PreVoteLost { term: self.term() });
         }
@@ -139,7 +140,7 @@ impl Server {
         self.lose_round(ctx);
     }
 
-    fn exit_starved(&mut self, ctx: &mut Context<RaftNode>, reason: &'static str) {
+    fn exit_starved(&mut self, ctx: &mut Context<RaftNode<C>>, reason: &'static str) {
         ctx.observe(RaftObservation::StarvedExit);
         ctx.exit(reason);
     }
@@ -147,9 +148,9 @@ impl Server {
 
 // ---- The voter ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A server asks whether it could win.
-    pub(super) fn on_pre_vote(&mut self, ctx: &mut Context<RaftNode>, source: Source, request: VoteRequest) {
+    pub(super) fn on_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, request: VoteRequest) {
         let candidate = source.node;
         let refusal = self.pre_vote_refusal(source, request, ctx.now());
         let term = match (self.options.pre_vote_term, refusal) {

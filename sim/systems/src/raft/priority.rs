@@ -1,6 +1,7 @@
 //! Priorities (NuRaft `handle_priority.cxx`): who is lower than the target does not campaign and gets no vote; without
 //! a leader the target falls.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
@@ -26,7 +27,7 @@ pub fn highest(priorities: &[u64]) -> u64 {
     priorities.iter().copied().max().unwrap_or(1).max(1)
 }
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A leader lives: the target is the highest priority again.
     #[inline]
     pub(super) fn restore_priority(&mut self, now: Instant) {
@@ -35,7 +36,7 @@ impl Server {
     }
 
     /// No leader: the target falls.
-    pub(super) fn decay_priority(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn decay_priority(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let before = self.priority.target;
         let target = decayed(before, self.options.priority_decay, self.configuration.priorities());
         if before > 1 {
@@ -73,7 +74,7 @@ impl Server {
     }
 
     /// A leader of priority 0 gives up at once, so that one that could not win before may.
-    pub(super) fn yield_zero_priority(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn yield_zero_priority(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let alone = self.configuration.members().len() <= 1;
         if self.is_voter() && self.configuration.priority(self.id) == 0 && !alone {
             self.step_down(ctx, StepDownReason::ZeroPriority);

@@ -3,6 +3,7 @@
 //! A follower's log is found by probing, one append for each answer; once it agrees, appends go ahead of their answers.
 //! What is lost shows at the next heartbeat, which no longer fits, and the rejection leads back.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::{Context, OperationId};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Source, Write};
@@ -19,9 +20,9 @@ use super::transport::{Asked, datagram};
 
 // ---- The leader ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// It is time for a heartbeat.
-    pub(super) fn on_heartbeat_timer(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn on_heartbeat_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
         assert!(self.is_leader(), "only a leader's heartbeat timer is set");
         if self.check_at_heartbeat(ctx) {
             return;
@@ -34,14 +35,14 @@ impl Server {
     }
 
     /// Sends every follower what it lacks, or a heartbeat.
-    pub(super) fn broadcast(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn broadcast(&mut self, ctx: &mut Context<RaftNode<C>>) {
         for peer in self.configuration.members().without(self.id).iter() {
             self.send_append(ctx, peer);
         }
     }
 
     /// Sends a follower what it lacks, or a heartbeat.
-    fn send_append(&mut self, ctx: &mut Context<RaftNode>, peer: NodeId) {
+    fn send_append(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
         let entries_max = usize::try_from(self.options.append_entries_max).unwrap_or(usize::MAX);
         let Role::Leader(leader) = &self.role else {
             unreachable!("only a leader appends to others");
@@ -75,7 +76,7 @@ impl Server {
     /// A follower has answered an append.
     pub(super) fn on_append_reply(
         &mut self,
-        ctx: &mut Context<RaftNode>,
+        ctx: &mut Context<RaftNode<C>>,
         source: Source,
         term: Term,
         result: AppendResult,
@@ -97,7 +98,7 @@ impl Server {
         }
     }
 
-    fn on_accepted(&mut self, ctx: &mut Context<RaftNode>, follower: NodeId, matched: Index) {
+    fn on_accepted(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, matched: Index) {
         let last = self.log.last_index();
         let Role::Leader(leader) = &mut self.role else {
             return;
@@ -116,7 +117,7 @@ impl Server {
         }
     }
 
-    fn on_rejected(&mut self, ctx: &mut Context<RaftNode>, follower: NodeId, previous: Index, hint: Position) {
+    fn on_rejected(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, previous: Index, hint: Position) {
         let agreeing = self.log.agreeing(hint).index;
         let Role::Leader(leader) = &mut self.role else {
             return;
@@ -143,7 +144,7 @@ impl Server {
     }
 
     /// Commits what a quorum has, as far as its last entry is of this leader's own term (§5.4.2, Figure 8).
-    pub(super) fn advance_commit(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn advance_commit(&mut self, ctx: &mut Context<RaftNode<C>>) {
         const NOWHERE: Index = Index::ZERO;
         let quorum = self.commit_quorum();
         let Role::Leader(leader) = &self.role else {
@@ -167,7 +168,7 @@ impl Server {
         }
     }
 
-    fn answer_committed(&mut self, ctx: &mut Context<RaftNode>) {
+    fn answer_committed(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let commit = self.commit;
         while let Some(pending) = self.next_committed(commit) {
             let result = ProposeResult::Committed { index: pending.index };
@@ -186,10 +187,10 @@ impl Server {
     /// A client asks for a value to be appended.
     pub(super) fn on_propose(
         &mut self,
-        ctx: &mut Context<RaftNode>,
+        ctx: &mut Context<RaftNode<C>>,
         source: Source,
         operation: OperationId,
-        value: u64,
+        value: C,
     ) {
         if !self.is_leader() {
             let result = ProposeResult::NotLeader { leader: self.leader() };
@@ -205,7 +206,7 @@ impl Server {
     }
 
     /// A follower that is being probed gets the new entry when it answers.
-    fn send_fresh(&mut self, ctx: &mut Context<RaftNode>, peer: NodeId) {
+    fn send_fresh(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
         let flow = self.as_leader().and_then(|leader| leader.progress(peer)).map(|p| p.flow);
         if flow == Some(Flow::Replicate) && !self.is_waiting_for(peer) {
             self.send_append(ctx, peer);
@@ -241,9 +242,9 @@ impl Progress {
 
 // ---- The follower ----
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// Entries or a heartbeat from a leader.
-    pub(super) fn on_append(&mut self, ctx: &mut Context<RaftNode>, source: Source, append: Append) {
+    pub(super) fn on_append(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, append: Append<C>) {
         if append.term < self.term() {
             return self.refuse_stale_append(ctx, source);
         }
@@ -278,7 +279,7 @@ impl Server {
         self.isolation.busy_rounds = 0;
     }
 
-    fn refuse_stale_append(&mut self, ctx: &mut Context<RaftNode>, source: Source) {
+    fn refuse_stale_append(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source) {
         if self.options.answers(self.options.stale_append_reply) {
             let reply = RaftMessage::AppendReply { term: self.term(), result: AppendResult::Stale };
             self.send(ctx, source, reply);
@@ -286,14 +287,14 @@ impl Server {
     }
 
     /// Another leader of its own term: only a known bug or quorums that do not meet bring it about.
-    fn on_rival(&mut self, ctx: &mut Context<RaftNode>, source: Source) {
+    fn on_rival(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source) {
         ctx.observe(RaftObservation::RivalLeader { term: self.term(), rival: source.node });
         let reply = RaftMessage::AppendReply { term: self.term(), result: AppendResult::Stale };
         self.send(ctx, source, reply);
     }
 
     #[inline]
-    fn try_append(&mut self, ctx: &mut Context<RaftNode>, append: &Append) -> AppendResult {
+    fn try_append(&mut self, ctx: &mut Context<RaftNode<C>>, append: &Append<C>) -> AppendResult {
         let previous = append.previous;
         if !self.log.contains(previous) {
             let hint = self.log.at_most(previous.index);
@@ -312,7 +313,7 @@ impl Server {
     }
 
     /// Skips what is there, drops a contradicting rest, adds what is new (§5.3).
-    fn take_entries(&mut self, ctx: &mut Context<RaftNode>, previous: Index, entries: &[Entry]) {
+    fn take_entries(&mut self, ctx: &mut Context<RaftNode<C>>, previous: Index, entries: &[Entry<C>]) {
         let mut index = previous;
         for (at, entry) in entries.iter().enumerate() {
             index = index.next();
@@ -327,14 +328,14 @@ impl Server {
         }
     }
 
-    fn truncate_log(&mut self, ctx: &mut Context<RaftNode>, from: Index) {
+    fn truncate_log(&mut self, ctx: &mut Context<RaftNode<C>>, from: Index) {
         ctx.observe(RaftObservation::LogTruncated { from });
         self.log.truncate_from(from);
         ctx.write(Write::Truncate(LOG_FILE, from.previous().0));
     }
 
     /// Commits and applies up to here.
-    fn commit_to(&mut self, ctx: &mut Context<RaftNode>, index: Index) {
+    fn commit_to(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index) {
         assert!(index > self.commit, "the commit index only grows");
         let term = self.log.term_at(index).expect("only what is in the log is committed");
         self.commit = index;

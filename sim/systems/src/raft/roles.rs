@@ -10,6 +10,7 @@
 //!             lost round, no quorum, order                pre_vote) ◀──┘
 //! ```
 
+use crate::raft::message::Payload;
 use std::collections::VecDeque;
 
 use splitbrain_kernel::context::Context;
@@ -26,11 +27,11 @@ use super::state::{Candidate, Flow, Follower, Leader, PreCandidate, Progress, Ro
 use super::transport::datagram;
 
 #[expect(clippy::wrong_self_convention, reason = "a transition changes the role in its place: `into_leader`")]
-impl Server {
+impl<C: Payload> Server<C> {
     /// Follows `leader`, or nobody yet, in the present term.
     ///
     /// Its election timer starts over, with a timeout of its own; what a leader owed to clients is answered as unknown.
-    pub(super) fn into_follower(&mut self, ctx: &mut Context<RaftNode>, leader: Option<NodeId>) {
+    pub(super) fn into_follower(&mut self, ctx: &mut Context<RaftNode<C>>, leader: Option<NodeId>) {
         let led = matches!(self.role, Role::Leader(_));
         let was_follower = matches!(self.role, Role::Follower(_));
         let before = std::mem::replace(&mut self.role, Role::Follower(Follower { leader: None }));
@@ -52,7 +53,7 @@ impl Server {
         assert!(!led || !self.is_leader(), "who follows leads no more");
     }
 
-    fn abandon_leadership(&mut self, ctx: &mut Context<RaftNode>, leader: &Leader) {
+    fn abandon_leadership(&mut self, ctx: &mut Context<RaftNode<C>>, leader: &Leader) {
         ctx.cancel_timer(RaftTimer::Heartbeat);
         ctx.cancel_timer(RaftTimer::CheckQuorum);
         for pending in &leader.pending {
@@ -63,7 +64,7 @@ impl Server {
     }
 
     /// Believes that this server leads the present term.
-    pub(super) fn follow(&mut self, ctx: &mut Context<RaftNode>, leader: NodeId) {
+    pub(super) fn follow(&mut self, ctx: &mut Context<RaftNode<C>>, leader: NodeId) {
         let Role::Follower(follower) = &mut self.role else {
             unreachable!("only a follower follows");
         };
@@ -85,7 +86,7 @@ impl Server {
     }
 
     /// Gives up leading, for this reason.
-    pub(super) fn step_down(&mut self, ctx: &mut Context<RaftNode>, reason: StepDownReason) {
+    pub(super) fn step_down(&mut self, ctx: &mut Context<RaftNode<C>>, reason: StepDownReason) {
         assert!(self.is_leader(), "only a leader steps down");
         ctx.observe(RaftObservation::SteppedDown { term: self.term(), reason });
         self.clock.heartbeat_seen = false;
@@ -93,7 +94,7 @@ impl Server {
     }
 
     /// Enters a later term, in which it has not voted and knows no leader.
-    pub(super) fn adopt_term(&mut self, ctx: &mut Context<RaftNode>, term: Term) {
+    pub(super) fn adopt_term(&mut self, ctx: &mut Context<RaftNode<C>>, term: Term) {
         assert!(term > self.term(), "terms only grow");
         if self.is_leader() {
             let term = self.term();
@@ -115,7 +116,7 @@ impl Server {
         }
     }
 
-    fn enter_term(&mut self, ctx: &mut Context<RaftNode>, term: Term) {
+    fn enter_term(&mut self, ctx: &mut Context<RaftNode<C>>, term: Term) {
         self.hard.term = term;
         self.hard.voted_for = None;
         self.hard_dirty = true;
@@ -123,7 +124,7 @@ impl Server {
     }
 
     /// Begins a round of pre-votes: nothing durable changes.
-    pub(super) fn into_pre_candidate(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn into_pre_candidate(&mut self, ctx: &mut Context<RaftNode<C>>) {
         assert!(!self.is_leader(), "a leader does not campaign");
         let keeps = self.has_bug(Bug::PreCandidateKeepsLeader);
         let leader = if keeps { self.leader() } else { None };
@@ -143,7 +144,7 @@ impl Server {
     }
 
     /// Begins an election in a new term, with a vote for itself that counts once it is durable.
-    pub(super) fn into_candidate(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn into_candidate(&mut self, ctx: &mut Context<RaftNode<C>>) {
         assert!(!self.is_leader(), "a leader does not campaign");
         let term = self.term().after(self.options.term_step);
         self.enter_term(ctx, term);
@@ -157,7 +158,7 @@ impl Server {
     }
 
     /// Leads the present term: it has the votes of a quorum.
-    pub(super) fn into_leader(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn into_leader(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let Role::Candidate(Candidate { tally, .. }) = self.role else {
             unreachable!("only a candidate is elected");
         };
@@ -179,14 +180,14 @@ impl Server {
         self.start_check_quorum(ctx);
     }
 
-    fn fresh_progress(&self, ctx: &Context<RaftNode>) -> Vec<Progress> {
+    fn fresh_progress(&self, ctx: &Context<RaftNode<C>>) -> Vec<Progress> {
         let next = self.log.last_index().next();
         let fresh = Progress { matched: Index::ZERO, next, flow: Flow::Probe, contact_at: ctx.now() };
         vec![fresh; self.configuration.table_len()]
     }
 
     /// Adds an entry of its own term to its log; it counts its own copy once that is durable.
-    pub(super) fn append_as_leader(&mut self, ctx: &mut Context<RaftNode>, command: Command) -> Index {
+    pub(super) fn append_as_leader(&mut self, ctx: &mut Context<RaftNode<C>>, command: Command<C>) -> Index {
         let entry = Entry { term: self.term(), command };
         self.append_to_log(ctx, &[entry]);
         let last = self.log.last();
@@ -195,7 +196,7 @@ impl Server {
     }
 
     /// Adds entries to the log and to the disk.
-    pub(super) fn append_to_log(&mut self, ctx: &mut Context<RaftNode>, entries: &[Entry]) {
+    pub(super) fn append_to_log(&mut self, ctx: &mut Context<RaftNode<C>>, entries: &[Entry<C>]) {
         let mut index = self.log.last_index();
         self.log.append(entries);
         let Some((last, others)) = entries.split_last() else {
@@ -203,22 +204,22 @@ impl Server {
         };
         for entry in others {
             index = index.next();
-            ctx.write(Write::Append(LOG_FILE, Record::Entry { index, entry: *entry }));
+            ctx.write(Write::Append(LOG_FILE, Record::Entry { index, entry: entry.clone() }));
         }
-        let record = Record::Entry { index: index.next(), entry: *last };
+        let record = Record::Entry { index: index.next(), entry: last.clone() };
         let write = ctx.persist(Write::Append(LOG_FILE, record));
         self.log.written(write);
     }
 
     /// Writes the state where it has changed. Everything that is sent from here on waits for it.
     #[inline]
-    pub(super) fn flush(&mut self, ctx: &mut Context<RaftNode>) {
+    pub(super) fn flush(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if self.hard_dirty {
             self.write_hard_state(ctx);
         }
     }
 
-    fn write_hard_state(&mut self, ctx: &mut Context<RaftNode>) {
+    fn write_hard_state(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let mut record = self.hard;
         if self.has_bug(Bug::VoteNotPersisted) {
             record.voted_for = None;

@@ -26,6 +26,7 @@
 //!
 //! Reached from a view by `view.node(id).and_then(RaftNode::server)`.
 
+use crate::raft::message::Payload;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ use super::transport::Links;
 /// - `applied == commit <= log.last()` after each input.
 /// - Only the `into_*` transitions write `role`.
 #[derive(Clone, Debug)]
-pub struct Server {
+pub struct Server<C = u64> {
     pub(super) id: NodeId,
     pub(super) options: Arc<RaftOptions>,
     pub(super) configuration: Arc<Configuration>,
@@ -61,7 +62,7 @@ pub struct Server {
     pub(super) hard_dirty: bool,
     /// The write that carries `hard`, until it is durable.
     pub(super) hard_write: Option<WriteId>,
-    pub(super) log: Log,
+    pub(super) log: Log<C>,
     pub(super) commit: Index,
     pub(super) applied: Index,
 
@@ -70,7 +71,7 @@ pub struct Server {
     pub(super) priority: Priority,
     pub(super) isolation: Isolation,
     pub(super) lagging: Lagging,
-    pub(super) links: Links,
+    pub(super) links: Links<C>,
 }
 
 /// What a server does at present, with what it needs for it.
@@ -283,7 +284,7 @@ impl Tally {
     }
 }
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// Its name.
     #[inline]
     pub const fn id(&self) -> NodeId {
@@ -360,7 +361,7 @@ impl Server {
 
     /// Its log.
     #[inline]
-    pub const fn log(&self) -> &Log {
+    pub const fn log(&self) -> &Log<C> {
         &self.log
     }
 
@@ -465,11 +466,11 @@ impl Server {
     }
 }
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// A fresh process, before it has read its disk.
     pub(super) fn new(id: NodeId, options: Arc<RaftOptions>, configuration: Arc<Configuration>) -> Self {
         let links = match options.transport {
-            Transport::Datagram => Links::default(),
+            Transport::Datagram => Links::new(0),
             Transport::Connection => Links::new(configuration.table_len()),
         };
         Self {

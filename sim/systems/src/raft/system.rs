@@ -1,5 +1,6 @@
 //! What the kernel and scenarios see of Raft: `impl System for Raft`.
 
+use crate::raft::message::Payload;
 use std::sync::Arc;
 
 use splitbrain_kernel::id::NodeId;
@@ -19,16 +20,17 @@ use super::state::Server;
 
 /// A Raft cluster.
 #[derive(Clone, Debug)]
-pub struct Raft {
+pub struct Raft<C = u64> {
     setup: Setup<RaftOptions>,
     configuration: Arc<Configuration>,
     /// The options of the clients.
     base: Arc<RaftOptions>,
     /// Those of the servers, by number from 1, spare ones included.
     of_servers: Vec<Arc<RaftOptions>>,
+    of: std::marker::PhantomData<fn() -> C>,
 }
 
-impl Raft {
+impl<C: Payload> Raft<C> {
     /// What it was made from.
     pub const fn setup(&self) -> &Setup<RaftOptions> {
         &self.setup
@@ -54,21 +56,21 @@ impl Raft {
     }
 }
 
-impl System for Raft {
+impl<C: Payload + From<u64>> System for Raft<C> {
     const NAME: &'static str = "raft";
     const DOC: &'static str = "Raft: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
-    const ROLES: &'static [&'static str] = RaftObservation::ROLES;
+    const ROLES: &'static [&'static str] = RaftObservation::<C>::ROLES;
     const RESOURCES: &'static [&'static str] = &[];
     const WORKLOADS: &'static [Workload] = &[Workload {
         name: "propose",
         doc: "Each client proposes one random value after another, to the server that it believes to lead.",
     }];
     const ORDERS: &'static [Order] = ORDERS;
-    const GAUGES: &'static [Gauge] = RaftInvariants::GAUGES;
+    const GAUGES: &'static [Gauge] = RaftInvariants::<C>::GAUGES;
 
     type Options = RaftOptions;
-    type Node = RaftNode;
-    type Invariants = RaftInvariants;
+    type Node = RaftNode<C>;
+    type Invariants = RaftInvariants<C>;
 
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
         for options in setup.options.all() {
@@ -81,10 +83,14 @@ impl System for Raft {
         let options = |node| Arc::new(setup.options.get(node).clone());
         let of_servers = setup.cluster.all_servers().map(options).collect();
         let base = Arc::new(setup.options.base.clone());
-        Ok(Self { configuration, base, of_servers, setup })
+        Ok(Self { configuration, base, of_servers, setup, of: std::marker::PhantomData })
     }
 
-    fn node(&self, id: NodeId) -> RaftNode {
+    fn node(
+        &self,
+        id: NodeId,
+        _recovered: &splitbrain_kernel::node::Recovered<super::durable::Record<C>>,
+    ) -> RaftNode<C> {
         let options = Arc::clone(self.shared_options(id));
         if id.is_client() {
             return RaftNode::Client(Client::new(options, self.setup.cluster.servers));
@@ -92,7 +98,7 @@ impl System for Raft {
         RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
     }
 
-    fn invariants(&self) -> RaftInvariants {
+    fn invariants(&self) -> RaftInvariants<C> {
         RaftInvariants::new(self)
     }
 
@@ -109,13 +115,13 @@ impl System for Raft {
         self.configuration.voters().contains(server) && can_lead
     }
 
-    fn operation(&self, workload: &str, _reads: bool, rng: &mut Rng) -> Operation {
+    fn operation(&self, workload: &str, _reads: bool, rng: &mut Rng) -> Operation<C> {
         assert!(workload == "propose", "raft offers no workload {workload}");
         // Below 2^53, so that every reader of TOML and JSON gets the same number.
-        Operation::Propose { value: rng.below(1 << 53), index: None }
+        Operation::Propose { value: C::from(rng.below(1 << 53)), index: None }
     }
 
-    fn order(&self, name: &str, argument: &str) -> Result<Operation, String> {
+    fn order(&self, name: &str, argument: &str) -> Result<Operation<C>, String> {
         match name {
             "catching_up" => switch(name, argument).map(Operation::CatchingUp),
             "receiving_snapshot" => switch(name, argument).map(Operation::ReceivingSnapshot),
@@ -126,7 +132,7 @@ impl System for Raft {
         }
     }
 
-    fn gauges(invariants: &RaftInvariants) -> Vec<u64> {
+    fn gauges(invariants: &RaftInvariants<C>) -> Vec<u64> {
         invariants.gauges()
     }
 }
@@ -156,6 +162,6 @@ fn switch(name: &str, argument: &str) -> Result<bool, String> {
     }
 }
 
-fn plain(name: &str, argument: &str, order: Operation) -> Result<Operation, String> {
+fn plain<C: Payload>(name: &str, argument: &str, order: Operation<C>) -> Result<Operation<C>, String> {
     if argument.is_empty() { Ok(order) } else { Err(format!("{name} takes no argument, got {argument:?}")) }
 }

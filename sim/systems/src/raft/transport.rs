@@ -5,6 +5,7 @@
 //! of the request, as in NuRaft. With one request in flight, a peer that has not answered is *busy*: what else would be
 //! sent to it is not. A connection that dies frees it.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source, WriteId};
@@ -19,19 +20,19 @@ use super::state::{Role, Server};
 /// The connections to the peers, by number of the member, from 1.
 ///
 /// - `open` or a waiting request only where there is a connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Links {
-    peers: Vec<Peer>,
+#[derive(Clone, Debug)]
+pub(super) struct Links<C = u64> {
+    peers: Vec<Peer<C>>,
 }
 
 /// The connection to one peer.
 #[derive(Clone, Debug)]
-struct Peer {
+struct Peer<C = u64> {
     connection: Option<ConnectionId>,
     /// Whether the peer has answered the opening.
     open: bool,
     /// A request that waits for the opening. A newer one takes its place.
-    waiting: Option<Box<RaftMessage>>,
+    waiting: Option<Box<RaftMessage<C>>>,
     /// When the oldest unanswered request was sent.
     asked_at: Option<Instant>,
     /// No new connection before this.
@@ -42,7 +43,7 @@ struct Peer {
 
 const BACKOFF_MIN: Duration = Duration::from_millis(1);
 
-impl Peer {
+impl<C: Payload> Peer<C> {
     const UNCONNECTED: Self = Self {
         connection: None,
         open: false,
@@ -58,13 +59,13 @@ impl Peer {
     }
 }
 
-impl Links {
+impl<C: Payload> Links<C> {
     /// No connections yet, to so many members.
     pub(super) fn new(members: usize) -> Self {
         Self { peers: vec![Peer::UNCONNECTED; members] }
     }
 
-    fn peer(&mut self, member: NodeId) -> Option<&mut Peer> {
+    fn peer(&mut self, member: NodeId) -> Option<&mut Peer<C>> {
         self.peers.get_mut(usize::from(member.number()) - 1)
     }
 
@@ -88,20 +89,20 @@ pub(super) const fn datagram(node: NodeId) -> Source {
     Source { node, connection: None }
 }
 
-impl Server {
+impl<C: Payload> Server<C> {
     /// Sends as soon as the term that it speaks in, and the vote that it gives, are durable.
     #[inline]
-    pub(super) fn send(&mut self, ctx: &mut Context<RaftNode>, target: Source, message: RaftMessage) {
+    pub(super) fn send(&mut self, ctx: &mut Context<RaftNode<C>>, target: Source, message: RaftMessage<C>) {
         self.send_after(ctx, None, target, message);
     }
 
     /// Sends once this write is durable too. Writes complete in order, so the later of the two covers both.
     pub(super) fn send_after(
         &mut self,
-        ctx: &mut Context<RaftNode>,
+        ctx: &mut Context<RaftNode<C>>,
         write: Option<WriteId>,
         target: Source,
-        message: RaftMessage,
+        message: RaftMessage<C>,
     ) {
         self.flush(ctx);
         match (self.hard_write.max(write), target.connection) {
@@ -113,7 +114,7 @@ impl Server {
     }
 
     /// Sends a request to a peer.
-    pub(super) fn ask(&mut self, ctx: &mut Context<RaftNode>, peer: NodeId, message: RaftMessage) -> Asked {
+    pub(super) fn ask(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId, message: RaftMessage<C>) -> Asked {
         match self.options.transport {
             Transport::Datagram => {
                 self.send(ctx, datagram(peer), message);
@@ -123,7 +124,12 @@ impl Server {
         }
     }
 
-    fn ask_over_connection(&mut self, ctx: &mut Context<RaftNode>, member: NodeId, message: RaftMessage) -> Asked {
+    fn ask_over_connection(
+        &mut self,
+        ctx: &mut Context<RaftNode<C>>,
+        member: NodeId,
+        message: RaftMessage<C>,
+    ) -> Asked {
         let now = ctx.now();
         if self.is_busy(ctx, member) {
             return Asked::Busy;
@@ -148,7 +154,7 @@ impl Server {
     }
 
     /// Whether the peer may not be asked again before it answers. Gives up a connection that has been silent too long.
-    fn is_busy(&mut self, ctx: &mut Context<RaftNode>, member: NodeId) -> bool {
+    fn is_busy(&mut self, ctx: &mut Context<RaftNode<C>>, member: NodeId) -> bool {
         let (limit, patience) = (self.options.requests_in_flight, self.options.reconnect_after);
         let Some(peer) = self.links.peer(member) else {
             return true;
@@ -179,13 +185,13 @@ impl Server {
     }
 
     /// Closes the connections to these peers; the next requests open new ones.
-    pub(super) fn reconnect(&mut self, ctx: &mut Context<RaftNode>, peers: ServerSet) {
+    pub(super) fn reconnect(&mut self, ctx: &mut Context<RaftNode<C>>, peers: ServerSet) {
         for peer in peers.iter() {
             self.disconnect(ctx, peer);
         }
     }
 
-    fn disconnect(&mut self, ctx: &mut Context<RaftNode>, member: NodeId) {
+    fn disconnect(&mut self, ctx: &mut Context<RaftNode<C>>, member: NodeId) {
         let Some(peer) = self.links.peer(member) else {
             return;
         };
@@ -197,7 +203,7 @@ impl Server {
     }
 
     /// Something happened to a connection. Those that peers opened need no care: answers go where requests came from.
-    pub(super) fn on_connection(&mut self, ctx: &mut Context<RaftNode>, event: ConnectionEvent) {
+    pub(super) fn on_connection(&mut self, ctx: &mut Context<RaftNode<C>>, event: ConnectionEvent) {
         let heartbeat = self.options.heartbeat;
         let Some(peer) = self.links.peer(event.peer) else {
             return;
@@ -224,7 +230,7 @@ impl Server {
     }
 
     /// The connection is open: what waited for it leaves, if it is still what this server would say.
-    fn send_waiting(&mut self, ctx: &mut Context<RaftNode>, member: NodeId, connection: ConnectionId) {
+    fn send_waiting(&mut self, ctx: &mut Context<RaftNode<C>>, member: NodeId, connection: ConnectionId) {
         let Some(peer) = self.links.peer(member) else { return };
         let Some(message) = peer.waiting.take() else { return };
         if self.would_ask(&message) {
@@ -236,7 +242,7 @@ impl Server {
     }
 
     /// Whether this request is of the present term and role.
-    fn would_ask(&self, message: &RaftMessage) -> bool {
+    fn would_ask(&self, message: &RaftMessage<C>) -> bool {
         match message {
             RaftMessage::PreVote(request) => {
                 matches!(self.role, Role::PreCandidate(_)) && request.term == self.pre_vote_term()

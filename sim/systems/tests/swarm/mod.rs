@@ -68,7 +68,7 @@ pub(crate) struct Swarm {
     /// Chance that a datagram arrives twice.
     pub(crate) duplication: Ppm,
     /// The invariants that are on.
-    pub(crate) invariants: u64,
+    pub(crate) invariants: u128,
     /// Whether there are random faults.
     pub(crate) nemeses: bool,
     /// More of them.
@@ -89,7 +89,7 @@ impl Swarm {
             settle: timeout.saturating_mul(settle),
             cluster: CLUSTER,
             duplication: UNRULY,
-            invariants: u64::MAX,
+            invariants: u128::MAX,
             nemeses: true,
             more: Vec::new(),
             faults: Vec::new(),
@@ -99,7 +99,7 @@ impl Swarm {
 
     /// Without those that look into servers and disks.
     pub(crate) fn black_box(mut self) -> Self {
-        for (place, info) in RaftInvariants::LIST.iter().enumerate() {
+        for (place, info) in RaftInvariants::<u64>::LIST.iter().enumerate() {
             if info.sight == Sight::WhiteBox {
                 self.invariants &= !(1 << place);
             }

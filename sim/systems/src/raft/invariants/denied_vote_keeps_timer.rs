@@ -5,6 +5,7 @@
 //! Where `timer_reset_on_higher_term` is on (etcd, NuRaft) a request of a later term may restart the timer, whatever
 //! comes of it; and a server that was no follower starts a timer of its own as it becomes one.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::Instant;
@@ -15,6 +16,7 @@ use crate::raft::state::{Role, Server};
 use super::index::DENIED_VOTE_KEEPS_TIMER;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
+    group: "raft",
     name: "denied_vote_keeps_timer",
     doc: "A vote request that is refused does not restart the voter's election timer.",
     source: "Raft §5.2; the students' guide to Raft",
@@ -33,7 +35,7 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    pub(super) fn of(server: &Server) -> Self {
+    pub(super) fn of<C: Payload>(server: &Server<C>) -> Self {
         Self {
             term: server.term(),
             started_at: server.timer_started_at(),

@@ -1,5 +1,6 @@
 //! Who leads, and what the world allows: liveness is promised anew with each change of the world.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::fault::DiskFault;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::Findings;
@@ -15,9 +16,9 @@ use super::quorum_contact::Clocks;
 use super::terrain::{Promise, Terrain};
 use super::{RaftInvariants, terrain};
 
-impl RaftInvariants {
+impl<C: Payload> RaftInvariants<C> {
     /// A server no longer leads, if it did.
-    pub(super) fn depose(&mut self, view: View<'_, RaftNode>, node: NodeId, findings: &mut Findings) {
+    pub(super) fn depose(&mut self, view: impl View<RaftNode<C>>, node: NodeId, findings: &mut Findings) {
         if self.leads[slot(node)].take().is_some() {
             self.leaders.remove(node);
             self.contacts.depose(node);
@@ -38,13 +39,13 @@ impl RaftInvariants {
         }
     }
 
-    pub(super) fn disturb(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
-        self.contacts.disturb(&self.frame, view.now(), &TrueTime(view));
+    pub(super) fn disturb(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
+        self.contacts.disturb(&self.frame, view.now(), &TrueTime(view, std::marker::PhantomData::<C>));
         self.survey(view, findings);
     }
 
     /// The world has changed: what is promised now?
-    pub(super) fn survey(&mut self, view: View<'_, RaftNode>, findings: &mut Findings) {
+    pub(super) fn survey(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
         let (frame, now) = (&self.frame, view.now());
         let promise = Terrain::of(view, frame).promise(frame, |core| terrain::in_time(view, frame, core));
         let bound = |promise: Promise| (promise, longest(view, promise.core, |node| frame.rules(node).leader_within));
@@ -60,18 +61,22 @@ impl RaftInvariants {
 }
 
 /// The longest that any of these servers takes for a span of its own time.
-fn longest(view: View<'_, RaftNode>, servers: ServerSet, span: impl Fn(NodeId) -> Duration) -> Duration {
+fn longest<C: Payload>(
+    view: impl View<RaftNode<C>>,
+    servers: ServerSet,
+    span: impl Fn(NodeId) -> Duration,
+) -> Duration {
     servers.iter().map(|server| view.true_span(server, span(server))).max().unwrap_or_default()
 }
 
-pub(super) fn server(view: View<'_, RaftNode>, node: NodeId) -> Option<&Server> {
+pub(super) fn server<C: Payload>(view: &impl View<RaftNode<C>>, node: NodeId) -> Option<&Server<C>> {
     view.node(node).and_then(RaftNode::server)
 }
 
 /// The clocks of the world.
-pub(super) struct TrueTime<'a>(pub(super) View<'a, RaftNode>);
+pub(super) struct TrueTime<V, C>(pub(super) V, pub(super) std::marker::PhantomData<C>);
 
-impl Clocks for TrueTime<'_> {
+impl<C: Payload, V: View<RaftNode<C>>> Clocks for TrueTime<V, C> {
     fn true_span(&self, server: NodeId, local: Duration) -> Duration {
         self.0.true_span(server, local)
     }

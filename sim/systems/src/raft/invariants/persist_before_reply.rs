@@ -6,10 +6,11 @@
 //! term can no longer break a promise of an earlier one. Pre-votes promise nothing. A server whose disk lied to it, or
 //! lost a record, is not to blame: nothing is asked of it from then on.
 
-use splitbrain_kernel::disk::Disk;
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
-use splitbrain_kernel::node::{Stored, Write};
+use splitbrain_kernel::node::{FileId, Stored, Write};
+use splitbrain_kernel::view::Records;
 
 use crate::raft::durable::{HardState, LOG_FILE, Record, STATE_FILE};
 use crate::raft::ids::{Index, Term};
@@ -18,6 +19,7 @@ use super::frame::slot;
 use super::index::PERSIST_BEFORE_REPLY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
+    group: "raft",
     name: "persist_before_reply",
     doc: "The term of a message, a vote and acknowledged entries are durable when the message leaves.",
     source: "Raft §5.1, figure 2; etcd Ready",
@@ -55,7 +57,7 @@ impl Durables {
 
     /// A write leaves a server: where it cuts the log, less of it may be durable soon.
     #[inline]
-    pub(super) fn on_write(&mut self, server: NodeId, write: &Write<Record>) {
+    pub(super) fn on_write<C: Payload>(&mut self, server: NodeId, write: Write<&Record<C>>) {
         if let Write::Truncate(LOG_FILE, _) | Write::Discard(LOG_FILE, _) = write {
             self.0[slot(server)].log = Index::ZERO;
         }
@@ -63,7 +65,13 @@ impl Durables {
 
     /// A message in this term leaves.
     #[inline]
-    pub(super) fn on_term(&mut self, server: NodeId, term: Term, disk: &Disk<Record>, findings: &mut Findings) {
+    pub(super) fn on_term<C: Payload>(
+        &mut self,
+        server: NodeId,
+        term: Term,
+        disk: &impl Records<Record<C>>,
+        findings: &mut Findings,
+    ) {
         let known = &mut self.0[slot(server)];
         if known.term < term {
             if known.waived {
@@ -78,12 +86,12 @@ impl Durables {
     }
 
     /// A vote leaves.
-    pub(super) fn on_vote(
+    pub(super) fn on_vote<C: Payload>(
         &self,
         server: NodeId,
         term: Term,
         candidate: NodeId,
-        disk: &Disk<Record>,
+        disk: &impl Records<Record<C>>,
         findings: &mut Findings,
     ) {
         if self.0[slot(server)].waived {
@@ -99,12 +107,12 @@ impl Durables {
 
     /// An acknowledgement of the log up to `matched` leaves.
     #[inline]
-    pub(super) fn on_acknowledgement(
+    pub(super) fn on_acknowledgement<C: Payload>(
         &mut self,
         server: NodeId,
         term: Term,
         matched: Index,
-        disk: &Disk<Record>,
+        disk: &impl Records<Record<C>>,
         findings: &mut Findings,
     ) {
         let known = &mut self.0[slot(server)];
@@ -112,7 +120,7 @@ impl Durables {
             if known.waived {
                 return;
             }
-            known.log = durable_index(disk.durable(LOG_FILE));
+            known.log = durable_index(disk, LOG_FILE);
         }
         let durable = known.log;
         // Entries of an earlier term may have been dropped since, by the leader of the term that is durable.
@@ -123,7 +131,7 @@ impl Durables {
     }
 }
 
-fn hard_state(disk: &Disk<Record>) -> HardState {
+fn hard_state<C: Payload>(disk: &impl Records<Record<C>>) -> HardState {
     match disk.durable_last(STATE_FILE) {
         Some(Record::State(hard)) => *hard,
         _ => HardState::FRESH,
@@ -131,18 +139,19 @@ fn hard_state(disk: &Disk<Record>) -> HardState {
 }
 
 /// The last entry that is in its place.
-fn durable_index(records: &[Stored<Record>]) -> Index {
-    let index_of = |record: &Stored<Record>| match record.intact() {
-        Some(Record::Entry { index, .. }) => Some(*index),
+fn durable_index<C: Payload>(disk: &impl Records<Record<C>>, file: FileId) -> Index {
+    let index_of = |at: usize| match disk.get(file, at) {
+        Some(Stored::Intact(Record::Entry { index, .. })) => Some(*index),
         _ => None,
     };
-    let Some(first) = records.first().and_then(index_of) else { return Index::ZERO };
-    let in_place = |(position, record)| index_of(record).filter(|index| index.0 == first.0 + position as u64);
-    records.iter().enumerate().rev().find_map(in_place).unwrap_or(Index::ZERO)
+    let Some(first) = index_of(0) else { return Index::ZERO };
+    let in_place = |at: usize| index_of(at).filter(|index| index.0 == first.0 + at as u64);
+    (0..disk.len(file)).rev().find_map(in_place).unwrap_or(Index::ZERO)
 }
 
 #[cfg(test)]
 mod tests {
+    use splitbrain_kernel::disk::Disk;
     use splitbrain_kernel::node::WriteId;
     use splitbrain_kernel::rng::Seed;
     use splitbrain_kernel::run::DiskOptions;
@@ -158,7 +167,7 @@ mod tests {
         let options = DiskOptions { write_min: none, write_max: none, sync_min: none, sync_max: none, capacity: 0 };
         let mut disk = Disk::new(Seed(1), s(1), options);
         for (id, write) in (1..).zip(writes) {
-            disk.write(Instant::ZERO, WriteId(id), write.clone(), None);
+            disk.write(Instant::ZERO, WriteId(id), *write, None);
         }
         disk.finish_sync(Instant::ZERO, WriteId(writes.len() as u64));
         disk
@@ -228,7 +237,7 @@ mod tests {
         let (mut durables, mut findings) = (Durables::new(3), all_on());
         let two = disk(&[state(1, None), entry(1), entry(2)]);
         durables.on_acknowledgement(s(1), Term(1), Index(2), &two, &mut findings);
-        durables.on_write(s(1), &Write::Truncate(LOG_FILE, 1));
+        durables.on_write::<u64>(s(1), Write::Truncate(LOG_FILE, 1));
         let one = disk(&[state(1, None), entry(1)]);
         durables.on_acknowledgement(s(1), Term(1), Index(2), &one, &mut findings);
         assert!(findings.is_broken());
@@ -236,7 +245,7 @@ mod tests {
 
     #[test]
     fn an_entry_out_of_its_place_is_not_durable() {
-        assert_eq!(durable_index(disk(&[entry(1), entry(2), entry(4)]).durable(LOG_FILE)), Index(2));
-        assert_eq!(durable_index(disk(&[]).durable(LOG_FILE)), Index::ZERO);
+        assert_eq!(durable_index::<u64>(&disk(&[entry(1), entry(2), entry(4)]), LOG_FILE), Index(2));
+        assert_eq!(durable_index::<u64>(&disk(&[]), LOG_FILE), Index::ZERO);
     }
 }

@@ -2,6 +2,7 @@
 //! to
 //! a pre-vote, its term, vote, role, leader, election timer and contact with a leader stay as they are.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::Instant;
@@ -12,6 +13,7 @@ use crate::raft::state::Server;
 use super::index::PRE_VOTE_PURITY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
+    group: "raft",
     name: "pre_vote_purity",
     doc: "Answering a pre-vote changes neither term, vote, role, leader, election timer nor contact of the voter.",
     source: "Raft thesis §9.6; hashicorp/raft #609",
@@ -32,7 +34,7 @@ pub(super) struct Face {
 }
 
 impl Face {
-    pub(super) fn of(server: &Server) -> Self {
+    pub(super) fn of<C: Payload>(server: &Server<C>) -> Self {
         Self {
             term: server.term(),
             voted_for: server.voted_for(),

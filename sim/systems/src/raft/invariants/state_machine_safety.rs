@@ -1,6 +1,7 @@
 //! State Machine Safety (Raft §5.4.3; reference S6): no two servers apply different entries at one place, nor does one
 //! server, in two of its lives.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::Instant;
@@ -11,6 +12,7 @@ use crate::raft::message::Entry;
 use super::index::STATE_MACHINE_SAFETY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
+    group: "raft",
     name: "state_machine_safety",
     doc: "No two servers ever apply different entries at one place of the log.",
     source: "Raft §5.4.3",
@@ -19,24 +21,35 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 };
 
 /// What was applied first at each place, from 1. Servers apply in order, so there is no hole.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Chosen(Vec<Applied>);
+#[derive(Clone, Debug)]
+pub(super) struct Chosen<C = u64>(Vec<Applied<C>>);
 
-#[derive(Clone, Copy, Debug)]
-struct Applied {
-    entry: Entry,
+#[derive(Clone, Debug)]
+struct Applied<C = u64> {
+    entry: Entry<C>,
     server: NodeId,
     at: Instant,
 }
 
-impl Chosen {
+impl<C: Payload> Chosen<C> {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// A server applies an entry.
-    pub(super) fn apply(&mut self, server: NodeId, index: Index, entry: Entry, at: Instant, findings: &mut Findings) {
+    pub(super) fn apply(
+        &mut self,
+        server: NodeId,
+        index: Index,
+        entry: Entry<C>,
+        at: Instant,
+        findings: &mut Findings,
+    ) {
         let place = usize::try_from(index.0).unwrap_or(usize::MAX).saturating_sub(1);
         if place >= self.0.len() {
-            self.0.push(Applied { entry, server, at });
+            self.0.push(Applied { entry: entry.clone(), server, at });
         }
-        let first = self.0.get(place).copied();
+        let first = self.0.get(place);
         let holds = first.is_some_and(|first| first.entry == entry);
         findings.check(STATE_MACHINE_SAFETY, Some(server), holds, || match first {
             None => format!("{server} applies entry {index} at {at}; nobody has applied the one before it"),
@@ -62,7 +75,7 @@ mod tests {
 
     #[test]
     fn equal_entries_are_right_and_so_is_applying_anew_after_a_crash() {
-        let (mut chosen, mut findings) = (Chosen::default(), all_on());
+        let (mut chosen, mut findings) = (Chosen::new(), all_on());
         for server in [s(1), s(2), s(1)] {
             chosen.apply(server, Index(1), set(7), millis(10), &mut findings);
             chosen.apply(server, Index(2), set(8), millis(11), &mut findings);
@@ -73,7 +86,7 @@ mod tests {
 
     #[test]
     fn different_entries_at_one_place_are_found() {
-        let (mut chosen, mut findings) = (Chosen::default(), all_on());
+        let (mut chosen, mut findings) = (Chosen::new(), all_on());
         chosen.apply(s(1), Index(1), set(7), millis(10), &mut findings);
         chosen.apply(s(2), Index(1), set(8), millis(30), &mut findings);
         let (index, facts) = broken(&findings);
@@ -83,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_place_that_is_skipped_is_found() {
-        let (mut chosen, mut findings) = (Chosen::default(), all_on());
+        let (mut chosen, mut findings) = (Chosen::new(), all_on());
         chosen.apply(s(1), Index(2), set(7), millis(10), &mut findings);
         assert!(findings.is_broken());
     }

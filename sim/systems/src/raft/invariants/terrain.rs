@@ -12,6 +12,7 @@
 //! constrained election of Omni-Paxos §2). Nothing is promised either where a packet takes too long for the timeouts,
 //! where the ordinary loss is high, or with clocks so far apart that heartbeats come too late.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::view::View;
@@ -55,7 +56,7 @@ pub(super) struct Promise {
 }
 
 impl Terrain {
-    pub(super) fn of(view: View<'_, RaftNode>, frame: &Frame) -> Self {
+    pub(super) fn of<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame) -> Self {
         let voters = || frame.voters.iter();
         let up: ServerSet = voters().filter(|voter| view.is_up(*voter)).collect();
         let paused = up.iter().filter(|voter| view.is_paused(*voter)).collect();
@@ -142,7 +143,7 @@ impl Terrain {
 }
 
 /// Whether heartbeats come in time for the timeouts of all, and an election can be over before the next one begins.
-pub(super) fn in_time(view: View<'_, RaftNode>, frame: &Frame, core: ServerSet) -> bool {
+pub(super) fn in_time<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, core: ServerSet) -> bool {
     let span = |voter: NodeId, local: Duration| view.true_span(voter, local);
     let heartbeat = core.iter().map(|voter| span(voter, frame.rules(voter).heartbeat)).max();
     let timeout_min = core.iter().map(|voter| span(voter, frame.rules(voter).timeout_min)).min();
@@ -153,14 +154,14 @@ pub(super) fn in_time(view: View<'_, RaftNode>, frame: &Frame, core: ServerSet) 
     heard < timeout_min.unwrap_or_default() && round.saturating_mul(2) <= timeout_max.unwrap_or_default()
 }
 
-fn is_able(view: View<'_, RaftNode>, frame: &Frame, voter: NodeId) -> bool {
+fn is_able<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, voter: NodeId) -> bool {
     let Some(server) = view.node(voter).and_then(RaftNode::server) else { return false };
     let hard = server.hard_state();
     let may_campaign = hard.timer_allowed && !hard.catching_up && !hard.receiving_snapshot;
     may_campaign && frame.rules(voter).electable && view.is_lively(voter) && view.disk(voter).is_healthy()
 }
 
-fn is_paired(view: View<'_, RaftNode>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
+fn is_paired<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
     let reliable = |link| !frame.rules(one).lossy || view.ordinary_loss(link).parts() <= LOSS_PPM_MAX;
     let link = Link::new(one, other);
     view.is_paired(one, other) && reliable(link) && reliable(link.reverse())

@@ -1,6 +1,7 @@
 //! Vote soundness (Raft §5.4.1; reference S14): a server votes only for a candidate whose log is at least as up to date
 //! as its own, and a candidate's request tells the truth about its log.
 
+use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
@@ -12,6 +13,7 @@ use super::frame::slot;
 use super::index::VOTE_SOUNDNESS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
+    group: "raft",
     name: "vote_soundness",
     doc: "A vote goes only to a candidate whose log is as up to date as the voter's, and requests tell the truth.",
     source: "Raft §5.4.1",
@@ -49,7 +51,7 @@ impl Requests {
 }
 
 /// A candidate's request leaves. It may have stepped down while its vote for itself was on its way to the disk.
-pub(super) fn request_is_true(candidate: &Server, request: VoteRequest, findings: &mut Findings) {
+pub(super) fn request_is_true<C: Payload>(candidate: &Server<C>, request: VoteRequest, findings: &mut Findings) {
     let campaigns = candidate.term() == request.term && matches!(candidate.role(), Role::Candidate(_));
     let (node, last) = (candidate.id(), candidate.log().last());
     if campaigns {

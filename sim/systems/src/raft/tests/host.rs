@@ -107,7 +107,7 @@ impl Host {
     /// This node of that system.
     pub(super) fn node(id: NodeId, system: Raft) -> Self {
         let mut host = Self {
-            node: system.node(id),
+            node: system.node(id, &Recovered::empty()),
             id,
             system,
             ctx: Context::new(id, Seed(1).stream("node", 1)),
@@ -246,10 +246,11 @@ impl Host {
         self.writes.clear();
         self.tied.clear();
         self.timers.clear();
-        self.node = self.system.node(self.id);
-        let intact = |records: &Vec<Record>| records.iter().copied().map(Stored::Intact).collect();
-        let files = self.files.iter().map(|(file, records)| (*file, intact(records))).collect();
-        self.call(|node, ctx| node.on_start(ctx, Recovered { files }));
+        let intact = |records: &Vec<Record>| records.iter().cloned().map(Stored::Intact).collect();
+        let recovered =
+            Recovered { files: self.files.iter().map(|(file, records)| (*file, intact(records))).collect() };
+        self.node = self.system.node(self.id, &recovered);
+        self.call(|node, ctx| node.on_start(ctx, recovered));
     }
 
     /// What was sent since the last look.

@@ -1,0 +1,312 @@
+//! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged.
+
+use splitbrain_kernel::context::{Context, EffectRef, Scope};
+use splitbrain_kernel::embed;
+use splitbrain_kernel::embedding::{Both, Inside};
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
+use splitbrain_kernel::node::{
+    Change, Completion, ConnectionEvent, Face, FileId, Message, Node, Observation, Recovered, Source, Stored,
+};
+use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
+use splitbrain_kernel::part;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
+use splitbrain_kernel::serde::{Deserialize, Serialize};
+use splitbrain_kernel::system::{Setup, System};
+use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View;
+use splitbrain_kernel::world::World;
+use splitbrain_systems::raft::durable::Record;
+use splitbrain_systems::raft::invariants::RaftInvariants;
+use splitbrain_systems::raft::message::{Operation, RaftMessage};
+use splitbrain_systems::raft::node::RaftTimer;
+use splitbrain_systems::raft::observation::RaftObservation;
+use splitbrain_systems::raft::options::RaftOptions;
+use splitbrain_systems::raft::{Raft, RaftNode, presets};
+
+/// Greets its peers each second, and has a raft server inside.
+/// No `Clone`: a library inside may not have it.
+#[derive(Debug)]
+struct Shell {
+    raft: RaftNode,
+    scope: Scope<RaftNode>,
+    cluster: Cluster,
+    greeted: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Said {
+    Raft(RaftMessage),
+    Hello(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Alarm {
+    Raft(RaftTimer),
+    Greet,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Kept {
+    Raft(Record),
+    Greeted(u64),
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Told {
+    Raft(RaftObservation),
+    Greeted,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Asked {
+    Raft(Operation),
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Later {
+    Raft(()),
+}
+
+part!(RaftMessage => Said, Said::Raft);
+part!(RaftTimer => Alarm, Alarm::Raft);
+part!(Record => Kept, Kept::Raft);
+part!(RaftObservation => Told, Told::Raft);
+part!(Operation => Asked, Asked::Raft);
+part!(() => Later, Later::Raft);
+
+embed! {
+    /// The raft server of a shell.
+    struct RaftInShell: RaftNode, in Shell, as "raft" {
+        files: 1,
+        hosts: |node| node.is_server(),
+        node: |shell| Some(&shell.raft),
+    }
+}
+
+impl Message for Said {
+    const KINDS: &'static [&'static str] = &[
+        "pre_vote",
+        "pre_vote_reply",
+        "vote",
+        "vote_reply",
+        "append",
+        "append_reply",
+        "propose",
+        "propose_reply",
+        "hello",
+    ];
+    fn kind(&self) -> usize {
+        match self {
+            Self::Raft(message) => message.kind(),
+            Self::Hello(_) => <RaftMessage>::KINDS.len(),
+        }
+    }
+}
+
+impl Observation for Told {
+    const NAMES: &'static [&'static str] = &["greeted"];
+    fn face(&self) -> Face {
+        match self {
+            Self::Raft(told) => told.face(),
+            Self::Greeted => Face { name: "greeted", change: Change::None },
+        }
+    }
+}
+
+impl Node for Shell {
+    type Message = Said;
+    type Timer = Alarm;
+    type Record = Kept;
+    type Observation = Told;
+    type Operation = Asked;
+    type Step = Later;
+
+    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Kept>) {
+        self.greeted = match recovered.last(FileId(0)) {
+            Some(Stored::Intact(Kept::Greeted(greeted))) => *greeted,
+            _ => 0,
+        };
+        let inner = recovered.filter_map(|file, record| {
+            let file = FileId(file.0.checked_sub(1)?);
+            let record = record.filter_map(|kept| match kept {
+                Kept::Raft(record) => Some(record),
+                Kept::Greeted(_) => None,
+            })?;
+            Some((file, record))
+        });
+        self.scope.enter(ctx, |ctx| self.raft.on_start(ctx, inner));
+        ctx.set_timer(Alarm::Greet, Duration::from_secs(1));
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Said) {
+        match message {
+            Said::Raft(message) => self.scope.enter(ctx, |ctx| self.raft.on_message(ctx, source, message)),
+            Said::Hello(_) => ctx.observe(Told::Greeted),
+        }
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Self>, timer: Alarm) {
+        match timer {
+            Alarm::Raft(timer) => self.scope.enter(ctx, |ctx| self.raft.on_timer(ctx, timer)),
+            Alarm::Greet => {
+                self.greeted += 1;
+                let write = ctx.save(FileId(0), Kept::Greeted(self.greeted));
+                let id = ctx.id();
+                for peer in self.cluster.servers().filter(|peer| *peer != id) {
+                    ctx.send_after(write, peer, Said::Hello(self.greeted));
+                }
+                ctx.set_timer(Alarm::Greet, Duration::from_secs(1));
+            }
+        }
+    }
+
+    fn on_connection(&mut self, ctx: &mut Context<Self>, event: ConnectionEvent) {
+        self.scope.enter(ctx, |ctx| self.raft.on_connection(ctx, event));
+    }
+
+    fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
+        self.scope.enter(ctx, |ctx| self.raft.on_durable(ctx, completion));
+    }
+}
+
+/// Two invariants of the shell's own: greetings grow, and each is on the disk before it leaves.
+#[derive(Clone, Debug, Default)]
+struct ShellInvariants {
+    last: std::collections::BTreeMap<NodeId, u64>,
+}
+
+impl Invariants<Shell> for ShellInvariants {
+    const LIST: &'static [InvariantInfo] = &[
+        InvariantInfo {
+            group: "shell",
+            name: "greetings_grow",
+            doc: "Greetings never fall.",
+            source: "",
+            kind: InvariantKind::Safety,
+            sight: Sight::BlackBox,
+        },
+        InvariantInfo {
+            group: "shell",
+            name: "greetings_are_kept",
+            doc: "A greeting is durable before it leaves.",
+            source: "",
+            kind: InvariantKind::Safety,
+            sight: Sight::WhiteBox,
+        },
+    ];
+
+    fn on_effect(
+        &mut self,
+        view: impl View<Shell>,
+        node: NodeId,
+        effect: EffectRef<'_, Shell>,
+        findings: &mut Findings,
+    ) {
+        use splitbrain_kernel::view::Records as _;
+        if let EffectRef::Send { message: Said::Hello(greeted), .. } = effect {
+            let last = self.last.insert(node, *greeted).unwrap_or_default();
+            findings.check(0, Some(node), last <= *greeted, || format!("{node} greets {greeted} after {last}"));
+            let kept = match view.disk(node).durable_last(FileId(0)) {
+                Some(Kept::Greeted(kept)) => *kept,
+                _ => 0,
+            };
+            findings.check(1, Some(node), kept >= *greeted, || format!("{node} greets {greeted}, kept {kept}"));
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Shells {
+    raft: Raft,
+    cluster: Cluster,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+struct ShellOptions {
+    raft: RaftOptions,
+}
+
+impl Options for ShellOptions {
+    fn specs() -> &'static [OptionSpec<Self>] {
+        &[]
+    }
+    fn presets() -> &'static [Preset<Self>] {
+        &[]
+    }
+}
+
+impl System for Shells {
+    const NAME: &'static str = "shells";
+    const DOC: &'static str = "Nodes with raft inside.";
+    type Options = ShellOptions;
+    type Node = Shell;
+    type Invariants = Both<ShellInvariants, Inside<RaftInShell, RaftInvariants>>;
+
+    fn new(setup: Setup<ShellOptions>) -> Result<Self, OptionsError> {
+        let options = PerServer::same(setup.options.base.raft);
+        let raft = Raft::new(Setup { cluster: setup.cluster, options, bounds: setup.bounds })?;
+        Ok(Self { raft, cluster: setup.cluster })
+    }
+    fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Shell {
+        Shell {
+            raft: self.raft.node(id, &Recovered::empty()),
+            scope: Scope::new("raft"),
+            cluster: self.cluster,
+            greeted: 0,
+        }
+    }
+    fn invariants(&self) -> Self::Invariants {
+        Both(ShellInvariants::default(), Inside::new(RaftInShell, self.raft.invariants()))
+    }
+    fn core_size(&self) -> usize {
+        self.raft.core_size()
+    }
+}
+
+const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+
+fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked> {
+    let options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
+    let setup = Setup { cluster: CLUSTER, options: PerServer::same(ShellOptions { raft }), bounds: options.bounds };
+    let system = Shells::new(setup).expect("options that stand together");
+    World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
+}
+
+#[test]
+fn both_sets_are_listed_with_their_groups() {
+    type All = <Shells as System>::Invariants;
+    let names: Vec<String> = All::LIST.iter().map(|info| format!("{}.{}", info.group, info.name)).collect();
+    assert_eq!(names.len(), 18);
+    assert_eq!(names[..3], ["shell.greetings_grow", "shell.greetings_are_kept", "raft.election_safety"]);
+}
+
+#[test]
+fn every_invariant_is_evaluated_inside_and_none_is_broken() {
+    for options in [presets::paper(), presets::etcd(), presets::nuraft(), presets::hashicorp()] {
+        let report = run(options, 1);
+        assert_eq!(report.outcome, Outcome::Passed);
+        assert!(report.evaluated[0] > 0 && report.evaluated[1] > 0);
+        assert!(report.evaluated[2 + 9] > 100, "persist before reply looks through the outer disk");
+    }
+}
+
+#[test]
+fn quorums_that_do_not_meet_break_election_safety_inside() {
+    let options = RaftOptions { election_quorum: 1, ..presets::paper() };
+    let broken = (0..200).find_map(|seed| match run(options.clone(), seed).outcome {
+        Outcome::Violated(violation) => Some(violation),
+        _ => None,
+    });
+    let violation = broken.expect("two lead in one term");
+    assert_eq!(violation.invariant, "raft.election_safety");
+}
