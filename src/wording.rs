@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use splitbrain_kernel::fault::{CrashScope, Fault};
+use splitbrain_kernel::brief::Derived;
+use splitbrain_kernel::fault::{CrashScope, DiskFault, Fault};
 use splitbrain_kernel::id::{Link, NodeId};
+use splitbrain_kernel::node::FileId;
 
 /// How many links or nodes are named before the rest is counted.
 const NAMED_MAX: usize = 8;
@@ -14,8 +16,7 @@ pub(crate) fn fault(fault: &Fault) -> String {
         Fault::Cut { links: cut, kinds, .. } => format!("cut {}{}", links(cut), only(kinds)),
         Fault::Clog { links: held, kinds } => format!("clog {}{}", links(held), only(kinds)),
         Fault::Weather { links: on, kinds, conditions } => {
-            let changes = serde_json::to_value(conditions).unwrap_or_default();
-            format!("weather {changes} on {}{}", links(on), only(kinds))
+            format!("weather on {}{}: {}", links(on), only(kinds), Derived(conditions))
         }
         Fault::Crash { nodes: down, scope, .. } => {
             let whole = if *scope == CrashScope::Machine { "machine " } else { "" };
@@ -28,7 +29,26 @@ pub(crate) fn fault(fault: &Fault) -> String {
         Fault::ClockDrift { nodes: on, ppm } => format!("clock drift {} by {ppm}ppm", nodes(on)),
         Fault::ClockSlew { nodes: on, by, over } => format!("clock slew {} by {by} over {over}", nodes(on)),
         Fault::ClockFreeze { nodes: on } => format!("clock freeze {}", nodes(on)),
-        Fault::Disk { nodes: on, fault } => format!("disk of {}: {}", nodes(on), words(&format!("{fault:?}"))),
+        Fault::Disk { nodes: on, fault } => format!("disk of {}: {}", nodes(on), disk_fault(fault)),
+    }
+}
+
+fn disk_fault(fault: &DiskFault) -> String {
+    match fault {
+        DiskFault::Slow { by } => format!("slower by {by}"),
+        DiskFault::Full => "full".to_owned(),
+        DiskFault::Io => "input/output errors".to_owned(),
+        DiskFault::LyingSync => "syncs lie".to_owned(),
+        DiskFault::Lose { file, from_end } => format!("{} lost", record(*file, *from_end)),
+        DiskFault::Corrupt { file, from_end } => format!("{} corrupt", record(*file, *from_end)),
+        DiskFault::Unreadable { file, from_end } => format!("{} unreadable", record(*file, *from_end)),
+    }
+}
+
+fn record(file: FileId, from_end: u64) -> String {
+    match from_end {
+        0 => format!("last record of file {}", file.0),
+        before => format!("record of file {}, {before} before the last,", file.0),
     }
 }
 
@@ -60,30 +80,21 @@ fn named(texts: Vec<String>, between: &str) -> String {
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-/// What Rust prints after the name of a variant or struct: `{ term: 3 }`, `(7)`.
-pub(crate) fn fields(debug: &str) -> &str {
-    debug.find(['{', '(', '[']).map_or("", |start| debug[start..].trim())
-}
-
-/// `NoConnection` as `no connection`.
-pub(crate) fn words(debug: &str) -> String {
-    let mut text = String::new();
-    for (index, letter) in debug.chars().enumerate() {
-        if letter.is_ascii_uppercase() && index > 0 && text.ends_with(|before: char| before.is_ascii_lowercase()) {
-            text.push(' ');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
-}
-
-/// A text without what would move a cursor or end a line: a path may hold anything.
+/// A text in one line that a terminal shows as it is: whatever would move a cursor, end a line or turn the direction of
+/// writing is escaped. Everything that comes from files, artifacts and panics passes through here before it is printed.
 pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::new();
+    let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+        if is_unprintable(letter) { shown.extend(letter.escape_default()) } else { shown.push(letter) }
     }
     shown
+}
+
+/// Control characters (C0 and C1), separators of lines, and what is invisible or turns the direction of writing.
+fn is_unprintable(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A number with a comma after every three digits.
@@ -107,6 +118,9 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use splitbrain_kernel::fault::Weather;
+    use splitbrain_kernel::rng::Ppm;
+
     use super::*;
 
     #[test]
@@ -127,10 +141,34 @@ mod tests {
     fn numbers_and_words_read_well() {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(999), "999");
-        assert_eq!(printable("a\nb\u{1b}[1m ü"), "a\\nb\\u{1b}[1m ü");
         assert_eq!(counted(1, "run"), "1 run");
-        assert_eq!(words("NoConnection"), "no connection");
-        assert_eq!(fields("Vote { term: 3 }"), "{ term: 3 }");
-        assert_eq!(fields("Tick"), "");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(printable("a\nb\u{1b}[1m ü"), "a\\nb\\u{1b}[1m ü");
+        assert_eq!(printable("\u{9b}31m"), "\\u{9b}31m", "C1");
+        assert_eq!(printable("a\u{202e}b\u{200b}c\u{2028}"), "a\\u{202e}b\\u{200b}c\\u{2028}");
+        assert_eq!(printable("→ 日本 €"), "→ 日本 €");
+    }
+
+    #[test]
+    fn faults_of_a_disk_are_said_in_words() {
+        let on = |fault| wording_of(Fault::Disk { nodes: vec![NodeId::server(1)], fault });
+        let file = FileId(0);
+        assert_eq!(on(DiskFault::Lose { file, from_end: 0 }), "disk of s1: last record of file 0 lost");
+        assert_eq!(
+            on(DiskFault::Corrupt { file, from_end: 2 }),
+            "disk of s1: record of file 0, 2 before the last, corrupt"
+        );
+        assert_eq!(on(DiskFault::LyingSync), "disk of s1: syncs lie");
+        let conditions = Weather { loss: Some(Ppm::new(50_000)), ..Weather::default() };
+        let links = vec![Link::new(NodeId::server(1), NodeId::server(2))];
+        let text = wording_of(Fault::Weather { links, conditions, kinds: Vec::new() });
+        assert_eq!(text, "weather on s1 -> s2: loss 5%");
+    }
+
+    fn wording_of(one: Fault) -> String {
+        fault(&one)
     }
 }

@@ -107,10 +107,22 @@ impl Recorder for Compare {
         let Some(other) = &self.other else { return };
         match other.recv() {
             Ok(same) if same == entry => {}
-            Ok(another) => self.differ(entry.event.min(another.event), told(&entry), told(&another)),
+            Ok(another) => {
+                let (first, second) = told_apart(&entry, &another);
+                self.differ(entry.event.min(another.event), first, second);
+            }
             Err(_) => self.differ(entry.event, told(&entry), "the end of the run".to_owned()),
         }
     }
+}
+
+/// Two entries that differ. A short form may leave out what differs; then the data is shown as well.
+fn told_apart(first: &Entry, second: &Entry) -> (String, String) {
+    let (short, other) = (told(first), told(second));
+    if short != other {
+        return (short, other);
+    }
+    (format!("{short} {}", first.data), format!("{other} {}", second.data))
 }
 
 fn told(entry: &Entry) -> String {

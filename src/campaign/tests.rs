@@ -44,17 +44,7 @@ impl<F: Fn(Seed) -> Run> Worker for ScriptedWorker<'_, F> {
 /// The fourth event of a run shows its digest, so that recordings of unequal runs differ there.
 fn entry(event: u64, digest: Digest128) -> Entry {
     let text = if event == 4 { digest.to_string() } else { String::new() };
-    Entry {
-        at: Instant::from_nanos(event),
-        event,
-        kind: EntryKind::Timer,
-        node: None,
-        peer: None,
-        role: None,
-        name: "tick".to_owned(),
-        text,
-        data: serde_json::Value::Null,
-    }
+    Entry { at: Instant::from_nanos(event), event, ..Entry::new(EntryKind::Timer, "tick", text) }
 }
 
 fn passed(seed: Seed) -> Run {

@@ -1,10 +1,12 @@
 //! A recording: every event of a run in order, as plain data that people and programs read.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
+
+use crate::wording::printable;
 
 /// The version of the recorded form: the header line of a trace file names it.
 pub const FORMAT: u32 = splitbrain_kernel::trace::FORMAT;
@@ -55,35 +57,42 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
 }
 
 /// One thing that happened in a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// True time.
-    #[serde(rename = "at_ns", serialize_with = "nanos")]
+    #[serde(rename = "at_ns", with = "nanos")]
     pub at: Instant,
     /// Inputs delivered so far, this one included.
     pub event: u64,
     /// What sort of thing it is.
     pub kind: EntryKind,
     /// The node that it happened to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
-    /// The node at the other end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer: Option<NodeId>,
+    /// The term, epoch or ballot of the node: that of the message where it sends one, else the last that it reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
     /// The role that the node last reported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The node at the other end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<NodeId>,
+    /// The term, epoch or ballot of the node at the other end, as the message that arrives says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_epoch: Option<u64>,
     /// Its name: of the kind of message, of the observation, of the fault.
     pub name: String,
-    /// The rest, for people, in one line.
+    /// The rest, for people, in a few words on one line.
     pub text: String,
     /// The rest, for programs.
-    #[serde(skip_serializing_if = "Value::is_null")]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub data: Value,
 }
 
 /// The sort of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// `node` starts.
@@ -158,25 +167,63 @@ impl EntryKind {
 }
 
 impl Entry {
-    /// The entry for people, in fixed columns: `   1.204500s  s2 leader    → s4 AppendEntries { … }`.
+    /// An entry with a name and a text, at no time and of no node yet.
+    pub fn new(kind: EntryKind, name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            at: Instant::ZERO,
+            event: 0,
+            kind,
+            node: None,
+            epoch: None,
+            role: None,
+            peer: None,
+            peer_epoch: None,
+            name: name.into(),
+            text: text.into(),
+            data: Value::Null,
+        }
+    }
+
+    /// The entry for people, in fixed columns: `   1.204500s  s2@3   leader        → s4 append 7@2 +1 commit 6`.
+    /// Nothing in it moves the cursor of a terminal or ends the line.
     pub fn line(&self) -> String {
-        let node = self.node.map_or_else(String::new, |node| node.to_string());
-        let arrow = match (self.kind, self.peer) {
-            (EntryKind::Message, Some(peer)) => format!("← {peer} "),
-            (EntryKind::Sent, Some(peer)) => format!("→ {peer} "),
-            (EntryKind::Lost | EntryKind::Held, Some(peer)) => format!("⇸ {peer} "),
-            (EntryKind::Connection, Some(peer)) => format!("↔ {peer} "),
-            (EntryKind::Fault, _) => "▼ ".to_owned(),
-            (EntryKind::Lifted, _) => "▲ ".to_owned(),
-            (EntryKind::Violated, _) => "✗ ".to_owned(),
+        let node = with_epoch(self.node, self.epoch);
+        let peer = with_epoch(self.peer, self.peer_epoch);
+        let arrow = match self.kind {
+            EntryKind::Message => format!("← {peer} "),
+            EntryKind::Sent => format!("→ {peer} "),
+            EntryKind::Lost | EntryKind::Held => format!("⇸ {peer} "),
+            EntryKind::Connection => format!("↔ {peer} "),
+            EntryKind::Fault => "▼ ".to_owned(),
+            EntryKind::Lifted => "▲ ".to_owned(),
+            EntryKind::Violated => "✗ ".to_owned(),
             _ => String::new(),
         };
-        let role = self.role.unwrap_or_default();
-        let line = format!("{:>14}  {node:<3} {role:<13} {arrow}{} {}", self.at, self.name, self.text);
-        line.trim_end().to_owned()
+        let role = self.role.as_deref().unwrap_or_default();
+        let line = format!("{:>14}  {node:<6} {role:<13} {arrow}{} {}", self.at, self.name, self.text);
+        printable(line.trim_end())
     }
 }
 
-fn nanos<S: serde::Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(at.as_nanos())
+/// `s2@3`: the node, and the term that it is in.
+fn with_epoch(node: Option<NodeId>, epoch: Option<u64>) -> String {
+    match (node, epoch) {
+        (None, _) => String::new(),
+        (Some(node), None) => node.to_string(),
+        (Some(node), Some(epoch)) => format!("{node}@{epoch}"),
+    }
+}
+
+/// Instants as nanoseconds, whole numbers in every reader of JSON that has 64 bits.
+mod nanos {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use splitbrain_kernel::time::Instant;
+
+    pub(super) fn serialize<S: Serializer>(at: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(at.as_nanos())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
+        u64::deserialize(deserializer).map(Instant::from_nanos)
+    }
 }

@@ -4,6 +4,7 @@
 //! [`world::World`] runs a cluster of them over a simulated network, disks and clocks, does to them what a
 //! [`plan::Plan`] says, and lets [`invariant::Invariants`] watch.
 
+pub mod brief;
 pub mod clock;
 pub mod context;
 pub mod digest;

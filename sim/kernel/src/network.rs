@@ -113,6 +113,18 @@ pub enum Lost {
     NoConnection,
 }
 
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Loss => "by chance",
+            Self::Cut => "at a cut",
+            Self::Override => "by the plan",
+            Self::Down => "target is down",
+            Self::NoConnection => "no connection",
+        })
+    }
+}
+
 /// What becomes of a packet that arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {

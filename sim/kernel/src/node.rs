@@ -1,10 +1,11 @@
 //! What a simulated process is: a state machine without IO (DESIGN 3.4).
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::brief::Datum;
 use crate::context::Context;
 use crate::id::NodeId;
 
@@ -59,6 +60,17 @@ pub trait Node: Debug + Send + Sized + 'static {
     fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Self::Operation) {
         let _ = (ctx, operation);
     }
+
+    /// Shows a value of this node to people, in a few words on one line: in timelines, failures and diagrams.
+    ///
+    /// By default the words are derived from the serialized data ([`Datum::derived`]). A node that contains another
+    /// one can hand the inner node's values to the inner node's `brief`.
+    ///
+    /// # Errors
+    /// Those of the formatter.
+    fn brief(datum: Datum<'_, Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        datum.derived(f)
+    }
 }
 
 /// Content of a packet.
@@ -73,6 +85,11 @@ pub trait Message: Data {
     fn wire_size(&self) -> u32 {
         64
     }
+
+    /// The term, epoch or ballot that the sender says it is in. People see it after the sender's name: `s2@3`.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a node tells those who watch: checkers, the director, people.
@@ -82,6 +99,15 @@ pub trait Observation: Data {
 
     /// The neutral face, the same for every system.
     fn face(&self) -> Face;
+
+    /// The term, epoch or ballot that the node is in from now on. People see it after the node's name, `s2@3`, until
+    /// the next one. By default the rank of a role that is reported with one.
+    fn epoch(&self) -> Option<u64> {
+        match self.face().change {
+            Change::Role { rank, .. } if rank > 0 => Some(rank),
+            _ => None,
+        }
+    }
 }
 
 /// An observation as anyone can read it, whatever the system.
@@ -198,6 +224,28 @@ pub enum Completion {
     Durable(WriteId),
     /// The write did not happen.
     Failed(WriteId, DiskError),
+}
+
+impl fmt::Display for ConnectionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Opened => "opened",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed out",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+        })
+    }
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Full => "no space left",
+            Self::Io => "input/output error",
+        })
+    }
 }
 
 /// Why a disk refuses.

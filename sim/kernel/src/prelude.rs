@@ -1,5 +1,6 @@
 //! What a system of one's own needs, in one line: `use splitbrain::kernel::prelude::*;`.
 
+pub use crate::brief::{Datum, Derived};
 pub use crate::context::{Context, Effect, EffectRef, Lift, OperationId, OperationResult, Scope};
 pub use crate::embedding::{Both, Embedding, Inside};
 pub use crate::fault::Fault;

@@ -73,6 +73,7 @@ pub mod quorum;
 pub mod state;
 pub mod system;
 
+mod brief;
 mod check_quorum;
 mod election;
 mod pre_vote;

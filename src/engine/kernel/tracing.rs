@@ -5,27 +5,36 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use splitbrain_kernel::brief::{Datum, Written, message_name};
+use splitbrain_kernel::context::OperationResult;
 use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Input};
-use splitbrain_kernel::node::{Change, Completion, Message, Node, Observation};
+use splitbrain_kernel::node::{Change, Completion, ConnectionId, Message, Node, Observation};
 use splitbrain_kernel::plan::Moment;
 use splitbrain_kernel::trace::{TraceItem, Tracer};
 
 use crate::engine::{Entry, EntryKind, Recorder};
 use crate::wording;
 
-/// Turns items into entries, and keeps the roles that nodes report.
+/// Turns items into entries, and keeps the role and the epoch that nodes report.
 #[derive(Debug)]
 pub struct Tracing<R> {
     recorder: R,
-    roles: BTreeMap<NodeId, &'static str>,
+    nodes: BTreeMap<NodeId, Known>,
+}
+
+/// What a node last said of itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    role: Option<&'static str>,
+    epoch: Option<u64>,
 }
 
 impl<R: Recorder> Tracing<R> {
     /// Tells this recorder.
     pub const fn new(recorder: R) -> Self {
-        Self { recorder, roles: BTreeMap::new() }
+        Self { recorder, nodes: BTreeMap::new() }
     }
 }
 
@@ -33,119 +42,138 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
     const ON: bool = true;
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
-        let role = match &item {
-            TraceItem::Observed { observation, .. } => role(*observation),
-            _ => None,
+        let news = match &item {
+            TraceItem::Observed { observation, .. } => known(*observation),
+            _ => Known::default(),
         };
         let mut entry = describe(item);
         entry.at = moment.at;
         entry.event = moment.after_events;
-        self.follow_role(&mut entry, role);
+        self.follow(&mut entry, news);
         self.recorder.record(entry);
     }
 }
 
 impl<R> Tracing<R> {
-    /// An entry shows the role that the node had before.
-    fn follow_role(&mut self, entry: &mut Entry, new: Option<&'static str>) {
+    /// An entry shows what the node was before.
+    fn follow(&mut self, entry: &mut Entry, news: Known) {
         let Some(node) = entry.node else { return };
-        if matches!(entry.kind, EntryKind::Start | EntryKind::Exited) {
-            self.roles.remove(&node);
+        if entry.kind == EntryKind::Start {
+            self.nodes.remove(&node);
         }
-        entry.role = self.roles.get(&node).copied();
-        if let Some(role) = new {
-            self.roles.insert(node, role);
+        let known = self.nodes.entry(node).or_default();
+        entry.role = known.role.map(str::to_owned);
+        entry.epoch = entry.epoch.or(known.epoch);
+        *known = Known { role: news.role.or(known.role), epoch: news.epoch.or(known.epoch) };
+        if entry.kind == EntryKind::Exited {
+            self.nodes.remove(&node);
         }
     }
 }
 
-/// The role that an observation reports.
-fn role<O: Observation>(observation: &O) -> Option<&'static str> {
-    match observation.face().change {
+/// What an observation says of its node.
+fn known<O: Observation>(observation: &O) -> Known {
+    let role = match observation.face().change {
         Change::Role { role, .. } => Some(role),
         Change::None | Change::Gained { .. } | Change::Lost { .. } => None,
-    }
+    };
+    Known { role, epoch: observation.epoch() }
 }
 
 fn describe<N: Node>(item: TraceItem<'_, N>) -> Entry {
     match item {
-        TraceItem::Input { node, input } => describe_input(node, input),
+        TraceItem::Input { node, input } => Entry { node: Some(node), ..describe_input(input) },
         TraceItem::Sent { link, connection, message, ordinal, arrives, again } => {
-            let entry = on_link(EntryKind::Sent, link, message_name(message), message);
-            let over = connection.map(|connection| data(&connection));
             let more = json!({
-                "message": entry.data, "connection": over, "ordinal": ordinal,
+                "message": data(message), "connection": connection.map(|one| data(&one)), "ordinal": ordinal,
                 "arrives_ns": arrives.map(|at| at.as_nanos()), "again_ns": again.map(|at| at.as_nanos()),
             });
-            Entry { data: more, ..entry }
+            let entry = Entry::new(EntryKind::Sent, message_name(message), Datum::<N>::Message(message).to_string());
+            on_link(link, Entry { epoch: message.epoch(), data: more, ..entry })
         }
         TraceItem::Lost { link, ordinal, why } => {
-            let text = format!("#{ordinal} {}", wording::words(&format!("{why:?}")));
-            plain(EntryKind::Lost, Some(link.source), Some(link.target), "lost", text, json!({ "ordinal": ordinal }))
+            let entry = Entry::new(EntryKind::Lost, "lost", format!("#{ordinal} {why}"));
+            on_link(link, Entry { data: json!({ "ordinal": ordinal, "why": why }), ..entry })
         }
         TraceItem::Held { link, ordinal } => {
-            let text = format!("#{ordinal}");
-            plain(EntryKind::Held, Some(link.source), Some(link.target), "held", text, json!({ "ordinal": ordinal }))
+            let entry = Entry::new(EntryKind::Held, "held", format!("#{ordinal}"));
+            on_link(link, Entry { data: json!({ "ordinal": ordinal }), ..entry })
         }
-        TraceItem::Wrote { node, id, write } => debugged(EntryKind::Wrote, node, &format!("write {}", id.0), write),
+        TraceItem::Wrote { node, id, write } => {
+            let entry = Entry::new(EntryKind::Wrote, format!("write {}:", id.0), Written::<N>(write).to_string());
+            Entry { node: Some(node), data: json!({ "id": id, "write": data(write) }), ..entry }
+        }
         TraceItem::Observed { node, observation } => {
-            let name = observation.face().name;
-            let text = wording::fields(&format!("{observation:?}")).to_owned();
-            plain(EntryKind::Observed, Some(node), None, name, text, data(observation))
+            let text = Datum::<N>::Observation(observation).to_string();
+            let entry = Entry::new(EntryKind::Observed, observation.face().name, text);
+            Entry { node: Some(node), data: data(observation), ..entry }
         }
         TraceItem::Invoked { node, id, operation } => {
-            let text = format!("#{} {operation:?}", id.0);
-            plain(EntryKind::Invoked, Some(node), None, "invoke", text, json!({ "id": id, "operation": operation }))
+            let text = format!("#{} {}", id.0, Datum::<N>::Operation(operation));
+            let entry = Entry::new(EntryKind::Invoked, "invoke", text);
+            Entry { node: Some(node), data: json!({ "id": id, "operation": data(operation) }), ..entry }
         }
         TraceItem::Completed { node, id, result } => {
-            let text = format!("#{} {result:?}", id.0);
-            plain(EntryKind::Completed, Some(node), None, "complete", text, json!({ "id": id, "result": result }))
+            let text = format!("#{} {}", id.0, ended::<N>(result));
+            let entry = Entry::new(EntryKind::Completed, "complete", text);
+            Entry { node: Some(node), data: json!({ "id": id, "result": data(result) }), ..entry }
         }
         TraceItem::Exited { node, reason } => {
-            plain(EntryKind::Exited, Some(node), None, "exit", reason.to_owned(), Value::Null)
+            Entry { node: Some(node), ..Entry::new(EntryKind::Exited, "exit", reason) }
         }
         TraceItem::Fault { id, change, fault } => describe_fault(id, change, fault),
         TraceItem::Settled { core } => {
             let names: Vec<String> = core.iter().map(NodeId::to_string).collect();
-            plain(
-                EntryKind::Settled,
-                None,
-                None,
-                "settle",
-                format!("core {}", names.join(" ")),
-                json!({ "core": core }),
-            )
+            let entry = Entry::new(EntryKind::Settled, "settle", format!("core {}", names.join(" ")));
+            Entry { data: json!({ "core": core }), ..entry }
         }
         TraceItem::Violated(violation) => {
-            let (name, text) = (&violation.invariant, violation.message.clone());
-            plain(EntryKind::Violated, violation.node, None, name, text, data(violation))
+            let entry = Entry::new(EntryKind::Violated, violation.invariant.clone(), violation.message.clone());
+            Entry { node: violation.node, data: data(violation), ..entry }
         }
     }
 }
 
-fn describe_input<N: Node>(node: NodeId, input: Input<'_, N>) -> Entry {
+fn describe_input<N: Node>(input: Input<'_, N>) -> Entry {
     match input {
-        Input::Start => plain(EntryKind::Start, Some(node), None, "start", String::new(), Value::Null),
+        Input::Start => Entry::new(EntryKind::Start, "start", ""),
         Input::Message(source, message) => {
-            let link = Link::new(node, source);
-            on_link(EntryKind::Message, link, message_name(message), message)
+            let text = Datum::<N>::Message(message).to_string();
+            let entry = Entry::new(EntryKind::Message, message_name(message), text);
+            Entry { peer: Some(source), peer_epoch: message.epoch(), data: data(message), ..entry }
         }
         Input::Connection(event) => {
-            let name = wording::words(&format!("{:?}", event.change));
-            let text = format!("{}#{}", event.connection.opener, event.connection.number);
-            plain(EntryKind::Connection, Some(node), Some(event.peer), &name, text, data(event))
+            let entry = Entry::new(EntryKind::Connection, event.change.to_string(), connection(event.connection));
+            Entry { peer: Some(event.peer), data: data(event), ..entry }
         }
-        Input::Timer(timer) => debugged(EntryKind::Timer, node, "timer", &timer),
+        Input::Timer(timer) => {
+            let entry = Entry::new(EntryKind::Timer, "timer", Datum::<N>::Timer(timer).to_string());
+            Entry { data: data(&timer), ..entry }
+        }
         Input::Durable(completion) => {
             let (name, text) = match completion {
                 Completion::Written(id) => ("written", format!("write {}", id.0)),
                 Completion::Durable(id) => ("durable", format!("up to write {}", id.0)),
-                Completion::Failed(id, error) => ("failed", format!("write {}: {error:?}", id.0)),
+                Completion::Failed(id, error) => ("failed", format!("write {}: {error}", id.0)),
             };
-            plain(EntryKind::Durable, Some(node), None, name, text, data(&completion))
+            Entry { data: data(&completion), ..Entry::new(EntryKind::Durable, name, text) }
         }
-        Input::Step(step) => debugged(EntryKind::Step, node, "step", step),
-        Input::Operation(operation) => debugged(EntryKind::Operation, node, "operation", operation),
+        Input::Step(step) => {
+            let entry = Entry::new(EntryKind::Step, "step", Datum::<N>::Step(step).to_string());
+            Entry { data: data(step), ..entry }
+        }
+        Input::Operation(operation) => {
+            let text = Datum::<N>::Operation(operation).to_string();
+            Entry { data: data(operation), ..Entry::new(EntryKind::Operation, "operation", text) }
+        }
+    }
+}
+
+fn ended<N: Node>(result: &OperationResult<N::Operation>) -> String {
+    match result {
+        OperationResult::Ok(operation) => format!("ok: {}", Datum::<N>::Operation(operation)),
+        OperationResult::Failed => "failed".to_owned(),
+        OperationResult::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -154,27 +182,15 @@ fn describe_fault(id: &str, change: FaultChange, fault: &Fault) -> Entry {
         FaultChange::Start => EntryKind::Fault,
         FaultChange::Stop => EntryKind::Lifted,
     };
-    let text = wording::fault(fault);
-    plain(kind, None, None, id, text, data(fault))
+    Entry { data: data(fault), ..Entry::new(kind, id, wording::fault(fault)) }
 }
 
-fn message_name<M: Message>(message: &M) -> &'static str {
-    M::KINDS.get(message.kind()).copied().unwrap_or("message")
+fn connection(id: ConnectionId) -> String {
+    format!("{}#{}", id.opener, id.number)
 }
 
-fn on_link<T: std::fmt::Debug + Serialize>(kind: EntryKind, link: Link, name: &str, value: &T) -> Entry {
-    let text = wording::fields(&format!("{value:?}")).to_owned();
-    plain(kind, Some(link.source), Some(link.target), name, text, data(value))
-}
-
-/// An entry whose name comes first and whose text is the value as Rust prints it.
-fn debugged<T: std::fmt::Debug + Serialize>(kind: EntryKind, node: NodeId, name: &str, value: &T) -> Entry {
-    plain(kind, Some(node), None, name, format!("{value:?}"), data(value))
-}
-
-fn plain(kind: EntryKind, node: Option<NodeId>, peer: Option<NodeId>, name: &str, text: String, data: Value) -> Entry {
-    let at = splitbrain_kernel::time::Instant::ZERO;
-    Entry { at, event: 0, kind, node, peer, role: None, name: name.to_owned(), text, data }
+fn on_link(link: Link, entry: Entry) -> Entry {
+    Entry { node: Some(link.source), peer: Some(link.target), ..entry }
 }
 
 /// What JSON cannot hold (a map whose keys are no text) is kept as null: the text has it all the same.

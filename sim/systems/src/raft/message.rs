@@ -232,6 +232,17 @@ impl<C: Payload> Message for RaftMessage<C> {
             _ => HEADER,
         }
     }
+
+    /// That of a pre-vote and of its reply is not always the sender's.
+    fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::Vote(VoteRequest { term, .. })
+            | Self::VoteReply { term, .. }
+            | Self::Append(Append { term, .. })
+            | Self::AppendReply { term, .. } => Some(term.0),
+            Self::PreVote(_) | Self::PreVoteReply { .. } | Self::Propose { .. } | Self::ProposeReply { .. } => None,
+        }
+    }
 }
 
 #[cfg(test)]

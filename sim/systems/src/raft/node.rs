@@ -1,6 +1,7 @@
 //! The node: one `match` over what can come in; the arms are in the other files.
 
 use crate::raft::message::Payload;
+use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId};
 use splitbrain_kernel::serde::Serialize;
@@ -68,6 +69,10 @@ impl<C: Payload> Node for RaftNode<C> {
     type Observation = RaftObservation<C>;
     type Operation = Operation<C>;
     type Step = ();
+
+    fn brief(datum: Datum<'_, Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        super::brief::brief(datum, f)
+    }
 
     fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Record<C>>) {
         if let Self::Server(server) = self {

@@ -247,6 +247,17 @@ impl<C: Payload> Observation for RaftObservation<C> {
     fn face(&self) -> Face {
         Face { name: Self::NAMES[self.name_index()], change: self.change() }
     }
+
+    fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::BecameFollower { term }
+            | Self::BecamePreCandidate { term }
+            | Self::BecameCandidate { term }
+            | Self::LeaderElected { term, .. }
+            | Self::TermStarted { term } => Some(term.0),
+            _ => None,
+        }
+    }
 }
 
 impl<C: Payload> RaftObservation<C> {
