@@ -185,6 +185,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The most nodes that a cluster may have.
+    pub const NODE_COUNT_MAX: usize = 2 * NodeId::COUNT_MAX as usize;
+
     /// All nodes, servers (spare ones included) before clients, in order of number.
     pub fn nodes(self) -> impl Iterator<Item = NodeId> + Clone {
         self.all_servers().chain(self.clients())

@@ -1,64 +1,11 @@
-//! The event queue: totally ordered by (time, priority, sequence).
-//!
-//! An entry is one 128-bit word, so that a comparison is one comparison and a heap of entries is small:
-//!
-//! ```text
-//!   127            64 63      56 55             21 20        0
-//!   │ time, ns       │ priority │ sequence        │ slot      │
-//! ```
-//!
-//! The slot says where the content lies and never decides an order, because no two entries share a sequence.
+//! The event queue: totally ordered by (time, priority, sequence), as [`Key`] packs them.
+
+mod key;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::time::Instant;
-
-/// The most entries that a queue can hold at once.
-pub const SLOT_COUNT_MAX: u64 = 1 << 19;
-
-/// The highest sequence number.
-pub const SEQUENCE_MAX: u64 = (1 << 35) - 1;
-
-const SLOT_BITS: u32 = 21;
-const SLOT_MASK: u128 = (1 << SLOT_BITS) - 1;
-
-/// An entry: when it is due, in which order, and where its content lies.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Key(u128);
-
-impl Key {
-    /// An entry.
-    ///
-    /// # Panics
-    /// Where the sequence or the slot is out of range: the budgets of a run end it long before.
-    #[inline]
-    pub const fn new(at: Instant, priority: u8, sequence: u64, slot: u32) -> Self {
-        assert!(sequence <= SEQUENCE_MAX, "a run ends before its sequence numbers do");
-        assert!((slot as u128) <= SLOT_MASK, "a slot has 21 bits");
-        let order = (priority as u64) << 56 | sequence << SLOT_BITS | slot as u64;
-        Self((at.as_nanos() as u128) << 64 | order as u128)
-    }
-
-    /// When it is due.
-    #[inline]
-    pub const fn at(self) -> Instant {
-        Instant::from_nanos((self.0 >> 64) as u64)
-    }
-
-    /// Time, priority and sequence: all that decides the order.
-    #[inline]
-    pub const fn order(self) -> (Instant, u8, u64) {
-        let order = self.0 as u64;
-        (self.at(), (order >> 56) as u8, order >> SLOT_BITS & SEQUENCE_MAX)
-    }
-
-    /// Where its content lies.
-    #[inline]
-    pub const fn slot(self) -> u32 {
-        (self.0 & SLOT_MASK) as u32
-    }
-}
+pub use key::{EntryRef, Key, SEQUENCE_MAX, SLOT_COUNT_MAX};
 
 /// A bucket is 2¹⁹ ns wide, about half a millisecond.
 const BUCKET_BITS: u32 = 19;
@@ -122,11 +69,10 @@ impl Default for Queue {
     }
 }
 
-impl Key {
-    #[inline]
-    const fn bucket(self) -> u64 {
-        (self.0 >> (64 + BUCKET_BITS)) as u64
-    }
+/// The bucket in which an entry is due.
+#[inline]
+const fn bucket_of(key: Key) -> u64 {
+    key.at().as_nanos() >> BUCKET_BITS
 }
 
 /// Where a bucket lies.
@@ -193,7 +139,7 @@ impl Queue {
     #[inline(always)]
     pub fn push(&mut self, key: Key) {
         self.len += 1;
-        let bucket = key.bucket();
+        let bucket = bucket_of(key);
         // An entry of the front makes this wrap around, and so is not ahead of it by less than the window.
         if bucket.wrapping_sub(self.window) < BUCKET_COUNT {
             self.link(key, bucket);
@@ -316,9 +262,9 @@ impl Queue {
         if self.window == HANDED_OUT {
             return;
         }
-        let first = self.far.peek().map_or(NOWHERE, |Reverse(key)| key.bucket());
+        let first = self.far.peek().map_or(NOWHERE, |Reverse(key)| bucket_of(*key));
         self.window = first.saturating_add(1);
-        while let Some(Reverse(key)) = self.far.peek().copied().filter(|Reverse(key)| key.bucket() == first) {
+        while let Some(Reverse(key)) = self.far.peek().copied().filter(|Reverse(key)| bucket_of(*key) == first) {
             self.far.pop();
             self.front.push(key);
         }
@@ -330,7 +276,7 @@ impl Queue {
     fn migrate(&mut self) {
         self.far_first = NOWHERE;
         while let Some(Reverse(key)) = self.far.peek().copied() {
-            let bucket = key.bucket();
+            let bucket = bucket_of(key);
             if bucket.wrapping_sub(self.window) >= BUCKET_COUNT {
                 self.far_first = bucket;
                 return;
@@ -433,21 +379,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::time::Instant;
 
-    #[test]
-    fn time_goes_before_priority_and_priority_before_sequence() {
-        let at = Instant::from_nanos;
-        let keys =
-            [Key::new(at(1), 9, 9, 9), Key::new(at(2), 0, 5, 0), Key::new(at(2), 1, 1, 0), Key::new(at(2), 1, 2, 0)];
-        assert!(keys.is_sorted());
-        assert_eq!((keys[0].at(), keys[0].slot()), (at(1), 9));
-        assert_eq!(Key::new(Instant::MAX, 255, SEQUENCE_MAX, 7).at(), Instant::MAX);
-    }
+    const ENTRY: EntryRef = EntryRef::Event(0);
 
     #[test]
     fn a_queue_that_is_handed_out_keeps_no_entry_but_counts_it() {
         let mut queue = Queue::handed_out();
-        let key = |at, sequence| Key::new(Instant::from_nanos(at), 0, sequence, 0);
+        let key = |at, sequence| Key::new(Instant::from_nanos(at), 0, sequence, ENTRY);
         for entry in [key(u64::MAX, 1), key(3, 2), key(0, 3), key(3, 4)] {
             queue.push(entry);
             assert_eq!((queue.first(), queue.pop()), (None, None));
@@ -463,7 +402,7 @@ mod tests {
     #[test]
     fn entries_far_before_the_front_come_out_in_order() {
         let mut queue = Queue::new();
-        let key = |at: u64, sequence| Key::new(Instant::from_nanos(at), 0, sequence, 0);
+        let key = |at: u64, sequence| Key::new(Instant::from_nanos(at), 0, sequence, ENTRY);
         let mut keys: Vec<Key> =
             (0..1_000).map(|sequence| key(60_000_000_000 - sequence * 50_000_000, sequence)).collect();
         keys.extend((1_000..2_000).map(|sequence| key(70_000_000_000, sequence)));
@@ -477,7 +416,7 @@ mod tests {
     fn a_flood_at_one_instant_comes_out_in_order() {
         let mut queue = Queue::new();
         let at = Instant::from_nanos(5);
-        let key = |sequence| Key::new(at, 0, sequence, 0);
+        let key = |sequence| Key::new(at, 0, sequence, ENTRY);
         queue.push(key(0));
         let mut pushed = 1;
         for taken in 0..200_000 {
@@ -501,7 +440,7 @@ mod tests {
             for (sequence, (bits, ahead, priority, pops)) in (0..).zip(steps) {
                 // Distances of all sizes: within a bucket, within the window, far beyond it.
                 let at = now + ahead % (1 << bits);
-                let key = Key::new(Instant::from_nanos(at), priority, sequence, 0);
+                let key = Key::new(Instant::from_nanos(at), priority, sequence, ENTRY);
                 queue.push(key);
                 model.insert(key);
                 prop_assert_eq!(queue.first(), model.first().copied());

@@ -216,8 +216,13 @@ pub struct TooMany;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::EntryRef;
     use crate::run::ClockOptions;
     use crate::time::Duration;
+
+    const fn timer(slot: u32) -> EntryRef {
+        EntryRef::Timer { node: 0, slot }
+    }
 
     const fn at(nanos: u64) -> Instant {
         Instant::from_nanos(nanos)
@@ -244,7 +249,7 @@ mod tests {
         }
 
         fn enqueue(&mut self, enqueue: Enqueue) {
-            let key = Key::new(enqueue.at, enqueue.priority, enqueue.sequence, enqueue.slot);
+            let key = Key::new(enqueue.at, enqueue.priority, enqueue.sequence, timer(enqueue.slot));
             self.queue.push(key);
             self.timers.note_queued(enqueue.slot, key);
         }
@@ -252,7 +257,8 @@ mod tests {
         fn run(&mut self) -> Vec<(u64, char)> {
             let mut fired = Vec::new();
             while let Some(key) = self.queue.pop() {
-                match self.timers.fire(key.slot(), key) {
+                let EntryRef::Timer { slot, .. } = key.entry() else { panic!("only timers are queued") };
+                match self.timers.fire(slot, key) {
                     Fired::Now(name) => fired.push((key.at().as_nanos(), name)),
                     Fired::Later(enqueue) => self.enqueue(enqueue),
                     Fired::Stale => {}
@@ -345,7 +351,7 @@ mod tests {
         for round in 0..10_000u64 {
             let set = timers.set(round, at(round + 1), &clock, at(round), (0, round)).expect("few timers");
             let enqueue = set.expect("a new timer is queued");
-            let key = Key::new(enqueue.at, 0, enqueue.sequence, enqueue.slot);
+            let key = Key::new(enqueue.at, 0, enqueue.sequence, timer(enqueue.slot));
             timers.note_queued(enqueue.slot, key);
             assert_eq!(timers.fire(enqueue.slot, key), Fired::Now(round));
         }

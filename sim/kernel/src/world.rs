@@ -27,7 +27,7 @@ use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, Violation};
 use crate::node::{Message, Node};
 use crate::plan::{Decision, Moment, Override, Plan, Site};
-use crate::queue::{Key, Queue, SLOT_COUNT_MAX, Slab};
+use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
 use crate::run::{Budget, BudgetKind, Exhaustion, Outcome, Panic, RunOptions, RunReport, Ties};
 use crate::system::System;
@@ -393,12 +393,20 @@ impl<S: System> World<S> {
 
     #[inline]
     fn push_ordered(&mut self, at: Instant, priority: u8, sequence: u64, event: Event<S::Node>) {
-        if self.queue.len() as u64 >= self.budget.queue_max {
-            self.exhaust(BudgetKind::Queue, self.budget.queue_max);
-            return;
+        if self.has_room() {
+            let entry = EntryRef::Event(self.events.insert(event));
+            self.queue.push(Key::new(at, priority, sequence, entry));
         }
-        let slot = self.events.insert(event);
-        self.queue.push(Key::new(at, priority, sequence, slot));
+    }
+
+    /// Whether another entry may be added to the queue. The run ends if not.
+    #[inline(always)]
+    fn has_room(&mut self) -> bool {
+        let has_room = (self.queue.len() as u64) < self.budget.queue_max;
+        if !has_room {
+            self.exhaust(BudgetKind::Queue, self.budget.queue_max);
+        }
+        has_room
     }
 
     fn enqueue_start(&mut self, node: NodeId) {

@@ -5,7 +5,7 @@ use crate::id::{Link, NodeId};
 use crate::invariant::{Input, Invariants};
 use crate::network::{Arrival, Lost};
 use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source};
-use crate::queue::Key;
+use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
 use crate::system::System;
 use crate::timers::Fired;
@@ -16,27 +16,6 @@ use crate::view::Whole;
 use super::World;
 use super::fault::Down;
 use super::segment::Segment;
-
-/// The bit that tells a timer's entry from one whose content is in a slab.
-pub(super) const TIMER_BIT: u32 = 1 << 20;
-/// The bit that tells a datagram's entry from that of another event.
-pub(super) const DATAGRAM_BIT: u32 = 1 << 19;
-const TIMER_SLOT_BITS: u32 = 12;
-
-/// The queue slot of a timer: the node in the upper bits, its own slot in the lower.
-pub(super) const fn timer_slot(index: usize, slot: u32) -> u32 {
-    TIMER_BIT | (index as u32) << TIMER_SLOT_BITS | slot
-}
-
-/// The node of a timer, from its queue slot.
-pub(super) const fn timer_node(slot: u32) -> usize {
-    (slot >> TIMER_SLOT_BITS & 0x7f) as usize
-}
-
-/// The queue slot of a datagram, from its slot in the slab.
-pub(super) const fn datagram_slot(slot: u32) -> u32 {
-    DATAGRAM_BIT | slot
-}
 
 /// A datagram under way. It has a slab of its own: most events are datagrams, and one layout for all of their way
 /// through the world spares the copies between one layout and another.
@@ -87,15 +66,15 @@ impl<M: Message> Held<M> {
 impl<S: System> World<S> {
     #[inline(always)]
     pub(super) fn on_event<T: Tracer<S::Node>>(&mut self, key: Key, tracer: &mut T) {
-        let slot = key.slot();
-        if slot & TIMER_BIT != 0 {
-            return self.on_timer_entry(timer_node(slot), slot & 0xfff, key, tracer);
-        }
-        if slot & DATAGRAM_BIT != 0 {
-            let datagram = self.datagrams.take(slot & (DATAGRAM_BIT - 1));
-            return self.on_datagram(datagram, tracer);
-        }
-        match self.events.take(slot) {
+        let event = match key.entry() {
+            EntryRef::Timer { node, slot } => return self.on_timer_entry(node, slot, key, tracer),
+            EntryRef::Datagram(place) => {
+                let datagram = self.datagrams.take(place);
+                return self.on_datagram(datagram, tracer);
+            }
+            EntryRef::Event(place) => self.events.take(place),
+        };
+        match event {
             Event::Segment(segment) => self.on_segment(segment, tracer),
             Event::Start { index, incarnation } => self.on_start(index, incarnation, tracer),
             Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket, tracer),

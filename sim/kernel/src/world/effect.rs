@@ -7,6 +7,7 @@ use crate::invariant::Invariants;
 use crate::network::{Lost, Packet, Plain, Transport};
 use crate::node::{Completion, Message, Node, Observation, Write, WriteId};
 use crate::plan::{Decision, Site};
+use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
 use crate::system::System;
 use crate::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::universe::Waiting;
 use crate::view::Whole;
 
 use super::World;
-use super::deliver::{Datagram, Event, datagram_slot, timer_slot};
+use super::deliver::{Datagram, Event};
 
 impl<S: System> World<S> {
     /// Carries out all effects of the last call, in order.
@@ -30,7 +31,9 @@ impl<S: System> World<S> {
                 self.carry_out(index, effect, tracer);
             }
             // The buffer goes back, so that no call allocates.
-            std::mem::forget(std::mem::replace(self.universe.slots[index].context.effects(), effects));
+            let buffer = self.universe.slots[index].context.effects();
+            assert!(buffer.is_empty(), "no handler of this node runs while its effects are carried out");
+            *buffer = effects;
         }
         if is_tied {
             self.tie(index, tracer);
@@ -183,11 +186,10 @@ impl<S: System> World<S> {
         sequence: u64,
         datagram: Datagram<<S::Node as Node>::Message>,
     ) {
-        if self.queue.len() as u64 >= self.budget.queue_max {
-            return self.exhaust(BudgetKind::Queue, self.budget.queue_max);
+        if self.has_room() {
+            let entry = EntryRef::Datagram(self.datagrams.insert(datagram));
+            self.queue.push(Key::new(at, priority, sequence, entry));
         }
-        let slot = datagram_slot(self.datagrams.insert(datagram));
-        self.queue.push(crate::queue::Key::new(at, priority, sequence, slot));
     }
 
     #[inline]
@@ -204,13 +206,12 @@ impl<S: System> World<S> {
 
     #[inline]
     pub(super) fn enqueue_timer(&mut self, index: usize, enqueue: Enqueue) {
-        if self.queue.len() as u64 >= self.budget.queue_max {
-            return self.exhaust(BudgetKind::Queue, self.budget.queue_max);
+        if self.has_room() {
+            let entry = EntryRef::Timer { node: index, slot: enqueue.slot };
+            let key = Key::new(enqueue.at, enqueue.priority, enqueue.sequence, entry);
+            self.queue.push(key);
+            self.universe.slots[index].timers.note_queued(enqueue.slot, key);
         }
-        let key =
-            crate::queue::Key::new(enqueue.at, enqueue.priority, enqueue.sequence, timer_slot(index, enqueue.slot));
-        self.queue.push(key);
-        self.universe.slots[index].timers.note_queued(enqueue.slot, key);
     }
 
     fn forced_disk(&self, index: usize) -> Option<Duration> {

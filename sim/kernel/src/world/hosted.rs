@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::digest::Tag;
 use crate::id::NodeId;
 use crate::node::Node;
-use crate::queue::{Key, Queue};
+use crate::queue::{EntryRef, Key, Queue};
 use crate::rng::Seed;
 use crate::run::{BudgetKind, Outcome, Panic, RunOptions, RunReport};
 use crate::system::System;
@@ -22,7 +22,7 @@ use crate::trace::Tracer;
 use crate::view::Whole;
 
 use super::World;
-use super::deliver::{DATAGRAM_BIT, Event, TIMER_BIT, timer_node};
+use super::deliver::Event;
 
 /// A world for a host. See the module.
 ///
@@ -218,14 +218,12 @@ impl<S: System> World<S> {
     }
 
     fn place_of(&self, key: Key) -> Place {
-        let slot = key.slot();
-        if slot & TIMER_BIT != 0 {
-            return Place::Process(timer_node(slot));
-        }
-        if slot & DATAGRAM_BIT != 0 {
-            return Place::Network;
-        }
-        match self.events.get(slot) {
+        let event = match key.entry() {
+            EntryRef::Timer { node, .. } => return Place::Process(node),
+            EntryRef::Datagram(_) => return Place::Network,
+            EntryRef::Event(place) => self.events.get(place),
+        };
+        match event {
             Event::Durable { index, incarnation, .. } => Place::Disk(*index, *incarnation),
             Event::Start { index, .. } | Event::Step { index, .. } | Event::Wake { index, .. } => {
                 Place::Process(*index)
@@ -236,14 +234,11 @@ impl<S: System> World<S> {
 
     /// An entry that never comes up leaves nothing behind.
     fn forget(&mut self, key: Key) {
-        let slot = key.slot();
-        if slot & TIMER_BIT != 0 {
-            return;
-        }
-        if slot & DATAGRAM_BIT != 0 {
-            self.datagrams.take(slot & (DATAGRAM_BIT - 1));
-        } else {
-            self.events.take(slot);
+        match key.entry() {
+            // The node's timers see by themselves that the entry is stale.
+            EntryRef::Timer { .. } => {}
+            EntryRef::Datagram(place) => drop(self.datagrams.take(place)),
+            EntryRef::Event(place) => drop(self.events.take(place)),
         }
     }
 }
