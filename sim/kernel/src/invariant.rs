@@ -168,6 +168,7 @@ pub struct Violation {
 pub struct Findings {
     enabled: u64,
     evaluated: [u64; Self::COUNT_MAX],
+    lacking: [u64; Self::COUNT_MAX],
     first: Option<Box<Finding>>,
     next: Option<Box<Self>>,
 }
@@ -186,7 +187,7 @@ impl Findings {
 
     /// Findings over the invariants whose bit is set.
     pub const fn new(enabled: u64) -> Self {
-        Self { enabled, evaluated: [0; Self::COUNT_MAX], first: None, next: None }
+        Self { enabled, evaluated: [0; Self::COUNT_MAX], lacking: [0; Self::COUNT_MAX], first: None, next: None }
     }
 
     /// Findings over groups of so many invariants.
@@ -221,6 +222,15 @@ impl Findings {
         }
     }
 
+    /// Records that an invariant could not be evaluated, or only in part, because the node cannot say something that it
+    /// asks for. It is no pass.
+    #[cold]
+    pub const fn lacks(&mut self, index: usize) {
+        if self.is_on(index) {
+            self.lacking[index] += 1;
+        }
+    }
+
     /// Calls with the findings of the groups after so many.
     #[inline]
     pub fn after(&mut self, groups: usize, invariants: usize, call: impl FnOnce(&mut Self)) {
@@ -243,11 +253,20 @@ impl Findings {
 
     /// How often each invariant was evaluated, by index, in these groups.
     pub fn evaluated_in(&self, groups: &[usize]) -> Vec<u64> {
+        self.in_groups(groups, |part| &part.evaluated)
+    }
+
+    /// How often each invariant could not be evaluated for want of facts, by index, in these groups.
+    pub fn lacking_in(&self, groups: &[usize]) -> Vec<u64> {
+        self.in_groups(groups, |part| &part.lacking)
+    }
+
+    fn in_groups(&self, groups: &[usize], counts: impl Fn(&Self) -> &[u64; Self::COUNT_MAX]) -> Vec<u64> {
         let mut all = Vec::new();
         let mut part = Some(self);
         for count in groups {
             let findings = part.expect("each group has its findings");
-            all.extend_from_slice(&findings.evaluated[..*count]);
+            all.extend_from_slice(&counts(findings)[..*count]);
             part = findings.next.as_deref();
         }
         all
@@ -256,6 +275,11 @@ impl Findings {
     /// How often each invariant was evaluated, by index.
     pub const fn evaluated(&self) -> &[u64; Self::COUNT_MAX] {
         &self.evaluated
+    }
+
+    /// How often each invariant could not be evaluated for want of facts, by index.
+    pub const fn lacking(&self) -> &[u64; Self::COUNT_MAX] {
+        &self.lacking
     }
 
     /// The first violation: index, node and facts.

@@ -277,6 +277,8 @@ pub struct RunReport<O> {
     pub gauges: Vec<u64>,
     /// How often each invariant was evaluated, by index.
     pub evaluated: Vec<u64>,
+    /// How often each invariant could not be evaluated because a node cannot say what it asks for, by index.
+    pub lacking: Vec<u64>,
     /// What was done to the world. Of the overrides that were asked for, those whose decision came.
     pub plan: Plan<O>,
     /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched.

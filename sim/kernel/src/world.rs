@@ -315,6 +315,7 @@ impl<S: System> World<S> {
             counts: self.counts.by_name(),
             gauges: S::gauges(&self.invariants),
             evaluated: self.findings.evaluated_in(S::Invariants::GROUPS),
+            lacking: self.findings.lacking_in(S::Invariants::GROUPS),
             plan,
             never_applied: self.director.never_applied(),
         }

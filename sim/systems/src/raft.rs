@@ -60,6 +60,7 @@ pub mod bug;
 pub mod client;
 pub mod configuration;
 pub mod durable;
+pub mod facts;
 pub mod ids;
 pub mod invariants;
 pub mod log;

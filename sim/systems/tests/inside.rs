@@ -250,7 +250,7 @@ impl System for Shells {
     const DOC: &'static str = "Nodes with raft inside.";
     type Options = ShellOptions;
     type Node = Shell;
-    type Invariants = Both<ShellInvariants, Inside<RaftInShell, RaftInvariants>>;
+    type Invariants = Both<ShellInvariants, Inside<RaftInShell, RaftInvariants<RaftNode>>>;
 
     fn new(setup: Setup<ShellOptions>) -> Result<Self, OptionsError> {
         let options = PerServer::same(setup.options.base.raft);

@@ -32,8 +32,9 @@ impl<S: System> World<S> {
             }
             // The buffer goes back, so that no call allocates.
             let buffer = self.universe.slots[index].context.effects();
-            assert!(buffer.is_empty(), "no handler of this node runs while its effects are carried out");
-            *buffer = effects;
+            assert!(buffer.capacity() == 0, "no handler of this node runs while its effects are carried out");
+            // What has no capacity owns nothing: dropping it would only be work.
+            std::mem::forget(std::mem::replace(buffer, effects));
         }
         if is_tied {
             self.tie(index, tracer);

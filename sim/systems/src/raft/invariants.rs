@@ -19,11 +19,13 @@
 //! | a leader within a bound | Raft §9.3, ccfraft | `leader_within_bound` | black box |
 //! | leadership is stable | thesis §9.6, Howard and Abraham | `leader_stability` | black box |
 //!
-//! Each knows from the options where it is promised: without `check_quorum` no leader has to give up, and without
+//! They watch every node type that answers [`RaftFacts`], this crate's Raft or another. What an implementation cannot
+//! say is not evaluated there, and counted as such.
+//!
+//! Each knows from the [`Frame`] where it is promised: without `check_quorum` no leader has to give up, and without
 //! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always;
-//! options
-//! that give them up (election quorums that do not meet, votes in a counter where replies come twice) break them, and a
-//! scenario with such options expects that.
+//! options that give them up (election quorums that do not meet, votes in a counter where replies come twice) break
+//! them, and a scenario with such options expects that.
 //!
 //! # Not checked
 //!
@@ -60,7 +62,8 @@ mod vote_soundness;
 #[cfg(test)]
 mod testing;
 
-use crate::raft::message::Payload;
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use splitbrain_kernel::context::EffectRef;
@@ -71,15 +74,12 @@ use splitbrain_kernel::system::Gauge;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
+use super::facts::{RaftFacts, Said};
 use super::ids::{ServerSet, Term};
-use super::message::RaftMessage;
-use super::node::RaftNode;
-use super::system::Raft;
 
 use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
 use election_safety::Reigns;
-use frame::Frame;
 use gauges::Tallies;
 use index::{DENIED_VOTE_KEEPS_TIMER, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
@@ -95,6 +95,7 @@ use term_monotone::Terms;
 use vote_soundness::Requests;
 
 pub use bounds::{ElectionKind, MARGIN, Observed, TABLE, kind, observed};
+pub use frame::{Frame, Membership, Quorum, Rules};
 
 /// The place of each invariant in [`RaftInvariants::LIST`].
 mod index {
@@ -116,15 +117,14 @@ mod index {
     pub(super) const CANDIDATES_KNOW_NO_LEADER: usize = 15;
 }
 
-/// The invariants of Raft, with all that they have seen.
-#[derive(Clone, Debug)]
-pub struct RaftInvariants<C = u64> {
+/// The invariants of Raft over a node type, with all that they have seen.
+pub struct RaftInvariants<N: RaftFacts> {
     frame: Arc<Frame>,
     reigns: Reigns,
     votes: Votes,
     terms: Terms,
     supporters: Supporters,
-    chosen: Chosen<C>,
+    chosen: Chosen<N::Entry>,
     commits: Commits,
     contacts: Contacts,
     durables: Durables,
@@ -143,19 +143,50 @@ pub struct RaftInvariants<C = u64> {
     next: Instant,
     /// What a server may do has changed with the input that it handles.
     changed: bool,
+    of: PhantomData<fn() -> N>,
 }
 
-impl<C: Payload> RaftInvariants<C> {
+impl<N: RaftFacts> Clone for RaftInvariants<N> {
+    fn clone(&self) -> Self {
+        Self {
+            frame: Arc::clone(&self.frame),
+            reigns: self.reigns.clone(),
+            votes: self.votes.clone(),
+            terms: self.terms.clone(),
+            supporters: self.supporters.clone(),
+            chosen: self.chosen.clone(),
+            commits: self.commits.clone(),
+            contacts: self.contacts.clone(),
+            durables: self.durables.clone(),
+            requests: self.requests.clone(),
+            asked: self.asked,
+            timer: self.timer,
+            wait: self.wait.clone(),
+            stability: self.stability.clone(),
+            tallies: self.tallies.clone(),
+            leads: self.leads.clone(),
+            leaders: self.leaders,
+            next: self.next,
+            changed: self.changed,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<N: RaftFacts> fmt::Debug for RaftInvariants<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("RaftInvariants");
+        shown.field("frame", &self.frame).field("leads", &self.leads).field("next", &self.next);
+        shown.finish_non_exhaustive()
+    }
+}
+
+impl<N: RaftFacts> RaftInvariants<N> {
     /// The figures that [`RaftInvariants::gauges`] gives, in its order.
     pub const GAUGES: &'static [Gauge] = gauges::GAUGES;
 
-    /// Fresh invariants for this system.
-    pub fn new(system: &Raft<C>) -> Self {
-        let setup = system.setup();
-        Self::of(Frame::new(setup.cluster, &setup.options, setup.bounds))
-    }
-
-    fn of(frame: Frame) -> Self {
+    /// Fresh invariants over a cluster that promises this.
+    pub fn new(frame: Frame) -> Self {
         let servers = frame.server_count;
         Self {
             frame: Arc::new(frame),
@@ -177,6 +208,32 @@ impl<C: Payload> RaftInvariants<C> {
             leaders: ServerSet::EMPTY,
             next: Instant::MAX,
             changed: false,
+            of: PhantomData,
+        }
+    }
+
+    /// A message is about to be handled.
+    #[inline]
+    fn on_receive(
+        &mut self,
+        view: impl View<N>,
+        node: NodeId,
+        source: NodeId,
+        message: &N::Message,
+        findings: &Findings,
+    ) {
+        match N::said(message) {
+            Said::Accepted { .. } => self.contacts.hear(&self.frame, node, source, true, view.now()),
+            Said::Answered { .. } => self.contacts.hear(&self.frame, node, source, false, view.now()),
+            Said::VoteRequest { term, last } if self.frame.watches(source) => {
+                self.requests.ask(node, source, term, last);
+                let watched = findings.is_on(DENIED_VOTE_KEEPS_TIMER);
+                self.timer = server(&view, node).filter(|_| watched).map(|server| Timer::of(&server));
+            }
+            Said::PreVoteRequest if findings.is_on(PRE_VOTE_PURITY) => {
+                self.asked = server(&view, node).map(|server| (source, Face::of(&server)));
+            }
+            _ => {}
         }
     }
 
@@ -200,7 +257,7 @@ impl<C: Payload> RaftInvariants<C> {
     }
 }
 
-impl<C: Payload> Invariants<RaftNode<C>> for RaftInvariants<C> {
+impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     const LIST: &'static [InvariantInfo] = &[
         election_safety::INFO,
         one_vote_per_term::INFO,
@@ -220,66 +277,46 @@ impl<C: Payload> Invariants<RaftNode<C>> for RaftInvariants<C> {
         candidates_know_no_leader::INFO,
     ];
 
-    fn on_start(&mut self, _view: impl View<RaftNode<C>>, node: NodeId, _findings: &mut Findings) {
-        if node.is_server() {
+    fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
+        if self.frame.watches(node) {
             self.terms.restart(node);
             self.durables.forget(node);
-            self.supporters.adjust(node, false);
+            self.supporters.stand_alone(node, false);
             // What it may do shows only once it has started.
             self.changed = true;
         }
     }
 
     #[inline]
-    fn on_effect(
-        &mut self,
-        view: impl View<RaftNode<C>>,
-        node: NodeId,
-        effect: EffectRef<'_, RaftNode<C>>,
-        findings: &mut Findings,
-    ) {
-        if node.is_client() {
+    fn on_effect(&mut self, view: impl View<N>, node: NodeId, effect: EffectRef<'_, N>, findings: &mut Findings) {
+        if !self.frame.watches(node) {
             return;
         }
         match effect {
             EffectRef::Send { target, message, .. } => self.on_send(view, node, target, message, findings),
             EffectRef::Observe(observation) => self.on_observe(view, node, observation, findings),
-            EffectRef::Write { write, .. } => self.durables.on_write(node, write),
+            EffectRef::Write { write, .. } => self.durables.on_write::<N>(node, write),
             _ => {}
         }
     }
 
     #[inline]
-    fn on_input(
-        &mut self,
-        view: impl View<RaftNode<C>>,
-        node: NodeId,
-        input: Input<'_, RaftNode<C>>,
-        findings: &mut Findings,
-    ) {
+    fn on_input(&mut self, view: impl View<N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
         match input {
-            Input::Message(source, RaftMessage::AppendReply { result, .. }) => {
-                self.contacts.hear(&self.frame, node, source, result, view.now());
+            Input::Message(source, message) if self.frame.watches(node) => {
+                self.on_receive(view, node, source, message, findings);
             }
-            Input::Message(source, RaftMessage::Vote(request)) => {
-                self.requests.ask(node, source, *request);
-                let watched = findings.is_on(DENIED_VOTE_KEEPS_TIMER);
-                self.timer = server(&view, node).filter(|_| watched).map(Timer::of);
-            }
-            Input::Message(source, RaftMessage::PreVote(_)) if findings.is_on(PRE_VOTE_PURITY) => {
-                self.asked = server(&view, node).map(|server| (source, Face::of(server)));
-            }
-            Input::Operation(_) if node.is_server() => self.changed = true,
+            Input::Operation(_) if self.frame.watches(node) => self.changed = true,
             _ => {}
         }
     }
 
     #[inline]
-    fn on_step(&mut self, view: impl View<RaftNode<C>>, node: NodeId, findings: &mut Findings) {
+    fn on_step(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if let Some((candidate, before)) = self.asked.take()
             && let Some(server) = server(&view, node)
         {
-            pre_vote_purity::unchanged(node, candidate, &before, &Face::of(server), findings);
+            pre_vote_purity::unchanged(node, candidate, &before, &Face::of(&server), findings);
         }
         if self.changed {
             self.changed = false;
@@ -287,21 +324,21 @@ impl<C: Payload> Invariants<RaftNode<C>> for RaftInvariants<C> {
         }
     }
 
-    fn on_down(&mut self, view: impl View<RaftNode<C>>, node: NodeId, findings: &mut Findings) {
-        if node.is_server() {
+    fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
+        if self.frame.watches(node) {
             self.depose(view, node, findings);
             self.survey(view, findings);
         }
     }
 
-    fn on_fault(&mut self, view: impl View<RaftNode<C>>, fault: &Fault, _change: FaultChange, findings: &mut Findings) {
+    fn on_fault(&mut self, view: impl View<N>, fault: &Fault, _change: FaultChange, findings: &mut Findings) {
         if let Fault::Disk { nodes, fault } = fault {
             self.on_disk_fault(nodes, *fault);
         }
         self.disturb(view, findings);
     }
 
-    fn on_settle(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
+    fn on_settle(&mut self, view: impl View<N>, findings: &mut Findings) {
         self.disturb(view, findings);
     }
 
@@ -310,16 +347,16 @@ impl<C: Payload> Invariants<RaftNode<C>> for RaftInvariants<C> {
         self.next
     }
 
-    fn on_deadline(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
+    fn on_deadline(&mut self, view: impl View<N>, findings: &mut Findings) {
         let now = view.now();
         if self.contacts.deadline() <= now {
-            self.contacts.on_deadline(&self.frame, now, &TrueTime(view, std::marker::PhantomData::<C>), findings);
+            self.contacts.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
         }
         self.wait.on_deadline(now, findings);
         self.refresh();
     }
 
-    fn on_end(&mut self, view: impl View<RaftNode<C>>, findings: &mut Findings) {
+    fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {
         self.stability.close(view.now(), findings);
         self.wait.end(view.now());
         self.tallies.end(view.now());
@@ -329,6 +366,9 @@ impl<C: Payload> Invariants<RaftNode<C>> for RaftInvariants<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raft::RaftNode;
+
+    type Watched = RaftInvariants<RaftNode<u64>>;
 
     #[test]
     fn each_invariant_is_in_its_place() {
@@ -350,16 +390,16 @@ mod tests {
             (index::DENIED_VOTE_KEEPS_TIMER, "denied_vote_keeps_timer"),
             (index::CANDIDATES_KNOW_NO_LEADER, "candidates_know_no_leader"),
         ];
-        assert_eq!(places.len(), RaftInvariants::<u64>::LIST.len());
+        assert_eq!(places.len(), Watched::LIST.len());
         for (place, name) in places {
-            assert_eq!(RaftInvariants::<u64>::LIST[place].name, name);
+            assert_eq!(Watched::LIST[place].name, name);
         }
     }
 
     #[test]
     fn each_gauge_has_a_value() {
         let options = super::super::presets::etcd();
-        let invariants = RaftInvariants::<u64>::of(testing::frame(3, options));
-        assert_eq!(invariants.gauges().len(), RaftInvariants::<u64>::GAUGES.len());
+        let invariants = Watched::new(testing::frame(3, options));
+        assert_eq!(invariants.gauges().len(), Watched::GAUGES.len());
     }
 }

@@ -72,8 +72,15 @@ impl<C: Payload> Log<C> {
     }
 
     /// The entry at a place.
-    pub fn get(&self, index: Index) -> Option<Entry<C>> {
-        self.entries.get(self.slot(index)?).cloned()
+    #[inline]
+    pub fn get(&self, index: Index) -> Option<&Entry<C>> {
+        self.entries.get(self.slot(index)?)
+    }
+
+    /// The place before the first entry, which a snapshot covers; [`Position::ZERO`] without one.
+    #[inline]
+    pub const fn base(&self) -> Position {
+        self.base
     }
 
     /// The term at a place, the base included.

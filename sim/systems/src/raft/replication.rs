@@ -343,7 +343,7 @@ impl<C: Payload> Server<C> {
         ctx.observe(RaftObservation::Committed { index, term });
         while self.applied < self.commit {
             self.applied = self.applied.next();
-            let entry = self.log.get(self.applied).expect("only what is in the log is applied");
+            let entry = self.log.get(self.applied).expect("only what is in the log is applied").clone();
             ctx.observe(RaftObservation::Applied { index: self.applied, entry });
         }
     }

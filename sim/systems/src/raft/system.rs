@@ -10,7 +10,7 @@ use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
 
 use super::client::Client;
 use super::configuration::Configuration;
-use super::invariants::RaftInvariants;
+use super::invariants::{Frame, RaftInvariants};
 use super::message::Operation;
 use super::node::RaftNode;
 use super::observation::RaftObservation;
@@ -66,11 +66,11 @@ impl<C: Payload + From<u64>> System for Raft<C> {
         doc: "Each client proposes one random value after another, to the server that it believes to lead.",
     }];
     const ORDERS: &'static [Order] = ORDERS;
-    const GAUGES: &'static [Gauge] = RaftInvariants::<C>::GAUGES;
+    const GAUGES: &'static [Gauge] = RaftInvariants::<RaftNode<C>>::GAUGES;
 
     type Options = RaftOptions;
     type Node = RaftNode<C>;
-    type Invariants = RaftInvariants<C>;
+    type Invariants = RaftInvariants<RaftNode<C>>;
 
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
         for options in setup.options.all() {
@@ -98,8 +98,8 @@ impl<C: Payload + From<u64>> System for Raft<C> {
         RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
     }
 
-    fn invariants(&self) -> RaftInvariants<C> {
-        RaftInvariants::new(self)
+    fn invariants(&self) -> RaftInvariants<RaftNode<C>> {
+        RaftInvariants::new(Frame::new(self.setup.cluster, &self.setup.options, self.setup.bounds))
     }
 
     /// A quorum of both kinds.
@@ -132,7 +132,7 @@ impl<C: Payload + From<u64>> System for Raft<C> {
         }
     }
 
-    fn gauges(invariants: &RaftInvariants<C>) -> Vec<u64> {
+    fn gauges(invariants: &RaftInvariants<RaftNode<C>>) -> Vec<u64> {
         invariants.gauges()
     }
 }

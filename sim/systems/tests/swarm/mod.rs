@@ -16,7 +16,6 @@ use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::{NoTrace, Tracer};
 use splitbrain_kernel::world::World;
-use splitbrain_systems::raft::invariants::RaftInvariants;
 use splitbrain_systems::raft::message::Operation;
 use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::{Raft, RaftNode};
@@ -99,7 +98,7 @@ impl Swarm {
 
     /// Without those that look into servers and disks.
     pub(crate) fn black_box(mut self) -> Self {
-        for (place, info) in RaftInvariants::<u64>::LIST.iter().enumerate() {
+        for (place, info) in <Raft as System>::Invariants::LIST.iter().enumerate() {
             if info.sight == Sight::WhiteBox {
                 self.invariants &= !(1 << place);
             }

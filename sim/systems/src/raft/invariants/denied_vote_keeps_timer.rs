@@ -5,14 +5,14 @@
 //! Where `timer_reset_on_higher_term` is on (etcd, NuRaft) a request of a later term may restart the timer, whatever
 //! comes of it; and a server that was no follower starts a timer of its own as it becomes one.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::Instant;
 
+use crate::raft::facts::{Fact, RoleKind, ServerFacts};
 use crate::raft::ids::Term;
-use crate::raft::state::{Role, Server};
 
+use super::frame::Rules;
 use super::index::DENIED_VOTE_KEEPS_TIMER;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
@@ -24,33 +24,38 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::WhiteBox,
 };
 
-/// A server's timer, before and after it denied a vote.
+/// A server's timer, before or after it denied a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Timer {
     term: Term,
-    started_at: Instant,
+    started_at: Fact<Instant>,
     follows: bool,
-    /// Whether a later term may restart it.
-    later_term_restarts: bool,
 }
 
 impl Timer {
-    pub(super) fn of<C: Payload>(server: &Server<C>) -> Self {
+    pub(super) fn of(server: &ServerFacts) -> Self {
         Self {
-            term: server.term(),
-            started_at: server.timer_started_at(),
-            follows: matches!(server.role(), Role::Follower(_)),
-            later_term_restarts: server.options().timer_reset_on_higher_term,
+            term: server.term,
+            started_at: server.timer.map(|timer| timer.started_at),
+            follows: server.role == RoleKind::Follower,
         }
     }
 }
 
 /// A vote request was handled, and denied.
-pub(super) fn denied(voter: NodeId, candidate: NodeId, before: Timer, after: Timer, findings: &mut Findings) {
-    let excused = !before.follows || (before.later_term_restarts && after.term > before.term);
-    let holds = excused || before.started_at == after.started_at;
-    findings.check(DENIED_VOTE_KEEPS_TIMER, Some(voter), holds, || {
-        let (one, other) = (before.started_at, after.started_at);
+pub(super) fn denied(
+    voter: NodeId,
+    candidate: NodeId,
+    before: Timer,
+    after: Timer,
+    rules: &Rules,
+    findings: &mut Findings,
+) {
+    let (Some(one), Some(other)) = (before.started_at, after.started_at) else {
+        return findings.lacks(DENIED_VOTE_KEEPS_TIMER);
+    };
+    let excused = !before.follows || (rules.later_term_restarts_timer && after.term > before.term);
+    findings.check(DENIED_VOTE_KEEPS_TIMER, Some(voter), excused || one == other, || {
         format!(
             "{voter} denied {candidate} its vote in term {}; its election timer, started at {one:?} of its \
              clock, started again at {other:?}",
@@ -64,36 +69,48 @@ mod tests {
     use super::super::testing::{all_on, broken, millis, s};
     use super::*;
 
-    const BEFORE: Timer = Timer { term: Term(4), started_at: Instant::ZERO, follows: true, later_term_restarts: false };
+    const BEFORE: Timer = Timer { term: Term(4), started_at: Some(Instant::ZERO), follows: true };
+    const STRICT: Rules = Rules { later_term_restarts_timer: false, ..Rules::SAFETY };
+    const LENIENT: Rules = Rules { later_term_restarts_timer: true, ..Rules::SAFETY };
 
-    fn holds(before: Timer, after: Timer) -> bool {
+    fn holds(before: Timer, after: Timer, rules: &Rules) -> bool {
         let mut findings = all_on();
-        denied(s(1), s(2), before, after, &mut findings);
+        denied(s(1), s(2), before, after, rules, &mut findings);
         assert_eq!(findings.evaluated()[DENIED_VOTE_KEEPS_TIMER], 1);
         !findings.is_broken()
     }
 
     #[test]
     fn a_timer_that_runs_on_is_right() {
-        assert!(holds(BEFORE, BEFORE));
-        assert!(holds(BEFORE, Timer { term: Term(5), ..BEFORE }));
+        assert!(holds(BEFORE, BEFORE, &STRICT));
+        assert!(holds(BEFORE, Timer { term: Term(5), ..BEFORE }, &STRICT));
     }
 
     #[test]
     fn a_restart_is_right_for_a_new_follower_or_where_later_terms_do_so() {
-        let after = Timer { term: Term(5), started_at: millis(70), ..BEFORE };
-        assert!(holds(Timer { follows: false, ..BEFORE }, after));
-        assert!(holds(Timer { later_term_restarts: true, ..BEFORE }, after));
+        let after = Timer { term: Term(5), started_at: Some(millis(70)), ..BEFORE };
+        assert!(holds(Timer { follows: false, ..BEFORE }, after, &STRICT));
+        assert!(holds(BEFORE, after, &LENIENT));
     }
 
     #[test]
     fn a_timer_that_starts_again_is_found() {
-        let after = Timer { started_at: millis(70), ..BEFORE };
+        let after = Timer { started_at: Some(millis(70)), ..BEFORE };
         let mut findings = all_on();
-        denied(s(1), s(2), BEFORE, after, &mut findings);
+        denied(s(1), s(2), BEFORE, after, &STRICT, &mut findings);
         let facts = "s1 denied s2 its vote in term 4; its election timer, started at 0s of its clock, \
                      started again at 70ms";
         assert_eq!(broken(&findings), (DENIED_VOTE_KEEPS_TIMER, facts));
-        assert!(!holds(Timer { later_term_restarts: true, ..BEFORE }, after), "the term is the same");
+        assert!(!holds(BEFORE, after, &LENIENT), "the term is the same");
+    }
+
+    #[test]
+    fn a_timer_that_is_not_known_is_not_evaluated() {
+        let mut findings = all_on();
+        denied(s(1), s(2), Timer { started_at: None, ..BEFORE }, BEFORE, &STRICT, &mut findings);
+        assert_eq!(
+            (findings.evaluated()[DENIED_VOTE_KEEPS_TIMER], findings.lacking()[DENIED_VOTE_KEEPS_TIMER]),
+            (0, 1)
+        );
     }
 }

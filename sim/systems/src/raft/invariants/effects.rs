@@ -1,14 +1,11 @@
-//! What leaves a server, and whom it concerns: promises in messages, roles and commits in observations.
+//! What leaves a server, and which rules it concerns: promises in messages, roles and commits in observations.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::Findings;
 use splitbrain_kernel::view::View;
 
+use crate::raft::facts::{Fact, RaftFacts, RoleKind, Said, Told};
 use crate::raft::ids::{Position, Term};
-use crate::raft::message::{AppendResult, RaftMessage, VoteRequest};
-use crate::raft::node::RaftNode;
-use crate::raft::observation::RaftObservation;
 
 use super::denied_vote_keeps_timer::Timer;
 use super::election_safety::Reign;
@@ -20,172 +17,162 @@ use super::{
     vote_soundness,
 };
 
-impl<C: Payload> RaftInvariants<C> {
+impl<N: RaftFacts> RaftInvariants<N> {
     #[inline]
     pub(super) fn on_send(
         &mut self,
-        view: impl View<RaftNode<C>>,
+        view: impl View<N>,
         node: NodeId,
         target: NodeId,
-        message: &RaftMessage<C>,
+        message: &N::Message,
         findings: &mut Findings,
     ) {
-        match message {
-            RaftMessage::Append(append) => self.on_promise(view, node, append.term, findings),
-            RaftMessage::AppendReply { term, result } => {
-                self.on_promise(view, node, *term, findings);
-                if let AppendResult::Accepted { matched } = result
-                    && findings.is_on(PERSIST_BEFORE_REPLY)
-                {
-                    self.durables.on_acknowledgement(node, *term, *matched, &view.disk(node), findings);
+        match N::said(message) {
+            Said::Append { term } | Said::Answered { term } => self.on_promise(view, node, term, findings),
+            Said::Accepted { term, matched } => {
+                self.on_promise(view, node, term, findings);
+                if findings.is_on(PERSIST_BEFORE_REPLY) {
+                    self.durables.on_acknowledgement::<N>(node, term, matched, &view.disk(node), findings);
                 }
             }
-            RaftMessage::Vote(request) => self.on_request(view, node, *request, findings),
-            RaftMessage::VoteReply { term, granted } => {
-                self.on_promise(view, node, *term, findings);
-                if *granted {
-                    self.supporters.vote(node, *term, target);
-                    self.on_vote(view, node, *term, target, findings);
+            Said::VoteRequest { term, last } => self.on_request(view, node, (term, last), findings),
+            Said::Vote { term, granted } => {
+                self.on_promise(view, node, term, findings);
+                if granted && self.frame.watches(target) {
+                    self.supporters.vote(node, term, target);
+                    self.on_vote(view, node, term, target, findings);
                 }
             }
             // Pre-votes promise nothing, and clients are no servers.
-            RaftMessage::PreVote(_)
-            | RaftMessage::PreVoteReply { .. }
-            | RaftMessage::Propose { .. }
-            | RaftMessage::ProposeReply { .. } => {}
+            Said::PreVoteRequest | Said::Nothing => {}
         }
     }
 
     /// A message that speaks in this term.
     #[inline]
-    fn on_promise(&mut self, view: impl View<RaftNode<C>>, node: NodeId, term: Term, findings: &mut Findings) {
+    fn on_promise(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
         self.terms.send(node, term, view.now(), findings);
         if findings.is_on(PERSIST_BEFORE_REPLY) {
-            self.durables.on_term(node, term, &view.disk(node), findings);
+            self.durables.on_term::<N>(node, term, &view.disk(node), findings);
         }
     }
 
     fn on_request(
         &mut self,
-        view: impl View<RaftNode<C>>,
+        view: impl View<N>,
         node: NodeId,
-        request: VoteRequest,
+        (term, last): (Term, Fact<Position>),
         findings: &mut Findings,
     ) {
-        self.on_promise(view, node, request.term, findings);
-        self.on_vote(view, node, request.term, node, findings);
+        self.on_promise(view, node, term, findings);
+        self.on_vote(view, node, term, node, findings);
         if let Some(server) = server(&view, node).filter(|_| findings.is_on(VOTE_SOUNDNESS)) {
-            vote_soundness::request_is_true(server, request, findings);
+            vote_soundness::request_is_true(node, &server, term, last, findings);
         }
     }
 
-    fn on_vote(
-        &mut self,
-        view: impl View<RaftNode<C>>,
-        voter: NodeId,
-        term: Term,
-        candidate: NodeId,
-        findings: &mut Findings,
-    ) {
+    fn on_vote(&mut self, view: impl View<N>, voter: NodeId, term: Term, candidate: NodeId, findings: &mut Findings) {
         self.votes.cast(voter, term, candidate, view.now(), findings);
         if findings.is_on(PERSIST_BEFORE_REPLY) {
-            self.durables.on_vote(voter, term, candidate, &view.disk(voter), findings);
+            self.durables.on_vote::<N>(voter, term, candidate, &view.disk(voter), findings);
         }
     }
 
     pub(super) fn on_observe(
         &mut self,
-        view: impl View<RaftNode<C>>,
+        view: impl View<N>,
         node: NodeId,
-        observation: &RaftObservation<C>,
+        observation: &N::Observation,
         findings: &mut Findings,
     ) {
-        if let RaftObservation::Applied { index, entry } = observation {
-            return self.chosen.apply(node, *index, entry.clone(), view.now(), findings);
-        }
-        match *observation {
-            RaftObservation::BecameFollower { term } | RaftObservation::TermStarted { term } => {
-                self.on_term(view, node, term, findings);
-            }
-            RaftObservation::BecamePreCandidate { term } => {
-                self.on_campaign(view, node, "pre-candidate", term, findings)
-            }
-            RaftObservation::BecameCandidate { term } => {
-                self.tallies.campaign(term, node);
-                self.on_campaign(view, node, "candidate", term, findings);
-            }
-            RaftObservation::LeaderElected { term, last } => self.on_elected(view, node, term, last, findings),
-            RaftObservation::SteppedDown { .. } => self.depose(view, node, findings),
-            RaftObservation::VoteGranted { term, candidate } if findings.is_on(VOTE_SOUNDNESS) => {
-                if let Some(server) = server(&view, node) {
-                    self.requests.grant(node, candidate, term, server.log().last(), findings);
-                }
-            }
-            RaftObservation::VoteDenied { candidate, .. } => {
-                if let (Some(before), Some(server)) = (self.timer.take(), server(&view, node)) {
-                    denied_vote_keeps_timer::denied(node, candidate, before, Timer::of(server), findings);
-                }
-            }
-            RaftObservation::QuorumAdjusted => self.supporters.adjust(node, true),
-            RaftObservation::QuorumRestored => self.supporters.adjust(node, false),
-            RaftObservation::Left => self.changed = true,
-            RaftObservation::Committed { index, term } => {
-                let (leads, position) = (self.leads[slot(node)], Position { term, index });
+        match N::told(observation) {
+            Told::Applied { index, entry } => self.chosen.apply(node, index, entry, view.now(), findings),
+            Told::Committed(position) => {
+                let leads = self.leads[slot(node)];
                 commit_in_term::commit(node, leads, position, findings);
                 self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
             }
-            _ => {}
+            Told::InTerm(term) => self.on_term(view, node, term, findings),
+            Told::Campaigns { role, term } => {
+                if role == RoleKind::Candidate {
+                    self.tallies.campaign(term, node);
+                    self.supporters.stand(node, term);
+                }
+                self.on_campaign(view, node, role, term, findings);
+            }
+            Told::Elected { term, last } => self.on_elected(view, node, term, last, findings),
+            Told::SteppedDown => self.depose(view, node, findings),
+            Told::Granted { term, candidate } => self.on_granted(view, node, candidate, term, findings),
+            Told::Denied { candidate } => self.on_denied(view, node, candidate, findings),
+            Told::Alone(alone) => self.supporters.stand_alone(node, alone),
+            Told::Reconsidered => self.changed = true,
+            Told::Nothing => {}
         }
     }
 
-    fn on_term(&mut self, view: impl View<RaftNode<C>>, node: NodeId, term: Term, findings: &mut Findings) {
+    fn on_granted(
+        &mut self,
+        view: impl View<N>,
+        voter: NodeId,
+        candidate: NodeId,
+        term: Term,
+        findings: &mut Findings,
+    ) {
+        if !findings.is_on(VOTE_SOUNDNESS) || !self.frame.watches(candidate) {
+            return;
+        }
+        if let Some(server) = server(&view, voter) {
+            self.requests.grant(voter, candidate, term, server.last, findings);
+        }
+    }
+
+    fn on_denied(&mut self, view: impl View<N>, voter: NodeId, candidate: NodeId, findings: &mut Findings) {
+        if let (Some(before), Some(after)) = (self.timer.take(), server(&view, voter)) {
+            let (after, rules) = (Timer::of(&after), self.frame.rules(voter));
+            denied_vote_keeps_timer::denied(voter, candidate, before, after, rules, findings);
+        }
+    }
+
+    fn on_term(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
         self.tallies.see_term(term);
         self.terms.announce(node, term, view.now(), findings);
     }
 
-    fn on_stand(
-        &mut self,
-        view: impl View<RaftNode<C>>,
-        node: NodeId,
-        role: &str,
-        term: Term,
-        findings: &mut Findings,
-    ) {
+    fn on_stand(&mut self, view: impl View<N>, node: NodeId, role: RoleKind, term: Term, findings: &mut Findings) {
         self.on_term(view, node, term, findings);
-        learners_never_lead::stand(&self.frame, node, role, term, findings);
+        let configuration = self.frame.configuration_at(server(&view, node));
+        learners_never_lead::stand(configuration, node, role.name(), term, findings);
     }
 
-    fn on_campaign(
-        &mut self,
-        view: impl View<RaftNode<C>>,
-        node: NodeId,
-        role: &str,
-        term: Term,
-        findings: &mut Findings,
-    ) {
+    fn on_campaign(&mut self, view: impl View<N>, node: NodeId, role: RoleKind, term: Term, findings: &mut Findings) {
         self.on_stand(view, node, role, term, findings);
-        if let Some(server) = server(&view, node).filter(|_| findings.is_on(CANDIDATES_KNOW_NO_LEADER)) {
-            // The server may have gone on since, and lead itself.
-            let leader = server.leader().filter(|leader| *leader != node);
-            candidates_know_no_leader::stand(node, role, term, leader, findings);
+        let Some(server) = server(&view, node).filter(|_| findings.is_on(CANDIDATES_KNOW_NO_LEADER)) else { return };
+        match server.leader {
+            Some(leader) => {
+                // The server may have gone on since, and lead itself.
+                let leader = leader.filter(|leader| *leader != node);
+                candidates_know_no_leader::stand(node, role.name(), term, leader, findings);
+            }
+            None => findings.lacks(CANDIDATES_KNOW_NO_LEADER),
         }
     }
 
     fn on_elected(
         &mut self,
-        view: impl View<RaftNode<C>>,
+        view: impl View<N>,
         node: NodeId,
         term: Term,
-        last: Position,
+        last: Fact<Position>,
         findings: &mut Findings,
     ) {
         let now = view.now();
         let reign = Reign { leader: node, at: now, last };
-        self.on_stand(view, node, "leader", term, findings);
+        self.on_stand(view, node, RoleKind::Leader, term, findings);
         self.reigns.elect(term, reign, findings);
-        self.supporters.elect(&self.frame, node, term, findings);
+        let configuration = self.frame.configuration_at(server(&view, node));
+        self.supporters.elect(&self.frame, configuration, node, term, findings);
         self.commits.elect(term, reign, findings);
-        self.contacts.elect(&self.frame, node, term, now, &TrueTime(view, std::marker::PhantomData::<C>));
+        self.contacts.elect(&self.frame, node, term, now, &TrueTime::<_, N>::of(view));
         self.stability.elect(node, term, now, findings);
         self.tallies.elect(term);
         self.leads[slot(node)] = Some(term);

@@ -1,13 +1,14 @@
-//! Elected by a quorum (Raft §5.2; reference S14): who is elected has the votes of a quorum of distinct voters, given
-//! in
-//! that very term.
+//! Elected by a quorum (Raft §5.2; reference S14): a server that is elected has the votes of a quorum of distinct
+//! voters, given in that very term.
 //!
 //! Seen from outside: the votes are the granting replies that have left, each voter counted once, and the leader's own.
-//! A custom election quorum takes the place of a majority, and 1 where one of two servers took itself for a quorum.
+//! A custom election quorum takes the place of a majority, and 1 where one of two servers took itself for a quorum and
+//! the options allow it. How many votes a quorum takes is the invariants' own arithmetic, not that of the servers.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
+use crate::raft::facts::{ConfigurationFacts, Fact};
 use crate::raft::ids::{ServerSet, Term};
 
 use super::frame::{Frame, slot};
@@ -22,47 +23,67 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
-/// The votes that each candidate was given in its latest term, by slot; and who took itself for a quorum.
+/// The votes that each candidate was given, by slot and then by term; and which servers took themselves for a quorum.
+///
+/// - Terms before that of a candidate's last election are forgotten: it can no longer win in one of them.
 #[derive(Clone, Debug)]
 pub(super) struct Supporters {
-    given: Vec<(Term, ServerSet)>,
-    adjusted: ServerSet,
+    given: Vec<Vec<(Term, ServerSet)>>,
+    alone: ServerSet,
 }
 
 impl Supporters {
     pub(super) fn new(server_count: usize) -> Self {
-        Self { given: vec![(Term::ZERO, ServerSet::EMPTY); server_count], adjusted: ServerSet::EMPTY }
+        Self { given: vec![Vec::new(); server_count], alone: ServerSet::EMPTY }
     }
 
     /// A vote leaves a voter.
     pub(super) fn vote(&mut self, voter: NodeId, term: Term, candidate: NodeId) {
-        let (latest, voters) = &mut self.given[slot(candidate)];
-        if term > *latest {
-            (*latest, *voters) = (term, ServerSet::EMPTY);
-        }
-        if term == *latest {
-            voters.insert(voter);
-        }
+        let given = &mut self.given[slot(candidate)];
+        let place = given.iter().position(|(of, _)| *of == term).unwrap_or_else(|| {
+            given.push((term, ServerSet::EMPTY));
+            given.len() - 1
+        });
+        given[place].1.insert(voter);
+    }
+
+    /// A server asks for votes in this term.
+    pub(super) fn stand(&mut self, candidate: NodeId, term: Term) {
+        self.given[slot(candidate)].retain(|(of, _)| *of >= term);
     }
 
     /// One of two servers takes itself for a quorum, or no longer.
-    pub(super) fn adjust(&mut self, server: NodeId, adjusted: bool) {
-        if adjusted {
-            self.adjusted.insert(server);
+    pub(super) fn stand_alone(&mut self, server: NodeId, alone: bool) {
+        if alone {
+            self.alone.insert(server);
         } else {
-            self.adjusted.remove(server);
+            self.alone.remove(server);
         }
     }
 
-    /// A server is elected.
-    pub(super) fn elect(&self, frame: &Frame, leader: NodeId, term: Term, findings: &mut Findings) {
-        let (latest, given) = self.given[slot(leader)];
-        let mut voters = if latest == term { given } else { ServerSet::EMPTY };
-        voters.insert(leader);
-        let voters = voters.intersection(frame.voters);
-        let quorum = if self.adjusted.contains(leader) { 1 } else { frame.rules(leader).election_quorum };
-        findings.check(ELECTED_BY_QUORUM, Some(leader), voters.len() >= quorum, || {
-            format!("{leader} became leader of term {term}, which takes {quorum} votes; only {voters:?} voted for it")
+    /// A server is elected, by the voters of this configuration.
+    pub(super) fn elect(
+        &self,
+        frame: &Frame,
+        configuration: Fact<ConfigurationFacts>,
+        leader: NodeId,
+        term: Term,
+        findings: &mut Findings,
+    ) {
+        let Some(configuration) = configuration else { return findings.lacks(ELECTED_BY_QUORUM) };
+        let given = self.given[slot(leader)].iter().find(|(of, _)| *of == term);
+        let mut votes = given.map_or(ServerSet::EMPTY, |(_, voters)| *voters);
+        votes.insert(leader);
+        let rules = frame.rules(leader);
+        let is_alone = rules.may_stand_alone && self.alone.contains(leader);
+        let needed = |voters: ServerSet| if is_alone { 1 } else { rules.election_quorum.of(voters.len()) };
+        let lacking = [configuration.voters, configuration.outgoing]
+            .into_iter()
+            .find(|voters| !voters.is_empty() && votes.intersection(*voters).len() < needed(*voters));
+        findings.check(ELECTED_BY_QUORUM, Some(leader), lacking.is_none(), || {
+            let voters = lacking.unwrap_or_default();
+            let (quorum, votes) = (needed(voters), votes.intersection(voters));
+            format!("{leader} became leader of term {term}, which takes {quorum} votes; only {votes:?} voted for it")
         });
     }
 }
@@ -79,7 +100,8 @@ mod tests {
         for (voter, term) in votes {
             supporters.vote(s(*voter), Term(*term), s(1));
         }
-        supporters.elect(&frame(5, options), s(1), Term(7), &mut findings);
+        let frame = frame(5, options);
+        supporters.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
         findings
     }
 
@@ -109,13 +131,60 @@ mod tests {
     }
 
     #[test]
-    fn who_took_itself_for_a_quorum_needs_nobody_else() {
-        let (mut supporters, mut findings) = (Supporters::new(2), all_on());
-        supporters.adjust(s(1), true);
-        supporters.elect(&frame(2, presets::nuraft()), s(1), Term(7), &mut findings);
+    fn a_vote_of_a_later_term_hides_none_of_the_votes_that_elected() {
+        let findings = elect(&[(2, 7), (1, 8), (2, 8)], presets::paper());
+        let facts = "s1 became leader of term 7, which takes 3 votes; only {s1, s2} voted for it";
+        assert_eq!(broken(&findings), (ELECTED_BY_QUORUM, facts));
+        assert!(!elect(&[(2, 7), (5, 7), (1, 8)], presets::paper()).is_broken());
+    }
+
+    #[test]
+    fn votes_of_terms_before_the_last_election_are_forgotten() {
+        let mut supporters = Supporters::new(3);
+        for term in 1..=100 {
+            supporters.stand(s(1), Term(term));
+            supporters.vote(s(2), Term(term), s(1));
+            supporters.vote(s(3), Term(term + 1), s(1));
+        }
+        assert_eq!(supporters.given[slot(s(1))].len(), 2);
+    }
+
+    #[test]
+    fn a_server_that_may_stand_alone_needs_no_other_vote() {
+        let elect = |alone, auto_adjust_quorum| {
+            let (mut supporters, mut findings) = (Supporters::new(2), all_on());
+            supporters.stand_alone(s(1), true);
+            supporters.stand_alone(s(1), alone);
+            let frame = frame(2, RaftOptions { auto_adjust_quorum, ..presets::nuraft() });
+            supporters.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
+            findings.is_broken()
+        };
+        assert!(!elect(true, true));
+        assert!(elect(false, true), "it needs the other one again");
+        assert!(elect(true, false), "what it takes itself for is not what the options allow");
+    }
+
+    #[test]
+    fn in_a_joint_change_both_configurations_must_agree() {
+        let set = |servers: &[u16]| servers.iter().map(|server| s(*server)).collect::<ServerSet>();
+        let joint = ConfigurationFacts { voters: set(&[1, 4, 5]), outgoing: set(&[1, 2, 3]) };
+        let elect = |votes: &[u16]| {
+            let (mut supporters, mut findings) = (Supporters::new(5), all_on());
+            votes.iter().for_each(|voter| supporters.vote(s(*voter), Term(7), s(1)));
+            supporters.elect(&frame(5, presets::etcd()), Some(joint), s(1), Term(7), &mut findings);
+            findings
+        };
+        assert!(!elect(&[4, 2]).is_broken());
+        let facts = "s1 became leader of term 7, which takes 2 votes; only {s1} voted for it";
+        assert_eq!(broken(&elect(&[4, 5])), (ELECTED_BY_QUORUM, facts));
+        assert!(elect(&[2, 3]).is_broken());
+    }
+
+    #[test]
+    fn without_a_configuration_nothing_is_evaluated() {
+        let mut findings = all_on();
+        Supporters::new(3).elect(&frame(3, presets::etcd()), None, s(1), Term(7), &mut findings);
         assert!(!findings.is_broken());
-        supporters.adjust(s(1), false);
-        supporters.elect(&frame(2, presets::nuraft()), s(1), Term(8), &mut findings);
-        assert!(findings.is_broken());
+        assert_eq!((findings.evaluated()[ELECTED_BY_QUORUM], findings.lacking()[ELECTED_BY_QUORUM]), (0, 1));
     }
 }

@@ -9,6 +9,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::Instant;
 
+use crate::raft::facts::Fact;
 use crate::raft::ids::{Position, Term};
 
 use super::index::ELECTION_SAFETY;
@@ -34,7 +35,7 @@ pub(super) struct Reign {
     /// When.
     pub(super) at: Instant,
     /// The last entry of its log at that moment.
-    pub(super) last: Position,
+    pub(super) last: Fact<Position>,
 }
 
 impl Reigns {
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     fn elect(reigns: &mut Reigns, findings: &mut Findings, server: u16, term: u64, at: u64) {
-        let reign = Reign { leader: NodeId::server(server), at: millis(at), last: Position::ZERO };
+        let reign = Reign { leader: NodeId::server(server), at: millis(at), last: Some(Position::ZERO) };
         reigns.elect(Term(term), reign, findings);
     }
 

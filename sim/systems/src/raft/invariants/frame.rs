@@ -1,14 +1,15 @@
-//! What is fixed for a run: who takes part, and what each server's options promise.
+//! What is known of a run before it begins: which servers vote, and what the options of each promise.
+//!
+//! It comes from the scenario alone. Nothing here asks the code that is watched, so that the two can disagree.
 
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::options::PerServer;
 use splitbrain_kernel::system::Bounds;
 use splitbrain_kernel::time::Duration;
 
-use crate::raft::configuration::Configuration;
+use crate::raft::facts::{ConfigurationFacts, ServerFacts};
 use crate::raft::ids::ServerSet;
 use crate::raft::options::{Contact, RaftOptions, Stickiness, Transport};
-use crate::raft::quorum;
 
 use super::bounds;
 
@@ -20,69 +21,152 @@ pub(super) const fn slot(server: NodeId) -> usize {
 
 /// The cluster and its promises.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
-    /// The members that vote and count.
-    pub(super) voters: ServerSet,
+pub struct Frame {
+    /// The servers that vote and count, from the start.
+    pub voters: ServerSet,
+    /// Whether that may change.
+    pub membership: Membership,
     /// How many servers there are, spare ones included.
-    pub(super) server_count: usize,
+    pub server_count: usize,
     /// The most that an undisturbed packet takes.
-    pub(super) latency: Duration,
-    /// What each server's options promise, by slot.
-    pub(super) rules: Vec<Rules>,
+    pub latency: Duration,
+    /// What each server promises, by number from 1.
+    pub rules: Vec<Rules>,
 }
 
-/// What the options of one server promise.
+/// Where the voters of a moment are known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// From the scenario: they never change.
+    Fixed,
+    /// From the configuration that each server goes by. What is promised of a whole cluster (leaders within a bound,
+    /// stable leadership, contact with a quorum) is not promised then.
+    Changing,
+}
+
+/// How many servers make a quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// More than half of the voters.
+    Majority,
+    /// This many; a majority if there are not that many voters.
+    Custom(u64),
+}
+
+impl Quorum {
+    /// As options say it: 0 is a majority.
+    pub const fn of_option(custom: u64) -> Self {
+        if custom == 0 { Self::Majority } else { Self::Custom(custom) }
+    }
+
+    /// The number, of so many voters. The arithmetic is this module's own: what is watched has another.
+    pub const fn of(self, voters: usize) -> usize {
+        match self {
+            Self::Custom(size) if size <= voters as u64 => size as usize,
+            Self::Custom(_) | Self::Majority => (voters + 2) / 2,
+        }
+    }
+}
+
+/// What one server promises.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
+pub struct Rules {
     /// Votes that win an election.
-    pub(super) election_quorum: usize,
+    pub election_quorum: Quorum,
     /// Copies that commit an entry.
-    pub(super) commit_quorum: usize,
-    /// The longest that it leads without contact to a quorum, on its own clock; nothing where it may for ever.
-    pub(super) contact_bound: Option<Duration>,
+    pub commit_quorum: Quorum,
+    /// Whether one of two servers may take itself for a quorum.
+    pub may_stand_alone: bool,
+    /// Whether a vote request of a later term may restart the election timer, whatever comes of it.
+    pub later_term_restarts_timer: bool,
+    /// The longest that it leads without contact to a quorum, on its own clock; `None` if that is not bounded.
+    pub contact_bound: Option<Duration>,
     /// Whether only answers that accept are contact.
-    pub(super) accepted_only: bool,
+    pub accepted_only: bool,
     /// Whether a leader that loses its quorum gives up.
-    pub(super) checked: bool,
+    pub checked: bool,
     /// Whether pre-vote protects a leader from servers that do not hear it, too.
-    pub(super) guarded: bool,
+    pub guarded: bool,
     /// Whether loss of datagrams can hit its requests.
-    pub(super) lossy: bool,
+    pub lossy: bool,
     /// Whether it may be elected for good.
-    pub(super) electable: bool,
+    pub electable: bool,
     /// Time between two heartbeats.
-    pub(super) heartbeat: Duration,
+    pub heartbeat: Duration,
     /// The least time without a leader before it campaigns.
-    pub(super) timeout_min: Duration,
+    pub timeout_min: Duration,
     /// The most time without a leader before it campaigns, or between two of its rounds.
-    pub(super) timeout_max: Duration,
-    /// Within how long a leader is promised, on its own clock.
-    pub(super) leader_within: Duration,
+    pub timeout_max: Duration,
+    /// Within how long a leader is promised, on its own clock; `None` if liveness is not promised at all.
+    pub leader_within: Option<Duration>,
 }
 
 impl Frame {
-    /// The cluster with these options.
-    pub(super) fn new(cluster: Cluster, options: &PerServer<RaftOptions>, bounds: Bounds) -> Self {
-        let configuration = Configuration::new(cluster, options);
-        let voters = configuration.voters();
-        let highest = configuration.priorities().iter().copied().max().unwrap_or(0);
-        let decays = configuration.priorities().iter().any(|priority| *priority != highest);
-        let decay_from = if decays { highest } else { 1 };
+    /// The cluster with these options of this crate's Raft.
+    pub fn new(cluster: Cluster, options: &PerServer<RaftOptions>, bounds: Bounds) -> Self {
+        let voters: ServerSet = cluster.servers().filter(|server| !options.get(*server).learner).collect();
+        let priorities = || cluster.servers().map(|server| options.get(server).priority);
+        let highest = priorities().max().unwrap_or(0);
+        let decay_from = if priorities().any(|priority| priority != highest) { highest } else { 1 };
         let rules = cluster.all_servers().map(|server| Rules::of(options.get(server), voters.len(), decay_from));
-        let server_count = cluster.all_servers().count();
-        Self { voters, server_count, latency: bounds.latency, rules: rules.collect() }
+        Self { voters, membership: Membership::Fixed, latency: bounds.latency, ..Self::with_rules(rules.collect()) }
     }
 
-    /// What this server's options promise.
+    /// Servers of another implementation, all of which vote, by majorities. Safety is promised, and nothing else: who
+    /// knows more of the implementation says so in [`Frame::rules`].
+    pub fn of_majorities(cluster: Cluster, bounds: Bounds) -> Self {
+        let rules = cluster.all_servers().map(|_| Rules::SAFETY).collect();
+        let voters = cluster.servers().collect();
+        Self { voters, latency: bounds.latency, ..Self::with_rules(rules) }
+    }
+
+    fn with_rules(rules: Vec<Rules>) -> Self {
+        Self {
+            voters: ServerSet::EMPTY,
+            membership: Membership::Fixed,
+            server_count: rules.len(),
+            latency: Duration::ZERO,
+            rules,
+        }
+    }
+
+    /// Whether this is one of the servers: a cluster may hold nodes that are none.
+    #[inline]
+    pub(super) const fn watches(&self, node: NodeId) -> bool {
+        node.is_server() && node.number() as usize <= self.server_count
+    }
+
+    /// What this server promises.
     #[inline]
     pub(super) fn rules(&self, server: NodeId) -> &Rules {
         &self.rules[slot(server)]
     }
 
+    /// Which servers vote, as far as it is known at this server. `None` if it can change and the server cannot say.
+    pub(super) fn configuration_at(&self, server: Option<ServerFacts>) -> Option<ConfigurationFacts> {
+        match self.membership {
+            Membership::Fixed => Some(ConfigurationFacts { voters: self.voters, outgoing: ServerSet::EMPTY }),
+            Membership::Changing => server?.configuration,
+        }
+    }
+
+    /// Copies that commit an entry for this leader.
+    pub(super) fn commit_quorum(&self, leader: NodeId) -> usize {
+        self.rules(leader).commit_quorum.of(self.voters.len())
+    }
+
     /// The most that any voter takes for a quorum, of either kind.
     pub(super) fn quorum_max(&self) -> usize {
         let sizes = self.voters.iter().map(|voter| self.rules(voter));
-        sizes.map(|rules| rules.election_quorum.max(rules.commit_quorum)).max().unwrap_or(usize::MAX)
+        let size = |quorum: Quorum| quorum.of(self.voters.len());
+        let larger = |rules: &Rules| size(rules.election_quorum).max(size(rules.commit_quorum));
+        sizes.map(larger).max().unwrap_or(usize::MAX)
+    }
+
+    /// Whether anything is promised of the cluster as a whole.
+    pub(super) fn promises_liveness(&self) -> bool {
+        let promises = |voter| self.rules(voter).leader_within.is_some();
+        self.membership == Membership::Fixed && self.voters.iter().all(promises)
     }
 
     /// Whether every voter that loses its quorum gives up.
@@ -97,12 +181,32 @@ impl Frame {
 }
 
 impl Rules {
+    /// Majorities, and nothing promised but safety.
+    pub const SAFETY: Self = Self {
+        election_quorum: Quorum::Majority,
+        commit_quorum: Quorum::Majority,
+        may_stand_alone: false,
+        later_term_restarts_timer: true,
+        contact_bound: None,
+        accepted_only: false,
+        checked: false,
+        guarded: false,
+        lossy: true,
+        electable: true,
+        heartbeat: Duration::ZERO,
+        timeout_min: Duration::ZERO,
+        timeout_max: Duration::ZERO,
+        leader_within: None,
+    };
+
     fn of(options: &RaftOptions, voters: usize, decay_from: u64) -> Self {
-        let commit_quorum = quorum::size(voters, options.commit_quorum);
-        let spared = options.check_quorum_spares_full && commit_quorum >= voters;
+        let commit_quorum = Quorum::of_option(options.commit_quorum);
+        let spared = options.check_quorum_spares_full && commit_quorum.of(voters) >= voters;
         Self {
-            election_quorum: quorum::size(voters, options.election_quorum),
+            election_quorum: Quorum::of_option(options.election_quorum),
             commit_quorum,
+            may_stand_alone: options.auto_adjust_quorum && voters == 2,
+            later_term_restarts_timer: options.timer_reset_on_higher_term,
             contact_bound: options.contact_bound().filter(|_| !spared && !options.auto_adjust_quorum),
             accepted_only: options.check_quorum_contact == Contact::Accepted,
             checked: !options.check_quorum.is_zero(),
@@ -114,7 +218,23 @@ impl Rules {
             heartbeat: options.heartbeat,
             timeout_min: options.election_timeout_min,
             timeout_max: options.election_timeout_max.max(options.round_timeout_max),
-            leader_within: bounds::leader_within(options, voters, decay_from),
+            leader_within: Some(bounds::leader_within(options, voters, decay_from)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_majority_is_the_least_number_of_which_two_always_meet() {
+        for voters in 1..=64 {
+            let least = (1..=voters).find(|size| 2 * size > voters).expect("all of them meet");
+            assert_eq!(Quorum::Majority.of(voters), least);
+            assert_eq!(Quorum::of_option(0).of(voters), least);
+            assert_eq!(Quorum::of_option(voters as u64 + 1).of(voters), least);
+            assert_eq!(Quorum::of_option(1).of(voters), 1);
         }
     }
 }

@@ -70,7 +70,8 @@ impl Commits {
 
 impl Commit {
     fn check(self, term: Term, later: Term, reign: Reign, findings: &mut Findings) {
-        let (have, must) = (reign.last, self.position);
+        let Some(have) = reign.last else { return findings.lacks(LEADER_COMPLETENESS) };
+        let must = self.position;
         let holds = have.index >= must.index && have.term >= must.term;
         findings.check(LEADER_COMPLETENESS, Some(reign.leader), holds, || {
             let (leader, elected_at) = (reign.leader, reign.at);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     fn reign(server: u16, last: Position) -> Reign {
-        Reign { leader: s(server), at: millis(500), last }
+        Reign { leader: s(server), at: millis(500), last: Some(last) }
     }
 
     fn committed(position: Position) -> Commits {
@@ -144,5 +145,14 @@ mod tests {
         commits.commit(s(2), Some(Term(4)), at(2, 5), millis(95), &Reigns::default(), &mut findings);
         commits.elect(Term(3), reign(3, at(2, 5)), &mut findings);
         assert!(!findings.is_broken());
+    }
+
+    #[test]
+    fn a_leader_whose_log_is_not_known_is_not_evaluated() {
+        let mut findings = all_on();
+        let unknown = Reign { leader: s(2), at: millis(500), last: None };
+        committed(at(2, 5)).elect(Term(3), unknown, &mut findings);
+        assert!(!findings.is_broken());
+        assert_eq!((findings.evaluated()[LEADER_COMPLETENESS], findings.lacking()[LEADER_COMPLETENESS]), (0, 1));
     }
 }

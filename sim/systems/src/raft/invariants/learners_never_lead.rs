@@ -3,9 +3,9 @@
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
+use crate::raft::facts::{ConfigurationFacts, Fact};
 use crate::raft::ids::Term;
 
-use super::frame::Frame;
 use super::index::LEARNERS_NEVER_LEAD;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
@@ -18,9 +18,19 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 };
 
 /// A server becomes a candidate of some kind, or a leader.
-pub(super) fn stand(frame: &Frame, server: NodeId, role: &str, term: Term, findings: &mut Findings) {
-    findings.check(LEARNERS_NEVER_LEAD, Some(server), frame.voters.contains(server), || {
-        format!("{server} became {role} in term {term}; the voters are {:?}", frame.voters)
+pub(super) fn stand(
+    configuration: Fact<ConfigurationFacts>,
+    server: NodeId,
+    role: &str,
+    term: Term,
+    findings: &mut Findings,
+) {
+    let Some(ConfigurationFacts { voters, outgoing }) = configuration else {
+        return findings.lacks(LEARNERS_NEVER_LEAD);
+    };
+    let votes = voters.contains(server) || outgoing.contains(server);
+    findings.check(LEARNERS_NEVER_LEAD, Some(server), votes, || {
+        format!("{server} became {role} in term {term}; the voters are {voters:?}")
     });
 }
 
@@ -28,8 +38,10 @@ pub(super) fn stand(frame: &Frame, server: NodeId, role: &str, term: Term, findi
 mod tests {
     use splitbrain_kernel::options::PerServer;
 
+    use super::super::frame::{Frame, Membership};
     use super::super::testing::{all_on, broken, frame_of, s};
     use super::*;
+    use crate::raft::facts::{RoleKind, ServerFacts};
     use crate::raft::options::RaftOptions;
     use crate::raft::presets;
 
@@ -38,9 +50,9 @@ mod tests {
         let mut options = PerServer::same(presets::etcd());
         options.of.insert(s(3), RaftOptions { learner: true, ..presets::etcd() });
         let (frame, mut findings) = (frame_of(3, &options), all_on());
-        stand(&frame, s(1), "leader", Term(2), &mut findings);
+        stand(frame.configuration_at(None), s(1), "leader", Term(2), &mut findings);
         assert!(!findings.is_broken());
-        stand(&frame, s(3), "pre-candidate", Term(2), &mut findings);
+        stand(frame.configuration_at(None), s(3), "pre-candidate", Term(2), &mut findings);
         let facts = "s3 became pre-candidate in term 2; the voters are {s1, s2}";
         assert_eq!(broken(&findings), (LEARNERS_NEVER_LEAD, facts));
     }
@@ -48,7 +60,23 @@ mod tests {
     #[test]
     fn a_server_that_has_not_joined_may_not_stand() {
         let mut findings = all_on();
-        stand(&frame_of(3, &PerServer::same(presets::paper())), s(4), "candidate", Term(1), &mut findings);
+        let frame = frame_of(3, &PerServer::same(presets::paper()));
+        stand(frame.configuration_at(None), s(4), "candidate", Term(1), &mut findings);
+        assert!(findings.is_broken());
+    }
+
+    #[test]
+    fn where_members_change_each_server_goes_by_its_own_configuration() {
+        let frame = Frame { membership: Membership::Changing, ..frame_of(3, &PerServer::same(presets::etcd())) };
+        let set = |servers: &[u16]| servers.iter().map(|server| s(*server)).collect();
+        let configuration = ConfigurationFacts { voters: set(&[2, 3]), outgoing: set(&[1, 2]) };
+        let facts = ServerFacts { configuration: Some(configuration), ..ServerFacts::new(RoleKind::Leader, Term(1)) };
+        let mut findings = all_on();
+        stand(frame.configuration_at(Some(facts)), s(1), "leader", Term(1), &mut findings);
+        stand(frame.configuration_at(None), s(4), "leader", Term(1), &mut findings);
+        assert!(!findings.is_broken());
+        assert_eq!((findings.evaluated()[LEARNERS_NEVER_LEAD], findings.lacking()[LEARNERS_NEVER_LEAD]), (1, 1));
+        stand(frame.configuration_at(Some(facts)), s(4), "leader", Term(1), &mut findings);
         assert!(findings.is_broken());
     }
 }

@@ -6,13 +6,12 @@
 //! term can no longer break a promise of an earlier one. Pre-votes promise nothing. A server whose disk lied to it, or
 //! lost a record, is not to blame: nothing is asked of it from then on.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
-use splitbrain_kernel::node::{FileId, Stored, Write};
+use splitbrain_kernel::node::Write;
 use splitbrain_kernel::view::Records;
 
-use crate::raft::durable::{HardState, LOG_FILE, Record, STATE_FILE};
+use crate::raft::facts::{DurableState, RaftFacts};
 use crate::raft::ids::{Index, Term};
 
 use super::frame::slot;
@@ -55,21 +54,21 @@ impl Durables {
         self.0[slot(server)].waived = true;
     }
 
-    /// A write leaves a server: where it cuts the log, less of it may be durable soon.
+    /// A write leaves a server: if it cuts the log, less of it may be durable soon.
     #[inline]
-    pub(super) fn on_write<C: Payload>(&mut self, server: NodeId, write: Write<&Record<C>>) {
-        if let Write::Truncate(LOG_FILE, _) | Write::Discard(LOG_FILE, _) = write {
+    pub(super) fn on_write<N: RaftFacts>(&mut self, server: NodeId, write: Write<&N::Record>) {
+        if N::shortens_log(write) {
             self.0[slot(server)].log = Index::ZERO;
         }
     }
 
     /// A message in this term leaves.
     #[inline]
-    pub(super) fn on_term<C: Payload>(
+    pub(super) fn on_term<N: RaftFacts>(
         &mut self,
         server: NodeId,
         term: Term,
-        disk: &impl Records<Record<C>>,
+        disk: &impl Records<N::Record>,
         findings: &mut Findings,
     ) {
         let known = &mut self.0[slot(server)];
@@ -77,7 +76,8 @@ impl Durables {
             if known.waived {
                 return;
             }
-            known.term = hard_state(disk).term;
+            let Some(state) = N::durable_state(disk) else { return findings.lacks(PERSIST_BEFORE_REPLY) };
+            known.term = state.term;
         }
         let durable = known.term;
         findings.check(PERSIST_BEFORE_REPLY, Some(server), durable >= term, || {
@@ -86,33 +86,35 @@ impl Durables {
     }
 
     /// A vote leaves.
-    pub(super) fn on_vote<C: Payload>(
+    pub(super) fn on_vote<N: RaftFacts>(
         &self,
         server: NodeId,
         term: Term,
         candidate: NodeId,
-        disk: &impl Records<Record<C>>,
+        disk: &impl Records<N::Record>,
         findings: &mut Findings,
     ) {
         if self.0[slot(server)].waived {
             return;
         }
-        let hard = hard_state(disk);
-        let holds = hard.term > term || (hard.term == term && hard.voted_for == Some(candidate));
+        let Some(DurableState { term: durable, voted_for }) = N::durable_state(disk) else {
+            return findings.lacks(PERSIST_BEFORE_REPLY);
+        };
+        let holds = durable > term || (durable == term && voted_for == Some(candidate));
         findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
-            let vote = hard.voted_for.map_or_else(|| "no vote".to_owned(), |voted| format!("a vote for {voted}"));
-            format!("{server} votes for {candidate} in term {term}; its disk holds term {} and {vote}", hard.term)
+            let vote = voted_for.map_or_else(|| "no vote".to_owned(), |voted| format!("a vote for {voted}"));
+            format!("{server} votes for {candidate} in term {term}; its disk holds term {durable} and {vote}")
         });
     }
 
     /// An acknowledgement of the log up to `matched` leaves.
     #[inline]
-    pub(super) fn on_acknowledgement<C: Payload>(
+    pub(super) fn on_acknowledgement<N: RaftFacts>(
         &mut self,
         server: NodeId,
         term: Term,
         matched: Index,
-        disk: &impl Records<Record<C>>,
+        disk: &impl Records<N::Record>,
         findings: &mut Findings,
     ) {
         let known = &mut self.0[slot(server)];
@@ -120,33 +122,17 @@ impl Durables {
             if known.waived {
                 return;
             }
-            known.log = durable_index(disk, LOG_FILE);
+            let Some(log) = N::durable_log(disk) else { return findings.lacks(PERSIST_BEFORE_REPLY) };
+            known.log = log.last.max(log.base);
         }
         let durable = known.log;
         // Entries of an earlier term may have been dropped since, by the leader of the term that is durable.
-        let holds = durable >= matched || hard_state(disk).term > term;
+        let has_moved_on = || N::durable_state(disk).is_some_and(|state| state.term > term);
+        let holds = durable >= matched || has_moved_on();
         findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
             format!("{server} acknowledges entry {matched} in term {term}; its disk holds the log up to {durable}")
         });
     }
-}
-
-fn hard_state<C: Payload>(disk: &impl Records<Record<C>>) -> HardState {
-    match disk.durable_last(STATE_FILE) {
-        Some(Record::State(hard)) => *hard,
-        _ => HardState::FRESH,
-    }
-}
-
-/// The last entry that is in its place.
-fn durable_index<C: Payload>(disk: &impl Records<Record<C>>, file: FileId) -> Index {
-    let index_of = |at: usize| match disk.get(file, at) {
-        Some(Stored::Intact(Record::Entry { index, .. })) => Some(*index),
-        _ => None,
-    };
-    let Some(first) = index_of(0) else { return Index::ZERO };
-    let in_place = |at: usize| index_of(at).filter(|index| index.0 == first.0 + at as u64);
-    (0..disk.len(file)).rev().find_map(in_place).unwrap_or(Index::ZERO)
 }
 
 #[cfg(test)]
@@ -159,10 +145,15 @@ mod tests {
 
     use super::super::testing::{all_on, broken, s};
     use super::*;
+    use crate::raft::RaftNode;
+    use crate::raft::durable::{HardState, LOG_FILE, Record, STATE_FILE};
+    use crate::raft::facts::DurableLog;
     use crate::raft::message::{Command, Entry};
 
+    type Node = RaftNode<u64>;
+
     /// A disk on which these writes are durable.
-    fn disk(writes: &[Write<Record>]) -> Disk<Record> {
+    fn disk(writes: &[Write<Record<u64>>]) -> Disk<Record<u64>> {
         let none = Duration::ZERO;
         let options = DiskOptions { write_min: none, write_max: none, sync_min: none, sync_max: none, capacity: 0 };
         let mut disk = Disk::new(Seed(1), s(1), options);
@@ -173,11 +164,11 @@ mod tests {
         disk
     }
 
-    fn state(term: u64, voted_for: Option<NodeId>) -> Write<Record> {
+    fn state(term: u64, voted_for: Option<NodeId>) -> Write<Record<u64>> {
         Write::Replace(STATE_FILE, Record::State(HardState { term: Term(term), voted_for, ..HardState::FRESH }))
     }
 
-    fn entry(index: u64) -> Write<Record> {
+    fn entry(index: u64) -> Write<Record<u64>> {
         let entry = Entry { term: Term(1), command: Command::Noop };
         Write::Append(LOG_FILE, Record::Entry { index: Index(index), entry })
     }
@@ -185,20 +176,20 @@ mod tests {
     #[test]
     fn a_term_must_be_durable() {
         let (mut durables, mut findings, disk) = (Durables::new(3), all_on(), disk(&[state(4, None)]));
-        durables.on_term(s(1), Term(3), &disk, &mut findings);
-        durables.on_term(s(1), Term(4), &disk, &mut findings);
+        durables.on_term::<Node>(s(1), Term(3), &disk, &mut findings);
+        durables.on_term::<Node>(s(1), Term(4), &disk, &mut findings);
         assert!(!findings.is_broken());
-        durables.on_term(s(1), Term(5), &disk, &mut findings);
+        durables.on_term::<Node>(s(1), Term(5), &disk, &mut findings);
         assert_eq!(broken(&findings), (PERSIST_BEFORE_REPLY, "s1 speaks in term 5; its disk holds term 4"));
     }
 
     #[test]
     fn a_vote_must_be_durable_or_of_a_term_that_is_over() {
         let (mut findings, disk) = (all_on(), disk(&[state(4, Some(s(2)))]));
-        Durables::new(3).on_vote(s(1), Term(4), s(2), &disk, &mut findings);
-        Durables::new(3).on_vote(s(1), Term(3), s(3), &disk, &mut findings);
+        Durables::new(3).on_vote::<Node>(s(1), Term(4), s(2), &disk, &mut findings);
+        Durables::new(3).on_vote::<Node>(s(1), Term(3), s(3), &disk, &mut findings);
         assert!(!findings.is_broken());
-        Durables::new(3).on_vote(s(1), Term(4), s(3), &disk, &mut findings);
+        Durables::new(3).on_vote::<Node>(s(1), Term(4), s(3), &disk, &mut findings);
         let facts = "s1 votes for s3 in term 4; its disk holds term 4 and a vote for s2";
         assert_eq!(broken(&findings).1, facts);
     }
@@ -206,7 +197,7 @@ mod tests {
     #[test]
     fn a_vote_that_is_not_on_the_disk_is_found() {
         let mut findings = all_on();
-        Durables::new(3).on_vote(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
+        Durables::new(3).on_vote::<Node>(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
         assert_eq!(broken(&findings).1, "s1 votes for s2 in term 4; its disk holds term 4 and no vote");
     }
 
@@ -215,9 +206,9 @@ mod tests {
         let (mut durables, mut findings, empty) = (Durables::new(3), all_on(), disk(&[]));
         durables.waive(s(1));
         durables.forget(s(1));
-        durables.on_term(s(1), Term(5), &empty, &mut findings);
-        durables.on_vote(s(1), Term(5), s(2), &empty, &mut findings);
-        durables.on_acknowledgement(s(1), Term(5), Index(3), &empty, &mut findings);
+        durables.on_term::<Node>(s(1), Term(5), &empty, &mut findings);
+        durables.on_vote::<Node>(s(1), Term(5), s(2), &empty, &mut findings);
+        durables.on_acknowledgement::<Node>(s(1), Term(5), Index(3), &empty, &mut findings);
         assert!(!findings.is_broken());
     }
 
@@ -225,9 +216,9 @@ mod tests {
     fn acknowledged_entries_must_be_durable() {
         let (mut durables, mut findings) = (Durables::new(3), all_on());
         let one = disk(&[state(1, None), entry(1)]);
-        durables.on_acknowledgement(s(1), Term(1), Index(1), &one, &mut findings);
+        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(1), &one, &mut findings);
         assert!(!findings.is_broken());
-        durables.on_acknowledgement(s(1), Term(1), Index(2), &one, &mut findings);
+        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &one, &mut findings);
         let facts = "s1 acknowledges entry 2 in term 1; its disk holds the log up to 1";
         assert_eq!(broken(&findings).1, facts);
     }
@@ -236,16 +227,18 @@ mod tests {
     fn what_is_cut_off_is_looked_up_again() {
         let (mut durables, mut findings) = (Durables::new(3), all_on());
         let two = disk(&[state(1, None), entry(1), entry(2)]);
-        durables.on_acknowledgement(s(1), Term(1), Index(2), &two, &mut findings);
-        durables.on_write::<u64>(s(1), Write::Truncate(LOG_FILE, 1));
+        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &two, &mut findings);
+        durables.on_write::<Node>(s(1), Write::Truncate(LOG_FILE, 1));
         let one = disk(&[state(1, None), entry(1)]);
-        durables.on_acknowledgement(s(1), Term(1), Index(2), &one, &mut findings);
+        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &one, &mut findings);
         assert!(findings.is_broken());
     }
 
     #[test]
     fn an_entry_out_of_its_place_is_not_durable() {
-        assert_eq!(durable_index::<u64>(&disk(&[entry(1), entry(2), entry(4)]), LOG_FILE), Index(2));
-        assert_eq!(durable_index::<u64>(&disk(&[]), LOG_FILE), Index::ZERO);
+        let log = |writes: &[Write<Record<u64>>]| Node::durable_log(&disk(writes)).expect("it can be said");
+        assert_eq!(log(&[entry(1), entry(2), entry(4)]), DurableLog { base: Index::ZERO, last: Index(2) });
+        assert_eq!(log(&[]), DurableLog::default());
+        assert_eq!(log(&[entry(4), entry(5)]), DurableLog { base: Index(3), last: Index(5) });
     }
 }

@@ -1,14 +1,11 @@
 //! Pre-votes change nothing at the voter (Raft thesis §9.6; hashicorp #609; reference S18): whatever a server answers
-//! to
-//! a pre-vote, its term, vote, role, leader, election timer and contact with a leader stay as they are.
+//! to a pre-vote, its term, vote, role, leader, election timer and contact with a leader stay as they are.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
-use splitbrain_kernel::time::Instant;
 
+use crate::raft::facts::{Fact, RoleKind, ServerFacts, TimerFacts};
 use crate::raft::ids::Term;
-use crate::raft::state::Server;
 
 use super::index::PRE_VOTE_PURITY;
 
@@ -21,70 +18,74 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::WhiteBox,
 };
 
-/// What a pre-vote must leave as it is.
+/// What a pre-vote must leave as it is, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Face {
     term: Term,
-    voted_for: Option<NodeId>,
-    role: &'static str,
-    leader: Option<NodeId>,
-    timer_started_at: Instant,
-    contact_at: Option<Instant>,
-    heartbeat_seen: bool,
+    role: RoleKind,
+    voted_for: Fact<Option<NodeId>>,
+    leader: Fact<Option<NodeId>>,
+    timer: Fact<TimerFacts>,
 }
 
 impl Face {
-    pub(super) fn of<C: Payload>(server: &Server<C>) -> Self {
-        Self {
-            term: server.term(),
-            voted_for: server.voted_for(),
-            role: server.role().name(),
-            leader: server.leader(),
-            timer_started_at: server.timer_started_at(),
-            contact_at: server.contact_at(),
-            heartbeat_seen: server.heartbeat_seen(),
-        }
+    pub(super) const fn of(server: &ServerFacts) -> Self {
+        let ServerFacts { term, role, voted_for, leader, timer, .. } = *server;
+        Self { term, role, voted_for, leader, timer }
+    }
+
+    /// Whether all of it is known.
+    const fn is_whole(&self) -> bool {
+        self.voted_for.is_some() && self.leader.is_some() && self.timer.is_some()
     }
 
     /// What differs, in words.
     fn difference(&self, after: &Self) -> String {
-        let name = |node: Option<NodeId>| node.map_or_else(|| "nobody".to_owned(), |node| node.to_string());
+        let name = |node: Fact<Option<NodeId>>| match node.flatten() {
+            Some(node) => node.to_string(),
+            None => "nobody".to_owned(),
+        };
+        let started_at = |face: &Self| face.timer.map(|timer| timer.started_at);
+        let contact = |face: &Self| face.timer.map(|timer| (timer.contact_at, timer.heartbeat_seen));
+        let restarted = started_at(after).filter(|after| Some(*after) != started_at(self));
         let changes = [
             (self.term != after.term).then(|| format!("term {} became {}", self.term, after.term)),
             (self.voted_for != after.voted_for)
                 .then(|| format!("vote for {} became one for {}", name(self.voted_for), name(after.voted_for))),
-            (self.role != after.role).then(|| format!("role {} became {}", self.role, after.role)),
+            (self.role != after.role).then(|| format!("role {} became {}", self.role.name(), after.role.name())),
             (self.leader != after.leader)
                 .then(|| format!("leader {} became {}", name(self.leader), name(after.leader))),
-            (self.timer_started_at != after.timer_started_at)
-                .then(|| format!("election timer started again at {:?} of its clock", after.timer_started_at)),
-            ((self.contact_at, self.heartbeat_seen) != (after.contact_at, after.heartbeat_seen))
-                .then(|| "last contact with a leader moved".to_owned()),
+            restarted.map(|at| format!("election timer started again at {at:?} of its clock")),
+            (contact(self) != contact(after)).then(|| "last contact with a leader moved".to_owned()),
         ];
         changes.into_iter().flatten().collect::<Vec<_>>().join(", its ")
     }
 }
 
-/// A pre-vote was handled.
+/// A pre-vote was handled. What is known is checked; if that is not all of it, the rest is not evaluated.
 pub(super) fn unchanged(voter: NodeId, candidate: NodeId, before: &Face, after: &Face, findings: &mut Findings) {
     findings.check(PRE_VOTE_PURITY, Some(voter), before == after, || {
         format!("{voter} answered a pre-vote of {candidate}; its {}", before.difference(after))
     });
+    if !before.is_whole() {
+        findings.lacks(PRE_VOTE_PURITY);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{all_on, broken, millis, s};
     use super::*;
+    use splitbrain_kernel::time::Instant;
 
+    const TIMER: TimerFacts =
+        TimerFacts { started_at: Instant::ZERO, contact_at: Some(Instant::ZERO), heartbeat_seen: true };
     const BEFORE: Face = Face {
         term: Term(4),
-        voted_for: None,
-        role: "follower",
-        leader: Some(NodeId::server(2)),
-        timer_started_at: Instant::ZERO,
-        contact_at: Some(Instant::ZERO),
-        heartbeat_seen: true,
+        role: RoleKind::Follower,
+        voted_for: Some(None),
+        leader: Some(Some(NodeId::server(2))),
+        timer: Some(TIMER),
     };
 
     fn facts(after: Face) -> String {
@@ -98,20 +99,32 @@ mod tests {
         let mut findings = all_on();
         unchanged(s(1), s(3), &BEFORE, &BEFORE, &mut findings);
         assert!(!findings.is_broken());
-        assert_eq!(findings.evaluated()[PRE_VOTE_PURITY], 1);
+        assert_eq!((findings.evaluated()[PRE_VOTE_PURITY], findings.lacking()[PRE_VOTE_PURITY]), (1, 0));
+    }
+
+    #[test]
+    fn what_is_known_is_checked_and_the_rest_is_not_evaluated() {
+        let known = Face { timer: None, leader: None, ..BEFORE };
+        let mut findings = all_on();
+        unchanged(s(1), s(3), &known, &known, &mut findings);
+        assert!(!findings.is_broken());
+        assert_eq!(findings.lacking()[PRE_VOTE_PURITY], 1);
+        unchanged(s(1), s(3), &known, &Face { term: Term(5), ..known }, &mut findings);
+        assert_eq!(broken(&findings).1, "s1 answered a pre-vote of s3; its term 4 became 5");
     }
 
     #[test]
     fn each_change_is_found_and_named() {
-        let term = Face { term: Term(5), voted_for: Some(s(3)), ..BEFORE };
+        let timer = |timer| facts(Face { timer: Some(timer), ..BEFORE });
+        let term = Face { term: Term(5), voted_for: Some(Some(s(3))), ..BEFORE };
         assert_eq!(
             facts(term),
             "s1 answered a pre-vote of s3; its term 4 became 5, its vote for nobody became one for s3"
         );
-        assert!(facts(Face { role: "leader", ..BEFORE }).contains("role follower became leader"));
-        assert!(facts(Face { leader: None, ..BEFORE }).contains("leader s2 became nobody"));
-        assert!(facts(Face { timer_started_at: millis(3), ..BEFORE }).contains("timer started again at 3ms"));
-        assert!(facts(Face { contact_at: None, ..BEFORE }).contains("contact"));
-        assert!(facts(Face { heartbeat_seen: false, ..BEFORE }).contains("contact"));
+        assert!(facts(Face { role: RoleKind::Leader, ..BEFORE }).contains("role follower became leader"));
+        assert!(facts(Face { leader: Some(None), ..BEFORE }).contains("leader s2 became nobody"));
+        assert!(timer(TimerFacts { started_at: millis(3), ..TIMER }).contains("timer started again at 3ms"));
+        assert!(timer(TimerFacts { contact_at: None, ..TIMER }).contains("contact"));
+        assert!(timer(TimerFacts { heartbeat_seen: false, ..TIMER }).contains("contact"));
     }
 }

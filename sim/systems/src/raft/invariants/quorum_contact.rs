@@ -10,9 +10,8 @@ use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::raft::ids::{ServerSet, Term};
-use crate::raft::message::AppendResult;
 
-use super::frame::{Frame, slot};
+use super::frame::{Frame, Membership, slot};
 use super::index::QUORUM_CONTACT;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
@@ -75,23 +74,17 @@ impl Contacts {
 
     /// An answer to an append reaches a server.
     #[inline]
-    pub(super) fn hear(
-        &mut self,
-        frame: &Frame,
-        leader: NodeId,
-        follower: NodeId,
-        result: &AppendResult,
-        now: Instant,
-    ) {
-        let counts = !frame.rules(leader).accepted_only || matches!(result, AppendResult::Accepted { .. });
-        if counts && follower.is_server() {
+    pub(super) fn hear(&mut self, frame: &Frame, leader: NodeId, follower: NodeId, accepted: bool, now: Instant) {
+        let counts = accepted || !frame.rules(leader).accepted_only;
+        if counts && frame.watches(follower) {
             self.heard_at[slot(leader) * self.servers + slot(follower)] = now;
         }
     }
 
     /// A server is elected: that is contact with everybody.
     pub(super) fn elect(&mut self, frame: &Frame, leader: NodeId, term: Term, now: Instant, clocks: &impl Clocks) {
-        if frame.rules(leader).contact_bound.is_none() || Self::others_needed(frame, leader) == 0 {
+        let is_promised = frame.membership == Membership::Fixed && frame.rules(leader).contact_bound.is_some();
+        if !is_promised || Self::others_needed(frame, leader) == 0 {
             return;
         }
         let start = slot(leader) * self.servers;
@@ -156,7 +149,7 @@ impl Contacts {
     /// How many voters beside the leader make a quorum.
     fn others_needed(frame: &Frame, leader: NodeId) -> usize {
         let own = usize::from(frame.voters.contains(leader));
-        frame.rules(leader).commit_quorum.saturating_sub(own)
+        frame.commit_quorum(leader).saturating_sub(own)
     }
 
     /// When the leader last had contact with a quorum of the voters.
@@ -182,11 +175,8 @@ impl Contacts {
 mod tests {
     use super::super::testing::{all_on, broken, frame, millis, s};
     use super::*;
-    use crate::raft::ids::Index;
     use crate::raft::options::RaftOptions;
     use crate::raft::presets;
-
-    const ACCEPTED: AppendResult = AppendResult::Accepted { matched: Index(1) };
 
     struct Perfect;
 
@@ -236,8 +226,8 @@ mod tests {
     fn a_leader_in_contact_goes_on() {
         let (frame, mut contacts, mut findings) = elected();
         assert_eq!(contacts.deadline(), millis(2_101));
-        contacts.hear(&frame, s(1), s(2), &ACCEPTED, millis(1_500));
-        contacts.hear(&frame, s(1), s(5), &ACCEPTED, millis(1_900));
+        contacts.hear(&frame, s(1), s(2), true, millis(1_500));
+        contacts.hear(&frame, s(1), s(5), true, millis(1_900));
         contacts.on_deadline(&frame, millis(2_101), &Perfect, &mut findings);
         assert!(!findings.is_broken());
         assert_eq!(contacts.deadline(), millis(3_501), "the older of the two contacts decides");
@@ -246,7 +236,7 @@ mod tests {
     #[test]
     fn a_leader_that_only_a_minority_answers_is_found() {
         let (frame, mut contacts, mut findings) = elected();
-        contacts.hear(&frame, s(1), s(2), &ACCEPTED, millis(2_000));
+        contacts.hear(&frame, s(1), s(2), true, millis(2_000));
         contacts.on_deadline(&frame, millis(2_101), &Perfect, &mut findings);
         let facts = "a quorum last answered s1 at 0.100000s; it still leads term 3 at 2.101000s, \
                      more than 2s of its time later";
@@ -266,7 +256,7 @@ mod tests {
         let frame = frame(3, presets::nuraft());
         let mut contacts = Contacts::new(3);
         contacts.elect(&frame, s(1), Term(3), millis(0), &Perfect);
-        contacts.hear(&frame, s(1), s(2), &AppendResult::Stale, millis(2_000));
+        contacts.hear(&frame, s(1), s(2), false, millis(2_000));
         contacts.on_deadline(&frame, contacts.deadline(), &Perfect, &mut findings);
         assert!(findings.is_broken());
     }
@@ -293,6 +283,9 @@ mod tests {
         assert_eq!(contacts.deadline(), Instant::MAX);
         let alone = RaftOptions { check_quorum_spares_full: false, ..presets::nuraft() };
         contacts.elect(&frame(1, alone), s(1), Term(3), millis(100), &Perfect);
+        assert_eq!(contacts.deadline(), Instant::MAX);
+        let changing = Frame { membership: Membership::Changing, ..frame(5, presets::etcd()) };
+        Contacts::new(5).elect(&changing, s(1), Term(3), millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
     }
 }

@@ -1,13 +1,13 @@
 //! State Machine Safety (Raft §5.4.3; reference S6): no two servers apply different entries at one place, nor does one
 //! server, in two of its lives.
 
-use crate::raft::message::Payload;
+use std::fmt::Debug;
+
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::Instant;
 
 use crate::raft::ids::Index;
-use crate::raft::message::Entry;
 
 use super::index::STATE_MACHINE_SAFETY;
 
@@ -22,35 +22,28 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// What was applied first at each place, from 1. Servers apply in order, so there is no hole.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen<C = u64>(Vec<Applied<C>>);
+pub(super) struct Chosen<E>(Vec<Applied<E>>);
 
 #[derive(Clone, Debug)]
-struct Applied<C = u64> {
-    entry: Entry<C>,
+struct Applied<E> {
+    entry: E,
     server: NodeId,
     at: Instant,
 }
 
-impl<C: Payload> Chosen<C> {
+impl<E: Clone + Debug + PartialEq> Chosen<E> {
     pub(super) const fn new() -> Self {
         Self(Vec::new())
     }
 
     /// A server applies an entry.
-    pub(super) fn apply(
-        &mut self,
-        server: NodeId,
-        index: Index,
-        entry: Entry<C>,
-        at: Instant,
-        findings: &mut Findings,
-    ) {
+    pub(super) fn apply(&mut self, server: NodeId, index: Index, entry: &E, at: Instant, findings: &mut Findings) {
         let place = usize::try_from(index.0).unwrap_or(usize::MAX).saturating_sub(1);
         if place >= self.0.len() {
             self.0.push(Applied { entry: entry.clone(), server, at });
         }
         let first = self.0.get(place);
-        let holds = first.is_some_and(|first| first.entry == entry);
+        let holds = first.is_some_and(|first| first.entry == *entry);
         findings.check(STATE_MACHINE_SAFETY, Some(server), holds, || match first {
             None => format!("{server} applies entry {index} at {at}; nobody has applied the one before it"),
             Some(Applied { entry: theirs, server: other, at: before }) => {
@@ -67,9 +60,9 @@ mod tests {
     use super::super::testing::{all_on, broken, millis, s};
     use super::*;
     use crate::raft::ids::Term;
-    use crate::raft::message::Command;
+    use crate::raft::message::{Command, Entry};
 
-    const fn set(value: u64) -> Entry {
+    const fn set(value: u64) -> Entry<u64> {
         Entry { term: Term(2), command: Command::Set(value) }
     }
 
@@ -77,8 +70,8 @@ mod tests {
     fn equal_entries_are_right_and_so_is_applying_anew_after_a_crash() {
         let (mut chosen, mut findings) = (Chosen::new(), all_on());
         for server in [s(1), s(2), s(1)] {
-            chosen.apply(server, Index(1), set(7), millis(10), &mut findings);
-            chosen.apply(server, Index(2), set(8), millis(11), &mut findings);
+            chosen.apply(server, Index(1), &set(7), millis(10), &mut findings);
+            chosen.apply(server, Index(2), &set(8), millis(11), &mut findings);
         }
         assert!(!findings.is_broken());
         assert_eq!(findings.evaluated()[STATE_MACHINE_SAFETY], 6);
@@ -87,8 +80,8 @@ mod tests {
     #[test]
     fn different_entries_at_one_place_are_found() {
         let (mut chosen, mut findings) = (Chosen::new(), all_on());
-        chosen.apply(s(1), Index(1), set(7), millis(10), &mut findings);
-        chosen.apply(s(2), Index(1), set(8), millis(30), &mut findings);
+        chosen.apply(s(1), Index(1), &set(7), millis(10), &mut findings);
+        chosen.apply(s(2), Index(1), &set(8), millis(30), &mut findings);
         let (index, facts) = broken(&findings);
         assert_eq!(index, STATE_MACHINE_SAFETY);
         assert!(facts.contains("s1 applied") && facts.contains("s2 applied"), "{facts}");
@@ -97,7 +90,7 @@ mod tests {
     #[test]
     fn a_place_that_is_skipped_is_found() {
         let (mut chosen, mut findings) = (Chosen::new(), all_on());
-        chosen.apply(s(1), Index(2), set(7), millis(10), &mut findings);
+        chosen.apply(s(1), Index(2), &set(7), millis(10), &mut findings);
         assert!(findings.is_broken());
     }
 }

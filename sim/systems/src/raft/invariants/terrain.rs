@@ -6,19 +6,18 @@
 //!   closed   otherwise: nobody outside the core can reach it, so that it is a whole cluster
 //! ```
 //!
-//! It knows the faults of the world, and of a server only what a scenario told it: that it must not campaign.
+//! It knows the faults of the world, and of a server only what a scenario ordered: that it must not campaign.
 //!
 //! A star whose hub alone reaches a quorum is no core: where the hub's log is behind, nobody can be elected (the
 //! constrained election of Omni-Paxos §2). Nothing is promised either where a packet takes too long for the timeouts,
 //! where the ordinary loss is high, or with clocks so far apart that heartbeats come too late.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::view::View;
 
+use crate::raft::facts::{Fact, RaftFacts};
 use crate::raft::ids::ServerSet;
-use crate::raft::node::RaftNode;
 
 use super::bounds::LOSS_PPM_MAX;
 use super::frame::{Frame, slot};
@@ -56,11 +55,17 @@ pub(super) struct Promise {
 }
 
 impl Terrain {
-    pub(super) fn of<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame) -> Self {
+    /// `None` if a server cannot say whether it may campaign.
+    pub(super) fn of<N: RaftFacts>(view: impl View<N>, frame: &Frame) -> Fact<Self> {
         let voters = || frame.voters.iter();
         let up: ServerSet = voters().filter(|voter| view.is_up(*voter)).collect();
         let paused = up.iter().filter(|voter| view.is_paused(*voter)).collect();
-        let able = up.iter().filter(|voter| is_able(view, frame, *voter)).collect();
+        let mut able = ServerSet::EMPTY;
+        for voter in up.iter() {
+            if is_able(view, frame, voter)? {
+                able.insert(voter);
+            }
+        }
         let mut paired = vec![ServerSet::EMPTY; frame.server_count];
         let (mut reaches, mut hindered) = (paired.clone(), paired.clone());
         for one in up.iter() {
@@ -70,7 +75,7 @@ impl Terrain {
             hindered[slot(one)] = reaches[slot(one)].iter().filter(is_late).collect();
             paired[slot(one)] = others().filter(|other| is_paired(view, frame, one, *other)).collect();
         }
-        Self { up, able, paused, paired, reaches, hindered }
+        Some(Self { up, able, paused, paired, reaches, hindered })
     }
 
     /// What is promised here. `in_time` says whether the clocks and delays of a core allow for an election.
@@ -99,8 +104,7 @@ impl Terrain {
     }
 
     /// Whether a server outside campaigns before those of the core do, over links that are too slow for it to win: it
-    /// may
-    /// take their votes for ever.
+    /// may take their votes for ever.
     fn is_rushed(&self, frame: &Frame, core: ServerSet) -> bool {
         let least = |voter: NodeId| frame.rules(voter).timeout_min;
         let patience = core.iter().map(least).min().unwrap_or_default();
@@ -143,7 +147,7 @@ impl Terrain {
 }
 
 /// Whether heartbeats come in time for the timeouts of all, and an election can be over before the next one begins.
-pub(super) fn in_time<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, core: ServerSet) -> bool {
+pub(super) fn in_time<N: RaftFacts>(view: impl View<N>, frame: &Frame, core: ServerSet) -> bool {
     let span = |voter: NodeId, local: Duration| view.true_span(voter, local);
     let heartbeat = core.iter().map(|voter| span(voter, frame.rules(voter).heartbeat)).max();
     let timeout_min = core.iter().map(|voter| span(voter, frame.rules(voter).timeout_min)).min();
@@ -154,14 +158,13 @@ pub(super) fn in_time<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, c
     heard < timeout_min.unwrap_or_default() && round.saturating_mul(2) <= timeout_max.unwrap_or_default()
 }
 
-fn is_able<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, voter: NodeId) -> bool {
-    let Some(server) = view.node(voter).and_then(RaftNode::server) else { return false };
-    let hard = server.hard_state();
-    let may_campaign = hard.timer_allowed && !hard.catching_up && !hard.receiving_snapshot;
-    may_campaign && frame.rules(voter).electable && view.is_lively(voter) && view.disk(voter).is_healthy()
+fn is_able<N: RaftFacts>(view: impl View<N>, frame: &Frame, voter: NodeId) -> Fact<bool> {
+    let Some(server) = view.node(voter).and_then(N::server) else { return Some(false) };
+    let may_campaign = server.may_campaign?;
+    Some(may_campaign && frame.rules(voter).electable && view.is_lively(voter) && view.disk(voter).is_healthy())
 }
 
-fn is_paired<C: Payload>(view: impl View<RaftNode<C>>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
+fn is_paired<N: RaftFacts>(view: impl View<N>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
     let reliable = |link| !frame.rules(one).lossy || view.ordinary_loss(link).parts() <= LOSS_PPM_MAX;
     let link = Link::new(one, other);
     view.is_paired(one, other) && reliable(link) && reliable(link.reverse())

@@ -1,0 +1,368 @@
+//! What the invariants ask of a node that has Raft inside: whoever answers can be watched by them.
+//!
+//! | question | asked by |
+//! | --- | --- |
+//! | [`RaftFacts::said`]: what a message promises | terms, votes, acknowledgements, contact |
+//! | [`RaftFacts::told`]: what an observation says | elections, commits, what is applied |
+//! | [`RaftFacts::server`]: the state of a server | `vote_soundness`, `pre_vote_purity`, timers, candidates, liveness |
+//! | [`RaftFacts::durable_state`], [`RaftFacts::durable_log`]: what a disk holds | `persist_before_reply` |
+//!
+//! Implementations differ in what they can say: a library may hide its timers, or keep its log where no record shows
+//! it. What it cannot say is a [`Fact`] that is `None`. A rule that needs it is *not evaluated* there, and counted as
+//! such ([`Findings::lacks`]): it neither passes nor fails.
+//!
+//! The facts say what a server believes, never what would be right. Which servers vote, how many make a quorum and
+//! which rules hold come from the scenario, through [`Frame`](super::invariants::Frame).
+//!
+//! [`Findings::lacks`]: splitbrain_kernel::invariant::Findings::lacks
+
+use std::fmt::Debug;
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::{Node, Stored, Write};
+use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::view::Records;
+
+use super::durable::{LOG_FILE, Record, STATE_FILE};
+use super::ids::{Index, Position, ServerSet, Term};
+use super::message::{AppendResult, Entry, Payload, RaftMessage};
+use super::node::RaftNode;
+use super::observation::RaftObservation;
+use super::state::{Role, Server};
+
+/// Something that an implementation may be unable to say: `None` if it is.
+pub type Fact<T> = Option<T>;
+
+/// A node type whose servers are Raft servers, of whatever implementation.
+///
+/// Nothing of it allocates, draws or changes anything: the invariants ask in the middle of a run.
+pub trait RaftFacts: Node {
+    /// What is applied at a place of the log, as far as two of them can be compared: an entry, or a hash of one.
+    type Entry: Clone + Debug + PartialEq + Send + 'static;
+
+    /// The state of the server. `None` if this process is not a server, or has not read its disk yet.
+    fn server(&self) -> Option<ServerFacts>;
+
+    /// What a message between servers means.
+    fn said(message: &Self::Message) -> Said;
+
+    /// What an observation means.
+    fn told(observation: &Self::Observation) -> Told<'_, Self::Entry>;
+
+    /// Term and vote that a crash of the machine would leave.
+    fn durable_state(disk: &impl Records<Self::Record>) -> Fact<DurableState>;
+
+    /// The log that a crash of the machine would leave.
+    fn durable_log(disk: &impl Records<Self::Record>) -> Fact<DurableLog>;
+
+    /// Whether a write may take something away from the log, so that [`RaftFacts::durable_log`] must be asked again.
+    fn shortens_log(write: Write<&Self::Record>) -> bool;
+}
+
+/// The state of a server.
+///
+/// [`ServerFacts::new`] has all that cannot be said, so that an implementation names what it can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// Its term.
+    pub term: Term,
+    /// What it does at present.
+    pub role: RoleKind,
+    /// The server that its vote of this term went to, if any.
+    pub voted_for: Fact<Option<NodeId>>,
+    /// The server that it believes to lead, if any.
+    pub leader: Fact<Option<NodeId>>,
+    /// The last entry of its log, or the base of its log if there is none.
+    pub last: Fact<Position>,
+    /// The last place that it knows to be committed.
+    pub commit: Fact<Index>,
+    /// Its election timer and its contact with a leader.
+    pub timer: Fact<TimerFacts>,
+    /// Whether it may campaign when its election timer fires, apart from its place in the configuration.
+    pub may_campaign: Fact<bool>,
+    /// The configuration that it goes by.
+    pub configuration: Fact<ConfigurationFacts>,
+    /// The last entry that is covered by its snapshot; [`Position::ZERO`] without one.
+    pub base: Fact<Position>,
+    /// The last place of its log that it takes to be durable on its own disk.
+    pub durable: Fact<Index>,
+}
+
+impl ServerFacts {
+    /// A server of which only role and term are known.
+    pub const fn new(role: RoleKind, term: Term) -> Self {
+        Self {
+            term,
+            role,
+            voted_for: None,
+            leader: None,
+            last: None,
+            commit: None,
+            timer: None,
+            may_campaign: None,
+            configuration: None,
+            base: None,
+            durable: None,
+        }
+    }
+}
+
+/// What a server does at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleKind {
+    /// It answers others.
+    Follower,
+    /// It asks whether it could win an election.
+    PreCandidate,
+    /// It asks for votes.
+    Candidate,
+    /// It leads.
+    Leader,
+}
+
+impl RoleKind {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Follower => "follower",
+            Self::PreCandidate => "pre-candidate",
+            Self::Candidate => "candidate",
+            Self::Leader => "leader",
+        }
+    }
+}
+
+/// A server's election timer, on its own monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerFacts {
+    /// When it was last restarted.
+    pub started_at: Instant,
+    /// When the server last heard from a leader that it followed; `None` if it has not since its start.
+    pub contact_at: Option<Instant>,
+    /// Whether it has heard from one since its last election timeout. `false` if it keeps no such mark.
+    pub heartbeat_seen: bool,
+}
+
+/// Which servers vote, as a server knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigurationFacts {
+    /// The voters.
+    pub voters: ServerSet,
+    /// In the middle of a joint change: the voters before it. A quorum of both is needed then. Otherwise empty.
+    pub outgoing: ServerSet,
+}
+
+/// What a message means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It asks for a vote, and so tells that the sender has voted for itself.
+    VoteRequest {
+        /// The sender's term.
+        term: Term,
+        /// The last entry of its log.
+        last: Fact<Position>,
+    },
+    /// It answers such a request.
+    Vote {
+        /// The term that the answer speaks in.
+        term: Term,
+        /// Whether the vote is given.
+        granted: bool,
+    },
+    /// It asks for a pre-vote, which must change nothing at the voter.
+    PreVoteRequest,
+    /// It brings entries, a heartbeat, a snapshot or the like in the leader's term.
+    Append {
+        /// The leader's term.
+        term: Term,
+    },
+    /// It acknowledges the log up to a place.
+    Accepted {
+        /// The follower's term.
+        term: Term,
+        /// The last place that is durable there and agrees with the leader's log.
+        matched: Index,
+    },
+    /// It answers what a leader sent, and acknowledges nothing: a refusal, or the answer to a plain heartbeat.
+    Answered {
+        /// The follower's term.
+        term: Term,
+    },
+    /// It promises nothing: an answer to a pre-vote, a word with a client.
+    Nothing,
+}
+
+/// What an observation means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told<'a, E> {
+    /// The server is in this term: at its start, and whenever the term changes, before it speaks in that term.
+    InTerm(Term),
+    /// It becomes a candidate of some kind.
+    Campaigns {
+        /// [`RoleKind::PreCandidate`] or [`RoleKind::Candidate`].
+        role: RoleKind,
+        /// Its term.
+        term: Term,
+    },
+    /// It becomes leader.
+    Elected {
+        /// The term that it leads.
+        term: Term,
+        /// The last entry of its log before any of its own.
+        last: Fact<Position>,
+    },
+    /// It no longer leads.
+    SteppedDown,
+    /// It voted for another server.
+    Granted {
+        /// The term of the vote.
+        term: Term,
+        /// The server that the vote went to.
+        candidate: NodeId,
+    },
+    /// It refused another server its vote.
+    Denied {
+        /// The server that asked.
+        candidate: NodeId,
+    },
+    /// One of two servers takes itself for a quorum (`true`), or no longer.
+    Alone(bool),
+    /// Whether it may campaign has changed.
+    Reconsidered,
+    /// Its commit index grew.
+    Committed(Position),
+    /// It applied an entry to its state machine.
+    Applied {
+        /// The place.
+        index: Index,
+        /// What it found there.
+        entry: &'a E,
+    },
+    /// Nothing that concerns the invariants.
+    Nothing,
+}
+
+/// Term and vote on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DurableState {
+    /// The term.
+    pub term: Term,
+    /// The vote of that term.
+    pub voted_for: Option<NodeId>,
+}
+
+/// The log on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DurableLog {
+    /// The last place that a snapshot covers; [`Index::ZERO`] without one.
+    pub base: Index,
+    /// The last entry that is in its place, or the base if there is none.
+    pub last: Index,
+}
+
+// ---- The Raft of this crate ----
+
+impl<C: Payload> RaftFacts for RaftNode<C> {
+    type Entry = Entry<C>;
+
+    #[inline]
+    fn server(&self) -> Option<ServerFacts> {
+        Self::server(self).map(Server::facts)
+    }
+
+    #[inline]
+    fn said(message: &RaftMessage<C>) -> Said {
+        match message {
+            RaftMessage::Append(append) => Said::Append { term: append.term },
+            RaftMessage::AppendReply { term, result: AppendResult::Accepted { matched } } => {
+                Said::Accepted { term: *term, matched: *matched }
+            }
+            RaftMessage::AppendReply { term, .. } => Said::Answered { term: *term },
+            RaftMessage::Vote(request) => Said::VoteRequest { term: request.term, last: Some(request.last) },
+            RaftMessage::VoteReply { term, granted } => Said::Vote { term: *term, granted: *granted },
+            RaftMessage::PreVote(_) => Said::PreVoteRequest,
+            RaftMessage::PreVoteReply { .. } | RaftMessage::Propose { .. } | RaftMessage::ProposeReply { .. } => {
+                Said::Nothing
+            }
+        }
+    }
+
+    #[inline]
+    fn told(observation: &RaftObservation<C>) -> Told<'_, Entry<C>> {
+        match observation {
+            RaftObservation::Applied { index, entry } => Told::Applied { index: *index, entry },
+            RaftObservation::Committed { index, term } => Told::Committed(Position { term: *term, index: *index }),
+            RaftObservation::BecameFollower { term } | RaftObservation::TermStarted { term } => Told::InTerm(*term),
+            RaftObservation::BecamePreCandidate { term } => {
+                Told::Campaigns { role: RoleKind::PreCandidate, term: *term }
+            }
+            RaftObservation::BecameCandidate { term } => Told::Campaigns { role: RoleKind::Candidate, term: *term },
+            RaftObservation::LeaderElected { term, last } => Told::Elected { term: *term, last: Some(*last) },
+            RaftObservation::SteppedDown { .. } => Told::SteppedDown,
+            RaftObservation::VoteGranted { term, candidate } => Told::Granted { term: *term, candidate: *candidate },
+            RaftObservation::VoteDenied { candidate, .. } => Told::Denied { candidate: *candidate },
+            RaftObservation::QuorumAdjusted => Told::Alone(true),
+            RaftObservation::QuorumRestored => Told::Alone(false),
+            RaftObservation::Left => Told::Reconsidered,
+            _ => Told::Nothing,
+        }
+    }
+
+    #[inline]
+    fn durable_state(disk: &impl Records<Record<C>>) -> Fact<DurableState> {
+        Some(match disk.durable_last(STATE_FILE) {
+            Some(Record::State(hard)) => DurableState { term: hard.term, voted_for: hard.voted_for },
+            _ => DurableState::default(),
+        })
+    }
+
+    fn durable_log(disk: &impl Records<Record<C>>) -> Fact<DurableLog> {
+        let index_of = |at: usize| match disk.get(LOG_FILE, at) {
+            Some(Stored::Intact(Record::Entry { index, .. })) => Some(*index),
+            _ => None,
+        };
+        let Some(first) = index_of(0) else { return Some(DurableLog::default()) };
+        let in_place = |at: usize| index_of(at).filter(|index| index.0 == first.0 + at as u64);
+        let last = (0..disk.len(LOG_FILE)).rev().find_map(in_place).unwrap_or(Index::ZERO);
+        Some(DurableLog { base: first.previous(), last })
+    }
+
+    #[inline]
+    fn shortens_log(write: Write<&Record<C>>) -> bool {
+        matches!(write, Write::Truncate(LOG_FILE, _) | Write::Discard(LOG_FILE, _))
+    }
+}
+
+impl<C: Payload> Server<C> {
+    /// All of it: this implementation hides nothing.
+    #[inline]
+    fn facts(&self) -> ServerFacts {
+        let hard = self.hard_state();
+        let timer = TimerFacts {
+            started_at: self.timer_started_at(),
+            contact_at: self.contact_at(),
+            heartbeat_seen: self.heartbeat_seen(),
+        };
+        ServerFacts {
+            term: hard.term,
+            role: match self.role() {
+                Role::Follower(_) => RoleKind::Follower,
+                Role::PreCandidate(_) => RoleKind::PreCandidate,
+                Role::Candidate(_) => RoleKind::Candidate,
+                Role::Leader(_) => RoleKind::Leader,
+            },
+            voted_for: Some(hard.voted_for),
+            leader: Some(self.leader()),
+            last: Some(self.log().last()),
+            commit: Some(self.commit()),
+            timer: Some(timer),
+            may_campaign: Some(hard.timer_allowed && !hard.catching_up && !hard.receiving_snapshot),
+            configuration: Some(ConfigurationFacts {
+                voters: self.configuration().voters(),
+                outgoing: ServerSet::EMPTY,
+            }),
+            base: Some(self.log().base()),
+            durable: Some(self.log().durable()),
+        }
+    }
+}
