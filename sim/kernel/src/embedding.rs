@@ -81,7 +81,10 @@ macro_rules! embed {
                 outer.0.checked_sub($files).map($crate::node::FileId)
             }
             #[inline]
-            fn message<'a>(&self, outer: &'a $crate::embedding::MessageOf<$outer>) -> Option<&'a $crate::embedding::MessageOf<$inner>> {
+            fn message<'a>(
+                &self,
+                outer: &'a $crate::embedding::MessageOf<$outer>,
+            ) -> Option<&'a $crate::embedding::MessageOf<$inner>> {
                 $crate::embedding::Part::peek(outer)
             }
             #[inline]
@@ -89,19 +92,31 @@ macro_rules! embed {
                 $crate::embedding::Part::peek(&outer).copied()
             }
             #[inline]
-            fn record<'a>(&self, outer: &'a $crate::embedding::RecordOf<$outer>) -> Option<&'a $crate::embedding::RecordOf<$inner>> {
+            fn record<'a>(
+                &self,
+                outer: &'a $crate::embedding::RecordOf<$outer>,
+            ) -> Option<&'a $crate::embedding::RecordOf<$inner>> {
                 $crate::embedding::Part::peek(outer)
             }
             #[inline]
-            fn observation<'a>(&self, outer: &'a $crate::embedding::ObservationOf<$outer>) -> Option<&'a $crate::embedding::ObservationOf<$inner>> {
+            fn observation<'a>(
+                &self,
+                outer: &'a $crate::embedding::ObservationOf<$outer>,
+            ) -> Option<&'a $crate::embedding::ObservationOf<$inner>> {
                 $crate::embedding::Part::peek(outer)
             }
             #[inline]
-            fn operation<'a>(&self, outer: &'a $crate::embedding::OperationOf<$outer>) -> Option<&'a $crate::embedding::OperationOf<$inner>> {
+            fn operation<'a>(
+                &self,
+                outer: &'a $crate::embedding::OperationOf<$outer>,
+            ) -> Option<&'a $crate::embedding::OperationOf<$inner>> {
                 $crate::embedding::Part::peek(outer)
             }
             #[inline]
-            fn step<'a>(&self, outer: &'a $crate::embedding::StepOf<$outer>) -> Option<&'a $crate::embedding::StepOf<$inner>> {
+            fn step<'a>(
+                &self,
+                outer: &'a $crate::embedding::StepOf<$outer>,
+            ) -> Option<&'a $crate::embedding::StepOf<$inner>> {
                 $crate::embedding::Part::peek(outer)
             }
         }
@@ -113,9 +128,12 @@ macro_rules! embed {
             fn timer(inner: $crate::embedding::TimerOf<$inner>) -> Self::Timer {
                 $crate::embedding::Part::wrap(inner)
             }
-            fn write(write: $crate::node::Write<$crate::embedding::RecordOf<$inner>>) -> $crate::node::Write<Self::Record> {
+            fn write(
+                write: $crate::node::Write<$crate::embedding::RecordOf<$inner>>,
+            ) -> $crate::node::Write<Self::Record> {
                 let file = |file: $crate::node::FileId| Some($crate::node::FileId(file.0 + $files));
-                write.filter_map(file, |record| Some($crate::embedding::Part::wrap(record))).expect("all of it is lifted")
+                write.filter_map(file, |record| Some($crate::embedding::Part::wrap(record)))
+                    .expect("all of it is lifted")
             }
             fn observation(inner: $crate::embedding::ObservationOf<$inner>) -> Option<Self::Observation> {
                 Some($crate::embedding::Part::wrap(inner))
