@@ -24,6 +24,10 @@ fix:
 ci:
     .ci/run
 
+# Seconds for each step of what CI runs, from a cold cache on two cores: reports/gallery/ci.md. It takes as long as CI.
+ci-table:
+    .ci/table --cold
+
 # Makes the golden files again; read the diff before you commit it.
 golden:
     INSTA_UPDATE=always INSTA_FORCE_PASS=1 cargo test --workspace
