@@ -87,8 +87,8 @@ pub fn run(
 ) -> ScenarioResult {
     let seeds = options.seeds.clone().unwrap_or_else(|| Seeds::first(scenario.seed_count()));
     let share = options.check_determinism;
-    let job = move |bench: &mut Bench<'_>, seed: Seed| determinism::run(bench, seed, share);
-    let job: Arc<pool::Job<determinism::Checked>> = Arc::new(job);
+    let task = move |bench: &mut Bench<'_>, seed: Seed| determinism::run(bench, seed, share);
+    let task: Arc<pool::Task<determinism::Checked>> = Arc::new(task);
     let mut judge = judgement::Judge::new(scenario, &seeds, options);
     // Both closures tell the watcher, and never at once.
     let watcher = std::cell::RefCell::new(watcher);
@@ -99,6 +99,6 @@ pub fn run(
     };
     let total = seeds.len();
     let tick = |done| watcher.borrow_mut().progress(done, total);
-    let end = options.pool.each(engine, &seeds, &job, fold, tick);
+    let end = options.pool.each(engine, &seeds, &task, fold, tick);
     ScenarioResult { skipped: engine.skipped(), ..judge.finish(end) }
 }

@@ -5,6 +5,7 @@
 
 mod any_system;
 mod kernel;
+mod plan;
 mod recording;
 
 use std::collections::BTreeMap;
@@ -16,16 +17,17 @@ use splitbrain_kernel::time::Instant;
 
 use crate::scenario::{Chosen, Diagnostics, Facts};
 
-pub use any_system::{AnySystem, OpenError, PlanText, Simulated, Unsupported};
+pub use any_system::{AnySystem, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
+pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
 pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
 
 /// The name of the engine that everything is made for.
 pub const KERNEL: &str = "kernel";
 
-/// One scenario, ready to run over any seed. It may follow a plan in place of what the scenario states.
+/// One scenario, ready to carry out any job: a seed, or a seed and a plan.
 ///
-/// - A run is a pure function of the engine, its plan and the seed: neither the worker nor the runs before it matter.
+/// - A run is a pure function of the engine and the job: neither the worker nor the runs before it matter.
 /// - Recording a run changes nothing about it.
 pub trait Engine: Send + Sync {
     /// What runs are carried out on, one for each thread: it keeps buffers between runs.
@@ -36,6 +38,12 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// Options that cannot stand together once they are drawn for this seed.
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics>;
+
+    /// Reads a plan of this scenario, and checks it once: it can then be run and edited as often as somebody wants.
+    ///
+    /// # Errors
+    /// A text that is no plan of this scenario, or a plan that this engine cannot follow.
+    fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError>;
 
     /// Its name: a plan is replayed exactly only by the engine that made it.
     fn name(&self) -> &'static str {
@@ -49,12 +57,38 @@ pub trait Engine: Send + Sync {
     }
 }
 
+/// What a worker is asked to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The seed of every stream.
+    pub seed: Seed,
+    /// The plan to follow in place of the faults, nemeses and operations that the scenario states; `None` for a run
+    /// that makes its own.
+    pub plan: Option<&'a AnyPlan>,
+}
+
+impl<'a> Job<'a> {
+    /// The run with this seed that follows a plan.
+    pub const fn following(seed: Seed, plan: &'a AnyPlan) -> Self {
+        Self { seed, plan: Some(plan) }
+    }
+}
+
+impl From<Seed> for Job<'_> {
+    fn from(seed: Seed) -> Self {
+        Self { seed, plan: None }
+    }
+}
+
 /// Carries out runs, one after another.
 pub trait Worker {
-    /// The run with this seed. Everything that happens is told to the recorder, where there is one.
+    /// Carries out a job. The recorder, if there is one, gets everything that happens.
     ///
     /// A panic in a node is an outcome; one that leaves this function is counted as a panic of the simulator.
-    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run;
+    ///
+    /// # Panics
+    /// If the plan is one of another system.
+    fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run;
 }
 
 /// What a run came to, whatever the system.
@@ -78,17 +112,20 @@ pub struct Run {
     pub evaluated: Vec<(&'static str, u64)>,
     /// Faults of the scenario that were never applied, by id.
     pub never_applied: Vec<String>,
-    /// What was done to the world, in order.
-    pub faults: Vec<PlannedFault>,
     /// The options of the system by name, for `where`.
     pub facts: Facts,
     /// What was drawn once for this run, where the scenario leaves a choice.
     pub chosen: Vec<Chosen>,
-    /// The plan as TOML; only of a run that was recorded.
-    pub plan: Option<String>,
+    /// What was done to the world; `None` if that is not known.
+    pub plan: Option<AnyPlan>,
 }
 
 impl Run {
+    /// The faults of its plan, in order.
+    pub fn faults(&self) -> &[PlannedFault] {
+        self.plan.as_ref().map_or(&[], AnyPlan::faults)
+    }
+
     /// The figure with this name: `events`, a gauge, or else a count.
     pub fn figure(&self, name: &str) -> u64 {
         if name == "events" {
@@ -121,7 +158,6 @@ impl Run {
             gauges: Vec::new(),
             evaluated: Vec::new(),
             never_applied: Vec::new(),
-            faults: Vec::new(),
             facts: Facts::default(),
             chosen: Vec::new(),
             plan: None,

@@ -45,7 +45,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 pub use description::{OptionDescription, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
-pub use plan::{PlanCheck, PlanError, plan_lines, read_plan};
+pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 pub use reference::reference;
 pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
 pub use schema::schema;

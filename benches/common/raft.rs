@@ -29,13 +29,13 @@ impl RaftRuns {
     fn load(path: &str, bytes: &[u8]) -> Self {
         let system = Simulated::<Raft>::new();
         let scenario = Arc::new(scenario::load(path, bytes, &[system.description()]).expect("a valid scenario"));
-        let engine = system.open(scenario.clone(), None).expect("no plan to follow");
+        let engine = system.open(scenario.clone()).expect("no plan to follow");
         Self { scenario, engine }
     }
 
     /// One run, resolved and carried out.
     pub(crate) fn one(&self, worker: &mut dyn Worker, seed: u64) -> Run {
-        let run = worker.run(Seed(seed), None);
+        let run = worker.run(Seed(seed).into(), None);
         let reasons = campaign::reasons(&self.scenario.expect, &run);
         assert!(reasons.is_empty(), "the clean system breaks nothing: {reasons:?}");
         run

@@ -29,10 +29,10 @@ const fn is_chosen(seed: Seed, share: Ppm) -> bool {
 
 /// The run with this seed; where the seed is chosen, a second execution must agree with the first.
 pub(super) fn run(bench: &mut Bench<'_>, seed: Seed, share: Ppm) -> Checked {
-    let mut run = bench.run(seed, None);
+    let mut run = bench.run(seed.into(), None);
     let twice = is_chosen(seed, share);
     if twice {
-        let again = bench.run(seed, None);
+        let again = bench.run(seed.into(), None);
         if !is_same(&run, &again) {
             run.outcome = Outcome::Diverged(bench.watched(seed, |engine| first_difference(engine, &run, &again)));
         }
@@ -63,7 +63,7 @@ fn first_difference(engine: &dyn Engine, run: &Run, again: &Run) -> Divergence {
 
 /// A panic of the simulator itself ends the recording; what was recorded until then is compared.
 fn record(engine: &dyn Engine, seed: Seed, recorder: &mut dyn Recorder) {
-    let _ = catch_unwind(AssertUnwindSafe(|| engine.worker().run(seed, Some(recorder))));
+    let _ = catch_unwind(AssertUnwindSafe(|| engine.worker().run(seed.into(), Some(recorder))));
 }
 
 /// Two executions differed, and two more, recorded, did not.

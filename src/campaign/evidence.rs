@@ -27,7 +27,7 @@ pub fn gather<'a>(
     let folder = artifact::folder(reports, &subject.name, failure.run.seed);
     let target = Artifact::create(&folder, subject.scenario, failure.run.seed)?;
     let partial = target.partial().to_owned();
-    let recorded = pool.record(engine, failure.run.seed, (target, Tail::default()));
+    let recorded = pool.record(engine, failure.run.seed.into(), (target, Tail::default()));
     // A run that ended once and now does not is the machine's doing; the failure stands without its recording.
     let Ok((run, (target, tail))) = recorded else {
         artifact::discard(&partial);

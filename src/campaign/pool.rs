@@ -17,7 +17,7 @@ use splitbrain_kernel::run::{Digest128, Outcome, Panic};
 
 use crate::campaign::quiet;
 use crate::campaign::seeds::Seeds;
-use crate::engine::{Engine, Recorder, Run, Worker};
+use crate::engine::{Engine, Job, Recorder, Run, Worker};
 
 /// How often the caller's thread looks at the clock, at the interrupt, and tells of its progress.
 const LOOK: Duration = Duration::from_millis(100);
@@ -79,23 +79,23 @@ pub enum PoolEnd {
 }
 
 /// What a worker thread does with a seed.
-pub(crate) type Job<T> = dyn Fn(&mut Bench<'_>, Seed) -> T + Send + Sync;
+pub(crate) type Task<T> = dyn Fn(&mut Bench<'_>, Seed) -> T + Send + Sync;
 
 impl Pool {
-    /// Does `job` for every seed and hands the results to `fold`, in the order of the seeds, until it breaks.
+    /// Does `task` for every seed and hands the results to `fold`, in the order of the seeds, until it breaks.
     /// `tick` hears now and then how many are done.
     pub(crate) fn each<T: Send + 'static>(
         &self,
         engine: &Arc<dyn Engine>,
         seeds: &Seeds,
-        job: &Arc<Job<T>>,
+        task: &Arc<Task<T>>,
         mut fold: impl FnMut(T) -> ControlFlow<()>,
         mut tick: impl FnMut(u64),
     ) -> PoolEnd {
         // More threads than runs, or than any machine has cores, would only cost memory.
         let useful = usize::try_from(seeds.len()).unwrap_or(JOBS_MAX).clamp(1, JOBS_MAX);
         let shared = Arc::new(Shared::new(self.jobs.clamp(1, useful), seeds.clone()));
-        let results = start(&shared, engine, job);
+        let results = start(&shared, engine, task);
         let mut order = InOrder { waiting: BTreeMap::new(), folded: 0, done: 0 };
         let end = loop {
             if order.folded == seeds.len() {
@@ -128,20 +128,22 @@ impl Pool {
         self.timeout.and_then(|timeout| shared.overdue(timeout)).map(PoolEnd::Stuck)
     }
 
-    /// One run on a thread of its own, told to `recorder`, which comes back with it.
+    /// One run on a thread of its own, with everything that happens handed to `recorder`, which comes back with it.
     ///
     /// # Errors
     /// How it ended otherwise: interrupted or stuck.
     pub fn record<R: Recorder + Send + 'static>(
         &self,
         engine: &Arc<dyn Engine>,
-        seed: Seed,
+        job: Job<'_>,
         recorder: R,
     ) -> Result<(Run, R), PoolEnd> {
         let slot = Mutex::new(Some(recorder));
-        let job: Arc<Job<Option<(Run, R)>>> = Arc::new(move |bench, seed| {
+        // The thread may outlive this call, so it has the plan for itself.
+        let plan = job.plan.cloned();
+        let task: Arc<Task<Option<(Run, R)>>> = Arc::new(move |bench, seed| {
             let mut recorder = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-            let run = bench.run(seed, Some(&mut recorder));
+            let run = bench.run(Job { seed, plan: plan.as_ref() }, Some(&mut recorder));
             Some((run, recorder))
         });
         let alone = Self { jobs: 1, ..self.clone() };
@@ -150,7 +152,7 @@ impl Pool {
             result = finished;
             ControlFlow::Continue(())
         };
-        let end = alone.each(engine, &Seeds::List(vec![seed.0]), &job, keep, |_| {});
+        let end = alone.each(engine, &Seeds::List(vec![job.seed.0]), &task, keep, |_| {});
         result.ok_or(end)
     }
 }
@@ -207,13 +209,13 @@ impl Shared {
 fn start<T: Send + 'static>(
     shared: &Arc<Shared>,
     engine: &Arc<dyn Engine>,
-    job: &Arc<Job<T>>,
+    task: &Arc<Task<T>>,
 ) -> mpsc::Receiver<(u64, T)> {
     // Bounded: where results are taken in more slowly than they come, the threads wait rather than fill the memory.
     let (sender, results) = mpsc::sync_channel(shared.at.len() * AHEAD_MAX);
     for number in 0..shared.at.len() {
-        let (shared, engine, job, sender) = (shared.clone(), engine.clone(), job.clone(), sender.clone());
-        let work = move || work(number, &shared, &*engine, &*job, &sender);
+        let (shared, engine, task, sender) = (shared.clone(), engine.clone(), task.clone(), sender.clone());
+        let work = move || work(number, &shared, &*engine, &*task, &sender);
         // Detached: a thread with a run that never ends cannot be joined.
         let thread = thread::Builder::new().name(quiet::THREAD.to_owned()).stack_size(STACK_SIZE);
         if thread.spawn(work).is_err() {
@@ -224,10 +226,10 @@ fn start<T: Send + 'static>(
     results
 }
 
-fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, job: &Job<T>, sender: &SyncSender<(u64, T)>) {
+fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, task: &Task<T>, sender: &SyncSender<(u64, T)>) {
     let mut bench = Bench { engine, worker: engine.worker(), at: &shared.at[number] };
     while let Some((index, seed)) = shared.claim() {
-        if sender.send((index, job(&mut bench, seed))).is_err() {
+        if sender.send((index, task(&mut bench, seed))).is_err() {
             return;
         }
     }
@@ -242,9 +244,9 @@ pub(crate) struct Bench<'a> {
 
 impl Bench<'_> {
     /// See [`Worker::run`]; a panic that leaves it becomes an outcome.
-    pub(crate) fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        self.note(Some((seed, Instant::now())));
-        let result = catch_unwind(AssertUnwindSafe(|| self.worker.run(seed, recorder)));
+    pub(crate) fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
+        self.note(Some((job.seed, Instant::now())));
+        let result = catch_unwind(AssertUnwindSafe(|| self.worker.run(job, recorder)));
         self.note(None);
         let place = quiet::take_place();
         match result {
@@ -257,7 +259,7 @@ impl Bench<'_> {
             Err(payload) => {
                 // What the worker holds may be half-changed: the next run gets a new one.
                 self.worker = self.engine.worker();
-                panicked(seed, &Panic::said(&*payload), place)
+                panicked(job.seed, &Panic::said(&*payload), place)
             }
         }
     }

@@ -6,11 +6,12 @@ use std::sync::mpsc;
 
 use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Sight, Violation};
 use splitbrain_kernel::options::{Value, ValueKind};
+use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome};
 use splitbrain_kernel::time::Instant;
 
 use super::*;
-use crate::engine::{Entry, EntryKind, Recorder, Settings, Worker};
+use crate::engine::{AnyPlan, Entry, EntryKind, Job, OpenError, PlanText, Recorder, Settings, Worker};
 use crate::exit_code::ExitCode;
 use crate::scenario::{Diagnostics, Facts, OptionDescription, PresetDescription, SystemDescription, load};
 
@@ -22,6 +23,10 @@ impl<F: Fn(Seed) -> Run + Send + Sync> Engine for Scripted<F> {
         Box::new(ScriptedWorker(&self.0))
     }
 
+    fn read_plan(&self, _: &PlanText) -> Result<AnyPlan, OpenError> {
+        Ok(AnyPlan::of(Plan::<()>::empty()))
+    }
+
     fn settings(&self, _: Seed) -> Result<Settings, Diagnostics> {
         Ok(Settings::default())
     }
@@ -30,8 +35,8 @@ impl<F: Fn(Seed) -> Run + Send + Sync> Engine for Scripted<F> {
 struct ScriptedWorker<'a, F>(&'a F);
 
 impl<F: Fn(Seed) -> Run> Worker for ScriptedWorker<'_, F> {
-    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        let run = (self.0)(seed);
+    fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
+        let run = (self.0)(job.seed);
         if let Some(recorder) = recorder {
             for event in 1..=run.events {
                 recorder.record(entry(event, run.digest));

@@ -12,7 +12,7 @@ use crate::build;
 use crate::command::recorded::Recorded;
 use crate::command::single::{Folder, TellArguments, Telling};
 use crate::command::{Failed, Session, note, parse_seed, read_scenario, read_text, shown};
-use crate::engine::PlanText;
+use crate::engine::{AnyPlan, PlanText};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
 use crate::report::quoted;
@@ -62,19 +62,19 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     check_format(&source, arguments)?;
     let loaded = session.load(&source.path, &source.scenario);
     let loaded = loaded.map_err(|diagnostics| arguments.tell.reported(Failed::invalid(diagnostics)))?;
-    let engine = loaded
-        .system
-        .open(loaded.scenario.clone(), source.plan.as_ref())
-        .map_err(|refused| arguments.tell.reported(Failed::open(refused)))?;
+    let refuse = |refused| arguments.tell.reported(Failed::open(refused));
+    let engine = loaded.system.open(loaded.scenario.clone()).map_err(refuse)?;
+    let plan = source.plan.as_ref().map(|text| engine.read_plan(text)).transpose().map_err(refuse)?;
     // What is wrong with a plan comes before whether it is the right one.
     check(&source, arguments, engine.name())?;
-    let recorded = recorded(&source, arguments, engine.name());
+    let recorded = recorded(&source, plan.as_ref(), arguments, engine.name());
     let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
     let telling = Telling {
         session,
         loaded: &loaded,
         engine,
         seed: source.seed,
+        plan,
         arguments: &arguments.tell,
         pool: arguments.tell.pool(),
         folder,
@@ -188,7 +188,7 @@ fn is_edited(source: &Source, kept: &Kept) -> bool {
     source.plan.as_ref().is_some_and(|plan| artifact::hash(&plan.text) != kept.plan_hash)
 }
 
-fn recorded(source: &Source, arguments: &Arguments, engine: &str) -> Recorded {
+fn recorded(source: &Source, plan: Option<&AnyPlan>, arguments: &Arguments, engine: &str) -> Recorded {
     let is_exact = source.kept.as_ref().is_some_and(|kept| {
         !arguments.edited
             && kept.engine == engine
@@ -199,7 +199,7 @@ fn recorded(source: &Source, arguments: &Arguments, engine: &str) -> Recorded {
     Recorded {
         kept: source.kept.as_ref().filter(is_same_seed).cloned(),
         other_seed: source.kept.as_ref().filter(|kept| !is_same_seed(kept)).map(|kept| Seed(kept.seed)),
-        plan: source.plan.clone(),
+        plan: source.plan.as_ref().zip(plan).map(|(text, plan)| (text.path.clone(), plan.clone())),
         is_exact,
     }
 }

@@ -26,11 +26,12 @@ pub(crate) struct Arguments {
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let loaded = files::load_one(session, &arguments.file).map_err(|failed| arguments.tell.reported(failed))?;
-    let engine = loaded.system.open(loaded.scenario.clone(), None).map_err(Failed::open)?;
+    let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
     let telling = Telling {
         session,
         loaded: &loaded,
         engine,
+        plan: None,
         seed: arguments.seed,
         arguments: &arguments.tell,
         pool: arguments.tell.pool(),

@@ -13,7 +13,7 @@ use crate::build;
 use crate::campaign::{self, Failure, Pool, evidence};
 use crate::command::recorded::{Recorded, Replayed};
 use crate::command::{Failed, Loaded, MessageFormat, Session, complain};
-use crate::engine::{Engine, Run, Settings};
+use crate::engine::{AnyPlan, Engine, Job, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
@@ -62,6 +62,8 @@ pub(super) struct Telling<'a> {
     pub(super) loaded: &'a Loaded<'a>,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) seed: Seed,
+    /// The plan that is followed.
+    pub(super) plan: Option<AnyPlan>,
     pub(super) arguments: &'a TellArguments,
     pub(super) pool: Pool,
     /// Where the folder of a run that is not as expected comes from, when nobody asked for one.
@@ -107,6 +109,10 @@ impl Telling<'_> {
         Ok(Told { run: failure.run, exit_code: code })
     }
 
+    fn job(&self) -> Job<'_> {
+        Job { seed: self.seed, plan: self.plan.as_ref() }
+    }
+
     fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), Failed> {
         let folder =
             self.arguments.out.as_deref().map(|out| self.apart(artifact::folder(out, &subject.name, self.seed)));
@@ -121,7 +127,7 @@ impl Telling<'_> {
             MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
         };
         let timeline = Timeline::new(anstream::stdout(), detail);
-        let recorded = self.pool.record(&self.engine, self.seed, (target, (Tail::default(), timeline)));
+        let recorded = self.pool.record(&self.engine, self.job(), (target, (Tail::default(), timeline)));
         let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
             // The thread that writes there goes on, and will never finish it.
             partial.as_deref().map(artifact::discard);

@@ -208,7 +208,7 @@ impl Conduct<'_> {
         summary: &mut Summary,
     ) -> io::Result<ScenarioResult> {
         let subject = self.session.subject(loaded);
-        let engine = match loaded.system.open(loaded.scenario.clone(), None) {
+        let engine = match loaded.system.open(loaded.scenario.clone()) {
             Ok(engine) => engine,
             Err(OpenError::Unsupported(all)) => {
                 let result = campaign::not_supported(&loaded.scenario, self.options, &all);
@@ -223,7 +223,7 @@ impl Conduct<'_> {
         let interrupt = &self.options.pool.interrupt;
         let mut watcher = Watcher { subject: &subject, reporter, progress, interrupt, error: None };
         let mut result = campaign::run(&loaded.scenario, &engine, self.options, &mut watcher);
-        campaign::hold_to_twin(&loaded.scenario, &mut result, self.options, |twin| loaded.system.open(twin, None))
+        campaign::hold_to_twin(&loaded.scenario, &mut result, self.options, |twin| loaded.system.open(twin))
             .map_err(io::Error::other)?;
         watcher.progress.finish();
         if let Some(error) = watcher.error {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use splitbrain_kernel::plan::Timing;
 use splitbrain_kernel::system::System;
 
 use crate::engine::Engine;
@@ -22,24 +21,11 @@ pub trait AnySystem: Send + Sync {
     /// Options that cannot stand together, orders that the system refuses.
     fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics>;
 
-    /// The scenario, ready to run; by a plan, where one is given.
+    /// The scenario, ready to run.
     ///
     /// # Errors
-    /// A plan that cannot be followed, or a scenario that the engine cannot carry out.
-    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError>;
-}
-
-/// A plan as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanText {
-    /// What errors call it.
-    pub path: String,
-    /// TOML.
-    pub text: String,
-    /// In place of the timing that the plan names.
-    pub timing: Option<Timing>,
-    /// Whether to take a plan of another format, or for another cluster, for one of ours.
-    pub force: bool,
+    /// A scenario that the engine cannot carry out.
+    fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError>;
 }
 
 /// Something that a scenario asks for and the engine cannot do.
@@ -121,7 +107,7 @@ impl<S: System> AnySystem for Simulated<S> {
         scenario::verify::<S>(scenario)
     }
 
-    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
-        Ok(Arc::new(KernelEngine::<S>::open(scenario, plan)?))
+    fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
+        Ok(Arc::new(KernelEngine::<S>::open(scenario)))
     }
 }

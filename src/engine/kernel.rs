@@ -5,6 +5,7 @@ mod tracing;
 
 pub use tracing::Tracing;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use splitbrain_kernel::invariant::Invariants as _;
@@ -16,28 +17,22 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
-use crate::engine::any_system::{OpenError, PlanText};
-use crate::engine::{Engine, Recorder, Run, Settings, Worker};
-use crate::scenario::{Diagnostics, PlanCheck, Resolved, Scenario, SystemDescription, read_plan, resolve};
+use crate::engine::{AnyPlan, Engine, Job, OpenError, PlanText, Recorder, Run, Settings, Worker};
+use crate::scenario::{Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, read_plan, resolve};
 
 type Operation<S> = <<S as System>::Node as Node>::Operation;
 
-/// A scenario of `S`, read and ready to be resolved for any seed; with the plan that its runs follow, where there is
-/// one. What every engine begins with and ends with.
+/// A scenario of `S`, read and ready to be resolved for any job. What every engine begins with and ends with.
 #[derive(Debug)]
 pub struct Opened<S: System> {
     scenario: Arc<Scenario>,
-    plan: Option<Plan<Operation<S>>>,
+    system: PhantomData<fn() -> S>,
 }
 
 impl<S: System> Opened<S> {
-    /// See [`crate::engine::AnySystem::open`].
-    ///
-    /// # Errors
-    /// A plan that cannot be followed.
-    pub fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
-        let plan = plan.map(|plan| read::<S>(&scenario, plan)).transpose()?;
-        Ok(Self { scenario, plan })
+    /// A scenario that was read for this system.
+    pub const fn new(scenario: Arc<Scenario>) -> Self {
+        Self { scenario, system: PhantomData }
     }
 
     /// The scenario as it was read.
@@ -45,28 +40,43 @@ impl<S: System> Opened<S> {
         &self.scenario
     }
 
-    /// The plan that its runs follow.
-    pub const fn plan(&self) -> Option<&Plan<Operation<S>>> {
-        self.plan.as_ref()
+    /// See [`Engine::read_plan`].
+    ///
+    /// # Errors
+    /// A text that is no plan of this scenario.
+    pub fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
+        let system = SystemDescription::of::<S>();
+        let check = PlanCheck { system: &system, cluster: self.scenario.cluster, force: text.force };
+        let read = read_plan::<Operation<S>>(&text.path, &text.text, check)?;
+        let timing = text.timing.unwrap_or(read.plan.timing);
+        Ok(AnyPlan::of_file(ReadPlan { plan: Plan { timing, ..read.plan }, ..read }))
     }
 
-    /// What the run with this seed is made from.
+    /// What a job is carried out with.
     ///
     /// # Errors
     /// Options that cannot stand together once they are drawn for this seed.
-    pub fn resolve(&self, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
-        let mut resolved = resolve::<S>(&self.scenario, seed)?;
-        resolved.options.replay = self.plan.clone();
+    ///
+    /// # Panics
+    /// If the plan is one of another system.
+    pub fn resolve(&self, job: Job<'_>) -> Result<Resolved<S>, Diagnostics> {
+        let mut resolved = resolve::<S>(&self.scenario, job.seed)?;
+        let typed = |plan: &AnyPlan| {
+            let plan = plan.get::<Operation<S>>();
+            plan.unwrap_or_else(|| panic!("the plan is not one of the system {}", S::NAME)).clone()
+        };
+        resolved.options.replay = job.plan.map(typed);
         Ok(resolved)
     }
 
-    /// The same, where there is a run to be made from it.
+    /// The same for a job that is about to run.
     ///
     /// # Panics
-    /// Where options cannot stand together for this seed. `verify` has tried what a choice can come to, up to its
-    /// bound: what is beyond that is told as a panic.
-    pub fn resolve_to_run(&self, seed: Seed) -> Resolved<S> {
-        self.resolve(seed).unwrap_or_else(|error| panic!("the options of seed {seed} cannot stand together: {error}"))
+    /// If options cannot stand together for this seed. `verify` has tried what a choice can come to, up to its
+    /// bound: what is beyond that is reported as a panic.
+    pub fn resolve_to_run(&self, job: Job<'_>) -> Resolved<S> {
+        let resolved = self.resolve(job);
+        resolved.unwrap_or_else(|error| panic!("the options of seed {} cannot stand together: {error}", job.seed))
     }
 
     /// See [`Engine::settings`].
@@ -74,14 +84,8 @@ impl<S: System> Opened<S> {
     /// # Errors
     /// Options that cannot stand together once they are drawn for this seed.
     pub fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        Ok(settings::of(&self.scenario, &self.resolve(seed)?, seed))
+        Ok(settings::of(&self.scenario, &self.resolve(seed.into())?, seed))
     }
-}
-
-/// What a run came to, without its system; with the plan as text where it was recorded.
-pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>, is_recorded: bool) -> Run {
-    let plan = is_recorded.then(|| write_plan(&report));
-    erase(resolved, report, plan)
 }
 
 /// A scenario of `S`, to be run in a world.
@@ -89,8 +93,8 @@ pub(crate) struct KernelEngine<S: System>(Opened<S>);
 
 impl<S: System> KernelEngine<S> {
     /// See [`crate::engine::AnySystem::open`].
-    pub(crate) fn open(scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Self, OpenError> {
-        Opened::open(scenario, plan).map(Self)
+    pub(crate) const fn open(scenario: Arc<Scenario>) -> Self {
+        Self(Opened::new(scenario))
     }
 }
 
@@ -102,6 +106,10 @@ impl<S: System> Engine for KernelEngine<S> {
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
         self.0.settings(seed)
     }
+
+    fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
+        self.0.read_plan(text)
+    }
 }
 
 struct KernelWorker<'a, S: System> {
@@ -109,19 +117,19 @@ struct KernelWorker<'a, S: System> {
 }
 
 impl<S: System> Worker for KernelWorker<'_, S> {
-    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        let resolved = self.opened.resolve_to_run(seed);
-        let mut world = World::new(&resolved.system, &resolved.options, seed);
-        let is_recorded = recorder.is_some();
+    fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
+        let resolved = self.opened.resolve_to_run(job);
+        let mut world = World::new(&resolved.system, &resolved.options, job.seed);
         let report = match recorder {
             None => world.run(&mut NoTrace),
             Some(recorder) => world.run(&mut Tracing::new(recorder)),
         };
-        told(resolved, report, is_recorded)
+        told(resolved, report)
     }
 }
 
-fn erase<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>, plan: Option<String>) -> Run {
+/// What a run came to, without its system.
+pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -> Run {
     let is_on = |index: usize| resolved.options.invariants >> index & 1 == 1;
     let evaluated = S::Invariants::LIST.iter().zip(report.evaluated).enumerate();
     Run {
@@ -134,21 +142,8 @@ fn erase<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>, plan
         gauges: S::GAUGES.iter().map(|gauge| gauge.name).zip(report.gauges).collect(),
         evaluated: evaluated.filter(|(index, _)| is_on(*index)).map(|(_, (info, count))| (info.name, count)).collect(),
         never_applied: report.never_applied,
-        faults: report.plan.faults,
         facts: resolved.facts,
         chosen: resolved.chosen,
-        plan,
+        plan: Some(AnyPlan::of(report.plan)),
     }
-}
-
-fn write_plan<O: serde::Serialize>(report: &RunReport<O>) -> String {
-    // A plan that TOML cannot hold is told inside the file: the run itself is not the worse for it.
-    toml::to_string(&report.plan).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
-}
-
-fn read<S: System>(scenario: &Scenario, plan: &PlanText) -> Result<Plan<Operation<S>>, OpenError> {
-    let system = SystemDescription::of::<S>();
-    let check = PlanCheck { system: &system, cluster: scenario.cluster, force: plan.force };
-    let read: Plan<Operation<S>> = read_plan(&plan.path, &plan.text, check)?;
-    Ok(Plan { timing: plan.timing.unwrap_or(read.timing), ..read })
 }

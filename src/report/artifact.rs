@@ -24,7 +24,7 @@ use splitbrain_kernel::rng::Seed;
 
 use crate::build;
 use crate::campaign::Reason;
-use crate::engine::{self, Entry, Recorder, Run, Settings};
+use crate::engine::{self, AnyPlan, Entry, Recorder, Run, Settings};
 use crate::report::json;
 use crate::scenario::Scenario;
 
@@ -177,7 +177,7 @@ impl Artifact {
         if let Some(history) = &mut self.history {
             history.flush()?;
         }
-        let plan = run.plan.clone().unwrap_or_default();
+        let plan = run.plan.as_ref().map_or_else(String::new, AnyPlan::to_toml);
         let options: serde_json::Map<String, Value> =
             settings.lines.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
         self.write("scenario.toml", &scenario.source.text)?;

@@ -216,13 +216,13 @@ fn faults(run: &Run) -> Vec<String> {
     let is_in_force = |fault: &&PlannedFault| {
         fault.start.at <= at && lasts(&fault.fault) && fault.stop.is_none_or(|stop| stop.at > at)
     };
-    let in_force: Vec<&PlannedFault> = run.faults.iter().filter(is_in_force).collect();
+    let in_force: Vec<&PlannedFault> = run.faults().iter().filter(is_in_force).collect();
     let mut lines: Vec<String> =
         in_force.iter().rev().take(FAULTS_MAX).map(|fault| fault_line("in force", fault)).collect();
     if in_force.len() > FAULTS_MAX {
         lines.push(format!("            and {} more", in_force.len() - FAULTS_MAX));
     }
-    if let (true, Some(last)) = (in_force.is_empty(), run.faults.iter().rev().find(|fault| fault.start.at <= at)) {
+    if let (true, Some(last)) = (in_force.is_empty(), run.faults().iter().rev().find(|fault| fault.start.at <= at)) {
         lines.push(fault_line("last", last));
     }
     lines

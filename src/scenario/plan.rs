@@ -1,10 +1,11 @@
 //! Plans as files: read with the position of everything that is wrong with them, and checked with their scenario.
 //!
 //! The kernel owns what a plan is; here it is held to the cluster and to the words of its system. Each entry is read by
-//! itself, so that several errors are shown at once.
+//! itself, so that several errors are shown at once. Reading and writing take time linear in the length of the plan.
+
+mod write;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use splitbrain_kernel::fault::{DiskFault, Fault, Latency};
@@ -19,8 +20,10 @@ use super::key::Table;
 use super::reader::{At, Problem, Reader};
 use super::shape::quantity::LONGEST;
 use super::shape::who::check_node;
-use super::source::Source;
+use super::source::{Lines, Source};
 use super::syntax;
+
+pub use write::write_plan;
 
 /// What a plan is held to.
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +46,33 @@ pub enum PlanError {
     Format(i64),
 }
 
+/// A plan that was read, and where its entries stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPlan<O> {
+    /// The plan.
+    pub plan: Plan<O>,
+    /// The line of each entry.
+    pub lines: PlanLines,
+}
+
+/// The lines on which the entries of a plan begin, counted from 1 and in the order of the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanLines {
+    /// One for each fault.
+    pub faults: Vec<u32>,
+    /// One for each operation.
+    pub operations: Vec<u32>,
+    /// One for each override.
+    pub overrides: Vec<u32>,
+}
+
 const KEYS: [&str; 5] = ["format", "timing", "fault", "operation", "override"];
 
 /// Reads a plan. `path` is what diagnostics call the file.
 ///
 /// # Errors
 /// Everything that is wrong with it, in order of position.
-pub fn read_plan<O: DeserializeOwned>(path: &str, text: &str, check: PlanCheck<'_>) -> Result<Plan<O>, PlanError> {
+pub fn read_plan<O: DeserializeOwned>(path: &str, text: &str, check: PlanCheck<'_>) -> Result<ReadPlan<O>, PlanError> {
     let source = Source::new(path, text, text.as_bytes());
     let mut reader = Reader::new(&source, check.system);
     reader.cluster = (!check.force).then_some(check.cluster);
@@ -65,20 +88,22 @@ pub fn read_plan<O: DeserializeOwned>(path: &str, text: &str, check: PlanCheck<'
     }
     root.refuse_unknown(&mut reader, &KEYS);
     let timing = root.at("timing").map_or(Some(Timing::default()), |at| decode(&mut reader, &at));
-    let faults = entries(&mut reader, &root, "fault", check_fault);
-    let operations = entries(&mut reader, &root, "operation", check_operation);
-    let overrides = entries(&mut reader, &root, "override", check_override);
+    let starts = Lines::of(text);
+    let faults = entries(&mut reader, &root, ("fault", check_fault), &starts);
+    let operations = entries(&mut reader, &root, ("operation", check_operation), &starts);
+    let overrides = entries(&mut reader, &root, ("override", check_override), &starts);
     refuse_doubles(&mut reader, &root, &overrides);
-    let plan = timing.map(|timing| Plan { format: FORMAT, timing, faults, operations, overrides });
-    reader.finish(plan).map_err(PlanError::Invalid)
-}
-
-/// The line on which each entry of a kind begins, in order.
-pub fn plan_lines(text: &str, kind: &str) -> Vec<u32> {
-    let source = Source::new("", text, text.as_bytes());
-    let Ok(tree) = toml::de::DeTable::parse(text) else { return Vec::new() };
-    let items = Table::root(tree.get_ref()).at(kind).and_then(|at| at.items()).unwrap_or_default();
-    items.iter().map(|item| source.line(item.span.start)).collect()
+    let read = timing.map(|timing| ReadPlan {
+        lines: PlanLines { faults: faults.lines, operations: operations.lines, overrides: overrides.lines },
+        plan: Plan {
+            format: FORMAT,
+            timing,
+            faults: faults.entries,
+            operations: operations.entries,
+            overrides: overrides.entries,
+        },
+    });
+    reader.finish(read).map_err(PlanError::Invalid)
 }
 
 fn format_of(reader: &mut Reader<'_>, root: &Table<'_>) -> Option<i64> {
@@ -89,26 +114,36 @@ fn format_of(reader: &mut Reader<'_>, root: &Table<'_>) -> Option<i64> {
     decode(reader, &at)
 }
 
-/// Reads the entries of one kind and checks each that has its form.
+/// Entries of one kind, each with its line.
+struct Entries<T> {
+    entries: Vec<T>,
+    lines: Vec<u32>,
+}
+
+/// What entries of a kind are called, and what each that has its form is held to.
+type EntryKind<T> = (&'static str, fn(&mut Reader<'_>, &At<'_>, &T));
+
+/// Reads the entries of one kind.
 fn entries<T: DeserializeOwned>(
     reader: &mut Reader<'_>,
     root: &Table<'_>,
-    name: &str,
-    check: fn(&mut Reader<'_>, &At<'_>, &T),
-) -> Vec<T> {
-    let Some(at) = root.at(name) else { return Vec::new() };
+    (name, check): EntryKind<T>,
+    starts: &Lines,
+) -> Entries<T> {
+    let mut read = Entries { entries: Vec::new(), lines: Vec::new() };
+    let Some(at) = root.at(name) else { return read };
     let Some(items) = at.items() else {
         reader.refuse(&at, Problem::expected(&format!("a list of tables [[{name}]]"), at.value));
-        return Vec::new();
+        return read;
     };
-    let mut entries = Vec::with_capacity(items.len());
     for item in items {
         if let Some(entry) = decode::<T>(reader, &item) {
             check(reader, &item, &entry);
-            entries.push(entry);
+            read.entries.push(entry);
+            read.lines.push(starts.line(item.span.start));
         }
     }
-    entries
+    read
 }
 
 /// The value that stands here, or what is wrong with it: the first thing in it that is.
@@ -216,16 +251,15 @@ fn check_override(reader: &mut Reader<'_>, at: &At<'_>, planned: &Override) {
 }
 
 /// A decision that is taken twice would be taken once, and nobody could tell which way.
-fn refuse_doubles(reader: &mut Reader<'_>, root: &Table<'_>, overrides: &[Override]) {
+fn refuse_doubles(reader: &mut Reader<'_>, root: &Table<'_>, overrides: &Entries<Override>) {
     let items = root.at("override").and_then(|at| at.items()).unwrap_or_default();
-    // Where an entry was refused, the two do not go together, and there is enough to say.
-    if items.len() != overrides.len() {
+    // If an entry was refused, the two lists do not match, and there is enough to report.
+    if items.len() != overrides.entries.len() {
         return;
     }
-    let mut taken: BTreeMap<(Site, u64), Range<usize>> = BTreeMap::new();
-    for (at, planned) in items.iter().zip(overrides) {
-        if let Some(before) = taken.insert((planned.site, planned.ordinal), at.span.clone()) {
-            let line = reader.line(&before);
+    let mut taken: BTreeMap<(Site, u64), u32> = BTreeMap::new();
+    for ((at, planned), line) in items.iter().zip(&overrides.entries).zip(&overrides.lines) {
+        if let Some(line) = taken.insert((planned.site, planned.ordinal), *line) {
             reader.refuse(at, Problem::new(format!("this decision is taken already, on line {line}")));
         }
     }

@@ -55,6 +55,42 @@ impl Source {
     }
 }
 
+/// Where the lines of a text begin: for a caller that asks for the lines of many bytes.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// The offsets of the first bytes of all lines, in ascending order.
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    /// Looks through the text once.
+    pub(super) fn of(text: &str) -> Self {
+        let after = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset + 1);
+        Self { starts: [0].into_iter().chain(after).collect() }
+    }
+
+    /// The line of a byte, counted from 1.
+    pub(super) fn line(&self, offset: usize) -> u32 {
+        clamp(self.starts.partition_point(|start| *start <= offset))
+    }
+}
+
 fn clamp(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_positions() {
+        for text in ["", "one", "one\n", "\n\ntwo\r\nthree → four\n\n"] {
+            let (source, lines) = (Source::new("a.toml", text, text.as_bytes()), Lines::of(text));
+            for offset in 0..text.len() + 2 {
+                let known = source.line(offset.min(text.len()));
+                assert_eq!(lines.line(offset), known, "byte {offset} of {text:?}");
+            }
+        }
+    }
 }

@@ -8,7 +8,8 @@ use std::thread;
 
 use splitbrain::campaign::RUN_THREAD;
 use splitbrain::engine::{
-    AnySystem, Engine, Entry, OpenError, Opened, PlanText, Recorder, Run, Settings, Tracing, Worker, told,
+    AnyPlan, AnySystem, Engine, Entry, Job, OpenError, Opened, PlanText, Recorder, Run, Settings, Tracing, Unsupported,
+    Worker, told,
 };
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::{InvariantInfo, Invariants as _, Sight};
@@ -61,8 +62,8 @@ impl<S: System> AnySystem for OnMadsim<S> {
         scenario::verify::<S>(scenario)
     }
 
-    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
-        Ok(MadsimEngine::<S, OfNodes>::shared(Opened::open(scenario, plan)?))
+    fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
+        Ok(MadsimEngine::<S, OfNodes>::shared(scenario))
     }
 }
 
@@ -99,14 +100,12 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
         scenario::verify::<Staged<V>>(scenario)
     }
 
-    fn open(&self, scenario: Arc<Scenario>, plan: Option<&PlanText>) -> Result<Arc<dyn Engine>, OpenError> {
-        let opened = Opened::open(scenario, plan)?;
-        let mut unsupported = limits::of_services(opened.scenario());
-        unsupported.extend(opened.plan().map_or_else(Vec::new, limits::of_plans));
+    fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
+        let unsupported = limits::of_services(&scenario);
         if !unsupported.is_empty() {
             return Err(OpenError::Unsupported(unsupported));
         }
-        Ok(MadsimEngine::<Staged<V>, OfServices>::shared(opened))
+        Ok(MadsimEngine::<Staged<V>, OfServices>::shared(scenario))
     }
 }
 
@@ -114,6 +113,9 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
 trait Stage<S: System>: 'static {
     /// Whether there is node state to look at.
     const SHOWS_STATE: bool;
+
+    /// What of a plan cannot be done here.
+    fn unable(plan: &AnyPlan) -> Vec<Unsupported>;
 
     /// One run. To be called once a thread.
     fn run<T>(system: &S, options: &RunOptions<Operation<S>>, seed: Seed, tracer: T) -> RunReport<Operation<S>>
@@ -126,6 +128,10 @@ struct OfNodes;
 
 impl<S: System> Stage<S> for OfNodes {
     const SHOWS_STATE: bool = true;
+
+    fn unable(_: &AnyPlan) -> Vec<Unsupported> {
+        Vec::new()
+    }
 
     fn run<T>(system: &S, options: &RunOptions<Operation<S>>, seed: Seed, tracer: T) -> RunReport<Operation<S>>
     where
@@ -140,6 +146,10 @@ struct OfServices;
 
 impl<V: Service> Stage<Staged<V>> for OfServices {
     const SHOWS_STATE: bool = false;
+
+    fn unable(plan: &AnyPlan) -> Vec<Unsupported> {
+        limits::of_plans(plan)
+    }
 
     fn run<T>(
         system: &Staged<V>,
@@ -160,8 +170,8 @@ struct MadsimEngine<S: System, H> {
 }
 
 impl<S: System, H: Stage<S>> MadsimEngine<S, H> {
-    fn shared(opened: Opened<S>) -> Arc<dyn Engine> {
-        Arc::new(Self { opened, stage: PhantomData })
+    fn shared(scenario: Arc<Scenario>) -> Arc<dyn Engine> {
+        Arc::new(Self { opened: Opened::new(scenario), stage: PhantomData })
     }
 
     /// The invariants that this stage has nothing to show to.
@@ -180,6 +190,12 @@ impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
         self.opened.settings(seed)
     }
 
+    fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
+        let plan = self.opened.read_plan(text)?;
+        let unsupported = H::unable(&plan);
+        if unsupported.is_empty() { Ok(plan) } else { Err(OpenError::Unsupported(unsupported)) }
+    }
+
     fn name(&self) -> &'static str {
         NAME
     }
@@ -193,18 +209,17 @@ impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
 struct MadsimWorker<'a, S: System, H>(&'a MadsimEngine<S, H>);
 
 impl<S: System, H: Stage<S>> Worker for MadsimWorker<'_, S, H> {
-    fn run(&mut self, seed: Seed, recorder: Option<&mut dyn Recorder>) -> Run {
-        let mut resolved = self.0.opened.resolve_to_run(seed);
+    fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
+        let (seed, mut resolved) = (job.seed, self.0.opened.resolve_to_run(job));
         // What looks at node state where there is none would see nothing and call it well.
         MadsimEngine::<S, H>::unseen().for_each(|(index, _)| resolved.options.invariants &= !(1 << index));
-        let is_recorded = recorder.is_some();
         let report = match recorder {
             None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
             Some(recorder) => {
                 recorded(recorder, |entries| H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries)))
             }
         };
-        told(resolved, report, is_recorded)
+        told(resolved, report)
     }
 }
 

@@ -1,10 +1,9 @@
 //! What a scenario may ask for and madsim cannot do to an async service: told by line before anything runs.
 
-use splitbrain::engine::Unsupported;
+use splitbrain::engine::{AnyPlan, Unsupported};
 use splitbrain::scenario::{ClockSpans, Drawn, Scenario};
 use splitbrain_kernel::director::spec::{Action, NemesisKind};
 use splitbrain_kernel::fault::{CrashScope, Fault, Latency, Offset};
-use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::run::RunOptions;
 
@@ -69,13 +68,13 @@ fn line_of(scenario: &Scenario, start: &str) -> Option<u32> {
 }
 
 /// The same of a plan, whose entries are concrete.
-pub(crate) fn of_plans<O>(plan: &Plan<O>) -> Vec<Unsupported> {
+pub(crate) fn of_plans(plan: &AnyPlan) -> Vec<Unsupported> {
     let refuse = |message: String| Unsupported { line: None, message };
-    let faults = plan.faults.iter().filter_map(|planned| {
+    let faults = plan.faults().iter().filter_map(|planned| {
         let (what, why) = unable_as_planned(&planned.fault)?;
         Some(refuse(format!("plan, fault {}: {what}: {why}", planned.id)))
     });
-    let overrides = plan.overrides.first();
+    let overrides = plan.overrides().first();
     let overrides = overrides.map(|_| refuse("plan, override: what madsim draws cannot be replaced".to_owned()));
     faults.chain(overrides).collect()
 }

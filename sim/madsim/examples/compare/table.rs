@@ -97,7 +97,7 @@ fn row(file: &Path, seeds: u64) -> Row {
     let scenario = scenario::load_file(file, &[kernel.description()]);
     let scenario = Arc::new(scenario.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
     let judge = |system: &dyn AnySystem| {
-        let open = |scenario: Arc<Scenario>| system.open(scenario, None);
+        let open = |scenario: Arc<Scenario>| system.open(scenario);
         let engine = open(Arc::clone(&scenario)).expect("without a plan there is nothing to refuse");
         let options = options(&scenario, seeds);
         let mut result = campaign::run(&scenario, &engine, &options, &mut Silent);

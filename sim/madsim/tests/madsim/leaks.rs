@@ -17,7 +17,7 @@ const SECOND: &str = "duration = \"1s\"";
 /// Every seed twice, as `test --check-determinism 100%` does.
 fn checked(deed: &str) -> ScenarioResult {
     let scenario = toy::load(&toy::scenario(deed, SECOND));
-    let engine = OnMadsim::<Toy>::new().open(scenario.clone(), None).expect("there is no plan to refuse");
+    let engine = OnMadsim::<Toy>::new().open(scenario.clone()).expect("there is no plan to refuse");
     let pool = Pool { jobs: 1, timeout: None, interrupt: Interrupt::default() };
     let options =
         CampaignOptions { seeds: Some(Seeds::first(3)), max_fail: None, check_determinism: Ppm::new(1_000_000), pool };

@@ -204,8 +204,8 @@ fn load(deed: &str, rest: &str) -> Arc<Scenario> {
 
 fn run(deed: &str, rest: &str) -> Run {
     let rest = format!("[network]\nlatency = \"1ms\"\n[run]\nduration = \"1s\"\n{rest}");
-    let engine = ServiceOnMadsim::<Chore>::new().open(load(deed, &rest), None).unwrap_or_else(|it| panic!("{it}"));
-    engine.worker().run(Seed(7), None)
+    let engine = ServiceOnMadsim::<Chore>::new().open(load(deed, &rest)).unwrap_or_else(|it| panic!("{it}"));
+    engine.worker().run(Seed(7).into(), None)
 }
 
 fn ticks(rest: &str) -> u64 {
@@ -316,12 +316,12 @@ fn what_madsim_cannot_do_is_refused_with_its_line() {
         ),
     ];
     for (rest, expected) in cases {
-        let refused = ServiceOnMadsim::<Chore>::new().open(load("ticks", rest), None).err();
+        let refused = ServiceOnMadsim::<Chore>::new().open(load("ticks", rest)).err();
         let Some(OpenError::Unsupported(all)) = refused else { panic!("{rest} was taken: {refused:?}") };
         assert!(all.len() == 1 && all[0].message.contains(expected), "{rest}: {all:?}");
         assert!(all[0].line.is_some_and(|line| line > 8), "{rest}: {all:?}");
     }
     let several = format!("{}{}", cases[0].0, cases[6].0);
-    let refused = ServiceOnMadsim::<Chore>::new().open(load("ticks", &several), None).err();
+    let refused = ServiceOnMadsim::<Chore>::new().open(load("ticks", &several)).err();
     assert!(matches!(&refused, Some(OpenError::Unsupported(all)) if all.len() == 2), "{refused:?}");
 }

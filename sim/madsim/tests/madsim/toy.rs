@@ -210,6 +210,6 @@ pub(crate) fn load(text: &str) -> Arc<Scenario> {
 
 /// The run with this seed.
 pub(crate) fn run(text: &str, seed: u64) -> Run {
-    let engine = OnMadsim::<Toy>::new().open(load(text), None).expect("there is no plan to refuse");
-    engine.worker().run(Seed(seed), None)
+    let engine = OnMadsim::<Toy>::new().open(load(text)).expect("there is no plan to refuse");
+    engine.worker().run(Seed(seed).into(), None)
 }
