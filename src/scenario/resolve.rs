@@ -6,7 +6,7 @@ mod verify;
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec};
+use splitbrain_kernel::director::spec::FaultSpec;
 use splitbrain_kernel::invariant::Invariants as _;
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::options::{Options as _, OptionsError, PerServer, Value};
@@ -152,55 +152,13 @@ fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
     Diagnostics::one(&scenario.source, span, &path, &error.message)
 }
 
+/// The same faults; only an order changes its type, from the words of the file to the system's own.
 fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Operation<S>>>, Diagnostics> {
-    let faults = scenario.faults.iter();
-    faults
-        .map(|fault| {
-            Ok(FaultSpec {
-                id: fault.id.clone(),
-                line: fault.line,
-                selector: fault.selector.clone(),
-                trigger: fault.trigger.clone(),
-                names: fault.names.clone(),
-                action: action_of(scenario, system, &fault.action)?,
-                duration: fault.duration,
-                until: fault.until.clone(),
-                waits_until: fault.waits_until,
-            })
-        })
-        .collect()
-}
-
-/// The same action; only an order changes its type, from the word of the file to the system's own operation.
-fn action_of<S: System>(
-    scenario: &Scenario,
-    system: &S,
-    action: &Action<OrderCall>,
-) -> Result<Action<Operation<S>>, Diagnostics> {
-    Ok(match action.clone() {
-        Action::Operate { nodes, operation: OrderCall { name, argument, span } } => {
-            let operation = system
-                .order(&name, &argument)
-                .map_err(|message| Diagnostics::one(&scenario.source, span, "fault.order", &message))?;
-            Action::Operate { nodes, operation }
-        }
-        Action::Partition { groups, in_flight, kinds } => Action::Partition { groups, in_flight, kinds },
-        Action::Cut { links, in_flight, kinds } => Action::Cut { links, in_flight, kinds },
-        Action::Isolate(nodes) => Action::Isolate(nodes),
-        Action::Bridge(node) => Action::Bridge(node),
-        Action::Ring => Action::Ring,
-        Action::Clog { links, kinds } => Action::Clog { links, kinds },
-        Action::Weather { links, conditions, kinds } => Action::Weather { links, conditions, kinds },
-        Action::Crash { nodes, scope, keep } => Action::Crash { nodes, scope, keep },
-        Action::Start(nodes) => Action::Start(nodes),
-        Action::Pause(nodes) => Action::Pause(nodes),
-        Action::Slow { nodes, service_time } => Action::Slow { nodes, service_time },
-        Action::ClockStep { nodes, by } => Action::ClockStep { nodes, by },
-        Action::ClockDrift { nodes, ppm } => Action::ClockDrift { nodes, ppm },
-        Action::ClockSlew { nodes, by, over } => Action::ClockSlew { nodes, by, over },
-        Action::ClockFreeze(nodes) => Action::ClockFreeze(nodes),
-        Action::Disk { nodes, fault } => Action::Disk { nodes, fault },
-    })
+    let order = |OrderCall { name, argument, span }| {
+        let refuse = |message: String| Diagnostics::one(&scenario.source, span, "fault.order", &message);
+        system.order(&name, &argument).map_err(refuse)
+    };
+    scenario.faults.iter().map(|fault| fault.clone().try_map_order(order)).collect()
 }
 
 fn network_of(scenario: &Scenario, choices: &Choices) -> NetworkOptions {

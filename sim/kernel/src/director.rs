@@ -14,8 +14,6 @@ pub mod spec;
 mod topology;
 mod trigger;
 
-use std::fmt::Debug;
-
 use crate::fault::{Fault, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::node::{Change, Face};
@@ -26,18 +24,18 @@ use crate::time::Instant;
 pub use census::Census;
 use directed::Directed;
 use nemesis::{ClockAccount, Nemesis};
-use spec::{FaultSpec, NemesisSpec};
+use spec::{FaultSpec, NemesisSpec, OrderKey};
 use trigger::Shift;
 
 /// What a director is made from.
 #[derive(Clone, Debug)]
-pub struct DirectorSetup<O> {
+pub struct DirectorSetup {
     /// Which run.
     pub seed: Seed,
     /// How many nodes.
     pub cluster: Cluster,
     /// Faults, as stated.
-    pub faults: Vec<FaultSpec<O>>,
+    pub faults: Vec<FaultSpec<OrderKey>>,
     /// Nemeses, as stated.
     pub nemeses: Vec<NemesisSpec>,
     /// How far a random clock fault may go.
@@ -52,7 +50,7 @@ pub struct FaultKey(pub u32);
 
 /// What the engine is to do, in the order in which it is handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act<O> {
+pub enum Act {
     /// Start a fault. One stated fault may start several, each with a key of its own.
     Start {
         /// What [`Act::Stop`] will name.
@@ -71,8 +69,8 @@ pub enum Act<O> {
         /// Which.
         key: FaultKey,
     },
-    /// Hand an order to a node.
-    Operate {
+    /// Give an order to a node.
+    Order {
         /// The id of the fault.
         id: String,
         /// The line of the scenario.
@@ -80,17 +78,17 @@ pub enum Act<O> {
         /// To whom.
         node: NodeId,
         /// Which.
-        operation: O,
+        order: OrderKey,
     },
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Director<O> {
+pub struct Director {
     census: Census,
     clocks: ClockAccount,
     /// In order of id.
-    faults: Vec<Directed<O>>,
+    faults: Vec<Directed>,
     /// In order of id.
     nemeses: Vec<Nemesis>,
     /// No act comes at this time or later.
@@ -102,13 +100,13 @@ pub struct Director<O> {
 }
 
 /// What whoever acts has at hand.
-pub(crate) struct Hand<'a, O> {
+pub(crate) struct Hand<'a> {
     /// What was done so far.
-    pub(crate) acts: &'a mut Vec<Act<O>>,
+    pub(crate) acts: &'a mut Vec<Act>,
     keys: &'a mut u32,
 }
 
-impl<O> Hand<'_, O> {
+impl Hand<'_> {
     /// Starts a fault under the next key.
     pub(crate) fn start(&mut self, id: &str, selector: &str, line: u32, fault: Fault) -> FaultKey {
         *self.keys += 1;
@@ -118,11 +116,11 @@ impl<O> Hand<'_, O> {
     }
 }
 
-impl<O: Clone + Debug> Director<O> {
+impl Director {
     /// A director at the start of a run. Nobody is up until the engine says so.
-    pub fn new(setup: DirectorSetup<O>) -> Self {
+    pub fn new(setup: DirectorSetup) -> Self {
         let DirectorSetup { seed, cluster, faults, nemeses, bounds, settle_at } = setup;
-        let mut faults: Vec<Directed<O>> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
+        let mut faults: Vec<Directed> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
         faults.sort_by(|a, b| a.id().cmp(b.id()));
         let mut nemeses: Vec<Nemesis> = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec)).collect();
         nemeses.sort_by(|a, b| a.id().cmp(b.id()));
@@ -236,7 +234,7 @@ impl<O: Clone + Debug> Director<O> {
     /// stated faults before the nemeses, each by id (equal ids by position). A fault first lifts, then starts.
     ///
     /// A time that is read late changes nothing: what was due at two times is done as at these two times.
-    pub fn poll(&mut self, now: Instant, acts: &mut Vec<Act<O>>) {
+    pub fn poll(&mut self, now: Instant, acts: &mut Vec<Act>) {
         while self.due <= now && self.due < Instant::MAX {
             let at = self.due;
             let (census, clocks) = (&self.census, &mut self.clocks);

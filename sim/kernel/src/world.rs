@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::digest::{Digest, Tag};
+use crate::director::spec::OrderKey;
 use crate::director::{Director, DirectorSetup};
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, Violation};
@@ -62,7 +63,9 @@ pub struct World<S: System> {
     held: HeldAt<<S::Node as Node>::Message>,
     invariants: S::Invariants,
     findings: Findings,
-    director: Director<<S::Node as Node>::Operation>,
+    director: Director,
+    /// What the director's keys of orders stand for.
+    orders: Vec<<S::Node as Node>::Operation>,
     script: Script<<S::Node as Node>::Operation>,
     overrides: BTreeMap<(Site, u64), Decision>,
     active: BTreeMap<u32, Active>,
@@ -117,6 +120,7 @@ impl<S: System> World<S> {
         let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
         let overrides = options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone());
+        let (director, orders) = director_of(options, seed, settle_at);
         let mut world = Self {
             system: system.clone(),
             seed,
@@ -130,7 +134,8 @@ impl<S: System> World<S> {
             held: BTreeMap::new(),
             invariants: system.invariants(),
             findings: Findings::over(S::Invariants::GROUPS, |index| options.invariants >> index & 1 == 1),
-            director: director_of(options, seed, settle_at),
+            director,
+            orders,
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
@@ -435,19 +440,29 @@ impl<S: System> World<S> {
     }
 }
 
-/// The director of a first run. In a replay nothing is left to it but to keep the census.
-fn director_of<O: Clone + std::fmt::Debug>(options: &RunOptions<O>, seed: Seed, settle_at: Instant) -> Director<O> {
+/// The director of a first run, and what its keys of orders stand for. In a replay nothing is left to it but to keep
+/// the census.
+fn director_of<O: Clone>(options: &RunOptions<O>, seed: Seed, settle_at: Instant) -> (Director, Vec<O>) {
     let replays = options.replay.is_some();
+    let mut orders = Vec::new();
+    let mut key = |order: O| {
+        orders.push(order);
+        Ok::<_, std::convert::Infallible>(OrderKey(orders.len() - 1))
+    };
+    let faults: Result<Vec<_>, _> = options.faults.iter().map(|spec| spec.clone().try_map_order(&mut key)).collect();
+    let Ok(faults) = faults;
     let director = Director::new(DirectorSetup {
         seed,
         cluster: options.cluster,
-        faults: if replays { Vec::new() } else { options.faults.clone() },
+        faults: if replays { Vec::new() } else { faults },
         nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
         bounds: options.bounds,
         settle_at,
     });
     let clocks = options.clocks.iter().filter(|(node, _)| options.cluster.contains(**node));
-    clocks.fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm))
+    let director =
+        clocks.fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm));
+    (director, orders)
 }
 
 fn ties_of<O>(options: &RunOptions<O>, seed: Seed) -> Option<Vec<Rng>> {

@@ -2,7 +2,7 @@
 
 use splitbrain::engine::{AnyPlan, Unsupported};
 use splitbrain::scenario::{ClockSpans, Drawn, Scenario};
-use splitbrain_kernel::director::spec::{Action, NemesisKind};
+use splitbrain_kernel::director::spec::{Action, NemesisKind, What};
 use splitbrain_kernel::fault::{CrashScope, Fault, Latency, Offset};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::run::RunOptions;
@@ -46,7 +46,9 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
         refuse(line("[disk"), "[disk]", NO_DISK);
     }
     for fault in &scenario.faults {
-        if let Some((what, why)) = unable(&fault.action) {
+        if let What::Fault(action) = &fault.what
+            && let Some((what, why)) = unable(action)
+        {
             refuse(Some(fault.line), &format!("fault {}: {what}", fault.id), why);
         }
     }
@@ -107,7 +109,7 @@ fn may_be(chance: &Drawn<Ppm>) -> bool {
 }
 
 /// What of a directed fault cannot be done, and why.
-fn unable<O>(action: &Action<O>) -> Option<(&'static str, &'static str)> {
+fn unable(action: &Action) -> Option<(&'static str, &'static str)> {
     match action {
         Action::Partition { kinds, .. } | Action::Cut { kinds, .. } | Action::Clog { kinds, .. } => {
             (!kinds.is_empty()).then_some(("kinds", NO_KINDS))
@@ -125,8 +127,7 @@ fn unable<O>(action: &Action<O>) -> Option<(&'static str, &'static str)> {
         | Action::Ring
         | Action::Crash { scope: CrashScope::Process, .. }
         | Action::Start(_)
-        | Action::Pause(_)
-        | Action::Operate { .. } => None,
+        | Action::Pause(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod swarm;
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec};
+use splitbrain_kernel::director::spec::{Action, FaultSpec, What};
 use splitbrain_kernel::fault::InFlight;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::run::Outcome;
@@ -127,7 +127,7 @@ fn overlapping_groups(pre_vote: bool) -> Swarm {
         selector: "the seed".to_owned(),
         trigger: Trigger::At(Span::constant(Instant::ZERO.saturating_add(swarm.timeout().saturating_mul(6)))),
         names: Vec::new(),
-        action: Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() },
+        what: What::Fault(Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() }),
         duration: None,
         until: None,
         waits_until: None,

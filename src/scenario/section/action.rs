@@ -2,7 +2,7 @@
 
 mod tables;
 
-use splitbrain_kernel::director::spec::Action;
+use splitbrain_kernel::director::spec::{Action, What};
 use splitbrain_kernel::fault::{CrashScope, InFlight, Keep};
 use splitbrain_kernel::selector::{LinkSelector, Selector};
 
@@ -16,8 +16,8 @@ use super::{Pairs, Sub};
 use tables::{ByFields, DiskFields, DriftFields, OrderFields, SlewFields, SlowFields};
 pub(in super::super) use tables::{CLOCK_DRIFT, CLOCK_SLEW, CLOCK_STEP, DISK, ORDER, SLOW};
 
-/// What a fault does, before an order is made the system's own operation.
-pub(in super::super) type Deed = Action<OrderCall>;
+/// What a fault does, before an order is made the system's own.
+pub(in super::super) type Deed = What<OrderCall>;
 
 const fn action<S>(name: &'static str, shape: S, doc: &'static str) -> Key<S> {
     Key { name, shape, need: Need::Optional, doc }
@@ -173,7 +173,7 @@ pub(in super::super) fn read(
     let in_flight = modifiers.in_flight.unwrap_or_default();
     let kinds = modifiers.kinds.unwrap_or_default();
     let keep = modifiers.keep.unwrap_or_default();
-    Some(match name {
+    Some(What::Fault(match name {
         "partition" => Action::Partition { groups: table.get(reader, &PARTITION)?, in_flight, kinds },
         "cut" => Action::Cut { links: table.get(reader, &CUT)?, in_flight, kinds },
         "isolate" => Action::Isolate(table.get(reader, &ISOLATE)?),
@@ -196,14 +196,15 @@ pub(in super::super) fn read(
         "clock_slew" => table.get(reader, &CLOCK_SLEW_KEY)?,
         "clock_freeze" => Action::ClockFreeze(table.get(reader, &CLOCK_FREEZE)?),
         "disk" => table.get(reader, &DISK_KEY)?,
-        "order" => table.get(reader, &ORDER_KEY)?,
+        "order" => return table.get(reader, &ORDER_KEY).map(What::Order),
         _ => unreachable!("{name} is an action of the table above"),
-    })
+    }))
 }
 
 /// The key of an action.
 pub(in super::super) const fn name(deed: &Deed) -> &'static str {
-    match deed {
+    let What::Fault(action) = deed else { return ORDER_KEY.name };
+    match action {
         Action::Partition { .. } => PARTITION.name,
         Action::Cut { .. } => CUT.name,
         Action::Isolate(_) => ISOLATE.name,
@@ -221,13 +222,16 @@ pub(in super::super) const fn name(deed: &Deed) -> &'static str {
         Action::ClockSlew { .. } => CLOCK_SLEW_KEY.name,
         Action::ClockFreeze(_) => CLOCK_FREEZE.name,
         Action::Disk { .. } => DISK_KEY.name,
-        Action::Operate { .. } => ORDER_KEY.name,
     }
 }
 
 /// The pair of an action.
 pub(in super::super) fn pairs(pairs: Pairs, deed: &Deed) -> Pairs {
-    match deed {
+    let action = match deed {
+        What::Fault(action) => action,
+        What::Order(order) => return pairs.put(&ORDER_KEY, order),
+    };
+    match action {
         Action::Partition { groups, .. } => pairs.put(&PARTITION, groups),
         Action::Cut { links, .. } => pairs.put(&CUT, links),
         Action::Isolate(nodes) => pairs.put(&ISOLATE, nodes),
@@ -239,20 +243,20 @@ pub(in super::super) fn pairs(pairs: Pairs, deed: &Deed) -> Pairs {
         Action::Crash { nodes, scope: CrashScope::Machine, .. } => pairs.put(&MACHINE_CRASH, nodes),
         Action::Start(nodes) => pairs.put(&START, nodes),
         Action::Pause(nodes) => pairs.put(&PAUSE, nodes),
-        Action::Slow { .. } => pairs.put(&SLOW_KEY, deed),
-        Action::ClockStep { .. } => pairs.put(&CLOCK_STEP_KEY, deed),
-        Action::ClockDrift { .. } => pairs.put(&CLOCK_DRIFT_KEY, deed),
-        Action::ClockSlew { .. } => pairs.put(&CLOCK_SLEW_KEY, deed),
+        Action::Slow { .. } => pairs.put(&SLOW_KEY, action),
+        Action::ClockStep { .. } => pairs.put(&CLOCK_STEP_KEY, action),
+        Action::ClockDrift { .. } => pairs.put(&CLOCK_DRIFT_KEY, action),
+        Action::ClockSlew { .. } => pairs.put(&CLOCK_SLEW_KEY, action),
         Action::ClockFreeze(nodes) => pairs.put(&CLOCK_FREEZE, nodes),
-        Action::Disk { .. } => pairs.put(&DISK_KEY, deed),
-        Action::Operate { .. } => pairs.put(&ORDER_KEY, deed),
+        Action::Disk { .. } => pairs.put(&DISK_KEY, action),
     }
 }
 
 /// The modifiers that an action carries.
 pub(in super::super) fn modifiers(deed: &Deed) -> Modifiers {
     let some = |kinds: &Vec<String>| (!kinds.is_empty()).then(|| kinds.clone());
-    match deed {
+    let What::Fault(action) = deed else { return Modifiers::default() };
+    match action {
         Action::Partition { in_flight, kinds, .. } | Action::Cut { in_flight, kinds, .. } => {
             Modifiers { in_flight: Some(*in_flight), kinds: some(kinds), keep: None }
         }
@@ -268,7 +272,11 @@ pub(in super::super) fn modifiers(deed: &Deed) -> Modifiers {
 
 /// The selectors of an action as text, for plan and report.
 pub(in super::super) fn described(deed: &Deed) -> String {
-    match deed {
+    let action = match deed {
+        What::Fault(action) => action,
+        What::Order(order) => return nodes_text(&order.nodes),
+    };
+    match action {
         Action::Partition { groups, .. } => {
             groups.iter().map(|group| nodes_text(group)).collect::<Vec<_>>().join(" | ")
         }
@@ -284,8 +292,7 @@ pub(in super::super) fn described(deed: &Deed) -> String {
         | Action::ClockStep { nodes, .. }
         | Action::ClockDrift { nodes, .. }
         | Action::ClockSlew { nodes, .. }
-        | Action::Disk { nodes, .. }
-        | Action::Operate { nodes, .. } => nodes_text(nodes),
+        | Action::Disk { nodes, .. } => nodes_text(nodes),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The declared bounds on clocks against what the file does to clocks: inside them every invariant is promised, so that
 //! a scenario which leaves them expects the violation.
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec};
+use splitbrain_kernel::director::spec::{Action, FaultSpec, What};
 use splitbrain_kernel::fault::Offset;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::selector::Span;
@@ -46,7 +46,7 @@ fn check_drift(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: 
     }
     let own = spans(clocks).map(|(_, spans)| farthest_ppm(spans.drift_ppm)).max().unwrap_or(0);
     for (fault, spec) in fault_items(table).iter().zip(clocks.faults) {
-        if let Action::ClockDrift { ppm, .. } = &spec.action {
+        if let What::Fault(Action::ClockDrift { ppm, .. }) = &spec.what {
             refuse(fault.below(&["clock_drift"]), own + farthest_ppm(*ppm));
         }
     }
@@ -63,9 +63,9 @@ fn check_skew(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &
     let place = at.below(&["offset"]).or_else(|| at.below(&["nodes"]));
     refuse(place, own);
     for (fault, spec) in fault_items(table).iter().zip(clocks.faults) {
-        match &spec.action {
-            Action::ClockStep { by, .. } => refuse(fault.below(&["clock_step"]), own + farthest(*by)),
-            Action::ClockSlew { by, .. } => refuse(fault.below(&["clock_slew"]), own + farthest(*by)),
+        match &spec.what {
+            What::Fault(Action::ClockStep { by, .. }) => refuse(fault.below(&["clock_step"]), own + farthest(*by)),
+            What::Fault(Action::ClockSlew { by, .. }) => refuse(fault.below(&["clock_slew"]), own + farthest(*by)),
             _ => {}
         }
     }

@@ -173,20 +173,20 @@ impl Fields for FaultFields {
         let trigger = read_trigger(reader, table);
         let names = table.get(reader, &NAME);
         reader.bound = bound_names(table);
-        let action = read_action(reader, table, trigger.as_ref());
+        let what = read_action(reader, table, trigger.as_ref());
         reader.bound.clear();
         let duration = table.get(reader, &FOR);
         let until = table.get(reader, &UNTIL);
         let waits_until = table.get(reader, &WAITS_UNTIL);
         check_wait(reader, table, waits_until);
-        let action = action?;
+        let what = what?;
         Some(FaultSpec {
             id: id.unwrap_or_default(),
             line: reader.line(&table.span),
-            selector: action::described(&action),
+            selector: action::described(&what),
             trigger: trigger?,
             names: names?,
-            action,
+            what,
             duration,
             until,
             waits_until,
@@ -196,8 +196,8 @@ impl Fields for FaultFields {
     fn pairs(&self, value: &Self::Value) -> Pairs {
         let pairs = trigger_pairs(Pairs::default().put(&ID, &value.id), &value.trigger);
         let names = (!value.names.is_empty()).then_some(&value.names);
-        let modifiers = action::modifiers(&value.action);
-        action::pairs(pairs.put_some(&NAME, names), &value.action)
+        let modifiers = action::modifiers(&value.what);
+        action::pairs(pairs.put_some(&NAME, names), &value.what)
             .put_some(&IN_FLIGHT, modifiers.in_flight.as_ref())
             .put_some(&KINDS, modifiers.kinds.as_ref())
             .put_some(&KEEP, modifiers.keep.as_ref())
@@ -415,7 +415,7 @@ fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
 pub(in super::super) fn name_the_nameless(faults: &mut [FaultSpec<OrderCall>]) {
     let mut ordinals: BTreeMap<&'static str, u32> = BTreeMap::new();
     for fault in faults {
-        let name = action::name(&fault.action);
+        let name = action::name(&fault.what);
         let ordinal = ordinals.entry(name).or_default();
         *ordinal += 1;
         if fault.id.is_empty() {

@@ -1,7 +1,7 @@
 //! What good files become, and that they are the same once written and read again.
 
 use proptest::prelude::*;
-use splitbrain_kernel::director::spec::Action;
+use splitbrain_kernel::director::spec::{OrderSpec, What};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::{Ppm, Seed};
@@ -21,8 +21,8 @@ fn bare(mut scenario: Scenario) -> Scenario {
     settings.chain(&mut scenario.options.base).chain(twins).for_each(|setting| setting.span = 0..0);
     for fault in &mut scenario.faults {
         fault.line = 0;
-        if let Action::Operate { operation, .. } = &mut fault.action {
-            operation.span = 0..0;
+        if let What::Order(OrderSpec { order, .. }) = &mut fault.what {
+            order.span = 0..0;
         }
     }
     scenario.nemeses.iter_mut().for_each(|nemesis| nemesis.line = 0);
@@ -185,7 +185,7 @@ fn a_scenario_is_resolved_for_its_system() {
     assert_eq!(resolved.system.setup.options.of.len(), 2);
     assert_eq!(resolved.options.bounds.latency, Duration::from_micros(1000 + 17 * 2500 + 20_000));
     let order = resolved.options.faults.last().expect("the order");
-    assert!(matches!(&order.action, Action::Operate { operation: Deed::Flag(true), .. }));
+    assert!(matches!(&order.what, What::Order(OrderSpec { order: Deed::Flag(true), .. })));
 }
 
 #[test]

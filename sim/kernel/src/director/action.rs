@@ -9,16 +9,8 @@ use crate::rng::Rng;
 use crate::selector::{Selector, Span};
 use crate::time::Duration;
 
-/// One concrete thing to do.
-pub(crate) enum Deed<O> {
-    /// Start a fault.
-    Fault(Fault),
-    /// Hand an order to a node.
-    Operate(NodeId, O),
-}
-
 /// Whether the action has a state that lasts until it is lifted. The others happen once and are over.
-pub(crate) const fn lasts<O>(action: &Action<O>) -> bool {
+pub(crate) const fn lasts(action: &Action) -> bool {
     match action {
         Action::Partition { .. }
         | Action::Cut { .. }
@@ -36,39 +28,36 @@ pub(crate) const fn lasts<O>(action: &Action<O>) -> bool {
             DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => true,
             DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } => false,
         },
-        Action::Start(_) | Action::ClockStep { .. } | Action::ClockSlew { .. } | Action::Operate { .. } => false,
+        Action::Start(_) | Action::ClockStep { .. } | Action::ClockSlew { .. } => false,
     }
 }
 
 /// What the action comes to now, in order of node. Nothing where a selector matches nobody, or no link is cut.
-pub(crate) fn resolve<O: Clone>(action: &Action<O>, resolver: &mut Resolver<'_>) -> Option<Vec<Deed<O>>> {
+pub(crate) fn resolve(action: &Action, resolver: &mut Resolver<'_>) -> Option<Vec<Fault>> {
     Some(match action {
-        Action::Partition { groups, in_flight, kinds } => one(cut(groups_apart(groups, resolver)?, *in_flight, kinds)?),
-        Action::Cut { links, in_flight, kinds } => one(cut(resolver.links(links)?, *in_flight, kinds)?),
-        Action::Isolate(nodes) => one(cut_all(isolation(nodes, resolver)?)?),
-        Action::Bridge(middle) => one(cut_all(bridge(middle, resolver)?)?),
-        Action::Ring => one(cut_all(ring(resolver))?),
-        Action::Clog { links, kinds } => one(Fault::Clog { links: resolver.links(links)?, kinds: kinds.clone() }),
+        Action::Partition { groups, in_flight, kinds } => {
+            vec![cut(groups_apart(groups, resolver)?, *in_flight, kinds)?]
+        }
+        Action::Cut { links, in_flight, kinds } => vec![cut(resolver.links(links)?, *in_flight, kinds)?],
+        Action::Isolate(nodes) => vec![cut_all(isolation(nodes, resolver)?)?],
+        Action::Bridge(middle) => vec![cut_all(bridge(middle, resolver)?)?],
+        Action::Ring => vec![cut_all(ring(resolver))?],
+        Action::Clog { links, kinds } => vec![Fault::Clog { links: resolver.links(links)?, kinds: kinds.clone() }],
         Action::Weather { links, conditions, kinds } => {
-            one(Fault::Weather { links: resolver.links(links)?, conditions: *conditions, kinds: kinds.clone() })
+            vec![Fault::Weather { links: resolver.links(links)?, conditions: *conditions, kinds: kinds.clone() }]
         }
         Action::Crash { nodes, scope, keep } => {
-            one(Fault::Crash { nodes: resolver.nodes(nodes)?, scope: *scope, keep: *keep })
+            vec![Fault::Crash { nodes: resolver.nodes(nodes)?, scope: *scope, keep: *keep }]
         }
-        Action::Disk { nodes, fault } => one(Fault::Disk { nodes: resolver.nodes(nodes)?, fault: *fault }),
-        Action::Start(nodes) => one(Fault::Start { nodes: resolver.nodes(nodes)? }),
-        Action::Pause(nodes) => one(Fault::Pause { nodes: resolver.nodes(nodes)? }),
-        Action::ClockFreeze(nodes) => one(Fault::ClockFreeze { nodes: resolver.nodes(nodes)? }),
+        Action::Disk { nodes, fault } => vec![Fault::Disk { nodes: resolver.nodes(nodes)?, fault: *fault }],
+        Action::Start(nodes) => vec![Fault::Start { nodes: resolver.nodes(nodes)? }],
+        Action::Pause(nodes) => vec![Fault::Pause { nodes: resolver.nodes(nodes)? }],
+        Action::ClockFreeze(nodes) => vec![Fault::ClockFreeze { nodes: resolver.nodes(nodes)? }],
         Action::Slow { nodes, service_time } => slow(resolver, nodes, *service_time)?,
         Action::ClockStep { nodes, by } => clock_step(resolver, nodes, *by)?,
         Action::ClockDrift { nodes, ppm } => clock_drift(resolver, nodes, *ppm)?,
         Action::ClockSlew { nodes, by, over } => clock_slew(resolver, nodes, *by, *over)?,
-        Action::Operate { nodes, operation } => operate(resolver, nodes, operation)?,
     })
-}
-
-fn one<O>(fault: Fault) -> Vec<Deed<O>> {
-    vec![Deed::Fault(fault)]
 }
 
 /// A cut of these links; nothing where there are none.
@@ -119,44 +108,39 @@ pub(crate) fn halves(rng: &Rng, nodes: impl Iterator<Item = NodeId>, middle: &[N
     (left, right)
 }
 
-fn slow<O>(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<Duration>) -> Option<Vec<Deed<O>>> {
+fn slow(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<Duration>) -> Option<Vec<Fault>> {
     drawn(resolver, nodes, span, |nodes, rng| Fault::Slow { nodes, service_time: draw::duration(rng, span) })
 }
 
-fn clock_step<O>(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<Offset>) -> Option<Vec<Deed<O>>> {
+fn clock_step(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<Offset>) -> Option<Vec<Fault>> {
     drawn(resolver, nodes, span, |nodes, rng| Fault::ClockStep { nodes, by: draw::offset(rng, span) })
 }
 
-fn clock_drift<O>(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<i32>) -> Option<Vec<Deed<O>>> {
+fn clock_drift(resolver: &mut Resolver<'_>, nodes: &[Selector], span: Span<i32>) -> Option<Vec<Fault>> {
     drawn(resolver, nodes, span, |nodes, rng| Fault::ClockDrift { nodes, ppm: draw::ppm(rng, span) })
 }
 
-fn clock_slew<O>(
+fn clock_slew(
     resolver: &mut Resolver<'_>,
     nodes: &[Selector],
     span: Span<Offset>,
     over: Duration,
-) -> Option<Vec<Deed<O>>> {
+) -> Option<Vec<Fault>> {
     drawn(resolver, nodes, span, |nodes, rng| Fault::ClockSlew { nodes, by: draw::offset(rng, span), over })
 }
 
-fn operate<O: Clone>(resolver: &mut Resolver<'_>, nodes: &[Selector], operation: &O) -> Option<Vec<Deed<O>>> {
-    let nodes = resolver.nodes(nodes)?.into_iter();
-    Some(nodes.map(|node| Deed::Operate(node, operation.clone())).collect())
-}
-
 /// One fault for all nodes where the value is a constant; one for each node, with its own draw, where it is a range.
-fn drawn<O, T: PartialEq>(
+fn drawn<T: PartialEq>(
     resolver: &mut Resolver<'_>,
     nodes: &[Selector],
     span: Span<T>,
     fault: impl Fn(Vec<NodeId>, &mut Rng) -> Fault,
-) -> Option<Vec<Deed<O>>> {
+) -> Option<Vec<Fault>> {
     let nodes = resolver.nodes(nodes)?;
     let rng = resolver.rng();
     if span.low == span.high {
-        return Some(one(fault(nodes, &mut rng.fork("parameter", 0))));
+        return Some(vec![fault(nodes, &mut rng.fork("parameter", 0))]);
     }
-    let each = |node: NodeId| Deed::Fault(fault(vec![node], &mut rng.fork("parameter", node.key())));
+    let each = |node: NodeId| fault(vec![node], &mut rng.fork("parameter", node.key()));
     Some(nodes.into_iter().map(each).collect())
 }

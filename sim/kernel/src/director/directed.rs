@@ -8,12 +8,10 @@
 //! Occurrences of one fault may overlap: `when = "leader elected"`, three times, cuts off each new leader although the
 //! last is still cut off. Everything that an occurrence draws comes from its own stream, keyed by its ordinal.
 
-use std::fmt::Debug;
-
-use crate::director::action::{self, Deed};
+use crate::director::action;
 use crate::director::census::Census;
 use crate::director::resolve::Resolver;
-use crate::director::spec::FaultSpec;
+use crate::director::spec::{FaultSpec, OrderKey, What};
 use crate::director::trigger::{Shift, Watch};
 use crate::director::{Act, FaultKey, Hand, draw};
 use crate::rng::{Rng, Seed, fnv1a};
@@ -25,8 +23,8 @@ const GAP_MIN: Duration = Duration::from_micros(1);
 
 /// A stated fault, and how far it has come.
 #[derive(Clone, Debug)]
-pub(crate) struct Directed<O> {
-    spec: FaultSpec<O>,
+pub(crate) struct Directed {
+    spec: FaultSpec<OrderKey>,
     rng: Rng,
     when: Option<Watch>,
     until: Option<Watch>,
@@ -61,9 +59,9 @@ enum State {
     Over(Instant),
 }
 
-impl<O: Clone + Debug> Directed<O> {
+impl Directed {
     /// A fault at the start of the run.
-    pub(crate) fn new(seed: Seed, spec: FaultSpec<O>) -> Self {
+    pub(crate) fn new(seed: Seed, spec: FaultSpec<OrderKey>) -> Self {
         let mut directed = Self {
             rng: seed.stream("fault", fnv1a(&spec.id)),
             when: None,
@@ -139,7 +137,7 @@ impl<O: Clone + Debug> Directed<O> {
     }
 
     /// Does everything that is due: what is lifted comes first, then the occurrences in order.
-    pub(crate) fn act(&mut self, now: Instant, census: &Census, hand: &mut Hand<'_, O>) {
+    pub(crate) fn act(&mut self, now: Instant, census: &Census, hand: &mut Hand<'_>) {
         if self.until.as_mut().is_some_and(|it| it.take(now) > 0) {
             self.lift(now);
         }
@@ -201,7 +199,7 @@ impl<O: Clone + Debug> Directed<O> {
         now: Instant,
         retry: bool,
         census: &Census,
-        hand: &mut Hand<'_, O>,
+        hand: &mut Hand<'_>,
     ) {
         let mut attempt = retry;
         if let State::Pending(at) = occurrence.state
@@ -225,24 +223,22 @@ impl<O: Clone + Debug> Directed<O> {
     }
 
     /// Starts an occurrence if its selectors match.
-    fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &Census, hand: &mut Hand<'_, O>) {
+    fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &Census, hand: &mut Hand<'_>) {
         let mut resolver = Resolver::new(census, &occurrence.rng);
         if resolver.bind(&self.spec.names).is_none() {
             return;
         }
-        let Some(deeds) = action::resolve(&self.spec.action, &mut resolver) else {
-            return;
-        };
-        let id = self.name(occurrence.ordinal);
+        let (id, line) = (self.name(occurrence.ordinal), self.spec.line);
         let mut keys = Vec::new();
-        for deed in deeds {
-            match deed {
-                Deed::Fault(fault) => {
-                    keys.push(hand.start(&id, &self.spec.selector, self.spec.line, fault));
-                }
-                Deed::Operate(node, operation) => {
-                    hand.acts.push(Act::Operate { id: id.clone(), line: self.spec.line, node, operation })
-                }
+        match &self.spec.what {
+            What::Fault(action) => {
+                let Some(faults) = action::resolve(action, &mut resolver) else { return };
+                keys.extend(faults.into_iter().map(|fault| hand.start(&id, &self.spec.selector, line, fault)));
+            }
+            What::Order(spec) => {
+                let Some(nodes) = resolver.nodes(&spec.nodes) else { return };
+                let order = |node| Act::Order { id: id.clone(), line, node, order: spec.order };
+                hand.acts.extend(nodes.into_iter().map(order));
             }
         }
         self.applied = true;
@@ -251,7 +247,7 @@ impl<O: Clone + Debug> Directed<O> {
 
     /// How an occurrence goes on that has just started.
     fn course(&self, occurrence: &Occurrence, now: Instant, keys: Vec<FaultKey>) -> State {
-        if !action::lasts(&self.spec.action) {
+        if !matches!(&self.spec.what, What::Fault(action) if action::lasts(action)) {
             return State::Over(now);
         }
         match self.spec.duration {

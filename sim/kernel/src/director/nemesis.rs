@@ -81,7 +81,7 @@ impl Nemesis {
     }
 
     /// Does everything that is due.
-    pub(crate) fn act<O>(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
+    pub(crate) fn act(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
         self.stop(now, clocks, hand);
         if let State::Idle(start) = self.state
             && start <= now
@@ -94,7 +94,7 @@ impl Nemesis {
     }
 
     /// Lifts the fault whose time is over.
-    fn stop<O>(&mut self, now: Instant, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
+    fn stop(&mut self, now: Instant, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
         if let State::Active(stop, key) = self.state
             && stop <= now
         {
@@ -107,7 +107,7 @@ impl Nemesis {
     }
 
     /// Starts a fault, if any of the kinds finds somebody to hit.
-    fn strike<O>(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_, O>) {
+    fn strike(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
         let rng = self.occurrence();
         let duration = draw::duration(&mut rng.fork("duration", 0), self.spec.duration);
         let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration);

@@ -4,7 +4,7 @@ use crate::fault::{CrashScope, DiskFault, InFlight, Keep, Offset, Weather};
 use crate::selector::{Condition, LinkSelector, Selector, Span, Trigger};
 use crate::time::{Duration, Instant};
 
-/// A fault of a scenario: when, to whom, what, for how long.
+/// A fault of a scenario: when, to whom, what, for how long. `O` is the type of its order, where it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec<O> {
     /// Keys the fault's stream; by default its kind and its ordinal among equals.
@@ -18,7 +18,7 @@ pub struct FaultSpec<O> {
     /// Roles bound to names, in order; each gets a node that none before it has.
     pub names: Vec<(String, Selector)>,
     /// What is done.
-    pub action: Action<O>,
+    pub what: What<O>,
     /// How long it lasts; to the end of the run where there is none. Of no meaning for what happens once.
     pub duration: Option<Span<Duration>>,
     /// Lifts it when this comes after its start, if it still lasts; one that still waits for somebody gives up.
@@ -27,9 +27,46 @@ pub struct FaultSpec<O> {
     pub waits_until: Option<Instant>,
 }
 
+impl<O> FaultSpec<O> {
+    /// The same with its order, where it is one, as another type.
+    ///
+    /// # Errors
+    /// Those of `order`.
+    pub fn try_map_order<P, E>(self, order: impl FnOnce(O) -> Result<P, E>) -> Result<FaultSpec<P>, E> {
+        let what = match self.what {
+            What::Fault(action) => What::Fault(action),
+            What::Order(OrderSpec { nodes, order: one }) => What::Order(OrderSpec { nodes, order: order(one)? }),
+        };
+        let Self { id, line, selector, trigger, names, duration, until, waits_until, .. } = self;
+        Ok(FaultSpec { id, line, selector, trigger, names, what, duration, until, waits_until })
+    }
+}
+
+/// What comes when the trigger of a [`FaultSpec`] does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What<O> {
+    /// Something is done to the world.
+    Fault(Action),
+    /// Servers are given an order.
+    Order(OrderSpec<O>),
+}
+
+/// An order of a scenario to servers. It happens once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderSpec<O> {
+    /// To which nodes.
+    pub nodes: Vec<Selector>,
+    /// Which.
+    pub order: O,
+}
+
+/// The place of an order in the table of a run: the director passes it on without knowing what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderKey(pub usize);
+
 /// What a fault does, with selectors where a concrete fault has nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action<O> {
+pub enum Action {
     /// Of the nodes named here, only those who share a group can talk. Nodes that are in no group keep all their links.
     Partition {
         /// The groups; they may overlap.
@@ -122,13 +159,6 @@ pub enum Action<O> {
         nodes: Vec<Selector>,
         /// How.
         fault: DiskFault,
-    },
-    /// Hands an order to nodes.
-    Operate {
-        /// To whom.
-        nodes: Vec<Selector>,
-        /// Which.
-        operation: O,
     },
 }
 

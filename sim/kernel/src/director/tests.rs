@@ -4,7 +4,7 @@ mod actions;
 mod nemeses;
 mod triggers;
 
-use super::spec::Action;
+use super::spec::{Action, OrderSpec, What};
 use super::*;
 use crate::rng::Seed;
 use crate::selector::{Condition, Selector, Span, Trigger};
@@ -37,14 +37,14 @@ fn selectors(texts: &[&str]) -> Vec<Selector> {
 }
 
 /// A fault that pauses s1 for a second at two seconds.
-fn fault(id: &str) -> FaultSpec<u32> {
+fn fault(id: &str) -> FaultSpec<OrderKey> {
     FaultSpec {
         id: id.to_owned(),
         line: 1,
         selector: String::new(),
         trigger: Trigger::At(Span::constant(at(2_000))),
         names: Vec::new(),
-        action: Action::Pause(selectors(&["s1"])),
+        what: What::Fault(Action::Pause(selectors(&["s1"]))),
         duration: Some(Span::constant(ms(1_000))),
         until: None,
         waits_until: None,
@@ -67,7 +67,7 @@ fn lacks(role: &str, lasting: u64) -> Condition {
     Condition::Lacks { role: role.to_owned(), lasting: ms(lasting) }
 }
 
-fn setup(seed: u64, cluster: Cluster) -> DirectorSetup<u32> {
+fn setup(seed: u64, cluster: Cluster) -> DirectorSetup {
     DirectorSetup {
         seed: Seed(seed),
         cluster,
@@ -80,12 +80,12 @@ fn setup(seed: u64, cluster: Cluster) -> DirectorSetup<u32> {
 
 /// A director and everything that it did, with the time.
 struct Play {
-    director: Director<u32>,
-    acts: Vec<(Instant, Act<u32>)>,
+    director: Director,
+    acts: Vec<(Instant, Act)>,
 }
 
 impl Play {
-    fn new(setup: DirectorSetup<u32>) -> Self {
+    fn new(setup: DirectorSetup) -> Self {
         let cluster = setup.cluster;
         let mut director = Director::new(setup);
         for node in cluster.servers().chain(cluster.clients()) {
@@ -94,7 +94,7 @@ impl Play {
         Self { director, acts: Vec::new() }
     }
 
-    fn of(faults: Vec<FaultSpec<u32>>) -> Self {
+    fn of(faults: Vec<FaultSpec<OrderKey>>) -> Self {
         Self::new(DirectorSetup { faults, ..setup(1, FIVE) })
     }
 
@@ -134,19 +134,19 @@ impl Play {
 
     /// What was done, one short line each: `2s +a pause s1`, `3s -1`, `2s a s1 7`.
     fn told(&self) -> Vec<String> {
-        let line = |(now, act): &(Instant, Act<u32>)| {
+        let line = |(now, act): &(Instant, Act)| {
             let now = now.since(Instant::ZERO);
             match act {
                 Act::Start { id, fault, .. } => format!("{now} +{id} {}", short(fault)),
                 Act::Stop { key } => format!("{now} -{}", key.0),
-                Act::Operate { id, node, operation, .. } => format!("{now} {id} {node} {operation}"),
+                Act::Order { id, node, order, .. } => format!("{now} {id} {node} {}", order.0),
             }
         };
         self.acts.iter().map(line).collect()
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let fault = |(_, act): &(Instant, Act<u32>)| match act {
+        let fault = |(_, act): &(Instant, Act)| match act {
             Act::Start { fault, .. } => Some(fault.clone()),
             _ => None,
         };
@@ -197,7 +197,7 @@ fn a_poll_that_comes_late_does_the_same() {
     punctual.to(20_000);
     let mut late = Play::of(faults());
     late.poll(at(20_000));
-    let acts = |play: Play| -> Vec<Act<u32>> { play.acts.into_iter().map(|(_, act)| act).collect() };
+    let acts = |play: Play| -> Vec<Act> { play.acts.into_iter().map(|(_, act)| act).collect() };
     let punctual = acts(punctual);
     assert!(punctual.len() > 20);
     assert_eq!(punctual, acts(late));
@@ -208,7 +208,7 @@ fn nothing_comes_after_the_settle_phase_began() {
     let mut lasting = fault("lasting");
     lasting.trigger = Trigger::At(Span::constant(at(500)));
     let mut waiting = fault("waiting");
-    waiting.action = Action::Pause(selectors(&["leader"]));
+    waiting.what = What::Fault(Action::Pause(selectors(&["leader"])));
     let mut late = fault("late");
     late.trigger = when(observed("go", 0), 0, 9);
     let mut play = Play::of(vec![lasting, waiting, late]);
@@ -237,7 +237,7 @@ fn what_is_due_when_the_settle_phase_begins_does_not_come() {
 fn a_copy_goes_the_same_way() {
     let mut again = fault("again");
     again.trigger = Trigger::Every(Span { low: ms(10), high: ms(900) });
-    again.action = Action::Pause(selectors(&["any server"]));
+    again.what = What::Fault(Action::Pause(selectors(&["any server"])));
     let mut play = Play::of(vec![again]);
     play.to(5_000);
     let mut copy = Play { director: play.director.clone(), acts: play.acts.clone() };

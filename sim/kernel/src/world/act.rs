@@ -95,7 +95,7 @@ impl<S: System> World<S> {
                     self.start_fault(key.0, planned, tracer);
                 }
                 Act::Stop { key } => self.stop_fault(key.0, tracer),
-                Act::Operate { node, operation, .. } => self.operate(node, operation, tracer),
+                Act::Order { node, order, .. } => self.operate(node, self.orders[order.0].clone(), tracer),
             }
         }
         while !self.is_over() && self.script.due(self.universe.events) <= now {

@@ -1,6 +1,6 @@
 //! A plan keeps what a seed found: exact replay is the same run, and a replay by time goes the same way.
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec};
+use splitbrain_kernel::director::spec::{Action, FaultSpec, OrderSpec, What};
 use splitbrain_kernel::fault::{CrashScope, Keep};
 use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::Seed;
@@ -40,7 +40,7 @@ fn the_plan_of_a_run_replays_to_the_same_digest() {
 /// The same, with faults and orders that observations trigger, at once or a little later.
 fn triggered() -> (Toy, RunOptions<Op>) {
     let (toy, mut options) = stormy();
-    let when = |id: &str, name: &str, times, delay, action| FaultSpec {
+    let when = |id: &str, name: &str, times, delay, what| FaultSpec {
         id: id.to_owned(),
         line: 0,
         selector: String::new(),
@@ -50,23 +50,23 @@ fn triggered() -> (Toy, RunOptions<Op>) {
             times,
         },
         names: Vec::new(),
-        action,
+        what,
         duration: Some(Span { low: ms(0), high: ms(30) }),
         until: None,
         waits_until: None,
     };
     let anyone = || vec![Selector::Any(Kind::Server)];
-    let operation = Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]);
+    let order = Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]);
     options.faults = vec![
-        when("cuts", "heard", 20, 0, Action::Isolate(anyone())),
-        when("orders", "heard", 200, 0, Action::Operate { nodes: anyone(), operation }),
-        when("later", "heard", 100, 4, Action::Pause(anyone())),
+        when("cuts", "heard", 20, 0, What::Fault(Action::Isolate(anyone()))),
+        when("orders", "heard", 200, 0, What::Order(OrderSpec { nodes: anyone(), order })),
+        when("later", "heard", 100, 4, What::Fault(Action::Pause(anyone()))),
         when(
             "crashes",
             "started",
             10,
             0,
-            Action::Crash { nodes: anyone(), scope: CrashScope::Process, keep: Keep::Torn },
+            What::Fault(Action::Crash { nodes: anyone(), scope: CrashScope::Process, keep: Keep::Torn }),
         ),
     ];
     (toy, options)

@@ -1,6 +1,6 @@
 //! The actions that need more said than to whom: each is a table with `nodes` and its own keys.
 
-use splitbrain_kernel::director::spec::Action;
+use splitbrain_kernel::director::spec::{Action, OrderSpec};
 use splitbrain_kernel::fault::{DiskFault, Offset};
 use splitbrain_kernel::node::FileId;
 use splitbrain_kernel::selector::Selector;
@@ -13,7 +13,6 @@ use super::super::super::shape::quantity::{ANY_TIME, Between, Drift, One, SOME_T
 use super::super::super::shape::who::Who;
 use super::super::super::shape::{NameOf, OneOrMore, Text, Whole, Word};
 use super::super::{Fields, Pairs};
-use super::Deed;
 
 const NODES: Key<OneOrMore<Who>> = Key { name: "nodes", shape: OneOrMore(Who), need: Need::Required, doc: "To whom." };
 
@@ -35,7 +34,7 @@ pub(in super::super::super) static SLOW: Section = Section {
 pub(super) struct SlowFields;
 
 impl Fields for SlowFields {
-    type Value = Deed;
+    type Value = Action;
 
     fn section(&self) -> &'static Section {
         &SLOW
@@ -45,13 +44,13 @@ impl Fields for SlowFields {
         r#"a table such as { nodes = "leader", service_time = "1ms" }"#.to_owned()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Action> {
         let nodes = table.get(reader, &NODES);
         let service_time = table.get(reader, &SERVICE_TIME);
         Some(Action::Slow { nodes: nodes?, service_time: service_time? })
     }
 
-    fn pairs(&self, value: &Deed) -> Pairs {
+    fn pairs(&self, value: &Action) -> Pairs {
         let Action::Slow { nodes, service_time } = value else { return Pairs::default() };
         Pairs::default().put(&NODES, nodes).put(&SERVICE_TIME, service_time)
     }
@@ -72,7 +71,7 @@ pub(in super::super::super) static CLOCK_STEP: Section =
 pub(super) struct ByFields;
 
 impl Fields for ByFields {
-    type Value = Deed;
+    type Value = Action;
 
     fn section(&self) -> &'static Section {
         &CLOCK_STEP
@@ -82,13 +81,13 @@ impl Fields for ByFields {
         r#"a table such as { nodes = "leader", by = "-50ms..50ms" }"#.to_owned()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Action> {
         let nodes = table.get(reader, &NODES);
         let by = table.get(reader, &BY);
         Some(Action::ClockStep { nodes: nodes?, by: by? })
     }
 
-    fn pairs(&self, value: &Deed) -> Pairs {
+    fn pairs(&self, value: &Action) -> Pairs {
         let Action::ClockStep { nodes, by } = value else { return Pairs::default() };
         Pairs::default().put(&NODES, nodes).put(&BY, by)
     }
@@ -109,7 +108,7 @@ pub(in super::super::super) static CLOCK_DRIFT: Section =
 pub(super) struct DriftFields;
 
 impl Fields for DriftFields {
-    type Value = Deed;
+    type Value = Action;
 
     fn section(&self) -> &'static Section {
         &CLOCK_DRIFT
@@ -119,13 +118,13 @@ impl Fields for DriftFields {
         r#"a table such as { nodes = "leader", by = "500ppm" }"#.to_owned()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Action> {
         let nodes = table.get(reader, &NODES);
         let ppm = table.get(reader, &DRIFT_BY);
         Some(Action::ClockDrift { nodes: nodes?, ppm: ppm? })
     }
 
-    fn pairs(&self, value: &Deed) -> Pairs {
+    fn pairs(&self, value: &Action) -> Pairs {
         let Action::ClockDrift { nodes, ppm } = value else { return Pairs::default() };
         Pairs::default().put(&NODES, nodes).put(&DRIFT_BY, ppm)
     }
@@ -145,7 +144,7 @@ pub(in super::super::super) static CLOCK_SLEW: Section = Section {
 pub(super) struct SlewFields;
 
 impl Fields for SlewFields {
-    type Value = Deed;
+    type Value = Action;
 
     fn section(&self) -> &'static Section {
         &CLOCK_SLEW
@@ -155,7 +154,7 @@ impl Fields for SlewFields {
         r#"a table such as { nodes = "leader", by = "10ms", over = "1s" }"#.to_owned()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Action> {
         let nodes = table.get(reader, &NODES);
         let by = table.get(reader, &BY);
         let over = table.get(reader, &OVER);
@@ -168,7 +167,7 @@ impl Fields for SlewFields {
         Some(Action::ClockSlew { nodes: nodes?, by, over })
     }
 
-    fn pairs(&self, value: &Deed) -> Pairs {
+    fn pairs(&self, value: &Action) -> Pairs {
         let Action::ClockSlew { nodes, by, over } = value else { return Pairs::default() };
         Pairs::default().put(&NODES, nodes).put(&BY, by).put(&OVER, over)
     }
@@ -226,7 +225,7 @@ pub(in super::super::super) static DISK: Section = Section {
 pub(super) struct DiskFields;
 
 impl Fields for DiskFields {
-    type Value = Deed;
+    type Value = Action;
 
     fn section(&self) -> &'static Section {
         &DISK
@@ -236,7 +235,7 @@ impl Fields for DiskFields {
         r#"a table such as { nodes = "leader", fault = "full" }"#.to_owned()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Action> {
         let nodes = table.get(reader, &NODES);
         let fault = table.get(reader, &FAULT);
         let by = table.get(reader, &SLOW_BY);
@@ -257,7 +256,7 @@ impl Fields for DiskFields {
         Some(Action::Disk { nodes: nodes?, fault })
     }
 
-    fn pairs(&self, value: &Deed) -> Pairs {
+    fn pairs(&self, value: &Action) -> Pairs {
         let Action::Disk { nodes, fault } = value else { return Pairs::default() };
         let pairs = Pairs::default().put(&NODES, nodes);
         let record =
@@ -317,7 +316,7 @@ pub(in super::super::super) static ORDER: Section =
 pub(super) struct OrderFields;
 
 impl Fields for OrderFields {
-    type Value = Deed;
+    type Value = OrderSpec<OrderCall>;
 
     fn section(&self) -> &'static Section {
         &ORDER
@@ -327,18 +326,17 @@ impl Fields for OrderFields {
         r#"a table such as { nodes = "s1", name = "...", argument = "..." }"#.to_owned()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Deed> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderSpec<OrderCall>> {
         let nodes: Option<Vec<Selector>> = table.get(reader, &NODES);
         let name = table.get(reader, &NAME);
         let argument = table.get(reader, &ARGUMENT);
         let span = table.at(ARGUMENT.name).or_else(|| table.at(NAME.name)).map(|at| at.span);
-        let operation =
-            OrderCall { name: name?, argument: argument?, span: span.unwrap_or_else(|| table.span.clone()) };
-        Some(Action::Operate { nodes: nodes?, operation })
+        let order = OrderCall { name: name?, argument: argument?, span: span.unwrap_or_else(|| table.span.clone()) };
+        Some(OrderSpec { nodes: nodes?, order })
     }
 
-    fn pairs(&self, value: &Deed) -> Pairs {
-        let Action::Operate { nodes, operation } = value else { return Pairs::default() };
-        Pairs::default().put(&NODES, nodes).put(&NAME, &operation.name).put(&ARGUMENT, &operation.argument)
+    fn pairs(&self, value: &OrderSpec<OrderCall>) -> Pairs {
+        let OrderSpec { nodes, order } = value;
+        Pairs::default().put(&NODES, nodes).put(&NAME, &order.name).put(&ARGUMENT, &order.argument)
     }
 }

@@ -10,9 +10,9 @@ use crate::selector::LinkSelector;
 /// Three servers of which s2 leads, and two clients.
 const MIXED: Cluster = Cluster { servers: 3, spare: 0, clients: 2 };
 
-fn faults_of(cluster: Cluster, seed: u64, action: Action<u32>) -> Vec<Fault> {
+fn faults_of(cluster: Cluster, seed: u64, action: Action) -> Vec<Fault> {
     let mut spec = fault("a");
-    spec.action = action;
+    spec.what = What::Fault(action);
     let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(seed, cluster) });
     for server in cluster.servers() {
         let role = if server == s(2) { "leader" } else { "follower" };
@@ -23,7 +23,7 @@ fn faults_of(cluster: Cluster, seed: u64, action: Action<u32>) -> Vec<Fault> {
 }
 
 /// The links of the only fault: `1>2 c1>1`.
-fn links_of(cluster: Cluster, action: Action<u32>) -> String {
+fn links_of(cluster: Cluster, action: Action) -> String {
     match faults_of(cluster, 1, action).as_slice() {
         [Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. }] => text(links),
         other => panic!("expected one fault of links, got {other:?}"),
@@ -42,7 +42,7 @@ fn link(text: &str) -> LinkSelector {
     LinkSelector { source: selector(source.trim_end_matches(['<', '-'])), target: selector(target), both }
 }
 
-fn cut(texts: &[&str]) -> Action<u32> {
+fn cut(texts: &[&str]) -> Action {
     Action::Cut { links: texts.iter().map(|text| link(text)).collect(), in_flight: InFlight::Drop, kinds: Vec::new() }
 }
 
@@ -94,8 +94,8 @@ fn a_partition_of_the_tour_binds_names() {
     spec.names = ["a", "b", "c", "d"].map(|name| (name.to_owned(), selector("follower"))).into();
     spec.names.push(("x".to_owned(), selector("leader")));
     let groups: [&[&str]; 4] = [&["x", "a", "b"], &["a", "b", "d"], &["c", "d"], &["x", "c"]];
-    spec.action =
-        Action::Partition { groups: groups.map(selectors).into(), in_flight: InFlight::Drop, kinds: Vec::new() };
+    let groups = groups.map(selectors).into();
+    spec.what = What::Fault(Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() });
     for seed in 0..20 {
         let mut play = Play::new(DirectorSetup { faults: vec![spec.clone()], ..setup(seed, FIVE) });
         for number in 1..=5 {
@@ -221,7 +221,10 @@ fn a_server_more_changes_no_draw_of_the_others() {
 #[test]
 fn damage_to_a_record_happens_once() {
     let mut spec = fault("a");
-    spec.action = Action::Disk { nodes: selectors(&["s1"]), fault: DiskFault::Lose { file: FileId(0), from_end: 0 } };
+    spec.what = What::Fault(Action::Disk {
+        nodes: selectors(&["s1"]),
+        fault: DiskFault::Lose { file: FileId(0), from_end: 0 },
+    });
     let mut play = Play::of(vec![spec]);
     play.to(9_000);
     assert_eq!(play.told(), ["2s +a disk"]);

@@ -158,7 +158,7 @@ fn it_begins_and_ends_at_its_times() {
     spec.from = at(5_000);
     spec.until = Some(at(10_000));
     let play = play(1, SEVEN, vec![spec]);
-    let is_start = |act: &Act<u32>| matches!(act, Act::Start { .. });
+    let is_start = |act: &Act| matches!(act, Act::Start { .. });
     let starts = play.acts.iter().filter(|(_, act)| is_start(act));
     assert!(starts.clone().count() >= 3);
     assert!(starts.map(|(now, _)| now).all(|it| (at(5_100)..at(10_000)).contains(it)));
@@ -356,7 +356,7 @@ fn kinds(seed: u64, spec: &NemesisSpec) -> Vec<String> {
 
 /// The starts of one nemesis.
 fn timeline(play: &Play, of: &str) -> Vec<(Instant, Fault)> {
-    let start = |(now, act): &(Instant, Act<u32>)| match act {
+    let start = |(now, act): &(Instant, Act)| match act {
         Act::Start { id, fault, .. } if id.starts_with(of) => Some((*now, fault.clone())),
         _ => None,
     };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec, NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{Action, FaultSpec, NemesisKind, NemesisSpec, What};
 use splitbrain_kernel::fault::{CrashScope, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
@@ -94,11 +94,11 @@ fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Operation> {
         selector: role.to_owned(),
         trigger: Trigger::At(Span::constant(Instant::ZERO + at)),
         names: Vec::new(),
-        action: Action::Crash {
+        what: What::Fault(Action::Crash {
             nodes: vec![Selector::Role(role.to_owned())],
             scope: CrashScope::Machine,
             keep: Keep::Prefix,
-        },
+        }),
         duration: Some(Span::constant(duration)),
         until: None,
         waits_until: None,
@@ -170,7 +170,7 @@ fn partitioned(options: RaftOptions, leader: u16) -> RunReport<Operation> {
         operation: Operation::Campaign,
     }];
     world.faults = vec![FaultSpec {
-        action: Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() },
+        what: What::Fault(Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() }),
         duration: None,
         ..crash("leader", Duration::from_secs(5), Duration::ZERO)
     }];
