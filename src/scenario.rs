@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::{FaultSpec, NemesisSpec};
 use splitbrain_kernel::fault::Offset;
-use splitbrain_kernel::fault::{Latency, Weather};
+use splitbrain_kernel::fault::{Latency, LinkConditions};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::options::Value;
 use splitbrain_kernel::rng::Ppm;
@@ -46,7 +46,7 @@ pub use description::{OptionDescription, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
-pub use reference::reference;
+pub use reference::{fault_actions, reference};
 pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
 pub use schema::schema;
 pub use source::{Position, Source};
@@ -159,7 +159,7 @@ pub struct NetworkChoices {
     /// When a silent connection is given up.
     pub connection_timeout: Duration,
     /// `[[network.link]]`: links with other conditions, in order; later ones win.
-    pub links: Vec<(Vec<Link>, Weather)>,
+    pub links: Vec<(Vec<Link>, LinkConditions)>,
 }
 
 /// `[clocks]`: drawn once for each node, by the node's own stream.

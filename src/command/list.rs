@@ -10,7 +10,7 @@ use splitbrain_kernel::world::CONDITIONS;
 use crate::command::{Failed, Session};
 use crate::exit_code::ExitCode;
 use crate::report::style::{DIM, NAME, paint};
-use crate::scenario::{OptionDescription, SystemDescription};
+use crate::scenario::{OptionDescription, SystemDescription, fault_actions};
 
 /// What `list` takes.
 #[derive(Debug, clap::Args)]
@@ -56,33 +56,12 @@ enum Topic {
     Conditions,
 }
 
-/// Directed faults by the key that states them.
-const FAULTS: &[(&str, &str)] = &[
-    ("partition", "of the nodes named, only those who share a group can talk; groups may overlap"),
-    ("cut", "packets on these directed links are lost, connections fall silent"),
-    ("isolate", "every link to and from these nodes is cut"),
-    ("bridge", "two halves that see each other only through one node"),
-    ("ring", "each server sees only its two neighbours"),
-    ("clog", "packets on these links are held, and go on when the clog is lifted"),
-    ("weather", "loss, duplication, reordering, latency or bandwidth of these links change"),
-    ("crash", "processes or machines end, and restart when the fault is lifted"),
-    ("start", "nodes that are down or absent start"),
-    ("pause", "nodes are not scheduled while their clocks go on"),
-    ("slow", "each input takes a while to serve"),
-    ("clock_step", "the wall clock jumps"),
-    ("clock_drift", "both clocks run fast or slow"),
-    ("clock_slew", "the wall clock is led to a new offset over a time"),
-    ("clock_freeze", "both clocks stand still while the process runs"),
-    ("disk", "a disk is slow, full, failing, lying, or loses or spoils a record"),
-    ("order", "servers are handed an order, see `list orders`"),
-];
-
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let systems = chosen(session, arguments.system.as_deref())?;
     let mut out = anstream::stdout();
     match arguments.topic {
-        Topic::Faults => table(&mut out, FAULTS),
+        Topic::Faults => table(&mut out, &fault_actions()),
         Topic::Nemeses => table(&mut out, NemesisKind::NAMES),
         Topic::Conditions => table(&mut out, CONDITIONS),
         topic => systems.iter().try_for_each(|system| list(&mut out, topic, system)),
@@ -208,18 +187,4 @@ fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()>
         writeln!(out, "      source: {}", info.source.trim())?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::FAULTS;
-
-    #[test]
-    fn every_fault_that_is_listed_can_be_stated() {
-        let reference = crate::scenario::reference();
-        let (_, table) = reference.split_once("`[[fault]]`").expect("the reference has a table of faults");
-        for (key, _) in FAULTS {
-            assert!(table.contains(&format!("| `{key}` |")), "{key} is no key of a fault");
-        }
-    }
 }

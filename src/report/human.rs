@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::run::Outcome;
@@ -13,7 +12,7 @@ use crate::campaign::{Figure, Judgement, Reason, ScenarioResult};
 use crate::engine::Run;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
 use crate::report::{Evidence, Reporter, Subject, Summary};
-use crate::wording::{self, counted, grouped};
+use crate::wording::{counted, grouped};
 
 /// Faults that are named in a failure block.
 const FAULTS_MAX: usize = 4;
@@ -213,9 +212,8 @@ pub(super) fn culprit(run: &Run) -> (Option<NodeId>, Instant, u64) {
 /// The faults in force at the end, the last first; where there are none, the last one that was lifted.
 fn faults(run: &Run) -> Vec<String> {
     let (_, at, _) = culprit(run);
-    let is_in_force = |fault: &&PlannedFault| {
-        fault.start.at <= at && lasts(&fault.fault) && fault.stop.is_none_or(|stop| stop.at > at)
-    };
+    let is_in_force =
+        |planned: &&PlannedFault| planned.fault.is_in_force(at, planned.start.at, planned.stop.map(|stop| stop.at));
     let in_force: Vec<&PlannedFault> = run.faults().iter().filter(is_in_force).collect();
     let mut lines: Vec<String> =
         in_force.iter().rev().take(FAULTS_MAX).map(|fault| fault_line("in force", fault)).collect();
@@ -228,15 +226,10 @@ fn faults(run: &Run) -> Vec<String> {
     lines
 }
 
-/// Whether the fault is in force until it is lifted, rather than done once.
-const fn lasts(fault: &Fault) -> bool {
-    !matches!(fault, Fault::Start { .. } | Fault::ClockStep { .. })
-}
-
 fn fault_line(label: &str, fault: &PlannedFault) -> String {
     let line = if fault.line == 0 { String::new() } else { format!(" (line {})", fault.line) };
     let stop = fault.stop.map_or_else(String::new, |stop| format!(" until {}", stop.at));
-    let text = wording::fault(&fault.fault);
+    let text = fault.fault.words();
     cut(&format!("  {label:<9} {}{line}: {text}, from {}{stop}", fault.id, fault.start.at))
 }
 

@@ -8,7 +8,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
-use splitbrain_kernel::fault::{DiskFault, Fault, Latency};
+use splitbrain_kernel::fault::{self, Target};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::plan::{Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, Site, Timing};
 use splitbrain_kernel::time::Duration;
@@ -177,39 +177,15 @@ fn problem(message: &str) -> Problem {
 }
 
 fn check_fault(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedFault) {
-    let Some(fault) = at.below(&["fault", planned.fault.kind()]) else { return };
-    match &planned.fault {
-        Fault::Cut { links, kinds, .. } | Fault::Clog { links, kinds } => check_links(reader, &fault, links, kinds),
-        Fault::Weather { links, kinds, conditions } => {
-            check_links(reader, &fault, links, kinds);
-            if let (Some(latency), Some(at)) = (conditions.latency, fault.below(&["conditions", "latency"])) {
-                check_latency(reader, &at, latency);
-            }
-        }
-        Fault::ClockStep { nodes, by } => {
-            check_nodes(reader, &fault, nodes);
-            check_span(reader, &fault, "by", Duration::from_nanos(by.0.unsigned_abs()));
-        }
-        Fault::ClockSlew { nodes, by, over } => {
-            check_nodes(reader, &fault, nodes);
-            check_span(reader, &fault, "by", Duration::from_nanos(by.0.unsigned_abs()));
-            check_span(reader, &fault, "over", *over);
-        }
-        Fault::Slow { nodes, service_time } => {
-            check_nodes(reader, &fault, nodes);
-            check_span(reader, &fault, "service_time", *service_time);
-        }
-        Fault::Crash { nodes, .. }
-        | Fault::Start { nodes }
-        | Fault::Pause { nodes }
-        | Fault::ClockDrift { nodes, .. }
-        | Fault::ClockFreeze { nodes } => check_nodes(reader, &fault, nodes),
-        Fault::Disk { nodes, fault: disk } => {
-            check_nodes(reader, &fault, nodes);
-            if let (DiskFault::Slow { by }, Some(at)) = (disk, fault.below(&["fault", "slow"])) {
-                check_span(reader, &at, "by", *by);
-            }
-        }
+    let fault = &planned.fault;
+    let Some(at) = at.below(&["fault", fault.kind()]) else { return };
+    match fault.target() {
+        Target::Nodes(nodes) => check_nodes(reader, &at, nodes),
+        Target::Links(links) => check_links(reader, &at, links),
+    }
+    check_kinds(reader, &at, fault.kinds());
+    for range in fault.ranges() {
+        check_range(reader, &at, &range);
     }
 }
 
@@ -273,12 +249,15 @@ fn check_nodes(reader: &mut Reader<'_>, fault: &At<'_>, nodes: &[NodeId]) {
     }
 }
 
-fn check_links(reader: &mut Reader<'_>, fault: &At<'_>, links: &[Link], kinds: &[String]) {
+fn check_links(reader: &mut Reader<'_>, fault: &At<'_>, links: &[Link]) {
     let items = fault.below(&["links"]).and_then(|at| at.items()).unwrap_or_default();
     for (at, link) in items.iter().zip(links) {
         let known = check_link(reader, *link);
         reader.check(at, known);
     }
+}
+
+fn check_kinds(reader: &mut Reader<'_>, fault: &At<'_>, kinds: &[String]) {
     let items = fault.below(&["kinds"]).and_then(|at| at.items()).unwrap_or_default();
     let messages = reader.system.messages;
     for (at, kind) in items.iter().zip(kinds).filter(|(_, kind)| !messages.contains(&kind.as_str())) {
@@ -294,21 +273,13 @@ fn check_link(reader: &Reader<'_>, link: Link) -> Result<(), Problem> {
     check_node(reader, link.target)
 }
 
-fn check_latency(reader: &mut Reader<'_>, at: &At<'_>, latency: Latency) {
-    let (low, high) = match latency {
-        Latency::Uniform { min, max } => (min, max),
-        Latency::Exponential { min, mean } => (Duration::ZERO, min.max(mean)),
-    };
+fn check_range(reader: &mut Reader<'_>, fault: &At<'_>, range: &fault::Range) {
+    let Some(at) = fault.below(range.path) else { return };
+    let (low, high) = (range.low, range.high);
     if low > high {
-        reader.refuse(at, Problem::new(format!("the range starts above its end: {low} is more than {high}")));
+        reader.refuse(&at, Problem::new(format!("the range starts above its end: {low} is more than {high}")));
     } else if high > LONGEST {
-        reader.refuse(at, too_long(high));
-    }
-}
-
-fn check_span(reader: &mut Reader<'_>, at: &At<'_>, key: &str, span: Duration) {
-    if let (true, Some(at)) = (span > LONGEST, at.below(&[key])) {
-        reader.refuse(&at, too_long(span));
+        reader.refuse(&at, too_long(high));
     }
 }
 

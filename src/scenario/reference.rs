@@ -10,8 +10,8 @@ use super::section::{action, check, clocks, cluster, disk, expect, fault, nemesi
 use super::section::{run, top, workload};
 use super::shape::quantity;
 
-/// Every table of a file, in the order of the reference.
-pub(super) static SECTIONS: [&Section; 23] = [
+/// The tables of a file up to those of faults, in the order of the reference.
+static BEFORE: &[&Section] = &[
     &top::TOP,
     &cluster::CLUSTER,
     &options::OPTIONS,
@@ -23,24 +23,27 @@ pub(super) static SECTIONS: [&Section; 23] = [
     &disk::DISK,
     &workload::WORKLOAD,
     &fault::FAULT,
-    &action::SLOW,
-    &action::CLOCK_STEP,
-    &action::CLOCK_DRIFT,
-    &action::CLOCK_SLEW,
-    &action::DISK,
-    &action::ORDER,
-    &nemesis::NEMESIS,
-    &run::RUN,
-    &check::CHECK,
-    &expect::EXPECT,
-    &expect::OUTCOME_TABLE,
-    &expect::BOUND_TABLE,
 ];
+
+/// Those after them.
+static AFTER: &[&Section] =
+    &[&nemesis::NEMESIS, &run::RUN, &check::CHECK, &expect::EXPECT, &expect::OUTCOME_TABLE, &expect::BOUND_TABLE];
+
+/// Every table of a file, in the order of the reference.
+pub(super) fn sections() -> impl Iterator<Item = &'static Section> {
+    let actions = action::all().filter_map(|action| action.section);
+    BEFORE.iter().copied().chain(actions).chain(AFTER.iter().copied())
+}
+
+/// What a directed fault can do: each action key with one line on it.
+pub fn fault_actions() -> Vec<(&'static str, &'static str)> {
+    action::all().map(|action| (action.key.name(), action.summary)).collect()
+}
 
 /// The reference as Markdown: one table of keys for each table of a file, and the words that are the same in every
 /// system.
 pub fn reference() -> String {
-    let sections: String = SECTIONS.iter().map(|section| section_reference(section)).collect();
+    let sections: String = sections().map(section_reference).collect();
     let kinds = NemesisKind::NAMES.iter().map(|(name, doc)| (*name, doc.trim().to_owned()));
     let world = CONDITIONS.iter().map(|(name, doc)| (*name, sentence(doc)));
     sections

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod diagnostics;
+mod faults;
 mod fuzz;
 mod plans;
 mod reading;

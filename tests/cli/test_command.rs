@@ -226,3 +226,22 @@ fn github_gets_annotations_and_junit_gets_cases() {
     golden!("test_github", shown);
     golden!("test_junit", folder.read("junit.xml"));
 }
+
+#[test]
+fn only_faults_that_are_not_over_are_in_force() {
+    let fault = |text: &str| format!("[[fault]]\nat = \"60ms\"\n{text}\n\n");
+    let over = "clock_slew = { nodes = \"s1\", by = \"1ms\", over = \"100ms\" }";
+    let going = "clock_slew = { nodes = \"s3\", by = \"1ms\", over = \"500ms\" }";
+    let faults = [
+        "disk = { nodes = \"s1\", fault = \"lose\" }",
+        "disk = { nodes = \"s1\", fault = \"full\" }",
+        "start = \"s1\"",
+        over,
+        going,
+    ];
+    let text = boast() + &faults.map(fault).concat();
+    let shown = Folder::new("in_force").with("boast", &text).run(&["test", "--message-format", "human"]);
+    let lines = shown.stdout.lines().filter_map(|line| line.trim().strip_prefix("in force"));
+    let ids: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(ids, ["disk-2", "clock_slew-2", "quarrel"], "{shown}");
+}

@@ -48,10 +48,11 @@ const LAYERS: &[Layers] = &[
             &["rng"],
             &["id", "names", "options", "selector"],
             &["node", "context", "brief", "event", "effect"],
-            &["fault", "plan", "history"],
+            &["decision", "history"],
             &["clock", "network", "disk", "queue", "timers", "digest"],
-            // The state of the world, who may look at it, and what a system offers.
-            &["universe", "view", "embedding", "invariant", "checker", "system"],
+            // The state of the world, what can be done to it, who may look at it, and what a system offers.
+            &["universe", "fault", "view", "embedding", "invariant", "checker", "system"],
+            &["plan"],
             &["trace", "director"],
             &["run"],
             // The loop.

@@ -8,9 +8,8 @@
 //!   wall      = WALL_EPOCH + monotonic + offset + what is slewed so far
 //! ```
 
-use crate::fault::Offset;
 use crate::run::ClockOptions;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, Offset};
 
 /// What a perfect wall clock shows at the start of a run: far from zero, so that a clock behind is no underflow.
 pub const WALL_EPOCH: Instant = Instant::from_nanos(1_700_000_000_000_000_000);

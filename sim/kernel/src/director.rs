@@ -4,10 +4,10 @@
 //! [`Director::due`] for the next time at which it wants to act, and carries out what [`Director::poll`] hands it. It
 //! never sees the world.
 
-mod action;
 pub mod census;
 mod directed;
 mod draw;
+mod forms;
 mod nemesis;
 mod resolve;
 pub mod spec;

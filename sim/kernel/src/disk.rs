@@ -9,12 +9,89 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::fault::{DiskFault, Keep};
+use serde::{Deserialize, Serialize};
+
 use crate::id::NodeId;
 use crate::node::{Completion, DiskError, FileId, Recovered, Stored, Write, WriteId};
 use crate::rng::{Rng, Seed};
 use crate::run::DiskOptions;
 use crate::time::{Duration, Instant};
+
+/// How a disk misbehaves. Faults act on whole records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum DiskFault {
+    /// Writes and syncs take longer.
+    Slow {
+        /// Added to each write and each sync.
+        by: Duration,
+    },
+    /// Every write fails for want of space.
+    Full,
+    /// Every write and sync fails with an IO error.
+    Io,
+    /// A sync reports success and syncs nothing.
+    LyingSync,
+    /// A record is lost: it is not there at the next start. Counted from the end of the file, 0 is the last.
+    Lose {
+        /// Which file.
+        file: FileId,
+        /// Which record, counted from the end.
+        from_end: u64,
+    },
+    /// A record is corrupt at the next start.
+    Corrupt {
+        /// Which file.
+        file: FileId,
+        /// Which record, counted from the end.
+        from_end: u64,
+    },
+    /// A record cannot be read at the next start.
+    Unreadable {
+        /// Which file.
+        file: FileId,
+        /// Which record, counted from the end.
+        from_end: u64,
+    },
+}
+
+impl DiskFault {
+    /// Its name, as scenarios and plans say it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Slow { .. } => "slow",
+            Self::Full => "full",
+            Self::Io => "io",
+            Self::LyingSync => "lying_sync",
+            Self::Lose { .. } => "lose",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+
+    /// Whether what a node was told is durable may be gone by it.
+    pub const fn breaks_promises(&self) -> bool {
+        match self {
+            Self::Slow { .. } | Self::Full | Self::Io => false,
+            Self::LyingSync | Self::Lose { .. } | Self::Corrupt { .. } | Self::Unreadable { .. } => true,
+        }
+    }
+}
+
+/// What a crash of the machine leaves of the writes that were not synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The first few, in order; how many is drawn.
+    #[default]
+    Prefix,
+    /// Any of them, each with even odds.
+    Subset,
+    /// None.
+    Nothing,
+    /// The first few, and the next one torn.
+    Torn,
+}
 
 /// The disk of one node.
 ///

@@ -1,340 +1,518 @@
-//! What can be done to the world: concrete faults, with the nodes and links that they hit already chosen.
+//! What can be done to the world: faults, one file for each kind.
 //!
-//! A selector such as `leader` is resolved by the [director](crate::director) before a fault comes to be.
+//! A fault is stated over selectors, `Fault<Selectors>`, and done to nodes and links, `Fault<Nodes>`. It is one type
+//! with two kinds of [`Leaf`]; the [director](crate::director) leads from one to the other when a fault starts.
+//!
+//! ```text
+//!   scenario ─▶ Fault<Selectors> ─choose─▶ Fault<Nodes> ─start─▶ nodes, links ─stop─▶ as before
+//!                                              └─▶ plan, digest, report            └─ or healed by the settle phase
+//! ```
+//!
+//! A kind says everything of itself in its file: its data, whether it lasts, how it starts, stops and is healed, its
+//! words. The list of the kinds is at the end of this file; whoever needs to know something of a fault asks it.
+
+mod clock_drift;
+mod clock_freeze;
+mod clock_slew;
+mod clock_step;
+mod clog;
+mod crash;
+mod cut;
+mod disk;
+mod pause;
+mod slow;
+mod start;
+mod weather;
+mod words;
+
+use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Link, NodeId};
-use crate::node::FileId;
-use crate::rng::Ppm;
-use crate::time::Duration;
+use crate::network::Network;
+use crate::node::Node;
+use crate::rng::Rng;
+use crate::selector::{Drawn, LinkForm, Selector, Span};
+use crate::time::{Duration, Instant};
+use crate::universe::Slot;
 
-/// One concrete thing done to the world. Those with a state (a cut, a pause) last until the fault is lifted; the others
-/// happen once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Fault {
-    /// Packets on these links are lost, both those sent while the cut lasts and, with [`InFlight::Drop`], those
-    /// already under way. Connections over a cut link fall silent and time out.
-    Cut {
-        /// Which directed links.
-        links: Vec<Link>,
-        /// What happens to packets under way.
-        #[serde(default)]
-        in_flight: InFlight,
-        /// The kinds of message that are lost; all where empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        kinds: Vec<String>,
-    },
-    /// Packets on these links are held, and go on when the clog is lifted.
-    Clog {
-        /// Which directed links.
-        links: Vec<Link>,
-        /// The kinds of message that are held; all where empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        kinds: Vec<String>,
-    },
-    /// The conditions of these links change. What is not named stays as it was.
-    Weather {
-        /// Which directed links.
-        links: Vec<Link>,
-        /// What changes.
-        conditions: Weather,
-        /// The kinds of message that it applies to; all where empty.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        kinds: Vec<String>,
-    },
-    /// The process ends: the node's value is lost, timers and deferred work with it. Lifting it restarts the node.
-    Crash {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-        /// Process or machine.
-        scope: CrashScope,
-        /// What a crash of the machine leaves of the writes that were not synced.
-        #[serde(default)]
-        keep: Keep,
-    },
-    /// A crashed, exited or absent node starts.
-    Start {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-    },
-    /// The process stops being scheduled while its clocks go on; inputs queue and arrive in order at resume.
-    Pause {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-    },
-    /// Each input takes this long to serve; further inputs queue.
-    Slow {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-        /// Service time of one input.
-        service_time: Duration,
-    },
-    /// The wall clock jumps. The monotonic clock does not. Happens once; lifting it does not undo it.
-    ClockStep {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-        /// Nanoseconds, forwards or backwards.
-        by: Offset,
-    },
-    /// Both clocks run fast or slow by this much, in parts per million, until lifted.
-    ClockDrift {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-        /// Parts per million; 50,000 is 5 % fast.
-        ppm: i32,
-    },
-    /// The wall clock is led to a new offset over a time, as NTP slews.
-    ClockSlew {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-        /// How far in all.
-        by: Offset,
-        /// How long it takes.
-        over: Duration,
-    },
-    /// Both clocks stand still while the process runs; no timer fires.
-    ClockFreeze {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-    },
-    /// The disk misbehaves until lifted.
-    Disk {
-        /// Which nodes.
-        nodes: Vec<NodeId>,
-        /// How.
-        fault: DiskFault,
-    },
+pub use crate::disk::{DiskFault, Keep};
+pub use crate::network::{InFlight, Latency, LinkConditions};
+pub use crate::time::Offset;
+pub use clock_drift::ClockDrift;
+pub use clock_freeze::ClockFreeze;
+pub use clock_slew::ClockSlew;
+pub use clock_step::ClockStep;
+pub use clog::Clog;
+pub use crash::{Crash, CrashScope};
+pub use cut::Cut;
+pub use disk::Disk;
+pub use pause::Pause;
+pub use slow::Slow;
+pub use start::Start;
+pub use weather::Weather;
+
+/// How a fault names what it hits, and what stands in it for a value that may be drawn.
+pub trait Leaf: Clone + Debug + PartialEq + Eq {
+    /// Nodes.
+    type Nodes: Clone + Debug + PartialEq + Eq;
+    /// Directed links.
+    type Links: Clone + Debug + PartialEq + Eq;
+    /// A span of time.
+    type Duration: Clone + Debug + PartialEq + Eq;
+    /// A signed span of time.
+    type Offset: Clone + Debug + PartialEq + Eq;
+    /// Signed parts per million.
+    type Ppm: Clone + Debug + PartialEq + Eq;
 }
 
-/// What happens to packets that are under way when a link is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InFlight {
-    /// They are lost too.
-    #[default]
-    Drop,
-    /// They arrive.
-    Keep,
+/// The leaves of a fault that a scenario states: selectors, and ranges that values are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selectors {}
+
+impl Leaf for Selectors {
+    type Nodes = Vec<Selector>;
+    type Links = LinkForm;
+    type Duration = Span<Duration>;
+    type Offset = Span<Offset>;
+    type Ppm = Span<i32>;
 }
 
-/// What ends in a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CrashScope {
-    /// The process: all that it wrote is kept; peers see their connections reset.
-    Process,
-    /// The machine: what was synced is kept, and a part of the rest; peers hear nothing.
-    Machine,
+/// The leaves of a fault that is done, as plans hold it: nodes, links and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {}
+
+impl Leaf for Nodes {
+    type Nodes = Vec<NodeId>;
+    type Links = Vec<Link>;
+    type Duration = Duration;
+    type Offset = Offset;
+    type Ppm = i32;
 }
 
-/// What a crash of the machine leaves of the writes that were not synced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Keep {
-    /// The first few, in order; how many is drawn.
-    #[default]
-    Prefix,
-    /// Any of them, each with even odds.
-    Subset,
-    /// None.
-    Nothing,
-    /// The first few, and the next one torn.
-    Torn,
+/// Leaves that a file can hold: those of [`Nodes`].
+pub trait Concrete:
+    Leaf<Nodes = Vec<NodeId>, Links = Vec<Link>, Duration = Duration, Offset = Offset, Ppm = i32>
+{
 }
 
-/// What changes on a link. Nothing means: as before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub struct Weather {
-    /// Chance that a packet is lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loss: Option<Ppm>,
-    /// Chance that a packet arrives twice.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duplication: Option<Ppm>,
-    /// Chance that a packet takes an extra delay and so is overtaken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reordering: Option<Ppm>,
-    /// How long a packet takes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Latency>,
-    /// Bytes a second; packets queue behind one another.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bandwidth: Option<u64>,
+impl Concrete for Nodes {}
+
+/// How long a fault is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// Until it is lifted.
+    Lifted,
+    /// It happens once and is over at once. Lifting it undoes nothing.
+    Once,
+    /// It happens once, and is over by itself after this time. Lifting it undoes nothing.
+    For(Duration),
 }
 
-/// How long a packet takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Latency {
-    /// Evenly between two bounds, both included.
-    Uniform {
-        /// The least.
-        min: Duration,
-        /// The most.
-        max: Duration,
-    },
-    /// At least `min`, and beyond that exponentially with this mean.
-    Exponential {
-        /// The least.
-        min: Duration,
-        /// The mean of what comes on top.
-        mean: Duration,
-    },
+/// What a fault hits.
+#[derive(Debug)]
+pub enum Target<'a, L: Leaf> {
+    /// These nodes.
+    Nodes(&'a L::Nodes),
+    /// These links.
+    Links(&'a L::Links),
 }
 
-/// How a disk misbehaves. Faults act on whole records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum DiskFault {
-    /// Writes and syncs take longer.
-    Slow {
-        /// Added to each write and each sync.
-        by: Duration,
-    },
-    /// Every write fails for want of space.
-    Full,
-    /// Every write and sync fails with an IO error.
-    Io,
-    /// A sync reports success and syncs nothing.
-    LyingSync,
-    /// A record is lost: it is not there at the next start. Counted from the end of the file, 0 is the last.
-    Lose {
-        /// Which file.
-        file: FileId,
-        /// Which record, counted from the end.
-        from_end: u64,
-    },
-    /// A record is corrupt at the next start.
-    Corrupt {
-        /// Which file.
-        file: FileId,
-        /// Which record, counted from the end.
-        from_end: u64,
-    },
-    /// A record cannot be read at the next start.
-    Unreadable {
-        /// Which file.
-        file: FileId,
-        /// Which record, counted from the end.
-        from_end: u64,
-    },
+/// The same, to be changed.
+#[derive(Debug)]
+pub enum TargetMut<'a, L: Leaf> {
+    /// These nodes.
+    Nodes(&'a mut L::Nodes),
+    /// These links.
+    Links(&'a mut L::Links),
 }
 
-/// A signed span of time, in nanoseconds: `5ms` or `-5ms`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Offset(pub i64);
+/// A part of the world that an engine must simulate itself for a fault to have a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// Kinds of message.
+    Kinds,
+    /// Conditions of single links.
+    Conditions,
+    /// When a node takes its next input.
+    Scheduling,
+    /// Clocks of each node.
+    Clocks,
+    /// Disks.
+    Disks,
+}
 
-impl Offset {
-    /// Reads `5ms` or `-5ms`.
-    ///
-    /// # Errors
-    /// The text, where what follows the sign is not a duration below 292 years.
-    pub fn parse(text: &str) -> Result<Self, crate::time::DurationError> {
-        let refuse = || crate::time::DurationError(text.to_owned());
-        let (negative, size) = match text.trim().strip_prefix('-') {
-            Some(size) => (true, size),
-            None => (false, text.trim().strip_prefix('+').unwrap_or(text)),
-        };
-        let nanos = i64::try_from(Duration::parse(size).map_err(|_| refuse())?.as_nanos()).map_err(|_| refuse())?;
-        Ok(Self(if negative { -nanos } else { nanos }))
+/// How far a fault leads clocks at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The wall clock, by this span of time either way.
+    Wall(Duration),
+    /// The rate of both clocks, by these parts per million either way.
+    Rate(u64),
+}
+
+/// A span of time in a fault, for whoever holds files to limits: where it stands below the fault, its least and its
+/// most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The keys that lead to it in a plan.
+    pub path: &'static [&'static str],
+    /// The least.
+    pub low: Duration,
+    /// The most.
+    pub high: Duration,
+}
+
+impl Range {
+    /// One span, not a range.
+    const fn one(path: &'static [&'static str], span: Duration) -> Self {
+        Self { path, low: Duration::ZERO, high: span }
     }
 }
 
-impl std::fmt::Display for Offset {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        f.pad(&format!("{sign}{}", Duration::from_nanos(self.0.unsigned_abs())))
+/// What a kind of fault says of itself, stated or done.
+pub trait Kind<L: Leaf> {
+    /// What plans, counts and reports call it.
+    const NAME: &'static str;
+
+    /// What it hits.
+    fn target(&self) -> Target<'_, L>;
+
+    /// The same, to be changed.
+    fn target_mut(&mut self) -> TargetMut<'_, L>;
+
+    /// The kinds of message that it is narrowed to; all if there are none.
+    fn kinds(&self) -> &[String] {
+        &[]
+    }
+
+    /// How long it is in force.
+    fn lasting(&self) -> Lasting {
+        Lasting::Lifted
+    }
+
+    /// What an error calls it: its name, and where it has several forms, which.
+    fn title(&self) -> String {
+        Self::NAME.to_owned()
+    }
+
+    /// What an engine must simulate itself for it.
+    fn needs(&self) -> Option<Ability> {
+        (!self.kinds().is_empty()).then_some(Ability::Kinds)
     }
 }
 
-impl std::fmt::Debug for Offset {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Offset {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Offset {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-        } else {
-            i64::deserialize(deserializer).map(Self)
+/// The targets of a kind with nodes.
+macro_rules! on_nodes {
+    () => {
+        fn target(&self) -> $crate::fault::Target<'_, L> {
+            $crate::fault::Target::Nodes(&self.nodes)
         }
+
+        fn target_mut(&mut self) -> $crate::fault::TargetMut<'_, L> {
+            $crate::fault::TargetMut::Nodes(&mut self.nodes)
+        }
+    };
+}
+
+/// The targets of a kind with links that may be narrowed to kinds of message.
+macro_rules! on_links {
+    () => {
+        fn target(&self) -> $crate::fault::Target<'_, L> {
+            $crate::fault::Target::Links(&self.links)
+        }
+
+        fn target_mut(&mut self) -> $crate::fault::TargetMut<'_, L> {
+            $crate::fault::TargetMut::Links(&mut self.links)
+        }
+
+        fn kinds(&self) -> &[String] {
+            &self.kinds
+        }
+    };
+}
+
+use {on_links, on_nodes};
+
+/// A kind of fault as a scenario states it.
+pub(crate) trait Stated: Kind<Selectors> {
+    /// What it comes to now: `None` if a selector matches nothing.
+    fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>>;
+
+    /// How far it leads clocks at most, as far as it says so itself.
+    fn reach(&self) -> Option<Reach> {
+        None
+    }
+}
+
+/// A kind of fault as it is done. What hits nodes has `*_node`, what hits links `*_link`; a link is lifted as a whole.
+pub(crate) trait Done: Kind<Nodes> {
+    /// What is done, in one line.
+    fn words(&self) -> String;
+
+    /// The spans of time that it names.
+    fn ranges(&self) -> Vec<Range> {
+        Vec::new()
+    }
+
+    /// It starts on a node.
+    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        let _ = (key, slot, now);
+        After::Nothing
+    }
+
+    /// It is lifted from a node.
+    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        let _ = (key, slot, now);
+        After::Nothing
+    }
+
+    /// It starts on a link, for the kinds of message in the mask.
+    fn start_link(&self, key: u32, network: &mut Network, link: Link, mask: u64) {
+        let _ = (key, network, link, mask);
+    }
+
+    /// Every fault of this kind that lasts is lifted from a node: the settle phase heals it.
+    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
+        let _ = (slot, now);
+    }
+
+    /// Whether a fault of this kind keeps the node's process from running as ever, so that no promise is made for it.
+    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
+        let _ = slot;
+        false
+    }
+}
+
+/// What follows from a change of a node, for the world to see to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing.
+    Nothing,
+    /// Its clocks run at another rate, or it may take its next input again.
+    Changed,
+    /// Its process starts.
+    Starts,
+    /// Its process or machine ends.
+    Crashes(CrashScope, Keep),
+}
+
+/// Who chooses nodes and links, when a fault starts.
+pub(crate) trait Choice {
+    /// The nodes of these selectors, in order; `None` if one of them matches nothing.
+    fn nodes(&mut self, selectors: &[Selector]) -> Option<Vec<NodeId>>;
+
+    /// The links of this form, in order; `None` if there is none, or a selector matches nothing.
+    fn links(&mut self, form: &LinkForm) -> Option<Vec<Link>>;
+
+    /// The stream of the occurrence.
+    fn rng(&self) -> &Rng;
+}
+
+/// One fault on the nodes that are chosen.
+fn on_chosen<F: Into<Fault>>(
+    choice: &mut impl Choice,
+    nodes: &[Selector],
+    fault: impl FnOnce(Vec<NodeId>) -> F,
+) -> Option<Vec<Fault>> {
+    Some(vec![fault(choice.nodes(nodes)?).into()])
+}
+
+/// One fault on the links that are chosen.
+fn on_chosen_links<F: Into<Fault>>(
+    choice: &mut impl Choice,
+    links: &LinkForm,
+    fault: impl FnOnce(Vec<Link>) -> F,
+) -> Option<Vec<Fault>> {
+    Some(vec![fault(choice.links(links)?).into()])
+}
+
+/// One fault for all nodes if the value is a constant; one for each node, with its own draw, if it is a range.
+fn on_each<F: Into<Fault>, T: Drawn>(
+    choice: &mut impl Choice,
+    nodes: &[Selector],
+    span: Span<T>,
+    fault: impl Fn(Vec<NodeId>, T) -> F,
+) -> Option<Vec<Fault>> {
+    let nodes = choice.nodes(nodes)?;
+    let rng = choice.rng();
+    if span.low == span.high {
+        return Some(vec![fault(nodes, span.draw(&mut rng.fork("parameter", 0))).into()]);
+    }
+    let each = |node: NodeId| fault(vec![node], span.draw(&mut rng.fork("parameter", node.key()))).into();
+    Some(nodes.into_iter().map(each).collect())
+}
+
+/// Everything that is asked of a fault, passed on to its kind.
+macro_rules! kinds {
+    ($($kind:ident),+ $(,)?) => {
+        /// One thing done to the world.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case", bound = "L: Concrete")]
+        pub enum Fault<L: Leaf = Nodes> {
+            $(#[doc = concat!("See [`struct@", stringify!($kind), "`].")] $kind($kind<L>)),+
+        }
+
+        $(impl<L: Leaf> From<$kind<L>> for Fault<L> {
+            fn from(fault: $kind<L>) -> Self {
+                Self::$kind(fault)
+            }
+        })+
+
+        impl Fault {
+            /// The names of all kinds, in the order of the list.
+            pub const KINDS: &'static [&'static str] = &[$(<$kind as Kind<Nodes>>::NAME),+];
+        }
+
+        impl<L: Leaf> Fault<L> {
+            /// The name of the kind, as plans, counts and reports say it.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$kind(_) => <$kind<L> as Kind<L>>::NAME),+ }
+            }
+
+            /// What it hits.
+            pub fn target(&self) -> Target<'_, L> {
+                match self { $(Self::$kind(fault) => fault.target()),+ }
+            }
+
+            fn target_mut(&mut self) -> TargetMut<'_, L> {
+                match self { $(Self::$kind(fault) => fault.target_mut()),+ }
+            }
+
+            /// The kinds of message that it is narrowed to; all if there are none.
+            pub fn kinds(&self) -> &[String] {
+                match self { $(Self::$kind(fault) => fault.kinds()),+ }
+            }
+
+            /// How long it is in force.
+            pub fn lasting(&self) -> Lasting {
+                match self { $(Self::$kind(fault) => fault.lasting()),+ }
+            }
+
+            /// What an error calls it: its kind, and for some what exactly.
+            pub fn title(&self) -> String {
+                match self { $(Self::$kind(fault) => fault.title()),+ }
+            }
+
+            /// What an engine must simulate itself for it.
+            pub fn needs(&self) -> Option<Ability> {
+                match self { $(Self::$kind(fault) => fault.needs()),+ }
+            }
+        }
+
+        impl Fault<Selectors> {
+            /// What it comes to now: `None` if a selector matches nothing.
+            pub(crate) fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
+                match self { $(Self::$kind(fault) => fault.choose(choice)),+ }
+            }
+
+            /// How far it leads clocks at most; `None` if it leaves them alone, or says nothing of how far.
+            pub fn reach(&self) -> Option<Reach> {
+                match self { $(Self::$kind(fault) => fault.reach()),+ }
+            }
+        }
+
+        impl Fault {
+            /// What is done, in one line.
+            pub fn words(&self) -> String {
+                match self { $(Self::$kind(fault) => fault.words()),+ }
+            }
+
+            /// The spans of time that it names.
+            pub fn ranges(&self) -> Vec<Range> {
+                match self { $(Self::$kind(fault) => fault.ranges()),+ }
+            }
+
+            /// It starts on a node.
+            pub(crate) fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
+                match self { $(Self::$kind(fault) => fault.start_node(key, slot, now)),+ }
+            }
+
+            /// It is lifted from a node.
+            pub(crate) fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
+                match self { $(Self::$kind(fault) => fault.stop_node(key, slot, now)),+ }
+            }
+
+            /// It starts on a link, for the kinds of message in the mask.
+            pub(crate) fn start_link(&self, key: u32, network: &mut Network, link: Link, mask: u64) {
+                match self { $(Self::$kind(fault) => fault.start_link(key, network, link, mask)),+ }
+            }
+        }
+
+        /// Every fault that lasts is lifted from a node.
+        pub(crate) fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
+            $(<$kind as Done>::heal(slot, now);)+
+        }
+
+        /// Whether a fault keeps the node's process from running as ever.
+        #[inline]
+        pub(crate) fn hampers<N: Node>(slot: &Slot<N>) -> bool {
+            $(<$kind as Done>::hampers(slot))||+
+        }
+    };
+}
+
+impl<L: Leaf> Fault<L> {
+    /// Whether it has a state that lasts until it is lifted. The others happen once.
+    pub fn lasts(&self) -> bool {
+        self.lasting() == Lasting::Lifted
     }
 }
 
 impl Fault {
-    /// The names of all kinds, in the order of the variants.
-    pub const KINDS: [&'static str; 12] = [
-        "cut",
-        "clog",
-        "weather",
-        "crash",
-        "start",
-        "pause",
-        "slow",
-        "clock_step",
-        "clock_drift",
-        "clock_slew",
-        "clock_freeze",
-        "disk",
-    ];
+    /// Whether it is in force at this time, if it started then and was lifted at `stop`.
+    pub fn is_in_force(&self, now: Instant, start: Instant, stop: Option<Instant>) -> bool {
+        let end = match self.lasting() {
+            Lasting::Lifted => stop.unwrap_or(Instant::MAX),
+            Lasting::Once => start,
+            Lasting::For(span) => start.saturating_add(span),
+        };
+        start <= now && now < end
+    }
 
-    /// The name of the kind, as scenarios and reports say it.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Cut { .. } => "cut",
-            Self::Clog { .. } => "clog",
-            Self::Weather { .. } => "weather",
-            Self::Crash { .. } => "crash",
-            Self::Start { .. } => "start",
-            Self::Pause { .. } => "pause",
-            Self::Slow { .. } => "slow",
-            Self::ClockStep { .. } => "clock_step",
-            Self::ClockDrift { .. } => "clock_drift",
-            Self::ClockSlew { .. } => "clock_slew",
-            Self::ClockFreeze { .. } => "clock_freeze",
-            Self::Disk { .. } => "disk",
+    /// Takes nodes or links out of it.
+    pub(crate) fn retain(&mut self, node: impl Fn(NodeId) -> bool, link: impl Fn(Link) -> bool) {
+        match self.target_mut() {
+            TargetMut::Nodes(nodes) => nodes.retain(|it| node(*it)),
+            TargetMut::Links(links) => links.retain(|it| link(*it)),
         }
     }
+
+    /// The nodes that it hits by themselves; none if it hits links.
+    pub fn nodes(&self) -> &[NodeId] {
+        match self.target() {
+            Target::Nodes(nodes) => nodes,
+            Target::Links(_) => &[],
+        }
+    }
+}
+
+impl Fault<Selectors> {
+    /// Its selectors, as the scenario wrote them.
+    pub fn selector(&self) -> String {
+        match self.target() {
+            Target::Nodes(nodes) => words::selectors(nodes),
+            Target::Links(form) => form.to_string(),
+        }
+    }
+}
+
+// Every kind. Its place is part of the format of digests: a new one comes last.
+kinds! {
+    Cut,
+    Clog,
+    Weather,
+    Crash,
+    Start,
+    Pause,
+    Slow,
+    ClockStep,
+    ClockDrift,
+    ClockSlew,
+    ClockFreeze,
+    Disk,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kinds_are_those_that_a_plan_can_hold_and_each_fault_has_its_own() {
-        let error = serde_json::from_str::<Fault>(r#"{ "nonsense": {} }"#).expect_err("there is no such kind");
-        let error = error.to_string();
-        let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
-        assert_eq!(known, Fault::KINDS);
-        for (kind, fields) in [
-            ("cut", r#""links": []"#),
-            ("clog", r#""links": []"#),
-            ("weather", r#""links": [], "conditions": {}"#),
-            ("crash", r#""nodes": [], "scope": "process""#),
-            ("start", r#""nodes": []"#),
-            ("pause", r#""nodes": []"#),
-            ("slow", r#""nodes": [], "service_time": "1ms""#),
-            ("clock_step", r#""nodes": [], "by": "1ms""#),
-            ("clock_drift", r#""nodes": [], "ppm": 5"#),
-            ("clock_slew", r#""nodes": [], "by": "1ms", "over": "1s""#),
-            ("clock_freeze", r#""nodes": []"#),
-            ("disk", r#""nodes": [], "fault": "full""#),
-        ] {
-            let text = format!(r#"{{ "{kind}": {{ {fields} }} }}"#);
-            let fault: Fault = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert_eq!(fault.kind(), kind);
-        }
-    }
-}
+mod tests;

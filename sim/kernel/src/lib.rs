@@ -7,6 +7,7 @@
 pub mod brief;
 pub mod clock;
 pub mod context;
+pub mod decision;
 pub mod digest;
 pub mod director;
 pub mod disk;

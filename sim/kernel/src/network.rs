@@ -6,12 +6,65 @@
 //! One word is drawn for each packet, whether it is cut or not and whatever is enabled; what a packet needs beyond that
 //! (a second delay) is mixed from the same word. So no fault, and no condition, moves any draw of another packet.
 
-use crate::fault::{InFlight, Latency, Weather};
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Decision;
 use crate::id::{Cluster, Link};
-use crate::plan::Decision;
 use crate::rng::{Ppm, Rng, Seed, mix, scale};
 use crate::run::NetworkOptions;
 use crate::time::{Duration, Instant};
+
+/// What happens to packets that are under way when a link is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InFlight {
+    /// They are lost too.
+    #[default]
+    Drop,
+    /// They arrive.
+    Keep,
+}
+
+/// What changes on a link. Nothing means: as before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct LinkConditions {
+    /// Chance that a packet is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Ppm>,
+    /// Chance that a packet arrives twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplication: Option<Ppm>,
+    /// Chance that a packet takes an extra delay and so is overtaken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reordering: Option<Ppm>,
+    /// How long a packet takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Bytes a second; packets queue behind one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u64>,
+}
+
+/// How long a packet takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Latency {
+    /// Evenly between two bounds, both included.
+    Uniform {
+        /// The least.
+        min: Duration,
+        /// The most.
+        max: Duration,
+    },
+    /// At least `min`, and beyond that exponentially with this mean.
+    Exponential {
+        /// The least.
+        min: Duration,
+        /// The mean of what comes on top.
+        mean: Duration,
+    },
+}
 
 /// All links of a cluster.
 #[derive(Clone, Debug)]
@@ -42,7 +95,7 @@ struct LinkState {
     busy_until: Instant,
     cuts: Vec<Narrow<()>>,
     clogs: Vec<Narrow<()>>,
-    weather: Vec<Narrow<Weather>>,
+    weather: Vec<Narrow<LinkConditions>>,
     /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
     lost_kinds: Vec<(u64, u64)>,
 }
@@ -99,7 +152,7 @@ pub enum Plain {
 }
 
 /// Why a packet does not arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Lost {
     /// By chance.
     Loss,
@@ -160,7 +213,7 @@ impl Conditions {
         }
     }
 
-    fn with(self, weather: &Weather) -> Self {
+    fn with(self, weather: &LinkConditions) -> Self {
         Self {
             latency: weather.latency.unwrap_or(self.latency),
             loss: weather.loss.unwrap_or(self.loss),
@@ -288,7 +341,7 @@ impl Network {
     }
 
     /// Changes the conditions of a link for the kinds in `mask`.
-    pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: Weather) {
+    pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: LinkConditions) {
         let link = self.link_mut(link);
         link.weather.push(Narrow { key, mask, what: weather });
         link.refresh();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::director::spec::{FaultSpec, NemesisSpec};
-use crate::fault::{Latency, Offset, Weather};
+use crate::fault::{Latency, LinkConditions, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::invariant::Violation;
 use crate::plan::{Plan, PlannedOperation};
@@ -112,7 +112,7 @@ pub struct NetworkOptions {
     /// A connection whose packets get no answer for so long is closed.
     pub connection_timeout: Duration,
     /// Links with other conditions, in order; later ones win.
-    pub links: Vec<(crate::id::Link, Weather)>,
+    pub links: Vec<(crate::id::Link, LinkConditions)>,
 }
 
 /// A node's clocks at the start.

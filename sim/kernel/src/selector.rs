@@ -6,7 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::id::NodeId;
-use crate::time::{Duration, Instant};
+use crate::rng::Rng;
+use crate::time::{Duration, Instant, Offset};
 
 /// A set of nodes, resolved when a fault starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +203,40 @@ impl fmt::Display for LinkSelector {
     }
 }
 
+/// Ways to say which links.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkForm {
+    /// Those from some nodes to others.
+    Between(Vec<LinkSelector>),
+    /// Of the nodes named here, those between nodes that share no group. Groups may overlap; nodes that are in no group
+    /// keep all their links.
+    Partition(Vec<Vec<Selector>>),
+    /// Every link to and from these nodes, those between them, clients and absent servers included.
+    Isolate(Vec<Selector>),
+    /// Those between two halves that see each other only through one node. Half of the other servers are on either
+    /// side, drawn; each client goes with one of the halves.
+    Bridge(Selector),
+    /// Those between servers that are not neighbours in order of number. Clients keep their links.
+    Ring,
+}
+
+impl fmt::Display for LinkForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |selectors: &[Selector]| selectors.iter().map(Selector::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Between(links) => {
+                f.write_str(&links.iter().map(LinkSelector::to_string).collect::<Vec<_>>().join(", "))
+            }
+            Self::Partition(groups) => {
+                f.write_str(&groups.iter().map(|group| list(group)).collect::<Vec<_>>().join(" | "))
+            }
+            Self::Isolate(nodes) => f.write_str(&list(nodes)),
+            Self::Bridge(node) => write!(f, "{node}"),
+            Self::Ring => Ok(()),
+        }
+    }
+}
+
 /// A range from which a value is drawn; a constant is a range of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span<T> {
@@ -215,6 +250,52 @@ impl<T: Copy> Span<T> {
     /// Always this.
     pub const fn constant(value: T) -> Self {
         Self { low: value, high: value }
+    }
+}
+
+/// A value that is drawn evenly from a range, by one word.
+pub trait Drawn: Copy + PartialEq {
+    /// One of the range, both ends included.
+    fn draw(rng: &mut Rng, span: Span<Self>) -> Self;
+}
+
+impl<T: Drawn> Span<T> {
+    /// One of the range, drawn by one word.
+    pub fn draw(self, rng: &mut Rng) -> T {
+        T::draw(rng, self)
+    }
+}
+
+impl Drawn for Duration {
+    fn draw(rng: &mut Rng, span: Span<Self>) -> Self {
+        rng.duration(span.low, span.high)
+    }
+}
+
+impl Drawn for Instant {
+    fn draw(rng: &mut Rng, span: Span<Self>) -> Self {
+        Self::from_nanos(rng.between(span.low.as_nanos(), span.high.as_nanos()))
+    }
+}
+
+impl Drawn for i64 {
+    fn draw(rng: &mut Rng, Span { low, high }: Span<Self>) -> Self {
+        assert!(low <= high, "a range starts at its lower end");
+        // In two's complement the width always fits an unsigned word, and adding it back wraps to the right number.
+        low.wrapping_add(rng.between(0, high.wrapping_sub(low) as u64) as Self)
+    }
+}
+
+impl Drawn for Offset {
+    fn draw(rng: &mut Rng, span: Span<Self>) -> Self {
+        Self(Span { low: span.low.0, high: span.high.0 }.draw(rng))
+    }
+}
+
+impl Drawn for i32 {
+    fn draw(rng: &mut Rng, span: Span<Self>) -> Self {
+        let drawn = Span { low: i64::from(span.low), high: i64::from(span.high) }.draw(rng);
+        Self::try_from(drawn).expect("it lies between two of them")
     }
 }
 

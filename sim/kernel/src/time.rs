@@ -264,6 +264,65 @@ impl<'de> Deserialize<'de> for Instant {
     }
 }
 
+/// A signed span of time, in nanoseconds: `5ms` or `-5ms`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Offset(pub i64);
+
+impl Offset {
+    /// How far it is, whichever way.
+    pub const fn size(self) -> Duration {
+        Duration::from_nanos(self.0.unsigned_abs())
+    }
+
+    /// How far the farther of two is, whichever way.
+    pub fn farthest(one: Self, other: Self) -> Duration {
+        one.size().max(other.size())
+    }
+
+    /// Reads `5ms` or `-5ms`.
+    ///
+    /// # Errors
+    /// The text, where what follows the sign is not a duration below 292 years.
+    pub fn parse(text: &str) -> Result<Self, DurationError> {
+        let refuse = || DurationError(text.to_owned());
+        let (negative, size) = match text.trim().strip_prefix('-') {
+            Some(size) => (true, size),
+            None => (false, text.trim().strip_prefix('+').unwrap_or(text)),
+        };
+        let nanos = i64::try_from(Duration::parse(size).map_err(|_| refuse())?.as_nanos()).map_err(|_| refuse())?;
+        Ok(Self(if negative { -nanos } else { nanos }))
+    }
+}
+
+impl std::fmt::Display for Offset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        f.pad(&format!("{sign}{}", Duration::from_nanos(self.0.unsigned_abs())))
+    }
+}
+
+impl std::fmt::Debug for Offset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Offset {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Offset {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        } else {
+            i64::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

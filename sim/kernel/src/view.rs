@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use crate::disk::Disk;
 use crate::embedding::Embedding;
+use crate::fault;
 use crate::id::{Cluster, Link, NodeId};
 use crate::network::{ALL_KINDS, Network};
 use crate::node::{FileId, Node, Stored};
@@ -152,7 +153,7 @@ impl<N: Node> View<N> for Whole<'_, N> {
     }
     fn is_lively(&self, node: NodeId) -> bool {
         let slot = self.universe.slot(node);
-        slot.node.is_some() && slot.is_open() && !slot.clock.is_frozen()
+        slot.node.is_some() && slot.is_open() && !fault::hampers(slot)
     }
     fn is_paused(&self, node: NodeId) -> bool {
         self.universe.slot(node).pauses > 0

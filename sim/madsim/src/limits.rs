@@ -2,8 +2,8 @@
 
 use splitbrain::engine::{AnyPlan, Unsupported};
 use splitbrain::scenario::{ClockSpans, Drawn, Scenario};
-use splitbrain_kernel::director::spec::{Action, NemesisKind, What};
-use splitbrain_kernel::fault::{CrashScope, Fault, Latency, Offset};
+use splitbrain_kernel::director::spec::{NemesisKind, What};
+use splitbrain_kernel::fault::{Ability, Fault, Latency, Leaf, Offset};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::run::RunOptions;
 
@@ -46,8 +46,8 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
         refuse(line("[disk"), "[disk]", NO_DISK);
     }
     for fault in &scenario.faults {
-        if let What::Fault(action) = &fault.what
-            && let Some((what, why)) = unable(action)
+        if let What::Fault(stated) = &fault.what
+            && let Some((what, why)) = unable(stated)
         {
             refuse(Some(fault.line), &format!("fault {}: {what}", fault.id), why);
         }
@@ -73,26 +73,12 @@ fn line_of(scenario: &Scenario, start: &str) -> Option<u32> {
 pub(crate) fn of_plans(plan: &AnyPlan) -> Vec<Unsupported> {
     let refuse = |message: String| Unsupported { line: None, message };
     let faults = plan.faults().iter().filter_map(|planned| {
-        let (what, why) = unable_as_planned(&planned.fault)?;
+        let (what, why) = unable(&planned.fault)?;
         Some(refuse(format!("plan, fault {}: {what}: {why}", planned.id)))
     });
     let overrides = plan.overrides().first();
     let overrides = overrides.map(|_| refuse("plan, override: what madsim draws cannot be replaced".to_owned()));
     faults.chain(overrides).collect()
-}
-
-fn unable_as_planned(fault: &Fault) -> Option<(&'static str, &'static str)> {
-    match fault {
-        Fault::Cut { kinds, .. } | Fault::Clog { kinds, .. } => (!kinds.is_empty()).then_some(("kinds", NO_KINDS)),
-        Fault::Weather { .. } => Some(("weather", ONE_WEATHER)),
-        Fault::Crash { scope: CrashScope::Machine, .. } => Some(("machine crash", NO_DISK)),
-        Fault::Slow { .. } => Some(("slow", "madsim runs every task at once")),
-        Fault::ClockStep { .. } | Fault::ClockDrift { .. } | Fault::ClockSlew { .. } | Fault::ClockFreeze { .. } => {
-            Some(("clock", ONE_CLOCK))
-        }
-        Fault::Disk { .. } => Some(("disk", NO_DISK)),
-        Fault::Crash { scope: CrashScope::Process, .. } | Fault::Start { .. } | Fault::Pause { .. } => None,
-    }
 }
 
 fn is_perfect(clocks: &ClockSpans) -> bool {
@@ -108,26 +94,21 @@ fn may_be(chance: &Drawn<Ppm>) -> bool {
     }
 }
 
-/// What of a directed fault cannot be done, and why.
-fn unable(action: &Action) -> Option<(&'static str, &'static str)> {
-    match action {
-        Action::Partition { kinds, .. } | Action::Cut { kinds, .. } | Action::Clog { kinds, .. } => {
-            (!kinds.is_empty()).then_some(("kinds", NO_KINDS))
-        }
-        Action::Weather { .. } => Some(("weather", ONE_WEATHER)),
-        Action::Crash { scope: CrashScope::Machine, .. } => Some(("machine_crash", NO_DISK)),
-        Action::Slow { .. } => Some(("slow", "madsim runs every task at once")),
-        Action::ClockStep { .. } => Some(("clock_step", ONE_CLOCK)),
-        Action::ClockDrift { .. } => Some(("clock_drift", ONE_CLOCK)),
-        Action::ClockSlew { .. } => Some(("clock_slew", ONE_CLOCK)),
-        Action::ClockFreeze { .. } => Some(("clock_freeze", ONE_CLOCK)),
-        Action::Disk { .. } => Some(("disk", NO_DISK)),
-        Action::Isolate(_)
-        | Action::Bridge(_)
-        | Action::Ring
-        | Action::Crash { scope: CrashScope::Process, .. }
-        | Action::Start(_)
-        | Action::Pause(_) => None,
+/// What of a fault cannot be done, and why: what it needs and madsim does not have.
+fn unable<L: Leaf>(fault: &Fault<L>) -> Option<(String, &'static str)> {
+    fault.needs().map(|ability| match ability {
+        Ability::Kinds => ("kinds".to_owned(), lack(ability)),
+        _ => (fault.title(), lack(ability)),
+    })
+}
+
+const fn lack(ability: Ability) -> &'static str {
+    match ability {
+        Ability::Kinds => NO_KINDS,
+        Ability::Conditions => ONE_WEATHER,
+        Ability::Scheduling => "madsim runs every task at once",
+        Ability::Clocks => ONE_CLOCK,
+        Ability::Disks => NO_DISK,
     }
 }
 
@@ -147,7 +128,7 @@ fn unable_at_random(kind: NemesisKind) -> Option<&'static str> {
         | NemesisKind::Pause => None,
         NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => Some(ONE_WEATHER),
         NemesisKind::MachineCrash => Some(NO_DISK),
-        NemesisKind::Slow => Some("madsim runs every task at once"),
+        NemesisKind::Slow => Some(lack(Ability::Scheduling)),
         NemesisKind::ClockStep | NemesisKind::ClockDrift | NemesisKind::ClockFreeze => Some(ONE_CLOCK),
         NemesisKind::DiskSlow | NemesisKind::DiskFull | NemesisKind::DiskLies => Some(NO_DISK),
     }

@@ -7,7 +7,7 @@
 mod swarm;
 
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
-use splitbrain_kernel::fault::Fault;
+use splitbrain_kernel::fault::{Fault, Start};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::Violation;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
@@ -69,7 +69,7 @@ impl Broken {
     fn with_a_server(&self) -> Swarm {
         let mut plan = self.plan.clone();
         let start = Moment { at: Instant::ZERO + Duration::from_millis(1), after_events: 0, order: 0 };
-        let fault = Fault::Start { nodes: vec![S6] };
+        let fault = Fault::Start(Start { nodes: vec![S6] });
         let entry = PlannedFault { id: "more".to_owned(), start, stop: None, selector: String::new(), line: 0, fault };
         plan.faults.insert(0, entry);
         Swarm { cluster: Cluster { spare: 1, ..CLUSTER }, replay: Some(plan), ..self.swarm.clone() }

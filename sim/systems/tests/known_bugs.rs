@@ -4,11 +4,11 @@
 
 mod swarm;
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec, What};
-use splitbrain_kernel::fault::InFlight;
+use splitbrain_kernel::director::spec::{FaultSpec, What};
+use splitbrain_kernel::fault::{Cut, Fault, InFlight};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::run::Outcome;
-use splitbrain_kernel::selector::{Selector, Span, Trigger};
+use splitbrain_kernel::selector::{LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::time::Instant;
 use splitbrain_systems::raft::bug::Bug;
 use splitbrain_systems::raft::options::{RaftOptions, VoteCounting};
@@ -127,7 +127,11 @@ fn overlapping_groups(pre_vote: bool) -> Swarm {
         selector: "the seed".to_owned(),
         trigger: Trigger::At(Span::constant(Instant::ZERO.saturating_add(swarm.timeout().saturating_mul(6)))),
         names: Vec::new(),
-        what: What::Fault(Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() }),
+        what: What::Fault(Fault::Cut(Cut {
+            links: LinkForm::Partition(groups),
+            in_flight: InFlight::Drop,
+            kinds: Vec::new(),
+        })),
         duration: None,
         until: None,
         waits_until: None,

@@ -15,7 +15,6 @@ use splitbrain_kernel::plan::Moment;
 use splitbrain_kernel::trace::{TraceItem, Tracer};
 
 use crate::engine::{Entry, EntryKind, Recorder};
-use crate::wording;
 
 /// Turns items into entries, and keeps the role and the epoch that nodes report.
 #[derive(Debug)]
@@ -182,7 +181,7 @@ fn describe_fault(id: &str, change: FaultChange, fault: &Fault) -> Entry {
         FaultChange::Start => EntryKind::Fault,
         FaultChange::Stop => EntryKind::Lifted,
     };
-    Entry { data: data(fault), ..Entry::new(kind, id, wording::fault(fault)) }
+    Entry { data: data(fault), ..Entry::new(kind, id, fault.words()) }
 }
 
 fn connection(id: ConnectionId) -> String {

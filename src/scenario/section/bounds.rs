@@ -1,8 +1,8 @@
 //! The declared bounds on clocks against what the file does to clocks: inside them every invariant is promised, so that
 //! a scenario which leaves them expects the violation.
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec, What};
-use splitbrain_kernel::fault::Offset;
+use splitbrain_kernel::director::spec::{FaultSpec, What};
+use splitbrain_kernel::fault::Reach;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::selector::Span;
 
@@ -46,8 +46,10 @@ fn check_drift(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: 
     }
     let own = spans(clocks).map(|(_, spans)| farthest_ppm(spans.drift_ppm)).max().unwrap_or(0);
     for (fault, spec) in fault_items(table).iter().zip(clocks.faults) {
-        if let What::Fault(Action::ClockDrift { ppm, .. }) = &spec.what {
-            refuse(fault.below(&["clock_drift"]), own + farthest_ppm(*ppm));
+        if let What::Fault(stated) = &spec.what
+            && let Some(Reach::Rate(ppm)) = stated.reach()
+        {
+            refuse(fault.below(&[stated.kind()]), own + ppm);
         }
     }
 }
@@ -63,10 +65,10 @@ fn check_skew(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &
     let place = at.below(&["offset"]).or_else(|| at.below(&["nodes"]));
     refuse(place, own);
     for (fault, spec) in fault_items(table).iter().zip(clocks.faults) {
-        match &spec.what {
-            What::Fault(Action::ClockStep { by, .. }) => refuse(fault.below(&["clock_step"]), own + farthest(*by)),
-            What::Fault(Action::ClockSlew { by, .. }) => refuse(fault.below(&["clock_slew"]), own + farthest(*by)),
-            _ => {}
+        if let What::Fault(stated) = &spec.what
+            && let Some(Reach::Wall(by)) = stated.reach()
+        {
+            refuse(fault.below(&[stated.kind()]), own + by.as_nanos());
         }
     }
 }
@@ -96,10 +98,6 @@ fn widest_skew(clocks: &Clocks<'_>) -> u64 {
 
 fn farthest_ppm(span: Span<i32>) -> u64 {
     u64::from(span.low.unsigned_abs().max(span.high.unsigned_abs()))
-}
-
-fn farthest(span: Span<Offset>) -> u64 {
-    span.low.0.unsigned_abs().max(span.high.0.unsigned_abs())
 }
 
 fn fault_items<'t>(table: &Table<'t>) -> Vec<At<'t>> {

@@ -96,7 +96,7 @@ pub(in super::super) static BOUND_TABLE: Section =
 /// The names under which a run counts what happens.
 fn reachable(system: &SystemDescription) -> Vec<(&'static str, &'static str)> {
     let observed = system.observations.iter().map(|name| (*name, ""));
-    let faults = Fault::KINDS.into_iter().map(|name| (name, "A fault of this kind was applied."));
+    let faults = Fault::KINDS.iter().map(|name| (*name, "A fault of this kind was applied."));
     observed.chain(CONDITIONS.iter().copied()).chain(faults).collect()
 }
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use splitbrain_kernel::director::spec::FaultSpec;
-use splitbrain_kernel::fault::{InFlight, Keep};
-use splitbrain_kernel::selector::{Condition, Selector, Span, Trigger};
+use splitbrain_kernel::director::spec::{FaultSpec, What};
+use splitbrain_kernel::selector::{Condition, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::super::OrderCall;
@@ -14,8 +13,8 @@ use super::super::key::{AnyKey, Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader, quoted};
 use super::super::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::{When, Who, is_single};
-use super::super::shape::{Id, NameOf, OneOrMore, Whole, Word};
-use super::action::{self, Modifiers};
+use super::super::shape::{Id, Whole};
+use super::action::{self, Deed, KINDS_OF_MESSAGE};
 use super::{Fields, Pairs};
 
 /// Keys the fault's stream.
@@ -83,67 +82,28 @@ const WAITS_UNTIL: Key<One<Moment>> = Key {
     doc: "Where its selectors match nothing it waits until then, by default until the settle phase, and is then \
           counted as never applied.",
 };
-const IN_FLIGHT: Key<NameOf<InFlight>> = Key {
-    name: "in_flight",
-    shape: NameOf {
-        names: &[("drop", "They are lost too."), ("keep", "They arrive.")],
-        read: |name| match name {
-            "drop" => Some(InFlight::Drop),
-            "keep" => Some(InFlight::Keep),
-            _ => None,
-        },
-        show: |value| match value {
-            InFlight::Drop => "drop",
-            InFlight::Keep => "keep",
-        },
-    },
-    need: Need::Optional,
-    doc: "With partition and cut: what happens to packets under way; drop where absent.",
-};
-const KINDS: Key<OneOrMore<Word>> = Key {
-    name: "kinds",
-    shape: OneOrMore(Word {
-        what: "kind of message",
-        known: |system| system.messages.iter().map(|name| (*name, "")).collect(),
-    }),
-    need: Need::Optional,
-    doc: "With partition, cut, clog and weather: only messages of these kinds; all where absent.",
-};
-const KEEP: Key<NameOf<Keep>> = Key {
-    name: "keep",
-    shape: NameOf {
-        names: &[
-            ("prefix", "The first few, in order; how many is drawn."),
-            ("subset", "Any of them, each with even odds."),
-            ("nothing", "None."),
-            ("torn", "The first few, and the next one torn."),
-        ],
-        read: |name| match name {
-            "prefix" => Some(Keep::Prefix),
-            "subset" => Some(Keep::Subset),
-            "nothing" => Some(Keep::Nothing),
-            "torn" => Some(Keep::Torn),
-            _ => None,
-        },
-        show: |value| match value {
-            Keep::Prefix => "prefix",
-            Keep::Subset => "subset",
-            Keep::Nothing => "nothing",
-            Keep::Torn => "torn",
-        },
-    },
-    need: Need::Optional,
-    doc: "With machine_crash: what is left of the writes that were not synced; prefix where absent.",
-};
+/// The keys that are no action: of every fault, then those that change what some actions do.
+const COMMON: [&dyn AnyKey; 13] = [
+    &ID,
+    &AT,
+    &EVERY,
+    &WHEN,
+    &AFTER,
+    &TIMES,
+    &NAME,
+    &FOR,
+    &UNTIL,
+    &WAITS_UNTIL,
+    &action::IN_FLIGHT,
+    &KINDS_OF_MESSAGE,
+    &action::KEEP,
+];
 
-const COMMON: [&dyn AnyKey; 13] =
-    [&ID, &AT, &EVERY, &WHEN, &AFTER, &TIMES, &NAME, &FOR, &UNTIL, &WAITS_UNTIL, &IN_FLIGHT, &KINDS, &KEEP];
-
-static KEYS: [&dyn AnyKey; 31] = {
-    let mut keys: [&dyn AnyKey; 31] = [&ID; 31];
+static KEYS: [&dyn AnyKey; COMMON.len() + action::COUNT] = {
+    let mut keys: [&dyn AnyKey; COMMON.len() + action::COUNT] = [COMMON[0]; COMMON.len() + action::COUNT];
     let mut at = 0;
-    while at < 31 {
-        keys[at] = if at < 13 { COMMON[at] } else { action::ACTIONS[at - 13] };
+    while at < keys.len() {
+        keys[at] = if at < COMMON.len() { COMMON[at] } else { action::KEYS[at - COMMON.len()] };
         at += 1;
     }
     keys
@@ -173,7 +133,7 @@ impl Fields for FaultFields {
         let trigger = read_trigger(reader, table);
         let names = table.get(reader, &NAME);
         reader.bound = bound_names(table);
-        let what = read_action(reader, table, trigger.as_ref());
+        let what = read_deed(reader, table, trigger.as_ref());
         reader.bound.clear();
         let duration = table.get(reader, &FOR);
         let until = table.get(reader, &UNTIL);
@@ -183,7 +143,10 @@ impl Fields for FaultFields {
         Some(FaultSpec {
             id: id.unwrap_or_default(),
             line: reader.line(&table.span),
-            selector: action::described(&what),
+            selector: match &what {
+                What::Fault(fault) => fault.selector(),
+                What::Order(order) => LinkForm::Isolate(order.nodes.clone()).to_string(),
+            },
             trigger: trigger?,
             names: names?,
             what,
@@ -196,11 +159,9 @@ impl Fields for FaultFields {
     fn pairs(&self, value: &Self::Value) -> Pairs {
         let pairs = trigger_pairs(Pairs::default().put(&ID, &value.id), &value.trigger);
         let names = (!value.names.is_empty()).then_some(&value.names);
-        let modifiers = action::modifiers(&value.what);
-        action::pairs(pairs.put_some(&NAME, names), &value.what)
-            .put_some(&IN_FLIGHT, modifiers.in_flight.as_ref())
-            .put_some(&KINDS, modifiers.kinds.as_ref())
-            .put_some(&KEEP, modifiers.keep.as_ref())
+        let pairs = pairs.put_some(&NAME, names);
+        (action::of(&value.what).pairs)(&value.what, pairs)
+            .unwrap_or_default()
             .put_some(&FOR, value.duration.as_ref())
             .put_some(&UNTIL, value.until.as_ref())
             .put_some(&WAITS_UNTIL, value.waits_until.as_ref())
@@ -212,7 +173,7 @@ impl Fields for FaultFields {
             let required: Vec<Json> = names.iter().map(|name| json!({ "required": [name] })).collect();
             json!({ "oneOf": required })
         };
-        let actions: Vec<&str> = action::ACTIONS.iter().map(|key| key.name()).collect();
+        let actions: Vec<&str> = action::all().map(|action| action.key.name()).collect();
         schema["allOf"] = json!([one_of(&["at", "every", "when"]), one_of(&actions)]);
         schema
     }
@@ -307,34 +268,25 @@ fn check_wait(reader: &mut Reader<'_>, table: &Table<'_>, waits_until: Option<In
     }
 }
 
-fn read_action(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<action::Deed> {
-    let name = action::find(reader, table)?;
-    refuse_idle_modifiers(reader, table, name);
-    let endless = table.at(FOR.name).is_none() && table.at(UNTIL.name).is_none();
-    if matches!(trigger, Some(Trigger::Every(_))) && endless && action::lasts(name) {
-        let message = format!("{name} would never end, so it never comes again: missing \"for\" or \"until\"");
-        reader.report(&table.span, &table.path, Problem::new(message));
-    }
-    let modifiers = Modifiers {
-        in_flight: table.get(reader, &IN_FLIGHT),
-        kinds: table.get(reader, &KINDS),
-        keep: table.get(reader, &KEEP),
-    };
-    action::read(reader, table, name, modifiers)
+fn read_deed(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<Deed> {
+    let action = action::find(reader, table)?;
+    action::refuse_idle_modifiers(reader, table, action);
+    let deed = (action.read)(reader, table)?;
+    check_end(reader, table, trigger, action.key.name(), &deed);
+    Some(deed)
 }
 
-fn refuse_idle_modifiers(reader: &mut Reader<'_>, table: &Table<'_>, name: &str) {
-    for modifier in [FOR.name, UNTIL.name, IN_FLIGHT.name, KINDS.name, KEEP.name] {
-        let Some(actions) = action::actions_of(modifier) else { continue };
-        if actions.contains(&name) || table.at(modifier).is_none() {
-            continue;
+/// What lasts needs an end before it can come again, and what happens once has none.
+fn check_end(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>, name: &str, deed: &Deed) {
+    let ends: Vec<&str> = [FOR.name, UNTIL.name].into_iter().filter(|name| table.at(name).is_some()).collect();
+    if !deed.lasts() {
+        for end in ends {
+            let message = format!("{} happens once and has no end", action::title(deed));
+            reader.report(&table.key_span(end), &table.path_of(end), Problem::new(message));
         }
-        let message = if matches!(modifier, "for" | "until") {
-            format!("{name} happens once and has no end")
-        } else {
-            format!("means nothing for {name}; it goes with {}", actions.join(", "))
-        };
-        reader.report(&table.key_span(modifier), &table.path_of(modifier), Problem::new(message));
+    } else if matches!(trigger, Some(Trigger::Every(_))) && ends.is_empty() {
+        let message = format!("{name} would never end, so it never comes again: missing \"for\" or \"until\"");
+        reader.report(&table.span, &table.path, Problem::new(message));
     }
 }
 
@@ -415,7 +367,7 @@ fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
 pub(in super::super) fn name_the_nameless(faults: &mut [FaultSpec<OrderCall>]) {
     let mut ordinals: BTreeMap<&'static str, u32> = BTreeMap::new();
     for fault in faults {
-        let name = action::name(&fault.what);
+        let name = action::of(&fault.what).key.name();
         let ordinal = ordinals.entry(name).or_default();
         *ordinal += 1;
         if fault.id.is_empty() {

@@ -1,7 +1,7 @@
 //! `[network]`: the conditions when nothing is wrong, and the links that have others. The same five conditions make
 //! up the fault `weather`.
 
-use splitbrain_kernel::fault::{Latency, Weather};
+use splitbrain_kernel::fault::{Latency, LinkConditions};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::selector::{Kind, LinkSelector, Selector};
@@ -157,7 +157,7 @@ pub(in super::super) static WEATHER: Section = Section {
 pub(in super::super) struct WeatherFields;
 
 impl Fields for WeatherFields {
-    type Value = (Vec<LinkSelector>, Weather);
+    type Value = (Vec<LinkSelector>, LinkConditions);
 
     fn section(&self) -> &'static Section {
         &WEATHER
@@ -175,7 +175,7 @@ impl Fields for WeatherFields {
             let message = format!("changes nothing: name at least one of {}", conditions.join(", "));
             reader.report(&table.span, &table.path, Problem::new(message));
         }
-        let weather = Weather {
+        let weather = LinkConditions {
             latency: table.get(reader, &LINK_LATENCY),
             loss: table.get(reader, &LINK_LOSS),
             duplication: table.get(reader, &LINK_DUPLICATION),
@@ -190,7 +190,7 @@ impl Fields for WeatherFields {
     }
 }
 
-fn weather_pairs(pairs: Pairs, weather: &Weather) -> Pairs {
+fn weather_pairs(pairs: Pairs, weather: &LinkConditions) -> Pairs {
     pairs
         .put_some(&LINK_LATENCY, weather.latency.as_ref())
         .put_some(&LINK_LOSS, weather.loss.as_ref())
@@ -204,7 +204,7 @@ fn weather_pairs(pairs: Pairs, weather: &Weather) -> Pairs {
 pub(in super::super) struct LinkFields;
 
 impl Fields for LinkFields {
-    type Value = (Vec<Link>, Weather);
+    type Value = (Vec<Link>, LinkConditions);
 
     fn section(&self) -> &'static Section {
         &WEATHER

@@ -146,7 +146,7 @@ fn the_schema_is_made_of_what_editors_know() {
 #[test]
 fn every_key_is_documented() {
     let reference = reference();
-    for section in super::super::reference::SECTIONS {
+    for section in super::super::reference::sections() {
         assert!(!section.doc.is_empty(), "{} has no documentation", section.name);
         for key in section.keys {
             assert!(key.doc().ends_with('.') || key.doc().ends_with(".3") || key.doc().contains(':'), "{}", key.name());
@@ -157,7 +157,7 @@ fn every_key_is_documented() {
 
 #[test]
 fn every_key_is_used_once_in_the_file_with_every_key() {
-    for section in super::super::reference::SECTIONS {
+    for section in super::super::reference::sections() {
         for key in section.keys {
             let name = key.name();
             let shown = EVERYTHING.contains(&format!("{name} = "))

@@ -8,12 +8,11 @@
 //! Occurrences of one fault may overlap: `when = "leader elected"`, three times, cuts off each new leader although the
 //! last is still cut off. Everything that an occurrence draws comes from its own stream, keyed by its ordinal.
 
-use crate::director::action;
 use crate::director::census::Census;
 use crate::director::resolve::Resolver;
 use crate::director::spec::{FaultSpec, OrderKey, What};
 use crate::director::trigger::{Shift, Watch};
-use crate::director::{Act, FaultKey, Hand, draw};
+use crate::director::{Act, FaultKey, Hand};
 use crate::rng::{Rng, Seed, fnv1a};
 use crate::selector::Trigger;
 use crate::time::{Duration, Instant};
@@ -169,10 +168,10 @@ impl Directed {
         let rng = self.rng.fork("occurrence", u64::from(ordinal));
         let mut timing = rng.fork("timing", 0);
         let start = match &self.spec.trigger {
-            Trigger::At(span) => draw::instant(&mut timing, *span),
-            Trigger::Every(span) => now.saturating_add(draw::duration(&mut timing, *span).max(GAP_MIN)),
+            Trigger::At(span) => span.draw(&mut timing),
+            Trigger::Every(span) => now.saturating_add(span.draw(&mut timing).max(GAP_MIN)),
             Trigger::When { times, .. } if self.raised >= *times => return,
-            Trigger::When { delay, .. } => now.saturating_add(draw::duration(&mut timing, *delay)),
+            Trigger::When { delay, .. } => now.saturating_add(delay.draw(&mut timing)),
         };
         self.raised = ordinal;
         self.occurrences.push(Occurrence { ordinal, rng, state: State::Pending(start) });
@@ -231,8 +230,8 @@ impl Directed {
         let (id, line) = (self.name(occurrence.ordinal), self.spec.line);
         let mut keys = Vec::new();
         match &self.spec.what {
-            What::Fault(action) => {
-                let Some(faults) = action::resolve(action, &mut resolver) else { return };
+            What::Fault(fault) => {
+                let Some(faults) = fault.choose(&mut resolver) else { return };
                 keys.extend(faults.into_iter().map(|fault| hand.start(&id, &self.spec.selector, line, fault)));
             }
             What::Order(spec) => {
@@ -247,12 +246,12 @@ impl Directed {
 
     /// How an occurrence goes on that has just started.
     fn course(&self, occurrence: &Occurrence, now: Instant, keys: Vec<FaultKey>) -> State {
-        if !matches!(&self.spec.what, What::Fault(action) if action::lasts(action)) {
+        if !self.spec.what.lasts() {
             return State::Over(now);
         }
         match self.spec.duration {
             Some(span) => {
-                let duration = draw::duration(&mut occurrence.rng.fork("duration", 0), span);
+                let duration = span.draw(&mut occurrence.rng.fork("duration", 0));
                 State::Active(now.saturating_add(duration), keys)
             }
             None if self.until.is_some() => State::Active(Instant::MAX, keys),

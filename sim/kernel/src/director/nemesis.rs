@@ -8,8 +8,8 @@ mod kinds;
 
 use crate::director::census::Census;
 use crate::director::spec::{NemesisKind, NemesisSpec};
-use crate::director::{Act, FaultKey, Hand, draw};
-use crate::fault::Fault;
+use crate::director::{Act, FaultKey, Hand};
+use crate::fault::{ClockDrift, Fault};
 use crate::id::NodeId;
 use crate::rng::{Rng, Seed, fnv1a};
 use crate::time::{Duration, Instant};
@@ -109,7 +109,7 @@ impl Nemesis {
     /// Starts a fault, if any of the kinds finds somebody to hit.
     fn strike(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
         let rng = self.occurrence();
-        let duration = draw::duration(&mut rng.fork("duration", 0), self.spec.duration);
+        let duration = self.spec.duration.draw(&mut rng.fork("duration", 0));
         let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration);
         let kinds = shuffled(&rng, &self.kinds);
         let fault: Option<Fault> = kinds.into_iter().find_map(|kind| occasion.fault(kind, clocks));
@@ -117,7 +117,7 @@ impl Nemesis {
             self.rest(now);
             return;
         };
-        if let Fault::ClockDrift { nodes, ppm } = &fault {
+        if let Fault::ClockDrift(ClockDrift { nodes, ppm }) = &fault {
             self.drift = nodes.first().map(|node| (*node, *ppm));
         }
         let id = format!("{}.{}", self.spec.id, self.ordinal);
@@ -128,7 +128,7 @@ impl Nemesis {
     /// Nothing lasts: the next fault comes after a while.
     fn rest(&mut self, now: Instant) {
         self.ordinal += 1;
-        let gap = draw::duration(&mut self.occurrence().fork("timing", 0), self.spec.every);
+        let gap = self.spec.every.draw(&mut self.occurrence().fork("timing", 0));
         let start = now.saturating_add(gap.max(GAP_MIN));
         let end = self.spec.until.unwrap_or(Instant::MAX);
         let goes_on = start < end && !self.kinds.is_empty();

@@ -1,7 +1,7 @@
 //! Faults and nemeses as a scenario states them, before anyone is chosen.
 
-use crate::fault::{CrashScope, DiskFault, InFlight, Keep, Offset, Weather};
-use crate::selector::{Condition, LinkSelector, Selector, Span, Trigger};
+use crate::fault::{Fault, Selectors};
+use crate::selector::{Condition, Selector, Span, Trigger};
 use crate::time::{Duration, Instant};
 
 /// A fault of a scenario: when, to whom, what, for how long. `O` is the type of its order, where it is one.
@@ -34,7 +34,7 @@ impl<O> FaultSpec<O> {
     /// Those of `order`.
     pub fn try_map_order<P, E>(self, order: impl FnOnce(O) -> Result<P, E>) -> Result<FaultSpec<P>, E> {
         let what = match self.what {
-            What::Fault(action) => What::Fault(action),
+            What::Fault(fault) => What::Fault(fault),
             What::Order(OrderSpec { nodes, order: one }) => What::Order(OrderSpec { nodes, order: order(one)? }),
         };
         let Self { id, line, selector, trigger, names, duration, until, waits_until, .. } = self;
@@ -46,7 +46,7 @@ impl<O> FaultSpec<O> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What<O> {
     /// Something is done to the world.
-    Fault(Action),
+    Fault(Fault<Selectors>),
     /// Servers are given an order.
     Order(OrderSpec<O>),
 }
@@ -63,104 +63,6 @@ pub struct OrderSpec<O> {
 /// The place of an order in the table of a run: the director passes it on without knowing what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderKey(pub usize);
-
-/// What a fault does, with selectors where a concrete fault has nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Of the nodes named here, only those who share a group can talk. Nodes that are in no group keep all their links.
-    Partition {
-        /// The groups; they may overlap.
-        groups: Vec<Vec<Selector>>,
-        /// Packets under way.
-        in_flight: InFlight,
-        /// Kinds of message; all where empty.
-        kinds: Vec<String>,
-    },
-    /// Cuts links.
-    Cut {
-        /// Which.
-        links: Vec<LinkSelector>,
-        /// Packets under way.
-        in_flight: InFlight,
-        /// Kinds of message; all where empty.
-        kinds: Vec<String>,
-    },
-    /// Cuts every link to and from these nodes, one another, clients and absent servers included.
-    Isolate(Vec<Selector>),
-    /// Two halves that see each other only through one node. Half of the other servers are on either side, drawn; each
-    /// client goes with one of the halves.
-    Bridge(Selector),
-    /// Each server sees only the next and the one before, in order of number. Clients keep their links.
-    Ring,
-    /// Holds packets.
-    Clog {
-        /// Which links.
-        links: Vec<LinkSelector>,
-        /// Kinds of message; all where empty.
-        kinds: Vec<String>,
-    },
-    /// Changes the conditions of links.
-    Weather {
-        /// Which links.
-        links: Vec<LinkSelector>,
-        /// What changes.
-        conditions: Weather,
-        /// Kinds of message; all where empty.
-        kinds: Vec<String>,
-    },
-    /// Ends processes or machines; they restart when the fault is lifted.
-    Crash {
-        /// Whom.
-        nodes: Vec<Selector>,
-        /// Process or machine.
-        scope: CrashScope,
-        /// What is left of unsynced writes.
-        keep: Keep,
-    },
-    /// Starts nodes that are down or absent.
-    Start(Vec<Selector>),
-    /// Stops scheduling.
-    Pause(Vec<Selector>),
-    /// Makes each input take a while.
-    Slow {
-        /// Whom.
-        nodes: Vec<Selector>,
-        /// How long, drawn for each node.
-        service_time: Span<Duration>,
-    },
-    /// Jumps the wall clock.
-    ClockStep {
-        /// Whom.
-        nodes: Vec<Selector>,
-        /// By how much, drawn for each node.
-        by: Span<Offset>,
-    },
-    /// Lets clocks run fast or slow.
-    ClockDrift {
-        /// Whom.
-        nodes: Vec<Selector>,
-        /// Parts per million, drawn for each node.
-        ppm: Span<i32>,
-    },
-    /// Leads the wall clock to a new offset.
-    ClockSlew {
-        /// Whom.
-        nodes: Vec<Selector>,
-        /// By how much, drawn for each node.
-        by: Span<Offset>,
-        /// Over how long.
-        over: Duration,
-    },
-    /// Stops clocks.
-    ClockFreeze(Vec<Selector>),
-    /// Makes disks misbehave.
-    Disk {
-        /// Whose.
-        nodes: Vec<Selector>,
-        /// How.
-        fault: DiskFault,
-    },
-}
 
 crate::names! {
     /// A kind of random fault.
@@ -243,4 +145,14 @@ pub struct NemesisSpec {
     pub from: Instant,
     /// When it ends; the settle phase where there is none. Faults that last are lifted by their own duration.
     pub until: Option<Instant>,
+}
+
+impl<O> What<O> {
+    /// Whether it has a state that lasts until it is lifted. Orders and some faults happen once.
+    pub fn lasts(&self) -> bool {
+        match self {
+            Self::Fault(fault) => fault.lasts(),
+            Self::Order(_) => false,
+        }
+    }
 }

@@ -4,10 +4,11 @@ mod actions;
 mod nemeses;
 mod triggers;
 
-use super::spec::{Action, OrderSpec, What};
+use super::spec::{OrderSpec, What};
 use super::*;
+use crate::fault::{Crash, Cut, Pause, Start};
 use crate::rng::Seed;
-use crate::selector::{Condition, Selector, Span, Trigger};
+use crate::selector::{Condition, LinkForm, Selector, Span, Trigger};
 use crate::time::Duration;
 
 const FIVE: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
@@ -44,7 +45,7 @@ fn fault(id: &str) -> FaultSpec<OrderKey> {
         selector: String::new(),
         trigger: Trigger::At(Span::constant(at(2_000))),
         names: Vec::new(),
-        what: What::Fault(Action::Pause(selectors(&["s1"]))),
+        what: What::Fault(Fault::Pause(Pause { nodes: selectors(&["s1"]) })),
         duration: Some(Span::constant(ms(1_000))),
         until: None,
         waits_until: None,
@@ -156,7 +157,7 @@ impl Play {
 
 fn short(fault: &Fault) -> String {
     match fault {
-        Fault::Pause { nodes } | Fault::Crash { nodes, .. } | Fault::Start { nodes } => {
+        Fault::Pause(Pause { nodes }) | Fault::Crash(Crash { nodes, .. }) | Fault::Start(Start { nodes }) => {
             let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             format!("{} {}", fault.kind(), nodes.join(" "))
         }
@@ -208,7 +209,7 @@ fn nothing_comes_after_the_settle_phase_began() {
     let mut lasting = fault("lasting");
     lasting.trigger = Trigger::At(Span::constant(at(500)));
     let mut waiting = fault("waiting");
-    waiting.what = What::Fault(Action::Pause(selectors(&["leader"])));
+    waiting.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["leader"]) }));
     let mut late = fault("late");
     late.trigger = when(observed("go", 0), 0, 9);
     let mut play = Play::of(vec![lasting, waiting, late]);
@@ -237,7 +238,7 @@ fn what_is_due_when_the_settle_phase_begins_does_not_come() {
 fn a_copy_goes_the_same_way() {
     let mut again = fault("again");
     again.trigger = Trigger::Every(Span { low: ms(10), high: ms(900) });
-    again.what = What::Fault(Action::Pause(selectors(&["any server"])));
+    again.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server"]) }));
     let mut play = Play::of(vec![again]);
     play.to(5_000);
     let mut copy = Play { director: play.director.clone(), acts: play.acts.clone() };

@@ -10,7 +10,6 @@ use crate::trace::Tracer;
 use crate::universe::Waiting;
 
 use super::World;
-use super::fault::retain;
 
 /// What is laid down before the run: the operations of the workload, and in a replay the faults too.
 ///
@@ -45,7 +44,7 @@ impl<O: Clone> Script<O> {
         let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len());
         let mut faults = faults.to_vec();
         for (key, planned) in (0..).zip(&mut faults) {
-            retain(&mut planned.fault, |node| cluster.contains(node), |link| cluster.has_link(link));
+            planned.fault.retain(|node| cluster.contains(node), |link| cluster.has_link(link));
             entries.push((planned.start, Entry::Start(key)));
             // In an edited plan a fault may end before it starts.
             entries.extend(planned.stop.map(|stop| (stop.max(planned.start), Entry::Stop(key))));

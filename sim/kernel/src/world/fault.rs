@@ -1,7 +1,7 @@
 //! Faults on the world: how each begins, how it is lifted, and how processes end.
 
 use crate::digest::Tag;
-use crate::fault::{CrashScope, Fault, InFlight, Keep};
+use crate::fault::{After, CrashScope, Fault, Keep, Target};
 use crate::id::{Link, NodeId};
 use crate::invariant::{FaultChange, Invariants};
 use crate::node::Node;
@@ -73,155 +73,65 @@ impl<S: System> World<S> {
     /// The settle phase has undone all that lasts on these nodes: what is lifted later says nothing of them.
     pub(super) fn release(&mut self, healed: &[NodeId]) {
         for active in self.active.values_mut() {
-            retain(&mut active.fault, |node| !healed.contains(&node), |_| true);
+            active.fault.retain(|node| !healed.contains(&node), |_| true);
         }
     }
 
     fn apply<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
-        match fault {
-            Fault::Cut { links, in_flight, kinds } => self.cut(key, links, *in_flight, Self::kind_mask(kinds)),
-            Fault::Clog { links, kinds } => {
-                let mask = Self::kind_mask(kinds);
-                links.iter().for_each(|link| self.universe.network.clog(key, *link, mask));
+        match fault.target() {
+            Target::Links(links) => {
+                let mask = Self::kind_mask(fault.kinds());
+                links.iter().for_each(|link| fault.start_link(key, &mut self.universe.network, *link, mask));
             }
-            Fault::Weather { links, conditions, kinds } => {
-                let mask = Self::kind_mask(kinds);
-                links.iter().for_each(|link| self.universe.network.set_weather(key, *link, mask, *conditions));
-            }
-            Fault::Crash { nodes, scope, keep } => {
+            Target::Nodes(nodes) => {
                 for node in nodes {
-                    let index = self.universe.cluster.index(*node);
-                    self.universe.slots[index].crashed_by.push(key);
-                    self.take_down(index, Down::Crash(*scope, *keep), tracer);
+                    let now = self.universe.now;
+                    let after = fault.start_node(key, self.universe.slot_mut(*node), now);
+                    self.follow(*node, after, tracer);
                 }
-            }
-            Fault::Start { nodes } => nodes.iter().for_each(|node| self.start(*node)),
-            Fault::Pause { nodes } => {
-                for node in nodes {
-                    let slot = self.universe.slot_mut(*node);
-                    slot.pauses += 1;
-                    slot.regate();
-                }
-            }
-            Fault::Slow { nodes, service_time } => {
-                for node in nodes {
-                    let slot = self.universe.slot_mut(*node);
-                    slot.slow.push((key, *service_time));
-                    slot.regate();
-                }
-            }
-            Fault::ClockStep { .. }
-            | Fault::ClockDrift { .. }
-            | Fault::ClockSlew { .. }
-            | Fault::ClockFreeze { .. } => {
-                self.apply_clock(fault);
-            }
-            Fault::Disk { nodes, fault } => {
-                nodes.iter().for_each(|node| self.universe.slot_mut(*node).disk.start_fault(key, *fault));
             }
         }
     }
 
-    fn cut(&mut self, key: u32, links: &[Link], in_flight: InFlight, mask: u64) {
-        for link in links {
-            self.universe.network.cut(key, *link, mask, in_flight);
+    fn revert<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
+        match fault.target() {
+            Target::Links(links) => {
+                links.iter().for_each(|link| self.universe.network.lift(key, *link));
+                links.iter().for_each(|link| self.on_link_changed(*link, tracer));
+            }
+            Target::Nodes(nodes) => {
+                for node in nodes {
+                    let now = self.universe.now;
+                    let after = fault.stop_node(key, self.universe.slot_mut(*node), now);
+                    self.follow(*node, after, tracer);
+                }
+            }
         }
     }
 
-    fn apply_clock(&mut self, fault: &Fault) {
-        let now = self.universe.now;
-        match fault {
-            Fault::ClockStep { nodes, by } => {
-                nodes.iter().for_each(|node| self.universe.slot_mut(*node).clock.step(*by));
-            }
-            Fault::ClockSlew { nodes, by, over } => {
-                nodes.iter().for_each(|node| self.universe.slot_mut(*node).clock.slew(now, *by, *over));
-            }
-            Fault::ClockDrift { nodes, ppm } => {
-                for node in nodes {
-                    self.universe.slot_mut(*node).clock.add_drift(now, *ppm);
-                    self.rekey(*node);
-                }
-            }
-            Fault::ClockFreeze { nodes } => {
-                for node in nodes {
-                    self.universe.slot_mut(*node).clock.freeze(now);
-                    self.rekey(*node);
-                }
-            }
-            _ => unreachable!("only faults of clocks come here"),
+    /// Sees to what follows from a change of a node.
+    fn follow<T: Tracer<S::Node>>(&mut self, node: NodeId, after: After, tracer: &mut T) {
+        let index = self.universe.cluster.index(node);
+        match after {
+            After::Nothing => {}
+            After::Changed => self.go_on(node),
+            After::Starts => self.enqueue_start(node),
+            After::Crashes(scope, keep) => self.take_down(index, Down::Crash(scope, keep), tracer),
         }
     }
 
-    /// The rate of a node's clock has changed: its timers fire at other times.
-    pub(super) fn rekey(&mut self, node: NodeId) {
+    /// A node's clocks or its turn have changed: its timers are due at other times, and it may take its next input.
+    pub(super) fn go_on(&mut self, node: NodeId) {
+        self.rekey(node);
+        self.wake_when_free(self.universe.cluster.index(node));
+    }
+
+    fn rekey(&mut self, node: NodeId) {
         let (now, index) = (self.universe.now, self.universe.cluster.index(node));
         let slot = &mut self.universe.slots[index];
         for enqueue in slot.timers.rekey(&slot.clock, now) {
             self.enqueue_timer(index, enqueue);
         }
-    }
-
-    fn revert<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
-        let now = self.universe.now;
-        match fault {
-            Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. } => {
-                links.iter().for_each(|link| self.universe.network.lift(key, *link));
-                links.iter().for_each(|link| self.on_link_changed(*link, tracer));
-            }
-            Fault::Crash { nodes, .. } => nodes.iter().for_each(|node| self.restart(key, *node)),
-            Fault::Pause { nodes } => nodes.iter().for_each(|node| self.resume(*node)),
-            Fault::Slow { nodes, .. } => {
-                for node in nodes {
-                    let slot = self.universe.slot_mut(*node);
-                    slot.slow.retain(|(slow, _)| *slow != key);
-                    slot.free_when_fast(now);
-                    slot.regate();
-                    self.wake_when_free(self.universe.cluster.index(*node));
-                }
-            }
-            Fault::ClockDrift { nodes, ppm } => {
-                for node in nodes {
-                    self.universe.slot_mut(*node).clock.remove_drift(now, *ppm);
-                    self.rekey(*node);
-                }
-            }
-            Fault::ClockFreeze { nodes } => {
-                for node in nodes {
-                    self.universe.slot_mut(*node).clock.thaw(now);
-                    self.rekey(*node);
-                }
-            }
-            Fault::Disk { nodes, .. } => {
-                nodes.iter().for_each(|node| self.universe.slot_mut(*node).disk.stop_fault(key));
-            }
-            Fault::Start { .. } | Fault::ClockStep { .. } | Fault::ClockSlew { .. } => {}
-        }
-    }
-
-    /// Whatever held the node down does so no longer.
-    fn start(&mut self, node: NodeId) {
-        let slot = self.universe.slot_mut(node);
-        slot.is_present = true;
-        slot.crashed_by.clear();
-        self.enqueue_start(node);
-    }
-
-    /// A crash is lifted: the node starts, unless another crash still holds it. A spare server stays absent.
-    fn restart(&mut self, key: u32, node: NodeId) {
-        let slot = self.universe.slot_mut(node);
-        let held = slot.crashed_by.contains(&key);
-        slot.crashed_by.retain(|crash| *crash != key);
-        if held && slot.is_present && slot.node.is_none() && slot.crashed_by.is_empty() {
-            self.enqueue_start(node);
-        }
-    }
-
-    fn resume(&mut self, node: NodeId) {
-        let slot = self.universe.slot_mut(node);
-        slot.pauses = slot.pauses.saturating_sub(1);
-        slot.regate();
-        self.wake_when_free(self.universe.cluster.index(node));
     }
 
     /// A link may have become passable: what was held goes on, in order, and connections send again.
@@ -317,8 +227,8 @@ impl<S: System> World<S> {
             return;
         };
         match fault {
-            Fault::Crash { nodes, .. } if nodes.contains(&leader) => self.count("leader crashed"),
-            Fault::Pause { nodes } if nodes.contains(&leader) => self.count("leader paused"),
+            Fault::Crash(crash) if crash.nodes.contains(&leader) => self.count("leader crashed"),
+            Fault::Pause(pause) if pause.nodes.contains(&leader) => self.count("leader paused"),
             _ => {}
         }
     }
@@ -327,7 +237,7 @@ impl<S: System> World<S> {
         let Some(leader) = self.director.census().leader() else {
             return;
         };
-        if !matches!(fault, Fault::Cut { .. }) {
+        if !matches!(fault, Fault::Cut(_)) {
             return;
         }
         let view = Whole::new(&self.universe);
@@ -336,23 +246,5 @@ impl<S: System> World<S> {
         if self.universe.cluster.servers().filter(paired).count() < servers / 2 {
             self.count("leader cut off");
         }
-    }
-}
-
-/// Takes nodes and links out of a fault.
-pub(super) fn retain(fault: &mut Fault, node: impl Fn(NodeId) -> bool, link: impl Fn(Link) -> bool) {
-    match fault {
-        Fault::Cut { links, .. } | Fault::Clog { links, .. } | Fault::Weather { links, .. } => {
-            links.retain(|it| link(*it));
-        }
-        Fault::Crash { nodes, .. }
-        | Fault::Start { nodes }
-        | Fault::Pause { nodes }
-        | Fault::Slow { nodes, .. }
-        | Fault::ClockStep { nodes, .. }
-        | Fault::ClockDrift { nodes, .. }
-        | Fault::ClockSlew { nodes, .. }
-        | Fault::ClockFreeze { nodes }
-        | Fault::Disk { nodes, .. } => nodes.retain(|it| node(*it)),
     }
 }

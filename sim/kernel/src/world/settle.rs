@@ -1,6 +1,7 @@
 //! The settle phase: a core of the servers is healed, all else freezes as it is, and the core must make progress.
 
 use crate::digest::Tag;
+use crate::fault;
 use crate::id::{Link, NodeId};
 use crate::invariant::Invariants;
 use crate::system::System;
@@ -58,18 +59,9 @@ impl<S: System> World<S> {
     fn heal_node(&mut self, node: NodeId) {
         let (now, index) = (self.universe.now, self.universe.cluster.index(node));
         let slot = &mut self.universe.slots[index];
-        slot.pauses = 0;
-        slot.slow.clear();
-        slot.free_when_fast(now);
-        slot.regate();
-        slot.crashed_by.clear();
-        slot.disk.heal();
-        let drift = slot.own_drift_ppm;
-        slot.clock.thaw_all(now);
-        slot.clock.set_drift(now, drift);
+        fault::heal(slot, now);
         let is_down = slot.node.is_none();
-        self.rekey(node);
-        self.wake_when_free(index);
+        self.go_on(node);
         if is_down {
             self.enqueue_start(node);
         }

@@ -1,6 +1,6 @@
 //! Budgets, panics and deadlines: every run ends, and says why.
 
-use splitbrain_kernel::fault::{CrashScope, Fault};
+use splitbrain_kernel::fault::{CrashScope, Fault, Pause};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::queue::SLOT_COUNT_MAX;
 use splitbrain_kernel::run::{BudgetKind, Exhaustion, Outcome, Panic};
@@ -76,7 +76,8 @@ fn timers_of_one_node_run_out_and_cancelled_ones_do_not_count() {
 
 #[test]
 fn the_inbox_of_a_paused_node_runs_out() {
-    let stage = Stage::new(2, 0).fault(1, 500, Fault::Pause { nodes: vec![s(1)] }).at(5, s(2), Op::SendMany(s(1), 11));
+    let stage =
+        Stage::new(2, 0).fault(1, 500, Fault::Pause(Pause { nodes: vec![s(1)] })).at(5, s(2), Op::SendMany(s(1), 11));
     stage.pass();
     let found = exhausted(&stage.with(|options| options.budget.inbox_max = 10));
     assert_eq!((found.budget, found.bound, found.at), (BudgetKind::Inbox, 10, at(6)));

@@ -1,22 +1,22 @@
 //! Clocks in the world: timers follow the monotonic clock through drift and freeze, and no step fires one.
 
 use splitbrain_kernel::clock::DRIFT_PPM_MAX;
-use splitbrain_kernel::fault::{Fault, Offset};
+use splitbrain_kernel::fault::{ClockDrift, ClockFreeze, ClockSlew, ClockStep, Fault, Offset, Pause};
 use splitbrain_kernel::run::ClockOptions;
 
 use crate::stage::{Stage, at, ms, s};
 use crate::toy::Op;
 
 fn drift(ppm: i32) -> Fault {
-    Fault::ClockDrift { nodes: vec![s(1)], ppm }
+    Fault::ClockDrift(ClockDrift { nodes: vec![s(1)], ppm })
 }
 
 fn freeze() -> Fault {
-    Fault::ClockFreeze { nodes: vec![s(1)] }
+    Fault::ClockFreeze(ClockFreeze { nodes: vec![s(1)] })
 }
 
 fn step(millis: i64) -> Fault {
-    Fault::ClockStep { nodes: vec![s(1)], by: Offset(millis * 1_000_000) }
+    Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(millis * 1_000_000) })
 }
 
 /// A server with timers 1 and 2 at 100 ms and 200 ms of its clock.
@@ -83,7 +83,7 @@ fn freezes_that_overlap_end_with_the_last() {
 
 #[test]
 fn a_step_and_a_slew_move_the_wall_clock_alone_and_fire_nothing() {
-    let slew = Fault::ClockSlew { nodes: vec![s(1)], by: Offset(-20_000_000), over: ms(40) };
+    let slew = Fault::ClockSlew(ClockSlew { nodes: vec![s(1)], by: Offset(-20_000_000), over: ms(40) });
     let stage = timers().deed(10, step(5_000)).deed(60, step(-7_000)).deed(100, slew);
     let stage = [20, 70, 120, 190].into_iter().fold(stage, |stage, millis| stage.at(millis, s(1), Op::Look));
     assert_eq!(
@@ -101,15 +101,16 @@ fn a_step_and_a_slew_move_the_wall_clock_alone_and_fire_nothing() {
 
 #[test]
 fn a_frozen_node_that_is_paused_hears_its_timers_after_both() {
-    let played = timers().fault(50, 150, freeze()).fault(190, 260, Fault::Pause { nodes: vec![s(1)] }).pass();
+    let played = timers().fault(50, 150, freeze()).fault(190, 260, Fault::Pause(Pause { nodes: vec![s(1)] })).pass();
     assert_eq!(played.lines(s(1)), ["260ms timer 1", "300ms timer 2"]);
 }
 
 #[test]
 fn steps_of_any_size_saturate() {
-    let stage = timers().deed(1, Fault::ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) });
-    let stage = stage.deed(2, Fault::ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) }).at(3, s(1), Op::Look);
-    let slew = Fault::ClockSlew { nodes: vec![s(1)], by: Offset(i64::MAX), over: ms(0) };
+    let stage = timers().deed(1, Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) }));
+    let stage =
+        stage.deed(2, Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) })).at(3, s(1), Op::Look);
+    let slew = Fault::ClockSlew(ClockSlew { nodes: vec![s(1)], by: Offset(i64::MAX), over: ms(0) });
     let played = stage.deed(4, slew.clone()).deed(5, slew).at(6, s(1), Op::Look).pass();
     assert_eq!(played.lines(s(1)).len(), 4);
     assert_eq!(played.log.observed.last().map(|(now, ..)| *now), Some(at(200)));

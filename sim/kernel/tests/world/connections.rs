@@ -1,7 +1,7 @@
 //! Connections: opened, refused, reset, half-open, silent; in order, without loss or duplication, whatever the link
 //! does.
 
-use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, Weather};
+use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Weather};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Ties;
 use splitbrain_kernel::time::Duration;
@@ -178,7 +178,11 @@ fn a_connection_times_out_at_a_long_cut() {
 #[test]
 fn a_fault_lifted_elsewhere_on_the_link_does_not_set_the_time_limit_back() {
     let stage = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1));
-    let calm = Fault::Weather { links: links_of([(s(1), s(2))]), conditions: Weather::default(), kinds: Vec::new() };
+    let calm = Fault::Weather(Weather {
+        links: links_of([(s(1), s(2))]),
+        conditions: LinkConditions::default(),
+        kinds: Vec::new(),
+    });
     let played = stage.fault(30, 60, calm).fault(40, 90, cut([(s(2), s(1))])).pass();
     assert_eq!(played.lines(s(1)), ["2ms opened s2", "120ms timedout s2"]);
 }
@@ -252,7 +256,7 @@ fn a_restarted_node_opens_connections_under_new_names() {
 
 #[test]
 fn a_paused_end_hears_in_order_once_it_goes_on_and_nothing_times_out() {
-    let stage = pair().fault(10, 500, Fault::Pause { nodes: vec![s(2)] }).at(20, s(1), Op::SayMany(0, 3));
+    let stage = pair().fault(10, 500, Fault::Pause(Pause { nodes: vec![s(2)] })).at(20, s(1), Op::SayMany(0, 3));
     let played = stage.at(30, s(1), Op::Close(0)).pass();
     let expected = ["1ms accepted s1", "500ms 0 over s1", "500ms 1 over s1", "500ms 2 over s1", "500ms closed s1"];
     assert_eq!(played.lines(s(2)), expected);

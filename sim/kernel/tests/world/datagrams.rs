@@ -1,6 +1,6 @@
 //! Datagrams: latency, loss, duplication, reordering, bandwidth, and what cuts, clogs and weather do to them.
 
-use splitbrain_kernel::fault::{Fault, InFlight, Latency, Weather};
+use splitbrain_kernel::fault::{Fault, InFlight, Latency, LinkConditions, Weather};
 use splitbrain_kernel::id::Link;
 use splitbrain_kernel::network::Lost;
 use splitbrain_kernel::rng::Ppm;
@@ -168,7 +168,7 @@ fn what_a_clog_holds_is_lost_at_a_cut_that_drops_what_is_under_way() {
 #[test]
 fn weather_changes_only_its_links_kinds_and_what_it_names() {
     let weather = |conditions, kinds: &[&str]| {
-        let fault = Fault::Weather { links: links_of([(s(1), s(2))]), conditions, kinds: names(kinds) };
+        let fault = Fault::Weather(Weather { links: links_of([(s(1), s(2))]), conditions, kinds: names(kinds) });
         let stage = Stage::new(3, 0).fault(5, 15, fault);
         let stage = [0, 10, 20].into_iter().fold(stage, |stage, millis| {
             let ops = [Op::Send(s(2), 1), Op::Shout(s(2), 2), Op::Send(s(3), 3)];
@@ -179,22 +179,22 @@ fn weather_changes_only_its_links_kinds_and_what_it_names() {
         assert_eq!(played.lines(s(3)), ["1ms 3 from s1", "11ms 3 from s1", "21ms 3 from s1"], "other links too");
         played.lines(s(2))
     };
-    let slow = Weather { latency: Some(constant(ms(3))), ..Weather::default() };
+    let slow = LinkConditions { latency: Some(constant(ms(3))), ..LinkConditions::default() };
     let all =
         ["1ms 1 from s1", "1ms 2 from s1", "13ms 1 from s1", "13ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"];
     assert_eq!(weather(slow, &[]), all);
     assert_eq!(weather(slow, &["loud"])[2..4], ["11ms 1 from s1", "13ms 2 from s1"]);
-    let lossy = Weather { loss: Some(Ppm::ALWAYS), ..Weather::default() };
+    let lossy = LinkConditions { loss: Some(Ppm::ALWAYS), ..LinkConditions::default() };
     assert_eq!(weather(lossy, &["quiet"])[2..], ["11ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"]);
-    let twice = Weather { duplication: Some(Ppm::ALWAYS), ..Weather::default() };
+    let twice = LinkConditions { duplication: Some(Ppm::ALWAYS), ..LinkConditions::default() };
     assert_eq!(weather(twice, &["quiet"]).len(), 7);
-    let narrow = Weather { bandwidth: Some(500_000), ..Weather::default() };
+    let narrow = LinkConditions { bandwidth: Some(500_000), ..LinkConditions::default() };
     assert_eq!(weather(narrow, &[])[2..4], ["13ms 1 from s1", "15ms 2 from s1"]);
 }
 
 #[test]
 fn a_link_can_have_conditions_of_its_own() {
-    let slow = Weather { latency: Some(constant(ms(40))), ..Weather::default() };
+    let slow = LinkConditions { latency: Some(constant(ms(40))), ..LinkConditions::default() };
     let stage = Stage::new(2, 0).at(0, s(1), Op::Send(s(2), 1)).at(0, s(2), Op::Send(s(1), 2));
     let played = stage.with(|options| options.network.links = vec![(Link::new(s(1), s(2)), slow)]).pass();
     assert_eq!((played.lines(s(1)), played.lines(s(2))), (vec!["1ms 2 from s2".into()], vec!["40ms 1 from s1".into()]));

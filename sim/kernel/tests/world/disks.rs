@@ -1,13 +1,13 @@
 //! Disks in the world: completions, faults, and effects that are tied to a write.
 
-use splitbrain_kernel::fault::{CrashScope, DiskFault, Fault, Keep};
+use splitbrain_kernel::fault::{Crash, CrashScope, Disk, DiskFault, Fault, Keep, Pause};
 use splitbrain_kernel::rng::Seed;
 
 use crate::stage::{NONE, Stage, crash, cut, ms, s};
 use crate::toy::{Cue, LOG, Op};
 
 fn disk(fault: DiskFault) -> Fault {
-    Fault::Disk { nodes: vec![s(1)], fault }
+    Fault::Disk(Disk { nodes: vec![s(1)], fault })
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_slow_disk_takes_longer_while_it_lasts() {
 #[test]
 fn a_completion_waits_for_a_paused_node_while_the_disk_goes_on() {
     let stage = Stage::new(2, 0).at(0, s(1), Op::PersistThenSend(1, s(2)));
-    let stage = stage.fault(2, 30, Fault::Pause { nodes: vec![s(1)] });
+    let stage = stage.fault(2, 30, Fault::Pause(Pause { nodes: vec![s(1)] }));
     assert_eq!(stage.pass().lines(s(2)), ["31ms 1 from s1"]);
     let crashed = stage.fault(10, 20, crash(s(1), CrashScope::Machine)).pass();
     assert_eq!(crashed.lines(s(1)), ["20ms started [1]"]);
@@ -109,7 +109,7 @@ fn a_crash_of_the_machine_keeps_a_prefix_a_subset_or_a_torn_one_of_what_was_not_
     let kept = |keep, seed| {
         let mut stage = Stage::new(1, 0).at(0, s(1), Op::All((1..=6).map(Op::Append).collect()));
         stage.seed = Seed(seed);
-        let fault = Fault::Crash { nodes: vec![s(1)], scope: CrashScope::Machine, keep };
+        let fault = Fault::Crash(Crash { nodes: vec![s(1)], scope: CrashScope::Machine, keep });
         let played = stage.fault(50, 60, fault).pass();
         played.lines(s(1)).pop().expect("it wrote").split_once(' ').expect("a time").1.to_owned()
     };

@@ -1,21 +1,21 @@
 //! Faults of nodes: crashes, restarts, exits, pauses, slowness, and servers that are absent at first.
 
-use splitbrain_kernel::fault::{CrashScope, Fault};
+use splitbrain_kernel::fault::{CrashScope, Fault, Pause, Slow, Start};
 use splitbrain_kernel::time::Duration;
 
 use crate::stage::{Stage, at, c, crash, ms, s};
 use crate::toy::{Cue, Op};
 
 fn pause() -> Fault {
-    Fault::Pause { nodes: vec![s(1)] }
+    Fault::Pause(Pause { nodes: vec![s(1)] })
 }
 
 fn slow(service_time: Duration) -> Fault {
-    Fault::Slow { nodes: vec![s(1)], service_time }
+    Fault::Slow(Slow { nodes: vec![s(1)], service_time })
 }
 
 fn starts(node: u16) -> Fault {
-    Fault::Start { nodes: vec![s(node)] }
+    Fault::Start(Start { nodes: vec![s(node)] })
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Overrides: one decision of the kernel is taken rather than drawn, and no other changes.
 
-use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Keep, Latency};
+use splitbrain_kernel::fault::{Crash, CrashScope, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::Link;
 use splitbrain_kernel::plan::{Decision, Override, Site, Timing};
 
@@ -90,7 +90,7 @@ fn a_write_and_a_sync_can_be_delayed() {
 #[test]
 fn a_crash_can_be_told_how_much_it_keeps() {
     for keep in [Keep::Prefix, Keep::Subset, Keep::Nothing, Keep::Torn] {
-        let fault = Fault::Crash { nodes: vec![s(1)], scope: CrashScope::Machine, keep };
+        let fault = Fault::Crash(Crash { nodes: vec![s(1)], scope: CrashScope::Machine, keep });
         let mut stage = Stage::new(1, 0).at(0, s(1), Op::All((1..=4).map(Op::Append).collect())).fault(50, 60, fault);
         let site = Site::Crash(s(1));
         stage.plan.overrides = vec![Override { site, ordinal: 0, decision: Decision::Keep(2) }];

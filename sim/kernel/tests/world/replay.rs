@@ -1,11 +1,11 @@
 //! A plan keeps what a seed found: exact replay is the same run, and a replay by time goes the same way.
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec, OrderSpec, What};
-use splitbrain_kernel::fault::{CrashScope, Keep};
+use splitbrain_kernel::director::spec::{FaultSpec, OrderSpec, What};
+use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, Keep, Pause};
 use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-use splitbrain_kernel::selector::{Condition, Kind, Selector, Span, Trigger};
+use splitbrain_kernel::selector::{Condition, Kind, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::world::World;
 
 use crate::determinism::{report, stormy};
@@ -58,15 +58,15 @@ fn triggered() -> (Toy, RunOptions<Op>) {
     let anyone = || vec![Selector::Any(Kind::Server)];
     let order = Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]);
     options.faults = vec![
-        when("cuts", "heard", 20, 0, What::Fault(Action::Isolate(anyone()))),
+        when("cuts", "heard", 20, 0, What::Fault(Fault::Cut(Cut::of(LinkForm::Isolate(anyone()))))),
         when("orders", "heard", 200, 0, What::Order(OrderSpec { nodes: anyone(), order })),
-        when("later", "heard", 100, 4, What::Fault(Action::Pause(anyone()))),
+        when("later", "heard", 100, 4, What::Fault(Fault::Pause(Pause { nodes: anyone() }))),
         when(
             "crashes",
             "started",
             10,
             0,
-            What::Fault(Action::Crash { nodes: anyone(), scope: CrashScope::Process, keep: Keep::Torn }),
+            What::Fault(Fault::Crash(Crash { nodes: anyone(), scope: CrashScope::Process, keep: Keep::Torn })),
         ),
     ];
     (toy, options)

@@ -1,6 +1,6 @@
 //! The settle phase: a core is healed, all else stays as it is.
 
-use splitbrain_kernel::fault::{CrashScope, DiskFault, Fault};
+use splitbrain_kernel::fault::{ClockDrift, ClockFreeze, CrashScope, Disk, DiskFault, Fault, Pause, Slow, Start};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::view::View as _;
@@ -54,11 +54,11 @@ fn links_of_the_core_and_of_clients_are_healed_and_others_are_not() {
 fn processes_clocks_and_disks_of_the_core_are_healed_and_others_stay_as_they_are() {
     let (core, outside) = core_of(1);
     let mut stage = stage(1)
-        .deed(100, Fault::Pause { nodes: everyone() })
-        .deed(100, Fault::Slow { nodes: everyone(), service_time: ms(1_000_000) })
-        .deed(100, Fault::ClockFreeze { nodes: everyone() })
-        .deed(100, Fault::ClockDrift { nodes: everyone(), ppm: 100_000 })
-        .deed(100, Fault::Disk { nodes: everyone(), fault: DiskFault::Io });
+        .deed(100, Fault::Pause(Pause { nodes: everyone() }))
+        .deed(100, Fault::Slow(Slow { nodes: everyone(), service_time: ms(1_000_000) }))
+        .deed(100, Fault::ClockFreeze(ClockFreeze { nodes: everyone() }))
+        .deed(100, Fault::ClockDrift(ClockDrift { nodes: everyone(), ppm: 100_000 }))
+        .deed(100, Fault::Disk(Disk { nodes: everyone(), fault: DiskFault::Io }));
     for node in everyone() {
         stage = stage.at(200, node, Op::Look).at(600, node, Op::Persist(1)).at(600, node, Op::SetTimer(1, ms(100)));
     }
@@ -88,11 +88,11 @@ fn a_fault_that_is_lifted_after_the_healing_takes_nothing_back() {
     let (core, _) = core_of(1);
     let node = vec![core[0]];
     let stage = stage(1)
-        .fault(100, 700, Fault::Pause { nodes: node.clone() })
-        .fault(100, 700, Fault::ClockFreeze { nodes: node.clone() })
-        .fault(100, 700, Fault::ClockDrift { nodes: node.clone(), ppm: 100_000 })
-        .fault(600, 800, Fault::Pause { nodes: node.clone() })
-        .fault(600, 800, Fault::ClockFreeze { nodes: node });
+        .fault(100, 700, Fault::Pause(Pause { nodes: node.clone() }))
+        .fault(100, 700, Fault::ClockFreeze(ClockFreeze { nodes: node.clone() }))
+        .fault(100, 700, Fault::ClockDrift(ClockDrift { nodes: node.clone(), ppm: 100_000 }))
+        .fault(600, 800, Fault::Pause(Pause { nodes: node.clone() }))
+        .fault(600, 800, Fault::ClockFreeze(ClockFreeze { nodes: node }));
     let played = stage.at(750, core[0], Op::Look).at(900, core[0], Op::Look).pass();
     // From 500 ms to 600 ms, and from 800 ms on, the clock goes at its own pace.
     assert_eq!(played.lines(core[0]), ["800ms clocks 200ms 200000us", "900ms clocks 300ms 300000us"]);
@@ -124,7 +124,7 @@ fn spare_servers_belong_to_the_core_only_once_they_were_started() {
         assert_eq!(with_spare(stage(seed)).pass().log.core, core_of(seed).0, "absent servers change no choice");
     }
     let all = (4..=8).map(s).collect();
-    let started = |seed| with_spare(stage(seed)).deed(100, Fault::Start { nodes: Vec::clone(&all) });
+    let started = |seed| with_spare(stage(seed)).deed(100, Fault::Start(Start { nodes: Vec::clone(&all) }));
     assert!((0..10).any(|seed| started(seed).pass().log.core.iter().any(|node| node.number() > 3)));
 }
 

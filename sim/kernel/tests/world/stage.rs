@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::OperationResult;
-use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Keep, Latency};
+use splitbrain_kernel::fault::{Clog, Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::invariant::FaultChange;
 use splitbrain_kernel::network::Lost;
@@ -252,11 +252,11 @@ pub(crate) fn cut_with(
     in_flight: InFlight,
     kinds: &[&str],
 ) -> Fault {
-    Fault::Cut { links: links_of(links), in_flight, kinds: names(kinds) }
+    Fault::Cut(Cut { links: links_of(links), in_flight, kinds: names(kinds) })
 }
 
 pub(crate) fn clog(links: impl IntoIterator<Item = (NodeId, NodeId)>, kinds: &[&str]) -> Fault {
-    Fault::Clog { links: links_of(links), kinds: names(kinds) }
+    Fault::Clog(Clog { links: links_of(links), kinds: names(kinds) })
 }
 
 pub(crate) fn links_of(links: impl IntoIterator<Item = (NodeId, NodeId)>) -> Vec<Link> {
@@ -268,5 +268,5 @@ pub(crate) fn names(kinds: &[&str]) -> Vec<String> {
 }
 
 pub(crate) fn crash(node: NodeId, scope: CrashScope) -> Fault {
-    Fault::Crash { nodes: vec![node], scope, keep: Keep::Nothing }
+    Fault::Crash(Crash { nodes: vec![node], scope, keep: Keep::Nothing })
 }

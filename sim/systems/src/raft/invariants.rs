@@ -67,7 +67,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use splitbrain_kernel::context::EffectRef;
-use splitbrain_kernel::fault::Fault;
+use splitbrain_kernel::fault::{Disk, Fault};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
@@ -332,7 +332,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     }
 
     fn on_fault(&mut self, view: impl View<N>, fault: &Fault, _change: FaultChange, findings: &mut Findings) {
-        if let Fault::Disk { nodes, fault } = fault {
+        if let Fault::Disk(Disk { nodes, fault }) = fault {
             self.on_disk_fault(nodes, *fault);
         }
         self.disturb(view, findings);

@@ -2,12 +2,15 @@
 //!
 //! A nemesis hits only who is there: links of nodes that are not absent, processes that run.
 
-use crate::director::action::{cut_all, halves};
 use crate::director::census::Census;
+use crate::director::forms::{cut_all, halves};
 use crate::director::resolve::Resolver;
 use crate::director::spec::NemesisKind;
 use crate::director::{draw, topology};
-use crate::fault::{CrashScope, DiskFault, Fault, Keep, Latency, Offset, Weather};
+use crate::fault::{
+    ClockDrift, ClockFreeze, ClockStep, Clog, Crash, CrashScope, Disk, DiskFault, Fault, Keep, Latency, LinkConditions,
+    Offset, Pause, Slow, Weather,
+};
 use crate::id::{Cluster, Link, NodeId};
 use crate::rng::{Ppm, Rng};
 use crate::selector::{Selector, Span};
@@ -94,7 +97,7 @@ impl ClockAccount {
     /// A step to a place within the limit, drawn; nothing where it would be no step.
     fn step(&mut self, node: NodeId, rng: &mut Rng) -> Option<Offset> {
         let limit = self.limit();
-        let place = draw::signed(rng, -limit, limit);
+        let place = Span { low: -limit, high: limit }.draw(rng);
         let account = self.of(node);
         let by = place.saturating_sub(account.offset);
         account.offset = place;
@@ -106,7 +109,7 @@ impl ClockAccount {
         let room = self.room_to_drift(node);
         let way = self.room_to_go(node, duration);
         let account = self.of(node);
-        let ppm = i64::from(draw::ppm(rng, room)).clamp(way.low, way.high);
+        let ppm = i64::from(room.draw(rng)).clamp(way.low, way.high);
         *account.drift_sum(ppm) += ppm;
         let way = i128::from(ppm) * i128::from(duration.as_nanos()) / 1_000_000;
         account.offset = account.offset.saturating_add(i64::try_from(way).unwrap_or(i64::MAX));
@@ -167,25 +170,25 @@ impl<'a> Occasion<'a> {
             NemesisKind::Halves => self.split(&[]),
             NemesisKind::Ring => cut_all(topology::ring(&self.shuffled_servers())),
             NemesisKind::Partial => cut_all(self.random_graph()),
-            NemesisKind::Clog => Some(Fault::Clog { links: self.links()?, kinds: Vec::new() }),
+            NemesisKind::Clog => Some(Fault::Clog(Clog { links: self.links()?, kinds: Vec::new() })),
             NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => {
                 self.weather(kind)
             }
             NemesisKind::Crash => self.crash(CrashScope::Process),
             NemesisKind::MachineCrash => self.crash(CrashScope::Machine),
-            NemesisKind::Pause => Some(Fault::Pause { nodes: self.live()? }),
-            NemesisKind::Slow => Some(Fault::Slow { nodes: self.live()?, service_time: SERVICE_TIME }),
+            NemesisKind::Pause => Some(Fault::Pause(Pause { nodes: self.live()? })),
+            NemesisKind::Slow => Some(Fault::Slow(Slow { nodes: self.live()?, service_time: SERVICE_TIME })),
             NemesisKind::ClockStep => {
                 let nodes = self.live()?;
                 let by = clocks.step(nodes[0], &mut self.parameter())?;
-                Some(Fault::ClockStep { nodes, by })
+                Some(Fault::ClockStep(ClockStep { nodes, by }))
             }
             NemesisKind::ClockDrift => {
                 let nodes = self.live()?;
                 let ppm = clocks.drift(nodes[0], self.duration, &mut self.parameter())?;
-                Some(Fault::ClockDrift { nodes, ppm })
+                Some(Fault::ClockDrift(ClockDrift { nodes, ppm }))
             }
-            NemesisKind::ClockFreeze => Some(Fault::ClockFreeze { nodes: self.live()? }),
+            NemesisKind::ClockFreeze => Some(Fault::ClockFreeze(ClockFreeze { nodes: self.live()? })),
             NemesisKind::DiskSlow => self.disk(DiskFault::Slow { by: DISK_SLOW_BY }),
             NemesisKind::DiskFull => self.disk(DiskFault::Full),
             NemesisKind::DiskLies => self.disk(DiskFault::LyingSync),
@@ -259,7 +262,7 @@ impl<'a> Occasion<'a> {
     }
 
     fn weather(&self, kind: NemesisKind) -> Option<Fault> {
-        let mut conditions = Weather::default();
+        let mut conditions = LinkConditions::default();
         match kind {
             NemesisKind::Loss => conditions.loss = Some(LOSS),
             NemesisKind::Duplicate => conditions.duplication = Some(DUPLICATION),
@@ -268,15 +271,15 @@ impl<'a> Occasion<'a> {
                 conditions.latency = Some(Latency::Uniform { min: DELAY_MIN, max: DELAY_MAX });
             }
         }
-        Some(Fault::Weather { links: self.links()?, conditions, kinds: Vec::new() })
+        Some(Fault::Weather(Weather { links: self.links()?, conditions, kinds: Vec::new() }))
     }
 
     fn crash(&self, scope: CrashScope) -> Option<Fault> {
-        Some(Fault::Crash { nodes: self.live()?, scope, keep: Keep::Prefix })
+        Some(Fault::Crash(Crash { nodes: self.live()?, scope, keep: Keep::Prefix }))
     }
 
     fn disk(&self, fault: DiskFault) -> Option<Fault> {
-        Some(Fault::Disk { nodes: self.live()?, fault })
+        Some(Fault::Disk(Disk { nodes: self.live()?, fault }))
     }
 
     fn parameter(&self) -> Rng {

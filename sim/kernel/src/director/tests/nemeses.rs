@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::director::spec::NemesisKind;
-use crate::fault::Offset;
+use crate::fault::{ClockDrift, ClockStep, Crash, Cut, Offset};
 use crate::id::Link;
 
 const SEVEN: Cluster = Cluster { servers: 5, spare: 0, clients: 2 };
@@ -37,7 +37,7 @@ fn faults(seed: u64, kind: NemesisKind) -> Vec<Fault> {
 
 fn cuts(seed: u64, kind: NemesisKind) -> Vec<Vec<Link>> {
     let links = |fault| match fault {
-        Fault::Cut { links, .. } => links,
+        Fault::Cut(Cut { links, .. }) => links,
         other => panic!("expected a cut, got {other:?}"),
     };
     faults(seed, kind).into_iter().map(links).collect()
@@ -172,7 +172,7 @@ fn only_processes_that_run_are_hit() {
     let mut play = Play::new(DirectorSetup { nemeses: vec![nemesis("n", &[NemesisKind::Crash])], ..setup(1, cluster) });
     play.falls(0, 1);
     play.to(30_000);
-    let only_s2 = |fault: &Fault| matches!(fault, Fault::Crash { nodes, .. } if nodes == &[s(2)]);
+    let only_s2 = |fault: &Fault| matches!(fault, Fault::Crash(Crash { nodes, .. }) if nodes == &[s(2)]);
     assert!(play.faults().iter().all(only_s2));
     let before = play.acts.len();
     play.falls(30_000, 2);
@@ -181,7 +181,7 @@ fn only_processes_that_run_are_hit() {
     play.director.on_up(at(40_000), s(4));
     play.to(59_000);
     let last = play.faults().pop();
-    assert!(matches!(last, Some(Fault::Crash { nodes, .. }) if nodes == [s(4)]));
+    assert!(matches!(last, Some(Fault::Crash(Crash { nodes, .. })) if nodes == [s(4)]));
 }
 
 #[test]
@@ -221,7 +221,7 @@ proptest! {
         let mut clocks = std::collections::BTreeMap::from([(s(1), offset)]);
         let mut led = std::collections::BTreeSet::new();
         for fault in play.faults() {
-            let Fault::ClockStep { nodes, by: Offset(by) } = fault else { panic!("not a step") };
+            let Fault::ClockStep(ClockStep { nodes, by: Offset(by) }) = fault else { panic!("not a step") };
             *clocks.entry(nodes[0]).or_insert(0) += by;
             led.insert(nodes[0]);
             let places = led.iter().map(|node| clocks[node]);
@@ -246,7 +246,7 @@ proptest! {
         let mut lasting = std::collections::BTreeMap::new();
         for (_, act) in &play.acts {
             let change = match act {
-                Act::Start { key, fault: Fault::ClockDrift { nodes, ppm }, .. } => {
+                Act::Start { key, fault: Fault::ClockDrift(ClockDrift { nodes, ppm }), .. } => {
                     lasting.insert(*key, (nodes[0], *ppm));
                     Some((nodes[0], *ppm))
                 }
@@ -269,9 +269,10 @@ proptest! {
         play.to(60_000);
         let mut clocks = std::collections::BTreeMap::new();
         for pair in play.acts.windows(2) {
-            let [(start, Act::Start { fault: Fault::ClockDrift { nodes, ppm }, .. }), (stop, _)] = pair else {
+            let [(start, Act::Start { fault: Fault::ClockDrift(drift), .. }), (stop, _)] = pair else {
                 continue;
             };
+            let ClockDrift { nodes, ppm } = drift;
             let way = i64::from(*ppm) * stop.since(*start).as_nanos() as i64 / 1_000_000;
             let clock = clocks.entry(nodes[0]).or_insert(0);
             *clock += way;

@@ -46,7 +46,7 @@ fn a_fault_more_changes_nothing_of_the_others() {
     let again = |id: &str| {
         let mut spec = fault(id);
         spec.trigger = Trigger::Every(Span { low: ms(100), high: ms(900) });
-        spec.what = What::Fault(Action::Pause(selectors(&["any server", "any server"])));
+        spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server", "any server"]) }));
         spec
     };
     let starts = |faults| -> Vec<String> {
@@ -65,7 +65,7 @@ fn occurrences_draw_apart_from_one_another() {
     let mut spec = fault("a");
     spec.trigger = Trigger::Every(Span::constant(ms(100)));
     let servers = Cluster { servers: 64, ..FIVE };
-    spec.what = What::Fault(Action::Pause(selectors(&["any server", "any server"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server", "any server"]) }));
     let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(1, servers) });
     play.to(59_000);
     let pairs: std::collections::BTreeSet<String> = play.faults().iter().map(short).collect();
@@ -76,7 +76,7 @@ fn occurrences_draw_apart_from_one_another() {
         .windows(2)
         .filter(|two| {
             let nodes = |fault: &Fault| match fault {
-                Fault::Pause { nodes } => nodes.clone(),
+                Fault::Pause(Pause { nodes }) => nodes.clone(),
                 _ => Vec::new(),
             };
             nodes(&two[0]).iter().any(|node| nodes(&two[1]).contains(node))
@@ -140,7 +140,7 @@ fn a_drawn_delay_is_within_its_range_and_differs_between_seeds() {
 fn a_role_held_for_so_long() {
     let mut spec = fault("a");
     spec.trigger = when(has("leader", 1_000), 0, 2);
-    spec.what = What::Fault(Action::Pause(selectors(&["leader"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["leader"]) }));
     spec.duration = None;
     let mut play = Play::of(vec![spec]);
     play.takes(100, 1, "leader", 1);
@@ -200,7 +200,7 @@ fn until_lifts_what_lasts() {
 fn until_a_role_was_held_counts_whoever_holds_it() {
     let mut spec = fault("a");
     spec.trigger = when(has("leader", 500), 0, 1);
-    spec.what = What::Fault(Action::Isolate(selectors(&["leader"])));
+    spec.what = What::Fault(Fault::Cut(Cut::of(LinkForm::Isolate(selectors(&["leader"])))));
     spec.duration = None;
     spec.until = Some(has("leader", 1_000));
     let mut play = Play::of(vec![spec]);
@@ -236,7 +236,7 @@ fn one_observation_lifts_and_starts() {
 #[test]
 fn a_selector_that_matches_nobody_waits_for_somebody() {
     let mut spec = fault("a");
-    spec.what = What::Fault(Action::Pause(selectors(&["leader"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["leader"]) }));
     let mut play = Play::of(vec![spec]);
     play.to(2_500);
     assert_eq!(play.told(), [""; 0]);
@@ -250,7 +250,7 @@ fn a_selector_that_matches_nobody_waits_for_somebody() {
 #[test]
 fn waiting_ends_at_its_time() {
     let mut spec = fault("a");
-    spec.what = What::Fault(Action::Pause(selectors(&["leader"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["leader"]) }));
     spec.waits_until = Some(at(3_000));
     let mut play = Play::of(vec![spec]);
     play.to(3_500);
@@ -262,7 +262,7 @@ fn waiting_ends_at_its_time() {
 #[test]
 fn waiting_ends_when_until_comes() {
     let mut spec = fault("a");
-    spec.what = What::Fault(Action::Pause(selectors(&["leader"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["leader"]) }));
     spec.until = Some(observed("enough", 1));
     let mut play = Play::of(vec![spec]);
     play.says(3_000, 1, "enough");
@@ -283,7 +283,7 @@ fn a_limit_before_the_start_leaves_one_attempt() {
 fn one_that_gave_up_is_followed_by_the_next() {
     let mut spec = fault("a");
     spec.trigger = Trigger::Every(Span::constant(ms(1_000)));
-    spec.what = What::Fault(Action::Pause(selectors(&["leader"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["leader"]) }));
     spec.waits_until = Some(at(1_000));
     let mut play = Play::of(vec![spec]);
     play.takes(2_500, 3, "leader", 1);
@@ -297,7 +297,7 @@ fn names_wait_for_all_of_them() {
     spec.names = [("a", "follower"), ("b", "follower"), ("x", "leader")]
         .map(|(name, text)| (name.to_owned(), selector(text)))
         .into();
-    spec.what = What::Fault(Action::Pause(selectors(&["x"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["x"]) }));
     let mut play = Play::of(vec![spec]);
     play.takes(1_000, 4, "leader", 1);
     play.takes(1_500, 1, "follower", 1);
@@ -309,7 +309,7 @@ fn names_wait_for_all_of_them() {
 #[test]
 fn a_spare_server_that_starts_can_be_chosen() {
     let mut spec = fault("a");
-    spec.what = What::Fault(Action::Pause(selectors(&["any server", "any server"])));
+    spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server", "any server"]) }));
     let mut play =
         Play::new(DirectorSetup { faults: vec![spec], ..setup(1, Cluster { servers: 1, spare: 1, clients: 0 }) });
     play.to(3_000);

@@ -34,8 +34,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     }
 
     pub(super) fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
-        let breaks_promises = !matches!(fault, DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io);
-        for node in nodes.iter().filter(|node| breaks_promises && self.frame.watches(**node)) {
+        for node in nodes.iter().filter(|node| fault.breaks_promises() && self.frame.watches(**node)) {
             self.durables.waive(*node);
         }
     }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{Action, FaultSpec, NemesisKind, NemesisSpec, What};
-use splitbrain_kernel::fault::{CrashScope, InFlight, Keep, Latency};
+use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec, What};
+use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
 use splitbrain_kernel::plan::{Moment, PlannedOperation};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
-use splitbrain_kernel::selector::{Kind, Selector, Span, Trigger};
+use splitbrain_kernel::selector::{Kind, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
@@ -94,11 +94,11 @@ fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Operation> {
         selector: role.to_owned(),
         trigger: Trigger::At(Span::constant(Instant::ZERO + at)),
         names: Vec::new(),
-        what: What::Fault(Action::Crash {
+        what: What::Fault(Fault::Crash(Crash {
             nodes: vec![Selector::Role(role.to_owned())],
             scope: CrashScope::Machine,
             keep: Keep::Prefix,
-        }),
+        })),
         duration: Some(Span::constant(duration)),
         until: None,
         waits_until: None,
@@ -170,7 +170,11 @@ fn partitioned(options: RaftOptions, leader: u16) -> RunReport<Operation> {
         operation: Operation::Campaign,
     }];
     world.faults = vec![FaultSpec {
-        what: What::Fault(Action::Partition { groups, in_flight: InFlight::Drop, kinds: Vec::new() }),
+        what: What::Fault(Fault::Cut(Cut {
+            links: LinkForm::Partition(groups),
+            in_flight: InFlight::Drop,
+            kinds: Vec::new(),
+        })),
         duration: None,
         ..crash("leader", Duration::from_secs(5), Duration::ZERO)
     }];

@@ -1,0 +1,55 @@
+//! `clock_freeze`: clocks stand still.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ability, After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
+use crate::node::Node;
+use crate::time::Instant;
+use crate::universe::Slot;
+
+/// Both clocks stand still while the process runs; no timer fires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "L: Concrete")]
+pub struct ClockFreeze<L: Leaf = Nodes> {
+    /// Which nodes.
+    pub nodes: L::Nodes,
+}
+
+impl<L: Leaf> Kind<L> for ClockFreeze<L> {
+    const NAME: &'static str = "clock_freeze";
+    super::on_nodes!();
+
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::Clocks)
+    }
+}
+
+impl Stated for ClockFreeze<Selectors> {
+    fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
+        on_chosen(choice, &self.nodes, |nodes| ClockFreeze { nodes })
+    }
+}
+
+impl Done for ClockFreeze {
+    fn words(&self) -> String {
+        format!("clock freeze {}", words::nodes(&self.nodes))
+    }
+
+    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        slot.clock.freeze(now);
+        After::Changed
+    }
+
+    fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        slot.clock.thaw(now);
+        After::Changed
+    }
+
+    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
+        slot.clock.thaw_all(now);
+    }
+
+    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
+        slot.clock.is_frozen()
+    }
+}

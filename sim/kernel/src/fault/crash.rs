@@ -1,0 +1,78 @@
+//! `crash`: processes or machines end.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Ability, After, Choice, Concrete, Done, Fault, Keep, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words,
+};
+use crate::node::Node;
+use crate::time::Instant;
+use crate::universe::Slot;
+
+/// What ends in a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrashScope {
+    /// The process: all that it wrote is kept; peers see their connections reset.
+    Process,
+    /// The machine: what was synced is kept, and a part of the rest; peers hear nothing.
+    Machine,
+}
+
+/// The process ends: the node's value is lost, timers and deferred work with it. Lifting it restarts the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "L: Concrete")]
+pub struct Crash<L: Leaf = Nodes> {
+    /// Which nodes.
+    pub nodes: L::Nodes,
+    /// Process or machine.
+    pub scope: CrashScope,
+    /// What a crash of the machine leaves of the writes that were not synced.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+impl<L: Leaf> Kind<L> for Crash<L> {
+    const NAME: &'static str = "crash";
+    super::on_nodes!();
+
+    fn title(&self) -> String {
+        let machine = self.scope == CrashScope::Machine;
+        if machine { "machine_crash" } else { "crash" }.to_owned()
+    }
+
+    fn needs(&self) -> Option<Ability> {
+        (self.scope == CrashScope::Machine).then_some(Ability::Disks)
+    }
+}
+
+impl Stated for Crash<Selectors> {
+    fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
+        let Self { scope, keep, .. } = *self;
+        on_chosen(choice, &self.nodes, |nodes| Crash { nodes, scope, keep })
+    }
+}
+
+impl Done for Crash {
+    fn words(&self) -> String {
+        let whole = if self.scope == CrashScope::Machine { "machine " } else { "" };
+        format!("{whole}crash {}", words::nodes(&self.nodes))
+    }
+
+    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
+        slot.crashed_by.push(key);
+        After::Crashes(self.scope, self.keep)
+    }
+
+    /// The node starts, unless another crash still holds it. A spare server stays absent.
+    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
+        let held = slot.crashed_by.contains(&key);
+        slot.crashed_by.retain(|crash| *crash != key);
+        let starts = held && slot.is_present && slot.node.is_none() && slot.crashed_by.is_empty();
+        if starts { After::Starts } else { After::Nothing }
+    }
+
+    fn heal<N: Node>(slot: &mut Slot<N>, _: Instant) {
+        slot.crashed_by.clear();
+    }
+}

@@ -1,0 +1,90 @@
+//! `disk`: disks misbehave, until lifted or once.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Ability, After, Choice, Concrete, DiskFault, Done, Fault, Kind, Lasting, Leaf, Nodes, Range, Selectors, Stated,
+    on_chosen, words,
+};
+use crate::node::{FileId, Node};
+use crate::time::Instant;
+use crate::universe::Slot;
+
+/// The disk misbehaves: until lifted, or once, to a record that is durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "L: Concrete")]
+pub struct Disk<L: Leaf = Nodes> {
+    /// Which nodes.
+    pub nodes: L::Nodes,
+    /// How.
+    pub fault: DiskFault,
+}
+
+impl<L: Leaf> Kind<L> for Disk<L> {
+    const NAME: &'static str = "disk";
+    super::on_nodes!();
+
+    fn lasting(&self) -> Lasting {
+        match self.fault {
+            DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => Lasting::Lifted,
+            DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } => Lasting::Once,
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("disk fault {}", self.fault.name())
+    }
+
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::Disks)
+    }
+}
+
+impl Stated for Disk<Selectors> {
+    fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
+        on_chosen(choice, &self.nodes, |nodes| Disk { nodes, fault: self.fault })
+    }
+}
+
+impl Done for Disk {
+    fn words(&self) -> String {
+        let what = match self.fault {
+            DiskFault::Slow { by } => format!("slower by {by}"),
+            DiskFault::Full => "full".to_owned(),
+            DiskFault::Io => "input/output errors".to_owned(),
+            DiskFault::LyingSync => "syncs lie".to_owned(),
+            DiskFault::Lose { file, from_end } => format!("{} lost", record(file, from_end)),
+            DiskFault::Corrupt { file, from_end } => format!("{} corrupt", record(file, from_end)),
+            DiskFault::Unreadable { file, from_end } => format!("{} unreadable", record(file, from_end)),
+        };
+        format!("disk of {}: {what}", words::nodes(&self.nodes))
+    }
+
+    fn ranges(&self) -> Vec<Range> {
+        match self.fault {
+            DiskFault::Slow { by } => vec![Range::one(&["fault", "slow", "by"], by)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
+        slot.disk.start_fault(key, self.fault);
+        After::Nothing
+    }
+
+    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
+        slot.disk.stop_fault(key);
+        After::Nothing
+    }
+
+    fn heal<N: Node>(slot: &mut Slot<N>, _: Instant) {
+        slot.disk.heal();
+    }
+}
+
+fn record(file: FileId, from_end: u64) -> String {
+    match from_end {
+        0 => format!("last record of file {}", file.0),
+        before => format!("record of file {}, {before} before the last,", file.0),
+    }
+}

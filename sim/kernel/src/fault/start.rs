@@ -1,0 +1,44 @@
+//! `start`: nodes start.
+
+use serde::{Deserialize, Serialize};
+
+use super::{After, Choice, Concrete, Done, Fault, Kind, Lasting, Leaf, Nodes, Selectors, Stated, on_chosen, words};
+use crate::node::Node;
+use crate::time::Instant;
+use crate::universe::Slot;
+
+/// A crashed, exited or absent node starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "L: Concrete")]
+pub struct Start<L: Leaf = Nodes> {
+    /// Which nodes.
+    pub nodes: L::Nodes,
+}
+
+impl<L: Leaf> Kind<L> for Start<L> {
+    const NAME: &'static str = "start";
+    super::on_nodes!();
+
+    fn lasting(&self) -> Lasting {
+        Lasting::Once
+    }
+}
+
+impl Stated for Start<Selectors> {
+    fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
+        on_chosen(choice, &self.nodes, |nodes| Start { nodes })
+    }
+}
+
+impl Done for Start {
+    fn words(&self) -> String {
+        format!("start {}", words::nodes(&self.nodes))
+    }
+
+    /// Whatever held the node down does so no longer.
+    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
+        slot.is_present = true;
+        slot.crashed_by.clear();
+        After::Starts
+    }
+}

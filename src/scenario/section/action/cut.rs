@@ -1,0 +1,138 @@
+//! `cut`, and the other ways to say which links are cut: `partition`, `isolate`, `bridge`, `ring`.
+
+use splitbrain_kernel::director::spec::What;
+use splitbrain_kernel::fault::{Cut, Fault, InFlight, Selectors};
+use splitbrain_kernel::selector::LinkForm;
+
+use crate::scenario::key::{Key, Need, Table};
+use crate::scenario::reader::Reader;
+use crate::scenario::section::Pairs;
+use crate::scenario::shape::who::{Path, Who};
+use crate::scenario::shape::{List, NameOf, OneOrMore, Yes};
+
+use super::{Action, Deed, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
+
+/// What happens to packets under way.
+pub(crate) const IN_FLIGHT: Key<NameOf<InFlight>> = Key {
+    name: "in_flight",
+    shape: NameOf {
+        names: &[("drop", "They are lost too."), ("keep", "They arrive.")],
+        read: |name| match name {
+            "drop" => Some(InFlight::Drop),
+            "keep" => Some(InFlight::Keep),
+            _ => None,
+        },
+        show: |value| match value {
+            InFlight::Drop => "drop",
+            InFlight::Keep => "keep",
+        },
+    },
+    need: Need::Optional,
+    doc: "With partition and cut: what happens to packets under way; drop where absent.",
+};
+
+const PARTITION: Key<List<List<Who>>> = action(
+    "partition",
+    List(List(Who)),
+    "Action: of the nodes in these groups, only those who share a group can talk. Groups may overlap; a node that is \
+     in none keeps all its links.",
+);
+const CUT: Key<OneOrMore<Path>> = action("cut", OneOrMore(Path), "Action: packets on these links are lost.");
+const ISOLATE: Key<OneOrMore<Who>> = action(
+    "isolate",
+    OneOrMore(Who),
+    "Action: every link to and from these nodes is cut, those between them included.",
+);
+const BRIDGE: Key<Who> =
+    action("bridge", Who, "Action: the servers fall into two halves that see each other only through this node.");
+const RING: Key<Yes> =
+    action("ring", Yes, "Action: each server sees only the next and the one before, in order of number.");
+
+/// The keys that change a cut whose links are named.
+const MODIFIERS: &[&str] = &[IN_FLIGHT.name, KINDS_OF_MESSAGE.name];
+
+/// Its actions.
+pub(super) static ACTIONS: &[Action] = &[
+    Action {
+        key: &PARTITION,
+        summary: "of the nodes named, only those who share a group can talk; groups may overlap",
+        modifiers: MODIFIERS,
+        section: None,
+        read: |reader, table| {
+            let groups = table.get(reader, &PARTITION).map(LinkForm::Partition);
+            modified(reader, table, groups)
+        },
+        pairs: |deed, pairs| match form(deed)? {
+            (LinkForm::Partition(groups), cut) => Some(put_modifiers(pairs.put(&PARTITION, groups), cut)),
+            _ => None,
+        },
+    },
+    Action {
+        key: &CUT,
+        summary: "packets on these directed links are lost, connections fall silent",
+        modifiers: MODIFIERS,
+        section: None,
+        read: |reader, table| {
+            let links = table.get(reader, &CUT).map(LinkForm::Between);
+            modified(reader, table, links)
+        },
+        pairs: |deed, pairs| match form(deed)? {
+            (LinkForm::Between(links), cut) => Some(put_modifiers(pairs.put(&CUT, links), cut)),
+            _ => None,
+        },
+    },
+    Action {
+        key: &ISOLATE,
+        summary: "every link to and from these nodes is cut",
+        modifiers: &[],
+        section: None,
+        read: |reader, table| table.get(reader, &ISOLATE).map(|nodes| whole(LinkForm::Isolate(nodes))),
+        pairs: |deed, pairs| match form(deed)? {
+            (LinkForm::Isolate(nodes), _) => Some(pairs.put(&ISOLATE, nodes)),
+            _ => None,
+        },
+    },
+    Action {
+        key: &BRIDGE,
+        summary: "two halves that see each other only through one node",
+        modifiers: &[],
+        section: None,
+        read: |reader, table| table.get(reader, &BRIDGE).map(|node| whole(LinkForm::Bridge(node))),
+        pairs: |deed, pairs| match form(deed)? {
+            (LinkForm::Bridge(node), _) => Some(pairs.put(&BRIDGE, node)),
+            _ => None,
+        },
+    },
+    Action {
+        key: &RING,
+        summary: "each server sees only its two neighbours",
+        modifiers: &[],
+        section: None,
+        read: |reader, table| table.get(reader, &RING).map(|()| whole(LinkForm::Ring)),
+        pairs: |deed, pairs| match form(deed)? {
+            (LinkForm::Ring, _) => Some(pairs.put(&RING, &())),
+            _ => None,
+        },
+    },
+];
+
+fn whole(links: LinkForm) -> Deed {
+    fault(Cut::of(links))
+}
+
+fn modified(reader: &mut Reader<'_>, table: &Table<'_>, links: Option<LinkForm>) -> Option<Deed> {
+    let in_flight = table.get(reader, &IN_FLIGHT).unwrap_or_default();
+    let kinds = kinds(reader, table);
+    Some(fault(Cut { links: links?, in_flight, kinds }))
+}
+
+fn put_modifiers(pairs: Pairs, cut: &Cut<Selectors>) -> Pairs {
+    put_kinds(pairs.put(&IN_FLIGHT, &cut.in_flight), &cut.kinds)
+}
+
+fn form(deed: &Deed) -> Option<(&LinkForm, &Cut<Selectors>)> {
+    match deed {
+        What::Fault(Fault::Cut(cut)) => Some((&cut.links, cut)),
+        _ => None,
+    }
+}

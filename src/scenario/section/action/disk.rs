@@ -1,0 +1,145 @@
+//! `disk`.
+
+use splitbrain_kernel::director::spec::What;
+use splitbrain_kernel::fault::{Disk, DiskFault, Fault, Selectors};
+use splitbrain_kernel::node::FileId;
+use splitbrain_kernel::time::Duration;
+
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::{Problem, Reader};
+use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::shape::quantity::{ANY_TIME, One, Time};
+use crate::scenario::shape::{NameOf, Whole};
+
+use super::{Action, NODES, action, fault, with_table};
+
+splitbrain_kernel::names! {
+    /// How a disk misbehaves.
+    pub enum Misbehaviour {
+        /// Writes and syncs take longer.
+        Slow = "slow",
+        /// Every write fails for want of space.
+        Full = "full",
+        /// Every write and sync fails with an IO error.
+        Io = "io",
+        /// A sync reports success and syncs nothing.
+        LyingSync = "lying_sync",
+        /// A record is not there at the next start.
+        Lose = "lose",
+        /// A record is corrupt at the next start.
+        Corrupt = "corrupt",
+        /// A record cannot be read at the next start.
+        Unreadable = "unreadable",
+    }
+}
+
+const FAULT: Key<NameOf<Misbehaviour>> = Key {
+    name: "fault",
+    shape: NameOf { names: Misbehaviour::NAMES, read: Misbehaviour::from_name, show: |one| one.name() },
+    need: Need::Required,
+    doc: "How they misbehave.",
+};
+const SLOW_BY: Key<One<Time>> =
+    Key { name: "by", shape: One(ANY_TIME), need: Need::Optional, doc: "For slow: added to each write and each sync." };
+const FILE: Key<Whole> = Key {
+    name: "file",
+    shape: Whole { min: 0, max: u16::MAX as u64 },
+    need: Need::Optional,
+    doc: "For lose, corrupt and unreadable: which file, as the system numbers them; 0 where absent.",
+};
+const RECORD: Key<Whole> = Key {
+    name: "record",
+    shape: Whole { min: 0, max: 1_000_000_000 },
+    need: Need::Optional,
+    doc: "For lose, corrupt and unreadable: which record, counted from the end of the file; 0, the last, where absent.",
+};
+/// The keys of `disk`.
+pub(crate) static DISK: Section = Section {
+    name: "fault[].disk",
+    doc: "Disks misbehave. Faults act on whole records.",
+    keys: &[&NODES, &FAULT, &SLOW_BY, &FILE, &RECORD],
+};
+
+/// `disk`.
+#[derive(Debug)]
+pub(super) struct DiskFields;
+
+impl Fields for DiskFields {
+    type Value = Disk<Selectors>;
+
+    fn section(&self) -> &'static Section {
+        &DISK
+    }
+
+    fn noun(&self) -> String {
+        r#"a table such as { nodes = "leader", fault = "full" }"#.to_owned()
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Disk<Selectors>> {
+        let nodes = table.get(reader, &NODES);
+        let fault = table.get(reader, &FAULT);
+        let by = table.get(reader, &SLOW_BY);
+        let file = table.get(reader, &FILE).unwrap_or(0);
+        let from_end = table.get(reader, &RECORD).unwrap_or(0);
+        let fault = fault?;
+        refuse_idle_keys(reader, table, fault);
+        let file = FileId(u16::try_from(file).expect("at most the greatest u16"));
+        let fault = match fault {
+            Misbehaviour::Slow => DiskFault::Slow { by: needed(reader, table, by)? },
+            Misbehaviour::Full => DiskFault::Full,
+            Misbehaviour::Io => DiskFault::Io,
+            Misbehaviour::LyingSync => DiskFault::LyingSync,
+            Misbehaviour::Lose => DiskFault::Lose { file, from_end },
+            Misbehaviour::Corrupt => DiskFault::Corrupt { file, from_end },
+            Misbehaviour::Unreadable => DiskFault::Unreadable { file, from_end },
+        };
+        Some(Disk { nodes: nodes?, fault })
+    }
+
+    fn pairs(&self, value: &Disk<Selectors>) -> Pairs {
+        let Disk { nodes, fault } = value;
+        let pairs = Pairs::default().put(&NODES, nodes);
+        let record =
+            |pairs: Pairs, file: &FileId, from_end: &u64| pairs.put(&FILE, &u64::from(file.0)).put(&RECORD, from_end);
+        match fault {
+            DiskFault::Slow { by } => pairs.put(&FAULT, &Misbehaviour::Slow).put(&SLOW_BY, by),
+            DiskFault::Full => pairs.put(&FAULT, &Misbehaviour::Full),
+            DiskFault::Io => pairs.put(&FAULT, &Misbehaviour::Io),
+            DiskFault::LyingSync => pairs.put(&FAULT, &Misbehaviour::LyingSync),
+            DiskFault::Lose { file, from_end } => record(pairs.put(&FAULT, &Misbehaviour::Lose), file, from_end),
+            DiskFault::Corrupt { file, from_end } => record(pairs.put(&FAULT, &Misbehaviour::Corrupt), file, from_end),
+            DiskFault::Unreadable { file, from_end } => {
+                record(pairs.put(&FAULT, &Misbehaviour::Unreadable), file, from_end)
+            }
+        }
+    }
+}
+
+fn needed(reader: &mut Reader<'_>, table: &Table<'_>, by: Option<Duration>) -> Option<Duration> {
+    if by.is_none() && table.at(SLOW_BY.name).is_none() {
+        let message = "missing key \"by\": how much longer each write and sync takes";
+        reader.report(&table.span, &table.path, Problem::new(message));
+    }
+    by
+}
+
+/// A key that says nothing about this fault is an error: it would be read as if it did.
+fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, fault: Misbehaviour) {
+    let record = matches!(fault, Misbehaviour::Lose | Misbehaviour::Corrupt | Misbehaviour::Unreadable);
+    let idle = [(SLOW_BY.name, fault == Misbehaviour::Slow), (FILE.name, record), (RECORD.name, record)];
+    for (name, used) in idle {
+        if !used && table.at(name).is_some() {
+            let message = format!("means nothing for the disk fault \"{}\"", fault.name());
+            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+        }
+    }
+}
+
+with_table!(
+    Disk,
+    DiskFields,
+    DISK,
+    "disk",
+    "Action: disks misbehave, until the fault is lifted or once.",
+    "a disk is slow, full, failing, lying, or loses or spoils a record"
+);

@@ -1,0 +1,34 @@
+//! `weather`. Its conditions are those of `[[network.link]]`.
+
+use splitbrain_kernel::director::spec::What;
+use splitbrain_kernel::fault::{Fault, Weather};
+use splitbrain_kernel::selector::LinkForm;
+
+use crate::scenario::key::Key;
+use crate::scenario::section::Sub;
+use crate::scenario::section::network::WeatherFields;
+
+use super::{Action, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
+
+const WEATHER: Key<Sub<WeatherFields>> =
+    action("weather", Sub(WeatherFields), "Action: the conditions of links change, as in [[network.link]].");
+
+/// Its actions.
+pub(super) static ACTIONS: &[Action] = &[Action {
+    key: &WEATHER,
+    summary: "loss, duplication, reordering, latency or bandwidth of these links change",
+    modifiers: &[KINDS_OF_MESSAGE.name],
+    section: None,
+    read: |reader, table| {
+        let weather = table.get(reader, &WEATHER);
+        let kinds = kinds(reader, table);
+        let (links, conditions) = weather?;
+        Some(fault(Weather { links: LinkForm::Between(links), conditions, kinds }))
+    },
+    pairs: |deed, pairs| match deed {
+        What::Fault(Fault::Weather(Weather { links: LinkForm::Between(links), conditions, kinds })) => {
+            Some(put_kinds(pairs.put(&WEATHER, &(links.clone(), *conditions)), kinds))
+        }
+        _ => None,
+    },
+}];

@@ -1,0 +1,68 @@
+//! What a fault may say of its end: what lasts needs one before it can come again, what happens once has none.
+
+use splitbrain_kernel::director::spec::What;
+use splitbrain_kernel::fault::Fault;
+
+use super::super::fault_actions;
+use super::{EVERYTHING, good, read, with};
+
+fn fault(text: &str) -> String {
+    with(&format!("[[fault]]\n{text}\n"))
+}
+
+fn refused(text: &str) -> String {
+    match read(&fault(text)) {
+        Err(errors) => errors.plain(),
+        Ok(_) => panic!("this was taken for a scenario:\n{text}"),
+    }
+}
+
+const ONCE: [&str; 3] = ["lose", "corrupt", "unreadable"];
+const LASTING: [&str; 3] = ["full", "io", "lying_sync"];
+
+#[test]
+fn a_disk_fault_that_happens_once_comes_again_without_an_end_and_takes_none() {
+    for kind in ONCE {
+        let disk = format!("disk = {{ nodes = \"leader\", fault = \"{kind}\" }}");
+        good(&fault(&format!("every = \"1s\"\n{disk}")));
+        good(&fault(&format!("at = \"1s\"\n{disk}")));
+        for end in ["for = \"2s\"", "until = \"leader\""] {
+            let errors = refused(&format!("at = \"1s\"\n{disk}\n{end}"));
+            assert!(errors.contains(&format!("disk fault {kind} happens once and has no end")), "{errors}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_fault_that_lasts_needs_an_end_to_come_again() {
+    for kind in LASTING {
+        let disk = format!("disk = {{ nodes = \"leader\", fault = \"{kind}\" }}");
+        let errors = refused(&format!("every = \"1s\"\n{disk}"));
+        assert!(errors.contains("disk would never end, so it never comes again"), "{errors}");
+        good(&fault(&format!("every = \"1s\"\n{disk}\nfor = \"2s\"")));
+        good(&fault(&format!("at = \"1s\"\n{disk}")));
+    }
+}
+
+/// A scenario that states every action leaves no kind out: one that is forgotten in the language is found here.
+#[test]
+fn every_kind_of_fault_can_be_stated_and_every_action_stands_in_the_example() {
+    let scenario = good(EVERYTHING);
+    let mut stated: Vec<&str> = scenario
+        .faults
+        .iter()
+        .filter_map(|spec| match &spec.what {
+            What::Fault(fault) => Some(fault.kind()),
+            What::Order(_) => None,
+        })
+        .collect();
+    stated.sort_unstable();
+    stated.dedup();
+    let mut kinds = Fault::KINDS.to_vec();
+    kinds.sort_unstable();
+    assert_eq!(stated, kinds);
+    for (action, summary) in fault_actions() {
+        assert!(EVERYTHING.contains(&format!("\n{action} = ")), "{action} is not in the example");
+        assert!(!summary.is_empty() && !summary.ends_with('.'), "{action}: {summary}");
+    }
+}
