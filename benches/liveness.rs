@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 
 use splitbrain::scenario::{self, Scenario, SystemDescription};
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::system::System as _;
@@ -144,7 +145,7 @@ impl Seen {
     fn run(&mut self, scenario: &Scenario, seed: Seed) {
         let mut resolved = scenario::resolve::<Raft>(scenario, seed).expect("options that stand together");
         // It is measured, not judged: the bounds are what comes of it.
-        resolved.options.invariants = 0;
+        resolved.options.invariants = InvariantSet::NONE;
         let mut world = World::new(&resolved.system, &resolved.options, seed);
         let mut known = 0;
         let report = loop {

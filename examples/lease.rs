@@ -252,7 +252,6 @@ const ONE_HOLDER: usize = 0;
 
 impl Invariants<Process> for OneHolder {
     const LIST: &'static [InvariantInfo] = &[InvariantInfo {
-        group: "lease",
         name: "one_holder",
         doc: "At most one client holds the lease at any moment of true time.",
         source: "Gray and Cheriton, Leases (SOSP 1989), section 2",

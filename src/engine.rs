@@ -8,6 +8,7 @@ mod kernel;
 mod plan;
 mod recording;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::plan::PlannedFault;
@@ -52,7 +53,7 @@ pub trait Engine: Send + Sync {
 
     /// Invariants that the scenario has on and this engine cannot evaluate: those that look at node state, where there
     /// is none to look at. They are told as skipped.
-    fn skipped(&self) -> Vec<&'static str> {
+    fn skipped(&self) -> Vec<Cow<'static, str>> {
         Vec::new()
     }
 }
@@ -109,7 +110,7 @@ pub struct Run {
     /// The gauges of the system.
     pub gauges: Vec<(&'static str, u64)>,
     /// How often each invariant that is on was evaluated.
-    pub evaluated: Vec<(&'static str, u64)>,
+    pub evaluated: Vec<(Cow<'static, str>, u64)>,
     /// Faults of the scenario that were never applied, by id.
     pub never_applied: Vec<String>,
     /// The options of the system by name, for `where`.

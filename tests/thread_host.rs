@@ -38,7 +38,7 @@ enum EchoMessage {
     Pong,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 enum EchoTold {
     Answered { over_connection: bool },
 }
@@ -102,7 +102,7 @@ impl Node for Echo {
 #[derive(Clone, Debug)]
 struct Player {
     echo: Echo,
-    scope: Scope<Echo>,
+    scope: Scope<EchoInPlayer>,
     line: Option<ConnectionId>,
     rounds: u64,
 }
@@ -115,12 +115,11 @@ enum PlayerMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 enum PlayerTimer {
     Redial,
-    Echo,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 enum PlayerTold {
-    Answered { over_connection: bool },
+    Echo(EchoTold),
     Line { change: ConnectionChange },
     Done { rounds: u64 },
 }
@@ -137,7 +136,7 @@ impl Observation for PlayerTold {
     const NAMES: &'static [&'static str] = &["answered", "line", "done"];
     fn face(&self) -> Face {
         let name = match self {
-            Self::Answered { .. } => "answered",
+            Self::Echo(_) => "answered",
             Self::Line { .. } => "line",
             Self::Done { .. } => "done",
         };
@@ -145,30 +144,24 @@ impl Observation for PlayerTold {
     }
 }
 
-impl Lift<Echo> for Player {
-    fn message(message: EchoMessage) -> PlayerMessage {
-        PlayerMessage::Echo(message)
-    }
-    fn timer((): ()) -> PlayerTimer {
-        PlayerTimer::Echo
-    }
-    fn write(write: Write<u64>) -> Write<u64> {
-        write
-    }
-    fn observation(EchoTold::Answered { over_connection }: EchoTold) -> Option<PlayerTold> {
-        Some(PlayerTold::Answered { over_connection })
-    }
-    fn operation(operation: Never) -> Never {
-        operation
-    }
-    fn step(step: Asker) -> Asker {
-        step
+embed! {
+    /// The echo of a player.
+    struct EchoInPlayer: Echo, in Player, as "echo" {
+        files: 0,
+        hosts: |_| true,
+        node: |player| Some(&player.echo),
+        message: PlayerMessage::Echo,
+        timer: none,
+        record: same,
+        observation: PlayerTold::Echo,
+        operation: same,
+        step: same,
     }
 }
 
 impl Player {
     fn new() -> Self {
-        Self { echo: Echo { answers: 0 }, scope: Scope::new("echo"), line: None, rounds: 0 }
+        Self { echo: Echo { answers: 0 }, scope: Scope::new(EchoInPlayer), line: None, rounds: 0 }
     }
 
     fn serve(&self, ctx: &mut Context<Self>) {
@@ -222,7 +215,6 @@ impl Node for Player {
     fn on_timer(&mut self, ctx: &mut Context<Self>, timer: PlayerTimer) {
         match timer {
             PlayerTimer::Redial => self.line = Some(ctx.connect(SECOND)),
-            PlayerTimer::Echo => self.scope.enter(ctx, |ctx| self.echo.on_timer(ctx, ())),
         }
     }
 
@@ -467,7 +459,7 @@ fn expected() -> Story {
     let line = |change| Heard::Told(PlayerTold::Line { change });
     let answers = (0..ROUNDS).map(|round| {
         let over_connection = round.is_multiple_of(2);
-        Heard::Told(PlayerTold::Answered { over_connection })
+        Heard::Told(PlayerTold::Echo(EchoTold::Answered { over_connection }))
     });
     let first = [
         line(ConnectionChange::Opened),

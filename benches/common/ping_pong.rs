@@ -4,7 +4,7 @@
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::invariant::{InvariantInfo, Invariants};
+use splitbrain_kernel::invariant::{InvariantInfo, InvariantSet, Invariants};
 use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Seed};
@@ -176,7 +176,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<()>) {
         duration: Duration::from_secs(seconds),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
-        invariants: u128::MAX,
+        invariants: InvariantSet::All,
         bounds: Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) },
         ties: Ties::Sequence,
         replay: None,

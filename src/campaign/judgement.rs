@@ -1,5 +1,6 @@
 //! From runs to a judgement: what each run is held to, what the campaign is held to, and what was never tested.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -119,9 +120,9 @@ pub struct ScenarioResult {
     /// How often each observation, fault kind and condition came over all runs.
     pub counts: BTreeMap<&'static str, u64>,
     /// How often each invariant was evaluated over all runs, in the system's order.
-    pub evaluated: Vec<(&'static str, u64)>,
+    pub evaluated: Vec<(Cow<'static, str>, u64)>,
     /// The invariants that are on and that the engine cannot evaluate.
-    pub skipped: Vec<&'static str>,
+    pub skipped: Vec<Cow<'static, str>>,
     /// Each figure that is bounded, in the order of the file.
     pub figures: Vec<Figure>,
     /// What was found, where the scenario lists a violation.
@@ -296,7 +297,7 @@ impl<'a> Judge<'a> {
         for (index, (name, count)) in run.evaluated.iter().enumerate() {
             match self.result.evaluated.get_mut(index) {
                 Some((known, total)) if known == name => *total += count,
-                _ => self.result.evaluated.push((name, *count)),
+                _ => self.result.evaluated.push((name.clone(), *count)),
             }
         }
         let never: BTreeSet<String> = run.never_applied.iter().cloned().collect();

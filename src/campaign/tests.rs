@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Sight, Violation};
+use splitbrain_kernel::invariant::{Groups, InvariantInfo, InvariantKind, Sight, Violation};
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome};
@@ -57,7 +57,7 @@ fn passed(seed: Seed) -> Run {
     Run {
         events: 10,
         counts: BTreeMap::from([("leader elected", 1 + seed.0 % 2)]),
-        evaluated: vec![("election_safety", 5)],
+        evaluated: vec![("election_safety".into(), 5)],
         ..Run::without_counts(seed, Outcome::Passed, digest)
     }
 }
@@ -77,7 +77,7 @@ const INVARIANTS: &[InvariantInfo] =
     &[invariant("election_safety"), invariant("leader_completeness"), invariant("learners_never_lead")];
 
 const fn invariant(name: &'static str) -> InvariantInfo {
-    InvariantInfo { group: "scripted", name, doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox }
+    InvariantInfo { name, doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox }
 }
 
 fn system() -> SystemDescription {
@@ -93,7 +93,7 @@ fn system() -> SystemDescription {
         gauges: &[],
         observations: &["leader elected", "pre-vote rejected"],
         messages: &[],
-        invariants: INVARIANTS,
+        invariants: Groups::Own(INVARIANTS).named("scripted"),
         presets: vec![PresetDescription { name: "plain", doc: "" }],
         options: vec![pre_vote],
     }
@@ -144,7 +144,7 @@ fn runs_that_pass_are_as_expected() {
     assert_eq!(result.judgement, Judgement::AsExpected);
     assert_eq!(result.exit_code(), ExitCode::AsExpected);
     assert_eq!((result.runs, result.events), (50, 500));
-    assert_eq!(result.evaluated, [("election_safety", 250)]);
+    assert_eq!(result.evaluated, [("election_safety".into(), 250)]);
     assert_eq!(result.counts["leader elected"], 75);
 }
 
@@ -304,7 +304,7 @@ fn what_never_happened_is_inconclusive() {
     let script = |seed: Seed| {
         let never_applied = if seed.0 == 0 { vec!["a", "b"] } else { vec!["b"] };
         Run {
-            evaluated: vec![("election_safety", 0), ("learners_never_lead", 0)],
+            evaluated: vec![("election_safety".into(), 0), ("learners_never_lead".into(), 0)],
             never_applied: never_applied.into_iter().map(str::to_owned).collect(),
             ..passed(seed)
         }

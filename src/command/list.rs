@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use splitbrain_kernel::director::spec::NemesisKind;
-use splitbrain_kernel::invariant::{InvariantKind, Sight};
+use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant, Sight};
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::world::CONDITIONS;
 
@@ -173,7 +173,7 @@ fn kind(kind: ValueKind) -> String {
 }
 
 fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
-    for info in system.invariants {
+    for NamedInvariant { name, info } in &system.invariants {
         let kind = match info.kind {
             InvariantKind::Safety => "safety",
             InvariantKind::Liveness => "liveness",
@@ -182,7 +182,7 @@ fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()>
             Sight::BlackBox => "black-box",
             Sight::WhiteBox => "white-box",
         };
-        writeln!(out, "  {}  {}", paint(NAME, info.name), paint(DIM, &format!("{kind}, {sight}")))?;
+        writeln!(out, "  {}  {}", paint(NAME, name), paint(DIM, &format!("{kind}, {sight}")))?;
         writeln!(out, "      {}", info.doc.trim())?;
         writeln!(out, "      source: {}", info.source.trim())?;
     }

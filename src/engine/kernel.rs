@@ -130,8 +130,9 @@ impl<S: System> Worker for KernelWorker<'_, S> {
 
 /// What a run came to, without its system.
 pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -> Run {
-    let is_on = |index: usize| resolved.options.invariants >> index & 1 == 1;
-    let evaluated = S::Invariants::LIST.iter().zip(report.evaluated).enumerate();
+    let named = S::Invariants::GROUPS.named(S::NAME).into_iter().zip(report.evaluated).enumerate();
+    let on = named.filter(|(index, _)| resolved.options.invariants.contains(*index));
+    let evaluated = on.map(|(_, (invariant, count))| (invariant.name, count));
     Run {
         seed: report.seed,
         outcome: report.outcome,
@@ -140,7 +141,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -
         end: report.end,
         counts: report.counts,
         gauges: S::GAUGES.iter().map(|gauge| gauge.name).zip(report.gauges).collect(),
-        evaluated: evaluated.filter(|(index, _)| is_on(*index)).map(|(_, (info, count))| (info.name, count)).collect(),
+        evaluated: evaluated.collect(),
         never_applied: report.never_applied,
         facts: resolved.facts,
         chosen: resolved.chosen,

@@ -1,5 +1,6 @@
 //! For people: one line a scenario, a block for each failure, a line that counts.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -133,7 +134,8 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<S
 
 /// Which invariants no run evaluated. After a violation the run ends, so what was not evaluated by then says little.
 fn never_evaluated(result: &ScenarioResult) -> Option<String> {
-    let never: Vec<&str> = result.evaluated.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
+    let never: Vec<&str> =
+        result.evaluated.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.as_ref()).collect();
     match never.len() {
         _ if result.found.is_some() => None,
         0 => None,
@@ -147,8 +149,9 @@ fn evaluation_lines(result: &ScenarioResult) -> String {
     let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
     let names = width(&mut result.evaluated.iter().map(|(name, _)| name.len()));
     let counts = width(&mut result.evaluated.iter().map(|(_, count)| grouped(*count).len()));
-    let line =
-        |(name, count): &(&str, u64)| format!("             evaluated {name:<names$} {:>counts$}\n", grouped(*count));
+    let line = |(name, count): &(Cow<'static, str>, u64)| {
+        format!("             evaluated {name:<names$} {:>counts$}\n", grouped(*count))
+    };
     result.evaluated.iter().map(line).collect()
 }
 
@@ -184,7 +187,8 @@ pub fn failure_block(subject: &Subject<'_>, evidence: &Evidence<'_>) -> String {
 /// What the broken invariant means, and who says so.
 fn meaning(subject: &Subject<'_>, run: &Run) -> Option<String> {
     let violation = run.outcome.violation()?;
-    let info = subject.description.invariants.iter().find(|info| info.name == violation.invariant)?;
+    let broken = subject.description.invariants.iter().find(|invariant| invariant.name == violation.invariant)?;
+    let info = broken.info;
     Some(format!("  means     {} ({})", info.doc.trim(), info.source.trim()))
 }
 

@@ -152,8 +152,8 @@ pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
     })
 }
 
-fn pairs(pairs: &[(&'static str, u64)]) -> Value {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+fn pairs<N: AsRef<str>>(pairs: &[(N, u64)]) -> Value {
+    pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn detail(outcome: &Outcome) -> Value {

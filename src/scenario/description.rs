@@ -1,6 +1,6 @@
 //! The words of a system as plain data, so that files are decoded without knowing its types.
 
-use splitbrain_kernel::invariant::{InvariantInfo, Invariants as _};
+use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
 use splitbrain_kernel::options::{Options as _, Value, ValueKind};
 use splitbrain_kernel::system::{Gauge, Order, System, Workload};
@@ -27,7 +27,7 @@ pub struct SystemDescription {
     /// Kinds of message.
     pub messages: &'static [&'static str],
     /// What must hold.
-    pub invariants: &'static [InvariantInfo],
+    pub invariants: Vec<NamedInvariant>,
     /// Named sets of options; the first is the default.
     pub presets: Vec<PresetDescription>,
     /// What can be set.
@@ -69,7 +69,7 @@ impl SystemDescription {
             gauges: S::GAUGES,
             observations: <S::Node as Node>::Observation::NAMES,
             messages: <S::Node as Node>::Message::KINDS,
-            invariants: S::Invariants::LIST,
+            invariants: S::Invariants::GROUPS.named(S::NAME),
             presets: S::Options::presets()
                 .iter()
                 .map(|preset| PresetDescription { name: preset.name, doc: preset.doc.trim() })
@@ -90,7 +90,7 @@ impl SystemDescription {
             gauges: &[],
             observations: &[],
             messages: &[],
-            invariants: &[],
+            invariants: Vec::new(),
             presets: Vec::new(),
             options: Vec::new(),
         }

@@ -7,7 +7,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::FaultSpec;
-use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::invariant::{InvariantSet, Invariants as _};
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::options::{Options as _, OptionsError, PerServer, Value};
 use splitbrain_kernel::rng::Seed;
@@ -191,10 +191,9 @@ fn bounds_of(scenario: &Scenario) -> Bounds {
     }
 }
 
-fn invariants_of<S: System>(scenario: &Scenario) -> u128 {
-    let list = S::Invariants::LIST.iter().enumerate();
-    let on = list.filter(|(_, info)| scenario.invariants.iter().any(|name| name == info.name));
-    on.fold(0, |mask, (index, _)| mask | 1 << index)
+fn invariants_of<S: System>(scenario: &Scenario) -> InvariantSet {
+    let list = S::Invariants::GROUPS.named(S::NAME);
+    InvariantSet::All.filter(list.len(), |index| scenario.invariants.iter().any(|name| *name == list[index].name))
 }
 
 fn facts_of<S: System>(preset: &str, base: &S::Options) -> Facts {

@@ -4,6 +4,8 @@ pub(super) mod drawn;
 pub(super) mod quantity;
 pub(super) mod who;
 
+use std::borrow::Cow;
+
 use serde_json::{Value as Json, json};
 use toml::de::{DeInteger, DeValue};
 
@@ -142,19 +144,22 @@ impl<T> Shape for NameOf<T> {
 }
 
 /// The schema of a closed list of names, each with its meaning.
-pub(super) fn names_schema(names: &[(&str, &str)]) -> Json {
+pub(super) fn names_schema<N: AsRef<str>>(names: &[(N, &str)]) -> Json {
     if names.is_empty() {
         return json!({ "not": {} });
     }
     // One list of words rather than one schema for each: an editor then has one thing to say of a wrong one.
-    let words: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    let words: Vec<&str> = names.iter().map(|(name, _)| name.as_ref()).collect();
     let documented = names.iter().filter(|(_, doc)| !doc.trim().is_empty());
-    let docs: Vec<String> = documented.map(|(name, doc)| format!("- {name}: {}", doc.trim())).collect();
+    let docs: Vec<String> = documented.map(|(name, doc)| format!("- {}: {}", name.as_ref(), doc.trim())).collect();
     if docs.is_empty() {
         return json!({ "enum": words });
     }
     json!({ "enum": words, "description": docs.join("\n") })
 }
+
+/// Words, each with its meaning where there is one.
+pub(super) type Words = Vec<(Cow<'static, str>, &'static str)>;
 
 /// A word that the system knows.
 #[derive(Debug)]
@@ -162,7 +167,7 @@ pub(super) struct Word {
     /// What errors call it.
     pub(super) what: &'static str,
     /// The words, each with its meaning where there is one.
-    pub(super) known: fn(&SystemDescription) -> Vec<(&'static str, &'static str)>,
+    pub(super) known: fn(&SystemDescription) -> Words,
 }
 
 impl Word {
@@ -170,7 +175,7 @@ impl Word {
     pub(super) fn check(&self, reader: &mut Reader<'_>, at: &At<'_>, word: &str) -> Option<String> {
         let known = (self.known)(reader.system);
         let found = known.iter().any(|(name, _)| *name == word).then(|| word.to_owned());
-        let names = known.iter().map(|(name, _)| *name);
+        let names = known.iter().map(|(name, _)| name.as_ref());
         reader.check(at, found.ok_or_else(|| Problem::unknown(self.what, word, names)))
     }
 }

@@ -203,7 +203,6 @@ pub(crate) struct Modesty {
 impl Invariants<Server> for Modesty {
     const LIST: &'static [InvariantInfo] = &[
         InvariantInfo {
-            group: "toy",
             name: "modesty",
             doc: "No server claims what is not so.",
             source: "common decency",
@@ -211,7 +210,6 @@ impl Invariants<Server> for Modesty {
             sight: Sight::BlackBox,
         },
         InvariantInfo {
-            group: "toy",
             name: "good_ending",
             doc: "Every run that ends, ends well.",
             source: "the theatre",

@@ -142,36 +142,6 @@ impl<N: Node> Clone for EffectRef<'_, N> {
 
 impl<N: Node> Copy for EffectRef<'_, N> {}
 
-impl<N: Node> Effect<N> {
-    /// The same by reference.
-    #[inline(always)]
-    pub const fn as_ref(&self) -> EffectRef<'_, N> {
-        match self {
-            Self::Send { target, connection, message } => {
-                EffectRef::Send { target: *target, connection: *connection, message }
-            }
-            Self::SetTimer { timer, at } => EffectRef::SetTimer { timer: *timer, at: *at },
-            Self::CancelTimer(timer) => EffectRef::CancelTimer(*timer),
-            Self::Write { id, write, notice } => EffectRef::Write { id: *id, write: write.as_ref(), notice: *notice },
-            Self::Sync => EffectRef::Sync,
-            Self::Defer(step) => EffectRef::Defer(step),
-            Self::Connect { connection, target } => EffectRef::Connect { connection: *connection, target: *target },
-            Self::Close(connection) => EffectRef::Close(*connection),
-            Self::Invoke { id, operation } => EffectRef::Invoke { id: *id, operation },
-            Self::Complete { id, result } => {
-                let result = match result {
-                    OperationResult::Ok(operation) => OperationResult::Ok(operation),
-                    OperationResult::Failed => OperationResult::Failed,
-                    OperationResult::Unknown => OperationResult::Unknown,
-                };
-                EffectRef::Complete { id: *id, result }
-            }
-            Self::Observe(observation) => EffectRef::Observe(observation),
-            Self::Exit(reason) => EffectRef::Exit(reason),
-        }
-    }
-}
-
 /// Whether a node hears of the completion of a write before its sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -194,6 +164,17 @@ pub enum OperationResult<O> {
     Failed,
     /// It may have taken effect, may still, or never (a timeout).
     Unknown,
+}
+
+impl<O> OperationResult<O> {
+    /// The same by reference.
+    pub const fn as_ref(&self) -> OperationResult<&O> {
+        match self {
+            Self::Ok(operation) => OperationResult::Ok(operation),
+            Self::Failed => OperationResult::Failed,
+            Self::Unknown => OperationResult::Unknown,
+        }
+    }
 }
 
 /// What a node sees, and where its effects go. See the module.
@@ -398,84 +379,26 @@ impl<N: Node> Context<N> {
     pub const fn drawn(&self) -> u64 {
         self.rng.drawn() + self.inner_drawn
     }
-}
 
-/// Room for a node inside a node: keeps the inner context's buffers between calls.
-///
-/// The inner node draws from a stream of its own (forked by `label` for each incarnation), and shares the clocks, the
-/// disk and the
-/// counters of the outer one. Its effects become the outer node's through [`Lift`].
-#[derive(Clone, Debug)]
-pub struct Scope<I: Node> {
-    label: &'static str,
-    inner: Option<Box<Context<I>>>,
-}
-
-/// How the data of an inner node becomes that of the node around it.
-pub trait Lift<I: Node>: Node {
-    /// Wraps a message.
-    fn message(message: I::Message) -> Self::Message;
-    /// Wraps a timer.
-    fn timer(timer: I::Timer) -> Self::Timer;
-    /// Wraps a change to a file; the outer node may also renumber files here.
-    fn write(write: Write<I::Record>) -> Write<Self::Record>;
-    /// Wraps an observation, or keeps it inside.
-    fn observation(observation: I::Observation) -> Option<Self::Observation>;
-    /// Wraps an operation.
-    fn operation(operation: I::Operation) -> Self::Operation;
-    /// Wraps deferred work.
-    fn step(step: I::Step) -> Self::Step;
-}
-
-impl<I: Node> Scope<I> {
-    /// Room for an inner node whose stream has this label.
-    pub const fn new(label: &'static str) -> Self {
-        Self { label, inner: None }
+    /// A context for a node inside this one, with a stream of its own for each incarnation.
+    pub(crate) fn inner<I: Node>(&self, label: &str, index: u32) -> Context<I> {
+        Context::new(self.id, self.rng.fork(label, u64::from(index) << 32 | u64::from(self.incarnation)))
     }
 
-    /// Calls the inner node with a context of its own, and lifts what it did into `outer`.
-    pub fn enter<O: Lift<I>, T>(&mut self, outer: &mut Context<O>, call: impl FnOnce(&mut Context<I>) -> T) -> T {
-        let rng = || outer.rng.fork(self.label, u64::from(outer.incarnation));
-        let inner = self.inner.get_or_insert_with(|| Box::new(Context::new(outer.id, rng())));
+    /// Lends the clocks and the counters to a node inside this one, for one call. Returns what the call returns.
+    #[inline]
+    pub(crate) fn lend<I: Node, T>(&mut self, inner: &mut Context<I>, call: impl FnOnce(&mut Context<I>) -> T) -> T {
         let drawn = inner.drawn();
-        inner.set_clocks(outer.now, outer.wall);
-        inner.next_write = outer.next_write;
-        inner.next_connection = outer.next_connection;
-        inner.next_operation = outer.next_operation;
+        inner.set_clocks(self.now, self.wall);
+        inner.incarnation = self.incarnation;
+        inner.next_write = self.next_write;
+        inner.next_connection = self.next_connection;
+        inner.next_operation = self.next_operation;
         let result = call(inner);
-        outer.inner_drawn += inner.drawn() - drawn;
-        outer.next_write = inner.next_write;
-        outer.next_connection = inner.next_connection;
-        outer.next_operation = inner.next_operation;
-        outer.effects.extend(inner.effects.drain(..).filter_map(lift));
-        let lifted = inner.tied.drain(..).filter_map(|(write, effect)| Some((write, lift(effect)?)));
-        outer.tied.extend(lifted);
+        self.inner_drawn += inner.drawn() - drawn;
+        self.next_write = inner.next_write;
+        self.next_connection = inner.next_connection;
+        self.next_operation = inner.next_operation;
         result
     }
-}
-
-fn lift<I: Node, O: Lift<I>>(effect: Effect<I>) -> Option<Effect<O>> {
-    Some(match effect {
-        Effect::Send { target, connection, message } => {
-            Effect::Send { target, connection, message: O::message(message) }
-        }
-        Effect::SetTimer { timer, at } => Effect::SetTimer { timer: O::timer(timer), at },
-        Effect::CancelTimer(timer) => Effect::CancelTimer(O::timer(timer)),
-        Effect::Write { id, write, notice } => Effect::Write { id, write: O::write(write), notice },
-        Effect::Sync => Effect::Sync,
-        Effect::Defer(step) => Effect::Defer(O::step(step)),
-        Effect::Connect { connection, target } => Effect::Connect { connection, target },
-        Effect::Close(connection) => Effect::Close(connection),
-        Effect::Invoke { id, operation } => Effect::Invoke { id, operation: O::operation(operation) },
-        Effect::Complete { id, result } => {
-            let result = match result {
-                OperationResult::Ok(operation) => OperationResult::Ok(O::operation(operation)),
-                OperationResult::Failed => OperationResult::Failed,
-                OperationResult::Unknown => OperationResult::Unknown,
-            };
-            Effect::Complete { id, result }
-        }
-        Effect::Observe(observation) => Effect::Observe(O::observation(observation)?),
-        Effect::Exit(reason) => Effect::Exit(reason),
-    })
 }

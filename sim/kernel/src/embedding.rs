@@ -1,14 +1,26 @@
 //! A node inside a node, both ways: outwards for what it does, inwards for those who watch it.
+//!
+//! ```text
+//!                 Scope: effects, wrapped            world        Inside: node, disk, inputs and
+//!    inner node ─────────────────────▶ outer node ─────────▶ ... ─────────────▶ invariants of the inner system
+//! ```
+//!
+//! An [`Embedding`] says how one lies in the other. [`embed!`](crate::embed!) makes one.
+
+mod both;
+mod inside;
+mod scope;
 
 use std::fmt::Debug;
 
-use crate::context::{EffectRef, OperationResult};
-use crate::fault::Fault;
+use crate::context::{Effect, EffectRef, OperationResult};
 use crate::id::{Cluster, NodeId};
-use crate::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
-use crate::node::{FileId, Node, Write};
-use crate::time::Instant;
-use crate::view::{Projected, View};
+use crate::invariant::Input;
+use crate::node::{FileId, Node, Recovered, Write};
+
+pub use both::Both;
+pub use inside::Inside;
+pub use scope::Scope;
 
 /// The messages of a node type.
 pub type MessageOf<N> = <N as Node>::Message;
@@ -23,36 +35,258 @@ pub type OperationOf<N> = <N as Node>::Operation;
 /// Its deferred work.
 pub type StepOf<N> = <N as Node>::Step;
 
-/// Part of a greater whole: the data of an inner node in the data of the outer one.
-pub trait Part<W>: Sized {
-    /// Out.
-    fn wrap(self) -> W;
-    /// In.
-    fn peek(whole: &W) -> Option<&Self>;
-}
+/// How a node lies inside another: where the inner node is, and how its data becomes that of the outer node and back.
+///
+/// It is a value, and may carry data: a node that contains several inner nodes of one type has an embedding for each,
+/// or one type of embedding that carries the number of the inner node.
+///
+/// - `inner_x(wrap_x(data))` is `data`, for each kind of data.
+/// - `inner_file(wrap_file(file))` is `file`, and no two embeddings in one node share a file.
+pub trait Embedding: Copy + Debug + Send + 'static {
+    /// The node around it.
+    type Outer: Node;
+    /// The node inside.
+    type Inner: Node;
+    /// The group of the inner system: the prefix of its invariants (`raft.election_safety`) and, with
+    /// [`Embedding::index`], the key of the random stream of the inner node.
+    const GROUP: &'static str;
 
-/// Both ways for one variant: `part!(Tell => Said, Said::Inner)`.
-#[macro_export]
-macro_rules! part {
-    ($inner:ty => $outer:ty, $($variant:ident)::+) => {
-        impl $crate::embedding::Part<$outer> for $inner {
-            fn wrap(self) -> $outer {
-                $($variant)::+(self)
-            }
-            fn peek(whole: &$outer) -> Option<&Self> {
-                if let $($variant)::+(inner) = whole { Some(inner) } else { None }
+    /// Which of several inner nodes of one group this is. By default 0.
+    fn index(&self) -> u32 {
+        0
+    }
+
+    /// The inner node, if this process has one.
+    fn node<'a>(&self, outer: &'a Self::Outer) -> Option<&'a Self::Inner>;
+    /// Whether this node of the cluster has an inner node while it runs. Asked also while it is down.
+    fn hosts(&self, node: NodeId) -> bool;
+    /// The cluster as the inner system sees it. By default the same.
+    fn cluster(&self, outer: Cluster) -> Cluster {
+        outer
+    }
+
+    /// The outer node's number of a file of the inner node.
+    fn wrap_file(&self, inner: FileId) -> FileId;
+    /// The inner node's number of a file of the outer node; `None` if the file is not the inner node's.
+    fn inner_file(&self, outer: FileId) -> Option<FileId>;
+
+    /// Wraps a message.
+    fn wrap_message(&self, inner: MessageOf<Self::Inner>) -> MessageOf<Self::Outer>;
+    /// The inner node's message in a message; `None` if it is not the inner node's. The other functions that look
+    /// inwards do the same for other data.
+    fn inner_message<'a>(&self, outer: &'a MessageOf<Self::Outer>) -> Option<&'a MessageOf<Self::Inner>>;
+    /// Wraps a timer.
+    fn wrap_timer(&self, inner: TimerOf<Self::Inner>) -> TimerOf<Self::Outer>;
+    /// Looks into a timer.
+    fn inner_timer(&self, outer: TimerOf<Self::Outer>) -> Option<TimerOf<Self::Inner>>;
+    /// Wraps a record.
+    fn wrap_record(&self, inner: RecordOf<Self::Inner>) -> RecordOf<Self::Outer>;
+    /// Looks into a record.
+    fn inner_record<'a>(&self, outer: &'a RecordOf<Self::Outer>) -> Option<&'a RecordOf<Self::Inner>>;
+    /// Wraps an observation; `None` keeps it inside.
+    fn wrap_observation(&self, inner: ObservationOf<Self::Inner>) -> Option<ObservationOf<Self::Outer>>;
+    /// Looks into an observation.
+    fn inner_observation<'a>(&self, outer: &'a ObservationOf<Self::Outer>) -> Option<&'a ObservationOf<Self::Inner>>;
+    /// Wraps an operation.
+    fn wrap_operation(&self, inner: OperationOf<Self::Inner>) -> OperationOf<Self::Outer>;
+    /// Looks into an operation.
+    fn inner_operation<'a>(&self, outer: &'a OperationOf<Self::Outer>) -> Option<&'a OperationOf<Self::Inner>>;
+    /// Wraps deferred work.
+    fn wrap_step(&self, inner: StepOf<Self::Inner>) -> StepOf<Self::Outer>;
+    /// Looks into deferred work.
+    fn inner_step<'a>(&self, outer: &'a StepOf<Self::Outer>) -> Option<&'a StepOf<Self::Inner>>;
+
+    /// What the disk kept of the inner node.
+    fn recovered(&self, outer: &Recovered<RecordOf<Self::Outer>>) -> Recovered<RecordOf<Self::Inner>> {
+        let mut inner = Recovered::empty();
+        for (file, records) in &outer.files {
+            if let Some(file) = self.inner_file(*file) {
+                let records =
+                    records.iter().map(|record| record.as_ref().filter_map(|it| self.inner_record(it).cloned()));
+                inner.files.push((file, records.collect::<Option<_>>().expect("a file has records of one node")));
             }
         }
-    };
+        inner.files.sort_unstable_by_key(|(file, _)| *file);
+        inner
+    }
+
+    /// Wraps an effect; `None` for an observation that is kept inside.
+    #[inline]
+    fn wrap_effect(&self, effect: Effect<Self::Inner>) -> Option<Effect<Self::Outer>> {
+        Some(match effect {
+            Effect::Send { target, connection, message } => {
+                Effect::Send { target, connection, message: self.wrap_message(message) }
+            }
+            Effect::SetTimer { timer, at } => Effect::SetTimer { timer: self.wrap_timer(timer), at },
+            Effect::CancelTimer(timer) => Effect::CancelTimer(self.wrap_timer(timer)),
+            Effect::Write { id, write, notice } => Effect::Write { id, write: self.wrap_write(write), notice },
+            Effect::Sync => Effect::Sync,
+            Effect::Defer(step) => Effect::Defer(self.wrap_step(step)),
+            Effect::Connect { connection, target } => Effect::Connect { connection, target },
+            Effect::Close(connection) => Effect::Close(connection),
+            Effect::Invoke { id, operation } => Effect::Invoke { id, operation: self.wrap_operation(operation) },
+            Effect::Complete { id, result } => {
+                let result = match result {
+                    OperationResult::Ok(operation) => OperationResult::Ok(self.wrap_operation(operation)),
+                    OperationResult::Failed => OperationResult::Failed,
+                    OperationResult::Unknown => OperationResult::Unknown,
+                };
+                Effect::Complete { id, result }
+            }
+            Effect::Observe(observation) => Effect::Observe(self.wrap_observation(observation)?),
+            Effect::Exit(reason) => Effect::Exit(reason),
+        })
+    }
+
+    /// Wraps a change to a file.
+    #[inline]
+    fn wrap_write(&self, write: Write<RecordOf<Self::Inner>>) -> Write<RecordOf<Self::Outer>> {
+        match write {
+            Write::Append(file, record) => Write::Append(self.wrap_file(file), self.wrap_record(record)),
+            Write::Replace(file, record) => Write::Replace(self.wrap_file(file), self.wrap_record(record)),
+            Write::Truncate(file, count) => Write::Truncate(self.wrap_file(file), count),
+            Write::Discard(file, count) => Write::Discard(self.wrap_file(file), count),
+        }
+    }
+
+    /// The input of the inner node in an input of the outer one.
+    ///
+    /// Starts, ends of writes and events of connections are shared: the inner node is shown all of them.
+    #[inline]
+    fn inner_input<'a>(&self, input: Input<'a, Self::Outer>) -> Option<Input<'a, Self::Inner>> {
+        Some(match input {
+            Input::Start => Input::Start,
+            Input::Message(source, message) => Input::Message(source, self.inner_message(message)?),
+            Input::Connection(event) => Input::Connection(event),
+            Input::Timer(timer) => Input::Timer(self.inner_timer(timer)?),
+            Input::Durable(completion) => Input::Durable(completion),
+            Input::Step(step) => Input::Step(self.inner_step(step)?),
+            Input::Operation(operation) => Input::Operation(self.inner_operation(operation)?),
+        })
+    }
+
+    /// The effect of the inner node in an effect of the outer one.
+    ///
+    /// What carries no data of the node (a sync, a connection, an exit) is shown to it whoever of the two did it.
+    #[inline]
+    fn inner_effect<'a>(&self, effect: EffectRef<'a, Self::Outer>) -> Option<EffectRef<'a, Self::Inner>> {
+        Some(match effect {
+            EffectRef::Send { target, connection, message } => {
+                EffectRef::Send { target, connection, message: self.inner_message(message)? }
+            }
+            EffectRef::SetTimer { timer, at } => EffectRef::SetTimer { timer: self.inner_timer(timer)?, at },
+            EffectRef::CancelTimer(timer) => EffectRef::CancelTimer(self.inner_timer(timer)?),
+            EffectRef::Write { id, write, notice } => {
+                let write = write.filter_map(|file| self.inner_file(file), |record| self.inner_record(record))?;
+                EffectRef::Write { id, write, notice }
+            }
+            EffectRef::Sync => EffectRef::Sync,
+            EffectRef::Defer(step) => EffectRef::Defer(self.inner_step(step)?),
+            EffectRef::Connect { connection, target } => EffectRef::Connect { connection, target },
+            EffectRef::Close(connection) => EffectRef::Close(connection),
+            EffectRef::Invoke { id, operation } => {
+                EffectRef::Invoke { id, operation: self.inner_operation(operation)? }
+            }
+            EffectRef::Complete { id, result } => {
+                let result = match result {
+                    OperationResult::Ok(operation) => OperationResult::Ok(self.inner_operation(operation)?),
+                    OperationResult::Failed => OperationResult::Failed,
+                    OperationResult::Unknown => OperationResult::Unknown,
+                };
+                EffectRef::Complete { id, result }
+            }
+            EffectRef::Observe(observation) => EffectRef::Observe(self.inner_observation(observation)?),
+            EffectRef::Exit(reason) => EffectRef::Exit(reason),
+        })
+    }
 }
 
-/// A unit struct that says how one node lies in another, where each of its data is a variant of the outer one's.
+/// An [`Embedding`] without data: a unit struct. Each kind of data of the inner node is a variant of the outer node's.
+///
+/// In place of a variant stands `same` where both nodes have the same type, and `none` for what the inner node does not
+/// use: a message, timer, record, operation or step that it does use all the same is a panic, an observation is kept
+/// inside. The inner node's files follow after `files` of the outer node's own.
+///
+/// ```
+/// # use splitbrain_kernel::prelude::*;
+/// # use splitbrain_kernel::serde::Serialize;
+/// # #[derive(Clone, Debug, Serialize)] #[serde(crate = "splitbrain_kernel::serde")] pub struct Ping;
+/// # impl Message for Ping { const KINDS: &'static [&'static str] = &["ping"]; fn kind(&self) -> usize { 0 } }
+/// # #[derive(Clone, Debug, Serialize)] #[serde(crate = "splitbrain_kernel::serde")] pub struct Said;
+/// # impl Observation for Said {
+/// #     const NAMES: &'static [&'static str] = &[];
+/// #     fn face(&self) -> Face { Face { name: "", change: Change::None } }
+/// # }
+/// # #[derive(Debug)] pub struct Echo;
+/// # impl Node for Echo {
+/// #     type Message = Ping; type Timer = (); type Record = u64; type Observation = Said;
+/// #     type Operation = (); type Step = ();
+/// #     fn on_start(&mut self, _: &mut Context<Self>, _: Recovered<u64>) {}
+/// #     fn on_message(&mut self, ctx: &mut Context<Self>, from: Source, _: Ping) { ctx.send(from.node, Ping); }
+/// #     fn on_timer(&mut self, _: &mut Context<Self>, (): ()) {}
+/// # }
+/// #[derive(Clone, Debug, Serialize)]
+/// # #[serde(crate = "splitbrain_kernel::serde")]
+/// pub enum Letter {
+///     Echo(Ping),
+///     Own(String),
+/// }
+/// # impl Message for Letter {
+/// #     const KINDS: &'static [&'static str] = &["ping", "own"];
+/// #     fn kind(&self) -> usize { usize::from(matches!(self, Self::Own(_))) }
+/// # }
+///
+/// #[derive(Debug)]
+/// pub struct Outer {
+///     echo: Echo,
+///     scope: Scope<EchoInOuter>,
+/// }
+///
+/// splitbrain_kernel::embed! {
+///     /// The echo of an outer node.
+///     pub struct EchoInOuter: Echo, in Outer, as "echo" {
+///         files: 1,
+///         hosts: |node| node.is_server(),
+///         node: |outer| Some(&outer.echo),
+///         message: Letter::Echo,
+///         timer: none,
+///         record: same,
+///         observation: none,
+///         operation: none,
+///         step: none,
+///     }
+/// }
+///
+/// impl Node for Outer {
+/// #   type Timer = &'static str; type Record = u64; type Observation = Said; type Operation = (); type Step = ();
+///     type Message = Letter;
+///     // The other types, and:
+///     fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
+///         let inner = EchoInOuter.recovered(&recovered);
+///         self.scope.enter(ctx, |ctx| self.echo.on_start(ctx, inner));
+///     }
+///     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Letter) {
+///         match message {
+///             Letter::Echo(ping) => self.scope.enter(ctx, |ctx| self.echo.on_message(ctx, source, ping)),
+///             Letter::Own(_) => {}
+///         }
+///     }
+/// #   fn on_timer(&mut self, _: &mut Context<Self>, _: &'static str) {}
+/// }
+/// # assert!(matches!(EchoInOuter.wrap_message(Ping), Letter::Echo(Ping)));
+/// ```
 #[macro_export]
 macro_rules! embed {
     ($(#[$meta:meta])* $vis:vis struct $name:ident: $inner:ty, in $outer:ty, as $group:literal {
         files: $files:expr,
         hosts: $hosts:expr,
-        node: $node:expr $(,)?
+        node: $node:expr,
+        message: $($message:ident)::+,
+        timer: $($timer:ident)::+,
+        record: $($record:ident)::+,
+        observation: $($observation:ident)::+,
+        operation: $($operation:ident)::+,
+        step: $($step:ident)::+ $(,)?
     }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug)]
@@ -73,387 +307,103 @@ macro_rules! embed {
                 hosts(node)
             }
             #[inline]
-            fn file(&self, inner: $crate::node::FileId) -> $crate::node::FileId {
+            fn wrap_file(&self, inner: $crate::node::FileId) -> $crate::node::FileId {
                 $crate::node::FileId(inner.0 + $files)
             }
             #[inline]
             fn inner_file(&self, outer: $crate::node::FileId) -> Option<$crate::node::FileId> {
                 outer.0.checked_sub($files).map($crate::node::FileId)
             }
+            $crate::embed_part!(wrap_message, inner_message, MessageOf, $inner, $outer, $($message)::+);
+            $crate::embed_part!(wrap_record, inner_record, RecordOf, $inner, $outer, $($record)::+);
+            $crate::embed_part!(wrap_operation, inner_operation, OperationOf, $inner, $outer, $($operation)::+);
+            $crate::embed_part!(wrap_step, inner_step, StepOf, $inner, $outer, $($step)::+);
             #[inline]
-            fn message<'a>(
+            fn wrap_timer(&self, inner: $crate::embedding::TimerOf<$inner>) -> $crate::embedding::TimerOf<$outer> {
+                $crate::embed_wrap!(inner, "timer", $($timer)::+)
+            }
+            #[inline]
+            fn inner_timer(
                 &self,
-                outer: &'a $crate::embedding::MessageOf<$outer>,
-            ) -> Option<&'a $crate::embedding::MessageOf<$inner>> {
-                $crate::embedding::Part::peek(outer)
+                outer: $crate::embedding::TimerOf<$outer>,
+            ) -> Option<$crate::embedding::TimerOf<$inner>> {
+                $crate::embed_look!(outer, $($timer)::+)
             }
             #[inline]
-            fn timer(&self, outer: $crate::embedding::TimerOf<$outer>) -> Option<$crate::embedding::TimerOf<$inner>> {
-                $crate::embedding::Part::peek(&outer).copied()
-            }
-            #[inline]
-            fn record<'a>(
+            fn wrap_observation(
                 &self,
-                outer: &'a $crate::embedding::RecordOf<$outer>,
-            ) -> Option<&'a $crate::embedding::RecordOf<$inner>> {
-                $crate::embedding::Part::peek(outer)
+                inner: $crate::embedding::ObservationOf<$inner>,
+            ) -> Option<$crate::embedding::ObservationOf<$outer>> {
+                $crate::embed_keep!(inner, $($observation)::+)
             }
             #[inline]
-            fn observation<'a>(
+            fn inner_observation<'a>(
                 &self,
                 outer: &'a $crate::embedding::ObservationOf<$outer>,
             ) -> Option<&'a $crate::embedding::ObservationOf<$inner>> {
-                $crate::embedding::Part::peek(outer)
-            }
-            #[inline]
-            fn operation<'a>(
-                &self,
-                outer: &'a $crate::embedding::OperationOf<$outer>,
-            ) -> Option<&'a $crate::embedding::OperationOf<$inner>> {
-                $crate::embedding::Part::peek(outer)
-            }
-            #[inline]
-            fn step<'a>(
-                &self,
-                outer: &'a $crate::embedding::StepOf<$outer>,
-            ) -> Option<&'a $crate::embedding::StepOf<$inner>> {
-                $crate::embedding::Part::peek(outer)
-            }
-        }
-
-        impl $crate::context::Lift<$inner> for $outer {
-            fn message(inner: $crate::embedding::MessageOf<$inner>) -> Self::Message {
-                $crate::embedding::Part::wrap(inner)
-            }
-            fn timer(inner: $crate::embedding::TimerOf<$inner>) -> Self::Timer {
-                $crate::embedding::Part::wrap(inner)
-            }
-            fn write(
-                write: $crate::node::Write<$crate::embedding::RecordOf<$inner>>,
-            ) -> $crate::node::Write<Self::Record> {
-                let file = |file: $crate::node::FileId| Some($crate::node::FileId(file.0 + $files));
-                write.filter_map(file, |record| Some($crate::embedding::Part::wrap(record)))
-                    .expect("all of it is lifted")
-            }
-            fn observation(inner: $crate::embedding::ObservationOf<$inner>) -> Option<Self::Observation> {
-                Some($crate::embedding::Part::wrap(inner))
-            }
-            fn operation(inner: $crate::embedding::OperationOf<$inner>) -> Self::Operation {
-                $crate::embedding::Part::wrap(inner)
-            }
-            fn step(inner: $crate::embedding::StepOf<$inner>) -> Self::Step {
-                $crate::embedding::Part::wrap(inner)
+                $crate::embed_look!(outer, $($observation)::+)
             }
         }
     };
 }
 
-/// How a node lies inside another.
-pub trait Embedding: Copy + Debug + Send + 'static {
-    /// The node around it.
-    type Outer: Node;
-    /// The node inside.
-    type Inner: Node;
-    /// The prefix of its invariants, roles and resources: `raft`.
-    const GROUP: &'static str;
-
-    /// The inner node, where this process has one and it runs.
-    fn node<'a>(&self, outer: &'a Self::Outer) -> Option<&'a Self::Inner>;
-    /// Whether this node of the cluster has an inner node when it runs.
-    fn hosts(&self, node: NodeId) -> bool;
-    /// The cluster as the inner system sees it.
-    fn cluster(&self, outer: Cluster) -> Cluster {
-        outer
-    }
-    /// The number of the inner node's file on the outer one's disk.
-    fn file(&self, inner: FileId) -> FileId;
-    /// The inner node's number of a file, where it is its own.
-    fn inner_file(&self, outer: FileId) -> Option<FileId>;
-
-    /// Looks into a message.
-    fn message<'a>(&self, outer: &'a MessageOf<Self::Outer>) -> Option<&'a MessageOf<Self::Inner>>;
-    /// Looks into a timer.
-    fn timer(&self, outer: TimerOf<Self::Outer>) -> Option<TimerOf<Self::Inner>>;
-    /// Looks into a record.
-    fn record<'a>(&self, outer: &'a RecordOf<Self::Outer>) -> Option<&'a RecordOf<Self::Inner>>;
-    /// Looks into an observation.
-    fn observation<'a>(&self, outer: &'a ObservationOf<Self::Outer>) -> Option<&'a ObservationOf<Self::Inner>>;
-    /// Looks into an operation.
-    fn operation<'a>(&self, outer: &'a OperationOf<Self::Outer>) -> Option<&'a OperationOf<Self::Inner>>;
-    /// Looks into deferred work.
-    fn step<'a>(&self, outer: &'a StepOf<Self::Outer>) -> Option<&'a StepOf<Self::Inner>>;
-
-    /// Looks into an input.
-    #[inline]
-    fn input<'a>(&self, input: Input<'a, Self::Outer>) -> Option<Input<'a, Self::Inner>> {
-        Some(match input {
-            Input::Start => Input::Start,
-            Input::Message(source, message) => Input::Message(source, self.message(message)?),
-            Input::Connection(event) => Input::Connection(event),
-            Input::Timer(timer) => Input::Timer(self.timer(timer)?),
-            Input::Durable(completion) => Input::Durable(completion),
-            Input::Step(step) => Input::Step(self.step(step)?),
-            Input::Operation(operation) => Input::Operation(self.operation(operation)?),
-        })
-    }
-
-    /// Looks into an effect.
-    #[inline]
-    fn effect<'a>(&self, effect: EffectRef<'a, Self::Outer>) -> Option<EffectRef<'a, Self::Inner>> {
-        Some(match effect {
-            EffectRef::Send { target, connection, message } => {
-                EffectRef::Send { target, connection, message: self.message(message)? }
-            }
-            EffectRef::SetTimer { timer, at } => EffectRef::SetTimer { timer: self.timer(timer)?, at },
-            EffectRef::CancelTimer(timer) => EffectRef::CancelTimer(self.timer(timer)?),
-            EffectRef::Write { id, write, notice } => {
-                let write = write.filter_map(|file| self.inner_file(file), |record| self.record(record))?;
-                EffectRef::Write { id, write, notice }
-            }
-            EffectRef::Sync => EffectRef::Sync,
-            EffectRef::Defer(step) => EffectRef::Defer(self.step(step)?),
-            EffectRef::Connect { connection, target } => EffectRef::Connect { connection, target },
-            EffectRef::Close(connection) => EffectRef::Close(connection),
-            EffectRef::Invoke { id, operation } => EffectRef::Invoke { id, operation: self.operation(operation)? },
-            EffectRef::Complete { id, result } => {
-                let result = match result {
-                    OperationResult::Ok(operation) => OperationResult::Ok(self.operation(operation)?),
-                    OperationResult::Failed => OperationResult::Failed,
-                    OperationResult::Unknown => OperationResult::Unknown,
-                };
-                EffectRef::Complete { id, result }
-            }
-            EffectRef::Observe(observation) => EffectRef::Observe(self.observation(observation)?),
-            EffectRef::Exit(reason) => EffectRef::Exit(reason),
-        })
-    }
-}
-
-impl<R> Write<R> {
-    /// The same write by reference.
-    #[inline]
-    pub const fn as_ref(&self) -> Write<&R> {
-        match self {
-            Self::Append(file, record) => Write::Append(*file, record),
-            Self::Replace(file, record) => Write::Replace(*file, record),
-            Self::Truncate(file, count) => Write::Truncate(*file, *count),
-            Self::Discard(file, count) => Write::Discard(*file, *count),
+/// Both directions of one kind of data, for [`embed!`](crate::embed!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! embed_part {
+    ($wrap:ident, $look:ident, $of:ident, $inner:ty, $outer:ty, $($variant:ident)::+) => {
+        #[inline]
+        fn $wrap(&self, inner: $crate::embedding::$of<$inner>) -> $crate::embedding::$of<$outer> {
+            $crate::embed_wrap!(inner, stringify!($of), $($variant)::+)
         }
-    }
-
-    /// The same write of another file's record, where it has one.
-    #[inline]
-    pub fn filter_map<S>(
-        self,
-        file_of: impl Fn(FileId) -> Option<FileId>,
-        record_of: impl Fn(R) -> Option<S>,
-    ) -> Option<Write<S>> {
-        Some(match self {
-            Self::Append(file, record) => Write::Append(file_of(file)?, record_of(record)?),
-            Self::Replace(file, record) => Write::Replace(file_of(file)?, record_of(record)?),
-            Self::Truncate(file, count) => Write::Truncate(file_of(file)?, count),
-            Self::Discard(file, count) => Write::Discard(file_of(file)?, count),
-        })
-    }
-}
-
-/// The most invariants of one system, over all of its groups.
-pub const LISTED_MAX: usize = 256;
-
-/// The invariants of an inner node, unchanged, over the node around it.
-#[derive(Clone, Debug)]
-pub struct Inside<E, I> {
-    embedding: E,
-    inner: I,
-}
-
-impl<E: Embedding, I: Invariants<E::Inner>> Inside<E, I> {
-    /// These invariants over the inner node.
-    pub const fn new(embedding: E, inner: I) -> Self {
-        Self { embedding, inner }
-    }
-
-    /// The invariants, with all that they have seen.
-    pub const fn inner(&self) -> &I {
-        &self.inner
-    }
-
-    const BUFFER: [InvariantInfo; LISTED_MAX] = {
-        let mut all = [InvariantInfo::NONE; LISTED_MAX];
-        let mut at = 0;
-        while at < I::LIST.len() {
-            all[at] = InvariantInfo { group: E::GROUP, ..I::LIST[at] };
-            at += 1;
+        #[inline]
+        fn $look<'a>(
+            &self,
+            outer: &'a $crate::embedding::$of<$outer>,
+        ) -> Option<&'a $crate::embedding::$of<$inner>> {
+            $crate::embed_look!(outer, $($variant)::+)
         }
-        all
     };
 }
 
-impl<E: Embedding, I: Invariants<E::Inner>> Invariants<E::Outer> for Inside<E, I> {
-    const LIST: &'static [InvariantInfo] = Self::BUFFER.split_at(I::LIST.len()).0;
-    const GROUPS: &'static [usize] = I::GROUPS;
-
-    fn on_start(&mut self, outer: impl View<E::Outer>, node: NodeId, findings: &mut Findings) {
-        if self.embedding.hosts(node) {
-            let stage = Projected { outer, embedding: self.embedding };
-            self.inner.on_start(stage, node, findings);
-        }
-    }
-
-    #[inline]
-    fn on_effect(
-        &mut self,
-        outer: impl View<E::Outer>,
-        node: NodeId,
-        effect: EffectRef<'_, E::Outer>,
-        findings: &mut Findings,
-    ) {
-        if self.embedding.hosts(node)
-            && let Some(effect) = self.embedding.effect(effect)
-        {
-            let stage = Projected { outer, embedding: self.embedding };
-            self.inner.on_effect(stage, node, effect, findings);
-        }
-    }
-
-    #[inline]
-    fn on_input(
-        &mut self,
-        outer: impl View<E::Outer>,
-        node: NodeId,
-        input: Input<'_, E::Outer>,
-        findings: &mut Findings,
-    ) {
-        if self.embedding.hosts(node)
-            && let Some(input) = self.embedding.input(input)
-        {
-            let stage = Projected { outer, embedding: self.embedding };
-            self.inner.on_input(stage, node, input, findings);
-        }
-    }
-
-    #[inline]
-    fn on_step(&mut self, outer: impl View<E::Outer>, node: NodeId, findings: &mut Findings) {
-        if self.embedding.hosts(node) {
-            let stage = Projected { outer, embedding: self.embedding };
-            self.inner.on_step(stage, node, findings);
-        }
-    }
-
-    fn on_down(&mut self, outer: impl View<E::Outer>, node: NodeId, findings: &mut Findings) {
-        if self.embedding.hosts(node) {
-            let stage = Projected { outer, embedding: self.embedding };
-            self.inner.on_down(stage, node, findings);
-        }
-    }
-
-    fn on_fault(&mut self, outer: impl View<E::Outer>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
-        let stage = Projected { outer, embedding: self.embedding };
-        self.inner.on_fault(stage, fault, change, findings);
-    }
-
-    fn on_settle(&mut self, outer: impl View<E::Outer>, findings: &mut Findings) {
-        let stage = Projected { outer, embedding: self.embedding };
-        self.inner.on_settle(stage, findings);
-    }
-
-    #[inline]
-    fn deadline(&self) -> Instant {
-        self.inner.deadline()
-    }
-
-    fn on_deadline(&mut self, outer: impl View<E::Outer>, findings: &mut Findings) {
-        let stage = Projected { outer, embedding: self.embedding };
-        self.inner.on_deadline(stage, findings);
-    }
-
-    fn on_end(&mut self, outer: impl View<E::Outer>, findings: &mut Findings) {
-        let stage = Projected { outer, embedding: self.embedding };
-        self.inner.on_end(stage, findings);
-    }
+/// Outwards, for [`embed!`](crate::embed!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! embed_wrap {
+    ($inner:ident, $what:expr, same) => { $inner };
+    ($inner:ident, $what:expr, none) => { $crate::embedding::not_embedded($what, &$inner) };
+    ($inner:ident, $what:expr, $($variant:ident)::+) => { $($variant)::+($inner) };
 }
 
-/// Two sets of invariants over one node.
-#[derive(Clone, Debug)]
-pub struct Both<A, B>(pub A, pub B);
-
-/// Calls both, each with its own range of indexes.
-macro_rules! both {
-    ($self:ident, $findings:ident, $call:ident($($argument:expr),*)) => {{
-        $self.0.$call($($argument,)* $findings);
-        $findings.after(A::GROUPS.len(), A::LIST.len(), |findings| $self.1.$call($($argument,)* findings));
+/// Outwards for an observation, for [`embed!`](crate::embed!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! embed_keep {
+    ($inner:ident, same) => { Some($inner) };
+    ($inner:ident, none) => {{
+        let _ = $inner;
+        None
     }};
+    ($inner:ident, $($variant:ident)::+) => { Some($($variant)::+($inner)) };
 }
 
-impl<N: Node, A: Invariants<N>, B: Invariants<N>> Invariants<N> for Both<A, B> {
-    const LIST: &'static [InvariantInfo] = Joined::<N, A, B>::BUFFER.split_at(A::LIST.len() + B::LIST.len()).0;
-    const GROUPS: &'static [usize] = Joined::<N, A, B>::GROUPS.split_at(A::GROUPS.len() + B::GROUPS.len()).0;
-
-    fn on_start(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
-        both!(self, findings, on_start(view, node));
-    }
-    #[inline]
-    fn on_effect(&mut self, view: impl View<N>, node: NodeId, effect: EffectRef<'_, N>, findings: &mut Findings) {
-        both!(self, findings, on_effect(view, node, effect));
-    }
-    #[inline]
-    fn on_input(&mut self, view: impl View<N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
-        both!(self, findings, on_input(view, node, input));
-    }
-    #[inline]
-    fn on_step(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
-        both!(self, findings, on_step(view, node));
-    }
-    fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
-        both!(self, findings, on_down(view, node));
-    }
-    fn on_fault(&mut self, view: impl View<N>, fault: &Fault, change: FaultChange, findings: &mut Findings) {
-        both!(self, findings, on_fault(view, fault, change));
-    }
-    fn on_settle(&mut self, view: impl View<N>, findings: &mut Findings) {
-        both!(self, findings, on_settle(view));
-    }
-    #[inline]
-    fn deadline(&self) -> Instant {
-        self.0.deadline().min(self.1.deadline())
-    }
-    fn on_deadline(&mut self, view: impl View<N>, findings: &mut Findings) {
-        let now = view.now();
-        if self.0.deadline() <= now {
-            self.0.on_deadline(view, findings);
-        }
-        if self.1.deadline() <= now {
-            findings.after(A::GROUPS.len(), A::LIST.len(), |findings| self.1.on_deadline(view, findings));
-        }
-    }
-    fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {
-        both!(self, findings, on_end(view));
-    }
+/// Inwards, for [`embed!`](crate::embed!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! embed_look {
+    ($outer:ident, same) => { Some($outer) };
+    ($outer:ident, none) => {{
+        let _ = $outer;
+        None
+    }};
+    ($outer:ident, $($variant:ident)::+) => {
+        if let $($variant)::+(inner) = $outer { Some(inner) } else { None }
+    };
 }
 
-struct Joined<N, A, B>(std::marker::PhantomData<(N, A, B)>);
-
-impl<N: Node, A: Invariants<N>, B: Invariants<N>> Joined<N, A, B> {
-    const GROUPS: [usize; 16] = {
-        let mut all = [0; 16];
-        let mut at = 0;
-        while at < A::GROUPS.len() + B::GROUPS.len() {
-            all[at] = if at < A::GROUPS.len() { A::GROUPS[at] } else { B::GROUPS[at - A::GROUPS.len()] };
-            at += 1;
-        }
-        all
-    };
-    const BUFFER: [InvariantInfo; LISTED_MAX] = {
-        let mut all = [InvariantInfo::NONE; LISTED_MAX];
-        let mut at = 0;
-        while at < A::LIST.len() {
-            all[at] = A::LIST[at];
-            at += 1;
-        }
-        while at < A::LIST.len() + B::LIST.len() {
-            all[at] = B::LIST[at - A::LIST.len()];
-            at += 1;
-        }
-        all
-    };
+/// An inner node used what its embedding says that it does not use.
+#[doc(hidden)]
+#[cold]
+pub fn not_embedded(what: &str, data: &impl Debug) -> ! {
+    panic!("the embedding of the inner node says `none` for {what}, and it used {data:?}")
 }

@@ -1,5 +1,7 @@
 //! What must hold after every step, how it is counted, and how its breaking is reported.
 
+mod group;
+
 use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
@@ -11,15 +13,18 @@ use crate::node::Node;
 use crate::time::Instant;
 use crate::view::View;
 
+pub use group::{Groups, InvariantSet, NamedInvariant};
+
 /// The invariants of a system: one concrete, cloneable struct, so that nothing is dispatched dynamically.
 ///
 /// They read; they never draw random numbers and never change the world. Whether they run or not, the digest is the
 /// same.
 pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
-    /// The invariants, by index. At most [`Findings::COUNT_MAX`].
+    /// The invariants that these check themselves, by index. At most [`Findings::COUNT_MAX`]; more are split in two by
+    /// [`Both`](crate::embedding::Both).
     const LIST: &'static [InvariantInfo];
-    /// How many of them each group has: one group, unless these are several joined.
-    const GROUPS: &'static [usize] = &[Self::LIST.len()];
+    /// These by group: one group, unless inner systems are watched too.
+    const GROUPS: Groups = Groups::Own(Self::LIST);
 
     /// A node starts, for the first time or again; before its `on_start`.
     fn on_start(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
@@ -111,8 +116,6 @@ pub enum FaultChange {
 /// One invariant of a system, for `list`, for reports, and to switch it on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvariantInfo {
-    /// Whose it is: the name of its system, `raft`.
-    pub group: &'static str,
     /// Its name, which is its file's: `election_safety`.
     pub name: &'static str,
     /// The property, in one sentence.
@@ -123,11 +126,6 @@ pub struct InvariantInfo {
     pub kind: InvariantKind,
     /// What it looks at.
     pub sight: Sight,
-}
-
-impl InvariantInfo {
-    pub(crate) const NONE: Self =
-        Self { group: "", name: "", doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox };
 }
 
 /// What the breach of an invariant is.
@@ -183,21 +181,25 @@ struct Finding {
 
 impl Findings {
     /// The most invariants that one group may have.
-    pub const COUNT_MAX: usize = 32;
+    pub const COUNT_MAX: usize = 64;
 
     /// Findings over the invariants whose bit is set.
     pub const fn new(enabled: u64) -> Self {
         Self { enabled, evaluated: [0; Self::COUNT_MAX], lacking: [0; Self::COUNT_MAX], first: None, next: None }
     }
 
-    /// Findings over groups of so many invariants.
-    pub fn over(groups: &[usize], mut is_on: impl FnMut(usize) -> bool) -> Self {
+    /// Findings over the invariants of these groups that are in the set.
+    ///
+    /// # Panics
+    /// Where a group has more than [`Findings::COUNT_MAX`] invariants.
+    pub fn over(groups: &Groups, set: &InvariantSet) -> Self {
+        assert!(groups.largest() <= Self::COUNT_MAX, "a group has at most {} invariants", Self::COUNT_MAX);
         let mut at = 0;
         let mut made: Vec<Self> = Vec::new();
-        for count in groups {
-            let bits = (0..*count).filter(|index| is_on(at + index)).fold(0, |bits, index| bits | 1 << index);
-            made.push(Self::new(bits));
-            at += count;
+        for (_, list) in groups.iter("") {
+            let on = (0..list.len()).filter(|index| set.contains(at + index));
+            made.push(Self::new(on.fold(0, |bits, index| bits | 1 << index)));
+            at += list.len();
         }
         let chain = made.into_iter().rev().fold(None, |next, group| Some(Box::new(Self { next, ..group })));
         chain.map_or(Self::new(0), |first| *first)
@@ -231,7 +233,7 @@ impl Findings {
         }
     }
 
-    /// Calls with the findings of the groups after so many.
+    /// Calls with the findings of the groups after the first `groups`, which have `invariants` in all.
     #[inline]
     pub fn after(&mut self, groups: usize, invariants: usize, call: impl FnOnce(&mut Self)) {
         let mut part = &mut *self;
@@ -251,28 +253,28 @@ impl Findings {
         self.first.is_some()
     }
 
-    /// How often each invariant was evaluated, by index, in these groups.
-    pub fn evaluated_in(&self, groups: &[usize]) -> Vec<u64> {
+    /// How often each invariant was evaluated, by index over all of these groups.
+    pub fn evaluated_in(&self, groups: &Groups) -> Vec<u64> {
         self.in_groups(groups, |part| &part.evaluated)
     }
 
-    /// How often each invariant could not be evaluated for want of facts, by index, in these groups.
-    pub fn lacking_in(&self, groups: &[usize]) -> Vec<u64> {
+    /// How often each invariant could not be evaluated for want of facts, by index over all of these groups.
+    pub fn lacking_in(&self, groups: &Groups) -> Vec<u64> {
         self.in_groups(groups, |part| &part.lacking)
     }
 
-    fn in_groups(&self, groups: &[usize], counts: impl Fn(&Self) -> &[u64; Self::COUNT_MAX]) -> Vec<u64> {
+    fn in_groups(&self, groups: &Groups, counts: impl Fn(&Self) -> &[u64; Self::COUNT_MAX]) -> Vec<u64> {
         let mut all = Vec::new();
         let mut part = Some(self);
-        for count in groups {
+        for (_, list) in groups.iter("") {
             let findings = part.expect("each group has its findings");
-            all.extend_from_slice(&counts(findings)[..*count]);
+            all.extend_from_slice(&counts(findings)[..list.len()]);
             part = findings.next.as_deref();
         }
         all
     }
 
-    /// How often each invariant was evaluated, by index.
+    /// How often each invariant of the first group was evaluated, by index.
     pub const fn evaluated(&self) -> &[u64; Self::COUNT_MAX] {
         &self.evaluated
     }

@@ -215,6 +215,34 @@ pub enum Write<R> {
     Discard(FileId, u64),
 }
 
+impl<R> Write<R> {
+    /// The same write by reference.
+    #[inline]
+    pub const fn as_ref(&self) -> Write<&R> {
+        match self {
+            Self::Append(file, record) => Write::Append(*file, record),
+            Self::Replace(file, record) => Write::Replace(*file, record),
+            Self::Truncate(file, count) => Write::Truncate(*file, *count),
+            Self::Discard(file, count) => Write::Discard(*file, *count),
+        }
+    }
+
+    /// The same write of another file's record, where it has one.
+    #[inline]
+    pub fn filter_map<S>(
+        self,
+        file_of: impl Fn(FileId) -> Option<FileId>,
+        record_of: impl Fn(R) -> Option<S>,
+    ) -> Option<Write<S>> {
+        Some(match self {
+            Self::Append(file, record) => Write::Append(file_of(file)?, record_of(record)?),
+            Self::Replace(file, record) => Write::Replace(file_of(file)?, record_of(record)?),
+            Self::Truncate(file, count) => Write::Truncate(file_of(file)?, count),
+            Self::Discard(file, count) => Write::Discard(file_of(file)?, count),
+        })
+    }
+}
+
 /// How a write or a sync ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Completion {
@@ -321,18 +349,5 @@ impl<R> Recovered<R> {
     /// The last record of a file, as [`Write::Replace`] leaves it.
     pub fn last(&self, file: FileId) -> Option<&Stored<R>> {
         self.file(file).last()
-    }
-
-    /// The records that `pick` takes, for a node inside this one.
-    pub fn filter_map<S>(self, mut pick: impl FnMut(FileId, Stored<R>) -> Option<(FileId, Stored<S>)>) -> Recovered<S> {
-        let mut files: std::collections::BTreeMap<FileId, Vec<Stored<S>>> = std::collections::BTreeMap::new();
-        for (file, records) in self.files {
-            for record in records {
-                if let Some((file, record)) = pick(file, record) {
-                    files.entry(file).or_default().push(record);
-                }
-            }
-        }
-        Recovered { files: files.into_iter().collect() }
     }
 }

@@ -1,11 +1,13 @@
 //! What a system of one's own needs, in one line: `use splitbrain::kernel::prelude::*;`.
 
 pub use crate::brief::{Datum, Derived};
-pub use crate::context::{Context, Effect, EffectRef, Lift, OperationId, OperationResult, Scope};
-pub use crate::embedding::{Both, Embedding, Inside};
+pub use crate::context::{Context, Effect, EffectRef, OperationId, OperationResult};
+pub use crate::embedding::{Both, Embedding, Inside, Scope};
 pub use crate::fault::Fault;
 pub use crate::id::{Cluster, Link, NodeId};
-pub use crate::invariant::{FaultChange, Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight, Violation};
+pub use crate::invariant::{
+    FaultChange, Findings, Groups, Input, InvariantInfo, InvariantKind, InvariantSet, Invariants, Sight, Violation,
+};
 pub use crate::node::{
     Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, DiskError, Face, FileId, Message, Node,
     Observation, Recovered, Source, Stored, Write, WriteId,
@@ -15,4 +17,4 @@ pub use crate::rng::{Ppm, Rng, Seed};
 pub use crate::system::{Bounds, Gauge, Order, Setup, System, Workload};
 pub use crate::time::{Duration, Instant};
 pub use crate::view::{Records, View};
-pub use crate::{names, options};
+pub use crate::{embed, names, options};

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::director::spec::{FaultSpec, NemesisSpec};
 use crate::fault::{Latency, LinkConditions, Offset};
 use crate::id::{Cluster, NodeId};
-use crate::invariant::Violation;
+use crate::invariant::{InvariantSet, Violation};
 use crate::plan::{Plan, PlannedOperation};
 use crate::rng::{Ppm, Seed};
 use crate::time::{Duration, Instant};
@@ -36,8 +36,8 @@ pub struct RunOptions<O> {
     pub settle: Duration,
     /// Bounds that make a run end as exhausted.
     pub budget: Budget,
-    /// Which invariants are on, by index.
-    pub invariants: u128,
+    /// Which invariants are on.
+    pub invariants: InvariantSet,
     /// How far a random clock fault may go.
     pub bounds: crate::system::Bounds,
     /// Whether events at the same instant are handled in an order that is drawn, rather than in order of sequence.
@@ -76,7 +76,7 @@ impl<O> RunOptions<O> {
             duration,
             settle: Duration::ZERO,
             budget: Budget::ORDINARY,
-            invariants: u128::MAX,
+            invariants: InvariantSet::All,
             bounds: crate::system::Bounds { skew: None, drift_ppm: None, latency: ms(5) },
             ties: Ties::Sequence,
             replay: None,

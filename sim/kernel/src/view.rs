@@ -212,12 +212,12 @@ impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
     }
     #[inline]
     fn record_count(&self, node: NodeId, file: FileId) -> usize {
-        self.outer.record_count(node, self.embedding.file(file))
+        self.outer.record_count(node, self.embedding.wrap_file(file))
     }
     #[inline]
     fn record(&self, node: NodeId, file: FileId, at: usize) -> Option<Stored<&<E::Inner as Node>::Record>> {
-        let stored = self.outer.record(node, self.embedding.file(file), at)?;
-        stored.filter_map(|record| self.embedding.record(record))
+        let stored = self.outer.record(node, self.embedding.wrap_file(file), at)?;
+        stored.filter_map(|record| self.embedding.inner_record(record))
     }
     fn is_lively(&self, node: NodeId) -> bool {
         self.outer.is_lively(node)

@@ -25,7 +25,7 @@ use crate::digest::{Digest, Tag};
 use crate::director::spec::OrderKey;
 use crate::director::{Director, DirectorSetup};
 use crate::id::NodeId;
-use crate::invariant::{Findings, InvariantKind, Invariants, Violation};
+use crate::invariant::{Findings, InvariantKind, Invariants, NamedInvariant, Violation};
 use crate::node::{Message, Node};
 use crate::plan::{Decision, Moment, Override, Plan, Site};
 use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
@@ -116,6 +116,11 @@ impl<S: System> World<S> {
     }
 
     fn over(queue: Queue, system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+        const { assert!(S::Invariants::GROUPS.are_distinct(S::NAME), "two groups of invariants have the same name") };
+        const {
+            let largest = S::Invariants::GROUPS.largest();
+            assert!(largest <= Findings::COUNT_MAX, "a group has at most 64 invariants: split it in two with `Both`");
+        }
         // What is set to the end of all time never comes.
         let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
@@ -133,7 +138,7 @@ impl<S: System> World<S> {
             connection_timeout: options.network.connection_timeout,
             held: BTreeMap::new(),
             invariants: system.invariants(),
-            findings: Findings::over(S::Invariants::GROUPS, |index| options.invariants >> index & 1 == 1),
+            findings: Findings::over(&S::Invariants::GROUPS, &options.invariants),
             director,
             orders,
             script: Script::new(options),
@@ -279,13 +284,9 @@ impl<S: System> World<S> {
     #[cold]
     fn end_broken<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
         let (index, node, facts) = self.findings.first().expect("something is broken");
-        let info = S::Invariants::LIST[index];
+        let NamedInvariant { name, info } = S::Invariants::GROUPS.named(S::NAME).swap_remove(index);
         let violation = Violation {
-            invariant: if S::Invariants::GROUPS.len() > 1 {
-                format!("{}.{}", info.group, info.name)
-            } else {
-                info.name.to_owned()
-            },
+            invariant: name.into_owned(),
             message: facts.to_owned(),
             node,
             at: self.universe.now,
@@ -319,8 +320,8 @@ impl<S: System> World<S> {
             end: self.universe.now,
             counts: self.counts.by_name(),
             gauges: S::gauges(&self.invariants),
-            evaluated: self.findings.evaluated_in(S::Invariants::GROUPS),
-            lacking: self.findings.lacking_in(S::Invariants::GROUPS),
+            evaluated: self.findings.evaluated_in(&S::Invariants::GROUPS),
+            lacking: self.findings.lacking_in(&S::Invariants::GROUPS),
             plan,
             never_applied: self.director.never_applied(),
         }

@@ -1,5 +1,6 @@
 //! madsim as an engine: the same scenarios, resolved as for the kernel, each run on a thread of its own.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use splitbrain::engine::{
     Worker, told,
 };
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
-use splitbrain_kernel::invariant::{InvariantInfo, Invariants as _, Sight};
+use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant, Sight};
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{RunOptions, RunReport};
@@ -175,9 +176,9 @@ impl<S: System, H: Stage<S>> MadsimEngine<S, H> {
     }
 
     /// The invariants that this stage has nothing to show to.
-    fn unseen() -> impl Iterator<Item = (usize, &'static InvariantInfo)> {
-        let list = S::Invariants::LIST.iter().enumerate();
-        list.filter(|(_, info)| !H::SHOWS_STATE && info.sight == Sight::WhiteBox)
+    fn unseen() -> impl Iterator<Item = (usize, NamedInvariant)> {
+        let list = S::Invariants::GROUPS.named(S::NAME).into_iter().enumerate();
+        list.filter(|(_, it)| !H::SHOWS_STATE && it.info.sight == Sight::WhiteBox)
     }
 }
 
@@ -200,9 +201,9 @@ impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
         NAME
     }
 
-    fn skipped(&self) -> Vec<&'static str> {
+    fn skipped(&self) -> Vec<Cow<'static, str>> {
         let wanted = &self.opened.scenario().invariants;
-        Self::unseen().map(|(_, info)| info.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
+        Self::unseen().map(|(_, it)| it.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
     }
 }
 
@@ -212,7 +213,9 @@ impl<S: System, H: Stage<S>> Worker for MadsimWorker<'_, S, H> {
     fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
         let (seed, mut resolved) = (job.seed, self.0.opened.resolve_to_run(job));
         // What looks at node state where there is none would see nothing and call it well.
-        MadsimEngine::<S, H>::unseen().for_each(|(index, _)| resolved.options.invariants &= !(1 << index));
+        let unseen: Vec<usize> = MadsimEngine::<S, H>::unseen().map(|(index, _)| index).collect();
+        let invariants = &mut resolved.options.invariants;
+        *invariants = invariants.filter(S::Invariants::GROUPS.invariant_count(), |index| !unseen.contains(&index));
         let report = match recorder {
             None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
             Some(recorder) => {

@@ -1,15 +1,14 @@
 //! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged.
 
-use splitbrain_kernel::context::{Context, EffectRef, Scope};
+use splitbrain_kernel::context::{Context, EffectRef};
 use splitbrain_kernel::embed;
-use splitbrain_kernel::embedding::{Both, Inside};
+use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{
     Change, Completion, ConnectionEvent, Face, FileId, Message, Node, Observation, Recovered, Source, Stored,
 };
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
-use splitbrain_kernel::part;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
@@ -31,7 +30,7 @@ use splitbrain_systems::raft::{Raft, RaftNode, presets};
 #[derive(Debug)]
 struct Shell {
     raft: RaftNode,
-    scope: Scope<RaftNode>,
+    scope: Scope<RaftInShell>,
     cluster: Cluster,
     greeted: u64,
 }
@@ -70,25 +69,18 @@ enum Asked {
     Raft(Operation),
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(crate = "splitbrain_kernel::serde")]
-enum Later {
-    Raft(()),
-}
-
-part!(RaftMessage => Said, Said::Raft);
-part!(RaftTimer => Alarm, Alarm::Raft);
-part!(Record => Kept, Kept::Raft);
-part!(RaftObservation => Told, Told::Raft);
-part!(Operation => Asked, Asked::Raft);
-part!(() => Later, Later::Raft);
-
 embed! {
     /// The raft server of a shell.
     struct RaftInShell: RaftNode, in Shell, as "raft" {
         files: 1,
         hosts: |node| node.is_server(),
         node: |shell| Some(&shell.raft),
+        message: Said::Raft,
+        timer: Alarm::Raft,
+        record: Kept::Raft,
+        observation: Told::Raft,
+        operation: Asked::Raft,
+        step: same,
     }
 }
 
@@ -128,21 +120,14 @@ impl Node for Shell {
     type Record = Kept;
     type Observation = Told;
     type Operation = Asked;
-    type Step = Later;
+    type Step = ();
 
     fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Kept>) {
         self.greeted = match recovered.last(FileId(0)) {
             Some(Stored::Intact(Kept::Greeted(greeted))) => *greeted,
             _ => 0,
         };
-        let inner = recovered.filter_map(|file, record| {
-            let file = FileId(file.0.checked_sub(1)?);
-            let record = record.filter_map(|kept| match kept {
-                Kept::Raft(record) => Some(record),
-                Kept::Greeted(_) => None,
-            })?;
-            Some((file, record))
-        });
+        let inner = RaftInShell.recovered(&recovered);
         self.scope.enter(ctx, |ctx| self.raft.on_start(ctx, inner));
         ctx.set_timer(Alarm::Greet, Duration::from_secs(1));
     }
@@ -187,7 +172,6 @@ struct ShellInvariants {
 impl Invariants<Shell> for ShellInvariants {
     const LIST: &'static [InvariantInfo] = &[
         InvariantInfo {
-            group: "shell",
             name: "greetings_grow",
             doc: "Greetings never fall.",
             source: "",
@@ -195,7 +179,6 @@ impl Invariants<Shell> for ShellInvariants {
             sight: Sight::BlackBox,
         },
         InvariantInfo {
-            group: "shell",
             name: "greetings_are_kept",
             doc: "A greeting is durable before it leaves.",
             source: "",
@@ -260,7 +243,7 @@ impl System for Shells {
     fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Shell {
         Shell {
             raft: self.raft.node(id, &Recovered::empty()),
-            scope: Scope::new("raft"),
+            scope: Scope::new(RaftInShell),
             cluster: self.cluster,
             greeted: 0,
         }
@@ -285,9 +268,9 @@ fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked> {
 #[test]
 fn both_sets_are_listed_with_their_groups() {
     type All = <Shells as System>::Invariants;
-    let names: Vec<String> = All::LIST.iter().map(|info| format!("{}.{}", info.group, info.name)).collect();
+    let names: Vec<_> = All::GROUPS.named(Shells::NAME).into_iter().map(|it| it.name).collect();
     assert_eq!(names.len(), 18);
-    assert_eq!(names[..3], ["shell.greetings_grow", "shell.greetings_are_kept", "raft.election_safety"]);
+    assert_eq!(names[..3], ["shells.greetings_grow", "shells.greetings_are_kept", "raft.election_safety"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod swarm;
 use splitbrain_kernel::director::spec::{FaultSpec, What};
 use splitbrain_kernel::fault::{Cut, Fault, InFlight};
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::selector::{LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::time::Instant;
@@ -162,7 +163,7 @@ fn the_clean_presets_raise_no_alarm() {
 fn invariants_leave_no_trace_in_a_run() {
     for preset in presets::PRESETS {
         let on = clean((preset.make)());
-        let off = Swarm { invariants: 0, ..on.clone() };
+        let off = Swarm { invariants: InvariantSet::NONE, ..on.clone() };
         assert_eq!(on.run(7).digest, off.run(7).digest, "{}", preset.name);
     }
 }

@@ -163,7 +163,7 @@ pub(super) const KINDS_OF_MESSAGE: Key<OneOrMore<Word>> = Key {
     name: "kinds",
     shape: OneOrMore(Word {
         what: "kind of message",
-        known: |system| system.messages.iter().map(|name| (*name, "")).collect(),
+        known: |system| system.messages.iter().map(|name| ((*name).into(), "")).collect(),
     }),
     need: Need::Optional,
     doc: "With partition, cut, clog and weather: only messages of these kinds; all where absent.",

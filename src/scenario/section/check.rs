@@ -8,12 +8,14 @@ use super::nemesis::{AllBut, Closed};
 use super::{Fields, Pairs};
 
 /// The invariants of the system.
-pub(in super::super) const INVARIANT: Word =
-    Word { what: "invariant", known: |system| system.invariants.iter().map(|one| (one.name, one.doc)).collect() };
+pub(in super::super) const INVARIANT: Word = Word {
+    what: "invariant",
+    known: |system| system.invariants.iter().map(|one| (one.name.clone(), one.info.doc)).collect(),
+};
 
 impl Closed for Word {
     fn all(&self, system: &SystemDescription) -> Vec<String> {
-        (self.known)(system).into_iter().map(|(name, _)| name.to_owned()).collect()
+        (self.known)(system).into_iter().map(|(name, _)| name.into_owned()).collect()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod filter;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::world::CONDITIONS;
@@ -94,20 +96,21 @@ pub(in super::super) static BOUND_TABLE: Section =
     Section { name: "expect.<figure>", doc: "A bound on a figure of each run.", keys: &[&AT_LEAST, &AT_MOST, &WHERE] };
 
 /// The names under which a run counts what happens.
-fn reachable(system: &SystemDescription) -> Vec<(&'static str, &'static str)> {
-    let observed = system.observations.iter().map(|name| (*name, ""));
-    let faults = Fault::KINDS.iter().map(|name| (*name, "A fault of this kind was applied."));
-    observed.chain(CONDITIONS.iter().copied()).chain(faults).collect()
+fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str)> {
+    let observed = system.observations.iter().map(|name| (Cow::Borrowed(*name), ""));
+    let faults = Fault::KINDS.iter().map(|name| ((*name).into(), "A fault of this kind was applied."));
+    let conditions = CONDITIONS.iter().map(|(name, doc)| (Cow::Borrowed(*name), *doc));
+    observed.chain(conditions).chain(faults).collect()
 }
 
 /// Every figure: the key in the file, the name in the report, and what it measures.
-pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, &'static str, &'static str)> {
-    let events = [("events", "Inputs delivered to nodes.")];
-    let gauges = system.gauges.iter().map(|gauge| (gauge.name, gauge.doc));
+pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, Cow<'static, str>, &'static str)> {
+    let events = [("events".into(), "Inputs delivered to nodes.")];
+    let gauges = system.gauges.iter().map(|gauge| (gauge.name.into(), gauge.doc));
     let named = gauges.chain(events).chain(reachable(system));
-    let mut figures: Vec<(String, &'static str, &'static str)> = Vec::new();
+    let mut figures: Vec<(String, Cow<'static, str>, &'static str)> = Vec::new();
     for (name, doc) in named {
-        let key = slug(name);
+        let key = slug(&name);
         if !figures.iter().any(|(known, _, _)| *known == key) {
             figures.push((key, name, doc));
         }
@@ -135,8 +138,8 @@ impl Fields for ExpectFields {
         let figures = figures(reader.system);
         let keys = figures.iter().map(|(key, _, _)| key.clone());
         // The name itself, quoted, is as good as its key.
-        let names = figures.iter().filter(|(key, name, _)| key != name);
-        keys.chain(names.map(|(_, name, _)| (*name).to_owned())).collect()
+        let names = figures.iter().filter(|(key, name, _)| *key != *name);
+        keys.chain(names.map(|(_, name, _)| name.clone().into_owned())).collect()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Expect> {
@@ -166,7 +169,7 @@ impl Fields for ExpectFields {
         for (key, name, doc) in figures(system) {
             let one = json!({ "$ref": format!("#/$defs/{FIGURE}"), "description": doc });
             if key != name {
-                more.insert(name.to_owned(), one.clone());
+                more.insert(name.into_owned(), one.clone());
             }
             more.insert(key, one);
         }

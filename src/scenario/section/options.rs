@@ -19,7 +19,7 @@ pub(in super::super) const PRESET: Key<DrawnShape<Word>> = Key {
     name: "preset",
     shape: DrawnShape(Word {
         what: "preset",
-        known: |system| system.presets.iter().map(|one| (one.name, one.doc)).collect(),
+        known: |system| system.presets.iter().map(|one| (one.name.into(), one.doc)).collect(),
     }),
     need: Need::Optional,
     doc: "The named set of options to start from; the system's first where absent. A choice is drawn once a run.",

@@ -12,7 +12,10 @@ use super::{Fields, Pairs};
 
 const KIND: Key<Word> = Key {
     name: "kind",
-    shape: Word { what: "workload", known: |system| system.workloads.iter().map(|one| (one.name, one.doc)).collect() },
+    shape: Word {
+        what: "workload",
+        known: |system| system.workloads.iter().map(|one| (one.name.into(), one.doc)).collect(),
+    },
     need: Need::Required,
     doc: "What the clients do: a workload of the system.",
 };

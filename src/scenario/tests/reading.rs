@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use splitbrain_kernel::director::spec::{OrderSpec, What};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Budget;
 use splitbrain_kernel::selector::{Condition, Trigger};
@@ -180,7 +181,7 @@ fn a_scenario_is_resolved_for_its_system() {
     let keys: Vec<&str> = resolved.chosen.iter().map(|one| one.key.as_str()).collect();
     insta::assert_debug_snapshot!(resolved.chosen);
     assert_eq!(keys[0], "toy.preset");
-    assert_eq!(resolved.options.invariants, 0b101);
+    assert_eq!(resolved.options.invariants, InvariantSet::Only([0, 2].into()));
     assert_eq!(resolved.facts.get("bug"), Some("forgets"));
     assert_eq!(resolved.system.setup.options.of.len(), 2);
     assert_eq!(resolved.options.bounds.latency, Duration::from_micros(1000 + 17 * 2500 + 20_000));

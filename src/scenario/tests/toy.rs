@@ -138,14 +138,7 @@ impl Node for Idle {
 pub(super) struct Watch;
 
 const fn info(name: &'static str) -> InvariantInfo {
-    InvariantInfo {
-        group: "toy",
-        name,
-        doc: "It holds.",
-        source: "here",
-        kind: InvariantKind::Safety,
-        sight: Sight::BlackBox,
-    }
+    InvariantInfo { name, doc: "It holds.", source: "here", kind: InvariantKind::Safety, sight: Sight::BlackBox }
 }
 
 impl Invariants<Idle> for Watch {

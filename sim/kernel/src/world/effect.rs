@@ -1,7 +1,8 @@
 //! What becomes of a node's effects.
 
-use crate::context::{Effect, EffectRef, Notice};
+use crate::context::{Effect, EffectRef, Notice, OperationId, OperationResult};
 use crate::digest::Tag;
+use crate::history::HistoryEvent;
 use crate::id::NodeId;
 use crate::invariant::Invariants;
 use crate::network::{Lost, Packet, Plain, Transport};
@@ -56,7 +57,8 @@ impl<S: System> World<S> {
         }
     }
 
-    /// The invariants see an effect before it is carried out. Each kind where it is known, so that nobody asks again.
+    /// The invariants see an effect before it is carried out. Shown in the arm of its kind, so that the kind is asked
+    /// for once.
     #[inline(always)]
     fn show(&mut self, index: usize, effect: EffectRef<'_, S::Node>) {
         let node = self.universe.slots[index].id;
@@ -71,41 +73,80 @@ impl<S: System> World<S> {
     /// Everything but what happens at every heartbeat.
     #[inline(never)]
     fn carry_out_rare<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
-        let node = self.universe.slots[index].id;
-        self.show(index, effect.as_ref());
         match effect {
             Effect::Send { target, connection: Some(connection), message } => {
+                self.show(index, EffectRef::Send { target, connection: Some(connection), message: &message });
                 self.send_on(index, target, connection, message, tracer);
             }
             Effect::Send { connection: None, .. } | Effect::SetTimer { .. } => {
                 unreachable!("what is not rare was carried out")
             }
-            Effect::CancelTimer(timer) => self.universe.slots[index].timers.cancel(timer),
-            Effect::Write { id, write, notice } => self.write(index, id, write, notice, tracer),
-            Effect::Sync => self.sync(index),
+            Effect::CancelTimer(timer) => {
+                self.show(index, EffectRef::CancelTimer(timer));
+                self.universe.slots[index].timers.cancel(timer);
+            }
+            Effect::Write { id, write, notice } => {
+                self.show(index, EffectRef::Write { id, write: write.as_ref(), notice });
+                self.write(index, id, write, notice, tracer);
+            }
+            Effect::Sync => {
+                self.show(index, EffectRef::Sync);
+                self.sync(index);
+            }
             Effect::Defer(step) => {
+                self.show(index, EffectRef::Defer(&step));
                 let incarnation = self.universe.slots[index].incarnation;
                 self.push(self.universe.now, index, Event::Step { index, incarnation, step });
             }
-            Effect::Connect { connection, target } => self.connect(index, connection, target, tracer),
-            Effect::Close(connection) => self.close(index, connection, tracer),
-            Effect::Invoke { id, operation } => {
-                if T::ON {
-                    tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
-                }
-                let event = crate::history::HistoryEvent::Invoked(operation);
-                self.history.push(self.universe.now, node, id, event);
+            Effect::Connect { connection, target } => {
+                self.show(index, EffectRef::Connect { connection, target });
+                self.connect(index, connection, target, tracer);
             }
-            Effect::Complete { id, result } => {
-                if T::ON {
-                    tracer.record(self.moment(), TraceItem::Completed { node, id, result: &result });
-                }
-                let event = crate::history::HistoryEvent::Completed(result);
-                self.history.push(self.universe.now, node, id, event);
+            Effect::Close(connection) => {
+                self.show(index, EffectRef::Close(connection));
+                self.close(index, connection, tracer);
             }
-            Effect::Observe(observation) => self.observe(node, &observation, tracer),
-            Effect::Exit(reason) => self.exit = self.exit.or(Some(reason)),
+            Effect::Invoke { id, operation } => self.invoke(index, id, operation, tracer),
+            Effect::Complete { id, result } => self.complete_operation(index, id, result, tracer),
+            Effect::Observe(observation) => {
+                self.show(index, EffectRef::Observe(&observation));
+                self.observe(self.universe.slots[index].id, &observation, tracer);
+            }
+            Effect::Exit(reason) => {
+                self.show(index, EffectRef::Exit(reason));
+                self.exit = self.exit.or(Some(reason));
+            }
         }
+    }
+
+    fn invoke<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        id: OperationId,
+        operation: <S::Node as Node>::Operation,
+        tracer: &mut T,
+    ) {
+        self.show(index, EffectRef::Invoke { id, operation: &operation });
+        let node = self.universe.slots[index].id;
+        if T::ON {
+            tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
+        }
+        self.history.push(self.universe.now, node, id, HistoryEvent::Invoked(operation));
+    }
+
+    fn complete_operation<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        id: OperationId,
+        result: OperationResult<<S::Node as Node>::Operation>,
+        tracer: &mut T,
+    ) {
+        self.show(index, EffectRef::Complete { id, result: result.as_ref() });
+        let node = self.universe.slots[index].id;
+        if T::ON {
+            tracer.record(self.moment(), TraceItem::Completed { node, id, result: &result });
+        }
+        self.history.push(self.universe.now, node, id, HistoryEvent::Completed(result));
     }
 
     #[inline(always)]

@@ -2,6 +2,7 @@
 
 use splitbrain_kernel::fault::{CrashScope, Fault, Pause};
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::queue::SLOT_COUNT_MAX;
 use splitbrain_kernel::run::{BudgetKind, Exhaustion, Outcome, Panic};
 use splitbrain_kernel::time::{Duration, Instant};
@@ -141,7 +142,10 @@ fn a_run_ends_at_its_first_violation() {
     let Outcome::Violated(violation) = &played.report.outcome else { panic!("expected a violation") };
     assert_eq!((violation.invariant.as_str(), violation.node, violation.at), ("never_forbidden", Some(s(2)), at(6)));
     assert_eq!((played.numbers(s(2)), played.world.invariants().ended), (vec![FORBIDDEN], None));
-    let off = Stage::new(2, 0).at(5, s(1), Op::Send(s(2), FORBIDDEN)).with(|options| options.invariants = 0).pass();
+    let off = Stage::new(2, 0)
+        .at(5, s(1), Op::Send(s(2), FORBIDDEN))
+        .with(|options| options.invariants = InvariantSet::NONE)
+        .pass();
     assert_eq!(off.report.evaluated, [0, 0]);
 }
 
@@ -162,7 +166,9 @@ fn watched(deadline: Instant) -> Stage {
 
 #[test]
 fn a_deadline_is_judged_in_true_time_before_the_events_at_its_instant() {
-    let stage = watched(at(10)).at(9, s(1), Op::Send(s(2), FORBIDDEN)).with(|options| options.invariants = 0b10);
+    let stage = watched(at(10))
+        .at(9, s(1), Op::Send(s(2), FORBIDDEN))
+        .with(|options| options.invariants = InvariantSet::Only([1].into()));
     let played = stage.pass();
     assert_eq!((played.world.invariants().came.as_slice(), played.report.evaluated), (&[at(10)][..], vec![0, 1]));
     let mut failing = watched(at(10)).at(9, s(1), Op::Send(s(2), 1));

@@ -3,6 +3,7 @@
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::Cluster;
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::selector::{Kind, Selector, Span};
@@ -92,7 +93,7 @@ fn neither_invariants_nor_a_trace_change_the_digest() {
     for (toy, options) in [calm(), stormy()] {
         for seed in 0..10 {
             let plain = report(&(toy.clone(), options.clone()), seed);
-            let off = RunOptions { invariants: 0, ..options.clone() };
+            let off = RunOptions { invariants: InvariantSet::NONE, ..options.clone() };
             let mut watched = toy.clone();
             watched.watch.deadline = Some(Instant::from_nanos(123_456_789));
             agree(&plain, &report(&(toy.clone(), off), seed));

@@ -1,12 +1,14 @@
 //! A node that contains another node: messages, timers, disk, deferred work and randomness of both work in the world.
 
 use serde::Serialize;
-use splitbrain_kernel::context::{Context, Lift, Scope};
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::embed;
+use splitbrain_kernel::embedding::{Embedding as _, Scope};
 use splitbrain_kernel::fault::CrashScope;
 use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::invariant::{InvariantInfo, Invariants};
+use splitbrain_kernel::invariant::{InvariantInfo, InvariantSet, Invariants};
 use splitbrain_kernel::node::{
-    Change, Completion, Face, FileId, Message, Node, Observation, Recovered, Source, Stored, Write,
+    Change, Completion, Face, FileId, Message, Node, Observation, Recovered, Source, Stored,
 };
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::rng::Seed;
@@ -93,7 +95,7 @@ impl Node for Counter {
 /// A node with a counter inside, which does the same things under the same names on its own account.
 #[derive(Clone, Debug)]
 struct Shell {
-    scope: Scope<Counter>,
+    scope: Scope<CounterInShell>,
     inner: Counter,
     peer: NodeId,
 }
@@ -118,25 +120,18 @@ impl Observation for Whose<Told> {
     }
 }
 
-impl Lift<Counter> for Shell {
-    fn message(message: Tell) -> Whose<Tell> {
-        Whose::Inner(message)
-    }
-    fn timer((): ()) -> Whose<()> {
-        Whose::Inner(())
-    }
-    fn write(write: Write<u64>) -> Write<u64> {
-        match write {
-            Write::Replace(_, record) => Write::Replace(FileId(1), record),
-            other => other,
-        }
-    }
-    fn observation(told: Told) -> Option<Whose<Told>> {
-        Some(Whose::Inner(told))
-    }
-    fn operation((): ()) {}
-    fn step((): ()) -> Whose<()> {
-        Whose::Inner(())
+embed! {
+    /// The counter of a shell.
+    struct CounterInShell: Counter, in Shell, as "counter" {
+        files: 1,
+        hosts: |_| true,
+        node: |shell| Some(&shell.inner),
+        message: Whose::Inner,
+        timer: Whose::Inner,
+        record: same,
+        observation: Whose::Inner,
+        operation: none,
+        step: Whose::Inner,
     }
 }
 
@@ -150,7 +145,7 @@ impl Node for Shell {
 
     fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
         assert!(recovered.last(FILE).is_none_or(|record| *record == Stored::Intact(1_000)), "the files are apart");
-        let inner = recovered.filter_map(|file, record| (file == FileId(1)).then_some((FILE, record)));
+        let inner = CounterInShell.recovered(&recovered);
         self.scope.enter(ctx, |ctx| self.inner.on_start(ctx, inner));
         ctx.save(FILE, 1_000);
         ctx.set_timer(Whose::Own, ms(25));
@@ -203,7 +198,7 @@ impl System for Shells {
     }
     fn node(&self, id: NodeId, _: &Recovered<u64>) -> Shell {
         let peer = s(3 - id.number());
-        Shell { scope: Scope::new("counter"), inner: Counter { count: 0, peer }, peer }
+        Shell { scope: Scope::new(CounterInShell), inner: Counter { count: 0, peer }, peer }
     }
     fn invariants(&self) -> Unwatched {
         Unwatched
@@ -246,7 +241,7 @@ fn play(plan: Plan<()>) -> Listener {
         duration: ms(35),
         settle: plain.settle,
         budget: plain.budget,
-        invariants: 0,
+        invariants: InvariantSet::NONE,
         bounds: plain.bounds,
         ties: plain.ties,
         replay: Some(plan),

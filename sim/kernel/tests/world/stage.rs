@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::context::OperationResult;
 use splitbrain_kernel::fault::{Clog, Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
-use splitbrain_kernel::invariant::FaultChange;
+use splitbrain_kernel::invariant::{FaultChange, InvariantSet};
 use splitbrain_kernel::network::Lost;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, PlannedOperation, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
@@ -62,7 +62,7 @@ pub(crate) fn options(cluster: Cluster) -> RunOptions<Op> {
         duration: ms(1_000),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
-        invariants: u128::MAX,
+        invariants: InvariantSet::All,
         bounds: Bounds { skew: None, drift_ppm: None, latency: ms(1) },
         ties: Ties::Sequence,
         replay: None,

@@ -330,7 +330,7 @@ const NEVER_FORBIDDEN: usize = 0;
 const IN_TIME: usize = 1;
 
 const fn info(name: &'static str, kind: InvariantKind) -> InvariantInfo {
-    InvariantInfo { group: "toy", name, doc: "", source: "", kind, sight: Sight::BlackBox }
+    InvariantInfo { name, doc: "", source: "", kind, sight: Sight::BlackBox }
 }
 
 impl Invariants<Actor> for Watch {

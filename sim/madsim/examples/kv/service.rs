@@ -196,7 +196,6 @@ const READ_YOUR_WRITES: usize = 1;
 impl Invariants<Instance<Store>> for Watch {
     const LIST: &'static [InvariantInfo] = &[
         InvariantInfo {
-            group: "kv",
             name: "one_primary",
             doc: "At most one server serves at any moment of true time.",
             source: "Gray and Cheriton, Leases (SOSP 1989), section 2",
@@ -204,7 +203,6 @@ impl Invariants<Instance<Store>> for Watch {
             sight: Sight::BlackBox,
         },
         InvariantInfo {
-            group: "kv",
             name: "read_your_writes",
             doc: "A client never reads less than what it has written and was told to be stored.",
             source: "Terry et al., Session guarantees for weakly consistent replicated data (PDIS 1994), section 3",

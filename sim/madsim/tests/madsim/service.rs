@@ -83,7 +83,7 @@ struct Chore {
 struct Watch;
 
 const fn info(name: &'static str, sight: Sight) -> InvariantInfo {
-    InvariantInfo { group: "chore", name, doc: "Nothing.", source: "a test", kind: InvariantKind::Safety, sight }
+    InvariantInfo { name, doc: "Nothing.", source: "a test", kind: InvariantKind::Safety, sight }
 }
 
 impl Invariants<Instance<Chore>> for Watch {

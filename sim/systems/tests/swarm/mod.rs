@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::invariant::{Invariants, Sight};
+use splitbrain_kernel::invariant::{InvariantSet, Invariants, Sight};
 use splitbrain_kernel::options::PerServer;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation};
 use splitbrain_kernel::rng::{Ppm, Seed};
@@ -67,7 +67,7 @@ pub(crate) struct Swarm {
     /// Chance that a datagram arrives twice.
     pub(crate) duplication: Ppm,
     /// The invariants that are on.
-    pub(crate) invariants: u128,
+    pub(crate) invariants: InvariantSet,
     /// Whether there are random faults.
     pub(crate) nemeses: bool,
     /// More of them.
@@ -88,7 +88,7 @@ impl Swarm {
             settle: timeout.saturating_mul(settle),
             cluster: CLUSTER,
             duplication: UNRULY,
-            invariants: u128::MAX,
+            invariants: InvariantSet::All,
             nemeses: true,
             more: Vec::new(),
             faults: Vec::new(),
@@ -98,11 +98,8 @@ impl Swarm {
 
     /// Without those that look into servers and disks.
     pub(crate) fn black_box(mut self) -> Self {
-        for (place, info) in <Raft as System>::Invariants::LIST.iter().enumerate() {
-            if info.sight == Sight::WhiteBox {
-                self.invariants &= !(1 << place);
-            }
-        }
+        let list = <Raft as System>::Invariants::LIST;
+        self.invariants = self.invariants.filter(list.len(), |place| list[place].sight != Sight::WhiteBox);
         self
     }
 
@@ -155,7 +152,7 @@ impl Swarm {
             duration,
             settle: self.settle,
             budget: Budget::ORDINARY,
-            invariants: self.invariants,
+            invariants: self.invariants.clone(),
             bounds,
             ties: Ties::Sequence,
             replay: self.replay.clone(),

@@ -13,7 +13,7 @@ use super::{Action, NODES, action};
 
 const ORDER_NAME: Key<Word> = Key {
     name: "name",
-    shape: Word { what: "order", known: |system| system.orders.iter().map(|one| (one.name, one.doc)).collect() },
+    shape: Word { what: "order", known: |system| system.orders.iter().map(|one| (one.name.into(), one.doc)).collect() },
     need: Need::Required,
     doc: "Which order of the system.",
 };

@@ -10,7 +10,6 @@ use crate::raft::ids::Term;
 use super::index::CANDIDATES_KNOW_NO_LEADER;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "candidates_know_no_leader",
     doc: "A server that asks for pre-votes or votes believes in no leader any more.",
     source: "etcd #8334; raft-rs #84",

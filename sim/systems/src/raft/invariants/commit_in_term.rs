@@ -9,7 +9,6 @@ use crate::raft::ids::{Position, Term};
 use super::index::COMMIT_IN_TERM;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "commit_in_term",
     doc: "The last entry that a leader commits is one of its own term.",
     source: "Raft §5.4.2, figure 8; ccfraft NeverCommitEntryPrevTerms",

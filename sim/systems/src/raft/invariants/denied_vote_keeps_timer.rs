@@ -16,7 +16,6 @@ use super::frame::Rules;
 use super::index::DENIED_VOTE_KEEPS_TIMER;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "denied_vote_keeps_timer",
     doc: "A vote request that is refused does not restart the voter's election timer.",
     source: "Raft §5.2; the students' guide to Raft",

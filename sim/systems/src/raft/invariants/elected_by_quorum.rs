@@ -15,7 +15,6 @@ use super::frame::{Frame, slot};
 use super::index::ELECTED_BY_QUORUM;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "elected_by_quorum",
     doc: "Who is elected has been given the votes of a quorum of distinct voters in that term.",
     source: "Raft §5.2",

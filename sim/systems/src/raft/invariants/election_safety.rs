@@ -15,7 +15,6 @@ use crate::raft::ids::{Position, Term};
 use super::index::ELECTION_SAFETY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "election_safety",
     doc: "At most one server is ever elected in a term.",
     source: "Raft §5.2",

@@ -18,7 +18,6 @@ use super::election_safety::{Reign, Reigns};
 use super::index::LEADER_COMPLETENESS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "leader_completeness",
     doc: "What is committed in a term is in the log of the leaders of all later terms.",
     source: "Raft §5.4.3; CCF #7970",

@@ -16,7 +16,6 @@ use super::index::LEADER_STABILITY;
 use super::terrain::Promise;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "leader_stability",
     doc: "While nothing is disturbed and a leader is linked with a quorum, leadership does not keep changing.",
     source: "Raft thesis §9.6; Howard, Abraham: Raft does not guarantee liveness in the face of network faults",

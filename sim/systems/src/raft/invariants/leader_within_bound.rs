@@ -14,7 +14,6 @@ use super::index::LEADER_WITHIN_BOUND;
 use super::terrain::Promise;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "leader_within_bound",
     doc: "While a quorum is able to elect a leader, there is one within a bound that was measured.",
     source: "Raft §9.3; ccfraft LeaderProp",

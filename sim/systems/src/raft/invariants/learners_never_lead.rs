@@ -9,7 +9,6 @@ use crate::raft::ids::Term;
 use super::index::LEARNERS_NEVER_LEAD;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "learners_never_lead",
     doc: "A learner, or a server that is no member, neither asks for pre-votes or votes nor leads.",
     source: "Raft thesis §4.2.1; hashicorp/raft #483",

@@ -12,7 +12,6 @@ use super::frame::slot;
 use super::index::ONE_VOTE_PER_TERM;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "one_vote_per_term",
     doc: "A server votes for at most one candidate in a term, its vote for itself counted, across crashes.",
     source: "Raft §5.2",

@@ -18,7 +18,6 @@ use super::frame::slot;
 use super::index::PERSIST_BEFORE_REPLY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "persist_before_reply",
     doc: "The term of a message, a vote and acknowledged entries are durable when the message leaves.",
     source: "Raft §5.1, figure 2; etcd Ready",

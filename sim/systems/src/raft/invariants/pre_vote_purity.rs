@@ -10,7 +10,6 @@ use crate::raft::ids::Term;
 use super::index::PRE_VOTE_PURITY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "pre_vote_purity",
     doc: "Answering a pre-vote changes neither term, vote, role, leader, election timer nor contact of the voter.",
     source: "Raft thesis §9.6; hashicorp/raft #609",

@@ -15,7 +15,6 @@ use super::frame::{Frame, Membership, slot};
 use super::index::QUORUM_CONTACT;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "quorum_contact",
     doc: "No server leads for longer than check_quorum allows without an answer from a quorum.",
     source: "Raft thesis §6.2; etcd CheckQuorum, NuRaft leadership_expiry",

@@ -12,7 +12,6 @@ use crate::raft::ids::Index;
 use super::index::STATE_MACHINE_SAFETY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "state_machine_safety",
     doc: "No two servers ever apply different entries at one place of the log.",
     source: "Raft §5.4.3",

@@ -15,7 +15,6 @@ use super::frame::slot;
 use super::index::TERM_MONOTONE;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "term_monotone",
     doc: "A server's term never falls, across restarts too, and no message carries a later term than its sender's.",
     source: "Raft §5.1; ccfraft MonotonicTerm, MonoTermInv",

@@ -11,7 +11,6 @@ use super::frame::slot;
 use super::index::VOTE_SOUNDNESS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
-    group: "raft",
     name: "vote_soundness",
     doc: "A vote goes only to a candidate whose log is as up to date as the voter's, and requests tell the truth.",
     source: "Raft §5.4.1",

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
 use splitbrain_kernel::plan::{Moment, PlannedOperation};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
@@ -57,7 +58,7 @@ fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation> {
         duration,
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
-        invariants: 0,
+        invariants: InvariantSet::NONE,
         bounds: BOUNDS,
         ties: Ties::Sequence,
         replay: None,
