@@ -61,6 +61,18 @@ bench-table:
 bench-instructions *arguments:
     cargo bench --bench table -- --instructions {{ arguments }}
 
+# What a long plan costs to run, write, read, replay and compare, for plans of up to 100,000 operations.
+bench-plans *arguments:
+    cargo bench --bench plans -- {{ arguments }}
+
+# A run of 100,000 operations that is recorded, and how long the release build takes to replay its folder.
+replay-speed:
+    cargo build --release
+    rm -rf target/replay-speed
+    target/release/splitbrain run benches/replay.toml --seed 1 --timeline none --out target/replay-speed --message-format json | tail -n 1
+    grep -c '^.*operation.*]]$' target/replay-speed/benches/replay/1/plan.toml
+    bash -c 'time target/release/splitbrain replay target/replay-speed/benches/replay/1 --timeline none --message-format json' | tail -n 1
+
 # The committed digests, by the release build.
 digests:
     cargo build --release

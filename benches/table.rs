@@ -18,8 +18,10 @@ mod raft;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent};
+use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent, Subject};
+use splitbrain::scenario::SystemDescription;
 use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_systems::raft::Raft;
 
 use best::Best;
 use raft::RaftRuns;
@@ -43,7 +45,10 @@ fn campaign(runs: &RaftRuns, jobs: usize) -> u64 {
         check_determinism: Ppm::NEVER,
         pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
     };
-    let result = campaign::run(&runs.scenario, &runs.engine, &options, &mut Silent);
+    let description = SystemDescription::of::<Raft>();
+    let subject =
+        Subject { scenario: &runs.scenario, name: "raft_election", description: &description, program: "splitbrain" };
+    let result = campaign::run(&subject, &runs.engine, &options, &mut Silent);
     assert_eq!((result.judgement, result.runs), (Judgement::AsExpected, SEEDS), "the clean system breaks nothing");
     result.events
 }

@@ -1,33 +1,36 @@
-//! One scenario over many seeds: runs on threads, folded in the order of the seeds into one judgement.
+//! Scenarios over many seeds: runs on threads, folded in the order of the seeds into one judgement each.
 //!
-//! Nothing here knows a system or a terminal, and only [`evidence`] writes files. The number of jobs changes no result,
-//! and wall time decides nothing but the watchdog, which is no part of a result.
+//! Whatever happens is an [`Event`], which the listeners of a call hear in order: the judge is one of them, and so are
+//! the writers of artifacts, reports and progress, which live above. Nothing here knows a system, a file or a terminal.
+//! The number of jobs changes no result, and wall time decides nothing but the watchdog, which is no part of a result.
 
+mod conduct;
 mod determinism;
-pub mod evidence;
+mod event;
 mod judgement;
 mod pool;
 mod quiet;
 mod seeds;
+mod subject;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod twin;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_kernel::rng::Ppm;
 
-use crate::engine::{Engine, Run, Unsupported};
-use crate::scenario::Scenario;
-
+pub use conduct::{Planned, conduct, judge, run};
+pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
 pub(crate) use judgement::told;
 pub use judgement::{Failure, Figure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
-use pool::Bench;
 pub use pool::{Interrupt, Pool, PoolEnd};
 pub use quiet::THREAD as RUN_THREAD;
 pub(crate) use quiet::install as quiet_panics;
 pub use seeds::{SeedError, Seeds, parse_seed};
+pub use subject::Subject;
+pub use summary::Summary;
 pub use twin::{Twin, hold_to_twin};
 
 /// The share of seeds that are run twice where nobody says otherwise: one in twenty.
@@ -47,58 +50,4 @@ pub struct CampaignOptions {
     pub check_determinism: Ppm,
     /// The threads.
     pub pool: Pool,
-}
-
-/// Hears of a campaign as it goes on.
-pub trait Watcher {
-    /// The next run in the order of the seeds, and why it is not as expected, where it is not.
-    fn run(&mut self, run: &Run, reasons: &[Reason]);
-
-    /// So many runs of so many are done. Told now and then, in no exact place.
-    fn progress(&mut self, done: u64, total: u64);
-}
-
-/// Hears nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Silent;
-
-impl Watcher for Silent {
-    fn run(&mut self, run: &Run, reasons: &[Reason]) {
-        let _ = (run, reasons);
-    }
-
-    fn progress(&mut self, done: u64, total: u64) {
-        let _ = (done, total);
-    }
-}
-
-/// The judgement of a scenario that the engine cannot carry out: not one run, and never as expected.
-pub fn not_supported(scenario: &Scenario, options: &CampaignOptions, all: &[Unsupported]) -> ScenarioResult {
-    let seeds = options.seeds.clone().unwrap_or_else(|| Seeds::first(scenario.seed_count()));
-    judgement::Judge::new(scenario, &seeds, options).refuse(all)
-}
-
-/// Runs a scenario over its seeds and judges it.
-pub fn run(
-    scenario: &Scenario,
-    engine: &Arc<dyn Engine>,
-    options: &CampaignOptions,
-    watcher: &mut dyn Watcher,
-) -> ScenarioResult {
-    let seeds = options.seeds.clone().unwrap_or_else(|| Seeds::first(scenario.seed_count()));
-    let share = options.check_determinism;
-    let task = move |bench: &mut Bench<'_>, seed: Seed| determinism::run(bench, seed, share);
-    let task: Arc<pool::Task<determinism::Checked>> = Arc::new(task);
-    let mut judge = judgement::Judge::new(scenario, &seeds, options);
-    // Both closures tell the watcher, and never at once.
-    let watcher = std::cell::RefCell::new(watcher);
-    let fold = |checked: determinism::Checked| {
-        let reasons = reasons(&scenario.expect, &checked.run);
-        watcher.borrow_mut().run(&checked.run, &reasons);
-        judge.add(checked, reasons)
-    };
-    let total = seeds.len();
-    let tick = |done| watcher.borrow_mut().progress(done, total);
-    let end = options.pool.each(engine, &seeds, &task, fold, tick);
-    ScenarioResult { skipped: engine.skipped(), ..judge.finish(end) }
 }

@@ -15,17 +15,18 @@ use std::fmt;
 use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use splitbrain_kernel::rng::Seed;
 
-use crate::campaign::{self, Interrupt, Pool, PoolEnd};
+use crate::campaign::{self, Interrupt, Pool, PoolEnd, Subject, Summary};
 use crate::engine::{AnySystem, OpenError};
 use crate::exit_code::ExitCode;
 use crate::report::style::{BAD, paint};
-use crate::report::{Evaluations, Github, Human, Json, Reporter, Subject, Summary, artifact};
+use crate::report::{Evaluations, Github, Human, Json, Reporter, artifact};
 use crate::scenario::{self, Colour, Diagnostics, Scenario, SystemDescription};
 use crate::wording::printable;
 
@@ -63,7 +64,12 @@ impl<'a> Session<'a> {
     }
 
     fn subject<'b>(&'b self, loaded: &'b Loaded<'_>) -> Subject<'b> {
-        Subject::new(&loaded.scenario, loaded.description, self.program).named(&loaded.name)
+        Subject {
+            scenario: &loaded.scenario,
+            name: &loaded.name,
+            description: loaded.description,
+            program: self.program,
+        }
     }
 }
 
@@ -74,14 +80,6 @@ pub(crate) struct Failed {
     said: Said,
     /// The files that are wrong, for those who read no text.
     invalid: Vec<Diagnostics>,
-}
-
-/// A file beside stdout that could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {error}")]
-struct Unwritten {
-    file: String,
-    error: io::Error,
 }
 
 /// What is said of a failure on stderr.
@@ -120,13 +118,10 @@ impl Failed {
 
     /// A stdout that takes nothing more. Where its reader went away (`| head`) there is nothing to say.
     pub(crate) fn stdout(error: io::Error) -> Self {
-        match error.downcast::<Unwritten>() {
-            Ok(Unwritten { file, error }) => Self::output(file, error),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Self { code: ExitCode::Output, said: Said::Nothing, invalid: Vec::new() }
-            }
-            Err(error) => Self::output("stdout", error),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { code: ExitCode::Output, said: Said::Nothing, invalid: Vec::new() };
         }
+        Self::output("stdout", error)
     }
 
     fn invalid(diagnostics: Diagnostics) -> Self {
@@ -151,15 +146,19 @@ impl Failed {
 
     /// Tells programs of the files that are wrong, in the form that they asked for; people read of it on stderr.
     fn reported(self, reporter: &mut dyn Reporter, scenarios: usize) -> Self {
-        if self.invalid.is_empty() {
-            return self;
-        }
-        let summary = Summary { exit_code: self.code, ..Summary::of(scenarios as u64) };
-        let written = reporter.begin(scenarios as u64).and_then(|()| reporter.invalid(&self.invalid, &summary));
-        if let Err(error) = written {
+        if let Err(error) = self.report_to(reporter, scenarios) {
             Self::stdout(error).tell();
         }
         self
+    }
+
+    fn report_to(&self, reporter: &mut dyn Reporter, scenarios: usize) -> io::Result<()> {
+        if self.invalid.is_empty() {
+            return Ok(());
+        }
+        let summary = Summary { exit_code: self.code, ..Summary::of(scenarios as u64) };
+        reporter.begin(scenarios as u64)?;
+        reporter.invalid(&self.invalid, &summary)
     }
 
     /// Says it on stderr.
@@ -225,15 +224,41 @@ fn parse_seed(text: &str) -> Result<Seed, campaign::SeedError> {
 
 /// Ctrl-C and SIGTERM ask to stop; the second of either stops at once.
 fn interrupt_on_signal() -> Interrupt {
-    let interrupt = Interrupt::default();
-    let code = i32::from(ExitCode::Interrupted.code());
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset and sets it. Without a handler a signal ends the
-        // process as the system has it.
-        let _ = flag::register_conditional_shutdown(signal, code, interrupt.flag());
-        let _ = flag::register(signal, interrupt.flag());
+    let signals = Signals::new();
+    signals.ask();
+    signals.interrupt
+}
+
+/// What Ctrl-C and SIGTERM do: they end the process at once, or ask to stop, and then the second of either ends it.
+pub(crate) struct Signals {
+    interrupt: Interrupt,
+    at_once: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// A signal ends the process at once, with the code of an interrupt: as long as nothing has to be told of.
+    fn new() -> Self {
+        let (interrupt, at_once) = (Interrupt::default(), Arc::new(AtomicBool::new(true)));
+        let code = i32::from(ExitCode::Interrupted.code());
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal finds the flag unset and sets it. Without a handler a signal ends the
+            // process as the system has it.
+            let _ = flag::register_conditional_shutdown(signal, code, at_once.clone());
+            let _ = flag::register_conditional_shutdown(signal, code, interrupt.flag());
+            let _ = flag::register(signal, interrupt.flag());
+        }
+        Self { interrupt, at_once }
     }
-    interrupt
+
+    /// From here on the first signal asks to stop.
+    fn ask(&self) {
+        self.at_once.store(false, Ordering::SeqCst);
+    }
+
+    /// From here on a signal ends the process at once again.
+    fn end_at_once(&self) {
+        self.at_once.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The machine-readable and the human forms of output.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::path::Path;
 
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 
 use crate::campaign::CampaignOptions;
-use crate::campaign::determinism::Checked;
+use crate::campaign::event::{Event, Evidence, Listener, Reply};
 use crate::campaign::pool::PoolEnd;
 use crate::campaign::seeds::Seeds;
 use crate::campaign::twin::Twin;
@@ -80,6 +80,20 @@ pub struct Failure {
     pub run: Run,
     /// Why. Never empty.
     pub reasons: Vec<Reason>,
+    /// What was kept of it; `None` until it was recorded.
+    pub evidence: Option<Evidence>,
+}
+
+impl Failure {
+    /// The folder that `replay` takes, if there is one.
+    pub fn artifact(&self) -> Option<&Path> {
+        self.evidence.as_ref()?.artifact.as_deref().ok()
+    }
+
+    /// The last lines of its recording, in order.
+    pub fn tail(&self) -> &[String] {
+        self.evidence.as_ref().map_or(&[], |evidence| &evidence.tail)
+    }
 }
 
 /// The first run that broke what the scenario lists.
@@ -229,7 +243,7 @@ fn bound_reason(bound: &MetricBound, run: &Run) -> Option<Reason> {
     Some(Reason { kind: ReasonKind::Unmet, line: Some(bound.line), message })
 }
 
-/// Folds runs, in the order of the seeds.
+/// Folds what a campaign says of its runs, in the order of the seeds.
 pub(super) struct Judge<'a> {
     expect: &'a Expect,
     max_fail: Option<u64>,
@@ -243,7 +257,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(scenario: &'a Scenario, seeds: &Seeds, options: &CampaignOptions) -> Self {
+    pub(super) fn new(scenario: &'a Scenario, options: &CampaignOptions) -> Self {
         let expect = &scenario.expect;
         let figures = expect.bounds.iter().map(|bound| Figure { name: figure_name(bound), range: None }).collect();
         Self {
@@ -254,7 +268,7 @@ impl<'a> Judge<'a> {
             matched: vec![false; expect.outcomes.len() + expect.bounds.len()],
             result: ScenarioResult {
                 judgement: Judgement::AsExpected,
-                seeds: seeds.clone(),
+                seeds: options.seeds_of(scenario),
                 runs: 0,
                 checked_twice: 0,
                 events: 0,
@@ -272,21 +286,31 @@ impl<'a> Judge<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, checked: Checked, reasons: Vec<Reason>) -> ControlFlow<()> {
-        let run = checked.run;
+    fn add(&mut self, run: &Run, reasons: &[Reason], twice: bool, replies: &mut Vec<Reply>) {
         self.result.runs += 1;
-        self.result.checked_twice += u64::from(checked.twice);
+        self.result.checked_twice += u64::from(twice);
         self.result.events += run.events;
-        self.note_counts(&run);
-        self.note_filters(&run);
-        self.note_found(&run);
+        self.note_counts(run);
+        self.note_filters(run);
+        self.note_found(run);
         if !reasons.is_empty() {
             self.result.failed += 1;
             if self.result.failures.len() < FAILURES_MAX {
-                self.result.failures.push(Failure { run, reasons });
+                let failure = Failure { run: run.clone(), reasons: reasons.to_vec(), evidence: None };
+                self.result.failures.push(failure.clone());
+                replies.push(Reply::Failure(Box::new(failure)));
             }
         }
-        if self.has_enough() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.has_enough() {
+            replies.push(Reply::Enough);
+        }
+    }
+
+    fn keep(&mut self, evidence: &Evidence) {
+        let failure = self.result.failures.iter_mut().find(|failure| failure.run.seed == evidence.seed);
+        if let Some(failure) = failure {
+            failure.evidence = Some(evidence.clone());
+        }
     }
 
     fn note_counts(&mut self, run: &Run) {
@@ -360,7 +384,7 @@ impl<'a> Judge<'a> {
             }
         };
         self.result.reasons = reasons;
-        self.result.judgement = judge(&self.result);
+        self.result.judgement = decide(&self.result);
         self.result
     }
 
@@ -428,11 +452,21 @@ impl<'a> Judge<'a> {
     }
 }
 
+impl Listener for Judge<'_> {
+    fn hear(&mut self, event: &Event<'_>, replies: &mut Vec<Reply>) {
+        match event {
+            Event::RunFinished { run, reasons, twice, .. } => self.add(run, reasons, *twice, replies),
+            Event::ArtifactKept { evidence, .. } => self.keep(evidence),
+            _ => {}
+        }
+    }
+}
+
 const fn untested(line: Option<u32>, message: String) -> Reason {
     Reason { kind: ReasonKind::Untested, line, message }
 }
 
-pub(super) fn judge(result: &ScenarioResult) -> Judgement {
+pub(super) fn decide(result: &ScenarioResult) -> Judgement {
     let graver = |kind: ReasonKind| !matches!(kind, ReasonKind::Untested | ReasonKind::Interrupted);
     if result.all_reasons().any(|reason| graver(reason.kind)) {
         Judgement::NotAsExpected

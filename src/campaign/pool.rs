@@ -89,9 +89,22 @@ impl Pool {
         engine: &Arc<dyn Engine>,
         seeds: &Seeds,
         task: &Arc<Task<T>>,
+        fold: impl FnMut(T) -> ControlFlow<()>,
+        tick: impl FnMut(u64),
+    ) -> PoolEnd {
+        self.each_within(Duration::ZERO, engine, (seeds, task), fold, tick)
+    }
+
+    /// The same, for work that goes on for a while after the user asked to stop.
+    fn each_within<T: Send + 'static>(
+        &self,
+        grace: Duration,
+        engine: &Arc<dyn Engine>,
+        (seeds, task): (&Seeds, &Arc<Task<T>>),
         mut fold: impl FnMut(T) -> ControlFlow<()>,
         mut tick: impl FnMut(u64),
     ) -> PoolEnd {
+        let mut asked = None;
         // More threads than runs, or than any machine has cores, would only cost memory.
         let useful = usize::try_from(seeds.len()).unwrap_or(JOBS_MAX).clamp(1, JOBS_MAX);
         let shared = Arc::new(Shared::new(self.jobs.clamp(1, useful), seeds.clone()));
@@ -110,7 +123,8 @@ impl Pool {
                 break PoolEnd::Stopped;
             }
             tick(order.done);
-            if let Some(end) = self.early_end(&shared) {
+            let is_over = self.interrupt.is_set() && asked.get_or_insert_with(Instant::now).elapsed() >= grace;
+            if let Some(end) = self.early_end(is_over, &shared) {
                 // What was finished before is kept. The threads hear of it first, or there would be ever more.
                 shared.stop.store(true, Ordering::SeqCst);
                 let stopped = results.try_iter().any(|result| order.take(result, &mut fold).is_break());
@@ -121,8 +135,8 @@ impl Pool {
         end
     }
 
-    fn early_end(&self, shared: &Shared) -> Option<PoolEnd> {
-        if self.interrupt.is_set() {
+    fn early_end(&self, is_interrupted: bool, shared: &Shared) -> Option<PoolEnd> {
+        if is_interrupted {
             return Some(PoolEnd::Interrupted);
         }
         self.timeout.and_then(|timeout| shared.overdue(timeout)).map(PoolEnd::Stuck)
@@ -134,6 +148,20 @@ impl Pool {
     /// How it ended otherwise: interrupted or stuck.
     pub fn record<R: Recorder + Send + 'static>(
         &self,
+        engine: &Arc<dyn Engine>,
+        job: Job<'_>,
+        recorder: R,
+    ) -> Result<(Run, R), PoolEnd> {
+        self.record_within(Duration::ZERO, engine, job, recorder)
+    }
+
+    /// The same, but an interrupt ends it only after `grace`: for what failed before the interrupt.
+    ///
+    /// # Errors
+    /// How it ended otherwise: interrupted or stuck.
+    pub fn record_within<R: Recorder + Send + 'static>(
+        &self,
+        grace: Duration,
         engine: &Arc<dyn Engine>,
         job: Job<'_>,
         recorder: R,
@@ -152,7 +180,8 @@ impl Pool {
             result = finished;
             ControlFlow::Continue(())
         };
-        let end = alone.each(engine, &Seeds::List(vec![job.seed.0]), &task, keep, |_| {});
+        let seeds = Seeds::List(vec![job.seed.0]);
+        let end = alone.each_within(grace, engine, (&seeds, &task), keep, |_| {});
         result.ok_or(end)
     }
 }

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use splitbrain_kernel::invariant::{Groups, InvariantInfo, InvariantKind, Sight, Violation};
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::plan::Plan;
+use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome};
 use splitbrain_kernel::time::Instant;
 
 use super::*;
-use crate::engine::{AnyPlan, Entry, EntryKind, Job, OpenError, PlanText, Recorder, Settings, Worker};
+use crate::engine::{
+    AnyPlan, AnySystem, Engine, Entry, EntryKind, Job, OpenError, PlanText, Recorder, Run, Settings, Worker,
+};
 use crate::exit_code::ExitCode;
-use crate::scenario::{Diagnostics, Facts, OptionDescription, PresetDescription, SystemDescription, load};
+use crate::scenario::{Diagnostics, Facts, OptionDescription, PresetDescription, Scenario, SystemDescription, load};
 
 /// An engine whose runs are what a function of the seed says. The function may block, panic or be impure.
 struct Scripted<F>(F);
@@ -131,7 +134,12 @@ fn conduct<F: Fn(Seed) -> Run + Send + Sync + 'static>(
 ) -> ScenarioResult {
     quiet_panics();
     let engine: Arc<dyn Engine> = Arc::new(Scripted(script));
-    run(scenario, &engine, options, &mut Silent)
+    with_subject(scenario, |subject| run(subject, &engine, options, &mut Silent))
+}
+
+fn with_subject<T>(scenario: &Scenario, then: impl FnOnce(&Subject<'_>) -> T) -> T {
+    let description = system();
+    then(&Subject { scenario, name: "test/scripted", description: &description, program: "splitbrain" })
 }
 
 fn messages(result: &ScenarioResult) -> Vec<&str> {
@@ -220,8 +228,8 @@ fn with_twin<F: Fn(Seed) -> Run + Send + Sync + 'static>(twin: F) -> ScenarioRes
     let scenario = with_seeds(1, &format!("{VIOLATES}\ntwin = {{ pre_vote = true }}"));
     let script = |seed| if seed == Seed(6) { violated(seed, "election_safety") } else { passed(seed) };
     let mut result = conduct(&scenario, &options(2), script);
-    let open = |_| Ok::<Arc<dyn Engine>, std::convert::Infallible>(Arc::new(Scripted(twin)));
-    hold_to_twin(&scenario, &mut result, &options(2), open).expect("nothing refuses it");
+    let open = |_| -> Result<Arc<dyn Engine>, OpenError> { Ok(Arc::new(Scripted(twin))) };
+    with_subject(&scenario, |subject| hold_to_twin(subject, &mut result, &options(2), open));
     result
 }
 
@@ -246,8 +254,8 @@ fn a_twin_that_breaks_something_is_not_as_expected() {
 fn a_campaign_that_found_nothing_has_no_twin() {
     let scenario = with_seeds(1, &format!("{VIOLATES}\ntwin = {{ pre_vote = true }}"));
     let mut result = conduct(&scenario, &options(2), passed);
-    let open = |_| Err::<Arc<dyn Engine>, _>("it was opened");
-    hold_to_twin(&scenario, &mut result, &options(2), open).expect("it is not opened");
+    let open = |_| -> Result<Arc<dyn Engine>, OpenError> { panic!("it was opened") };
+    with_subject(&scenario, |subject| hold_to_twin(subject, &mut result, &options(2), open));
     assert_eq!(result.twin, None);
     assert_eq!(messages(&result), ["election_safety was not broken within 20 seeds"]);
 }
@@ -402,4 +410,115 @@ fn no_seed_is_no_run() {
     let result = conduct(&with_seeds(1, PLAIN), &none, passed);
     assert_eq!(result.judgement, Judgement::Inconclusive);
     assert_eq!(result.exit_code(), ExitCode::NothingRan);
+}
+
+/// Writes down what it hears, and keeps every failure at once, as the writer of artifacts does.
+#[derive(Default)]
+struct Scribe {
+    heard: Vec<String>,
+    /// Asks for the end of the call when it hears this.
+    halt_at: Option<&'static str>,
+}
+
+impl Listener for Scribe {
+    fn hear(&mut self, event: &Event<'_>, replies: &mut Vec<Reply>) {
+        let line = match event {
+            Event::CampaignStarted { scenarios } => format!("campaign of {scenarios}"),
+            Event::ScenarioStarted { subject, seeds, .. } => format!("{} over {seeds}", subject.name),
+            Event::Progress { .. } => return,
+            Event::RunFinished { run, reasons, .. } => format!("run {}, {} reasons", run.seed, reasons.len()),
+            Event::FailureFound { failure, .. } => {
+                let evidence = Evidence { seed: failure.run.seed, artifact: Ok("kept".into()), tail: Vec::new() };
+                replies.push(Reply::Evidence(evidence));
+                format!("failure {}", failure.run.seed)
+            }
+            Event::ArtifactKept { evidence, .. } => format!("kept {}", evidence.seed),
+            Event::Interrupted { runs, .. } => format!("interrupted after {runs}"),
+            Event::ScenarioJudged { subject, result } => {
+                let kept = result.failures.iter().filter(|failure| failure.artifact().is_some()).count();
+                format!("{}: {:?}, {} failed, {kept} kept", subject.name, result.judgement, result.failed)
+            }
+            Event::CampaignFinished { summary } => format!("finished with {}", summary.exit_code.code()),
+        };
+        if self.halt_at == Some(line.as_str()) {
+            replies.push(Reply::Halt);
+        }
+        self.heard.push(line);
+    }
+}
+
+/// A system that every scenario is opened with.
+struct ScriptedSystem(fn(Seed) -> Run);
+
+impl AnySystem for ScriptedSystem {
+    fn description(&self) -> SystemDescription {
+        system()
+    }
+
+    fn verify(&self, _: &Scenario) -> Result<(), Diagnostics> {
+        Ok(())
+    }
+
+    fn open(&self, _: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
+        Ok(Arc::new(Scripted(self.0)))
+    }
+}
+
+fn heard_of(script: fn(Seed) -> Run, options: &CampaignOptions, halt_at: Option<&'static str>) -> Vec<String> {
+    quiet_panics();
+    let (system, description) = (ScriptedSystem(script), system());
+    let scenarios = [with_seeds(5, PLAIN), with_seeds(2, PLAIN)].map(Arc::new);
+    let planned: Vec<Planned<'_>> = ["first", "second"]
+        .into_iter()
+        .zip(&scenarios)
+        .map(|(name, scenario)| Planned {
+            subject: Subject { scenario, name, description: &description, program: "splitbrain" },
+            scenario: scenario.clone(),
+            system: &system,
+        })
+        .collect();
+    let mut scribe = Scribe { halt_at, ..Scribe::default() };
+    super::conduct(&planned, options, &mut scribe);
+    scribe.heard
+}
+
+fn third_fails(seed: Seed) -> Run {
+    if seed.0 >= 2 { violated(seed, "election_safety") } else { passed(seed) }
+}
+
+/// A failure is kept before the next run is told of, whatever the number of jobs.
+#[test]
+fn the_stream_of_events_is_that_of_the_seeds() {
+    let all = |jobs| CampaignOptions { max_fail: Some(2), ..options(jobs) };
+    let alone = heard_of(third_fails, &all(1), None);
+    assert_eq!(
+        alone,
+        [
+            "campaign of 2",
+            "first over 0..5",
+            "run 0, 0 reasons",
+            "run 1, 0 reasons",
+            "run 2, 1 reasons",
+            "failure 2",
+            "kept 2",
+            "run 3, 1 reasons",
+            "failure 3",
+            "kept 3",
+            "first: NotAsExpected, 2 failed, 2 kept",
+            "second over 0..2",
+            "run 0, 0 reasons",
+            "run 1, 0 reasons",
+            "second: AsExpected, 0 failed, 0 kept",
+            "finished with 100",
+        ]
+    );
+    for jobs in [2, 5, 16] {
+        assert_eq!(heard_of(third_fails, &all(jobs), None), alone, "{jobs} jobs");
+    }
+}
+
+#[test]
+fn a_listener_that_can_tell_no_one_ends_the_call() {
+    let heard = heard_of(third_fails, &options(2), Some("run 1, 0 reasons"));
+    assert_eq!(heard[3..], ["run 1, 0 reasons", "first: Inconclusive, 0 failed, 0 kept", "finished with 130",]);
 }

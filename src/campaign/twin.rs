@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use splitbrain_kernel::rng::Ppm;
 
-use crate::campaign::judgement::{Reason, ScenarioResult, judge};
-use crate::campaign::{CampaignOptions, Silent};
-use crate::engine::Engine;
+use crate::campaign::conduct::{run, unsupported};
+use crate::campaign::event::Silent;
+use crate::campaign::judgement::{Judge, Reason, ScenarioResult, decide};
+use crate::campaign::{CampaignOptions, Subject};
+use crate::engine::{Engine, OpenError};
 use crate::scenario::Scenario;
 
 /// What the twin came to.
@@ -18,29 +20,29 @@ pub struct Twin {
     pub failed: u64,
 }
 
-/// Runs the twin of a scenario, where it states one, over the seeds that its campaign took, and holds the result to it.
-/// A campaign that found nothing or is not as expected has told what there is to tell.
-///
-/// # Errors
-/// What `open` says where it finds no engine for the twin.
-pub fn hold_to_twin<E>(
-    scenario: &Scenario,
+/// Runs the twin of a scenario, if it states one, over the seeds that its campaign took, and holds the result to it.
+/// A campaign that found nothing or is not as expected needs no twin.
+pub fn hold_to_twin(
+    subject: &Subject<'_>,
     result: &mut ScenarioResult,
     options: &CampaignOptions,
-    open: impl FnOnce(Arc<Scenario>) -> Result<Arc<dyn Engine>, E>,
-) -> Result<(), E> {
+    open: impl FnOnce(Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError>,
+) {
+    let scenario = subject.scenario;
     let is_shown = result.found.is_some() && result.all_reasons().next().is_none();
     let (Some(violates), Some(twin)) = (&scenario.expect.violates, scenario.twin().filter(|_| is_shown)) else {
-        return Ok(());
+        return;
     };
-    let twin = Arc::new(twin);
-    let engine = open(Arc::clone(&twin))?;
     let options = CampaignOptions {
         seeds: Some(result.seeds.take(result.runs)),
         check_determinism: Ppm::new(0),
         ..options.clone()
     };
-    let told = super::run(&twin, &engine, &options, &mut Silent);
+    let twin = Arc::new(twin);
+    let told = match open(Arc::clone(&twin)) {
+        Ok(engine) => run(&Subject { scenario: &twin, ..subject.clone() }, &engine, &options, &mut Silent),
+        Err(refused) => Judge::new(&twin, &options).refuse(&unsupported(refused)),
+    };
     result.twin = Some(Twin { runs: told.runs, failed: told.failed });
     let of_twin = |who: String, reason: &Reason| Reason {
         kind: reason.kind,
@@ -52,6 +54,5 @@ pub fn hold_to_twin<E>(
         result.reasons.extend(failure.reasons.iter().map(|reason| of_twin(who.clone(), reason)));
     }
     result.reasons.extend(told.reasons.iter().map(|reason| of_twin("the twin".to_owned(), reason)));
-    result.judgement = judge(result);
-    Ok(())
+    result.judgement = decide(result);
 }

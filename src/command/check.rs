@@ -3,9 +3,10 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use crate::campaign::Summary;
 use crate::command::{Failed, Loaded, MessageFormat, Session, files};
 use crate::exit_code::ExitCode;
-use crate::report::{Evaluations, Json, Reporter as _, Summary};
+use crate::report::{Evaluations, Json, Reporter as _};
 use crate::wording::{counted, printable};
 
 /// What `check` takes.

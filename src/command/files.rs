@@ -36,6 +36,9 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
         let entry = entry.map_err(unreadable)?;
         entries.push((entry.path(), entry.file_type().map_err(unreadable)?));
     }
+    if is_of_a_run(&entries) {
+        return Ok(());
+    }
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (path, kind) in entries {
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -50,6 +53,12 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Whether these are the files that a failing run left: its plan and its resolved scenario are no scenarios to run.
+fn is_of_a_run(entries: &[(PathBuf, fs::FileType)]) -> bool {
+    let has = |name: &str| entries.iter().any(|(path, _)| path.file_name().is_some_and(|known| known == name));
+    has("summary.json") && has("plan.toml")
 }
 
 /// Decodes all files.

@@ -11,7 +11,7 @@ use splitbrain_kernel::rng::Seed;
 use crate::build;
 use crate::command::recorded::Recorded;
 use crate::command::single::{Folder, TellArguments, Telling};
-use crate::command::{Failed, Session, note, parse_seed, read_scenario, read_text, shown};
+use crate::command::{Failed, Session, Signals, note, parse_seed, read_scenario, read_text, shown};
 use crate::engine::{AnyPlan, PlanText};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
@@ -58,6 +58,8 @@ struct Source {
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    // Reading a long plan takes its time.
+    let signals = Signals::new();
     let source = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
     check_format(&source, arguments)?;
     let loaded = session.load(&source.path, &source.scenario);
@@ -76,7 +78,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         seed: source.seed,
         plan,
         arguments: &arguments.tell,
-        pool: arguments.tell.pool(),
+        pool: arguments.tell.pool(&signals),
+        signals,
         folder,
         recorded: Some(&recorded),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use splitbrain_kernel::rng::Seed;
 
 use crate::command::single::{Folder, TellArguments, Telling};
-use crate::command::{Failed, Session, files, parse_seed};
+use crate::command::{Failed, Session, Signals, files, parse_seed};
 use crate::exit_code::ExitCode;
 
 /// What `run` takes.
@@ -25,6 +25,7 @@ pub(crate) struct Arguments {
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let signals = Signals::new();
     let loaded = files::load_one(session, &arguments.file).map_err(|failed| arguments.tell.reported(failed))?;
     let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
     let telling = Telling {
@@ -34,7 +35,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         plan: None,
         seed: arguments.seed,
         arguments: &arguments.tell,
-        pool: arguments.tell.pool(),
+        pool: arguments.tell.pool(&signals),
+        signals,
         folder: Folder::Made,
         recorded: None,
     };

@@ -10,14 +10,14 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 
 use crate::build;
-use crate::campaign::{self, Failure, Pool, evidence};
+use crate::campaign::{self, Evidence, Failure, Pool, Subject, Summary};
 use crate::command::recorded::{Recorded, Replayed};
-use crate::command::{Failed, Loaded, MessageFormat, Session, complain};
+use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain};
 use crate::engine::{AnyPlan, Engine, Job, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
-    Detail, Evaluations, Evidence, Github, Json, Reporter as _, Subject, Summary, Tail, Timeline, failure_block, quoted,
+    Detail, Evaluations, Github, Json, Reporter as _, Tail, Timeline, evidence, failure_block, quoted,
 };
 use crate::wording::grouped;
 
@@ -50,9 +50,9 @@ impl TellArguments {
         failed.reported(&mut *self.message_format.reporter(Evaluations::Untold), 1)
     }
 
-    /// One thread, which a signal interrupts; to be asked for once.
-    pub(super) fn pool(&self) -> Pool {
-        self.pool.pool(1, super::interrupt_on_signal())
+    /// One thread, which a signal interrupts.
+    pub(super) fn pool(&self, signals: &Signals) -> Pool {
+        self.pool.pool(1, signals.interrupt.clone())
     }
 }
 
@@ -66,6 +66,7 @@ pub(super) struct Telling<'a> {
     pub(super) plan: Option<AnyPlan>,
     pub(super) arguments: &'a TellArguments,
     pub(super) pool: Pool,
+    pub(super) signals: Signals,
     /// Where the folder of a run that is not as expected comes from, when nobody asked for one.
     pub(super) folder: Folder,
     /// What the run is compared with.
@@ -92,19 +93,22 @@ impl Telling<'_> {
         let subject = self.session.subject(self.loaded);
         let settings = self.engine.settings(self.seed).map_err(Failed::invalid)?;
         self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
+        self.signals.ask();
         let (run, tail, folder) = self.record(&subject)?;
         let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
         let folder = folder.map(|artifact| evidence::save(artifact, &subject, &self.engine, &run, &reasons));
+        // What is left is to compare and to tell, which nobody has to wait for.
+        self.signals.end_at_once();
         // A folder that cannot be written takes nothing from the run.
         let (folder, saved) = match folder.transpose() {
             Ok(folder) => (folder, ExitCode::AsExpected),
             Err(error) => (None, Failed::output("the folder of the run", error).tell()),
         };
         let code = reasons.iter().fold(saved, |code, reason| code.and(reason.kind.exit_code()));
-        let failure = Failure { run, reasons };
+        let failure = Failure { run, reasons, evidence: None };
         let replayed = self.recorded.map(|recorded| recorded.compare(&failure.run));
         let code = replayed.as_ref().map_or(code, |replayed| code.and(replayed.code));
-        let end = self.tell_end(&subject, &failure, &tail, folder, (code, replayed.as_ref()));
+        let end = self.tell_end(&subject, failure.clone(), &tail, folder, (code, replayed.as_ref()));
         let code = code.and(end.map_err(Failed::stdout)?);
         Ok(Told { run: failure.run, exit_code: code })
     }
@@ -115,7 +119,7 @@ impl Telling<'_> {
 
     fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), Failed> {
         let folder =
-            self.arguments.out.as_deref().map(|out| self.apart(artifact::folder(out, &subject.name, self.seed)));
+            self.arguments.out.as_deref().map(|out| self.apart(artifact::folder(out, subject.name, self.seed)));
         let create = |folder: PathBuf| {
             let artifact = Artifact::create(&folder, subject.scenario, self.seed);
             artifact.map_err(|error| Failed::output(folder.display(), error))
@@ -173,7 +177,7 @@ impl Telling<'_> {
     fn tell_end(
         &self,
         subject: &Subject<'_>,
-        failure: &Failure,
+        failure: Failure,
         tail: &Tail,
         folder: Option<PathBuf>,
         (code, replayed): (ExitCode, Option<&Replayed<'_>>),
@@ -184,7 +188,7 @@ impl Telling<'_> {
             if let Some(replayed) = replayed {
                 json.replayed(replayed.fields())?;
             }
-            json.end(&summary(failure, code))?;
+            json.end(&summary(&failure, code))?;
             return Ok(ExitCode::AsExpected);
         }
         let mut out = anstream::stdout();
@@ -198,10 +202,12 @@ impl Telling<'_> {
             }
             .map(|()| ExitCode::AsExpected);
         }
-        let (evidence, code) = self.evidence(subject, failure, tail, folder);
-        write!(out, "\n{}", failure_block(subject, &evidence))?;
+        let evidence = self.evidence(subject, &failure, tail, folder);
+        let code = if evidence.is_lost { ExitCode::Output } else { ExitCode::AsExpected };
+        let failure = Failure { evidence: Some(evidence.kept), ..failure };
+        write!(out, "\n{}", failure_block(subject, &failure))?;
         if self.arguments.message_format == MessageFormat::Github {
-            Github::new(out).run_failed(subject, failure)?;
+            Github::new(out).run_failed(subject, &failure)?;
         }
         Ok(code)
     }
@@ -216,29 +222,37 @@ impl Telling<'_> {
         }
     }
 
-    fn evidence<'b>(
-        &self,
-        subject: &Subject<'_>,
-        failure: &'b Failure,
-        tail: &Tail,
-        folder: Option<PathBuf>,
-    ) -> (Evidence<'b>, ExitCode) {
-        let plain =
-            |artifact| Evidence { failure, artifact, tail: tail.lines(evidence::culprit(&failure.run.outcome)) };
-        match (&self.folder, folder) {
-            (_, Some(made)) => return (plain(Some(made)), ExitCode::AsExpected),
-            (Folder::Given(given), None) => return (plain(given.clone()), ExitCode::AsExpected),
-            (Folder::Made, None) => {}
+    fn evidence(&self, subject: &Subject<'_>, failure: &Failure, tail: &Tail, folder: Option<PathBuf>) -> Kept {
+        let seed = self.seed;
+        let tail = || tail.lines(evidence::culprit(&failure.run.outcome));
+        let given = match (&self.folder, folder) {
+            (_, Some(made)) => Some(Some(made)),
+            (Folder::Given(given), None) => Some(given.clone()),
+            (Folder::Made, None) => None,
+        };
+        if let Some(given) = given {
+            let artifact = given.ok_or_else(|| "the run comes from no folder".to_owned());
+            return Kept { kept: Evidence { seed, artifact, tail: tail() }, is_lost: false };
         }
-        let gathered = evidence::gather(subject, &self.engine, &self.pool, failure, Path::new(REPORTS));
-        match gathered {
-            Ok(evidence) => (evidence, ExitCode::AsExpected),
-            Err(error) => {
-                complain(&format!("cannot write below {REPORTS}: {error}"));
-                (plain(None), ExitCode::Output)
+        // It is carried out once more, and can be interrupted.
+        self.signals.ask();
+        let found = (&failure.run, failure.reasons.as_slice());
+        let kept = evidence::gather(subject, &self.engine, &self.pool, found, Path::new(REPORTS));
+        match &kept.artifact {
+            Ok(_) => Kept { kept, is_lost: false },
+            Err(why) => {
+                complain(&format!("{}: seed {seed} left no folder: {why}", subject.place(None)));
+                Kept { kept: Evidence { tail: tail(), ..kept }, is_lost: true }
             }
         }
     }
+}
+
+/// What is kept of the run that was told.
+struct Kept {
+    kept: Evidence,
+    /// Whether a folder was to be written, and is not there.
+    is_lost: bool,
 }
 
 fn options(settings: &Settings) -> Value {

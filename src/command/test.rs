@@ -1,22 +1,21 @@
 //! `splitbrain test`: every scenario over its seeds, each judged against its `[expect]`. What CI calls.
 
-use std::fs::File;
-use std::io::{self, BufWriter};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use splitbrain_kernel::rng::{Ppm, Seed};
 
-use crate::campaign::{self, CampaignOptions, Interrupt, Pool, Reason, ReasonKind, ScenarioResult, Seeds, evidence};
-use crate::command::{
-    Failed, Loaded, MessageFormat, PoolArguments, Session, Unwritten, complain, files, interrupt_on_signal, note,
-    parse_seed, shown,
+use crate::campaign::{
+    self, CampaignOptions, Event, Interrupt, Listener, Listeners, Planned, Pool, ReasonKind, Reply, Seeds, Summary,
 };
-use crate::engine::{Engine, OpenError, Run};
+use crate::command::{
+    Failed, Loaded, MessageFormat, PoolArguments, Session, complain, files, interrupt_on_signal, note, parse_seed,
+    shown,
+};
 use crate::exit_code::ExitCode;
-use crate::report::{Evaluations, Evidence, Human, Junit, Progress, ProgressKind, Reporter, Subject, Summary};
-use crate::scenario::Diagnostics;
+use crate::report::evidence::Artifacts;
+use crate::report::{Aside, Evaluations, Human, Junit, Lost, Progress, ProgressKind, Reports};
+use crate::wording::counted;
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
@@ -117,15 +116,15 @@ impl Arguments {
         }
     }
 
-    /// Everyone who is told: who reads stdout, and a file.
-    fn reporters(&self) -> Result<Reporters, Failed> {
+    /// What is written: on stdout, and into a file.
+    fn reports(&self) -> Result<Reports<'static>, Failed> {
         let evaluations = if self.evaluations { Evaluations::Told } else { Evaluations::Untold };
-        let mut reporters = Reporters(vec![(None, self.message_format.reporter(evaluations))]);
+        let mut reports = Reports::new(self.message_format.reporter(evaluations));
         if let Some(path) = &self.junit {
-            let file = File::create(path).map_err(|error| Failed::output(shown(path), error))?;
-            reporters.0.push((Some(shown(path)), Box::new(Junit::new(BufWriter::new(file)))));
+            let file = Aside::create(path).map_err(|error| Failed::output(shown(path), error))?;
+            reports.add_file(shown(path), Box::new(Junit::new(file)));
         }
-        Ok(reporters)
+        Ok(reports)
     }
 }
 
@@ -136,23 +135,45 @@ fn cores() -> usize {
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let files = files::find(&arguments.paths)?;
-    let (loaded, reporters) = (files::load(session, &files), arguments.reporters());
-    let (scenarios, mut reporters) = match (loaded, reporters) {
-        (Ok(scenarios), reporters) => (scenarios, reporters?),
-        (Err(failed), Ok(mut reporters)) => return Err(failed.reported(&mut reporters, files.len())),
+    let (loaded, reports) = (files::load(session, &files), arguments.reports());
+    let (scenarios, mut reports) = match (loaded, reports) {
+        (Ok(scenarios), reports) => (scenarios, reports?),
+        (Err(failed), Ok(mut reports)) => {
+            reports.each(|one| failed.report_to(one, files.len()));
+            if let Err(unwritten) = lost(reports) {
+                unwritten.tell();
+            }
+            return Err(failed);
+        }
         (Err(failed), Err(_)) => return Err(failed),
     };
     let options = arguments.campaign(interrupt_on_signal());
-    let conduct = Conduct { session, options: &options, out: &arguments.out, progress: arguments.show_progress };
-    let summary = conduct.all(&scenarios, &mut reporters).map_err(Failed::stdout)?;
-    if summary.exit_code == ExitCode::NothingRan && scenarios.is_empty() {
+    let mut artifacts = Artifacts::new(&arguments.out, &options.pool);
+    let mut progress = Progress::new(arguments.show_progress);
+    let mut complaints = Complaints;
+    let listeners = Listeners(vec![&mut artifacts, &mut complaints, &mut reports, &mut progress]);
+    let summary = conduct(session, &scenarios, &options, listeners);
+    let code = summary.exit_code.and(lost(reports)?);
+    if code == ExitCode::NothingRan && scenarios.is_empty() {
         let paths: Vec<String> = arguments.paths.iter().map(|path| shown(path)).collect();
         complain(&format!("nothing ran: no *.toml below {}", paths.join(", ")));
     }
-    Ok(summary.exit_code)
+    Ok(code)
 }
 
-/// Runs what is below a path with the ordinary options; the report, where something is not as expected.
+/// What came of output that could not be written: a file is complained of, and without stdout there is no result.
+fn lost(reports: Reports<'_>) -> Result<ExitCode, Failed> {
+    let mut code = ExitCode::AsExpected;
+    for Lost { file, error } in reports.lost() {
+        match file {
+            Some(file) => code = code.and(Failed::output(file, error).tell()),
+            None => return Err(Failed::stdout(error)),
+        }
+    }
+    Ok(code)
+}
+
+/// Runs what is below a path with the ordinary options; the report, if something is not as expected.
 pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>, Failed> {
     let scenarios = files::load(session, &files::find(&[path.to_owned()])?)?;
     let options = CampaignOptions {
@@ -161,9 +182,13 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
         check_determinism: campaign::CHECK_DETERMINISM,
         pool: Pool { jobs: cores(), timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
     };
-    let conduct = Conduct { session, options: &options, out: Path::new("reports"), progress: ProgressKind::None };
     let mut text = Vec::new();
-    let summary = conduct.all(&scenarios, &mut Human::new(&mut text)).map_err(Failed::stdout)?;
+    let mut reports = Reports::new(Box::new(Human::new(&mut text)));
+    let mut artifacts = Artifacts::new(Path::new("reports"), &options.pool);
+    let mut complaints = Complaints;
+    let listeners = Listeners(vec![&mut artifacts, &mut complaints, &mut reports]);
+    let summary = conduct(session, &scenarios, &options, listeners);
+    lost(reports)?;
     if summary.exit_code == ExitCode::AsExpected {
         return Ok(None);
     }
@@ -171,166 +196,41 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
     Ok(Some(anstream::adapter::strip_str(&text).to_string()))
 }
 
-/// Carries out campaigns one after another, and tells the reporter.
-struct Conduct<'a> {
-    session: &'a Session<'a>,
-    options: &'a CampaignOptions,
-    out: &'a Path,
-    progress: ProgressKind,
+fn conduct(
+    session: &Session<'_>,
+    scenarios: &[Loaded<'_>],
+    options: &CampaignOptions,
+    mut listeners: Listeners<'_>,
+) -> Summary {
+    let planned = |loaded| -> Planned<'_> {
+        let loaded: &Loaded<'_> = loaded;
+        Planned { subject: session.subject(loaded), scenario: loaded.scenario.clone(), system: loaded.system }
+    };
+    let planned: Vec<Planned<'_>> = scenarios.iter().map(planned).collect();
+    campaign::conduct(&planned, options, &mut listeners)
 }
 
-impl Conduct<'_> {
-    fn all(&self, scenarios: &[Loaded<'_>], reporter: &mut dyn Reporter) -> io::Result<Summary> {
-        let count = scenarios.len() as u64;
-        let mut summary = Summary::of(count);
-        reporter.begin(count)?;
-        for loaded in scenarios {
-            let result = self.one(loaded, reporter, &mut summary)?;
-            let is_last = result.reasons.iter().any(|reason| is_final(reason.kind));
-            if is_last || self.options.pool.interrupt.is_set() {
-                break;
+/// Says on stderr what should not wait for the report, or has no place in it.
+struct Complaints;
+
+impl Listener for Complaints {
+    fn hear(&mut self, event: &Event<'_>, _: &mut Vec<Reply>) {
+        match event {
+            Event::ArtifactKept { subject, evidence } => {
+                if let Err(why) = &evidence.artifact {
+                    complain(&format!("{}: seed {} left no folder: {why}", subject.place(None), evidence.seed));
+                }
             }
-        }
-        if summary.skipped > 0 && self.options.pool.interrupt.is_set() {
-            summary.exit_code = summary.exit_code.and(ExitCode::Interrupted);
-        }
-        if summary.runs == 0 {
-            summary.exit_code = summary.exit_code.and(ExitCode::NothingRan);
-        }
-        reporter.end(&summary)?;
-        Ok(summary)
-    }
-
-    fn one(
-        &self,
-        loaded: &Loaded<'_>,
-        reporter: &mut dyn Reporter,
-        summary: &mut Summary,
-    ) -> io::Result<ScenarioResult> {
-        let subject = self.session.subject(loaded);
-        let engine = match loaded.system.open(loaded.scenario.clone()) {
-            Ok(engine) => engine,
-            Err(OpenError::Unsupported(all)) => {
-                let result = campaign::not_supported(&loaded.scenario, self.options, &all);
-                summary.add(&result);
-                reporter.scenario(&subject, &result, &[])?;
-                return Ok(result);
+            Event::Interrupted { subject, runs } => {
+                note(&format!("{}: interrupted after {}", subject.place(None), counted(*runs, "run")));
             }
-            Err(refused) => return Err(io::Error::other(refused)),
-        };
-        let seeds = self.options.seeds.as_ref().map_or_else(|| loaded.scenario.seed_count(), Seeds::len);
-        let progress = Progress::new(self.progress, &subject.name, seeds);
-        let interrupt = &self.options.pool.interrupt;
-        let mut watcher = Watcher { subject: &subject, reporter, progress, interrupt, error: None };
-        let mut result = campaign::run(&loaded.scenario, &engine, self.options, &mut watcher);
-        campaign::hold_to_twin(&loaded.scenario, &mut result, self.options, |twin| loaded.system.open(twin))
-            .map_err(io::Error::other)?;
-        watcher.progress.finish();
-        if let Some(error) = watcher.error {
-            return Err(error);
+            Event::ScenarioJudged { subject, result } => {
+                for reason in result.reasons.iter().filter(|reason| reason.kind == ReasonKind::Stuck) {
+                    note(&format!("{}: {}", subject.place(None), reason.message));
+                }
+            }
+            _ => {}
         }
-        for reason in result.reasons.iter().filter(|reason| is_final(reason.kind)) {
-            note(&format!("{}: {}", subject.place(None), reason.message));
-        }
-        let evidence = self.evidence(&subject, &engine, &result, summary);
-        summary.add(&result);
-        reporter.scenario(&subject, &result, &evidence)?;
-        Ok(result)
-    }
-
-    /// Records every failing run that is kept. A folder that cannot be written takes nothing from the failure.
-    fn evidence<'b>(
-        &self,
-        subject: &Subject<'_>,
-        engine: &Arc<dyn Engine>,
-        result: &'b ScenarioResult,
-        summary: &mut Summary,
-    ) -> Vec<Evidence<'b>> {
-        let mut all = Vec::new();
-        // What failed before an interrupt is saved all the same.
-        let pool = Pool { interrupt: Interrupt::default(), ..self.options.pool.clone() };
-        for failure in &result.failures {
-            let one = evidence::gather(subject, engine, &pool, failure, self.out);
-            all.push(one.unwrap_or_else(|error| {
-                complain(&format!("cannot write below {}: {error}", shown(self.out)));
-                summary.exit_code = summary.exit_code.and(ExitCode::Output);
-                Evidence { failure, artifact: None, tail: Vec::new() }
-            }));
-        }
-        all
-    }
-}
-
-/// Whether nothing more should run after this: the user has had enough, or a thread hangs.
-const fn is_final(kind: ReasonKind) -> bool {
-    matches!(kind, ReasonKind::Stuck | ReasonKind::Interrupted)
-}
-
-/// Passes runs on to the reporter, and keeps the first error.
-struct Watcher<'a, 'b> {
-    subject: &'a Subject<'b>,
-    reporter: &'a mut dyn Reporter,
-    progress: Progress,
-    /// Set where nobody can be told of more runs.
-    interrupt: &'a Interrupt,
-    error: Option<io::Error>,
-}
-
-impl campaign::Watcher for Watcher<'_, '_> {
-    fn run(&mut self, run: &Run, reasons: &[Reason]) {
-        if self.error.is_none() {
-            self.error = self.reporter.run(self.subject, run, reasons).err();
-        }
-        if self.error.is_some() {
-            self.interrupt.set();
-        }
-    }
-
-    fn progress(&mut self, done: u64, total: u64) {
-        self.progress.set(done, total);
-    }
-}
-
-/// Several reporters as one, each with the file that it writes; stdout where there is none.
-struct Reporters(Vec<(Option<String>, Box<dyn Reporter>)>);
-
-impl Reporters {
-    fn each(&mut self, mut tell: impl FnMut(&mut dyn Reporter) -> io::Result<()>) -> io::Result<()> {
-        for (file, reporter) in &mut self.0 {
-            let told = tell(&mut **reporter);
-            told.map_err(|error| match file {
-                Some(file) => io::Error::other(Unwritten { file: file.clone(), error }),
-                None => error,
-            })?;
-        }
-        Ok(())
-    }
-}
-
-impl Reporter for Reporters {
-    fn begin(&mut self, scenarios: u64) -> io::Result<()> {
-        self.each(|one| one.begin(scenarios))
-    }
-
-    fn run(&mut self, subject: &Subject<'_>, run: &Run, reasons: &[Reason]) -> io::Result<()> {
-        self.each(|one| one.run(subject, run, reasons))
-    }
-
-    fn scenario(
-        &mut self,
-        subject: &Subject<'_>,
-        result: &ScenarioResult,
-        evidence: &[Evidence<'_>],
-    ) -> io::Result<()> {
-        self.each(|one| one.scenario(subject, result, evidence))
-    }
-
-    fn invalid(&mut self, invalid: &[Diagnostics], summary: &Summary) -> io::Result<()> {
-        self.each(|one| one.invalid(invalid, summary))
-    }
-
-    fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.each(|one| one.end(summary))
     }
 }
 

@@ -11,10 +11,21 @@ use crate::wording::printable;
 /// The version of the recorded form: the header line of a trace file names it.
 pub const FORMAT: u32 = splitbrain_kernel::trace::FORMAT;
 
-/// Is told everything that happens in a run, in order.
+/// Hears of everything that happens in a run, in order.
 pub trait Recorder {
     /// The next thing that happened.
     fn record(&mut self, entry: Entry);
+
+    /// Whether it makes use of entries of this sort. Those that it does not want cost less, and may be left out.
+    fn wants(&self, kind: EntryKind) -> bool {
+        let _ = kind;
+        true
+    }
+
+    /// Something of a sort that it does not want happened, and was left out.
+    fn skip(&mut self, kind: EntryKind) {
+        let _ = kind;
+    }
 }
 
 /// Records nothing.
@@ -24,6 +35,10 @@ pub struct Ignore;
 impl Recorder for Ignore {
     fn record(&mut self, entry: Entry) {
         let _ = entry;
+    }
+
+    fn wants(&self, _: EntryKind) -> bool {
+        false
     }
 }
 
@@ -37,6 +52,14 @@ impl<R: Recorder + ?Sized> Recorder for &mut R {
     fn record(&mut self, entry: Entry) {
         (**self).record(entry);
     }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        (**self).wants(kind)
+    }
+
+    fn skip(&mut self, kind: EntryKind) {
+        (**self).skip(kind);
+    }
 }
 
 /// Records where there is someone to tell.
@@ -46,13 +69,45 @@ impl<R: Recorder> Recorder for Option<R> {
             recorder.record(entry);
         }
     }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        self.as_ref().is_some_and(|recorder| recorder.wants(kind))
+    }
+
+    fn skip(&mut self, kind: EntryKind) {
+        if let Some(recorder) = self {
+            recorder.skip(kind);
+        }
+    }
 }
 
 /// Tells two recorders.
 impl<A: Recorder, B: Recorder> Recorder for (A, B) {
     fn record(&mut self, entry: Entry) {
-        self.0.record(entry.clone());
-        self.1.record(entry);
+        match (self.0.wants(entry.kind), self.1.wants(entry.kind)) {
+            (true, true) => {
+                self.0.record(entry.clone());
+                self.1.record(entry);
+            }
+            (true, false) => {
+                self.1.skip(entry.kind);
+                self.0.record(entry);
+            }
+            (false, true) => {
+                self.0.skip(entry.kind);
+                self.1.record(entry);
+            }
+            (false, false) => self.skip(entry.kind),
+        }
+    }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        self.0.wants(kind) || self.1.wants(kind)
+    }
+
+    fn skip(&mut self, kind: EntryKind) {
+        self.0.skip(kind);
+        self.1.skip(kind);
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,6 +35,12 @@ pub const FORMAT: u32 = 1;
 /// The names of the files.
 const FILES: [&str; 7] =
     ["scenario.toml", "resolved.toml", "options.json", "plan.toml", "trace.jsonl", "history.jsonl", "summary.json"];
+
+/// How often a folder tries to take its place while other processes do the same.
+const PUBLISH_MAX: u32 = 64;
+
+/// How long a folder that was begun is left alone, whatever its lock says: its process may be about to take it.
+const STALE_AFTER: Duration = Duration::from_secs(60);
 
 /// What `replay` reads of `summary.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -140,9 +147,13 @@ impl Artifact {
     /// What the file system says.
     pub fn create(folder: &Path, scenario: &Scenario, seed: Seed) -> io::Result<Self> {
         let partial = beside(folder, "partial");
+        discard_stale(folder);
         fs::create_dir_all(&partial)?;
-        let trace = File::create(partial.join("trace.jsonl")).map(BufWriter::new);
-        let trace = trace.inspect_err(|_| discard(&partial))?;
+        let trace = File::create(partial.join("trace.jsonl")).inspect_err(|_| discard(&partial))?;
+        // The lock says that someone writes here, for as long as this process lives. Where there are no locks, what
+        // a killed process leaves behind stays.
+        let _ = trace.try_lock();
+        let trace = BufWriter::new(trace);
         let folder = folder.to_owned();
         let mut artifact = Self { folder, partial, is_finished: false, trace, history: None, error: None };
         writeln!(artifact.trace, "{}", header("trace", scenario, seed))?;
@@ -194,24 +205,66 @@ impl Artifact {
         fs::write(self.partial.join(name), text)
     }
 
-    /// Puts the folder in its place. What a user has put into the old one stays.
+    /// Puts the folder in its place. What a user has put into the old one stays. Other processes may do the same at
+    /// the same time: the last of them wins, and each of them sees a whole folder.
     fn publish(&self) -> io::Result<()> {
-        if !self.folder.is_dir() {
-            return fs::rename(&self.partial, &self.folder);
+        let mut error = None;
+        for _ in 0..PUBLISH_MAX {
+            match fs::rename(&self.partial, &self.folder) {
+                Ok(()) => return Ok(()),
+                Err(taken) if self.folder.is_dir() => error = Some(taken),
+                Err(other) => return Err(other),
+            }
+            let old = self.old();
+            match fs::rename(&self.folder, &old) {
+                Ok(()) => {}
+                // Another process was faster, and has taken it away already.
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
+                Err(other) => return Err(other),
+            }
+            let placed = fs::rename(&self.partial, &self.folder);
+            if placed.is_err() && !self.folder.is_dir() {
+                fs::rename(&old, &self.folder)?;
+                return placed;
+            }
+            self.bring_from(&old)?;
+            if placed.is_ok() {
+                return Ok(());
+            }
         }
-        let old = beside(&self.folder, "old");
-        fs::rename(&self.folder, &old)?;
-        if let Err(error) = fs::rename(&self.partial, &self.folder) {
-            fs::rename(&old, &self.folder)?;
-            return Err(error);
+        Err(error.unwrap_or_else(|| io::Error::other("other processes keep taking the folder's place")))
+    }
+
+    /// Where a folder goes whose place is taken. As hidden and as much our own as the partial folder.
+    fn old(&self) -> PathBuf {
+        let name = self.partial.file_name().unwrap_or_default().to_string_lossy();
+        self.partial.with_file_name(name.replacen(".partial.", ".old.", 1))
+    }
+
+    /// Moves what is not ours from an old folder into the new one, and takes the old one away.
+    fn bring_from(&self, old: &Path) -> io::Result<()> {
+        let mut last = None;
+        for _ in 0..PUBLISH_MAX {
+            match self.move_from(old) {
+                Ok(()) => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+            // Another process has taken the new folder away, and puts its own there next.
+            std::thread::yield_now();
         }
-        for entry in fs::read_dir(&old)? {
+        Err(last.unwrap_or_else(|| io::Error::other("other processes keep taking the folder's place")))
+    }
+
+    fn move_from(&self, old: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(old)? {
             let name = entry?.file_name();
-            if !FILES.iter().any(|ours| name == *ours) {
+            if FILES.iter().any(|ours| name == *ours) {
+                fs::remove_file(old.join(&name))?;
+            } else {
                 fs::rename(old.join(&name), self.folder.join(&name))?;
             }
         }
-        fs::remove_dir_all(&old)
+        fs::remove_dir(old)
     }
 
     fn add(&mut self, entry: &Entry) -> io::Result<()> {
@@ -236,6 +289,27 @@ impl Drop for Artifact {
 fn beside(folder: &Path, what: &str) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!(".{name}.{what}.{}", std::process::id()))
+}
+
+/// Takes away what other processes began to write for this folder and will never finish, since they were killed.
+fn discard_stale(folder: &Path) {
+    let Some(name) = folder.file_name().map(|name| name.to_string_lossy()) else { return };
+    let start = format!(".{name}.partial.");
+    let entries = folder.parent().and_then(|parent| fs::read_dir(parent).ok());
+    for entry in entries.into_iter().flatten().flatten() {
+        let is_partial = entry.file_name().to_string_lossy().starts_with(&start);
+        if is_partial && is_stale(&entry.path()) {
+            discard(&entry.path());
+        }
+    }
+}
+
+/// Whether nobody writes to it any more: it was left a while ago, and its lock is free.
+fn is_stale(partial: &Path) -> bool {
+    let Ok(trace) = File::open(partial.join("trace.jsonl")) else { return false };
+    let modified = trace.metadata().and_then(|known| known.modified()).ok();
+    let age = modified.and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age > STALE_AFTER) && trace.try_lock().is_ok()
 }
 
 /// Takes away what will never be finished. Where that cannot be done, its name says what it is.
@@ -285,6 +359,8 @@ fn pretty(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use splitbrain_kernel::run::{Digest128, Outcome};
+
     use super::*;
 
     #[test]
@@ -304,5 +380,92 @@ mod tests {
         let names = ["p/scenarios/f", "g", "q/scenarios/f", "q/scenarios/f-2", "f"];
         assert_eq!(names_of(&paths), names);
         assert_eq!(names_of(&["a", "a-2", "./a", "../a"]), ["a", "a-2", "a-3", "a-4"]);
+    }
+
+    fn scenario() -> Scenario {
+        let text = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\nrun = { duration = \"1s\" }\n";
+        let known = [crate::scenario::SystemDescription::of::<splitbrain_systems::raft::Raft>()];
+        crate::scenario::load("a.toml", text.as_bytes(), &known).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn reports(test: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("splitbrain-artifact-{test}-{}", std::process::id()))
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("it is there");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn finish(artifact: Artifact, scenario: &Scenario) -> io::Result<PathBuf> {
+        let run = Run::without_counts(Seed(3), Outcome::Passed, Digest128(0));
+        artifact.finish((scenario, "kernel"), &Settings::default(), &run, &[])
+    }
+
+    /// What a killed process began is taken away by a later call, and what another one writes at present is not.
+    #[test]
+    fn what_nobody_will_finish_is_taken_away() {
+        let (scenario, reports) = (scenario(), reports("stale"));
+        let folder = reports.join("3");
+        let old = std::time::SystemTime::now() - STALE_AFTER * 2;
+        let begun = |pid: u32| {
+            let partial = reports.join(format!(".3.partial.{pid}"));
+            fs::create_dir_all(&partial).expect("a folder can be made");
+            File::create(partial.join("trace.jsonl")).expect("a file can be made")
+        };
+        let (killed, fresh, busy) = (begun(1), begun(2), begun(3));
+        for aged in [&killed, &busy] {
+            aged.set_modified(old).expect("a file can be aged");
+        }
+        busy.try_lock().expect("nobody else has it");
+        drop((killed, fresh));
+        let artifact = Artifact::create(&folder, &scenario, Seed(3)).expect("it can be begun");
+        assert_eq!(finish(artifact, &scenario).expect("it can be finished"), folder);
+        assert_eq!(names(&reports), [".3.partial.2", ".3.partial.3", "3"]);
+        fs::remove_dir_all(reports).expect("a folder can be removed");
+    }
+
+    /// Another process may take the place between any two steps: here it has, before the first and after it.
+    #[test]
+    fn a_place_that_is_taken_is_taken_over_and_what_is_not_ours_stays() {
+        let (scenario, reports) = (scenario(), reports("taken"));
+        let folder = reports.join("3");
+        for round in 0..3 {
+            let artifact = Artifact::create(&folder, &scenario, Seed(3)).expect("it can be begun");
+            assert!(names(&reports).iter().any(|name| name.starts_with(".3.partial.")));
+            finish(artifact, &scenario).expect("it can be finished");
+            fs::write(folder.join(format!("note{round}")), "mine").expect("a file can be written");
+        }
+        assert_eq!(names(&reports), ["3"]);
+        let kept = names(&folder);
+        assert!(["note0", "note1", "note2"].iter().all(|note| kept.iter().any(|name| name == note)), "{kept:?}");
+        // Many at once, each with a partial folder of its own.
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let (folder, scenario) = (&folder, &scenario);
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let partial = folder.with_file_name(format!(".3.partial.{number}"));
+                        fs::create_dir_all(&partial).expect("a folder can be made");
+                        let trace = File::create(partial.join("trace.jsonl")).expect("a file can be made");
+                        let trace = BufWriter::new(trace);
+                        let artifact = Artifact {
+                            folder: folder.clone(),
+                            partial,
+                            is_finished: false,
+                            trace,
+                            history: None,
+                            error: None,
+                        };
+                        finish(artifact, scenario).expect("one of them is the last");
+                    }
+                });
+            }
+        });
+        assert!(folder.join("summary.json").is_file(), "{:?}", names(&folder));
+        fs::remove_dir_all(reports).expect("a folder can be removed");
     }
 }

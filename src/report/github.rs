@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::campaign::{Failure, Reason, ReasonKind, ScenarioResult};
+use crate::campaign::{Failure, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::engine::Run;
-use crate::report::{Evaluations, Evidence, Human, Reporter, Subject, Summary};
+use crate::report::{Evaluations, Human, Reporter};
 use crate::scenario::Diagnostics;
 
 /// GitHub shows so many errors of one step; more are counted.
@@ -81,19 +81,14 @@ impl<W: Write> Reporter for Github<W> {
         self.human.run(subject, run, reasons)
     }
 
-    fn scenario(
-        &mut self,
-        subject: &Subject<'_>,
-        result: &ScenarioResult,
-        evidence: &[Evidence<'_>],
-    ) -> io::Result<()> {
-        self.human.scenario(subject, result, evidence)?;
+    fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
+        self.human.scenario(subject, result)?;
         self.pass_on()?;
         for failure in &result.failures {
             self.annotate_run(subject, failure)?;
         }
         for reason in &result.reasons {
-            self.annotate(subject, &subject.name, reason)?;
+            self.annotate(subject, subject.name, reason)?;
         }
         Ok(())
     }

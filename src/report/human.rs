@@ -9,10 +9,10 @@ use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
-use crate::campaign::{Figure, Judgement, Reason, ScenarioResult};
+use crate::campaign::{Failure, Figure, Judgement, Reason, ScenarioResult, Subject, Summary};
 use crate::engine::Run;
+use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
-use crate::report::{Evidence, Reporter, Subject, Summary};
 use crate::wording::{counted, grouped};
 
 /// Faults that are named in a failure block.
@@ -61,12 +61,7 @@ impl Human<Vec<u8>> {
 }
 
 impl<W: Write> Reporter for Human<W> {
-    fn scenario(
-        &mut self,
-        subject: &Subject<'_>,
-        result: &ScenarioResult,
-        evidence: &[Evidence<'_>],
-    ) -> io::Result<()> {
+    fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
         let never = match self.evaluations {
             Evaluations::Untold => never_evaluated(result),
             Evaluations::Told => None,
@@ -78,14 +73,14 @@ impl<W: Write> Reporter for Human<W> {
         for reason in &result.reasons {
             writeln!(self.out, "             {}: {}", subject.place(reason.line), reason.message)?;
         }
-        for one in evidence {
-            write!(self.out, "\n{}", failure_block(subject, one))?;
+        for failure in &result.failures {
+            write!(self.out, "\n{}", failure_block(subject, failure))?;
         }
-        let more = result.failed.saturating_sub(evidence.len() as u64);
+        let more = result.failed.saturating_sub(result.failures.len() as u64);
         if more > 0 {
             writeln!(self.out, "  and {} more", counted(more, "failing run"))?;
         }
-        if evidence.is_empty() { Ok(()) } else { writeln!(self.out) }
+        if result.failures.is_empty() { Ok(()) } else { writeln!(self.out) }
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
@@ -113,7 +108,7 @@ fn verdict(judgement: Judgement) -> String {
 }
 
 fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<String>) -> String {
-    let mut parts = vec![paint(NAME, &subject.name), counted(result.runs, "seed"), counted(result.events, "event")];
+    let mut parts = vec![paint(NAME, subject.name), counted(result.runs, "seed"), counted(result.events, "event")];
     if let Some(found) = &result.found {
         parts.push(format!("{} found, seeds-to-find {} (seed {})", found.invariant, found.seeds, found.seed));
     }
@@ -165,22 +160,22 @@ fn figure(figure: &Figure) -> String {
 }
 
 /// Everything about one failing run that fits on a page, the lines to copy last.
-pub fn failure_block(subject: &Subject<'_>, evidence: &Evidence<'_>) -> String {
-    let run = &evidence.failure.run;
-    let mut lines = vec![format!("{} {} seed {}", paint(BAD, "FAIL"), paint(NAME, &subject.name), run.seed)];
-    for reason in &evidence.failure.reasons {
+pub fn failure_block(subject: &Subject<'_>, failure: &Failure) -> String {
+    let run = &failure.run;
+    let mut lines = vec![format!("{} {} seed {}", paint(BAD, "FAIL"), paint(NAME, subject.name), run.seed)];
+    for reason in &failure.reasons {
         lines.push(format!("  {}", cut(&reason.message)));
     }
     lines.extend(meaning(subject, run));
-    lines.push(format!("  scenario  {}", subject.place(first_line(&evidence.failure.reasons))));
+    lines.push(format!("  scenario  {}", subject.place(first_line(&failure.reasons))));
     lines.push(format!("  at        {}", moment(run)));
     lines.extend(faults(run));
-    if !evidence.tail.is_empty() {
+    if !failure.tail().is_empty() {
         lines.push("  trace".to_owned());
-        lines.extend(evidence.tail.iter().map(|line| paint(DIM, &cut(line))));
+        lines.extend(failure.tail().iter().map(|line| paint(DIM, &cut(line))));
     }
     lines.push(format!("  digest: {}", run.digest));
-    lines.extend(commands(subject, evidence));
+    lines.extend(commands(subject, failure));
     lines.join("\n") + "\n"
 }
 
@@ -238,9 +233,9 @@ fn fault_line(label: &str, fault: &PlannedFault) -> String {
 }
 
 /// The lines to copy.
-fn commands(subject: &Subject<'_>, evidence: &Evidence<'_>) -> Vec<String> {
+fn commands(subject: &Subject<'_>, failure: &Failure) -> Vec<String> {
     let program = subject.program;
-    match &evidence.artifact {
+    match failure.artifact() {
         Some(folder) => {
             vec![
                 format!("  replay: {program} replay {}", quoted(folder)),
@@ -249,7 +244,7 @@ fn commands(subject: &Subject<'_>, evidence: &Evidence<'_>) -> Vec<String> {
         }
         None => {
             let path = quoted(Path::new(&*subject.scenario.source.path));
-            vec![format!("  replay: {program} replay {path} --seed {}", evidence.failure.run.seed)]
+            vec![format!("  replay: {program} replay {path} --seed {}", failure.run.seed)]
         }
     }
 }

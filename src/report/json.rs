@@ -8,9 +8,9 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 
 use crate::build;
-use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult};
+use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::engine::Run;
-use crate::report::{Evidence, Reporter, Subject, Summary, artifact};
+use crate::report::{Reporter, artifact};
 use crate::scenario::{Diagnostics, Scenario};
 
 /// The version that every line names in `v`.
@@ -81,18 +81,13 @@ impl<W: Write> Reporter for Json<W> {
         self.line("run", fields)
     }
 
-    fn scenario(
-        &mut self,
-        subject: &Subject<'_>,
-        result: &ScenarioResult,
-        evidence: &[Evidence<'_>],
-    ) -> io::Result<()> {
+    fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
         let mut fields = scenario_fields(result);
         fields["scenario"] = json!(&*subject.scenario.source.path);
         fields["name"] = json!(subject.name);
         fields["system"] = json!(subject.scenario.system);
         fields["scenario_hash"] = json!(artifact::shown_hash(subject.scenario.source.hash));
-        let folders = evidence.iter().map(|one| json!({ "seed": one.failure.run.seed.0, "artifact": one.artifact }));
+        let folders = result.failures.iter().map(|one| json!({ "seed": one.run.seed.0, "artifact": one.artifact() }));
         fields["failures"] = folders.collect();
         self.line("scenario", fields)?;
         self.out.flush()

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::campaign::{Judgement, Reason, ScenarioResult};
-use crate::report::{Evidence, Reporter, Subject, Summary, artifact};
+use crate::campaign::{Judgement, Reason, ScenarioResult, Subject, Summary};
+use crate::report::{Reporter, artifact};
 use crate::scenario::Diagnostics;
 use crate::wording::counted;
 
@@ -23,9 +23,9 @@ impl<W: Write> Junit<W> {
 }
 
 impl<W: Write> Reporter for Junit<W> {
-    fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult, _: &[Evidence<'_>]) -> io::Result<()> {
+    fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
         let (class, file) = (escape(&subject.scenario.system), escape(&subject.scenario.source.path));
-        let name = escape(&subject.name);
+        let name = escape(subject.name);
         let case = &mut self.cases;
         // Writing to a text cannot fail.
         let _ = writeln!(case, r#"    <testcase classname="{class}" name="{name}" file="{file}">"#);

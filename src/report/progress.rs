@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::campaign::{Event, Listener, Reply};
 use crate::wording::grouped;
 
 /// How often a counter line comes.
@@ -23,9 +24,10 @@ pub enum ProgressKind {
     Counter,
 }
 
-/// Shows how far a campaign is.
+/// Shows how far the scenario is whose runs go on.
 #[derive(Debug)]
 pub struct Progress {
+    kind: ProgressKind,
     shown: Shown,
 }
 
@@ -37,10 +39,14 @@ enum Shown {
 }
 
 impl Progress {
-    /// For a campaign with this name, of so many runs.
-    pub fn new(kind: ProgressKind, name: &str, total: u64) -> Self {
+    /// Shown so.
+    pub const fn new(kind: ProgressKind) -> Self {
+        Self { kind, shown: Shown::Nothing }
+    }
+
+    fn start(&mut self, name: &str, total: u64) {
         let is_terminal = std::io::stderr().is_terminal();
-        let shown = match kind {
+        self.shown = match self.kind {
             ProgressKind::None => Shown::Nothing,
             ProgressKind::Auto if is_terminal => Shown::Bar(bar(name, total)),
             ProgressKind::Bar => Shown::Bar(bar(name, total)),
@@ -49,11 +55,9 @@ impl Progress {
                 Shown::Counter { name: name.to_owned(), since: now, last: now }
             }
         };
-        Self { shown }
     }
 
-    /// So many runs of so many are done.
-    pub fn set(&mut self, done: u64, total: u64) {
+    fn set(&mut self, done: u64, total: u64) {
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Bar(bar) => bar.set_position(done),
@@ -69,10 +73,21 @@ impl Progress {
         }
     }
 
-    /// The campaign is over; nothing of its progress stays on a terminal.
-    pub fn finish(self) {
-        if let Shown::Bar(bar) = self.shown {
+    /// Nothing of it stays on a terminal.
+    fn finish(&mut self) {
+        if let Shown::Bar(bar) = std::mem::replace(&mut self.shown, Shown::Nothing) {
             bar.finish_and_clear();
+        }
+    }
+}
+
+impl Listener for Progress {
+    fn hear(&mut self, event: &Event<'_>, _: &mut Vec<Reply>) {
+        match event {
+            Event::ScenarioStarted { subject, seeds, .. } => self.start(subject.name, seeds.len()),
+            Event::Progress { done, total } => self.set(*done, *total),
+            Event::ScenarioJudged { .. } | Event::CampaignFinished { .. } => self.finish(),
+            _ => {}
         }
     }
 }

@@ -58,10 +58,17 @@ impl<W: Write> Timeline<W> {
 impl<W: Write> Recorder for Timeline<W> {
     fn record(&mut self, entry: Entry) {
         if !self.is_told(entry.kind) || self.error.is_some() {
-            self.left_out += 1;
-            return;
+            return self.skip(entry.kind);
         }
         self.error = writeln!(self.out, "{}", entry.line()).err();
+    }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        self.is_told(kind)
+    }
+
+    fn skip(&mut self, _: EntryKind) {
+        self.left_out += 1;
     }
 }
 
@@ -95,7 +102,7 @@ impl Tail {
 impl Recorder for Tail {
     fn record(&mut self, entry: Entry) {
         self.count += 1;
-        if !entry.kind.is_input() && !entry.kind.is_notable() {
+        if !self.wants(entry.kind) {
             return;
         }
         let lines = self.last.entry(entry.node).or_default();
@@ -103,5 +110,13 @@ impl Recorder for Tail {
         if lines.len() > KEPT_MAX {
             lines.pop_front();
         }
+    }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        kind.is_input() || kind.is_notable()
+    }
+
+    fn skip(&mut self, _: EntryKind) {
+        self.count += 1;
     }
 }

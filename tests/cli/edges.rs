@@ -229,6 +229,71 @@ fn a_signal_exits_with_130_and_tells_what_was_finished() {
     }
 }
 
+#[test]
+fn what_a_failing_run_left_is_no_scenario() {
+    let folder = Folder::new("left").with("boast", &boast());
+    for _ in 0..2 {
+        let shown = folder.run(&["test", "."]);
+        assert!(shown.code == 100 && shown.stdout.ends_with("\n0 passed, 1 failed\n"), "{shown}");
+    }
+    // Without its summary it is a folder like any other.
+    std::fs::remove_file(folder.path("reports/ring/boast/0/summary.json")).expect("it is there");
+    assert_eq!(folder.run(&["test", "."]).code, 105, "a plan is no scenario");
+}
+
+/// A single run that hangs ends at the first signal, however it was started.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_single_run_with_130() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Command;
+
+    let folder = Folder::new("interrupt_single").with("hang", &flawed("hang", ""));
+    let file = "scenarios/ring/hang.toml";
+    for arguments in [&["run", file][..], &["replay", file, "--seed", "3"]] {
+        let mut toy = folder.toy(&[arguments, &["--timeout", "0s"]].concat());
+        let mut child = toy.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the toy starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
+        let mut next = || lines.next().map(|line| line.expect("stdout is text"));
+        // The third greeting of s2 is where it hangs.
+        while next().is_some_and(|line| !line.contains("heard")) {}
+        let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+        assert!(sent.success());
+        let _ = std::iter::from_fn(next).count();
+        let ended = child.wait_with_output().expect("the toy ends");
+        assert_eq!(ended.status.code(), Some(130), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "error: interrupted\n", "{arguments:?}");
+    }
+}
+
+/// A failure is kept as soon as it is found: even a kill, which nothing can catch, leaves its folder.
+#[cfg(unix)]
+#[test]
+fn a_kill_leaves_the_folder_of_what_had_failed() {
+    use std::io::{BufRead as _, BufReader};
+
+    for jobs in ["-j1", "-j2"] {
+        let folder = Folder::new(&format!("killed{jobs}")).with("boast", &boast()).with("calm", &calm());
+        let endless = ["test", "--message-format", "json", "--seeds", "0..500000", "--max-fail", "all", jobs];
+        let mut child = folder.toy(&endless).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
+        let mut next = || lines.next().map(|line| line.expect("stdout is text"));
+        // The scenario goes on for long; by the time that its second run is told of, the first one is kept.
+        while next().is_some_and(|line| !(line.contains("\"type\":\"run\"") && line.contains("\"seed\":1,"))) {}
+        child.kill().expect("a child can be killed");
+        assert_eq!(child.wait().expect("it is gone").code(), None, "a signal ended it");
+        let names = folder.entries("reports/ring/boast");
+        assert_eq!(names.iter().filter(|name| *name == "0").count(), 1, "{names:?}");
+        for name in names.iter().filter(|name| !name.starts_with('.')) {
+            let again = folder.run(&["replay", &format!("reports/ring/boast/{name}"), "--timeline", "none"]);
+            assert!(again.code == 100 && again.stderr.ends_with("digest for digest\n"), "{name}: {again}");
+        }
+        // What the killed process began is no scenario and no folder of a run for the next call.
+        assert_eq!(folder.run(&["test", "scenarios/ring/boast.toml"]).code, 100);
+        assert_eq!(folder.run(&["replay", "reports/ring/boast/0", "--timeline", "none"]).code, 100);
+    }
+}
+
 /// What had failed before an interrupt is recorded all the same.
 #[cfg(unix)]
 #[test]

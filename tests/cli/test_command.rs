@@ -106,13 +106,42 @@ fn an_invalid_scenario_exits_with_105_before_any_runs() {
 
 #[test]
 fn output_that_cannot_be_written_exits_with_110() {
-    let folder = Folder::new("unwritable").with("boast", &boast());
+    let folder = Folder::new("unwritable").with("boast", &boast()).with("calm", &calm());
     folder.write("taken", "");
     let shown = folder.run(&["test", "--out", "taken"]);
     assert_eq!(shown.code, 110);
     assert!(shown.stdout.contains("replay: toy replay scenarios/ring/boast.toml --seed 0"), "{shown}");
+    assert!(shown.stdout.contains("PASS ring/calm"), "the other results come all the same: {shown}");
+    let lost = "error: scenarios/ring/boast.toml: seed 0 left no folder: cannot write taken/ring/boast/0: ";
+    assert!(shown.stderr.starts_with(lost), "{shown}");
+    let json = folder.run(&["test", "--out", "taken", "--message-format", "json"]).stdout;
+    assert!(json.contains("\"exit_code\":110") && json.contains("\"artifact\":null"), "{json}");
     let shown = folder.run(&["test", "--junit", "taken/junit.xml"]);
-    assert_eq!(shown.code, 110);
+    assert_eq!((shown.code, shown.stdout.as_str()), (110, ""), "it is known before anything runs");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_takes_nothing_more_exits_with_110_and_the_results_come() {
+    let folder = Folder::new("junit_full").with("calm", &calm());
+    let shown = folder.run(&["test", "--junit", "/dev/full", "--message-format", "json"]);
+    assert_eq!(shown.code, 110, "{shown}");
+    assert!(shown.stdout.contains("\"judgement\":\"as expected\""), "{shown}");
+    assert!(shown.stdout.contains("\"exit_code\":110"), "programs read the same code: {shown}");
+    assert!(shown.stderr.starts_with("error: cannot write /dev/full: "), "{shown}");
+}
+
+#[test]
+fn a_junit_file_takes_its_place_when_it_is_whole() {
+    let folder = Folder::new("junit_whole").with("calm", &calm()).with("wrong", "format = 1\n");
+    folder.write("junit.xml", "<old/>");
+    assert_eq!(folder.run(&["test", "nowhere", "--junit", "junit.xml"]).code, 2);
+    assert_eq!(folder.read("junit.xml"), "<old/>", "nothing ran");
+    assert_eq!(folder.run(&["test", "scenarios/ring/calm.toml", "--junit", "junit.xml"]).code, 0);
+    assert!(folder.read("junit.xml").ends_with("</testsuites>\n"));
+    assert_eq!(folder.run(&["test", "--junit", "junit.xml"]).code, 105);
+    assert!(folder.read("junit.xml").contains("<error message="), "what is wrong is told there");
+    assert!(!folder.entries(".").iter().any(|name| name.contains("partial")), "{:?}", folder.entries("."));
 }
 
 #[test]

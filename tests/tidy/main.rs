@@ -73,8 +73,7 @@ const LAYERS: &[Layers] = &[
             &["report"],
             &["command", "cli"],
         ],
-        // evidence.rs writes the folder of a failing run while the campaign goes on.
-        upward: &[("campaign", "report")],
+        upward: &[],
     },
 ];
 

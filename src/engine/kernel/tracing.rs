@@ -41,11 +41,18 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
     const ON: bool = true;
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
+        let kind = kind_of(&item);
+        // What a node says of itself is followed whether anyone wants to read it or not.
+        let is_followed = matches!(kind, EntryKind::Start | EntryKind::Observed | EntryKind::Exited);
+        if !is_followed && !self.recorder.wants(kind) {
+            return self.recorder.skip(kind);
+        }
         let news = match &item {
             TraceItem::Observed { observation, .. } => known(*observation),
             _ => Known::default(),
         };
         let mut entry = describe(item);
+        assert_eq!(entry.kind, kind, "an entry is of the sort that was asked about");
         entry.at = moment.at;
         entry.event = moment.after_events;
         self.follow(&mut entry, news);
@@ -67,6 +74,33 @@ impl<R> Tracing<R> {
         if entry.kind == EntryKind::Exited {
             self.nodes.remove(&node);
         }
+    }
+}
+
+/// The sort of the entry that an item becomes.
+const fn kind_of<N: Node>(item: &TraceItem<'_, N>) -> EntryKind {
+    match item {
+        TraceItem::Input { input, .. } => match input {
+            Input::Start => EntryKind::Start,
+            Input::Message(..) => EntryKind::Message,
+            Input::Connection(_) => EntryKind::Connection,
+            Input::Timer(_) => EntryKind::Timer,
+            Input::Durable(_) => EntryKind::Durable,
+            Input::Step(_) => EntryKind::Step,
+            Input::Operation(_) => EntryKind::Operation,
+        },
+        TraceItem::Sent { .. } => EntryKind::Sent,
+        TraceItem::Lost { .. } => EntryKind::Lost,
+        TraceItem::Held { .. } => EntryKind::Held,
+        TraceItem::Wrote { .. } => EntryKind::Wrote,
+        TraceItem::Observed { .. } => EntryKind::Observed,
+        TraceItem::Invoked { .. } => EntryKind::Invoked,
+        TraceItem::Completed { .. } => EntryKind::Completed,
+        TraceItem::Exited { .. } => EntryKind::Exited,
+        TraceItem::Fault { change: FaultChange::Start, .. } => EntryKind::Fault,
+        TraceItem::Fault { change: FaultChange::Stop, .. } => EntryKind::Lifted,
+        TraceItem::Settled { .. } => EntryKind::Settled,
+        TraceItem::Violated(_) => EntryKind::Violated,
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, ScenarioResult, Seeds, Silent};
+use splitbrain::campaign::{
+    self, CampaignOptions, Interrupt, Judgement, Planned, Pool, ScenarioResult, Seeds, Silent, Subject,
+};
 use splitbrain::engine::{AnySystem, Simulated};
 use splitbrain::scenario::{self, Scenario};
 use splitbrain_kernel::rng::Ppm;
@@ -96,15 +98,14 @@ fn row(file: &Path, seeds: u64) -> Row {
     let (kernel, madsim) = (Simulated::<Raft>::new(), OnMadsim::<Raft>::new());
     let scenario = scenario::load_file(file, &[kernel.description()]);
     let scenario = Arc::new(scenario.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+    let (name, description) = (name_of(file), kernel.description());
     let judge = |system: &dyn AnySystem| {
-        let open = |scenario: Arc<Scenario>| system.open(scenario);
-        let engine = open(Arc::clone(&scenario)).expect("without a plan there is nothing to refuse");
-        let options = options(&scenario, seeds);
-        let mut result = campaign::run(&scenario, &engine, &options, &mut Silent);
-        campaign::hold_to_twin(&scenario, &mut result, &options, open).expect("a twin is opened as its scenario is");
-        result
+        let subject =
+            Subject { scenario: &scenario, name: &name, description: &description, program: "splitbrain-madsim" };
+        let planned = Planned { subject, scenario: Arc::clone(&scenario), system };
+        campaign::judge(&planned, &options(&scenario, seeds), &mut Silent)
     };
-    let row = Row { name: name_of(file), kernel: judge(&kernel), madsim: judge(&madsim) };
+    let row = Row { name: name.clone(), kernel: judge(&kernel), madsim: judge(&madsim) };
     eprintln!("{}: kernel {}, madsim {}", row.name, cell(&row.kernel), cell(&row.madsim));
     row
 }

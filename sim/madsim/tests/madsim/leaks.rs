@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use madsim::Config;
 use madsim::runtime::Runtime;
-use splitbrain::campaign::{self, CampaignOptions, Interrupt, Pool, ReasonKind, ScenarioResult, Seeds, Silent};
+use splitbrain::campaign::{
+    self, CampaignOptions, Interrupt, Planned, Pool, ReasonKind, ScenarioResult, Seeds, Silent, Subject,
+};
 use splitbrain::engine::AnySystem as _;
 use splitbrain::kernel::prelude::Ppm;
 use splitbrain_kernel::run::Outcome;
@@ -17,11 +19,13 @@ const SECOND: &str = "duration = \"1s\"";
 /// Every seed twice, as `test --check-determinism 100%` does.
 fn checked(deed: &str) -> ScenarioResult {
     let scenario = toy::load(&toy::scenario(deed, SECOND));
-    let engine = OnMadsim::<Toy>::new().open(scenario.clone()).expect("there is no plan to refuse");
+    let system = OnMadsim::<Toy>::new();
+    let description = system.description();
     let pool = Pool { jobs: 1, timeout: None, interrupt: Interrupt::default() };
     let options =
         CampaignOptions { seeds: Some(Seeds::first(3)), max_fail: None, check_determinism: Ppm::new(1_000_000), pool };
-    campaign::run(&scenario, &engine, &options, &mut Silent)
+    let subject = Subject { scenario: &scenario, name: deed, description: &description, program: "splitbrain-madsim" };
+    campaign::judge(&Planned { subject, scenario: scenario.clone(), system: &system }, &options, &mut Silent)
 }
 
 fn diverged(result: &ScenarioResult) -> bool {

@@ -1,0 +1,137 @@
+//! Scenarios one after another, each over its seeds: what happens is said to the listeners of the call.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use splitbrain_kernel::rng::Seed;
+
+use crate::campaign::determinism::{self, Checked};
+use crate::campaign::event::{Event, Listener, Listeners, say};
+use crate::campaign::judgement::{Judge, ReasonKind, ScenarioResult, reasons};
+use crate::campaign::pool::{Bench, PoolEnd, Task};
+use crate::campaign::twin::hold_to_twin;
+use crate::campaign::{CampaignOptions, Seeds, Subject, Summary};
+use crate::engine::{AnySystem, Engine, OpenError, Unsupported};
+use crate::exit_code::ExitCode;
+use crate::scenario::Scenario;
+
+/// A scenario that is about to run.
+#[derive(Clone)]
+pub struct Planned<'a> {
+    /// What reports call it.
+    pub subject: Subject<'a>,
+    /// The scenario, for the engine.
+    pub scenario: Arc<Scenario>,
+    /// What opens it.
+    pub system: &'a dyn AnySystem,
+}
+
+impl std::fmt::Debug for Planned<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Planned").field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+/// Runs every scenario over its seeds and judges it, until all are done, the user interrupts, or a run hangs.
+pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dyn Listener) -> Summary {
+    let mut summary = Summary::of(all.len() as u64);
+    let mut replies = Vec::new();
+    listener.hear(&Event::CampaignStarted { scenarios: all.len() as u64 }, &mut replies);
+    for planned in all {
+        let mut both = Listeners(vec![&mut summary, &mut *listener]);
+        let result = judge(planned, options, &mut both);
+        let is_last = result.reasons.iter().any(|reason| is_final(reason.kind));
+        if is_last || options.pool.interrupt.is_set() {
+            break;
+        }
+    }
+    if summary.skipped > 0 && options.pool.interrupt.is_set() {
+        summary.exit_code = summary.exit_code.and(ExitCode::Interrupted);
+    }
+    if summary.runs == 0 {
+        summary.exit_code = summary.exit_code.and(ExitCode::NothingRan);
+    }
+    listener.hear(&Event::CampaignFinished { summary: &summary }, &mut replies);
+    summary
+}
+
+/// Whether nothing more should run after this: the user has had enough, or a thread hangs.
+const fn is_final(kind: ReasonKind) -> bool {
+    matches!(kind, ReasonKind::Stuck | ReasonKind::Interrupted)
+}
+
+/// Runs one scenario over its seeds, holds it to its twin if it states one, and judges it.
+pub fn judge(planned: &Planned<'_>, options: &CampaignOptions, listener: &mut dyn Listener) -> ScenarioResult {
+    let subject = &planned.subject;
+    let open = |scenario: Arc<Scenario>| planned.system.open(scenario);
+    let result = match open(planned.scenario.clone()) {
+        Ok(engine) => {
+            let mut result = run(subject, &engine, options, listener);
+            hold_to_twin(subject, &mut result, options, open);
+            result
+        }
+        Err(refused) => Judge::new(subject.scenario, options).refuse(&unsupported(refused)),
+    };
+    say(listener, subject, &Event::ScenarioJudged { subject, result: &result });
+    result
+}
+
+/// Everything that the engine refuses; without a plan nothing else can be refused.
+pub(super) fn unsupported(refused: OpenError) -> Vec<Unsupported> {
+    match refused {
+        OpenError::Unsupported(all) => all,
+        other => vec![Unsupported { line: None, message: other.to_string() }],
+    }
+}
+
+/// Runs one scenario over its seeds, without its twin. What it came to is not said to the listener.
+pub fn run(
+    subject: &Subject<'_>,
+    engine: &Arc<dyn Engine>,
+    options: &CampaignOptions,
+    listener: &mut dyn Listener,
+) -> ScenarioResult {
+    let (scenario, seeds) = (subject.scenario, options.seeds_of(subject.scenario));
+    say(listener, subject, &Event::ScenarioStarted { subject, engine, seeds: &seeds });
+    let mut judge = Judge::new(scenario, options);
+    let is_halted = Cell::new(false);
+    let end = {
+        // Runs and progress are said by two closures, never both at once.
+        let listeners = RefCell::new(Listeners(vec![&mut judge, &mut *listener]));
+        let fold = |Checked { run, twice }: Checked| {
+            let reasons = reasons(&scenario.expect, &run);
+            let event = Event::RunFinished { subject, run: &run, reasons: &reasons, twice };
+            let wish = say(&mut *listeners.borrow_mut(), subject, &event);
+            is_halted.set(is_halted.get() || wish.halt);
+            if wish.enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let total = seeds.len();
+        let tick = |done| {
+            say(&mut *listeners.borrow_mut(), subject, &Event::Progress { done, total });
+        };
+        options.pool.each(engine, &seeds, &task(options), fold, tick)
+    };
+    // For the scenarios that come after, as for this one, it is as if the user had interrupted.
+    let end = if is_halted.get() { PoolEnd::Interrupted } else { end };
+    if is_halted.get() {
+        options.pool.interrupt.set();
+    }
+    let result = ScenarioResult { skipped: engine.skipped(), ..judge.finish(end) };
+    if end == PoolEnd::Interrupted && !is_halted.get() {
+        say(listener, subject, &Event::Interrupted { subject, runs: result.runs });
+    }
+    result
+}
+
+fn task(options: &CampaignOptions) -> Arc<Task<Checked>> {
+    let share = options.check_determinism;
+    Arc::new(move |bench: &mut Bench<'_>, seed: Seed| determinism::run(bench, seed, share))
+}
+
+impl CampaignOptions {
+    /// The seeds that the scenario runs over: those that the user chose, or else the first ones.
+    pub(super) fn seeds_of(&self, scenario: &Scenario) -> Seeds {
+        self.seeds.clone().unwrap_or_else(|| Seeds::first(scenario.seed_count()))
+    }
+}

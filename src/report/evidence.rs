@@ -1,0 +1,153 @@
+//! What is kept of a failing run: it is run once more with everything recorded, into a folder, as soon as it is found.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::run::Outcome;
+
+use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject};
+use crate::engine::{Engine, Run};
+use crate::report::artifact::{self, Artifact};
+use crate::report::timeline::Tail;
+use crate::wording::printable;
+
+/// How much longer than a run its recording may take on the real clock, before the watchdog ends it.
+const TIMEOUT_FACTOR: u32 = 10;
+
+/// How long a recording goes on after the user asked to stop: what failed before should be kept.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Keeps every failure that is found in a folder of its own, before the campaign goes on.
+#[derive(Debug)]
+pub struct Artifacts {
+    /// The folder of all reports.
+    reports: PathBuf,
+    pool: Pool,
+    engine: EngineOfScenario,
+    /// Whether an interrupt ended a recording: then no other one is begun.
+    is_late: bool,
+}
+
+/// What runs the scenario whose runs are heard of.
+#[derive(Default)]
+struct EngineOfScenario(Option<Arc<dyn Engine>>);
+
+impl std::fmt::Debug for EngineOfScenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("EngineOfScenario").field(&self.0.as_ref().map(|engine| engine.name())).finish()
+    }
+}
+
+impl Artifacts {
+    /// Folders below `reports`; runs are recorded as this pool has it.
+    pub fn new(reports: &Path, pool: &Pool) -> Self {
+        Self { reports: reports.to_owned(), pool: pool.clone(), engine: EngineOfScenario::default(), is_late: false }
+    }
+
+    fn keep(&mut self, subject: &Subject<'_>, failure: &Failure) -> Option<Evidence> {
+        let engine = self.engine.0.as_ref()?;
+        if self.is_late {
+            let artifact = Err(unrecorded(PoolEnd::Interrupted, None));
+            return Some(Evidence { seed: failure.run.seed, artifact, tail: Vec::new() });
+        }
+        let found = (&failure.run, failure.reasons.as_slice());
+        let evidence = gather(subject, engine, &self.pool, found, &self.reports);
+        self.is_late = evidence.artifact.is_err() && self.pool.interrupt.is_set();
+        Some(evidence)
+    }
+}
+
+impl Listener for Artifacts {
+    fn hear(&mut self, event: &Event<'_>, replies: &mut Vec<Reply>) {
+        match event {
+            Event::ScenarioStarted { engine, .. } => self.engine = EngineOfScenario(Some(Arc::clone(engine))),
+            Event::FailureFound { subject, failure } => {
+                replies.extend(self.keep(subject, failure).map(Reply::Evidence));
+            }
+            Event::ScenarioJudged { .. } => self.engine = EngineOfScenario::default(),
+            _ => {}
+        }
+    }
+}
+
+/// Runs a failing seed again, with everything recorded into a folder below `reports`.
+pub fn gather(
+    subject: &Subject<'_>,
+    engine: &Arc<dyn Engine>,
+    pool: &Pool,
+    (run, reasons): (&Run, &[Reason]),
+    reports: &Path,
+) -> Evidence {
+    let seed = run.seed;
+    let lost = |why: String| Evidence { seed, artifact: Err(why), tail: Vec::new() };
+    let folder = artifact::folder(reports, subject.name, seed);
+    let unwritten =
+        |error: std::io::Error| format!("cannot write {}: {error}", printable(&folder.display().to_string()));
+    let target = match Artifact::create(&folder, subject.scenario, seed) {
+        Ok(target) => target,
+        Err(error) => return lost(unwritten(error)),
+    };
+    let partial = target.partial().to_owned();
+    let pool = Pool { timeout: pool.timeout.map(|timeout| timeout.saturating_mul(TIMEOUT_FACTOR)), ..pool.clone() };
+    let recorded = pool.record_within(GRACE, engine, seed.into(), (target, Tail::default()));
+    let (recorded, (target, tail)) = match recorded {
+        Ok(recorded) => recorded,
+        Err(end) => {
+            // The thread that writes there goes on, and will never finish it.
+            artifact::discard(&partial);
+            return lost(unrecorded(end, pool.timeout));
+        }
+    };
+    let saved = save(target, subject, engine, &merged(recorded, run), reasons);
+    let tail = tail.lines(culprit(&run.outcome));
+    Evidence { seed, artifact: saved.map_err(unwritten), tail }
+}
+
+/// Why a run that failed was not recorded.
+fn unrecorded(end: PoolEnd, timeout: Option<Duration>) -> String {
+    match end {
+        PoolEnd::Interrupted => "interrupted before the run was recorded".to_owned(),
+        PoolEnd::Stuck(_) => {
+            let limit = timeout.unwrap_or_default();
+            format!("recording the run takes longer than {limit:?} on the real clock: give it more with --timeout")
+        }
+        _ => "the thread that recorded the run died".to_owned(),
+    }
+}
+
+/// Finishes the folder of a run.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn save(
+    artifact: Artifact,
+    subject: &Subject<'_>,
+    engine: &Arc<dyn Engine>,
+    run: &Run,
+    reasons: &[Reason],
+) -> std::io::Result<PathBuf> {
+    // A seed that cannot be resolved has no options; its scenario says why.
+    let settings = engine.settings(run.seed).unwrap_or_default();
+    artifact.finish((subject.scenario, engine.name()), &settings, run, reasons)
+}
+
+/// The recorded run; if the first one diverged, that is what it came to.
+fn merged(recorded: Run, first: &Run) -> Run {
+    match &first.outcome {
+        outcome @ Outcome::Diverged(_) => Run { outcome: outcome.clone(), ..recorded },
+        _ => recorded,
+    }
+}
+
+/// The node that a failing run is about.
+pub(crate) fn culprit(outcome: &Outcome) -> Option<NodeId> {
+    match outcome {
+        Outcome::Panicked(panic) => panic.node,
+        other => other.violation().and_then(|violation| violation.node),
+    }
+}
+
+#[cfg(test)]
+mod tests;
