@@ -124,6 +124,10 @@ impl Durables {
             let Some(log) = N::durable_log(disk) else { return findings.lacks(PERSIST_BEFORE_REPLY) };
             known.log = log.last.max(log.base);
         }
+        // The place before the first entry needs no disk: that it is there says nothing of one.
+        if matched == Index::ZERO {
+            return;
+        }
         let durable = known.log;
         // Entries of an earlier term may have been dropped since, by the leader of the term that is durable.
         let has_moved_on = || N::durable_state(disk).is_some_and(|state| state.term > term);
