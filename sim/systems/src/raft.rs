@@ -20,7 +20,9 @@
 //! | [`configuration`] | who takes part | |
 //! | [`options`], [`presets`], [`bug`] | what a scenario can set | |
 //! | [`observation`] | what watchers hear | |
-//! | [`state`] | the state of a server and how to read it: for white-box invariants | |
+//! | [`state`] | the state of a server and how to read it | |
+//! | [`machine`] | what a node calls that has a server inside and a state machine around it | §2 |
+//! | [`facts`], [`invariants`] | what watches this Raft, or another | |
 //!
 //! **Implementations are options.** `paper`, `etcd`, `nuraft` and `hashicorp` are four sets of values; no code asks for
 //! a preset. Where implementations differ there is one option for the difference, so they can be mixed.
@@ -32,11 +34,40 @@
 //!
 //! **In steady state** a heartbeat and its answer allocate nothing, write nothing and observe nothing.
 //!
+//! # Under a state machine of your own
+//!
+//! Everything here is generic over the command that an entry carries, any [`Payload`](message::Payload): `RaftNode<Put>`,
+//! `RaftMessage<Put>`, and [`RaftOf<Put>`](RaftOf) for the cluster. [`Raft`] is the plain form, over numbers. The state
+//! machine stays outside, in the node that holds the server:
+//!
+//! ```text
+//! impl Store {
+//!     /// Calls the server inside, and applies what it has applied since.
+//!     fn enter(&mut self, ctx: &mut Context<Self>, call: impl FnOnce(&mut RaftNode<Put>, &mut Context<RaftNode<Put>>)) {
+//!         self.scope.enter(ctx, |ctx| call(&mut self.raft, ctx));
+//!         let server = self.raft.server().expect("each node holds a server");
+//!         for (index, entry) in server.applied_after(self.applied) {
+//!             if let Command::Set(Put { word, count }) = &entry.command {
+//!                 self.words.insert(word.clone(), *count);
+//!             }
+//!             self.applied = index;
+//!         }
+//!     }
+//! }
+//!
+//! // In a handler of the outer node:
+//! self.enter(ctx, |raft, ctx| raft.on_message(ctx, source, message));
+//! self.enter(ctx, |raft, ctx| place = raft.propose(ctx, put));
+//! ```
+//!
+//! `tests/machine.rs` of this crate has the whole of it, with its embedding and an invariant of its own over the maps.
+//! [`machine`] says what a place that `propose` returns is worth, and how to read.
+//!
 //! # What comes later, and where it goes
 //!
 //! Snapshots: [`log::Log`] has a base below its first entry and looks terms up at it. Membership: a
 //! [`configuration::Configuration`] is a value behind a pointer, which an entry will replace. Transfer and reads: a
-//! field each of [`state::Leader`], a message each. Sessions: the state machine, which is now only the applied index.
+//! field each of [`state::Leader`], a message each. Sessions: the state machine, which is outside.
 //!
 //! # Caveats
 //!
@@ -64,6 +95,7 @@ pub mod facts;
 pub mod ids;
 pub mod invariants;
 pub mod log;
+pub mod machine;
 pub mod message;
 pub mod node;
 pub mod observation;
@@ -86,4 +118,4 @@ mod transport;
 mod tests;
 
 pub use node::RaftNode;
-pub use system::Raft;
+pub use system::{Raft, RaftOf};

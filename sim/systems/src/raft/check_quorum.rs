@@ -1,12 +1,12 @@
 //! A leader that loses its quorum gives up: check-quorum (etcd), leadership expiry (NuRaft), leader lease (hashicorp);
 //! and the quorum that one of two servers takes for itself (NuRaft).
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::ids::ServerSet;
+use super::message::Payload;
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, StepDownReason};
 use super::options::{CheckQuorumMethod, Contact, RaftOptions};

@@ -4,7 +4,6 @@
 //! network may deliver a copy later). So a client never reports that a proposal certainly failed: it is committed, or
 //! the client does not know.
 
-use crate::raft::message::Payload;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
 
-use super::message::{Operation, ProposeResult, RaftMessage};
+use super::message::{Operation, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::options::RaftOptions;
 

@@ -1,12 +1,11 @@
 //! What a server keeps on its disk: one record of state, replaced whole, and the log, record by record.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{FileId, Recovered, Stored};
 use splitbrain_kernel::serde::Serialize;
 
 use super::ids::{Index, Term};
-use super::message::Entry;
+use super::message::{Entry, Payload};
 
 /// The file of the [`HardState`].
 pub const STATE_FILE: FileId = FileId(0);

@@ -1,6 +1,5 @@
 //! The election timer, elections and votes (Raft §5.2, §5.4.1; NuRaft `handle_timeout.cxx`, `handle_vote.cxx`).
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
@@ -8,7 +7,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
 use super::ids::Term;
-use super::message::{RaftMessage, VoteRequest};
+use super::message::{Payload, RaftMessage, VoteRequest};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, Refusal, Skip};
 use super::options::{ElectionTimer, LostRound, Stickiness, TimeoutDrawn};

@@ -6,13 +6,12 @@
 //!    ▼  ├────── on disk ──┼─ on its way ─┤
 //! ```
 
-use crate::raft::message::Payload;
 use std::collections::VecDeque;
 
 use splitbrain_kernel::node::WriteId;
 
 use super::ids::{Index, Position, Term};
-use super::message::Entry;
+use super::message::{Entry, Payload};
 
 /// A server's log.
 ///
@@ -75,6 +74,13 @@ impl<C: Payload> Log<C> {
     #[inline]
     pub fn get(&self, index: Index) -> Option<&Entry<C>> {
         self.entries.get(self.slot(index)?)
+    }
+
+    /// The entries after one place up to another, in order. What is not in the log is left out.
+    #[inline]
+    pub fn between(&self, after: Index, through: Index) -> impl Iterator<Item = (Index, &Entry<C>)> {
+        let places = after.max(self.base.index).0 + 1..=through.0;
+        places.map_while(|place| Some((Index(place), self.get(Index(place))?)))
     }
 
     /// The place before the first entry, which a snapshot covers; [`Position::ZERO`] without one.

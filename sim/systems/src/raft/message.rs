@@ -10,7 +10,10 @@ use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 use super::ids::{Index, Position, Term};
 
-/// What a replicated state machine is told: the content of log entries.
+/// A command of a replicated state machine, as an entry of the log carries it.
+///
+/// Raft stores it, sends it and compares it, and looks into it nowhere; what it does is the state machine's affair
+/// ([`super::machine`]). Every type of plain data is one. The plain [`Raft`](super::Raft) replicates numbers.
 pub trait Payload:
     Clone
     + std::fmt::Debug

@@ -1,6 +1,5 @@
 //! The node: one `match` over what can come in; the arms are in the other files.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId};
@@ -10,7 +9,7 @@ use super::client::Client;
 use super::durable::{HardState, LOG_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
 use super::log::Log;
-use super::message::{Operation, RaftMessage};
+use super::message::{Operation, Payload, RaftMessage};
 use super::observation::{RaftObservation, StepDownReason};
 use super::state::Server;
 

@@ -2,13 +2,12 @@
 //!
 //! In steady state nothing is told: heartbeats and their replies observe nothing.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Change, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
 
 use super::ids::{Index, Position, Term};
-use super::message::Entry;
+use super::message::{Entry, Payload};
 
 /// Something that happened at a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,14 +3,13 @@
 //!
 //! A pre-vote changes nothing at the voter: neither term, nor vote, nor timer, nor contact.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::Source;
 use splitbrain_kernel::time::Instant;
 
 use super::bug::Bug;
 use super::ids::Term;
-use super::message::{RaftMessage, Verdict, VoteRequest};
+use super::message::{Payload, RaftMessage, Verdict, VoteRequest};
 use super::node::RaftNode;
 use super::observation::{RaftObservation, Refusal, Skip};
 use super::options::PreVoteTerm;

@@ -1,11 +1,11 @@
 //! Priorities (NuRaft `handle_priority.cxx`): who is lower than the target does not campaign and gets no vote; without
 //! a leader the target falls.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
+use super::message::Payload;
 use super::node::RaftNode;
 use super::observation::{RaftObservation, StepDownReason};
 use super::options::PriorityDecay;

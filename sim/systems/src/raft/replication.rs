@@ -3,7 +3,6 @@
 //! A follower's log is found by probing, one append for each answer; once it agrees, appends go ahead of their answers.
 //! What is lost shows at the next heartbeat, which no longer fits, and the rejection leads back.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::context::{Context, OperationId};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Source, Write};
@@ -11,7 +10,8 @@ use splitbrain_kernel::time::Instant;
 
 use super::durable::LOG_FILE;
 use super::ids::{Index, Position, Term};
-use super::message::{Append, AppendResult, Command, Entry, ProposeResult, RaftMessage};
+use super::machine::NotLeader;
+use super::message::{Append, AppendResult, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::RaftObservation;
 use super::quorum;
@@ -192,21 +192,21 @@ impl<C: Payload> Server<C> {
         operation: OperationId,
         value: C,
     ) {
-        if !self.is_leader() {
-            let result = ProposeResult::NotLeader { leader: self.leader() };
-            return self.send(ctx, source, RaftMessage::ProposeReply { operation, result });
-        }
-        let index = self.append_as_leader(ctx, Command::Set(value));
-        if let Role::Leader(Leader { pending, .. }) = &mut self.role {
-            pending.push_back(Pending { index, client: source.node, operation });
-        }
-        for peer in self.configuration.members().without(self.id).iter() {
-            self.send_fresh(ctx, peer);
+        match self.append_command(ctx, value) {
+            Ok(place) => {
+                if let Role::Leader(Leader { pending, .. }) = &mut self.role {
+                    pending.push_back(Pending { index: place.index, client: source.node, operation });
+                }
+            }
+            Err(NotLeader { leader }) => {
+                let result = ProposeResult::NotLeader { leader };
+                self.send(ctx, source, RaftMessage::ProposeReply { operation, result });
+            }
         }
     }
 
     /// A follower that is being probed gets the new entry when it answers.
-    fn send_fresh(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
+    pub(super) fn send_fresh(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
         let flow = self.as_leader().and_then(|leader| leader.progress(peer)).map(|p| p.flow);
         if flow == Some(Flow::Replicate) && !self.is_waiting_for(peer) {
             self.send_append(ctx, peer);

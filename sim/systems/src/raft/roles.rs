@@ -10,7 +10,6 @@
 //!             lost round, no quorum, order                pre_vote) ◀──┘
 //! ```
 
-use crate::raft::message::Payload;
 use std::collections::VecDeque;
 
 use splitbrain_kernel::context::Context;
@@ -20,7 +19,7 @@ use splitbrain_kernel::node::Write;
 use super::bug::Bug;
 use super::durable::{LOG_FILE, Record, STATE_FILE};
 use super::ids::{Index, ServerSet, Term};
-use super::message::{Command, Entry, ProposeResult, RaftMessage};
+use super::message::{Command, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, StepDownReason};
 use super::state::{Candidate, Flow, Follower, Leader, PreCandidate, Progress, Role, Server, Tally};

@@ -26,7 +26,6 @@
 //!
 //! Reached from a view by `view.node(id).and_then(RaftNode::server)`.
 
-use crate::raft::message::Payload;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -40,6 +39,7 @@ use super::configuration::Configuration;
 use super::durable::HardState;
 use super::ids::{Index, ServerSet, Term};
 use super::log::Log;
+use super::message::Payload;
 use super::options::{RaftOptions, Transport, VoteCounting};
 use super::quorum;
 use super::transport::Links;

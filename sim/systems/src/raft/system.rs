@@ -1,26 +1,33 @@
 //! What the kernel and scenarios see of Raft: `impl System for Raft`.
 
-use crate::raft::message::Payload;
 use std::sync::Arc;
 
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::rng::Rng;
 use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
 
 use super::client::Client;
 use super::configuration::Configuration;
+use super::durable::Record;
 use super::invariants::{Frame, RaftInvariants};
-use super::message::Operation;
+use super::message::{Operation, Payload};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
 use super::options::RaftOptions;
 use super::quorum;
 use super::state::Server;
 
-/// A Raft cluster.
+/// A Raft cluster that replicates numbers: a register that clients set.
+pub type Raft = RaftOf<u64>;
+
+/// A Raft cluster that replicates commands of this type.
+///
+/// It is a system of its own for whoever draws commands at random; a system that holds a server in each of its nodes
+/// makes them by [`RaftOf::process`], and watches them by [`RaftOf::frame`].
 #[derive(Clone, Debug)]
-pub struct Raft<C = u64> {
+pub struct RaftOf<C> {
     setup: Setup<RaftOptions>,
     configuration: Arc<Configuration>,
     /// The options of the clients.
@@ -30,7 +37,46 @@ pub struct Raft<C = u64> {
     of: std::marker::PhantomData<fn() -> C>,
 }
 
-impl<C: Payload> Raft<C> {
+impl<C: Payload> RaftOf<C> {
+    /// A cluster with these options.
+    ///
+    /// # Errors
+    /// If options contradict one another, or no server votes.
+    pub fn over(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
+        for options in setup.options.all() {
+            options.validate(setup.cluster)?;
+        }
+        let configuration = Arc::new(Configuration::new(setup.cluster, &setup.options));
+        if configuration.voters().is_empty() {
+            return Err(OptionsError::new("learner", "at least one server must vote"));
+        }
+        let options = |node| Arc::new(setup.options.get(node).clone());
+        let of_servers = setup.cluster.all_servers().map(options).collect();
+        let base = Arc::new(setup.options.base.clone());
+        Ok(Self { configuration, base, of_servers, setup, of: std::marker::PhantomData })
+    }
+
+    /// A process of this node, before it has read its disk.
+    pub fn process(&self, id: NodeId) -> RaftNode<C> {
+        let options = Arc::clone(self.shared_options(id));
+        if id.is_client() {
+            return RaftNode::Client(Client::new(options, self.setup.cluster.servers));
+        }
+        RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
+    }
+
+    /// What its invariants go by.
+    pub fn frame(&self) -> Frame {
+        Frame::new(self.setup.cluster, &self.setup.options, self.setup.bounds)
+    }
+
+    /// How many servers make a quorum of both kinds.
+    pub fn core_size(&self) -> usize {
+        let voters = self.configuration.voters().len();
+        let sizes = self.setup.options.all().flat_map(|o| [o.election_quorum, o.commit_quorum]);
+        sizes.map(|custom| quorum::size(voters, custom)).max().expect("there are base options")
+    }
+
     /// What it was made from.
     pub const fn setup(&self) -> &Setup<RaftOptions> {
         &self.setup
@@ -56,7 +102,7 @@ impl<C: Payload> Raft<C> {
     }
 }
 
-impl<C: Payload + From<u64>> System for Raft<C> {
+impl<C: Payload + From<u64>> System for RaftOf<C> {
     const NAME: &'static str = "raft";
     const DOC: &'static str = "Raft: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
     const ROLES: &'static [&'static str] = RaftObservation::<C>::ROLES;
@@ -73,40 +119,19 @@ impl<C: Payload + From<u64>> System for Raft<C> {
     type Invariants = RaftInvariants<RaftNode<C>>;
 
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
-        for options in setup.options.all() {
-            options.validate(setup.cluster)?;
-        }
-        let configuration = Arc::new(Configuration::new(setup.cluster, &setup.options));
-        if configuration.voters().is_empty() {
-            return Err(OptionsError::new("learner", "at least one server must vote"));
-        }
-        let options = |node| Arc::new(setup.options.get(node).clone());
-        let of_servers = setup.cluster.all_servers().map(options).collect();
-        let base = Arc::new(setup.options.base.clone());
-        Ok(Self { configuration, base, of_servers, setup, of: std::marker::PhantomData })
+        Self::over(setup)
     }
 
-    fn node(
-        &self,
-        id: NodeId,
-        _recovered: &splitbrain_kernel::node::Recovered<super::durable::Record<C>>,
-    ) -> RaftNode<C> {
-        let options = Arc::clone(self.shared_options(id));
-        if id.is_client() {
-            return RaftNode::Client(Client::new(options, self.setup.cluster.servers));
-        }
-        RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
+    fn node(&self, id: NodeId, _recovered: &Recovered<Record<C>>) -> RaftNode<C> {
+        self.process(id)
     }
 
     fn invariants(&self) -> RaftInvariants<RaftNode<C>> {
-        RaftInvariants::new(Frame::new(self.setup.cluster, &self.setup.options, self.setup.bounds))
+        RaftInvariants::new(self.frame())
     }
 
-    /// A quorum of both kinds.
     fn core_size(&self) -> usize {
-        let voters = self.configuration.voters().len();
-        let sizes = self.setup.options.all().flat_map(|o| [o.election_quorum, o.commit_quorum]);
-        sizes.map(|custom| quorum::size(voters, custom)).max().expect("there are base options")
+        Self::core_size(self)
     }
 
     /// A voter; where enough others can lead, one that can.

@@ -5,6 +5,7 @@ mod etcd;
 mod hashicorp;
 mod host;
 mod nuraft;
+mod oracle;
 mod paper;
 mod replication;
 mod world;

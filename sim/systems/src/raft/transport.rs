@@ -5,14 +5,13 @@
 //! of the request, as in NuRaft. With one request in flight, a peer that has not answered is *busy*: what else would be
 //! sent to it is not. A connection that dies frees it.
 
-use crate::raft::message::Payload;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source, WriteId};
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::ids::ServerSet;
-use super::message::RaftMessage;
+use super::message::{Payload, RaftMessage};
 use super::node::RaftNode;
 use super::options::Transport;
 use super::state::{Role, Server};
