@@ -161,7 +161,7 @@ impl Seen {
         };
         assert_eq!(report.outcome, Outcome::Passed, "{seed}");
         self.events += report.events;
-        let gauge = Raft::<u64>::GAUGES.iter().position(|gauge| gauge.name == "leader_wait_max_ms");
+        let gauge = Raft::GAUGES.iter().position(|gauge| gauge.name == "leader_wait_max_ms");
         self.longest = self.longest.max(report.gauges[gauge.expect("raft has this gauge")]);
     }
 }
