@@ -6,15 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::context::{Context, Scope};
+use splitbrain_kernel::context::Context;
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::embed;
-use splitbrain_kernel::embedding::{Both, Inside};
+use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Face, Message, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
-use splitbrain_kernel::part;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::selector::{Kind, Selector, Span};
@@ -54,7 +53,7 @@ enum Slip {
 #[derive(Debug)]
 struct Store {
     raft: RaftNode<Put>,
-    scope: Scope<RaftNode<Put>>,
+    scope: Scope<RaftInStore>,
     slip: Slip,
     words: BTreeMap<String, u64>,
     applied: Index,
@@ -137,25 +136,18 @@ enum Asked {
     Raft(Operation<Put>),
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(crate = "splitbrain_kernel::serde")]
-enum Later {
-    Raft(()),
-}
-
-part!(RaftMessage<Put> => Said, Said::Raft);
-part!(RaftTimer => Alarm, Alarm::Raft);
-part!(Record<Put> => Kept, Kept::Raft);
-part!(RaftObservation<Put> => Told, Told::Raft);
-part!(Operation<Put> => Asked, Asked::Raft);
-part!(() => Later, Later::Raft);
-
 embed! {
     /// The raft server of a store.
     struct RaftInStore: RaftNode<Put>, in Store, as "raft" {
         files: 0,
         hosts: |node| node.is_server(),
         node: |store| Some(&store.raft),
+        message: Said::Raft,
+        timer: Alarm::Raft,
+        record: Kept::Raft,
+        observation: Told::Raft,
+        operation: Asked::Raft,
+        step: same,
     }
 }
 
@@ -181,13 +173,10 @@ impl Node for Store {
     type Record = Kept;
     type Observation = Told;
     type Operation = Asked;
-    type Step = Later;
+    type Step = ();
 
     fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Kept>) {
-        let inner = recovered.filter_map(|file, record| {
-            let record = record.filter_map(|Kept::Raft(record)| Some(record))?;
-            Some((file, record))
-        });
+        let inner = RaftInStore.recovered(&recovered);
         self.enter(ctx, |raft, ctx| raft.on_start(ctx, inner));
         ctx.set_timer(Alarm::Propose, Duration::from_millis(100));
     }
@@ -224,7 +213,6 @@ struct MapsAgree {
 
 impl Invariants<Store> for MapsAgree {
     const LIST: &'static [InvariantInfo] = &[InvariantInfo {
-        group: "store",
         name: "maps_agree",
         doc: "Two maps that have applied the same number of entries are equal.",
         source: "Raft §2: replicated state machines",
@@ -280,7 +268,7 @@ impl System for Stores {
     fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Store {
         Store {
             raft: self.raft.process(id),
-            scope: Scope::new("raft"),
+            scope: Scope::new(RaftInStore),
             slip: self.slip,
             words: BTreeMap::new(),
             applied: Index::ZERO,
@@ -339,5 +327,5 @@ fn a_machine_that_runs_ahead_of_what_is_committed_is_found() {
         Outcome::Violated(violation) => Some(violation.invariant),
         _ => None,
     });
-    assert_eq!(broken.as_deref(), Some("store.maps_agree"));
+    assert_eq!(broken.as_deref(), Some("stores.maps_agree"));
 }
