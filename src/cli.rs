@@ -107,6 +107,7 @@ impl Cli {
             Verb::Test(arguments) => command::test::run(&session, &arguments),
             Verb::Run(arguments) => command::run::run(&session, &arguments),
             Verb::Replay(arguments) => command::replay::run(&session, &arguments),
+            Verb::Show(arguments) => command::show::run(&arguments),
             Verb::Check(arguments) => command::check::run(&session, &arguments),
             Verb::List(arguments) => command::list::run(&session, &arguments),
             Verb::Schema(arguments) => command::schema::run(&session, &arguments),
@@ -156,6 +157,8 @@ enum Verb {
     Run(command::run::Arguments),
     /// Exactly one run again, from the folder that a failure left behind or from a seed
     Replay(command::replay::Arguments),
+    /// Print the recording of a run, from the folder that it left behind; runs nothing
+    Show(command::show::Arguments),
     /// Validate scenario files without running them
     Check(command::check::Arguments),
     /// What scenarios can say: systems, options, faults, invariants, …

@@ -8,6 +8,7 @@ mod recorded;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod show;
 mod single;
 pub(crate) mod test;
 
@@ -25,6 +26,7 @@ use splitbrain_kernel::rng::Seed;
 use crate::campaign::{self, Interrupt, Pool, PoolEnd, Subject, Summary};
 use crate::engine::{AnySystem, OpenError};
 use crate::exit_code::ExitCode;
+use crate::report::artifact::Kept;
 use crate::report::style::{BAD, paint};
 use crate::report::{Evaluations, Github, Human, Json, Reporter, artifact};
 use crate::scenario::{self, Colour, Diagnostics, Scenario, SystemDescription};
@@ -310,17 +312,37 @@ fn read_text(path: &Path) -> Result<String, Failed> {
     String::from_utf8(bytes).map_err(|_| Failed::usage(format!("{}: not UTF-8 text", shown(path))))
 }
 
-/// The first `most` bytes of a regular file. A pipe or a device may never end, or never begin.
+/// The first `most` bytes of a regular file.
 fn read(path: &Path, most: u64, expected: &str) -> Result<Vec<u8>, Failed> {
-    let refuse = |why: &dyn fmt::Display| Failed::usage(format!("cannot read {}: {why}", shown(path)));
-    let kind = std::fs::metadata(path).map_err(|error| refuse(&error))?.file_type();
-    if !kind.is_file() {
-        let what = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
-        return Err(refuse(&format!("it is {what}, expected {expected}")));
-    }
+    regular(path, expected)?;
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| refuse(&error))
+    read.map(|_| bytes).map_err(|error| unreadable(path, &error))
+}
+
+/// Refuses what is no regular file: a pipe or a device may never end, or never begin.
+fn regular(path: &Path, expected: &str) -> Result<(), Failed> {
+    let kind = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let what = if kind.is_dir() { "a folder" } else { "a pipe or a device" };
+    Err(unreadable(path, &format!("it is {what}, expected {expected}")))
+}
+
+fn unreadable(path: &Path, why: &dyn fmt::Display) -> Failed {
+    Failed::usage(format!("cannot read {}: {why}", shown(path)))
+}
+
+/// The summary in the folder of a run.
+const SUMMARY: &str = "summary.json";
+
+/// What is known of the run that left this folder behind.
+fn kept(folder: &Path) -> Result<Kept, Failed> {
+    let path = folder.join(SUMMARY);
+    let text = read_text(&path)
+        .map_err(|failed| Failed::usage(format!("{} is not the folder of a run: {failed}", shown(folder))))?;
+    Kept::read(&text).map_err(|error| Failed::usage(format!("{}: {error}", shown(&path))))
 }
 
 /// A path in one line.

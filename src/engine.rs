@@ -21,7 +21,10 @@ use crate::scenario::{Chosen, Diagnostics, Facts};
 pub use any_system::{AnySystem, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
-pub use recording::{Entry, EntryKind, FORMAT, Ignore, Recorder};
+pub use recording::{
+    Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,
+    RecordingWriter,
+};
 
 /// The name of the engine that everything is made for.
 pub const KERNEL: &str = "kernel";

@@ -11,7 +11,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// Control characters (C0 and C1), separators of lines, and what is invisible or turns the direction of writing.
-fn is_unprintable(letter: char) -> bool {
+pub(crate) fn is_unprintable(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

@@ -8,7 +8,7 @@ use crate::command::note;
 use crate::engine::{AnyPlan, NeverDue, Run};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
-use crate::wording::grouped;
+use crate::wording::{grouped, printable};
 
 /// Entries of a plan that are told of, before the rest is counted.
 const TOLD_MAX: usize = 10;
@@ -82,7 +82,7 @@ impl Replayed<'_> {
 
     fn tell(&self, plan: &str) {
         for one in self.never_due.iter().take(TOLD_MAX) {
-            note(&format!("warning: {plan}:{}: {}", one.line.unwrap_or(1), one.message));
+            note(&format!("warning: {plan}:{}: {}", one.line.unwrap_or(1), printable(&one.message)));
         }
         let more = self.never_due.len().saturating_sub(TOLD_MAX);
         if more > 0 {

@@ -11,7 +11,7 @@ use splitbrain_kernel::rng::Seed;
 use crate::build;
 use crate::command::recorded::Recorded;
 use crate::command::single::{Folder, TellArguments, Telling};
-use crate::command::{Failed, Session, Signals, note, parse_seed, read_scenario, read_text, shown};
+use crate::command::{Failed, SUMMARY, Session, Signals, kept, note, parse_seed, read_scenario, read_text, shown};
 use crate::engine::{AnyPlan, PlanText};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
@@ -118,15 +118,6 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
         kept,
         seed,
     })
-}
-
-const SUMMARY: &str = "summary.json";
-
-fn kept(folder: &Path) -> Result<Kept, Failed> {
-    let path = folder.join(SUMMARY);
-    let text = read_text(&path)
-        .map_err(|failed| Failed::usage(format!("{} is not the folder of a run: {failed}", shown(folder))))?;
-    serde_json::from_str(&text).map_err(|error| Failed::usage(format!("{}: {error}", shown(&path))))
 }
 
 fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, Failed> {

@@ -1,5 +1,7 @@
 //! A recording: every event of a run in order, as plain data that people and programs read.
 
+mod file;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,6 +9,8 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
 use crate::wording::printable;
+
+pub use file::{Header, LINE_BYTES_MAX, RecordingError, RecordingKind, RecordingReader, RecordingWriter};
 
 /// The version of the recorded form: the header line of a trace file names it.
 pub const FORMAT: u32 = splitbrain_kernel::trace::FORMAT;

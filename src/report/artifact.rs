@@ -13,7 +13,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,9 +25,10 @@ use splitbrain_kernel::rng::Seed;
 
 use crate::build;
 use crate::campaign::Reason;
-use crate::engine::{self, AnyPlan, Entry, Recorder, Run, Settings};
+use crate::engine::{self, AnyPlan, Entry, Header, Recorder, RecordingKind, RecordingWriter, Run, Settings};
 use crate::report::json;
 use crate::scenario::Scenario;
+use crate::wording::printable;
 
 /// The version of `summary.json`.
 pub const FORMAT: u32 = 1;
@@ -69,6 +70,27 @@ pub struct Kept {
     /// Whether that was as expected; nothing in a summary that does not say.
     #[serde(default)]
     pub as_expected: Option<bool>,
+}
+
+impl Kept {
+    /// Reads a summary. What it says is fit to be printed: the folder may come from anywhere.
+    ///
+    /// # Errors
+    /// What is missing, or not as it is written.
+    pub fn read(text: &str) -> serde_json::Result<Self> {
+        let mut kept: Self = serde_json::from_str(text)?;
+        for shown in [
+            &mut kept.build,
+            &mut kept.engine,
+            &mut kept.scenario_hash,
+            &mut kept.plan_hash,
+            &mut kept.digest,
+            &mut kept.outcome,
+        ] {
+            *shown = printable(shown);
+        }
+        Ok(kept)
+    }
 }
 
 /// The engine of a summary that names none.
@@ -135,8 +157,8 @@ pub struct Artifact {
     folder: PathBuf,
     partial: PathBuf,
     is_finished: bool,
-    trace: BufWriter<File>,
-    history: Option<BufWriter<File>>,
+    /// The recordings that are being written.
+    recordings: Vec<(RecordingKind, RecordingWriter<BufWriter<File>>)>,
     error: Option<io::Error>,
 }
 
@@ -149,20 +171,23 @@ impl Artifact {
         let partial = beside(folder, "partial");
         discard_stale(folder);
         fs::create_dir_all(&partial)?;
-        let trace = File::create(partial.join("trace.jsonl")).inspect_err(|_| discard(&partial))?;
-        // The lock says that someone writes here, for as long as this process lives. Where there are no locks, what
-        // a killed process leaves behind stays.
-        let _ = trace.try_lock();
-        let trace = BufWriter::new(trace);
         let folder = folder.to_owned();
-        let mut artifact = Self { folder, partial, is_finished: false, trace, history: None, error: None };
-        writeln!(artifact.trace, "{}", header("trace", scenario, seed))?;
+        // From here on it takes itself away where something goes wrong.
+        let mut artifact = Self { folder, partial, is_finished: false, recordings: Vec::new(), error: None };
+        artifact.begin(RecordingKind::Trace, "trace.jsonl", scenario, seed)?;
         if scenario.cluster.clients > 0 {
-            let mut history = BufWriter::new(File::create(artifact.partial.join("history.jsonl"))?);
-            writeln!(history, "{}", header("history", scenario, seed))?;
-            artifact.history = Some(history);
+            artifact.begin(RecordingKind::History, "history.jsonl", scenario, seed)?;
         }
         Ok(artifact)
+    }
+
+    fn begin(&mut self, kind: RecordingKind, name: &str, scenario: &Scenario, seed: Seed) -> io::Result<()> {
+        let file = File::create(self.partial.join(name))?;
+        // The lock says that someone writes here, for as long as this process lives. Where there are no locks, what
+        // a killed process leaves behind stays.
+        let _ = file.try_lock();
+        self.recordings.push((kind, RecordingWriter::new(BufWriter::new(file), &header(kind, scenario, seed))?));
+        Ok(())
     }
 
     /// Where it is until it is finished.
@@ -184,10 +209,9 @@ impl Artifact {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        self.trace.flush()?;
-        if let Some(history) = &mut self.history {
-            history.flush()?;
-        }
+        // They stay open, and so locked, until the folder has its name.
+        let finished = self.recordings.drain(..).map(|(_, recording)| recording.finish());
+        let _open: Vec<_> = finished.collect::<io::Result<_>>()?;
         let plan = run.plan.as_ref().map_or_else(String::new, AnyPlan::to_toml);
         let options: serde_json::Map<String, Value> =
             settings.lines.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
@@ -268,10 +292,10 @@ impl Artifact {
     }
 
     fn add(&mut self, entry: &Entry) -> io::Result<()> {
-        let history = self.history.as_mut().filter(|_| entry.kind.is_history());
-        for file in [Some(&mut self.trace), history].into_iter().flatten() {
-            serde_json::to_writer(&mut *file, entry)?;
-            file.write_all(b"\n")?;
+        for (kind, recording) in &mut self.recordings {
+            if *kind == RecordingKind::Trace || entry.kind.is_history() {
+                recording.write(entry)?;
+            }
         }
         Ok(())
     }
@@ -325,16 +349,16 @@ impl Recorder for Artifact {
     }
 }
 
-fn header(what: &str, scenario: &Scenario, seed: Seed) -> Value {
-    json!({
-        "type": what,
-        "format": engine::FORMAT,
-        "build": build::ID,
-        "system": scenario.system,
-        "scenario": &*scenario.source.path,
-        "scenario_hash": shown_hash(scenario.source.hash),
-        "seed": seed.0,
-    })
+fn header(kind: RecordingKind, scenario: &Scenario, seed: Seed) -> Header {
+    Header {
+        kind,
+        format: engine::FORMAT,
+        build: build::ID.to_owned(),
+        system: scenario.system.clone(),
+        scenario: scenario.source.path.to_string(),
+        scenario_hash: shown_hash(scenario.source.hash),
+        seed: seed.0,
+    }
 }
 
 fn summary((scenario, engine): (&Scenario, &str), plan: &str, run: &Run, reasons: &[Reason]) -> Value {
@@ -372,6 +396,19 @@ mod tests {
         assert_eq!(name_of("scenarios"), "scenarios");
         assert_eq!(name_of("a\nb/\u{1b}[1m.toml"), "a_b/_[1m");
         assert_eq!(name_of("-"), "stdin");
+    }
+
+    #[test]
+    fn a_summary_from_elsewhere_is_fit_to_be_printed() {
+        let strange = "\\u001b]2;title\\u0007\\n::error::x";
+        let text = format!(
+            r#"{{ "format": 1, "build": "{strange}", "scenario": "a.toml", "scenario_hash": "1", "plan_hash": "2",
+                "seed": 1, "digest": "{strange}", "events": 1, "outcome": "{strange}" }}"#
+        );
+        let kept = Kept::read(&text).expect("a summary");
+        for shown in [kept.build, kept.digest, kept.outcome] {
+            assert_eq!(shown, r"\u{1b}]2;title\u{7}\n::error::x");
+        }
     }
 
     #[test]
@@ -450,16 +487,15 @@ mod tests {
                     for _ in 0..20 {
                         let partial = folder.with_file_name(format!(".3.partial.{number}"));
                         fs::create_dir_all(&partial).expect("a folder can be made");
-                        let trace = File::create(partial.join("trace.jsonl")).expect("a file can be made");
-                        let trace = BufWriter::new(trace);
-                        let artifact = Artifact {
+                        let mut artifact = Artifact {
                             folder: folder.clone(),
                             partial,
                             is_finished: false,
-                            trace,
-                            history: None,
+                            recordings: Vec::new(),
                             error: None,
                         };
+                        let begun = artifact.begin(RecordingKind::Trace, "trace.jsonl", scenario, Seed(3));
+                        begun.expect("a file can be made");
                         finish(artifact, scenario).expect("one of them is the last");
                     }
                 });

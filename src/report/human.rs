@@ -13,7 +13,7 @@ use crate::campaign::{Failure, Figure, Judgement, Reason, ScenarioResult, Subjec
 use crate::engine::Run;
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
-use crate::wording::{counted, grouped};
+use crate::wording::{counted, grouped, printable};
 
 /// Faults that are named in a failure block.
 const FAULTS_MAX: usize = 4;
@@ -239,7 +239,7 @@ fn commands(subject: &Subject<'_>, failure: &Failure) -> Vec<String> {
         Some(folder) => {
             vec![
                 format!("  replay: {program} replay {}", quoted(folder)),
-                format!("  open:   {}", quoted(&folder.join("trace.jsonl"))),
+                format!("  open:   {program} show {}", quoted(folder)),
             ]
         }
         None => {
@@ -265,11 +265,12 @@ pub(crate) fn quoted(path: &Path) -> String {
     format!("'{flagged}{}'", text.replace('\'', r"'\''"))
 }
 
-/// A line that is not too long to be read.
+/// A line that is not too long to be read, and that holds nothing which a terminal would obey.
 fn cut(line: &str) -> String {
+    let line = printable(line);
     match line.char_indices().nth(WIDTH_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+        None => line,
     }
 }
 
@@ -294,5 +295,6 @@ mod tests {
         let long = "→".repeat(WIDTH_MAX + 1);
         assert_eq!(cut(&long).chars().count(), WIDTH_MAX + 1);
         assert_eq!(cut("short"), "short");
+        assert_eq!(cut("a\n::error::b\u{1b}"), "a\\n::error::b\\u{1b}", "it stays one line");
     }
 }

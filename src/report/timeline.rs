@@ -46,6 +46,11 @@ impl<W: Write> Timeline<W> {
         }
     }
 
+    /// Whether a line could not be written: what comes after it is lost, and [`Timeline::finish`] says why.
+    pub const fn is_broken(&self) -> bool {
+        self.error.is_some()
+    }
+
     fn is_told(&self, kind: EntryKind) -> bool {
         match self.detail {
             Detail::None => false,

@@ -6,6 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::source::{Position, Source};
+use crate::wording::{is_unprintable, printable};
 
 /// More known words than this are not listed.
 const KNOWN_MAX: usize = 24;
@@ -99,10 +100,11 @@ impl Diagnostics {
         for one in &self.list {
             let Position { line, column } = one.position;
             // Writing into a String cannot fail.
-            let _ = writeln!(lines, "{}:{line}:{column}: {one}", self.source.path);
+            let shown = printable(&format!("{}:{line}:{column}: {one}", self.source.path));
+            let _ = writeln!(lines, "{shown}");
         }
         if self.more > 0 {
-            let _ = writeln!(lines, "{}: and {} more errors", self.source.path, self.more);
+            let _ = writeln!(lines, "{}: and {} more errors", printable(&self.source.path), self.more);
         }
         lines
     }
@@ -114,19 +116,21 @@ impl Diagnostics {
             Colour::Never => Renderer::plain(),
         };
         let text = display_text(&self.source.text);
+        let path = printable(&self.source.path);
         let mut shown = String::new();
         for one in self.list.iter().take(SHOWN_MAX) {
-            shown += &renderer.render(&[self.group(one, &text)]);
+            shown += &renderer.render(&[self.group(one, &path, &text)]);
             shown += "\n\n";
         }
         shown + &self.count_line()
     }
 
-    fn group<'d>(&'d self, one: &'d Diagnostic, text: &'d str) -> Group<'d> {
+    fn group<'d>(&'d self, one: &'d Diagnostic, path: &'d str, text: &'d str) -> Group<'d> {
         let title = if one.path.is_empty() { one.message.clone() } else { format!("{}: {}", one.path, one.message) };
+        let title = printable(&title);
         let label = one.nearest.as_ref().map(|word| format!("did you mean \"{word}\"?"));
         let blamed = AnnotationKind::Primary.span(visible(&one.span, text)).label(label);
-        let snippet = Snippet::source(text).path(&*self.source.path).annotation(blamed);
+        let snippet = Snippet::source(text).path(path).annotation(blamed);
         let group = Level::ERROR.primary_title(title).element(snippet);
         if one.known.is_empty() {
             return group;
@@ -139,17 +143,20 @@ impl Diagnostics {
         let hidden = all - self.list.len().min(SHOWN_MAX);
         let plural = if all == 1 { "" } else { "s" };
         let rest = if hidden > 0 { format!(", {hidden} of them not shown") } else { String::new() };
-        format!("{}: {all} error{plural}{rest}\n", self.source.path)
+        format!("{}: {all} error{plural}{rest}\n", printable(&self.source.path))
     }
 }
 
-/// The text with every byte of control but newline and tab replaced, so that a terminal stays as it is. Offsets stay.
+/// The text with everything but newline and tab replaced that a terminal would obey. Offsets stay.
 fn display_text(text: &str) -> String {
     text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            _ if c.is_ascii_control() => '?',
-            _ => c,
+        .map(|c| match (c, c.len_utf8()) {
+            ('\n' | '\t', _) => c,
+            _ if !is_unprintable(c) => c,
+            (_, 1) => '?',
+            (_, 2) => '¿',
+            (_, 3) => '\u{fffd}',
+            _ => '\u{1f6ab}',
         })
         .collect()
 }

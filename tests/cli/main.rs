@@ -7,6 +7,7 @@ mod edges;
 mod replay;
 mod scenarios;
 mod shipped;
+mod show;
 mod single;
 mod support;
 mod test_command;
