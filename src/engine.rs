@@ -114,6 +114,9 @@ pub struct Run {
     pub gauges: Vec<(&'static str, u64)>,
     /// How often each invariant that is on was evaluated.
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
+    /// The invariants that could not be evaluated, in whole or in part, because a node cannot say what they ask for, and
+    /// how often.
+    pub lacking: Vec<(Cow<'static, str>, u64)>,
     /// Faults of the scenario that were never applied, by id.
     pub never_applied: Vec<String>,
     /// The options of the system by name, for `where`.
@@ -161,6 +164,7 @@ impl Run {
             counts: BTreeMap::new(),
             gauges: Vec::new(),
             evaluated: Vec::new(),
+            lacking: Vec::new(),
             never_applied: Vec::new(),
             facts: Facts::default(),
             chosen: Vec::new(),

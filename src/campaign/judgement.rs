@@ -135,6 +135,8 @@ pub struct ScenarioResult {
     pub counts: BTreeMap<&'static str, u64>,
     /// How often each invariant was evaluated over all runs, in the system's order.
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
+    /// The invariants that could not be evaluated because a node cannot say what they ask for, and how often.
+    pub lacking: BTreeMap<Cow<'static, str>, u64>,
     /// The invariants that are on and that the engine cannot evaluate.
     pub skipped: Vec<Cow<'static, str>>,
     /// Each figure that is bounded, in the order of the file.
@@ -275,6 +277,7 @@ impl<'a> Judge<'a> {
                 outcomes: BTreeMap::new(),
                 counts: BTreeMap::new(),
                 evaluated: Vec::new(),
+                lacking: BTreeMap::new(),
                 skipped: Vec::new(),
                 figures,
                 found: None,
@@ -323,6 +326,9 @@ impl<'a> Judge<'a> {
                 Some((known, total)) if known == name => *total += count,
                 _ => self.result.evaluated.push((name.clone(), *count)),
             }
+        }
+        for (name, count) in &run.lacking {
+            *self.result.lacking.entry(name.clone()).or_default() += count;
         }
         let never: BTreeSet<String> = run.never_applied.iter().cloned().collect();
         self.unapplied = Some(match self.unapplied.take() {

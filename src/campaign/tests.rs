@@ -61,6 +61,7 @@ fn passed(seed: Seed) -> Run {
         events: 10,
         counts: BTreeMap::from([("leader elected", 1 + seed.0 % 2)]),
         evaluated: vec![("election_safety".into(), 5)],
+        lacking: vec![("vote_soundness".into(), 2)],
         ..Run::without_counts(seed, Outcome::Passed, digest)
     }
 }
@@ -153,6 +154,7 @@ fn runs_that_pass_are_as_expected() {
     assert_eq!(result.exit_code(), ExitCode::AsExpected);
     assert_eq!((result.runs, result.events), (50, 500));
     assert_eq!(result.evaluated, [("election_safety".into(), 250)]);
+    assert_eq!(result.lacking, BTreeMap::from([("vote_soundness".into(), 100)]));
     assert_eq!(result.counts["leader elected"], 75);
 }
 

@@ -302,6 +302,9 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
     for (name, value) in &run.evaluated {
         text += &format!("evaluated: {name} = {value}\n");
     }
+    for (name, value) in &run.lacking {
+        text += &format!("not evaluated for want of facts: {name} = {value}\n");
+    }
     for id in &run.never_applied {
         text += &format!("never applied: fault {id}\n");
     }

@@ -130,9 +130,13 @@ impl<S: System> Worker for KernelWorker<'_, S> {
 
 /// What a run came to, without its system.
 pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -> Run {
-    let named = S::Invariants::GROUPS.named(S::NAME).into_iter().zip(report.evaluated).enumerate();
-    let on = named.filter(|(index, _)| resolved.options.invariants.contains(*index));
-    let evaluated = on.map(|(_, (invariant, count))| (invariant.name, count));
+    let named = |counts: Vec<u64>| {
+        let named = S::Invariants::GROUPS.named(S::NAME).into_iter().zip(counts).enumerate();
+        let on = named.filter(|(index, _)| resolved.options.invariants.contains(*index));
+        on.map(|(_, (invariant, count))| (invariant.name, count)).collect::<Vec<_>>()
+    };
+    let mut lacking = named(report.lacking);
+    lacking.retain(|(_, count)| *count > 0);
     Run {
         seed: report.seed,
         outcome: report.outcome,
@@ -141,7 +145,8 @@ pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -
         end: report.end,
         counts: report.counts,
         gauges: S::GAUGES.iter().map(|gauge| gauge.name).zip(report.gauges).collect(),
-        evaluated: evaluated.collect(),
+        evaluated: named(report.evaluated),
+        lacking,
         never_applied: report.never_applied,
         facts: resolved.facts,
         chosen: resolved.chosen,

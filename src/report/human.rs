@@ -121,6 +121,7 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<S
         parts.push(format!("{} not as expected", counted(result.failed, "run")));
     }
     parts.extend(never);
+    parts.extend(lacking(result.lacking.keys()));
     if !result.skipped.is_empty() {
         parts.push(format!("skipped, as there is no node state: {}", result.skipped.join(", ")));
     }
@@ -137,6 +138,13 @@ fn never_evaluated(result: &ScenarioResult) -> Option<String> {
         1..=NEVER_MAX => Some(format!("never evaluated: {}", never.join(", "))),
         many => Some(format!("{many} of {} invariants never evaluated", result.evaluated.len())),
     }
+}
+
+/// Which invariants ask for what the system cannot say.
+fn lacking<'a>(names: impl Iterator<Item = &'a Cow<'static, str>>) -> Option<String> {
+    let names: Vec<&str> = names.map(AsRef::as_ref).collect();
+    let is_any = !names.is_empty();
+    is_any.then(|| format!("not evaluated in full, for want of facts: {}", names.join(", ")))
 }
 
 /// A line for each invariant that is on, with how often it was evaluated over all runs.
@@ -296,5 +304,13 @@ mod tests {
         assert_eq!(cut(&long).chars().count(), WIDTH_MAX + 1);
         assert_eq!(cut("short"), "short");
         assert_eq!(cut("a\n::error::b\u{1b}"), "a\\n::error::b\\u{1b}", "it stays one line");
+    }
+
+    #[test]
+    fn what_cannot_be_evaluated_is_named() {
+        let names = ["vote_soundness", "pre_vote_purity"].map(Cow::Borrowed);
+        let line = "not evaluated in full, for want of facts: vote_soundness, pre_vote_purity";
+        assert_eq!(lacking(names.iter()).as_deref(), Some(line));
+        assert_eq!(lacking([].iter()), None);
     }
 }

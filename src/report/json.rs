@@ -141,6 +141,7 @@ pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
         "counts": run.counts,
         "gauges": pairs(&run.gauges),
         "evaluated": pairs(&run.evaluated),
+        "lacking": pairs(&run.lacking),
         "never_applied": run.never_applied,
         "options": run.facts,
         "chosen": chosen.collect::<serde_json::Map<String, Value>>(),
@@ -200,6 +201,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         "outcomes": result.outcomes,
         "counts": result.counts,
         "evaluated": pairs(&result.evaluated),
+        "lacking": result.lacking,
         "skipped": result.skipped,
         "figures": figures.collect::<Vec<_>>(),
         "found": result.found.as_ref().map(|found| {
