@@ -75,7 +75,7 @@ impl System for Lease {
     type Invariants = OneHolder;
 
     fn new(setup: Setup<LeaseOptions>) -> Result<Self, OptionsError> {
-        if setup.cluster.servers < 2 {
+        if setup.cluster.count(KindId::SERVER) < 2 {
             return Err(OptionsError::new("servers", "expected at least 2: s1 grants the lease, s2 is the store"));
         }
         Ok(Self { options: setup.options.base })

@@ -126,8 +126,8 @@ pub struct OptionChoices {
     pub preset: Drawn<String>,
     /// What is set for all nodes, in the system's order of options.
     pub base: Vec<OptionSetting>,
-    /// What is set for single servers on top of that.
-    pub servers: BTreeMap<NodeId, Vec<OptionSetting>>,
+    /// What is set for single nodes on top of that.
+    pub nodes: BTreeMap<NodeId, Vec<OptionSetting>>,
 }
 
 /// One option that a scenario sets.
@@ -294,7 +294,7 @@ impl Scenario {
         }
         let mut twin = Self { expect: Expect::default(), ..self.clone() };
         let is_kept = |one: &OptionSetting| settings.iter().all(|other| other.name != one.name);
-        twin.options.servers.values_mut().for_each(|of| of.retain(is_kept));
+        twin.options.nodes.values_mut().for_each(|of| of.retain(is_kept));
         twin.options.base.retain(is_kept);
         twin.options.base.extend(settings.iter().cloned());
         Some(twin)

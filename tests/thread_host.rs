@@ -447,7 +447,7 @@ impl Tracer<Player> for Listener {
 }
 
 fn under_the_kernel() -> Story {
-    let cluster = Cluster { servers: 2, spare: 0, clients: 0 };
+    let cluster = Cluster::plain(2, 0);
     let options = RunOptions::ordinary(cluster, Duration::from_secs(10));
     let mut listener = Listener::default();
     let report = World::<Game>::new(&Game, &options, Seed(1)).run(&mut listener);

@@ -149,7 +149,7 @@ pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
 
 /// The work for so many virtual seconds.
 pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<()>) {
-    let cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+    let cluster = Cluster::plain(5, 0);
     let options = RunOptions {
         cluster,
         network: NetworkOptions {

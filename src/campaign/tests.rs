@@ -90,6 +90,7 @@ fn system() -> SystemDescription {
     SystemDescription {
         name: "scripted",
         doc: "",
+        kinds: splitbrain_kernel::id::Kind::PLAIN,
         roles: &["leader"],
         resources: &[],
         workloads: &[],

@@ -32,6 +32,8 @@ enum Topic {
     Options,
     /// Named sets of options
     Presets,
+    /// Kinds of process, for [cluster] and selectors
+    Kinds,
     /// What nodes can be, for selectors
     Roles,
     /// What nodes can hold, for selectors
@@ -94,6 +96,7 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         Topic::Presets => {
             table(out, &system.presets.iter().map(|preset| (preset.name, preset.doc)).collect::<Vec<_>>())
         }
+        Topic::Kinds => table(out, &system.kinds.iter().map(|kind| (kind.name, kind.doc)).collect::<Vec<_>>()),
         Topic::Roles => table(out, &words(system.roles)),
         Topic::Resources => table(out, &words(system.resources)),
         Topic::Workloads => table(out, &system.workloads.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
@@ -111,7 +114,9 @@ fn overview(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
     let presets: Vec<&str> = system.presets.iter().map(|preset| preset.name).collect();
     let workloads: Vec<&str> = system.workloads.iter().map(|workload| workload.name).collect();
     let orders: Vec<&str> = system.orders.iter().map(|order| order.name).collect();
+    let kinds: Vec<&str> = system.kinds.iter().map(|kind| kind.name).collect();
     let rows = [
+        ("kinds", kinds.join(", ")),
         ("presets", presets.join(", ")),
         ("roles", system.roles.join(", ")),
         ("resources", system.resources.join(", ")),

@@ -175,7 +175,7 @@ impl Artifact {
         // From here on it takes itself away where something goes wrong.
         let mut artifact = Self { folder, partial, is_finished: false, recordings: Vec::new(), error: None };
         artifact.begin(RecordingKind::Trace, "trace.jsonl", scenario, seed)?;
-        if scenario.cluster.clients > 0 {
+        if scenario.cluster.client_count() > 0 {
             artifact.begin(RecordingKind::History, "history.jsonl", scenario, seed)?;
         }
         Ok(artifact)

@@ -1,5 +1,6 @@
 //! The words of a system as plain data, so that files are decoded without knowing its types.
 
+use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
 use splitbrain_kernel::options::{Options as _, Value, ValueKind};
@@ -12,6 +13,8 @@ pub struct SystemDescription {
     pub name: &'static str,
     /// One sentence.
     pub doc: &'static str,
+    /// Which kinds of process it has.
+    pub kinds: &'static [Kind],
     /// What nodes report to be.
     pub roles: &'static [&'static str],
     /// What nodes report to hold.
@@ -62,6 +65,7 @@ impl SystemDescription {
         Self {
             name: S::NAME,
             doc: S::DOC,
+            kinds: checked_kinds::<S>(),
             roles: S::ROLES,
             resources: S::RESOURCES,
             workloads: S::WORKLOADS,
@@ -83,6 +87,7 @@ impl SystemDescription {
         Self {
             name: "",
             doc: "",
+            kinds: Kind::PLAIN,
             roles: &[],
             resources: &[],
             workloads: &[],
@@ -100,6 +105,12 @@ impl SystemDescription {
     pub fn option(&self, name: &str) -> Option<&OptionDescription> {
         self.options.iter().find(|option| option.name == name)
     }
+}
+
+/// Kinds that cannot be told apart do not compile.
+const fn checked_kinds<S: System>() -> &'static [Kind] {
+    const { Kind::check(S::KINDS) };
+    S::KINDS
 }
 
 fn options_of<S: System>() -> Vec<OptionDescription> {

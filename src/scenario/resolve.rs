@@ -114,13 +114,13 @@ fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Opt
     let base = base_options::<S>(choices);
     base.validate(scenario.cluster).map_err(|error| refuse(&error))?;
     let mut options = PerServer::same(base.clone());
-    for (server, settings) in &choices.servers {
+    for (node, settings) in &choices.nodes {
         let mut own = base.clone();
         apply::<S>(&mut own, settings);
         own.validate(scenario.cluster).map_err(|error| refuse(&error))?;
-        options.of.insert(*server, own);
+        options.of.insert(*node, own);
     }
-    let setup = Setup { cluster: scenario.cluster, options, bounds: bounds_of(scenario) };
+    let setup = Setup::new(scenario.cluster, options, bounds_of(scenario));
     S::new(setup).map(|system| (system, base)).map_err(|error| refuse(&error))
 }
 
@@ -141,8 +141,8 @@ fn apply<S: System>(options: &mut S::Options, settings: &[(String, Value)]) {
 
 /// Options that cannot stand together, at the place in the file that sets the one to blame.
 fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
-    let servers = scenario.options.servers.values().flatten();
-    let setting = scenario.options.base.iter().chain(servers).find(|one| one.name == error.option);
+    let nodes = scenario.options.nodes.values().flatten();
+    let setting = scenario.options.base.iter().chain(nodes).find(|one| one.name == error.option);
     let path = format!("{}.{}", scenario.system, error.option);
     let header = format!("[{}]", scenario.system);
     let span = match setting {

@@ -34,10 +34,10 @@ pub(super) trait Fields: Sync {
         "a table".to_owned()
     }
 
-    /// Keys that it has beside those of its section.
-    fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
-        let _ = reader;
-        Vec::new()
+    /// The keys that this table may have in this system: those of its section, if nothing else is said.
+    fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
+        let _ = (reader, table);
+        self.section().names().map(str::to_owned).collect()
     }
 
     /// Reads the table; its keys are known.
@@ -70,10 +70,8 @@ impl<F: Fields> Shape for Sub<F> {
             return None;
         }
         let table = Table::any(reader, at, &self.noun())?;
-        let more = self.0.more_keys(reader);
-        let own: Vec<&str> = self.0.section().names().collect();
-        let known: Vec<&str> = own.into_iter().chain(more.iter().map(String::as_str)).collect();
-        table.refuse_unknown(reader, &known);
+        let known = self.0.known(reader, &table);
+        table.refuse_unknown(reader, &known.iter().map(String::as_str).collect::<Vec<_>>());
         self.0.read(reader, &table)
     }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::section::clocks::node_pairs;
-use super::section::network::LinkFields;
-use super::section::options::setting_pairs;
+use super::section::network::link_pairs;
+use super::section::options::{node_header, setting_pairs};
 use super::section::top::{CHECK, CLOCKS, CLUSTER, DISK, EXPECT, FAULT, NEMESIS, NETWORK, RUN, WORKLOAD};
 use super::section::{Fields as _, Pairs, options::OptionFields};
 use super::{FORMAT, Scenario};
@@ -43,8 +43,8 @@ impl Scenario {
 
     fn write_options(&self, out: &mut String) {
         table(out, &self.system, &OptionFields.pairs(&self.options));
-        for (server, settings) in &self.options.servers {
-            let header = format!("{}.servers.{server}", self.system);
+        for (node, settings) in &self.options.nodes {
+            let header = node_header(&self.system, self.cluster, *node);
             table(out, &header, &setting_pairs(Pairs::default(), settings));
         }
     }
@@ -52,7 +52,7 @@ impl Scenario {
     fn write_network(&self, out: &mut String) {
         table(out, NETWORK.name, &NETWORK.shape.0.pairs(&self.network));
         for link in &self.network.links {
-            table(out, "[network.link]", &LinkFields.pairs(link));
+            table(out, "[network.link]", &link_pairs(link, |node| self.cluster.name(node)));
         }
     }
 
@@ -60,7 +60,7 @@ impl Scenario {
         let clocks = (self.clocks.clone(), self.bounds);
         table(out, CLOCKS.name, &CLOCKS.shape.0.pairs(&clocks));
         for (node, spans) in &self.clocks.nodes {
-            table(out, &format!("clocks.nodes.{node}"), &node_pairs(spans));
+            table(out, &format!("clocks.nodes.{}", self.cluster.name(*node)), &node_pairs(spans));
         }
     }
 }

@@ -74,7 +74,7 @@ impl System for Ring {
     type Invariants = Modesty;
 
     fn new(setup: Setup<RingOptions>) -> Result<Self, OptionsError> {
-        Ok(Self { options: setup.options.base, servers: setup.cluster.servers })
+        Ok(Self { options: setup.options.base, servers: setup.cluster.count(KindId::SERVER) })
     }
 
     fn node(&self, id: NodeId, _: &Recovered<()>) -> Server {

@@ -1,15 +1,24 @@
-//! Names of nodes and the size of a cluster.
+//! Names of nodes, their kinds, and the size of a cluster.
+
+mod cluster;
+mod kind;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-const CLIENT_BIT: u16 = 0x8000;
+pub use cluster::Cluster;
+pub use kind::{Kind, KindId, NodeName, Side};
 
-/// One simulated process: a server `s1`, `s2`, … or a client `c1`, `c2`, …
+/// One simulated process: the second `redis`, the first client.
 ///
-/// Servers and clients are separate spaces: adding a server renames no client, so no stream moves (DESIGN 3.2).
+/// - 16 bits: the kind above, the number in the space of its kind below. Kinds are separate spaces: adding a node of
+///   one renames none of another, so no stream moves.
+/// - It prints by itself as the letter of its kind and its number: `s1`, `c1`, `r2`. People read and write the name of
+///   its kind (`redis2`), for which [`Cluster::name`] has the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u16);
 
@@ -19,51 +28,104 @@ pub struct NodeId(u16);
 pub struct NodeIdError(pub String);
 
 impl NodeId {
-    /// The most servers, and the most clients, that a cluster may have.
+    /// The most nodes of one kind that a cluster may have.
     pub const COUNT_MAX: u16 = 64;
+
+    /// The kind stands above these bits.
+    const NUMBER_BITS: u32 = 8;
+
+    /// The node of this kind with this number, counted from 1.
+    ///
+    /// # Panics
+    /// If the number is 0 or above [`NodeId::COUNT_MAX`].
+    #[inline]
+    pub const fn new(kind: KindId, number: u16) -> Self {
+        assert!(number >= 1 && number <= Self::COUNT_MAX, "nodes of a kind are numbered from 1 to 64");
+        Self((kind.0 as u16) << Self::NUMBER_BITS | number)
+    }
 
     /// The server with this number, counted from 1.
     ///
     /// # Panics
-    /// Where the number is 0 or above [`NodeId::COUNT_MAX`].
+    /// If the number is 0 or above [`NodeId::COUNT_MAX`].
     pub const fn server(number: u16) -> Self {
-        assert!(number >= 1 && number <= Self::COUNT_MAX, "servers are numbered from 1 to 64");
-        Self(number)
+        Self::new(KindId::SERVER, number)
     }
 
     /// The client with this number, counted from 1.
     ///
     /// # Panics
-    /// Where the number is 0 or above [`NodeId::COUNT_MAX`].
+    /// If the number is 0 or above [`NodeId::COUNT_MAX`].
     pub const fn client(number: u16) -> Self {
-        assert!(number >= 1 && number <= Self::COUNT_MAX, "clients are numbered from 1 to 64");
-        Self(CLIENT_BIT | number)
+        Self::new(KindId::CLIENT, number)
     }
 
-    /// Whether this is a client.
+    /// The kind of process.
+    #[inline]
+    pub const fn kind(self) -> KindId {
+        KindId((self.0 >> Self::NUMBER_BITS) as u8)
+    }
+
+    /// Whether the node is of this kind.
+    #[inline]
+    pub const fn is(self, kind: KindId) -> bool {
+        self.kind().0 == kind.0
+    }
+
+    /// Whether this is a client: of the kind [`Kind::CLIENT`]. A system with kinds of its own asks for the kind, or,
+    /// for the side, [`Cluster::is_client`].
+    #[inline]
     pub const fn is_client(self) -> bool {
-        self.0 & CLIENT_BIT != 0
+        self.is(KindId::CLIENT)
     }
 
-    /// Whether this is a server.
+    /// Whether this is a server: of the kind [`Kind::SERVER`]. A system with kinds of its own asks for the kind, or,
+    /// for the side, [`Cluster::is_server`].
+    #[inline]
     pub const fn is_server(self) -> bool {
-        !self.is_client()
+        self.is(KindId::SERVER)
     }
 
-    /// The number in the node's own space, counted from 1.
+    /// The number in the space of its kind, counted from 1.
+    #[inline]
     pub const fn number(self) -> u16 {
-        self.0 & !CLIENT_BIT
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
     }
 
-    /// The key of this node's streams: never a position, never dependent on a count.
+    /// The key of this node's streams: never a position, never dependent on a count. It fits into 16 bits.
+    #[inline]
     pub const fn key(self) -> u64 {
-        self.0 as u64
+        self.word() as u64
+    }
+
+    /// The id in digests and binary formats. The highest bit alone stands for clients.
+    #[inline]
+    const fn word(self) -> u16 {
+        if self.is_client() { CLIENT_WORD | self.number() } else { self.0 }
+    }
+
+    fn of_word(word: u16) -> Option<Self> {
+        let number = word & ((1 << Self::NUMBER_BITS) - 1);
+        let kind = match word - number {
+            CLIENT_WORD => KindId::CLIENT,
+            0 => KindId::SERVER,
+            other => {
+                let letter = u8::try_from(other >> Self::NUMBER_BITS).ok().filter(|code| *code <= 26)?;
+                KindId::of_letter(b'a' + letter - 1)
+            }
+        };
+        let id = (1..=Self::COUNT_MAX).contains(&number).then(|| Self::new(kind, number))?;
+        // The letters of servers and clients have no second code.
+        (id.word() == word).then_some(id)
     }
 }
 
+/// What stands above the number of a client in digests and keys.
+const CLIENT_WORD: u16 = 0x8000;
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}{}", if self.is_client() { 'c' } else { 's' }, self.number()))
+        f.pad(&format!("{}{}", self.kind().letter(), self.number()))
     }
 }
 
@@ -78,20 +140,24 @@ impl FromStr for NodeId {
 
     fn from_str(text: &str) -> Result<Self, NodeIdError> {
         let refuse = || NodeIdError(text.to_owned());
-        let (kind, number) = text.split_at_checked(1).ok_or_else(refuse)?;
+        let (letter, number) = text.split_at_checked(1).ok_or_else(refuse)?;
+        let letter = letter.bytes().next().filter(u8::is_ascii_lowercase).ok_or_else(refuse)?;
         let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0');
         let number: u16 = number.parse().map_err(|_| refuse())?;
-        match kind {
-            "s" if plain && number <= Self::COUNT_MAX => Ok(Self::server(number)),
-            "c" if plain && number <= Self::COUNT_MAX => Ok(Self::client(number)),
-            _ => Err(refuse()),
+        match plain && number <= Self::COUNT_MAX {
+            true => Ok(Self::new(KindId::of_letter(letter), number)),
+            false => Err(refuse()),
         }
     }
 }
 
 impl Serialize for NodeId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u16(self.0) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_u16(self.word())
+        }
     }
 }
 
@@ -100,11 +166,7 @@ impl<'de> Deserialize<'de> for NodeId {
         if deserializer.is_human_readable() {
             String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
-            let raw = u16::deserialize(deserializer)?;
-            match raw & !CLIENT_BIT {
-                1..=Self::COUNT_MAX => Ok(Self(raw)),
-                _ => Err(serde::de::Error::custom("not a node")),
-            }
+            Self::of_word(u16::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("not a node"))
         }
     }
 }
@@ -170,79 +232,5 @@ impl<'de> Deserialize<'de> for Link {
         } else {
             <(NodeId, NodeId)>::deserialize(deserializer).map(|(source, target)| Self { source, target })
         }
-    }
-}
-
-/// How many nodes there are: `servers` that take part from the start, `spare` ones that are absent at first, `clients`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cluster {
-    /// Servers present from the start: `s1` to `s{servers}`.
-    pub servers: u16,
-    /// Servers absent until a `join`: `s{servers + 1}` to `s{servers + spare}`.
-    pub spare: u16,
-    /// Clients: `c1` to `c{clients}`.
-    pub clients: u16,
-}
-
-impl Cluster {
-    /// The most nodes that a cluster may have.
-    pub const NODE_COUNT_MAX: usize = 2 * NodeId::COUNT_MAX as usize;
-
-    /// All nodes, servers (spare ones included) before clients, in order of number.
-    pub fn nodes(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.all_servers().chain(self.clients())
-    }
-
-    /// The servers that take part from the start.
-    pub fn servers(self) -> impl Iterator<Item = NodeId> + Clone {
-        (1..=self.servers).map(NodeId::server)
-    }
-
-    /// All servers, spare ones included.
-    pub fn all_servers(self) -> impl Iterator<Item = NodeId> + Clone {
-        (1..=self.servers + self.spare).map(NodeId::server)
-    }
-
-    /// The clients.
-    pub fn clients(self) -> impl Iterator<Item = NodeId> + Clone {
-        (1..=self.clients).map(NodeId::client)
-    }
-
-    /// How many nodes there are in all.
-    #[inline]
-    pub const fn node_count(self) -> usize {
-        self.server_count() + self.clients as usize
-    }
-
-    /// How many servers there are, spare ones included.
-    #[inline]
-    const fn server_count(self) -> usize {
-        self.servers as usize + self.spare as usize
-    }
-
-    /// Whether the node belongs to this cluster.
-    #[inline]
-    pub const fn contains(self, node: NodeId) -> bool {
-        let count = if node.is_client() { self.clients as usize } else { self.server_count() };
-        node.number() as usize <= count
-    }
-
-    /// Whether both ends of a link belong to this cluster.
-    pub const fn has_link(self, link: Link) -> bool {
-        self.contains(link.source) && self.contains(link.target)
-    }
-
-    /// The dense index of a node, for tables. Never the key of a stream: it depends on counts.
-    #[inline]
-    pub const fn index(self, node: NodeId) -> usize {
-        let base = if node.is_client() { self.server_count() } else { 0 };
-        base + node.number() as usize - 1
-    }
-
-    /// The node with this dense index.
-    #[inline]
-    pub const fn node(self, index: usize) -> NodeId {
-        let servers = self.server_count();
-        if index < servers { NodeId::server(index as u16 + 1) } else { NodeId::client((index - servers) as u16 + 1) }
     }
 }

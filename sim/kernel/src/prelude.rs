@@ -4,7 +4,7 @@ pub use crate::brief::{Datum, Derived};
 pub use crate::context::{Context, Effect, EffectRef, OperationId, OperationResult};
 pub use crate::embedding::{Both, Embedding, Inside, Scope};
 pub use crate::fault::Fault;
-pub use crate::id::{Cluster, Link, NodeId};
+pub use crate::id::{Cluster, Kind, KindId, Link, NodeId, Side};
 pub use crate::invariant::{
     FaultChange, Findings, Groups, Input, InvariantInfo, InvariantKind, InvariantSet, Invariants, Sight, Violation,
 };

@@ -5,15 +5,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::id::NodeId;
+use crate::id::{Cluster, Kind, NodeId, NodeName, Side};
 use crate::rng::Rng;
 use crate::time::{Duration, Instant, Offset};
 
 /// A set of nodes, resolved when a fault starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// `s1`: this node.
-    Node(NodeId),
+    /// `s1`, `redis2`: this node.
+    Node(NodeName),
     /// `x`: a name that the fault binds.
     Named(String),
     /// `leader`, `follower`, `any follower`: one live node in this role. Of several, `leader` is the one with the
@@ -21,10 +21,10 @@ pub enum Selector {
     Role(String),
     /// `every follower`: all live nodes in this role.
     EveryRole(String),
-    /// `any server`, `any client`, `any node`: one, drawn. In a list it is one that the list does not have yet.
-    Any(Kind),
-    /// `every server`, `every client`, `*`: all.
-    Every(Kind),
+    /// `any server`, `any chat`, `any node`: one, drawn. In a list it is one that the list does not have yet.
+    Any(Among),
+    /// `every server`, `every chat`, `*`: all.
+    Every(Among),
     /// `holder(lease)`, `owner(session 7)`: one live node that holds the resource, the one that gained it last.
     Holder {
         /// The kind of resource.
@@ -44,15 +44,37 @@ pub enum Selector {
     Not(Box<Self>),
 }
 
-/// A kind of node.
+/// The nodes among which a selector chooses. Absent nodes are not among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Servers that are not absent.
-    Server,
-    /// Clients.
-    Client,
-    /// Both.
-    Node,
+pub enum Among {
+    /// `node`: all.
+    Nodes,
+    /// `server`, `client`: those of a side, if the system has no kind of this name.
+    Side(Side),
+    /// `redis`: those of a kind of process.
+    Kind(Kind),
+}
+
+impl Among {
+    /// What a word means in a system with these kinds of process.
+    pub fn of_word(word: &str, kinds: &[Kind]) -> Option<Self> {
+        if word == "node" {
+            return Some(Self::Nodes);
+        }
+        if let Some(kind) = kinds.iter().find(|kind| kind.name == word) {
+            return Some(Self::Kind(*kind));
+        }
+        [Side::Server, Side::Client].into_iter().find(|side| side.name() == word).map(Self::Side)
+    }
+
+    /// Whether a node is one of these.
+    pub fn has(&self, cluster: &Cluster, node: NodeId) -> bool {
+        match self {
+            Self::Nodes => true,
+            Self::Side(side) => cluster.side(node) == Some(*side),
+            Self::Kind(kind) => node.is(kind.id),
+        }
+    }
 }
 
 /// A share of the servers.
@@ -72,45 +94,12 @@ pub enum Share {
 )]
 pub struct SelectorError(pub String);
 
+/// In a system of plain servers and clients.
 impl FromStr for Selector {
     type Err = SelectorError;
 
     fn from_str(text: &str) -> Result<Self, SelectorError> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let refuse = || SelectorError(text.to_owned());
-        if let ["not", rest @ ..] = words.as_slice() {
-            // A second not would say nothing new, and let a text nest without end.
-            let nested = rest.first().is_none_or(|word| *word == "not");
-            let inner = (!nested).then(|| rest.join(" ").parse().ok()).flatten();
-            return inner.map(|it| Self::Not(Box::new(it))).ok_or_else(refuse);
-        }
-        if let Some(call) = text.trim().strip_suffix(')') {
-            return holder(call).ok_or_else(refuse);
-        }
-        Ok(match words.as_slice() {
-            ["*"] => Self::Every(Kind::Node),
-            ["any", "server"] => Self::Any(Kind::Server),
-            ["any", "client"] => Self::Any(Kind::Client),
-            ["any", "node"] => Self::Any(Kind::Node),
-            ["every", "server"] | ["servers"] => Self::Every(Kind::Server),
-            ["every", "client"] | ["clients"] => Self::Every(Kind::Client),
-            ["every", "node"] => Self::Every(Kind::Node),
-            ["majority"] => Self::Share { share: Share::Majority, leader: None },
-            ["minority"] => Self::Share { share: Share::Minority, leader: None },
-            [share @ ("majority" | "minority"), with @ ("with" | "without"), "leader"] => Self::Share {
-                share: if *share == "majority" { Share::Majority } else { Share::Minority },
-                leader: Some(*with == "with"),
-            },
-            ["any", role] if is_word(role) => Self::Role((*role).to_owned()),
-            ["every", role] if is_word(role) => Self::EveryRole((*role).to_owned()),
-            [word] => match word.parse() {
-                Ok(node) => Self::Node(node),
-                // Roles and bound names are told apart by whoever knows both lists: see `Selector::bind`.
-                Err(_) if is_word(word) => Self::Named((*word).to_owned()),
-                Err(_) => return Err(refuse()),
-            },
-            _ => return Err(refuse()),
-        })
+        Self::read(text, Kind::PLAIN)
     }
 }
 
@@ -135,6 +124,49 @@ fn holder(call: &str) -> Option<Selector> {
 }
 
 impl Selector {
+    /// Reads a selector for a system with these kinds of process. Words that may be roles are still to be told apart
+    /// from names: [`Selector::bind`].
+    ///
+    /// # Errors
+    /// A text that has the form of no selector.
+    pub fn read(text: &str, kinds: &[Kind]) -> Result<Self, SelectorError> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let refuse = || SelectorError(text.to_owned());
+        if let ["not", rest @ ..] = words.as_slice() {
+            // A second not would say nothing new, and let a text nest without end.
+            let nested = rest.first().is_none_or(|word| *word == "not");
+            let inner = (!nested).then(|| Self::read(&rest.join(" "), kinds).ok()).flatten();
+            return inner.map(|it| Self::Not(Box::new(it))).ok_or_else(refuse);
+        }
+        if let Some(call) = text.trim().strip_suffix(')') {
+            return holder(call).ok_or_else(refuse);
+        }
+        Ok(match words.as_slice() {
+            ["*"] => Self::Every(Among::Nodes),
+            ["servers"] => Self::Every(Among::of_word("server", kinds).expect("a side has this name")),
+            ["clients"] => Self::Every(Among::of_word("client", kinds).expect("a side has this name")),
+            ["majority"] => Self::Share { share: Share::Majority, leader: None },
+            ["minority"] => Self::Share { share: Share::Minority, leader: None },
+            [share @ ("majority" | "minority"), with @ ("with" | "without"), "leader"] => Self::Share {
+                share: if *share == "majority" { Share::Majority } else { Share::Minority },
+                leader: Some(*with == "with"),
+            },
+            [article @ ("any" | "every"), word] if is_word(word) => match (*article, Among::of_word(word, kinds)) {
+                ("any", Some(among)) => Self::Any(among),
+                ("any", None) => Self::Role((*word).to_owned()),
+                (_, Some(among)) => Self::Every(among),
+                (_, None) => Self::EveryRole((*word).to_owned()),
+            },
+            [word] => match Kind::read(kinds, word) {
+                Some(node) => Self::Node(node),
+                // Roles and bound names are told apart where both lists are known: see `Selector::bind`.
+                None if is_word(word) => Self::Named((*word).to_owned()),
+                None => return Err(refuse()),
+            },
+            _ => return Err(refuse()),
+        })
+    }
+
     /// Tells roles from bound names: a single word that is one of `roles` and is not bound here is a role.
     ///
     /// # Errors
@@ -152,12 +184,12 @@ impl Selector {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for Among {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Server => "server",
-            Self::Client => "client",
-            Self::Node => "node",
+            Self::Nodes => "node",
+            Self::Side(side) => side.name(),
+            Self::Kind(kind) => kind.name,
         })
     }
 }
@@ -168,9 +200,9 @@ impl fmt::Display for Selector {
             Self::Node(node) => write!(f, "{node}"),
             Self::Named(name) | Self::Role(name) => f.write_str(name),
             Self::EveryRole(role) => write!(f, "every {role}"),
-            Self::Any(kind) => write!(f, "any {kind}"),
-            Self::Every(Kind::Node) => f.write_str("*"),
-            Self::Every(kind) => write!(f, "every {kind}"),
+            Self::Any(among) => write!(f, "any {among}"),
+            Self::Every(Among::Nodes) => f.write_str("*"),
+            Self::Every(among) => write!(f, "every {among}"),
             Self::Holder { kind, resource: None } => write!(f, "holder({kind})"),
             Self::Holder { kind, resource: Some(resource) } => write!(f, "holder({kind} {resource})"),
             Self::Share { share, leader } => {
@@ -351,6 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::id::KindId;
 
     const ROLES: &[&str] = &["leader", "follower", "master"];
     const NAMES: &[&str] = &["x", "old-leader"];
@@ -364,23 +397,50 @@ mod tests {
         let role = |role: &str| Selector::Role(role.to_owned());
         let holder = |kind: &str, resource| Selector::Holder { kind: kind.to_owned(), resource };
         for (text, expected) in [
-            ("s1", Selector::Node(NodeId::server(1))),
-            ("c12", Selector::Node(NodeId::client(12))),
+            ("s1", Selector::Node(NodeId::server(1).into())),
+            ("c12", Selector::Node(NodeId::client(12).into())),
             ("x", Selector::Named("x".to_owned())),
             ("old-leader", Selector::Named("old-leader".to_owned())),
             ("leader", role("leader")),
             ("any  follower", role("follower")),
             ("every follower", Selector::EveryRole("follower".to_owned())),
-            ("any node", Selector::Any(Kind::Node)),
-            ("servers", Selector::Every(Kind::Server)),
-            ("every node", Selector::Every(Kind::Node)),
-            (" * ", Selector::Every(Kind::Node)),
+            ("any node", Selector::Any(Among::Nodes)),
+            ("servers", Selector::Every(Among::Kind(Kind::SERVER))),
+            ("every node", Selector::Every(Among::Nodes)),
+            (" * ", Selector::Every(Among::Nodes)),
             ("holder(lease)", holder("lease", None)),
             ("owner( session 7 )", holder("session", Some(7))),
             ("minority without leader", Selector::Share { share: Share::Minority, leader: Some(false) }),
             ("not holder(lock 3)", Selector::Not(Box::new(holder("lock", Some(3))))),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
+        }
+    }
+
+    /// The words of a system with kinds of its own, and those of plain ones where it has none.
+    #[test]
+    fn kinds_have_names_of_their_own() {
+        const REDIS: Kind = Kind { id: KindId::of_letter(b'r'), name: "redis", ..Kind::SERVER };
+        const CHAT: Kind = Kind { id: KindId::of_letter(b't'), name: "chat", ..Kind::CLIENT };
+        let kinds = [REDIS, CHAT, Kind::CLIENT];
+        let read = |text: &str| Selector::read(text, &kinds).ok()?.bind(NAMES, ROLES).ok();
+        for (text, expected) in [
+            ("redis2", Selector::Node(REDIS.name_of(2))),
+            ("c1", Selector::Node(NodeId::client(1).into())),
+            ("any chat", Selector::Any(Among::Kind(CHAT))),
+            ("every redis", Selector::Every(Among::Kind(REDIS))),
+            ("any server", Selector::Any(Among::Side(Side::Server))),
+            ("servers", Selector::Every(Among::Side(Side::Server))),
+            ("every client", Selector::Every(Among::Kind(Kind::CLIENT))),
+            ("not redis2", Selector::Not(Box::new(Selector::Node(REDIS.name_of(2))))),
+        ] {
+            assert_eq!(read(text), Some(expected.clone()), "{text}");
+            if text != "servers" {
+                assert_eq!(expected.to_string(), text);
+            }
+        }
+        for text in ["redis", "s1", "r2", "redis0", "redis65", "any redis2", "any gate", "chats"] {
+            assert_eq!(read(text), None, "{text}");
         }
     }
 
@@ -427,9 +487,10 @@ mod tests {
 
     fn flat() -> impl Strategy<Value = Selector> {
         let node = (1u16..=64, any::<bool>()).prop_map(|(number, client)| {
-            Selector::Node(if client { NodeId::client(number) } else { NodeId::server(number) })
+            Selector::Node(if client { NodeId::client(number) } else { NodeId::server(number) }.into())
         });
-        let kind = prop::sample::select(vec![Kind::Server, Kind::Client, Kind::Node]);
+        let among = [Among::Nodes, Among::Kind(Kind::SERVER), Among::Kind(Kind::CLIENT)];
+        let among = prop::sample::select(among.to_vec());
         let role = prop::sample::select(ROLES).prop_map(str::to_owned);
         let share = prop::sample::select(vec![Share::Majority, Share::Minority]);
         prop_oneof![
@@ -437,8 +498,8 @@ mod tests {
             prop::sample::select(NAMES).prop_map(|name| Selector::Named(name.to_owned())),
             role.clone().prop_map(Selector::Role),
             role.clone().prop_map(Selector::EveryRole),
-            kind.clone().prop_map(Selector::Any),
-            kind.prop_map(Selector::Every),
+            among.clone().prop_map(Selector::Any),
+            among.prop_map(Selector::Every),
             (role, any::<Option<u64>>()).prop_map(|(kind, resource)| Selector::Holder { kind, resource }),
             (share, any::<Option<bool>>()).prop_map(|(share, leader)| Selector::Share { share, leader }),
         ]

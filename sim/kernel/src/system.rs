@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::id::{Cluster, NodeId};
+use crate::id::{Cluster, Kind, KindId, NodeId, Side};
 use crate::invariant::Invariants;
 use crate::node::{Node, Recovered};
 use crate::options::{Options, OptionsError, PerServer};
@@ -15,6 +15,8 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// One sentence for `list`.
     const DOC: &'static str;
+    /// The kinds of process that it has, in the order of their tables. [`Kind::check`] says what they must be.
+    const KINDS: &'static [Kind] = Kind::PLAIN;
     /// The roles that nodes report, for selectors. `leader`, where the system has one, is the one that rank decides.
     const ROLES: &'static [&'static str] = &[];
     /// The kinds of resource that nodes report, for `holder(…)`.
@@ -79,12 +81,27 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
 /// What a system is made from.
 #[derive(Clone, Debug)]
 pub struct Setup<O> {
-    /// How many nodes.
+    /// How many nodes of each kind.
     pub cluster: Cluster,
+    /// The kind of process that the members of the protocol are of: the first kind on the server's side, or, inside
+    /// another system, the kind whose nodes contain its own. The cluster may have others beside it.
+    pub members: KindId,
     /// Their options.
     pub options: PerServer<O>,
     /// What the system may rely on.
     pub bounds: Bounds,
+}
+
+impl<O> Setup<O> {
+    /// The setup of a system by itself. Its members are of the first kind on the server's side.
+    ///
+    /// # Panics
+    /// If no kind is on the server's side.
+    pub fn new(cluster: Cluster, options: PerServer<O>, bounds: Bounds) -> Self {
+        let first = cluster.kinds().iter().find(|kind| kind.side == Side::Server);
+        let members = first.expect("a system has a kind on the server's side").id;
+        Self { cluster, members, options, bounds }
+    }
 }
 
 /// What a scenario declares about the world, and a system may rely on. Inside the bounds every invariant is promised.

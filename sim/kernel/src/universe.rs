@@ -123,7 +123,7 @@ impl<N: Node> Universe<N> {
                 tied: VecDeque::new(),
                 incarnation: 0,
                 machine: Machine::Off,
-                is_present: id.is_client() || id.number() <= cluster.servers,
+                is_present: cluster.starts(id),
                 crashed_by: Vec::new(),
                 pauses: 0,
                 slow: Vec::new(),

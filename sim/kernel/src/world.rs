@@ -160,7 +160,7 @@ impl<S: System> World<S> {
             current: None,
             ended: None,
         };
-        for node in options.cluster.servers().chain(options.cluster.clients()) {
+        for node in options.cluster.starting() {
             world.enqueue_start(node);
         }
         world

@@ -74,12 +74,12 @@ pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
     }
 }
 
-/// The address of a node: `10.0.0.3` is s3, `10.128.0.2` is c2.
+/// The address of a node: `10.0.0.3` is s3, `10.128.0.2` is c2, and other kinds have `10.1.0.0` to `10.26.0.0` by their
+/// letters.
 pub fn address(node: NodeId) -> IpAddr {
-    let number = node.number();
-    let [high, low] = number.to_be_bytes();
-    let space = if node.is_client() { 128 } else { 0 };
-    IpAddr::V4(Ipv4Addr::new(10, space, high, low))
+    let word = u16::try_from(node.key()).expect("the key of a node has 16 bits");
+    let [space, number] = word.to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(10, space, 0, number))
 }
 
 /// A process of a service, for its own code: who it is, what it is asked to do, and how it tells what it does.

@@ -8,7 +8,7 @@ mod swarm;
 
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::{Fault, Start};
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::invariant::Violation;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::rng::Ppm;
@@ -72,11 +72,11 @@ impl Broken {
         let fault = Fault::Start(Start { nodes: vec![S6] });
         let entry = PlannedFault { id: "more".to_owned(), start, stop: None, selector: String::new(), line: 0, fault };
         plan.faults.insert(0, entry);
-        Swarm { cluster: Cluster { spare: 1, ..CLUSTER }, replay: Some(plan), ..self.swarm.clone() }
+        Swarm { cluster: CLUSTER.with_spare(KindId::SERVER, 1), replay: Some(plan), ..self.swarm.clone() }
     }
 
     fn with_a_client(&self) -> Swarm {
-        Swarm { cluster: Cluster { clients: 3, ..CLUSTER }, ..self.swarm.clone() }
+        Swarm { cluster: CLUSTER.with(KindId::CLIENT, 3), ..self.swarm.clone() }
     }
 
     /// The plan, and what one nemesis more would have done: it pauses the client that is new.
@@ -85,7 +85,7 @@ impl Broken {
             id: "more".to_owned(),
             line: 1,
             kinds: vec![NemesisKind::Pause],
-            on: vec![Selector::Node(NodeId::client(3))],
+            on: vec![Selector::Node(NodeId::client(3).into())],
             every: Span { low: Duration::from_millis(10), high: Duration::from_secs(1) },
             duration: Span { low: Duration::from_millis(10), high: Duration::from_secs(1) },
             swarm: false,

@@ -237,7 +237,7 @@ impl System for Shells {
 
     fn new(setup: Setup<ShellOptions>) -> Result<Self, OptionsError> {
         let options = PerServer::same(setup.options.base.raft);
-        let raft = Raft::new(Setup { cluster: setup.cluster, options, bounds: setup.bounds })?;
+        let raft = Raft::new(Setup::new(setup.cluster, options, setup.bounds))?;
         Ok(Self { raft, cluster: setup.cluster })
     }
     fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Shell {
@@ -256,11 +256,11 @@ impl System for Shells {
     }
 }
 
-const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+const CLUSTER: Cluster = Cluster::plain(5, 0);
 
 fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked> {
     let options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
-    let setup = Setup { cluster: CLUSTER, options: PerServer::same(ShellOptions { raft }), bounds: options.bounds };
+    let setup = Setup::new(CLUSTER, PerServer::same(ShellOptions { raft }), options.bounds);
     let system = Shells::new(setup).expect("options that stand together");
     World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
 }

@@ -120,7 +120,7 @@ fn a_learner_that_campaigns_is_found() {
 fn overlapping_groups(pre_vote: bool) -> Swarm {
     let mut swarm = clean(RaftOptions { pre_vote, starved_exit: 0, ..presets::nuraft() });
     swarm.nemeses = false;
-    let group = |servers: &[u16]| servers.iter().map(|server| Selector::Node(NodeId::server(*server))).collect();
+    let group = |servers: &[u16]| servers.iter().map(|server| Selector::Node(NodeId::server(*server).into())).collect();
     let groups = [&[1, 2, 3][..], &[2, 3, 5], &[4, 5], &[1, 4]].map(group).to_vec();
     swarm.faults = vec![FaultSpec {
         id: "overlapping groups".to_owned(),

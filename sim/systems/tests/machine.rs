@@ -10,13 +10,13 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::embed;
 use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Face, Message, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-use splitbrain_kernel::selector::{Kind, Selector, Span};
+use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
@@ -262,7 +262,7 @@ impl System for Stores {
     fn new(setup: Setup<StoreOptions>) -> Result<Self, OptionsError> {
         let StoreOptions { raft, slip } = setup.options.base;
         let options = PerServer::same(raft);
-        let raft = RaftOf::over(Setup { cluster: setup.cluster, options, bounds: setup.bounds })?;
+        let raft = RaftOf::over(Setup::new(setup.cluster, options, setup.bounds))?;
         Ok(Self { raft, slip })
     }
     fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Store {
@@ -285,7 +285,7 @@ impl System for Stores {
     }
 }
 
-const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+const CLUSTER: Cluster = Cluster::plain(5, 0);
 
 fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked>, u64) {
     let span = |low, high| Span { low: Duration::from_millis(low), high: Duration::from_millis(high) };
@@ -294,7 +294,7 @@ fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked>, u64) {
         id: "everything".to_owned(),
         line: 1,
         kinds: vec![NemesisKind::Crash, NemesisKind::MachineCrash, NemesisKind::Isolate, NemesisKind::OneWay],
-        on: vec![Selector::Any(Kind::Server)],
+        on: vec![Selector::Any(Among::Side(Side::Server))],
         every: span(100, 2_000),
         duration: span(10, 1_500),
         swarm: true,
@@ -302,7 +302,7 @@ fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked>, u64) {
         until: None,
     });
     let options_of_all = PerServer::same(StoreOptions { raft, slip });
-    let setup = Setup { cluster: CLUSTER, options: options_of_all, bounds: options.bounds };
+    let setup = Setup::new(CLUSTER, options_of_all, options.bounds);
     let system = Stores::new(setup).expect("options that stand together");
     let mut world = World::new(&system, &options, Seed(seed));
     let report = world.run(&mut NoTrace);

@@ -21,7 +21,7 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
     }
     lines.add("network", &options.network);
     for (node, clock) in &options.clocks {
-        lines.add(&format!("clocks.{node}"), clock);
+        lines.add(&format!("clocks.{}", options.cluster.name(*node)), clock);
     }
     lines.add("bounds", &options.bounds);
     lines.add("disk", &options.disk);

@@ -108,7 +108,7 @@ decision = "drop"
 /// A plan over operations of any form.
 fn plan(text: &str) -> AnyPlan {
     let system = SystemDescription::of::<Raft>();
-    let cluster = Cluster { servers: 3, spare: 0, clients: 1 };
+    let cluster = Cluster::plain(3, 1);
     let read = read_plan::<toml::Value>("plan.toml", text, PlanCheck { system: &system, cluster, force: false });
     AnyPlan::of_file(read.unwrap_or_else(|error| panic!("{error:?}")))
 }

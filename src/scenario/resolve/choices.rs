@@ -12,7 +12,7 @@ use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::Duration;
 
 use super::super::section::network::{DUPLICATION, LOSS, REORDERING};
-use super::super::section::options::PRESET;
+use super::super::section::options::{PRESET, node_header};
 use super::super::{ClockSpans, Drawn, OptionSetting, Scenario};
 use super::Chosen;
 
@@ -21,7 +21,7 @@ use super::Chosen;
 pub(super) struct Choices {
     pub(super) preset: String,
     pub(super) base: Vec<(String, Value)>,
-    pub(super) servers: BTreeMap<NodeId, Vec<(String, Value)>>,
+    pub(super) nodes: BTreeMap<NodeId, Vec<(String, Value)>>,
     pub(super) loss: Ppm,
     pub(super) duplication: Ppm,
     pub(super) reordering: Ppm,
@@ -100,11 +100,11 @@ impl Choices {
         Self {
             preset: by.decide(&format!("{system}.{}", PRESET.name), &scenario.options.preset),
             base: settings(by, system, &scenario.options.base),
-            servers: scenario
+            nodes: scenario
                 .options
-                .servers
+                .nodes
                 .iter()
-                .map(|(server, of)| (*server, settings(by, &format!("{system}.servers.{server}"), of)))
+                .map(|(node, of)| (*node, settings(by, &node_header(system, scenario.cluster, *node), of)))
                 .collect(),
             loss: chance(by, LOSS.name, &network.loss),
             duplication: chance(by, DUPLICATION.name, &network.duplication),
@@ -146,8 +146,8 @@ pub(super) fn pin(scenario: &Scenario, seed: Seed) -> Scenario {
     let mut pinned = scenario.clone();
     pinned.options.preset = Drawn::Constant(choices.preset);
     pin_settings(&mut pinned.options.base, choices.base);
-    for (server, values) in choices.servers {
-        let settings = pinned.options.servers.entry(server).or_default();
+    for (node, values) in choices.nodes {
+        let settings = pinned.options.nodes.entry(node).or_default();
         pin_settings(settings, values);
     }
     pinned.network.loss = Drawn::Constant(choices.loss);

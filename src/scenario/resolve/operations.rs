@@ -17,7 +17,7 @@ const OPERATIONS_MAX: usize = 2_000_000;
 pub(super) fn draw<S: System>(scenario: &Scenario, system: &S, seed: Seed) -> Vec<PlannedOperation<Operation<S>>> {
     let Some(workload) = &scenario.workload else { return Vec::new() };
     let end = workload.until.unwrap_or(Instant::ZERO.saturating_add(scenario.run.duration));
-    let mean = mean_gap(workload, scenario.cluster.clients);
+    let mean = mean_gap(workload, scenario.cluster.client_count());
     let mut operations = Vec::new();
     for client in scenario.cluster.clients() {
         let times = Times { workload, mean, end };

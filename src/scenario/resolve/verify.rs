@@ -39,7 +39,7 @@ pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
 /// How many combinations there are; chances of the network make no difference to a system.
 fn combinations(scenario: &Scenario) -> u64 {
     let options = &scenario.options;
-    let settings = options.base.iter().chain(options.servers.values().flatten());
+    let settings = options.base.iter().chain(options.nodes.values().flatten());
     let factors = settings.map(|one| alternatives(&one.value));
     factors.fold(alternatives(&options.preset), u64::saturating_mul)
 }

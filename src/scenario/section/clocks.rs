@@ -9,7 +9,7 @@ use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Reader};
 use super::super::shape::quantity::{ANY_TIME, Between, Drift, DriftBound, One, Signed, Time};
-use super::super::shape::who::node_key;
+use super::super::shape::who::{node_key, node_pattern};
 use super::super::{ClockBounds, ClockChoices, ClockSpans};
 use super::{Fields, Pairs, Sub};
 
@@ -173,7 +173,7 @@ impl Shape for Nodes {
     fn schema(&self, system: &SystemDescription) -> Json {
         json!({
             "type": "object",
-            "patternProperties": { "^[sc][1-9][0-9]?$": CLOCKS_NODE.schema(system) },
+            "patternProperties": { node_pattern(system): CLOCKS_NODE.schema(system) },
             "additionalProperties": false,
         })
     }

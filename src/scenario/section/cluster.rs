@@ -1,9 +1,12 @@
-//! `[cluster]`: how many nodes.
+//! `[cluster]`: how many nodes of each kind.
 
-use splitbrain_kernel::id::{Cluster, NodeId};
+use serde_json::{Map, Value as Json, json};
+use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
+use toml::de::DeValue;
 
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{Problem, Reader};
+use super::super::description::SystemDescription;
+use super::super::key::{AnyKey as _, Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Whole;
 use super::{Fields, Pairs};
 
@@ -15,18 +18,44 @@ const SERVERS: Key<Whole> = Key {
     need: Need::Required,
     doc: "Servers that take part from the start: s1, s2, …",
 };
-const SPARE: Key<Whole> = Key {
+const SPARE: Key<Spare> = Key {
     name: "spare",
-    shape: Whole { min: 0, max: MOST },
+    shape: Spare,
     need: Need::Default("0"),
-    doc: "Servers beyond those, absent until a fault starts them.",
+    doc: "Servers beyond those, absent until a fault starts them; of other kinds { redis = 1 }.",
 };
 const CLIENTS: Key<Whole> =
     Key { name: "clients", shape: Whole { min: 0, max: MOST }, need: Need::Default("0"), doc: "Clients: c1, c2, …" };
 
-/// The keys of `[cluster]`.
-pub(in super::super) static CLUSTER: Section =
-    Section { name: "cluster", doc: "How many nodes there are.", keys: &[&SERVERS, &SPARE, &CLIENTS] };
+/// The keys of `[cluster]` where the system has plain servers and clients.
+pub(in super::super) static CLUSTER: Section = Section {
+    name: "cluster",
+    doc: "How many nodes there are. A system with kinds of process of its own has a key of each of them, by its name, \
+          in place of `servers` and `clients`: `splitbrain list kinds`.",
+    keys: &[&SERVERS, &SPARE, &CLIENTS],
+};
+
+/// The key of a kind.
+fn key(kind: &Kind) -> Key<Whole> {
+    match kind.id {
+        KindId::SERVER => SERVERS,
+        KindId::CLIENT => CLIENTS,
+        _ => Key {
+            name: kind.key(),
+            shape: Whole { min: kind.count_min.into(), max: kind.count_max.into() },
+            need: if kind.count_min == 0 { Need::Default("0") } else { Need::Required },
+            doc: kind.doc,
+        },
+    }
+}
+
+/// The names of the keys in the order in which they are written: the spare ones stand after the servers.
+fn names(kinds: &[Kind]) -> Vec<&'static str> {
+    let mut names: Vec<&str> = kinds.iter().map(Kind::key).collect();
+    let servers = kinds.iter().position(|kind| kind.id == KindId::SERVER);
+    names.insert(servers.map_or(kinds.len(), |at| at + 1), SPARE.name);
+    names
+}
 
 /// `[cluster]`.
 #[derive(Debug)]
@@ -39,25 +68,129 @@ impl Fields for ClusterFields {
         &CLUSTER
     }
 
+    fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
+        names(reader.system.kinds).into_iter().map(str::to_owned).collect()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Cluster> {
-        let servers = table.get(reader, &SERVERS);
-        let spare = table.get(reader, &SPARE);
-        let clients = table.get(reader, &CLIENTS);
-        let (servers, spare, clients) = (servers?, spare?, clients?);
-        if servers + spare > MOST {
-            let message =
-                format!("servers and spare together are {}; a cluster has at most {MOST} servers", servers + spare);
-            reader.report(&table.key_span("spare"), &table.path_of("spare"), Problem::new(message));
-            return None;
+        let kinds = reader.system.kinds;
+        let counts: Vec<Option<u64>> = kinds.iter().map(|kind| table.get(reader, &key(kind))).collect();
+        let spares = table.get(reader, &SPARE);
+        let counts: Option<Vec<u64>> = counts.into_iter().collect();
+        let (counts, spares) = (counts?, spares?);
+        let mut cluster = Cluster::new(kinds);
+        for (kind, count) in kinds.iter().zip(counts) {
+            let spare = spares.iter().find(|(id, _)| *id == kind.id).map_or(0, |(_, spare)| *spare);
+            let most = u64::from(kind.count_max);
+            if count + spare > most {
+                let (key, name) = (kind.key(), plural(kind));
+                let message =
+                    format!("{key} and spare together are {}; a cluster has at most {most} {name}", count + spare);
+                reader.report(&table.key_span(SPARE.name), &table.path_of(SPARE.name), Problem::new(message));
+                return None;
+            }
+            let fits = |count: u64| u16::try_from(count).expect("at most 64");
+            cluster = cluster.with(kind.id, fits(count)).with_spare(kind.id, fits(spare));
         }
-        let fits = |count: u64| u16::try_from(count).expect("at most 64");
-        Some(Cluster { servers: fits(servers), spare: fits(spare), clients: fits(clients) })
+        match cluster.node_count() {
+            0 => {
+                reader.report(&table.span, &table.path, Problem::new("there is no node: at least one is needed"));
+                None
+            }
+            1..=Cluster::NODE_COUNT_MAX => Some(cluster),
+            count => {
+                let message = format!("{count} nodes; a cluster has at most {} of all kinds", Cluster::NODE_COUNT_MAX);
+                reader.report(&table.span, &table.path, Problem::new(message));
+                None
+            }
+        }
     }
 
     fn pairs(&self, value: &Cluster) -> Pairs {
-        Pairs::default()
-            .put(&SERVERS, &u64::from(value.servers))
-            .put(&SPARE, &u64::from(value.spare))
-            .put(&CLIENTS, &u64::from(value.clients))
+        let kinds = value.kinds();
+        let count = |name: &str| kinds.iter().find(|kind| kind.key() == name).map(|kind| value.count(kind.id));
+        let spares: Vec<(KindId, u64)> =
+            kinds.iter().map(|kind| (kind.id, u64::from(value.spare_count(kind.id)))).collect();
+        names(kinds).into_iter().fold(Pairs::default(), |pairs, name| match count(name) {
+            Some(count) => pairs.put_text(name, count.to_string()),
+            None => pairs.put_text(name, spare_text(kinds, &spares)),
+        })
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let keys: Vec<Key<Whole>> = system.kinds.iter().map(key).collect();
+        let one = |key: &Key<Whole>| (key.name.to_owned(), key.schema(system));
+        let mut properties: Map<String, Json> = keys.iter().map(one).collect();
+        properties.insert(SPARE.name.to_owned(), SPARE.schema(system));
+        let required: Vec<&str> = keys.iter().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    }
+}
+
+fn plural(kind: &Kind) -> String {
+    match kind.id {
+        KindId::SERVER | KindId::CLIENT => kind.key().to_owned(),
+        _ => format!("of {}", kind.name),
+    }
+}
+
+/// `0`, `2` for plain servers, or `{ redis = 1 }`.
+fn spare_text(kinds: &[Kind], spares: &[(KindId, u64)]) -> String {
+    let some: Vec<(&Kind, u64)> =
+        kinds.iter().zip(spares).map(|(kind, (_, spare))| (kind, *spare)).filter(|(_, spare)| *spare > 0).collect();
+    match some.as_slice() {
+        [] => "0".to_owned(),
+        [(kind, spare)] if kind.id == KindId::SERVER => spare.to_string(),
+        several => {
+            several.iter().fold(Pairs::default(), |pairs, (kind, n)| pairs.put_text(kind.key(), n.to_string())).inline()
+        }
+    }
+}
+
+/// How many spare nodes: a number of plain servers, or a table by kind.
+#[derive(Debug)]
+struct Spare;
+
+const COUNT: Whole = Whole { min: 0, max: MOST };
+
+impl Shape for Spare {
+    type Value = Vec<(KindId, u64)>;
+
+    fn noun(&self) -> String {
+        "a whole number from 0 to 64".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let kinds = reader.system.kinds;
+        if matches!(at.value, DeValue::Table(_)) {
+            let table = Table::any(reader, at, &self.noun())?;
+            table.refuse_unknown(reader, &kinds.iter().map(Kind::key).collect::<Vec<_>>());
+            let of_kind = |kind: &Kind| Some((kind.id, COUNT.decode(reader, &table.at(kind.key())?)));
+            let counts: Vec<(KindId, Option<u64>)> = kinds.iter().filter_map(of_kind).collect();
+            return counts.into_iter().map(|(kind, count)| count.map(|count| (kind, count))).collect();
+        }
+        let count = COUNT.decode(reader, at)?;
+        if count > 0 && kinds.iter().all(|kind| kind.id != KindId::SERVER) {
+            let example = kinds[0].key();
+            let message = format!("of which kind? Expected a table such as {{ {example} = {count} }}");
+            reader.refuse(at, Problem::new(message));
+            return None;
+        }
+        Some(vec![(KindId::SERVER, count)])
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        let server = value.iter().find(|(kind, _)| *kind == KindId::SERVER);
+        server.map_or(0, |(_, count)| *count).to_string()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let count = COUNT.schema(system);
+        if system.kinds == Kind::PLAIN {
+            return count;
+        }
+        let of_kind: Map<String, Json> =
+            system.kinds.iter().map(|kind| (kind.key().to_owned(), count.clone())).collect();
+        json!({ "oneOf": [count, { "type": "object", "properties": of_kind, "additionalProperties": false }] })
     }
 }

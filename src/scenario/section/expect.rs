@@ -134,9 +134,10 @@ impl Fields for ExpectFields {
         &EXPECT
     }
 
-    fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
+    fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
+        let own = self.section().names().map(str::to_owned);
         let figures = figures(reader.system);
-        let keys = figures.iter().map(|(key, _, _)| key.clone());
+        let keys = own.chain(figures.iter().map(|(key, _, _)| key.clone()));
         // The name itself, quoted, is as good as its key.
         let names = figures.iter().filter(|(key, name, _)| *key != *name);
         keys.chain(names.map(|(_, name, _)| name.clone().into_owned())).collect()

@@ -2,9 +2,9 @@
 //! up the fault `weather`.
 
 use splitbrain_kernel::fault::{Latency, LinkConditions};
-use splitbrain_kernel::id::{Cluster, Link, NodeId};
+use splitbrain_kernel::id::{Cluster, Link, NodeId, NodeName};
 use splitbrain_kernel::rng::Ppm;
-use splitbrain_kernel::selector::{Kind, LinkSelector, Selector};
+use splitbrain_kernel::selector::{LinkSelector, Selector};
 
 use super::super::NetworkChoices;
 use super::super::key::{Key, Need, Section, Table};
@@ -222,14 +222,22 @@ impl Fields for LinkFields {
         Some((links, weather))
     }
 
-    fn pairs(&self, (links, weather): &Self::Value) -> Pairs {
-        let links = links.iter().map(|link| LinkSelector {
-            source: Selector::Node(link.source),
-            target: Selector::Node(link.target),
-            both: false,
-        });
-        weather_pairs(Pairs::default().put(&LINKS, &links.collect()), weather)
+    fn pairs(&self, value: &Self::Value) -> Pairs {
+        link_pairs(value, NodeName::from)
     }
+}
+
+/// The pairs of `[[network.link]]`, with the nodes by these names.
+pub(in super::super) fn link_pairs(
+    (links, weather): &(Vec<Link>, LinkConditions),
+    name: impl Fn(NodeId) -> NodeName,
+) -> Pairs {
+    let links = links.iter().map(|link| LinkSelector {
+        source: Selector::Node(name(link.source)),
+        target: Selector::Node(name(link.target)),
+        both: false,
+    });
+    weather_pairs(Pairs::default().put(&LINKS, &links.collect()), weather)
 }
 
 /// The links that a selector of fixed nodes stands for.
@@ -237,7 +245,9 @@ fn fixed_links(reader: &mut Reader<'_>, at: &At<'_>, cluster: Cluster, selector:
     let nodes = (fixed_nodes(cluster, &selector.source), fixed_nodes(cluster, &selector.target));
     let (Some(sources), Some(targets)) = nodes else {
         let message = format!(
-            "\"{selector}\" is not fixed: here stand nodes such as s1, \"every server\", \"every client\" or * alone"
+            "\"{selector}\" is not fixed: here stand nodes such as {}, {} or * alone",
+            cluster.kinds()[0].name_of(1),
+            every_kind(cluster),
         );
         reader.refuse(at, Problem::new(message));
         return None;
@@ -247,12 +257,16 @@ fn fixed_links(reader: &mut Reader<'_>, at: &At<'_>, cluster: Cluster, selector:
     Some(one_way.flat_map(|link| [Some(link), selector.both.then(|| link.reverse())]).flatten().collect())
 }
 
+/// `"every server", "every client"`.
+fn every_kind(cluster: Cluster) -> String {
+    let words: Vec<String> = cluster.kinds().iter().map(|kind| format!("\"every {}\"", kind.name)).collect();
+    words.join(", ")
+}
+
 fn fixed_nodes(cluster: Cluster, selector: &Selector) -> Option<Vec<NodeId>> {
     match selector {
-        Selector::Node(node) => Some(vec![*node]),
-        Selector::Every(Kind::Server) => Some(cluster.all_servers().collect()),
-        Selector::Every(Kind::Client) => Some(cluster.clients().collect()),
-        Selector::Every(Kind::Node) => Some(cluster.nodes().collect()),
+        Selector::Node(node) => Some(vec![node.id()]),
+        Selector::Every(among) => Some(cluster.nodes().filter(|node| among.has(&cluster, *node)).collect()),
         _ => None,
     }
 }

@@ -1,16 +1,16 @@
-//! `[<system>]`: preset, options, and `[<system>.servers.<server>]`. The keys are the system's own.
+//! `[<system>]`: preset, options, and `[<system>.<node>]`. The keys are the system's own.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
-use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 
 use super::super::description::{OptionDescription, SystemDescription};
 use super::super::key::{Key, Need, Section, Shape, Table, described};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Word;
 use super::super::shape::drawn::{DrawnShape, OptionValue, Ranged};
-use super::super::shape::who::node_key;
+use super::super::shape::who::{node_key, node_pattern};
 use super::super::{Drawn, OptionChoices, OptionSetting};
 use super::{Fields, Pairs};
 
@@ -28,7 +28,7 @@ const SERVERS: Key<Servers> = Key {
     name: "servers",
     shape: Servers,
     need: Need::Default("{}"),
-    doc: "[<system>.servers.s3]: options of single servers, on top of those of all.",
+    doc: "[<system>.servers.s3]: options of single servers, on top of those of all; [<system>.c1] of any node.",
 };
 
 /// The keys of `[<system>]` that every system has.
@@ -64,8 +64,11 @@ impl Fields for OptionFields {
         &OPTIONS
     }
 
-    fn more_keys(&self, reader: &Reader<'_>) -> Vec<String> {
-        option_names(reader.system)
+    fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
+        let own = self.section().names().map(str::to_owned).chain(option_names(reader.system));
+        // Names of nodes: whether they are right is said where they are read.
+        let nodes = table.entries().into_iter().map(|(name, ..)| name).filter(|name| is_node(reader.system, name));
+        own.chain(nodes).collect()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OptionChoices> {
@@ -75,7 +78,8 @@ impl Fields for OptionFields {
         let preset = if absent { Some(Drawn::Constant(first.to_owned())) } else { preset };
         let base = settings(reader, table);
         let servers = table.get(reader, &SERVERS);
-        Some(OptionChoices { preset: preset?, base: base?, servers: servers? })
+        let nodes = nodes(reader, table, servers);
+        Some(OptionChoices { preset: preset?, base: base?, nodes: nodes? })
     }
 
     fn pairs(&self, value: &OptionChoices) -> Pairs {
@@ -86,8 +90,44 @@ impl Fields for OptionFields {
         let mut schema = self.section().schema(system);
         let properties = schema["properties"].as_object_mut().expect("a section has properties");
         properties.extend(option_schemas(system));
+        schema["patternProperties"] = json!({ node_pattern(system): Settings.schema(system) });
         schema
     }
+}
+
+fn is_node(system: &SystemDescription, name: &str) -> bool {
+    Kind::split(system.kinds, name).is_some() && system.option(name).is_none()
+}
+
+/// The options of single nodes: those of `[<system>.<node>]` beside those of `[<system>.servers.<server>]`.
+fn nodes(
+    reader: &mut Reader<'_>,
+    table: &Table<'_>,
+    servers: Option<BTreeMap<NodeId, Vec<OptionSetting>>>,
+) -> Option<BTreeMap<NodeId, Vec<OptionSetting>>> {
+    let mut whole = Some(());
+    let mut nodes = servers.unwrap_or_else(|| {
+        whole = None;
+        BTreeMap::new()
+    });
+    for (name, span, at) in table.entries().into_iter().filter(|(name, ..)| is_node(reader.system, name)) {
+        match (node_key(reader, &name, &span, &at.path), Settings.decode(reader, &at)) {
+            (Some(node), Some(settings)) => {
+                if nodes.insert(node, settings).is_some() {
+                    reader.report(&span, &at.path, Problem::new(format!("the options of {name} are set twice")));
+                    whole = None;
+                }
+            }
+            _ => whole = None,
+        }
+    }
+    whole.map(|()| nodes)
+}
+
+/// The header of the options of one node.
+pub(in super::super) fn node_header(system: &str, cluster: Cluster, node: NodeId) -> String {
+    let name = cluster.name(node);
+    if node.is(KindId::SERVER) { format!("{system}.servers.{name}") } else { format!("{system}.{name}") }
 }
 
 fn option_names(system: &SystemDescription) -> Vec<String> {
@@ -207,8 +247,9 @@ impl Shape for Settings {
 
 fn server_key(reader: &mut Reader<'_>, name: &str, span: &std::ops::Range<usize>, path: &str) -> Option<NodeId> {
     let node = node_key(reader, name, span, path)?;
-    if node.is_client() {
-        let message = format!("{node} is a client; here stand servers such as s1");
+    if !node.is(KindId::SERVER) {
+        let message =
+            format!("{name} is no plain server such as s1: its options stand under [{}.{name}]", reader.system.name);
         reader.report(span, path, Problem::new(message));
         return None;
     }

@@ -86,7 +86,7 @@ impl Fields for WorkloadFields {
 }
 
 fn check_clients(reader: &mut Reader<'_>, table: &Table<'_>) {
-    if reader.cluster.is_some_and(|cluster| cluster.clients == 0) {
+    if reader.cluster.is_some_and(|cluster| cluster.client_count() == 0) {
         let message = "a workload needs clients, and cluster.clients is 0";
         reader.report(&table.span, &table.path, Problem::new(message));
     }
@@ -114,7 +114,7 @@ fn shown(at: Instant) -> String {
 
 fn check_amount(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoice) {
     let (Some(end), Some(cluster)) = (reader.end, reader.cluster) else { return };
-    let callers = if choice.rate.each { u128::from(cluster.clients) } else { 1 };
+    let callers = if choice.rate.each { u128::from(cluster.client_count()) } else { 1 };
     let span = choice.until.unwrap_or(end).since(choice.from).as_nanos();
     let expected = u128::from(choice.rate.count) * callers * u128::from(span) / u128::from(choice.rate.per.as_nanos());
     if expected > OPERATIONS_MAX {

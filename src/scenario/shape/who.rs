@@ -1,8 +1,8 @@
 //! Who and when: selectors, links, groups, conditions, against the words of the system and the nodes of the cluster.
 
 use serde_json::{Value as Json, json};
-use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::selector::{Condition, Kind, LinkSelector, Selector};
+use splitbrain_kernel::id::{Cluster, Kind, NodeId, Side};
+use splitbrain_kernel::selector::{Among, Condition, LinkSelector, Selector};
 use splitbrain_kernel::time::Duration;
 
 use super::super::description::SystemDescription;
@@ -39,63 +39,135 @@ impl Shape for Who {
 
 /// Reads a selector and checks every word of it.
 fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
-    let parsed: Selector = text.parse().map_err(|error| Problem::new(format!("{error}")))?;
+    let kinds = reader.system.kinds;
+    let parsed = Selector::read(text, kinds).map_err(|error| Problem::new(format!("{error}")))?;
     let roles = reader.system.roles;
     let bound: Vec<&str> = reader.bound.iter().map(String::as_str).collect();
-    let selector = parsed.bind(&bound, roles).map_err(|word| unknown_word(&bound, roles, text, &word))?;
+    let selector = parsed.bind(&bound, roles).map_err(|word| unknown_word(reader, &bound, text, &word))?;
     check_selector(reader, &selector).map(|()| selector)
 }
 
 /// A word that is neither a role nor a name. `any severs` is compared as a whole: it may be no role that was meant.
-fn unknown_word(bound: &[&str], roles: &[&str], text: &str, word: &str) -> Problem {
-    let text = text.trim();
+fn unknown_word(reader: &Reader<'_>, bound: &[&str], text: &str, word: &str) -> Problem {
+    let SystemDescription { roles, kinds, .. } = reader.system;
+    let (text, sets) = (text.trim(), sets(kinds));
+    let sets = sets.iter().map(String::as_str);
     let article = ["any ", "every "].into_iter().find(|article| text.starts_with(article));
     let Some(article) = article else {
-        let words = bound.iter().chain(roles).copied();
-        return Problem::unknown("role or name", word, words.chain(SETS));
+        if let Err(problem) = read_node(reader, word)
+            && bound.is_empty()
+            && word.ends_with(|c: char| c.is_ascii_digit())
+        {
+            return problem;
+        }
+        let words = bound.iter().chain(*roles).copied();
+        return Problem::unknown("role or name", word, words.chain(sets));
     };
     let with_roles: Vec<String> = roles.iter().map(|role| format!("{article}{role}")).collect();
-    let sets = SETS.into_iter().filter(|set| set.starts_with(article));
+    let sets = sets.filter(|set| set.starts_with(article));
     Problem::unknown("selector", text, sets.chain(with_roles.iter().map(String::as_str)))
 }
 
-/// Words that are selectors in every system.
-const SETS: [&str; 8] =
-    ["any server", "any client", "any node", "every server", "every client", "every node", "majority", "minority"];
+/// Selectors that every scenario of a system with these kinds may use.
+fn sets(kinds: &[Kind]) -> Vec<String> {
+    let own = kinds.iter().map(|kind| kind.name);
+    let sides = [Side::Server, Side::Client].map(Side::name);
+    let sides = sides.into_iter().filter(|side| kinds.iter().all(|kind| kind.name != *side));
+    let words: Vec<&str> = own.chain(sides).chain(["node"]).collect();
+    let with = |article: &str| words.iter().map(|word| format!("{article} {word}")).collect::<Vec<_>>();
+    [with("any"), with("every"), vec!["majority".to_owned(), "minority".to_owned()]].concat()
+}
 
 fn check_selector(reader: &Reader<'_>, selector: &Selector) -> Result<(), Problem> {
     match selector {
-        Selector::Node(node) => check_node(reader, *node),
+        Selector::Node(node) => check_node(reader, node.id()),
         Selector::Holder { kind, .. } => check_resource(reader, kind),
         Selector::Not(inner) => check_selector(reader, inner),
         Selector::Share { leader: Some(_), .. } if !reader.system.roles.contains(&"leader") => {
             Err(Problem::unknown("role", "leader", reader.system.roles.iter().copied()))
         }
-        Selector::Any(Kind::Client) | Selector::Every(Kind::Client) => check_clients(reader),
+        Selector::Any(among) | Selector::Every(among) => check_among(reader, among),
         _ => Ok(()),
     }
 }
 
 /// Whether the cluster has this node.
 pub(in super::super) fn check_node(reader: &Reader<'_>, node: NodeId) -> Result<(), Problem> {
+    match reader.cluster {
+        Some(cluster) if !cluster.contains(node) => Err(no_such_node(cluster, node)),
+        _ => Ok(()),
+    }
+}
+
+fn no_such_node(cluster: Cluster, node: NodeId) -> Problem {
+    let name = cluster.name(node);
+    let Some(kind) = cluster.kind(node.kind()) else {
+        let message =
+            format!("there is no {name}: the system has no kind of process with the letter {}", node.kind().letter());
+        return Problem::new(message);
+    };
+    Problem::new(match cluster.all_of(kind.id).count() {
+        0 => format!("there is no {name}: {}", without(kind)),
+        1 => format!("there is no {name}: the cluster has {} alone", kind.name_of(1)),
+        _ => {
+            let last = cluster.all_of(kind.id).last().map_or(1, NodeId::number);
+            format!("there is no {name}: the cluster has {} to {}", kind.name_of(1), kind.name_of(last))
+        }
+    })
+}
+
+/// `the cluster has no clients`.
+fn without(kind: &Kind) -> String {
+    format!("the cluster has no {}", kind.key())
+}
+
+fn check_among(reader: &Reader<'_>, among: &Among) -> Result<(), Problem> {
     let Some(cluster) = reader.cluster else { return Ok(()) };
-    if cluster.contains(node) {
+    if cluster.nodes().any(|node| among.has(&cluster, node)) {
         return Ok(());
     }
-    let (letter, count) =
-        if node.is_client() { ('c', cluster.clients) } else { ('s', cluster.servers + cluster.spare) };
-    Err(Problem::new(match count {
-        0 => format!("there is no {node}: the cluster has no clients"),
-        1 => format!("there is no {node}: the cluster has {letter}1 alone"),
-        _ => format!("there is no {node}: the cluster has {letter}1 to {letter}{count}"),
+    Err(Problem::new(match among {
+        Among::Kind(kind) => format!("{} (cluster.{} is 0)", without(kind), kind.key()),
+        Among::Side(side) => format!("the cluster has no {}s", side.name()),
+        Among::Nodes => "the cluster has no nodes".to_owned(),
     }))
 }
 
-fn check_clients(reader: &Reader<'_>) -> Result<(), Problem> {
-    match reader.cluster {
-        Some(cluster) if cluster.clients == 0 => Err(Problem::new("the cluster has no clients (cluster.clients is 0)")),
-        _ => Ok(()),
+/// The node of this name; the cluster need not have it.
+fn read_node(reader: &Reader<'_>, name: &str) -> Result<NodeId, Problem> {
+    let kinds = reader.system.kinds;
+    if let Some(node) = Kind::read(kinds, name) {
+        return Ok(node.id());
     }
+    let digits = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let (prefix, digits) = name.split_at(digits);
+    let is_number = !digits.is_empty() && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+    Err(match kinds.iter().find(|kind| kind.prefix() == prefix) {
+        Some(kind) if is_number => Problem::new(format!(
+            "there is no {name}: a cluster has at most {} to {}",
+            kind.name_of(1),
+            kind.name_of(kind.count_max)
+        )),
+        None if is_number && !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            let system = reader.system.name;
+            let prefixes = kinds.iter().map(Kind::prefix);
+            Problem::unknown(&format!("kind of process of {system}"), prefix, prefixes)
+        }
+        _ => {
+            let examples: Vec<String> = kinds
+                .iter()
+                .zip([1, 2].into_iter().cycle())
+                .map(|(kind, number)| kind.name_of(number).to_string())
+                .collect();
+            Problem::new(format!("expected a node such as {}, got {}", examples.join(" or "), quoted(name)))
+        }
+    })
+}
+
+/// The names of nodes of a system, as a pattern of the schema.
+pub(in super::super) fn node_pattern(system: &SystemDescription) -> String {
+    let prefixes: Vec<&str> = system.kinds.iter().map(Kind::prefix).collect();
+    format!("^({})[1-9][0-9]?$", prefixes.join("|"))
 }
 
 fn check_resource(reader: &Reader<'_>, kind: &str) -> Result<(), Problem> {
@@ -235,7 +307,6 @@ pub(in super::super) fn node_key(
     span: &std::ops::Range<usize>,
     path: &str,
 ) -> Option<NodeId> {
-    let node = name.parse::<NodeId>().map_err(|error| Problem::new(error.to_string()));
-    let node = node.and_then(|node| check_node(reader, node).map(|()| node));
+    let node = read_node(reader, name).and_then(|node| check_node(reader, node).map(|()| node));
     node.map_err(|problem| reader.report(span, path, problem)).ok()
 }

@@ -1,7 +1,7 @@
 //! Plans as files, over the toy: what is read, and what is said of what is wrong.
 
 use proptest::prelude::*;
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::time::Instant;
 
@@ -14,7 +14,7 @@ const EVERY: &str = include_str!("plan.toml");
 
 fn read(text: &str, force: bool) -> Result<ReadPlan<Deed>, PlanError> {
     let system = SystemDescription::of::<Toy>();
-    let cluster = Cluster { servers: 5, spare: 1, clients: 2 };
+    let cluster = Cluster::plain(5, 2).with_spare(KindId::SERVER, 1);
     read_plan("plan.toml", text, PlanCheck { system: &system, cluster, force })
 }
 
@@ -124,7 +124,7 @@ fn a_forced_plan_may_speak_of_nodes_that_are_not_there() {
     let text = format!("format = 1\n{}", fault("pause = { nodes = [\"s9\"] }"));
     assert!(read(&text, false).is_err());
     assert!(read(&text, true).is_ok());
-    assert!(read(&text.replace("s9", "x9"), true).is_err(), "what names no node in any cluster is wrong in each");
+    assert!(read(&text.replace("s9", "9s"), true).is_err(), "what names no node in any cluster is wrong in each");
 }
 
 proptest! {

@@ -17,7 +17,7 @@ use super::{EVERYTHING, good, read, systems, with};
 /// Without what only the text decides: source, lines, spans.
 fn bare(mut scenario: Scenario) -> Scenario {
     scenario.source = good(&with("")).source;
-    let settings = scenario.options.servers.values_mut().flatten();
+    let settings = scenario.options.nodes.values_mut().flatten();
     let twins = scenario.expect.violates.iter_mut().flat_map(|violates| &mut violates.twin);
     settings.chain(&mut scenario.options.base).chain(twins).for_each(|setting| setting.span = 0..0);
     for fault in &mut scenario.faults {
@@ -88,7 +88,7 @@ fn a_twin_has_its_options_on_all_nodes_and_breaks_nothing() {
     assert_eq!((one.facts.get("bug"), one.facts.get("pre_vote")), (Some("forgets"), Some("false")));
     assert_eq!((other.facts.get("bug"), other.facts.get("pre_vote")), (Some("none"), Some("true")));
     assert_eq!(one.facts.get("timeout"), other.facts.get("timeout"), "what is drawn stays");
-    let of_s2 = &twin.options.servers[&NodeId::server(2)];
+    let of_s2 = &twin.options.nodes[&NodeId::server(2)];
     assert_eq!(of_s2.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["priority"]);
     assert_eq!(good(&with("[expect]\nviolates = \"election_safety\"")).twin(), None);
 }

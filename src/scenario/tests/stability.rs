@@ -27,7 +27,7 @@ fn check_stable(edited: &str) {
             let other = after.options.clocks.get(node);
             assert!(other.is_none_or(|other| other == clock), "the clock of {node} moved");
         }
-        let clients = |run: &Resolved<Toy>| run.options.cluster.clients;
+        let clients = |run: &Resolved<Toy>| run.options.cluster.client_count();
         for client in 1..=clients(&before).min(clients(&after)) {
             let of = |run: &Resolved<Toy>| -> Vec<_> {
                 let operations = run.options.operations.iter().cloned();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::Context;
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
@@ -81,7 +81,7 @@ impl Options for ToyOptions {
     }
 
     fn validate(&self, cluster: Cluster) -> Result<(), OptionsError> {
-        let most = u64::from(cluster.servers) * 10;
+        let most = u64::from(cluster.count(KindId::SERVER)) * 10;
         if self.priority > most {
             return Err(OptionsError::new("priority", format!("must be at most {most} here")));
         }

@@ -60,7 +60,7 @@ impl Census {
 
     /// Whether the node is not absent: it takes part from the start, or has been up.
     pub fn is_present(&self, node: NodeId) -> bool {
-        let spare = node.is_server() && node.number() > self.cluster.servers;
+        let spare = !self.cluster.starts(node);
         !spare || self.member(node).has_been_up
     }
 
@@ -71,7 +71,7 @@ impl Census {
 
     /// The servers that are not absent, in order of number.
     pub fn servers(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.present().filter(|node| node.is_server())
+        self.present().filter(|node| self.cluster.is_server(*node))
     }
 
     /// The role of a live node, where it has reported one.
@@ -173,15 +173,16 @@ impl Census {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::KindId;
 
     const fn s(number: u16) -> NodeId {
         NodeId::server(number)
     }
 
     fn five() -> Census {
-        let cluster = Cluster { servers: 5, spare: 1, clients: 2 };
+        let cluster = Cluster::plain(5, 2).with_spare(KindId::SERVER, 1);
         let mut census = Census::new(cluster);
-        for node in cluster.servers().chain(cluster.clients()) {
+        for node in cluster.starting() {
             census.set_up(node);
         }
         census

@@ -1,5 +1,6 @@
 //! From the ways to say which links are meant to the links.
 
+use crate::director::census::Census;
 use crate::director::resolve::Resolver;
 use crate::director::{draw, topology};
 use crate::fault::{Choice, Cut, Fault};
@@ -52,19 +53,24 @@ fn isolation(nodes: &[Selector], resolver: &mut Resolver<'_>) -> Option<Vec<Link
 
 fn bridge(selector: &Selector, resolver: &mut Resolver<'_>) -> Option<Vec<Link>> {
     let middle = resolver.nodes(std::slice::from_ref(selector))?;
-    let (left, right) = halves(resolver.rng(), resolver.census().present(), &middle);
+    let (left, right) = halves(resolver.rng(), resolver.census(), &middle);
     Some(topology::apart(&left, &right))
 }
 
-/// All nodes but those of `middle` in two halves. The servers are split evenly, in an order that is drawn (of an odd
-/// number the second half has one more); each client goes with one of them, by a word of its own.
-pub(crate) fn halves(rng: &Rng, nodes: impl Iterator<Item = NodeId>, middle: &[NodeId]) -> (Vec<NodeId>, Vec<NodeId>) {
+/// All nodes but those of `middle` in two halves. Each kind on the server's side is split evenly, in an order that is
+/// drawn (of an odd number the second half has one more); each client goes with one of them, by a word of its own.
+pub(crate) fn halves(rng: &Rng, census: &Census, middle: &[NodeId]) -> (Vec<NodeId>, Vec<NodeId>) {
     let rng = rng.fork("halves", 0);
+    let cluster = census.cluster();
     let (servers, clients): (Vec<NodeId>, Vec<NodeId>) =
-        nodes.filter(|node| !middle.contains(node)).partition(|node| node.is_server());
-    let order = draw::shuffled(&rng, servers);
-    let (left, right) = order.split_at(order.len() / 2);
-    let (mut left, mut right) = (left.to_vec(), right.to_vec());
+        census.present().filter(|node| !middle.contains(node)).partition(|node| cluster.is_server(*node));
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for kind in cluster.kinds() {
+        let order = draw::shuffled(&rng, servers.iter().copied().filter(|node| node.is(kind.id)));
+        let (first, second) = order.split_at(order.len() / 2);
+        left.extend_from_slice(first);
+        right.extend_from_slice(second);
+    }
     for client in clients {
         let goes_left = rng.fork("client", client.key()).word() >> 63 == 0;
         if goes_left { &mut left } else { &mut right }.push(client);

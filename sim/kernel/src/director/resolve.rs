@@ -10,7 +10,7 @@ use crate::director::census::{Census, RANKED_ROLES};
 use crate::director::{draw, topology};
 use crate::id::{Link, NodeId};
 use crate::rng::{Rng, fnv1a};
-use crate::selector::{Kind, LinkSelector, Selector, Share};
+use crate::selector::{Among, LinkSelector, Selector, Share};
 
 /// Resolves the selectors of one occurrence of a fault.
 pub(crate) struct Resolver<'a> {
@@ -158,7 +158,7 @@ impl<'a> Resolver<'a> {
 
     fn ranked(&self, selector: &Selector, rng: &Rng) -> Ranked {
         match selector {
-            Selector::Node(node) if self.census.cluster().contains(*node) => Ranked(Take::All, vec![*node]),
+            Selector::Node(node) if self.census.cluster().contains(node.id()) => Ranked(Take::All, vec![node.id()]),
             Selector::Node(_) => Ranked(Take::All, Vec::new()),
             Selector::Named(name) => Ranked(Take::All, self.named(name)),
             Selector::Role(role) if RANKED_ROLES.contains(&role.as_str()) => {
@@ -166,8 +166,8 @@ impl<'a> Resolver<'a> {
             }
             Selector::Role(role) => Ranked(Take::Any, draw::shuffled(rng, self.census.in_role(role))),
             Selector::EveryRole(role) => Ranked(Take::All, self.census.in_role(role).collect()),
-            Selector::Any(kind) => Ranked(Take::Any, draw::shuffled(rng, self.of_kind(*kind))),
-            Selector::Every(kind) => Ranked(Take::All, self.of_kind(*kind)),
+            Selector::Any(among) => Ranked(Take::Any, draw::shuffled(rng, self.among(among))),
+            Selector::Every(among) => Ranked(Take::All, self.among(among)),
             Selector::Holder { kind, resource } => Ranked(Take::First, self.census.holders(kind, *resource)),
             Selector::Share { share, leader } => Ranked(Take::All, self.share(*share, *leader)),
             Selector::Not(inner) => Ranked(Take::All, self.others(inner, rng)),
@@ -179,13 +179,9 @@ impl<'a> Resolver<'a> {
         bound.map(|(_, node)| *node).collect()
     }
 
-    fn of_kind(&self, kind: Kind) -> Vec<NodeId> {
-        let fits = |node: &NodeId| match kind {
-            Kind::Server => node.is_server(),
-            Kind::Client => node.is_client(),
-            Kind::Node => true,
-        };
-        self.census.present().filter(fits).collect()
+    fn among(&self, among: &Among) -> Vec<NodeId> {
+        let cluster = self.census.cluster();
+        self.census.present().filter(|node| among.has(&cluster, *node)).collect()
     }
 
     /// Every server that `inner` does not choose; nobody where it matches nobody, so that `not leader` waits for one.
@@ -211,7 +207,7 @@ impl<'a> Resolver<'a> {
         };
         let mut chosen = Vec::new();
         if let Some(with) = leader {
-            let Some(leader) = self.census.leader().filter(|node| node.is_server()) else {
+            let Some(leader) = self.census.leader().filter(|node| self.census.cluster().is_server(*node)) else {
                 return Vec::new();
             };
             order.retain(|server| *server != leader);
@@ -242,7 +238,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::id::Cluster;
+    use crate::id::{Cluster, Kind, KindId};
     use crate::rng::Seed;
     use crate::time::Instant;
 
@@ -254,9 +250,9 @@ mod tests {
 
     /// Servers of which the given one leads and the others follow, and two clients.
     fn cluster(servers: u16, leader: Option<u16>) -> Census {
-        let cluster = Cluster { servers, spare: 1, clients: 2 };
+        let cluster = Cluster::plain(servers, 2).with_spare(KindId::SERVER, 1);
         let mut census = Census::new(cluster);
-        for node in cluster.servers().chain(cluster.clients()) {
+        for node in cluster.starting() {
             census.set_up(node);
         }
         for node in cluster.servers() {
@@ -305,6 +301,37 @@ mod tests {
         ] {
             assert_eq!(nodes(&census, 1, &[text]), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn selectors_go_by_kind() {
+        const REDIS: Kind = Kind { id: KindId::of_letter(b'r'), name: "redis", ..Kind::SERVER };
+        const CHAT: Kind = Kind { id: KindId::of_letter(b't'), name: "chat", ..Kind::CLIENT };
+        const KINDS: &[Kind] = &[REDIS, Kind::SERVER, CHAT, Kind::CLIENT];
+        let cluster = Cluster::new(KINDS).with(REDIS.id, 2).with(CHAT.id, 2).with(KindId::SERVER, 1);
+        let mut census = Census::new(cluster);
+        cluster.starting().for_each(|node| census.set_up(node));
+        let choose = |seed: u64, text: &str| {
+            let selector = Selector::read(text, KINDS).expect("a selector");
+            let rng = Seed(seed).stream("test", 0);
+            let nodes = Resolver::new(&census, &rng).nodes(&[selector])?;
+            Some(nodes.into_iter().map(|node| cluster.name(node).to_string()).collect::<Vec<_>>().join(" "))
+        };
+        for (text, expected) in [
+            ("redis2", Some("redis2")),
+            ("redis3", None),
+            ("every redis", Some("redis1 redis2")),
+            ("every chat", Some("chat1 chat2")),
+            ("every server", Some("s1")),
+            ("every client", None),
+            ("any server", Some("s1")),
+            ("not redis1", Some("s1 redis2")),
+            ("*", Some("s1 redis1 redis2 chat1 chat2")),
+        ] {
+            assert_eq!(choose(1, text).as_deref(), expected, "{text}");
+        }
+        let drawn: std::collections::BTreeSet<_> = (0..30).filter_map(|seed| choose(seed, "any chat")).collect();
+        assert_eq!(drawn.into_iter().collect::<Vec<_>>(), ["chat1", "chat2"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::rng::Seed;
 use crate::selector::{Condition, LinkForm, Selector, Span, Trigger};
 use crate::time::Duration;
 
-const FIVE: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+const FIVE: Cluster = Cluster::plain(5, 0);
 
 const NO_BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
 
@@ -89,7 +89,7 @@ impl Play {
     fn new(setup: DirectorSetup) -> Self {
         let cluster = setup.cluster;
         let mut director = Director::new(setup);
-        for node in cluster.servers().chain(cluster.clients()) {
+        for node in cluster.starting() {
             director.on_up(Instant::ZERO, node);
         }
         Self { director, acts: Vec::new() }

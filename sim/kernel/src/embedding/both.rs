@@ -16,7 +16,8 @@ pub struct Both<A, B>(pub A, pub B);
 macro_rules! both {
     ($self:ident, $findings:ident, $call:ident($($argument:expr),*)) => {{
         $self.0.$call($($argument,)* $findings);
-        $findings.after(const { A::GROUPS.count() }, const { A::GROUPS.invariant_count() }, |findings| $self.1.$call($($argument,)* findings));
+        let (groups, invariants) = const { (A::GROUPS.count(), A::GROUPS.invariant_count()) };
+        $findings.after(groups, invariants, |findings| $self.1.$call($($argument,)* findings));
     }};
 }
 

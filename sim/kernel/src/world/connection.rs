@@ -277,7 +277,7 @@ impl<S: System> World<S> {
         let Some((node, peer)) = self.connections.by_id.get(&connection).map(|it| it.path(end)) else {
             return;
         };
-        let peer = self.universe.cluster.node(peer);
+        let peer = self.universe.slots[peer].id;
         self.accept(node, Waiting::Connection(ConnectionEvent { connection, peer, change }), tracer);
     }
 

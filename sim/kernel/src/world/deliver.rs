@@ -115,7 +115,7 @@ impl<S: System> World<S> {
             Arrival::Lost => return self.lose(link, ordinal, Lost::Cut, tracer),
             Arrival::Hold => return self.hold(link, ordinal, Held::Datagram(datagram), tracer),
         }
-        let from = Source { node: self.universe.cluster.node(link.0), connection: None };
+        let from = Source { node: self.universe.slots[link.0].id, connection: None };
         let slot = &self.universe.slots[link.1];
         if slot.node.is_none() {
             self.lose(link, ordinal, Lost::Down, tracer);
@@ -156,7 +156,7 @@ impl<S: System> World<S> {
     }
 
     pub(super) fn link_of(&self, (source, target): (usize, usize)) -> Link {
-        Link::new(self.universe.cluster.node(source), self.universe.cluster.node(target))
+        Link::new(self.universe.slots[source].id, self.universe.slots[target].id)
     }
 
     /// An input comes to a node: it is handled at once, or waits where the node is paused or slow.

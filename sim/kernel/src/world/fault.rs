@@ -241,9 +241,10 @@ impl<S: System> World<S> {
             return;
         }
         let view = Whole::new(&self.universe);
-        let servers = self.universe.cluster.servers().count();
-        let paired = |server: &NodeId| *server != leader && view.is_paired(leader, *server);
-        if self.universe.cluster.servers().filter(paired).count() < servers / 2 {
+        // Among those of its kind: with others it does not share the leadership.
+        let peers = || self.universe.cluster.of(leader.kind());
+        let paired = |peer: &NodeId| *peer != leader && view.is_paired(leader, *peer);
+        if peers().filter(paired).count() < peers().count() / 2 {
             self.count("leader cut off");
         }
     }

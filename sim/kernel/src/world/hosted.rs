@@ -75,7 +75,7 @@ impl<S: System> Hosted<S> {
             }
             let owner = match place {
                 Place::Network => None,
-                Place::Process(index) | Place::Disk(index, _) => Some(world.universe.cluster.node(index)),
+                Place::Process(index) | Place::Disk(index, _) => Some(world.universe.slots[index].id),
             };
             Wake { key, place, at: key.at(), node: owner }
         };

@@ -257,7 +257,7 @@ impl<S: System> World<S> {
             }
             (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed, tracer),
             (Body::Data(message), State::Open) => {
-                let source = Source { node: self.universe.cluster.node(path.0), connection: Some(connection) };
+                let source = Source { node: self.universe.slots[path.0].id, connection: Some(connection) };
                 self.accept(path.1, Waiting::Message(source, message), tracer);
             }
             (Body::Data(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset, tracer),

@@ -1,7 +1,7 @@
 //! Nodes that talk by themselves, with everything that a node can do: the load of the tests of determinism.
 
 use splitbrain_kernel::context::{Context, OperationId, OperationResult};
-use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source, Write};
 use splitbrain_kernel::time::Duration;
 
@@ -50,7 +50,9 @@ impl Chatter {
         }
         match self.open {
             None if round % 4 == 0 => {
-                let peer = NodeId::server(u16::try_from(number % u64::from(actor.cluster.servers)).unwrap_or(0) + 1);
+                let peer = NodeId::server(
+                    u16::try_from(number % u64::from(actor.cluster.count(KindId::SERVER))).unwrap_or(0) + 1,
+                );
                 let connection = ctx.connect(peer);
                 self.open = Some((connection, peer));
             }

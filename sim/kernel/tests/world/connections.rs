@@ -2,6 +2,7 @@
 //! does.
 
 use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Weather};
+use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Ties;
 use splitbrain_kernel::time::Duration;
@@ -47,7 +48,7 @@ fn a_machine_that_is_off_a_cut_and_a_spare_server_are_silent_until_the_time_limi
     let there = Stage::new(2, 0).deed(1, cut([(s(1), s(2))])).at(5, s(1), Op::Connect(s(2)));
     let back = Stage::new(2, 0).deed(1, cut([(s(2), s(1))])).at(5, s(1), Op::Connect(s(2)));
     let mut spare = Stage::new(1, 0).at(5, s(1), Op::Connect(s(2)));
-    spare.options.cluster.spare = 1;
+    spare.options.cluster = spare.options.cluster.with_spare(KindId::SERVER, 1);
     for stage in [off, there, back, spare] {
         let played = stage.pass();
         assert_eq!(played.lines(s(1)), ["105ms timedout s2"]);

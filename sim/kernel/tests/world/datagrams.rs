@@ -1,7 +1,7 @@
 //! Datagrams: latency, loss, duplication, reordering, bandwidth, and what cuts, clogs and weather do to them.
 
 use splitbrain_kernel::fault::{Fault, InFlight, Latency, LinkConditions, Weather};
-use splitbrain_kernel::id::Link;
+use splitbrain_kernel::id::{KindId, Link};
 use splitbrain_kernel::network::Lost;
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::{Duration, Instant};
@@ -203,7 +203,7 @@ fn a_link_can_have_conditions_of_its_own() {
 #[test]
 fn a_message_to_a_node_that_is_down_is_lost_and_one_to_itself_arrives() {
     let mut stage = Stage::new(1, 0).at(5, s(1), Op::Send(s(2), 1)).at(5, s(1), Op::Send(s(1), 2));
-    stage.options.cluster.spare = 1;
+    stage.options.cluster = stage.options.cluster.with_spare(KindId::SERVER, 1);
     let played = stage.pass();
     assert_eq!(played.log.lost, [(at(6), Link::new(s(1), s(2)), 0, Lost::Down)]);
     assert_eq!(played.lines(s(1)), ["6ms 2 from s1"]);

@@ -2,11 +2,11 @@
 
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
-use splitbrain_kernel::id::Cluster;
+use splitbrain_kernel::id::{Cluster, KindId};
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport, Ties};
-use splitbrain_kernel::selector::{Kind, Selector, Span};
+use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View as _;
@@ -21,7 +21,7 @@ pub(crate) fn every_nemesis() -> Vec<NemesisSpec> {
         id: id.to_owned(),
         line: 0,
         kinds: kinds.to_vec(),
-        on: vec![Selector::Any(Kind::Node)],
+        on: vec![Selector::Any(Among::Nodes)],
         every: Span { low: ms(2), high: ms(60) },
         duration: Span { low: ms(0), high: ms(120) },
         swarm: false,
@@ -33,7 +33,7 @@ pub(crate) fn every_nemesis() -> Vec<NemesisSpec> {
 
 /// Talkative nodes under every fault, with a settle phase.
 pub(crate) fn stormy() -> (Toy, RunOptions<Op>) {
-    let cluster = Cluster { servers: 4, spare: 1, clients: 2 };
+    let cluster = Cluster::plain(4, 2).with_spare(KindId::SERVER, 1);
     let mut options = options(cluster);
     options.network.latency = Latency::Uniform { min: ms(0), max: ms(9) };
     options.network.loss = Ppm::new(20_000);

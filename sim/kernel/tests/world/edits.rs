@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
-use splitbrain_kernel::id::{Cluster, Link, NodeId};
+use splitbrain_kernel::id::{KindId, Link, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::RunOptions;
@@ -11,6 +11,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::world::World;
 
 use crate::determinism::{calm, every_nemesis};
+use crate::kinds::FOUR;
 use crate::stage::{Played, Stage, at, c, cut, ms, s};
 use crate::toy::{Heard, Op, Toy};
 
@@ -53,11 +54,26 @@ fn another_server_or_client_moves_no_draw_of_a_link() {
     assert!(base.log.sent.iter().any(|sent| sent.over_connection));
     let old = options.cluster;
     for cluster in [
-        Cluster { servers: old.servers + 1, ..old },
-        Cluster { spare: old.spare + 3, ..old },
-        Cluster { clients: old.clients + 2, ..old },
+        old.with(KindId::SERVER, old.count(KindId::SERVER) + 1),
+        old.with_spare(KindId::SERVER, old.spare_count(KindId::SERVER) + 3),
+        old.with(KindId::CLIENT, old.count(KindId::CLIENT) + 2),
     ] {
         let edited = play(&Toy { cluster, ..toy.clone() }, &RunOptions { cluster, ..options.clone() });
+        agree_by_ordinal(&base, &edited, |link| old.has_link(link));
+    }
+}
+
+#[test]
+fn another_node_of_a_kind_moves_no_draw_of_another_kind() {
+    let (_, options) = quiet();
+    let old = FOUR;
+    let play_with =
+        |cluster| play(&Toy { chatters: true, ..Toy::of(cluster) }, &RunOptions { cluster, ..options.clone() });
+    let base = play_with(old);
+    for kind in old.kinds() {
+        let edited = play_with(old.with(kind.id, old.count(kind.id) + 1));
+        agree_by_ordinal(&base, &edited, |link| old.has_link(link));
+        let edited = play_with(old.with_spare(kind.id, old.spare_count(kind.id) + 1));
         agree_by_ordinal(&base, &edited, |link| old.has_link(link));
     }
 }

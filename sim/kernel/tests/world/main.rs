@@ -13,6 +13,7 @@ mod disks;
 mod edits;
 mod golden_digests;
 mod hosted;
+mod kinds;
 mod nested;
 mod nodes;
 mod overrides;

@@ -228,7 +228,7 @@ impl Tracer<Shell> for Listener {
 }
 
 fn play(plan: Plan<()>) -> Listener {
-    let cluster = Cluster { servers: 2, spare: 0, clients: 0 };
+    let cluster = Cluster::plain(2, 0);
     let plain = options(cluster);
     let run = RunOptions {
         cluster,

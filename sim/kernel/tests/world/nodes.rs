@@ -1,6 +1,7 @@
 //! Faults of nodes: crashes, restarts, exits, pauses, slowness, and servers that are absent at first.
 
 use splitbrain_kernel::fault::{CrashScope, Fault, Pause, Slow, Start};
+use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::time::Duration;
 
 use crate::stage::{Stage, at, c, crash, ms, s};
@@ -55,7 +56,7 @@ fn a_node_that_exits_stays_down_until_it_is_started() {
 #[test]
 fn a_spare_server_is_absent_until_it_is_started() {
     let mut stage = Stage::new(1, 0).at(5, s(2), Op::Recall).fault(6, 8, crash(s(2), CrashScope::Process));
-    stage.options.cluster.spare = 1;
+    stage.options.cluster = stage.options.cluster.with_spare(KindId::SERVER, 1);
     let played = stage.at(10, s(2), Op::Recall).deed(20, starts(2)).at(30, s(2), Op::Recall).pass();
     assert_eq!(played.lines(s(2)), ["30ms memory []"], "lifting a crash starts nobody who was not there");
     assert_eq!(played.count("started"), 2);

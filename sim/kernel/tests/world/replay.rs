@@ -2,10 +2,11 @@
 
 use splitbrain_kernel::director::spec::{FaultSpec, OrderSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, Keep, Pause};
+use splitbrain_kernel::id::Side;
 use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-use splitbrain_kernel::selector::{Condition, Kind, LinkForm, Selector, Span, Trigger};
+use splitbrain_kernel::selector::{Among, Condition, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::world::World;
 
 use crate::determinism::{report, stormy};
@@ -55,7 +56,7 @@ fn triggered() -> (Toy, RunOptions<Op>) {
         until: None,
         waits_until: None,
     };
-    let anyone = || vec![Selector::Any(Kind::Server)];
+    let anyone = || vec![Selector::Any(Among::Side(Side::Server))];
     let order = Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]);
     options.faults = vec![
         when("cuts", "heard", 20, 0, What::Fault(Fault::Cut(Cut::of(LinkForm::Isolate(anyone()))))),

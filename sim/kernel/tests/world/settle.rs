@@ -1,7 +1,7 @@
 //! The settle phase: a core is healed, all else stays as it is.
 
 use splitbrain_kernel::fault::{ClockDrift, ClockFreeze, CrashScope, Disk, DiskFault, Fault, Pause, Slow, Start};
-use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::view::View as _;
 
@@ -117,7 +117,7 @@ fn a_settle_phase_as_long_as_the_run_has_a_core_too() {
 fn spare_servers_belong_to_the_core_only_once_they_were_started() {
     let with_spare = |stage: Stage| {
         let mut stage = stage;
-        stage.options.cluster.spare = 5;
+        stage.options.cluster = stage.options.cluster.with_spare(KindId::SERVER, 5);
         stage
     };
     for seed in 0..10 {

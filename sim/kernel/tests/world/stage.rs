@@ -80,7 +80,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(servers: u16, clients: u16) -> Self {
-        let cluster = Cluster { servers, spare: 0, clients };
+        let cluster = Cluster::plain(servers, clients);
         let plan = Plan { timing: Timing::Time, ..Plan::empty() };
         Self { toy: Toy::of(cluster), options: options(cluster), plan, seed: Seed(7) }
     }

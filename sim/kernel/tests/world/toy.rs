@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::{Context, OperationId, OperationResult};
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::invariant::{Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{
     Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, Face, FileId, Message, Node, Observation,
@@ -410,7 +410,7 @@ impl System for Toy {
     }
 
     fn core_size(&self) -> usize {
-        usize::from(self.cluster.servers / 2 + 1)
+        usize::from(self.cluster.count(KindId::SERVER) / 2 + 1)
     }
 }
 

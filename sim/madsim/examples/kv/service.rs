@@ -105,7 +105,7 @@ impl Service for Store {
     type Invariants = Watch;
 
     fn new(setup: Setup<KvOptions>) -> Result<Self, OptionsError> {
-        if setup.cluster.servers != 2 {
+        if setup.cluster.count(KindId::SERVER) != 2 {
             return Err(OptionsError::new("servers", "expected 2: a primary and a backup"));
         }
         Ok(Self { options: setup.options.base })

@@ -336,7 +336,7 @@ impl RaftOptions {
 mod tests {
     use super::*;
 
-    const FIVE: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+    const FIVE: Cluster = Cluster::plain(5, 0);
 
     fn refused(change: impl FnOnce(&mut RaftOptions)) -> &'static str {
         let mut options = super::super::presets::paper();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::rng::Rng;
@@ -30,9 +30,7 @@ pub type Raft = RaftOf<u64>;
 pub struct RaftOf<C> {
     setup: Setup<RaftOptions>,
     configuration: Arc<Configuration>,
-    /// The options of the clients.
-    base: Arc<RaftOptions>,
-    /// Those of the servers, by number from 1, spare ones included.
+    /// The options of the servers, by number from 1, spare ones included.
     of_servers: Vec<Arc<RaftOptions>>,
     of: std::marker::PhantomData<fn() -> C>,
 }
@@ -52,16 +50,16 @@ impl<C: Payload> RaftOf<C> {
         }
         let options = |node| Arc::new(setup.options.get(node).clone());
         let of_servers = setup.cluster.all_servers().map(options).collect();
-        let base = Arc::new(setup.options.base.clone());
-        Ok(Self { configuration, base, of_servers, setup, of: std::marker::PhantomData })
+        Ok(Self { configuration, of_servers, setup, of: std::marker::PhantomData })
     }
 
     /// A process of this node, before it has read its disk.
     pub fn process(&self, id: NodeId) -> RaftNode<C> {
-        let options = Arc::clone(self.shared_options(id));
         if id.is_client() {
-            return RaftNode::Client(Client::new(options, self.setup.cluster.servers));
+            let options = Arc::new(self.options(id).clone());
+            return RaftNode::Client(Client::new(options, self.setup.cluster.count(KindId::SERVER)));
         }
+        let options = Arc::clone(&self.of_servers[usize::from(id.number()) - 1]);
         RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
     }
 
@@ -87,13 +85,9 @@ impl<C: Payload> RaftOf<C> {
         &self.configuration
     }
 
-    /// The options of a server; those of the clients for a client.
+    /// The options of a node.
     pub fn options(&self, node: NodeId) -> &RaftOptions {
-        self.shared_options(node)
-    }
-
-    fn shared_options(&self, node: NodeId) -> &Arc<RaftOptions> {
-        if node.is_client() { &self.base } else { &self.of_servers[usize::from(node.number()) - 1] }
+        self.setup.options.get(node)
     }
 
     /// How many servers of positive priority vote.

@@ -8,13 +8,13 @@ mod facts;
 mod node;
 
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, KindId, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantSet, Invariants};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-use splitbrain_kernel::selector::{Kind, Selector, Span};
+use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use splitbrain_systems::raft::invariants::{Frame, Membership, RaftInvariants, Ru
 
 use node::{BEAT, Foreign, PATIENCE, Pair, Slip};
 
-const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+const CLUSTER: Cluster = Cluster::plain(5, 0);
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
@@ -65,7 +65,7 @@ impl<const OPEN: bool> System for Foreigners<OPEN> {
     }
     fn node(&self, id: NodeId, _: &Recovered<Pair>) -> Foreign<OPEN> {
         let Setting { slip, voters, .. } = self.0.options.base;
-        Foreign::new(id, self.0.cluster.servers, voters, slip)
+        Foreign::new(id, self.0.cluster.count(KindId::SERVER), voters, slip)
     }
     fn invariants(&self) -> Self::Invariants {
         let Setting { voters, changing, .. } = self.0.options.base;
@@ -107,7 +107,7 @@ fn place(name: &str) -> usize {
 fn run<const OPEN: bool>(setting: &Setting, invariants: InvariantSet, seed: u64) -> RunReport<()> {
     let mut options = RunOptions { invariants, ..RunOptions::ordinary(CLUSTER, Duration::from_secs(30)) };
     options.network.loss = Ppm::new(5_000);
-    let setup = Setup { cluster: CLUSTER, options: PerServer::same(setting.clone()), bounds: options.bounds };
+    let setup = Setup::new(CLUSTER, PerServer::same(setting.clone()), options.bounds);
     let system = Foreigners::<OPEN>::new(setup).expect("everything goes");
     World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
 }
@@ -147,7 +147,7 @@ fn a_right_implementation_survives_crashes_and_cuts() {
         id: "everything".to_owned(),
         line: 1,
         kinds: kinds.to_vec(),
-        on: vec![Selector::Any(Kind::Server)],
+        on: vec![Selector::Any(Among::Side(Side::Server))],
         every: span(100, 2_000),
         duration: span(10, 1_500),
         swarm: true,
@@ -163,7 +163,7 @@ fn a_right_implementation_survives_crashes_and_cuts() {
         let promised = ["quorum_contact", "leader_within_bound", "leader_stability"].map(place);
         let count = RaftInvariants::<Foreign<true>>::LIST.len();
         options.invariants = ALL.filter(count, |index| !promised.contains(&index));
-        let setup = Setup { cluster: CLUSTER, options: PerServer::same(RIGHT), bounds };
+        let setup = Setup::new(CLUSTER, PerServer::same(RIGHT), bounds);
         let system = Foreigners::<true>::new(setup).expect("everything goes");
         let report = World::new(&system, &options, Seed(seed)).run(&mut NoTrace);
         assert_eq!(report.outcome, Outcome::Passed, "{seed}");

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantSet, Invariants, Sight};
 use splitbrain_kernel::options::PerServer;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
-use splitbrain_kernel::selector::{Kind, Selector, Span};
+use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::{NoTrace, Tracer};
@@ -20,7 +20,7 @@ use splitbrain_systems::raft::message::Operation;
 use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::{Raft, RaftNode};
 
-pub(crate) const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 2 };
+pub(crate) const CLUSTER: Cluster = Cluster::plain(5, 2);
 
 /// Chance that a datagram arrives twice, and that it is overtaken.
 pub(crate) const UNRULY: Ppm = Ppm::new(20_000);
@@ -131,7 +131,7 @@ impl Swarm {
 
     pub(crate) fn run_traced<T: Tracer<RaftNode>>(&self, seed: u64, tracer: &mut T) -> RunReport<Operation> {
         let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: LATENCY.1 };
-        let setup = Setup { cluster: self.cluster, options: self.options.clone(), bounds };
+        let setup = Setup::new(self.cluster, self.options.clone(), bounds);
         let system = Raft::new(setup).expect("the options stand together");
         World::new(&system, &self.run_options(bounds), Seed(seed)).run(tracer)
     }
@@ -180,9 +180,9 @@ impl Swarm {
     fn nemeses(&self) -> Vec<NemesisSpec> {
         let leader = Selector::Role("leader".to_owned());
         vec![
-            self.nemesis("network", NETWORK, Selector::Any(Kind::Server)),
+            self.nemesis("network", NETWORK, Selector::Any(Among::Side(Side::Server))),
             self.nemesis("network of the leader", NETWORK, leader.clone()),
-            self.nemesis("processes", PROCESSES, Selector::Any(Kind::Server)),
+            self.nemesis("processes", PROCESSES, Selector::Any(Among::Side(Side::Server))),
             self.nemesis("process of the leader", PROCESSES, leader),
             self.restarts(),
         ]
@@ -191,7 +191,7 @@ impl Swarm {
     /// Processes that are back before anyone misses them.
     fn restarts(&self) -> NemesisSpec {
         let kinds = [NemesisKind::Crash, NemesisKind::MachineCrash];
-        let mut restarts = self.nemesis("restarts", &kinds, Selector::Any(Kind::Server));
+        let mut restarts = self.nemesis("restarts", &kinds, Selector::Any(Among::Side(Side::Server)));
         restarts.every.high = self.timeout().saturating_mul(3);
         restarts.duration = Span { low: Duration::from_millis(1), high: self.timeout().div(2) };
         restarts

@@ -227,21 +227,24 @@ impl<'a> Occasion<'a> {
     /// one another.
     fn pair(&self) -> Option<Link> {
         let [node] = self.one()?;
-        let fits =
-            |other: &NodeId| *other != node && (other.is_server() || (node.is_server() && self.pool.contains(other)));
+        let cluster = self.census.cluster();
+        let fits = |other: &NodeId| {
+            let chosen = || cluster.is_server(node) && self.pool.contains(other);
+            *other != node && (cluster.is_server(*other) || chosen())
+        };
         let others = self.census.present().filter(fits);
         let target = *draw::shuffled(&self.rng.fork("other", 0), others).first()?;
         Some(Link::new(node, target))
     }
 
     fn bridge(&self) -> Option<Fault> {
-        let middle = self.pool.iter().find(|node| node.is_server())?;
+        let middle = self.pool.iter().find(|node| self.census.cluster().is_server(**node))?;
         self.split(&[*middle])
     }
 
     /// Two halves of all but `middle`.
     fn split(&self, middle: &[NodeId]) -> Option<Fault> {
-        let (left, right) = halves(self.rng, self.census.present(), middle);
+        let (left, right) = halves(self.rng, self.census, middle);
         cut_all(topology::apart(&left, &right))
     }
 

@@ -5,13 +5,13 @@ use crate::fault::{
     ClockDrift, ClockFreeze, ClockStep, Clog, Crash, CrashScope, Cut, Disk, DiskFault, InFlight, Keep, LinkConditions,
     Offset, Selectors, Slow, Start, Weather,
 };
-use crate::id::Link;
+use crate::id::{KindId, Link};
 use crate::node::FileId;
 use crate::rng::Ppm;
 use crate::selector::{LinkForm, LinkSelector};
 
 /// Three servers of which s2 leads, and two clients.
-const MIXED: Cluster = Cluster { servers: 3, spare: 0, clients: 2 };
+const MIXED: Cluster = Cluster::plain(3, 2);
 
 fn faults_of(cluster: Cluster, seed: u64, action: Fault<Selectors>) -> Vec<Fault> {
     let mut spec = fault("a");
@@ -136,14 +136,14 @@ fn isolation_leaves_nothing_spares_and_clients_included() {
     let isolate = |texts: &[&str]| Fault::Cut(Cut::of(LinkForm::Isolate(selectors(texts))));
     assert_eq!(links_of(FIVE, isolate(&["s1"])), "1>2 1>3 1>4 1>5 2>1 3>1 4>1 5>1");
     assert_eq!(links_of(MIXED, isolate(&["leader"])), "1>2 2>1 2>3 2>c1 2>c2 3>2 c1>2 c2>2");
-    let cluster = Cluster { servers: 3, spare: 1, clients: 0 };
+    let cluster = Cluster::plain(3, 0).with_spare(KindId::SERVER, 1);
     assert_eq!(links_of(cluster, isolate(&["s1", "s2"])), "1>2 1>3 1>4 2>1 2>3 2>4 3>1 3>2 4>1 4>2");
 }
 
 #[test]
 fn a_ring_goes_by_number_and_leaves_clients_alone() {
     assert_eq!(links_of(FIVE, Fault::Cut(Cut::of(LinkForm::Ring))), "1>3 1>4 2>4 2>5 3>1 3>5 4>1 4>2 5>2 5>3");
-    let cluster = Cluster { servers: 4, spare: 0, clients: 1 };
+    let cluster = Cluster::plain(4, 1);
     assert_eq!(links_of(cluster, Fault::Cut(Cut::of(LinkForm::Ring))), "1>3 2>4 3>1 4>2");
 }
 
@@ -239,7 +239,7 @@ fn a_server_more_changes_no_draw_of_the_others() {
         let nodes = selectors(&["every server"]);
         faults_of(cluster, 1, Fault::ClockDrift(ClockDrift { nodes, ppm }))
     };
-    let six = Cluster { servers: 6, ..FIVE };
+    let six = FIVE.with(KindId::SERVER, 6);
     assert_eq!(drift(FIVE)[..], drift(six)[..5]);
 }
 

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::director::spec::NemesisKind;
 use crate::fault::{ClockDrift, ClockStep, Crash, Cut, Offset};
-use crate::id::Link;
+use crate::id::{KindId, Link};
 
-const SEVEN: Cluster = Cluster { servers: 5, spare: 0, clients: 2 };
+const SEVEN: Cluster = Cluster::plain(5, 2);
 
 fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
     NemesisSpec {
@@ -168,7 +168,7 @@ fn it_begins_and_ends_at_its_times() {
 
 #[test]
 fn only_processes_that_run_are_hit() {
-    let cluster = Cluster { servers: 2, spare: 3, clients: 0 };
+    let cluster = Cluster::plain(2, 0).with_spare(KindId::SERVER, 3);
     let mut play = Play::new(DirectorSetup { nemeses: vec![nemesis("n", &[NemesisKind::Crash])], ..setup(1, cluster) });
     play.falls(0, 1);
     play.to(30_000);
@@ -186,7 +186,7 @@ fn only_processes_that_run_are_hit() {
 
 #[test]
 fn a_kind_that_hits_nobody_gives_way_to_the_next() {
-    let three = Cluster { servers: 3, ..FIVE };
+    let three = FIVE.with(KindId::SERVER, 3);
     let kinds = [NemesisKind::Ring, NemesisKind::Pause];
     let faults = play(1, three, vec![nemesis("n", &kinds)]).faults();
     assert!(faults.len() > 20);
@@ -311,7 +311,7 @@ proptest! {
     fn a_server_more_moves_no_time_and_few_choices(seed: u64) {
         let crash = || vec![nemesis("a", &[NemesisKind::Crash])];
         let before = timeline(&play(seed, SEVEN, crash()), "a");
-        let after = timeline(&play(seed, Cluster { servers: 6, ..SEVEN }, crash()), "a");
+        let after = timeline(&play(seed, SEVEN.with(KindId::SERVER, 6), crash()), "a");
         prop_assert_eq!(before.len(), after.len());
         for ((then, was), (now, is)) in before.iter().zip(&after) {
             prop_assert_eq!(then, now);

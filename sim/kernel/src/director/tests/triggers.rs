@@ -1,6 +1,7 @@
 //! When a fault starts, how often, and when it ends.
 
 use super::*;
+use crate::id::KindId;
 
 #[test]
 fn at_a_time_for_a_while() {
@@ -64,7 +65,7 @@ fn a_fault_more_changes_nothing_of_the_others() {
 fn occurrences_draw_apart_from_one_another() {
     let mut spec = fault("a");
     spec.trigger = Trigger::Every(Span::constant(ms(100)));
-    let servers = Cluster { servers: 64, ..FIVE };
+    let servers = FIVE.with(KindId::SERVER, 64);
     spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server", "any server"]) }));
     let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(1, servers) });
     play.to(59_000);
@@ -311,7 +312,7 @@ fn a_spare_server_that_starts_can_be_chosen() {
     let mut spec = fault("a");
     spec.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server", "any server"]) }));
     let mut play =
-        Play::new(DirectorSetup { faults: vec![spec], ..setup(1, Cluster { servers: 1, spare: 1, clients: 0 }) });
+        Play::new(DirectorSetup { faults: vec![spec], ..setup(1, Cluster::plain(1, 0).with_spare(KindId::SERVER, 1)) });
     play.to(3_000);
     play.director.on_up(at(3_000), s(2));
     play.to(3_000);

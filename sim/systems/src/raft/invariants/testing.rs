@@ -33,7 +33,7 @@ pub(super) fn frame(servers: u16, options: RaftOptions) -> Frame {
 
 /// So many servers with options of their own.
 pub(super) fn frame_of(servers: u16, options: &PerServer<RaftOptions>) -> Frame {
-    let cluster = Cluster { servers, spare: 0, clients: 0 };
+    let cluster = Cluster::plain(servers, 0);
     let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
     Frame::new(cluster, options, bounds)
 }

@@ -88,9 +88,9 @@ pub(super) const fn millis(millis: u64) -> Duration {
 }
 
 pub(super) fn system(servers: u16, options: PerServer<RaftOptions>) -> Raft {
-    let cluster = Cluster { servers, spare: 0, clients: 1 };
+    let cluster = Cluster::plain(servers, 1);
     let bounds = Bounds { skew: None, drift_ppm: None, latency: millis(10) };
-    Raft::new(Setup { cluster, options, bounds }).expect("the options stand together")
+    Raft::new(Setup::new(cluster, options, bounds)).expect("the options stand together")
 }
 
 impl Host {

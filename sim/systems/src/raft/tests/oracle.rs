@@ -17,7 +17,7 @@ use super::super::options::RaftOptions;
 use super::super::presets::paper;
 use super::super::{Raft, RaftNode};
 
-const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 0 };
+const CLUSTER: Cluster = Cluster::plain(5, 0);
 
 /// Servers with options that the invariants do not know of: they go by those of the paper.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl System for Misled {
 fn broken(options: RaftOptions) -> Option<String> {
     (0..20).find_map(|seed| {
         let run = RunOptions::ordinary(CLUSTER, Duration::from_secs(20));
-        let setup = Setup { cluster: CLUSTER, options: PerServer::same(options.clone()), bounds: run.bounds };
+        let setup = Setup::new(CLUSTER, PerServer::same(options.clone()), run.bounds);
         let system = Misled::new(setup).expect("the options stand together");
         match World::new(&system, &run, Seed(seed)).run(&mut NoTrace).outcome {
             Outcome::Violated(violation) | Outcome::Stalled(violation) => Some(violation.invariant),

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
 use splitbrain_kernel::plan::{Moment, PlannedOperation};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
-use splitbrain_kernel::selector::{Kind, LinkForm, Selector, Span, Trigger};
+use splitbrain_kernel::selector::{Among, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
@@ -24,7 +24,7 @@ use super::super::system::Raft;
 use super::host::millis;
 
 const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: millis(5) };
-const CLUSTER: Cluster = Cluster { servers: 5, spare: 0, clients: 2 };
+const CLUSTER: Cluster = Cluster::plain(5, 2);
 
 fn network(loss: Ppm) -> NetworkOptions {
     NetworkOptions {
@@ -79,7 +79,7 @@ fn proposals(duration: Duration) -> Vec<PlannedOperation<Operation>> {
 }
 
 fn run(options: PerServer<RaftOptions>, run: &RunOptions<Operation>, seed: u64) -> RunReport<Operation> {
-    let system = Raft::new(Setup { cluster: CLUSTER, options, bounds: BOUNDS });
+    let system = Raft::new(Setup::new(CLUSTER, options, BOUNDS));
     let system = system.expect("the options stand together");
     World::new(&system, run, Seed(seed)).run(&mut NoTrace)
 }
@@ -162,7 +162,7 @@ fn a_bad_network_costs_elections_but_the_cluster_goes_on() {
 /// Five servers, `leader` first asked to campaign; after 5 s only who shares a group can talk.
 fn partitioned(options: RaftOptions, leader: u16) -> RunReport<Operation> {
     const GROUPS: [&[u16]; 4] = [&[1, 2, 3], &[2, 3, 5], &[4, 5], &[1, 4]];
-    let group = |group: &[u16]| group.iter().map(|number| Selector::Node(NodeId::server(*number))).collect();
+    let group = |group: &[u16]| group.iter().map(|number| Selector::Node(NodeId::server(*number).into())).collect();
     let groups = GROUPS.into_iter().map(group).collect();
     let mut world = run_options(Duration::from_secs(60), Ppm::NEVER);
     world.operations = vec![PlannedOperation {
@@ -253,7 +253,7 @@ fn any_options(rng: &mut Rng) -> RaftOptions {
 }
 
 fn weather(rng: &mut Rng) -> NemesisSpec {
-    let on = [Kind::Server, Kind::Client].map(Selector::Any).to_vec();
+    let on = [Side::Server, Side::Client].map(Among::Side).map(Selector::Any).to_vec();
     NemesisSpec {
         id: "weather".to_owned(),
         line: 1,
@@ -294,8 +294,7 @@ fn any_orders(rng: &mut Rng) -> Vec<PlannedOperation<Operation>> {
         ("campaign", &[""]),
         ("leave", &[""]),
     ];
-    let system = Raft::new(Setup { cluster: CLUSTER, options: PerServer::same(paper()), bounds: BOUNDS })
-        .expect("the paper's options stand");
+    let system = Raft::new(Setup::new(CLUSTER, PerServer::same(paper()), BOUNDS)).expect("the paper's options stand");
     let count = rng.below(20);
     let any = |_| {
         let (name, arguments) = rng.choose(&ORDERS).expect("there are orders");
