@@ -26,6 +26,11 @@ pub trait Recorder {
         true
     }
 
+    /// Whether it makes use of what entries hold for programs. Otherwise they may come without it.
+    fn wants_data(&self) -> bool {
+        true
+    }
+
     /// Something of a sort that it does not want happened, and was left out.
     fn skip(&mut self, kind: EntryKind) {
         let _ = kind;
@@ -42,6 +47,10 @@ impl Recorder for Ignore {
     }
 
     fn wants(&self, _: EntryKind) -> bool {
+        false
+    }
+
+    fn wants_data(&self) -> bool {
         false
     }
 }
@@ -61,6 +70,10 @@ impl<R: Recorder + ?Sized> Recorder for &mut R {
         (**self).wants(kind)
     }
 
+    fn wants_data(&self) -> bool {
+        (**self).wants_data()
+    }
+
     fn skip(&mut self, kind: EntryKind) {
         (**self).skip(kind);
     }
@@ -78,6 +91,10 @@ impl<R: Recorder> Recorder for Option<R> {
         self.as_ref().is_some_and(|recorder| recorder.wants(kind))
     }
 
+    fn wants_data(&self) -> bool {
+        self.as_ref().is_some_and(Recorder::wants_data)
+    }
+
     fn skip(&mut self, kind: EntryKind) {
         if let Some(recorder) = self {
             recorder.skip(kind);
@@ -90,8 +107,9 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
     fn record(&mut self, entry: Entry) {
         match (self.0.wants(entry.kind), self.1.wants(entry.kind)) {
             (true, true) => {
-                self.0.record(entry.clone());
-                self.1.record(entry);
+                let second = if self.1.wants_data() { entry.clone() } else { entry.without_data() };
+                self.0.record(entry);
+                self.1.record(second);
             }
             (true, false) => {
                 self.1.skip(entry.kind);
@@ -107,6 +125,10 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
 
     fn wants(&self, kind: EntryKind) -> bool {
         self.0.wants(kind) || self.1.wants(kind)
+    }
+
+    fn wants_data(&self) -> bool {
+        self.0.wants_data() || self.1.wants_data()
     }
 
     fn skip(&mut self, kind: EntryKind) {
@@ -243,6 +265,11 @@ impl Entry {
         }
     }
 
+    /// The same entry without what it holds for programs.
+    fn without_data(&self) -> Self {
+        Self { role: self.role.clone(), name: self.name.clone(), text: self.text.clone(), data: Value::Null, ..*self }
+    }
+
     /// The entry for people, in fixed columns: `   1.204500s  s2@3   leader        → s4 append 7@2 +1 commit 6`.
     /// Nothing in it moves the cursor of a terminal or ends the line.
     pub fn line(&self) -> String {
@@ -286,3 +313,6 @@ mod nanos {
         u64::deserialize(deserializer).map(Instant::from_nanos)
     }
 }
+
+#[cfg(test)]
+mod tests;

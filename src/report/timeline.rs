@@ -72,6 +72,10 @@ impl<W: Write> Recorder for Timeline<W> {
         self.is_told(kind)
     }
 
+    fn wants_data(&self) -> bool {
+        false
+    }
+
     fn skip(&mut self, _: EntryKind) {
         self.left_out += 1;
     }
@@ -119,6 +123,10 @@ impl Recorder for Tail {
 
     fn wants(&self, kind: EntryKind) -> bool {
         kind.is_input() || kind.is_notable()
+    }
+
+    fn wants_data(&self) -> bool {
+        false
     }
 
     fn skip(&mut self, _: EntryKind) {

@@ -51,7 +51,7 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
             TraceItem::Observed { observation, .. } => known(*observation),
             _ => Known::default(),
         };
-        let mut entry = describe(item);
+        let mut entry = describe(item, Keep(self.recorder.wants_data()));
         assert_eq!(entry.kind, kind, "an entry is of the sort that was asked about");
         entry.at = moment.at;
         entry.event = moment.after_events;
@@ -113,75 +113,77 @@ fn known<O: Observation>(observation: &O) -> Known {
     Known { role, epoch: observation.epoch() }
 }
 
-fn describe<N: Node>(item: TraceItem<'_, N>) -> Entry {
+fn describe<N: Node>(item: TraceItem<'_, N>, keep: Keep) -> Entry {
     match item {
-        TraceItem::Input { node, input } => Entry { node: Some(node), ..describe_input(input) },
+        TraceItem::Input { node, input } => Entry { node: Some(node), ..describe_input(input, keep) },
         TraceItem::Sent { link, connection, message, ordinal, arrives, again } => {
-            let more = json!({
-                "message": data(message), "connection": connection.map(|one| data(&one)), "ordinal": ordinal,
-                "arrives_ns": arrives.map(|at| at.as_nanos()), "again_ns": again.map(|at| at.as_nanos()),
+            let more = keep.json(|| {
+                json!({
+                    "message": data(message), "connection": connection.map(|one| data(&one)), "ordinal": ordinal,
+                    "arrives_ns": arrives.map(|at| at.as_nanos()), "again_ns": again.map(|at| at.as_nanos()),
+                })
             });
             let entry = Entry::new(EntryKind::Sent, message_name(message), Datum::<N>::Message(message).to_string());
             on_link(link, Entry { epoch: message.epoch(), data: more, ..entry })
         }
         TraceItem::Lost { link, ordinal, why } => {
             let entry = Entry::new(EntryKind::Lost, "lost", format!("#{ordinal} {why}"));
-            on_link(link, Entry { data: json!({ "ordinal": ordinal, "why": why }), ..entry })
+            on_link(link, Entry { data: keep.json(|| json!({ "ordinal": ordinal, "why": why })), ..entry })
         }
         TraceItem::Held { link, ordinal } => {
             let entry = Entry::new(EntryKind::Held, "held", format!("#{ordinal}"));
-            on_link(link, Entry { data: json!({ "ordinal": ordinal }), ..entry })
+            on_link(link, Entry { data: keep.json(|| json!({ "ordinal": ordinal })), ..entry })
         }
         TraceItem::Wrote { node, id, write } => {
             let entry = Entry::new(EntryKind::Wrote, format!("write {}:", id.0), Written::<N>(write).to_string());
-            Entry { node: Some(node), data: json!({ "id": id, "write": data(write) }), ..entry }
+            Entry { node: Some(node), data: keep.json(|| json!({ "id": id, "write": data(write) })), ..entry }
         }
         TraceItem::Observed { node, observation } => {
             let text = Datum::<N>::Observation(observation).to_string();
             let entry = Entry::new(EntryKind::Observed, observation.face().name, text);
-            Entry { node: Some(node), data: data(observation), ..entry }
+            Entry { node: Some(node), data: keep.data(observation), ..entry }
         }
         TraceItem::Invoked { node, id, operation } => {
             let text = format!("#{} {}", id.0, Datum::<N>::Operation(operation));
             let entry = Entry::new(EntryKind::Invoked, "invoke", text);
-            Entry { node: Some(node), data: json!({ "id": id, "operation": data(operation) }), ..entry }
+            Entry { node: Some(node), data: keep.json(|| json!({ "id": id, "operation": data(operation) })), ..entry }
         }
         TraceItem::Completed { node, id, result } => {
             let text = format!("#{} {}", id.0, ended::<N>(result));
             let entry = Entry::new(EntryKind::Completed, "complete", text);
-            Entry { node: Some(node), data: json!({ "id": id, "result": data(result) }), ..entry }
+            Entry { node: Some(node), data: keep.json(|| json!({ "id": id, "result": data(result) })), ..entry }
         }
         TraceItem::Exited { node, reason } => {
             Entry { node: Some(node), ..Entry::new(EntryKind::Exited, "exit", reason) }
         }
-        TraceItem::Fault { id, change, fault } => describe_fault(id, change, fault),
+        TraceItem::Fault { id, change, fault } => describe_fault(id, change, fault, keep),
         TraceItem::Settled { core } => {
             let names: Vec<String> = core.iter().map(NodeId::to_string).collect();
             let entry = Entry::new(EntryKind::Settled, "settle", format!("core {}", names.join(" ")));
-            Entry { data: json!({ "core": core }), ..entry }
+            Entry { data: keep.json(|| json!({ "core": core })), ..entry }
         }
         TraceItem::Violated(violation) => {
             let entry = Entry::new(EntryKind::Violated, violation.invariant.clone(), violation.message.clone());
-            Entry { node: violation.node, data: data(violation), ..entry }
+            Entry { node: violation.node, data: keep.data(violation), ..entry }
         }
     }
 }
 
-fn describe_input<N: Node>(input: Input<'_, N>) -> Entry {
+fn describe_input<N: Node>(input: Input<'_, N>, keep: Keep) -> Entry {
     match input {
         Input::Start => Entry::new(EntryKind::Start, "start", ""),
         Input::Message(source, message) => {
             let text = Datum::<N>::Message(message).to_string();
             let entry = Entry::new(EntryKind::Message, message_name(message), text);
-            Entry { peer: Some(source), peer_epoch: message.epoch(), data: data(message), ..entry }
+            Entry { peer: Some(source), peer_epoch: message.epoch(), data: keep.data(message), ..entry }
         }
         Input::Connection(event) => {
             let entry = Entry::new(EntryKind::Connection, event.change.to_string(), connection(event.connection));
-            Entry { peer: Some(event.peer), data: data(event), ..entry }
+            Entry { peer: Some(event.peer), data: keep.data(event), ..entry }
         }
         Input::Timer(timer) => {
             let entry = Entry::new(EntryKind::Timer, "timer", Datum::<N>::Timer(timer).to_string());
-            Entry { data: data(&timer), ..entry }
+            Entry { data: keep.data(&timer), ..entry }
         }
         Input::Durable(completion) => {
             let (name, text) = match completion {
@@ -189,15 +191,15 @@ fn describe_input<N: Node>(input: Input<'_, N>) -> Entry {
                 Completion::Durable(id) => ("durable", format!("up to write {}", id.0)),
                 Completion::Failed(id, error) => ("failed", format!("write {}: {error}", id.0)),
             };
-            Entry { data: data(&completion), ..Entry::new(EntryKind::Durable, name, text) }
+            Entry { data: keep.data(&completion), ..Entry::new(EntryKind::Durable, name, text) }
         }
         Input::Step(step) => {
             let entry = Entry::new(EntryKind::Step, "step", Datum::<N>::Step(step).to_string());
-            Entry { data: data(step), ..entry }
+            Entry { data: keep.data(step), ..entry }
         }
         Input::Operation(operation) => {
             let text = Datum::<N>::Operation(operation).to_string();
-            Entry { data: data(operation), ..Entry::new(EntryKind::Operation, "operation", text) }
+            Entry { data: keep.data(operation), ..Entry::new(EntryKind::Operation, "operation", text) }
         }
     }
 }
@@ -210,12 +212,12 @@ fn ended<N: Node>(result: &OperationResult<N::Operation>) -> String {
     }
 }
 
-fn describe_fault(id: &str, change: FaultChange, fault: &Fault) -> Entry {
+fn describe_fault(id: &str, change: FaultChange, fault: &Fault, keep: Keep) -> Entry {
     let kind = match change {
         FaultChange::Start => EntryKind::Fault,
         FaultChange::Stop => EntryKind::Lifted,
     };
-    Entry { data: data(fault), ..Entry::new(kind, id, fault.words()) }
+    Entry { data: keep.data(fault), ..Entry::new(kind, id, fault.words()) }
 }
 
 fn connection(id: ConnectionId) -> String {
@@ -224,6 +226,20 @@ fn connection(id: ConnectionId) -> String {
 
 fn on_link(link: Link, entry: Entry) -> Entry {
     Entry { node: Some(link.source), peer: Some(link.target), ..entry }
+}
+
+/// Whether entries hold what is for programs beside their line.
+#[derive(Clone, Copy)]
+struct Keep(bool);
+
+impl Keep {
+    fn data<T: Serialize>(self, value: &T) -> Value {
+        if self.0 { data(value) } else { Value::Null }
+    }
+
+    fn json(self, make: impl FnOnce() -> Value) -> Value {
+        if self.0 { make() } else { Value::Null }
+    }
 }
 
 /// What JSON cannot hold (a map whose keys are no text) is kept as null: the text has it all the same.
