@@ -147,14 +147,22 @@ pub struct ScenarioResult {
     pub twin: Option<Twin>,
     /// How many runs were not as expected.
     pub failed: u64,
-    /// The first of them.
+    /// The seeds of the first of them.
+    pub failed_seeds: Vec<Seed>,
+    /// Those that are kept with all that is known of them: the first ones, and the first of each further kind.
     pub failures: Vec<Failure>,
     /// Why the campaign as a whole is not as expected, or inconclusive.
     pub reasons: Vec<Reason>,
 }
 
-/// How many failing runs are kept with all that is known of them.
+/// How many failing runs are kept with all that is known of them, whatever their kind.
 const FAILURES_MAX: usize = 3;
+
+/// How many are kept in all, if each of the others is of a kind of its own.
+const KINDS_MAX: usize = 8;
+
+/// How many failing seeds are named.
+const SEEDS_MAX: usize = 24;
 
 impl ScenarioResult {
     /// Every reason, those of single runs first.
@@ -233,6 +241,12 @@ pub(crate) fn told(outcome: &Outcome) -> String {
     }
 }
 
+/// What tells kinds of failure apart: the outcome, the invariant, and the line of the scenario that is not met.
+fn kind_of<'a>(run: &'a Run, reasons: &[Reason]) -> (&'static str, Option<&'a str>, Option<u32>) {
+    let invariant = run.outcome.violation().map(|violation| violation.invariant.as_str());
+    (run.outcome.name(), invariant, reasons.first().and_then(|reason| reason.line))
+}
+
 fn bound_reason(bound: &MetricBound, run: &Run) -> Option<Reason> {
     let value = run.figure(&bound.metric);
     let name = &bound.metric;
@@ -283,6 +297,7 @@ impl<'a> Judge<'a> {
                 found: None,
                 twin: None,
                 failed: 0,
+                failed_seeds: Vec::new(),
                 failures: Vec::new(),
                 reasons: Vec::new(),
             },
@@ -298,7 +313,10 @@ impl<'a> Judge<'a> {
         self.note_found(run);
         if !reasons.is_empty() {
             self.result.failed += 1;
-            if self.result.failures.len() < FAILURES_MAX {
+            if self.result.failed_seeds.len() < SEEDS_MAX {
+                self.result.failed_seeds.push(run.seed);
+            }
+            if self.is_kept(run, reasons) {
                 let failure = Failure { run: run.clone(), reasons: reasons.to_vec(), evidence: None };
                 self.result.failures.push(failure.clone());
                 replies.push(Reply::Failure(Box::new(failure)));
@@ -307,6 +325,13 @@ impl<'a> Judge<'a> {
         if self.has_enough() {
             replies.push(Reply::Enough);
         }
+    }
+
+    /// Whether all of a failing run is kept. Decided by the runs before it, so in the order of the seeds.
+    fn is_kept(&self, run: &Run, reasons: &[Reason]) -> bool {
+        let (kept, kind) = (&self.result.failures, kind_of(run, reasons));
+        let is_new = || kept.iter().all(|failure| kind_of(&failure.run, &failure.reasons) != kind);
+        kept.len() < FAILURES_MAX || (kept.len() < KINDS_MAX && is_new())
     }
 
     fn keep(&mut self, evidence: &Evidence) {

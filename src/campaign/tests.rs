@@ -415,6 +415,23 @@ fn no_seed_is_no_run() {
     assert_eq!(result.exit_code(), ExitCode::NothingRan);
 }
 
+/// Three of any kind, then one of each kind that is new.
+#[test]
+fn each_kind_of_failure_is_kept_once_at_least() {
+    let script = |seed: Seed| match seed.0 {
+        0..=9 => violated(seed, "election_safety"),
+        10..=19 => violated(seed, "leader_completeness"),
+        20..=29 => passed(seed),
+        _ => violated(seed, &format!("kind {seed}")),
+    };
+    let all = CampaignOptions { max_fail: None, ..options(3) };
+    let result = conduct(&with_seeds(60, PLAIN), &all, script);
+    let kept: Vec<u64> = result.failures.iter().map(|failure| failure.run.seed.0).collect();
+    assert_eq!(kept, [0, 1, 2, 10, 30, 31, 32, 33], "and no more than eight");
+    assert_eq!((result.failed, result.failed_seeds.len()), (50, 24));
+    assert_eq!(result.failed_seeds[20..], [Seed(30), Seed(31), Seed(32), Seed(33)]);
+}
+
 /// Writes down what it hears, and keeps every failure at once, as the writer of artifacts does.
 #[derive(Default)]
 struct Scribe {

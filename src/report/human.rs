@@ -6,6 +6,7 @@ use std::path::Path;
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::plan::PlannedFault;
+use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
@@ -78,7 +79,7 @@ impl<W: Write> Reporter for Human<W> {
         }
         let more = result.failed.saturating_sub(result.failures.len() as u64);
         if more > 0 {
-            writeln!(self.out, "  and {} more", counted(more, "failing run"))?;
+            writeln!(self.out, "  and {} more{}", counted(more, "failing run"), seeds_of_the_rest(result))?;
         }
         if result.failures.is_empty() { Ok(()) } else { writeln!(self.out) }
     }
@@ -104,6 +105,18 @@ fn verdict(judgement: Judgement) -> String {
         Judgement::NotAsExpected => paint(BAD, "        FAIL"),
         Judgement::Inconclusive => paint(UNSURE, "INCONCLUSIVE"),
         Judgement::NotSupported => paint(UNSURE, "NOT SUPPORTED"),
+    }
+}
+
+/// `: seeds 3, 4, 7, …` of the failing runs that have no block of their own.
+fn seeds_of_the_rest(result: &ScenarioResult) -> String {
+    let has_block = |seed: &&Seed| result.failures.iter().any(|failure| failure.run.seed == **seed);
+    let rest: Vec<String> = result.failed_seeds.iter().filter(|seed| !has_block(seed)).map(Seed::to_string).collect();
+    let told = (rest.len() + result.failures.len()) as u64;
+    match (rest.as_slice(), told < result.failed) {
+        ([], _) => String::new(),
+        ([one], false) => format!(": seed {one}"),
+        (_, is_cut) => format!(": seeds {}{}", rest.join(", "), if is_cut { ", …" } else { "" }),
     }
 }
 
