@@ -81,7 +81,7 @@ impl System for Lease {
         Ok(Self { options: setup.options.base })
     }
 
-    fn node(&self, id: NodeId, _: &Recovered<()>) -> Process {
+    fn node(&self, id: NodeId, _: Recovered<()>) -> Process {
         let options = self.options.clone();
         match id {
             SERVER => Process::Server { options, free_at: Instant::ZERO },
@@ -94,8 +94,8 @@ impl System for Lease {
         OneHolder::default()
     }
 
-    fn core_size(&self) -> usize {
-        2
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(2).collect()
     }
 }
 
@@ -119,7 +119,7 @@ enum Holding {
 }
 
 /// What processes say.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Message {
     /// A client wants the lease; `at` is its own time, and comes back with the answer.
     Ask { at: Instant },
@@ -170,19 +170,17 @@ impl Observation for Told {
     }
 }
 
-/// Nothing is asked of clients from outside.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum NoOperation {}
-
 impl Node for Process {
     type Message = Message;
     type Timer = Timer;
     type Record = ();
     type Observation = Told;
-    type Operation = NoOperation;
+    type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, _: Recovered<()>) {
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             // A server that starts again does not know what it granted: it waits for a whole lease to run out.
             Self::Server { options, free_at } => *free_at = ctx.now().saturating_add(options.time_to_live),

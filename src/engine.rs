@@ -125,6 +125,8 @@ pub struct Run {
     pub chosen: Vec<Chosen>,
     /// What was done to the world; `None` if that is not known.
     pub plan: Option<AnyPlan>,
+    /// The lines of the history of clients (see [`crate::history`]), without a header; only of a run that was recorded.
+    pub history: Option<String>,
 }
 
 impl Run {
@@ -169,6 +171,7 @@ impl Run {
             facts: Facts::default(),
             chosen: Vec::new(),
             plan: None,
+            history: None,
         }
     }
 }

@@ -21,6 +21,7 @@ mod cli;
 mod command;
 pub mod engine;
 mod exit_code;
+pub mod history;
 pub mod report;
 pub mod scenario;
 mod wording;

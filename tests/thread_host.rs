@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration as WallDuration, Instant as WallInstant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use splitbrain::kernel::invariant::InvariantInfo;
 use splitbrain::kernel::prelude::*;
 use splitbrain::kernel::run::{Outcome, RunOptions};
@@ -32,7 +32,7 @@ struct Echo {
     answers: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum EchoMessage {
     Ping,
     Pong,
@@ -49,9 +49,6 @@ struct Asker {
     node: NodeId,
     connection: Option<ConnectionId>,
 }
-
-#[derive(Clone, Debug, Serialize, serde::Deserialize)]
-enum Never {}
 
 impl Message for EchoMessage {
     const KINDS: &'static [&'static str] = &["ping", "pong"];
@@ -73,11 +70,11 @@ impl Node for Echo {
     type Record = u64;
     type Observation = EchoTold;
     type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = Asker;
 
-    fn on_start(&mut self, _: &mut Context<Self>, recovered: Recovered<u64>) {
-        self.answers = recovered.last(COUNT).and_then(Stored::intact).copied().unwrap_or(0);
-    }
+    fn on_start(&mut self, _: &mut Context<Self>) {}
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: EchoMessage) {
         if matches!(message, EchoMessage::Ping) {
@@ -107,7 +104,7 @@ struct Player {
     rounds: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum PlayerMessage {
     Echo(EchoMessage),
 }
@@ -155,13 +152,16 @@ embed! {
         record: same,
         observation: PlayerTold::Echo,
         operation: same,
+        response: same,
+        order: same,
         step: same,
     }
 }
 
 impl Player {
-    fn new() -> Self {
-        Self { echo: Echo { answers: 0 }, scope: Scope::new(EchoInPlayer), line: None, rounds: 0 }
+    fn new(recovered: &Recovered<u64>) -> Self {
+        let answers = recovered.last(COUNT).and_then(Stored::intact).copied().unwrap_or(0);
+        Self { echo: Echo { answers }, scope: Scope::new(EchoInPlayer), line: None, rounds: 0 }
     }
 
     fn serve(&self, ctx: &mut Context<Self>) {
@@ -179,10 +179,12 @@ impl Node for Player {
     type Record = u64;
     type Observation = PlayerTold;
     type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = Asker;
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
-        self.scope.enter(ctx, |ctx| self.echo.on_start(ctx, recovered));
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
+        self.scope.enter(ctx, |ctx| self.echo.on_start(ctx));
         if ctx.id() == FIRST {
             self.line = Some(ctx.connect(SECOND));
         }
@@ -231,7 +233,7 @@ impl Node for Player {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Heard {
     Told(PlayerTold),
-    Exited(&'static str),
+    Exited(String),
 }
 
 // The host of threads and channels: a thread and a channel for each machine, wall time for its clocks, memory for its
@@ -301,7 +303,7 @@ impl Host {
             Effect::Exit(reason) => {
                 self.process = None;
                 self.timers.clear();
-                self.tell(Heard::Exited(reason));
+                self.tell(Heard::Exited(reason.into_owned()));
             }
         }
     }
@@ -326,7 +328,7 @@ impl Host {
     }
 
     fn run(mut self, letters: &Receiver<Letter>) {
-        self.call(|player, ctx| player.on_start(ctx, Recovered::empty()));
+        self.call(|player, ctx| player.on_start(ctx));
         loop {
             let due = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
             let wait = due.map_or(PATIENCE, |(_, at)| WallDuration::from_nanos(at.since(self.now()).as_nanos()));
@@ -358,7 +360,7 @@ fn under_threads() -> Story {
         .map(|(id, letters)| {
             let host = Host {
                 ctx: Context::new(id, Seed(1).stream("node", id.key())),
-                process: Some(Player::new()),
+                process: Some(Player::new(&Recovered::empty())),
                 start: WallInstant::now(),
                 timers: BTreeMap::new(),
                 lines: BTreeMap::new(),
@@ -420,14 +422,14 @@ impl System for Game {
     fn new(_: Setup<GameOptions>) -> Result<Self, OptionsError> {
         Ok(Self)
     }
-    fn node(&self, _: NodeId, _: &Recovered<u64>) -> Player {
-        Player::new()
+    fn node(&self, _: NodeId, recovered: Recovered<u64>) -> Player {
+        Player::new(&recovered)
     }
     fn invariants(&self) -> NothingToCheck {
         NothingToCheck
     }
-    fn core_size(&self) -> usize {
-        2
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(2).collect()
     }
 }
 
@@ -439,7 +441,7 @@ impl Tracer<Player> for Listener {
     fn record(&mut self, _: splitbrain::kernel::plan::Moment, item: TraceItem<'_, Player>) {
         let (node, heard) = match item {
             TraceItem::Observed { node, observation } => (node, Heard::Told(observation.clone())),
-            TraceItem::Exited { node, reason } => (node, Heard::Exited(reason)),
+            TraceItem::Exited { node, reason } => (node, Heard::Exited(reason.to_owned())),
             _ => return,
         };
         self.0.entry(node).or_default().push(heard);
@@ -467,7 +469,7 @@ fn expected() -> Story {
         line(ConnectionChange::Refused),
     ];
     let second = [line(ConnectionChange::Accepted)].into_iter().chain(answers);
-    let second = second.chain([line(ConnectionChange::Closed), Heard::Exited(OVER)]);
+    let second = second.chain([line(ConnectionChange::Closed), Heard::Exited(OVER.to_owned())]);
     Story::from([(FIRST, first.to_vec()), (SECOND, second.collect())])
 }
 

@@ -2,12 +2,10 @@
 
 use splitbrain::scenario::{self, Resolved, Scenario, SystemDescription};
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Outcome, RunReport};
+use splitbrain_kernel::run::{Outcome, ReportOf};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
-use splitbrain_systems::raft::Raft;
-
-type Operation = <<Raft as splitbrain_kernel::system::System>::Node as splitbrain_kernel::node::Node>::Operation;
+use splitbrain_systems::raft::{Raft, RaftNode};
 
 /// The scenario, read once.
 pub(crate) struct Election {
@@ -24,7 +22,7 @@ impl Election {
     }
 
     /// One run, resolved and carried out.
-    pub(crate) fn run(&self, seed: Seed) -> RunReport<Operation> {
+    pub(crate) fn run(&self, seed: Seed) -> ReportOf<RaftNode> {
         let resolved = self.resolve(seed);
         let report = World::new(&resolved.system, &resolved.options, seed).run(&mut NoTrace);
         assert_eq!(report.outcome, Outcome::Passed, "the clean system breaks nothing");

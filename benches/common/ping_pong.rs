@@ -5,13 +5,14 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::{InvariantInfo, InvariantSet, Invariants};
-use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
+use splitbrain_kernel::node::{Change, Face, Message, Never, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
-use splitbrain_kernel::system::{Bounds, Gauge, Order, Setup, System, Workload};
+use splitbrain_kernel::system::{Bounds, Gauge, OrderInfo, Setup, System, Workload};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::World;
 
 const PERIOD: Duration = Duration::from_millis(10);
@@ -30,7 +31,7 @@ pub(crate) struct Pinger {
 }
 
 /// What pingers say; as large as the bare loop's.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Ball {
     /// A question.
     Ping([u64; 6]),
@@ -64,10 +65,12 @@ impl Node for Pinger {
     type Timer = ();
     type Record = ();
     type Observation = Silence;
-    type Operation = ();
+    type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, _: Recovered<()>) {
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         ctx.set_timer((), PERIOD);
     }
 
@@ -121,7 +124,7 @@ impl System for PingPong {
     const ROLES: &'static [&'static str] = &[];
     const RESOURCES: &'static [&'static str] = &[];
     const WORKLOADS: &'static [Workload] = &[];
-    const ORDERS: &'static [Order] = &[];
+    const ORDERS: &'static [OrderInfo] = &[];
     const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
     type Node = Pinger;
@@ -130,25 +133,25 @@ impl System for PingPong {
     fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
         Ok(Self { cluster: setup.cluster })
     }
-    fn node(&self, _: NodeId, _: &Recovered<()>) -> Pinger {
+    fn node(&self, _: NodeId, _: Recovered<()>) -> Pinger {
         Pinger { cluster: self.cluster, answers: 0 }
     }
     fn invariants(&self) -> Nothing {
         Nothing
     }
-    fn core_size(&self) -> usize {
-        5
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(5).collect()
     }
 }
 
 /// Runs the work for so many virtual seconds through the kernel.
-pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<()> {
+pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<Never, Never> {
     let (system, options) = setup(seconds);
     World::new(&system, &options, seed).run(&mut NoTrace)
 }
 
 /// The work for so many virtual seconds.
-pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<()>) {
+pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<Never, Never>) {
     let cluster = Cluster::plain(5, 0);
     let options = RunOptions {
         cluster,
@@ -173,6 +176,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<()>) {
         faults: Vec::new(),
         nemeses: Vec::new(),
         operations: Vec::new(),
+        orders: Vec::new(),
         duration: Duration::from_secs(seconds),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,

@@ -27,7 +27,7 @@ impl<F: Fn(Seed) -> Run + Send + Sync> Engine for Scripted<F> {
     }
 
     fn read_plan(&self, _: &PlanText) -> Result<AnyPlan, OpenError> {
-        Ok(AnyPlan::of(Plan::<()>::empty()))
+        Ok(AnyPlan::of(Plan::<(), ()>::empty()))
     }
 
     fn settings(&self, _: Seed) -> Result<Settings, Diagnostics> {

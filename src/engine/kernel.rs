@@ -8,19 +8,18 @@ pub use tracing::Tracing;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use splitbrain_kernel::embedding::{OperationOf, OrderOf};
+use splitbrain_kernel::history::HistoryOf;
 use splitbrain_kernel::invariant::Invariants as _;
-use splitbrain_kernel::node::Node;
-use splitbrain_kernel::plan::Plan;
+use splitbrain_kernel::plan::PlanOf;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::RunReport;
+use splitbrain_kernel::run::ReportOf;
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
 use crate::engine::{AnyPlan, Engine, Job, OpenError, PlanText, Recorder, Run, Settings, Worker};
 use crate::scenario::{Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, read_plan, resolve};
-
-type Operation<S> = <<S as System>::Node as Node>::Operation;
 
 /// A scenario of `S`, read and ready to be resolved for any job. What every engine begins with and ends with.
 #[derive(Debug)]
@@ -47,9 +46,9 @@ impl<S: System> Opened<S> {
     pub fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
         let system = SystemDescription::of::<S>();
         let check = PlanCheck { system: &system, cluster: self.scenario.cluster, force: text.force };
-        let read = read_plan::<Operation<S>>(&text.path, &text.text, check)?;
+        let read: ReadPlan<OperationOf<S::Node>, OrderOf<S::Node>> = read_plan(&text.path, &text.text, check)?;
         let timing = text.timing.unwrap_or(read.plan.timing);
-        Ok(AnyPlan::of_file(ReadPlan { plan: Plan { timing, ..read.plan }, ..read }))
+        Ok(AnyPlan::of_file(ReadPlan { plan: PlanOf::<S::Node> { timing, ..read.plan }, ..read }))
     }
 
     /// What a job is carried out with.
@@ -62,7 +61,7 @@ impl<S: System> Opened<S> {
     pub fn resolve(&self, job: Job<'_>) -> Result<Resolved<S>, Diagnostics> {
         let mut resolved = resolve::<S>(&self.scenario, job.seed)?;
         let typed = |plan: &AnyPlan| {
-            let plan = plan.get::<Operation<S>>();
+            let plan = plan.get::<OperationOf<S::Node>, OrderOf<S::Node>>();
             plan.unwrap_or_else(|| panic!("the plan is not one of the system {}", S::NAME)).clone()
         };
         resolved.options.replay = job.plan.map(typed);
@@ -120,16 +119,17 @@ impl<S: System> Worker for KernelWorker<'_, S> {
     fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
         let resolved = self.opened.resolve_to_run(job);
         let mut world = World::new(&resolved.system, &resolved.options, job.seed);
+        let is_recorded = recorder.is_some();
         let report = match recorder {
             None => world.run(&mut NoTrace),
             Some(recorder) => world.run(&mut Tracing::new(recorder)),
         };
-        told(resolved, report)
+        told(resolved, report, is_recorded.then(|| world.history()))
     }
 }
 
-/// What a run came to, without its system.
-pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -> Run {
+/// What a run came to, without its system; with the history of its clients if it was recorded.
+pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history: Option<&HistoryOf<S::Node>>) -> Run {
     let named = |counts: Vec<u64>| {
         let named = S::Invariants::GROUPS.named(S::NAME).into_iter().zip(counts).enumerate();
         let on = named.filter(|(index, _)| resolved.options.invariants.contains(*index));
@@ -151,5 +151,6 @@ pub fn told<S: System>(resolved: Resolved<S>, report: RunReport<Operation<S>>) -
         facts: resolved.facts,
         chosen: resolved.chosen,
         plan: Some(AnyPlan::of(report.plan)),
+        history: history.map(crate::history::lines),
     }
 }

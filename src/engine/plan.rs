@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::plan::{Moment, Override, Plan, PlannedFault, PlannedOperation, Site, Timing};
+use splitbrain_kernel::node::Data;
+use splitbrain_kernel::plan::{Moment, Override, Plan, PlannedFault, Site, Timing};
 
 use crate::scenario::{PlanLines, ReadPlan, write_plan};
 
@@ -37,8 +37,10 @@ pub struct AnyPlan {
 pub enum PlanEntry<'a> {
     /// A fault.
     Fault(&'a PlannedFault),
-    /// An operation, or an order: when, and which node gets it.
+    /// An operation: when, and which node gets it.
     Operation(Moment, NodeId),
+    /// An order: when, and which node gets it.
+    Order(Moment, NodeId),
     /// A decision that is taken rather than drawn.
     Override(&'a Override),
 }
@@ -54,17 +56,17 @@ pub struct NeverDue {
 
 impl AnyPlan {
     /// A plan that was made here.
-    pub fn of<O: Clone + fmt::Debug + Serialize + Send + Sync + 'static>(plan: Plan<O>) -> Self {
+    pub fn of<O: Data, Q: Data>(plan: Plan<O, Q>) -> Self {
         Self { plan: Arc::new(plan), lines: Arc::default() }
     }
 
     /// A plan that was read from a file: it knows the lines of its entries.
-    pub fn of_file<O: Clone + fmt::Debug + Serialize + Send + Sync + 'static>(read: ReadPlan<O>) -> Self {
+    pub fn of_file<O: Data, Q: Data>(read: ReadPlan<O, Q>) -> Self {
         Self { plan: Arc::new(read.plan), lines: Arc::new(read.lines) }
     }
 
-    /// The plan with its type; `None` if its operations are those of another system.
-    pub fn get<O: 'static>(&self) -> Option<&Plan<O>> {
+    /// The plan with its type; `None` if its operations or orders are those of another system.
+    pub fn get<O: 'static, Q: 'static>(&self) -> Option<&Plan<O, Q>> {
         self.plan.as_any().downcast_ref()
     }
 
@@ -88,6 +90,11 @@ impl AnyPlan {
         self.plan.operations()
     }
 
+    /// Its orders, in order: when each is due, and at which node.
+    pub fn orders(&self) -> Vec<(Moment, NodeId)> {
+        self.plan.orders()
+    }
+
     /// The same plan with its entries timed so.
     #[must_use]
     pub fn timed(&self, timing: Timing) -> Self {
@@ -99,11 +106,13 @@ impl AnyPlan {
     pub fn filtered(&self, mut keep: impl FnMut(PlanEntry<'_>) -> bool) -> Self {
         let faults = self.faults().iter().map(|fault| keep(PlanEntry::Fault(fault))).collect();
         let operations = self.operations().iter().map(|(at, node)| keep(PlanEntry::Operation(*at, *node))).collect();
+        let orders = self.orders().iter().map(|(at, node)| keep(PlanEntry::Order(*at, *node))).collect();
         let overrides = self.overrides().iter().map(|one| keep(PlanEntry::Override(one))).collect();
-        let kept = Kept { faults, operations, overrides };
+        let kept = Kept { faults, operations, orders, overrides };
         let lines = PlanLines {
             faults: only(&self.lines.faults, &kept.faults),
             operations: only(&self.lines.operations, &kept.operations),
+            orders: only(&self.lines.orders, &kept.orders),
             overrides: only(&self.lines.overrides, &kept.overrides),
         };
         Self { plan: self.plan.only(&kept), lines: Arc::new(lines) }
@@ -132,6 +141,7 @@ impl AnyPlan {
     pub fn never_due(&self, done: &Self) -> Vec<NeverDue> {
         let mut never = self.faults_never_due(done);
         never.extend(self.operations_never_due(done));
+        never.extend(self.orders_never_due(done));
         let taken: BTreeMap<(Site, u64), &Override> =
             done.overrides().iter().map(|entry| ((entry.site, entry.ordinal), entry)).collect();
         for (index, entry) in self.overrides().iter().enumerate() {
@@ -164,18 +174,34 @@ impl AnyPlan {
     }
 
     fn operations_never_due(&self, done: &Self) -> Vec<NeverDue> {
+        let given = self.plan.operation_keys().into_iter().zip(self.operations());
+        self.absent("operation", given, &self.lines.operations, done.plan.operation_keys())
+    }
+
+    fn orders_never_due(&self, done: &Self) -> Vec<NeverDue> {
+        let given = self.plan.order_keys().into_iter().zip(self.orders());
+        self.absent("order", given, &self.lines.orders, done.plan.order_keys())
+    }
+
+    /// The entries that were given and not done.
+    fn absent(
+        &self,
+        what: &str,
+        given: impl Iterator<Item = (String, (Moment, NodeId))>,
+        lines: &[u32],
+        done: Vec<String>,
+    ) -> Vec<NeverDue> {
         let mut handed: BTreeMap<String, u64> = BTreeMap::new();
-        for key in done.plan.operation_keys() {
+        for key in done {
             *handed.entry(key).or_default() += 1;
         }
         let mut never = Vec::new();
-        let entries = self.plan.operation_keys().into_iter().zip(self.operations());
-        for (index, (key, (start, node))) in entries.enumerate() {
+        for (index, (key, (start, node))) in given.enumerate() {
             match handed.get_mut(&key) {
                 Some(left) if *left > 0 => *left -= 1,
                 _ => {
-                    let message = format!("the operation of {node} never came, {}", self.due(start));
-                    never.push(NeverDue { line: self.lines.operations.get(index).copied(), message });
+                    let message = format!("the {what} of {node} never came, {}", self.due(start));
+                    never.push(NeverDue { line: lines.get(index).copied(), message });
                 }
             }
         }
@@ -196,6 +222,12 @@ impl fmt::Debug for AnyPlan {
     }
 }
 
+/// A text for what a node is asked or ordered: equal texts are equal.
+fn key(node: NodeId, what: &impl Data) -> String {
+    // What JSON cannot hold is shown as Rust prints it, which tells values apart as well.
+    format!("{node} {}", serde_json::to_string(what).unwrap_or_else(|_| format!("{what:?}")))
+}
+
 fn site(site: Site) -> String {
     match site {
         Site::Packet(link) => format!("packet {link}"),
@@ -208,6 +240,7 @@ fn site(site: Site) -> String {
 struct Kept {
     faults: Vec<bool>,
     operations: Vec<bool>,
+    orders: Vec<bool>,
     overrides: Vec<bool>,
 }
 
@@ -222,8 +255,11 @@ trait Erased: fmt::Debug + Send + Sync {
     fn faults(&self) -> &[PlannedFault];
     fn overrides(&self) -> &[Override];
     fn operations(&self) -> Vec<(Moment, NodeId)>;
+    fn orders(&self) -> Vec<(Moment, NodeId)>;
     /// A text for each operation and its node: equal texts are equal operations.
     fn operation_keys(&self) -> Vec<String>;
+    /// The same for each order.
+    fn order_keys(&self) -> Vec<String>;
     fn timed(&self, timing: Timing) -> Arc<dyn Erased>;
     fn only(&self, kept: &Kept) -> Arc<dyn Erased>;
     fn with_faults(&self, faults: Vec<PlannedFault>) -> Arc<dyn Erased>;
@@ -231,7 +267,7 @@ trait Erased: fmt::Debug + Send + Sync {
     fn to_toml(&self) -> String;
 }
 
-impl<O: Clone + fmt::Debug + Serialize + Send + Sync + 'static> Erased for Plan<O> {
+impl<O: Data, Q: Data> Erased for Plan<O, Q> {
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -252,13 +288,16 @@ impl<O: Clone + fmt::Debug + Serialize + Send + Sync + 'static> Erased for Plan<
         self.operations.iter().map(|planned| (planned.start, planned.node)).collect()
     }
 
+    fn orders(&self) -> Vec<(Moment, NodeId)> {
+        self.orders.iter().map(|planned| (planned.start, planned.node)).collect()
+    }
+
     fn operation_keys(&self) -> Vec<String> {
-        let key = |planned: &PlannedOperation<O>| {
-            // What JSON cannot hold is shown as Rust prints it, which tells values apart as well.
-            let what = serde_json::to_string(&planned.operation);
-            format!("{} {}", planned.node, what.unwrap_or_else(|_| format!("{:?}", planned.operation)))
-        };
-        self.operations.iter().map(key).collect()
+        self.operations.iter().map(|planned| key(planned.node, &planned.operation)).collect()
+    }
+
+    fn order_keys(&self) -> Vec<String> {
+        self.orders.iter().map(|planned| key(planned.node, &planned.order)).collect()
     }
 
     fn timed(&self, timing: Timing) -> Arc<dyn Erased> {
@@ -271,6 +310,7 @@ impl<O: Clone + fmt::Debug + Serialize + Send + Sync + 'static> Erased for Plan<
             timing: self.timing,
             faults: only(&self.faults, &kept.faults),
             operations: only(&self.operations, &kept.operations),
+            orders: only(&self.orders, &kept.orders),
             overrides: only(&self.overrides, &kept.overrides),
         })
     }

@@ -190,6 +190,8 @@ pub enum EntryKind {
     Step,
     /// `node` is asked for an operation.
     Operation,
+    /// `node` is given an order.
+    Order,
     /// `node` sends to `peer`.
     Sent,
     /// What `node` sent to `peer` is lost.
@@ -198,9 +200,9 @@ pub enum EntryKind {
     Held,
     /// `node` writes to its disk.
     Wrote,
-    /// `node` begins an operation: a line of the history.
+    /// `node` begins an operation.
     Invoked,
-    /// `node` ends an operation: a line of the history.
+    /// `node` ends an operation, or its process ends before.
     Completed,
     /// `node` tells those who watch.
     Observed,
@@ -221,7 +223,14 @@ impl EntryKind {
     pub const fn is_input(self) -> bool {
         matches!(
             self,
-            Self::Start | Self::Message | Self::Connection | Self::Timer | Self::Durable | Self::Step | Self::Operation
+            Self::Start
+                | Self::Message
+                | Self::Connection
+                | Self::Timer
+                | Self::Durable
+                | Self::Step
+                | Self::Operation
+                | Self::Order
         )
     }
 
@@ -239,11 +248,6 @@ impl EntryKind {
                 | Self::Settled
                 | Self::Violated
         )
-    }
-
-    /// Whether it belongs to the history of clients.
-    pub const fn is_history(self) -> bool {
-        matches!(self, Self::Invoked | Self::Completed)
     }
 }
 

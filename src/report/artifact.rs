@@ -26,6 +26,7 @@ use splitbrain_kernel::rng::Seed;
 use crate::build;
 use crate::campaign::Reason;
 use crate::engine::{self, AnyPlan, Entry, Header, Recorder, RecordingKind, RecordingWriter, Run, Settings};
+use crate::history;
 use crate::report::json;
 use crate::scenario::Scenario;
 use crate::wording::printable;
@@ -157,8 +158,8 @@ pub struct Artifact {
     folder: PathBuf,
     partial: PathBuf,
     is_finished: bool,
-    /// The recordings that are being written.
-    recordings: Vec<(RecordingKind, RecordingWriter<BufWriter<File>>)>,
+    /// The recording that is being written.
+    trace: Option<RecordingWriter<BufWriter<File>>>,
     error: Option<io::Error>,
 }
 
@@ -173,20 +174,17 @@ impl Artifact {
         fs::create_dir_all(&partial)?;
         let folder = folder.to_owned();
         // From here on it takes itself away where something goes wrong.
-        let mut artifact = Self { folder, partial, is_finished: false, recordings: Vec::new(), error: None };
-        artifact.begin(RecordingKind::Trace, "trace.jsonl", scenario, seed)?;
-        if scenario.cluster.client_count() > 0 {
-            artifact.begin(RecordingKind::History, "history.jsonl", scenario, seed)?;
-        }
+        let mut artifact = Self { folder, partial, is_finished: false, trace: None, error: None };
+        artifact.begin(scenario, seed)?;
         Ok(artifact)
     }
 
-    fn begin(&mut self, kind: RecordingKind, name: &str, scenario: &Scenario, seed: Seed) -> io::Result<()> {
-        let file = File::create(self.partial.join(name))?;
+    fn begin(&mut self, scenario: &Scenario, seed: Seed) -> io::Result<()> {
+        let file = File::create(self.partial.join("trace.jsonl"))?;
         // The lock says that someone writes here, for as long as this process lives. Where there are no locks, what
         // a killed process leaves behind stays.
         let _ = file.try_lock();
-        self.recordings.push((kind, RecordingWriter::new(BufWriter::new(file), &header(kind, scenario, seed))?));
+        self.trace = Some(RecordingWriter::new(BufWriter::new(file), &trace_header(scenario, seed))?);
         Ok(())
     }
 
@@ -209,9 +207,8 @@ impl Artifact {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        // They stay open, and so locked, until the folder has its name.
-        let finished = self.recordings.drain(..).map(|(_, recording)| recording.finish());
-        let _open: Vec<_> = finished.collect::<io::Result<_>>()?;
+        // It stays open, and so locked, until the folder has its name.
+        let _open = self.trace.take().map(RecordingWriter::finish).transpose()?;
         let plan = run.plan.as_ref().map_or_else(String::new, AnyPlan::to_toml);
         let options: serde_json::Map<String, Value> =
             settings.lines.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
@@ -219,6 +216,10 @@ impl Artifact {
         self.write("resolved.toml", &settings.toml)?;
         self.write("options.json", &pretty(&Value::Object(options)))?;
         self.write("plan.toml", &plan)?;
+        if scenario.cluster.client_count() > 0 {
+            let lines = run.history.as_deref().unwrap_or_default();
+            self.write("history.jsonl", &format!("{}\n{lines}", history_header(scenario, run.seed)))?;
+        }
         self.write("summary.json", &pretty(&summary((scenario, engine), &plan, run, reasons)))?;
         self.publish()?;
         self.is_finished = true;
@@ -292,12 +293,7 @@ impl Artifact {
     }
 
     fn add(&mut self, entry: &Entry) -> io::Result<()> {
-        for (kind, recording) in &mut self.recordings {
-            if *kind == RecordingKind::Trace || entry.kind.is_history() {
-                recording.write(entry)?;
-            }
-        }
-        Ok(())
+        self.trace.as_mut().map_or(Ok(()), |trace| trace.write(entry))
     }
 }
 
@@ -349,9 +345,9 @@ impl Recorder for Artifact {
     }
 }
 
-fn header(kind: RecordingKind, scenario: &Scenario, seed: Seed) -> Header {
+fn trace_header(scenario: &Scenario, seed: Seed) -> Header {
     Header {
-        kind,
+        kind: RecordingKind::Trace,
         format: engine::FORMAT,
         build: build::ID.to_owned(),
         system: scenario.system.clone(),
@@ -359,6 +355,18 @@ fn header(kind: RecordingKind, scenario: &Scenario, seed: Seed) -> Header {
         scenario_hash: shown_hash(scenario.source.hash),
         seed: seed.0,
     }
+}
+
+fn history_header(scenario: &Scenario, seed: Seed) -> Value {
+    json!({
+        "type": "history",
+        "format": history::FORMAT,
+        "build": build::ID,
+        "system": scenario.system,
+        "scenario": &*scenario.source.path,
+        "scenario_hash": shown_hash(scenario.source.hash),
+        "seed": seed.0,
+    })
 }
 
 fn summary((scenario, engine): (&Scenario, &str), plan: &str, run: &Run, reasons: &[Reason]) -> Value {
@@ -487,14 +495,9 @@ mod tests {
                     for _ in 0..20 {
                         let partial = folder.with_file_name(format!(".3.partial.{number}"));
                         fs::create_dir_all(&partial).expect("a folder can be made");
-                        let mut artifact = Artifact {
-                            folder: folder.clone(),
-                            partial,
-                            is_finished: false,
-                            recordings: Vec::new(),
-                            error: None,
-                        };
-                        let begun = artifact.begin(RecordingKind::Trace, "trace.jsonl", scenario, Seed(3));
+                        let mut artifact =
+                            Artifact { folder: folder.clone(), partial, is_finished: false, trace: None, error: None };
+                        let begun = artifact.begin(scenario, Seed(3));
                         begun.expect("a file can be made");
                         finish(artifact, scenario).expect("one of them is the last");
                     }

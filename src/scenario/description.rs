@@ -4,7 +4,7 @@ use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
 use splitbrain_kernel::options::{Options as _, Value, ValueKind};
-use splitbrain_kernel::system::{Gauge, Order, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, System, Workload};
 
 /// Everything that a scenario can say about a system.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct SystemDescription {
     /// What clients can do.
     pub workloads: &'static [Workload],
     /// What a scenario can order.
-    pub orders: &'static [Order],
+    pub orders: &'static [OrderInfo],
     /// Figures beside the counts of observations.
     pub gauges: &'static [Gauge],
     /// What nodes say.

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use splitbrain_kernel::fault::{self, Target};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
-use splitbrain_kernel::plan::{Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, Site, Timing};
+use splitbrain_kernel::plan::{
+    Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Site, Timing,
+};
 use splitbrain_kernel::time::Duration;
 use toml::Spanned;
 
@@ -48,9 +50,9 @@ pub enum PlanError {
 
 /// A plan that was read, and where its entries stand in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadPlan<O> {
+pub struct ReadPlan<O, Q> {
     /// The plan.
-    pub plan: Plan<O>,
+    pub plan: Plan<O, Q>,
     /// The line of each entry.
     pub lines: PlanLines,
 }
@@ -62,17 +64,23 @@ pub struct PlanLines {
     pub faults: Vec<u32>,
     /// One for each operation.
     pub operations: Vec<u32>,
+    /// One for each order.
+    pub orders: Vec<u32>,
     /// One for each override.
     pub overrides: Vec<u32>,
 }
 
-const KEYS: [&str; 5] = ["format", "timing", "fault", "operation", "override"];
+const KEYS: [&str; 6] = ["format", "timing", "fault", "operation", "order", "override"];
 
 /// Reads a plan. `path` is what diagnostics call the file.
 ///
 /// # Errors
 /// Everything that is wrong with it, in order of position.
-pub fn read_plan<O: DeserializeOwned>(path: &str, text: &str, check: PlanCheck<'_>) -> Result<ReadPlan<O>, PlanError> {
+pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
+    path: &str,
+    text: &str,
+    check: PlanCheck<'_>,
+) -> Result<ReadPlan<O, Q>, PlanError> {
     let source = Source::new(path, text, text.as_bytes());
     let mut reader = Reader::new(&source, check.system);
     reader.cluster = (!check.force).then_some(check.cluster);
@@ -91,15 +99,22 @@ pub fn read_plan<O: DeserializeOwned>(path: &str, text: &str, check: PlanCheck<'
     let starts = Lines::of(text);
     let faults = entries(&mut reader, &root, ("fault", check_fault), &starts);
     let operations = entries(&mut reader, &root, ("operation", check_operation), &starts);
+    let orders = entries(&mut reader, &root, ("order", check_order), &starts);
     let overrides = entries(&mut reader, &root, ("override", check_override), &starts);
     refuse_doubles(&mut reader, &root, &overrides);
     let read = timing.map(|timing| ReadPlan {
-        lines: PlanLines { faults: faults.lines, operations: operations.lines, overrides: overrides.lines },
+        lines: PlanLines {
+            faults: faults.lines,
+            operations: operations.lines,
+            orders: orders.lines,
+            overrides: overrides.lines,
+        },
         plan: Plan {
             format: FORMAT,
             timing,
             faults: faults.entries,
             operations: operations.entries,
+            orders: orders.entries,
             overrides: overrides.entries,
         },
     });
@@ -190,7 +205,15 @@ fn check_fault(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedFault) {
 }
 
 fn check_operation<O>(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedOperation<O>) {
-    if let (Err(problem), Some(at)) = (check_node(reader, planned.node), at.below(&["node"])) {
+    check_receiver(reader, at, planned.node);
+}
+
+fn check_order<Q>(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedOrder<Q>) {
+    check_receiver(reader, at, planned.node);
+}
+
+fn check_receiver(reader: &mut Reader<'_>, at: &At<'_>, node: NodeId) {
+    if let (Err(problem), Some(at)) = (check_node(reader, node), at.below(&["node"])) {
         reader.refuse(&at, problem);
     }
 }

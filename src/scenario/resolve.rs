@@ -11,7 +11,7 @@ use splitbrain_kernel::invariant::{InvariantSet, Invariants as _};
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::options::{Options as _, OptionsError, PerServer, Value};
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{NetworkOptions, RunOptions};
+use splitbrain_kernel::run::{NetworkOptions, OptionsOf, RunOptions};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 
 use super::section::network::{chance_max, latency_max};
@@ -25,15 +25,15 @@ pub struct Resolved<S: System> {
     /// The system, with its options.
     pub system: S,
     /// The rest.
-    pub options: RunOptions<Operation<S>>,
+    pub options: OptionsOf<S>,
     /// What was drawn once for this run, in the order of the file's sections.
     pub chosen: Vec<Chosen>,
     /// The value of every option of the system, and `preset`, for `where`, for reports and to be printed.
     pub facts: Facts,
 }
 
-/// What clients of a system are asked to do.
-type Operation<S> = <<S as System>::Node as Node>::Operation;
+/// What servers of a system can be ordered.
+type Order<S> = <<S as System>::Node as Node>::Order;
 
 /// Something that was drawn once for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +87,7 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
         faults,
         nemeses: scenario.nemeses.clone(),
         operations,
+        orders: Vec::new(),
         duration: scenario.run.duration,
         settle: scenario.run.settle,
         budget: scenario.run.budget,
@@ -153,7 +154,7 @@ fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
 }
 
 /// The same faults; only an order changes its type, from the words of the file to the system's own.
-fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Operation<S>>>, Diagnostics> {
+fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Order<S>>>, Diagnostics> {
     let order = |OrderCall { name, argument, span }| {
         let refuse = |message: String| Diagnostics::one(&scenario.source, span, "fault.order", &message);
         system.order(&name, &argument).map_err(refuse)

@@ -77,7 +77,7 @@ impl System for Ring {
         Ok(Self { options: setup.options.base, servers: setup.cluster.count(KindId::SERVER) })
     }
 
-    fn node(&self, id: NodeId, _: &Recovered<()>) -> Server {
+    fn node(&self, id: NodeId, _: Recovered<()>) -> Server {
         let next = NodeId::server(id.number() % self.servers + 1);
         Server { options: self.options.clone(), next, heard: 0 }
     }
@@ -86,8 +86,8 @@ impl System for Ring {
         Modesty::default()
     }
 
-    fn core_size(&self) -> usize {
-        1
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(1).collect()
     }
 
     fn gauges(invariants: &Modesty) -> Vec<u64> {
@@ -104,7 +104,7 @@ pub(crate) struct Server {
 }
 
 /// A greeting.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     text: u64,
 }
@@ -144,10 +144,6 @@ impl Observation for Told {
     }
 }
 
-/// Nobody is asked for anything.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum NoOperation {}
-
 /// What makes an impure node impure: it outlives the run.
 static GREETINGS: AtomicU64 = AtomicU64::new(0);
 
@@ -156,10 +152,12 @@ impl Node for Server {
     type Timer = Greet;
     type Record = ();
     type Observation = Told;
-    type Operation = NoOperation;
+    type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, _: Recovered<()>) {
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         ctx.observe(Told::Ready { first: ctx.id() == NodeId::server(1) });
         ctx.set_timer(Greet, self.options.period);
     }

@@ -66,7 +66,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         source: "src/",
         layers: &[
-            &["build", "exit_code", "wording"],
+            &["build", "exit_code", "history", "wording"],
             &["scenario"],
             &["engine"],
             &["campaign"],

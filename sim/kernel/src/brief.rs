@@ -29,6 +29,10 @@ pub enum Datum<'a, N: Node> {
     Record(&'a N::Record),
     /// What a client is asked.
     Operation(&'a N::Operation),
+    /// What a client is answered.
+    Response(&'a N::Response),
+    /// What a server is ordered.
+    Order(&'a N::Order),
     /// Deferred work.
     Step(&'a N::Step),
     /// The name of a file.
@@ -55,6 +59,8 @@ impl<N: Node> Datum<'_, N> {
             Self::Timer(timer) => write!(f, "{}", Derived(&timer)),
             Self::Record(record) => write!(f, "{}", Derived(record)),
             Self::Operation(operation) => write!(f, "{}", Derived(operation)),
+            Self::Response(response) => write!(f, "{}", Derived(response)),
+            Self::Order(order) => write!(f, "{}", Derived(order)),
             Self::Step(step) => write!(f, "{}", Derived(step)),
             Self::File(file) => write!(f, "file {}", file.0),
         }

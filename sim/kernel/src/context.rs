@@ -2,6 +2,8 @@
 //!
 //! It never borrows the world, so the same node runs under the kernel, under madsim, over threads and over sockets.
 
+use std::borrow::Cow;
+
 use crate::id::NodeId;
 use crate::node::{ConnectionId, FileId, Node, Write, WriteId};
 use crate::rng::Rng;
@@ -62,12 +64,12 @@ pub enum Effect<N: Node> {
         /// The name of the operation.
         id: OperationId,
         /// How it ended.
-        result: OperationResult<N::Operation>,
+        result: OperationResult<N::Response>,
     },
     /// Tell those who watch.
     Observe(N::Observation),
     /// Give up: the process ends by itself. Not a panic.
-    Exit(&'static str),
+    Exit(Cow<'static, str>),
 }
 
 /// An effect by reference: what an invariant is shown, so that the part of an inner node can be shown alone.
@@ -125,12 +127,12 @@ pub enum EffectRef<'a, N: Node> {
         /// The name of the operation.
         id: OperationId,
         /// How it ended.
-        result: OperationResult<&'a N::Operation>,
+        result: OperationResult<&'a N::Response>,
     },
     /// See [`Effect::Observe`].
     Observe(&'a N::Observation),
     /// See [`Effect::Exit`].
-    Exit(&'static str),
+    Exit(&'a str),
 }
 
 impl<N: Node> Clone for EffectRef<'_, N> {
@@ -155,25 +157,36 @@ pub enum Notice {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub struct OperationId(pub u64);
 
-/// How a client's operation ended, with what the client knows of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub enum OperationResult<O> {
-    /// It took effect; the operation with its result filled in.
-    Ok(O),
-    /// It certainly did not take effect.
+/// How a client's operation ended, as far as the client knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum OperationResult<R> {
+    /// It took effect, and this was the answer.
+    Ok(R),
+    /// It certainly did not take effect, and never will.
     Failed,
-    /// It may have taken effect, may still, or never (a timeout).
+    /// It may have taken effect, may still at any later time, or never (a timeout).
     Unknown,
 }
 
-impl<O> OperationResult<O> {
+impl<R> OperationResult<R> {
     /// The same by reference.
-    pub const fn as_ref(&self) -> OperationResult<&O> {
+    #[inline]
+    pub const fn as_ref(&self) -> OperationResult<&R> {
         match self {
-            Self::Ok(operation) => OperationResult::Ok(operation),
+            Self::Ok(response) => OperationResult::Ok(response),
             Self::Failed => OperationResult::Failed,
             Self::Unknown => OperationResult::Unknown,
         }
+    }
+
+    /// The same with another response, or `None` if there is none.
+    #[inline]
+    pub fn filter_map<S>(self, response_of: impl FnOnce(R) -> Option<S>) -> Option<OperationResult<S>> {
+        Some(match self {
+            Self::Ok(response) => OperationResult::Ok(response_of(response)?),
+            Self::Failed => OperationResult::Failed,
+            Self::Unknown => OperationResult::Unknown,
+        })
     }
 }
 
@@ -212,6 +225,13 @@ impl<N: Node> Context<N> {
     #[inline]
     pub const fn wall(&self) -> Instant {
         self.wall
+    }
+
+    /// Which process of this node runs: 0 for the first, one more after each crash or exit. It is what a real process
+    /// could take from a number that its supervisor counts, or from the time at its start.
+    #[inline]
+    pub const fn incarnation(&self) -> u32 {
+        self.incarnation
     }
 
     /// The node's own randomness.
@@ -301,7 +321,7 @@ impl<N: Node> Context<N> {
         self.effects.push(Effect::Close(connection));
     }
 
-    /// Begins a client operation.
+    /// Begins a client operation: its invocation goes into the history.
     pub fn invoke(&mut self, operation: N::Operation) -> OperationId {
         let id = OperationId(self.next_operation);
         self.next_operation += 1;
@@ -309,8 +329,9 @@ impl<N: Node> Context<N> {
         id
     }
 
-    /// Ends a client operation.
-    pub fn complete(&mut self, id: OperationId, result: OperationResult<N::Operation>) {
+    /// Ends a client operation that this process has begun. Each ends at most once; those that are open when the
+    /// process ends are completed as unknown by the world.
+    pub fn complete(&mut self, id: OperationId, result: OperationResult<N::Response>) {
         self.effects.push(Effect::Complete { id, result });
     }
 
@@ -326,8 +347,8 @@ impl<N: Node> Context<N> {
     }
 
     /// Gives up: the process ends by itself after this handler. Not a panic.
-    pub fn exit(&mut self, reason: &'static str) {
-        self.effects.push(Effect::Exit(reason));
+    pub fn exit(&mut self, reason: impl Into<Cow<'static, str>>) {
+        self.effects.push(Effect::Exit(reason.into()));
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Tag {
     Stream = 12,
     /// A host speaks for a node.
     Host = 13,
+    /// An order is given.
+    Order = 14,
 }
 
 /// The running hash.

@@ -13,7 +13,7 @@ mod scope;
 
 use std::fmt::Debug;
 
-use crate::context::{Effect, EffectRef, OperationResult};
+use crate::context::{Effect, EffectRef};
 use crate::id::{Cluster, NodeId};
 use crate::invariant::Input;
 use crate::node::{FileId, Node, Recovered, Write};
@@ -32,6 +32,10 @@ pub type RecordOf<N> = <N as Node>::Record;
 pub type ObservationOf<N> = <N as Node>::Observation;
 /// Its operations.
 pub type OperationOf<N> = <N as Node>::Operation;
+/// Its responses.
+pub type ResponseOf<N> = <N as Node>::Response;
+/// Its orders.
+pub type OrderOf<N> = <N as Node>::Order;
 /// Its deferred work.
 pub type StepOf<N> = <N as Node>::Step;
 
@@ -91,6 +95,12 @@ pub trait Embedding: Copy + Debug + Send + 'static {
     fn wrap_operation(&self, inner: OperationOf<Self::Inner>) -> OperationOf<Self::Outer>;
     /// Looks into an operation.
     fn inner_operation<'a>(&self, outer: &'a OperationOf<Self::Outer>) -> Option<&'a OperationOf<Self::Inner>>;
+    /// Wraps a response.
+    fn wrap_response(&self, inner: ResponseOf<Self::Inner>) -> ResponseOf<Self::Outer>;
+    /// Looks into a response.
+    fn inner_response<'a>(&self, outer: &'a ResponseOf<Self::Outer>) -> Option<&'a ResponseOf<Self::Inner>>;
+    /// Looks into an order. Orders go inwards alone.
+    fn inner_order<'a>(&self, outer: &'a OrderOf<Self::Outer>) -> Option<&'a OrderOf<Self::Inner>>;
     /// Wraps deferred work.
     fn wrap_step(&self, inner: StepOf<Self::Inner>) -> StepOf<Self::Outer>;
     /// Looks into deferred work.
@@ -126,12 +136,7 @@ pub trait Embedding: Copy + Debug + Send + 'static {
             Effect::Close(connection) => Effect::Close(connection),
             Effect::Invoke { id, operation } => Effect::Invoke { id, operation: self.wrap_operation(operation) },
             Effect::Complete { id, result } => {
-                let result = match result {
-                    OperationResult::Ok(operation) => OperationResult::Ok(self.wrap_operation(operation)),
-                    OperationResult::Failed => OperationResult::Failed,
-                    OperationResult::Unknown => OperationResult::Unknown,
-                };
-                Effect::Complete { id, result }
+                Effect::Complete { id, result: result.filter_map(|response| Some(self.wrap_response(response)))? }
             }
             Effect::Observe(observation) => Effect::Observe(self.wrap_observation(observation)?),
             Effect::Exit(reason) => Effect::Exit(reason),
@@ -162,12 +167,14 @@ pub trait Embedding: Copy + Debug + Send + 'static {
             Input::Durable(completion) => Input::Durable(completion),
             Input::Step(step) => Input::Step(self.inner_step(step)?),
             Input::Operation(operation) => Input::Operation(self.inner_operation(operation)?),
+            Input::Order(order) => Input::Order(self.inner_order(order)?),
         })
     }
 
     /// The effect of the inner node in an effect of the outer one.
     ///
-    /// What carries no data of the node (a sync, a connection, an exit) is shown to it whoever of the two did it.
+    /// What carries no data of the node (a sync, a connection, an exit, an operation that ends without a response) is
+    /// shown to it whoever of the two did it.
     #[inline]
     fn inner_effect<'a>(&self, effect: EffectRef<'a, Self::Outer>) -> Option<EffectRef<'a, Self::Inner>> {
         Some(match effect {
@@ -188,12 +195,7 @@ pub trait Embedding: Copy + Debug + Send + 'static {
                 EffectRef::Invoke { id, operation: self.inner_operation(operation)? }
             }
             EffectRef::Complete { id, result } => {
-                let result = match result {
-                    OperationResult::Ok(operation) => OperationResult::Ok(self.inner_operation(operation)?),
-                    OperationResult::Failed => OperationResult::Failed,
-                    OperationResult::Unknown => OperationResult::Unknown,
-                };
-                EffectRef::Complete { id, result }
+                EffectRef::Complete { id, result: result.filter_map(|response| self.inner_response(response))? }
             }
             EffectRef::Observe(observation) => EffectRef::Observe(self.inner_observation(observation)?),
             EffectRef::Exit(reason) => EffectRef::Exit(reason),
@@ -204,13 +206,14 @@ pub trait Embedding: Copy + Debug + Send + 'static {
 /// An [`Embedding`] without data: a unit struct. Each kind of data of the inner node is a variant of the outer node's.
 ///
 /// In place of a variant stands `same` where both nodes have the same type, and `none` for what the inner node does not
-/// use: a message, timer, record, operation or step that it does use all the same is a panic, an observation is kept
+/// use: a message, timer, record, operation, response or step that it does use all the same is a panic, an observation
+/// is kept
 /// inside. The inner node's files follow after `files` of the outer node's own.
 ///
 /// ```
 /// # use splitbrain_kernel::prelude::*;
-/// # use splitbrain_kernel::serde::Serialize;
-/// # #[derive(Clone, Debug, Serialize)] #[serde(crate = "splitbrain_kernel::serde")] pub struct Ping;
+/// # use splitbrain_kernel::serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Debug, Serialize, Deserialize)] #[serde(crate = "splitbrain_kernel::serde")] pub struct Ping;
 /// # impl Message for Ping { const KINDS: &'static [&'static str] = &["ping"]; fn kind(&self) -> usize { 0 } }
 /// # #[derive(Clone, Debug, Serialize)] #[serde(crate = "splitbrain_kernel::serde")] pub struct Said;
 /// # impl Observation for Said {
@@ -220,12 +223,12 @@ pub trait Embedding: Copy + Debug + Send + 'static {
 /// # #[derive(Debug)] pub struct Echo;
 /// # impl Node for Echo {
 /// #     type Message = Ping; type Timer = (); type Record = u64; type Observation = Said;
-/// #     type Operation = (); type Step = ();
-/// #     fn on_start(&mut self, _: &mut Context<Self>, _: Recovered<u64>) {}
+/// #     type Operation = (); type Response = (); type Order = (); type Step = ();
+/// #     fn on_start(&mut self, _: &mut Context<Self>) {}
 /// #     fn on_message(&mut self, ctx: &mut Context<Self>, from: Source, _: Ping) { ctx.send(from.node, Ping); }
 /// #     fn on_timer(&mut self, _: &mut Context<Self>, (): ()) {}
 /// # }
-/// #[derive(Clone, Debug, Serialize)]
+/// #[derive(Clone, Debug, Serialize, Deserialize)]
 /// # #[serde(crate = "splitbrain_kernel::serde")]
 /// pub enum Letter {
 ///     Echo(Ping),
@@ -253,17 +256,19 @@ pub trait Embedding: Copy + Debug + Send + 'static {
 ///         record: same,
 ///         observation: none,
 ///         operation: none,
+///         response: none,
+///         order: none,
 ///         step: none,
 ///     }
 /// }
 ///
 /// impl Node for Outer {
-/// #   type Timer = &'static str; type Record = u64; type Observation = Said; type Operation = (); type Step = ();
+/// #   type Timer = &'static str; type Record = u64; type Observation = Said; type Operation = ();
+/// #   type Response = (); type Order = (); type Step = ();
 ///     type Message = Letter;
 ///     // The other types, and:
-///     fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
-///         let inner = EchoInOuter.recovered(&recovered);
-///         self.scope.enter(ctx, |ctx| self.echo.on_start(ctx, inner));
+///     fn on_start(&mut self, ctx: &mut Context<Self>) {
+///         self.scope.enter(ctx, |ctx| self.echo.on_start(ctx));
 ///     }
 ///     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Letter) {
 ///         match message {
@@ -286,6 +291,8 @@ macro_rules! embed {
         record: $($record:ident)::+,
         observation: $($observation:ident)::+,
         operation: $($operation:ident)::+,
+        response: $($response:ident)::+,
+        order: $($order:ident)::+,
         step: $($step:ident)::+ $(,)?
     }) => {
         $(#[$meta])*
@@ -317,6 +324,14 @@ macro_rules! embed {
             $crate::embed_part!(wrap_message, inner_message, MessageOf, $inner, $outer, $($message)::+);
             $crate::embed_part!(wrap_record, inner_record, RecordOf, $inner, $outer, $($record)::+);
             $crate::embed_part!(wrap_operation, inner_operation, OperationOf, $inner, $outer, $($operation)::+);
+            $crate::embed_part!(wrap_response, inner_response, ResponseOf, $inner, $outer, $($response)::+);
+            #[inline]
+            fn inner_order<'a>(
+                &self,
+                outer: &'a $crate::embedding::OrderOf<$outer>,
+            ) -> Option<&'a $crate::embedding::OrderOf<$inner>> {
+                $crate::embed_look!(outer, $($order)::+)
+            }
             $crate::embed_part!(wrap_step, inner_step, StepOf, $inner, $outer, $($step)::+);
             #[inline]
             fn wrap_timer(&self, inner: $crate::embedding::TimerOf<$inner>) -> $crate::embedding::TimerOf<$outer> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::EffectRef;
 use crate::fault::Fault;
+use crate::history::EntryRef;
 use crate::id::NodeId;
 use crate::node::Node;
 use crate::time::Instant;
@@ -71,7 +72,14 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
         let _ = (view, findings);
     }
 
-    /// The run has ended without a violation.
+    /// The history of clients has grown by this entry, which is the last that the view shows. The completion of an
+    /// operation comes right after [`Invariants::on_effect`] for it; those that are unknown because their process has
+    /// ended come before [`Invariants::on_down`].
+    fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+        let _ = (view, entry, findings);
+    }
+
+    /// The run has ended without a violation. The whole history is in the view.
     fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {
         let _ = (view, findings);
     }
@@ -94,6 +102,8 @@ pub enum Input<'a, N: Node> {
     Step(&'a N::Step),
     /// An operation.
     Operation(&'a N::Operation),
+    /// An order.
+    Order(&'a N::Order),
 }
 
 impl<N: Node> Clone for Input<'_, N> {

@@ -13,6 +13,10 @@ use crate::id::NodeId;
 pub trait Data: Clone + Debug + Serialize + Send + Sync + 'static {}
 impl<T: Clone + Debug + Serialize + Send + Sync + 'static> Data for T {}
 
+/// Data of which there is none: the operation, response or order of a system without any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+pub enum Never {}
+
 /// A process of a system: server or client. A system has one node type, an enum over its kinds of process.
 ///
 /// Each input is handled at once, in zero simulated time (a slow node is the world's doing). All output goes through
@@ -23,17 +27,22 @@ pub trait Node: Debug + Send + Sized + 'static {
     /// The node's timers. Two equal values are the same timer.
     type Timer: Data + Copy + Ord;
     /// What the node stores on its disk.
-    type Record: Data;
+    type Record: Data + DeserializeOwned;
     /// What the node tells those who watch.
     type Observation: Observation;
-    /// What a client is asked to do, and with its result filled in, what it did; also the orders that a scenario may
-    /// give to a server (set a flag, add a member).
+    /// What a client is asked to do; [`Never`] if the system has no clients.
     type Operation: Data + DeserializeOwned;
+    /// What a client is answered.
+    type Response: Data + DeserializeOwned;
+    /// What a scenario commands a server to do (set a flag, add a member). It is no part of the history. [`Never`] if
+    /// the system knows no orders.
+    type Order: Data + DeserializeOwned;
     /// Work that a node defers, so that other inputs may come between.
     type Step: Data;
 
-    /// The process starts, for the first time or after a crash. `recovered` is what its disk kept.
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Self::Record>);
+    /// The process starts, for the first time or after a crash. [`System::node`](crate::system::System::node) has made
+    /// this node from what its disk kept; this is the first call that may have effects.
+    fn on_start(&mut self, ctx: &mut Context<Self>);
 
     /// A message arrives.
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Self::Message);
@@ -56,9 +65,15 @@ pub trait Node: Debug + Send + Sized + 'static {
         let _ = (ctx, step);
     }
 
-    /// The workload or the scenario asks for an operation.
+    /// The workload asks for an operation. A client invokes each operation that it is asked for once, when it begins
+    /// it, and completes it.
     fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Self::Operation) {
         let _ = (ctx, operation);
+    }
+
+    /// The scenario gives an order.
+    fn on_order(&mut self, ctx: &mut Context<Self>, order: Self::Order) {
+        let _ = (ctx, order);
     }
 
     /// Shows a value of this node to people, in a few words on one line: in timelines, failures and diagrams.
@@ -74,7 +89,7 @@ pub trait Node: Debug + Send + Sized + 'static {
 }
 
 /// Content of a packet.
-pub trait Message: Data {
+pub trait Message: Data + DeserializeOwned {
     /// The kinds of message, by name; faults can be narrowed to some of them. At most 64.
     const KINDS: &'static [&'static str];
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::id::NodeId;
+use crate::node::Node;
 use crate::time::Instant;
 
 pub use crate::decision::{Decision, Override, Site};
@@ -16,7 +17,7 @@ pub const FORMAT: u32 = 1;
 /// Exact replay goes by event counts and must give the same digest; an edited plan goes by the times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan<O> {
+pub struct Plan<O, Q> {
     /// [`FORMAT`].
     pub format: u32,
     /// How the entries are timed.
@@ -25,13 +26,19 @@ pub struct Plan<O> {
     /// What is done, in order.
     #[serde(default = "Vec::new", rename = "fault", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<PlannedFault>,
-    /// Operations handed to clients and orders handed to servers, in order.
+    /// Operations handed to clients, in order.
     #[serde(default = "Vec::new", rename = "operation", skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<PlannedOperation<O>>,
+    /// Orders given to servers, in order.
+    #[serde(default = "Vec::new", rename = "order", skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<PlannedOrder<Q>>,
     /// Decisions of the kernel that are taken here rather than drawn.
     #[serde(default, rename = "override", skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
 }
+
+/// The plan of a system's runs.
+pub type PlanOf<N> = Plan<<N as Node>::Operation, <N as Node>::Order>;
 
 /// How a replay knows when an entry is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +97,19 @@ pub struct PlannedOperation<O> {
     pub operation: O,
 }
 
-impl<O> Plan<O> {
+/// An order given to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedOrder<Q> {
+    /// When.
+    pub start: Moment,
+    /// To which node.
+    pub node: NodeId,
+    /// Which order.
+    pub order: Q,
+}
+
+impl<O, Q> Plan<O, Q> {
     /// A plan in which nothing is done.
     pub const fn empty() -> Self {
         Self {
@@ -98,6 +117,7 @@ impl<O> Plan<O> {
             timing: Timing::Exact,
             faults: Vec::new(),
             operations: Vec::new(),
+            orders: Vec::new(),
             overrides: Vec::new(),
         }
     }

@@ -9,12 +9,12 @@ pub use crate::invariant::{
     FaultChange, Findings, Groups, Input, InvariantInfo, InvariantKind, InvariantSet, Invariants, Sight, Violation,
 };
 pub use crate::node::{
-    Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, DiskError, Face, FileId, Message, Node,
+    Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, DiskError, Face, FileId, Message, Never, Node,
     Observation, Recovered, Source, Stored, Write, WriteId,
 };
 pub use crate::options::{OptionSpec, Options, OptionsError, PerServer, Preset, Value, ValueKind};
 pub use crate::rng::{Ppm, Rng, Seed};
-pub use crate::system::{Bounds, Gauge, Order, Setup, System, Workload};
+pub use crate::system::{Bounds, Gauge, OrderInfo, Setup, System, Workload};
 pub use crate::time::{Duration, Instant};
 pub use crate::view::{Records, View};
 pub use crate::{embed, names, options};

@@ -5,11 +5,16 @@
 
 use std::fmt;
 
+use std::convert::Infallible;
+
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use rand_chacha::rand_core::utils::fill_bytes_via_next_word;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _, TryRng};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time::Duration;
+
+pub use rand_chacha::rand_core;
 
 /// One `u64` that, with scenario and build, decides a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -26,6 +31,25 @@ impl Seed {
     /// never dependent on a count.
     pub fn stream(self, label: &str, index: u64) -> Rng {
         Rng { key: [self.0, fnv1a(label), index, 0], core: None, drawn: 0 }
+    }
+}
+
+/// The stream as libraries that take a generator know it: every call draws whole words of it.
+impl TryRng for Rng {
+    type Error = Infallible;
+
+    #[inline]
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.word() >> 32) as u32)
+    }
+
+    #[inline]
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.word())
+    }
+
+    fn try_fill_bytes(&mut self, target: &mut [u8]) -> Result<(), Infallible> {
+        fill_bytes_via_next_word(target, || self.try_next_u64())
     }
 }
 
@@ -354,6 +378,22 @@ mod tests {
         // `seed_from_u64(42)` gave this word in rand_chacha 0.3, 0.9 and 0.10.
         let mut core = ChaCha8Rng::seed_from_u64(42);
         assert_eq!(core.next_u64(), 0xae90_bfb5_395d_5ba1);
+    }
+
+    #[test]
+    fn a_library_that_takes_a_generator_draws_the_same_words() {
+        fn library(generator: &mut impl rand_core::Rng) -> (u64, u32, [u8; 12]) {
+            let (word, half) = (generator.next_u64(), generator.next_u32());
+            let mut bytes = [0; 12];
+            generator.fill_bytes(&mut bytes);
+            (word, half, bytes)
+        }
+        let mut rng = Seed(0).stream("golden", 1);
+        let (word, half, bytes) = library(&mut rng);
+        assert_eq!((word, u64::from(half)), (GOLDEN_WORDS[0], GOLDEN_WORDS[1] >> 32));
+        assert_eq!(bytes[..8], GOLDEN_WORDS[2].to_le_bytes());
+        assert_eq!(bytes[8..], GOLDEN_WORDS[3].to_le_bytes()[..4]);
+        assert_eq!(rng.drawn(), 4, "what a library draws is counted as what a node draws");
     }
 
     #[test]

@@ -9,13 +9,15 @@ use crate::director::spec::{FaultSpec, NemesisSpec};
 use crate::fault::{Latency, LinkConditions, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::invariant::{InvariantSet, Violation};
-use crate::plan::{Plan, PlannedOperation};
+use crate::node::Node;
+use crate::plan::{Plan, PlannedOperation, PlannedOrder};
 use crate::rng::{Ppm, Seed};
+use crate::system::System;
 use crate::time::{Duration, Instant};
 
 /// Everything that decides a run, beside the system and the seed: the resolved options, all printed.
 #[derive(Clone, Debug)]
-pub struct RunOptions<O> {
+pub struct RunOptions<O, Q> {
     /// How many nodes.
     pub cluster: Cluster,
     /// The network's conditions when nothing is wrong.
@@ -25,11 +27,13 @@ pub struct RunOptions<O> {
     /// The disks.
     pub disk: DiskOptions,
     /// Faults, as stated.
-    pub faults: Vec<FaultSpec<O>>,
+    pub faults: Vec<FaultSpec<Q>>,
     /// Nemeses, as stated.
     pub nemeses: Vec<NemesisSpec>,
-    /// Operations for clients, already resolved.
+    /// Operations for clients at stated times.
     pub operations: Vec<PlannedOperation<O>>,
+    /// Orders for servers at stated times.
+    pub orders: Vec<PlannedOrder<Q>>,
     /// Virtual length, the settle phase included.
     pub duration: Duration,
     /// Length of the settle phase at the end; none where zero.
@@ -43,10 +47,13 @@ pub struct RunOptions<O> {
     /// Whether events at the same instant are handled in an order that is drawn, rather than in order of sequence.
     pub ties: Ties,
     /// A plan to follow in place of faults, nemeses and operations.
-    pub replay: Option<Plan<O>>,
+    pub replay: Option<Plan<O, Q>>,
 }
 
-impl<O> RunOptions<O> {
+/// What the runs of a system are made from.
+pub type OptionsOf<S> = RunOptions<<<S as System>::Node as Node>::Operation, <<S as System>::Node as Node>::Order>;
+
+impl<O, Q> RunOptions<O, Q> {
     /// A quiet world of this length: a fast and reliable network, perfect clocks, good disks, nothing done to anyone.
     pub const fn ordinary(cluster: Cluster, duration: Duration) -> Self {
         let ms = Duration::from_millis;
@@ -73,6 +80,7 @@ impl<O> RunOptions<O> {
             faults: Vec::new(),
             nemeses: Vec::new(),
             operations: Vec::new(),
+            orders: Vec::new(),
             duration,
             settle: Duration::ZERO,
             budget: Budget::ORDINARY,
@@ -260,7 +268,7 @@ impl Outcome {
 
 /// What a run came to.
 #[derive(Clone, Debug)]
-pub struct RunReport<O> {
+pub struct RunReport<O, Q> {
     /// Which seed.
     pub seed: Seed,
     /// How it ended.
@@ -280,10 +288,13 @@ pub struct RunReport<O> {
     /// How often each invariant could not be evaluated because a node cannot say what it asks for, by index.
     pub lacking: Vec<u64>,
     /// What was done to the world. Of the overrides that were asked for, those whose decision came.
-    pub plan: Plan<O>,
+    pub plan: Plan<O, Q>,
     /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched.
     pub never_applied: Vec<String>,
 }
+
+/// What the runs of a system come to.
+pub type ReportOf<N> = RunReport<<N as Node>::Operation, <N as Node>::Order>;
 
 /// The digest of a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

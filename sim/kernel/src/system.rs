@@ -8,6 +8,7 @@ use crate::node::{Node, Recovered};
 use crate::options::{Options, OptionsError, PerServer};
 use crate::rng::Rng;
 use crate::time::Duration;
+use crate::view::View;
 
 /// A system under simulation.
 pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
@@ -24,7 +25,7 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     /// The workloads that clients can be given.
     const WORKLOADS: &'static [Workload] = &[];
     /// The orders that a scenario may give to a server.
-    const ORDERS: &'static [Order] = &[];
+    const ORDERS: &'static [OrderInfo] = &[];
     /// The gauges that [`System::gauges`] fills in, for `[expect]`.
     const GAUGES: &'static [Gauge] = &[];
 
@@ -41,20 +42,25 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     /// Options that cannot stand together.
     fn new(setup: Setup<Self::Options>) -> Result<Self, OptionsError>;
 
-    /// A fresh node, for the first start and for every restart. What the disk kept comes with `on_start`.
-    fn node(&self, id: NodeId, recovered: &Recovered<<Self::Node as Node>::Record>) -> Self::Node;
+    /// A new node from what its disk kept, for the first start (nothing is on the disk then) and for every restart.
+    ///
+    /// A node that cannot use what it reads keeps the reason and exits in its
+    /// [`on_start`](crate::node::Node::on_start): only there it has a context.
+    fn node(&self, id: NodeId, recovered: Recovered<<Self::Node as Node>::Record>) -> Self::Node;
 
     /// Fresh invariants.
     fn invariants(&self) -> Self::Invariants;
 
-    /// How many servers the core of the settle phase has: enough to make progress by themselves.
-    fn core_size(&self) -> usize;
-
-    /// Whether the server may belong to the core: one that cannot help to make progress may not (a learner).
-    fn in_core(&self, server: NodeId) -> bool {
-        let _ = server;
-        true
-    }
+    /// The servers that the settle phase heals, chosen from the present state: enough of them, and of the right kind,
+    /// to make progress by themselves and with the clients, which are always healed too.
+    ///
+    /// `candidates` are the servers that have started at least once, in an order that is drawn for this run: a system
+    /// that takes the first ones gives each server its chance. `view` shows the world as it is before anything is
+    /// healed, so a candidate whose process is down has no node there. The leader of the moment need not be chosen; it
+    /// may then stay cut off, and the core has to elect another.
+    ///
+    /// What is returned must be among the candidates; the order says nothing.
+    fn core(&self, view: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId>;
 
     /// The next operation of a client, for the workload with this name.
     fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> <Self::Node as Node>::Operation {
@@ -66,7 +72,7 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// What would have been right.
-    fn order(&self, name: &str, argument: &str) -> Result<<Self::Node as Node>::Operation, String> {
+    fn order(&self, name: &str, argument: &str) -> Result<<Self::Node as Node>::Order, String> {
         let _ = argument;
         Err(format!("{} knows no order {name}", Self::NAME))
     }
@@ -126,7 +132,7 @@ pub struct Workload {
 
 /// An order that a scenario may give to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct OrderInfo {
     /// Its name.
     pub name: &'static str,
     /// What it does, and what its argument means.

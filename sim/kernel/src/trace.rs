@@ -87,14 +87,14 @@ pub enum TraceItem<'a, N: Node> {
         /// The operation.
         id: OperationId,
         /// How.
-        result: &'a OperationResult<N::Operation>,
+        result: OperationResult<&'a N::Response>,
     },
     /// A node's process ends by itself.
     Exited {
         /// The node.
         node: NodeId,
         /// Why.
-        reason: &'static str,
+        reason: &'a str,
     },
     /// A fault starts or is lifted.
     Fault {

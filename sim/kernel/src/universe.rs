@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::clock::Clock;
-use crate::context::{Context, Effect};
+use crate::context::{Context, Effect, OperationId};
 use crate::disk::Disk;
+use crate::history::HistoryOf;
 use crate::id::{Cluster, NodeId};
 use crate::network::Network;
 use crate::node::{Completion, ConnectionEvent, Node, Source, WriteId};
@@ -26,6 +27,7 @@ pub struct Universe<N: Node> {
     pub(crate) disturbed_at: Instant,
     pub(crate) settled_at: Option<Instant>,
     pub(crate) core: Vec<NodeId>,
+    pub(crate) history: HistoryOf<N>,
 }
 
 /// A node with all that is its own.
@@ -62,6 +64,8 @@ pub(crate) struct Slot<N: Node> {
     is_gated: bool,
     /// When the inbox is served next; an event for another time is stale.
     pub(crate) wakes_at: Option<Instant>,
+    /// Operations that its process has begun and not completed, with the place of their invocation in the history.
+    pub(crate) open: Vec<(OperationId, usize)>,
     pub(crate) last_write: WriteId,
     /// Every write up to this one is durable, as far as the node knows.
     pub(crate) durable: Option<WriteId>,
@@ -76,6 +80,7 @@ pub(crate) enum Waiting<N: Node> {
     Durable(Completion),
     Step(N::Step),
     Operation(N::Operation),
+    Order(N::Order),
 }
 
 /// Whether anyone answers at a node's address when its process is down.
@@ -108,7 +113,7 @@ impl<N: Node> Slot<N> {
 }
 
 impl<N: Node> Universe<N> {
-    pub(crate) fn new(options: &RunOptions<N::Operation>, seed: Seed) -> Self {
+    pub(crate) fn new<O, Q>(options: &RunOptions<O, Q>, seed: Seed) -> Self {
         let cluster = options.cluster;
         let slots = cluster.nodes().map(|id| {
             let clock = options.clocks.get(&id).copied().unwrap_or_default();
@@ -131,6 +136,7 @@ impl<N: Node> Universe<N> {
                 inbox: VecDeque::new(),
                 is_gated: false,
                 wakes_at: None,
+                open: Vec::new(),
                 last_write: WriteId(0),
                 durable: None,
             }
@@ -145,6 +151,7 @@ impl<N: Node> Universe<N> {
             disturbed_at: Instant::ZERO,
             settled_at: None,
             core: Vec::new(),
+            history: HistoryOf::<N>::new(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use crate::disk::Disk;
 use crate::embedding::Embedding;
 use crate::fault;
+use crate::history::{EntryRef, HistoryEntry, HistoryEvent};
 use crate::id::{Cluster, Link, NodeId};
 use crate::network::{ALL_KINDS, Network};
 use crate::node::{FileId, Node, Stored};
@@ -65,6 +66,10 @@ pub trait View<N: Node>: Copy + Debug {
     fn disturbed_at(&self) -> Instant;
     /// The servers of the core, once the settle phase has begun; before that, nobody.
     fn core(&self) -> &[NodeId];
+    /// How many entries the history of clients has so far, those of nodes around or beside an inner one included.
+    fn history_len(&self) -> usize;
+    /// An entry of the history, by its place; `None` for one that is not this system's.
+    fn history(&self, place: usize) -> Option<EntryRef<'_, N>>;
     /// When the settle phase began.
     fn settled_at(&self) -> Option<Instant>;
     /// The most that an undisturbed packet takes, and the declared bounds on clocks.
@@ -175,6 +180,12 @@ impl<N: Node> View<N> for Whole<'_, N> {
     fn core(&self) -> &[NodeId] {
         &self.universe.core
     }
+    fn history_len(&self) -> usize {
+        self.universe.history.entries().len()
+    }
+    fn history(&self, place: usize) -> Option<EntryRef<'_, N>> {
+        self.universe.history.entries().get(place).map(HistoryEntry::as_ref)
+    }
     fn settled_at(&self) -> Option<Instant> {
         self.universe.settled_at
     }
@@ -191,6 +202,27 @@ impl<N: Node> View<N> for Whole<'_, N> {
 pub struct Projected<V, E> {
     pub(crate) outer: V,
     pub(crate) embedding: E,
+}
+
+impl<V, E> Projected<V, E> {
+    /// The inner nodes of what `outer` shows.
+    pub const fn new(outer: V, embedding: E) -> Self {
+        Self { outer, embedding }
+    }
+}
+
+impl<V: View<E::Outer>, E: Embedding> Projected<V, E> {
+    /// The part of an entry that is the inner system's. A completion is the system's whose operation it is: one without
+    /// a response says nothing about that by itself.
+    pub(crate) fn entry<'a>(&self, entry: EntryRef<'a, E::Outer>) -> Option<EntryRef<'a, E::Inner>> {
+        if let HistoryEvent::Completed { invoked, .. } = entry.change {
+            self.history(invoked)?;
+        }
+        entry.filter_map(
+            |operation| self.embedding.inner_operation(operation),
+            |response| self.embedding.inner_response(response),
+        )
+    }
 }
 
 impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
@@ -240,6 +272,12 @@ impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
     }
     fn core(&self) -> &[NodeId] {
         self.outer.core()
+    }
+    fn history_len(&self) -> usize {
+        self.outer.history_len()
+    }
+    fn history(&self, place: usize) -> Option<EntryRef<'_, E::Inner>> {
+        self.entry(self.outer.history(place)?)
     }
     fn settled_at(&self) -> Option<Instant> {
         self.outer.settled_at()

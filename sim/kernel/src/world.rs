@@ -13,24 +13,27 @@ mod connection;
 mod deliver;
 mod effect;
 mod fault;
+mod history;
 mod hosted;
 mod segment;
 mod settle;
 mod tally;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::digest::{Digest, Tag};
 use crate::director::spec::OrderKey;
 use crate::director::{Director, DirectorSetup};
+use crate::history::HistoryOf;
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, NamedInvariant, Violation};
 use crate::node::{Message, Node};
-use crate::plan::{Decision, Moment, Override, Plan, Site};
+use crate::plan::{Decision, Moment, Override, Plan, PlanOf, Site};
 use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
-use crate::run::{Budget, BudgetKind, Exhaustion, Outcome, Panic, RunOptions, RunReport, Ties};
+use crate::run::{Budget, BudgetKind, Exhaustion, OptionsOf, Outcome, Panic, ReportOf, RunOptions, RunReport, Ties};
 use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::trace::{TraceItem, Tracer};
@@ -65,14 +68,13 @@ pub struct World<S: System> {
     findings: Findings,
     director: Director,
     /// What the director's keys of orders stand for.
-    orders: Vec<<S::Node as Node>::Operation>,
-    script: Script<<S::Node as Node>::Operation>,
+    orders: Vec<<S::Node as Node>::Order>,
+    script: Script<<S::Node as Node>::Operation, <S::Node as Node>::Order>,
     overrides: BTreeMap<(Site, u64), Decision>,
     active: BTreeMap<u32, Active>,
-    plan: Plan<<S::Node as Node>::Operation>,
+    plan: PlanOf<S::Node>,
     order: u64,
     counts: Tally,
-    history: crate::history::History<<S::Node as Node>::Operation, <S::Node as Node>::Operation>,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -82,7 +84,7 @@ pub struct World<S: System> {
     end: Instant,
     settle_at: Instant,
     act_due: Instant,
-    exit: Option<&'static str>,
+    exit: Option<Cow<'static, str>>,
     current: Option<NodeId>,
     ended: Option<Outcome>,
 }
@@ -111,11 +113,11 @@ pub const CONDITIONS: &[(&str, &str)] = &[
 
 impl<S: System> World<S> {
     /// A world at time zero, in which nothing has happened yet.
-    pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+    pub fn new(system: &S, options: &OptionsOf<S>, seed: Seed) -> Self {
         Self::over(Queue::new(), system, options, seed)
     }
 
-    fn over(queue: Queue, system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+    fn over(queue: Queue, system: &S, options: &OptionsOf<S>, seed: Seed) -> Self {
         const { assert!(S::Invariants::GROUPS.are_distinct(S::NAME), "two groups of invariants have the same name") };
         const {
             let largest = S::Invariants::GROUPS.largest();
@@ -147,7 +149,6 @@ impl<S: System> World<S> {
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
             counts: Tally::default(),
-            history: crate::history::History::new(),
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -167,7 +168,7 @@ impl<S: System> World<S> {
     }
 
     /// Runs to the end: the first violation, a panic, a budget, or the end of time.
-    pub fn run<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> RunReport<<S::Node as Node>::Operation> {
+    pub fn run<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> ReportOf<S::Node> {
         self.guard(|world| {
             while world.ended.is_none() {
                 world.turn(tracer);
@@ -178,11 +179,7 @@ impl<S: System> World<S> {
 
     /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A
     /// world that is cloned in between goes on like the original.
-    pub fn run_until<T: Tracer<S::Node>>(
-        &mut self,
-        events: u64,
-        tracer: &mut T,
-    ) -> Option<RunReport<<S::Node as Node>::Operation>> {
+    pub fn run_until<T: Tracer<S::Node>>(&mut self, events: u64, tracer: &mut T) -> Option<ReportOf<S::Node>> {
         self.guard(|world| {
             while world.ended.is_none() && world.universe.events < events {
                 world.turn(tracer);
@@ -307,7 +304,7 @@ impl<S: System> World<S> {
         self.ended.get_or_insert(Outcome::Exhausted(Exhaustion { budget, bound, at, events }));
     }
 
-    fn report(&mut self) -> RunReport<<S::Node as Node>::Operation> {
+    fn report(&mut self) -> ReportOf<S::Node> {
         let outcome = self.ended.take().expect("a run ends with an outcome");
         self.digest_streams();
         let mut plan = self.plan.clone();
@@ -360,11 +357,9 @@ impl<S: System> World<S> {
         &self.invariants
     }
 
-    /// What clients asked and were told.
-    pub const fn history(
-        &self,
-    ) -> &crate::history::History<<S::Node as Node>::Operation, <S::Node as Node>::Operation> {
-        &self.history
+    /// What clients asked and what they were told, so far.
+    pub const fn history(&self) -> &HistoryOf<S::Node> {
+        &self.universe.history
     }
 
     /// What invariants may look at.
@@ -443,10 +438,10 @@ impl<S: System> World<S> {
 
 /// The director of a first run, and what its keys of orders stand for. In a replay nothing is left to it but to keep
 /// the census.
-fn director_of<O: Clone>(options: &RunOptions<O>, seed: Seed, settle_at: Instant) -> (Director, Vec<O>) {
+fn director_of<O, Q: Clone>(options: &RunOptions<O, Q>, seed: Seed, settle_at: Instant) -> (Director, Vec<Q>) {
     let replays = options.replay.is_some();
     let mut orders = Vec::new();
-    let mut key = |order: O| {
+    let mut key = |order: Q| {
         orders.push(order);
         Ok::<_, std::convert::Infallible>(OrderKey(orders.len() - 1))
     };
@@ -466,7 +461,7 @@ fn director_of<O: Clone>(options: &RunOptions<O>, seed: Seed, settle_at: Instant
     (director, orders)
 }
 
-fn ties_of<O>(options: &RunOptions<O>, seed: Seed) -> Option<Vec<Rng>> {
+fn ties_of<O, Q>(options: &RunOptions<O, Q>, seed: Seed) -> Option<Vec<Rng>> {
     match options.ties {
         Ties::Sequence => None,
         Ties::Explore => Some(options.cluster.nodes().map(|node| seed.stream("ties", node.key())).collect()),

@@ -14,13 +14,12 @@ use splitbrain::engine::{
 };
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant, Sight};
-use splitbrain_kernel::node::Node;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{RunOptions, RunReport};
+use splitbrain_kernel::run::{OptionsOf, ReportOf};
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::{NoTrace, Tracer};
 
-use crate::host::Operation;
+use crate::host::Ended;
 use crate::service::{Instance, Service, Staged};
 use crate::{limits, node_host, service_host};
 
@@ -119,7 +118,7 @@ trait Stage<S: System>: 'static {
     fn unable(plan: &AnyPlan) -> Vec<Unsupported>;
 
     /// One run. To be called once a thread.
-    fn run<T>(system: &S, options: &RunOptions<Operation<S>>, seed: Seed, tracer: T) -> RunReport<Operation<S>>
+    fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
     where
         T: Tracer<S::Node> + Send + 'static;
 }
@@ -134,7 +133,7 @@ impl<S: System> Stage<S> for OfNodes {
         Vec::new()
     }
 
-    fn run<T>(system: &S, options: &RunOptions<Operation<S>>, seed: Seed, tracer: T) -> RunReport<Operation<S>>
+    fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
     where
         T: Tracer<S::Node> + Send + 'static,
     {
@@ -152,12 +151,7 @@ impl<V: Service> Stage<Staged<V>> for OfServices {
         limits::of_plans(plan)
     }
 
-    fn run<T>(
-        system: &Staged<V>,
-        options: &RunOptions<Operation<Staged<V>>>,
-        seed: Seed,
-        tracer: T,
-    ) -> RunReport<Operation<Staged<V>>>
+    fn run<T>(system: &Staged<V>, options: &OptionsOf<Staged<V>>, seed: Seed, tracer: T) -> Ended<Staged<V>>
     where
         T: Tracer<Instance<V>> + Send + 'static,
     {
@@ -216,23 +210,20 @@ impl<S: System, H: Stage<S>> Worker for MadsimWorker<'_, S, H> {
         let unseen: Vec<usize> = MadsimEngine::<S, H>::unseen().map(|(index, _)| index).collect();
         let invariants = &mut resolved.options.invariants;
         *invariants = invariants.filter(S::Invariants::GROUPS.invariant_count(), |index| !unseen.contains(&index));
-        let report = match recorder {
+        let is_recorded = recorder.is_some();
+        let (report, history) = match recorder {
             None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
             Some(recorder) => {
                 recorded(recorder, |entries| H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries)))
             }
         };
-        told(resolved, report)
+        told(resolved, report, is_recorded.then_some(&history))
     }
 }
 
 /// One run of kernel nodes on madsim, on a thread of its own, without a scenario: what `World::run` is for the kernel.
-pub fn run<S: System>(
-    system: &S,
-    options: &RunOptions<<S::Node as Node>::Operation>,
-    seed: Seed,
-) -> RunReport<<S::Node as Node>::Operation> {
-    on_fresh_thread(|| node_host::run(system, options, seed, NoTrace))
+pub fn run<S: System>(system: &S, options: &OptionsOf<S>, seed: Seed) -> ReportOf<S::Node> {
+    on_fresh_thread(|| node_host::run(system, options, seed, NoTrace)).0
 }
 
 /// Runs this on a thread that has run nothing before: std keeps the keys of its hash maps by thread, and hands them on.

@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use madsim::Config;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
+use splitbrain_kernel::history::HistoryOf;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::node::Node;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Panic, RunReport};
+use splitbrain_kernel::run::{Panic, ReportOf};
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::Tracer;
@@ -33,8 +33,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// madsim keeps a word for every task that ever was, until it is asked how many there are.
 const SWEEP_PERIOD: u64 = 1_000;
 
-/// The operations of a system's nodes.
-pub(crate) type Operation<S> = <<S as System>::Node as Node>::Operation;
+/// What a run came to, and the history of its clients.
+pub(crate) type Ended<S> = (ReportOf<<S as System>::Node>, HistoryOf<<S as System>::Node>);
 
 /// How a kind of process lives on madsim.
 pub(crate) trait Troupe<S: System>: Send + Sized + 'static {
@@ -78,7 +78,7 @@ pub(crate) fn run<S, T, P>(
     seed: Seed,
     config: Config,
     assemble: impl FnOnce(&Hosted<S>, &Handle) -> P,
-) -> RunReport<Operation<S>>
+) -> Ended<S>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
@@ -98,7 +98,8 @@ where
     }
     host.kill_all(&runtime);
     let mut state = host.lock();
-    state.world.report().expect("the run has ended")
+    let report = state.world.report().expect("the run has ended");
+    (report, state.world.take_history())
 }
 
 impl<S, T, P> Host<S, T, P>

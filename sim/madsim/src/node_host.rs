@@ -6,20 +6,15 @@ use madsim::Config;
 use madsim::runtime::{Handle, NodeHandle};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{RunOptions, RunReport};
+use splitbrain_kernel::run::OptionsOf;
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::Hosted;
 
-use crate::host::{self, Host, Operation, Troupe};
+use crate::host::{self, Ended, Host, Troupe};
 
 /// One run. To be called once a thread.
-pub(crate) fn run<S, T>(
-    system: &S,
-    options: &RunOptions<Operation<S>>,
-    seed: Seed,
-    tracer: T,
-) -> RunReport<Operation<S>>
+pub(crate) fn run<S, T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,

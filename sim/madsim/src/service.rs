@@ -11,15 +11,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::Invariants;
-use splitbrain_kernel::node::{Data, Message, Node, Observation, Recovered, Source};
+use splitbrain_kernel::node::{Data, Message, Never, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::rng::Rng;
 use splitbrain_kernel::system::{Gauge, Setup, System, Workload};
+use splitbrain_kernel::view::View;
 
 /// An async service to be tested: what [`System`] is for kernel nodes.
 pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
@@ -42,6 +43,8 @@ pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
     type Observation: Observation;
     /// What clients are asked to do.
     type Operation: Data + DeserializeOwned;
+    /// What clients are answered.
+    type Response: Data + DeserializeOwned;
     /// What must hold. There is no node state to look at: an invariant that wants some is skipped.
     type Invariants: Invariants<Instance<Self>>;
 
@@ -128,7 +131,8 @@ impl<V: Service> Process<V> {
         self.mailbox.take().await
     }
 
-    /// A client begins an operation: a line of the history.
+    /// A client begins an operation: a line of the history. It ends once, by [`Process::complete`]; what is open when
+    /// the process ends is completed as unknown.
     pub fn invoke(&self, operation: V::Operation) -> OperationId {
         let id = Arc::new(Mutex::new(OperationId(0)));
         let told = Arc::clone(&id);
@@ -137,7 +141,7 @@ impl<V: Service> Process<V> {
     }
 
     /// A client's operation ends: a line of the history.
-    pub fn complete(&self, id: OperationId, result: OperationResult<V::Operation>) {
+    pub fn complete(&self, id: OperationId, result: OperationResult<V::Response>) {
         self.voice.speak(self.id, Box::new(move |ctx| ctx.complete(id, result)));
     }
 }
@@ -196,7 +200,7 @@ impl<V: Service> System for Staged<V> {
         Ok(Self { service: V::new(setup)?, cluster, mailboxes: Arc::default() })
     }
 
-    fn node(&self, id: NodeId, _: &Recovered<()>) -> Instance<V> {
+    fn node(&self, id: NodeId, _: Recovered<()>) -> Instance<V> {
         // A process that starts anew has not been asked for anything yet.
         let mailbox = Mailbox::default();
         let mut mailboxes = lock(&self.mailboxes);
@@ -209,8 +213,8 @@ impl<V: Service> System for Staged<V> {
         self.service.invariants()
     }
 
-    fn core_size(&self) -> usize {
-        self.service.core_size()
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(self.service.core_size()).collect()
     }
 
     fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> V::Operation {
@@ -234,9 +238,11 @@ impl<V: Service> Node for Instance<V> {
     type Record = ();
     type Observation = V::Observation;
     type Operation = V::Operation;
+    type Response = V::Response;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, _: &mut Context<Self>, _: Recovered<()>) {}
+    fn on_start(&mut self, _: &mut Context<Self>) {}
 
     fn on_message(&mut self, _: &mut Context<Self>, _: Source, message: Nothing) {
         match message {}
@@ -250,7 +256,7 @@ impl<V: Service> Node for Instance<V> {
 }
 
 /// What instances say to one another in the kernel's network: their words go over madsim's.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Nothing {}
 
 impl Message for Nothing {

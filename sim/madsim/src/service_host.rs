@@ -17,23 +17,18 @@ use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::node::Observation;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{NetworkOptions, Panic, RunOptions, RunReport};
+use splitbrain_kernel::run::{NetworkOptions, OptionsOf, Panic};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::Hosted;
 
 use crate::clock::TrueTime;
-use crate::host::{self, Host, Operation, Troupe};
+use crate::host::{self, Ended, Host, Troupe};
 use crate::service::{Instance, Process, Saying, Service, Staged, Voice, address};
 
 /// One run. To be called once a thread.
-pub(crate) fn run<V, T>(
-    staged: &Staged<V>,
-    options: &RunOptions<Operation<Staged<V>>>,
-    seed: Seed,
-    tracer: T,
-) -> RunReport<Operation<Staged<V>>>
+pub(crate) fn run<V, T>(staged: &Staged<V>, options: &OptionsOf<Staged<V>>, seed: Seed, tracer: T) -> Ended<Staged<V>>
 where
     V: Service,
     T: Tracer<Instance<V>> + Send + 'static,

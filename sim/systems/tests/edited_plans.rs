@@ -16,7 +16,7 @@ use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::selector::{Selector, Span};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_systems::raft::bug::Bug;
-use splitbrain_systems::raft::message::Operation;
+use splitbrain_systems::raft::message::{Operation, Order};
 use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::presets;
 
@@ -30,7 +30,7 @@ struct Broken {
     swarm: Swarm,
     seed: u64,
     violation: Violation,
-    plan: Plan<Operation>,
+    plan: Plan<Operation, Order>,
 }
 
 /// The first seed that breaks this swarm with this bug; nothing arrives twice.

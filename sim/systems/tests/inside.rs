@@ -15,11 +15,11 @@ use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
-use splitbrain_kernel::view::View;
+use splitbrain_kernel::view::{Projected, View};
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
 use splitbrain_systems::raft::invariants::RaftInvariants;
-use splitbrain_systems::raft::message::{Operation, RaftMessage};
+use splitbrain_systems::raft::message::{Operation, Order, RaftMessage, Response};
 use splitbrain_systems::raft::node::RaftTimer;
 use splitbrain_systems::raft::observation::RaftObservation;
 use splitbrain_systems::raft::options::RaftOptions;
@@ -35,7 +35,7 @@ struct Shell {
     greeted: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 enum Said {
     Raft(RaftMessage),
@@ -49,7 +49,7 @@ enum Alarm {
     Greet,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 enum Kept {
     Raft(Record),
@@ -69,6 +69,18 @@ enum Asked {
     Raft(Operation),
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Answered {
+    Raft(Response),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Ordered {
+    Raft(Order),
+}
+
 embed! {
     /// The raft server of a shell.
     struct RaftInShell: RaftNode, in Shell, as "raft" {
@@ -80,6 +92,8 @@ embed! {
         record: Kept::Raft,
         observation: Told::Raft,
         operation: Asked::Raft,
+        response: Answered::Raft,
+        order: Ordered::Raft,
         step: same,
     }
 }
@@ -120,15 +134,12 @@ impl Node for Shell {
     type Record = Kept;
     type Observation = Told;
     type Operation = Asked;
+    type Response = Answered;
+    type Order = Ordered;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Kept>) {
-        self.greeted = match recovered.last(FileId(0)) {
-            Some(Stored::Intact(Kept::Greeted(greeted))) => *greeted,
-            _ => 0,
-        };
-        let inner = RaftInShell.recovered(&recovered);
-        self.scope.enter(ctx, |ctx| self.raft.on_start(ctx, inner));
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
+        self.scope.enter(ctx, |ctx| self.raft.on_start(ctx));
         ctx.set_timer(Alarm::Greet, Duration::from_secs(1));
     }
 
@@ -240,25 +251,25 @@ impl System for Shells {
         let raft = Raft::new(Setup::new(setup.cluster, options, setup.bounds))?;
         Ok(Self { raft, cluster: setup.cluster })
     }
-    fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Shell {
-        Shell {
-            raft: self.raft.node(id, &Recovered::empty()),
-            scope: Scope::new(RaftInShell),
-            cluster: self.cluster,
-            greeted: 0,
-        }
+    fn node(&self, id: NodeId, recovered: Recovered<Kept>) -> Shell {
+        let greeted = match recovered.last(FileId(0)) {
+            Some(Stored::Intact(Kept::Greeted(greeted))) => *greeted,
+            _ => 0,
+        };
+        let raft = self.raft.node(id, RaftInShell.recovered(&recovered));
+        Shell { raft, scope: Scope::new(RaftInShell), cluster: self.cluster, greeted }
     }
     fn invariants(&self) -> Self::Invariants {
         Both(ShellInvariants::default(), Inside::new(RaftInShell, self.raft.invariants()))
     }
-    fn core_size(&self) -> usize {
-        self.raft.core_size()
+    fn core(&self, view: impl View<Shell>, candidates: &[NodeId]) -> Vec<NodeId> {
+        self.raft.core(Projected::new(view, RaftInShell), candidates)
     }
 }
 
 const CLUSTER: Cluster = Cluster::plain(5, 0);
 
-fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked> {
+fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked, Ordered> {
     let options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
     let setup = Setup::new(CLUSTER, PerServer::same(ShellOptions { raft }), options.bounds);
     let system = Shells::new(setup).expect("options that stand together");

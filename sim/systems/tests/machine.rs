@@ -12,7 +12,9 @@ use splitbrain_kernel::embed;
 use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
-use splitbrain_kernel::node::{Completion, ConnectionEvent, Face, Message, Node, Observation, Recovered, Source};
+use splitbrain_kernel::node::{
+    Completion, ConnectionEvent, Face, Message, Never, Node, Observation, Recovered, Source,
+};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
@@ -26,7 +28,7 @@ use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
 use splitbrain_systems::raft::ids::{Index, Position};
 use splitbrain_systems::raft::invariants::RaftInvariants;
-use splitbrain_systems::raft::message::{Command, Operation, RaftMessage};
+use splitbrain_systems::raft::message::{Command, Operation, RaftMessage, Response};
 use splitbrain_systems::raft::node::RaftTimer;
 use splitbrain_systems::raft::observation::RaftObservation;
 use splitbrain_systems::raft::options::RaftOptions;
@@ -105,7 +107,7 @@ impl Store {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 enum Said {
     Raft(RaftMessage<Put>),
@@ -118,7 +120,7 @@ enum Alarm {
     Propose,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 enum Kept {
     Raft(Record<Put>),
@@ -136,6 +138,12 @@ enum Asked {
     Raft(Operation<Put>),
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+enum Answered {
+    Raft(Response),
+}
+
 embed! {
     /// The raft server of a store.
     struct RaftInStore: RaftNode<Put>, in Store, as "raft" {
@@ -147,6 +155,8 @@ embed! {
         record: Kept::Raft,
         observation: Told::Raft,
         operation: Asked::Raft,
+        response: Answered::Raft,
+        order: none,
         step: same,
     }
 }
@@ -173,11 +183,12 @@ impl Node for Store {
     type Record = Kept;
     type Observation = Told;
     type Operation = Asked;
+    type Response = Answered;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Kept>) {
-        let inner = RaftInStore.recovered(&recovered);
-        self.enter(ctx, |raft, ctx| raft.on_start(ctx, inner));
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
+        self.enter(ctx, |raft, ctx| raft.on_start(ctx));
         ctx.set_timer(Alarm::Propose, Duration::from_millis(100));
     }
 
@@ -265,9 +276,9 @@ impl System for Stores {
         let raft = RaftOf::over(Setup::new(setup.cluster, options, setup.bounds))?;
         Ok(Self { raft, slip })
     }
-    fn node(&self, id: NodeId, _: &Recovered<Kept>) -> Store {
+    fn node(&self, id: NodeId, recovered: Recovered<Kept>) -> Store {
         Store {
-            raft: self.raft.process(id),
+            raft: self.raft.process(id, &RaftInStore.recovered(&recovered)),
             scope: Scope::new(RaftInStore),
             slip: self.slip,
             words: BTreeMap::new(),
@@ -280,14 +291,14 @@ impl System for Stores {
     fn invariants(&self) -> Self::Invariants {
         Both(MapsAgree::default(), Inside::new(RaftInStore, RaftInvariants::new(self.raft.frame())))
     }
-    fn core_size(&self) -> usize {
-        self.raft.core_size()
+    fn core(&self, _: impl View<Store>, candidates: &[NodeId]) -> Vec<NodeId> {
+        self.raft.core_of(candidates)
     }
 }
 
 const CLUSTER: Cluster = Cluster::plain(5, 0);
 
-fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked>, u64) {
+fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked, Never>, u64) {
     let span = |low, high| Span { low: Duration::from_millis(low), high: Duration::from_millis(high) };
     let mut options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
     options.nemeses.push(NemesisSpec {

@@ -88,6 +88,7 @@ const fn kind_of<N: Node>(item: &TraceItem<'_, N>) -> EntryKind {
             Input::Durable(_) => EntryKind::Durable,
             Input::Step(_) => EntryKind::Step,
             Input::Operation(_) => EntryKind::Operation,
+            Input::Order(_) => EntryKind::Order,
         },
         TraceItem::Sent { .. } => EntryKind::Sent,
         TraceItem::Lost { .. } => EntryKind::Lost,
@@ -151,7 +152,7 @@ fn describe<N: Node>(item: TraceItem<'_, N>, keep: Keep) -> Entry {
         TraceItem::Completed { node, id, result } => {
             let text = format!("#{} {}", id.0, ended::<N>(result));
             let entry = Entry::new(EntryKind::Completed, "complete", text);
-            Entry { node: Some(node), data: keep.json(|| json!({ "id": id, "result": data(result) })), ..entry }
+            Entry { node: Some(node), data: keep.json(|| json!({ "id": id, "result": data(&result) })), ..entry }
         }
         TraceItem::Exited { node, reason } => {
             Entry { node: Some(node), ..Entry::new(EntryKind::Exited, "exit", reason) }
@@ -201,12 +202,16 @@ fn describe_input<N: Node>(input: Input<'_, N>, keep: Keep) -> Entry {
             let text = Datum::<N>::Operation(operation).to_string();
             Entry { data: keep.data(operation), ..Entry::new(EntryKind::Operation, "operation", text) }
         }
+        Input::Order(order) => {
+            let text = Datum::<N>::Order(order).to_string();
+            Entry { data: keep.data(order), ..Entry::new(EntryKind::Order, "order", text) }
+        }
     }
 }
 
-fn ended<N: Node>(result: &OperationResult<N::Operation>) -> String {
+fn ended<N: Node>(result: OperationResult<&N::Response>) -> String {
     match result {
-        OperationResult::Ok(operation) => format!("ok: {}", Datum::<N>::Operation(operation)),
+        OperationResult::Ok(response) => format!("ok: {}", Datum::<N>::Response(response)),
         OperationResult::Failed => "failed".to_owned(),
         OperationResult::Unknown => "unknown".to_owned(),
     }

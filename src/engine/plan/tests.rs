@@ -73,7 +73,7 @@ fn a_plan_is_written_as_it_was_read() {
 #[test]
 #[should_panic(expected = "the plan is not one of the system raft")]
 fn a_plan_of_another_system_is_not_followed() {
-    let _ = run(&*busy(), 3, Some(&AnyPlan::of(Plan::<u8>::empty())));
+    let _ = run(&*busy(), 3, Some(&AnyPlan::of(Plan::<u8, u8>::empty())));
 }
 
 const GIVEN: &str = r#"format = 1
@@ -109,7 +109,8 @@ decision = "drop"
 fn plan(text: &str) -> AnyPlan {
     let system = SystemDescription::of::<Raft>();
     let cluster = Cluster::plain(3, 1);
-    let read = read_plan::<toml::Value>("plan.toml", text, PlanCheck { system: &system, cluster, force: false });
+    let read =
+        read_plan::<toml::Value, toml::Value>("plan.toml", text, PlanCheck { system: &system, cluster, force: false });
     AnyPlan::of_file(read.unwrap_or_else(|error| panic!("{error:?}")))
 }
 
@@ -156,7 +157,7 @@ fn an_edit_keeps_the_lines_of_what_it_keeps() {
             assert_eq!(node.to_string(), "c1");
             start.after_events == 30
         }
-        PlanEntry::Override(_) => false,
+        PlanEntry::Order(..) | PlanEntry::Override(_) => false,
     });
     assert_eq!(
         never(&second, "format = 1"),

@@ -42,8 +42,6 @@ pub struct Header {
 pub enum RecordingKind {
     /// Every event of a run and every effect.
     Trace,
-    /// The operations of clients alone.
-    History,
 }
 
 /// A file that is no recording, or not one of this format, or a damaged one.

@@ -1,19 +1,22 @@
 //! Plans to text: entry by entry, since the writer of a whole document takes time quadratic in its tables.
 
 use serde::Serialize;
-use splitbrain_kernel::plan::{FORMAT, Override, Plan, PlannedFault, PlannedOperation, Timing};
+use splitbrain_kernel::plan::{FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Timing};
 
 /// The plan as TOML, in the form that [`read_plan`](super::read_plan) reads.
 ///
 /// # Errors
-/// An operation that TOML cannot hold: `null`, or a map whose keys are not text.
-pub fn write_plan<O: Serialize>(plan: &Plan<O>) -> Result<String, toml::ser::Error> {
+/// An operation or order that TOML cannot hold: `null`, or a map whose keys are not text.
+pub fn write_plan<O: Serialize, Q: Serialize>(plan: &Plan<O, Q>) -> Result<String, toml::ser::Error> {
     let mut text = toml::to_string(&Head { format: FORMAT, timing: plan.timing })?;
     for fault in &plan.faults {
         add(&mut text, &OneFault { entry: [fault] })?;
     }
     for operation in &plan.operations {
         add(&mut text, &OneOperation { entry: [operation] })?;
+    }
+    for order in &plan.orders {
+        add(&mut text, &OneOrder { entry: [order] })?;
     }
     for decision in &plan.overrides {
         add(&mut text, &OneOverride { entry: [decision] })?;
@@ -45,6 +48,12 @@ struct OneFault<'a> {
 struct OneOperation<'a, O> {
     #[serde(rename = "operation")]
     entry: [&'a PlannedOperation<O>; 1],
+}
+
+#[derive(Serialize)]
+struct OneOrder<'a, Q> {
+    #[serde(rename = "order")]
+    entry: [&'a PlannedOrder<Q>; 1],
 }
 
 #[derive(Serialize)]

@@ -2,13 +2,16 @@
 //! does: adding a client moves no draw of another, and a change of rate moves times but not contents.
 
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Node;
 use splitbrain_kernel::plan::{Moment, PlannedOperation};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::super::{Scenario, WorkloadChoice};
-use super::Operation;
+
+/// What clients of a system are asked to do.
+type Operation<S> = <<S as System>::Node as Node>::Operation;
 
 /// Twice what a scenario may expect; chance never comes near it.
 const OPERATIONS_MAX: usize = 2_000_000;

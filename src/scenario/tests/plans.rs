@@ -12,7 +12,7 @@ use super::{Diagnostics, SystemDescription};
 /// A plan in which everything is right: each kind of fault, and each site.
 const EVERY: &str = include_str!("plan.toml");
 
-fn read(text: &str, force: bool) -> Result<ReadPlan<Deed>, PlanError> {
+fn read(text: &str, force: bool) -> Result<ReadPlan<Deed, Deed>, PlanError> {
     let system = SystemDescription::of::<Toy>();
     let cluster = Cluster::plain(5, 2).with_spare(KindId::SERVER, 1);
     read_plan("plan.toml", text, PlanCheck { system: &system, cluster, force })
@@ -34,7 +34,7 @@ fn decided(site: &str, decision: &str) -> String {
     format!("[[override]]\nsite = {{ {site} }}\nordinal = 0\ndecision = {decision}\n")
 }
 
-fn empty() -> ReadPlan<Deed> {
+fn empty() -> ReadPlan<Deed, Deed> {
     ReadPlan { plan: Plan::empty(), lines: PlanLines::default() }
 }
 
@@ -46,7 +46,7 @@ fn what_toml_cannot_hold_is_an_error() {
         node: NodeId::client(1),
         operation,
     };
-    let plan = |operations| Plan { operations, ..Plan::<serde_json::Value>::empty() };
+    let plan = |operations| Plan { operations, ..Plan::<serde_json::Value, Deed>::empty() };
     assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1, null] }))])).is_err());
     assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1] }))])).is_ok());
 }
@@ -54,11 +54,12 @@ fn what_toml_cannot_hold_is_an_error() {
 #[test]
 fn a_plan_reads_what_it_wrote() {
     let ReadPlan { plan, lines } = read(EVERY, false).expect("nothing is wrong with it");
-    assert_eq!((plan.timing, plan.faults.len(), plan.operations.len()), (Timing::Time, 12, 2));
+    assert_eq!((plan.timing, plan.faults.len()), (Timing::Time, 12));
+    assert_eq!((plan.operations.len(), plan.orders.len()), (1, 1));
     let kinds: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.kind()).collect();
     assert_eq!(kinds, splitbrain_kernel::fault::Fault::KINDS);
     assert_eq!(lines.faults[..2], [4, 12]);
-    assert_eq!((lines.operations, lines.overrides), (vec![77, 82], vec![67, 72, 87]));
+    assert_eq!((lines.operations, lines.orders, lines.overrides), (vec![77], vec![82], vec![67, 72, 87]));
     let written = write_plan(&plan).expect("a plan is TOML");
     assert_eq!(toml::from_str(&written).as_ref(), Ok(&plan), "the kernel's own form");
     assert_eq!(read(&written, false).map(|read| read.plan), Ok(plan));

@@ -7,8 +7,9 @@ use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Invariants, Sig
 use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Rng};
-use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, Workload};
 use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::view::View;
 
 splitbrain_kernel::names! {
     /// How it goes about things.
@@ -96,7 +97,7 @@ pub(super) enum Deed {
     Flag(bool),
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ping;
 
 impl Message for Ping {
@@ -127,9 +128,11 @@ impl Node for Idle {
     type Record = u8;
     type Observation = Seen;
     type Operation = Deed;
+    type Response = ();
+    type Order = Deed;
     type Step = u8;
 
-    fn on_start(&mut self, _: &mut Context<Self>, _: Recovered<u8>) {}
+    fn on_start(&mut self, _: &mut Context<Self>) {}
     fn on_message(&mut self, _: &mut Context<Self>, _: Source, _: Ping) {}
     fn on_timer(&mut self, _: &mut Context<Self>, _: u8) {}
 }
@@ -156,7 +159,7 @@ impl System for Toy {
     const ROLES: &'static [&'static str] = &["leader", "follower"];
     const RESOURCES: &'static [&'static str] = &["lock"];
     const WORKLOADS: &'static [Workload] = &[Workload { name: "register", doc: "Reads and writes." }];
-    const ORDERS: &'static [Order] = &[Order { name: "flag", doc: "on or off." }];
+    const ORDERS: &'static [OrderInfo] = &[OrderInfo { name: "flag", doc: "on or off." }];
     const GAUGES: &'static [Gauge] = &[Gauge { name: "leader_changes", doc: "How often." }];
 
     type Options = ToyOptions;
@@ -167,7 +170,7 @@ impl System for Toy {
         Ok(Self { setup })
     }
 
-    fn node(&self, _: NodeId, _: &Recovered<u8>) -> Idle {
+    fn node(&self, _: NodeId, _: Recovered<u8>) -> Idle {
         Idle
     }
 
@@ -175,8 +178,8 @@ impl System for Toy {
         Watch
     }
 
-    fn core_size(&self) -> usize {
-        3
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(3).collect()
     }
 
     fn operation(&self, _: &str, reads: bool, rng: &mut Rng) -> Deed {

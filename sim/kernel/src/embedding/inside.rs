@@ -3,6 +3,7 @@
 use crate::context::EffectRef;
 use crate::embedding::Embedding;
 use crate::fault::Fault;
+use crate::history::EntryRef;
 use crate::id::NodeId;
 use crate::invariant::{FaultChange, Findings, Groups, Input, InvariantInfo, Invariants};
 use crate::time::Instant;
@@ -104,6 +105,13 @@ impl<E: Embedding, I: Invariants<E::Inner>> Invariants<E::Outer> for Inside<E, I
     fn on_deadline(&mut self, outer: impl View<E::Outer>, findings: &mut Findings) {
         let view = Projected { outer, embedding: self.embedding };
         self.inner.on_deadline(view, findings);
+    }
+
+    fn on_history(&mut self, outer: impl View<E::Outer>, entry: EntryRef<'_, E::Outer>, findings: &mut Findings) {
+        let view = Projected { outer, embedding: self.embedding };
+        if let Some(entry) = view.entry(entry) {
+            self.inner.on_history(view, entry, findings);
+        }
     }
 
     fn on_end(&mut self, outer: impl View<E::Outer>, findings: &mut Findings) {

@@ -2,7 +2,8 @@
 
 use crate::director::Act;
 use crate::id::{Cluster, NodeId};
-use crate::plan::{Moment, PlannedFault, PlannedOperation, Timing};
+use crate::node::Node;
+use crate::plan::{Moment, PlannedFault, PlannedOperation, PlannedOrder, Timing};
 use crate::run::RunOptions;
 use crate::system::System;
 use crate::time::Instant;
@@ -11,37 +12,45 @@ use crate::universe::Waiting;
 
 use super::World;
 
-/// What is laid down before the run: the operations of the workload, and in a replay the faults too.
+/// What is laid down before the run: operations and orders at stated times, and in a replay the faults too.
 ///
 /// Entries are sorted by when they are due, and at one moment by the order in which they were done the first time. What
 /// a plan for a larger cluster says of nodes that are not there is passed over.
 #[derive(Clone, Debug)]
-pub(super) struct Script<O> {
+pub(super) struct Script<O, Q> {
     timing: Timing,
     faults: Vec<PlannedFault>,
-    entries: Vec<(Moment, Entry<O>)>,
+    entries: Vec<(Moment, Entry<O, Q>)>,
     next: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Entry<O> {
+enum Entry<O, Q> {
     /// Starts the nth fault of the plan.
     Start(u32),
     /// Lifts the nth fault of the plan.
     Stop(u32),
     Operate(NodeId, O),
+    Order(NodeId, Q),
 }
 
-impl<O: Clone> Script<O> {
-    pub(super) fn new(options: &RunOptions<O>) -> Self {
+impl<O: Clone, Q: Clone> Script<O, Q> {
+    pub(super) fn new(options: &RunOptions<O, Q>) -> Self {
+        let cluster = options.cluster;
         match &options.replay {
-            None => Self::of(Timing::Time, options.cluster, &[], &options.operations),
-            Some(plan) => Self::of(plan.timing, options.cluster, &plan.faults, &plan.operations),
+            None => Self::of(Timing::Time, cluster, &[], &options.operations, &options.orders),
+            Some(plan) => Self::of(plan.timing, cluster, &plan.faults, &plan.operations, &plan.orders),
         }
     }
 
-    fn of(timing: Timing, cluster: Cluster, faults: &[PlannedFault], operations: &[PlannedOperation<O>]) -> Self {
-        let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len());
+    fn of(
+        timing: Timing,
+        cluster: Cluster,
+        faults: &[PlannedFault],
+        operations: &[PlannedOperation<O>],
+        orders: &[PlannedOrder<Q>],
+    ) -> Self {
+        let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len() + orders.len());
         let mut faults = faults.to_vec();
         for (key, planned) in (0..).zip(&mut faults) {
             planned.fault.retain(|node| cluster.contains(node), |link| cluster.has_link(link));
@@ -51,6 +60,9 @@ impl<O: Clone> Script<O> {
         }
         for planned in operations.iter().filter(|planned| cluster.contains(planned.node)) {
             entries.push((planned.start, Entry::Operate(planned.node, planned.operation.clone())));
+        }
+        for planned in orders.iter().filter(|planned| cluster.contains(planned.node)) {
+            entries.push((planned.start, Entry::Order(planned.node, planned.order.clone())));
         }
         match timing {
             Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
@@ -94,7 +106,7 @@ impl<S: System> World<S> {
                     self.start_fault(key.0, planned, tracer);
                 }
                 Act::Stop { key } => self.stop_fault(key.0, tracer),
-                Act::Order { node, order, .. } => self.operate(node, self.orders[order.0].clone(), tracer),
+                Act::Order { node, order, .. } => self.order(node, self.orders[order.0].clone(), tracer),
             }
         }
         while !self.is_over() && self.script.due(self.universe.events) <= now {
@@ -108,21 +120,26 @@ impl<S: System> World<S> {
                 }
                 Entry::Stop(key) => self.stop_fault(key, tracer),
                 Entry::Operate(node, operation) => self.operate(node, operation, tracer),
+                Entry::Order(node, order) => self.order(node, order, tracer),
             }
         }
     }
 
     /// Hands an operation to a node. Nothing happens where its process is down.
-    fn operate<T: Tracer<S::Node>>(
-        &mut self,
-        node: NodeId,
-        operation: <S::Node as crate::node::Node>::Operation,
-        tracer: &mut T,
-    ) {
+    fn operate<T: Tracer<S::Node>>(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, tracer: &mut T) {
         let planned = PlannedOperation { start: self.moment(), node, operation: operation.clone() };
         self.order += 1;
         self.plan.operations.push(planned);
         let index = self.universe.cluster.index(node);
         self.accept(index, Waiting::Operation(operation), tracer);
+    }
+
+    /// Gives an order to a node. Nothing happens where its process is down.
+    fn order<T: Tracer<S::Node>>(&mut self, node: NodeId, order: <S::Node as Node>::Order, tracer: &mut T) {
+        let planned = PlannedOrder { start: self.moment(), node, order: order.clone() };
+        self.order += 1;
+        self.plan.orders.push(planned);
+        let index = self.universe.cluster.index(node);
+        self.accept(index, Waiting::Order(order), tracer);
     }
 }

@@ -219,6 +219,7 @@ impl<S: System> World<S> {
             Waiting::Durable(completion) => self.handle_durable(index, completion, tracer),
             Waiting::Step(step) => self.handle_step(index, step, tracer),
             Waiting::Operation(operation) => self.handle_operation(index, operation, tracer),
+            Waiting::Order(order) => self.handle_order(index, order, tracer),
         }
     }
 
@@ -231,7 +232,7 @@ impl<S: System> World<S> {
         self.current = Some(node);
         let recovered = slot.disk.recover();
         slot.context.set_incarnation(incarnation);
-        slot.node = Some(self.system.node(node, &recovered));
+        slot.node = Some(self.system.node(node, recovered));
         if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
             self.resend_to(index, tracer);
         }
@@ -245,7 +246,7 @@ impl<S: System> World<S> {
         self.begin(index, Tag::Start, &incarnation, Input::Start, tracer);
         let slot = &mut self.universe.slots[index];
         let process = slot.node.as_mut().expect("the process has just started");
-        process.on_start(&mut slot.context, recovered);
+        process.on_start(&mut slot.context);
         self.complete(index, tracer);
     }
 
@@ -310,6 +311,13 @@ impl<S: System> World<S> {
         self.complete(index, tracer);
     }
 
+    fn handle_order<T: Tracer<S::Node>>(&mut self, index: usize, order: <S::Node as Node>::Order, tracer: &mut T) {
+        self.begin(index, Tag::Order, &order, Input::Order(&order), tracer);
+        let slot = &mut self.universe.slots[index];
+        slot.node.as_mut().expect("only a live node has inputs").on_order(&mut slot.context, order);
+        self.complete(index, tracer);
+    }
+
     /// What comes before every call of a handler.
     #[inline(always)]
     fn begin<T: Tracer<S::Node>, C: serde::Serialize>(
@@ -352,7 +360,7 @@ impl<S: System> World<S> {
         let node = self.universe.slots[index].id;
         self.invariants.on_step(Whole::new(&self.universe), node, &mut self.findings);
         if let Some(reason) = self.exit.take() {
-            self.take_down(index, Down::Exit(reason), tracer);
+            self.take_down(index, &Down::Exit(reason), tracer);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What becomes of a node's effects.
 
-use crate::context::{Effect, EffectRef, Notice, OperationId, OperationResult};
+use crate::context::{Effect, EffectRef, Notice};
 use crate::digest::Tag;
-use crate::history::HistoryEvent;
 use crate::id::NodeId;
 use crate::invariant::Invariants;
 use crate::network::{Lost, Packet, Plain, Transport};
@@ -60,7 +59,7 @@ impl<S: System> World<S> {
     /// The invariants see an effect before it is carried out. Shown in the arm of its kind, so that the kind is asked
     /// for once.
     #[inline(always)]
-    fn show(&mut self, index: usize, effect: EffectRef<'_, S::Node>) {
+    pub(super) fn show(&mut self, index: usize, effect: EffectRef<'_, S::Node>) {
         let node = self.universe.slots[index].id;
         self.invariants.on_effect(Whole::new(&self.universe), node, effect, &mut self.findings);
     }
@@ -113,40 +112,10 @@ impl<S: System> World<S> {
                 self.observe(self.universe.slots[index].id, &observation, tracer);
             }
             Effect::Exit(reason) => {
-                self.show(index, EffectRef::Exit(reason));
-                self.exit = self.exit.or(Some(reason));
+                self.show(index, EffectRef::Exit(&reason));
+                self.exit.get_or_insert(reason);
             }
         }
-    }
-
-    fn invoke<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        id: OperationId,
-        operation: <S::Node as Node>::Operation,
-        tracer: &mut T,
-    ) {
-        self.show(index, EffectRef::Invoke { id, operation: &operation });
-        let node = self.universe.slots[index].id;
-        if T::ON {
-            tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
-        }
-        self.history.push(self.universe.now, node, id, HistoryEvent::Invoked(operation));
-    }
-
-    fn complete_operation<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        id: OperationId,
-        result: OperationResult<<S::Node as Node>::Operation>,
-        tracer: &mut T,
-    ) {
-        self.show(index, EffectRef::Complete { id, result: result.as_ref() });
-        let node = self.universe.slots[index].id;
-        if T::ON {
-            tracer.record(self.moment(), TraceItem::Completed { node, id, result: &result });
-        }
-        self.history.push(self.universe.now, node, id, HistoryEvent::Completed(result));
     }
 
     #[inline(always)]

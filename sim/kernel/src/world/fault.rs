@@ -1,5 +1,7 @@
 //! Faults on the world: how each begins, how it is lifted, and how processes end.
 
+use std::borrow::Cow;
+
 use crate::digest::Tag;
 use crate::fault::{After, CrashScope, Fault, Keep, Target};
 use crate::id::{Link, NodeId};
@@ -24,10 +26,10 @@ pub(super) struct Active {
 }
 
 /// How a process ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Down {
     /// By itself.
-    Exit(&'static str),
+    Exit(Cow<'static, str>),
     /// It crashes.
     Crash(CrashScope, Keep),
 }
@@ -116,7 +118,7 @@ impl<S: System> World<S> {
             After::Nothing => {}
             After::Changed => self.go_on(node),
             After::Starts => self.enqueue_start(node),
-            After::Crashes(scope, keep) => self.take_down(index, Down::Crash(scope, keep), tracer),
+            After::Crashes(scope, keep) => self.take_down(index, &Down::Crash(scope, keep), tracer),
         }
     }
 
@@ -161,14 +163,14 @@ impl<S: System> World<S> {
     }
 
     /// Ends a process. Its value, timers, deferred work and waiting inputs are lost, and what was tied to a write.
-    pub(super) fn take_down<T: Tracer<S::Node>>(&mut self, index: usize, down: Down, tracer: &mut T) {
+    pub(super) fn take_down<T: Tracer<S::Node>>(&mut self, index: usize, down: &Down, tracer: &mut T) {
         let now = self.universe.now;
         let node = self.universe.slots[index].id;
         if self.universe.slots[index].node.is_none() {
             if let Down::Crash(CrashScope::Machine, keep) = down
                 && self.universe.slots[index].machine == Machine::Up
             {
-                self.crash_machine(index, keep);
+                self.crash_machine(index, *keep);
             }
             return;
         }
@@ -178,9 +180,10 @@ impl<S: System> World<S> {
             tracer.record(self.moment(), TraceItem::Exited { node, reason });
         }
         self.count(if matches!(down, Down::Exit(_)) { "node exited" } else { "node crashed" });
+        self.abandon(index, tracer);
         self.forget_process(index);
         match down {
-            Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, keep),
+            Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, *keep),
             Down::Crash(CrashScope::Process, _) | Down::Exit(_) => {
                 self.universe.slots[index].disk.crash_process(now);
                 self.hang_up(index, tracer);

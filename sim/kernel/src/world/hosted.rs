@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::Context;
 use crate::digest::Tag;
+use crate::history::HistoryOf;
 use crate::id::NodeId;
-use crate::node::Node;
 use crate::queue::{EntryRef, Key, Queue};
 use crate::rng::Seed;
-use crate::run::{BudgetKind, Outcome, Panic, RunOptions, RunReport};
+use crate::run::{BudgetKind, OptionsOf, Outcome, Panic, ReportOf};
 use crate::system::System;
 use crate::time::Instant;
 use crate::trace::Tracer;
@@ -36,8 +36,18 @@ pub struct Hosted<S: System> {
     completions: Vec<BTreeMap<u32, BTreeSet<Key>>>,
 }
 
+// By hand, as a derive would not ask it of the nodes.
+impl<S: System> Clone for Hosted<S>
+where
+    S::Node: Clone,
+{
+    fn clone(&self) -> Self {
+        Self { world: self.world.clone(), completions: self.completions.clone() }
+    }
+}
+
 /// Something that the host must come back for. The order among wakes is that in which the world alone would go.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wake {
     key: Key,
     place: Place,
@@ -58,7 +68,7 @@ enum Place {
 
 impl<S: System> Hosted<S> {
     /// A world at time zero. Its nodes start with the first wakes.
-    pub fn new(system: &S, options: &RunOptions<<S::Node as Node>::Operation>, seed: Seed) -> Self {
+    pub fn new(system: &S, options: &OptionsOf<S>, seed: Seed) -> Self {
         let world = World::over(Queue::handed_out(), system, options, seed);
         let completions = vec![BTreeMap::new(); world.universe.slots.len()];
         Self { world, completions }
@@ -176,7 +186,7 @@ impl<S: System> Hosted<S> {
     }
 
     /// What the run came to; nothing where it has not ended.
-    pub fn report(&mut self) -> Option<RunReport<<S::Node as Node>::Operation>> {
+    pub fn report(&mut self) -> Option<ReportOf<S::Node>> {
         self.is_over().then(|| self.world.report())
     }
 
@@ -193,6 +203,11 @@ impl<S: System> Hosted<S> {
     /// How often something was done to the world: a host that mirrors it looks again when this changes.
     pub const fn acts(&self) -> u64 {
         self.world.order
+    }
+
+    /// Takes the history of clients out, which begins anew: for the end of a run.
+    pub fn take_history(&mut self) -> HistoryOf<S::Node> {
+        std::mem::take(&mut self.world.universe.history)
     }
 
     /// What invariants may look at.

@@ -32,9 +32,10 @@ impl<S: System> World<S> {
         self.invariants.on_settle(Whole::new(&self.universe), &mut self.findings);
     }
 
-    /// The servers with the smallest words of streams of their own, so that a server more seldom changes the choice.
+    /// Asks the system. It is offered the servers in the order of the first words of streams of their own, so that a
+    /// server more seldom changes the choice.
     fn choose_core(&self) -> Vec<NodeId> {
-        let present = |server: &NodeId| self.system.in_core(*server) && self.universe.slot(*server).is_present;
+        let present = |server: &NodeId| self.universe.slot(*server).is_present;
         let mut ranked: Vec<(u64, NodeId)> = self
             .universe
             .cluster
@@ -43,9 +44,11 @@ impl<S: System> World<S> {
             .map(|server| (self.seed.stream("core", server.key()).word(), server))
             .collect();
         ranked.sort_unstable();
-        let mut core: Vec<NodeId> =
-            ranked.into_iter().take(self.system.core_size()).map(|(_, server)| server).collect();
+        let candidates: Vec<NodeId> = ranked.into_iter().map(|(_, server)| server).collect();
+        let mut core = self.system.core(Whole::new(&self.universe), &candidates);
         core.sort_unstable();
+        core.dedup();
+        assert!(core.iter().all(|server| candidates.contains(server)), "the core is chosen among the candidates");
         core
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn every_nemesis() -> Vec<NemesisSpec> {
 }
 
 /// Talkative nodes under every fault, with a settle phase.
-pub(crate) fn stormy() -> (Toy, RunOptions<Op>) {
+pub(crate) fn stormy() -> (Toy, RunOptions<Op, Op>) {
     let cluster = Cluster::plain(4, 2).with_spare(KindId::SERVER, 1);
     let mut options = options(cluster);
     options.network.latency = Latency::Uniform { min: ms(0), max: ms(9) };
@@ -46,16 +46,16 @@ pub(crate) fn stormy() -> (Toy, RunOptions<Op>) {
 }
 
 /// Talkative nodes to whom nothing is done.
-pub(crate) fn calm() -> (Toy, RunOptions<Op>) {
+pub(crate) fn calm() -> (Toy, RunOptions<Op, Op>) {
     let (toy, stormy) = stormy();
     (toy, RunOptions { nemeses: Vec::new(), settle: ms(0), ..stormy })
 }
 
-pub(crate) fn report((toy, options): &(Toy, RunOptions<Op>), seed: u64) -> RunReport<Op> {
+pub(crate) fn report((toy, options): &(Toy, RunOptions<Op, Op>), seed: u64) -> RunReport<Op, Op> {
     run(World::new(toy, options, Seed(seed)))
 }
 
-fn agree(a: &RunReport<Op>, b: &RunReport<Op>) {
+fn agree(a: &RunReport<Op, Op>, b: &RunReport<Op, Op>) {
     assert_eq!((a.digest, a.events, a.end, &a.counts), (b.digest, b.events, b.end, &b.counts));
     assert_eq!((&a.outcome, &a.plan), (&b.outcome, &b.plan));
 }

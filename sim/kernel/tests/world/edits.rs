@@ -15,12 +15,12 @@ use crate::kinds::FOUR;
 use crate::stage::{Played, Stage, at, c, cut, ms, s};
 use crate::toy::{Heard, Op, Toy};
 
-fn play(toy: &Toy, options: &RunOptions<Op>) -> Played {
+fn play(toy: &Toy, options: &RunOptions<Op, Op>) -> Played {
     Played::of(World::new(toy, options, Seed(3)))
 }
 
 /// Talkative nodes on links where a packet is lost or takes a while, and no more.
-fn quiet() -> (Toy, RunOptions<Op>) {
+fn quiet() -> (Toy, RunOptions<Op, Op>) {
     let (toy, mut options) = calm();
     options.network.duplication = Ppm::NEVER;
     options.network.reordering = Ppm::NEVER;

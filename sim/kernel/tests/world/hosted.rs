@@ -17,6 +17,7 @@ use crate::stage::{Log, Stage, at, c, ms, s};
 use crate::toy::{Actor, FORBIDDEN, Heard, Op, Toy};
 
 /// How a host goes about it.
+#[derive(Clone)]
 struct Manner {
     /// Every wake comes up to this much late, by chance; on time and in order where zero.
     lag: Duration,
@@ -44,6 +45,7 @@ impl Manner {
     }
 }
 
+#[derive(Clone)]
 struct Host {
     world: Hosted<Toy>,
     waiting: BTreeSet<(Instant, Wake)>,
@@ -53,36 +55,40 @@ struct Host {
 }
 
 impl Host {
-    fn new((toy, options): &(Toy, RunOptions<Op>), seed: u64) -> Self {
+    fn new((toy, options): &(Toy, RunOptions<Op, Op>), seed: u64) -> Self {
         let world = Hosted::new(toy, options, Seed(seed));
         let incarnations = options.cluster.nodes().map(|node| (node, 0)).collect();
         Self { world, waiting: BTreeSet::new(), incarnations, now: Instant::ZERO, dropped: 0 }
     }
 
     /// To the end, however the host goes about it.
-    fn run(mut self, manner: &mut Manner) -> (RunReport<Op>, Self) {
+    fn run(mut self, manner: &mut Manner) -> (RunReport<Op, Op>, Self) {
         while !self.world.is_over() {
-            if manner.drops {
-                self.drop_ended();
-            }
-            for wake in self.world.wakes() {
-                self.waiting.insert((manner.when(self.now, &wake), wake));
-            }
-            let due = self.world.due();
-            match self.waiting.pop_first() {
-                Some((time, wake)) if time < due => {
-                    self.now = self.now.max(time);
-                    self.world.wake(self.now, wake, &mut NoTrace);
-                }
-                other => {
-                    self.waiting.extend(other);
-                    let after_the_end = self.world.end().saturating_add(Duration::from_nanos(1));
-                    self.now = self.now.max(due.min(after_the_end));
-                    self.world.look(self.now, &mut NoTrace);
-                }
-            }
+            self.turn(manner);
         }
         (self.world.report().expect("it has ended"), self)
+    }
+
+    fn turn(&mut self, manner: &mut Manner) {
+        if manner.drops {
+            self.drop_ended();
+        }
+        for wake in self.world.wakes() {
+            self.waiting.insert((manner.when(self.now, &wake), wake));
+        }
+        let due = self.world.due();
+        match self.waiting.pop_first() {
+            Some((time, wake)) if time < due => {
+                self.now = self.now.max(time);
+                self.world.wake(self.now, wake, &mut NoTrace);
+            }
+            other => {
+                self.waiting.extend(other);
+                let after_the_end = self.world.end().saturating_add(Duration::from_nanos(1));
+                self.now = self.now.max(due.min(after_the_end));
+                self.world.look(self.now, &mut NoTrace);
+            }
+        }
     }
 
     /// What processes that have ended waited for never comes up. What is asked for later is not among it.
@@ -109,6 +115,17 @@ fn on_time_and_in_order_a_hosted_world_is_the_world_alone() {
             assert_eq!((alone.outcome, alone.counts, alone.plan), (hosted.outcome, hosted.counts, hosted.plan));
         }
     }
+}
+
+#[test]
+fn a_hosted_world_that_is_cloned_goes_on_like_the_original() {
+    let (mut host, mut manner) = (Host::new(&stormy(), 1), Manner::late(1));
+    while host.world.view().events() < 500 {
+        host.turn(&mut manner);
+    }
+    let (copy, mut again) = (host.clone(), manner.clone());
+    let ((first, _), (second, _)) = (host.run(&mut manner), copy.run(&mut again));
+    assert_eq!((first.digest, first.plan), (second.digest, second.plan));
 }
 
 #[test]

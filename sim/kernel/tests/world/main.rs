@@ -12,6 +12,7 @@ mod determinism;
 mod disks;
 mod edits;
 mod golden_digests;
+mod history;
 mod hosted;
 mod kinds;
 mod nested;

@@ -1,6 +1,6 @@
 //! A node that contains another node: messages, timers, disk, deferred work and randomness of both work in the world.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::embed;
 use splitbrain_kernel::embedding::{Embedding as _, Scope};
@@ -8,7 +8,7 @@ use splitbrain_kernel::fault::CrashScope;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::{InvariantInfo, InvariantSet, Invariants};
 use splitbrain_kernel::node::{
-    Change, Completion, Face, FileId, Message, Node, Observation, Recovered, Source, Stored,
+    Change, Completion, Face, FileId, Message, Never, Node, Observation, Recovered, Source, Stored,
 };
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::rng::Seed;
@@ -16,6 +16,7 @@ use splitbrain_kernel::run::{Outcome, RunOptions};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::{TraceItem, Tracer};
+use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::World;
 
 use crate::stage::{at, crash, ms, options, s};
@@ -38,7 +39,7 @@ enum Told {
 }
 
 /// The counter's message, and in the outer node one of its two kinds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Tell(u64);
 
 impl Message for Tell {
@@ -55,6 +56,12 @@ impl Observation for Told {
     }
 }
 
+impl Counter {
+    fn new(peer: NodeId, recovered: &Recovered<u64>) -> Self {
+        Self { count: recovered.last(FILE).and_then(Stored::intact).copied().unwrap_or_default(), peer }
+    }
+}
+
 /// Both nodes have a file of this number: the outer one moves the inner one's.
 const FILE: FileId = FileId(0);
 
@@ -64,10 +71,11 @@ impl Node for Counter {
     type Record = u64;
     type Observation = Told;
     type Operation = ();
+    type Response = ();
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
-        self.count = recovered.last(FILE).and_then(Stored::intact).copied().unwrap_or_default();
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         ctx.observe(Told::Recovered(self.count));
         let word = ctx.rng().word();
         ctx.observe(Told::Word(word));
@@ -100,7 +108,7 @@ struct Shell {
     peer: NodeId,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Whose<T> {
     Inner(T),
     Own,
@@ -131,6 +139,8 @@ embed! {
         record: same,
         observation: Whose::Inner,
         operation: none,
+        response: none,
+        order: none,
         step: Whose::Inner,
     }
 }
@@ -141,12 +151,12 @@ impl Node for Shell {
     type Record = u64;
     type Observation = Whose<Told>;
     type Operation = ();
+    type Response = ();
+    type Order = Never;
     type Step = Whose<()>;
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
-        assert!(recovered.last(FILE).is_none_or(|record| *record == Stored::Intact(1_000)), "the files are apart");
-        let inner = CounterInShell.recovered(&recovered);
-        self.scope.enter(ctx, |ctx| self.inner.on_start(ctx, inner));
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
+        self.scope.enter(ctx, |ctx| self.inner.on_start(ctx));
         ctx.save(FILE, 1_000);
         ctx.set_timer(Whose::Own, ms(25));
     }
@@ -196,15 +206,17 @@ impl System for Shells {
     fn new(_: Setup<NoOptions>) -> Result<Self, splitbrain_kernel::options::OptionsError> {
         Ok(Self)
     }
-    fn node(&self, id: NodeId, _: &Recovered<u64>) -> Shell {
+    fn node(&self, id: NodeId, recovered: Recovered<u64>) -> Shell {
+        assert!(recovered.last(FILE).is_none_or(|record| *record == Stored::Intact(1_000)), "the files are apart");
         let peer = s(3 - id.number());
-        Shell { scope: Scope::new(CounterInShell), inner: Counter { count: 0, peer }, peer }
+        let inner = Counter::new(peer, &CounterInShell.recovered(&recovered));
+        Shell { scope: Scope::new(CounterInShell), inner, peer }
     }
     fn invariants(&self) -> Unwatched {
         Unwatched
     }
-    fn core_size(&self) -> usize {
-        1
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(1).collect()
     }
 }
 
@@ -227,7 +239,7 @@ impl Tracer<Shell> for Listener {
     }
 }
 
-fn play(plan: Plan<()>) -> Listener {
+fn play(plan: Plan<(), Never>) -> Listener {
     let cluster = Cluster::plain(2, 0);
     let plain = options(cluster);
     let run = RunOptions {
@@ -238,6 +250,7 @@ fn play(plan: Plan<()>) -> Listener {
         faults: Vec::new(),
         nemeses: Vec::new(),
         operations: Vec::new(),
+        orders: Vec::new(),
         duration: ms(35),
         settle: plain.settle,
         budget: plain.budget,

@@ -166,16 +166,6 @@ fn operations_reach_only_who_runs_and_are_written_down_all_the_same() {
 }
 
 #[test]
-fn the_history_has_what_clients_asked_and_what_they_know() {
-    let stage = Stage::new(1, 1).at(1, c(1), Op::Invoke(5)).at(2, c(1), Op::Complete(0)).at(3, c(1), Op::Invoke(6));
-    let played = stage.fault(4, 5, crash(c(1), CrashScope::Process)).at(6, c(1), Op::Invoke(7)).pass();
-    assert_eq!(
-        played.log.history,
-        ["c1 0 invokes Invoke(5)", "c1 0 ends Complete(0)", "c1 1 invokes Invoke(6)", "c1 2 invokes Invoke(7)",]
-    );
-}
-
-#[test]
 fn the_largest_cluster_runs() {
     let mut stage = Stage::new(64, 64).with(|options| options.duration = ms(20));
     for server in 1..=64 {

@@ -13,13 +13,13 @@ use crate::determinism::{report, stormy};
 use crate::stage::{Stage, crash, cut, ms, run, s};
 use crate::toy::{FORBIDDEN, Op, Toy};
 
-fn replay(toy: &Toy, options: &RunOptions<Op>, plan: Plan<Op>, seed: u64) -> RunReport<Op> {
+fn replay(toy: &Toy, options: &RunOptions<Op, Op>, plan: Plan<Op, Op>, seed: u64) -> RunReport<Op, Op> {
     let options = RunOptions { replay: Some(plan), ..options.clone() };
     run(World::new(toy, &options, Seed(seed)))
 }
 
 /// The plan as it comes back from a file.
-fn stored(plan: &Plan<Op>) -> Plan<Op> {
+fn stored(plan: &Plan<Op, Op>) -> Plan<Op, Op> {
     let text = serde_json::to_string(plan).expect("a plan is plain data");
     serde_json::from_str(&text).expect("a plan reads what it wrote")
 }
@@ -39,7 +39,7 @@ fn the_plan_of_a_run_replays_to_the_same_digest() {
 }
 
 /// The same, with faults and orders that observations trigger, at once or a little later.
-fn triggered() -> (Toy, RunOptions<Op>) {
+fn triggered() -> (Toy, RunOptions<Op, Op>) {
     let (toy, mut options) = stormy();
     let when = |id: &str, name: &str, times, delay, what| FaultSpec {
         id: id.to_owned(),
@@ -78,7 +78,7 @@ fn the_plan_of_a_run_with_triggers_replays_to_the_same_digest() {
     let (toy, options) = triggered();
     for seed in 0..50 {
         let first = report(&(toy.clone(), options.clone()), seed);
-        assert!(first.plan.operations.len() > 50, "{} orders", first.plan.operations.len());
+        assert!(first.plan.orders.len() > 50, "{} orders", first.plan.orders.len());
         let again = replay(&toy, &options, stored(&first.plan), seed);
         assert_eq!(
             (again.digest, &again.outcome, &again.plan),

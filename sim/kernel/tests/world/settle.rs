@@ -38,6 +38,16 @@ fn a_core_of_its_size_is_drawn_and_differs_between_seeds() {
 }
 
 #[test]
+fn the_core_is_chosen_from_the_state_before_anything_is_healed() {
+    let (core, outside) = core_of(1);
+    let mut stage = stage(1).deed(300, crash(core[0], CrashScope::Process));
+    stage.toy.core_of_the_living = true;
+    let mut living = vec![core[1], outside];
+    living.sort_unstable();
+    assert_eq!(stage.pass().log.core, living);
+}
+
+#[test]
 fn links_of_the_core_and_of_clients_are_healed_and_others_are_not() {
     let (core, outside) = core_of(1);
     let held = stage(1).at(450, core[0], Op::Send(core[1], 5)).deed(400, clog(all_links(), &[])).pass();

@@ -41,7 +41,7 @@ pub(crate) const fn constant(latency: Duration) -> Latency {
 }
 
 /// Options of a quiet world in which everything takes a fixed time.
-pub(crate) fn options(cluster: Cluster) -> RunOptions<Op> {
+pub(crate) fn options(cluster: Cluster) -> RunOptions<Op, Op> {
     RunOptions {
         cluster,
         network: NetworkOptions {
@@ -59,6 +59,7 @@ pub(crate) fn options(cluster: Cluster) -> RunOptions<Op> {
         faults: Vec::new(),
         nemeses: Vec::new(),
         operations: Vec::new(),
+        orders: Vec::new(),
         duration: ms(1_000),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
@@ -73,8 +74,8 @@ pub(crate) fn options(cluster: Cluster) -> RunOptions<Op> {
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
     pub(crate) toy: Toy,
-    pub(crate) options: RunOptions<Op>,
-    pub(crate) plan: Plan<Op>,
+    pub(crate) options: RunOptions<Op, Op>,
+    pub(crate) plan: Plan<Op, Op>,
     pub(crate) seed: Seed,
 }
 
@@ -124,7 +125,7 @@ impl Stage {
         self
     }
 
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut RunOptions<Op>)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut RunOptions<Op, Op>)) -> Self {
         change(&mut self.options);
         self
     }
@@ -149,7 +150,7 @@ impl Stage {
 /// A run that was recorded.
 #[derive(Debug)]
 pub(crate) struct Played {
-    pub(crate) report: RunReport<Op>,
+    pub(crate) report: RunReport<Op, Op>,
     pub(crate) log: Log,
     pub(crate) world: World<Toy>,
 }
@@ -238,7 +239,7 @@ impl Tracer<Actor> for Log {
 }
 
 /// Runs without recording.
-pub(crate) fn run(mut world: World<Toy>) -> RunReport<Op> {
+pub(crate) fn run(mut world: World<Toy>) -> RunReport<Op, Op> {
     world.run(&mut NoTrace)
 }
 

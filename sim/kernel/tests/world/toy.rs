@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::{Context, OperationId, OperationResult};
+use splitbrain_kernel::history::{EntryRef, HistoryEvent};
 use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::invariant::{Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{
@@ -11,7 +12,7 @@ use splitbrain_kernel::node::{
     Recovered, Source, Stored, Write, WriteId,
 };
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
-use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, Workload};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
@@ -79,7 +80,7 @@ pub(crate) enum Cue {
 }
 
 /// What a toy says to another.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) number: u64,
     pub(crate) loud: bool,
@@ -152,6 +153,7 @@ impl std::fmt::Display for Heard {
 #[derive(Clone, Debug)]
 pub(crate) struct Actor {
     pub(crate) cluster: Cluster,
+    recovered: Vec<Stored<u64>>,
     at_zero: Vec<Op>,
     at_start: Vec<Op>,
     reactions: Vec<(Cue, Vec<Op>)>,
@@ -212,7 +214,7 @@ impl Actor {
                 ctx.observe(Heard::Word(word));
             }
             Op::Invoke(number) => drop(ctx.invoke(Op::Invoke(number))),
-            Op::Complete(id) => ctx.complete(OperationId(id), OperationResult::Ok(Op::Complete(id))),
+            Op::Complete(id) => ctx.complete(OperationId(id), OperationResult::Ok(id)),
             Op::When(cue, ops) => self.reactions.push((cue, ops)),
             Op::All(ops) => ops.into_iter().for_each(|op| self.perform(ctx, op)),
         }
@@ -237,10 +239,12 @@ impl Node for Actor {
     type Record = u64;
     type Observation = Heard;
     type Operation = Op;
+    type Response = u64;
+    type Order = Op;
     type Step = u64;
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<u64>) {
-        ctx.observe(Heard::Started(recovered.file(LOG).to_vec()));
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
+        ctx.observe(Heard::Started(std::mem::take(&mut self.recovered)));
         if ctx.now() == Instant::ZERO {
             self.perform(ctx, Op::All(self.at_zero.clone()));
         }
@@ -287,6 +291,10 @@ impl Node for Actor {
     fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Op) {
         self.perform(ctx, operation);
     }
+
+    fn on_order(&mut self, ctx: &mut Context<Self>, order: Op) {
+        self.perform(ctx, order);
+    }
 }
 
 splitbrain_kernel::options! {
@@ -324,6 +332,10 @@ pub(crate) struct Watch {
     /// When deadlines came, by the view's clock.
     pub(crate) came: Vec<Instant>,
     pub(crate) ended: Option<Instant>,
+    /// What came into the history: process, name, and how it ended where it did.
+    pub(crate) history: Vec<(u32, u64, Option<OperationResult<u64>>)>,
+    /// Whether an operation that ends as unknown breaks the first invariant.
+    pub(crate) forbids_unknown: bool,
 }
 
 const NEVER_FORBIDDEN: usize = 0;
@@ -355,7 +367,22 @@ impl Invariants<Actor> for Watch {
         }
     }
 
+    fn on_history(&mut self, view: impl View<Actor>, entry: EntryRef<'_, Actor>, findings: &mut Findings) {
+        assert_eq!(view.history(view.history_len() - 1), Some(entry), "the view ends with the entry");
+        let ended = match entry.change {
+            HistoryEvent::Invoked(_) => None,
+            HistoryEvent::Completed { invoked, result } => {
+                assert_eq!(view.history(invoked).map(|begun| (begun.client, begun.id)), Some((entry.client, entry.id)));
+                Some(result.filter_map(|response| Some(*response)).expect("all of it is kept"))
+            }
+        };
+        self.history.push((entry.process, entry.id.0, ended));
+        let holds = !self.forbids_unknown || ended != Some(OperationResult::Unknown);
+        findings.check(NEVER_FORBIDDEN, Some(entry.client), holds, || "nothing is known of it".to_owned());
+    }
+
     fn on_end(&mut self, view: impl View<Actor>, _: &mut Findings) {
+        assert_eq!(view.history_len(), self.history.len());
         self.ended = Some(view.now());
     }
 }
@@ -373,6 +400,8 @@ pub(crate) struct Toy {
     pub(crate) watch: Watch,
     /// Making the node's value panics.
     pub(crate) broken_factory: Option<NodeId>,
+    /// Whether only servers whose process runs are chosen for the core.
+    pub(crate) core_of_the_living: bool,
 }
 
 impl System for Toy {
@@ -381,7 +410,7 @@ impl System for Toy {
     const ROLES: &'static [&'static str] = &[];
     const RESOURCES: &'static [&'static str] = &[];
     const WORKLOADS: &'static [Workload] = &[];
-    const ORDERS: &'static [Order] = &[];
+    const ORDERS: &'static [OrderInfo] = &[];
     const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
     type Node = Actor;
@@ -391,10 +420,11 @@ impl System for Toy {
         Ok(Self::of(setup.cluster))
     }
 
-    fn node(&self, id: NodeId, _: &Recovered<u64>) -> Actor {
+    fn node(&self, id: NodeId, recovered: Recovered<u64>) -> Actor {
         assert_ne!(self.broken_factory, Some(id), "the factory is broken");
         Actor {
             cluster: self.cluster,
+            recovered: recovered.file(LOG).to_vec(),
             at_zero: self.at_zero.get(&id).cloned().unwrap_or_default(),
             at_start: self.at_start.get(&id).cloned().unwrap_or_default(),
             reactions: Vec::new(),
@@ -409,8 +439,14 @@ impl System for Toy {
         self.watch.clone()
     }
 
-    fn core_size(&self) -> usize {
-        usize::from(self.cluster.count(KindId::SERVER) / 2 + 1)
+    fn core(&self, view: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        let serves = |node: &NodeId| !self.core_of_the_living || view.is_up(*node);
+        candidates
+            .iter()
+            .copied()
+            .filter(serves)
+            .take(usize::from(self.cluster.count(KindId::SERVER) / 2 + 1))
+            .collect()
     }
 }
 
@@ -423,6 +459,7 @@ impl Toy {
             chatters: false,
             watch: Watch::default(),
             broken_factory: None,
+            core_of_the_living: false,
         }
     }
 }

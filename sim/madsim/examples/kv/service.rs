@@ -80,7 +80,7 @@ impl Observation for Told {
     }
 }
 
-/// What a client is asked to do, with its own key; in the end with the value that it wrote or found.
+/// What a client is asked to do, with its own key. The answer is the value that it wrote or found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Operation {
     Put(u64),
@@ -102,6 +102,7 @@ impl Service for Store {
     type Options = KvOptions;
     type Observation = Told;
     type Operation = Operation;
+    type Response = u64;
     type Invariants = Watch;
 
     fn new(setup: Setup<KvOptions>) -> Result<Self, OptionsError> {
@@ -165,7 +166,7 @@ async fn count_up(process: &Process<Store>) {
                 match client.ask(&format!("put {key} {last}")).await {
                     Answer::Done(_) => {
                         process.observe(Told::Wrote { value: last });
-                        OperationResult::Ok(Operation::Put(last))
+                        OperationResult::Ok(last)
                     }
                     Answer::Refused => OperationResult::Failed,
                     Answer::Unknown => OperationResult::Unknown,
@@ -174,7 +175,7 @@ async fn count_up(process: &Process<Store>) {
             Operation::Get(_) => match client.ask(&format!("get {key}")).await {
                 Answer::Done(value) => {
                     process.observe(Told::Read { value });
-                    OperationResult::Ok(Operation::Get(value))
+                    OperationResult::Ok(value)
                 }
                 Answer::Refused | Answer::Unknown => OperationResult::Failed,
             },

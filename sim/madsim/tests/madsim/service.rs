@@ -102,6 +102,7 @@ impl Service for Chore {
     type Options = ChoreOptions;
     type Observation = Told;
     type Operation = Ask;
+    type Response = u64;
     type Invariants = Watch;
 
     fn new(setup: Setup<ChoreOptions>) -> Result<Self, OptionsError> {
@@ -137,7 +138,7 @@ impl Service for Chore {
                 let Ask(number) = process.operation().await;
                 let id = process.invoke(Ask(number));
                 sleep(WallTime::from_millis(1)).await;
-                process.complete(id, OperationResult::Ok(Ask(number)));
+                process.complete(id, OperationResult::Ok(number));
                 process.observe(Told::Tick);
             },
             Deed::Guards => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use splitbrain::engine::{AnySystem, Run};
 use splitbrain::kernel::prelude::*;
 use splitbrain::scenario::{self, Scenario};
@@ -87,7 +87,7 @@ impl Observation for Told {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note;
 
 impl Message for Note {
@@ -106,10 +106,12 @@ impl Node for Actor {
     type Timer = u64;
     type Record = ();
     type Observation = Told;
-    type Operation = ();
+    type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, _: Recovered<()>) {
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self.deed {
             Deed::Idle => {}
             Deed::Ticking => ctx.set_timer(0, Duration::from_micros(500)),
@@ -184,7 +186,7 @@ impl System for Toy {
         Ok(Self { deed: setup.options.base.deed })
     }
 
-    fn node(&self, _: NodeId, _: &Recovered<()>) -> Actor {
+    fn node(&self, _: NodeId, _: Recovered<()>) -> Actor {
         Actor { deed: self.deed }
     }
 
@@ -192,8 +194,8 @@ impl System for Toy {
         Nothing
     }
 
-    fn core_size(&self) -> usize {
-        1
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(1).collect()
     }
 }
 

@@ -14,7 +14,9 @@ use splitbrain_kernel::brief::{Datum, Derived};
 
 use super::durable::{HardState, LOG_FILE, Record, STATE_FILE};
 use super::ids::{Index, Position};
-use super::message::{AppendResult, Command, Entry, Operation, Payload, ProposeResult, RaftMessage, Verdict};
+use super::message::{
+    AppendResult, Command, Entry, Operation, Order, Payload, ProposeResult, RaftMessage, Response, Verdict,
+};
 use super::node::RaftNode;
 use super::observation::{RaftObservation, Refusal, Skip, StepDownReason};
 
@@ -25,7 +27,9 @@ pub(super) fn brief<C: Payload>(datum: Datum<'_, RaftNode<C>>, f: &mut Formatter
         Datum::Observation(observation) => of_observation(observation, f),
         Datum::Record(Record::State(state)) => of_state(state, f),
         Datum::Record(Record::Entry { index, entry }) => of_entry(*index, entry, f),
-        Datum::Operation(operation) => of_operation(operation, f),
+        Datum::Operation(Operation::Propose { value }) => write!(f, "propose {}", Derived(value)),
+        Datum::Response(Response::Committed { index }) => write!(f, "committed {index}"),
+        Datum::Order(order) => of_order(order, f),
         Datum::File(STATE_FILE) => f.write_str("state"),
         Datum::File(LOG_FILE) => f.write_str("log"),
         other => other.derived(f),
@@ -167,16 +171,14 @@ fn of_entry<C: Payload>(index: Index, entry: &Entry<C>, f: &mut Formatter<'_>) -
     }
 }
 
-fn of_operation<C: Payload>(operation: &Operation<C>, f: &mut Formatter<'_>) -> fmt::Result {
+fn of_order(order: &Order, f: &mut Formatter<'_>) -> fmt::Result {
     let switch = |is_on: &bool| if *is_on { "on" } else { "off" };
-    match operation {
-        Operation::Propose { value, index: None } => write!(f, "propose {}", Derived(value)),
-        Operation::Propose { value, index: Some(index) } => write!(f, "propose {} at {index}", Derived(value)),
-        Operation::CatchingUp(is_on) => write!(f, "catching up {}", switch(is_on)),
-        Operation::ReceivingSnapshot(is_on) => write!(f, "receiving snapshot {}", switch(is_on)),
-        Operation::StepDown => f.write_str("step down"),
-        Operation::Campaign => f.write_str("campaign"),
-        Operation::Leave => f.write_str("leave"),
+    match order {
+        Order::CatchingUp(is_on) => write!(f, "catching up {}", switch(is_on)),
+        Order::ReceivingSnapshot(is_on) => write!(f, "receiving snapshot {}", switch(is_on)),
+        Order::StepDown => f.write_str("step down"),
+        Order::Campaign => f.write_str("campaign"),
+        Order::Leave => f.write_str("leave"),
     }
 }
 
@@ -270,7 +272,8 @@ mod tests {
         let shown = Shown::Record(&Record::State(catching_up)).to_string();
         assert_eq!(shown, "@0, no election timer, catching up");
         assert_eq!(Shown::Timer(RaftTimer::CheckQuorum).to_string(), "check quorum");
-        assert_eq!(Shown::Operation(&Operation::Propose { value: 9, index: None }).to_string(), "propose 9");
-        assert_eq!(Shown::Operation(&Operation::CatchingUp(false)).to_string(), "catching up off");
+        assert_eq!(Shown::Operation(&Operation::Propose { value: 9 }).to_string(), "propose 9");
+        assert_eq!(Shown::Response(&Response::Committed { index: Index(4) }).to_string(), "committed 4");
+        assert_eq!(Shown::Order(&Order::CatchingUp(false)).to_string(), "catching up off");
     }
 }

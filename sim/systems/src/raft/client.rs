@@ -11,7 +11,7 @@ use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
 
-use super::message::{Operation, Payload, ProposeResult, RaftMessage};
+use super::message::{Operation, Payload, ProposeResult, RaftMessage, Response};
 use super::node::{RaftNode, RaftTimer};
 use super::options::RaftOptions;
 
@@ -50,9 +50,7 @@ impl<C: Payload> Client<C> {
     }
 
     pub(super) fn on_operation(&mut self, ctx: &mut Context<RaftNode<C>>, operation: Operation<C>) {
-        let Operation::Propose { value, .. } = operation else {
-            return;
-        };
+        let Operation::Propose { value } = operation;
         if self.running.is_none() {
             self.begin(ctx, value);
         } else if self.waiting.len() < Self::WAITING_MAX {
@@ -62,7 +60,7 @@ impl<C: Payload> Client<C> {
 
     fn begin(&mut self, ctx: &mut Context<RaftNode<C>>, value: C) {
         assert!(self.running.is_none(), "a client does one thing at a time");
-        let operation = ctx.invoke(Operation::Propose { value: value.clone(), index: None });
+        let operation = ctx.invoke(Operation::Propose { value: value.clone() });
         self.running = Some(Running { operation, value });
         ctx.set_timer(RaftTimer::Proposal, self.options.proposal_timeout);
         self.propose(ctx);
@@ -81,13 +79,12 @@ impl<C: Payload> Client<C> {
         operation: OperationId,
         result: ProposeResult,
     ) {
-        let Some(running) = self.running.clone().filter(|running| running.operation == operation) else {
+        if self.running.as_ref().is_none_or(|running| running.operation != operation) {
             return;
-        };
+        }
         match result {
             ProposeResult::Committed { index } => {
-                let done = Operation::Propose { value: running.value, index: Some(index) };
-                self.finish(ctx, OperationResult::Ok(done));
+                self.finish(ctx, OperationResult::Ok(Response::Committed { index }));
             }
             ProposeResult::Unknown => self.finish(ctx, OperationResult::Unknown),
             ProposeResult::NotLeader { leader } => self.on_redirect(ctx, source.node, leader),
@@ -128,7 +125,7 @@ impl<C: Payload> Client<C> {
         }
     }
 
-    fn finish(&mut self, ctx: &mut Context<RaftNode<C>>, result: OperationResult<Operation<C>>) {
+    fn finish(&mut self, ctx: &mut Context<RaftNode<C>>, result: OperationResult<Response>) {
         let running = self.running.take().expect("only what runs is finished");
         ctx.cancel_timer(RaftTimer::Proposal);
         ctx.cancel_timer(RaftTimer::Retry);

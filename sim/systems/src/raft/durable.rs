@@ -2,7 +2,7 @@
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{FileId, Recovered, Stored};
-use splitbrain_kernel::serde::Serialize;
+use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 use super::ids::{Index, Term};
 use super::message::{Entry, Payload};
@@ -13,7 +13,7 @@ pub const STATE_FILE: FileId = FileId(0);
 pub const LOG_FILE: FileId = FileId(1);
 
 /// A record on a server's disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Record<C = u64> {
     /// In [`STATE_FILE`].
@@ -28,7 +28,7 @@ pub enum Record<C = u64> {
 }
 
 /// What must survive a crash beside the log (§5.1; NuRaft `srv_state`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct HardState {
     /// The current term. Never falls.

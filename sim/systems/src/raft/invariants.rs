@@ -306,7 +306,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             Input::Message(source, message) if self.frame.watches(node) => {
                 self.on_receive(view, node, source, message, findings);
             }
-            Input::Operation(_) if self.frame.watches(node) => self.changed = true,
+            Input::Order(_) if self.frame.watches(node) => self.changed = true,
             _ => {}
         }
     }

@@ -41,7 +41,7 @@ impl<C> Payload for C where
 }
 
 /// Content of a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum RaftMessage<C = u64> {
     /// Asks whether an election could be won, and changes nothing at the voter (thesis §9.6). Its term is the one that
@@ -90,7 +90,7 @@ pub enum RaftMessage<C = u64> {
 }
 
 /// What a candidate tells of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct VoteRequest {
     /// The candidate's term; for a pre-vote see [`RaftMessage::PreVote`].
@@ -100,7 +100,7 @@ pub struct VoteRequest {
 }
 
 /// What a voter says to a pre-vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Verdict {
     /// It would vote for the candidate, or knows of no leader: NuRaft counts these as `dead`.
@@ -112,7 +112,7 @@ pub enum Verdict {
 }
 
 /// Entries, with the place where they fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Append<C = u64> {
     /// The leader's term.
@@ -126,7 +126,7 @@ pub struct Append<C = u64> {
 }
 
 /// What became of an append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum AppendResult {
     /// The follower's log agrees with the leader's up to here, durably: `previous` and the entries, never the
@@ -148,7 +148,7 @@ pub enum AppendResult {
 }
 
 /// What became of a proposal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum ProposeResult {
     /// It is committed.
@@ -166,7 +166,7 @@ pub enum ProposeResult {
 }
 
 /// An entry of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Entry<C = u64> {
     /// The term of the leader that created it.
@@ -176,7 +176,7 @@ pub struct Entry<C = u64> {
 }
 
 /// What an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Command<C = u64> {
     /// Nothing: a leader's first entry, so that it has one of its own term to commit (§8).
@@ -185,27 +185,41 @@ pub enum Command<C = u64> {
     Set(C),
 }
 
-/// What a client is asked to do, and what a scenario orders a server.
+/// What a client is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation<C = u64> {
-    /// A client appends a value.
+    /// Appends a value.
     Propose {
         /// The value.
         value: C,
-        /// Where it was committed; nothing until it is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        index: Option<Index>,
     },
-    /// A server takes itself for one that catches up (durable), or no longer.
+}
+
+/// What a client is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Response {
+    /// The value is committed.
+    Committed {
+        /// Its place in the log.
+        index: Index,
+    },
+}
+
+/// What a scenario orders a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Order {
+    /// It takes itself for one that catches up (durable), or no longer.
     CatchingUp(bool),
-    /// A server takes itself for one that receives a snapshot (durable), or no longer.
+    /// It takes itself for one that receives a snapshot (durable), or no longer.
     ReceivingSnapshot(bool),
-    /// A leader gives up its leadership at once.
+    /// It gives up its leadership at once, if it leads.
     StepDown,
-    /// A server's election timer fires now.
+    /// Its election timer fires now.
     Campaign,
-    /// A server is asked to leave: it goes silent after two more election timeouts (NuRaft `steps_to_down_`).
+    /// It is asked to leave: it goes silent after two more election timeouts (NuRaft `steps_to_down_`).
     Leave,
 }
 

@@ -2,14 +2,14 @@
 
 use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::Context;
-use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Recovered, Source, Write, WriteId};
+use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Source, Write, WriteId};
 use splitbrain_kernel::serde::Serialize;
 
 use super::client::Client;
 use super::durable::{HardState, LOG_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
 use super::log::Log;
-use super::message::{Operation, Payload, RaftMessage};
+use super::message::{Operation, Order, Payload, RaftMessage, Response};
 use super::observation::{RaftObservation, StepDownReason};
 use super::state::Server;
 
@@ -67,15 +67,17 @@ impl<C: Payload> Node for RaftNode<C> {
     type Record = Record<C>;
     type Observation = RaftObservation<C>;
     type Operation = Operation<C>;
+    type Response = Response;
+    type Order = Order;
     type Step = ();
 
     fn brief(datum: Datum<'_, Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         super::brief::brief(datum, f)
     }
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Record<C>>) {
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         if let Self::Server(server) = self {
-            match Recovery::read(&recovered) {
+            match *server.recovery.take().expect("a process starts once") {
                 Ok(recovery) => server.start(ctx, recovery),
                 Err(Unusable(reason)) => ctx.exit(reason),
             }
@@ -127,12 +129,15 @@ impl<C: Payload> Node for RaftNode<C> {
     }
 
     fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Operation<C>) {
-        match self {
-            Self::Server(server) => {
-                server.on_order(ctx, operation);
-                server.flush(ctx);
-            }
-            Self::Client(client) => client.on_operation(ctx, operation),
+        if let Self::Client(client) = self {
+            client.on_operation(ctx, operation);
+        }
+    }
+
+    fn on_order(&mut self, ctx: &mut Context<Self>, order: Order) {
+        if let Self::Server(server) = self {
+            server.on_order(ctx, order);
+            server.flush(ctx);
         }
     }
 }
@@ -204,22 +209,22 @@ impl<C: Payload> Server<C> {
     }
 
     /// A scenario orders something.
-    fn on_order(&mut self, ctx: &mut Context<RaftNode<C>>, order: Operation<C>) {
+    fn on_order(&mut self, ctx: &mut Context<RaftNode<C>>, order: Order) {
         match order {
-            Operation::CatchingUp(on) => self.set_catching_up(ctx, on),
-            Operation::ReceivingSnapshot(on) => {
+            Order::CatchingUp(on) => self.set_catching_up(ctx, on),
+            Order::ReceivingSnapshot(on) => {
                 self.hard_dirty |= self.hard.receiving_snapshot != on;
                 self.hard.receiving_snapshot = on;
             }
-            Operation::StepDown if self.is_leader() => self.step_down(ctx, StepDownReason::Ordered),
-            Operation::Campaign if !self.is_leader() && self.is_voter() => self.begin_round(ctx),
-            Operation::Leave => {
+            Order::StepDown if self.is_leader() => self.step_down(ctx, StepDownReason::Ordered),
+            Order::Campaign if !self.is_leader() && self.is_voter() => self.begin_round(ctx),
+            Order::Leave => {
                 if self.is_leader() {
                     self.step_down(ctx, StepDownReason::Ordered);
                 }
                 self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
             }
-            Operation::StepDown | Operation::Campaign | Operation::Propose { .. } => {}
+            Order::StepDown | Order::Campaign => {}
         }
     }
 

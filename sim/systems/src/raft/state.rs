@@ -36,7 +36,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
 use super::configuration::Configuration;
-use super::durable::HardState;
+use super::durable::{HardState, Recovery, Unusable};
 use super::ids::{Index, ServerSet, Term};
 use super::log::Log;
 use super::message::Payload;
@@ -72,6 +72,8 @@ pub struct Server<C = u64> {
     pub(super) isolation: Isolation,
     pub(super) lagging: Lagging,
     pub(super) links: Links<C>,
+    /// What the disk kept, or why it cannot be used, until the process starts.
+    pub(super) recovery: Option<Box<Result<Recovery<C>, Unusable>>>,
 }
 
 /// What a server does at present, with what it needs for it.
@@ -468,7 +470,12 @@ impl<C: Payload> Server<C> {
 
 impl<C: Payload> Server<C> {
     /// A fresh process, before it has read its disk.
-    pub(super) fn new(id: NodeId, options: Arc<RaftOptions>, configuration: Arc<Configuration>) -> Self {
+    pub(super) fn new(
+        id: NodeId,
+        options: Arc<RaftOptions>,
+        configuration: Arc<Configuration>,
+        recovery: Result<Recovery<C>, Unusable>,
+    ) -> Self {
         let links = match options.transport {
             Transport::Datagram => Links::new(0),
             Transport::Connection => Links::new(configuration.table_len()),
@@ -494,6 +501,7 @@ impl<C: Payload> Server<C> {
             isolation: Isolation::default(),
             lagging: Lagging { target: Index::ZERO, since: (Term::ZERO, Instant::ZERO) },
             links,
+            recovery: Some(Box::new(recovery)),
         }
     }
 }

@@ -6,13 +6,14 @@ use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::rng::Rng;
-use splitbrain_kernel::system::{Gauge, Order, Setup, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, Workload};
+use splitbrain_kernel::view::View;
 
 use super::client::Client;
 use super::configuration::Configuration;
-use super::durable::Record;
+use super::durable::{Record, Recovery};
 use super::invariants::{Frame, RaftInvariants};
-use super::message::{Operation, Payload};
+use super::message::{Operation, Order, Payload};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
 use super::options::RaftOptions;
@@ -53,19 +54,28 @@ impl<C: Payload> RaftOf<C> {
         Ok(Self { configuration, of_servers, setup, of: std::marker::PhantomData })
     }
 
-    /// A process of this node, before it has read its disk.
-    pub fn process(&self, id: NodeId) -> RaftNode<C> {
+    /// A process of this node, with what its disk kept.
+    pub fn process(&self, id: NodeId, recovered: &Recovered<Record<C>>) -> RaftNode<C> {
         if id.is_client() {
             let options = Arc::new(self.options(id).clone());
             return RaftNode::Client(Client::new(options, self.setup.cluster.count(KindId::SERVER)));
         }
         let options = Arc::clone(&self.of_servers[usize::from(id.number()) - 1]);
-        RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration)))
+        RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration), Recovery::read(recovered)))
     }
 
     /// What its invariants go by.
     pub fn frame(&self) -> Frame {
         Frame::new(self.setup.cluster, &self.setup.options, self.setup.bounds)
+    }
+
+    /// Which of the candidates make the core of the settle phase: a quorum of both kinds, of voters; if enough of them can
+    /// lead, of those that can. The order is that of the candidates.
+    pub fn core_of(&self, candidates: &[NodeId]) -> Vec<NodeId> {
+        let size = self.core_size();
+        let can_lead = |server| self.configuration.priority(server) > 0 || self.electable() < size;
+        let serves = |server: &NodeId| self.configuration.voters().contains(*server) && can_lead(*server);
+        candidates.iter().copied().filter(serves).take(size).collect()
     }
 
     /// How many servers make a quorum of both kinds.
@@ -105,7 +115,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
         name: "propose",
         doc: "Each client proposes one random value after another, to the server that it believes to lead.",
     }];
-    const ORDERS: &'static [Order] = ORDERS;
+    const ORDERS: &'static [OrderInfo] = ORDERS;
     const GAUGES: &'static [Gauge] = RaftInvariants::<RaftNode<C>>::GAUGES;
 
     type Options = RaftOptions;
@@ -116,37 +126,31 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
         Self::over(setup)
     }
 
-    fn node(&self, id: NodeId, _recovered: &Recovered<Record<C>>) -> RaftNode<C> {
-        self.process(id)
+    fn node(&self, id: NodeId, recovered: Recovered<Record<C>>) -> RaftNode<C> {
+        self.process(id, &recovered)
     }
 
     fn invariants(&self) -> RaftInvariants<RaftNode<C>> {
         RaftInvariants::new(self.frame())
     }
 
-    fn core_size(&self) -> usize {
-        Self::core_size(self)
-    }
-
-    /// A voter; where enough others can lead, one that can.
-    fn in_core(&self, server: NodeId) -> bool {
-        let can_lead = self.configuration.priority(server) > 0 || self.electable() < self.core_size();
-        self.configuration.voters().contains(server) && can_lead
+    fn core(&self, _: impl View<RaftNode<C>>, candidates: &[NodeId]) -> Vec<NodeId> {
+        self.core_of(candidates)
     }
 
     fn operation(&self, workload: &str, _reads: bool, rng: &mut Rng) -> Operation<C> {
         assert!(workload == "propose", "raft offers no workload {workload}");
         // Below 2^53, so that every reader of TOML and JSON gets the same number.
-        Operation::Propose { value: C::from(rng.below(1 << 53)), index: None }
+        Operation::Propose { value: C::from(rng.below(1 << 53)) }
     }
 
-    fn order(&self, name: &str, argument: &str) -> Result<Operation<C>, String> {
+    fn order(&self, name: &str, argument: &str) -> Result<Order, String> {
         match name {
-            "catching_up" => switch(name, argument).map(Operation::CatchingUp),
-            "receiving_snapshot" => switch(name, argument).map(Operation::ReceivingSnapshot),
-            "step_down" => plain(name, argument, Operation::StepDown),
-            "campaign" => plain(name, argument, Operation::Campaign),
-            "leave" => plain(name, argument, Operation::Leave),
+            "catching_up" => switch(name, argument).map(Order::CatchingUp),
+            "receiving_snapshot" => switch(name, argument).map(Order::ReceivingSnapshot),
+            "step_down" => plain(name, argument, Order::StepDown),
+            "campaign" => plain(name, argument, Order::Campaign),
+            "leave" => plain(name, argument, Order::Leave),
             _ => Err(format!("raft knows no order {name}")),
         }
     }
@@ -156,18 +160,18 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
     }
 }
 
-const ORDERS: &[Order] = &[
-    Order {
+const ORDERS: &[OrderInfo] = &[
+    OrderInfo {
         name: "catching_up",
         doc: "on or off: the server takes itself for one whose log is not there yet. Durable.",
     },
-    Order {
+    OrderInfo {
         name: "receiving_snapshot",
         doc: "on or off: the server takes itself for one that is receiving a snapshot. Durable.",
     },
-    Order { name: "step_down", doc: "The server gives up its leadership at once, where it leads." },
-    Order { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
-    Order {
+    OrderInfo { name: "step_down", doc: "The server gives up its leadership at once, where it leads." },
+    OrderInfo { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
+    OrderInfo {
         name: "leave",
         doc: "The server is asked to leave: without further requests it goes silent after two election timeouts.",
     },
@@ -181,6 +185,6 @@ fn switch(name: &str, argument: &str) -> Result<bool, String> {
     }
 }
 
-fn plain<C: Payload>(name: &str, argument: &str, order: Operation<C>) -> Result<Operation<C>, String> {
+fn plain(name: &str, argument: &str, order: Order) -> Result<Order, String> {
     if argument.is_empty() { Ok(order) } else { Err(format!("{name} takes no argument, got {argument:?}")) }
 }

@@ -10,7 +10,7 @@ mod node;
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::id::{Cluster, KindId, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantSet, Invariants};
-use splitbrain_kernel::node::Recovered;
+use splitbrain_kernel::node::{Never, Recovered};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
@@ -19,6 +19,7 @@ use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::invariants::{Frame, Membership, RaftInvariants, Rules};
 
@@ -63,9 +64,9 @@ impl<const OPEN: bool> System for Foreigners<OPEN> {
     fn new(setup: Setup<Setting>) -> Result<Self, OptionsError> {
         Ok(Self(setup))
     }
-    fn node(&self, id: NodeId, _: &Recovered<Pair>) -> Foreign<OPEN> {
+    fn node(&self, id: NodeId, recovered: Recovered<Pair>) -> Foreign<OPEN> {
         let Setting { slip, voters, .. } = self.0.options.base;
-        Foreign::new(id, self.0.cluster.count(KindId::SERVER), voters, slip)
+        Foreign::new(id, self.0.cluster.count(KindId::SERVER), voters, slip, &recovered)
     }
     fn invariants(&self) -> Self::Invariants {
         let Setting { voters, changing, .. } = self.0.options.base;
@@ -88,8 +89,8 @@ impl<const OPEN: bool> System for Foreigners<OPEN> {
             ..frame
         })
     }
-    fn core_size(&self) -> usize {
-        3
+    fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
+        candidates.iter().copied().take(3).collect()
     }
 }
 
@@ -104,7 +105,7 @@ fn place(name: &str) -> usize {
     list.iter().position(|info| info.name == name).expect("there is such an invariant")
 }
 
-fn run<const OPEN: bool>(setting: &Setting, invariants: InvariantSet, seed: u64) -> RunReport<()> {
+fn run<const OPEN: bool>(setting: &Setting, invariants: InvariantSet, seed: u64) -> RunReport<Never, Never> {
     let mut options = RunOptions { invariants, ..RunOptions::ordinary(CLUSTER, Duration::from_secs(30)) };
     options.network.loss = Ppm::new(5_000);
     let setup = Setup::new(CLUSTER, PerServer::same(setting.clone()), options.bounds);

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{
-    Change, Face, FileId, Message, Node, Observation, Recovered, Source, Stored, Write, WriteId,
+    Change, Face, FileId, Message, Never, Node, Observation, Recovered, Source, Stored, Write, WriteId,
 };
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::time::{Duration, Instant};
@@ -182,16 +182,25 @@ pub(crate) struct Foreign<const OPEN: bool> {
 type Ctx<const OPEN: bool> = Context<Foreign<OPEN>>;
 
 impl<const OPEN: bool> Foreign<OPEN> {
-    pub(crate) fn new(id: NodeId, servers: u16, voters: u16, slip: Slip) -> Self {
+    pub(crate) fn new(id: NodeId, servers: u16, voters: u16, slip: Slip, recovered: &Recovered<Pair>) -> Self {
+        let (term, vote) = match recovered.last(STATE) {
+            Some(Stored::Intact(Pair(term, vote))) => (*term, *vote),
+            _ => (0, 0),
+        };
+        let entries = recovered.file(LOG).iter().map_while(|record| match record {
+            Stored::Intact(Pair(term, value)) => Some((*term, *value)),
+            _ => None,
+        });
+        let log = entries.collect();
         Self {
             slip,
             me: u64::from(id.number()),
             servers: u64::from(servers),
             voters: u64::from(voters),
             runs: false,
-            term: 0,
-            vote: 0,
-            log: Vec::new(),
+            term,
+            vote,
+            log,
             part: Part::Follows,
             leader: 0,
             votes: 0,
@@ -456,18 +465,12 @@ impl<const OPEN: bool> Node for Foreign<OPEN> {
     type Timer = Alarm;
     type Record = Pair;
     type Observation = Note;
-    type Operation = ();
+    type Operation = Never;
+    type Response = Never;
+    type Order = Never;
     type Step = ();
 
-    fn on_start(&mut self, ctx: &mut Context<Self>, recovered: Recovered<Pair>) {
-        if let Some(Stored::Intact(Pair(term, vote))) = recovered.last(STATE) {
-            (self.term, self.vote) = (*term, *vote);
-        }
-        let entries = recovered.file(LOG).iter().map_while(|record| match record {
-            Stored::Intact(Pair(term, value)) => Some((*term, *value)),
-            _ => None,
-        });
-        self.log = entries.collect();
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
         self.runs = true;
         ctx.observe(Note::Term(self.term));
         // What was read may be in the page cache only, and a torn end must go.

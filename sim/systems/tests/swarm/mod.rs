@@ -16,7 +16,7 @@ use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::{NoTrace, Tracer};
 use splitbrain_kernel::world::World;
-use splitbrain_systems::raft::message::Operation;
+use splitbrain_systems::raft::message::{Operation, Order};
 use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::{Raft, RaftNode};
 
@@ -73,9 +73,9 @@ pub(crate) struct Swarm {
     /// More of them.
     pub(crate) more: Vec<NemesisSpec>,
     /// Faults beside them.
-    pub(crate) faults: Vec<FaultSpec<Operation>>,
+    pub(crate) faults: Vec<FaultSpec<Order>>,
     /// A plan that is followed in place of all these.
-    pub(crate) replay: Option<Plan<Operation>>,
+    pub(crate) replay: Option<Plan<Operation, Order>>,
 }
 
 impl Swarm {
@@ -125,18 +125,18 @@ impl Swarm {
         self
     }
 
-    pub(crate) fn run(&self, seed: u64) -> RunReport<Operation> {
+    pub(crate) fn run(&self, seed: u64) -> RunReport<Operation, Order> {
         self.run_traced(seed, &mut NoTrace)
     }
 
-    pub(crate) fn run_traced<T: Tracer<RaftNode>>(&self, seed: u64, tracer: &mut T) -> RunReport<Operation> {
+    pub(crate) fn run_traced<T: Tracer<RaftNode>>(&self, seed: u64, tracer: &mut T) -> RunReport<Operation, Order> {
         let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: LATENCY.1 };
         let setup = Setup::new(self.cluster, self.options.clone(), bounds);
         let system = Raft::new(setup).expect("the options stand together");
         World::new(&system, &self.run_options(bounds), Seed(seed)).run(tracer)
     }
 
-    fn run_options(&self, bounds: Bounds) -> RunOptions<Operation> {
+    fn run_options(&self, bounds: Bounds) -> RunOptions<Operation, Order> {
         let duration = self.disturbed + self.settle;
         RunOptions {
             cluster: self.cluster,
@@ -149,6 +149,7 @@ impl Swarm {
                 .chain(self.more.clone())
                 .collect(),
             operations: self.proposals(),
+            orders: Vec::new(),
             duration,
             settle: self.settle,
             budget: Budget::ORDINARY,
@@ -220,7 +221,7 @@ impl Swarm {
         let propose = |at: Instant, node: NodeId| PlannedOperation {
             start: Moment { at, after_events: 0, order: 0 },
             node,
-            operation: Operation::Propose { value: at.as_nanos(), index: None },
+            operation: Operation::Propose { value: at.as_nanos() },
         };
         times.flat_map(|at| CLUSTER.clients().map(move |node| propose(at, node))).collect()
     }

@@ -15,7 +15,9 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use super::super::durable::Record;
 use super::super::ids::{Index, Position, Term};
-use super::super::message::{Append, AppendResult, Command, Entry, Operation, RaftMessage, Verdict, VoteRequest};
+use super::super::message::{
+    Append, AppendResult, Command, Entry, Operation, Order, RaftMessage, Response, Verdict, VoteRequest,
+};
 use super::super::node::{RaftNode, RaftTimer};
 use super::super::observation::RaftObservation;
 use super::super::options::RaftOptions;
@@ -35,8 +37,8 @@ pub(super) struct Host {
     pub(super) sent: Vec<(NodeId, RaftMessage)>,
     pub(super) observed: Vec<RaftObservation>,
     pub(super) connected: Vec<ConnectionId>,
-    pub(super) completed: Vec<Option<Operation>>,
-    pub(super) exited: Option<&'static str>,
+    pub(super) completed: Vec<Option<Response>>,
+    pub(super) exited: Option<std::borrow::Cow<'static, str>>,
 }
 
 pub(super) const fn s(number: u16) -> NodeId {
@@ -107,7 +109,7 @@ impl Host {
     /// This node of that system.
     pub(super) fn node(id: NodeId, system: Raft) -> Self {
         let mut host = Self {
-            node: system.node(id, &Recovered::empty()),
+            node: system.node(id, Recovered::empty()),
             id,
             system,
             ctx: Context::new(id, Seed(1).stream("node", 1)),
@@ -122,7 +124,7 @@ impl Host {
             completed: Vec::new(),
             exited: None,
         };
-        host.call(|node, ctx| node.on_start(ctx, Recovered::empty()));
+        host.call(|node, ctx| node.on_start(ctx));
         host
     }
 
@@ -166,7 +168,7 @@ impl Host {
             Effect::Observe(observation) => self.observed.push(observation),
             Effect::Exit(reason) => self.exited = Some(reason),
             Effect::Complete { result, .. } => self.completed.push(match result {
-                splitbrain_kernel::context::OperationResult::Ok(operation) => Some(operation),
+                splitbrain_kernel::context::OperationResult::Ok(response) => Some(response),
                 _ => None,
             }),
             Effect::Sync | Effect::Close(_) | Effect::Invoke { .. } | Effect::Defer(()) => {}
@@ -198,8 +200,12 @@ impl Host {
         self.call(|node, ctx| node.on_durable(ctx, completion));
     }
 
-    pub(super) fn order(&mut self, order: Operation) {
-        self.call(|node, ctx| node.on_operation(ctx, order));
+    pub(super) fn order(&mut self, order: Order) {
+        self.call(|node, ctx| node.on_order(ctx, order));
+    }
+
+    pub(super) fn ask(&mut self, operation: Operation) {
+        self.call(|node, ctx| node.on_operation(ctx, operation));
     }
 
     pub(super) fn connection(&mut self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
@@ -249,8 +255,8 @@ impl Host {
         let intact = |records: &Vec<Record>| records.iter().cloned().map(Stored::Intact).collect();
         let recovered =
             Recovered { files: self.files.iter().map(|(file, records)| (*file, intact(records))).collect() };
-        self.node = self.system.node(self.id, &recovered);
-        self.call(|node, ctx| node.on_start(ctx, recovered));
+        self.node = self.system.node(self.id, recovered);
+        self.call(|node, ctx| node.on_start(ctx));
     }
 
     /// What was sent since the last look.

@@ -4,7 +4,7 @@ use splitbrain_kernel::node::ConnectionChange;
 use splitbrain_kernel::options::PerServer;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::message::{Operation, RaftMessage, Verdict};
+use super::super::message::{Order, RaftMessage, Verdict};
 use super::super::node::RaftTimer;
 use super::super::options::{PriorityDecay, RaftOptions, Transport};
 use super::super::presets::nuraft;
@@ -136,7 +136,7 @@ fn a_candidate_told_by_a_quorum_that_it_is_no_member_leaves() {
 #[test]
 fn a_server_that_leaves_stays_while_requests_come() {
     let mut host = Host::new(options());
-    host.order(Operation::Leave);
+    host.order(Order::Leave);
     for _ in 0..4 {
         host.fire(RaftTimer::Election);
         host.hear(s(2), heartbeat(1));
@@ -277,7 +277,7 @@ fn a_lagging_state_machine_waits_for_its_grace_period() {
 #[test]
 fn a_server_that_catches_up_does_not_campaign_and_grants() {
     let mut host = Host::new(options());
-    host.order(Operation::CatchingUp(true));
+    host.order(Order::CatchingUp(true));
     host.sync();
     host.restart();
     assert!(host.server().hard_state().catching_up, "the flag is durable");
@@ -287,7 +287,7 @@ fn a_server_that_catches_up_does_not_campaign_and_grants() {
     host.take_sent();
     host.hear(s(3), pre_vote(1, at(0, 0)));
     assert_eq!(host.only_sent(), pre_vote_reply(1, Verdict::Granted));
-    host.order(Operation::CatchingUp(false));
+    host.order(Order::CatchingUp(false));
     host.fire(RaftTimer::Election);
     assert_eq!(host.role(), "pre-candidate");
 }
@@ -295,14 +295,14 @@ fn a_server_that_catches_up_does_not_campaign_and_grants() {
 #[test]
 fn a_server_that_receives_a_snapshot_does_not_campaign() {
     let mut host = Host::new(options());
-    host.order(Operation::ReceivingSnapshot(true));
+    host.order(Order::ReceivingSnapshot(true));
     host.sync();
     host.restart();
     for _ in 0..5 {
         host.fire(RaftTimer::Election);
     }
     assert_eq!(host.role(), "follower");
-    host.order(Operation::ReceivingSnapshot(false));
+    host.order(Order::ReceivingSnapshot(false));
     host.fire(RaftTimer::Election);
     assert_eq!(host.role(), "pre-candidate");
 }

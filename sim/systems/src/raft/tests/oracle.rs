@@ -9,6 +9,7 @@ use splitbrain_kernel::run::{Outcome, RunOptions};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::World;
 
 use super::super::durable::Record;
@@ -33,15 +34,15 @@ impl System for Misled {
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
         Raft::over(setup).map(Self)
     }
-    fn node(&self, id: NodeId, _: &Recovered<Record>) -> RaftNode {
-        self.0.process(id)
+    fn node(&self, id: NodeId, recovered: Recovered<Record>) -> RaftNode {
+        self.0.process(id, &recovered)
     }
     fn invariants(&self) -> Self::Invariants {
         let setup = self.0.setup();
         RaftInvariants::new(Frame::new(setup.cluster, &PerServer::same(paper()), setup.bounds))
     }
-    fn core_size(&self) -> usize {
-        self.0.core_size()
+    fn core(&self, _: impl View<RaftNode>, candidates: &[NodeId]) -> Vec<NodeId> {
+        self.0.core_of(candidates)
     }
 }
 

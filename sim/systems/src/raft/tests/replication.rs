@@ -4,7 +4,7 @@ use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
 
 use super::super::ids::Index;
-use super::super::message::{AppendResult, Command, Operation, ProposeResult, RaftMessage};
+use super::super::message::{AppendResult, Command, Operation, Order, ProposeResult, RaftMessage, Response};
 use super::super::node::RaftTimer;
 use super::super::presets::paper;
 use super::host::{Host, accepted, append, at, heartbeat, s, system, vote_reply};
@@ -165,7 +165,7 @@ fn a_leader_that_steps_down_does_not_know_what_becomes_of_its_proposals() {
     host.hear(C1, propose(7));
     host.sync();
     host.take_sent();
-    host.order(Operation::StepDown);
+    host.order(Order::StepDown);
     let result = ProposeResult::Unknown;
     assert_eq!(host.only_sent(), RaftMessage::ProposeReply { operation: OperationId(7), result });
 }
@@ -185,7 +185,7 @@ fn a_follower_names_its_leader_to_clients() {
 fn a_client_follows_hints_and_gives_up_unknowing() {
     let five = system(5, splitbrain_kernel::options::PerServer::same(paper()));
     let mut client = Host::node(C1, five);
-    client.order(Operation::Propose { value: 7, index: None });
+    client.ask(Operation::Propose { value: 7 });
     assert_eq!(client.take_sent()[0].0, s(1));
     let redirect =
         |leader| RaftMessage::ProposeReply { operation: OperationId(0), result: ProposeResult::NotLeader { leader } };
@@ -204,11 +204,11 @@ fn a_client_does_one_thing_at_a_time() {
     let five = system(5, splitbrain_kernel::options::PerServer::same(paper()));
     let mut client = Host::node(C1, five);
     for value in [7, 8] {
-        client.order(Operation::Propose { value, index: None });
+        client.ask(Operation::Propose { value });
     }
     assert_eq!(client.take_sent().len(), 1);
     let result = ProposeResult::Committed { index: Index(3) };
     client.hear(s(1), RaftMessage::ProposeReply { operation: OperationId(0), result });
-    assert_eq!(client.completed, [Some(Operation::Propose { value: 7, index: Some(Index(3)) })]);
+    assert_eq!(client.completed, [Some(Response::Committed { index: Index(3) })]);
     assert_eq!(client.only_sent(), RaftMessage::Propose { operation: OperationId(1), value: 8 });
 }

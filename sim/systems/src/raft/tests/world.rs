@@ -8,7 +8,7 @@ use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, La
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
-use splitbrain_kernel::plan::{Moment, PlannedOperation};
+use splitbrain_kernel::plan::{Moment, PlannedOperation, PlannedOrder};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::selector::{Among, LinkForm, Selector, Span, Trigger};
@@ -17,7 +17,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
-use super::super::message::Operation;
+use super::super::message::{Operation, Order};
 use super::super::options::RaftOptions;
 use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
@@ -39,7 +39,7 @@ fn network(loss: Ppm) -> NetworkOptions {
     }
 }
 
-fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation> {
+fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order> {
     let disk = DiskOptions {
         write_min: Duration::from_micros(10),
         write_max: Duration::from_micros(50),
@@ -55,6 +55,7 @@ fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation> {
         faults: Vec::new(),
         nemeses: Vec::new(),
         operations: proposals(duration),
+        orders: Vec::new(),
         duration,
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
@@ -72,23 +73,23 @@ fn proposals(duration: Duration) -> Vec<PlannedOperation<Operation>> {
         CLUSTER.clients().map(move |node| PlannedOperation {
             start: Moment { at, after_events: 0, order: 0 },
             node,
-            operation: Operation::Propose { value: at.as_nanos(), index: None },
+            operation: Operation::Propose { value: at.as_nanos() },
         })
     };
     times.flat_map(each).collect()
 }
 
-fn run(options: PerServer<RaftOptions>, run: &RunOptions<Operation>, seed: u64) -> RunReport<Operation> {
+fn run(options: PerServer<RaftOptions>, run: &RunOptions<Operation, Order>, seed: u64) -> RunReport<Operation, Order> {
     let system = Raft::new(Setup::new(CLUSTER, options, BOUNDS));
     let system = system.expect("the options stand together");
     World::new(&system, run, Seed(seed)).run(&mut NoTrace)
 }
 
-fn count(report: &RunReport<Operation>, name: &str) -> u64 {
+fn count(report: &RunReport<Operation, Order>, name: &str) -> u64 {
     report.counts.get(name).copied().unwrap_or(0)
 }
 
-fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Operation> {
+fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Order> {
     FaultSpec {
         id: "crash".to_owned(),
         line: 1,
@@ -106,7 +107,10 @@ fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Operation> {
     }
 }
 
-fn each_preset(check: impl Fn(&Preset<RaftOptions>, RunReport<Operation>), options: &RunOptions<Operation>) {
+fn each_preset(
+    check: impl Fn(&Preset<RaftOptions>, RunReport<Operation, Order>),
+    options: &RunOptions<Operation, Order>,
+) {
     for preset in RaftOptions::presets() {
         for seed in 0..5 {
             check(preset, run(PerServer::same((preset.make)()), options, seed));
@@ -160,15 +164,16 @@ fn a_bad_network_costs_elections_but_the_cluster_goes_on() {
 // ---- The seed's partition ----
 
 /// Five servers, `leader` first asked to campaign; after 5 s only who shares a group can talk.
-fn partitioned(options: RaftOptions, leader: u16) -> RunReport<Operation> {
+fn partitioned(options: RaftOptions, leader: u16) -> RunReport<Operation, Order> {
     const GROUPS: [&[u16]; 4] = [&[1, 2, 3], &[2, 3, 5], &[4, 5], &[1, 4]];
     let group = |group: &[u16]| group.iter().map(|number| Selector::Node(NodeId::server(*number).into())).collect();
     let groups = GROUPS.into_iter().map(group).collect();
     let mut world = run_options(Duration::from_secs(60), Ppm::NEVER);
-    world.operations = vec![PlannedOperation {
+    world.operations = Vec::new();
+    world.orders = vec![PlannedOrder {
         start: Moment { at: Instant::ZERO + millis(1), after_events: 0, order: 0 },
         node: NodeId::server(leader),
-        operation: Operation::Campaign,
+        order: Order::Campaign,
     }];
     world.faults = vec![FaultSpec {
         what: What::Fault(Fault::Cut(Cut {
@@ -279,14 +284,13 @@ fn no_options_make_a_node_panic() {
         }
         let mut world = run_options(Duration::from_secs(8), Ppm::new(10_000));
         world.nemeses = vec![weather(&mut rng)];
-        world.operations.extend(any_orders(&mut rng));
-        world.operations.sort_by_key(|operation| operation.start.at);
+        world.orders = any_orders(&mut rng);
         let report = run(options.clone(), &world, seed);
         assert_eq!(report.outcome, Outcome::Passed, "seed {seed}: {options:?}");
     }
 }
 
-fn any_orders(rng: &mut Rng) -> Vec<PlannedOperation<Operation>> {
+fn any_orders(rng: &mut Rng) -> Vec<PlannedOrder<Order>> {
     const ORDERS: [(&str, &[&str]); 5] = [
         ("catching_up", &["on", "off"]),
         ("receiving_snapshot", &["on", "off"]),
@@ -294,15 +298,15 @@ fn any_orders(rng: &mut Rng) -> Vec<PlannedOperation<Operation>> {
         ("campaign", &[""]),
         ("leave", &[""]),
     ];
-    let system = Raft::new(Setup::new(CLUSTER, PerServer::same(paper()), BOUNDS)).expect("the paper's options stand");
+    let system = <Raft>::new(Setup::new(CLUSTER, PerServer::same(paper()), BOUNDS)).expect("the paper's options stand");
     let count = rng.below(20);
     let any = |_| {
         let (name, arguments) = rng.choose(&ORDERS).expect("there are orders");
         let argument = rng.choose(arguments).expect("there are arguments");
-        PlannedOperation {
+        PlannedOrder {
             start: Moment { at: Instant::from_nanos(rng.below(8_000_000_000)), after_events: 0, order: 0 },
             node: NodeId::server(rng.between(1, 5) as u16),
-            operation: system.order(name, argument).expect("the order stands"),
+            order: system.order(name, argument).expect("the order stands"),
         }
     };
     (0..count).map(any).collect()

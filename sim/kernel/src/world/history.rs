@@ -1,0 +1,77 @@
+//! The history of clients: what goes into it, and how it is shown to those who watch.
+
+use crate::context::{EffectRef, OperationId, OperationResult};
+use crate::history::{HistoryEntry, HistoryEvent};
+use crate::invariant::Invariants;
+use crate::node::Node;
+use crate::system::System;
+use crate::trace::{TraceItem, Tracer};
+use crate::view::Whole;
+
+use super::World;
+
+/// What happens to an operation of the nodes of `S`.
+type EventOf<S> = HistoryEvent<<<S as System>::Node as Node>::Operation, <<S as System>::Node as Node>::Response>;
+
+impl<S: System> World<S> {
+    /// An operation begins.
+    pub(super) fn invoke<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        id: OperationId,
+        operation: <S::Node as Node>::Operation,
+        tracer: &mut T,
+    ) {
+        self.show(index, EffectRef::Invoke { id, operation: &operation });
+        if T::ON {
+            let node = self.universe.slots[index].id;
+            tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
+        }
+        let place = self.remember(index, id, HistoryEvent::Invoked(operation));
+        self.universe.slots[index].open.push((id, place));
+    }
+
+    /// An operation ends.
+    pub(super) fn complete_operation<T: Tracer<S::Node>>(
+        &mut self,
+        index: usize,
+        id: OperationId,
+        result: OperationResult<<S::Node as Node>::Response>,
+        tracer: &mut T,
+    ) {
+        self.show(index, EffectRef::Complete { id, result: result.as_ref() });
+        let slot = &mut self.universe.slots[index];
+        let open = slot.open.iter().position(|(open, _)| *open == id);
+        let open = open.expect("a process completes what it has begun, and once");
+        let (_, invoked) = slot.open.swap_remove(open);
+        if T::ON {
+            let node = self.universe.slots[index].id;
+            tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
+        }
+        self.remember(index, id, HistoryEvent::Completed { invoked, result });
+    }
+
+    /// A process ends: what it has begun and not completed may take effect at any later time, or never.
+    pub(super) fn abandon<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+        let mut open = std::mem::take(&mut self.universe.slots[index].open);
+        open.sort_unstable();
+        for (id, invoked) in open.drain(..) {
+            if T::ON {
+                let node = self.universe.slots[index].id;
+                tracer.record(self.moment(), TraceItem::Completed { node, id, result: OperationResult::Unknown });
+            }
+            self.remember(index, id, HistoryEvent::Completed { invoked, result: OperationResult::Unknown });
+        }
+        self.universe.slots[index].open = open;
+    }
+
+    fn remember(&mut self, index: usize, id: OperationId, change: EventOf<S>) -> usize {
+        let slot = &self.universe.slots[index];
+        let (at, event) = (self.universe.now, self.universe.events);
+        let entry = HistoryEntry { at, event, client: slot.id, process: slot.incarnation, id, change };
+        let place = self.universe.history.push(entry);
+        let entry = self.universe.history.entries()[place].as_ref();
+        self.invariants.on_history(Whole::new(&self.universe), entry, &mut self.findings);
+        place
+    }
+}
