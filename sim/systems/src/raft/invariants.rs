@@ -212,8 +212,14 @@ impl<N: RaftFacts> RaftInvariants<N> {
         }
     }
 
+    /// Whether this is one of the servers, as [`Frame::watches`] says, without a way to the frame.
+    #[inline(always)]
+    const fn watches(&self, node: NodeId) -> bool {
+        node.is_server() && node.number() as usize <= self.leads.len()
+    }
+
     /// A message is about to be handled.
-    #[inline]
+    #[inline(always)]
     fn on_receive(
         &mut self,
         view: impl View<N>,
@@ -225,6 +231,24 @@ impl<N: RaftFacts> RaftInvariants<N> {
         match N::said(message) {
             Said::Accepted { .. } => self.contacts.hear(&self.frame, node, source, true, view.now()),
             Said::Answered { .. } => self.contacts.hear(&self.frame, node, source, false, view.now()),
+            Said::VoteRequest { .. } | Said::PreVoteRequest => {
+                self.on_question(view, node, source, message, findings);
+            }
+            _ => {}
+        }
+    }
+
+    /// A server is about to handle a question for its vote or pre-vote.
+    #[inline(never)]
+    fn on_question(
+        &mut self,
+        view: impl View<N>,
+        node: NodeId,
+        source: NodeId,
+        message: &N::Message,
+        findings: &Findings,
+    ) {
+        match N::said(message) {
             Said::VoteRequest { term, last } if self.frame.watches(source) => {
                 self.requests.ask(node, source, term, last);
                 let watched = findings.is_on(DENIED_VOTE_KEEPS_TIMER);
@@ -289,13 +313,14 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
 
     #[inline]
     fn on_effect(&mut self, view: impl View<N>, node: NodeId, effect: EffectRef<'_, N>, findings: &mut Findings) {
-        if !self.frame.watches(node) {
-            return;
-        }
         match effect {
-            EffectRef::Send { target, message, .. } => self.on_send(view, node, target, message, findings),
-            EffectRef::Observe(observation) => self.on_observe(view, node, observation, findings),
-            EffectRef::Write { write, .. } => self.durables.on_write::<N>(node, write),
+            EffectRef::Send { target, message, .. } if self.watches(node) => {
+                self.on_send(view, node, target, message, findings);
+            }
+            EffectRef::Observe(observation) if self.watches(node) => {
+                self.on_observe(view, node, observation, findings);
+            }
+            EffectRef::Write { write, .. } if self.watches(node) => self.durables.on_write::<N>(node, write),
             _ => {}
         }
     }
@@ -303,7 +328,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     #[inline]
     fn on_input(&mut self, view: impl View<N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
         match input {
-            Input::Message(source, message) if self.frame.watches(node) => {
+            Input::Message(source, message) if self.watches(node) => {
                 self.on_receive(view, node, source, message, findings);
             }
             Input::Order(_) if self.frame.watches(node) => self.changed = true,

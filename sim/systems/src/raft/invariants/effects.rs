@@ -18,7 +18,7 @@ use super::{
 };
 
 impl<N: RaftFacts> RaftInvariants<N> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_send(
         &mut self,
         view: impl View<N>,
@@ -35,6 +35,23 @@ impl<N: RaftFacts> RaftInvariants<N> {
                     self.durables.on_acknowledgement::<N>(node, term, matched, &view.disk(node), findings);
                 }
             }
+            Said::VoteRequest { .. } | Said::Vote { .. } => self.on_ballot(view, node, target, message, findings),
+            // Pre-votes promise nothing, and clients are no servers.
+            Said::PreVoteRequest | Said::Nothing => {}
+        }
+    }
+
+    /// A request for a vote, or the answer to one. Elections are rare: heartbeats need not make way for them.
+    #[inline(never)]
+    fn on_ballot(
+        &mut self,
+        view: impl View<N>,
+        node: NodeId,
+        target: NodeId,
+        message: &N::Message,
+        findings: &mut Findings,
+    ) {
+        match N::said(message) {
             Said::VoteRequest { term, last } => self.on_request(view, node, (term, last), findings),
             Said::Vote { term, granted } => {
                 self.on_promise(view, node, term, findings);
@@ -43,13 +60,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
                     self.on_vote(view, node, term, target, findings);
                 }
             }
-            // Pre-votes promise nothing, and clients are no servers.
-            Said::PreVoteRequest | Said::Nothing => {}
+            _ => {}
         }
     }
 
     /// A message that speaks in this term.
-    #[inline]
+    #[inline(always)]
     fn on_promise(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
         self.terms.send(node, term, view.now(), findings);
         if findings.is_on(PERSIST_BEFORE_REPLY) {
@@ -78,6 +94,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn on_observe(
         &mut self,
         view: impl View<N>,

@@ -71,12 +71,8 @@ impl Durables {
         findings: &mut Findings,
     ) {
         let known = &mut self.0[slot(server)];
-        if known.term < term {
-            if known.waived {
-                return;
-            }
-            let Some(state) = N::durable_state(disk) else { return findings.lacks(PERSIST_BEFORE_REPLY) };
-            known.term = state.term;
+        if known.term < term && !known.look_for_term::<N>(disk, findings) {
+            return;
         }
         let durable = known.term;
         findings.check(PERSIST_BEFORE_REPLY, Some(server), durable >= term, || {
@@ -117,12 +113,8 @@ impl Durables {
         findings: &mut Findings,
     ) {
         let known = &mut self.0[slot(server)];
-        if known.log < matched {
-            if known.waived {
-                return;
-            }
-            let Some(log) = N::durable_log(disk) else { return findings.lacks(PERSIST_BEFORE_REPLY) };
-            known.log = log.last.max(log.base);
+        if known.log < matched && !known.look_for_log::<N>(disk, findings) {
+            return;
         }
         // The place before the first entry needs no disk: that it is there says nothing of one.
         if matched == Index::ZERO {
@@ -135,6 +127,36 @@ impl Durables {
         findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
             format!("{server} acknowledges entry {matched} in term {term}; its disk holds the log up to {durable}")
         });
+    }
+}
+
+impl Known {
+    /// Looks at the disk again. Returns whether it can be judged by what is known now.
+    #[inline(never)]
+    fn look_for_term<N: RaftFacts>(&mut self, disk: &impl Records<N::Record>, findings: &mut Findings) -> bool {
+        if self.waived {
+            return false;
+        }
+        let state = N::durable_state(disk);
+        match state {
+            Some(state) => self.term = state.term,
+            None => findings.lacks(PERSIST_BEFORE_REPLY),
+        }
+        state.is_some()
+    }
+
+    /// The same for the log.
+    #[inline(never)]
+    fn look_for_log<N: RaftFacts>(&mut self, disk: &impl Records<N::Record>, findings: &mut Findings) -> bool {
+        if self.waived {
+            return false;
+        }
+        let log = N::durable_log(disk);
+        match log {
+            Some(log) => self.log = log.last.max(log.base),
+            None => findings.lacks(PERSIST_BEFORE_REPLY),
+        }
+        log.is_some()
     }
 }
 
