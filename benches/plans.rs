@@ -23,9 +23,9 @@ const RATE: u32 = 1700;
 
 const HEAD: &str = "# Long plans
 
-What it costs to carry out a run of `benches/replay.toml`, to write its plan, to read and check it, to replay it as
-`splitbrain replay --timeline none` does, and to look for entries that the run never came to: milliseconds of real time
-in one thread, the best of three rounds.
+What it costs to carry out a run of `benches/replay.toml`, to write its plan, to read and check it, to replay it as \
+`splitbrain replay --timeline none` does, and to look for entries that the run never came to.
+Milliseconds of real time in one thread, the best of three rounds.
 Made by `cargo bench --bench plans -- --write` (`just bench-plans --write`).
 `just replay-speed` times the whole command on the longest of them.
 

@@ -36,10 +36,10 @@ pub enum Event<'a> {
         subject: &'a Subject<'a>,
         /// What carries out its runs.
         engine: &'a Arc<dyn Engine>,
-        /// The seeds, in the order in which their runs are told of.
+        /// The seeds, in the order in which their runs finish for the listeners.
         seeds: &'a Seeds,
     },
-    /// Some runs are done, not all of which were told of yet. It comes now and then, in no exact place.
+    /// Some runs are done; not all of them have had their own event yet. It comes now and then, in no exact place.
     Progress {
         /// How many.
         done: u64,
@@ -75,7 +75,7 @@ pub enum Event<'a> {
     Interrupted {
         /// Which scenario.
         subject: &'a Subject<'a>,
-        /// The runs that were told of.
+        /// How many of its runs have finished.
         runs: u64,
     },
     /// A scenario is judged.
@@ -110,9 +110,9 @@ pub enum Reply {
     Failure(Box<Failure>),
     /// This is kept of the failure: everyone hears of it next.
     Evidence(Evidence),
-    /// More runs of this scenario would tell nothing new.
+    /// More runs of this scenario would show nothing new.
     Enough,
-    /// Nobody can be told of anything any more: the call ends as if the user had interrupted it.
+    /// Results can no longer be written: the call ends as if the user had interrupted it.
     Halt,
 }
 

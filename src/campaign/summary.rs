@@ -24,7 +24,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Nothing yet, of so many scenarios.
+    /// The summary of a call before its first scenario.
     pub const fn of(scenarios: u64) -> Self {
         Self {
             passed: 0,

@@ -97,7 +97,7 @@ impl Telling<'_> {
         let (run, tail, folder) = self.record(&subject)?;
         let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
         let folder = folder.map(|artifact| evidence::save(artifact, &subject, &self.engine, &run, &reasons));
-        // What is left is to compare and to tell, which nobody has to wait for.
+        // What is left is to compare and to write: a signal need not wait for that.
         self.signals.end_at_once();
         // A folder that cannot be written takes nothing from the run.
         let (folder, saved) = match folder.transpose() {
@@ -248,7 +248,7 @@ impl Telling<'_> {
     }
 }
 
-/// What is kept of the run that was told.
+/// What is kept of the run.
 struct Kept {
     kept: Evidence,
     /// Whether a folder was to be written, and is not there.

@@ -151,7 +151,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let mut artifacts = Artifacts::new(&arguments.out, &options.pool);
     let mut progress = Progress::new(arguments.show_progress);
     let mut complaints = Complaints;
-    let listeners = Listeners(vec![&mut artifacts, &mut complaints, &mut reports, &mut progress]);
+    // Progress first: its bar is gone before anything else is written to the terminal.
+    let listeners = Listeners(vec![&mut progress, &mut artifacts, &mut complaints, &mut reports]);
     let summary = conduct(session, &scenarios, &options, listeners);
     let code = summary.exit_code.and(lost(reports)?);
     if code == ExitCode::NothingRan && scenarios.is_empty() {

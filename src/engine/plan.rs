@@ -224,7 +224,7 @@ impl fmt::Debug for AnyPlan {
 
 /// A text for what a node is asked or ordered: equal texts are equal.
 fn key(node: NodeId, what: &impl Data) -> String {
-    // What JSON cannot hold is shown as Rust prints it, which tells values apart as well.
+    // What JSON cannot hold is shown as Rust prints it: different values are different texts there, too.
     format!("{node} {}", serde_json::to_string(what).unwrap_or_else(|_| format!("{what:?}")))
 }
 

@@ -324,7 +324,7 @@ fn discard_stale(folder: &Path) {
     }
 }
 
-/// Whether nobody writes to it any more: it was left a while ago, and its lock is free.
+/// Whether no process writes to it any more: it was left a while ago, and its lock is free.
 fn is_stale(partial: &Path) -> bool {
     let Ok(trace) = File::open(partial.join("trace.jsonl")) else { return false };
     let modified = trace.metadata().and_then(|known| known.modified()).ok();
@@ -452,7 +452,7 @@ mod tests {
 
     /// What a killed process began is taken away by a later call, and what another one writes at present is not.
     #[test]
-    fn what_nobody_will_finish_is_taken_away() {
+    fn what_no_process_will_finish_is_taken_away() {
         let (scenario, reports) = (scenario(), reports("stale"));
         let folder = reports.join("3");
         let old = std::time::SystemTime::now() - STALE_AFTER * 2;
@@ -465,7 +465,7 @@ mod tests {
         for aged in [&killed, &busy] {
             aged.set_modified(old).expect("a file can be aged");
         }
-        busy.try_lock().expect("nobody else has it");
+        busy.try_lock().expect("no other process has it");
         drop((killed, fresh));
         let artifact = Artifact::create(&folder, &scenario, Seed(3)).expect("it can be begun");
         assert_eq!(finish(artifact, &scenario).expect("it can be finished"), folder);

@@ -86,7 +86,7 @@ impl Listener for Progress {
         match event {
             Event::ScenarioStarted { subject, seeds, .. } => self.start(subject.name, seeds.len()),
             Event::Progress { done, total } => self.set(*done, *total),
-            Event::ScenarioJudged { .. } | Event::CampaignFinished { .. } => self.finish(),
+            Event::Interrupted { .. } | Event::ScenarioJudged { .. } | Event::CampaignFinished { .. } => self.finish(),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use crate::campaign::{Event, Listener, Reply, Summary};
 use crate::exit_code::ExitCode;
 use crate::report::Reporter;
 
-/// Brings the events of a call to its writers, those of files first. A writer that fails is told nothing more, and the
+/// Brings the events of a call to its writers, those of files first. A writer that fails gets nothing more, and the
 /// others go on; without stdout the call ends.
 pub struct Reports<'a> {
     files: Vec<Writer<'a>>,
@@ -46,11 +46,11 @@ impl<'a> Reports<'a> {
         self.files.push(Writer { name: Some(name), reporter, error: None });
     }
 
-    /// Tells each writer that still takes something.
-    pub fn each(&mut self, mut tell: impl FnMut(&mut dyn Reporter) -> io::Result<()>) {
+    /// Calls each writer that has not failed.
+    pub fn each(&mut self, mut write: impl FnMut(&mut dyn Reporter) -> io::Result<()>) {
         for writer in self.files.iter_mut().chain([&mut self.stdout]) {
             if writer.error.is_none() {
-                writer.error = tell(&mut *writer.reporter).err();
+                writer.error = write(&mut *writer.reporter).err();
             }
         }
     }
@@ -96,11 +96,11 @@ mod tests {
     use super::*;
     use crate::campaign::{ScenarioResult, Subject};
 
-    /// Counts what it is told, up to a limit.
+    /// Writes down its calls, and fails after some of them.
     struct Limited<'a>(&'a std::cell::RefCell<Vec<String>>, &'static str, usize);
 
     impl Limited<'_> {
-        fn told(&mut self, what: &str) -> io::Result<()> {
+        fn called(&mut self, what: &str) -> io::Result<()> {
             self.0.borrow_mut().push(format!("{} {what}", self.1));
             self.2 = self.2.checked_sub(1).ok_or_else(|| io::Error::other("full"))?;
             Ok(())
@@ -109,27 +109,27 @@ mod tests {
 
     impl Reporter for Limited<'_> {
         fn begin(&mut self, scenarios: u64) -> io::Result<()> {
-            self.told(&format!("begin {scenarios}"))
+            self.called(&format!("begin {scenarios}"))
         }
 
         fn scenario(&mut self, _: &Subject<'_>, _: &ScenarioResult) -> io::Result<()> {
-            self.told("scenario")
+            self.called("scenario")
         }
 
         fn end(&mut self, summary: &Summary) -> io::Result<()> {
-            self.told(&format!("end {}", summary.exit_code.code()))
+            self.called(&format!("end {}", summary.exit_code.code()))
         }
     }
 
     fn call(file: usize, stdout: usize) -> (Vec<String>, Vec<Option<String>>, usize) {
-        let told = std::cell::RefCell::default();
-        let mut reports = Reports::new(Box::new(Limited(&told, "stdout", stdout)));
-        reports.add_file("junit.xml".to_owned(), Box::new(Limited(&told, "file", file)));
+        let calls = std::cell::RefCell::default();
+        let mut reports = Reports::new(Box::new(Limited(&calls, "stdout", stdout)));
+        reports.add_file("junit.xml".to_owned(), Box::new(Limited(&calls, "file", file)));
         let mut replies = Vec::new();
         reports.hear(&Event::CampaignStarted { scenarios: 1 }, &mut replies);
         reports.hear(&Event::CampaignFinished { summary: &Summary::of(1) }, &mut replies);
         let lost = reports.lost().into_iter().map(|lost| lost.file).collect();
-        (told.into_inner(), lost, replies.len())
+        (calls.into_inner(), lost, replies.len())
     }
 
     #[test]
@@ -145,17 +145,17 @@ mod tests {
                 0
             )
         );
-        let (told, lost, halts) = call(1, 9);
-        assert_eq!(told, ["file begin 1", "stdout begin 1", "file end 0", "stdout end 110"]);
+        let (calls, lost, halts) = call(1, 9);
+        assert_eq!(calls, ["file begin 1", "stdout begin 1", "file end 0", "stdout end 110"]);
         assert_eq!((lost, halts), (vec![Some("junit.xml".to_owned())], 0));
-        let (told, ..) = call(0, 9);
-        assert_eq!(told, ["file begin 1", "stdout begin 1", "stdout end 110"]);
+        let (calls, ..) = call(0, 9);
+        assert_eq!(calls, ["file begin 1", "stdout begin 1", "stdout end 110"]);
     }
 
     #[test]
     fn without_stdout_the_call_ends_and_the_files_are_finished() {
-        let (told, lost, halts) = call(9, 0);
-        assert_eq!(told, ["file begin 1", "stdout begin 1", "file end 0"]);
+        let (calls, lost, halts) = call(9, 0);
+        assert_eq!(calls, ["file begin 1", "stdout begin 1", "file end 0"]);
         assert_eq!((lost, halts), (vec![None], 2));
     }
 }

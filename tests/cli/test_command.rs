@@ -182,6 +182,26 @@ fn jobs_change_nothing_on_stdout() {
     assert_eq!(told("4"), alone);
 }
 
+/// What is kept of failures is kept in the order of the seeds, whichever thread found it first.
+#[test]
+fn jobs_change_nothing_that_is_left_behind() {
+    let folder = Folder::new("jobs_left").with("boast", &boast());
+    for jobs in ["1", "4"] {
+        let out = format!("out{jobs}");
+        let arguments = ["test", "--seeds", "5..40", "--max-fail", "all", "-j", jobs, "--out", &out];
+        assert_eq!(folder.run(&arguments).code, 100);
+    }
+    let kept = folder.entries("out1/ring/boast");
+    assert_eq!(kept, ["5", "6", "7"]);
+    assert_eq!(folder.entries("out4/ring/boast"), kept);
+    for seed in kept {
+        for file in folder.entries(&format!("out1/ring/boast/{seed}")) {
+            let text = |out: &str| folder.read(&format!("{out}/ring/boast/{seed}/{file}"));
+            assert_eq!(text("out1"), text("out4"), "{seed}/{file}");
+        }
+    }
+}
+
 #[test]
 fn seeds_can_be_named_and_failures_counted() {
     let folder = Folder::new("seeds").with("boast", &boast());

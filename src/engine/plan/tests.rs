@@ -140,10 +140,10 @@ fn every_entry_that_the_run_did_not_come_to_has_its_line() {
     let (begun, _) = GIVEN.split_once("[[fault]]\nid = \"late\"").expect("it is there");
     let begun = begun.replace("stop = { at = \"9ms\", after_events = 9 }\n", "");
     let one = "[[operation]]\nstart = { at = \"1ms\", after_events = 1 }\nnode = \"c1\"\noperation = { read = 1 }\n";
-    let told = never(&plan(GIVEN).timed(Timing::Time), &format!("{begun}{one}"));
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert_eq!(told[0], "3: fault early was never lifted, due at 0.009000s");
-    assert_eq!(told[2], "19: the operation of c1 never came, due at 3.000000s");
+    let late = never(&plan(GIVEN).timed(Timing::Time), &format!("{begun}{one}"));
+    assert_eq!(late.len(), 4, "{late:?}");
+    assert_eq!(late[0], "3: fault early was never lifted, due at 0.009000s");
+    assert_eq!(late[2], "19: the operation of c1 never came, due at 3.000000s");
     let other = GIVEN.replace("\"drop\"", "{ delay = \"1ms\" }");
     assert_eq!(never(&plan(GIVEN), &other), ["24: the decision on packet s1 -> s2 #3 never came"]);
 }
