@@ -114,8 +114,8 @@ pub struct Run {
     pub gauges: Vec<(&'static str, u64)>,
     /// How often each invariant that is on was evaluated.
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
-    /// The invariants that could not be evaluated, in whole or in part, because a node cannot say what they ask for, and
-    /// how often.
+    /// The invariants that could not be evaluated, in whole or in part, because a node cannot say what they ask for,
+    /// and how often.
     pub lacking: Vec<(Cow<'static, str>, u64)>,
     /// Faults of the scenario that were never applied, by id.
     pub never_applied: Vec<String>,

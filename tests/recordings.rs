@@ -2,7 +2,8 @@
 //! running anything.
 //!
 //! Method: real recordings of the shipped program, which together hold every kind of entry but deferred work and
-//! orders: Raft defers none, no scenario of these gives an order, and the entries of `src/engine/recording` are tested by themselves.
+//! orders: Raft defers none, no scenario of these gives an order, and the entries of
+//! `src/engine/recording` are tested by themselves.
 
 use std::collections::BTreeSet;
 use std::fs;

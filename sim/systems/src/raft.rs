@@ -36,14 +36,18 @@
 //!
 //! # Under a state machine of your own
 //!
-//! Everything here is generic over the command that an entry carries, any [`Payload`](message::Payload): `RaftNode<Put>`,
-//! `RaftMessage<Put>`, and [`RaftOf<Put>`](RaftOf) for the cluster. [`Raft`] is the plain form, over numbers. The state
+//! Everything here is generic over the command that an entry carries, any [`Payload`](message::Payload):
+//! `RaftNode<Put>`, `RaftMessage<Put>`, and [`RaftOf<Put>`](RaftOf) for the cluster. [`Raft`] is the plain form, over numbers. The state
 //! machine stays outside, in the node that holds the server:
 //!
 //! ```text
 //! impl Store {
 //!     /// Calls the server inside, and applies what it has applied since.
-//!     fn enter(&mut self, ctx: &mut Context<Self>, call: impl FnOnce(&mut RaftNode<Put>, &mut Context<RaftNode<Put>>)) {
+//!     fn enter(
+//!         &mut self,
+//!         ctx: &mut Context<Self>,
+//!         call: impl FnOnce(&mut RaftNode<Put>, &mut Context<RaftNode<Put>>),
+//!     ) {
 //!         self.scope.enter(ctx, |ctx| call(&mut self.raft, ctx));
 //!         let server = self.raft.server().expect("each node holds a server");
 //!         for (index, entry) in server.applied_after(self.applied) {

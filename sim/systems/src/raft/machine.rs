@@ -10,8 +10,8 @@
 //!     is_leader(), term(), leader() ──────▶ what may have changed with the call
 //! ```
 //!
-//! - **To change something**, [`RaftNode::propose`] at the leader. It returns a place; the command has succeeded once an
-//!   entry of that very term is applied there, and failed for certain once another is.
+//! - **To change something**, [`RaftNode::propose`] at the leader. It returns a place; the command has succeeded once
+//!   an entry of that very term is applied there, and failed for certain once another is.
 //! - **After a restart** the server applies all committed entries anew, from the first on: the machine begins empty.
 //! - **To read**, look into the machine. Any server may be behind, and a leader may have been replaced without knowing
 //!   it yet: a read that must see every earlier write goes through the log as a command.

@@ -69,8 +69,8 @@ impl<C: Payload> RaftOf<C> {
         Frame::new(self.setup.cluster, &self.setup.options, self.setup.bounds)
     }
 
-    /// Which of the candidates make the core of the settle phase: a quorum of both kinds, of voters; if enough of them can
-    /// lead, of those that can. The order is that of the candidates.
+    /// Which of the candidates make the core of the settle phase: a quorum of both kinds, of voters; if enough of them
+    /// can lead, of those that can. The order is that of the candidates.
     pub fn core_of(&self, candidates: &[NodeId]) -> Vec<NodeId> {
         let size = self.core_size();
         let can_lead = |server| self.configuration.priority(server) > 0 || self.electable() < size;

@@ -1,7 +1,7 @@
 //! A Raft that shares nothing with the one of this repository: bytes as messages, numbers as records, no `Clone`.
 //!
-//! It is small and right: pre-votes, elections, a log that is written before it is acknowledged, commits. A leader gives
-//! up after a while, so that there is always another election to watch. A [`Slip`] makes it wrong in one place.
+//! It is small and right: pre-votes, elections, a log that is written before it is acknowledged, commits. A leader
+//! gives up after a while, so that there is always another election to watch. A [`Slip`] makes it wrong in one place.
 
 use std::cmp::Reverse;
 
