@@ -53,6 +53,9 @@ pub enum DiskFault {
         /// Which record, counted from the end.
         from_end: u64,
     },
+    /// Nothing ends, neither what is under way nor what is asked for meanwhile: no write, no sync, no error. When the
+    /// fault is lifted, everything whose time has come ends at once, in order.
+    Hang,
 }
 
 impl DiskFault {
@@ -66,13 +69,14 @@ impl DiskFault {
             Self::Lose { .. } => "lose",
             Self::Corrupt { .. } => "corrupt",
             Self::Unreadable { .. } => "unreadable",
+            Self::Hang => "hang",
         }
     }
 
     /// Whether what a node was told is durable may be gone by it.
     pub const fn breaks_promises(&self) -> bool {
         match self {
-            Self::Slow { .. } | Self::Full | Self::Io => false,
+            Self::Slow { .. } | Self::Full | Self::Io | Self::Hang => false,
             Self::LyingSync | Self::Lose { .. } | Self::Corrupt { .. } | Self::Unreadable { .. } => true,
         }
     }
@@ -112,6 +116,10 @@ pub struct Disk<R> {
     cache: VecDeque<(WriteId, Write<R>)>,
     files: BTreeMap<FileId, Vec<Stored<R>>>,
     faults: Vec<(u32, DiskFault)>,
+    /// Since when nothing ends, while a fault hangs the disk.
+    hung_since: Option<Instant>,
+    /// What would have ended since then, in order.
+    held: Vec<(Completion, bool)>,
 }
 
 #[derive(Clone, Debug)]
@@ -147,6 +155,8 @@ impl<R: Clone> Disk<R> {
             cache: VecDeque::new(),
             files: BTreeMap::new(),
             faults: Vec::new(),
+            hung_since: None,
+            held: Vec::new(),
         }
     }
 
@@ -211,6 +221,7 @@ impl<R: Clone> Disk<R> {
 
     /// Writes that are done by now are in the cache.
     fn advance(&mut self, now: Instant) {
+        let now = self.hung_since.map_or(now, |since| since.min(now));
         while self.in_flight.front().is_some_and(|write| write.done_at <= now) {
             let done = self.in_flight.pop_front().expect("there is a first write in flight");
             self.cache.push_back((done.id, done.write));
@@ -233,6 +244,7 @@ impl<R: Clone> Disk<R> {
     pub fn crash_process(&mut self, now: Instant) {
         self.advance(now);
         self.in_flight.clear();
+        self.held.clear();
         self.busy_until = now;
     }
 
@@ -281,8 +293,12 @@ impl<R: Clone> Disk<R> {
     }
 
     /// A fault of the disk begins. Those on single records happen at once, to what is durable.
-    pub fn start_fault(&mut self, key: u32, fault: DiskFault) {
+    pub fn start_fault(&mut self, key: u32, fault: DiskFault, now: Instant) {
         match fault {
+            DiskFault::Hang => {
+                self.faults.push((key, fault));
+                self.hung_since.get_or_insert(now);
+            }
             DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => {
                 self.faults.push((key, fault));
             }
@@ -299,11 +315,37 @@ impl<R: Clone> Disk<R> {
     /// A fault of the disk ends.
     pub fn stop_fault(&mut self, key: u32) {
         self.faults.retain(|(active, _)| *active != key);
+        self.note_hang();
     }
 
     /// Every fault of the disk ends.
     pub fn heal(&mut self) {
         self.faults.clear();
+        self.note_hang();
+    }
+
+    fn note_hang(&mut self) {
+        if !self.faults.iter().any(|(_, fault)| *fault == DiskFault::Hang) {
+            self.hung_since = None;
+        }
+    }
+
+    /// Whether the disk keeps this back, because it hangs: the host comes back for it with [`Disk::take_held`].
+    pub fn holds(&mut self, completion: Completion, is_sync: bool) -> bool {
+        let hangs = self.hung_since.is_some();
+        if hangs {
+            self.held.push((completion, is_sync));
+        }
+        hangs
+    }
+
+    /// What was kept back and ends now, in order; nothing while the disk hangs.
+    pub fn take_held(&mut self, now: Instant) -> Vec<Pending> {
+        if self.hung_since.is_some() {
+            return Vec::new();
+        }
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().map(|(completion, is_sync)| Pending { at: now, completion, is_sync }).collect()
     }
 
     fn spoil(&mut self, file: FileId, from_end: u64, with: Stored<R>) {
@@ -463,11 +505,11 @@ mod tests {
     #[test]
     fn a_full_disk_refuses_what_grows_and_a_lying_one_syncs_nothing() {
         let mut disk = disk();
-        disk.start_fault(1, DiskFault::Full);
+        disk.start_fault(1, DiskFault::Full, at(0));
         assert_eq!(append(&mut disk, 0, 1).completion, Completion::Failed(WriteId(1), DiskError::Full));
         disk.stop_fault(1);
         append(&mut disk, 100, 2);
-        disk.start_fault(2, DiskFault::LyingSync);
+        disk.start_fault(2, DiskFault::LyingSync, at(0));
         let sync = disk.sync(at(200), WriteId(2), None);
         disk.finish_sync(sync.at, WriteId(2));
         disk.crash_machine(sync.at, Keep::Nothing, None);
@@ -488,10 +530,10 @@ mod tests {
             append(&mut disk, 0, record);
         }
         disk.finish_sync(at(1_000), WriteId(3));
-        disk.start_fault(1, DiskFault::Lose { file: LOG, from_end: 2 });
-        disk.start_fault(2, DiskFault::Corrupt { file: LOG, from_end: 0 });
-        disk.start_fault(3, DiskFault::Unreadable { file: LOG, from_end: 1 });
-        disk.start_fault(4, DiskFault::Lose { file: LOG, from_end: 9 });
+        disk.start_fault(1, DiskFault::Lose { file: LOG, from_end: 2 }, at(0));
+        disk.start_fault(2, DiskFault::Corrupt { file: LOG, from_end: 0 }, at(0));
+        disk.start_fault(3, DiskFault::Unreadable { file: LOG, from_end: 1 }, at(0));
+        disk.start_fault(4, DiskFault::Lose { file: LOG, from_end: 9 }, at(0));
         assert_eq!(kept(&disk), vec![Stored::Unreadable, Stored::Corrupt]);
     }
 

@@ -290,7 +290,7 @@ pub(crate) trait Done: Kind<Nodes> {
 pub(crate) enum After {
     /// Nothing.
     Nothing,
-    /// Its clocks run at another rate, or it may take its next input again.
+    /// Its clocks run at another rate, it may take its next input again, or its disk goes on.
     Changed,
     /// Its process starts.
     Starts,

@@ -18,7 +18,7 @@ fn refused(text: &str) -> String {
 }
 
 const ONCE: [&str; 3] = ["lose", "corrupt", "unreadable"];
-const LASTING: [&str; 3] = ["full", "io", "lying_sync"];
+const LASTING: [&str; 4] = ["full", "io", "lying_sync", "hang"];
 
 #[test]
 fn a_disk_fault_that_happens_once_comes_again_without_an_end_and_takes_none() {

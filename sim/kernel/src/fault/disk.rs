@@ -26,8 +26,10 @@ impl<L: Leaf> Kind<L> for Disk<L> {
 
     fn lasting(&self) -> Lasting {
         match self.fault {
-            DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => Lasting::Lifted,
             DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } => Lasting::Once,
+            DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync | DiskFault::Hang => {
+                Lasting::Lifted
+            }
         }
     }
 
@@ -53,6 +55,7 @@ impl Done for Disk {
             DiskFault::Full => "full".to_owned(),
             DiskFault::Io => "input/output errors".to_owned(),
             DiskFault::LyingSync => "syncs lie".to_owned(),
+            DiskFault::Hang => "hangs".to_owned(),
             DiskFault::Lose { file, from_end } => format!("{} lost", record(file, from_end)),
             DiskFault::Corrupt { file, from_end } => format!("{} corrupt", record(file, from_end)),
             DiskFault::Unreadable { file, from_end } => format!("{} unreadable", record(file, from_end)),
@@ -67,14 +70,14 @@ impl Done for Disk {
         }
     }
 
-    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.disk.start_fault(key, self.fault);
+    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        slot.disk.start_fault(key, self.fault, now);
         After::Nothing
     }
 
     fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
         slot.disk.stop_fault(key);
-        After::Nothing
+        After::Changed
     }
 
     fn heal<N: Node>(slot: &mut Slot<N>, _: Instant) {

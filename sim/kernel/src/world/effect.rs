@@ -262,7 +262,7 @@ impl<S: System> World<S> {
         self.push_completion(index, pending);
     }
 
-    fn push_completion(&mut self, index: usize, pending: crate::disk::Pending) {
+    pub(super) fn push_completion(&mut self, index: usize, pending: crate::disk::Pending) {
         let incarnation = self.universe.slots[index].incarnation;
         let event = Event::Durable { index, incarnation, completion: pending.completion, is_sync: pending.is_sync };
         self.push(pending.at, index, event);
@@ -276,6 +276,9 @@ impl<S: System> World<S> {
         is_sync: bool,
         tracer: &mut T,
     ) {
+        if self.universe.slots[index].disk.holds(completion, is_sync) {
+            return;
+        }
         match completion {
             Completion::Written(_) => {}
             Completion::Durable(through) if is_sync => {

@@ -122,10 +122,15 @@ impl<S: System> World<S> {
         }
     }
 
-    /// A node's clocks or its turn have changed: its timers are due at other times, and it may take its next input.
+    /// A node's clocks, its turn or its disk have changed: its timers are due at other times, it may take its next
+    /// input, and what its disk kept back ends.
     pub(super) fn go_on(&mut self, node: NodeId) {
+        let (now, index) = (self.universe.now, self.universe.cluster.index(node));
         self.rekey(node);
-        self.wake_when_free(self.universe.cluster.index(node));
+        self.wake_when_free(index);
+        for pending in self.universe.slots[index].disk.take_held(now) {
+            self.push_completion(index, pending);
+        }
     }
 
     fn rekey(&mut self, node: NodeId) {

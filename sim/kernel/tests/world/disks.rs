@@ -164,3 +164,30 @@ fn a_full_disk_counts_what_is_on_its_way() {
     let reacts = Stage::new(1, 0).start(s(1), [Op::When(Cue::Durable, vec![Op::Look])]).at(0, s(1), Op::Append(1));
     assert_eq!(reacts.pass().lines(s(1)), ["1ms written 1", "1ms clocks 1ms 1000us"]);
 }
+
+#[test]
+fn a_disk_that_hangs_ends_nothing_until_it_is_lifted_and_then_in_order() {
+    let stage = Stage::new(2, 0).at(0, s(1), Op::PersistThenSend(1, s(2))).at(5, s(1), Op::Persist(2));
+    assert_eq!(stage.pass().lines(s(1)), ["3ms durable 1", "8ms durable 2"]);
+    let hung = stage.clone().fault(2, 50, disk(DiskFault::Hang)).pass();
+    assert_eq!(hung.lines(s(1)), ["50ms durable 1", "50ms durable 2"]);
+    assert_eq!(hung.lines(s(2)), ["51ms 1 from s1"], "what is tied waits with it");
+    let never = stage.deed(2, disk(DiskFault::Hang)).pass();
+    assert_eq!((never.lines(s(1)).len(), never.numbers(s(2))), (0, NONE.to_vec()));
+    assert_eq!(never.count("write failed"), 0);
+}
+
+#[test]
+fn what_hangs_in_a_crash_is_lost_and_what_was_written_before_is_kept() {
+    let stage = Stage::new(1, 0).at(0, s(1), Op::Append(1)).at(10, s(1), Op::Append(2));
+    let stage = stage.fault(5, 90, disk(DiskFault::Hang));
+    let played = stage.fault(40, 60, crash(s(1), CrashScope::Process)).pass();
+    assert_eq!(played.lines(s(1)), ["1ms written 1", "60ms started [1]"], "nothing of the old process ends later");
+}
+
+#[test]
+fn two_faults_that_hang_one_disk_must_both_be_lifted() {
+    let stage = Stage::new(1, 0).at(10, s(1), Op::Persist(1));
+    let stage = stage.fault(5, 30, disk(DiskFault::Hang)).fault(6, 70, disk(DiskFault::Hang));
+    assert_eq!(stage.pass().lines(s(1)), ["70ms durable 1"]);
+}

@@ -148,3 +148,15 @@ fn the_settle_phase_begins_before_the_events_and_acts_of_its_instant() {
     assert_eq!(played.log.lost, []);
     assert_eq!(played.world.view().settled_at(), Some(at(500)));
 }
+
+#[test]
+fn a_disk_of_the_core_that_hangs_goes_on() {
+    let (core, outside) = core_of(1);
+    let mut stage = stage(1).deed(100, Fault::Disk(Disk { nodes: everyone(), fault: DiskFault::Hang }));
+    for node in [core[0], outside] {
+        stage = stage.at(200, node, Op::Persist(1));
+    }
+    let played = stage.pass();
+    assert_eq!(played.lines(core[0]), ["500ms durable 1"]);
+    assert_eq!(played.lines(outside).len(), 0);
+}

@@ -30,6 +30,8 @@ splitbrain_kernel::names! {
         Corrupt = "corrupt",
         /// A record cannot be read at the next start.
         Unreadable = "unreadable",
+        /// Nothing ends until the fault is lifted: no write, no sync, no error.
+        Hang = "hang",
     }
 }
 
@@ -92,6 +94,7 @@ impl Fields for DiskFields {
             Misbehaviour::Lose => DiskFault::Lose { file, from_end },
             Misbehaviour::Corrupt => DiskFault::Corrupt { file, from_end },
             Misbehaviour::Unreadable => DiskFault::Unreadable { file, from_end },
+            Misbehaviour::Hang => DiskFault::Hang,
         };
         Some(Disk { nodes: nodes?, fault })
     }
@@ -106,6 +109,7 @@ impl Fields for DiskFields {
             DiskFault::Full => pairs.put(&FAULT, &Misbehaviour::Full),
             DiskFault::Io => pairs.put(&FAULT, &Misbehaviour::Io),
             DiskFault::LyingSync => pairs.put(&FAULT, &Misbehaviour::LyingSync),
+            DiskFault::Hang => pairs.put(&FAULT, &Misbehaviour::Hang),
             DiskFault::Lose { file, from_end } => record(pairs.put(&FAULT, &Misbehaviour::Lose), file, from_end),
             DiskFault::Corrupt { file, from_end } => record(pairs.put(&FAULT, &Misbehaviour::Corrupt), file, from_end),
             DiskFault::Unreadable { file, from_end } => {
@@ -141,5 +145,5 @@ with_table!(
     DISK,
     "disk",
     "Action: disks misbehave, until the fault is lifted or once.",
-    "a disk is slow, full, failing, lying, or loses or spoils a record"
+    "a disk is slow, full, failing, lying or hangs, or loses or spoils a record"
 );
