@@ -56,6 +56,9 @@ pub enum DiskFault {
     /// Nothing ends, neither what is under way nor what is asked for meanwhile: no write, no sync, no error. When the
     /// fault is lifted, everything whose time has come ends at once, in order.
     Hang,
+    /// Everything that was written is gone, as if the disk were replaced by an empty one. What is under way lands on the
+    /// empty disk. A process that runs goes on with what it holds in memory.
+    Wipe,
 }
 
 impl DiskFault {
@@ -70,6 +73,7 @@ impl DiskFault {
             Self::Corrupt { .. } => "corrupt",
             Self::Unreadable { .. } => "unreadable",
             Self::Hang => "hang",
+            Self::Wipe => "wipe",
         }
     }
 
@@ -77,7 +81,7 @@ impl DiskFault {
     pub const fn breaks_promises(&self) -> bool {
         match self {
             Self::Slow { .. } | Self::Full | Self::Io | Self::Hang => false,
-            Self::LyingSync | Self::Lose { .. } | Self::Corrupt { .. } | Self::Unreadable { .. } => true,
+            Self::LyingSync | Self::Lose { .. } | Self::Corrupt { .. } | Self::Unreadable { .. } | Self::Wipe => true,
         }
     }
 }
@@ -301,6 +305,11 @@ impl<R: Clone> Disk<R> {
             }
             DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync => {
                 self.faults.push((key, fault));
+            }
+            DiskFault::Wipe => {
+                self.advance(now);
+                self.cache.clear();
+                self.files.clear();
             }
             DiskFault::Lose { file, from_end } => {
                 if let Some((records, position)) = self.record_mut(file, from_end) {

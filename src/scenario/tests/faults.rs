@@ -17,7 +17,7 @@ fn refused(text: &str) -> String {
     }
 }
 
-const ONCE: [&str; 3] = ["lose", "corrupt", "unreadable"];
+const ONCE: [&str; 4] = ["lose", "corrupt", "unreadable", "wipe"];
 const LASTING: [&str; 4] = ["full", "io", "lying_sync", "hang"];
 
 #[test]

@@ -26,7 +26,9 @@ impl<L: Leaf> Kind<L> for Disk<L> {
 
     fn lasting(&self) -> Lasting {
         match self.fault {
-            DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } => Lasting::Once,
+            DiskFault::Lose { .. } | DiskFault::Corrupt { .. } | DiskFault::Unreadable { .. } | DiskFault::Wipe => {
+                Lasting::Once
+            }
             DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync | DiskFault::Hang => {
                 Lasting::Lifted
             }
@@ -56,6 +58,7 @@ impl Done for Disk {
             DiskFault::Io => "input/output errors".to_owned(),
             DiskFault::LyingSync => "syncs lie".to_owned(),
             DiskFault::Hang => "hangs".to_owned(),
+            DiskFault::Wipe => "wiped".to_owned(),
             DiskFault::Lose { file, from_end } => format!("{} lost", record(file, from_end)),
             DiskFault::Corrupt { file, from_end } => format!("{} corrupt", record(file, from_end)),
             DiskFault::Unreadable { file, from_end } => format!("{} unreadable", record(file, from_end)),

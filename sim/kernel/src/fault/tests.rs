@@ -82,6 +82,7 @@ fn a_disk_fault_lasts_or_happens_once() {
         (r#""io""#.to_owned(), true),
         (r#""lying_sync""#.to_owned(), true),
         (r#""hang""#.to_owned(), true),
+        (r#""wipe""#.to_owned(), false),
         (format!(r#"{{ "lose": {record} }}"#), false),
         (format!(r#"{{ "corrupt": {record} }}"#), false),
         (format!(r#"{{ "unreadable": {record} }}"#), false),

@@ -191,3 +191,24 @@ fn two_faults_that_hang_one_disk_must_both_be_lifted() {
     let stage = stage.fault(5, 30, disk(DiskFault::Hang)).fault(6, 70, disk(DiskFault::Hang));
     assert_eq!(stage.pass().lines(s(1)), ["70ms durable 1"]);
 }
+
+#[test]
+fn a_disk_that_is_wiped_keeps_only_what_lands_on_it_later() {
+    let stage = Stage::new(1, 0).at(0, s(1), Op::All(vec![Op::Persist(1), Op::Append(2)])).at(20, s(1), Op::Append(3));
+    let restart = |stage: Stage, millis| stage.fault(millis, millis + 10, crash(s(1), CrashScope::Process)).pass();
+    let last = |stage: Stage| restart(stage, 60).lines(s(1)).pop().expect("it started");
+    assert_eq!(last(stage.clone()), "70ms started [1 2 3]");
+    assert_eq!(last(stage.clone().deed(10, disk(DiskFault::Wipe))), "70ms started [3]");
+    let both = stage.clone().deed(10, disk(DiskFault::Wipe)).deed(50, disk(DiskFault::Wipe));
+    assert_eq!(restart(both, 60).lines(s(1)), ["3ms durable 1", "4ms written 2", "21ms written 3"], "nothing is left");
+    let under_way = stage.deed(0, disk(DiskFault::Wipe));
+    assert_eq!(last(under_way), "70ms started [1 2 3]", "what was under way lands on the empty disk");
+}
+
+#[test]
+fn a_wipe_while_the_disk_hangs_spares_what_hangs() {
+    let stage = Stage::new(1, 0).at(0, s(1), Op::Append(1)).at(10, s(1), Op::Append(2));
+    let stage = stage.fault(5, 30, disk(DiskFault::Hang)).deed(20, disk(DiskFault::Wipe));
+    let played = stage.fault(60, 70, crash(s(1), CrashScope::Process)).pass();
+    assert_eq!(played.lines(s(1)).last().expect("it started"), "70ms started [2]");
+}

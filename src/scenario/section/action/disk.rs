@@ -32,6 +32,8 @@ splitbrain_kernel::names! {
         Unreadable = "unreadable",
         /// Nothing ends until the fault is lifted: no write, no sync, no error.
         Hang = "hang",
+        /// Everything that was written is gone, as if the disk were replaced by an empty one.
+        Wipe = "wipe",
     }
 }
 
@@ -95,6 +97,7 @@ impl Fields for DiskFields {
             Misbehaviour::Corrupt => DiskFault::Corrupt { file, from_end },
             Misbehaviour::Unreadable => DiskFault::Unreadable { file, from_end },
             Misbehaviour::Hang => DiskFault::Hang,
+            Misbehaviour::Wipe => DiskFault::Wipe,
         };
         Some(Disk { nodes: nodes?, fault })
     }
@@ -110,6 +113,7 @@ impl Fields for DiskFields {
             DiskFault::Io => pairs.put(&FAULT, &Misbehaviour::Io),
             DiskFault::LyingSync => pairs.put(&FAULT, &Misbehaviour::LyingSync),
             DiskFault::Hang => pairs.put(&FAULT, &Misbehaviour::Hang),
+            DiskFault::Wipe => pairs.put(&FAULT, &Misbehaviour::Wipe),
             DiskFault::Lose { file, from_end } => record(pairs.put(&FAULT, &Misbehaviour::Lose), file, from_end),
             DiskFault::Corrupt { file, from_end } => record(pairs.put(&FAULT, &Misbehaviour::Corrupt), file, from_end),
             DiskFault::Unreadable { file, from_end } => {
@@ -145,5 +149,5 @@ with_table!(
     DISK,
     "disk",
     "Action: disks misbehave, until the fault is lifted or once.",
-    "a disk is slow, full, failing, lying or hangs, or loses or spoils a record"
+    "a disk is slow, full, failing, lying, hangs or is wiped, or loses or spoils a record"
 );
