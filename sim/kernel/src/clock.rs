@@ -30,7 +30,11 @@ pub struct Clock {
     drift_ppm: i32,
     /// The drift before it is kept within the bound.
     drift_sum: i64,
-    freezes: u32,
+    /// Why they stand still: each freeze, and each suspension.
+    stops: u32,
+    suspensions: u32,
+    /// When the first of the suspensions that last began.
+    suspended_at: Instant,
     offset: i64,
     slews: Vec<Slew>,
 }
@@ -50,7 +54,9 @@ impl Clock {
             base_local: Instant::ZERO,
             drift_ppm: options.drift_ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX),
             drift_sum: i64::from(options.drift_ppm),
-            freezes: 0,
+            stops: 0,
+            suspensions: 0,
+            suspended_at: Instant::ZERO,
             offset: options.offset.0,
             slews: Vec::new(),
         }
@@ -60,7 +66,7 @@ impl Clock {
     #[inline]
     pub fn monotonic(&self, now: Instant) -> Instant {
         let elapsed = now.since(self.base_true);
-        if self.freezes > 0 {
+        if self.stops > 0 {
             self.base_local
         } else if self.drift_ppm == 0 {
             self.base_local.saturating_add(elapsed)
@@ -89,7 +95,7 @@ impl Clock {
         if ahead.is_zero() {
             return self.base_true;
         }
-        if self.freezes > 0 {
+        if self.stops > 0 {
             return Instant::MAX;
         }
         self.base_true.saturating_add(self.true_span(ahead))
@@ -122,7 +128,7 @@ impl Clock {
 
     /// Whether the clocks stand still.
     pub const fn is_frozen(&self) -> bool {
-        self.freezes > 0
+        self.stops > 0
     }
 
     /// Adds to the drift from `now` on. Timers must be keyed anew.
@@ -150,19 +156,54 @@ impl Clock {
     /// Stops both clocks; each freeze needs a thaw of its own. Timers must be keyed anew.
     pub fn freeze(&mut self, now: Instant) {
         self.rebase(now);
-        self.freezes += 1;
+        self.stops += 1;
     }
 
     /// Lets the clocks go on where they stood. Timers must be keyed anew.
     pub fn thaw(&mut self, now: Instant) {
         self.rebase(now);
-        self.freezes = self.freezes.saturating_sub(1);
+        self.stops = self.stops.saturating_sub(1).max(self.suspensions);
     }
 
     /// Ends every freeze. Timers must be keyed anew.
     pub fn thaw_all(&mut self, now: Instant) {
         self.rebase(now);
-        self.freezes = 0;
+        self.stops = self.suspensions;
+    }
+
+    /// The machine is suspended: the monotonic clock stands still, while the wall clock goes on unseen. Each suspension
+    /// needs a resumption of its own. Timers must be keyed anew.
+    pub fn suspend(&mut self, now: Instant) {
+        self.rebase(now);
+        if self.suspensions == 0 {
+            self.suspended_at = now;
+        }
+        self.suspensions += 1;
+        self.stops += 1;
+    }
+
+    /// The machine goes on: the monotonic clock where it stood, the wall clock with the time that has passed. Timers
+    /// must be keyed anew.
+    pub fn resume(&mut self, now: Instant) {
+        self.rebase(now);
+        self.suspensions = self.suspensions.saturating_sub(1);
+        self.stops = self.stops.saturating_sub(1);
+        if self.suspensions == 0 {
+            let missed = self.local_span(now.since(self.suspended_at));
+            self.offset = self.offset.saturating_add(i64::try_from(missed.as_nanos()).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Ends every suspension.
+    pub fn resume_all(&mut self, now: Instant) {
+        while self.suspensions > 0 {
+            self.resume(now);
+        }
+    }
+
+    /// Whether the machine is suspended.
+    pub const fn is_suspended(&self) -> bool {
+        self.suspensions > 0
     }
 
     fn rebase(&mut self, now: Instant) {
@@ -240,6 +281,34 @@ mod tests {
         clock.slew(at(6_000), Offset(1), Duration::from_nanos(1));
         assert_eq!(wall(&clock, at(6_001)), 5_802);
         assert_eq!(clock.monotonic(at(6_001)), at(6_001));
+    }
+
+    #[test]
+    fn a_suspended_machine_resumes_with_a_monotonic_clock_that_stood_and_a_wall_clock_that_is_right() {
+        let mut clock = drifting(0);
+        let wall = |clock: &Clock, now| clock.wall(now, clock.monotonic(now)).since(WALL_EPOCH).as_nanos();
+        clock.suspend(at(500));
+        clock.suspend(at(600));
+        assert_eq!(clock.monotonic(at(900)), at(500));
+        assert_eq!(clock.true_time(at(501)), Instant::MAX);
+        clock.resume(at(900));
+        assert!(clock.is_suspended());
+        clock.resume(at(1_000));
+        assert!(!clock.is_suspended() && !clock.is_frozen());
+        assert_eq!((clock.monotonic(at(1_100)), wall(&clock, at(1_100))), (at(600), 1_100));
+    }
+
+    #[test]
+    fn a_thaw_ends_no_suspension() {
+        let mut clock = drifting(0);
+        clock.freeze(at(100));
+        clock.suspend(at(200));
+        clock.thaw(at(300));
+        assert_eq!(clock.monotonic(at(400)), at(100));
+        clock.thaw_all(at(400));
+        assert!(clock.is_frozen());
+        clock.resume_all(at(500));
+        assert_eq!(clock.monotonic(at(600)), at(200));
     }
 
     proptest! {

@@ -22,6 +22,7 @@ mod disk;
 mod pause;
 mod slow;
 mod start;
+mod suspend;
 mod weather;
 mod words;
 
@@ -51,6 +52,7 @@ pub use disk::Disk;
 pub use pause::Pause;
 pub use slow::Slow;
 pub use start::Start;
+pub use suspend::Suspend;
 pub use weather::Weather;
 
 /// How a fault names what it hits, and what stands in it for a value that may be drawn.
@@ -512,6 +514,7 @@ kinds! {
     ClockSlew,
     ClockFreeze,
     Disk,
+    Suspend,
 }
 
 #[cfg(test)]

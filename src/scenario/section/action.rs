@@ -12,6 +12,7 @@ mod order;
 mod pause;
 mod slow;
 mod start;
+mod suspend;
 mod weather;
 
 use splitbrain_kernel::director::spec::What;
@@ -51,6 +52,7 @@ static KINDS: &[&[Action]] = &[
     crash::ACTIONS,
     start::ACTIONS,
     pause::ACTIONS,
+    suspend::ACTIONS,
     slow::ACTIONS,
     clock_step::ACTIONS,
     clock_drift::ACTIONS,

@@ -18,6 +18,7 @@ const EVERY: &[(&str, &str)] = &[
     ("clock_slew", r#""nodes": [], "by": "1ms", "over": "1s""#),
     ("clock_freeze", r#""nodes": []"#),
     ("disk", r#""nodes": [], "fault": "full""#),
+    ("suspend", r#""nodes": []"#),
 ];
 
 fn fault(kind: &str, fields: &str) -> Fault {

@@ -1,7 +1,7 @@
 //! Clocks in the world: timers follow the monotonic clock through drift and freeze, and no step fires one.
 
 use splitbrain_kernel::clock::DRIFT_PPM_MAX;
-use splitbrain_kernel::fault::{ClockDrift, ClockFreeze, ClockSlew, ClockStep, Fault, Offset, Pause};
+use splitbrain_kernel::fault::{ClockDrift, ClockFreeze, ClockSlew, ClockStep, Fault, Offset, Pause, Suspend};
 use splitbrain_kernel::run::ClockOptions;
 
 use crate::stage::{Stage, at, ms, s};
@@ -114,4 +114,34 @@ fn steps_of_any_size_saturate() {
     let played = stage.deed(4, slew.clone()).deed(5, slew).at(6, s(1), Op::Look).pass();
     assert_eq!(played.lines(s(1)).len(), 4);
     assert_eq!(played.log.observed.last().map(|(now, ..)| *now), Some(at(200)));
+}
+
+fn suspend() -> Fault {
+    Fault::Suspend(Suspend { nodes: vec![s(1)] })
+}
+
+#[test]
+fn a_suspended_machine_goes_on_as_if_no_time_had_passed_but_for_its_wall_clock() {
+    let played = timers().fault(50, 550, suspend()).at(300, s(1), Op::Look).at(800, s(1), Op::Look).pass();
+    assert_eq!(
+        played.lines(s(1)),
+        ["550ms clocks 50ms 550000us", "600ms timer 1", "700ms timer 2", "800ms clocks 300ms 800000us",]
+    );
+    let paused = timers().fault(50, 550, Fault::Pause(Pause { nodes: vec![s(1)] })).pass();
+    assert_eq!(paused.lines(s(1)), ["550ms timer 1", "550ms timer 2"], "after a pause both are overdue");
+}
+
+#[test]
+fn a_machine_that_is_suspended_and_paused_runs_when_both_are_over() {
+    let pause = || Fault::Pause(Pause { nodes: vec![s(1)] });
+    let stage = timers().fault(50, 300, suspend()).fault(60, 400, pause()).at(100, s(1), Op::Look);
+    let lines = ["400ms clocks 150ms 400000us", "400ms timer 1", "450ms timer 2"];
+    assert_eq!(stage.pass().lines(s(1)), lines);
+}
+
+#[test]
+fn the_settle_phase_resumes_a_suspended_machine_of_the_core() {
+    let stage = Stage::new(1, 0).with(|options| options.settle = ms(500)).deed(100, suspend());
+    let played = stage.at(200, s(1), Op::Look).at(600, s(1), Op::Look).pass();
+    assert_eq!(played.lines(s(1)), ["500ms clocks 100ms 500000us", "600ms clocks 200ms 600000us"]);
 }

@@ -1,0 +1,62 @@
+//! `suspend`: virtual machines are suspended.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ability, After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
+use crate::node::Node;
+use crate::time::Instant;
+use crate::universe::Slot;
+
+/// The virtual machine is suspended: its process is not scheduled and its monotonic clock stands still, so that on resume
+/// no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Inputs queue and arrive in
+/// order at resume, as after a pause; the disk goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "L: Concrete")]
+pub struct Suspend<L: Leaf = Nodes> {
+    /// Which nodes.
+    pub nodes: L::Nodes,
+}
+
+impl<L: Leaf> Kind<L> for Suspend<L> {
+    const NAME: &'static str = "suspend";
+    super::on_nodes!();
+
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::Clocks)
+    }
+}
+
+impl Stated for Suspend<Selectors> {
+    fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
+        on_chosen(choice, &self.nodes, |nodes| Suspend { nodes })
+    }
+}
+
+impl Done for Suspend {
+    fn words(&self) -> String {
+        format!("suspend {}", words::nodes(&self.nodes))
+    }
+
+    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        slot.clock.suspend(now);
+        slot.pauses += 1;
+        slot.regate();
+        After::Changed
+    }
+
+    fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        slot.clock.resume(now);
+        slot.pauses = slot.pauses.saturating_sub(1);
+        slot.regate();
+        After::Changed
+    }
+
+    /// The healing of pauses lets the process run.
+    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
+        slot.clock.resume_all(now);
+    }
+
+    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
+        slot.clock.is_suspended()
+    }
+}
