@@ -44,6 +44,10 @@ pub struct LinkConditions {
     /// Bytes a second; packets queue behind one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u64>,
+    /// Datagrams that the link holds at a time, those that wait for bandwidth included; one more is lost (tail drop). No
+    /// limit if zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u64>,
 }
 
 /// How long a packet takes.
@@ -96,6 +100,8 @@ struct LinkState {
     cuts: Vec<Narrow<()>>,
     clogs: Vec<Narrow<()>>,
     weather: Vec<Narrow<LinkConditions>>,
+    /// When each of the datagrams arrives that the link holds, while it has a capacity.
+    holds: Vec<Instant>,
     /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
     lost_kinds: Vec<(u64, u64)>,
 }
@@ -125,6 +131,7 @@ struct Conditions {
     duplication: Ppm,
     reordering: Ppm,
     bandwidth: u64,
+    capacity: u64,
 }
 
 /// What becomes of a packet that is sent.
@@ -158,6 +165,8 @@ pub enum Lost {
     Loss,
     /// The link is cut, or was cut while it was under way.
     Cut,
+    /// The link holds as many as it can.
+    Full,
     /// The plan says so.
     Override,
     /// Nobody runs at the target.
@@ -170,6 +179,7 @@ impl std::fmt::Display for Lost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::Loss => "by chance",
+            Self::Full => "no room on the link",
             Self::Cut => "at a cut",
             Self::Override => "by the plan",
             Self::Down => "target is down",
@@ -210,6 +220,7 @@ impl Conditions {
             duplication: options.duplication,
             reordering: options.reordering,
             bandwidth: options.bandwidth,
+            capacity: 0,
         }
     }
 
@@ -220,6 +231,7 @@ impl Conditions {
             duplication: weather.duplication.unwrap_or(self.duplication),
             reordering: weather.reordering.unwrap_or(self.reordering),
             bandwidth: weather.bandwidth.unwrap_or(self.bandwidth),
+            capacity: weather.capacity.unwrap_or(self.capacity),
         }
     }
 }
@@ -421,6 +433,7 @@ impl LinkState {
             cuts: Vec::new(),
             clogs: Vec::new(),
             weather: Vec::new(),
+            holds: Vec::new(),
             lost_kinds: Vec::new(),
         };
         link.refresh();
@@ -434,7 +447,7 @@ impl LinkState {
     fn refresh(&mut self) {
         self.disturbed = !(self.cuts.is_empty() && self.clogs.is_empty() && self.weather.is_empty());
         let extras = self.base.duplication != Ppm::NEVER || self.base.reordering != Ppm::NEVER;
-        self.plain = !self.disturbed && !extras && self.base.bandwidth == 0;
+        self.plain = !self.disturbed && !extras && self.base.bandwidth == 0 && self.base.capacity == 0;
         let lost_before = self.lost_kinds.iter().map(|(_, before)| *before).fold(self.lost_before, u64::max);
         self.safe_from = if self.disturbed { u64::MAX } else { lost_before };
     }
@@ -483,11 +496,25 @@ impl LinkState {
                 fate.second = Some(after(latency(conditions.latency, mix(word ^ SECOND_COPY))));
             }
         }
+        if lossy && conditions.capacity > 0 {
+            self.hold(now, conditions.capacity, &mut fate);
+        }
         // A cut wins over everything but an explicit delay or double: those say that the packet arrives.
         if self.is_cut(packet.kind) && !matches!(forced, Some(Decision::Delay(_) | Decision::Duplicate(..))) {
             (fate.first, fate.second) = (Err(Lost::Cut), None);
         }
         fate
+    }
+
+    /// Tail drop: a datagram that the link has no room for is lost, its second copy with it.
+    fn hold(&mut self, now: Instant, capacity: u64, fate: &mut Fate) {
+        self.holds.retain(|arrives| *arrives > now);
+        let Ok(arrives) = fate.first else { return };
+        if self.holds.len() as u64 >= capacity {
+            (fate.first, fate.second) = (Err(Lost::Full), None);
+        } else {
+            self.holds.push(arrives);
+        }
     }
 
     /// When a packet has left the sender: behind those before it, where the link has a bandwidth.

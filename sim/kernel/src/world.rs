@@ -96,6 +96,7 @@ const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
 pub const CONDITIONS: &[(&str, &str)] = &[
     ("packet lost", "a datagram was lost by chance"),
     ("packet cut", "a packet was lost at a cut link"),
+    ("packet dropped", "a datagram was lost as its link had no room for it"),
     ("packet held", "a packet was held at a clogged link"),
     ("packet duplicated", "a datagram arrived twice"),
     ("connection refused", "a connection was refused"),

@@ -9,10 +9,10 @@ use splitbrain_kernel::selector::{LinkSelector, Selector};
 use super::super::NetworkChoices;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{At, Problem, Reader};
-use super::super::shape::OneOrMore;
 use super::super::shape::drawn::DrawnShape;
 use super::super::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, One, SOME_TIME, Time};
 use super::super::shape::who::Path;
+use super::super::shape::{OneOrMore, Whole};
 use super::{Fields, Many, Pairs, Sub};
 
 type DrawnChance = DrawnShape<One<Chance>>;
@@ -143,13 +143,20 @@ const LINK_REORDERING: Key<One<Chance>> = Key {
 };
 const LINK_LATENCY: Key<LatencyShape> = Key { need: Need::Optional, ..LATENCY };
 const LINK_BANDWIDTH: Key<One<Bandwidth>> = Key { need: Need::Optional, ..BANDWIDTH };
+const LINK_CAPACITY: Key<Whole> = Key {
+    name: "capacity",
+    shape: Whole { min: 0, max: 1_000_000_000 },
+    need: Need::Optional,
+    doc: "Datagrams that a link holds at a time, those that wait for bandwidth included; one more is lost (tail drop). 0 \
+          is no limit.",
+};
 
 /// The keys of `[[network.link]]` and of the fault `weather`.
 pub(in super::super) static WEATHER: Section = Section {
     name: "network.link[]",
     doc: "Links with other conditions. What is not named is as on the others. In [[network.link]] the links are \
           between named nodes or all of them; in the fault weather they may be any.",
-    keys: &[&LINKS, &LINK_LATENCY, &LINK_LOSS, &LINK_DUPLICATION, &LINK_REORDERING, &LINK_BANDWIDTH],
+    keys: &[&LINKS, &LINK_LATENCY, &LINK_LOSS, &LINK_DUPLICATION, &LINK_REORDERING, &LINK_BANDWIDTH, &LINK_CAPACITY],
 };
 
 /// Links and their conditions, as the fault `weather` says them.
@@ -169,8 +176,7 @@ impl Fields for WeatherFields {
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let links = table.get(reader, &LINKS);
-        let conditions =
-            [LINK_LATENCY.name, LINK_LOSS.name, LINK_DUPLICATION.name, LINK_REORDERING.name, LINK_BANDWIDTH.name];
+        let conditions: Vec<&str> = WEATHER.names().filter(|name| *name != LINKS.name).collect();
         if conditions.iter().all(|name| table.at(name).is_none()) {
             let message = format!("changes nothing: name at least one of {}", conditions.join(", "));
             reader.report(&table.span, &table.path, Problem::new(message));
@@ -181,6 +187,7 @@ impl Fields for WeatherFields {
             duplication: table.get(reader, &LINK_DUPLICATION),
             reordering: table.get(reader, &LINK_REORDERING),
             bandwidth: table.get(reader, &LINK_BANDWIDTH),
+            capacity: table.get(reader, &LINK_CAPACITY),
         };
         Some((links?, weather))
     }
@@ -197,6 +204,7 @@ fn weather_pairs(pairs: Pairs, weather: &LinkConditions) -> Pairs {
         .put_some(&LINK_DUPLICATION, weather.duplication.as_ref())
         .put_some(&LINK_REORDERING, weather.reordering.as_ref())
         .put_some(&LINK_BANDWIDTH, weather.bandwidth.as_ref())
+        .put_some(&LINK_CAPACITY, weather.capacity.as_ref())
 }
 
 /// `[[network.link]]`: links between nodes that are known before the run.

@@ -131,6 +131,7 @@ impl<S: System> World<S> {
         match why {
             Lost::Loss => self.count("packet lost"),
             Lost::Cut => self.count("packet cut"),
+            Lost::Full => self.count("packet dropped"),
             Lost::Override | Lost::Down | Lost::NoConnection => {}
         }
         if T::ON {

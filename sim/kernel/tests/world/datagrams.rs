@@ -228,3 +228,33 @@ fn latencies_of_any_size_saturate() {
         stage.with(|options| options.network.bandwidth = 1).pass();
     }
 }
+
+#[test]
+fn a_link_with_a_capacity_drops_what_it_has_no_room_for_and_has_room_again_later() {
+    let weather =
+        |conditions| Fault::Weather(Weather { links: vec![Link::new(s(1), s(2))], conditions, kinds: Vec::new() });
+    let five = Op::All((1..=5).map(|number| Op::Send(s(2), number)).collect());
+    let stage = Stage::new(2, 0).at(10, s(1), five.clone()).at(20, s(1), five);
+    let narrow = LinkConditions { capacity: Some(2), ..LinkConditions::default() };
+    let played = stage.clone().deed(0, weather(narrow)).pass();
+    assert_eq!(played.lines(s(2)), ["11ms 1 from s1", "11ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"]);
+    assert_eq!(played.count("packet dropped"), 6);
+    assert!(played.log.lost.iter().all(|(_, _, _, why)| *why == Lost::Full));
+    let lifted = stage.clone().fault(0, 15, weather(narrow)).pass();
+    assert_eq!((lifted.numbers(s(2)).len(), lifted.count("packet dropped")), (7, 3));
+    let slow = LinkConditions { bandwidth: Some(500_000), ..narrow };
+    let waiting = stage.clone().deed(0, weather(slow)).pass();
+    assert_eq!(waiting.count("packet dropped"), 6, "what waits for bandwidth takes room");
+    let wide = LinkConditions { capacity: Some(5), ..narrow };
+    assert_eq!(stage.deed(0, weather(wide)).pass().count("packet dropped"), 0);
+}
+
+#[test]
+fn a_capacity_drops_nothing_inside_a_connection() {
+    let conditions = LinkConditions { capacity: Some(1), ..LinkConditions::default() };
+    let links = vec![Link::new(s(1), s(2)), Link::new(s(2), s(1))];
+    let stage = Stage::new(2, 0).deed(0, Fault::Weather(Weather { links, conditions, kinds: Vec::new() }));
+    let says = (1..=4).map(|number| Op::Say(0, number)).collect();
+    let played = stage.at(1, s(1), Op::Connect(s(2))).at(50, s(1), Op::All(says)).pass();
+    assert_eq!((played.numbers(s(2)), played.count("packet dropped")), (vec![1, 2, 3, 4], 0));
+}

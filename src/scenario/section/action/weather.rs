@@ -16,7 +16,7 @@ const WEATHER: Key<Sub<WeatherFields>> =
 /// Its actions.
 pub(super) static ACTIONS: &[Action] = &[Action {
     key: &WEATHER,
-    summary: "loss, duplication, reordering, latency or bandwidth of these links change",
+    summary: "loss, duplication, reordering, latency, bandwidth or capacity of these links change",
     modifiers: &[KINDS_OF_MESSAGE.name],
     section: None,
     read: |reader, table| {
