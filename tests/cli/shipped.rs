@@ -47,3 +47,35 @@ fn an_exact_replay_leaves_no_entry_of_its_plan_undone() {
         assert_eq!(again.code, told.code, "{name}");
     }
 }
+
+/// A scenario of a kind of fault is about what the fault does: without it, it is not as expected, or inconclusive.
+#[test]
+fn a_scenario_of_a_kind_of_fault_fails_without_the_kind() {
+    let folder = Folder::new("shipped_kinds");
+    let run = |arguments: &[&str]| shown(&folder.shipped(arguments).output().expect("the binary starts"));
+    for (name, id) in [
+        ("disks_hang", "hang"),
+        ("wiped_majority", "wipe"),
+        ("suspended_leader", "suspend"),
+        ("links_hold_few_packets", "narrow"),
+        ("correlated_crashes", "power"),
+    ] {
+        let path = format!("{}/scenarios/raft/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).expect("it is shipped");
+        folder.write("as_shipped.toml", &text);
+        let shipped = run(&["test", "as_shipped.toml"]);
+        assert_eq!(shipped.code, 0, "{name}: {shipped}");
+        let changed = without(&text, id);
+        assert_ne!(changed, text, "{name} has this fault");
+        folder.write("changed.toml", &changed);
+        let shown = run(&["test", "changed.toml"]);
+        assert!(matches!(shown.code, 100 | 3), "{name} without {id}: {shown}");
+    }
+}
+
+/// The scenario without the table of this fault.
+fn without(text: &str, id: &str) -> String {
+    let line = format!("id = \"{id}\"");
+    let tables: Vec<&str> = text.split("\n\n").filter(|table| !table.lines().any(|one| one == line)).collect();
+    tables.join("\n\n")
+}

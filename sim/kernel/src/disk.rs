@@ -56,8 +56,8 @@ pub enum DiskFault {
     /// Nothing ends, neither what is under way nor what is asked for meanwhile: no write, no sync, no error. When the
     /// fault is lifted, everything whose time has come ends at once, in order.
     Hang,
-    /// Everything that was written is gone, as if the disk were replaced by an empty one. What is under way lands on the
-    /// empty disk. A process that runs goes on with what it holds in memory.
+    /// Everything that was written is gone, as if the disk were replaced by an empty one. What is under way lands on
+    /// the empty disk. A process that runs goes on with what it holds in memory.
     Wipe,
 }
 

@@ -44,8 +44,8 @@ pub struct LinkConditions {
     /// Bytes a second; packets queue behind one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u64>,
-    /// Datagrams that the link holds at a time, those that wait for bandwidth included; one more is lost (tail drop). No
-    /// limit if zero.
+    /// Datagrams that the link holds at a time, those that wait for bandwidth included; one more is lost (tail drop).
+    /// No limit if zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
 }

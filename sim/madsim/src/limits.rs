@@ -127,7 +127,9 @@ fn unable_at_random(kind: NemesisKind) -> Option<&'static str> {
         | NemesisKind::Crash
         | NemesisKind::Pause => None,
         NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => Some(ONE_WEATHER),
-        NemesisKind::MachineCrash => Some(NO_DISK),
+        NemesisKind::MachineCrash | NemesisKind::HarshCrash | NemesisKind::PowerLoss | NemesisKind::CrashTwice => {
+            Some(NO_DISK)
+        }
         NemesisKind::Slow => Some(lack(Ability::Scheduling)),
         NemesisKind::ClockStep | NemesisKind::ClockDrift | NemesisKind::ClockFreeze => Some(ONE_CLOCK),
         NemesisKind::DiskSlow | NemesisKind::DiskFull | NemesisKind::DiskLies => Some(NO_DISK),

@@ -37,7 +37,8 @@
 //! # Under a state machine of your own
 //!
 //! Everything here is generic over the command that an entry carries, any [`Payload`](message::Payload):
-//! `RaftNode<Put>`, `RaftMessage<Put>`, and [`RaftOf<Put>`](RaftOf) for the cluster. [`Raft`] is the plain form, over numbers. The state
+//! `RaftNode<Put>`, `RaftMessage<Put>`, and [`RaftOf<Put>`](RaftOf) for the cluster. [`Raft`] is the plain form,
+//! over numbers. The state
 //! machine stays outside, in the node that holds the server:
 //!
 //! ```text

@@ -147,8 +147,8 @@ const LINK_CAPACITY: Key<Whole> = Key {
     name: "capacity",
     shape: Whole { min: 0, max: 1_000_000_000 },
     need: Need::Optional,
-    doc: "Datagrams that a link holds at a time, those that wait for bandwidth included; one more is lost (tail drop). 0 \
-          is no limit.",
+    doc: "Datagrams that a link holds at a time, those that wait for bandwidth included; one more is lost (tail drop). \
+          0 is no limit.",
 };
 
 /// The keys of `[[network.link]]` and of the fault `weather`.

@@ -119,7 +119,7 @@ fn ids_are_the_action_and_its_ordinal() {
     let scenario = good(EVERYTHING);
     let ids: Vec<&str> = scenario.faults.iter().map(|fault| fault.id.as_str()).collect();
     assert_eq!(ids[..3], ["overlap", "cut-1", "isolate-1"]);
-    assert_eq!(ids[16..18], ["disk-1", "disk-2"]);
+    assert_eq!(ids[17..19], ["disk-1", "disk-2"]);
     assert_eq!(scenario.nemeses[1].id, "nemesis-2");
 }
 

@@ -15,14 +15,14 @@ use crate::rng::{Rng, Seed, fnv1a};
 use crate::time::{Duration, Instant};
 
 pub(crate) use kinds::ClockAccount;
-use kinds::Occasion;
+use kinds::{Follow, Occasion, Strike};
 
 /// The least time from the end of a fault to the start of the next, so that no time holds endlessly many.
 const GAP_MIN: Duration = Duration::from_micros(1);
 
 /// A stated nemesis, and how far it has come.
 ///
-/// - At most one of its faults lasts at a time.
+/// - At most one of its faults lasts at a time. One that follows another comes under the same name.
 #[derive(Clone, Debug)]
 pub(crate) struct Nemesis {
     spec: NemesisSpec,
@@ -31,6 +31,8 @@ pub(crate) struct Nemesis {
     /// The kinds that this run has.
     kinds: Vec<NemesisKind>,
     rng: Rng,
+    /// What comes after the fault that lasts, before the nemesis rests.
+    follow: Option<Follow>,
     /// The drift that lasts, for the account.
     drift: Option<(NodeId, i32)>,
     /// Of the fault that lasts or comes next, counted from 1.
@@ -40,7 +42,7 @@ pub(crate) struct Nemesis {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// The next fault starts at this time.
+    /// The next fault starts at this time: one that follows the last, or a new one.
     Idle(Instant),
     /// A fault lasts until this time.
     Active(Instant, FaultKey),
@@ -59,6 +61,7 @@ impl Nemesis {
             kinds: enabled(&rng, &spec),
             spec,
             rng,
+            follow: None,
             drift: None,
             ordinal: 0,
             state: State::Done,
@@ -86,7 +89,10 @@ impl Nemesis {
         if let State::Idle(start) = self.state
             && start <= now
         {
-            self.strike(now, census, clocks, hand);
+            match self.follow.take() {
+                Some(follow) => self.begin(now, follow.fault, follow.duration, hand),
+                None => self.strike(now, census, clocks, hand),
+            }
         }
         // A fault may last no time at all.
         self.stop(now, clocks, hand);
@@ -102,7 +108,10 @@ impl Nemesis {
             if let Some((node, ppm)) = self.drift.take() {
                 clocks.end_drift(node, ppm);
             }
-            self.rest(now);
+            match &self.follow {
+                Some(follow) => self.state = State::Idle(now.saturating_add(follow.after)),
+                None => self.rest(now),
+            }
         }
     }
 
@@ -112,14 +121,19 @@ impl Nemesis {
         let duration = self.spec.duration.draw(&mut rng.fork("duration", 0));
         let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration);
         let kinds = shuffled(&rng, &self.kinds);
-        let fault: Option<Fault> = kinds.into_iter().find_map(|kind| occasion.fault(kind, clocks));
-        let Some(fault) = fault else {
+        let strike = kinds.into_iter().find_map(|kind| occasion.strike(kind, clocks));
+        let Some(Strike { fault, duration, follow }) = strike else {
             self.rest(now);
             return;
         };
         if let Fault::ClockDrift(ClockDrift { nodes, ppm }) = &fault {
             self.drift = nodes.first().map(|node| (*node, *ppm));
         }
+        self.follow = follow;
+        self.begin(now, fault, duration, hand);
+    }
+
+    fn begin(&mut self, now: Instant, fault: Fault, duration: Duration, hand: &mut Hand<'_>) {
         let id = format!("{}.{}", self.spec.id, self.ordinal);
         let key = hand.start(&id, &self.selector, self.spec.line, fault);
         self.state = State::Active(now.saturating_add(duration), key);

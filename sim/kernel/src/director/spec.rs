@@ -120,6 +120,15 @@ crate::names! {
         DiskFull = "disk_full",
         /// A chosen node's disk reports syncs as done and syncs nothing.
         DiskLies = "disk_lies",
+        /// A chosen node's machine crashes and keeps a prefix, a subset, nothing, or a prefix and a torn record of what
+        /// was not synced, drawn; it restarts at the end.
+        HarshCrash = "harsh_crash",
+        /// Several machines crash at once: two of those that may be chosen, and of the others each with even odds. What
+        /// they keep of what was not synced is drawn as for harsh_crash; they restart at the end.
+        PowerLoss = "power_loss",
+        /// A chosen node's process crashes, restarts within 5 ms, and within 5 ms of that its machine crashes, with
+        /// what it keeps drawn as for harsh_crash; it restarts at the end.
+        CrashTwice = "crash_twice",
     }
 }
 

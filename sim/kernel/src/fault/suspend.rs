@@ -7,9 +7,9 @@ use crate::node::Node;
 use crate::time::Instant;
 use crate::universe::Slot;
 
-/// The virtual machine is suspended: its process is not scheduled and its monotonic clock stands still, so that on resume
-/// no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Inputs queue and arrive in
-/// order at resume, as after a pause; the disk goes on.
+/// The virtual machine is suspended: its process is not scheduled and its monotonic clock stands still, so that on
+/// resume no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Inputs queue and
+/// arrive in order at resume, as after a pause; the disk goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "L: Concrete")]
 pub struct Suspend<L: Leaf = Nodes> {

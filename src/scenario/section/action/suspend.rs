@@ -12,7 +12,7 @@ use super::{Action, action, fault, nodes_only};
 nodes_only!(
     Suspend,
     "suspend",
-    "Action: the virtual machines are suspended: the processes stop, monotonic clocks stand still, wall clocks are right \
-     on resume; inputs queue and arrive in order at the end.",
+    "Action: the virtual machines are suspended: the processes stop, monotonic clocks stand still, wall clocks are \
+     right on resume; inputs queue and arrive in order at the end.",
     "virtual machines are suspended: no process runs, monotonic clocks stand still, wall clocks are right on resume"
 );

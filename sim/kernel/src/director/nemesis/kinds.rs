@@ -31,6 +31,10 @@ const DELAY_MAX: Duration = Duration::from_millis(500);
 const SERVICE_TIME: Duration = Duration::from_millis(1);
 /// What a slow disk takes more for each write and each sync.
 const DISK_SLOW_BY: Duration = Duration::from_millis(20);
+/// How soon one crash of a node follows another at least.
+const SUCCESSION_MIN: Duration = Duration::from_micros(100);
+/// How soon at most.
+const SUCCESSION_MAX: Duration = Duration::from_millis(5);
 /// How far a wall clock is led either way, where no bound on skew is declared.
 const STEP_MAX: Duration = Duration::from_millis(250);
 /// The part of a declared bound on skew that a wall clock is led either way. Two clocks led apart use up half of the
@@ -142,6 +146,27 @@ impl ClockAccount {
     }
 }
 
+/// What an occasion comes to.
+pub(crate) struct Strike {
+    /// What is done first.
+    pub(crate) fault: Fault,
+    /// How long that lasts.
+    pub(crate) duration: Duration,
+    /// What comes next.
+    pub(crate) follow: Option<Follow>,
+}
+
+/// A fault that follows another in quick succession.
+#[derive(Clone, Debug)]
+pub(crate) struct Follow {
+    /// How long after the end of the other.
+    pub(crate) after: Duration,
+    /// What is done.
+    pub(crate) fault: Fault,
+    /// How long it lasts.
+    pub(crate) duration: Duration,
+}
+
 /// A moment at which a nemesis strikes.
 pub(crate) struct Occasion<'a> {
     census: &'a Census,
@@ -158,8 +183,51 @@ impl<'a> Occasion<'a> {
         Self { census, rng, pool: draw::shuffled(rng, pool), duration }
     }
 
+    /// What the kind comes to; nothing if it would hit nobody.
+    pub(crate) fn strike(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Strike> {
+        if kind == NemesisKind::CrashTwice {
+            return self.crash_twice();
+        }
+        let fault = self.fault(kind, clocks)?;
+        Some(Strike { fault, duration: self.duration, follow: None })
+    }
+
+    /// The process first, for a few milliseconds, and a few milliseconds after its start the machine.
+    fn crash_twice(&self) -> Option<Strike> {
+        let nodes = self.live()?;
+        let fault = Crash { nodes: nodes.clone(), scope: CrashScope::Process, keep: Keep::Prefix }.into();
+        let mut rng = self.rng.fork("succession", 0);
+        let (down, up) = (rng.duration(SUCCESSION_MIN, SUCCESSION_MAX), rng.duration(SUCCESSION_MIN, SUCCESSION_MAX));
+        let machine = Crash { nodes, scope: CrashScope::Machine, keep: self.keep() }.into();
+        Some(Strike {
+            fault,
+            duration: down,
+            follow: Some(Follow { after: up, fault: machine, duration: self.duration }),
+        })
+    }
+
+    /// What a crash of the machine leaves, each with the same odds.
+    fn keep(&self) -> Keep {
+        match self.rng.fork("keep", 0).word() >> 62 {
+            0 => Keep::Prefix,
+            1 => Keep::Subset,
+            2 => Keep::Nothing,
+            _ => Keep::Torn,
+        }
+    }
+
+    /// Two machines, and each of the others with even odds, by a word keyed by the node.
+    fn power_loss(&self) -> Option<Fault> {
+        let live: Vec<NodeId> = self.pool.iter().copied().filter(|node| self.census.is_up(*node)).collect();
+        let (first, others) = live.split_at_checked(2)?;
+        let hit = |node: &NodeId| self.rng.fork("power", node.key()).word() >> 63 == 0;
+        let mut nodes: Vec<NodeId> = first.iter().chain(others.iter().filter(|node| hit(node))).copied().collect();
+        nodes.sort_unstable();
+        Some(Crash { nodes, scope: CrashScope::Machine, keep: self.keep() }.into())
+    }
+
     /// What the kind comes to; nothing where it would hit nobody.
-    pub(crate) fn fault(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Fault> {
+    fn fault(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Fault> {
         match kind {
             NemesisKind::OneWay => self.one_way(),
             NemesisKind::PairCut => self.pair().and_then(|link| cut_all(vec![link, link.reverse()])),
@@ -174,8 +242,11 @@ impl<'a> Occasion<'a> {
             NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => {
                 self.weather(kind)
             }
-            NemesisKind::Crash => self.crash(CrashScope::Process),
-            NemesisKind::MachineCrash => self.crash(CrashScope::Machine),
+            NemesisKind::Crash => self.crash(CrashScope::Process, Keep::Prefix),
+            NemesisKind::MachineCrash => self.crash(CrashScope::Machine, Keep::Prefix),
+            NemesisKind::HarshCrash => self.crash(CrashScope::Machine, self.keep()),
+            NemesisKind::PowerLoss => self.power_loss(),
+            NemesisKind::CrashTwice => unreachable!("it is more than one fault"),
             NemesisKind::Pause => Some(Fault::Pause(Pause { nodes: self.live()? })),
             NemesisKind::Slow => Some(Fault::Slow(Slow { nodes: self.live()?, service_time: SERVICE_TIME })),
             NemesisKind::ClockStep => {
@@ -277,8 +348,8 @@ impl<'a> Occasion<'a> {
         Some(Fault::Weather(Weather { links: self.links()?, conditions, kinds: Vec::new() }))
     }
 
-    fn crash(&self, scope: CrashScope) -> Option<Fault> {
-        Some(Fault::Crash(Crash { nodes: self.live()?, scope, keep: Keep::Prefix }))
+    fn crash(&self, scope: CrashScope, keep: Keep) -> Option<Fault> {
+        Some(Fault::Crash(Crash { nodes: self.live()?, scope, keep }))
     }
 
     fn disk(&self, fault: DiskFault) -> Option<Fault> {

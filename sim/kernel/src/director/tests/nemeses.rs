@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::director::spec::NemesisKind;
-use crate::fault::{ClockDrift, ClockStep, Crash, Cut, Offset};
+use crate::fault::{ClockDrift, ClockStep, Crash, CrashScope, Cut, Keep, Offset};
 use crate::id::{KindId, Link};
 
 const SEVEN: Cluster = Cluster::plain(5, 2);
@@ -396,4 +396,67 @@ fn the_first_faults_of_seed_1() {
             "3.665918631s -3"
         ]
     );
+}
+
+fn crashes(seed: u64, kind: NemesisKind) -> Vec<Crash> {
+    let crash = |fault| match fault {
+        Fault::Crash(crash) => crash,
+        other => panic!("expected a crash, got {other:?}"),
+    };
+    faults(seed, kind).into_iter().map(crash).collect()
+}
+
+#[test]
+fn a_harsh_crash_keeps_now_this_and_now_that_and_a_machine_crash_always_a_prefix() {
+    let harsh = crashes(1, NemesisKind::HarshCrash);
+    assert!(harsh.iter().all(|crash| crash.scope == CrashScope::Machine && crash.nodes.len() == 1));
+    for keep in [Keep::Prefix, Keep::Subset, Keep::Nothing, Keep::Torn] {
+        assert!(harsh.iter().any(|crash| crash.keep == keep), "{keep:?} never came");
+    }
+    let ordinary = crashes(1, NemesisKind::MachineCrash);
+    assert!(ordinary.iter().all(|crash| crash.keep == Keep::Prefix));
+}
+
+#[test]
+fn a_loss_of_power_hits_at_least_two_machines_and_at_times_more() {
+    let losses = crashes(1, NemesisKind::PowerLoss);
+    assert!(losses.iter().all(|crash| crash.scope == CrashScope::Machine && crash.nodes.len() >= 2));
+    assert!(losses.iter().all(|crash| crash.nodes.is_sorted()));
+    let sizes: std::collections::BTreeSet<usize> = losses.iter().map(|crash| crash.nodes.len()).collect();
+    assert!(sizes.len() > 2, "{sizes:?}");
+    let alone = Cluster::plain(1, 0);
+    assert!(play(1, alone, vec![nemesis("n", &[NemesisKind::PowerLoss])]).faults().is_empty());
+}
+
+#[test]
+fn a_process_that_crashed_starts_and_then_its_machine_crashes_within_milliseconds() {
+    let play = play(1, SEVEN, vec![nemesis("n", &[NemesisKind::CrashTwice])]);
+    let mut pairs = 0;
+    for acts in play.acts.windows(3) {
+        let [(first, Act::Start { id, fault: Fault::Crash(process), .. }), (start, Act::Stop { .. }), third] = acts
+        else {
+            continue;
+        };
+        if process.scope == CrashScope::Machine {
+            continue;
+        }
+        let (second, Act::Start { id: again, fault: Fault::Crash(machine), .. }) = third else {
+            panic!("expected a second crash, got {third:?}");
+        };
+        assert_eq!((id, &process.nodes, machine.scope), (again, &machine.nodes, CrashScope::Machine));
+        let (down, up) = (start.since(*first), second.since(*start));
+        assert!(down <= ms(5) && up <= ms(5) && !down.is_zero() && !up.is_zero(), "{down} {up}");
+        pairs += 1;
+    }
+    assert!(pairs > 20, "{pairs}");
+}
+
+#[test]
+fn one_more_kind_of_crash_moves_no_draw_of_the_others() {
+    let shown = |kinds: &[NemesisKind]| play(5, SEVEN, vec![nemesis("n", kinds)]).told();
+    let few = shown(&[NemesisKind::MachineCrash]);
+    assert_eq!(few, shown(&[NemesisKind::MachineCrash]));
+    let times = |lines: &[String]| -> Vec<String> { lines.iter().take(1).cloned().collect() };
+    let harsh = shown(&[NemesisKind::HarshCrash]);
+    assert_eq!(times(&few), times(&harsh), "when, and which node, has streams of its own");
 }
