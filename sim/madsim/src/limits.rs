@@ -19,7 +19,7 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
         found.push(Unsupported { line, message: format!("{what}: {why}") });
     };
     let (network, line) = (&scenario.network, |start: &str| line_of(scenario, start));
-    let ordinary = RunOptions::<()>::ordinary(scenario.cluster, scenario.run.duration);
+    let ordinary = RunOptions::<(), ()>::ordinary(scenario.cluster, scenario.run.duration);
     if matches!(network.latency, Latency::Exponential { .. }) {
         refuse(line("latency"), "[network] latency", "madsim draws it evenly between two bounds");
     }

@@ -9,6 +9,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::OptionsOf;
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::Tracer;
+use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::Hosted;
 
 use crate::host::{self, Ended, Host, Troupe};

@@ -292,7 +292,7 @@ fn a_client_does_what_the_workload_asks() {
 fn what_looks_at_node_state_is_skipped_and_never_judged() {
     let run = run("ticks", "");
     assert_eq!(run.outcome, Outcome::Passed);
-    let names: Vec<&str> = run.evaluated.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = run.evaluated.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["seen"]);
 }
 
