@@ -1,9 +1,11 @@
-//! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged.
+//! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged. Its members are of one
+//! of two kinds of process, and not the first.
 
 use splitbrain_kernel::context::{Context, EffectRef};
+use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::embed;
 use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{
     Change, Completion, ConnectionEvent, Face, FileId, Message, Node, Observation, Recovered, Source, Stored,
@@ -11,9 +13,10 @@ use splitbrain_kernel::node::{
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
+use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::system::{Setup, System};
-use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::{Projected, View};
 use splitbrain_kernel::world::World;
@@ -24,6 +27,11 @@ use splitbrain_systems::raft::node::RaftTimer;
 use splitbrain_systems::raft::observation::RaftObservation;
 use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::{Raft, RaftNode, presets};
+
+/// Greets its peers alone, and comes first, so that no index of a node is its number among the members.
+const CHUNK: KindId = KindId::of_letter(b'k');
+/// Has a raft server inside.
+const META: KindId = KindId::of_letter(b'm');
 
 /// Greets its peers each second, and has a raft server inside.
 /// No `Clone`: a library inside may not have it.
@@ -85,7 +93,7 @@ embed! {
     /// The raft server of a shell.
     struct RaftInShell: RaftNode, in Shell, as "raft" {
         files: 1,
-        hosts: |node| node.is_server(),
+        hosts: |node| node.is(META),
         node: |shell| Some(&shell.raft),
         message: Said::Raft,
         timer: Alarm::Raft,
@@ -248,7 +256,7 @@ impl System for Shells {
 
     fn new(setup: Setup<ShellOptions>) -> Result<Self, OptionsError> {
         let options = PerServer::same(setup.options.base.raft);
-        let raft = Raft::new(Setup::new(setup.cluster, options, setup.bounds))?;
+        let raft = Raft::new(Setup { members: META, ..Setup::new(setup.cluster, options, setup.bounds) })?;
         Ok(Self { raft, cluster: setup.cluster })
     }
     fn node(&self, id: NodeId, recovered: Recovered<Kept>) -> Shell {
@@ -267,10 +275,17 @@ impl System for Shells {
     }
 }
 
-const CLUSTER: Cluster = Cluster::plain(5, 0);
+const KIND_OF_CHUNKS: Kind = Kind { id: CHUNK, name: "chunk", ..Kind::SERVER };
+
+/// More chunks than members: a table of members has no place for the last of them.
+const CLUSTER: Cluster =
+    Cluster::new(&[KIND_OF_CHUNKS, Kind { id: META, name: "meta", ..Kind::SERVER }]).with(CHUNK, 7).with(META, 5);
 
 fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked, Ordered> {
-    let options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
+    run_with(RunOptions::ordinary(CLUSTER, Duration::from_secs(30)), raft, seed)
+}
+
+fn run_with(options: RunOptions<Asked, Ordered>, raft: RaftOptions, seed: u64) -> RunReport<Asked, Ordered> {
     let setup = Setup::new(CLUSTER, PerServer::same(ShellOptions { raft }), options.bounds);
     let system = Shells::new(setup).expect("options that stand together");
     World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
@@ -292,6 +307,35 @@ fn every_invariant_is_evaluated_inside_and_none_is_broken() {
         assert!(report.evaluated[0] > 0 && report.evaluated[1] > 0);
         assert!(report.evaluated[2 + 9] > 100, "persist before reply looks through the outer disk");
     }
+}
+
+#[test]
+fn what_is_done_to_other_kinds_is_no_matter_of_the_raft_inside() {
+    let nemesis = NemesisSpec {
+        id: "n".to_owned(),
+        line: 0,
+        kinds: NemesisKind::ALL.to_vec(),
+        on: vec![Selector::Any(Among::Kind(KIND_OF_CHUNKS))],
+        every: Span { low: Duration::from_millis(50), high: Duration::from_millis(500) },
+        duration: Span { low: Duration::from_millis(50), high: Duration::from_secs(2) },
+        swarm: false,
+        from: Instant::ZERO,
+        until: None,
+    };
+    let options = RunOptions { nemeses: vec![nemesis], ..RunOptions::ordinary(CLUSTER, Duration::from_secs(30)) };
+    let options = RunOptions { settle: Duration::from_secs(8), ..options };
+    let mut faults = 0;
+    for seed in 0..10 {
+        let report = run_with(options.clone(), presets::etcd(), seed);
+        // A disk that lies about a sync breaks the promise of the shell, whose greetings are on that disk.
+        let of_the_shell = match &report.outcome {
+            Outcome::Violated(violation) => violation.invariant == "shells.greetings_are_kept",
+            outcome => *outcome == Outcome::Passed,
+        };
+        assert!(of_the_shell, "{:?}", report.outcome);
+        faults += report.plan.faults.len();
+    }
+    assert!(faults > 50, "{faults} faults");
 }
 
 #[test]

@@ -31,6 +31,12 @@ impl KindId {
         }
     }
 
+    /// Whether this is the same kind: `==` where that cannot be written, in a `const fn`.
+    #[inline]
+    pub const fn same(self, other: Self) -> bool {
+        self.0 == other.0
+    }
+
     /// The letter.
     pub const fn letter(self) -> char {
         match self {

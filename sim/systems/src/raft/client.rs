@@ -39,8 +39,8 @@ impl<C: Payload> Client<C> {
     /// Proposals beyond these are never begun: the workload asks for more than the cluster can do.
     pub const WAITING_MAX: usize = 64;
 
-    pub(super) const fn new(options: Arc<RaftOptions>, servers: u16) -> Self {
-        let leader = NodeId::server(1);
+    /// A client of this many servers, which asks the first of them first.
+    pub(super) const fn new(options: Arc<RaftOptions>, leader: NodeId, servers: u16) -> Self {
         Self { options, servers, leader, running: None, waiting: VecDeque::new() }
     }
 
@@ -109,7 +109,7 @@ impl<C: Payload> Client<C> {
     }
 
     fn after(&self, server: NodeId) -> NodeId {
-        NodeId::server(server.number() % self.servers + 1)
+        NodeId::new(server.kind(), server.number() % self.servers + 1)
     }
 
     pub(super) fn on_timer(&mut self, ctx: &mut Context<RaftNode<C>>, timer: RaftTimer) {

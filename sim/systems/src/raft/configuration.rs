@@ -1,7 +1,7 @@
 //! Who takes part, and with which part. Fixed for a run; membership changes will make it an entry of the log.
 
-use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::options::PerServer;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::system::Setup;
 
 use super::ids::ServerSet;
 use super::options::RaftOptions;
@@ -22,11 +22,12 @@ pub struct Configuration {
 
 impl Configuration {
     /// The servers that take part from the start, with their learner flags and priorities.
-    pub fn new(cluster: Cluster, options: &PerServer<RaftOptions>) -> Self {
-        let voters = cluster.servers().filter(|server| !options.get(*server).learner);
-        let priorities: Vec<u64> = cluster.servers().map(|server| options.get(server).priority).collect();
+    pub fn new(setup: &Setup<RaftOptions>) -> Self {
+        let (options, servers) = (&setup.options, || setup.cluster.of(setup.members));
+        let voters = servers().filter(|server| !options.get(*server).learner);
+        let priorities: Vec<u64> = servers().map(|server| options.get(server).priority).collect();
         Self {
-            members: cluster.servers().collect(),
+            members: servers().collect(),
             voters: voters.collect(),
             highest_priority: priority::highest(&priorities),
             priorities,

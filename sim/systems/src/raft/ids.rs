@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::serde::{Deserialize, Serialize};
+use splitbrain_kernel::id::{KindId, NodeId};
+use splitbrain_kernel::serde::{Deserialize, Serialize, Serializer};
 
 /// Raft's logical clock (§5.1): each term has at most one leader.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -77,67 +77,111 @@ impl fmt::Display for Position {
 }
 
 /// A set of servers, one bit for each number.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
-#[serde(crate = "splitbrain_kernel::serde")]
-pub struct ServerSet(u64);
+///
+/// - All are of one kind of process, that of the first that was put in: a Raft inside another system has members of the
+///   kind that the system chose, and there may be other kinds beside it.
+#[derive(Clone, Copy)]
+pub struct ServerSet {
+    bits: u64,
+    /// Says nothing while the set is empty.
+    kind: KindId,
+}
 
 impl ServerSet {
-    /// Nobody.
-    pub const EMPTY: Self = Self(0);
+    /// No server.
+    pub const EMPTY: Self = Self { bits: 0, kind: KindId::SERVER };
 
     const fn bit(server: NodeId) -> u64 {
-        assert!(server.is_server(), "a set of servers holds no client");
         1 << (server.number() - 1)
     }
 
+    /// The bit of the node, if the set is of its kind.
+    #[inline]
+    const fn own_bit(self, node: NodeId) -> u64 {
+        if node.is(self.kind) { Self::bit(node) } else { 0 }
+    }
+
     /// Adds a server.
+    ///
+    /// # Panics
+    /// If the set has servers of another kind.
     pub const fn insert(&mut self, server: NodeId) {
-        self.0 |= Self::bit(server);
+        if self.bits == 0 {
+            self.kind = server.kind();
+        }
+        assert!(server.is(self.kind), "the servers of a set are of one kind");
+        self.bits |= Self::bit(server);
     }
 
     /// Takes a server out.
     pub const fn remove(&mut self, server: NodeId) {
-        self.0 &= !Self::bit(server);
+        self.bits &= !self.own_bit(server);
     }
 
-    /// Whether the server is in it. A client never is.
+    /// Whether the server is in it. A node of another kind never is.
     #[inline]
     pub const fn contains(self, node: NodeId) -> bool {
-        node.is_server() && self.0 & Self::bit(node) != 0
+        self.bits & self.own_bit(node) != 0
     }
 
     /// The set without this server.
     pub const fn without(self, server: NodeId) -> Self {
-        Self(self.0 & !Self::bit(server))
+        Self { bits: self.bits & !self.own_bit(server), kind: self.kind }
     }
 
     /// Those in both.
+    ///
+    /// # Panics
+    /// If both have servers, of different kinds.
     pub const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        let bits = self.bits & other.bits;
+        assert!(bits == 0 || self.kind.same(other.kind), "the servers of two sets are of one kind");
+        Self { bits, kind: self.kind }
     }
 
     /// How many.
     pub const fn len(self) -> usize {
-        self.0.count_ones() as usize
+        self.bits.count_ones() as usize
     }
 
-    /// Whether nobody is in it.
+    /// Whether no server is in it.
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.bits == 0
     }
 
     /// In order of number.
     #[inline]
     pub fn iter(self) -> impl Iterator<Item = NodeId> + Clone {
-        let mut rest = self.0;
+        let Self { mut bits, kind } = self;
         std::iter::from_fn(move || {
-            if rest == 0 {
+            if bits == 0 {
                 return None;
             }
-            let number = rest.trailing_zeros() as u16 + 1;
-            rest &= rest - 1;
-            Some(NodeId::server(number))
+            let number = bits.trailing_zeros() as u16 + 1;
+            bits &= bits - 1;
+            Some(NodeId::new(kind, number))
         })
+    }
+}
+
+impl Default for ServerSet {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl PartialEq for ServerSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits == other.bits && (self.bits == 0 || self.kind == other.kind)
+    }
+}
+
+impl Eq for ServerSet {}
+
+/// As its bits, whatever the kind.
+impl Serialize for ServerSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.bits)
     }
 }
 
@@ -179,6 +223,18 @@ mod tests {
         assert_eq!(listed, [1, 3, 64].map(NodeId::server));
         assert_eq!(set.without(NodeId::server(3)).len(), 2);
         assert!(!set.contains(NodeId::client(1)), "clients are in no set of servers");
+    }
+
+    #[test]
+    fn a_set_is_of_the_kind_of_its_servers() {
+        let meta = |number| NodeId::new(KindId::of_letter(b'm'), number);
+        let set: ServerSet = [meta(2), meta(5)].into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [meta(2), meta(5)]);
+        assert!(set.contains(meta(2)) && !set.contains(NodeId::server(2)), "another kind with the same number");
+        assert_eq!(set.without(NodeId::server(2)), set);
+        assert_eq!(set.without(meta(2)).without(meta(5)), ServerSet::EMPTY);
+        assert_ne!(set, [2, 5].map(NodeId::server).into_iter().collect());
+        assert_eq!(set.intersection([meta(5)].into_iter().collect()).len(), 1);
     }
 
     proptest! {

@@ -68,7 +68,7 @@ use std::sync::Arc;
 
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::{Disk, Fault};
-use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
 use splitbrain_kernel::time::{Duration, Instant};
@@ -136,6 +136,8 @@ pub struct RaftInvariants<N: RaftFacts> {
     wait: Wait,
     stability: Stability,
     tallies: Tallies,
+    /// The kind of process that the servers are of.
+    members: KindId,
     /// The term that each server leads, by slot, and all who lead.
     leads: Vec<Option<Term>>,
     leaders: ServerSet,
@@ -164,6 +166,7 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             wait: self.wait.clone(),
             stability: self.stability.clone(),
             tallies: self.tallies.clone(),
+            members: self.members,
             leads: self.leads.clone(),
             leaders: self.leaders,
             next: self.next,
@@ -187,7 +190,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     /// Fresh invariants over a cluster that promises this.
     pub fn new(frame: Frame) -> Self {
-        let servers = frame.server_count;
+        let (servers, members) = (frame.server_count, frame.members);
         Self {
             frame: Arc::new(frame),
             reigns: Reigns::default(),
@@ -204,6 +207,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             wait: Wait::new(),
             stability: Stability::new(),
             tallies: Tallies::new(),
+            members,
             leads: vec![None; servers],
             leaders: ServerSet::EMPTY,
             next: Instant::MAX,
@@ -215,7 +219,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     /// Whether this is one of the servers, as [`Frame::watches`] says, without a way to the frame.
     #[inline(always)]
     const fn watches(&self, node: NodeId) -> bool {
-        node.is_server() && node.number() as usize <= self.leads.len()
+        node.is(self.members) && node.number() as usize <= self.leads.len()
     }
 
     /// A message is about to be handled.

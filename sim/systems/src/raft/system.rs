@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use splitbrain_kernel::id::{KindId, NodeId};
+use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::rng::Rng;
@@ -45,20 +45,21 @@ impl<C: Payload> RaftOf<C> {
         for options in setup.options.all() {
             options.validate(setup.cluster)?;
         }
-        let configuration = Arc::new(Configuration::new(setup.cluster, &setup.options));
+        let configuration = Arc::new(Configuration::new(&setup));
         if configuration.voters().is_empty() {
             return Err(OptionsError::new("learner", "at least one server must vote"));
         }
         let options = |node| Arc::new(setup.options.get(node).clone());
-        let of_servers = setup.cluster.all_servers().map(options).collect();
+        let of_servers = setup.cluster.all_of(setup.members).map(options).collect();
         Ok(Self { configuration, of_servers, setup, of: std::marker::PhantomData })
     }
 
     /// A process of this node, with what its disk kept.
     pub fn process(&self, id: NodeId, recovered: &Recovered<Record<C>>) -> RaftNode<C> {
-        if id.is_client() {
+        if !id.is(self.setup.members) {
             let options = Arc::new(self.options(id).clone());
-            return RaftNode::Client(Client::new(options, self.setup.cluster.count(KindId::SERVER)));
+            let servers = self.setup.cluster.count(self.setup.members);
+            return RaftNode::Client(Client::new(options, NodeId::new(self.setup.members, 1), servers));
         }
         let options = Arc::clone(&self.of_servers[usize::from(id.number()) - 1]);
         RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration), Recovery::read(recovered)))
@@ -66,7 +67,7 @@ impl<C: Payload> RaftOf<C> {
 
     /// What its invariants go by.
     pub fn frame(&self) -> Frame {
-        Frame::new(self.setup.cluster, &self.setup.options, self.setup.bounds)
+        Frame::new(&self.setup)
     }
 
     /// Which of the candidates make the core of the settle phase: a quorum of both kinds, of voters; if enough of them

@@ -81,7 +81,7 @@ impl<const OPEN: bool> System for Foreigners<OPEN> {
             leader_within: Some(Duration::from_secs(5)),
             ..Rules::SAFETY
         };
-        let frame = Frame::of_majorities(self.0.cluster, self.0.bounds);
+        let frame = Frame::of_majorities(&self.0);
         RaftInvariants::new(Frame {
             voters: (1..=voters).map(NodeId::server).collect(),
             membership: if changing { Membership::Changing } else { Membership::Fixed },

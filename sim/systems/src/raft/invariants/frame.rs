@@ -2,9 +2,8 @@
 //!
 //! It comes from the scenario alone. Nothing here asks the code that is watched, so that the two can disagree.
 
-use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::options::PerServer;
-use splitbrain_kernel::system::Bounds;
+use splitbrain_kernel::id::{KindId, NodeId};
+use splitbrain_kernel::system::Setup;
 use splitbrain_kernel::time::Duration;
 
 use crate::raft::facts::{ConfigurationFacts, ServerFacts};
@@ -26,6 +25,8 @@ pub struct Frame {
     pub voters: ServerSet,
     /// Whether that may change.
     pub membership: Membership,
+    /// The kind of process that the servers are of.
+    pub members: KindId,
     /// How many servers there are, spare ones included.
     pub server_count: usize,
     /// The most that an undisturbed packet takes.
@@ -103,25 +104,29 @@ pub struct Rules {
 
 impl Frame {
     /// The cluster with these options of this crate's Raft.
-    pub fn new(cluster: Cluster, options: &PerServer<RaftOptions>, bounds: Bounds) -> Self {
-        let voters: ServerSet = cluster.servers().filter(|server| !options.get(*server).learner).collect();
-        let priorities = || cluster.servers().map(|server| options.get(server).priority);
+    pub fn new(setup: &Setup<RaftOptions>) -> Self {
+        let Setup { cluster, members, options, bounds } = setup;
+        let servers = || cluster.of(*members);
+        let voters: ServerSet = servers().filter(|server| !options.get(*server).learner).collect();
+        let priorities = || servers().map(|server| options.get(server).priority);
         let highest = priorities().max().unwrap_or(0);
         let decay_from = if priorities().any(|priority| priority != highest) { highest } else { 1 };
-        let rules = cluster.all_servers().map(|server| Rules::of(options.get(server), voters.len(), decay_from));
-        Self { voters, membership: Membership::Fixed, latency: bounds.latency, ..Self::with_rules(rules.collect()) }
+        let rules = cluster.all_of(*members).map(|server| Rules::of(options.get(server), voters.len(), decay_from));
+        let rules = rules.collect();
+        Self { voters, membership: Membership::Fixed, latency: bounds.latency, ..Self::with_rules(*members, rules) }
     }
 
     /// Servers of another implementation, all of which vote, by majorities. Safety is promised, and nothing else: who
     /// knows more of the implementation says so in [`Frame::rules`].
-    pub fn of_majorities(cluster: Cluster, bounds: Bounds) -> Self {
-        let rules = cluster.all_servers().map(|_| Rules::SAFETY).collect();
-        let voters = cluster.servers().collect();
-        Self { voters, latency: bounds.latency, ..Self::with_rules(rules) }
+    pub fn of_majorities<O>(setup: &Setup<O>) -> Self {
+        let rules = setup.cluster.all_of(setup.members).map(|_| Rules::SAFETY).collect();
+        let voters = setup.cluster.of(setup.members).collect();
+        Self { voters, latency: setup.bounds.latency, ..Self::with_rules(setup.members, rules) }
     }
 
-    fn with_rules(rules: Vec<Rules>) -> Self {
+    fn with_rules(members: KindId, rules: Vec<Rules>) -> Self {
         Self {
+            members,
             voters: ServerSet::EMPTY,
             membership: Membership::Fixed,
             server_count: rules.len(),
@@ -133,7 +138,13 @@ impl Frame {
     /// Whether this is one of the servers: a cluster may hold nodes that are none.
     #[inline]
     pub(super) const fn watches(&self, node: NodeId) -> bool {
-        node.is_server() && node.number() as usize <= self.server_count
+        node.is(self.members) && node.number() as usize <= self.server_count
+    }
+
+    /// The servers, those that are absent at first included.
+    pub(super) fn servers(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let members = self.members;
+        (1..=self.server_count).map(move |number| NodeId::new(members, number as u16))
     }
 
     /// What this server promises.

@@ -101,8 +101,7 @@ impl Contacts {
 
     /// A fault began or ended: what it did to a leader's process or clock is forgiven.
     pub(super) fn disturb(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
-        for number in 1..=self.servers {
-            let server = NodeId::server(number as u16);
+        for server in frame.servers() {
             if self.leaders[slot(server)].due != Instant::MAX {
                 self.leaders[slot(server)].since = now;
                 self.leaders[slot(server)].due = Self::due(frame, server, now, clocks);
@@ -113,8 +112,7 @@ impl Contacts {
 
     /// Some leader's time may be over.
     pub(super) fn on_deadline(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
-        for number in 1..=self.servers {
-            let server = NodeId::server(number as u16);
+        for server in frame.servers() {
             if self.leaders[slot(server)].due <= now {
                 self.judge(frame, server, now, clocks, findings);
             }

@@ -3,7 +3,7 @@
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::Findings;
 use splitbrain_kernel::options::PerServer;
-use splitbrain_kernel::system::Bounds;
+use splitbrain_kernel::system::{Bounds, Setup};
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::raft::options::RaftOptions;
@@ -35,7 +35,7 @@ pub(super) fn frame(servers: u16, options: RaftOptions) -> Frame {
 pub(super) fn frame_of(servers: u16, options: &PerServer<RaftOptions>) -> Frame {
     let cluster = Cluster::plain(servers, 0);
     let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
-    Frame::new(cluster, options, bounds)
+    Frame::new(&Setup::new(cluster, options.clone(), bounds))
 }
 
 /// A server by its number.

@@ -39,7 +39,7 @@ impl System for Misled {
     }
     fn invariants(&self) -> Self::Invariants {
         let setup = self.0.setup();
-        RaftInvariants::new(Frame::new(setup.cluster, &PerServer::same(paper()), setup.bounds))
+        RaftInvariants::new(Frame::new(&Setup::new(setup.cluster, PerServer::same(paper()), setup.bounds)))
     }
     fn core(&self, _: impl View<RaftNode>, candidates: &[NodeId]) -> Vec<NodeId> {
         self.0.core_of(candidates)
