@@ -1,4 +1,4 @@
-//! Goal: a node that contains another node runs under the kernel and under a small host of plain threads and channels,
+//! Goal: a node that contains another node runs under the kernel and under the host of threads and channels,
 //! unchanged, so that the interface of nodes stays free of the world.
 //!
 //! Method: a player that wraps an echo. The first player dials the second and plays ten rounds, by turns as a datagram
@@ -7,9 +7,7 @@
 //! each node must tell the same, in the same order, under both hosts.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
-use std::time::{Duration as WallDuration, Instant as WallInstant};
+use std::time::Duration as WallDuration;
 
 use serde::{Deserialize, Serialize};
 use splitbrain::kernel::invariant::InvariantInfo;
@@ -17,6 +15,7 @@ use splitbrain::kernel::prelude::*;
 use splitbrain::kernel::run::{Outcome, RunOptions};
 use splitbrain::kernel::trace::{TraceItem, Tracer};
 use splitbrain::kernel::world::World;
+use splitbrain::threads::{News, Threads};
 
 const ROUNDS: u64 = 10;
 const COUNT: FileId = FileId(1);
@@ -236,152 +235,33 @@ enum Heard {
     Exited(String),
 }
 
-// The host of threads and channels: a thread and a channel for each machine, wall time for its clocks, memory for its
-// disk. A machine whose process has ended refuses connections, as any does.
-
-enum Mail {
-    Change(ConnectionChange),
-    Message(PlayerMessage),
-    Stop,
-}
-
-type Letter = (NodeId, Option<ConnectionId>, Mail);
-
-struct Host {
-    ctx: Context<Player>,
-    process: Option<Player>,
-    start: WallInstant,
-    timers: BTreeMap<PlayerTimer, Instant>,
-    lines: BTreeMap<ConnectionId, NodeId>,
-    peers: BTreeMap<NodeId, Sender<Letter>>,
-    heard: Sender<(NodeId, Heard)>,
-}
-
-impl Host {
-    fn now(&self) -> Instant {
-        Instant::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).expect("a short test"))
-    }
-
-    fn call(&mut self, input: impl FnOnce(&mut Player, &mut Context<Player>)) {
-        let now = self.now();
-        self.ctx.set_clocks(now, now);
-        let Some(player) = &mut self.process else { return };
-        input(player, &mut self.ctx);
-        let effects: Vec<Effect<Player>> = self.ctx.effects().drain(..).collect();
-        let tied: Vec<Effect<Player>> = self.ctx.tied().drain(..).map(|(_, effect)| effect).collect();
-        // Memory is durable at once, so what is tied leaves right after the write.
-        effects.into_iter().chain(tied).for_each(|effect| self.carry_out(effect));
-    }
-
-    fn post(&self, target: NodeId, connection: Option<ConnectionId>, mail: Mail) {
-        // A machine that was stopped hears nothing.
-        let _ = self.peers[&target].send((self.ctx.id(), connection, mail));
-    }
-
-    fn tell(&self, heard: Heard) {
-        self.heard.send((self.ctx.id(), heard)).expect("the test listens");
-    }
-
-    fn carry_out(&mut self, effect: Effect<Player>) {
-        match effect {
-            Effect::Send { target, connection, message } => self.post(target, connection, Mail::Message(message)),
-            Effect::SetTimer { timer, at } => drop(self.timers.insert(timer, at)),
-            Effect::CancelTimer(timer) => drop(self.timers.remove(&timer)),
-            Effect::Defer(step) => self.call(|player, ctx| player.on_step(ctx, step)),
-            Effect::Write { id, .. } => self.call(|player, ctx| player.on_durable(ctx, Completion::Durable(id))),
-            Effect::Sync | Effect::Invoke { .. } | Effect::Complete { .. } => {}
-            Effect::Connect { connection, target } => {
-                self.lines.insert(connection, target);
-                self.post(target, Some(connection), Mail::Change(ConnectionChange::Accepted));
-            }
-            Effect::Close(connection) => {
-                if let Some(peer) = self.lines.remove(&connection) {
-                    self.post(peer, Some(connection), Mail::Change(ConnectionChange::Closed));
-                }
-            }
-            Effect::Observe(told) => self.tell(Heard::Told(told)),
-            Effect::Exit(reason) => {
-                self.process = None;
-                self.timers.clear();
-                self.tell(Heard::Exited(reason.into_owned()));
-            }
-        }
-    }
-
-    fn take_in(&mut self, (node, connection, mail): Letter) {
-        match (mail, connection) {
-            (Mail::Message(message), connection) => {
-                self.call(|player, ctx| player.on_message(ctx, Source { node, connection }, message));
-            }
-            (Mail::Change(change), Some(connection)) => {
-                if change == ConnectionChange::Accepted {
-                    let is_up = self.process.is_some();
-                    let answer = if is_up { ConnectionChange::Opened } else { ConnectionChange::Refused };
-                    self.lines.insert(connection, node);
-                    self.post(node, Some(connection), Mail::Change(answer));
-                }
-                let event = ConnectionEvent { connection, peer: node, change };
-                self.call(|player, ctx| player.on_connection(ctx, event));
-            }
-            (Mail::Change(_) | Mail::Stop, _) => {}
-        }
-    }
-
-    fn run(mut self, letters: &Receiver<Letter>) {
-        self.call(|player, ctx| player.on_start(ctx));
-        loop {
-            let due = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
-            let wait = due.map_or(PATIENCE, |(_, at)| WallDuration::from_nanos(at.since(self.now()).as_nanos()));
-            match (letters.recv_timeout(wait), due) {
-                (Ok((_, _, Mail::Stop)), _) => return,
-                (Ok(letter), _) => self.take_in(letter),
-                (Err(RecvTimeoutError::Timeout), Some((timer, _))) => {
-                    self.timers.remove(&timer);
-                    self.call(|player, ctx| player.on_timer(ctx, timer));
-                }
-                (Err(_), _) => return,
-            }
-        }
-    }
-}
-
 /// What each node told, in its order.
 type Story = BTreeMap<NodeId, Vec<Heard>>;
 
 fn under_threads() -> Story {
-    let (heard, hears) = channel();
-    let (senders, receivers): (BTreeMap<_, _>, Vec<_>) = [FIRST, SECOND]
-        .map(|id| (id, channel()))
-        .into_iter()
-        .map(|(id, (sender, receiver))| ((id, sender), (id, receiver)))
-        .unzip();
-    let hosts: Vec<thread::JoinHandle<()>> = receivers
-        .into_iter()
-        .map(|(id, letters)| {
-            let host = Host {
-                ctx: Context::new(id, Seed(1).stream("node", id.key())),
-                process: Some(Player::new(&Recovered::empty())),
-                start: WallInstant::now(),
-                timers: BTreeMap::new(),
-                lines: BTreeMap::new(),
-                peers: senders.clone(),
-                heard: heard.clone(),
-            };
-            thread::spawn(move || host.run(&letters))
-        })
-        .collect();
+    let mut threads = Threads::new([FIRST, SECOND]);
+    // The second player first: whoever dials it finds it there.
+    for id in [SECOND, FIRST] {
+        threads.spawn_of(&Game, id, Seed(1));
+    }
     let mut story = Story::new();
     let last = Heard::Told(PlayerTold::Line { change: ConnectionChange::Refused });
     while story.get(&FIRST).and_then(|told| told.last()) != Some(&last) {
-        let (node, heard) = hears.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the game stops at {story:?}"));
-        story.entry(node).or_default().push(heard);
+        let (node, news) = threads.news(PATIENCE).unwrap_or_else(|| panic!("the game stops at {story:?}"));
+        story.entry(node).or_default().push(heard(news));
     }
-    senders.iter().for_each(|(id, sender)| sender.send((*id, None, Mail::Stop)).expect("the host still runs"));
-    hosts.into_iter().for_each(|host| host.join().expect("no host panics"));
-    for (node, heard) in hears.try_iter() {
-        story.entry(node).or_default().push(heard);
+    for (node, news) in threads.stop() {
+        story.entry(node).or_default().push(heard(news));
     }
     story
+}
+
+fn heard(news: News<Player>) -> Heard {
+    match news {
+        News::Observed(told) => Heard::Told(told),
+        News::Exited(reason) => Heard::Exited(reason),
+        News::Invoked(..) | News::Completed(..) => panic!("no one is asked for anything: {news:?}"),
+    }
 }
 
 // The same under the kernel.

@@ -48,13 +48,14 @@ const LAYERS: &[Layers] = &[
             &["rng"],
             &["id", "names", "options", "selector"],
             &["node", "context", "brief", "event", "effect"],
-            &["decision", "history"],
+            &["decision", "history", "files"],
             &["clock", "network", "disk", "queue", "timers", "digest"],
             // The state of the world, what can be done to it, who may look at it, and what a system offers.
             &["universe", "fault", "view", "embedding", "invariant", "checker", "system"],
             &["plan"],
             &["trace", "director"],
             &["run"],
+            &["host"],
             // The loop.
             &["world"],
             // Names of the others, for systems.
@@ -66,7 +67,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         source: "src/",
         layers: &[
-            &["build", "exit_code", "history", "wording"],
+            &["build", "exit_code", "history", "threads", "wording"],
             &["scenario"],
             &["engine"],
             &["campaign"],

@@ -7,10 +7,11 @@
 //! The disk serves writes and syncs one after another. It is a plain value: a host tells it the time, and asks it when
 //! the next completion is due.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::Files;
 use crate::id::NodeId;
 use crate::node::{Completion, DiskError, FileId, Recovered, Stored, Write, WriteId};
 use crate::rng::{Rng, Seed};
@@ -118,7 +119,7 @@ pub struct Disk<R> {
     accepted: WriteId,
     in_flight: VecDeque<InFlight<R>>,
     cache: VecDeque<(WriteId, Write<R>)>,
-    files: BTreeMap<FileId, Vec<Stored<R>>>,
+    files: Files<R>,
     faults: Vec<(u32, DiskFault)>,
     /// Since when nothing ends, while a fault hangs the disk.
     hung_since: Option<Instant>,
@@ -157,7 +158,7 @@ impl<R: Clone> Disk<R> {
             accepted: WriteId(0),
             in_flight: VecDeque::new(),
             cache: VecDeque::new(),
-            files: BTreeMap::new(),
+            files: Files::new(),
             faults: Vec::new(),
             hung_since: None,
             held: Vec::new(),
@@ -218,7 +219,7 @@ impl<R: Clone> Disk<R> {
 
     fn is_full(&self, write: &Write<R>) -> bool {
         // What is still in the cache counts once it is applied; a write in flight may overshoot by itself.
-        let used: u64 = self.files.values().map(|records| records.len() as u64).sum();
+        let used = self.files.count();
         let waiting = self.cache.len() as u64 + self.in_flight.len() as u64;
         matches!(write, Write::Append(..)) && self.options.capacity > 0 && used + waiting >= self.options.capacity
     }
@@ -240,7 +241,7 @@ impl<R: Clone> Disk<R> {
         }
         while self.cache.front().is_some_and(|(id, _)| *id <= through) {
             let (_, write) = self.cache.pop_front().expect("there is a first write in the cache");
-            apply(&mut self.files, write);
+            self.files.apply(write);
         }
     }
 
@@ -271,11 +272,11 @@ impl<R: Clone> Disk<R> {
                 Keep::Nothing => false,
             };
             if stays {
-                apply(&mut self.files, write);
+                self.files.apply(write);
             } else {
                 lost += 1;
                 if keep == Keep::Torn && position == prefix {
-                    tear(&mut self.files, &write);
+                    self.files.tear(&write);
                 }
             }
         }
@@ -291,9 +292,9 @@ impl<R: Clone> Disk<R> {
     pub fn recover(&self) -> Recovered<R> {
         let mut files = self.files.clone();
         for (_, write) in &self.cache {
-            apply(&mut files, write.clone());
+            files.apply(write.clone());
         }
-        Recovered { files: files.into_iter().collect() }
+        files.into_recovered()
     }
 
     /// A fault of the disk begins. Those on single records happen at once, to what is durable.
@@ -364,7 +365,7 @@ impl<R: Clone> Disk<R> {
     }
 
     fn record_mut(&mut self, file: FileId, from_end: u64) -> Option<(&mut Vec<Stored<R>>, usize)> {
-        let records = self.files.get_mut(&file)?;
+        let records = self.files.get_mut(file)?;
         let position = (records.len() as u64).checked_sub(1)?.checked_sub(from_end)?;
         Some((records, usize::try_from(position).ok()?))
     }
@@ -381,7 +382,7 @@ impl<R: Clone> Disk<R> {
 
     /// The durable records of a file.
     pub fn durable(&self, file: FileId) -> &[Stored<R>] {
-        self.files.get(&file).map_or(&[], Vec::as_slice)
+        self.files.get(file)
     }
 
     /// The last durable record of a file, where it is intact.
@@ -392,34 +393,6 @@ impl<R: Clone> Disk<R> {
     /// How many words the disk has drawn, for the digest.
     pub const fn drawn(&self) -> u64 {
         self.latency_rng.drawn() + self.crash_rng.drawn()
-    }
-}
-
-fn apply<R>(files: &mut BTreeMap<FileId, Vec<Stored<R>>>, write: Write<R>) {
-    match write {
-        Write::Append(file, record) => files.entry(file).or_default().push(Stored::Intact(record)),
-        Write::Replace(file, record) => {
-            let records = files.entry(file).or_default();
-            records.clear();
-            records.push(Stored::Intact(record));
-        }
-        Write::Truncate(file, count) => {
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            files.entry(file).or_default().truncate(count);
-        }
-        Write::Discard(file, count) => {
-            let records = files.entry(file).or_default();
-            let count = usize::try_from(count).unwrap_or(usize::MAX).min(records.len());
-            records.drain(..count);
-        }
-    }
-}
-
-/// A write that was cut off in the middle: an append leaves a torn record; a replacement, being a rename, leaves the
-/// file as it was; so does a change of length.
-fn tear<R>(files: &mut BTreeMap<FileId, Vec<Stored<R>>>, write: &Write<R>) {
-    if let Write::Append(file, _) = write {
-        files.entry(*file).or_default().push(Stored::Torn);
     }
 }
 

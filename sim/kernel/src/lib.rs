@@ -13,7 +13,10 @@ pub mod director;
 pub mod disk;
 pub mod embedding;
 pub mod fault;
+pub mod files;
+
 pub mod history;
+pub mod host;
 pub mod id;
 pub mod invariant;
 pub mod network;

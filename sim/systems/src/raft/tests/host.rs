@@ -1,19 +1,17 @@
-//! A host for one node: fills its context, calls it, keeps what it did. Writes stay under way until [`Host::sync`].
+//! The kernel's host with the words of Raft: what was sent, observed and completed lies apart. Writes stay under way
+//! until [`Host::sync`].
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::context::{Context, Effect};
+use splitbrain_kernel::context::{Effect, OperationResult};
+use splitbrain_kernel::host;
 use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::node::{
-    Completion, ConnectionChange, ConnectionEvent, ConnectionId, FileId, Node, Recovered, Source, Stored, Write,
-    WriteId,
-};
+use splitbrain_kernel::node::{Completion, ConnectionChange, ConnectionId, Observation, Source};
 use splitbrain_kernel::options::PerServer;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::durable::Record;
 use super::super::ids::{Index, Position, Term};
 use super::super::message::{
     Append, AppendResult, Command, Entry, Operation, Order, RaftMessage, Response, Verdict, VoteRequest,
@@ -25,14 +23,7 @@ use super::super::state::Server;
 use super::super::system::Raft;
 
 pub(super) struct Host {
-    system: Raft,
-    id: NodeId,
-    node: RaftNode,
-    ctx: Context<RaftNode>,
-    now: Instant,
-    files: BTreeMap<FileId, Vec<Record>>,
-    writes: Vec<(WriteId, Write<Record>)>,
-    tied: Vec<(WriteId, Effect<RaftNode>)>,
+    host: host::Host<RaftNode>,
     pub(super) timers: BTreeMap<RaftTimer, Instant>,
     pub(super) sent: Vec<(NodeId, RaftMessage)>,
     pub(super) observed: Vec<RaftObservation>,
@@ -109,14 +100,7 @@ impl Host {
     /// This node of that system.
     pub(super) fn node(id: NodeId, system: Raft) -> Self {
         let mut host = Self {
-            node: system.node(id, Recovered::empty()),
-            id,
-            system,
-            ctx: Context::new(id, Seed(1).stream("node", 1)),
-            now: Instant::ZERO,
-            files: BTreeMap::new(),
-            writes: Vec::new(),
-            tied: Vec::new(),
+            host: host::Host::of(&system, id, Seed(1)),
             timers: BTreeMap::new(),
             sent: Vec::new(),
             observed: Vec::new(),
@@ -124,12 +108,12 @@ impl Host {
             completed: Vec::new(),
             exited: None,
         };
-        host.call(|node, ctx| node.on_start(ctx));
+        host.call(host::Host::start);
         host
     }
 
     pub(super) fn server(&self) -> &Server {
-        self.node.server().expect("the host runs a server")
+        self.host.node().and_then(RaftNode::server).expect("the host runs a server")
     }
 
     pub(super) fn term(&self) -> u64 {
@@ -141,37 +125,28 @@ impl Host {
     }
 
     pub(super) const fn now(&self) -> Instant {
-        self.now
+        self.host.now()
     }
 
-    fn call(&mut self, call: impl FnOnce(&mut RaftNode, &mut Context<RaftNode>)) {
-        self.ctx.set_clocks(self.now, self.now);
-        call(&mut self.node, &mut self.ctx);
-        let effects: Vec<_> = self.ctx.effects().drain(..).collect();
-        for effect in effects {
-            self.carry_out(effect);
+    fn call(&mut self, call: impl FnOnce(&mut host::Host<RaftNode>)) {
+        call(&mut self.host);
+        for effect in self.host.take() {
+            self.note(effect);
         }
-        self.tied.append(self.ctx.tied());
+        self.timers.clone_from(self.host.timers());
     }
 
-    fn carry_out(&mut self, effect: Effect<RaftNode>) {
+    fn note(&mut self, effect: Effect<RaftNode>) {
         match effect {
             Effect::Send { target, message, .. } => self.sent.push((target, message)),
-            Effect::SetTimer { timer, at } => {
-                self.timers.insert(timer, at);
-            }
-            Effect::CancelTimer(timer) => {
-                self.timers.remove(&timer);
-            }
-            Effect::Write { id, write, .. } => self.writes.push((id, write)),
             Effect::Connect { connection, .. } => self.connected.push(connection),
             Effect::Observe(observation) => self.observed.push(observation),
             Effect::Exit(reason) => self.exited = Some(reason),
             Effect::Complete { result, .. } => self.completed.push(match result {
-                splitbrain_kernel::context::OperationResult::Ok(response) => Some(response),
+                OperationResult::Ok(response) => Some(response),
                 _ => None,
             }),
-            Effect::Sync | Effect::Close(_) | Effect::Invoke { .. } | Effect::Defer(()) => {}
+            _ => {}
         }
     }
 
@@ -181,82 +156,46 @@ impl Host {
     }
 
     pub(super) fn hear_over(&mut self, node: NodeId, connection: Option<ConnectionId>, message: RaftMessage) {
-        self.call(|n, ctx| n.on_message(ctx, Source { node, connection }, message));
+        self.call(|host| host.message_from(Source { node, connection }, message));
     }
 
     /// Time goes on without an event.
     pub(super) fn wait(&mut self, span: Duration) {
-        self.now += span;
+        self.host.pass(span);
     }
 
     /// Time goes on until this timer fires.
     pub(super) fn fire(&mut self, timer: RaftTimer) {
-        let at = self.timers.remove(&timer).expect("the timer is set");
-        self.now = self.now.max(at);
-        self.call(|node, ctx| node.on_timer(ctx, timer));
+        self.call(|host| host.fire(timer));
     }
 
     pub(super) fn durable(&mut self, completion: Completion) {
-        self.call(|node, ctx| node.on_durable(ctx, completion));
+        self.call(|host| host.completion(completion));
     }
 
     pub(super) fn order(&mut self, order: Order) {
-        self.call(|node, ctx| node.on_order(ctx, order));
+        self.call(|host| host.order(order));
     }
 
     pub(super) fn ask(&mut self, operation: Operation) {
-        self.call(|node, ctx| node.on_operation(ctx, operation));
+        self.call(|host| host.operation(operation));
     }
 
     pub(super) fn connection(&mut self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
-        let event = ConnectionEvent { connection, peer, change };
-        self.call(|node, ctx| node.on_connection(ctx, event));
+        self.call(|host| host.connection(connection, peer, change));
     }
 
     /// Every write so far is durable: what was tied to it leaves, and the node hears of it.
     pub(super) fn sync(&mut self) {
-        while let Some((last, _)) = self.writes.last() {
-            let last = *last;
-            for (_, write) in std::mem::take(&mut self.writes) {
-                self.apply(write);
-            }
-            let (ready, waiting) = std::mem::take(&mut self.tied).into_iter().partition(|(write, _)| *write <= last);
-            self.tied = waiting;
-            let ready: Vec<(WriteId, Effect<RaftNode>)> = ready;
-            for (_, effect) in ready {
-                self.carry_out(effect);
-            }
-            self.call(|node, ctx| node.on_durable(ctx, Completion::Durable(last)));
-        }
-    }
-
-    fn apply(&mut self, write: Write<Record>) {
-        match write {
-            Write::Append(file, record) => self.files.entry(file).or_default().push(record),
-            Write::Replace(file, record) => {
-                self.files.insert(file, vec![record]);
-            }
-            Write::Truncate(file, keep) => {
-                let keep = usize::try_from(keep).expect("small files");
-                self.files.entry(file).or_default().truncate(keep);
-            }
-            Write::Discard(file, count) => {
-                let count = usize::try_from(count).expect("small files");
-                self.files.entry(file).or_default().drain(..count);
-            }
-        }
+        self.call(host::Host::sync);
     }
 
     /// The machine crashes and starts again: what was not synced is lost.
     pub(super) fn restart(&mut self) {
-        self.writes.clear();
-        self.tied.clear();
-        self.timers.clear();
-        let intact = |records: &Vec<Record>| records.iter().cloned().map(Stored::Intact).collect();
-        let recovered =
-            Recovered { files: self.files.iter().map(|(file, records)| (*file, intact(records))).collect() };
-        self.node = self.system.node(self.id, recovered);
-        self.call(|node, ctx| node.on_start(ctx));
+        self.call(|host| {
+            host.crash_machine(0);
+            host.start();
+        });
     }
 
     /// What was sent since the last look.
@@ -273,12 +212,10 @@ impl Host {
 
     /// Names of what was observed since the last look.
     pub(super) fn take_observed(&mut self) -> Vec<&'static str> {
-        use splitbrain_kernel::node::Observation;
         std::mem::take(&mut self.observed).iter().map(|told| told.face().name).collect()
     }
 
     pub(super) fn saw(&self, name: &str) -> bool {
-        use splitbrain_kernel::node::Observation;
         self.observed.iter().any(|told| told.face().name == name)
     }
 

@@ -1,0 +1,81 @@
+//! The files of a disk: what writes change, and what a node is given back. Every host applies its writes here.
+
+use std::collections::BTreeMap;
+
+use crate::node::{FileId, Recovered, Stored, Write};
+
+/// Files of records, in order of number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files<R>(BTreeMap<FileId, Vec<Stored<R>>>);
+
+impl<R> Default for Files<R> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<R> Files<R> {
+    /// An empty disk.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Makes one change. Cutting off more than there is leaves an empty file.
+    pub fn apply(&mut self, write: Write<R>) {
+        match write {
+            Write::Append(file, record) => self.of(file).push(Stored::Intact(record)),
+            Write::Replace(file, record) => {
+                let records = self.of(file);
+                records.clear();
+                records.push(Stored::Intact(record));
+            }
+            Write::Truncate(file, count) => {
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                self.of(file).truncate(count);
+            }
+            Write::Discard(file, count) => {
+                let records = self.of(file);
+                let count = usize::try_from(count).unwrap_or(usize::MAX).min(records.len());
+                records.drain(..count);
+            }
+        }
+    }
+
+    /// A write that was cut off in the middle: an append leaves a torn record; a replacement, being a rename, leaves
+    /// the file as it was; so does a change of length.
+    pub fn tear(&mut self, write: &Write<R>) {
+        if let Write::Append(file, _) = write {
+            self.of(*file).push(Stored::Torn);
+        }
+    }
+
+    /// The records of a file; none if it does not exist.
+    #[inline]
+    pub fn get(&self, file: FileId) -> &[Stored<R>] {
+        self.0.get(&file).map_or(&[], Vec::as_slice)
+    }
+
+    /// The records of a file, to be damaged. `None` if it does not exist.
+    pub fn get_mut(&mut self, file: FileId) -> Option<&mut Vec<Stored<R>>> {
+        self.0.get_mut(&file)
+    }
+
+    /// Every file is gone.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// How many records there are in all files.
+    pub fn count(&self) -> u64 {
+        self.0.values().map(|records| records.len() as u64).sum()
+    }
+
+    /// What a process that starts now is given.
+    pub fn into_recovered(self) -> Recovered<R> {
+        Recovered { files: self.0.into_iter().collect() }
+    }
+
+    fn of(&mut self, file: FileId) -> &mut Vec<Stored<R>> {
+        self.0.entry(file).or_default()
+    }
+}
