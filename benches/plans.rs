@@ -73,7 +73,7 @@ impl Row {
         let made = run.plan.as_ref().expect("a run knows what was done");
         let (text, written) = timed(|| made.to_toml());
         let kilobytes = text.len() / 1000;
-        let text = PlanText { path: "plan.toml".to_owned(), text, timing: None, force: false };
+        let text = PlanText { path: "plan.toml".to_owned(), text, timing: None, workload: None, force: false };
         let (plan, read) = timed(|| engine.read_plan(&text).expect("the engine reads what it wrote"));
         let (again, replayed) = timed(|| worker.run(Job::following(Seed(1), &plan), Some(&mut Tail::default())));
         assert_eq!((again.digest, again.events), (run.digest, run.events), "an exact replay is the same run");

@@ -73,6 +73,7 @@ impl System for Lease {
     type Options = LeaseOptions;
     type Node = Process;
     type Invariants = OneHolder;
+    type Workload = Idle;
 
     fn new(setup: Setup<LeaseOptions>) -> Result<Self, OptionsError> {
         if setup.cluster.count(KindId::SERVER) < 2 {

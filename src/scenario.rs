@@ -50,6 +50,7 @@ pub use reference::{fault_actions, reference};
 pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
 pub use schema::schema;
 pub use source::{Position, Source};
+pub use splitbrain_kernel::workload::Rate;
 
 use key::Table;
 use reader::Reader;
@@ -194,25 +195,25 @@ pub struct ClockBounds {
 pub struct WorkloadChoice {
     /// Its name.
     pub kind: String,
-    /// How often.
-    pub rate: Rate,
-    /// The share of reads.
-    pub reads: Ppm,
+    /// How often, if the file says so.
+    pub rate: Option<Rate>,
+    /// The options of the workload that the file sets, in the order of the workload.
+    pub settings: Vec<WorkloadSetting>,
     /// The first operation comes after this.
     pub from: Instant,
     /// No operation comes after this; the end of the run where there is none.
     pub until: Option<Instant>,
 }
 
-/// How often operations come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Operations.
-    pub count: u64,
-    /// In so long.
-    pub per: Duration,
-    /// Of each client, rather than of all together.
-    pub each: bool,
+/// An option of a workload that a file sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadSetting {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: splitbrain_kernel::options::Value,
+    /// Where the scenario states it: a byte range of the source.
+    pub span: std::ops::Range<usize>,
 }
 
 /// `[run]`: length, seeds and budgets.

@@ -299,6 +299,7 @@ impl System for Game {
     type Options = GameOptions;
     type Node = Player;
     type Invariants = NothingToCheck;
+    type Workload = Idle;
     fn new(_: Setup<GameOptions>) -> Result<Self, OptionsError> {
         Ok(Self)
     }

@@ -9,10 +9,11 @@ use splitbrain_kernel::node::{Change, Face, Message, Never, Node, Observation, R
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
-use splitbrain_kernel::system::{Bounds, Gauge, OrderInfo, Setup, System, Workload};
+use splitbrain_kernel::system::{Bounds, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 
 const PERIOD: Duration = Duration::from_millis(10);
@@ -123,12 +124,13 @@ impl System for PingPong {
     const DOC: &'static str = "Five nodes that ping one another.";
     const ROLES: &'static [&'static str] = &[];
     const RESOURCES: &'static [&'static str] = &[];
-    const WORKLOADS: &'static [Workload] = &[];
+    const WORKLOADS: &'static [WorkloadInfo] = &[];
     const ORDERS: &'static [OrderInfo] = &[];
     const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
     type Node = Pinger;
     type Invariants = Nothing;
+    type Workload = Idle;
 
     fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
         Ok(Self { cluster: setup.cluster })
@@ -175,6 +177,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<Never, Never>) {
         },
         faults: Vec::new(),
         nemeses: Vec::new(),
+        workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
         duration: Duration::from_secs(seconds),

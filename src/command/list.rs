@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use splitbrain_kernel::director::spec::NemesisKind;
 use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant, Sight};
 use splitbrain_kernel::options::{Value, ValueKind};
+use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::world::CONDITIONS;
 
 use crate::command::{Failed, Session};
@@ -99,7 +100,8 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         Topic::Kinds => table(out, &system.kinds.iter().map(|kind| (kind.name, kind.doc)).collect::<Vec<_>>()),
         Topic::Roles => table(out, &words(system.roles)),
         Topic::Resources => table(out, &words(system.resources)),
-        Topic::Workloads => table(out, &system.workloads.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
+        Topic::Workloads if system.workloads.is_empty() => table(out, &[]),
+        Topic::Workloads => system.workloads.iter().try_for_each(|one| one_workload(out, one)),
         Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Observations => table(out, &words(system.observations)),
@@ -127,6 +129,15 @@ fn overview(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
     ];
     for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(out, "  {label:<11} {value}")?;
+    }
+    Ok(())
+}
+
+/// A workload with the options that it has in `[workload]`.
+fn one_workload(out: &mut dyn Write, workload: &WorkloadInfo) -> io::Result<()> {
+    table(out, &[(workload.name, workload.doc)])?;
+    for option in (workload.options)() {
+        writeln!(out, "    {} = {}  {}", paint(NAME, option.name), option.default, option.doc)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use splitbrain_kernel::plan::Timing;
+use splitbrain_kernel::plan::{Asking, Timing};
 use splitbrain_kernel::rng::Seed;
 
 use crate::build;
@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// The plan was edited: go by its times rather than by its counts of events
     #[arg(long)]
     edited: bool,
+
+    /// Who says what clients are asked for: the plan, or the workload of the scenario as in a first run
+    #[arg(long, value_name = "plan|live", value_parser = parse_asking)]
+    workload: Option<Asking>,
 
     /// Replay even where scenario, seed, plan or format are not those of the recording; what the plan says of nodes
     /// that are not there is passed over
@@ -122,7 +126,21 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
 
 fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, Failed> {
     let timing = arguments.edited.then_some(Timing::Time);
-    Ok(PlanText { path: shown(path), text: read_text(path)?, timing, force: arguments.force })
+    Ok(PlanText {
+        path: shown(path),
+        text: read_text(path)?,
+        timing,
+        workload: arguments.workload,
+        force: arguments.force,
+    })
+}
+
+fn parse_asking(text: &str) -> Result<Asking, String> {
+    match text {
+        "plan" => Ok(Asking::Plan),
+        "live" => Ok(Asking::Live),
+        _ => Err("expected \"plan\" or \"live\"".to_owned()),
+    }
 }
 
 /// Refuses what cannot be replayed, unless it is forced.
@@ -185,6 +203,7 @@ fn is_edited(source: &Source, kept: &Kept) -> bool {
 fn recorded(source: &Source, plan: Option<&AnyPlan>, arguments: &Arguments, engine: &str) -> Recorded {
     let is_exact = source.kept.as_ref().is_some_and(|kept| {
         !arguments.edited
+            && arguments.workload != Some(Asking::Live)
             && kept.engine == engine
             && !is_edited(source, kept)
             && scenario_hash(source) == kept.scenario_hash

@@ -48,7 +48,8 @@ impl<S: System> Opened<S> {
         let check = PlanCheck { system: &system, cluster: self.scenario.cluster, force: text.force };
         let read: ReadPlan<OperationOf<S::Node>, OrderOf<S::Node>> = read_plan(&text.path, &text.text, check)?;
         let timing = text.timing.unwrap_or(read.plan.timing);
-        Ok(AnyPlan::of_file(ReadPlan { plan: PlanOf::<S::Node> { timing, ..read.plan }, ..read }))
+        let workload = text.workload.unwrap_or(read.plan.workload);
+        Ok(AnyPlan::of_file(ReadPlan { plan: PlanOf::<S::Node> { timing, workload, ..read.plan }, ..read }))
     }
 
     /// What a job is carried out with.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Data;
-use splitbrain_kernel::plan::{Moment, Override, Plan, PlannedFault, Site, Timing};
+use splitbrain_kernel::plan::{Asking, Moment, Override, Plan, PlannedFault, Site, Timing};
 
 use crate::scenario::{PlanLines, ReadPlan, write_plan};
 
@@ -20,6 +20,8 @@ pub struct PlanText {
     pub text: String,
     /// Replaces the timing that the plan names.
     pub timing: Option<Timing>,
+    /// Replaces what the plan says of the workload.
+    pub workload: Option<Asking>,
     /// Whether a plan of another format, or for another cluster, is accepted.
     pub force: bool,
 }
@@ -308,6 +310,7 @@ impl<O: Data, Q: Data> Erased for Plan<O, Q> {
         Arc::new(Self {
             format: self.format,
             timing: self.timing,
+            workload: self.workload,
             faults: only(&self.faults, &kept.faults),
             operations: only(&self.operations, &kept.operations),
             orders: only(&self.orders, &kept.orders),

@@ -4,7 +4,7 @@ use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
 use splitbrain_kernel::options::{Options as _, Value, ValueKind};
-use splitbrain_kernel::system::{Gauge, OrderInfo, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, System, WorkloadInfo};
 
 /// Everything that a scenario can say about a system.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct SystemDescription {
     /// What nodes report to hold.
     pub resources: &'static [&'static str],
     /// What clients can do.
-    pub workloads: &'static [Workload],
+    pub workloads: &'static [WorkloadInfo],
     /// What a scenario can order.
     pub orders: &'static [OrderInfo],
     /// Figures beside the counts of observations.

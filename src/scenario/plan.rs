@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use splitbrain_kernel::fault::{self, Target};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::plan::{
-    Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Site, Timing,
+    Asking, Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Site, Timing,
 };
 use splitbrain_kernel::time::Duration;
 use toml::Spanned;
@@ -70,7 +70,7 @@ pub struct PlanLines {
     pub overrides: Vec<u32>,
 }
 
-const KEYS: [&str; 6] = ["format", "timing", "fault", "operation", "order", "override"];
+const KEYS: [&str; 7] = ["format", "timing", "workload", "fault", "operation", "order", "override"];
 
 /// Reads a plan. `path` is what diagnostics call the file.
 ///
@@ -96,13 +96,14 @@ pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
     }
     root.refuse_unknown(&mut reader, &KEYS);
     let timing = root.at("timing").map_or(Some(Timing::default()), |at| decode(&mut reader, &at));
+    let workload = root.at("workload").map_or(Some(Asking::default()), |at| decode(&mut reader, &at));
     let starts = Lines::of(text);
     let faults = entries(&mut reader, &root, ("fault", check_fault), &starts);
     let operations = entries(&mut reader, &root, ("operation", check_operation), &starts);
     let orders = entries(&mut reader, &root, ("order", check_order), &starts);
     let overrides = entries(&mut reader, &root, ("override", check_override), &starts);
     refuse_doubles(&mut reader, &root, &overrides);
-    let read = timing.map(|timing| ReadPlan {
+    let read = timing.zip(workload).map(|(timing, workload)| ReadPlan {
         lines: PlanLines {
             faults: faults.lines,
             operations: operations.lines,
@@ -112,6 +113,7 @@ pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
         plan: Plan {
             format: FORMAT,
             timing,
+            workload,
             faults: faults.entries,
             operations: operations.entries,
             orders: orders.entries,

@@ -78,7 +78,7 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
     let choices = Choices::draw(scenario, seed);
     let (system, base) = build::<S>(scenario, &choices)?;
     let faults = faults_of(scenario, &system)?;
-    let operations = operations::draw(scenario, &system, seed);
+    let workload = operations::load(scenario, &system, seed)?;
     let options = RunOptions {
         cluster: scenario.cluster,
         network: network_of(scenario, &choices),
@@ -86,7 +86,8 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
         disk: scenario.disk,
         faults,
         nemeses: scenario.nemeses.clone(),
-        operations,
+        workload,
+        operations: Vec::new(),
         orders: Vec::new(),
         duration: scenario.run.duration,
         settle: scenario.run.settle,

@@ -72,6 +72,7 @@ impl System for Ring {
     type Options = RingOptions;
     type Node = Server;
     type Invariants = Modesty;
+    type Workload = Idle;
 
     fn new(setup: Setup<RingOptions>) -> Result<Self, OptionsError> {
         Ok(Self { options: setup.options.base, servers: setup.cluster.count(KindId::SERVER) })

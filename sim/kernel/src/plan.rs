@@ -23,6 +23,9 @@ pub struct Plan<O, Q> {
     /// How the entries are timed.
     #[serde(default)]
     pub timing: Timing,
+    /// Who says what clients are asked for.
+    #[serde(default, skip_serializing_if = "Asking::is_plan")]
+    pub workload: Asking,
     /// What is done, in order.
     #[serde(default = "Vec::new", rename = "fault", skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<PlannedFault>,
@@ -35,6 +38,24 @@ pub struct Plan<O, Q> {
     /// Decisions of the kernel that are taken here rather than drawn.
     #[serde(default, rename = "override", skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
+}
+
+/// Who says, in a replay, what clients are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asking {
+    /// The operations of the plan.
+    #[default]
+    Plan,
+    /// The workload of the scenario, as in a first run: it reacts to what clients are answered now.
+    Live,
+}
+
+impl Asking {
+    /// Whether the plan says it.
+    pub const fn is_plan(&self) -> bool {
+        matches!(self, Self::Plan)
+    }
 }
 
 /// The plan of a system's runs.
@@ -95,6 +116,9 @@ pub struct PlannedOperation<O> {
     pub node: NodeId,
     /// What.
     pub operation: O,
+    /// Whether it was asked for because the operation before it had ended: in a replay by time it waits for that again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_completion: bool,
 }
 
 /// An order given to a node.
@@ -115,6 +139,7 @@ impl<O, Q> Plan<O, Q> {
         Self {
             format: FORMAT,
             timing: Timing::Exact,
+            workload: Asking::Plan,
             faults: Vec::new(),
             operations: Vec::new(),
             orders: Vec::new(),

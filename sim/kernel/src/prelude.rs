@@ -14,7 +14,8 @@ pub use crate::node::{
 };
 pub use crate::options::{OptionSpec, Options, OptionsError, PerServer, Preset, Value, ValueKind};
 pub use crate::rng::{Ppm, Rng, Seed};
-pub use crate::system::{Bounds, Gauge, OrderInfo, Setup, System, Workload};
+pub use crate::system::{Bounds, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 pub use crate::time::{Duration, Instant};
 pub use crate::view::{Records, View};
+pub use crate::workload::{Idle, Next, Workload, WorkloadCall};
 pub use crate::{embed, names, options};

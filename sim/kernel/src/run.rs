@@ -14,10 +14,11 @@ use crate::plan::{Plan, PlannedOperation, PlannedOrder};
 use crate::rng::{Ppm, Seed};
 use crate::system::System;
 use crate::time::{Duration, Instant};
+use crate::workload::{Idle, Load};
 
 /// Everything that decides a run, beside the system and the seed: the resolved options, all printed.
 #[derive(Clone, Debug)]
-pub struct RunOptions<O, Q> {
+pub struct RunOptions<O, Q, W = Idle> {
     /// How many nodes.
     pub cluster: Cluster,
     /// The network's conditions when nothing is wrong.
@@ -30,6 +31,8 @@ pub struct RunOptions<O, Q> {
     pub faults: Vec<FaultSpec<Q>>,
     /// Nemeses, as stated.
     pub nemeses: Vec<NemesisSpec>,
+    /// What clients are asked for by their workloads; nothing in a replay, where the plan says it.
+    pub workload: Option<Load<W>>,
     /// Operations for clients at stated times.
     pub operations: Vec<PlannedOperation<O>>,
     /// Orders for servers at stated times.
@@ -51,9 +54,10 @@ pub struct RunOptions<O, Q> {
 }
 
 /// What the runs of a system are made from.
-pub type OptionsOf<S> = RunOptions<<<S as System>::Node as Node>::Operation, <<S as System>::Node as Node>::Order>;
+pub type OptionsOf<S> =
+    RunOptions<<<S as System>::Node as Node>::Operation, <<S as System>::Node as Node>::Order, <S as System>::Workload>;
 
-impl<O, Q> RunOptions<O, Q> {
+impl<O, Q, W> RunOptions<O, Q, W> {
     /// A quiet world of this length: a fast and reliable network, perfect clocks, good disks, nothing done to anyone.
     pub const fn ordinary(cluster: Cluster, duration: Duration) -> Self {
         let ms = Duration::from_millis;
@@ -79,6 +83,7 @@ impl<O, Q> RunOptions<O, Q> {
             },
             faults: Vec::new(),
             nemeses: Vec::new(),
+            workload: None,
             operations: Vec::new(),
             orders: Vec::new(),
             duration,

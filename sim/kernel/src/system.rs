@@ -6,9 +6,9 @@ use crate::id::{Cluster, Kind, KindId, NodeId, Side};
 use crate::invariant::Invariants;
 use crate::node::{Node, Recovered};
 use crate::options::{Options, OptionsError, PerServer};
-use crate::rng::Rng;
 use crate::time::Duration;
 use crate::view::View;
+use crate::workload::{Workload, WorkloadCall, WorkloadOption};
 
 /// A system under simulation.
 pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
@@ -23,7 +23,7 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     /// The kinds of resource that nodes report, for `holder(…)`.
     const RESOURCES: &'static [&'static str] = &[];
     /// The workloads that clients can be given.
-    const WORKLOADS: &'static [Workload] = &[];
+    const WORKLOADS: &'static [WorkloadInfo] = &[];
     /// The orders that a scenario may give to a server.
     const ORDERS: &'static [OrderInfo] = &[];
     /// The gauges that [`System::gauges`] fills in, for `[expect]`.
@@ -35,6 +35,8 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     type Node: Node;
     /// Its invariants.
     type Invariants: Invariants<Self::Node>;
+    /// What its clients are asked for; [`Idle`](crate::workload::Idle) if it has no workload.
+    type Workload: Workload<<Self::Node as Node>::Operation, <Self::Node as Node>::Response>;
 
     /// A cluster with these options.
     ///
@@ -62,10 +64,12 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     /// What is returned must be among the candidates; the order says nothing.
     fn core(&self, view: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId>;
 
-    /// The next operation of a client, for the workload with this name.
-    fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> <Self::Node as Node>::Operation {
-        let _ = (reads, rng);
-        unreachable!("{} offers no workload {workload}", Self::NAME)
+    /// The workload of one client.
+    ///
+    /// # Errors
+    /// Options that cannot stand together, and settings without an effect.
+    fn workload(&self, call: &WorkloadCall<'_>) -> Result<Self::Workload, OptionsError> {
+        Err(OptionsError::new("kind", format!("{} offers no workload {}", Self::NAME, call.name)))
     }
 
     /// The order with this name and argument.
@@ -122,12 +126,15 @@ pub struct Bounds {
 }
 
 /// A workload that clients can be given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workload {
+#[derive(Clone, Copy, Debug)]
+pub struct WorkloadInfo {
     /// Its name.
     pub name: &'static str,
     /// What the clients do.
     pub doc: &'static str,
+    /// Its options: mostly [`options_of`](crate::workload::options_of) of a struct. Beside them `[workload]` has
+    /// `kind`, `rate`, `from` and `until`.
+    pub options: fn() -> Vec<WorkloadOption>,
 }
 
 /// An order that a scenario may give to a server.

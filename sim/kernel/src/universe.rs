@@ -113,7 +113,7 @@ impl<N: Node> Slot<N> {
 }
 
 impl<N: Node> Universe<N> {
-    pub(crate) fn new<O, Q>(options: &RunOptions<O, Q>, seed: Seed) -> Self {
+    pub(crate) fn new<O, Q, W>(options: &RunOptions<O, Q, W>, seed: Seed) -> Self {
         let cluster = options.cluster;
         let slots = cluster.nodes().map(|id| {
             let clock = options.clocks.get(&id).copied().unwrap_or_default();

@@ -15,6 +15,7 @@ mod effect;
 mod fault;
 mod history;
 mod hosted;
+mod load;
 mod segment;
 mod settle;
 mod tally;
@@ -30,7 +31,7 @@ use crate::history::HistoryOf;
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, NamedInvariant, Violation};
 use crate::node::{Message, Node};
-use crate::plan::{Decision, Moment, Override, Plan, PlanOf, Site};
+use crate::plan::{Asking, Decision, Moment, Override, Plan, PlanOf, Site};
 use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
 use crate::run::{Budget, BudgetKind, Exhaustion, OptionsOf, Outcome, Panic, ReportOf, RunOptions, RunReport, Ties};
@@ -44,6 +45,7 @@ use act::Script;
 use connection::Connections;
 use deliver::{Datagram, Event, Held};
 use fault::Active;
+use load::{Calls, CallsOf};
 use tally::Tally;
 
 pub use hosted::{Hosted, Wake};
@@ -69,6 +71,7 @@ pub struct World<S: System> {
     director: Director,
     /// What the director's keys of orders stand for.
     orders: Vec<<S::Node as Node>::Order>,
+    calls: CallsOf<S>,
     script: Script<<S::Node as Node>::Operation, <S::Node as Node>::Order>,
     overrides: BTreeMap<(Site, u64), Decision>,
     active: BTreeMap<u32, Active>,
@@ -144,6 +147,13 @@ impl<S: System> World<S> {
             findings: Findings::over(&S::Invariants::GROUPS, &options.invariants),
             director,
             orders,
+            calls: Calls::new(
+                options
+                    .workload
+                    .as_ref()
+                    .filter(|_| options.replay.as_ref().is_none_or(|plan| plan.workload == Asking::Live)),
+                options.cluster,
+            ),
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
@@ -239,7 +249,8 @@ impl<S: System> World<S> {
     /// When the director, the script or the settle phase is next due. Kept in `act_due`, as it seldom changes; only an
     /// exact replay goes by the count of events.
     fn next_act(&self) -> Instant {
-        self.director.due().min(self.script.due(self.universe.events)).min(self.settle_at)
+        let calls = self.calls.due();
+        self.director.due().min(self.script.due(self.universe.events)).min(self.settle_at).min(calls)
     }
 
     #[inline]
@@ -439,7 +450,7 @@ impl<S: System> World<S> {
 
 /// The director of a first run, and what its keys of orders stand for. In a replay nothing is left to it but to keep
 /// the census.
-fn director_of<O, Q: Clone>(options: &RunOptions<O, Q>, seed: Seed, settle_at: Instant) -> (Director, Vec<Q>) {
+fn director_of<O, Q: Clone, W>(options: &RunOptions<O, Q, W>, seed: Seed, settle_at: Instant) -> (Director, Vec<Q>) {
     let replays = options.replay.is_some();
     let mut orders = Vec::new();
     let mut key = |order: Q| {
@@ -462,7 +473,7 @@ fn director_of<O, Q: Clone>(options: &RunOptions<O, Q>, seed: Seed, settle_at: I
     (director, orders)
 }
 
-fn ties_of<O, Q>(options: &RunOptions<O, Q>, seed: Seed) -> Option<Vec<Rng>> {
+fn ties_of<O, Q, W>(options: &RunOptions<O, Q, W>, seed: Seed) -> Option<Vec<Rng>> {
     match options.ties {
         Ties::Sequence => None,
         Ties::Explore => Some(options.cluster.nodes().map(|node| seed.stream("ties", node.key())).collect()),

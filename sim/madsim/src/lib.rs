@@ -22,4 +22,4 @@ mod service_host;
 #[cfg(madsim)]
 pub use engine::{OnMadsim, ServiceOnMadsim, run};
 #[cfg(madsim)]
-pub use service::{Instance, Nothing, Process, Service, Staged, address, observe};
+pub use service::{Instance, Nothing, Process, Service, ServiceLoad, ServiceLoadOptions, Staged, address, observe};

@@ -17,10 +17,12 @@ use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::Invariants;
 use splitbrain_kernel::node::{Data, Message, Never, Node, Observation, Recovered, Source};
-use splitbrain_kernel::options::{Options, OptionsError};
-use splitbrain_kernel::rng::Rng;
-use splitbrain_kernel::system::{Gauge, Setup, System, Workload};
+use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::rng::{Ppm, Rng};
+use splitbrain_kernel::system::{Gauge, Setup, System, WorkloadInfo};
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall};
 
 /// An async service to be tested: what [`System`] is for kernel nodes.
 pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
@@ -33,7 +35,7 @@ pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
     /// The kinds of resource that instances report, for `holder(…)`.
     const RESOURCES: &'static [&'static str] = &[];
     /// The workloads that clients can be given.
-    const WORKLOADS: &'static [Workload] = &[];
+    const WORKLOADS: &'static [WorkloadInfo] = &[];
     /// The gauges that [`Service::gauges`] fills in, for `[expect]`.
     const GAUGES: &'static [Gauge] = &[];
 
@@ -189,11 +191,12 @@ impl<V: Service> System for Staged<V> {
     const DOC: &'static str = V::DOC;
     const ROLES: &'static [&'static str] = V::ROLES;
     const RESOURCES: &'static [&'static str] = V::RESOURCES;
-    const WORKLOADS: &'static [Workload] = V::WORKLOADS;
+    const WORKLOADS: &'static [WorkloadInfo] = V::WORKLOADS;
     const GAUGES: &'static [Gauge] = V::GAUGES;
     type Options = V::Options;
     type Node = Instance<V>;
     type Invariants = V::Invariants;
+    type Workload = ServiceLoad<V>;
 
     fn new(setup: Setup<V::Options>) -> Result<Self, OptionsError> {
         let cluster = setup.cluster;
@@ -217,12 +220,60 @@ impl<V: Service> System for Staged<V> {
         candidates.iter().copied().take(self.service.core_size()).collect()
     }
 
-    fn operation(&self, workload: &str, reads: bool, rng: &mut Rng) -> V::Operation {
-        self.service.operation(workload, reads, rng)
+    fn workload(&self, call: &WorkloadCall<'_>) -> Result<ServiceLoad<V>, OptionsError> {
+        let ServiceLoadOptions { reads } = call.options();
+        let unused = Duration::from_millis(1);
+        let pace = PaceOptions { pacing: Loop::Open, think: unused, burst_every: Duration::ZERO, burst_length: unused };
+        Ok(ServiceLoad {
+            service: self.service.clone(),
+            name: call.name.to_owned(),
+            reads,
+            pace: Pace::of(call, pace, call.stream.clone())?,
+            contents: call.stream.fork("operation", 0),
+        })
     }
 
     fn gauges(invariants: &V::Invariants) -> Vec<u64> {
         V::gauges(invariants)
+    }
+}
+
+splitbrain_kernel::options! {
+    /// Options of a workload of a service that reads and writes: `options_of::<ServiceLoadOptions>` in its
+    /// [`WorkloadInfo`]. A workload without them states none.
+    pub struct ServiceLoadOptions {
+        /// The share of reads; drawn for each operation.
+        pub reads: Ppm => ValueKind::Probability,
+    }
+}
+
+impl Options for ServiceLoadOptions {
+    fn specs() -> &'static [OptionSpec<Self>] {
+        Self::SPECS
+    }
+
+    fn presets() -> &'static [Preset<Self>] {
+        &[Preset { name: "even", doc: "As many reads as writes.", make: || Self { reads: Ppm::new(500_000) } }]
+    }
+}
+
+/// What one client of a service is asked for: an open loop over [`Service::operation`].
+#[derive(Clone, Debug)]
+pub struct ServiceLoad<V> {
+    service: V,
+    name: String,
+    reads: Ppm,
+    pace: Pace,
+    contents: Rng,
+}
+
+impl<V: Service> Workload<V::Operation, V::Response> for ServiceLoad<V> {
+    fn next(&mut self, now: Instant) -> Next<V::Operation> {
+        let Self { service, name, reads, pace, contents } = self;
+        pace.next(now, || {
+            let reads = contents.chance(*reads);
+            service.operation(name, reads, contents)
+        })
     }
 }
 

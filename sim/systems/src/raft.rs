@@ -110,6 +110,7 @@ pub mod priority;
 pub mod quorum;
 pub mod state;
 pub mod system;
+pub mod workload;
 
 mod brief;
 mod check_quorum;

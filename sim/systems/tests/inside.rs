@@ -19,6 +19,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::{Projected, View};
+use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
 use splitbrain_systems::raft::invariants::RaftInvariants;
@@ -253,6 +254,7 @@ impl System for Shells {
     type Options = ShellOptions;
     type Node = Shell;
     type Invariants = Both<ShellInvariants, Inside<RaftInShell, RaftInvariants<RaftNode>>>;
+    type Workload = Idle;
 
     fn new(setup: Setup<ShellOptions>) -> Result<Self, OptionsError> {
         let options = PerServer::same(setup.options.base.raft);

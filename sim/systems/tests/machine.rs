@@ -24,6 +24,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
 use splitbrain_systems::raft::ids::{Index, Position};
@@ -269,6 +270,7 @@ impl System for Stores {
     type Options = StoreOptions;
     type Node = Store;
     type Invariants = Both<MapsAgree, Inside<RaftInStore, RaftInvariants<RaftNode<Put>>>>;
+    type Workload = Idle;
 
     fn new(setup: Setup<StoreOptions>) -> Result<Self, OptionsError> {
         let StoreOptions { raft, slip } = setup.options.base;

@@ -32,7 +32,9 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
         let kinds: Vec<&str> = nemesis.kinds.iter().map(|kind| kind.name()).collect();
         lines.push(format!("nemesis.{}", nemesis.id), format!("line {}: {}", nemesis.line, kinds.join(" ")));
     }
-    lines.add("workload.operations", &options.operations.len());
+    if let Some(workload) = &scenario.workload {
+        lines.push("workload.kind".to_owned(), workload.kind.clone());
+    }
     lines.add("run.duration", &options.duration);
     lines.add("run.settle", &options.settle);
     lines.add("run.ties", &options.ties);

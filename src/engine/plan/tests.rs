@@ -34,7 +34,7 @@ fn run(engine: &dyn Engine, seed: u64, plan: Option<&AnyPlan>) -> Run {
 }
 
 fn text_of(plan: &AnyPlan) -> PlanText {
-    PlanText { path: "plan.toml".to_owned(), text: plan.to_toml(), timing: None, force: false }
+    PlanText { path: "plan.toml".to_owned(), text: plan.to_toml(), timing: None, workload: None, force: false }
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Plans to text: entry by entry, since the writer of a whole document takes time quadratic in its tables.
 
 use serde::Serialize;
-use splitbrain_kernel::plan::{FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Timing};
+use splitbrain_kernel::plan::{Asking, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Timing};
 
 /// The plan as TOML, in the form that [`read_plan`](super::read_plan) reads.
 ///
 /// # Errors
 /// An operation or order that TOML cannot hold: `null`, or a map whose keys are not text.
 pub fn write_plan<O: Serialize, Q: Serialize>(plan: &Plan<O, Q>) -> Result<String, toml::ser::Error> {
-    let mut text = toml::to_string(&Head { format: FORMAT, timing: plan.timing })?;
+    let mut text = toml::to_string(&Head { format: FORMAT, timing: plan.timing, workload: plan.workload })?;
     for fault in &plan.faults {
         add(&mut text, &OneFault { entry: [fault] })?;
     }
@@ -35,6 +35,8 @@ fn add<T: Serialize>(text: &mut String, entry: &T) -> Result<(), toml::ser::Erro
 struct Head {
     format: u32,
     timing: Timing,
+    #[serde(skip_serializing_if = "Asking::is_plan")]
+    workload: Asking,
 }
 
 /// A document with one entry: `[[fault]]` and what is below it.

@@ -1,10 +1,11 @@
 //! What only the system itself can tell, before any run.
 
+use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
 use super::super::{Diagnostics, Drawn, Scenario};
 use super::choices::{Between, Choices, Decide, alternatives};
-use super::{build, faults_of};
+use super::{build, faults_of, operations};
 
 /// More combinations of choices than this are not all tried; then they are sampled evenly.
 const COMBINATIONS_MAX: u64 = 1024;
@@ -30,6 +31,7 @@ pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
         let (system, _) = build::<S>(scenario, &choices)?;
         if !orders_checked {
             faults_of(scenario, &system)?;
+            operations::load(scenario, &system, Seed(0))?;
             orders_checked = true;
         }
     }

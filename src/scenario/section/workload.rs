@@ -1,13 +1,16 @@
 //! `[workload]`: what the clients do, how often, from when until when.
 
-use splitbrain_kernel::rng::Ppm;
+use serde_json::Value as Json;
+use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::time::Instant;
 
-use super::super::key::{Key, Need, Section, Table};
+use super::super::description::SystemDescription;
+use super::super::key::{Key, Need, Section, Shape as _, Table, described};
 use super::super::reader::{Problem, Reader};
 use super::super::shape::Word;
-use super::super::shape::quantity::{Chance, Moment, Often, One};
-use super::super::{Rate, WorkloadChoice};
+use super::super::shape::drawn::{OptionValue, encode_value};
+use super::super::shape::quantity::{Moment, Often, One};
+use super::super::{WorkloadChoice, WorkloadSetting};
 use super::{Fields, Pairs};
 
 const KIND: Key<Word> = Key {
@@ -22,15 +25,9 @@ const KIND: Key<Word> = Key {
 const RATE: Key<One<Often>> = Key {
     name: "rate",
     shape: One(Often),
-    need: Need::Default("\"10/s\""),
-    doc: "Operations of all clients together, or with \"each\" of each one; the gaps between a client's operations \
-          are exponential, from its own stream.",
-};
-const READS: Key<One<Chance>> = Key {
-    name: "reads",
-    shape: One(Chance),
-    need: Need::Default("\"50%\""),
-    doc: "The share of reads; drawn for each operation.",
+    need: Need::Optional,
+    doc: "Operations of all clients together, or with \"each\" of each one; \"10/s\" where absent. The gaps between a \
+          client's operations are exponential, from its own stream. For a workload whose clients do not wait.",
 };
 const FROM: Key<One<Moment>> =
     Key { name: "from", shape: One(Moment), need: Need::Default("\"0s\""), doc: "No operation comes before." };
@@ -44,8 +41,9 @@ const UNTIL: Key<One<Moment>> = Key {
 /// The keys of `[workload]`.
 pub(in super::super) static WORKLOAD: Section = Section {
     name: "workload",
-    doc: "What the clients do. Without this table they do nothing of their own.",
-    keys: &[&KIND, &RATE, &READS, &FROM, &UNTIL],
+    doc: "What the clients do. Without this table they do nothing of their own. Beside these keys it has those that \
+          `splitbrain list <system> workloads` shows for the workload.",
+    keys: &[&KIND, &RATE, &FROM, &UNTIL],
 };
 
 /// The most operations that a run is expected to have.
@@ -62,27 +60,70 @@ impl Fields for WorkloadFields {
         &WORKLOAD
     }
 
+    /// Its own keys and those of the workload that it names. If it names none that is known, those of all.
+    fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
+        let named = named(reader, table);
+        let all = reader.system.workloads.iter().filter(|one| named.is_none_or(|named| named.name == one.name));
+        let own = all.flat_map(|one| (one.options)()).map(|option| option.name.to_owned());
+        self.section().names().map(str::to_owned).chain(own).collect()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<WorkloadChoice> {
         check_clients(reader, table);
         let kind = table.get(reader, &KIND);
-        let rate: Option<Rate> = table.get(reader, &RATE);
-        let reads: Option<Ppm> = table.get(reader, &READS);
+        let rate = table.get(reader, &RATE);
+        let settings = settings(reader, table);
         let from = table.get(reader, &FROM);
         let until = table.get(reader, &UNTIL);
-        let choice = WorkloadChoice { kind: kind?, rate: rate?, reads: reads?, from: from?, until };
+        let choice = WorkloadChoice { kind: kind?, rate, settings: settings?, from: from?, until };
         check_times(reader, table, &choice);
         check_amount(reader, table, &choice);
         Some(choice)
     }
 
     fn pairs(&self, value: &WorkloadChoice) -> Pairs {
-        Pairs::default()
+        let pairs = Pairs::default()
             .put(&KIND, &value.kind)
-            .put(&RATE, &value.rate)
-            .put(&READS, &value.reads)
+            .put_some(&RATE, value.rate.as_ref())
             .put(&FROM, &value.from)
-            .put_some(&UNTIL, value.until.as_ref())
+            .put_some(&UNTIL, value.until.as_ref());
+        value.settings.iter().fold(pairs, |pairs, one| pairs.put_text(&one.name, encode_value(&one.value)))
     }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        let mut schema = self.section().schema(system);
+        let properties = schema["properties"].as_object_mut().expect("a section has properties");
+        for workload in system.workloads {
+            for option in (workload.options)() {
+                let mut one = described(OptionValue(option.kind).schema(system), option.doc);
+                one["default"] = serde_json::from_str(&encode_value(&option.default)).unwrap_or_default();
+                properties.insert(option.name.to_owned(), one);
+            }
+        }
+        schema
+    }
+}
+
+/// The workload that the table names.
+fn named(reader: &Reader<'_>, table: &Table<'_>) -> Option<&'static WorkloadInfo> {
+    let at = table.at(KIND.name)?;
+    let name = at.value.as_str()?;
+    reader.system.workloads.iter().find(|one| one.name == name)
+}
+
+/// The options of the workload that the table sets.
+fn settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<WorkloadSetting>> {
+    let options = named(reader, table).map_or_else(Vec::new, |workload| (workload.options)());
+    let mut settings = Vec::new();
+    let mut whole = Some(());
+    for option in options {
+        let Some(at) = table.at(option.name) else { continue };
+        match OptionValue(option.kind).decode(reader, &at) {
+            Some(value) => settings.push(WorkloadSetting { name: option.name.to_owned(), value, span: at.span }),
+            None => whole = None,
+        }
+    }
+    whole.map(|()| settings)
 }
 
 fn check_clients(reader: &mut Reader<'_>, table: &Table<'_>) {
@@ -114,9 +155,10 @@ fn shown(at: Instant) -> String {
 
 fn check_amount(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoice) {
     let (Some(end), Some(cluster)) = (reader.end, reader.cluster) else { return };
-    let callers = if choice.rate.each { u128::from(cluster.client_count()) } else { 1 };
+    let Some(rate) = choice.rate else { return };
+    let callers = if rate.each { u128::from(cluster.client_count()) } else { 1 };
     let span = choice.until.unwrap_or(end).since(choice.from).as_nanos();
-    let expected = u128::from(choice.rate.count) * callers * u128::from(span) / u128::from(choice.rate.per.as_nanos());
+    let expected = u128::from(rate.count) * callers * u128::from(span) / u128::from(rate.per.as_nanos());
     if expected > OPERATIONS_MAX {
         let message = format!("{expected} operations in one run are more than {OPERATIONS_MAX}");
         let span = table.at(RATE.name).map_or_else(|| table.span.clone(), |at| at.span);

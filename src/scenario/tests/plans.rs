@@ -45,6 +45,7 @@ fn what_toml_cannot_hold_is_an_error() {
         start: Moment { at: Instant::ZERO, after_events: 0, order: 0 },
         node: NodeId::client(1),
         operation,
+        after_completion: false,
     };
     let plan = |operations| Plan { operations, ..Plan::<serde_json::Value, Deed>::empty() };
     assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1, null] }))])).is_err());

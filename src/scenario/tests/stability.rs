@@ -5,7 +5,7 @@ use splitbrain_kernel::rng::Seed;
 
 use super::super::Resolved;
 use super::super::resolve;
-use super::toy::Toy;
+use super::toy::{Toy, operations};
 use super::{EVERYTHING, good};
 
 const SEEDS: std::ops::Range<u64> = 0..25;
@@ -30,9 +30,9 @@ fn check_stable(edited: &str) {
         let clients = |run: &Resolved<Toy>| run.options.cluster.client_count();
         for client in 1..=clients(&before).min(clients(&after)) {
             let of = |run: &Resolved<Toy>| -> Vec<_> {
-                let operations = run.options.operations.iter().cloned();
-                let own = operations.filter(|one| one.node.is_client() && one.node.number() == client);
-                own.map(|one| (one.start.at, one.operation)).collect()
+                let operations = operations(run).into_iter();
+                let own = operations.filter(|one| one.1.is_client() && one.1.number() == client);
+                own.map(|one| (one.0, one.2)).collect()
             };
             assert_eq!(of(&before), of(&after), "the operations of c{client} moved");
         }
@@ -81,8 +81,8 @@ fn another_rate_moves_times_but_no_contents() {
     let faster = EVERYTHING.replace("10/s each", "20/s each");
     let (before, after) = (resolved(EVERYTHING, 3), resolved(&faster, 3));
     let of = |run: &Resolved<Toy>| -> Vec<_> {
-        let operations = run.options.operations.iter().filter(|one| one.node.number() == 1);
-        operations.map(|one| one.operation.clone()).take(50).collect()
+        let operations = operations(run).into_iter().filter(|one| one.1.number() == 1);
+        operations.map(|one| one.2).take(50).collect()
     };
     assert_eq!(of(&before), of(&after));
 }

@@ -7,9 +7,10 @@ use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Invariants, Sig
 use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
 use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Rng};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, Workload};
-use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall, options_of};
 
 splitbrain_kernel::names! {
     /// How it goes about things.
@@ -153,18 +154,58 @@ pub(super) struct Toy {
     pub(super) setup: Setup<ToyOptions>,
 }
 
+const MS: Duration = Duration::from_millis(1);
+
+splitbrain_kernel::options! {
+    /// Options of the register's workload.
+    pub struct RegisterOptions {
+        /// The share of reads; drawn for each operation.
+        pub reads: Ppm => ValueKind::Probability,
+    }
+}
+
+impl Options for RegisterOptions {
+    fn specs() -> &'static [OptionSpec<Self>] {
+        Self::SPECS
+    }
+    fn presets() -> &'static [Preset<Self>] {
+        &[Preset { name: "even", doc: "As many reads as writes.", make: || Self { reads: Ppm::new(500_000) } }]
+    }
+}
+
+/// Reads and writes of one client.
+#[derive(Clone, Debug)]
+pub(super) struct Register {
+    reads: Ppm,
+    pace: Pace,
+    contents: Rng,
+}
+
+impl Workload<Deed, ()> for Register {
+    fn next(&mut self, now: Instant) -> Next<Deed> {
+        let (reads, contents) = (self.reads, &mut self.contents);
+        self.pace.next(now, || {
+            let reads = contents.chance(reads);
+            let word = contents.word();
+            if reads { Deed::Read(word) } else { Deed::Write(word) }
+        })
+    }
+}
+
 impl System for Toy {
     const NAME: &'static str = "toy";
     const DOC: &'static str = "Does nothing.";
     const ROLES: &'static [&'static str] = &["leader", "follower"];
     const RESOURCES: &'static [&'static str] = &["lock"];
-    const WORKLOADS: &'static [Workload] = &[Workload { name: "register", doc: "Reads and writes." }];
+    const WORKLOADS: &'static [WorkloadInfo] =
+        &[WorkloadInfo { name: "register", doc: "Reads and writes.", options: options_of::<RegisterOptions> }];
     const ORDERS: &'static [OrderInfo] = &[OrderInfo { name: "flag", doc: "on or off." }];
     const GAUGES: &'static [Gauge] = &[Gauge { name: "leader_changes", doc: "How often." }];
 
     type Options = ToyOptions;
     type Node = Idle;
     type Invariants = Watch;
+    type Workload = Register;
 
     fn new(setup: Setup<ToyOptions>) -> Result<Self, OptionsError> {
         Ok(Self { setup })
@@ -182,9 +223,11 @@ impl System for Toy {
         candidates.iter().copied().take(3).collect()
     }
 
-    fn operation(&self, _: &str, reads: bool, rng: &mut Rng) -> Deed {
-        let word = rng.word();
-        if reads { Deed::Read(word) } else { Deed::Write(word) }
+    fn workload(&self, call: &WorkloadCall<'_>) -> Result<Register, OptionsError> {
+        let RegisterOptions { reads } = call.options();
+        let pace = PaceOptions { pacing: Loop::Open, think: MS, burst_every: Duration::ZERO, burst_length: MS };
+        let contents = call.stream.fork("operation", 0);
+        Ok(Register { reads, pace: Pace::of(call, pace, call.stream.clone())?, contents })
     }
 
     fn order(&self, _: &str, argument: &str) -> Result<Deed, String> {
@@ -194,4 +237,23 @@ impl System for Toy {
             _ => Err(format!("expected on or off, got {argument:?}")),
         }
     }
+}
+
+/// Everything that the clients of a run are asked for, if they answer at once: in order of time and client.
+pub(super) fn operations(run: &super::super::Resolved<Toy>) -> Vec<(Instant, NodeId, Deed)> {
+    let mut operations = Vec::new();
+    let load = run.options.workload.as_ref();
+    let until = load.map_or(Instant::ZERO, |load| load.until);
+    for (client, workload) in load.iter().flat_map(|load| &load.clients) {
+        let (mut workload, mut now) = (workload.clone(), load.map_or(Instant::ZERO, |load| load.from));
+        while let Next::At(at, operation) = workload.next(now) {
+            if at >= until {
+                break;
+            }
+            now = at;
+            operations.push((at, *client, operation));
+        }
+    }
+    operations.sort_by_key(|(at, client, _)| (*at, *client));
+    operations
 }

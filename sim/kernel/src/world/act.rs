@@ -1,9 +1,11 @@
 //! Who acts, and what is written down of it: the director of a first run, or the script of a replay.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use crate::director::Act;
 use crate::id::{Cluster, NodeId};
 use crate::node::Node;
-use crate::plan::{Moment, PlannedFault, PlannedOperation, PlannedOrder, Timing};
+use crate::plan::{Asking, Moment, PlannedFault, PlannedOperation, PlannedOrder, Timing};
 use crate::run::RunOptions;
 use crate::system::System;
 use crate::time::Instant;
@@ -22,6 +24,17 @@ pub(super) struct Script<O, Q> {
     faults: Vec<PlannedFault>,
     entries: Vec<(Moment, Entry<O, Q>)>,
     next: usize,
+    deferred: Deferred<O>,
+}
+
+/// Operations of a replay by time that wait until their client has ended what it was asked for before.
+#[derive(Clone, Debug)]
+struct Deferred<O> {
+    /// How many operations each client was handed and has not ended.
+    open: BTreeMap<NodeId, u32>,
+    waiting: BTreeMap<NodeId, VecDeque<O>>,
+    /// Those whose time has come.
+    ready: Vec<(NodeId, O)>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,16 +43,20 @@ enum Entry<O, Q> {
     Start(u32),
     /// Lifts the nth fault of the plan.
     Stop(u32),
-    Operate(NodeId, O),
+    /// An operation; whether it waits for the end of the one before.
+    Operate(NodeId, O, bool),
     Order(NodeId, Q),
 }
 
 impl<O: Clone, Q: Clone> Script<O, Q> {
-    pub(super) fn new(options: &RunOptions<O, Q>) -> Self {
+    pub(super) fn new<W>(options: &RunOptions<O, Q, W>) -> Self {
         let cluster = options.cluster;
         match &options.replay {
             None => Self::of(Timing::Time, cluster, &[], &options.operations, &options.orders),
-            Some(plan) => Self::of(plan.timing, cluster, &plan.faults, &plan.operations, &plan.orders),
+            Some(plan) => {
+                let operations = if plan.workload == Asking::Live { &[] } else { plan.operations.as_slice() };
+                Self::of(plan.timing, cluster, &plan.faults, operations, &plan.orders)
+            }
         }
     }
 
@@ -59,7 +76,10 @@ impl<O: Clone, Q: Clone> Script<O, Q> {
             entries.extend(planned.stop.map(|stop| (stop.max(planned.start), Entry::Stop(key))));
         }
         for planned in operations.iter().filter(|planned| cluster.contains(planned.node)) {
-            entries.push((planned.start, Entry::Operate(planned.node, planned.operation.clone())));
+            entries.push((
+                planned.start,
+                Entry::Operate(planned.node, planned.operation.clone(), planned.after_completion),
+            ));
         }
         for planned in orders.iter().filter(|planned| cluster.contains(planned.node)) {
             entries.push((planned.start, Entry::Order(planned.node, planned.order.clone())));
@@ -68,7 +88,8 @@ impl<O: Clone, Q: Clone> Script<O, Q> {
             Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
             Timing::Time => entries.sort_by_key(|(moment, _)| (moment.at, moment.order)),
         }
-        Self { timing, faults, entries, next: 0 }
+        let deferred = Deferred { open: BTreeMap::new(), waiting: BTreeMap::new(), ready: Vec::new() };
+        Self { timing, faults, entries, next: 0, deferred }
     }
 
     /// Whether entries are due by the count of events.
@@ -80,11 +101,28 @@ impl<O: Clone, Q: Clone> Script<O, Q> {
     /// When the next entry is due, given how many events were handled.
     #[inline]
     pub(super) fn due(&self, events: u64) -> Instant {
+        if !self.deferred.ready.is_empty() {
+            return Instant::ZERO;
+        }
         match self.entries.get(self.next) {
             None => Instant::MAX,
             Some((moment, _)) if self.timing == Timing::Exact && moment.after_events > events => Instant::MAX,
             Some((moment, _)) => moment.at,
         }
+    }
+}
+
+impl<O, Q> Script<O, Q> {
+    /// Whether an operation that was asked for after an end waits for one: the client is busy, or others wait before.
+    /// An exact replay goes by its counts.
+    fn must_wait(&self, node: NodeId) -> bool {
+        if self.timing == Timing::Exact {
+            return false;
+        }
+        let Deferred { open, waiting, ready } = &self.deferred;
+        let is_open = open.get(&node).is_some_and(|open| *open > 0);
+        let is_due = ready.iter().any(|(ready, _)| *ready == node);
+        is_open || is_due || waiting.get(&node).is_some_and(|waiting| !waiting.is_empty())
     }
 }
 
@@ -109,7 +147,12 @@ impl<S: System> World<S> {
                 Act::Order { node, order, .. } => self.order(node, self.orders[order.0].clone(), tracer),
             }
         }
+        self.act_for_clients(tracer);
         while !self.is_over() && self.script.due(self.universe.events) <= now {
+            if let Some((node, operation)) = self.script.deferred.ready.pop() {
+                self.hand_planned(node, operation, true, tracer);
+                continue;
+            }
             let entry = self.script.entries[self.script.next].1.clone();
             self.script.next += 1;
             match entry {
@@ -119,15 +162,50 @@ impl<S: System> World<S> {
                     self.start_fault(key, planned, tracer);
                 }
                 Entry::Stop(key) => self.stop_fault(key, tracer),
-                Entry::Operate(node, operation) => self.operate(node, operation, tracer),
+                Entry::Operate(node, operation, true) if self.script.must_wait(node) => {
+                    self.script.deferred.waiting.entry(node).or_default().push_back(operation);
+                }
+                Entry::Operate(node, operation, after) => self.hand_planned(node, operation, after, tracer),
                 Entry::Order(node, order) => self.order(node, order, tracer),
             }
         }
     }
 
+    fn hand_planned<T: Tracer<S::Node>>(
+        &mut self,
+        node: NodeId,
+        operation: <S::Node as Node>::Operation,
+        after_completion: bool,
+        tracer: &mut T,
+    ) {
+        // Counted before it is handed over: the client may end it at once.
+        if self.script.timing == Timing::Time && self.universe.slot(node).node.is_some() {
+            *self.script.deferred.open.entry(node).or_default() += 1;
+        }
+        self.operate(node, operation, after_completion, tracer);
+    }
+
+    /// A client has ended an operation, or with `all` its process has ended: the next one of the plan may start.
+    pub(super) fn release_deferred(&mut self, node: NodeId, all: bool) {
+        let Some(open) = self.script.deferred.open.get_mut(&node) else { return };
+        *open = if all { 0 } else { open.saturating_sub(1) };
+        if *open == 0
+            && let Some(operation) = self.script.deferred.waiting.get_mut(&node).and_then(VecDeque::pop_front)
+        {
+            self.script.deferred.ready.push((node, operation));
+            self.act_due = self.next_act();
+        }
+    }
+
     /// Hands an operation to a node. Nothing happens where its process is down.
-    fn operate<T: Tracer<S::Node>>(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, tracer: &mut T) {
-        let planned = PlannedOperation { start: self.moment(), node, operation: operation.clone() };
+    pub(super) fn operate<T: Tracer<S::Node>>(
+        &mut self,
+        node: NodeId,
+        operation: <S::Node as Node>::Operation,
+        after_completion: bool,
+        tracer: &mut T,
+    ) {
+        let planned = PlannedOperation { start: self.moment(), node, operation: operation.clone(), after_completion };
         self.order += 1;
         self.plan.operations.push(planned);
         let index = self.universe.cluster.index(node);

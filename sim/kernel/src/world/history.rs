@@ -49,6 +49,7 @@ impl<S: System> World<S> {
             tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
         }
         self.remember(index, id, HistoryEvent::Completed { invoked, result });
+        self.tell_workload();
     }
 
     /// A process ends: what it has begun and not completed may take effect at any later time, or never.
@@ -61,8 +62,10 @@ impl<S: System> World<S> {
                 tracer.record(self.moment(), TraceItem::Completed { node, id, result: OperationResult::Unknown });
             }
             self.remember(index, id, HistoryEvent::Completed { invoked, result: OperationResult::Unknown });
+            self.tell_workload();
         }
         self.universe.slots[index].open = open;
+        self.drop_unbegun(index);
     }
 
     fn remember(&mut self, index: usize, id: OperationId, change: EventOf<S>) -> usize {

@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, KindId};
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::{Ppm, Seed};
-use splitbrain_kernel::run::{Outcome, RunOptions, RunReport, Ties};
+use splitbrain_kernel::run::{OptionsOf, Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::trace::NoTrace;
@@ -37,7 +37,7 @@ fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
 }
 
 /// Talkative nodes under every fault, with a settle phase.
-pub(crate) fn stormy() -> (Toy, RunOptions<Op, Op>) {
+pub(crate) fn stormy() -> (Toy, OptionsOf<Toy>) {
     let cluster = Cluster::plain(4, 2).with_spare(KindId::SERVER, 1);
     let mut options = options(cluster);
     options.network.latency = Latency::Uniform { min: ms(0), max: ms(9) };
@@ -51,12 +51,12 @@ pub(crate) fn stormy() -> (Toy, RunOptions<Op, Op>) {
 }
 
 /// Talkative nodes to whom nothing is done.
-pub(crate) fn calm() -> (Toy, RunOptions<Op, Op>) {
+pub(crate) fn calm() -> (Toy, OptionsOf<Toy>) {
     let (toy, stormy) = stormy();
     (toy, RunOptions { nemeses: Vec::new(), settle: ms(0), ..stormy })
 }
 
-pub(crate) fn report((toy, options): &(Toy, RunOptions<Op, Op>), seed: u64) -> RunReport<Op, Op> {
+pub(crate) fn report((toy, options): &(Toy, OptionsOf<Toy>), seed: u64) -> RunReport<Op, Op> {
     run(World::new(toy, options, Seed(seed)))
 }
 

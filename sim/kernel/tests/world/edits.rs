@@ -6,7 +6,7 @@ use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::id::{KindId, Link, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
-use splitbrain_kernel::run::RunOptions;
+use splitbrain_kernel::run::{OptionsOf, RunOptions};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::world::World;
 
@@ -15,12 +15,12 @@ use crate::kinds::FOUR;
 use crate::stage::{Played, Stage, at, c, cut, ms, s};
 use crate::toy::{Heard, Op, Toy};
 
-fn play(toy: &Toy, options: &RunOptions<Op, Op>) -> Played {
+fn play(toy: &Toy, options: &OptionsOf<Toy>) -> Played {
     Played::of(World::new(toy, options, Seed(3)))
 }
 
 /// Talkative nodes on links where a packet is lost or takes a while, and no more.
-fn quiet() -> (Toy, RunOptions<Op, Op>) {
+fn quiet() -> (Toy, OptionsOf<Toy>) {
     let (toy, mut options) = calm();
     options.network.duplication = Ppm::NEVER;
     options.network.reordering = Ppm::NEVER;

@@ -6,7 +6,7 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::{Rng, Seed};
-use splitbrain_kernel::run::{Budget, Outcome, RunOptions, RunReport};
+use splitbrain_kernel::run::{Budget, OptionsOf, Outcome, RunOptions, RunReport};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View as _;
@@ -55,7 +55,7 @@ struct Host {
 }
 
 impl Host {
-    fn new((toy, options): &(Toy, RunOptions<Op, Op>), seed: u64) -> Self {
+    fn new((toy, options): &(Toy, OptionsOf<Toy>), seed: u64) -> Self {
         let world = Hosted::new(toy, options, Seed(seed));
         let incarnations = options.cluster.nodes().map(|node| (node, 0)).collect();
         Self { world, waiting: BTreeSet::new(), incarnations, now: Instant::ZERO, dropped: 0 }

@@ -23,3 +23,4 @@ mod settle;
 mod stage;
 mod ties;
 mod toy;
+mod workloads;

@@ -17,6 +17,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::{TraceItem, Tracer};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 
 use crate::stage::{at, crash, ms, options, s};
@@ -202,6 +203,7 @@ impl System for Shells {
     type Options = NoOptions;
     type Node = Shell;
     type Invariants = Unwatched;
+    type Workload = Idle;
 
     fn new(_: Setup<NoOptions>) -> Result<Self, splitbrain_kernel::options::OptionsError> {
         Ok(Self)
@@ -249,6 +251,7 @@ fn play(plan: Plan<(), Never>) -> Listener {
         disk: plain.disk,
         faults: Vec::new(),
         nemeses: Vec::new(),
+        workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
         duration: ms(35),

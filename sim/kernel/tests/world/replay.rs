@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, Keep, Pause};
 use splitbrain_kernel::id::Side;
 use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
+use splitbrain_kernel::run::{OptionsOf, Outcome, RunOptions, RunReport};
 use splitbrain_kernel::selector::{Among, Condition, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::world::World;
 
@@ -13,7 +13,7 @@ use crate::determinism::{report, stormy};
 use crate::stage::{Stage, crash, cut, ms, run, s};
 use crate::toy::{FORBIDDEN, Op, Toy};
 
-fn replay(toy: &Toy, options: &RunOptions<Op, Op>, plan: Plan<Op, Op>, seed: u64) -> RunReport<Op, Op> {
+fn replay(toy: &Toy, options: &OptionsOf<Toy>, plan: Plan<Op, Op>, seed: u64) -> RunReport<Op, Op> {
     let options = RunOptions { replay: Some(plan), ..options.clone() };
     run(World::new(toy, &options, Seed(seed)))
 }
@@ -39,7 +39,7 @@ fn the_plan_of_a_run_replays_to_the_same_digest() {
 }
 
 /// The same, with faults and orders that observations trigger, at once or a little later.
-fn triggered() -> (Toy, RunOptions<Op, Op>) {
+fn triggered() -> (Toy, OptionsOf<Toy>) {
     let (toy, mut options) = stormy();
     let when = |id: &str, name: &str, times, delay, what| FaultSpec {
         id: id.to_owned(),

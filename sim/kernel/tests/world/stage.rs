@@ -9,7 +9,7 @@ use splitbrain_kernel::invariant::{FaultChange, InvariantSet};
 use splitbrain_kernel::network::Lost;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, PlannedOperation, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
-use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
+use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, OptionsOf, Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::system::Bounds;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::{NoTrace, TraceItem, Tracer};
@@ -41,7 +41,7 @@ pub(crate) const fn constant(latency: Duration) -> Latency {
 }
 
 /// Options of a quiet world in which everything takes a fixed time.
-pub(crate) fn options(cluster: Cluster) -> RunOptions<Op, Op> {
+pub(crate) fn options(cluster: Cluster) -> OptionsOf<Toy> {
     RunOptions {
         cluster,
         network: NetworkOptions {
@@ -58,6 +58,7 @@ pub(crate) fn options(cluster: Cluster) -> RunOptions<Op, Op> {
         disk: DiskOptions { write_min: ms(1), write_max: ms(1), sync_min: ms(2), sync_max: ms(2), capacity: 0 },
         faults: Vec::new(),
         nemeses: Vec::new(),
+        workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
         duration: ms(1_000),
@@ -74,7 +75,7 @@ pub(crate) fn options(cluster: Cluster) -> RunOptions<Op, Op> {
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
     pub(crate) toy: Toy,
-    pub(crate) options: RunOptions<Op, Op>,
+    pub(crate) options: OptionsOf<Toy>,
     pub(crate) plan: Plan<Op, Op>,
     pub(crate) seed: Seed,
 }
@@ -102,7 +103,7 @@ impl Stage {
             self.toy.at_zero.entry(node).or_default().push(operation);
         } else {
             let start = self.moment(at(millis));
-            self.plan.operations.push(PlannedOperation { start, node, operation });
+            self.plan.operations.push(PlannedOperation { start, node, operation, after_completion: false });
         }
         self
     }
@@ -125,7 +126,7 @@ impl Stage {
         self
     }
 
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut RunOptions<Op, Op>)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut OptionsOf<Toy>)) -> Self {
         change(&mut self.options);
         self
     }

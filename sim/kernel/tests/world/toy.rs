@@ -12,11 +12,15 @@ use splitbrain_kernel::node::{
     Recovered, Source, Stored, Write, WriteId,
 };
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::{Next, Pace, Workload};
 
 use crate::chatter::Chatter;
+
+/// The first of the timers that complete operations.
+const COMPLETES: u32 = 1_000;
 
 /// The one file of a toy's disk.
 pub(crate) const LOG: FileId = FileId(1);
@@ -61,6 +65,8 @@ pub(crate) enum Op {
     Draw,
     Invoke(u64),
     Complete(u64),
+    /// Completes what it began last, a while later.
+    CompleteLater,
     /// Does these whenever this comes.
     When(Cue, Vec<Self>),
     /// Does these at once.
@@ -154,6 +160,8 @@ impl std::fmt::Display for Heard {
 pub(crate) struct Actor {
     pub(crate) cluster: Cluster,
     recovered: Vec<Stored<u64>>,
+    /// The number of the operation after the one that it began last.
+    begun: u64,
     at_zero: Vec<Op>,
     at_start: Vec<Op>,
     reactions: Vec<(Cue, Vec<Op>)>,
@@ -213,7 +221,12 @@ impl Actor {
                 let word = ctx.rng().word();
                 ctx.observe(Heard::Word(word));
             }
-            Op::Invoke(number) => drop(ctx.invoke(Op::Invoke(number))),
+            Op::Invoke(number) => self.begun = ctx.invoke(Op::Invoke(number)).0 + 1,
+            Op::CompleteLater => {
+                let last = self.begun - 1;
+                self.reactions.push((Cue::Timer(COMPLETES + last as u32), vec![Op::Complete(last)]));
+                ctx.set_timer(COMPLETES + last as u32, Duration::from_millis(3));
+            }
             Op::Complete(id) => ctx.complete(OperationId(id), OperationResult::Ok(id)),
             Op::When(cue, ops) => self.reactions.push((cue, ops)),
             Op::All(ops) => ops.into_iter().for_each(|op| self.perform(ctx, op)),
@@ -387,6 +400,38 @@ impl Invariants<Actor> for Watch {
     }
 }
 
+/// A workload of the toy: each operation is begun, and a timer ends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Asks {
+    pub(crate) pace: Pace,
+    /// Operations that it still asks for.
+    pub(crate) left: u64,
+    /// How many of them ended in which way: ok, failed, unknown.
+    pub(crate) ended: [u64; 3],
+}
+
+impl Workload<Op, u64> for Asks {
+    fn next(&mut self, now: Instant) -> Next<Op> {
+        let Self { pace, left, ended } = self;
+        if *left == 0 {
+            return Next::Done;
+        }
+        // What it asks for next depends on what it was answered.
+        let next = pace.next(now, || Op::All(vec![Op::Invoke(ended[0]), Op::CompleteLater]));
+        *left -= u64::from(matches!(next, Next::At(..)));
+        next
+    }
+
+    fn on_completed(&mut self, _: Instant, _: &Op, result: OperationResult<&u64>) {
+        let place = match result {
+            OperationResult::Ok(_) => 0,
+            OperationResult::Failed => 1,
+            OperationResult::Unknown => 2,
+        };
+        self.ended[place] += 1;
+    }
+}
+
 /// The toy system.
 #[derive(Clone, Debug)]
 pub(crate) struct Toy {
@@ -409,12 +454,13 @@ impl System for Toy {
     const DOC: &'static str = "Nodes that do what they are told.";
     const ROLES: &'static [&'static str] = &[];
     const RESOURCES: &'static [&'static str] = &[];
-    const WORKLOADS: &'static [Workload] = &[];
+    const WORKLOADS: &'static [WorkloadInfo] = &[];
     const ORDERS: &'static [OrderInfo] = &[];
     const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
     type Node = Actor;
     type Invariants = Watch;
+    type Workload = Asks;
 
     fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
         Ok(Self::of(setup.cluster))
@@ -425,6 +471,7 @@ impl System for Toy {
         Actor {
             cluster: self.cluster,
             recovered: recovered.file(LOG).to_vec(),
+            begun: 0,
             at_zero: self.at_zero.get(&id).cloned().unwrap_or_default(),
             at_start: self.at_start.get(&id).cloned().unwrap_or_default(),
             reactions: Vec::new(),

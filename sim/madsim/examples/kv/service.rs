@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use splitbrain::kernel::prelude::*;
-use splitbrain_madsim::{Instance, Process, Service, address};
+use splitbrain::kernel::workload::options_of;
+use splitbrain_madsim::{Instance, Process, Service, ServiceLoadOptions, address};
 
 use crate::client::{Answer, Client};
 use crate::store::{self, Config};
@@ -97,8 +98,11 @@ impl Service for Store {
     const NAME: &'static str = "kv";
     const DOC: &'static str = "A key-value store with a primary and a backup, over TCP.";
     const ROLES: &'static [&'static str] = &["primary", "backup"];
-    const WORKLOADS: &'static [Workload] =
-        &[Workload { name: "counters", doc: "Each client counts up its own key, and reads it." }];
+    const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo {
+        name: "counters",
+        doc: "Each client counts up its own key, and reads it.",
+        options: options_of::<ServiceLoadOptions>,
+    }];
     type Options = KvOptions;
     type Observation = Told;
     type Operation = Operation;

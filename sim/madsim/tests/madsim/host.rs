@@ -45,7 +45,7 @@ fn a_plan_is_followed_to_the_same_digest() {
     for seed in 0..4 {
         let first = raft(&scenario, seed, None, Some(&mut Vec::new()));
         let (path, text) = ("plan.toml".to_owned(), first.plan.as_ref().expect("it ran to its end").to_toml());
-        let plan = PlanText { path, text, timing: None, force: false };
+        let plan = PlanText { path, text, timing: None, workload: None, force: false };
         let again = raft(&scenario, seed, Some(&plan), None);
         assert!(!first.faults().is_empty());
         assert_eq!((first.digest, first.events, first.faults()), (again.digest, again.events, again.faults()));

@@ -98,7 +98,7 @@ impl Invariants<Instance<Chore>> for Watch {
 impl Service for Chore {
     const NAME: &'static str = "chore";
     const DOC: &'static str = "Processes that do one thing.";
-    const WORKLOADS: &'static [Workload] = &[Workload { name: "asks", doc: "Asks." }];
+    const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo { name: "asks", doc: "Asks.", options: Vec::new }];
     type Options = ChoreOptions;
     type Observation = Told;
     type Operation = Ask;

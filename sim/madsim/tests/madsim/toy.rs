@@ -181,6 +181,7 @@ impl System for Toy {
     type Options = ToyOptions;
     type Node = Actor;
     type Invariants = Nothing;
+    type Workload = Idle;
 
     fn new(setup: Setup<ToyOptions>) -> Result<Self, OptionsError> {
         Ok(Self { deed: setup.options.base.deed })

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
-use splitbrain_kernel::rng::Rng;
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, Workload};
+use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::{WorkloadCall, options_of};
 
 use super::client::Client;
 use super::configuration::Configuration;
 use super::durable::{Record, Recovery};
 use super::invariants::{Frame, RaftInvariants};
-use super::message::{Operation, Order, Payload};
+use super::message::{Order, Payload};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
 use super::options::RaftOptions;
 use super::quorum;
 use super::state::Server;
+use super::workload::{Proposals, ProposeOptions};
 
 /// A Raft cluster that replicates numbers: a register that clients set.
 pub type Raft = RaftOf<u64>;
@@ -112,9 +113,10 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
     const DOC: &'static str = "Raft: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
     const ROLES: &'static [&'static str] = RaftObservation::<C>::ROLES;
     const RESOURCES: &'static [&'static str] = &[];
-    const WORKLOADS: &'static [Workload] = &[Workload {
+    const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo {
         name: "propose",
         doc: "Each client proposes one random value after another, to the server that it believes to lead.",
+        options: options_of::<ProposeOptions>,
     }];
     const ORDERS: &'static [OrderInfo] = ORDERS;
     const GAUGES: &'static [Gauge] = RaftInvariants::<RaftNode<C>>::GAUGES;
@@ -122,6 +124,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
     type Options = RaftOptions;
     type Node = RaftNode<C>;
     type Invariants = RaftInvariants<RaftNode<C>>;
+    type Workload = Proposals;
 
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
         Self::over(setup)
@@ -139,10 +142,8 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
         self.core_of(candidates)
     }
 
-    fn operation(&self, workload: &str, _reads: bool, rng: &mut Rng) -> Operation<C> {
-        assert!(workload == "propose", "raft offers no workload {workload}");
-        // Below 2^53, so that every reader of TOML and JSON gets the same number.
-        Operation::Propose { value: C::from(rng.below(1 << 53)) }
+    fn workload(&self, call: &WorkloadCall<'_>) -> Result<Proposals, OptionsError> {
+        Proposals::of(call)
     }
 
     fn order(&self, name: &str, argument: &str) -> Result<Order, String> {

@@ -20,6 +20,7 @@ use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::invariants::{Frame, Membership, RaftInvariants, Rules};
 
@@ -60,6 +61,7 @@ impl<const OPEN: bool> System for Foreigners<OPEN> {
     type Options = Setting;
     type Node = Foreign<OPEN>;
     type Invariants = RaftInvariants<Foreign<OPEN>>;
+    type Workload = Idle;
 
     fn new(setup: Setup<Setting>) -> Result<Self, OptionsError> {
         Ok(Self(setup))

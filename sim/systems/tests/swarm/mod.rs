@@ -18,6 +18,7 @@ use splitbrain_kernel::trace::{NoTrace, Tracer};
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::message::{Operation, Order};
 use splitbrain_systems::raft::options::RaftOptions;
+use splitbrain_systems::raft::workload::Proposals;
 use splitbrain_systems::raft::{Raft, RaftNode};
 
 pub(crate) const CLUSTER: Cluster = Cluster::plain(5, 2);
@@ -136,7 +137,7 @@ impl Swarm {
         World::new(&system, &self.run_options(bounds), Seed(seed)).run(tracer)
     }
 
-    fn run_options(&self, bounds: Bounds) -> RunOptions<Operation, Order> {
+    fn run_options(&self, bounds: Bounds) -> RunOptions<Operation, Order, Proposals> {
         let duration = self.disturbed + self.settle;
         RunOptions {
             cluster: self.cluster,
@@ -148,6 +149,7 @@ impl Swarm {
                 .into_iter()
                 .chain(self.more.clone())
                 .collect(),
+            workload: None,
             operations: self.proposals(),
             orders: Vec::new(),
             duration,
@@ -222,6 +224,7 @@ impl Swarm {
             start: Moment { at, after_events: 0, order: 0 },
             node,
             operation: Operation::Propose { value: at.as_nanos() },
+            after_completion: false,
         };
         times.flat_map(|at| CLUSTER.clients().map(move |node| propose(at, node))).collect()
     }

@@ -10,6 +10,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 
 use super::super::durable::Record;
@@ -30,6 +31,7 @@ impl System for Misled {
     type Options = RaftOptions;
     type Node = RaftNode;
     type Invariants = RaftInvariants<RaftNode>;
+    type Workload = Idle;
 
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
         Raft::over(setup).map(Self)

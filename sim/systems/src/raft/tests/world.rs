@@ -21,6 +21,7 @@ use super::super::message::{Operation, Order};
 use super::super::options::RaftOptions;
 use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
+use super::super::workload::Proposals;
 use super::host::millis;
 
 const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: millis(5) };
@@ -39,7 +40,7 @@ fn network(loss: Ppm) -> NetworkOptions {
     }
 }
 
-fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order> {
+fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order, Proposals> {
     let disk = DiskOptions {
         write_min: Duration::from_micros(10),
         write_max: Duration::from_micros(50),
@@ -54,6 +55,7 @@ fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order> {
         disk,
         faults: Vec::new(),
         nemeses: Vec::new(),
+        workload: None,
         operations: proposals(duration),
         orders: Vec::new(),
         duration,
@@ -74,12 +76,17 @@ fn proposals(duration: Duration) -> Vec<PlannedOperation<Operation>> {
             start: Moment { at, after_events: 0, order: 0 },
             node,
             operation: Operation::Propose { value: at.as_nanos() },
+            after_completion: false,
         })
     };
     times.flat_map(each).collect()
 }
 
-fn run(options: PerServer<RaftOptions>, run: &RunOptions<Operation, Order>, seed: u64) -> RunReport<Operation, Order> {
+fn run(
+    options: PerServer<RaftOptions>,
+    run: &RunOptions<Operation, Order, Proposals>,
+    seed: u64,
+) -> RunReport<Operation, Order> {
     let system = Raft::new(Setup::new(CLUSTER, options, BOUNDS));
     let system = system.expect("the options stand together");
     World::new(&system, run, Seed(seed)).run(&mut NoTrace)
@@ -109,7 +116,7 @@ fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Order> {
 
 fn each_preset(
     check: impl Fn(&Preset<RaftOptions>, RunReport<Operation, Order>),
-    options: &RunOptions<Operation, Order>,
+    options: &RunOptions<Operation, Order, Proposals>,
 ) {
     for preset in RaftOptions::presets() {
         for seed in 0..5 {

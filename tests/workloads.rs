@@ -1,0 +1,70 @@
+//! Goal: each key of a workload has an effect, and one without is an error.
+//!
+//! Method: the digest of one seed of a small scenario of Raft, under each key in turn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use splitbrain::engine::{AnySystem as _, Run, Simulated};
+use splitbrain::scenario::{Diagnostics, Scenario, load, verify};
+use splitbrain_kernel::rng::Seed;
+use splitbrain_systems::raft::Raft;
+
+fn read(workload: &str) -> Result<Scenario, Diagnostics> {
+    let text = format!(
+        "# Clients that propose.\nformat = 1\nsystem = \"raft\"\ncluster = {{ servers = 3, clients = 2 }}\n\
+         run = {{ duration = \"5s\" }}\n[workload]\nkind = \"propose\"\n{workload}"
+    );
+    let scenario = load("workload.toml", text.as_bytes(), &[Simulated::<Raft>::new().description()])?;
+    verify::<Raft>(&scenario)?;
+    Ok(scenario)
+}
+
+fn run(workload: &str) -> Run {
+    let scenario = read(workload).unwrap_or_else(|error| panic!("{error}"));
+    let engine = Simulated::<Raft>::new().open(Arc::new(scenario)).expect("the kernel runs every scenario");
+    engine.worker().run(Seed(1).into(), None)
+}
+
+#[test]
+fn each_key_of_a_workload_changes_the_digest() {
+    let keys = [
+        "",
+        "rate = \"20/s\"",
+        "rate = \"15/s each\"",
+        "from = \"2s\"",
+        "until = \"2s\"",
+        "pacing = \"closed\"",
+        "pacing = \"closed\"\nthink = \"300ms\"",
+        "burst_every = \"1s\"",
+        "burst_every = \"2s\"",
+        "burst_every = \"1s\"\nburst_length = \"300ms\"",
+    ];
+    let mut seen = BTreeMap::new();
+    for keys in keys {
+        let before = seen.insert(run(keys).digest, keys);
+        assert_eq!(before, None, "{keys:?} is the same run as {before:?}");
+    }
+}
+
+#[test]
+fn what_is_written_out_is_the_default() {
+    let all = "rate = \"10/s\"\nfrom = \"0s\"\nuntil = \"5s\"\npacing = \"open\"\nburst_every = \"0s\"";
+    assert_eq!(run(all).digest, run("").digest);
+}
+
+#[track_caller]
+fn refuse(workload: &str, expected: &str) {
+    let errors = read(workload).expect_err("it has no effect").to_string();
+    assert!(errors.contains(expected), "{errors}");
+}
+
+#[test]
+fn a_key_without_effect_is_refused_at_its_place() {
+    refuse("reads = \"90%\"", "workload.toml:8:1: workload.reads: unknown key \"reads\"");
+    refuse("think = \"1s\"", "workload.toml:8:9: workload.think: has an effect only with pacing = \"closed\"");
+    refuse("pacing = \"closed\"\nrate = \"1/s\"", "workload.rate: has an effect only with pacing = \"open\"");
+    refuse("burst_length = \"1s\"", "workload.burst_length: has an effect only with \"burst_every\"");
+    refuse("burst_every = \"1s\"\nburst_length = \"2s\"", "workload.burst_length: a burst of 2s is no part");
+    refuse("pacing = \"half\"", "unknown \"half\"");
+}
