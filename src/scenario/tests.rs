@@ -4,6 +4,7 @@ mod agreement;
 mod diagnostics;
 mod faults;
 mod fuzz;
+mod kinds;
 mod plans;
 mod reading;
 mod stability;
