@@ -10,7 +10,7 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::embed;
 use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
-use splitbrain_kernel::id::{Cluster, NodeId, Side};
+use splitbrain_kernel::id::{Cluster, Kind as ProcessKind, KindId, NodeId, Side};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{
     Completion, ConnectionEvent, Face, Message, Never, Node, Observation, Recovered, Source,
@@ -70,7 +70,7 @@ impl Store {
     /// Calls the server inside, and applies what it has applied since.
     fn enter(&mut self, ctx: &mut Context<Self>, call: impl FnOnce(&mut RaftNode<Put>, &mut Context<RaftNode<Put>>)) {
         self.scope.enter(ctx, |ctx| call(&mut self.raft, ctx));
-        let server = self.raft.server().expect("each node holds a server");
+        let Some(server) = self.raft.server() else { return };
         let committed = server.applied_after(self.applied);
         let ahead = server.log().between(self.applied.max(server.applied()), server.log().last_index());
         for (index, entry) in committed.chain(ahead.filter(|_| self.slip == Slip::AppliesTooMuch)) {
@@ -87,6 +87,9 @@ impl Store {
     }
 
     fn propose(&mut self, ctx: &mut Context<Self>) {
+        if self.raft.server().is_none() {
+            return;
+        }
         let leads = self.raft.server().is_some_and(|server| server.is_leader());
         let last = self.raft.server().map(|server| server.log().last());
         self.proposed += 1;
@@ -149,8 +152,8 @@ embed! {
     /// The raft server of a store.
     struct RaftInStore: RaftNode<Put>, in Store, as "raft" {
         files: 0,
-        hosts: |node| node.is_server(),
-        node: |store| Some(&store.raft),
+        hosts: |node| node.is(KEEPER),
+        node: |store| store.raft.server().map(|_| &store.raft),
         message: Said::Raft,
         timer: Alarm::Raft,
         record: Kept::Raft,
@@ -267,6 +270,7 @@ impl Options for StoreOptions {
 impl System for Stores {
     const NAME: &'static str = "stores";
     const DOC: &'static str = "Maps of words on raft.";
+    const KINDS: &'static [ProcessKind] = KINDS;
     type Options = StoreOptions;
     type Node = Store;
     type Invariants = Both<MapsAgree, Inside<RaftInStore, RaftInvariants<RaftNode<Put>>>>;
@@ -275,7 +279,7 @@ impl System for Stores {
     fn new(setup: Setup<StoreOptions>) -> Result<Self, OptionsError> {
         let StoreOptions { raft, slip } = setup.options.base;
         let options = PerServer::same(raft);
-        let raft = RaftOf::over(Setup::new(setup.cluster, options, setup.bounds))?;
+        let raft = RaftOf::over(Setup { cluster: setup.cluster, members: KEEPER, options, bounds: setup.bounds })?;
         Ok(Self { raft, slip })
     }
     fn node(&self, id: NodeId, recovered: Recovered<Kept>) -> Store {
@@ -298,7 +302,16 @@ impl System for Stores {
     }
 }
 
-const CLUSTER: Cluster = Cluster::plain(5, 0);
+/// The nodes that hold a server inside. Plain servers stand beside them, come first in every table, have the same
+/// numbers, and hold none.
+const KEEPER: KindId = KindId::of_letter(b'k');
+
+const KINDS: &[ProcessKind] = &[
+    ProcessKind::SERVER,
+    ProcessKind { id: KEEPER, name: "keeper", doc: "Keeps a map of words.", ..ProcessKind::SERVER },
+];
+
+const CLUSTER: Cluster = Cluster::new(KINDS).with(KindId::SERVER, 7).with(KEEPER, 5);
 
 fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked, Never>, u64) {
     let span = |low, high| Span { low: Duration::from_millis(low), high: Duration::from_millis(high) };
