@@ -16,11 +16,11 @@
 //! # use splitbrain_systems::raft::{ids::{Position, Term}, options::RaftOptions};
 //! use splitbrain::threads::Threads;
 //!
-//! # let cluster = Cluster { servers: 3, spare: 0, clients: 0 };
+//! # let cluster = Cluster::plain(3, 0);
 //! # let preset = RaftOptions::presets().iter().find(|preset| preset.name == "paper").expect("it is shipped");
 //! # let latency = Duration::from_millis(10);
 //! # let bounds = Bounds { skew: None, drift_ppm: None, latency };
-//! # let setup = Setup { cluster, options: PerServer::same((preset.make)()), bounds };
+//! # let setup = Setup::new(cluster, PerServer::same((preset.make)()), bounds);
 //! # let raft: Raft = Raft::new(setup).expect("the options of a preset stand together");
 //! let (server, candidate) = (NodeId::server(1), NodeId::server(2));
 //! let mut threads = Threads::new([server, candidate]);
