@@ -20,6 +20,7 @@ mod crash;
 mod cut;
 mod disk;
 mod pause;
+mod replay;
 mod slow;
 mod start;
 mod suspend;
@@ -50,6 +51,7 @@ pub use crash::{Crash, CrashScope};
 pub use cut::Cut;
 pub use disk::Disk;
 pub use pause::Pause;
+pub use replay::Replay;
 pub use slow::Slow;
 pub use start::Start;
 pub use suspend::Suspend;
@@ -143,6 +145,8 @@ pub enum Ability {
     Clocks,
     /// Disks.
     Disks,
+    /// Packets that were sent before.
+    Packets,
 }
 
 /// How far a fault leads clocks at most.
@@ -197,6 +201,11 @@ pub trait Kind<L: Leaf> {
     /// What an error calls it: its name, and where it has several forms, which.
     fn title(&self) -> String {
         Self::NAME.to_owned()
+    }
+
+    /// Whether an old packet of each of its links arrives again, and how long ago it was sent at least.
+    fn replays(&self) -> Option<Duration> {
+        None
     }
 
     /// What an engine must simulate itself for it.
@@ -397,6 +406,11 @@ macro_rules! kinds {
                 match self { $(Self::$kind(fault) => fault.title()),+ }
             }
 
+            /// Whether an old packet of each of its links arrives again, and how long ago it was sent at least.
+            pub fn replays(&self) -> Option<Duration> {
+                match self { $(Self::$kind(fault) => fault.replays()),+ }
+            }
+
             /// What an engine must simulate itself for it.
             pub fn needs(&self) -> Option<Ability> {
                 match self { $(Self::$kind(fault) => fault.needs()),+ }
@@ -515,6 +529,7 @@ kinds! {
     ClockFreeze,
     Disk,
     Suspend,
+    Replay,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod fault;
 mod history;
 mod hosted;
 mod load;
+mod memory;
 mod segment;
 mod settle;
 mod tally;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::digest::{Digest, Tag};
-use crate::director::spec::OrderKey;
+use crate::director::spec::{FaultSpec, OrderKey, What};
 use crate::director::{Director, DirectorSetup};
 use crate::history::HistoryOf;
 use crate::id::NodeId;
@@ -74,6 +75,10 @@ pub struct World<S: System> {
     calls: CallsOf<S>,
     script: Script<<S::Node as Node>::Operation, <S::Node as Node>::Order>,
     overrides: BTreeMap<(Site, u64), Decision>,
+    /// Old packets, where a fault may ask for one.
+    memory: Option<memory::Memory<<S::Node as Node>::Message>>,
+    /// Whether each packet is looked at when it is sent: it may be overridden, or is remembered.
+    watches_sends: bool,
     active: BTreeMap<u32, Active>,
     plan: PlanOf<S::Node>,
     order: u64,
@@ -102,6 +107,7 @@ pub const CONDITIONS: &[(&str, &str)] = &[
     ("packet dropped", "a datagram was lost as its link had no room for it"),
     ("packet held", "a packet was held at a clogged link"),
     ("packet duplicated", "a datagram arrived twice"),
+    ("packet replayed", "an old datagram arrived again"),
     ("connection refused", "a connection was refused"),
     ("connection reset", "a connection was reset"),
     ("connection timed out", "a connection fell silent for too long"),
@@ -132,6 +138,7 @@ impl<S: System> World<S> {
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
         let overrides = options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone());
         let (director, orders) = director_of(options, seed, settle_at);
+        let remembers = remembers(options);
         let mut world = Self {
             system: system.clone(),
             seed,
@@ -157,6 +164,8 @@ impl<S: System> World<S> {
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
+            memory: remembers.then(memory::Memory::new),
+            watches_sends: remembers || !overrides.is_empty(),
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
             counts: Tally::default(),
@@ -471,6 +480,15 @@ fn director_of<O, Q: Clone, W>(options: &RunOptions<O, Q, W>, seed: Seed, settle
     let director =
         clocks.fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm));
     (director, orders)
+}
+
+/// Whether a fault of the run asks for old packets.
+fn remembers<O, Q, W>(options: &RunOptions<O, Q, W>) -> bool {
+    let stated = |spec: &FaultSpec<Q>| matches!(&spec.what, What::Fault(fault) if fault.replays().is_some());
+    match &options.replay {
+        None => options.faults.iter().any(stated),
+        Some(plan) => plan.faults.iter().any(|planned| planned.fault.replays().is_some()),
+    }
 }
 
 fn ties_of<O, Q, W>(options: &RunOptions<O, Q, W>, seed: Seed) -> Option<Vec<Rng>> {

@@ -109,6 +109,7 @@ const fn lack(ability: Ability) -> &'static str {
         Ability::Scheduling => "madsim runs every task at once",
         Ability::Clocks => ONE_CLOCK,
         Ability::Disks => NO_DISK,
+        Ability::Packets => "madsim keeps no packet that it has delivered",
     }
 }
 

@@ -10,6 +10,7 @@ mod cut;
 mod disk;
 mod order;
 mod pause;
+mod replay;
 mod slow;
 mod start;
 mod suspend;
@@ -49,6 +50,7 @@ static KINDS: &[&[Action]] = &[
     cut::ACTIONS,
     clog::ACTIONS,
     weather::ACTIONS,
+    replay::ACTIONS,
     crash::ACTIONS,
     start::ACTIONS,
     pause::ACTIONS,
@@ -168,7 +170,7 @@ pub(super) const KINDS_OF_MESSAGE: Key<OneOrMore<Word>> = Key {
         known: |system| system.messages.iter().map(|name| ((*name).into(), "")).collect(),
     }),
     need: Need::Optional,
-    doc: "With partition, cut, clog and weather: only messages of these kinds; all where absent.",
+    doc: "With partition, cut, clog, weather and replay: only messages of these kinds; all where absent.",
 };
 
 /// The kinds of message that an action is narrowed to; all if there are none.

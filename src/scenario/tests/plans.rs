@@ -55,7 +55,7 @@ fn what_toml_cannot_hold_is_an_error() {
 #[test]
 fn a_plan_reads_what_it_wrote() {
     let ReadPlan { plan, lines } = read(EVERY, false).expect("nothing is wrong with it");
-    assert_eq!((plan.timing, plan.faults.len()), (Timing::Time, 13));
+    assert_eq!((plan.timing, plan.faults.len()), (Timing::Time, 14));
     assert_eq!((plan.operations.len(), plan.orders.len()), (1, 1));
     let kinds: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.kind()).collect();
     assert_eq!(kinds, splitbrain_kernel::fault::Fault::KINDS);

@@ -19,6 +19,7 @@ const EVERY: &[(&str, &str)] = &[
     ("clock_freeze", r#""nodes": []"#),
     ("disk", r#""nodes": [], "fault": "full""#),
     ("suspend", r#""nodes": []"#),
+    ("replay", r#""links": [], "older_than": "1s""#),
 ];
 
 fn fault(kind: &str, fields: &str) -> Fault {

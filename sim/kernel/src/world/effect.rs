@@ -2,7 +2,7 @@
 
 use crate::context::{Effect, EffectRef, Notice};
 use crate::digest::Tag;
-use crate::id::NodeId;
+use crate::id::{Link, NodeId};
 use crate::invariant::Invariants;
 use crate::network::{Lost, Packet, Plain, Transport};
 use crate::node::{Completion, Message, Node, Observation, Write, WriteId};
@@ -128,7 +128,7 @@ impl<S: System> World<S> {
     ) {
         assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
         let (now, target) = (self.universe.now, self.universe.cluster.index(target));
-        if !T::ON && self.overrides.is_empty() {
+        if !T::ON && !self.watches_sends {
             // The hot path: nobody looks, and nothing is wrong with the link.
             match self.universe.network.send_plain(now, (source, target)) {
                 Plain::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
@@ -156,6 +156,9 @@ impl<S: System> World<S> {
             let sent = TraceItem::Sent { link, connection: None, message: &message, ordinal, arrives, again };
             tracer.record(self.moment(), sent);
         }
+        if let (Some(memory), Ok(_)) = (&mut self.memory, fate.first) {
+            memory.keep(now, (source, target), &message);
+        }
         if let Some(again) = fate.second {
             self.count("packet duplicated");
             self.post(again, fate.priority, (source, target), fate.ordinal, message.clone());
@@ -164,6 +167,21 @@ impl<S: System> World<S> {
             Ok(at) => self.post(at, fate.priority, (source, target), fate.ordinal, message),
             Err(why) => self.lose((source, target), fate.ordinal, why, tracer),
         }
+    }
+
+    /// An old packet of the link arrives again, if there is one and the link lets it pass.
+    pub(super) fn replay<T: Tracer<S::Node>>(&mut self, link: Link, age: Duration, mask: u64, tracer: &mut T) {
+        let now = self.universe.now;
+        let path = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
+        let Some(message) = self.memory.as_ref().and_then(|memory| memory.recall(now, path, age, mask)) else {
+            return;
+        };
+        let ordinal = self.universe.network.next_ordinal(path.0, path.1);
+        if self.universe.network.is_cut(link, Self::kind_of(&message)) {
+            return self.lose(path, ordinal, Lost::Cut, tracer);
+        }
+        self.count("packet replayed");
+        self.post(now, 0, path, ordinal, message);
     }
 
     #[inline]

@@ -84,6 +84,9 @@ impl<S: System> World<S> {
             Target::Links(links) => {
                 let mask = Self::kind_mask(fault.kinds());
                 links.iter().for_each(|link| fault.start_link(key, &mut self.universe.network, *link, mask));
+                if let Some(age) = fault.replays() {
+                    links.iter().for_each(|link| self.replay(*link, age, mask, tracer));
+                }
             }
             Target::Nodes(nodes) => {
                 for node in nodes {

@@ -1,6 +1,6 @@
 //! Datagrams: latency, loss, duplication, reordering, bandwidth, and what cuts, clogs and weather do to them.
 
-use splitbrain_kernel::fault::{Fault, InFlight, Latency, LinkConditions, Weather};
+use splitbrain_kernel::fault::{Fault, InFlight, Latency, LinkConditions, Replay, Weather};
 use splitbrain_kernel::id::{KindId, Link};
 use splitbrain_kernel::network::Lost;
 use splitbrain_kernel::rng::Ppm;
@@ -257,4 +257,50 @@ fn a_capacity_drops_nothing_inside_a_connection() {
     let says = (1..=4).map(|number| Op::Say(0, number)).collect();
     let played = stage.at(1, s(1), Op::Connect(s(2))).at(50, s(1), Op::All(says)).pass();
     assert_eq!((played.numbers(s(2)), played.count("packet dropped")), (vec![1, 2, 3, 4], 0));
+}
+
+fn replay(millis: u64, kinds: &[&str]) -> Fault {
+    let links = vec![Link::new(s(1), s(2))];
+    Fault::Replay(Replay { links, older_than: ms(millis), kinds: names(kinds) })
+}
+
+/// s1 says 1 at 10 ms, 2 at 20 ms and 3 at 300 ms.
+fn said() -> Stage {
+    [(10, 1), (20, 2), (300, 3)]
+        .into_iter()
+        .fold(Stage::new(2, 0), |stage, (at, number)| stage.at(at, s(1), Op::Send(s(2), number)))
+}
+
+#[test]
+fn an_old_packet_arrives_again_the_last_that_is_old_enough() {
+    let played = said().deed(400, replay(200, &[])).pass();
+    assert_eq!(played.numbers(s(2)), [1, 2, 3, 2]);
+    assert_eq!(played.lines(s(2)).last().expect("it heard"), "400ms 2 from s1");
+    assert_eq!(played.count("packet replayed"), 1);
+    let again = said().deed(400, replay(200, &[])).deed(500, replay(1, &[])).deed(600, replay(585, &[])).pass();
+    assert_eq!(again.numbers(s(2)), [1, 2, 3, 2, 3, 1]);
+}
+
+#[test]
+fn nothing_comes_again_where_nothing_is_old_enough_or_of_the_kind_or_the_link_is_cut() {
+    for stage in [
+        said().deed(15, replay(200, &[])),
+        said().deed(5, replay(1, &[])),
+        said().deed(400, replay(200, &["loud"])).deed(350, cut([(s(1), s(2))])),
+    ] {
+        let played = stage.pass();
+        assert_eq!((played.numbers(s(2)), played.count("packet replayed")), (vec![1, 2, 3], 0));
+    }
+}
+
+#[test]
+fn a_packet_that_was_lost_never_arrives_later() {
+    let stage = said().fault(5, 15, cut([(s(1), s(2))])).deed(400, replay(385, &[]));
+    let played = stage.pass();
+    assert_eq!((played.numbers(s(2)), played.count("packet replayed")), (vec![2, 3], 0));
+}
+
+#[test]
+fn a_replay_that_is_lifted_takes_nothing_back() {
+    assert_eq!(said().fault(400, 500, replay(200, &[])).pass().numbers(s(2)), [1, 2, 3, 2]);
 }
