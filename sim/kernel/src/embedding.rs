@@ -13,6 +13,7 @@ mod scope;
 
 use std::fmt::Debug;
 
+use crate::brief::Datum;
 use crate::context::{Effect, EffectRef};
 use crate::id::{Cluster, NodeId};
 use crate::invariant::Input;
@@ -152,6 +153,30 @@ pub trait Embedding: Copy + Debug + Send + 'static {
             Write::Truncate(file, count) => Write::Truncate(self.wrap_file(file), count),
             Write::Discard(file, count) => Write::Discard(self.wrap_file(file), count),
         }
+    }
+
+    /// Looks into a value that is about to be shown to people, so that the inner node shows it:
+    ///
+    /// ```rust,ignore
+    /// fn brief(datum: Datum<'_, Self>, f: &mut Formatter<'_>) -> fmt::Result {
+    ///     match EchoInOuter.inner_datum(datum) {
+    ///         Some(inner) => Echo::brief(inner, f),
+    ///         None => datum.derived(f),
+    ///     }
+    /// }
+    /// ```
+    fn inner_datum<'a>(&self, datum: Datum<'a, Self::Outer>) -> Option<Datum<'a, Self::Inner>> {
+        Some(match datum {
+            Datum::Message(message) => Datum::Message(self.inner_message(message)?),
+            Datum::Observation(observation) => Datum::Observation(self.inner_observation(observation)?),
+            Datum::Timer(timer) => Datum::Timer(self.inner_timer(timer)?),
+            Datum::Record(record) => Datum::Record(self.inner_record(record)?),
+            Datum::Operation(operation) => Datum::Operation(self.inner_operation(operation)?),
+            Datum::Response(response) => Datum::Response(self.inner_response(response)?),
+            Datum::Order(order) => Datum::Order(self.inner_order(order)?),
+            Datum::Step(step) => Datum::Step(self.inner_step(step)?),
+            Datum::File(file) => Datum::File(self.inner_file(file)?),
+        })
     }
 
     /// The input of the inner node in an input of the outer one.

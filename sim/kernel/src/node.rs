@@ -79,7 +79,8 @@ pub trait Node: Debug + Send + Sized + 'static {
     /// Shows a value of this node to people, in a few words on one line: in timelines, failures and diagrams.
     ///
     /// By default the words are derived from the serialized data ([`Datum::derived`]). A node that contains another
-    /// one can hand the inner node's values to the inner node's `brief`.
+    /// one hands the inner node's values to the inner node's `brief`: see
+    /// [`Embedding::inner_datum`](crate::embedding::Embedding::inner_datum).
     ///
     /// # Errors
     /// Those of the formatter.

@@ -1,6 +1,7 @@
 //! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged. Its members are of one
 //! of two kinds of process, and not the first.
 
+use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::{Context, EffectRef};
 use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::embed;
@@ -22,8 +23,9 @@ use splitbrain_kernel::view::{Projected, View};
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
+use splitbrain_systems::raft::ids::{Index, Position, Term};
 use splitbrain_systems::raft::invariants::RaftInvariants;
-use splitbrain_systems::raft::message::{Operation, Order, RaftMessage, Response};
+use splitbrain_systems::raft::message::{Operation, Order, RaftMessage, Response, VoteRequest};
 use splitbrain_systems::raft::node::RaftTimer;
 use splitbrain_systems::raft::observation::RaftObservation;
 use splitbrain_systems::raft::options::RaftOptions;
@@ -146,6 +148,13 @@ impl Node for Shell {
     type Response = Answered;
     type Order = Ordered;
     type Step = ();
+
+    fn brief(datum: Datum<'_, Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match RaftInShell.inner_datum(datum) {
+            Some(inner) => RaftNode::brief(inner, f),
+            None => datum.derived(f),
+        }
+    }
 
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         self.scope.enter(ctx, |ctx| self.raft.on_start(ctx));
@@ -349,4 +358,15 @@ fn quorums_that_do_not_meet_break_election_safety_inside() {
     });
     let violation = broken.expect("two lead in one term");
     assert_eq!(violation.invariant, "raft.election_safety");
+}
+
+#[test]
+fn people_read_the_values_of_the_inner_node_in_its_own_words() {
+    let term = Term(3);
+    let vote = Said::Raft(RaftMessage::Vote(VoteRequest { term, last: Position { term: Term(2), index: Index(7) } }));
+    assert_eq!(Datum::<Shell>::Message(&vote).to_string(), "last 7@2");
+    assert_eq!(Datum::<Shell>::Timer(Alarm::Greet).to_string(), "greet", "the outer node's own");
+    assert_eq!(Datum::<Shell>::Timer(Alarm::Raft(RaftTimer::Election)).to_string(), "election");
+    assert_eq!(Datum::<Shell>::File(FileId(2)).to_string(), "log");
+    assert_eq!(Datum::<Shell>::File(FileId(0)).to_string(), "file 0", "before the files of the inner node");
 }
