@@ -14,6 +14,8 @@ mod instructions;
 mod ping_pong;
 #[path = "common/raft.rs"]
 mod raft;
+#[path = "../sim/systems/tests/inside/shell.rs"]
+mod shell;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -60,6 +62,7 @@ struct Rows {
     election: Best,
     two_jobs: Best,
     clients: Best,
+    nested: Best,
 }
 
 fn main() -> ExitCode {
@@ -87,11 +90,17 @@ fn main() -> ExitCode {
 }
 
 fn measure(rounds: usize) -> Rows {
-    let (election, clients) = (RaftRuns::election(), RaftRuns::clients());
+    let (election, clients, nested) = (RaftRuns::election(), RaftRuns::clients(), RaftRuns::nested());
     // What a process does once is done before the clock runs.
     election.one(&mut *election.engine.worker(), 0);
-    let mut rows =
-        Rows { bare: Best::NONE, kernel: Best::NONE, election: Best::NONE, two_jobs: Best::NONE, clients: Best::NONE };
+    let mut rows = Rows {
+        bare: Best::NONE,
+        kernel: Best::NONE,
+        election: Best::NONE,
+        two_jobs: Best::NONE,
+        clients: Best::NONE,
+        nested: Best::NONE,
+    };
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         rows.bare.take(|| bare::bare(PING_PONG_SECONDS, 7).0);
@@ -99,13 +108,14 @@ fn measure(rounds: usize) -> Rows {
         rows.election.take(|| campaign(&election, 1));
         rows.two_jobs.take(|| campaign(&election, 2));
         rows.clients.take(|| campaign(&clients, 1));
+        rows.nested.take(|| campaign(&nested, 1));
     }
     rows
 }
 
 impl Rows {
     fn table(&self) -> String {
-        let Self { bare, kernel, election, two_jobs, clients } = *self;
+        let Self { bare, kernel, election, two_jobs, clients, nested } = *self;
         let hundredths = |a: u128, b: u128| format!("{}.{:02}", a / b, a % b * 100 / b);
         let tenths = |best: Best| format!("{}.{} ns a message", best.tenths() / 10, best.tenths() % 10);
         let million = |best: Best| {
@@ -126,6 +136,7 @@ impl Rows {
             ("raft election, two jobs against one", against(election.nanos, two_jobs.nanos), "at least 1.9"),
             ("raft with 20 proposals a second, every invariant, one job", seeds(clients), "at least 350"),
             ("the same", million(clients), ""),
+            ("raft election inside another node, every invariant, one job", million(nested), ""),
         ];
         let mut text = String::from(HEAD);
         for (figure, measured, bar) in rows {
@@ -147,6 +158,7 @@ Tests never assert a time; these figures are of the machine that last ran the co
 const FOOT: &str = "
 The ping-pong: five nodes, each pings the other four every 10 ms, each ping is answered; latency 1 to 10 ms, loss 1 %.
 The raft rows are campaigns of 300 seeds of 30 virtual seconds, as `test --check-determinism=0%` carries them out:
-`benches/raft_election.toml`, and `benches/raft_clients.toml` with two clients.
+`benches/raft_election.toml`, `benches/raft_clients.toml` with two clients, and `benches/raft_nested.toml`, where each
+server lies inside another node.
 Clients of the raft system only propose so far: the last rows hold no reads, no sessions and no check of a history.
 ";

@@ -34,10 +34,6 @@ options! {
 }
 
 impl Options for LeaseOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         const PLAIN: Preset<LeaseOptions> = Preset {
             name: "plain",
@@ -167,7 +163,7 @@ impl Observation for Told {
             Self::Lost => ("lease lost", Change::Lost { kind: "lease", resource: 1 }),
             Self::Written { .. } => ("written", Change::None),
         };
-        Face { name, change }
+        Face::new(name, change)
     }
 }
 

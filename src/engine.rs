@@ -109,7 +109,7 @@ pub struct Run {
     /// True time at the end.
     pub end: Instant,
     /// How often each observation, fault kind and condition of the world came. A name that is absent: never.
-    pub counts: BTreeMap<&'static str, u64>,
+    pub counts: BTreeMap<Cow<'static, str>, u64>,
     /// The gauges of the system.
     pub gauges: Vec<(&'static str, u64)>,
     /// How often each invariant that is on was evaluated.

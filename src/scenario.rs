@@ -42,7 +42,7 @@ use splitbrain_kernel::run::{Budget, DiskOptions, Ties};
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
-pub use description::{OptionDescription, PresetDescription, SystemDescription};
+pub use description::{GroupDescription, OptionDescription, OptionKind, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};

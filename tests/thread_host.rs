@@ -59,7 +59,7 @@ impl Message for EchoMessage {
 impl Observation for EchoTold {
     const NAMES: &'static [&'static str] = &["answered"];
     fn face(&self) -> Face {
-        Face { name: "answered", change: Change::None }
+        Face::new("answered", Change::None)
     }
 }
 
@@ -136,7 +136,7 @@ impl Observation for PlayerTold {
             Self::Line { .. } => "line",
             Self::Done { .. } => "done",
         };
-        Face { name, change: Change::None }
+        Face::new(name, Change::None)
     }
 }
 
@@ -285,9 +285,6 @@ options! {
 }
 
 impl Options for GameOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
     }

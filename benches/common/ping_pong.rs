@@ -47,7 +47,7 @@ pub(crate) enum Silence {}
 impl Observation for Silence {
     const NAMES: &'static [&'static str] = &[];
     fn face(&self) -> Face {
-        Face { name: "", change: Change::None }
+        Face::new("", Change::None)
     }
 }
 
@@ -100,9 +100,6 @@ splitbrain_kernel::options! {
 }
 
 impl Options for NoOptions {
-    fn specs() -> &'static [splitbrain_kernel::options::OptionSpec<Self>] {
-        Self::SPECS
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
     }
@@ -122,7 +119,6 @@ impl Invariants<Pinger> for Nothing {
 impl System for PingPong {
     const NAME: &'static str = "ping_pong";
     const DOC: &'static str = "Five nodes that ping one another.";
-    const ROLES: &'static [&'static str] = &[];
     const RESOURCES: &'static [&'static str] = &[];
     const WORKLOADS: &'static [WorkloadInfo] = &[];
     const ORDERS: &'static [OrderInfo] = &[];

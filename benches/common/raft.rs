@@ -1,5 +1,5 @@
-//! The raft runs of `benches/raft_election.toml` and `benches/raft_clients.toml`, through the engine that every command
-//! uses: five servers, random faults, every invariant on.
+//! The raft runs of `benches/raft_election.toml`, `raft_clients.toml` and `raft_nested.toml`, through the engine that
+//! every command uses: five servers, random faults, every invariant on.
 
 use std::sync::Arc;
 
@@ -7,7 +7,10 @@ use splitbrain::campaign;
 use splitbrain::engine::{AnySystem as _, Engine, Run, Simulated, Worker};
 use splitbrain::scenario::{self, Scenario};
 use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::system::System;
 use splitbrain_systems::raft::Raft;
+
+use crate::shell::Shells;
 
 /// A scenario, ready to run.
 pub(crate) struct RaftRuns {
@@ -18,16 +21,21 @@ pub(crate) struct RaftRuns {
 impl RaftRuns {
     /// Servers alone.
     pub(crate) fn election() -> Self {
-        Self::load("benches/raft_election.toml", include_bytes!("../raft_election.toml"))
+        Self::load::<Raft>("benches/raft_election.toml", include_bytes!("../raft_election.toml"))
     }
 
     /// With clients that propose values.
     pub(crate) fn clients() -> Self {
-        Self::load("benches/raft_clients.toml", include_bytes!("../raft_clients.toml"))
+        Self::load::<Raft>("benches/raft_clients.toml", include_bytes!("../raft_clients.toml"))
     }
 
-    fn load(path: &str, bytes: &[u8]) -> Self {
-        let system = Simulated::<Raft>::new();
+    /// The election inside another node, which does nothing beside.
+    pub(crate) fn nested() -> Self {
+        Self::load::<Shells>("benches/raft_nested.toml", include_bytes!("../raft_nested.toml"))
+    }
+
+    fn load<S: System>(path: &str, bytes: &[u8]) -> Self {
+        let system = Simulated::<S>::new();
         let scenario = Arc::new(scenario::load(path, bytes, &[system.description()]).expect("a valid scenario"));
         let engine = system.open(scenario.clone()).expect("no plan to follow");
         Self { scenario, engine }

@@ -132,7 +132,7 @@ pub struct ScenarioResult {
     /// How many runs ended in each way.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// How often each observation, fault kind and condition came over all runs.
-    pub counts: BTreeMap<&'static str, u64>,
+    pub counts: BTreeMap<Cow<'static, str>, u64>,
     /// How often each invariant was evaluated over all runs, in the system's order.
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
     /// The invariants that could not be evaluated because a node cannot say what they ask for, and how often.
@@ -344,7 +344,7 @@ impl<'a> Judge<'a> {
     fn note_counts(&mut self, run: &Run) {
         *self.result.outcomes.entry(run.outcome.name()).or_default() += 1;
         for (name, count) in &run.counts {
-            *self.result.counts.entry(name).or_default() += count;
+            *self.result.counts.entry(name.clone()).or_default() += count;
         }
         for (index, (name, count)) in run.evaluated.iter().enumerate() {
             match self.result.evaluated.get_mut(index) {

@@ -10,13 +10,16 @@ use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome};
 use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::vocabulary::{Part, Role, Vocabulary};
 
 use super::*;
 use crate::engine::{
     AnyPlan, AnySystem, Engine, Entry, EntryKind, Job, OpenError, PlanText, Recorder, Run, Settings, Worker,
 };
 use crate::exit_code::ExitCode;
-use crate::scenario::{Diagnostics, Facts, OptionDescription, PresetDescription, Scenario, SystemDescription, load};
+use crate::scenario::{
+    Diagnostics, Facts, OptionDescription, OptionKind, PresetDescription, Scenario, SystemDescription, load,
+};
 
 /// An engine whose runs are what a function of the seed says. The function may block, panic or be impure.
 struct Scripted<F>(F);
@@ -59,7 +62,7 @@ fn passed(seed: Seed) -> Run {
     let digest = Digest128(u128::from(seed.0));
     Run {
         events: 10,
-        counts: BTreeMap::from([("leader elected", 1 + seed.0 % 2)]),
+        counts: BTreeMap::from([("leader elected".into(), 1 + seed.0 % 2)]),
         evaluated: vec![("election_safety".into(), 5)],
         lacking: vec![("vote_soundness".into(), 2)],
         ..Run::without_counts(seed, Outcome::Passed, digest)
@@ -85,14 +88,22 @@ const fn invariant(name: &'static str) -> InvariantInfo {
 }
 
 fn system() -> SystemDescription {
-    let pre_vote =
-        OptionDescription { name: "pre_vote", doc: "", kind: ValueKind::Bool, defaults: vec![Value::Bool(false)] };
+    let pre_vote = OptionDescription {
+        path: "pre_vote".to_owned(),
+        doc: "",
+        kind: OptionKind::Value(ValueKind::Bool),
+        defaults: vec![Value::Bool(false)],
+    };
     SystemDescription {
         name: "scripted",
         doc: "",
         kinds: splitbrain_kernel::id::Kind::PLAIN,
-        roles: &["leader"],
-        resources: &[],
+        words: Vocabulary::new(Part {
+            group: "scripted",
+            roles: const { &[Role::ranked("leader")] },
+            resources: &[],
+            parts: &[],
+        }),
         workloads: &[],
         orders: &[],
         gauges: &[],
@@ -101,6 +112,7 @@ fn system() -> SystemDescription {
         invariants: Groups::Own(INVARIANTS).named("scripted"),
         presets: vec![PresetDescription { name: "plain", doc: "" }],
         options: vec![pre_vote],
+        groups: Vec::new(),
     }
 }
 

@@ -6,12 +6,13 @@ use splitbrain_kernel::director::spec::NemesisKind;
 use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant, Sight};
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::system::WorkloadInfo;
+use splitbrain_kernel::vocabulary::{Role, Vocabulary};
 use splitbrain_kernel::world::CONDITIONS;
 
 use crate::command::{Failed, Session};
 use crate::exit_code::ExitCode;
 use crate::report::style::{DIM, NAME, paint};
-use crate::scenario::{OptionDescription, SystemDescription, fault_actions};
+use crate::scenario::{OptionDescription, OptionKind, SystemDescription, fault_actions};
 
 /// What `list` takes.
 #[derive(Debug, clap::Args)]
@@ -66,11 +67,22 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     match arguments.topic {
         Topic::Faults => table(&mut out, &fault_actions()),
         Topic::Nemeses => table(&mut out, NemesisKind::NAMES),
-        Topic::Conditions => table(&mut out, CONDITIONS),
+        Topic::Conditions => conditions(&mut out, &systems),
         topic => systems.iter().try_for_each(|system| list(&mut out, topic, system)),
     }
     .map_err(Failed::stdout)?;
     Ok(ExitCode::AsExpected)
+}
+
+/// What is counted in every world, and in those of these systems.
+fn conditions(out: &mut dyn Write, systems: &[&SystemDescription]) -> io::Result<()> {
+    let mut rows: Vec<(String, &str)> = CONDITIONS.iter().map(|(name, doc)| ((*name).to_owned(), *doc)).collect();
+    for (name, doc) in systems.iter().flat_map(|system| system.words.incidents()) {
+        if !rows.iter().any(|(known, _)| *known == name) {
+            rows.push((name, doc));
+        }
+    }
+    table(out, &rows)
 }
 
 fn chosen<'a>(session: &'a Session<'_>, name: Option<&str>) -> Result<Vec<&'a SystemDescription>, Failed> {
@@ -98,9 +110,9 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
             table(out, &system.presets.iter().map(|preset| (preset.name, preset.doc)).collect::<Vec<_>>())
         }
         Topic::Kinds => table(out, &system.kinds.iter().map(|kind| (kind.name, kind.doc)).collect::<Vec<_>>()),
-        Topic::Roles => table(out, &words(system.roles)),
-        Topic::Resources => table(out, &words(system.resources)),
-        Topic::Workloads if system.workloads.is_empty() => table(out, &[]),
+        Topic::Roles => table(out, &roles(&system.words)),
+        Topic::Resources => table(out, &resources(&system.words)),
+        Topic::Workloads if system.workloads.is_empty() => table::<&str>(out, &[]),
         Topic::Workloads => system.workloads.iter().try_for_each(|one| one_workload(out, one)),
         Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
@@ -115,16 +127,18 @@ fn overview(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
     writeln!(out, "{}  {}", paint(NAME, system.name), system.doc.trim())?;
     let presets: Vec<&str> = system.presets.iter().map(|preset| preset.name).collect();
     let workloads: Vec<&str> = system.workloads.iter().map(|workload| workload.name).collect();
+    let is_value = |option: &&OptionDescription| matches!(option.kind, OptionKind::Value(_));
+    let options = system.options.iter().filter(is_value).count();
     let orders: Vec<&str> = system.orders.iter().map(|order| order.name).collect();
     let kinds: Vec<&str> = system.kinds.iter().map(|kind| kind.name).collect();
     let rows = [
         ("kinds", kinds.join(", ")),
         ("presets", presets.join(", ")),
-        ("roles", system.roles.join(", ")),
-        ("resources", system.resources.join(", ")),
+        ("roles", names(&roles(&system.words))),
+        ("resources", names(&resources(&system.words))),
         ("workloads", workloads.join(", ")),
         ("orders", orders.join(", ")),
-        ("options", system.options.len().to_string()),
+        ("options", options.to_string()),
         ("invariants", system.invariants.len().to_string()),
     ];
     for (label, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
@@ -142,13 +156,28 @@ fn one_workload(out: &mut dyn Write, workload: &WorkloadInfo) -> io::Result<()> 
     Ok(())
 }
 
-fn table(out: &mut dyn Write, rows: &[(&str, &str)]) -> io::Result<()> {
+/// Roles under the names that people see; of a ranked one that it is.
+fn roles(words: &Vocabulary) -> Vec<(String, &'static str)> {
+    let doc =
+        |role: Role| if role.is_ranked { "ranked: of several nodes the one with the highest rank counts" } else { "" };
+    words.roles().map(|role| (words.role_name(role), doc(words.role(role)))).collect()
+}
+
+fn resources(words: &Vocabulary) -> Vec<(String, &'static str)> {
+    words.resources().map(|resource| (words.resource_name(resource), "")).collect()
+}
+
+fn names(rows: &[(String, &'static str)]) -> String {
+    rows.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn table<N: AsRef<str>>(out: &mut dyn Write, rows: &[(N, &str)]) -> io::Result<()> {
     if rows.is_empty() {
         return writeln!(out, "  {}", paint(DIM, "none"));
     }
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
     for (name, doc) in rows {
-        let line = format!("  {name:<width$}  {}", doc.trim());
+        let line = format!("  {:<width$}  {}", name.as_ref(), doc.trim());
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
@@ -156,12 +185,18 @@ fn table(out: &mut dyn Write, rows: &[(&str, &str)]) -> io::Result<()> {
 
 /// An option with its values, and its value in each preset; presets that agree share a line.
 fn one_option(out: &mut dyn Write, system: &SystemDescription, option: &OptionDescription) -> io::Result<()> {
-    writeln!(out, "  {}  {}", paint(NAME, option.name), paint(DIM, &kind(option.kind)))?;
+    writeln!(out, "  {}  {}", paint(NAME, &option.path), paint(DIM, &kind(&option.kind)))?;
     writeln!(out, "      {}", option.doc)?;
-    if let ValueKind::Name(names) = option.kind {
-        for (name, doc) in names {
-            writeln!(out, "        {name}: {}", doc.trim())?;
-        }
+    let names: &[(&str, &str)] = match &option.kind {
+        OptionKind::Value(ValueKind::Name(names)) => names,
+        OptionKind::Preset(names) => names,
+        OptionKind::Value(_) => &[],
+    };
+    for (name, doc) in names {
+        writeln!(out, "        {name}: {}", doc.trim())?;
+    }
+    if option.defaults.is_empty() {
+        return writeln!(out, "      default: as in the preset of the system");
     }
     let mut values: Vec<(&Value, Vec<&str>)> = Vec::new();
     for (preset, value) in system.presets.iter().zip(&option.defaults) {
@@ -177,14 +212,16 @@ fn one_option(out: &mut dyn Write, system: &SystemDescription, option: &OptionDe
     writeln!(out, "      default: {}", line.join("; "))
 }
 
-fn kind(kind: ValueKind) -> String {
+fn kind(kind: &OptionKind) -> String {
+    let one_of = |names: &[(&str, &str)]| names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | ");
     match kind {
-        ValueKind::Bool => "true or false".to_owned(),
-        ValueKind::Integer { min, max: u64::MAX } => format!("a whole number from {min}"),
-        ValueKind::Integer { min, max } => format!("a whole number from {min} to {max}"),
-        ValueKind::Duration { min, max } => format!("a duration from {min} to {max}"),
-        ValueKind::Probability => "a probability".to_owned(),
-        ValueKind::Name(names) => names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | "),
+        OptionKind::Value(ValueKind::Bool) => "true or false".to_owned(),
+        OptionKind::Value(ValueKind::Integer { min, max: u64::MAX }) => format!("a whole number from {min}"),
+        OptionKind::Value(ValueKind::Integer { min, max }) => format!("a whole number from {min} to {max}"),
+        OptionKind::Value(ValueKind::Duration { min, max }) => format!("a duration from {min} to {max}"),
+        OptionKind::Value(ValueKind::Probability) => "a probability".to_owned(),
+        OptionKind::Value(ValueKind::Name(names)) => one_of(names),
+        OptionKind::Preset(names) => one_of(names),
     }
 }
 

@@ -3,8 +3,9 @@
 use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
-use splitbrain_kernel::options::{Options as _, Value, ValueKind};
+use splitbrain_kernel::options::{OptionShape, Options, PRESET, Value, ValueKind};
 use splitbrain_kernel::system::{Gauge, OrderInfo, System, WorkloadInfo};
+use splitbrain_kernel::vocabulary::Vocabulary;
 
 /// Everything that a scenario can say about a system.
 #[derive(Clone, Debug)]
@@ -15,10 +16,8 @@ pub struct SystemDescription {
     pub doc: &'static str,
     /// Which kinds of process it has.
     pub kinds: &'static [Kind],
-    /// What nodes report to be.
-    pub roles: &'static [&'static str],
-    /// What nodes report to hold.
-    pub resources: &'static [&'static str],
+    /// What nodes report to be and to hold.
+    pub words: Vocabulary,
     /// What clients can do.
     pub workloads: &'static [WorkloadInfo],
     /// What a scenario can order.
@@ -33,8 +32,19 @@ pub struct SystemDescription {
     pub invariants: Vec<NamedInvariant>,
     /// Named sets of options; the first is the default.
     pub presets: Vec<PresetDescription>,
-    /// What can be set.
+    /// What can be set, by path: own options, then those of each group inside, its preset first.
     pub options: Vec<OptionDescription>,
+    /// The groups of options inside, by path, those around before those inside.
+    pub groups: Vec<GroupDescription>,
+}
+
+/// Options inside others: a table of its own, `[session.raft]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// Its path below the system's table: `raft`.
+    pub path: String,
+    /// What it is for.
+    pub doc: &'static str,
 }
 
 /// A named set of options.
@@ -49,14 +59,42 @@ pub struct PresetDescription {
 /// One option, its type erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionDescription {
-    /// Its key.
-    pub name: &'static str,
+    /// Its path below the system's table: `pre_vote`, `raft.pre_vote`.
+    pub path: String,
     /// Meaning and unit.
     pub doc: &'static str,
     /// Which values it takes.
-    pub kind: ValueKind,
-    /// Its value in each preset, in the order of the presets.
+    pub kind: OptionKind,
+    /// Its value in each preset, in the order of the presets; none for the preset of a group.
     pub defaults: Vec<Value>,
+}
+
+/// Which values an option takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionKind {
+    /// A value.
+    Value(ValueKind),
+    /// The name of a preset of the group that it belongs to, each with what it stands for.
+    Preset(Vec<(&'static str, &'static str)>),
+}
+
+impl OptionDescription {
+    /// The key in its table.
+    pub fn key(&self) -> &str {
+        split(&self.path).1
+    }
+}
+
+impl GroupDescription {
+    /// The key in the table around it.
+    pub fn key(&self) -> &str {
+        split(&self.path).1
+    }
+}
+
+/// The path of the table that something lies in, and its key there.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
 }
 
 impl SystemDescription {
@@ -66,8 +104,7 @@ impl SystemDescription {
             name: S::NAME,
             doc: S::DOC,
             kinds: checked_kinds::<S>(),
-            roles: S::ROLES,
-            resources: S::RESOURCES,
+            words: Vocabulary::of::<S>(),
             workloads: S::WORKLOADS,
             orders: S::ORDERS,
             gauges: S::GAUGES,
@@ -79,6 +116,7 @@ impl SystemDescription {
                 .map(|preset| PresetDescription { name: preset.name, doc: preset.doc.trim() })
                 .collect(),
             options: options_of::<S>(),
+            groups: groups_of::<S>(),
         }
     }
 
@@ -88,8 +126,7 @@ impl SystemDescription {
             name: "",
             doc: "",
             kinds: Kind::PLAIN,
-            roles: &[],
-            resources: &[],
+            words: Vocabulary::empty(),
             workloads: &[],
             orders: &[],
             gauges: &[],
@@ -98,13 +135,28 @@ impl SystemDescription {
             invariants: Vec::new(),
             presets: Vec::new(),
             options: Vec::new(),
+            groups: Vec::new(),
         }
     }
 
-    /// The option with this name.
-    pub fn option(&self, name: &str) -> Option<&OptionDescription> {
-        self.options.iter().find(|option| option.name == name)
+    /// The option with this path.
+    pub fn option(&self, path: &str) -> Option<&OptionDescription> {
+        self.options.iter().find(|option| option.path == path)
     }
+
+    /// The options of a group, without those of the groups inside it; of the system itself where the path is empty.
+    pub fn options_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a OptionDescription> {
+        self.options.iter().filter(move |option| split(&option.path).0 == group)
+    }
+
+    /// The groups directly inside a group, or inside the system's own table where the path is empty.
+    pub fn groups_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a GroupDescription> {
+        self.groups.iter().filter(move |inner| split(&inner.path).0 == group)
+    }
+}
+
+fn joined(group: &str, key: &str) -> String {
+    if group.is_empty() { key.to_owned() } else { format!("{group}.{key}") }
 }
 
 /// Kinds that cannot be told apart do not compile.
@@ -115,13 +167,42 @@ const fn checked_kinds<S: System>() -> &'static [Kind] {
 
 fn options_of<S: System>() -> Vec<OptionDescription> {
     let presets: Vec<S::Options> = S::Options::presets().iter().map(|preset| (preset.make)()).collect();
-    S::Options::specs()
-        .iter()
-        .map(|spec| OptionDescription {
-            name: spec.name,
-            doc: spec.doc.trim(),
-            kind: spec.kind,
-            defaults: presets.iter().map(|preset| (spec.get)(preset)).collect(),
-        })
-        .collect()
+    let mut options = Vec::new();
+    add_options(&mut options, "", &OptionShape::of::<S::Options>(), &presets);
+    options
+}
+
+fn add_options<O: Options>(options: &mut Vec<OptionDescription>, group: &str, shape: &OptionShape, presets: &[O]) {
+    if !group.is_empty() {
+        let presets = shape.presets.iter().map(|(name, doc)| (*name, doc.trim())).collect();
+        options.push(OptionDescription {
+            path: joined(group, PRESET),
+            doc: "A preset that replaces all options of this table; what else the table says comes on top.",
+            kind: OptionKind::Preset(presets),
+            defaults: Vec::new(),
+        });
+    }
+    for spec in shape.specs {
+        let path = joined(group, spec.name);
+        let default = |preset: &O| preset.get(&path).expect("an option has a value");
+        let defaults = presets.iter().map(default).collect();
+        options.push(OptionDescription { path, doc: spec.doc.trim(), kind: OptionKind::Value(spec.kind), defaults });
+    }
+    for inner in shape.groups {
+        add_options(options, &joined(group, inner.name), &(inner.shape)(), presets);
+    }
+}
+
+fn groups_of<S: System>() -> Vec<GroupDescription> {
+    let mut groups = Vec::new();
+    add_groups(&mut groups, "", &OptionShape::of::<S::Options>());
+    groups
+}
+
+fn add_groups(groups: &mut Vec<GroupDescription>, around: &str, shape: &OptionShape) {
+    for group in shape.groups {
+        let path = joined(around, group.name);
+        groups.push(GroupDescription { path: path.clone(), doc: group.doc.trim() });
+        add_groups(groups, &path, &(group.shape)());
+    }
 }

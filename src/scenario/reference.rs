@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use splitbrain_kernel::director::spec::NemesisKind;
+use splitbrain_kernel::vocabulary::Incident;
 use splitbrain_kernel::world::CONDITIONS;
 
 use super::key::{Need, Section};
@@ -49,6 +50,12 @@ pub fn reference() -> String {
     sections
         + &words("Kinds of random fault", "What `[[nemesis]] kinds` can name.", kinds)
         + &words("What every world counts", "What `[expect]` can name in every system.", world)
+        + &words(
+            "What a world counts of ranked roles",
+            "What `[expect]` can name of each ranked role of the system, after the name of the role: `leader crashed`, \
+             or `raft.leader crashed` where two groups have such a role.",
+            Incident::ALL.iter().map(|incident| (incident.name(), sentence(incident.doc()))),
+        )
 }
 
 fn words<'w>(title: &str, doc: &str, words: impl Iterator<Item = (&'w str, String)>) -> String {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::director::spec::FaultSpec;
 use splitbrain_kernel::invariant::{InvariantSet, Invariants as _};
 use splitbrain_kernel::node::Node;
-use splitbrain_kernel::options::{Options as _, OptionsError, PerServer, Value};
+use splitbrain_kernel::options::{OptionShape, Options, OptionsError, PRESET, PerServer, Value};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{NetworkOptions, OptionsOf, RunOptions};
 use splitbrain_kernel::system::{Bounds, Setup, System};
@@ -97,7 +97,7 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
         ties: scenario.run.ties,
         replay: None,
     };
-    let facts = facts_of::<S>(&choices.preset, &base);
+    let facts = facts_of::<S>(&choices, &base);
     Ok(Resolved { system, options, chosen: choices.chosen, facts })
 }
 
@@ -114,12 +114,12 @@ fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Opt
     assert_eq!(scenario.system, S::NAME, "a scenario is resolved for the system it was loaded for");
     let refuse = |error: &OptionsError| blame(scenario, error);
     let base = base_options::<S>(choices);
-    base.validate(scenario.cluster).map_err(|error| refuse(&error))?;
+    base.validate_all(scenario.cluster).map_err(|error| refuse(&error))?;
     let mut options = PerServer::same(base.clone());
     for (node, settings) in &choices.nodes {
         let mut own = base.clone();
-        apply::<S>(&mut own, settings);
-        own.validate(scenario.cluster).map_err(|error| refuse(&error))?;
+        apply(&mut own, settings);
+        own.validate_all(scenario.cluster).map_err(|error| refuse(&error))?;
         options.of.insert(*node, own);
     }
     let setup = Setup::new(scenario.cluster, options, bounds_of(scenario));
@@ -127,18 +127,24 @@ fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Opt
 }
 
 fn base_options<S: System>(choices: &Choices) -> S::Options {
-    let preset = S::Options::presets().iter().find(|preset| preset.name == choices.preset);
-    let mut options = (preset.expect("a preset was checked when the file was read").make)();
-    apply::<S>(&mut options, &choices.base);
+    let preset = S::Options::preset(&choices.preset);
+    let mut options = preset.expect("a preset was checked when the file was read");
+    apply(&mut options, &choices.base);
     options
 }
 
-fn apply<S: System>(options: &mut S::Options, settings: &[(String, Value)]) {
-    for (name, value) in settings {
-        let spec = S::Options::specs().iter().find(|spec| spec.name == name);
-        let spec = spec.expect("an option was checked when the file was read");
-        assert!((spec.set)(options, value), "the value of {name} was read by its kind");
+/// Presets of groups first, those around before those inside: what else is set comes on top of them.
+fn apply<O: Options>(options: &mut O, settings: &[(String, Value)]) {
+    let mut presets: Vec<&(String, Value)> = settings.iter().filter(|(path, _)| is_preset(path)).collect();
+    presets.sort_by_key(|(path, _)| path.split('.').count());
+    for (path, value) in presets.into_iter().chain(settings.iter().filter(|(path, _)| !is_preset(path))) {
+        assert!(options.set(path, value), "{path} was checked when the file was read");
     }
+}
+
+/// Whether this is the path of the preset of a group.
+fn is_preset(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, key)| key == PRESET)
 }
 
 /// Options that cannot stand together, at the place in the file that sets the one to blame.
@@ -198,8 +204,22 @@ fn invariants_of<S: System>(scenario: &Scenario) -> InvariantSet {
     InvariantSet::All.filter(list.len(), |index| scenario.invariants.iter().any(|name| *name == list[index].name))
 }
 
-fn facts_of<S: System>(preset: &str, base: &S::Options) -> Facts {
-    let options = S::Options::specs().iter();
-    let options = options.map(|spec| (spec.name.to_owned(), (spec.get)(base).to_string()));
-    Facts(options.chain([("preset".to_owned(), preset.to_owned())]).collect())
+/// Every option by its path, the preset, and the presets of groups where the scenario states them.
+fn facts_of<S: System>(choices: &Choices, base: &S::Options) -> Facts {
+    let mut facts = BTreeMap::from([(PRESET.to_owned(), choices.preset.clone())]);
+    add_facts(&mut facts, "", &OptionShape::of::<S::Options>(), base);
+    let presets = choices.base.iter().filter(|(path, _)| is_preset(path));
+    facts.extend(presets.map(|(path, value)| (path.clone(), value.to_string())));
+    Facts(facts)
+}
+
+fn add_facts<O: Options>(facts: &mut BTreeMap<String, String>, group: &str, shape: &OptionShape, options: &O) {
+    let path = |key: &str| if group.is_empty() { key.to_owned() } else { format!("{group}.{key}") };
+    for spec in shape.specs {
+        let value = options.get(&path(spec.name)).expect("an option has a value");
+        facts.insert(path(spec.name), value.to_string());
+    }
+    for inner in shape.groups {
+        add_facts(facts, &path(inner.name), &(inner.shape)(), options);
+    }
 }

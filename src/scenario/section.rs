@@ -140,6 +140,13 @@ impl Pairs {
         self
     }
 
+    /// Adds a key of a table inside, by its path: `raft.pre_vote = true`.
+    pub(super) fn put_path(mut self, path: &str, value: String) -> Self {
+        let keys: Vec<String> = path.split('.').map(bare_or_quoted).collect();
+        self.0.push((keys.join("."), value));
+        self
+    }
+
     /// `{ a = 1, b = 2 }`.
     pub(super) fn inline(&self) -> String {
         let pairs: Vec<String> = self.0.iter().map(|(key, value)| format!("{key} = {value}")).collect();

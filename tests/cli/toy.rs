@@ -34,10 +34,6 @@ options! {
 }
 
 impl Options for RingOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         const BRISK: Preset<RingOptions> = Preset {
             name: "brisk",
@@ -67,7 +63,7 @@ pub(crate) struct Ring {
 impl System for Ring {
     const NAME: &'static str = "ring";
     const DOC: &'static str = "Servers in a ring, each of which greets the next.";
-    const ROLES: &'static [&'static str] = &["first", "other"];
+    const ROLES: &'static [Role] = &[Role::plain("first"), Role::plain("other")];
     const GAUGES: &'static [Gauge] = &[Gauge { name: "boasts", doc: "how often a server claimed what is not so" }];
     type Options = RingOptions;
     type Node = Server;
@@ -137,10 +133,10 @@ impl Observation for Told {
         match self {
             Self::Ready { first } => {
                 let role = if *first { "first" } else { "other" };
-                Face { name: "ready", change: Change::Role { role, rank: 0 } }
+                Face::new("ready", Change::Role { role, rank: 0 })
             }
-            Self::Heard { .. } => Face { name: "heard", change: Change::None },
-            Self::Boasted => Face { name: "boasted", change: Change::None },
+            Self::Heard { .. } => Face::new("heard", Change::None),
+            Self::Boasted => Face::new("boasted", Change::None),
         }
     }
 }

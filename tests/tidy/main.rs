@@ -51,7 +51,7 @@ const LAYERS: &[Layers] = &[
             &["decision", "history", "files"],
             &["clock", "network", "disk", "queue", "timers", "digest"],
             // The state of the world, what can be done to it, who may look at it, and what a system offers.
-            &["universe", "fault", "view", "embedding", "invariant", "checker", "workload", "system"],
+            &["universe", "fault", "view", "embedding", "invariant", "checker", "workload", "system", "vocabulary"],
             &["plan"],
             &["trace", "director"],
             &["run"],

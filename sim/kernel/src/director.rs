@@ -20,6 +20,7 @@ use crate::node::{Change, Face};
 use crate::rng::Seed;
 use crate::system::Bounds;
 use crate::time::Instant;
+use crate::vocabulary::{ResourceId, RoleId, Vocabulary};
 
 pub use census::Census;
 use directed::Directed;
@@ -34,6 +35,8 @@ pub struct DirectorSetup {
     pub seed: Seed,
     /// How many nodes.
     pub cluster: Cluster,
+    /// The roles and resources of the system.
+    pub words: Vocabulary,
     /// Faults, as stated.
     pub faults: Vec<FaultSpec<OrderKey>>,
     /// Nemeses, as stated.
@@ -119,13 +122,13 @@ impl Hand<'_> {
 impl Director {
     /// A director at the start of a run. Nobody is up until the engine says so.
     pub fn new(setup: DirectorSetup) -> Self {
-        let DirectorSetup { seed, cluster, faults, nemeses, bounds, settle_at } = setup;
+        let DirectorSetup { seed, cluster, words, faults, nemeses, bounds, settle_at } = setup;
         let mut faults: Vec<Directed> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
         faults.sort_by(|a, b| a.id().cmp(b.id()));
         let mut nemeses: Vec<Nemesis> = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec)).collect();
         nemeses.sort_by(|a, b| a.id().cmp(b.id()));
         let mut director = Self {
-            census: Census::new(cluster),
+            census: Census::new(cluster, words),
             clocks: ClockAccount::new(cluster, bounds),
             faults,
             nemeses,
@@ -160,29 +163,37 @@ impl Director {
     }
 
     fn take_in(&mut self, now: Instant, node: NodeId, face: Face) {
-        match face.change {
+        let Face { group, name, change } = face;
+        match change {
             Change::None => {}
-            Change::Role { role, rank } => self.take_role(now, node, role, rank),
+            Change::Role { role, rank } => {
+                let reported = self.census.words().reported_role(group, role);
+                self.take_role(now, node, reported.unwrap_or_else(|| undeclared("ROLES", group, role)), rank);
+            }
             Change::Gained { kind, resource } => {
-                self.census.gain(node, kind, resource);
+                self.census.gain(node, self.resource(group, kind), resource);
                 self.retry(now);
             }
             Change::Lost { kind, resource } => {
-                self.census.lose(node, kind, resource);
+                self.census.lose(node, self.resource(group, kind), resource);
                 self.retry(now);
             }
         }
         if self.listens {
             for fault in &mut self.faults {
-                fault.on_name(now, face.name);
+                fault.on_name(now, name);
             }
             self.refresh();
         }
     }
 
-    fn take_role(&mut self, now: Instant, node: NodeId, role: &'static str, rank: u64) {
-        let before = self.census.set_role(now, node, role, rank);
-        let after = self.census.tenure(node);
+    fn resource(&self, group: &str, kind: &str) -> ResourceId {
+        let reported = self.census.words().reported_resource(group, kind);
+        reported.unwrap_or_else(|| undeclared("RESOURCES", group, kind))
+    }
+
+    fn take_role(&mut self, now: Instant, node: NodeId, role: RoleId, rank: u64) {
+        let (before, after) = self.census.set_role(now, node, role, rank);
         if before == after {
             return;
         }
@@ -201,9 +212,8 @@ impl Director {
 
     /// A process ended: it crashed or exited. It has no role and holds nothing.
     pub fn on_down(&mut self, now: Instant, node: NodeId) {
-        if let Some(role) = self.census.set_down(node) {
-            let shift = Shift { node, before: Some(role), after: None };
-            self.shift(now, shift);
+        for role in self.census.set_down(node) {
+            self.shift(now, Shift { node, before: Some(role), after: None });
         }
         self.retry(now);
     }
@@ -275,6 +285,13 @@ impl Director {
         self.due = if acts { due } else { Instant::MAX };
         self.listens = self.faults.iter().any(Directed::listens);
     }
+}
+
+/// A node reports a word that no selector could name.
+#[cold]
+fn undeclared(list: &str, group: &str, word: &str) -> ! {
+    let of = if group.is_empty() { "the system".to_owned() } else { format!("the part {group} of the system") };
+    panic!("a node reports {word}, which is not in {list} of {of}")
 }
 
 #[cfg(test)]

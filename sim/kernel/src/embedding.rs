@@ -243,7 +243,7 @@ pub trait Embedding: Copy + Debug + Send + 'static {
 /// # #[derive(Clone, Debug, Serialize)] #[serde(crate = "splitbrain_kernel::serde")] pub struct Said;
 /// # impl Observation for Said {
 /// #     const NAMES: &'static [&'static str] = &[];
-/// #     fn face(&self) -> Face { Face { name: "", change: Change::None } }
+/// #     fn face(&self) -> Face { Face::new("", Change::None) }
 /// # }
 /// # #[derive(Debug)] pub struct Echo;
 /// # impl Node for Echo {
@@ -385,6 +385,30 @@ macro_rules! embed {
             }
         }
     };
+}
+
+/// The names of the kinds of an inner node's messages, or of its observations, and then those of the outer node's own.
+///
+/// ```
+/// const KINDS: &[&str] = splitbrain_kernel::joined!(&["vote", "append"], &["hello"]);
+/// assert_eq!(KINDS, ["vote", "append", "hello"]);
+/// ```
+#[macro_export]
+macro_rules! joined {
+    ($inner:expr, $own:expr) => {{
+        const INNER: &[&str] = $inner;
+        const OWN: &[&str] = $own;
+        const ALL: [&str; INNER.len() + OWN.len()] = {
+            let mut all = [""; INNER.len() + OWN.len()];
+            let mut at = 0;
+            while at < all.len() {
+                all[at] = if at < INNER.len() { INNER[at] } else { OWN[at - INNER.len()] };
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }};
 }
 
 /// Both directions of one kind of data, for [`embed!`](crate::embed!).

@@ -34,6 +34,7 @@ pub mod timers;
 pub mod trace;
 pub mod universe;
 pub mod view;
+pub mod vocabulary;
 pub mod workload;
 pub mod world;
 

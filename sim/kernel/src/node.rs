@@ -129,10 +129,26 @@ pub trait Observation: Data {
 /// An observation as anyone can read it, whatever the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Face {
+    /// The group of the system that says it; empty for the system of the node itself.
+    pub group: &'static str,
     /// What happened: `leader elected`, `pre-vote rejected`. Scenarios name it in `when` and `reach`.
     pub name: &'static str,
     /// What it changes in the census.
     pub change: Change,
+}
+
+impl Face {
+    /// A face of the node's own system.
+    pub const fn new(name: &'static str, change: Change) -> Self {
+        Self { group: "", name, change }
+    }
+
+    /// The same face, as the node around shows what an inner node of this group said: its roles and resources count
+    /// under this group. A group that is named already stays.
+    #[must_use]
+    pub const fn in_group(self, group: &'static str) -> Self {
+        Self { group: if self.group.is_empty() { group } else { self.group }, ..self }
+    }
 }
 
 /// How an observation changes the census of roles and holders.
@@ -142,7 +158,7 @@ pub enum Change {
     None,
     /// The node takes a role, with a rank to tell the newest of several (Raft's term).
     Role {
-        /// `leader`, `follower`, `master`, …
+        /// One of [`System::ROLES`](crate::system::System::ROLES), of the system of the face's group.
         role: &'static str,
         /// The higher, the newer.
         rank: u64,

@@ -63,18 +63,47 @@ pub enum ValueKind {
 
 /// One option of a system.
 #[derive(Clone, Copy, Debug)]
-pub struct OptionSpec<O> {
+pub struct OptionSpec {
     /// Its key in the scenario file.
     pub name: &'static str,
     /// Meaning and unit.
     pub doc: &'static str,
     /// Which values it takes.
     pub kind: ValueKind,
-    /// Reads it.
-    pub get: fn(&O) -> Value,
-    /// Sets it. Returns false where the value is of another kind; bounds are the caller's to check, by `kind`.
-    pub set: fn(&mut O, &Value) -> bool,
 }
+
+/// Options inside others: those of an inner system, under a key of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionGroup {
+    /// Its key in the scenario file: a table.
+    pub name: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// What can be set in it.
+    pub shape: fn() -> OptionShape,
+}
+
+/// What can be set in a struct of options, without its type.
+#[derive(Clone, Debug)]
+pub struct OptionShape {
+    /// Its own options.
+    pub specs: &'static [OptionSpec],
+    /// The options inside.
+    pub groups: &'static [OptionGroup],
+    /// The names of its presets, each with what it stands for.
+    pub presets: Vec<(&'static str, &'static str)>,
+}
+
+impl OptionShape {
+    /// The shape of `O`.
+    pub fn of<O: Options>() -> Self {
+        let presets = O::presets().iter().map(|preset| (preset.name, preset.doc)).collect();
+        Self { specs: O::SPECS, groups: O::GROUPS, presets }
+    }
+}
+
+/// The key under which a group of options takes the name of a preset: `[session.raft] preset = "nuraft"`.
+pub const PRESET: &str = "preset";
 
 /// A named set of options.
 #[derive(Clone, Copy, Debug)]
@@ -87,15 +116,48 @@ pub struct Preset<O> {
     pub make: fn() -> O,
 }
 
-/// The options of a system: a plain struct, made by [`options!`](crate::options!).
-pub trait Options: Clone + Debug + PartialEq + Serialize + Send + Sync + Sized + 'static {
+/// Access to the fields of options by path: `lease`, `raft.pre_vote`. Made by [`options!`](crate::options!); a struct
+/// that takes what is provided here has nothing that a scenario could set.
+pub trait OptionFields: Sized {
     /// What can be set.
-    fn specs() -> &'static [OptionSpec<Self>];
+    const SPECS: &'static [OptionSpec] = &[];
+    /// The options inside.
+    const GROUPS: &'static [OptionGroup] = &[];
 
-    /// The named sets; the first is the one taken where a scenario names none.
+    /// The value of an option; `None` if there is no such option.
+    fn get(&self, path: &str) -> Option<Value> {
+        let _ = path;
+        None
+    }
+
+    /// Sets an option; the path of a group with `.preset` takes the name of a preset and sets all options of the group.
+    /// Returns whether there is such an option and the value is of its kind; bounds are the caller's to check.
+    fn set(&mut self, path: &str, value: &Value) -> bool {
+        let _ = (path, value);
+        false
+    }
+
+    /// Checks the options inside, with the path of the one to blame.
+    ///
+    /// # Errors
+    /// Those of [`Options::validate`].
+    fn validate_groups(&self, cluster: Cluster) -> Result<(), OptionsError> {
+        let _ = cluster;
+        Ok(())
+    }
+}
+
+/// The options of a system: a plain struct, made by [`options!`](crate::options!).
+pub trait Options: OptionFields + Clone + Debug + PartialEq + Serialize + Send + Sync + 'static {
+    /// The named sets; the first is the one that is taken by default.
     fn presets() -> &'static [Preset<Self>];
 
-    /// Checks the relations between options of one server.
+    /// The preset with this name.
+    fn preset(name: &str) -> Option<Self> {
+        Self::presets().iter().find(|preset| preset.name == name).map(|preset| (preset.make)())
+    }
+
+    /// Checks the relations between options of one server. Those of groups inside are checked by themselves, before.
     ///
     /// # Errors
     /// The option to blame, and what would be right.
@@ -103,22 +165,58 @@ pub trait Options: Clone + Debug + PartialEq + Serialize + Send + Sync + Sized +
         let _ = cluster;
         Ok(())
     }
+
+    /// Checks these options and those inside.
+    ///
+    /// # Errors
+    /// Those of [`Options::validate`].
+    fn validate_all(&self, cluster: Cluster) -> Result<(), OptionsError> {
+        self.validate_groups(cluster)?;
+        self.validate(cluster)
+    }
+}
+
+/// What follows the name of a group in a path.
+#[doc(hidden)]
+pub fn below<'p>(path: &'p str, group: &str) -> Option<&'p str> {
+    path.strip_prefix(group)?.strip_prefix('.')
+}
+
+/// Sets an option of a group, or the whole group to a preset.
+#[doc(hidden)]
+pub fn set_below<O: Options>(group: &mut O, rest: &str, value: &Value) -> bool {
+    match value {
+        Value::Name(name) if rest == PRESET => match O::preset(name) {
+            Some(preset) => {
+                *group = preset;
+                true
+            }
+            None => false,
+        },
+        _ => group.set(rest, value),
+    }
 }
 
 /// Options that cannot stand together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: {message}")]
 pub struct OptionsError {
-    /// The option to blame.
-    pub option: &'static str,
+    /// The option to blame, by its path: `priority`, `raft.priority`.
+    pub option: String,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
 impl OptionsError {
     /// Blames `option`.
-    pub fn new(option: &'static str, message: impl Into<String>) -> Self {
-        Self { option, message: message.into() }
+    pub fn new(option: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { option: option.into(), message: message.into() }
+    }
+
+    /// The same error of options inside others, under this key.
+    #[must_use]
+    pub fn within(self, group: &str) -> Self {
+        Self { option: format!("{group}.{}", self.option), ..self }
     }
 }
 
@@ -140,6 +238,11 @@ impl<O> PerServer<O> {
     /// The options of this node.
     pub fn get(&self, node: NodeId) -> &O {
         self.of.get(&node).unwrap_or(&self.base)
+    }
+
+    /// The options of an inner system, for each server.
+    pub fn map<P>(&self, part: impl Fn(&O) -> P) -> PerServer<P> {
+        PerServer { base: part(&self.base), of: self.of.iter().map(|(node, options)| (*node, part(options))).collect() }
     }
 
     /// All sets of options, each once.
@@ -262,55 +365,133 @@ macro_rules! names {
     };
 }
 
-/// A struct of options, described once. After `=>` stands the [`ValueKind`] of the field.
+/// A struct of options, described once. After `=>` stands the [`ValueKind`] of the field, or `nested` where the field
+/// is a struct of options itself: those of an inner system.
 ///
 /// ```
-/// use splitbrain_kernel::options::ValueKind;
+/// use splitbrain_kernel::options::{OptionFields as _, Options, Preset, Value, ValueKind};
 /// use splitbrain_kernel::time::Duration;
 /// splitbrain_kernel::options! {
 ///     /// Options of a lease.
 ///     pub struct LeaseOptions {
 ///         /// How long a lease lasts.
-///         pub time_to_live: Duration => ValueKind::Duration { min: Duration::from_millis(1), max:
-/// Duration::from_secs(60) },
+///         pub time_to_live: Duration => ValueKind::Duration {
+///             min: Duration::from_millis(1),
+///             max: Duration::from_secs(60),
+///         },
 ///         /// Whether a holder renews before the end.
 ///         pub renew: bool => ValueKind::Bool,
 ///     }
 /// }
+/// impl Options for LeaseOptions {
+///     fn presets() -> &'static [Preset<Self>] {
+///         const PLAIN: Preset<LeaseOptions> = Preset {
+///             name: "plain",
+///             doc: "Leases of a second.",
+///             make: || LeaseOptions { time_to_live: Duration::from_secs(1), renew: false },
+///         };
+///         &[PLAIN]
+///     }
+/// }
+/// splitbrain_kernel::options! {
+///     /// Options of a service that stands on leases.
+///     pub struct ServiceOptions {
+///         /// The leases: `[service.lease]`.
+///         pub lease: LeaseOptions => nested,
+///     }
+/// }
 /// assert_eq!(LeaseOptions::SPECS[0].name, "time_to_live");
+/// let mut service = ServiceOptions { lease: LeaseOptions::preset("plain").expect("it is listed") };
+/// assert!(service.set("lease.renew", &Value::Bool(true)));
+/// assert_eq!(service.get("lease.renew"), Some(Value::Bool(true)));
 /// ```
 #[macro_export]
 macro_rules! options {
-    ($(#[$meta:meta])* pub struct $name:ident {
-        $($(#[doc = $doc:expr])+ pub $field:ident: $type:ty => $kind:expr),+ $(,)?
-    }) => {
+    ($(#[$meta:meta])* pub struct $name:ident { $($fields:tt)* }) => {
+        $crate::options_of!([$(#[$meta])* $name] [] [] [] $($fields)*);
+    };
+}
+
+/// Takes one field after the other, for [`options!`](crate::options!): all fields, those with a value, those that nest.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! options_of {
+    ($head:tt [$($all:tt)*] $specs:tt [$($groups:tt)*]
+        $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => nested $(, $($rest:tt)*)?) => {
+        $crate::options_of!($head [$($all)* { [$($doc)+] $field $type }] $specs
+            [$($groups)* { [$($doc)+] $field $type }] $($($rest)*)?);
+    };
+    ($head:tt [$($all:tt)*] [$($specs:tt)*] $groups:tt
+        $(#[doc = $doc:literal])+ pub $field:ident: $type:ty => $kind:expr $(, $($rest:tt)*)?) => {
+        $crate::options_of!($head [$($all)* { [$($doc)+] $field $type }] [$($specs)* { [$($doc)+] $field $kind }]
+            $groups $($($rest)*)?);
+    };
+    (
+        [$(#[$meta:meta])* $name:ident]
+        [$({ [$($doc:literal)+] $field:ident $type:ty })*]
+        [$({ [$($spec_doc:literal)+] $spec:ident $kind:expr })*]
+        [$({ [$($group_doc:literal)+] $group:ident $inner:ty })*]
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name { $($(#[doc = $doc])+ pub $field: $type),+ }
+        pub struct $name { $($(#[doc = $doc])+ pub $field: $type),* }
 
         impl $crate::serde::Serialize for $name {
             fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use $crate::serde::ser::SerializeStruct;
-                let mut fields = serializer.serialize_struct(stringify!($name), Self::SPECS.len())?;
-                $(fields.serialize_field(stringify!($field), &self.$field)?;)+
+                const FIELDS: &[&str] = &[$(stringify!($field)),*];
+                let mut fields = serializer.serialize_struct(stringify!($name), FIELDS.len())?;
+                $(fields.serialize_field(stringify!($field), &self.$field)?;)*
                 fields.end()
             }
         }
 
-        impl $name {
-            /// What can be set.
-            pub const SPECS: &'static [$crate::options::OptionSpec<Self>] = &[$(
-                $crate::options::OptionSpec {
-                    name: stringify!($field),
-                    doc: concat!($($doc),+),
-                    kind: $kind,
-                    get: |options| $crate::options::OptionType::to_value(&options.$field),
-                    set: |options, value| match $crate::options::OptionType::from_value(value) {
-                        Some(value) => { options.$field = value; true }
-                        None => false,
-                    },
+        impl $crate::options::OptionFields for $name {
+            const SPECS: &'static [$crate::options::OptionSpec] = &[$(
+                $crate::options::OptionSpec { name: stringify!($spec), doc: concat!($($spec_doc),+), kind: $kind }
+            ),*];
+            const GROUPS: &'static [$crate::options::OptionGroup] = &[$(
+                $crate::options::OptionGroup {
+                    name: stringify!($group),
+                    doc: concat!($($group_doc),+),
+                    shape: $crate::options::OptionShape::of::<$inner>,
                 }
-            ),+];
+            ),*];
+
+            fn get(&self, path: &str) -> Option<$crate::options::Value> {
+                $(if path == stringify!($spec) {
+                    return Some($crate::options::OptionType::to_value(&self.$spec));
+                })*
+                $(if let Some(rest) = $crate::options::below(path, stringify!($group)) {
+                    return $crate::options::OptionFields::get(&self.$group, rest);
+                })*
+                let _ = path;
+                None
+            }
+
+            fn set(&mut self, path: &str, value: &$crate::options::Value) -> bool {
+                $(if path == stringify!($spec) {
+                    return $crate::options::OptionType::from_value(value).map(|value| self.$spec = value).is_some();
+                })*
+                $(if let Some(rest) = $crate::options::below(path, stringify!($group)) {
+                    return $crate::options::set_below(&mut self.$group, rest, value);
+                })*
+                let _ = (path, value);
+                false
+            }
+
+            fn validate_groups(&self, cluster: $crate::id::Cluster) -> Result<(), $crate::options::OptionsError> {
+                $($crate::options::Options::validate_all(&self.$group, cluster)
+                    .map_err(|error| error.within(stringify!($group)))?;)*
+                let _ = cluster;
+                Ok(())
+            }
+        }
+
+        impl $name {
+            /// What can be set, beside the options inside.
+            pub const SPECS: &'static [$crate::options::OptionSpec] =
+                <Self as $crate::options::OptionFields>::SPECS;
         }
     };
 }

@@ -12,10 +12,11 @@ pub use crate::node::{
     Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, DiskError, Face, FileId, Message, Never, Node,
     Observation, Recovered, Source, Stored, Write, WriteId,
 };
-pub use crate::options::{OptionSpec, Options, OptionsError, PerServer, Preset, Value, ValueKind};
+pub use crate::options::{OptionFields, OptionSpec, Options, OptionsError, PerServer, Preset, Value, ValueKind};
 pub use crate::rng::{Ppm, Rng, Seed};
 pub use crate::system::{Bounds, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 pub use crate::time::{Duration, Instant};
 pub use crate::view::{Records, View};
+pub use crate::vocabulary::{Part, Role};
 pub use crate::workload::{Idle, Next, Workload, WorkloadCall};
-pub use crate::{embed, names, options};
+pub use crate::{embed, joined, names, options};

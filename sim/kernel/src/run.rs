@@ -1,6 +1,7 @@
 //! What a run is made from and what it comes to.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -285,7 +286,7 @@ pub struct RunReport<O, Q> {
     /// True time at the end.
     pub end: Instant,
     /// How often each observation, fault kind and condition of the world came, by name. A name that is absent: never.
-    pub counts: BTreeMap<&'static str, u64>,
+    pub counts: BTreeMap<Cow<'static, str>, u64>,
     /// The gauges of the system, in the order of its list.
     pub gauges: Vec<u64>,
     /// How often each invariant was evaluated, by index.

@@ -16,8 +16,8 @@ pub enum Selector {
     Node(NodeName),
     /// `x`: a name that the fault binds.
     Named(String),
-    /// `leader`, `follower`, `any follower`: one live node in this role. Of several, `leader` is the one with the
-    /// highest rank; of other roles one is drawn.
+    /// `leader`, `follower`, `any follower`, `raft.leader`: one live node in this role. Of several in a ranked role it
+    /// is the one with the highest rank; of other roles one is drawn.
     Role(String),
     /// `every follower`: all live nodes in this role.
     EveryRole(String),
@@ -32,16 +32,26 @@ pub enum Selector {
         /// Which one; the one gained last, where none is named.
         resource: Option<u64>,
     },
-    /// `majority with leader`, `minority without leader`, `majority`: so many servers, drawn. A majority and a minority
-    /// of one fault have nobody in common if one is with and the other without the leader, or neither speaks of it.
+    /// `majority with leader`, `minority without leader`, `majority`: a number of servers, drawn. A majority and a
+    /// minority of one fault have no server in common if one is with and the other without the node in the ranked role,
+    /// or neither speaks of it.
     Share {
         /// More than half of the servers, or the rest.
         share: Share,
-        /// Whether the leader is among them; `None`: as it comes.
-        leader: Option<bool>,
+        /// Whether the node in a ranked role is among them; `None`: as it comes.
+        chief: Option<Chief>,
     },
     /// `not leader`: every server that the inner selector does not choose; nobody while that matches nobody.
     Not(Box<Self>),
+}
+
+/// `with leader`, `without leader`: whether the node that counts in a ranked role belongs to a share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chief {
+    /// The role.
+    pub role: String,
+    /// Whether the node is in the share, or outside of it.
+    pub is_with: bool,
 }
 
 /// The nodes among which a selector chooses. Absent nodes are not among them.
@@ -108,13 +118,21 @@ fn is_word(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
+/// A word, or two with a dot between them: a group and its role or kind of resource.
+fn is_role(text: &str) -> bool {
+    match text.split_once('.') {
+        Some((group, word)) => is_word(group) && is_word(word),
+        None => is_word(text),
+    }
+}
+
 fn holder(call: &str) -> Option<Selector> {
     let (word, inside) = call.split_once('(')?;
     if !matches!(word.trim(), "holder" | "owner") {
         return None;
     }
     let mut words = inside.split_whitespace();
-    let kind = words.next().filter(|kind| is_word(kind))?.to_owned();
+    let kind = words.next().filter(|kind| is_role(kind))?.to_owned();
     let resource = words.next().map(|number| number.parse().ok());
     match (resource, words.next()) {
         (None, None) => Some(Selector::Holder { kind, resource: None }),
@@ -145,13 +163,13 @@ impl Selector {
             ["*"] => Self::Every(Among::Nodes),
             ["servers"] => Self::Every(Among::of_word("server", kinds).expect("a side has this name")),
             ["clients"] => Self::Every(Among::of_word("client", kinds).expect("a side has this name")),
-            ["majority"] => Self::Share { share: Share::Majority, leader: None },
-            ["minority"] => Self::Share { share: Share::Minority, leader: None },
-            [share @ ("majority" | "minority"), with @ ("with" | "without"), "leader"] => Self::Share {
+            ["majority"] => Self::Share { share: Share::Majority, chief: None },
+            ["minority"] => Self::Share { share: Share::Minority, chief: None },
+            [share @ ("majority" | "minority"), with @ ("with" | "without"), role] if is_role(role) => Self::Share {
                 share: if *share == "majority" { Share::Majority } else { Share::Minority },
-                leader: Some(*with == "with"),
+                chief: Some(Chief { role: (*role).to_owned(), is_with: *with == "with" }),
             },
-            [article @ ("any" | "every"), word] if is_word(word) => match (*article, Among::of_word(word, kinds)) {
+            [article @ ("any" | "every"), word] if is_role(word) => match (*article, Among::of_word(word, kinds)) {
                 ("any", Some(among)) => Self::Any(among),
                 ("any", None) => Self::Role((*word).to_owned()),
                 (_, Some(among)) => Self::Every(among),
@@ -160,7 +178,7 @@ impl Selector {
             [word] => match Kind::read(kinds, word) {
                 Some(node) => Self::Node(node),
                 // Roles and bound names are told apart where both lists are known: see `Selector::bind`.
-                None if is_word(word) => Self::Named((*word).to_owned()),
+                None if is_role(word) => Self::Named((*word).to_owned()),
                 None => return Err(refuse()),
             },
             _ => return Err(refuse()),
@@ -178,6 +196,7 @@ impl Selector {
             Self::Named(word) if known(&word) => Ok(Self::Role(word)),
             Self::Named(word) => Err(word),
             Self::Role(word) | Self::EveryRole(word) if !known(&word) => Err(word),
+            Self::Share { chief: Some(Chief { role, .. }), .. } if !known(&role) => Err(role),
             Self::Not(inner) => Ok(Self::Not(Box::new(inner.bind(bound, roles)?))),
             other => Ok(other),
         }
@@ -205,11 +224,11 @@ impl fmt::Display for Selector {
             Self::Every(among) => write!(f, "every {among}"),
             Self::Holder { kind, resource: None } => write!(f, "holder({kind})"),
             Self::Holder { kind, resource: Some(resource) } => write!(f, "holder({kind} {resource})"),
-            Self::Share { share, leader } => {
+            Self::Share { share, chief } => {
                 f.write_str(if *share == Share::Majority { "majority" } else { "minority" })?;
-                match leader {
-                    Some(true) => f.write_str(" with leader"),
-                    Some(false) => f.write_str(" without leader"),
+                match chief {
+                    Some(Chief { role, is_with: true }) => write!(f, " with {role}"),
+                    Some(Chief { role, is_with: false }) => write!(f, " without {role}"),
                     None => Ok(()),
                 }
             }
@@ -385,7 +404,7 @@ mod tests {
     use super::*;
     use crate::id::KindId;
 
-    const ROLES: &[&str] = &["leader", "follower", "master"];
+    const ROLES: &[&str] = &["leader", "follower", "master", "raft.leader", "lock.holder"];
     const NAMES: &[&str] = &["x", "old-leader"];
 
     fn read(text: &str) -> Option<Selector> {
@@ -396,6 +415,10 @@ mod tests {
     fn every_form_is_read() {
         let role = |role: &str| Selector::Role(role.to_owned());
         let holder = |kind: &str, resource| Selector::Holder { kind: kind.to_owned(), resource };
+        let share = |role: &str, is_with| Selector::Share {
+            share: Share::Minority,
+            chief: Some(Chief { role: role.to_owned(), is_with }),
+        };
         for (text, expected) in [
             ("s1", Selector::Node(NodeId::server(1).into())),
             ("c12", Selector::Node(NodeId::client(12).into())),
@@ -410,7 +433,11 @@ mod tests {
             (" * ", Selector::Every(Among::Nodes)),
             ("holder(lease)", holder("lease", None)),
             ("owner( session 7 )", holder("session", Some(7))),
-            ("minority without leader", Selector::Share { share: Share::Minority, leader: Some(false) }),
+            ("minority without leader", share("leader", false)),
+            ("minority with raft.leader", share("raft.leader", true)),
+            ("raft.leader", role("raft.leader")),
+            ("every raft.leader", Selector::EveryRole("raft.leader".to_owned())),
+            ("holder(session.lock 2)", holder("session.lock", Some(2))),
             ("not holder(lock 3)", Selector::Not(Box::new(holder("lock", Some(3))))),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
@@ -459,12 +486,18 @@ mod tests {
             "holder(lock 1 2)",
             "keeper(lock)",
             "leader)",
+            "raft.",
+            ".leader",
+            "raft.leader.old",
+            "majority with 7",
             "->",
             "1s",
         ] {
             assert!(text.parse::<Selector>().is_err(), "{text:?} was read");
         }
-        for text in ["king", "any king", "every king", "not king", "server", "any", "every"] {
+        for text in
+            ["king", "any king", "every king", "majority with king", "raft.king", "not king", "server", "any", "every"]
+        {
             let parsed: Selector = text.parse().expect("words that may be a role");
             assert!(parsed.bind(NAMES, ROLES).is_err(), "{text:?} was bound");
         }
@@ -500,8 +533,9 @@ mod tests {
             role.clone().prop_map(Selector::EveryRole),
             among.clone().prop_map(Selector::Any),
             among.prop_map(Selector::Every),
-            (role, any::<Option<u64>>()).prop_map(|(kind, resource)| Selector::Holder { kind, resource }),
-            (share, any::<Option<bool>>()).prop_map(|(share, leader)| Selector::Share { share, leader }),
+            (role.clone(), any::<Option<u64>>()).prop_map(|(kind, resource)| Selector::Holder { kind, resource }),
+            (share, prop::option::of((role, any::<bool>()).prop_map(|(role, is_with)| Chief { role, is_with })))
+                .prop_map(|(share, chief)| Selector::Share { share, chief }),
         ]
     }
 

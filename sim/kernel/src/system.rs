@@ -8,6 +8,7 @@ use crate::node::{Node, Recovered};
 use crate::options::{Options, OptionsError, PerServer};
 use crate::time::Duration;
 use crate::view::View;
+use crate::vocabulary::{Part, Role};
 use crate::workload::{Workload, WorkloadCall, WorkloadOption};
 
 /// A system under simulation.
@@ -18,10 +19,12 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     const DOC: &'static str;
     /// The kinds of process that it has, in the order of their tables. [`Kind::check`] says what they must be.
     const KINDS: &'static [Kind] = Kind::PLAIN;
-    /// The roles that nodes report, for selectors. `leader`, where the system has one, is the one that rank decides.
-    const ROLES: &'static [&'static str] = &[];
+    /// The roles that nodes report, for selectors.
+    const ROLES: &'static [Role] = &[];
     /// The kinds of resource that nodes report, for `holder(…)`.
     const RESOURCES: &'static [&'static str] = &[];
+    /// The systems inside this one: their roles and resources, each under a group of its own.
+    const PARTS: &'static [Part] = &[];
     /// The workloads that clients can be given.
     const WORKLOADS: &'static [WorkloadInfo] = &[];
     /// The orders that a scenario may give to a server.

@@ -41,13 +41,14 @@ use crate::time::{Duration, Instant};
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::Universe;
 use crate::view::Whole;
+use crate::vocabulary::Vocabulary;
 
 use act::Script;
 use connection::Connections;
 use deliver::{Datagram, Event, Held};
 use fault::Active;
 use load::{Calls, CallsOf};
-use tally::Tally;
+use tally::{Incidents, Tally};
 
 pub use hosted::{Hosted, Wake};
 
@@ -83,6 +84,7 @@ pub struct World<S: System> {
     plan: PlanOf<S::Node>,
     order: u64,
     counts: Tally,
+    incidents: Incidents,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -100,7 +102,8 @@ pub struct World<S: System> {
 /// The last moment that can come.
 const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
 
-/// Conditions of the world that are counted by name, beside the observations of nodes: what `reach` may ask for.
+/// Conditions of the world that are counted by name, beside the observations of nodes: what `reach` may ask for. What
+/// befalls nodes in ranked roles is counted too: [`Vocabulary::incidents`](crate::vocabulary::Vocabulary::incidents).
 pub const CONDITIONS: &[(&str, &str)] = &[
     ("packet lost", "a datagram was lost by chance"),
     ("packet cut", "a packet was lost at a cut link"),
@@ -116,9 +119,6 @@ pub const CONDITIONS: &[(&str, &str)] = &[
     ("node exited", "a process ended by itself"),
     ("unsynced write lost", "a crash of a machine lost writes that were not synced"),
     ("write failed", "a disk refused a write or a sync"),
-    ("leader cut off", "a fault left the leader without a majority that it can both hear and reach"),
-    ("leader crashed", "the leader crashed"),
-    ("leader paused", "the leader was paused"),
 ];
 
 impl<S: System> World<S> {
@@ -137,7 +137,7 @@ impl<S: System> World<S> {
         let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
         let overrides = options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone());
-        let (director, orders) = director_of(options, seed, settle_at);
+        let (director, orders) = director_of(Vocabulary::of::<S>(), options, seed, settle_at);
         let remembers = remembers(options);
         let mut world = Self {
             system: system.clone(),
@@ -169,6 +169,7 @@ impl<S: System> World<S> {
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
             counts: Tally::default(),
+            incidents: Incidents::default(),
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -336,13 +337,19 @@ impl<S: System> World<S> {
             digest: self.digest.value(),
             events: self.universe.events,
             end: self.universe.now,
-            counts: self.counts.by_name(),
+            counts: self.counts_by_name(),
             gauges: S::gauges(&self.invariants),
             evaluated: self.findings.evaluated_in(&S::Invariants::GROUPS),
             lacking: self.findings.lacking_in(&S::Invariants::GROUPS),
             plan,
             never_applied: self.director.never_applied(),
         }
+    }
+
+    fn counts_by_name(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let mut counts = self.counts.by_name();
+        counts.extend(self.incidents.by_name(self.director.census().words()));
+        counts
     }
 
     /// Whether the run came to this decision.
@@ -459,7 +466,12 @@ impl<S: System> World<S> {
 
 /// The director of a first run, and what its keys of orders stand for. In a replay nothing is left to it but to keep
 /// the census.
-fn director_of<O, Q: Clone, W>(options: &RunOptions<O, Q, W>, seed: Seed, settle_at: Instant) -> (Director, Vec<Q>) {
+fn director_of<O, Q: Clone, W>(
+    words: Vocabulary,
+    options: &RunOptions<O, Q, W>,
+    seed: Seed,
+    settle_at: Instant,
+) -> (Director, Vec<Q>) {
     let replays = options.replay.is_some();
     let mut orders = Vec::new();
     let mut key = |order: Q| {
@@ -471,6 +483,7 @@ fn director_of<O, Q: Clone, W>(options: &RunOptions<O, Q, W>, seed: Seed, settle
     let director = Director::new(DirectorSetup {
         seed,
         cluster: options.cluster,
+        words,
         faults: if replays { Vec::new() } else { faults },
         nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
         bounds: options.bounds,

@@ -17,11 +17,12 @@ use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::Invariants;
 use splitbrain_kernel::node::{Data, Message, Never, Node, Observation, Recovered, Source};
-use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Rng};
 use splitbrain_kernel::system::{Gauge, Setup, System, WorkloadInfo};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall};
 
 /// An async service to be tested: what [`System`] is for kernel nodes.
@@ -31,7 +32,7 @@ pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
     /// One sentence for `list`.
     const DOC: &'static str;
     /// The roles that instances report, for selectors. `leader`, where there is one, is the one that rank decides.
-    const ROLES: &'static [&'static str] = &[];
+    const ROLES: &'static [Role] = &[];
     /// The kinds of resource that instances report, for `holder(…)`.
     const RESOURCES: &'static [&'static str] = &[];
     /// The workloads that clients can be given.
@@ -189,7 +190,7 @@ impl<V: Service> Staged<V> {
 impl<V: Service> System for Staged<V> {
     const NAME: &'static str = V::NAME;
     const DOC: &'static str = V::DOC;
-    const ROLES: &'static [&'static str] = V::ROLES;
+    const ROLES: &'static [Role] = V::ROLES;
     const RESOURCES: &'static [&'static str] = V::RESOURCES;
     const WORKLOADS: &'static [WorkloadInfo] = V::WORKLOADS;
     const GAUGES: &'static [Gauge] = V::GAUGES;
@@ -248,10 +249,6 @@ splitbrain_kernel::options! {
 }
 
 impl Options for ServiceLoadOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "even", doc: "As many reads as writes.", make: || Self { reads: Ppm::new(500_000) } }]
     }

@@ -15,7 +15,7 @@ use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invar
 use splitbrain_kernel::node::{
     Completion, ConnectionEvent, Face, Message, Never, Node, Observation, Recovered, Source,
 };
-use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
+use splitbrain_kernel::options::{OptionFields, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::selector::{Among, Selector, Span};
@@ -24,6 +24,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::vocabulary::Part;
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
@@ -177,7 +178,7 @@ impl Observation for Told {
     const NAMES: &'static [&'static str] = RaftObservation::<Put>::NAMES;
     fn face(&self) -> Face {
         let Self::Raft(told) = self;
-        told.face()
+        told.face().in_group(RaftInStore::GROUP)
     }
 }
 
@@ -258,10 +259,9 @@ struct StoreOptions {
     slip: Slip,
 }
 
+impl OptionFields for StoreOptions {}
+
 impl Options for StoreOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        &[]
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[]
     }
@@ -271,6 +271,8 @@ impl System for Stores {
     const NAME: &'static str = "stores";
     const DOC: &'static str = "Maps of words on raft.";
     const KINDS: &'static [ProcessKind] = KINDS;
+    const PARTS: &'static [Part] =
+        &[Part { group: RaftInStore::GROUP, roles: RaftObservation::<Put>::ROLES, resources: &[], parts: &[] }];
     type Options = StoreOptions;
     type Node = Store;
     type Invariants = Both<MapsAgree, Inside<RaftInStore, RaftInvariants<RaftNode<Put>>>>;

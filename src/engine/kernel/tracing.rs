@@ -24,9 +24,10 @@ pub struct Tracing<R> {
 }
 
 /// What a node last said of itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
-    role: Option<&'static str>,
+    /// By group, in the order in which the groups were first heard of.
+    roles: Vec<(&'static str, &'static str)>,
     epoch: Option<u64>,
 }
 
@@ -68,9 +69,16 @@ impl<R> Tracing<R> {
             self.nodes.remove(&node);
         }
         let known = self.nodes.entry(node).or_default();
-        entry.role = known.role.map(str::to_owned);
+        let roles: Vec<&str> = known.roles.iter().map(|(_, role)| *role).collect();
+        entry.role = (!roles.is_empty()).then(|| roles.join(" "));
         entry.epoch = entry.epoch.or(known.epoch);
-        *known = Known { role: news.role.or(known.role), epoch: news.epoch.or(known.epoch) };
+        known.epoch = news.epoch.or(known.epoch);
+        for (group, role) in news.roles {
+            match known.roles.iter_mut().find(|(of, _)| *of == group) {
+                Some((_, known)) => *known = role,
+                None => known.roles.push((group, role)),
+            }
+        }
         if entry.kind == EntryKind::Exited {
             self.nodes.remove(&node);
         }
@@ -107,11 +115,12 @@ const fn kind_of<N: Node>(item: &TraceItem<'_, N>) -> EntryKind {
 
 /// What an observation says of its node.
 fn known<O: Observation>(observation: &O) -> Known {
-    let role = match observation.face().change {
-        Change::Role { role, .. } => Some(role),
-        Change::None | Change::Gained { .. } | Change::Lost { .. } => None,
+    let face = observation.face();
+    let roles = match face.change {
+        Change::Role { role, .. } => vec![(face.group, role)],
+        Change::None | Change::Gained { .. } | Change::Lost { .. } => Vec::new(),
     };
-    Known { role, epoch: observation.epoch() }
+    Known { roles, epoch: observation.epoch() }
 }
 
 fn describe<N: Node>(item: TraceItem<'_, N>, keep: Keep) -> Entry {

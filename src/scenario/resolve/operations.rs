@@ -46,7 +46,7 @@ fn blame(scenario: &Scenario, choice: &WorkloadChoice, error: &OptionsError) -> 
     let setting = choice.settings.iter().find(|one| one.name == error.option);
     let span = setting.map(|one| one.span.clone()).unwrap_or_else(|| {
         let table = text.find("workload").unwrap_or(0);
-        let key = text[table..].find(error.option).map_or(table, |at| table + at);
+        let key = text[table..].find(&error.option).map_or(table, |at| table + at);
         key..key + error.option.len()
     });
     Diagnostics::one(&scenario.source, span, &format!("workload.{}", error.option), &error.message)

@@ -100,7 +100,8 @@ fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str
     let observed = system.observations.iter().map(|name| (Cow::Borrowed(*name), ""));
     let faults = Fault::KINDS.iter().map(|name| ((*name).into(), "A fault of this kind was applied."));
     let conditions = CONDITIONS.iter().map(|(name, doc)| (Cow::Borrowed(*name), *doc));
-    observed.chain(conditions).chain(faults).collect()
+    let incidents = system.words.incidents().map(|(name, doc)| (name.into(), doc));
+    observed.chain(conditions).chain(incidents).chain(faults).collect()
 }
 
 /// Every figure: the key in the file, the name in the report, and what it measures.

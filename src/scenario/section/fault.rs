@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use splitbrain_kernel::director::spec::{FaultSpec, What};
 use splitbrain_kernel::selector::{Condition, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::vocabulary::WordError;
 
 use super::super::OrderCall;
 use super::super::description::SystemDescription;
@@ -358,7 +359,7 @@ fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
     }
     // What is a selector by itself, in this cluster or another, would hide behind the name.
     match name.parse::<Selector>() {
-        Ok(Selector::Named(_)) if !reader.system.roles.contains(&name) => Ok(()),
+        Ok(Selector::Named(_)) if reader.system.words.find_role(name) == Err(WordError::Unknown) => Ok(()),
         _ => Err(Problem::new(format!("\"{name}\" is a selector already; choose another name"))),
     }
 }

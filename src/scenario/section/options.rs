@@ -1,11 +1,13 @@
-//! `[<system>]`: preset, options, and `[<system>.<node>]`. The keys are the system's own.
+//! `[<system>]`: preset, options, the options inside (`[session.raft]`), and `[<system>.<node>]`. The keys are the
+//! system's own.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
+use splitbrain_kernel::options::{Value, ValueKind};
 
-use super::super::description::{OptionDescription, SystemDescription};
+use super::super::description::{OptionDescription, OptionKind, SystemDescription};
 use super::super::key::{Key, Need, Section, Shape, Table, described};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Word;
@@ -35,7 +37,8 @@ const SERVERS: Key<Servers> = Key {
 pub(in super::super) static OPTIONS: Section = Section {
     name: "<system>",
     doc: "The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for \
-          the system. A range or choice is drawn once a run.",
+          the system; the options of a system inside stand in a table of their own, [session.raft], which takes a \
+          preset too. A range or choice is drawn once a run.",
     keys: &[&PRESET, &SERVERS],
 };
 
@@ -65,7 +68,7 @@ impl Fields for OptionFields {
     }
 
     fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
-        let own = self.section().names().map(str::to_owned).chain(option_names(reader.system));
+        let own = self.section().names().map(str::to_owned).chain(option_names(reader.system, ""));
         // Names of nodes: whether they are right is said where they are read.
         let nodes = table.entries().into_iter().map(|(name, ..)| name).filter(|name| is_node(reader.system, name));
         own.chain(nodes).collect()
@@ -76,7 +79,7 @@ impl Fields for OptionFields {
         let absent = table.at(PRESET.name).is_none();
         let preset = table.get(reader, &PRESET);
         let preset = if absent { Some(Drawn::Constant(first.to_owned())) } else { preset };
-        let base = settings(reader, table);
+        let base = settings(reader, table, "");
         let servers = table.get(reader, &SERVERS);
         let nodes = nodes(reader, table, servers);
         Some(OptionChoices { preset: preset?, base: base?, nodes: nodes? })
@@ -96,7 +99,7 @@ impl Fields for OptionFields {
 }
 
 fn is_node(system: &SystemDescription, name: &str) -> bool {
-    Kind::split(system.kinds, name).is_some() && system.option(name).is_none()
+    Kind::split(system.kinds, name).is_some() && option_names(system, "").iter().all(|key| key != name)
 }
 
 /// The options of single nodes: those of `[<system>.<node>]` beside those of `[<system>.servers.<server>]`.
@@ -130,45 +133,72 @@ pub(in super::super) fn node_header(system: &str, cluster: Cluster, node: NodeId
     if node.is(KindId::SERVER) { format!("{system}.servers.{name}") } else { format!("{system}.{name}") }
 }
 
-fn option_names(system: &SystemDescription) -> Vec<String> {
-    system.options.iter().map(|option| option.name.to_owned()).collect()
+/// The keys of the table of a group; of the system's own where the path is empty.
+fn option_names(system: &SystemDescription, group: &str) -> Vec<String> {
+    let options = system.options_of(group).map(|option| option.key().to_owned());
+    options.chain(system.groups_of(group).map(|inner| inner.key().to_owned())).collect()
 }
 
 fn shape(option: &OptionDescription) -> DrawnShape<OptionValue> {
-    DrawnShape(OptionValue(option.kind))
+    DrawnShape(OptionValue(option.kind.clone()))
+}
+
+/// The properties of the table of a group, as `one` gives the schema of an option.
+fn properties(system: &SystemDescription, group: &str, one: &impl Fn(&OptionDescription) -> Json) -> Map<String, Json> {
+    let options = system.options_of(group).map(|option| (option.key().to_owned(), one(option)));
+    let groups = system.groups_of(group).map(|inner| {
+        let table = json!({
+            "type": "object",
+            "properties": properties(system, &inner.path, one),
+            "additionalProperties": false,
+        });
+        (inner.key().to_owned(), described(table, inner.doc))
+    });
+    options.chain(groups).collect()
 }
 
 fn option_schemas(system: &SystemDescription) -> Map<String, Json> {
-    let one = |option: &OptionDescription| {
-        let schema = described(shape(option).schema(system), option.doc);
-        (option.name.to_owned(), schema)
-    };
-    system.options.iter().map(one).collect()
+    properties(system, "", &|option| described(shape(option).schema(system), option.doc))
 }
 
-/// The options that a table sets, in the system's order.
-fn settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<OptionSetting>> {
+/// The options that the table of a group and the tables inside it set, in the system's order.
+fn settings(reader: &mut Reader<'_>, table: &Table<'_>, group: &str) -> Option<Vec<OptionSetting>> {
     let system = reader.system;
     let mut settings = Vec::new();
     let mut whole = Some(());
-    for option in &system.options {
-        let Some(at) = table.at(option.name) else { continue };
+    for option in system.options_of(group) {
+        let Some(at) = table.at(option.key()) else { continue };
         match shape(option).decode(reader, &at) {
-            Some(value) => settings.push(OptionSetting { name: option.name.to_owned(), value, span: at.span }),
+            Some(value) => settings.push(OptionSetting { name: option.path.clone(), value, span: at.span }),
+            None => whole = None,
+        }
+    }
+    for inner in system.groups_of(group) {
+        let Some(at) = table.at(inner.key()) else { continue };
+        match group_settings(reader, &at, &inner.path) {
+            Some(inner) => settings.extend(inner),
             None => whole = None,
         }
     }
     whole.map(|()| settings)
 }
 
-/// The pairs of the options that a table sets.
-pub(in super::super) fn setting_pairs(pairs: Pairs, settings: &[OptionSetting]) -> Pairs {
-    settings.iter().fold(pairs, |pairs, setting| pairs.put_text(&setting.name, encode_drawn(&setting.value)))
+/// The options that the table of a group sets, with only its keys.
+fn group_settings(reader: &mut Reader<'_>, at: &At<'_>, group: &str) -> Option<Vec<OptionSetting>> {
+    let table = Table::any(reader, at, "a table of options")?;
+    let names = option_names(reader.system, group);
+    table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    settings(reader, &table, group)
 }
 
-fn encode_drawn(value: &Drawn<splitbrain_kernel::options::Value>) -> String {
+/// The pairs of the options that a table sets.
+pub(in super::super) fn setting_pairs(pairs: Pairs, settings: &[OptionSetting]) -> Pairs {
+    settings.iter().fold(pairs, |pairs, setting| pairs.put_path(&setting.name, encode_drawn(&setting.value)))
+}
+
+fn encode_drawn(value: &Drawn<Value>) -> String {
     // Writing does not ask for the kind.
-    DrawnShape(OptionValue(splitbrain_kernel::options::ValueKind::Bool)).encode(value)
+    DrawnShape(OptionValue(OptionKind::Value(ValueKind::Bool))).encode(value)
 }
 
 /// Tables under the names of servers.
@@ -224,10 +254,7 @@ impl Shape for Settings {
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
-        let table = Table::any(reader, at, "a table of options")?;
-        let names = option_names(reader.system);
-        table.refuse_unknown(reader, &names.iter().map(String::as_str).collect::<Vec<_>>());
-        settings(reader, &table)
+        group_settings(reader, at, "")
     }
 
     fn encode(&self, value: &Self::Value) -> String {
@@ -237,11 +264,10 @@ impl Shape for Settings {
     fn schema(&self, system: &SystemDescription) -> Json {
         // The same options once more, by reference: they are most of the schema.
         let one = |option: &OptionDescription| {
-            let place = format!("#/$defs/{0}/properties/{0}/properties/{1}", system.name, option.name);
-            (option.name.to_owned(), json!({ "$ref": place }))
+            let path = option.path.replace('.', "/properties/");
+            json!({ "$ref": format!("#/$defs/{0}/properties/{0}/properties/{path}", system.name) })
         };
-        let options: Map<String, Json> = system.options.iter().map(one).collect();
-        json!({ "type": "object", "properties": options, "additionalProperties": false })
+        json!({ "type": "object", "properties": properties(system, "", &one), "additionalProperties": false })
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::time::Instant;
 
-use super::super::description::SystemDescription;
+use super::super::description::{OptionKind, SystemDescription};
 use super::super::key::{Key, Need, Section, Shape as _, Table, described};
 use super::super::reader::{Problem, Reader};
 use super::super::shape::Word;
@@ -95,7 +95,7 @@ impl Fields for WorkloadFields {
         let properties = schema["properties"].as_object_mut().expect("a section has properties");
         for workload in system.workloads {
             for option in (workload.options)() {
-                let mut one = described(OptionValue(option.kind).schema(system), option.doc);
+                let mut one = described(OptionValue(OptionKind::Value(option.kind)).schema(system), option.doc);
                 one["default"] = serde_json::from_str(&encode_value(&option.default)).unwrap_or_default();
                 properties.insert(option.name.to_owned(), one);
             }
@@ -118,7 +118,7 @@ fn settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<WorkloadSe
     let mut whole = Some(());
     for option in options {
         let Some(at) = table.at(option.name) else { continue };
-        match OptionValue(option.kind).decode(reader, &at) {
+        match OptionValue(OptionKind::Value(option.kind)).decode(reader, &at) {
             Some(value) => settings.push(WorkloadSetting { name: option.name.to_owned(), value, span: at.span }),
             None => whole = None,
         }

@@ -6,7 +6,7 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
 use super::super::Drawn;
-use super::super::description::SystemDescription;
+use super::super::description::{OptionKind, SystemDescription};
 use super::super::key::{Shape, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::quantity::{Chance, One, Quantity as _, Time, upside_down};
@@ -139,7 +139,7 @@ impl Ranged for One<Chance> {
 
 /// The value of an option of the system.
 #[derive(Debug)]
-pub(in super::super) struct OptionValue(pub(in super::super) ValueKind);
+pub(in super::super) struct OptionValue(pub(in super::super) OptionKind);
 
 impl OptionValue {
     fn time(min: Duration, max: Duration) -> One<Time> {
@@ -151,33 +151,30 @@ impl Shape for OptionValue {
     type Value = Value;
 
     fn noun(&self) -> String {
-        match self.0 {
-            ValueKind::Bool => Flag.noun(),
-            ValueKind::Integer { min, max } => Whole { min, max }.noun(),
-            ValueKind::Duration { min, max } => {
-                format!("{} from {min} to {max}", Self::time(min, max).noun())
+        match &self.0 {
+            OptionKind::Value(ValueKind::Bool) => Flag.noun(),
+            OptionKind::Value(ValueKind::Integer { min, max }) => Whole { min: *min, max: *max }.noun(),
+            OptionKind::Value(ValueKind::Duration { min, max }) => {
+                format!("{} from {min} to {max}", Self::time(*min, *max).noun())
             }
-            ValueKind::Probability => One(Chance).noun(),
-            ValueKind::Name(names) => {
-                let names: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-                format!("one of {}", names.join(", "))
-            }
+            OptionKind::Value(ValueKind::Probability) => One(Chance).noun(),
+            OptionKind::Value(ValueKind::Name(names)) => one_of(names),
+            OptionKind::Preset(names) => one_of(names),
         }
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Value> {
-        match self.0 {
-            ValueKind::Bool => Flag.decode(reader, at).map(Value::Bool),
-            ValueKind::Integer { min, max } => Whole { min, max }.decode(reader, at).map(Value::Integer),
-            ValueKind::Duration { min, max } => Self::time(min, max).decode(reader, at).map(Value::Duration),
-            ValueKind::Probability => One(Chance).decode(reader, at).map(Value::Probability),
-            ValueKind::Name(names) => {
-                let text = reader.text(at, &self.noun())?;
-                let known = names.iter().any(|(name, _)| *name == text);
-                let value = known.then(|| Value::Name(text.to_owned()));
-                let names = names.iter().map(|(name, _)| *name);
-                reader.check(at, value.ok_or_else(|| Problem::unknown("", text, names)))
+        match &self.0 {
+            OptionKind::Value(ValueKind::Bool) => Flag.decode(reader, at).map(Value::Bool),
+            OptionKind::Value(ValueKind::Integer { min, max }) => {
+                Whole { min: *min, max: *max }.decode(reader, at).map(Value::Integer)
             }
+            OptionKind::Value(ValueKind::Duration { min, max }) => {
+                Self::time(*min, *max).decode(reader, at).map(Value::Duration)
+            }
+            OptionKind::Value(ValueKind::Probability) => One(Chance).decode(reader, at).map(Value::Probability),
+            OptionKind::Value(ValueKind::Name(names)) => self.name(reader, at, "", names),
+            OptionKind::Preset(names) => self.name(reader, at, "preset", names),
         }
     }
 
@@ -186,13 +183,29 @@ impl Shape for OptionValue {
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
-        match self.0 {
-            ValueKind::Bool => Flag.schema(system),
-            ValueKind::Integer { min, max } => Whole { min, max }.schema(system),
-            ValueKind::Duration { min, max } => Self::time(min, max).schema(system),
-            ValueKind::Probability => One(Chance).schema(system),
-            ValueKind::Name(names) => names_schema(names),
+        match &self.0 {
+            OptionKind::Value(ValueKind::Bool) => Flag.schema(system),
+            OptionKind::Value(ValueKind::Integer { min, max }) => Whole { min: *min, max: *max }.schema(system),
+            OptionKind::Value(ValueKind::Duration { min, max }) => Self::time(*min, *max).schema(system),
+            OptionKind::Value(ValueKind::Probability) => One(Chance).schema(system),
+            OptionKind::Value(ValueKind::Name(names)) => names_schema(names),
+            OptionKind::Preset(names) => names_schema(names),
         }
+    }
+}
+
+fn one_of(names: &[(&str, &str)]) -> String {
+    let names: Vec<String> = names.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    format!("one of {}", names.join(", "))
+}
+
+impl OptionValue {
+    fn name(&self, reader: &mut Reader<'_>, at: &At<'_>, what: &str, names: &[(&str, &str)]) -> Option<Value> {
+        let text = reader.text(at, &self.noun())?;
+        let known = names.iter().any(|(name, _)| *name == text);
+        let value = known.then(|| Value::Name(text.to_owned()));
+        let names = names.iter().map(|(name, _)| *name);
+        reader.check(at, value.ok_or_else(|| Problem::unknown(what, text, names)))
     }
 }
 
@@ -207,10 +220,12 @@ pub(in super::super) fn encode_value(value: &Value) -> String {
 impl Ranged for OptionValue {
     fn end(&self, text: &str) -> Option<Result<Value, Problem>> {
         match self.0 {
-            ValueKind::Integer { min, max } => Some(whole_end(text, min, max)),
-            ValueKind::Duration { min, max } => Some(Time { min, max }.parse(text).map(Value::Duration)),
-            ValueKind::Probability => Some(Chance.parse(text).map(Value::Probability)),
-            ValueKind::Bool | ValueKind::Name(_) => None,
+            OptionKind::Value(ValueKind::Integer { min, max }) => Some(whole_end(text, min, max)),
+            OptionKind::Value(ValueKind::Duration { min, max }) => {
+                Some(Time { min, max }.parse(text).map(Value::Duration))
+            }
+            OptionKind::Value(ValueKind::Probability) => Some(Chance.parse(text).map(Value::Probability)),
+            OptionKind::Value(ValueKind::Bool | ValueKind::Name(_)) | OptionKind::Preset(_) => None,
         }
     }
 
@@ -225,10 +240,10 @@ impl Ranged for OptionValue {
 
     fn end_pattern(&self) -> Option<&'static str> {
         match self.0 {
-            ValueKind::Integer { .. } => Some("[0-9]+"),
-            ValueKind::Duration { .. } => Some(super::quantity::ANY_TIME.pattern()),
-            ValueKind::Probability => Some(Chance.pattern()),
-            ValueKind::Bool | ValueKind::Name(_) => None,
+            OptionKind::Value(ValueKind::Integer { .. }) => Some("[0-9]+"),
+            OptionKind::Value(ValueKind::Duration { .. }) => Some(super::quantity::ANY_TIME.pattern()),
+            OptionKind::Value(ValueKind::Probability) => Some(Chance.pattern()),
+            OptionKind::Value(ValueKind::Bool | ValueKind::Name(_)) | OptionKind::Preset(_) => None,
         }
     }
 }

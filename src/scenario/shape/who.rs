@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, NodeId, Side};
 use splitbrain_kernel::selector::{Among, Condition, LinkSelector, Selector};
 use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
 use super::super::description::SystemDescription;
 use super::super::key::Shape;
@@ -41,16 +42,27 @@ impl Shape for Who {
 fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
     let kinds = reader.system.kinds;
     let parsed = Selector::read(text, kinds).map_err(|error| Problem::new(format!("{error}")))?;
-    let roles = reader.system.roles;
+    let words = reader.system.words.role_words();
+    let roles: Vec<&str> = words.iter().map(String::as_str).collect();
     let bound: Vec<&str> = reader.bound.iter().map(String::as_str).collect();
-    let selector = parsed.bind(&bound, roles).map_err(|word| unknown_word(reader, &bound, text, &word))?;
+    let selector = parsed.bind(&bound, &roles).map_err(|word| match reader.system.words.find_role(&word) {
+        Err(WordError::Ambiguous(names)) => ambiguous(&word, &names),
+        _ => unknown_word(reader, &bound, &roles, text, &word),
+    })?;
     check_selector(reader, &selector).map(|()| selector)
 }
 
+/// A short word that several groups have.
+fn ambiguous(word: &str, names: &[String]) -> Problem {
+    Problem::new(format!("{word} is {}: say which", names.join(" or ")))
+}
+
 /// A word that is neither a role nor a name. `any severs` is compared as a whole: it may be no role that was meant.
-fn unknown_word(reader: &Reader<'_>, bound: &[&str], text: &str, word: &str) -> Problem {
-    let SystemDescription { roles, kinds, .. } = reader.system;
-    let (text, sets) = (text.trim(), sets(kinds));
+fn unknown_word(reader: &Reader<'_>, bound: &[&str], roles: &[&str], text: &str, word: &str) -> Problem {
+    let (text, sets) = (text.trim(), sets(reader.system.kinds));
+    if ["majority ", "minority "].into_iter().any(|share| text.contains(share)) {
+        return Problem::unknown("role", word, roles.iter().copied());
+    }
     let sets = sets.iter().map(String::as_str);
     let article = ["any ", "every "].into_iter().find(|article| text.starts_with(article));
     let Some(article) = article else {
@@ -60,7 +72,7 @@ fn unknown_word(reader: &Reader<'_>, bound: &[&str], text: &str, word: &str) -> 
         {
             return problem;
         }
-        let words = bound.iter().chain(*roles).copied();
+        let words = bound.iter().chain(roles).copied();
         return Problem::unknown("role or name", word, words.chain(sets));
     };
     let with_roles: Vec<String> = roles.iter().map(|role| format!("{article}{role}")).collect();
@@ -83,9 +95,7 @@ fn check_selector(reader: &Reader<'_>, selector: &Selector) -> Result<(), Proble
         Selector::Node(node) => check_node(reader, node.id()),
         Selector::Holder { kind, .. } => check_resource(reader, kind),
         Selector::Not(inner) => check_selector(reader, inner),
-        Selector::Share { leader: Some(_), .. } if !reader.system.roles.contains(&"leader") => {
-            Err(Problem::unknown("role", "leader", reader.system.roles.iter().copied()))
-        }
+        Selector::Share { chief: Some(chief), .. } => check_ranked(&reader.system.words, &chief.role),
         Selector::Any(among) | Selector::Every(among) => check_among(reader, among),
         _ => Ok(()),
     }
@@ -170,12 +180,24 @@ pub(in super::super) fn node_pattern(system: &SystemDescription) -> String {
     format!("^({})[1-9][0-9]?$", prefixes.join("|"))
 }
 
-fn check_resource(reader: &Reader<'_>, kind: &str) -> Result<(), Problem> {
-    let known = reader.system.resources;
-    if known.contains(&kind) {
+/// A share is with or without one node, so its role must be one in which there should be one.
+fn check_ranked(words: &Vocabulary, role: &str) -> Result<(), Problem> {
+    if words.find_role(role).is_ok_and(|role| words.role(role).is_ranked) {
         return Ok(());
     }
-    Err(Problem::unknown("kind of resource", kind, known.iter().copied()))
+    let known: Vec<String> = words.ranked().map(|role| words.role_name(role)).collect();
+    Err(Problem::unknown("role in which there should be one node", role, known.iter().map(String::as_str)))
+}
+
+fn check_resource(reader: &Reader<'_>, kind: &str) -> Result<(), Problem> {
+    match reader.system.words.find_resource(kind) {
+        Ok(_) => Ok(()),
+        Err(WordError::Ambiguous(names)) => Err(ambiguous(kind, &names)),
+        Err(WordError::Unknown) => {
+            let known = reader.system.words.resource_words();
+            Err(Problem::unknown("kind of resource", kind, known.iter().map(String::as_str)))
+        }
+    }
 }
 
 /// Whether a selector stands for one node and not for a set.
@@ -274,8 +296,10 @@ fn condition(system: &SystemDescription, text: &str) -> Result<Condition, Proble
         Some((role, lasting)) => (role, Some(lasting)),
         None => (rest, None),
     };
-    if !system.roles.contains(&role) {
-        return Err(unknown_condition(system, text));
+    match system.words.find_role(role) {
+        Ok(_) => {}
+        Err(WordError::Ambiguous(names)) => return Err(ambiguous(role, &names)),
+        Err(WordError::Unknown) => return Err(unknown_condition(system, text)),
     }
     let lasting = lasting.map_or(Ok(Duration::ZERO), |text| ANY_TIME.parse(text))?;
     let role = role.to_owned();
@@ -294,8 +318,12 @@ fn nth_observation(system: &SystemDescription, name: &str, nth: &str) -> Result<
 }
 
 fn unknown_condition(system: &SystemDescription, text: &str) -> Problem {
-    let forms: Vec<String> =
-        system.roles.iter().flat_map(|role| [format!("{role} for …"), format!("no {role} for …")]).collect();
+    let forms: Vec<String> = system
+        .words
+        .role_words()
+        .iter()
+        .flat_map(|role| [format!("{role} for …"), format!("no {role} for …")])
+        .collect();
     let words = system.observations.iter().copied();
     Problem::unknown("condition", text, words.chain(forms.iter().map(String::as_str)))
 }

@@ -5,11 +5,12 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
-use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Rng};
 use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall, options_of};
 
 splitbrain_kernel::names! {
@@ -74,10 +75,6 @@ const PRESETS: &[Preset<ToyOptions>] = &[
 ];
 
 impl Options for ToyOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         PRESETS
     }
@@ -116,7 +113,7 @@ impl Observation for Seen {
     const NAMES: &'static [&'static str] = &["leader elected", "pre-vote rejected"];
 
     fn face(&self) -> Face {
-        Face { name: "leader elected", change: Change::None }
+        Face::new("leader elected", Change::None)
     }
 }
 
@@ -165,9 +162,6 @@ splitbrain_kernel::options! {
 }
 
 impl Options for RegisterOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "even", doc: "As many reads as writes.", make: || Self { reads: Ppm::new(500_000) } }]
     }
@@ -195,7 +189,7 @@ impl Workload<Deed, ()> for Register {
 impl System for Toy {
     const NAME: &'static str = "toy";
     const DOC: &'static str = "Does nothing.";
-    const ROLES: &'static [&'static str] = &["leader", "follower"];
+    const ROLES: &'static [Role] = &[Role::ranked("leader"), Role::plain("follower")];
     const RESOURCES: &'static [&'static str] = &["lock"];
     const WORKLOADS: &'static [WorkloadInfo] =
         &[WorkloadInfo { name: "register", doc: "Reads and writes.", options: options_of::<RegisterOptions> }];

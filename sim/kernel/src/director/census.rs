@@ -6,35 +6,35 @@ use std::collections::BTreeMap;
 
 use crate::id::{Cluster, NodeId};
 use crate::time::Instant;
-
-/// Roles of which there should be one: of several live nodes in such a role the one with the highest rank counts.
-pub const RANKED_ROLES: [&str; 3] = ["leader", "master", "primary"];
+use crate::vocabulary::{ResourceId, RoleId, Vocabulary};
 
 /// What the director knows of the cluster.
 ///
 /// - A node that is down has no role and holds nothing; what it says then changes nothing.
-/// - A node has one role, the one that it took last.
+/// - A node has one role in each group, the one that it took last.
 #[derive(Clone, Debug)]
 pub struct Census {
     cluster: Cluster,
+    words: Vocabulary,
     members: Vec<Member>,
     /// Who holds what, with the number of the gain: the highest is the newest.
-    holdings: BTreeMap<(&'static str, u64, NodeId), u64>,
+    holdings: BTreeMap<(ResourceId, u64, NodeId), u64>,
     gains: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Member {
     up: bool,
     has_been_up: bool,
-    tenure: Option<Tenure>,
+    /// By group.
+    tenures: Vec<Option<Tenure>>,
 }
 
 /// A role that a node has, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tenure {
     /// Which role.
-    pub role: &'static str,
+    pub role: RoleId,
     /// The higher, the newer.
     pub rank: u64,
     /// When the node took the role; a new rank in the same role does not change it.
@@ -42,15 +42,21 @@ pub struct Tenure {
 }
 
 impl Census {
-    /// Nobody is up yet.
-    pub(crate) fn new(cluster: Cluster) -> Self {
-        let absent = Member { up: false, has_been_up: false, tenure: None };
-        Self { cluster, members: vec![absent; cluster.node_count()], holdings: BTreeMap::new(), gains: 0 }
+    /// No node is up yet.
+    pub(crate) fn new(cluster: Cluster, words: Vocabulary) -> Self {
+        let absent = Member { up: false, has_been_up: false, tenures: vec![None; words.group_count()] };
+        let members = vec![absent; cluster.node_count()];
+        Self { cluster, words, members, holdings: BTreeMap::new(), gains: 0 }
     }
 
     /// How many nodes there are.
     pub const fn cluster(&self) -> Cluster {
         self.cluster
+    }
+
+    /// The words of the system.
+    pub const fn words(&self) -> &Vocabulary {
+        &self.words
     }
 
     /// Whether the node's process runs.
@@ -74,38 +80,31 @@ impl Census {
         self.present().filter(|node| self.cluster.is_server(*node))
     }
 
-    /// The role of a live node, where it has reported one.
-    pub fn tenure(&self, node: NodeId) -> Option<Tenure> {
-        self.member(node).tenure
+    /// The role of a live node in the group of this role, if it has reported one.
+    fn tenure(&self, node: NodeId, role: RoleId) -> Option<Tenure> {
+        self.member(node).tenures[self.words.group_of(role)]
     }
 
     /// The live nodes in this role, servers before clients, in order of number.
-    pub fn in_role<'a>(&'a self, role: &'a str) -> impl Iterator<Item = NodeId> + 'a {
-        self.cluster.nodes().filter(move |node| self.tenure(*node).is_some_and(|it| it.role == role))
+    pub fn in_role(&self, role: RoleId) -> impl Iterator<Item = NodeId> + '_ {
+        self.cluster.nodes().filter(move |node| self.tenure(*node, role).is_some_and(|it| it.role == role))
     }
 
     /// The live nodes in this role, the highest rank first; of one rank the latest to take the role, then by number.
-    pub fn by_rank(&self, role: &str) -> Vec<NodeId> {
+    pub fn by_rank(&self, role: RoleId) -> Vec<NodeId> {
         let mut ranked: Vec<NodeId> = self.in_role(role).collect();
-        ranked.sort_by_key(|node| std::cmp::Reverse(self.seniority(*node)));
+        let seniority = |node: &NodeId| self.tenure(*node, role).map(|tenure| (tenure.rank, tenure.since));
+        ranked.sort_by_key(|node| std::cmp::Reverse(seniority(node)));
         ranked
     }
 
-    /// The live node that believes it leads, in whichever of [`RANKED_ROLES`]; of several the one with the highest
-    /// rank.
-    pub fn leader(&self) -> Option<NodeId> {
-        let leads = |node: &NodeId| self.tenure(*node).is_some_and(|tenure| RANKED_ROLES.contains(&tenure.role));
-        // In reverse, because of equals `max_by_key` gives the last, and the lowest number is to win.
-        let candidates = (0..self.members.len()).rev().map(|at| self.cluster.node(at));
-        candidates.filter(leads).max_by_key(|node| self.seniority(*node))
-    }
-
-    fn seniority(&self, node: NodeId) -> Option<(u64, Instant)> {
-        self.tenure(node).map(|tenure| (tenure.rank, tenure.since))
+    /// The live node that counts in a ranked role: of several the one with the highest rank.
+    pub fn chief(&self, role: RoleId) -> Option<NodeId> {
+        self.by_rank(role).first().copied()
     }
 
     /// The live nodes that hold a resource of this kind, or this one of them: the last to gain it first.
-    pub fn holders(&self, kind: &str, resource: Option<u64>) -> Vec<NodeId> {
+    pub fn holders(&self, kind: ResourceId, resource: Option<u64>) -> Vec<NodeId> {
         let mut gains: Vec<(u64, NodeId)> = self
             .holdings
             .iter()
@@ -129,27 +128,34 @@ impl Census {
         member.has_been_up = true;
     }
 
-    /// A process ended. Gives back the role that it had.
-    pub(crate) fn set_down(&mut self, node: NodeId) -> Option<&'static str> {
+    /// A process ended. Returns the roles that it had.
+    pub(crate) fn set_down(&mut self, node: NodeId) -> Vec<RoleId> {
         self.holdings.retain(|(_, _, holder), _| *holder != node);
         let member = self.member_mut(node);
         member.up = false;
-        member.tenure.take().map(|tenure| tenure.role)
+        member.tenures.iter_mut().filter_map(|tenure| tenure.take().map(|it| it.role)).collect()
     }
 
-    /// A node takes a role. Gives back the tenure before.
-    pub(crate) fn set_role(&mut self, now: Instant, node: NodeId, role: &'static str, rank: u64) -> Option<Tenure> {
+    /// A node takes a role. Returns its tenures in the group of the role, before and now.
+    pub(crate) fn set_role(
+        &mut self,
+        now: Instant,
+        node: NodeId,
+        role: RoleId,
+        rank: u64,
+    ) -> (Option<Tenure>, Option<Tenure>) {
+        let group = self.words.group_of(role);
         let member = self.member_mut(node);
-        let before = member.tenure;
+        let before = member.tenures[group];
         if member.up {
             let since = before.filter(|it| it.role == role).map_or(now, |it| it.since);
-            member.tenure = Some(Tenure { role, rank, since });
+            member.tenures[group] = Some(Tenure { role, rank, since });
         }
-        before
+        (before, member.tenures[group])
     }
 
     /// A node gains a resource, perhaps once more.
-    pub(crate) fn gain(&mut self, node: NodeId, kind: &'static str, resource: u64) {
+    pub(crate) fn gain(&mut self, node: NodeId, kind: ResourceId, resource: u64) {
         if self.is_up(node) {
             self.gains += 1;
             self.holdings.insert((kind, resource, node), self.gains);
@@ -157,7 +163,7 @@ impl Census {
     }
 
     /// A node loses a resource.
-    pub(crate) fn lose(&mut self, node: NodeId, kind: &'static str, resource: u64) {
+    pub(crate) fn lose(&mut self, node: NodeId, kind: ResourceId, resource: u64) {
         self.holdings.remove(&(kind, resource, node));
     }
 
@@ -174,6 +180,24 @@ impl Census {
 mod tests {
     use super::*;
     use crate::id::KindId;
+    use crate::vocabulary::{Part, Role};
+
+    const RAFT: Part = Part {
+        group: "raft",
+        roles: &[Role::ranked("leader"), Role::plain("follower")],
+        resources: &["lease"],
+        parts: &[],
+    };
+    const SESSION: Part =
+        Part { group: "session", roles: &[Role::ranked("master")], resources: &["lock"], parts: &[RAFT] };
+
+    fn role(word: &str) -> RoleId {
+        Vocabulary::new(SESSION).find_role(word).expect("a role")
+    }
+
+    fn kind(word: &str) -> ResourceId {
+        Vocabulary::new(SESSION).find_resource(word).expect("a kind of resource")
+    }
 
     const fn s(number: u16) -> NodeId {
         NodeId::server(number)
@@ -181,7 +205,7 @@ mod tests {
 
     fn five() -> Census {
         let cluster = Cluster::plain(5, 2).with_spare(KindId::SERVER, 1);
-        let mut census = Census::new(cluster);
+        let mut census = Census::new(cluster, Vocabulary::new(SESSION));
         for node in cluster.starting() {
             census.set_up(node);
         }
@@ -195,52 +219,64 @@ mod tests {
     #[test]
     fn the_leader_is_the_live_one_with_the_highest_rank() {
         let mut census = five();
-        assert_eq!(census.leader(), None);
-        census.set_role(at(1), s(1), "leader", 3);
-        census.set_role(at(2), s(2), "leader", 5);
-        census.set_role(at(3), s(3), "leader", 4);
-        assert_eq!(census.leader(), Some(s(2)));
-        assert_eq!(census.by_rank("leader"), [s(2), s(3), s(1)]);
+        assert_eq!(census.chief(role("leader")), None);
+        census.set_role(at(1), s(1), role("leader"), 3);
+        census.set_role(at(2), s(2), role("leader"), 5);
+        census.set_role(at(3), s(3), role("leader"), 4);
+        assert_eq!(census.chief(role("leader")), Some(s(2)));
+        assert_eq!(census.by_rank(role("leader")), [s(2), s(3), s(1)]);
         census.set_down(s(2));
-        assert_eq!(census.leader(), Some(s(3)));
+        assert_eq!(census.chief(role("leader")), Some(s(3)));
         census.set_up(s(2));
-        assert_eq!(census.leader(), Some(s(3)), "a restart brings no role back");
+        assert_eq!(census.chief(role("leader")), Some(s(3)), "a restart brings no role back");
     }
 
     #[test]
     fn of_one_rank_the_latest_leads_and_then_the_lowest_number() {
         let mut census = five();
-        census.set_role(at(1), s(4), "master", 1);
-        census.set_role(at(2), s(3), "master", 1);
-        census.set_role(at(2), s(5), "master", 1);
-        assert_eq!(census.leader(), Some(s(3)));
-        assert_eq!(census.by_rank("master"), [s(3), s(5), s(4)]);
+        census.set_role(at(1), s(4), role("master"), 1);
+        census.set_role(at(2), s(3), role("master"), 1);
+        census.set_role(at(2), s(5), role("master"), 1);
+        assert_eq!(census.chief(role("master")), Some(s(3)));
+        assert_eq!(census.by_rank(role("master")), [s(3), s(5), s(4)]);
     }
 
     #[test]
     fn a_new_rank_keeps_the_tenure() {
         let mut census = five();
-        census.set_role(at(1), s(1), "follower", 1);
-        census.set_role(at(9), s(1), "follower", 2);
-        let tenure = census.tenure(s(1)).expect("s1 said so");
+        census.set_role(at(1), s(1), role("follower"), 1);
+        census.set_role(at(9), s(1), role("follower"), 2);
+        let tenure = census.tenure(s(1), role("follower")).expect("s1 said so");
         assert_eq!((tenure.since, tenure.rank), (at(1), 2));
+    }
+
+    #[test]
+    fn a_node_has_a_role_in_each_group() {
+        let mut census = five();
+        census.set_role(at(1), s(1), role("leader"), 3);
+        census.set_role(at(2), s(1), role("master"), 1);
+        assert_eq!((census.chief(role("leader")), census.chief(role("master"))), (Some(s(1)), Some(s(1))));
+        census.set_role(at(3), s(1), role("follower"), 4);
+        assert_eq!((census.chief(role("leader")), census.chief(role("master"))), (None, Some(s(1))));
+        assert_eq!(census.set_down(s(1)), [role("master"), role("follower")]);
+        assert_eq!(census.chief(role("master")), None);
     }
 
     #[test]
     fn holders_are_told_newest_first_and_only_while_up() {
         let mut census = five();
-        census.gain(s(1), "lock", 7);
-        census.gain(s(2), "lock", 7);
-        census.gain(s(3), "lock", 8);
-        census.gain(s(1), "lease", 7);
-        assert_eq!(census.holders("lock", Some(7)), [s(2), s(1)]);
-        assert_eq!(census.holders("lock", None), [s(3), s(2), s(1)]);
-        census.gain(s(1), "lock", 7);
-        assert_eq!(census.holders("lock", Some(7)), [s(1), s(2)]);
-        census.lose(s(1), "lock", 7);
+        census.gain(s(1), kind("lock"), 7);
+        census.gain(s(2), kind("lock"), 7);
+        census.gain(s(3), kind("lock"), 8);
+        census.gain(s(1), kind("lease"), 7);
+        assert_eq!(census.holders(kind("lock"), Some(7)), [s(2), s(1)]);
+        assert_eq!(census.holders(kind("lock"), None), [s(3), s(2), s(1)]);
+        census.gain(s(1), kind("lock"), 7);
+        assert_eq!(census.holders(kind("lock"), Some(7)), [s(1), s(2)]);
+        census.lose(s(1), kind("lock"), 7);
         census.set_down(s(3));
-        assert_eq!(census.holders("lock", None), [s(2)]);
-        assert_eq!(census.holders("lease", None), [s(1)]);
+        assert_eq!(census.holders(kind("lock"), None), [s(2)]);
+        assert_eq!(census.holders(kind("lease"), None), [s(1)]);
     }
 
     #[test]
@@ -256,9 +292,9 @@ mod tests {
     fn what_a_dead_node_says_changes_nothing() {
         let mut census = five();
         census.set_down(s(1));
-        census.set_role(at(1), s(1), "leader", 9);
-        census.gain(s(1), "lock", 1);
-        assert_eq!(census.leader(), None);
-        assert_eq!(census.holders("lock", None), []);
+        census.set_role(at(1), s(1), role("leader"), 9);
+        census.gain(s(1), kind("lock"), 1);
+        assert_eq!(census.chief(role("leader")), None);
+        assert_eq!(census.holders(kind("lock"), None), []);
     }
 }

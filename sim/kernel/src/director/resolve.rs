@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::director::census::{Census, RANKED_ROLES};
+use crate::director::census::Census;
 use crate::director::{draw, topology};
 use crate::id::{Link, NodeId};
 use crate::rng::{Rng, fnv1a};
-use crate::selector::{Among, LinkSelector, Selector, Share};
+use crate::selector::{Among, Chief, LinkSelector, Selector, Share};
+use crate::vocabulary::RoleId;
 
 /// Resolves the selectors of one occurrence of a fault.
 pub(crate) struct Resolver<'a> {
@@ -72,7 +73,8 @@ impl<'a> Resolver<'a> {
     /// Those that draw one node come last, and each draws one that the list does not have yet: `["any server",
     /// "any server"]` are two.
     pub(crate) fn nodes(&mut self, selectors: &[Selector]) -> Option<Vec<NodeId>> {
-        let (drawn, fixed): (Vec<&Selector>, Vec<&Selector>) = selectors.iter().partition(|selector| draws(selector));
+        let (drawn, fixed): (Vec<&Selector>, Vec<&Selector>) =
+            selectors.iter().partition(|selector| self.draws(selector));
         let mut nodes = Vec::new();
         for selector in fixed.into_iter().chain(drawn) {
             let chosen = self.choose(selector, &nodes)?;
@@ -106,7 +108,7 @@ impl<'a> Resolver<'a> {
             [node] => vec![*node],
             _ => Vec::new(),
         };
-        if draws(&link.source) && !draws(&link.target) {
+        if self.draws(&link.source) && !self.draws(&link.target) {
             let targets = self.choose(&link.target, &[])?;
             let sources = self.choose(&link.source, &single(&targets))?;
             Some((sources, targets))
@@ -161,16 +163,41 @@ impl<'a> Resolver<'a> {
             Selector::Node(node) if self.census.cluster().contains(node.id()) => Ranked(Take::All, vec![node.id()]),
             Selector::Node(_) => Ranked(Take::All, Vec::new()),
             Selector::Named(name) => Ranked(Take::All, self.named(name)),
-            Selector::Role(role) if RANKED_ROLES.contains(&role.as_str()) => {
-                Ranked(Take::First, self.census.by_rank(role))
+            Selector::Role(role) => match self.role(role) {
+                Some(role) if self.is_ranked(role) => Ranked(Take::First, self.census.by_rank(role)),
+                Some(role) => Ranked(Take::Any, draw::shuffled(rng, self.census.in_role(role))),
+                None => Ranked(Take::Any, Vec::new()),
+            },
+            Selector::EveryRole(role) => {
+                let role = self.role(role);
+                Ranked(Take::All, role.map_or_else(Vec::new, |role| self.census.in_role(role).collect()))
             }
-            Selector::Role(role) => Ranked(Take::Any, draw::shuffled(rng, self.census.in_role(role))),
-            Selector::EveryRole(role) => Ranked(Take::All, self.census.in_role(role).collect()),
             Selector::Any(among) => Ranked(Take::Any, draw::shuffled(rng, self.among(among))),
             Selector::Every(among) => Ranked(Take::All, self.among(among)),
-            Selector::Holder { kind, resource } => Ranked(Take::First, self.census.holders(kind, *resource)),
-            Selector::Share { share, leader } => Ranked(Take::All, self.share(*share, *leader)),
+            Selector::Holder { kind, resource } => {
+                let kind = self.census.words().find_resource(kind).ok();
+                Ranked(Take::First, kind.map_or_else(Vec::new, |kind| self.census.holders(kind, *resource)))
+            }
+            Selector::Share { share, chief } => Ranked(Take::All, self.share(*share, chief.as_ref())),
             Selector::Not(inner) => Ranked(Take::All, self.others(inner, rng)),
+        }
+    }
+
+    /// A word was checked when the file was read: what is none finds no node.
+    fn role(&self, word: &str) -> Option<RoleId> {
+        self.census.words().find_role(word).ok()
+    }
+
+    fn is_ranked(&self, role: RoleId) -> bool {
+        self.census.words().role(role).is_ranked
+    }
+
+    /// Whether the selector stands for one node that is drawn.
+    fn draws(&self, selector: &Selector) -> bool {
+        match selector {
+            Selector::Any(_) => true,
+            Selector::Role(role) => self.role(role).is_none_or(|role| !self.is_ranked(role)),
+            _ => false,
         }
     }
 
@@ -198,21 +225,22 @@ impl<'a> Resolver<'a> {
 
     /// So many servers. All shares of one occurrence go by one order of the servers, a majority from its front and a
     /// minority from its back: of an odd number of servers `majority without leader` and `minority with leader` are
-    /// the two sides of a partition. Nobody where the leader matters and there is none.
-    fn share(&self, share: Share, leader: Option<bool>) -> Vec<NodeId> {
+    /// the two sides of a partition. Empty where the node in a ranked role matters and there is none.
+    fn share(&self, share: Share, chief: Option<&Chief>) -> Vec<NodeId> {
         let mut order = draw::shuffled(&self.rng.fork("share", 0), self.census.servers());
         let mut count = match share {
             Share::Majority => order.len() / 2 + 1,
             Share::Minority => order.len().saturating_sub(1) / 2,
         };
         let mut chosen = Vec::new();
-        if let Some(with) = leader {
-            let Some(leader) = self.census.leader().filter(|node| self.census.cluster().is_server(*node)) else {
+        if let Some(Chief { role, is_with }) = chief {
+            let node = self.role(role).and_then(|role| self.census.chief(role));
+            let Some(node) = node.filter(|node| self.census.cluster().is_server(*node)) else {
                 return Vec::new();
             };
-            order.retain(|server| *server != leader);
-            if with && count > 0 {
-                chosen.push(leader);
+            order.retain(|server| *server != node);
+            if *is_with && count > 0 {
+                chosen.push(node);
                 count -= 1;
             }
         }
@@ -224,15 +252,6 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Whether the selector stands for one node that is drawn.
-fn draws(selector: &Selector) -> bool {
-    match selector {
-        Selector::Any(_) => true,
-        Selector::Role(role) => !RANKED_ROLES.contains(&role.as_str()),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -241,8 +260,16 @@ mod tests {
     use crate::id::{Cluster, Kind, KindId};
     use crate::rng::Seed;
     use crate::time::Instant;
+    use crate::vocabulary::{Part, Role, Vocabulary};
 
     const ROLES: &[&str] = &["leader", "follower"];
+
+    const WORDS: Part = Part {
+        group: "toy",
+        roles: &[Role::ranked("leader"), Role::plain("follower")],
+        resources: &["lock"],
+        parts: &[],
+    };
 
     const fn s(number: u16) -> NodeId {
         NodeId::server(number)
@@ -251,14 +278,14 @@ mod tests {
     /// Servers of which the given one leads and the others follow, and two clients.
     fn cluster(servers: u16, leader: Option<u16>) -> Census {
         let cluster = Cluster::plain(servers, 2).with_spare(KindId::SERVER, 1);
-        let mut census = Census::new(cluster);
+        let mut census = Census::new(cluster, Vocabulary::new(WORDS));
         for node in cluster.starting() {
             census.set_up(node);
         }
         for node in cluster.servers() {
             let leads = Some(node.number()) == leader;
-            let role = if leads { "leader" } else { "follower" };
-            census.set_role(Instant::ZERO, node, role, u64::from(leads));
+            let role = census.words().find_role(if leads { "leader" } else { "follower" });
+            census.set_role(Instant::ZERO, node, role.expect("a role"), u64::from(leads));
         }
         census
     }
@@ -309,7 +336,7 @@ mod tests {
         const CHAT: Kind = Kind { id: KindId::of_letter(b't'), name: "chat", ..Kind::CLIENT };
         const KINDS: &[Kind] = &[REDIS, Kind::SERVER, CHAT, Kind::CLIENT];
         let cluster = Cluster::new(KINDS).with(REDIS.id, 2).with(CHAT.id, 2).with(KindId::SERVER, 1);
-        let mut census = Census::new(cluster);
+        let mut census = Census::new(cluster, Vocabulary::new(WORDS));
         cluster.starting().for_each(|node| census.set_up(node));
         let choose = |seed: u64, text: &str| {
             let selector = Selector::read(text, KINDS).expect("a selector");

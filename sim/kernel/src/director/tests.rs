@@ -10,8 +10,16 @@ use crate::fault::{Crash, Cut, Pause, Start};
 use crate::rng::Seed;
 use crate::selector::{Condition, LinkForm, Selector, Span, Trigger};
 use crate::time::Duration;
+use crate::vocabulary::{Part, Role};
 
 const FIVE: Cluster = Cluster::plain(5, 0);
+
+const WORDS: Part = Part {
+    group: "toy",
+    roles: &[Role::ranked("leader"), Role::plain("follower"), Role::plain("candidate")],
+    resources: &["lock"],
+    parts: &[],
+};
 
 const NO_BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
 
@@ -72,6 +80,7 @@ fn setup(seed: u64, cluster: Cluster) -> DirectorSetup {
     DirectorSetup {
         seed: Seed(seed),
         cluster,
+        words: Vocabulary::new(WORDS),
         faults: Vec::new(),
         nemeses: Vec::new(),
         bounds: NO_BOUNDS,
@@ -116,13 +125,13 @@ impl Play {
     fn says(&mut self, millis: u64, node: u16, name: &'static str) {
         self.to(millis);
         let change = Change::None;
-        self.director.on_face(at(millis), s(node), Face { name, change });
+        self.director.on_face(at(millis), s(node), Face::new(name, change));
         self.to(millis);
     }
 
     fn takes(&mut self, millis: u64, node: u16, role: &'static str, rank: u64) {
         self.to(millis);
-        let face = Face { name: "role", change: Change::Role { role, rank } };
+        let face = Face::new("role", Change::Role { role, rank });
         self.director.on_face(at(millis), s(node), face);
         self.to(millis);
     }
@@ -220,7 +229,7 @@ fn nothing_comes_after_the_settle_phase_began() {
     play.to(60_000);
     assert_eq!(play.told(), ["500ms +lasting pause s1"]);
     assert_eq!(play.director.never_applied(), ["late", "waiting"]);
-    assert_eq!(play.director.census().leader(), Some(s(1)));
+    assert_eq!(play.director.census().chief(RoleId(0)), Some(s(1)));
 }
 
 #[test]

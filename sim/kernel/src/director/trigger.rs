@@ -7,6 +7,7 @@ use crate::director::census::Census;
 use crate::id::NodeId;
 use crate::selector::Condition;
 use crate::time::Instant;
+use crate::vocabulary::RoleId;
 
 /// Waits for a condition to come.
 #[derive(Clone, Debug)]
@@ -24,9 +25,9 @@ pub(crate) struct Shift {
     /// Whose.
     pub(crate) node: NodeId,
     /// The role before.
-    pub(crate) before: Option<&'static str>,
+    pub(crate) before: Option<RoleId>,
     /// The role now.
-    pub(crate) after: Option<&'static str>,
+    pub(crate) after: Option<RoleId>,
 }
 
 impl Watch {
@@ -62,18 +63,20 @@ impl Watch {
         match &self.condition {
             Condition::Observed { .. } => {}
             Condition::Has { role, lasting } => {
-                if shift.before == Some(role.as_str()) {
+                let Ok(role) = census.words().find_role(role) else { return };
+                if shift.before == Some(role) {
                     self.ripe.retain(|(_, node)| *node != Some(shift.node));
                 }
-                if shift.after == Some(role.as_str()) {
+                if shift.after == Some(role) {
                     let at = now.saturating_add(*lasting);
                     self.ripe.push((at, Some(shift.node)));
                 }
             }
             Condition::Lacks { role, lasting } => {
-                if shift.after == Some(role.as_str()) {
+                let Ok(role) = census.words().find_role(role) else { return };
+                if shift.after == Some(role) {
                     self.ripe.clear();
-                } else if shift.before == Some(role.as_str()) && census.in_role(role).next().is_none() {
+                } else if shift.before == Some(role) && census.in_role(role).next().is_none() {
                     self.ripe = vec![(now.saturating_add(*lasting), None)];
                 }
             }

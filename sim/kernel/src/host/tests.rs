@@ -51,7 +51,7 @@ enum Said {
 impl Observation for Said {
     const NAMES: &'static [&'static str] = &["said"];
     fn face(&self) -> Face {
-        Face { name: "said", change: Change::None }
+        Face::new("said", Change::None)
     }
 }
 

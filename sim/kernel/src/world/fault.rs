@@ -12,6 +12,7 @@ use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::Machine;
 use crate::view::{View as _, Whole};
+use crate::vocabulary::{Incident, RoleId};
 
 use super::World;
 use super::deliver::{Event, Held};
@@ -45,12 +46,12 @@ impl<S: System> World<S> {
             let (id, change, fault) = (planned.id.as_str(), FaultChange::Start, &planned.fault);
             tracer.record(self.moment(), TraceItem::Fault { id, change, fault });
         }
-        self.count_leader(&planned.fault);
+        self.count_incidents(&planned.fault);
         let fault = planned.fault.clone();
         self.active.insert(key, Active { position: self.plan.faults.len(), fault: fault.clone() });
         self.plan.faults.push(planned);
         self.apply(key, &fault, tracer);
-        self.count_leader_cut_off(&fault);
+        self.count_cut_off(&fault);
         self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Start, &mut self.findings);
     }
 
@@ -232,31 +233,38 @@ impl<S: System> World<S> {
         self.connections.forget_machine(index);
     }
 
-    /// Counts what befalls the leader: `reach` asks for it.
-    fn count_leader(&mut self, fault: &Fault) {
-        let Some(leader) = self.director.census().leader() else {
-            return;
+    /// Counts what befalls the nodes in ranked roles: `reach` asks for it.
+    fn count_incidents(&mut self, fault: &Fault) {
+        let (nodes, incident) = match fault {
+            Fault::Crash(crash) => (&crash.nodes, Incident::Crashed),
+            Fault::Pause(pause) => (&pause.nodes, Incident::Paused),
+            _ => return,
         };
-        match fault {
-            Fault::Crash(crash) if crash.nodes.contains(&leader) => self.count("leader crashed"),
-            Fault::Pause(pause) if pause.nodes.contains(&leader) => self.count("leader paused"),
-            _ => {}
+        for (role, chief) in self.chiefs() {
+            if nodes.contains(&chief) {
+                self.incidents.add(role, incident);
+            }
         }
     }
 
-    fn count_leader_cut_off(&mut self, fault: &Fault) {
-        let Some(leader) = self.director.census().leader() else {
-            return;
-        };
+    fn count_cut_off(&mut self, fault: &Fault) {
         if !matches!(fault, Fault::Cut(_)) {
             return;
         }
         let view = Whole::new(&self.universe);
-        // Among those of its kind: with others it does not share the leadership.
-        let peers = || self.universe.cluster.of(leader.kind());
-        let paired = |peer: &NodeId| *peer != leader && view.is_paired(leader, *peer);
-        if peers().filter(paired).count() < peers().count() / 2 {
-            self.count("leader cut off");
+        for (role, chief) in self.chiefs() {
+            // Among those of its kind: with others it does not share the role.
+            let peers = || self.universe.cluster.of(chief.kind());
+            let paired = |peer: &NodeId| *peer != chief && view.is_paired(chief, *peer);
+            if peers().filter(paired).count() < peers().count() / 2 {
+                self.incidents.add(role, Incident::CutOff);
+            }
         }
+    }
+
+    /// The nodes that count in ranked roles.
+    fn chiefs(&self) -> Vec<(RoleId, NodeId)> {
+        let census = self.director.census();
+        census.words().ranked().filter_map(|role| Some((role, census.chief(role)?))).collect()
     }
 }

@@ -1,6 +1,9 @@
 //! Counts by name, of names that come again and again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use crate::vocabulary::{Incident, RoleId, Vocabulary};
 
 /// How often each name came.
 ///
@@ -22,12 +25,28 @@ impl Tally {
     }
 
     /// The counts, by text.
-    pub(super) fn by_name(&self) -> BTreeMap<&'static str, u64> {
+    pub(super) fn by_name(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let mut counts = BTreeMap::new();
         for (name, count) in &self.entries {
-            *counts.entry(*name).or_default() += count;
+            *counts.entry(Cow::Borrowed(*name)).or_default() += count;
         }
         counts
+    }
+}
+
+/// How often something happened to the node that counts in a ranked role.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Incidents(BTreeMap<(RoleId, &'static str), u64>);
+
+impl Incidents {
+    /// Counts an incident once more.
+    pub(super) fn add(&mut self, role: RoleId, incident: Incident) {
+        *self.0.entry((role, incident.name())).or_default() += 1;
+    }
+
+    /// The counts, by the name that people see.
+    pub(super) fn by_name(&self, words: &Vocabulary) -> impl Iterator<Item = (Cow<'static, str>, u64)> {
+        self.0.iter().map(|((role, name), count)| (Cow::Owned(format!("{} {name}", words.role_name(*role))), *count))
     }
 }
 
@@ -43,6 +62,6 @@ mod tests {
             tally.add(name);
         }
         assert_eq!(tally.entries.len(), 3);
-        assert_eq!(tally.by_name(), BTreeMap::from([("leader elected", 4), ("vote cast", 1)]));
+        assert_eq!(tally.by_name(), BTreeMap::from([("leader elected".into(), 4), ("vote cast".into(), 1)]));
     }
 }

@@ -6,6 +6,7 @@
 mod budgets;
 mod chatter;
 mod clocks;
+mod composed;
 mod connections;
 mod datagrams;
 mod determinism;
@@ -15,6 +16,7 @@ mod golden_digests;
 mod history;
 mod hosted;
 mod kinds;
+mod levels;
 mod nested;
 mod nodes;
 mod overrides;

@@ -53,7 +53,7 @@ impl Message for Tell {
 impl Observation for Told {
     const NAMES: &'static [&'static str] = &["told"];
     fn face(&self) -> Face {
-        Face { name: "told", change: Change::None }
+        Face::new("told", Change::None)
     }
 }
 
@@ -125,7 +125,7 @@ impl Message for Whose<Tell> {
 impl Observation for Whose<Told> {
     const NAMES: &'static [&'static str] = &["inner", "own"];
     fn face(&self) -> Face {
-        Face { name: if matches!(self, Self::Own) { "own" } else { "inner" }, change: Change::None }
+        Face::new(if matches!(self, Self::Own) { "own" } else { "inner" }, Change::None)
     }
 }
 

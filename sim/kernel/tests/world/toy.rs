@@ -121,7 +121,7 @@ impl Observation for Heard {
     const NAMES: &'static [&'static str] = &["heard", "started"];
     fn face(&self) -> Face {
         let name = if matches!(self, Self::Started(_)) { "started" } else { "heard" };
-        Face { name, change: Change::None }
+        Face::new(name, Change::None)
     }
 }
 
@@ -319,9 +319,6 @@ splitbrain_kernel::options! {
 }
 
 impl Options for NoOptions {
-    fn specs() -> &'static [splitbrain_kernel::options::OptionSpec<Self>] {
-        Self::SPECS
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
     }
@@ -452,7 +449,6 @@ pub(crate) struct Toy {
 impl System for Toy {
     const NAME: &'static str = "toy";
     const DOC: &'static str = "Nodes that do what they are told.";
-    const ROLES: &'static [&'static str] = &[];
     const RESOURCES: &'static [&'static str] = &[];
     const WORKLOADS: &'static [WorkloadInfo] = &[];
     const ORDERS: &'static [OrderInfo] = &[];

@@ -25,10 +25,6 @@ options! {
 }
 
 impl Options for KvOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         const AS_WRITTEN: Preset<KvOptions> = Preset {
             name: "as_written",
@@ -77,7 +73,7 @@ impl Observation for Told {
             Self::Wrote { .. } => ("value written", Change::None),
             Self::Read { .. } => ("value read", Change::None),
         };
-        Face { name, change }
+        Face::new(name, change)
     }
 }
 
@@ -97,7 +93,7 @@ pub(crate) struct Store {
 impl Service for Store {
     const NAME: &'static str = "kv";
     const DOC: &'static str = "A key-value store with a primary and a backup, over TCP.";
-    const ROLES: &'static [&'static str] = &["primary", "backup"];
+    const ROLES: &'static [Role] = &[Role::ranked("primary"), Role::plain("backup")];
     const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo {
         name: "counters",
         doc: "Each client counts up its own key, and reads it.",

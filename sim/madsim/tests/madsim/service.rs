@@ -43,10 +43,6 @@ options! {
 }
 
 impl Options for ChoreOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "plain", doc: "Ticks.", make: || Self { deed: Deed::Ticks } }]
     }
@@ -67,7 +63,7 @@ impl Observation for Told {
 
     fn face(&self) -> Face {
         let name = if matches!(self, Self::Tick) { "tick" } else { "packet" };
-        Face { name, change: Change::None }
+        Face::new(name, Change::None)
     }
 }
 

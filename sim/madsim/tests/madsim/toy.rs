@@ -44,10 +44,6 @@ options! {
 }
 
 impl Options for ToyOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "plain", doc: "Idle.", make: || Self { deed: Deed::Idle } }]
     }
@@ -83,7 +79,7 @@ impl Observation for Told {
             Self::Heard => "heard",
             Self::Fired => "fired",
         };
-        Face { name, change: Change::None }
+        Face::new(name, Change::None)
     }
 }
 

@@ -5,6 +5,7 @@
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Change, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
+use splitbrain_kernel::vocabulary::Role;
 
 use super::ids::{Index, Position, Term};
 use super::message::{Entry, Payload};
@@ -244,7 +245,7 @@ impl<C: Payload> Observation for RaftObservation<C> {
     ];
 
     fn face(&self) -> Face {
-        Face { name: Self::NAMES[self.name_index()], change: self.change() }
+        Face::new(Self::NAMES[self.name_index()], self.change())
     }
 
     fn epoch(&self) -> Option<u64> {
@@ -261,7 +262,8 @@ impl<C: Payload> Observation for RaftObservation<C> {
 
 impl<C: Payload> RaftObservation<C> {
     /// The roles that [`Change::Role`] reports.
-    pub const ROLES: &'static [&'static str] = &["leader", "follower", "candidate", "pre-candidate"];
+    pub const ROLES: &'static [Role] =
+        &[Role::ranked("leader"), Role::plain("follower"), Role::plain("candidate"), Role::plain("pre-candidate")];
 
     const fn name_index(&self) -> usize {
         match self {

@@ -275,10 +275,6 @@ impl RaftOptions {
 }
 
 impl Options for RaftOptions {
-    fn specs() -> &'static [splitbrain_kernel::options::OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         super::presets::PRESETS
     }
@@ -309,7 +305,7 @@ impl RaftOptions {
         match unanswered {
             Some((option, _)) if self.requests_in_flight > 0 => {
                 let message = "must be \"always\" with requests_in_flight: an unanswered request blocks its peer";
-                Err(OptionsError::new(option, message))
+                Err(OptionsError::new(*option, message))
             }
             _ => Ok(()),
         }
@@ -338,7 +334,7 @@ mod tests {
 
     const FIVE: Cluster = Cluster::plain(5, 0);
 
-    fn refused(change: impl FnOnce(&mut RaftOptions)) -> &'static str {
+    fn refused(change: impl FnOnce(&mut RaftOptions)) -> String {
         let mut options = super::super::presets::paper();
         change(&mut options);
         options.validate(FIVE).expect_err("these cannot stand together").option

@@ -7,6 +7,7 @@ use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::{WorkloadCall, options_of};
 
 use super::client::Client;
@@ -111,8 +112,7 @@ impl<C: Payload> RaftOf<C> {
 impl<C: Payload + From<u64>> System for RaftOf<C> {
     const NAME: &'static str = "raft";
     const DOC: &'static str = "Raft: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
-    const ROLES: &'static [&'static str] = RaftObservation::<C>::ROLES;
-    const RESOURCES: &'static [&'static str] = &[];
+    const ROLES: &'static [Role] = RaftObservation::<C>::ROLES;
     const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo {
         name: "propose",
         doc: "Each client proposes one random value after another, to the server that it believes to lead.",

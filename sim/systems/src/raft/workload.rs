@@ -1,7 +1,7 @@
 //! What the clients of Raft are asked for: proposals, at the pace that the scenario states.
 
 use splitbrain_kernel::id::Cluster;
-use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::Rng;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall};
@@ -26,10 +26,6 @@ splitbrain_kernel::options! {
 }
 
 impl Options for ProposeOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        Self::SPECS
-    }
-
     fn presets() -> &'static [Preset<Self>] {
         &[Preset {
             name: "propose",

@@ -11,7 +11,7 @@ use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
 use splitbrain_kernel::id::{Cluster, KindId, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantSet, Invariants};
 use splitbrain_kernel::node::{Never, Recovered};
-use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
+use splitbrain_kernel::options::{OptionFields, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::selector::{Among, Selector, Span};
@@ -37,10 +37,9 @@ struct Setting {
     changing: bool,
 }
 
+impl OptionFields for Setting {}
+
 impl Options for Setting {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        &[]
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[]
     }

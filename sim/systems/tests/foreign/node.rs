@@ -131,7 +131,7 @@ impl Observation for Note {
             Self::Commits(..) => 7,
             Self::Applies(..) => 8,
         };
-        Face { name: Self::NAMES[name], change: Change::None }
+        Face::new(Self::NAMES[name], Change::None)
     }
 }
 

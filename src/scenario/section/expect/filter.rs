@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use splitbrain_kernel::options::ValueKind;
 
-use super::super::super::description::SystemDescription;
+use super::super::super::description::{OptionKind, SystemDescription};
 use super::super::super::expect::{Filter, FilterTerm};
 use super::super::super::key::Shape;
 use super::super::super::reader::{At, Problem, Reader, quoted};
@@ -62,7 +62,7 @@ fn term(system: &SystemDescription, text: &str) -> Result<FilterTerm, Problem> {
 /// A bare option stands for `option = true`.
 fn truth(system: &SystemDescription, key: &str) -> Result<String, Problem> {
     match kind(system, key)? {
-        Some(ValueKind::Bool) => Ok("true".to_owned()),
+        Some(OptionKind::Value(ValueKind::Bool)) => Ok("true".to_owned()),
         _ => Err(Problem::new(format!("{key} is not true or false: compare it, as in \"{key} = …\""))),
     }
 }
@@ -71,10 +71,11 @@ fn truth(system: &SystemDescription, key: &str) -> Result<String, Problem> {
 fn canonical(system: &SystemDescription, key: &str, value: &str) -> Result<String, Problem> {
     match kind(system, key)? {
         None => word("preset", value, system.presets.iter().map(|preset| preset.name)),
-        Some(ValueKind::Bool) => word(key, value, ["true", "false"]),
-        Some(ValueKind::Name(names)) => word(key, value, names.iter().map(|(name, _)| *name)),
+        Some(OptionKind::Preset(names)) => word(key, value, names.iter().map(|(name, _)| *name)),
+        Some(OptionKind::Value(ValueKind::Bool)) => word(key, value, ["true", "false"]),
+        Some(OptionKind::Value(ValueKind::Name(names))) => word(key, value, names.iter().map(|(name, _)| *name)),
         Some(kind) => {
-            let read = OptionValue(kind).end(value);
+            let read = OptionValue(kind.clone()).end(value);
             read.expect("what has an order has ends").map(|value| value.to_string())
         }
     }
@@ -88,16 +89,16 @@ fn word<'k>(what: &str, value: &str, known: impl IntoIterator<Item = &'k str> + 
 }
 
 /// The kind of an option; nothing for `preset`.
-fn kind(system: &SystemDescription, key: &str) -> Result<Option<ValueKind>, Problem> {
+fn kind<'s>(system: &'s SystemDescription, key: &str) -> Result<Option<&'s OptionKind>, Problem> {
     if key == "preset" {
         return Ok(None);
     }
     if key.is_empty() {
         return Err(Problem::new(format!("expected {}, got {}", Where.noun(), quoted(key))));
     }
-    let names = system.options.iter().map(|option| option.name);
+    let names = system.options.iter().map(|option| option.path.as_str());
     match system.option(key) {
-        Some(option) => Ok(Some(option.kind)),
+        Some(option) => Ok(Some(&option.kind)),
         None => Err(Problem::unknown("option", key, names.chain(["preset"]))),
     }
 }

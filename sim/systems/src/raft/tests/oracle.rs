@@ -10,6 +10,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
+use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 
@@ -28,6 +29,7 @@ struct Misled(Raft);
 impl System for Misled {
     const NAME: &'static str = "misled";
     const DOC: &'static str = "Raft under the promises of other options.";
+    const ROLES: &'static [Role] = Raft::ROLES;
     type Options = RaftOptions;
     type Node = RaftNode;
     type Invariants = RaftInvariants<RaftNode>;

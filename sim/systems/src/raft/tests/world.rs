@@ -7,7 +7,7 @@ use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec, Wha
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::InvariantSet;
-use splitbrain_kernel::options::{OptionSpec, Options, PerServer, Preset, Value, ValueKind};
+use splitbrain_kernel::options::{OptionFields as _, OptionSpec, Options, PerServer, Preset, Value, ValueKind};
 use splitbrain_kernel::plan::{Moment, PlannedOperation, PlannedOrder};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
@@ -254,9 +254,9 @@ fn any_options(rng: &mut Rng) -> RaftOptions {
         let preset = rng.choose(RaftOptions::presets()).expect("there are presets");
         let mut options = (preset.make)();
         for _ in 0..rng.below(8) {
-            let spec: &OptionSpec<RaftOptions> = rng.choose(RaftOptions::specs()).expect("there are options");
+            let spec: &OptionSpec = rng.choose(RaftOptions::SPECS).expect("there are options");
             let value = any_value(spec.kind, rng);
-            assert!((spec.set)(&mut options, &value), "the value is of the option's kind");
+            assert!(options.set(spec.name, &value), "the value is of the option's kind");
         }
         if options.validate(CLUSTER).is_ok() && !options.learner {
             return options;

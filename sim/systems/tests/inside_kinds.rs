@@ -11,7 +11,7 @@ use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Invar
 use splitbrain_kernel::node::{
     Change, Completion, ConnectionEvent, Face, FileId, Message, Node, Observation, Recovered, Source, Stored,
 };
-use splitbrain_kernel::options::{OptionSpec, Options, OptionsError, PerServer, Preset};
+use splitbrain_kernel::options::{OptionFields, Options, OptionsError, PerServer, Preset};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::selector::{Among, Selector, Span};
@@ -20,6 +20,7 @@ use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::{Projected, View};
+use splitbrain_kernel::vocabulary::Part;
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::durable::Record;
@@ -133,8 +134,8 @@ impl Observation for Told {
     const NAMES: &'static [&'static str] = &["greeted"];
     fn face(&self) -> Face {
         match self {
-            Self::Raft(told) => told.face(),
-            Self::Greeted => Face { name: "greeted", change: Change::None },
+            Self::Raft(told) => told.face().in_group(RaftInShell::GROUP),
+            Self::Greeted => Face::new("greeted", Change::None),
         }
     }
 }
@@ -248,10 +249,9 @@ struct ShellOptions {
     raft: RaftOptions,
 }
 
+impl OptionFields for ShellOptions {}
+
 impl Options for ShellOptions {
-    fn specs() -> &'static [OptionSpec<Self>] {
-        &[]
-    }
     fn presets() -> &'static [Preset<Self>] {
         &[]
     }
@@ -260,6 +260,7 @@ impl Options for ShellOptions {
 impl System for Shells {
     const NAME: &'static str = "shells";
     const DOC: &'static str = "Nodes with raft inside.";
+    const PARTS: &'static [Part] = &[Part::of::<Raft>(RaftInShell::GROUP)];
     type Options = ShellOptions;
     type Node = Shell;
     type Invariants = Both<ShellInvariants, Inside<RaftInShell, RaftInvariants<RaftNode>>>;

@@ -1,0 +1,95 @@
+//! Goal: the raft system lives inside another node, and all that belongs to it works there: its sixteen invariants, its
+//! options and presets, its roles. Method: the shell beside this file.
+
+mod shell;
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::prelude::*;
+use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
+use splitbrain_kernel::trace::NoTrace;
+use splitbrain_kernel::vocabulary::Vocabulary;
+use splitbrain_kernel::world::World;
+use splitbrain_systems::raft::Raft;
+use splitbrain_systems::raft::options::RaftOptions;
+
+use shell::{Asked, Ordered, ShellOptions, Shells};
+
+const CLUSTER: Cluster = Cluster::plain(5, 0);
+
+/// Half a minute, with options set by path on top of the plain ones.
+fn run(settings: &[(&str, Value)], seed: u64) -> RunReport<Asked, Ordered> {
+    let options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
+    let mut shell = ShellOptions::preset("plain").expect("it is listed");
+    for (path, value) in settings {
+        assert!(shell.set(path, value), "{path} is an option");
+    }
+    shell.validate_all(CLUSTER).expect("options that stand together");
+    let setup = Setup::new(CLUSTER, PerServer::same(shell), options.bounds);
+    let system = Shells::new(setup).expect("options that stand together");
+    World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
+}
+
+fn name(text: &str) -> Value {
+    Value::Name(text.to_owned())
+}
+
+/// How often each invariant was evaluated, by the name that people see.
+fn evaluated(report: &RunReport<Asked, Ordered>) -> BTreeMap<String, u64> {
+    let named = <Shells as System>::Invariants::GROUPS.named(Shells::NAME);
+    named.into_iter().map(|invariant| invariant.name.into_owned()).zip(report.evaluated.iter().copied()).collect()
+}
+
+#[test]
+fn both_sets_are_listed_with_their_groups() {
+    let named = <Shells as System>::Invariants::GROUPS.named(Shells::NAME);
+    let names: Vec<&str> = named.iter().map(|invariant| invariant.name.as_ref()).collect();
+    assert_eq!(names.len(), 2 + <Raft as System>::Invariants::LIST.len());
+    assert_eq!(names[..3], ["shell.greetings_grow", "shell.greetings_are_kept", "raft.election_safety"]);
+}
+
+#[test]
+fn roles_of_raft_are_known_by_its_group() {
+    let words = Vocabulary::of::<Shells>();
+    assert_eq!(words.find_role("raft.leader"), words.find_role("leader"));
+    assert!(words.find_role("raft.leader").is_ok_and(|leader| words.role(leader).is_ranked));
+}
+
+#[test]
+fn every_preset_passes_inside_under_the_invariants_of_raft_by_itself() {
+    for preset in RaftOptions::presets() {
+        let report = run(&[("raft.preset", name(preset.name))], 1);
+        assert_eq!(report.outcome, Outcome::Passed, "{}", preset.name);
+        assert!(report.counts["leader elected"] > 0, "{}", preset.name);
+        let evaluated = evaluated(&report);
+        for invariant in [
+            "shell.greetings_grow",
+            "shell.greetings_are_kept",
+            "raft.election_safety",
+            "raft.term_monotone",
+            "raft.one_vote_per_term",
+            "raft.persist_before_reply",
+            "raft.elected_by_quorum",
+            "raft.vote_soundness",
+        ] {
+            assert!(evaluated[invariant] > 0, "{invariant} is never evaluated inside, with {}", preset.name);
+        }
+    }
+}
+
+#[test]
+fn quorums_that_do_not_meet_break_election_safety_inside() {
+    let settings = [("raft.preset", name("paper")), ("raft.election_quorum", Value::Integer(1))];
+    let broken = (0..200).find_map(|seed| match run(&settings, seed).outcome {
+        Outcome::Violated(violation) => Some(violation),
+        _ => None,
+    });
+    assert_eq!(broken.expect("two lead in one term").invariant, "raft.election_safety");
+}
+
+#[test]
+fn a_reply_before_its_vote_is_durable_is_seen_through_the_outer_disk() {
+    let settings = [("raft.preset", name("paper")), ("raft.bug", name("reply_before_vote_durable"))];
+    let broken = (0..50).find_map(|seed| run(&settings, seed).outcome.violation().cloned());
+    assert_eq!(broken.expect("a reply leaves before its vote is durable").invariant, "raft.persist_before_reply");
+}
