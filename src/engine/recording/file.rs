@@ -242,7 +242,8 @@ mod tests {
         (full.epoch, full.peer_epoch) = (Some(3), Some(u64::MAX));
         full.data =
             serde_json::json!({ "z": 1, "a": [null, true, -5, u64::MAX, 0.1, 1e300, 5e-324], "ü": { "k": "\n" } });
-        let entries = vec![Entry::new(EntryKind::Start, "start", ""), full];
+        let step = Entry { data: serde_json::json!({ "again": 1 }), ..Entry::new(EntryKind::Step, "step", "again 1") };
+        let entries = vec![Entry::new(EntryKind::Start, "start", ""), step, full];
         let text = written(&entries);
         let again = read(text.as_bytes()).expect("it is a recording");
         assert_eq!(again, entries);
