@@ -5,6 +5,7 @@
 
 mod any_system;
 mod kernel;
+mod names;
 mod plan;
 mod recording;
 
@@ -20,6 +21,7 @@ use crate::scenario::{Chosen, Diagnostics, Facts};
 
 pub use any_system::{AnySystem, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
+pub use names::Names;
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,
@@ -123,6 +125,8 @@ pub struct Run {
     pub facts: Facts,
     /// What was drawn once for this run, where the scenario leaves a choice.
     pub chosen: Vec<Chosen>,
+    /// The names of its nodes.
+    pub names: Names,
     /// What was done to the world; `None` if that is not known.
     pub plan: Option<AnyPlan>,
     /// The lines of the history of clients (see [`crate::history`]), without a header; only of a run that was recorded.
@@ -170,6 +174,7 @@ impl Run {
             never_applied: Vec::new(),
             facts: Facts::default(),
             chosen: Vec::new(),
+            names: Names::default(),
             plan: None,
             history: None,
         }

@@ -9,7 +9,7 @@ use splitbrain_kernel::run::{Divergence, Outcome};
 
 use crate::campaign::pool::Bench;
 use crate::campaign::quiet;
-use crate::engine::{Engine, Entry, Recorder, Run};
+use crate::engine::{Engine, Entry, Names, Recorder, Run};
 
 /// Entries that one recording may be ahead of the other.
 const AHEAD_MAX: usize = 4096;
@@ -47,7 +47,7 @@ fn is_same(run: &Run, again: &Run) -> bool {
 /// Carries out both runs once more, recorded and side by side, so that neither recording is ever kept as a whole.
 fn first_difference(engine: &dyn Engine, run: &Run, again: &Run) -> Divergence {
     let (sender, receiver) = sync_channel(AHEAD_MAX);
-    let mut compare = Compare { other: Some(receiver), difference: None };
+    let mut compare = Compare { other: Some(receiver), names: run.names.clone(), difference: None };
     thread::scope(|scope| {
         let feed = move || record(engine, run.seed, &mut Feed(Some(sender)));
         let second = thread::Builder::new().name(quiet::THREAD.to_owned()).spawn_scoped(scope, feed);
@@ -86,6 +86,7 @@ impl Recorder for Feed {
 /// Compares a recording with the one that is handed over.
 struct Compare {
     other: Option<Receiver<Entry>>,
+    names: Names,
     difference: Option<Divergence>,
 }
 
@@ -97,7 +98,7 @@ impl Compare {
 
     fn finish(&mut self, events: u64) {
         if let Some(entry) = self.other.as_ref().and_then(|other| other.recv().ok()) {
-            self.differ(events.min(entry.event), "the end of the run".to_owned(), told(&entry));
+            self.differ(events.min(entry.event), "the end of the run".to_owned(), told(&entry, &self.names));
         }
     }
 }
@@ -108,25 +109,25 @@ impl Recorder for Compare {
         match other.recv() {
             Ok(same) if same == entry => {}
             Ok(another) => {
-                let (first, second) = told_apart(&entry, &another);
+                let (first, second) = told_apart(&entry, &another, &self.names);
                 self.differ(entry.event.min(another.event), first, second);
             }
-            Err(_) => self.differ(entry.event, told(&entry), "the end of the run".to_owned()),
+            Err(_) => self.differ(entry.event, told(&entry, &self.names), "the end of the run".to_owned()),
         }
     }
 }
 
 /// Two entries that differ. A short form may leave out what differs; then the data is shown as well.
-fn told_apart(first: &Entry, second: &Entry) -> (String, String) {
-    let (short, other) = (told(first), told(second));
+fn told_apart(first: &Entry, second: &Entry, names: &Names) -> (String, String) {
+    let (short, other) = (told(first, names), told(second, names));
     if short != other {
         return (short, other);
     }
     (format!("{short} {}", first.data), format!("{other} {}", second.data))
 }
 
-fn told(entry: &Entry) -> String {
-    entry.line().trim().to_owned()
+fn told(entry: &Entry, names: &Names) -> String {
+    entry.line(names).trim().to_owned()
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ fn outcome_reasons(expect: &Expect, run: &Run, outcome: &Outcome) -> Vec<Reason>
     for expected in expect.outcomes.iter().filter(|expected| expected.filter.matches(&run.facts)) {
         is_held = true;
         if expected.outcome.name() != outcome.name() {
-            let message = format!("expected outcome {}, {}", expected.outcome.name(), told(outcome));
+            let message = format!("expected outcome {}, {}", expected.outcome.name(), told(run));
             reasons.push(Reason { kind, line: Some(expected.line), message });
         } else if let Some(violation) = unlisted {
             let message = format!("{} is broken, which is not listed in violates", violation.invariant);
@@ -214,7 +214,7 @@ fn outcome_reasons(expect: &Expect, run: &Run, outcome: &Outcome) -> Vec<Reason>
     }
     if !is_held && !listed && outcome.name() != OutcomeName::Passed.name() {
         let line = expect.violates.as_ref().map(|violates| violates.line);
-        reasons.push(Reason { kind, line, message: told(outcome) });
+        reasons.push(Reason { kind, line, message: told(run) });
     }
     reasons
 }
@@ -223,14 +223,19 @@ fn is_listed(expect: &Expect, invariant: &str) -> bool {
     expect.violates.as_ref().is_some_and(|violates| violates.invariants.iter().any(|listed| listed == invariant))
 }
 
-/// An outcome in one line.
-pub(crate) fn told(outcome: &Outcome) -> String {
-    match outcome {
+/// The outcome of a run in one line.
+pub(crate) fn told(run: &Run) -> String {
+    let names = &run.names;
+    match &run.outcome {
         Outcome::Passed => "the run passed".to_owned(),
-        Outcome::Violated(violation) => format!("{} is broken: {}", violation.invariant, violation.message),
-        Outcome::Stalled(violation) => format!("stalled: {}: {}", violation.invariant, violation.message),
+        Outcome::Violated(violation) => {
+            format!("{} is broken: {}", violation.invariant, names.spell(&violation.message))
+        }
+        Outcome::Stalled(violation) => {
+            format!("stalled: {}: {}", violation.invariant, names.spell(&violation.message))
+        }
         Outcome::Panicked(panic) => match panic.node {
-            Some(node) => format!("{node} panicked: {}", panic.message),
+            Some(node) => format!("{} panicked: {}", names.name(node), names.spell(&panic.message)),
             None => format!("panicked: {}", panic.message),
         },
         Outcome::Diverged(divergence) => format!("diverged at event {}", divergence.event),

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use splitbrain_kernel::director::spec::NemesisKind;
+use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant, Sight};
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::system::WorkloadInfo;
@@ -109,7 +110,10 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         Topic::Presets => {
             table(out, &system.presets.iter().map(|preset| (preset.name, preset.doc)).collect::<Vec<_>>())
         }
-        Topic::Kinds => table(out, &system.kinds.iter().map(|kind| (kind.name, kind.doc)).collect::<Vec<_>>()),
+        Topic::Kinds => {
+            let with_letter = |kind: &Kind| (format!("{} ({})", kind.name, kind.id.letter()), kind.doc);
+            table(out, &system.kinds.iter().map(with_letter).collect::<Vec<_>>())
+        }
         Topic::Roles => table(out, &roles(&system.words)),
         Topic::Resources => table(out, &resources(&system.words)),
         Topic::Workloads if system.workloads.is_empty() => table::<&str>(out, &[]),

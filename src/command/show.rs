@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
+use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::command::{Failed, STDIN, complain, kept, regular, unreadable};
-use crate::engine::{Entry, Header, Recorder as _, RecordingError, RecordingReader};
+use crate::engine::{Entry, Header, Names, Recorder as _, RecordingError, RecordingReader};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
 use crate::report::{Detail, Timeline};
@@ -44,12 +45,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let path = if target.is_dir() { target.join("trace.jsonl") } else { target.clone() };
     let mut reader = RecordingReader::new(path.display().to_string(), open(&path)?).map_err(refuse)?;
     write_header(reader.header()).map_err(Failed::stdout)?;
-    let mut timeline = Timeline::new(anstream::stdout(), arguments.timeline);
+    let names = reader.header().names.clone();
+    let mut timeline = Timeline::new(anstream::stdout(), arguments.timeline, names.clone());
     let mut others = 0u64;
     // What is right before a damaged line is worth showing.
     let damage = loop {
         match reader.next() {
-            Some(Ok(entry)) if arguments.is_asked_for(&entry) => timeline.record(entry),
+            Some(Ok(entry)) if arguments.is_asked_for(&entry, &names) => timeline.record(entry),
             Some(Ok(_)) => others += 1,
             Some(Err(error)) => break Some(error),
             None => break None,
@@ -70,9 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
 }
 
 impl Arguments {
-    fn is_asked_for(&self, entry: &Entry) -> bool {
-        let is_named =
-            |name: &String| [entry.node, entry.peer].into_iter().flatten().any(|node| node.to_string() == *name);
+    fn is_asked_for(&self, entry: &Entry, names: &Names) -> bool {
+        let is_called = |node: NodeId, name: &str| names.name(node) == name || node.to_string() == name;
+        let is_named = |name: &String| [entry.node, entry.peer].into_iter().flatten().any(|node| is_called(node, name));
         (self.nodes.is_empty() || self.nodes.iter().any(is_named))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.until.is_none_or(|until| entry.at <= until)

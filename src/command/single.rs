@@ -13,7 +13,7 @@ use crate::build;
 use crate::campaign::{self, Evidence, Failure, Pool, Subject, Summary};
 use crate::command::recorded::{Recorded, Replayed};
 use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain};
-use crate::engine::{AnyPlan, Engine, Job, Run, Settings};
+use crate::engine::{AnyPlan, Engine, Job, Names, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
@@ -130,7 +130,7 @@ impl Telling<'_> {
             MessageFormat::Json => Detail::None,
             MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
         };
-        let timeline = Timeline::new(anstream::stdout(), detail);
+        let timeline = Timeline::new(anstream::stdout(), detail, Names::of(&subject.scenario.cluster));
         let recorded = self.pool.record(&self.engine, self.job(), (target, (Tail::default(), timeline)));
         let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
             // The thread that writes there goes on, and will never finish it.
@@ -224,7 +224,7 @@ impl Telling<'_> {
 
     fn evidence(&self, subject: &Subject<'_>, failure: &Failure, tail: &Tail, folder: Option<PathBuf>) -> Kept {
         let seed = self.seed;
-        let tail = || tail.lines(evidence::culprit(&failure.run.outcome));
+        let tail = || tail.lines(evidence::culprit(&failure.run.outcome), &failure.run.names);
         let given = match (&self.folder, folder) {
             (_, Some(made)) => Some(Some(made)),
             (Folder::Given(given), None) => Some(given.clone()),
@@ -290,7 +290,7 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
     }
     text += "\n";
     if run.outcome != Outcome::Passed {
-        text += &format!("  {}\n", campaign::told(&run.outcome));
+        text += &format!("  {}\n", campaign::told(run));
     }
     text += &format!("end: {}\nevents: {}\n", run.end, run.events);
     for (name, value) in &run.gauges {

@@ -18,7 +18,7 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
-use crate::engine::{AnyPlan, Engine, Job, OpenError, PlanText, Recorder, Run, Settings, Worker};
+use crate::engine::{AnyPlan, Engine, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker};
 use crate::scenario::{Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, read_plan, resolve};
 
 /// A scenario of `S`, read and ready to be resolved for any job. What every engine begins with and ends with.
@@ -49,7 +49,8 @@ impl<S: System> Opened<S> {
         let read: ReadPlan<OperationOf<S::Node>, OrderOf<S::Node>> = read_plan(&text.path, &text.text, check)?;
         let timing = text.timing.unwrap_or(read.plan.timing);
         let workload = text.workload.unwrap_or(read.plan.workload);
-        Ok(AnyPlan::of_file(ReadPlan { plan: PlanOf::<S::Node> { timing, workload, ..read.plan }, ..read }))
+        let read = ReadPlan { plan: PlanOf::<S::Node> { timing, workload, ..read.plan }, ..read };
+        Ok(AnyPlan::of_file(read).named(Names::of(&self.scenario.cluster)))
     }
 
     /// What a job is carried out with.
@@ -136,6 +137,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         let on = named.filter(|(index, _)| resolved.options.invariants.contains(*index));
         on.map(|(_, (invariant, count))| (invariant.name, count)).collect::<Vec<_>>()
     };
+    let names = Names::of(&resolved.options.cluster);
     let mut lacking = named(report.lacking);
     lacking.retain(|(_, count)| *count > 0);
     Run {
@@ -151,7 +153,8 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         never_applied: report.never_applied,
         facts: resolved.facts,
         chosen: resolved.chosen,
-        plan: Some(AnyPlan::of(report.plan)),
+        plan: Some(AnyPlan::of(report.plan).named(names.clone())),
+        names,
         history: history.map(crate::history::lines),
     }
 }

@@ -9,6 +9,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Data;
 use splitbrain_kernel::plan::{Asking, Moment, Override, Plan, PlannedFault, Site, Timing};
 
+use crate::engine::Names;
 use crate::scenario::{PlanLines, ReadPlan, write_plan};
 
 /// A plan file as it was read from the disk: what [`Engine::read_plan`](crate::engine::Engine::read_plan) takes.
@@ -32,6 +33,7 @@ pub struct AnyPlan {
     plan: Arc<dyn Erased>,
     /// The lines of a file, for the entries that come from one.
     lines: Arc<PlanLines>,
+    names: Arc<Names>,
 }
 
 /// An entry of a plan, for [`AnyPlan::filtered`].
@@ -59,12 +61,18 @@ pub struct NeverDue {
 impl AnyPlan {
     /// A plan that was made here.
     pub fn of<O: Data, Q: Data>(plan: Plan<O, Q>) -> Self {
-        Self { plan: Arc::new(plan), lines: Arc::default() }
+        Self { plan: Arc::new(plan), lines: Arc::default(), names: Arc::default() }
     }
 
     /// A plan that was read from a file: it knows the lines of its entries.
     pub fn of_file<O: Data, Q: Data>(read: ReadPlan<O, Q>) -> Self {
-        Self { plan: Arc::new(read.plan), lines: Arc::new(read.lines) }
+        Self { plan: Arc::new(read.plan), lines: Arc::new(read.lines), names: Arc::default() }
+    }
+
+    /// The same plan, written and spoken of with these names of nodes.
+    #[must_use]
+    pub fn named(self, names: Names) -> Self {
+        Self { names: Arc::new(names), ..self }
     }
 
     /// The plan with its type; `None` if its operations or orders are those of another system.
@@ -100,7 +108,7 @@ impl AnyPlan {
     /// The same plan with its entries timed so.
     #[must_use]
     pub fn timed(&self, timing: Timing) -> Self {
-        Self { plan: self.plan.timed(timing), lines: self.lines.clone() }
+        Self { plan: self.plan.timed(timing), lines: self.lines.clone(), names: self.names.clone() }
     }
 
     /// The entries that `keep` wants, with their lines.
@@ -117,26 +125,26 @@ impl AnyPlan {
             orders: only(&self.lines.orders, &kept.orders),
             overrides: only(&self.lines.overrides, &kept.overrides),
         };
-        Self { plan: self.plan.only(&kept), lines: Arc::new(lines) }
+        Self { plan: self.plan.only(&kept), lines: Arc::new(lines), names: self.names.clone() }
     }
 
     /// The same plan with other faults, which come from no file.
     #[must_use]
     pub fn with_faults(&self, faults: Vec<PlannedFault>) -> Self {
         let lines = PlanLines { faults: Vec::new(), ..(*self.lines).clone() };
-        Self { plan: self.plan.with_faults(faults), lines: Arc::new(lines) }
+        Self { plan: self.plan.with_faults(faults), lines: Arc::new(lines), names: self.names.clone() }
     }
 
     /// The same plan with other overrides, which come from no file.
     #[must_use]
     pub fn with_overrides(&self, overrides: Vec<Override>) -> Self {
         let lines = PlanLines { overrides: Vec::new(), ..(*self.lines).clone() };
-        Self { plan: self.plan.with_overrides(overrides), lines: Arc::new(lines) }
+        Self { plan: self.plan.with_overrides(overrides), lines: Arc::new(lines), names: self.names.clone() }
     }
 
     /// The plan as TOML. If TOML cannot hold one of its operations, the text is a comment that says so.
     pub fn to_toml(&self) -> String {
-        self.plan.to_toml()
+        self.plan.to_toml(&self.names)
     }
 
     /// The entries that are not among `done`, what a run with this plan did: in the order of their lines.
@@ -148,7 +156,7 @@ impl AnyPlan {
             done.overrides().iter().map(|entry| ((entry.site, entry.ordinal), entry)).collect();
         for (index, entry) in self.overrides().iter().enumerate() {
             if taken.get(&(entry.site, entry.ordinal)).is_none_or(|done| *done != entry) {
-                let message = format!("the decision on {} #{} never came", site(entry.site), entry.ordinal);
+                let message = format!("the decision on {} #{} never came", self.site(entry.site), entry.ordinal);
                 never.push(NeverDue { line: self.lines.overrides.get(index).copied(), message });
             }
         }
@@ -202,12 +210,21 @@ impl AnyPlan {
             match handed.get_mut(&key) {
                 Some(left) if *left > 0 => *left -= 1,
                 _ => {
-                    let message = format!("the {what} of {node} never came, {}", self.due(start));
+                    let message = format!("the {what} of {} never came, {}", self.names.name(node), self.due(start));
                     never.push(NeverDue { line: lines.get(index).copied(), message });
                 }
             }
         }
         never
+    }
+
+    fn site(&self, site: Site) -> String {
+        let names = &self.names;
+        match site {
+            Site::Packet(link) => format!("packet {} -> {}", names.name(link.source), names.name(link.target)),
+            Site::Disk(node) => format!("the disk of {}", names.name(node)),
+            Site::Crash(node) => format!("a crash of {}", names.name(node)),
+        }
     }
 
     fn due(&self, moment: Moment) -> String {
@@ -228,14 +245,6 @@ impl fmt::Debug for AnyPlan {
 fn key(node: NodeId, what: &impl Data) -> String {
     // What JSON cannot hold is shown as Rust prints it: different values are different texts there, too.
     format!("{node} {}", serde_json::to_string(what).unwrap_or_else(|_| format!("{what:?}")))
-}
-
-fn site(site: Site) -> String {
-    match site {
-        Site::Packet(link) => format!("packet {link}"),
-        Site::Disk(node) => format!("the disk of {node}"),
-        Site::Crash(node) => format!("a crash of {node}"),
-    }
 }
 
 /// Which entries an edit keeps, by position.
@@ -266,7 +275,7 @@ trait Erased: fmt::Debug + Send + Sync {
     fn only(&self, kept: &Kept) -> Arc<dyn Erased>;
     fn with_faults(&self, faults: Vec<PlannedFault>) -> Arc<dyn Erased>;
     fn with_overrides(&self, overrides: Vec<Override>) -> Arc<dyn Erased>;
-    fn to_toml(&self) -> String;
+    fn to_toml(&self, names: &Names) -> String;
 }
 
 impl<O: Data, Q: Data> Erased for Plan<O, Q> {
@@ -326,8 +335,8 @@ impl<O: Data, Q: Data> Erased for Plan<O, Q> {
         Arc::new(Self { overrides, ..self.clone() })
     }
 
-    fn to_toml(&self) -> String {
-        write_plan(self).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
+    fn to_toml(&self, names: &Names) -> String {
+        write_plan(self, names).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
+use crate::engine::Names;
 use crate::wording::printable;
 
 pub use file::{Header, LINE_BYTES_MAX, RecordingError, RecordingKind, RecordingReader, RecordingWriter};
@@ -275,10 +276,10 @@ impl Entry {
     }
 
     /// The entry for people, in fixed columns: `   1.204500s  s2@3   leader        → s4 append 7@2 +1 commit 6`.
-    /// Nothing in it moves the cursor of a terminal or ends the line.
-    pub fn line(&self) -> String {
-        let node = with_epoch(self.node, self.epoch);
-        let peer = with_epoch(self.peer, self.peer_epoch);
+    /// Nodes have the names that people use. Nothing in it moves the cursor of a terminal or ends the line.
+    pub fn line(&self, names: &Names) -> String {
+        let node = with_epoch(names, self.node, self.epoch);
+        let peer = with_epoch(names, self.peer, self.peer_epoch);
         let arrow = match self.kind {
             EntryKind::Message => format!("← {peer} "),
             EntryKind::Sent => format!("→ {peer} "),
@@ -290,17 +291,18 @@ impl Entry {
             _ => String::new(),
         };
         let role = self.role.as_deref().unwrap_or_default();
-        let line = format!("{:>14}  {node:<6} {role:<13} {arrow}{} {}", self.at, self.name, self.text);
+        let (width, text) = (names.width(), names.spell(&self.text));
+        let line = format!("{:>14}  {node:<width$} {role:<13} {arrow}{} {text}", self.at, self.name);
         printable(line.trim_end())
     }
 }
 
 /// `s2@3`: the node, and the term that it is in.
-fn with_epoch(node: Option<NodeId>, epoch: Option<u64>) -> String {
+fn with_epoch(names: &Names, node: Option<NodeId>, epoch: Option<u64>) -> String {
     match (node, epoch) {
         (None, _) => String::new(),
-        (Some(node), None) => node.to_string(),
-        (Some(node), Some(epoch)) => format!("{node}@{epoch}"),
+        (Some(node), None) => names.name(node),
+        (Some(node), Some(epoch)) => format!("{}@{epoch}", names.name(node)),
     }
 }
 

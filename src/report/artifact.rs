@@ -25,7 +25,7 @@ use splitbrain_kernel::rng::Seed;
 
 use crate::build;
 use crate::campaign::Reason;
-use crate::engine::{self, AnyPlan, Entry, Header, Recorder, RecordingKind, RecordingWriter, Run, Settings};
+use crate::engine::{self, AnyPlan, Entry, Header, Names, Recorder, RecordingKind, RecordingWriter, Run, Settings};
 use crate::history;
 use crate::report::json;
 use crate::scenario::Scenario;
@@ -354,6 +354,7 @@ fn trace_header(scenario: &Scenario, seed: Seed) -> Header {
         scenario: scenario.source.path.to_string(),
         scenario_hash: shown_hash(scenario.source.hash),
         seed: seed.0,
+        names: Names::of(&scenario.cluster),
     }
 }
 

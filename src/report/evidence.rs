@@ -8,7 +8,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::run::Outcome;
 
 use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject};
-use crate::engine::{Engine, Run};
+use crate::engine::{Engine, Names, Run};
 use crate::report::artifact::{self, Artifact};
 use crate::report::timeline::Tail;
 use crate::wording::printable;
@@ -101,7 +101,7 @@ pub fn gather(
         }
     };
     let saved = save(target, subject, engine, &merged(recorded, run), reasons);
-    let tail = tail.lines(culprit(&run.outcome));
+    let tail = tail.lines(culprit(&run.outcome), &Names::of(&subject.scenario.cluster));
     Evidence { seed, artifact: saved.map_err(unwritten), tail }
 }
 

@@ -11,7 +11,7 @@ use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
 use crate::campaign::{Failure, Figure, Judgement, Reason, ScenarioResult, Subject, Summary};
-use crate::engine::Run;
+use crate::engine::{Names, Run};
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
 use crate::wording::{counted, grouped, printable};
@@ -214,7 +214,7 @@ fn first_line(reasons: &[Reason]) -> Option<u32> {
 
 fn moment(run: &Run) -> String {
     let (node, at, events) = culprit(run);
-    let node = node.map_or_else(String::new, |node| format!(", node {node}"));
+    let node = node.map_or_else(String::new, |node| format!(", node {}", run.names.name(node)));
     format!("{at}{node}, event {}", grouped(events))
 }
 
@@ -236,20 +236,21 @@ fn faults(run: &Run) -> Vec<String> {
         |planned: &&PlannedFault| planned.fault.is_in_force(at, planned.start.at, planned.stop.map(|stop| stop.at));
     let in_force: Vec<&PlannedFault> = run.faults().iter().filter(is_in_force).collect();
     let mut lines: Vec<String> =
-        in_force.iter().rev().take(FAULTS_MAX).map(|fault| fault_line("in force", fault)).collect();
+        in_force.iter().rev().take(FAULTS_MAX).map(|fault| fault_line("in force", fault, &run.names)).collect();
     if in_force.len() > FAULTS_MAX {
         lines.push(format!("            and {} more", in_force.len() - FAULTS_MAX));
     }
     if let (true, Some(last)) = (in_force.is_empty(), run.faults().iter().rev().find(|fault| fault.start.at <= at)) {
-        lines.push(fault_line("last", last));
+        lines.push(fault_line("last", last, &run.names));
     }
     lines
 }
 
-fn fault_line(label: &str, fault: &PlannedFault) -> String {
+fn fault_line(label: &str, fault: &PlannedFault, names: &Names) -> String {
     let line = if fault.line == 0 { String::new() } else { format!(" (line {})", fault.line) };
     let stop = fault.stop.map_or_else(String::new, |stop| format!(" until {}", stop.at));
-    let text = fault.fault.words();
+    let words = fault.fault.words();
+    let text = names.spell(&words);
     cut(&format!("  {label:<9} {}{line}: {text}, from {}{stop}", fault.id, fault.start.at))
 }
 

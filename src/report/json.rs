@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 
@@ -132,7 +133,7 @@ pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
     json!({
         "seed": run.seed.0,
         "outcome": run.outcome.name(),
-        "detail": detail(&run.outcome),
+        "detail": detail(run),
         "digest": run.digest,
         "events": run.events,
         "end_ns": run.end.as_nanos(),
@@ -152,15 +153,18 @@ fn pairs<N: AsRef<str>>(pairs: &[(N, u64)]) -> Value {
     pairs.iter().map(|(name, value)| (name.as_ref().to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn detail(outcome: &Outcome) -> Value {
-    match outcome {
+fn detail(run: &Run) -> Value {
+    let names = &run.names;
+    let name = |node: Option<NodeId>| node.map(|node| names.name(node));
+    match &run.outcome {
         Outcome::Passed => Value::Null,
         Outcome::Violated(violation) | Outcome::Stalled(violation) => json!({
-            "invariant": violation.invariant, "message": violation.message, "node": violation.node,
+            "invariant": violation.invariant, "message": names.spell(&violation.message),
+            "node": name(violation.node),
             "at_ns": violation.at.as_nanos(), "event": violation.events,
         }),
         Outcome::Panicked(panic) => json!({
-            "message": panic.message, "node": panic.node, "at_ns": panic.at.as_nanos(), "event": panic.events,
+            "message": names.spell(&panic.message), "node": name(panic.node), "at_ns": panic.at.as_nanos(), "event": panic.events,
         }),
         Outcome::Diverged(divergence) => json!(divergence),
         Outcome::Exhausted(exhaustion) => json!({

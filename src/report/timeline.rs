@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use splitbrain_kernel::id::NodeId;
 
-use crate::engine::{Entry, EntryKind, Recorder};
+use crate::engine::{Entry, EntryKind, Names, Recorder};
 
 /// How much of a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -23,6 +23,7 @@ pub enum Detail {
 pub struct Timeline<W> {
     out: W,
     detail: Detail,
+    names: Names,
     /// Entries that were left out.
     left_out: u64,
     /// The first error; nothing is written after it.
@@ -30,9 +31,9 @@ pub struct Timeline<W> {
 }
 
 impl<W: Write> Timeline<W> {
-    /// A story on `out`.
-    pub const fn new(out: W, detail: Detail) -> Self {
-        Self { out, detail, left_out: 0, error: None }
+    /// A story on `out`, of nodes with these names.
+    pub const fn new(out: W, detail: Detail, names: Names) -> Self {
+        Self { out, detail, names, left_out: 0, error: None }
     }
 
     /// How many entries were not told.
@@ -65,7 +66,7 @@ impl<W: Write> Recorder for Timeline<W> {
         if !self.is_told(entry.kind) || self.error.is_some() {
             return self.skip(entry.kind);
         }
-        self.error = writeln!(self.out, "{}", entry.line()).err();
+        self.error = writeln!(self.out, "{}", entry.line(&self.names)).err();
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
@@ -96,7 +97,7 @@ pub struct Tail {
 
 impl Tail {
     /// The last lines, in order: several of the node that matters, one of each other.
-    pub fn lines(&self, culprit: Option<NodeId>) -> Vec<String> {
+    pub fn lines(&self, culprit: Option<NodeId>, names: &Names) -> Vec<String> {
         let mut shown: Vec<&(u64, Entry)> = Vec::new();
         for (node, entries) in &self.last {
             let most = if *node == culprit || culprit.is_none() { KEPT_MAX } else { 1 };
@@ -104,7 +105,7 @@ impl Tail {
         }
         shown.sort_by_key(|(number, _)| *number);
         let first = shown.len().saturating_sub(SHOWN_MAX);
-        shown[first..].iter().map(|(_, entry)| entry.line()).collect()
+        shown[first..].iter().map(|(_, entry)| entry.line(names)).collect()
     }
 }
 

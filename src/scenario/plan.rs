@@ -3,18 +3,22 @@
 //! The kernel owns what a plan is; here it is held to the cluster and to the words of its system. Each entry is read by
 //! itself, so that several errors are shown at once. Reading and writing take time linear in the length of the plan.
 
+mod names;
 mod write;
 
 use std::collections::BTreeMap;
 
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use splitbrain_kernel::fault::{self, Target};
-use splitbrain_kernel::id::{Cluster, Link, NodeId};
+use splitbrain_kernel::id::{Cluster, Kind, Link, NodeId};
 use splitbrain_kernel::plan::{
     Asking, Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Site, Timing,
 };
 use splitbrain_kernel::time::Duration;
 use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::engine::Names;
 
 use super::description::SystemDescription;
 use super::diagnostic::Diagnostics;
@@ -97,11 +101,12 @@ pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
     root.refuse_unknown(&mut reader, &KEYS);
     let timing = root.at("timing").map_or(Some(Timing::default()), |at| decode(&mut reader, &at));
     let workload = root.at("workload").map_or(Some(Asking::default()), |at| decode(&mut reader, &at));
-    let starts = Lines::of(text);
-    let faults = entries(&mut reader, &root, ("fault", check_fault), &starts);
-    let operations = entries(&mut reader, &root, ("operation", check_operation), &starts);
-    let orders = entries(&mut reader, &root, ("order", check_order), &starts);
-    let overrides = entries(&mut reader, &root, ("override", check_override), &starts);
+    let (starts, names) = (Lines::of(text), Names::of(&check.cluster));
+    let starts = &Starts { lines: starts, names };
+    let faults = entries(&mut reader, &root, ("fault", check_fault), starts);
+    let operations = entries(&mut reader, &root, ("operation", check_operation), starts);
+    let orders = entries(&mut reader, &root, ("order", check_order), starts);
+    let overrides = entries(&mut reader, &root, ("override", check_override), starts);
     refuse_doubles(&mut reader, &root, &overrides);
     let read = timing.zip(workload).map(|(timing, workload)| ReadPlan {
         lines: PlanLines {
@@ -131,6 +136,12 @@ fn format_of(reader: &mut Reader<'_>, root: &Table<'_>) -> Option<i64> {
     decode(reader, &at)
 }
 
+/// Where lines begin, and what nodes are called.
+struct Starts {
+    lines: Lines,
+    names: Names,
+}
+
 /// Entries of one kind, each with its line.
 struct Entries<T> {
     entries: Vec<T>,
@@ -145,7 +156,7 @@ fn entries<T: DeserializeOwned>(
     reader: &mut Reader<'_>,
     root: &Table<'_>,
     (name, check): EntryKind<T>,
-    starts: &Lines,
+    starts: &Starts,
 ) -> Entries<T> {
     let mut read = Entries { entries: Vec::new(), lines: Vec::new() };
     let Some(at) = root.at(name) else { return read };
@@ -154,10 +165,12 @@ fn entries<T: DeserializeOwned>(
         return read;
     };
     for item in items {
-        if let Some(entry) = decode::<T>(reader, &item) {
+        let mut value = item.value.clone();
+        names::letters(&mut value, name, &starts.names);
+        if let Some(entry) = decode_value::<T>(reader, &item, value) {
             check(reader, &item, &entry);
             read.entries.push(entry);
-            read.lines.push(starts.line(item.span.start));
+            read.lines.push(starts.lines.line(item.span.start));
         }
     }
     read
@@ -165,15 +178,28 @@ fn entries<T: DeserializeOwned>(
 
 /// The value that stands here, or what is wrong with it: the first thing in it that is.
 fn decode<T: DeserializeOwned>(reader: &mut Reader<'_>, at: &At<'_>) -> Option<T> {
-    let value = Spanned::new(at.span.clone(), at.value.clone());
+    decode_value(reader, at, at.value.clone())
+}
+
+fn decode_value<T: DeserializeOwned>(reader: &mut Reader<'_>, at: &At<'_>, value: DeValue<'_>) -> Option<T> {
+    let value = Spanned::new(at.span.clone(), value);
     match T::deserialize(value.into_deserializer()) {
         Ok(value) => Some(value),
         Err(error) => {
             let span = error.span().unwrap_or_else(|| at.span.clone());
-            reader.report(&span, &at.path, problem(error.message()));
+            let message = by_kinds(error.message(), reader.system.kinds);
+            reader.report(&span, &at.path, problem(&message));
             None
         }
     }
+}
+
+/// What the parser says, with examples of nodes that the system has.
+fn by_kinds(message: &str, kinds: &[Kind]) -> String {
+    let [first, .., last] = kinds else { return message.to_owned() };
+    let node = format!("a node such as {} or {}", first.name_of(1), last.name_of(2));
+    let link = format!("a link such as \"{} -> {}\"", first.name_of(1), first.name_of(2));
+    message.replace("a node such as s1 or c2", &node).replace("a link such as \"s1 -> s2\"", &link)
 }
 
 /// What the parser says, with the nearest word where it lists those that it knows.
@@ -292,7 +318,8 @@ fn check_kinds(reader: &mut Reader<'_>, fault: &At<'_>, kinds: &[String]) {
 
 fn check_link(reader: &Reader<'_>, link: Link) -> Result<(), Problem> {
     if link.source == link.target {
-        return Err(Problem::new(format!("{} has no link to itself", link.source)));
+        let name = reader.cluster.map_or_else(|| link.source.into(), |cluster| cluster.name(link.source));
+        return Err(Problem::new(format!("{name} has no link to itself")));
     }
     check_node(reader, link.source)?;
     check_node(reader, link.target)

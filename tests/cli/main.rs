@@ -4,6 +4,7 @@
 //! environment says so. The shipped binary is tested for what it adds.
 
 mod edges;
+mod kinds;
 mod replay;
 mod scenarios;
 mod shipped;
@@ -11,9 +12,18 @@ mod show;
 mod single;
 mod support;
 mod test_command;
+mod town;
 mod toy;
 
 use splitbrain::Cli;
+
+/// Not a test: the program of the system with kinds of its own, as [`toy_program`] is the toy's.
+#[test]
+fn town_program() {
+    let Some(arguments) = support::toy_arguments() else { return };
+    let cli = Cli::new().name("town").version("town 1.0").system::<town::Town>();
+    std::process::exit(i32::from(cli.run(arguments).code()));
+}
 
 /// Not a test: the toy's program, when [`support::toy`] starts this binary for it.
 #[test]

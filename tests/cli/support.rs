@@ -71,13 +71,18 @@ impl Folder {
 
     /// A command of the toy's program.
     pub(crate) fn toy(&self, arguments: &[&str]) -> Command {
+        self.command_of("toy_program", arguments)
+    }
+
+    /// A command of the program that this function of the test binary is.
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
         let mut joined = String::from("toy");
         for argument in arguments {
             joined.push(BETWEEN);
             joined.push_str(argument);
         }
         let mut command = Command::new(std::env::current_exe().expect("a test knows its binary"));
-        command.args(["--exact", "toy_program", "--quiet", "--nocapture"]).env(ARGUMENTS, joined);
+        command.args(["--exact", program, "--quiet", "--nocapture"]).env(ARGUMENTS, joined);
         self.at_home(command)
     }
 
@@ -99,6 +104,11 @@ impl Folder {
     /// What the toy prints and how it exits.
     pub(crate) fn run(&self, arguments: &[&str]) -> Shown {
         shown(&self.toy(arguments).output().expect("the toy starts"))
+    }
+
+    /// The same of another program in this binary.
+    pub(crate) fn run_as(&self, program: &str, arguments: &[&str]) -> Shown {
+        shown(&self.command_of(program, arguments).output().expect("the program starts"))
     }
 }
 

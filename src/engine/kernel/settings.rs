@@ -6,13 +6,13 @@ use serde_json::Value;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
-use crate::engine::Settings;
+use crate::engine::{Names, Settings};
 use crate::scenario::{Resolved, Scenario};
 
 /// Every option that decides the run, in the order of the scenario file.
 pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: Seed) -> Settings {
     let options = &resolved.options;
-    let mut lines = Lines::default();
+    let mut lines = Lines { lines: Vec::new(), names: Names::of(&options.cluster) };
     lines.add("seed", &seed.0);
     lines.add("system", &scenario.system);
     lines.add("cluster", &options.cluster);
@@ -26,7 +26,10 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
     lines.add("bounds", &options.bounds);
     lines.add("disk", &options.disk);
     for fault in &options.faults {
-        lines.push(format!("fault.{}", fault.id), format!("line {}: {}", fault.line, fault.selector));
+        lines.push(
+            format!("fault.{}", fault.id),
+            format!("line {}: {}", fault.line, lines.names.spell(&fault.selector)),
+        );
     }
     for nemesis in &options.nemeses {
         let kinds: Vec<&str> = nemesis.kinds.iter().map(|kind| kind.name()).collect();
@@ -43,16 +46,18 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
     for chosen in &resolved.chosen {
         lines.push(format!("chosen.{}", chosen.key), chosen.value.clone());
     }
-    Settings { lines: lines.0, toml: scenario.pinned(seed).to_toml() }
+    Settings { lines: lines.lines, toml: scenario.pinned(seed).to_toml() }
 }
 
 /// Lines, with tables flattened into one line for each value.
-#[derive(Default)]
-struct Lines(Vec<(String, String)>);
+struct Lines {
+    lines: Vec<(String, String)>,
+    names: Names,
+}
 
 impl Lines {
     fn push(&mut self, key: String, value: String) {
-        self.0.push((key, value));
+        self.lines.push((key, value));
     }
 
     fn add<T: Serialize>(&mut self, key: &str, value: &T) {
@@ -67,9 +72,23 @@ impl Lines {
                     self.flatten(&format!("{key}.{name}"), field);
                 }
             }
-            Value::String(text) => self.push(key.to_owned(), text.clone()),
+            Value::String(text) => self.push(key.to_owned(), self.names.spell(text).into_owned()),
             Value::Null => self.push(key.to_owned(), "none".to_owned()),
-            other => self.push(key.to_owned(), other.to_string()),
+            other => {
+                let mut other = other.clone();
+                self.spell_within(&mut other);
+                self.push(key.to_owned(), other.to_string());
+            }
+        }
+    }
+
+    /// The nodes and links in a list of tables.
+    fn spell_within(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.names.spell(text).into_owned(),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.spell_within(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.spell_within(field)),
+            _ => {}
         }
     }
 }

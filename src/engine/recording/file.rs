@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Entry, FORMAT};
+use crate::engine::Names;
 use crate::wording::printable;
 
 /// The most bytes that a line of a recording may have. A line is one entry, so this is far beyond any message.
@@ -34,6 +35,9 @@ pub struct Header {
     pub scenario_hash: String,
     /// The seed of the run.
     pub seed: u64,
+    /// The names of its nodes; left out if all are plain servers and clients.
+    #[serde(default, skip_serializing_if = "Names::is_plain")]
+    pub names: Names,
 }
 
 /// What a recording holds.
@@ -215,6 +219,7 @@ mod tests {
             scenario: "scenarios/raft/a.toml".to_owned(),
             scenario_hash: "00ff".to_owned(),
             seed: u64::MAX,
+            names: Names::default(),
         }
     }
 

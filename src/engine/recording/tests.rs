@@ -27,7 +27,7 @@ impl Recorder for Picky {
         if !self.wants(entry.kind) {
             return self.skip(entry.kind);
         }
-        self.lines.push(entry.line());
+        self.lines.push(entry.line(&Names::default()));
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
@@ -62,7 +62,8 @@ fn a_part_of_a_recording_is_as_in_the_whole() {
     for wanted in [EntryKind::is_notable, EntryKind::is_input, |kind| kind == EntryKind::Sent, |_| false] {
         let mut picky = Picky::of(wanted);
         recorded(&mut picky);
-        let lines: Vec<String> = whole.iter().filter(|entry| wanted(entry.kind)).map(Entry::line).collect();
+        let lines: Vec<String> =
+            whole.iter().filter(|entry| wanted(entry.kind)).map(|entry| entry.line(&Names::default())).collect();
         assert_eq!(picky.lines, lines);
         assert_eq!(picky.skipped, whole.len() - lines.len());
     }

@@ -1,33 +1,24 @@
 //! Plans to text: entry by entry, since the writer of a whole document takes time quadratic in its tables.
 
-use serde::Serialize;
-use splitbrain_kernel::plan::{Asking, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Timing};
+use std::collections::BTreeMap;
 
-/// The plan as TOML, in the form that [`read_plan`](super::read_plan) reads.
+use serde::Serialize;
+use splitbrain_kernel::plan::{Asking, FORMAT, Plan, Timing};
+
+use crate::engine::Names;
+
+/// The plan as TOML, in the form that [`read_plan`](super::read_plan) reads, with these names of nodes.
 ///
 /// # Errors
 /// An operation or order that TOML cannot hold: `null`, or a map whose keys are not text.
-pub fn write_plan<O: Serialize, Q: Serialize>(plan: &Plan<O, Q>) -> Result<String, toml::ser::Error> {
-    let mut text = toml::to_string(&Head { format: FORMAT, timing: plan.timing, workload: plan.workload })?;
-    for fault in &plan.faults {
-        add(&mut text, &OneFault { entry: [fault] })?;
-    }
-    for operation in &plan.operations {
-        add(&mut text, &OneOperation { entry: [operation] })?;
-    }
-    for order in &plan.orders {
-        add(&mut text, &OneOrder { entry: [order] })?;
-    }
-    for decision in &plan.overrides {
-        add(&mut text, &OneOverride { entry: [decision] })?;
-    }
-    Ok(text)
-}
-
-fn add<T: Serialize>(text: &mut String, entry: &T) -> Result<(), toml::ser::Error> {
-    text.push('\n');
-    text.push_str(&toml::to_string(entry)?);
-    Ok(())
+pub fn write_plan<O: Serialize, Q: Serialize>(plan: &Plan<O, Q>, names: &Names) -> Result<String, toml::ser::Error> {
+    let text = toml::to_string(&Head { format: FORMAT, timing: plan.timing, workload: plan.workload })?;
+    let mut writer = Writer { text, names };
+    plan.faults.iter().try_for_each(|fault| writer.add("fault", fault))?;
+    plan.operations.iter().try_for_each(|operation| writer.add("operation", operation))?;
+    plan.orders.iter().try_for_each(|order| writer.add("order", order))?;
+    plan.overrides.iter().try_for_each(|decision| writer.add("override", decision))?;
+    Ok(writer.text)
 }
 
 /// What stands before the entries.
@@ -39,27 +30,23 @@ struct Head {
     workload: Asking,
 }
 
-/// A document with one entry: `[[fault]]` and what is below it.
-#[derive(Serialize)]
-struct OneFault<'a> {
-    #[serde(rename = "fault")]
-    entry: [&'a PlannedFault; 1],
+struct Writer<'a> {
+    text: String,
+    names: &'a Names,
 }
 
-#[derive(Serialize)]
-struct OneOperation<'a, O> {
-    #[serde(rename = "operation")]
-    entry: [&'a PlannedOperation<O>; 1],
-}
-
-#[derive(Serialize)]
-struct OneOrder<'a, Q> {
-    #[serde(rename = "order")]
-    entry: [&'a PlannedOrder<Q>; 1],
-}
-
-#[derive(Serialize)]
-struct OneOverride<'a> {
-    #[serde(rename = "override")]
-    entry: [&'a Override; 1],
+impl Writer<'_> {
+    /// `[[fault]]` and what is below it.
+    fn add<T: Serialize>(&mut self, kind: &str, entry: &T) -> Result<(), toml::ser::Error> {
+        let text = if self.names.is_plain() {
+            toml::to_string(&BTreeMap::from([(kind, [entry])]))?
+        } else {
+            let mut entry = toml::Value::try_from(entry)?;
+            super::names::spell(&mut entry, kind, self.names);
+            toml::to_string(&BTreeMap::from([(kind, [entry])]))?
+        };
+        self.text.push('\n');
+        self.text.push_str(&text);
+        Ok(())
+    }
 }

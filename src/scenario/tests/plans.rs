@@ -5,6 +5,8 @@ use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::time::Instant;
 
+use crate::engine::Names;
+
 use super::super::{Colour, PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 use super::toy::{Deed, Toy};
 use super::{Diagnostics, SystemDescription};
@@ -48,8 +50,8 @@ fn what_toml_cannot_hold_is_an_error() {
         after_completion: false,
     };
     let plan = |operations| Plan { operations, ..Plan::<serde_json::Value, Deed>::empty() };
-    assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1, null] }))])).is_err());
-    assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1] }))])).is_ok());
+    assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1, null] }))]), &Names::default()).is_err());
+    assert!(write_plan(&plan(vec![operation(serde_json::json!({ "a": [1] }))]), &Names::default()).is_ok());
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn a_plan_reads_what_it_wrote() {
     assert_eq!(kinds, splitbrain_kernel::fault::Fault::KINDS);
     assert_eq!(lines.faults[..2], [4, 12]);
     assert_eq!((lines.operations, lines.orders, lines.overrides), (vec![77], vec![82], vec![67, 72, 87]));
-    let written = write_plan(&plan).expect("a plan is TOML");
+    let written = write_plan(&plan, &Names::default()).expect("a plan is TOML");
     assert_eq!(toml::from_str(&written).as_ref(), Ok(&plan), "the kernel's own form");
     assert_eq!(read(&written, false).map(|read| read.plan), Ok(plan));
     assert_eq!(read("format = 1", false), Ok(empty()));
