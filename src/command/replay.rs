@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     edited: bool,
 
-    /// Who says what clients are asked for: the plan, or the workload of the scenario as in a first run
+    /// Where the operations of clients come from: the plan, or the workload of the scenario as in a first run
     #[arg(long, value_name = "plan|live", value_parser = parse_asking)]
     workload: Option<Asking>,
 

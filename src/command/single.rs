@@ -24,7 +24,7 @@ use crate::wording::grouped;
 /// How a single run is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct TellArguments {
-    /// How much of the run is told
+    /// How much of the run is shown
     #[arg(long, value_name = "DETAIL", default_value = "notable")]
     timeline: Detail,
 
@@ -32,7 +32,7 @@ pub(super) struct TellArguments {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
 
-    /// Leave the folder of the run below DIR, whatever it comes to; one that is not as expected leaves it below
+    /// Leave the folder of the run below DIR however it ends; one that is not as expected leaves it below
     /// reports in any case
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -241,7 +241,7 @@ impl Telling<'_> {
         match &kept.artifact {
             Ok(_) => Kept { kept, is_lost: false },
             Err(why) => {
-                complain(&format!("{}: seed {seed} left no folder: {why}", subject.place(None)));
+                complain(&format!("{}: seed {seed} could not be kept: {why}", subject.place(None)));
                 Kept { kept: Evidence { tail: tail(), ..kept }, is_lost: true }
             }
         }

@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
 
-    /// Tell people how often each invariant was evaluated; programs are told in any case
+    /// Show how often each invariant was evaluated; json says it without this flag
     #[arg(short, long)]
     evaluations: bool,
 
@@ -219,7 +219,7 @@ impl Listener for Complaints {
         match event {
             Event::ArtifactKept { subject, evidence } => {
                 if let Err(why) = &evidence.artifact {
-                    complain(&format!("{}: seed {} left no folder: {why}", subject.place(None), evidence.seed));
+                    complain(&format!("{}: seed {} could not be kept: {why}", subject.place(None), evidence.seed));
                 }
             }
             Event::Interrupted { subject, runs } => {

@@ -22,6 +22,9 @@ const FAULTS_MAX: usize = 4;
 /// Characters of one line of a failure block.
 const WIDTH_MAX: usize = 160;
 
+/// Lines of one reason in a failure block; what is longer than these is cut.
+const REASON_LINES_MAX: usize = 6;
+
 /// Invariants that are named where they were never evaluated, before they are only counted.
 const NEVER_MAX: usize = 3;
 
@@ -185,7 +188,7 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure) -> String {
     let run = &failure.run;
     let mut lines = vec![format!("{} {} seed {}", paint(BAD, "FAIL"), paint(NAME, subject.name), run.seed)];
     for reason in &failure.reasons {
-        lines.push(format!("  {}", cut(&reason.message)));
+        lines.extend(wrapped(&reason.message));
     }
     lines.extend(meaning(subject, run));
     lines.push(format!("  scenario  {}", subject.place(first_line(&failure.reasons))));
@@ -296,9 +299,45 @@ fn cut(line: &str) -> String {
     }
 }
 
+/// A text in lines that are not too long to be read, broken between words; the lines after the first are indented.
+fn wrapped(text: &str) -> Vec<String> {
+    let text = printable(text);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::from(" ");
+    for word in text.split(' ') {
+        let is_full = line.chars().count() + 1 + word.chars().count() > WIDTH_MAX;
+        if is_full && !line.trim().is_empty() {
+            lines.push(std::mem::replace(&mut line, String::from("   ")));
+        }
+        line = format!("{line} {word}");
+    }
+    lines.push(line);
+    if lines.len() > REASON_LINES_MAX {
+        lines.truncate(REASON_LINES_MAX);
+        lines.last_mut().expect("there are lines").push_str(" …");
+    }
+    lines.iter().map(|line| cut(line)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_reason_is_wrapped_between_words() {
+        assert_eq!(wrapped("short"), ["  short"]);
+        let long = vec!["word"; 40].join(" ");
+        let lines = wrapped(&long);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("  word") && lines[1].starts_with("    word"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH_MAX), "{lines:?}");
+        let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
+        assert_eq!(words.join(" "), long, "no word is lost");
+        let lines = wrapped(&vec!["word"; 4_000].join(" "));
+        assert_eq!(lines.len(), REASON_LINES_MAX);
+        assert!(lines[5].ends_with(" …") || lines[5].ends_with('…'), "{lines:?}");
+        assert_eq!(wrapped(&"x".repeat(WIDTH_MAX * 2)).len(), 1, "one word is cut");
+    }
 
     #[test]
     fn a_path_is_quoted_where_a_shell_needs_it() {

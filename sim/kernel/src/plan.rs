@@ -23,7 +23,7 @@ pub struct Plan<O, Q> {
     /// How the entries are timed.
     #[serde(default)]
     pub timing: Timing,
-    /// Who says what clients are asked for.
+    /// Where the operations of clients come from.
     #[serde(default, skip_serializing_if = "Asking::is_plan")]
     pub workload: Asking,
     /// What is done, in order.

@@ -219,7 +219,7 @@ impl Pace {
             };
         }
         if burst_length.is_zero() || burst_length > burst_every {
-            let message = format!("a burst of {burst_length} is no part of a period of {burst_every}");
+            let message = format!("a burst of {burst_length} does not fit into a period of {burst_every}");
             return Err(OptionsError::new("burst_length", message));
         }
         Ok(pace.in_bursts(burst_every, burst_length))

@@ -86,7 +86,7 @@
 //! - A NuRaft leader commits entries of older terms by counting, backs up one place at a time, and keeps `matched` from
 //!   an earlier leadership. Those are differences of replication, and come with it; here all presets follow §5.4.2.
 //! - NuRaft gives up at its limit of refused pre-votes because it does not find its leader's connection, which is read
-//!   from its source and not reproduced (reference A.5).
+//!   from its source and not reproduced.
 //! - hashicorp/raft grants a pre-vote of its own term whatever it has voted there; here etcd's rule holds for both.
 //!   It sends heartbeats and entries by separate threads; here both are appends on one connection.
 //! - hashicorp and etcd give clients more answers than these: forwarding, read indexes and leases come later.

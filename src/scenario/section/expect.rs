@@ -51,7 +51,7 @@ const REACH: Key<OneOrMore<Word>> = Key {
     shape: OneOrMore(Word { what: "observation", known: reachable }),
     need: Need::Optional,
     doc: "What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations \
-          of the system, kinds of fault, and what happens in every world: packet lost, node restarted, …",
+          of the system, and what happens in every world: packet lost, node restarted, …",
 };
 
 /// The name under which the schema defines a bound on a figure. No system is called so.

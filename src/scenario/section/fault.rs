@@ -224,7 +224,7 @@ fn read_when(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
     let condition: Condition = condition?;
     let times = u32::try_from(times?).expect("at most the greatest u32");
     if times > 1 && matches!(condition, Condition::Observed { nth: 1.., .. }) {
-        let message = "an observation comes for that time only once";
+        let message = "the observation with that number happens once in a run";
         reader.report(&table.key_span(TIMES.name), &table.path_of(TIMES.name), Problem::new(message));
     }
     Some(Trigger::When { condition, delay: delay?, times })

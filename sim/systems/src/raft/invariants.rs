@@ -29,7 +29,7 @@
 //!
 //! # Not checked
 //!
-//! - *Log matching, leader append-only, commit and match indexes* (reference S3, S4, S8, S9, S12, S13): they come with
+//! - *Log matching, leader append-only, commit and match indexes*: they come with
 //!   replication. What they protect is seen at once where entries are applied.
 //! - *Stickiness and leases* (S19, S20): nothing is read under a lease yet; a vote that ignores a live leader shows as
 //!   unstable leadership.

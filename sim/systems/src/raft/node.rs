@@ -122,7 +122,7 @@ impl<C: Payload> Node for RaftNode<C> {
         match completion {
             Completion::Written(_) => {}
             Completion::Durable(write) => server.on_durable(ctx, write),
-            // What the disk holds is no longer known: going on could break a promise (reference B.10).
+            // What the disk holds is no longer known: going on could break a promise.
             Completion::Failed(..) => ctx.exit("the disk failed"),
         }
         server.flush(ctx);

@@ -165,11 +165,11 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
 const ORDERS: &[OrderInfo] = &[
     OrderInfo {
         name: "catching_up",
-        doc: "on or off: the server takes itself for one whose log is not there yet. Durable.",
+        doc: "on or off: the server knows that its log is still behind, and does not campaign. Durable.",
     },
     OrderInfo {
         name: "receiving_snapshot",
-        doc: "on or off: the server takes itself for one that is receiving a snapshot. Durable.",
+        doc: "on or off: the server knows that it is receiving a snapshot, and does not campaign. Durable.",
     },
     OrderInfo { name: "step_down", doc: "The server gives up its leadership at once, where it leads." },
     OrderInfo { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },

@@ -137,7 +137,7 @@ fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, fault: Misbehavi
     let idle = [(SLOW_BY.name, fault == Misbehaviour::Slow), (FILE.name, record), (RECORD.name, record)];
     for (name, used) in idle {
         if !used && table.at(name).is_some() {
-            let message = format!("means nothing for the disk fault \"{}\"", fault.name());
+            let message = format!("has no effect on the disk fault \"{}\"", fault.name());
             reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
         }
     }

@@ -1,4 +1,4 @@
-//! Who campaigns believes in no leader (etcd #8334, #9586; raft-rs #84; reference Z24): a pre-candidate or candidate
+//! Who campaigns believes in no leader (etcd #8334, #9586; raft-rs #84): a pre-candidate or candidate
 //! that
 //! still does refuses the others for the sake of a leader that it has given up itself.
 

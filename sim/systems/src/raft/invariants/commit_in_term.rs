@@ -1,5 +1,5 @@
-//! A leader commits by counting only in its own term (Raft §5.4.2, figure 8; ccfraft `NeverCommitEntryPrevTerms`;
-//! reference S11): the last entry that it commits is one of its own.
+//! A leader commits by counting only in its own term (Raft §5.4.2, figure 8; ccfraft `NeverCommitEntryPrevTerms`):
+//! the last entry that it commits is one of its own.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};

@@ -1,4 +1,4 @@
-//! A denied vote leaves the election timer alone (the students' guide to Raft; reference Z17): else a server whose log
+//! A denied vote leaves the election timer alone (the students' guide to Raft): else a server whose log
 //! is
 //! behind, and that can never win, keeps all others from campaigning.
 //!

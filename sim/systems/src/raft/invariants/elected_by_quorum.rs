@@ -1,4 +1,4 @@
-//! Elected by a quorum (Raft §5.2; reference S14): a server that is elected has the votes of a quorum of distinct
+//! Elected by a quorum (Raft §5.2): a server that is elected has the votes of a quorum of distinct
 //! voters, given in that very term.
 //!
 //! Seen from outside: the votes are the granting replies that have left, each voter counted once, and the leader's own.
@@ -16,7 +16,7 @@ use super::index::ELECTED_BY_QUORUM;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "elected_by_quorum",
-    doc: "Who is elected has been given the votes of a quorum of distinct voters in that term.",
+    doc: "A server that is elected has the votes of a quorum of distinct voters in that term.",
     source: "Raft §5.2",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,

@@ -1,4 +1,4 @@
-//! Election Safety (Raft §5.2; reference S1): at most one server is elected in a term, over the whole history.
+//! Election Safety (Raft §5.2): at most one server is elected in a term, over the whole history.
 //!
 //! The history form: two leaders of one term are found even where the first is long gone when the second is elected. A
 //! server that is elected twice in one term breaks it too.

@@ -14,10 +14,10 @@ pub(super) const GAUGES: &[Gauge] = &[
     Gauge { name: "leader_changes", doc: "Elections that were won after the first one." },
     Gauge { name: "terms_started", doc: "Terms in which a server asked for votes." },
     Gauge { name: "split_votes", doc: "Terms in which at least two servers asked for votes and nobody won." },
-    Gauge { name: "leaderless_longest_ms", doc: "The longest time, in milliseconds, in which nobody led." },
+    Gauge { name: "leaderless_longest_ms", doc: "The longest time, in milliseconds, without a leader." },
     Gauge {
         name: "leader_wait_max_ms",
-        doc: "The longest time, in milliseconds, in which a quorum could have elected a leader and nobody led.",
+        doc: "The longest time, in milliseconds, in which a quorum could have elected a leader and had none.",
     },
     Gauge {
         name: "stable_elections_max",

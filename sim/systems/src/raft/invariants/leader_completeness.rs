@@ -1,4 +1,4 @@
-//! Leader Completeness (Raft §5.4.3; reference S5, S5w): what is committed in a term is in the log of every leader of a
+//! Leader Completeness (Raft §5.4.3): what is committed in a term is in the log of every leader of a
 //! later term.
 //!
 //! Seen from outside, by the last entry of a leader's log when it was elected: it must be at or after the committed

@@ -1,9 +1,9 @@
-//! Stable leadership (reference C, L4): while the world is not disturbed and a server that is linked with a quorum
+//! Stable leadership: while the world is not disturbed and a server that is linked with a quorum
 //! leads, leadership does not keep changing hands.
 //!
 //! A single election more is no livelock: a vote may have been on its way. Counted are elections of servers that are
 //! linked with a quorum, in windows of a few timeouts. Options that check their quorum promise this in a partial
-//! partition too, whether pre-vote is on or not: without it, the promise is broken (reference A.13).
+//! partition too, whether pre-vote is on or not: without it, the promise is broken.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -86,7 +86,8 @@ impl Stability {
             let calm = self.calm_since;
             format!(
                 "nothing was disturbed since {calm}; {server} became leader of term {term} at {now}, \
-                 the election {elections} since {since}"
+                 the {elections}{} election since {since}",
+                ending(elections)
             )
         });
     }
@@ -115,6 +116,17 @@ impl Stability {
         if whole && !self.hubs.is_empty() {
             findings.check(LEADER_STABILITY, None, true, String::new);
         }
+    }
+}
+
+/// What makes an ordinal of a number: `4th`, `21st`.
+const fn ending(number: u64) -> &'static str {
+    match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
     }
 }
 
@@ -155,6 +167,13 @@ mod tests {
         let (index, facts) = broken(&findings);
         assert_eq!(index, LEADER_STABILITY);
         assert!(facts.starts_with("nothing was disturbed since 1.000000s; "), "{facts}");
+        assert!(facts.ends_with("th election since 1.800000s"), "{facts}");
+    }
+
+    #[test]
+    fn ordinals_end_as_they_are_spoken() {
+        let ends = [1, 2, 3, 4, 11, 12, 13, 21, 112].map(ending);
+        assert_eq!(ends, ["st", "nd", "rd", "th", "th", "th", "th", "st", "th"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A leader within a bound (reference C, L1): once a leader can be elected, there is one within a measured time, and it
+//! A leader within a bound: once a leader can be elected, there is one within a measured time, and it
 //! is missed no longer than that afterwards.
 //!
 //! When one can be elected is for [`super::terrain`], how long that may take for [`super::bounds`]. The wait starts

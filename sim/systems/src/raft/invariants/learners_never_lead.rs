@@ -1,4 +1,4 @@
-//! Learners never lead (NuRaft learners, hashicorp #483; reference S16): who does not vote neither campaigns nor leads.
+//! Learners never lead (NuRaft learners, hashicorp #483): who does not vote neither campaigns nor leads.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};

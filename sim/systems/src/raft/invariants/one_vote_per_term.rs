@@ -1,4 +1,4 @@
-//! One vote a term (Raft §5.2; reference S2): a server gives its vote of a term to one candidate only, across crashes.
+//! One vote a term (Raft §5.2): a server gives its vote of a term to one candidate only, across crashes.
 //!
 //! Seen in what leaves a server: a granting reply is a vote, and a candidate's request is its vote for itself.
 

@@ -1,4 +1,4 @@
-//! Persist before reply (Raft §5.1, figure 2; etcd `Ready`; reference S2b): what a message promises is durable when it
+//! Persist before reply (Raft §5.1, figure 2; etcd `Ready`): what a message promises is durable when it
 //! leaves.
 //!
 //! A message in term *t* needs a durable term of at least *t*; a vote, the candidate's own too, needs to be the durable

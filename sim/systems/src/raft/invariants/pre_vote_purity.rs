@@ -1,4 +1,4 @@
-//! Pre-votes change nothing at the voter (Raft thesis §9.6; hashicorp #609; reference S18): whatever a server answers
+//! Pre-votes change nothing at the voter (Raft thesis §9.6; hashicorp #609): whatever a server answers
 //! to a pre-vote, its term, vote, role, leader, election timer and contact with a leader stay as they are.
 
 use splitbrain_kernel::id::NodeId;

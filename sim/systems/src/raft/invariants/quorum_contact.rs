@@ -1,5 +1,5 @@
-//! Quorum contact (Raft thesis §6.2; etcd `CheckQuorum`, NuRaft `leadership_expiry`, hashicorp `LeaderLeaseTimeout`;
-//! reference S24): no server leads for longer than its bound without an answer from a quorum.
+//! Quorum contact (Raft thesis §6.2; etcd `CheckQuorum`, NuRaft `leadership_expiry`, hashicorp `LeaderLeaseTimeout`):
+//! no server leads for longer than its bound without an answer from a quorum.
 //!
 //! Contact is an answer to an append that reached the leader, and its election. The bound is in the leader's own time;
 //! deadlines are in true time, at the rate of its clock. While a server is paused, slow or its clock is disturbed it

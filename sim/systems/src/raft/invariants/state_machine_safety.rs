@@ -1,4 +1,4 @@
-//! State Machine Safety (Raft §5.4.3; reference S6): no two servers apply different entries at one place, nor does one
+//! State Machine Safety (Raft §5.4.3): no two servers apply different entries at one place, nor does one
 //! server, in two of its lives.
 
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! Terms only grow (Raft §5.1; ccfraft `MonotonicTerm`, `MonoTermInv`; reference S10).
+//! Terms only grow (Raft §5.1; ccfraft `MonotonicTerm`, `MonoTermInv`).
 //!
 //! Seen from outside: a server announces terms that never fall, it does not come back from a restart behind a term that
 //! it has spoken in, and no message carries a later term than its sender has announced. An earlier one may: a request

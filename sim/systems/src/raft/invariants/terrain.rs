@@ -1,4 +1,4 @@
-//! Who could elect a leader as the world is: the predicate under which liveness is promised (reference C, L1).
+//! Who could elect a leader as the world is: the predicate under which liveness is promised.
 //!
 //! ```text
 //!   core     a quorum of able voters, each linked with each other in both directions

@@ -1,4 +1,4 @@
-//! Vote soundness (Raft §5.4.1; reference S14): a server votes only for a candidate whose log is at least as up to date
+//! Vote soundness (Raft §5.4.1): a server votes only for a candidate whose log is at least as up to date
 //! as its own, and only if that candidate asked for it; and a candidate's request tells the truth about its log.
 
 use splitbrain_kernel::id::NodeId;

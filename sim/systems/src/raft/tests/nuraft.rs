@@ -1,4 +1,4 @@
-//! What the nuraft preset adds, rule by rule (reference A.2 to A.12).
+//! What the nuraft preset adds, rule by rule.
 
 use splitbrain_kernel::node::ConnectionChange;
 use splitbrain_kernel::options::PerServer;
