@@ -5,7 +5,6 @@
 
 mod any_system;
 mod kernel;
-mod names;
 mod plan;
 mod recording;
 
@@ -19,9 +18,10 @@ use splitbrain_kernel::time::Instant;
 
 use crate::scenario::{Chosen, Diagnostics, Facts};
 
+pub use crate::scenario::Names;
+
 pub use any_system::{AnySystem, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
-pub use names::Names;
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,

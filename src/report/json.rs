@@ -164,7 +164,8 @@ fn detail(run: &Run) -> Value {
             "at_ns": violation.at.as_nanos(), "event": violation.events,
         }),
         Outcome::Panicked(panic) => json!({
-            "message": names.spell(&panic.message), "node": name(panic.node), "at_ns": panic.at.as_nanos(), "event": panic.events,
+            "message": names.spell(&panic.message), "node": name(panic.node),
+            "at_ns": panic.at.as_nanos(), "event": panic.events,
         }),
         Outcome::Diverged(divergence) => json!(divergence),
         Outcome::Exhausted(exhaustion) => json!({

@@ -18,11 +18,10 @@ use splitbrain_kernel::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::engine::Names;
-
 use super::description::SystemDescription;
 use super::diagnostic::Diagnostics;
 use super::key::Table;
+use super::names::Names;
 use super::reader::{At, Problem, Reader};
 use super::shape::quantity::LONGEST;
 use super::shape::who::check_node;

@@ -5,9 +5,7 @@ use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::time::Instant;
 
-use crate::engine::Names;
-
-use super::super::{Colour, PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
+use super::super::{Colour, Names, PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 use super::toy::{Deed, Toy};
 use super::{Diagnostics, SystemDescription};
 
