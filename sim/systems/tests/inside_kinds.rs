@@ -1,5 +1,5 @@
-//! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged. Its members are of one
-//! of two kinds of process, and not the first.
+//! Goal: the raft system lives inside another node, and its invariants watch it there, unchanged. Its members are of
+//! one of two kinds of process, and not the first.
 
 use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::{Context, EffectRef};
