@@ -117,7 +117,7 @@ impl Frame {
     }
 
     /// Servers of another implementation, all of which vote, by majorities. Safety is promised, and nothing else: who
-    /// knows more of the implementation says so in [`Frame::rules`].
+    /// knows more of the implementation says so in its rules.
     pub fn of_majorities<O>(setup: &Setup<O>) -> Self {
         let rules = setup.cluster.all_of(setup.members).map(|_| Rules::SAFETY).collect();
         let voters = setup.cluster.of(setup.members).collect();
