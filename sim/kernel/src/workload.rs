@@ -32,7 +32,7 @@ pub enum Next<O> {
 /// The workload of one client.
 ///
 /// It draws from streams of its own alone, so adding a client moves no draw of another.
-pub trait Workload<O, R>: Clone + Debug + Send + 'static {
+pub trait Workload<O, R>: Clone + Debug + Send + Sync + 'static {
     /// What comes next. Asked when the workload begins, after each operation that was handed over, and after a
     /// completion that it waits for.
     fn next(&mut self, now: Instant) -> Next<O>;
