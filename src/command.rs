@@ -224,13 +224,6 @@ fn parse_seed(text: &str) -> Result<Seed, campaign::SeedError> {
     campaign::parse_seed(text)
 }
 
-/// Ctrl-C and SIGTERM ask to stop; the second of either stops at once.
-fn interrupt_on_signal() -> Interrupt {
-    let signals = Signals::new();
-    signals.ask();
-    signals.interrupt
-}
-
 /// What Ctrl-C and SIGTERM do: they end the process at once, or ask to stop, and then the second of either ends it.
 pub(crate) struct Signals {
     interrupt: Interrupt,

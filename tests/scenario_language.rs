@@ -78,7 +78,7 @@ fn every_shipped_scenario_is_read_and_fits_the_schema() {
     }
 }
 
-/// The first of the TOML blocks of the reference: the tour.
+/// The first of the TOML blocks of the reference: the tour. It is as expected, as every scenario that is shown.
 #[test]
 fn the_tour_is_a_scenario() {
     let text = std::fs::read_to_string(root().join("docs/scenario.md")).expect("the reference is there");
@@ -86,4 +86,7 @@ fn the_tour_is_a_scenario() {
     let (tour, _) = rest.split_once("```").expect("the tour ends");
     let scenario = load("docs/scenario.md", tour.as_bytes(), &systems()).unwrap_or_else(|errors| panic!("{errors}"));
     verify::<Raft>(&scenario).unwrap_or_else(|errors| panic!("{errors}"));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tour.toml");
+    std::fs::write(&file, tour).expect("a file can be written");
+    splitbrain::check(file);
 }

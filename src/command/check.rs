@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use crate::campaign::Summary;
-use crate::command::{Failed, Loaded, MessageFormat, Session, files};
+use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, files};
 use crate::exit_code::ExitCode;
 use crate::report::{Evaluations, Json, Reporter as _};
 use crate::wording::{counted, printable};
@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let _signals = Signals::new();
     let files = files::find(&arguments.files)?;
     let format = arguments.message_format;
     let scenarios = files::load(session, &files)

@@ -1,5 +1,8 @@
 //! `splitbrain show`: a stored recording, printed without running anything.
 
+mod history;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,8 +10,8 @@ use std::path::{Path, PathBuf};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use crate::command::{Failed, STDIN, complain, kept, regular, unreadable};
-use crate::engine::{Entry, Header, Names, Recorder as _, RecordingError, RecordingReader};
+use crate::command::{Failed, STDIN, Signals, complain, kept, regular, shown, unreadable};
+use crate::engine::{Header, Names, Recorder as _, RecordingError, RecordingReader};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
 use crate::report::{Detail, Timeline};
@@ -40,19 +43,31 @@ pub(crate) struct Arguments {
 
 /// Does it.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let _signals = Signals::new();
+    arguments.check_times()?;
     let target = &arguments.target;
     let kept = target.is_dir().then(|| kept(target)).transpose()?;
     let path = if target.is_dir() { target.join("trace.jsonl") } else { target.clone() };
-    let mut reader = RecordingReader::new(path.display().to_string(), open(&path)?).map_err(refuse)?;
+    let input = match history::unless(open(&path)?).map_err(|error| unreadable(&path, &error))? {
+        Ok(input) => input,
+        Err(history) => return history::show(arguments, &shown(&path), history),
+    };
+    let mut reader = RecordingReader::new(path.display().to_string(), input).map_err(refuse)?;
     write_header(reader.header()).map_err(Failed::stdout)?;
     let names = reader.header().names.clone();
     let mut timeline = Timeline::new(anstream::stdout(), arguments.timeline, names.clone());
     let mut others = 0u64;
+    let mut there = There::default();
     // What is right before a damaged line is worth showing.
     let damage = loop {
         match reader.next() {
-            Some(Ok(entry)) if arguments.is_asked_for(&entry, &names) => timeline.record(entry),
-            Some(Ok(_)) => others += 1,
+            Some(Ok(entry)) => {
+                there.add(entry.at, [entry.node, entry.peer]);
+                match arguments.is_asked_for(entry.at, [entry.node, entry.peer], &names) {
+                    true => timeline.record(entry),
+                    false => others += 1,
+                }
+            }
             Some(Err(error)) => break Some(error),
             None => break None,
         }
@@ -63,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let left_out = timeline.finish().map_err(Failed::stdout)?;
     write_end(left_out, others, kept.as_ref()).map_err(Failed::stdout)?;
     match damage {
-        None => Ok(ExitCode::AsExpected),
+        None => arguments.check_there(&there, &names),
         Some(error) => {
             complain(&error.to_string());
             Ok(ExitCode::Usage)
@@ -72,13 +87,65 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
 }
 
 impl Arguments {
-    fn is_asked_for(&self, entry: &Entry, names: &Names) -> bool {
-        let is_called = |node: NodeId, name: &str| names.name(node) == name || node.to_string() == name;
-        let is_named = |name: &String| [entry.node, entry.peer].into_iter().flatten().any(|node| is_called(node, name));
-        (self.nodes.is_empty() || self.nodes.iter().any(is_named))
-            && self.from.is_none_or(|from| entry.at >= from)
-            && self.until.is_none_or(|until| entry.at <= until)
+    fn is_asked_for(&self, at: Instant, nodes: [Option<NodeId>; 2], names: &Names) -> bool {
+        let is_named = |name: &String| nodes.into_iter().flatten().any(|node| is_called(node, name, names));
+        (self.nodes.is_empty() || self.nodes.iter().any(is_named)) && self.is_in_time(at)
     }
+
+    fn is_in_time(&self, at: Instant) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at <= until)
+    }
+
+    fn check_times(&self) -> Result<(), Failed> {
+        match (self.from, self.until) {
+            (Some(from), Some(until)) if from > until => {
+                Err(Failed::usage(format!("--from {from} is after --until {until}: nothing is between them")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a node or a time of which the file has nothing.
+    fn check_there(&self, there: &There, names: &Names) -> Result<ExitCode, Failed> {
+        let is_there = |name: &String| there.nodes.iter().any(|node| is_called(*node, name, names));
+        if let Some(absent) = self.nodes.iter().find(|name| !is_there(name)) {
+            let known: Vec<String> = there.nodes.iter().map(|node| names.name(*node)).collect();
+            let known = if known.is_empty() { "no node".to_owned() } else { known.join(", ") };
+            return Err(Failed::usage(format!(
+                "--node {absent}: no entry is of this node, there are those of {known}"
+            )));
+        }
+        match there.span {
+            Some((first, last)) if self.from.is_some_and(|from| from > last) => {
+                Err(Failed::usage(format!("no entry is that late: the first is at {first}, the last at {last}")))
+            }
+            Some((first, last)) if self.until.is_some_and(|until| until < first) => {
+                Err(Failed::usage(format!("no entry is that early: the first is at {first}, the last at {last}")))
+            }
+            _ => Ok(ExitCode::AsExpected),
+        }
+    }
+}
+
+/// What a file has entries of.
+#[derive(Default)]
+struct There {
+    /// The nodes, in order.
+    nodes: BTreeSet<NodeId>,
+    /// The time of the first entry and that of the last.
+    span: Option<(Instant, Instant)>,
+}
+
+impl There {
+    fn add(&mut self, at: Instant, nodes: [Option<NodeId>; 2]) {
+        self.nodes.extend(nodes.into_iter().flatten());
+        self.span = Some((self.span.map_or(at, |(first, _)| first), at));
+    }
+}
+
+/// Whether people call a node by this name.
+fn is_called(node: NodeId, name: &str, names: &Names) -> bool {
+    names.name(node) == name || node.to_string() == name
 }
 
 fn parse_time(text: &str) -> Result<Instant, splitbrain_kernel::time::DurationError> {
@@ -93,7 +160,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failed> {
     if path.as_os_str() == STDIN {
         return Ok(Box::new(io::stdin().lock()));
     }
-    regular(path, "a recording, the folder of a run, or - for stdin")?;
+    regular(path, "a recording, a history, the folder of a run, or - for stdin")?;
     let file = File::open(path);
     let file = file.map_err(|error| unreadable(path, &error))?;
     Ok(Box::new(BufReader::new(file)))
@@ -112,9 +179,14 @@ fn write_end(left_out: u64, others: u64, kept: Option<&Kept>) -> io::Result<()> 
     if left_out > 0 {
         writeln!(out, "  ({} entries more with --timeline all)", grouped(left_out))?;
     }
-    if others > 0 {
-        writeln!(out, "  ({} entries of other nodes or times)", grouped(others))?;
-    }
+    write_others(others)?;
     let Some(kept) = kept else { return Ok(()) };
     writeln!(out, "\noutcome: {}\nevents: {}\ndigest: {}", kept.outcome, kept.events, kept.digest)
+}
+
+fn write_others(others: u64) -> io::Result<()> {
+    match others {
+        0 => Ok(()),
+        _ => writeln!(anstream::stdout(), "  ({} entries of other nodes or times)", grouped(others)),
+    }
 }

@@ -9,8 +9,7 @@ use crate::campaign::{
     self, CampaignOptions, Event, Interrupt, Listener, Listeners, Planned, Pool, ReasonKind, Reply, Seeds, Summary,
 };
 use crate::command::{
-    Failed, Loaded, MessageFormat, PoolArguments, Session, complain, files, interrupt_on_signal, note, parse_seed,
-    shown,
+    Failed, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed, shown,
 };
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
@@ -134,6 +133,8 @@ fn cores() -> usize {
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    // Reading stdin may take for ever.
+    let signals = Signals::new();
     let files = files::find(&arguments.paths)?;
     let (loaded, reports) = (files::load(session, &files), arguments.reports());
     let (scenarios, mut reports) = match (loaded, reports) {
@@ -147,7 +148,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         }
         (Err(failed), Err(_)) => return Err(failed),
     };
-    let options = arguments.campaign(interrupt_on_signal());
+    signals.ask();
+    let options = arguments.campaign(signals.interrupt);
     let mut artifacts = Artifacts::new(&arguments.out, &options.pool);
     let mut progress = Progress::new(arguments.show_progress);
     let mut complaints = Complaints;

@@ -189,7 +189,7 @@ pub enum EntryKind {
     Durable,
     /// Work that `node` deferred comes back.
     Step,
-    /// `node` is asked for an operation.
+    /// `node` is asked for an operation, which may wait until it is [`EntryKind::Invoked`].
     Operation,
     /// `node` is given an order.
     Order,

@@ -83,14 +83,19 @@ pub fn gather(
     let seed = run.seed;
     let lost = |why: String| Evidence { seed, artifact: Err(why), tail: Vec::new() };
     let folder = artifact::folder(reports, subject.name, seed);
+    let pool = Pool { timeout: pool.timeout.map(|timeout| timeout.saturating_mul(TIMEOUT_FACTOR)), ..pool.clone() };
     let unwritten =
         |error: std::io::Error| format!("cannot write {}: {error}", printable(&folder.display().to_string()));
     let target = match Artifact::create(&folder, subject.scenario, seed) {
         Ok(target) => target,
-        Err(error) => return lost(unwritten(error)),
+        Err(error) => {
+            let tail = pool.record_within(GRACE, engine, seed.into(), Tail::default());
+            let tail =
+                tail.map_or_else(|_| Vec::new(), |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster), run));
+            return Evidence { seed, artifact: Err(unwritten(error)), tail };
+        }
     };
     let partial = target.partial().to_owned();
-    let pool = Pool { timeout: pool.timeout.map(|timeout| timeout.saturating_mul(TIMEOUT_FACTOR)), ..pool.clone() };
     let recorded = pool.record_within(GRACE, engine, seed.into(), (target, Tail::default()));
     let (recorded, (target, tail)) = match recorded {
         Ok(recorded) => recorded,
@@ -101,8 +106,13 @@ pub fn gather(
         }
     };
     let saved = save(target, subject, engine, &merged(recorded, run), reasons);
-    let tail = tail.lines(culprit(&run.outcome), &Names::of(&subject.scenario.cluster));
+    let tail = shown(&tail, &Names::of(&subject.scenario.cluster), run);
     Evidence { seed, artifact: saved.map_err(unwritten), tail }
+}
+
+/// The last lines of the recording of a run.
+fn shown(tail: &Tail, names: &Names, run: &Run) -> Vec<String> {
+    tail.lines(culprit(&run.outcome), names)
 }
 
 /// Why a run that failed was not recorded.

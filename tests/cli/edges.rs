@@ -266,6 +266,39 @@ fn a_signal_ends_a_single_run_with_130() {
     }
 }
 
+/// A command that waits for stdin ends at a signal as every other does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_command_that_reads_stdin_with_130() {
+    use std::process::Command;
+
+    let folder = Folder::new("interrupt_stdin");
+    for command in ["check", "test", "show", "run"] {
+        for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
+            let mut toy = folder.toy(&[command, "-"]);
+            let toy = toy.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = toy.spawn().expect("the toy starts");
+            // Open until the end: waiting for a child would close it.
+            let _stdin = child.stdin.take();
+            let status = format!("/proc/{}/status", child.id());
+            // Until it has asked for the signal, which the system says as a mask.
+            let is_caught = || {
+                let status = std::fs::read_to_string(&status).expect("it runs");
+                let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask").trim();
+                u64::from_str_radix(mask, 16).expect("a number") >> (number - 1) & 1 == 1
+            };
+            while !is_caught() {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            // The signal is asked for in two steps, of which the second follows at once.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
+            assert!(sent.success());
+            assert_eq!(child.wait().expect("the toy ends").code(), Some(130), "{command} {signal}");
+        }
+    }
+}
+
 /// A failure is kept as soon as it is found: even a kill, which nothing can catch, leaves its folder.
 #[cfg(unix)]
 #[test]

@@ -81,3 +81,56 @@ fn a_terminal_obeys_nothing_in_a_recording_from_elsewhere() {
     assert!(!shown.stdout.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown}");
     assert!(!shown.stdout.contains("\n::error"), "{shown}");
 }
+
+#[test]
+fn a_node_or_a_time_of_which_there_is_nothing_exits_with_2_and_says_what_there_is() {
+    let folder = failed("show_nothing");
+    let trace = "reports/ring/boast/0/trace.jsonl";
+    for (part, message) in [
+        (&["--node", "s9"][..], "--node s9: no entry is of this node, there are those of s1, s2, s3"),
+        (&["--node", "s1", "--node", "S2"], "--node S2: no entry is of this node, there are those of s1, s2, s3"),
+        (&["--from", "5s", "--until", "2s"], "--from 5.000000s is after --until 2.000000s: nothing is between them"),
+        (&["--from", "1h"], "no entry is that late: the first is at 0.000000s, the last at "),
+    ] {
+        let shown = folder.run(&[&["show", trace][..], part].concat());
+        assert_eq!(shown.code, 2, "{part:?}: {shown}");
+        assert!(shown.stderr.starts_with(&format!("error: {message}")), "{part:?}: {shown}");
+    }
+    // Between two entries there is nothing, and yet it is a time of the run.
+    let shown = folder.run(&["show", trace, "--from", "1ms", "--until", "2ms", "--node", "s1"]);
+    assert_eq!(shown.code, 0, "{shown}");
+}
+
+/// What clients did, as a run leaves it behind.
+const HISTORY: &str = r#"{"format":1,"system":"raft","seed":7,"type":"history"}
+{"at_ns":120000000,"event":31,"client":"c1","process":0,"id":0,"kind":"invoke","operation":{"propose":5}}
+{"at_ns":126500000,"event":44,"client":"c1","process":0,"id":0,"kind":"ok","response":"done"}
+{"at_ns":130000000,"event":50,"client":"c2","process":0,"id":4,"kind":"invoke","operation":"read\u001b"}
+{"at_ns":910000000,"event":98,"client":"c2","process":0,"id":4,"kind":"unknown"}
+"#;
+
+#[test]
+fn a_history_is_shown_from_its_file() {
+    let folder = Folder::new("show_history");
+    folder.write("history.jsonl", HISTORY);
+    let shown = folder.run(&["show", "history.jsonl"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown}");
+    let expected = "system: raft\nseed: 7\n\nhistory\n     0.120000s  c1     invoke  #0 {\"propose\":5}\n     \
+                    0.126500s  c1     ok      #0 \"done\"\n     0.130000s  c2     invoke  #4 \"read\\u001b\"\n     \
+                    0.910000s  c2     unknown #4\n";
+    assert_eq!(shown.stdout, expected);
+    let shown = folder.run(&["show", "history.jsonl", "--node", "c2", "--until", "500ms"]);
+    assert!(shown.stdout.ends_with("#4 \"read\\u001b\"\n  (3 entries of other nodes or times)\n"), "{shown}");
+    let shown = folder.run(&["show", "history.jsonl", "--node", "s1"]);
+    assert_eq!((shown.code, shown.stderr.contains("there are those of c1, c2")), (2, true), "{shown}");
+}
+
+#[test]
+fn a_history_that_is_damaged_exits_with_2() {
+    let folder = Folder::new("show_history_damaged");
+    folder.write("history.jsonl", &HISTORY.replace("\"id\":0,\"kind\":\"ok\"", "\"id\":9,\"kind\":\"ok\""));
+    let shown = folder.run(&["show", "history.jsonl"]);
+    assert_eq!((shown.code, shown.stdout.as_str()), (2, ""), "{shown}");
+    let message = "error: history.jsonl:3: operation 9 of c1 is not open in this process\n";
+    assert_eq!(shown.stderr, message);
+}

@@ -111,6 +111,7 @@ fn output_that_cannot_be_written_exits_with_110() {
     let shown = folder.run(&["test", "--out", "taken"]);
     assert_eq!(shown.code, 110);
     assert!(shown.stdout.contains("replay: toy replay scenarios/ring/boast.toml --seed 0"), "{shown}");
+    assert!(shown.stdout.contains("\n  trace\n"), "the last lines need no folder: {shown}");
     assert!(shown.stdout.contains("PASS ring/calm"), "the other results come all the same: {shown}");
     let lost = "error: scenarios/ring/boast.toml: seed 0 could not be kept: cannot write taken/ring/boast/0: ";
     assert!(shown.stderr.starts_with(lost), "{shown}");

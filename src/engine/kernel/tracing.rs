@@ -209,7 +209,7 @@ fn describe_input<N: Node>(input: Input<'_, N>, keep: Keep) -> Entry {
         }
         Input::Operation(operation) => {
             let text = Datum::<N>::Operation(operation).to_string();
-            Entry { data: keep.data(operation), ..Entry::new(EntryKind::Operation, "operation", text) }
+            Entry { data: keep.data(operation), ..Entry::new(EntryKind::Operation, "asked for", text) }
         }
         Input::Order(order) => {
             let text = Datum::<N>::Order(order).to_string();
