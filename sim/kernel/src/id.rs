@@ -2,6 +2,7 @@
 
 mod cluster;
 mod kind;
+mod nodes;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use cluster::Cluster;
 pub use kind::{Kind, KindId, NodeName, Side};
+pub use nodes::Nodes;
 
 /// One simulated process: the second `redis`, the first client.
 ///

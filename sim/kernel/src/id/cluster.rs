@@ -6,6 +6,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::kind::{Kind, KindId, NodeName, Side};
+use super::nodes::{Nodes, Spares};
 use super::{Link, NodeId};
 
 /// The kinds of process that a system has, and how many there are of each: some that take part from the start, and
@@ -23,10 +24,10 @@ pub struct Cluster {
 }
 
 /// How many nodes of a kind.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-struct Count {
-    start: u16,
-    spare: u16,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Count {
+    pub(super) start: u16,
+    pub(super) spare: u16,
 }
 
 /// The indexes of the nodes of a kind.
@@ -129,13 +130,15 @@ impl Cluster {
     }
 
     /// All nodes, spare ones included, in order of their index.
-    pub fn nodes(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.kinds.iter().flat_map(move |kind| self.all_of(kind.id))
+    #[inline]
+    pub const fn nodes(self) -> Nodes {
+        Nodes::new(self.kinds, self.counts, None, Spares::Included)
     }
 
     /// The nodes that take part from the start, in order of their index.
-    pub fn starting(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.kinds.iter().flat_map(move |kind| self.of(kind.id))
+    #[inline]
+    pub const fn starting(self) -> Nodes {
+        Nodes::new(self.kinds, self.counts, None, Spares::LeftOut)
     }
 
     /// The nodes of a kind that take part from the start.
@@ -149,32 +152,33 @@ impl Cluster {
     }
 
     /// The nodes on the server's side that take part from the start.
-    pub fn servers(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.on(Side::Server).flat_map(move |kind| self.of(kind.id))
+    #[inline]
+    pub const fn servers(self) -> Nodes {
+        Nodes::new(self.kinds, self.counts, Some(Side::Server), Spares::LeftOut)
     }
 
     /// The nodes on the server's side, spare ones included.
-    pub fn all_servers(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.on(Side::Server).flat_map(move |kind| self.all_of(kind.id))
+    #[inline]
+    pub const fn all_servers(self) -> Nodes {
+        Nodes::new(self.kinds, self.counts, Some(Side::Server), Spares::Included)
     }
 
     /// The nodes on the client's side that take part from the start.
-    pub fn clients(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.on(Side::Client).flat_map(move |kind| self.of(kind.id))
+    #[inline]
+    pub const fn clients(self) -> Nodes {
+        Nodes::new(self.kinds, self.counts, Some(Side::Client), Spares::LeftOut)
     }
 
     /// How many nodes on the client's side take part from the start.
     pub fn client_count(self) -> u16 {
-        self.on(Side::Client).map(|kind| self.count(kind.id)).sum()
+        let clients = self.kinds.iter().filter(|kind| kind.side == Side::Client);
+        clients.map(|kind| self.count(kind.id)).sum()
     }
 
     /// The nodes on the client's side, spare ones included.
-    pub fn all_clients(self) -> impl Iterator<Item = NodeId> + Clone {
-        self.on(Side::Client).flat_map(move |kind| self.all_of(kind.id))
-    }
-
-    fn on(self, side: Side) -> impl Iterator<Item = &'static Kind> + Clone {
-        self.kinds.iter().filter(move |kind| kind.side == side)
+    #[inline]
+    pub const fn all_clients(self) -> Nodes {
+        Nodes::new(self.kinds, self.counts, Some(Side::Client), Spares::Included)
     }
 
     /// Whether the node's kind is on the server's side.
