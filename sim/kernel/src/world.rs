@@ -258,6 +258,7 @@ impl<S: System> World<S> {
 
     /// When the director, the script or the settle phase is next due. Kept in `act_due`, as it seldom changes; only an
     /// exact replay goes by the count of events.
+    #[inline(never)]
     fn next_act(&self) -> Instant {
         let calls = self.calls.due();
         self.director.due().min(self.script.due(self.universe.events)).min(self.settle_at).min(calls)

@@ -27,9 +27,12 @@ impl<S: System> World<S> {
         let is_tied = !context.tied().is_empty();
         if !context.effects().is_empty() {
             let mut effects = std::mem::take(context.effects());
-            for effect in effects.drain(..) {
+            let mut leaving = effects.drain(..);
+            for effect in leaving.by_ref() {
                 self.carry_out(index, effect, tracer);
             }
+            // It is used up: dropping it would only be work.
+            std::mem::forget(leaving);
             // The buffer goes back, so that no call allocates.
             let buffer = self.universe.slots[index].context.effects();
             assert!(buffer.capacity() == 0, "no handler of this node runs while its effects are carried out");
