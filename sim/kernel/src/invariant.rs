@@ -229,7 +229,16 @@ impl Findings {
             return;
         }
         self.evaluated[index] += 1;
-        if !holds && self.first.is_none() {
+        if !holds {
+            self.find(index, node, facts);
+        }
+    }
+
+    /// Keeps the first violation. Apart, so that what is written about it weighs on no check that holds.
+    #[cold]
+    #[inline(never)]
+    fn find(&mut self, index: usize, node: Option<NodeId>, facts: impl FnOnce() -> String) {
+        if self.first.is_none() {
             self.first = Some(Box::new(Finding { index, node, facts: facts() }));
         }
     }

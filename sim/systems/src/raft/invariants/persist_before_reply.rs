@@ -62,7 +62,7 @@ impl Durables {
     }
 
     /// A message in this term leaves.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_term<N: RaftFacts>(
         &mut self,
         server: NodeId,
@@ -75,7 +75,7 @@ impl Durables {
             return;
         }
         let durable = known.term;
-        findings.check(PERSIST_BEFORE_REPLY, Some(server), durable >= term, || {
+        findings.check(PERSIST_BEFORE_REPLY, Some(server), durable >= term, move || {
             format!("{server} speaks in term {term}; its disk holds term {durable}")
         });
     }
@@ -103,7 +103,7 @@ impl Durables {
     }
 
     /// An acknowledgement of the log up to `matched` leaves.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_acknowledgement<N: RaftFacts>(
         &mut self,
         server: NodeId,
@@ -124,7 +124,7 @@ impl Durables {
         // Entries of an earlier term may have been dropped since, by the leader of the term that is durable.
         let has_moved_on = || N::durable_state(disk).is_some_and(|state| state.term > term);
         let holds = durable >= matched || has_moved_on();
-        findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, || {
+        findings.check(PERSIST_BEFORE_REPLY, Some(server), holds, move || {
             format!("{server} acknowledges entry {matched} in term {term}; its disk holds the log up to {durable}")
         });
     }

@@ -72,7 +72,7 @@ impl Contacts {
     }
 
     /// An answer to an append reaches a server.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hear(&mut self, frame: &Frame, leader: NodeId, follower: NodeId, accepted: bool, now: Instant) {
         let counts = accepted || !frame.rules(leader).accepted_only;
         if counts && frame.watches(follower) {

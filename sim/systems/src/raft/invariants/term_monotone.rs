@@ -61,7 +61,7 @@ impl Terms {
     }
 
     /// A message with this term leaves a server.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, server: NodeId, term: Term, at: Instant, findings: &mut Findings) {
         let known = &mut self.0[slot(server)];
         let before = *known;
@@ -69,7 +69,7 @@ impl Terms {
             known.sent = term;
             known.sent_at = at;
         }
-        findings.check(TERM_MONOTONE, Some(server), term <= before.announced, || {
+        findings.check(TERM_MONOTONE, Some(server), term <= before.announced, move || {
             format!("{server} is in term {}; it speaks in term {term} at {at}", before.announced)
         });
     }
