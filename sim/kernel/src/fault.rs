@@ -303,6 +303,8 @@ pub(crate) enum After {
     Nothing,
     /// Its clocks run at another rate, it may take its next input again, or its disk goes on.
     Changed,
+    /// The same, and its machine is suspended no longer: it answers again.
+    Resumes,
     /// Its process starts.
     Starts,
     /// Its process or machine ends.

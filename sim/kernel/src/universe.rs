@@ -55,6 +55,8 @@ pub(crate) struct Slot<N: Node> {
     /// Faults that hold its process down.
     pub(crate) crashed_by: Vec<u32>,
     pub(crate) pauses: u32,
+    /// Whether its process was to start while it was paused: it starts when the last pause is over.
+    pub(crate) start_waits: bool,
     /// Faults that make the node slow: key and service time of one input.
     pub(crate) slow: Vec<(u32, Duration)>,
     pub(crate) busy_until: Instant,
@@ -131,6 +133,7 @@ impl<N: Node> Universe<N> {
                 is_present: cluster.starts(id),
                 crashed_by: Vec::new(),
                 pauses: 0,
+                start_waits: false,
                 slow: Vec::new(),
                 busy_until: Instant::ZERO,
                 inbox: VecDeque::new(),

@@ -7,7 +7,8 @@ use crate::node::Node;
 use crate::time::Instant;
 use crate::universe::Slot;
 
-/// The process stops being scheduled while its clocks go on; inputs queue and arrive in order at resume.
+/// The process stops being scheduled while its clocks go on; inputs queue and arrive in order at resume,
+/// and a process that was to start meanwhile starts then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "L: Concrete")]
 pub struct Pause<L: Leaf = Nodes> {

@@ -8,8 +8,10 @@ use crate::time::Instant;
 use crate::universe::Slot;
 
 /// The virtual machine is suspended: its process is not scheduled and its monotonic clock stands still, so that on
-/// resume no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Inputs queue and
-/// arrive in order at resume, as after a pause; the disk goes on.
+/// resume no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Datagrams and other
+/// inputs queue and arrive in order at resume, as after a pause; a process that was to start meanwhile starts then, and
+/// the disk goes on. Over connections it acknowledges nothing: what is opened to it, or sent to it over an open one,
+/// times out at the other end, or arrives at resume if that is earlier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "L: Concrete")]
 pub struct Suspend<L: Leaf = Nodes> {
@@ -45,10 +47,11 @@ impl Done for Suspend {
     }
 
     fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
+        let was_suspended = slot.clock.is_suspended();
         slot.clock.resume(now);
         slot.pauses = slot.pauses.saturating_sub(1);
         slot.regate();
-        After::Changed
+        if was_suspended && !slot.clock.is_suspended() { After::Resumes } else { After::Changed }
     }
 
     /// The healing of pauses lets the process run.

@@ -9,12 +9,13 @@
 //! ```
 //!
 //! Loss and duplication never act inside a connection. What a cut link does not let through, and what comes to a
-//! machine that is off, waits at the sender and goes on when the cut is lifted or the machine is on again; the receiver
-//! takes segments in by their numbers. An end without an answer for longer than the time limit closes with `TimedOut`,
+//! machine that is off or suspended, waits at the sender and goes on when the cut is lifted or the machine runs again;
+//! the receiver takes segments in by their numbers. An end without an answer for longer than the time limit closes with `TimedOut`,
 //! and the other end does not learn of it (half-open) until it sends. A link that is slow or clogged is not silent.
 //!
 //! What is simplified: acknowledgements are not packets. What arrives is answered at once, if the way back is not cut.
-//! An end that only receives never times out.
+//! An end that only receives never times out. The ends of a suspended machine count no time; from its resume on they
+//! count their whole time limit.
 
 use std::collections::BTreeMap;
 
@@ -245,6 +246,14 @@ impl<S: System> World<S> {
         if state.ticket != Some(ticket) {
             return;
         }
+        let node = state.node;
+        if self.universe.slots[node].clock.is_suspended() {
+            // No time passes for it: it counts anew from its resume on.
+            return;
+        }
+        let Some(state) = self.end_mut(connection, end) else {
+            return;
+        };
         if state.is_alive() {
             self.count("connection timed out");
             self.end_connection(connection, end, ConnectionChange::TimedOut, tracer);
@@ -252,6 +261,16 @@ impl<S: System> World<S> {
             state.close();
             self.connections.forget_if_done(connection);
         }
+    }
+
+    /// A machine is suspended no longer: its ends count from now on, and what waited for it is sent once more.
+    pub(super) fn resume_connections<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+        let counts = |it: &Connection<_>, end: usize| it.ends[end].node == index && it.ends[end].ticket.is_some();
+        for (connection, end) in self.connections.ends_where(counts) {
+            self.end_mut(connection, end).expect("the connection is known").ticket = None;
+            self.watch_silence(connection, end);
+        }
+        self.resend_to(index, tracer);
     }
 
     /// An end is closed from outside, and its node hears of it.

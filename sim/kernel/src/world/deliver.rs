@@ -230,6 +230,10 @@ impl<S: System> World<S> {
         if slot.incarnation != incarnation || slot.node.is_some() || !slot.crashed_by.is_empty() {
             return;
         }
+        if slot.pauses > 0 {
+            slot.start_waits = true;
+            return;
+        }
         self.current = Some(node);
         let recovered = slot.disk.recover();
         slot.context.set_incarnation(incarnation);

@@ -121,16 +121,24 @@ impl<S: System> World<S> {
         match after {
             After::Nothing => {}
             After::Changed => self.go_on(node),
+            After::Resumes => {
+                self.go_on(node);
+                self.resume_connections(index, tracer);
+            }
             After::Starts => self.enqueue_start(node),
             After::Crashes(scope, keep) => self.take_down(index, &Down::Crash(scope, keep), tracer),
         }
     }
 
-    /// A node's clocks, its turn or its disk have changed: its timers are due at other times, it may take its next
-    /// input, and what its disk kept back ends.
+    /// A node's clocks, its turn or its disk have changed: its timers are due at other times, it may start or take its
+    /// next input, and what its disk kept back ends.
     pub(super) fn go_on(&mut self, node: NodeId) {
         let (now, index) = (self.universe.now, self.universe.cluster.index(node));
         self.rekey(node);
+        let slot = &mut self.universe.slots[index];
+        if slot.pauses == 0 && std::mem::take(&mut slot.start_waits) {
+            self.enqueue_start(node);
+        }
         self.wake_when_free(index);
         for pending in self.universe.slots[index].disk.take_held(now) {
             self.push_completion(index, pending);

@@ -142,7 +142,7 @@ impl<S: System> World<S> {
         }
     }
 
-    /// A machine is on again: what waited for it is sent once more.
+    /// A machine is on again, or suspended no longer: what waited for it is sent once more.
     pub(super) fn resend_to<T: Tracer<S::Node>>(&mut self, node: usize, tracer: &mut T) {
         for (connection, from) in self.connections.ends_where(|it, from| it.path(from).1 == node) {
             self.resend_end(connection, from, tracer);
@@ -189,8 +189,9 @@ impl<S: System> World<S> {
     fn arrive<T: Tracer<S::Node>>(&mut self, path: (usize, usize), segment: SegmentOf<S>, tracer: &mut T) {
         let Segment { connection, from, number, body, .. } = segment;
         let to = 1 - from;
-        if self.universe.slots[path.1].machine == Machine::Off {
-            // Nobody answers.
+        let slot = &self.universe.slots[path.1];
+        if slot.machine == Machine::Off || slot.clock.is_suspended() {
+            // No answer comes.
             return self.keep_unsent(connection, from, number, body);
         }
         if body.is_loose() {

@@ -28,7 +28,7 @@ impl<S: System> World<S> {
         let healed: Vec<NodeId> = core.iter().copied().chain(self.universe.cluster.clients()).collect();
         self.heal_links(&healed, tracer);
         self.release(&healed);
-        healed.iter().for_each(|node| self.heal_node(*node));
+        healed.iter().for_each(|node| self.heal_node(*node, tracer));
         self.invariants.on_settle(Whole::new(&self.universe), &mut self.findings);
     }
 
@@ -59,12 +59,17 @@ impl<S: System> World<S> {
         pairs.iter().for_each(|link| self.on_link_changed(*link, tracer));
     }
 
-    fn heal_node(&mut self, node: NodeId) {
+    fn heal_node<T: Tracer<S::Node>>(&mut self, node: NodeId, tracer: &mut T) {
         let (now, index) = (self.universe.now, self.universe.cluster.index(node));
         let slot = &mut self.universe.slots[index];
+        let was_suspended = slot.clock.is_suspended();
         fault::heal(slot, now);
         let is_down = slot.node.is_none();
+        slot.start_waits = false;
         self.go_on(node);
+        if was_suspended {
+            self.resume_connections(index, tracer);
+        }
         if is_down {
             self.enqueue_start(node);
         }

@@ -1,7 +1,7 @@
 //! Connections: opened, refused, reset, half-open, silent; in order, without loss or duplication, whatever the link
 //! does.
 
-use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Weather};
+use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Suspend, Weather};
 use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Ties;
@@ -261,6 +261,39 @@ fn a_paused_end_hears_in_order_once_it_goes_on_and_nothing_times_out() {
     let played = stage.at(30, s(1), Op::Close(0)).pass();
     let expected = ["1ms accepted s1", "500ms 0 over s1", "500ms 1 over s1", "500ms 2 over s1", "500ms closed s1"];
     assert_eq!(played.lines(s(2)), expected);
+}
+
+fn suspend(node: u16) -> Fault {
+    Fault::Suspend(Suspend { nodes: vec![s(node)] })
+}
+
+#[test]
+fn a_suspended_machine_acknowledges_nothing() {
+    let opening = Stage::new(2, 0).fault(1, 500, suspend(2)).at(5, s(1), Op::Connect(s(2))).pass();
+    assert_eq!(opening.lines(s(1)), ["105ms timedout s2"]);
+    assert_eq!(opening.count("connection timed out"), 1);
+    let open = pair().fault(10, 500, suspend(2)).at(20, s(1), Op::Say(0, 1)).pass();
+    assert_eq!(open.lines(s(1)), ["2ms opened s2", "121ms timedout s2"]);
+    assert_eq!(open.numbers(s(2)), NONE);
+    let paused = Stage::new(2, 0).fault(1, 50, Fault::Pause(Pause { nodes: vec![s(2)] }));
+    assert_eq!(paused.at(5, s(1), Op::Connect(s(2))).pass().lines(s(1)), ["7ms opened s2"], "a paused one does");
+}
+
+#[test]
+fn a_connection_outlives_a_short_suspension_of_either_end() {
+    let played = pair().fault(10, 60, suspend(2)).at(20, s(1), Op::SayMany(0, 2)).pass();
+    assert_eq!(played.lines(s(1)), ["2ms opened s2"]);
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "61ms 0 over s1", "61ms 1 over s1"]);
+    let twice = pair().fault(10, 60, suspend(2)).fault(15, 80, suspend(2)).at(20, s(1), Op::Say(0, 1)).pass();
+    assert_eq!(twice.lines(s(2)), ["1ms accepted s1", "81ms 1 over s1"]);
+    let settled = pair().with(|options| options.settle = ms(950)).deed(10, suspend(2)).at(20, s(1), Op::Say(0, 1));
+    assert_eq!(settled.pass().lines(s(2)), ["1ms accepted s1", "51ms 1 over s1"]);
+}
+
+#[test]
+fn the_time_limit_of_a_suspended_end_counts_from_its_resume() {
+    let stage = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1)).fault(30, 500, suspend(1));
+    assert_eq!(stage.pass().lines(s(1)), ["2ms opened s2", "600ms timedout s2"]);
 }
 
 #[test]

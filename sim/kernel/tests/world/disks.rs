@@ -101,7 +101,7 @@ fn a_completion_waits_for_a_paused_node_while_the_disk_goes_on() {
     let stage = stage.fault(2, 30, Fault::Pause(Pause { nodes: vec![s(1)] }));
     assert_eq!(stage.pass().lines(s(2)), ["31ms 1 from s1"]);
     let crashed = stage.fault(10, 20, crash(s(1), CrashScope::Machine)).pass();
-    assert_eq!(crashed.lines(s(1)), ["20ms started [1]"]);
+    assert_eq!(crashed.lines(s(1)), ["30ms started [1]"]);
 }
 
 #[test]

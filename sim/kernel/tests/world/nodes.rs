@@ -1,6 +1,6 @@
 //! Faults of nodes: crashes, restarts, exits, pauses, slowness, and servers that are absent at first.
 
-use splitbrain_kernel::fault::{CrashScope, Fault, Pause, Slow, Start};
+use splitbrain_kernel::fault::{CrashScope, Fault, Pause, Slow, Start, Suspend};
 use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::time::Duration;
 
@@ -131,6 +131,24 @@ fn clocks_go_on_in_a_pause_and_what_was_cancelled_while_it_waited_does_not_fire(
 fn pauses_that_overlap_end_with_the_last() {
     let stage = Stage::new(1, 0).fault(10, 30, pause()).fault(20, 40, pause()).at(25, s(1), Op::Recall);
     assert_eq!(stage.pass().lines(s(1)), ["40ms memory []"]);
+}
+
+#[test]
+fn a_process_starts_no_earlier_than_the_last_pause_or_suspension_is_over() {
+    let suspend = || Fault::Suspend(Suspend { nodes: vec![s(1)] });
+    let wrote = || Stage::new(1, 0).at(0, s(1), Op::Persist(1));
+    let crashed = |from, to, fault| wrote().fault(20, 30, crash(s(1), CrashScope::Process)).fault(from, to, fault);
+    let starts = |stage: Stage| stage.pass().lines(s(1))[1..].to_vec();
+    assert_eq!(starts(crashed(10, 60, pause())), ["60ms started [1]"]);
+    assert_eq!(starts(crashed(10, 60, suspend())), ["60ms started [1]"]);
+    assert_eq!(starts(crashed(10, 60, pause()).fault(15, 80, suspend())), ["80ms started [1]"], "the last counts");
+    assert_eq!(starts(crashed(10, 25, pause())), ["30ms started [1]"], "the crash still holds it down");
+    let again = crashed(10, 60, pause()).fault(40, 70, crash(s(1), CrashScope::Process));
+    assert_eq!(starts(again), ["70ms started [1]"], "a second crash came before the end of the pause");
+    let settled = crashed(10, 2_000, pause()).with(|options| options.settle = ms(500));
+    assert_eq!(starts(settled), ["500ms started [1]"], "the settle phase ends the pause");
+    let never = wrote().fault(20, 30, crash(s(1), CrashScope::Process)).deed(10, pause());
+    assert!(starts(never).is_empty());
 }
 
 #[test]
