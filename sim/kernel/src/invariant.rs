@@ -223,7 +223,7 @@ impl Findings {
     }
 
     /// Records one evaluation of an invariant; where it does not hold, `facts` says what contradicts it.
-    #[inline]
+    #[inline(always)]
     pub fn check(&mut self, index: usize, node: Option<NodeId>, holds: bool, facts: impl FnOnce() -> String) {
         if !self.is_on(index) {
             return;
