@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A kind says everything of itself in its file: its data, whether it lasts, how it starts, stops and is healed, its
-//! words. The list of the kinds is at the end of this file; whoever needs to know something of a fault asks it.
+//! words. The list of the kinds is at the end of this file; code that needs to know something of a fault asks it.
 
 mod clock_drift;
 mod clock_freeze;
@@ -158,7 +158,7 @@ pub enum Reach {
     Rate(u64),
 }
 
-/// A span of time in a fault, for whoever holds files to limits: where it stands below the fault, its least and its
+/// A span of time in a fault, for the readers that hold files to limits: where it stands below the fault, its least and its
 /// most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {

@@ -1,4 +1,4 @@
-//! What a simulated process is: a state machine without IO (DESIGN 3.4).
+//! What a simulated process is: a state machine without IO.
 
 use std::fmt::{self, Debug};
 

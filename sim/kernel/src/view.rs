@@ -46,7 +46,7 @@ pub trait View<N: Node>: Copy + Debug {
     fn events(&self) -> u64;
     /// How many nodes there are.
     fn cluster(&self) -> Cluster;
-    /// The state of a node whose process runs; nothing where it is down or absent.
+    /// The state of a node whose process runs; `None` if it is down or absent.
     fn node(&self, node: NodeId) -> Option<&N>;
     /// How many durable records a file of a node has.
     fn record_count(&self, node: NodeId, file: FileId) -> usize;
@@ -64,7 +64,7 @@ pub trait View<N: Node>: Copy + Debug {
     fn network(&self) -> &Network;
     /// When a fault last began or ended, a node last started or exited; the start of the run where none did.
     fn disturbed_at(&self) -> Instant;
-    /// The servers of the core, once the settle phase has begun; before that, nobody.
+    /// The servers of the core, once the settle phase has begun; before that, none.
     fn core(&self) -> &[NodeId];
     /// How many entries the history of clients has so far, those of nodes around or beside an inner one included.
     fn history_len(&self) -> usize;

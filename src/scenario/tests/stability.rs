@@ -1,4 +1,4 @@
-//! An edit moves no other draw (DESIGN 3.2): a client, a server, a nemesis or an option more or less leaves every
+//! An edit moves no other draw: a client, a server, a nemesis or an option more or less leaves every
 //! other choice, clock and operation as it was.
 
 use splitbrain_kernel::rng::Seed;

@@ -258,7 +258,7 @@ impl Cluster {
         format!("{} -> {}", self.name(link.source), self.name(link.target))
     }
 
-    /// The node that people call this, whether or not the cluster has so many of its kind.
+    /// The node with this name, whether or not the cluster has that many of its kind.
     pub fn read(&self, name: &str) -> Option<NodeId> {
         Kind::read(self.kinds, name).map(NodeName::id)
     }

@@ -171,7 +171,7 @@ impl<S: System> Hosted<S> {
         });
     }
 
-    /// The host has caught a panic: of this node, or of nobody in particular. A run that is over ended as it ended.
+    /// The host has caught a panic: of this node, or of no node in particular. A run that is over ended as it ended.
     pub fn fail(&mut self, now: Instant, node: Option<NodeId>, message: String) {
         if !self.is_over() {
             self.world.advance(now);

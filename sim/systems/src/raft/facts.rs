@@ -1,4 +1,4 @@
-//! What the invariants ask of a node that has Raft inside: whoever answers can be watched by them.
+//! What the invariants ask of a node that has Raft inside: a node that answers can be watched by them.
 //!
 //! | question | asked by |
 //! | --- | --- |

@@ -183,7 +183,7 @@ impl<'a> Occasion<'a> {
         Self { census, rng, pool: draw::shuffled(rng, pool), duration }
     }
 
-    /// What the kind comes to; nothing if it would hit nobody.
+    /// What the kind comes to; `None` if it would hit no node.
     pub(crate) fn strike(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Strike> {
         if kind == NemesisKind::CrashTwice {
             return self.crash_twice();
