@@ -75,7 +75,8 @@ fn every_kind_of_entry_is_read_and_written_again_as_the_same_bytes() {
     let (mut seen, mut operations) = (BTreeSet::new(), 0);
     let violated = (0..50).map(|seed| ("bugs/vote_not_persisted", seed));
     let swarm = (0..4).map(|seed| ("swarm_nuraft", seed));
-    for (scenario, seed) in swarm.chain(violated) {
+    let exits = (0..4).map(|seed| ("nuraft_starved_server_exits", seed));
+    for (scenario, seed) in swarm.chain(exits).chain(violated) {
         if KINDS.iter().all(|kind| seen.contains(kind)) {
             break;
         }
@@ -85,7 +86,8 @@ fn every_kind_of_entry_is_read_and_written_again_as_the_same_bytes() {
         assert!(bytes == fs::read(&path).expect("it was just read"), "{} changes", path.display());
         seen.extend(kinds);
         let path = folder.join("history.jsonl");
-        let text = fs::read_to_string(&path).expect("the history lies beside it");
+        // A cluster without clients leaves none.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
         let history = HistoryFile::<Operation, Response>::read(&text).unwrap_or_else(|error| panic!("{error}"));
         assert!(history.write() == text, "{} changes", path.display());
         operations += history.history.entries().len();

@@ -65,6 +65,6 @@ fn a_key_without_effect_is_refused_at_its_place() {
     refuse("think = \"1s\"", "workload.toml:8:9: workload.think: has an effect only with pacing = \"closed\"");
     refuse("pacing = \"closed\"\nrate = \"1/s\"", "workload.rate: has an effect only with pacing = \"open\"");
     refuse("burst_length = \"1s\"", "workload.burst_length: has an effect only with \"burst_every\"");
-    refuse("burst_every = \"1s\"\nburst_length = \"2s\"", "workload.burst_length: a burst of 2s is no part");
+    refuse("burst_every = \"1s\"\nburst_length = \"2s\"", "workload.burst_length: a burst of 2s does not fit into");
     refuse("pacing = \"half\"", "unknown \"half\"");
 }

@@ -158,8 +158,8 @@ pub enum Reach {
     Rate(u64),
 }
 
-/// A span of time in a fault, for the readers that hold files to limits: where it stands below the fault, its least and its
-/// most.
+/// A span of time in a fault, for the readers that hold files to limits: where it stands below the fault, its least
+/// and its most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// The keys that lead to it in a plan.

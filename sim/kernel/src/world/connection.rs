@@ -10,8 +10,9 @@
 //!
 //! Loss and duplication never act inside a connection. What a cut link does not let through, and what comes to a
 //! machine that is off or suspended, waits at the sender and goes on when the cut is lifted or the machine runs again;
-//! the receiver takes segments in by their numbers. An end without an answer for longer than the time limit closes with `TimedOut`,
-//! and the other end does not learn of it (half-open) until it sends. A link that is slow or clogged is not silent.
+//! the receiver takes segments in by their numbers. An end without an answer for longer than the time limit closes with
+//! `TimedOut`, and the other end does not learn of it (half-open) until it sends. A link that is slow or clogged is not
+//! silent.
 //!
 //! What is simplified: acknowledgements are not packets. What arrives is answered at once, if the way back is not cut.
 //! An end that only receives never times out. The ends of a suspended machine count no time; from its resume on they
