@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use cluster::Cluster;
+pub(crate) use kind::is_equal;
 pub use kind::{Kind, KindId, NodeName, Side};
 pub use nodes::Nodes;
 

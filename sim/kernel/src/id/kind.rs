@@ -184,7 +184,7 @@ impl Kind {
             kind.check_alone();
             let mut other = 0;
             while other < at {
-                assert!(!same(kind.name, kinds[other].name), "two kinds of process have one name");
+                assert!(!is_equal(kind.name, kinds[other].name), "two kinds of process have one name");
                 assert!(kind.id.0 != kinds[other].id.0, "two kinds of process have one letter");
                 other += 1;
             }
@@ -202,10 +202,10 @@ impl Kind {
         }
         let mut word = 0;
         while word < RESERVED.len() {
-            assert!(!same(self.name, RESERVED[word]), "the name of a kind is a word of the scenario language");
+            assert!(!is_equal(self.name, RESERVED[word]), "the name of a kind is a word of the scenario language");
             word += 1;
         }
-        let (server, client) = (same(self.name, "server"), same(self.name, "client"));
+        let (server, client) = (is_equal(self.name, "server"), is_equal(self.name, "client"));
         assert!(server == (self.id.0 == KindId::SERVER.0), "the letter s is that of the kind server");
         assert!(client == (self.id.0 == KindId::CLIENT.0), "the letter c is that of the kind client");
         let (min, max) = (self.count_min, self.count_max);
@@ -219,7 +219,8 @@ const RESERVED: [&str; 15] = [
     "spare", "holder", "owner",
 ];
 
-const fn same(one: &str, other: &str) -> bool {
+/// Whether two texts are equal, in constants too.
+pub(crate) const fn is_equal(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {
         return false;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use crate::id::is_equal;
+
 use super::InvariantInfo;
 
 /// The invariants of a system by group, as the tree in which they were put together. It is a constant, of any size.
@@ -121,21 +123,6 @@ impl Groups {
         };
         self.iter(own).flat_map(of).collect()
     }
-}
-
-const fn is_equal(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 /// Some of the invariants of a system, by index over all groups.
