@@ -57,6 +57,14 @@ known-bugs:
 bench-table:
     cargo bench --bench table -- --write
 
+# The time of this build beside the one of COMMIT, in nine interleaved rounds: a section of reports/gallery/performance.md.
+bench-against commit:
+    rm -rf target/against/source && git worktree prune
+    git worktree add --detach target/against/source {{ commit }}
+    cargo build --release --bench table --manifest-path target/against/source/Cargo.toml --target-dir target/against/built
+    git worktree remove --force target/against/source
+    cargo bench --bench table -- --against "$(ls -t target/against/built/release/deps/table-* | grep -v '\.d$' | head -n 1)" {{ commit }} --write
+
 # Instructions an event, by valgrind, against benches/instructions.txt; `just bench-instructions --write` keeps them.
 bench-instructions *arguments:
     cargo bench --bench table -- --instructions {{ arguments }}

@@ -2,8 +2,11 @@
 //!
 //! Each row is the best of several rounds, and the rounds of all rows are interleaved, so that a busy machine weighs on
 //! all alike. `cargo bench --bench table` prints the table, `cargo bench --bench table -- --write` keeps it; with
-//! `--short` there is one round. `--instructions` counts instructions instead: see `common/instructions.rs`.
+//! `--short` there is one round. `--instructions` counts instructions instead: see `common/instructions.rs`;
+//! `--against` compares with an earlier build: see `common/against.rs`.
 
+#[path = "common/against.rs"]
+mod against;
 #[path = "common/bare.rs"]
 mod bare;
 #[path = "common/best.rs"]
@@ -14,6 +17,8 @@ mod instructions;
 mod ping_pong;
 #[path = "common/raft.rs"]
 mod raft;
+#[path = "common/sections.rs"]
+mod sections;
 #[path = "../sim/systems/tests/inside/shell.rs"]
 mod shell;
 
@@ -28,7 +33,6 @@ use splitbrain_systems::raft::Raft;
 use best::Best;
 use raft::RaftRuns;
 
-const KEPT: &str = "reports/gallery/performance.md";
 const ROUNDS: usize = 9;
 const PING_PONG_SECONDS: u64 = 200;
 const SEEDS: u64 = 300;
@@ -77,14 +81,15 @@ fn main() -> ExitCode {
     if has("--instructions") {
         return instructions::count(has("--write"));
     }
+    if let Some(at) = arguments.iter().position(|argument| argument == "--against") {
+        let [program, name] = [at + 1, at + 2].map(|at| arguments.get(at).expect("--against PROGRAM NAME").as_str());
+        against::compare(program, name, if has("--short") { 1 } else { ROUNDS }, has("--write"));
+        return ExitCode::SUCCESS;
+    }
     let table = measure(if has("--short") { 1 } else { ROUNDS }).table();
     println!("{table}");
     if has("--write") {
-        std::fs::create_dir_all("reports/gallery").expect("the gallery can be made");
-        // What `just madsim-table` has written stays.
-        let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
-        let after = kept.find("\n## On madsim").map_or("", |from| &kept[from..]);
-        std::fs::write(KEPT, format!("{table}{after}")).expect("the gallery can be written");
+        sections::replace_first(&table);
     }
     ExitCode::SUCCESS
 }
