@@ -16,7 +16,6 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::system::System as _;
 use splitbrain_kernel::time::Duration;
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
@@ -149,7 +148,7 @@ impl Seen {
         let mut world = World::new(&resolved.system, &resolved.options, seed);
         let mut known = 0;
         let report = loop {
-            let ended = world.run_until(world.view().events() + LOOK, &mut NoTrace);
+            let ended = world.run_until(world.view().events() + LOOK);
             let (count, last) = world.invariants().leader_waits();
             if count > known {
                 known = count;

@@ -7,7 +7,6 @@ mod levels;
 use splitbrain::scenario::{Diagnostics, Scenario, SystemDescription, load, resolve, schema, verify};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunReport};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
 use levels::Services;
@@ -34,7 +33,7 @@ fn refused(more: &str) -> String {
 
 fn run(scenario: &Scenario) -> RunReport<(), Never> {
     let resolved = resolve::<Services>(scenario, Seed(1)).expect("options that stand together");
-    World::new(&resolved.system, &resolved.options, Seed(1)).run(&mut NoTrace)
+    World::new(&resolved.system, &resolved.options, Seed(1)).run()
 }
 
 fn fact(scenario: &Scenario, path: &str) -> Option<String> {

@@ -315,7 +315,10 @@ impl System for Game {
 struct Listener(Story);
 
 impl Tracer<Player> for Listener {
-    const ON: bool = true;
+    fn is_on(&self) -> bool {
+        true
+    }
+
     fn record(&mut self, _: splitbrain::kernel::plan::Moment, item: TraceItem<'_, Player>) {
         let (node, heard) = match item {
             TraceItem::Observed { node, observation } => (node, Heard::Told(observation.clone())),
@@ -329,10 +332,9 @@ impl Tracer<Player> for Listener {
 fn under_the_kernel() -> Story {
     let cluster = Cluster::plain(2, 0);
     let options = RunOptions::ordinary(cluster, Duration::from_secs(10));
-    let mut listener = Listener::default();
-    let report = World::<Game>::new(&Game, &options, Seed(1)).run(&mut listener);
-    assert_eq!(report.outcome, Outcome::Passed);
-    listener.0
+    let mut world = World::traced(&Game, &options, Seed(1), Listener::default());
+    assert_eq!(world.run().outcome, Outcome::Passed);
+    world.into_tracer().0
 }
 
 fn expected() -> Story {

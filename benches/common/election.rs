@@ -3,7 +3,6 @@
 use splitbrain::scenario::{self, Resolved, Scenario, SystemDescription};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, ReportOf};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::{Raft, RaftNode};
 
@@ -24,7 +23,7 @@ impl Election {
     /// One run, resolved and carried out.
     pub(crate) fn run(&self, seed: Seed) -> ReportOf<RaftNode> {
         let resolved = self.resolve(seed);
-        let report = World::new(&resolved.system, &resolved.options, seed).run(&mut NoTrace);
+        let report = World::new(&resolved.system, &resolved.options, seed).run();
         assert_eq!(report.outcome, Outcome::Passed, "the clean system breaks nothing");
         report
     }

@@ -11,7 +11,6 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
 use splitbrain_kernel::system::{Bounds, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::time::Duration;
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
@@ -145,7 +144,7 @@ impl System for PingPong {
 /// Runs the work for so many virtual seconds through the kernel.
 pub(crate) fn kernel(seconds: u64, seed: Seed) -> RunReport<Never, Never> {
     let (system, options) = setup(seconds);
-    World::new(&system, &options, seed).run(&mut NoTrace)
+    World::new(&system, &options, seed).run()
 }
 
 /// The work for so many virtual seconds.

@@ -15,7 +15,6 @@ use splitbrain_kernel::plan::PlanOf;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::ReportOf;
 use splitbrain_kernel::system::System;
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
 use crate::engine::{AnyPlan, Engine, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker};
@@ -120,13 +119,14 @@ struct KernelWorker<'a, S: System> {
 impl<S: System> Worker for KernelWorker<'_, S> {
     fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
         let resolved = self.opened.resolve_to_run(job);
-        let mut world = World::new(&resolved.system, &resolved.options, job.seed);
-        let is_recorded = recorder.is_some();
-        let report = match recorder {
-            None => world.run(&mut NoTrace),
-            Some(recorder) => world.run(&mut Tracing::new(recorder)),
+        let Resolved { system, options, .. } = &resolved;
+        let Some(recorder) = recorder else {
+            let report = World::new(system, options, job.seed).run();
+            return told(resolved, report, None);
         };
-        told(resolved, report, is_recorded.then(|| world.history()))
+        let mut world = World::traced(system, options, job.seed, Tracing::new(recorder));
+        let report = world.run();
+        told(resolved, report, Some(world.history()))
     }
 }
 

@@ -116,19 +116,22 @@ pub enum TraceItem<'a, N: Node> {
 
 /// Takes note of what happens.
 pub trait Tracer<N: Node> {
-    /// Whether it takes note at all; where not, nothing is prepared for it.
-    const ON: bool;
+    /// Whether it takes note at all. If not, nothing is prepared for it.
+    fn is_on(&self) -> bool;
 
     /// One thing happened.
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>);
 }
 
-/// Takes no note.
+/// Takes no note. What would be prepared for it is not even compiled, as the compiler knows its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoTrace;
 
 impl<N: Node> Tracer<N> for NoTrace {
-    const ON: bool = false;
+    #[inline(always)]
+    fn is_on(&self) -> bool {
+        false
+    }
 
     fn record(&mut self, _: Moment, _: TraceItem<'_, N>) {}
 }

@@ -38,7 +38,7 @@ use crate::rng::{Rng, Seed};
 use crate::run::{Budget, BudgetKind, Exhaustion, OptionsOf, Outcome, Panic, ReportOf, RunOptions, RunReport, Ties};
 use crate::system::System;
 use crate::time::{Duration, Instant};
-use crate::trace::{TraceItem, Tracer};
+use crate::trace::{NoTrace, TraceItem, Tracer};
 use crate::universe::Universe;
 use crate::view::Whole;
 use crate::vocabulary::Vocabulary;
@@ -56,9 +56,13 @@ pub use hosted::{Hosted, Wake};
 type HeldAt<M> = BTreeMap<(usize, usize), Vec<Held<M>>>;
 
 /// A cluster under simulation, from its start to its end.
+///
+/// Its tracer sees what happens. A world without one is compiled without the code that would ask it: a sweep pays
+/// nothing.
 #[derive(Clone, Debug)]
-pub struct World<S: System> {
+pub struct World<S: System, T = NoTrace> {
     system: S,
+    tracer: T,
     seed: Seed,
     universe: Universe<S::Node>,
     queue: Queue,
@@ -124,10 +128,17 @@ pub const CONDITIONS: &[(&str, &str)] = &[
 impl<S: System> World<S> {
     /// A world at time zero, in which nothing has happened yet.
     pub fn new(system: &S, options: &OptionsOf<S>, seed: Seed) -> Self {
-        Self::over(Queue::new(), system, options, seed)
+        Self::traced(system, options, seed, NoTrace)
+    }
+}
+
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
+    /// The same world with a tracer, which [`into_tracer`](Self::into_tracer) gives back.
+    pub fn traced(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Self {
+        Self::over(Queue::new(), system, options, seed, tracer)
     }
 
-    fn over(queue: Queue, system: &S, options: &OptionsOf<S>, seed: Seed) -> Self {
+    fn over(queue: Queue, system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Self {
         const { assert!(S::Invariants::GROUPS.are_distinct(S::NAME), "two groups of invariants have the same name") };
         const {
             let largest = S::Invariants::GROUPS.largest();
@@ -141,6 +152,7 @@ impl<S: System> World<S> {
         let remembers = remembers(options);
         let mut world = Self {
             system: system.clone(),
+            tracer,
             seed,
             universe: Universe::new(options, seed),
             queue,
@@ -189,10 +201,10 @@ impl<S: System> World<S> {
     }
 
     /// Runs to the end: the first violation, a panic, a budget, or the end of time.
-    pub fn run<T: Tracer<S::Node>>(&mut self, tracer: &mut T) -> ReportOf<S::Node> {
+    pub fn run(&mut self) -> ReportOf<S::Node> {
         self.guard(|world| {
             while world.ended.is_none() {
-                world.turn(tracer);
+                world.turn();
             }
         });
         self.report()
@@ -200,10 +212,10 @@ impl<S: System> World<S> {
 
     /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A
     /// world that is cloned in between goes on like the original.
-    pub fn run_until<T: Tracer<S::Node>>(&mut self, events: u64, tracer: &mut T) -> Option<ReportOf<S::Node>> {
+    pub fn run_until(&mut self, events: u64) -> Option<ReportOf<S::Node>> {
         self.guard(|world| {
             while world.ended.is_none() && world.universe.events < events {
-                world.turn(tracer);
+                world.turn();
             }
         });
         self.ended.is_some().then(|| self.report())
@@ -211,11 +223,11 @@ impl<S: System> World<S> {
 
     /// One entry of the queue, or what is due before it.
     #[inline(always)]
-    fn turn<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+    fn turn(&mut self) {
         let next = self.queue.first().map_or(Instant::MAX, Key::at);
         let alarm = self.alarm();
         if alarm <= next && alarm <= self.end {
-            self.on_alarm(alarm, tracer);
+            self.on_alarm(alarm);
         } else if next <= self.end {
             let key = self.queue.pop().expect("there is a first event");
             self.advance(next);
@@ -223,12 +235,12 @@ impl<S: System> World<S> {
             if self.instant_count > self.budget.instant_max {
                 self.exhaust(BudgetKind::Instant, self.budget.instant_max);
             }
-            self.on_event(key, tracer);
+            self.on_event(key);
         } else {
             self.finish();
         }
         if self.findings.is_broken() {
-            self.end_broken(tracer);
+            self.end_broken();
         }
     }
 
@@ -274,7 +286,7 @@ impl<S: System> World<S> {
         }
     }
 
-    fn on_alarm<T: Tracer<S::Node>>(&mut self, alarm: Instant, tracer: &mut T) {
+    fn on_alarm(&mut self, alarm: Instant) {
         self.advance(alarm);
         self.alarm_count += 1;
         if self.alarm_count > self.budget.instant_max {
@@ -285,9 +297,9 @@ impl<S: System> World<S> {
         if self.invariants.deadline() <= now {
             self.invariants.on_deadline(Whole::new(&self.universe), &mut self.findings);
         } else if self.settle_at <= now {
-            self.settle(tracer);
+            self.settle();
         } else {
-            self.act(tracer);
+            self.act();
         }
         self.act_due = self.next_act();
     }
@@ -302,7 +314,7 @@ impl<S: System> World<S> {
     }
 
     #[cold]
-    fn end_broken<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+    fn end_broken(&mut self) {
         let (index, node, facts) = self.findings.first().expect("something is broken");
         let NamedInvariant { name, info } = S::Invariants::GROUPS.named(S::NAME).swap_remove(index);
         let violation = Violation {
@@ -312,8 +324,8 @@ impl<S: System> World<S> {
             at: self.universe.now,
             events: self.universe.events,
         };
-        if T::ON {
-            tracer.record(self.moment(), TraceItem::Violated(&violation));
+        if self.tracer.is_on() {
+            self.tracer.record(self.moment(), TraceItem::Violated(&violation));
         }
         self.ended = Some(match info.kind {
             InvariantKind::Safety => Outcome::Violated(violation),
@@ -379,6 +391,16 @@ impl<S: System> World<S> {
         for ties in self.ties.iter().flatten() {
             self.digest.content(&ties.drawn());
         }
+    }
+
+    /// The tracer, with all that it has seen.
+    pub const fn tracer(&self) -> &T {
+        &self.tracer
+    }
+
+    /// Gives the tracer back: for the end of a run.
+    pub fn into_tracer(self) -> T {
+        self.tracer
     }
 
     /// The invariants, with all that they have seen.

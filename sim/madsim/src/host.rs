@@ -39,7 +39,7 @@ pub(crate) type Ended<S> = (ReportOf<<S as System>::Node>, HistoryOf<<S as Syste
 /// How a kind of process lives on madsim.
 pub(crate) trait Troupe<S: System>: Send + Sized + 'static {
     /// Brings madsim's nodes to where the world is now.
-    fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S>, host: &Host<S, T, Self>);
+    fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S, T>, host: &Host<S, T, Self>);
 
     /// Where the process of this node waits; nothing where it waits with the network.
     fn home(&self, node: NodeId) -> Option<&NodeHandle>;
@@ -58,8 +58,7 @@ impl<S: System, T, P> Clone for Host<S, T, P> {
 }
 
 struct State<S: System, T, P> {
-    world: Hosted<S>,
-    tracer: T,
+    world: Hosted<S, T>,
     /// Nothing before the run.
     time: Option<TrueTime>,
     /// Nothing while it follows the world.
@@ -73,11 +72,10 @@ struct State<S: System, T, P> {
 ///
 /// `assemble` is called inside the runtime.
 pub(crate) fn run<S, T, P>(
-    world: Hosted<S>,
-    tracer: T,
+    world: Hosted<S, T>,
     seed: Seed,
     config: Config,
-    assemble: impl FnOnce(&Hosted<S>, &Handle) -> P,
+    assemble: impl FnOnce(&Hosted<S, T>, &Handle) -> P,
 ) -> Ended<S>
 where
     S: System,
@@ -85,7 +83,7 @@ where
     P: Troupe<S>,
 {
     let runtime = Runtime::with_seed_and_config(seed.0, config);
-    let state = State { world, tracer, time: None, troupe: None, network: None };
+    let state = State { world, time: None, troupe: None, network: None };
     let host = Host(Arc::new(Mutex::new(state)));
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(host.carry_out(assemble))));
     if let Err(payload) = ended {
@@ -113,7 +111,7 @@ where
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn carry_out(&self, assemble: impl FnOnce(&Hosted<S>, &Handle) -> P) {
+    async fn carry_out(&self, assemble: impl FnOnce(&Hosted<S, T>, &Handle) -> P) {
         let (madsim, time) = (Handle::current(), TrueTime::current());
         {
             let mut state = self.lock();
@@ -121,11 +119,11 @@ where
             state.network = Some(madsim.create_node().name("network").build());
             state.troupe = Some(assemble(&state.world, &madsim));
         }
-        self.change(|_, _| {});
+        self.change(|_| {});
         for tick in 1.. {
             time.sleep_until(Instant::ZERO.saturating_add(TICK.saturating_mul(tick))).await;
             let now = time.now();
-            self.change(|world, tracer| world.look(now, tracer));
+            self.change(|world| world.look(now));
             if self.lock().world.is_over() {
                 return;
             }
@@ -151,14 +149,13 @@ where
     }
 
     /// Does something to the world, and sees to what comes of it. Nothing happens once the run is over.
-    pub(crate) fn change(&self, act: impl FnOnce(&mut Hosted<S>, &mut T)) {
+    pub(crate) fn change(&self, act: impl FnOnce(&mut Hosted<S, T>)) {
         let mut state = self.lock();
-        let State { world, tracer, .. } = &mut *state;
-        if world.is_over() {
+        if state.world.is_over() {
             return;
         }
-        act(world, tracer);
-        if world.is_over() || state.network.is_none() {
+        act(&mut state.world);
+        if state.world.is_over() || state.network.is_none() {
             return;
         }
         if let Some(mut troupe) = state.troupe.take() {
@@ -203,7 +200,7 @@ where
         time.sleep_until(at).await;
         let wake = self.wake.take().expect("it comes up once");
         let now = time.now();
-        self.host.change(|world, tracer| world.wake(now, wake, tracer));
+        self.host.change(|world| world.wake(now, wake));
     }
 }
 

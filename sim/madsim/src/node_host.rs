@@ -20,8 +20,8 @@ where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
 {
-    let world = Hosted::new(system, options, seed);
-    host::run(world, tracer, seed, Config::default(), |world, madsim| {
+    let world = Hosted::traced(system, options, seed, tracer);
+    host::run(world, seed, Config::default(), |world, madsim| {
         let build = |id: NodeId| Process {
             id,
             handle: madsim.create_node().name(id.to_string()).build(),
@@ -41,7 +41,7 @@ struct Process {
 }
 
 impl<S: System> Troupe<S> for Processes {
-    fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S>, _: &Host<S, T, Self>) {
+    fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S, T>, _: &Host<S, T, Self>) {
         for process in &mut self.0 {
             let incarnation = world.incarnation(process.id);
             if std::mem::replace(&mut process.incarnation, incarnation) != incarnation {

@@ -33,9 +33,9 @@ where
     V: Service,
     T: Tracer<Instance<V>> + Send + 'static,
 {
-    let world = Hosted::new(staged, options, seed);
+    let world = Hosted::traced(staged, options, seed, tracer);
     let config = Config { net: network_config(&options.network), ..Config::default() };
-    host::run(world, tracer, seed, config, |world, madsim| {
+    host::run(world, seed, config, |world, madsim| {
         let build = |id: NodeId| {
             let handle = madsim.create_node().name(id.to_string()).ip(address(id)).build();
             Member { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
@@ -90,7 +90,7 @@ struct Member {
 impl<V: Service> Troupe<Staged<V>> for Cast<V> {
     fn follow<T: Tracer<Instance<V>> + Send + 'static>(
         &mut self,
-        world: &Hosted<Staged<V>>,
+        world: &Hosted<Staged<V>, T>,
         host: &Host<Staged<V>, T, Self>,
     ) {
         let view = world.view();
@@ -158,7 +158,7 @@ impl Member {
     /// A process that has ended is killed, one that has started is spawned.
     fn follow_process<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
         &mut self,
-        world: &Hosted<Staged<V>>,
+        world: &Hosted<Staged<V>, T>,
         staged: &Staged<V>,
         names: &Names,
         host: &Host<Staged<V>, T, Cast<V>>,
@@ -218,7 +218,7 @@ async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
         Ok(()) => host.speak(id, Box::new(|ctx| ctx.exit("its service returned"))),
         Err(payload) => {
             let (now, message) = (TrueTime::current().now(), Panic::said(&*payload));
-            host.change(|world, _| world.fail(now, Some(id), message));
+            host.change(|world| world.fail(now, Some(id), message));
         }
     }
 }
@@ -226,7 +226,7 @@ async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
 impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Host<Staged<V>, T, Cast<V>> {
     fn speak(&self, node: NodeId, say: Saying<V>) {
         let now = TrueTime::current().now();
-        self.change(|world, tracer| world.speak(now, node, say, tracer));
+        self.change(|world| world.speak(now, node, say));
     }
 }
 
@@ -239,9 +239,9 @@ struct Voiced<V: Service, T> {
 impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Voice<V> for Voiced<V, T> {
     fn speak(&self, node: NodeId, say: Saying<V>) {
         let now = TrueTime::current().now();
-        self.host.change(|world, tracer| {
+        self.host.change(|world| {
             if world.incarnation(node) == self.incarnation {
-                world.speak(now, node, say, tracer);
+                world.speak(now, node, say);
             }
         });
     }

@@ -18,7 +18,6 @@ use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::{Projected, View};
 use splitbrain_kernel::vocabulary::Part;
 use splitbrain_kernel::workload::Idle;
@@ -300,7 +299,7 @@ fn run(raft: RaftOptions, seed: u64) -> RunReport<Asked, Ordered> {
 fn run_with(options: RunOptions<Asked, Ordered>, raft: RaftOptions, seed: u64) -> RunReport<Asked, Ordered> {
     let setup = Setup::new(CLUSTER, PerServer::same(ShellOptions { raft }), options.bounds);
     let system = Shells::new(setup).expect("options that stand together");
-    World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
+    World::new(&system, &options, Seed(seed)).run()
 }
 
 #[test]

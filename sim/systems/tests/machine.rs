@@ -22,7 +22,6 @@ use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Part;
 use splitbrain_kernel::workload::Idle;
@@ -333,7 +332,7 @@ fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked, Never>, u6
     let setup = Setup::new(CLUSTER, options_of_all, options.bounds);
     let system = Stores::new(setup).expect("options that stand together");
     let mut world = World::new(&system, &options, Seed(seed));
-    let report = world.run(&mut NoTrace);
+    let report = world.run();
     (report, world.invariants().0.succeeded)
 }
 

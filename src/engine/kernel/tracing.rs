@@ -39,7 +39,9 @@ impl<R: Recorder> Tracing<R> {
 }
 
 impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
-    const ON: bool = true;
+    fn is_on(&self) -> bool {
+        true
+    }
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
         let kind = kind_of(&item);

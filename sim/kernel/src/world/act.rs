@@ -126,9 +126,9 @@ impl<O, Q> Script<O, Q> {
     }
 }
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Everything that is due now: what the director wants, then what the script says.
-    pub(super) fn act<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+    pub(super) fn act(&mut self) {
         let now = self.universe.now;
         let mut acts = Vec::new();
         if self.director.due() <= now {
@@ -141,16 +141,16 @@ impl<S: System> World<S> {
             match act {
                 Act::Start { key, id, selector, line, fault } => {
                     let planned = PlannedFault { id, start: self.moment(), stop: None, selector, line, fault };
-                    self.start_fault(key.0, planned, tracer);
+                    self.start_fault(key.0, planned);
                 }
-                Act::Stop { key } => self.stop_fault(key.0, tracer),
-                Act::Order { node, order, .. } => self.order(node, self.orders[order.0].clone(), tracer),
+                Act::Stop { key } => self.stop_fault(key.0),
+                Act::Order { node, order, .. } => self.order(node, self.orders[order.0].clone()),
             }
         }
-        self.act_for_clients(tracer);
+        self.act_for_clients();
         while !self.is_over() && self.script.due(self.universe.events) <= now {
             if let Some((node, operation)) = self.script.deferred.ready.pop() {
-                self.hand_planned(node, operation, true, tracer);
+                self.hand_planned(node, operation, true);
                 continue;
             }
             let entry = self.script.entries[self.script.next].1.clone();
@@ -159,30 +159,24 @@ impl<S: System> World<S> {
                 Entry::Start(key) => {
                     let planned = self.script.faults[key as usize].clone();
                     let planned = PlannedFault { start: self.moment(), stop: None, ..planned };
-                    self.start_fault(key, planned, tracer);
+                    self.start_fault(key, planned);
                 }
-                Entry::Stop(key) => self.stop_fault(key, tracer),
+                Entry::Stop(key) => self.stop_fault(key),
                 Entry::Operate(node, operation, true) if self.script.must_wait(node) => {
                     self.script.deferred.waiting.entry(node).or_default().push_back(operation);
                 }
-                Entry::Operate(node, operation, after) => self.hand_planned(node, operation, after, tracer),
-                Entry::Order(node, order) => self.order(node, order, tracer),
+                Entry::Operate(node, operation, after) => self.hand_planned(node, operation, after),
+                Entry::Order(node, order) => self.order(node, order),
             }
         }
     }
 
-    fn hand_planned<T: Tracer<S::Node>>(
-        &mut self,
-        node: NodeId,
-        operation: <S::Node as Node>::Operation,
-        after_completion: bool,
-        tracer: &mut T,
-    ) {
+    fn hand_planned(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, after_completion: bool) {
         // Counted before it is handed over: the client may end it at once.
         if self.script.timing == Timing::Time && self.universe.slot(node).node.is_some() {
             *self.script.deferred.open.entry(node).or_default() += 1;
         }
-        self.operate(node, operation, after_completion, tracer);
+        self.operate(node, operation, after_completion);
     }
 
     /// A client has ended an operation, or with `all` its process has ended: the next one of the plan may start.
@@ -198,26 +192,20 @@ impl<S: System> World<S> {
     }
 
     /// Hands an operation to a node. Nothing happens where its process is down.
-    pub(super) fn operate<T: Tracer<S::Node>>(
-        &mut self,
-        node: NodeId,
-        operation: <S::Node as Node>::Operation,
-        after_completion: bool,
-        tracer: &mut T,
-    ) {
+    pub(super) fn operate(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, after_completion: bool) {
         let planned = PlannedOperation { start: self.moment(), node, operation: operation.clone(), after_completion };
         self.order += 1;
         self.plan.operations.push(planned);
         let index = self.universe.cluster.index(node);
-        self.accept(index, Waiting::Operation(operation), tracer);
+        self.accept(index, Waiting::Operation(operation));
     }
 
     /// Gives an order to a node. Nothing happens where its process is down.
-    fn order<T: Tracer<S::Node>>(&mut self, node: NodeId, order: <S::Node as Node>::Order, tracer: &mut T) {
+    fn order(&mut self, node: NodeId, order: <S::Node as Node>::Order) {
         let planned = PlannedOrder { start: self.moment(), node, order: order.clone() };
         self.order += 1;
         self.plan.orders.push(planned);
         let index = self.universe.cluster.index(node);
-        self.accept(index, Waiting::Order(order), tracer);
+        self.accept(index, Waiting::Order(order));
     }
 }

@@ -157,43 +157,36 @@ impl<M> End<M> {
     }
 }
 
-impl<S: System> World<S> {
-    pub(super) fn connect<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        connection: ConnectionId,
-        target: NodeId,
-        tracer: &mut T,
-    ) {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
+    pub(super) fn connect(&mut self, index: usize, connection: ConnectionId, target: NodeId) {
         assert!(self.universe.cluster.contains(target), "a connection goes to a node of the cluster");
         let acceptor = self.universe.cluster.index(target);
         let ends = [End::new(index, State::Opening), End::new(acceptor, State::Closed)];
         self.connections.by_id.insert(connection, Connection { ends });
-        self.transmit(connection, 0, Body::Open, tracer);
+        self.transmit(connection, 0, Body::Open);
         self.watch_silence(connection, 0);
     }
 
-    pub(super) fn send_on<T: Tracer<S::Node>>(
+    pub(super) fn send_on(
         &mut self,
         index: usize,
         target: NodeId,
         connection: ConnectionId,
         message: <S::Node as Node>::Message,
-        tracer: &mut T,
     ) {
         match self.end_of(connection, index) {
-            Some((end, State::Open)) => self.transmit(connection, end, Body::Data(message), tracer),
+            Some((end, State::Open)) => self.transmit(connection, end, Body::Data(message)),
             _ => {
                 assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
-                self.lose((index, self.universe.cluster.index(target)), 0, Lost::NoConnection, tracer);
+                self.lose((index, self.universe.cluster.index(target)), 0, Lost::NoConnection);
             }
         }
     }
 
-    pub(super) fn close<T: Tracer<S::Node>>(&mut self, index: usize, connection: ConnectionId, tracer: &mut T) {
+    pub(super) fn close(&mut self, index: usize, connection: ConnectionId) {
         match self.end_of(connection, index) {
             Some((end, State::Open)) => {
-                self.transmit(connection, end, Body::Close, tracer);
+                self.transmit(connection, end, Body::Close);
                 self.end_mut(connection, end).expect("the connection is known").state = State::Closing;
             }
             Some((end, State::Opening)) => self.end_mut(connection, end).expect("the connection is known").close(),
@@ -234,13 +227,7 @@ impl<S: System> World<S> {
         }
     }
 
-    pub(super) fn on_silence<T: Tracer<S::Node>>(
-        &mut self,
-        connection: ConnectionId,
-        end: usize,
-        ticket: u64,
-        tracer: &mut T,
-    ) {
+    pub(super) fn on_silence(&mut self, connection: ConnectionId, end: usize, ticket: u64) {
         let Some(state) = self.end_mut(connection, end) else {
             return;
         };
@@ -257,7 +244,7 @@ impl<S: System> World<S> {
         };
         if state.is_alive() {
             self.count("connection timed out");
-            self.end_connection(connection, end, ConnectionChange::TimedOut, tracer);
+            self.end_connection(connection, end, ConnectionChange::TimedOut);
         } else {
             state.close();
             self.connections.forget_if_done(connection);
@@ -265,50 +252,38 @@ impl<S: System> World<S> {
     }
 
     /// A machine is suspended no longer: its ends count from now on, and what waited for it is sent once more.
-    pub(super) fn resume_connections<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+    pub(super) fn resume_connections(&mut self, index: usize) {
         let counts = |it: &Connection<_>, end: usize| it.ends[end].node == index && it.ends[end].ticket.is_some();
         for (connection, end) in self.connections.ends_where(counts) {
             self.end_mut(connection, end).expect("the connection is known").ticket = None;
             self.watch_silence(connection, end);
         }
-        self.resend_to(index, tracer);
+        self.resend_to(index);
     }
 
     /// An end is closed from outside, and its node hears of it.
-    pub(super) fn end_connection<T: Tracer<S::Node>>(
-        &mut self,
-        connection: ConnectionId,
-        end: usize,
-        change: ConnectionChange,
-        tracer: &mut T,
-    ) {
+    pub(super) fn end_connection(&mut self, connection: ConnectionId, end: usize, change: ConnectionChange) {
         self.end_mut(connection, end).expect("the connection is known").close();
-        self.tell_end(connection, end, change, tracer);
+        self.tell_end(connection, end, change);
         self.connections.forget_if_done(connection);
     }
 
-    pub(super) fn tell_end<T: Tracer<S::Node>>(
-        &mut self,
-        connection: ConnectionId,
-        end: usize,
-        change: ConnectionChange,
-        tracer: &mut T,
-    ) {
+    pub(super) fn tell_end(&mut self, connection: ConnectionId, end: usize, change: ConnectionChange) {
         let Some((node, peer)) = self.connections.by_id.get(&connection).map(|it| it.path(end)) else {
             return;
         };
         let peer = self.universe.slots[peer].id;
-        self.accept(node, Waiting::Connection(ConnectionEvent { connection, peer, change }), tracer);
+        self.accept(node, Waiting::Connection(ConnectionEvent { connection, peer, change }));
     }
 
     /// A process ends: its machine resets its connections. What it sent before it closed one still goes out.
-    pub(super) fn hang_up<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+    pub(super) fn hang_up(&mut self, index: usize) {
         let is_alive = |connection: &Connection<_>, end: usize| {
             connection.ends[end].node == index && connection.ends[end].is_alive()
         };
         for (connection, end) in self.connections.ends_where(is_alive) {
             self.end_mut(connection, end).expect("the connection is known").close();
-            self.transmit(connection, end, Body::Reset, tracer);
+            self.transmit(connection, end, Body::Reset);
             self.connections.forget_if_done(connection);
         }
     }

@@ -63,95 +63,89 @@ impl<M: Message> Held<M> {
     }
 }
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline(always)]
-    pub(super) fn on_event<T: Tracer<S::Node>>(&mut self, key: Key, tracer: &mut T) {
+    pub(super) fn on_event(&mut self, key: Key) {
         let event = match key.entry() {
-            EntryRef::Timer { node, slot } => return self.on_timer_entry(node, slot, key, tracer),
+            EntryRef::Timer { node, slot } => return self.on_timer_entry(node, slot, key),
             EntryRef::Datagram(place) => {
                 let datagram = self.datagrams.take(place);
-                return self.on_datagram(datagram, tracer);
+                return self.on_datagram(datagram);
             }
             EntryRef::Event(place) => self.events.take(place),
         };
         match event {
-            Event::Segment(segment) => self.on_segment(segment, tracer),
-            Event::Start { index, incarnation } => self.on_start(index, incarnation, tracer),
-            Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket, tracer),
+            Event::Segment(segment) => self.on_segment(segment),
+            Event::Start { index, incarnation } => self.on_start(index, incarnation),
+            Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket),
             Event::Durable { index, incarnation, completion, is_sync } => {
                 if self.universe.slots[index].incarnation == incarnation {
-                    self.on_completion(index, completion, is_sync, tracer);
+                    self.on_completion(index, completion, is_sync);
                 }
             }
             Event::Step { index, incarnation, step } => {
                 if self.universe.slots[index].incarnation == incarnation {
-                    self.accept(index, Waiting::Step(step), tracer);
+                    self.accept(index, Waiting::Step(step));
                 }
             }
-            Event::Wake { index, incarnation } => self.on_wake(index, incarnation, tracer),
+            Event::Wake { index, incarnation } => self.on_wake(index, incarnation),
         }
     }
 
     #[inline]
-    fn on_timer_entry<T: Tracer<S::Node>>(&mut self, index: usize, slot: u32, key: Key, tracer: &mut T) {
+    fn on_timer_entry(&mut self, index: usize, slot: u32, key: Key) {
         let node = &mut self.universe.slots[index];
         match node.timers.fire(slot, key) {
             Fired::Stale => {}
             Fired::Later(enqueue) => self.enqueue_timer(index, enqueue),
-            Fired::Now(timer) if node.is_open() => self.handle_timer(index, timer, tracer),
+            Fired::Now(timer) if node.is_open() => self.handle_timer(index, timer),
             Fired::Now(timer) => {
                 node.timers.hold(timer);
-                self.accept(index, Waiting::Timer(timer), tracer);
+                self.accept(index, Waiting::Timer(timer));
             }
         }
     }
 
     #[inline(always)]
-    fn on_datagram<T: Tracer<S::Node>>(&mut self, datagram: Datagram<<S::Node as Node>::Message>, tracer: &mut T) {
+    fn on_datagram(&mut self, datagram: Datagram<<S::Node as Node>::Message>) {
         let Datagram { source, target, ordinal, .. } = datagram;
         let link = (usize::from(source), usize::from(target));
         match self.universe.network.arrive(link, ordinal, Self::kind_of(&datagram.message)) {
             Arrival::Deliver => {}
-            Arrival::Lost => return self.lose(link, ordinal, Lost::Cut, tracer),
-            Arrival::Hold => return self.hold(link, ordinal, Held::Datagram(datagram), tracer),
+            Arrival::Lost => return self.lose(link, ordinal, Lost::Cut),
+            Arrival::Hold => return self.hold(link, ordinal, Held::Datagram(datagram)),
         }
         let from = Source { node: self.universe.slots[link.0].id, connection: None };
         let slot = &self.universe.slots[link.1];
         if slot.node.is_none() {
-            self.lose(link, ordinal, Lost::Down, tracer);
+            self.lose(link, ordinal, Lost::Down);
         } else if slot.is_open() {
-            self.handle_message(link.1, from, datagram.message, tracer);
+            self.handle_message(link.1, from, datagram.message);
         } else {
-            self.accept(link.1, Waiting::Message(from, datagram.message), tracer);
+            self.accept(link.1, Waiting::Message(from, datagram.message));
         }
     }
 
     #[cold]
-    pub(super) fn lose<T: Tracer<S::Node>>(&mut self, link: (usize, usize), ordinal: u64, why: Lost, tracer: &mut T) {
+    pub(super) fn lose(&mut self, link: (usize, usize), ordinal: u64, why: Lost) {
         match why {
             Lost::Loss => self.count("packet lost"),
             Lost::Cut => self.count("packet cut"),
             Lost::Full => self.count("packet dropped"),
             Lost::Override | Lost::Down | Lost::NoConnection => {}
         }
-        if T::ON {
+        if self.tracer.is_on() {
             let link = self.link_of(link);
-            tracer.record(self.moment(), TraceItem::Lost { link, ordinal, why });
+            self.tracer.record(self.moment(), TraceItem::Lost { link, ordinal, why });
         }
     }
 
     #[cold]
-    pub(super) fn hold<T: Tracer<S::Node>>(
-        &mut self,
-        link: (usize, usize),
-        ordinal: u64,
-        packet: Held<<S::Node as Node>::Message>,
-        tracer: &mut T,
-    ) {
+    pub(super) fn hold(&mut self, link: (usize, usize), ordinal: u64, packet: Held<<S::Node as Node>::Message>) {
         self.count("packet held");
-        if T::ON {
+        if self.tracer.is_on() {
             let link = self.link_of(link);
-            tracer.record(self.moment(), TraceItem::Held { link, ordinal });
+            self.tracer.record(self.moment(), TraceItem::Held { link, ordinal });
         }
         self.held.entry(link).or_default().push(packet);
     }
@@ -161,13 +155,13 @@ impl<S: System> World<S> {
     }
 
     /// An input comes to a node: it is handled at once, or waits where the node is paused or slow.
-    pub(super) fn accept<T: Tracer<S::Node>>(&mut self, index: usize, waiting: Waiting<S::Node>, tracer: &mut T) {
+    pub(super) fn accept(&mut self, index: usize, waiting: Waiting<S::Node>) {
         let slot = &mut self.universe.slots[index];
         if slot.node.is_none() {
             return;
         }
         if slot.is_open() {
-            return self.handle(index, waiting, tracer);
+            return self.handle(index, waiting);
         }
         if slot.inbox.len() as u64 >= self.budget.inbox_max {
             return self.exhaust(BudgetKind::Inbox, self.budget.inbox_max);
@@ -189,7 +183,7 @@ impl<S: System> World<S> {
         self.push(at, index, Event::Wake { index, incarnation });
     }
 
-    fn on_wake<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
+    fn on_wake(&mut self, index: usize, incarnation: u32) {
         let now = self.universe.now;
         let slot = &mut self.universe.slots[index];
         if slot.incarnation != incarnation || slot.wakes_at.is_none_or(|at| at > now) {
@@ -203,28 +197,28 @@ impl<S: System> World<S> {
         slot.busy_until = now.saturating_add(service);
         if let Some(waiting) = slot.inbox.pop_front() {
             slot.regate();
-            self.handle(index, waiting, tracer);
+            self.handle(index, waiting);
         }
         self.wake_when_free(index);
     }
 
-    fn handle<T: Tracer<S::Node>>(&mut self, index: usize, waiting: Waiting<S::Node>, tracer: &mut T) {
+    fn handle(&mut self, index: usize, waiting: Waiting<S::Node>) {
         match waiting {
-            Waiting::Message(source, message) => self.handle_message(index, source, message, tracer),
+            Waiting::Message(source, message) => self.handle_message(index, source, message),
             Waiting::Timer(timer) => {
                 if self.universe.slots[index].timers.release(timer) {
-                    self.handle_timer(index, timer, tracer);
+                    self.handle_timer(index, timer);
                 }
             }
-            Waiting::Connection(event) => self.handle_connection(index, event, tracer),
-            Waiting::Durable(completion) => self.handle_durable(index, completion, tracer),
-            Waiting::Step(step) => self.handle_step(index, step, tracer),
-            Waiting::Operation(operation) => self.handle_operation(index, operation, tracer),
-            Waiting::Order(order) => self.handle_order(index, order, tracer),
+            Waiting::Connection(event) => self.handle_connection(index, event),
+            Waiting::Durable(completion) => self.handle_durable(index, completion),
+            Waiting::Step(step) => self.handle_step(index, step),
+            Waiting::Operation(operation) => self.handle_operation(index, operation),
+            Waiting::Order(order) => self.handle_order(index, order),
         }
     }
 
-    fn on_start<T: Tracer<S::Node>>(&mut self, index: usize, incarnation: u32, tracer: &mut T) {
+    fn on_start(&mut self, index: usize, incarnation: u32) {
         let (now, node) = (self.universe.now, self.universe.slots[index].id);
         let slot = &mut self.universe.slots[index];
         if slot.incarnation != incarnation || slot.node.is_some() || !slot.crashed_by.is_empty() {
@@ -239,7 +233,7 @@ impl<S: System> World<S> {
         slot.context.set_incarnation(incarnation);
         slot.node = Some(self.system.node(node, recovered));
         if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
-            self.resend_to(index, tracer);
+            self.resend_to(index);
         }
         self.universe.disturbed_at = now;
         if incarnation > 0 {
@@ -248,98 +242,80 @@ impl<S: System> World<S> {
         self.director.on_up(now, node);
         self.act_due = self.next_act();
         self.invariants.on_start(Whole::new(&self.universe), node, &mut self.findings);
-        self.begin(index, Tag::Start, &incarnation, Input::Start, tracer);
+        self.begin(index, Tag::Start, &incarnation, Input::Start);
         let slot = &mut self.universe.slots[index];
         let process = slot.node.as_mut().expect("the process has just started");
         process.on_start(&mut slot.context);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
     #[inline(always)]
-    pub(super) fn handle_message<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        source: Source,
-        message: <S::Node as Node>::Message,
-        tracer: &mut T,
-    ) {
+    pub(super) fn handle_message(&mut self, index: usize, source: Source, message: <S::Node as Node>::Message) {
         let input = Input::Message(source.node, &message);
         match source.connection {
             // The bytes of `source`, told so that the compiler knows how many they are.
-            None => self.begin(index, Tag::Message, &(source.node, 0_u8, &message), input, tracer),
-            Some(_) => self.begin(index, Tag::Message, &(source, &message), input, tracer),
+            None => self.begin(index, Tag::Message, &(source.node, 0_u8, &message), input),
+            Some(_) => self.begin(index, Tag::Message, &(source, &message), input),
         }
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_message(&mut slot.context, source, message);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
     #[inline]
-    fn handle_timer<T: Tracer<S::Node>>(&mut self, index: usize, timer: <S::Node as Node>::Timer, tracer: &mut T) {
-        self.begin(index, Tag::Timer, &timer, Input::Timer(timer), tracer);
+    fn handle_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
+        self.begin(index, Tag::Timer, &timer, Input::Timer(timer));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_timer(&mut slot.context, timer);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
-    fn handle_connection<T: Tracer<S::Node>>(&mut self, index: usize, event: ConnectionEvent, tracer: &mut T) {
-        self.begin(index, Tag::Connection, &event, Input::Connection(&event), tracer);
+    fn handle_connection(&mut self, index: usize, event: ConnectionEvent) {
+        self.begin(index, Tag::Connection, &event, Input::Connection(&event));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_connection(&mut slot.context, event);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
-    fn handle_durable<T: Tracer<S::Node>>(&mut self, index: usize, completion: Completion, tracer: &mut T) {
-        self.settle_tied(index, completion, tracer);
-        self.begin(index, Tag::Durable, &completion, Input::Durable(completion), tracer);
+    fn handle_durable(&mut self, index: usize, completion: Completion) {
+        self.settle_tied(index, completion);
+        self.begin(index, Tag::Durable, &completion, Input::Durable(completion));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_durable(&mut slot.context, completion);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
-    fn handle_step<T: Tracer<S::Node>>(&mut self, index: usize, step: <S::Node as Node>::Step, tracer: &mut T) {
-        self.begin(index, Tag::Step, &step, Input::Step(&step), tracer);
+    fn handle_step(&mut self, index: usize, step: <S::Node as Node>::Step) {
+        self.begin(index, Tag::Step, &step, Input::Step(&step));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_step(&mut slot.context, step);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
-    fn handle_operation<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        operation: <S::Node as Node>::Operation,
-        tracer: &mut T,
-    ) {
-        self.begin(index, Tag::Operation, &operation, Input::Operation(&operation), tracer);
+    fn handle_operation(&mut self, index: usize, operation: <S::Node as Node>::Operation) {
+        self.begin(index, Tag::Operation, &operation, Input::Operation(&operation));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_operation(&mut slot.context, operation);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
-    fn handle_order<T: Tracer<S::Node>>(&mut self, index: usize, order: <S::Node as Node>::Order, tracer: &mut T) {
-        self.begin(index, Tag::Order, &order, Input::Order(&order), tracer);
+    fn handle_order(&mut self, index: usize, order: <S::Node as Node>::Order) {
+        self.begin(index, Tag::Order, &order, Input::Order(&order));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_order(&mut slot.context, order);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
     /// What comes before every call of a handler.
     #[inline(always)]
-    fn begin<T: Tracer<S::Node>, C: serde::Serialize>(
-        &mut self,
-        index: usize,
-        tag: Tag,
-        content: &C,
-        input: Input<'_, S::Node>,
-        tracer: &mut T,
-    ) {
+    fn begin<C: serde::Serialize>(&mut self, index: usize, tag: Tag, content: &C, input: Input<'_, S::Node>) {
         let now = self.universe.now;
         let node = self.set_clocks(index);
         self.digest.entry(now, tag, node, content);
         self.invariants.on_input(Whole::new(&self.universe), node, input, &mut self.findings);
         self.universe.events += 1;
-        if T::ON {
-            tracer.record(self.moment(), TraceItem::Input { node, input });
+        if self.tracer.is_on() {
+            self.tracer.record(self.moment(), TraceItem::Input { node, input });
         }
         if self.universe.events >= self.budget.events_max {
             self.exhaust(BudgetKind::Events, self.budget.events_max);
@@ -360,12 +336,12 @@ impl<S: System> World<S> {
 
     /// What comes after every call of a handler: its effects leave, and the invariants look.
     #[inline(always)]
-    pub(super) fn complete<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
-        self.drain(index, tracer);
+    pub(super) fn complete(&mut self, index: usize) {
+        self.drain(index);
         let node = self.universe.slots[index].id;
         self.invariants.on_step(Whole::new(&self.universe), node, &mut self.findings);
         if let Some(reason) = self.exit.take() {
-            self.take_down(index, &Down::Exit(reason), tracer);
+            self.take_down(index, &Down::Exit(reason));
         }
     }
 }

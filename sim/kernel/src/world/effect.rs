@@ -19,17 +19,17 @@ use crate::view::Whole;
 use super::World;
 use super::deliver::{Datagram, Event};
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Carries out all effects of the last call, in order.
     #[inline(always)]
-    pub(super) fn drain<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+    pub(super) fn drain(&mut self, index: usize) {
         let context = &mut self.universe.slots[index].context;
         let is_tied = !context.tied().is_empty();
         if !context.effects().is_empty() {
             let mut effects = std::mem::take(context.effects());
             let mut leaving = effects.drain(..);
             for effect in leaving.by_ref() {
-                self.carry_out(index, effect, tracer);
+                self.carry_out(index, effect);
             }
             // It is used up: dropping it would only be work.
             std::mem::forget(leaving);
@@ -40,22 +40,22 @@ impl<S: System> World<S> {
             std::mem::forget(std::mem::replace(buffer, effects));
         }
         if is_tied {
-            self.tie(index, tracer);
+            self.tie(index);
         }
     }
 
     #[inline(always)]
-    fn carry_out<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
+    fn carry_out(&mut self, index: usize, effect: Effect<S::Node>) {
         match effect {
             Effect::Send { target, connection: None, message } => {
                 self.show(index, EffectRef::Send { target, connection: None, message: &message });
-                self.send(index, target, message, tracer);
+                self.send(index, target, message);
             }
             Effect::SetTimer { timer, at } => {
                 self.show(index, EffectRef::SetTimer { timer, at });
                 self.set_timer(index, timer, at);
             }
-            rare => self.carry_out_rare(index, rare, tracer),
+            rare => self.carry_out_rare(index, rare),
         }
     }
 
@@ -68,17 +68,17 @@ impl<S: System> World<S> {
     }
 
     #[inline(never)]
-    fn carry_out_tied<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
-        self.carry_out(index, effect, tracer);
+    fn carry_out_tied(&mut self, index: usize, effect: Effect<S::Node>) {
+        self.carry_out(index, effect);
     }
 
     /// Everything but what happens at every heartbeat.
     #[inline(never)]
-    fn carry_out_rare<T: Tracer<S::Node>>(&mut self, index: usize, effect: Effect<S::Node>, tracer: &mut T) {
+    fn carry_out_rare(&mut self, index: usize, effect: Effect<S::Node>) {
         match effect {
             Effect::Send { target, connection: Some(connection), message } => {
                 self.show(index, EffectRef::Send { target, connection: Some(connection), message: &message });
-                self.send_on(index, target, connection, message, tracer);
+                self.send_on(index, target, connection, message);
             }
             Effect::Send { connection: None, .. } | Effect::SetTimer { .. } => {
                 unreachable!("what is not rare was carried out")
@@ -89,7 +89,7 @@ impl<S: System> World<S> {
             }
             Effect::Write { id, write, notice } => {
                 self.show(index, EffectRef::Write { id, write: write.as_ref(), notice });
-                self.write(index, id, write, notice, tracer);
+                self.write(index, id, write, notice);
             }
             Effect::Sync => {
                 self.show(index, EffectRef::Sync);
@@ -102,17 +102,17 @@ impl<S: System> World<S> {
             }
             Effect::Connect { connection, target } => {
                 self.show(index, EffectRef::Connect { connection, target });
-                self.connect(index, connection, target, tracer);
+                self.connect(index, connection, target);
             }
             Effect::Close(connection) => {
                 self.show(index, EffectRef::Close(connection));
-                self.close(index, connection, tracer);
+                self.close(index, connection);
             }
-            Effect::Invoke { id, operation } => self.invoke(index, id, operation, tracer),
-            Effect::Complete { id, result } => self.complete_operation(index, id, result, tracer),
+            Effect::Invoke { id, operation } => self.invoke(index, id, operation),
+            Effect::Complete { id, result } => self.complete_operation(index, id, result),
             Effect::Observe(observation) => {
                 self.show(index, EffectRef::Observe(&observation));
-                self.observe(self.universe.slots[index].id, &observation, tracer);
+                self.observe(self.universe.slots[index].id, &observation);
             }
             Effect::Exit(reason) => {
                 self.show(index, EffectRef::Exit(&reason));
@@ -122,42 +122,31 @@ impl<S: System> World<S> {
     }
 
     #[inline(always)]
-    fn send<T: Tracer<S::Node>>(
-        &mut self,
-        source: usize,
-        target: NodeId,
-        message: <S::Node as Node>::Message,
-        tracer: &mut T,
-    ) {
+    fn send(&mut self, source: usize, target: NodeId, message: <S::Node as Node>::Message) {
         assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
         let (now, target) = (self.universe.now, self.universe.cluster.index(target));
-        if !T::ON && !self.watches_sends {
+        if !self.tracer.is_on() && !self.watches_sends {
             // The hot path: nobody looks, and nothing is wrong with the link.
             match self.universe.network.send_plain(now, (source, target)) {
                 Plain::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
-                Plain::Lost(ordinal) => return self.lose((source, target), ordinal, Lost::Loss, tracer),
+                Plain::Lost(ordinal) => return self.lose((source, target), ordinal, Lost::Loss),
                 Plain::Not => {}
             }
         }
-        self.send_watched((source, target), message, tracer);
+        self.send_watched((source, target), message);
     }
 
     #[inline(never)]
-    fn send_watched<T: Tracer<S::Node>>(
-        &mut self,
-        (source, target): (usize, usize),
-        message: <S::Node as Node>::Message,
-        tracer: &mut T,
-    ) {
+    fn send_watched(&mut self, (source, target): (usize, usize), message: <S::Node as Node>::Message) {
         let (now, kind, size) = (self.universe.now, Self::kind_of(&message), message.wire_size());
         let packet = Packet { transport: Transport::Datagram, kind, size };
         let forced = self.forced_packet(source, target);
         let fate = self.universe.network.send(now, (source, target), packet, forced);
-        if T::ON {
+        if self.tracer.is_on() {
             let (link, ordinal) = (self.link_of((source, target)), fate.ordinal);
             let (arrives, again) = (fate.first.ok(), fate.second);
             let sent = TraceItem::Sent { link, connection: None, message: &message, ordinal, arrives, again };
-            tracer.record(self.moment(), sent);
+            self.tracer.record(self.moment(), sent);
         }
         if let (Some(memory), Ok(_)) = (&mut self.memory, fate.first) {
             memory.keep(now, (source, target), &message);
@@ -168,12 +157,12 @@ impl<S: System> World<S> {
         }
         match fate.first {
             Ok(at) => self.post(at, fate.priority, (source, target), fate.ordinal, message),
-            Err(why) => self.lose((source, target), fate.ordinal, why, tracer),
+            Err(why) => self.lose((source, target), fate.ordinal, why),
         }
     }
 
     /// An old packet of the link arrives again, if there is one and the link lets it pass.
-    pub(super) fn replay<T: Tracer<S::Node>>(&mut self, link: Link, age: Duration, mask: u64, tracer: &mut T) {
+    pub(super) fn replay(&mut self, link: Link, age: Duration, mask: u64) {
         let now = self.universe.now;
         let path = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
         let Some(message) = self.memory.as_ref().and_then(|memory| memory.recall(now, path, age, mask)) else {
@@ -181,7 +170,7 @@ impl<S: System> World<S> {
         };
         let ordinal = self.universe.network.next_ordinal(path.0, path.1);
         if self.universe.network.is_cut(link, Self::kind_of(&message)) {
-            return self.lose(path, ordinal, Lost::Cut, tracer);
+            return self.lose(path, ordinal, Lost::Cut);
         }
         self.count("packet replayed");
         self.post(now, 0, path, ordinal, message);
@@ -254,17 +243,10 @@ impl<S: System> World<S> {
         }
     }
 
-    fn write<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        id: WriteId,
-        write: Write<<S::Node as Node>::Record>,
-        notice: Notice,
-        tracer: &mut T,
-    ) {
-        if T::ON {
+    fn write(&mut self, index: usize, id: WriteId, write: Write<<S::Node as Node>::Record>, notice: Notice) {
+        if self.tracer.is_on() {
             let node = self.universe.slots[index].id;
-            tracer.record(self.moment(), TraceItem::Wrote { node, id, write: &write });
+            self.tracer.record(self.moment(), TraceItem::Wrote { node, id, write: &write });
         }
         let forced = self.forced_disk(index);
         let slot = &mut self.universe.slots[index];
@@ -290,13 +272,7 @@ impl<S: System> World<S> {
     }
 
     /// A write or sync ends at the disk. The node hears of it when it is scheduled.
-    pub(super) fn on_completion<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        completion: Completion,
-        is_sync: bool,
-        tracer: &mut T,
-    ) {
+    pub(super) fn on_completion(&mut self, index: usize, completion: Completion, is_sync: bool) {
         if self.universe.slots[index].disk.holds(completion, is_sync) {
             return;
         }
@@ -308,11 +284,11 @@ impl<S: System> World<S> {
             Completion::Durable(_) => {}
             Completion::Failed(..) => self.count("write failed"),
         }
-        self.accept(index, Waiting::Durable(completion), tracer);
+        self.accept(index, Waiting::Durable(completion));
     }
 
     /// What was tied to a write leaves just before the node hears that it is durable, or never where it failed.
-    pub(super) fn settle_tied<T: Tracer<S::Node>>(&mut self, index: usize, completion: Completion, tracer: &mut T) {
+    pub(super) fn settle_tied(&mut self, index: usize, completion: Completion) {
         let slot = &mut self.universe.slots[index];
         match completion {
             Completion::Written(_) => {}
@@ -320,7 +296,7 @@ impl<S: System> World<S> {
             Completion::Durable(through) => {
                 slot.durable = slot.durable.max(Some(through));
                 while let Some(effect) = self.next_released(index, through) {
-                    self.carry_out_tied(index, effect, tracer);
+                    self.carry_out_tied(index, effect);
                 }
             }
         }
@@ -334,28 +310,23 @@ impl<S: System> World<S> {
 
     /// Effects of the last call that are tied to a write: they wait, unless it is durable already.
     #[cold]
-    fn tie<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+    fn tie(&mut self, index: usize) {
         let tied = std::mem::take(self.universe.slots[index].context.tied());
         for (write, effect) in tied {
             if self.universe.slots[index].durable >= Some(write) {
-                self.carry_out_tied(index, effect, tracer);
+                self.carry_out_tied(index, effect);
             } else {
                 self.universe.slots[index].tied.push_back((write, effect));
             }
         }
     }
 
-    fn observe<T: Tracer<S::Node>>(
-        &mut self,
-        node: NodeId,
-        observation: &<S::Node as Node>::Observation,
-        tracer: &mut T,
-    ) {
+    fn observe(&mut self, node: NodeId, observation: &<S::Node as Node>::Observation) {
         let (now, face) = (self.universe.now, observation.face());
         self.digest.entry(now, Tag::Observation, node, observation);
         self.count(face.name);
-        if T::ON {
-            tracer.record(self.moment(), TraceItem::Observed { node, observation });
+        if self.tracer.is_on() {
+            self.tracer.record(self.moment(), TraceItem::Observed { node, observation });
         }
         self.director.on_face(now, node, face);
         self.act_due = self.next_act();

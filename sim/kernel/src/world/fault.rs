@@ -35,27 +35,27 @@ pub(super) enum Down {
     Crash(CrashScope, Keep),
 }
 
-impl<S: System> World<S> {
-    pub(super) fn start_fault<T: Tracer<S::Node>>(&mut self, key: u32, planned: PlannedFault, tracer: &mut T) {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
+    pub(super) fn start_fault(&mut self, key: u32, planned: PlannedFault) {
         let now = self.universe.now;
         self.order += 1;
         self.universe.disturbed_at = now;
         self.count(planned.fault.kind());
         self.digest.entry(now, Tag::FaultStart, NodeId::server(1), &planned.fault);
-        if T::ON {
+        if self.tracer.is_on() {
             let (id, change, fault) = (planned.id.as_str(), FaultChange::Start, &planned.fault);
-            tracer.record(self.moment(), TraceItem::Fault { id, change, fault });
+            self.tracer.record(self.moment(), TraceItem::Fault { id, change, fault });
         }
         self.count_incidents(&planned.fault);
         let fault = planned.fault.clone();
         self.active.insert(key, Active { position: self.plan.faults.len(), fault: fault.clone() });
         self.plan.faults.push(planned);
-        self.apply(key, &fault, tracer);
+        self.apply(key, &fault);
         self.count_cut_off(&fault);
         self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Start, &mut self.findings);
     }
 
-    pub(super) fn stop_fault<T: Tracer<S::Node>>(&mut self, key: u32, tracer: &mut T) {
+    pub(super) fn stop_fault(&mut self, key: u32) {
         let Some(Active { position, fault }) = self.active.remove(&key) else {
             return;
         };
@@ -65,11 +65,11 @@ impl<S: System> World<S> {
         let planned = &mut self.plan.faults[position];
         planned.stop = Some(moment);
         self.digest.entry(now, Tag::FaultStop, NodeId::server(1), &planned.fault);
-        if T::ON {
+        if self.tracer.is_on() {
             let (id, change, fault) = (planned.id.as_str(), FaultChange::Stop, &planned.fault);
-            tracer.record(moment, TraceItem::Fault { id, change, fault });
+            self.tracer.record(moment, TraceItem::Fault { id, change, fault });
         }
-        self.revert(key, &fault, tracer);
+        self.revert(key, &fault);
         self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
     }
 
@@ -80,53 +80,53 @@ impl<S: System> World<S> {
         }
     }
 
-    fn apply<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
+    fn apply(&mut self, key: u32, fault: &Fault) {
         match fault.target() {
             Target::Links(links) => {
                 let mask = Self::kind_mask(fault.kinds());
                 links.iter().for_each(|link| fault.start_link(key, &mut self.universe.network, *link, mask));
                 if let Some(age) = fault.replays() {
-                    links.iter().for_each(|link| self.replay(*link, age, mask, tracer));
+                    links.iter().for_each(|link| self.replay(*link, age, mask));
                 }
             }
             Target::Nodes(nodes) => {
                 for node in nodes {
                     let now = self.universe.now;
                     let after = fault.start_node(key, self.universe.slot_mut(*node), now);
-                    self.follow(*node, after, tracer);
+                    self.follow(*node, after);
                 }
             }
         }
     }
 
-    fn revert<T: Tracer<S::Node>>(&mut self, key: u32, fault: &Fault, tracer: &mut T) {
+    fn revert(&mut self, key: u32, fault: &Fault) {
         match fault.target() {
             Target::Links(links) => {
                 links.iter().for_each(|link| self.universe.network.lift(key, *link));
-                links.iter().for_each(|link| self.on_link_changed(*link, tracer));
+                links.iter().for_each(|link| self.on_link_changed(*link));
             }
             Target::Nodes(nodes) => {
                 for node in nodes {
                     let now = self.universe.now;
                     let after = fault.stop_node(key, self.universe.slot_mut(*node), now);
-                    self.follow(*node, after, tracer);
+                    self.follow(*node, after);
                 }
             }
         }
     }
 
     /// Sees to what follows from a change of a node.
-    fn follow<T: Tracer<S::Node>>(&mut self, node: NodeId, after: After, tracer: &mut T) {
+    fn follow(&mut self, node: NodeId, after: After) {
         let index = self.universe.cluster.index(node);
         match after {
             After::Nothing => {}
             After::Changed => self.go_on(node),
             After::Resumes => {
                 self.go_on(node);
-                self.resume_connections(index, tracer);
+                self.resume_connections(index);
             }
             After::Starts => self.enqueue_start(node),
-            After::Crashes(scope, keep) => self.take_down(index, &Down::Crash(scope, keep), tracer),
+            After::Crashes(scope, keep) => self.take_down(index, &Down::Crash(scope, keep)),
         }
     }
 
@@ -154,7 +154,7 @@ impl<S: System> World<S> {
     }
 
     /// A link may have become passable: what was held goes on, in order, and connections send again.
-    pub(super) fn on_link_changed<T: Tracer<S::Node>>(&mut self, link: Link, tracer: &mut T) {
+    pub(super) fn on_link_changed(&mut self, link: Link) {
         let pair = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
         let held = self.held.remove(&pair).unwrap_or_default();
         let (held, released): (Vec<_>, Vec<_>) =
@@ -165,7 +165,7 @@ impl<S: System> World<S> {
         for packet in released {
             self.push_released(pair.1, packet);
         }
-        self.resend(pair, tracer);
+        self.resend(pair);
     }
 
     fn push_released(&mut self, target: usize, packet: Held<<S::Node as Node>::Message>) {
@@ -180,7 +180,7 @@ impl<S: System> World<S> {
     }
 
     /// Ends a process. Its value, timers, deferred work and waiting inputs are lost, and what was tied to a write.
-    pub(super) fn take_down<T: Tracer<S::Node>>(&mut self, index: usize, down: &Down, tracer: &mut T) {
+    pub(super) fn take_down(&mut self, index: usize, down: &Down) {
         let now = self.universe.now;
         let node = self.universe.slots[index].id;
         if self.universe.slots[index].node.is_none() {
@@ -191,19 +191,19 @@ impl<S: System> World<S> {
             }
             return;
         }
-        if T::ON
+        if self.tracer.is_on()
             && let Down::Exit(reason) = down
         {
-            tracer.record(self.moment(), TraceItem::Exited { node, reason });
+            self.tracer.record(self.moment(), TraceItem::Exited { node, reason });
         }
         self.count(if matches!(down, Down::Exit(_)) { "node exited" } else { "node crashed" });
-        self.abandon(index, tracer);
+        self.abandon(index);
         self.forget_process(index);
         match down {
             Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, *keep),
             Down::Crash(CrashScope::Process, _) | Down::Exit(_) => {
                 self.universe.slots[index].disk.crash_process(now);
-                self.hang_up(index, tracer);
+                self.hang_up(index);
             }
         }
         self.universe.disturbed_at = now;

@@ -13,53 +13,46 @@ use super::World;
 /// What happens to an operation of the nodes of `S`.
 type EventOf<S> = HistoryEvent<<<S as System>::Node as Node>::Operation, <<S as System>::Node as Node>::Response>;
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// An operation begins.
-    pub(super) fn invoke<T: Tracer<S::Node>>(
-        &mut self,
-        index: usize,
-        id: OperationId,
-        operation: <S::Node as Node>::Operation,
-        tracer: &mut T,
-    ) {
+    pub(super) fn invoke(&mut self, index: usize, id: OperationId, operation: <S::Node as Node>::Operation) {
         self.show(index, EffectRef::Invoke { id, operation: &operation });
-        if T::ON {
+        if self.tracer.is_on() {
             let node = self.universe.slots[index].id;
-            tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
+            self.tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
         }
         let place = self.remember(index, id, HistoryEvent::Invoked(operation));
         self.universe.slots[index].open.push((id, place));
     }
 
     /// An operation ends.
-    pub(super) fn complete_operation<T: Tracer<S::Node>>(
+    pub(super) fn complete_operation(
         &mut self,
         index: usize,
         id: OperationId,
         result: OperationResult<<S::Node as Node>::Response>,
-        tracer: &mut T,
     ) {
         self.show(index, EffectRef::Complete { id, result: result.as_ref() });
         let slot = &mut self.universe.slots[index];
         let open = slot.open.iter().position(|(open, _)| *open == id);
         let open = open.expect("a process completes what it has begun, and once");
         let (_, invoked) = slot.open.swap_remove(open);
-        if T::ON {
+        if self.tracer.is_on() {
             let node = self.universe.slots[index].id;
-            tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
+            self.tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
         }
         self.remember(index, id, HistoryEvent::Completed { invoked, result });
         self.tell_workload();
     }
 
     /// A process ends: what it has begun and not completed may take effect at any later time, or never.
-    pub(super) fn abandon<T: Tracer<S::Node>>(&mut self, index: usize, tracer: &mut T) {
+    pub(super) fn abandon(&mut self, index: usize) {
         let mut open = std::mem::take(&mut self.universe.slots[index].open);
         open.sort_unstable();
         for (id, invoked) in open.drain(..) {
-            if T::ON {
+            if self.tracer.is_on() {
                 let node = self.universe.slots[index].id;
-                tracer.record(self.moment(), TraceItem::Completed { node, id, result: OperationResult::Unknown });
+                self.tracer.record(self.moment(), TraceItem::Completed { node, id, result: OperationResult::Unknown });
             }
             self.remember(index, id, HistoryEvent::Completed { invoked, result: OperationResult::Unknown });
             self.tell_workload();

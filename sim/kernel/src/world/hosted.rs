@@ -18,7 +18,7 @@ use crate::rng::Seed;
 use crate::run::{BudgetKind, OptionsOf, Outcome, Panic, ReportOf};
 use crate::system::System;
 use crate::time::Instant;
-use crate::trace::Tracer;
+use crate::trace::{NoTrace, Tracer};
 use crate::view::Whole;
 
 use super::World;
@@ -30,14 +30,14 @@ use super::deliver::Event;
 /// - What the host brings comes at the host's time. Time never goes back: what comes late is handled now.
 /// - Completions of one disk come up in the order in which the disk tells them, whatever the host does.
 #[derive(Debug)]
-pub struct Hosted<S: System> {
-    world: World<S>,
+pub struct Hosted<S: System, T = NoTrace> {
+    world: World<S, T>,
     /// The completions that each node's disk has still to tell, by dense index and by the process that waits for them.
     completions: Vec<BTreeMap<u32, BTreeSet<Key>>>,
 }
 
 // By hand, as a derive would not ask it of the nodes.
-impl<S: System> Clone for Hosted<S>
+impl<S: System, T: Clone> Clone for Hosted<S, T>
 where
     S::Node: Clone,
 {
@@ -69,7 +69,14 @@ enum Place {
 impl<S: System> Hosted<S> {
     /// A world at time zero. Its nodes start with the first wakes.
     pub fn new(system: &S, options: &OptionsOf<S>, seed: Seed) -> Self {
-        let world = World::over(Queue::handed_out(), system, options, seed);
+        Self::traced(system, options, seed, NoTrace)
+    }
+}
+
+impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
+    /// The same world with a tracer.
+    pub fn traced(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Self {
+        let world = World::over(Queue::handed_out(), system, options, seed, tracer);
         let completions = vec![BTreeMap::new(); world.universe.slots.len()];
         Self { world, completions }
     }
@@ -93,7 +100,7 @@ impl<S: System> Hosted<S> {
     }
 
     /// A wake comes up, at the host's time.
-    pub fn wake<T: Tracer<S::Node>>(&mut self, now: Instant, wake: Wake, tracer: &mut T) {
+    pub fn wake(&mut self, now: Instant, wake: Wake) {
         let key = match wake.place {
             Place::Disk(index, incarnation) => {
                 self.waiting(index, incarnation).pop_first().expect("a completion comes up once")
@@ -101,7 +108,7 @@ impl<S: System> Hosted<S> {
             Place::Process(_) | Place::Network => wake.key,
         };
         self.world.queue.done();
-        self.at(now, tracer, Some(|world: &mut World<S>, tracer: &mut T| world.on_event(key, tracer)));
+        self.at(now, Some(|world: &mut World<S, T>| world.on_event(key)));
     }
 
     /// A wake never comes up: the host has dropped it with the process that waited for it.
@@ -122,8 +129,8 @@ impl<S: System> Hosted<S> {
     }
 
     /// Nothing comes up, but time has passed: what the director, a plan or a deadline wanted by now is done.
-    pub fn look<T: Tracer<S::Node>>(&mut self, now: Instant, tracer: &mut T) {
-        self.at(now, tracer, None::<fn(&mut World<S>, &mut T)>);
+    pub fn look(&mut self, now: Instant) {
+        self.at(now, None::<fn(&mut World<S, T>)>);
     }
 
     /// When the director, a plan or a deadline next wants something, as far as it is known now.
@@ -133,29 +140,18 @@ impl<S: System> Hosted<S> {
 
     /// The host speaks for a node: what it does through the context is the node's doing, as if it had handled an input.
     /// Nothing happens where its process is down.
-    pub fn speak<T: Tracer<S::Node>>(
-        &mut self,
-        now: Instant,
-        node: NodeId,
-        say: impl FnOnce(&mut Context<S::Node>),
-        tracer: &mut T,
-    ) {
-        self.at(now, tracer, Some(|world: &mut World<S>, tracer: &mut T| world.speak(node, say, tracer)));
+    pub fn speak(&mut self, now: Instant, node: NodeId, say: impl FnOnce(&mut Context<S::Node>)) {
+        self.at(now, Some(|world: &mut World<S, T>| world.speak(node, say)));
     }
 
     /// What is due by now comes first, each thing at its own time. Then the act, now; after the end nothing comes.
-    fn at<T: Tracer<S::Node>>(
-        &mut self,
-        now: Instant,
-        tracer: &mut T,
-        act: Option<impl FnOnce(&mut World<S>, &mut T)>,
-    ) {
+    fn at(&mut self, now: Instant, act: Option<impl FnOnce(&mut World<S, T>)>) {
         if self.is_over() {
             return;
         }
         self.world.guard(|world| {
             while !world.is_over() && world.alarm() <= now.min(world.end) {
-                world.on_alarm(world.alarm(), tracer);
+                world.on_alarm(world.alarm());
             }
             if !world.is_over() && now > world.end {
                 world.finish();
@@ -163,10 +159,10 @@ impl<S: System> Hosted<S> {
                 && let Some(act) = act
             {
                 world.advance(now);
-                act(world, tracer);
+                act(world);
             }
             if world.findings.is_broken() {
-                world.end_broken(tracer);
+                world.end_broken();
             }
         });
     }
@@ -210,14 +206,19 @@ impl<S: System> Hosted<S> {
         std::mem::take(&mut self.world.universe.history)
     }
 
+    /// The tracer, with all that it has seen.
+    pub const fn tracer(&self) -> &T {
+        self.world.tracer()
+    }
+
     /// What invariants may look at.
     pub const fn view(&self) -> Whole<'_, S::Node> {
         self.world.view()
     }
 }
 
-impl<S: System> World<S> {
-    fn speak<T: Tracer<S::Node>>(&mut self, node: NodeId, say: impl FnOnce(&mut Context<S::Node>), tracer: &mut T) {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
+    fn speak(&mut self, node: NodeId, say: impl FnOnce(&mut Context<S::Node>)) {
         let index = self.universe.cluster.index(node);
         if self.universe.slots[index].node.is_none() {
             return;
@@ -229,7 +230,7 @@ impl<S: System> World<S> {
             self.exhaust(BudgetKind::Events, self.budget.events_max);
         }
         say(&mut self.universe.slots[index].context);
-        self.complete(index, tracer);
+        self.complete(index);
     }
 
     fn place_of(&self, key: Key) -> Place {

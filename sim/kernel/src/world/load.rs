@@ -105,9 +105,9 @@ impl<W, O> Calls<W, O> {
     }
 }
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Everything of the workloads that is due now: in order of time, and at one time in order of client.
-    pub(super) fn act_for_clients<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+    pub(super) fn act_for_clients(&mut self) {
         let now = self.universe.now;
         if self.calls.from <= now {
             self.calls.from = Instant::MAX;
@@ -119,11 +119,11 @@ impl<S: System> World<S> {
                 _ => None,
             });
             let Some((.., place)) = due.min() else { return };
-            self.hand_over(place, tracer);
+            self.hand_over(place);
         }
     }
 
-    fn hand_over<T: Tracer<S::Node>>(&mut self, place: usize, tracer: &mut T) {
+    fn hand_over(&mut self, place: usize) {
         let now = self.universe.now;
         let caller = &mut self.calls.callers[place];
         let State::Due(_, operation) = std::mem::replace(&mut caller.state, State::Waiting) else {
@@ -136,7 +136,7 @@ impl<S: System> World<S> {
         let is_after = caller.is_after;
         self.calls.pull(place, now, false);
         let lost = (!is_up).then(|| operation.clone());
-        self.operate(client, operation, is_after, tracer);
+        self.operate(client, operation, is_after);
         if let Some(operation) = lost {
             self.calls.end(place, now, &operation, OperationResult::Failed);
         }

@@ -63,32 +63,19 @@ impl<M: Message> Body<M> {
     }
 }
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Numbers a segment and sends it.
-    pub(super) fn transmit<T: Tracer<S::Node>>(
-        &mut self,
-        connection: ConnectionId,
-        from: usize,
-        body: BodyOf<S>,
-        tracer: &mut T,
-    ) {
+    pub(super) fn transmit(&mut self, connection: ConnectionId, from: usize, body: BodyOf<S>) {
         let Some(end) = self.end_mut(connection, from) else {
             return;
         };
         let number = end.next_number;
         end.next_number += u64::from(!body.is_loose());
-        self.attempt(connection, from, number, body, tracer);
+        self.attempt(connection, from, number, body);
     }
 
     /// Sends a segment, or lets it wait behind what the link does not let through.
-    fn attempt<T: Tracer<S::Node>>(
-        &mut self,
-        id: ConnectionId,
-        from: usize,
-        number: u64,
-        body: BodyOf<S>,
-        tracer: &mut T,
-    ) {
+    fn attempt(&mut self, id: ConnectionId, from: usize, number: u64, body: BodyOf<S>) {
         let Some(path) = self.connections.get_mut(id).map(|connection| connection.path(from)) else {
             return;
         };
@@ -99,12 +86,12 @@ impl<S: System> World<S> {
         let is_free = end.unsent.is_empty() || body.is_loose();
         let arrives = fate.first.ok().filter(|_| is_free).map(|at| at.max(end.last_arrival));
         end.last_arrival = arrives.unwrap_or(end.last_arrival);
-        if T::ON
+        if self.tracer.is_on()
             && let Body::Data(message) = &body
         {
             let (link, connection, ordinal) = (self.link_of(path), Some(id), fate.ordinal);
             let item = TraceItem::Sent { link, connection, message, ordinal, arrives, again: None };
-            tracer.record(self.moment(), item);
+            self.tracer.record(self.moment(), item);
         }
         if fate.first.is_err() {
             self.count("packet cut");
@@ -132,24 +119,24 @@ impl<S: System> World<S> {
     }
 
     /// A link may have become passable: what waits goes on, and answers come through.
-    pub(super) fn resend<T: Tracer<S::Node>>(&mut self, (source, target): (usize, usize), tracer: &mut T) {
+    pub(super) fn resend(&mut self, (source, target): (usize, usize)) {
         let on_link = |connection: &Connection<_>, from: usize| {
             let path = connection.path(from);
             path == (source, target) || path == (target, source)
         };
         for (connection, from) in self.connections.ends_where(on_link) {
-            self.resend_end(connection, from, tracer);
+            self.resend_end(connection, from);
         }
     }
 
     /// A machine is on again, or suspended no longer: what waited for it is sent once more.
-    pub(super) fn resend_to<T: Tracer<S::Node>>(&mut self, node: usize, tracer: &mut T) {
+    pub(super) fn resend_to(&mut self, node: usize) {
         for (connection, from) in self.connections.ends_where(|it, from| it.path(from).1 == node) {
-            self.resend_end(connection, from, tracer);
+            self.resend_end(connection, from);
         }
     }
 
-    fn resend_end<T: Tracer<S::Node>>(&mut self, id: ConnectionId, from: usize, tracer: &mut T) {
+    fn resend_end(&mut self, id: ConnectionId, from: usize) {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
@@ -165,28 +152,28 @@ impl<S: System> World<S> {
             return;
         }
         for (number, body) in std::mem::take(&mut end.unsent) {
-            self.attempt(id, from, number, body, tracer);
+            self.attempt(id, from, number, body);
         }
     }
 
-    pub(super) fn on_segment<T: Tracer<S::Node>>(&mut self, segment: SegmentOf<S>, tracer: &mut T) {
+    pub(super) fn on_segment(&mut self, segment: SegmentOf<S>) {
         let Some(path) = self.connections.get_mut(segment.connection).map(|it| it.path(segment.from)) else {
             return;
         };
         match self.universe.network.arrive(path, segment.ordinal, segment.kind()) {
-            Arrival::Deliver => self.arrive(path, segment, tracer),
-            Arrival::Hold => self.hold(path, segment.ordinal, Held::Segment(segment), tracer),
+            Arrival::Deliver => self.arrive(path, segment),
+            Arrival::Hold => self.hold(path, segment.ordinal, Held::Segment(segment)),
             Arrival::Lost => {
                 // The cut may be over by now.
                 let Segment { connection, from, number, body, .. } = segment;
                 self.count("packet cut");
                 self.keep_unsent(connection, from, number, body);
-                self.resend_end(connection, from, tracer);
+                self.resend_end(connection, from);
             }
         }
     }
 
-    fn arrive<T: Tracer<S::Node>>(&mut self, path: (usize, usize), segment: SegmentOf<S>, tracer: &mut T) {
+    fn arrive(&mut self, path: (usize, usize), segment: SegmentOf<S>) {
         let Segment { connection, from, number, body, .. } = segment;
         let to = 1 - from;
         let slot = &self.universe.slots[path.1];
@@ -195,7 +182,7 @@ impl<S: System> World<S> {
             return self.keep_unsent(connection, from, number, body);
         }
         if body.is_loose() {
-            return self.take_in(path, connection, to, body, tracer);
+            return self.take_in(path, connection, to, body);
         }
         let end = self.end_mut(connection, to).expect("the connection is known");
         if number > end.expected && end.state != State::Closed {
@@ -208,7 +195,7 @@ impl<S: System> World<S> {
             if let Some(end) = self.end_mut(connection, to) {
                 end.expected += 1;
             }
-            self.take_in(path, connection, to, body, tracer);
+            self.take_in(path, connection, to, body);
             let is_over = self.is_over();
             next = self.end_mut(connection, to).filter(|_| !is_over).and_then(|end| end.early.remove(&end.expected));
         }
@@ -228,48 +215,41 @@ impl<S: System> World<S> {
     }
 
     /// A segment comes in, in its turn.
-    fn take_in<T: Tracer<S::Node>>(
-        &mut self,
-        path: (usize, usize),
-        connection: ConnectionId,
-        to: usize,
-        body: BodyOf<S>,
-        tracer: &mut T,
-    ) {
+    fn take_in(&mut self, path: (usize, usize), connection: ConnectionId, to: usize, body: BodyOf<S>) {
         let is_up = self.universe.slots[path.1].node.is_some();
         let Some(end) = self.end_mut(connection, to) else {
             return;
         };
         match (body, end.state) {
-            (Body::Open, _) if is_up => self.accept_connection(connection, tracer),
-            (Body::Open, _) => self.transmit(connection, to, Body::Refuse, tracer),
+            (Body::Open, _) if is_up => self.accept_connection(connection),
+            (Body::Open, _) => self.transmit(connection, to, Body::Refuse),
             (Body::Answer, State::Opening) => {
                 end.state = State::Open;
                 end.ticket = None;
-                self.tell_end(connection, to, ConnectionChange::Opened, tracer);
+                self.tell_end(connection, to, ConnectionChange::Opened);
             }
             (Body::Refuse, State::Opening) => {
                 self.count("connection refused");
-                self.end_connection(connection, to, ConnectionChange::Refused, tracer);
+                self.end_connection(connection, to, ConnectionChange::Refused);
             }
             (Body::Reset, State::Opening | State::Open) => {
                 self.count("connection reset");
-                self.end_connection(connection, to, ConnectionChange::Reset, tracer);
+                self.end_connection(connection, to, ConnectionChange::Reset);
             }
-            (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed, tracer),
+            (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed),
             (Body::Data(message), State::Open) => {
                 let source = Source { node: self.universe.slots[path.0].id, connection: Some(connection) };
-                self.accept(path.1, Waiting::Message(source, message), tracer);
+                self.accept(path.1, Waiting::Message(source, message));
             }
-            (Body::Data(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset, tracer),
+            (Body::Data(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset),
             (Body::Refuse | Body::Reset | Body::Close, _) => {}
         }
     }
 
-    fn accept_connection<T: Tracer<S::Node>>(&mut self, connection: ConnectionId, tracer: &mut T) {
+    fn accept_connection(&mut self, connection: ConnectionId) {
         let end = self.end_mut(connection, 1).expect("the connection is known");
         end.state = State::Open;
-        self.transmit(connection, 1, Body::Answer, tracer);
-        self.tell_end(connection, 1, ConnectionChange::Accepted, tracer);
+        self.transmit(connection, 1, Body::Answer);
+        self.tell_end(connection, 1, ConnectionChange::Accepted);
     }
 }

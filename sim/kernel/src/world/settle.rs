@@ -11,9 +11,9 @@ use crate::view::Whole;
 
 use super::World;
 
-impl<S: System> World<S> {
+impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Heals a core: its links with one another and with the clients, its processes, clocks and disks.
-    pub(super) fn settle<T: Tracer<S::Node>>(&mut self, tracer: &mut T) {
+    pub(super) fn settle(&mut self) {
         let now = self.universe.now;
         self.settle_at = Instant::MAX;
         self.director.settle(now);
@@ -22,13 +22,13 @@ impl<S: System> World<S> {
         self.universe.disturbed_at = now;
         self.universe.core.clone_from(&core);
         self.digest.entry(now, Tag::Settle, core.first().copied().unwrap_or(NodeId::server(1)), &core);
-        if T::ON {
-            tracer.record(self.moment(), TraceItem::Settled { core: &core });
+        if self.tracer.is_on() {
+            self.tracer.record(self.moment(), TraceItem::Settled { core: &core });
         }
         let healed: Vec<NodeId> = core.iter().copied().chain(self.universe.cluster.clients()).collect();
-        self.heal_links(&healed, tracer);
+        self.heal_links(&healed);
         self.release(&healed);
-        healed.iter().for_each(|node| self.heal_node(*node, tracer));
+        healed.iter().for_each(|node| self.heal_node(*node));
         self.invariants.on_settle(Whole::new(&self.universe), &mut self.findings);
     }
 
@@ -52,14 +52,14 @@ impl<S: System> World<S> {
         core
     }
 
-    fn heal_links<T: Tracer<S::Node>>(&mut self, nodes: &[NodeId], tracer: &mut T) {
+    fn heal_links(&mut self, nodes: &[NodeId]) {
         let pairs = nodes.iter().flat_map(|source| nodes.iter().map(|target| Link::new(*source, *target)));
         let pairs: Vec<Link> = pairs.collect();
         pairs.iter().for_each(|link| self.universe.network.heal(*link));
-        pairs.iter().for_each(|link| self.on_link_changed(*link, tracer));
+        pairs.iter().for_each(|link| self.on_link_changed(*link));
     }
 
-    fn heal_node<T: Tracer<S::Node>>(&mut self, node: NodeId, tracer: &mut T) {
+    fn heal_node(&mut self, node: NodeId) {
         let (now, index) = (self.universe.now, self.universe.cluster.index(node));
         let slot = &mut self.universe.slots[index];
         let was_suspended = slot.clock.is_suspended();
@@ -68,7 +68,7 @@ impl<S: System> World<S> {
         slot.start_waits = false;
         self.go_on(node);
         if was_suspended {
-            self.resume_connections(index, tracer);
+            self.resume_connections(index);
         }
         if is_down {
             self.enqueue_start(node);

@@ -8,7 +8,7 @@ use splitbrain_kernel::run::{BudgetKind, Exhaustion, Outcome, Panic};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::timers::TIMER_COUNT_MAX;
 
-use crate::stage::{Played, Stage, at, constant, crash, ms, run, s};
+use crate::stage::{Played, Stage, at, constant, crash, ms, s};
 use crate::toy::{Cue, FORBIDDEN, Op};
 
 fn exhausted(stage: &Stage) -> Exhaustion {
@@ -59,7 +59,7 @@ fn the_queue_runs_out() {
 fn a_queue_is_never_larger_than_its_slots() {
     let stage = Stage::new(2, 0).at(1, s(1), Op::SendMany(s(2), SLOT_COUNT_MAX + 1));
     let stage = stage.with(|options| options.budget.queue_max = u64::MAX);
-    let Outcome::Exhausted(found) = run(stage.world()).outcome else { panic!("expected an exhausted run") };
+    let Outcome::Exhausted(found) = stage.report().outcome else { panic!("expected an exhausted run") };
     assert_eq!((found.budget, found.bound), (BudgetKind::Queue, SLOT_COUNT_MAX));
 }
 

@@ -5,7 +5,6 @@ use splitbrain_kernel::fault::CrashScope;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
 use crate::levels::{ServiceOptions, Services};
@@ -35,7 +34,7 @@ fn run(options: ServiceOptions) -> RunReport<(), Never> {
     };
     let setup = Setup::new(CLUSTER, PerServer::same(options), run.bounds);
     let system = Services::new(setup).expect("options that stand together");
-    World::new(&system, &run, Seed(1)).run(&mut NoTrace)
+    World::new(&system, &run, Seed(1)).run()
 }
 
 fn broken(options: ServiceOptions) -> String {
@@ -113,7 +112,6 @@ mod twice {
     use serde::{Deserialize, Serialize};
     use splitbrain_kernel::prelude::*;
     use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-    use splitbrain_kernel::trace::NoTrace;
     use splitbrain_kernel::world::World;
 
     use super::CLUSTER;
@@ -324,7 +322,7 @@ mod twice {
     fn run(options: PairOptions) -> RunReport<(), Never> {
         let run = RunOptions::ordinary(CLUSTER, ms(300));
         let setup = Setup::new(CLUSTER, PerServer::same(options), run.bounds);
-        World::new(&Pairs::new(setup).expect("they stand together"), &run, Seed(3)).run(&mut NoTrace)
+        World::new(&Pairs::new(setup).expect("they stand together"), &run, Seed(3)).run()
     }
 
     #[test]

@@ -8,11 +8,10 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{OptionsOf, Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::time::Instant;
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::World;
 
-use crate::stage::{Played, c, ms, options, run, s};
+use crate::stage::{Played, c, ms, options, s};
 use crate::toy::{Op, Toy};
 
 /// Random faults at a brisk pace: of every kind that there was when the golden digests were written down.
@@ -57,7 +56,7 @@ pub(crate) fn calm() -> (Toy, OptionsOf<Toy>) {
 }
 
 pub(crate) fn report((toy, options): &(Toy, OptionsOf<Toy>), seed: u64) -> RunReport<Op, Op> {
-    run(World::new(toy, options, Seed(seed)))
+    World::new(toy, options, Seed(seed)).run()
 }
 
 fn agree(a: &RunReport<Op, Op>, b: &RunReport<Op, Op>) {
@@ -105,7 +104,7 @@ fn neither_invariants_nor_a_trace_change_the_digest() {
             watched.watch.deadline = Some(Instant::from_nanos(123_456_789));
             agree(&plain, &report(&(toy.clone(), off), seed));
             agree(&plain, &report(&(watched, options.clone()), seed));
-            agree(&plain, &Played::of(World::new(&toy, &options, Seed(seed))).report);
+            agree(&plain, &Played::of(&toy, &options, Seed(seed)).report);
         }
     }
 }
@@ -117,12 +116,12 @@ fn a_cloned_world_goes_on_like_the_original() {
         let whole = report(&(toy.clone(), options.clone()), seed);
         let mut world = World::new(&toy, &options, Seed(seed));
         for share in 0..4 {
-            let copy = world.clone();
-            assert_eq!(world.run_until(whole.events * share / 4, &mut NoTrace).map(|report| report.events), None);
+            let mut copy = world.clone();
+            assert_eq!(world.run_until(whole.events * share / 4).map(|report| report.events), None);
             assert_eq!(world.view().events(), whole.events * share / 4);
-            agree(&whole, &run(copy));
+            agree(&whole, &copy.run());
         }
-        let last = world.run_until(u64::MAX, &mut NoTrace).expect("it came to its end");
+        let last = world.run_until(u64::MAX).expect("it came to its end");
         agree(&whole, &last);
     }
 }
@@ -132,8 +131,8 @@ fn a_pause_at_the_last_event_is_not_the_end() {
     let (toy, options) = calm();
     let whole = report(&(toy.clone(), options.clone()), 1);
     let mut world = World::new(&toy, &options, Seed(1));
-    assert!(world.run_until(whole.events, &mut NoTrace).is_none());
-    agree(&whole, &world.run_until(whole.events + 1, &mut NoTrace).expect("there is no other event"));
+    assert!(world.run_until(whole.events).is_none());
+    agree(&whole, &world.run_until(whole.events + 1).expect("there is no other event"));
 }
 
 #[test]

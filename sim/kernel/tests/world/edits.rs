@@ -8,7 +8,6 @@ use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{OptionsOf, RunOptions};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::world::World;
 
 use crate::determinism::{calm, every_nemesis};
 use crate::kinds::FOUR;
@@ -16,7 +15,7 @@ use crate::stage::{Played, Stage, at, c, cut, ms, s};
 use crate::toy::{Heard, Op, Toy};
 
 fn play(toy: &Toy, options: &OptionsOf<Toy>) -> Played {
-    Played::of(World::new(toy, options, Seed(3)))
+    Played::of(toy, options, Seed(3))
 }
 
 /// Talkative nodes on links where a packet is lost or takes a while, and no more.

@@ -8,7 +8,6 @@ use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::rng::{Rng, Seed};
 use splitbrain_kernel::run::{Budget, OptionsOf, Outcome, RunOptions, RunReport};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::{Hosted, Wake};
 
@@ -47,7 +46,7 @@ impl Manner {
 
 #[derive(Clone)]
 struct Host {
-    world: Hosted<Toy>,
+    world: Hosted<Toy, Log>,
     waiting: BTreeSet<(Instant, Wake)>,
     incarnations: Vec<(NodeId, u32)>,
     now: Instant,
@@ -56,7 +55,7 @@ struct Host {
 
 impl Host {
     fn new((toy, options): &(Toy, OptionsOf<Toy>), seed: u64) -> Self {
-        let world = Hosted::new(toy, options, Seed(seed));
+        let world = Hosted::traced(toy, options, Seed(seed), Log::default());
         let incarnations = options.cluster.nodes().map(|node| (node, 0)).collect();
         Self { world, waiting: BTreeSet::new(), incarnations, now: Instant::ZERO, dropped: 0 }
     }
@@ -80,13 +79,13 @@ impl Host {
         match self.waiting.pop_first() {
             Some((time, wake)) if time < due => {
                 self.now = self.now.max(time);
-                self.world.wake(self.now, wake, &mut NoTrace);
+                self.world.wake(self.now, wake);
             }
             other => {
                 self.waiting.extend(other);
                 let after_the_end = self.world.end().saturating_add(Duration::from_nanos(1));
                 self.now = self.now.max(due.min(after_the_end));
-                self.world.look(self.now, &mut NoTrace);
+                self.world.look(self.now);
             }
         }
     }
@@ -162,7 +161,6 @@ fn completions_of_a_disk_come_in_order_however_late_each_is() {
     let replay = RunOptions { replay: Some(setup.plan.clone()), ..setup.options.clone() };
     let mut host = Host::new(&(setup.toy, replay), 7);
     let mut manner = Manner { lag: ms(50), ..Manner::late(7) };
-    let mut log = Log::default();
     while !host.world.is_over() {
         for wake in host.world.wakes() {
             host.waiting.insert((manner.when(host.now, &wake), wake));
@@ -170,12 +168,13 @@ fn completions_of_a_disk_come_in_order_however_late_each_is() {
         let first = host.waiting.pop_first();
         host.now = first.as_ref().map_or(host.world.due().min(at(1_001)), |(time, _)| host.now.max(*time));
         match first {
-            Some((_, wake)) => host.world.wake(host.now, wake, &mut log),
-            None => host.world.look(host.now, &mut log),
+            Some((_, wake)) => host.world.wake(host.now, wake),
+            None => host.world.look(host.now),
         }
     }
     let expected: Vec<String> = (1..=30).map(|id| format!("written {id}")).collect();
-    let heard: Vec<String> = log.observed.iter().skip(1).map(|(_, _, heard)| heard.to_string()).collect();
+    let heard: Vec<String> =
+        host.world.tracer().observed.iter().skip(1).map(|(_, _, heard)| heard.to_string()).collect();
     assert_eq!(heard, expected);
 }
 
@@ -184,23 +183,18 @@ fn a_host_speaks_for_a_node_while_its_process_runs() {
     let stage = Stage::new(2, 1);
     let mut world = Hosted::new(&stage.toy, &stage.options, Seed(7));
     let look = |ctx: &mut Context<Actor>| ctx.observe(Heard::Step(ctx.now().as_nanos()));
-    world.speak(at(1), s(1), look, &mut NoTrace);
+    world.speak(at(1), s(1), look);
     assert_eq!(world.view().events(), 0, "no process runs yet");
     for wake in world.wakes() {
-        world.wake(at(2), wake, &mut NoTrace);
+        world.wake(at(2), wake);
     }
     let events = world.view().events();
-    world.speak(at(3), s(1), look, &mut NoTrace);
-    world.speak(
-        at(4),
-        c(1),
-        |ctx| ctx.send(s(2), crate::toy::Note { number: FORBIDDEN, loud: false, size: 1 }),
-        &mut NoTrace,
-    );
+    world.speak(at(3), s(1), look);
+    world.speak(at(4), c(1), |ctx| ctx.send(s(2), crate::toy::Note { number: FORBIDDEN, loud: false, size: 1 }));
     assert_eq!(world.view().events(), events + 2);
     for wake in world.wakes() {
         assert_eq!((wake.at, wake.node), (at(5), None));
-        world.wake(at(6), wake, &mut NoTrace);
+        world.wake(at(6), wake);
     }
     let report = world.report().expect("a broken invariant ends the run");
     assert!(matches!(report.outcome, Outcome::Violated(ref it) if it.at == at(6)), "{:?}", report.outcome);

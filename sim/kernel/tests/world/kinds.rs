@@ -13,7 +13,7 @@ use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::world::World;
 
-use crate::stage::{Stage, at, c, crash, cut, ms, options, run, s};
+use crate::stage::{Stage, at, c, crash, cut, ms, options, s};
 use crate::toy::{Op, Toy};
 
 const REDIS: Kind = Kind { id: KindId::of_letter(b'r'), name: "redis", ..Kind::SERVER };
@@ -124,7 +124,7 @@ fn a_nemesis_hits_the_kind_that_it_is_on() {
             until: Some(at(900)),
         };
         let options = RunOptions { nemeses: vec![nemesis], ..options(FOUR) };
-        let report = run(World::new(&Toy::of(FOUR), &options, Seed(5)));
+        let report = World::new(&Toy::of(FOUR), &options, Seed(5)).run();
         let mut hit = BTreeSet::new();
         for planned in &report.plan.faults {
             let (Fault::Crash(Crash { nodes, .. }) | Fault::Pause(Pause { nodes })) = &planned.fault else {

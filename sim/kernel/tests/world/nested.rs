@@ -226,7 +226,10 @@ impl System for Shells {
 struct Listener(Vec<String>, Vec<u64>);
 
 impl Tracer<Shell> for Listener {
-    const ON: bool = true;
+    fn is_on(&self) -> bool {
+        true
+    }
+
     fn record(&mut self, moment: Moment, item: TraceItem<'_, Shell>) {
         if let TraceItem::Observed { node, observation } = item
             && node == s(1)
@@ -262,10 +265,9 @@ fn play(plan: Plan<(), Never>) -> Listener {
         ties: plain.ties,
         replay: Some(plan),
     };
-    let mut listener = Listener::default();
-    let report = World::new(&Shells, &run, Seed(1)).run(&mut listener);
-    assert_eq!(report.outcome, Outcome::Passed);
-    listener
+    let mut world = World::traced(&Shells, &run, Seed(1), Listener::default());
+    assert_eq!(world.run().outcome, Outcome::Passed);
+    world.into_tracer()
 }
 
 #[test]

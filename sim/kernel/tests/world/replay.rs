@@ -10,12 +10,12 @@ use splitbrain_kernel::selector::{Among, Condition, LinkForm, Selector, Span, Tr
 use splitbrain_kernel::world::World;
 
 use crate::determinism::{report, stormy};
-use crate::stage::{Stage, crash, cut, ms, run, s};
+use crate::stage::{Stage, crash, cut, ms, s};
 use crate::toy::{FORBIDDEN, Op, Toy};
 
 fn replay(toy: &Toy, options: &OptionsOf<Toy>, plan: Plan<Op, Op>, seed: u64) -> RunReport<Op, Op> {
     let options = RunOptions { replay: Some(plan), ..options.clone() };
-    run(World::new(toy, &options, Seed(seed)))
+    World::new(toy, &options, Seed(seed)).run()
 }
 
 /// The plan as it comes back from a file.

@@ -12,7 +12,7 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, OptionsOf, Outcome, RunOptions, RunReport, Ties};
 use splitbrain_kernel::system::Bounds;
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::{NoTrace, TraceItem, Tracer};
+use splitbrain_kernel::trace::{TraceItem, Tracer};
 use splitbrain_kernel::world::World;
 
 use crate::toy::{Actor, Heard, Op, Toy};
@@ -131,13 +131,17 @@ impl Stage {
         self
     }
 
-    pub(crate) fn world(&self) -> World<Toy> {
-        let options = RunOptions { replay: Some(self.plan.clone()), ..self.options.clone() };
-        World::new(&self.toy, &options, self.seed)
+    fn replay(&self) -> OptionsOf<Toy> {
+        RunOptions { replay: Some(self.plan.clone()), ..self.options.clone() }
+    }
+
+    /// Plays without recording.
+    pub(crate) fn report(&self) -> RunReport<Op, Op> {
+        World::new(&self.toy, &self.replay(), self.seed).run()
     }
 
     pub(crate) fn play(&self) -> Played {
-        Played::of(self.world())
+        Played::of(&self.toy, &self.replay(), self.seed)
     }
 
     /// Plays, and asserts that the run came to its end without a violation.
@@ -153,14 +157,14 @@ impl Stage {
 pub(crate) struct Played {
     pub(crate) report: RunReport<Op, Op>,
     pub(crate) log: Log,
-    pub(crate) world: World<Toy>,
+    pub(crate) world: World<Toy, Log>,
 }
 
 impl Played {
-    pub(crate) fn of(mut world: World<Toy>) -> Self {
-        let mut log = Log::default();
-        let report = world.run(&mut log);
-        Self { report, log, world }
+    pub(crate) fn of(toy: &Toy, options: &OptionsOf<Toy>, seed: Seed) -> Self {
+        let mut world = World::traced(toy, options, seed, Log::default());
+        let report = world.run();
+        Self { report, log: world.tracer().clone(), world }
     }
 
     /// What a node told after its start, each with its time.
@@ -197,7 +201,7 @@ pub(crate) struct Sent {
 }
 
 /// What was recorded of a run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     pub(crate) observed: Vec<(Instant, NodeId, Heard)>,
     pub(crate) sent: Vec<Sent>,
@@ -209,7 +213,9 @@ pub(crate) struct Log {
 }
 
 impl Tracer<Actor> for Log {
-    const ON: bool = true;
+    fn is_on(&self) -> bool {
+        true
+    }
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, Actor>) {
         let now = moment.at;
@@ -237,11 +243,6 @@ impl Tracer<Actor> for Log {
             TraceItem::Input { .. } | TraceItem::Wrote { .. } | TraceItem::Exited { .. } | TraceItem::Violated(_) => {}
         }
     }
-}
-
-/// Runs without recording.
-pub(crate) fn run(mut world: World<Toy>) -> RunReport<Op, Op> {
-    world.run(&mut NoTrace)
 }
 
 /// A cut that also loses what is under way.

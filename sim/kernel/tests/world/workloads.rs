@@ -9,10 +9,9 @@ use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::selector::{Selector, Span, Trigger};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::workload::{Load, Pace};
-use splitbrain_kernel::world::World;
 
 use crate::stage::{Played, Stage, at, c, crash, ms, s};
-use crate::toy::{Asks, Op, Toy};
+use crate::toy::{Asks, Op};
 
 /// A server and two clients, each asked with this pace from 10 ms until 900 ms.
 fn stage(pace: fn(splitbrain_kernel::rng::Rng) -> Pace) -> Stage {
@@ -35,7 +34,7 @@ fn closed() -> Stage {
 
 /// The stage as a first run: its plan is what the run makes.
 fn first(stage: &Stage) -> Played {
-    Played::of(World::<Toy>::new(&stage.toy, &stage.options, stage.seed))
+    Played::of(&stage.toy, &stage.options, stage.seed)
 }
 
 /// The greatest number of operations that one client had open at once.

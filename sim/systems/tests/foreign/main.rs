@@ -18,7 +18,6 @@ use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
@@ -111,7 +110,7 @@ fn run<const OPEN: bool>(setting: &Setting, invariants: InvariantSet, seed: u64)
     options.network.loss = Ppm::new(5_000);
     let setup = Setup::new(CLUSTER, PerServer::same(setting.clone()), options.bounds);
     let system = Foreigners::<OPEN>::new(setup).expect("everything goes");
-    World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
+    World::new(&system, &options, Seed(seed)).run()
 }
 
 /// The facts of the first run that this invariant, alone, finds broken.
@@ -167,7 +166,7 @@ fn a_right_implementation_survives_crashes_and_cuts() {
         options.invariants = ALL.filter(count, |index| !promised.contains(&index));
         let setup = Setup::new(CLUSTER, PerServer::same(RIGHT), bounds);
         let system = Foreigners::<true>::new(setup).expect("everything goes");
-        let report = World::new(&system, &options, Seed(seed)).run(&mut NoTrace);
+        let report = World::new(&system, &options, Seed(seed)).run();
         assert_eq!(report.outcome, Outcome::Passed, "{seed}");
         restarted += report.counts.get("node restarted").copied().unwrap_or(0);
     }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::vocabulary::Vocabulary;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
@@ -27,7 +26,7 @@ fn run(settings: &[(&str, Value)], seed: u64) -> RunReport<Asked, Ordered> {
     shell.validate_all(CLUSTER).expect("options that stand together");
     let setup = Setup::new(CLUSTER, PerServer::same(shell), options.bounds);
     let system = Shells::new(setup).expect("options that stand together");
-    World::new(&system, &options, Seed(seed)).run(&mut NoTrace)
+    World::new(&system, &options, Seed(seed)).run()
 }
 
 fn name(text: &str) -> Value {

@@ -14,12 +14,11 @@ use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, Ru
 use splitbrain_kernel::selector::{Among, Selector, Span};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::{NoTrace, Tracer};
 use splitbrain_kernel::world::World;
+use splitbrain_systems::raft::Raft;
 use splitbrain_systems::raft::message::{Operation, Order};
 use splitbrain_systems::raft::options::RaftOptions;
 use splitbrain_systems::raft::workload::Proposals;
-use splitbrain_systems::raft::{Raft, RaftNode};
 
 pub(crate) const CLUSTER: Cluster = Cluster::plain(5, 2);
 
@@ -127,14 +126,10 @@ impl Swarm {
     }
 
     pub(crate) fn run(&self, seed: u64) -> RunReport<Operation, Order> {
-        self.run_traced(seed, &mut NoTrace)
-    }
-
-    pub(crate) fn run_traced<T: Tracer<RaftNode>>(&self, seed: u64, tracer: &mut T) -> RunReport<Operation, Order> {
         let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: LATENCY.1 };
         let setup = Setup::new(self.cluster, self.options.clone(), bounds);
         let system = Raft::new(setup).expect("the options stand together");
-        World::new(&system, &self.run_options(bounds), Seed(seed)).run(tracer)
+        World::new(&system, &self.run_options(bounds), Seed(seed)).run()
     }
 
     fn run_options(&self, bounds: Bounds) -> RunOptions<Operation, Order, Proposals> {

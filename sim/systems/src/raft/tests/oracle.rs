@@ -8,7 +8,6 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, RunOptions};
 use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::Duration;
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::Idle;
@@ -56,7 +55,7 @@ fn broken(options: RaftOptions) -> Option<String> {
         let run = RunOptions::ordinary(CLUSTER, Duration::from_secs(20));
         let setup = Setup::new(CLUSTER, PerServer::same(options.clone()), run.bounds);
         let system = Misled::new(setup).expect("the options stand together");
-        match World::new(&system, &run, Seed(seed)).run(&mut NoTrace).outcome {
+        match World::new(&system, &run, Seed(seed)).run().outcome {
             Outcome::Violated(violation) | Outcome::Stalled(violation) => Some(violation.invariant),
             _ => None,
         }

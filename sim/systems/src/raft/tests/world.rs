@@ -14,7 +14,6 @@ use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOp
 use splitbrain_kernel::selector::{Among, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::trace::NoTrace;
 use splitbrain_kernel::world::World;
 
 use super::super::message::{Operation, Order};
@@ -89,7 +88,7 @@ fn run(
 ) -> RunReport<Operation, Order> {
     let system = Raft::new(Setup::new(CLUSTER, options, BOUNDS));
     let system = system.expect("the options stand together");
-    World::new(&system, run, Seed(seed)).run(&mut NoTrace)
+    World::new(&system, run, Seed(seed)).run()
 }
 
 fn count(report: &RunReport<Operation, Order>, name: &str) -> u64 {
