@@ -109,6 +109,7 @@ fn system() -> SystemDescription {
         gauges: &[],
         observations: &["leader elected", "pre-vote rejected"],
         messages: &[],
+        refusable: &[],
         invariants: Groups::Own(INVARIANTS).named("scripted"),
         presets: vec![PresetDescription { name: "plain", doc: "" }],
         options: vec![pre_vote],

@@ -28,6 +28,8 @@ pub struct SystemDescription {
     pub observations: &'static [&'static str],
     /// Kinds of message.
     pub messages: &'static [&'static str],
+    /// Those that can be refused.
+    pub refusable: &'static [&'static str],
     /// What must hold.
     pub invariants: Vec<NamedInvariant>,
     /// Named sets of options; the first is the default.
@@ -110,6 +112,7 @@ impl SystemDescription {
             gauges: S::GAUGES,
             observations: <S::Node as Node>::Observation::NAMES,
             messages: <S::Node as Node>::Message::KINDS,
+            refusable: <S::Node as Node>::Message::REFUSABLE,
             invariants: S::Invariants::GROUPS.named(S::NAME),
             presets: S::Options::presets()
                 .iter()
@@ -132,6 +135,7 @@ impl SystemDescription {
             gauges: &[],
             observations: &[],
             messages: &[],
+            refusable: &[],
             invariants: Vec::new(),
             presets: Vec::new(),
             options: Vec::new(),

@@ -23,6 +23,7 @@ use super::diagnostic::Diagnostics;
 use super::key::Table;
 use super::names::Names;
 use super::reader::{At, Problem, Reader};
+use super::section::action::{check_refusable, check_refusable_kind};
 use super::shape::quantity::LONGEST;
 use super::shape::who::check_node;
 use super::source::{Lines, Source};
@@ -226,6 +227,9 @@ fn check_fault(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedFault) {
         Target::Links(links) => check_links(reader, &at, links),
     }
     check_kinds(reader, &at, fault.kinds());
+    if fault.refuses() {
+        check_refusal(reader, &at, fault.kinds());
+    }
     for range in fault.ranges() {
         check_range(reader, &at, &range);
     }
@@ -312,6 +316,19 @@ fn check_kinds(reader: &mut Reader<'_>, fault: &At<'_>, kinds: &[String]) {
     let messages = reader.system.messages;
     for (at, kind) in items.iter().zip(kinds).filter(|(_, kind)| !messages.contains(&kind.as_str())) {
         reader.refuse(at, Problem::unknown("message", kind, messages.iter().copied()));
+    }
+}
+
+/// What is refused must be a request that the system declares.
+fn check_refusal(reader: &mut Reader<'_>, fault: &At<'_>, kinds: &[String]) {
+    if let Err(problem) = check_refusable(reader.system) {
+        return reader.refuse(fault, problem);
+    }
+    let items = fault.below(&["kinds"]).and_then(|at| at.items()).unwrap_or_default();
+    let messages = reader.system.messages;
+    for (at, kind) in items.iter().zip(kinds).filter(|(_, kind)| messages.contains(&kind.as_str())) {
+        let known = check_refusable_kind(reader.system, kind);
+        reader.check(at, known);
     }
 }
 

@@ -20,6 +20,7 @@ mod crash;
 mod cut;
 mod disk;
 mod pause;
+mod refuse;
 mod replay;
 mod slow;
 mod start;
@@ -51,6 +52,7 @@ pub use crash::{Crash, CrashScope};
 pub use cut::Cut;
 pub use disk::Disk;
 pub use pause::Pause;
+pub use refuse::Refuse;
 pub use replay::Replay;
 pub use slow::Slow;
 pub use start::Start;
@@ -206,6 +208,12 @@ pub trait Kind<L: Leaf> {
     /// Whether an old packet of each of its links arrives again, and how long ago it was sent at least.
     fn replays(&self) -> Option<Duration> {
         None
+    }
+
+    /// Whether it answers requests in place of their targets: then its kinds are those that the system declares as
+    /// [`Message::REFUSABLE`](crate::node::Message::REFUSABLE).
+    fn refuses(&self) -> bool {
+        false
     }
 
     /// What an engine must simulate itself for it.
@@ -413,6 +421,11 @@ macro_rules! kinds {
                 match self { $(Self::$kind(fault) => fault.replays()),+ }
             }
 
+            /// Whether it answers requests in place of their targets.
+            pub fn refuses(&self) -> bool {
+                match self { $(Self::$kind(fault) => fault.refuses()),+ }
+            }
+
             /// What an engine must simulate itself for it.
             pub fn needs(&self) -> Option<Ability> {
                 match self { $(Self::$kind(fault) => fault.needs()),+ }
@@ -532,6 +545,7 @@ kinds! {
     Disk,
     Suspend,
     Replay,
+    Refuse,
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! One word is drawn for each packet, whether it is cut or not and whatever is enabled; what a packet needs beyond that
 //! (a second delay) is mixed from the same word. So no fault, and no condition, moves any draw of another packet.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
@@ -99,11 +101,15 @@ struct LinkState {
     busy_until: Instant,
     cuts: Vec<Narrow<()>>,
     clogs: Vec<Narrow<()>>,
+    /// Each with the ordinal of the first packet that is sent while it is in force.
+    refusals: Vec<Narrow<u64>>,
     weather: Vec<Narrow<LinkConditions>>,
     /// When each of the datagrams arrives that the link holds, while it has a capacity.
     holds: Vec<Instant>,
     /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
     lost_kinds: Vec<(u64, u64)>,
+    /// Packets of some kinds with ordinals in a range were sent while a refusal that is lifted now was in force.
+    refused: Vec<(u64, Range<u64>)>,
 }
 
 /// The state of a fault on a link, narrowed to the kinds of message in `mask`.
@@ -167,6 +173,8 @@ pub enum Lost {
     Cut,
     /// The link holds as many as it can.
     Full,
+    /// A request was refused: an error is answered in place of the target.
+    Refused,
     /// The plan says so.
     Override,
     /// Nobody runs at the target.
@@ -180,6 +188,7 @@ impl std::fmt::Display for Lost {
         f.pad(match self {
             Self::Loss => "by chance",
             Self::Full => "no room on the link",
+            Self::Refused => "refused",
             Self::Cut => "at a cut",
             Self::Override => "by the plan",
             Self::Down => "target is down",
@@ -197,6 +206,8 @@ pub enum Arrival {
     Lost,
     /// It waits for the clog to be lifted.
     Hold,
+    /// If it is a request, an error is answered in place of the target. If it is not, it is delivered.
+    Refuse,
 }
 
 /// How a packet travels.
@@ -352,6 +363,13 @@ impl Network {
         link.refresh();
     }
 
+    /// Refuses the requests of the kinds in `mask` that are sent over a link from now on.
+    pub fn refuse(&mut self, key: u32, link: Link, mask: u64) {
+        let link = self.link_mut(link);
+        link.refusals.push(Narrow { key, mask, what: link.sent });
+        link.refresh();
+    }
+
     /// Changes the conditions of a link for the kinds in `mask`.
     pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: LinkConditions) {
         let link = self.link_mut(link);
@@ -364,6 +382,7 @@ impl Network {
         let link = self.link_mut(link);
         link.cuts.retain(|fault| fault.key != key);
         link.clogs.retain(|fault| fault.key != key);
+        link.stop_refusing(|fault| fault == key);
         link.weather.retain(|fault| fault.key != key);
         link.refresh();
     }
@@ -373,6 +392,7 @@ impl Network {
         let link = self.link_mut(link);
         link.cuts.clear();
         link.clogs.clear();
+        link.stop_refusing(|_| true);
         link.weather.clear();
         link.refresh();
     }
@@ -390,6 +410,11 @@ impl Network {
     /// Whether a link is clogged for this kind of message.
     pub fn is_clogged(&self, link: Link, kind: u64) -> bool {
         self.link(link).clogs.iter().any(|clog| hits(clog.mask, kind))
+    }
+
+    /// Whether requests of this kind that are sent now from one dense index to another are refused.
+    pub fn refuses(&self, (source, target): (usize, usize), kind: u64) -> bool {
+        self.links[self.index(source, target)].refusals.iter().any(|refusal| hits(refusal.mask, kind))
     }
 
     /// The chance of loss on a link, without any fault.
@@ -432,9 +457,11 @@ impl LinkState {
             busy_until: Instant::ZERO,
             cuts: Vec::new(),
             clogs: Vec::new(),
+            refusals: Vec::new(),
             weather: Vec::new(),
             holds: Vec::new(),
             lost_kinds: Vec::new(),
+            refused: Vec::new(),
         };
         link.refresh();
         link
@@ -445,11 +472,22 @@ impl LinkState {
     }
 
     fn refresh(&mut self) {
-        self.disturbed = !(self.cuts.is_empty() && self.clogs.is_empty() && self.weather.is_empty());
+        self.disturbed =
+            !(self.cuts.is_empty() && self.clogs.is_empty() && self.refusals.is_empty() && self.weather.is_empty());
         let extras = self.base.duplication != Ppm::NEVER || self.base.reordering != Ppm::NEVER;
         self.plain = !self.disturbed && !extras && self.base.bandwidth == 0 && self.base.capacity == 0;
-        let lost_before = self.lost_kinds.iter().map(|(_, before)| *before).fold(self.lost_before, u64::max);
-        self.safe_from = if self.disturbed { u64::MAX } else { lost_before };
+        let lost = self.lost_kinds.iter().map(|(_, before)| *before);
+        let refused = self.refused.iter().map(|(_, sent)| sent.end);
+        let marked_before = lost.chain(refused).fold(self.lost_before, u64::max);
+        self.safe_from = if self.disturbed { u64::MAX } else { marked_before };
+    }
+
+    /// Lifts refusals. What was sent meanwhile is refused when it arrives.
+    fn stop_refusing(&mut self, is_lifted: impl Fn(u32) -> bool) {
+        let sent = self.sent;
+        let lifted = self.refusals.extract_if(.., |refusal| is_lifted(refusal.key));
+        self.refused
+            .extend(lifted.map(|refusal| (refusal.mask, refusal.what..sent)).filter(|(_, sent)| !sent.is_empty()));
     }
 
     fn conditions_for(&self, kind: u64) -> Conditions {
@@ -535,8 +573,17 @@ impl LinkState {
             Arrival::Lost
         } else if self.clogs.iter().any(|clog| hits(clog.mask, kind)) {
             Arrival::Hold
+        } else if self.is_refused(ordinal, kind) {
+            Arrival::Refuse
         } else {
             Arrival::Deliver
         }
+    }
+
+    /// Whether a packet was sent while a refusal was in force. Both copies of a packet are refused, or neither is: so
+    /// the sender of a refused request knows that it never came to the target.
+    fn is_refused(&self, ordinal: u64, kind: u64) -> bool {
+        self.refusals.iter().any(|refusal| hits(refusal.mask, kind) && ordinal >= refusal.what)
+            || self.refused.iter().any(|(mask, sent)| hits(*mask, kind) && sent.contains(&ordinal))
     }
 }

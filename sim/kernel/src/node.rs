@@ -97,6 +97,17 @@ pub trait Message: Data + DeserializeOwned {
     /// The position of this message's kind in [`Message::KINDS`].
     fn kind(&self) -> usize;
 
+    /// The kinds of request that can be refused: those of which [`Message::refused`] returns an answer. A scenario can
+    /// use `refuse` for these alone.
+    const REFUSABLE: &'static [&'static str] = &[];
+
+    /// The error that the sender of this request gets if a proxy in front of the target refuses it: the request does
+    /// not come to the target, and the answer seems to come from there. `None` if it cannot be refused. A message that
+    /// wraps one of an inner node wraps its error too.
+    fn refused(&self) -> Option<Self> {
+        None
+    }
+
     /// Bytes on the wire, for links with a bandwidth.
     fn wire_size(&self) -> u32 {
         64

@@ -101,6 +101,11 @@ impl<N: Node> Slot<N> {
         !self.is_gated
     }
 
+    /// Whether the machine hears and answers packets: it is on and not suspended.
+    pub(crate) fn has_network(&self) -> bool {
+        self.machine != Machine::Off && !self.clock.is_suspended()
+    }
+
     /// To be called after each change of `pauses`, `slow` or `inbox`.
     pub(crate) fn regate(&mut self) {
         self.is_gated = self.pauses > 0 || !self.slow.is_empty() || !self.inbox.is_empty();

@@ -115,6 +115,7 @@ pub const CONDITIONS: &[(&str, &str)] = &[
     ("packet held", "a packet was held at a clogged link"),
     ("packet duplicated", "a datagram arrived twice"),
     ("packet replayed", "an old datagram arrived again"),
+    ("request refused", "a request was answered by an error in place of its target"),
     ("connection refused", "a connection was refused"),
     ("connection reset", "a connection was reset"),
     ("connection timed out", "a connection fell silent for too long"),
@@ -123,6 +124,7 @@ pub const CONDITIONS: &[(&str, &str)] = &[
     ("node exited", "a process ended by itself"),
     ("unsynced write lost", "a crash of a machine lost writes that were not synced"),
     ("write failed", "a disk refused a write or a sync"),
+    ("operation failed", "an operation of a client ended, and certainly did not happen"),
 ];
 
 impl<S: System> World<S> {

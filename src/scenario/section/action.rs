@@ -10,6 +10,7 @@ mod cut;
 mod disk;
 mod order;
 mod pause;
+mod refuse;
 mod replay;
 mod slow;
 mod start;
@@ -49,6 +50,7 @@ pub(crate) struct Action {
 static KINDS: &[&[Action]] = &[
     cut::ACTIONS,
     clog::ACTIONS,
+    refuse::ACTIONS,
     weather::ACTIONS,
     replay::ACTIONS,
     crash::ACTIONS,
@@ -170,7 +172,7 @@ pub(super) const KINDS_OF_MESSAGE: Key<OneOrMore<Word>> = Key {
         known: |system| system.messages.iter().map(|name| ((*name).into(), "")).collect(),
     }),
     need: Need::Optional,
-    doc: "With partition, cut, clog, weather and replay: only messages of these kinds; all where absent.",
+    doc: "With partition, cut, clog, refuse, weather and replay: only messages of these kinds; all where absent.",
 };
 
 /// The kinds of message that an action is narrowed to; all if there are none.
@@ -227,3 +229,4 @@ use {nodes_only, with_table};
 
 pub(super) use crash::KEEP;
 pub(super) use cut::IN_FLIGHT;
+pub(in crate::scenario) use refuse::{check_kind as check_refusable_kind, check_some as check_refusable};

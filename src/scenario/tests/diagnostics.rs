@@ -127,6 +127,8 @@ fn faults() {
         "[[fault]]\nat = \"1s\"\nname = { x = \"*\", s1 = \"leader\", leader = \"s2\" }\nisolate = \"x\"",
         "[[fault]]\nat = \"1s\"\ncrash = \"holder(lokc)\"",
         "[[fault]]\nat = \"1s\"\nkinds = [\"pign\"]\nclog = \"* -> s1\"",
+        "[[fault]]\nat = \"1s\"\nkinds = [\"ping\", \"vote\"]\nrefuse = \"c1 -> *\"",
+        "[[fault]]\nat = \"1s\"\nkinds = \"vote\"\nrefuse = \"c1 -> *\"",
         "[[fault]]\nat = \"1s\"\nslow = \"s1\"",
         "[[fault]]\nat = \"1s\"\nslow = { node = \"s1\" }",
         "[[fault]]\nat = \"1s\"\nweather = { links = \"* -> *\" }",

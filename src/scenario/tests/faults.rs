@@ -3,7 +3,9 @@
 use splitbrain_kernel::director::spec::What;
 use splitbrain_kernel::fault::Fault;
 
-use super::super::fault_actions;
+use super::super::description::SystemDescription;
+use super::super::{fault_actions, load};
+use super::toy::Toy;
 use super::{EVERYTHING, good, read, with};
 
 fn fault(text: &str) -> String {
@@ -65,4 +67,14 @@ fn every_kind_of_fault_can_be_stated_and_every_action_stands_in_the_example() {
         assert!(EVERYTHING.contains(&format!("\n{action} = ")), "{action} is not in the example");
         assert!(!summary.is_empty() && !summary.ends_with('.'), "{action}: {summary}");
     }
+}
+
+#[test]
+fn a_system_that_declares_no_error_cannot_refuse() {
+    let system = SystemDescription { refusable: &[], ..SystemDescription::of::<Toy>() };
+    let text = fault("at = \"1s\"\nrefuse = \"c1 -> *\"");
+    let errors = load("a.toml", text.as_bytes(), &[system]).expect_err("nothing can be refused").plain();
+    let expected = "fault[0].refuse: toy declares no request that can be refused: Message::REFUSABLE is empty";
+    assert!(errors.contains(expected), "{errors}");
+    good(&text);
 }

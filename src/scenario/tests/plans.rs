@@ -55,7 +55,7 @@ fn what_toml_cannot_hold_is_an_error() {
 #[test]
 fn a_plan_reads_what_it_wrote() {
     let ReadPlan { plan, lines } = read(EVERY, false).expect("nothing is wrong with it");
-    assert_eq!((plan.timing, plan.faults.len()), (Timing::Time, 14));
+    assert_eq!((plan.timing, plan.faults.len()), (Timing::Time, 15));
     assert_eq!((plan.operations.len(), plan.orders.len()), (1, 1));
     let kinds: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.kind()).collect();
     assert_eq!(kinds, splitbrain_kernel::fault::Fault::KINDS);
@@ -99,6 +99,7 @@ fn what_is_wrong_with_a_plan_is_told_with_its_place() {
         fault("slow = { nodes = [], service_time = \"2000h\" }"),
         fault("clock_step = { nodes = [\"s1\"], by = \"-2000h\" }"),
         fault("disk = { nodes = [\"s1\"], fault = { slow = { by = \"2000h\" } } }"),
+        fault("refuse = { links = [\"c1 -> s1\"], kinds = [\"ping\", \"vote\", \"pign\"] }"),
         fault("pause = { nodes = [] }").replace("1ms", "soon"),
         fault("pause = { nodes = [] }").replace("after_events = 0", "after_events = -1"),
         "[[operation]]\nstart = { at = \"1ms\", after_events = 0 }\nnode = \"c3\"\noperation = { Write = 1 }\n"

@@ -100,6 +100,7 @@ pub(super) struct Ping;
 
 impl Message for Ping {
     const KINDS: &'static [&'static str] = &["ping", "vote"];
+    const REFUSABLE: &'static [&'static str] = &["ping"];
 
     fn kind(&self) -> usize {
         0

@@ -20,6 +20,7 @@ const EVERY: &[(&str, &str)] = &[
     ("disk", r#""nodes": [], "fault": "full""#),
     ("suspend", r#""nodes": []"#),
     ("replay", r#""links": [], "older_than": "1s""#),
+    ("refuse", r#""links": []"#),
 ];
 
 fn fault(kind: &str, fields: &str) -> Fault {

@@ -114,6 +114,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Arrival::Deliver => {}
             Arrival::Lost => return self.lose(link, ordinal, Lost::Cut),
             Arrival::Hold => return self.hold(link, ordinal, Held::Datagram(datagram)),
+            Arrival::Refuse => {
+                if let Some(answer) = datagram.message.refused() {
+                    return self.refuse(link, ordinal, answer);
+                }
+            }
         }
         let from = Source { node: self.universe.slots[link.0].id, connection: None };
         let slot = &self.universe.slots[link.1];
@@ -132,11 +137,21 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Lost::Loss => self.count("packet lost"),
             Lost::Cut => self.count("packet cut"),
             Lost::Full => self.count("packet dropped"),
+            Lost::Refused => self.count("request refused"),
             Lost::Override | Lost::Down | Lost::NoConnection => {}
         }
         if self.tracer.is_on() {
             let link = self.link_of(link);
             self.tracer.record(self.moment(), TraceItem::Lost { link, ordinal, why });
+        }
+    }
+
+    /// A request that is refused is lost. The error goes back if the target's machine runs.
+    #[cold]
+    fn refuse(&mut self, (source, target): (usize, usize), ordinal: u64, answer: <S::Node as Node>::Message) {
+        self.lose((source, target), ordinal, Lost::Refused);
+        if self.universe.slots[target].has_network() {
+            self.send_watched((target, source), answer);
         }
     }
 

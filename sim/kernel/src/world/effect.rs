@@ -137,7 +137,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     #[inline(never)]
-    fn send_watched(&mut self, (source, target): (usize, usize), message: <S::Node as Node>::Message) {
+    pub(super) fn send_watched(&mut self, (source, target): (usize, usize), message: <S::Node as Node>::Message) {
         let (now, kind, size) = (self.universe.now, Self::kind_of(&message), message.wire_size());
         let packet = Packet { transport: Transport::Datagram, kind, size };
         let forced = self.forced_packet(source, target);
@@ -149,7 +149,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(self.moment(), sent);
         }
         if let (Some(memory), Ok(_)) = (&mut self.memory, fate.first) {
-            memory.keep(now, (source, target), &message);
+            // What never comes to the target does not come again.
+            let is_refused = self.universe.network.refuses((source, target), kind) && message.refused().is_some();
+            if !is_refused {
+                memory.keep(now, (source, target), &message);
+            }
         }
         if let Some(again) = fate.second {
             self.count("packet duplicated");

@@ -41,6 +41,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             let node = self.universe.slots[index].id;
             self.tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
         }
+        if matches!(result, OperationResult::Failed) {
+            self.count("operation failed");
+        }
         self.remember(index, id, HistoryEvent::Completed { invoked, result });
         self.tell_workload();
     }

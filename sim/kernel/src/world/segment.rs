@@ -1,10 +1,10 @@
 //! Segments: how what is said over a connection gets to the other end, once and in order.
 
-use crate::network::{ALL_KINDS, Arrival, Packet, Transport};
+use crate::network::{ALL_KINDS, Arrival, Lost, Packet, Transport};
 use crate::node::{ConnectionChange, ConnectionId, Message, Node, Source};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
-use crate::universe::{Machine, Waiting};
+use crate::universe::Waiting;
 
 use super::World;
 use super::connection::{Connection, State};
@@ -30,6 +30,8 @@ pub(super) enum Body<M> {
     Reset,
     Close,
     Data(M),
+    /// A request was refused on its way: the answer to it.
+    Refused(M),
 }
 
 type BodyOf<S> = Body<<<S as System>::Node as Node>::Message>;
@@ -45,15 +47,23 @@ impl<M: Message> Segment<M> {
 impl<M: Message> Body<M> {
     fn kind(&self) -> u64 {
         match self {
-            Self::Data(message) => 1 << message.kind(),
+            Self::Data(message) | Self::Refused(message) => 1 << message.kind(),
             Self::Open | Self::Answer | Self::Refuse | Self::Reset | Self::Close => ALL_KINDS,
         }
     }
 
     fn size(&self) -> u32 {
         match self {
-            Self::Data(message) => message.wire_size(),
+            Self::Data(message) | Self::Refused(message) => message.wire_size(),
             Self::Open | Self::Answer | Self::Refuse | Self::Reset | Self::Close => 40,
+        }
+    }
+
+    /// The same, refused if it is a request that can be.
+    fn into_refused(self) -> Self {
+        match self {
+            Self::Data(message) => message.refused().map_or(Self::Data(message), Self::Refused),
+            other => other,
         }
     }
 
@@ -162,6 +172,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         };
         match self.universe.network.arrive(path, segment.ordinal, segment.kind()) {
             Arrival::Deliver => self.arrive(path, segment),
+            // No answer comes from a machine that is off or suspended, nor an error.
+            Arrival::Refuse if self.universe.slots[path.1].has_network() => {
+                let body = segment.body.into_refused();
+                if matches!(body, Body::Refused(_)) {
+                    self.lose(path, segment.ordinal, Lost::Refused);
+                }
+                self.arrive(path, Segment { body, ..segment });
+            }
+            Arrival::Refuse => self.arrive(path, segment),
             Arrival::Hold => self.hold(path, segment.ordinal, Held::Segment(segment)),
             Arrival::Lost => {
                 // The cut may be over by now.
@@ -176,8 +195,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn arrive(&mut self, path: (usize, usize), segment: SegmentOf<S>) {
         let Segment { connection, from, number, body, .. } = segment;
         let to = 1 - from;
-        let slot = &self.universe.slots[path.1];
-        if slot.machine == Machine::Off || slot.clock.is_suspended() {
+        if !self.universe.slots[path.1].has_network() {
             // No answer comes.
             return self.keep_unsent(connection, from, number, body);
         }
@@ -241,7 +259,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 let source = Source { node: self.universe.slots[path.0].id, connection: Some(connection) };
                 self.accept(path.1, Waiting::Message(source, message));
             }
-            (Body::Data(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset),
+            // The error takes the turn of the request, so that the order of what is said holds.
+            (Body::Refused(answer), State::Open) => self.transmit(connection, to, Body::Data(answer)),
+            (Body::Data(_) | Body::Refused(_) | Body::Answer, _) => self.transmit(connection, to, Body::Reset),
             (Body::Refuse | Body::Reset | Body::Close, _) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Connections: opened, refused, reset, half-open, silent; in order, without loss or duplication, whatever the link
 //! does.
 
-use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Suspend, Weather};
+use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Refuse, Suspend, Weather};
 use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Ties;
@@ -312,4 +312,14 @@ fn a_time_limit_of_nothing_and_one_without_end_are_both_possible() {
     let endless = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1));
     let endless = endless.with(|options| options.network.connection_timeout = Duration::MAX).pass();
     assert_eq!(endless.lines(s(1)), ["2ms opened s2"]);
+}
+
+#[test]
+fn a_request_over_a_connection_is_refused_in_its_turn_and_the_connection_lives_on() {
+    let says = Op::All(vec![Op::Say(0, 1), Op::SayLoud(0, 2), Op::Say(0, 3)]);
+    let refuse = Fault::Refuse(Refuse { links: links_of([(s(1), s(2))]), kinds: Vec::new() });
+    let played = pair().at(10, s(1), says).at(30, s(1), Op::SayLoud(0, 4)).fault(5, 20, refuse).pass();
+    assert_eq!(played.lines(s(2)), ["1ms accepted s1", "11ms 1 over s1", "11ms 3 over s1", "31ms 4 over s1"]);
+    assert_eq!(played.lines(s(1)), ["2ms opened s2", "12ms 102 over s2"]);
+    assert_eq!(played.count("request refused"), 1);
 }

@@ -1,12 +1,14 @@
 //! Datagrams: latency, loss, duplication, reordering, bandwidth, and what cuts, clogs and weather do to them.
 
-use splitbrain_kernel::fault::{Fault, InFlight, Latency, LinkConditions, Replay, Weather};
+use splitbrain_kernel::fault::{
+    CrashScope, Fault, InFlight, Latency, LinkConditions, Refuse, Replay, Suspend, Weather,
+};
 use splitbrain_kernel::id::{KindId, Link};
 use splitbrain_kernel::network::Lost;
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use crate::stage::{Stage, at, c, clog, constant, cut, cut_with, links_of, ms, names, s};
+use crate::stage::{NONE, Stage, at, c, clog, constant, crash, cut, cut_with, links_of, ms, names, s};
 use crate::toy::Op;
 
 const MANY: u64 = 4_000;
@@ -303,4 +305,74 @@ fn a_packet_that_was_lost_never_arrives_later() {
 #[test]
 fn a_replay_that_is_lifted_takes_nothing_back() {
     assert_eq!(said().fault(400, 500, replay(200, &[])).pass().numbers(s(2)), [1, 2, 3, 2]);
+}
+
+fn refuse(kinds: &[&str]) -> Fault {
+    Fault::Refuse(Refuse { links: vec![Link::new(s(1), s(2))], kinds: names(kinds) })
+}
+
+#[test]
+fn a_refused_request_does_not_arrive_and_its_error_does() {
+    let asks = |millis, number| (millis, s(1), Op::Shout(s(2), number));
+    let stage = [asks(1, 1), asks(10, 2), asks(30, 3)]
+        .into_iter()
+        .fold(Stage::new(2, 0), |stage, (at, node, op)| stage.at(at, node, op));
+    let stage = stage.at(10, s(1), Op::Send(s(2), 4)).at(10, s(2), Op::Shout(s(1), 5));
+    for kinds in [&[][..], &["loud"]] {
+        let played = stage.clone().fault(5, 20, refuse(kinds)).pass();
+        assert_eq!(played.lines(s(2)), ["2ms 1 from s1", "11ms 4 from s1", "31ms 3 from s1"]);
+        assert_eq!(played.lines(s(1)), ["11ms 5 from s2", "12ms 102 from s2"]);
+        assert_eq!(played.count("request refused"), 1);
+        assert_eq!(played.log.lost, [(at(11), Link::new(s(1), s(2)), 1, Lost::Refused)]);
+    }
+    let other = stage.fault(5, 20, refuse(&["quiet"])).pass();
+    assert_eq!((other.numbers(s(2)), other.count("request refused")), (vec![1, 2, 4, 3], 0));
+}
+
+#[test]
+fn what_is_refused_is_decided_when_it_is_sent_for_both_copies() {
+    let stage = Stage::new(2, 0).with(|options| {
+        options.network.duplication = Ppm::ALWAYS;
+        options.network.latency = Latency::Uniform { min: ms(1), max: ms(100) };
+    });
+    let stage = (0..20).fold(stage, |stage, number| stage.at(10 * number, s(1), Op::Shout(s(2), number)));
+    // Of 100 ms: some of what was sent before it and within it arrives after its end.
+    let played = stage.fault(45, 145, refuse(&[])).pass();
+    let mut passed = played.numbers(s(2));
+    passed.sort_unstable();
+    let both: Vec<u64> = (0..5).chain(15..20).flat_map(|number| [number, number]).collect();
+    assert_eq!(passed, both);
+    assert_eq!(played.count("request refused"), 20);
+}
+
+#[test]
+fn an_error_travels_as_any_packet_and_comes_from_no_machine_that_is_off_or_suspended() {
+    let stage = Stage::new(2, 0).at(10, s(1), Op::Shout(s(2), 1)).fault(5, 20, refuse(&[]));
+    let cut_back = stage.clone().fault(5, 20, cut([(s(2), s(1))]));
+    assert_eq!((cut_back.pass().numbers(s(1)), cut_back.pass().count("packet cut")), (NONE.to_vec(), 1));
+    let off = stage.clone().fault(5, 20, crash(s(2), CrashScope::Machine));
+    let suspended = stage.clone().fault(5, 20, Fault::Suspend(Suspend { nodes: vec![s(2)] }));
+    for stage in [off, suspended] {
+        let played = stage.pass();
+        assert_eq!((played.numbers(s(1)), played.numbers(s(2))), (NONE.to_vec(), NONE.to_vec()));
+    }
+    let down = stage.fault(5, 20, crash(s(2), CrashScope::Process));
+    assert_eq!(down.pass().lines(s(1)), ["12ms 101 from s2"], "a proxy answers for a process that is down");
+}
+
+#[test]
+fn what_was_refused_never_arrives_later() {
+    let stage = Stage::new(2, 0).at(10, s(1), Op::Shout(s(2), 1)).fault(5, 20, refuse(&[])).deed(400, replay(1, &[]));
+    let played = stage.pass();
+    assert_eq!((played.numbers(s(2)), played.count("packet replayed")), (NONE.to_vec(), 0));
+    // What waits at a clog was sent before: it is delivered.
+    let held = Stage::new(2, 0).at(1, s(1), Op::Shout(s(2), 1)).fault(0, 10, clog([(s(1), s(2))], &[]));
+    assert_eq!(held.fault(5, 20, refuse(&[])).pass().numbers(s(2)), [1]);
+}
+
+#[test]
+fn the_settle_phase_heals_a_refusal() {
+    let stage = Stage::new(2, 0).at(10, s(1), Op::Shout(s(2), 1)).at(60, s(1), Op::Shout(s(2), 2));
+    let played = stage.deed(5, refuse(&[])).with(|options| options.settle = ms(950));
+    assert_eq!(played.pass().numbers(s(2)), [2]);
 }

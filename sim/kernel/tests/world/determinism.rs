@@ -87,8 +87,8 @@ fn a_storm_has_every_kind_of_fault_and_every_condition_of_the_world() {
     let expected =
         ["cut", "clog", "weather", "crash", "pause", "slow", "clock_step", "clock_drift", "clock_freeze", "disk"];
     let conditions = splitbrain_kernel::world::CONDITIONS.iter().map(|(name, _)| *name);
-    // No nemesis narrows a link or replays a packet: directed faults do, in tests of their own.
-    let directed = ["packet dropped", "packet replayed"];
+    // No nemesis narrows a link, replays a packet or refuses a request, and no toy fails: tests of their own have them.
+    let directed = ["packet dropped", "packet replayed", "request refused", "operation failed"];
     let unlikely = |name: &&str| *name == "node exited" || directed.contains(name);
     let missing = expected.into_iter().chain(conditions.filter(|name| !unlikely(name)));
     assert_eq!(missing.filter(|name| !counts.contains_key(*name)).collect::<Vec<_>>(), [] as [&str; 0]);

@@ -95,8 +95,13 @@ pub(crate) struct Note {
 
 impl Message for Note {
     const KINDS: &'static [&'static str] = &["quiet", "loud"];
+    const REFUSABLE: &'static [&'static str] = &["loud"];
     fn kind(&self) -> usize {
         usize::from(self.loud)
+    }
+    /// A loud note comes back as a quiet one, with a greater number.
+    fn refused(&self) -> Option<Self> {
+        self.loud.then(|| Self { number: self.number + 100, loud: false, ..*self })
     }
     fn wire_size(&self) -> u32 {
         self.size
