@@ -59,6 +59,7 @@ fn a_scenario_of_a_kind_of_fault_fails_without_the_kind() {
         ("suspended_leader", "suspend"),
         ("links_hold_few_packets", "narrow"),
         ("old_packets_again", "replay"),
+        ("clients_refused", "refuse"),
         ("correlated_crashes", "power"),
     ] {
         let path = format!("{}/scenarios/raft/{name}.toml", env!("CARGO_MANIFEST_DIR"));

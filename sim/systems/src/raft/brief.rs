@@ -64,6 +64,7 @@ fn of_message<C: Payload>(message: &RaftMessage<C>, f: &mut Formatter<'_>) -> fm
                 ProposeResult::NotLeader { leader: Some(leader) } => write!(f, "not leader, {leader} is"),
                 ProposeResult::NotLeader { leader: None } => f.write_str("not leader"),
                 ProposeResult::Unknown => f.write_str("unknown"),
+                ProposeResult::Refused => f.write_str("refused"),
             }
         }
     }

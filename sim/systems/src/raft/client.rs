@@ -1,8 +1,8 @@
 //! A client: one caller that proposes values, one after another, to the server that it believes to lead.
 //!
 //! A proposal that was sent may be appended, also twice and also after the server said that it does not lead (the
-//! network may deliver a copy later). So a client never reports that a proposal certainly failed: it is committed, or
-//! the client does not know.
+//! network may deliver a copy later). So a client never takes a server's word that a proposal failed: it is committed,
+//! or the client does not know. Only a proposal that was sent once, and refused on its way, has certainly failed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use splitbrain_kernel::node::Source;
 
 use super::message::{Operation, Payload, ProposeResult, RaftMessage, Response};
 use super::node::{RaftNode, RaftTimer};
-use super::options::RaftOptions;
+use super::options::{OnRefusal, RaftOptions};
 
 /// A client.
 ///
@@ -33,6 +33,8 @@ pub struct Client<C = u64> {
 struct Running<C = u64> {
     operation: OperationId,
     value: C,
+    /// How often it was sent.
+    sent: u32,
 }
 
 impl<C: Payload> Client<C> {
@@ -61,13 +63,14 @@ impl<C: Payload> Client<C> {
     fn begin(&mut self, ctx: &mut Context<RaftNode<C>>, value: C) {
         assert!(self.running.is_none(), "a client does one thing at a time");
         let operation = ctx.invoke(Operation::Propose { value: value.clone() });
-        self.running = Some(Running { operation, value });
+        self.running = Some(Running { operation, value, sent: 0 });
         ctx.set_timer(RaftTimer::Proposal, self.options.proposal_timeout);
         self.propose(ctx);
     }
 
-    fn propose(&self, ctx: &mut Context<RaftNode<C>>) {
-        if let Some(Running { operation, value }) = &self.running {
+    fn propose(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        if let Some(Running { operation, value, sent }) = &mut self.running {
+            *sent += 1;
             ctx.send(self.leader, RaftMessage::Propose { operation: *operation, value: value.clone() });
         }
     }
@@ -88,6 +91,17 @@ impl<C: Payload> Client<C> {
             }
             ProposeResult::Unknown => self.finish(ctx, OperationResult::Unknown),
             ProposeResult::NotLeader { leader } => self.on_redirect(ctx, source.node, leader),
+            ProposeResult::Refused => self.on_refusal(ctx, source.node),
+        }
+    }
+
+    /// The proposal did not come to this server. If it was sent to another before, or twice, it may be in a log.
+    fn on_refusal(&mut self, ctx: &mut Context<RaftNode<C>>, from: NodeId) {
+        let was_sent_once = self.running.as_ref().is_some_and(|running| running.sent == 1);
+        match self.options.on_refusal {
+            OnRefusal::Retry => self.on_redirect(ctx, from, None),
+            OnRefusal::Fail if was_sent_once => self.finish(ctx, OperationResult::Failed),
+            OnRefusal::Fail => self.finish(ctx, OperationResult::Unknown),
         }
     }
 

@@ -163,6 +163,8 @@ pub enum ProposeResult {
     },
     /// The leader stepped down with the entry in its log: it may be committed yet, or never.
     Unknown,
+    /// A proxy in front of the server refused the proposal: the server never saw it.
+    Refused,
 }
 
 /// An entry of the log.
@@ -226,6 +228,17 @@ pub enum Order {
 impl<C: Payload> Message for RaftMessage<C> {
     const KINDS: &'static [&'static str] =
         &["pre_vote", "pre_vote_reply", "vote", "vote_reply", "append", "append_reply", "propose", "propose_reply"];
+
+    const REFUSABLE: &'static [&'static str] = &["propose"];
+
+    fn refused(&self) -> Option<Self> {
+        match self {
+            Self::Propose { operation, .. } => {
+                Some(Self::ProposeReply { operation: *operation, result: ProposeResult::Refused })
+            }
+            _ => None,
+        }
+    }
 
     #[inline]
     fn kind(&self) -> usize {

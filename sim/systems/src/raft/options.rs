@@ -80,6 +80,16 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
+    /// What a client does when its proposal is refused.
+    pub enum OnRefusal {
+        /// It fails.
+        Fail = "fail",
+        /// The client tries the next server after a heartbeat, until the proposal times out.
+        Retry = "retry",
+    }
+}
+
+splitbrain_kernel::names! {
     /// How votes and pre-votes are counted.
     pub enum VoteCounting {
         /// By the set of servers that gave them.
@@ -241,6 +251,8 @@ splitbrain_kernel::options! {
         pub learner: bool => ValueKind::Bool,
         /// How long a client waits for the answer to a proposal.
         pub proposal_timeout: Duration => TIMING,
+        /// What a client does when a proxy or an overloaded server refuses its proposal.
+        pub on_refusal: OnRefusal => ValueKind::Name(OnRefusal::NAMES),
 
         /// A known bug.
         pub bug: Bug => ValueKind::Name(Bug::NAMES),

@@ -12,8 +12,8 @@ use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 use super::options::{
-    Answer, CheckQuorumMethod, Contact, ElectionTimer, LostRound, PreVoteTerm, PriorityDecay, RaftOptions, Stickiness,
-    TimeoutDrawn, Transport, VoteCounting,
+    Answer, CheckQuorumMethod, Contact, ElectionTimer, LostRound, OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions,
+    Stickiness, TimeoutDrawn, Transport, VoteCounting,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
@@ -86,6 +86,7 @@ pub fn paper() -> RaftOptions {
         append_entries_max: 100,
         learner: false,
         proposal_timeout: millis(1_000),
+        on_refusal: OnRefusal::Fail,
         bug: Bug::None,
     }
 }
@@ -110,6 +111,7 @@ pub fn etcd() -> RaftOptions {
         check_quorum: millis(1_000),
         check_quorum_method: CheckQuorumMethod::Window,
         proposal_timeout: millis(7_000),
+        on_refusal: OnRefusal::Fail,
         ..paper()
     }
 }
@@ -142,6 +144,7 @@ pub fn nuraft() -> RaftOptions {
         reconnect_after: millis(50 * 125),
         reconnect_on_pre_vote: true,
         proposal_timeout: millis(3_000),
+        on_refusal: OnRefusal::Fail,
         ..paper()
     }
 }
@@ -165,6 +168,7 @@ pub fn hashicorp() -> RaftOptions {
         transport: Transport::Connection,
         append_entries_max: 64,
         proposal_timeout: millis(2_000),
+        on_refusal: OnRefusal::Fail,
         ..paper()
     }
 }

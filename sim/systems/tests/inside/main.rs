@@ -5,11 +5,14 @@ mod shell;
 
 use std::collections::BTreeMap;
 
+use splitbrain_kernel::fault::Refuse;
+use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, PlannedOperation, Timing};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::vocabulary::Vocabulary;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
+use splitbrain_systems::raft::message::Operation;
 use splitbrain_systems::raft::options::RaftOptions;
 
 use shell::{Asked, Ordered, ShellOptions, Shells};
@@ -18,13 +21,16 @@ const CLUSTER: Cluster = Cluster::plain(5, 0);
 
 /// Half a minute, with options set by path on top of the plain ones.
 fn run(settings: &[(&str, Value)], seed: u64) -> RunReport<Asked, Ordered> {
-    let options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
+    run_with(RunOptions::ordinary(CLUSTER, Duration::from_secs(30)), settings, seed)
+}
+
+fn run_with(options: RunOptions<Asked, Ordered>, settings: &[(&str, Value)], seed: u64) -> RunReport<Asked, Ordered> {
     let mut shell = ShellOptions::preset("plain").expect("it is listed");
     for (path, value) in settings {
         assert!(shell.set(path, value), "{path} is an option");
     }
-    shell.validate_all(CLUSTER).expect("options that stand together");
-    let setup = Setup::new(CLUSTER, PerServer::same(shell), options.bounds);
+    shell.validate_all(options.cluster).expect("options that stand together");
+    let setup = Setup::new(options.cluster, PerServer::same(shell), options.bounds);
     let system = Shells::new(setup).expect("options that stand together");
     World::new(&system, &options, Seed(seed)).run()
 }
@@ -91,4 +97,38 @@ fn a_reply_before_its_vote_is_durable_is_seen_through_the_outer_disk() {
     let settings = [("raft.preset", name("paper")), ("raft.bug", name("reply_before_vote_durable"))];
     let broken = (0..50).find_map(|seed| run(&settings, seed).outcome.violation().cloned());
     assert_eq!(broken.expect("a reply leaves before its vote is durable").invariant, "raft.persist_before_reply");
+}
+
+/// Goal: what the inner system declares as refusable is refused inside the outer one. Method: one client of raft inside
+/// a shell proposes before, while and after its proposals are refused.
+#[test]
+fn a_request_of_the_inner_system_is_refused_inside() {
+    let at = |seconds| Instant::ZERO.saturating_add(Duration::from_secs(seconds));
+    let moment = |seconds| Moment { at: at(seconds), after_events: 0, order: 0 };
+    let propose = |seconds| PlannedOperation {
+        start: moment(seconds),
+        node: NodeId::client(1),
+        operation: Asked::Raft(Operation::Propose { value: seconds }),
+        after_completion: false,
+    };
+    let links = CLUSTER.servers().map(|server| Link::new(NodeId::client(1), server)).collect();
+    let refuse = PlannedFault {
+        id: "refuse".to_owned(),
+        start: moment(15),
+        stop: Some(moment(25)),
+        selector: String::new(),
+        line: 0,
+        fault: Refuse { links, kinds: vec!["propose".to_owned()] }.into(),
+    };
+    let plan = Plan {
+        timing: Timing::Time,
+        faults: vec![refuse],
+        operations: [10, 20, 28].map(propose).into(),
+        ..Plan::empty()
+    };
+    let options =
+        RunOptions { replay: Some(plan), ..RunOptions::ordinary(Cluster::plain(5, 1), Duration::from_secs(30)) };
+    let report = run_with(options, &[("raft.preset", name("paper"))], 1);
+    assert_eq!(report.outcome, Outcome::Passed);
+    assert_eq!((report.counts["request refused"], report.counts["operation failed"]), (1, 1));
 }

@@ -92,6 +92,11 @@ embed! {
 
 impl Message for Said {
     const KINDS: &'static [&'static str] = joined!(<RaftMessage>::KINDS, &["hello"]);
+    const REFUSABLE: &'static [&'static str] = <RaftMessage>::REFUSABLE;
+    fn refused(&self) -> Option<Self> {
+        let Self::Raft(message) = self else { return None };
+        message.refused().map(Self::Raft)
+    }
     fn kind(&self) -> usize {
         match self {
             Self::Raft(message) => message.kind(),
@@ -145,6 +150,10 @@ impl Node for Shell {
                 ctx.set_timer(Alarm::Greet, self.greeting);
             }
         }
+    }
+
+    fn on_operation(&mut self, ctx: &mut Context<Self>, Asked::Raft(operation): Asked) {
+        self.scope.enter(ctx, |ctx| self.raft.on_operation(ctx, operation));
     }
 
     fn on_connection(&mut self, ctx: &mut Context<Self>, event: ConnectionEvent) {
