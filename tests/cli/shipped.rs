@@ -75,6 +75,32 @@ fn a_scenario_of_a_kind_of_fault_fails_without_the_kind() {
     }
 }
 
+/// It is about this kind and no other: with the kind that is most like it instead, it is not as expected either.
+#[test]
+fn a_scenario_of_a_kind_of_fault_fails_with_the_nearest_relative_instead() {
+    let folder = Folder::new("shipped_relatives");
+    let run = |arguments: &[&str]| shown(&folder.shipped(arguments).output().expect("the binary starts"));
+    for (name, kind, relative) in [
+        ("disks_hang", r#"fault = "hang""#, r#"fault = "slow", by = "100ms""#),
+        ("disks_hang", r#"fault = "hang""#, r#"fault = "io""#),
+        ("wiped_majority", r#"fault = "wipe""#, r#"fault = "lose""#),
+        ("wiped_majority", r#"fault = "wipe""#, r#"fault = "lose", file = 1"#),
+        ("suspended_leader", "suspend = ", "pause = "),
+        ("suspended_leader", "suspend = ", "clock_freeze = "),
+        ("links_hold_few_packets", "capacity = 2", r#"loss = "20%""#),
+        ("clients_refused", "refuse = ", "cut = "),
+        ("correlated_crashes", r#""power_loss""#, r#""machine_crash""#),
+        ("correlated_crashes", r#""power_loss""#, r#""crash_twice""#),
+    ] {
+        let path = format!("{}/scenarios/raft/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).expect("it is shipped");
+        assert_eq!(text.matches(kind).count(), 1, "{name} has {kind} once");
+        folder.write("changed.toml", &text.replace(kind, relative));
+        let shown = run(&["test", "changed.toml"]);
+        assert_eq!(shown.code, 100, "{name} with {relative} in place of {kind}: {shown}");
+    }
+}
+
 /// The scenario without the table of this fault.
 fn without(text: &str, id: &str) -> String {
     let line = format!("id = \"{id}\"");
