@@ -5,6 +5,7 @@
 //! [`plan::Plan`] says, and lets [`invariant::Invariants`] watch.
 
 pub mod brief;
+pub mod checker;
 pub mod clock;
 pub mod context;
 pub mod decision;

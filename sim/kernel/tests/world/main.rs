@@ -17,6 +17,7 @@ mod history;
 mod hosted;
 mod kinds;
 mod levels;
+mod linearizable;
 mod nested;
 mod nodes;
 mod overrides;
