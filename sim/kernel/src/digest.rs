@@ -125,6 +125,21 @@ impl Digest {
     }
 }
 
+/// How many bytes a value takes in the form of the digest: little-endian, without names. It allocates nothing.
+///
+/// `None` for a value that refuses to be serialized.
+#[inline]
+pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> Option<usize> {
+    let mut writer = Writer(Length(0));
+    value.serialize(&mut writer).is_ok().then_some(writer.0.0)
+}
+
+/// The bytes of a value in the form of the digest. `None` for a value that refuses to be serialized.
+pub fn encoded<T: Serialize + ?Sized>(value: &T) -> Option<Vec<u8>> {
+    let mut writer = Writer(Vec::new());
+    value.serialize(&mut writer).is_ok().then_some(writer.0)
+}
+
 /// Where bytes go.
 trait Sink {
     /// Adds a few bytes.
@@ -154,6 +169,23 @@ impl Sink for Window<'_> {
         let end = self.len.wrapping_add(bytes.len());
         self.bytes.get_mut(self.len..end).ok_or(Refused)?.copy_from_slice(bytes);
         self.len = end;
+        Ok(())
+    }
+}
+
+/// Counts bytes and keeps none.
+struct Length(usize);
+
+impl Sink for Length {
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, _: [u8; N]) -> Result<(), Refused> {
+        self.0 += N;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn put_all(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        self.0 += bytes.len();
         Ok(())
     }
 }
@@ -364,6 +396,16 @@ mod tests {
         let named = Sample::Named { list: vec![9], span: Duration::from_nanos(3) };
         assert_eq!(bytes(&named), [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 3, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(bytes(&(7u8, 'a')), [7, 97, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_bytes() {
+        let values = [Sample::Unit, Sample::Pair(7, None), Sample::Named { list: vec![9; 700], span: Duration::ZERO }];
+        for value in values {
+            let bytes = encoded(&value).expect("a plain value has a form");
+            assert_eq!(encoded_len(&value), Some(bytes.len()));
+        }
+        assert_eq!(encoded_len(&7_u64), Some(8));
     }
 
     #[test]
