@@ -11,6 +11,7 @@
 //! | `election` | election timer, elections, votes, leases | §5.2, §5.4.1, thesis §4.2.3 |
 //! | `pre_vote` | rounds of pre-votes | thesis §9.6, etcd, NuRaft |
 //! | `replication` | appends, commit, proposals | §5.3, §5.4.2 |
+//! | [`progress`] | how far a follower is, and when it is sent what | etcd `tracker` |
 //! | `check_quorum` | a leader that loses its quorum | etcd, NuRaft, hashicorp |
 //! | `priority` | who may campaign | NuRaft |
 //! | `transport` | datagrams or connections, and what waits for the disk | NuRaft |
@@ -83,8 +84,9 @@
 //!   kept from campaigning by its priority is a `candidate` too; here it stays what it was and forgets its leader.
 //! - NuRaft writes the new term and then the vote, with a crash possible in between; here one decision is one write.
 //! - NuRaft counts a vote that arrives when it is no longer a candidate, if the election is not over; here it does not.
-//! - A NuRaft leader commits entries of older terms by counting, backs up one place at a time, and keeps `matched` from
-//!   an earlier leadership. Those are differences of replication, and come with it; here all presets follow §5.4.2.
+//! - The `nuraft` preset commits entries of older terms by counting, and keeps what a leader knew of its followers when
+//!   it led before, as NuRaft does. Both lose committed entries; `commit_counts` and `matched_at_election` mend them.
+//!   NuRaft forgets what it knew of a follower at each reconnection; here only what it kept from before its election.
 //! - NuRaft gives up at its limit of refused pre-votes because it does not find its leader's connection, which is read
 //!   from its source and not reproduced.
 //! - hashicorp/raft grants a pre-vote of its own term whatever it has voted there; here etcd's rule holds for both.
@@ -107,6 +109,7 @@ pub mod observation;
 pub mod options;
 pub mod presets;
 pub mod priority;
+pub mod progress;
 pub mod quorum;
 pub mod state;
 pub mod system;

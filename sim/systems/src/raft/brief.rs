@@ -180,6 +180,7 @@ fn of_order(order: &Order, f: &mut Formatter<'_>) -> fmt::Result {
         Order::StepDown => f.write_str("step down"),
         Order::Campaign => f.write_str("campaign"),
         Order::Leave => f.write_str("leave"),
+        Order::Append(count) => write!(f, "append {count} empty entries"),
     }
 }
 
@@ -276,5 +277,6 @@ mod tests {
         assert_eq!(Shown::Operation(&Operation::Propose { value: 9 }).to_string(), "propose 9");
         assert_eq!(Shown::Response(&Response::Committed { index: Index(4) }).to_string(), "committed 4");
         assert_eq!(Shown::Order(&Order::CatchingUp(false)).to_string(), "catching up off");
+        assert_eq!(Shown::Order(&Order::Append(3)).to_string(), "append 3 empty entries");
     }
 }

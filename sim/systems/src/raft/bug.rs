@@ -27,5 +27,9 @@ splitbrain_kernel::names! {
         GrantedPreVoteRefreshesContact = "granted_pre_vote_refreshes_contact",
         /// A learner campaigns when it hears from no leader (hashicorp #483, redpanda #8495).
         LearnerCampaigns = "learner_campaigns",
+        /// A leader commits entries of earlier terms by counting copies (Raft figure 8; PySyncObj #169, LogCabin #44).
+        OlderTermCommitted = "older_term_committed",
+        /// A leader counts its own copy before it is durable (etcd #14370).
+        OwnCopyCountedBeforeDurable = "own_copy_counted_before_durable",
     }
 }

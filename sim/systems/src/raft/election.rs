@@ -285,7 +285,9 @@ impl<C: Payload> Server<C> {
             self.hard_dirty = true;
         }
         ctx.observe(RaftObservation::VoteGranted { term, candidate: source.node });
-        self.restart_election_timer(ctx);
+        if self.options.timer_reset_on_granted_vote {
+            self.restart_election_timer(ctx);
+        }
         let reply = RaftMessage::VoteReply { term, granted: true };
         if self.has_bug(Bug::ReplyBeforeVoteDurable) {
             self.flush(ctx);

@@ -6,6 +6,9 @@
 //! | [`RaftFacts::told`]: what an observation says | elections, commits, what is applied |
 //! | [`RaftFacts::server`]: the state of a server | `vote_soundness`, `pre_vote_purity`, timers, candidates, liveness |
 //! | [`RaftFacts::durable_state`], [`RaftFacts::durable_log`]: what a disk holds | `persist_before_reply` |
+//! | [`RaftFacts::held`]: what a disk holds at one place | `committed_is_durable`, `matched_is_true` |
+//! | [`RaftFacts::matched`], [`RaftFacts::has`]: what a leader knows of followers | `matched_is_true` |
+//! | [`RaftFacts::logged`]: what a write adds to the log | `log_matching` |
 //!
 //! Implementations differ in what they can say: a library may hide its timers, or keep its log where no record shows
 //! it. What it cannot say is a [`Fact`] that is `None`. A rule that needs it is *not evaluated* there, and counted as
@@ -16,7 +19,7 @@
 //!
 //! [`Findings::lacks`]: splitbrain_kernel::invariant::Findings::lacks
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Node, Stored, Write};
@@ -57,6 +60,30 @@ pub trait RaftFacts: Node {
 
     /// Whether a write may take something away from the log, so that [`RaftFacts::durable_log`] must be asked again.
     fn shortens_log(write: Write<&Self::Record>) -> bool;
+
+    /// What the server has at a place of its log, in memory.
+    fn has(&self, index: Index) -> Fact<Held> {
+        let _ = index;
+        None
+    }
+
+    /// The last place that a leader takes a follower to have; [`Index::ZERO`] if it does not lead, or not this server.
+    fn matched(&self, follower: NodeId) -> Fact<Index> {
+        let _ = follower;
+        None
+    }
+
+    /// What a crash of the machine would leave at a place of the log.
+    fn held(disk: &impl Records<Self::Record>, index: Index) -> Fact<Held> {
+        let _ = (disk, index);
+        None
+    }
+
+    /// The entry that a write adds to the log; `Some(None)` if it adds none.
+    fn logged(write: Write<&Self::Record>) -> Fact<Option<(Position, &Self::Entry)>> {
+        let _ = write;
+        None
+    }
 }
 
 /// The state of a server.
@@ -260,6 +287,47 @@ pub struct DurableLog {
     pub last: Index,
 }
 
+/// What a log has at a place, on a disk or in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    Nothing,
+    /// An entry of this term.
+    Entry(Term),
+    /// A snapshot that covers the place.
+    Snapshot,
+}
+
+impl Held {
+    /// Whether both have the same at a place, as far as it can be told: a snapshot covers any entry.
+    pub fn agrees(self, other: Self) -> bool {
+        match other {
+            Self::Nothing => false,
+            Self::Entry(term) => self.has(term),
+            Self::Snapshot => self != Self::Nothing,
+        }
+    }
+
+    /// Whether the entry of this term is there, or a snapshot that covers it.
+    pub fn has(self, term: Term) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Entry(held) => held == term,
+            Self::Snapshot => true,
+        }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Entry(term) => write!(f, "an entry of term {term}"),
+            Self::Snapshot => f.write_str("a snapshot"),
+        }
+    }
+}
+
 // ---- The Raft of this crate ----
 
 impl<C: Payload> RaftFacts for RaftNode<C> {
@@ -330,6 +398,43 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
     #[inline]
     fn shortens_log(write: Write<&Record<C>>) -> bool {
         matches!(write, Write::Truncate(LOG_FILE, _) | Write::Discard(LOG_FILE, _))
+    }
+
+    #[inline]
+    fn has(&self, index: Index) -> Fact<Held> {
+        let log = Self::server(self)?.log();
+        Some(match log.term_at(index) {
+            Some(term) => Held::Entry(term),
+            None if index < log.base().index => Held::Snapshot,
+            None => Held::Nothing,
+        })
+    }
+
+    #[inline]
+    fn matched(&self, follower: NodeId) -> Fact<Index> {
+        let progress = Self::server(self)?.as_leader().and_then(|leader| leader.progress(follower));
+        Some(progress.map_or(Index::ZERO, |progress| progress.matched))
+    }
+
+    fn held(disk: &impl Records<Record<C>>, index: Index) -> Fact<Held> {
+        let entry_at = |at: usize| match disk.get(LOG_FILE, at) {
+            Some(Stored::Intact(Record::Entry { index, entry })) => Some((*index, entry.term)),
+            _ => None,
+        };
+        let Some((first, _)) = entry_at(0) else { return Some(Held::Nothing) };
+        let place = index.0.checked_sub(first.0).and_then(|at| usize::try_from(at).ok());
+        let entry = place.and_then(entry_at).filter(|(at, _)| *at == index);
+        Some(entry.map_or(Held::Nothing, |(_, term)| Held::Entry(term)))
+    }
+
+    #[inline]
+    fn logged(write: Write<&Record<C>>) -> Fact<Option<(Position, &Entry<C>)>> {
+        Some(match write {
+            Write::Append(LOG_FILE, Record::Entry { index, entry }) => {
+                Some((Position { term: entry.term, index: *index }, entry))
+            }
+            _ => None,
+        })
     }
 }
 

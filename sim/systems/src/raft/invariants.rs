@@ -11,6 +11,9 @@
 //! | later leaders have what is committed | Raft §5.4.3 | `leader_completeness` | black box |
 //! | a leader commits in its own term | Raft §5.4.2 | `commit_in_term` | black box |
 //! | no leader without a quorum's answers | thesis §6.2, etcd, NuRaft, hashicorp | `quorum_contact` | black box |
+//! | logs with the same entry agree up to it | Raft §5.3, ccfraft | `log_matching` | white box |
+//! | what is committed is on a quorum of disks | Raft §5.4.2, etcdraft | `committed_is_durable` | white box |
+//! | what a leader counts is there | Raft §5.3, ccfraft | `matched_is_true` | white box |
 //! | what is promised is durable first | Raft figure 2, etcd `Ready` | `persist_before_reply` | white box |
 //! | votes only for logs as good | Raft §5.4.1 | `vote_soundness` | white box |
 //! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | `pre_vote_purity` | white box |
@@ -22,15 +25,15 @@
 //! They watch every node type that answers [`RaftFacts`], this crate's Raft or another. What an implementation cannot
 //! say is not evaluated there, and counted as such.
 //!
-//! Each knows from the [`Frame`] where it is promised: without `check_quorum` no leader has to give up, and without
-//! pre-vote and check-quorum a partial partition may starve a cluster. The safety properties are promised always;
-//! options that give them up (election quorums that do not meet, votes in a counter where replies come twice) break
-//! them, and a scenario with such options expects that.
+//! Each knows from the [`Frame`] where it is promised: without `check_quorum` no leader has to give up, without
+//! pre-vote and check-quorum a partial partition may starve a cluster, and with `commit_counts = "any_term"` a leader
+//! may commit by an entry of an earlier term. What that loses is another matter: the safety properties are promised
+//! always. Options that give them up (election quorums that do not meet, votes in a counter where replies come twice)
+//! break them, and a scenario with such options expects that.
 //!
 //! # Not checked
 //!
-//! - *Log matching, leader append-only, commit and match indexes*: they come with
-//!   replication. What they protect is seen at once where entries are applied.
+//! - *Leader append-only* (§5.3): a leader that overwrites its log creates an entry twice, which is `log_matching`.
 //! - *Stickiness and leases* (S19, S20): nothing is read under a lease yet; a vote that ignores a live leader shows as
 //!   unstable leadership.
 //! - *Configurations and snapshots* (S15, S17): members are fixed, and there are no snapshots.
@@ -39,6 +42,7 @@
 mod bounds;
 mod candidates_know_no_leader;
 mod commit_in_term;
+mod committed_is_durable;
 mod denied_vote_keeps_timer;
 mod effects;
 mod elected_by_quorum;
@@ -50,6 +54,8 @@ mod leader_stability;
 mod leader_within_bound;
 mod leadership;
 mod learners_never_lead;
+mod log_matching;
+mod matched_is_true;
 mod one_vote_per_term;
 mod persist_before_reply;
 mod pre_vote_purity;
@@ -77,15 +83,19 @@ use splitbrain_kernel::view::View;
 use super::facts::{RaftFacts, Said};
 use super::ids::{ServerSet, Term};
 
+use committed_is_durable::Proven;
+
 use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
 use election_safety::Reigns;
 use gauges::Tallies;
-use index::{DENIED_VOTE_KEEPS_TIMER, PRE_VOTE_PURITY};
+use index::{DENIED_VOTE_KEEPS_TIMER, LOG_MATCHING, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
 use leadership::{TrueTime, server};
+use log_matching::Created;
+use matched_is_true::Matches;
 use one_vote_per_term::Votes;
 use persist_before_reply::Durables;
 use pre_vote_purity::Face;
@@ -115,6 +125,9 @@ mod index {
     pub(super) const LEADER_STABILITY: usize = 13;
     pub(super) const DENIED_VOTE_KEEPS_TIMER: usize = 14;
     pub(super) const CANDIDATES_KNOW_NO_LEADER: usize = 15;
+    pub(super) const LOG_MATCHING: usize = 16;
+    pub(super) const COMMITTED_IS_DURABLE: usize = 17;
+    pub(super) const MATCHED_IS_TRUE: usize = 18;
 }
 
 /// The invariants of Raft over a node type, with all that they have seen.
@@ -129,6 +142,11 @@ pub struct RaftInvariants<N: RaftFacts> {
     contacts: Contacts,
     durables: Durables,
     requests: Requests,
+    created: Created<N::Entry>,
+    proven: Proven,
+    matches: Matches,
+    /// An acknowledgement that is being handled: who sent it.
+    acknowledged: Option<NodeId>,
     /// A pre-vote that is being handled: who asked, and the voter before.
     asked: Option<(NodeId, Face)>,
     /// The voter's timer before the vote request that it handles.
@@ -161,6 +179,10 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             contacts: self.contacts.clone(),
             durables: self.durables.clone(),
             requests: self.requests.clone(),
+            created: self.created.clone(),
+            proven: self.proven,
+            matches: self.matches.clone(),
+            acknowledged: self.acknowledged,
             asked: self.asked,
             timer: self.timer,
             wait: self.wait.clone(),
@@ -202,6 +224,10 @@ impl<N: RaftFacts> RaftInvariants<N> {
             contacts: Contacts::new(servers),
             durables: Durables::new(servers),
             requests: Requests::new(servers),
+            created: Created::new(),
+            proven: Proven::default(),
+            matches: Matches::new(servers),
+            acknowledged: None,
             asked: None,
             timer: None,
             wait: Wait::new(),
@@ -233,12 +259,23 @@ impl<N: RaftFacts> RaftInvariants<N> {
         findings: &Findings,
     ) {
         match N::said(message) {
-            Said::Accepted { .. } => self.contacts.hear(&self.frame, node, source, true, view.now()),
-            Said::Answered { .. } => self.contacts.hear(&self.frame, node, source, false, view.now()),
+            Said::Accepted { term, .. } => {
+                self.acknowledged = Some(source);
+                self.on_contact(node, source, term, true, view.now());
+            }
+            Said::Answered { term } => self.on_contact(node, source, term, false, view.now()),
             Said::VoteRequest { .. } | Said::PreVoteRequest => {
                 self.on_question(view, node, source, message, findings);
             }
             _ => {}
+        }
+    }
+
+    /// An answer to an append is contact with its sender, if it speaks in the term that the server leads.
+    #[inline(always)]
+    fn on_contact(&mut self, node: NodeId, source: NodeId, term: Term, accepted: bool, now: Instant) {
+        if self.leads[frame::slot(node)] == Some(term) {
+            self.contacts.hear(&self.frame, node, source, accepted, now);
         }
     }
 
@@ -303,6 +340,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         leader_stability::INFO,
         denied_vote_keeps_timer::INFO,
         candidates_know_no_leader::INFO,
+        log_matching::INFO,
+        committed_is_durable::INFO,
+        matched_is_true::INFO,
     ];
 
     fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
@@ -324,7 +364,12 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             EffectRef::Observe(observation) if self.watches(node) => {
                 self.on_observe(view, node, observation, findings);
             }
-            EffectRef::Write { write, .. } if self.watches(node) => self.durables.on_write::<N>(node, write),
+            EffectRef::Write { write, .. } if self.watches(node) => {
+                self.durables.on_write::<N>(node, write);
+                if findings.is_on(LOG_MATCHING) {
+                    self.on_log_write(view, node, write, findings);
+                }
+            }
             _ => {}
         }
     }
@@ -346,6 +391,11 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             && let Some(server) = server(&view, node)
         {
             pre_vote_purity::unchanged(node, candidate, &before, &Face::of(&server), findings);
+        }
+        if let Some(follower) = self.acknowledged.take()
+            && findings.is_on(MATCHED_IS_TRUE)
+        {
+            self.judge_match(view, node, follower, findings);
         }
         if self.changed {
             self.changed = false;
@@ -418,6 +468,9 @@ mod tests {
             (index::LEADER_STABILITY, "leader_stability"),
             (index::DENIED_VOTE_KEEPS_TIMER, "denied_vote_keeps_timer"),
             (index::CANDIDATES_KNOW_NO_LEADER, "candidates_know_no_leader"),
+            (index::LOG_MATCHING, "log_matching"),
+            (index::COMMITTED_IS_DURABLE, "committed_is_durable"),
+            (index::MATCHED_IS_TRUE, "matched_is_true"),
         ];
         assert_eq!(places.len(), Watched::LIST.len());
         for (place, name) in places {

@@ -28,6 +28,30 @@ pub struct Log<C = u64> {
     unsynced: VecDeque<(WriteId, Index)>,
 }
 
+/// The most that one append carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// In entries; at least 1.
+    pub entries_max: u64,
+    /// In bytes of its entries; no bound where 0. A larger entry goes alone.
+    pub bytes_max: u64,
+}
+
+impl Batch {
+    /// How many of these entries fit, from the first on; at least one where there is one.
+    fn fitting<C: Payload>(self, entries: &[Entry<C>]) -> usize {
+        if self.bytes_max == 0 {
+            return entries.len();
+        }
+        let mut bytes = 0;
+        let fits = |entry: &&Entry<C>| {
+            bytes += u64::from(entry.wire_size());
+            bytes <= self.bytes_max
+        };
+        entries.iter().take_while(fits).count().max(entries.len().min(1))
+    }
+}
+
 impl<C: Payload> Log<C> {
     /// The log as the disk kept it.
     pub fn recovered(entries: Vec<Entry<C>>) -> Self {
@@ -127,13 +151,22 @@ impl<C: Payload> Log<C> {
         self.base
     }
 
-    /// Up to `max` entries from this place on. Empty ones do not allocate.
-    pub fn slice(&self, from: Index, max: usize) -> Box<[Entry<C>]> {
+    /// The entries from one place through another, as many as a batch holds. Empty ones do not allocate.
+    #[inline]
+    pub fn slice(&self, from: Index, through: Index, batch: Batch) -> Box<[Entry<C>]> {
+        if from > through {
+            return Box::default();
+        }
+        self.batch(from, through, batch)
+    }
+
+    fn batch(&self, from: Index, through: Index, batch: Batch) -> Box<[Entry<C>]> {
         let Some(start) = self.slot(from).filter(|start| *start < self.entries.len()) else {
             return Box::default();
         };
-        let end = self.entries.len().min(start.saturating_add(max));
-        self.entries[start..end].into()
+        let count = usize::try_from(batch.entries_max.min(through.0 + 1 - from.0)).unwrap_or(usize::MAX);
+        let candidates = &self.entries[start..self.entries.len().min(start.saturating_add(count))];
+        candidates[..batch.fitting(candidates)].into()
     }
 
     /// Adds entries at the end.
@@ -216,9 +249,28 @@ mod tests {
     #[test]
     fn a_slice_is_bounded() {
         let log = log(&[1, 1, 2]);
-        assert_eq!(log.slice(Index(2), 1).len(), 1);
-        assert_eq!(log.slice(Index(2), 9).len(), 2);
-        assert!(log.slice(Index(4), 9).is_empty());
+        let slice = |from, through, entries_max| {
+            log.slice(Index(from), Index(through), Batch { entries_max, bytes_max: 0 }).len()
+        };
+        assert_eq!(slice(2, 3, 1), 1);
+        assert_eq!(slice(2, 3, 9), 2);
+        assert_eq!(slice(1, 2, 9), 2);
+        assert_eq!(slice(1, 9, 9), 3);
+        assert_eq!(slice(4, 3, 9), 0);
+        assert_eq!(slice(4, 9, 9), 0);
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_and_has_at_least_one_entry() {
+        let entry = |length| Entry { term: Term(1), command: Command::Set(vec![b'x'; length]) };
+        let log = Log::recovered(vec![entry(10), entry(10), entry(500), entry(1)]);
+        let one = u64::from(entry(10).wire_size());
+        let slice = |from, bytes_max| log.slice(Index(from), Index(4), Batch { entries_max: 100, bytes_max }).len();
+        assert_eq!(slice(1, 0), 4);
+        assert_eq!(slice(1, 2 * one), 2);
+        assert_eq!(slice(1, 2 * one - 1), 1);
+        assert_eq!(slice(1, 1), 1, "an entry larger than the bound goes alone");
+        assert_eq!(slice(3, 2 * one), 1);
     }
 
     #[test]

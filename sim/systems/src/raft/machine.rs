@@ -55,9 +55,7 @@ impl<C: Payload> Server<C> {
             return Err(NotLeader { leader: self.leader() });
         }
         let index = self.append_as_leader(ctx, Command::Set(command));
-        for peer in self.configuration.members().without(self.id).iter() {
-            self.send_fresh(ctx, peer);
-        }
+        self.broadcast_fresh(ctx);
         Ok(Position { term: self.term(), index })
     }
 

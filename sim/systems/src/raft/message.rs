@@ -4,6 +4,7 @@
 //! Every message carries its sender's term or, in a pre-vote, the term that the message is about.
 
 use splitbrain_kernel::context::OperationId;
+use splitbrain_kernel::digest;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Message;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
@@ -139,8 +140,8 @@ pub enum AppendResult {
     Rejected {
         /// The place that was refused, so that a late answer is told from a new one.
         previous: Index,
-        /// The follower's entry at that place, or its last where its log is shorter: the leader steps back to before
-        /// what cannot agree.
+        /// Where the leader may look next. By term (etcd): the follower's entry at that place, or its last where its
+        /// log is shorter. Linear (NuRaft): its last entry.
         hint: Position,
     },
     /// The append came from an earlier term.
@@ -175,6 +176,18 @@ pub struct Entry<C = u64> {
     pub term: Term,
     /// What it says.
     pub command: Command<C>,
+}
+
+impl<C: Payload> Entry<C> {
+    /// Bytes on the wire: term, place and kind, and the command.
+    pub fn wire_size(&self) -> u32 {
+        const FRAME: u32 = 16;
+        let command = match &self.command {
+            Command::Noop => 0,
+            Command::Set(command) => digest::encoded_len(command).unwrap_or(0),
+        };
+        FRAME.saturating_add(u32::try_from(command).unwrap_or(u32::MAX))
+    }
 }
 
 /// What an entry says.
@@ -223,6 +236,8 @@ pub enum Order {
     Campaign,
     /// It is asked to leave: it goes silent after two more election timeouts (NuRaft `steps_to_down_`).
     Leave,
+    /// It appends so many empty entries at once, if it leads, as a burst of proposals would.
+    Append(u64),
 }
 
 impl<C: Payload> Message for RaftMessage<C> {
@@ -256,9 +271,10 @@ impl<C: Payload> Message for RaftMessage<C> {
 
     fn wire_size(&self) -> u32 {
         const HEADER: u32 = 64;
-        const ENTRY: u32 = 24;
         match self {
-            Self::Append(append) => HEADER + ENTRY * append.entries.len() as u32,
+            Self::Append(append) => {
+                append.entries.iter().fold(HEADER, |bytes, entry| bytes.saturating_add(entry.wire_size()))
+            }
             _ => HEADER,
         }
     }

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::durable::{HardState, LOG_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
 use super::log::Log;
-use super::message::{Operation, Order, Payload, RaftMessage, Response};
+use super::message::{Command, Operation, Order, Payload, RaftMessage, Response};
 use super::observation::{RaftObservation, StepDownReason};
 use super::state::Server;
 
@@ -199,8 +199,8 @@ impl<C: Payload> Server<C> {
     }
 
     fn on_durable(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
-        if self.log.on_durable(write) && self.is_leader() {
-            self.advance_commit(ctx);
+        if self.log.on_durable(write) {
+            self.on_log_durable(ctx);
         }
         if self.hard_write.is_some_and(|pending| pending <= write) {
             self.hard_write = None;
@@ -224,8 +224,16 @@ impl<C: Payload> Server<C> {
                 }
                 self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
             }
-            Order::StepDown | Order::Campaign => {}
+            Order::Append(count) if self.is_leader() => self.append_empty(ctx, count),
+            Order::StepDown | Order::Campaign | Order::Append(_) => {}
         }
+    }
+
+    fn append_empty(&mut self, ctx: &mut Context<RaftNode<C>>, count: u64) {
+        for _ in 0..count {
+            self.append_as_leader(ctx, Command::Noop);
+        }
+        self.broadcast_fresh(ctx);
     }
 
     fn set_catching_up(&mut self, ctx: &mut Context<RaftNode<C>>, on: bool) {

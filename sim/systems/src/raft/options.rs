@@ -141,6 +141,37 @@ splitbrain_kernel::names! {
     }
 }
 
+splitbrain_kernel::names! {
+    /// What a follower says of its log where it refuses an append, and how far the leader steps back then.
+    pub enum ConflictHint {
+        /// The term at the place that was refused: the leader steps back over all that cannot agree (etcd).
+        ByTerm = "by_term",
+        /// Its last place: the leader steps back to behind it, or by one place (NuRaft, hashicorp).
+        Linear = "linear",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// Which entries a leader commits by counting copies.
+    pub enum CommitCounts {
+        /// Those of its own term, and what comes before them (§5.4.2).
+        OwnTerm = "own_term",
+        /// Those of any term (NuRaft): what is committed so can be lost, as in the paper's figure 8.
+        AnyTerm = "any_term",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// What a new leader takes its followers to have.
+    pub enum MatchedAtElection {
+        /// Nothing, until they answer (§5.3).
+        Reset = "reset",
+        /// What it knew when it led before, until they answer or their connection dies (NuRaft): it commits what they
+        /// have lost since.
+        Kept = "kept",
+    }
+}
+
 const TIMING: ValueKind = ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
 const SPAN: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
 const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
@@ -173,6 +204,8 @@ splitbrain_kernel::options! {
         pub timer_reset_on_higher_term: bool => ValueKind::Bool,
         /// Whether an append of the current leader that does not fit restarts the timer.
         pub timer_reset_on_rejected_append: bool => ValueKind::Bool,
+        /// Whether a vote that is granted restarts the voter's timer (§5.2). NuRaft restarts it only for a later term.
+        pub timer_reset_on_granted_vote: bool => ValueKind::Bool,
         /// By how much a candidate raises its term (NuRaft inc_term_cb).
         pub term_step: u64 => ValueKind::Integer { min: 1, max: 1_000_000 },
 
@@ -229,8 +262,8 @@ splitbrain_kernel::options! {
         /// After so many refusals of its pre-votes by a quorum the process exits; never where 0 (NuRaft
         /// pre_vote_rejection_limit).
         pub starved_exit: u64 => COUNT,
-        /// After so many rounds of pre-votes in which a quorum could not be asked, because connections were busy, the
-        /// process exits; never where 0 (NuRaft busy_connection_limit).
+        /// After so many rounds of pre-votes since its start in which a quorum could not be asked, because connections
+        /// were busy, the process exits; never where 0 (NuRaft busy_connection_limit).
         pub busy_exit: u64 => COUNT,
 
         /// What servers talk over.
@@ -247,6 +280,20 @@ splitbrain_kernel::options! {
         pub noop: bool => ValueKind::Bool,
         /// The most entries in one append.
         pub append_entries_max: u64 => ValueKind::Integer { min: 1, max: 1_000_000 },
+        /// The most bytes of entries in one append; no bound where 0. An entry that is larger goes alone (etcd
+        /// MaxSizePerMsg).
+        pub append_bytes_max: u64 => ValueKind::Integer { min: 0, max: 1_000_000_000 },
+        /// How many appends with entries may be on their way to a follower whose log agrees; no bound where 0 (etcd
+        /// MaxInflightMsgs, hashicorp rpcMaxPipeline).
+        pub appends_in_flight: u64 => COUNT,
+        /// Whether a leader sends entries while it writes them (thesis §10.2.1), or once its own disk has them.
+        pub parallel_append: bool => ValueKind::Bool,
+        /// What a follower says of its log where it refuses an append, and how far the leader steps back then.
+        pub conflict_hint: ConflictHint => ValueKind::Name(ConflictHint::NAMES),
+        /// Which entries a leader commits by counting copies.
+        pub commit_counts: CommitCounts => ValueKind::Name(CommitCounts::NAMES),
+        /// What a new leader takes its followers to have.
+        pub matched_at_election: MatchedAtElection => ValueKind::Name(MatchedAtElection::NAMES),
         /// Whether the server is a learner: it follows, but neither campaigns nor counts.
         pub learner: bool => ValueKind::Bool,
         /// How long a client waits for the answer to a proposal.

@@ -63,11 +63,12 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    /// NuRaft `busy_connection_limit_`: who cannot even ask a quorum for so long gives up.
+    /// NuRaft `busy_connection_limit_`: a server that could not even ask a quorum in so many rounds gives up. The
+    /// rounds need not be in a row: NuRaft never resets `busy_connection_failure_count_`.
     fn count_busy_round(&mut self, ctx: &mut Context<RaftNode<C>>, busy: usize) {
         let voters = self.configuration.voters().len();
         let cannot_win = busy + self.election_quorum() > voters;
-        self.isolation.busy_rounds = if cannot_win { self.isolation.busy_rounds + 1 } else { 0 };
+        self.isolation.busy_rounds += u64::from(cannot_win);
         let limit = self.options.busy_exit;
         if limit > 0 && self.isolation.busy_rounds > limit {
             self.exit_starved(ctx, "too many pre-votes failed because connections were busy");

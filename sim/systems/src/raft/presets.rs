@@ -12,8 +12,8 @@ use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 use super::options::{
-    Answer, CheckQuorumMethod, Contact, ElectionTimer, LostRound, OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions,
-    Stickiness, TimeoutDrawn, Transport, VoteCounting,
+    Answer, CheckQuorumMethod, CommitCounts, ConflictHint, Contact, ElectionTimer, LostRound, MatchedAtElection,
+    OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions, Stickiness, TimeoutDrawn, Transport, VoteCounting,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
@@ -54,6 +54,7 @@ pub fn paper() -> RaftOptions {
         election_timer: ElectionTimer::Restarted,
         timer_reset_on_higher_term: false,
         timer_reset_on_rejected_append: true,
+        timer_reset_on_granted_vote: true,
         term_step: 1,
         pre_vote: false,
         pre_vote_term: PreVoteTerm::Next,
@@ -84,6 +85,12 @@ pub fn paper() -> RaftOptions {
         reconnect_on_pre_vote: false,
         noop: true,
         append_entries_max: 100,
+        append_bytes_max: 0,
+        appends_in_flight: 0,
+        parallel_append: true,
+        conflict_hint: ConflictHint::ByTerm,
+        commit_counts: CommitCounts::OwnTerm,
+        matched_at_election: MatchedAtElection::Reset,
         learner: false,
         proposal_timeout: millis(1_000),
         on_refusal: OnRefusal::Fail,
@@ -110,6 +117,8 @@ pub fn etcd() -> RaftOptions {
         lost_round: LostRound::StepBack,
         check_quorum: millis(1_000),
         check_quorum_method: CheckQuorumMethod::Window,
+        append_bytes_max: 512 * 1024,
+        appends_in_flight: 512,
         proposal_timeout: millis(7_000),
         on_refusal: OnRefusal::Fail,
         ..paper()
@@ -127,6 +136,7 @@ pub fn nuraft() -> RaftOptions {
         startup_backoff: millis(50),
         timer_reset_on_higher_term: true,
         timer_reset_on_rejected_append: false,
+        timer_reset_on_granted_vote: false,
         pre_vote: true,
         pre_vote_term: PreVoteTerm::Current,
         pre_vote_log_check: false,
@@ -143,6 +153,10 @@ pub fn nuraft() -> RaftOptions {
         requests_in_flight: 1,
         reconnect_after: millis(50 * 125),
         reconnect_on_pre_vote: true,
+        parallel_append: false,
+        conflict_hint: ConflictHint::Linear,
+        commit_counts: CommitCounts::AnyTerm,
+        matched_at_election: MatchedAtElection::Kept,
         proposal_timeout: millis(3_000),
         on_refusal: OnRefusal::Fail,
         ..paper()
@@ -167,6 +181,9 @@ pub fn hashicorp() -> RaftOptions {
         check_quorum_method: CheckQuorumMethod::LeaseTimer,
         transport: Transport::Connection,
         append_entries_max: 64,
+        appends_in_flight: 128,
+        parallel_append: false,
+        conflict_hint: ConflictHint::Linear,
         proposal_timeout: millis(2_000),
         on_refusal: OnRefusal::Fail,
         ..paper()

@@ -1,21 +1,29 @@
-//! Replication and commit (Raft §5.3, §5.4.2): enough for elections and for a register that clients set.
+//! Replication and commit (Raft §5.3, §5.4.2).
 //!
-//! A follower's log is found by probing, one append for each answer; once it agrees, appends go ahead of their answers.
-//! What is lost shows at the next heartbeat, which no longer fits, and the rejection leads back.
+//! What a leader knows of each follower, and when it sends what, is in [`super::progress`]. An append carries a batch
+//! that is bounded in entries and bytes; a follower acknowledges it once it is durable. The leader writes its own copy
+//! beside the appends, or before them (`parallel_append`), and counts it once it is durable.
+//!
+//! A follower that does not have the entry before an append refuses it with a hint, from which the leader knows where
+//! to look next: by terms, in as many round trips as there are terms that differ (etcd), or one place back (NuRaft).
 
 use splitbrain_kernel::context::{Context, OperationId};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Source, Write};
 use splitbrain_kernel::time::Instant;
 
+use super::bug::Bug;
 use super::durable::LOG_FILE;
 use super::ids::{Index, Position, Term};
+use super::log::Batch;
 use super::machine::NotLeader;
 use super::message::{Append, AppendResult, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::RaftObservation;
+use super::options::{CommitCounts, ConflictHint};
+use super::progress::{Progress, ProgressState};
 use super::quorum;
-use super::state::{Flow, Leader, Pending, Progress, Role, Server};
+use super::state::{Leader, Pending, Role, Server};
 use super::transport::{Asked, datagram};
 
 // ---- The leader ----
@@ -41,9 +49,10 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    /// Sends a follower what it lacks, or a heartbeat.
+    /// Sends a follower what it lacks, as far as it may be sent, or a heartbeat.
     fn send_append(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
-        let entries_max = usize::try_from(self.options.append_entries_max).unwrap_or(usize::MAX);
+        let through = self.sendable();
+        let (batch, in_flight_max) = (self.batch(), self.options.appends_in_flight);
         let Role::Leader(leader) = &self.role else {
             unreachable!("only a leader appends to others");
         };
@@ -52,11 +61,12 @@ impl<C: Payload> Server<C> {
         };
         let previous = progress.next.previous();
         let term = self.log.term_at(previous).expect("next is at most one beyond the last");
+        let through = if progress.is_full(in_flight_max) { previous } else { through };
         let append = Append {
             term: self.hard.term,
             previous: Position { term, index: previous },
             commit: self.commit,
-            entries: self.log.slice(progress.next, entries_max),
+            entries: self.log.slice(progress.next, through, batch),
         };
         let sent = append.entries.len() as u64;
         if self.ask(ctx, peer, RaftMessage::Append(append)) == Asked::Sent && sent > 0 {
@@ -65,12 +75,61 @@ impl<C: Payload> Server<C> {
     }
 
     fn note_sent(&mut self, peer: NodeId, count: u64) {
-        let Role::Leader(leader) = &mut self.role else {
+        let in_flight_max = self.options.appends_in_flight;
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(progress) = leader.progress_mut(peer)
+        {
+            progress.sent(count, in_flight_max);
+        }
+    }
+
+    /// The last place that a leader may send: where it writes first (`parallel_append` off), what its own disk has.
+    #[inline]
+    fn sendable(&self) -> Index {
+        if self.options.parallel_append { self.log.last_index() } else { self.log.durable() }
+    }
+
+    fn batch(&self) -> Batch {
+        Batch { entries_max: self.options.append_entries_max, bytes_max: self.options.append_bytes_max }
+    }
+
+    /// Whether there are entries for this follower that may be sent now.
+    #[inline]
+    fn has_more_for(&self, progress: &Progress) -> bool {
+        progress.next <= self.sendable() && !progress.is_full(self.options.appends_in_flight)
+    }
+
+    /// More of a leader's own log is durable: that may commit it, and lets it be sent.
+    pub(super) fn on_log_durable(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        if !self.is_leader() {
+            return;
+        }
+        self.advance_commit(ctx);
+        if !self.options.parallel_append {
+            self.broadcast_fresh(ctx);
+        }
+    }
+
+    /// New entries may be sent: those who follow closely get them at once.
+    pub(super) fn broadcast_fresh(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        for peer in self.configuration.members().without(self.id).iter() {
+            self.send_fresh(ctx, peer);
+        }
+    }
+
+    /// A follower that is being probed gets the new entries when it answers.
+    fn send_fresh(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
+        let Some(progress) = self.as_leader().and_then(|leader| leader.progress(peer)) else {
             return;
         };
-        if let Some(progress) = leader.progress_mut(peer).filter(|p| p.flow == Flow::Replicate) {
-            progress.next.0 += count;
+        let is_due = progress.state == ProgressState::Replicate && self.has_more_for(progress);
+        if is_due && !self.is_waiting_for(peer) {
+            self.send_append(ctx, peer);
         }
+    }
+
+    fn is_waiting_for(&self, peer: NodeId) -> bool {
+        self.options.requests_in_flight > 0 && self.links.is_waiting(peer)
     }
 
     /// A follower has answered an append.
@@ -99,7 +158,6 @@ impl<C: Payload> Server<C> {
     }
 
     fn on_accepted(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, matched: Index) {
-        let last = self.log.last_index();
         let Role::Leader(leader) = &mut self.role else {
             return;
         };
@@ -107,18 +165,22 @@ impl<C: Payload> Server<C> {
             return;
         };
         let advanced = progress.accept(matched);
-        let lacks = progress.next <= last;
         assert!(progress.matched < progress.next, "what agrees is not sent again");
         if advanced {
             self.advance_commit(ctx);
         }
-        if lacks && self.is_leader() {
+        if let Some(progress) = self.as_leader().and_then(|leader| leader.progress(follower))
+            && self.has_more_for(progress)
+        {
             self.send_append(ctx, follower);
         }
     }
 
     fn on_rejected(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, previous: Index, hint: Position) {
-        let agreeing = self.log.agreeing(hint).index;
+        let agreeing = match self.options.conflict_hint {
+            ConflictHint::ByTerm => self.log.agreeing(hint).index,
+            ConflictHint::Linear => hint.index,
+        };
         let Role::Leader(leader) = &mut self.role else {
             return;
         };
@@ -132,14 +194,10 @@ impl<C: Payload> Server<C> {
 
     /// A connection died: what was sent ahead over it may not have arrived.
     pub(super) fn on_link_lost(&mut self, peer: NodeId) {
-        let Role::Leader(leader) = &mut self.role else {
-            return;
-        };
-        if let Some(progress) = leader.progress_mut(peer) {
-            progress.flow = Flow::Probe;
-            if progress.matched > Index::ZERO {
-                progress.next = progress.matched.next();
-            }
+        if let Role::Leader(leader) = &mut self.role
+            && let Some(progress) = leader.progress_mut(peer)
+        {
+            progress.disconnect();
         }
     }
 
@@ -154,18 +212,28 @@ impl<C: Payload> Server<C> {
         let mut count = 0;
         for voter in self.configuration.voters().iter() {
             places[count] = if voter == self.id {
-                // Its own copy counts once it is durable.
-                self.log.durable()
+                self.own_matched()
             } else {
                 leader.progress(voter).map_or(NOWHERE, |progress| progress.matched)
             };
             count += 1;
         }
         let reached = quorum::reached(&mut places[..count], quorum);
-        if reached > self.commit && self.log.term_at(reached) == Some(self.term()) {
-            self.commit_to(ctx, reached);
+        if reached > self.commit && self.counts_at(reached) {
+            self.commit_to(ctx, reached.min(self.log.last_index()));
             self.answer_committed(ctx);
         }
+    }
+
+    /// Its own copy counts once it is durable.
+    fn own_matched(&self) -> Index {
+        if self.has_bug(Bug::OwnCopyCountedBeforeDurable) { self.log.last_index() } else { self.log.durable() }
+    }
+
+    /// Whether a quorum at this place commits it.
+    fn counts_at(&self, reached: Index) -> bool {
+        let any_term = self.options.commit_counts == CommitCounts::AnyTerm || self.has_bug(Bug::OlderTermCommitted);
+        any_term || self.log.term_at(reached) == Some(self.term())
     }
 
     fn answer_committed(&mut self, ctx: &mut Context<RaftNode<C>>) {
@@ -204,40 +272,6 @@ impl<C: Payload> Server<C> {
             }
         }
     }
-
-    /// A follower that is being probed gets the new entry when it answers.
-    pub(super) fn send_fresh(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
-        let flow = self.as_leader().and_then(|leader| leader.progress(peer)).map(|p| p.flow);
-        if flow == Some(Flow::Replicate) && !self.is_waiting_for(peer) {
-            self.send_append(ctx, peer);
-        }
-    }
-
-    fn is_waiting_for(&self, peer: NodeId) -> bool {
-        self.options.requests_in_flight > 0 && self.links.is_waiting(peer)
-    }
-}
-
-impl Progress {
-    /// The follower has this and everything before it. Returns whether that is new.
-    fn accept(&mut self, matched: Index) -> bool {
-        let advanced = matched > self.matched;
-        self.matched = self.matched.max(matched);
-        self.next = self.next.max(self.matched.next());
-        self.flow = Flow::Replicate;
-        advanced
-    }
-
-    /// The follower does not have `previous`. Returns whether that is news, and not a late answer.
-    fn reject(&mut self, previous: Index, agreeing: Index) -> bool {
-        let late = previous <= self.matched || (self.flow == Flow::Probe && previous != self.next.previous());
-        if late {
-            return false;
-        }
-        self.flow = Flow::Probe;
-        self.next = previous.min(agreeing.next()).max(self.matched.next());
-        true
-    }
 }
 
 // ---- The follower ----
@@ -255,7 +289,10 @@ impl<C: Payload> Server<C> {
             Role::Leader(_) => return self.on_rival(ctx, source),
             Role::Follower(follower) if follower.leader == Some(source.node) => {}
             Role::Follower(_) => self.follow(ctx, source.node),
-            Role::PreCandidate(_) | Role::Candidate(_) => self.into_follower(ctx, Some(source.node)),
+            Role::PreCandidate(_) | Role::Candidate(_) => {
+                self.isolation.rejections = 0;
+                self.into_follower(ctx, Some(source.node));
+            }
         }
         self.hear_leader(ctx.now());
         let result = self.try_append(ctx, &append);
@@ -274,9 +311,7 @@ impl<C: Payload> Server<C> {
         self.clock.contact_at = Some(now);
         self.clock.heartbeat_seen = true;
         self.restore_priority(now);
-        self.isolation.rejections = 0;
         self.isolation.silent_rounds = 0;
-        self.isolation.busy_rounds = 0;
     }
 
     fn refuse_stale_append(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source) {
@@ -297,7 +332,10 @@ impl<C: Payload> Server<C> {
     fn try_append(&mut self, ctx: &mut Context<RaftNode<C>>, append: &Append<C>) -> AppendResult {
         let previous = append.previous;
         if !self.log.contains(previous) {
-            let hint = self.log.at_most(previous.index);
+            let hint = match self.options.conflict_hint {
+                ConflictHint::ByTerm => self.log.at_most(previous.index),
+                ConflictHint::Linear => self.log.last(),
+            };
             return AppendResult::Rejected { previous: previous.index, hint };
         }
         let matched = Index(previous.index.0 + append.entries.len() as u64);

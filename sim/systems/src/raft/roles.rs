@@ -22,7 +22,9 @@ use super::ids::{Index, ServerSet, Term};
 use super::message::{Command, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, StepDownReason};
-use super::state::{Candidate, Flow, Follower, Leader, PreCandidate, Progress, Role, Server, Tally};
+use super::options::MatchedAtElection;
+use super::progress::Progress;
+use super::state::{Candidate, Follower, Leader, PreCandidate, Role, Server, Tally};
 use super::transport::datagram;
 
 #[expect(clippy::wrong_self_convention, reason = "a transition changes the role in its place: `into_leader`")]
@@ -55,6 +57,9 @@ impl<C: Payload> Server<C> {
     fn abandon_leadership(&mut self, ctx: &mut Context<RaftNode<C>>, leader: &Leader) {
         ctx.cancel_timer(RaftTimer::Heartbeat);
         ctx.cancel_timer(RaftTimer::CheckQuorum);
+        if self.options.matched_at_election == MatchedAtElection::Kept {
+            self.earlier = leader.progress.iter().map(|progress| progress.matched).collect();
+        }
         for pending in &leader.pending {
             let result = ProposeResult::Unknown;
             let reply = RaftMessage::ProposeReply { operation: pending.operation, result };
@@ -89,6 +94,7 @@ impl<C: Payload> Server<C> {
         assert!(self.is_leader(), "only a leader steps down");
         ctx.observe(RaftObservation::SteppedDown { term: self.term(), reason });
         self.clock.heartbeat_seen = false;
+        self.isolation.rejections = 0;
         self.into_follower(ctx, None);
     }
 
@@ -101,6 +107,8 @@ impl<C: Payload> Server<C> {
         }
         let was_follower = matches!(self.role, Role::Follower(_));
         self.enter_term(ctx, term);
+        // NuRaft counts refusals anew with each term that it hears of.
+        self.isolation.rejections = 0;
         self.into_follower(ctx, None);
         self.forget_leader_of_old_term();
         if was_follower && self.options.timer_reset_on_higher_term {
@@ -180,9 +188,12 @@ impl<C: Payload> Server<C> {
     }
 
     fn fresh_progress(&self, ctx: &Context<RaftNode<C>>) -> Vec<Progress> {
-        let next = self.log.last_index().next();
-        let fresh = Progress { matched: Index::ZERO, next, flow: Flow::Probe, contact_at: ctx.now() };
-        vec![fresh; self.configuration.table_len()]
+        let fresh = Progress::new(self.log.last_index().next(), ctx.now());
+        let mut all = vec![fresh; self.configuration.table_len()];
+        for (progress, matched) in all.iter_mut().zip(&self.earlier) {
+            *progress = progress.clone().keep(*matched);
+        }
+        all
     }
 
     /// Adds an entry of its own term to its log; it counts its own copy once that is durable.

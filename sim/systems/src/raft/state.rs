@@ -41,6 +41,7 @@ use super::ids::{Index, ServerSet, Term};
 use super::log::Log;
 use super::message::Payload;
 use super::options::{RaftOptions, Transport, VoteCounting};
+use super::progress::Progress;
 use super::quorum;
 use super::transport::Links;
 
@@ -67,6 +68,8 @@ pub struct Server<C = u64> {
     pub(super) applied: Index,
 
     pub(super) role: Role,
+    /// What it knew of each member when it last led, by number from 1; empty unless that is kept.
+    pub(super) earlier: Vec<Index>,
     pub(super) clock: ElectionClock,
     pub(super) priority: Priority,
     pub(super) isolation: Isolation,
@@ -127,30 +130,6 @@ pub struct Leader {
     pub(super) pending: VecDeque<Pending>,
 }
 
-/// How far a follower is, as its leader knows.
-///
-/// - `matched < next`, and `matched` never falls within a term.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The last place that certainly agrees, durably.
-    pub matched: Index,
-    /// The next place to send.
-    pub next: Index,
-    /// Whether appends are sent ahead of their answers.
-    pub flow: Flow,
-    /// When the follower last answered, on the leader's clock.
-    pub contact_at: Instant,
-}
-
-/// Whether appends are sent ahead of their answers (etcd `tracker.StateType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// The leader looks for the place where the logs agree: `next` moves with answers only.
-    Probe,
-    /// The logs agree: `next` moves with what is sent.
-    Replicate,
-}
-
 /// A proposal that waits to be committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pending {
@@ -202,11 +181,11 @@ pub(super) struct Priority {
 /// How long the server has been on its own (NuRaft).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Isolation {
-    /// Refusals by quorums since the last append.
+    /// Refusals by quorums since it last became a follower or entered a term.
     pub(super) rejections: u64,
     /// Rounds of pre-votes in a row to which no quorum answered.
     pub(super) silent_rounds: u64,
-    /// Rounds of pre-votes in a row in which no quorum could be asked.
+    /// Rounds of pre-votes since the start in which no quorum could be asked.
     pub(super) busy_rounds: u64,
     /// Election timeouts until the server goes silent; 0 where it does not leave.
     pub(super) steps_to_down: u32,
@@ -491,6 +470,7 @@ impl<C: Payload> Server<C> {
             commit: Index::ZERO,
             applied: Index::ZERO,
             role: Role::Follower(Follower::default()),
+            earlier: Vec::new(),
             clock: ElectionClock {
                 started_at: Instant::ZERO,
                 timeout: Duration::ZERO,

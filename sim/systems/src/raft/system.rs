@@ -153,6 +153,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
             "step_down" => plain(name, argument, Order::StepDown),
             "campaign" => plain(name, argument, Order::Campaign),
             "leave" => plain(name, argument, Order::Leave),
+            "append" => count(name, argument).map(Order::Append),
             _ => Err(format!("raft knows no order {name}")),
         }
     }
@@ -177,6 +178,10 @@ const ORDERS: &[OrderInfo] = &[
         name: "leave",
         doc: "The server is asked to leave: without further requests it goes silent after two election timeouts.",
     },
+    OrderInfo {
+        name: "append",
+        doc: "A number from 1 to 10000: the server appends so many empty entries at once, where it leads.",
+    },
 ];
 
 fn switch(name: &str, argument: &str) -> Result<bool, String> {
@@ -185,6 +190,11 @@ fn switch(name: &str, argument: &str) -> Result<bool, String> {
         "off" => Ok(false),
         _ => Err(format!("{name} is \"on\" or \"off\", not {argument:?}")),
     }
+}
+
+fn count(name: &str, argument: &str) -> Result<u64, String> {
+    let number = argument.parse().ok().filter(|count| (1..=10_000).contains(count));
+    number.ok_or_else(|| format!("{name} takes a number from 1 to 10000, not {argument:?}"))
 }
 
 fn plain(name: &str, argument: &str, order: Order) -> Result<Order, String> {

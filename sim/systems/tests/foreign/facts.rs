@@ -4,7 +4,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Stored, Write};
 use splitbrain_kernel::view::Records;
 use splitbrain_systems::raft::facts::{
-    ConfigurationFacts, DurableLog, DurableState, Fact, RaftFacts, RoleKind, Said, ServerFacts, TimerFacts, Told,
+    ConfigurationFacts, DurableLog, DurableState, Fact, Held, RaftFacts, RoleKind, Said, ServerFacts, TimerFacts, Told,
 };
 use splitbrain_systems::raft::ids::{Index, Position, ServerSet, Term};
 
@@ -94,6 +94,26 @@ impl<const OPEN: bool> RaftFacts for Foreign<OPEN> {
         OPEN.then(|| DurableLog {
             base: Index::ZERO,
             last: Index((0..disk.len(LOG)).take_while(is_whole).count() as u64),
+        })
+    }
+
+    fn has(&self, index: Index) -> Fact<Held> {
+        let is_there = index.0 <= self.last().1;
+        OPEN.then(|| if is_there { Held::Entry(Term(self.term_at(index.0))) } else { Held::Nothing })
+    }
+
+    fn matched(&self, follower: NodeId) -> Fact<Index> {
+        OPEN.then(|| match self.part {
+            Part::Leads => Index(self.matched[usize::from(follower.number())]),
+            _ => Index::ZERO,
+        })
+    }
+
+    fn held(disk: &impl Records<Pair>, index: Index) -> Fact<Held> {
+        let record = index.0.checked_sub(1).and_then(|at| disk.get(LOG, at as usize));
+        OPEN.then(|| match record {
+            Some(Stored::Intact(Pair(term, _))) => Held::Entry(Term(*term)),
+            _ => Held::Nothing,
         })
     }
 

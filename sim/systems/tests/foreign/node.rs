@@ -171,7 +171,7 @@ pub(crate) struct Foreign<const OPEN: bool> {
     applied: u64,
     /// By number of the server.
     next: Vec<u64>,
-    matched: Vec<u64>,
+    pub(crate) matched: Vec<u64>,
     beats: u64,
     pub(crate) timer_at: Instant,
     pub(crate) contact_at: Option<Instant>,
@@ -224,7 +224,7 @@ impl<const OPEN: bool> Foreign<OPEN> {
         (self.term_at(self.log.len() as u64), self.log.len() as u64)
     }
 
-    fn term_at(&self, place: u64) -> u64 {
+    pub(crate) fn term_at(&self, place: u64) -> u64 {
         place.checked_sub(1).and_then(|at| self.log.get(at as usize)).map_or(0, |entry| entry.0)
     }
 

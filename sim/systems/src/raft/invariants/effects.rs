@@ -2,16 +2,21 @@
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::Findings;
+use splitbrain_kernel::node::Write;
 use splitbrain_kernel::view::View;
 
-use crate::raft::facts::{Fact, RaftFacts, RoleKind, Said, Told};
+use crate::raft::facts::{Fact, Held, RaftFacts, RoleKind, Said, Told};
 use crate::raft::ids::{Position, Term};
 
 use super::denied_vote_keeps_timer::Timer;
 use super::election_safety::Reign;
 use super::frame::slot;
-use super::index::{CANDIDATES_KNOW_NO_LEADER, PERSIST_BEFORE_REPLY, VOTE_SOUNDNESS};
+use super::index::{
+    CANDIDATES_KNOW_NO_LEADER, COMMITTED_IS_DURABLE, LOG_MATCHING, MATCHED_IS_TRUE, PERSIST_BEFORE_REPLY,
+    VOTE_SOUNDNESS,
+};
 use super::leadership::{TrueTime, server};
+use super::matched_is_true::Both;
 use super::{
     RaftInvariants, candidates_know_no_leader, commit_in_term, denied_vote_keeps_timer, learners_never_lead,
     vote_soundness,
@@ -106,8 +111,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Applied { index, entry } => self.chosen.apply(node, index, entry, view.now(), findings),
             Told::Committed(position) => {
                 let leads = self.leads[slot(node)];
-                commit_in_term::commit(node, leads, position, findings);
+                if !self.frame.rules(node).counts_any_term {
+                    commit_in_term::commit(node, leads, position, findings);
+                }
                 self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
+                if findings.is_on(COMMITTED_IS_DURABLE) {
+                    self.on_committed(view, node, position, findings);
+                }
             }
             Told::InTerm(term) => self.on_term(view, node, term, findings),
             Told::Campaigns { role, term } => {
@@ -125,6 +135,51 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Reconsidered => self.changed = true,
             Told::Nothing => {}
         }
+    }
+
+    fn on_committed(&mut self, view: impl View<N>, node: NodeId, position: Position, findings: &mut Findings) {
+        let configuration = self.frame.configuration_at(server(&view, node));
+        let is_alone = self.supporters.is_alone(&self.frame, node);
+        let rules = self.frame.rules(node);
+        let quorum = |voters| if is_alone { 1 } else { rules.commit_quorum.of(voters) };
+        let durables = &self.durables;
+        let held = |voter| (!durables.is_waived(voter)).then(|| N::held(&view.disk(voter), position.index));
+        self.proven.commit(node, position, configuration, quorum, held, findings);
+    }
+
+    /// A server writes: if that adds an entry to its log, it is the one that the leader of its term created.
+    pub(super) fn on_log_write(
+        &mut self,
+        view: impl View<N>,
+        node: NodeId,
+        write: Write<&N::Record>,
+        findings: &mut Findings,
+    ) {
+        let Some(logged) = N::logged(write) else { return findings.lacks(LOG_MATCHING) };
+        let Some((at, entry)) = logged else { return };
+        let before = match view.node(node).and_then(|server| server.has(at.index.previous())) {
+            Some(Held::Entry(term)) => Some(term),
+            _ => None,
+        };
+        self.created.write(node, self.leads[slot(node)], at, before, entry, findings);
+    }
+
+    /// A server that leads has handled an acknowledgement of this follower, or has just been elected.
+    pub(super) fn judge_match(&mut self, view: impl View<N>, node: NodeId, follower: NodeId, findings: &mut Findings) {
+        let Some(term) = self.leads[slot(node)].filter(|_| self.frame.watches(follower)) else { return };
+        let Some(server) = view.node(node) else { return };
+        let Some(matched) = server.matched(follower) else { return findings.lacks(MATCHED_IS_TRUE) };
+        let durables = &self.durables;
+        let both = || {
+            let disk = view.disk(follower);
+            let has_moved_on = N::durable_state(&disk).is_some_and(|state| state.term > term);
+            if durables.is_waived(follower) || has_moved_on {
+                return None;
+            }
+            let (leader, follower) = (server.has(matched), N::held(&disk, matched));
+            Some(leader.zip(follower).map(|(leader, follower)| Both { leader, follower }))
+        };
+        self.matches.judge(node, follower, (term, matched), both, findings);
     }
 
     fn on_granted(
@@ -194,6 +249,11 @@ impl<N: RaftFacts> RaftInvariants<N> {
         self.tallies.elect(term);
         self.leads[slot(node)] = Some(term);
         self.leaders.insert(node);
+        if findings.is_on(MATCHED_IS_TRUE) {
+            for follower in self.frame.servers().filter(|follower| *follower != node) {
+                self.judge_match(view, node, follower, findings);
+            }
+        }
         self.review(now, findings);
     }
 }

@@ -60,6 +60,11 @@ impl Supporters {
         }
     }
 
+    /// Whether this server takes itself for a quorum, and may.
+    pub(super) fn is_alone(&self, frame: &Frame, server: NodeId) -> bool {
+        frame.rules(server).may_stand_alone && self.alone.contains(server)
+    }
+
     /// A server is elected, by the voters of this configuration.
     pub(super) fn elect(
         &self,
@@ -74,7 +79,7 @@ impl Supporters {
         let mut votes = given.map_or(ServerSet::EMPTY, |(_, voters)| *voters);
         votes.insert(leader);
         let rules = frame.rules(leader);
-        let is_alone = rules.may_stand_alone && self.alone.contains(leader);
+        let is_alone = self.is_alone(frame, leader);
         let needed = |voters: ServerSet| if is_alone { 1 } else { rules.election_quorum.of(voters.len()) };
         let lacking = [configuration.voters, configuration.outgoing]
             .into_iter()

@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::raft::facts::{ConfigurationFacts, ServerFacts};
 use crate::raft::ids::ServerSet;
-use crate::raft::options::{Contact, RaftOptions, Stickiness, Transport};
+use crate::raft::options::{CommitCounts, Contact, RaftOptions, Stickiness, Transport};
 
 use super::bounds;
 
@@ -76,6 +76,8 @@ pub struct Rules {
     pub election_quorum: Quorum,
     /// Copies that commit an entry.
     pub commit_quorum: Quorum,
+    /// Whether it commits entries of earlier terms by counting copies.
+    pub counts_any_term: bool,
     /// Whether one of two servers may take itself for a quorum.
     pub may_stand_alone: bool,
     /// Whether a vote request of a later term may restart the election timer, whatever comes of it.
@@ -196,6 +198,7 @@ impl Rules {
     pub const SAFETY: Self = Self {
         election_quorum: Quorum::Majority,
         commit_quorum: Quorum::Majority,
+        counts_any_term: false,
         may_stand_alone: false,
         later_term_restarts_timer: true,
         contact_bound: None,
@@ -216,6 +219,7 @@ impl Rules {
         Self {
             election_quorum: Quorum::of_option(options.election_quorum),
             commit_quorum,
+            counts_any_term: options.commit_counts == CommitCounts::AnyTerm,
             may_stand_alone: options.auto_adjust_quorum && voters == 2,
             later_term_restarts_timer: options.timer_reset_on_higher_term,
             contact_bound: options.contact_bound().filter(|_| !spared && !options.auto_adjust_quorum),

@@ -53,6 +53,11 @@ impl Durables {
         self.0[slot(server)].waived = true;
     }
 
+    /// Whether this server's disk has broken a promise of its own.
+    pub(super) fn is_waived(&self, server: NodeId) -> bool {
+        self.0[slot(server)].waived
+    }
+
     /// A write leaves a server: if it cuts the log, less of it may be durable soon.
     #[inline]
     pub(super) fn on_write<N: RaftFacts>(&mut self, server: NodeId, write: Write<&N::Record>) {

@@ -3,11 +3,11 @@
 use splitbrain_kernel::options::PerServer;
 
 use super::super::bug::Bug;
-use super::super::message::Verdict;
+use super::super::message::{Order, Verdict};
 use super::super::node::RaftTimer;
 use super::super::options::RaftOptions;
 use super::super::presets::{etcd, hashicorp, paper};
-use super::host::{Host, append, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
+use super::host::{Host, accepted, append, at, heartbeat, millis, pre_vote, pre_vote_reply, s, vote, vote_reply};
 
 /// The effect with the bug, and without.
 fn both(bug: Bug, base: RaftOptions, effect: impl Fn(Host) -> bool) -> (bool, bool) {
@@ -137,6 +137,34 @@ fn granted_pre_vote_refreshes_contact() {
         host.timers[&RaftTimer::Election] != due && host.server().contact_at().is_some()
     });
     assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn older_term_committed() {
+    let base = RaftOptions { noop: false, ..paper() };
+    let shown = both(Bug::OlderTermCommitted, base, |mut host| {
+        host.hear(s(2), append(1, at(0, 0), &[1], 0));
+        host.sync();
+        host.make_leader();
+        for follower in [2, 3] {
+            host.hear(s(follower), accepted(2, 1));
+        }
+        host.saw("committed")
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn own_copy_counted_before_durable() {
+    let shown = both(Bug::OwnCopyCountedBeforeDurable, paper(), |mut host| {
+        host.make_leader();
+        host.order(Order::Append(1));
+        for follower in [2, 3] {
+            host.hear(s(follower), accepted(1, 2));
+        }
+        host.saw("committed") && host.server().commit().0 == 2 && host.server().log().durable().0 == 1
+    });
+    assert_eq!(shown, (true, false), "two other copies of five are no quorum without its own");
 }
 
 #[test]

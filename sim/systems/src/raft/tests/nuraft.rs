@@ -106,6 +106,35 @@ fn an_append_clears_the_refusals() {
 }
 
 #[test]
+fn a_later_term_clears_the_refusals() {
+    let mut host = Host::new(options());
+    for term in 1..=12 {
+        host.fire(RaftTimer::Election);
+        for voter in [2, 3, 4, 5] {
+            host.hear(s(voter), pre_vote_reply(host.term(), Verdict::Denied));
+        }
+        host.hear(s(2), vote(term, at(0, 0)));
+    }
+    assert!(host.exited.is_none());
+}
+
+#[test]
+fn only_a_later_term_restarts_the_timer_of_a_voter() {
+    let restarted = |request_term| {
+        let mut host = Host::new(options());
+        host.hear(s(2), append(1, at(0, 0), &[], 0));
+        host.sync();
+        host.wait(millis(100));
+        let due = host.timers[&RaftTimer::Election];
+        host.hear(s(3), vote(request_term, at(0, 0)));
+        assert!(host.saw("vote granted"));
+        host.timers[&RaftTimer::Election] != due
+    };
+    assert!(!restarted(1), "granted in its present term");
+    assert!(restarted(2));
+}
+
+#[test]
 fn pre_votes_are_counted_and_late_ones_with_them() {
     let mut host = Host::new(options());
     host.fire(RaftTimer::Election);
@@ -385,6 +414,20 @@ fn a_server_that_cannot_ask_a_quorum_exits() {
         assert!(rounds < 50, "it exits");
     }
     assert_eq!(rounds, 22, "the first round was asked, 21 more were not");
+}
+
+#[test]
+fn rounds_in_which_a_quorum_could_not_be_asked_are_counted_for_ever() {
+    let stuck = RaftOptions { busy_exit: 3, reconnect_after: Duration::ZERO, reconnect_on_pre_vote: false, ..nuraft() };
+    let mut host = Host::new(stuck);
+    host.fire(RaftTimer::Election);
+    open_all(&mut host);
+    let busy_rounds = |host: &mut Host| (0..2).for_each(|_| host.fire(RaftTimer::Election));
+    busy_rounds(&mut host);
+    host.hear(s(2), heartbeat(0));
+    assert!(host.exited.is_none());
+    busy_rounds(&mut host);
+    assert!(host.exited.is_some(), "an append in between takes nothing back");
 }
 
 #[test]

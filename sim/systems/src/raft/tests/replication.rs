@@ -3,9 +3,10 @@
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
 
-use super::super::ids::Index;
-use super::super::message::{AppendResult, Command, Operation, Order, ProposeResult, RaftMessage, Response};
+use super::super::ids::{Index, Term};
+use super::super::message::{AppendResult, Command, Entry, Operation, Order, ProposeResult, RaftMessage, Response};
 use super::super::node::RaftTimer;
+use super::super::options::{CommitCounts, ConflictHint, MatchedAtElection, RaftOptions};
 use super::super::presets::paper;
 use super::host::{Host, accepted, append, at, heartbeat, s, system, vote_reply};
 
@@ -109,6 +110,129 @@ fn leader_commits_only_in_its_own_term() {
         host.hear(s(follower), accepted(2, 2));
     }
     assert_eq!(host.server().commit(), Index(2), "its own entry commits the older one with it");
+}
+
+/// `s1` leads term 1, `s2` follows closely, and nothing is under way.
+fn replicating(options: RaftOptions) -> Host {
+    let mut host = Host::new(options);
+    host.make_leader();
+    host.hear(s(2), accepted(1, 1));
+    host.sync();
+    host.take_sent();
+    host
+}
+
+#[test]
+fn appends_ahead_of_their_answers_are_bounded() {
+    let mut host = replicating(RaftOptions { appends_in_flight: 2, ..paper() });
+    for value in [7, 8, 9] {
+        host.hear(C1, propose(value));
+    }
+    let sent = host.take_sent();
+    assert_eq!(sent.iter().map(|(_, append)| entries(append)).collect::<Vec<_>>(), [1, 1], "the third one waits");
+    host.fire(RaftTimer::Heartbeat);
+    let (_, beat) = host.take_sent().into_iter().find(|(target, _)| *target == s(2)).expect("heartbeats go on");
+    assert_eq!(entries(&beat), 0);
+    host.hear(s(2), accepted(1, 2));
+    assert_eq!(entries(&host.only_sent()), 1, "an answer makes room");
+}
+
+#[test]
+fn an_append_holds_no_more_bytes_than_it_may() {
+    let three = 3 * u64::from(Entry { term: Term(1), command: Command::Set(0_u64) }.wire_size());
+    let mut host = Host::new(RaftOptions { append_bytes_max: three, ..paper() });
+    host.make_leader();
+    for value in 1..=9 {
+        host.hear(C1, propose(value));
+    }
+    host.sync();
+    host.take_sent();
+    host.hear(s(2), accepted(1, 1));
+    assert_eq!(entries(&host.only_sent()), 3);
+}
+
+#[test]
+fn without_parallel_append_nothing_is_sent_before_the_own_disk_has_it() {
+    let mut host = replicating(RaftOptions { parallel_append: false, ..paper() });
+    host.hear(C1, propose(7));
+    assert!(host.take_sent().is_empty(), "it is written first");
+    host.fire(RaftTimer::Heartbeat);
+    let (_, beat) = host.take_sent().into_iter().find(|(target, _)| *target == s(2)).expect("heartbeats go on");
+    assert_eq!(entries(&beat), 0, "they do not wait for the disk");
+    host.sync();
+    assert_eq!(entries(&host.only_sent()), 1);
+    let mut host = replicating(paper());
+    host.hear(C1, propose(7));
+    assert_eq!(entries(&host.only_sent()), 1, "both at once");
+}
+
+#[test]
+fn a_linear_hint_is_the_followers_last_place_and_leads_back_one_by_one() {
+    let linear = RaftOptions { conflict_hint: ConflictHint::Linear, ..paper() };
+    let mut host = Host::new(linear);
+    host.hear(s(2), append(1, at(0, 0), &[1, 1, 1], 0));
+    host.hear(s(3), append(2, at(2, 2), &[], 0));
+    host.sync();
+    let (_, reply) = host.take_sent().pop().expect("it answers");
+    let hint = at(1, 3);
+    let refused = |previous, hint| AppendResult::Rejected { previous: Index(previous), hint };
+    assert_eq!(reply, RaftMessage::AppendReply { term: Term(2), result: refused(2, hint) });
+    host.make_leader();
+    let term = host.server().term();
+    let previous = |message: RaftMessage| match message {
+        RaftMessage::Append(append) => append.previous.index,
+        other => panic!("an append, not {other:?}"),
+    };
+    for at_place in [3, 2] {
+        let result = refused(at_place, at(2, 9));
+        host.hear(s(4), RaftMessage::AppendReply { term, result });
+        assert_eq!(previous(host.only_sent()), Index(at_place - 1), "one back, though the terms say more");
+    }
+    let result = refused(3, at(1, 0));
+    host.hear(s(5), RaftMessage::AppendReply { term, result });
+    assert_eq!(previous(host.only_sent()), Index(0), "a shorter log is jumped to");
+}
+
+#[test]
+fn with_any_term_copies_of_older_terms_are_committed() {
+    let options = RaftOptions { noop: false, commit_counts: CommitCounts::AnyTerm, ..paper() };
+    let mut host = Host::new(options);
+    host.hear(s(2), append(1, at(0, 0), &[1], 0));
+    host.sync();
+    host.make_leader();
+    for follower in [2, 3] {
+        host.hear(s(follower), accepted(2, 1));
+    }
+    assert_eq!(host.server().commit(), Index(1));
+}
+
+#[test]
+fn what_an_earlier_leadership_knew_counts_only_if_it_is_kept() {
+    let commits = |matched_at_election| {
+        let mut host = Host::new(RaftOptions { matched_at_election, ..paper() });
+        host.make_leader();
+        host.order(Order::Append(4));
+        host.sync();
+        host.hear(s(2), accepted(1, 5));
+        host.hear(s(3), heartbeat(2));
+        host.make_leader();
+        host.hear(s(4), accepted(3, 6));
+        // The entry at 6 is of its own term; s2 is known to have had place 5.
+        host.server().commit()
+    };
+    assert_eq!(commits(MatchedAtElection::Reset), Index(0));
+    assert_eq!(commits(MatchedAtElection::Kept), Index(0), "place 5 is of an older term");
+    let kept =
+        RaftOptions { matched_at_election: MatchedAtElection::Kept, commit_counts: CommitCounts::AnyTerm, ..paper() };
+    let mut host = Host::new(kept);
+    host.make_leader();
+    host.order(Order::Append(4));
+    host.sync();
+    host.hear(s(2), accepted(1, 5));
+    host.hear(s(3), heartbeat(2));
+    host.make_leader();
+    host.hear(s(4), accepted(3, 6));
+    assert_eq!(host.server().commit(), Index(5), "s1, s4 and what s2 once had");
 }
 
 #[test]
