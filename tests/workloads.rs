@@ -11,9 +11,13 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_systems::raft::Raft;
 
 fn read(workload: &str) -> Result<Scenario, Diagnostics> {
+    read_as("propose", workload)
+}
+
+fn read_as(kind: &str, workload: &str) -> Result<Scenario, Diagnostics> {
     let text = format!(
         "# Clients that propose.\nformat = 1\nsystem = \"raft\"\ncluster = {{ servers = 3, clients = 2 }}\n\
-         run = {{ duration = \"5s\" }}\n[workload]\nkind = \"propose\"\n{workload}"
+         run = {{ duration = \"5s\" }}\n[workload]\nkind = \"{kind}\"\n{workload}"
     );
     let scenario = load("workload.toml", text.as_bytes(), &[Simulated::<Raft>::new().description()])?;
     verify::<Raft>(&scenario)?;
@@ -21,7 +25,11 @@ fn read(workload: &str) -> Result<Scenario, Diagnostics> {
 }
 
 fn run(workload: &str) -> Run {
-    let scenario = read(workload).unwrap_or_else(|error| panic!("{error}"));
+    run_as("propose", workload)
+}
+
+fn run_as(kind: &str, workload: &str) -> Run {
+    let scenario = read_as(kind, workload).unwrap_or_else(|error| panic!("{error}"));
     let engine = Simulated::<Raft>::new().open(Arc::new(scenario)).expect("the kernel runs every scenario");
     engine.worker().run(Seed(1).into(), None)
 }
@@ -48,6 +56,32 @@ fn each_key_of_a_workload_changes_the_digest() {
 }
 
 #[test]
+fn each_key_of_the_operations_on_a_store_changes_the_digest() {
+    let keys = [
+        "",
+        "rate = \"20/s\"",
+        "pacing = \"closed\"",
+        "pacing = \"closed\"\nthink = \"300ms\"",
+        "burst_every = \"1s\"",
+        "burst_every = \"1s\"\nburst_length = \"300ms\"",
+        "keys = 2",
+        "key_skew = \"zipf\"",
+        "reads = \"30%\"",
+        "compare_and_sets = \"20%\"",
+        "appends = \"30%\"",
+        "deletes = \"30%\"",
+    ];
+    let mut seen = BTreeMap::new();
+    for keys in keys {
+        let before = seen.insert(run_as("kv", keys).digest, keys);
+        assert_eq!(before, None, "{keys:?} is the same run as {before:?}");
+    }
+    let all = "keys = 4\nkey_skew = \"uniform\"\nreads = \"50%\"\ncompare_and_sets = \"50%\"\nappends = \"0%\"\n\
+               deletes = \"0%\"";
+    assert_eq!(run_as("kv", all).digest, run_as("kv", "").digest, "what is written out is the default");
+}
+
+#[test]
 fn what_is_written_out_is_the_default() {
     let all = "rate = \"10/s\"\nfrom = \"0s\"\nuntil = \"5s\"\npacing = \"open\"\nburst_every = \"0s\"";
     assert_eq!(run(all).digest, run("").digest);
@@ -67,4 +101,8 @@ fn a_key_without_effect_is_refused_at_its_place() {
     refuse("burst_length = \"1s\"", "workload.burst_length: has an effect only with \"burst_every\"");
     refuse("burst_every = \"1s\"\nburst_length = \"2s\"", "workload.burst_length: a burst of 2s does not fit into");
     refuse("pacing = \"half\"", "unknown \"half\"");
+    let one_key = read_as("kv", "keys = 1\nkey_skew = \"zipf\"").expect_err("it has no effect").to_string();
+    assert!(one_key.contains("workload.key_skew: has an effect only with more than one key"), "{one_key}");
+    let shares = read_as("kv", "appends = \"60%\"").expect_err("110 % of the writes").to_string();
+    assert!(shares.contains("more than 100% together"), "{shares}");
 }

@@ -14,8 +14,10 @@
 //! | [`progress`] | how far a follower is, and when it is sent what | etcd `tracker` |
 //! | `check_quorum` | a leader that loses its quorum | etcd, NuRaft, hashicorp |
 //! | `priority` | who may campaign | NuRaft |
+//! | `read` | reads beside the log: confirmations and leases | thesis §6.4 |
 //! | `transport` | datagrams or connections, and what waits for the disk | NuRaft |
 //! | [`client`] | a caller that proposes values | |
+//! | [`kv`] | a key-value store with sessions, and its client | thesis §6.3 |
 //! | [`log`], [`quorum`], [`ids`] | pure values | |
 //! | [`durable`] | what is on the disk | §5.1, NuRaft `srv_state` |
 //! | [`configuration`] | who takes part | |
@@ -72,8 +74,9 @@
 //! # What comes later, and where it goes
 //!
 //! Snapshots: [`log::Log`] has a base below its first entry and looks terms up at it. Membership: a
-//! [`configuration::Configuration`] is a value behind a pointer, which an entry will replace. Transfer and reads: a
-//! field each of [`state::Leader`], a message each. Sessions: the state machine, which is outside.
+//! [`configuration::Configuration`] is a value behind a pointer, which an entry will replace. Transfer: a
+//! field of [`state::Leader`] and a message; who transfers must give up its lease first, and the new leader's campaign
+//! must not break a promise (`read`).
 //!
 //! # Caveats
 //!
@@ -91,7 +94,9 @@
 //!   from its source and not reproduced.
 //! - hashicorp/raft grants a pre-vote of its own term whatever it has voted there; here etcd's rule holds for both.
 //!   It sends heartbeats and entries by separate threads; here both are appends on one connection.
-//! - hashicorp and etcd give clients more answers than these: forwarding, read indexes and leases come later.
+//! - hashicorp and etcd give clients more answers than these: a follower forwards nothing here, it redirects.
+//! - hashicorp's VerifyLeader and NuRaft's reads of a leader's state machine are not modelled: `reads` is the same for
+//!   all presets, and only its default differs.
 //! - A server that is no member of the configuration (a spare one) follows, and neither campaigns nor counts.
 
 pub mod bug;
@@ -101,6 +106,7 @@ pub mod durable;
 pub mod facts;
 pub mod ids;
 pub mod invariants;
+pub mod kv;
 pub mod log;
 pub mod machine;
 pub mod message;
@@ -119,6 +125,7 @@ mod brief;
 mod check_quorum;
 mod election;
 mod pre_vote;
+mod read;
 mod replication;
 mod roles;
 mod transport;

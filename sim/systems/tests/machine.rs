@@ -1,7 +1,7 @@
 //! Goal: a state machine of its own stands on raft, which replicates its commands and knows nothing of them.
 //!
 //! Method: a node holds a map of words and a raft server inside. It proposes through the server, and applies what the
-//! server has applied after each call. All sixteen invariants of raft watch the inside, and one of the outside says
+//! server has applied after each call. All invariants of raft watch the inside, and one of the outside says
 //! that two maps which have applied the same entries are equal.
 
 use std::collections::BTreeMap;

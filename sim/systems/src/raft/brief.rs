@@ -14,6 +14,7 @@ use splitbrain_kernel::brief::{Datum, Derived};
 
 use super::durable::{HardState, LOG_FILE, Record, STATE_FILE};
 use super::ids::{Index, Position};
+use super::kv::{self, Answer, Call, CallResult};
 use super::message::{
     AppendResult, Command, Entry, Operation, Order, Payload, ProposeResult, RaftMessage, Response, Verdict,
 };
@@ -28,7 +29,9 @@ pub(super) fn brief<C: Payload>(datum: Datum<'_, RaftNode<C>>, f: &mut Formatter
         Datum::Record(Record::State(state)) => of_state(state, f),
         Datum::Record(Record::Entry { index, entry }) => of_entry(*index, entry, f),
         Datum::Operation(Operation::Propose { value }) => write!(f, "propose {}", Derived(value)),
+        Datum::Operation(Operation::Kv(operation)) => of_store_operation(operation, f),
         Datum::Response(Response::Committed { index }) => write!(f, "committed {index}"),
+        Datum::Response(Response::Answered { index, answer }) => of_answer(*index, answer, f),
         Datum::Order(order) => of_order(order, f),
         Datum::File(STATE_FILE) => f.write_str("state"),
         Datum::File(LOG_FILE) => f.write_str("log"),
@@ -67,6 +70,54 @@ fn of_message<C: Payload>(message: &RaftMessage<C>, f: &mut Formatter<'_>) -> fm
                 ProposeResult::Refused => f.write_str("refused"),
             }
         }
+        RaftMessage::Confirm { round, .. } | RaftMessage::ConfirmReply { round, .. } => write!(f, "round {round}"),
+        RaftMessage::Request { operation, call } => {
+            write!(f, "#{} ", operation.0)?;
+            of_call(call, f)
+        }
+        RaftMessage::Reply { operation, result } => {
+            write!(f, "#{} ", operation.0)?;
+            match result {
+                CallResult::Answered { index, answer } => of_answer(*index, answer, f),
+                CallResult::NotLeader { leader: Some(leader) } => write!(f, "not leader, {leader} is"),
+                CallResult::NotLeader { leader: None } => f.write_str("not leader"),
+                CallResult::Unknown => f.write_str("unknown"),
+                CallResult::Refused => f.write_str("refused"),
+            }
+        }
+    }
+}
+
+/// `put k3 17`, as users write it.
+fn of_store_operation(operation: &kv::Operation, f: &mut Formatter<'_>) -> fmt::Result {
+    match operation {
+        kv::Operation::Get { key } => write!(f, "get k{key}"),
+        kv::Operation::Put { key, value } => write!(f, "put k{key} {value}"),
+        kv::Operation::Append { key, value } => write!(f, "append k{key} {value}"),
+        kv::Operation::CompareAndSet { key, expected, value } => write!(f, "set k{key} {expected:?} to {value}"),
+        kv::Operation::Delete { key } => write!(f, "delete k{key}"),
+    }
+}
+
+fn of_call(call: &Call, f: &mut Formatter<'_>) -> fmt::Result {
+    match call {
+        Call::Open => f.write_str("open a session"),
+        Call::Run { session, sequence, operation } => {
+            write!(f, "{}.{sequence} ", session.0)?;
+            of_store_operation(operation, f)
+        }
+        Call::Read { key } => write!(f, "get k{key}"),
+    }
+}
+
+fn of_answer(index: Index, answer: &Answer, f: &mut Formatter<'_>) -> fmt::Result {
+    match answer {
+        Answer::Done => write!(f, "done at {index}"),
+        Answer::Value(value) => write!(f, "{value:?} at {index}"),
+        Answer::Mismatch(value) => write!(f, "{value:?} was there at {index}"),
+        Answer::Opened(session) => write!(f, "session {} at {index}", session.0),
+        Answer::Expired => write!(f, "session expired at {index}"),
+        Answer::Superseded => write!(f, "session has gone on at {index}"),
     }
 }
 
@@ -103,6 +154,8 @@ fn of_observation<C: Payload>(observation: &RaftObservation<C>, f: &mut Formatte
         Told::LogTruncated { from } => write!(f, "from {from}"),
         Told::Committed { index, term } => write!(f, "{}", Position { term: *term, index: *index }),
         Told::Applied { index, entry } => of_entry(*index, entry, f),
+        Told::ReadByIndex { index } | Told::ReadByLease { index } => write!(f, "at {index}"),
+        Told::Executed { index, answer, .. } => of_answer(*index, answer, f),
         Told::PreVoteWon { .. }
         | Told::PreVoteLost { .. }
         | Told::ElectionLost { .. }
@@ -169,6 +222,7 @@ fn of_entry<C: Payload>(index: Index, entry: &Entry<C>, f: &mut Formatter<'_>) -
     match &entry.command {
         Command::Noop => f.write_str("no-op"),
         Command::Set(value) => write!(f, "set {}", Derived(value)),
+        Command::Kv(command) => of_call(&command.call, f),
     }
 }
 
@@ -186,10 +240,13 @@ fn of_order(order: &Order, f: &mut Formatter<'_>) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use splitbrain_kernel::brief::Written;
     use splitbrain_kernel::context::OperationId;
     use splitbrain_kernel::id::NodeId;
     use splitbrain_kernel::node::{Message, Observation, Write};
+    use splitbrain_kernel::time::Duration;
 
     use super::super::ids::Term;
     use super::super::message::{Append, VoteRequest};
@@ -275,6 +332,16 @@ mod tests {
         assert_eq!(shown, "@0, no election timer, catching up");
         assert_eq!(Shown::Timer(RaftTimer::CheckQuorum).to_string(), "check quorum");
         assert_eq!(Shown::Operation(&Operation::Propose { value: 9 }).to_string(), "propose 9");
+        let put = kv::Operation::Put { key: 3, value: 9 };
+        assert_eq!(Shown::Operation(&Operation::Kv(put.clone())).to_string(), "put k3 9");
+        let call = Call::Run { session: kv::SessionId(7), sequence: 2, operation: put };
+        let request = RaftMessage::Request { operation: OperationId(5), call: Box::new(call.clone()) };
+        assert_eq!(Shown::Message(&request).to_string(), "#5 7.2 put k3 9");
+        let command = kv::Command { time: Duration::ZERO, call };
+        let entry = Entry { term: Term(3), command: Command::Kv(Arc::new(command)) };
+        assert_eq!(Shown::Record(&Record::Entry { index: Index(8), entry }).to_string(), "8@3 7.2 put k3 9");
+        let answered = Response::Answered { index: Index(8), answer: Answer::Value(vec![4, 5]) };
+        assert_eq!(Shown::Response(&answered).to_string(), "[4, 5] at 8");
         assert_eq!(Shown::Response(&Response::Committed { index: Index(4) }).to_string(), "committed 4");
         assert_eq!(Shown::Order(&Order::CatchingUp(false)).to_string(), "catching up off");
         assert_eq!(Shown::Order(&Order::Append(3)).to_string(), "append 3 empty entries");

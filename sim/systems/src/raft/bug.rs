@@ -31,5 +31,35 @@ splitbrain_kernel::names! {
         OlderTermCommitted = "older_term_committed",
         /// A leader counts its own copy before it is durable (etcd #14370).
         OwnCopyCountedBeforeDurable = "own_copy_counted_before_durable",
+        /// A leader answers a client before the entry is committed.
+        AnsweredBeforeCommit = "answered_before_commit",
+        /// A leader that steps down answers what it has not committed as done.
+        AnsweredOnStepDown = "answered_on_step_down",
+        /// A client takes it for a certain failure that its leader stepped down (RedisRaft #23).
+        StepDownIsFailure = "step_down_is_failure",
+        /// A client takes a redirect for a certain failure, though a copy may still reach a leader.
+        RedirectIsFailure = "redirect_is_failure",
+        /// The store does not look at sessions: a copy of an operation is executed again (thesis §6.3).
+        SessionsIgnored = "sessions_ignored",
+        /// A client numbers each attempt anew, so that the store cannot know a retry.
+        RetriesAreNewOperations = "retries_are_new_operations",
+        /// Sessions expire by the clock of the server that applies, not by the time in the log (LogCabin #210).
+        SessionsExpireByLocalClock = "sessions_expire_by_local_clock",
+        /// A leader serves a read without asking whether it leads still (d-engine #381).
+        ReadWithoutQuorum = "read_without_quorum",
+        /// A leader serves a read before it has committed an entry of its own term (etcd #7331).
+        ReadBeforeOwnCommit = "read_before_own_commit",
+        /// A confirmation of an earlier round counts for the present one (etcd #20418).
+        StaleConfirmationCounts = "stale_confirmation_counts",
+        /// A lease is measured on the wall clock, which jumps (SOFAJRaft #25).
+        LeaseOnWallClock = "lease_on_wall_clock",
+        /// A lease is as long as the promise, as if all clocks ran at one rate.
+        LeaseIgnoresDrift = "lease_ignores_drift",
+        /// A lease begins when the confirmation arrives, not when it was asked for.
+        LeaseFromReceipt = "lease_from_receipt",
+        /// Voters do not keep the promise that a lease stands on (raft-rs #141).
+        LeaseWithoutPromise = "lease_without_promise",
+        /// A voter that restarts votes at once, though it may have promised not to.
+        RestartForgetsPromise = "restart_forgets_promise",
     }
 }

@@ -13,7 +13,7 @@ pub const STATE_FILE: FileId = FileId(0);
 pub const LOG_FILE: FileId = FileId(1);
 
 /// A record on a server's disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Record<C = u64> {
     /// In [`STATE_FILE`].

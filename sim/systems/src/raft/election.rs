@@ -244,7 +244,8 @@ impl<C: Payload> Server<C> {
     /// A candidate asks for a vote.
     pub(super) fn on_vote(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, request: VoteRequest) {
         self.postpone_leaving();
-        if self.believes_in_leader(self.options.vote_stickiness, source.node, ctx.now()) {
+        let sticks = self.believes_in_leader(self.options.vote_stickiness, source.node, ctx.now());
+        if sticks || self.is_bound_by_promise(ctx.now()) {
             return self.refuse_for_leader(ctx, source, request.term);
         }
         if request.term > self.term() {

@@ -5,6 +5,7 @@
 //! | [`RaftFacts::said`]: what a message promises | terms, votes, acknowledgements, contact |
 //! | [`RaftFacts::told`]: what an observation says | elections, commits, what is applied |
 //! | [`RaftFacts::server`]: the state of a server | `vote_soundness`, `pre_vote_purity`, timers, candidates, liveness |
+//! | [`RaftFacts::talk`] and the questions after it | what clients are told |
 //! | [`RaftFacts::durable_state`], [`RaftFacts::durable_log`]: what a disk holds | `persist_before_reply` |
 //! | [`RaftFacts::held`]: what a disk holds at one place | `committed_is_durable`, `matched_is_true` |
 //! | [`RaftFacts::matched`], [`RaftFacts::has`]: what a leader knows of followers | `matched_is_true` |
@@ -21,6 +22,7 @@
 
 use std::fmt::{self, Debug};
 
+use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Node, Stored, Write};
 use splitbrain_kernel::time::Instant;
@@ -28,7 +30,8 @@ use splitbrain_kernel::view::Records;
 
 use super::durable::{LOG_FILE, Record, STATE_FILE};
 use super::ids::{Index, Position, ServerSet, Term};
-use super::message::{AppendResult, Entry, Payload, RaftMessage};
+use super::kv::{self, Call, CallResult};
+use super::message::{AppendResult, Command, Entry, Operation, Payload, ProposeResult, RaftMessage, Response};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
 use super::state::{Role, Server};
@@ -84,6 +87,55 @@ pub trait RaftFacts: Node {
         let _ = write;
         None
     }
+
+    // ---- What clients are told: without these nothing of it is watched ----
+
+    /// What a message between a client and a server means.
+    fn talk(message: &Self::Message) -> Talk {
+        let _ = message;
+        Talk::Nothing
+    }
+
+    /// Whether an entry carries what this request of a client asks for.
+    fn carries(entry: &Self::Entry, request: &Self::Message) -> bool {
+        let _ = (entry, request);
+        false
+    }
+
+    /// The place of the log that the answer to a client names, if it names one.
+    fn acknowledged(response: &Self::Response) -> Option<Index> {
+        let _ = response;
+        None
+    }
+
+    /// The command of the key-value store that an entry carries, if it carries one.
+    fn store_command(entry: &Self::Entry) -> Option<&kv::Command> {
+        let _ = entry;
+        None
+    }
+
+    /// What an operation asks the key-value store for, if it does.
+    fn store_operation(operation: &Self::Operation) -> Option<&kv::Operation> {
+        let _ = operation;
+        None
+    }
+
+    /// What the key-value store answered, and as of which place.
+    fn store_answer(response: &Self::Response) -> Option<(Index, &kv::Answer)> {
+        let _ = response;
+        None
+    }
+}
+
+/// What a client and a server say to one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// A client asks for something that may come into a log, as a part of this operation.
+    Asks(OperationId),
+    /// A server does not lead, and has done nothing.
+    Redirects,
+    /// Something else.
+    Nothing,
 }
 
 /// The state of a server.
@@ -265,6 +317,15 @@ pub enum Told<'a, E> {
         /// What it found there.
         entry: &'a E,
     },
+    /// Its key-value store executed the command that it has just applied.
+    Executed {
+        /// The place.
+        index: Index,
+        /// Whether it did something there, for the first time.
+        is_first: bool,
+        /// What the store said.
+        answer: &'a kv::Answer,
+    },
     /// Nothing that concerns the invariants.
     Nothing,
 }
@@ -349,9 +410,13 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftMessage::Vote(request) => Said::VoteRequest { term: request.term, last: Some(request.last) },
             RaftMessage::VoteReply { term, granted } => Said::Vote { term: *term, granted: *granted },
             RaftMessage::PreVote(_) => Said::PreVoteRequest,
-            RaftMessage::PreVoteReply { .. } | RaftMessage::Propose { .. } | RaftMessage::ProposeReply { .. } => {
-                Said::Nothing
-            }
+            RaftMessage::Confirm { term, .. } => Said::Append { term: *term },
+            RaftMessage::ConfirmReply { term, .. } => Said::Answered { term: *term },
+            RaftMessage::PreVoteReply { .. }
+            | RaftMessage::Propose { .. }
+            | RaftMessage::ProposeReply { .. }
+            | RaftMessage::Request { .. }
+            | RaftMessage::Reply { .. } => Said::Nothing,
         }
     }
 
@@ -369,6 +434,9 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::SteppedDown { .. } => Told::SteppedDown,
             RaftObservation::VoteGranted { term, candidate } => Told::Granted { term: *term, candidate: *candidate },
             RaftObservation::VoteDenied { candidate, .. } => Told::Denied { candidate: *candidate },
+            RaftObservation::Executed { index, outcome, answer } => {
+                Told::Executed { index: *index, is_first: *outcome == kv::Outcome::Executed, answer }
+            }
             RaftObservation::QuorumAdjusted => Told::Alone(true),
             RaftObservation::QuorumRestored => Told::Alone(false),
             RaftObservation::Left => Told::Reconsidered,
@@ -435,6 +503,57 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             }
             _ => None,
         })
+    }
+
+    fn talk(message: &RaftMessage<C>) -> Talk {
+        match message {
+            RaftMessage::Propose { operation, .. } | RaftMessage::Request { operation, .. } => Talk::Asks(*operation),
+            RaftMessage::ProposeReply { result: ProposeResult::NotLeader { .. }, .. }
+            | RaftMessage::Reply { result: CallResult::NotLeader { .. }, .. } => Talk::Redirects,
+            _ => Talk::Nothing,
+        }
+    }
+
+    fn carries(entry: &Entry<C>, request: &RaftMessage<C>) -> bool {
+        match (&entry.command, request) {
+            (Command::Set(own), RaftMessage::Propose { value, .. }) => own == value,
+            (Command::Kv(command), RaftMessage::Request { call, .. }) => match (&command.call, &**call) {
+                (
+                    Call::Run { session, sequence, .. },
+                    Call::Run { session: other_session, sequence: other_sequence, .. },
+                ) => (session, sequence) == (other_session, other_sequence),
+                // Reads and new sessions do nothing that could be done twice.
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn acknowledged(response: &Response) -> Option<Index> {
+        match response {
+            Response::Committed { index } | Response::Answered { index, .. } => Some(*index),
+        }
+    }
+
+    fn store_command(entry: &Entry<C>) -> Option<&kv::Command> {
+        match &entry.command {
+            Command::Kv(command) => Some(command),
+            _ => None,
+        }
+    }
+
+    fn store_operation(operation: &Operation<C>) -> Option<&kv::Operation> {
+        match operation {
+            Operation::Kv(operation) => Some(operation),
+            Operation::Propose { .. } => None,
+        }
+    }
+
+    fn store_answer(response: &Response) -> Option<(Index, &kv::Answer)> {
+        match response {
+            Response::Answered { index, answer } => Some((*index, answer)),
+            Response::Committed { .. } => None,
+        }
     }
 }
 

@@ -19,6 +19,13 @@
 //! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | `pre_vote_purity` | white box |
 //! | denied votes leave the timer alone | students' guide | `denied_vote_keeps_timer` | white box |
 //! | candidates believe in no leader | etcd #8334, raft-rs #84 | `candidates_know_no_leader` | white box |
+//! | what is acknowledged is applied | Raft §8 | `acknowledged_is_applied` | black box |
+//! | what has failed is in no log | RedisRaft #23 | `failed_stays_out` | black box |
+//! | a redirect is no result | Raft §8 | `redirect_is_no_result` | black box |
+//! | an operation is executed once | thesis §6.3 | `exactly_once` | black box |
+//! | answers follow the order of application | thesis §6.3, §6.4 | `answers_follow_order` | black box |
+//! | answers are not older than what was known | thesis §6.4, etcd #7331 | `no_stale_answer` | black box |
+//! | some order explains the answers of the store | Herlihy and Wing 1990 | `linearizable` | black box |
 //! | a leader within a bound | Raft §9.3, ccfraft | `leader_within_bound` | black box |
 //! | leadership is stable | thesis §9.6, Howard and Abraham | `leader_stability` | black box |
 //!
@@ -34,19 +41,23 @@
 //! # Not checked
 //!
 //! - *Leader append-only* (§5.3): a leader that overwrites its log creates an entry twice, which is `log_matching`.
-//! - *Stickiness and leases* (S19, S20): nothing is read under a lease yet; a vote that ignores a live leader shows as
-//!   unstable leadership.
+//! - *Stickiness and leases* (S19, S20): what a lease protects is watched where it is read, by `no_stale_answer`; a
+//!   vote that ignores a live leader shows as unstable leadership.
 //! - *Configurations and snapshots* (S15, S17): members are fixed, and there are no snapshots.
-//! - *Linearizability, sessions* (S21 to S23): checkers of the history, not invariants.
 
+mod acknowledged_is_applied;
+mod answers_follow_order;
 mod bounds;
 mod candidates_know_no_leader;
+mod clients;
 mod commit_in_term;
 mod committed_is_durable;
 mod denied_vote_keeps_timer;
 mod effects;
 mod elected_by_quorum;
 mod election_safety;
+mod exactly_once;
+mod failed_stays_out;
 mod frame;
 mod gauges;
 mod leader_completeness;
@@ -54,12 +65,16 @@ mod leader_stability;
 mod leader_within_bound;
 mod leadership;
 mod learners_never_lead;
+mod linearizable;
 mod log_matching;
 mod matched_is_true;
+mod no_stale_answer;
 mod one_vote_per_term;
+mod order;
 mod persist_before_reply;
 mod pre_vote_purity;
 mod quorum_contact;
+mod redirect_is_no_result;
 mod state_machine_safety;
 mod term_monotone;
 mod terrain;
@@ -72,8 +87,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use splitbrain_kernel::checker::monitor::Linearizable;
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::{Disk, Fault};
+use splitbrain_kernel::history::EntryRef;
 use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
@@ -85,11 +102,12 @@ use super::ids::{ServerSet, Term};
 
 use committed_is_durable::Proven;
 
+use clients::Clients;
 use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
 use election_safety::Reigns;
 use gauges::Tallies;
-use index::{DENIED_VOTE_KEEPS_TIMER, LOG_MATCHING, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
+use index::{DENIED_VOTE_KEEPS_TIMER, LINEARIZABLE, LOG_MATCHING, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
@@ -97,6 +115,7 @@ use leadership::{TrueTime, server};
 use log_matching::Created;
 use matched_is_true::Matches;
 use one_vote_per_term::Votes;
+use order::Order;
 use persist_before_reply::Durables;
 use pre_vote_purity::Face;
 use quorum_contact::Contacts;
@@ -128,6 +147,13 @@ mod index {
     pub(super) const LOG_MATCHING: usize = 16;
     pub(super) const COMMITTED_IS_DURABLE: usize = 17;
     pub(super) const MATCHED_IS_TRUE: usize = 18;
+    pub(super) const ACKNOWLEDGED_IS_APPLIED: usize = 19;
+    pub(super) const FAILED_STAYS_OUT: usize = 20;
+    pub(super) const REDIRECT_IS_NO_RESULT: usize = 21;
+    pub(super) const EXACTLY_ONCE: usize = 22;
+    pub(super) const ANSWERS_FOLLOW_ORDER: usize = 23;
+    pub(super) const NO_STALE_ANSWER: usize = 24;
+    pub(super) const LINEARIZABLE: usize = 25;
 }
 
 /// The invariants of Raft over a node type, with all that they have seen.
@@ -138,6 +164,8 @@ pub struct RaftInvariants<N: RaftFacts> {
     terms: Terms,
     supporters: Supporters,
     chosen: Chosen<N::Entry>,
+    clients: Clients<N>,
+    history: Linearizable<N, linearizable::Store>,
     commits: Commits,
     contacts: Contacts,
     durables: Durables,
@@ -175,6 +203,8 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             terms: self.terms.clone(),
             supporters: self.supporters.clone(),
             chosen: self.chosen.clone(),
+            clients: self.clients.clone(),
+            history: self.history.clone(),
             commits: self.commits.clone(),
             contacts: self.contacts.clone(),
             durables: self.durables.clone(),
@@ -213,6 +243,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     /// Fresh invariants over a cluster that promises this.
     pub fn new(frame: Frame) -> Self {
         let (servers, members) = (frame.server_count, frame.members);
+        let order = Order::new(frame.session_timeout, frame.sessions_max);
         Self {
             frame: Arc::new(frame),
             reigns: Reigns::default(),
@@ -220,6 +251,8 @@ impl<N: RaftFacts> RaftInvariants<N> {
             terms: Terms::new(servers),
             supporters: Supporters::new(servers),
             chosen: Chosen::new(),
+            clients: Clients::new(order),
+            history: Linearizable::new(linearizable::Store),
             commits: Commits::default(),
             contacts: Contacts::new(servers),
             durables: Durables::new(servers),
@@ -343,6 +376,13 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         log_matching::INFO,
         committed_is_durable::INFO,
         matched_is_true::INFO,
+        acknowledged_is_applied::INFO,
+        failed_stays_out::INFO,
+        redirect_is_no_result::INFO,
+        exactly_once::INFO,
+        answers_follow_order::INFO,
+        no_stale_answer::INFO,
+        linearizable::INFO,
     ];
 
     fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
@@ -369,7 +409,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
                 if findings.is_on(LOG_MATCHING) {
                     self.on_log_write(view, node, write, findings);
                 }
+                self.clients.on_write(node, write, findings);
             }
+            EffectRef::Send { message, .. } => self.clients.on_send(node, message),
             _ => {}
         }
     }
@@ -381,6 +423,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
                 self.on_receive(view, node, source, message, findings);
             }
             Input::Order(_) if self.frame.watches(node) => self.changed = true,
+            input if !self.watches(node) => self.clients.on_input(node, input),
             _ => {}
         }
     }
@@ -435,7 +478,13 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         self.refresh();
     }
 
+    fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+        self.clients.on_history(entry, &self.chosen, findings);
+        self.history.watch(LINEARIZABLE, &view, entry, findings);
+    }
+
     fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {
+        self.history.end(LINEARIZABLE, &view, findings);
         self.stability.close(view.now(), findings);
         self.wait.end(view.now());
         self.tallies.end(view.now());
@@ -471,6 +520,13 @@ mod tests {
             (index::LOG_MATCHING, "log_matching"),
             (index::COMMITTED_IS_DURABLE, "committed_is_durable"),
             (index::MATCHED_IS_TRUE, "matched_is_true"),
+            (index::ACKNOWLEDGED_IS_APPLIED, "acknowledged_is_applied"),
+            (index::FAILED_STAYS_OUT, "failed_stays_out"),
+            (index::REDIRECT_IS_NO_RESULT, "redirect_is_no_result"),
+            (index::EXACTLY_ONCE, "exactly_once"),
+            (index::ANSWERS_FOLLOW_ORDER, "answers_follow_order"),
+            (index::NO_STALE_ANSWER, "no_stale_answer"),
+            (index::LINEARIZABLE, "linearizable"),
         ];
         assert_eq!(places.len(), Watched::LIST.len());
         for (place, name) in places {

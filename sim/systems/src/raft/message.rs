@@ -3,6 +3,8 @@
 //! Heartbeats are [`Append`]s without entries: an empty boxed slice, so neither they nor their replies allocate.
 //! Every message carries its sender's term or, in a pre-vote, the term that the message is about.
 
+use std::sync::Arc;
+
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::digest;
 use splitbrain_kernel::id::NodeId;
@@ -10,6 +12,7 @@ use splitbrain_kernel::node::Message;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 use super::ids::{Index, Position, Term};
+use super::kv;
 
 /// A command of a replicated state machine, as an entry of the log carries it.
 ///
@@ -87,6 +90,34 @@ pub enum RaftMessage<C = u64> {
         operation: OperationId,
         /// What became of it.
         result: ProposeResult,
+    },
+    /// A leader asks whether it leads still: for reads beside the log.
+    Confirm {
+        /// The leader's term.
+        term: Term,
+        /// Which round of questions.
+        round: u64,
+    },
+    /// Answers such a question.
+    ConfirmReply {
+        /// The follower's term.
+        term: Term,
+        /// The round of the question.
+        round: u64,
+    },
+    /// A client of the key-value store asks for something.
+    Request {
+        /// The client's name for the operation that it is a part of. The same for each attempt.
+        operation: OperationId,
+        /// What it asks for.
+        call: Box<kv::Call>,
+    },
+    /// Answers a request.
+    Reply {
+        /// The client's name for the operation.
+        operation: OperationId,
+        /// What became of the request.
+        result: kv::CallResult,
     },
 }
 
@@ -169,7 +200,7 @@ pub enum ProposeResult {
 }
 
 /// An entry of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Entry<C = u64> {
     /// The term of the leader that created it.
@@ -185,23 +216,26 @@ impl<C: Payload> Entry<C> {
         let command = match &self.command {
             Command::Noop => 0,
             Command::Set(command) => digest::encoded_len(command).unwrap_or(0),
+            Command::Kv(command) => digest::encoded_len(&**command).unwrap_or(0),
         };
         FRAME.saturating_add(u32::try_from(command).unwrap_or(u32::MAX))
     }
 }
 
 /// What an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Command<C = u64> {
     /// Nothing: a leader's first entry, so that it has one of its own term to commit (§8).
     Noop,
     /// Sets the register.
     Set(C),
+    /// A command of the key-value store. Shared, as each follower and each record gets the same one.
+    Kv(#[serde(with = "kv::shared")] Arc<kv::Command>),
 }
 
 /// What a client is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation<C = u64> {
     /// Appends a value.
@@ -209,16 +243,25 @@ pub enum Operation<C = u64> {
         /// The value.
         value: C,
     },
+    /// Asks the key-value store for something.
+    Kv(kv::Operation),
 }
 
 /// What a client is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Response {
     /// The value is committed.
     Committed {
         /// Its place in the log.
         index: Index,
+    },
+    /// The key-value store has answered.
+    Answered {
+        /// For an operation in the log its place there; for a read beside the log the last place that had been applied.
+        index: Index,
+        /// What it said.
+        answer: kv::Answer,
     },
 }
 
@@ -241,15 +284,30 @@ pub enum Order {
 }
 
 impl<C: Payload> Message for RaftMessage<C> {
-    const KINDS: &'static [&'static str] =
-        &["pre_vote", "pre_vote_reply", "vote", "vote_reply", "append", "append_reply", "propose", "propose_reply"];
+    const KINDS: &'static [&'static str] = &[
+        "pre_vote",
+        "pre_vote_reply",
+        "vote",
+        "vote_reply",
+        "append",
+        "append_reply",
+        "propose",
+        "propose_reply",
+        "confirm",
+        "confirm_reply",
+        "request",
+        "reply",
+    ];
 
-    const REFUSABLE: &'static [&'static str] = &["propose"];
+    const REFUSABLE: &'static [&'static str] = &["propose", "request"];
 
     fn refused(&self) -> Option<Self> {
         match self {
             Self::Propose { operation, .. } => {
                 Some(Self::ProposeReply { operation: *operation, result: ProposeResult::Refused })
+            }
+            Self::Request { operation, .. } => {
+                Some(Self::Reply { operation: *operation, result: kv::CallResult::Refused })
             }
             _ => None,
         }
@@ -266,6 +324,10 @@ impl<C: Payload> Message for RaftMessage<C> {
             Self::AppendReply { .. } => 5,
             Self::Propose { .. } => 6,
             Self::ProposeReply { .. } => 7,
+            Self::Confirm { .. } => 8,
+            Self::ConfirmReply { .. } => 9,
+            Self::Request { .. } => 10,
+            Self::Reply { .. } => 11,
         }
     }
 
@@ -285,8 +347,15 @@ impl<C: Payload> Message for RaftMessage<C> {
             Self::Vote(VoteRequest { term, .. })
             | Self::VoteReply { term, .. }
             | Self::Append(Append { term, .. })
-            | Self::AppendReply { term, .. } => Some(term.0),
-            Self::PreVote(_) | Self::PreVoteReply { .. } | Self::Propose { .. } | Self::ProposeReply { .. } => None,
+            | Self::AppendReply { term, .. }
+            | Self::Confirm { term, .. }
+            | Self::ConfirmReply { term, .. } => Some(term.0),
+            Self::PreVote(_)
+            | Self::PreVoteReply { .. }
+            | Self::Propose { .. }
+            | Self::ProposeReply { .. }
+            | Self::Request { .. }
+            | Self::Reply { .. } => None,
         }
     }
 }

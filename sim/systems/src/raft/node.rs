@@ -4,6 +4,7 @@ use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Source, Write, WriteId};
 use splitbrain_kernel::serde::Serialize;
+use splitbrain_kernel::time::Instant;
 
 use super::client::Client;
 use super::durable::{HardState, LOG_FILE, Record, Recovery, Unusable};
@@ -55,10 +56,12 @@ pub enum RaftTimer {
     Heartbeat,
     /// A leader: the next look at its quorum.
     CheckQuorum,
-    /// A client: the proposal has had no answer for so long.
+    /// A client: the operation has had no answer for so long.
     Proposal,
     /// A client: the next server is tried.
     Retry,
+    /// A client: this attempt has had no answer for so long.
+    Request,
 }
 
 impl<C: Payload> Node for RaftNode<C> {
@@ -92,9 +95,7 @@ impl<C: Payload> Node for RaftNode<C> {
                 server.flush(ctx);
             }
             Self::Client(client) => {
-                if let RaftMessage::ProposeReply { operation, result } = message {
-                    client.on_reply(ctx, source, operation, result);
-                }
+                client.on_message(ctx, source, message);
             }
         }
     }
@@ -155,8 +156,11 @@ impl<C: Payload> Server<C> {
             RaftMessage::Vote(request) => self.on_vote(ctx, source, request),
             RaftMessage::VoteReply { term, granted } => self.on_vote_reply(ctx, source, term, granted),
             RaftMessage::Propose { operation, value } => self.on_propose(ctx, source, operation, value),
+            RaftMessage::Confirm { term, round } => self.on_confirm(ctx, source, term, round),
+            RaftMessage::ConfirmReply { term, round } => self.on_confirm_reply(ctx, source, term, round),
+            RaftMessage::Request { operation, call } => self.on_request(ctx, source, operation, *call),
             // For clients.
-            RaftMessage::ProposeReply { .. } => {}
+            RaftMessage::ProposeReply { .. } | RaftMessage::Reply { .. } => {}
         }
     }
 
@@ -166,7 +170,7 @@ impl<C: Payload> Server<C> {
             RaftTimer::Election => self.on_election_timer(ctx),
             RaftTimer::Heartbeat => self.on_heartbeat_timer(ctx),
             RaftTimer::CheckQuorum => self.on_check_quorum_timer(ctx),
-            RaftTimer::Proposal | RaftTimer::Retry => {
+            RaftTimer::Proposal | RaftTimer::Retry | RaftTimer::Request => {
                 unreachable!("a server sets no timer of a client")
             }
         }
@@ -184,6 +188,7 @@ impl<C: Payload> Server<C> {
         self.hard = recovery.hard;
         self.log = Log::recovered(recovery.entries);
         self.clock.started_at = now;
+        self.promise.started_at = now;
         self.priority.changed_at = now;
         self.lagging.target = self.log.last_index();
         self.lagging.since = (self.term(), now);
@@ -217,7 +222,7 @@ impl<C: Payload> Server<C> {
                 self.hard.receiving_snapshot = on;
             }
             Order::StepDown if self.is_leader() => self.step_down(ctx, StepDownReason::Ordered),
-            Order::Campaign if !self.is_leader() && self.is_voter() => self.begin_round(ctx),
+            Order::Campaign if self.may_campaign_now(ctx.now()) => self.begin_round(ctx),
             Order::Leave => {
                 if self.is_leader() {
                     self.step_down(ctx, StepDownReason::Ordered);
@@ -234,6 +239,11 @@ impl<C: Payload> Server<C> {
             self.append_as_leader(ctx, Command::Noop);
         }
         self.broadcast_fresh(ctx);
+    }
+
+    /// Whether it can begin a round: a leader, a learner and a voter that is bound by a promise cannot.
+    fn may_campaign_now(&self, now: Instant) -> bool {
+        !self.is_leader() && self.is_voter() && !self.is_bound_by_promise(now)
     }
 
     fn set_catching_up(&mut self, ctx: &mut Context<RaftNode<C>>, on: bool) {

@@ -8,10 +8,11 @@ use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::vocabulary::Role;
 
 use super::ids::{Index, Position, Term};
+use super::kv::{Answer, Outcome};
 use super::message::{Entry, Payload};
 
 /// Something that happened at a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum RaftObservation<C = u64> {
     /// It became a follower: at its start, or from another role.
@@ -161,6 +162,25 @@ pub enum RaftObservation<C = u64> {
         /// What it found there.
         entry: Entry<C>,
     },
+    /// As a leader, it served a read that a quorum had confirmed.
+    ReadByIndex {
+        /// What it had applied.
+        index: Index,
+    },
+    /// As a leader, it served a read under its lease.
+    ReadByLease {
+        /// What it had applied.
+        index: Index,
+    },
+    /// Its key-value store executed the command that it has just applied.
+    Executed {
+        /// Which place.
+        index: Index,
+        /// Whether that did something.
+        outcome: Outcome,
+        /// What the store said.
+        answer: Answer,
+    },
 }
 
 /// Why a vote or a pre-vote is refused.
@@ -242,6 +262,11 @@ impl<C: Payload> Observation for RaftObservation<C> {
         "log truncated",
         "committed",
         "applied",
+        "read by index",
+        "read by lease",
+        "executed",
+        "repeated",
+        "refused",
     ];
 
     fn face(&self) -> Face {
@@ -294,6 +319,11 @@ impl<C: Payload> RaftObservation<C> {
             Self::LogTruncated { .. } => 24,
             Self::Committed { .. } => 25,
             Self::Applied { .. } => 26,
+            Self::ReadByIndex { .. } => 27,
+            Self::ReadByLease { .. } => 28,
+            Self::Executed { outcome: Outcome::Executed, .. } => 29,
+            Self::Executed { outcome: Outcome::Repeated, .. } => 30,
+            Self::Executed { outcome: Outcome::Refused, .. } => 31,
         }
     }
 
@@ -321,6 +351,9 @@ mod tests {
         let entry: Entry = Entry { term, command: super::super::message::Command::Noop };
         let applied: RaftObservation = RaftObservation::Applied { index: Index(1), entry };
         assert_eq!(applied.face().name, "applied");
-        assert_eq!(RaftObservation::<u64>::NAMES.len(), applied.name_index() + 1);
+        assert_eq!(RaftObservation::<u64>::NAMES.len(), applied.name_index() + 6);
+        let refused: RaftObservation =
+            RaftObservation::Executed { index: Index(1), outcome: Outcome::Refused, answer: Answer::Expired };
+        assert_eq!(refused.face().name, "refused");
     }
 }

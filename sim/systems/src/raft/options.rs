@@ -172,6 +172,18 @@ splitbrain_kernel::names! {
     }
 }
 
+splitbrain_kernel::names! {
+    /// How a leader serves a read of the key-value store.
+    pub enum Reads {
+        /// Through the log, as a command.
+        Log = "log",
+        /// When a quorum has confirmed that it leads still (thesis §6.4, etcd ReadIndex).
+        ReadIndex = "read_index",
+        /// The same, and for read_lease after it without a confirmation: as right as the clocks are (thesis §6.4.1).
+        Lease = "lease",
+    }
+}
+
 const TIMING: ValueKind = ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
 const SPAN: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
 const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
@@ -296,10 +308,28 @@ splitbrain_kernel::options! {
         pub matched_at_election: MatchedAtElection => ValueKind::Name(MatchedAtElection::NAMES),
         /// Whether the server is a learner: it follows, but neither campaigns nor counts.
         pub learner: bool => ValueKind::Bool,
-        /// How long a client waits for the answer to a proposal.
+        /// How long a client waits for the answer to an operation, over all attempts.
         pub proposal_timeout: Duration => TIMING,
         /// What a client does when a proxy or an overloaded server refuses its proposal.
         pub on_refusal: OnRefusal => ValueKind::Name(OnRefusal::NAMES),
+        /// How long a client of the key-value store waits for the answer to one attempt.
+        pub request_timeout: Duration => TIMING,
+        /// The least wait of such a client before it asks the next server; doubles with each wait of an operation.
+        pub retry_min: Duration => TIMING,
+        /// The most that such a client waits before it asks the next server.
+        pub retry_max: Duration => TIMING,
+        /// A client's session expires when it was not used for longer than this, in log time. The same for all servers.
+        pub session_timeout: Duration => TIMING,
+        /// The most sessions: one more takes the place of the one that was not used for longest. The same for all
+        /// servers.
+        pub sessions_max: u64 => ValueKind::Integer { min: 1, max: 1_000_000 },
+
+        /// How a leader serves a read of the key-value store. Either all servers use leases or none does.
+        pub reads: Reads => ValueKind::Name(Reads::NAMES),
+        /// With reads = "lease": how long after a confirmation, and after its start, a voter gives no vote. The lease
+        /// of the leader is as long, less the declared bound on drift. At most election_timeout_min, and the same for
+        /// all servers.
+        pub read_lease: Duration => TIMING,
 
         /// A known bug.
         pub bug: Bug => ValueKind::Name(Bug::NAMES),
@@ -348,11 +378,29 @@ impl Options for RaftOptions {
             let message = "needs transport = \"connection\": a lost datagram would never be answered";
             return Err(OptionsError::new("requests_in_flight", message));
         }
+        self.validate_lease()?;
         self.validate_answers()
     }
 }
 
 impl RaftOptions {
+    /// The lease of a leader: a part of what voters promise, so that it ends first even if the leader's clock is slow
+    /// by this many parts per million, and a voter's as fast.
+    pub(super) fn lease_within(&self, drift_ppm: u32) -> Duration {
+        const ALL: u64 = 1_000_000;
+        let drift = u64::from(drift_ppm).min(ALL);
+        self.read_lease.saturating_mul(ALL - drift).div(ALL + drift)
+    }
+
+    /// A voter whose timer fires is bound by no promise.
+    fn validate_lease(&self) -> Result<(), OptionsError> {
+        if self.reads == Reads::Lease && self.read_lease > self.election_timeout_min {
+            let message = format!("must be at most election_timeout_min ({})", self.election_timeout_min);
+            return Err(OptionsError::new("read_lease", message));
+        }
+        Ok(())
+    }
+
     /// With one request in flight, a request that is never answered blocks its peer.
     fn validate_answers(&self) -> Result<(), OptionsError> {
         let rules = [
@@ -379,6 +427,10 @@ impl RaftOptions {
             let message = format!("must be at least election_timeout_min ({})", self.election_timeout_min);
             return Err(OptionsError::new("election_timeout_max", message));
         }
+        if self.retry_min > self.retry_max {
+            let message = format!("must be at least retry_min ({})", self.retry_min);
+            return Err(OptionsError::new("retry_max", message));
+        }
         if self.round_timeout_min > self.round_timeout_max {
             let message = format!("must be at least round_timeout_min ({})", self.round_timeout_min);
             return Err(OptionsError::new("round_timeout_max", message));
@@ -404,8 +456,19 @@ mod tests {
         assert_eq!(refused(|o| o.heartbeat = o.election_timeout_min), "heartbeat");
         assert_eq!(refused(|o| o.election_timeout_max = Duration::from_millis(1)), "election_timeout_max");
         assert_eq!(refused(|o| o.round_timeout_max = Duration::from_millis(1)), "round_timeout_max");
+        let long = Duration::from_secs(1);
+        assert_eq!(refused(|o| (o.reads, o.read_lease) = (Reads::Lease, long)), "read_lease");
+        assert_eq!(refused(|o| o.retry_max = Duration::from_micros(100)), "retry_max");
         assert_eq!(refused(|o| o.check_quorum = o.heartbeat), "check_quorum");
         assert_eq!(refused(|o| o.requests_in_flight = 1), "requests_in_flight");
+    }
+
+    #[test]
+    fn a_lease_is_shorter_than_the_promise_by_the_drift_of_two_clocks() {
+        let options = RaftOptions { read_lease: Duration::from_millis(1_010), ..super::super::presets::paper() };
+        assert_eq!(options.lease_within(0), Duration::from_millis(1_010));
+        assert_eq!(options.lease_within(10_000), Duration::from_millis(990));
+        assert_eq!(options.lease_within(2_000_000), Duration::ZERO);
     }
 
     #[test]

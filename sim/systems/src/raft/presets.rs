@@ -13,7 +13,7 @@ use splitbrain_kernel::time::Duration;
 use super::bug::Bug;
 use super::options::{
     Answer, CheckQuorumMethod, CommitCounts, ConflictHint, Contact, ElectionTimer, LostRound, MatchedAtElection,
-    OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions, Stickiness, TimeoutDrawn, Transport, VoteCounting,
+    OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions, Reads, Stickiness, TimeoutDrawn, Transport, VoteCounting,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
@@ -94,6 +94,13 @@ pub fn paper() -> RaftOptions {
         learner: false,
         proposal_timeout: millis(1_000),
         on_refusal: OnRefusal::Fail,
+        request_timeout: millis(250),
+        retry_min: millis(10),
+        retry_max: millis(200),
+        session_timeout: millis(60_000),
+        sessions_max: 64,
+        reads: Reads::Log,
+        read_lease: millis(150),
         bug: Bug::None,
     }
 }
@@ -121,6 +128,11 @@ pub fn etcd() -> RaftOptions {
         appends_in_flight: 512,
         proposal_timeout: millis(7_000),
         on_refusal: OnRefusal::Fail,
+        request_timeout: millis(1_500),
+        reads: Reads::ReadIndex,
+        read_lease: millis(1_000),
+        retry_min: millis(50),
+        retry_max: millis(1_000),
         ..paper()
     }
 }
@@ -159,6 +171,10 @@ pub fn nuraft() -> RaftOptions {
         matched_at_election: MatchedAtElection::Kept,
         proposal_timeout: millis(3_000),
         on_refusal: OnRefusal::Fail,
+        request_timeout: millis(750),
+        read_lease: millis(250),
+        retry_min: millis(25),
+        retry_max: millis(500),
         ..paper()
     }
 }
@@ -186,6 +202,11 @@ pub fn hashicorp() -> RaftOptions {
         conflict_hint: ConflictHint::Linear,
         proposal_timeout: millis(2_000),
         on_refusal: OnRefusal::Fail,
+        request_timeout: millis(750),
+        reads: Reads::ReadIndex,
+        read_lease: millis(1_000),
+        retry_min: millis(25),
+        retry_max: millis(500),
         ..paper()
     }
 }

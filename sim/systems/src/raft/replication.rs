@@ -7,6 +7,8 @@
 //! A follower that does not have the entry before an append refuses it with a hint, from which the leader knows where
 //! to look next: by terms, in as many round trips as there are terms that differ (etcd), or one place back (NuRaft).
 
+use std::sync::Arc;
+
 use splitbrain_kernel::context::{Context, OperationId};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Source, Write};
@@ -17,7 +19,7 @@ use super::durable::LOG_FILE;
 use super::ids::{Index, Position, Term};
 use super::log::Batch;
 use super::machine::NotLeader;
-use super::message::{Append, AppendResult, Entry, Payload, ProposeResult, RaftMessage};
+use super::message::{Append, AppendResult, Command, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::RaftObservation;
 use super::options::{CommitCounts, ConflictHint};
@@ -38,6 +40,7 @@ impl<C: Payload> Server<C> {
         self.review_pair(ctx);
         self.clock.heartbeat_seen = true;
         self.restore_priority(ctx.now());
+        self.repeat_round(ctx);
         self.broadcast(ctx);
         ctx.set_timer(RaftTimer::Heartbeat, self.options.heartbeat);
     }
@@ -222,6 +225,7 @@ impl<C: Payload> Server<C> {
         if reached > self.commit && self.counts_at(reached) {
             self.commit_to(ctx, reached.min(self.log.last_index()));
             self.answer_committed(ctx);
+            self.release_reads(ctx);
         }
     }
 
@@ -261,6 +265,10 @@ impl<C: Payload> Server<C> {
         value: C,
     ) {
         match self.append_command(ctx, value) {
+            Ok(place) if self.has_bug(Bug::AnsweredBeforeCommit) => {
+                let result = ProposeResult::Committed { index: place.index };
+                self.send(ctx, source, RaftMessage::ProposeReply { operation, result });
+            }
             Ok(place) => {
                 if let Role::Leader(Leader { pending, .. }) = &mut self.role {
                     pending.push_back(Pending { index: place.index, client: source.node, operation });
@@ -270,6 +278,16 @@ impl<C: Payload> Server<C> {
                 let result = ProposeResult::NotLeader { leader };
                 self.send(ctx, source, RaftMessage::ProposeReply { operation, result });
             }
+        }
+    }
+
+    /// A follower has answered something else than an append. With one request in flight, an append may have had to
+    /// wait for that.
+    pub(super) fn resume(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId) {
+        let last = self.log.last_index();
+        let progress = self.as_leader().and_then(|leader| leader.progress(follower));
+        if self.options.requests_in_flight > 0 && progress.is_some_and(|progress| progress.next <= last) {
+            self.send_append(ctx, follower);
         }
     }
 }
@@ -306,7 +324,7 @@ impl<C: Payload> Server<C> {
     }
 
     #[inline]
-    fn hear_leader(&mut self, now: Instant) {
+    pub(super) fn hear_leader(&mut self, now: Instant) {
         self.postpone_leaving();
         self.clock.contact_at = Some(now);
         self.clock.heartbeat_seen = true;
@@ -322,7 +340,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Another leader of its own term: only a known bug or quorums that do not meet bring it about.
-    fn on_rival(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source) {
+    pub(super) fn on_rival(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source) {
         ctx.observe(RaftObservation::RivalLeader { term: self.term(), rival: source.node });
         let reply = RaftMessage::AppendReply { term: self.term(), result: AppendResult::Stale };
         self.send(ctx, source, reply);
@@ -382,7 +400,11 @@ impl<C: Payload> Server<C> {
         while self.applied < self.commit {
             self.applied = self.applied.next();
             let entry = self.log.get(self.applied).expect("only what is in the log is applied").clone();
+            let command = if let Command::Kv(command) = &entry.command { Some(Arc::clone(command)) } else { None };
             ctx.observe(RaftObservation::Applied { index: self.applied, entry });
+            if let Some(command) = command {
+                self.execute(ctx, self.applied, &command);
+            }
         }
     }
 }

@@ -19,12 +19,14 @@ use splitbrain_kernel::node::Write;
 use super::bug::Bug;
 use super::durable::{LOG_FILE, Record, STATE_FILE};
 use super::ids::{Index, ServerSet, Term};
+use super::kv::{Answer, CallResult};
 use super::message::{Command, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, StepDownReason};
 use super::options::MatchedAtElection;
 use super::progress::Progress;
-use super::state::{Candidate, Follower, Leader, PreCandidate, Role, Server, Tally};
+use super::read::LeaderReads;
+use super::state::{Candidate, Follower, Leader, Pending, PreCandidate, Role, Server, Tally};
 use super::transport::datagram;
 
 #[expect(clippy::wrong_self_convention, reason = "a transition changes the role in its place: `into_leader`")]
@@ -57,13 +59,28 @@ impl<C: Payload> Server<C> {
     fn abandon_leadership(&mut self, ctx: &mut Context<RaftNode<C>>, leader: &Leader) {
         ctx.cancel_timer(RaftTimer::Heartbeat);
         ctx.cancel_timer(RaftTimer::CheckQuorum);
+        self.drop_reads(ctx, &leader.reads);
         if self.options.matched_at_election == MatchedAtElection::Kept {
             self.earlier = leader.progress.iter().map(|progress| progress.matched).collect();
         }
         for pending in &leader.pending {
-            let result = ProposeResult::Unknown;
-            let reply = RaftMessage::ProposeReply { operation: pending.operation, result };
+            let reply = self.abandoned(pending);
             self.send(ctx, datagram(pending.client), reply);
+        }
+    }
+
+    /// What a client is told whose entry is in the log of a leader that steps down.
+    fn abandoned(&self, pending: &Pending) -> RaftMessage<C> {
+        let Pending { index, operation, .. } = *pending;
+        let is_answered = self.has_bug(Bug::AnsweredOnStepDown);
+        match (self.is_of_store(index), is_answered) {
+            (true, true) => {
+                let result = CallResult::Answered { index, answer: Answer::Done };
+                RaftMessage::Reply { operation, result }
+            }
+            (true, false) => RaftMessage::Reply { operation, result: CallResult::Unknown },
+            (false, true) => RaftMessage::ProposeReply { operation, result: ProposeResult::Committed { index } },
+            (false, false) => RaftMessage::ProposeReply { operation, result: ProposeResult::Unknown },
         }
     }
 
@@ -176,7 +193,9 @@ impl<C: Payload> Server<C> {
             progress: self.fresh_progress(ctx),
             active: ServerSet::EMPTY,
             pending: VecDeque::new(),
+            reads: LeaderReads::new(self.configuration.table_len()),
         });
+        self.kv.begin_to_lead(now);
         ctx.cancel_timer(RaftTimer::Election);
         ctx.observe(RaftObservation::LeaderElected { term: self.term(), last });
         if self.options.noop {

@@ -38,11 +38,13 @@ use super::bug::Bug;
 use super::configuration::Configuration;
 use super::durable::{HardState, Recovery, Unusable};
 use super::ids::{Index, ServerSet, Term};
+use super::kv;
 use super::log::Log;
 use super::message::Payload;
 use super::options::{RaftOptions, Transport, VoteCounting};
 use super::progress::Progress;
 use super::quorum;
+use super::read::{LeaderReads, Promise};
 use super::transport::Links;
 
 /// A server.
@@ -75,6 +77,8 @@ pub struct Server<C = u64> {
     pub(super) isolation: Isolation,
     pub(super) lagging: Lagging,
     pub(super) links: Links<C>,
+    pub(super) kv: kv::Host,
+    pub(super) promise: Promise,
     /// What the disk kept, or why it cannot be used, until the process starts.
     pub(super) recovery: Option<Box<Result<Recovery<C>, Unusable>>>,
 }
@@ -128,6 +132,8 @@ pub struct Leader {
     pub(super) active: ServerSet,
     /// Proposals that wait to be committed, in order of place.
     pub(super) pending: VecDeque<Pending>,
+    /// Reads beside the log.
+    pub(super) reads: LeaderReads,
 }
 
 /// A proposal that waits to be committed.
@@ -358,6 +364,12 @@ impl<C: Payload> Server<C> {
         self.applied
     }
 
+    /// Its key-value store: what the commands that it has applied have made of it.
+    #[inline]
+    pub const fn store(&self) -> &kv::Store {
+        self.kv.store()
+    }
+
     /// The votes of the present round, of a candidate or a pre-candidate.
     pub const fn tally(&self) -> Option<&Tally> {
         match &self.role {
@@ -481,6 +493,8 @@ impl<C: Payload> Server<C> {
             isolation: Isolation::default(),
             lagging: Lagging { target: Index::ZERO, since: (Term::ZERO, Instant::ZERO) },
             links,
+            kv: kv::Host::default(),
+            promise: Promise { lease: Duration::ZERO, started_at: Instant::ZERO },
             recovery: Some(Box::new(recovery)),
         }
     }

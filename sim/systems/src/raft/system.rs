@@ -8,7 +8,7 @@ use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Role;
-use splitbrain_kernel::workload::{WorkloadCall, options_of};
+use splitbrain_kernel::workload::WorkloadCall;
 
 use super::client::Client;
 use super::configuration::Configuration;
@@ -17,10 +17,10 @@ use super::invariants::{Frame, RaftInvariants};
 use super::message::{Order, Payload};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
-use super::options::RaftOptions;
+use super::options::{RaftOptions, Reads};
 use super::quorum;
 use super::state::Server;
-use super::workload::{Proposals, ProposeOptions};
+use super::workload::RaftWorkload;
 
 /// A Raft cluster that replicates numbers: a register that clients set.
 pub type Raft = RaftOf<u64>;
@@ -47,6 +47,7 @@ impl<C: Payload> RaftOf<C> {
         for options in setup.options.all() {
             options.validate(setup.cluster)?;
         }
+        Self::validate_together(&setup)?;
         let configuration = Arc::new(Configuration::new(&setup));
         if configuration.voters().is_empty() {
             return Err(OptionsError::new("learner", "at least one server must vote"));
@@ -54,6 +55,27 @@ impl<C: Payload> RaftOf<C> {
         let options = |node| Arc::new(setup.options.get(node).clone());
         let of_servers = setup.cluster.all_of(setup.members).map(options).collect();
         Ok(Self { configuration, of_servers, setup, of: std::marker::PhantomData })
+    }
+
+    /// What servers can only do together.
+    fn validate_together(setup: &Setup<RaftOptions>) -> Result<(), OptionsError> {
+        let base = &setup.options.base;
+        for options in setup.options.all() {
+            let same = [
+                ("session_timeout", options.session_timeout == base.session_timeout),
+                ("sessions_max", options.sessions_max == base.sessions_max),
+                ("read_lease", options.read_lease == base.read_lease),
+                ("reads", (options.reads == Reads::Lease) == (base.reads == Reads::Lease)),
+            ];
+            if let Some((option, _)) = same.iter().find(|(_, is_same)| !is_same) {
+                return Err(OptionsError::new(*option, "must be the same for all servers"));
+            }
+        }
+        if base.reads == Reads::Lease && setup.bounds.drift_ppm.is_none() {
+            let message = "\"lease\" needs a drift_bound in [clocks]: a lease is as long as clocks can be trusted";
+            return Err(OptionsError::new("reads", message));
+        }
+        Ok(())
     }
 
     /// A process of this node, with what its disk kept.
@@ -64,7 +86,10 @@ impl<C: Payload> RaftOf<C> {
             return RaftNode::Client(Client::new(options, NodeId::new(self.setup.members, 1), servers));
         }
         let options = Arc::clone(&self.of_servers[usize::from(id.number()) - 1]);
-        RaftNode::Server(Server::new(id, options, Arc::clone(&self.configuration), Recovery::read(recovered)))
+        let lease = options.lease_within(self.setup.bounds.drift_ppm.unwrap_or(0));
+        let mut server = Server::new(id, options, Arc::clone(&self.configuration), Recovery::read(recovered));
+        server.promise.lease = lease;
+        RaftNode::Server(server)
     }
 
     /// What its invariants go by.
@@ -113,18 +138,14 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
     const NAME: &'static str = "raft";
     const DOC: &'static str = "Raft: elections as in the paper, etcd, NuRaft and hashicorp, and the log behind them.";
     const ROLES: &'static [Role] = RaftObservation::<C>::ROLES;
-    const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo {
-        name: "propose",
-        doc: "Each client proposes one random value after another, to the server that it believes to lead.",
-        options: options_of::<ProposeOptions>,
-    }];
+    const WORKLOADS: &'static [WorkloadInfo] = RaftWorkload::ALL;
     const ORDERS: &'static [OrderInfo] = ORDERS;
     const GAUGES: &'static [Gauge] = RaftInvariants::<RaftNode<C>>::GAUGES;
 
     type Options = RaftOptions;
     type Node = RaftNode<C>;
     type Invariants = RaftInvariants<RaftNode<C>>;
-    type Workload = Proposals;
+    type Workload = RaftWorkload;
 
     fn new(setup: Setup<RaftOptions>) -> Result<Self, OptionsError> {
         Self::over(setup)
@@ -142,8 +163,8 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
         self.core_of(candidates)
     }
 
-    fn workload(&self, call: &WorkloadCall<'_>) -> Result<Proposals, OptionsError> {
-        Proposals::of(call)
+    fn workload(&self, call: &WorkloadCall<'_>) -> Result<RaftWorkload, OptionsError> {
+        RaftWorkload::of(call)
     }
 
     fn order(&self, name: &str, argument: &str) -> Result<Order, String> {

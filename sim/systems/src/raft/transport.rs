@@ -248,6 +248,7 @@ impl<C: Payload> Server<C> {
             }
             RaftMessage::Vote(request) => matches!(self.role, Role::Candidate(_)) && request.term == self.term(),
             RaftMessage::Append(append) => self.is_leader() && append.term == self.term(),
+            RaftMessage::Confirm { term, .. } => self.is_leader() && *term == self.term(),
             _ => unreachable!("only requests wait for a connection"),
         }
     }

@@ -1,11 +1,15 @@
-//! What the clients of Raft are asked for: proposals, at the pace that the scenario states.
+//! What the clients of Raft are asked for: proposals or operations of the key-value store, at the pace that the
+//! scenario states.
 
+use splitbrain_kernel::context::OperationResult;
 use splitbrain_kernel::id::Cluster;
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::Rng;
+use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall};
+use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall, options_of};
 
+use super::kv::{KvOptions, KvWorkload};
 use super::message::{Operation, Payload, Response};
 
 splitbrain_kernel::options! {
@@ -44,6 +48,58 @@ impl Options for ProposeOptions {
     }
 }
 
+/// What one client is asked for.
+#[derive(Clone, Debug)]
+pub enum RaftWorkload {
+    /// Proposals.
+    Propose(Proposals),
+    /// Operations of the key-value store.
+    Kv(KvWorkload),
+}
+
+impl RaftWorkload {
+    /// The workloads that there are.
+    pub const ALL: &'static [WorkloadInfo] = &[
+        WorkloadInfo {
+            name: "propose",
+            doc: "Each client proposes one random value after another, to the server that it believes to lead.",
+            options: options_of::<ProposeOptions>,
+        },
+        WorkloadInfo {
+            name: "kv",
+            doc: "Each client reads and writes keys of a replicated store, exactly once, with retries and redirects.",
+            options: options_of::<KvOptions>,
+        },
+    ];
+
+    /// The workload that a scenario asks for.
+    ///
+    /// # Errors
+    /// Settings that have no effect, or contradict one another.
+    pub fn of(call: &WorkloadCall<'_>) -> Result<Self, OptionsError> {
+        match call.name {
+            "propose" => Proposals::of(call).map(Self::Propose),
+            "kv" => KvWorkload::of(call).map(Self::Kv),
+            other => Err(OptionsError::new("kind", format!("raft offers no workload {other}"))),
+        }
+    }
+}
+
+impl<C: Payload + From<u64>> Workload<Operation<C>, Response> for RaftWorkload {
+    fn next(&mut self, now: Instant) -> Next<Operation<C>> {
+        match self {
+            Self::Propose(proposals) => proposals.next(now),
+            Self::Kv(workload) => workload.next(now),
+        }
+    }
+
+    fn on_completed(&mut self, _: Instant, operation: &Operation<C>, result: OperationResult<&Response>) {
+        if let (Self::Kv(workload), Operation::Kv(operation)) = (self, operation) {
+            workload.on_completed(operation, result);
+        }
+    }
+}
+
 /// One client's proposals.
 #[derive(Clone, Debug)]
 pub struct Proposals {
@@ -64,8 +120,8 @@ impl Proposals {
     }
 }
 
-impl<C: Payload + From<u64>> Workload<Operation<C>, Response> for Proposals {
-    fn next(&mut self, now: Instant) -> Next<Operation<C>> {
+impl Proposals {
+    fn next<C: From<u64>>(&mut self, now: Instant) -> Next<Operation<C>> {
         let contents = &mut self.contents;
         self.pace.next(now, || {
             // Each operation takes two words: one for its sort, of which there is one here, and one for its content.

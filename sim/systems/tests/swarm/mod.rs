@@ -18,7 +18,7 @@ use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::raft::message::{Operation, Order};
 use splitbrain_systems::raft::options::RaftOptions;
-use splitbrain_systems::raft::workload::Proposals;
+use splitbrain_systems::raft::workload::RaftWorkload;
 
 pub(crate) const CLUSTER: Cluster = Cluster::plain(5, 2);
 
@@ -132,7 +132,7 @@ impl Swarm {
         World::new(&system, &self.run_options(bounds), Seed(seed)).run()
     }
 
-    fn run_options(&self, bounds: Bounds) -> RunOptions<Operation, Order, Proposals> {
+    fn run_options(&self, bounds: Bounds) -> RunOptions<Operation, Order, RaftWorkload> {
         let duration = self.disturbed + self.settle;
         RunOptions {
             cluster: self.cluster,

@@ -108,7 +108,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
         findings: &mut Findings,
     ) {
         match N::told(observation) {
-            Told::Applied { index, entry } => self.chosen.apply(node, index, entry, view.now(), findings),
+            Told::Applied { index, entry } => {
+                self.chosen.apply(node, index, entry, view.now(), findings);
+                self.clients.on_applied(index, entry);
+            }
+            Told::Executed { index, is_first, answer } => {
+                self.clients.on_executed(node, (index, is_first), answer, &self.chosen, findings);
+            }
             Told::Committed(position) => {
                 let leads = self.leads[slot(node)];
                 if !self.frame.rules(node).counts_any_term {

@@ -31,6 +31,10 @@ pub struct Frame {
     pub server_count: usize,
     /// The most that an undisturbed packet takes.
     pub latency: Duration,
+    /// How long a session of the key-value store lasts that is not used, in log time.
+    pub session_timeout: Duration,
+    /// The most sessions of the key-value store.
+    pub sessions_max: u64,
     /// What each server promises, by number from 1.
     pub rules: Vec<Rules>,
 }
@@ -115,7 +119,14 @@ impl Frame {
         let decay_from = if priorities().any(|priority| priority != highest) { highest } else { 1 };
         let rules = cluster.all_of(*members).map(|server| Rules::of(options.get(server), voters.len(), decay_from));
         let rules = rules.collect();
-        Self { voters, membership: Membership::Fixed, latency: bounds.latency, ..Self::with_rules(*members, rules) }
+        Self {
+            voters,
+            membership: Membership::Fixed,
+            latency: bounds.latency,
+            session_timeout: options.base.session_timeout,
+            sessions_max: options.base.sessions_max,
+            ..Self::with_rules(*members, rules)
+        }
     }
 
     /// Servers of another implementation, all of which vote, by majorities. Safety is promised, and nothing else: who
@@ -133,6 +144,8 @@ impl Frame {
             membership: Membership::Fixed,
             server_count: rules.len(),
             latency: Duration::ZERO,
+            session_timeout: Duration::ZERO,
+            sessions_max: 0,
             rules,
         }
     }

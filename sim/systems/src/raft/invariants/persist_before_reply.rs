@@ -188,7 +188,7 @@ mod tests {
         let options = DiskOptions { write_min: none, write_max: none, sync_min: none, sync_max: none, capacity: 0 };
         let mut disk = Disk::new(Seed(1), s(1), options);
         for (id, write) in (1..).zip(writes) {
-            disk.write(Instant::ZERO, WriteId(id), *write, None);
+            disk.write(Instant::ZERO, WriteId(id), write.clone(), None);
         }
         disk.finish_sync(Instant::ZERO, WriteId(writes.len() as u64));
         disk

@@ -35,6 +35,18 @@ impl<E: Clone + Debug + PartialEq> Chosen<E> {
         Self(Vec::new())
     }
 
+    /// What was applied first at a place.
+    pub(super) fn get(&self, index: Index) -> Option<&E> {
+        let place = usize::try_from(index.0.checked_sub(1)?).ok()?;
+        self.0.get(place).map(|first| &first.entry)
+    }
+
+    /// What was applied first at each place after this one.
+    pub(super) fn after(&self, index: Index) -> impl Iterator<Item = (Index, &E)> {
+        let skipped = usize::try_from(index.0).unwrap_or(usize::MAX);
+        (index.0 + 1..).map(Index).zip(self.0.iter().skip(skipped).map(|first| &first.entry))
+    }
+
     /// A server applies an entry.
     pub(super) fn apply(&mut self, server: NodeId, index: Index, entry: &E, at: Instant, findings: &mut Findings) {
         let place = usize::try_from(index.0).unwrap_or(usize::MAX).saturating_sub(1);

@@ -29,6 +29,8 @@ pub(super) struct Host {
     pub(super) observed: Vec<RaftObservation>,
     pub(super) connected: Vec<ConnectionId>,
     pub(super) completed: Vec<Option<Response>>,
+    /// The same, with how it ended.
+    pub(super) ended: Vec<OperationResult<Response>>,
     pub(super) exited: Option<std::borrow::Cow<'static, str>>,
 }
 
@@ -82,7 +84,7 @@ pub(super) const fn millis(millis: u64) -> Duration {
 
 pub(super) fn system(servers: u16, options: PerServer<RaftOptions>) -> Raft {
     let cluster = Cluster::plain(servers, 1);
-    let bounds = Bounds { skew: None, drift_ppm: None, latency: millis(10) };
+    let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: millis(10) };
     Raft::new(Setup::new(cluster, options, bounds)).expect("the options stand together")
 }
 
@@ -106,6 +108,7 @@ impl Host {
             observed: Vec::new(),
             connected: Vec::new(),
             completed: Vec::new(),
+            ended: Vec::new(),
             exited: None,
         };
         host.call(host::Host::start);
@@ -142,10 +145,13 @@ impl Host {
             Effect::Connect { connection, .. } => self.connected.push(connection),
             Effect::Observe(observation) => self.observed.push(observation),
             Effect::Exit(reason) => self.exited = Some(reason),
-            Effect::Complete { result, .. } => self.completed.push(match result {
-                OperationResult::Ok(response) => Some(response),
-                _ => None,
-            }),
+            Effect::Complete { result, .. } => {
+                self.ended.push(result.clone());
+                self.completed.push(match result {
+                    OperationResult::Ok(response) => Some(response),
+                    _ => None,
+                });
+            }
             _ => {}
         }
     }

@@ -20,10 +20,10 @@ use super::super::message::{Operation, Order};
 use super::super::options::RaftOptions;
 use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
-use super::super::workload::Proposals;
+use super::super::workload::RaftWorkload;
 use super::host::millis;
 
-const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: millis(5) };
+const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: millis(5) };
 const CLUSTER: Cluster = Cluster::plain(5, 2);
 
 fn network(loss: Ppm) -> NetworkOptions {
@@ -39,7 +39,7 @@ fn network(loss: Ppm) -> NetworkOptions {
     }
 }
 
-fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order, Proposals> {
+fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order, RaftWorkload> {
     let disk = DiskOptions {
         write_min: Duration::from_micros(10),
         write_max: Duration::from_micros(50),
@@ -83,7 +83,7 @@ fn proposals(duration: Duration) -> Vec<PlannedOperation<Operation>> {
 
 fn run(
     options: PerServer<RaftOptions>,
-    run: &RunOptions<Operation, Order, Proposals>,
+    run: &RunOptions<Operation, Order, RaftWorkload>,
     seed: u64,
 ) -> RunReport<Operation, Order> {
     let system = Raft::new(Setup::new(CLUSTER, options, BOUNDS));
@@ -115,7 +115,7 @@ fn crash(role: &str, at: Duration, duration: Duration) -> FaultSpec<Order> {
 
 fn each_preset(
     check: impl Fn(&Preset<RaftOptions>, RunReport<Operation, Order>),
-    options: &RunOptions<Operation, Order, Proposals>,
+    options: &RunOptions<Operation, Order, RaftWorkload>,
 ) {
     for preset in RaftOptions::presets() {
         for seed in 0..5 {
@@ -285,8 +285,9 @@ fn no_options_make_a_node_panic() {
         let mut options = PerServer::same(any_options(&mut rng));
         for _ in 0..rng.below(3) {
             let server = NodeId::server(rng.between(1, 4) as u16);
-            let own = RaftOptions { learner: rng.below(4) == 0, ..any_options(&mut rng) };
-            options.of.insert(server, own);
+            let learner = rng.below(4) == 0;
+            let own = RaftOptions { learner, ..any_options(&mut rng) };
+            options.of.insert(server, together_with(&options.base, own));
         }
         let mut world = run_options(Duration::from_secs(8), Ppm::new(10_000));
         world.nemeses = vec![weather(&mut rng)];
@@ -294,6 +295,15 @@ fn no_options_make_a_node_panic() {
         let report = run(options.clone(), &world, seed);
         assert_eq!(report.outcome, Outcome::Passed, "seed {seed}: {options:?}");
     }
+}
+
+/// The same with what must be the same for all servers.
+fn together_with(base: &RaftOptions, own: RaftOptions) -> RaftOptions {
+    let RaftOptions { session_timeout, sessions_max, reads, read_lease, .. } = *base;
+    let election_timeout_min = own.election_timeout_min.max(read_lease);
+    let election_timeout_max = own.election_timeout_max.max(election_timeout_min);
+    let shared = RaftOptions { session_timeout, sessions_max, reads, read_lease, ..own };
+    RaftOptions { election_timeout_min, election_timeout_max, ..shared }
 }
 
 fn any_orders(rng: &mut Rng) -> Vec<PlannedOrder<Order>> {

@@ -1,0 +1,259 @@
+//! What clients ask and are told, for the invariants on it: which operation of each client is open, what was sent for
+//! it, and what had been acknowledged when it began.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::context::{OperationId, OperationResult};
+use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, Input};
+use splitbrain_kernel::node::Write;
+
+use crate::raft::facts::{RaftFacts, Talk};
+use crate::raft::ids::Index;
+use crate::raft::kv::{Answer, Call, Operation};
+
+use super::order::Order;
+use super::state_machine_safety::Chosen;
+use super::{
+    acknowledged_is_applied, answers_follow_order, exactly_once, failed_stays_out, no_stale_answer,
+    redirect_is_no_result,
+};
+
+/// What is known of the clients.
+pub(super) struct Clients<N: RaftFacts> {
+    open: BTreeMap<NodeId, Open<N>>,
+    order: Order,
+    /// The clients whose last input was a redirect.
+    redirected: Vec<NodeId>,
+    /// What was sent for operations that have failed for certain.
+    failed: Vec<(NodeId, OperationId, N::Message)>,
+    /// The last place that a client was told of.
+    told: Index,
+    /// Per key of the store: where the latest value was made that a client knows of.
+    known: BTreeMap<u64, Index>,
+}
+
+/// An operation that runs.
+#[derive(Debug)]
+pub(super) struct Open<N: RaftFacts> {
+    id: OperationId,
+    /// What it asks the key-value store for; `None` if it asks for something else.
+    store: Option<Operation>,
+    /// What was sent for it that may come into a log.
+    requests: Vec<N::Message>,
+    /// The last place that was applied when it began.
+    applied: Index,
+    /// The last place that a client had been told of when it began.
+    told: Index,
+    /// For an operation on a key: where the latest value of the key had been made that a client knew of.
+    known: Index,
+}
+
+impl<N: RaftFacts> Clone for Open<N> {
+    fn clone(&self) -> Self {
+        let Self { id, applied, told, known, .. } = *self;
+        Self { id, store: self.store.clone(), requests: self.requests.clone(), applied, told, known }
+    }
+}
+
+impl<N: RaftFacts> Clone for Clients<N> {
+    fn clone(&self) -> Self {
+        Self {
+            open: self.open.clone(),
+            order: self.order.clone(),
+            redirected: self.redirected.clone(),
+            failed: self.failed.clone(),
+            told: self.told,
+            known: self.known.clone(),
+        }
+    }
+}
+
+impl<N: RaftFacts> Clients<N> {
+    pub(super) const fn new(order: Order) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            order,
+            redirected: Vec::new(),
+            failed: Vec::new(),
+            told: Index::ZERO,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// A client sends something.
+    pub(super) fn on_send(&mut self, client: NodeId, message: &N::Message) {
+        let Talk::Asks(id) = N::talk(message) else { return };
+        if let Some(open) = self.open.get_mut(&client).filter(|open| open.id == id) {
+            open.requests.push(message.clone());
+        }
+    }
+
+    /// A client is about to handle an input.
+    pub(super) fn on_input(&mut self, client: NodeId, input: Input<'_, N>) {
+        self.redirected.retain(|other| *other != client);
+        if let Input::Message(_, message) = input
+            && matches!(N::talk(message), Talk::Redirects)
+        {
+            self.redirected.push(client);
+        }
+    }
+
+    /// A server writes.
+    #[inline]
+    pub(super) fn on_write(&self, server: NodeId, write: Write<&N::Record>, findings: &mut Findings) {
+        if self.failed.is_empty() {
+            return;
+        }
+        if let Some(Some((_, entry))) = N::logged(write) {
+            failed_stays_out::logged::<N>(server, entry, &self.failed, findings);
+        }
+    }
+
+    /// A server applies an entry.
+    pub(super) fn on_applied(&mut self, index: Index, entry: &N::Entry) {
+        self.order.apply(index, N::store_command(entry));
+    }
+
+    /// A server's store has executed the command at this place.
+    pub(super) fn on_executed(
+        &self,
+        server: NodeId,
+        (index, is_first): (Index, bool),
+        answer: &Answer,
+        chosen: &Chosen<N::Entry>,
+        findings: &mut Findings,
+    ) {
+        if let Some(Call::Run { session, sequence, .. }) =
+            chosen.get(index).and_then(N::store_command).map(|command| &command.call)
+        {
+            let first = self.order.executed_at(*session, *sequence);
+            exactly_once::executed(server, (*session, *sequence), (index, is_first), first, findings);
+        }
+        answers_follow_order::executed(server, index, answer, self.order.answer(index), findings);
+    }
+
+    /// An operation begins or ends.
+    pub(super) fn on_history(&mut self, entry: EntryRef<'_, N>, chosen: &Chosen<N::Entry>, findings: &mut Findings) {
+        let (client, id) = (entry.client, entry.id);
+        match entry.change {
+            HistoryEvent::Invoked(operation) => {
+                let store = N::store_operation(operation).cloned();
+                let known = store.as_ref().map_or(Index::ZERO, |store| self.known_of(store.key()));
+                let (applied, told) = (self.order.applied(), self.told);
+                self.open.insert(client, Open { id, store, requests: Vec::new(), applied, told, known });
+            }
+            HistoryEvent::Completed { result, .. } => {
+                let Some(open) = self.open.remove(&client).filter(|open| open.id == id) else { return };
+                self.on_completed(client, open, result, chosen, findings);
+            }
+        }
+    }
+
+    fn on_completed(
+        &mut self,
+        client: NodeId,
+        open: Open<N>,
+        result: OperationResult<&N::Response>,
+        chosen: &Chosen<N::Entry>,
+        findings: &mut Findings,
+    ) {
+        if !matches!(result, OperationResult::Unknown) {
+            redirect_is_no_result::completed(client, open.id, self.redirected.contains(&client), findings);
+        }
+        match result {
+            OperationResult::Ok(response) => self.on_acknowledged(client, &open, response, chosen, findings),
+            OperationResult::Failed => {
+                failed_stays_out::failed::<N>(client, open.id, &open.requests, chosen.after(open.applied), findings);
+                let Open { id, requests, .. } = open;
+                self.failed.extend(requests.into_iter().map(|request| (client, id, request)));
+            }
+            OperationResult::Unknown => {}
+        }
+    }
+
+    /// A client is told that its operation took effect.
+    fn on_acknowledged(
+        &mut self,
+        client: NodeId,
+        open: &Open<N>,
+        response: &N::Response,
+        chosen: &Chosen<N::Entry>,
+        findings: &mut Findings,
+    ) {
+        match (&open.store, N::store_answer(response)) {
+            (Some(operation), Some((index, answer))) if operation.is_read() => {
+                self.on_read(client, open, operation.key(), (index, answer), findings);
+            }
+            (Some(operation), Some((index, answer))) => {
+                self.on_change(client, open, index, chosen, findings);
+                exactly_once::told(client, open.id, &self.places_of(open, chosen), findings);
+                answers_follow_order::told((client, open.id), index, answer, self.order.answer(index), findings);
+                let place = self.run_at(index, chosen).flatten().unwrap_or(index);
+                self.know(operation.key(), self.order.made_at(operation.key(), place));
+            }
+            _ => {
+                if let Some(index) = N::acknowledged(response) {
+                    self.on_change(client, open, index, chosen, findings);
+                }
+            }
+        }
+    }
+
+    /// A change is acknowledged.
+    fn on_change(
+        &mut self,
+        client: NodeId,
+        open: &Open<N>,
+        index: Index,
+        chosen: &Chosen<N::Entry>,
+        findings: &mut Findings,
+    ) {
+        acknowledged_is_applied::told::<N>((client, open.id), index, &open.requests, chosen.get(index), findings);
+        no_stale_answer::change((client, open.id), index, open.told, findings);
+        self.told = self.told.max(index);
+    }
+
+    /// A value is read.
+    fn on_read(
+        &mut self,
+        client: NodeId,
+        open: &Open<N>,
+        key: u64,
+        (index, answer): (Index, &Answer),
+        findings: &mut Findings,
+    ) {
+        let is_applied = index <= self.order.applied();
+        let expected = is_applied.then(|| Answer::Value(self.order.value_at(key, index).clone()));
+        answers_follow_order::told((client, open.id), index, answer, expected.as_ref(), findings);
+        let made = self.order.made_at(key, index);
+        no_stale_answer::read((client, open.id), key, (index, made), open.known, findings);
+        self.know(key, made);
+    }
+
+    /// Where the operation was executed whose command is at this place: here, before, or not at all. `None` if no
+    /// operation of a session is there.
+    fn run_at(&self, index: Index, chosen: &Chosen<N::Entry>) -> Option<Option<Index>> {
+        let command = chosen.get(index).and_then(N::store_command)?;
+        let Call::Run { session, sequence, .. } = &command.call else { return None };
+        Some(self.order.executed_at(*session, *sequence))
+    }
+
+    /// Where the requests of an operation were executed so far.
+    fn places_of(&self, open: &Open<N>, chosen: &Chosen<N::Entry>) -> Vec<Index> {
+        let is_its = |entry: &N::Entry| open.requests.iter().any(|request| N::carries(entry, request));
+        let its = chosen.after(open.applied).filter(|(_, entry)| is_its(entry));
+        let is_executed = |index: Index| self.run_at(index, chosen).is_some_and(|first| first == Some(index));
+        its.map(|(index, _)| index).filter(|index| is_executed(*index)).collect()
+    }
+
+    fn known_of(&self, key: u64) -> Index {
+        self.known.get(&key).copied().unwrap_or(Index::ZERO)
+    }
+
+    fn know(&mut self, key: u64, made: Index) {
+        let known = self.known.entry(key).or_insert(Index::ZERO);
+        *known = made.max(*known);
+    }
+}

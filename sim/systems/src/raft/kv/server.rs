@@ -1,0 +1,121 @@
+//! The store on a server: requests become commands, commands are executed when they are committed, and the leader that
+//! appended a command answers it.
+
+use std::sync::Arc;
+
+use splitbrain_kernel::context::{Context, OperationId};
+use splitbrain_kernel::node::Source;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::raft::bug::Bug;
+use crate::raft::ids::Index;
+use crate::raft::message::{Command as LogCommand, Payload, RaftMessage};
+use crate::raft::node::RaftNode;
+use crate::raft::observation::RaftObservation;
+use crate::raft::options::{RaftOptions, Reads};
+use crate::raft::state::{Pending, Role, Server};
+use crate::raft::transport::datagram;
+
+use super::store::Limits;
+use super::{Answer, Call, CallResult, Command, Outcome, Store};
+
+/// The store of a server, and the log time while it leads.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    store: Store,
+    /// The log time at which its leadership began, and when that was on its own clock.
+    led_since: (Duration, Instant),
+}
+
+impl Host {
+    /// The store.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Its server begins to lead: log time goes on from the latest that it knows.
+    pub(in crate::raft) const fn begin_to_lead(&mut self, now: Instant) {
+        self.led_since = (self.store.time(), now);
+    }
+
+    /// The log time, as its server says it while it leads.
+    fn log_time(&self, now: Instant) -> Duration {
+        let (time, since) = self.led_since;
+        time.saturating_add(now.since(since)).max(self.store.time())
+    }
+}
+
+impl RaftOptions {
+    /// What bounds the sessions of the store.
+    pub(super) const fn session_limits(&self) -> Limits {
+        Limits { timeout: self.session_timeout, sessions_max: self.sessions_max }
+    }
+}
+
+impl<C: Payload> Server<C> {
+    /// A client asks for something.
+    pub(in crate::raft) fn on_request(
+        &mut self,
+        ctx: &mut Context<RaftNode<C>>,
+        source: Source,
+        operation: OperationId,
+        call: Call,
+    ) {
+        if !self.is_leader() {
+            let result = CallResult::NotLeader { leader: self.leader() };
+            return self.send(ctx, source, RaftMessage::Reply { operation, result });
+        }
+        if let (Call::Read { key }, false) = (&call, self.options.reads == Reads::Log) {
+            return self.on_read(ctx, source.node, operation, *key);
+        }
+        let command = Command { time: self.kv.log_time(ctx.now()), call };
+        let index = self.append_as_leader(ctx, LogCommand::Kv(Arc::new(command)));
+        self.broadcast_fresh(ctx);
+        if self.has_bug(Bug::AnsweredBeforeCommit) {
+            return self.answer_early(ctx, source, operation, index);
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.pending.push_back(Pending { index, client: source.node, operation });
+        }
+    }
+
+    /// A known bug: the answer does not wait for the commit.
+    fn answer_early(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, operation: OperationId, index: Index) {
+        let Some(LogCommand::Kv(command)) = self.log.get(index).map(|entry| entry.command.clone()) else { return };
+        let (time, limits) = (command.time, self.options.session_limits());
+        let (_, answer) = self.kv.store.clone().execute(index, time, &command.call, limits);
+        let result = CallResult::Answered { index, answer };
+        self.send(ctx, source, RaftMessage::Reply { operation, result });
+    }
+
+    /// The command at this place is committed.
+    pub(in crate::raft) fn execute(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index, command: &Command) {
+        let limits = self.options.session_limits();
+        let time =
+            if self.has_bug(Bug::SessionsExpireByLocalClock) { ctx.now().since(Instant::ZERO) } else { command.time };
+        let call = match &command.call {
+            Call::Run { operation, .. } if self.has_bug(Bug::SessionsIgnored) => {
+                let answer = self.kv.store.carry_out(operation);
+                return self.answer_executed(ctx, index, (Outcome::Executed, answer));
+            }
+            call => call,
+        };
+        let result = self.kv.store.execute(index, time, call, limits);
+        self.answer_executed(ctx, index, result);
+    }
+
+    fn answer_executed(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index, result: (Outcome, Answer)) {
+        let (outcome, answer) = result;
+        ctx.observe(RaftObservation::Executed { index, outcome, answer: answer.clone() });
+        let Role::Leader(leader) = &mut self.role else { return };
+        let Some(at) = leader.pending.iter().position(|pending| pending.index == index) else { return };
+        let Pending { client, operation, .. } = leader.pending.remove(at).expect("it was just found");
+        let result = CallResult::Answered { index, answer };
+        self.send(ctx, datagram(client), RaftMessage::Reply { operation, result });
+    }
+
+    /// Whether the entry at this place is a command of the store.
+    pub(in crate::raft) fn is_of_store(&self, index: Index) -> bool {
+        self.log.get(index).is_some_and(|entry| matches!(entry.command, LogCommand::Kv(_)))
+    }
+}

@@ -1,0 +1,295 @@
+//! Reads beside the log (thesis §6.4): by a round of confirmations, or by a lease.
+//!
+//! ```text
+//!   reads = "log"         the read is a command, with a place of its own
+//!   reads = "read_index"  a quorum confirms, after the read has come, that the server leads still   (etcd ReadIndex)
+//!   reads = "lease"       the same, and for a while no confirmation is needed                       (etcd LeaseBased)
+//! ```
+//!
+//! In all three the leader answers only once it has committed an entry of its own term: before that it may not know of
+//! all that is committed (etcd #7331).
+//!
+//! # Confirmations
+//!
+//! A round is a number. A read starts one, or joins one that starts at the same instant; an answer of a follower names
+//! the round, so one that was sent before the read came confirms nothing (etcd #20418). What is lost is sent again with
+//! the next heartbeats. A confirmation counts at the follower as a sign of life of its leader.
+//!
+//! # Leases
+//!
+//! A confirmed round is a promise of a quorum: none of them votes for another server until `read_lease` after it heard
+//! of the round, by its own clock. The leader counts from when it *sent* the round, on its monotonic clock, and
+//! shortens the lease by the declared bound on drift: its own clock may be slow by that much, and a voter's fast. That
+//! is the stickiness of thesis §4.2.3, for as long as a lease may last. A voter that restarts does not know what it had
+//! promised, so it gives no vote for as long as a promise may last. A clock beyond the bound, or one that stands still
+//! with its machine, breaks all this.
+
+use std::collections::VecDeque;
+
+use splitbrain_kernel::context::{Context, OperationId};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::Source;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use super::bug::Bug;
+use super::ids::{Index, Term};
+use super::kv::{Answer, CallResult};
+use super::message::{Payload, RaftMessage};
+use super::node::RaftNode;
+use super::observation::RaftObservation;
+use super::options::Reads;
+use super::quorum;
+use super::state::{Leader, Role, Server};
+use super::transport::datagram;
+
+/// The lease that a server may take, and since when it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promise {
+    /// How long a lease lasts on its own clock, shortened by the bound on drift.
+    pub(super) lease: Duration,
+    /// When its process started.
+    pub(super) started_at: Instant,
+}
+
+/// The reads of a leader.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LeaderReads {
+    /// They wait for the first commit of its term.
+    unready: VecDeque<Read>,
+    /// They wait for their round, in order of round.
+    unconfirmed: VecDeque<(u64, Read)>,
+    /// The rounds that are not confirmed, with when they were sent on its own clock. The last is the present one.
+    rounds: VecDeque<(u64, Instant)>,
+    /// How many rounds were started.
+    round: u64,
+    /// The last round that each member has confirmed, by number of the member, from 1.
+    confirmed: Vec<u64>,
+    /// Until when no confirmation is needed, on its own clock.
+    lease_until: Option<Instant>,
+}
+
+/// A read that waits.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    client: NodeId,
+    operation: OperationId,
+    key: u64,
+}
+
+impl LeaderReads {
+    /// More reads than this do not wait: the oldest gets no answer, and its client asks again.
+    const WAITING_MAX: usize = 256;
+
+    /// Rounds whose answers are still of use. One that is older is confirmed with the next.
+    const ROUNDS_MAX: usize = 64;
+
+    pub(super) fn new(members: usize) -> Self {
+        Self { confirmed: vec![0; members], ..Self::default() }
+    }
+
+    fn wait(&mut self, read: Read) {
+        if self.unconfirmed.len() == Self::WAITING_MAX {
+            self.unconfirmed.pop_front();
+        }
+        self.unconfirmed.push_back((self.round, read));
+    }
+}
+
+// ---- The leader ----
+
+impl<C: Payload> Server<C> {
+    /// A client asks the leader for a value, not through the log.
+    pub(super) fn on_read(&mut self, ctx: &mut Context<RaftNode<C>>, client: NodeId, operation: OperationId, key: u64) {
+        let read = Read { client, operation, key };
+        if self.has_bug(Bug::ReadWithoutQuorum) {
+            return self.serve(ctx, read, Reads::ReadIndex);
+        }
+        if !self.has_committed_in_term() && !self.has_bug(Bug::ReadBeforeOwnCommit) {
+            let Role::Leader(leader) = &mut self.role else { return };
+            if leader.reads.unready.len() < LeaderReads::WAITING_MAX {
+                leader.reads.unready.push_back(read);
+            }
+            return;
+        }
+        if self.options.reads == Reads::Lease && self.holds_lease(ctx) {
+            return self.serve(ctx, read, Reads::Lease);
+        }
+        self.start_round(ctx);
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.reads.wait(read);
+        self.conclude_rounds(ctx);
+    }
+
+    /// Its commit index has grown: reads may have waited for that.
+    pub(super) fn release_reads(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.reads.unready.is_empty() || !self.has_committed_in_term() {
+            return;
+        }
+        let Role::Leader(leader) = &mut self.role else { return };
+        for Read { client, operation, key } in std::mem::take(&mut leader.reads.unready) {
+            self.on_read(ctx, client, operation, key);
+        }
+    }
+
+    fn has_committed_in_term(&self) -> bool {
+        self.log.term_at(self.commit) == Some(self.term())
+    }
+
+    fn holds_lease(&self, ctx: &Context<RaftNode<C>>) -> bool {
+        let now = self.lease_clock(ctx);
+        self.as_leader().and_then(|leader| leader.reads.lease_until).is_some_and(|until| now < until)
+    }
+
+    fn lease_clock(&self, ctx: &Context<RaftNode<C>>) -> Instant {
+        if self.has_bug(Bug::LeaseOnWallClock) { ctx.wall() } else { ctx.now() }
+    }
+
+    /// Asks the followers whether it leads still. Reads of one instant share a round.
+    fn start_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        let now = self.lease_clock(ctx);
+        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
+        if reads.rounds.back().is_some_and(|(_, sent_at)| *sent_at == now) {
+            return;
+        }
+        reads.round += 1;
+        if reads.rounds.len() == LeaderReads::ROUNDS_MAX {
+            reads.rounds.pop_front();
+        }
+        reads.rounds.push_back((reads.round, now));
+        self.send_round(ctx);
+    }
+
+    fn send_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        let Role::Leader(leader) = &self.role else { return };
+        let (term, round) = (self.term(), leader.reads.round);
+        for peer in self.configuration.members().without(self.id).iter() {
+            // One that is busy is asked again with the next heartbeat.
+            self.ask(ctx, peer, RaftMessage::Confirm { term, round });
+        }
+    }
+
+    /// A heartbeat is due: a round that nobody answered may be lost.
+    pub(super) fn repeat_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        if self.as_leader().is_some_and(|leader| !leader.reads.unconfirmed.is_empty()) {
+            self.send_round(ctx);
+        }
+    }
+
+    /// A follower has answered a round.
+    pub(super) fn on_confirm_reply(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term, round: u64) {
+        self.answered(source);
+        if term > self.term() {
+            return self.adopt_term(ctx, term);
+        }
+        if term < self.term() || !self.is_leader() {
+            return;
+        }
+        self.note_contact(ctx.now(), source.node, false);
+        let any_round = self.has_bug(Bug::StaleConfirmationCounts);
+        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
+        let round = if any_round { reads.round } else { round };
+        if let Some(confirmed) = reads.confirmed.get_mut(usize::from(source.node.number()) - 1) {
+            *confirmed = round.max(*confirmed);
+        }
+        self.conclude_rounds(ctx);
+        self.resume(ctx, source.node);
+    }
+
+    /// Serves the reads whose round a quorum has confirmed, and takes the lease that comes with it.
+    fn conclude_rounds(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        let quorum = self.commit_quorum();
+        let Role::Leader(Leader { reads, .. }) = &self.role else { return };
+        let mut rounds = [Index::ZERO; NodeId::COUNT_MAX as usize];
+        let mut count = 0;
+        for voter in self.configuration.voters().iter() {
+            let confirmed = reads.confirmed.get(usize::from(voter.number()) - 1).copied().unwrap_or(0);
+            rounds[count] = Index(if voter == self.id { reads.round } else { confirmed });
+            count += 1;
+        }
+        let reached = quorum::reached(&mut rounds[..count], quorum).0;
+        self.renew_lease(ctx, reached);
+        while let Some(read) = self.next_confirmed(reached) {
+            self.serve(ctx, read, Reads::ReadIndex);
+        }
+    }
+
+    fn renew_lease(&mut self, ctx: &Context<RaftNode<C>>, reached: u64) {
+        let lease = if self.has_bug(Bug::LeaseIgnoresDrift) { self.options.read_lease } else { self.promise.lease };
+        let now = self.lease_clock(ctx);
+        let from_receipt = self.has_bug(Bug::LeaseFromReceipt);
+        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
+        while let Some((_, sent_at)) = reads.rounds.pop_front_if(|(round, _)| *round <= reached) {
+            let from = if from_receipt { now } else { sent_at };
+            reads.lease_until = reads.lease_until.max(Some(from.saturating_add(lease)));
+        }
+    }
+
+    fn next_confirmed(&mut self, reached: u64) -> Option<Read> {
+        let Role::Leader(leader) = &mut self.role else { return None };
+        leader.reads.unconfirmed.pop_front_if(|(round, _)| *round <= reached).map(|(_, read)| read)
+    }
+
+    fn serve(&mut self, ctx: &mut Context<RaftNode<C>>, read: Read, by: Reads) {
+        let index = self.applied;
+        ctx.observe(match by {
+            Reads::Lease => RaftObservation::ReadByLease { index },
+            Reads::ReadIndex | Reads::Log => RaftObservation::ReadByIndex { index },
+        });
+        let result = CallResult::Answered { index, answer: Answer::Value(self.store().get(read.key)) };
+        self.send(ctx, datagram(read.client), RaftMessage::Reply { operation: read.operation, result });
+    }
+
+    /// It no longer leads: who asks to read must ask another.
+    pub(super) fn drop_reads(&mut self, ctx: &mut Context<RaftNode<C>>, reads: &LeaderReads) {
+        let waiting = reads.unready.iter().chain(reads.unconfirmed.iter().map(|(_, read)| read));
+        for Read { client, operation, .. } in waiting {
+            let result = CallResult::NotLeader { leader: None };
+            self.send(ctx, datagram(*client), RaftMessage::Reply { operation: *operation, result });
+        }
+    }
+}
+
+// ---- The follower ----
+
+impl<C: Payload> Server<C> {
+    /// A leader asks whether it leads still.
+    pub(super) fn on_confirm(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term, round: u64) {
+        if term < self.term() {
+            return self.refuse_stale_confirm(ctx, source, round);
+        }
+        if term > self.term() {
+            self.adopt_term(ctx, term);
+        }
+        match &self.role {
+            Role::Leader(_) => return self.on_rival(ctx, source),
+            Role::Follower(follower) if follower.leader == Some(source.node) => {}
+            Role::Follower(_) => self.follow(ctx, source.node),
+            Role::PreCandidate(_) | Role::Candidate(_) => self.into_follower(ctx, Some(source.node)),
+        }
+        self.hear_leader(ctx.now());
+        self.restart_election_timer(ctx);
+        let reply = RaftMessage::ConfirmReply { term: self.term(), round };
+        self.send(ctx, source, reply);
+    }
+
+    fn refuse_stale_confirm(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, round: u64) {
+        if self.options.answers(self.options.stale_append_reply) {
+            let reply = RaftMessage::ConfirmReply { term: self.term(), round };
+            self.send(ctx, source, reply);
+        }
+    }
+
+    /// Whether a leader may hold a lease that this server has promised: it gives no vote then, and asks for none.
+    pub(super) fn is_bound_by_promise(&self, now: Instant) -> bool {
+        if self.options.reads != Reads::Lease {
+            return false;
+        }
+        let lease = self.options.read_lease;
+        if self.has_bug(Bug::LeaseWithoutPromise) {
+            return false;
+        }
+        let has_restarted = now.since(self.promise.started_at) < lease && !self.has_bug(Bug::RestartForgetsPromise);
+        has_restarted || self.contact_at().is_some_and(|at| now.since(at) < lease)
+    }
+}
