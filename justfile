@@ -73,6 +73,10 @@ bench-instructions *arguments:
 bench-plans *arguments:
     cargo bench --bench plans -- {{ arguments }}
 
+# What it costs to judge histories, the recorded ones and some of a million operations; `--write` keeps the table.
+bench-histories *arguments:
+    cargo bench --bench histories -- {{ arguments }}
+
 # A run of 100,000 operations that is recorded, and how long the release build takes to replay its folder.
 replay-speed:
     cargo build --release

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod completions;
 mod files;
+pub(crate) mod history;
 pub(crate) mod list;
 mod recorded;
 pub(crate) mod replay;

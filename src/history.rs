@@ -10,22 +10,47 @@
 //! The kinds are `invoke`, and for its end `ok`, `fail` (certainly did not happen) or `unknown` (may take effect at any
 //! later time, or never). Entries of one time are in the order of their lines. A history of another tool is read when
 //! it has this form: `event` and `process` are 0 where the tool knows of none.
+//!
+//! [`read`] takes this form and those of Jepsen, whatever the operations are, and [`judge`] compares them with a model.
+
+mod edn;
+mod forms;
+mod judge;
+mod picture;
+mod record;
+mod value;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Json};
 use splitbrain_kernel::context::{OperationId, OperationResult};
 use splitbrain_kernel::history::{History, HistoryBuilder, HistoryEvent, Stamp};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
+pub use forms::{Reading, read};
+pub use judge::{Judged, ModelName, Rules, judge};
+pub use picture::{describe, draw, process, shown};
+pub use record::{End, Ended, Function, Recorded, Records};
 pub use splitbrain_kernel::history::FORMAT;
+pub use value::Value;
+
+/// A value as EDN writes it.
+///
+/// # Errors
+/// It is none, or more than one.
+pub fn parse_value(text: &str) -> Result<Value, HistoryFileError> {
+    let mut reader = edn::Reader::new(text, 1);
+    let wrong = || HistoryFileError { line: 1, message: format!("{text:?} is not one value") };
+    let (_, value) = reader.next()?.ok_or_else(wrong)?;
+    if reader.next()?.is_some() { Err(wrong()) } else { Ok(value) }
+}
 
 /// A history as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryFile<O, R> {
     /// What its first line says: `type`, `format`, and where it comes from.
-    pub header: Map<String, Value>,
+    pub header: Map<String, Json>,
     /// The rest.
     pub history: History<O, R>,
 }
@@ -98,7 +123,7 @@ pub fn lines<O: Serialize, R: Serialize>(history: &History<O, R>) -> String {
 impl<O: Serialize, R: Serialize> HistoryFile<O, R> {
     /// The text of the file.
     pub fn write(&self) -> String {
-        format!("{}\n{}", Value::Object(self.header.clone()), lines(&self.history))
+        format!("{}\n{}", Json::Object(self.header.clone()), lines(&self.history))
     }
 }
 
@@ -121,13 +146,13 @@ impl<O: DeserializeOwned, R: DeserializeOwned> HistoryFile<O, R> {
     }
 }
 
-fn header(line: &str) -> Result<Map<String, Value>, String> {
+fn header(line: &str) -> Result<Map<String, Json>, String> {
     let expected = format!("expected the header of a history, {{\"type\":\"history\",\"format\":{FORMAT},…}}");
-    let header: Map<String, Value> = serde_json::from_str(line).map_err(|_| expected.clone())?;
-    if header.get("type").and_then(Value::as_str) != Some("history") {
+    let header: Map<String, Json> = serde_json::from_str(line).map_err(|_| expected.clone())?;
+    if header.get("type").and_then(Json::as_str) != Some("history") {
         return Err(expected);
     }
-    match header.get("format").and_then(Value::as_u64) {
+    match header.get("format").and_then(Json::as_u64) {
         Some(format) if format == u64::from(FORMAT) => Ok(header),
         Some(format) => Err(format!("a history of format {format}, this build reads format {FORMAT}")),
         None => Err(expected),

@@ -4,6 +4,7 @@
 //! environment says so. The shipped binary is tested for what it adds.
 
 mod edges;
+mod history;
 mod kinds;
 mod replay;
 mod scenarios;

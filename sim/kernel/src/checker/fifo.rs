@@ -1,9 +1,9 @@
 //! A queue whose values are distinct.
 //!
 //! Such a history is linearizable exactly if it has none of four patterns (Henzinger, Sezgin and Vafeiadis, CONCUR
-//! 2013; Bouajjani, Emmi, Enea and Hamza, ICALP 2015): a value that is taken and never came, or was taken before it came; a
-//! value that is taken twice; a value that came certainly before another one and left certainly after it; and an answer
-//! that the queue is empty during a time that is covered by the times at which values were certainly in it.
+//! 2013; Bouajjani, Emmi, Enea and Hamza, ICALP 2015): a value that is taken and never came, or was taken before it
+//! came; a value that is taken twice; a value that came certainly before another one and left certainly after it; and
+//! an answer that the queue is empty during a time that is covered by the times at which values were certainly in it.
 
 use std::collections::BTreeMap;
 
