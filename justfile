@@ -39,7 +39,7 @@ bench filter="":
 
 # Ten thousand seeds of the clean swarm in each preset, with the longest wait for a leader.
 swarm:
-    cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml --seeds 0..10000
+    cargo run --release -- test scenarios/raft/swarm_paper.toml scenarios/raft/swarm_etcd.toml scenarios/raft/swarm_nuraft.toml scenarios/raft/swarm_hashicorp.toml scenarios/raft/swarm_snapshots.toml --seeds 0..10000
 
 # The same, with how often each invariant was evaluated: reports/gallery/swarm.md is made from it.
 swarm-evaluations:

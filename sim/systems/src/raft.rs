@@ -1,4 +1,5 @@
-//! Raft: leader election in full, and enough of the log behind it that logs differ and entries commit.
+//! Raft: elections, replication, snapshots and the transfer of a leadership, as the paper and its implementations have
+//! them.
 //!
 //! # Design
 //!
@@ -11,7 +12,9 @@
 //! | `election` | election timer, elections, votes, leases | §5.2, §5.4.1, thesis §4.2.3 |
 //! | `pre_vote` | rounds of pre-votes | thesis §9.6, etcd, NuRaft |
 //! | `replication` | appends, commit, proposals | §5.3, §5.4.2 |
+//! | [`snapshot`], `installation` | snapshots, compaction, and how a follower is brought one | §7 |
 //! | [`progress`] | how far a follower is, and when it is sent what | etcd `tracker` |
+//! | `transfer` | a leadership that is handed over | thesis §3.10 |
 //! | `check_quorum` | a leader that loses its quorum | etcd, NuRaft, hashicorp |
 //! | `priority` | who may campaign | NuRaft |
 //! | `read` | reads beside the log: confirmations and leases | thesis §6.4 |
@@ -19,6 +22,7 @@
 //! | [`client`] | a caller that proposes values | |
 //! | [`kv`] | a key-value store with sessions, and its client | thesis §6.3 |
 //! | [`log`], [`quorum`], [`ids`] | pure values | |
+//! | [`registers`] | the state machine of the plain system | |
 //! | [`durable`] | what is on the disk | §5.1, NuRaft `srv_state` |
 //! | [`configuration`] | who takes part | |
 //! | [`options`], [`presets`], [`bug`] | what a scenario can set | |
@@ -73,14 +77,14 @@
 //!
 //! # What comes later, and where it goes
 //!
-//! Snapshots: [`log::Log`] has a base below its first entry and looks terms up at it. Membership: a
-//! [`configuration::Configuration`] is a value behind a pointer, which an entry will replace. Transfer: a
-//! field of [`state::Leader`] and a message; who transfers must give up its lease first, and the new leader's campaign
-//! must not break a promise (`read`).
+//! Membership: a [`configuration::Configuration`] is a value behind a pointer, which an entry will replace.
 //!
 //! # Caveats
 //!
-//! - Entries are applied when they are committed, in no time; what is applied is not kept over a restart.
+//! - Entries are applied when they are committed, in no time; of what is applied, a restart keeps the last snapshot.
+//! - Taking a snapshot takes no time but that of the disk. A server inside another node takes none and is sent none,
+//!   as its state machine is outside. NuRaft's mark for a server that receives a snapshot is set by order only: here
+//!   the parts lie beside the log until all of them are there, so a server that has some may go on as before.
 //! - One heartbeat timer serves all peers. NuRaft has one for each, and slows it down while requests fail.
 //! - Randomised timeouts are continuous. etcd counts ticks of 100 ms, NuRaft whole milliseconds.
 //! - NuRaft has no role of its own for a pre-candidate: its traces say `candidate` for both. A server there that is
@@ -117,6 +121,8 @@ pub mod presets;
 pub mod priority;
 pub mod progress;
 pub mod quorum;
+pub mod registers;
+pub mod snapshot;
 pub mod state;
 pub mod system;
 pub mod workload;
@@ -124,10 +130,12 @@ pub mod workload;
 mod brief;
 mod check_quorum;
 mod election;
+mod installation;
 mod pre_vote;
 mod read;
 mod replication;
 mod roles;
+mod transfer;
 mod transport;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::fmt::{self, Formatter};
 
 use splitbrain_kernel::brief::{Datum, Derived};
 
-use super::durable::{HardState, LOG_FILE, Record, STATE_FILE};
+use super::durable::{HardState, LOG_FILE, PARTS_FILE, Record, SNAPSHOT_FILE, STATE_FILE};
 use super::ids::{Index, Position};
 use super::kv::{self, Answer, Call, CallResult};
 use super::message::{
@@ -20,6 +20,7 @@ use super::message::{
 };
 use super::node::RaftNode;
 use super::observation::{RaftObservation, Refusal, Skip, StepDownReason};
+use super::snapshot::{PartResult, SnapshotPart};
 
 /// See [`splitbrain_kernel::node::Node::brief`].
 pub(super) fn brief<C: Payload>(datum: Datum<'_, RaftNode<C>>, f: &mut Formatter<'_>) -> fmt::Result {
@@ -28,6 +29,10 @@ pub(super) fn brief<C: Payload>(datum: Datum<'_, RaftNode<C>>, f: &mut Formatter
         Datum::Observation(observation) => of_observation(observation, f),
         Datum::Record(Record::State(state)) => of_state(state, f),
         Datum::Record(Record::Entry { index, entry }) => of_entry(*index, entry, f),
+        Datum::Record(Record::Snapshot(snapshot)) => {
+            write!(f, "up to {}, {} items", snapshot.last, snapshot.items.len())
+        }
+        Datum::Record(Record::Part(part)) => of_part(part, f),
         Datum::Operation(Operation::Propose { value }) => write!(f, "propose {}", Derived(value)),
         Datum::Operation(Operation::Kv(operation)) => of_store_operation(operation, f),
         Datum::Response(Response::Committed { index }) => write!(f, "committed {index}"),
@@ -35,6 +40,8 @@ pub(super) fn brief<C: Payload>(datum: Datum<'_, RaftNode<C>>, f: &mut Formatter
         Datum::Order(order) => of_order(order, f),
         Datum::File(STATE_FILE) => f.write_str("state"),
         Datum::File(LOG_FILE) => f.write_str("log"),
+        Datum::File(SNAPSHOT_FILE) => f.write_str("snapshot"),
+        Datum::File(PARTS_FILE) => f.write_str("parts"),
         other => other.derived(f),
     }
 }
@@ -44,7 +51,8 @@ fn of_message<C: Payload>(message: &RaftMessage<C>, f: &mut Formatter<'_>) -> fm
     match message {
         RaftMessage::PreVote(request) => write!(f, "for @{} last {}", request.term, request.last),
         RaftMessage::PreVoteReply { term, verdict } => write!(f, "{} @{term}", verdict_words(*verdict)),
-        RaftMessage::Vote(request) => write!(f, "last {}", request.last),
+        RaftMessage::Vote(request) | RaftMessage::TransferVote(request) => write!(f, "last {}", request.last),
+        RaftMessage::TimeoutNow { .. } => Ok(()),
         RaftMessage::VoteReply { granted, .. } => f.write_str(if *granted { "granted" } else { "denied" }),
         RaftMessage::Append(append) => {
             write!(f, "{}", append.previous)?;
@@ -58,6 +66,12 @@ fn of_message<C: Payload>(message: &RaftMessage<C>, f: &mut Formatter<'_>) -> fm
             AppendResult::Accepted { matched } => write!(f, "matched {matched}"),
             AppendResult::Rejected { previous, hint } => write!(f, "rejected {previous}, has {hint}"),
             AppendResult::Stale => f.write_str("stale"),
+        },
+        RaftMessage::SnapshotPart(part) => of_part(part, f),
+        RaftMessage::PartReply { last, result, .. } => match result {
+            PartResult::Received { at, next } => write!(f, "up to {last}: after {at} next {next}"),
+            PartResult::Installed => write!(f, "up to {last}: installed"),
+            PartResult::Stale => write!(f, "up to {last}: stale"),
         },
         RaftMessage::Propose { operation, value } => write!(f, "#{} {}", operation.0, Derived(value)),
         RaftMessage::ProposeReply { operation, result } => {
@@ -121,6 +135,11 @@ fn of_answer(index: Index, answer: &Answer, f: &mut Formatter<'_>) -> fmt::Resul
     }
 }
 
+fn of_part<C: Payload>(part: &SnapshotPart<C>, f: &mut Formatter<'_>) -> fmt::Result {
+    let end = part.offset + part.items.len() as u64;
+    write!(f, "up to {}: {}..{end} of {}", part.last, part.offset, part.total)
+}
+
 const fn verdict_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Granted => "granted",
@@ -156,6 +175,12 @@ fn of_observation<C: Payload>(observation: &RaftObservation<C>, f: &mut Formatte
         Told::Applied { index, entry } => of_entry(*index, entry, f),
         Told::ReadByIndex { index } | Told::ReadByLease { index } => write!(f, "at {index}"),
         Told::Executed { index, answer, .. } => of_answer(*index, answer, f),
+        Told::SnapshotTaken { last, .. }
+        | Told::SnapshotInstalled { last, .. }
+        | Told::SnapshotRestored { last, .. } => write!(f, "up to {last}"),
+        Told::SnapshotResumed { last, next } => write!(f, "up to {last} at item {next}"),
+        Told::LogCompacted { base } => write!(f, "up to {base}"),
+        Told::TransferStarted { target } | Told::TransferAborted { target } => write!(f, "to {target}"),
         Told::PreVoteWon { .. }
         | Told::PreVoteLost { .. }
         | Told::ElectionLost { .. }
@@ -186,6 +211,7 @@ const fn step_down_words(reason: StepDownReason) -> &'static str {
         StepDownReason::NoQuorum => "no quorum",
         StepDownReason::Ordered => "ordered",
         StepDownReason::ZeroPriority => "zero priority",
+        StepDownReason::Transferred => "handed over",
     }
 }
 
@@ -235,6 +261,9 @@ fn of_order(order: &Order, f: &mut Formatter<'_>) -> fmt::Result {
         Order::Campaign => f.write_str("campaign"),
         Order::Leave => f.write_str("leave"),
         Order::Append(count) => write!(f, "append {count} empty entries"),
+        Order::Snapshot => f.write_str("snapshot"),
+        Order::Transfer(Some(target)) => write!(f, "transfer to {target}"),
+        Order::Transfer(None) => f.write_str("transfer"),
     }
 }
 

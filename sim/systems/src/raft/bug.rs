@@ -61,5 +61,19 @@ splitbrain_kernel::names! {
         LeaseWithoutPromise = "lease_without_promise",
         /// A voter that restarts votes at once, though it may have promised not to.
         RestartForgetsPromise = "restart_forgets_promise",
+        /// A leader counts the copies of learners (hashicorp #308).
+        LearnersCounted = "learners_counted",
+        /// Half of the voters make a quorum (hydro #3082).
+        QuorumOfHalf = "quorum_of_half",
+        /// A late acknowledgement takes back what a leader knows of a follower (PySyncObj #167).
+        MatchedFalls = "matched_falls",
+        /// A follower drops everything behind the entry before an append, conflict or not (RaftOS #26).
+        TruncatedWithoutConflict = "truncated_without_conflict",
+        /// A server that installs a snapshot goes back to the term of its last entry (WRaft #118).
+        TermFromSnapshot = "term_from_snapshot",
+        /// A server that installs a snapshot keeps the state machine that it had.
+        InstalledWithoutState = "installed_without_state",
+        /// A leader whose transfer came to nothing refuses proposals for ever (hashicorp #493).
+        TransferNeverEnds = "transfer_never_ends",
     }
 }

@@ -160,7 +160,7 @@ impl<C: Payload> Client<C> {
                 self.leader = self.after(self.leader);
                 self.finish(ctx, OperationResult::Unknown);
             }
-            RaftTimer::Election | RaftTimer::Heartbeat | RaftTimer::CheckQuorum => {
+            RaftTimer::Election | RaftTimer::Heartbeat | RaftTimer::CheckQuorum | RaftTimer::Transfer => {
                 unreachable!("a client sets no timer of a server")
             }
         }

@@ -157,11 +157,20 @@ impl<C: Payload> Server<C> {
             self.forget_leader();
             return self.skip_election(ctx, Skip::LowPriority);
         }
+        self.stand(ctx, RaftMessage::Vote);
+    }
+
+    /// Begins an election on behalf of the leader, whatever its priority and without a round of pre-votes.
+    pub(super) fn stand_for_transfer(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        self.stand(ctx, RaftMessage::TransferVote);
+    }
+
+    fn stand(&mut self, ctx: &mut Context<RaftNode<C>>, ask: fn(VoteRequest) -> RaftMessage<C>) {
         self.into_candidate(ctx);
         let request = VoteRequest { term: self.term(), last: self.log.last() };
         for voter in self.configuration.voters().without(self.id).iter() {
             // A busy peer is not asked (NuRaft).
-            self.ask(ctx, voter, RaftMessage::Vote(request));
+            self.ask(ctx, voter, ask(request));
         }
     }
 
@@ -248,20 +257,42 @@ impl<C: Payload> Server<C> {
         if sticks || self.is_bound_by_promise(ctx.now()) {
             return self.refuse_for_leader(ctx, source, request.term);
         }
-        if request.term > self.term() {
-            if !self.clock.heartbeat_seen && self.is_voter() {
-                // A vote request restarts this server's timer, so its own timeouts alone would lower nothing.
-                self.decay_priority(ctx);
-            }
-            self.adopt_term(ctx, request.term);
+        if request.term > self.term() && !self.clock.heartbeat_seen && self.is_voter() {
+            // A vote request restarts this server's timer, so its own timeouts alone would lower nothing.
+            self.decay_priority(ctx);
         }
-        match self.refusal(source.node, request) {
+        self.hear_candidate(ctx, request.term);
+        let low = (!self.priority_suffices(source.node)).then_some(Refusal::LowPriority);
+        self.answer_candidate(ctx, source, request, low);
+    }
+
+    /// A candidate asks for a vote on behalf of the leader: that one lives, and wants it so.
+    pub(super) fn on_transfer_vote(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, request: VoteRequest) {
+        self.postpone_leaving();
+        self.hear_candidate(ctx, request.term);
+        self.answer_candidate(ctx, source, request, None);
+    }
+
+    fn hear_candidate(&mut self, ctx: &mut Context<RaftNode<C>>, term: Term) {
+        if term > self.term() {
+            self.adopt_term(ctx, term);
+        }
+    }
+
+    fn answer_candidate(
+        &mut self,
+        ctx: &mut Context<RaftNode<C>>,
+        source: Source,
+        request: VoteRequest,
+        otherwise: Option<Refusal>,
+    ) {
+        match self.refusal(source.node, request).or(otherwise) {
             None => self.grant_vote(ctx, source),
             Some(reason) => self.deny_vote(ctx, source, request.term, reason),
         }
     }
 
-    /// Why this vote cannot be given.
+    /// Why this vote cannot be given, apart from the candidate's priority.
     fn refusal(&self, candidate: NodeId, request: VoteRequest) -> Option<Refusal> {
         if request.term < self.term() {
             return Some(Refusal::StaleTerm);
@@ -271,9 +302,6 @@ impl<C: Payload> Server<C> {
         }
         if request.last < self.log.last() && !self.has_bug(Bug::NoUpToDateCheck) {
             return Some(Refusal::LogBehind);
-        }
-        if !self.priority_suffices(candidate) {
-            return Some(Refusal::LowPriority);
         }
         None
     }

@@ -28,12 +28,13 @@ use splitbrain_kernel::node::{Node, Stored, Write};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::Records;
 
-use super::durable::{LOG_FILE, Record, STATE_FILE};
+use super::durable::{LOG_FILE, Record, SNAPSHOT_FILE, STATE_FILE};
 use super::ids::{Index, Position, ServerSet, Term};
 use super::kv::{self, Call, CallResult};
 use super::message::{AppendResult, Command, Entry, Operation, Payload, ProposeResult, RaftMessage, Response};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
+use super::snapshot::PartResult;
 use super::state::{Role, Server};
 
 /// Something that an implementation may be unable to say: `None` if it is.
@@ -326,8 +327,42 @@ pub enum Told<'a, E> {
         /// What the store said.
         answer: &'a kv::Answer,
     },
+    /// It has a snapshot in place of the log up to an entry.
+    Image {
+        /// How it came by it.
+        kind: ImageKind,
+        /// The last entry that it covers.
+        last: Position,
+        /// A fingerprint of its content: two of one place have the same.
+        state: u64,
+    },
+    /// The log up to this place is gone.
+    Compacted(Index),
+    /// As a leader, it hands its leadership over and refuses proposals (`true`), or no longer.
+    HandsOver(bool),
     /// Nothing that concerns the invariants.
     Nothing,
+}
+
+/// How a server came by a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageKind {
+    /// It took it of what it had applied.
+    Taken,
+    /// A leader sent it.
+    Installed,
+    /// It was on its disk at the start.
+    Restored,
+}
+
+impl fmt::Display for ImageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken => "takes",
+            Self::Installed => "installs",
+            Self::Restored => "starts from",
+        })
+    }
 }
 
 /// Term and vote on a disk.
@@ -407,7 +442,15 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
                 Said::Accepted { term: *term, matched: *matched }
             }
             RaftMessage::AppendReply { term, .. } => Said::Answered { term: *term },
-            RaftMessage::Vote(request) => Said::VoteRequest { term: request.term, last: Some(request.last) },
+            RaftMessage::SnapshotPart(part) => Said::Append { term: part.term },
+            RaftMessage::PartReply { term, last, result: PartResult::Installed } => {
+                Said::Accepted { term: *term, matched: *last }
+            }
+            RaftMessage::PartReply { term, .. } => Said::Answered { term: *term },
+            RaftMessage::Vote(request) | RaftMessage::TransferVote(request) => {
+                Said::VoteRequest { term: request.term, last: Some(request.last) }
+            }
+            RaftMessage::TimeoutNow { term } => Said::Append { term: *term },
             RaftMessage::VoteReply { term, granted } => Said::Vote { term: *term, granted: *granted },
             RaftMessage::PreVote(_) => Said::PreVoteRequest,
             RaftMessage::Confirm { term, .. } => Said::Append { term: *term },
@@ -440,6 +483,12 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::QuorumAdjusted => Told::Alone(true),
             RaftObservation::QuorumRestored => Told::Alone(false),
             RaftObservation::Left => Told::Reconsidered,
+            RaftObservation::SnapshotTaken { last, state } => image(ImageKind::Taken, *last, *state),
+            RaftObservation::SnapshotInstalled { last, state } => image(ImageKind::Installed, *last, *state),
+            RaftObservation::SnapshotRestored { last, state } => image(ImageKind::Restored, *last, *state),
+            RaftObservation::LogCompacted { base } => Told::Compacted(base.index),
+            RaftObservation::TransferStarted { .. } => Told::HandsOver(true),
+            RaftObservation::TransferAborted { .. } => Told::HandsOver(false),
             _ => Told::Nothing,
         }
     }
@@ -457,10 +506,11 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             Some(Stored::Intact(Record::Entry { index, .. })) => Some(*index),
             _ => None,
         };
-        let Some(first) = index_of(0) else { return Some(DurableLog::default()) };
+        let covered = covered(disk);
+        let Some(first) = index_of(0) else { return Some(DurableLog { base: covered, last: covered }) };
         let in_place = |at: usize| index_of(at).filter(|index| index.0 == first.0 + at as u64);
         let last = (0..disk.len(LOG_FILE)).rev().find_map(in_place).unwrap_or(Index::ZERO);
-        Some(DurableLog { base: first.previous(), last })
+        Some(DurableLog { base: covered.max(first.previous()), last: last.max(covered) })
     }
 
     #[inline]
@@ -489,8 +539,12 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             Some(Stored::Intact(Record::Entry { index, entry })) => Some((*index, entry.term)),
             _ => None,
         };
-        let Some((first, _)) = entry_at(0) else { return Some(Held::Nothing) };
-        let place = index.0.checked_sub(first.0).and_then(|at| usize::try_from(at).ok());
+        // A log that contradicts the snapshot beside it is dropped at the next start.
+        if index <= covered(disk) {
+            return Some(Held::Snapshot);
+        }
+        let first = entry_at(0).map(|(first, _)| first);
+        let place = first.and_then(|first| usize::try_from(index.0.checked_sub(first.0)?).ok());
         let entry = place.and_then(entry_at).filter(|(at, _)| *at == index);
         Some(entry.map_or(Held::Nothing, |(_, term)| Held::Entry(term)))
     }
@@ -554,6 +608,18 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             Response::Answered { index, answer } => Some((*index, answer)),
             Response::Committed { .. } => None,
         }
+    }
+}
+
+const fn image<'a, E>(kind: ImageKind, last: Position, state: u64) -> Told<'a, E> {
+    Told::Image { kind, last, state }
+}
+
+/// The last place that the snapshot on a disk covers.
+fn covered<C: Payload>(disk: &impl Records<Record<C>>) -> Index {
+    match disk.durable_last(SNAPSHOT_FILE) {
+        Some(Record::Snapshot(snapshot)) => snapshot.last.index,
+        _ => Index::ZERO,
     }
 }
 

@@ -14,6 +14,8 @@
 //! | logs with the same entry agree up to it | Raft §5.3, ccfraft | `log_matching` | white box |
 //! | what is committed is on a quorum of disks | Raft §5.4.2, etcdraft | `committed_is_durable` | white box |
 //! | what a leader counts is there | Raft §5.3, ccfraft | `matched_is_true` | white box |
+//! | snapshots are what the log makes | Raft §7, RedisRaft | `snapshot_soundness` | black box |
+//! | a transfer of leadership ends | thesis §3.10, hashicorp #493 | `transfer_ends` | black box |
 //! | what is promised is durable first | Raft figure 2, etcd `Ready` | `persist_before_reply` | white box |
 //! | votes only for logs as good | Raft §5.4.1 | `vote_soundness` | white box |
 //! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | `pre_vote_purity` | white box |
@@ -43,7 +45,7 @@
 //! - *Leader append-only* (§5.3): a leader that overwrites its log creates an entry twice, which is `log_matching`.
 //! - *Stickiness and leases* (S19, S20): what a lease protects is watched where it is read, by `no_stale_answer`; a
 //!   vote that ignores a live leader shows as unstable leadership.
-//! - *Configurations and snapshots* (S15, S17): members are fixed, and there are no snapshots.
+//! - *Configurations* (S15): members are fixed.
 
 mod acknowledged_is_applied;
 mod answers_follow_order;
@@ -75,9 +77,11 @@ mod persist_before_reply;
 mod pre_vote_purity;
 mod quorum_contact;
 mod redirect_is_no_result;
+mod snapshot_soundness;
 mod state_machine_safety;
 mod term_monotone;
 mod terrain;
+mod transfer_ends;
 mod vote_soundness;
 
 #[cfg(test)]
@@ -98,7 +102,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
 use super::facts::{RaftFacts, Said};
-use super::ids::{ServerSet, Term};
+use super::ids::{Index, ServerSet, Term};
 
 use committed_is_durable::Proven;
 
@@ -119,8 +123,10 @@ use order::Order;
 use persist_before_reply::Durables;
 use pre_vote_purity::Face;
 use quorum_contact::Contacts;
+use snapshot_soundness::Images;
 use state_machine_safety::Chosen;
 use term_monotone::Terms;
+use transfer_ends::Transfers;
 use vote_soundness::Requests;
 
 pub use bounds::{ElectionKind, MARGIN, Observed, TABLE, kind, observed};
@@ -154,6 +160,8 @@ mod index {
     pub(super) const ANSWERS_FOLLOW_ORDER: usize = 23;
     pub(super) const NO_STALE_ANSWER: usize = 24;
     pub(super) const LINEARIZABLE: usize = 25;
+    pub(super) const SNAPSHOT_SOUNDNESS: usize = 26;
+    pub(super) const TRANSFER_ENDS: usize = 27;
 }
 
 /// The invariants of Raft over a node type, with all that they have seen.
@@ -173,6 +181,10 @@ pub struct RaftInvariants<N: RaftFacts> {
     created: Created<N::Entry>,
     proven: Proven,
     matches: Matches,
+    images: Images,
+    transfers: Transfers,
+    /// The last place that is gone from each server's log, by slot.
+    bases: Vec<Index>,
     /// An acknowledgement that is being handled: who sent it.
     acknowledged: Option<NodeId>,
     /// A pre-vote that is being handled: who asked, and the voter before.
@@ -212,6 +224,9 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             created: self.created.clone(),
             proven: self.proven,
             matches: self.matches.clone(),
+            images: self.images.clone(),
+            transfers: self.transfers.clone(),
+            bases: self.bases.clone(),
             acknowledged: self.acknowledged,
             asked: self.asked,
             timer: self.timer,
@@ -260,6 +275,9 @@ impl<N: RaftFacts> RaftInvariants<N> {
             created: Created::new(),
             proven: Proven::default(),
             matches: Matches::new(servers),
+            images: Images::new(servers),
+            transfers: Transfers::new(servers),
+            bases: vec![Index::ZERO; servers],
             acknowledged: None,
             asked: None,
             timer: None,
@@ -383,11 +401,14 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         answers_follow_order::INFO,
         no_stale_answer::INFO,
         linearizable::INFO,
+        snapshot_soundness::INFO,
+        transfer_ends::INFO,
     ];
 
     fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
         if self.frame.watches(node) {
             self.terms.restart(node);
+            self.images.restart(node);
             self.durables.forget(node);
             self.supporters.stand_alone(node, false);
             // What it may do shows only once it has started.
@@ -474,6 +495,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         if self.contacts.deadline() <= now {
             self.contacts.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
         }
+        if self.transfers.deadline() <= now {
+            self.transfers.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
+        }
         self.wait.on_deadline(now, findings);
         self.refresh();
     }
@@ -527,6 +551,8 @@ mod tests {
             (index::ANSWERS_FOLLOW_ORDER, "answers_follow_order"),
             (index::NO_STALE_ANSWER, "no_stale_answer"),
             (index::LINEARIZABLE, "linearizable"),
+            (index::SNAPSHOT_SOUNDNESS, "snapshot_soundness"),
+            (index::TRANSFER_ENDS, "transfer_ends"),
         ];
         assert_eq!(places.len(), Watched::LIST.len());
         for (place, name) in places {

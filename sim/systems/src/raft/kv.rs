@@ -41,7 +41,7 @@ use super::ids::Index;
 
 pub use client::Retry;
 pub use server::Host;
-pub use store::{Limits, Outcome, Session, Store};
+pub use store::{Limits, Outcome, Piece, Session, Store};
 pub use workload::{KvOptions, KvWorkload};
 
 /// A value: the words that were put and appended, in order. Without any the key is absent.

@@ -1,10 +1,15 @@
 //! The log in memory, with what is known to be durable.
 //!
 //! ```text
-//!   base            durable      last
-//!    │ 1 … (later: a snapshot)    │
-//!    ▼  ├────── on disk ──┼─ on its way ─┤
+//!      base            durable         last
+//!        ▼                ▼              ▼
+//!   ─ ─ ─┼────────────────┼──────────────┤
+//!    gone: a snapshot     │  on its way  │
+//!    covers it    on disk └──────────────┘
 //! ```
+//!
+//! On the disk the file begins with the entry at the base, so that its term is known after a restart; or behind it,
+//! where the log began anew behind a snapshot.
 
 use std::collections::VecDeque;
 
@@ -20,9 +25,11 @@ use super::message::{Entry, Payload};
 /// - The log writes nothing itself: whoever changes it writes the same change to the disk and says with which write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log<C = u64> {
-    /// The place before the first entry: what a snapshot will cover.
+    /// The place before the first entry. A snapshot covers it and all before it.
     base: Position,
     entries: Vec<Entry<C>>,
+    /// The place of the first record in the file: the base, or the one behind it.
+    file_start: Index,
     durable: Index,
     /// Writes under way, each with the last place that it makes durable.
     unsynced: VecDeque<(WriteId, Index)>,
@@ -55,8 +62,40 @@ impl Batch {
 impl<C: Payload> Log<C> {
     /// The log as the disk kept it.
     pub fn recovered(entries: Vec<Entry<C>>) -> Self {
-        let durable = Index(entries.len() as u64);
-        Self { base: Position::ZERO, entries, durable, unsynced: VecDeque::new() }
+        Self::behind(Position::ZERO, Position::ZERO.index.next(), entries)
+    }
+
+    /// The log behind a base, as the disk kept it in a file that begins at this place.
+    pub(super) fn behind(base: Position, file_start: Index, entries: Vec<Entry<C>>) -> Self {
+        assert!(
+            file_start == base.index || file_start == base.index.next(),
+            "the file begins at the base or behind it"
+        );
+        let durable = Index(base.index.0 + entries.len() as u64);
+        Self { base, entries, file_start, durable, unsynced: VecDeque::new() }
+    }
+
+    /// How many records of the file come before this place.
+    pub(super) fn records_before(&self, index: Index) -> u64 {
+        index.0.checked_sub(self.file_start.0).expect("nothing before the file is asked for")
+    }
+
+    /// Drops what comes before this place from memory, and the entry there but for its name. Returns how many records
+    /// go from the front of the file.
+    pub(super) fn compact(&mut self, base: Index) -> u64 {
+        let term = self.term_at(base).expect("the new base is in the log");
+        let count = self.records_before(base);
+        self.entries.drain(..=self.slot(base).expect("the new base is behind the old one"));
+        self.base = Position { term, index: base };
+        self.file_start = base;
+        self.durable = self.durable.max(base);
+        count
+    }
+
+    /// Drops everything: the log begins anew behind this base, once the write that empties the file is durable.
+    pub(super) fn restart_at(&mut self, base: Position, write: WriteId) {
+        *self = Self::behind(base, base.index.next(), Vec::new());
+        self.unsynced.push_back((write, base.index));
     }
 
     /// The last entry, or the base where there is none.
@@ -184,6 +223,7 @@ impl<C: Payload> Log<C> {
     /// Drops everything from this place on.
     pub fn truncate_from(&mut self, from: Index) {
         let keep = from.previous();
+        assert!(from > self.base.index, "what a snapshot covers is committed");
         let slot = self.slot(from).expect("nothing before the base is dropped");
         self.entries.truncate(slot);
         self.durable = self.durable.min(keep);
@@ -271,6 +311,33 @@ mod tests {
         assert_eq!(slice(1, 2 * one - 1), 1);
         assert_eq!(slice(1, 1), 1, "an entry larger than the bound goes alone");
         assert_eq!(slice(3, 2 * one), 1);
+    }
+
+    #[test]
+    fn a_compacted_log_knows_its_base_and_where_its_records_are() {
+        let mut log = log(&[1, 1, 2, 2, 3]);
+        assert_eq!(log.compact(Index(3)), 2, "the entry at the base stays in the file");
+        assert_eq!((log.base(), log.first_index(), log.last()), (at(2, 3), Index(4), at(3, 5)));
+        assert_eq!(log.term_at(Index(3)), Some(Term(2)));
+        assert_eq!(log.term_at(Index(2)), None);
+        assert_eq!(log.records_before(Index(5)), 2, "of 3 and 4");
+        assert_eq!(log.compact(Index(5)), 2);
+        assert_eq!((log.base(), log.last(), log.durable()), (at(3, 5), at(3, 5), Index(5)));
+        log.append(&[Entry { term: Term(3), command: Command::Noop }]);
+        assert_eq!((log.last(), log.records_before(Index(6))), (at(3, 6), 1));
+    }
+
+    #[test]
+    fn a_log_that_begins_anew_is_empty_behind_its_base() {
+        let mut log = log(&[1, 1]);
+        log.append(&[Entry { term: Term(1), command: Command::Noop }]);
+        log.written(WriteId(4));
+        log.restart_at(at(5, 9), WriteId(6));
+        assert_eq!((log.last(), log.durable(), log.unsynced()), (at(5, 9), Index(9), Some(WriteId(6))));
+        assert!(!log.on_durable(WriteId(4)), "what was written before is gone");
+        assert_eq!(log.records_before(Index(10)), 0);
+        log.append(&[Entry { term: Term(5), command: Command::Noop }]);
+        assert_eq!(log.last(), at(5, 10));
     }
 
     #[test]

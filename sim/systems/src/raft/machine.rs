@@ -25,7 +25,7 @@ use super::message::{Command, Entry, Payload};
 use super::node::RaftNode;
 use super::state::Server;
 
-/// The server does not lead, and has appended nothing.
+/// The server does not lead, or is about to lead no longer, and has appended nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLeader {
     /// The server that it believes to lead, if any.
@@ -49,10 +49,14 @@ impl<C: Payload> Server<C> {
     /// Appends a command as the leader.
     ///
     /// # Errors
-    /// If the server does not lead.
+    /// If the server does not lead, or hands its leadership over.
     pub(super) fn append_command(&mut self, ctx: &mut Context<RaftNode<C>>, command: C) -> Result<Position, NotLeader> {
         if !self.is_leader() {
             return Err(NotLeader { leader: self.leader() });
+        }
+        if self.is_transferring() {
+            // Who leads next is not known yet.
+            return Err(NotLeader { leader: None });
         }
         let index = self.append_as_leader(ctx, Command::Set(command));
         self.broadcast_fresh(ctx);

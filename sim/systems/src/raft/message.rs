@@ -13,6 +13,7 @@ use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 use super::ids::{Index, Position, Term};
 use super::kv;
+use super::snapshot::{PartResult, SnapshotPart};
 
 /// A command of a replicated state machine, as an entry of the log carries it.
 ///
@@ -119,6 +120,24 @@ pub enum RaftMessage<C = u64> {
         /// What became of the request.
         result: kv::CallResult,
     },
+    /// A part of a snapshot, for a follower that lacks what is gone from the leader's log (§7).
+    SnapshotPart(Box<SnapshotPart<C>>),
+    /// Answers a part of a snapshot.
+    PartReply {
+        /// The follower's term.
+        term: Term,
+        /// The last place that the snapshot covers.
+        last: Index,
+        /// What became of it.
+        result: PartResult,
+    },
+    /// The leader of this term wants the receiver to lead: it is to campaign at once (thesis §3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: Term,
+    },
+    /// Asks for a vote on a leader's behalf: voters do not refuse for the sake of that leader, nor for a low priority.
+    TransferVote(VoteRequest),
 }
 
 /// What a candidate tells of itself.
@@ -281,6 +300,10 @@ pub enum Order {
     Leave,
     /// It appends so many empty entries at once, if it leads, as a burst of proposals would.
     Append(u64),
+    /// It takes a snapshot of what it has applied.
+    Snapshot,
+    /// It hands its leadership over, if it leads, to this server or to the best suited one.
+    Transfer(Option<NodeId>),
 }
 
 impl<C: Payload> Message for RaftMessage<C> {
@@ -297,6 +320,10 @@ impl<C: Payload> Message for RaftMessage<C> {
         "confirm_reply",
         "request",
         "reply",
+        "snapshot_part",
+        "part_reply",
+        "timeout_now",
+        "transfer_vote",
     ];
 
     const REFUSABLE: &'static [&'static str] = &["propose", "request"];
@@ -328,6 +355,10 @@ impl<C: Payload> Message for RaftMessage<C> {
             Self::ConfirmReply { .. } => 9,
             Self::Request { .. } => 10,
             Self::Reply { .. } => 11,
+            Self::SnapshotPart(_) => 12,
+            Self::PartReply { .. } => 13,
+            Self::TimeoutNow { .. } => 14,
+            Self::TransferVote(_) => 15,
         }
     }
 
@@ -337,6 +368,7 @@ impl<C: Payload> Message for RaftMessage<C> {
             Self::Append(append) => {
                 append.entries.iter().fold(HEADER, |bytes, entry| bytes.saturating_add(entry.wire_size()))
             }
+            Self::SnapshotPart(part) => HEADER.saturating_add(part.size()),
             _ => HEADER,
         }
     }
@@ -349,7 +381,11 @@ impl<C: Payload> Message for RaftMessage<C> {
             | Self::Append(Append { term, .. })
             | Self::AppendReply { term, .. }
             | Self::Confirm { term, .. }
-            | Self::ConfirmReply { term, .. } => Some(term.0),
+            | Self::ConfirmReply { term, .. }
+            | Self::PartReply { term, .. }
+            | Self::TimeoutNow { term }
+            | Self::TransferVote(VoteRequest { term, .. }) => Some(term.0),
+            Self::SnapshotPart(part) => Some(part.term.0),
             Self::PreVote(_)
             | Self::PreVoteReply { .. }
             | Self::Propose { .. }

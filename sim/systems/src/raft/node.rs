@@ -7,7 +7,7 @@ use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::time::Instant;
 
 use super::client::Client;
-use super::durable::{HardState, LOG_FILE, Record, Recovery, Unusable};
+use super::durable::{HardState, LOG_FILE, PARTS_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
 use super::log::Log;
 use super::message::{Command, Operation, Order, Payload, RaftMessage, Response};
@@ -62,6 +62,8 @@ pub enum RaftTimer {
     Retry,
     /// A client: this attempt has had no answer for so long.
     Request,
+    /// A leader: the server that it hands its leadership over to has not taken over for so long.
+    Transfer,
 }
 
 impl<C: Payload> Node for RaftNode<C> {
@@ -154,7 +156,11 @@ impl<C: Payload> Server<C> {
                 self.on_pre_vote_reply(ctx, source, term, verdict);
             }
             RaftMessage::Vote(request) => self.on_vote(ctx, source, request),
+            RaftMessage::TransferVote(request) => self.on_transfer_vote(ctx, source, request),
+            RaftMessage::TimeoutNow { term } => self.on_timeout_now(ctx, source, term),
             RaftMessage::VoteReply { term, granted } => self.on_vote_reply(ctx, source, term, granted),
+            RaftMessage::SnapshotPart(part) => self.on_part(ctx, source, &part),
+            RaftMessage::PartReply { term, last, result } => self.on_part_reply(ctx, source, term, last, result),
             RaftMessage::Propose { operation, value } => self.on_propose(ctx, source, operation, value),
             RaftMessage::Confirm { term, round } => self.on_confirm(ctx, source, term, round),
             RaftMessage::ConfirmReply { term, round } => self.on_confirm_reply(ctx, source, term, round),
@@ -170,6 +176,7 @@ impl<C: Payload> Server<C> {
             RaftTimer::Election => self.on_election_timer(ctx),
             RaftTimer::Heartbeat => self.on_heartbeat_timer(ctx),
             RaftTimer::CheckQuorum => self.on_check_quorum_timer(ctx),
+            RaftTimer::Transfer => self.on_transfer_timer(ctx),
             RaftTimer::Proposal | RaftTimer::Retry | RaftTimer::Request => {
                 unreachable!("a server sets no timer of a client")
             }
@@ -181,18 +188,27 @@ impl<C: Payload> Server<C> {
         assert!(self.log.last_index() == Index::ZERO, "a server starts once");
         let now = ctx.now();
         // A process that crashed may have left this in the page cache only: it is synced before anything is said.
-        self.hard_dirty = recovery.hard != HardState::FRESH || !recovery.entries.is_empty();
-        if recovery.torn {
-            ctx.persist(Write::Truncate(LOG_FILE, recovery.entries.len() as u64));
+        let log = recovery.log;
+        let is_fresh = recovery.hard == HardState::FRESH && recovery.snapshot.is_none() && log.entries.is_empty();
+        self.hard_dirty = !is_fresh;
+        if let Some(keep) = log.cut {
+            ctx.persist(Write::Truncate(LOG_FILE, keep));
+        }
+        if let Some(keep) = recovery.parts_cut {
+            ctx.write(Write::Truncate(PARTS_FILE, keep));
         }
         self.hard = recovery.hard;
-        self.log = Log::recovered(recovery.entries);
+        self.log = Log::behind(log.base, log.file_start, log.entries);
+        self.snapshots.receiving = recovery.receiving;
         self.clock.started_at = now;
         self.promise.started_at = now;
         self.priority.changed_at = now;
         self.lagging.target = self.log.last_index();
         self.lagging.since = (self.term(), now);
         ctx.observe(RaftObservation::BecameFollower { term: self.term() });
+        if let Some(snapshot) = recovery.snapshot {
+            self.restore(ctx, snapshot);
+        }
         if self.options.skip_first_timeout {
             self.hard.timer_allowed = false;
             self.hard_dirty = true;
@@ -206,6 +222,9 @@ impl<C: Payload> Server<C> {
     fn on_durable(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
         if self.log.on_durable(write) {
             self.on_log_durable(ctx);
+        }
+        if self.snapshots.awaits_disk() {
+            self.on_snapshot_durable(ctx, write);
         }
         if self.hard_write.is_some_and(|pending| pending <= write) {
             self.hard_write = None;
@@ -230,7 +249,9 @@ impl<C: Payload> Server<C> {
                 self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
             }
             Order::Append(count) if self.is_leader() => self.append_empty(ctx, count),
-            Order::StepDown | Order::Campaign | Order::Append(_) => {}
+            Order::Snapshot => self.take_snapshot(ctx),
+            Order::Transfer(target) if self.is_leader() => self.transfer_leadership(ctx, target),
+            Order::StepDown | Order::Campaign | Order::Append(_) | Order::Transfer(_) => {}
         }
     }
 

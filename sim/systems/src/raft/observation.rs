@@ -181,6 +181,49 @@ pub enum RaftObservation<C = u64> {
         /// What the store said.
         answer: Answer,
     },
+    /// It takes a snapshot of what it has applied.
+    SnapshotTaken {
+        /// The last entry that it covers.
+        last: Position,
+        /// A fingerprint of its content.
+        state: u64,
+    },
+    /// A snapshot of its leader has taken the place of its log.
+    SnapshotInstalled {
+        /// The last entry that it covers.
+        last: Position,
+        /// A fingerprint of its content.
+        state: u64,
+    },
+    /// It starts from the snapshot on its disk.
+    SnapshotRestored {
+        /// The last entry that it covers.
+        last: Position,
+        /// A fingerprint of its content.
+        state: u64,
+    },
+    /// It has more of the snapshot than its leader sends: the transfer goes on from there.
+    SnapshotResumed {
+        /// The last entry that it covers.
+        last: Position,
+        /// The item that comes next.
+        next: u64,
+    },
+    /// It dropped the front of its log, which its snapshot covers.
+    LogCompacted {
+        /// The last entry that is gone.
+        base: Position,
+    },
+    /// As a leader, it hands its leadership over, and refuses proposals meanwhile.
+    TransferStarted {
+        /// The server that is to lead.
+        target: NodeId,
+    },
+    /// The server that it hands its leadership over to has not taken over in time.
+    TransferAborted {
+        /// The server that was to lead.
+        target: NodeId,
+    },
 }
 
 /// Why a vote or a pre-vote is refused.
@@ -213,6 +256,8 @@ pub enum StepDownReason {
     Ordered,
     /// Its priority is 0: it led only so that someone does.
     ZeroPriority,
+    /// It handed its leadership over (NuRaft).
+    Transferred,
 }
 
 /// Why an election timeout passed without a campaign.
@@ -267,6 +312,13 @@ impl<C: Payload> Observation for RaftObservation<C> {
         "executed",
         "repeated",
         "refused",
+        "snapshot taken",
+        "snapshot installed",
+        "snapshot restored",
+        "snapshot resumed",
+        "log compacted",
+        "transfer started",
+        "transfer aborted",
     ];
 
     fn face(&self) -> Face {
@@ -324,6 +376,13 @@ impl<C: Payload> RaftObservation<C> {
             Self::Executed { outcome: Outcome::Executed, .. } => 29,
             Self::Executed { outcome: Outcome::Repeated, .. } => 30,
             Self::Executed { outcome: Outcome::Refused, .. } => 31,
+            Self::SnapshotTaken { .. } => 32,
+            Self::SnapshotInstalled { .. } => 33,
+            Self::SnapshotRestored { .. } => 34,
+            Self::SnapshotResumed { .. } => 35,
+            Self::LogCompacted { .. } => 36,
+            Self::TransferStarted { .. } => 37,
+            Self::TransferAborted { .. } => 38,
         }
     }
 
@@ -351,9 +410,11 @@ mod tests {
         let entry: Entry = Entry { term, command: super::super::message::Command::Noop };
         let applied: RaftObservation = RaftObservation::Applied { index: Index(1), entry };
         assert_eq!(applied.face().name, "applied");
-        assert_eq!(RaftObservation::<u64>::NAMES.len(), applied.name_index() + 6);
         let refused: RaftObservation =
             RaftObservation::Executed { index: Index(1), outcome: Outcome::Refused, answer: Answer::Expired };
         assert_eq!(refused.face().name, "refused");
+        let aborted: RaftObservation = RaftObservation::TransferAborted { target: NodeId::server(2) };
+        assert_eq!(aborted.face().name, "transfer aborted");
+        assert_eq!(RaftObservation::<u64>::NAMES.len(), aborted.name_index() + 1);
     }
 }

@@ -184,6 +184,16 @@ splitbrain_kernel::names! {
     }
 }
 
+splitbrain_kernel::names! {
+    /// What ends the transfer of a leadership.
+    pub enum TransferEnd {
+        /// The election of the target; if that does not come in time, the leader goes on (etcd, hashicorp).
+        Election = "election",
+        /// The leader steps down once the target has its log, or the time is over (NuRaft).
+        StepDown = "step_down",
+    }
+}
+
 const TIMING: ValueKind = ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
 const SPAN: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
 const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
@@ -306,6 +316,18 @@ splitbrain_kernel::options! {
         pub commit_counts: CommitCounts => ValueKind::Name(CommitCounts::NAMES),
         /// What a new leader takes its followers to have.
         pub matched_at_election: MatchedAtElection => ValueKind::Name(MatchedAtElection::NAMES),
+        /// For how long a leader that hands its leadership over refuses proposals, if the other does not take over.
+        pub transfer_timeout: Duration => TIMING,
+        /// What ends the transfer of a leadership.
+        pub transfer_end: TransferEnd => ValueKind::Name(TransferEnd::NAMES),
+        /// After so many applied entries a server takes a snapshot; never where 0 (NuRaft snapshot_distance, etcd
+        /// snapshot-count). A server inside another node takes none: its state machine is outside.
+        pub snapshot_distance: u64 => COUNT,
+        /// How many entries of the log stay behind a snapshot, for followers that lag a little (NuRaft
+        /// reserved_log_items, hashicorp TrailingLogs).
+        pub snapshot_trailing: u64 => COUNT,
+        /// The most bytes of a snapshot in one message; a larger item goes alone.
+        pub snapshot_part_bytes: u64 => ValueKind::Integer { min: 1, max: 1_000_000_000 },
         /// Whether the server is a learner: it follows, but neither campaigns nor counts.
         pub learner: bool => ValueKind::Bool,
         /// How long a client waits for the answer to an operation, over all attempts.

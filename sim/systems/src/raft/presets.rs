@@ -13,7 +13,8 @@ use splitbrain_kernel::time::Duration;
 use super::bug::Bug;
 use super::options::{
     Answer, CheckQuorumMethod, CommitCounts, ConflictHint, Contact, ElectionTimer, LostRound, MatchedAtElection,
-    OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions, Reads, Stickiness, TimeoutDrawn, Transport, VoteCounting,
+    OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions, Reads, Stickiness, TimeoutDrawn, TransferEnd, Transport,
+    VoteCounting,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
@@ -91,6 +92,11 @@ pub fn paper() -> RaftOptions {
         conflict_hint: ConflictHint::ByTerm,
         commit_counts: CommitCounts::OwnTerm,
         matched_at_election: MatchedAtElection::Reset,
+        transfer_timeout: millis(300),
+        transfer_end: TransferEnd::Election,
+        snapshot_distance: 0,
+        snapshot_trailing: 0,
+        snapshot_part_bytes: 1 << 20,
         learner: false,
         proposal_timeout: millis(1_000),
         on_refusal: OnRefusal::Fail,
@@ -126,6 +132,9 @@ pub fn etcd() -> RaftOptions {
         check_quorum_method: CheckQuorumMethod::Window,
         append_bytes_max: 512 * 1024,
         appends_in_flight: 512,
+        transfer_timeout: millis(1_000),
+        snapshot_distance: 10_000,
+        snapshot_trailing: 5_000,
         proposal_timeout: millis(7_000),
         on_refusal: OnRefusal::Fail,
         request_timeout: millis(1_500),
@@ -169,6 +178,9 @@ pub fn nuraft() -> RaftOptions {
         conflict_hint: ConflictHint::Linear,
         commit_counts: CommitCounts::AnyTerm,
         matched_at_election: MatchedAtElection::Kept,
+        transfer_timeout: millis(500),
+        transfer_end: TransferEnd::StepDown,
+        snapshot_trailing: 100_000,
         proposal_timeout: millis(3_000),
         on_refusal: OnRefusal::Fail,
         request_timeout: millis(750),
@@ -198,6 +210,9 @@ pub fn hashicorp() -> RaftOptions {
         transport: Transport::Connection,
         append_entries_max: 64,
         appends_in_flight: 128,
+        transfer_timeout: millis(1_000),
+        snapshot_distance: 8_192,
+        snapshot_trailing: 10_240,
         parallel_append: false,
         conflict_hint: ConflictHint::Linear,
         proposal_timeout: millis(2_000),

@@ -5,6 +5,10 @@
 //!   │  probe  │ ─────────────────────────────▶ │ replicate │
 //!   │         │ ◀───────────────────────────── │           │
 //!   └─────────┘  refuses, or its link is lost  └───────────┘
+//!        │  what it lacks is gone from the log   ▲    │
+//!        │             ┌──────────┐  it has all  │    │
+//!        └───────────▶ │ snapshot │ ─────────────┘    │
+//!                      └──────────┘ ◀─────────────────┘
 //! ```
 //!
 //! While it probes, the leader looks for the place where the logs agree, and `next` moves with answers only. While it
@@ -45,6 +49,11 @@ pub enum ProgressState {
     Probe,
     /// The logs agree up to `next`, as far as is known: appends go ahead of their answers.
     Replicate,
+    /// It is sent a snapshot, part by part, each when the one before is answered.
+    Snapshot {
+        /// The item that it is sent next.
+        offset: u64,
+    },
 }
 
 impl Progress {
@@ -84,14 +93,44 @@ impl Progress {
         }
     }
 
-    /// The follower has this place and everything before it. Returns whether that is new.
+    /// What the follower lacks is gone from the log. Returns where its snapshot stands.
+    pub(super) fn snapshot_offset(&mut self) -> u64 {
+        if let ProgressState::Snapshot { offset } = self.state {
+            return offset;
+        }
+        self.in_flight.clear();
+        self.state = ProgressState::Snapshot { offset: 0 };
+        0
+    }
+
+    /// The follower has all of its snapshot: what comes next may be gone from the log again.
+    pub(super) fn installed(&mut self) {
+        if matches!(self.state, ProgressState::Snapshot { .. }) {
+            self.state = ProgressState::Probe;
+        }
+    }
+
+    /// The follower has answered the part that begins `at` this item, and wants another one. Returns whether that is
+    /// news, and not a late answer.
+    pub(super) fn received(&mut self, at: u64, next: u64) -> bool {
+        let is_news = self.state == ProgressState::Snapshot { offset: at };
+        if is_news {
+            self.state = ProgressState::Snapshot { offset: next };
+        }
+        is_news
+    }
+
+    /// The follower has this place and everything before it; `base` is that of the leader's log. Returns whether that
+    /// is new.
     #[inline]
-    pub(super) fn accept(&mut self, matched: Index) -> bool {
+    pub(super) fn accept(&mut self, matched: Index, base: Index) -> bool {
         let before = if self.kept { Index::ZERO } else { self.matched };
         self.kept = false;
         self.matched = before.max(matched);
         self.next = self.next.max(self.matched.next());
-        self.state = ProgressState::Replicate;
+        if self.next > base {
+            self.state = ProgressState::Replicate;
+        }
         while self.in_flight.front().is_some_and(|last| *last <= matched) {
             self.in_flight.pop_front();
         }
@@ -102,7 +141,9 @@ impl Progress {
     /// news, and not a late answer.
     pub(super) fn reject(&mut self, previous: Index, agreeing: Index) -> bool {
         let known = if self.kept { Index::ZERO } else { self.matched };
-        let is_late = previous <= known || (self.state == ProgressState::Probe && previous != self.next.previous());
+        let is_probed_elsewhere = self.state == ProgressState::Probe && previous != self.next.previous();
+        let is_sent_a_snapshot = matches!(self.state, ProgressState::Snapshot { .. });
+        let is_late = previous <= known || is_probed_elsewhere || is_sent_a_snapshot;
         if is_late {
             return false;
         }
@@ -115,6 +156,10 @@ impl Progress {
         if self.kept {
             self.kept = false;
             self.matched = Index::ZERO;
+        }
+        if matches!(self.state, ProgressState::Snapshot { .. }) {
+            // The part is sent again at the next heartbeat.
+            return;
         }
         let next = if self.matched > Index::ZERO { self.matched.next() } else { self.next };
         self.probe(next);
@@ -137,7 +182,7 @@ mod tests {
 
     fn replicated(matched: u64) -> Progress {
         let mut progress = probed(matched + 1);
-        assert!(progress.accept(Index(matched)));
+        assert!(progress.accept(Index(matched), Index::ZERO));
         progress
     }
 
@@ -146,7 +191,7 @@ mod tests {
         let mut progress = probed(5);
         progress.sent(3, 0);
         assert_eq!(progress.next, Index(5));
-        progress.accept(Index(4));
+        progress.accept(Index(4), Index::ZERO);
         progress.sent(3, 0);
         assert_eq!((progress.next, progress.matched), (Index(8), Index(4)));
     }
@@ -154,7 +199,7 @@ mod tests {
     #[test]
     fn an_acknowledgement_that_was_overtaken_takes_nothing_back() {
         let mut progress = replicated(9);
-        assert!(!progress.accept(Index(4)));
+        assert!(!progress.accept(Index(4), Index::ZERO));
         assert_eq!((progress.matched, progress.next), (Index(9), Index(10)));
     }
 
@@ -166,7 +211,7 @@ mod tests {
             progress.sent(2, 3);
         }
         assert!(progress.is_full(3), "places 3, 5 and 7 are not answered");
-        progress.accept(Index(5));
+        progress.accept(Index(5), Index::ZERO);
         assert_eq!(progress.in_flight, [Index(7)]);
         assert!(!progress.is_full(3));
     }
@@ -216,13 +261,38 @@ mod tests {
     }
 
     #[test]
+    fn a_snapshot_goes_part_by_part_and_late_answers_change_nothing() {
+        let mut progress = replicated(4);
+        progress.sent(3, 9);
+        assert_eq!(progress.snapshot_offset(), 0);
+        assert!(progress.in_flight.is_empty());
+        assert!(progress.received(0, 3));
+        assert!(!progress.received(0, 3), "a copy of the answer");
+        assert!(progress.received(3, 1), "the follower lost a part");
+        assert_eq!(progress.snapshot_offset(), 1);
+        assert!(!progress.reject(Index(7), Index(2)), "an append from before");
+        progress.disconnect();
+        assert_eq!(progress.snapshot_offset(), 1);
+    }
+
+    #[test]
+    fn a_snapshot_ends_when_the_follower_has_what_the_log_begins_with() {
+        let mut progress = replicated(4);
+        progress.snapshot_offset();
+        assert!(progress.accept(Index(6), Index(20)), "a late acknowledgement");
+        assert_eq!(progress.state, ProgressState::Snapshot { offset: 0 });
+        assert!(progress.accept(Index(20), Index(20)));
+        assert_eq!((progress.state, progress.next), (ProgressState::Replicate, Index(21)));
+    }
+
+    #[test]
     fn what_is_kept_of_an_earlier_leadership_holds_until_the_first_answer() {
         let kept = probed(8).keep(Index(12));
         assert_eq!((kept.matched, kept.next), (Index(12), Index(8)));
         let mut answered = kept.clone();
-        assert!(answered.accept(Index(7)), "the answer takes its place");
+        assert!(answered.accept(Index(7), Index::ZERO), "the answer takes its place");
         assert_eq!((answered.matched, answered.next), (Index(7), Index(8)));
-        assert!(!answered.accept(Index(6)), "from then on it never falls");
+        assert!(!answered.accept(Index(6), Index::ZERO), "from then on it never falls");
         let mut refused = kept.clone();
         assert!(refused.reject(Index(7), Index(3)), "what is kept makes no refusal late");
         assert_eq!(refused.next, Index(4));

@@ -63,7 +63,9 @@ impl<C: Payload> Server<C> {
             return;
         };
         let previous = progress.next.previous();
-        let term = self.log.term_at(previous).expect("next is at most one beyond the last");
+        let Some(term) = self.log.term_at(previous) else {
+            return self.send_part(ctx, peer);
+        };
         let through = if progress.is_full(in_flight_max) { previous } else { through };
         let append = Append {
             term: self.hard.term,
@@ -99,7 +101,8 @@ impl<C: Payload> Server<C> {
     /// Whether there are entries for this follower that may be sent now.
     #[inline]
     fn has_more_for(&self, progress: &Progress) -> bool {
-        progress.next <= self.sendable() && !progress.is_full(self.options.appends_in_flight)
+        let is_sent_a_snapshot = matches!(progress.state, ProgressState::Snapshot { .. });
+        !is_sent_a_snapshot && progress.next <= self.sendable() && !progress.is_full(self.options.appends_in_flight)
     }
 
     /// More of a leader's own log is durable: that may commit it, and lets it be sent.
@@ -160,15 +163,25 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    fn on_accepted(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, matched: Index) {
+    pub(super) fn on_accepted(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, matched: Index) {
+        // Nobody has more of this term than its leader: a follower that claims it is not believed.
+        let matched = matched.min(self.log.last_index());
+        let (base, falls) = (self.log.base().index, self.has_bug(Bug::MatchedFalls));
         let Role::Leader(leader) = &mut self.role else {
             return;
         };
         let Some(progress) = leader.progress_mut(follower) else {
             return;
         };
-        let advanced = progress.accept(matched);
+        let advanced = progress.accept(matched, base);
+        if falls {
+            progress.matched = matched;
+        }
         assert!(progress.matched < progress.next, "what agrees is not sent again");
+        let is_sent_a_snapshot = matches!(progress.state, ProgressState::Snapshot { .. });
+        if !is_sent_a_snapshot {
+            self.snapshots.done_with(follower);
+        }
         if advanced {
             self.advance_commit(ctx);
         }
@@ -177,6 +190,7 @@ impl<C: Payload> Server<C> {
         {
             self.send_append(ctx, follower);
         }
+        self.advance_transfer(ctx, follower);
     }
 
     fn on_rejected(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, previous: Index, hint: Position) {
@@ -213,7 +227,9 @@ impl<C: Payload> Server<C> {
         };
         let mut places = [NOWHERE; NodeId::COUNT_MAX as usize];
         let mut count = 0;
-        for voter in self.configuration.voters().iter() {
+        let learners_count = self.has_bug(Bug::LearnersCounted);
+        let counted = if learners_count { self.configuration.members() } else { self.configuration.voters() };
+        for voter in counted.iter() {
             places[count] = if voter == self.id {
                 self.own_matched()
             } else {
@@ -300,19 +316,9 @@ impl<C: Payload> Server<C> {
         if append.term < self.term() {
             return self.refuse_stale_append(ctx, source);
         }
-        if append.term > self.term() {
-            self.adopt_term(ctx, append.term);
+        if !self.hear_from(ctx, source, append.term) {
+            return;
         }
-        match &self.role {
-            Role::Leader(_) => return self.on_rival(ctx, source),
-            Role::Follower(follower) if follower.leader == Some(source.node) => {}
-            Role::Follower(_) => self.follow(ctx, source.node),
-            Role::PreCandidate(_) | Role::Candidate(_) => {
-                self.isolation.rejections = 0;
-                self.into_follower(ctx, Some(source.node));
-            }
-        }
-        self.hear_leader(ctx.now());
         let result = self.try_append(ctx, &append);
         let accepted = matches!(result, AppendResult::Accepted { .. });
         if accepted || self.options.timer_reset_on_rejected_append {
@@ -321,6 +327,28 @@ impl<C: Payload> Server<C> {
         let write = self.log.unsynced().filter(|_| accepted);
         let reply = RaftMessage::AppendReply { term: self.term(), result };
         self.send_after(ctx, write, source, reply);
+    }
+
+    /// A leader of this term, which is not over, has sent something: this server follows it. Returns whether it does.
+    #[inline]
+    pub(super) fn hear_from(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term) -> bool {
+        if term > self.term() {
+            self.adopt_term(ctx, term);
+        }
+        match &self.role {
+            Role::Leader(_) => {
+                self.on_rival(ctx, source);
+                return false;
+            }
+            Role::Follower(follower) if follower.leader == Some(source.node) => {}
+            Role::Follower(_) => self.follow(ctx, source.node),
+            Role::PreCandidate(_) | Role::Candidate(_) => {
+                self.isolation.rejections = 0;
+                self.into_follower(ctx, Some(source.node));
+            }
+        }
+        self.hear_leader(ctx.now());
+        true
     }
 
     #[inline]
@@ -349,12 +377,17 @@ impl<C: Payload> Server<C> {
     #[inline]
     fn try_append(&mut self, ctx: &mut Context<RaftNode<C>>, append: &Append<C>) -> AppendResult {
         let previous = append.previous;
-        if !self.log.contains(previous) {
+        // What its snapshot covers is committed, and so in the log of every later leader.
+        let is_covered = previous.index < self.log.base().index;
+        if !is_covered && !self.log.contains(previous) {
             let hint = match self.options.conflict_hint {
                 ConflictHint::ByTerm => self.log.at_most(previous.index),
                 ConflictHint::Linear => self.log.last(),
             };
             return AppendResult::Rejected { previous: previous.index, hint };
+        }
+        if self.has_bug(Bug::TruncatedWithoutConflict) && previous.index < self.log.last_index() {
+            self.truncate_log(ctx, previous.index.next());
         }
         let matched = Index(previous.index.0 + append.entries.len() as u64);
         if !append.entries.is_empty() {
@@ -371,8 +404,12 @@ impl<C: Payload> Server<C> {
     /// Skips what is there, drops a contradicting rest, adds what is new (§5.3).
     fn take_entries(&mut self, ctx: &mut Context<RaftNode<C>>, previous: Index, entries: &[Entry<C>]) {
         let mut index = previous;
+        let base = self.log.base().index;
         for (at, entry) in entries.iter().enumerate() {
             index = index.next();
+            if index <= base {
+                continue;
+            }
             match self.log.term_at(index) {
                 Some(term) if term == entry.term => {}
                 Some(_) => {
@@ -386,12 +423,13 @@ impl<C: Payload> Server<C> {
 
     fn truncate_log(&mut self, ctx: &mut Context<RaftNode<C>>, from: Index) {
         ctx.observe(RaftObservation::LogTruncated { from });
+        let keep = self.log.records_before(from);
         self.log.truncate_from(from);
-        ctx.write(Write::Truncate(LOG_FILE, from.previous().0));
+        ctx.write(Write::Truncate(LOG_FILE, keep));
     }
 
     /// Commits and applies up to here.
-    fn commit_to(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index) {
+    pub(super) fn commit_to(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index) {
         assert!(index > self.commit, "the commit index only grows");
         let term = self.log.term_at(index).expect("only what is in the log is committed");
         self.commit = index;
@@ -401,10 +439,14 @@ impl<C: Payload> Server<C> {
             self.applied = self.applied.next();
             let entry = self.log.get(self.applied).expect("only what is in the log is applied").clone();
             let command = if let Command::Kv(command) = &entry.command { Some(Arc::clone(command)) } else { None };
+            if let Some(machine) = &mut self.machine {
+                machine.apply(self.applied, &entry);
+            }
             ctx.observe(RaftObservation::Applied { index: self.applied, entry });
             if let Some(command) = command {
                 self.execute(ctx, self.applied, &command);
             }
         }
+        self.review_snapshot(ctx);
     }
 }

@@ -60,6 +60,10 @@ impl<C: Payload> Server<C> {
         ctx.cancel_timer(RaftTimer::Heartbeat);
         ctx.cancel_timer(RaftTimer::CheckQuorum);
         self.drop_reads(ctx, &leader.reads);
+        if leader.successor.is_some() {
+            ctx.cancel_timer(RaftTimer::Transfer);
+        }
+        self.snapshots.sending.clear();
         if self.options.matched_at_election == MatchedAtElection::Kept {
             self.earlier = leader.progress.iter().map(|progress| progress.matched).collect();
         }
@@ -192,6 +196,8 @@ impl<C: Payload> Server<C> {
             elected_at: now,
             progress: self.fresh_progress(ctx),
             active: ServerSet::EMPTY,
+            successor: None,
+            lease_given_up: false,
             pending: VecDeque::new(),
             reads: LeaderReads::new(self.configuration.table_len()),
         });

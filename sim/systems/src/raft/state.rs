@@ -10,6 +10,7 @@
 //! | role and its data | [`Server::role`], [`Server::is_leader`], [`Server::as_leader`] |
 //! | whom it believes to lead | [`Server::leader`] |
 //! | log, and how much of it is durable | [`Server::log`] |
+//! | last snapshot | [`Server::snapshot`] |
 //! | commit index, applied index | [`Server::commit`], [`Server::applied`] |
 //! | votes of the present round | [`Server::tally`] |
 //! | who voted for a leader | [`Leader::elected_by`] |
@@ -45,6 +46,8 @@ use super::options::{RaftOptions, Transport, VoteCounting};
 use super::progress::Progress;
 use super::quorum;
 use super::read::{LeaderReads, Promise};
+use super::registers::Registers;
+use super::snapshot::{Snapshot, Snapshots};
 use super::transport::Links;
 
 /// A server.
@@ -52,7 +55,7 @@ use super::transport::Links;
 /// - `hard.term` never falls, and `hard.voted_for` changes only with it (but for the known bugs).
 /// - No message leaves before the term that it speaks in is durable, no vote before it is durable, and no
 ///   acknowledgement before its entries are: `transport.rs` ties it to the write.
-/// - `applied == commit <= log.last()` after each input.
+/// - `log.base() <= applied == commit <= log.last()` after each input.
 /// - Only the `into_*` transitions write `role`.
 #[derive(Clone, Debug)]
 pub struct Server<C = u64> {
@@ -68,6 +71,9 @@ pub struct Server<C = u64> {
     pub(super) log: Log<C>,
     pub(super) commit: Index,
     pub(super) applied: Index,
+    /// The state machine, if it is this server's own and any server takes snapshots.
+    pub(super) machine: Option<Registers<C>>,
+    pub(super) snapshots: Snapshots<C>,
 
     pub(super) role: Role,
     /// What it knew of each member when it last led, by number from 1; empty unless that is kept.
@@ -130,6 +136,11 @@ pub struct Leader {
     pub(super) progress: Vec<Progress>,
     /// Who answered in the present window of check_quorum.
     pub(super) active: ServerSet,
+    /// The voter that it hands its leadership over to: until that leads, or the time for it is over, it takes no
+    /// proposals.
+    pub(super) successor: Option<NodeId>,
+    /// Another server was told to campaign in this term, and may do so at any time: it can hold no lease any more.
+    pub(super) lease_given_up: bool,
     /// Proposals that wait to be committed, in order of place.
     pub(super) pending: VecDeque<Pending>,
     /// Reads beside the log.
@@ -370,6 +381,12 @@ impl<C: Payload> Server<C> {
         self.kv.store()
     }
 
+    /// Its last snapshot that is durable.
+    #[inline]
+    pub fn snapshot(&self) -> Option<&Snapshot<C>> {
+        self.snapshots.latest.as_deref()
+    }
+
     /// The votes of the present round, of a candidate or a pre-candidate.
     pub const fn tally(&self) -> Option<&Tally> {
         match &self.role {
@@ -429,7 +446,11 @@ impl<C: Payload> Server<C> {
         if self.isolation.quorum_adjusted {
             return 1;
         }
-        quorum::size(self.configuration.voters().len(), custom)
+        let voters = self.configuration.voters().len();
+        if self.has_bug(Bug::QuorumOfHalf) {
+            return voters.div_ceil(2);
+        }
+        quorum::size(voters, custom)
     }
 
     /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the
@@ -481,6 +502,8 @@ impl<C: Payload> Server<C> {
             log: Log::recovered(Vec::new()),
             commit: Index::ZERO,
             applied: Index::ZERO,
+            machine: None,
+            snapshots: Snapshots::NONE,
             role: Role::Follower(Follower::default()),
             earlier: Vec::new(),
             clock: ElectionClock {

@@ -19,6 +19,7 @@ use super::node::RaftNode;
 use super::observation::RaftObservation;
 use super::options::{RaftOptions, Reads};
 use super::quorum;
+use super::registers::Registers;
 use super::state::Server;
 use super::workload::RaftWorkload;
 
@@ -128,6 +129,16 @@ impl<C: Payload> RaftOf<C> {
         self.setup.options.get(node)
     }
 
+    /// The server that an order names; `None` for none.
+    fn successor(&self, argument: &str) -> Result<Option<NodeId>, String> {
+        if argument.is_empty() {
+            return Ok(None);
+        }
+        let server =
+            argument.parse().ok().filter(|server| self.setup.cluster.of(self.setup.members).any(|it| it == *server));
+        server.map(Some).ok_or_else(|| format!("transfer takes a server such as s3 or nothing, not {argument:?}"))
+    }
+
     /// How many servers of positive priority vote.
     fn electable(&self) -> usize {
         self.configuration.voters().iter().filter(|voter| self.configuration.priority(*voter) > 0).count()
@@ -152,7 +163,12 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
     }
 
     fn node(&self, id: NodeId, recovered: Recovered<Record<C>>) -> RaftNode<C> {
-        self.process(id, &recovered)
+        let mut process = self.process(id, &recovered);
+        let takes_snapshots = self.setup.options.all().any(|options| options.snapshot_distance > 0);
+        if let RaftNode::Server(server) = &mut process {
+            server.machine = takes_snapshots.then_some(Registers::EMPTY);
+        }
+        process
     }
 
     fn invariants(&self) -> RaftInvariants<RaftNode<C>> {
@@ -175,6 +191,8 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
             "campaign" => plain(name, argument, Order::Campaign),
             "leave" => plain(name, argument, Order::Leave),
             "append" => count(name, argument).map(Order::Append),
+            "snapshot" => plain(name, argument, Order::Snapshot),
+            "transfer" => self.successor(argument).map(Order::Transfer),
             _ => Err(format!("raft knows no order {name}")),
         }
     }
@@ -202,6 +220,15 @@ const ORDERS: &[OrderInfo] = &[
     OrderInfo {
         name: "append",
         doc: "A number from 1 to 10000: the server appends so many empty entries at once, where it leads.",
+    },
+    OrderInfo {
+        name: "snapshot",
+        doc: "The server takes a snapshot of what it has applied, where any server has a snapshot_distance.",
+    },
+    OrderInfo {
+        name: "transfer",
+        doc: "A server such as s3, or nothing: the server hands its leadership over to that one, or to the best suited \
+              one, where it leads.",
     },
 ];
 

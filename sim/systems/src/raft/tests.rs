@@ -10,4 +10,6 @@ mod oracle;
 mod paper;
 mod reads;
 mod replication;
+mod snapshots;
+mod transfer;
 mod world;

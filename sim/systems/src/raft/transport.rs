@@ -123,6 +123,18 @@ impl<C: Payload> Server<C> {
         }
     }
 
+    /// Tells a peer something that it does not answer: over a connection only where one is open.
+    pub(super) fn notify(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId, message: RaftMessage<C>) {
+        let connection = match self.options.transport {
+            Transport::Datagram => None,
+            Transport::Connection => match self.links.peer(peer).filter(|link| link.open) {
+                Some(link) => link.connection,
+                None => return,
+            },
+        };
+        self.send(ctx, Source { node: peer, connection }, message);
+    }
+
     fn ask_over_connection(
         &mut self,
         ctx: &mut Context<RaftNode<C>>,
@@ -246,9 +258,12 @@ impl<C: Payload> Server<C> {
             RaftMessage::PreVote(request) => {
                 matches!(self.role, Role::PreCandidate(_)) && request.term == self.pre_vote_term()
             }
-            RaftMessage::Vote(request) => matches!(self.role, Role::Candidate(_)) && request.term == self.term(),
+            RaftMessage::Vote(request) | RaftMessage::TransferVote(request) => {
+                matches!(self.role, Role::Candidate(_)) && request.term == self.term()
+            }
             RaftMessage::Append(append) => self.is_leader() && append.term == self.term(),
             RaftMessage::Confirm { term, .. } => self.is_leader() && *term == self.term(),
+            RaftMessage::SnapshotPart(part) => self.is_leader() && part.term == self.term(),
             _ => unreachable!("only requests wait for a connection"),
         }
     }

@@ -112,6 +112,11 @@ impl<N: RaftFacts> Clients<N> {
     }
 
     /// A server applies an entry.
+    /// The last place before which no open operation can have been applied: what comes after it is still asked for.
+    pub(super) fn asks_after(&self) -> Index {
+        self.open.values().map(|open| open.applied).min().unwrap_or(Index(u64::MAX))
+    }
+
     pub(super) fn on_applied(&mut self, index: Index, entry: &N::Entry) {
         self.order.apply(index, N::store_command(entry));
     }

@@ -6,7 +6,7 @@ use splitbrain_kernel::node::Write;
 use splitbrain_kernel::view::View;
 
 use crate::raft::facts::{Fact, Held, RaftFacts, RoleKind, Said, Told};
-use crate::raft::ids::{Position, Term};
+use crate::raft::ids::{Index, Position, Term};
 
 use super::denied_vote_keeps_timer::Timer;
 use super::election_safety::Reign;
@@ -121,6 +121,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
                     commit_in_term::commit(node, leads, position, findings);
                 }
                 self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
+                self.images.commit(node, position.index);
                 if findings.is_on(COMMITTED_IS_DURABLE) {
                     self.on_committed(view, node, position, findings);
                 }
@@ -139,6 +140,15 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Denied { candidate } => self.on_denied(view, node, candidate, findings),
             Told::Alone(alone) => self.supporters.stand_alone(node, alone),
             Told::Reconsidered => self.changed = true,
+            Told::Image { kind, last, state } => {
+                self.images.image(node, kind, (last, state), self.chosen.last(), view.now(), findings);
+            }
+            Told::Compacted(base) => self.on_compacted(node, base),
+            Told::HandsOver(true) => {
+                self.transfers.start(&self.frame, node, view.now(), &TrueTime::<_, N>::of(view));
+                self.refresh();
+            }
+            Told::HandsOver(false) => self.end_transfer(node, findings),
             Told::Nothing => {}
         }
     }
@@ -151,6 +161,16 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let durables = &self.durables;
         let held = |voter| (!durables.is_waived(voter)).then(|| N::held(&view.disk(voter), position.index));
         self.proven.commit(node, position, configuration, quorum, held, findings);
+    }
+
+    /// The front of a server's log is gone: what is gone from all logs need not be remembered here either, so that a
+    /// long run takes no more memory than a short one.
+    fn on_compacted(&mut self, node: NodeId, base: Index) {
+        self.bases[slot(node)] = base;
+        let gone = self.bases.iter().copied().min().unwrap_or(Index::ZERO);
+        self.chosen.forget_before(gone.min(self.clients.asks_after()));
+        self.created.forget_before(gone);
+        self.images.forget_before(gone);
     }
 
     /// A server writes: if that adds an entry to its log, it is the one that the leader of its term created.

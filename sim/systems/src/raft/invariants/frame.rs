@@ -88,6 +88,8 @@ pub struct Rules {
     pub later_term_restarts_timer: bool,
     /// The longest that it leads without contact to a quorum, on its own clock; `None` if that is not bounded.
     pub contact_bound: Option<Duration>,
+    /// For how long it may refuse proposals to hand its leadership over, on its own clock; `None` without a bound.
+    pub transfer_bound: Option<Duration>,
     /// Whether only answers that accept are contact.
     pub accepted_only: bool,
     /// Whether a leader that loses its quorum gives up.
@@ -215,6 +217,7 @@ impl Rules {
         may_stand_alone: false,
         later_term_restarts_timer: true,
         contact_bound: None,
+        transfer_bound: None,
         accepted_only: false,
         checked: false,
         guarded: false,
@@ -236,6 +239,7 @@ impl Rules {
             may_stand_alone: options.auto_adjust_quorum && voters == 2,
             later_term_restarts_timer: options.timer_reset_on_higher_term,
             contact_bound: options.contact_bound().filter(|_| !spared && !options.auto_adjust_quorum),
+            transfer_bound: Some(options.transfer_timeout),
             accepted_only: options.check_quorum_contact == Contact::Accepted,
             checked: !options.check_quorum.is_zero(),
             guarded: options.pre_vote

@@ -23,8 +23,16 @@ impl<N: RaftFacts> RaftInvariants<N> {
         if self.leads[slot(node)].take().is_some() {
             self.leaders.remove(node);
             self.contacts.depose(node);
+            self.end_transfer(node, findings);
             self.review(view.now(), findings);
         }
+    }
+
+    /// A server no longer hands its leadership over, if it did.
+    pub(super) fn end_transfer(&mut self, node: NodeId, findings: &mut Findings) {
+        self.transfers.ended(node, findings);
+        self.transfers.stop(node);
+        self.refresh();
     }
 
     pub(super) fn review(&mut self, now: Instant, findings: &mut Findings) {
@@ -41,6 +49,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     pub(super) fn disturb(&mut self, view: impl View<N>, findings: &mut Findings) {
         self.contacts.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
+        self.transfers.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
         self.survey(view, findings);
     }
 
@@ -65,7 +74,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     }
 
     pub(super) fn refresh(&mut self) {
-        self.next = self.contacts.deadline().min(self.wait.deadline());
+        self.next = self.contacts.deadline().min(self.wait.deadline()).min(self.transfers.deadline());
     }
 }
 

@@ -5,7 +5,7 @@
 //! before it has the same term as at the leader. What comes before that was compared when it was written. A log whose
 //! front is covered by a snapshot is compared from the entry behind it, whose predecessor is the snapshot's last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 
 use splitbrain_kernel::id::NodeId;
@@ -35,12 +35,25 @@ struct Run<E> {
     first: Index,
     /// The term of the entry before the first.
     before: Fact<Term>,
-    entries: Vec<E>,
+    entries: VecDeque<E>,
+    /// Whether the front of the term is forgotten: no server can be sent it any more.
+    is_cut: bool,
 }
 
 impl<E: Clone + Debug + PartialEq> Created<E> {
     pub(super) const fn new() -> Self {
         Self(BTreeMap::new())
+    }
+
+    /// Every server has this place behind it: it is gone from all of their logs.
+    pub(super) fn forget_before(&mut self, index: Index) {
+        for run in self.0.values_mut() {
+            let count = usize::try_from(index.0.saturating_sub(run.first.0)).unwrap_or(usize::MAX);
+            let count = count.min(run.entries.len());
+            run.entries.drain(..count);
+            run.first.0 += count as u64;
+            run.is_cut |= count > 0;
+        }
     }
 
     /// A server writes an entry behind one of term `before`; `leads` is the term that it leads.
@@ -58,12 +71,16 @@ impl<E: Clone + Debug + PartialEq> Created<E> {
             leader: server,
             first: at.index,
             before,
-            entries: Vec::new(),
+            entries: VecDeque::new(),
+            is_cut: false,
         });
+        if run.is_cut && at.index < run.first {
+            return;
+        }
         let place = at.index.0.checked_sub(run.first.0).and_then(|place| usize::try_from(place).ok());
         let len = run.entries.len();
         if place == Some(len) && creates {
-            run.entries.push(entry.clone());
+            run.entries.push_back(entry.clone());
         }
         let leader = run.leader;
         let theirs = place.and_then(|place| run.entries.get(place));
@@ -71,7 +88,7 @@ impl<E: Clone + Debug + PartialEq> Created<E> {
             Some(theirs) => format!("{server} writes {entry:?} as {at}; {leader} had created {theirs:?} there"),
             None => format!("{server} writes {entry:?} as {at}, which no leader of term {} has created", at.term),
         });
-        let expected = if place == Some(0) { run.before } else { Some(at.term) };
+        let expected = if place == Some(0) && !run.is_cut { run.before } else { Some(at.term) };
         if let (Some(before), Some(expected)) = (before, expected) {
             findings.check(LOG_MATCHING, Some(server), before == expected, || {
                 format!(
@@ -149,6 +166,17 @@ mod tests {
         assert_eq!(broken(&logs.findings).1, "s2 writes 70 as 7@2, which no leader of term 2 has created");
         assert!(Logs::of_term_2().follow(at(3, 7), 2, 70));
         assert!(Logs::of_term_2().follow(at(2, 4), 1, 40));
+    }
+
+    #[test]
+    fn what_no_server_can_be_sent_any_more_is_forgotten_and_the_rest_is_kept() {
+        let mut logs = Logs::of_term_2();
+        logs.created.forget_before(Index(6));
+        assert!(!logs.follow(at(2, 5), 1, 51), "nobody knows any more");
+        assert!(!logs.follow(at(2, 6), 2, 60));
+        logs.lead(at(2, 7), 2, 70);
+        assert!(!logs.findings.is_broken());
+        assert!(logs.follow(at(2, 7), 2, 71));
     }
 
     #[test]

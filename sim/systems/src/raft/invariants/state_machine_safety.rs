@@ -1,6 +1,7 @@
 //! State Machine Safety (Raft §5.4.3): no two servers apply different entries at one place, nor does one
 //! server, in two of its lives.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 
 use splitbrain_kernel::id::NodeId;
@@ -19,9 +20,13 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
-/// What was applied first at each place, from 1. Servers apply in order, so there is no hole.
+/// What was applied first at each place. Servers apply in order, so there is no hole.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen<E>(Vec<Applied<E>>);
+pub(super) struct Chosen<E> {
+    applied: VecDeque<Applied<E>>,
+    /// How many places from the first on are forgotten, as no server can apply them any more.
+    forgotten: u64,
+}
 
 #[derive(Clone, Debug)]
 struct Applied<E> {
@@ -32,28 +37,45 @@ struct Applied<E> {
 
 impl<E: Clone + Debug + PartialEq> Chosen<E> {
     pub(super) const fn new() -> Self {
-        Self(Vec::new())
+        Self { applied: VecDeque::new(), forgotten: 0 }
+    }
+
+    /// The last place that any server has applied.
+    pub(super) fn last(&self) -> Index {
+        Index(self.forgotten + self.applied.len() as u64)
+    }
+
+    /// Every server has this place behind it: it is covered by all of their snapshots.
+    pub(super) fn forget_before(&mut self, index: Index) {
+        let count = index.0.saturating_sub(self.forgotten).saturating_sub(1);
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.applied.len());
+        self.applied.drain(..count);
+        self.forgotten += count as u64;
     }
 
     /// What was applied first at a place.
     pub(super) fn get(&self, index: Index) -> Option<&E> {
-        let place = usize::try_from(index.0.checked_sub(1)?).ok()?;
-        self.0.get(place).map(|first| &first.entry)
+        let place = usize::try_from(index.0.checked_sub(self.forgotten + 1)?).ok()?;
+        self.applied.get(place).map(|first| &first.entry)
     }
 
     /// What was applied first at each place after this one.
     pub(super) fn after(&self, index: Index) -> impl Iterator<Item = (Index, &E)> {
-        let skipped = usize::try_from(index.0).unwrap_or(usize::MAX);
-        (index.0 + 1..).map(Index).zip(self.0.iter().skip(skipped).map(|first| &first.entry))
+        let skipped = index.0.max(self.forgotten);
+        let count = usize::try_from(skipped - self.forgotten).unwrap_or(usize::MAX);
+        (skipped + 1..).map(Index).zip(self.applied.iter().skip(count).map(|first| &first.entry))
     }
 
     /// A server applies an entry.
     pub(super) fn apply(&mut self, server: NodeId, index: Index, entry: &E, at: Instant, findings: &mut Findings) {
-        let place = usize::try_from(index.0).unwrap_or(usize::MAX).saturating_sub(1);
-        if place >= self.0.len() {
-            self.0.push(Applied { entry: entry.clone(), server, at });
+        if index.0 <= self.forgotten {
+            return;
         }
-        let first = self.0.get(place);
+        let place = usize::try_from(index.0 - self.forgotten - 1).unwrap_or(usize::MAX);
+        if place >= self.applied.len() {
+            self.applied.push_back(Applied { entry: entry.clone(), server, at });
+        }
+        let first = self.applied.get(place);
         let holds = first.is_some_and(|first| first.entry == *entry);
         findings.check(STATE_MACHINE_SAFETY, Some(server), holds, || match first {
             None => format!("{server} applies entry {index} at {at}; nobody has applied the one before it"),
@@ -96,6 +118,21 @@ mod tests {
         let (index, facts) = broken(&findings);
         assert_eq!(index, STATE_MACHINE_SAFETY);
         assert!(facts.contains("s1 applied") && facts.contains("s2 applied"), "{facts}");
+    }
+
+    #[test]
+    fn what_no_server_can_apply_any_more_is_forgotten_and_the_rest_is_kept() {
+        let (mut chosen, mut findings) = (Chosen::new(), all_on());
+        for index in 1..=9 {
+            chosen.apply(s(1), Index(index), &set(index), millis(10), &mut findings);
+        }
+        chosen.forget_before(Index(6));
+        assert_eq!((chosen.applied.len(), chosen.last()), (4, Index(9)));
+        chosen.apply(s(2), Index(6), &set(6), millis(20), &mut findings);
+        chosen.apply(s(2), Index(10), &set(10), millis(20), &mut findings);
+        assert!(!findings.is_broken());
+        chosen.apply(s(3), Index(7), &set(8), millis(20), &mut findings);
+        assert!(findings.is_broken());
     }
 
     #[test]

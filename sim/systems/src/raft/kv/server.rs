@@ -33,6 +33,11 @@ impl Host {
         &self.store
     }
 
+    /// A snapshot takes the place of the store.
+    pub(in crate::raft) fn restore(&mut self, store: Store) {
+        self.store = store;
+    }
+
     /// Its server begins to lead: log time goes on from the latest that it knows.
     pub(in crate::raft) const fn begin_to_lead(&mut self, now: Instant) {
         self.led_since = (self.store.time(), now);
@@ -61,8 +66,10 @@ impl<C: Payload> Server<C> {
         operation: OperationId,
         call: Call,
     ) {
-        if !self.is_leader() {
-            let result = CallResult::NotLeader { leader: self.leader() };
+        if !self.is_leader() || self.is_transferring() {
+            // Who leads after a transfer is not known yet.
+            let leader = self.leader().filter(|leader| *leader != self.id);
+            let result = CallResult::NotLeader { leader };
             return self.send(ctx, source, RaftMessage::Reply { operation, result });
         }
         if let (Call::Read { key }, false) = (&call, self.options.reads == Reads::Log) {

@@ -56,7 +56,49 @@ pub enum Outcome {
     Refused,
 }
 
+/// A piece of a store, as a snapshot carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Piece {
+    /// The latest log time.
+    Time(Duration),
+    /// A value.
+    Value {
+        /// Its key.
+        key: u64,
+        /// Its words.
+        words: Value,
+    },
+    /// What is kept of a client.
+    Session(SessionId, Session),
+}
+
 impl Store {
+    /// All of it; nothing of a store to which nothing was done.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let time = (self.time > Duration::ZERO).then_some(Piece::Time(self.time));
+        let values = self.values.iter().map(|(key, words)| Piece::Value { key: *key, words: words.clone() });
+        let sessions = self.sessions.iter().map(|(id, session)| Piece::Session(*id, session.clone()));
+        time.into_iter().chain(values).chain(sessions)
+    }
+
+    /// The store of these pieces.
+    pub fn of<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Self {
+        let mut store = Self::default();
+        for piece in pieces {
+            match piece {
+                Piece::Time(time) => store.time = *time,
+                Piece::Value { key, words } => {
+                    store.values.insert(*key, words.clone());
+                }
+                Piece::Session(id, session) => {
+                    store.sessions.insert(*id, session.clone());
+                }
+            }
+        }
+        store
+    }
+
     /// Executes what was asked for at this place, at this log time.
     pub fn execute(&mut self, index: Index, time: Duration, call: &Call, limits: Limits) -> (Outcome, Answer) {
         self.time = self.time.max(time);

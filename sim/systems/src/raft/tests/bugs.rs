@@ -168,6 +168,55 @@ fn own_copy_counted_before_durable() {
 }
 
 #[test]
+fn learners_counted() {
+    let run = |bug| {
+        let mut options = PerServer::same(RaftOptions { bug, ..paper() });
+        for learner in [4, 5] {
+            options.of.insert(s(learner), RaftOptions { learner: true, ..options.base.clone() });
+        }
+        let mut host = Host::of(5, options);
+        host.make_leader();
+        host.hear(s(4), accepted(1, 1));
+        host.saw("committed")
+    };
+    assert_eq!((run(Bug::LearnersCounted), run(Bug::None)), ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn quorum_of_half() {
+    let run = |bug| {
+        let mut host = Host::of(4, PerServer::same(RaftOptions { bug, ..paper() }));
+        host.make_candidate();
+        host.hear(s(2), vote_reply(1, true));
+        host.role() == "leader"
+    };
+    assert_eq!((run(Bug::QuorumOfHalf), run(Bug::None)), ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn matched_falls() {
+    let shown = both(Bug::MatchedFalls, paper(), |mut host| {
+        host.make_leader();
+        host.order(Order::Append(4));
+        host.hear(s(2), accepted(1, 5));
+        host.hear(s(2), accepted(1, 2));
+        let leader = host.server().as_leader().expect("it leads");
+        leader.progress(s(2)).expect("s2 is a member").matched.0 == 2
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
+fn truncated_without_conflict() {
+    let shown = both(Bug::TruncatedWithoutConflict, paper(), |mut host| {
+        host.hear(s(2), append(1, at(0, 0), &[1, 1, 1], 0));
+        host.hear(s(2), append(1, at(0, 0), &[1, 1], 0));
+        host.server().log().last() == at(1, 2)
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+#[test]
 fn learner_campaigns() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..paper() });
