@@ -59,6 +59,8 @@
 //! assert_eq!(host.node().expect("it runs").0, 3, "the second write was not synced");
 //! ```
 
+pub mod script;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 

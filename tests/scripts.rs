@@ -1,0 +1,180 @@
+//! Goal: protocols told as stories, message by message, that stay true.
+//!
+//! Method: each file below `tests/golden/scripts/<system>/` drives a small cluster by hand and holds what came of each
+//! command (`splitbrain::kernel::host::script`). Played again, it must give the same text. A page in the folder lists
+//! the scripts, so none gets lost. `just golden` makes outputs and page again; read the diff.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use splitbrain::kernel::host::script::{Words, play};
+use splitbrain::kernel::system::System;
+use splitbrain_systems::raft::ids::Position;
+use splitbrain_systems::raft::message::Operation;
+use splitbrain_systems::raft::state::Server;
+use splitbrain_systems::raft::{Raft, RaftNode};
+
+const RAFT: Words<Raft> = Words { operation: proposal, status };
+
+fn proposal(words: &str) -> Result<Operation, String> {
+    let value = words.strip_prefix("propose ").and_then(|value| value.trim().parse().ok());
+    value
+        .map(|value| Operation::Propose { value })
+        .ok_or_else(|| format!("raft is asked to \"propose 7\", not {words:?}"))
+}
+
+fn status(node: &RaftNode) -> String {
+    node.server().map_or_else(|| "client".to_owned(), status_of_server)
+}
+
+/// `follower of s1, voted for s1, log 1@1 2@1, commit 1`
+fn status_of_server(server: &Server) -> String {
+    let mut text = server.role().name().to_owned();
+    let leader = server.leader().filter(|leader| *leader != server.id());
+    let vote = server.voted_for();
+    let mut add = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a string takes what is written");
+    if let Some(leader) = leader {
+        add(format_args!(" of {leader}"));
+    }
+    if let Some(vote) = vote {
+        add(format_args!(", voted for {vote}"));
+    }
+    let log: Vec<String> = (1..=server.log().last_index().0)
+        .filter_map(|index| {
+            let index = splitbrain_systems::raft::ids::Index(index);
+            server.log().term_at(index).map(|term| Position { term, index }.to_string())
+        })
+        .collect();
+    add(format_args!(", log {}", if log.is_empty() { "empty".to_owned() } else { log.join(" ") }));
+    add(format_args!(", commit {}", server.commit()));
+    text
+}
+
+fn folder(system: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scripts").join(system)
+}
+
+fn makes_goldens() -> bool {
+    std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always")
+}
+
+/// The scripts of a system, by name.
+fn scripts(system: &str) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder(system)).expect("the folder is there");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    let texts = paths.filter(|path| path.extension().is_some_and(|ending| ending == "txt"));
+    let name = |path: &Path| path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+    let mut scripts: Vec<(String, PathBuf)> = texts.map(|path| (name(&path), path)).collect();
+    scripts.sort();
+    scripts
+}
+
+/// Plays every script of a system, and says what is wrong with each.
+fn check<S: System>(words: &Words<S>) {
+    let mut wrong = String::new();
+    let mut page = format!("# Scripts of {}\n\nMade by `tests/scripts.rs`.\n\n", S::NAME);
+    page.push_str("| script | what it shows |\n| --- | --- |\n");
+    for (name, path) in scripts(S::NAME) {
+        let text = fs::read_to_string(&path).expect("it can be read");
+        match play(&text, words) {
+            Ok(played) if makes_goldens() => fs::write(&path, &played).expect("it can be written"),
+            Ok(played) if played == text => {}
+            Ok(played) => writeln!(wrong, "{name}: {}", difference(&text, &played)).expect("a string takes it"),
+            Err(error) => writeln!(wrong, "{}: {error}", path.display()).expect("a string takes it"),
+        }
+        let comment = text.lines().map_while(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+        writeln!(page, "| [{}]({name}.txt) | {comment} |", name.replace('_', " ")).expect("a string takes it");
+    }
+    let index = folder(S::NAME).join("README.md");
+    if makes_goldens() {
+        fs::write(&index, &page).expect("it can be written");
+    } else if fs::read_to_string(&index).unwrap_or_default() != page {
+        wrong.push_str("README.md does not list the scripts that are there, each with its first comment\n");
+    }
+    assert!(wrong.is_empty(), "{wrong}`just golden` makes the output again");
+}
+
+/// The first line that differs.
+fn difference(text: &str, played: &str) -> String {
+    let (mut before, mut after) = (text.lines(), played.lines());
+    for number in 1.. {
+        match (before.next(), after.next()) {
+            (None, None) => break,
+            (before, after) if before == after => {}
+            (before, after) => {
+                let show = |line: Option<&str>| line.map_or_else(|| "the end".to_owned(), |line| format!("{line:?}"));
+                return format!("line {number} is {}, and was {}", show(after), show(before));
+            }
+        }
+    }
+    "the end of the file differs".to_owned()
+}
+
+#[test]
+fn the_scripts_of_raft_hold() {
+    assert!(scripts("raft").len() >= 30, "elections and replication are told by thirty scripts or more");
+    check(&RAFT);
+}
+
+/// A script of one cluster, then this line.
+fn refusal(line: &str) -> String {
+    let text = format!("# What is wrong.\ncluster servers=2 clients=1\n{line}\n");
+    play(&text, &RAFT).expect_err("the line is wrong").to_string()
+}
+
+#[test]
+fn a_wrong_line_is_an_error_that_says_what_would_be_right() {
+    let cases = [
+        ("deliver", "line 3: no such packet is in flight (nothing is)"),
+        ("deliver s1->s9", "line 3: unknown node \"s9\" (known: s1, s2, c1)"),
+        ("deliver votes", "line 3: raft has no message \"votes\" (known: pre_vote, pre_vote_reply, vote, "),
+        ("fire s1", "line 3: fire is written as: fire s1 election"),
+        ("fire s1 heartbeat", "line 3: s1 has no timer \"heartbeat\" (set: election)"),
+        ("elect s1", "line 3: unknown command \"elect\" (known: cluster, deliver, "),
+        ("advance long", "line 3: advance is written as: advance 50ms, advance 50ms s1 s2"),
+        ("partition s1 s2", "line 3: partition is written as: partition s1 | s2 s3"),
+        ("start s1", "line 3: s1 runs already: crash it first"),
+        ("ask c1 read", "line 3: raft is asked to \"propose 7\", not \"read\""),
+        ("order s1 abdicate", "line 3: raft knows no order abdicate"),
+        ("cluster servers=3", "line 3: a script has one cluster"),
+        ("crash s1\nfire s1 election", "line 4: s1 is down: start s1"),
+    ];
+    for (line, message) in cases {
+        let found = refusal(line);
+        assert!(found.starts_with(message), "{line}: {found}");
+    }
+}
+
+#[test]
+fn a_wrong_cluster_is_an_error_that_says_what_would_be_right() {
+    let cases = [
+        ("cluster servers=many", "line 2: servers is a number up to 64, not \"many\""),
+        ("cluster servers=0", "line 2: a cluster has from 1 to 128 nodes"),
+        ("cluster servers=3 preset=zab", "line 2: unknown preset \"zab\" (known: paper, etcd, "),
+        ("cluster servers=3 heart=1s", "line 2: raft has no option heart"),
+        ("cluster servers=3 heartbeat=1", "line 2: heartbeat is a time from "),
+        ("cluster servers=3 heartbeat=10s", "line 2: heartbeat: must be less than election_timeout_min"),
+        ("cluster servers=3 s4.priority=0", "line 2: there is no s4 in this cluster"),
+        ("cluster servers=3 disk=slow", "line 2: disk is \"held\", or left out"),
+        ("cluster", "line 2: cluster is written as: cluster servers=3 preset=etcd"),
+        ("heal", "line 2: the first command makes the cluster: cluster servers=3"),
+        ("", "line 1: a script has a cluster: cluster servers=3"),
+    ];
+    for (line, message) in cases {
+        let found = play(&format!("# What is wrong.\n{line}\n"), &RAFT).expect_err("the line is wrong").to_string();
+        assert!(found.starts_with(message), "{line}: {found}");
+    }
+    let found = play("cluster servers=3\n", &RAFT).expect_err("it has no comment").to_string();
+    assert_eq!(found, "line 1: a script begins with a comment that says what it shows");
+}
+
+#[test]
+fn output_that_no_longer_holds_is_found_and_made_again() {
+    let script = "# A cluster of one.\ncluster servers=1\n\nfire s1 election\n---\nnothing comes of it\n\nstatus\n";
+    let played = play(script, &RAFT).expect("it can be played");
+    assert!(played.contains("leader elected"), "{played}");
+    assert!(!played.contains("nothing comes of it"), "{played}");
+    assert_eq!(play(&played, &RAFT).expect("it can be played"), played, "what was made again holds");
+    assert!(difference(script, &played).starts_with("line 6 is "), "{}", difference(script, &played));
+}
