@@ -15,6 +15,7 @@ use splitbrain_kernel::plan::PlanOf;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::ReportOf;
 use splitbrain_kernel::system::System;
+use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::World;
 
 use crate::engine::{AnyPlan, Engine, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker};
@@ -124,7 +125,10 @@ impl<S: System> Worker for KernelWorker<'_, S> {
             let report = World::new(system, options, job.seed).run();
             return told(resolved, report, None);
         };
-        let mut world = World::traced(system, options, job.seed, Tracing::new(recorder));
+        let mut tracing = Tracing::new(recorder);
+        // Lent as `dyn`: the system's own crate has compiled this world (`splitbrain_systems::compiled`).
+        let tracer: &mut dyn Tracer<S::Node> = &mut tracing;
+        let mut world = World::traced(system, options, job.seed, tracer);
         let report = world.run();
         told(resolved, report, Some(world.history()))
     }

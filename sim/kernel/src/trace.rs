@@ -135,3 +135,14 @@ impl<N: Node> Tracer<N> for NoTrace {
 
     fn record(&mut self, _: Moment, _: TraceItem<'_, N>) {}
 }
+
+/// A tracer that is lent. As `&mut dyn Tracer` it is one type whatever records, so one compiled world serves all.
+impl<N: Node, T: Tracer<N> + ?Sized> Tracer<N> for &mut T {
+    fn is_on(&self) -> bool {
+        (**self).is_on()
+    }
+
+    fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
+        (**self).record(moment, item);
+    }
+}

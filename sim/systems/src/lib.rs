@@ -1,3 +1,5 @@
 //! The systems that splitbrain simulates.
 
+#[cfg(debug_assertions)]
+pub mod compiled;
 pub mod raft;
