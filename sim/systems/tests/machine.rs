@@ -315,13 +315,25 @@ const KINDS: &[ProcessKind] = &[
 const CLUSTER: Cluster = Cluster::new(KINDS).with(KindId::SERVER, 7).with(KEEPER, 5);
 
 fn run(slip: Slip, raft: RaftOptions, seed: u64) -> (RunReport<Asked, Never>, u64) {
+    let kinds = [NemesisKind::Crash, NemesisKind::MachineCrash, NemesisKind::Isolate, NemesisKind::OneWay];
+    run_under(&kinds, Among::Side(Side::Server), slip, raft, seed)
+}
+
+/// Half a minute, in which these kinds of fault hit these nodes.
+fn run_under(
+    kinds: &[NemesisKind],
+    on: Among,
+    slip: Slip,
+    raft: RaftOptions,
+    seed: u64,
+) -> (RunReport<Asked, Never>, u64) {
     let span = |low, high| Span { low: Duration::from_millis(low), high: Duration::from_millis(high) };
     let mut options = RunOptions::ordinary(CLUSTER, Duration::from_secs(30));
     options.nemeses.push(NemesisSpec {
         id: "everything".to_owned(),
         line: 1,
-        kinds: vec![NemesisKind::Crash, NemesisKind::MachineCrash, NemesisKind::Isolate, NemesisKind::OneWay],
-        on: vec![Selector::Any(Among::Side(Side::Server))],
+        kinds: kinds.to_vec(),
+        on: vec![Selector::Any(on)],
         every: span(100, 2_000),
         duration: span(10, 1_500),
         swarm: true,
@@ -346,6 +358,18 @@ fn a_map_of_words_is_replicated_and_every_copy_is_equal() {
             assert!(succeeded > 10, "a leader sees what it proposed applied: {succeeded}");
         }
     }
+}
+
+#[test]
+fn what_is_done_to_other_kinds_is_no_matter_of_the_raft_inside() {
+    let mut faults = 0;
+    for seed in 0..10 {
+        let others = Among::Kind(ProcessKind::SERVER);
+        let (report, _) = run_under(NemesisKind::ALL, others, Slip::None, presets::etcd(), seed);
+        assert_eq!(report.outcome, Outcome::Passed);
+        faults += report.plan.faults.len();
+    }
+    assert!(faults > 50, "{faults} faults");
 }
 
 #[test]

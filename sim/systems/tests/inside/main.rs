@@ -5,6 +5,7 @@ mod shell;
 
 use std::collections::BTreeMap;
 
+use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::fault::Refuse;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, PlannedOperation, Timing};
 use splitbrain_kernel::prelude::*;
@@ -12,10 +13,12 @@ use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::vocabulary::Vocabulary;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
-use splitbrain_systems::raft::message::Operation;
+use splitbrain_systems::raft::ids::{Index, Position, Term};
+use splitbrain_systems::raft::message::{Operation, RaftMessage, VoteRequest};
+use splitbrain_systems::raft::node::RaftTimer;
 use splitbrain_systems::raft::options::RaftOptions;
 
-use shell::{Asked, Ordered, ShellOptions, Shells};
+use shell::{Alarm, Asked, Ordered, Said, Shell, ShellOptions, Shells};
 
 const CLUSTER: Cluster = Cluster::plain(5, 0);
 
@@ -58,6 +61,17 @@ fn roles_of_raft_are_known_by_its_group() {
     let words = Vocabulary::of::<Shells>();
     assert_eq!(words.find_role("raft.leader"), words.find_role("leader"));
     assert!(words.find_role("raft.leader").is_ok_and(|leader| words.role(leader).is_ranked));
+}
+
+#[test]
+fn people_read_the_values_of_the_inner_node_in_its_own_words() {
+    let term = Term(3);
+    let vote = Said::Raft(RaftMessage::Vote(VoteRequest { term, last: Position { term: Term(2), index: Index(7) } }));
+    assert_eq!(Datum::<Shell>::Message(&vote).to_string(), "last 7@2");
+    assert_eq!(Datum::<Shell>::Timer(Alarm::Greet).to_string(), "greet", "the outer node's own");
+    assert_eq!(Datum::<Shell>::Timer(Alarm::Raft(RaftTimer::Election)).to_string(), "election");
+    assert_eq!(Datum::<Shell>::File(FileId(2)).to_string(), "log");
+    assert_eq!(Datum::<Shell>::File(FileId(0)).to_string(), "file 0", "before the files of the inner node");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::view::Projected;
@@ -124,6 +125,13 @@ impl Node for Shell {
     type Response = Answered;
     type Order = Ordered;
     type Step = ();
+
+    fn brief(datum: Datum<'_, Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match RaftInShell.inner_datum(datum) {
+            Some(inner) => RaftNode::brief(inner, f),
+            None => datum.derived(f),
+        }
+    }
 
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         self.scope.enter(ctx, |ctx| self.raft.on_start(ctx));
