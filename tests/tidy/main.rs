@@ -84,6 +84,12 @@ const FLOATS: &[(&str, &str)] = &[
     ("sim/kernel/src/brief/derived.rs", "serde's Serializer has a method for each"),
 ];
 
+/// Where addresses may be compared, and why.
+const ADDRESSES: &[(&str, &str)] = &[(
+    "sim/kernel/src/world/tally.rs",
+    "it finds the entry of a name faster, and decides nothing that leaves the file",
+)];
+
 /// Code of a run: it touches nothing outside of it.
 const PURE: &[&str] = &["sim/kernel/src/", "sim/systems/src/"];
 
@@ -177,7 +183,9 @@ fn check_rust(path: &str, text: &str) -> Vec<Finding> {
             found.extend(rules::no_floats(path, text));
         }
         found.extend(rules::no_statics(path, text));
-        found.extend(rules::no_addresses(path, text));
+        if !ADDRESSES.iter().any(|(file, _)| *file == path) {
+            found.extend(rules::no_addresses(path, text));
+        }
     }
     if path.starts_with("src/") && !PRINTS.iter().any(|place| path.starts_with(place)) {
         found.extend(rules::no_printing(path, text));
@@ -202,6 +210,11 @@ fn check_tree(tree: &Tree) -> Vec<Finding> {
     for (path, _) in FLOATS {
         if tree.text(path).is_none_or(|text| rules::no_floats(path, text).is_empty()) {
             found.push(rules::finding(path, 0, "has no float any more: take it off the list"));
+        }
+    }
+    for (path, _) in ADDRESSES {
+        if tree.text(path).is_none_or(|text| rules::no_addresses(path, text).is_empty()) {
+            found.push(rules::finding(path, 0, "compares no address any more: take it off the list"));
         }
     }
     found.extend(LAYERS.iter().flat_map(|layers| unused_upward(tree, layers)));

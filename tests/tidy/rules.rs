@@ -334,7 +334,11 @@ pub(crate) fn no_addresses(path: &str, text: &str) -> Vec<Finding> {
             [window[0].1, window[1].1, window[2].1],
             [Token::Other(b'.') | Token::PathSeparator, Token::Word("as_ptr" | "ptr_eq" | "addr_eq"), _]
         );
-        if cast || call {
+        let compared = matches!(
+            [window[0].1, window[1].1, window[2].1],
+            [Token::Word("ptr"), Token::PathSeparator, Token::Word("eq" | "fn_addr_eq")]
+        );
+        if cast || call || compared {
             found.push(finding(path, window[0].0, "an address differs between runs: compare values or ids"));
         }
     }

@@ -138,8 +138,9 @@ fn statics_are_found_and_lifetimes_are_not() {
 #[test]
 fn addresses_are_found() {
     let print = ["format!(\"{a:", "p}\");\n"].concat();
-    let bad = format!("{print}let b = &c as *const u8;\nif Rc::ptr_eq(&a, &b) {{}}\nlet d = e.as_ptr();\n");
-    assert_eq!(lines(&no_addresses("a.rs", &bad)), [1, 2, 3, 4]);
+    let bad =
+        format!("{print}let b = &c as *const u8;\nif Rc::ptr_eq(&a, &b) {{}}\nlet d = e.as_ptr();\nptr::eq(f, g);\n");
+    assert_eq!(lines(&no_addresses("a.rs", &bad)), [1, 2, 3, 4, 5]);
     assert_eq!(no_addresses("a.rs", "format!(\"{a:>5}\");\nlet b = c as u64 * 2;\n"), []);
 }
 
