@@ -42,6 +42,7 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::run::{Budget, DiskOptions, Ties};
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::workload::Cue;
 
 pub use description::{GroupDescription, OptionDescription, OptionKind, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
@@ -202,9 +203,9 @@ pub struct WorkloadChoice {
     /// The options of the workload that the file sets, in the order of the workload.
     pub settings: Vec<WorkloadSetting>,
     /// The first operation comes after this.
-    pub from: Instant,
+    pub from: Cue,
     /// No operation comes after this; the end of the run where there is none.
-    pub until: Option<Instant>,
+    pub until: Option<Cue>,
 }
 
 /// An option of a workload that a file sets.

@@ -42,6 +42,10 @@ fn each_key_of_a_workload_changes_the_digest() {
         "rate = \"15/s each\"",
         "from = \"2s\"",
         "until = \"2s\"",
+        "from = \"leader elected\"",
+        "from = \"leader for 1s\"",
+        "until = \"committed #20\"",
+        "until = \"leader for 3s\"",
         "pacing = \"closed\"",
         "pacing = \"closed\"\nthink = \"300ms\"",
         "burst_every = \"1s\"",
@@ -105,4 +109,7 @@ fn a_key_without_effect_is_refused_at_its_place() {
     assert!(one_key.contains("workload.key_skew: has an effect only with more than one key"), "{one_key}");
     let shares = read_as("kv", "appends = \"60%\"").expect_err("110 % of the writes").to_string();
     assert!(shares.contains("more than 100% together"), "{shares}");
+    refuse("from = \"5s\"", "workload.from: no operation can come: they end at 5s");
+    refuse("from = \"leader electd\"", "workload.from: unknown condition \"leader electd\"");
+    refuse("until = \"2 s\"", "workload.until: ");
 }

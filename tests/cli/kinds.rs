@@ -2,6 +2,7 @@
 
 use splitbrain::engine::{AnySystem as _, Simulated};
 use splitbrain::kernel::prelude::*;
+use splitbrain::kernel::workload::Cue;
 use splitbrain::scenario::{Resolved, load, resolve};
 
 use crate::golden;
@@ -131,10 +132,11 @@ fn resolved(cluster: &str, seed: u64) -> Resolved<Town> {
 /// All that a client is asked for.
 fn operations(run: &Resolved<Town>, chat: NodeId) -> Vec<(Instant, String)> {
     let load = run.options.workload.as_ref().expect("the scenario has a workload");
+    let time = |cue: &Cue| if let Cue::At(at) = cue { *at } else { panic!("{cue:?} is no time") };
     let (_, workload) = load.clients.iter().find(|(client, _)| *client == chat).expect("a chat is a client");
-    let (mut workload, mut now, mut asked) = (workload.clone(), load.from, Vec::new());
+    let (mut workload, mut now, mut asked) = (workload.clone(), time(&load.from), Vec::new());
     while let Next::At(at, put) = workload.next(now)
-        && at < load.until
+        && at < time(&load.until)
     {
         now = at;
         asked.push((at, format!("{put:?}")));

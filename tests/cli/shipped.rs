@@ -48,6 +48,27 @@ fn an_exact_replay_leaves_no_entry_of_its_plan_undone() {
     }
 }
 
+/// Goal: a live replay asks the workload, whatever the plan says of operations. Method: a kept plan without them.
+#[test]
+fn a_live_replay_asks_the_workload_and_not_the_plan() {
+    let folder = Folder::new("shipped_live");
+    let run = |arguments: &[&str]| shown(&folder.shipped(arguments).output().expect("the binary starts"));
+    let file = format!("{}/scenarios/raft/clients_refused.toml", env!("CARGO_MANIFEST_DIR"));
+    run(&["run", &file, "--seed", "3", "--out", "kept", "--timeline", "none"]);
+    let at = "kept/raft/clients_refused/3";
+    let live = ["replay", at, "--workload", "live", "--timeline", "none"];
+    assert_eq!(run(&live).stderr, "replayed: the same run, digest for digest\n");
+    let plan = folder.read(&format!("{at}/plan.toml"));
+    let (without_operations, _) = plan.split_once("[[operation]]").expect("clients were asked for operations");
+    folder.write(&format!("{at}/plan.toml"), without_operations);
+    let idle = run(&["replay", at, "--edited", "--timeline", "none"]);
+    assert!(idle.stderr.starts_with("replayed: another run"), "{idle}");
+    let asked = run(&[&live[..], &["--edited"]].concat());
+    assert_eq!((asked.code, asked.stderr.as_str()), (0, "replayed: the same run, digest for digest\n"), "{asked}");
+    let wrong = run(&["replay", at, "--workload", "dead"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("expected \"plan\" or \"live\""), "{wrong}");
+}
+
 /// A scenario of a kind of fault is about what the fault does: without it, it is not as expected, or inconclusive.
 #[test]
 fn a_scenario_of_a_kind_of_fault_fails_without_the_kind() {

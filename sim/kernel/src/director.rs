@@ -18,6 +18,7 @@ use crate::fault::{Fault, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::node::{Change, Face};
 use crate::rng::Seed;
+use crate::selector::Condition;
 use crate::system::Bounds;
 use crate::time::Instant;
 use crate::vocabulary::{ResourceId, RoleId, Vocabulary};
@@ -26,7 +27,7 @@ pub use census::Census;
 use directed::Directed;
 use nemesis::{ClockAccount, Nemesis};
 use spec::{FaultSpec, NemesisSpec, OrderKey};
-use trigger::Shift;
+use trigger::{Shift, Watch};
 
 /// What a director is made from.
 #[derive(Clone, Debug)]
@@ -94,12 +95,35 @@ pub struct Director {
     faults: Vec<Directed>,
     /// In order of id.
     nemeses: Vec<Nemesis>,
+    /// Conditions that others wait for.
+    awaited: Vec<Await>,
     /// No act comes at this time or later.
     settle_at: Instant,
     due: Instant,
     /// Whether some condition waits for observations.
     listens: bool,
     keys: u32,
+}
+
+/// Names a condition that someone waits for: see [`Director::wait_for`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited(usize);
+
+/// A condition that someone waits for.
+#[derive(Clone, Debug)]
+struct Await {
+    watch: Watch,
+    came: Option<Instant>,
+}
+
+impl Await {
+    fn due(&self) -> Instant {
+        if self.came.is_none() { self.watch.due() } else { Instant::MAX }
+    }
+
+    const fn listens(&self) -> bool {
+        self.came.is_none() && self.watch.is_for_names()
+    }
 }
 
 /// What whoever acts has at hand.
@@ -132,6 +156,7 @@ impl Director {
             clocks: ClockAccount::new(cluster, bounds),
             faults,
             nemeses,
+            awaited: Vec::new(),
             settle_at,
             due: Instant::MAX,
             listens: false,
@@ -146,6 +171,18 @@ impl Director {
     pub fn with_clocks(mut self, node: NodeId, offset: Offset, drift_ppm: i32) -> Self {
         self.clocks.set(node, offset, drift_ppm);
         self
+    }
+
+    /// Waits for a condition: [`Director::came`] says when it came first, in the settle phase too.
+    pub fn wait_for(&mut self, condition: Condition) -> Awaited {
+        self.awaited.push(Await { watch: Watch::new(condition), came: None });
+        self.refresh();
+        Awaited(self.awaited.len() - 1)
+    }
+
+    /// When a condition came first; `None` if it has not yet.
+    pub fn came(&self, awaited: Awaited) -> Option<Instant> {
+        self.awaited[awaited.0].came
     }
 
     /// The next true time at which [`Director::poll`] has something to do; [`Instant::MAX`] for never.
@@ -182,6 +219,11 @@ impl Director {
         if self.listens {
             for fault in &mut self.faults {
                 fault.on_name(now, name);
+            }
+            for awaited in self.awaited.iter_mut().filter(|it| it.listens()) {
+                if awaited.watch.on_name(name) {
+                    awaited.came = Some(now);
+                }
             }
             self.refresh();
         }
@@ -226,6 +268,9 @@ impl Director {
         for fault in &mut self.faults {
             fault.on_shift(now, shift, &self.census);
         }
+        for awaited in &mut self.awaited {
+            awaited.watch.on_shift(now, shift, &self.census);
+        }
         self.refresh();
     }
 
@@ -249,11 +294,15 @@ impl Director {
             let at = self.due;
             let (census, clocks) = (&self.census, &mut self.clocks);
             let mut hand = Hand { acts, keys: &mut self.keys };
-            for fault in self.faults.iter_mut().filter(|fault| fault.due() <= at) {
+            let may_act = at < self.settle_at;
+            for fault in self.faults.iter_mut().filter(|fault| may_act && fault.due() <= at) {
                 fault.act(at, census, &mut hand);
             }
-            for nemesis in self.nemeses.iter_mut().filter(|it| it.due() <= at) {
+            for nemesis in self.nemeses.iter_mut().filter(|it| may_act && it.due() <= at) {
                 nemesis.act(at, census, clocks, &mut hand);
+            }
+            for awaited in self.awaited.iter_mut().filter(|it| it.due() <= at) {
+                awaited.came = (awaited.watch.take(at) > 0).then_some(at);
             }
             self.refresh();
             assert!(self.due > at, "what was due is done");
@@ -282,8 +331,9 @@ impl Director {
         let nemeses = self.nemeses.iter().map(Nemesis::due);
         let due = faults.chain(nemeses).min().unwrap_or(Instant::MAX);
         let acts = due < self.settle_at;
-        self.due = if acts { due } else { Instant::MAX };
-        self.listens = self.faults.iter().any(Directed::listens);
+        let ripe = self.awaited.iter().map(Await::due).min().unwrap_or(Instant::MAX);
+        self.due = ripe.min(if acts { due } else { Instant::MAX });
+        self.listens = self.faults.iter().any(Directed::listens) || self.awaited.iter().any(Await::listens);
     }
 }
 

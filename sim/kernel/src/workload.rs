@@ -8,7 +8,7 @@
 //!
 //! An open loop answers `At` again at once and never waits; a closed loop answers `AfterCompletion`, and so never has
 //! two operations open. A workload is the user and not the process: it survives a crash of its client. The parts that
-//! most workloads are made of are here: [`Pace`] for when, [`Keys`] for what.
+//! most workloads are made of are here: [`Pace`] for when, [`Mix`] and [`Keys`] for what.
 
 use std::fmt::Debug;
 
@@ -16,6 +16,7 @@ use crate::context::OperationResult;
 use crate::id::NodeId;
 use crate::options::{Options, OptionsError, Value, ValueKind};
 use crate::rng::Rng;
+use crate::selector::Condition;
 use crate::time::{Duration, Instant};
 
 /// What comes next for a client.
@@ -60,9 +61,18 @@ pub struct Load<W> {
     /// One for each client that is asked for something.
     pub clients: Vec<(NodeId, W)>,
     /// They begin then.
-    pub from: Instant,
+    pub from: Cue,
     /// No operation comes at this time or later.
-    pub until: Instant,
+    pub until: Cue,
+}
+
+/// What the workloads of a run wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cue {
+    /// This time.
+    At(Instant),
+    /// That this condition comes for the first time.
+    When(Condition),
 }
 
 /// How often operations come.
@@ -289,9 +299,66 @@ impl Keys {
 
     /// The next key.
     pub fn pick(&self, rng: &mut Rng) -> u64 {
-        let place = rng.below(*self.sums.last().expect("there is a key"));
-        self.sums.partition_point(|sum| *sum <= place) as u64
+        place(&self.sums, rng) as u64
     }
+}
+
+/// Kinds of operation, each drawn with odds in proportion to its weight. One word for each.
+///
+/// ```
+/// # use splitbrain_kernel::{rng::Seed, workload::Mix};
+/// #[derive(Clone, Copy, Debug, PartialEq)]
+/// enum Kind { Read, Write }
+/// // As the options `reads = 3` and `writes = 1` of a workload say.
+/// let mix = Mix::of(&[("reads", 3, Kind::Read), ("writes", 1, Kind::Write)]).expect("a weight is more than 0");
+/// let kind = mix.pick(&mut Seed(1).stream("kinds", 0));
+/// assert!(kind == Kind::Read || kind == Kind::Write);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mix<K> {
+    /// The sums of the weights up to each kind.
+    sums: Vec<u64>,
+    kinds: Vec<K>,
+}
+
+impl<K: Copy> Mix<K> {
+    /// The most that a weight can be.
+    pub const WEIGHT_MAX: u64 = 1_000_000;
+
+    /// Kinds with the names of the options that hold their weights. A kind of weight 0 never comes.
+    ///
+    /// # Errors
+    /// If no weight is more than 0, or one is more than [`Mix::WEIGHT_MAX`].
+    pub fn of(weights: &[(&'static str, u64, K)]) -> Result<Self, OptionsError> {
+        let names = || weights.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+        if let Some((name, weight, _)) = weights.iter().find(|(_, weight, _)| *weight > Self::WEIGHT_MAX) {
+            let message = format!("a weight of {weight} is more than {}", Self::WEIGHT_MAX);
+            return Err(OptionsError::new(*name, message));
+        }
+        if weights.iter().all(|(_, weight, _)| *weight == 0) {
+            let first = weights.first().map_or("kind", |(name, ..)| *name);
+            return Err(OptionsError::new(
+                first,
+                format!("no operation can come: one of {} must be more than 0", names()),
+            ));
+        }
+        let sums = weights.iter().scan(0, |sum, (_, weight, _)| {
+            *sum += weight;
+            Some(*sum)
+        });
+        Ok(Self { sums: sums.collect(), kinds: weights.iter().map(|(.., kind)| *kind).collect() })
+    }
+
+    /// The next kind.
+    pub fn pick(&self, rng: &mut Rng) -> K {
+        self.kinds[place(&self.sums, rng)]
+    }
+}
+
+/// A place, drawn with odds in proportion to what it adds to the sum.
+fn place(sums: &[u64], rng: &mut Rng) -> usize {
+    let drawn = rng.below(*sums.last().expect("there is a place"));
+    sums.partition_point(|sum| *sum <= drawn)
 }
 
 #[cfg(test)]
@@ -388,5 +455,24 @@ mod tests {
         // 1 + 1/2 + … + 1/10 = 2.929
         assert!(zipf[0].abs_diff(10_000) < 300 && zipf[1].abs_diff(5_000) < 300 && zipf[9].abs_diff(1_000) < 150);
         assert_eq!(Keys::new(1, Skew::Zipf).pick(&mut rng()), 0);
+    }
+
+    #[test]
+    fn kinds_come_by_their_weights_and_one_without_a_weight_never() {
+        let mix = Mix::of(&[("reads", 3, 'r'), ("lists", 0, 'l'), ("writes", 1, 'w')]).expect("it has weights");
+        let mut rng = rng();
+        let drawn: Vec<char> = (0..4_000).map(|_| mix.pick(&mut rng)).collect();
+        let count = |kind| drawn.iter().filter(|drawn| **drawn == kind).count();
+        assert_eq!((count('r') + count('w'), count('l')), (4_000, 0));
+        assert!(count('r').abs_diff(3_000) < 120, "{}", count('r'));
+    }
+
+    #[test]
+    fn a_mix_of_nothing_is_an_error() {
+        let none = Mix::of(&[("reads", 0, 'r'), ("writes", 0, 'w')]).expect_err("nothing can come");
+        assert_eq!(none.option, "reads");
+        assert_eq!(none.message, "no operation can come: one of reads, writes must be more than 0");
+        let much = Mix::of(&[("reads", 1, 'r'), ("writes", u64::MAX, 'w')]).expect_err("a weight is too much");
+        assert_eq!(much.option, "writes");
     }
 }

@@ -150,7 +150,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
         let overrides = options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone());
-        let (director, orders) = director_of(Vocabulary::of::<S>(), options, seed, settle_at);
+        let (mut director, orders) = director_of(Vocabulary::of::<S>(), options, seed, settle_at);
+        let is_live = options.replay.as_ref().is_none_or(|plan| plan.workload == Asking::Live);
+        let load = options.workload.as_ref().filter(|_| is_live);
+        let calls = Calls::new(load, options.cluster, &mut director);
         let remembers = remembers(options);
         let mut world = Self {
             system: system.clone(),
@@ -168,13 +171,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             findings: Findings::over(&S::Invariants::GROUPS, &options.invariants),
             director,
             orders,
-            calls: Calls::new(
-                options
-                    .workload
-                    .as_ref()
-                    .filter(|_| options.replay.as_ref().is_none_or(|plan| plan.workload == Asking::Live)),
-                options.cluster,
-            ),
+            calls,
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
@@ -274,7 +271,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// exact replay goes by the count of events.
     #[inline(never)]
     fn next_act(&self) -> Instant {
-        let calls = self.calls.due();
+        let calls = self.calls.due(&self.director);
         self.director.due().min(self.script.due(self.universe.events)).min(self.settle_at).min(calls)
     }
 

@@ -6,7 +6,7 @@ use splitbrain_kernel::options::{OptionsError, Value};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::time::Instant;
-use splitbrain_kernel::workload::{Load, WorkloadCall};
+use splitbrain_kernel::workload::{Cue, Load, WorkloadCall};
 
 use super::super::{Diagnostics, Scenario, WorkloadChoice};
 
@@ -33,9 +33,10 @@ pub(super) fn load<S: System>(
         Ok((client, system.workload(&call)?))
     };
     let clients: Result<_, OptionsError> = scenario.cluster.clients().map(of_client).collect();
-    let until = choice.until.unwrap_or(Instant::ZERO.saturating_add(scenario.run.duration));
+    let end = Instant::ZERO.saturating_add(scenario.run.duration);
+    let until = choice.until.clone().unwrap_or(Cue::At(end));
     match clients {
-        Ok(clients) => Ok(Some(Load { clients, from: choice.from, until })),
+        Ok(clients) => Ok(Some(Load { clients, from: choice.from.clone(), until })),
         Err(error) => Err(blame(scenario, choice, &error)),
     }
 }

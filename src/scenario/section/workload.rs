@@ -3,13 +3,15 @@
 use serde_json::Value as Json;
 use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::workload::Cue;
 
 use super::super::description::{OptionKind, SystemDescription};
-use super::super::key::{Key, Need, Section, Shape as _, Table, described};
-use super::super::reader::{Problem, Reader};
+use super::super::key::{Key, Need, Section, Shape, Table, described};
+use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Word;
 use super::super::shape::drawn::{OptionValue, encode_value};
-use super::super::shape::quantity::{Moment, Often, One};
+use super::super::shape::quantity::{Moment, Often, One, Quantity as _};
+use super::super::shape::who::When;
 use super::super::{WorkloadChoice, WorkloadSetting};
 use super::{Fields, Pairs};
 
@@ -29,14 +31,51 @@ const RATE: Key<One<Often>> = Key {
     doc: "Operations of all clients together, or with \"each\" of each one; \"10/s\" where absent. The gaps between a \
           client's operations are exponential, from its own stream. For a workload whose clients do not wait.",
 };
-const FROM: Key<One<Moment>> =
-    Key { name: "from", shape: One(Moment), need: Need::Default("\"0s\""), doc: "No operation comes before." };
-const UNTIL: Key<One<Moment>> = Key {
-    name: "until",
-    shape: One(Moment),
-    need: Need::Optional,
-    doc: "No operation comes after; the end of the run where absent.",
+const FROM: Key<CueShape> = Key {
+    name: "from",
+    shape: CueShape,
+    need: Need::Default("\"0s\""),
+    doc: "No operation comes before this time, or before this is first observed or holds.",
 };
+const UNTIL: Key<CueShape> = Key {
+    name: "until",
+    shape: CueShape,
+    need: Need::Optional,
+    doc: "No operation comes after this time, or after this is first observed or holds; the end of the run where \
+          absent.",
+};
+
+/// A time, or a condition as `when` and `until` of faults have it.
+#[derive(Debug)]
+struct CueShape;
+
+impl Shape for CueShape {
+    type Value = Cue;
+
+    fn noun(&self) -> String {
+        format!("{}, or {}", Moment.noun(), When.noun())
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Cue> {
+        let text = reader.text(at, &self.noun())?;
+        // No observation and no role begins with a digit.
+        match text.starts_with(|first: char| first.is_ascii_digit()) {
+            true => One(Moment).decode(reader, at).map(Cue::At),
+            false => When.decode(reader, at).map(Cue::When),
+        }
+    }
+
+    fn encode(&self, value: &Cue) -> String {
+        match value {
+            Cue::At(at) => One(Moment).encode(at),
+            Cue::When(condition) => When.encode(condition),
+        }
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        When.schema(system)
+    }
+}
 
 /// The keys of `[workload]`.
 pub(in super::super) static WORKLOAD: Section = Section {
@@ -135,7 +174,11 @@ fn check_clients(reader: &mut Reader<'_>, table: &Table<'_>) {
 
 fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoice) {
     let Some(end) = reader.end else { return };
-    let until = choice.until.unwrap_or(end);
+    let until = match &choice.until {
+        None => end,
+        Some(Cue::At(until)) => *until,
+        Some(Cue::When(_)) => return,
+    };
     let mut refuse = |name: &str, message: String| {
         let span = table.at(name).map_or_else(|| table.span.clone(), |at| at.span);
         reader.report(&span, &table.path_of(name), Problem::new(message));
@@ -143,7 +186,7 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoi
     if until > end {
         refuse(UNTIL.name, format!("the run ends at {} already", shown(end)));
     }
-    if choice.from >= until {
+    if matches!(choice.from, Cue::At(from) if from >= until) {
         let message = format!("no operation can come: they end at {}", shown(until));
         refuse(FROM.name, message);
     }
@@ -157,7 +200,9 @@ fn check_amount(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadCho
     let (Some(end), Some(cluster)) = (reader.end, reader.cluster) else { return };
     let Some(rate) = choice.rate else { return };
     let callers = if rate.each { u128::from(cluster.client_count()) } else { 1 };
-    let span = choice.until.unwrap_or(end).since(choice.from).as_nanos();
+    let time = |cue: &Cue, otherwise| if let Cue::At(at) = cue { *at } else { otherwise };
+    let until = choice.until.as_ref().map_or(end, |until| time(until, end));
+    let span = until.since(time(&choice.from, Instant::ZERO)).as_nanos();
     let expected = u128::from(rate.count) * callers * u128::from(span) / u128::from(rate.per.as_nanos());
     if expected > OPERATIONS_MAX {
         let message = format!("{expected} operations in one run are more than {OPERATIONS_MAX}");

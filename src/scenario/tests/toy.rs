@@ -11,7 +11,7 @@ use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Role;
-use splitbrain_kernel::workload::{Loop, Next, Pace, PaceOptions, Workload, WorkloadCall, options_of};
+use splitbrain_kernel::workload::{Cue, Loop, Next, Pace, PaceOptions, Workload, WorkloadCall, options_of};
 
 splitbrain_kernel::names! {
     /// How it goes about things.
@@ -238,9 +238,10 @@ impl System for Toy {
 pub(super) fn operations(run: &super::super::Resolved<Toy>) -> Vec<(Instant, NodeId, Deed)> {
     let mut operations = Vec::new();
     let load = run.options.workload.as_ref();
-    let until = load.map_or(Instant::ZERO, |load| load.until);
+    let time = |cue: &Cue| if let Cue::At(at) = cue { *at } else { panic!("{cue:?} is no time") };
+    let until = load.map_or(Instant::ZERO, |load| time(&load.until));
     for (client, workload) in load.iter().flat_map(|load| &load.clients) {
-        let (mut workload, mut now) = (workload.clone(), load.map_or(Instant::ZERO, |load| load.from));
+        let (mut workload, mut now) = (workload.clone(), load.map_or(Instant::ZERO, |load| time(&load.from)));
         while let Next::At(at, operation) = workload.next(now) {
             if at >= until {
                 break;

@@ -2,6 +2,7 @@
 //! files, roles, options and invariants, and a slip that one of its invariants must see.
 
 use serde::{Deserialize, Serialize};
+use splitbrain_kernel::history::{EntryRef, HistoryEvent};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::view::Projected;
 
@@ -95,6 +96,9 @@ impl Node for Counter {
         if ctx.id().number() == 2 {
             ctx.observe(CounterSays::HasToken);
         }
+        // An operation of its own, for the history that every level sees.
+        let operation = ctx.invoke(());
+        ctx.complete(operation, OperationResult::Ok(()));
         ctx.set_timer((), self.options.period);
     }
 
@@ -343,8 +347,8 @@ embed! {
         timer: ServiceTimer::Store,
         record: same,
         observation: ServiceSays::Store,
-        operation: none,
-        response: none,
+        operation: same,
+        response: same,
         order: none,
         step: ServiceStep::Store,
     }
@@ -413,8 +417,9 @@ pub(crate) trait Rule<N: Node>: Clone + std::fmt::Debug + Default + Send + 'stat
 pub(crate) struct Watch<R> {
     rule: R,
     deadline: Instant,
-    /// Starts, ends of processes, faults begun, faults ended, settle phases, deadlines, inputs, effects, steps.
-    calls: [u64; 9],
+    /// Starts, ends of processes, faults begun, faults ended, settle phases, deadlines, inputs, effects, steps, begins
+    /// of operations, ends of operations.
+    calls: [u64; 11],
 }
 
 impl<N: Node, R: Rule<N>> Invariants<N> for Watch<R> {
@@ -450,6 +455,9 @@ impl<N: Node, R: Rule<N>> Invariants<N> for Watch<R> {
     }
     fn on_step(&mut self, _: impl View<N>, _: NodeId, _: &mut Findings) {
         self.calls[8] += 1;
+    }
+    fn on_history(&mut self, _: impl View<N>, entry: EntryRef<'_, N>, _: &mut Findings) {
+        self.calls[if matches!(entry.change, HistoryEvent::Invoked(_)) { 9 } else { 10 }] += 1;
     }
     fn on_end(&mut self, _: impl View<N>, findings: &mut Findings) {
         let calls = self.calls;

@@ -6,9 +6,9 @@ use splitbrain_kernel::history::HistoryEvent;
 use splitbrain_kernel::plan::{Asking, Plan, Timing};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
-use splitbrain_kernel::selector::{Selector, Span, Trigger};
+use splitbrain_kernel::selector::{Condition, Selector, Span, Trigger};
 use splitbrain_kernel::time::Instant;
-use splitbrain_kernel::workload::{Load, Pace};
+use splitbrain_kernel::workload::{Cue, Load, Pace};
 
 use crate::stage::{Played, Stage, at, c, crash, ms, s};
 use crate::toy::{Asks, Op};
@@ -20,7 +20,11 @@ fn stage(pace: fn(splitbrain_kernel::rng::Rng) -> Pace) -> Stage {
             let pace = pace(Seed(7).stream("workload", client.key()));
             (client, Asks { pace, left: u64::MAX, ended: [0; 3] })
         };
-        options.workload = Some(Load { clients: vec![(c(1), asks(c(1)).1), asks(c(2))], from: at(10), until: at(900) });
+        options.workload = Some(Load {
+            clients: vec![(c(1), asks(c(1)).1), asks(c(2))],
+            from: Cue::At(at(10)),
+            until: Cue::At(at(900)),
+        });
     })
 }
 
@@ -78,24 +82,29 @@ fn operations_come_between_the_bounds_and_each_client_has_its_own() {
     assert_eq!(of_first(&alone), of_first(&played));
 }
 
-#[test]
-fn a_workload_survives_the_crash_of_its_client_and_hears_what_became_of_its_operations() {
-    let mut stage = closed();
-    stage.options.faults = vec![FaultSpec {
-        id: "crash".to_owned(),
+/// The process of a node crashes at this time, and starts again so long after.
+fn crashes(id: &str, node: splitbrain_kernel::id::NodeId, millis: u64, down: u64) -> FaultSpec<Op> {
+    FaultSpec {
+        id: id.to_owned(),
         line: 0,
         selector: String::new(),
-        trigger: Trigger::At(Span::constant(at(100))),
+        trigger: Trigger::At(Span::constant(at(millis))),
         names: Vec::new(),
         what: What::Fault(Fault::Crash(Crash {
-            nodes: vec![Selector::Node(c(1).into())],
+            nodes: vec![Selector::Node(node.into())],
             scope: CrashScope::Process,
             keep: Keep::Prefix,
         })),
-        duration: Some(Span::constant(ms(50))),
+        duration: Some(Span::constant(ms(down))),
         until: None,
         waits_until: None,
-    }];
+    }
+}
+
+#[test]
+fn a_workload_survives_the_crash_of_its_client_and_hears_what_became_of_its_operations() {
+    let mut stage = closed();
+    stage.options.faults = vec![crashes("crash", c(1), 100, 50)];
     let played = first(&stage);
     assert_eq!(played.report.outcome, Outcome::Passed);
     let entries = played.world.history().entries();
@@ -164,4 +173,48 @@ fn a_live_replay_asks_the_workload_and_an_edited_one_the_plan() {
     assert_eq!(contents(&planned), first_plan);
     edited.plan.workload = Asking::Live;
     assert_ne!(contents(&edited.play()), first_plan, "it reacts to what it was answered now");
+}
+
+/// The same from this cue until that one. Three processes start at once; the server starts again, as the fourth, at 100
+/// ms and, as the fifth, at 300 ms.
+fn between(from: Cue, until: Cue) -> Stage {
+    open().with(|options| {
+        let load = options.workload.take().expect("it has a workload");
+        options.workload = Some(Load { from, until, ..load });
+        options.faults = vec![crashes("a", s(1), 90, 10), crashes("b", s(1), 290, 10)];
+    })
+}
+
+fn started(nth: u64) -> Cue {
+    Cue::When(Condition::Observed { name: "started".to_owned(), nth })
+}
+
+/// When the clients were asked for something, the first and the last time.
+fn asked(played: &Played) -> (Instant, Instant) {
+    let times = || played.report.plan.operations.iter().map(|one| one.start.at);
+    (times().min().expect("operations"), times().max().expect("operations"))
+}
+
+#[test]
+fn a_workload_begins_and_ends_by_a_condition() {
+    let (first_ask, last_ask) = asked(&first(&between(started(4), started(5))));
+    assert!(first_ask >= at(100) && first_ask < at(110), "{first_ask}");
+    assert!(last_ask < at(300) && last_ask > at(290), "{last_ask}");
+    let (first_ask, last_ask) = asked(&first(&between(Cue::At(at(10)), started(4))));
+    assert!(first_ask < at(20) && last_ask < at(100) && last_ask > at(90), "{first_ask} {last_ask}");
+}
+
+#[test]
+fn a_workload_whose_first_condition_never_comes_asks_for_nothing_and_one_whose_last_never_comes_goes_on() {
+    assert!(first(&between(started(6), Cue::At(at(900)))).report.plan.operations.is_empty());
+    let (_, last_ask) = asked(&first(&between(Cue::At(at(10)), started(6))));
+    assert!(last_ask > at(980), "{last_ask}");
+}
+
+#[test]
+fn a_live_replay_waits_for_the_same_conditions() {
+    let mut stage = between(started(4), started(5));
+    let made = first(&stage).report;
+    stage.plan = Plan { timing: Timing::Exact, workload: Asking::Live, operations: Vec::new(), ..made.plan };
+    assert_eq!(stage.play().report.digest, made.digest);
 }
