@@ -49,6 +49,10 @@ swarm-evaluations:
 liveness-table heals="100000":
     cargo bench --bench liveness -- --heals {{ heals }} --write
 
+# How often the swarms find known bugs with and without late messages, over so many seeds: reports/gallery/late.md.
+late-table seeds="500":
+    cargo bench --bench late -- --seeds {{ seeds }} --write
+
 # Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs

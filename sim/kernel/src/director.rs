@@ -38,6 +38,8 @@ pub struct DirectorSetup {
     pub cluster: Cluster,
     /// The roles and resources of the system.
     pub words: Vocabulary,
+    /// The kinds of message of the system.
+    pub messages: &'static [&'static str],
     /// Faults, as stated.
     pub faults: Vec<FaultSpec<OrderKey>>,
     /// Nemeses, as stated.
@@ -146,10 +148,10 @@ impl Hand<'_> {
 impl Director {
     /// A director at the start of a run. Nobody is up until the engine says so.
     pub fn new(setup: DirectorSetup) -> Self {
-        let DirectorSetup { seed, cluster, words, faults, nemeses, bounds, settle_at } = setup;
+        let DirectorSetup { seed, cluster, words, messages, faults, nemeses, bounds, settle_at } = setup;
         let mut faults: Vec<Directed> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
         faults.sort_by(|a, b| a.id().cmp(b.id()));
-        let mut nemeses: Vec<Nemesis> = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec)).collect();
+        let mut nemeses: Vec<Nemesis> = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec, messages)).collect();
         nemeses.sort_by(|a, b| a.id().cmp(b.id()));
         let mut director = Self {
             census: Census::new(cluster, words),

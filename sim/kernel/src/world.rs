@@ -150,7 +150,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let end = Instant::ZERO.saturating_add(options.duration).min(LAST);
         let settle_at = if options.settle.is_zero() { Instant::MAX } else { end.saturating_sub(options.settle) };
         let overrides = options.replay.as_ref().map_or_else(Vec::new, |plan| plan.overrides.clone());
-        let (mut director, orders) = director_of(Vocabulary::of::<S>(), options, seed, settle_at);
+        let (mut director, orders) =
+            director_of((Vocabulary::of::<S>(), <S::Node as Node>::Message::KINDS), options, seed, settle_at);
         let is_live = options.replay.as_ref().is_none_or(|plan| plan.workload == Asking::Live);
         let load = options.workload.as_ref().filter(|_| is_live);
         let calls = Calls::new(load, options.cluster, &mut director);
@@ -489,7 +490,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 /// The director of a first run, and what its keys of orders stand for. In a replay nothing is left to it but to keep
 /// the census.
 fn director_of<O, Q: Clone, W>(
-    words: Vocabulary,
+    (words, messages): (Vocabulary, &'static [&'static str]),
     options: &RunOptions<O, Q, W>,
     seed: Seed,
     settle_at: Instant,
@@ -506,6 +507,7 @@ fn director_of<O, Q: Clone, W>(
         seed,
         cluster: options.cluster,
         words,
+        messages,
         faults: if replays { Vec::new() } else { faults },
         nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
         bounds: options.bounds,

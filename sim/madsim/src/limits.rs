@@ -132,6 +132,7 @@ fn unable_at_random(kind: NemesisKind) -> Option<&'static str> {
             Some(NO_DISK)
         }
         NemesisKind::Slow => Some(lack(Ability::Scheduling)),
+        NemesisKind::Late | NemesisKind::LoseMessages | NemesisKind::RepeatMessages => Some(NO_KINDS),
         NemesisKind::ClockStep | NemesisKind::ClockDrift | NemesisKind::ClockFreeze => Some(ONE_CLOCK),
         NemesisKind::DiskSlow | NemesisKind::DiskFull | NemesisKind::DiskLies => Some(NO_DISK),
     }

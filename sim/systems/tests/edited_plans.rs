@@ -6,7 +6,7 @@
 
 mod swarm;
 
-use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::{Fault, Start};
 use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::invariant::Violation;
@@ -91,6 +91,7 @@ impl Broken {
             swarm: false,
             from: Instant::ZERO,
             until: None,
+            messages: MessageSpec::default(),
         };
         let more = Swarm { more: vec![nemesis], ..self.with_a_client() };
         let added = more.run(self.seed).plan.faults.into_iter().filter(|fault| fault.id.starts_with("more."));

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::Context;
-use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::embed;
 use splitbrain_kernel::embedding::{Both, Embedding as _, Inside, Scope};
 use splitbrain_kernel::id::{Cluster, Kind as ProcessKind, KindId, NodeId, Side};
@@ -339,6 +339,7 @@ fn run_under(
         swarm: true,
         from: Instant::ZERO,
         until: None,
+        messages: MessageSpec::default(),
     });
     let options_of_all = PerServer::same(StoreOptions { raft, slip });
     let setup = Setup::new(CLUSTER, options_of_all, options.bounds);

@@ -1,7 +1,7 @@
 //! `[[nemesis]]`: random faults. Each one that comes to be is a concrete fault in the plan.
 
 use serde_json::{Value as Json, json};
-use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::time::Instant;
 
 use super::super::description::SystemDescription;
@@ -9,7 +9,7 @@ use super::super::key::{Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::Who;
-use super::super::shape::{Flag, List, NameOf, OneOrMore};
+use super::super::shape::{Flag, List, NameOf, OneOrMore, Word};
 use super::fault::too_late;
 use super::{Fields, Pairs};
 
@@ -56,12 +56,25 @@ const UNTIL: Key<One<Moment>> = Key {
     doc: "When it ends; the settle phase where absent. A fault that lasts then goes on to its own end.",
 };
 
+const MESSAGES: Key<OneOrMore<Word>> = Key {
+    doc: "With late, lose_messages and repeat_messages: which kinds of message, of which each fault draws one; all \
+          where absent. With swarm each run switches off a random subset.",
+    name: "messages",
+    ..super::action::KINDS_OF_MESSAGE
+};
+const LATE: Key<Between<Time>> = Key {
+    name: "late",
+    shape: Between(SOME_TIME),
+    need: Need::Optional,
+    doc: "With late: the most that a late packet takes; drawn each time. The range of \"for\" where absent.",
+};
+
 /// The keys of `[[nemesis]]`.
 pub(in super::super) static NEMESIS: Section = Section {
     name: "nemesis[]",
     doc: "Random faults, one after the other; several nemeses overlap. Each fault that comes to be is a concrete fault \
           in the plan.",
-    keys: &[&ID, &KINDS, &ON, &EVERY, &FOR, &SWARM, &FROM, &UNTIL],
+    keys: &[&ID, &KINDS, &ON, &EVERY, &FOR, &SWARM, &FROM, &UNTIL, &MESSAGES, &LATE],
 };
 
 /// `[[nemesis]]`.
@@ -84,7 +97,10 @@ impl Fields for NemesisFields {
         let swarm = table.get(reader, &SWARM);
         let from = table.get(reader, &FROM);
         let until = table.get(reader, &UNTIL);
+        let messages = table.get(reader, &MESSAGES);
+        let late = table.get(reader, &LATE);
         check_times(reader, table, from, until);
+        refuse_idle_keys(reader, table, kinds.as_deref().unwrap_or(NemesisKind::ALL));
         Some(NemesisSpec {
             id: id.unwrap_or_default(),
             line: reader.line(&table.span),
@@ -95,6 +111,7 @@ impl Fields for NemesisFields {
             swarm: swarm?,
             from: from?,
             until,
+            messages: MessageSpec { kinds: messages.unwrap_or_default(), late },
         })
     }
 
@@ -108,6 +125,22 @@ impl Fields for NemesisFields {
             .put(&SWARM, &value.swarm)
             .put(&FROM, &value.from)
             .put_some(&UNTIL, value.until.as_ref())
+            .put_some(&MESSAGES, (!value.messages.kinds.is_empty()).then_some(&value.messages.kinds))
+            .put_some(&LATE, value.messages.late.as_ref())
+    }
+}
+
+/// A key without an effect is an error: it would be read as if it had one.
+fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, kinds: &[NemesisKind]) {
+    let of_messages = kinds.iter().any(|kind| kind.is_of_messages());
+    for (name, has_effect, with) in [
+        (MESSAGES.name, of_messages, "late, lose_messages and repeat_messages"),
+        (LATE.name, kinds.contains(&NemesisKind::Late), "late"),
+    ] {
+        if !has_effect && table.at(name).is_some() {
+            let message = format!("has no effect on these kinds; it goes with {with}");
+            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+        }
     }
 }
 

@@ -145,6 +145,8 @@ fn faults() {
 fn nemeses_and_workload() {
     insta::assert_snapshot!(lines(&[
         "[[nemesis]]\nkinds = []\nfor = \"1s\"",
+        "[[nemesis]]\nkinds = [\"crash\"]\nevery = \"1s\"\nfor = \"1s\"\nlate = \"4s\"\nmessages = \"ping\"",
+        "[[nemesis]]\nkinds = [\"lose_messages\"]\nevery = \"1s\"\nfor = \"1s\"\nlate = \"4s\"\nmessages = \"pign\"",
         "[[nemesis]]\nkinds = { except = [\"crahs\"] }\nevery = \"1s\"\nfor = \"1s\"",
         "[[nemesis]]\nevery = \"0s\"\nfor = \"1s\"",
         "[[nemesis]]\nevery = \"1s\"\nfor = \"1s\"\nfrom = \"5s\"\nuntil = \"5s\"",

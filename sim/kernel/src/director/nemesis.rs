@@ -15,7 +15,7 @@ use crate::rng::{Rng, Seed, fnv1a};
 use crate::time::{Duration, Instant};
 
 pub(crate) use kinds::ClockAccount;
-use kinds::{Follow, Occasion, Strike};
+use kinds::{Follow, Messages, Occasion, Strike};
 
 /// The least time from the end of a fault to the start of the next, so that no time holds endlessly many.
 const GAP_MIN: Duration = Duration::from_micros(1);
@@ -30,6 +30,8 @@ pub(crate) struct Nemesis {
     selector: String,
     /// The kinds that this run has.
     kinds: Vec<NemesisKind>,
+    /// The kinds of message that this run has, for faults that hit one of them.
+    messages: Vec<String>,
     rng: Rng,
     /// What comes after the fault that lasts, before the nemesis rests.
     follow: Option<Follow>,
@@ -52,13 +54,14 @@ enum State {
 
 impl Nemesis {
     /// A nemesis at the start of the run.
-    pub(crate) fn new(seed: Seed, spec: NemesisSpec) -> Self {
+    pub(crate) fn new(seed: Seed, spec: NemesisSpec, messages: &[&str]) -> Self {
         let rng = seed.stream("nemesis", fnv1a(&spec.id));
         let texts: Vec<String> = spec.on.iter().map(ToString::to_string).collect();
         let from = spec.from;
         let mut nemesis = Self {
             selector: texts.join(", "),
             kinds: enabled(&rng, &spec),
+            messages: enabled_messages(&rng, &spec, messages),
             spec,
             rng,
             follow: None,
@@ -119,7 +122,9 @@ impl Nemesis {
     fn strike(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
         let rng = self.occurrence();
         let duration = self.spec.duration.draw(&mut rng.fork("duration", 0));
-        let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration);
+        let late = self.spec.messages.late.unwrap_or(self.spec.duration);
+        let messages = Messages { kinds: &self.messages, late };
+        let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration, messages);
         let kinds = shuffled(&rng, &self.kinds);
         let strike = kinds.into_iter().find_map(|kind| occasion.strike(kind, clocks));
         let Some(Strike { fault, duration, follow }) = strike else {
@@ -154,19 +159,31 @@ impl Nemesis {
     }
 }
 
-/// The kinds that this run has. Swarm switches each off with even odds, by a word keyed by its name; never all: the one
-/// with the smallest word stays.
+/// The kinds that this run has.
 fn enabled(rng: &Rng, spec: &NemesisSpec) -> Vec<NemesisKind> {
-    if !spec.swarm {
-        return spec.kinds.clone();
-    }
     let word = |kind: &NemesisKind| rng.fork("swarm", fnv1a(kind.name())).word();
-    let mut kinds = spec.kinds.clone();
-    kinds.retain(|kind| word(kind) >> 63 == 0);
-    if kinds.is_empty() {
-        kinds.extend(spec.kinds.iter().min_by_key(|kind| word(kind)));
+    if spec.swarm { some_of(&spec.kinds, word) } else { spec.kinds.clone() }
+}
+
+/// The kinds of message that this run has.
+fn enabled_messages(rng: &Rng, spec: &NemesisSpec, all: &[&str]) -> Vec<String> {
+    let word = |kind: &String| rng.fork("messages", fnv1a(kind)).word();
+    let stated = match spec.messages.kinds.as_slice() {
+        [] => all.iter().map(|kind| (*kind).to_owned()).collect(),
+        stated => stated.to_vec(),
+    };
+    if spec.swarm { some_of(&stated, word) } else { stated }
+}
+
+/// Swarm switches each off with even odds, by a word keyed by its name; never all: the one with the smallest word
+/// stays.
+fn some_of<K: Clone>(all: &[K], word: impl Fn(&K) -> u64) -> Vec<K> {
+    let mut some = all.to_vec();
+    some.retain(|one| word(one) >> 63 == 0);
+    if some.is_empty() {
+        some.extend(all.iter().min_by_key(|one| word(one)).cloned());
     }
-    kinds
+    some
 }
 
 /// The kinds in an order that is drawn: the first that finds somebody to hit is taken.

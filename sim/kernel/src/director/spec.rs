@@ -129,6 +129,13 @@ crate::names! {
         /// A chosen node's process crashes, restarts within 5 ms, and within 5 ms of that its machine crashes, with
         /// what it keeps drawn as for harsh_crash; it restarts at the end.
         CrashTwice = "crash_twice",
+        /// Packets of one kind of message, drawn, are late while all others are on time: they take from 1 ms to a time
+        /// that is drawn too. On all links, or on those to and from a chosen node, with even odds.
+        Late = "late",
+        /// Of one kind of message, drawn, 20 %, 50 % or all packets are lost, on links as for late.
+        LoseMessages = "lose_messages",
+        /// Of one kind of message, drawn, half of the packets arrive twice, on links as for late.
+        RepeatMessages = "repeat_messages",
     }
 }
 
@@ -154,6 +161,26 @@ pub struct NemesisSpec {
     pub from: Instant,
     /// When it ends; the settle phase where there is none. Faults that last are lifted by their own duration.
     pub until: Option<Instant>,
+    /// What faults that hit one kind of message draw from.
+    pub messages: MessageSpec,
+}
+
+/// What random faults that hit one kind of message draw from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageSpec {
+    /// Which kinds of message; all of the system if there are none. With swarm each run switches off each with even
+    /// odds. One is always left.
+    pub kinds: Vec<String>,
+    /// The most that a late packet takes, drawn for each fault; by default from the range of
+    /// [`NemesisSpec::duration`].
+    pub late: Option<Span<Duration>>,
+}
+
+impl NemesisKind {
+    /// Whether it hits one kind of message.
+    pub const fn is_of_messages(self) -> bool {
+        matches!(self, Self::Late | Self::LoseMessages | Self::RepeatMessages)
+    }
 }
 
 impl<O> What<O> {

@@ -81,6 +81,7 @@ fn setup(seed: u64, cluster: Cluster) -> DirectorSetup {
         seed: Seed(seed),
         cluster,
         words: Vocabulary::new(WORDS),
+        messages: &["ping", "vote", "reply"],
         faults: Vec::new(),
         nemeses: Vec::new(),
         bounds: NO_BOUNDS,

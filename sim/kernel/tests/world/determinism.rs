@@ -1,6 +1,6 @@
 //! A run is a pure function of its options, plan and seed; who watches changes nothing.
 
-use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, KindId};
 use splitbrain_kernel::invariant::InvariantSet;
@@ -32,6 +32,7 @@ fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
         swarm: false,
         from: Instant::ZERO,
         until: None,
+        messages: MessageSpec::default(),
     }
 }
 

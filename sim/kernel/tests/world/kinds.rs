@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::{
     ClockDrift, ClockFreeze, ClockStep, Crash, CrashScope, Disk, DiskFault, Fault, Offset, Pause, Slow, Start,
 };
@@ -122,6 +122,7 @@ fn a_nemesis_hits_the_kind_that_it_is_on() {
             swarm: false,
             from: Instant::ZERO,
             until: Some(at(900)),
+            messages: MessageSpec::default(),
         };
         let options = RunOptions { nemeses: vec![nemesis], ..options(FOUR) };
         let report = World::new(&Toy::of(FOUR), &options, Seed(5)).run();

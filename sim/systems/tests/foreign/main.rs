@@ -7,7 +7,7 @@
 mod facts;
 mod node;
 
-use splitbrain_kernel::director::spec::{NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::id::{Cluster, KindId, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantInfo, InvariantSet, Invariants};
 use splitbrain_kernel::node::{Never, Recovered};
@@ -160,6 +160,7 @@ fn a_right_implementation_survives_crashes_and_cuts() {
         swarm: true,
         from: Instant::ZERO,
         until: None,
+        messages: MessageSpec::default(),
     };
     let mut restarted = 0;
     for seed in 0..10 {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{FaultSpec, MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantSet, Invariants, Sight};
@@ -207,6 +207,7 @@ impl Swarm {
             swarm: true,
             from: Instant::ZERO,
             until: None,
+            messages: MessageSpec::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::fault::{
     Offset, Pause, Slow, Weather,
 };
 use crate::id::{Cluster, Link, NodeId};
-use crate::rng::{Ppm, Rng};
+use crate::rng::{Ppm, Rng, fnv1a};
 use crate::selector::{Selector, Span};
 use crate::system::Bounds;
 use crate::time::Duration;
@@ -31,6 +31,10 @@ const DELAY_MAX: Duration = Duration::from_millis(500);
 const SERVICE_TIME: Duration = Duration::from_millis(1);
 /// What a slow disk takes more for each write and each sync.
 const DISK_SLOW_BY: Duration = Duration::from_millis(20);
+/// How much of a kind of message is lost: one of these, drawn.
+const MESSAGE_LOSS: [Ppm; 3] = [Ppm::new(200_000), Ppm::new(500_000), Ppm::ALWAYS];
+/// How much of a kind of message arrives twice.
+const MESSAGE_DUPLICATION: Ppm = Ppm::new(500_000);
 /// How soon one crash of a node follows another at least.
 const SUCCESSION_MIN: Duration = Duration::from_micros(100);
 /// How soon at most.
@@ -167,6 +171,15 @@ pub(crate) struct Follow {
     pub(crate) duration: Duration,
 }
 
+/// What faults that hit one kind of message draw from.
+#[derive(Clone, Copy)]
+pub(crate) struct Messages<'a> {
+    /// The kinds of message.
+    pub(crate) kinds: &'a [String],
+    /// The most that a late packet takes.
+    pub(crate) late: Span<Duration>,
+}
+
 /// A moment at which a nemesis strikes.
 pub(crate) struct Occasion<'a> {
     census: &'a Census,
@@ -174,13 +187,20 @@ pub(crate) struct Occasion<'a> {
     /// Whom the nemesis may choose, the first choice first.
     pool: Vec<NodeId>,
     duration: Duration,
+    messages: Messages<'a>,
 }
 
 impl<'a> Occasion<'a> {
     /// An occasion for a fault of this duration, with the stream of its occurrence.
-    pub(crate) fn new(census: &'a Census, rng: &'a Rng, on: &[Selector], duration: Duration) -> Self {
+    pub(crate) fn new(
+        census: &'a Census,
+        rng: &'a Rng,
+        on: &[Selector],
+        duration: Duration,
+        messages: Messages<'a>,
+    ) -> Self {
         let pool = Resolver::new(census, rng).pool(on);
-        Self { census, rng, pool: draw::shuffled(rng, pool), duration }
+        Self { census, rng, pool: draw::shuffled(rng, pool), duration, messages }
     }
 
     /// What the kind comes to; `None` if it would hit no node.
@@ -263,7 +283,28 @@ impl<'a> Occasion<'a> {
             NemesisKind::DiskSlow => self.disk(DiskFault::Slow { by: DISK_SLOW_BY }),
             NemesisKind::DiskFull => self.disk(DiskFault::Full),
             NemesisKind::DiskLies => self.disk(DiskFault::LyingSync),
+            NemesisKind::Late | NemesisKind::LoseMessages | NemesisKind::RepeatMessages => self.of_messages(kind),
         }
+    }
+
+    /// One kind of message fares worse than the others.
+    fn of_messages(&self, kind: NemesisKind) -> Option<Fault> {
+        let word = |name: &&String| self.rng.fork("message", fnv1a(name)).word();
+        let message = self.messages.kinds.iter().min_by_key(word)?;
+        let everywhere = self.rng.fork("everywhere", 0).word() >> 63 == 0;
+        let links = if everywhere { topology::between(&self.all(), &self.all()) } else { self.links()? };
+        let mut conditions = LinkConditions::default();
+        match kind {
+            NemesisKind::LoseMessages => {
+                conditions.loss = Some(MESSAGE_LOSS[self.parameter().below(MESSAGE_LOSS.len() as u64) as usize]);
+            }
+            NemesisKind::RepeatMessages => conditions.duplication = Some(MESSAGE_DUPLICATION),
+            _ => {
+                let max = self.messages.late.draw(&mut self.parameter()).max(DELAY_MIN);
+                conditions.latency = Some(Latency::Uniform { min: DELAY_MIN, max });
+            }
+        }
+        Some(Fault::Weather(Weather { links, conditions, kinds: vec![message.clone()] }))
     }
 
     /// The chosen node, whether it runs or not: its links are there.

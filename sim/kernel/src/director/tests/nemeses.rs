@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::director::spec::NemesisKind;
-use crate::fault::{ClockDrift, ClockStep, Crash, CrashScope, Cut, Keep, Offset};
+use crate::director::spec::{MessageSpec, NemesisKind};
+use crate::fault::{ClockDrift, ClockStep, Crash, CrashScope, Cut, Keep, Latency, LinkConditions, Offset, Weather};
 use crate::id::{KindId, Link};
+use crate::rng::Ppm;
 
 const SEVEN: Cluster = Cluster::plain(5, 2);
 
@@ -20,6 +21,7 @@ fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
         swarm: false,
         from: Instant::ZERO,
         until: None,
+        messages: MessageSpec::default(),
     }
 }
 
@@ -64,6 +66,77 @@ fn every_kind_comes_as_what_it_is_called() {
     ] {
         assert!(faults(1, kind).iter().all(|fault| fault.kind() == expected));
     }
+}
+
+/// What random faults of messages come to: kinds of message, links, conditions.
+fn of_messages(seed: u64, spec: NemesisSpec) -> Vec<Weather> {
+    let weather = |fault| match fault {
+        Fault::Weather(weather) => weather,
+        other => panic!("expected weather, got {other:?}"),
+    };
+    play(seed, SEVEN, vec![spec]).faults().into_iter().map(weather).collect()
+}
+
+#[test]
+fn one_kind_of_message_is_late_on_all_links_or_on_those_of_a_node() {
+    let spec = |late| NemesisSpec {
+        messages: MessageSpec { late, ..MessageSpec::default() },
+        ..nemesis("n", &[NemesisKind::Late])
+    };
+    let mut kinds = std::collections::BTreeMap::<String, u64>::new();
+    let mut links = std::collections::BTreeMap::<usize, u64>::new();
+    for seed in 0..20 {
+        for Weather { links: hit, conditions, kinds: of } in of_messages(seed, spec(Some(Span::constant(ms(4_000))))) {
+            let latency = Some(Latency::Uniform { min: ms(1), max: ms(4_000) });
+            assert_eq!(conditions, LinkConditions { latency, ..LinkConditions::default() });
+            let [kind] = of.as_slice() else { panic!("one kind of message, not {of:?}") };
+            *kinds.entry(kind.clone()).or_default() += 1;
+            *links.entry(hit.len()).or_default() += 1;
+        }
+    }
+    assert_eq!(kinds.keys().collect::<Vec<_>>(), ["ping", "reply", "vote"]);
+    assert_eq!(links.keys().copied().collect::<Vec<_>>(), [12, 42], "the links of one node of seven, and all");
+    let total: u64 = kinds.values().sum();
+    assert!(kinds.values().all(|count| count.abs_diff(total / 3) < total / 10), "{kinds:?}");
+    assert!(links.values().all(|count| count.abs_diff(total / 2) < total / 8), "{links:?}");
+    // By default as late as faults are long.
+    for Weather { conditions, .. } in of_messages(1, spec(None)) {
+        let Some(Latency::Uniform { max, .. }) = conditions.latency else { panic!("{conditions:?}") };
+        assert!(max >= ms(200) && max <= ms(1_000), "{max}");
+    }
+}
+
+#[test]
+fn one_kind_of_message_is_lost_or_doubled() {
+    let mut lost = std::collections::BTreeSet::new();
+    for Weather { conditions, kinds, .. } in of_messages(1, nemesis("n", &[NemesisKind::LoseMessages])) {
+        lost.insert(conditions.loss.expect("it is lost").parts());
+        assert_eq!((conditions.latency, kinds.len()), (None, 1));
+    }
+    assert_eq!(lost.into_iter().collect::<Vec<_>>(), [200_000, 500_000, 1_000_000]);
+    for Weather { conditions, .. } in of_messages(1, nemesis("n", &[NemesisKind::RepeatMessages])) {
+        assert_eq!(conditions.duplication, Some(Ppm::new(500_000)));
+    }
+}
+
+#[test]
+fn swarm_switches_kinds_of_message_off_and_stated_ones_are_the_only_ones() {
+    let spec = |kinds: &[&str], swarm| NemesisSpec {
+        swarm,
+        messages: MessageSpec { kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(), late: None },
+        ..nemesis("n", &[NemesisKind::Late])
+    };
+    let seen = |seed, spec| -> std::collections::BTreeSet<String> {
+        of_messages(seed, spec).into_iter().flat_map(|weather| weather.kinds).collect()
+    };
+    assert!(seen(1, spec(&["vote"], false)).iter().eq(["vote"]));
+    let counts: std::collections::BTreeSet<usize> = (0..40).map(|seed| seen(seed, spec(&[], true)).len()).collect();
+    assert!(counts.into_iter().eq([1, 2, 3]), "a run has some of them, and never none");
+    // A system without kinds of message has nothing to be late.
+    let setup = DirectorSetup { messages: &[], nemeses: vec![spec(&[], true)], ..setup(1, SEVEN) };
+    let mut play = Play::new(setup);
+    play.to(60_000);
+    assert!(play.faults().is_empty());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, NemesisSpec, What};
+use splitbrain_kernel::director::spec::{FaultSpec, MessageSpec, NemesisKind, NemesisSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::InvariantSet;
@@ -275,6 +275,7 @@ fn weather(rng: &mut Rng) -> NemesisSpec {
         swarm: true,
         from: Instant::ZERO,
         until: None,
+        messages: MessageSpec::default(),
     }
 }
 
