@@ -3,3 +3,4 @@
 #[cfg(debug_assertions)]
 pub mod compiled;
 pub mod raft;
+pub mod reactor;

@@ -1,0 +1,607 @@
+//! A model of the part of Linux that a readiness loop stands on: descriptors, pipes, sockets, eventfd, signalfd and
+//! epoll, as one plain value without a simulator around it.
+//!
+//! Every call is non-blocking: where a thread would sleep, [`Linux::wait`] gives no event and [`Linux::begin_wait`]
+//! notes who waits; [`Linux::take_woken`] says who is to try again.
+//!
+//! | file | object |
+//! | --- | --- |
+//! | [`descriptor`] | numbers, which are reused, and open file descriptions, which `dup` shares |
+//! | [`epoll`] | interest list and ready list |
+//! | [`stream`] | Unix sockets and TCP connections |
+//! | [`pipe`] | pipes, page by page |
+//! | `transfer` | reads and writes of all of them |
+//! | [`errno`], [`events`], [`thread`] | plain values |
+//!
+//! # Checked against Linux
+//!
+//! `tests/linux` of this crate drives generated sequences of calls against this model and against the real kernel,
+//! and compares each result, each errno, the readiness of every descriptor after every call, and the events of every
+//! wait with their order. It does not compare the following, which have tests of their own here:
+//!
+//! - byte counts of partial transfers over sockets, and what is ready while a socket is partly full: they depend on
+//!   the memory that the kernel charges. Pipes and eventfd are compared to the byte;
+//! - which thread wakes, and `EPOLLEXCLUSIVE` with threads that wait: the comparison has one thread;
+//! - a half-close before the other side has accepted: its acknowledgement may come late, and is an edge;
+//! - a second urgent byte while the first one is in the stream;
+//! - an accept queue that is full, where Linux drops the `SYN` and the client tries again after a second;
+//! - signals, `EINTR` and signalfd; the limit on descriptors.
+//!
+//! # Caveats
+//!
+//! - An epoll instance cannot be in the interest list of another one: it is refused with `EINVAL`.
+//! - A signalfd gives one byte a signal rather than a `signalfd_siginfo`.
+//! - TCP is delivered at once between sockets of one machine, and has no `TIME_WAIT`.
+
+pub mod descriptor;
+pub mod epoll;
+pub mod errno;
+pub mod events;
+pub mod pipe;
+pub mod stream;
+pub mod thread;
+
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use descriptor::{DescriptionId, Fd, Table};
+use epoll::{Epoll, Event, ItemKey, Slip};
+use errno::Errno;
+use events::Events;
+use pipe::Pipe;
+use stream::{Family, Peer, Reaction, Segment, Shut, Stream};
+use thread::Thread;
+
+/// What epoll_ctl(2) is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// `EPOLL_CTL_ADD`.
+    Add,
+    /// `EPOLL_CTL_MOD`.
+    Modify,
+    /// `EPOLL_CTL_DEL`.
+    Delete,
+}
+
+/// What is behind a descriptor.
+#[derive(Clone, Debug)]
+enum Object {
+    /// The end of a pipe that is read; the pipe has its name.
+    PipeReader,
+    /// The end of the pipe with this reader that is written.
+    PipeWriter(DescriptionId),
+    Stream(Stream),
+    Listener(Listener),
+    /// An eventfd.
+    Counter(u64),
+    /// A signalfd, with the signals that wait.
+    Signals(VecDeque<u8>),
+    Epoll(Epoll),
+}
+
+/// A listening socket.
+#[derive(Clone, Debug)]
+struct Listener {
+    backlog: usize,
+    queue: VecDeque<DescriptionId>,
+}
+
+#[derive(Clone, Debug)]
+struct Description {
+    object: Object,
+    /// How many numbers stand for it; none for a connection that was not accepted yet.
+    references: u32,
+}
+
+/// How much memory sockets have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory for what a Unix socket sends.
+    pub unix_buffer: u32,
+    /// Bytes that a TCP connection holds in one direction.
+    pub tcp_buffer: u32,
+    /// Descriptors of the process.
+    pub descriptors: u32,
+}
+
+impl Limits {
+    /// What Linux has by default.
+    pub const LINUX: Self = Self { unix_buffer: 212_992, tcp_buffer: 2 * 1024 * 1024, descriptors: 1024 };
+}
+
+/// The kernel objects of one process.
+#[derive(Clone, Debug)]
+pub struct Linux {
+    table: Table,
+    descriptions: BTreeMap<DescriptionId, Description>,
+    /// Pipes by their readers, with their writers.
+    pipes: BTreeMap<DescriptionId, (Pipe, DescriptionId)>,
+    epolls: Vec<DescriptionId>,
+    limits: Limits,
+    slip: Slip,
+    next_description: u32,
+    next_sequence: u64,
+    woken: Vec<Thread>,
+    wire: Vec<(DescriptionId, Segment)>,
+}
+
+impl Linux {
+    /// A process without descriptors, on a kernel with this slip.
+    pub const fn new(limits: Limits, slip: Slip) -> Self {
+        Self {
+            table: Table::new(limits.descriptors),
+            descriptions: BTreeMap::new(),
+            pipes: BTreeMap::new(),
+            epolls: Vec::new(),
+            limits,
+            slip,
+            next_description: 0,
+            next_sequence: 0,
+            woken: Vec::new(),
+            wire: Vec::new(),
+        }
+    }
+
+    /// The descriptor table.
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Threads that were woken since the last look, in order.
+    pub fn take_woken(&mut self) -> Vec<Thread> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// What remote ends are to hear since the last look, in order.
+    pub fn take_wire(&mut self) -> Vec<(DescriptionId, Segment)> {
+        std::mem::take(&mut self.wire)
+    }
+
+    /// What a number stands for.
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`].
+    pub fn description(&self, fd: Fd) -> Result<DescriptionId, Errno> {
+        self.table.get(fd)
+    }
+
+    /// The stream behind a description, if it is open and a stream.
+    pub fn stream(&self, id: DescriptionId) -> Option<&Stream> {
+        match &self.descriptions.get(&id)?.object {
+            Object::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// The other end of a stream, if it is open on this machine.
+    pub fn peer(&self, id: DescriptionId) -> Option<DescriptionId> {
+        match self.stream(id)?.peer {
+            Peer::Local(peer) if self.descriptions.contains_key(&peer) => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// The epoll instance behind a number.
+    pub fn epoll(&self, fd: Fd) -> Option<&Epoll> {
+        match &self.descriptions.get(&self.table.get(fd).ok()?)?.object {
+            Object::Epoll(epoll) => Some(epoll),
+            _ => None,
+        }
+    }
+
+    /// Every epoll instance, in order of creation.
+    pub fn epolls(&self) -> impl Iterator<Item = (DescriptionId, &Epoll)> {
+        self.epolls.iter().filter_map(|id| match &self.descriptions.get(id)?.object {
+            Object::Epoll(epoll) => Some((*id, epoll)),
+            _ => None,
+        })
+    }
+
+    /// How many connections wait to be accepted.
+    pub fn accept_queue(&self, id: DescriptionId) -> usize {
+        match self.descriptions.get(&id).map(|description| &description.object) {
+            Some(Object::Listener(listener)) => listener.queue.len(),
+            _ => 0,
+        }
+    }
+
+    /// What poll(2) says of a description.
+    pub fn readiness(&self, id: DescriptionId) -> Events {
+        let Some(description) = self.descriptions.get(&id) else { return Events::NONE };
+        match &description.object {
+            Object::PipeReader => {
+                let pipe = &self.pipes[&id].0;
+                Events::IN.when(!pipe.is_empty()) | Events::HUP.when(!pipe.has_writer)
+            }
+            Object::PipeWriter(reader) => {
+                let pipe = &self.pipes[reader].0;
+                Events::OUT.when(!pipe.is_full()) | Events::ERR.when(!pipe.has_reader)
+            }
+            Object::Stream(stream) => stream.readiness(),
+            Object::Listener(listener) => Events::IN.when(!listener.queue.is_empty()),
+            Object::Counter(count) => Events::IN.when(*count > 0) | Events::OUT.when(*count < u64::MAX - 1),
+            Object::Signals(pending) => Events::IN.when(!pending.is_empty()),
+            Object::Epoll(epoll) => Events::IN.when(epoll.ready_count() > 0),
+        }
+    }
+
+    /// Asks a description on behalf of an epoll instance: TCP notes that somebody wants to hear of room.
+    fn poll(&mut self, id: DescriptionId) -> Events {
+        let events = self.readiness(id);
+        if let Some(Object::Stream(stream)) = self.object_mut(id).filter(|_| !events.has(Events::OUT)) {
+            stream.on_asked_for_room();
+        }
+        events
+    }
+
+    // Making descriptors.
+
+    fn create(&mut self, object: Object) -> DescriptionId {
+        let id = DescriptionId(self.next_description);
+        self.next_description += 1;
+        self.descriptions.insert(id, Description { object, references: 0 });
+        id
+    }
+
+    fn open(&mut self, id: DescriptionId) -> Result<Fd, Errno> {
+        let fd = self.table.open(id)?;
+        self.descriptions.get_mut(&id).expect("what is opened exists").references += 1;
+        Ok(fd)
+    }
+
+    /// Opens a new object, or two: all of them or none.
+    fn open_new<const N: usize>(&mut self, objects: [Object; N]) -> Result<[Fd; N], Errno> {
+        if self.table.len() + N > self.limits.descriptors as usize {
+            return Err(Errno::TooManyDescriptors);
+        }
+        let ids = objects.map(|object| self.create(object));
+        Ok(ids.map(|id| self.open(id).expect("there is a free number")))
+    }
+
+    /// pipe(2): the end that is read, and the end that is written.
+    ///
+    /// # Errors
+    /// [`Errno::TooManyDescriptors`].
+    pub fn pipe(&mut self) -> Result<[Fd; 2], Errno> {
+        let reader = DescriptionId(self.next_description);
+        let writer = DescriptionId(self.next_description + 1);
+        let fds = self.open_new([Object::PipeReader, Object::PipeWriter(reader)])?;
+        self.pipes.insert(reader, (Pipe::new(), writer));
+        Ok(fds)
+    }
+
+    /// socketpair(2): two connected Unix sockets.
+    ///
+    /// # Errors
+    /// [`Errno::TooManyDescriptors`].
+    pub fn socket_pair(&mut self) -> Result<[Fd; 2], Errno> {
+        let [one, other] = [self.next_description, self.next_description + 1].map(DescriptionId);
+        let end = |peer| Object::Stream(Stream::new(Family::Unix, Peer::Local(peer), self.limits.unix_buffer));
+        let ends = [end(other), end(one)];
+        self.open_new(ends)
+    }
+
+    /// eventfd(2).
+    ///
+    /// # Errors
+    /// [`Errno::TooManyDescriptors`].
+    pub fn event_fd(&mut self, count: u64) -> Result<Fd, Errno> {
+        self.open_new([Object::Counter(count)]).map(|[fd]| fd)
+    }
+
+    /// signalfd(2), over every signal.
+    ///
+    /// # Errors
+    /// [`Errno::TooManyDescriptors`].
+    pub fn signal_fd(&mut self) -> Result<Fd, Errno> {
+        self.open_new([Object::Signals(VecDeque::new())]).map(|[fd]| fd)
+    }
+
+    /// epoll_create(2).
+    ///
+    /// # Errors
+    /// [`Errno::TooManyDescriptors`].
+    pub fn epoll_create(&mut self) -> Result<Fd, Errno> {
+        let [fd] = self.open_new([Object::Epoll(Epoll::new(self.slip))])?;
+        self.epolls.push(self.table.get(fd)?);
+        Ok(fd)
+    }
+
+    /// socket(2) and listen(2). The accept queue holds one more than `backlog`, as on Linux.
+    ///
+    /// # Errors
+    /// [`Errno::TooManyDescriptors`].
+    pub fn listen(&mut self, backlog: usize) -> Result<Fd, Errno> {
+        self.open_new([Object::Listener(Listener { backlog, queue: VecDeque::new() })]).map(|[fd]| fd)
+    }
+
+    /// connect(2) from this machine to a listening socket of it.
+    ///
+    /// # Errors
+    /// [`Errno::TimedOut`] if the accept queue is full, [`Errno::Invalid`] if `listener` does not listen.
+    pub fn connect(&mut self, listener: Fd) -> Result<Fd, Errno> {
+        let listener = self.table.get(listener)?;
+        if !self.accept_room(listener)? {
+            return Err(Errno::TimedOut);
+        }
+        let buffer = self.limits.tcp_buffer;
+        let end = |peer| Object::Stream(Stream::new(Family::Tcp, Peer::Local(peer), buffer));
+        let [client, server] = [self.next_description, self.next_description + 1].map(DescriptionId);
+        let [fd] = self.open_new([end(server)])?;
+        self.create(end(client));
+        self.enqueue(listener, server);
+        Ok(fd)
+    }
+
+    /// A connection comes from another machine. Returns its description, which is named in [`Linux::take_wire`]; `None`
+    /// if the accept queue is full.
+    pub fn connection_arrives(&mut self, listener: DescriptionId) -> Option<DescriptionId> {
+        if !self.accept_room(listener).is_ok_and(|room| room) {
+            return None;
+        }
+        let server = self.create(Object::Stream(Stream::new(Family::Tcp, Peer::Remote, self.limits.tcp_buffer)));
+        self.enqueue(listener, server);
+        Some(server)
+    }
+
+    fn accept_room(&self, listener: DescriptionId) -> Result<bool, Errno> {
+        match self.descriptions.get(&listener).map(|description| &description.object) {
+            Some(Object::Listener(listener)) => Ok(listener.queue.len() <= listener.backlog),
+            _ => Err(Errno::Invalid),
+        }
+    }
+
+    fn enqueue(&mut self, listener: DescriptionId, server: DescriptionId) {
+        if let Some(Object::Listener(listener)) = self.object_mut(listener) {
+            listener.queue.push_back(server);
+        }
+        self.announce(listener, Some(Events::IN | Events::PRI));
+    }
+
+    /// accept(2).
+    ///
+    /// # Errors
+    /// [`Errno::Again`], [`Errno::Invalid`], [`Errno::NotSocket`], [`Errno::TooManyDescriptors`]; the connection stays
+    /// in the queue then.
+    pub fn accept(&mut self, fd: Fd) -> Result<Fd, Errno> {
+        let id = self.table.get(fd)?;
+        self.table.lowest_free()?;
+        let server = match self.object_mut(id).expect("an open number has an object") {
+            Object::Listener(listener) => listener.queue.pop_front().ok_or(Errno::Again)?,
+            Object::Stream(_) => return Err(Errno::Invalid),
+            _ => return Err(Errno::NotSocket),
+        };
+        self.open(server)
+    }
+
+    /// dup(2): a second number for the same description.
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`], [`Errno::TooManyDescriptors`].
+    pub fn dup(&mut self, fd: Fd) -> Result<Fd, Errno> {
+        let id = self.table.get(fd)?;
+        self.open(id)
+    }
+
+    fn object_mut(&mut self, id: DescriptionId) -> Option<&mut Object> {
+        Some(&mut self.descriptions.get_mut(&id)?.object)
+    }
+
+    /// shutdown(2).
+    ///
+    /// # Errors
+    /// [`Errno::NotSocket`], [`Errno::NotConnected`].
+    pub fn shutdown(&mut self, fd: Fd, how: Shut) -> Result<(), Errno> {
+        let id = self.table.get(fd)?;
+        let Some(Object::Stream(stream)) = self.object_mut(id) else { return Err(Errno::NotSocket) };
+        let is_unix = stream.family() == Family::Unix;
+        let (Reaction { changes, says }, result) = stream.shutdown(how);
+        // Who watches this end hears of it before the other end does, except over TCP.
+        let (first, last) = if is_unix { (changes, Vec::new()) } else { (Vec::new(), changes) };
+        first.into_iter().for_each(|change| self.announce(id, change));
+        self.say(id, says);
+        last.into_iter().for_each(|change| self.announce(id, change));
+        result
+    }
+
+    /// Closing this socket will reset the connection (`SO_LINGER` with no time).
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`], [`Errno::NotSocket`].
+    pub fn reset_on_close(&mut self, fd: Fd) -> Result<(), Errno> {
+        let id = self.table.get(fd)?;
+        match self.object_mut(id) {
+            Some(Object::Stream(stream)) => {
+                stream.resets_on_close = true;
+                Ok(())
+            }
+            _ => Err(Errno::NotSocket),
+        }
+    }
+
+    /// close(2). The description goes with its last number, and its items with it.
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`].
+    pub fn close(&mut self, fd: Fd) -> Result<(), Errno> {
+        let id = self.table.close(fd)?;
+        let description = self.descriptions.get_mut(&id).expect("an open number has a description");
+        description.references -= 1;
+        if description.references == 0 {
+            self.release(id);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, id: DescriptionId) {
+        for epoll in self.epolls.clone() {
+            if let Some(Object::Epoll(epoll)) = self.object_mut(epoll) {
+                epoll.forget(id);
+            }
+        }
+        let description = self.descriptions.remove(&id).expect("what is released exists");
+        match description.object {
+            Object::PipeReader => {
+                let (pipe, writer) = self.pipes.get_mut(&id).expect("a reader has its pipe");
+                pipe.has_reader = false;
+                let (is_open, writer) = (pipe.has_writer, *writer);
+                if is_open {
+                    self.announce(writer, None);
+                }
+            }
+            Object::PipeWriter(reader) => {
+                let (pipe, _) = self.pipes.get_mut(&reader).expect("a writer has its pipe");
+                pipe.has_writer = false;
+                if pipe.has_reader {
+                    self.announce(reader, None);
+                }
+            }
+            Object::Stream(mut stream) => {
+                let says = stream.close();
+                says.into_iter().for_each(|segment| self.deliver(id, stream.peer, segment));
+            }
+            Object::Listener(listener) => listener.queue.into_iter().for_each(|server| self.refuse(server)),
+            Object::Epoll(_) => self.epolls.retain(|epoll| *epoll != id),
+            Object::Counter(_) | Object::Signals(_) => {}
+        }
+    }
+
+    /// A connection that was never accepted is reset.
+    fn refuse(&mut self, server: DescriptionId) {
+        if let Some(Object::Stream(stream)) = self.object_mut(server) {
+            stream.resets_on_close = true;
+        }
+        self.release(server);
+    }
+
+    // Between the ends of streams.
+
+    fn say(&mut self, id: DescriptionId, says: Vec<Segment>) {
+        for segment in says {
+            let Some(stream) = self.stream(id) else { return };
+            self.deliver(id, stream.peer, segment);
+        }
+    }
+
+    fn deliver(&mut self, from: DescriptionId, peer: Peer, segment: Segment) {
+        match peer {
+            Peer::Remote => self.wire.push((from, segment)),
+            Peer::Local(peer) if self.descriptions.contains_key(&peer) => self.hear(peer, segment),
+            // Nobody is there: data is answered by a reset, the rest by nothing.
+            Peer::Local(_) if matches!(segment, Segment::Data { .. }) => self.hear(from, Segment::Reset),
+            Peer::Local(_) => {}
+        }
+    }
+
+    /// An end hears something: from this machine, or from another one.
+    pub fn hear(&mut self, id: DescriptionId, segment: Segment) {
+        let Some(Object::Stream(stream)) = self.object_mut(id) else { return };
+        let Reaction { changes, says } = stream.hear(segment);
+        changes.into_iter().for_each(|change| self.announce(id, change));
+        self.say(id, says);
+    }
+
+    // Signals.
+
+    /// A signal comes for those who read it from a signalfd.
+    pub fn raise(&mut self, fd: Fd, signal: u8) {
+        let Ok(id) = self.table.get(fd) else { return };
+        if let Some(Object::Signals(pending)) = self.object_mut(id) {
+            pending.push_back(signal);
+            self.announce(id, None);
+        }
+    }
+
+    /// A signal handler runs in this thread: a wait of it ends with `EINTR`. Returns whether it waited.
+    pub fn interrupt(&mut self, thread: Thread) -> bool {
+        let mut waited = false;
+        for epoll in self.epolls.clone() {
+            if let Some(Object::Epoll(epoll)) = self.object_mut(epoll) {
+                waited |= epoll.end_wait(thread);
+            }
+        }
+        waited
+    }
+
+    // epoll.
+
+    /// Something about a file has changed: its items hear of it in the order in which Linux keeps them, newest first
+    /// and then the exclusive ones, oldest first; of these the first that wakes a thread is the last, unless
+    /// everybody is to hear of it (`None`).
+    fn announce(&mut self, id: DescriptionId, change: Option<Events>) {
+        let mut items: Vec<(bool, u64, DescriptionId, ItemKey)> = Vec::new();
+        for (epoll, object) in self.epolls() {
+            for (key, item) in object.items_of(id) {
+                let is_exclusive = item.events.has(Events::EXCLUSIVE);
+                let order = if is_exclusive { item.sequence } else { u64::MAX - item.sequence };
+                items.push((is_exclusive, order, epoll, key));
+            }
+        }
+        items.sort_unstable();
+        for (is_exclusive, _, epoll, key) in items {
+            let Some(Object::Epoll(epoll)) = self.object_mut(epoll) else { continue };
+            let woken = epoll.callback(key, change);
+            self.woken.extend(woken);
+            if is_exclusive && woken.is_some() && change.is_some() {
+                break;
+            }
+        }
+    }
+
+    /// epoll_ctl(2).
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`], [`Errno::Exists`], [`Errno::NoEntry`], [`Errno::Invalid`].
+    pub fn control(&mut self, epfd: Fd, control: Control, fd: Fd, events: Events, data: u64) -> Result<(), Errno> {
+        let (instance, description) = (self.table.get(epfd)?, self.table.get(fd)?);
+        let now = self.poll(description);
+        let is_epoll = matches!(self.object_mut(description), Some(Object::Epoll(_)));
+        let sequence = self.next_sequence;
+        let Some(Object::Epoll(epoll)) = self.object_mut(instance) else { return Err(Errno::Invalid) };
+        if is_epoll {
+            return Err(Errno::Invalid);
+        }
+        let key = ItemKey { description, fd };
+        let woken = match control {
+            Control::Add => epoll.add(key, events, data, sequence, now)?,
+            Control::Modify => epoll.modify(key, events, data, now)?,
+            Control::Delete => epoll.delete(key).map(|()| None)?,
+        };
+        self.woken.extend(woken);
+        self.next_sequence += 1;
+        Ok(())
+    }
+
+    /// epoll_wait(2) with no time-out: up to `max` events.
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`], [`Errno::Invalid`] if it is no epoll instance or `max` is 0.
+    pub fn wait(&mut self, epfd: Fd, max: usize) -> Result<Vec<Event>, Errno> {
+        let instance = self.table.get(epfd)?;
+        let Some(Object::Epoll(epoll)) = self.object_mut(instance) else { return Err(Errno::Invalid) };
+        if max == 0 {
+            return Err(Errno::Invalid);
+        }
+        // Taken out, so that it can ask the others.
+        let mut epoll = std::mem::replace(epoll, Epoll::new(Slip::None));
+        let (events, woken) = epoll.wait(max, |description| self.poll(description));
+        self.woken.extend(woken);
+        *self.object_mut(instance).expect("the instance is open") = Object::Epoll(epoll);
+        Ok(events)
+    }
+
+    /// A thread begins to wait for an event of this instance: it found none.
+    ///
+    /// # Errors
+    /// [`Errno::BadDescriptor`], [`Errno::Invalid`].
+    pub fn begin_wait(&mut self, epfd: Fd, thread: Thread) -> Result<(), Errno> {
+        let instance = self.table.get(epfd)?;
+        let Some(Object::Epoll(epoll)) = self.object_mut(instance) else { return Err(Errno::Invalid) };
+        epoll.begin_wait(thread);
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! What the comparison with the real kernel leaves out, and the stories that are worth telling by themselves.
+
+use super::*;
+
+const BOTH: Events = Events(Events::IN.0 | Events::OUT.0 | Events::RDHUP.0 | Events::ET.0);
+const SMALL: Limits = Limits { unix_buffer: 4_096, tcp_buffer: 100, descriptors: 12 };
+
+fn linux() -> Linux {
+    Linux::new(SMALL, Slip::None)
+}
+
+/// A listener, a client and the server's end of its connection.
+fn connection(linux: &mut Linux) -> [Fd; 3] {
+    let listener = linux.listen(4).expect("there is room");
+    let client = linux.connect(listener).expect("the queue has room");
+    let server = linux.accept(listener).expect("a connection waits");
+    [listener, client, server]
+}
+
+fn watch(linux: &mut Linux, fds: &[Fd], events: Events) -> Fd {
+    let epoll = linux.epoll_create().expect("there is room");
+    for fd in fds {
+        linux.control(epoll, Control::Add, *fd, events, u64::from(fd.0)).expect("it is not registered yet");
+    }
+    epoll
+}
+
+fn wait(linux: &mut Linux, epoll: Fd) -> Vec<(u64, Events)> {
+    linux.wait(epoll, 8).expect("it is an epoll instance").iter().map(|event| (event.data, event.events)).collect()
+}
+
+fn ready(linux: &Linux, fd: Fd) -> Events {
+    linux.readiness(linux.description(fd).expect("it is open"))
+}
+
+#[test]
+fn the_listening_socket_is_one_item_and_each_connection_another() {
+    let mut linux = linux();
+    let listener = linux.listen(4).expect("there is room");
+    let epoll = watch(&mut linux, &[listener], Events::IN);
+    let clients = [(); 2].map(|()| linux.connect(listener).expect("the queue has room"));
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(listener.0), Events::IN)], "two connections, one event");
+    let servers = [(); 2].map(|()| linux.accept(listener).expect("a connection waits"));
+    for server in servers {
+        linux.control(epoll, Control::Add, server, Events::IN, u64::from(server.0)).expect("it is new");
+    }
+    assert_eq!(wait(&mut linux, epoll), []);
+    linux.write(clients[1], b"GET").expect("there is room");
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(servers[1].0), Events::IN)]);
+}
+
+#[test]
+fn a_full_accept_queue_takes_no_connection() {
+    let mut linux = linux();
+    let listener = linux.listen(1).expect("there is room");
+    let id = linux.description(listener).expect("it is open");
+    assert!(linux.connection_arrives(id).is_some() && linux.connection_arrives(id).is_some());
+    assert_eq!(linux.connection_arrives(id), None, "a backlog of one holds two");
+    assert_eq!(linux.connect(listener), Err(Errno::TimedOut));
+    linux.accept(listener).expect("a connection waits");
+    assert!(linux.connection_arrives(id).is_some());
+}
+
+#[test]
+fn an_accept_without_a_free_number_leaves_the_connection_in_the_queue() {
+    let mut linux = Linux::new(Limits { descriptors: 2, ..SMALL }, Slip::None);
+    let listener = linux.listen(4).expect("there is room");
+    let id = linux.description(listener).expect("it is open");
+    linux.connection_arrives(id).expect("the queue has room");
+    let other = linux.dup(listener).expect("there is room");
+    assert_eq!(linux.accept(listener), Err(Errno::TooManyDescriptors));
+    assert_eq!(linux.pipe(), Err(Errno::TooManyDescriptors));
+    assert_eq!(linux.accept_queue(id), 1);
+    linux.close(other).expect("it is open");
+    assert_eq!(linux.accept(listener), Ok(other), "the number that was just freed");
+}
+
+#[test]
+fn a_partial_write_takes_what_fits_and_the_rest_after_an_edge() {
+    let mut linux = linux();
+    let [_, client, server] = connection(&mut linux);
+    let epoll = watch(&mut linux, &[server], BOTH);
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(server.0), Events::OUT)]);
+    assert_eq!(linux.write_vectored(server, &[&[1; 60], &[2; 60]]), Ok(100));
+    assert_eq!(linux.write(server, &[2; 20]), Err(Errno::Again));
+    assert_eq!(ready(&linux, server), Events::NONE);
+    assert_eq!(linux.read(client, 30).map(|bytes| bytes.len()), Ok(30));
+    assert_eq!(wait(&mut linux, epoll), [], "a third must be free");
+    assert_eq!(linux.read_vectored(client, &[30, 10]), Ok(vec![vec![1; 30], vec![2; 10]]));
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(server.0), Events::OUT)]);
+    assert_eq!(linux.write(server, &[2; 20]), Ok(20));
+}
+
+#[test]
+fn room_is_an_edge_if_a_write_or_a_poll_found_none_and_else_not() {
+    for (asks, edges) in [(true, 1), (false, 0)] {
+        let mut linux = linux();
+        let [_, client, server] = connection(&mut linux);
+        let epoll = watch(&mut linux, &[server], BOTH);
+        wait(&mut linux, epoll);
+        assert_eq!(linux.write(server, &[1; 80]), Ok(80), "all of it, but two thirds are full");
+        if asks {
+            linux.control(epoll, Control::Modify, server, BOTH, 0).expect("it is registered");
+        }
+        linux.read(client, 80).expect("it is there");
+        assert_eq!(wait(&mut linux, epoll).len(), edges, "a program must write until EAGAIN, or ask");
+    }
+}
+
+#[test]
+fn a_write_to_a_remote_end_has_room_again_when_the_other_side_has_read() {
+    let mut linux = linux();
+    let listener = linux.listen(4).expect("there is room");
+    let id = linux.connection_arrives(linux.description(listener).expect("it is open")).expect("there is room");
+    let fd = linux.accept(listener).expect("a connection waits");
+    let epoll = watch(&mut linux, &[fd], BOTH);
+    wait(&mut linux, epoll);
+    assert_eq!(linux.write(fd, &[7; 150]), Ok(100));
+    assert_eq!(linux.take_wire(), [(id, Segment::Data { bytes: vec![7; 100], is_urgent: false })]);
+    linux.hear(id, Segment::Taken(100));
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(fd.0), Events::OUT)]);
+    linux.hear(id, Segment::Data { bytes: b"bye".to_vec(), is_urgent: false });
+    linux.close(fd).expect("it is open");
+    assert_eq!(linux.take_wire(), [(id, Segment::Reset)], "what was not read is lost, and the peer is told");
+}
+
+#[test]
+fn a_half_close_lets_the_answer_through() {
+    let mut linux = linux();
+    let [_, client, server] = connection(&mut linux);
+    linux.write(client, b"GET").expect("there is room");
+    linux.shutdown(client, Shut { read: false, write: true }).expect("it is connected");
+    assert_eq!(ready(&linux, server), Events::IN | Events::OUT | Events::RDHUP);
+    assert_eq!(linux.read(server, 10), Ok(b"GET".to_vec()));
+    assert_eq!(linux.read(server, 10), Ok(Vec::new()), "the end");
+    assert_eq!(linux.write(server, b"OK"), Ok(2));
+    assert_eq!(linux.read(client, 10), Ok(b"OK".to_vec()));
+}
+
+#[test]
+fn a_reset_is_told_once_after_what_was_received() {
+    let mut linux = linux();
+    let [_, client, server] = connection(&mut linux);
+    linux.write(client, b"GET").expect("there is room");
+    linux.reset_on_close(client).expect("it is a socket");
+    linux.close(client).expect("it is open");
+    let all = Events::IN | Events::OUT | Events::RDHUP | Events::HUP | Events::ERR;
+    assert_eq!(ready(&linux, server), all);
+    assert_eq!(linux.read(server, 10), Ok(b"GET".to_vec()));
+    assert_eq!(linux.read(server, 10), Err(Errno::ConnectionReset));
+    assert_eq!(linux.read(server, 10), Ok(Vec::new()));
+    assert_eq!(linux.write(server, b"OK"), Err(Errno::BrokenPipe));
+}
+
+#[test]
+fn urgent_data_is_told_apart_and_is_no_part_of_the_stream() {
+    let mut linux = linux();
+    let [_, client, server] = connection(&mut linux);
+    let epoll = watch(&mut linux, &[server], Events::IN | Events::PRI);
+    linux.write_urgent(client, b'!').expect("there is room");
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(server.0), Events::PRI)]);
+    linux.write(client, b"ab").expect("there is room");
+    assert_eq!(linux.read_urgent(server), Ok(b'!'));
+    assert_eq!(linux.read_urgent(server), Err(Errno::Invalid));
+    assert_eq!(linux.read(server, 10), Ok(b"ab".to_vec()));
+}
+
+#[test]
+fn a_duplicate_keeps_the_registration_alive_after_its_number_is_closed() {
+    let mut linux = linux();
+    let [reader, writer] = linux.pipe().expect("there is room");
+    let epoll = watch(&mut linux, &[reader], Events::IN);
+    let copy = linux.dup(reader).expect("there is room");
+    linux.close(reader).expect("it is open");
+    linux.write(writer, b"x").expect("there is room");
+    assert_eq!(wait(&mut linux, epoll), [(u64::from(reader.0), Events::IN)], "of a number that is closed");
+    assert_eq!(linux.control(epoll, Control::Delete, reader, Events::NONE, 0), Err(Errno::BadDescriptor));
+    linux.close(copy).expect("it is open");
+    assert_eq!(wait(&mut linux, epoll), []);
+}
+
+#[test]
+fn a_number_that_is_reused_is_another_item() {
+    let mut linux = linux();
+    let one = linux.event_fd(1).expect("there is room");
+    let epoll = watch(&mut linux, &[one], Events::IN);
+    let old = linux.wait(epoll, 8).expect("it is an epoll instance")[0];
+    linux.close(one).expect("it is open");
+    assert_eq!(linux.event_fd(1), Ok(one), "the same number");
+    assert_eq!(linux.control(epoll, Control::Modify, one, Events::IN, 0), Err(Errno::NoEntry));
+    assert_ne!(linux.description(one), Ok(old.item.description), "an event in hand is of the other description");
+}
+
+#[test]
+fn an_exclusive_item_wakes_one_thread_and_plain_ones_wake_all() {
+    for (how, count) in [(Events::EXCLUSIVE, 1), (Events::NONE, 3)] {
+        let mut linux = linux();
+        let listener = linux.listen(4).expect("there is room");
+        for thread in 0..3 {
+            let epoll = watch(&mut linux, &[listener], Events::IN | how);
+            linux.begin_wait(epoll, Thread(thread)).expect("it is an epoll instance");
+        }
+        linux.connect(listener).expect("the queue has room");
+        assert_eq!(linux.take_woken().len(), count, "{how}");
+    }
+}
+
+#[test]
+fn a_signal_interrupts_a_wait_and_waits_itself_in_a_signalfd() {
+    let mut linux = linux();
+    let signals = linux.signal_fd().expect("there is room");
+    let epoll = watch(&mut linux, &[signals], Events::IN | Events::ET);
+    linux.begin_wait(epoll, Thread(1)).expect("it is an epoll instance");
+    assert!(linux.interrupt(Thread(1)) && !linux.interrupt(Thread(1)));
+    linux.raise(signals, 1);
+    linux.raise(signals, 15);
+    assert_eq!(wait(&mut linux, epoll).len(), 1);
+    assert_eq!([linux.read(signals, 1), linux.read(signals, 1)], [Ok(vec![1]), Ok(vec![15])]);
+    assert_eq!(linux.read(signals, 1), Err(Errno::Again));
+}
+
+#[test]
+fn calls_on_the_wrong_object_say_so() {
+    let mut linux = linux();
+    let [reader, writer] = linux.pipe().expect("there is room");
+    let listener = linux.listen(0).expect("there is room");
+    let epoll = linux.epoll_create().expect("there is room");
+    assert_eq!(linux.read(writer, 1), Err(Errno::BadDescriptor));
+    assert_eq!(linux.write(reader, b"x"), Err(Errno::BadDescriptor));
+    assert_eq!(linux.accept(reader), Err(Errno::NotSocket));
+    assert_eq!(linux.read(listener, 1), Err(Errno::NotConnected));
+    assert_eq!(linux.accept(listener), Err(Errno::Again));
+    assert_eq!(linux.wait(reader, 1), Err(Errno::Invalid));
+    assert_eq!(linux.wait(epoll, 0), Err(Errno::Invalid));
+    assert_eq!(linux.control(epoll, Control::Add, epoll, Events::IN, 0), Err(Errno::Invalid));
+    assert_eq!(linux.control(epoll, Control::Add, Fd(99), Events::IN, 0), Err(Errno::BadDescriptor));
+}

@@ -1,0 +1,143 @@
+//! Reading and writing: what each object does with it, and who is told.
+
+use super::descriptor::{DescriptionId, Fd};
+use super::errno::Errno;
+use super::events::Events;
+use super::{Linux, Object};
+
+impl Linux {
+    /// read(2) of up to `max` bytes; nothing at the end of a stream.
+    ///
+    /// # Errors
+    /// [`Errno::Again`], and what read(2) says.
+    pub fn read(&mut self, fd: Fd, max: usize) -> Result<Vec<u8>, Errno> {
+        let id = self.table.get(fd)?;
+        match self.object_mut(id).expect("an open number has an object") {
+            Object::PipeReader => self.read_pipe(id, max),
+            Object::PipeWriter(_) => Err(Errno::BadDescriptor),
+            Object::Listener(_) => Err(Errno::NotConnected),
+            Object::Epoll(_) => Err(Errno::Invalid),
+            Object::Stream(stream) => {
+                let read = stream.read(max);
+                let (bytes, says) = read?;
+                self.say(id, says);
+                Ok(bytes)
+            }
+            Object::Counter(_) if max < 8 => Err(Errno::Invalid),
+            Object::Counter(0) => Err(Errno::Again),
+            Object::Counter(count) => {
+                let bytes = std::mem::take(count).to_ne_bytes().to_vec();
+                self.announce(id, Some(Events::OUT));
+                Ok(bytes)
+            }
+            Object::Signals(pending) => pending.pop_front().map(|signal| vec![signal]).ok_or(Errno::Again),
+        }
+    }
+
+    fn read_pipe(&mut self, id: DescriptionId, max: usize) -> Result<Vec<u8>, Errno> {
+        let (pipe, writer) = self.pipes.get_mut(&id).expect("a reader has its pipe");
+        let was_full = pipe.is_full();
+        let bytes = pipe.read(max);
+        if bytes.is_empty() && pipe.has_writer {
+            return Err(Errno::Again);
+        }
+        let writer = *writer;
+        if was_full {
+            self.announce(writer, Some(Events::OUT));
+        }
+        Ok(bytes)
+    }
+
+    /// readv(2): fills buffers of these sizes one after the other.
+    ///
+    /// # Errors
+    /// Those of [`Linux::read`].
+    pub fn read_vectored(&mut self, fd: Fd, sizes: &[usize]) -> Result<Vec<Vec<u8>>, Errno> {
+        let bytes = self.read(fd, sizes.iter().sum())?;
+        let mut rest = bytes.as_slice();
+        let fill = |size: &usize| {
+            let (part, after) = rest.split_at((*size).min(rest.len()));
+            rest = after;
+            part.to_vec()
+        };
+        Ok(sizes.iter().map(fill).collect())
+    }
+
+    /// Reads the urgent byte of a TCP connection.
+    ///
+    /// # Errors
+    /// [`Errno::Invalid`] if there is none, [`Errno::NotSocket`].
+    pub fn read_urgent(&mut self, fd: Fd) -> Result<u8, Errno> {
+        let id = self.table.get(fd)?;
+        match self.object_mut(id) {
+            Some(Object::Stream(stream)) => stream.read_urgent(),
+            Some(Object::Listener(_)) => Err(Errno::Invalid),
+            _ => Err(Errno::NotSocket),
+        }
+    }
+
+    /// write(2). Returns how many bytes were taken.
+    ///
+    /// # Errors
+    /// [`Errno::Again`], [`Errno::BrokenPipe`], and what write(2) says.
+    pub fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        let id = self.table.get(fd)?;
+        match self.object_mut(id).expect("an open number has an object") {
+            Object::PipeWriter(reader) => {
+                let reader = *reader;
+                self.write_pipe(reader, bytes)
+            }
+            Object::PipeReader => Err(Errno::BadDescriptor),
+            Object::Listener(_) => Err(Errno::BrokenPipe),
+            Object::Epoll(_) | Object::Signals(_) => Err(Errno::Invalid),
+            Object::Stream(_) => self.write_stream(id, bytes, false),
+            Object::Counter(count) => {
+                let added = bytes.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_ne_bytes);
+                let added = added.filter(|added| *added < u64::MAX).ok_or(Errno::Invalid)?;
+                let sum = count.checked_add(added).filter(|sum| *sum < u64::MAX).ok_or(Errno::Again)?;
+                *count = sum;
+                self.announce(id, Some(Events::IN));
+                Ok(8)
+            }
+        }
+    }
+
+    fn write_stream(&mut self, id: DescriptionId, bytes: &[u8], is_urgent: bool) -> Result<usize, Errno> {
+        let Some(Object::Stream(stream)) = self.object_mut(id) else { return Err(Errno::NotSocket) };
+        let written = stream.write(bytes, is_urgent);
+        let (count, says) = written?;
+        self.say(id, says);
+        Ok(count)
+    }
+
+    fn write_pipe(&mut self, reader: DescriptionId, bytes: &[u8]) -> Result<usize, Errno> {
+        let (pipe, _) = self.pipes.get_mut(&reader).expect("a writer has its pipe");
+        if !pipe.has_reader {
+            return Err(Errno::BrokenPipe);
+        }
+        let count = pipe.write(bytes);
+        // Whether the pipe was empty or not, and even if nothing was taken: readers under edge triggering rely on it.
+        self.announce(reader, Some(Events::IN));
+        if count == 0 { Err(Errno::Again) } else { Ok(count) }
+    }
+
+    /// writev(2): the buffers one after the other, as one write.
+    ///
+    /// # Errors
+    /// Those of [`Linux::write`].
+    pub fn write_vectored(&mut self, fd: Fd, buffers: &[&[u8]]) -> Result<usize, Errno> {
+        self.write(fd, &buffers.concat())
+    }
+
+    /// Sends an urgent byte (`MSG_OOB`) over TCP.
+    ///
+    /// # Errors
+    /// Those of [`Linux::write`].
+    pub fn write_urgent(&mut self, fd: Fd, byte: u8) -> Result<usize, Errno> {
+        let id = self.table.get(fd)?;
+        match self.object_mut(id) {
+            Some(Object::Listener(_)) => Err(Errno::BrokenPipe),
+            _ => self.write_stream(id, &[byte], true),
+        }
+    }
+}

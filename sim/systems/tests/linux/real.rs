@@ -1,0 +1,163 @@
+//! The real kernel's side: the same calls through rustix, with the model's words for what comes back.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, ipproto, sockopt};
+use splitbrain_systems::reactor::linux::errno::Errno;
+use splitbrain_systems::reactor::linux::events::Events;
+
+use super::operation::How;
+
+/// The model's name for an error.
+pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
+    use rustix::io::Errno as Real;
+    const NAMES: [(Real, Errno); 10] = [
+        (Real::AGAIN, Errno::Again),
+        (Real::BADF, Errno::BadDescriptor),
+        (Real::CONNRESET, Errno::ConnectionReset),
+        (Real::EXIST, Errno::Exists),
+        (Real::INTR, Errno::Interrupted),
+        (Real::INVAL, Errno::Invalid),
+        (Real::NOENT, Errno::NoEntry),
+        (Real::NOTCONN, Errno::NotConnected),
+        (Real::NOTSOCK, Errno::NotSocket),
+        (Real::PIPE, Errno::BrokenPipe),
+    ];
+    let name = NAMES.iter().find(|(real, _)| *real == error);
+    name.unwrap_or_else(|| panic!("the model has no name for {error:?}")).1
+}
+
+pub(crate) fn pipe() -> [OwnedFd; 2] {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe").into()
+}
+
+pub(crate) fn socket_pair() -> [OwnedFd; 2] {
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None);
+    pair.expect("a pair of sockets").into()
+}
+
+pub(crate) fn event_fd(count: u32) -> OwnedFd {
+    rustix::event::eventfd(count, rustix::event::EventfdFlags::NONBLOCK).expect("an eventfd")
+}
+
+pub(crate) fn epoll_create() -> OwnedFd {
+    epoll::create(epoll::CreateFlags::empty()).expect("an epoll instance")
+}
+
+/// A listener on an address of its own, so that connections that end do not use up the ports of one.
+pub(crate) fn listen(backlog: i32, turn: u64) -> (OwnedFd, SocketAddrV4) {
+    let socket = tcp(SocketFlags::NONBLOCK);
+    let [.., third, fourth] = turn.to_be_bytes();
+    let address = Ipv4Addr::new(127, 1, third, fourth.max(1));
+    rustix::net::bind(&socket, &SocketAddrV4::new(address, 0)).expect("a free port");
+    rustix::net::listen(&socket, backlog).expect("it listens");
+    let name = rustix::net::getsockname(&socket).expect("a name");
+    (socket, name.try_into().expect("an address of IPv4"))
+}
+
+fn tcp(flags: SocketFlags) -> OwnedFd {
+    rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, Some(ipproto::TCP)).expect("a socket")
+}
+
+/// A connection to this address, without Nagle's algorithm, which would put small writes off.
+pub(crate) fn connect(address: SocketAddrV4) -> OwnedFd {
+    let socket = tcp(SocketFlags::empty());
+    rustix::net::connect(&socket, &address).expect("the accept queue has room");
+    rustix::io::ioctl_fionbio(&socket, true).expect("it does not block");
+    sockopt::set_tcp_nodelay(&socket, true).expect("it is TCP");
+    socket
+}
+
+pub(crate) fn accept(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let socket = rustix::net::accept_with(listener, SocketFlags::NONBLOCK).map_err(errno)?;
+    sockopt::set_tcp_nodelay(&socket, true).expect("it is TCP");
+    Ok(socket)
+}
+
+/// What comes is acknowledged at once. Else the end of a connection may be acknowledged after 40 ms, which the other
+/// side announces to those who watch it, a second time and with nothing new.
+pub(crate) fn acknowledge_at_once(socket: &OwnedFd) {
+    sockopt::set_tcp_quickack(socket, true).expect("it is TCP");
+}
+
+/// Closing it will reset the connection.
+pub(crate) fn reset_on_close(socket: &OwnedFd) {
+    sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("it is a socket");
+}
+
+pub(crate) fn dup(fd: &OwnedFd) -> OwnedFd {
+    rustix::io::dup(fd).expect("a free number")
+}
+
+pub(crate) fn write(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
+    rustix::io::write(fd, bytes).map_err(errno)
+}
+
+pub(crate) fn read(fd: &OwnedFd, max: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; max];
+    let count = rustix::io::read(fd, &mut bytes[..]).map_err(errno)?;
+    bytes.truncate(count);
+    Ok(bytes)
+}
+
+pub(crate) fn write_urgent(fd: &OwnedFd, byte: u8) -> Result<usize, Errno> {
+    rustix::net::send(fd, &[byte], SendFlags::OOB).map_err(errno)
+}
+
+pub(crate) fn read_urgent(fd: &OwnedFd) -> Result<u8, Errno> {
+    let mut byte = [0];
+    rustix::net::recv(fd, &mut byte[..], RecvFlags::OOB).map(|_| byte[0]).map_err(errno)
+}
+
+pub(crate) fn shutdown(fd: &OwnedFd, how: How) -> Result<(), Errno> {
+    let how = match how {
+        How::Read => Shutdown::Read,
+        How::Write => Shutdown::Write,
+        How::Both => Shutdown::Both,
+    };
+    rustix::net::shutdown(fd, how).map_err(errno)
+}
+
+pub(crate) fn control(
+    instance: &OwnedFd,
+    fd: &OwnedFd,
+    action: splitbrain_systems::reactor::linux::Control,
+    events: Events,
+    data: u64,
+) -> Result<(), Errno> {
+    use splitbrain_systems::reactor::linux::Control;
+    let flags = epoll::EventFlags::from_bits_retain(events.0);
+    let data = epoll::EventData::new_u64(data);
+    match action {
+        Control::Add => epoll::add(instance, fd, data, flags),
+        Control::Modify => epoll::modify(instance, fd, data, flags),
+        Control::Delete => epoll::delete(instance, fd),
+    }
+    .map_err(errno)
+}
+
+/// The events of a wait of at most this long.
+pub(crate) fn wait(instance: &OwnedFd, max: usize, at_most: Duration) -> Result<Vec<(u64, Events)>, Errno> {
+    let empty = epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) };
+    let mut events = vec![empty; max];
+    let time = Timespec::try_from(at_most).expect("a short time");
+    let count = epoll::wait(instance, &mut events[..], Some(&time)).map_err(errno)?;
+    // A packed struct: its fields are copied out.
+    Ok(events[..count].iter().map(|event| ({ event.data }.u64(), Events({ event.flags }.bits()))).collect())
+}
+
+/// What poll(2) says of each of these, at this moment.
+pub(crate) fn readiness<'a>(fds: impl Iterator<Item = &'a OwnedFd>) -> Vec<Events> {
+    let asked = PollFlags::IN | PollFlags::PRI | PollFlags::OUT | PollFlags::RDHUP;
+    let mut polled: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, asked)).collect();
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("a poll");
+    polled.iter().map(|fd| Events(u32::from(fd.revents().bits()))).collect()
+}
+
+/// Lets a millisecond pass in the kernel, which may have put the delivery of a packet off.
+pub(crate) fn give_time() {
+    poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 })).expect("a poll of nothing");
+}
