@@ -1,0 +1,203 @@
+//! The figures of `reports/gallery/reactor.md` and `reports/gallery/reactor-bugs.md`: how often the clean swarm of the
+//! reactor came to what matters, and in how many seeds each known bug was found.
+//!
+//! `cargo bench --bench reactor` runs a short form; `-- --seeds N` asks for N seeds of the swarm, `--write` keeps the
+//! tables, `--sequences N` notes how many sequences were compared with Linux before. A count of zero anywhere is a
+//! failure: what never happened, never tested anything. Events a second are of this machine; the rest is a function of
+//! the build and the seeds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use splitbrain::scenario::{self, Scenario, SystemDescription};
+use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::options::OptionFields as _;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Outcome, ReportOf};
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::world::World;
+use splitbrain_systems::reactor::bug::Bug;
+use splitbrain_systems::reactor::{Reactor, ReactorNode};
+
+/// Seeds of the swarm where nobody asks for another number.
+const SEEDS: u64 = 1_000;
+
+/// Seeds in which each known bug is looked for.
+const BUG_SEEDS: u64 = 100;
+
+type Report = ReportOf<ReactorNode>;
+
+fn load(path: &Path) -> Scenario {
+    let bytes = std::fs::read(path).expect("a shipped scenario can be read");
+    let name = path.display().to_string();
+    scenario::load(&name, &bytes, &[SystemDescription::of::<Reactor>()]).unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// A run, with another bug on all nodes if one is given. Returns the values of the options beside the report.
+fn run(scenario: &Scenario, seed: Seed, bug: Option<Bug>) -> (BTreeMap<&'static str, String>, Report) {
+    let mut resolved = scenario::resolve::<Reactor>(scenario, seed).expect("options that stand together");
+    if let Some(bug) = bug {
+        resolved.system = resolved.system.with_bug(bug);
+    }
+    let options = &resolved.system.setup().options.base;
+    let names = ["mode", "trigger", "accept", "signals"];
+    let values = names.map(|name| (name, options.get(name).expect("it is an option").to_string())).into();
+    (values, World::new(&resolved.system, &resolved.options, seed).run())
+}
+
+/// The clean swarm: counts over all seeds.
+#[derive(Default)]
+struct Swarm {
+    runs: u64,
+    events: u64,
+    choices: BTreeMap<String, u64>,
+    figures: BTreeMap<String, u64>,
+}
+
+impl Swarm {
+    fn measure(seeds: u64) -> Self {
+        let scenario = load(Path::new("scenarios/reactor/swarm.toml"));
+        let mut swarm = Self::default();
+        // So that what never comes has a row too.
+        swarm.figures.extend(names().into_iter().map(|name| (name, 0)));
+        for seed in (0..seeds).map(Seed) {
+            let (values, report) = run(&scenario, seed, None);
+            assert_eq!(report.outcome, Outcome::Passed, "{seed}");
+            swarm.add(&values, &report);
+        }
+        swarm
+    }
+
+    fn add(&mut self, values: &BTreeMap<&'static str, String>, report: &Report) {
+        self.runs += 1;
+        self.events += report.events;
+        let mode = format!("{} {}", values["mode"], values["trigger"]);
+        for choice in [mode, format!("accept {}", values["accept"]), format!("signals {}", values["signals"])] {
+            *self.choices.entry(choice).or_default() += 1;
+        }
+        let gauges = Reactor::GAUGES.iter().map(|gauge| gauge.name.to_owned()).zip(report.gauges.iter().copied());
+        let list = <Reactor as System>::Invariants::LIST.iter();
+        let evaluated = list.map(|info| format!("`{}` evaluated", info.name)).zip(report.evaluated.iter().copied());
+        for (name, count) in gauges.chain(evaluated) {
+            *self.figures.entry(name).or_default() += count;
+        }
+    }
+
+    fn table(&self, seconds: f64, sequences: u64) -> String {
+        let mut table = format!(
+            "# The reactor\n\n\
+             The clean swarm of `scenarios/reactor/swarm.toml`, by `just reactor-table`: {} seeds, {} events, no \
+             violation; {} events a second on one core, with all invariants on.\n\
+             The figures are per 1,000 seeds; a count of zero would be a failure.\n\n\
+             Against Linux, by `just reactor-linux`: {} generated sequences of system calls without a difference.\n\n\
+             | what | in 1,000 seeds |\n| --- | --- |\n",
+            grouped(self.runs),
+            grouped(self.events),
+            grouped((self.events as f64 / seconds) as u64),
+            grouped(sequences),
+        );
+        for (name, count) in &self.choices {
+            let _ = writeln!(table, "| runs with {name} | {} |", grouped(count * 1_000 / self.runs));
+        }
+        for (name, count) in &self.figures {
+            let _ = writeln!(table, "| {name} | {} |", grouped(count * 1_000 / self.runs));
+        }
+        table
+    }
+}
+
+/// Every gauge and every invariant.
+fn names() -> Vec<String> {
+    let gauges = Reactor::GAUGES.iter().map(|gauge| gauge.name.to_owned());
+    let evaluated = <Reactor as System>::Invariants::LIST.iter().map(|info| format!("`{}` evaluated", info.name));
+    gauges.chain(evaluated).collect()
+}
+
+/// A known bug over its seeds, and the same without it.
+struct Found {
+    name: String,
+    invariants: Vec<String>,
+    first: Option<u64>,
+    count: u64,
+    twins_broken: u64,
+}
+
+fn look_for(path: &Path) -> Found {
+    let scenario = load(path);
+    let name = path.file_stem().expect("a scenario has a name").to_string_lossy().into_owned();
+    let mut found = Found { name, invariants: Vec::new(), first: None, count: 0, twins_broken: 0 };
+    for seed in 0..BUG_SEEDS {
+        if let Outcome::Violated(violation) = run(&scenario, Seed(seed), None).1.outcome {
+            found.first.get_or_insert(seed);
+            found.count += 1;
+            found.invariants.push(violation.invariant);
+        }
+        found.twins_broken += u64::from(run(&scenario, Seed(seed), Some(Bug::None)).1.outcome != Outcome::Passed);
+    }
+    found.invariants.sort();
+    found.invariants.dedup();
+    found
+}
+
+fn bugs_table() -> (String, bool) {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir("scenarios/reactor/bugs")
+        .expect("the folder is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .collect();
+    paths.sort();
+    let mut table = format!(
+        "# Known bugs of the reactor\n\n\
+         Each scenario of `scenarios/reactor/bugs` over {BUG_SEEDS} seeds, by `just reactor-table`: in how many the \
+         bug was found, in which first, by which invariants; and in how many the same without the bug broke \
+         something.\n\n\
+         | bug | found in | first seed | by | twins broken |\n| --- | --- | --- | --- | --- |\n"
+    );
+    let mut is_whole = paths.len() + 1 == Bug::NAMES.len();
+    for path in paths {
+        let Found { name, invariants, first, count, twins_broken } = look_for(&path);
+        is_whole &= first.is_some() && twins_broken == 0;
+        let first = first.map_or("none".to_owned(), |seed| seed.to_string());
+        let by = invariants.join(", ");
+        let _ = writeln!(table, "| `{name}` | {count} | {first} | {by} | {twins_broken} |");
+    }
+    (table, is_whole)
+}
+
+/// A number with commas.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn asked(arguments: &[String], name: &str, default: u64) -> u64 {
+    let at = arguments.iter().position(|argument| argument == name);
+    let number = at.and_then(|at| arguments.get(at + 1)).map(|number| number.replace('_', ""));
+    number.map_or(default, |number| number.parse().expect("a number follows"))
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let (seeds, sequences) = (asked(&arguments, "--seeds", SEEDS), asked(&arguments, "--sequences", 0));
+    let started = Instant::now();
+    let swarm = Swarm::measure(seeds);
+    let table = swarm.table(started.elapsed().as_secs_f64(), sequences);
+    let (bugs, is_whole) = bugs_table();
+    println!("{table}\n{bugs}");
+    if arguments.iter().any(|argument| argument == "--write") {
+        std::fs::create_dir_all("reports/gallery").expect("the gallery can be made");
+        std::fs::write("reports/gallery/reactor.md", table).expect("the gallery can be written");
+        std::fs::write("reports/gallery/reactor-bugs.md", bugs).expect("the gallery can be written");
+    }
+    let never: Vec<&String> = swarm.figures.iter().filter(|(_, count)| **count == 0).map(|(name, _)| name).collect();
+    assert!(never.is_empty(), "these never came: {never:?}");
+    assert!(is_whole, "each bug is found and each twin silent");
+}

@@ -1,0 +1,56 @@
+//! Known bugs, switchable one at a time: each is a minimal slip at the place where real programs made it.
+//!
+//! They prove that the invariants can see. Sources: the bug's own line below, and its place in the code.
+
+use super::linux::epoll::Slip;
+
+splitbrain_kernel::names! {
+    /// A known bug.
+    pub enum Bug {
+        /// None: the code as it should be.
+        None = "none",
+        /// Under edge triggering a connection is read once for an event, and what is left waits for ever (mio #45).
+        NoDrainUnderEdge = "no_drain_under_edge",
+        /// Under one-shot a connection is not armed again after its event.
+        NoRearm = "no_rearm",
+        /// Under one-shot a connection is armed again before it was read, so that a second thread gets it too.
+        RearmBeforeRead = "rearm_before_read",
+        /// An event in hand goes to whatever bears the number now (gramine #340).
+        StaleEventUsed = "stale_event_used",
+        /// Under edge triggering one connection is accepted for an event, however many wait.
+        AcceptOnceUnderEdge = "accept_once_under_edge",
+        /// The kernel does not look whether a descriptor is ready when it is armed again.
+        ModifyWithoutCheck = "modify_without_check",
+        /// The kernel puts a level-triggered descriptor that it reported back to the head of its list.
+        NoRotation = "no_rotation",
+        /// A write that found no room, or not enough, counts as done.
+        ShortWriteIgnored = "short_write_ignored",
+        /// The signal handler takes the lock of the connection table, maybe from the thread that it interrupted.
+        HandlerTakesLock = "handler_takes_lock",
+        /// Under one-shot only the direction that fired is armed again (kaappi #1481).
+        RearmOnlyWhatFired = "rearm_only_what_fired",
+        /// Under edge triggering a connection is read for as long as it has something, whoever else waits (mio #45).
+        DrainForever = "drain_forever",
+        /// The kernel finds edges by comparing two waits, so that ready, empty, ready is none (tgoskits #1034).
+        EdgeSampledInWait = "edge_sampled_in_wait",
+        /// Under one-shot a connection is armed again only when a request is complete, so that an event for a part of
+        /// one disarms the writing direction as well (ponyc #1564).
+        RearmOnlyAfterRequest = "rearm_only_after_request",
+        /// A connection whose client has hung up leaves the table, and its descriptor stays open.
+        HungUpNotClosed = "hung_up_not_closed",
+        /// After a short writev(2) the buffers are not advanced: they are written again from their beginning.
+        ShortWriteRepeated = "short_write_repeated",
+    }
+}
+
+impl Bug {
+    /// The slip of the kernel that it is, if it is one.
+    pub const fn slip(self) -> Slip {
+        match self {
+            Self::ModifyWithoutCheck => Slip::ModifyWithoutCheck,
+            Self::NoRotation => Slip::NoRotation,
+            Self::EdgeSampledInWait => Slip::EdgeSampledInWait,
+            _ => Slip::None,
+        }
+    }
+}

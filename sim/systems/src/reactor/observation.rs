@@ -1,0 +1,153 @@
+//! What servers and clients tell those who watch.
+
+use splitbrain_kernel::node::{Change, ConnectionId, Face, Observation};
+use splitbrain_kernel::serde::Serialize;
+
+use super::linux::descriptor::Fd;
+use super::linux::thread::Thread;
+
+/// Something that happened at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum ReactorObservation {
+    /// Server: a connection was accepted and registered.
+    Accepted {
+        /// Its number.
+        fd: Fd,
+        /// Which use of a number, over all.
+        generation: u32,
+    },
+    /// Server: a connection came while the accept queue was full.
+    QueueFull,
+    /// Server: a connection was closed for the sake of a new one.
+    Evicted {
+        /// Its number.
+        fd: Fd,
+    },
+    /// Server: a connection was closed.
+    Closed {
+        /// Its number.
+        fd: Fd,
+    },
+    /// Server: a request was complete, and its answer waits to be written.
+    Served {
+        /// The request.
+        id: u64,
+    },
+    /// Server: an urgent byte was read.
+    UrgentRead {
+        /// Of which connection.
+        fd: Fd,
+    },
+    /// Server: a signal handler runs in a thread.
+    SignalDelivered {
+        /// Which.
+        thread: Thread,
+    },
+    /// Server: a signal handler has to wait for a lock.
+    HandlerWaits {
+        /// The thread that was interrupted.
+        thread: Thread,
+        /// The thread that holds the lock.
+        holder: Thread,
+    },
+    /// Server: signals were read from the pipe or the signalfd.
+    SignalsRead {
+        /// How many.
+        count: u32,
+    },
+    /// Server: a signal ended a wait.
+    WaitInterrupted {
+        /// Of which thread.
+        thread: Thread,
+    },
+    /// Client: a request was begun on a connection.
+    Sent {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The request.
+        id: u64,
+    },
+    /// Client: an answer came.
+    Answered {
+        /// Over which connection.
+        connection: ConnectionId,
+        /// The request that it names.
+        id: u64,
+    },
+    /// Client: what came is no answer.
+    Garbled {
+        /// Over which connection.
+        connection: ConnectionId,
+    },
+    /// Client: a connection is over, by either side.
+    Over {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Client: no answer came in time.
+    TimedOut {
+        /// Over which connection.
+        connection: ConnectionId,
+    },
+    /// Client: a connection was reset in the middle of a request.
+    Abandoned {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Client: it said that it will send no more, and waits for the answers.
+    HalfClosed {
+        /// Which connection.
+        connection: ConnectionId,
+    },
+}
+
+impl ReactorObservation {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "connection accepted",
+            Self::QueueFull => "accept queue full",
+            Self::Evicted { .. } => "connection evicted",
+            Self::Closed { .. } => "connection closed",
+            Self::Served { .. } => "request served",
+            Self::UrgentRead { .. } => "urgent byte read",
+            Self::SignalDelivered { .. } => "signal delivered",
+            Self::HandlerWaits { .. } => "signal handler waits",
+            Self::SignalsRead { .. } => "signals read",
+            Self::WaitInterrupted { .. } => "wait interrupted",
+            Self::Sent { .. } => "request sent",
+            Self::Answered { .. } => "request answered",
+            Self::Garbled { .. } => "answer garbled",
+            Self::Over { .. } => "connection over",
+            Self::TimedOut { .. } => "request timed out",
+            Self::Abandoned { .. } => "connection abandoned",
+            Self::HalfClosed { .. } => "connection half-closed",
+        }
+    }
+}
+
+impl Observation for ReactorObservation {
+    const NAMES: &'static [&'static str] = &[
+        "connection accepted",
+        "accept queue full",
+        "connection evicted",
+        "connection closed",
+        "request served",
+        "urgent byte read",
+        "signal delivered",
+        "signal handler waits",
+        "signals read",
+        "wait interrupted",
+        "request sent",
+        "request answered",
+        "answer garbled",
+        "connection over",
+        "request timed out",
+        "connection abandoned",
+        "connection half-closed",
+    ];
+
+    fn face(&self) -> Face {
+        Face::new(self.name(), Change::None)
+    }
+}

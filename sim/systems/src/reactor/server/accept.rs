@@ -1,0 +1,94 @@
+//! Accepting: a connection becomes a number, an item of an epoll instance, and an entry of the table, under the lock.
+
+use splitbrain_kernel::context::Context;
+
+use crate::reactor::bug::Bug;
+use crate::reactor::linux::Control;
+use crate::reactor::linux::descriptor::Fd;
+use crate::reactor::linux::events::Events;
+use crate::reactor::node::ReactorNode;
+use crate::reactor::observation::ReactorObservation;
+use crate::reactor::options::{Accept, Mode, Trigger};
+use crate::reactor::worker::{At, Target, Task, Token};
+
+use super::connection::Connection;
+use super::{Server, Turn};
+
+impl Server {
+    /// `accept`, with the lock: the table has to know the number before anybody else gets it.
+    pub(super) fn accept(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, count: u64) -> Turn {
+        if !self.lock.take(thread as u16) {
+            return Turn::Sleeps;
+        }
+        match self.linux.accept(self.listener) {
+            Ok(fd) => self.workers[thread].at = At::Register(fd, count),
+            Err(_) => {
+                self.tally.would_block += 1;
+                self.release_lock(ctx, thread);
+                self.after_own(thread, Target::Listener);
+            }
+        }
+        Turn::Again
+    }
+
+    /// `epoll_ctl` for what was accepted. Under edge triggering the next one is looked for at once: one edge may stand
+    /// for many connections.
+    pub(super) fn register(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, fd: Fd, count: u64) {
+        self.tally.accepted += 1;
+        self.tally.numbers_reused += u64::from(fd <= self.highest);
+        self.highest = self.highest.max(fd);
+        self.make_room(ctx);
+        let generation = self.next_generation;
+        self.next_generation += 1;
+        let token = Token { fd, generation };
+        let epoll = self.home(thread);
+        let mut connection = Connection::new(token, epoll);
+        connection.interest = self.interest(&connection);
+        self.add(epoll, fd, connection.interest, Target::Connection(token));
+        self.connections.insert(fd, connection);
+        ctx.observe(ReactorObservation::Accepted { fd, generation });
+        self.release_lock(ctx, thread);
+        let is_edge = self.options.trigger == Trigger::Edge && self.options.bug != Bug::AcceptOnceUnderEdge;
+        if is_edge && count + 1 < self.options.calls_per_turn {
+            self.workers[thread].at = At::Accept(count + 1);
+        } else if is_edge && self.options.mode != Mode::Shared {
+            let item = self.description(self.listener).expect("it is open for as long as the server");
+            self.workers[thread].later.push_back(Task { target: Target::Listener, fired: Events::IN, item });
+            self.workers[thread].at = At::Next;
+        } else {
+            self.after_own(thread, Target::Listener);
+        }
+    }
+
+    /// The instance that a new connection belongs to.
+    fn home(&mut self, thread: usize) -> Fd {
+        if self.options.mode != Mode::ManyLoops || self.options.accept == Accept::Exclusive {
+            return self.workers[thread].epoll;
+        }
+        let loops = self.workers.len() - 1;
+        self.next_loop = (self.next_loop + 1) % loops;
+        self.workers[1 + self.next_loop].epoll
+    }
+
+    /// If the table is full, the connection that was idle for longest makes room; one that is in hand stays.
+    fn make_room(&mut self, ctx: &mut Context<ReactorNode>) {
+        while self.connections.len() >= usize::try_from(self.options.connections_max).expect("it was validated") {
+            let idle = self.connections.iter().filter(|(fd, _)| !self.is_in_hand(**fd));
+            let oldest = idle.min_by_key(|(_, connection)| connection.used_at).map(|(fd, _)| *fd);
+            let Some(fd) = oldest else { return };
+            self.tally.evicted += 1;
+            ctx.observe(ReactorObservation::Evicted { fd });
+            self.connections.remove(&fd);
+            self.linux.close(fd).expect("what is in the table is open");
+        }
+    }
+
+    /// `epoll_ctl` with these flags for a connection.
+    pub(super) fn modify(&mut self, fd: Fd, events: Events) {
+        let connection = self.connections.get_mut(&fd).expect("who modifies has it in hand");
+        connection.interest = events;
+        let data = Target::Connection(connection.token).to_data();
+        let modified = self.linux.control(connection.home, Control::Modify, fd, events, data);
+        modified.expect("a connection of the table is registered");
+    }
+}

@@ -1,0 +1,72 @@
+//! Which connection of the simulator carries which stream, and what goes over it.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::context::Context;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::ConnectionId;
+
+use crate::reactor::linux::Linux;
+use crate::reactor::linux::descriptor::DescriptionId;
+use crate::reactor::linux::stream::{Segment, Stream};
+use crate::reactor::message::Wire;
+use crate::reactor::node::ReactorNode;
+
+/// The connections that are open, both ways.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wires {
+    by_connection: BTreeMap<ConnectionId, DescriptionId>,
+    by_description: BTreeMap<DescriptionId, (ConnectionId, NodeId)>,
+}
+
+impl Wires {
+    pub(super) fn add(&mut self, connection: ConnectionId, peer: NodeId, id: DescriptionId) {
+        self.by_connection.insert(connection, id);
+        self.by_description.insert(id, (connection, peer));
+    }
+
+    pub(super) fn description(&self, connection: ConnectionId) -> Option<DescriptionId> {
+        self.by_connection.get(&connection).copied()
+    }
+
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<DescriptionId> {
+        let id = self.by_connection.remove(&connection)?;
+        self.by_description.remove(&id);
+        Some(id)
+    }
+
+    /// Sends what the streams have to say. A stream that is closed says its last words, and its connection ends.
+    pub(super) fn carry(&mut self, ctx: &mut Context<ReactorNode>, linux: &mut Linux) {
+        let mut spoke = Vec::new();
+        for (id, segment) in linux.take_wire() {
+            if let Some((connection, peer)) = self.by_description.get(&id).copied() {
+                ctx.send_on(connection, peer, wire(segment));
+                spoke.push((id, connection));
+            }
+        }
+        for (id, connection) in spoke {
+            if linux.stream(id).is_none_or(Stream::is_closed) && self.remove(connection).is_some() {
+                ctx.close(connection);
+            }
+        }
+    }
+}
+
+fn wire(segment: Segment) -> Wire {
+    match segment {
+        Segment::Data { bytes, is_urgent } => Wire::Data { bytes, is_urgent },
+        Segment::Taken(count) => Wire::Taken { count },
+        Segment::Fin => Wire::Fin,
+        Segment::Reset => Wire::Reset,
+        Segment::Shut(_) | Segment::Gone { .. } => unreachable!("a Unix socket has no end on another machine"),
+    }
+}
+
+pub(super) fn segment(wire: Wire) -> Segment {
+    match wire {
+        Wire::Data { bytes, is_urgent } => Segment::Data { bytes, is_urgent },
+        Wire::Taken { count } => Segment::Taken(count),
+        Wire::Fin => Segment::Fin,
+        Wire::Reset => Segment::Reset,
+    }
+}

@@ -1,0 +1,245 @@
+//! One server by hand: bytes go in over connections, its threads run until they sleep, bytes come out.
+
+use splitbrain_kernel::context::Effect;
+use splitbrain_kernel::host::Host;
+use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::node::{ConnectionChange, ConnectionId, Source};
+use splitbrain_kernel::options::PerServer;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::system::{Bounds, Setup, System};
+use splitbrain_kernel::time::Duration;
+
+use super::message::{Order, Request, Wire};
+use super::node::{ReactorNode, ReactorTimer};
+use super::observation::ReactorObservation;
+use super::options::{Mode, ReactorOptions, Signals};
+use super::presets;
+use super::protocol;
+use super::server::Server;
+use super::system::Reactor;
+
+const S1: NodeId = NodeId::server(1);
+const C1: NodeId = NodeId::client(1);
+
+struct Machine {
+    host: Host<ReactorNode>,
+    sent: Vec<(u32, Wire)>,
+    observed: Vec<ReactorObservation>,
+}
+
+fn every_preset() -> impl Iterator<Item = ReactorOptions> {
+    presets::PRESETS.iter().map(|preset| (preset.make)())
+}
+
+impl Machine {
+    fn new(options: ReactorOptions) -> Self {
+        let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(1) };
+        let setup = Setup::new(Cluster::plain(1, 1), PerServer::same(options), bounds);
+        let system = Reactor::new(setup).expect("the options stand together");
+        let mut machine = Self { host: Host::of(&system, S1, Seed(1)), sent: Vec::new(), observed: Vec::new() };
+        machine.host.start();
+        machine.run();
+        machine
+    }
+
+    fn server(&self) -> &Server {
+        self.host.node().and_then(ReactorNode::server).expect("the host runs a server")
+    }
+
+    /// Threads make calls until all of them sleep.
+    fn run(&mut self) {
+        for _ in 0..10_000 {
+            self.note();
+            let next = self.host.timers().iter().filter(|(timer, _)| matches!(timer, ReactorTimer::Run(_)));
+            let Some(timer) = next.min_by_key(|(_, at)| **at).map(|(timer, _)| *timer) else { return };
+            self.host.fire(timer);
+        }
+        panic!("the threads never sleep");
+    }
+
+    fn note(&mut self) {
+        for effect in self.host.take() {
+            match effect {
+                Effect::Send { connection: Some(connection), message, .. } => {
+                    self.sent.push((connection.number, message));
+                }
+                Effect::Observe(observation) => self.observed.push(observation),
+                _ => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, number: u32) {
+        self.host.connection(ConnectionId { opener: C1, number }, C1, ConnectionChange::Accepted);
+    }
+
+    fn hear(&mut self, number: u32, wire: Wire) {
+        let connection = Some(ConnectionId { opener: C1, number });
+        self.host.message_from(Source { node: C1, connection }, wire);
+    }
+
+    fn send(&mut self, number: u32, bytes: &[u8]) {
+        self.hear(number, Wire::Data { bytes: bytes.to_vec(), is_urgent: false });
+    }
+
+    /// All bytes that were sent over a connection since the last look.
+    fn answered(&mut self, number: u32) -> Vec<u8> {
+        let data = self.sent.iter().filter(|(of, _)| *of == number);
+        let bytes = data.flat_map(|(_, wire)| if let Wire::Data { bytes, .. } = wire { &bytes[..] } else { &[] });
+        let bytes = bytes.copied().collect();
+        self.sent.retain(|(of, _)| *of != number);
+        bytes
+    }
+}
+
+const GET: Request = Request::Get { size: 20 };
+const POST: Request = Request::Post { size: 30 };
+
+#[test]
+fn requests_over_one_connection_are_answered_in_order_in_every_mode() {
+    for options in every_preset() {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        machine.send(0, &[protocol::request(1, POST), protocol::request(2, GET)].concat());
+        machine.run();
+        let expected = [protocol::answer(1, POST).concat(), protocol::answer(2, GET).concat()].concat();
+        assert_eq!(machine.answered(0), expected, "{:?}", machine.server().options());
+    }
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    for options in every_preset() {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        for byte in protocol::request(1, POST) {
+            machine.send(0, &[byte]);
+            machine.run();
+        }
+        assert_eq!(machine.answered(0), protocol::answer(1, POST).concat(), "{:?}", machine.server().options());
+    }
+}
+
+#[test]
+fn an_answer_waits_for_room_and_goes_on_where_it_stopped() {
+    for options in every_preset() {
+        let mut machine = Machine::new(ReactorOptions { socket_buffer: 16, ..options });
+        machine.connect(0);
+        let mut heard = Vec::new();
+        // A request longer than the window is sent as the server reads.
+        for byte in protocol::request(1, GET) {
+            machine.send(0, &[byte]);
+            machine.run();
+        }
+        for _ in 0..20 {
+            let bytes = machine.answered(0);
+            assert!(bytes.len() <= 16, "no more than the window");
+            machine.hear(0, Wire::Taken { count: bytes.len() as u32 });
+            heard.extend(bytes);
+            machine.run();
+        }
+        assert_eq!(heard, protocol::answer(1, GET).concat(), "{:?}", machine.server().options());
+    }
+}
+
+#[test]
+fn a_client_that_will_send_no_more_gets_its_answer_and_then_the_end() {
+    for options in every_preset() {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        machine.send(0, &protocol::request(1, GET));
+        machine.hear(0, Wire::Fin);
+        machine.run();
+        assert_eq!(machine.sent.last(), Some(&(0, Wire::Fin)));
+        assert_eq!(machine.answered(0), protocol::answer(1, GET).concat());
+        assert!(machine.server().connections().is_empty());
+    }
+}
+
+#[test]
+fn a_connection_that_is_reset_is_closed_and_its_number_given_out_again() {
+    for options in every_preset() {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        machine.run();
+        let fd = *machine.server().connections().keys().next().expect("it was accepted");
+        machine.hear(0, Wire::Reset);
+        machine.run();
+        assert!(machine.server().connections().is_empty(), "{:?}", machine.server().options());
+        machine.connect(1);
+        machine.run();
+        assert_eq!(machine.server().connections().keys().collect::<Vec<_>>(), [&fd]);
+        assert_eq!(machine.server().tally().numbers_reused, 1);
+    }
+}
+
+#[test]
+fn many_connections_at_once_are_all_accepted() {
+    for options in every_preset() {
+        let mut machine = Machine::new(ReactorOptions { events_max: 1, ..options });
+        (0..9).for_each(|number| machine.connect(number));
+        machine.run();
+        assert_eq!(machine.server().connections().len(), 9, "{:?}", machine.server().options());
+        for number in 9..40 {
+            machine.connect(number);
+        }
+        machine.run();
+        let refused = machine.observed.iter().filter(|told| **told == ReactorObservation::QueueFull).count();
+        assert_eq!(machine.server().connections().len() + refused, 40);
+        assert!(refused > 0, "the queue holds nine");
+    }
+}
+
+#[test]
+fn the_oldest_connection_makes_room_for_a_new_one() {
+    let mut machine = Machine::new(ReactorOptions { connections_max: 2, ..presets::one_loop() });
+    for number in 0..3 {
+        machine.connect(number);
+        machine.send(number, &protocol::request(1, GET));
+        machine.run();
+    }
+    assert_eq!(machine.server().tally().evicted, 1);
+    assert!(machine.sent.contains(&(0, Wire::Fin)) && !machine.sent.contains(&(1, Wire::Fin)));
+}
+
+#[test]
+fn a_signal_interrupts_one_thread_or_none() {
+    for (signals, interrupted) in [(Signals::SelfPipe, 1), (Signals::SignalFd, 0)] {
+        for options in every_preset() {
+            let mut machine = Machine::new(ReactorOptions { signals, ..options });
+            machine.host.order(Order::Signal);
+            machine.run();
+            let tally = machine.server().tally();
+            assert_eq!((tally.signals, tally.interrupted_waits), (1, interrupted), "{:?}", machine.server().options());
+        }
+    }
+}
+
+#[test]
+fn urgent_bytes_are_read_apart() {
+    for options in every_preset() {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        machine.hear(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
+        machine.run();
+        assert_eq!(machine.server().tally().pri_events, 1);
+        machine.send(0, &protocol::request(1, GET));
+        machine.run();
+        assert_eq!(machine.answered(0), protocol::answer(1, GET).concat());
+    }
+}
+
+#[test]
+fn a_mode_has_its_threads_and_instances() {
+    let counts = |options: ReactorOptions| {
+        let machine = Machine::new(options);
+        (machine.server().workers().len(), machine.server().linux().epolls().count())
+    };
+    assert_eq!(counts(presets::one_loop()), (1, 1));
+    assert_eq!(counts(presets::many_loops()), (5, 5));
+    assert_eq!(counts(presets::exclusive()), (4, 4));
+    assert_eq!(counts(presets::shared()), (4, 1));
+    assert_eq!(presets::shared().mode, Mode::Shared);
+    let machine = Machine::new(presets::shared());
+    assert!(machine.server().workers().iter().all(|worker| worker.at == super::worker::At::Sleeping));
+}

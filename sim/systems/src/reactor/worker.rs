@@ -1,0 +1,232 @@
+//! A thread of the server: where it is in its program, and what it has in hand.
+//!
+//! ```text
+//!            ┌──────────────────────────── nothing in hand ◀─────────────────────────┐
+//!            ▼                                                                       │
+//!   Wait ──▶ (Sleeping) ──▶ Next ─┬─ listener ───▶ Accept ⇄ Register ──▶ Rearm ──────┤
+//!            Interrupted          ├─ signals ────▶ ReadSignals ────────▶ Rearm ──────┤
+//!                                 └─ connection ─▶ Urgent ▶ Read ▶ Write ▶ Finish ───┘
+//! ```
+//!
+//! Each arrow but those out of `Next` is one system call, and other threads may run between any two.
+
+use std::collections::VecDeque;
+
+use super::linux::descriptor::{DescriptionId, Fd};
+use super::linux::events::Events;
+
+/// What the program gave to epoll with a connection, and gets back with each event: the number, and a count that tells
+/// two uses of it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Token {
+    /// The number.
+    pub fd: Fd,
+    /// Which use of it.
+    pub generation: u32,
+}
+
+/// The tokens of what is no connection.
+const LISTENER: u64 = u64::MAX;
+const SIGNALS: u64 = u64::MAX - 1;
+
+/// What an event is about, as far as the program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The listening socket.
+    Listener,
+    /// The self-pipe or the signalfd.
+    Signals,
+    /// A connection.
+    Connection(Token),
+}
+
+impl Target {
+    /// As the user data of epoll.
+    pub const fn to_data(self) -> u64 {
+        match self {
+            Self::Listener => LISTENER,
+            Self::Signals => SIGNALS,
+            Self::Connection(token) => (token.generation as u64) << 32 | token.fd.0 as u64,
+        }
+    }
+
+    /// From the user data of epoll.
+    pub const fn from_data(data: u64) -> Self {
+        match data {
+            LISTENER => Self::Listener,
+            SIGNALS => Self::Signals,
+            _ => Self::Connection(Token { fd: Fd(data as u32), generation: (data >> 32) as u32 }),
+        }
+    }
+}
+
+/// Something to do: an event that a wait returned, or what was left of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// What it is about.
+    pub target: Target,
+    /// What was reported.
+    pub fired: Events,
+    /// Whose event it is, by the kernel. The program does not know it; it is for those who watch.
+    pub item: DescriptionId,
+}
+
+/// A connection that a thread is at work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Which connection, as the program believes.
+    pub token: Token,
+    /// What was reported.
+    pub fired: Events,
+    /// Whose event it is, by the kernel.
+    pub item: DescriptionId,
+    /// Reads and writes so far.
+    pub calls: u64,
+    /// A request was completed.
+    pub has_request: bool,
+    /// There is more to do than one turn allows.
+    pub is_unfinished: bool,
+}
+
+/// Where a thread is in its program: which call comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// `epoll_wait`.
+    Wait,
+    /// It sleeps in `epoll_wait`.
+    Sleeping,
+    /// A signal has ended its `epoll_wait`, which is about to return `EINTR`.
+    Interrupted,
+    /// It takes the next task in hand.
+    Next,
+    /// `accept`, after this many.
+    Accept(u64),
+    /// `epoll_ctl` for a connection that was just accepted, with the lock held; the count is of those before it.
+    Register(Fd, u64),
+    /// `epoll_ctl` for the listening socket or the signals, under one-shot.
+    Rearm(Target),
+    /// `read` of the self-pipe or the signalfd.
+    ReadSignals,
+    /// `epoll_ctl` before anything else: a known bug.
+    RearmEarly(Work),
+    /// `recv` of the urgent byte.
+    Urgent(Work),
+    /// `readv`.
+    Read(Work),
+    /// `writev`.
+    Write(Work),
+    /// `epoll_ctl`, if the interest has changed or one-shot asks for it.
+    Finish(Work),
+    /// `close`.
+    Close(Work),
+}
+
+impl At {
+    /// The connection that the thread is at work on.
+    pub const fn work(&self) -> Option<&Work> {
+        match self {
+            Self::RearmEarly(work)
+            | Self::Urgent(work)
+            | Self::Read(work)
+            | Self::Write(work)
+            | Self::Finish(work)
+            | Self::Close(work) => Some(work),
+            _ => None,
+        }
+    }
+}
+
+/// A thread.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// The epoll instance that it waits on.
+    pub epoll: Fd,
+    /// Where it is.
+    pub at: At,
+    /// What the last wait returned, as far as it was not begun.
+    pub batch: VecDeque<Task>,
+    /// What is left of earlier events, for after the next wait.
+    pub later: VecDeque<Task>,
+    /// It waits in a signal handler for a lock that it holds itself: it will never run again.
+    pub is_stuck: bool,
+}
+
+impl Worker {
+    /// A thread that is about to wait.
+    pub const fn new(epoll: Fd) -> Self {
+        Self { epoll, at: At::Wait, batch: VecDeque::new(), later: VecDeque::new(), is_stuck: false }
+    }
+
+    /// Everything in hand that is not begun.
+    pub fn in_hand(&self) -> impl Iterator<Item = &Task> {
+        self.batch.iter().chain(&self.later)
+    }
+
+    /// Whether it is at work on the listening socket or the signals.
+    pub fn is_at(&self, target: Target) -> bool {
+        match self.at {
+            At::Accept(_) | At::Register(..) => target == Target::Listener,
+            At::ReadSignals => target == Target::Signals,
+            At::Rearm(what) => target == what,
+            _ => false,
+        }
+    }
+}
+
+/// The lock of the connection table.
+///
+/// - Who waits is not the holder, unless its signal handler waits: then it waits for ever.
+#[derive(Clone, Debug, Default)]
+pub struct Lock {
+    holder: Option<u16>,
+    waiting: VecDeque<u16>,
+}
+
+impl Lock {
+    /// Who holds it.
+    pub const fn holder(&self) -> Option<u16> {
+        self.holder
+    }
+
+    /// Takes it, or queues for it. Returns whether the thread has it.
+    pub fn take(&mut self, thread: u16) -> bool {
+        match self.holder {
+            None => self.holder = Some(thread),
+            Some(holder) if holder == thread => {}
+            Some(_) if self.waiting.contains(&thread) => return false,
+            Some(_) => {
+                self.waiting.push_back(thread);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Gives it up. Returns who is to try again.
+    pub fn release(&mut self, thread: u16) -> Vec<u16> {
+        assert!(self.holder == Some(thread), "only the holder gives a lock up");
+        self.holder = None;
+        self.waiting.drain(..).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_as_it_was_given() {
+        let token = Token { fd: Fd(7), generation: 9 };
+        for target in [Target::Listener, Target::Signals, Target::Connection(token)] {
+            assert_eq!(Target::from_data(target.to_data()), target);
+        }
+    }
+
+    #[test]
+    fn a_lock_has_one_holder_and_wakes_all_who_wait() {
+        let mut lock = Lock::default();
+        assert!(lock.take(1) && lock.take(1) && !lock.take(2) && !lock.take(3) && !lock.take(2));
+        assert_eq!(lock.release(1), [2, 3]);
+        assert_eq!(lock.holder(), None);
+    }
+}
