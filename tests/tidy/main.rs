@@ -46,8 +46,8 @@ const LAYERS: &[Layers] = &[
         layers: &[
             &["time"],
             &["rng"],
-            &["id", "names", "options", "selector"],
-            &["node", "context", "brief", "event", "effect"],
+            &["id", "options", "selector"],
+            &["node", "context", "brief"],
             &["decision", "history", "files"],
             &["clock", "network", "disk", "queue", "timers", "digest"],
             // The state of the world, what can be done to it, who may look at it, and what a system offers.
@@ -218,6 +218,7 @@ fn check_tree(tree: &Tree) -> Vec<Finding> {
         }
     }
     found.extend(LAYERS.iter().flat_map(|layers| unused_upward(tree, layers)));
+    found.extend(LAYERS.iter().flat_map(|layers| absent_modules(tree, layers)));
     let strict = tree.text(STRICT_LINTS).unwrap_or_default();
     for path in STRICT_LINTS_COPIES {
         found.extend(rules::same_text(path, tree.text(path).unwrap_or_default(), STRICT_LINTS, strict));
@@ -250,6 +251,14 @@ fn unused_upward(tree: &Tree, layers: &Layers) -> Vec<Finding> {
             rules::finding(layers.source, 0, message)
         })
         .collect()
+}
+
+/// Modules that stand in the table of layers and are not in the tree.
+fn absent_modules(tree: &Tree, layers: &Layers) -> Vec<Finding> {
+    let is_there = |module: &str| tree.files.iter().any(|(path, _)| rules::module_of(path, layers) == Some(module));
+    let listed = layers.layers.iter().flat_map(|layer| layer.iter());
+    let absent = listed.filter(|module| !is_there(module));
+    absent.map(|module| rules::finding(layers.source, 0, format!("has no module {module}: take it off"))).collect()
 }
 
 fn may_use(path: &str) -> &'static [&'static str] {
