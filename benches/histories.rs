@@ -9,6 +9,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use splitbrain::history::{self, Reading, Rules, Value};
+use splitbrain_kernel::checker::model::{Cell, CellAction, Keyed, PerKey, Register, RegisterAction};
+use splitbrain_kernel::checker::monitor::{Monitor as _, Watch};
 use splitbrain_kernel::checker::{BUDGET, Verdict};
 use splitbrain_kernel::rng::{Rng, Seed};
 
@@ -28,6 +30,14 @@ Made by `cargo bench --bench histories -- --write` (`just bench-histories --writ
 
 | history | form | operations | MB | read | judge | both | verdict |
 | --- | --- | --: | --: | --: | --: | --: | --- |
+";
+
+const MONITORS: &str = "
+What a monitor costs, which watches a run while its history grows: nanoseconds for each operation, its invocation and \
+its completion together, the best of three rounds.
+
+| monitor | ns |
+| --- | --: |
 ";
 
 /// What the clients of a made history use.
@@ -60,6 +70,10 @@ fn main() {
     ] {
         let text = made(object, count, form);
         let _ = writeln!(table, "{}", row(name, form.name(), &[text], "linearizable"));
+    }
+    table += MONITORS;
+    for (name, nanos) in monitors(count) {
+        let _ = writeln!(table, "| {name} | {nanos} |");
     }
     print!("{table}");
     if has("--write") {
@@ -96,6 +110,46 @@ fn row(name: &str, form: &str, texts: &[String], expected: &str) -> String {
     let [read, judged, both] = [read, judged, read + judged].map(|micros| micros.div_ceil(1_000));
     let megabytes = bytes.div_ceil(1_000_000);
     format!("| {name} | {form} | {operations} | {megabytes} | {read} | {judged} | {both} | {expected} |")
+}
+
+/// Monitors of histories of so many operations, with nanoseconds for each operation.
+fn monitors(count: usize) -> Vec<(&'static str, u128)> {
+    let register = Register { initial: 0 };
+    let values: Vec<RegisterAction<u64>> = (0..count as u64 / 2)
+        .flat_map(|number| [RegisterAction::Write(number + 1), RegisterAction::Read(number + 1)])
+        .collect();
+    let sets: Vec<RegisterAction<u64>> =
+        (0..count as u64).map(|number| RegisterAction::Set { expected: number, new: number + 1 }).collect();
+    let keyed: Vec<_> =
+        values.iter().zip(0..).map(|(action, number)| Keyed { key: number / 2 % 100, action: *action }).collect();
+    let lists: Vec<_> = (0..count as u64 / 100)
+        .flat_map(|number| {
+            let shown = (0..=number % 100).map(|one| number - number % 100 + one).collect();
+            let read = CellAction::Register(RegisterAction::Read(shown));
+            [CellAction::Append(vec![number]), read].map(|action| Keyed { key: number / 100, action })
+        })
+        .collect();
+    vec![
+        ("register, writes and reads", watched(&register, &values)),
+        ("register, compare-and-set alone", watched(&register, &sets)),
+        ("a hundred registers", watched(&PerKey::new(register), &keyed)),
+        ("lists of up to a hundred elements", watched(&PerKey::new(Cell { initial: Vec::<u64>::new() }), &lists)),
+    ]
+}
+
+/// Nanoseconds for each of these operations, which come one after the other.
+fn watched<M: Watch>(model: &M, actions: &[M::Action]) -> u128 {
+    let rounds = (0..3).map(|_| {
+        let mut monitor = model.monitor();
+        let start = Instant::now();
+        for (number, action) in actions.iter().enumerate() {
+            monitor.invoke(2 * number, action);
+            monitor.complete(2 * number, 2 * number + 1, action).expect("every answer is right");
+        }
+        assert!(monitor.is_exact(), "the values are distinct");
+        start.elapsed().as_nanos() / actions.len() as u128
+    });
+    rounds.min().expect("there are three rounds")
 }
 
 /// The result, and microseconds of real time.
@@ -146,6 +200,9 @@ fn made(object: Object, count: usize, form: Form) -> String {
         let begun = Open { client, function, asked };
         writer.begin(&begun);
         open[client] = Some((begun, answer));
+    }
+    for (open, answer) in open.into_iter().flatten() {
+        writer.end(&open, &answer, false);
     }
     writer.text
 }

@@ -136,6 +136,28 @@ fn each_model_finds_its_anomalies() {
     assert_eq!(found(&[&list[..], &["1 :ok :read [1]"]].concat()), None);
 }
 
+/// What `splitbrain run` leaves of a key-value store: values are lists of words, and a put is given one word.
+#[test]
+fn a_store_of_this_project_is_judged() {
+    let entries = |last: &str| {
+        let parts = [
+            ("invoke", "\"operation\":{\"put\":{\"key\":1,\"value\":5}}"),
+            ("ok", "\"response\":\"done\""),
+            ("invoke", "\"operation\":{\"compare_and_set\":{\"key\":1,\"expected\":[5],\"value\":6}}"),
+            ("ok", "\"response\":\"done\""),
+            ("invoke", "\"operation\":{\"get\":{\"key\":1}}"),
+            ("ok", last),
+        ];
+        let line = |(place, (kind, rest)): (usize, (&str, &str))| {
+            format!("\"client\":\"c1\",\"process\":0,\"id\":{},\"kind\":\"{kind}\",{rest}", place / 2)
+        };
+        json(&parts.into_iter().enumerate().map(line).collect::<Vec<_>>())
+    };
+    assert_eq!(anomaly(&entries("\"response\":{\"value\":[6]}")), None);
+    assert_eq!(anomaly(&entries("\"response\":{\"value\":[5]}")), Some(Anomaly::StaleRead));
+    assert_eq!(anomaly(&entries("\"response\":{\"value\":[7]}")), Some(Anomaly::NeverWritten));
+}
+
 #[test]
 fn a_failed_compare_and_set_says_what_the_caller_takes_it_for() {
     let text = log(&["0 :invoke :write 5", "0 :ok :write 5", "1 :invoke :cas [5 6]", "1 :fail :cas [5 6]"]);

@@ -77,7 +77,7 @@ fn json_lines(text: &str) -> Result<Records, HistoryFileError> {
                 pairing.invoke(number, whose, function, (key, asked))?;
                 continue;
             }
-            ("ok", None, response) => (End::Ok, response.unwrap_or(Value::Nil)),
+            ("ok", None, response) => (End::Ok, answer_of(response.unwrap_or(Value::Nil))),
             ("fail", None, None) => (End::Fail, Value::Nil),
             ("unknown", None, None) => (End::Unknown, Value::Nil),
             ("invoke" | "ok" | "fail" | "unknown", ..) => {
@@ -94,7 +94,8 @@ fn json_lines(text: &str) -> Result<Records, HistoryFileError> {
     Ok(pairing.finish(model))
 }
 
-/// Function, key and value of an operation as a system serializes it: `"read"`, `{"put":{"key":1,"value":5}}`.
+/// Function, key and value of an operation as a system serializes it: `"read"`, `{"put":{"key":1,"value":5}}`, or one
+/// of these as the only entry of a map, `{"kv":{"get":{"key":1}}}`.
 fn operation_of(operation: Value) -> Result<(Function, Value, Value), String> {
     let (name, arguments) = match operation {
         Value::Text(name) => (name, Value::Nil),
@@ -108,7 +109,10 @@ fn operation_of(operation: Value) -> Result<(Function, Value, Value), String> {
             ));
         }
     };
-    let function = Function::parse(&name)?;
+    let function = match Function::parse(&name) {
+        Ok(function) => function,
+        Err(unknown) => return operation_of(arguments).map_err(|_| unknown),
+    };
     let field = |names: &[&str]| names.iter().find_map(|name| arguments.get(name)).cloned();
     if !matches!(arguments, Value::Map(_)) {
         return Ok((function, Value::Nil, arguments));
@@ -125,6 +129,15 @@ fn operation_of(operation: Value) -> Result<(Function, Value, Value), String> {
         _ => field(&["value", "element"]).unwrap_or(Value::Nil),
     };
     Ok((function, key, asked))
+}
+
+/// An answer as a system serializes it: itself, or the `answer` in `{"answered":{"index":7,"answer":…}}`.
+fn answer_of(response: Value) -> Value {
+    let inner = match &response {
+        Value::Map(entries) if entries.len() == 1 => entries[0].1.get("answer"),
+        _ => None,
+    };
+    inner.cloned().unwrap_or(response)
 }
 
 fn edn(text: &str, reading: Reading) -> Result<Records, HistoryFileError> {

@@ -156,11 +156,16 @@ fn choose(records: &Records, rules: &Rules) -> Result<ModelName, HistoryFileErro
         ModelName::Queue
     } else if has(&[Function::Add, Function::Remove, Function::Contains]) {
         ModelName::Set
-    } else if has(&[Function::Append, Function::Delete]) {
+    } else if has(&[Function::Append, Function::Delete]) || records.operations.iter().any(shows_list) {
         ModelName::KeyValue
     } else {
         ModelName::Register
     })
+}
+
+/// Whether it read a list: what a store has whose values can be appended to.
+fn shows_list(one: &Recorded) -> bool {
+    one.function == Function::Read && values(one).any(|value| matches!(value, Value::List(_)))
 }
 
 /// Judges the operations as this reads them: with the answer, if it is known. `None` for an operation that says
@@ -233,22 +238,28 @@ fn no_pair(one: &Recorded) -> HistoryFileError {
     HistoryFileError { line: one.line, message }
 }
 
+/// The values that an operation was given and has shown.
+fn values(one: &Recorded) -> impl Iterator<Item = &Value> {
+    let asked = match (&one.asked, one.function) {
+        (Value::List(pair), Function::CompareAndSet) => &pair[..],
+        (asked, _) => std::slice::from_ref(asked),
+    };
+    let answer = one.end.as_ref().filter(|ended| ended.end == End::Ok && one.function == Function::Read);
+    asked.iter().chain(answer.map(|ended| shown(&ended.answer)))
+}
+
 /// A key-value store holds texts, or lists, or single values that nothing is appended to.
 fn key_value(records: &Records, rules: &Rules) -> Result<Verdict, HistoryFileError> {
     let is_appended = records.operations.iter().any(|one| one.function == Function::Append);
-    if !is_appended {
+    let (mut is_list, mut is_text) = (false, false);
+    for value in records.operations.iter().flat_map(values) {
+        is_list |= matches!(value, Value::List(_));
+        is_text |= matches!(value, Value::Text(_));
+    }
+    if !is_appended && !is_list {
         return check(&registers(rules.initial.clone()), records, rules, |one, answer| {
             register_action(one, answer, rules).map(|action| keyed(one, action))
         });
-    }
-    let values = records.operations.iter().flat_map(|one| {
-        let answer = one.end.as_ref().filter(|ended| ended.end == End::Ok && one.function == Function::Read);
-        [Some(&one.asked), answer.map(|ended| shown(&ended.answer))]
-    });
-    let (mut is_list, mut is_text) = (false, false);
-    for value in values.flatten() {
-        is_list |= matches!(value, Value::List(_));
-        is_text |= matches!(value, Value::Text(_));
     }
     if is_list || !is_text {
         return check(&PerKey::new(Cell { initial: Vec::new() }), records, rules, |one, answer| {

@@ -76,3 +76,15 @@ fn what_is_no_history_exits_with_2_and_its_line() {
         assert!(shown.stderr.starts_with(message), "{message}\n{shown}");
     }
 }
+
+#[test]
+fn the_history_of_a_run_is_judged_from_its_folder() {
+    let folder = Folder::new("history_of_run");
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/raft/swarm_kv_paper.toml");
+    let run = ["run", scenario, "--seed", "1", "--timeline", "none", "--out", "reports"];
+    let run = shown(&folder.shipped(&run).output().expect("the binary starts"));
+    assert_eq!(run.code, 0, "{run}");
+    let judged = judge(&folder, &["reports/raft/swarm_kv_paper/1/history.jsonl"]);
+    assert_eq!(judged.code, 0, "{judged}");
+    assert!(judged.stdout.contains("operations of a key-value store"), "{judged}");
+}
