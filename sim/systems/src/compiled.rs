@@ -2,27 +2,45 @@
 //!
 //! A crate that runs a world would compile it for itself, as every generic type. In development builds (opt-level 1 and
 //! below) the compiler takes what a crate below has compiled already, so one copy here saves one in the library, in its
-//! unit tests and in each integration test: a minute of CPU. Builds with more optimisation never share, and leave this
-//! module out.
+//! unit tests and in each integration test: a minute of CPU for Raft. Builds with more optimisation never share, and
+//! leave this module out.
 
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{OptionsOf, ReportOf};
+use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::World;
 
-use crate::raft::{Raft, RaftNode};
+use crate::raft::Raft;
+use crate::reactor::system::Reactor;
 
-/// A sweep of Raft.
-pub fn raft(system: &Raft, options: &OptionsOf<Raft>, seed: Seed) -> ReportOf<RaftNode> {
-    World::new(system, options, seed).run()
+macro_rules! compiled {
+    ($($module:ident, $system:ty;)+) => {$(
+        #[doc = concat!("The worlds of `", stringify!($system), "`.")]
+        pub mod $module {
+            use super::*;
+
+            /// A sweep.
+            pub fn run(system: &$system, options: &OptionsOf<$system>, seed: Seed) -> ReportOf<Node> {
+                World::new(system, options, seed).run()
+            }
+
+            /// A recorded run.
+            pub fn run_traced(
+                system: &$system,
+                options: &OptionsOf<$system>,
+                seed: Seed,
+                tracer: &mut dyn Tracer<Node>,
+            ) -> ReportOf<Node> {
+                World::traced(system, options, seed, tracer).run()
+            }
+
+            type Node = <$system as System>::Node;
+        }
+    )+};
 }
 
-/// A recorded run of Raft.
-pub fn traced_raft(
-    system: &Raft,
-    options: &OptionsOf<Raft>,
-    seed: Seed,
-    tracer: &mut dyn Tracer<RaftNode>,
-) -> ReportOf<RaftNode> {
-    World::traced(system, options, seed, tracer).run()
+compiled! {
+    raft, Raft;
+    reactor, Reactor;
 }
