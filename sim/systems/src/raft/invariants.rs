@@ -310,8 +310,10 @@ impl<N: RaftFacts> RaftInvariants<N> {
         findings: &Findings,
     ) {
         match N::said(message) {
-            Said::Accepted { term, .. } => {
-                self.acknowledged = Some(source);
+            Said::Accepted { term, matched } => {
+                if self.frame.watches(source) && !self.matches.knows(node, source, (term, matched)) {
+                    self.acknowledged = Some(source);
+                }
                 self.on_contact(node, source, term, true, view.now());
             }
             Said::Answered { term } => self.on_contact(node, source, term, false, view.now()),

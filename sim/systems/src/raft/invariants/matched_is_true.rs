@@ -1,8 +1,9 @@
 //! What a leader takes a follower to have, the follower has (Raft §5.3; ccfraft `MonotonicMatchIndex`, PySyncObj #167).
 //!
 //! `matched` never falls while a server leads a term, and the entry there is the leader's, durable at the follower.
-//! It is asked when an answer has been handled, and when a server is elected. A follower that has durably moved on to a
-//! later term may have dropped the entry since: its old leader does not know yet, and can no longer commit by it.
+//! It is asked when an answer with news has been handled, and when a server is elected. A follower that has durably
+//! moved on to a later term may have dropped the entry since: its old leader does not know yet, and can no longer
+//! commit by it.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -40,6 +41,12 @@ pub(super) struct Both {
 impl Matches {
     pub(super) fn new(servers: usize) -> Self {
         Self { servers, known: vec![(Term::ZERO, Index::ZERO); servers * servers] }
+    }
+
+    /// Whether an acknowledgement says what the leader was last seen to know: most are of heartbeats, and need no look.
+    #[inline(always)]
+    pub(super) fn knows(&self, leader: NodeId, follower: NodeId, acknowledged: (Term, Index)) -> bool {
+        self.known[slot(leader) * self.servers + slot(follower)] == acknowledged
     }
 
     /// A leader of this term takes a follower to have `matched`. `both` tells what is there; `None` if the follower
@@ -105,6 +112,16 @@ mod tests {
         matches.judge(s(1), s(3), (Term(3), Index(5)), || both(2, Held::Snapshot), &mut findings);
         assert!(!findings.is_broken());
         matches.judge(s(1), s(2), (Term(3), Index(5)), || panic!("it was looked up before"), &mut findings);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_what_is_known_needs_no_look() {
+        let (mut matches, mut findings) = (Matches::new(3), all_on());
+        matches.judge(s(1), s(2), (Term(3), Index(5)), || both(2, SAME), &mut findings);
+        assert!(matches.knows(s(1), s(2), (Term(3), Index(5))));
+        for news in [(Term(3), Index(4)), (Term(3), Index(6)), (Term(4), Index(5))] {
+            assert!(!matches.knows(s(1), s(2), news), "{news:?}");
+        }
     }
 
     #[test]

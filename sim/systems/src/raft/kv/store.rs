@@ -247,6 +247,20 @@ mod tests {
     }
 
     #[test]
+    fn the_pieces_are_the_whole_store() {
+        assert_eq!(Store::default().pieces().count(), 0);
+        let mut log = Log::default();
+        let (first, second) = (log.open(), log.at(3).open());
+        log.run(first, 1, Operation::Put { key: 1, value: 5 });
+        log.run(second, 1, Operation::Append { key: 2, value: 6 });
+        log.at(7).run(second, 2, Operation::Append { key: 2, value: 7 });
+        let pieces: Vec<Piece> = log.store.pieces().collect();
+        assert_eq!(pieces.len(), 5, "the time, two values and two sessions");
+        assert_eq!(Store::of(pieces.iter()), log.store);
+        assert_ne!(Store::of(pieces[1..].iter()), log.store);
+    }
+
+    #[test]
     fn a_copy_is_answered_as_before_and_executed_once() {
         let mut log = Log::default();
         let session = log.open();

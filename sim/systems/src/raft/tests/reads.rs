@@ -140,6 +140,28 @@ fn a_lease_needs_no_confirmation_until_it_ends() {
 }
 
 #[test]
+fn a_leader_that_told_another_to_campaign_has_no_lease_any_more() {
+    let mut host = leader(options(Reads::Lease));
+    host.hear(C1, read(5));
+    host.hear(s(2), confirmed(1, 1));
+    host.hear(s(3), confirmed(1, 1));
+    host.take_sent();
+    host.hear(C1, read(6));
+    assert_eq!(host.take_sent(), [served(6, 1)], "it holds a lease");
+    host.order(Order::Transfer(Some(s(2))));
+    assert_eq!(host.only_sent(), RaftMessage::TimeoutNow { term: Term(1) });
+    host.hear(C1, read(7));
+    let result = CallResult::NotLeader { leader: None };
+    assert_eq!(host.only_sent(), RaftMessage::Reply { operation: OperationId(7), result });
+    // The other may campaign at any time, and voters that have promised not to vote for it will.
+    host.order(Order::Transfer(Some(s(3))));
+    host.fire(RaftTimer::Transfer);
+    host.take_sent();
+    host.hear(C1, read(8));
+    assert!(host.take_sent().iter().all(|(_, sent)| matches!(sent, RaftMessage::Confirm { .. })));
+}
+
+#[test]
 fn the_known_bugs_make_a_lease_longer() {
     for bug in [Bug::LeaseIgnoresDrift, Bug::LeaseFromReceipt] {
         let mut host = leader(RaftOptions { bug, ..options(Reads::Lease) });

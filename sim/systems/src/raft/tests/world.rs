@@ -14,9 +14,12 @@ use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOp
 use splitbrain_kernel::selector::{Among, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::World;
 
+use super::super::durable::LOG_FILE;
 use super::super::message::{Operation, Order};
+use super::super::node::RaftNode;
 use super::super::options::RaftOptions;
 use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
@@ -89,6 +92,32 @@ fn run(
     let system = Raft::new(Setup::new(CLUSTER, options, BOUNDS));
     let system = system.expect("the options stand together");
     World::new(&system, run, Seed(seed)).run()
+}
+
+/// What the servers hold after a run of so many seconds: entries in memory and records on the disk, of the one that has
+/// most; and how much they have applied at least.
+fn held_after(seconds: u64) -> (usize, usize, u64) {
+    let options = RaftOptions { snapshot_distance: 20, snapshot_trailing: 10, ..paper() };
+    let system = Raft::new(Setup::new(CLUSTER, PerServer::same(options), BOUNDS)).expect("the options stand together");
+    let run = run_options(Duration::from_secs(seconds), Ppm::new(10_000));
+    let mut world = World::new(&system, &run, Seed(5));
+    assert_eq!(world.run().outcome, Outcome::Passed);
+    let view = world.view();
+    let server = |node| view.node(node).and_then(RaftNode::server).expect("every server runs");
+    let entries = CLUSTER.servers().map(|node| server(node).log().entries().len()).max();
+    let records = CLUSTER.servers().map(|node| view.record_count(node, LOG_FILE)).max();
+    let applied = CLUSTER.servers().map(|node| server(node).applied().0).min();
+    (entries.unwrap_or(0), records.unwrap_or(0), applied.unwrap_or(0))
+}
+
+#[test]
+fn with_snapshots_a_long_run_holds_no_more_than_a_short_one() {
+    for seconds in [20, 200] {
+        let (entries, records, applied) = held_after(seconds);
+        assert!(applied > 15 * seconds, "{applied} entries were applied");
+        // What is taken and not yet durable comes on top of distance and tail.
+        assert!(entries <= 45 && records <= 45, "{entries} entries, {records} records");
+    }
 }
 
 fn count(report: &RunReport<Operation, Order>, name: &str) -> u64 {
