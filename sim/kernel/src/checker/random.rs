@@ -249,7 +249,7 @@ impl Draws<Queue<u8>> for Values {
 
     fn other(&self, rng: &mut Rng, action: &QueueAction<u8>, count: u8) -> QueueAction<u8> {
         match (action, pick(rng, 3)) {
-            (QueueAction::Enqueue(_) | QueueAction::DequeueAny, _) => action.clone(),
+            (QueueAction::Enqueue(_) | QueueAction::DequeueAny, _) => *action,
             (_, 0) => QueueAction::Empty,
             _ => QueueAction::Dequeue(1 + pick(rng, u64::from(count)) as u8),
         }
