@@ -62,7 +62,7 @@ impl Arm {
                 changed.extend(self.nemesis(table));
             } else if bug != "none" && table.starts_with("[run]\n") {
                 changed.push(short(table));
-            } else if table.starts_with("[raft]\n") {
+            } else if table.lines().any(|line| line == "[raft]") {
                 changed.push(format!("{table}\nbug = \"{bug}\""));
             } else if table.starts_with("[expect]\n") && bug != "none" {
                 // The bounds of the swarm are those of a whole run.
@@ -71,7 +71,9 @@ impl Arm {
                 changed.push(table.to_owned());
             }
         }
-        changed.join("\n\n")
+        let changed = changed.join("\n\n");
+        assert!(changed.contains(&format!("\nbug = \"{bug}\"")), "a swarm has options of raft");
+        changed
     }
 
     fn nemesis(self, table: &str) -> Option<String> {
