@@ -16,8 +16,13 @@ const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.tx
 
 /// Each workload with a small and a large amount of it: the figure is what the difference costs, so that what a process
 /// does once does not count.
-const WORKLOADS: &[(&str, u64, u64)] =
-    &[("ping_pong", 5, 25), ("raft_election", 3, 13), ("raft_clients", 3, 13), ("raft_nested", 3, 13)];
+const WORKLOADS: &[(&str, u64, u64)] = &[
+    ("ping_pong", 5, 25),
+    ("raft_election", 3, 13),
+    ("raft_clients", 3, 13),
+    ("raft_nested", 3, 13),
+    ("raft_kv", 3, 13),
+];
 
 /// Growth in percent that fails.
 const GROWTH_MAX: u64 = 2;
@@ -33,6 +38,7 @@ pub(crate) fn work(name: &str, amount: u64) -> u64 {
         "raft_election" => campaign(RaftRuns::election()),
         "raft_clients" => campaign(RaftRuns::clients()),
         "raft_nested" => campaign(RaftRuns::nested()),
+        "raft_kv" => campaign(RaftRuns::kv()),
         _ => panic!("expected a workload, got {name}"),
     }
 }

@@ -1,5 +1,5 @@
-//! The raft runs of `benches/raft_election.toml`, `raft_clients.toml` and `raft_nested.toml`, through the engine that
-//! every command uses: five servers, random faults, every invariant on.
+//! The raft runs of `benches/raft_election.toml`, `raft_clients.toml`, `raft_kv.toml` and `raft_nested.toml`, through
+//! the engine that every command uses: five servers, random faults, every invariant on.
 
 use std::sync::Arc;
 
@@ -27,6 +27,11 @@ impl RaftRuns {
     /// With clients that propose values.
     pub(crate) fn clients() -> Self {
         Self::load::<Raft>("benches/raft_clients.toml", include_bytes!("../raft_clients.toml"))
+    }
+
+    /// With clients of the key-value store.
+    pub(crate) fn kv() -> Self {
+        Self::load::<Raft>("benches/raft_kv.toml", include_bytes!("../raft_kv.toml"))
     }
 
     /// The election inside another node, which does nothing beside.
