@@ -15,7 +15,7 @@ use super::index::{
     CANDIDATES_KNOW_NO_LEADER, COMMITTED_IS_DURABLE, LOG_MATCHING, MATCHED_IS_TRUE, PERSIST_BEFORE_REPLY,
     VOTE_SOUNDNESS,
 };
-use super::leadership::{TrueTime, server};
+use super::leadership::{TrueTime, server, server as server_of};
 use super::matched_is_true::Both;
 use super::{
     RaftInvariants, candidates_know_no_leader, commit_in_term, denied_vote_keeps_timer, learners_never_lead,
@@ -198,7 +198,9 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let durables = &self.durables;
         let both = || {
             let disk = view.disk(follower);
-            let has_moved_on = N::durable_state(&disk).is_some_and(|state| state.term > term);
+            // Its new term may be on its way to the disk behind what it has dropped.
+            let is_later = server_of(&view, follower).is_some_and(|server| server.term > term);
+            let has_moved_on = is_later || N::durable_state(&disk).is_some_and(|state| state.term > term);
             if durables.is_waived(follower) || has_moved_on {
                 return None;
             }

@@ -1,9 +1,8 @@
 //! What a leader takes a follower to have, the follower has (Raft §5.3; ccfraft `MonotonicMatchIndex`, PySyncObj #167).
 //!
 //! `matched` never falls while a server leads a term, and the entry there is the leader's, durable at the follower.
-//! It is asked when an answer with news has been handled, and when a server is elected. A follower that has durably
-//! moved on to a later term may have dropped the entry since: its old leader does not know yet, and can no longer
-//! commit by it.
+//! It is asked when an answer with news has been handled, and when a server is elected. A follower that has moved on to
+//! a later term may have dropped the entry since: its old leader does not know yet, and can no longer commit by it.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
