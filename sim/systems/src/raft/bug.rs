@@ -75,5 +75,9 @@ splitbrain_kernel::names! {
         InstalledWithoutState = "installed_without_state",
         /// A leader whose transfer came to nothing refuses proposals for ever (hashicorp #493).
         TransferNeverEnds = "transfer_never_ends",
+        /// A leader that has told another to campaign serves reads under its lease still (TiKV #4680, openraft #1747).
+        LeaseKeptOnTransfer = "lease_kept_on_transfer",
+        /// A snapshot has the values of the store and not its sessions (thesis §6.3).
+        SnapshotWithoutSessions = "snapshot_without_sessions",
     }
 }

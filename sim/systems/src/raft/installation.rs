@@ -49,7 +49,9 @@ impl<C: Payload> Server<C> {
             return;
         }
         let mut items = machine.items();
-        items.extend(self.store().pieces().map(Item::Kv));
+        let has_sessions = !self.has_bug(Bug::SnapshotWithoutSessions);
+        let pieces = self.store().pieces().filter(|piece| has_sessions || !matches!(piece, kv::Piece::Session(..)));
+        items.extend(pieces.map(Item::Kv));
         let snapshot = Arc::new(Snapshot { last, items });
         ctx.observe(RaftObservation::SnapshotTaken { last, state: snapshot.fingerprint() });
         self.save_snapshot(ctx, snapshot);

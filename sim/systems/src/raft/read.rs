@@ -138,7 +138,8 @@ impl<C: Payload> Server<C> {
 
     fn holds_lease(&self, ctx: &Context<RaftNode<C>>) -> bool {
         let now = self.lease_clock(ctx);
-        let holder = self.as_leader().filter(|leader| !leader.lease_given_up);
+        let keeps = self.has_bug(Bug::LeaseKeptOnTransfer);
+        let holder = self.as_leader().filter(|leader| !leader.lease_given_up || keeps);
         holder.and_then(|leader| leader.reads.lease_until).is_some_and(|until| now < until)
     }
 
