@@ -58,12 +58,12 @@ known-bugs:
     cargo run --release -- test scenarios/raft/bugs
 
 # The swarm and the known bugs of the reactor: reports/gallery/reactor.md and reactor-bugs.md.
-reactor-table seeds="100000" sequences="100000":
+reactor-table seeds="100000" sequences="100000": (reactor-linux sequences)
     cargo bench --bench reactor -- --seeds {{ seeds }} --sequences {{ sequences }} --write
 
 # Generated sequences of system calls against the reactor's model and against Linux.
 reactor-linux sequences="100000":
-    PROPTEST_CASES={{ sequences }} cargo test --release -p splitbrain-systems --test linux -- --nocapture
+    PROPTEST_CASES={{ sequences }} cargo test -p splitbrain-systems --test linux -- --nocapture
 
 # The figures of reports/gallery/performance.md.
 bench-table:

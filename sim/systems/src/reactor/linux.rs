@@ -22,7 +22,8 @@
 //! - byte counts of partial transfers over sockets, and what is ready while a socket is partly full: they depend on
 //!   the memory that the kernel charges. Pipes and eventfd are compared to the byte;
 //! - which thread wakes, and `EPOLLEXCLUSIVE` with threads that wait: the comparison has one thread;
-//! - a half-close before the other side has accepted: its acknowledgement may come late, and is an edge;
+//! - the edge with nothing new that an end of a TCP connection sees when the other side acknowledges its half-close:
+//!   the kernel puts that acknowledgement off by up to 40 ms;
 //! - a second urgent byte while the first one is in the stream;
 //! - an accept queue that is full, where Linux drops the `SYN` and the client tries again after a second;
 //! - signals, `EINTR` and signalfd; the limit on descriptors.

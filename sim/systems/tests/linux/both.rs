@@ -1,6 +1,6 @@
 //! Model and kernel side by side: each call is made to both, and what comes back is compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddrV4;
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use splitbrain_systems::reactor::linux::descriptor::{DescriptionId, Fd};
 use splitbrain_systems::reactor::linux::epoll::Slip;
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::events::Events;
-use splitbrain_systems::reactor::linux::stream::Shut;
+use splitbrain_systems::reactor::linux::stream::{Family, Shut};
 use splitbrain_systems::reactor::linux::{Control, Limits, Linux};
 
 use super::Tried;
@@ -50,6 +50,8 @@ pub(crate) struct Both {
     /// Ends of Unix pairs that were filled and not drained since: what of them fits is not compared.
     filled: BTreeSet<DescriptionId>,
     next_data: u64,
+    /// What the data of each registration stands for.
+    registered: BTreeMap<u64, DescriptionId>,
     tried: Tried,
 }
 
@@ -67,6 +69,7 @@ impl Both {
             slots: Vec::new(),
             filled: BTreeSet::new(),
             next_data: 0,
+            registered: BTreeMap::new(),
             tried: Tried::default(),
         };
         both.epoll_create();
@@ -103,8 +106,6 @@ impl Both {
     /// Makes one call to both, and compares what every descriptor is ready for afterwards.
     pub(crate) fn step(&mut self, operation: Operation) -> Compared {
         self.tried.calls += 1;
-        let tcp = self.slots.iter().filter(|slot| matches!(slot.kind, Kind::Tcp | Kind::Listener(_)));
-        tcp.for_each(|slot| real::acknowledge_at_once(&slot.real));
         self.call(operation)?;
         self.compare_readiness()
     }
@@ -223,12 +224,6 @@ impl Both {
             How::Write => Shut { read: false, write: true },
             How::Both => Shut::BOTH,
         };
-        // Who was not accepted yet may acknowledge the end late, which is an edge at a time of the kernel's choice.
-        let peer = self.linux.peer(self.slots[at].description);
-        let is_accepted = |peer| self.slots.iter().any(|slot| slot.description == peer);
-        if self.slots[at].kind == Kind::Tcp && peer.is_some_and(|peer| !is_accepted(peer)) {
-            return Ok(());
-        }
         let model = self.linux.shutdown(self.slots[at].model, shut);
         let real = real::shutdown(&self.slots[at].real, how);
         self.result(&model, &real)
@@ -331,6 +326,7 @@ impl Both {
         let data = self.next_data;
         self.next_data += 1;
         let (instance, slot) = (&self.slots[epoll], &self.slots[at]);
+        self.registered.insert(data, slot.description);
         let model = self.linux.control(instance.model, control, slot.model, events, data);
         let real = real::control(&instance.real, &slot.real, control, events, data);
         self.result(&model, &real)
@@ -341,8 +337,18 @@ impl Both {
         let model = model.map(|events| events.iter().map(|event| (event.data, event.events)).collect::<Vec<_>>());
         let is_due = model.as_ref().is_ok_and(|events| !events.is_empty());
         let real = real::wait(&self.slots[at].real, max, if is_due { DUE } else { Duration::ZERO });
+        let is_new = |data: u64| !model.as_ref().is_ok_and(|events| events.iter().any(|(of, _)| *of == data));
+        let is_late = |data: u64| is_new(data) && self.may_hear_late(data);
+        let real = real.map(|events| events.into_iter().filter(|(data, _)| !is_late(*data)).collect::<Vec<_>>());
         self.tried.events += real.as_ref().map_or(0, |events| events.len() as u64);
         self.result(&model, &real)
+    }
+
+    /// Whether this registration is of a TCP end that has said that it will send no more: the other side may acknowledge
+    /// that late, which is an edge with nothing new.
+    fn may_hear_late(&self, data: u64) -> bool {
+        let stream = self.registered.get(&data).and_then(|id| self.linux.stream(*id));
+        stream.is_some_and(|stream| stream.family() == Family::Tcp && stream.has_said_fin())
     }
 
     /// Every descriptor but epoll instances, which the model cannot nest.

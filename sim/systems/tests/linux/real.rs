@@ -77,12 +77,6 @@ pub(crate) fn accept(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// What comes is acknowledged at once. Else the end of a connection may be acknowledged after 40 ms, which the other
-/// side announces to those who watch it, a second time and with nothing new.
-pub(crate) fn acknowledge_at_once(socket: &OwnedFd) {
-    sockopt::set_tcp_quickack(socket, true).expect("it is TCP");
-}
-
 /// Closing it will reset the connection.
 pub(crate) fn reset_on_close(socket: &OwnedFd) {
     sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("it is a socket");

@@ -167,6 +167,11 @@ impl Stream {
         self.family
     }
 
+    /// TCP: this end has said that it will send no more.
+    pub const fn has_said_fin(&self) -> bool {
+        self.has_said_fin
+    }
+
     /// Whether bytes wait to be read.
     pub fn has_unread(&self) -> bool {
         !self.received.is_empty()
