@@ -344,8 +344,8 @@ impl Both {
         self.result(&model, &real)
     }
 
-    /// Whether this registration is of a TCP end that has said that it will send no more: the other side may acknowledge
-    /// that late, which is an edge with nothing new.
+    /// Whether this registration is of a TCP end that has said that it will send no more: the other side may
+    /// acknowledge that late, which is an edge with nothing new.
     fn may_hear_late(&self, data: u64) -> bool {
         let stream = self.registered.get(&data).and_then(|id| self.linux.stream(*id));
         stream.is_some_and(|stream| stream.family() == Family::Tcp && stream.has_said_fin())
