@@ -41,8 +41,8 @@ impl Linux {
         if bytes.is_empty() && pipe.has_writer {
             return Err(Errno::Again);
         }
-        let writer = *writer;
-        if was_full {
+        let (writer, has_room) = (*writer, !pipe.is_full());
+        if was_full && has_room {
             self.announce(writer, Some(Events::OUT));
         }
         Ok(bytes)
