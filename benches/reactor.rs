@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use splitbrain::scenario::{self, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::Invariants as _;
@@ -85,7 +85,7 @@ impl Swarm {
         }
     }
 
-    fn table(&self, seconds: f64, sequences: u64) -> String {
+    fn table(&self, elapsed: Duration, sequences: u64) -> String {
         let mut table = format!(
             "# The reactor\n\n\
              The clean swarm of `scenarios/reactor/swarm.toml`, by `just reactor-table`: {} seeds, {} events, no \
@@ -93,7 +93,7 @@ impl Swarm {
              The figures are per 1,000 seeds; a count of zero would be a failure.\n\n",
             grouped(self.runs),
             grouped(self.events),
-            grouped((self.events as f64 / seconds) as u64),
+            grouped((u128::from(self.events) * 1_000_000_000 / elapsed.as_nanos()) as u64),
         );
         if sequences > 0 {
             let sequences = grouped(sequences);
@@ -195,7 +195,7 @@ fn main() {
     let (seeds, sequences) = (asked(&arguments, "--seeds", SEEDS), asked(&arguments, "--sequences", 0));
     let started = Instant::now();
     let swarm = Swarm::measure(seeds);
-    let table = swarm.table(started.elapsed().as_secs_f64(), sequences);
+    let table = swarm.table(started.elapsed(), sequences);
     let (bugs, is_whole) = bugs_table();
     println!("{table}\n{bugs}");
     if arguments.iter().any(|argument| argument == "--write") {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The follower keeps the parts on its disk, and says which item it wants next: after a crash, after lost packets and
-//! under another leader with the same snapshot it goes on where it was. [`super::installation`] has the rules.
+//! under another leader with the same snapshot it goes on where it was. `installation.rs` has the rules.
 
 use std::sync::Arc;
 

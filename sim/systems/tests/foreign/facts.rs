@@ -111,7 +111,7 @@ impl<const OPEN: bool> RaftFacts for Foreign<OPEN> {
 
     fn held(disk: &impl Records<Pair>, index: Index) -> Fact<Held> {
         let record = index.0.checked_sub(1).and_then(|at| disk.get(LOG, at as usize));
-        OPEN.then(|| match record {
+        OPEN.then_some(match record {
             Some(Stored::Intact(Pair(term, _))) => Held::Entry(Term(*term)),
             _ => Held::Nothing,
         })
