@@ -108,7 +108,8 @@ struct LinkState {
     holds: Vec<Instant>,
     /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
     lost_kinds: Vec<(u64, u64)>,
-    /// Packets of some kinds with ordinals in a range were sent while a refusal that is lifted now was in force.
+    /// Packets of some kinds with ordinals in a range were sent while a refusal that is lifted now was in force. In the
+    /// order in which the refusals were lifted, so the ends never fall.
     refused: Vec<(u64, Range<u64>)>,
 }
 
@@ -477,7 +478,7 @@ impl LinkState {
         let extras = self.base.duplication != Ppm::NEVER || self.base.reordering != Ppm::NEVER;
         self.plain = !self.disturbed && !extras && self.base.bandwidth == 0 && self.base.capacity == 0;
         let lost = self.lost_kinds.iter().map(|(_, before)| *before);
-        let refused = self.refused.iter().map(|(_, sent)| sent.end);
+        let refused = self.refused.last().map(|(_, sent)| sent.end);
         let marked_before = lost.chain(refused).fold(self.lost_before, u64::max);
         self.safe_from = if self.disturbed { u64::MAX } else { marked_before };
     }
@@ -584,6 +585,11 @@ impl LinkState {
     /// the sender of a refused request knows that it never came to the target.
     fn is_refused(&self, ordinal: u64, kind: u64) -> bool {
         self.refusals.iter().any(|refusal| hits(refusal.mask, kind) && ordinal >= refusal.what)
-            || self.refused.iter().any(|(mask, sent)| hits(*mask, kind) && sent.contains(&ordinal))
+            || self.refused_since(ordinal).any(|(mask, sent)| hits(*mask, kind) && sent.contains(&ordinal))
+    }
+
+    /// The refusals that were lifted after a packet was sent.
+    fn refused_since(&self, ordinal: u64) -> impl Iterator<Item = &(u64, Range<u64>)> {
+        self.refused.iter().rev().take_while(move |(_, sent)| sent.end > ordinal)
     }
 }
