@@ -7,8 +7,10 @@ fn main() -> ExitCode {
     use splitbrain::Cli;
     use splitbrain_madsim::OnMadsim;
     use splitbrain_systems::raft::Raft;
+    use splitbrain_systems::reactor::Reactor;
 
-    Cli::new().name("splitbrain-madsim").engine(OnMadsim::<Raft>::new()).main()
+    let (raft, reactor) = (OnMadsim::<Raft>::new(), OnMadsim::<Reactor>::new());
+    Cli::new().name("splitbrain-madsim").engine(raft).engine(reactor).main()
 }
 
 #[cfg(not(madsim))]
