@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent, Subject};
 use splitbrain::engine::{AnySystem as _, Run, Simulated};
 use splitbrain::scenario::{Diagnostics, Scenario, load, verify};
-use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_systems::raft::Raft;
 
 fn read(workload: &str) -> Result<Scenario, Diagnostics> {
@@ -91,6 +92,31 @@ fn what_is_written_out_is_the_default() {
     assert_eq!(run(all).digest, run("").digest);
 }
 
+/// Anti-vacuity: a workload of which no operation comes in any run has tested nothing.
+#[test]
+fn a_workload_that_never_begins_is_inconclusive() {
+    let judge = |workload: &str| {
+        let scenario = read(workload).unwrap_or_else(|error| panic!("{error}"));
+        let (system, scenario) = (Simulated::<Raft>::new(), Arc::new(scenario));
+        let engine = system.open(scenario.clone()).expect("the kernel runs every scenario");
+        let options = CampaignOptions {
+            seeds: Some(Seeds::Range(0..2)),
+            max_fail: None,
+            check_determinism: Ppm::NEVER,
+            pool: Pool { jobs: 1, timeout: None, interrupt: Interrupt::default() },
+        };
+        let description = system.description();
+        let subject =
+            Subject { scenario: &scenario, name: "workload", description: &description, program: "splitbrain" };
+        campaign::run(&subject, &engine, &options, &mut Silent)
+    };
+    assert_eq!(judge("from = \"leader elected\"").judgement, Judgement::AsExpected);
+    let idle = judge("from = \"leader for 2s\"\nuntil = \"leader for 1s\"");
+    assert_eq!(idle.judgement, Judgement::Inconclusive);
+    let reasons: Vec<&str> = idle.all_reasons().map(|reason| reason.message.as_str()).collect();
+    assert_eq!(reasons, ["no client was given an operation in any run"]);
+}
+
 #[track_caller]
 fn refuse(workload: &str, expected: &str) {
     let errors = read(workload).expect_err("it has no effect").to_string();
@@ -109,7 +135,13 @@ fn a_key_without_effect_is_refused_at_its_place() {
     assert!(one_key.contains("workload.key_skew: has an effect only with more than one key"), "{one_key}");
     let shares = read_as("kv", "appends = \"60%\"").expect_err("110 % of the writes").to_string();
     assert!(shares.contains("more than 100% together"), "{shares}");
+    for name in ["compare_and_sets", "appends", "deletes"] {
+        let without = read_as("kv", &format!("reads = \"100%\"\n{name} = \"10%\"")).expect_err("all read").to_string();
+        assert!(without.contains(&format!("workload.{name}: has an effect only if some")), "{without}");
+    }
     refuse("from = \"5s\"", "workload.from: no operation can come: they end at 5s");
+    refuse("from = \"9s\"\nuntil = \"leader elected\"", "workload.from: no operation can come: they end at 5s");
+    refuse("from = \"leader elected\"\nuntil = \"0s\"", "workload.until: no operation can come: they end at 0s");
     refuse("from = \"leader electd\"", "workload.from: unknown condition \"leader electd\"");
     refuse("until = \"2 s\"", "workload.until: ");
 }

@@ -272,6 +272,8 @@ pub(super) struct Judge<'a> {
     is_chosen: bool,
     /// Faults that were applied in no run so far; nothing before the first run.
     unapplied: Option<BTreeSet<String>>,
+    /// There is a workload, and in no run so far did a client get an operation.
+    is_idle: bool,
     /// The filters that matched a run so far, by position: those of outcomes, then those of bounds.
     matched: Vec<bool>,
     result: ScenarioResult,
@@ -286,6 +288,7 @@ impl<'a> Judge<'a> {
             max_fail: options.max_fail,
             is_chosen: options.seeds.is_some(),
             unapplied: None,
+            is_idle: scenario.workload.is_some(),
             matched: vec![false; expect.outcomes.len() + expect.bounds.len()],
             result: ScenarioResult {
                 judgement: Judgement::AsExpected,
@@ -365,6 +368,7 @@ impl<'a> Judge<'a> {
             Some(before) => before.intersection(&never).cloned().collect(),
             None => never,
         });
+        self.is_idle = self.is_idle && run.plan.as_ref().is_some_and(|plan| plan.operations().is_empty());
     }
 
     fn note_filters(&mut self, run: &Run) {
@@ -441,6 +445,7 @@ impl<'a> Judge<'a> {
         reasons.extend(self.unreached());
         if !self.is_shown() {
             reasons.extend(self.unapplied());
+            reasons.extend(self.idle());
             reasons.extend(self.unevaluated());
             reasons.extend(self.unmatched());
         }
@@ -468,6 +473,10 @@ impl<'a> Judge<'a> {
     fn unapplied(&self) -> impl Iterator<Item = Reason> {
         let never = self.unapplied.iter().flatten();
         never.map(|id| untested(None, format!("fault {id} was never applied in any run")))
+    }
+
+    fn idle(&self) -> Option<Reason> {
+        self.is_idle.then(|| untested(None, "no client was given an operation in any run".to_owned()))
     }
 
     /// An invariant that was never evaluated is told with the result, whatever the judgement: many apply under some

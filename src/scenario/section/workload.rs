@@ -35,13 +35,13 @@ const FROM: Key<CueShape> = Key {
     name: "from",
     shape: CueShape,
     need: Need::Default("\"0s\""),
-    doc: "No operation comes before this time, or before this is first observed or holds.",
+    doc: "No operation comes before this time, or before this condition comes for the first time.",
 };
 const UNTIL: Key<CueShape> = Key {
     name: "until",
     shape: CueShape,
     need: Need::Optional,
-    doc: "No operation comes after this time, or after this is first observed or holds; the end of the run where \
+    doc: "No operation comes after this time, or after this condition comes for the first time; the end of the run if \
           absent.",
 };
 
@@ -177,8 +177,9 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoi
     let until = match &choice.until {
         None => end,
         Some(Cue::At(until)) => *until,
-        Some(Cue::When(_)) => return,
+        Some(Cue::When(_)) => end,
     };
+    let from = if let Cue::At(from) = choice.from { from } else { Instant::ZERO };
     let mut refuse = |name: &str, message: String| {
         let span = table.at(name).map_or_else(|| table.span.clone(), |at| at.span);
         reader.report(&span, &table.path_of(name), Problem::new(message));
@@ -186,9 +187,10 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoi
     if until > end {
         refuse(UNTIL.name, format!("the run ends at {} already", shown(end)));
     }
-    if matches!(choice.from, Cue::At(from) if from >= until) {
-        let message = format!("no operation can come: they end at {}", shown(until));
-        refuse(FROM.name, message);
+    if from >= until {
+        // Said of the key that can be given another value.
+        let name = if matches!(choice.from, Cue::At(_)) { FROM.name } else { UNTIL.name };
+        refuse(name, format!("no operation can come: they end at {}", shown(until)));
     }
 }
 

@@ -65,13 +65,16 @@ impl Options for KvOptions {
 
     fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
         if self.writes() > ALL {
-            let message = "compare_and_sets, appends and deletes come to more than 100% together";
+            let message = "compare_and_sets, appends and deletes come to more than 100% together \
+                           (compare_and_sets is 50% unless it is set)";
             return Err(OptionsError::new("compare_and_sets", message));
         }
         Ok(())
     }
 }
 
+/// The options that say which operations come among those that do not read.
+const WRITES: [&str; 3] = ["compare_and_sets", "appends", "deletes"];
 const ALL: u32 = 1_000_000;
 const HALF: Ppm = Ppm::new(ALL / 2);
 
@@ -103,6 +106,11 @@ impl KvWorkload {
         options.validate(Cluster::plain(1, 1))?;
         if call.sets("key_skew") && options.keys == 1 {
             return Err(OptionsError::new("key_skew", "has an effect only with more than one key"));
+        }
+        if let Some(name) = WRITES.into_iter().find(|name| call.sets(name))
+            && options.reads.parts() == ALL
+        {
+            return Err(OptionsError::new(name, "has an effect only if some operations do not read"));
         }
         let KvOptions { pacing, think, burst_every, burst_length, .. } = options;
         let pace = PaceOptions { pacing, think, burst_every, burst_length };
