@@ -15,7 +15,7 @@ splitbrain_kernel::names! {
         NoRearm = "no_rearm",
         /// Under one-shot a connection is armed again before it was read, so that a second thread gets it too.
         RearmBeforeRead = "rearm_before_read",
-        /// An event in hand goes to whatever bears the number now (gramine #340).
+        /// An event in hand goes to whatever has this number now (gramine #340).
         StaleEventUsed = "stale_event_used",
         /// Under edge triggering one connection is accepted for an event, however many wait.
         AcceptOnceUnderEdge = "accept_once_under_edge",

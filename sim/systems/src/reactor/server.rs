@@ -194,7 +194,7 @@ impl Server {
             let listener = self.linux.description(self.listener).expect("it is open for as long as the server");
             match self.linux.connection_arrives(listener) {
                 Some(id) => self.wires.add(connection, peer, id),
-                // As with tcp_abort_on_overflow: Linux would else drop the SYN, and the client try again.
+                // As with tcp_abort_on_overflow: otherwise Linux would drop the SYN, and the client try again.
                 None => {
                     ctx.observe(ReactorObservation::QueueFull);
                     ctx.send_on(connection, peer, Wire::Reset);
@@ -329,7 +329,7 @@ impl Server {
             item: event.item.description,
         };
         worker.batch.extend(events.iter().map(task));
-        // What was left and is reported again is one task, or it would be two of each from then on.
+        // What was left unfinished and is reported again gets one task: with two it would have two in each later round.
         for left in std::mem::take(&mut worker.later) {
             match worker.batch.iter_mut().find(|task| task.target == left.target) {
                 Some(task) => task.fired |= left.fired,

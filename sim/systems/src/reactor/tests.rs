@@ -21,7 +21,7 @@ use super::system::Reactor;
 const S1: NodeId = NodeId::server(1);
 const C1: NodeId = NodeId::client(1);
 
-struct Machine {
+pub(super) struct Machine {
     host: Host<ReactorNode>,
     sent: Vec<(u32, Wire)>,
     observed: Vec<ReactorObservation>,
@@ -32,7 +32,7 @@ fn every_preset() -> impl Iterator<Item = ReactorOptions> {
 }
 
 impl Machine {
-    fn new(options: ReactorOptions) -> Self {
+    pub(super) fn new(options: ReactorOptions) -> Self {
         let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(1) };
         let setup = Setup::new(Cluster::plain(1, 1), PerServer::same(options), bounds);
         let system = Reactor::new(setup).expect("the options stand together");
@@ -42,12 +42,12 @@ impl Machine {
         machine
     }
 
-    fn server(&self) -> &Server {
+    pub(super) fn server(&self) -> &Server {
         self.host.node().and_then(ReactorNode::server).expect("the host runs a server")
     }
 
     /// Threads make calls until all of them sleep.
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         for _ in 0..10_000 {
             self.note();
             let next = self.host.timers().iter().filter(|(timer, _)| matches!(timer, ReactorTimer::Run(_)));
@@ -69,11 +69,11 @@ impl Machine {
         }
     }
 
-    fn connect(&mut self, number: u32) {
+    pub(super) fn connect(&mut self, number: u32) {
         self.host.connection(ConnectionId { opener: C1, number }, C1, ConnectionChange::Accepted);
     }
 
-    fn hear(&mut self, number: u32, wire: Wire) {
+    pub(super) fn hear(&mut self, number: u32, wire: Wire) {
         let connection = Some(ConnectionId { opener: C1, number });
         self.host.message_from(Source { node: C1, connection }, wire);
     }

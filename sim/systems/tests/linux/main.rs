@@ -39,7 +39,7 @@ struct Tried {
     events: u64,
 }
 
-/// For who asks for more sequences than CI runs.
+/// Prints how much was compared: for a run of more sequences than CI's.
 #[expect(clippy::disallowed_macros, reason = "a test may print; nothing of a run is told this way")]
 fn say(cases: u32, Tried { calls, errors, events }: Tried) {
     println!("{cases} sequences: {calls} calls, {errors} of them errors, {events} events");

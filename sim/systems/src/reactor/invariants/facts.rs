@@ -16,7 +16,7 @@ pub(super) struct Facts {
     pub(super) is_queued: bool,
     /// A thread has an event of it in hand, or is at work on it.
     pub(super) is_in_hand: bool,
-    /// Every thread that could take it from the ready list sleeps.
+    /// An epoll instance has it in its ready list, and every thread of that instance sleeps.
     pub(super) is_slept_on: bool,
 }
 

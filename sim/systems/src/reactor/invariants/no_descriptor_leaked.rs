@@ -20,10 +20,10 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// A thread has made a call.
 pub(super) fn after_call(node: NodeId, server: &Server, findings: &mut Findings) {
-    if server.connections().is_empty() {
+    let open = || server.linux().table().iter().map(|(fd, _)| fd);
+    if server.connections().is_empty() && open().all(|fd| server.is_own(fd)) {
         return;
     }
-    let open = || server.linux().table().iter().map(|(fd, _)| fd);
     let in_registration = |fd| server.workers().iter().any(|it| matches!(it.at, At::Register(of, _) if of == fd));
     let is_known = |fd| server.connections().contains_key(&fd) || server.is_own(fd) || in_registration(fd);
     let leaked = open().find(|fd| !is_known(*fd));
@@ -44,6 +44,11 @@ fn judge(node: NodeId, leaked: Option<Fd>, gone: Option<Fd>, findings: &mut Find
 mod tests {
     use super::super::testing::{S1, all_on, broken};
     use super::*;
+    use crate::reactor::bug::Bug;
+    use crate::reactor::message::Wire;
+    use crate::reactor::options::ReactorOptions;
+    use crate::reactor::presets;
+    use crate::reactor::tests::Machine;
 
     fn judged(leaked: Option<Fd>, gone: Option<Fd>) -> Option<usize> {
         let mut findings = all_on();
@@ -61,5 +66,20 @@ mod tests {
     fn a_forgotten_descriptor_and_a_closed_connection_are_found() {
         assert_eq!(judged(Some(Fd(9)), None), Some(NO_DESCRIPTOR_LEAKED));
         assert_eq!(judged(None, Some(Fd(9))), Some(NO_DESCRIPTOR_LEAKED));
+    }
+
+    #[test]
+    fn a_server_that_forgets_its_only_connection_is_found() {
+        for (bug, expected) in [(Bug::None, None), (Bug::HungUpNotClosed, Some(NO_DESCRIPTOR_LEAKED))] {
+            let mut machine = Machine::new(ReactorOptions { bug, ..presets::one_loop_edge() });
+            machine.connect(0);
+            machine.run();
+            machine.hear(0, Wire::Fin);
+            machine.run();
+            assert!(machine.server().connections().is_empty());
+            let mut findings = all_on();
+            after_call(S1, machine.server(), &mut findings);
+            assert_eq!(broken(&findings), expected, "{bug:?}");
+        }
     }
 }

@@ -16,8 +16,8 @@ use super::index::NO_LOST_WAKEUP;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "no_lost_wakeup",
-    doc: "A descriptor that is ready for what the program has to do with it is in a ready list or in the hand of a \
-          thread, and not every thread that could take it sleeps.",
+    doc: "A descriptor that is ready for what the program has to do with it is in the hand of a thread, or it \
+          is in a ready list and every instance that lists it has a thread awake.",
     source: "epoll(7); mio #45, kaappi #1481, ponyc #1564, tgoskits #1034",
     kind: InvariantKind::Safety,
     sight: Sight::WhiteBox,
@@ -44,9 +44,9 @@ fn judge(node: NodeId, facts: Facts, findings: &mut Findings) {
     findings.check(NO_LOST_WAKEUP, Some(node), holds, || {
         let Facts { fd, ready, is_queued, .. } = facts;
         match is_queued {
-            true => {
-                format!("descriptor {fd} of {node} is ready for {ready}, and every thread that waits for it sleeps")
-            }
+            true => format!(
+                "descriptor {fd} of {node} is ready for {ready}, and every thread of an instance that lists it sleeps"
+            ),
             false => format!(
                 "descriptor {fd} of {node} is ready for {ready}; no ready list has it and no thread is at work on it"
             ),

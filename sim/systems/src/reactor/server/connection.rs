@@ -246,8 +246,10 @@ impl Server {
         let interest = match self.options.bug {
             Bug::NoRearm => return,
             Bug::RearmOnlyAfterRequest if work.fired.has(Events::IN) && !work.has_request => return,
-            Bug::RearmOnlyWhatFired if work.fired.has(Events::OUT) => interest & !reading,
-            Bug::RearmOnlyWhatFired => interest & !Events::OUT,
+            Bug::RearmOnlyWhatFired => {
+                let fired = reading.when(work.fired.has(reading)) | Events::OUT.when(work.fired.has(Events::OUT));
+                interest & (fired | Events::HOW)
+            }
             _ => interest,
         };
         self.tally.rearmed += 1;
