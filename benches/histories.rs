@@ -112,7 +112,7 @@ fn row(name: &str, form: &str, texts: &[String], expected: &str) -> String {
     format!("| {name} | {form} | {operations} | {megabytes} | {read} | {judged} | {both} | {expected} |")
 }
 
-/// Monitors of histories of so many operations, with nanoseconds for each operation.
+/// Monitors of histories of this many operations, with nanoseconds for each operation.
 fn monitors(count: usize) -> Vec<(&'static str, u128)> {
     let register = Register { initial: 0 };
     let values: Vec<RegisterAction<u64>> = (0..count as u64 / 2)

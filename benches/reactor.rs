@@ -21,7 +21,7 @@ use splitbrain_kernel::world::World;
 use splitbrain_systems::reactor::bug::Bug;
 use splitbrain_systems::reactor::{Reactor, ReactorNode};
 
-/// Seeds of the swarm where nobody asks for another number.
+/// Seeds of the swarm by default.
 const SEEDS: u64 = 1_000;
 
 /// Seeds in which each known bug is looked for.

@@ -48,7 +48,7 @@ impl Message for Note {
     }
 }
 
-/// Nothing is told to those who watch.
+/// Observers hear nothing of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 enum Quiet {}
 

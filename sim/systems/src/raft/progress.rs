@@ -82,7 +82,7 @@ impl Progress {
         in_flight_max > 0 && self.in_flight.len() as u64 >= in_flight_max
     }
 
-    /// An append with so many entries left.
+    /// An append with this many entries was sent.
     pub(super) fn sent(&mut self, count: u64, in_flight_max: u64) {
         if self.state != ProgressState::Replicate {
             return;

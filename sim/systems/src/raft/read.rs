@@ -171,7 +171,7 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    /// A heartbeat is due: a round that nobody answered may be lost.
+    /// A heartbeat is due: a round without answers may be lost.
     pub(super) fn repeat_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if self.as_leader().is_some_and(|leader| !leader.reads.unconfirmed.is_empty()) {
             self.send_round(ctx);

@@ -54,7 +54,7 @@ impl<C: Payload> Snapshot<C> {
         digest::fingerprint(0, self)
     }
 
-    /// The part from this item on, of at most so many bytes and at least one item.
+    /// The part from this item on, of at most this many bytes and at least one item.
     pub(super) fn part(&self, term: Term, offset: u64, bytes_max: u64) -> SnapshotPart<C> {
         let rest = usize::try_from(offset).ok().and_then(|at| self.items.get(at..)).unwrap_or_default();
         let mut bytes = 0;

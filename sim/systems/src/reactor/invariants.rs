@@ -19,7 +19,7 @@
 //!
 //! - *An answer within a bound*: clients are as slow as their options say, so that no bound is worth much. A server
 //!   that forgets a connection breaks `no_lost_wakeup`, and a scenario can bound `request timed out`.
-//! - *Fair shares*: that nobody starves is checked, not that all get the same.
+//! - *Fair shares*: that none starves is checked, not that all get the same.
 
 mod answered_in_order;
 mod drained_under_edge;

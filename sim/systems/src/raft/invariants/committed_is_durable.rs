@@ -27,7 +27,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 pub(super) struct Proven(Index);
 
 impl Proven {
-    /// A server commits up to here. `quorum` is its own commit quorum of so many voters, `held` what a disk has there;
+    /// A server commits up to here. `quorum` is its commit quorum of this many voters, `held` what a disk has there;
     /// it is `None` for a server that is not to blame for its disk.
     pub(super) fn commit(
         &mut self,

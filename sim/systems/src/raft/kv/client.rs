@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | the answer | completes the operation with it |
 //! | that another server leads | asks that one; after as many redirects as there are servers it waits first |
-//! | that nobody leads, or that a leader stepped down | waits, and asks the next server |
+//! | that there is no leader, or that a leader stepped down | waits, and asks the next server |
 //! | nothing within `request_timeout` | the same |
 //! | that the request was refused on its way | the same, or completes as `on_refusal` says |
 //! | that its session has expired | completes as unknown: an earlier copy may have been executed |

@@ -157,7 +157,7 @@ impl Store {
         (Outcome::Executed, answer)
     }
 
-    /// Carries out an operation, whoever asks and how often.
+    /// Carries out an operation, without asking for the session or the number.
     pub(super) fn carry_out(&mut self, operation: &Operation) -> Answer {
         match operation {
             Operation::Get { key } => return Answer::Value(self.get(*key)),

@@ -22,7 +22,7 @@ fn follower() -> Host {
     host
 }
 
-/// A snapshot up to this entry, of so many items.
+/// A snapshot up to this entry, with this many items.
 fn snapshot(last: Position, items: u64) -> Snapshot {
     Snapshot { last, items: (0..items).map(Item::Chain).collect() }
 }

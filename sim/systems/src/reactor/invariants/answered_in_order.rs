@@ -55,7 +55,7 @@ impl Conversations {
         }
     }
 
-    /// A process has ended: its connections are nobody's.
+    /// A process has ended: its connections have no owner.
     pub(super) fn on_down(&mut self, node: NodeId) {
         self.open.retain(|connection, _| connection.opener != node);
     }

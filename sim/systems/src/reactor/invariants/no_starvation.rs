@@ -1,5 +1,5 @@
 //! No starvation (epoll(7), "Starvation (edge-triggered)"): what is in a ready list, or in the hand of a thread, gets
-//! its turn before the threads that could give it one have made so many calls.
+//! its turn before the threads that could give it one have made this many calls.
 //!
 //! The bound follows from the options. A turn has at most `calls_per_turn` reads and writes, and a few calls beside
 //! them; a wait returns at most `events_max` events, and what was returned goes behind the others.

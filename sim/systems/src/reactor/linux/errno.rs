@@ -25,7 +25,7 @@ pub enum Errno {
     NotConnected,
     /// `ENOTSOCK`: not a socket.
     NotSocket,
-    /// `EPIPE`: nobody can read what would be written.
+    /// `EPIPE`: no reader is left.
     BrokenPipe,
     /// `ETIMEDOUT`: no answer.
     TimedOut,

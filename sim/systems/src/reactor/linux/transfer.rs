@@ -1,4 +1,4 @@
-//! Reading and writing: what each object does with it, and who is told.
+//! Reading and writing: what each object does with it, and which waiters are woken.
 
 use super::descriptor::{DescriptionId, Fd};
 use super::errno::Errno;
