@@ -53,6 +53,11 @@ liveness-table heals="100000":
 late-table seeds="500":
     cargo bench --bench late -- --seeds {{ seeds }} --write
 
+# The chance that one run finds each known bug of Raft, and by which invariants: reports/gallery/raft-bugs.md. A call
+# that was interrupted goes on where it ended.
+raft-bugs seeds="2000":
+    cargo bench --bench bugs -- --seeds {{ seeds }} --write
+
 # Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs

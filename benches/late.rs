@@ -7,6 +7,9 @@
 //! `cargo bench --bench late` prints a short form; `-- --seeds N` asks for N seeds a cell, `--write` keeps the table.
 //! It is a function of the build and N, and no machine makes it another.
 
+#[path = "common/share.rs"]
+mod share;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ use splitbrain::scenario;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_systems::raft::Raft;
+
+use crate::share::{cell, number_after};
 
 /// Seeds of a cell if nothing else is asked for.
 const SEEDS: u64 = 50;
@@ -117,35 +122,6 @@ fn short(table: &str) -> String {
         text.trim_end_matches('s').parse::<u64>().expect("whole seconds")
     };
     format!("[run]\nduration = \"{}s\"", span("duration") - span("settle"))
-}
-
-/// The 95 % interval of Wilson for this many hits, in hundredths of a percent, rounded down and up.
-fn interval(hits: u64, seeds: u64) -> (u64, u64) {
-    /// The square of 1.96, in parts of ten thousand.
-    const Z2: u128 = 38_416;
-    const SCALE: u128 = 10_000;
-    let (hits, seeds) = (u128::from(hits), u128::from(seeds));
-    let middle = (SCALE * hits + Z2 / 2) * SCALE;
-    let half = (Z2 * (4 * SCALE * hits * (seeds - hits) + Z2 * seeds) / (4 * seeds)).isqrt() * SCALE;
-    let all = SCALE * seeds + Z2;
-    let low = if hits == 0 { 0 } else { middle.saturating_sub(half) / all };
-    let high = if hits == seeds { SCALE } else { (middle + half).div_ceil(all) };
-    (low as u64, high as u64)
-}
-
-fn percent(hundredths: u64) -> String {
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
-}
-
-fn cell(hits: u64, seeds: u64) -> String {
-    let (low, high) = interval(hits, seeds);
-    format!("{hits} = {} % [{}, {}]", percent(hits * 10_000 / seeds), percent(low), percent(high))
-}
-
-fn number_after(arguments: &[String], flag: &str, otherwise: u64) -> u64 {
-    let at = arguments.iter().position(|argument| argument == flag);
-    let number = at.and_then(|at| arguments.get(at + 1)).map(|number| number.replace('_', ""));
-    number.map_or(otherwise, |number| number.parse().unwrap_or_else(|_| panic!("{flag} takes a number")))
 }
 
 fn main() {
