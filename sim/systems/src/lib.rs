@@ -2,5 +2,6 @@
 
 #[cfg(debug_assertions)]
 pub mod compiled;
+pub mod lock;
 pub mod raft;
 pub mod reactor;

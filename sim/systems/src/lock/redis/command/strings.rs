@@ -1,0 +1,87 @@
+//! Commands over the bytes of a key.
+
+use crate::lock::redis::access::{Access, Answer, Refused, integer};
+use crate::lock::redis::number;
+use crate::lock::redis::reply::Reply;
+
+/// The most bytes of one value.
+const VALUE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// `GET key`
+pub(in crate::lock::redis) fn get(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    Ok(Reply::bulk_or_null(access.string(&arguments[1])?))
+}
+
+/// `MGET key …`: a key that holds no bytes counts as absent.
+pub(in crate::lock::redis) fn mget(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    let mut values = Vec::new();
+    for key in &arguments[1..] {
+        values.push(access.string(key).map_or(Reply::Null, Reply::bulk_or_null));
+    }
+    Ok(Reply::Array(values))
+}
+
+/// `MSET key value …`
+pub(in crate::lock::redis) fn mset(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    if arguments.len().is_multiple_of(2) {
+        return Err(Refused::arity("mset"));
+    }
+    for pair in arguments[1..].chunks(2) {
+        access.exists(&pair[0]);
+        access.set(&pair[0], pair[1].clone(), None);
+    }
+    access.note_verbatim(arguments);
+    Ok(Reply::OK)
+}
+
+/// `STRLEN key`
+pub(in crate::lock::redis) fn strlen(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    Ok(Reply::count(access.string(&arguments[1])?.map_or(0, <[u8]>::len)))
+}
+
+/// `APPEND key value`
+pub(in crate::lock::redis) fn append(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    let (key, more) = (&arguments[1], &arguments[2]);
+    let mut bytes = access.string(key)?.unwrap_or_default().to_vec();
+    if bytes.len() + more.len() > VALUE_BYTES_MAX {
+        return Err(Refused::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
+    }
+    bytes.extend_from_slice(more);
+    let length = bytes.len();
+    access.set_keeping_deadline(key, bytes);
+    access.note_verbatim(arguments);
+    Ok(Reply::count(length))
+}
+
+/// `INCR key`
+pub(in crate::lock::redis) fn incr(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    add(access, arguments, 1)
+}
+
+/// `DECR key`
+pub(in crate::lock::redis) fn decr(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    add(access, arguments, -1)
+}
+
+/// `INCRBY key number`
+pub(in crate::lock::redis) fn incrby(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    add(access, arguments, integer(&arguments[2])?)
+}
+
+/// `DECRBY key number`
+pub(in crate::lock::redis) fn decrby(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    let amount = integer(&arguments[2])?.checked_neg();
+    add(access, arguments, amount.ok_or_else(|| Refused::new("ERR decrement would overflow"))?)
+}
+
+fn add(access: &mut Access<'_>, arguments: &[Vec<u8>], amount: i64) -> Answer {
+    let key = &arguments[1];
+    let before = match access.string(key)? {
+        Some(bytes) => integer(bytes)?,
+        None => 0,
+    };
+    let sum = before.checked_add(amount).ok_or_else(|| Refused::new("ERR increment or decrement would overflow"))?;
+    access.set_keeping_deadline(key, number::format(sum));
+    access.note_verbatim(arguments);
+    Ok(Reply::Integer(sum))
+}

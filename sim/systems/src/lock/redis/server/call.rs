@@ -1,0 +1,114 @@
+//! One request on its way: found, checked, queued or carried out.
+
+use super::{Connection, Next, Server};
+use crate::lock::redis::access::{Access, Answer, Refused};
+use crate::lock::redis::effect::Effect;
+use crate::lock::redis::reply::Reply;
+use crate::lock::redis::table::{self, Command, Run};
+
+/// One request with the server and the connection that it came from.
+#[derive(Debug)]
+pub(in crate::lock::redis) struct Call<'a> {
+    pub(super) server: &'a mut Server,
+    pub(super) id: u64,
+    /// Milliseconds since 1970; it does not move within a request.
+    pub(super) now: i64,
+    pub(super) effects: Vec<Effect>,
+    pub(super) next: Next,
+}
+
+/// Commands that a transaction does not put off.
+const NEVER_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
+
+impl<'a> Call<'a> {
+    pub(super) fn new(server: &'a mut Server, id: u64, now: i64) -> Self {
+        Self { server, id, now, effects: Vec::new(), next: Next::Continue }
+    }
+
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        self.server.connections.get_mut(&self.id).expect("a request comes from a connection that is there")
+    }
+
+    /// The reply to a request.
+    pub(super) fn request(&mut self, arguments: &[Vec<u8>]) -> Reply {
+        let answer = match self.admit(arguments) {
+            Ok(command) if self.puts_off(command) => Ok(self.queue(arguments)),
+            Ok(command) => self.run(command, arguments),
+            Err(refused) => {
+                self.fail_transaction();
+                Err(refused)
+            }
+        };
+        answer.unwrap_or_else(|Refused(text)| Reply::Error(text))
+    }
+
+    /// The command, if it is one, has as many words as it needs, and may run now.
+    fn admit(&self, arguments: &[Vec<u8>]) -> Result<&'static Command, Refused> {
+        let command = table::find(arguments).ok_or_else(|| unknown(arguments))?;
+        if !command.takes(arguments.len()) {
+            return Err(Refused::arity(command.name));
+        }
+        self.server.may_run(command)?;
+        Ok(command)
+    }
+
+    fn puts_off(&mut self, command: &Command) -> bool {
+        self.connection().transaction.is_some() && !NEVER_QUEUED.contains(&command.name)
+    }
+
+    fn queue(&mut self, arguments: &[Vec<u8>]) -> Reply {
+        let transaction = self.connection().transaction.as_mut();
+        transaction.expect("a transaction is open").queued.push(arguments.to_vec());
+        Reply::QUEUED
+    }
+
+    fn fail_transaction(&mut self) {
+        if let Some(transaction) = &mut self.connection().transaction {
+            transaction.failed = true;
+        }
+    }
+
+    pub(super) fn run(&mut self, command: &Command, arguments: &[Vec<u8>]) -> Answer {
+        match command.run {
+            Run::Keys(run) => run(&mut self.access(), arguments),
+            Run::Server(run) => run(self, arguments),
+            Run::Container => Err(Refused::arity(command.name)),
+        }
+    }
+
+    /// The keys of the database that the connection has selected.
+    pub(super) fn access(&mut self) -> Access<'_> {
+        let database = self.connection().database;
+        let expired = self.server.expired();
+        let keyspace = &mut self.server.databases[usize::from(database)];
+        Access { keyspace, effects: &mut self.effects, database, now: self.now, expired }
+    }
+}
+
+/// The error for a command that does not exist, with the front of its arguments.
+fn unknown(arguments: &[Vec<u8>]) -> Refused {
+    let name = &arguments[0];
+    if let (Some(container), Some(part)) = (table::container(name), arguments.get(1)) {
+        let text = [b"ERR unknown subcommand '", front(part, 128), b"'. Try ", &name.to_ascii_uppercase(), b" HELP."];
+        debug_assert!(
+            container.name.eq_ignore_ascii_case(&String::from_utf8_lossy(name)),
+            "the container of this name"
+        );
+        return Refused(text.concat());
+    }
+    let mut shown = Vec::new();
+    for argument in &arguments[1..] {
+        if shown.len() >= 128 {
+            break;
+        }
+        let room = 128 - shown.len();
+        shown.extend_from_slice(&[b"'", front(argument, room), b"' "].concat());
+    }
+    Refused([b"ERR unknown command '", front(name, 128), b"', with args beginning with: ", &shown].concat())
+}
+
+/// The front of a text as C prints it: at most this many bytes, and none from the first zero on.
+fn front(bytes: &[u8], most: usize) -> &[u8] {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    &bytes[..end.min(most)]
+}

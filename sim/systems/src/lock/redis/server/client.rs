@@ -1,0 +1,64 @@
+//! `CLIENT`: what a connection may learn about itself and about the others.
+
+use super::call::Call;
+use super::connection::Connection;
+use crate::lock::redis::access::{Answer, Refused};
+use crate::lock::redis::reply::{Protocol, Reply};
+
+/// `CLIENT ID`
+pub(in crate::lock::redis) fn id(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    Ok(Reply::Integer(i64::try_from(call.id).expect("a server makes fewer connections than i64 counts")))
+}
+
+/// `CLIENT GETNAME`
+pub(in crate::lock::redis) fn getname(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    let name = &call.connection().name;
+    Ok(if name.is_empty() { Reply::Null } else { Reply::Bulk(name.clone()) })
+}
+
+/// `CLIENT SETNAME name`
+pub(in crate::lock::redis) fn setname(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
+    set_name(call, &arguments[2])?;
+    Ok(Reply::OK)
+}
+
+/// Names the connection; a name is made of visible ASCII.
+pub(super) fn set_name(call: &mut Call<'_>, name: &[u8]) -> Result<(), Refused> {
+    if !name.iter().all(u8::is_ascii_graphic) {
+        return Err(Refused::new("ERR Client names cannot contain spaces, newlines or special characters."));
+    }
+    call.connection().name = name.to_vec();
+    Ok(())
+}
+
+/// `CLIENT INFO`
+pub(in crate::lock::redis) fn info(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    let (id, now) = (call.id, call.now);
+    Ok(Reply::Verbatim(described(id, call.connection(), now, "client|info")))
+}
+
+/// `CLIENT LIST`
+pub(in crate::lock::redis) fn list(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
+    if arguments.len() > 2 {
+        return Err(Refused::syntax());
+    }
+    let lines = call.server.connections.iter().map(|(id, connection)| {
+        let command = if *id == call.id { "client|list" } else { "NULL" };
+        described(*id, connection, call.now, command)
+    });
+    Ok(Reply::Verbatim(lines.collect()))
+}
+
+/// The line of a connection. Fields about buffers and memory, which only a real process has, are left out.
+fn described(id: u64, connection: &Connection, now: i64, command: &str) -> String {
+    let Connection { peer, made, database, protocol, name, transaction, .. } = connection;
+    let name = String::from_utf8_lossy(name);
+    let age = now.saturating_sub(*made).max(0) / 1000;
+    let queued = transaction.as_ref().map_or("-1".to_owned(), |transaction| transaction.queued.len().to_string());
+    let flags = if transaction.is_some() { "x" } else { "N" };
+    let resp = if *protocol == Protocol::Resp3 { 3 } else { 2 };
+    format!(
+        "id={id} addr={peer} name={name} age={age} idle=0 flags={flags} db={database} sub=0 psub=0 ssub=0 \
+         multi={queued} events=r cmd={command} user=default redir=-1 resp={resp}\n"
+    )
+}

@@ -1,0 +1,106 @@
+//! `MULTI`, `EXEC`, `DISCARD`, `WATCH` and `UNWATCH`.
+
+use super::call::Call;
+use crate::lock::redis::access::{Answer, Refused};
+use crate::lock::redis::reply::Reply;
+use crate::lock::redis::table;
+
+/// Requests that wait for `EXEC`.
+#[derive(Clone, Debug, Default)]
+pub(in crate::lock::redis) struct Transaction {
+    pub(super) queued: Vec<Vec<Vec<u8>>>,
+    /// Whether a request was refused, so that `EXEC` will be, too.
+    pub(super) failed: bool,
+}
+
+/// A key that `EXEC` wants to find unchanged.
+#[derive(Clone, Debug)]
+pub(in crate::lock::redis) struct Watch {
+    pub(super) database: u8,
+    pub(super) key: Vec<u8>,
+    /// The count of its changes when the watch began.
+    pub(super) changes: u64,
+}
+
+/// `MULTI`
+pub(in crate::lock::redis) fn multi(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    let connection = call.connection();
+    if connection.transaction.is_some() {
+        return Err(Refused::new("ERR MULTI calls can not be nested"));
+    }
+    connection.transaction = Some(Transaction::default());
+    Ok(Reply::OK)
+}
+
+/// `DISCARD`
+pub(in crate::lock::redis) fn discard(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    if call.connection().transaction.take().is_none() {
+        return Err(Refused::new("ERR DISCARD without MULTI"));
+    }
+    forget_watches(call);
+    Ok(Reply::OK)
+}
+
+/// `EXEC`: no array if a watched key changed or expired.
+pub(in crate::lock::redis) fn exec(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    let Some(transaction) = call.connection().transaction.take() else {
+        return Err(Refused::new("ERR EXEC without MULTI"));
+    };
+    let changed = watched_key_changed(call);
+    forget_watches(call);
+    if transaction.failed {
+        return Err(Refused::new("EXECABORT Transaction discarded because of previous errors."));
+    }
+    if changed {
+        return Ok(Reply::NullArray);
+    }
+    Ok(Reply::Array(transaction.queued.iter().map(|arguments| queued(call, arguments)).collect()))
+}
+
+/// The reply to a request that has waited.
+fn queued(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Reply {
+    let command = table::find(arguments).expect("only commands are queued");
+    call.run(command, arguments).unwrap_or_else(|Refused(text)| Reply::Error(text))
+}
+
+/// `WATCH key …`
+pub(in crate::lock::redis) fn watch(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
+    if call.connection().transaction.is_some() {
+        return Err(Refused::new("ERR WATCH inside MULTI is not allowed"));
+    }
+    for key in &arguments[1..] {
+        let database = call.connection().database;
+        if call.connection().watches.iter().any(|watch| watch.database == database && watch.key == *key) {
+            continue;
+        }
+        let mut access = call.access();
+        // A key that is expired already counts as absent, so its deletion later is no change.
+        access.exists(key);
+        let changes = access.keyspace.watch(key);
+        call.connection().watches.push(Watch { database, key: key.clone(), changes });
+    }
+    Ok(Reply::OK)
+}
+
+/// `UNWATCH`
+pub(in crate::lock::redis) fn unwatch(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    forget_watches(call);
+    Ok(Reply::OK)
+}
+
+fn watched_key_changed(call: &mut Call<'_>) -> bool {
+    let now = call.now;
+    let watches = call.connection().watches.clone();
+    watches.iter().any(|watch| {
+        let keyspace = &call.server.databases[usize::from(watch.database)];
+        let expired = keyspace.entry(&watch.key).is_some_and(|entry| entry.is_expired(now));
+        expired || keyspace.changes(&watch.key) != watch.changes
+    })
+}
+
+fn forget_watches(call: &mut Call<'_>) {
+    let id = call.id;
+    if let Some(connection) = call.server.connections.get_mut(&id) {
+        connection.forget_watches(&mut call.server.databases);
+    }
+}

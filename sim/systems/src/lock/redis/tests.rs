@@ -1,0 +1,86 @@
+//! The server as its clients see it.
+
+use super::*;
+
+const NOW: i64 = 1_700_000_000_000;
+
+/// Words at their spaces.
+fn words(text: &str) -> Vec<Vec<u8>> {
+    text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn effects(executed: &Executed) -> Vec<String> {
+    let shown = |effect: &Effect| {
+        let words: Vec<_> = effect.arguments.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        words.join(" ")
+    };
+    executed.effects.iter().map(shown).collect()
+}
+
+fn reply(server: &mut Server, text: &str, now: i64) -> String {
+    String::from_utf8_lossy(&server.ask(&words(text), now).reply.encode(Protocol::Resp2)).replace("\r\n", " ")
+}
+
+#[test]
+fn a_lock_is_taken_once_and_expires_after_its_deadline() {
+    let mut server = Server::new();
+    let taken = server.ask(&words("SET lock a NX PX 100"), NOW);
+    assert_eq!(taken.reply, Reply::OK);
+    assert_eq!(effects(&taken), ["SET lock a PXAT 1700000000100"]);
+    assert_eq!(reply(&mut server, "SET lock b NX PX 100", NOW + 100), "$-1 ", "alive at the deadline itself");
+    let after = server.ask(&words("SET lock b NX PX 100"), NOW + 101);
+    assert_eq!(after.reply, Reply::OK);
+    assert_eq!(effects(&after), ["DEL lock", "SET lock b PXAT 1700000000201"]);
+}
+
+#[test]
+fn a_lock_is_released_by_its_holder_alone() {
+    let script = b"if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
+    let release = |holder: &str| {
+        vec![b"EVAL".to_vec(), script.to_vec(), b"1".to_vec(), b"lock".to_vec(), holder.as_bytes().to_vec()]
+    };
+    let mut server = Server::new();
+    server.ask(&words("SET lock a NX PX 100"), NOW).reply.encode(Protocol::Resp2);
+    assert_eq!(server.ask(&release("b"), NOW).reply, Reply::Integer(0));
+    let released = server.ask(&release("a"), NOW);
+    assert_eq!(released.reply, Reply::Integer(1));
+    assert_eq!(effects(&released), ["del lock"]);
+    assert_eq!(reply(&mut server, "EXISTS lock", NOW), ":0 ");
+}
+
+#[test]
+fn a_replica_hides_what_is_expired_and_waits_for_the_deletion() {
+    let (mut master, mut replica) = (Server::new(), Server::new());
+    replica.set_role(Role::Replica);
+    let taken = master.ask(&words("SET lock a NX PX 100"), NOW);
+    replica.apply(&taken.effects, NOW).unwrap();
+    assert_eq!(reply(&mut replica, "GET lock", NOW + 100), "$1 a ");
+    assert_eq!(reply(&mut replica, "GET lock", NOW + 101), "$-1 ");
+    assert_eq!(reply(&mut replica, "DBSIZE", NOW + 101), ":1 ");
+    assert!(replica.expire(NOW + 101, 10).is_empty());
+    let refused = reply(&mut replica, "DEL lock", NOW + 101);
+    assert_eq!(refused, "-READONLY You can't write against a read only replica. ");
+    let deleted = master.expire(NOW + 101, 10);
+    assert_eq!(deleted.len(), 1);
+    replica.apply(&deleted, NOW + 101).unwrap();
+    assert_eq!(reply(&mut replica, "DBSIZE", NOW + 101), ":0 ");
+}
+
+#[test]
+fn a_promoted_replica_grants_a_lock_that_is_expired() {
+    let mut replica = Server::new();
+    replica.set_role(Role::Replica);
+    let effect = Effect { database: 0, arguments: words("SET lock a PXAT 1700000000100") };
+    replica.apply(&[effect], NOW).unwrap();
+    replica.set_role(Role::Master);
+    assert_eq!(reply(&mut replica, "SET lock b NX", NOW + 100), "$-1 ");
+    assert_eq!(reply(&mut replica, "SET lock b NX", NOW + 101), "+OK ");
+}
+
+#[test]
+fn deadlines_may_travel_as_the_time_that_is_left() {
+    let effect = Effect { database: 0, arguments: words("SET lock a PXAT 1700000000100") };
+    assert_eq!(effect.relative(NOW + 40).arguments, words("SET lock a PX 60"));
+    let effect = Effect { database: 0, arguments: words("PEXPIREAT lock 1700000000100") };
+    assert_eq!(effect.relative(NOW + 400).arguments, words("PEXPIRE lock 1"));
+}
