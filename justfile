@@ -58,6 +58,10 @@ late-table seeds="500":
 raft-bugs seeds="2000":
     cargo bench --bench bugs -- --seeds {{ seeds }} --write
 
+# Raft in every connectivity graph of five servers: reports/gallery/topologies.md.
+topologies seeds="8":
+    cargo bench --bench topologies -- --seeds {{ seeds }} --write
+
 # Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs

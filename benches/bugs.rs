@@ -11,6 +11,8 @@
 //! What is measured is a function of the build and N. Measured cells are kept under `target/bugs`, by the bytes of the
 //! program and of the scenarios, so that an interrupted call goes on where it ended.
 
+#[path = "common/arguments.rs"]
+mod arguments;
 #[path = "common/share.rs"]
 mod share;
 
@@ -29,7 +31,8 @@ use splitbrain_kernel::world::World;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::raft::bug::Bug;
 
-use crate::share::{cell, number_after};
+use crate::arguments::number_after;
+use crate::share::cell;
 
 /// Seeds of a cell by default.
 const SEEDS: u64 = 20;

@@ -7,6 +7,8 @@
 //! `cargo bench --bench late` prints a short form; `-- --seeds N` asks for N seeds a cell, `--write` keeps the table.
 //! It is a function of the build and N, and no machine makes it another.
 
+#[path = "common/arguments.rs"]
+mod arguments;
 #[path = "common/share.rs"]
 mod share;
 
@@ -19,7 +21,8 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_systems::raft::Raft;
 
-use crate::share::{cell, number_after};
+use crate::arguments::number_after;
+use crate::share::cell;
 
 /// Seeds of a cell if nothing else is asked for.
 const SEEDS: u64 = 50;
