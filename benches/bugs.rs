@@ -1,13 +1,13 @@
-//! The table of `reports/gallery/raft-bugs.md`: how likely one run finds each known bug of Raft, and by which invariants.
+//! The table of `reports/gallery/raft-bugs.md`: how likely one run finds each known bug of Raft, by which invariants.
 //!
-//! The *general swarm* is all shipped swarms in turn: seed n runs swarm n modulo their number. A bug's *own scenario* is
-//! the file of its name in `scenarios/raft/bugs`. Both are run with all invariants of the scenario and with the black
+//! The *general swarm* is all shipped swarms in turn: seed n runs swarm n modulo their number. A bug's *own scenario*
+//! is the file of its name in `scenarios/raft/bugs`. Both are run with all invariants of the scenario and with the black
 //! boxes among them alone, whole runs, settle phase included.
 //!
 //! The *matrix* says which invariants fire, the first one or later ones: a run that broke one is run again without it,
 //! until nothing breaks. So an invariant that always fires after another is seen too.
 //!
-//! `cargo bench --bench bugs` prints a short form; `-- --seeds N` asks for N seeds a cell and `--write` keeps the table.
+//! `cargo bench --bench bugs` prints a short form; `-- --seeds N` asks for N seeds a cell, `--write` keeps the table.
 //! What is measured is a function of the build and N. Measured cells are kept under `target/bugs`, by the bytes of the
 //! program and of the scenarios, so that an interrupted call goes on where it ended.
 
@@ -276,8 +276,8 @@ fn main() {
 fn chances(general: &Arm, rows: &[Row], kept: &Kept, seeds: u64) -> String {
     let mut table = format!(
         "# Known bugs of Raft\n\n\
-         How likely one run finds a known bug: hits in the first {seeds} seeds of each cell, with the share and its 95 % \
-         interval (Wilson).\n\
+         How likely one run finds a known bug: hits in the first {seeds} seeds of each cell, with the share and its \
+         95 % interval (Wilson).\n\
          Made by `cargo bench --bench bugs -- --seeds {seeds} --write` (`just raft-bugs {seeds}`), which goes on where \
          it was interrupted.\n\n\
          The general swarm is the {} shipped swarms in turn, so most of its runs cannot show a bug of one preset or \
