@@ -1,0 +1,62 @@
+//! Known bugs, switchable one at a time: each is a minimal slip at the place where real programs made it.
+//!
+//! They prove that the invariants can see. Sources: the bug's own line below.
+
+splitbrain_kernel::names! {
+    /// A known bug.
+    pub enum Bug {
+        /// None: the code as it should be.
+        None = "none",
+        /// Client: the lock is deleted, whoever holds it (the unsafe release that the documentation of Redis warns of).
+        ReleaseDeletesBlindly = "release_deletes_blindly",
+        /// Client: the owner is read, compared by the client, and then the lock is deleted: two commands.
+        ReleaseReadsThenDeletes = "release_reads_then_deletes",
+        /// Client: after a failed attempt only those servers are asked to release that had granted (redisson #1606).
+        ReleaseAcknowledgedOnly = "release_acknowledged_only",
+        /// Client: the lock is set by one command and its time to live by the next one (SETNX, then EXPIRE).
+        AcquireInTwoCommands = "acquire_in_two_commands",
+        /// Client: `SET NX GET` answers nil where the key was absent and is set now; it is read as a refusal.
+        NilOfGetMisread = "nil_of_get_misread",
+        /// Client: a retry that finds the token of its own first try takes it for another's (node-redlock #369).
+        OwnTokenIsForeign = "own_token_is_foreign",
+        /// Client: the margin for drift is added to the validity (redlock-py #3).
+        DriftAdded = "drift_added",
+        /// Client: a majority is enough, however long it took to reach it (node-redlock #369).
+        NoValidityCheck = "no_validity_check",
+        /// Client: the validity counts from the end of the attempt, not from its beginning.
+        ValidityFromAnswer = "validity_from_answer",
+        /// Client: the validity is measured by the wall clock, which may jump back (redis-doc, Redlock).
+        ValidityByWallClock = "validity_by_wall_clock",
+        /// Client: half of the servers count as a majority.
+        HalfIsMajority = "half_is_majority",
+        /// Client: the lock is extended by setting it, even if it is another's by now (redlock-rb #36).
+        ExtendSets = "extend_sets",
+        /// Client: the lock is extended without a look at its owner (redbeat #127).
+        ExtendWithoutOwner = "extend_without_owner",
+        /// Client: the validity of an extension counts from the last one, although it failed.
+        FailedExtensionCounts = "failed_extension_counts",
+        /// Client: the watchdog is not scheduled again after one error (redisson #775).
+        WatchdogStopsAfterError = "watchdog_stops_after_error",
+        /// Client: the watchdog goes on after the release (etcd #17470).
+        WatchdogOutlivesUser = "watchdog_outlives_user",
+        /// Client: the holder is not told that its lock is lost (redisson #4698).
+        LossNotTold = "loss_not_told",
+        /// Client: a holder that did not get the lock goes on as if it had.
+        RefusalIgnored = "refusal_ignored",
+        /// Redis: the append-only file holds times to live rather than moments, so that they begin anew at a restart.
+        RelativeExpiryInFile = "relative_expiry_in_file",
+        /// Redis: a replica that was promoted takes itself for a replica again after a restart, and so does an old
+        /// master for a master (valkey #1322).
+        RoleNotKept = "role_not_kept",
+        /// Redis: the answer leaves before the append-only file is synced, with `append_fsync = "always"`.
+        AnswerBeforeSync = "answer_before_sync",
+        /// Sentinel: it votes for each that asks, so that an epoch has two leaders.
+        VotesTwice = "votes_twice",
+        /// Sentinel: what it finds down itself is down: there is no quorum.
+        NoQuorum = "no_quorum",
+        /// Resource: after a restart it has forgotten the greatest token that it has seen.
+        FenceForgotten = "fence_forgotten",
+        /// Resource: the token is compared with the last one by equality, so that an older one is taken for new.
+        FenceByDifference = "fence_by_difference",
+    }
+}

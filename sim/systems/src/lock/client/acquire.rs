@@ -1,0 +1,276 @@
+//! Getting a lock: attempts on all servers, until one succeeds or the time is over.
+
+use splitbrain_kernel::time::Instant;
+
+use crate::lock::bug::Bug;
+use crate::lock::ids::{LockId, Token};
+use crate::lock::message::{Answer, Command, Response, Wire};
+use crate::lock::observation::LockObservation;
+use crate::lock::options::{FenceSource, Validity};
+
+use super::{
+    Alarm, Client, Ctx, End, Handle, HandleId, Held, Next, Purpose, Request, Round, Stage, Vote, cancel, new_hold,
+    observe, set,
+};
+
+impl Client {
+    /// Begins to ask for a lock. It ends as acquired or busy.
+    pub fn acquire(&mut self, ctx: &mut Ctx<'_>, lock: LockId) -> HandleId {
+        let id = HandleId(self.next_handle);
+        self.next_handle += 1;
+        let hold = new_hold(ctx, lock);
+        let handle = Handle {
+            hold,
+            deadline: ctx.now().saturating_add(self.options.acquire_timeout),
+            stage: Stage::Waiting,
+            uncertain: vec![false; self.servers.count()],
+            first_asked: ctx.now(),
+            next: None,
+        };
+        self.handles.insert(id, handle);
+        observe(ctx, LockObservation::Wanted(hold));
+        self.attempt(ctx, id);
+        id
+    }
+
+    /// Asks all servers at once.
+    pub(super) fn attempt(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        if self.handle(id).deadline <= ctx.now() {
+            return self.give_up(ctx, id);
+        }
+        let round = self.round(ctx);
+        let command = self.acquire_command(id);
+        self.handle_mut(id).stage = Stage::Attempting { round, fence: None };
+        for server in 0..self.servers.count() {
+            self.ask(ctx, id, server, Purpose::Acquire, command);
+        }
+        set(ctx, id, Alarm::Round, self.options.request_timeout);
+    }
+
+    fn acquire_command(&self, id: HandleId) -> Command {
+        let hold = self.handle(id).hold;
+        let is_bare = self.options.bug == Bug::AcquireInTwoCommands;
+        Command::Acquire {
+            lock: hold.lock,
+            token: hold.token,
+            time_to_live: (!is_bare).then_some(self.options.time_to_live),
+            fenced: self.options.fence == FenceSource::Counter,
+            returning: self.options.bug == Bug::NilOfGetMisread,
+        }
+    }
+
+    pub(super) fn on_acquire_answer(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, answer: &Answer) {
+        let handle = self.handle_mut(id);
+        let is_uncertain = handle.uncertain[server];
+        let Stage::Attempting { fence, .. } = &mut handle.stage else { return };
+        let vote = match answer {
+            Answer::Ok => Vote::Yes,
+            Answer::Integer(raised) => {
+                *fence = u64::try_from(*raised).ok();
+                Vote::Yes
+            }
+            // With `GET` it would be a success: there was nothing before.
+            Answer::Nil | Answer::Bulk(_) => Vote::No,
+            Answer::Error(_) => Vote::Failed,
+        };
+        if vote == Vote::No && is_uncertain && self.options.bug != Bug::OwnTokenIsForeign {
+            let lock = self.handle(id).hold.lock;
+            return self.ask(ctx, id, server, Purpose::OwnerAfterRefusal, Command::Owner { lock });
+        }
+        self.count(ctx, id, server, vote);
+    }
+
+    /// A server has refused, and an earlier try may be what it refuses for.
+    pub(super) fn on_owner_after_refusal(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, answer: &Answer) {
+        let handle = self.handle_mut(id);
+        let is_own = is_owner(answer, handle.hold.token);
+        // Its fencing token went with the answer that was lost, so the lock is of no use: it is given back.
+        let is_usable = self.options.fence != FenceSource::Counter;
+        let handle = self.handle_mut(id);
+        if let Stage::Attempting { round, .. } = &mut handle.stage
+            && is_own
+        {
+            round.started = handle.first_asked;
+        }
+        self.count(ctx, id, server, if is_own && is_usable { Vote::Yes } else { Vote::No });
+    }
+
+    /// A server has said what it says.
+    fn count(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, vote: Vote) {
+        let majority = self.majority();
+        let Stage::Attempting { round, fence } = &mut self.handle_mut(id).stage else { return };
+        round.vote(server, vote);
+        if round.is_won(majority) {
+            let (round, fence) = (round.clone(), *fence);
+            self.on_majority(ctx, id, &round, fence);
+        } else if round.is_lost(majority) {
+            self.fail_attempt(ctx, id);
+        }
+    }
+
+    /// Enough servers have granted: is there anything left of the time to live?
+    fn on_majority(&mut self, ctx: &mut Ctx<'_>, id: HandleId, round: &Round, fence: Option<u64>) {
+        let until = self.valid_until(ctx, round);
+        if until.is_some_and(|until| until <= ctx.now()) {
+            let hold = self.handle(id).hold;
+            observe(ctx, LockObservation::TooLate(hold));
+            return self.fail_attempt(ctx, id);
+        }
+        self.forget_silent(id, round);
+        self.handle_mut(id).stage = Stage::Settling { until, fence };
+        if self.options.bug == Bug::AcquireInTwoCommands {
+            let gap = self.gap(ctx);
+            self.handle_mut(id).next = Some(Next::Expire);
+            return set(ctx, id, Alarm::Step, gap);
+        }
+        self.confirm(ctx, id);
+    }
+
+    /// The answers that a decided round still waits for.
+    fn forget_silent(&mut self, id: HandleId, round: &Round) {
+        let silent: Vec<bool> = (0..self.servers.count()).map(|server| round.of(server) == Vote::Pending).collect();
+        self.note_uncertain(id, &silent);
+        self.forget(id, |purpose| matches!(purpose, Purpose::Acquire | Purpose::OwnerAfterRefusal));
+    }
+
+    /// Until when a lock that was asked for in this round is the client's own, by its monotonic clock.
+    pub(super) fn valid_until(&self, ctx: &Ctx<'_>, round: &Round) -> Option<Instant> {
+        let (life, margin) = (self.options.time_to_live, self.options.drift_margin());
+        if self.options.validity == Validity::UntilRelease {
+            return None;
+        }
+        let honest = round.started.saturating_add(life.saturating_sub(margin));
+        match self.options.bug {
+            Bug::DriftAdded => Some(round.started.saturating_add(life.saturating_add(margin))),
+            Bug::ValidityFromAnswer => Some(ctx.now().saturating_add(life.saturating_sub(margin))),
+            Bug::ValidityByWallClock => {
+                let elapsed = ctx.wall().since(round.started_wall);
+                Some(ctx.now().saturating_add(life.saturating_sub(margin).saturating_sub(elapsed)))
+            }
+            // Whoever does not look finds no lock too old.
+            Bug::NoValidityCheck if honest <= ctx.now() => None,
+            _ => Some(honest),
+        }
+    }
+
+    /// The second of two commands: from here on the lock ends by itself.
+    pub(super) fn set_time_to_live(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        let command = Command::Expire { lock: self.handle(id).hold.lock, time_to_live: self.options.time_to_live };
+        (0..self.servers.count()).for_each(|server| self.tell(ctx, server, command));
+        self.confirm(ctx, id);
+    }
+
+    /// Waits for replicas, if it should.
+    fn confirm(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        if self.options.wait_replicas == 0 {
+            return self.claim(ctx, id);
+        }
+        let command = Command::Wait { replicas: self.options.wait_replicas, timeout: self.options.request_timeout };
+        set(ctx, id, Alarm::Round, self.options.request_timeout.saturating_mul(2));
+        self.ask(ctx, id, 0, Purpose::Confirm, command);
+    }
+
+    pub(super) fn on_confirmed(&mut self, ctx: &mut Ctx<'_>, id: HandleId, answer: &Answer) {
+        let wanted = i64::try_from(self.options.wait_replicas).unwrap_or(i64::MAX);
+        match answer {
+            Answer::Integer(count) if *count >= wanted => self.claim(ctx, id),
+            _ => self.fail_attempt(ctx, id),
+        }
+    }
+
+    /// Asks the resource for a ticket, if it should.
+    fn claim(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        let resource = self.servers.resource().filter(|_| self.options.fence == FenceSource::Ticket);
+        let Some(resource) = resource else { return self.gain(ctx, id) };
+        let hold = self.handle(id).hold;
+        let request = self.number(ctx, Request { handle: id, server: 0, purpose: Purpose::Claim });
+        set(ctx, id, Alarm::Round, self.options.request_timeout);
+        ctx.send(resource, Wire::Claim { request, lock: hold.lock, token: hold.token });
+    }
+
+    /// A ticket proves nothing if the lock was lost before it was given.
+    pub(super) fn on_ticket(&mut self, ctx: &mut Ctx<'_>, id: HandleId, ticket: u64) {
+        let Stage::Settling { until, fence } = &mut self.handle_mut(id).stage else { return };
+        *fence = Some(ticket);
+        match until {
+            Some(until) if *until <= ctx.now() => self.fail_attempt(ctx, id),
+            _ => self.gain(ctx, id),
+        }
+    }
+
+    /// The client has the lock, as far as it can know.
+    fn gain(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        let now = ctx.now();
+        let handle = self.handle_mut(id);
+        let Stage::Settling { until, fence } = handle.stage else {
+            unreachable!("what is gained was settled before")
+        };
+        handle.stage = Stage::Held(Held { until, fence, extension: None, is_lost: false });
+        let hold = handle.hold;
+        cancel(ctx, id, Alarm::Round);
+        let validity = until.map(|until| until.since(now));
+        observe(ctx, LockObservation::Gained { hold, fence, validity });
+        if let Some(validity) = validity {
+            set(ctx, id, Alarm::Validity, validity);
+        }
+        if self.options.has_watchdog() {
+            set(ctx, id, Alarm::Extend, self.options.extend_every);
+        }
+        self.end(id, End::Answered(Response::Acquired { fence }));
+    }
+
+    /// No majority, or too late: what was granted is given back, and after a while the next attempt begins.
+    pub(super) fn fail_attempt(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        cancel(ctx, id, Alarm::Round);
+        self.forget(id, |_| true);
+        self.give_back_what_was_granted(ctx, id);
+        self.handle_mut(id).stage = Stage::Waiting;
+        let delay = ctx.rng().duration(self.options.retry_min, self.options.retry_max);
+        set(ctx, id, Alarm::Retry, delay);
+    }
+
+    /// Every server that has not refused may have granted: one that said nothing, too (redis-doc, Redlock, step 5).
+    fn give_back_what_was_granted(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        let (hold, round) = (self.handle(id).hold, self.attempted(id));
+        let is_out = |server: usize, vote: Vote| round.as_ref().is_none_or(|round| round.of(server) == vote);
+        let count = self.servers.count();
+        let silent: Vec<bool> =
+            (0..count).map(|server| is_out(server, Vote::Pending) || is_out(server, Vote::Failed)).collect();
+        self.note_uncertain(id, &silent);
+        for (server, is_silent) in silent.iter().enumerate() {
+            let asks = is_out(server, Vote::Yes) || (*is_silent && self.options.bug != Bug::ReleaseAcknowledgedOnly);
+            if asks && self.options.bug != Bug::OwnTokenIsForeign {
+                self.tell(ctx, server, Command::Release { lock: hold.lock, token: hold.token });
+            }
+        }
+    }
+
+    /// The round of the attempt that has just failed; `None` if it had been decided.
+    fn attempted(&self, id: HandleId) -> Option<Round> {
+        match &self.handle(id).stage {
+            Stage::Attempting { round, .. } => Some(round.clone()),
+            _ => None,
+        }
+    }
+
+    fn note_uncertain(&mut self, id: HandleId, silent: &[bool]) {
+        let handle = self.handle_mut(id);
+        handle.uncertain.iter_mut().zip(silent).for_each(|(uncertain, silent)| *uncertain |= *silent);
+    }
+
+    /// The time is over.
+    fn give_up(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        if self.options.bug == Bug::RefusalIgnored {
+            self.handle_mut(id).stage = Stage::Settling { until: None, fence: None };
+            return self.gain(ctx, id);
+        }
+        observe(ctx, LockObservation::GaveUp(self.handle(id).hold));
+        self.end(id, End::Answered(Response::Busy));
+        self.drop_handle(ctx, id);
+    }
+}
+
+/// Whether the answer to `GET` is this token.
+pub(super) fn is_owner(answer: &Answer, token: Token) -> bool {
+    matches!(answer, Answer::Bulk(text) if Token::of_text(text) == Some(token))
+}

@@ -1,0 +1,125 @@
+//! Where a client finds the servers: all of them, or the master of the moment.
+
+use splitbrain_kernel::id::{Cluster, NodeId};
+
+use crate::lock::options::Topology;
+use crate::lock::system::{REDIS, RESOURCE, SENTINEL};
+
+/// The servers that a client knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Servers {
+    topology: Topology,
+    redis: Vec<NodeId>,
+    sentinels: Vec<NodeId>,
+    resource: Option<NodeId>,
+    /// The place of the master among them.
+    master: usize,
+    /// The epoch of the failover that made it the master.
+    epoch: u64,
+    /// The sentinel that is asked next.
+    next_sentinel: usize,
+}
+
+impl Servers {
+    /// All nodes of a cluster. Client `n` writes to one of the resources, which are dealt out in turn.
+    pub fn new(topology: Topology, cluster: Cluster, client: NodeId) -> Self {
+        let resources: Vec<NodeId> = cluster.of(RESOURCE).collect();
+        let turn = usize::from(client.number().saturating_sub(1));
+        Self {
+            topology,
+            redis: cluster.of(REDIS).collect(),
+            sentinels: cluster.of(SENTINEL).collect(),
+            resource: resources.get(turn % resources.len().max(1)).copied(),
+            master: 0,
+            epoch: 0,
+            next_sentinel: turn,
+        }
+    }
+
+    /// How many must be asked.
+    pub fn count(&self) -> usize {
+        match self.topology {
+            Topology::Independent => self.redis.len(),
+            Topology::Replicated => 1,
+        }
+    }
+
+    /// How many must say yes.
+    pub fn majority(&self) -> usize {
+        self.count() / 2 + 1
+    }
+
+    /// The node behind a place in a round.
+    pub fn address(&self, place: usize) -> NodeId {
+        match self.topology {
+            Topology::Independent => self.redis[place],
+            Topology::Replicated => self.redis[self.master],
+        }
+    }
+
+    /// The resource, if there is one.
+    pub const fn resource(&self) -> Option<NodeId> {
+        self.resource
+    }
+
+    /// The master does not serve. Returns the sentinel to ask; without sentinels the next redis is tried.
+    pub fn doubt_master(&mut self) -> Option<NodeId> {
+        if self.topology == Topology::Independent {
+            return None;
+        }
+        if self.sentinels.is_empty() {
+            self.master = (self.master + 1) % self.redis.len();
+            return None;
+        }
+        self.next_sentinel += 1;
+        Some(self.sentinels[self.next_sentinel % self.sentinels.len()])
+    }
+
+    /// A sentinel says who is the master. One that knows less than the client is not believed.
+    pub fn found(&mut self, master: NodeId, epoch: u64) {
+        if epoch < self.epoch {
+            return;
+        }
+        if let Some(place) = self.redis.iter().position(|redis| *redis == master) {
+            self.master = place;
+            self.epoch = epoch;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::system::KINDS;
+
+    const C1: NodeId = NodeId::client(1);
+
+    fn servers(topology: Topology, redis: u16, sentinels: u16) -> Servers {
+        Servers::new(topology, Cluster::new(KINDS).with(REDIS, redis).with(SENTINEL, sentinels), C1)
+    }
+
+    #[test]
+    fn independent_servers_are_all_asked_and_a_majority_decides() {
+        let mut servers = servers(Topology::Independent, 5, 0);
+        assert_eq!((servers.count(), servers.majority()), (5, 3));
+        assert_eq!(servers.doubt_master(), None);
+        assert_eq!(servers.address(4), NodeId::new(REDIS, 5));
+    }
+
+    #[test]
+    fn the_newest_sentinel_is_believed() {
+        let mut servers = servers(Topology::Replicated, 2, 3);
+        assert_eq!((servers.count(), servers.majority()), (1, 1));
+        assert!(servers.doubt_master().is_some_and(|node| node.is(SENTINEL)));
+        servers.found(NodeId::new(REDIS, 2), 4);
+        servers.found(NodeId::new(REDIS, 1), 3);
+        assert_eq!(servers.address(0), NodeId::new(REDIS, 2));
+    }
+
+    #[test]
+    fn without_sentinels_the_next_one_is_tried() {
+        let mut servers = servers(Topology::Replicated, 2, 0);
+        assert_eq!(servers.doubt_master(), None);
+        assert_eq!(servers.address(0), NodeId::new(REDIS, 2));
+    }
+}

@@ -1,0 +1,64 @@
+//! Writing under a lock.
+
+use crate::lock::message::{Answer, Command, Put, Response, Wire};
+use crate::lock::options::Writes;
+
+use super::{Alarm, Client, Ctx, End, HandleId, Next, Purpose, Request, Stage, cancel, set};
+
+impl Client {
+    /// Writes a value, if the lock is valid at this moment. It ends as written, refused or lost, or is unknown.
+    pub fn write(&mut self, ctx: &mut Ctx<'_>, id: HandleId, value: u64) {
+        // A paused client takes its inputs in the order in which they came, so this may come before its own timer.
+        if self.handles.contains_key(&id) {
+            self.on_validity_over(ctx, id);
+        }
+        let gap = self.gap(ctx);
+        let Some(handle) = self.handles.get_mut(&id) else {
+            return self.end(id, End::Answered(Response::Lost));
+        };
+        let Stage::Held(held) = &handle.stage else { return self.end(id, End::Answered(Response::Lost)) };
+        if held.is_lost {
+            return self.end(id, End::Answered(Response::Lost));
+        }
+        let put = Put { lock: handle.hold.lock, token: handle.hold.token, fence: held.fence, value };
+        handle.next = Some(Next::Write(put));
+        set(ctx, id, Alarm::Step, gap);
+    }
+
+    /// The write leaves, some time after the look at the clock.
+    pub(super) fn send_write(&mut self, ctx: &mut Ctx<'_>, id: HandleId, put: Put) {
+        set(ctx, id, Alarm::Write, self.options.request_timeout);
+        if self.options.writes == Writes::Resource {
+            let Some(resource) = self.servers.resource() else {
+                return self.end_write(ctx, id, End::Answered(Response::Written));
+            };
+            let request = self.number(ctx, Request { handle: id, server: 0, purpose: Purpose::Write });
+            return ctx.send(resource, Wire::Put { request, put });
+        }
+        let Put { lock, token, value, .. } = put;
+        let guarded = self.options.writes == Writes::Guarded;
+        self.ask(ctx, id, 0, Purpose::Write, Command::Write { lock, token, value, guarded });
+    }
+
+    /// A redis answers: 1 and OK for a write, -1 for a lock that is not this client's.
+    pub(super) fn on_write_answer(&mut self, ctx: &mut Ctx<'_>, id: HandleId, answer: &Answer) {
+        let end = match answer {
+            Answer::Ok | Answer::Integer(1) => End::Answered(Response::Written),
+            Answer::Integer(_) | Answer::Nil | Answer::Bulk(_) => End::Answered(Response::Refused),
+            Answer::Error(_) => End::Unknown,
+        };
+        self.end_write(ctx, id, end);
+    }
+
+    pub(super) fn end_write(&mut self, ctx: &mut Ctx<'_>, id: HandleId, end: End) {
+        if !self.handles.contains_key(&id) {
+            return;
+        }
+        cancel(ctx, id, Alarm::Write);
+        self.forget(id, |purpose| purpose == Purpose::Write);
+        if end == End::Answered(Response::Refused) {
+            self.notice_loss(ctx, id);
+        }
+        self.end(id, end);
+    }
+}
