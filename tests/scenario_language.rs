@@ -8,6 +8,7 @@ mod json_schema;
 use std::path::{Path, PathBuf};
 
 use splitbrain::scenario::{SystemDescription, load, reference, schema, verify};
+use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
 
@@ -16,7 +17,7 @@ fn root() -> PathBuf {
 }
 
 fn systems() -> Vec<SystemDescription> {
-    vec![SystemDescription::of::<Raft>(), SystemDescription::of::<Reactor>()]
+    vec![SystemDescription::of::<Raft>(), SystemDescription::of::<Reactor>(), SystemDescription::of::<Lock>()]
 }
 
 /// Whether a file is what the build makes of it; written anew where goldens are made again.
@@ -73,6 +74,7 @@ fn every_shipped_scenario_is_read_and_fits_the_schema() {
         let scenario = load(&shown, &bytes, &systems()).unwrap_or_else(|errors| panic!("{errors}"));
         let verified = match scenario.system.as_str() {
             "reactor" => verify::<Reactor>(&scenario),
+            "lock" => verify::<Lock>(&scenario),
             _ => verify::<Raft>(&scenario),
         };
         verified.unwrap_or_else(|errors| panic!("{errors}"));

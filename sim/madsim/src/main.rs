@@ -6,11 +6,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use splitbrain::Cli;
     use splitbrain_madsim::OnMadsim;
+    use splitbrain_systems::lock::Lock;
     use splitbrain_systems::raft::Raft;
     use splitbrain_systems::reactor::Reactor;
 
-    let (raft, reactor) = (OnMadsim::<Raft>::new(), OnMadsim::<Reactor>::new());
-    Cli::new().name("splitbrain-madsim").engine(raft).engine(reactor).main()
+    let (raft, reactor, lock) = (OnMadsim::<Raft>::new(), OnMadsim::<Reactor>::new(), OnMadsim::<Lock>::new());
+    Cli::new().name("splitbrain-madsim").engine(raft).engine(reactor).engine(lock).main()
 }
 
 #[cfg(not(madsim))]

@@ -11,6 +11,7 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::World;
 
+use crate::lock::Lock;
 use crate::raft::Raft;
 use crate::reactor::system::Reactor;
 
@@ -43,4 +44,5 @@ macro_rules! compiled {
 compiled! {
     raft, Raft;
     reactor, Reactor;
+    lock, Lock;
 }

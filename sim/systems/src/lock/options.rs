@@ -189,7 +189,10 @@ impl LockOptions {
         let refuse = |option: &str, message: &str| Err(OptionsError::new(option, message));
         let is_alone = self.topology == Topology::Replicated || cluster.count(REDIS) == 1;
         if self.fence == FenceSource::Counter && !is_alone {
-            return refuse("fence", "\"counter\" needs one server or topology = \"replicated\": others do not count together");
+            return refuse(
+                "fence",
+                "\"counter\" needs one server or topology = \"replicated\": others do not count together",
+            );
         }
         if self.writes != Writes::Resource && !is_alone {
             return refuse("writes", "a redis can keep the value only as one server or with topology = \"replicated\"");

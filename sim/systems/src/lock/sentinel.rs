@@ -66,7 +66,6 @@ struct Heard {
     at: Instant,
     /// Its master; `None` for a master.
     master: Option<NodeId>,
-    epoch: u64,
     offset: u64,
 }
 
@@ -81,12 +80,7 @@ struct Failover {
 }
 
 impl Sentinel {
-    pub(super) fn new(
-        options: Arc<LockOptions>,
-        cluster: Cluster,
-        id: NodeId,
-        recovered: &Recovered<Record>,
-    ) -> Self {
+    pub(super) fn new(options: Arc<LockOptions>, cluster: Cluster, id: NodeId, recovered: &Recovered<Record>) -> Self {
         let (master, epoch, current, vote) = match recovered.last(FILE).and_then(Stored::intact) {
             Some(Record::Sentinel { master, epoch, current, vote }) => (*master, *epoch, *current, *vote),
             _ => (NodeId::new(REDIS, 1), 0, 0, None),
@@ -119,7 +113,7 @@ impl Sentinel {
     }
 
     fn note_master(&mut self, ctx: &Ctx<'_>) {
-        let heard = Heard { at: ctx.now(), master: None, epoch: self.epoch, offset: 0 };
+        let heard = Heard { at: ctx.now(), master: None, offset: 0 };
         self.heard.insert(self.master, heard);
         self.finds_down = false;
         self.agreeing.clear();
@@ -129,7 +123,7 @@ impl Sentinel {
         let source = source.node;
         match message {
             Wire::Pong { master, epoch, offset } => {
-                self.heard.insert(source, Heard { at: ctx.now(), master, epoch, offset });
+                self.heard.insert(source, Heard { at: ctx.now(), master, offset });
                 self.on_pong(ctx, source, master, epoch);
             }
             Wire::Hello { master, epoch, current } => self.on_hello(ctx, master, epoch, current),

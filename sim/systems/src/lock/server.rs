@@ -206,7 +206,7 @@ impl Redis {
         let lock = command.lock().expect("all other commands are about a lock");
         let before = self.state(lock);
         let (answer, effects) = commands::carry_out(&mut self.keys, command, now);
-        self.tell_change(ctx, lock, before, (client, request, &answer));
+        self.tell_change(ctx, lock, before, (client, request, fence_of(command, &answer)));
         if let Command::Write { token, value, guarded: true, .. } = command {
             let hold = Hold { lock, token };
             ctx.observe(match answer {
@@ -304,7 +304,7 @@ impl Redis {
         ctx: &mut Ctx<'_>,
         lock: LockId,
         before: Option<State>,
-        (client, request, answer): (NodeId, RequestId, &Answer),
+        (client, request, fence): (NodeId, RequestId, Option<u64>),
     ) {
         if self.master.is_some() {
             return;
@@ -327,7 +327,6 @@ impl Redis {
                     ctx.observe(LockObservation::Freed { hold: before.hold, client });
                 }
                 if let Some(State { hold, .. }) = after.filter(|state| !is_expired(state)) {
-                    let fence = fence_of(answer);
                     ctx.observe(LockObservation::Granted { hold, client, request, fence });
                 }
             }
@@ -343,9 +342,9 @@ struct State {
 }
 
 /// The fencing token that came with a grant.
-fn fence_of(answer: &Answer) -> Option<u64> {
-    match answer {
-        Answer::Integer(fence) => u64::try_from(*fence).ok(),
+fn fence_of(command: Command, answer: &Answer) -> Option<u64> {
+    match (command, answer) {
+        (Command::Acquire { fenced: true, .. }, Answer::Integer(fence)) => u64::try_from(*fence).ok(),
         _ => None,
     }
 }

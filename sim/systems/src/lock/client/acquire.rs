@@ -202,9 +202,7 @@ impl Client {
     fn gain(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
         let now = ctx.now();
         let handle = self.handle_mut(id);
-        let Stage::Settling { until, fence } = handle.stage else {
-            unreachable!("what is gained was settled before")
-        };
+        let Stage::Settling { until, fence } = handle.stage else { unreachable!("what is gained was settled before") };
         handle.stage = Stage::Held(Held { until, fence, extension: None, is_lost: false });
         let hold = handle.hold;
         cancel(ctx, id, Alarm::Round);

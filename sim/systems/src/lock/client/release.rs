@@ -31,7 +31,9 @@ impl Client {
         if self.options.bug == Bug::WatchdogOutlivesUser {
             return;
         }
-        [Alarm::Extend, Alarm::SendExtension, Alarm::ExtensionRound].into_iter().for_each(|alarm| cancel(ctx, id, alarm));
+        [Alarm::Extend, Alarm::SendExtension, Alarm::ExtensionRound]
+            .into_iter()
+            .for_each(|alarm| cancel(ctx, id, alarm));
         self.forget(id, |purpose| purpose == Purpose::Extend);
     }
 

@@ -9,8 +9,7 @@ use crate::lock::redis::{Effect, Reply, Server};
 use splitbrain_kernel::time::Duration;
 
 /// `if get(key) == token then del(key) else 0`: compare and delete.
-const RELEASE: &str =
-    "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end";
+const RELEASE: &str = "if redis.call('get',KEYS[1]) == ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end";
 
 /// Carries a command out: its answer, and what it changed.
 pub(super) fn carry_out(keys: &mut Server, command: Command, now: i64) -> (Answer, Vec<Effect>) {
@@ -32,9 +31,7 @@ impl Run<'_> {
             Command::Acquire { lock, token, time_to_live, fenced, returning } => {
                 self.acquire(lock, token, time_to_live, fenced, returning)
             }
-            Command::Expire { lock, time_to_live } => {
-                self.call(&[b"PEXPIRE", &lock.key(), &millis(time_to_live)])
-            }
+            Command::Expire { lock, time_to_live } => self.call(&[b"PEXPIRE", &lock.key(), &millis(time_to_live)]),
             Command::Extend { lock, token, time_to_live, rejoin } => self.extend(lock, token, time_to_live, rejoin),
             Command::Overwrite { lock, token, time_to_live } => {
                 self.call(&[b"SET", &lock.key(), &token.text(), b"PX", &millis(time_to_live)])
@@ -181,8 +178,7 @@ mod tests {
     fn set_nx_get_answers_nil_for_success() {
         let mut keys = Server::new();
         let time_to_live = Some(LIFE);
-        let command =
-            Command::Acquire { lock: LOCK, token: Token(1), time_to_live, fenced: false, returning: true };
+        let command = Command::Acquire { lock: LOCK, token: Token(1), time_to_live, fenced: false, returning: true };
         assert_eq!(ask(&mut keys, command, 0), Answer::Nil);
         assert_eq!(ask(&mut keys, Command::Owner { lock: LOCK }, 0), Answer::Bulk(Token(1).text()));
     }
@@ -193,7 +189,9 @@ mod tests {
         let (_, effects) = carry_out(&mut keys, acquire(1), 100);
         let words: Vec<String> = effects
             .iter()
-            .map(|effect| effect.arguments.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" "))
+            .map(|effect| {
+                effect.arguments.iter().map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" ")
+            })
             .collect();
         assert_eq!(words.len(), 2, "{words:?}");
         assert!(words[0].ends_with("PXAT 10100"), "{words:?}");

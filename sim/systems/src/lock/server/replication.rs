@@ -98,7 +98,12 @@ impl Redis {
         self.replicas.insert(replica, known);
         match self.stream.since(offset).filter(|_| follows) {
             Some(effects) if effects.is_empty() => {}
-            Some(effects) => ctx.send(replica, Wire::Effects { stream, offset, effects }),
+            Some(effects) => {
+                ctx.send(replica, Wire::Effects { stream, offset, effects });
+                if !self.waits.is_empty() {
+                    self.ask_for_acknowledgement(ctx, replica);
+                }
+            }
             None => self.send_snapshot(ctx, replica),
         }
         self.end_satisfied_waits(ctx);
@@ -199,11 +204,14 @@ impl Redis {
         self.next_wait += 1;
         self.waits.insert(number, Wait { client, request, replicas, offset });
         ctx.set_timer(LockTimer::Wait(number), timeout);
-        let (stream, at) = (self.stream.id, self.stream.offset);
-        for replica in self.replicas.keys() {
-            ctx.send(*replica, Wire::Effects { stream, offset: at, effects: Vec::new() });
-        }
+        self.replicas.keys().for_each(|replica| self.ask_for_acknowledgement(ctx, *replica));
         self.end_satisfied_waits(ctx);
+    }
+
+    /// `REPLCONF GETACK`.
+    fn ask_for_acknowledgement(&self, ctx: &mut Ctx<'_>, replica: NodeId) {
+        let (stream, offset) = (self.stream.id, self.stream.offset);
+        ctx.send(replica, Wire::Effects { stream, offset, effects: Vec::new() });
     }
 
     fn acknowledged(&self, offset: u64) -> u64 {

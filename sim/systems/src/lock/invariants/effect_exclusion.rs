@@ -1,0 +1,105 @@
+//! No effect of a holder comes after an effect of a later holder (Kleppmann, "How to do distributed locking": the write
+//! of a client that was paused overwrites that of the one that got the lock meanwhile).
+//!
+//! Holders are in the order in which a majority of the servers granted to them; with tickets, in the order in which the
+//! resource gave those. An effect of one who was never granted the lock has no place in that order.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::Instant;
+
+use crate::lock::ids::{LockId, Token};
+use crate::lock::observation::Hold;
+
+use super::index::EFFECT_EXCLUSION;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "effect_exclusion",
+    doc: "No effect of a holder of a lock comes after an effect of a later holder, or without a grant.",
+    source: "Kleppmann, How to do distributed locking",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// The order of holders, and the last effects.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Effects {
+    places: BTreeMap<Token, u64>,
+    next: u64,
+    last: BTreeMap<(NodeId, LockId), Last>,
+    overlaps: u64,
+}
+
+/// The effect of the latest holder so far.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    token: Token,
+    place: u64,
+    at: Instant,
+}
+
+impl Effects {
+    /// A holder gets its place: after all that have one.
+    pub(super) fn on_place(&mut self, hold: Hold) {
+        self.next += 1;
+        self.places.insert(hold.token, self.next);
+    }
+
+    /// A write takes effect at a resource.
+    pub(super) fn on_applied(&mut self, now: Instant, resource: NodeId, hold: Hold, findings: &mut Findings) {
+        let place = self.places.get(&hold.token).copied();
+        let last = self.last.get(&(resource, hold.lock)).copied();
+        let is_in_order = place.is_some_and(|place| last.is_none_or(|last| last.place <= place));
+        self.overlaps += u64::from(!is_in_order);
+        findings.check(EFFECT_EXCLUSION, Some(resource), is_in_order, || match (place, last) {
+            (Some(_), Some(last)) => format!(
+                "{resource} takes a write of {} under {}, after one of the later holder {} at {}",
+                hold.token, hold.lock, last.token, last.at
+            ),
+            _ => format!("{resource} takes a write of {}, to whom {} was never granted", hold.token, hold.lock),
+        });
+        if let Some(place) = place.filter(|place| last.is_none_or(|last| last.place <= *place)) {
+            self.last.insert((resource, hold.lock), Last { token: hold.token, place, at: now });
+        }
+    }
+
+    /// How many effects were out of order.
+    pub(super) const fn overlaps(&self) -> u64 {
+        self.overlaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{E1, E2, all_on, broken, hold, seconds};
+    use super::*;
+
+    fn judged(applied: &[(NodeId, u64)]) -> Option<usize> {
+        let (mut effects, mut findings) = (Effects::default(), all_on());
+        effects.on_place(hold(7));
+        effects.on_place(hold(3));
+        for (resource, token) in applied {
+            effects.on_applied(seconds(1), *resource, hold(*token), &mut findings);
+        }
+        broken(&findings)
+    }
+
+    #[test]
+    fn effects_in_the_order_of_their_holders_are_right() {
+        assert_eq!(judged(&[(E1, 7), (E1, 7), (E1, 3), (E1, 3)]), None);
+        assert_eq!(judged(&[(E1, 3), (E2, 7)]), None, "two resources have nothing to do with one another");
+    }
+
+    #[test]
+    fn the_write_of_a_former_holder_is_found() {
+        assert_eq!(judged(&[(E1, 7), (E1, 3), (E1, 7)]), Some(EFFECT_EXCLUSION));
+        assert_eq!(judged(&[(E1, 3), (E1, 7)]), Some(EFFECT_EXCLUSION));
+    }
+
+    #[test]
+    fn the_write_of_one_who_never_had_the_lock_is_found() {
+        assert_eq!(judged(&[(E1, 5)]), Some(EFFECT_EXCLUSION));
+    }
+}

@@ -1,0 +1,69 @@
+//! A lock does not expire before its time to live is over in true time, less what clocks may drift (redis-doc,
+//! "EXPIRE": the time to live is kept as a moment of the wall clock).
+//!
+//! A server whose clock was stepped, slewed, frozen or suspended is not held to it; nor one that has the lock from
+//! another server, unless the scenario bounds the skew between them.
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::lock::observation::Hold;
+
+use super::book::Book;
+use super::index::NO_EARLY_EXPIRY;
+use super::terms::Terms;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "no_early_expiry",
+    doc: "A lock does not expire before its time to live is over in true time, less what clocks may drift.",
+    source: "redis-doc, EXPIRE, \"How Redis expires keys\"",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// A lock has expired at a server.
+pub(super) fn on_expired(
+    now: Instant,
+    server: NodeId,
+    hold: Hold,
+    book: &Book,
+    terms: &Terms,
+    findings: &mut Findings,
+) {
+    let Some(grant) = book.grant(server, hold, terms) else { return };
+    let skew = if grant.server == server { Some(Duration::ZERO) } else { terms.skew() };
+    let Some(skew) = skew.filter(|_| terms.keeps_time(server) && terms.keeps_time(grant.server)) else { return };
+    let is_over = grant.until <= now.saturating_add(skew);
+    findings.check(NO_EARLY_EXPIRY, Some(server), is_over, || {
+        format!("{} of {} expires at {server}, which was granted until {}", hold.lock, hold.token, grant.until)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{C1, R1, R2, all_on, broken, hold, independent, replicated, seconds, step};
+    use super::*;
+
+    fn judged(terms: &Terms, server: NodeId, at: u64) -> Option<usize> {
+        let (mut book, mut findings) = (Book::default(), all_on());
+        book.granted(seconds(0), R1, hold(1), (C1, 1), None, terms);
+        book.answered(seconds(0), R1, C1, 1, terms);
+        on_expired(seconds(at), server, hold(1), &book, terms, &mut findings);
+        broken(&findings)
+    }
+
+    #[test]
+    fn ten_seconds_are_ten_seconds() {
+        assert_eq!(judged(&independent(1), R1, 10), None);
+        assert_eq!(judged(&independent(1), R1, 9), Some(NO_EARLY_EXPIRY));
+    }
+
+    #[test]
+    fn clocks_that_are_not_as_promised_excuse_it() {
+        let mut stepped = independent(1);
+        step(&mut stepped, R1);
+        assert_eq!(judged(&stepped, R1, 9), None);
+        assert_eq!(judged(&replicated(2), R2, 9), None, "of the skew between the two nothing is known");
+    }
+}

@@ -1,0 +1,86 @@
+//! A lock is gone when its time to live is over and active expiry has had its time: none is immortal (redis-doc,
+//! "EXPIRE"; a SETNX whose EXPIRE never came).
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::view::View;
+
+use crate::lock::node::LockNode;
+use crate::lock::observation::Hold;
+
+use super::expiry::Stored;
+use super::index::NO_LATE_EXPIRY;
+use super::terms::Terms;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "no_late_expiry",
+    doc: "A lock that is neither renewed nor freed is gone once its time to live is over: none is immortal.",
+    source: "redis-doc, EXPIRE, \"How Redis expires keys\"",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// A lock is gone: it was not immortal.
+pub(super) fn on_expired(server: NodeId, hold: Hold, stored: &Stored, findings: &mut Findings) {
+    if let Some(set_at) = stored.since(server, hold) {
+        judge(server, hold, set_at, Expired::InTime, findings);
+    }
+}
+
+/// Locks should be gone by now: if their servers had nothing in their way, they are.
+pub(super) fn on_deadline(view: &impl View<LockNode>, stored: &mut Stored, terms: &Terms, findings: &mut Findings) {
+    let now = view.now();
+    let calm_since = view.disturbed_at().saturating_add(terms.calm());
+    let next = calm_since.max(now.saturating_add(Duration::from_secs(1)));
+    for (server, hold, set_at) in stored.overdue(now, next, terms) {
+        if view.is_lively(server) && calm_since <= now && terms.all_keep_time() {
+            judge(server, hold, set_at, Expired::Never, findings);
+        }
+    }
+}
+
+/// Whether a lock was gone in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expired {
+    InTime,
+    Never,
+}
+
+fn judge(server: NodeId, hold: Hold, set_at: Instant, expired: Expired, findings: &mut Findings) {
+    findings.check(NO_LATE_EXPIRY, Some(server), expired == Expired::InTime, || {
+        format!("{} of {} is still at {server}, and got its time to live at {set_at}", hold.lock, hold.token)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{R1, all_on, broken, hold, independent, seconds};
+    use super::*;
+
+    #[test]
+    fn a_lock_that_expires_is_right_and_one_that_stays_is_found() {
+        let mut findings = all_on();
+        let mut stored = Stored::default();
+        stored.on_set(seconds(0), R1, hold(1));
+        on_expired(R1, hold(1), &stored, &mut findings);
+        assert_eq!((broken(&findings), findings.evaluated()[NO_LATE_EXPIRY]), (None, 1));
+        judge(R1, hold(1), seconds(0), Expired::Never, &mut findings);
+        assert_eq!(broken(&findings), Some(NO_LATE_EXPIRY));
+    }
+
+    #[test]
+    fn a_lock_is_overdue_after_its_time_whether_or_not_its_server_was_away() {
+        let terms = independent(1);
+        let mut stored = Stored::default();
+        stored.on_set(seconds(0), R1, hold(1));
+        stored.on_server_gone(R1);
+        assert_eq!(stored.deadline(&terms), Instant::MAX);
+        stored.on_kept(seconds(8), R1, hold(1));
+        assert!(stored.overdue(seconds(9), seconds(20), &terms).is_empty());
+        assert_eq!(stored.overdue(seconds(13), seconds(20), &terms), [(R1, hold(1), seconds(0))]);
+        assert_eq!(stored.deadline(&terms), seconds(20), "it is looked at again later");
+        stored.on_gone(R1, hold(1));
+        assert_eq!(stored.deadline(&terms), Instant::MAX);
+    }
+}

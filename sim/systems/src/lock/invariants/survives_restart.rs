@@ -1,0 +1,138 @@
+//! A server that restarts has every lock that it has granted and answered, as far as its append-only file promises it:
+//! after a crash of the process with any policy, after one of the machine with `always` (redis-doc, "Redis
+//! persistence").
+//!
+//! A replica is not held to it: it gets its data from its master.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::lock::observation::Hold;
+
+use super::book::Book;
+use super::index::SURVIVES_RESTART;
+use super::terms::Terms;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "survives_restart",
+    doc: "A server that restarts has every lock that it has answered and whose time is not over, as its file promises.",
+    source: "redis-doc, Redis persistence, \"How durable is the append only file?\"",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// A lock that is over by so much later may be missing.
+const SLACK: Duration = Duration::from_millis(5);
+
+/// What servers say they have.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    kept: BTreeMap<NodeId, BTreeSet<Hold>>,
+    /// The servers that start at this moment.
+    starting: BTreeSet<NodeId>,
+    /// Whether each was a master when it was last heard of.
+    masters: BTreeSet<NodeId>,
+}
+
+impl Memory {
+    pub(super) fn on_start(&mut self, server: NodeId) {
+        self.kept.remove(&server);
+        self.starting.insert(server);
+    }
+
+    pub(super) fn on_kept(&mut self, server: NodeId, hold: Hold) {
+        self.kept.entry(server).or_default().insert(hold);
+    }
+
+    /// It is a replica, and will get the data of its master.
+    pub(super) fn on_follows(&mut self, server: NodeId) {
+        self.starting.remove(&server);
+        self.masters.remove(&server);
+        self.kept.remove(&server);
+    }
+
+    /// It is the master. Returns whether it has just started.
+    pub(super) fn on_master(&mut self, server: NodeId) -> bool {
+        self.masters.insert(server);
+        self.starting.remove(&server)
+    }
+
+    fn was_master(&self, server: NodeId) -> bool {
+        self.masters.contains(&server)
+    }
+
+    /// The promises of a server's group that it does not have.
+    pub(super) fn missing<'a>(
+        &'a self,
+        now: Instant,
+        server: NodeId,
+        book: &'a Book,
+        terms: &Terms,
+    ) -> impl Iterator<Item = (Hold, Instant)> + 'a {
+        let kept = self.kept.get(&server);
+        let promises = book.promises(now.saturating_add(SLACK), terms.group(server));
+        let is_missing = move |hold: &Hold| kept.is_none_or(|kept| !kept.contains(hold));
+        promises.filter(move |(hold, _)| is_missing(hold)).map(|(hold, grant)| (hold, grant.until))
+    }
+}
+
+/// A server has told what it has as it starts.
+pub(super) fn on_recovered(
+    now: Instant,
+    server: NodeId,
+    memory: &mut Memory,
+    book: &Book,
+    terms: &Terms,
+    findings: &mut Findings,
+) {
+    let is_held = memory.was_master(server) && terms.keeps_data(server) && terms.keeps_time(server);
+    // With replicas another one may have been the master meanwhile, and granted.
+    if !is_held || terms.is_replicated() {
+        return;
+    }
+    let missing = memory.missing(now, server, book, terms).next();
+    findings.check(SURVIVES_RESTART, Some(server), missing.is_none(), || {
+        let (hold, until) = missing.expect("one is missing");
+        format!("{server} has restarted without {} of {}, granted until {until}", hold.lock, hold.token)
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::fault::CrashScope;
+
+    use super::super::testing::{C1, R1, all_on, broken, crash, hold, independent, seconds};
+    use super::*;
+
+    /// A server with a grant ends and starts.
+    fn judged(terms: &Terms, kept: &[u64], at: u64) -> Option<usize> {
+        let (mut memory, mut book, mut findings) = (Memory::default(), Book::default(), all_on());
+        memory.on_master(R1);
+        book.granted(seconds(0), R1, hold(1), (C1, 1), None, terms);
+        book.answered(seconds(0), R1, C1, 1, terms);
+        memory.on_start(R1);
+        kept.iter().for_each(|of| memory.on_kept(R1, hold(*of)));
+        on_recovered(seconds(at), R1, &mut memory, &book, terms, &mut findings);
+        broken(&findings)
+    }
+
+    #[test]
+    fn a_lock_that_is_there_or_over_is_right_and_one_that_is_missing_is_found() {
+        let terms = independent(1);
+        assert_eq!(judged(&terms, &[1], 2), None);
+        assert_eq!(judged(&terms, &[], 12), None);
+        assert_eq!(judged(&terms, &[2], 2), Some(SURVIVES_RESTART));
+    }
+
+    #[test]
+    fn what_was_not_synced_may_go_with_the_machine_and_not_with_the_process() {
+        let mut terms = independent(1);
+        crash(&mut terms, R1, CrashScope::Machine);
+        assert_eq!(judged(&terms, &[], 2), None, "everysec");
+        crash(&mut terms, R1, CrashScope::Process);
+        assert_eq!(judged(&terms, &[], 2), Some(SURVIVES_RESTART));
+    }
+}

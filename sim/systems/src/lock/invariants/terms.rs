@@ -1,0 +1,149 @@
+//! What was promised of clocks, disks and servers, and which faults have broken it.
+
+use std::collections::BTreeSet;
+
+use splitbrain_kernel::fault::{CrashScope, Fault, Target};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::FaultChange;
+use splitbrain_kernel::system::Setup;
+use splitbrain_kernel::time::Duration;
+
+use crate::lock::options::{AppendFsync, FenceSource, LockOptions, Topology};
+use crate::lock::system::{REDIS, SENTINEL};
+
+/// How much clocks may run fast or slow if a scenario declares nothing, in parts per million.
+const DRIFT_PPM: u64 = 1_000;
+
+/// A deadline is in whole milliseconds, and an answer takes no time in between.
+const ROUNDING: Duration = Duration::from_millis(2);
+
+/// What invariants may rely on.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    options: LockOptions,
+    servers: usize,
+    has_sentinels: bool,
+    drift_ppm: u64,
+    skew: Option<Duration>,
+    /// Nodes whose clocks jumped or stood still.
+    misled: BTreeSet<NodeId>,
+    /// Nodes whose disk may have lost what was durable.
+    unfaithful: BTreeSet<NodeId>,
+    /// Nodes whose machine was the last to end, rather than their process.
+    machine_ended: BTreeSet<NodeId>,
+}
+
+impl Terms {
+    pub(super) fn new(setup: &Setup<LockOptions>) -> Self {
+        Self {
+            options: setup.options.base.clone(),
+            servers: usize::from(setup.cluster.count(REDIS)),
+            has_sentinels: setup.cluster.count(SENTINEL) > 0,
+            drift_ppm: setup.bounds.drift_ppm.map_or(DRIFT_PPM, u64::from),
+            skew: setup.bounds.skew,
+            misled: BTreeSet::new(),
+            unfaithful: BTreeSet::new(),
+            machine_ended: BTreeSet::new(),
+        }
+    }
+
+    /// The group of servers that a grant of this one stands for: itself, or all of them.
+    pub(super) fn group(&self, server: NodeId) -> u16 {
+        match self.options.topology {
+            Topology::Independent => server.number(),
+            Topology::Replicated => 0,
+        }
+    }
+
+    /// How many groups must grant.
+    pub(super) fn majority(&self) -> usize {
+        match self.options.topology {
+            Topology::Independent => self.servers / 2 + 1,
+            Topology::Replicated => 1,
+        }
+    }
+
+    pub(super) fn is_replicated(&self) -> bool {
+        self.options.topology == Topology::Replicated
+    }
+
+    /// Whether clients are given fencing tokens by the lock server.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.options.fence != FenceSource::None
+    }
+
+    fn drift_of(&self, span: Duration) -> Duration {
+        let nanos = u128::from(span.as_nanos()) * u128::from(self.drift_ppm) / 1_000_000;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// For how long in true time a lock is granted at least.
+    pub(super) fn life_min(&self) -> Duration {
+        let life = self.options.time_to_live;
+        life.saturating_sub(self.drift_of(life)).saturating_sub(ROUNDING)
+    }
+
+    /// After how long in true time a lock is gone, expired and deleted, at the latest.
+    pub(super) fn life_max(&self) -> Duration {
+        let life = self.options.time_to_live;
+        let rounds = self.options.expire_every.saturating_mul(3);
+        let slack = self.drift_of(life.saturating_mul(2)).saturating_add(rounds).saturating_add(self.calm());
+        life.saturating_add(slack).saturating_add(self.skew.unwrap_or(Duration::ZERO))
+    }
+
+    /// How long nothing must have been wrong with a server before it is held to what it should have done by now.
+    pub(super) fn calm(&self) -> Duration {
+        self.options.expire_every.saturating_mul(3).saturating_add(Duration::from_secs(1))
+    }
+
+    /// By how much the clocks of two servers may differ, where anything is promised of it.
+    pub(super) const fn skew(&self) -> Option<Duration> {
+        self.skew
+    }
+
+    /// Whether the clocks of a node were always as promised.
+    pub(super) fn keeps_time(&self, node: NodeId) -> bool {
+        !self.misled.contains(&node)
+    }
+
+    /// Whether the clocks of all nodes were.
+    pub(super) fn all_keep_time(&self) -> bool {
+        self.misled.is_empty()
+    }
+
+    /// Whether a restart of this server has to find what it has answered.
+    pub(super) fn keeps_data(&self, server: NodeId) -> bool {
+        let is_synced = self.options.append_fsync == AppendFsync::Always;
+        let is_written = self.options.append_fsync != AppendFsync::Off && !self.machine_ended.contains(&server);
+        (is_synced || is_written) && !self.unfaithful.contains(&server)
+    }
+
+    /// How long a client may be refused while nobody has the lock: until every lock that may be left is over, and as
+    /// long as it takes to find a master.
+    pub(super) fn patience(&self) -> Duration {
+        let LockOptions { time_to_live, acquire_timeout, delayed_restart, .. } = self.options;
+        let mut patience = time_to_live.saturating_mul(2).saturating_add(acquire_timeout);
+        patience = patience.saturating_add(delayed_restart).saturating_add(Duration::from_secs(2));
+        if self.has_sentinels {
+            let LockOptions { down_after, ping_every, failover_timeout, .. } = self.options;
+            patience = patience.saturating_add(down_after).saturating_add(ping_every.saturating_mul(4));
+            patience = patience.saturating_add(failover_timeout.saturating_mul(6));
+        }
+        patience
+    }
+
+    pub(super) fn on_fault(&mut self, fault: &Fault, change: FaultChange) {
+        let Target::Nodes(nodes) = fault.target() else { return };
+        match fault {
+            Fault::ClockStep(_) | Fault::ClockSlew(_) | Fault::ClockFreeze(_) | Fault::Suspend(_) => {
+                self.misled.extend(nodes);
+            }
+            Fault::Disk(disk) if disk.fault.breaks_promises() => self.unfaithful.extend(nodes),
+            Fault::Crash(crash) if change == FaultChange::Start => match crash.scope {
+                CrashScope::Machine => self.machine_ended.extend(nodes),
+                CrashScope::Process => self.machine_ended.retain(|node| !nodes.contains(node)),
+            },
+            _ => {}
+        }
+    }
+}

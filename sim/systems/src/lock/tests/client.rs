@@ -1,0 +1,245 @@
+//! A client: rounds, validity, extension and release, with the test as every server.
+
+use super::*;
+use crate::lock::bug::Bug;
+use crate::lock::message::{Operation, Outcome};
+use crate::lock::options::{FenceSource, Validity};
+use crate::lock::presets;
+
+const FIVE: [NodeId; 5] = [R1, R2, R3, NodeId::new(REDIS, 4), NodeId::new(REDIS, 5)];
+
+/// A client of five servers, without gaps between its steps.
+fn redlock(bug: Bug) -> Stand {
+    let gap_max = Duration::ZERO;
+    Stand::new(C1, (5, 0), LockOptions { gap_max, bug, ..presets::node_redlock() })
+}
+
+/// It asks for the lock; the requests by server.
+fn begin(client: &mut Stand) -> Vec<(NodeId, u64, Command)> {
+    client.host.operation(Operation::Acquire { lock: LOCK });
+    client.note();
+    client.take_asked()
+}
+
+fn answer(client: &mut Stand, (server, request, _): (NodeId, u64, Command), answer: Answer) {
+    client.hear(server, Wire::Answer { request, answer });
+}
+
+fn gained(client: &Stand) -> Option<Option<Duration>> {
+    client.observed.iter().find_map(|one| match one {
+        LockObservation::Gained { validity, .. } => Some(*validity),
+        _ => None,
+    })
+}
+
+/// A client that has the lock on all servers, after this time.
+fn holder(bug: Bug, after: Duration) -> Stand {
+    let mut client = redlock(bug);
+    let asked = begin(&mut client);
+    client.host.pass(after);
+    asked.into_iter().for_each(|one| answer(&mut client, one, Answer::Ok));
+    client
+}
+
+#[test]
+fn a_majority_is_enough_and_the_validity_counts_from_before_the_question() {
+    let mut client = redlock(Bug::None);
+    let asked = begin(&mut client);
+    assert_eq!(asked.iter().map(|(server, ..)| *server).collect::<Vec<_>>(), FIVE);
+    client.host.pass(millis(100));
+    answer(&mut client, asked[0], Answer::Ok);
+    answer(&mut client, asked[3], Answer::Ok);
+    assert_eq!(gained(&client), None);
+    answer(&mut client, asked[4], Answer::Ok);
+    // 10 s less 1 %, 2 ms, and 100 ms that have passed.
+    assert_eq!(gained(&client), Some(Some(millis(10_000 - 100 - 2 - 100))));
+    assert_eq!(client.answered, [OperationResult::Ok(Response::Acquired { fence: None })]);
+}
+
+#[test]
+fn a_majority_that_comes_too_late_is_given_back() {
+    let mut client = holder(Bug::None, Duration::from_secs(10));
+    assert_eq!(gained(&client), None);
+    assert!(client.observed.iter().any(|one| matches!(one, LockObservation::TooLate(_))));
+    let released = client.take_asked();
+    assert!(released.iter().all(|(.., command)| matches!(command, Command::Release { .. })));
+    assert_eq!(released.len(), 5);
+}
+
+#[test]
+fn each_bug_of_the_validity_makes_it_longer() {
+    let right = gained(&holder(Bug::None, millis(50))).flatten().expect("it has the lock");
+    for bug in [Bug::DriftAdded, Bug::ValidityFromAnswer] {
+        let validity = gained(&holder(bug, millis(50))).flatten().expect("it has the lock");
+        assert!(validity > right, "{}", bug.name());
+    }
+    assert_eq!(gained(&holder(Bug::NoValidityCheck, Duration::from_secs(10))), Some(None));
+}
+
+#[test]
+fn a_failed_attempt_is_given_back_also_where_nothing_was_heard() {
+    for (bug, expected) in [(Bug::None, vec![R1, R2, R3]), (Bug::ReleaseAcknowledgedOnly, vec![R1, R2])] {
+        let mut client = redlock(bug);
+        let asked = begin(&mut client);
+        answer(&mut client, asked[0], Answer::Ok);
+        answer(&mut client, asked[1], Answer::Ok);
+        answer(&mut client, asked[3], Answer::Nil);
+        answer(&mut client, asked[4], Answer::Nil);
+        client.wait(millis(200));
+        let released = client.take_asked().into_iter();
+        let released: Vec<NodeId> = released
+            .filter(|(.., command)| matches!(command, Command::Release { .. }))
+            .map(|(server, ..)| server)
+            .collect();
+        assert_eq!(released, expected, "{}", bug.name());
+    }
+}
+
+#[test]
+fn a_refusal_for_its_own_earlier_try_is_none() {
+    for (bug, has_it) in [(Bug::None, true), (Bug::OwnTokenIsForeign, false)] {
+        let gap_max = Duration::ZERO;
+        let mut client = Stand::new(C1, (1, 0), LockOptions { gap_max, bug, ..presets::distlock() });
+        let (server, _, command) = begin(&mut client)[0];
+        let Command::Acquire { token, .. } = command else { panic!("it asks for the lock") };
+        client.wait(millis(1_001));
+        let again = client.take_asked().into_iter().find(|(.., command)| matches!(command, Command::Acquire { .. }));
+        answer(&mut client, again.expect("it asks again"), Answer::Nil);
+        let owner = client.take_asked().into_iter().find(|(.., command)| matches!(command, Command::Owner { .. }));
+        if let Some((_, request, _)) = owner {
+            client.hear(server, Wire::Answer { request, answer: Answer::Bulk(token.text()) });
+        }
+        assert_eq!(gained(&client).is_some(), has_it, "{}", bug.name());
+    }
+}
+
+#[test]
+fn it_is_busy_when_its_time_is_over() {
+    let mut client = Stand::new(C1, (1, 0), presets::redis_py());
+    client.host.operation(Operation::Acquire { lock: LOCK });
+    for _ in 0..200 {
+        client.note();
+        client.take_asked().into_iter().for_each(|one| {
+            if matches!(one.2, Command::Acquire { .. }) {
+                answer(&mut client, one, Answer::Nil);
+            }
+        });
+        client.wait(millis(100));
+    }
+    assert_eq!(client.answered, [OperationResult::Ok(Response::Busy)]);
+}
+
+#[test]
+fn a_write_after_the_validity_is_not_sent_and_one_before_may_be_late() {
+    let mut client = holder(Bug::None, Duration::ZERO);
+    client.take_sent();
+    client.host.operation(Operation::Write { lock: LOCK, value: 5 });
+    // The look at the clock is behind it: it sends whatever the time is now.
+    client.host.pass(Duration::from_secs(20));
+    client.wait(Duration::ZERO);
+    let put = client.take_sent().into_iter().find(|(to, _)| *to == E1).expect("it writes");
+    let Wire::Put { request, .. } = put.1 else { panic!("it writes to the resource") };
+    client.hear(E1, Wire::Done { request, outcome: Outcome::Written });
+    client.host.operation(Operation::Write { lock: LOCK, value: 6 });
+    client.note();
+    assert!(client.take_sent().is_empty());
+    assert_eq!(client.answered.last(), Some(&OperationResult::Ok(Response::Lost)));
+}
+
+fn watched(bug: Bug) -> Stand {
+    let gap_max = Duration::ZERO;
+    let options = LockOptions { gap_max, bug, fence: FenceSource::None, ..presets::careful() };
+    let mut client = Stand::new(C1, (1, 0), options);
+    let asked = begin(&mut client)[0];
+    answer(&mut client, asked, Answer::Ok);
+    client
+}
+
+/// The next extension that it asks for within so many seconds.
+fn extension(client: &mut Stand, seconds: u64) -> Option<(NodeId, u64, Command)> {
+    client.take_sent();
+    client.wait(Duration::from_secs(seconds));
+    let is_extension = |command: &Command| {
+        matches!(command, Command::Extend { .. } | Command::Overwrite { .. } | Command::Expire { .. })
+    };
+    client.take_asked().into_iter().find(|(.., command)| is_extension(command))
+}
+
+#[test]
+fn a_holder_extends_every_three_seconds_and_tries_again_after_an_error() {
+    let mut client = watched(Bug::None);
+    let first = extension(&mut client, 3).expect("it extends");
+    answer(&mut client, first, Answer::Error("LOADING".to_owned()));
+    assert!(extension(&mut client, 1).is_some(), "soon after");
+    let mut client = watched(Bug::WatchdogStopsAfterError);
+    let first = extension(&mut client, 3).expect("it extends");
+    answer(&mut client, first, Answer::Error("LOADING".to_owned()));
+    assert!(extension(&mut client, 5).is_none());
+}
+
+#[test]
+fn a_holder_that_hears_of_its_loss_writes_no_more() {
+    for (bug, knows) in [(Bug::None, true), (Bug::LossNotTold, false)] {
+        let mut client = watched(bug);
+        let asked = extension(&mut client, 3).expect("it extends");
+        answer(&mut client, asked, Answer::Integer(0));
+        let noticed = client.observed.iter().any(|one| matches!(one, LockObservation::LossNoticed(_)));
+        assert_eq!(noticed, knows, "{}", bug.name());
+    }
+}
+
+#[test]
+fn an_extension_that_comes_after_the_end_revives_nothing() {
+    let mut client = watched(Bug::None);
+    let asked = extension(&mut client, 3).expect("it extends");
+    client.host.pass(Duration::from_secs(10));
+    answer(&mut client, asked, Answer::Integer(1));
+    assert!(client.observed.iter().any(|one| matches!(one, LockObservation::Lapsed(_))));
+    assert!(!client.observed.iter().any(|one| matches!(one, LockObservation::Extended { .. })));
+}
+
+#[test]
+fn after_a_release_nothing_is_extended() {
+    for (bug, goes_on) in [(Bug::None, false), (Bug::WatchdogOutlivesUser, true)] {
+        let mut client = watched(bug);
+        client.host.operation(Operation::Release { lock: LOCK });
+        client.note();
+        let released = client.take_asked()[0];
+        answer(&mut client, released, Answer::Integer(1));
+        assert_eq!(client.answered.last(), Some(&OperationResult::Ok(Response::Released)));
+        assert_eq!(extension(&mut client, 8).is_some(), goes_on, "{}", bug.name());
+    }
+}
+
+#[test]
+fn a_ticket_proves_nothing_after_the_validity() {
+    let gap_max = Duration::ZERO;
+    let options = LockOptions { gap_max, fence: FenceSource::Ticket, ..presets::node_redlock() };
+    for (passed, has_it) in [(0, true), (11, false)] {
+        let mut client = Stand::new(C1, (5, 0), options.clone());
+        let asked = begin(&mut client);
+        asked.into_iter().take(3).for_each(|one| answer(&mut client, one, Answer::Ok));
+        let claim = client.take_sent().into_iter().find(|(to, _)| *to == E1).expect("it asks for a ticket");
+        let Wire::Claim { request, .. } = claim.1 else { panic!("it claims") };
+        client.host.pass(Duration::from_secs(passed));
+        client.hear(E1, Wire::Done { request, outcome: Outcome::Ticket(7) });
+        assert_eq!(gained(&client).is_some(), has_it, "after {passed} s");
+    }
+}
+
+#[test]
+fn a_refused_client_asks_a_sentinel_who_is_the_master() {
+    let options = LockOptions { topology: crate::lock::options::Topology::Replicated, ..presets::redis_py() };
+    let mut client = Stand::new(C1, (2, 3), options);
+    assert_eq!(
+        client.host.node().and_then(LockNode::user).map(|user| user.client().options.validity),
+        Some(Validity::UntilRelease)
+    );
+    let asked = begin(&mut client)[0];
+    assert_eq!(asked.0, R1);
+    answer(&mut client, asked, Answer::Error("READONLY You can't write against a read only replica.".to_owned()));
+    let sentinel = client.take_sent().into_iter().find(|(_, wire)| *wire == Wire::Find).expect("it asks").0;
+    client.hear(sentinel, Wire::Found { master: R2, epoch: 1 });
+    client.wait(millis(100));
+    assert_eq!(client.take_asked().first().map(|(server, ..)| *server), Some(R2));
+}

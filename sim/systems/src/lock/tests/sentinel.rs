@@ -1,0 +1,112 @@
+//! A sentinel: when it finds the master down, whom it votes for, and whom it has promoted.
+
+use super::*;
+use crate::lock::bug::Bug;
+use crate::lock::message::Order;
+use crate::lock::options::Topology;
+use crate::lock::presets;
+
+fn sentinel(bug: Bug) -> Stand {
+    let options = LockOptions { topology: Topology::Replicated, quorum: 2, bug, ..presets::distlock() };
+    Stand::new(N1, (3, 3), options)
+}
+
+fn pong(stand: &mut Stand, redis: NodeId, master: Option<NodeId>, offset: u64) {
+    stand.hear(redis, Wire::Pong { master, epoch: 0, offset });
+}
+
+/// The replicas answer for so many seconds, and the master does not.
+fn without_master(stand: &mut Stand, seconds: u64) {
+    for _ in 0..seconds {
+        pong(stand, R2, Some(R1), 5);
+        pong(stand, R3, Some(R1), 9);
+        stand.wait(Duration::from_secs(1));
+    }
+}
+
+fn agree(stand: &mut Stand, sentinel: NodeId, vote: Option<(NodeId, u64)>) {
+    stand.hear(sentinel, Wire::Polled { master: R1, is_down: true, vote });
+}
+
+fn promoted(stand: &Stand) -> Vec<NodeId> {
+    stand.sent.iter().filter(|(_, wire)| matches!(wire, Wire::Promote { .. })).map(|(to, _)| *to).collect()
+}
+
+#[test]
+fn a_quorum_and_a_majority_promote_the_replica_that_has_most() {
+    let mut one = sentinel(Bug::None);
+    without_master(&mut one, 7);
+    assert!(one.observed.contains(&LockObservation::SubjectivelyDown(R1)));
+    assert!(!one.observed.contains(&LockObservation::ObjectivelyDown(R1)), "it is alone with that");
+    agree(&mut one, N2, None);
+    assert!(one.observed.contains(&LockObservation::ObjectivelyDown(R1)));
+    assert!(promoted(&one).is_empty(), "it has one vote of three");
+    agree(&mut one, N2, Some((N1, 1)));
+    assert_eq!(promoted(&one), [R3]);
+    one.hear(R3, Wire::Pong { master: None, epoch: 1, offset: 9 });
+    assert!(one.observed.contains(&LockObservation::FailoverDone { epoch: 1, master: R3 }));
+    let follows: Vec<NodeId> =
+        one.sent.iter().filter(|(_, wire)| matches!(wire, Wire::Follow { .. })).map(|(to, _)| *to).collect();
+    assert_eq!(follows, [R1, R2]);
+}
+
+#[test]
+fn without_a_quorum_there_is_no_failover_unless_it_is_forgotten() {
+    for (bug, has_begun) in [(Bug::None, false), (Bug::NoQuorum, true)] {
+        let mut one = sentinel(bug);
+        without_master(&mut one, 8);
+        assert_eq!(one.observed.contains(&LockObservation::ObjectivelyDown(R1)), has_begun, "{}", bug.name());
+    }
+}
+
+/// For whom it votes when both others ask in one epoch.
+fn votes(bug: Bug) -> Vec<Option<(NodeId, u64)>> {
+    let mut one = sentinel(bug);
+    one.take_sent();
+    for other in [N2, N3] {
+        one.hear(other, Wire::Poll { master: R1, campaign: Some(1) });
+    }
+    let sent = one.take_sent().into_iter();
+    sent.filter_map(|(_, wire)| if let Wire::Polled { vote, .. } = wire { Some(vote) } else { None }).collect()
+}
+
+#[test]
+fn it_votes_once_in_an_epoch() {
+    assert_eq!(votes(Bug::None), [Some((N2, 1)), Some((N2, 1))]);
+    assert_eq!(votes(Bug::VotesTwice), [Some((N2, 1)), Some((N3, 1))]);
+}
+
+#[test]
+fn its_vote_survives_a_restart() {
+    let mut one = sentinel(Bug::None);
+    one.hear(N2, Wire::Poll { master: R1, campaign: Some(1) });
+    one.sync();
+    one.host.crash_machine(0);
+    one.host.start();
+    one.note();
+    one.take_sent();
+    one.hear(N3, Wire::Poll { master: R1, campaign: Some(1) });
+    let polled = Wire::Polled { master: R1, is_down: false, vote: Some((N2, 1)) };
+    assert_eq!(one.take_sent(), [(N3, polled)]);
+}
+
+#[test]
+fn a_later_epoch_wins_and_an_earlier_one_is_not_heard() {
+    let mut one = sentinel(Bug::None);
+    one.hear(N2, Wire::Hello { master: R2, epoch: 4, current: 4 });
+    one.hear(N3, Wire::Hello { master: R3, epoch: 3, current: 4 });
+    one.take_sent();
+    one.hear(C1, Wire::Find);
+    assert_eq!(one.take_sent(), [(C1, Wire::Found { master: R2, epoch: 4 })]);
+    pong(&mut one, R1, None, 0);
+    assert_eq!(one.take_sent(), [(R1, Wire::Follow { master: R2, epoch: 4 })], "an old master that is back");
+}
+
+#[test]
+fn an_order_needs_no_vote() {
+    let mut one = sentinel(Bug::None);
+    without_master(&mut one, 1);
+    one.host.order(Order::Failover);
+    one.note();
+    assert_eq!(promoted(&one), [R3]);
+}
