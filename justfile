@@ -113,20 +113,20 @@ digests:
 
 # splitbrain on madsim, with the arguments of the program: `just madsim test scenarios`.
 madsim *arguments:
-    RUSTFLAGS="--cfg madsim" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim -- {{ arguments }}
+    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim -- {{ arguments }}
 
 # The example of an async service: `just madsim-kv test sim/madsim/examples/kv`.
 madsim-kv *arguments:
-    RUSTFLAGS="--cfg madsim" cargo run --locked --target-dir target/madsim -p splitbrain-madsim --example kv -- {{ arguments }}
+    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --target-dir target/madsim -p splitbrain-madsim --example kv -- {{ arguments }}
 
 # The tests of the engine on madsim.
 madsim-test:
-    RUSTFLAGS="--cfg madsim" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --test madsim --test memory
+    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --test madsim --test memory --test apart
 
 # Every shipped raft scenario on both engines, with seeds-to-find; `--write` keeps the table, `--seeds N` is a short form.
 madsim-compare *arguments:
-    RUSTFLAGS="--cfg madsim" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example compare -- {{ arguments }}
+    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example compare -- {{ arguments }}
 
 # The speed of both engines side by side; `--write` keeps the table.
 madsim-table *arguments:
-    RUSTFLAGS="--cfg madsim" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example speed -- {{ arguments }}
+    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example speed -- {{ arguments }}

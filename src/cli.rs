@@ -13,6 +13,10 @@ use splitbrain_systems::reactor::Reactor;
 use crate::build;
 use crate::campaign;
 use crate::command::{self, Failed, Session};
+#[cfg(unix)]
+use crate::engine::Isolation;
+#[cfg(unix)]
+use crate::engine::apart::{self, Apart};
 use crate::engine::{AnySystem, Simulated};
 use crate::exit_code::ExitCode;
 
@@ -91,8 +95,33 @@ impl Cli {
     }
 
     /// Does what the arguments of this process say.
+    ///
+    /// Systems that ask for it ([`AnySystem::isolation`]) have a process for each run: this program, started again, so
+    /// what stands before this call in `main` happens there too.
     pub fn main(self) -> std::process::ExitCode {
-        self.run(std::env::args_os()).into()
+        #[cfg(unix)]
+        if is_apart() {
+            campaign::quiet_panics();
+            return command::apart::run(&self.systems).unwrap_or_else(|failed| failed.tell()).into();
+        }
+        self.isolated().run(std::env::args_os()).into()
+    }
+
+    /// With a process for each run of the systems that ask for it.
+    #[cfg(unix)]
+    fn isolated(self) -> Self {
+        let apart = |system: Box<dyn AnySystem>| -> Box<dyn AnySystem> {
+            match system.isolation() {
+                Isolation::Nothing => system,
+                Isolation::Process => Box::new(Apart(system)),
+            }
+        };
+        Self { systems: self.systems.into_iter().map(apart).collect(), ..self }
+    }
+
+    #[cfg(not(unix))]
+    fn isolated(self) -> Self {
+        self
     }
 
     /// Does what these arguments say; the first is the name of the program.
@@ -139,6 +168,12 @@ impl Cli {
     fn clap(&self) -> clap::Command {
         Arguments::command().name(self.name.clone()).version(self.version.clone()).after_help(exit_codes())
     }
+}
+
+/// Whether this process was started for one run.
+#[cfg(unix)]
+fn is_apart() -> bool {
+    std::env::args_os().skip(1).eq([apart::ARGUMENT])
 }
 
 #[derive(Debug, Parser)]

@@ -1,5 +1,7 @@
 //! One file for each verb: what was typed becomes what is meant, and a result becomes an exit code.
 
+#[cfg(unix)]
+pub(crate) mod apart;
 pub(crate) mod check;
 pub(crate) mod completions;
 mod files;

@@ -4,7 +4,10 @@
 //! What is below is generic over the system and dispatched once a run, never inside one.
 
 mod any_system;
+#[cfg(unix)]
+pub(crate) mod apart;
 mod kernel;
+mod log;
 mod plan;
 mod recording;
 
@@ -20,8 +23,9 @@ use crate::scenario::{Chosen, Diagnostics, Facts};
 
 pub use crate::scenario::Names;
 
-pub use any_system::{AnySystem, OpenError, Simulated, Unsupported};
+pub use any_system::{AnySystem, Isolation, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
+pub use log::{Capture, LogLevel, LogLine, Stamp};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,

@@ -29,7 +29,7 @@ pub use json::{FORMAT as JSON_FORMAT, Json};
 pub use junit::Junit;
 pub use progress::{Progress, ProgressKind};
 pub use reports::{Lost, Reports};
-pub use timeline::{Detail, Tail, Timeline};
+pub use timeline::{Detail, LogDetail, Tail, Timeline};
 
 /// Writes what a call comes to, scenario after scenario. [`Reports`] brings it the events.
 pub trait Reporter {

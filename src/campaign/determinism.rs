@@ -9,7 +9,7 @@ use splitbrain_kernel::run::{Divergence, Outcome};
 
 use crate::campaign::pool::Bench;
 use crate::campaign::quiet;
-use crate::engine::{Engine, Entry, Names, Recorder, Run};
+use crate::engine::{Engine, Entry, EntryKind, Names, Recorder, Run};
 
 /// Entries that one recording may be ahead of the other.
 const AHEAD_MAX: usize = 4096;
@@ -81,6 +81,10 @@ impl Recorder for Feed {
             self.0 = None;
         }
     }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        is_compared(kind)
+    }
 }
 
 /// Compares a recording with the one that is handed over.
@@ -115,6 +119,15 @@ impl Recorder for Compare {
             Err(_) => self.differ(entry.event, told(&entry, &self.names), "the end of the run".to_owned()),
         }
     }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        is_compared(kind)
+    }
+}
+
+/// A log line is no part of a run: it may show an address, or a count of the process.
+fn is_compared(kind: EntryKind) -> bool {
+    kind != EntryKind::Logged
 }
 
 /// Two entries that differ. A short form may leave out what differs; then the data is shown as well.

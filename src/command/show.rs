@@ -14,7 +14,7 @@ use crate::command::{Failed, STDIN, Signals, complain, kept, regular, shown, unr
 use crate::engine::{Header, Names, Recorder as _, RecordingError, RecordingReader};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
-use crate::report::{Detail, Timeline};
+use crate::report::{Detail, LogDetail, Timeline};
 use crate::wording::{grouped, printable};
 
 /// What `show` takes.
@@ -27,6 +27,10 @@ pub(crate) struct Arguments {
     /// How much of the run is shown
     #[arg(long, value_name = "DETAIL", default_value = "notable")]
     timeline: Detail,
+
+    /// Which log lines of the code under test are shown [default: info; debug with --timeline all]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<LogDetail>,
 
     /// Only what a node does, or what happens between it and another one, such as s1; may be repeated
     #[arg(long = "node", value_name = "NODE")]
@@ -55,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
     let mut reader = RecordingReader::new(path.display().to_string(), input).map_err(refuse)?;
     write_header(reader.header()).map_err(Failed::stdout)?;
     let names = reader.header().names.clone();
-    let mut timeline = Timeline::new(anstream::stdout(), arguments.timeline, names.clone());
+    let mut timeline = Timeline::new(anstream::stdout(), arguments.timeline, names.clone()).with_log(arguments.log);
     let mut others = 0u64;
     let mut there = There::default();
     // What is right before a damaged line is worth showing.

@@ -17,7 +17,7 @@ use crate::engine::{AnyPlan, Engine, Job, Names, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
-    Detail, Evaluations, Github, Json, Reporter as _, Tail, Timeline, evidence, failure_block, quoted,
+    Detail, Evaluations, Github, Json, LogDetail, Reporter as _, Tail, Timeline, evidence, failure_block, quoted,
 };
 use crate::wording::grouped;
 
@@ -27,6 +27,10 @@ pub(super) struct TellArguments {
     /// How much of the run is shown
     #[arg(long, value_name = "DETAIL", default_value = "notable")]
     timeline: Detail,
+
+    /// Which log lines of the code under test are shown [default: info; debug with --timeline all]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<LogDetail>,
 
     /// What is printed on stdout
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -130,7 +134,9 @@ impl Telling<'_> {
             MessageFormat::Json => Detail::None,
             MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
         };
-        let timeline = Timeline::new(anstream::stdout(), detail, Names::of(&subject.scenario.cluster));
+        let log = self.arguments.log.filter(|_| self.arguments.message_format != MessageFormat::Json);
+        let names = Names::of(&subject.scenario.cluster);
+        let timeline = Timeline::new(anstream::stdout(), detail, names).with_log(log);
         let recorded = self.pool.record(&self.engine, self.job(), (target, (Tail::default(), timeline)));
         let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
             // The thread that writes there goes on, and will never finish it.

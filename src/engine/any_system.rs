@@ -26,6 +26,21 @@ pub trait AnySystem: Send + Sync {
     /// # Errors
     /// A scenario that the engine cannot carry out.
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError>;
+
+    /// What the commands keep apart, so that a run is a function of its seed.
+    fn isolation(&self) -> Isolation {
+        Isolation::Nothing
+    }
+}
+
+/// What runs may not share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Any run may be carried out in any process: the code under test keeps nothing outside of the run.
+    Nothing,
+    /// Each run has a process of its own, where there are Unix sockets to talk to it: the code under test may have
+    /// statics. This is what [`Cli::main`](crate::Cli::main) does; a cargo test has one process for all.
+    Process,
 }
 
 /// Something that a scenario asks for and the engine cannot do.

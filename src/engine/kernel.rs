@@ -18,7 +18,9 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::World;
 
-use crate::engine::{AnyPlan, Engine, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker};
+use crate::engine::{
+    AnyPlan, Capture, Engine, EntryKind, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker,
+};
 use crate::scenario::{Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, read_plan, resolve};
 
 /// A scenario of `S`, read and ready to be resolved for any job. What every engine begins with and ends with.
@@ -125,6 +127,7 @@ impl<S: System> Worker for KernelWorker<'_, S> {
             let report = World::new(system, options, job.seed).run();
             return told(resolved, report, None);
         };
+        let _capture = recorder.wants(EntryKind::Logged).then(|| Capture::begin(|| None));
         let mut tracing = Tracing::new(recorder);
         // Lent as `dyn`: the system's own crate has compiled this world (`splitbrain_systems::compiled`).
         let tracer: &mut dyn Tracer<S::Node> = &mut tracing;

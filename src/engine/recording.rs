@@ -217,6 +217,8 @@ pub enum EntryKind {
     Settled,
     /// An invariant is broken.
     Violated,
+    /// The code of `node` writes a log line: its level is the name.
+    Logged,
 }
 
 impl EntryKind {
@@ -248,6 +250,7 @@ impl EntryKind {
                 | Self::Lifted
                 | Self::Settled
                 | Self::Violated
+                | Self::Logged
         )
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use splitbrain_kernel::id::NodeId;
 
-use crate::engine::{Entry, EntryKind, Names, Recorder};
+use crate::engine::{Entry, EntryKind, LogLevel, Names, Recorder};
 
 /// How much of a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -18,11 +18,53 @@ pub enum Detail {
     All,
 }
 
+/// Which log lines of the code under test are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogDetail {
+    /// None of them.
+    Off,
+    /// Errors.
+    Error,
+    /// Warnings and errors.
+    Warn,
+    /// All but those of level debug.
+    Info,
+    /// All that are recorded.
+    Debug,
+}
+
+impl LogDetail {
+    /// What is told if nothing is asked for: the more of a run, the more of its log.
+    const fn of(detail: Detail) -> Self {
+        match detail {
+            Detail::None => Self::Off,
+            Detail::Notable => Self::Info,
+            Detail::All => Self::Debug,
+        }
+    }
+
+    /// The least grave level that is told.
+    const fn level(self) -> Option<LogLevel> {
+        match self {
+            Self::Off => None,
+            Self::Error => Some(LogLevel::Error),
+            Self::Warn => Some(LogLevel::Warn),
+            Self::Info => Some(LogLevel::Info),
+            Self::Debug => Some(LogLevel::Debug),
+        }
+    }
+
+    fn tells(self, level: LogLevel) -> bool {
+        self.level().is_some_and(|least| level <= least)
+    }
+}
+
 /// Writes lines as they come.
 #[derive(Debug)]
 pub struct Timeline<W> {
     out: W,
     detail: Detail,
+    log: LogDetail,
     names: Names,
     /// Entries that were left out.
     left_out: u64,
@@ -33,7 +75,13 @@ pub struct Timeline<W> {
 impl<W: Write> Timeline<W> {
     /// A story on `out`, of nodes with these names.
     pub const fn new(out: W, detail: Detail, names: Names) -> Self {
-        Self { out, detail, names, left_out: 0, error: None }
+        Self { out, detail, log: LogDetail::of(detail), names, left_out: 0, error: None }
+    }
+
+    /// The same with these log lines, if they are asked for.
+    #[must_use]
+    pub fn with_log(self, log: Option<LogDetail>) -> Self {
+        Self { log: log.unwrap_or(self.log), ..self }
     }
 
     /// How many entries were not told.
@@ -52,7 +100,17 @@ impl<W: Write> Timeline<W> {
         self.error.is_some()
     }
 
-    fn is_told(&self, kind: EntryKind) -> bool {
+    fn tells(&self, entry: &Entry) -> bool {
+        match LogLevel::of(entry) {
+            Some(level) => self.log.tells(level),
+            None => self.tells_of(entry.kind),
+        }
+    }
+
+    fn tells_of(&self, kind: EntryKind) -> bool {
+        if kind == EntryKind::Logged {
+            return self.log != LogDetail::Off;
+        }
         match self.detail {
             Detail::None => false,
             Detail::Notable => kind.is_notable(),
@@ -63,14 +121,14 @@ impl<W: Write> Timeline<W> {
 
 impl<W: Write> Recorder for Timeline<W> {
     fn record(&mut self, entry: Entry) {
-        if !self.is_told(entry.kind) || self.error.is_some() {
+        if !self.tells(&entry) || self.error.is_some() {
             return self.skip(entry.kind);
         }
         self.error = writeln!(self.out, "{}", entry.line(&self.names)).err();
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
-        self.is_told(kind)
+        self.tells_of(kind)
     }
 
     fn wants_data(&self) -> bool {
@@ -88,18 +146,22 @@ const KEPT_MAX: usize = 4;
 /// Lines that are shown in all.
 const SHOWN_MAX: usize = 12;
 
+/// Entries with their ordinals.
+type Numbered = VecDeque<(u64, Entry)>;
+
 /// Keeps the last lines of each node.
 #[derive(Clone, Debug, Default)]
 pub struct Tail {
     count: u64,
-    last: BTreeMap<Option<NodeId>, VecDeque<(u64, Entry)>>,
+    /// By node; log lines by themselves, so that they displace nothing else.
+    last: BTreeMap<(Option<NodeId>, bool), Numbered>,
 }
 
 impl Tail {
     /// The last lines, in order: several of the node that matters, one of each other.
     pub fn lines(&self, culprit: Option<NodeId>, names: &Names) -> Vec<String> {
         let mut shown: Vec<&(u64, Entry)> = Vec::new();
-        for (node, entries) in &self.last {
+        for ((node, _), entries) in &self.last {
             let most = if *node == culprit || culprit.is_none() { KEPT_MAX } else { 1 };
             shown.extend(entries.iter().rev().take(most));
         }
@@ -112,10 +174,11 @@ impl Tail {
 impl Recorder for Tail {
     fn record(&mut self, entry: Entry) {
         self.count += 1;
-        if !self.wants(entry.kind) {
+        if !self.wants(entry.kind) || LogLevel::of(&entry) == Some(LogLevel::Debug) {
             return;
         }
-        let lines = self.last.entry(entry.node).or_default();
+        let is_log = entry.kind == EntryKind::Logged;
+        let lines = self.last.entry((entry.node, is_log)).or_default();
         lines.push_back((self.count, entry));
         if lines.len() > KEPT_MAX {
             lines.pop_front();

@@ -36,7 +36,7 @@ pub struct Resolved<S: System> {
 type Order<S> = <<S as System>::Node as Node>::Order;
 
 /// Something that was drawn once for a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Chosen {
     /// The path of its key: `raft.pre_vote`.
     pub key: String,
@@ -45,7 +45,7 @@ pub struct Chosen {
 }
 
 /// The resolved options of a run by name, as text: those of the system's base options, and `preset`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Facts(BTreeMap<String, String>);
 
 impl Facts {

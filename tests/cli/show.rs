@@ -44,14 +44,14 @@ fn what_is_before_the_damage_is_shown_and_the_damage_exits_with_2() {
 #[test]
 fn what_is_no_recording_exits_with_2() {
     let folder = failed("show_wrong");
-    let other = folder.read("reports/ring/boast/0/trace.jsonl").replacen("\"format\":2", "\"format\":9", 1);
+    let other = folder.read("reports/ring/boast/0/trace.jsonl").replacen("\"format\":3", "\"format\":9", 1);
     folder.write("other.jsonl", &other);
     for (target, message) in [
         (
             "scenarios/ring/boast.toml",
             "scenarios/ring/boast.toml:1: column 1: expected value, expected a header such as",
         ),
-        ("other.jsonl", "other.jsonl:1: a recording of format 9, this build reads format 2"),
+        ("other.jsonl", "other.jsonl:1: a recording of format 9, this build reads format 3"),
         ("scenarios", "scenarios is not the folder of a run: cannot read scenarios/summary.json"),
         ("absent.jsonl", "cannot read absent.jsonl: No such file"),
         ("-", "-:1: the file is empty, expected a header such as"),

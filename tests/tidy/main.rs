@@ -28,6 +28,9 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("sim/systems/src/", &["splitbrain_kernel"]),
     ("sim/systems/", &["splitbrain_kernel", "splitbrain_systems"]),
     ("sim/madsim/", &["splitbrain_kernel", "splitbrain_systems", "splitbrain", "splitbrain_madsim"]),
+    // Workspaces of their own, on top of sim/madsim.
+    ("examples/async-template/", &["splitbrain", "splitbrain_madsim"]),
+    ("examples/mini-redis/", &["splitbrain", "splitbrain_madsim"]),
     ("", &["splitbrain_kernel", "splitbrain_systems", "splitbrain"]),
 ];
 

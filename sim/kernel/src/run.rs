@@ -4,7 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::director::spec::{FaultSpec, NemesisSpec};
 use crate::fault::{Latency, LinkConditions, Offset};
@@ -173,7 +173,7 @@ impl Budget {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It reached its end, and nothing was broken.
@@ -191,7 +191,7 @@ pub enum Outcome {
 }
 
 /// A panic in a node, or in the simulator while it handled one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panic {
     /// The node that was handling an input.
     pub node: Option<NodeId>,
@@ -213,7 +213,7 @@ impl Panic {
 }
 
 /// Where two executions of one seed differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Divergence {
     /// The number of the first event that differs.
     pub event: u64,
@@ -224,7 +224,7 @@ pub struct Divergence {
 }
 
 /// Which budget was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exhaustion {
     /// Which.
     pub budget: BudgetKind,
@@ -237,7 +237,7 @@ pub struct Exhaustion {
 }
 
 /// A kind of budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetKind {
     /// Events in all.

@@ -12,7 +12,7 @@ use crate::plan::Moment;
 use crate::time::Instant;
 
 /// The version of the recorded form. A recording of another version is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One thing that happened.
 #[derive(Debug)]

@@ -13,6 +13,11 @@ impl TrueTime {
         Self(TimeHandle::current())
     }
 
+    /// The same; `None` where none runs.
+    pub(crate) fn try_current() -> Option<Self> {
+        TimeHandle::try_current().map(Self)
+    }
+
     /// How long the run has lasted.
     pub(crate) fn now(&self) -> Instant {
         let elapsed = self.0.elapsed();

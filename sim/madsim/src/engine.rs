@@ -9,8 +9,8 @@ use std::thread;
 
 use splitbrain::campaign::RUN_THREAD;
 use splitbrain::engine::{
-    AnyPlan, AnySystem, Engine, Entry, Job, OpenError, Opened, PlanText, Recorder, Run, Settings, Tracing, Unsupported,
-    Worker, told,
+    AnyPlan, AnySystem, Capture, Engine, Entry, EntryKind, Isolation, Job, OpenError, Opened, PlanText, Recorder, Run,
+    Settings, Stamp, Tracing, Unsupported, Worker, told,
 };
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant, Sight};
@@ -21,7 +21,7 @@ use splitbrain_kernel::trace::{NoTrace, Tracer};
 
 use crate::host::Ended;
 use crate::service::{Instance, Service, Staged};
-use crate::{limits, node_host, service_host};
+use crate::{limits, node_host, service_host, settings};
 
 /// The name of this engine in what it leaves behind.
 const NAME: &str = "madsim";
@@ -107,6 +107,11 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
         }
         Ok(MadsimEngine::<Staged<V>, OfServices>::shared(scenario))
     }
+
+    fn isolation(&self) -> Isolation {
+        // Its code, and that of every crate below it, may keep anything in statics.
+        Isolation::Process
+    }
 }
 
 /// How the processes of a system live on madsim.
@@ -116,6 +121,12 @@ trait Stage<S: System>: 'static {
 
     /// What of a plan cannot be done here.
     fn unable(plan: &AnyPlan) -> Vec<Unsupported>;
+
+    /// When and by whom a log line is written; `None` where the world knows it.
+    fn stamp() -> Option<Stamp>;
+
+    /// The options that such a system has.
+    fn had(settings: Settings) -> Settings;
 
     /// One run. To be called once a thread.
     fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
@@ -131,6 +142,14 @@ impl<S: System> Stage<S> for OfNodes {
 
     fn unable(_: &AnyPlan) -> Vec<Unsupported> {
         Vec::new()
+    }
+
+    fn stamp() -> Option<Stamp> {
+        None
+    }
+
+    fn had(settings: Settings) -> Settings {
+        settings
     }
 
     fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
@@ -149,6 +168,14 @@ impl<V: Service> Stage<Staged<V>> for OfServices {
 
     fn unable(plan: &AnyPlan) -> Vec<Unsupported> {
         limits::of_plans(plan)
+    }
+
+    fn stamp() -> Option<Stamp> {
+        service_host::stamp()
+    }
+
+    fn had(settings: Settings) -> Settings {
+        settings::of_service(settings)
     }
 
     fn run<T>(system: &Staged<V>, options: &OptionsOf<Staged<V>>, seed: Seed, tracer: T) -> Ended<Staged<V>>
@@ -182,7 +209,7 @@ impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
     }
 
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        self.opened.settings(seed)
+        self.opened.settings(seed).map(H::had)
     }
 
     fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
@@ -213,9 +240,9 @@ impl<S: System, H: Stage<S>> Worker for MadsimWorker<'_, S, H> {
         let is_recorded = recorder.is_some();
         let (report, history) = match recorder {
             None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
-            Some(recorder) => {
-                recorded(recorder, |entries| H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries)))
-            }
+            Some(recorder) => recorded(recorder, H::stamp, |entries| {
+                H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries))
+            }),
         };
         told(resolved, report, is_recorded.then_some(&history))
     }
@@ -236,12 +263,18 @@ fn on_fresh_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
 }
 
 /// The same, with every entry handed to the recorder on this thread, as it comes.
-fn recorded<R: Send>(recorder: &mut dyn Recorder, run: impl FnOnce(Entries) -> R + Send) -> R {
+fn recorded<R: Send>(
+    recorder: &mut dyn Recorder,
+    stamp: fn() -> Option<Stamp>,
+    run: impl FnOnce(Entries) -> R + Send,
+) -> R {
     let (sender, receiver) = channel();
+    let has_log = recorder.wants(EntryKind::Logged);
     let last = sender.clone();
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(RUN_THREAD.to_owned());
         let run = move || {
+            let _capture = has_log.then(|| Capture::begin(stamp));
             let ran = catch_unwind(AssertUnwindSafe(|| run(Entries(sender))));
             // Said, and not left to the end of the last sender: a service may keep one in a static.
             let _ = last.send(None);

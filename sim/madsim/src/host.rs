@@ -25,6 +25,7 @@ use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::{Hosted, Wake};
 
 use crate::clock::TrueTime;
+use crate::tokio_seed::TokioSeed;
 
 /// How often is looked for what the director wants where nothing else comes up. What it starts, other than a fault,
 /// begins so much later at most.
@@ -32,6 +33,10 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 
 /// madsim keeps a word for every task that ever was, until it is asked how many there are.
 const SWEEP_PERIOD: u64 = 1_000;
+
+/// Said where a crate spawns on the real tokio, in whose context a run is for the sake of its generator.
+const STRAY: &str = "a task was spawned on the real tokio, where nothing runs it: some crate names tokio itself and \
+    not madsim-tokio (docs/madsim.md, Foreign crates)";
 
 /// What a run came to, and the history of its clients.
 pub(crate) type Ended<S> = (ReportOf<<S as System>::Node>, HistoryOf<<S as System>::Node>);
@@ -85,7 +90,10 @@ where
     let runtime = Runtime::with_seed_and_config(seed.0, config);
     let state = State { world, time: None, troupe: None, network: None };
     let host = Host(Arc::new(Mutex::new(state)));
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(host.carry_out(assemble))));
+    let tokio = TokioSeed::new(seed);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        tokio.within(|| runtime.block_on(host.carry_out(&tokio, assemble)));
+    }));
     if let Err(payload) = ended {
         // A node's panic is caught in the world. Here it is a task that somebody's service has spawned.
         let message = Panic::said(&*payload);
@@ -111,7 +119,7 @@ where
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn carry_out(&self, assemble: impl FnOnce(&Hosted<S, T>, &Handle) -> P) {
+    async fn carry_out(&self, tokio: &TokioSeed, assemble: impl FnOnce(&Hosted<S, T>, &Handle) -> P) {
         let (madsim, time) = (Handle::current(), TrueTime::current());
         {
             let mut state = self.lock();
@@ -124,6 +132,9 @@ where
             time.sleep_until(Instant::ZERO.saturating_add(TICK.saturating_mul(tick))).await;
             let now = time.now();
             self.change(|world| world.look(now));
+            if tokio.strays() > 0 {
+                self.change(|world| world.fail(now, None, STRAY.to_owned()));
+            }
             if self.lock().world.is_over() {
                 return;
             }

@@ -18,6 +18,10 @@ mod node_host;
 mod service;
 #[cfg(madsim)]
 mod service_host;
+#[cfg(madsim)]
+mod settings;
+#[cfg(madsim)]
+mod tokio_seed;
 
 #[cfg(madsim)]
 pub use engine::{OnMadsim, ServiceOnMadsim, run};

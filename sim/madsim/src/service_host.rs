@@ -13,6 +13,7 @@ use std::task::Poll;
 use madsim::Config;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
+use splitbrain::engine::Stamp;
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::node::Observation;
@@ -140,17 +141,17 @@ impl<V: Service> Cast<V> {
     fn listen<T: Tracer<Instance<V>> + Send + 'static>(&self, host: &Host<Staged<V>, T, Self>) {
         let names = Arc::clone(&self.names);
         let host = host.clone();
-        let listen = move |observation: &mut dyn Any| {
+        let hear = move |observation: &mut dyn Any| {
             let told = observation.downcast_mut::<Option<V::Observation>>().unwrap_or_else(|| {
                 panic!("{} tells {}", V::NAME, std::any::type_name::<V::Observation>());
             });
             let observation = told.take().expect("it is told once");
-            let speaker = lock(&names).get(&madsim::plugin::node()).copied();
-            if let Some(node) = speaker {
+            if let Some(node) = speaker(&names) {
                 host.speak(node, Box::new(|ctx| ctx.observe(observation)));
             }
         };
-        LISTENER.with(|listener| *listener.borrow_mut() = Some(Rc::new(listen)));
+        let listener = Listener { hear: Rc::new(hear), names: Arc::clone(&self.names) };
+        LISTENER.with(|current| *current.borrow_mut() = Some(listener));
     }
 }
 
@@ -248,11 +249,29 @@ impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Voice<V> for Voiced<V,
 }
 
 /// Hears an `Option` of an observation, and takes it.
-type Listener = Rc<dyn Fn(&mut dyn Any)>;
+type Hear = dyn Fn(&mut dyn Any);
+
+/// The run on a thread, as the code of its processes finds it.
+#[derive(Clone)]
+struct Listener {
+    hear: Rc<Hear>,
+    names: Names,
+}
 
 thread_local! {
     /// Who hears what a process tells: that of the one run on this thread.
     static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+}
+
+/// The process whose task runs now; `None` if it has ended.
+fn speaker(names: &Names) -> Option<NodeId> {
+    lock(names).get(&madsim::plugin::node()).copied()
+}
+
+/// When and by which process a log line is written; `None` outside of a run.
+pub(crate) fn stamp() -> Option<Stamp> {
+    let listener = LISTENER.with(|listener| listener.borrow().clone())?;
+    Some(Stamp { at: TrueTime::try_current()?.now(), node: speaker(&listener.names) })
 }
 
 fn is_listening() -> bool {
@@ -261,7 +280,7 @@ fn is_listening() -> bool {
 
 pub(crate) fn observe<O: Observation>(observation: O) {
     let listener = LISTENER.with(|listener| listener.borrow().clone());
-    if let Some(listen) = listener {
-        listen(&mut Some(observation));
+    if let Some(listener) = listener {
+        (listener.hear)(&mut Some(observation));
     }
 }

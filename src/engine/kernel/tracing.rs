@@ -12,15 +12,20 @@ use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Input};
 use splitbrain_kernel::node::{Change, Completion, ConnectionId, Message, Node, Observation};
 use splitbrain_kernel::plan::Moment;
+use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::trace::{TraceItem, Tracer};
 
-use crate::engine::{Entry, EntryKind, Recorder};
+use crate::engine::{Entry, EntryKind, LogLine, Recorder, Stamp, log};
 
 /// Turns items into entries, and keeps the role and the epoch that nodes report.
 #[derive(Debug)]
-pub struct Tracing<R> {
+pub struct Tracing<R: Recorder> {
     recorder: R,
     nodes: BTreeMap<NodeId, Known>,
+    /// The node that handled the last input, and when: the author of log lines that have no stamp.
+    last: Option<(NodeId, Moment)>,
+    /// Whether the run has ended at a violation: the code under test may go on for a while, and tells nothing more.
+    is_over: bool,
 }
 
 /// What a node last said of itself.
@@ -34,7 +39,34 @@ struct Known {
 impl<R: Recorder> Tracing<R> {
     /// Tells this recorder.
     pub const fn new(recorder: R) -> Self {
-        Self { recorder, nodes: BTreeMap::new() }
+        Self { recorder, nodes: BTreeMap::new(), last: None, is_over: false }
+    }
+
+    /// Records what the code on this thread has logged since the last item.
+    fn record_log(&mut self) {
+        for (stamp, line) in log::take() {
+            if !self.is_over {
+                self.record_line(stamp, &line);
+            }
+        }
+    }
+
+    fn record_line(&mut self, stamp: Option<Stamp>, line: &LogLine) {
+        let Stamp { at, node } = stamp.unwrap_or_else(|| {
+            let at = self.last.map_or(Instant::ZERO, |(_, moment)| moment.at);
+            Stamp { at, node: self.last.map(|(node, _)| node) }
+        });
+        let event = self.last.map_or(0, |(_, moment)| moment.after_events);
+        let mut entry = Entry { at, event, node, ..line.entry(self.recorder.wants_data()) };
+        self.follow(&mut entry, Known::default());
+        self.recorder.record(entry);
+    }
+}
+
+/// What was logged after the last item.
+impl<R: Recorder> Drop for Tracing<R> {
+    fn drop(&mut self) {
+        self.record_log();
     }
 }
 
@@ -44,7 +76,12 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
     }
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
+        self.record_log();
+        if let TraceItem::Input { node, .. } = &item {
+            self.last = Some((*node, moment));
+        }
         let kind = kind_of(&item);
+        self.is_over |= kind == EntryKind::Violated;
         // What a node says of itself is followed whether anyone wants to read it or not.
         let is_followed = matches!(kind, EntryKind::Start | EntryKind::Observed | EntryKind::Exited);
         if !is_followed && !self.recorder.wants(kind) {
@@ -63,7 +100,7 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
     }
 }
 
-impl<R> Tracing<R> {
+impl<R: Recorder> Tracing<R> {
     /// An entry shows what the node was before.
     fn follow(&mut self, entry: &mut Entry, news: Known) {
         let Some(node) = entry.node else { return };
@@ -261,4 +298,44 @@ impl Keep {
 /// What JSON cannot hold (a map whose keys are no text) is kept as null: the text has it all the same.
 fn data<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_systems::raft::RaftNode;
+
+    use super::*;
+    use crate::engine::Capture;
+
+    type AnyNode = RaftNode;
+
+    fn record(tracing: &mut Tracing<&mut Vec<Entry>>, at: u64, item: TraceItem<'_, AnyNode>) {
+        tracing.record(Moment { at: Instant::from_nanos(at), after_events: at, order: 0 }, item);
+    }
+
+    /// What a handler logs belongs to its node, at the time of its input, and comes before what follows.
+    #[test]
+    fn log_lines_are_entries_of_the_node_that_handles_an_input() {
+        let mut entries = Vec::new();
+        let _capture = Capture::begin(|| None);
+        let mut tracing = Tracing::new(&mut entries);
+        let (one, two) = (NodeId::server(1), NodeId::server(2));
+        tracing::info!("before the first input");
+        record(&mut tracing, 5, TraceItem::Input { node: one, input: Input::Start });
+        tracing::warn!("of the first");
+        record(&mut tracing, 5, TraceItem::Exited { node: one, reason: "done" });
+        record(&mut tracing, 7, TraceItem::Input { node: two, input: Input::Start });
+        tracing::debug!("of the second");
+        drop(tracing);
+        let told: Vec<_> = entries.iter().map(|it| (it.at.as_nanos(), it.node, &*it.name)).collect();
+        let expected = [
+            (0, None, "info"),
+            (5, Some(one), "start"),
+            (5, Some(one), "warn"),
+            (5, Some(one), "exit"),
+            (7, Some(two), "start"),
+            (7, Some(two), "debug"),
+        ];
+        assert_eq!(told, expected);
+    }
 }

@@ -152,7 +152,7 @@ impl<R: BufRead> Iterator for RecordingReader<R> {
     }
 }
 
-const HEADER_EXPECTED: &str = "expected a header such as {\"type\":\"trace\",\"format\":2,…}";
+const HEADER_EXPECTED: &str = "expected a header such as {\"type\":\"trace\",\"format\":3,…}";
 
 fn header(line: &Line) -> Result<Header, String> {
     let refuse = |why: &dyn fmt::Display| format!("{why}, {HEADER_EXPECTED}");
@@ -265,13 +265,13 @@ mod tests {
 
     #[test]
     fn what_is_no_recording_is_refused_by_file_and_line() {
-        let expected = "expected a header such as {\"type\":\"trace\",\"format\":2,…}";
+        let expected = "expected a header such as {\"type\":\"trace\",\"format\":3,…}";
         assert_eq!(refused(""), format!("trace.jsonl:1: the file is empty, {expected}"));
         assert_eq!(refused("[run]\n"), format!("trace.jsonl:1: column 2: expected value, {expected}"));
         assert_eq!(refused("{}\n"), format!("trace.jsonl:1: no format is given, {expected}"));
         assert_eq!(
             refused("{\"format\":1,\"old\":true}\n"),
-            "trace.jsonl:1: a recording of format 1, this build reads format 2"
+            "trace.jsonl:1: a recording of format 1, this build reads format 3"
         );
         let other = written(&[]).replace("\"trace\"", "\"plan\"");
         assert!(refused(&other).contains("unknown variant `plan`, expected `trace`"), "{}", refused(&other));

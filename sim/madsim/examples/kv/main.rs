@@ -5,8 +5,8 @@
 //! backup that no longer hears the primary.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg madsim" cargo run --target-dir target/madsim -p splitbrain-madsim --example kv -- \
-//!     test sim/madsim/examples/kv
+//! RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --target-dir target/madsim \
+//!     -p splitbrain-madsim --example kv -- test sim/madsim/examples/kv
 //! ```
 
 #[cfg(madsim)]

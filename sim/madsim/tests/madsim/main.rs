@@ -13,6 +13,8 @@ mod leaks;
 #[cfg(madsim)]
 mod program;
 #[cfg(madsim)]
+mod randomness;
+#[cfg(madsim)]
 mod service;
 #[cfg(madsim)]
 mod toy;

@@ -1,0 +1,51 @@
+//! tokio's own generator of random numbers: `tokio::select!` asks it for the first branch, and `tokio::sync::watch`
+//! for the list in which a task waits.
+//!
+//! tokio seeds it for each thread by a count of the process, so a run would depend on how many came before it. Inside
+//! of a tokio runtime it is seeded by the runtime, and the runtime by whoever builds it, if tokio is built with
+//! `--cfg tokio_unstable`. Without the flag this file does nothing, and only a process for each run helps.
+
+use splitbrain_kernel::rng::Seed;
+
+/// The generator of one run.
+pub(crate) struct TokioSeed {
+    #[cfg(tokio_unstable)]
+    runtime: real_tokio::runtime::Runtime,
+}
+
+impl TokioSeed {
+    /// That of the run with this seed.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn new(seed: Seed) -> Self {
+        let seed = real_tokio::runtime::RngSeed::from_bytes(&seed.0.to_le_bytes());
+        let runtime = real_tokio::runtime::Builder::new_current_thread().rng_seed(seed).build();
+        Self { runtime: runtime.expect("a runtime without drivers asks the system for nothing") }
+    }
+
+    /// That of the run with this seed.
+    #[cfg(not(tokio_unstable))]
+    pub(crate) const fn new(_: Seed) -> Self {
+        Self {}
+    }
+
+    /// Does something that asks this generator.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        // All that happens is one turn to tokio, whose budget for a turn would run out.
+        self.runtime.block_on(real_tokio::task::unconstrained(async { work() }))
+    }
+
+    /// Does something that asks this generator.
+    #[cfg(not(tokio_unstable))]
+    pub(crate) fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    /// How many tasks the code under test has spawned on the real tokio. No one runs them.
+    pub(crate) fn strays(&self) -> usize {
+        #[cfg(tokio_unstable)]
+        return self.runtime.metrics().num_alive_tasks();
+        #[cfg(not(tokio_unstable))]
+        0
+    }
+}

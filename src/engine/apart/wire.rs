@@ -1,0 +1,134 @@
+//! What goes over the socket: one JSON object a line. Both ends are one build, so the lines have no version.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::{Digest128, Outcome};
+use splitbrain_kernel::system::Gauge;
+use splitbrain_kernel::time::Instant;
+
+use crate::engine::{AnyPlan, Engine, Entry, Names, PlanText, Run};
+use crate::scenario::{Chosen, Facts};
+
+/// What a child is asked for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Request {
+    /// What diagnostics call the scenario.
+    pub(super) path: String,
+    /// Its text.
+    pub(super) text: String,
+    /// How the scenario comes from the text.
+    pub(super) written: Written,
+    pub(super) seed: u64,
+    /// TOML.
+    pub(super) plan: Option<String>,
+    /// `None` for a run that is not recorded.
+    pub(super) recorded: Option<Recorded>,
+}
+
+/// How a scenario comes from its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Written {
+    /// It is what the text says.
+    AsRead,
+    /// It is the twin of what the text says.
+    Twin,
+}
+
+/// What of a run is recorded.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Recorded {
+    /// Log lines.
+    pub(super) log: bool,
+    /// What entries hold for programs.
+    pub(super) data: bool,
+}
+
+/// What a child says.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// The next entry of the recording.
+    Entry(Entry),
+    /// What the run came to; nothing comes after it.
+    Run(Box<WireRun>),
+    /// What a panic said that no run has as its outcome; nothing comes after it.
+    Panicked(String),
+}
+
+impl Answer {
+    /// The answer as a line.
+    pub(super) fn line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("an answer has no map whose keys are no text");
+        line.push('\n');
+        line
+    }
+}
+
+/// A [`Run`] without its types.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WireRun {
+    seed: u64,
+    outcome: Outcome,
+    digest: String,
+    events: u64,
+    end: Instant,
+    counts: BTreeMap<Cow<'static, str>, u64>,
+    gauges: Vec<u64>,
+    evaluated: Vec<(Cow<'static, str>, u64)>,
+    lacking: Vec<(Cow<'static, str>, u64)>,
+    never_applied: Vec<String>,
+    facts: Facts,
+    chosen: Vec<Chosen>,
+    names: Names,
+    plan: Option<String>,
+    history: Option<String>,
+}
+
+impl WireRun {
+    pub(super) fn of(run: Run) -> Self {
+        Self {
+            seed: run.seed.0,
+            outcome: run.outcome,
+            digest: run.digest.to_string(),
+            events: run.events,
+            end: run.end,
+            counts: run.counts,
+            gauges: run.gauges.into_iter().map(|(_, value)| value).collect(),
+            evaluated: run.evaluated,
+            lacking: run.lacking,
+            never_applied: run.never_applied,
+            facts: run.facts,
+            chosen: run.chosen,
+            names: run.names,
+            plan: run.plan.as_ref().map(AnyPlan::to_toml),
+            history: run.history,
+        }
+    }
+
+    /// The run as this process has it. A plan that TOML cannot hold is not known here.
+    pub(super) fn into_run(self, engine: &dyn Engine, gauges: &'static [Gauge]) -> Run {
+        let plan = self.plan.and_then(|text| {
+            let path = super::PLAN.to_owned();
+            engine.read_plan(&PlanText { path, text, timing: None, workload: None, force: false }).ok()
+        });
+        Run {
+            seed: Seed(self.seed),
+            outcome: self.outcome,
+            digest: Digest128(u128::from_str_radix(&self.digest, 16).expect("a digest is shown as hexadecimal digits")),
+            events: self.events,
+            end: self.end,
+            counts: self.counts,
+            gauges: gauges.iter().map(|gauge| gauge.name).zip(self.gauges).collect(),
+            evaluated: self.evaluated,
+            lacking: self.lacking,
+            never_applied: self.never_applied,
+            facts: self.facts,
+            chosen: self.chosen,
+            names: self.names,
+            plan,
+            history: self.history,
+        }
+    }
+}

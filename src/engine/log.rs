@@ -1,0 +1,286 @@
+//! Log lines of the code under test: what it says through `tracing` or `log` becomes entries of the recording.
+//!
+//! ```text
+//!   tracing::info!(…) ─▶ Listener, on this thread ─▶ kept with its stamp ─▶ Tracing records it before its next item
+//! ```
+//!
+//! - Lines are captured only while a run is recorded, and on its thread alone: otherwise no subscriber is there.
+//! - A line changes nothing about a run: it is no event, and no part of the digest.
+//!
+//! Spans are not recorded: neither their names nor their fields.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
+
+use serde::Serialize;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::Instant;
+use tracing_core::dispatcher::{self, DefaultGuard};
+use tracing_core::field::{Field, Visit};
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Dispatch, Event, Level, LevelFilter, Metadata, Subscriber, callsite};
+use tracing_log::{LogTracer, NormalizeEvent as _};
+
+use crate::engine::{Entry, EntryKind};
+
+/// How grave a log line is, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something is wrong.
+    Warn,
+    /// Something happened.
+    Info,
+    /// How it happened. What `tracing` calls trace is not recorded.
+    Debug,
+}
+
+impl LogLevel {
+    /// All of them, the gravest first.
+    pub const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    /// The name of entries of this level.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// The level of an entry; `None` if it is no log line.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let mut levels = Self::ALL.into_iter().filter(|_| entry.kind == EntryKind::Logged);
+        levels.find(|level| level.name() == entry.name)
+    }
+
+    /// `None` for a level that is not recorded.
+    fn of_tracing(level: &Level) -> Option<Self> {
+        match *level {
+            Level::ERROR => Some(Self::Error),
+            Level::WARN => Some(Self::Warn),
+            Level::INFO => Some(Self::Info),
+            Level::DEBUG => Some(Self::Debug),
+            _ => None,
+        }
+    }
+}
+
+/// A log line, before it is known whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How grave it is.
+    pub level: LogLevel,
+    /// Where it comes from, usually the path of a module.
+    pub target: String,
+    /// What it says.
+    pub message: String,
+    /// Its fields beside the message, in order.
+    pub fields: Vec<(String, String)>,
+}
+
+impl LogLine {
+    /// The line as an entry of a recording, at no time and of no node yet.
+    pub(super) fn entry(&self, with_data: bool) -> Entry {
+        let mut text = format!("{}: {}", self.target, self.message);
+        for (name, value) in &self.fields {
+            text += &format!(" {name}={value}");
+        }
+        let mut entry = Entry::new(EntryKind::Logged, self.level.name(), text);
+        if with_data {
+            let fields: serde_json::Map<_, _> =
+                self.fields.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+            entry.data = serde_json::json!({ "target": self.target, "message": self.message, "fields": fields });
+        }
+        entry
+    }
+}
+
+/// When a line is written, and by whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stamp {
+    /// True time.
+    pub at: Instant,
+    /// The node; `None` if no node is known.
+    pub node: Option<NodeId>,
+}
+
+/// Captures what the code on this thread logs, for as long as it lives.
+///
+/// It belongs to one run: what an earlier run left behind is forgotten.
+pub struct Capture {
+    /// `None` only while it is dropped.
+    guard: Option<DefaultGuard>,
+}
+
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture").finish_non_exhaustive()
+    }
+}
+
+impl Capture {
+    /// Begins. `stamp` says when and by whom a line is written; where it says nothing, the line belongs to the node
+    /// that handles an input, at the time of the input.
+    pub fn begin(stamp: impl Fn() -> Option<Stamp> + 'static) -> Self {
+        STAMPING.with(|stamping| *stamping.borrow_mut() = Some(Rc::new(stamp)));
+        drop(take());
+        open_log();
+        SECOND.get_or_init(|| Dispatch::new(Deaf));
+        Self { guard: Some(dispatcher::set_default(&Dispatch::new(Listener))) }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        // Otherwise every later log statement of the process asks for a listener that is gone.
+        callsite::rebuild_interest_cache();
+        close_log();
+        STAMPING.with(|stamping| *stamping.borrow_mut() = None);
+        drop(take());
+    }
+}
+
+/// What was captured on this thread and not taken yet, in order.
+pub(super) fn take() -> Vec<(Option<Stamp>, LogLine)> {
+    PENDING.with(|pending| pending.try_borrow_mut().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default())
+}
+
+/// Says when and by whom a line is written.
+type Stamping = Rc<dyn Fn() -> Option<Stamp>>;
+
+thread_local! {
+    static PENDING: RefCell<Vec<(Option<Stamp>, LogLine)>> = const { RefCell::new(Vec::new()) };
+    static STAMPING: RefCell<Option<Stamping>> = const { RefCell::new(None) };
+}
+
+/// How many captures there are. The level of `log` is one for the whole process, so the last one closes it.
+static CAPTURES: Mutex<u32> = Mutex::new(0);
+
+/// Lets what is said through `log` come to `tracing`. A program that has a logger of its own keeps it.
+fn open_log() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = LogTracer::init_with_filter(log::LevelFilter::Off);
+    });
+    let mut captures = CAPTURES.lock().unwrap_or_else(PoisonError::into_inner);
+    *captures += 1;
+    log::set_max_level(log::LevelFilter::Debug);
+}
+
+fn close_log() {
+    let mut captures = CAPTURES.lock().unwrap_or_else(PoisonError::into_inner);
+    *captures -= 1;
+    if *captures == 0 {
+        log::set_max_level(log::LevelFilter::Off);
+    }
+}
+
+/// Hears the log lines of one thread.
+struct Listener;
+
+impl Subscriber for Listener {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && LogLevel::of_tracing(metadata.level()).is_some() && !is_of_engine(metadata.target())
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::DEBUG)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let normalized = event.normalized_metadata();
+        let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let Some(level) = LogLevel::of_tracing(metadata.level()) else { return };
+        let mut said = Said::default();
+        event.record(&mut said);
+        let line = LogLine { level, target: metadata.target().to_owned(), message: said.message, fields: said.fields };
+        let stamping = STAMPING.with(|stamping| stamping.borrow().clone());
+        let stamp = stamping.and_then(|stamping| stamping());
+        PENDING.with(|pending| pending.borrow_mut().push((stamp, line)));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        // No span is enabled; what asks all the same gets an id that means nothing.
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// A second listener, beside those of captures. If there is only one, `tracing` asks the listener of whichever thread
+/// comes to a log statement first, and keeps the answer for all: a thread that records nothing would silence the
+/// others.
+static SECOND: OnceLock<Dispatch> = OnceLock::new();
+
+/// Hears nothing.
+struct Deaf;
+
+impl Subscriber for Deaf {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::OFF)
+    }
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Whether a line comes from the simulator rather than from the code under test.
+fn is_of_engine(target: &str) -> bool {
+    target == "madsim" || target.starts_with("madsim::")
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Said {
+    message: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Visit for Said {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            // What the bridge from `log` adds is in the metadata already.
+            name if name.starts_with("log.") => {}
+            name => self.fields.push((name.to_owned(), format!("{value:?}"))),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
