@@ -1,8 +1,8 @@
 //! The table of `reports/gallery/raft-bugs.md`: how likely one run finds each known bug of Raft, by which invariants.
 //!
 //! The *general swarm* is all shipped swarms in turn: seed n runs swarm n modulo their number. A bug's *own scenario*
-//! is the file of its name in `scenarios/raft/bugs`. Both are run with all invariants of the scenario and with the black
-//! boxes among them alone, whole runs, settle phase included.
+//! is the file of its name in `scenarios/raft/bugs`. Both are run with all invariants of the scenario and with the
+//! black boxes among them alone, whole runs, settle phase included.
 //!
 //! The *matrix* says which invariants fire, the first one or later ones: a run that broke one is run again without it,
 //! until nothing breaks. So an invariant that always fires after another is seen too.

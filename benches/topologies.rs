@@ -2,8 +2,9 @@
 //!
 //! A *graph* says which pairs of servers can talk, in both directions. Up to renaming of followers there are 90 in
 //! which the leader is marked. The first table has what each preset does in each graph: it is in force for a while
-//! once a leader is there, then it is lifted and the settle phase follows. The second table has in how many graphs known
-//! bugs are found: there the graph comes and goes around whoever leads, machines crash and packets overtake one another.
+//! once a leader is there, then it is lifted and the settle phase follows. The second table says in how many graphs
+//! known bugs are found: there the graph comes and goes around the leader of the moment, machines crash, and packets
+//! overtake one another.
 //!
 //! `cargo bench --bench topologies` prints a short form; `-- --seeds N` asks for N seeds a graph, `--write` keeps the
 //! tables. They are a function of the build and N.
