@@ -7,9 +7,10 @@ use std::fmt;
 
 use std::convert::Infallible;
 
-use rand_chacha::ChaCha8Rng;
+use rand_chacha::ChaCha8Core;
+use rand_chacha::rand_core::block::Generator as _;
 use rand_chacha::rand_core::utils::fill_bytes_via_next_word;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _, TryRng};
+use rand_chacha::rand_core::{SeedableRng as _, TryRng};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::time::Duration;
@@ -30,7 +31,7 @@ impl Seed {
     /// The stream of a decision site. `label` names the kind of site, `index` the site: never a position in a file and
     /// never dependent on a count.
     pub fn stream(self, label: &str, index: u64) -> Rng {
-        Rng { key: [self.0, fnv1a(label), index, 0], core: None, drawn: 0 }
+        Rng::new([self.0, fnv1a(label), index, 0])
     }
 }
 
@@ -66,12 +67,19 @@ pub const fn fnv1a(text: &str) -> u64 {
 }
 
 /// A stream of random words. Costs nothing until the first draw.
+///
+/// - `halves` is the block of the word that was drawn last, the lower half of each word first; `core` makes the next.
+/// - Every draw takes one word, so `drawn` says where the next one lies.
 #[derive(Clone)]
 pub struct Rng {
     key: [u64; 4],
-    core: Option<ChaCha8Rng>,
+    core: Option<ChaCha8Core>,
     drawn: u64,
+    halves: [u32; 2 * BLOCK_WORDS],
 }
+
+/// How many words the generator makes at a time.
+const BLOCK_WORDS: usize = 32;
 
 impl fmt::Debug for Rng {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,6 +88,10 @@ impl fmt::Debug for Rng {
 }
 
 impl Rng {
+    const fn new(key: [u64; 4]) -> Self {
+        Self { key, core: None, drawn: 0, halves: [0; 2 * BLOCK_WORDS] }
+    }
+
     /// How many words were drawn. At the end of a run the position of every stream goes into the digest.
     pub const fn drawn(&self) -> u64 {
         self.drawn
@@ -90,26 +102,26 @@ impl Rng {
         let [seed, parent, own, depth] = self.key;
         // Each part is mixed in turn, so that neither equal nor swapped labels or indexes meet.
         let path = [own, fnv1a(label), index].into_iter().fold(mix(parent ^ depth), |path, part| mix(path ^ mix(part)));
-        Self { key: [seed, path, index, depth.wrapping_add(1)], core: None, drawn: 0 }
+        Self::new([seed, path, index, depth.wrapping_add(1)])
     }
 
     /// The next word.
     #[inline]
     pub fn word(&mut self) -> u64 {
-        self.drawn += 1;
-        match &mut self.core {
-            Some(core) => core.next_u64(),
-            None => self.first_word(),
+        let place = self.drawn as usize % BLOCK_WORDS;
+        if place == 0 {
+            self.refill();
         }
+        self.drawn += 1;
+        u64::from(self.halves[2 * place]) | u64::from(self.halves[2 * place + 1]) << 32
     }
 
+    /// Makes the next block. Apart, so that the rounds of the cipher stand in the program once, and not at each draw.
     #[cold]
-    fn first_word(&mut self) -> u64 {
-        let mut key = [0; 32];
-        for (bytes, word) in key.chunks_exact_mut(8).zip(self.key) {
-            bytes.copy_from_slice(&word.to_le_bytes());
-        }
-        self.core.insert(ChaCha8Rng::from_seed(key)).next_u64()
+    #[inline(never)]
+    fn refill(&mut self) {
+        let key = self.key;
+        self.core.get_or_insert_with(|| ChaCha8Core::from_seed(bytes_of(key))).generate(&mut self.halves);
     }
 
     /// A whole number below `bound`: one word, by multiplication (the bias is below 2⁻⁶⁴ times `bound`).
@@ -164,6 +176,15 @@ impl Rng {
             items.swap(last, other);
         }
     }
+}
+
+/// The key as the generator takes it.
+fn bytes_of(key: [u64; 4]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (bytes, word) in bytes.chunks_exact_mut(8).zip(key) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+    bytes
 }
 
 /// Mixes a word into another one: a step of SplitMix64, its increment included, so that zero is no fixed point.
@@ -333,6 +354,9 @@ impl<'de> Deserialize<'de> for Ppm {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::Rng as _;
+
     use super::*;
 
     const GOLDEN_WORDS: [u64; 16] = [
@@ -378,6 +402,15 @@ mod tests {
         // `seed_from_u64(42)` gave this word in rand_chacha 0.3, 0.9 and 0.10.
         let mut core = ChaCha8Rng::seed_from_u64(42);
         assert_eq!(core.next_u64(), 0xae90_bfb5_395d_5ba1);
+    }
+
+    #[test]
+    fn a_stream_has_the_words_of_the_library_over_many_blocks() {
+        let mut rng = Seed(0).stream("golden", 1);
+        let mut library = ChaCha8Rng::from_seed(bytes_of(rng.key));
+        for _ in 0..10 * BLOCK_WORDS {
+            assert_eq!(rng.word(), library.next_u64());
+        }
     }
 
     #[test]
