@@ -218,10 +218,13 @@ impl<R: Clone> Disk<R> {
     }
 
     fn is_full(&self, write: &Write<R>) -> bool {
+        let capacity = self.options.capacity;
+        if capacity == 0 || !matches!(write, Write::Append(..)) {
+            return false;
+        }
         // What is still in the cache counts once it is applied; a write in flight may overshoot by itself.
-        let used = self.files.count();
         let waiting = self.cache.len() as u64 + self.in_flight.len() as u64;
-        matches!(write, Write::Append(..)) && self.options.capacity > 0 && used + waiting >= self.options.capacity
+        self.files.count() + waiting >= capacity
     }
 
     /// Writes that are done by now are in the cache.

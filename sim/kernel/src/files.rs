@@ -1,12 +1,10 @@
 //! The files of a disk: what writes change, and what a node is given back. Every host applies its writes here.
 
-use std::collections::BTreeMap;
-
 use crate::node::{FileId, Recovered, Stored, Write};
 
-/// Files of records, in order of number.
+/// Files of records, in order of number. A disk has a few of them, so a file is found by looking at each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files<R>(BTreeMap<FileId, Vec<Stored<R>>>);
+pub struct Files<R>(Vec<(FileId, Vec<Stored<R>>)>);
 
 impl<R> Default for Files<R> {
     fn default() -> Self {
@@ -17,7 +15,7 @@ impl<R> Default for Files<R> {
 impl<R> Files<R> {
     /// An empty disk.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 
     /// Makes one change. Cutting off more than there is leaves an empty file.
@@ -52,12 +50,12 @@ impl<R> Files<R> {
     /// The records of a file; none if it does not exist.
     #[inline]
     pub fn get(&self, file: FileId) -> &[Stored<R>] {
-        self.0.get(&file).map_or(&[], Vec::as_slice)
+        self.0.iter().find(|(number, _)| *number == file).map_or(&[], |(_, records)| records)
     }
 
     /// The records of a file, to be damaged. `None` if it does not exist.
     pub fn get_mut(&mut self, file: FileId) -> Option<&mut Vec<Stored<R>>> {
-        self.0.get_mut(&file)
+        self.0.iter_mut().find(|(number, _)| *number == file).map(|(_, records)| records)
     }
 
     /// Every file is gone.
@@ -67,15 +65,19 @@ impl<R> Files<R> {
 
     /// How many records there are in all files.
     pub fn count(&self) -> u64 {
-        self.0.values().map(|records| records.len() as u64).sum()
+        self.0.iter().map(|(_, records)| records.len() as u64).sum()
     }
 
     /// What a process that starts now is given.
     pub fn into_recovered(self) -> Recovered<R> {
-        Recovered { files: self.0.into_iter().collect() }
+        Recovered { files: self.0 }
     }
 
     fn of(&mut self, file: FileId) -> &mut Vec<Stored<R>> {
-        self.0.entry(file).or_default()
+        let place = self.0.partition_point(|(number, _)| *number < file);
+        if self.0.get(place).is_none_or(|(number, _)| *number != file) {
+            self.0.insert(place, (file, Vec::new()));
+        }
+        &mut self.0[place].1
     }
 }
