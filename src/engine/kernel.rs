@@ -1,5 +1,6 @@
 //! The kernel as an engine: resolves a scenario for a seed and runs it in a world.
 
+mod memory;
 mod settings;
 mod tracing;
 
@@ -103,6 +104,7 @@ impl<S: System> KernelEngine<S> {
 
 impl<S: System> Engine for KernelEngine<S> {
     fn worker(&self) -> Box<dyn Worker + '_> {
+        memory::keep();
         Box::new(KernelWorker { opened: &self.0 })
     }
 
