@@ -111,7 +111,7 @@ use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
 use election_safety::Reigns;
 use gauges::Tallies;
-use index::{DENIED_VOTE_KEEPS_TIMER, LINEARIZABLE, LOG_MATCHING, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
+use index::{DENIED_VOTE_KEEPS_TIMER, LINEARIZABLE, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
@@ -300,7 +300,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     }
 
     /// A message is about to be handled.
-    #[inline(always)]
+    #[inline(never)]
     fn on_receive(
         &mut self,
         view: impl View<N>,
@@ -352,6 +352,25 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.asked = server(&view, node).map(|server| (source, Face::of(&server)));
             }
             _ => {}
+        }
+    }
+
+    /// A server has handled an input that something had to be asked before, or that changed what it may do.
+    #[inline(never)]
+    fn on_news(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
+        if let Some((candidate, before)) = self.asked.take()
+            && let Some(server) = server(&view, node)
+        {
+            pre_vote_purity::unchanged(node, candidate, &before, &Face::of(&server), findings);
+        }
+        if let Some(follower) = self.acknowledged.take()
+            && findings.is_on(MATCHED_IS_TRUE)
+        {
+            self.judge_match(view, node, follower, findings);
+        }
+        if self.changed {
+            self.changed = false;
+            self.survey(view, findings);
         }
     }
 
@@ -418,7 +437,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         }
     }
 
-    #[inline]
+    // The world shows each kind of effect and input at a place of its own. Inlined there, a kind that no rule asks for
+    // costs nothing, and one that is asked for is a call.
+    #[inline(always)]
     fn on_effect(&mut self, view: impl View<N>, node: NodeId, effect: EffectRef<'_, N>, findings: &mut Findings) {
         match effect {
             EffectRef::Send { target, message, .. } if self.watches(node) => {
@@ -427,19 +448,13 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             EffectRef::Observe(observation) if self.watches(node) => {
                 self.on_observe(view, node, observation, findings);
             }
-            EffectRef::Write { write, .. } if self.watches(node) => {
-                self.durables.on_write::<N>(node, write);
-                if findings.is_on(LOG_MATCHING) {
-                    self.on_log_write(view, node, write, findings);
-                }
-                self.clients.on_write(node, write, findings);
-            }
+            EffectRef::Write { write, .. } if self.watches(node) => self.on_write(view, node, write, findings),
             EffectRef::Send { message, .. } => self.clients.on_send(node, message),
             _ => {}
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_input(&mut self, view: impl View<N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
         match input {
             Input::Message(source, message) if self.watches(node) => {
@@ -451,21 +466,10 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_step(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
-        if let Some((candidate, before)) = self.asked.take()
-            && let Some(server) = server(&view, node)
-        {
-            pre_vote_purity::unchanged(node, candidate, &before, &Face::of(&server), findings);
-        }
-        if let Some(follower) = self.acknowledged.take()
-            && findings.is_on(MATCHED_IS_TRUE)
-        {
-            self.judge_match(view, node, follower, findings);
-        }
-        if self.changed {
-            self.changed = false;
-            self.survey(view, findings);
+        if self.changed || self.acknowledged.is_some() || self.asked.is_some() {
+            self.on_news(view, node, findings);
         }
     }
 

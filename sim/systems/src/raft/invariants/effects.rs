@@ -23,7 +23,7 @@ use super::{
 };
 
 impl<N: RaftFacts> RaftInvariants<N> {
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn on_send(
         &mut self,
         view: impl View<N>,
@@ -173,14 +173,23 @@ impl<N: RaftFacts> RaftInvariants<N> {
         self.images.forget_before(gone);
     }
 
-    /// A server writes: if that adds an entry to its log, it is the one that the leader of its term created.
-    pub(super) fn on_log_write(
+    #[inline(never)]
+    pub(super) fn on_write(
         &mut self,
         view: impl View<N>,
         node: NodeId,
         write: Write<&N::Record>,
         findings: &mut Findings,
     ) {
+        self.durables.on_write::<N>(node, write);
+        if findings.is_on(LOG_MATCHING) {
+            self.on_log_write(view, node, write, findings);
+        }
+        self.clients.on_write(node, write, findings);
+    }
+
+    /// A server writes: if that adds an entry to its log, it is the one that the leader of its term created.
+    fn on_log_write(&mut self, view: impl View<N>, node: NodeId, write: Write<&N::Record>, findings: &mut Findings) {
         let Some(logged) = N::logged(write) else { return findings.lacks(LOG_MATCHING) };
         let Some((at, entry)) = logged else { return };
         let before = match view.node(node).and_then(|server| server.has(at.index.previous())) {
