@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::id::NodeId;
-use crate::node::{ConnectionId, FileId, Node, Write, WriteId};
+use crate::node::{ConnectionId, FileId, Node, Source, Write, WriteId};
 use crate::rng::Rng;
 use crate::time::{Duration, Instant};
 
@@ -259,6 +259,20 @@ impl<N: Node> Context<N> {
     /// Sends over a connection once `write` is durable. A crash before that drops it.
     pub fn send_on_after(&mut self, write: WriteId, connection: ConnectionId, target: NodeId, message: N::Message) {
         self.tied.push((write, Effect::Send { target, connection: Some(connection), message }));
+    }
+
+    /// Sends the way that a message came: over its connection, or as a datagram.
+    #[inline]
+    pub fn reply(&mut self, source: Source, message: N::Message) {
+        let Source { node: target, connection } = source;
+        self.effects.push(Effect::Send { target, connection, message });
+    }
+
+    /// The same once `write` is durable. A crash before that drops it.
+    #[inline]
+    pub fn reply_after(&mut self, write: WriteId, source: Source, message: N::Message) {
+        let Source { node: target, connection } = source;
+        self.tied.push((write, Effect::Send { target, connection, message }));
     }
 
     /// Sets a timer to fire `after` from now on the monotonic clock. One that is set already moves.

@@ -193,12 +193,15 @@ impl Director {
         self.due
     }
 
-    /// A node said something. May make [`Director::due`] `now`.
+    /// A node said something. May make [`Director::due`] `now`. Returns whether it means something here: if not,
+    /// nothing has changed.
     #[inline]
-    pub fn on_face(&mut self, now: Instant, node: NodeId, face: Face) {
-        if self.listens || face.change != Change::None {
+    pub fn on_face(&mut self, now: Instant, node: NodeId, face: Face) -> bool {
+        let is_news = self.listens || face.change != Change::None;
+        if is_news {
             self.take_in(now, node, face);
         }
+        is_news
     }
 
     fn take_in(&mut self, now: Instant, node: NodeId, face: Face) {

@@ -342,7 +342,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn report(&mut self) -> ReportOf<S::Node> {
         let outcome = self.ended.take().expect("a run ends with an outcome");
         self.digest_streams();
-        let mut plan = self.plan.clone();
+        let mut plan = std::mem::replace(&mut self.plan, Plan::empty());
         plan.overrides.retain(|entry| self.is_taken(entry));
         RunReport {
             seed: self.seed,
@@ -447,7 +447,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline]
     fn push_ordered(&mut self, at: Instant, priority: u8, sequence: u64, event: Event<S::Node>) {
         if self.has_room() {
-            let entry = EntryRef::Event(self.events.insert(event));
+            let entry = EntryRef::Event(self.events.insert(|| event));
             self.queue.push(Key::new(at, priority, sequence, entry));
         }
     }

@@ -64,17 +64,30 @@ impl<M: Message> Held<M> {
 }
 
 impl<S: System, T: Tracer<S::Node>> World<S, T> {
+    /// An entry of the queue comes up.
     #[inline(always)]
     pub(super) fn on_event(&mut self, key: Key) {
-        let event = match key.entry() {
-            EntryRef::Timer { node, slot } => return self.on_timer_entry(node, slot, key),
+        let called = match key.entry() {
+            EntryRef::Timer { node, slot } => self.on_timer_entry(node, slot, key),
             EntryRef::Datagram(place) => {
                 let datagram = self.datagrams.take(place);
-                return self.on_datagram(datagram);
+                self.on_datagram(datagram)
             }
-            EntryRef::Event(place) => self.events.take(place),
+            EntryRef::Event(place) => {
+                self.on_other_event(place);
+                None
+            }
         };
-        match event {
+        // Timers and datagrams share this: a copy for each would not fit into the cache of instructions.
+        if let Some(index) = called {
+            self.finish_call(index);
+        }
+    }
+
+    /// Neither a timer nor a datagram.
+    #[inline(never)]
+    fn on_other_event(&mut self, place: u32) {
+        match self.events.take(place) {
             Event::Segment(segment) => self.on_segment(segment),
             Event::Start { index, incarnation } => self.on_start(index, incarnation),
             Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket),
@@ -92,31 +105,44 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
     }
 
+    /// Returns the node, if it was called.
     #[inline]
-    fn on_timer_entry(&mut self, index: usize, slot: u32, key: Key) {
+    fn on_timer_entry(&mut self, index: usize, slot: u32, key: Key) -> Option<usize> {
         let node = &mut self.universe.slots[index];
         match node.timers.fire(slot, key) {
             Fired::Stale => {}
             Fired::Later(enqueue) => self.enqueue_timer(index, enqueue),
-            Fired::Now(timer) if node.is_open() => self.handle_timer(index, timer),
+            Fired::Now(timer) if node.is_open() => {
+                self.call_timer(index, timer);
+                return Some(index);
+            }
             Fired::Now(timer) => {
                 node.timers.hold(timer);
                 self.accept(index, Waiting::Timer(timer));
             }
         }
+        None
     }
 
+    /// Returns the target, if it was called.
     #[inline(always)]
-    fn on_datagram(&mut self, datagram: Datagram<<S::Node as Node>::Message>) {
+    fn on_datagram(&mut self, datagram: Datagram<<S::Node as Node>::Message>) -> Option<usize> {
         let Datagram { source, target, ordinal, .. } = datagram;
         let link = (usize::from(source), usize::from(target));
         match self.universe.network.arrive(link, ordinal, Self::kind_of(&datagram.message)) {
             Arrival::Deliver => {}
-            Arrival::Lost => return self.lose(link, ordinal, Lost::Cut),
-            Arrival::Hold => return self.hold(link, ordinal, Held::Datagram(datagram)),
+            Arrival::Lost => {
+                self.lose(link, ordinal, Lost::Cut);
+                return None;
+            }
+            Arrival::Hold => {
+                self.hold(link, ordinal, Held::Datagram(datagram));
+                return None;
+            }
             Arrival::Refuse => {
                 if let Some(answer) = datagram.message.refused() {
-                    return self.refuse(link, ordinal, answer);
+                    self.refuse(link, ordinal, answer);
+                    return None;
                 }
             }
         }
@@ -125,10 +151,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if slot.node.is_none() {
             self.lose(link, ordinal, Lost::Down);
         } else if slot.is_open() {
-            self.handle_message(link.1, from, datagram.message);
+            self.call_message(link.1, from, datagram.message);
+            return Some(link.1);
         } else {
             self.accept(link.1, Waiting::Message(from, datagram.message));
         }
+        None
     }
 
     #[cold]
@@ -264,8 +292,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.complete(index);
     }
 
-    #[inline(always)]
     pub(super) fn handle_message(&mut self, index: usize, source: Source, message: <S::Node as Node>::Message) {
+        self.call_message(index, source, message);
+        self.complete(index);
+    }
+
+    #[inline(always)]
+    fn call_message(&mut self, index: usize, source: Source, message: <S::Node as Node>::Message) {
         let input = Input::Message(source.node, &message);
         match source.connection {
             // The bytes of `source`, told so that the compiler knows how many they are.
@@ -274,15 +307,18 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_message(&mut slot.context, source, message);
+    }
+
+    fn handle_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
+        self.call_timer(index, timer);
         self.complete(index);
     }
 
     #[inline]
-    fn handle_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
+    fn call_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
         self.begin(index, Tag::Timer, &timer, Input::Timer(timer));
         let slot = &mut self.universe.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_timer(&mut slot.context, timer);
-        self.complete(index);
     }
 
     fn handle_connection(&mut self, index: usize, event: ConnectionEvent) {
@@ -349,9 +385,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         slot.id
     }
 
-    /// What comes after every call of a handler: its effects leave, and the invariants look.
-    #[inline(always)]
+    /// What comes after every call of a handler. Apart from the loop: each handler would have a copy of its own.
+    #[inline(never)]
     pub(super) fn complete(&mut self, index: usize) {
+        self.finish_call(index);
+    }
+
+    /// A handler of the node has returned: its effects leave, and the invariants look.
+    #[inline(always)]
+    fn finish_call(&mut self, index: usize) {
         self.drain(index);
         let node = self.universe.slots[index].id;
         self.invariants.on_step(Whole::new(&self.universe), node, &mut self.findings);

@@ -55,7 +55,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 self.show(index, EffectRef::SetTimer { timer, at });
                 self.set_timer(index, timer, at);
             }
-            rare => self.carry_out_rare(index, rare),
+            other => self.carry_out_apart(index, other),
         }
     }
 
@@ -67,21 +67,21 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.invariants.on_effect(Whole::new(&self.universe), node, effect, &mut self.findings);
     }
 
+    /// Any effect, in code that stands in the program once: what does not happen at every heartbeat, and what was tied
+    /// to a write.
     #[inline(never)]
-    fn carry_out_tied(&mut self, index: usize, effect: Effect<S::Node>) {
-        self.carry_out(index, effect);
-    }
-
-    /// Everything but what happens at every heartbeat.
-    #[inline(never)]
-    fn carry_out_rare(&mut self, index: usize, effect: Effect<S::Node>) {
+    fn carry_out_apart(&mut self, index: usize, effect: Effect<S::Node>) {
         match effect {
-            Effect::Send { target, connection: Some(connection), message } => {
-                self.show(index, EffectRef::Send { target, connection: Some(connection), message: &message });
-                self.send_on(index, target, connection, message);
+            Effect::Send { target, connection, message } => {
+                self.show(index, EffectRef::Send { target, connection, message: &message });
+                match connection {
+                    None => self.send_apart(index, target, message),
+                    Some(connection) => self.send_on(index, target, connection, message),
+                }
             }
-            Effect::Send { connection: None, .. } | Effect::SetTimer { .. } => {
-                unreachable!("what is not rare was carried out")
+            Effect::SetTimer { timer, at } => {
+                self.show(index, EffectRef::SetTimer { timer, at });
+                self.set_timer(index, timer, at);
             }
             Effect::CancelTimer(timer) => {
                 self.show(index, EffectRef::CancelTimer(timer));
@@ -123,8 +123,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[inline(always)]
     fn send(&mut self, source: usize, target: NodeId, message: <S::Node as Node>::Message) {
-        assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
-        let (now, target) = (self.universe.now, self.universe.cluster.index(target));
+        let (now, target) = (self.universe.now, self.target_of(target));
         if !self.tracer.is_on() && !self.watches_sends {
             // The hot path: nobody looks, and nothing is wrong with the link.
             match self.universe.network.send_plain(now, (source, target)) {
@@ -134,6 +133,18 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
         }
         self.send_watched((source, target), message);
+    }
+
+    #[inline(never)]
+    fn send_apart(&mut self, source: usize, target: NodeId, message: <S::Node as Node>::Message) {
+        self.send(source, target, message);
+    }
+
+    /// The dense index of a message's target.
+    #[inline(always)]
+    fn target_of(&self, target: NodeId) -> usize {
+        assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
+        self.universe.cluster.index(target)
     }
 
     #[inline(never)]
@@ -200,7 +211,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let (priority, sequence) = self.next_order(target);
         let priority = if forced_priority == 0 { priority } else { forced_priority };
         let (source, target) = (source as u16, target as u16);
-        self.push_datagram(at, priority, sequence, Datagram { message, ordinal, source, target });
+        self.push_datagram(at, priority, sequence, || Datagram { message, ordinal, source, target });
     }
 
     #[inline(always)]
@@ -209,7 +220,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         at: Instant,
         priority: u8,
         sequence: u64,
-        datagram: Datagram<<S::Node as Node>::Message>,
+        datagram: impl FnOnce() -> Datagram<<S::Node as Node>::Message>,
     ) {
         if self.has_room() {
             let entry = EntryRef::Datagram(self.datagrams.insert(datagram));
@@ -300,7 +311,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Completion::Durable(through) => {
                 slot.durable = slot.durable.max(Some(through));
                 while let Some(effect) = self.next_released(index, through) {
-                    self.carry_out_tied(index, effect);
+                    self.carry_out_apart(index, effect);
                 }
             }
         }
@@ -313,16 +324,18 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     /// Effects of the last call that are tied to a write: they wait, unless it is durable already.
-    #[cold]
+    #[inline(never)]
     fn tie(&mut self, index: usize) {
-        let tied = std::mem::take(self.universe.slots[index].context.tied());
-        for (write, effect) in tied {
+        let mut tied = std::mem::take(self.universe.slots[index].context.tied());
+        for (write, effect) in tied.drain(..) {
             if self.universe.slots[index].durable >= Some(write) {
-                self.carry_out_tied(index, effect);
+                self.carry_out_apart(index, effect);
             } else {
                 self.universe.slots[index].tied.push_back((write, effect));
             }
         }
+        // The buffer goes back, so that no call allocates.
+        *self.universe.slots[index].context.tied() = tied;
     }
 
     fn observe(&mut self, node: NodeId, observation: &<S::Node as Node>::Observation) {
@@ -332,7 +345,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if self.tracer.is_on() {
             self.tracer.record(self.moment(), TraceItem::Observed { node, observation });
         }
-        self.director.on_face(now, node, face);
-        self.act_due = self.next_act();
+        if self.director.on_face(now, node, face) {
+            self.act_due = self.next_act();
+        }
     }
 }

@@ -173,7 +173,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match packet {
             Held::Datagram(datagram) => {
                 let (priority, sequence) = self.next_order(target);
-                self.push_datagram(now, priority, sequence, datagram);
+                self.push_datagram(now, priority, sequence, || datagram);
             }
             Held::Segment(segment) => self.push(now, target, Event::Segment(segment)),
         }

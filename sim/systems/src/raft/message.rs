@@ -46,8 +46,12 @@ impl<C> Payload for C where
 }
 
 /// Content of a packet.
+///
+/// A cache line, aligned as the vectors are in which it is moved from effect to packet to input: a processor waits when
+/// it reads across two words that it has just written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
+#[repr(align(16))]
 pub enum RaftMessage<C = u64> {
     /// Asks whether an election could be won, and changes nothing at the voter (thesis §9.6). Its term is the one that
     /// the candidate would start, or with `pre_vote_term = "current"` the one that it is in.

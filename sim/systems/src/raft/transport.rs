@@ -104,11 +104,9 @@ impl<C: Payload> Server<C> {
         message: RaftMessage<C>,
     ) {
         self.flush(ctx);
-        match (self.hard_write.max(write), target.connection) {
-            (None, None) => ctx.send(target.node, message),
-            (None, Some(connection)) => ctx.send_on(connection, target.node, message),
-            (Some(write), None) => ctx.send_after(write, target.node, message),
-            (Some(write), Some(connection)) => ctx.send_on_after(write, connection, target.node, message),
+        match self.hard_write.max(write) {
+            None => ctx.reply(target, message),
+            Some(write) => ctx.reply_after(write, target, message),
         }
     }
 
