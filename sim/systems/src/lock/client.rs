@@ -144,10 +144,12 @@ struct Handle {
     /// Until when it is tried, on the monotonic clock.
     deadline: Instant,
     stage: Stage,
+    /// Whom the last attempt has asked: with replicas the master may be another one by now.
+    asked: Vec<NodeId>,
     /// The servers that may have granted it to this token although no answer came.
     uncertain: Vec<bool>,
-    /// When the first request left, on the monotonic clock.
-    first_asked: Instant,
+    /// The tokens of attempts that failed: a server may still have a lock under one of them.
+    former: Vec<Token>,
     /// What the user's thread does in its next step.
     next: Option<Next>,
 }
@@ -295,9 +297,9 @@ impl Client {
     }
 
     /// Asks one server and does not wait for the answer.
-    fn tell(&mut self, ctx: &mut Ctx<'_>, server: usize, command: Command) {
+    fn tell(&mut self, ctx: &mut Ctx<'_>, target: NodeId, command: Command) {
         let request = self.fresh(ctx);
-        ctx.send(self.servers.address(server), Wire::Ask { request, command });
+        ctx.send(target, Wire::Ask { request, command });
     }
 
     /// Keeps a request, under a number.

@@ -14,12 +14,17 @@
 //! | a failover keeps what was answered | redis-doc, replication | `survives_failover` | black box |
 //! | nothing extends a lock after its release | etcd #17470 | `no_extension_after_release` | black box |
 //! | a lock is not withheld for ever | redis-doc, Redlock, "Liveness arguments" | `lock_liveness` | black box |
+//! | no client is refused its own lock | node-redlock #369 | `not_refused_own` | black box |
+//! | what is given up is given back everywhere | redis-doc, Redlock, step 5 | `releases_everywhere` | black box |
+//! | a restart keeps the role | valkey #1322 | `role_survives_restart` | black box |
+//! | an epoch has one leader | redis-doc, Sentinel, "Configuration epochs" | `one_leader_per_epoch` | black box |
+//! | a failover needs a quorum | redis-doc, Sentinel, "SDOWN and ODOWN" | `failover_by_quorum` | black box |
 //! | the history is that of a mutex | Herlihy and Wing 1990 | `mutex`, `fenced_mutex` | history |
 //!
 //! **Belief, grant, effect.** A client *believes* until the validity that it has computed is over, or until it gives
-//! the lock back. A server *grants* for as long as it has promised to, whether or not it remembers. A resource *applies*
-//! an effect. A lease without fencing promises none of the three if a process may be paused for long: a scenario leaves
-//! out those that it does not promise, and the gauges count the overlaps of each layer in any case.
+//! the lock back. A server *grants* for as long as it has promised to, whether or not it remembers. A resource
+//! *applies* an effect. A lease without fencing promises none of the three if a process may be paused for long: a
+//! scenario leaves out those that it does not promise, and the gauges count the overlaps of each layer in any case.
 //!
 //! All go by what is observed and sent, never by what a node's code decides: what a server has granted is kept in a
 //! book of their own ([`book`]), with promises in true time.
@@ -34,6 +39,7 @@ mod belief_exclusion;
 mod book;
 mod effect_exclusion;
 mod expiry;
+mod failover_by_quorum;
 mod fence_order;
 mod grant_exclusion;
 mod lock_liveness;
@@ -41,8 +47,12 @@ mod mutex;
 mod no_early_expiry;
 mod no_extension_after_release;
 mod no_late_expiry;
+mod not_refused_own;
+mod one_leader_per_epoch;
 mod only_owner_acts;
+mod releases_everywhere;
 mod requests;
+mod role_survives_restart;
 mod survives_failover;
 mod survives_restart;
 mod terms;
@@ -56,7 +66,7 @@ use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::history::EntryRef;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::invariant::{FaultChange, Findings, InvariantInfo, Invariants};
+use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::{Gauge, Setup};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::View;
@@ -70,10 +80,14 @@ use belief_exclusion::Beliefs;
 use book::Book;
 use effect_exclusion::Effects;
 use expiry::Stored;
+use failover_by_quorum::Polls;
 use fence_order::Fences;
 use lock_liveness::Hunger;
 use no_extension_after_release::Released;
+use one_leader_per_epoch::Leaders;
+use releases_everywhere::Attempts;
 use requests::Requests;
+use role_survives_restart::Roles;
 use survives_restart::Memory;
 use terms::Terms;
 use tokens_rise::Tokens;
@@ -94,6 +108,11 @@ mod index {
     pub(super) const LOCK_LIVENESS: usize = 11;
     pub(super) const MUTEX: usize = 12;
     pub(super) const FENCED_MUTEX: usize = 13;
+    pub(super) const NOT_REFUSED_OWN: usize = 14;
+    pub(super) const RELEASES_EVERYWHERE: usize = 15;
+    pub(super) const ROLE_SURVIVES_RESTART: usize = 16;
+    pub(super) const ONE_LEADER_PER_EPOCH: usize = 17;
+    pub(super) const FAILOVER_BY_QUORUM: usize = 18;
 }
 
 /// The invariants of the lock system, with all that they have seen.
@@ -110,6 +129,10 @@ pub struct LockInvariants {
     released: Released,
     hunger: Hunger,
     requests: Requests,
+    attempts: Attempts,
+    roles: Roles,
+    leaders: Leaders,
+    polls: Polls,
     mutex: Linearizable<LockNode, mutex::AsMutex>,
     fenced_mutex: Linearizable<LockNode, mutex::AsFencedMutex>,
 }
@@ -137,6 +160,10 @@ impl LockInvariants {
             released: Released::default(),
             hunger: Hunger::default(),
             requests: Requests::default(),
+            attempts: Attempts::default(),
+            roles: Roles::default(),
+            leaders: Leaders::default(),
+            polls: Polls::new(setup.options.base.quorum),
             mutex: Linearizable::new(mutex::AsMutex),
             fenced_mutex: Linearizable::new(mutex::AsFencedMutex),
         }
@@ -160,7 +187,10 @@ impl LockInvariants {
             validity.map_or(Instant::MAX, |validity| now.saturating_add(view.true_span(node, validity)))
         };
         match *observation {
+            LockObservation::Wanted(hold) => self.attempts.on_wanted(node, hold, findings),
+            LockObservation::GaveUp(hold) => self.attempts.on_given_up(node, hold, findings),
             LockObservation::Gained { hold, validity, .. } => {
+                self.attempts.on_gained(node, hold);
                 self.beliefs.begin(now, node, hold, until(validity), findings);
                 self.hunger.on_gained(now, hold.lock);
             }
@@ -210,19 +240,24 @@ impl LockInvariants {
             LockObservation::Recovered { .. } => {
                 survives_restart::on_recovered(now, node, &mut self.memory, &self.book, &self.terms, findings);
             }
-            LockObservation::Promoted { .. } => {
+            LockObservation::Promoted { epoch } => {
+                self.roles.on_role(now, node, epoch, &self.terms, findings);
                 survives_failover::on_promoted(now, node, &mut self.memory, &self.book, &self.terms, findings);
             }
-            LockObservation::Follows { .. } => {
+            LockObservation::Follows { epoch, .. } => {
+                self.roles.on_role(now, node, epoch, &self.terms, findings);
                 self.memory.on_follows(node);
                 self.stored.on_server_gone(node);
             }
             LockObservation::Applied { hold, fence, .. } => {
-                self.effects.on_applied(now, node, hold, findings);
                 self.fences.on_applied(node, hold, fence, findings);
+                self.effects.on_applied(now, node, hold, findings);
             }
             LockObservation::GuardedWrite { hold, .. } => self.effects.on_applied(now, node, hold, findings),
             LockObservation::Ticket { hold, .. } => self.effects.on_place(hold),
+            LockObservation::SubjectivelyDown(_) => self.polls.on_down_for(node),
+            LockObservation::ObjectivelyDown(master) => self.polls.on_agreed(node, master, findings),
+            LockObservation::FailoverBegun { epoch, .. } => self.leaders.on_begun(node, epoch, findings),
             _ => {}
         }
     }
@@ -231,6 +266,9 @@ impl LockInvariants {
     fn on_answer(&mut self, now: Instant, server: NodeId, client: NodeId, message: &Wire, findings: &mut Findings) {
         match message {
             Wire::Answer { request, answer } if !matches!(answer, Answer::Error(_)) => {
+                if let (Answer::Nil, Some(hold)) = (answer, self.requests.acquired(client, *request)) {
+                    not_refused_own::on_refused(now, server, hold, &self.book, &self.terms, findings);
+                }
                 let Some(promise) = self.book.answered(now, server, client, *request, &self.terms) else { return };
                 if let Some(fence) = promise.fence {
                     self.tokens.on_given(server, promise.hold, fence, findings);
@@ -245,6 +283,7 @@ impl LockInvariants {
                     self.tokens.on_given(server, hold, *ticket, findings);
                 }
             }
+            Wire::Polled { is_down, .. } => self.polls.on_polled(client, server, *is_down),
             _ => {}
         }
     }
@@ -266,10 +305,16 @@ impl Invariants<LockNode> for LockInvariants {
         lock_liveness::INFO,
         mutex::INFO,
         mutex::FENCED_INFO,
+        not_refused_own::INFO,
+        releases_everywhere::INFO,
+        role_survives_restart::INFO,
+        one_leader_per_epoch::INFO,
+        failover_by_quorum::INFO,
     ];
 
     fn on_start(&mut self, _: impl View<LockNode>, node: NodeId, _: &mut Findings) {
         self.memory.on_start(node);
+        self.roles.on_start(node);
     }
 
     fn on_effect(
@@ -282,12 +327,22 @@ impl Invariants<LockNode> for LockInvariants {
         match effect {
             EffectRef::Observe(observation) if node.is_client() => self.on_client(&view, node, observation, findings),
             EffectRef::Observe(observation) => self.on_server(view.now(), node, observation, findings),
-            EffectRef::Send { message, .. } if node.is_client() => {
+            EffectRef::Send { target, message, .. } if node.is_client() => {
                 self.requests.on_sent(node, message);
+                self.attempts.on_sent(node, target, message);
                 self.released.on_sent(node, message, findings);
             }
             EffectRef::Send { target, message, .. } => self.on_answer(view.now(), node, target, message, findings),
             _ => {}
+        }
+    }
+
+    fn on_input(&mut self, _: impl View<LockNode>, node: NodeId, input: Input<'_, LockNode>, _: &mut Findings) {
+        // With `GET` a refusal shows the lock of another.
+        if let Input::Message(source, Wire::Answer { request, answer: Answer::Nil | Answer::Bulk(_) }) = input
+            && let Some(hold) = self.requests.acquired(node, *request)
+        {
+            self.attempts.on_refused(node, source, hold);
         }
     }
 
@@ -298,6 +353,8 @@ impl Invariants<LockNode> for LockInvariants {
         self.book.on_down(node);
         self.stored.on_server_gone(node);
         self.requests.on_down(node);
+        self.attempts.on_down(node);
+        self.roles.on_down(view.now(), node);
     }
 
     fn on_fault(&mut self, _: impl View<LockNode>, fault: &Fault, change: FaultChange, _: &mut Findings) {
@@ -347,6 +404,11 @@ mod tests {
             (index::LOCK_LIVENESS, "lock_liveness"),
             (index::MUTEX, "mutex"),
             (index::FENCED_MUTEX, "fenced_mutex"),
+            (index::NOT_REFUSED_OWN, "not_refused_own"),
+            (index::RELEASES_EVERYWHERE, "releases_everywhere"),
+            (index::ROLE_SURVIVES_RESTART, "role_survives_restart"),
+            (index::ONE_LEADER_PER_EPOCH, "one_leader_per_epoch"),
+            (index::FAILOVER_BY_QUORUM, "failover_by_quorum"),
         ];
         assert_eq!(places.len(), LockInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| LockInvariants::LIST[*place].name == *name));

@@ -23,8 +23,9 @@ impl Client {
             hold,
             deadline: ctx.now().saturating_add(self.options.acquire_timeout),
             stage: Stage::Waiting,
+            asked: Vec::new(),
             uncertain: vec![false; self.servers.count()],
-            first_asked: ctx.now(),
+            former: Vec::new(),
             next: None,
         };
         self.handles.insert(id, handle);
@@ -40,7 +41,10 @@ impl Client {
         }
         let round = self.round(ctx);
         let command = self.acquire_command(id);
-        self.handle_mut(id).stage = Stage::Attempting { round, fence: None };
+        let asked = (0..self.servers.count()).map(|server| self.servers.address(server)).collect();
+        let handle = self.handle_mut(id);
+        handle.asked = asked;
+        handle.stage = Stage::Attempting { round, fence: None };
         for server in 0..self.servers.count() {
             self.ask(ctx, id, server, Purpose::Acquire, command);
         }
@@ -80,19 +84,16 @@ impl Client {
         self.count(ctx, id, server, vote);
     }
 
-    /// A server has refused, and an earlier try may be what it refuses for.
+    /// A server has refused, and an earlier attempt may be what it refuses for. That lock is given back once more: its
+    /// release was lost, or is still under way.
     pub(super) fn on_owner_after_refusal(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, answer: &Answer) {
-        let handle = self.handle_mut(id);
-        let is_own = is_owner(answer, handle.hold.token);
-        // Its fencing token went with the answer that was lost, so the lock is of no use: it is given back.
-        let is_usable = self.options.fence != FenceSource::Counter;
-        let handle = self.handle_mut(id);
-        if let Stage::Attempting { round, .. } = &mut handle.stage
-            && is_own
-        {
-            round.started = handle.first_asked;
+        let Handle { hold, former, .. } = self.handle(id);
+        let lock = hold.lock;
+        if let Some(token) = former.iter().copied().find(|token| is_owner(answer, *token)) {
+            let target = self.handle(id).asked[server];
+            self.tell(ctx, target, Command::Release { lock, token });
         }
-        self.count(ctx, id, server, if is_own && is_usable { Vote::Yes } else { Vote::No });
+        self.count(ctx, id, server, Vote::No);
     }
 
     /// A server has said what it says.
@@ -116,7 +117,7 @@ impl Client {
             observe(ctx, LockObservation::TooLate(hold));
             return self.fail_attempt(ctx, id);
         }
-        self.forget_silent(id, round);
+        self.forget(id, |purpose| matches!(purpose, Purpose::Acquire | Purpose::OwnerAfterRefusal));
         self.handle_mut(id).stage = Stage::Settling { until, fence };
         if self.options.bug == Bug::AcquireInTwoCommands {
             let gap = self.gap(ctx);
@@ -124,13 +125,6 @@ impl Client {
             return set(ctx, id, Alarm::Step, gap);
         }
         self.confirm(ctx, id);
-    }
-
-    /// The answers that a decided round still waits for.
-    fn forget_silent(&mut self, id: HandleId, round: &Round) {
-        let silent: Vec<bool> = (0..self.servers.count()).map(|server| round.of(server) == Vote::Pending).collect();
-        self.note_uncertain(id, &silent);
-        self.forget(id, |purpose| matches!(purpose, Purpose::Acquire | Purpose::OwnerAfterRefusal));
     }
 
     /// Until when a lock that was asked for in this round is the client's own, by its monotonic clock.
@@ -156,7 +150,7 @@ impl Client {
     /// The second of two commands: from here on the lock ends by itself.
     pub(super) fn set_time_to_live(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
         let command = Command::Expire { lock: self.handle(id).hold.lock, time_to_live: self.options.time_to_live };
-        (0..self.servers.count()).for_each(|server| self.tell(ctx, server, command));
+        (0..self.servers.count()).for_each(|server| self.tell(ctx, self.servers.address(server), command));
         self.confirm(ctx, id);
     }
 
@@ -234,13 +228,29 @@ impl Client {
         let count = self.servers.count();
         let silent: Vec<bool> =
             (0..count).map(|server| is_out(server, Vote::Pending) || is_out(server, Vote::Failed)).collect();
-        self.note_uncertain(id, &silent);
+        self.note_uncertain(id, &silent, round.as_ref());
+        let mut may_remain = false;
         for (server, is_silent) in silent.iter().enumerate() {
             let asks = is_out(server, Vote::Yes) || (*is_silent && self.options.bug != Bug::ReleaseAcknowledgedOnly);
             if asks && self.options.bug != Bug::OwnTokenIsForeign {
-                self.tell(ctx, server, Command::Release { lock: hold.lock, token: hold.token });
+                let target = self.handle(id).asked[server];
+                self.tell(ctx, target, Command::Release { lock: hold.lock, token: hold.token });
             }
+            may_remain |= is_out(server, Vote::Yes) || *is_silent;
         }
+        if may_remain && self.options.bug != Bug::OwnTokenIsForeign {
+            self.renew_token(ctx, id);
+        }
+    }
+
+    /// The next attempt has a token of its own: a release of this one that is late must not end what the next one gets.
+    fn renew_token(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        let lock = self.handle(id).hold.lock;
+        let hold = new_hold(ctx, lock);
+        let handle = self.handle_mut(id);
+        handle.former.push(handle.hold.token);
+        handle.hold = hold;
+        observe(ctx, LockObservation::Wanted(hold));
     }
 
     /// The round of the attempt that has just failed; `None` if it had been decided.
@@ -251,9 +261,12 @@ impl Client {
         }
     }
 
-    fn note_uncertain(&mut self, id: HandleId, silent: &[bool]) {
+    /// What is given back may stay where it is: the release can be lost.
+    fn note_uncertain(&mut self, id: HandleId, silent: &[bool], round: Option<&Round>) {
         let handle = self.handle_mut(id);
-        handle.uncertain.iter_mut().zip(silent).for_each(|(uncertain, silent)| *uncertain |= *silent);
+        for (server, uncertain) in handle.uncertain.iter_mut().enumerate() {
+            *uncertain |= silent[server] || round.is_some_and(|round| round.of(server) == Vote::Yes);
+        }
     }
 
     /// The time is over.

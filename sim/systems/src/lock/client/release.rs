@@ -81,6 +81,10 @@ impl Client {
 
     /// Each server has answered, or has had its time.
     pub(super) fn end_release(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        if self.handle(id).next.is_some() {
+            // The thread that releases is held up in its next step.
+            return set(ctx, id, Alarm::Round, self.options.request_timeout);
+        }
         let majority = self.servers.majority();
         let Stage::Releasing { round, was_lost } = &self.handle(id).stage else { return };
         let end = release_end(round, *was_lost, majority);

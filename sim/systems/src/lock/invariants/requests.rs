@@ -1,23 +1,35 @@
-//! Which ticket was asked for by which request.
+//! Which lock or ticket was asked for by which request.
 
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::id::NodeId;
 
-use crate::lock::message::{RequestId, Wire};
+use crate::lock::message::{Command, RequestId, Wire};
 use crate::lock::observation::Hold;
 
-/// The claims of clients.
+/// What clients have asked for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     claims: BTreeMap<(NodeId, RequestId), Hold>,
+    acquisitions: BTreeMap<(NodeId, RequestId), Hold>,
 }
 
 impl Requests {
     pub(super) fn on_sent(&mut self, client: NodeId, message: &Wire) {
-        if let Wire::Claim { request, lock, token } = *message {
-            self.claims.insert((client, request), Hold { lock, token });
+        match *message {
+            Wire::Claim { request, lock, token } => {
+                self.claims.insert((client, request), Hold { lock, token });
+            }
+            Wire::Ask { request, command: Command::Acquire { lock, token, .. } } => {
+                self.acquisitions.insert((client, request), Hold { lock, token });
+            }
+            _ => {}
         }
+    }
+
+    /// The lock that was asked for by this request.
+    pub(super) fn acquired(&self, client: NodeId, request: RequestId) -> Option<Hold> {
+        self.acquisitions.get(&(client, request)).copied()
     }
 
     /// Who asked for a ticket by this request.
@@ -28,5 +40,6 @@ impl Requests {
     /// A process has ended: what it asked for is of no interest.
     pub(super) fn on_down(&mut self, client: NodeId) {
         self.claims.retain(|(of, _), _| *of != client);
+        self.acquisitions.retain(|(of, _), _| *of != client);
     }
 }

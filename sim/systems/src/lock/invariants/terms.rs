@@ -118,6 +118,11 @@ impl Terms {
         (is_synced || is_written) && !self.unfaithful.contains(&server)
     }
 
+    /// Whether the disk of a node has never lost what was durable.
+    pub(super) fn disk_is_faithful(&self, node: NodeId) -> bool {
+        !self.unfaithful.contains(&node)
+    }
+
     /// How long a client may be refused while nobody has the lock: until every lock that may be left is over, and as
     /// long as it takes to find a master.
     pub(super) fn patience(&self) -> Duration {

@@ -11,7 +11,7 @@ use crate::lock::ids::{LockId, Token};
 use crate::lock::observation::Hold;
 use crate::lock::options::{LockOptions, Topology};
 use crate::lock::presets;
-use crate::lock::system::{KINDS, REDIS, RESOURCE};
+use crate::lock::system::{KINDS, REDIS, RESOURCE, SENTINEL};
 
 use super::terms::Terms;
 
@@ -20,6 +20,9 @@ pub(super) const C2: NodeId = NodeId::client(2);
 pub(super) const R1: NodeId = NodeId::new(REDIS, 1);
 pub(super) const R2: NodeId = NodeId::new(REDIS, 2);
 pub(super) const R3: NodeId = NodeId::new(REDIS, 3);
+pub(super) const N1: NodeId = NodeId::new(SENTINEL, 1);
+pub(super) const N2: NodeId = NodeId::new(SENTINEL, 2);
+pub(super) const N3: NodeId = NodeId::new(SENTINEL, 3);
 pub(super) const E1: NodeId = NodeId::new(RESOURCE, 1);
 pub(super) const E2: NodeId = NodeId::new(RESOURCE, 2);
 

@@ -96,21 +96,31 @@ fn a_failed_attempt_is_given_back_also_where_nothing_was_heard() {
 }
 
 #[test]
-fn a_refusal_for_its_own_earlier_try_is_none() {
-    for (bug, has_it) in [(Bug::None, true), (Bug::OwnTokenIsForeign, false)] {
+fn what_a_failed_attempt_left_is_given_back_once_more() {
+    for (bug, gives_back) in [(Bug::None, true), (Bug::OwnTokenIsForeign, false)] {
         let gap_max = Duration::ZERO;
         let mut client = Stand::new(C1, (1, 0), LockOptions { gap_max, bug, ..presets::distlock() });
-        let (server, _, command) = begin(&mut client)[0];
-        let Command::Acquire { token, .. } = command else { panic!("it asks for the lock") };
+        let first = token_of(begin(&mut client)[0].2);
         client.wait(millis(1_001));
-        let again = client.take_asked().into_iter().find(|(.., command)| matches!(command, Command::Acquire { .. }));
-        answer(&mut client, again.expect("it asks again"), Answer::Nil);
+        let asked = client.take_asked();
+        let released = Command::Release { lock: LOCK, token: first };
+        assert_eq!(asked.iter().any(|(.., command)| *command == released), gives_back, "{}", bug.name());
+        let again = asked.into_iter().find(|(.., command)| matches!(command, Command::Acquire { .. }));
+        let again = again.expect("it asks again");
+        assert_eq!(token_of(again.2) != first, gives_back, "under a token of its own");
+        answer(&mut client, again, Answer::Nil);
         let owner = client.take_asked().into_iter().find(|(.., command)| matches!(command, Command::Owner { .. }));
-        if let Some((_, request, _)) = owner {
-            client.hear(server, Wire::Answer { request, answer: Answer::Bulk(token.text()) });
+        assert_eq!(owner.is_some(), gives_back);
+        if let Some(owner) = owner {
+            answer(&mut client, owner, Answer::Bulk(first.text()));
+            assert!(client.take_asked().iter().any(|(.., command)| *command == released));
         }
-        assert_eq!(gained(&client).is_some(), has_it, "{}", bug.name());
     }
+}
+
+fn token_of(command: Command) -> Token {
+    let Command::Acquire { token, .. } = command else { panic!("it asks for the lock") };
+    token
 }
 
 #[test]

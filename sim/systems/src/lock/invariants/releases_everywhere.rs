@@ -1,0 +1,135 @@
+//! A client that gives an attempt up asks every server to release it that may have granted it: also one that did not
+//! answer (redis-doc, "Distributed Locks with Redis", step 5: "even the instances it believed it was not able to
+//! lock"; redisson #1606).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+
+use crate::lock::ids::LockId;
+use crate::lock::message::{Command, Wire};
+use crate::lock::observation::Hold;
+
+use super::index::RELEASES_EVERYWHERE;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "releases_everywhere",
+    doc: "A client that gives an attempt up asks every server to release it that may have granted it.",
+    source: "redis-doc, Distributed Locks with Redis, step 5; redisson #1606",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// The attempts of clients that go on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attempts {
+    open: BTreeMap<(NodeId, LockId), Attempt>,
+}
+
+/// One attempt: the servers that may have granted it.
+#[derive(Clone, Debug)]
+struct Attempt {
+    hold: Hold,
+    may_have_it: BTreeSet<NodeId>,
+}
+
+impl Attempts {
+    /// A client begins to ask under this token: an attempt before is given up.
+    pub(super) fn on_wanted(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
+        self.end(client, hold.lock, findings);
+        self.open.insert((client, hold.lock), Attempt { hold, may_have_it: BTreeSet::new() });
+    }
+
+    /// A client gives up.
+    pub(super) fn on_given_up(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
+        self.end(client, hold.lock, findings);
+    }
+
+    /// A client has the lock: its release is another matter.
+    pub(super) fn on_gained(&mut self, client: NodeId, hold: Hold) {
+        self.open.remove(&(client, hold.lock));
+    }
+
+    fn end(&mut self, client: NodeId, lock: LockId, findings: &mut Findings) {
+        let Some(attempt) = self.open.remove(&(client, lock)) else { return };
+        let left = attempt.may_have_it.first().copied();
+        findings.check(RELEASES_EVERYWHERE, Some(client), left.is_none(), || {
+            let server = left.expect("one is left");
+            format!("{client} gives {lock} of {} up, and does not release it at {server}", attempt.hold.token)
+        });
+    }
+
+    /// A client sends something.
+    pub(super) fn on_sent(&mut self, client: NodeId, target: NodeId, message: &Wire) {
+        let Wire::Ask { command, .. } = message else { return };
+        match *command {
+            Command::Acquire { lock, token, .. } => {
+                if let Some(attempt) = self.find(client, Hold { lock, token }) {
+                    attempt.may_have_it.insert(target);
+                }
+            }
+            Command::Release { lock, token } => self.on_refused(client, target, Hold { lock, token }),
+            _ => {}
+        }
+    }
+
+    /// A server does not have it: it has refused, or is asked to release it.
+    pub(super) fn on_refused(&mut self, client: NodeId, server: NodeId, hold: Hold) {
+        if let Some(attempt) = self.find(client, hold) {
+            attempt.may_have_it.remove(&server);
+        }
+    }
+
+    fn find(&mut self, client: NodeId, hold: Hold) -> Option<&mut Attempt> {
+        self.open.get_mut(&(client, hold.lock)).filter(|attempt| attempt.hold == hold)
+    }
+
+    /// A client's process has ended: it gives nothing back.
+    pub(super) fn on_down(&mut self, client: NodeId) {
+        self.open.retain(|(of, _), _| *of != client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::time::Duration;
+
+    use super::super::testing::{C1, R1, R2, R3, all_on, broken, hold};
+    use super::*;
+
+    /// Three servers are asked, one refuses, and these are asked to release.
+    fn judged(released: &[NodeId]) -> Option<usize> {
+        let (mut attempts, mut findings) = (Attempts::default(), all_on());
+        let Hold { lock, token } = hold(1);
+        attempts.on_wanted(C1, hold(1), &mut findings);
+        let time_to_live = Some(Duration::from_secs(1));
+        let acquire = Command::Acquire { lock, token, time_to_live, fenced: false, returning: false };
+        for server in [R1, R2, R3] {
+            attempts.on_sent(C1, server, &Wire::Ask { request: 1, command: acquire });
+        }
+        attempts.on_refused(C1, R1, hold(1));
+        let release = Command::Release { lock, token };
+        for server in released {
+            attempts.on_sent(C1, *server, &Wire::Ask { request: 2, command: release });
+        }
+        attempts.on_wanted(C1, hold(2), &mut findings);
+        broken(&findings)
+    }
+
+    #[test]
+    fn a_server_that_has_not_refused_must_be_asked() {
+        assert_eq!(judged(&[R2, R3]), None);
+        assert_eq!(judged(&[R2]), Some(RELEASES_EVERYWHERE));
+        assert_eq!(judged(&[R1, R2]), Some(RELEASES_EVERYWHERE));
+    }
+
+    #[test]
+    fn a_lock_that_was_gained_is_not_given_up() {
+        let (mut attempts, mut findings) = (Attempts::default(), all_on());
+        attempts.on_wanted(C1, hold(1), &mut findings);
+        attempts.on_gained(C1, hold(1));
+        attempts.on_wanted(C1, hold(2), &mut findings);
+        assert_eq!((broken(&findings), findings.evaluated()[RELEASES_EVERYWHERE]), (None, 0));
+    }
+}
