@@ -34,6 +34,16 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
+    /// How deadlines travel from a master to its replicas.
+    pub enum StreamDeadlines {
+        /// As moments of the wall clock: Redis 7.0 and later.
+        Absolute = "absolute",
+        /// As the time that is left, which begins anew where it arrives: versions before 7.0.
+        Relative = "relative",
+    }
+}
+
+splitbrain_kernel::names! {
     /// Until when a client takes itself for the holder.
     pub enum Validity {
         /// Until the time to live, counted from before it asked and less the drift, is over on its own clock.
@@ -125,6 +135,8 @@ splitbrain_kernel::options! {
         pub delayed_restart: Duration => MOMENT,
         /// From one round of active expiry to the next.
         pub expire_every: Duration => PERIOD,
+        /// How deadlines travel from a master to its replicas.
+        pub stream_deadlines: StreamDeadlines => ValueKind::Name(StreamDeadlines::NAMES),
         /// From one acknowledgement of a replica to the next.
         pub acknowledge_every: Duration => PERIOD,
         /// A master with fewer replicas than this refuses writes (min-replicas-to-write).

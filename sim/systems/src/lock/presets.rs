@@ -18,7 +18,7 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
-use super::options::{AppendFsync, FenceSource, Fencing, LockOptions, Topology, Validity, Writes};
+use super::options::{AppendFsync, FenceSource, Fencing, LockOptions, StreamDeadlines, Topology, Validity, Writes};
 
 /// All of them; `distlock` is the one taken by default.
 pub const PRESETS: &[Preset<LockOptions>] = &[
@@ -55,6 +55,7 @@ pub fn distlock() -> LockOptions {
         append_fsync: AppendFsync::EverySecond,
         delayed_restart: Duration::ZERO,
         expire_every: Duration::from_millis(100),
+        stream_deadlines: StreamDeadlines::Absolute,
         acknowledge_every: Duration::from_secs(1),
         min_replicas: 0,
         max_lag: Duration::from_secs(10),

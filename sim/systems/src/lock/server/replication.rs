@@ -11,6 +11,7 @@ use crate::lock::client::Ctx;
 use crate::lock::message::{Answer, RequestId, Wire};
 use crate::lock::node::LockTimer;
 use crate::lock::observation::LockObservation;
+use crate::lock::options::StreamDeadlines;
 use crate::lock::redis::value::Value;
 use crate::lock::redis::{self, Effect};
 
@@ -80,12 +81,23 @@ impl Redis {
             return;
         }
         let (stream, offset) = (self.stream.id, self.stream.offset);
-        self.stream.push(effects);
+        let effects = self.for_stream(ctx, effects);
+        self.stream.push(&effects);
         for (replica, known) in &self.replicas {
             if known.follows {
-                ctx.send(*replica, Wire::Effects { stream, offset, effects: effects.to_vec() });
+                ctx.send(*replica, Wire::Effects { stream, offset, effects: effects.clone() });
             }
         }
+    }
+
+    /// What was changed, in the words of the version.
+    fn for_stream(&self, ctx: &Ctx<'_>, effects: &[Effect]) -> Vec<Effect> {
+        let now = unix_millis(ctx);
+        let in_words = |effect: &Effect| match self.options.stream_deadlines {
+            StreamDeadlines::Absolute => effect.clone(),
+            StreamDeadlines::Relative => effect.clone().relative(now),
+        };
+        effects.iter().map(in_words).collect()
     }
 
     /// A replica says how much it has: it gets what it lacks.

@@ -6,7 +6,7 @@ use splitbrain_kernel::node::{DiskError, FileId};
 use super::*;
 use crate::lock::bug::Bug;
 use crate::lock::message::Order;
-use crate::lock::options::{AppendFsync, Topology};
+use crate::lock::options::{AppendFsync, StreamDeadlines, Topology};
 use crate::lock::presets;
 use crate::lock::redis::Effect as Change;
 
@@ -267,4 +267,18 @@ fn effects_of_another_stream_are_not_taken() {
     replica.hear(R1, Wire::Effects { stream: 12_344, offset: 0, effects: vec![foreign.clone()] });
     replica.hear(R3, Wire::Effects { stream: 12_344, offset: 0, effects: vec![foreign] });
     assert_eq!(keys(&replica), 0);
+}
+
+#[test]
+fn deadlines_travel_as_moments_or_as_the_time_that_is_left() {
+    for (stream_deadlines, word) in [(StreamDeadlines::Absolute, "PXAT"), (StreamDeadlines::Relative, "PX")] {
+        let options = LockOptions { topology: Topology::Replicated, stream_deadlines, ..with_fsync(AppendFsync::Off) };
+        let mut master = Stand::new(R1, (2, 0), options);
+        master.hear(R2, Wire::Acknowledge { stream: 0, offset: 0 });
+        master.take_sent();
+        ask(&mut master, 1, acquire(1));
+        let sent = master.take_sent().into_iter().find(|(to, _)| *to == R2).expect("the replica hears of it");
+        let Wire::Effects { effects, .. } = sent.1 else { panic!("it is in the stream") };
+        assert!(effects[0].arguments.contains(&word.as_bytes().to_vec()), "{effects:?}");
+    }
 }
