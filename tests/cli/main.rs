@@ -6,6 +6,7 @@
 mod edges;
 mod history;
 mod kinds;
+mod reactor;
 mod replay;
 mod scenarios;
 mod shipped;

@@ -15,12 +15,12 @@
 //! | [`client`] | a caller that sends in pieces, reads slowly and goes away |
 //! | [`protocol`] | GET and POST over connections that stay open |
 //! | [`options`], [`presets`], [`bug`] | what a scenario can set |
-//! | [`observation`], [`tally`] | what watchers hear, and what is counted |
+//! | [`observation`], `brief`, [`tally`] | what watchers hear, how people read it, and what is counted |
 //! | [`invariants`] | what must hold |
 //!
 //! **Three ways to share the work** are the option `mode`: one loop; an acceptor and loops with an epoll instance each,
-//! or loops that all accept, with `EPOLLEXCLUSIVE`; threads that take from one instance, with `EPOLLONESHOT`. Each is
-//! level- or edge-triggered.
+//! or loops that all accept, with `EPOLLEXCLUSIVE` or without; threads that take from one instance, with
+//! `EPOLLONESHOT`. Each is level- or edge-triggered.
 //!
 //! **Order.** Between any two calls of a thread others run, segments arrive and signals come: the gaps are drawn, and
 //! `stall` makes some of them long. Events of one instant come in the order of Linux, or with `shuffle` in any.
@@ -33,6 +33,7 @@
 //! - A call takes no time by itself; the time lies between calls. All threads run in parallel, on as many processors.
 //! - A signal is handled at once in a thread that is drawn. Its handler is one step.
 
+mod brief;
 pub mod bug;
 pub mod client;
 pub mod invariants;

@@ -36,8 +36,12 @@ splitbrain_kernel::names! {
         /// Under one-shot a connection is armed again only when a request is complete, so that an event for a part of
         /// one disarms the writing direction as well (ponyc #1564).
         RearmOnlyAfterRequest = "rearm_only_after_request",
-        /// A connection whose client has hung up leaves the table, and its descriptor stays open.
-        HungUpNotClosed = "hung_up_not_closed",
+        /// A connection whose client will send no more leaves the table when it is answered, and its descriptor stays
+        /// open: it is in `CLOSE_WAIT` for as long as the process lives.
+        EndedNotClosed = "ended_not_closed",
+        /// The kernel puts what changed into the ready list and wakes no thread, so that one that sleeps finds it only
+        /// when something else ends its wait.
+        CallbackWithoutWake = "callback_without_wake",
         /// After a short writev(2) the buffers are not advanced: they are written again from their beginning.
         ShortWriteRepeated = "short_write_repeated",
     }
@@ -50,6 +54,7 @@ impl Bug {
             Self::ModifyWithoutCheck => Slip::ModifyWithoutCheck,
             Self::NoRotation => Slip::NoRotation,
             Self::EdgeSampledInWait => Slip::EdgeSampledInWait,
+            Self::CallbackWithoutWake => Slip::CallbackWithoutWake,
             _ => Slip::None,
         }
     }

@@ -110,7 +110,9 @@ impl Client {
                 self.links[usize::from(at)].is_resting = false;
                 self.fill(ctx);
             }
-            ReactorTimer::Run(_) | ReactorTimer::Signal => unreachable!("a client sets no timer of a server"),
+            ReactorTimer::Run(_) | ReactorTimer::WaitOver(_) | ReactorTimer::Signal => {
+                unreachable!("a client sets no timer of a server")
+            }
         }
     }
 

@@ -8,8 +8,9 @@
 //! | no event for a number that was reused | epoll(7), questions 6 and 9 | `no_stale_event` | white box |
 //! | everybody gets a turn | epoll(7), "Starvation" | `no_starvation` | white box |
 //! | each request is answered once, in order | RFC 9112 §9.3.2 | `answered_in_order` | black box |
+//! | each request that can be is answered | RFC 9110 §3.4 | `every_request_answered` | white box |
 //! | no descriptor is forgotten | close(2) | `no_descriptor_leaked` | white box |
-//! | a signal handler waits for nothing | signal-safety(7) | `handler_never_waits` | black box |
+//! | a signal handler waits for nothing | signal-safety(7) | `handler_never_waits` | white box |
 //!
 //! What is ready, and whose an event is, is asked of the kernel objects, never of the program. What the program wants
 //! (to read until the client has ended, to write what waits) is derived here once more, not taken from the interest
@@ -17,12 +18,13 @@
 //!
 //! # Not checked
 //!
-//! - *An answer within a bound*: clients are as slow as their options say, so that no bound is worth much. A server
-//!   that forgets a connection breaks `no_lost_wakeup`, and a scenario can bound `request timed out`.
+//! - *An answer within a bound*: clients are as slow as their options say, so that no bound on the whole is worth much.
+//!   What is bounded is how long a connection rests, and a scenario can bound `request timed out`.
 //! - *Fair shares*: that none starves is checked, not that all get the same.
 
 mod answered_in_order;
 mod drained_under_edge;
+mod every_request_answered;
 mod facts;
 mod handler_never_waits;
 mod no_descriptor_leaked;
@@ -40,16 +42,19 @@ use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Setup;
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
+use super::message::Order;
 use super::node::{ReactorNode, ReactorTimer};
-use super::observation::ReactorObservation;
-use super::options::{Mode, ReactorOptions, Trigger};
+use super::options::{Mode, ReactorOptions, Signals, Trigger};
 use super::server::Server;
 use super::tally::Tally;
 use super::worker::At;
 
 use answered_in_order::Conversations;
+use every_request_answered::Waiting;
+use no_lost_wakeup::Sleepers;
 use no_starvation::Ages;
 
 /// The place of each invariant in [`ReactorInvariants::LIST`].
@@ -62,6 +67,18 @@ mod index {
     pub(super) const ANSWERED_IN_ORDER: usize = 5;
     pub(super) const NO_DESCRIPTOR_LEAKED: usize = 6;
     pub(super) const HANDLER_NEVER_WAITS: usize = 7;
+    pub(super) const EVERY_REQUEST_ANSWERED: usize = 8;
+}
+
+/// An input of a server, as far as invariants ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// A thread is about to make a call, and was there.
+    Call(u16, At),
+    /// A signal arrives.
+    Signal,
+    /// Something else.
+    Other,
 }
 
 /// The invariants of the reactor, with all that they have seen.
@@ -70,9 +87,11 @@ pub struct ReactorInvariants {
     /// What each node was told to do: invariants go by what was asked for.
     options: BTreeMap<NodeId, ReactorOptions>,
     conversations: Conversations,
+    waiting: Waiting,
+    sleepers: Sleepers,
     ages: BTreeMap<NodeId, Ages>,
-    /// The thread that is about to make a call, and where it was.
-    before: Option<(u16, At)>,
+    /// What the server is about to handle.
+    before: Before,
     /// What servers have counted: in processes that are gone, and in those that run.
     tallies: BTreeMap<NodeId, (Tally, Tally)>,
 }
@@ -81,11 +100,15 @@ impl ReactorInvariants {
     /// Fresh invariants over a cluster with these options.
     pub fn new(setup: &Setup<ReactorOptions>) -> Self {
         let servers = setup.cluster.servers();
+        let nodes = setup.cluster.servers().chain(setup.cluster.clients());
+        let bounds = nodes.map(|node| every_request_answered::bound(setup.options.get(node), setup.bounds.latency));
         Self {
+            waiting: Waiting::new(bounds.max().unwrap_or(Duration::ZERO)),
+            sleepers: Sleepers::default(),
             options: servers.map(|server| (server, setup.options.get(server).clone())).collect(),
             conversations: Conversations::default(),
             ages: BTreeMap::new(),
-            before: None,
+            before: Before::Other,
             tallies: BTreeMap::new(),
         }
     }
@@ -99,7 +122,7 @@ impl ReactorInvariants {
     fn on_call(&mut self, node: NodeId, server: &Server, thread: u16, before: At, findings: &mut Findings) {
         let worker = &server.workers()[usize::from(thread)];
         let options = &self.options[&node];
-        if before == At::Wait {
+        if matches!(before, At::Wait | At::Woken { .. }) {
             no_lost_wakeup::after_wait(node, server, worker.epoll, findings);
         }
         if options.trigger == Trigger::Edge && worker.at == At::Next && before != At::Next {
@@ -126,6 +149,7 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         answered_in_order::INFO,
         no_descriptor_leaked::INFO,
         handler_never_waits::INFO,
+        every_request_answered::INFO,
     ];
 
     fn on_start(&mut self, _: impl View<ReactorNode>, node: NodeId, _: &mut Findings) {
@@ -138,17 +162,18 @@ impl Invariants<ReactorNode> for ReactorInvariants {
 
     fn on_effect(
         &mut self,
-        _: impl View<ReactorNode>,
+        view: impl View<ReactorNode>,
         node: NodeId,
         effect: EffectRef<'_, ReactorNode>,
         findings: &mut Findings,
     ) {
-        let EffectRef::Observe(observation) = effect else { return };
-        match observation {
-            ReactorObservation::SignalDelivered { .. } | ReactorObservation::HandlerWaits { .. } => {
-                handler_never_waits::on_signal(node, observation, findings);
+        match effect {
+            EffectRef::Observe(observation) => {
+                self.conversations.on_observation(node, observation, findings);
+                self.waiting.on_observation(node, observation, view.now(), findings);
             }
-            _ => self.conversations.on_observation(node, observation, findings),
+            EffectRef::Send { connection: Some(connection), .. } => self.waiting.on_sent(connection, view.now()),
+            _ => {}
         }
     }
 
@@ -159,25 +184,48 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         input: Input<'_, ReactorNode>,
         _: &mut Findings,
     ) {
-        self.before = match input {
-            Input::Timer(ReactorTimer::Run(thread)) => {
-                let server = view.node(node).and_then(ReactorNode::server);
-                server.map(|server| (thread.0, server.workers()[usize::from(thread.0)].at))
+        let server = view.node(node).and_then(ReactorNode::server);
+        self.before = match (input, server) {
+            (Input::Timer(ReactorTimer::Run(thread)), Some(server)) => {
+                Before::Call(thread.0, server.workers()[usize::from(thread.0)].at)
             }
-            _ => None,
+            (Input::Timer(ReactorTimer::Signal) | Input::Order(Order::Signal), Some(_)) => Before::Signal,
+            _ => Before::Other,
         };
     }
 
     fn on_step(&mut self, view: impl View<ReactorNode>, node: NodeId, findings: &mut Findings) {
         let Some(server) = view.node(node).and_then(ReactorNode::server) else { return };
-        if let Some((thread, before)) = self.before.take() {
-            self.on_call(node, server, thread, before, findings);
+        match std::mem::replace(&mut self.before, Before::Other) {
+            Before::Call(thread, before) => self.on_call(node, server, thread, before, findings),
+            Before::Signal if self.options[&node].signals == Signals::SelfPipe => {
+                handler_never_waits::after_signal(node, server, findings);
+            }
+            _ => {}
         }
+        self.sleepers.after_step(node, server, view.now(), findings);
         self.tallies.entry(node).or_default().1 = server.tally();
     }
 
     fn on_down(&mut self, _: impl View<ReactorNode>, node: NodeId, _: &mut Findings) {
         self.conversations.on_down(node);
+        self.waiting.on_down(node);
+        self.sleepers.on_down(node);
+    }
+
+    fn on_settle(&mut self, view: impl View<ReactorNode>, _: &mut Findings) {
+        self.waiting.on_settle(view.now());
+    }
+
+    fn deadline(&self) -> Instant {
+        self.sleepers.deadline().min(self.waiting.deadline())
+    }
+
+    fn on_deadline(&mut self, view: impl View<ReactorNode>, findings: &mut Findings) {
+        let server = |node| view.node(node).and_then(ReactorNode::server);
+        self.sleepers.on_deadline(view.now(), server, findings);
+        let has = |connection| view.cluster().servers().filter_map(server).any(|server| server.has(connection));
+        self.waiting.on_deadline(view.now(), has, findings);
     }
 }
 
@@ -196,6 +244,7 @@ mod tests {
             (index::ANSWERED_IN_ORDER, "answered_in_order"),
             (index::NO_DESCRIPTOR_LEAKED, "no_descriptor_leaked"),
             (index::HANDLER_NEVER_WAITS, "handler_never_waits"),
+            (index::EVERY_REQUEST_ANSWERED, "every_request_answered"),
         ];
         assert_eq!(places.len(), ReactorInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| ReactorInvariants::LIST[*place].name == *name));

@@ -16,15 +16,12 @@
 //! # Checked against Linux
 //!
 //! `tests/linux` of this crate drives generated sequences of calls against this model and against the real kernel,
-//! and compares each result, each errno, the readiness of every descriptor after every call, and the events of every
-//! wait with their order. It does not compare the following, which have tests of their own here:
+//! and compares each result, each errno, each descriptor number, the readiness of every descriptor after every call,
+//! and the events of every wait with their order. It does not compare the following, which have tests of their own:
 //!
 //! - byte counts of partial transfers over sockets, and what is ready while a socket is partly full: they depend on
 //!   the memory that the kernel charges. Pipes and eventfd are compared to the byte;
 //! - which thread wakes, and `EPOLLEXCLUSIVE` with threads that wait: the comparison has one thread;
-//! - the edge with nothing new that an end of a TCP connection sees when the other side acknowledges its half-close:
-//!   the kernel puts that acknowledgement off by up to 40 ms;
-//! - a second urgent byte while the first one is in the stream;
 //! - an accept queue that is full, where Linux drops the `SYN` and the client tries again after a second;
 //! - signals, `EINTR` and signalfd; the limit on descriptors.
 //!
@@ -492,9 +489,12 @@ impl Linux {
         match peer {
             Peer::Remote => self.wire.push((from, segment)),
             Peer::Local(peer) if self.descriptions.contains_key(&peer) => self.hear(peer, segment),
-            // Nobody is there: data is answered by a reset, the rest by nothing.
-            Peer::Local(_) if matches!(segment, Segment::Data { .. }) => self.hear(from, Segment::Reset),
-            Peer::Local(_) => {}
+            // The socket is closed: the kernel answers data by a reset, and takes the rest.
+            Peer::Local(_) => match segment {
+                Segment::Data { .. } => self.hear(from, Segment::Reset),
+                Segment::Fin => self.hear(from, Segment::FinAcknowledged),
+                _ => {}
+            },
         }
     }
 
@@ -517,8 +517,9 @@ impl Linux {
         }
     }
 
-    /// A signal handler runs in this thread: a wait of it ends with `EINTR`. Returns whether it waited.
-    pub fn interrupt(&mut self, thread: Thread) -> bool {
+    /// A wait of this thread ends without an event: a signal handler runs in it (`EINTR`), or its time is over. Returns
+    /// whether it waited.
+    pub fn end_wait(&mut self, thread: Thread) -> bool {
         let mut waited = false;
         for epoll in self.epolls.clone() {
             if let Some(Object::Epoll(epoll)) = self.object_mut(epoll) {
@@ -577,7 +578,8 @@ impl Linux {
         Ok(())
     }
 
-    /// epoll_wait(2) with no time-out: up to `max` events.
+    /// epoll_wait(2) that does not sleep: up to `max` events. A thread that is to sleep calls [`Linux::begin_wait`] if
+    /// there is none, and its clock or a signal calls [`Linux::end_wait`].
     ///
     /// # Errors
     /// [`Errno::BadDescriptor`], [`Errno::Invalid`] if it is no epoll instance or `max` is 0.

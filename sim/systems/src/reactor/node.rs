@@ -1,9 +1,13 @@
 //! The node: a server's machine or a client.
 
+use std::fmt::{self, Formatter};
+
+use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{ConnectionEvent, Node, Source};
 use splitbrain_kernel::serde::Serialize;
 
+use super::brief;
 use super::client::Client;
 use super::linux::thread::Thread;
 use super::message::{Answer, Order, Request, Wire};
@@ -35,6 +39,8 @@ impl ReactorNode {
 pub enum ReactorTimer {
     /// A thread makes its next call.
     Run(Thread),
+    /// The wait of a thread has lasted for as long as it may.
+    WaitOver(Thread),
     /// A signal arrives.
     Signal,
     /// A client sends the next piece over a connection.
@@ -95,5 +101,9 @@ impl Node for ReactorNode {
         if let Self::Server(server) = self {
             server.on_signal(ctx);
         }
+    }
+
+    fn brief(datum: Datum<'_, Self>, f: &mut Formatter<'_>) -> fmt::Result {
+        brief::brief(datum, f)
     }
 }

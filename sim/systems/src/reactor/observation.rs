@@ -4,12 +4,76 @@ use splitbrain_kernel::node::{Change, ConnectionId, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
 
 use super::linux::descriptor::Fd;
+use super::linux::events::Events;
 use super::linux::thread::Thread;
+use super::worker::Target;
 
-/// Something that happened at a node.
+/// An event, as a wait returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
+pub struct Reported {
+    /// What it is about, as far as the program knows.
+    pub target: Target,
+    /// What is so.
+    pub events: Events,
+}
+
+/// Something that happened at a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
 pub enum ReactorObservation {
+    /// Server: `EPOLL_CTL_ADD`.
+    Added {
+        /// To which epoll instance.
+        epoll: Fd,
+        /// Which descriptor.
+        fd: Fd,
+        /// What is asked for, and how.
+        events: Events,
+    },
+    /// Server: `EPOLL_CTL_MOD`.
+    Modified {
+        /// In which epoll instance.
+        epoll: Fd,
+        /// Which descriptor.
+        fd: Fd,
+        /// What is asked for from now on, and how.
+        events: Events,
+    },
+    /// Server: a descriptor has left its epoll instance, as it was closed.
+    Deleted {
+        /// From which epoll instance.
+        epoll: Fd,
+        /// Which descriptor.
+        fd: Fd,
+    },
+    /// Server: `epoll_wait` found nothing, and its thread sleeps.
+    WaitBegan {
+        /// Which thread.
+        thread: Thread,
+    },
+    /// Server: `epoll_wait` has returned events.
+    WaitReturned {
+        /// In which thread.
+        thread: Thread,
+        /// In their order.
+        events: Vec<Reported>,
+    },
+    /// Server: a thread was woken in `epoll_wait`, and others have taken what there was.
+    WokenInVain {
+        /// Which thread.
+        thread: Thread,
+    },
+    /// Server: `epoll_wait` has returned nothing, as its time was over.
+    WaitTimedOut {
+        /// In which thread.
+        thread: Thread,
+    },
+    /// Server: an event of the listening socket came, and another thread had accepted what there was.
+    AcceptedNothing {
+        /// In which thread.
+        thread: Thread,
+    },
     /// Server: a connection was accepted and registered.
     Accepted {
         /// Its number.
@@ -105,6 +169,14 @@ pub enum ReactorObservation {
 impl ReactorObservation {
     const fn name(&self) -> &'static str {
         match self {
+            Self::Added { .. } => "descriptor added",
+            Self::Modified { .. } => "descriptor modified",
+            Self::Deleted { .. } => "descriptor deleted",
+            Self::WaitBegan { .. } => "wait began",
+            Self::WaitReturned { .. } => "wait returned",
+            Self::WokenInVain { .. } => "thread woken in vain",
+            Self::WaitTimedOut { .. } => "wait timed out",
+            Self::AcceptedNothing { .. } => "nothing to accept",
             Self::Accepted { .. } => "connection accepted",
             Self::QueueFull => "accept queue full",
             Self::Evicted { .. } => "connection evicted",
@@ -128,6 +200,14 @@ impl ReactorObservation {
 
 impl Observation for ReactorObservation {
     const NAMES: &'static [&'static str] = &[
+        "descriptor added",
+        "descriptor modified",
+        "descriptor deleted",
+        "wait began",
+        "wait returned",
+        "thread woken in vain",
+        "wait timed out",
+        "nothing to accept",
         "connection accepted",
         "accept queue full",
         "connection evicted",

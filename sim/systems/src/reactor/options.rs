@@ -37,6 +37,8 @@ splitbrain_kernel::names! {
         Acceptor = "acceptor",
         /// Every worker, with EPOLLEXCLUSIVE on the listening socket.
         Exclusive = "exclusive",
+        /// Every worker, without EPOLLEXCLUSIVE: one connection wakes all that sleep (the thundering herd).
+        Every = "every",
     }
 }
 
@@ -68,6 +70,8 @@ splitbrain_kernel::options! {
         pub workers: u64 => ValueKind::Integer { min: 1, max: 16 },
         /// The most events that one wait returns.
         pub events_max: u64 => ValueKind::Integer { min: 1, max: 256 },
+        /// How long a wait lasts at most, with nothing to return; 0s for without a limit.
+        pub wait_timeout: Duration => SPAN,
         /// The backlog of listen(2): the accept queue holds one more.
         pub backlog: u64 => ValueKind::Integer { min: 0, max: 1024 },
         /// Connections that the server keeps: one more evicts the one that was idle for longest.
@@ -126,8 +130,11 @@ impl Options for ReactorOptions {
         if self.mode == Mode::OneLoop && self.workers != 1 {
             return refuse("workers", format!("one_loop has one thread, not {}", self.workers));
         }
-        if self.accept == Accept::Exclusive && self.mode != Mode::ManyLoops {
-            return refuse("accept", "\"exclusive\" has an effect only with mode = \"many_loops\"".to_owned());
+        if self.accept != Accept::Acceptor && self.mode != Mode::ManyLoops {
+            return refuse(
+                "accept",
+                format!("\"{}\" has an effect only with mode = \"many_loops\"", self.accept.name()),
+            );
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! | `many_loops` | an acceptor and four loops | level | Netty, muduo |
 //! | `many_loops_edge` | an acceptor and four loops | edge | Netty's native transport |
 //! | `exclusive` | four loops that all accept | edge | nginx since 1.11.3 |
+//! | `herd` | four loops that all accept | edge | nginx before 1.11.3, with `accept_mutex off` |
 //! | `shared` | four threads, one epoll, one-shot | level | thread pools over one epoll instance |
 //! | `shared_edge` | four threads, one epoll, one-shot | edge | TinyWebServer and its kin |
 
@@ -28,6 +29,11 @@ pub const PRESETS: &[Preset<ReactorOptions>] = &[
         doc: "Four loops that all accept, edge-triggered, with EPOLLEXCLUSIVE.",
         make: exclusive,
     },
+    Preset {
+        name: "herd",
+        doc: "Four loops that all accept, edge-triggered, without EPOLLEXCLUSIVE: all wake for one connection.",
+        make: herd,
+    },
     Preset { name: "shared", doc: "Four threads on one epoll instance, one-shot, level-triggered.", make: shared },
     Preset {
         name: "shared_edge",
@@ -45,6 +51,7 @@ pub fn one_loop() -> ReactorOptions {
         signals: Signals::SelfPipe,
         workers: 1,
         events_max: 16,
+        wait_timeout: Duration::ZERO,
         backlog: 8,
         connections_max: 64,
         calls_per_turn: 8,
@@ -87,6 +94,11 @@ pub fn many_loops_edge() -> ReactorOptions {
 /// Four loops that all have the listening socket in their instance.
 pub fn exclusive() -> ReactorOptions {
     ReactorOptions { accept: Accept::Exclusive, ..many_loops_edge() }
+}
+
+/// The same without EPOLLEXCLUSIVE.
+pub fn herd() -> ReactorOptions {
+    ReactorOptions { accept: Accept::Every, ..many_loops_edge() }
 }
 
 /// Four threads that take what comes from one instance.

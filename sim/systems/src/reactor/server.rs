@@ -2,24 +2,25 @@
 //!
 //! The process is the node. A thread that can run has a timer, [`ReactorTimer::Run`], and makes one system call when it
 //! fires; the time to the next one is drawn, so that threads interleave in every way, and some are delayed for longer.
-//! What arrives from the network or by a signal comes between any two calls. A thread that sleeps in `epoll_wait` or
-//! waits for the lock has no timer.
+//! What arrives from the network or by a signal comes between any two calls. A thread that waits for the lock, or whose
+//! signal handler does, has no timer; one that sleeps in `epoll_wait` has at most that of its time-out.
 
 mod accept;
 mod connection;
+mod signals;
+mod wait;
 mod wires;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use splitbrain_kernel::context::Context;
-use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, Source};
+use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source};
 use splitbrain_kernel::time::Duration;
 
-use super::bug::Bug;
 use super::linux::descriptor::{DescriptionId, Fd};
-use super::linux::errno::Errno;
 use super::linux::events::Events;
+use super::linux::stream::Segment;
 use super::linux::thread::Thread;
 use super::linux::{Control, Limits, Linux};
 use super::message::Wire;
@@ -27,7 +28,7 @@ use super::node::{ReactorNode, ReactorTimer};
 use super::observation::ReactorObservation;
 use super::options::{Accept, Mode, ReactorOptions, Signals, Trigger};
 use super::tally::Tally;
-use super::worker::{At, Lock, Target, Task, Work, Worker};
+use super::worker::{At, Lock, Target, Work, Worker};
 
 pub use connection::Connection;
 use wires::Wires;
@@ -47,7 +48,7 @@ enum Turn {
 ///
 /// - Each connection in the table is open, and each open number is the program's own, a connection of the table, or in
 ///   the hand of a thread that registers it.
-/// - A thread has a timer if and only if it can run.
+/// - A thread has the timer [`ReactorTimer::Run`] if and only if it can run.
 #[derive(Clone, Debug)]
 pub struct Server {
     options: Arc<ReactorOptions>,
@@ -115,7 +116,7 @@ impl Server {
         let create = |linux: &mut Linux| linux.epoll_create().expect("a new process has free numbers");
         let epolls: Vec<Fd> = (0..instances).map(|_| create(&mut self.linux)).collect();
         self.workers = (0..threads).map(|thread| Worker::new(epolls[thread % instances])).collect();
-        let accepting = if self.options.accept == Accept::Exclusive { &epolls[..] } else { &epolls[..1] };
+        let accepting = if self.options.accept == Accept::Acceptor { &epolls[..1] } else { &epolls[..] };
         for epoll in accepting {
             self.add(*epoll, self.listener, self.interest_of(Target::Listener), Target::Listener);
         }
@@ -123,6 +124,7 @@ impl Server {
     }
 
     fn add(&mut self, epoll: Fd, fd: Fd, events: Events, target: Target) {
+        self.tally.asked(events);
         self.linux.control(epoll, Control::Add, fd, events, target.to_data()).expect("it is open and new");
     }
 
@@ -164,6 +166,17 @@ impl Server {
         fd == self.listener || fd == self.signals.0 || self.signals.1 == Some(fd) || is_epoll
     }
 
+    /// The lock of the connection table.
+    pub const fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Whether the machine still has this connection of the simulator, open or in the accept queue.
+    pub fn has(&self, connection: ConnectionId) -> bool {
+        let id = self.wires.description(connection);
+        id.and_then(|id| self.linux.stream(id)).is_some_and(|stream| !stream.is_closed())
+    }
+
     /// What happened so far.
     pub const fn tally(&self) -> Tally {
         self.tally
@@ -172,13 +185,25 @@ impl Server {
     // Inputs.
 
     pub(super) fn on_start(&mut self, ctx: &mut Ctx<'_>) {
+        self.observe_items(ctx);
         (0..self.workers.len()).for_each(|thread| self.schedule(ctx, thread));
         self.schedule_signal(ctx);
+    }
+
+    /// What was added to epoll before the process had anybody to tell.
+    fn observe_items(&self, ctx: &mut Ctx<'_>) {
+        let numbers = self.linux.table().iter().map(|(epoll, _)| epoll);
+        for (epoll, instance) in numbers.filter_map(|fd| Some((fd, self.linux.epoll(fd)?))) {
+            for (key, item) in instance.items() {
+                ctx.observe(ReactorObservation::Added { epoll, fd: key.fd, events: item.events });
+            }
+        }
     }
 
     pub(super) fn on_timer(&mut self, ctx: &mut Ctx<'_>, timer: ReactorTimer) {
         match timer {
             ReactorTimer::Run(thread) => self.run(ctx, usize::from(thread.0)),
+            ReactorTimer::WaitOver(thread) => self.on_wait_over(ctx, usize::from(thread.0)),
             ReactorTimer::Signal => {
                 self.on_signal(ctx);
                 self.schedule_signal(ctx);
@@ -202,7 +227,7 @@ impl Server {
                 }
             }
         } else if let Some(id) = self.wires.remove(connection) {
-            self.linux.hear(id, super::linux::stream::Segment::Reset);
+            self.linux.hear(id, Segment::Reset);
         }
         self.settle(ctx);
     }
@@ -214,39 +239,7 @@ impl Server {
         self.settle(ctx);
     }
 
-    /// A signal arrives at the process. A handler runs in a thread that the kernel chooses, between two of its calls.
-    pub(super) fn on_signal(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(writer) = self.signals.1 else {
-            self.linux.raise(self.signals.0, 1);
-            return self.settle(ctx);
-        };
-        let thread = ctx.rng().below(self.workers.len() as u64) as usize;
-        ctx.observe(ReactorObservation::SignalDelivered { thread: Thread(thread as u16) });
-        if self.options.bug == Bug::HandlerTakesLock
-            && let Some(holder) = self.lock.holder()
-        {
-            let (thread, holder) = (Thread(thread as u16), Thread(holder));
-            ctx.observe(ReactorObservation::HandlerWaits { thread, holder });
-            self.workers[usize::from(thread.0)].is_stuck = thread == holder;
-        }
-        if self.linux.interrupt(Thread(thread as u16)) {
-            self.workers[thread].at = At::Interrupted;
-            self.schedule(ctx, thread);
-        }
-        // One byte, and no matter if the pipe is full: then a byte is there.
-        let written = self.linux.write(writer, &[1]);
-        assert!(written.is_ok() || written == Err(Errno::Again), "the self-pipe is open for as long as the server");
-        self.settle(ctx);
-    }
-
     // Threads.
-
-    fn schedule_signal(&self, ctx: &mut Ctx<'_>) {
-        if !self.options.signal_every.is_zero() {
-            let gap = ctx.rng().exponential(self.options.signal_every);
-            ctx.set_timer(ReactorTimer::Signal, gap);
-        }
-    }
 
     /// The thread makes its next call after a while.
     fn schedule(&self, ctx: &mut Ctx<'_>, thread: usize) {
@@ -259,9 +252,6 @@ impl Server {
     }
 
     fn run(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        if self.workers[thread].is_stuck {
-            return;
-        }
         if self.turn(ctx, thread) == Turn::Again {
             self.schedule(ctx, thread);
         }
@@ -273,7 +263,7 @@ impl Server {
         for Thread(thread) in self.linux.take_woken() {
             let worker = &mut self.workers[usize::from(thread)];
             if worker.at == At::Sleeping {
-                worker.at = At::Wait;
+                worker.at = At::Woken { is_over: false };
                 self.schedule(ctx, usize::from(thread));
             }
         }
@@ -286,57 +276,23 @@ impl Server {
             return Turn::Sleeps;
         }
         match self.workers[thread].at {
-            At::Wait => return self.wait(ctx, thread),
+            At::Wait | At::Woken { .. } => return self.wait(ctx, thread),
             At::Sleeping => return Turn::Sleeps,
-            At::Interrupted => {
-                self.tally.interrupted_waits += 1;
-                ctx.observe(ReactorObservation::WaitInterrupted { thread: Thread(thread as u16) });
-                self.workers[thread].at = At::Wait;
-            }
+            At::Interrupted => self.wait_interrupted(ctx, thread),
+            At::TimedOut => self.wait_timed_out(ctx, thread),
             // An event that was stale is dropped without a call.
             At::Next => {}
             At::Accept(count) => return self.accept(ctx, thread, count),
             At::Register(fd, count) => self.register(ctx, thread, fd, count),
-            At::Rearm(target) => self.rearm_own(thread, target),
+            At::Rearm(target) => self.rearm_own(ctx, thread, target),
             At::ReadSignals => self.read_signals(ctx, thread),
-            At::RearmEarly(work) => self.rearm_early(thread, work),
+            At::RearmEarly(work) => self.rearm_early(ctx, thread, work),
             At::Urgent(work) => self.read_urgent(ctx, thread, work),
             At::Read(work) => self.read(ctx, thread, work),
-            At::Write(work) => self.write(thread, work),
-            At::Finish(work) => self.finish(thread, work),
+            At::Write(work) => self.write(ctx, thread, work),
+            At::Finish(work) => self.finish(ctx, thread, work),
             At::Close(work) => return self.close(ctx, thread, work),
         }
-        Turn::Again
-    }
-
-    fn wait(&mut self, ctx: &mut Ctx<'_>, thread: usize) -> Turn {
-        let max = usize::try_from(self.options.events_max).expect("it was validated");
-        let worker = &mut self.workers[thread];
-        let mut events = self.linux.wait(worker.epoll, max).expect("the instance is open");
-        if events.is_empty() && worker.later.is_empty() {
-            self.linux.begin_wait(worker.epoll, Thread(thread as u16)).expect("the instance is open");
-            worker.at = At::Sleeping;
-            return Turn::Sleeps;
-        }
-        if self.options.shuffle {
-            ctx.rng().shuffle(&mut events);
-        }
-        self.tally.waits += 1;
-        events.iter().for_each(|event| self.tally.event(event.events));
-        let task = |event: &super::linux::epoll::Event| Task {
-            target: Target::from_data(event.data),
-            fired: event.events,
-            item: event.item.description,
-        };
-        worker.batch.extend(events.iter().map(task));
-        // What was left unfinished and is reported again gets one task: with two it would have two in each later round.
-        for left in std::mem::take(&mut worker.later) {
-            match worker.batch.iter_mut().find(|task| task.target == left.target) {
-                Some(task) => task.fired |= left.fired,
-                None => worker.batch.push_back(left),
-            }
-        }
-        worker.at = At::Next;
         Turn::Again
     }
 
@@ -371,8 +327,10 @@ impl Server {
     }
 
     fn release_lock(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        for waiting in self.lock.release(thread as u16) {
-            self.schedule(ctx, usize::from(waiting));
+        for waiting in self.lock.release(thread as u16).into_iter().map(usize::from) {
+            // A handler that had to wait has the lock now, for no time, and returns.
+            self.workers[waiting].is_in_handler = false;
+            self.schedule(ctx, waiting);
         }
     }
 
@@ -393,22 +351,14 @@ impl Server {
         self.workers[thread].at = if is_shared { At::Rearm(target) } else { At::Next };
     }
 
-    fn rearm_own(&mut self, thread: usize, target: Target) {
+    fn rearm_own(&mut self, ctx: &mut Ctx<'_>, thread: usize, target: Target) {
         let fd = if target == Target::Listener { self.listener } else { self.signals.0 };
         let (epoll, events) = (self.workers[thread].epoll, self.interest_of(target));
         self.linux.control(epoll, Control::Modify, fd, events, target.to_data()).expect("it is registered");
+        self.tally.asked(events);
         self.tally.rearmed += 1;
+        ctx.observe(ReactorObservation::Modified { epoll, fd, events });
         self.workers[thread].at = At::Next;
-    }
-
-    fn read_signals(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        match self.linux.read(self.signals.0, 16) {
-            Ok(bytes) => {
-                self.tally.signals += bytes.len() as u64;
-                ctx.observe(ReactorObservation::SignalsRead { count: bytes.len() as u32 });
-            }
-            Err(_) => self.after_own(thread, Target::Signals),
-        }
     }
 
     /// Which description a number stands for.
@@ -419,5 +369,12 @@ impl Server {
     /// Whether a thread is at work on this connection, or is about to be.
     fn is_in_hand(&self, fd: Fd) -> bool {
         self.workers.iter().any(|worker| worker.at.work().is_some_and(|work: &Work| work.token.fd == fd))
+    }
+
+    /// `close` of a connection that is no longer in the table: its item leaves epoll with it.
+    fn close_connection(&mut self, ctx: &mut Ctx<'_>, connection: &Connection) {
+        let fd = connection.token.fd;
+        self.linux.close(fd).expect("what is in the table is open");
+        ctx.observe(ReactorObservation::Deleted { epoll: connection.home, fd });
     }
 }

@@ -35,6 +35,16 @@ tally! {
     waits,
     /// Calls of epoll_wait that a signal ended (EINTR).
     interrupted_waits,
+    /// Calls of epoll_wait whose time was over before something came.
+    timed_out_waits,
+    /// Threads that were woken in epoll_wait and found nothing there.
+    woken_in_vain,
+    /// Descriptors added or modified with EPOLLET.
+    edge_triggered,
+    /// Descriptors added or modified with EPOLLONESHOT.
+    one_shot,
+    /// Descriptors added with EPOLLEXCLUSIVE.
+    exclusive,
     /// Events with EPOLLIN.
     in_events,
     /// Events with EPOLLOUT.
@@ -49,6 +59,10 @@ tally! {
     err_events,
     /// Connections accepted.
     accepted,
+    /// Events of the listening socket.
+    listener_events,
+    /// Events of the listening socket for which nothing was left to accept.
+    accepts_in_vain,
     /// Descriptor numbers that were given out again.
     numbers_reused,
     /// Events in hand whose connection was closed meanwhile, and which were dropped.
@@ -72,8 +86,16 @@ tally! {
 }
 
 impl Tally {
-    /// Counts the flags of an event.
-    pub fn event(&mut self, events: Events) {
+    /// Counts the flags with which a descriptor is added or modified.
+    pub const fn asked(&mut self, events: Events) {
+        self.edge_triggered += events.has(Events::ET) as u64;
+        self.one_shot += events.has(Events::ONESHOT) as u64;
+        self.exclusive += events.has(Events::EXCLUSIVE) as u64;
+    }
+
+    /// Counts an event: whether it is of the listening socket, and its flags.
+    pub fn event(&mut self, is_of_listener: bool, events: Events) {
+        self.listener_events += u64::from(is_of_listener);
         for (flag, count) in [
             (Events::IN, &mut self.in_events),
             (Events::OUT, &mut self.out_events),

@@ -9,6 +9,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::Duration;
 
+use super::linux::thread::Thread;
 use super::message::{Order, Request, Wire};
 use super::node::{ReactorNode, ReactorTimer};
 use super::observation::ReactorObservation;
@@ -17,6 +18,7 @@ use super::presets;
 use super::protocol;
 use super::server::Server;
 use super::system::Reactor;
+use super::worker::At;
 
 const S1: NodeId = NodeId::server(1);
 const C1: NodeId = NodeId::client(1);
@@ -50,11 +52,26 @@ impl Machine {
     pub(super) fn run(&mut self) {
         for _ in 0..10_000 {
             self.note();
-            let next = self.host.timers().iter().filter(|(timer, _)| matches!(timer, ReactorTimer::Run(_)));
-            let Some(timer) = next.min_by_key(|(_, at)| **at).map(|(timer, _)| *timer) else { return };
+            let Some(timer) = self.next() else { return };
             self.host.fire(timer);
         }
         panic!("the threads never sleep");
+    }
+
+    /// The thread that makes the next call; `None` if all of them sleep.
+    pub(super) fn next(&self) -> Option<ReactorTimer> {
+        let calls = self.host.timers().iter().filter(|(timer, _)| matches!(timer, ReactorTimer::Run(_)));
+        calls.min_by_key(|(_, at)| **at).map(|(timer, _)| *timer)
+    }
+
+    pub(super) fn fire(&mut self, timer: ReactorTimer) {
+        self.host.fire(timer);
+        self.note();
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.host.order(order);
+        self.note();
     }
 
     fn note(&mut self) {
@@ -207,7 +224,7 @@ fn a_signal_interrupts_one_thread_or_none() {
     for (signals, interrupted) in [(Signals::SelfPipe, 1), (Signals::SignalFd, 0)] {
         for options in every_preset() {
             let mut machine = Machine::new(ReactorOptions { signals, ..options });
-            machine.host.order(Order::Signal);
+            machine.order(Order::Signal);
             machine.run();
             let tally = machine.server().tally();
             assert_eq!((tally.signals, tally.interrupted_waits), (1, interrupted), "{:?}", machine.server().options());
@@ -241,5 +258,73 @@ fn a_mode_has_its_threads_and_instances() {
     assert_eq!(counts(presets::shared()), (4, 1));
     assert_eq!(presets::shared().mode, Mode::Shared);
     let machine = Machine::new(presets::shared());
-    assert!(machine.server().workers().iter().all(|worker| worker.at == super::worker::At::Sleeping));
+    assert!(machine.server().workers().iter().all(|worker| worker.at == At::Sleeping));
+}
+
+#[test]
+fn a_wait_that_nothing_ends_is_over_when_its_time_is() {
+    for options in every_preset() {
+        let mut machine = Machine::new(ReactorOptions { wait_timeout: Duration::from_millis(1), ..options });
+        let thread = Thread(machine.server().workers().len() as u16 - 1);
+        machine.fire(ReactorTimer::WaitOver(thread));
+        assert_eq!(machine.server().workers()[usize::from(thread.0)].at, At::TimedOut);
+        machine.run();
+        assert_eq!(machine.server().tally().timed_out_waits, 1, "{:?}", machine.server().options());
+        let told = machine.observed.iter().filter(|told| **told == ReactorObservation::WaitTimedOut { thread });
+        assert_eq!(told.count(), 1);
+        assert_eq!(machine.server().workers()[usize::from(thread.0)].at, At::Sleeping, "it waits again");
+        assert!(machine.host.timers().contains_key(&ReactorTimer::WaitOver(thread)));
+    }
+}
+
+#[test]
+fn a_thread_that_is_woken_in_its_last_moment_returns_what_woke_it() {
+    let mut machine = Machine::new(ReactorOptions { wait_timeout: Duration::from_millis(1), ..presets::one_loop() });
+    machine.connect(0);
+    machine.fire(ReactorTimer::WaitOver(Thread(0)));
+    machine.run();
+    assert_eq!((machine.server().tally().timed_out_waits, machine.server().connections().len()), (0, 1));
+}
+
+#[test]
+fn a_wait_that_returns_events_or_is_interrupted_has_no_time_out_left() {
+    for (signals, waits) in [(Signals::SignalFd, 1), (Signals::SelfPipe, 0)] {
+        let wait_timeout = Duration::from_millis(1);
+        let mut machine = Machine::new(ReactorOptions { signals, wait_timeout, ..presets::one_loop() });
+        machine.order(Order::Signal);
+        let timer = machine.next().expect("the thread is awake");
+        machine.fire(timer);
+        assert_eq!(machine.server().tally().waits, waits);
+        assert!(!machine.host.timers().contains_key(&ReactorTimer::WaitOver(Thread(0))));
+        machine.run();
+        assert_eq!(machine.server().tally().timed_out_waits, 0);
+    }
+}
+
+#[test]
+fn one_connection_wakes_every_loop_unless_the_listening_socket_is_exclusive() {
+    for (options, in_vain) in [(presets::herd(), 3), (presets::exclusive(), 0), (presets::many_loops(), 0)] {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        machine.run();
+        let tally = machine.server().tally();
+        // A loop finds out when its wait looks, or when it accepts.
+        assert_eq!(tally.woken_in_vain + tally.accepts_in_vain, in_vain, "{:?}", machine.server().options());
+        assert_eq!(machine.server().connections().len(), 1);
+    }
+}
+
+#[test]
+fn what_is_asked_of_epoll_is_told_from_the_first_registration_to_the_last() {
+    let mut machine = Machine::new(presets::shared());
+    machine.connect(0);
+    machine.send(0, &protocol::request(1, GET));
+    machine.hear(0, Wire::Fin);
+    machine.run();
+    let told = |of: fn(&ReactorObservation) -> bool| machine.observed.iter().filter(|told| of(told)).count();
+    assert_eq!(told(|it| matches!(it, ReactorObservation::Added { .. })), 3, "the listener, the signals, a connection");
+    assert!(told(|it| matches!(it, ReactorObservation::Modified { .. })) > 0);
+    assert_eq!(told(|it| matches!(it, ReactorObservation::Deleted { .. })), 1);
+    assert!(told(|it| matches!(it, ReactorObservation::WaitBegan { .. })) >= 4);
+    assert!(told(|it| matches!(it, ReactorObservation::WaitReturned { .. })) >= 2);
 }

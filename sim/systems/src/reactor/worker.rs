@@ -4,20 +4,24 @@
 //!            ┌──────────────────────────── nothing in hand ◀─────────────────────────┐
 //!            ▼                                                                       │
 //!   Wait ──▶ (Sleeping) ──▶ Next ─┬─ listener ───▶ Accept ⇄ Register ──▶ Rearm ──────┤
-//!            Interrupted          ├─ signals ────▶ ReadSignals ────────▶ Rearm ──────┤
-//!                                 └─ connection ─▶ Urgent ▶ Read ▶ Write ▶ Finish ───┘
+//!     ▲      Woken                ├─ signals ────▶ ReadSignals ────────▶ Rearm ──────┤
+//!     └───── Interrupted          └─ connection ─▶ Urgent ▶ Read ▶ Write ▶ Finish ───┘
+//!            TimedOut
 //! ```
 //!
 //! Each arrow but those out of `Next` is one system call, and other threads may run between any two.
 
 use std::collections::VecDeque;
 
+use splitbrain_kernel::serde::Serialize;
+
 use super::linux::descriptor::{DescriptionId, Fd};
 use super::linux::events::Events;
 
 /// What the program gave to epoll with a connection, and gets back with each event: the number, and a count that tells
 /// two uses of it apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
 pub struct Token {
     /// The number.
     pub fd: Fd,
@@ -30,7 +34,8 @@ const LISTENER: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
 
 /// What an event is about, as far as the program knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
 pub enum Target {
     /// The listening socket.
     Listener,
@@ -95,8 +100,15 @@ pub enum At {
     Wait,
     /// It sleeps in `epoll_wait`.
     Sleeping,
+    /// Something has woken it in `epoll_wait`, which looks again.
+    Woken {
+        /// The time-out of the wait has passed meanwhile, so that it sleeps no more.
+        is_over: bool,
+    },
     /// A signal has ended its `epoll_wait`, which is about to return `EINTR`.
     Interrupted,
+    /// The time-out has ended its `epoll_wait`, which is about to return nothing.
+    TimedOut,
     /// It takes the next task in hand.
     Next,
     /// `accept`, after this many.
@@ -147,14 +159,15 @@ pub struct Worker {
     pub batch: VecDeque<Task>,
     /// What is left of earlier events, for after the next wait.
     pub later: VecDeque<Task>,
-    /// It waits in a signal handler for a lock that it holds itself: it will never run again.
-    pub is_stuck: bool,
+    /// A signal handler runs in it and has not returned: until then the thread makes no call of its own. A handler
+    /// takes no time unless it waits for something.
+    pub is_in_handler: bool,
 }
 
 impl Worker {
     /// A thread that is about to wait.
     pub const fn new(epoll: Fd) -> Self {
-        Self { epoll, at: At::Wait, batch: VecDeque::new(), later: VecDeque::new(), is_stuck: false }
+        Self { epoll, at: At::Wait, batch: VecDeque::new(), later: VecDeque::new(), is_in_handler: false }
     }
 
     /// Everything in hand that is not begun.
@@ -173,9 +186,9 @@ impl Worker {
     }
 }
 
-/// The lock of the connection table.
+/// The lock of the connection table. It is not recursive: a thread that takes it twice waits for itself.
 ///
-/// - Who waits is not the holder, unless its signal handler waits: then it waits for ever.
+/// - A thread waits at most once; the holder waits only if its signal handler has taken the lock a second time.
 #[derive(Clone, Debug, Default)]
 pub struct Lock {
     holder: Option<u16>,
@@ -183,23 +196,26 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Who holds it.
+    /// Which thread holds it.
     pub const fn holder(&self) -> Option<u16> {
         self.holder
     }
 
+    /// The threads that wait for it, the longest first.
+    pub const fn waiting(&self) -> &VecDeque<u16> {
+        &self.waiting
+    }
+
     /// Takes it, or queues for it. Returns whether the thread has it.
     pub fn take(&mut self, thread: u16) -> bool {
-        match self.holder {
-            None => self.holder = Some(thread),
-            Some(holder) if holder == thread => {}
-            Some(_) if self.waiting.contains(&thread) => return false,
-            Some(_) => {
-                self.waiting.push_back(thread);
-                return false;
-            }
+        if self.holder.is_none() {
+            self.holder = Some(thread);
+            return true;
         }
-        true
+        if !self.waiting.contains(&thread) {
+            self.waiting.push_back(thread);
+        }
+        false
     }
 
     /// Gives it up. Returns who is to try again.
@@ -225,8 +241,15 @@ mod tests {
     #[test]
     fn a_lock_has_one_holder_and_wakes_all_who_wait() {
         let mut lock = Lock::default();
-        assert!(lock.take(1) && lock.take(1) && !lock.take(2) && !lock.take(3) && !lock.take(2));
+        assert!(lock.take(1) && !lock.take(2) && !lock.take(3) && !lock.take(2));
         assert_eq!(lock.release(1), [2, 3]);
-        assert_eq!(lock.holder(), None);
+        assert_eq!((lock.holder(), lock.waiting().len()), (None, 0));
+    }
+
+    #[test]
+    fn a_thread_that_takes_a_lock_twice_waits_for_itself() {
+        let mut lock = Lock::default();
+        assert!(lock.take(1) && !lock.take(1));
+        assert_eq!((lock.holder(), lock.waiting()), (Some(1), &VecDeque::from([1])));
     }
 }

@@ -28,6 +28,25 @@ pub(crate) const SEQUENCES: &[(&str, &[Operation])] = &[
         "a Unix socket that is shut hears of it before its peer",
         &[SocketPair, Add(0, 0, 1 << 6), Add(0, 1, 1 << 6), Shutdown(0, How::Both), Wait(0, 1)],
     ),
+    (
+        "the reader of a pipe hears of data before the writer hears of room, whichever was added first",
+        &[
+            Pipe,
+            Add(0, 1, ALL_EDGE),
+            Add(0, 0, ALL_EDGE),
+            Wait(0, 4),
+            Fill(0),
+            Drain(0),
+            Write(1, 1),
+            Wait(0, 1),
+            Wait(0, 1),
+            Wait(0, 1),
+        ],
+    ),
+    (
+        "the acknowledgement of a half-close is an edge with nothing new",
+        &[Listen(1), Connect(0), Accept(0), Add(0, 1, ALL_EDGE), Wait(0, 4), Shutdown(0, How::Write), Wait(0, 4)],
+    ),
     ("the end of a pipe", &[Pipe, Add(0, 0, IN_EDGE), Close(1), Wait(0, 4), Wait(0, 4), Read(0, 1)]),
     (
         "half-close and close over TCP",

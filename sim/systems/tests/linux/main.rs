@@ -7,70 +7,96 @@
 //! Nothing sleeps: TCP on loopback is delivered within the call that sends. Where the kernel puts that off, the test
 //! asks it to wait, with a bound, for what the model says is due.
 //!
-//! What is left out is listed in `reactor/linux.rs`; beside that, a number that is closed cannot be used here, as a
-//! safe program has no such number. `PROPTEST_CASES=100000` runs more sequences than the few of CI.
+//! What is left out is listed in `reactor/linux.rs`. Beside that, a number that is closed cannot be used here, as a safe
+//! program has no such number. `PROPTEST_CASES=100000` runs more sequences than the few of CI.
 
 #![cfg(target_os = "linux")]
 
 mod both;
+mod calls;
 mod kept;
 mod operation;
+mod planted;
 mod real;
+mod tried;
 
-use proptest::test_runner::{Config, TestRunner};
+use std::cell::RefCell;
+use std::os::fd::RawFd;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use both::Both;
 use operation::{Operation, operations};
+use planted::Planted;
+use tried::Tried;
+
+/// More than one sequence can open.
+const NUMBERS: usize = 160;
+/// Sequences in CI.
+const CASES: u32 = 5_000;
+/// Sequences in which a planted mistake has to be found.
+const CASES_PLANTED: u32 = 3_000;
 
 /// Runs a sequence against both. Returns the first difference.
-fn compare(sequence: &[Operation]) -> Result<Tried, String> {
-    let mut both = Both::new();
+fn compare(sequence: &[Operation], numbers: &[RawFd], planted: Planted) -> Result<Tried, String> {
+    let mut both = Both::new(numbers, planted);
     for (at, operation) in sequence.iter().enumerate() {
         both.step(*operation).map_err(|difference| format!("call {at}, {operation:?}: {difference}"))?;
     }
     Ok(both.finish())
 }
 
-/// What sequences have exercised, so that a comparison of nothing is seen.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tried {
-    calls: u64,
-    errors: u64,
-    events: u64,
+/// Runs this many generated sequences, the same ones in every process. Returns what they have tried, or a shortest
+/// sequence with a difference.
+fn compare_generated(cases: u32, numbers: &[RawFd], planted: Planted) -> Result<Tried, String> {
+    let max_shrink_time = if planted == Planted::None { 20_000 } else { 1 };
+    let config = Config { cases, failure_persistence: None, max_shrink_time, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let total = RefCell::new(Tried::default());
+    let run = runner.run(&operations(), |sequence| {
+        let tried = compare(&sequence, numbers, planted).map_err(TestCaseError::fail)?;
+        total.borrow_mut().add(&tried);
+        Ok(())
+    });
+    run.map(|()| total.into_inner()).map_err(|difference| difference.to_string())
 }
 
 /// Prints how much was compared: for a run of more sequences than CI's.
 #[expect(clippy::disallowed_macros, reason = "a test may print; nothing of a run is told this way")]
-fn say(cases: u32, Tried { calls, errors, events }: Tried) {
-    println!("{cases} sequences: {calls} calls, {errors} of them errors, {events} events");
+fn say(cases: u32, tried: &Tried) {
+    let Tried { calls, errors, events, .. } = tried;
+    println!("{cases} sequences: {calls} calls, {errors} of them errors, {events} events\n{}", tried.table());
 }
 
 /// One test, as descriptor numbers are the process's: two at a time would take each other's.
 #[test]
-fn model_and_kernel_agree_call_by_call() {
+fn model_and_kernel_agree_call_by_call_and_a_model_with_a_mistake_does_not() {
+    let numbers = real::free_numbers(NUMBERS);
+    kept_sequences_agree(&numbers);
+    generated_sequences_agree(&numbers);
+    every_planted_mistake_is_found(&numbers);
+}
+
+fn kept_sequences_agree(numbers: &[RawFd]) {
     for (name, sequence) in kept::SEQUENCES {
-        if let Err(difference) = compare(sequence) {
+        if let Err(difference) = compare(sequence, numbers, Planted::None) {
             panic!("{name}: {difference}");
         }
     }
-    // A sequence takes about a fifth of a millisecond.
-    let cases = Config::default().cases.max(8_000);
-    let mut runner =
-        TestRunner::new(Config { cases, failure_persistence: None, max_shrink_time: 20_000, ..Config::default() });
-    let total = std::cell::Cell::new(Tried::default());
-    let run = runner.run(&operations(), |sequence| {
-        let tried = compare(&sequence).map_err(proptest::test_runner::TestCaseError::fail)?;
-        let mut sum = total.get();
-        sum.calls += tried.calls;
-        sum.errors += tried.errors;
-        sum.events += tried.events;
-        total.set(sum);
-        Ok(())
-    });
-    if let Err(difference) = run {
-        panic!("{difference}");
+}
+
+fn generated_sequences_agree(numbers: &[RawFd]) {
+    let cases = Config::default().cases.max(CASES);
+    let tried = compare_generated(cases, numbers, Planted::None).unwrap_or_else(|difference| panic!("{difference}"));
+    say(cases, &tried);
+    let least = u64::from(cases);
+    assert!(tried.calls > 15 * least && tried.errors > least && tried.events > least);
+    assert!(tried.missing().is_empty(), "these calls were never made: {:?}", tried.missing());
+}
+
+fn every_planted_mistake_is_found(numbers: &[RawFd]) {
+    for planted in Planted::ALL {
+        let found = compare_generated(CASES_PLANTED, numbers, *planted);
+        assert!(found.is_err(), "{planted:?} makes no difference in {CASES_PLANTED} sequences");
     }
-    say(cases, total.get());
-    let Tried { calls, errors, events } = total.get();
-    assert!(calls > 20 * u64::from(cases) && errors > u64::from(cases) && events > u64::from(cases));
 }

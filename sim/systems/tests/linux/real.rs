@@ -1,7 +1,8 @@
 //! The real kernel's side: the same calls through rustix, with the model's words for what comes back.
 
+use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
@@ -97,6 +98,23 @@ pub(crate) fn read(fd: &OwnedFd, max: usize) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
+pub(crate) fn write_vectored(fd: &OwnedFd, buffers: &[&[u8]]) -> Result<usize, Errno> {
+    let buffers: Vec<IoSlice<'_>> = buffers.iter().map(|buffer| IoSlice::new(buffer)).collect();
+    rustix::io::writev(fd, &buffers).map_err(errno)
+}
+
+/// Each buffer as far as it was filled.
+pub(crate) fn read_vectored(fd: &OwnedFd, sizes: &[usize]) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut parts: Vec<Vec<u8>> = sizes.iter().map(|size| vec![0; *size]).collect();
+    let mut buffers: Vec<IoSliceMut<'_>> = parts.iter_mut().map(|part| IoSliceMut::new(part)).collect();
+    let mut left = rustix::io::readv(fd, &mut buffers).map_err(errno)?;
+    for part in &mut parts {
+        part.truncate(left);
+        left -= part.len();
+    }
+    Ok(parts)
+}
+
 pub(crate) fn write_urgent(fd: &OwnedFd, byte: u8) -> Result<usize, Errno> {
     rustix::net::send(fd, &[byte], SendFlags::OOB).map_err(errno)
 }
@@ -149,6 +167,38 @@ pub(crate) fn readiness<'a>(fds: impl Iterator<Item = &'a OwnedFd>) -> Vec<Event
     let mut polled: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, asked)).collect();
     poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).expect("a poll");
     polled.iter().map(|fd| Events(u32::from(fd.revents().bits()))).collect()
+}
+
+/// The numbers that this process gives out next, in order, if it closes none.
+pub(crate) fn free_numbers(count: usize) -> Vec<RawFd> {
+    let open: Vec<OwnedFd> = (0..count).map(|_| event_fd(0)).collect();
+    open.iter().map(|fd| fd.as_raw_fd()).collect()
+}
+
+/// This end of a TCP connection acknowledges at once what it has heard, and what it hears from now on.
+pub(crate) fn acknowledge_soon(socket: &OwnedFd) {
+    sockopt::set_tcp_quickack(socket, true).expect("it is TCP");
+}
+
+/// Whether this end of a TCP connection has said that it sends no more, and has not heard that the other end knows: the
+/// states FIN_WAIT1, CLOSING and LAST_ACK.
+#[expect(clippy::disallowed_methods, reason = "a test asks the kernel; a run has no files")]
+pub(crate) fn waits_for_acknowledgement(socket: &OwnedFd) -> bool {
+    let name = |name: rustix::net::SocketAddrAny| SocketAddrV4::try_from(name).map(as_shown).unwrap_or_default();
+    let (Ok(own), Ok(Some(other))) = (rustix::net::getsockname(socket), rustix::net::getpeername(socket)) else {
+        return false;
+    };
+    let (own, other) = (name(own), name(other));
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel shows its connections");
+    table.lines().any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().take(4).collect();
+        columns.len() == 4 && columns[1] == own && columns[2] == other && ["04", "09", "0B"].contains(&columns[3])
+    })
+}
+
+/// An address as `/proc/net/tcp` shows it.
+fn as_shown(address: SocketAddrV4) -> String {
+    format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
 }
 
 /// Lets a millisecond pass in the kernel, which may have put the delivery of a packet off.

@@ -102,7 +102,7 @@ mod tests {
         let garbled = (C1, ReactorObservation::Garbled { connection: CONNECTION });
         assert_eq!(judged(&[sent(1), garbled]), Some(ANSWERED_IN_ORDER));
         let served = (S1, ReactorObservation::Served { id: 1 });
-        assert_eq!(judged(&[served, served]), Some(ANSWERED_IN_ORDER));
+        assert_eq!(judged(&[served.clone(), served.clone()]), Some(ANSWERED_IN_ORDER));
         assert_eq!(judged(&[served, (S1, ReactorObservation::Served { id: 2 })]), None);
     }
 }

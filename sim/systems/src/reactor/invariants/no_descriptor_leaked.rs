@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_server_that_forgets_its_only_connection_is_found() {
-        for (bug, expected) in [(Bug::None, None), (Bug::HungUpNotClosed, Some(NO_DESCRIPTOR_LEAKED))] {
+        for (bug, expected) in [(Bug::None, None), (Bug::EndedNotClosed, Some(NO_DESCRIPTOR_LEAKED))] {
             let mut machine = Machine::new(ReactorOptions { bug, ..presets::one_loop_edge() });
             machine.connect(0);
             machine.run();

@@ -2,14 +2,20 @@
 //! (epoll(7): level-triggered events are reported for as long as they are so; edge-triggered ones once, and then it is
 //! the program's to go on).
 //!
-//! It is judged after each wait of the instance: from then on nothing but a new change would bring the event.
+//! It is judged twice. After each wait of an instance nothing but a new change would bring an event that it did not
+//! return: its descriptors are judged then. And a thread that sleeps waits for a wake-up that comes with the event: if
+//! every thread sleeps while something is ready, that may last for [`WAKE_MAX`] of true time, whatever time-outs or
+//! later events would end the sleep.
+
+use std::collections::BTreeMap;
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::reactor::linux::descriptor::Fd;
 use crate::reactor::server::Server;
-use crate::reactor::worker::Target;
+use crate::reactor::worker::{At, Target};
 
 use super::facts::{self, Facts};
 use super::index::NO_LOST_WAKEUP;
@@ -22,6 +28,79 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     kind: InvariantKind::Safety,
     sight: Sight::WhiteBox,
 };
+
+/// How long threads may sleep beside something that is ready. A wake-up takes no time in the model, so any bound would
+/// do; it is shorter than the shortest time-out of a wait that is of use.
+const WAKE_MAX: Duration = Duration::from_micros(50);
+
+/// The servers whose threads sleep beside something that is ready, and since when.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sleepers(BTreeMap<NodeId, Instant>);
+
+impl Sleepers {
+    /// A server has handled an input.
+    pub(super) fn after_step(&mut self, node: NodeId, server: &Server, now: Instant, findings: &mut Findings) {
+        if !server.workers().iter().any(|worker| worker.at == At::Sleeping) {
+            self.0.remove(&node);
+            return;
+        }
+        match overslept(server) {
+            Overslept::Nothing { is_ready } => {
+                self.0.remove(&node);
+                if is_ready {
+                    findings.check(NO_LOST_WAKEUP, Some(node), true, String::new);
+                }
+            }
+            Overslept::Something(_) => drop(self.0.entry(node).or_insert(now)),
+        }
+    }
+
+    /// A process has ended, with its threads.
+    pub(super) fn on_down(&mut self, node: NodeId) {
+        self.0.remove(&node);
+    }
+
+    /// When the first of them has slept for too long.
+    pub(super) fn deadline(&self) -> Instant {
+        self.0.values().min().map_or(Instant::MAX, |since| since.saturating_add(WAKE_MAX))
+    }
+
+    /// Judges those that have slept for too long.
+    pub(super) fn on_deadline<'a>(
+        &mut self,
+        now: Instant,
+        server: impl Fn(NodeId) -> Option<&'a Server>,
+        findings: &mut Findings,
+    ) {
+        let is_due = |since: &Instant| since.saturating_add(WAKE_MAX) <= now;
+        let due: Vec<NodeId> = self.0.iter().filter(|(_, since)| is_due(since)).map(|(node, _)| *node).collect();
+        for node in due {
+            self.0.remove(&node);
+            if let Some(Overslept::Something(facts)) = server(node).map(overslept) {
+                judge(node, facts, findings);
+            }
+        }
+    }
+}
+
+/// What the threads of a server sleep beside.
+enum Overslept {
+    /// Each thing that is ready has a thread that is awake; and whether there is any.
+    Nothing { is_ready: bool },
+    /// Something is ready, and every thread that could serve it sleeps.
+    Something(Facts),
+}
+
+fn overslept(server: &Server) -> Overslept {
+    let mut is_ready = false;
+    for (_, facts) in facts::all(server).filter(|(_, facts)| !facts.ready.is_empty() && !facts.is_in_hand) {
+        is_ready = true;
+        if facts.sleeps {
+            return Overslept::Something(facts);
+        }
+    }
+    Overslept::Nothing { is_ready }
+}
 
 /// A thread has waited on this instance: each descriptor that belongs to it is judged.
 pub(super) fn after_wait(node: NodeId, server: &Server, epoll: Fd, findings: &mut Findings) {
@@ -60,7 +139,13 @@ mod tests {
     use super::*;
     use crate::reactor::linux::events::Events;
 
-    const LOST: Facts = Facts { fd: Fd(7), ready: Events::IN, is_queued: false, is_in_hand: false, is_slept_on: false };
+    use crate::reactor::bug::Bug;
+    use crate::reactor::options::ReactorOptions;
+    use crate::reactor::presets;
+    use crate::reactor::tests::Machine;
+
+    const LOST: Facts =
+        Facts { fd: Fd(7), ready: Events::IN, is_queued: false, is_in_hand: false, is_slept_on: false, sleeps: false };
 
     #[test]
     fn what_is_queued_or_in_hand_or_not_ready_is_not_lost() {
@@ -84,5 +169,36 @@ mod tests {
             judge(S1, facts, &mut findings);
             assert_eq!(broken(&findings), Some(NO_LOST_WAKEUP), "{facts:?}");
         }
+    }
+
+    /// A connection arrives at a server whose threads sleep, and nothing else ever does.
+    #[test]
+    fn threads_that_sleep_on_beside_a_connection_are_found_when_the_bound_has_passed() {
+        for (bug, expected) in [(Bug::None, None), (Bug::CallbackWithoutWake, Some(NO_LOST_WAKEUP))] {
+            for preset in [presets::one_loop(), presets::many_loops(), presets::shared_edge()] {
+                let mut machine = Machine::new(ReactorOptions { bug, ..preset });
+                let (mut sleepers, mut findings) = (Sleepers::default(), all_on());
+                let start = Instant::ZERO.saturating_add(Duration::from_secs(1));
+                machine.connect(0);
+                sleepers.after_step(S1, machine.server(), start, &mut findings);
+                assert_eq!(sleepers.deadline() == Instant::MAX, bug == Bug::None);
+                sleepers.on_deadline(start, |_| Some(machine.server()), &mut findings);
+                assert_eq!(broken(&findings), None, "the bound has not passed");
+                sleepers.on_deadline(start.saturating_add(WAKE_MAX), |_| Some(machine.server()), &mut findings);
+                assert_eq!(broken(&findings), expected, "{bug:?}");
+                assert_eq!(sleepers.deadline(), Instant::MAX, "it is judged once");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_that_ended_with_their_process_oversleep_nothing() {
+        let mut machine = Machine::new(ReactorOptions { bug: Bug::CallbackWithoutWake, ..presets::one_loop() });
+        let (mut sleepers, mut findings) = (Sleepers::default(), all_on());
+        machine.connect(0);
+        sleepers.after_step(S1, machine.server(), Instant::ZERO, &mut findings);
+        assert_ne!(sleepers.deadline(), Instant::MAX);
+        sleepers.on_down(S1);
+        assert_eq!(sleepers.deadline(), Instant::MAX);
     }
 }

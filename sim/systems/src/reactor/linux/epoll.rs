@@ -51,6 +51,8 @@ splitbrain_kernel::names! {
         NoRotation = "no_rotation",
         /// Edges are found by comparing two waits, so that one that was undone and done again in between is missed.
         EdgeSampledInWait = "edge_sampled_in_wait",
+        /// A change puts its item into the ready list and wakes no thread.
+        CallbackWithoutWake = "callback_without_wake",
     }
 }
 
@@ -197,16 +199,28 @@ impl Epoll {
         if self.slip == Slip::EdgeSampledInWait && item.events.has(Events::ET) {
             return self.waiters.pop_front();
         }
+        if self.slip == Slip::CallbackWithoutWake {
+            self.queue(key);
+            return None;
+        }
         self.queue_if(key, true)
     }
 
     /// Puts an item at the tail of the ready list and wakes a waiter.
     fn queue_if(&mut self, key: ItemKey, is_ready: bool) -> Option<Thread> {
-        let item = self.items.get_mut(&key).filter(|_| is_ready)?;
+        if !is_ready {
+            return None;
+        }
+        self.queue(key);
+        self.waiters.pop_front()
+    }
+
+    /// Puts an item at the tail of the ready list, unless it is in the list.
+    fn queue(&mut self, key: ItemKey) {
+        let item = self.items.get_mut(&key).expect("what is queued is an item");
         if !std::mem::replace(&mut item.is_queued, true) {
             self.ready.push_back(key);
         }
-        self.waiters.pop_front()
     }
 
     /// `epoll_wait` that does not wait: up to `max` events, and the thread that is woken since more is left. `now` says

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
 
+use splitbrain_kernel::serde::Serialize;
+
 /// A set of the flags of epoll_ctl(2).
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
 pub struct Events(pub u32);
 
 impl Events {

@@ -76,6 +76,8 @@ pub enum Segment {
     Taken(u32),
     /// TCP: nothing more will be sent.
     Fin,
+    /// TCP: the other end has heard that nothing more will be sent.
+    FinAcknowledged,
     /// TCP: the connection is no more.
     Reset,
     /// Unix: directions that are shut, as the receiver sees them.
@@ -218,11 +220,9 @@ impl Stream {
         self.is_out_of_space = true;
     }
 
-    /// Reads up to `max` bytes. What is said to the other end comes beside them.
-    ///
-    /// # Errors
-    /// [`Errno::Again`], or the error that waits.
-    pub fn read(&mut self, max: usize) -> Result<(Vec<u8>, Vec<Segment>), Errno> {
+    /// Reads up to `max` bytes, or gives [`Errno::Again`] or the error that waits. What is said to the other end comes
+    /// beside that: also where nothing is read, an urgent byte may have been passed.
+    pub fn read(&mut self, max: usize) -> (Result<Vec<u8>, Errno>, Vec<Segment>) {
         let mut bytes = Vec::new();
         let mut says = Vec::new();
         while bytes.len() < max
@@ -249,17 +249,18 @@ impl Stream {
                 self.received.pop_front();
             }
         }
-        if bytes.is_empty() { self.read_nothing(says) } else { Ok((bytes, says)) }
+        let result = if bytes.is_empty() { self.read_nothing() } else { Ok(bytes) };
+        (result, says)
     }
 
-    fn read_nothing(&mut self, says: Vec<Segment>) -> Result<(Vec<u8>, Vec<Segment>), Errno> {
+    fn read_nothing(&mut self) -> Result<Vec<u8>, Errno> {
         // TCP that has heard the end says so before it gives an error that came later.
         if self.family == Family::Tcp && self.has_heard_fin {
-            return Ok((Vec::new(), says));
+            return Ok(Vec::new());
         }
         match self.error.take() {
             Some(error) => Err(error),
-            None if self.shut.read => Ok((Vec::new(), says)),
+            None if self.shut.read => Ok(Vec::new()),
             None => Err(Errno::Again),
         }
     }
@@ -374,8 +375,12 @@ impl Stream {
             Segment::Fin if self.is_reset => Reaction::default(),
             Segment::Fin => {
                 self.has_heard_fin = true;
-                self.shut_down(Shut { read: true, write: false }, None)
+                let reaction = self.shut_down(Shut { read: true, write: false }, None);
+                Reaction { says: vec![Segment::FinAcknowledged], ..reaction }
             }
+            // A change of its state, which is announced although nothing new can be read or written.
+            Segment::FinAcknowledged if self.is_reset => Reaction::default(),
+            Segment::FinAcknowledged => Reaction { changes: vec![None], says: Vec::new() },
             Segment::Shut(shut) => self.shut_down(shut, None),
             Segment::Gone { has_unread } => self.shut_down(Shut::BOTH, has_unread.then_some(Errno::ConnectionReset)),
         }
@@ -402,12 +407,24 @@ impl Stream {
             }
             return reaction;
         }
+        let says = if is_urgent { self.move_mark() } else { Vec::new() };
         let charge = charge_of(self.family, bytes.len());
         self.received.push_back(Chunk { bytes: bytes.iter().copied().collect(), charge, is_urgent });
         if is_urgent {
             self.urgent = bytes.first().copied();
         }
-        Reaction { changes: vec![Some(DATA)], says: Vec::new() }
+        Reaction { changes: vec![Some(DATA)], says }
+    }
+
+    /// A second urgent byte comes while one is in the stream. The first is passed if it would be read next, and else
+    /// it is data like the rest from now on (`tcp_check_urg` of Linux).
+    fn move_mark(&mut self) -> Vec<Segment> {
+        if self.received.front().is_some_and(|chunk| chunk.is_urgent) {
+            let passed = self.received.pop_front().expect("it was just seen");
+            return vec![Segment::Taken(passed.charge)];
+        }
+        self.received.iter_mut().for_each(|chunk| chunk.is_urgent = false);
+        Vec::new()
     }
 
     fn hear_taken(&mut self, memory: u32) -> Reaction {

@@ -211,7 +211,7 @@ fn a_signal_interrupts_a_wait_and_waits_itself_in_a_signalfd() {
     let signals = linux.signal_fd().expect("there is room");
     let epoll = watch(&mut linux, &[signals], Events::IN | Events::ET);
     linux.begin_wait(epoll, Thread(1)).expect("it is an epoll instance");
-    assert!(linux.interrupt(Thread(1)) && !linux.interrupt(Thread(1)));
+    assert!(linux.end_wait(Thread(1)) && !linux.end_wait(Thread(1)));
     linux.raise(signals, 1);
     linux.raise(signals, 15);
     assert_eq!(wait(&mut linux, epoll).len(), 1);
@@ -234,4 +234,68 @@ fn calls_on_the_wrong_object_say_so() {
     assert_eq!(linux.wait(epoll, 0), Err(Errno::Invalid));
     assert_eq!(linux.control(epoll, Control::Add, epoll, Events::IN, 0), Err(Errno::Invalid));
     assert_eq!(linux.control(epoll, Control::Add, Fd(99), Events::IN, 0), Err(Errno::BadDescriptor));
+}
+
+#[test]
+fn an_end_that_will_send_no_more_hears_of_it_again_when_the_other_end_knows() {
+    let mut linux = linux();
+    let [_, client, server] = connection(&mut linux);
+    let epoll = watch(&mut linux, &[client], Events::RDHUP | Events::ET);
+    let id = linux.description(client).expect("it is open");
+    linux.shutdown(client, Shut { read: false, write: true }).expect("it is connected");
+    assert_eq!(wait(&mut linux, epoll), [], "nothing of that was asked for");
+    linux.control(epoll, Control::Modify, client, BOTH, 7).expect("it is registered");
+    assert_eq!(wait(&mut linux, epoll), [(7, Events::OUT)]);
+    linux.hear(id, Segment::FinAcknowledged);
+    assert_eq!(wait(&mut linux, epoll), [(7, Events::OUT)], "an edge with nothing new");
+    linux.close(server).expect("it is open");
+}
+
+#[test]
+fn of_two_urgent_bytes_the_second_is_urgent_and_the_first_is_passed_or_data() {
+    for (before, expected) in [(&b""[..], &b"cd"[..]), (b"ab", b"ab!cd")] {
+        let mut linux = linux();
+        let [_, client, server] = connection(&mut linux);
+        if !before.is_empty() {
+            linux.write(client, before).expect("there is room");
+        }
+        linux.write_urgent(client, b'!').expect("there is room");
+        linux.write(client, b"cd").expect("there is room");
+        linux.write_urgent(client, b'?').expect("there is room");
+        assert_eq!(linux.read_urgent(server), Ok(b'?'));
+        assert_eq!(linux.read(server, 10).as_deref(), Ok(expected));
+    }
+}
+
+#[test]
+fn an_urgent_byte_that_is_passed_makes_room_for_its_sender() {
+    let mut linux = linux();
+    let [_, client, server] = connection(&mut linux);
+    let id = linux.description(client).expect("it is open");
+    linux.write_urgent(client, b'!').expect("there is room");
+    assert_eq!(linux.read(server, 10), Err(Errno::Again), "it is no part of the stream");
+    assert!(!linux.stream(id).expect("it is a stream").has_unacknowledged());
+}
+
+#[test]
+fn a_vectored_write_to_an_eventfd_is_one_write_for_each_buffer() {
+    let mut linux = linux();
+    let counter = linux.event_fd(0).expect("there is room");
+    let [one, most] = [1_u64, u64::MAX - 1].map(u64::to_ne_bytes);
+    assert_eq!(linux.write_vectored(counter, &[&one, &one]), Ok(16));
+    assert_eq!(linux.write_vectored(counter, &[&one, &most]), Ok(8), "the second would have to wait");
+    assert_eq!(linux.write_vectored(counter, &[&one[..4], &one[4..]]), Err(Errno::Invalid));
+    assert_eq!(linux.read(counter, 8), Ok(3_u64.to_ne_bytes().to_vec()));
+}
+
+#[test]
+fn a_callback_that_does_not_wake_leaves_a_thread_asleep_beside_a_full_ready_list() {
+    for (slip, woken) in [(Slip::None, 1), (Slip::CallbackWithoutWake, 0)] {
+        let mut linux = Linux::new(SMALL, slip);
+        let [reader, writer] = linux.pipe().expect("there is room");
+        let epoll = watch(&mut linux, &[reader], Events::IN);
+        linux.begin_wait(epoll, Thread(0)).expect("it is an epoll instance");
+        linux.write(writer, b"x").expect("there is room");
+        assert_eq!((linux.take_woken().len(), wait(&mut linux, epoll).len()), (woken, 1));
+    }
 }

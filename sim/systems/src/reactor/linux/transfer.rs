@@ -18,10 +18,9 @@ impl Linux {
             Object::Listener(_) => Err(Errno::NotConnected),
             Object::Epoll(_) => Err(Errno::Invalid),
             Object::Stream(stream) => {
-                let read = stream.read(max);
-                let (bytes, says) = read?;
+                let (read, says) = stream.read(max);
                 self.say(id, says);
-                Ok(bytes)
+                read
             }
             Object::Counter(_) if max < 8 => Err(Errno::Invalid),
             Object::Counter(0) => Err(Errno::Again),
@@ -121,12 +120,33 @@ impl Linux {
         if count == 0 { Err(Errno::Again) } else { Ok(count) }
     }
 
-    /// writev(2): the buffers one after the other, as one write.
+    /// writev(2): the buffers one after the other, as one write; to an eventfd as one write each.
     ///
     /// # Errors
     /// Those of [`Linux::write`].
     pub fn write_vectored(&mut self, fd: Fd, buffers: &[&[u8]]) -> Result<usize, Errno> {
-        self.write(fd, &buffers.concat())
+        let id = self.table.get(fd)?;
+        match self.object_mut(id) {
+            Some(Object::Counter(_)) => self.write_each(fd, buffers),
+            _ => self.write(fd, &buffers.concat()),
+        }
+    }
+
+    /// Writes until a buffer is not taken as a whole. An error counts only if nothing was taken before.
+    fn write_each(&mut self, fd: Fd, buffers: &[&[u8]]) -> Result<usize, Errno> {
+        let mut sum = 0;
+        for buffer in buffers {
+            let count = match self.write(fd, buffer) {
+                Ok(count) => count,
+                Err(error) if sum == 0 => return Err(error),
+                Err(_) => break,
+            };
+            sum += count;
+            if count < buffer.len() {
+                break;
+            }
+        }
+        Ok(sum)
     }
 
     /// Sends an urgent byte (`MSG_OOB`) over TCP.

@@ -6,6 +6,7 @@ use crate::reactor::bug::Bug;
 use crate::reactor::linux::Control;
 use crate::reactor::linux::descriptor::Fd;
 use crate::reactor::linux::events::Events;
+use crate::reactor::linux::thread::Thread;
 use crate::reactor::node::ReactorNode;
 use crate::reactor::observation::ReactorObservation;
 use crate::reactor::options::{Accept, Mode, Trigger};
@@ -24,6 +25,10 @@ impl Server {
             Ok(fd) => self.workers[thread].at = At::Register(fd, count),
             Err(_) => {
                 self.tally.would_block += 1;
+                if count == 0 {
+                    self.tally.accepts_in_vain += 1;
+                    ctx.observe(ReactorObservation::AcceptedNothing { thread: Thread(thread as u16) });
+                }
                 self.release_lock(ctx, thread);
                 self.after_own(thread, Target::Listener);
             }
@@ -43,10 +48,12 @@ impl Server {
         let token = Token { fd, generation };
         let epoll = self.home(thread);
         let mut connection = Connection::new(token, epoll);
-        connection.interest = self.interest(&connection);
-        self.add(epoll, fd, connection.interest, Target::Connection(token));
+        let events = self.interest(&connection);
+        connection.interest = events;
+        self.add(epoll, fd, events, Target::Connection(token));
         self.connections.insert(fd, connection);
         ctx.observe(ReactorObservation::Accepted { fd, generation });
+        ctx.observe(ReactorObservation::Added { epoll, fd, events });
         self.release_lock(ctx, thread);
         let is_edge = self.options.trigger == Trigger::Edge && self.options.bug != Bug::AcceptOnceUnderEdge;
         if is_edge && count + 1 < self.options.calls_per_turn {
@@ -62,7 +69,7 @@ impl Server {
 
     /// The instance that a new connection belongs to.
     fn home(&mut self, thread: usize) -> Fd {
-        if self.options.mode != Mode::ManyLoops || self.options.accept == Accept::Exclusive {
+        if self.options.mode != Mode::ManyLoops || self.options.accept != Accept::Acceptor {
             return self.workers[thread].epoll;
         }
         let loops = self.workers.len() - 1;
@@ -78,17 +85,20 @@ impl Server {
             let Some(fd) = oldest else { return };
             self.tally.evicted += 1;
             ctx.observe(ReactorObservation::Evicted { fd });
-            self.connections.remove(&fd);
-            self.linux.close(fd).expect("what is in the table is open");
+            let connection = self.connections.remove(&fd).expect("it was just found");
+            self.close_connection(ctx, &connection);
         }
     }
 
     /// `epoll_ctl` with these flags for a connection.
-    pub(super) fn modify(&mut self, fd: Fd, events: Events) {
+    pub(super) fn modify(&mut self, ctx: &mut Context<ReactorNode>, fd: Fd, events: Events) {
+        self.tally.asked(events);
         let connection = self.connections.get_mut(&fd).expect("who modifies has it in hand");
         connection.interest = events;
         let data = Target::Connection(connection.token).to_data();
-        let modified = self.linux.control(connection.home, Control::Modify, fd, events, data);
+        let epoll = connection.home;
+        let modified = self.linux.control(epoll, Control::Modify, fd, events, data);
         modified.expect("a connection of the table is registered");
+        ctx.observe(ReactorObservation::Modified { epoll, fd, events });
     }
 }

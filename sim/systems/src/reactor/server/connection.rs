@@ -103,9 +103,9 @@ impl Server {
         self.connections.get_mut(&work.token.fd).expect("what is in hand stays in the table")
     }
 
-    pub(super) fn rearm_early(&mut self, thread: usize, work: Work) {
+    pub(super) fn rearm_early(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, work: Work) {
         let interest = self.interest(&self.connections[&work.token.fd]);
-        self.modify(work.token.fd, interest);
+        self.modify(ctx, work.token.fd, interest);
         self.workers[thread].at = At::Read(work);
     }
 
@@ -172,10 +172,10 @@ impl Server {
 
     /// `writev` of the first two buffers. It is repeated until everything is written, it would block, or the turn is
     /// over.
-    pub(super) fn write(&mut self, thread: usize, mut work: Work) {
+    pub(super) fn write(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, mut work: Work) {
         let fd = work.token.fd;
         let Some(connection) = self.connections.get_mut(&fd).filter(|connection| connection.has_output()) else {
-            return self.finish(thread, work);
+            return self.finish(ctx, thread, work);
         };
         let buffers: Vec<&[u8]> = connection.output.iter().take(2).map(Vec::as_slice).collect();
         let length: usize = buffers.iter().map(|buffer| buffer.len()).sum();
@@ -217,7 +217,7 @@ impl Server {
 
     /// Leaves a connection: closed if nothing will come and nothing is to be written, else so that it is reported when
     /// there is something to do.
-    pub(super) fn finish(&mut self, thread: usize, work: Work) {
+    pub(super) fn finish(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, work: Work) {
         let Some(connection) = self.connections.get(&work.token.fd) else {
             self.workers[thread].at = At::Next;
             return;
@@ -228,9 +228,9 @@ impl Server {
         }
         let (interest, before) = (self.interest(connection), connection.interest);
         if self.options.mode == Mode::Shared {
-            self.rearm(work, interest);
+            self.rearm(ctx, work, interest);
         } else if interest != before {
-            self.modify(work.token.fd, interest);
+            self.modify(ctx, work.token.fd, interest);
         }
         if work.is_unfinished && self.options.mode != Mode::Shared {
             self.tally.continued += 1;
@@ -241,7 +241,7 @@ impl Server {
     }
 
     /// Under one-shot: `EPOLL_CTL_MOD`, which looks whether there is something already.
-    fn rearm(&mut self, work: Work, interest: Events) {
+    fn rearm(&mut self, ctx: &mut Context<ReactorNode>, work: Work, interest: Events) {
         let reading = Events::IN | Events::RDHUP | Events::PRI;
         let interest = match self.options.bug {
             Bug::NoRearm => return,
@@ -253,7 +253,7 @@ impl Server {
             _ => interest,
         };
         self.tally.rearmed += 1;
-        self.modify(work.token.fd, interest);
+        self.modify(ctx, work.token.fd, interest);
     }
 
     /// `close`, with the lock: the number is free for others only when the table does not name it any more.
@@ -265,8 +265,8 @@ impl Server {
         let fd = work.token.fd;
         if let Some(connection) = self.connections.remove(&fd) {
             ctx.observe(ReactorObservation::Closed { fd });
-            if self.options.bug != Bug::HungUpNotClosed || !connection.has_ended {
-                self.linux.close(fd).expect("what is in the table is open");
+            if self.options.bug != Bug::EndedNotClosed || !connection.has_ended {
+                self.close_connection(ctx, &connection);
             }
         }
         Turn::Again

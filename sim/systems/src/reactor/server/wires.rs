@@ -39,6 +39,10 @@ impl Wires {
     pub(super) fn carry(&mut self, ctx: &mut Context<ReactorNode>, linux: &mut Linux) {
         let mut spoke = Vec::new();
         for (id, segment) in linux.take_wire() {
+            // Clients do not watch their sockets, so an edge with nothing new has no one to reach.
+            if segment == Segment::FinAcknowledged {
+                continue;
+            }
             if let Some((connection, peer)) = self.by_description.get(&id).copied() {
                 ctx.send_on(connection, peer, wire(segment));
                 spoke.push((id, connection));
@@ -58,6 +62,7 @@ fn wire(segment: Segment) -> Wire {
         Segment::Taken(count) => Wire::Taken { count },
         Segment::Fin => Wire::Fin,
         Segment::Reset => Wire::Reset,
+        Segment::FinAcknowledged => unreachable!("it is not sent"),
         Segment::Shut(_) | Segment::Gone { .. } => unreachable!("a Unix socket has no end on another machine"),
     }
 }

@@ -1,0 +1,82 @@
+//! Signals: through a handler and a self-pipe, or through a signalfd.
+
+use splitbrain_kernel::context::Context;
+
+use crate::reactor::bug::Bug;
+use crate::reactor::linux::errno::Errno;
+use crate::reactor::linux::thread::Thread;
+use crate::reactor::node::{ReactorNode, ReactorTimer};
+use crate::reactor::observation::ReactorObservation;
+use crate::reactor::worker::{At, Target};
+
+use super::Server;
+
+type Ctx<'a> = Context<ReactorNode>;
+
+impl Server {
+    pub(super) fn schedule_signal(&self, ctx: &mut Ctx<'_>) {
+        if !self.options.signal_every.is_zero() {
+            let gap = ctx.rng().exponential(self.options.signal_every);
+            ctx.set_timer(ReactorTimer::Signal, gap);
+        }
+    }
+
+    /// A signal arrives at the process. With a self-pipe a handler runs in a thread that the kernel chooses, between
+    /// two calls of that thread.
+    pub(in crate::reactor) fn on_signal(&mut self, ctx: &mut Ctx<'_>) {
+        match self.signals.1 {
+            None => self.linux.raise(self.signals.0, 1),
+            Some(writer) => {
+                // While a handler runs in a thread, that thread takes no second signal.
+                let takes = |thread: &usize| !self.workers[*thread].is_in_handler;
+                let threads: Vec<usize> = (0..self.workers.len()).filter(takes).collect();
+                if threads.is_empty() {
+                    return;
+                }
+                let thread = threads[ctx.rng().below(threads.len() as u64) as usize];
+                self.interrupt(ctx, thread);
+                // One byte, and no matter if the pipe is full: then a byte is there.
+                let written = self.linux.write(writer, &[1]);
+                let is_written = written.is_ok() || written == Err(Errno::Again);
+                assert!(is_written, "the self-pipe is open for as long as the server");
+            }
+        }
+        self.settle(ctx);
+    }
+
+    /// The handler interrupts a thread.
+    fn interrupt(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        ctx.observe(ReactorObservation::SignalDelivered { thread: Thread(thread as u16) });
+        if self.linux.end_wait(Thread(thread as u16)) {
+            ctx.cancel_timer(ReactorTimer::WaitOver(Thread(thread as u16)));
+            self.workers[thread].at = At::Interrupted;
+            self.schedule(ctx, thread);
+        }
+        if self.options.bug == Bug::HandlerTakesLock {
+            self.lock_in_handler(ctx, thread);
+        }
+    }
+
+    /// The mistake of [`Bug::HandlerTakesLock`]. If the lock is free, the handler gives it back within the same step;
+    /// else the thread does not go on until the lock is given to its handler.
+    fn lock_in_handler(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        let holder = self.lock.holder();
+        if self.lock.take(thread as u16) {
+            return self.release_lock(ctx, thread);
+        }
+        self.workers[thread].is_in_handler = true;
+        ctx.cancel_timer(ReactorTimer::Run(Thread(thread as u16)));
+        let (thread, holder) = (Thread(thread as u16), Thread(holder.expect("a lock that cannot be taken is held")));
+        ctx.observe(ReactorObservation::HandlerWaits { thread, holder });
+    }
+
+    pub(super) fn read_signals(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        match self.linux.read(self.signals.0, 16) {
+            Ok(bytes) => {
+                self.tally.signals += bytes.len() as u64;
+                ctx.observe(ReactorObservation::SignalsRead { count: bytes.len() as u32 });
+            }
+            Err(_) => self.after_own(thread, Target::Signals),
+        }
+    }
+}

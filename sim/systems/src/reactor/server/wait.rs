@@ -1,0 +1,100 @@
+//! `epoll_wait`: it returns events, or sleeps until it is woken, a signal interrupts it, or its time is over.
+
+use splitbrain_kernel::context::Context;
+
+use crate::reactor::linux::epoll::Event;
+use crate::reactor::linux::thread::Thread;
+use crate::reactor::node::{ReactorNode, ReactorTimer};
+use crate::reactor::observation::{ReactorObservation, Reported};
+use crate::reactor::worker::{At, Target, Task};
+
+use super::{Server, Turn};
+
+type Ctx<'a> = Context<ReactorNode>;
+
+impl Server {
+    pub(super) fn wait(&mut self, ctx: &mut Ctx<'_>, thread: usize) -> Turn {
+        let max = usize::try_from(self.options.events_max).expect("it was validated");
+        let worker = &self.workers[thread];
+        let mut events = self.linux.wait(worker.epoll, max).expect("the instance is open");
+        if events.is_empty() && worker.later.is_empty() {
+            return self.sleep(ctx, thread);
+        }
+        ctx.cancel_timer(ReactorTimer::WaitOver(Thread(thread as u16)));
+        if self.options.shuffle {
+            ctx.rng().shuffle(&mut events);
+        }
+        self.tally.waits += 1;
+        let told = events.iter().map(|event| Reported { target: Target::from_data(event.data), events: event.events });
+        let told: Vec<Reported> = told.collect();
+        told.iter().for_each(|event| self.tally.event(event.target == Target::Listener, event.events));
+        ctx.observe(ReactorObservation::WaitReturned { thread: Thread(thread as u16), events: told });
+        self.take(thread, &events);
+        Turn::Again
+    }
+
+    /// The events are the thread's, with what it has left unfinished.
+    fn take(&mut self, thread: usize, events: &[Event]) {
+        let worker = &mut self.workers[thread];
+        worker.batch.extend(events.iter().map(|event| Task {
+            target: Target::from_data(event.data),
+            fired: event.events,
+            item: event.item.description,
+        }));
+        // What was left unfinished and is reported again gets one task: with two it would have two in each later round.
+        for left in std::mem::take(&mut worker.later) {
+            match worker.batch.iter_mut().find(|task| task.target == left.target) {
+                Some(task) => task.fired |= left.fired,
+                None => worker.batch.push_back(left),
+            }
+        }
+        worker.at = At::Next;
+    }
+
+    /// Nothing is there. A thread that was woken for nothing sleeps for the rest of its time.
+    fn sleep(&mut self, ctx: &mut Ctx<'_>, thread: usize) -> Turn {
+        let (name, before) = (Thread(thread as u16), self.workers[thread].at);
+        if before == (At::Woken { is_over: true }) {
+            self.wait_timed_out(ctx, thread);
+            return Turn::Again;
+        }
+        self.linux.begin_wait(self.workers[thread].epoll, name).expect("the instance is open");
+        self.workers[thread].at = At::Sleeping;
+        if before != At::Wait {
+            self.tally.woken_in_vain += 1;
+            ctx.observe(ReactorObservation::WokenInVain { thread: name });
+            return Turn::Sleeps;
+        }
+        ctx.observe(ReactorObservation::WaitBegan { thread: name });
+        if !self.options.wait_timeout.is_zero() {
+            ctx.set_timer(ReactorTimer::WaitOver(name), self.options.wait_timeout);
+        }
+        Turn::Sleeps
+    }
+
+    /// The time of a wait is over. A thread that was just woken looks once more before it says so.
+    pub(super) fn on_wait_over(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        match &mut self.workers[thread].at {
+            At::Woken { is_over } => *is_over = true,
+            at @ At::Sleeping => {
+                *at = At::TimedOut;
+                let waited = self.linux.end_wait(Thread(thread as u16));
+                assert!(waited, "a thread that sleeps is among those that wait");
+                self.schedule(ctx, thread);
+            }
+            _ => unreachable!("the timer is cancelled when the wait returns"),
+        }
+    }
+
+    pub(super) fn wait_timed_out(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        self.tally.timed_out_waits += 1;
+        ctx.observe(ReactorObservation::WaitTimedOut { thread: Thread(thread as u16) });
+        self.workers[thread].at = At::Wait;
+    }
+
+    pub(super) fn wait_interrupted(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        self.tally.interrupted_waits += 1;
+        ctx.observe(ReactorObservation::WaitInterrupted { thread: Thread(thread as u16) });
+        self.workers[thread].at = At::Wait;
+    }
+}
