@@ -3,8 +3,8 @@
 //!
 //! `cargo bench --bench reactor` runs a short form; `-- --seeds N` asks for N seeds of the swarm, `--write` keeps the
 //! tables, `--sequences N` notes how many sequences were compared with Linux before. A count of zero anywhere is a
-//! failure: what never happened, never tested anything. Events a second are of this machine; the rest is a function of
-//! the build and the seeds.
+//! failure: what never happened, never tested anything; and each invariant has to be evaluated with its premise true at
+//! least a hundred times. Events a second are of this machine; the rest is a function of the build and the seeds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,10 +19,30 @@ use splitbrain_kernel::run::{Outcome, ReportOf};
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::reactor::bug::Bug;
+use splitbrain_systems::reactor::options::{Accept, Mode, Signals, Trigger};
 use splitbrain_systems::reactor::{Reactor, ReactorNode};
 
 /// Seeds of the swarm by default.
 const SEEDS: u64 = 1_000;
+
+/// The least that each invariant has to be evaluated.
+const EVALUATIONS_MIN: u64 = 100;
+
+/// What the swarm draws beside mode, trigger, who accepts and how signals come, with each value.
+const DRAWN: [(&str, &[&str]); 12] = [
+    ("events_max", &["1", "2", "4", "16"]),
+    ("wait_timeout", &["0s", "2ms", "20ms"]),
+    ("backlog", &["0", "1", "8"]),
+    ("calls_per_turn", &["1", "3", "8"]),
+    ("read_size", &["5", "16", "64", "512"]),
+    ("socket_buffer", &["64", "200", "512"]),
+    ("stall", &["0%", "2%", "20%"]),
+    ("shuffle", &["true", "false"]),
+    ("pipeline", &["1", "2", "4"]),
+    ("abandon", &["0%", "1%", "5%"]),
+    ("urgent", &["0%", "5%"]),
+    ("request_timeout", &["10ms", "5s"]),
+];
 
 /// Seeds in which each known bug is looked for.
 const BUG_SEEDS: u64 = 100;
@@ -35,16 +55,28 @@ fn load(path: &Path) -> Scenario {
     scenario::load(&name, &bytes, &[SystemDescription::of::<Reactor>()]).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
-/// A run, with another bug on all nodes if one is given. Returns the values of the options beside the report.
-fn run(scenario: &Scenario, seed: Seed, bug: Option<Bug>) -> (BTreeMap<&'static str, String>, Report) {
+/// A run, with another bug on all nodes if one is given. Returns the choices that it drew beside the report.
+fn run(scenario: &Scenario, seed: Seed, bug: Option<Bug>) -> (Vec<String>, Report) {
     let mut resolved = scenario::resolve::<Reactor>(scenario, seed).expect("options that stand together");
     if let Some(bug) = bug {
         resolved.system = resolved.system.with_bug(bug);
     }
     let options = &resolved.system.setup().options.base;
-    let names = ["mode", "trigger", "accept", "signals"];
-    let values = names.map(|name| (name, options.get(name).expect("it is an option").to_string())).into();
-    (values, World::new(&resolved.system, &resolved.options, seed).run())
+    let value = |name: &str| options.get(name).expect("it is an option").to_string();
+    let drawn = ["accept", "signals"].into_iter().chain(DRAWN.map(|(name, _)| name));
+    let mut choices: Vec<String> = drawn.map(|name| format!("{name} {}", value(name))).collect();
+    choices.push(format!("{} {}", value("mode"), value("trigger")));
+    (choices, World::new(&resolved.system, &resolved.options, seed).run())
+}
+
+/// Each choice that the swarm can draw.
+fn choices() -> Vec<String> {
+    let modes = Mode::ALL.iter().flat_map(|mode| Trigger::ALL.iter().map(|trigger| (mode.name(), trigger.name())));
+    let modes = modes.map(|(mode, trigger)| format!("{mode} {trigger}"));
+    let accept = Accept::ALL.iter().map(|accept| format!("accept {}", accept.name()));
+    let signals = Signals::ALL.iter().map(|signals| format!("signals {}", signals.name()));
+    let drawn = DRAWN.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("{name} {value}")));
+    modes.chain(accept).chain(signals).chain(drawn).collect()
 }
 
 /// The clean swarm: counts over all seeds.
@@ -62,21 +94,19 @@ impl Swarm {
         let mut swarm = Self::default();
         // So that what never comes has a row too.
         swarm.figures.extend(names().into_iter().map(|name| (name, 0)));
+        swarm.choices.extend(choices().into_iter().map(|choice| (choice, 0)));
         for seed in (0..seeds).map(Seed) {
-            let (values, report) = run(&scenario, seed, None);
+            let (choices, report) = run(&scenario, seed, None);
             assert_eq!(report.outcome, Outcome::Passed, "{seed}");
-            swarm.add(&values, &report);
+            swarm.add(choices, &report);
         }
         swarm
     }
 
-    fn add(&mut self, values: &BTreeMap<&'static str, String>, report: &Report) {
+    fn add(&mut self, choices: Vec<String>, report: &Report) {
         self.runs += 1;
         self.events += report.events;
-        let mode = format!("{} {}", values["mode"], values["trigger"]);
-        for choice in [mode, format!("accept {}", values["accept"]), format!("signals {}", values["signals"])] {
-            *self.choices.entry(choice).or_default() += 1;
-        }
+        choices.into_iter().for_each(|choice| *self.choices.entry(choice).or_default() += 1);
         let gauges = Reactor::GAUGES.iter().map(|gauge| gauge.name.to_owned()).zip(report.gauges.iter().copied());
         let list = <Reactor as System>::Invariants::LIST.iter();
         let evaluated = list.map(|info| format!("`{}` evaluated", info.name)).zip(report.evaluated.iter().copied());
@@ -85,12 +115,20 @@ impl Swarm {
         }
     }
 
+    /// What never happened, and the invariants that were evaluated too seldom.
+    fn missing(&self) -> Vec<&String> {
+        let least = |name: &str| if name.ends_with(" evaluated") { EVALUATIONS_MIN } else { 1 };
+        let counts = self.choices.iter().chain(&self.figures);
+        counts.filter(|(name, count)| **count < least(name)).map(|(name, _)| name).collect()
+    }
+
     fn table(&self, elapsed: Duration, sequences: u64) -> String {
         let mut table = format!(
             "# The reactor\n\n\
              The clean swarm of `scenarios/reactor/swarm.toml`, by `just reactor-table`: {} seeds, {} events, no \
              violation; {} events a second on one core, with all invariants on.\n\
-             The figures are per 1,000 seeds; a count of zero would be a failure.\n\n",
+             The figures are per 1,000 seeds; a count of zero over all seeds would be a failure, and fewer than \
+             {EVALUATIONS_MIN} evaluations of an invariant with its premise true.\n\n",
             grouped(self.runs),
             grouped(self.events),
             grouped((u128::from(self.events) * 1_000_000_000 / elapsed.as_nanos()) as u64),
@@ -104,11 +142,9 @@ impl Swarm {
             );
         }
         table += "| what | in 1,000 seeds |\n| --- | --- |\n";
-        for (name, count) in &self.choices {
-            let _ = writeln!(table, "| runs with {name} | {} |", grouped(count * 1_000 / self.runs));
-        }
-        for (name, count) in &self.figures {
-            let _ = writeln!(table, "| {name} | {} |", grouped(count * 1_000 / self.runs));
+        let choices = self.choices.iter().map(|(name, count)| (format!("runs with {name}"), *count));
+        for (name, count) in choices.chain(self.figures.iter().map(|(name, count)| (name.clone(), *count))) {
+            let _ = writeln!(table, "| {name} | {} |", per_thousand(count, self.runs));
         }
         table
     }
@@ -171,6 +207,14 @@ fn bugs_table() -> (String, bool) {
     (table, is_whole)
 }
 
+/// How often something came in a thousand runs. What came more seldom than once is shown as such, and is no zero.
+fn per_thousand(count: u64, runs: u64) -> String {
+    match count * 1_000 / runs {
+        0 if count > 0 => format!("less than 1 ({count} in all)"),
+        rate => grouped(rate),
+    }
+}
+
 /// A number with commas.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -203,7 +247,7 @@ fn main() {
         std::fs::write("reports/gallery/reactor.md", table).expect("the gallery can be written");
         std::fs::write("reports/gallery/reactor-bugs.md", bugs).expect("the gallery can be written");
     }
-    let never: Vec<&String> = swarm.figures.iter().filter(|(_, count)| **count == 0).map(|(name, _)| name).collect();
-    assert!(never.is_empty(), "these never came: {never:?}");
+    let missing = swarm.missing();
+    assert!(missing.is_empty(), "these came never, or too seldom: {missing:?}");
     assert!(is_whole, "each bug is found and each twin silent");
 }
