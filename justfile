@@ -70,6 +70,10 @@ known-bugs:
 reactor-table seeds="100000" sequences="100000": (reactor-linux sequences)
     cargo bench --bench reactor -- --seeds {{ seeds }} --sequences {{ sequences }} --write
 
+# The arithmetic of leases, the swarms and the known bugs of the session system: reports/gallery/sessions.md and session-bugs.md.
+lease-table seeds="2000":
+    cargo bench --bench sessions -- --seeds {{ seeds }} --write
+
 # Generated sequences of system calls against the reactor's model and against Linux.
 reactor-linux sequences="100000":
     PROPTEST_CASES={{ sequences }} cargo test -p splitbrain-systems --test linux -- --nocapture

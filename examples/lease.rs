@@ -7,12 +7,17 @@
 //!   client ── Write ▶ store           only while it holds
 //! ```
 //!
-//! Two clients never hold at once as long as no clock drifts by more than the declared bound `d`, and the margin covers
-//! it: `(time_to_live - margin) / (1 - d) <= time_to_live / (1 + d)`.
+//! Three things are kept apart: what a client believes, what the server has granted, and what was done to the store. No
+//! write takes effect after the lease that it was made under, as long as no clock drifts by more than the declared
+//! bound `d` and the margin covers it, with the time that a write is under way:
+//! `(time_to_live - margin) / (1 - d) + latency <= time_to_live / (1 + d)`. Two clients that believe in the lease at
+//! once are counted, and are no violation: one of them may be paused, and never act.
 //!
 //! ```sh
 //! cargo run --release --example lease -- test examples/lease
 //! ```
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use splitbrain::Cli;
@@ -37,8 +42,8 @@ impl Options for LeaseOptions {
     fn presets() -> &'static [Preset<Self>] {
         const PLAIN: Preset<LeaseOptions> = Preset {
             name: "plain",
-            doc: "A second, of which the holder uses nine tenths.",
-            make: || LeaseOptions { time_to_live: Duration::from_secs(1), margin: Duration::from_millis(100) },
+            doc: "A second, of which the holder uses 850 ms.",
+            make: || LeaseOptions { time_to_live: Duration::from_secs(1), margin: Duration::from_millis(150) },
         };
         &[PLAIN]
     }
@@ -66,9 +71,11 @@ impl System for Lease {
     const NAME: &'static str = "lease";
     const DOC: &'static str = "A lease with a time to live, held by clients with clocks of their own.";
     const RESOURCES: &'static [&'static str] = &["lease"];
+    const GAUGES: &'static [Gauge] =
+        &[Gauge { name: "belief_overlaps", doc: "A client gained the lease while another believed to hold it." }];
     type Options = LeaseOptions;
     type Node = Process;
-    type Invariants = OneHolder;
+    type Invariants = NoLateWrite;
     type Workload = Idle;
 
     fn new(setup: Setup<LeaseOptions>) -> Result<Self, OptionsError> {
@@ -81,26 +88,35 @@ impl System for Lease {
     fn node(&self, id: NodeId, _: Recovered<()>) -> Process {
         let options = self.options.clone();
         match id {
-            SERVER => Process::Server { options, free_at: Instant::ZERO },
+            SERVER => Process::Server { options, free_at: Instant::ZERO, grants: 0 },
             _ if id.is_server() => Process::Store { writes: 0 },
             _ => Process::Client { options, lease: Holding::Not },
         }
     }
 
-    fn invariants(&self) -> OneHolder {
-        OneHolder::default()
+    fn invariants(&self) -> NoLateWrite {
+        NoLateWrite {
+            time_to_live: self.options.time_to_live,
+            leases: BTreeMap::new(),
+            believers: BTreeSet::new(),
+            overlaps: 0,
+        }
     }
 
     fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
         candidates.iter().copied().take(2).collect()
+    }
+
+    fn gauges(invariants: &NoLateWrite) -> Vec<u64> {
+        vec![invariants.overlaps]
     }
 }
 
 /// One process of the system.
 #[derive(Clone, Debug)]
 enum Process {
-    /// Grants the lease; `free_at` is when it may do so again, on its own clock.
-    Server { options: LeaseOptions, free_at: Instant },
+    /// Grants the lease; `free_at` is when it may do so again, on its own clock. Grants are numbered.
+    Server { options: LeaseOptions, free_at: Instant, grants: u64 },
     /// Takes writes.
     Store { writes: u64 },
     /// Wants the lease.
@@ -112,7 +128,7 @@ enum Process {
 enum Holding {
     Not,
     Asked { at: Instant },
-    Held { until: Instant },
+    Held { until: Instant, number: u64 },
 }
 
 /// What processes say.
@@ -120,10 +136,10 @@ enum Holding {
 enum Message {
     /// A client wants the lease; `at` is its own time, and comes back with the answer.
     Ask { at: Instant },
-    /// It is granted.
-    Grant { asked_at: Instant },
-    /// A holder writes.
-    Write,
+    /// It is granted, under this number.
+    Grant { asked_at: Instant, number: u64 },
+    /// A holder writes, under this grant.
+    Write { number: u64 },
 }
 
 impl splitbrain::kernel::node::Message for Message {
@@ -133,7 +149,7 @@ impl splitbrain::kernel::node::Message for Message {
         match self {
             Self::Ask { .. } => 0,
             Self::Grant { .. } => 1,
-            Self::Write => 2,
+            Self::Write { .. } => 2,
         }
     }
 }
@@ -149,16 +165,18 @@ enum Timer {
 /// What processes tell those who watch.
 #[derive(Clone, Debug, Serialize)]
 enum Told {
+    Granted { to: NodeId, number: u64 },
     Gained,
     Lost,
-    Written { by: NodeId },
+    Written { by: NodeId, number: u64 },
 }
 
 impl Observation for Told {
-    const NAMES: &'static [&'static str] = &["lease gained", "lease lost", "written"];
+    const NAMES: &'static [&'static str] = &["lease granted", "lease gained", "lease lost", "written"];
 
     fn face(&self) -> Face {
         let (name, change) = match self {
+            Self::Granted { .. } => ("lease granted", Change::None),
             Self::Gained => ("lease gained", Change::Gained { kind: "lease", resource: 1 }),
             Self::Lost => ("lease lost", Change::Lost { kind: "lease", resource: 1 }),
             Self::Written { .. } => ("written", Change::None),
@@ -180,7 +198,10 @@ impl Node for Process {
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             // A server that starts again does not know what it granted: it waits for a whole lease to run out.
-            Self::Server { options, free_at } => *free_at = ctx.now().saturating_add(options.time_to_live),
+            Self::Server { options, free_at, grants } => {
+                *free_at = ctx.now().saturating_add(options.time_to_live);
+                *grants = u64::from(ctx.incarnation()) << 32;
+            }
             Self::Store { .. } => {}
             Self::Client { .. } => ask_later(ctx),
         }
@@ -188,19 +209,21 @@ impl Node for Process {
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Message) {
         match (self, message) {
-            (Self::Server { options, free_at }, Message::Ask { at }) if *free_at <= ctx.now() => {
+            (Self::Server { options, free_at, grants }, Message::Ask { at }) if *free_at <= ctx.now() => {
                 *free_at = ctx.now().saturating_add(options.time_to_live);
-                ctx.send(source.node, Message::Grant { asked_at: at });
+                *grants += 1;
+                ctx.observe(Told::Granted { to: source.node, number: *grants });
+                ctx.send(source.node, Message::Grant { asked_at: at, number: *grants });
             }
-            (Self::Store { writes }, Message::Write) => {
+            (Self::Store { writes }, Message::Write { number }) => {
                 *writes += 1;
-                ctx.observe(Told::Written { by: source.node });
+                ctx.observe(Told::Written { by: source.node, number });
             }
-            (Self::Client { options, lease }, Message::Grant { asked_at }) => {
+            (Self::Client { options, lease }, Message::Grant { asked_at, number }) => {
                 // The lease counts from when it was asked for: the server cannot have started to count before that.
                 let until = asked_at.saturating_add(options.time_to_live - options.margin);
                 if *lease == (Holding::Asked { at: asked_at }) && ctx.now() < until {
-                    *lease = Holding::Held { until };
+                    *lease = Holding::Held { until, number };
                     ctx.observe(Told::Gained);
                     ctx.set_timer(Timer::Expire, until.since(ctx.now()));
                     ctx.set_timer(Timer::Write, WRITE_PERIOD);
@@ -223,8 +246,8 @@ impl Node for Process {
                 ctx.observe(Told::Lost);
                 ask_later(ctx);
             }
-            (Timer::Write, Holding::Held { until }) if ctx.now() < until => {
-                ctx.send(STORE, Message::Write);
+            (Timer::Write, Holding::Held { until, number }) if ctx.now() < until => {
+                ctx.send(STORE, Message::Write { number });
                 ctx.set_timer(Timer::Write, WRITE_PERIOD);
             }
             _ => {}
@@ -237,18 +260,23 @@ fn ask_later(ctx: &mut Context<Process>) {
     ctx.set_timer(Timer::Ask, pause);
 }
 
-/// At most one client holds the lease, at any moment of true time.
-#[derive(Clone, Debug, Default)]
-struct OneHolder {
-    holder: Option<(NodeId, Instant)>,
+/// No write takes effect after the lease that it was made under. The effect counts, not what clients believe.
+#[derive(Clone, Debug)]
+struct NoLateWrite {
+    time_to_live: Duration,
+    /// When each lease is over, on the server's clock: what the server has granted.
+    leases: BTreeMap<u64, Instant>,
+    /// Who believes to hold the lease.
+    believers: BTreeSet<NodeId>,
+    overlaps: u64,
 }
 
-const ONE_HOLDER: usize = 0;
+const NO_LATE_WRITE: usize = 0;
 
-impl Invariants<Process> for OneHolder {
+impl Invariants<Process> for NoLateWrite {
     const LIST: &'static [InvariantInfo] = &[InvariantInfo {
-        name: "one_holder",
-        doc: "At most one client holds the lease at any moment of true time.",
+        name: "no_late_write",
+        doc: "No write takes effect after the lease that it was made under is over.",
         source: "Gray and Cheriton, Leases (SOSP 1989), section 2",
         kind: InvariantKind::Safety,
         sight: Sight::BlackBox,
@@ -262,25 +290,29 @@ impl Invariants<Process> for OneHolder {
         findings: &mut Findings,
     ) {
         match effect {
-            EffectRef::Observe(Told::Gained) => {
-                let holder = self.holder.replace((node, view.now()));
-                findings.check(ONE_HOLDER, Some(node), holder.is_none(), || {
-                    let (other, since) = holder.expect("somebody else holds it");
-                    format!("{node} holds the lease since {}; {other} holds it since {since}", view.now())
+            EffectRef::Observe(Told::Granted { number, .. }) => {
+                self.leases.insert(*number, view.monotonic(SERVER).saturating_add(self.time_to_live));
+            }
+            EffectRef::Observe(Told::Written { by, number }) => {
+                let (now, until) = (view.monotonic(SERVER), self.leases.get(number).copied());
+                let is_in_time = until.is_some_and(|until| now < until);
+                findings.check(NO_LATE_WRITE, Some(node), is_in_time, || match until {
+                    Some(until) => format!("a write of {by} takes effect at {now}; its lease was over at {until}"),
+                    None => format!("a write of {by} takes effect without a lease"),
                 });
             }
-            EffectRef::Observe(Told::Lost) => self.release(node),
+            EffectRef::Observe(Told::Gained) => {
+                self.overlaps += u64::from(!self.believers.is_empty());
+                self.believers.insert(node);
+            }
+            EffectRef::Observe(Told::Lost) => {
+                self.believers.remove(&node);
+            }
             _ => {}
         }
     }
 
     fn on_down(&mut self, _: impl View<Process>, node: NodeId, _: &mut Findings) {
-        self.release(node);
-    }
-}
-
-impl OneHolder {
-    fn release(&mut self, node: NodeId) {
-        self.holder = self.holder.filter(|(holder, _)| *holder != node);
+        self.believers.remove(&node);
     }
 }

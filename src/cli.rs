@@ -9,6 +9,7 @@ use splitbrain_kernel::system::System;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
 
 use crate::build;
 use crate::campaign;
@@ -64,7 +65,7 @@ impl Cli {
 
     /// The systems that ship with splitbrain.
     pub fn shipped() -> Self {
-        Self::new().system::<Raft>().system::<Reactor>().system::<Lock>()
+        Self::new().system::<Raft>().system::<Reactor>().system::<Lock>().system::<Sessions>()
     }
 
     /// The name of the program, for help and for the lines to copy.

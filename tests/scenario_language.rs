@@ -11,13 +11,19 @@ use splitbrain::scenario::{SystemDescription, load, reference, schema, verify};
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn systems() -> Vec<SystemDescription> {
-    vec![SystemDescription::of::<Raft>(), SystemDescription::of::<Reactor>(), SystemDescription::of::<Lock>()]
+    vec![
+        SystemDescription::of::<Raft>(),
+        SystemDescription::of::<Reactor>(),
+        SystemDescription::of::<Lock>(),
+        SystemDescription::of::<Sessions>(),
+    ]
 }
 
 /// Whether a file is what the build makes of it; written anew where goldens are made again.
@@ -75,6 +81,7 @@ fn every_shipped_scenario_is_read_and_fits_the_schema() {
         let verified = match scenario.system.as_str() {
             "reactor" => verify::<Reactor>(&scenario),
             "lock" => verify::<Lock>(&scenario),
+            "session" => verify::<Sessions>(&scenario),
             _ => verify::<Raft>(&scenario),
         };
         verified.unwrap_or_else(|errors| panic!("{errors}"));

@@ -14,8 +14,55 @@ use splitbrain_systems::raft::ids::Position;
 use splitbrain_systems::raft::message::Operation;
 use splitbrain_systems::raft::state::Server;
 use splitbrain_systems::raft::{Raft, RaftNode};
+use splitbrain_systems::session::ids::{ItemKey, Resource};
+use splitbrain_systems::session::message::Operation as Call;
+use splitbrain_systems::session::{SessionNode, Sessions};
 
 const RAFT: Words<Raft> = Words { operation: proposal, status };
+
+const SESSION: Words<Sessions> = Words { operation: call, status: status_of_process };
+
+/// `write 1 7`, `read 1`, `set 5`, `remove`, `list`
+fn call(words: &str) -> Result<Call, String> {
+    let parts: Vec<&str> = words.split_whitespace().collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let resource = |text: &str| text.parse().ok().map(Resource);
+    let key = ItemKey::NfsAccessPoint;
+    let found = match parts[..] {
+        ["write", target, value] => {
+            resource(target).zip(number(value)).map(|(resource, value)| Call::Write { resource, value })
+        }
+        ["read", target] => resource(target).map(|resource| Call::Read { resource }),
+        ["set", value] => number(value).map(|value| Call::SetItem { key, value }),
+        ["remove"] => Some(Call::RemoveItem { key }),
+        ["list"] => Some(Call::ListItems),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        format!("a client is asked to \"write 1 7\", \"read 1\", \"set 5\", \"remove\" or \"list\", not {words:?}")
+    })
+}
+
+/// `leads, sessions: 1#1` or `alive, serves: 1`
+fn status_of_process(node: &SessionNode) -> String {
+    if let Some(master) = node.master() {
+        let sessions: Vec<String> = master.table().sessions().keys().map(ToString::to_string).collect();
+        let role = if master.leads() { "leads" } else { "does not lead" };
+        return format!("{role}, sessions: {}", none_or(&sessions));
+    }
+    if let Some(chunk) = node.chunk() {
+        let masters = chunk.followers().masters();
+        let states: Vec<String> =
+            masters.map(|master| format!("{:?}", chunk.followers().get(master).state())).collect();
+        let served: Vec<String> = chunk.served().map(|resource| resource.to_string()).collect();
+        return format!("{}, serves: {}", states.join(" and ").to_lowercase(), none_or(&served));
+    }
+    "runs".to_owned()
+}
+
+fn none_or(words: &[String]) -> String {
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
+}
 
 fn proposal(words: &str) -> Result<Operation, String> {
     let value = words.strip_prefix("propose ").and_then(|value| value.trim().parse().ok());
@@ -115,6 +162,15 @@ fn difference(text: &str, played: &str) -> String {
 fn the_scripts_of_raft_hold() {
     assert!(scripts("raft").len() >= 30, "elections and replication are told by thirty scripts or more");
     check(&RAFT);
+}
+
+#[test]
+fn the_scripts_of_sessions_hold() {
+    assert!(
+        scripts("session").len() >= 8,
+        "creation, keepalive, jeopardy and expiry are told by eight scripts or more"
+    );
+    check(&SESSION);
 }
 
 /// A script of one cluster, then this line.

@@ -76,6 +76,8 @@ pub trait View<N: Node>: Copy + Debug {
     fn bounds(&self) -> Bounds;
     /// How much true time passes at most while this node's clock, as it runs now, counts `local`.
     fn true_span(&self, node: NodeId, local: Duration) -> Duration;
+    /// What the node's monotonic clock shows.
+    fn monotonic(&self, node: NodeId) -> Instant;
 
     /// Whether the node's process runs. A paused one does.
     #[inline]
@@ -195,6 +197,9 @@ impl<N: Node> View<N> for Whole<'_, N> {
     fn true_span(&self, node: NodeId, local: Duration) -> Duration {
         self.universe.slot(node).clock.true_span(local)
     }
+    fn monotonic(&self, node: NodeId) -> Instant {
+        self.universe.slot(node).clock.monotonic(self.universe.now)
+    }
 }
 
 /// The inner nodes of a world.
@@ -287,6 +292,9 @@ impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
     }
     fn true_span(&self, node: NodeId, local: Duration) -> Duration {
         self.outer.true_span(node, local)
+    }
+    fn monotonic(&self, node: NodeId) -> Instant {
+        self.outer.monotonic(node)
     }
 }
 

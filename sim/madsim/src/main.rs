@@ -9,9 +9,12 @@ fn main() -> ExitCode {
     use splitbrain_systems::lock::Lock;
     use splitbrain_systems::raft::Raft;
     use splitbrain_systems::reactor::Reactor;
+    use splitbrain_systems::session::Sessions;
 
-    let (raft, reactor, lock) = (OnMadsim::<Raft>::new(), OnMadsim::<Reactor>::new(), OnMadsim::<Lock>::new());
-    Cli::new().name("splitbrain-madsim").engine(raft).engine(reactor).engine(lock).main()
+    let (raft, reactor) = (OnMadsim::<Raft>::new(), OnMadsim::<Reactor>::new());
+    let (lock, sessions) = (OnMadsim::<Lock>::new(), OnMadsim::<Sessions>::new());
+    let cli = Cli::new().name("splitbrain-madsim");
+    cli.engine(raft).engine(reactor).engine(lock).engine(sessions).main()
 }
 
 #[cfg(not(madsim))]

@@ -14,6 +14,7 @@ use splitbrain_kernel::world::World;
 use crate::lock::Lock;
 use crate::raft::Raft;
 use crate::reactor::system::Reactor;
+use crate::session::system::Sessions;
 
 macro_rules! compiled {
     ($($module:ident, $system:ty;)+) => {$(
@@ -45,4 +46,5 @@ compiled! {
     raft, Raft;
     reactor, Reactor;
     lock, Lock;
+    session, Sessions;
 }

@@ -5,3 +5,4 @@ pub mod compiled;
 pub mod lock;
 pub mod raft;
 pub mod reactor;
+pub mod session;

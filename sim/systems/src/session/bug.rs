@@ -1,0 +1,65 @@
+//! Known bugs, switchable one at a time: each is a minimal slip at the place where real programs made it.
+//!
+//! They prove that the invariants can see. Sources: the bug's own line below, and its place in the code.
+
+splitbrain_kernel::names! {
+    /// A known bug.
+    pub enum Bug {
+        /// None: the code as it should be.
+        None = "none",
+        /// Follower: the lease counts from the receipt of an answer, not from the send of its request (Gray and
+        /// Cheriton 1989, section 2).
+        ExtendFromReceipt = "extend_from_receipt",
+        /// Follower: a second copy of an answer extends the lease again, from its own receipt.
+        DuplicateReplyExtends = "duplicate_reply_extends",
+        /// Follower: the lease is measured on the wall clock, which may step back (redis #416).
+        FollowerWallClock = "follower_wall_clock",
+        /// Master: leases are measured on the wall clock (etcd #13019).
+        MasterWallClock = "master_wall_clock",
+        /// Master: a lease counts from the time that the follower wrote into its request (client-go #448).
+        LeaseFromRecordTime = "lease_from_record_time",
+        /// Follower: the iSCSI sessions stay alive in jeopardy (CURATOR-206).
+        JeopardyServes = "jeopardy_serves",
+        /// Follower: renewals fail for longer than the lease, and it goes on as its holder (kubernetes #23731).
+        RenewalNeverGivesUp = "renewal_never_gives_up",
+        /// Node server: whether the lease still runs is not looked at again after a wait (consul #9788).
+        NoRecheckAfterWait = "no_recheck_after_wait",
+        /// Node server: a target is given back before it is no longer served.
+        ReleaseBeforeStop = "release_before_stop",
+        /// Master: the expired callback erases the session first, and then does not find it.
+        ExpiredErasesFirst = "expired_erases_first",
+        /// Master: a session that waits for its expired callback is put on the list again, and expires
+        /// twice.
+        ExpiredTwice = "expired_twice",
+        /// Master: a keepalive extends a session whose expiry is decided (redlock-rb #36).
+        ExpiringExtended = "expiring_extended",
+        /// Master: the decision that a session expires is not on the disk before its callbacks run.
+        ExpiryNotDurable = "expiry_not_durable",
+        /// Master: the expired callback calls back into the access manager, whose lock it holds.
+        CallbackUnderLock = "callback_under_lock",
+        /// Master: whether it leads is checked when work begins, not when it takes effect.
+        CheckThenAct = "check_then_act",
+        /// Master: leases are over when it starts again , where etcd makes them whole again (etcd #9395).
+        RestartForgetsLeases = "restart_forgets_leases",
+        /// Master: the number of the next session is not on the disk.
+        NumbersFromMemory = "numbers_from_memory",
+        /// Master: an answer leaves before what it says is on the disk.
+        AnswerBeforeDurable = "answer_before_durable",
+        /// Master: an item of a session that has expired meanwhile is set.
+        ItemOfDeadSession = "item_of_dead_session",
+        /// Master: the items of an erased session stay (zookeeper ZOOKEEPER-4837).
+        ItemsSurvive = "items_survive",
+        /// Master: a session is reused without a look at the instance that uses it already.
+        InstanceNotChecked = "instance_not_checked",
+        /// Master: the targets of a dead session are free at once, whatever the lock-delay says (consul #2332).
+        LockDelayIgnored = "lock_delay_ignored",
+        /// Master: who asks for a target judges its holder by a lease of its own length (kubernetes #47671).
+        ExpiryByOwnDuration = "expiry_by_own_duration",
+        /// Follower: the created callback is left out if the master reused a session.
+        CreatedNotOnReuse = "created_not_on_reuse",
+        /// Follower: a new session is reported before the loss of the old one (CURATOR-367).
+        CreatedBeforeExpired = "created_before_expired",
+        /// Follower: the keepalive loop does not look at the stop token (etcd #17470).
+        StopTokenIgnored = "stop_token_ignored",
+    }
+}

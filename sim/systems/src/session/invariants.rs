@@ -1,0 +1,305 @@
+//! The invariants of the session system.
+//!
+//! | property | source | file | sight |
+//! | --- | --- | --- | --- |
+//! | effects have one owner | Burrows, OSDI 2006, §2.4 | `one_owner` | black box |
+//! | the follower's lease lies within the master's | Gray and Cheriton 1989, §2 | `lease_contained` | black box |
+//! | an expired session stays dead | ZooKeeper, sessions | `never_revived` | black box |
+//! | nothing is done without a lease | Burrows, OSDI 2006, §2.8 | `jeopardy_is_idle` | black box |
+//! | names are given once | Burrows, OSDI 2006, §2.4 | `unique_ids` | black box |
+//! | items die with their session | ZooKeeper, ephemeral nodes | `items_die_with_session` | black box |
+//! | callbacks come in order | CURATOR-367 | `callbacks_in_order` | black box |
+//! | callbacks are the leader's | Burrows, OSDI 2006, §2.9 | `leader_acts` | black box |
+//! | no session expires too early | etcd, Lease | `no_early_expiry` | black box |
+//! | sessions come back | Burrows, OSDI 2006, §2.8 | `session_restored` | black box |
+//! | no session outlives its owner | etcd #17470 | `nothing_immortal` | white box |
+//!
+//! All but one go by what nodes say and send. Leases are worked out anew here, from messages and clocks.
+//!
+//! # Not checked
+//!
+//! - *That beliefs do not overlap*: with a process that is suspended they must. The gauge `belief_overlaps` counts it.
+//! - *That no effect comes after the end of a lease*: a packet may be under way for longer. Such effects are counted,
+//!   and are violations of `one_owner` once another has acted.
+
+mod after_settle;
+mod callbacks_in_order;
+mod items_die_with_session;
+mod jeopardy_is_idle;
+mod leader_acts;
+mod lease_contained;
+mod never_revived;
+mod no_early_expiry;
+mod nothing_immortal;
+mod one_owner;
+mod session_restored;
+pub mod tally;
+mod unique_ids;
+
+#[cfg(test)]
+mod testing;
+
+use splitbrain_kernel::context::EffectRef;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, Input, InvariantInfo, Invariants};
+use splitbrain_kernel::system::Setup;
+use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::view::View;
+
+use super::ids::{CHUNK, META, SessionId};
+use super::master::Master;
+use super::message::{ItemResult, SessionMessage};
+use super::node::SessionNode;
+use super::observation::SessionObservation;
+use super::options::SessionOptions;
+
+use after_settle::{Bounds, Due};
+use callbacks_in_order::{FollowerSide, MasterSide};
+use items_die_with_session::Erased;
+use jeopardy_is_idle::Leases;
+use leader_acts::Leaders;
+use lease_contained::Serving;
+use never_revived::Dead;
+use no_early_expiry::{Extensions, Times};
+use nothing_immortal::Living;
+use one_owner::Owners;
+use session_restored::Stopped;
+use tally::Tally;
+use unique_ids::Names;
+
+/// The place of each invariant in [`SessionInvariants::LIST`].
+mod index {
+    pub(super) const ONE_OWNER: usize = 0;
+    pub(super) const LEASE_CONTAINED: usize = 1;
+    pub(super) const NEVER_REVIVED: usize = 2;
+    pub(super) const JEOPARDY_IS_IDLE: usize = 3;
+    pub(super) const UNIQUE_IDS: usize = 4;
+    pub(super) const ITEMS_DIE_WITH_SESSION: usize = 5;
+    pub(super) const CALLBACKS_IN_ORDER: usize = 6;
+    pub(super) const LEADER_ACTS: usize = 7;
+    pub(super) const NO_EARLY_EXPIRY: usize = 8;
+    pub(super) const SESSION_RESTORED: usize = 9;
+    pub(super) const NOTHING_IMMORTAL: usize = 10;
+}
+
+/// The invariants of the session system, with all that they have seen.
+#[derive(Clone, Debug)]
+pub struct SessionInvariants {
+    setup: Setup<SessionOptions>,
+    owners: Owners,
+    serving: Serving,
+    dead: Dead,
+    leases: Leases,
+    names: Names,
+    erased: Erased,
+    masters: MasterSide,
+    followers: FollowerSide,
+    leaders: Leaders,
+    extensions: Extensions,
+    stopped: Stopped,
+    living: Living,
+    bounds: Bounds,
+    tally: Tally,
+}
+
+impl SessionInvariants {
+    /// Fresh invariants over a cluster with these options.
+    pub fn new(setup: &Setup<SessionOptions>) -> Self {
+        Self {
+            setup: setup.clone(),
+            owners: Owners::default(),
+            serving: Serving::default(),
+            dead: Dead::default(),
+            leases: Leases::default(),
+            names: Names::default(),
+            erased: Erased::default(),
+            masters: MasterSide::default(),
+            followers: FollowerSide::default(),
+            leaders: Leaders::default(),
+            extensions: Extensions::default(),
+            stopped: Stopped::default(),
+            living: Living::default(),
+            bounds: Bounds::new(setup),
+            tally: Tally::default(),
+        }
+    }
+
+    /// How often beliefs, grants and effects came apart.
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    fn on_master(
+        &mut self,
+        view: impl View<SessionNode>,
+        master: NodeId,
+        said: &SessionObservation,
+        findings: &mut Findings,
+    ) {
+        self.leaders.on_observation(master, said, findings);
+        self.dead.on_observation(master, said, findings);
+        self.names.on_observation(master, said, findings);
+        self.masters.on_observation(master, said, findings);
+        let now = Times { true_time: view.now(), monotonic: view.monotonic(master) };
+        self.extensions.on_observation(master, said, now, view.bounds().drift_ppm, findings);
+        self.living.on_observation(said, view.now());
+        let can_act = |chunk: NodeId| view.is_lively(chunk);
+        match said {
+            SessionObservation::Leads { .. } => self.masters.on_restart(master),
+            SessionObservation::Expired { session } => self.serving.on_expired(master, *session, can_act, findings),
+            SessionObservation::TargetGranted { resource, session, token } => {
+                self.serving.on_granted(master, *resource, (*session, *token), can_act, findings);
+            }
+            SessionObservation::ItemSet { session, key } => {
+                Erased::on_set(master, *session, *key, &self.dead, findings);
+            }
+            SessionObservation::Erased { session } => self.erased.on_erased(*session),
+            SessionObservation::LeaseStarted { .. } => {
+                self.tally.sessions_at_once = self.tally.sessions_at_once.max(self.living.count(master));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_chunk(&mut self, chunk: NodeId, said: &SessionObservation, findings: &mut Findings) {
+        self.stopped.on_observation(chunk, said);
+        let masters = &self.masters;
+        self.followers.on_observation(chunk, said, |session| masters.has_created(session), findings);
+        match said {
+            SessionObservation::ServeStarted { resource, session, token } => {
+                let overlaps = self.serving.start(chunk, *resource, *session, *token);
+                self.tally.belief_overlaps += u64::from(overlaps);
+            }
+            SessionObservation::ServeStopped { resource } => self.serving.stop(chunk, *resource),
+            _ => {}
+        }
+    }
+
+    fn on_volume(&mut self, volume: NodeId, said: &SessionObservation, findings: &mut Findings) {
+        if let SessionObservation::IoApplied { resource, session, token, chunk, .. } = said {
+            self.tally.effects_after_expiry += u64::from(self.dead.has(*session));
+            self.owners.on_effect(volume, *resource, (*session, *token), *chunk, findings);
+        }
+    }
+
+    fn on_restored(&self, view: impl View<SessionNode>, findings: &mut Findings) {
+        let core = || view.core().iter().copied().filter(|node| view.is_up(*node));
+        let masters: Vec<NodeId> = core().filter(|node| node.is(META) && self.leaders.has(*node)).collect();
+        for chunk in core().filter(|node| node.is(CHUNK)) {
+            for master in &masters {
+                self.stopped.judge(chunk, master.number(), &self.followers, findings);
+            }
+        }
+    }
+}
+
+impl Invariants<SessionNode> for SessionInvariants {
+    const LIST: &'static [InvariantInfo] = &[
+        one_owner::INFO,
+        lease_contained::INFO,
+        never_revived::INFO,
+        jeopardy_is_idle::INFO,
+        unique_ids::INFO,
+        items_die_with_session::INFO,
+        callbacks_in_order::INFO,
+        leader_acts::INFO,
+        no_early_expiry::INFO,
+        session_restored::INFO,
+        nothing_immortal::INFO,
+    ];
+
+    fn on_effect(
+        &mut self,
+        view: impl View<SessionNode>,
+        node: NodeId,
+        effect: EffectRef<'_, SessionNode>,
+        findings: &mut Findings,
+    ) {
+        match effect {
+            EffectRef::Observe(said) if node.is(META) => self.on_master(view, node, said, findings),
+            EffectRef::Observe(said) if node.is(CHUNK) => self.on_chunk(node, said, findings),
+            EffectRef::Observe(said) => self.on_volume(node, said, findings),
+            EffectRef::Send { target, message, .. } if node.is(CHUNK) => {
+                self.leases.on_send(node, target, message, view.monotonic(node), findings);
+            }
+            EffectRef::Send { message: SessionMessage::ItemReply { result: ItemResult::Items(items), .. }, .. } => {
+                self.erased.on_listed(node, items, findings);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_input(
+        &mut self,
+        view: impl View<SessionNode>,
+        node: NodeId,
+        input: Input<'_, SessionNode>,
+        _: &mut Findings,
+    ) {
+        let Input::Message(source, message) = input else { return };
+        if node.is(META) {
+            self.extensions.on_heard(message);
+        } else if node.is(CHUNK) {
+            let lease = self.setup.options.get(node).follower_lease;
+            self.leases.on_heard(node, source, message, (lease, view.bounds().drift_ppm));
+        }
+    }
+
+    fn on_down(&mut self, _: impl View<SessionNode>, node: NodeId, _: &mut Findings) {
+        self.serving.on_down(node);
+        self.leases.on_down(node);
+        self.followers.on_down(node);
+        self.stopped.on_down(node);
+        self.leaders.on_down(node);
+        self.masters.on_restart(node);
+    }
+
+    fn on_settle(&mut self, view: impl View<SessionNode>, _: &mut Findings) {
+        self.bounds.on_settle(view.now(), self.living.total());
+    }
+
+    fn deadline(&self) -> Instant {
+        self.bounds.deadline()
+    }
+
+    fn on_deadline(&mut self, view: impl View<SessionNode>, findings: &mut Findings) {
+        while let Some(due) = self.bounds.take_due(view.now()) {
+            match due {
+                Due::Restored => self.on_restored(view, findings),
+                Due::Gone => {
+                    // Whether it was erased is asked of the table: a crash may keep the word of it from being heard.
+                    let has = |session: SessionId| {
+                        let master = view.node(session.master_node()).and_then(SessionNode::master);
+                        let has_it = |master: &Master| master.leads() && master.table().session(session).is_some();
+                        master.is_some_and(has_it)
+                    };
+                    self.living.judge(view.now(), self.bounds.gone(), has, &self.followers, findings);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_invariant_is_in_its_place() {
+        let places = [
+            (index::ONE_OWNER, "one_owner"),
+            (index::LEASE_CONTAINED, "lease_contained"),
+            (index::NEVER_REVIVED, "never_revived"),
+            (index::JEOPARDY_IS_IDLE, "jeopardy_is_idle"),
+            (index::UNIQUE_IDS, "unique_ids"),
+            (index::ITEMS_DIE_WITH_SESSION, "items_die_with_session"),
+            (index::CALLBACKS_IN_ORDER, "callbacks_in_order"),
+            (index::LEADER_ACTS, "leader_acts"),
+            (index::NO_EARLY_EXPIRY, "no_early_expiry"),
+            (index::SESSION_RESTORED, "session_restored"),
+            (index::NOTHING_IMMORTAL, "nothing_immortal"),
+        ];
+        assert_eq!(places.len(), SessionInvariants::LIST.len());
+        assert!(places.iter().all(|(place, name)| SessionInvariants::LIST[*place].name == *name));
+    }
+}

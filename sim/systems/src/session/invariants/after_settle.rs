@@ -1,0 +1,117 @@
+//! What must come within a time after the cluster was healed: sessions are back, and none outlives its owner.
+//!
+//! The bounds follow from the options of all nodes. They are true times, with a tenth added for clocks.
+
+use splitbrain_kernel::system::Setup;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::session::ids::{CHUNK, META};
+use crate::session::options::SessionOptions;
+
+/// When each is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    restored: Duration,
+    gone: Duration,
+    /// What each session that is to end adds to both, as callbacks run one at a time.
+    each: Duration,
+    settled_at: Option<Instant>,
+    is_restored_judged: bool,
+    is_gone_judged: bool,
+}
+
+/// Which of them is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Sessions are back.
+    Restored,
+    /// Sessions without an owner are gone.
+    Gone,
+}
+
+impl Bounds {
+    pub(super) fn new(setup: &Setup<SessionOptions>) -> Self {
+        let most = |part: fn(&SessionOptions) -> Duration| setup.options.all().map(part).max().unwrap_or_default();
+        let (lease, scan) = (most(|options| options.lease), most(|options| options.expiry_scan));
+        // Each chunk may ask each master once, and what it left behind may have to end first.
+        let jobs = 2 * u64::from(setup.cluster.count(CHUNK) + setup.cluster.count(META));
+        let callbacks = most(|options| options.callback_max).saturating_mul(5 * jobs);
+        let tries = most(|options| options.rpc_timeout + options.backoff).saturating_mul(4);
+        let give_up = most(|options| options.follower_lease + options.grace);
+        let latency = setup.bounds.latency.saturating_mul(20) + Duration::from_secs(1);
+        let with_tenth = |span: Duration| span + span.div(10);
+        Self {
+            restored: with_tenth(give_up + tries + callbacks + latency),
+            gone: with_tenth(lease + give_up + scan + callbacks + latency),
+            each: with_tenth(most(|options| options.callback_max).saturating_mul(5)),
+            settled_at: None,
+            is_restored_judged: false,
+            is_gone_judged: false,
+        }
+    }
+
+    /// The settle phase begins, with this many sessions at all masters.
+    pub(super) fn on_settle(&mut self, now: Instant, sessions: u64) {
+        let queue = self.each.saturating_mul(sessions);
+        (self.restored, self.gone) = (self.restored + queue, self.gone + queue);
+        self.settled_at = Some(now);
+    }
+
+    /// How long a session may be without an owner.
+    pub(super) const fn gone(&self) -> Duration {
+        self.gone
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        let Some(settled_at) = self.settled_at else { return Instant::MAX };
+        let at = |span, is_judged| if is_judged { Instant::MAX } else { settled_at.saturating_add(span) };
+        at(self.restored, self.is_restored_judged).min(at(self.gone, self.is_gone_judged))
+    }
+
+    /// What is due now. Each comes once.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Due> {
+        let settled_at = self.settled_at?;
+        let is_due = |span, is_judged: bool| !is_judged && settled_at.saturating_add(span) <= now;
+        if is_due(self.restored, self.is_restored_judged) {
+            self.is_restored_judged = true;
+            return Some(Due::Restored);
+        }
+        if is_due(self.gone, self.is_gone_judged) {
+            self.is_gone_judged = true;
+            return Some(Due::Gone);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::id::Cluster;
+    use splitbrain_kernel::options::PerServer;
+    use splitbrain_kernel::system::System;
+
+    use super::*;
+    use crate::session::presets;
+    use crate::session::system::Sessions;
+
+    #[test]
+    fn both_come_once_after_the_settle_phase_began_and_never_before() {
+        let cluster = Cluster::new(Sessions::KINDS).with(META, 1).with(CHUNK, 2);
+        let world =
+            splitbrain_kernel::system::Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(5) };
+        let mut bounds = Bounds::new(&Setup::new(cluster, PerServer::same(presets::zbs()), world));
+        assert_eq!((bounds.deadline(), bounds.take_due(Instant::MAX)), (Instant::MAX, None));
+        let mut crowded = bounds;
+        bounds.on_settle(Instant::ZERO, 0);
+        crowded.on_settle(Instant::ZERO, 100);
+        let first = bounds.deadline();
+        assert!(first < crowded.deadline(), "many sessions take a while to end");
+        assert!(first > Instant::ZERO + Duration::from_secs(12), "the lease and the grace of a follower");
+        let one = bounds.take_due(first).expect("one is due");
+        let second = bounds.deadline();
+        assert!(second >= first);
+        let other = bounds.take_due(second).expect("the other is due");
+        assert!(one != other && bounds.take_due(second).is_none());
+        assert_eq!(bounds.deadline(), Instant::MAX);
+    }
+}

@@ -1,0 +1,152 @@
+//! The callbacks of a follower, session by session.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::Findings;
+
+use crate::session::ids::SessionId;
+use crate::session::invariants::index::CALLBACKS_IN_ORDER;
+use crate::session::observation::SessionObservation;
+
+/// A follower, as far as its callbacks go.
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    negotiated: Option<SessionId>,
+    created: Option<SessionId>,
+    alive: Option<SessionId>,
+}
+
+/// The followers of all chunks.
+#[derive(Clone, Debug, Default)]
+pub(in crate::session::invariants) struct FollowerSide {
+    /// By chunk and number of the master.
+    sides: BTreeMap<(NodeId, u16), Side>,
+}
+
+impl FollowerSide {
+    /// Whether a chunk counts on this session, or may do so again.
+    pub(in crate::session::invariants) fn claims(&self, session: SessionId) -> bool {
+        self.sides.values().any(|side| side.alive == Some(session))
+    }
+
+    /// Whether a chunk has a session with a master, as far as it said.
+    pub(in crate::session::invariants) fn has_session(&self, chunk: NodeId, master: u16) -> bool {
+        self.sides.get(&(chunk, master)).is_some_and(|side| side.alive.is_some())
+    }
+
+    /// A follower has said something. `has_created` says whether the master's callback has run for a session.
+    pub(in crate::session::invariants) fn on_observation(
+        &mut self,
+        chunk: NodeId,
+        said: &SessionObservation,
+        has_created: impl Fn(SessionId) -> bool,
+        findings: &mut Findings,
+    ) {
+        match said {
+            SessionObservation::Creating { master } => {
+                let side = self.sides.entry((chunk, *master)).or_default();
+                (side.negotiated, side.created) = (None, None);
+            }
+            SessionObservation::Negotiated { session, .. } => self.side(chunk, *session).negotiated = Some(*session),
+            SessionObservation::FollowerCreated { session } => {
+                self.on_created(chunk, *session, has_created(*session), findings);
+            }
+            SessionObservation::Alive { session } => self.on_alive(chunk, *session, findings),
+            SessionObservation::FollowerExpired { session } => {
+                let side = self.side(chunk, *session);
+                if side.alive == Some(*session) {
+                    side.alive = None;
+                }
+            }
+            SessionObservation::Stopped { master } => {
+                self.sides.remove(&(chunk, *master));
+            }
+            _ => {}
+        }
+    }
+
+    fn side(&mut self, chunk: NodeId, session: SessionId) -> &mut Side {
+        self.sides.entry((chunk, session.master)).or_default()
+    }
+
+    fn on_created(&mut self, chunk: NodeId, session: SessionId, has_created: bool, findings: &mut Findings) {
+        let side = self.side(chunk, session);
+        let before = *side;
+        side.created = Some(session);
+        let wrong = if !has_created {
+            Some("before the master's has run".to_owned())
+        } else if before.negotiated != Some(session) {
+            Some("before both sides have agreed on a version".to_owned())
+        } else {
+            before.alive.map(|old| format!("before the expired callback of {old} has run"))
+        };
+        judge(chunk, session, "runs the created callback of", wrong, findings);
+    }
+
+    fn on_alive(&mut self, chunk: NodeId, session: SessionId, findings: &mut Findings) {
+        let side = self.side(chunk, session);
+        side.alive = Some(session);
+        let wrong = (side.created != Some(session)).then(|| "and its created callback has not run".to_owned());
+        judge(chunk, session, "takes for alive", wrong, findings);
+    }
+
+    /// A process has ended.
+    pub(in crate::session::invariants) fn on_down(&mut self, chunk: NodeId) {
+        self.sides.retain(|(of, _), _| *of != chunk);
+    }
+}
+
+fn judge(chunk: NodeId, session: SessionId, does: &str, wrong: Option<String>, findings: &mut Findings) {
+    findings.check(CALLBACKS_IN_ORDER, Some(chunk), wrong.is_none(), || {
+        format!("chunk{} {does} {session} {}", chunk.number(), wrong.unwrap_or_default())
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{K1, ONE, TWO, all_on, broken};
+    use super::*;
+    use SessionObservation::{Alive, FollowerCreated, FollowerExpired};
+
+    const fn negotiated(session: SessionId) -> SessionObservation {
+        SessionObservation::Negotiated { session, version: 1 }
+    }
+
+    const fn life(session: SessionId) -> [SessionObservation; 3] {
+        [negotiated(session), FollowerCreated { session }, Alive { session }]
+    }
+
+    fn judged(said: &[&[SessionObservation]], has_created: bool) -> Option<usize> {
+        let (mut side, mut findings) = (FollowerSide::default(), all_on());
+        for said in said.concat() {
+            side.on_observation(K1, &said, |_| has_created, &mut findings);
+        }
+        assert!(findings.evaluated()[CALLBACKS_IN_ORDER] > 0);
+        broken(&findings)
+    }
+
+    #[test]
+    fn one_session_after_the_other_is_right() {
+        let lost = [FollowerExpired { session: ONE }, SessionObservation::Creating { master: 1 }];
+        assert_eq!(judged(&[&life(ONE), &lost, &life(TWO)], true), None);
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_found() {
+        let found = Some(CALLBACKS_IN_ORDER);
+        assert_eq!(judged(&[&life(ONE)], false), found, "before the master's");
+        assert_eq!(judged(&[&life(ONE)[1..]], true), found, "nothing was negotiated");
+        assert_eq!(judged(&[&life(ONE)[2..]], true), found, "alive without a created callback");
+        assert_eq!(judged(&[&life(ONE), &life(TWO)], true), found, "the old session was not reported lost");
+    }
+
+    #[test]
+    fn it_is_known_who_has_which_session() {
+        let (mut side, mut findings) = (FollowerSide::default(), all_on());
+        life(ONE).iter().for_each(|said| side.on_observation(K1, said, |_| true, &mut findings));
+        assert!(side.claims(ONE) && !side.claims(TWO) && side.has_session(K1, 1) && !side.has_session(K1, 2));
+        side.on_down(K1);
+        assert!(!side.claims(ONE) && !side.has_session(K1, 1));
+    }
+}

@@ -1,0 +1,150 @@
+//! No early expiry: a session lives for its lease, in true time, after it was last extended.
+//!
+//! Within the declared bound on drift, true time counts; without one, the monotonic clock of the master.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::session::ids::{Instance, SessionId};
+use crate::session::lease::least_true;
+use crate::session::message::SessionMessage;
+use crate::session::observation::SessionObservation;
+
+use super::index::NO_EARLY_EXPIRY;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "no_early_expiry",
+    doc: "A session that its chunk did not close expires no sooner than its lease after it was last extended.",
+    source: "etcd documentation, Lease: the time to live is a minimum; etcd #13019",
+    kind: InvariantKind::Safety,
+    sight: Sight::BlackBox,
+};
+
+/// The times that count at one moment: true time, and the master's monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) true_time: Instant,
+    pub(super) monotonic: Instant,
+}
+
+/// The leases of sessions, as their masters must count them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extensions {
+    /// The lease that each process asked for.
+    asked: BTreeMap<Instance, Duration>,
+    /// The process that a session is created for.
+    creating: BTreeMap<SessionId, Instance>,
+    /// The length of each lease, and when it was last extended.
+    leases: BTreeMap<SessionId, (Duration, Times)>,
+    closed: BTreeSet<SessionId>,
+}
+
+impl Extensions {
+    /// A master hears something.
+    pub(super) fn on_heard(&mut self, message: &SessionMessage) {
+        match message {
+            SessionMessage::Create(create) => {
+                self.asked.insert(create.instance, create.lease);
+            }
+            SessionMessage::Close { session, .. } => {
+                self.closed.insert(*session);
+            }
+            _ => {}
+        }
+    }
+
+    /// A master has said something.
+    pub(super) fn on_observation(
+        &mut self,
+        master: NodeId,
+        said: &SessionObservation,
+        now: Times,
+        drift: Option<u32>,
+        findings: &mut Findings,
+    ) {
+        match said {
+            SessionObservation::Initialized { session, instance, is_reused: false, .. } => {
+                self.creating.insert(*session, *instance);
+            }
+            SessionObservation::LeaseStarted { session } => {
+                let created = self.creating.remove(session).and_then(|instance| self.asked.get(&instance).copied());
+                let known = self.leases.get(session).map(|(length, _)| *length);
+                if let Some(length) = created.or(known) {
+                    self.leases.insert(*session, (length, now));
+                }
+            }
+            SessionObservation::Extended { session } => {
+                if let Some((_, last)) = self.leases.get_mut(session) {
+                    *last = now;
+                }
+            }
+            SessionObservation::Expired { session } => self.judge(master, *session, now, drift, findings),
+            _ => {}
+        }
+    }
+
+    fn judge(&self, master: NodeId, session: SessionId, now: Times, drift: Option<u32>, findings: &mut Findings) {
+        let Some((length, last)) = self.leases.get(&session).filter(|_| !self.closed.contains(&session)) else {
+            return;
+        };
+        let (passed, least) = match drift {
+            Some(drift) => (now.true_time.since(last.true_time), least_true(*length, drift)),
+            None => (now.monotonic.since(last.monotonic), *length),
+        };
+        findings.check(NO_EARLY_EXPIRY, Some(master), least <= passed, || {
+            format!("{master} lets {session} expire {passed} after it was last extended; its lease is {length}")
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{M1, ONE, all_on, broken};
+    use super::*;
+    use crate::session::ids::Identity;
+    use crate::session::message::CreateRequest;
+    use SessionObservation::{Expired, Extended};
+
+    fn at(true_ms: u64, local_ms: u64) -> Times {
+        let instant = |ms| Instant::ZERO + Duration::from_millis(ms);
+        Times { true_time: instant(true_ms), monotonic: instant(local_ms) }
+    }
+
+    /// A session with a lease of ten seconds, extended at second 5, that expires then.
+    fn judge(then: Times, drift: Option<u32>, is_closed: bool) -> (Option<usize>, u64) {
+        let (mut extensions, mut findings) = (Extensions::default(), all_on());
+        let (instance, identity, lease) = (Instance(1), Identity(1), Duration::from_secs(10));
+        let create =
+            CreateRequest { request: 1, identity, instance, lease, version: 1, items: Vec::new(), wall: Instant::ZERO };
+        extensions.on_heard(&SessionMessage::Create(Box::new(create)));
+        if is_closed {
+            extensions.on_heard(&SessionMessage::Close { session: ONE, instance });
+        }
+        for (said, now) in [
+            (SessionObservation::Initialized { session: ONE, identity, instance, is_reused: false }, at(0, 0)),
+            (SessionObservation::LeaseStarted { session: ONE }, at(0, 0)),
+            (Extended { session: ONE }, at(5_000, 5_000)),
+            (Expired { session: ONE }, then),
+        ] {
+            extensions.on_observation(M1, &said, now, drift, &mut findings);
+        }
+        (broken(&findings), findings.evaluated()[NO_EARLY_EXPIRY])
+    }
+
+    #[test]
+    fn a_session_that_lives_for_its_lease_is_right() {
+        assert_eq!(judge(at(15_000, 15_000), None, false), (None, 1));
+        assert_eq!(judge(at(14_000, 15_000), None, false), (None, 1), "the master's clock alone counts");
+        assert_eq!(judge(at(14_910, 15_000), Some(10_000), false), (None, 1), "within the bound on drift");
+        assert_eq!(judge(at(6_000, 6_000), None, true), (None, 0), "its chunk closed it");
+    }
+
+    #[test]
+    fn a_session_that_expires_early_is_found() {
+        assert_eq!(judge(at(14_999, 14_999), None, false).0, Some(NO_EARLY_EXPIRY));
+        assert_eq!(judge(at(14_000, 15_000), Some(10_000), false).0, Some(NO_EARLY_EXPIRY));
+    }
+}

@@ -1,0 +1,109 @@
+//! No immortal session: some time after the cluster was healed, no session lives whose owner does not count on it.
+
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::session::ids::SessionId;
+use crate::session::observation::SessionObservation;
+
+use super::callbacks_in_order::FollowerSide;
+use super::index::NOTHING_IMMORTAL;
+
+pub(super) const INFO: InvariantInfo = InvariantInfo {
+    name: "nothing_immortal",
+    doc: "After the cluster is healed, a session that no chunk counts on is gone within a bound.",
+    source: "etcd #17470 and #13019",
+    kind: InvariantKind::Liveness,
+    sight: Sight::WhiteBox,
+};
+
+/// The sessions of which it was not heard that they were erased, with when each lease last began.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Living {
+    sessions: BTreeMap<SessionId, Instant>,
+}
+
+impl Living {
+    /// A master has said something.
+    pub(super) fn on_observation(&mut self, said: &SessionObservation, now: Instant) {
+        match said {
+            SessionObservation::LeaseStarted { session } => {
+                self.sessions.insert(*session, now);
+            }
+            SessionObservation::Erased { session } => {
+                self.sessions.remove(session);
+            }
+            _ => {}
+        }
+    }
+
+    /// How many live in all.
+    pub(super) fn total(&self) -> u64 {
+        self.sessions.len() as u64
+    }
+
+    /// How many live at a master.
+    pub(super) fn count(&self, master: NodeId) -> u64 {
+        self.sessions.keys().filter(|session| session.master_node() == master).count() as u64
+    }
+
+    /// The time is over: each session that is older than this, and that its master has in its table, has an owner. A
+    /// master that does not lead ends none.
+    pub(super) fn judge(
+        &self,
+        now: Instant,
+        age: Duration,
+        has: impl Fn(SessionId) -> bool,
+        sides: &FollowerSide,
+        findings: &mut Findings,
+    ) {
+        let is_old = |started: Instant| age <= now.since(started);
+        let kept = self.sessions.iter().filter(|(session, _)| has(**session));
+        for (session, started) in kept.filter(|(_, started)| is_old(**started)) {
+            findings.check(NOTHING_IMMORTAL, Some(session.master_node()), sides.claims(*session), || {
+                format!("{session} lives, though no chunk counts on it; its lease began at {started}")
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{K1, ONE, TWO, all_on, broken};
+    use super::*;
+
+    const BOUND: Duration = Duration::from_secs(10);
+
+    fn at(secs: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(secs)
+    }
+
+    fn judge(owned: &[SessionId], erased: &[SessionId], has: bool) -> (Option<usize>, u64) {
+        let (mut living, mut sides, mut findings) = (Living::default(), FollowerSide::default(), all_on());
+        living.on_observation(&SessionObservation::LeaseStarted { session: ONE }, at(0));
+        living.on_observation(&SessionObservation::LeaseStarted { session: TWO }, at(15));
+        for session in owned {
+            sides.on_observation(K1, &SessionObservation::Alive { session: *session }, |_| true, &mut Findings::new(0));
+        }
+        for session in erased {
+            living.on_observation(&SessionObservation::Erased { session: *session }, at(18));
+        }
+        living.judge(at(20), BOUND, |_| has, &sides, &mut findings);
+        (broken(&findings), findings.evaluated()[NOTHING_IMMORTAL])
+    }
+
+    #[test]
+    fn a_session_with_an_owner_or_one_that_ended_is_right() {
+        assert_eq!(judge(&[ONE], &[], true), (None, 1), "the other one is young");
+        assert_eq!(judge(&[], &[ONE], true), (None, 0));
+        assert_eq!(judge(&[], &[], false), (None, 0), "its master has none");
+    }
+
+    #[test]
+    fn an_old_session_without_an_owner_is_found() {
+        assert_eq!(judge(&[TWO], &[], true).0, Some(NOTHING_IMMORTAL));
+    }
+}

@@ -1,0 +1,130 @@
+//! Requests about session items: set, remove, list, and the targets, of which each is one session's.
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::Duration;
+
+use crate::session::bug::Bug;
+use crate::session::command::{Applied, Command};
+use crate::session::ids::{Instance, ItemKey, Resource, SessionId};
+use crate::session::message::{ItemCall, ItemResult, Refusal, SessionMessage};
+use crate::session::observation::SessionObservation;
+
+use super::{Ctx, Master, Then};
+
+/// A request about items.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) source: NodeId,
+    pub(super) request: u64,
+    pub(super) session: SessionId,
+    pub(super) instance: Instance,
+    pub(super) lease: Duration,
+    pub(super) call: ItemCall,
+}
+
+impl Master {
+    pub(super) fn on_item(&mut self, ctx: &mut Ctx<'_>, asked: Asked) {
+        match self.check_item(ctx, asked) {
+            Ok(command) => {
+                self.propose(ctx, command, Then::Answer { source: asked.source, request: asked.request });
+            }
+            Err(result) => {
+                if result == ItemResult::NoSuchSession {
+                    ctx.observe(SessionObservation::ItemRefused { session: asked.session });
+                }
+                let (request, session) = (asked.request, asked.session);
+                ctx.send(asked.source, SessionMessage::ItemReply { request, session, result });
+            }
+        }
+    }
+
+    /// The command that a request asks for, or what it is answered at once.
+    fn check_item(&self, ctx: &Ctx<'_>, asked: Asked) -> Result<Command, ItemResult> {
+        let Asked { session, instance, call, .. } = asked;
+        if !self.leads {
+            return Err(ItemResult::Refused(Refusal::NotLeader));
+        }
+        if self.table.active(session).is_none() && !self.has(Bug::ItemOfDeadSession) {
+            return Err(ItemResult::NoSuchSession);
+        }
+        let is_other = self.table.session(session).is_some_and(|found| found.instance != instance);
+        if is_other && !self.has(Bug::InstanceNotChecked) {
+            return Err(ItemResult::Refused(Refusal::Superseded));
+        }
+        Ok(match call {
+            ItemCall::List => return Err(ItemResult::Items(self.table.items())),
+            ItemCall::Set { key: ItemKey::Target(resource), value } => {
+                return self.check_claim(ctx, asked, resource, value);
+            }
+            ItemCall::Set { key, value } => Command::SetItem { session, instance, key, value },
+            ItemCall::Remove { key } => Command::RemoveItem { session, instance, key },
+            ItemCall::Release { resource, token } => Command::Release { session, instance, resource, token },
+        })
+    }
+
+    /// A target is granted if no session has it, and its delay is over.
+    fn check_claim(&self, ctx: &Ctx<'_>, asked: Asked, resource: Resource, value: u64) -> Result<Command, ItemResult> {
+        let Asked { session, instance, .. } = asked;
+        let set = Command::SetItem { session, instance, key: ItemKey::Target(resource), value };
+        match self.table.holder(resource) {
+            Some((holder, _)) if holder == session => Ok(set),
+            Some((holder, _)) if self.has(Bug::ExpiryByOwnDuration) => {
+                let silent = self.leases.get(&holder).map_or(Duration::ZERO, |lease| ctx.now().since(lease.from));
+                let take = Command::TakeOver { session, instance, resource };
+                if silent > asked.lease { Ok(take) } else { Err(ItemResult::Taken) }
+            }
+            Some(_) => Err(ItemResult::Taken),
+            None => {
+                let free_at = self.free_at.get(&resource).copied().unwrap_or_default().max(self.all_free_at);
+                if ctx.now() < free_at { Err(ItemResult::Taken) } else { Ok(set) }
+            }
+        }
+    }
+
+    /// A command about items is durable and applied.
+    pub(super) fn answer_item(
+        &self,
+        ctx: &mut Ctx<'_>,
+        source: NodeId,
+        request: u64,
+        command: &Command,
+        applied: Applied,
+    ) {
+        let session = match command {
+            Command::SetItem { session, .. }
+            | Command::RemoveItem { session, .. }
+            | Command::Release { session, .. }
+            | Command::TakeOver { session, .. } => *session,
+            _ => unreachable!("it is no command about items"),
+        };
+        if let Some(observation) = observed(session, command, applied) {
+            ctx.observe(observation);
+        }
+        let result = match applied {
+            Applied::Done => ItemResult::Done,
+            Applied::Granted(token) => ItemResult::Granted(token),
+            Applied::Taken => ItemResult::Taken,
+            Applied::NoSuchSession => ItemResult::NoSuchSession,
+        };
+        ctx.send(source, SessionMessage::ItemReply { request, session, result });
+    }
+}
+
+/// What those who watch hear of it.
+fn observed(session: SessionId, command: &Command, applied: Applied) -> Option<SessionObservation> {
+    match (command, applied) {
+        (Command::SetItem { key: ItemKey::Target(resource), .. }, Applied::Granted(token))
+        | (Command::TakeOver { resource, .. }, Applied::Granted(token)) => {
+            Some(SessionObservation::TargetGranted { resource: *resource, session, token })
+        }
+        (Command::SetItem { key, .. }, Applied::Done) => Some(SessionObservation::ItemSet { session, key: *key }),
+        (Command::RemoveItem { key, .. }, Applied::Done) => {
+            Some(SessionObservation::ItemRemoved { session, key: *key })
+        }
+        (Command::Release { resource, .. }, Applied::Done) => {
+            Some(SessionObservation::ItemRemoved { session, key: ItemKey::Target(*resource) })
+        }
+        (_, Applied::NoSuchSession) => Some(SessionObservation::ItemRefused { session }),
+        _ => None,
+    }
+}

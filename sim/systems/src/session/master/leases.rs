@@ -1,0 +1,192 @@
+//! The leases of a master: when they start, what extends them, when they are over.
+
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::{Duration, Instant};
+
+use crate::session::bug::Bug;
+use crate::session::command::Command;
+use crate::session::ids::{Instance, ItemKey, Resource, SessionId};
+use crate::session::message::{KeepAlive, KeepAliveResult, Refusal, SessionMessage};
+use crate::session::node::SessionTimer;
+use crate::session::observation::SessionObservation;
+use crate::session::options::KeepAliveMode;
+use crate::session::table::Session;
+
+use super::job::Job;
+use super::{Ctx, Master};
+
+/// A lease, on the clock that [`Master::clock`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    /// When it was last extended.
+    pub(super) from: Instant,
+    /// When it is over.
+    pub(super) until: Instant,
+}
+
+/// A keepalive that is answered when the lease is nearly over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldBack {
+    source: NodeId,
+    keep_alive: KeepAlive,
+    since: Instant,
+}
+
+impl HeldBack {
+    /// The lease is not extended, for this reason.
+    pub(super) fn refuse(self, ctx: &mut Ctx<'_>, result: KeepAliveResult) {
+        let KeepAlive { session, round, .. } = self.keep_alive;
+        ctx.send(self.source, SessionMessage::KeepAliveReply { session, round, result });
+    }
+}
+
+impl Master {
+    /// What leases are measured on: the monotonic clock, which no one can set.
+    pub(super) fn clock(&self, ctx: &Ctx<'_>) -> Instant {
+        match self.options.bug {
+            Bug::MasterWallClock | Bug::LeaseFromRecordTime => ctx.wall(),
+            _ => ctx.now(),
+        }
+    }
+
+    /// A lease begins, or begins anew. `record` is what the follower's wall clock showed when it asked.
+    pub(super) fn start_lease(&mut self, ctx: &Ctx<'_>, session: SessionId, length: Duration, record: Instant) {
+        let now = self.clock(ctx);
+        let from = if self.has(Bug::LeaseFromRecordTime) { record } else { now };
+        self.leases.insert(session, Lease { from: now, until: from.saturating_add(length) });
+    }
+
+    /// The leases of all sessions begin anew.
+    pub(super) fn renew_all_leases(&mut self, ctx: &Ctx<'_>) {
+        let active = self.table.sessions().iter().filter(|(_, session)| !session.is_expiring);
+        let active: Vec<(SessionId, Duration)> = active.map(|(id, session)| (*id, session.lease)).collect();
+        let longest = active.iter().map(|(_, lease)| *lease).max();
+        self.leases.clear();
+        for (session, lease) in active {
+            let length = if self.has(Bug::RestartForgetsLeases) { Duration::ZERO } else { lease };
+            self.start_lease(ctx, session, length, ctx.wall());
+        }
+        if let Some(longest) = longest.or_else(|| (self.table.last_number() > 0).then_some(self.options.lease)) {
+            // A process that was replaced may count on its lease still; a target that was given up has its delay.
+            let old = if self.reuses() { longest.max(self.options.lease) } else { Duration::ZERO };
+            self.all_free_at = ctx.now().saturating_add(old).saturating_add(self.lock_delay());
+        }
+    }
+
+    pub(super) fn lock_delay(&self) -> Duration {
+        if self.has(Bug::LockDelayIgnored) { Duration::ZERO } else { self.options.lock_delay }
+    }
+
+    pub(super) fn is_over(&self, ctx: &Ctx<'_>, session: SessionId) -> bool {
+        self.leases.get(&session).is_some_and(|lease| lease.until <= self.clock(ctx))
+    }
+
+    /// How long a lease still runs.
+    fn remaining(&self, ctx: &Ctx<'_>, session: SessionId) -> Duration {
+        self.leases.get(&session).map_or(Duration::ZERO, |lease| lease.until.since(self.clock(ctx)))
+    }
+
+    /// Looks for leases that are over.
+    pub(super) fn on_scan(&mut self, ctx: &mut Ctx<'_>) {
+        ctx.set_timer(SessionTimer::Scan, self.options.expiry_scan);
+        if !self.leads {
+            // Unless it was ordered not to lead, it has tried, and its disk refused.
+            if !self.is_retired && !self.is_about_to_lead() {
+                self.lead(ctx);
+            }
+            return;
+        }
+        let over: Vec<SessionId> = self.leases.keys().copied().filter(|session| self.is_over(ctx, *session)).collect();
+        over.into_iter().for_each(|session| self.push(ctx, Job::Expire(session)));
+        let undone = |(id, session): (&SessionId, &Session)| session.is_expiring.then_some(*id);
+        let undone: Vec<SessionId> = self.table.sessions().iter().filter_map(undone).collect();
+        undone.into_iter().for_each(|session| self.push(ctx, Job::Expire(session)));
+    }
+
+    pub(super) fn on_keep_alive(&mut self, ctx: &mut Ctx<'_>, source: NodeId, keep_alive: KeepAlive) {
+        let KeepAlive { session, instance, .. } = keep_alive;
+        let held = HeldBack { source, keep_alive, since: ctx.now() };
+        if let Err(result) = self.check_keep_alive(ctx, session, instance) {
+            return held.refuse(ctx, result);
+        }
+        self.access.report(session, keep_alive.report);
+        match self.options.keep_alive {
+            KeepAliveMode::Periodic => self.extend(ctx, held),
+            KeepAliveMode::Held => {
+                let wait = self.remaining(ctx, session).saturating_sub(self.options.held_margin);
+                self.held_back.insert(session, held);
+                ctx.set_timer(SessionTimer::HeldBack(session), wait);
+            }
+        }
+    }
+
+    /// Whether a keepalive may extend its lease.
+    fn check_keep_alive(
+        &self,
+        ctx: &mut Ctx<'_>,
+        session: SessionId,
+        instance: Instance,
+    ) -> Result<(), KeepAliveResult> {
+        if !self.leads {
+            return Err(KeepAliveResult::Refused(Refusal::NotLeader));
+        }
+        let revives = self.has(Bug::ExpiringExtended);
+        let lives = |found: &&Session| revives || !(found.is_expiring || self.is_decided(session));
+        let Some(found) = self.table.session(session).filter(lives) else {
+            return Err(KeepAliveResult::NoSuchSession);
+        };
+        if found.instance != instance && !self.has(Bug::InstanceNotChecked) {
+            ctx.observe(SessionObservation::Superseded { instance });
+            return Err(KeepAliveResult::Refused(Refusal::Superseded));
+        }
+        Ok(())
+    }
+
+    /// The lease is nearly over: the keepalive that was held back is answered.
+    pub(super) fn answer_held_back(&mut self, ctx: &mut Ctx<'_>, session: SessionId) {
+        let Some(held) = self.held_back.remove(&session) else { return };
+        match self.check_keep_alive(ctx, session, held.keep_alive.instance) {
+            Ok(()) => self.extend(ctx, held),
+            Err(result) => held.refuse(ctx, result),
+        }
+    }
+
+    fn extend(&mut self, ctx: &mut Ctx<'_>, asked: HeldBack) {
+        let KeepAlive { session, round, version, wall, .. } = asked.keep_alive;
+        let length = self.table.session(session).expect("it was just checked").lease;
+        self.start_lease(ctx, session, length, wall);
+        ctx.observe(SessionObservation::Extended { session });
+        let held = ctx.now().since(asked.since);
+        let result = KeepAliveResult::Extended { held, version: version.min(self.options.version) };
+        ctx.send(asked.source, SessionMessage::KeepAliveReply { session, round, result });
+    }
+
+    /// A chunk will not use its session any more: its lease is over by its own will.
+    pub(super) fn on_close(&mut self, ctx: &mut Ctx<'_>, session: SessionId, instance: Instance) {
+        if self.leads && self.table.active(session).is_some_and(|found| found.instance == instance) {
+            self.closed.push(session);
+            self.push(ctx, Job::Expire(session));
+        }
+    }
+
+    /// The targets that a command gives up, and when each may be granted again: after the lock-delay, and when the
+    /// process that served it cannot count on its lease any more.
+    pub(super) fn targets_freed_by(&self, ctx: &Ctx<'_>, command: &Command) -> Vec<(Resource, Instant)> {
+        let (session, lease_left) = match command {
+            Command::Adopt { session, .. } => (*session, self.remaining(ctx, *session)),
+            Command::Erase { session } => (*session, Duration::ZERO),
+            _ => return Vec::new(),
+        };
+        let at = ctx.now().saturating_add(lease_left).saturating_add(self.lock_delay());
+        let keys = self.table.session(session).into_iter().flat_map(|found| found.items.keys());
+        let targets = keys.filter_map(|key| if let ItemKey::Target(resource) = key { Some(*resource) } else { None });
+        targets.map(|resource| (resource, at)).collect()
+    }
+
+    /// The items that go with a session.
+    pub(super) fn items_dropped_by(&self, command: &Command) -> Vec<SessionObservation> {
+        let Command::Erase { session } = command else { return Vec::new() };
+        let keys = self.table.session(*session).into_iter().flat_map(|found| found.items.keys());
+        keys.map(|key| SessionObservation::ItemDropped { session: *session, key: *key }).collect()
+    }
+}
