@@ -15,6 +15,7 @@
 //! | [`snapshot`], `installation` | snapshots, compaction, and how a follower is brought one | §7 |
 //! | [`progress`] | how far a follower is, and when it is sent what | etcd `tracker` |
 //! | `transfer` | a leadership that is handed over | thesis §3.10 |
+//! | [`membership`] | changes of the configuration, one server at a time or joint | §6, thesis chapter 4 |
 //! | `check_quorum` | a leader that loses its quorum | etcd, NuRaft, hashicorp |
 //! | `priority` | who may campaign | NuRaft |
 //! | `read` | reads beside the log: confirmations and leases | thesis §6.4 |
@@ -75,10 +76,6 @@
 //! `tests/machine.rs` of this crate has the whole of it, with its embedding and an invariant of its own over the maps.
 //! [`machine`] says what a place that `propose` returns is worth, and how to read.
 //!
-//! # What comes later, and where it goes
-//!
-//! Membership: a [`configuration::Configuration`] is a value behind a pointer, which an entry will replace.
-//!
 //! # Caveats
 //!
 //! - Entries are applied when they are committed, in no time; of what is applied, a restart keeps the last snapshot.
@@ -102,6 +99,11 @@
 //! - hashicorp's VerifyLeader and NuRaft's reads of a leader's state machine are not modelled: `reads` is the same for
 //!   all presets, and only its default differs.
 //! - A server that is no member of the configuration (a spare one) follows, and neither campaigns nor counts.
+//!   It knows the configuration of the scenario from its start, so a server that lost its disk takes itself for what it
+//!   was there until a leader brings it another one.
+//! - What is committed is applied at once, so etcd's time between the commit and the application of a configuration is
+//!   none. A leader sends nothing more to a server that it has removed; NuRaft asks it to leave first.
+//! - A promoted learner has caught up by the number of entries that it lacks; the thesis counts rounds of replication.
 
 pub mod bug;
 pub mod client;
@@ -113,6 +115,7 @@ pub mod invariants;
 pub mod kv;
 pub mod log;
 pub mod machine;
+pub mod membership;
 pub mod message;
 pub mod node;
 pub mod observation;

@@ -33,7 +33,8 @@
 //! follows between `---` and an empty line. A group without output has no `---`.
 //!
 //! - `cluster servers=3 clients=1 preset=etcd pre_vote=false s3.priority=0 disk=held` starts these nodes with these
-//!   options; `s3.` sets an option of one server. With `disk=held` a write is durable at `sync`, and at once otherwise.
+//!   options; `s3.` sets an option of one server, and `spare=2` adds servers that are absent until they start. With
+//!   `disk=held` a write is durable at `sync`, and at once otherwise.
 //! - `deliver`, `deliver s1->s2`, `deliver *->s2 vote`: what is in flight arrives, all of it, of one link, of one kind.
 //! - `drop s1->* append`: it is lost instead.
 //! - `repeat s1->s2 vote`: it arrives, and a copy stays in flight.

@@ -15,11 +15,12 @@ use splitbrain_kernel::brief::{Datum, Derived};
 use super::durable::{HardState, LOG_FILE, PARTS_FILE, Record, SNAPSHOT_FILE, STATE_FILE};
 use super::ids::{Index, Position};
 use super::kv::{self, Answer, Call, CallResult};
+use super::membership::{Change, Parts};
 use super::message::{
     AppendResult, Command, Entry, Operation, Order, Payload, ProposeResult, RaftMessage, Response, Verdict,
 };
 use super::node::RaftNode;
-use super::observation::{RaftObservation, Refusal, Skip, StepDownReason};
+use super::observation::{ChangeRefusal, RaftObservation, Refusal, Skip, StepDownReason};
 use super::snapshot::{PartResult, SnapshotPart};
 
 /// See [`splitbrain_kernel::node::Node::brief`].
@@ -181,6 +182,11 @@ fn of_observation<C: Payload>(observation: &RaftObservation<C>, f: &mut Formatte
         Told::SnapshotResumed { last, next } => write!(f, "up to {last} at item {next}"),
         Told::LogCompacted { base } => write!(f, "up to {base}"),
         Told::TransferStarted { target } | Told::TransferAborted { target } => write!(f, "to {target}"),
+        Told::ConfigurationAppended { members } => write!(f, "{members}"),
+        Told::ConfigurationEntered { index, members }
+        | Told::ConfigurationReverted { index, members }
+        | Told::ConfigurationCommitted { index, members } => write!(f, "{index}: {members}"),
+        Told::ChangeRefused { reason } => write!(f, "as it {}", change_refusal_words(*reason)),
         Told::PreVoteWon { .. }
         | Told::PreVoteLost { .. }
         | Told::ElectionLost { .. }
@@ -190,6 +196,8 @@ fn of_observation<C: Payload>(observation: &RaftObservation<C>, f: &mut Formatte
         | Told::QuorumAdjusted
         | Told::QuorumRestored
         | Told::StarvedExit
+        | Told::Promoted
+        | Told::Removed
         | Told::Left => Ok(()),
     }
 }
@@ -212,6 +220,19 @@ const fn step_down_words(reason: StepDownReason) -> &'static str {
         StepDownReason::Ordered => "ordered",
         StepDownReason::ZeroPriority => "zero priority",
         StepDownReason::Transferred => "handed over",
+        StepDownReason::Removed => "no voter",
+    }
+}
+
+const fn change_refusal_words(reason: ChangeRefusal) -> &'static str {
+    match reason {
+        ChangeRefusal::NotLeader => "does not lead",
+        ChangeRefusal::Transferring => "hands its leadership over",
+        ChangeRefusal::Pending => "has a change that is not committed",
+        ChangeRefusal::NothingCommitted => "has committed nothing of its term",
+        ChangeRefusal::Behind => "has a learner that is behind",
+        ChangeRefusal::NoVoters => "would have no voters",
+        ChangeRefusal::ChangesNothing => "would change nothing",
     }
 }
 
@@ -249,6 +270,22 @@ fn of_entry<C: Payload>(index: Index, entry: &Entry<C>, f: &mut Formatter<'_>) -
         Command::Noop => f.write_str("no-op"),
         Command::Set(value) => write!(f, "set {}", Derived(value)),
         Command::Kv(command) => of_call(&command.call, f),
+        Command::Members(members) => write!(f, "{members}"),
+    }
+}
+
+fn of_change(change: &Change, f: &mut Formatter<'_>) -> fmt::Result {
+    match change {
+        Change::AddVoter(server) => write!(f, "add {server}"),
+        Change::AddLearner(server) => write!(f, "add learner {server}"),
+        Change::Promote(server) => write!(f, "promote {server}"),
+        Change::Remove(server) => write!(f, "remove {server}"),
+        Change::Joint(Parts { voters, learners, removed }) => {
+            f.write_str("change")?;
+            let signed = [('+', voters), ('~', learners), ('-', removed)];
+            signed.iter().try_for_each(|(sign, servers)| servers.iter().try_for_each(|it| write!(f, " {sign}{it}")))
+        }
+        Change::LeaveJoint => f.write_str("leave joint"),
     }
 }
 
@@ -264,6 +301,8 @@ fn of_order(order: &Order, f: &mut Formatter<'_>) -> fmt::Result {
         Order::Snapshot => f.write_str("snapshot"),
         Order::Transfer(Some(target)) => write!(f, "transfer to {target}"),
         Order::Transfer(None) => f.write_str("transfer"),
+        Order::Change(change) => of_change(change, f),
+        Order::AnyChange => f.write_str("any change"),
     }
 }
 

@@ -79,5 +79,38 @@ splitbrain_kernel::names! {
         LeaseKeptOnTransfer = "lease_kept_on_transfer",
         /// A snapshot has the values of the store and not its sessions (thesis §6.3).
         SnapshotWithoutSessions = "snapshot_without_sessions",
+        /// A leader changes the membership before it has committed an entry of its own term (Ongaro 2015, raft-dev;
+        /// jgroups-raft #38).
+        ChangeBeforeOwnCommit = "change_before_own_commit",
+        /// A leader changes the membership while the last change is not committed (thesis §4.1 left out).
+        SecondChangeWhilePending = "second_change_while_pending",
+        /// A learner is promoted however far its log is behind (thesis §4.2.1 left out).
+        PromotedBeforeCaughtUp = "promoted_before_caught_up",
+        /// A configuration whose entry is truncated stays in force.
+        TruncatedConfigurationKept = "truncated_configuration_kept",
+        /// A server that starts forgets the configurations that its log has behind the snapshot (camunda #57386).
+        ConfigurationLostOnRestart = "configuration_lost_on_restart",
+        /// A snapshot does not carry the configuration (dragonboat, by way of matrixone #23281).
+        SnapshotWithoutConfiguration = "snapshot_without_configuration",
+        /// A leader goes by a configuration once it is committed, its followers once it is appended.
+        LeaderConfiguresAtCommit = "leader_configures_at_commit",
+        /// A leader that is no voter any more counts its own copy.
+        RemovedLeaderCountsItself = "removed_leader_counts_itself",
+        /// A leader whose removal is committed goes on.
+        RemovedLeaderStays = "removed_leader_stays",
+        /// A leader gives up as soon as it has appended its removal, which nobody may commit then.
+        RemovedLeaderLeavesEarly = "removed_leader_leaves_early",
+        /// A server campaigns though its removal is committed.
+        RemovedCampaigns = "removed_campaigns",
+        /// A server that becomes a member again is taken to have what it had when it last was one.
+        RejoinedKeepsMatch = "rejoined_keeps_match",
+        /// In a joint configuration a quorum of the new voters is enough.
+        JointByNewMajority = "joint_by_new_majority",
+        /// In a joint configuration a quorum of the old voters is enough.
+        JointByOldMajority = "joint_by_old_majority",
+        /// A joint configuration is left before it is committed (camunda #60086).
+        JointLeftBeforeCommit = "joint_left_before_commit",
+        /// A joint configuration is left again while its end is not committed (etcd #12582).
+        JointLeftTwice = "joint_left_twice",
     }
 }

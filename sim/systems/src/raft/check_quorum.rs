@@ -33,13 +33,11 @@ impl<C: Payload> Server<C> {
 
     /// etcd `MsgCheckQuorum`: who answered since the last look is active.
     fn check_window(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let (others, own) = self.voters_but_me();
         let Role::Leader(leader) = &mut self.role else {
             unreachable!("only a leader checks its quorum");
         };
-        let active = leader.active.intersection(others).len() + own;
-        leader.active = ServerSet::EMPTY;
-        if active >= self.commit_quorum() || self.is_spared() {
+        let active = std::mem::replace(&mut leader.active, ServerSet::EMPTY);
+        if self.commits(active) || self.is_spared() {
             ctx.set_timer(RaftTimer::CheckQuorum, self.options.check_quorum);
             return;
         }
@@ -66,10 +64,11 @@ impl<C: Payload> Server<C> {
 
     /// Steps down where a quorum's contact is older than check_quorum. Returns whether it did.
     fn expire(&mut self, ctx: &mut Context<RaftNode<C>>) -> bool {
-        let (_, own) = self.voters_but_me();
-        let expiry = self.options.check_quorum;
-        let alive = self.contacts(ctx.now()).filter(|age| *age <= expiry).count() + own;
-        if alive >= self.commit_quorum() || self.is_spared() {
+        let (now, expiry) = (ctx.now(), self.options.check_quorum);
+        let leader = self.as_leader().expect("only a leader's leadership expires");
+        let is_heard = |voter: &NodeId| leader.progress(*voter).is_some_and(|p| now.since(p.contact_at) <= expiry);
+        let alive = self.configuration.electors().without(self.id).iter().filter(is_heard).collect();
+        if self.commits(alive) || self.is_spared() {
             return false;
         }
         ctx.observe(RaftObservation::LeadershipExpired { term: self.term() });
@@ -79,19 +78,15 @@ impl<C: Payload> Server<C> {
 
     /// How old the last contact with each other voter is.
     fn contacts(&self, now: Instant) -> impl Iterator<Item = Duration> {
-        let (others, _) = self.voters_but_me();
+        let others = self.configuration.electors().without(self.id);
         let leader = self.as_leader().expect("only a leader asks for contacts");
         others.iter().filter_map(|voter| leader.progress(voter)).map(move |p| now.since(p.contact_at))
     }
 
-    fn voters_but_me(&self) -> (ServerSet, usize) {
-        (self.configuration.voters().without(self.id), usize::from(self.is_voter()))
-    }
-
     /// NuRaft: where a quorum is all of the voters, a leader stays.
     fn is_spared(&self) -> bool {
-        let voters = self.configuration.voters().len();
-        self.options.check_quorum_spares_full && voters <= self.commit_quorum()
+        let is_all = |half: ServerSet| half.len() <= self.quorum(self.options.commit_quorum, half);
+        self.options.check_quorum_spares_full && self.halves().all(is_all)
     }
 
     /// A follower has answered.
@@ -124,8 +119,9 @@ impl<C: Payload> Server<C> {
     /// counts it again once it answers.
     pub(super) fn review_pair(&mut self, ctx: &mut Context<RaftNode<C>>) {
         const RESPONSE_LIMIT: u64 = 20;
-        if !self.options.auto_adjust_quorum || self.configuration.voters().len() != 2 {
-            return;
+        if !self.options.auto_adjust_quorum || self.configuration.electors().len() != 2 {
+            // It may have been one of two before a change.
+            return self.restore_quorum(ctx);
         }
         let patience = self.options.heartbeat.saturating_mul(RESPONSE_LIMIT);
         if self.contacts(ctx.now()).any(|age| age > patience) {

@@ -6,12 +6,12 @@ use splitbrain_kernel::node::Source;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
-use super::ids::Term;
+use super::ids::{ServerSet, Term};
 use super::message::{Payload, RaftMessage, VoteRequest};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, Refusal, Skip};
-use super::options::{ElectionTimer, LostRound, Stickiness, TimeoutDrawn};
-use super::state::{Role, Server};
+use super::options::{ElectionTimer, LostRound, Stickiness, TimeoutDrawn, VotesFor};
+use super::state::{Role, Server, Tally};
 
 // ---- The timer ----
 
@@ -90,7 +90,7 @@ impl<C: Payload> Server<C> {
             self.clock.timeout = self.draw_timeout(ctx);
             return ctx.set_timer(RaftTimer::Election, self.clock.timeout);
         }
-        if !self.is_voter() && !self.has_bug(Bug::LearnerCampaigns) {
+        if !self.may_stand() && !self.has_bug(Bug::LearnerCampaigns) {
             self.forget_leader();
             return self.skip_election(ctx, Skip::NotVoter);
         }
@@ -168,7 +168,7 @@ impl<C: Payload> Server<C> {
     fn stand(&mut self, ctx: &mut Context<RaftNode<C>>, ask: fn(VoteRequest) -> RaftMessage<C>) {
         self.into_candidate(ctx);
         let request = VoteRequest { term: self.term(), last: self.log.last() };
-        for voter in self.configuration.voters().without(self.id).iter() {
+        for voter in self.configuration.electors().without(self.id).iter() {
             // A busy peer is not asked (NuRaft).
             self.ask(ctx, voter, ask(request));
         }
@@ -209,7 +209,7 @@ impl<C: Payload> Server<C> {
             return self.adopt_term(ctx, term);
         }
         let current = term == self.term() || self.has_bug(Bug::VoteCountedFromOlderTerm);
-        let voter = self.configuration.voters().contains(source.node);
+        let voter = self.configuration.electors().contains(source.node);
         let Role::Candidate(candidate) = &mut self.role else {
             return;
         };
@@ -224,15 +224,37 @@ impl<C: Payload> Server<C> {
         self.conclude_election(ctx);
     }
 
+    /// Whether a quorum has granted, of each set of voters. Votes that a counter counts twice are for the plain case:
+    /// where two sets decide, a voter is counted in its set.
+    pub(super) fn is_granted(&self, tally: &Tally) -> bool {
+        if !self.configuration.is_joint() {
+            return tally.granted_count(self.counting()) >= self.election_quorum();
+        }
+        self.halves().all(|half| self.is_quorum_of(half, tally.granted))
+    }
+
+    /// How often a quorum that refuses has refused: 1 when the last refusal made it one.
+    pub(super) fn refusals(&self, tally: &Tally) -> usize {
+        if !self.configuration.is_joint() {
+            let (denied, quorum) = (tally.denied_count(self.counting()), self.election_quorum());
+            return (denied + 1).saturating_sub(quorum);
+        }
+        usize::from(self.halves().any(|half| self.is_quorum_of(half, tally.denied)))
+    }
+
+    fn is_quorum_of(&self, voters: ServerSet, some: ServerSet) -> bool {
+        some.intersection(voters).len() >= self.quorum(self.options.election_quorum, voters)
+    }
+
     fn conclude_election(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let Role::Candidate(candidate) = &self.role else {
             unreachable!("only a candidate counts votes");
         };
-        let (counting, quorum) = (self.counting(), self.election_quorum());
-        if candidate.tally.granted_count(counting) >= quorum {
+        let tally = candidate.tally;
+        if self.is_granted(&tally) {
             self.into_leader(ctx);
             self.yield_zero_priority(ctx);
-        } else if candidate.tally.denied_count(counting) == quorum {
+        } else if self.refusals(&tally) == 1 {
             ctx.observe(RaftObservation::ElectionLost { term: self.term() });
             self.lose_round(ctx);
         }
@@ -296,6 +318,9 @@ impl<C: Payload> Server<C> {
     fn refusal(&self, candidate: NodeId, request: VoteRequest) -> Option<Refusal> {
         if request.term < self.term() {
             return Some(Refusal::StaleTerm);
+        }
+        if self.options.votes_for == VotesFor::Members && !self.configuration.members().contains(candidate) {
+            return Some(Refusal::NotMember);
         }
         if self.voted_for().is_some_and(|voted| voted != candidate) {
             return Some(Refusal::Voted);

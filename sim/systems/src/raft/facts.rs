@@ -10,6 +10,7 @@
 //! | [`RaftFacts::held`]: what a disk holds at one place | `committed_is_durable`, `matched_is_true` |
 //! | [`RaftFacts::matched`], [`RaftFacts::has`]: what a leader knows of followers | `matched_is_true` |
 //! | [`RaftFacts::logged`]: what a write adds to the log | `log_matching` |
+//! | [`RaftFacts::configures`]: the configuration that an entry brings | who votes, and how they may change |
 //!
 //! Implementations differ in what they can say: a library may hide its timers, or keep its log where no record shows
 //! it. What it cannot say is a [`Fact`] that is `None`. A rule that needs it is *not evaluated* there, and counted as
@@ -20,6 +21,8 @@
 //!
 //! [`Findings::lacks`]: splitbrain_kernel::invariant::Findings::lacks
 
+mod configuration;
+
 use std::fmt::{self, Debug};
 
 use splitbrain_kernel::context::OperationId;
@@ -29,13 +32,15 @@ use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::Records;
 
 use super::durable::{LOG_FILE, Record, SNAPSHOT_FILE, STATE_FILE};
-use super::ids::{Index, Position, ServerSet, Term};
+use super::ids::{Index, Position, Term};
 use super::kv::{self, Call, CallResult};
 use super::message::{AppendResult, Command, Entry, Operation, Payload, ProposeResult, RaftMessage, Response};
 use super::node::RaftNode;
-use super::observation::RaftObservation;
+use super::observation::{RaftObservation, StepDownReason};
 use super::snapshot::PartResult;
 use super::state::{Role, Server};
+
+pub use configuration::ConfigurationFacts;
 
 /// Something that an implementation may be unable to say: `None` if it is.
 pub type Fact<T> = Option<T>;
@@ -95,6 +100,12 @@ pub trait RaftFacts: Node {
     fn talk(message: &Self::Message) -> Talk {
         let _ = message;
         Talk::Nothing
+    }
+
+    /// The configuration that an entry brings; `Some(None)` if it brings none.
+    fn configures(entry: &Self::Entry) -> Fact<Option<ConfigurationFacts>> {
+        let _ = entry;
+        None
     }
 
     /// Whether an entry carries what this request of a client asks for.
@@ -223,15 +234,6 @@ pub struct TimerFacts {
     pub heartbeat_seen: bool,
 }
 
-/// Which servers vote, as a server knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConfigurationFacts {
-    /// The voters.
-    pub voters: ServerSet,
-    /// In the middle of a joint change: the voters before it. A quorum of both is needed then. Otherwise empty.
-    pub outgoing: ServerSet,
-}
-
 /// What a message means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
@@ -340,6 +342,10 @@ pub enum Told<'a, E> {
     Compacted(Index),
     /// As a leader, it hands its leadership over and refuses proposals (`true`), or no longer.
     HandsOver(bool),
+    /// The configuration that it goes by may have changed.
+    Reconfigured,
+    /// As a leader, it gives up because it is no voter of the configuration that it has committed.
+    Retires,
     /// Nothing that concerns the invariants.
     Nothing,
 }
@@ -474,6 +480,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             }
             RaftObservation::BecameCandidate { term } => Told::Campaigns { role: RoleKind::Candidate, term: *term },
             RaftObservation::LeaderElected { term, last } => Told::Elected { term: *term, last: Some(*last) },
+            RaftObservation::SteppedDown { reason: StepDownReason::Removed, .. } => Told::Retires,
             RaftObservation::SteppedDown { .. } => Told::SteppedDown,
             RaftObservation::VoteGranted { term, candidate } => Told::Granted { term: *term, candidate: *candidate },
             RaftObservation::VoteDenied { candidate, .. } => Told::Denied { candidate: *candidate },
@@ -489,6 +496,9 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::LogCompacted { base } => Told::Compacted(base.index),
             RaftObservation::TransferStarted { .. } => Told::HandsOver(true),
             RaftObservation::TransferAborted { .. } => Told::HandsOver(false),
+            RaftObservation::ConfigurationEntered { .. }
+            | RaftObservation::ConfigurationAppended { .. }
+            | RaftObservation::LogTruncated { .. } => Told::Reconfigured,
             _ => Told::Nothing,
         }
     }
@@ -555,6 +565,14 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             Write::Append(LOG_FILE, Record::Entry { index, entry }) => {
                 Some((Position { term: entry.term, index: *index }, entry))
             }
+            _ => None,
+        })
+    }
+
+    #[inline]
+    fn configures(entry: &Entry<C>) -> Fact<Option<ConfigurationFacts>> {
+        Some(match &entry.command {
+            Command::Members(members) => Some(ConfigurationFacts::from(&**members)),
             _ => None,
         })
     }
@@ -647,10 +665,7 @@ impl<C: Payload> Server<C> {
             commit: Some(self.commit()),
             timer: Some(timer),
             may_campaign: Some(hard.timer_allowed && !hard.catching_up && !hard.receiving_snapshot),
-            configuration: Some(ConfigurationFacts {
-                voters: self.configuration().voters(),
-                outgoing: ServerSet::EMPTY,
-            }),
+            configuration: Some(ConfigurationFacts::from(self.configuration().parts())),
             base: Some(self.log().base()),
             durable: Some(self.log().durable()),
         }

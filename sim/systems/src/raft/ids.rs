@@ -139,6 +139,24 @@ impl ServerSet {
         Self { bits, kind: self.kind }
     }
 
+    /// Those in either.
+    ///
+    /// # Panics
+    /// If both have servers, of different kinds.
+    pub const fn union(self, other: Self) -> Self {
+        if self.bits == 0 {
+            return other;
+        }
+        assert!(other.bits == 0 || self.kind.same(other.kind), "the servers of two sets are of one kind");
+        Self { bits: self.bits | other.bits, kind: self.kind }
+    }
+
+    /// Those that are not in the other set.
+    pub const fn minus(self, other: Self) -> Self {
+        let taken = self.intersection(other).bits;
+        Self { bits: self.bits & !taken, kind: self.kind }
+    }
+
     /// How many.
     pub const fn len(self) -> usize {
         self.bits.count_ones() as usize
@@ -182,6 +200,24 @@ impl Eq for ServerSet {}
 impl Serialize for ServerSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.bits)
+    }
+}
+
+/// A set as the list of its servers, so that it can be read again whatever their kind: for
+/// `#[serde(with = "ids::listed")]`.
+pub(super) mod listed {
+    use splitbrain_kernel::id::NodeId;
+    use splitbrain_kernel::serde::{Deserialize, Deserializer, Serializer};
+
+    use super::ServerSet;
+
+    pub(in crate::raft) fn serialize<S: Serializer>(set: &ServerSet, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(set.iter())
+    }
+
+    pub(in crate::raft) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ServerSet, D::Error> {
+        let servers = Vec::<NodeId>::deserialize(from)?;
+        Ok(servers.into_iter().collect())
     }
 }
 
@@ -235,6 +271,16 @@ mod tests {
         assert_eq!(set.without(meta(2)).without(meta(5)), ServerSet::EMPTY);
         assert_ne!(set, [2, 5].map(NodeId::server).into_iter().collect());
         assert_eq!(set.intersection([meta(5)].into_iter().collect()).len(), 1);
+    }
+
+    #[test]
+    fn sets_are_joined_and_taken_apart() {
+        let set = |servers: &[u16]| servers.iter().map(|server| NodeId::server(*server)).collect::<ServerSet>();
+        assert_eq!(set(&[1, 3]).union(set(&[3, 5])), set(&[1, 3, 5]));
+        assert_eq!(ServerSet::EMPTY.union(set(&[2])), set(&[2]));
+        assert_eq!(set(&[2]).union(ServerSet::EMPTY), set(&[2]));
+        assert_eq!(set(&[1, 3, 5]).minus(set(&[3, 4])), set(&[1, 5]));
+        assert_eq!(set(&[1]).minus(ServerSet::EMPTY), set(&[1]));
     }
 
     proptest! {

@@ -52,6 +52,10 @@ impl<C: Payload> Server<C> {
         let has_sessions = !self.has_bug(Bug::SnapshotWithoutSessions);
         let pieces = self.store().pieces().filter(|piece| has_sessions || !matches!(piece, kv::Piece::Session(..)));
         items.extend(pieces.map(Item::Kv));
+        let (index, members) = self.memberships.at(last.index);
+        if index > Index::ZERO && !self.has_bug(Bug::SnapshotWithoutConfiguration) {
+            items.push(Item::Members { index, members: Box::new(members) });
+        }
         let snapshot = Arc::new(Snapshot { last, items });
         ctx.observe(RaftObservation::SnapshotTaken { last, state: snapshot.fingerprint() });
         self.save_snapshot(ctx, snapshot);
@@ -103,6 +107,7 @@ impl<C: Payload> Server<C> {
             return;
         }
         let count = self.log.compact(base);
+        self.memberships.compact(base);
         ctx.write(Write::Discard(LOG_FILE, count));
         ctx.observe(RaftObservation::LogCompacted { base: self.log.base() });
     }
@@ -122,6 +127,7 @@ impl<C: Payload> Server<C> {
             self.hard_dirty = true;
         }
         ctx.observe(RaftObservation::SnapshotInstalled { last, state: snapshot.fingerprint() });
+        self.install_members(ctx, snapshot.members());
     }
 
     /// What the snapshot on the disk covers counts as applied.
@@ -131,6 +137,7 @@ impl<C: Payload> Server<C> {
         self.applied = last.index;
         self.restore_state(&snapshot.items);
         ctx.observe(RaftObservation::SnapshotRestored { last, state: snapshot.fingerprint() });
+        self.install_members(ctx, snapshot.members());
         self.snapshots.latest = Some(Arc::new(snapshot));
     }
 

@@ -16,6 +16,12 @@
 //! | what a leader counts is there | Raft §5.3, ccfraft | `matched_is_true` | white box |
 //! | snapshots are what the log makes | Raft §7, RedisRaft | `snapshot_soundness` | black box |
 //! | a transfer of leadership ends | thesis §3.10, hashicorp #493 | `transfer_ends` | black box |
+//! | one change of the membership at a time | thesis §4.1, camunda #60086 | `one_change_at_a_time` | white box |
+//! | a change follows a commit of the own term | Ongaro 2015 | `change_follows_own_commit` | white box |
+//! | quorums of configurations in a row meet | thesis §4.1, §6 | `configurations_overlap` | white box |
+//! | a configuration takes effect as declared | §6, etcd, NuRaft | `configuration_in_force` | white box |
+//! | a removed leader gives up in time | §6, thesis §4.2.2 | `removed_leader_retires` | white box |
+//! | learners are promoted when their log is there | thesis §4.2.1 | `promoted_when_caught_up` | white box |
 //! | what is promised is durable first | Raft figure 2, etcd `Ready` | `persist_before_reply` | white box |
 //! | votes only for logs as good | Raft §5.4.1 | `vote_soundness` | white box |
 //! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | `pre_vote_purity` | white box |
@@ -40,20 +46,27 @@
 //! always. Options that give them up (election quorums that do not meet, votes in a counter where replies come twice)
 //! break them, and a scenario with such options expects that.
 //!
+//! Which servers vote at a moment is worked out from the entries of the server's log, and not asked of the server
+//! (`configurations`). While the membership changes no leader is promised within a bound; once every voter that is up
+//! goes by the last configuration, it is again.
+//!
 //! # Not checked
 //!
 //! - *Leader append-only* (§5.3): a leader that overwrites its log creates an entry twice, which is `log_matching`.
 //! - *Stickiness and leases* (S19, S20): what a lease protects is watched where it is read, by `no_stale_answer`; a
 //!   vote that ignores a live leader shows as unstable leadership.
-//! - *Configurations* (S15): members are fixed.
 
 mod acknowledged_is_applied;
 mod answers_follow_order;
 mod bounds;
 mod candidates_know_no_leader;
+mod change_follows_own_commit;
 mod clients;
 mod commit_in_term;
 mod committed_is_durable;
+mod configuration_in_force;
+mod configurations;
+mod configurations_overlap;
 mod denied_vote_keeps_timer;
 mod effects;
 mod elected_by_quorum;
@@ -70,13 +83,17 @@ mod learners_never_lead;
 mod linearizable;
 mod log_matching;
 mod matched_is_true;
+mod membership;
 mod no_stale_answer;
+mod one_change_at_a_time;
 mod one_vote_per_term;
 mod order;
 mod persist_before_reply;
 mod pre_vote_purity;
+mod promoted_when_caught_up;
 mod quorum_contact;
 mod redirect_is_no_result;
+mod removed_leader_retires;
 mod snapshot_soundness;
 mod state_machine_safety;
 mod term_monotone;
@@ -107,6 +124,7 @@ use super::ids::{Index, ServerSet, Term};
 use committed_is_durable::Proven;
 
 use clients::Clients;
+use configurations::Configurations;
 use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
 use election_safety::Reigns;
@@ -162,6 +180,12 @@ mod index {
     pub(super) const LINEARIZABLE: usize = 25;
     pub(super) const SNAPSHOT_SOUNDNESS: usize = 26;
     pub(super) const TRANSFER_ENDS: usize = 27;
+    pub(super) const ONE_CHANGE_AT_A_TIME: usize = 28;
+    pub(super) const CHANGE_FOLLOWS_OWN_COMMIT: usize = 29;
+    pub(super) const CONFIGURATIONS_OVERLAP: usize = 30;
+    pub(super) const CONFIGURATION_IN_FORCE: usize = 31;
+    pub(super) const REMOVED_LEADER_RETIRES: usize = 32;
+    pub(super) const PROMOTED_WHEN_CAUGHT_UP: usize = 33;
 }
 
 /// The invariants of Raft over a node type, with all that they have seen.
@@ -183,6 +207,13 @@ pub struct RaftInvariants<N: RaftFacts> {
     matches: Matches,
     images: Images,
     transfers: Transfers,
+    configurations: Configurations,
+    /// The configuration of this server may have changed with the input that it handles.
+    reconfigured: Option<NodeId>,
+    /// This leader has committed something with the input that it handles.
+    retiring: Option<NodeId>,
+    /// Those whose disk was wiped since they last started.
+    wiped: ServerSet,
     /// The last place that is gone from each server's log, by slot.
     bases: Vec<Index>,
     /// An acknowledgement that is being handled: who sent it.
@@ -226,6 +257,10 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             matches: self.matches.clone(),
             images: self.images.clone(),
             transfers: self.transfers.clone(),
+            configurations: self.configurations.clone(),
+            reconfigured: self.reconfigured,
+            retiring: self.retiring,
+            wiped: self.wiped,
             bases: self.bases.clone(),
             acknowledged: self.acknowledged,
             asked: self.asked,
@@ -259,6 +294,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     pub fn new(frame: Frame) -> Self {
         let (servers, members) = (frame.server_count, frame.members);
         let order = Order::new(frame.session_timeout, frame.sessions_max);
+        let configurations = Configurations::new(frame.initial(), servers);
         Self {
             frame: Arc::new(frame),
             reigns: Reigns::default(),
@@ -277,6 +313,10 @@ impl<N: RaftFacts> RaftInvariants<N> {
             matches: Matches::new(servers),
             images: Images::new(servers),
             transfers: Transfers::new(servers),
+            configurations,
+            reconfigured: None,
+            retiring: None,
+            wiped: ServerSet::EMPTY,
             bases: vec![Index::ZERO; servers],
             acknowledged: None,
             asked: None,
@@ -368,6 +408,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
         {
             self.judge_match(view, node, follower, findings);
         }
+        if let Some(node) = self.retiring.take() {
+            self.on_retiring(view, node, findings);
+        }
+        if let Some(node) = self.reconfigured.take() {
+            self.on_reconfigured(view, node, findings);
+        }
         if self.changed {
             self.changed = false;
             self.survey(view, findings);
@@ -424,14 +470,23 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         linearizable::INFO,
         snapshot_soundness::INFO,
         transfer_ends::INFO,
+        one_change_at_a_time::INFO,
+        change_follows_own_commit::INFO,
+        configurations_overlap::INFO,
+        configuration_in_force::INFO,
+        removed_leader_retires::INFO,
+        promoted_when_caught_up::INFO,
     ];
 
     fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
         if self.frame.watches(node) {
+            self.on_restart(node);
             self.terms.restart(node);
             self.images.restart(node);
             self.durables.forget(node);
             self.supporters.stand_alone(node, false);
+            self.configurations.restart(node);
+            self.reconfigured = Some(node);
             // What it may do shows only once it has started.
             self.changed = true;
         }
@@ -559,6 +614,12 @@ mod tests {
             (index::LINEARIZABLE, "linearizable"),
             (index::SNAPSHOT_SOUNDNESS, "snapshot_soundness"),
             (index::TRANSFER_ENDS, "transfer_ends"),
+            (index::ONE_CHANGE_AT_A_TIME, "one_change_at_a_time"),
+            (index::CHANGE_FOLLOWS_OWN_COMMIT, "change_follows_own_commit"),
+            (index::CONFIGURATIONS_OVERLAP, "configurations_overlap"),
+            (index::CONFIGURATION_IN_FORCE, "configuration_in_force"),
+            (index::REMOVED_LEADER_RETIRES, "removed_leader_retires"),
+            (index::PROMOTED_WHEN_CAUGHT_UP, "promoted_when_caught_up"),
         ];
         assert_eq!(places.len(), Watched::LIST.len());
         for (place, name) in places {

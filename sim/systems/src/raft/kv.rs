@@ -187,13 +187,15 @@ pub(super) mod shared {
 
     use splitbrain_kernel::serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::Command;
-
-    pub(in crate::raft) fn serialize<S: Serializer>(command: &Arc<Command>, to: S) -> Result<S::Ok, S::Error> {
-        command.as_ref().serialize(to)
+    pub(in crate::raft) fn serialize<T: Serialize, S: Serializer>(shared: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        shared.as_ref().serialize(to)
     }
 
-    pub(in crate::raft) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Command>, D::Error> {
-        Command::deserialize(from).map(Arc::new)
+    pub(in crate::raft) fn deserialize<'de, T, D>(from: D) -> Result<Arc<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(from).map(Arc::new)
     }
 }

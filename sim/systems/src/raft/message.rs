@@ -11,8 +11,10 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Message;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 
+use super::configuration::Members;
 use super::ids::{Index, Position, Term};
 use super::kv;
+use super::membership::Change;
 use super::snapshot::{PartResult, SnapshotPart};
 
 /// A command of a replicated state machine, as an entry of the log carries it.
@@ -240,6 +242,7 @@ impl<C: Payload> Entry<C> {
             Command::Noop => 0,
             Command::Set(command) => digest::encoded_len(command).unwrap_or(0),
             Command::Kv(command) => digest::encoded_len(&**command).unwrap_or(0),
+            Command::Members(members) => digest::encoded_len(&**members).unwrap_or(0),
         };
         FRAME.saturating_add(u32::try_from(command).unwrap_or(u32::MAX))
     }
@@ -255,6 +258,8 @@ pub enum Command<C = u64> {
     Set(C),
     /// A command of the key-value store. Shared, as each follower and each record gets the same one.
     Kv(#[serde(with = "kv::shared")] Arc<kv::Command>),
+    /// The configuration from here on.
+    Members(#[serde(with = "kv::shared")] Arc<Members>),
 }
 
 /// What a client is asked to do.
@@ -308,6 +313,10 @@ pub enum Order {
     Snapshot,
     /// It hands its leadership over, if it leads, to this server or to the best suited one.
     Transfer(Option<NodeId>),
+    /// It changes the membership, if it leads.
+    Change(Change),
+    /// It changes the membership, if it leads, in some way that it draws.
+    AnyChange,
 }
 
 impl<C: Payload> Message for RaftMessage<C> {

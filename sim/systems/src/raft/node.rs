@@ -209,6 +209,7 @@ impl<C: Payload> Server<C> {
         if let Some(snapshot) = recovery.snapshot {
             self.restore(ctx, snapshot);
         }
+        self.recover_members(ctx);
         if self.options.skip_first_timeout {
             self.hard.timer_allowed = false;
             self.hard_dirty = true;
@@ -251,6 +252,8 @@ impl<C: Payload> Server<C> {
             Order::Append(count) if self.is_leader() => self.append_empty(ctx, count),
             Order::Snapshot => self.take_snapshot(ctx),
             Order::Transfer(target) if self.is_leader() => self.transfer_leadership(ctx, target),
+            Order::Change(change) => self.on_change(ctx, change),
+            Order::AnyChange => self.on_any_change(ctx),
             Order::StepDown | Order::Campaign | Order::Append(_) | Order::Transfer(_) => {}
         }
     }
@@ -264,7 +267,7 @@ impl<C: Payload> Server<C> {
 
     /// Whether it can begin a round: a leader, a learner and a voter that is bound by a promise cannot.
     fn may_campaign_now(&self, now: Instant) -> bool {
-        !self.is_leader() && self.is_voter() && !self.is_bound_by_promise(now)
+        !self.is_leader() && self.may_stand() && !self.is_bound_by_promise(now)
     }
 
     fn set_catching_up(&mut self, ctx: &mut Context<RaftNode<C>>, on: bool) {

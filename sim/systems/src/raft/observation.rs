@@ -7,6 +7,7 @@ use splitbrain_kernel::node::{Change, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::vocabulary::Role;
 
+use super::configuration::Members;
 use super::ids::{Index, Position, Term};
 use super::kv::{Answer, Outcome};
 use super::message::{Entry, Payload};
@@ -224,6 +225,61 @@ pub enum RaftObservation<C = u64> {
         /// The server that was to lead.
         target: NodeId,
     },
+    /// As a leader, it appends a configuration.
+    ConfigurationAppended {
+        /// The configuration.
+        members: Members,
+    },
+    /// It goes by this configuration from here on.
+    ConfigurationEntered {
+        /// The place of its entry.
+        index: Index,
+        /// The configuration.
+        members: Members,
+    },
+    /// The entry of its last configuration was truncated.
+    ConfigurationReverted {
+        /// The place of the entry before.
+        index: Index,
+        /// The configuration before.
+        members: Members,
+    },
+    /// It knows that a configuration is committed.
+    ConfigurationCommitted {
+        /// The place of its entry.
+        index: Index,
+        /// The configuration.
+        members: Members,
+    },
+    /// As a leader, it does not change the membership.
+    ChangeRefused {
+        /// Why.
+        reason: ChangeRefusal,
+    },
+    /// It was a learner and is a voter.
+    Promoted,
+    /// It knows that a configuration is committed in which it is no member.
+    Removed,
+}
+
+/// Why the membership is not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum ChangeRefusal {
+    /// The server does not lead.
+    NotLeader,
+    /// It hands its leadership over.
+    Transferring,
+    /// The last change is not committed, or a joint configuration is not left.
+    Pending,
+    /// It has committed nothing of its own term yet.
+    NothingCommitted,
+    /// The learner has not caught up.
+    Behind,
+    /// No voter would be left.
+    NoVoters,
+    /// The configuration is like that already, or the server has not the part that the change starts from.
+    ChangesNothing,
 }
 
 /// Why a vote or a pre-vote is refused.
@@ -258,6 +314,8 @@ pub enum StepDownReason {
     ZeroPriority,
     /// It handed its leadership over (NuRaft).
     Transferred,
+    /// It is no voter of the configuration that it has committed.
+    Removed,
 }
 
 /// Why an election timeout passed without a campaign.
@@ -319,6 +377,15 @@ impl<C: Payload> Observation for RaftObservation<C> {
         "log compacted",
         "transfer started",
         "transfer aborted",
+        "configuration appended",
+        "joint configuration appended",
+        "configuration entered",
+        "configuration reverted",
+        "configuration committed",
+        "joint configuration committed",
+        "change refused",
+        "promoted",
+        "removed",
     ];
 
     fn face(&self) -> Face {
@@ -383,6 +450,13 @@ impl<C: Payload> RaftObservation<C> {
             Self::LogCompacted { .. } => 36,
             Self::TransferStarted { .. } => 37,
             Self::TransferAborted { .. } => 38,
+            Self::ConfigurationAppended { members } => 39 + members.is_joint() as usize,
+            Self::ConfigurationEntered { .. } => 41,
+            Self::ConfigurationReverted { .. } => 42,
+            Self::ConfigurationCommitted { members, .. } => 43 + members.is_joint() as usize,
+            Self::ChangeRefused { .. } => 45,
+            Self::Promoted => 46,
+            Self::Removed => 47,
         }
     }
 
@@ -415,6 +489,13 @@ mod tests {
         assert_eq!(refused.face().name, "refused");
         let aborted: RaftObservation = RaftObservation::TransferAborted { target: NodeId::server(2) };
         assert_eq!(aborted.face().name, "transfer aborted");
-        assert_eq!(RaftObservation::<u64>::NAMES.len(), aborted.name_index() + 1);
+        let voters = Members::of_voters([NodeId::server(1)].into_iter().collect());
+        let joint = Members { outgoing: voters.voters, ..voters };
+        let committed = |members| RaftObservation::<u64>::ConfigurationCommitted { index: Index(1), members };
+        assert_eq!(committed(voters).face().name, "configuration committed");
+        assert_eq!(committed(joint).face().name, "joint configuration committed");
+        let removed: RaftObservation = RaftObservation::Removed;
+        assert_eq!(removed.face().name, "removed");
+        assert_eq!(RaftObservation::<u64>::NAMES.len(), removed.name_index() + 1);
     }
 }

@@ -194,6 +194,38 @@ splitbrain_kernel::names! {
     }
 }
 
+splitbrain_kernel::names! {
+    /// From when on a server goes by a configuration.
+    pub enum ConfigurationAt {
+        /// When its log has the entry (§6, hashicorp).
+        Append = "append",
+        /// When it knows that the entry is committed (etcd, NuRaft).
+        Commit = "commit",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// How a joint configuration ends.
+    pub enum JointLeave {
+        /// The leader leaves it once it is committed (etcd AutoLeave).
+        Automatic = "automatic",
+        /// By order.
+        Ordered = "ordered",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// Which candidates a server answers with votes.
+    pub enum VotesFor {
+        /// All: a voter goes by the candidate's configuration, as it may not know it yet (thesis §4.1).
+        Anyone = "anyone",
+        /// Pre-votes are refused to who is no member of its own configuration (NuRaft).
+        MembersInPreVotes = "members_in_pre_votes",
+        /// Votes and pre-votes are refused to them (hashicorp).
+        Members = "members",
+    }
+}
+
 const TIMING: ValueKind = ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
 const SPAN: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
 const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
@@ -328,8 +360,17 @@ splitbrain_kernel::options! {
         pub snapshot_trailing: u64 => COUNT,
         /// The most bytes of a snapshot in one message; a larger item goes alone.
         pub snapshot_part_bytes: u64 => ValueKind::Integer { min: 1, max: 1_000_000_000 },
-        /// Whether the server is a learner: it follows, but neither campaigns nor counts.
+        /// Whether the server is a learner: it follows, but neither campaigns nor counts. A change of the membership
+        /// can promote it.
         pub learner: bool => ValueKind::Bool,
+        /// From when on a server goes by a configuration.
+        pub configuration_at: ConfigurationAt => ValueKind::Name(ConfigurationAt::NAMES),
+        /// How a joint configuration ends.
+        pub joint_leave: JointLeave => ValueKind::Name(JointLeave::NAMES),
+        /// How many entries a learner may lack when it is promoted.
+        pub promotion_gap: u64 => COUNT,
+        /// Which candidates a server answers with votes.
+        pub votes_for: VotesFor => ValueKind::Name(VotesFor::NAMES),
         /// How long a client waits for the answer to an operation, over all attempts.
         pub proposal_timeout: Duration => TIMING,
         /// What a client does when a proxy or an overloaded server refuses its proposal.

@@ -12,7 +12,7 @@ use super::ids::Term;
 use super::message::{Payload, RaftMessage, Verdict, VoteRequest};
 use super::node::RaftNode;
 use super::observation::{RaftObservation, Refusal, Skip};
-use super::options::PreVoteTerm;
+use super::options::{PreVoteTerm, VotesFor};
 use super::state::{Role, Server};
 use super::transport::Asked;
 
@@ -23,7 +23,7 @@ impl<C: Payload> Server<C> {
     pub(super) fn begin_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>) {
         self.review_last_round(ctx);
         if self.options.reconnect_on_pre_vote && self.clock.heartbeat_seen {
-            self.reconnect(ctx, self.configuration.voters().without(self.id));
+            self.reconnect(ctx, self.configuration.electors().without(self.id));
         }
         if !self.may_campaign(ctx.now()) {
             self.forget_leader();
@@ -32,7 +32,7 @@ impl<C: Payload> Server<C> {
         self.into_pre_candidate(ctx);
         let request = VoteRequest { term: self.pre_vote_term(), last: self.log.last() };
         let mut busy = 0;
-        for voter in self.configuration.voters().without(self.id).iter() {
+        for voter in self.configuration.electors().without(self.id).iter() {
             if self.ask(ctx, voter, RaftMessage::PreVote(request)) == Asked::Busy {
                 busy += 1;
             }
@@ -57,7 +57,7 @@ impl<C: Payload> Server<C> {
         };
         let answers = candidate.tally.granted_count(counting) + candidate.tally.denied_count(counting);
         self.isolation.silent_rounds = if answers < quorum { self.isolation.silent_rounds + 1 } else { 0 };
-        let two = self.configuration.voters().len() == 2;
+        let two = self.configuration.electors().len() == 2;
         if self.options.auto_adjust_quorum && two && self.isolation.silent_rounds > VOTE_LIMIT {
             self.adjust_quorum(ctx);
         }
@@ -66,7 +66,7 @@ impl<C: Payload> Server<C> {
     /// NuRaft `busy_connection_limit_`: a server that could not even ask a quorum in so many rounds gives up. The
     /// rounds need not be in a row: NuRaft never resets `busy_connection_failure_count_`.
     fn count_busy_round(&mut self, ctx: &mut Context<RaftNode<C>>, busy: usize) {
-        let voters = self.configuration.voters().len();
+        let voters = self.configuration.electors().len();
         let cannot_win = busy + self.election_quorum() > voters;
         self.isolation.busy_rounds += u64::from(cannot_win);
         let limit = self.options.busy_exit;
@@ -85,7 +85,7 @@ impl<C: Payload> Server<C> {
     ) {
         self.answered(source);
         let asked = self.pre_vote_term();
-        let voter = self.configuration.voters().contains(source.node);
+        let voter = self.configuration.electors().contains(source.node);
         if verdict != Verdict::Granted && term > self.term() {
             return self.adopt_term(ctx, term);
         }
@@ -108,22 +108,28 @@ impl<C: Payload> Server<C> {
     }
 
     fn conclude_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>, last: Verdict) {
-        let (counting, quorum) = (self.counting(), self.election_quorum());
-        let Role::PreCandidate(candidate) = &mut self.role else {
+        let Role::PreCandidate(candidate) = &self.role else {
             unreachable!("only a pre-candidate counts pre-votes");
         };
-        let tally = candidate.tally;
-        if tally.granted_count(counting) >= quorum {
-            if !candidate.won {
-                candidate.won = true;
-                ctx.observe(RaftObservation::PreVoteWon { term: self.hard.term });
-                self.campaign(ctx);
+        let (tally, won) = (candidate.tally, candidate.won);
+        let refusals = self.refusals(&tally);
+        if self.is_granted(&tally) {
+            if !won {
+                self.win_pre_vote(ctx);
             }
-        } else if last == Verdict::Denied && tally.denied_count(counting) >= quorum {
-            self.lose_pre_vote(ctx, tally.denied_count(counting) == quorum);
-        } else if tally.abandonments as usize >= quorum {
+        } else if last == Verdict::Denied && refusals > 0 {
+            self.lose_pre_vote(ctx, refusals == 1);
+        } else if tally.abandonments as usize >= self.election_quorum() {
             self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
         }
+    }
+
+    fn win_pre_vote(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        if let Role::PreCandidate(candidate) = &mut self.role {
+            candidate.won = true;
+        }
+        ctx.observe(RaftObservation::PreVoteWon { term: self.hard.term });
+        self.campaign(ctx);
     }
 
     /// NuRaft counts each refusal from the quorum's on, and gives up at its limit: it asks the leader, which a
@@ -176,7 +182,7 @@ impl<C: Payload> Server<C> {
 
     fn pre_vote_refusal(&self, source: Source, request: VoteRequest, now: Instant) -> Option<Refusal> {
         let candidate = source.node;
-        if !self.configuration.members().contains(candidate) {
+        if self.options.votes_for != VotesFor::Anyone && !self.configuration.members().contains(candidate) {
             return Some(Refusal::NotMember);
         }
         let sticky = self.believes_in_leader(self.options.pre_vote_stickiness, candidate, now);

@@ -32,7 +32,7 @@ use splitbrain_kernel::node::Source;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
-use super::ids::{Index, Term};
+use super::ids::{Index, ServerSet, Term};
 use super::kv::{Answer, CallResult};
 use super::message::{Payload, RaftMessage};
 use super::node::RaftNode;
@@ -132,7 +132,7 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    fn has_committed_in_term(&self) -> bool {
+    pub(super) fn has_committed_in_term(&self) -> bool {
         self.log.term_at(self.commit) == Some(self.term())
     }
 
@@ -199,21 +199,25 @@ impl<C: Payload> Server<C> {
     }
 
     /// Serves the reads whose round a quorum has confirmed, and takes the lease that comes with it.
-    fn conclude_rounds(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let quorum = self.commit_quorum();
+    pub(super) fn conclude_rounds(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let Role::Leader(Leader { reads, .. }) = &self.role else { return };
-        let mut rounds = [Index::ZERO; NodeId::COUNT_MAX as usize];
-        let mut count = 0;
-        for voter in self.configuration.voters().iter() {
-            let confirmed = reads.confirmed.get(usize::from(voter.number()) - 1).copied().unwrap_or(0);
-            rounds[count] = Index(if voter == self.id { reads.round } else { confirmed });
-            count += 1;
-        }
-        let reached = quorum::reached(&mut rounds[..count], quorum).0;
+        let reached = self.halves().map(|half| self.confirmed_by(reads, half)).min().unwrap_or(0);
         self.renew_lease(ctx, reached);
         while let Some(read) = self.next_confirmed(reached) {
             self.serve(ctx, read, Reads::ReadIndex);
         }
+    }
+
+    /// The last round that a quorum of these voters has confirmed.
+    fn confirmed_by(&self, reads: &LeaderReads, voters: ServerSet) -> u64 {
+        let mut rounds = [Index::ZERO; NodeId::COUNT_MAX as usize];
+        let mut count = 0;
+        for voter in voters.iter() {
+            let confirmed = reads.confirmed.get(usize::from(voter.number()) - 1).copied().unwrap_or(0);
+            rounds[count] = Index(if voter == self.id { reads.round } else { confirmed });
+            count += 1;
+        }
+        quorum::reached(&mut rounds[..count], self.quorum(self.options.commit_quorum, voters)).0
     }
 
     fn renew_lease(&mut self, ctx: &Context<RaftNode<C>>, reached: u64) {

@@ -16,7 +16,7 @@ use splitbrain_kernel::time::Instant;
 
 use super::bug::Bug;
 use super::durable::LOG_FILE;
-use super::ids::{Index, Position, Term};
+use super::ids::{Index, Position, ServerSet, Term};
 use super::log::Batch;
 use super::machine::NotLeader;
 use super::message::{Append, AppendResult, Command, Entry, Payload, ProposeResult, RaftMessage};
@@ -38,6 +38,9 @@ impl<C: Payload> Server<C> {
             return;
         }
         self.review_pair(ctx);
+        if !self.is_leader() {
+            return;
+        }
         self.clock.heartbeat_seen = true;
         self.restore_priority(ctx.now());
         self.repeat_round(ctx);
@@ -53,7 +56,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Sends a follower what it lacks, as far as it may be sent, or a heartbeat.
-    fn send_append(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
+    pub(super) fn send_append(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
         let through = self.sendable();
         let (batch, in_flight_max) = (self.batch(), self.options.appends_in_flight);
         let Role::Leader(leader) = &self.role else {
@@ -220,15 +223,33 @@ impl<C: Payload> Server<C> {
 
     /// Commits what a quorum has, as far as its last entry is of this leader's own term (§5.4.2, Figure 8).
     pub(super) fn advance_commit(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        const NOWHERE: Index = Index::ZERO;
-        let quorum = self.commit_quorum();
         let Role::Leader(leader) = &self.role else {
             return;
         };
+        let reached = self.halves().map(|half| self.reached_by(leader, half)).min().unwrap_or_default();
+        if reached > self.commit && self.counts_at(reached) {
+            let (before, members) = (self.commit, self.configuration.members());
+            self.commit_to(ctx, reached.min(self.log.last_index()));
+            self.answer_committed(ctx);
+            self.release_reads(ctx);
+            if self.memberships.last_index() > before || self.configuration.is_joint() {
+                self.review_as_leader(ctx, members);
+            }
+        }
+    }
+
+    /// The last place that a quorum of these voters has.
+    #[inline]
+    fn reached_by(&self, leader: &Leader, voters: ServerSet) -> Index {
+        const NOWHERE: Index = Index::ZERO;
+        let quorum = self.quorum(self.options.commit_quorum, voters);
         let mut places = [NOWHERE; NodeId::COUNT_MAX as usize];
         let mut count = 0;
         let learners_count = self.has_bug(Bug::LearnersCounted);
-        let counted = if learners_count { self.configuration.members() } else { self.configuration.voters() };
+        let mut counted = if learners_count { self.configuration.members() } else { voters };
+        if self.has_bug(Bug::RemovedLeaderCountsItself) {
+            counted.insert(self.id);
+        }
         for voter in counted.iter() {
             places[count] = if voter == self.id {
                 self.own_matched()
@@ -237,12 +258,7 @@ impl<C: Payload> Server<C> {
             };
             count += 1;
         }
-        let reached = quorum::reached(&mut places[..count], quorum);
-        if reached > self.commit && self.counts_at(reached) {
-            self.commit_to(ctx, reached.min(self.log.last_index()));
-            self.answer_committed(ctx);
-            self.release_reads(ctx);
-        }
+        quorum::reached(&mut places[..count], quorum)
     }
 
     /// Its own copy counts once it is durable.
@@ -425,6 +441,7 @@ impl<C: Payload> Server<C> {
         ctx.observe(RaftObservation::LogTruncated { from });
         let keep = self.log.records_before(from);
         self.log.truncate_from(from);
+        self.forget_members(ctx, from);
         ctx.write(Write::Truncate(LOG_FILE, keep));
     }
 
@@ -432,6 +449,7 @@ impl<C: Payload> Server<C> {
     pub(super) fn commit_to(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index) {
         assert!(index > self.commit, "the commit index only grows");
         let term = self.log.term_at(index).expect("only what is in the log is committed");
+        let before = self.commit;
         self.commit = index;
         self.lagging.target = self.lagging.target.max(index);
         ctx.observe(RaftObservation::Committed { index, term });
@@ -446,6 +464,9 @@ impl<C: Payload> Server<C> {
             if let Some(command) = command {
                 self.execute(ctx, self.applied, &command);
             }
+        }
+        if self.memberships.last_index() > before {
+            self.on_members_committed(ctx, before);
         }
         self.review_snapshot(ctx);
     }

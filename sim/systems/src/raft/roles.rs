@@ -234,6 +234,7 @@ impl<C: Payload> Server<C> {
     pub(super) fn append_to_log(&mut self, ctx: &mut Context<RaftNode<C>>, entries: &[Entry<C>]) {
         let mut index = self.log.last_index();
         self.log.append(entries);
+        self.note_members(ctx, index.next(), entries);
         let Some((last, others)) = entries.split_last() else {
             return;
         };

@@ -17,6 +17,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::WriteId;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 
+use super::configuration::Members;
 use super::ids::{Index, Position, Term};
 use super::kv::Piece;
 use super::message::Payload;
@@ -36,6 +37,13 @@ pub enum Item<C = u64> {
     },
     /// A piece of the key-value store.
     Kv(Piece),
+    /// The configuration, and the place of the entry that brought it. Absent before the first change.
+    Members {
+        /// The place.
+        index: Index,
+        /// The configuration.
+        members: Box<Members>,
+    },
 }
 
 /// A snapshot.
@@ -52,6 +60,14 @@ impl<C: Payload> Snapshot<C> {
     /// A fingerprint of its content: two snapshots of one place have the same.
     pub fn fingerprint(&self) -> u64 {
         digest::fingerprint(0, self)
+    }
+
+    /// The configuration that it carries, if there was a change before it, with the place of its entry.
+    pub(super) fn members(&self) -> Option<(Index, Members)> {
+        self.items.iter().find_map(|item| match item {
+            Item::Members { index, members } => Some((*index, **members)),
+            _ => None,
+        })
     }
 
     /// The part from this item on, of at most this many bytes and at least one item.

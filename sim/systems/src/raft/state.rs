@@ -41,6 +41,7 @@ use super::durable::{HardState, Recovery, Unusable};
 use super::ids::{Index, ServerSet, Term};
 use super::kv;
 use super::log::Log;
+use super::membership::Memberships;
 use super::message::Payload;
 use super::options::{RaftOptions, Transport, VoteCounting};
 use super::progress::Progress;
@@ -61,7 +62,10 @@ use super::transport::Links;
 pub struct Server<C = u64> {
     pub(super) id: NodeId,
     pub(super) options: Arc<RaftOptions>,
+    /// The one that it goes by.
     pub(super) configuration: Arc<Configuration>,
+    /// Those that its log has.
+    pub(super) memberships: Memberships,
 
     pub(super) hard: HardState,
     /// Whether `hard` has changed since it was last written.
@@ -295,10 +299,16 @@ impl<C: Payload> Server<C> {
         &self.options
     }
 
-    /// Who takes part.
+    /// The configuration that it goes by.
     #[inline]
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// The configurations that its log has.
+    #[inline]
+    pub const fn memberships(&self) -> &Memberships {
+        &self.memberships
     }
 
     /// Its term.
@@ -423,7 +433,7 @@ impl<C: Payload> Server<C> {
     /// Whether it votes and counts.
     #[inline]
     pub fn is_voter(&self) -> bool {
-        self.configuration.voters().contains(self.id)
+        self.configuration.electors().contains(self.id)
     }
 
     /// Whether one of two servers takes itself for a quorum.
@@ -432,40 +442,66 @@ impl<C: Payload> Server<C> {
         self.isolation.quorum_adjusted
     }
 
-    /// How many votes win an election, its own included.
+    /// How many votes of the voters win an election, its own included.
     pub fn election_quorum(&self) -> usize {
-        self.quorum(self.options.election_quorum)
+        self.quorum(self.options.election_quorum, self.configuration.voters())
     }
 
-    /// How many copies commit an entry, the leader's own included.
+    /// How many copies of the voters commit an entry, the leader's own included.
     pub fn commit_quorum(&self) -> usize {
-        self.quorum(self.options.commit_quorum)
+        self.quorum(self.options.commit_quorum, self.configuration.voters())
     }
 
-    fn quorum(&self, custom: u64) -> usize {
+    /// How many of these voters make a quorum.
+    pub(super) fn quorum(&self, custom: u64, voters: ServerSet) -> usize {
         if self.isolation.quorum_adjusted {
             return 1;
         }
-        let voters = self.configuration.voters().len();
+        let voters = voters.len();
         if self.has_bug(Bug::QuorumOfHalf) {
             return voters.div_ceil(2);
         }
         quorum::size(voters, custom)
     }
 
+    /// The sets of voters of which each needs a quorum: one, or in a joint configuration two.
+    #[inline]
+    pub(super) fn halves(&self) -> impl Iterator<Item = ServerSet> + use<C> {
+        let (voters, outgoing) = (self.configuration.voters(), self.configuration.outgoing());
+        let (first, second) = if outgoing.is_empty() || self.has_bug(Bug::JointByNewMajority) {
+            (voters, ServerSet::EMPTY)
+        } else if self.has_bug(Bug::JointByOldMajority) {
+            (outgoing, ServerSet::EMPTY)
+        } else {
+            (voters, outgoing)
+        };
+        std::iter::once(first).chain((!second.is_empty()).then_some(second))
+    }
+
+    /// Whether these servers, and the leader itself where it votes, commit.
+    pub(super) fn commits(&self, others: ServerSet) -> bool {
+        self.halves().all(|half| {
+            let own = usize::from(half.contains(self.id));
+            others.without(self.id).intersection(half).len() + own >= self.quorum(self.options.commit_quorum, half)
+        })
+    }
+
     /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the
     /// voters. Its own election counts as contact with all; where it is a quorum by itself, the contact never ends.
     pub fn quorum_contact_at(&self) -> Option<Instant> {
         let leader = self.as_leader()?;
-        let mut quorum = self.commit_quorum();
-        let others = self.configuration.voters().without(self.id);
-        if self.is_voter() {
-            quorum -= 1;
-        }
+        self.halves().map(|half| self.contact_with(leader, half)).min()
+    }
+
+    /// The same, with a quorum of these voters.
+    fn contact_with(&self, leader: &Leader, half: ServerSet) -> Instant {
+        let own = usize::from(half.contains(self.id));
+        let others = half.without(self.id);
         let mut contacts: Vec<Instant> =
             others.iter().filter_map(|member| leader.progress(member)).map(|p| p.contact_at).collect();
         contacts.sort_unstable_by(|a, b| b.cmp(a));
-        Some(quorum.checked_sub(1).map_or(Instant::MAX, |at| contacts.get(at).copied().unwrap_or(leader.elected_at)))
+        let needed = self.quorum(self.options.commit_quorum, half).saturating_sub(own);
+        needed.checked_sub(1).map_or(Instant::MAX, |at| contacts.get(at).copied().unwrap_or(leader.elected_at))
     }
 
     /// Whether this known bug is switched on.
@@ -495,6 +531,7 @@ impl<C: Payload> Server<C> {
         Self {
             id,
             options,
+            memberships: Memberships::new(*configuration.parts()),
             configuration,
             hard: HardState::FRESH,
             hard_dirty: false,

@@ -13,7 +13,9 @@ use splitbrain_kernel::workload::WorkloadCall;
 use super::client::Client;
 use super::configuration::Configuration;
 use super::durable::{Record, Recovery};
+use super::ids::{Index, ServerSet};
 use super::invariants::{Frame, RaftInvariants};
+use super::membership::{Change, Memberships, Parts};
 use super::message::{Order, Payload};
 use super::node::RaftNode;
 use super::observation::RaftObservation;
@@ -98,8 +100,20 @@ impl<C: Payload> RaftOf<C> {
         Frame::new(&self.setup)
     }
 
-    /// Which of the candidates make the core of the settle phase: a quorum of both kinds, of voters; if enough of them
-    /// can lead, of those that can. The order is that of the candidates.
+    /// Which of the candidates make the core of the settle phase. Once the membership has changed: all that vote by any
+    /// configuration that a log still has, as which of these will stand is not known.
+    fn core_in(&self, view: impl View<RaftNode<C>>, candidates: &[NodeId]) -> Vec<NodeId> {
+        let servers = || self.setup.cluster.all_of(self.setup.members);
+        let memberships = || servers().filter_map(|id| Some(view.node(id)?.server()?.memberships()));
+        if memberships().all(|memberships| memberships.last_index() == Index::ZERO) {
+            return self.core_of(candidates);
+        }
+        let electors = memberships().map(Memberships::electors).fold(ServerSet::EMPTY, ServerSet::union);
+        candidates.iter().copied().filter(|server| electors.contains(*server)).collect()
+    }
+
+    /// Which of the candidates make the core of the settle phase before any change: a quorum of both kinds, of voters;
+    /// if enough of them can lead, of those that can. The order is that of the candidates.
     pub fn core_of(&self, candidates: &[NodeId]) -> Vec<NodeId> {
         let size = self.core_size();
         let can_lead = |server| self.configuration.priority(server) > 0 || self.electable() < size;
@@ -129,14 +143,49 @@ impl<C: Payload> RaftOf<C> {
         self.setup.options.get(node)
     }
 
-    /// The server that an order names; `None` for none.
+    /// The server that an order to hand a leadership over names; `None` for none.
     fn successor(&self, argument: &str) -> Result<Option<NodeId>, String> {
         if argument.is_empty() {
             return Ok(None);
         }
-        let server =
-            argument.parse().ok().filter(|server| self.setup.cluster.of(self.setup.members).any(|it| it == *server));
-        server.map(Some).ok_or_else(|| format!("transfer takes a server such as s3 or nothing, not {argument:?}"))
+        let named = self.server(argument).map(Some);
+        named.ok_or_else(|| format!("transfer takes a server such as s3 or nothing, not {argument:?}"))
+    }
+
+    /// A server by its name, spare ones included.
+    fn server(&self, name: &str) -> Option<NodeId> {
+        name.parse().ok().filter(|server| self.setup.cluster.all_of(self.setup.members).any(|it| it == *server))
+    }
+
+    /// An order to change the membership by one server.
+    fn change(&self, name: &str, argument: &str, change: fn(NodeId) -> Change) -> Result<Order, String> {
+        let server = self.server(argument).map(change);
+        server.map(Order::Change).ok_or_else(|| format!("{name} takes a server such as s3, not {argument:?}"))
+    }
+
+    /// An order to change several servers at once: `+s4 -s1 ~s5`.
+    fn parts(&self, argument: &str) -> Result<Order, String> {
+        let mut parts = Parts::default();
+        let mut named = ServerSet::EMPTY;
+        for word in argument.split_whitespace() {
+            let refused = || {
+                let example = "\"+s4 -s1 ~s5\" (+ votes, ~ is a learner, - is removed)";
+                format!("change_members takes each server once, such as {example}, not {argument:?}")
+            };
+            let of = match word.chars().next() {
+                Some('+') => &mut parts.voters,
+                Some('~') => &mut parts.learners,
+                Some('-') => &mut parts.removed,
+                _ => return Err(refused()),
+            };
+            let server = self.server(&word[1..]).filter(|server| !named.contains(*server)).ok_or_else(refused)?;
+            named.insert(server);
+            of.insert(server);
+        }
+        if named.is_empty() {
+            return Err("change_members takes changes such as \"+s4 -s1\", and got none".to_owned());
+        }
+        Ok(Order::Change(Change::Joint(parts)))
     }
 
     /// How many servers of positive priority vote.
@@ -175,8 +224,8 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
         RaftInvariants::new(self.frame())
     }
 
-    fn core(&self, _: impl View<RaftNode<C>>, candidates: &[NodeId]) -> Vec<NodeId> {
-        self.core_of(candidates)
+    fn core(&self, view: impl View<RaftNode<C>>, candidates: &[NodeId]) -> Vec<NodeId> {
+        self.core_in(view, candidates)
     }
 
     fn workload(&self, call: &WorkloadCall<'_>) -> Result<RaftWorkload, OptionsError> {
@@ -193,6 +242,13 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
             "append" => count(name, argument).map(Order::Append),
             "snapshot" => plain(name, argument, Order::Snapshot),
             "transfer" => self.successor(argument).map(Order::Transfer),
+            "add_voter" => self.change(name, argument, Change::AddVoter),
+            "add_learner" => self.change(name, argument, Change::AddLearner),
+            "promote" => self.change(name, argument, Change::Promote),
+            "remove" => self.change(name, argument, Change::Remove),
+            "change_members" => self.parts(argument),
+            "leave_joint" => plain(name, argument, Order::Change(Change::LeaveJoint)),
+            "any_change" => plain(name, argument, Order::AnyChange),
             _ => Err(format!("raft knows no order {name}")),
         }
     }
@@ -230,6 +286,24 @@ const ORDERS: &[OrderInfo] = &[
         doc: "A server such as s3, or nothing: the server hands its leadership over to that one, or to the best suited \
               one, where it leads.",
     },
+    OrderInfo {
+        name: "add_voter",
+        doc: "A server such as s4: it votes and counts from now on, whether it has caught up or not. Orders of changes \
+              go to the leader, which refuses them while another change is not committed.",
+    },
+    OrderInfo { name: "add_learner", doc: "A server such as s4: it is sent the log, and neither votes nor counts." },
+    OrderInfo {
+        name: "promote",
+        doc: "A server such as s4: a learner that lacks at most promotion_gap entries votes and counts from now on.",
+    },
+    OrderInfo { name: "remove", doc: "A server such as s4, the leader too: it is no member any more." },
+    OrderInfo {
+        name: "change_members",
+        doc: "Changes such as \"+s4 -s1 ~s5\" at once, by way of a joint configuration: s4 votes, s1 is no member any \
+              more, s5 is a learner.",
+    },
+    OrderInfo { name: "leave_joint", doc: "A joint configuration is left, if joint_leave is \"ordered\"." },
+    OrderInfo { name: "any_change", doc: "Some change of the membership, which the leader draws." },
 ];
 
 fn switch(name: &str, argument: &str) -> Result<bool, String> {

@@ -5,6 +5,7 @@ mod etcd;
 mod hashicorp;
 mod host;
 mod kv;
+mod membership;
 mod nuraft;
 mod oracle;
 mod paper;

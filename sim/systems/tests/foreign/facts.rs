@@ -6,7 +6,7 @@ use splitbrain_kernel::view::Records;
 use splitbrain_systems::raft::facts::{
     ConfigurationFacts, DurableLog, DurableState, Fact, Held, RaftFacts, RoleKind, Said, ServerFacts, TimerFacts, Told,
 };
-use splitbrain_systems::raft::ids::{Index, Position, ServerSet, Term};
+use splitbrain_systems::raft::ids::{Index, Position, Term};
 
 use crate::node::{APPEND, APPEND_REPLY, Bytes, Foreign, LOG, Note, PRE_VOTE, Pair, Part, STATE, VOTE, VOTE_REPLY};
 
@@ -43,7 +43,7 @@ impl<const OPEN: bool> RaftFacts for Foreign<OPEN> {
             commit: Some(Index(self.commit)),
             timer: Some(TimerFacts { started_at: self.timer_at, contact_at: self.contact_at, heartbeat_seen: false }),
             may_campaign: Some(true),
-            configuration: Some(ConfigurationFacts { voters, outgoing: ServerSet::EMPTY }),
+            configuration: Some(ConfigurationFacts { voters, ..ConfigurationFacts::default() }),
             base: Some(Position::ZERO),
             durable: None,
             ..facts

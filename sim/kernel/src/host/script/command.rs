@@ -104,7 +104,7 @@ fn arguments<'a>(verb: &str, rest: &'a str) -> Option<Command<'a>> {
         ("sync", [node]) => Command::Sync(node),
         ("ask", [node, _, ..]) => Command::Ask(node, split(rest).1),
         ("order", [node, name]) => Command::Order(node, name, ""),
-        ("order", [node, name, argument]) => Command::Order(node, name, argument),
+        ("order", [node, name, _, ..]) => Command::Order(node, name, split(split(rest).1).1),
         ("status", nodes) => Command::Status(nodes.to_vec()),
         ("flight", []) => Command::Flight,
         _ => return None,

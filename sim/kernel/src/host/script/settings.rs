@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{Cluster, Kind, NodeId};
+use crate::id::{Cluster, Kind, KindId, NodeId};
 use crate::options::{OptionFields as _, OptionShape, OptionSpec, Options, PRESET, PerServer, Value, ValueKind};
 use crate::rng::Ppm;
 use crate::system::{Bounds, Setup, System};
@@ -34,6 +34,8 @@ pub(super) fn read<S: System>(keys: &[(&str, &str)]) -> Result<Settings<S>, Stri
     for (key, value) in keys {
         if let Some(kind) = S::KINDS.iter().find(|kind| kind.key() == *key) {
             cluster = cluster.with(kind.id, count(key, value)?);
+        } else if *key == "spare" {
+            cluster = cluster.with_spare(KindId::SERVER, count(key, value)?);
         } else if *key == PRESET {
             base = preset::<S>(value)?;
         } else if *key == "disk" {

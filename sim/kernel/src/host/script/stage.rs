@@ -49,7 +49,7 @@ impl<S: System> Stage<S> {
         let member = |id| Member { host: Host::of(&system, id, Seed(1)), epoch: None };
         let members = cluster.nodes().map(member).collect();
         let mut stage = Self { system, cluster, disk, words, members, flight: Flight::new() };
-        for node in cluster.nodes() {
+        for node in cluster.nodes().filter(|node| cluster.starts(*node)) {
             // What all nodes do at a start says nothing about the script.
             stage.input(node, Host::start, &mut Output::new())?;
         }

@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn five() -> ConfigurationFacts {
-        ConfigurationFacts { voters: set(&[1, 2, 3, 4, 5]), outgoing: ServerSet::EMPTY }
+        ConfigurationFacts { voters: set(&[1, 2, 3, 4, 5]), ..ConfigurationFacts::default() }
     }
 
     fn commit(configuration: ConfigurationFacts, disk: impl Fn(u16) -> Option<Fact<Held>>) -> Findings {
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn in_a_joint_change_both_configurations_need_a_quorum() {
-        let joint = ConfigurationFacts { voters: set(&[1, 4, 5]), outgoing: set(&[1, 2, 3]) };
+        let joint =
+            ConfigurationFacts { voters: set(&[1, 4, 5]), outgoing: set(&[1, 2, 3]), learners: ServerSet::EMPTY };
         assert!(commit(joint, |server| if [1, 4, 5].contains(&server) { entry(2) } else { NOTHING }).is_broken());
         assert!(!commit(joint, |server| if [1, 4, 2].contains(&server) { entry(2) } else { NOTHING }).is_broken());
     }

@@ -5,7 +5,7 @@ use splitbrain_kernel::invariant::Findings;
 use splitbrain_kernel::node::Write;
 use splitbrain_kernel::view::View;
 
-use crate::raft::facts::{Fact, Held, RaftFacts, RoleKind, Said, Told};
+use crate::raft::facts::{Fact, Held, ImageKind, RaftFacts, RoleKind, Said, Told};
 use crate::raft::ids::{Index, Position, Term};
 
 use super::denied_vote_keeps_timer::Timer;
@@ -110,6 +110,9 @@ impl<N: RaftFacts> RaftInvariants<N> {
         match N::told(observation) {
             Told::Applied { index, entry } => {
                 self.chosen.apply(node, index, entry, view.now(), findings);
+                if let Some(Some(configuration)) = N::configures(entry) {
+                    self.configurations.apply(index, configuration);
+                }
                 self.clients.on_applied(index, entry);
             }
             Told::Executed { index, is_first, answer } => {
@@ -125,6 +128,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 if findings.is_on(COMMITTED_IS_DURABLE) {
                     self.on_committed(view, node, position, findings);
                 }
+                self.on_members_committed(node, position.index, leads.is_some());
             }
             Told::InTerm(term) => self.on_term(view, node, term, findings),
             Told::Campaigns { role, term } => {
@@ -141,6 +145,9 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Alone(alone) => self.supporters.stand_alone(node, alone),
             Told::Reconsidered => self.changed = true,
             Told::Image { kind, last, state } => {
+                if kind != ImageKind::Taken {
+                    self.on_members_committed(node, last.index, false);
+                }
                 self.images.image(node, kind, (last, state), self.chosen.last(), view.now(), findings);
             }
             Told::Compacted(base) => self.on_compacted(node, base),
@@ -149,13 +156,18 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.refresh();
             }
             Told::HandsOver(false) => self.end_transfer(node, findings),
+            Told::Reconfigured => self.reconfigured = Some(node),
+            Told::Retires => {
+                self.on_retired(view, node, findings);
+                self.depose(view, node, findings);
+            }
             Told::Nothing => {}
         }
     }
 
     fn on_committed(&mut self, view: impl View<N>, node: NodeId, position: Position, findings: &mut Findings) {
-        let configuration = self.frame.configuration_at(server(&view, node));
-        let is_alone = self.supporters.is_alone(&self.frame, node);
+        let configuration = self.configuration_at(view, node);
+        let is_alone = configuration.is_some_and(|of| self.supporters.is_alone(&self.frame, node, of));
         let rules = self.frame.rules(node);
         let quorum = |voters| if is_alone { 1 } else { rules.commit_quorum.of(voters) };
         let durables = &self.durables;
@@ -249,7 +261,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     fn on_stand(&mut self, view: impl View<N>, node: NodeId, role: RoleKind, term: Term, findings: &mut Findings) {
         self.on_term(view, node, term, findings);
-        let configuration = self.frame.configuration_at(server(&view, node));
+        let configuration = self.standing_at(view, node);
         learners_never_lead::stand(configuration, node, role.name(), term, findings);
     }
 
@@ -278,10 +290,10 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let reign = Reign { leader: node, at: now, last };
         self.on_stand(view, node, RoleKind::Leader, term, findings);
         self.reigns.elect(term, reign, findings);
-        let configuration = self.frame.configuration_at(server(&view, node));
+        let configuration = self.configuration_at(view, node);
         self.supporters.elect(&self.frame, configuration, node, term, findings);
         self.commits.elect(term, reign, findings);
-        self.contacts.elect(&self.frame, node, term, now, &TrueTime::<_, N>::of(view));
+        self.contacts.elect(&self.frame, node, (term, configuration), now, &TrueTime::<_, N>::of(view));
         self.stability.elect(node, term, now, findings);
         self.tallies.elect(term);
         self.leads[slot(node)] = Some(term);

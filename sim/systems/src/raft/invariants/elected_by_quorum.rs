@@ -60,9 +60,9 @@ impl Supporters {
         }
     }
 
-    /// Whether this server takes itself for a quorum, and may.
-    pub(super) fn is_alone(&self, frame: &Frame, server: NodeId) -> bool {
-        frame.rules(server).may_stand_alone && self.alone.contains(server)
+    /// Whether this server takes itself for a quorum of two voters, and may.
+    pub(super) fn is_alone(&self, frame: &Frame, server: NodeId, configuration: ConfigurationFacts) -> bool {
+        frame.rules(server).may_stand_alone && self.alone.contains(server) && configuration.electors().len() == 2
     }
 
     /// A server is elected, by the voters of this configuration.
@@ -79,7 +79,7 @@ impl Supporters {
         let mut votes = given.map_or(ServerSet::EMPTY, |(_, voters)| *voters);
         votes.insert(leader);
         let rules = frame.rules(leader);
-        let is_alone = self.is_alone(frame, leader);
+        let is_alone = self.is_alone(frame, leader, configuration);
         let needed = |voters: ServerSet| if is_alone { 1 } else { rules.election_quorum.of(voters.len()) };
         let lacking = [configuration.voters, configuration.outgoing]
             .into_iter()
@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn in_a_joint_change_both_configurations_must_agree() {
         let set = |servers: &[u16]| servers.iter().map(|server| s(*server)).collect::<ServerSet>();
-        let joint = ConfigurationFacts { voters: set(&[1, 4, 5]), outgoing: set(&[1, 2, 3]) };
+        let joint =
+            ConfigurationFacts { voters: set(&[1, 4, 5]), outgoing: set(&[1, 2, 3]), learners: ServerSet::EMPTY };
         let elect = |votes: &[u16]| {
             let (mut supporters, mut findings) = (Supporters::new(5), all_on());
             votes.iter().for_each(|voter| supporters.vote(s(*voter), Term(7), s(1)));

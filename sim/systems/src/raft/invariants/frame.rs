@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::raft::facts::{ConfigurationFacts, ServerFacts};
 use crate::raft::ids::ServerSet;
-use crate::raft::options::{CommitCounts, Contact, RaftOptions, Stickiness, Transport};
+use crate::raft::options::{CommitCounts, ConfigurationAt, Contact, RaftOptions, Stickiness, Transport};
 
 use super::bounds;
 
@@ -23,6 +23,8 @@ pub(super) const fn slot(server: NodeId) -> usize {
 pub struct Frame {
     /// The servers that vote and count, from the start.
     pub voters: ServerSet,
+    /// The servers that follow and do not vote, from the start.
+    pub learners: ServerSet,
     /// Whether that may change.
     pub membership: Membership,
     /// The kind of process that the servers are of.
@@ -44,8 +46,10 @@ pub struct Frame {
 pub enum Membership {
     /// From the scenario: they never change.
     Fixed,
-    /// From the configuration that each server goes by. What is promised of a whole cluster (leaders within a bound,
-    /// stable leadership, contact with a quorum) is not promised then.
+    /// From the scenario, and once there was a change from the configurations that the servers' logs have.
+    Logged,
+    /// From the configuration that each server says that it goes by. What is promised of a whole cluster (leaders
+    /// within a bound, stable leadership, contact with a quorum) is not promised then.
     Changing,
 }
 
@@ -84,6 +88,12 @@ pub struct Rules {
     pub counts_any_term: bool,
     /// Whether one of two servers may take itself for a quorum.
     pub may_stand_alone: bool,
+    /// Whether a leader whose quorum is all of the voters stays without contact.
+    pub spares_full: bool,
+    /// From when on it goes by a configuration.
+    pub configuration_at: ConfigurationAt,
+    /// How many entries a learner may lack when it is promoted.
+    pub promotion_gap: u64,
     /// Whether a vote request of a later term may restart the election timer, whatever comes of it.
     pub later_term_restarts_timer: bool,
     /// The longest that it leads without contact to a quorum, on its own clock; `None` if that is not bounded.
@@ -116,14 +126,18 @@ impl Frame {
         let Setup { cluster, members, options, bounds } = setup;
         let servers = || cluster.of(*members);
         let voters: ServerSet = servers().filter(|server| !options.get(*server).learner).collect();
+        let learners = servers().filter(|server| options.get(*server).learner).collect();
         let priorities = || servers().map(|server| options.get(server).priority);
         let highest = priorities().max().unwrap_or(0);
         let decay_from = if priorities().any(|priority| priority != highest) { highest } else { 1 };
-        let rules = cluster.all_of(*members).map(|server| Rules::of(options.get(server), voters.len(), decay_from));
+        // Of all sizes that changes can make, the longest wait is promised; without spare servers there is one size.
+        let largest = if cluster.spare_count(*members) > 0 { cluster.all_of(*members).count() } else { voters.len() };
+        let rules = cluster.all_of(*members).map(|server| Rules::of(options.get(server), largest, decay_from));
         let rules = rules.collect();
         Self {
             voters,
-            membership: Membership::Fixed,
+            learners,
+            membership: Membership::Logged,
             latency: bounds.latency,
             session_timeout: options.base.session_timeout,
             sessions_max: options.base.sessions_max,
@@ -143,6 +157,7 @@ impl Frame {
         Self {
             members,
             voters: ServerSet::EMPTY,
+            learners: ServerSet::EMPTY,
             membership: Membership::Fixed,
             server_count: rules.len(),
             latency: Duration::ZERO,
@@ -173,38 +188,38 @@ impl Frame {
     /// Which servers vote, as far as it is known at this server. `None` if it can change and the server cannot say.
     pub(super) fn configuration_at(&self, server: Option<ServerFacts>) -> Option<ConfigurationFacts> {
         match self.membership {
-            Membership::Fixed => Some(ConfigurationFacts { voters: self.voters, outgoing: ServerSet::EMPTY }),
+            Membership::Fixed | Membership::Logged => Some(self.initial()),
             Membership::Changing => server?.configuration,
         }
     }
 
-    /// Copies that commit an entry for this leader.
-    pub(super) fn commit_quorum(&self, leader: NodeId) -> usize {
-        self.rules(leader).commit_quorum.of(self.voters.len())
+    /// The configuration that all begin with.
+    pub(super) const fn initial(&self) -> ConfigurationFacts {
+        ConfigurationFacts { voters: self.voters, learners: self.learners, outgoing: ServerSet::EMPTY }
     }
 
-    /// The most that any voter takes for a quorum, of either kind.
-    pub(super) fn quorum_max(&self) -> usize {
-        let sizes = self.voters.iter().map(|voter| self.rules(voter));
-        let size = |quorum: Quorum| quorum.of(self.voters.len());
+    /// The most that any of these voters takes for a quorum of them, of either kind.
+    pub(super) fn quorum_max(&self, voters: ServerSet) -> usize {
+        let sizes = voters.iter().map(|voter| self.rules(voter));
+        let size = |quorum: Quorum| quorum.of(voters.len());
         let larger = |rules: &Rules| size(rules.election_quorum).max(size(rules.commit_quorum));
         sizes.map(larger).max().unwrap_or(usize::MAX)
     }
 
     /// Whether anything is promised of the cluster as a whole.
     pub(super) fn promises_liveness(&self) -> bool {
-        let promises = |voter| self.rules(voter).leader_within.is_some();
-        self.membership == Membership::Fixed && self.voters.iter().all(promises)
+        let promises = |server| self.rules(server).leader_within.is_some();
+        self.membership != Membership::Changing && self.servers().all(promises)
     }
 
-    /// Whether every voter that loses its quorum gives up.
-    pub(super) fn is_checked(&self) -> bool {
-        self.voters.iter().all(|voter| self.rules(voter).checked)
+    /// Whether each of these that loses its quorum gives up.
+    pub(super) fn is_checked(&self, voters: ServerSet) -> bool {
+        voters.iter().all(|voter| self.rules(voter).checked)
     }
 
-    /// Whether pre-vote protects every leader, too.
-    pub(super) fn is_guarded(&self) -> bool {
-        self.voters.iter().all(|voter| self.rules(voter).guarded)
+    /// Whether pre-vote protects every leader of these, too.
+    pub(super) fn is_guarded(&self, voters: ServerSet) -> bool {
+        voters.iter().all(|voter| self.rules(voter).guarded)
     }
 }
 
@@ -215,6 +230,9 @@ impl Rules {
         commit_quorum: Quorum::Majority,
         counts_any_term: false,
         may_stand_alone: false,
+        spares_full: false,
+        configuration_at: ConfigurationAt::Append,
+        promotion_gap: u64::MAX,
         later_term_restarts_timer: true,
         contact_bound: None,
         transfer_bound: None,
@@ -230,15 +248,16 @@ impl Rules {
     };
 
     fn of(options: &RaftOptions, voters: usize, decay_from: u64) -> Self {
-        let commit_quorum = Quorum::of_option(options.commit_quorum);
-        let spared = options.check_quorum_spares_full && commit_quorum.of(voters) >= voters;
         Self {
             election_quorum: Quorum::of_option(options.election_quorum),
-            commit_quorum,
+            commit_quorum: Quorum::of_option(options.commit_quorum),
             counts_any_term: options.commit_counts == CommitCounts::AnyTerm,
-            may_stand_alone: options.auto_adjust_quorum && voters == 2,
+            may_stand_alone: options.auto_adjust_quorum,
+            spares_full: options.check_quorum_spares_full,
+            configuration_at: options.configuration_at,
+            promotion_gap: options.promotion_gap,
             later_term_restarts_timer: options.timer_reset_on_higher_term,
-            contact_bound: options.contact_bound().filter(|_| !spared && !options.auto_adjust_quorum),
+            contact_bound: options.contact_bound().filter(|_| !options.auto_adjust_quorum),
             transfer_bound: Some(options.transfer_timeout),
             accepted_only: options.check_quorum_contact == Contact::Accepted,
             checked: !options.check_quorum.is_zero(),

@@ -1,6 +1,7 @@
 //! Who leads, and what the world allows: liveness is promised anew with each change of the world.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use splitbrain_kernel::fault::DiskFault;
 use splitbrain_kernel::id::NodeId;
@@ -44,6 +45,22 @@ impl<N: RaftFacts> RaftInvariants<N> {
     pub(super) fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
         for node in nodes.iter().filter(|node| fault.breaks_promises() && self.frame.watches(**node)) {
             self.durables.waive(*node);
+            if fault == DiskFault::Wipe {
+                self.wiped.insert(*node);
+            }
+        }
+    }
+
+    /// A server starts. One whose disk was wiped and that is no member is another server with an old name: nothing that
+    /// the old one promised binds it (thesis §4.1; etcd asks for a new member there).
+    pub(super) fn on_restart(&mut self, node: NodeId) {
+        let is_new = self.wiped.contains(node) && !self.configurations.are_initial();
+        self.wiped.remove(node);
+        let ((_, latest), is_last) = self.configurations.latest();
+        if is_new && is_last && !latest.members().contains(node) {
+            self.terms.renew(node);
+            self.votes.renew(node);
+            self.durables.renew(node);
         }
     }
 
@@ -58,16 +75,20 @@ impl<N: RaftFacts> RaftInvariants<N> {
         if !self.frame.promises_liveness() {
             return self.refresh();
         }
-        let (frame, now) = (&self.frame, view.now());
-        let terrain = Terrain::of(view, frame);
-        if terrain.is_none() {
+        let (frame, now) = (Arc::clone(&self.frame), view.now());
+        let frame = &*frame;
+        let electorate = self.electorate(view);
+        let voters = electorate.map_or(frame.voters, |electorate| electorate.voters);
+        let terrain = electorate.map(|electorate| Terrain::of(view, frame, electorate));
+        if terrain.as_ref().is_some_and(Option::is_none) {
             findings.lacks(LEADER_WITHIN_BOUND);
             findings.lacks(LEADER_STABILITY);
         }
-        let promise = terrain.and_then(|terrain| terrain.promise(frame, |core| terrain::in_time(view, frame, core)));
+        let in_time = |core| terrain::in_time(view, frame, core);
+        let promise = terrain.flatten().and_then(|terrain| terrain.promise(frame, in_time));
         let leader_within = |node| frame.rules(node).leader_within.unwrap_or(Duration::MAX);
         let bound = |promise: Promise| (promise, longest(view, promise.core, leader_within));
-        let timeout = longest(view, frame.voters, |node| frame.rules(node).timeout_max);
+        let timeout = longest(view, voters, |node| frame.rules(node).timeout_max);
         self.wait.start_over(promise.map(bound), self.leaders, now, findings);
         self.stability.start_over(promise, timeout, now, findings);
         self.refresh();

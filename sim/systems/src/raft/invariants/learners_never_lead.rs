@@ -24,7 +24,7 @@ pub(super) fn stand(
     term: Term,
     findings: &mut Findings,
 ) {
-    let Some(ConfigurationFacts { voters, outgoing }) = configuration else {
+    let Some(ConfigurationFacts { voters, outgoing, .. }) = configuration else {
         return findings.lacks(LEARNERS_NEVER_LEAD);
     };
     let votes = voters.contains(server) || outgoing.contains(server);
@@ -68,7 +68,8 @@ mod tests {
     fn where_members_change_each_server_goes_by_its_own_configuration() {
         let frame = Frame { membership: Membership::Changing, ..frame_of(3, &PerServer::same(presets::etcd())) };
         let set = |servers: &[u16]| servers.iter().map(|server| s(*server)).collect();
-        let configuration = ConfigurationFacts { voters: set(&[2, 3]), outgoing: set(&[1, 2]) };
+        let configuration =
+            ConfigurationFacts { voters: set(&[2, 3]), outgoing: set(&[1, 2]), ..ConfigurationFacts::default() };
         let facts = ServerFacts { configuration: Some(configuration), ..ServerFacts::new(RoleKind::Leader, Term(1)) };
         let mut findings = all_on();
         stand(frame.configuration_at(Some(facts)), s(1), "leader", Term(1), &mut findings);

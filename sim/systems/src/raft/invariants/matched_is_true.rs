@@ -48,6 +48,12 @@ impl Matches {
         self.known[slot(leader) * self.servers + slot(follower)] == acknowledged
     }
 
+    /// A follower is a member of the leader's configuration that was none before: the leader begins with it anew, and
+    /// what it still believes is looked at again.
+    pub(super) fn forget(&mut self, leader: NodeId, follower: NodeId) {
+        self.known[slot(leader) * self.servers + slot(follower)] = (Term::ZERO, Index::ZERO);
+    }
+
     /// A leader of this term takes a follower to have `matched`. `both` tells what is there; `None` if the follower
     /// need not have it. Its inner `None` is a fact that cannot be said.
     #[inline]
@@ -103,6 +109,19 @@ mod tests {
     }
 
     const SAME: Held = Held::Entry(Term(2));
+
+    #[test]
+    fn with_a_server_that_joins_again_a_leader_begins_anew() {
+        let (mut matches, mut findings) = (Matches::new(3), all_on());
+        matches.judge(s(1), s(2), (Term(3), Index(5)), || both(2, SAME), &mut findings);
+        matches.forget(s(1), s(2));
+        matches.judge(s(1), s(2), (Term(3), Index(0)), || both(2, SAME), &mut findings);
+        assert!(!findings.is_broken(), "it may know less than before");
+        matches.judge(s(1), s(2), (Term(3), Index(5)), || both(2, SAME), &mut findings);
+        matches.forget(s(1), s(2));
+        matches.judge(s(1), s(2), (Term(3), Index(5)), || both(2, Held::Nothing), &mut findings);
+        assert!(findings.is_broken(), "what it still believes is no longer there");
+    }
 
     #[test]
     fn an_entry_that_is_there_may_be_counted() {

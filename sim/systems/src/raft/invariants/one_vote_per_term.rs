@@ -35,6 +35,11 @@ impl Votes {
         Self(vec![None; server_count])
     }
 
+    /// A server is another one from now on, with the name of one that was removed.
+    pub(super) fn renew(&mut self, server: NodeId) {
+        self.0[slot(server)] = None;
+    }
+
     /// A vote leaves a server.
     pub(super) fn cast(&mut self, voter: NodeId, term: Term, candidate: NodeId, at: Instant, findings: &mut Findings) {
         let last = &mut self.0[slot(voter)];

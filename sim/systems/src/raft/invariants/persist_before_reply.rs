@@ -53,6 +53,11 @@ impl Durables {
         self.0[slot(server)].waived = true;
     }
 
+    /// A server is another one from now on, with the name of one that was removed.
+    pub(super) fn renew(&mut self, server: NodeId) {
+        self.0[slot(server)] = Known::default();
+    }
+
     /// Whether this server's disk has broken a promise of its own.
     pub(super) fn is_waived(&self, server: NodeId) -> bool {
         self.0[slot(server)].waived

@@ -9,6 +9,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
 
+use crate::raft::facts::{ConfigurationFacts, Fact};
 use crate::raft::ids::{ServerSet, Term};
 
 use super::frame::{Frame, Membership, slot};
@@ -44,6 +45,10 @@ struct Leader {
     /// Since when it has led undisturbed.
     since: Instant,
     due: Instant,
+    /// Those of whom it needs a quorum.
+    configuration: ConfigurationFacts,
+    /// Whether it leads, and how long it may without contact is bounded.
+    leads: bool,
 }
 
 /// How a leader's world looks at a deadline.
@@ -56,7 +61,9 @@ pub(super) trait Clocks {
 
 impl Contacts {
     pub(super) fn new(servers: usize) -> Self {
-        let nobody = Leader { term: Term::ZERO, since: Instant::ZERO, due: Instant::MAX };
+        let configuration = ConfigurationFacts::default();
+        let (term, since, due) = (Term::ZERO, Instant::ZERO, Instant::MAX);
+        let nobody = Leader { term, since, due, configuration, leads: false };
         Self {
             servers,
             heard_at: vec![Instant::ZERO; servers * servers],
@@ -80,21 +87,47 @@ impl Contacts {
         }
     }
 
-    /// A server is elected: that is contact with everybody.
-    pub(super) fn elect(&mut self, frame: &Frame, leader: NodeId, term: Term, now: Instant, clocks: &impl Clocks) {
-        let is_promised = frame.membership == Membership::Fixed && frame.rules(leader).contact_bound.is_some();
-        if !is_promised || Self::others_needed(frame, leader) == 0 {
-            return;
-        }
+    /// A server is elected, by the voters of this configuration: that is contact with everybody.
+    pub(super) fn elect(
+        &mut self,
+        frame: &Frame,
+        leader: NodeId,
+        (term, configuration): (Term, Fact<ConfigurationFacts>),
+        now: Instant,
+        clocks: &impl Clocks,
+    ) {
+        let is_promised = frame.membership != Membership::Changing && frame.rules(leader).contact_bound.is_some();
+        let Some(configuration) = configuration.filter(|_| is_promised) else { return };
         let start = slot(leader) * self.servers;
         self.heard_at[start..start + self.servers].fill(now);
-        let due = Self::due(frame, leader, now, clocks);
-        self.leaders[slot(leader)] = Leader { term, since: now, due };
+        let due = Self::due_unless_spared(frame, leader, configuration, now, clocks);
+        self.leaders[slot(leader)] = Leader { term, since: now, due, configuration, leads: true };
+        self.refresh();
+    }
+
+    /// A server goes by another configuration. Its quorum was that of the one before until now, so the bound starts
+    /// over, as at its election.
+    pub(super) fn reconfigure(
+        &mut self,
+        frame: &Frame,
+        leader: NodeId,
+        configuration: ConfigurationFacts,
+        now: Instant,
+        clocks: &impl Clocks,
+    ) {
+        let entry = &mut self.leaders[slot(leader)];
+        let before = std::mem::replace(&mut entry.configuration, configuration);
+        if !entry.leads || before == configuration {
+            return;
+        }
+        entry.since = now;
+        entry.due = Self::due_unless_spared(frame, leader, configuration, now, clocks);
         self.refresh();
     }
 
     /// A server no longer leads: it stepped down or its process ended.
     pub(super) fn depose(&mut self, leader: NodeId) {
+        self.leaders[slot(leader)].leads = false;
         self.leaders[slot(leader)].due = Instant::MAX;
         self.refresh();
     }
@@ -121,7 +154,7 @@ impl Contacts {
     }
 
     fn judge(&mut self, frame: &Frame, leader: NodeId, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
-        let contact = self.quorum_heard_at(frame, leader);
+        let contact = self.quorum_heard_at(frame, leader, now);
         let entry = &mut self.leaders[slot(leader)];
         if !clocks.is_lively(leader) {
             entry.since = now;
@@ -143,16 +176,43 @@ impl Contacts {
         contact.saturating_add(clocks.true_span(leader, bound)).saturating_add(SLACK)
     }
 
-    /// How many voters beside the leader make a quorum.
-    fn others_needed(frame: &Frame, leader: NodeId) -> usize {
-        let own = usize::from(frame.voters.contains(leader));
-        frame.commit_quorum(leader).saturating_sub(own)
+    fn due_unless_spared(
+        frame: &Frame,
+        leader: NodeId,
+        configuration: ConfigurationFacts,
+        contact: Instant,
+        clocks: &impl Clocks,
+    ) -> Instant {
+        let is_spared = Self::is_spared(frame, leader, configuration);
+        if is_spared { Instant::MAX } else { Self::due(frame, leader, contact, clocks) }
     }
 
-    /// When the leader last had contact with a quorum of the voters.
-    fn quorum_heard_at(&self, frame: &Frame, leader: NodeId) -> Instant {
-        let needed = Self::others_needed(frame, leader);
-        let voters: ServerSet = frame.voters.without(leader);
+    /// Whether it needs contact with nobody: it is a quorum by itself, or stays because a quorum is all voters.
+    fn is_spared(frame: &Frame, leader: NodeId, configuration: ConfigurationFacts) -> bool {
+        let rules = frame.rules(leader);
+        let is_all = |half: ServerSet| rules.spares_full && rules.commit_quorum.of(half.len()) >= half.len();
+        configuration.halves().all(|half| Self::others_needed(frame, leader, half) == 0)
+            || configuration.halves().all(is_all)
+    }
+
+    /// How many of these voters beside the leader make a quorum.
+    fn others_needed(frame: &Frame, leader: NodeId, voters: ServerSet) -> usize {
+        let own = usize::from(voters.contains(leader));
+        frame.rules(leader).commit_quorum.of(voters.len()).saturating_sub(own)
+    }
+
+    /// When the leader last had contact with a quorum of each set of voters; for ever now if it needs none.
+    fn quorum_heard_at(&self, frame: &Frame, leader: NodeId, now: Instant) -> Instant {
+        let configuration = self.leaders[slot(leader)].configuration;
+        if Self::is_spared(frame, leader, configuration) {
+            return now;
+        }
+        configuration.halves().map(|half| self.heard_of(frame, leader, half, now)).min().unwrap_or(now)
+    }
+
+    fn heard_of(&self, frame: &Frame, leader: NodeId, voters: ServerSet, now: Instant) -> Instant {
+        let needed = Self::others_needed(frame, leader, voters);
+        let voters: ServerSet = voters.without(leader);
         let heard = &self.heard_at[slot(leader) * self.servers..];
         let mut times = [Instant::ZERO; NodeId::COUNT_MAX as usize];
         for (time, voter) in times.iter_mut().zip(voters.iter()) {
@@ -160,7 +220,7 @@ impl Contacts {
         }
         let times = &mut times[..voters.len()];
         times.sort_unstable_by(|a, b| b.cmp(a));
-        needed.checked_sub(1).and_then(|at| times.get(at).copied()).unwrap_or(Instant::ZERO)
+        needed.checked_sub(1).map_or(now, |at| times.get(at).copied().unwrap_or(Instant::ZERO))
     }
 
     fn refresh(&mut self) {
@@ -211,11 +271,21 @@ mod tests {
         }
     }
 
+    /// `s1` is elected in term 3 by the voters of the scenario.
+    fn elect(contacts: &mut Contacts, frame: &Frame, now: Instant, clocks: &impl Clocks) {
+        contacts.elect(frame, s(1), (Term(3), frame.configuration_at(None)), now, clocks);
+    }
+
+    fn configuration(voters: &[u16], outgoing: &[u16]) -> ConfigurationFacts {
+        let set = |servers: &[u16]| servers.iter().map(|server| s(*server)).collect();
+        ConfigurationFacts { voters: set(voters), outgoing: set(outgoing), learners: ServerSet::EMPTY }
+    }
+
     /// etcd: two windows of a second.
     fn elected() -> (Frame, Contacts, Findings) {
         let frame = frame(5, presets::etcd());
         let mut contacts = Contacts::new(5);
-        contacts.elect(&frame, s(1), Term(3), millis(100), &Perfect);
+        elect(&mut contacts, &frame, millis(100), &Perfect);
         (frame, contacts, all_on())
     }
 
@@ -252,7 +322,7 @@ mod tests {
         let mut findings = all_on();
         let frame = frame(3, presets::nuraft());
         let mut contacts = Contacts::new(3);
-        contacts.elect(&frame, s(1), Term(3), millis(0), &Perfect);
+        elect(&mut contacts, &frame, millis(0), &Perfect);
         contacts.hear(&frame, s(1), s(2), false, millis(2_000));
         contacts.on_deadline(&frame, contacts.deadline(), &Perfect, &mut findings);
         assert!(findings.is_broken());
@@ -272,17 +342,49 @@ mod tests {
     #[test]
     fn without_a_check_nothing_is_promised() {
         let mut contacts = Contacts::new(5);
-        contacts.elect(&frame(5, presets::paper()), s(1), Term(3), millis(100), &Perfect);
+        elect(&mut contacts, &frame(5, presets::paper()), millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
         // NuRaft spares a leader whose quorum is everybody, and one server needs nobody else.
         let mut contacts = Contacts::new(2);
-        contacts.elect(&frame(2, presets::nuraft()), s(1), Term(3), millis(100), &Perfect);
+        elect(&mut contacts, &frame(2, presets::nuraft()), millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
         let alone = RaftOptions { check_quorum_spares_full: false, ..presets::nuraft() };
-        contacts.elect(&frame(1, alone), s(1), Term(3), millis(100), &Perfect);
+        elect(&mut contacts, &frame(1, alone), millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
         let changing = Frame { membership: Membership::Changing, ..frame(5, presets::etcd()) };
-        Contacts::new(5).elect(&changing, s(1), Term(3), millis(100), &Perfect);
+        elect(&mut contacts, &changing, millis(100), &Perfect);
         assert_eq!(contacts.deadline(), Instant::MAX);
+    }
+
+    #[test]
+    fn after_a_change_a_quorum_of_the_new_voters_is_needed() {
+        let frame = frame(5, presets::etcd());
+        let judged = |heard: &[u16], voters: &[u16], outgoing: &[u16]| {
+            let (mut contacts, mut findings) = (Contacts::new(5), all_on());
+            contacts.elect(&frame, s(1), (Term(3), Some(configuration(&[1, 2, 3], &[]))), millis(100), &Perfect);
+            contacts.reconfigure(&frame, s(1), configuration(voters, outgoing), millis(200), &Perfect);
+            heard.iter().for_each(|follower| contacts.hear(&frame, s(1), s(*follower), true, millis(2_000)));
+            contacts.on_deadline(&frame, millis(2_101), &Perfect, &mut findings);
+            assert!(!findings.is_broken(), "the bound started over");
+            contacts.on_deadline(&frame, millis(2_201), &Perfect, &mut findings);
+            findings.is_broken()
+        };
+        assert!(!judged(&[4, 5], &[1, 4, 5], &[]));
+        assert!(judged(&[2, 3], &[1, 4, 5], &[]));
+        assert!(!judged(&[2, 4], &[1, 4, 5], &[1, 2, 3]));
+        assert!(judged(&[2, 3], &[1, 4, 5], &[1, 2, 3]), "a joint change needs both");
+        assert!(judged(&[4, 5], &[1, 4, 5], &[1, 2, 3]));
+    }
+
+    #[test]
+    fn a_leader_that_was_alone_needs_the_others_once_they_vote() {
+        let frame = frame(3, presets::etcd());
+        let (mut contacts, mut findings) = (Contacts::new(3), all_on());
+        contacts.elect(&frame, s(1), (Term(3), Some(configuration(&[1], &[]))), millis(100), &Perfect);
+        assert_eq!(contacts.deadline(), Instant::MAX);
+        contacts.reconfigure(&frame, s(1), configuration(&[1, 2], &[]), millis(500), &Perfect);
+        assert_eq!(contacts.deadline(), millis(2_501));
+        contacts.on_deadline(&frame, millis(2_501), &Perfect, &mut findings);
+        assert!(findings.is_broken());
     }
 }

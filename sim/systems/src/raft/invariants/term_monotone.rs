@@ -41,6 +41,12 @@ impl Terms {
         Self(vec![nothing; server_count])
     }
 
+    /// A server is another one from now on, with the name of one that was removed.
+    pub(super) fn renew(&mut self, server: NodeId) {
+        let nothing = Known { sent: Term::ZERO, sent_at: Instant::ZERO, announced: Term::ZERO };
+        self.0[slot(server)] = nothing;
+    }
+
     /// A server starts: its first words tell the term that it starts with.
     pub(super) fn restart(&mut self, server: NodeId) {
         self.0[slot(server)].announced = Term::ZERO;

@@ -22,9 +22,21 @@ use crate::raft::ids::ServerSet;
 use super::bounds::LOSS_PPM_MAX;
 use super::frame::{Frame, slot};
 
-/// The world as far as elections care. Only voters are in it.
+/// Who can elect a leader, and who else may campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Electorate {
+    /// The voters.
+    pub(super) voters: ServerSet,
+    /// Servers that were or may become voters: one that does not know that it is none disturbs like a voter that is cut
+    /// off.
+    pub(super) others: ServerSet,
+}
+
+/// The world as far as elections care. Before any change only voters are in it.
 #[derive(Clone, Debug)]
 pub(super) struct Terrain {
+    /// Who votes.
+    pub(super) voters: ServerSet,
     /// Whose process runs.
     pub(super) up: ServerSet,
     /// Who runs at full speed with a healthy disk, and may campaign.
@@ -56,12 +68,12 @@ pub(super) struct Promise {
 
 impl Terrain {
     /// `None` if a server cannot say whether it may campaign.
-    pub(super) fn of<N: RaftFacts>(view: impl View<N>, frame: &Frame) -> Fact<Self> {
-        let voters = || frame.voters.iter();
-        let up: ServerSet = voters().filter(|voter| view.is_up(*voter)).collect();
+    pub(super) fn of<N: RaftFacts>(view: impl View<N>, frame: &Frame, electorate: Electorate) -> Fact<Self> {
+        let Electorate { voters, others } = electorate;
+        let up: ServerSet = voters.union(others).iter().filter(|server| view.is_up(*server)).collect();
         let paused = up.iter().filter(|voter| view.is_paused(*voter)).collect();
         let mut able = ServerSet::EMPTY;
-        for voter in up.iter() {
+        for voter in up.intersection(voters).iter() {
             if is_able(view, frame, voter)? {
                 able.insert(voter);
             }
@@ -75,18 +87,18 @@ impl Terrain {
             hindered[slot(one)] = reaches[slot(one)].iter().filter(is_late).collect();
             paired[slot(one)] = others().filter(|other| is_paired(view, frame, one, *other)).collect();
         }
-        Some(Self { up, able, paused, paired, reaches, hindered })
+        Some(Self { voters, up, able, paused, paired, reaches, hindered })
     }
 
     /// What is promised here. `in_time` says whether the clocks and delays of a core allow for an election.
     pub(super) fn promise(&self, frame: &Frame, in_time: impl FnOnce(ServerSet) -> bool) -> Option<Promise> {
-        let quorum = frame.quorum_max();
+        let quorum = frame.quorum_max(self.voters);
         let core = self.largest_clique();
         if core.len() < quorum || !in_time(core) {
             return None;
         }
         let closed = self.is_closed(core);
-        let guarded = frame.is_guarded();
+        let guarded = frame.is_guarded(self.voters.union(self.up));
         let awake = self.up.iter().filter(|voter| !self.paused.contains(*voter)).collect();
         let is_hub = |voter: &NodeId| self.paired[slot(*voter)].intersection(self.able).len() + 1 >= quorum;
         Some(Promise {
@@ -94,7 +106,7 @@ impl Terrain {
             leaders: if guarded { awake } else { core },
             hubs: self.able.iter().filter(is_hub).collect(),
             leader: closed || (guarded && !self.is_rushed(frame, core)),
-            stability: frame.is_checked() || closed,
+            stability: frame.is_checked(self.voters.union(self.up)) || closed,
         })
     }
 
@@ -189,7 +201,7 @@ mod tests {
         }
         let none = ServerSet::EMPTY;
         let nobody = vec![none; 5];
-        Terrain { up: all, able: all, paused: none, reaches: paired.clone(), hindered: nobody, paired }
+        Terrain { voters: all, up: all, able: all, paused: none, reaches: paired.clone(), hindered: nobody, paired }
     }
 
     /// The overlapping groups of the seed: 1 and 5, 2 and 4, 3 and 4 do not hear each other.
@@ -265,5 +277,17 @@ mod tests {
     #[test]
     fn nothing_is_promised_out_of_time() {
         assert_eq!(seed().promise(&frame(5, presets::etcd()), |_| false), None);
+    }
+
+    #[test]
+    fn a_server_that_was_removed_takes_the_promise_away_unless_pre_vote_protects_the_core() {
+        let mut terrain = five(&[(1, 2), (1, 3), (2, 3), (3, 4)]);
+        terrain.voters = set(&[1, 2, 3]);
+        terrain.able = terrain.voters;
+        terrain.up = set(&[1, 2, 3, 4]);
+        assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
+        assert!(promise(&terrain, presets::etcd()).expect("a core").leader);
+        terrain.up = terrain.voters;
+        assert!(promise(&terrain, presets::paper()).expect("a core").leader);
     }
 }

@@ -88,7 +88,9 @@ pub(super) fn request_is_true(
         return;
     }
     let (Some(told), Some(last)) = (told, candidate.last) else { return findings.lacks(VOTE_SOUNDNESS) };
-    findings.check(VOTE_SOUNDNESS, Some(node), last == told, || {
+    // While the request waited for the disk, a snapshot may have taken the place of the log.
+    let is_older = candidate.base == Some(last) && told < last;
+    findings.check(VOTE_SOUNDNESS, Some(node), told == last || is_older, || {
         format!("{node} asks for votes in term {term} with a log that ends with {told}; its log ends with {last}")
     });
 }
@@ -176,6 +178,9 @@ mod tests {
         request_is_true(s(1), &standing, Term(5), None, &mut findings);
         assert!(!findings.is_broken());
         assert_eq!((findings.evaluated()[VOTE_SOUNDNESS], findings.lacking()[VOTE_SOUNDNESS]), (1, 1));
+        let installed = ServerFacts { base: Some(at(3, 4)), ..standing };
+        request_is_true(s(1), &installed, Term(5), Some(at(2, 9)), &mut findings);
+        assert!(!findings.is_broken(), "a snapshot came while the request waited");
         request_is_true(s(1), &standing, Term(5), Some(at(4, 4)), &mut findings);
         let facts = "s1 asks for votes in term 5 with a log that ends with 4@4; its log ends with 4@3";
         assert_eq!(broken(&findings), (VOTE_SOUNDNESS, facts));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::{Effect, OperationResult};
 use splitbrain_kernel::host;
-use splitbrain_kernel::id::{Cluster, NodeId};
+use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::node::{Completion, ConnectionChange, ConnectionId, Observation, Source};
 use splitbrain_kernel::options::PerServer;
 use splitbrain_kernel::rng::Seed;
@@ -84,6 +84,13 @@ pub(super) const fn millis(millis: u64) -> Duration {
 
 pub(super) fn system(servers: u16, options: PerServer<RaftOptions>) -> Raft {
     let cluster = Cluster::plain(servers, 1);
+    let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: millis(10) };
+    Raft::new(Setup::new(cluster, options, bounds)).expect("the options stand together")
+}
+
+/// So many servers, and spare ones beside them.
+pub(super) fn system_with_spares(servers: u16, spare: u16, options: PerServer<RaftOptions>) -> Raft {
+    let cluster = Cluster::plain(servers, 1).with_spare(KindId::SERVER, spare);
     let bounds = Bounds { skew: None, drift_ppm: Some(10_000), latency: millis(10) };
     Raft::new(Setup::new(cluster, options, bounds)).expect("the options stand together")
 }
