@@ -102,7 +102,8 @@
 //!   It knows the configuration of the scenario from its start, so a server that lost its disk takes itself for what it
 //!   was there until a leader brings it another one.
 //! - What is committed is applied at once, so etcd's time between the commit and the application of a configuration is
-//!   none. A leader sends nothing more to a server that it has removed; NuRaft asks it to leave first.
+//!   none. A leader sends one more append to a server that it removes, as hashicorp does; NuRaft asks it to leave
+//!   first.
 //! - A promoted learner has caught up by the number of entries that it lacks; the thesis counts rounds of replication.
 
 pub mod bug;

@@ -105,7 +105,7 @@ impl<C: Payload> Server<C> {
         ctx.observe(RaftObservation::ConfigurationAppended { members });
         let index = self.append_as_leader(ctx, Command::Members(Arc::new(members)));
         self.broadcast_fresh(ctx);
-        self.greet_newcomers(ctx, before);
+        self.greet_and_part(ctx, before);
         if self.has_bug(Bug::RemovedLeaderLeavesEarly) && !members.electors().contains(self.id) {
             self.step_down(ctx, StepDownReason::Removed);
         }
@@ -114,9 +114,11 @@ impl<C: Payload> Server<C> {
         index
     }
 
-    /// Members that were none before are sent their first append at once.
-    fn greet_newcomers(&mut self, ctx: &mut Context<RaftNode<C>>, before: ServerSet) {
-        for peer in self.configuration.members().minus(before).without(self.id).iter() {
+    /// Members that were none before are sent their first append at once, and those that are none any more their last:
+    /// it may tell them so (hashicorp).
+    fn greet_and_part(&mut self, ctx: &mut Context<RaftNode<C>>, before: ServerSet) {
+        let members = self.configuration.members();
+        for peer in members.minus(before).union(before.minus(members)).without(self.id).iter() {
             self.send_append(ctx, peer);
         }
     }
@@ -125,7 +127,7 @@ impl<C: Payload> Server<C> {
     /// that is joint.
     #[inline(never)]
     pub(super) fn review_as_leader(&mut self, ctx: &mut Context<RaftNode<C>>, known: ServerSet) {
-        self.greet_newcomers(ctx, known);
+        self.greet_and_part(ctx, known);
         let (index, members) = self.memberships.last();
         if index > self.commit || !self.is_leader() {
             return self.leave_wrongly(ctx);

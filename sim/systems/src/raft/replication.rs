@@ -190,6 +190,7 @@ impl<C: Payload> Server<C> {
         }
         if let Some(progress) = self.as_leader().and_then(|leader| leader.progress(follower))
             && self.has_more_for(progress)
+            && self.is_member(follower)
         {
             self.send_append(ctx, follower);
         }
@@ -207,9 +208,15 @@ impl<C: Payload> Server<C> {
         let Some(progress) = leader.progress_mut(follower) else {
             return;
         };
-        if progress.reject(previous, agreeing) {
+        if progress.reject(previous, agreeing) && self.is_member(follower) {
             self.send_append(ctx, follower);
         }
+    }
+
+    /// Whether it is sent the log: a server that was removed answers still.
+    #[inline]
+    fn is_member(&self, follower: NodeId) -> bool {
+        self.configuration.members().contains(follower)
     }
 
     /// A connection died: what was sent ahead over it may not have arrived.
@@ -318,7 +325,8 @@ impl<C: Payload> Server<C> {
     pub(super) fn resume(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId) {
         let last = self.log.last_index();
         let progress = self.as_leader().and_then(|leader| leader.progress(follower));
-        if self.options.requests_in_flight > 0 && progress.is_some_and(|progress| progress.next <= last) {
+        let lacks = progress.is_some_and(|progress| progress.next <= last) && self.is_member(follower);
+        if self.options.requests_in_flight > 0 && lacks {
             self.send_append(ctx, follower);
         }
     }

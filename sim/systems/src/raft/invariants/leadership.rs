@@ -130,3 +130,37 @@ impl<N: RaftFacts, V: View<N>> Clocks for TrueTime<V, N> {
         self.view.is_lively(server)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::configurations::tests::voters;
+    use super::super::testing::{all_on, frame, millis, s};
+    use super::*;
+    use crate::raft::RaftNode;
+    use crate::raft::ids::{Index, Position, Term};
+    use crate::raft::presets;
+
+    /// Whether `s3`, whose disk was wiped if `is_wiped` says so, may start with term 0 after term 5, with these voters.
+    fn may_begin_anew(is_wiped: bool, members: &[u16]) -> bool {
+        let mut invariants = RaftInvariants::<RaftNode>::new(frame(3, presets::paper()));
+        let mut findings = all_on();
+        invariants.terms.send(s(3), Term(5), millis(10), &mut findings);
+        let at = Position { term: Term(5), index: Index(4) };
+        invariants.configurations.write::<RaftNode>(s(1), None, at, voters(members));
+        invariants.configurations.apply(at.index, voters(members));
+        if is_wiped {
+            invariants.on_disk_fault(&[s(3)], DiskFault::Wipe);
+        }
+        invariants.on_restart(s(3));
+        invariants.terms.restart(s(3));
+        invariants.terms.announce(s(3), Term(0), millis(20), &mut findings);
+        !findings.is_broken()
+    }
+
+    #[test]
+    fn a_removed_server_whose_disk_was_wiped_is_another_one() {
+        assert!(may_begin_anew(true, &[1, 2]));
+        assert!(!may_begin_anew(true, &[1, 2, 3]), "a member has promised something");
+        assert!(!may_begin_anew(false, &[1, 2]), "its disk has its term");
+    }
+}
