@@ -486,7 +486,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             self.durables.forget(node);
             self.supporters.stand_alone(node, false);
             self.configurations.restart(node);
-            self.reconfigured = Some(node);
+            self.look_again(node);
             // What it may do shows only once it has started.
             self.changed = true;
         }

@@ -156,7 +156,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.refresh();
             }
             Told::HandsOver(false) => self.end_transfer(node, findings),
-            Told::Reconfigured => self.reconfigured = Some(node),
+            Told::Reconfigured => self.look_again(node),
             Told::Retires => {
                 self.on_retired(view, node, findings);
                 self.depose(view, node, findings);
@@ -196,6 +196,11 @@ impl<N: RaftFacts> RaftInvariants<N> {
         self.durables.on_write::<N>(node, write);
         if findings.is_on(LOG_MATCHING) {
             self.on_log_write(view, node, write, findings);
+        }
+        if let Some(Some((at, entry))) = N::logged(write)
+            && let Some(Some(configuration)) = N::configures(entry)
+        {
+            self.on_members_written(view, node, at, configuration, findings);
         }
         self.clients.on_write(node, write, findings);
     }

@@ -69,7 +69,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         findings: &mut Findings,
     ) {
         let before = self.configurations.write(node, view.node(node), at, configuration);
-        self.reconfigured = Some(node);
+        self.look_again(node);
         if self.leads[slot(node)] == Some(at.term) {
             self.on_members_appended(view, node, at, before, configuration, findings);
         }
@@ -104,9 +104,18 @@ impl<N: RaftFacts> RaftInvariants<N> {
     pub(super) fn on_members_committed(&mut self, node: NodeId, index: Index, leads: bool) {
         let before = self.configurations.committed(node);
         self.configurations.commit(node, index);
+        self.look_again(node);
+        if !self.configurations.are_initial() {
+            self.retiring = Some(node).filter(|_| leads && index > before);
+        }
+    }
+
+    /// The configuration of this server may be another once it has handled its input. Before any change it is not.
+    #[inline]
+    pub(super) fn look_again(&mut self, node: NodeId) {
         if !self.configurations.are_initial() {
             self.reconfigured = Some(node);
-            self.retiring = Some(node).filter(|_| leads && index > before);
+            self.changed = true;
         }
     }
 
@@ -139,7 +148,6 @@ impl<N: RaftFacts> RaftInvariants<N> {
             newcomers.iter().for_each(|newcomer| self.judge_match(view, node, newcomer, findings));
         }
         self.refresh();
-        self.changed = true;
     }
 
     /// A leader has handled an input with which it committed something.
