@@ -144,6 +144,7 @@ mod tests {
     fn may_begin_anew(is_wiped: bool, members: &[u16]) -> bool {
         let mut invariants = RaftInvariants::<RaftNode>::new(frame(3, presets::paper()));
         let mut findings = all_on();
+        invariants.terms.announce(s(3), Term(5), millis(10), &mut findings);
         invariants.terms.send(s(3), Term(5), millis(10), &mut findings);
         let at = Position { term: Term(5), index: Index(4) };
         invariants.configurations.write::<RaftNode>(s(1), None, at, voters(members));
