@@ -14,6 +14,8 @@ pub mod spec;
 mod topology;
 mod trigger;
 
+use std::collections::BTreeSet;
+
 use crate::fault::{Fault, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::node::{Change, Face};
@@ -320,9 +322,11 @@ impl Director {
         self.refresh();
     }
 
-    /// The ids of stated faults that never started, in order.
-    pub fn never_applied(&self) -> Vec<String> {
-        let missed = self.faults.iter().filter(|fault| !fault.was_applied());
+    /// The ids of stated faults that never started, or are there to refuse requests and are not among those which have
+    /// refused one; in order.
+    pub fn never_applied(&self, refusers: &BTreeSet<String>) -> Vec<String> {
+        let has_refused = |fault: &Directed| !fault.refuses() || refusers.contains(fault.id());
+        let missed = self.faults.iter().filter(|fault| !fault.was_applied() || !has_refused(fault));
         missed.map(|fault| fault.id().to_owned()).collect()
     }
 

@@ -39,6 +39,7 @@ use crate::rng::Rng;
 use crate::selector::{Drawn, LinkForm, Selector, Span};
 use crate::time::{Duration, Instant};
 use crate::universe::Slot;
+use crate::vocabulary::Incident;
 
 pub use crate::disk::{DiskFault, Keep};
 pub use crate::network::{InFlight, Latency, LinkConditions};
@@ -275,6 +276,11 @@ pub(crate) trait Done: Kind<Nodes> {
         Vec::new()
     }
 
+    /// What it may do to the node that counts in a ranked role, for the counts of a run.
+    fn incident(&self) -> Option<Incident> {
+        None
+    }
+
     /// It starts on a node.
     fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
         let _ = (key, slot, now);
@@ -453,6 +459,11 @@ macro_rules! kinds {
             /// The spans of time that it names.
             pub fn ranges(&self) -> Vec<Range> {
                 match self { $(Self::$kind(fault) => fault.ranges()),+ }
+            }
+
+            /// What it may do to the node that counts in a ranked role.
+            pub(crate) fn incident(&self) -> Option<Incident> {
+                match self { $(Self::$kind(fault) => fault.incident()),+ }
             }
 
             /// It starts on a node.

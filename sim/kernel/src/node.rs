@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::brief::Datum;
 use crate::context::Context;
-use crate::id::NodeId;
+use crate::id::{NodeId, is_equal};
 
 /// Plain data: everything that a node says, stores or hears. It can be printed, stored, compared and sent.
 pub trait Data: Clone + Debug + Serialize + Send + Sync + 'static {}
@@ -98,7 +98,8 @@ pub trait Message: Data + DeserializeOwned {
     fn kind(&self) -> usize;
 
     /// The kinds of request that can be refused: those of which [`Message::refused`] returns an answer. A scenario can
-    /// use `refuse` for these alone.
+    /// use `refuse` for these alone. They are some of [`Message::KINDS`], or a world of the system does not compile; a
+    /// request about which the two disagree panics when it is to be refused.
     const REFUSABLE: &'static [&'static str] = &[];
 
     /// The error that the sender of this request gets if a proxy in front of the target refuses it: the request does
@@ -117,6 +118,35 @@ pub trait Message: Data + DeserializeOwned {
     fn epoch(&self) -> Option<u64> {
         None
     }
+}
+
+/// The error that answers a message which is to be refused; `None` if it is no such request.
+///
+/// # Panics
+/// If the message and what its type declares disagree.
+pub(crate) fn refusal_of<M: Message>(message: &M) -> Option<M> {
+    let (answer, kind) = (message.refused(), M::KINDS[message.kind()]);
+    match (&answer, M::REFUSABLE.contains(&kind)) {
+        (None, true) => panic!("Message::REFUSABLE names {kind}, for which Message::refused has no answer"),
+        (Some(_), false) => panic!("Message::refused answers {kind}, which Message::REFUSABLE does not name"),
+        (Some(_), true) | (None, false) => answer,
+    }
+}
+
+/// Whether each of the kinds that can be refused is a kind of message.
+pub(crate) const fn has_known_refusals<M: Message>() -> bool {
+    let mut refusable = 0;
+    while refusable < M::REFUSABLE.len() {
+        let mut kind = 0;
+        while kind < M::KINDS.len() && !is_equal(M::REFUSABLE[refusable], M::KINDS[kind]) {
+            kind += 1;
+        }
+        if kind == M::KINDS.len() {
+            return false;
+        }
+        refusable += 1;
+    }
+    true
 }
 
 /// What a node tells those who watch: checkers, the director, people.
@@ -392,5 +422,61 @@ impl<R> Recovered<R> {
     /// The last record of a file, as [`Write::Replace`] leaves it.
     pub fn last(&self, file: FileId) -> Option<&Stored<R>> {
         self.file(file).last()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request, if `DECLARED` among those that can be refused; and whether it has an answer for that.
+    #[derive(Clone, Debug, Serialize, serde::Deserialize)]
+    struct Word<const DECLARED: bool>(bool);
+
+    impl<const DECLARED: bool> Message for Word<DECLARED> {
+        const KINDS: &'static [&'static str] = &["ask", "answer"];
+        const REFUSABLE: &'static [&'static str] = if DECLARED { &["ask"] } else { &[] };
+        fn kind(&self) -> usize {
+            0
+        }
+        fn refused(&self) -> Option<Self> {
+            self.0.then_some(Self(false))
+        }
+    }
+
+    /// A message type that declares a kind which it does not have.
+    #[derive(Clone, Debug, Serialize, serde::Deserialize)]
+    struct Boast;
+
+    impl Message for Boast {
+        const KINDS: &'static [&'static str] = &["ask"];
+        const REFUSABLE: &'static [&'static str] = &["ask", "demand"];
+        fn kind(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn what_is_declared_and_answered_can_be_refused_and_what_is_neither_cannot() {
+        assert!(refusal_of(&Word::<true>(true)).is_some());
+        assert!(refusal_of(&Word::<false>(false)).is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "Message::refused answers ask, which Message::REFUSABLE does not name")]
+    fn an_answer_to_what_is_not_declared_is_a_mistake_of_the_system() {
+        refusal_of(&Word::<false>(true));
+    }
+
+    #[test]
+    #[should_panic(expected = "Message::REFUSABLE names ask, for which Message::refused has no answer")]
+    fn a_declaration_without_an_answer_is_a_mistake_of_the_system() {
+        refusal_of(&Word::<true>(false));
+    }
+
+    #[test]
+    fn only_kinds_of_message_can_be_declared() {
+        assert!(has_known_refusals::<Word<true>>() && has_known_refusals::<Word<false>>());
+        assert!(!has_known_refusals::<Boast>());
     }
 }

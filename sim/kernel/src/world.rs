@@ -22,7 +22,7 @@ mod settle;
 mod tally;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::digest::{Digest, Tag};
@@ -31,7 +31,7 @@ use crate::director::{Director, DirectorSetup};
 use crate::history::HistoryOf;
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, NamedInvariant, Violation};
-use crate::node::{Message, Node};
+use crate::node::{Message, Node, has_known_refusals};
 use crate::plan::{Asking, Decision, Moment, Override, Plan, PlanOf, Site};
 use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
@@ -85,6 +85,8 @@ pub struct World<S: System, T = NoTrace> {
     /// Whether each packet is looked at when it is sent: it may be overridden, or is remembered.
     watches_sends: bool,
     active: BTreeMap<u32, Active>,
+    /// The faults that have refused a request, by id.
+    refusers: BTreeSet<String>,
     plan: PlanOf<S::Node>,
     order: u64,
     counts: Tally,
@@ -142,6 +144,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn over(queue: Queue, system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Self {
         const { assert!(S::Invariants::GROUPS.are_distinct(S::NAME), "two groups of invariants have the same name") };
+        const { assert!(has_known_refusals::<<S::Node as Node>::Message>(), "REFUSABLE names what KINDS does not") };
         const {
             let largest = S::Invariants::GROUPS.largest();
             assert!(largest <= Findings::COUNT_MAX, "a group has at most 64 invariants: split it in two with `Both`");
@@ -176,6 +179,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
+            refusers: BTreeSet::new(),
             memory: remembers.then(memory::Memory::new),
             watches_sends: remembers || !overrides.is_empty(),
             plan: Plan { overrides, ..Plan::empty() },
@@ -355,7 +359,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             evaluated: self.findings.evaluated_in(&S::Invariants::GROUPS),
             lacking: self.findings.lacking_in(&S::Invariants::GROUPS),
             plan,
-            never_applied: self.director.never_applied(),
+            never_applied: self.director.never_applied(&self.refusers),
         }
     }
 

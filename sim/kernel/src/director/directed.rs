@@ -90,6 +90,11 @@ impl Directed {
         self.applied
     }
 
+    /// Whether it answers requests in place of their targets.
+    pub(crate) fn refuses(&self) -> bool {
+        matches!(&self.spec.what, What::Fault(fault) if fault.refuses())
+    }
+
     /// When it has something to do.
     pub(crate) const fn due(&self) -> Instant {
         self.due

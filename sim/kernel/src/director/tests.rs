@@ -229,7 +229,7 @@ fn nothing_comes_after_the_settle_phase_began() {
     play.takes(1_400, 1, "leader", 1);
     play.to(60_000);
     assert_eq!(play.told(), ["500ms +lasting pause s1"]);
-    assert_eq!(play.director.never_applied(), ["late", "waiting"]);
+    assert_eq!(play.director.never_applied(&BTreeSet::new()), ["late", "waiting"]);
     assert_eq!(play.director.census().chief(RoleId(0)), Some(s(1)));
 }
 
@@ -241,7 +241,7 @@ fn what_is_due_when_the_settle_phase_begins_does_not_come() {
     let mut play = Play::new(setup);
     play.to(9_000);
     assert!(play.acts.is_empty());
-    assert_eq!(play.director.never_applied(), ["a"]);
+    assert_eq!(play.director.never_applied(&BTreeSet::new()), ["a"]);
 }
 
 #[test]

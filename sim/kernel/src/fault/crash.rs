@@ -8,6 +8,7 @@ use super::{
 use crate::node::Node;
 use crate::time::Instant;
 use crate::universe::Slot;
+use crate::vocabulary::Incident;
 
 /// What ends in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,10 @@ impl Done for Crash {
     fn words(&self) -> String {
         let whole = if self.scope == CrashScope::Machine { "machine " } else { "" };
         format!("{whole}crash {}", words::nodes(&self.nodes))
+    }
+
+    fn incident(&self) -> Option<Incident> {
+        Some(Incident::Crashed)
     }
 
     fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {

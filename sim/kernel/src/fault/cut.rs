@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Choice, Concrete, Done, Fault, InFlight, Kind, Leaf, Nodes, Selectors, Stated, on_chosen_links, words};
 use crate::id::Link;
 use crate::network::Network;
+use crate::vocabulary::Incident;
 
 /// Packets on these links are lost, both those sent while the cut lasts and, with [`InFlight::Drop`], those already
 /// under way. Connections over a cut link fall silent and time out.
@@ -43,6 +44,10 @@ impl Stated for Cut<Selectors> {
 impl Done for Cut {
     fn words(&self) -> String {
         format!("cut {}{}", words::links(&self.links), words::only(&self.kinds))
+    }
+
+    fn incident(&self) -> Option<Incident> {
+        Some(Incident::CutOff)
     }
 
     fn start_link(&self, key: u32, network: &mut Network, link: Link, mask: u64) {

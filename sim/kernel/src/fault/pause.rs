@@ -6,6 +6,7 @@ use super::{After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, 
 use crate::node::Node;
 use crate::time::Instant;
 use crate::universe::Slot;
+use crate::vocabulary::Incident;
 
 /// The process stops being scheduled while its clocks go on; inputs queue and arrive in order at resume,
 /// and a process that was to start meanwhile starts then.
@@ -30,6 +31,10 @@ impl Stated for Pause<Selectors> {
 impl Done for Pause {
     fn words(&self) -> String {
         format!("pause {}", words::nodes(&self.nodes))
+    }
+
+    fn incident(&self) -> Option<Incident> {
+        Some(Incident::Paused)
     }
 
     fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {

@@ -4,7 +4,7 @@ use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::{Input, Invariants};
 use crate::network::{Arrival, Lost};
-use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source};
+use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source, refusal_of};
 use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
 use crate::system::System;
@@ -140,7 +140,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 return None;
             }
             Arrival::Refuse => {
-                if let Some(answer) = datagram.message.refused() {
+                if let Some(answer) = refusal_of(&datagram.message) {
+                    self.note_refusal(link, Self::kind_of(&datagram.message));
                     self.refuse(link, ordinal, answer);
                     return None;
                 }

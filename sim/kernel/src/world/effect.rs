@@ -5,7 +5,7 @@ use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::Invariants;
 use crate::network::{Lost, Packet, Plain, Transport};
-use crate::node::{Completion, Message, Node, Observation, Write, WriteId};
+use crate::node::{Completion, Message, Node, Observation, Write, WriteId, refusal_of};
 use crate::plan::{Decision, Site};
 use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
@@ -161,7 +161,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         if let (Some(memory), Ok(_)) = (&mut self.memory, fate.first) {
             // What never comes to the target does not come again.
-            let is_refused = self.universe.network.refuses((source, target), kind) && message.refused().is_some();
+            let is_refused = self.universe.network.refuses((source, target), kind) && refusal_of(&message).is_some();
             if !is_refused {
                 memory.keep(now, (source, target), &message);
             }

@@ -73,6 +73,19 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
     }
 
+    /// A request of this kind was refused on a link: by each fault so far that refuses such ones there.
+    #[cold]
+    pub(super) fn note_refusal(&mut self, path: (usize, usize), kind: u64) {
+        let link = self.link_of(path);
+        let is_on = |fault: &Fault| matches!(fault.target(), Target::Links(links) if links.contains(&link));
+        for planned in self.plan.faults.iter().filter(|planned| planned.fault.refuses()) {
+            let is_its = Self::kind_mask(planned.fault.kinds()) & kind != 0 && is_on(&planned.fault);
+            if is_its && !self.refusers.contains(&planned.id) {
+                self.refusers.insert(planned.id.clone());
+            }
+        }
+    }
+
     /// The settle phase has undone all that lasts on these nodes: what is lifted later says nothing of them.
     pub(super) fn release(&mut self, healed: &[NodeId]) {
         for active in self.active.values_mut() {
@@ -243,11 +256,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Counts what befalls the nodes in ranked roles: `reach` asks for it.
     fn count_incidents(&mut self, fault: &Fault) {
-        let (nodes, incident) = match fault {
-            Fault::Crash(crash) => (&crash.nodes, Incident::Crashed),
-            Fault::Pause(pause) => (&pause.nodes, Incident::Paused),
-            _ => return,
-        };
+        let (Some(incident), Target::Nodes(nodes)) = (fault.incident(), fault.target()) else { return };
         for (role, chief) in self.chiefs() {
             if nodes.contains(&chief) {
                 self.incidents.add(role, incident);
@@ -256,7 +265,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn count_cut_off(&mut self, fault: &Fault) {
-        if !matches!(fault, Fault::Cut(_)) {
+        if fault.incident() != Some(Incident::CutOff) {
             return;
         }
         let view = Whole::new(&self.universe);

@@ -1,7 +1,7 @@
 //! Segments: how what is said over a connection gets to the other end, once and in order.
 
 use crate::network::{ALL_KINDS, Arrival, Lost, Packet, Transport};
-use crate::node::{ConnectionChange, ConnectionId, Message, Node, Source};
+use crate::node::{ConnectionChange, ConnectionId, Message, Node, Source, refusal_of};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
 use crate::universe::Waiting;
@@ -62,7 +62,7 @@ impl<M: Message> Body<M> {
     /// The same, refused if it is a request that can be.
     fn into_refused(self) -> Self {
         match self {
-            Self::Data(message) => message.refused().map_or(Self::Data(message), Self::Refused),
+            Self::Data(message) => refusal_of(&message).map_or(Self::Data(message), Self::Refused),
             other => other,
         }
     }
@@ -174,8 +174,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Arrival::Deliver => self.arrive(path, segment),
             // No answer comes from a machine that is off or suspended, nor an error.
             Arrival::Refuse if self.universe.slots[path.1].has_network() => {
+                let kind = segment.body.kind();
                 let body = segment.body.into_refused();
                 if matches!(body, Body::Refused(_)) {
+                    self.note_refusal(path, kind);
                     self.lose(path, segment.ordinal, Lost::Refused);
                 }
                 self.arrive(path, Segment { body, ..segment });

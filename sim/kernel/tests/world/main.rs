@@ -21,6 +21,7 @@ mod linearizable;
 mod nested;
 mod nodes;
 mod overrides;
+mod refusals;
 mod replay;
 mod settle;
 mod stage;

@@ -299,10 +299,11 @@ impl<'a> Occasion<'a> {
                 conditions.loss = Some(MESSAGE_LOSS[self.parameter().below(MESSAGE_LOSS.len() as u64) as usize]);
             }
             NemesisKind::RepeatMessages => conditions.duplication = Some(MESSAGE_DUPLICATION),
-            _ => {
+            NemesisKind::Late => {
                 let max = self.messages.late.draw(&mut self.parameter()).max(DELAY_MIN);
                 conditions.latency = Some(Latency::Uniform { min: DELAY_MIN, max });
             }
+            other => unreachable!("{other:?} is not about one kind of message"),
         }
         Some(Fault::Weather(Weather { links, conditions, kinds: vec![message.clone()] }))
     }
@@ -382,9 +383,8 @@ impl<'a> Occasion<'a> {
             NemesisKind::Loss => conditions.loss = Some(LOSS),
             NemesisKind::Duplicate => conditions.duplication = Some(DUPLICATION),
             NemesisKind::Reorder => conditions.reordering = Some(REORDERING),
-            _ => {
-                conditions.latency = Some(Latency::Uniform { min: DELAY_MIN, max: DELAY_MAX });
-            }
+            NemesisKind::Delay => conditions.latency = Some(Latency::Uniform { min: DELAY_MIN, max: DELAY_MAX }),
+            other => unreachable!("{other:?} is not about the conditions of links"),
         }
         Some(Fault::Weather(Weather { links: self.links()?, conditions, kinds: Vec::new() }))
     }
