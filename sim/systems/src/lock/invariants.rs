@@ -235,7 +235,7 @@ impl LockInvariants {
             }
             LockObservation::Kept(hold) => {
                 self.memory.on_kept(node, hold);
-                self.stored.on_kept(now, node, hold);
+                self.stored.on_kept(now, node, hold, &self.terms);
             }
             LockObservation::Recovered { .. } => {
                 survives_restart::on_recovered(now, node, &mut self.memory, &self.book, &self.terms, findings);

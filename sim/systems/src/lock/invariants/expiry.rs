@@ -15,7 +15,7 @@ pub(super) struct Stored {
     /// When each got its time to live last, and when it is looked at next.
     locks: BTreeMap<(NodeId, Hold), Since>,
     /// The same of locks whose server is down, or no master any more.
-    away: BTreeMap<Hold, Instant>,
+    away: BTreeMap<(Hold, NodeId), Instant>,
 }
 
 /// Since when, and what comes next.
@@ -33,8 +33,12 @@ impl Stored {
     }
 
     /// A server has a lock as it starts, or as it becomes the master.
-    pub(super) fn on_kept(&mut self, now: Instant, server: NodeId, hold: Hold) {
-        let set_at = self.away.get(&hold).copied().unwrap_or(now);
+    pub(super) fn on_kept(&mut self, now: Instant, server: NodeId, hold: Hold, terms: &Terms) {
+        let is_known = |of: Hold, at: NodeId| of == hold && (terms.is_replicated() || at == server);
+        let away = self.away.iter().filter(|((of, at), _)| is_known(*of, *at)).map(|(_, set_at)| *set_at);
+        let here = self.locks.iter().filter(|((at, of), _)| is_known(*of, *at)).map(|(_, since)| since.set_at);
+        // Of a master and its replicas the last one that was the master knows best, and it may still take itself for it.
+        let set_at = away.chain(here).max().unwrap_or(now);
         self.locks.insert((server, hold), Since { set_at, look_at: now });
     }
 
@@ -48,7 +52,7 @@ impl Stored {
         let here: Vec<(NodeId, Hold)> = self.locks.keys().filter(|(of, _)| *of == server).copied().collect();
         for key in here {
             let since = self.locks.remove(&key).expect("it was just found");
-            self.away.insert(key.1, since.set_at);
+            self.away.insert((key.1, key.0), since.set_at);
         }
     }
 

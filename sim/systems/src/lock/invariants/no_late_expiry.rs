@@ -55,7 +55,7 @@ fn judge(server: NodeId, hold: Hold, set_at: Instant, expired: Expired, findings
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{R1, all_on, broken, hold, independent, seconds};
+    use super::super::testing::{R1, R2, all_on, broken, hold, independent, replicated, seconds};
     use super::*;
 
     #[test]
@@ -76,11 +76,23 @@ mod tests {
         stored.on_set(seconds(0), R1, hold(1));
         stored.on_server_gone(R1);
         assert_eq!(stored.deadline(&terms), Instant::MAX);
-        stored.on_kept(seconds(8), R1, hold(1));
+        stored.on_kept(seconds(8), R1, hold(1), &terms);
         assert!(stored.overdue(seconds(9), seconds(20), &terms).is_empty());
         assert_eq!(stored.overdue(seconds(13), seconds(20), &terms), [(R1, hold(1), seconds(0))]);
         assert_eq!(stored.deadline(&terms), seconds(20), "it is looked at again later");
         stored.on_gone(R1, hold(1));
         assert_eq!(stored.deadline(&terms), Instant::MAX);
+    }
+
+    #[test]
+    fn the_time_of_another_server_counts_only_if_that_was_the_master_before() {
+        for (terms, due_after) in [(independent(2), seconds(0)), (replicated(2), seconds(6))] {
+            let mut stored = Stored::default();
+            stored.on_set(seconds(0), R1, hold(1));
+            stored.on_set(seconds(6), R2, hold(1));
+            [R2, R1].into_iter().for_each(|server| stored.on_server_gone(server));
+            stored.on_kept(seconds(8), R1, hold(1), &terms);
+            assert_eq!(stored.since(R1, hold(1)), Some(due_after));
+        }
     }
 }
