@@ -72,6 +72,14 @@ pub(crate) fn connect(address: SocketAddrV4) -> OwnedFd {
     socket
 }
 
+/// A connection that is not waited for.
+pub(crate) fn begin_to_connect(address: SocketAddrV4) -> OwnedFd {
+    let socket = tcp(SocketFlags::NONBLOCK);
+    let begun = rustix::net::connect(&socket, &address);
+    assert!(begun.is_ok() || begun == Err(rustix::io::Errno::INPROGRESS), "it is on its way: {begun:?}");
+    socket
+}
+
 pub(crate) fn accept(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
     let socket = rustix::net::accept_with(listener, SocketFlags::NONBLOCK).map_err(errno)?;
     sockopt::set_tcp_nodelay(&socket, true).expect("it is TCP");
