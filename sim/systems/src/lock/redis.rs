@@ -20,6 +20,7 @@
 
 pub mod effect;
 pub mod keyspace;
+pub mod protocol;
 pub mod reply;
 pub mod server;
 pub mod value;
@@ -36,5 +37,6 @@ mod tests;
 
 pub use effect::Effect;
 pub use keyspace::Keyspace;
+pub use protocol::{ProtocolError, Requests};
 pub use reply::{Protocol, Reply};
 pub use server::{Executed, Next, Role, Server};

@@ -1,41 +1,60 @@
-//! Scripts: so far the one by which locks are released, found by its words.
+//! Scripts in the part of Lua that lock clients use.
+//!
+//! Whole numbers, strings, tables, functions, loops and the library functions that such scripts call. A script is
+//! bounded in steps and in memory, and what it does follows from its text, its arguments and the keys alone.
+//!
+//! Caveats, each of which is an error and never a wrong value: fractions and numbers beyond 2^53; metatables,
+//! coroutines, patterns, `...`; `cjson`, `cmsgpack`, `struct`, `bit`; commands beyond this server's.
+//! `pairs` goes by the order of the keys, where Lua's order follows from its hash function.
+
+mod bridge;
+mod interpreter;
+mod lexer;
+mod library;
+mod operators;
+mod parser;
+mod syntax;
+mod text;
+mod value;
+
+#[cfg(test)]
+mod tests;
 
 use super::access::{Access, Answer, Refused};
-use super::reply::Reply;
+use interpreter::{Interpreter, Thrown};
+use syntax::Block;
 
-/// Deletes the key if it holds the argument.
-const COMPARE_AND_DELETE: &str =
-    "if redis.call('get',KEYS[1])==ARGV[1] then return redis.call('del',KEYS[1]) else return 0 end";
-
-/// Checks that the script is one that can be carried out.
+/// Checks that the text is a script.
 pub(super) fn check(text: &[u8]) -> Result<(), Refused> {
-    if words(text) == words(COMPARE_AND_DELETE.as_bytes()) {
-        return Ok(());
-    }
-    Err(Refused::new("ERR this script is not supported"))
+    parse(text).map(drop)
 }
 
-/// Carries out a script that was checked.
-pub(super) fn run(
-    _text: &[u8],
-    _digest: &str,
-    access: &mut Access<'_>,
-    keys: &[Vec<u8>],
-    arguments: &[Vec<u8>],
-) -> Answer {
-    let (Some(key), Some(token)) = (keys.first(), arguments.first()) else {
-        return Err(Refused::new("ERR this script needs a key and an argument"));
-    };
-    if access.string(key)? != Some(token) {
-        return Ok(Reply::Integer(0));
-    }
-    access.remove(key);
-    access.note(&[b"del", key]);
-    Ok(Reply::Integer(1))
+fn parse(text: &[u8]) -> Result<Block, Refused> {
+    parser::parse(text).map_err(|malformed| {
+        let lexer::Malformed { line, text } = malformed;
+        Refused(format!("ERR Error compiling script (new function): user_script:{line}: {text}").into_bytes())
+    })
 }
 
-/// The text without spaces, in small letters, with one kind of quotation mark.
-fn words(text: &[u8]) -> Vec<u8> {
-    let kept = text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b';');
-    kept.map(|&byte| if byte == b'"' { b'\'' } else { byte.to_ascii_lowercase() }).collect()
+/// Carries a script out. What it wrote before an error stays written.
+pub(super) fn run(text: &[u8], digest: &str, access: &mut Access<'_>, script: Arguments<'_>) -> Answer {
+    let block = parse(text)?;
+    let mut interpreter = Interpreter::new(access, script.may_write, script.keys, script.arguments);
+    match interpreter.run(&block) {
+        Ok(value) => Ok(bridge::reply_of(&interpreter, &value)),
+        Err(Thrown::Stopped(text)) => Err(Refused(text.into_bytes())),
+        Err(Thrown::Error(error)) => {
+            let place = format!(" script: {digest}, on @user_script:{}.", interpreter.line);
+            Err(Refused([bridge::error_text(&interpreter, &error), place.into_bytes()].concat()))
+        }
+    }
+}
+
+/// What a script is given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arguments<'a> {
+    pub(super) keys: &'a [Vec<u8>],
+    pub(super) arguments: &'a [Vec<u8>],
+    /// Whether the server takes writes.
+    pub(super) may_write: bool,
 }

@@ -3,6 +3,7 @@
 pub(super) mod call;
 pub(super) mod client;
 pub(super) mod connection;
+pub(super) mod info;
 pub(super) mod scripting;
 pub(super) mod transaction;
 
@@ -59,8 +60,8 @@ pub enum Next {
         /// For how long; 0 waits for ever.
         timeout_ms: u64,
     },
-    /// It sends no reply and reads on.
-    Silence,
+    /// It closes the connection without a reply.
+    Abort,
 }
 
 /// A server.

@@ -3,7 +3,7 @@
 use super::access::{Access, Answer};
 use super::command::{expiry, hashes, keys, set, strings};
 use super::server::call::Call;
-use super::server::{client, connection, scripting, transaction};
+use super::server::{client, connection, info, scripting, transaction};
 
 /// A command.
 #[derive(Debug)]
@@ -13,8 +13,10 @@ pub(super) struct Command {
     /// How many words it has, its name included. A negative number is the least.
     pub(super) arity: isize,
     pub(super) access: Kind,
-    /// Whether a script may call it.
-    pub(super) in_scripts: bool,
+    /// What `COMMAND` says of it beside its access.
+    pub(super) flags: &'static str,
+    /// The places of the first and the last key, and the step between keys; a negative place counts from the end.
+    pub(super) keys: (i64, i64, i64),
     pub(super) run: Run,
 }
 
@@ -31,38 +33,51 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Run {
     /// It needs the keys alone.
-    Keys(fn(&mut Access<'_>, &[Vec<u8>]) -> Answer),
+    Keys(KeysRun),
     /// It needs the connection or the server.
-    Server(fn(&mut Call<'_>, &[Vec<u8>]) -> Answer),
+    Server(ServerRun),
     /// It is the first word of several commands.
     Container,
 }
 
+type KeysRun = fn(&mut Access<'_>, &[Vec<u8>]) -> Answer;
+type ServerRun = fn(&mut Call<'_>, &[Vec<u8>]) -> Answer;
+
 impl Command {
-    const fn read(name: &'static str, arity: isize, run: fn(&mut Access<'_>, &[Vec<u8>]) -> Answer) -> Self {
-        Self { name, arity, access: Kind::Read, in_scripts: true, run: Run::Keys(run) }
+    const fn read(name: &'static str, arity: isize, flags: &'static str, run: KeysRun) -> Self {
+        Self { name, arity, access: Kind::Read, flags, keys: (1, 1, 1), run: Run::Keys(run) }
     }
 
-    const fn write(name: &'static str, arity: isize, run: fn(&mut Access<'_>, &[Vec<u8>]) -> Answer) -> Self {
-        Self { name, arity, access: Kind::Write, in_scripts: true, run: Run::Keys(run) }
+    const fn write(name: &'static str, arity: isize, flags: &'static str, run: KeysRun) -> Self {
+        Self { name, arity, access: Kind::Write, flags, keys: (1, 1, 1), run: Run::Keys(run) }
     }
 
-    const fn server(name: &'static str, arity: isize, run: fn(&mut Call<'_>, &[Vec<u8>]) -> Answer) -> Self {
-        Self { name, arity, access: Kind::Other, in_scripts: false, run: Run::Server(run) }
+    const fn server(name: &'static str, arity: isize, flags: &'static str, run: ServerRun) -> Self {
+        Self { name, arity, access: Kind::Other, flags, keys: (0, 0, 0), run: Run::Server(run) }
     }
 
     const fn container(name: &'static str) -> Self {
-        Self { name, arity: -2, access: Kind::Other, in_scripts: false, run: Run::Container }
+        Self { name, arity: -2, access: Kind::Other, flags: "", keys: (0, 0, 0), run: Run::Container }
     }
 
-    const fn in_scripts(mut self) -> Self {
-        self.in_scripts = true;
+    const fn keys(mut self, first: i64, last: i64, step: i64) -> Self {
+        self.keys = (first, last, step);
         self
     }
 
     const fn writes(mut self) -> Self {
         self.access = Kind::Write;
         self
+    }
+
+    /// Whether its second word names what it does.
+    fn has_parts(&self) -> bool {
+        matches!(self.run, Run::Container) || self.name == "command"
+    }
+
+    /// Whether a script may call it.
+    pub(super) fn is_for_scripts(&self) -> bool {
+        !self.flags.contains("noscript") && !matches!(self.run, Run::Container)
     }
 
     /// Whether this many words are right for it.
@@ -76,15 +91,15 @@ impl Command {
 pub(super) fn find(arguments: &[Vec<u8>]) -> Option<&'static Command> {
     let name = arguments.first()?.to_ascii_lowercase();
     let command = by_name(&name)?;
-    match (command.run, arguments.get(1)) {
-        (Run::Container, Some(part)) => by_name(&[&name, b"|".as_slice(), &part.to_ascii_lowercase()].concat()),
+    match (command.has_parts(), arguments.get(1)) {
+        (true, Some(part)) => by_name(&[&name, b"|".as_slice(), &part.to_ascii_lowercase()].concat()),
         _ => Some(command),
     }
 }
 
 /// The container that this word names.
 pub(super) fn container(word: &[u8]) -> Option<&'static Command> {
-    by_name(&word.to_ascii_lowercase()).filter(|command| matches!(command.run, Run::Container))
+    by_name(&word.to_ascii_lowercase()).filter(|command| command.has_parts())
 }
 
 fn by_name(name: &[u8]) -> Option<&'static Command> {
@@ -93,74 +108,88 @@ fn by_name(name: &[u8]) -> Option<&'static Command> {
 
 /// Every command, in the order of the names.
 pub(super) const COMMANDS: &[Command] = &[
-    Command::write("append", 3, strings::append),
+    Command::write("append", 3, "denyoom fast", strings::append),
+    Command::server("auth", -2, "noscript loading stale fast no_auth allow_busy", info::auth),
     Command::container("client"),
-    Command::server("client|getname", 2, client::getname),
-    Command::server("client|id", 2, client::id),
-    Command::server("client|info", 2, client::info),
-    Command::server("client|list", -2, client::list),
-    Command::server("client|setname", 3, client::setname),
-    Command::read("dbsize", 1, keys::dbsize),
-    Command::write("decr", 2, strings::decr),
-    Command::write("decrby", 3, strings::decrby),
-    Command::write("del", -2, keys::del),
-    Command::server("discard", 1, transaction::discard),
-    Command::server("echo", 2, connection::echo).in_scripts(),
-    Command::server("eval", -3, scripting::eval),
-    Command::server("evalsha", -3, scripting::evalsha),
-    Command::server("exec", 1, transaction::exec),
-    Command::read("exists", -2, keys::exists),
-    Command::write("expire", -3, expiry::expire),
-    Command::write("expireat", -3, expiry::expireat),
-    Command::read("expiretime", 2, expiry::expiretime),
-    Command::server("flushall", -1, connection::flushall).writes(),
-    Command::server("flushdb", -1, connection::flushdb).writes(),
-    Command::read("get", 2, strings::get),
-    Command::write("getdel", 2, set::getdel),
-    Command::write("getex", -2, expiry::getex),
-    Command::write("getset", 3, set::getset),
-    Command::write("hdel", -3, hashes::hdel),
-    Command::read("hexists", 3, hashes::hexists),
-    Command::read("hget", 3, hashes::hget),
-    Command::read("hgetall", 2, hashes::hgetall),
-    Command::write("hincrby", 4, hashes::hincrby),
-    Command::read("hkeys", 2, hashes::hkeys),
-    Command::read("hlen", 2, hashes::hlen),
-    Command::read("hmget", -3, hashes::hmget),
-    Command::write("hmset", -4, hashes::hmset),
-    Command::write("hset", -4, hashes::hset),
-    Command::write("hsetnx", 4, hashes::hsetnx),
-    Command::read("hvals", 2, hashes::hvals),
-    Command::write("incr", 2, strings::incr),
-    Command::write("incrby", 3, strings::incrby),
-    Command::read("keys", 2, keys::keys),
-    Command::read("mget", -2, strings::mget),
-    Command::write("mset", -3, strings::mset),
-    Command::server("multi", 1, transaction::multi),
-    Command::write("persist", 2, expiry::persist),
-    Command::write("pexpire", -3, expiry::pexpire),
-    Command::write("pexpireat", -3, expiry::pexpireat),
-    Command::read("pexpiretime", 2, expiry::pexpiretime),
-    Command::server("ping", -1, connection::ping).in_scripts(),
-    Command::write("psetex", 4, set::psetex),
-    Command::read("pttl", 2, expiry::pttl),
-    Command::server("quit", -1, connection::quit),
+    Command::server("client|getname", 2, "noscript", client::getname),
+    Command::server("client|id", 2, "noscript", client::id),
+    Command::server("client|info", 2, "noscript", client::info),
+    Command::server("client|list", -2, "noscript", client::list),
+    Command::server("client|setname", 3, "noscript", client::setname),
+    Command::server("command", -1, "loading stale", info::command),
+    Command::server("command|count", 2, "noscript", info::command_count),
+    Command::server("command|docs", -2, "noscript", info::command_docs),
+    Command::server("command|info", -2, "noscript", info::command_info),
+    Command::server("command|list", -2, "noscript", info::command_list),
+    Command::container("config"),
+    Command::server("config|get", -3, "noscript", info::config_get),
+    Command::read("dbsize", 1, "fast", keys::dbsize).keys(0, 0, 0),
+    Command::write("decr", 2, "denyoom fast", strings::decr),
+    Command::write("decrby", 3, "denyoom fast", strings::decrby),
+    Command::write("del", -2, "", keys::del).keys(1, -1, 1),
+    Command::server("discard", 1, "noscript loading stale fast allow_busy", transaction::discard),
+    Command::server("echo", 2, "loading stale fast", connection::echo),
+    Command::server("eval", -3, "noscript stale skip_monitor no_mandatory_keys movablekeys", scripting::eval),
+    Command::server("evalsha", -3, "noscript stale skip_monitor no_mandatory_keys movablekeys", scripting::evalsha),
+    Command::server("exec", 1, "noscript loading stale skip_slowlog", transaction::exec),
+    Command::read("exists", -2, "fast", keys::exists).keys(1, -1, 1),
+    Command::write("expire", -3, "fast", expiry::expire),
+    Command::write("expireat", -3, "fast", expiry::expireat),
+    Command::read("expiretime", 2, "fast", expiry::expiretime),
+    Command::server("flushall", -1, "", connection::flushall).writes(),
+    Command::server("flushdb", -1, "", connection::flushdb).writes(),
+    Command::read("get", 2, "fast", strings::get),
+    Command::write("getdel", 2, "fast", set::getdel),
+    Command::write("getex", -2, "fast", expiry::getex),
+    Command::write("getset", 3, "denyoom fast", set::getset),
+    Command::write("hdel", -3, "fast", hashes::hdel),
+    Command::server("hello", -1, "noscript loading stale fast no_auth allow_busy", info::hello),
+    Command::read("hexists", 3, "fast", hashes::hexists),
+    Command::read("hget", 3, "fast", hashes::hget),
+    Command::read("hgetall", 2, "", hashes::hgetall),
+    Command::write("hincrby", 4, "denyoom fast", hashes::hincrby),
+    Command::read("hkeys", 2, "", hashes::hkeys),
+    Command::read("hlen", 2, "fast", hashes::hlen),
+    Command::read("hmget", -3, "fast", hashes::hmget),
+    Command::write("hmset", -4, "denyoom fast", hashes::hmset),
+    Command::write("hset", -4, "denyoom fast", hashes::hset),
+    Command::write("hsetnx", 4, "denyoom fast", hashes::hsetnx),
+    Command::read("hvals", 2, "", hashes::hvals),
+    Command::write("incr", 2, "denyoom fast", strings::incr),
+    Command::write("incrby", 3, "denyoom fast", strings::incrby),
+    Command::server("info", -1, "loading stale", info::info),
+    Command::read("keys", 2, "", keys::keys).keys(0, 0, 0),
+    Command::read("mget", -2, "fast", strings::mget).keys(1, -1, 1),
+    Command::write("mset", -3, "denyoom", strings::mset).keys(1, -1, 2),
+    Command::server("multi", 1, "noscript loading stale fast allow_busy", transaction::multi),
+    Command::write("persist", 2, "fast", expiry::persist),
+    Command::write("pexpire", -3, "fast", expiry::pexpire),
+    Command::write("pexpireat", -3, "fast", expiry::pexpireat),
+    Command::read("pexpiretime", 2, "fast", expiry::pexpiretime),
+    Command::server("ping", -1, "fast", connection::ping),
+    Command::write("psetex", 4, "denyoom", set::psetex),
+    Command::read("pttl", 2, "fast", expiry::pttl),
+    Command::server("publish", 3, "pubsub loading stale fast", info::publish),
+    Command::server("quit", -1, "noscript loading stale fast no_auth allow_busy", connection::quit),
+    Command::server("reset", 1, "noscript loading stale fast no_auth allow_busy", connection::reset),
+    Command::server("role", 1, "noscript loading stale fast", info::role),
     Command::container("script"),
-    Command::server("script|exists", -3, scripting::exists),
-    Command::server("script|flush", -2, scripting::flush),
-    Command::server("script|load", 3, scripting::load),
-    Command::server("select", 2, connection::select),
-    Command::write("set", -3, set::set),
-    Command::write("setex", 4, set::setex),
-    Command::write("setnx", 3, set::setnx),
-    Command::read("strlen", 2, strings::strlen),
-    Command::read("touch", -2, keys::exists),
-    Command::read("ttl", 2, expiry::ttl),
-    Command::read("type", 2, keys::kind),
-    Command::write("unlink", -2, keys::del),
-    Command::server("unwatch", 1, transaction::unwatch),
-    Command::server("wait", 3, connection::wait),
-    Command::server("watch", -2, transaction::watch),
+    Command::server("script|exists", -3, "noscript", scripting::exists),
+    Command::server("script|flush", -2, "noscript", scripting::flush),
+    Command::server("script|load", 3, "noscript", scripting::load),
+    Command::server("select", 2, "loading stale fast", connection::select),
+    Command::write("set", -3, "denyoom", set::set),
+    Command::write("setex", 4, "denyoom", set::setex),
+    Command::write("setnx", 3, "denyoom fast", set::setnx),
+    Command::read("strlen", 2, "fast", strings::strlen),
+    Command::server("time", 1, "loading stale fast", info::time),
+    Command::read("touch", -2, "fast", keys::exists).keys(1, -1, 1),
+    Command::read("ttl", 2, "fast", expiry::ttl),
+    Command::read("type", 2, "fast", keys::kind),
+    Command::write("unlink", -2, "fast", keys::del).keys(1, -1, 1),
+    Command::server("unwatch", 1, "noscript loading stale fast allow_busy", transaction::unwatch),
+    Command::server("wait", 3, "noscript", connection::wait),
+    Command::server("watch", -2, "noscript loading stale fast allow_busy", transaction::watch).keys(1, -1, 1),
 ];
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(in crate::lock::redis) fn keys(access: &mut Access<'_>, arguments: &[Vec<u8>
 }
 
 /// Whether a text fits a pattern of `*`, `?`, `[…]` and `\`.
-fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(in crate::lock::redis) fn matches_glob(pattern: &[u8], text: &[u8]) -> bool {
     // Where the last star stands, and how much of the text it has taken so far.
     let mut star: Option<(usize, usize)> = None;
     let (mut at, mut place) = (0, 0);

@@ -17,6 +17,9 @@ pub(in crate::lock::redis) struct Call<'a> {
     pub(super) next: Next,
 }
 
+/// The first words of lines of an HTTP request: a web page tries to reach the server through a browser.
+const HTTP: &[&[u8]] = &[b"post", b"host:"];
+
 /// Commands that a transaction does not put off.
 const NEVER_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
 
@@ -31,6 +34,9 @@ impl<'a> Call<'a> {
 
     /// The reply to a request.
     pub(super) fn request(&mut self, arguments: &[Vec<u8>]) -> Reply {
+        if HTTP.iter().any(|word| arguments[0].eq_ignore_ascii_case(word)) {
+            self.next = Next::Abort;
+        }
         let answer = match self.admit(arguments) {
             Ok(command) if self.puts_off(command) => Ok(self.queue(arguments)),
             Ok(command) => self.run(command, arguments),

@@ -1,7 +1,7 @@
 //! A connection, and the commands about it and about the server.
 
 use super::call::Call;
-use super::transaction::{Transaction, Watch};
+use super::transaction::{self, Transaction, Watch};
 use super::{DATABASES, Next};
 use crate::lock::redis::access::{Answer, Refused, integer};
 use crate::lock::redis::keyspace::Keyspace;
@@ -61,6 +61,15 @@ pub(in crate::lock::redis) fn echo(_: &mut Call<'_>, arguments: &[Vec<u8>]) -> A
 pub(in crate::lock::redis) fn quit(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
     call.next = Next::Close;
     Ok(Reply::OK)
+}
+
+/// `RESET`: the connection is as at its beginning.
+pub(in crate::lock::redis) fn reset(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
+    transaction::forget_watches(call);
+    let connection = call.connection();
+    let (peer, made) = (std::mem::take(&mut connection.peer), connection.made);
+    *connection = Connection::new(&peer, made);
+    Ok(Reply::Status("RESET".into()))
 }
 
 /// `SELECT database`

@@ -1,5 +1,6 @@
 //! `EVAL`, `EVALSHA` and `SCRIPT`.
 
+use super::Role;
 use super::call::Call;
 use crate::lock::redis::access::{Answer, Refused, integer};
 use crate::lock::redis::reply::Reply;
@@ -11,7 +12,7 @@ pub(in crate::lock::redis) fn eval(call: &mut Call<'_>, arguments: &[Vec<u8>]) -
     let digest = sha1::hexadecimal(&arguments[1]);
     script::check(&arguments[1])?;
     call.server.scripts.insert(digest.clone(), arguments[1].clone());
-    script::run(&arguments[1], &digest, &mut call.access(), keys, rest)
+    run(call, &arguments[1], &digest, (keys, rest))
 }
 
 /// `EVALSHA digest keys key … argument …`
@@ -23,7 +24,12 @@ pub(in crate::lock::redis) fn evalsha(call: &mut Call<'_>, arguments: &[Vec<u8>]
     let (keys, rest) = arguments[3..].split_at(key_count(arguments)?);
     let digest = String::from_utf8_lossy(&arguments[1]).to_ascii_lowercase();
     let text = call.server.scripts.get(&digest).cloned().ok_or_else(missing)?;
-    script::run(&text, &digest, &mut call.access(), keys, rest)
+    run(call, &text, &digest, (keys, rest))
+}
+
+fn run(call: &mut Call<'_>, text: &[u8], digest: &str, (keys, arguments): (&[Vec<u8>], &[Vec<u8>])) -> Answer {
+    let may_write = call.server.role() == Role::Master;
+    script::run(text, digest, &mut call.access(), script::Arguments { keys, arguments, may_write })
 }
 
 /// How many of the words after the third are keys.

@@ -98,7 +98,8 @@ fn watched_key_changed(call: &mut Call<'_>) -> bool {
     })
 }
 
-fn forget_watches(call: &mut Call<'_>) {
+/// Ends every watch of the connection.
+pub(super) fn forget_watches(call: &mut Call<'_>) {
     let id = call.id;
     if let Some(connection) = call.server.connections.get_mut(&id) {
         connection.forget_watches(&mut call.server.databases);

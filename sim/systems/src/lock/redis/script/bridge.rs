@@ -1,0 +1,188 @@
+//! Between a script and the commands: calls, replies, and the value that a script returns.
+
+use std::borrow::Cow;
+
+use super::interpreter::{Evaluated, Interpreter, Thrown};
+use super::library;
+use super::value::{Key, Table, Value};
+use crate::lock::redis::access::Refused;
+use crate::lock::redis::reply::Reply;
+use crate::lock::redis::server::info::unix_time;
+use crate::lock::redis::table::{self, Command, Kind, Run};
+use crate::lock::redis::{number, sha1};
+
+/// How deep a returned table may nest.
+const DEPTH_MAX: usize = 100;
+
+/// `redis.call`: an error ends the script.
+pub(super) fn call(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+    match carry_out(interpreter, arguments)? {
+        Reply::Error(text) => Err(Thrown::Error(error_table(interpreter, &text))),
+        reply => Ok(value_of(interpreter, reply)),
+    }
+}
+
+/// `redis.pcall`: an error is a value.
+pub(super) fn protected_call(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+    match carry_out(interpreter, arguments)? {
+        Reply::Error(text) => Ok(error_table(interpreter, &text)),
+        reply => Ok(value_of(interpreter, reply)),
+    }
+}
+
+fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Reply> {
+    if arguments.is_empty() {
+        return Ok(Reply::error("ERR Please specify at least one argument for this redis.call() call"));
+    }
+    let Some(words) = arguments.iter().map(word).collect::<Option<Vec<Vec<u8>>>>() else {
+        return Ok(Reply::error("ERR Lua redis lib command arguments must be strings or integers"));
+    };
+    let size = words.iter().map(Vec::len).sum();
+    interpreter.spend(1, size)?;
+    let command = match admitted(&words) {
+        Ok(command) => command,
+        Err(Refused(text)) => return Ok(Reply::Error(text)),
+    };
+    if command.access == Kind::Write && !interpreter.may_write {
+        return Ok(Reply::error("READONLY You can't write against a read only replica."));
+    }
+    let answer = match command.run {
+        Run::Keys(run) => run(interpreter.access, &words),
+        Run::Server(_) | Run::Container => return without_server(interpreter, command, &words),
+    };
+    Ok(answer.unwrap_or_else(|Refused(text)| Reply::Error(text)))
+}
+
+/// An argument of a command: numbers with all their digits.
+fn word(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Number(number) => Some(number::format(*number)),
+        Value::String(bytes) => Some(bytes.to_vec()),
+        _ => None,
+    }
+}
+
+fn admitted(words: &[Vec<u8>]) -> Result<&'static Command, Refused> {
+    let command = table::find(words);
+    let command = command.ok_or_else(|| Refused::new("ERR Unknown Redis command called from script"))?;
+    if !command.takes(words.len()) {
+        return Err(Refused::new("ERR Wrong number of args calling Redis command from script"));
+    }
+    if !command.is_for_scripts() {
+        return Err(Refused::new("ERR This Redis command is not allowed from script"));
+    }
+    Ok(command)
+}
+
+/// Commands of the server that need nothing of it when a script calls them.
+fn without_server(interpreter: &mut Interpreter<'_, '_>, command: &Command, words: &[Vec<u8>]) -> Evaluated<Reply> {
+    match (command.name, words) {
+        ("ping", [_]) => Ok(Reply::Status("PONG".into())),
+        ("ping" | "echo", [_, text]) => Ok(Reply::Bulk(text.clone())),
+        ("time", _) => Ok(unix_time(interpreter.access.now)),
+        // Nothing subscribes to a channel of this server.
+        ("publish", _) => {
+            interpreter.access.note_verbatim(words);
+            Ok(Reply::Integer(0))
+        }
+        _ => interpreter.unsupported(command.name),
+    }
+}
+
+/// A reply as a value: no value is `false`.
+fn value_of(interpreter: &mut Interpreter<'_, '_>, reply: Reply) -> Value {
+    match reply {
+        Reply::Integer(number) => Value::Number(number),
+        Reply::Bulk(bytes) => Value::String(bytes.into()),
+        Reply::Verbatim(text) => Value::text(&text),
+        Reply::Null | Reply::NullArray => Value::Boolean(false),
+        Reply::Boolean(value) => Value::Boolean(value),
+        Reply::Status(text) => field_table(interpreter, "ok", text.as_bytes()),
+        Reply::Error(text) => error_table(interpreter, &text),
+        Reply::Array(replies) => {
+            let values = replies.into_iter().map(|reply| value_of(interpreter, reply)).collect();
+            interpreter.list(values)
+        }
+        Reply::Map(pairs) => {
+            let flat = pairs.into_iter().flat_map(|(key, value)| [key, value]);
+            let values = flat.map(|reply| value_of(interpreter, reply)).collect();
+            interpreter.list(values)
+        }
+    }
+}
+
+fn field_table(interpreter: &mut Interpreter<'_, '_>, field: &str, text: &[u8]) -> Value {
+    let mut table = Table::default();
+    table.set_text(field, Value::String(text.into()));
+    interpreter.table(table)
+}
+
+fn error_table(interpreter: &mut Interpreter<'_, '_>, text: &[u8]) -> Value {
+    field_table(interpreter, "err", text)
+}
+
+/// `redis.error_reply(text)`: what stands before the first space is the code; one word gets the code `ERR`.
+pub(super) fn error_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+    let [Value::String(text)] = arguments else {
+        return Err(Thrown::Error(error_table(interpreter, b"ERR wrong number or type of arguments")));
+    };
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let text = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
+    Ok(error_table(interpreter, &text))
+}
+
+/// `redis.status_reply(text)`
+pub(super) fn status_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+    let [Value::String(text)] = arguments else {
+        return Err(Thrown::Error(error_table(interpreter, b"ERR wrong number or type of arguments")));
+    };
+    Ok(field_table(interpreter, "ok", text))
+}
+
+/// `redis.sha1hex(text)`
+pub(super) fn sha1(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+    if arguments.len() != 1 {
+        return Err(Thrown::Error(error_table(interpreter, b"ERR wrong number of arguments")));
+    }
+    Ok(Value::text(&sha1::hexadecimal(&library::bytes(interpreter, arguments, 0, "sha1hex")?)))
+}
+
+/// The reply for the value that a script returns.
+pub(super) fn reply_of(interpreter: &Interpreter<'_, '_>, value: &Value) -> Reply {
+    reply_at(interpreter, value, 0)
+}
+
+fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize) -> Reply {
+    match value {
+        Value::Nil | Value::Function(_) | Value::Builtin(_) | Value::Boolean(false) => Reply::Null,
+        Value::Boolean(true) => Reply::Integer(1),
+        Value::Number(number) => Reply::Integer(*number),
+        Value::String(bytes) => Reply::Bulk(bytes.to_vec()),
+        Value::Table(_) if depth > DEPTH_MAX => Reply::error("ERR reached lua stack limit"),
+        Value::Table(table) => table_reply(interpreter, interpreter.fields(*table), depth),
+    }
+}
+
+/// An error, a status, or the values from 1 up to the first gap.
+fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize) -> Reply {
+    if let Value::String(text) = table.text("err") {
+        return Reply::Error(text.to_vec());
+    }
+    if let Value::String(text) = table.text("ok") {
+        return Reply::Status(Cow::Owned(String::from_utf8_lossy(&text).into_owned()));
+    }
+    let values = (1..).map(|place| table.get(&Key::Number(place)));
+    let values = values.take_while(|value| !matches!(value, Value::Nil));
+    Reply::Array(values.map(|value| reply_at(interpreter, &value, depth + 1)).collect())
+}
+
+/// The text of an error that ended a script.
+pub(super) fn error_text(interpreter: &Interpreter<'_, '_>, error: &Value) -> Vec<u8> {
+    match error {
+        Value::Table(table) => match interpreter.fields(*table).text("err") {
+            Value::String(text) => text.to_vec(),
+            _ => b"ERR unknown error".to_vec(),
+        },
+        other => [b"ERR ".as_slice(), &other.bytes().unwrap_or_else(|| other.kind().as_bytes().into())].concat(),
+    }
+}

@@ -1,0 +1,506 @@
+//! Carries a script out: statements and expressions over local names, tables and the keys.
+
+use std::rc::Rc;
+
+use super::library;
+use super::syntax::{Block, Expression, Function, Operator, Statement, StatementKind};
+use super::value::{Closure, Key, Scope, Table, Value};
+use crate::lock::redis::access::Access;
+
+/// How many steps a script may take. Redis lets a script run for ever, and refuses others after five seconds.
+pub(super) const STEPS_MAX: u64 = 5_000_000;
+
+/// How many bytes the strings and tables of a script may take.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How deep functions may call each other.
+const CALLS_MAX: usize = 100;
+
+/// What ends a script early.
+#[derive(Clone, Debug)]
+pub(super) enum Thrown {
+    /// An error, which `pcall` catches: a table with `err`, or any value.
+    Error(Value),
+    /// A limit, or something that is not supported: nothing catches it.
+    Stopped(String),
+}
+
+pub(super) type Evaluated<T> = Result<T, Thrown>;
+
+/// How a block ended.
+enum Flow {
+    Next,
+    Break,
+    Return(Vec<Value>),
+}
+
+/// A script at work.
+#[derive(Debug)]
+pub(super) struct Interpreter<'a, 'b> {
+    pub(super) access: &'a mut Access<'b>,
+    /// Whether the server may write for this script.
+    pub(super) may_write: bool,
+    tables: Vec<Table>,
+    /// The values of local names.
+    locals: Vec<Value>,
+    scope: Scope,
+    globals: usize,
+    /// The line of the statement or call at work.
+    pub(super) line: u32,
+    steps: u64,
+    bytes: usize,
+    calls: usize,
+}
+
+impl<'a, 'b> Interpreter<'a, 'b> {
+    pub(super) fn new(access: &'a mut Access<'b>, may_write: bool, keys: &[Vec<u8>], arguments: &[Vec<u8>]) -> Self {
+        let mut interpreter = Self {
+            access,
+            may_write,
+            tables: vec![Table::default()],
+            locals: Vec::new(),
+            scope: Vec::new(),
+            globals: 0,
+            line: 1,
+            steps: 0,
+            bytes: 0,
+            calls: 0,
+        };
+        library::open(&mut interpreter);
+        for (name, texts) in [("KEYS", keys), ("ARGV", arguments)] {
+            let list = interpreter.list(texts.iter().map(|text| Value::String(text.as_slice().into())).collect());
+            interpreter.set_global(name, list);
+        }
+        interpreter.tables[0].is_fixed = true;
+        interpreter
+    }
+
+    /// The first value that the script returns.
+    pub(super) fn run(&mut self, block: &Block) -> Evaluated<Value> {
+        match self.block(block)? {
+            Flow::Return(values) => Ok(values.into_iter().next().unwrap_or(Value::Nil)),
+            Flow::Next | Flow::Break => Ok(Value::Nil),
+        }
+    }
+
+    pub(super) fn set_global(&mut self, name: &str, value: Value) {
+        let globals = self.globals;
+        self.tables[globals].set_text(name, value);
+    }
+
+    /// A new table.
+    pub(super) fn table(&mut self, table: Table) -> Value {
+        self.bytes += 64;
+        self.tables.push(table);
+        Value::Table(self.tables.len() - 1)
+    }
+
+    /// A new table with these values from 1 on.
+    pub(super) fn list(&mut self, values: Vec<Value>) -> Value {
+        let mut table = Table::default();
+        for (place, value) in (1..).zip(values) {
+            table.set(Key::Number(place), value);
+        }
+        self.table(table)
+    }
+
+    pub(super) fn fields(&self, table: usize) -> &Table {
+        &self.tables[table]
+    }
+
+    pub(super) fn fields_mut(&mut self, table: usize) -> &mut Table {
+        &mut self.tables[table]
+    }
+
+    /// An error at the line at work, as Lua words it.
+    pub(super) fn error<T>(&self, text: &str) -> Evaluated<T> {
+        Err(Thrown::Error(Value::text(&format!("user_script:{}: {text}", self.line))))
+    }
+
+    pub(super) fn unsupported<T>(&self, what: &str) -> Evaluated<T> {
+        Err(Thrown::Stopped(format!("ERR {what} is not supported in scripts, line {}", self.line)))
+    }
+
+    /// Counts steps, and bytes that are allocated.
+    pub(super) fn spend(&mut self, steps: u64, bytes: usize) -> Evaluated<()> {
+        self.steps += steps;
+        self.bytes += bytes;
+        if self.steps > STEPS_MAX {
+            return Err(Thrown::Stopped(format!("ERR the script took more than {STEPS_MAX} steps")));
+        }
+        if self.bytes > BYTES_MAX {
+            return Err(Thrown::Stopped(format!("ERR the script took more than {BYTES_MAX} bytes")));
+        }
+        Ok(())
+    }
+
+    fn declare(&mut self, name: &str, value: Value) {
+        self.locals.push(value);
+        self.scope.push((name.into(), self.locals.len() - 1));
+    }
+
+    fn local(&self, name: &str) -> Option<usize> {
+        self.scope.iter().rev().find(|(local, _)| **local == *name).map(|(_, place)| *place)
+    }
+
+    /// Carries out statements; the names that they declare end with them.
+    fn block(&mut self, block: &Block) -> Evaluated<Flow> {
+        let outer = self.scope.len();
+        let ended = self.statements(block);
+        self.scope.truncate(outer);
+        ended
+    }
+
+    fn statements(&mut self, block: &Block) -> Evaluated<Flow> {
+        for statement in block {
+            self.line = statement.line;
+            self.spend(1, 0)?;
+            match self.statement(statement)? {
+                Flow::Next => {}
+                ended => return Ok(ended),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Evaluated<Flow> {
+        match &statement.kind {
+            StatementKind::Local { names, values } => {
+                let values = self.values(values, names.len())?;
+                names.iter().zip(values).for_each(|(name, value)| self.declare(name, value));
+            }
+            StatementKind::LocalFunction { name, function } => {
+                self.declare(name, Value::Nil);
+                let place = self.locals.len() - 1;
+                self.locals[place] = self.closure(function);
+            }
+            StatementKind::Assign { targets, values } => self.assign(targets, values)?,
+            StatementKind::Call(call) => {
+                self.call_expression(call)?;
+            }
+            StatementKind::If { branches, otherwise } => return self.branch(branches, otherwise),
+            StatementKind::While { condition, body } => return self.while_loop(condition, body),
+            StatementKind::Repeat { body, condition } => return self.repeat_loop(body, condition),
+            StatementKind::Count { name, first, last, step, body } => {
+                return self.count_loop(name, [Some(first), Some(last), step.as_ref()], body);
+            }
+            StatementKind::Each { names, values, body } => return self.each_loop(names, values, body),
+            StatementKind::Do(block) => return self.block(block),
+            StatementKind::Return(values) => return Ok(Flow::Return(self.all_values(values)?)),
+            StatementKind::Break => return Ok(Flow::Break),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn branch(&mut self, branches: &[(Expression, Block)], otherwise: &Block) -> Evaluated<Flow> {
+        for (condition, block) in branches {
+            if self.value(condition)?.is_true() {
+                return self.block(block);
+            }
+        }
+        self.block(otherwise)
+    }
+
+    fn while_loop(&mut self, condition: &Expression, body: &Block) -> Evaluated<Flow> {
+        while self.value(condition)?.is_true() {
+            self.spend(1, 0)?;
+            match self.block(body)? {
+                Flow::Next => {}
+                Flow::Break => break,
+                returned => return Ok(returned),
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    /// The condition sees the names of the body.
+    fn repeat_loop(&mut self, body: &Block, condition: &Expression) -> Evaluated<Flow> {
+        loop {
+            self.spend(1, 0)?;
+            let outer = self.scope.len();
+            let flow = self.statements(body)?;
+            let ended = matches!(flow, Flow::Next) && self.value(condition)?.is_true();
+            self.scope.truncate(outer);
+            match flow {
+                Flow::Next if !ended => {}
+                Flow::Next | Flow::Break => return Ok(Flow::Next),
+                returned => return Ok(returned),
+            }
+        }
+    }
+
+    fn count_loop(&mut self, name: &str, bounds: [Option<&Expression>; 3], body: &Block) -> Evaluated<Flow> {
+        let mut numbers = [0, 0, 1];
+        for ((number, bound), what) in numbers.iter_mut().zip(bounds).zip(["initial", "limit", "step"]) {
+            let Some(bound) = bound else { continue };
+            let Some(value) = self.value(bound)?.number() else {
+                let what = if what == "limit" { "limit".to_owned() } else { format!("{what} value") };
+                return self.error(&format!("'for' {} must be a number", what.trim_end_matches(" value")));
+            };
+            *number = value;
+        }
+        let [mut at, last, step] = numbers;
+        while if step > 0 { at <= last } else { at >= last } {
+            self.spend(1, 0)?;
+            match self.body(&[name.to_owned()], vec![Value::Number(at)], body)? {
+                Flow::Next => {}
+                Flow::Break => break,
+                returned => return Ok(returned),
+            }
+            at = at.saturating_add(step);
+        }
+        Ok(Flow::Next)
+    }
+
+    fn each_loop(&mut self, names: &[String], values: &[Expression], body: &Block) -> Evaluated<Flow> {
+        let [iterator, state, mut control] =
+            <[Value; 3]>::try_from(self.values(values, 3)?).expect("three values were asked for");
+        loop {
+            self.spend(1, 0)?;
+            let mut found = self.call(&iterator, vec![state.clone(), control], "")?;
+            found.resize(names.len().max(1), Value::Nil);
+            control = found[0].clone();
+            if matches!(control, Value::Nil) {
+                return Ok(Flow::Next);
+            }
+            match self.body(names, found, body)? {
+                Flow::Next => {}
+                Flow::Break => return Ok(Flow::Next),
+                returned => return Ok(returned),
+            }
+        }
+    }
+
+    /// One turn of a loop, with its names.
+    fn body(&mut self, names: &[String], values: Vec<Value>, body: &Block) -> Evaluated<Flow> {
+        let outer = self.scope.len();
+        names.iter().zip(values).for_each(|(name, value)| self.declare(name, value));
+        let flow = self.block(body);
+        self.scope.truncate(outer);
+        flow
+    }
+
+    fn assign(&mut self, targets: &[Expression], values: &[Expression]) -> Evaluated<()> {
+        let values = self.values(values, targets.len())?;
+        for (target, value) in targets.iter().zip(values) {
+            match target {
+                Expression::Name(name) => match self.local(name) {
+                    Some(place) => self.locals[place] = value,
+                    None => return self.error("Attempt to modify a readonly table"),
+                },
+                Expression::Index(object, key) => self.set_index(object, key, value)?,
+                _ => return self.unsupported("this assignment"),
+            }
+        }
+        Ok(())
+    }
+
+    fn set_index(&mut self, object: &Expression, key: &Expression, value: Value) -> Evaluated<()> {
+        let (holder, key) = (self.value(object)?, self.value(key)?);
+        let Value::Table(table) = holder else {
+            return self.error(&format!("attempt to index {}", self.named(object, &holder)));
+        };
+        if self.tables[table].is_fixed {
+            return self.error("Attempt to modify a readonly table");
+        }
+        self.set_field(table, &key, value)
+    }
+
+    pub(super) fn set_field(&mut self, table: usize, key: &Value, value: Value) -> Evaluated<()> {
+        let Some(key) = key.key() else { return self.error("table index is nil") };
+        self.spend(1, 64)?;
+        self.tables[table].set(key, value);
+        Ok(())
+    }
+
+    /// As many values as are wanted: the last expression gives all of its own, and `nil` fills up.
+    fn values(&mut self, expressions: &[Expression], wanted: usize) -> Evaluated<Vec<Value>> {
+        let mut values = self.all_values(expressions)?;
+        values.resize(wanted, Value::Nil);
+        Ok(values)
+    }
+
+    fn all_values(&mut self, expressions: &[Expression]) -> Evaluated<Vec<Value>> {
+        let mut values = Vec::new();
+        let Some((last, before)) = expressions.split_last() else { return Ok(values) };
+        for expression in before {
+            values.push(self.value(expression)?);
+        }
+        if matches!(last, Expression::Call(..) | Expression::Method(..)) {
+            values.append(&mut self.call_expression(last)?);
+        } else {
+            values.push(self.value(last)?);
+        }
+        Ok(values)
+    }
+
+    fn value(&mut self, expression: &Expression) -> Evaluated<Value> {
+        match expression {
+            Expression::Nil => Ok(Value::Nil),
+            Expression::Boolean(value) => Ok(Value::Boolean(*value)),
+            Expression::Number(number) => Ok(Value::Number(*number)),
+            Expression::String(bytes) => Ok(Value::String(bytes.clone())),
+            Expression::Name(name) => self.name(name),
+            Expression::Index(object, key) => self.index(object, key),
+            Expression::Call(..) | Expression::Method(..) => {
+                Ok(self.call_expression(expression)?.into_iter().next().unwrap_or(Value::Nil))
+            }
+            Expression::Function(function) => Ok(self.closure(function)),
+            Expression::Not(inner) => Ok(Value::Boolean(!self.value(inner)?.is_true())),
+            Expression::Minus(inner) => self.minus(inner),
+            Expression::Length(inner) => self.length(inner),
+            Expression::And(left, right) => {
+                let left = self.value(left)?;
+                if left.is_true() { self.value(right) } else { Ok(left) }
+            }
+            Expression::Or(left, right) => {
+                let left = self.value(left)?;
+                if left.is_true() { Ok(left) } else { self.value(right) }
+            }
+            Expression::Binary(operator, left, right) => self.binary(*operator, left, right),
+            Expression::Table(fields) => self.table_of(fields),
+            Expression::One(inner) => self.value(inner),
+        }
+    }
+
+    fn name(&mut self, name: &str) -> Evaluated<Value> {
+        if let Some(place) = self.local(name) {
+            return Ok(self.locals[place].clone());
+        }
+        match self.tables[self.globals].text(name) {
+            Value::Nil if library::UNSUPPORTED.contains(&name) => self.unsupported(name),
+            Value::Nil => self.error(&format!("Script attempted to access nonexistent global variable '{name}'")),
+            value => Ok(value),
+        }
+    }
+
+    fn index(&mut self, object: &Expression, key: &Expression) -> Evaluated<Value> {
+        let (holder, key) = (self.value(object)?, self.value(key)?);
+        match &holder {
+            Value::Table(table) => Ok(key.key().map_or(Value::Nil, |key| self.tables[*table].get(&key))),
+            Value::String(_) => self.unsupported("a field of a string"),
+            _ => self.error(&format!("attempt to index {}", self.named(object, &holder))),
+        }
+    }
+
+    fn closure(&mut self, function: &Rc<Function>) -> Value {
+        Value::Function(Rc::new(Closure { function: function.clone(), scope: self.scope.clone() }))
+    }
+
+    fn minus(&mut self, inner: &Expression) -> Evaluated<Value> {
+        let value = self.value(inner)?;
+        match value.number() {
+            Some(number) => Ok(Value::Number(-number)),
+            None => self.no_arithmetic(inner, &value),
+        }
+    }
+
+    fn length(&mut self, inner: &Expression) -> Evaluated<Value> {
+        let value = self.value(inner)?;
+        match &value {
+            Value::String(bytes) => {
+                Ok(Value::Number(i64::try_from(bytes.len()).expect("memory holds fewer bytes than i64 counts")))
+            }
+            Value::Table(table) => Ok(Value::Number(self.tables[*table].length())),
+            _ => self.error(&format!("attempt to get length of {}", self.named(inner, &value))),
+        }
+    }
+
+    fn table_of(&mut self, fields: &[(Option<Expression>, Expression)]) -> Evaluated<Value> {
+        self.spend(1, 64)?;
+        let mut table = Table::default();
+        let mut place = 0;
+        for (at, (key, expression)) in fields.iter().enumerate() {
+            let is_last = at + 1 == fields.len();
+            match key {
+                Some(key) => {
+                    let Some(key) = self.value(key)?.key() else { return self.error("table index is nil") };
+                    table.set(key, self.value(expression)?);
+                }
+                None => {
+                    let expressions = std::slice::from_ref(expression);
+                    let values = if is_last { self.all_values(expressions)? } else { self.values(expressions, 1)? };
+                    for value in values {
+                        place += 1;
+                        table.set(Key::Number(place), value);
+                    }
+                }
+            }
+        }
+        Ok(self.table(table))
+    }
+
+    fn call_expression(&mut self, call: &Expression) -> Evaluated<Vec<Value>> {
+        match call {
+            Expression::Call(function, arguments, line) => {
+                let callee = self.value(function)?;
+                let arguments = self.all_values(arguments)?;
+                self.line = *line;
+                let named = self.named(function, &callee);
+                self.call(&callee, arguments, &named)
+            }
+            Expression::Method(object, name, arguments, line) => {
+                let holder = self.value(object)?;
+                let mut arguments = self.all_values(arguments)?;
+                self.line = *line;
+                let callee = library::method(self, &holder, name)?;
+                arguments.insert(0, holder);
+                self.call(&callee, arguments, &format!("method '{name}' (a {} value)", callee.kind()))
+            }
+            _ => self.unsupported("this call"),
+        }
+    }
+
+    /// Calls a function; `named` is how an error names it.
+    pub(super) fn call(&mut self, callee: &Value, arguments: Vec<Value>, named: &str) -> Evaluated<Vec<Value>> {
+        self.spend(1, 0)?;
+        match callee {
+            Value::Builtin(builtin) => library::call(self, *builtin, arguments),
+            Value::Function(closure) => self.call_closure(closure, arguments),
+            _ if named.is_empty() => self.error(&format!("attempt to call a {} value", callee.kind())),
+            _ => self.error(&format!("attempt to call {named}")),
+        }
+    }
+
+    fn call_closure(&mut self, closure: &Closure, mut arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
+        self.calls += 1;
+        if self.calls > CALLS_MAX {
+            return Err(Thrown::Stopped(format!("ERR the script calls functions deeper than {CALLS_MAX}")));
+        }
+        let caller = std::mem::replace(&mut self.scope, closure.scope.clone());
+        arguments.resize(closure.function.parameters.len(), Value::Nil);
+        let flow = self.body(&closure.function.parameters, arguments, &closure.function.body);
+        self.scope = caller;
+        self.calls -= 1;
+        match flow? {
+            Flow::Return(values) => Ok(values),
+            Flow::Next | Flow::Break => Ok(Vec::new()),
+        }
+    }
+
+    fn binary(&mut self, operator: Operator, left: &Expression, right: &Expression) -> Evaluated<Value> {
+        let values = (self.value(left)?, self.value(right)?);
+        super::operators::apply(self, operator, (left, right), values)
+    }
+
+    pub(super) fn no_arithmetic<T>(&self, expression: &Expression, value: &Value) -> Evaluated<T> {
+        if matches!(value, Value::String(bytes) if super::value::looks_like_a_number(bytes)) {
+            return self.unsupported("arithmetic with fractions or numbers beyond 2^53");
+        }
+        self.error(&format!("attempt to perform arithmetic on {}", self.named(expression, value)))
+    }
+
+    /// A value as an error names it: with its name, if it has one.
+    pub(super) fn named(&self, expression: &Expression, value: &Value) -> String {
+        let kind = value.kind();
+        match expression {
+            Expression::Name(name) if self.local(name).is_some() => format!("local '{name}' (a {kind} value)"),
+            Expression::Name(name) => format!("global '{name}' (a {kind} value)"),
+            Expression::Index(_, key) => match &**key {
+                Expression::String(field) => format!("field '{}' (a {kind} value)", String::from_utf8_lossy(field)),
+                _ => format!("field '?' (a {kind} value)"),
+            },
+            _ => format!("a {kind} value"),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! From words to a tree.
+
+use std::rc::Rc;
+
+use super::lexer::{Malformed, Token, TokenKind, tokens};
+use super::syntax::{Block, Expression, Function, Operator, Statement, StatementKind};
+
+/// How deep a script may nest.
+const DEPTH_MAX: usize = 100;
+
+/// The binding powers of a unary operator's operand.
+const UNARY: u8 = 7;
+
+/// The statements of a script.
+pub(super) fn parse(text: &[u8]) -> Result<Block, Malformed> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let block = parser.block()?;
+    if *parser.peek() == TokenKind::End { Ok(block) } else { Err(parser.unexpected("<eof>")) }
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> &TokenKind {
+        &self.tokens[self.at].kind
+    }
+
+    fn line(&self) -> u32 {
+        self.tokens[self.at].line
+    }
+
+    fn next(&mut self) -> TokenKind {
+        let kind = self.tokens[self.at].kind.clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        kind
+    }
+
+    fn takes(&mut self, expected: &TokenKind) -> bool {
+        let found = self.peek() == expected;
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    fn symbol(&mut self, symbol: &'static str) -> bool {
+        self.takes(&TokenKind::Symbol(symbol))
+    }
+
+    fn keyword(&mut self, keyword: &'static str) -> bool {
+        self.takes(&TokenKind::Keyword(keyword))
+    }
+
+    fn expect_symbol(&mut self, symbol: &'static str) -> Result<(), Malformed> {
+        if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected(symbol)) }
+    }
+
+    fn expect_keyword(&mut self, keyword: &'static str) -> Result<(), Malformed> {
+        if self.keyword(keyword) { Ok(()) } else { Err(self.unexpected(keyword)) }
+    }
+
+    fn unexpected(&self, expected: &str) -> Malformed {
+        let found = match self.peek() {
+            TokenKind::Name(name) => name.clone(),
+            TokenKind::Keyword(word) | TokenKind::Symbol(word) => (*word).to_owned(),
+            TokenKind::Number(number) => number.to_string(),
+            TokenKind::String(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            TokenKind::End => "<eof>".to_owned(),
+        };
+        Malformed { line: self.line(), text: format!("'{expected}' expected near '{found}'") }
+    }
+
+    fn name(&mut self) -> Result<String, Malformed> {
+        match self.peek() {
+            TokenKind::Name(name) => {
+                let name = name.clone();
+                self.next();
+                Ok(name)
+            }
+            _ => Err(self.unexpected("<name>")),
+        }
+    }
+
+    /// Counts one level of nesting around `inner`.
+    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(Malformed { line: self.line(), text: "chunk has too many syntax levels".to_owned() });
+        }
+        let parsed = inner(self);
+        self.depth -= 1;
+        parsed
+    }
+
+    fn block(&mut self) -> Result<Block, Malformed> {
+        self.nested(|parser| {
+            let mut block = Vec::new();
+            while !parser.block_ends() {
+                let line = parser.line();
+                let kind = parser.statement()?;
+                let last = matches!(kind, StatementKind::Return(_) | StatementKind::Break);
+                block.push(Statement { line, kind });
+                parser.symbol(";");
+                if last {
+                    break;
+                }
+            }
+            Ok(block)
+        })
+    }
+
+    fn block_ends(&self) -> bool {
+        matches!(self.peek(), TokenKind::End | TokenKind::Keyword("end" | "else" | "elseif" | "until"))
+    }
+
+    fn statement(&mut self) -> Result<StatementKind, Malformed> {
+        let TokenKind::Keyword(word) = *self.peek() else { return self.simple_statement() };
+        match word {
+            "if" => self.if_statement(),
+            "local" => self.local(),
+            "return" => self.return_statement(),
+            "for" => self.for_statement(),
+            "while" => {
+                self.next();
+                let condition = self.expression()?;
+                self.expect_keyword("do")?;
+                Ok(StatementKind::While { condition, body: self.body()? })
+            }
+            "repeat" => {
+                self.next();
+                let body = self.block()?;
+                self.expect_keyword("until")?;
+                Ok(StatementKind::Repeat { body, condition: self.expression()? })
+            }
+            "do" => {
+                self.next();
+                Ok(StatementKind::Do(self.body()?))
+            }
+            "break" => {
+                self.next();
+                Ok(StatementKind::Break)
+            }
+            _ => Err(self.unexpected("<statement>")),
+        }
+    }
+
+    /// A block and its `end`.
+    fn body(&mut self) -> Result<Block, Malformed> {
+        let block = self.block()?;
+        self.expect_keyword("end")?;
+        Ok(block)
+    }
+
+    fn if_statement(&mut self) -> Result<StatementKind, Malformed> {
+        let mut branches = Vec::new();
+        let mut otherwise = Vec::new();
+        self.next();
+        loop {
+            let condition = self.expression()?;
+            self.expect_keyword("then")?;
+            branches.push((condition, self.block()?));
+            if self.keyword("elseif") {
+                continue;
+            }
+            if self.keyword("else") {
+                otherwise = self.block()?;
+            }
+            self.expect_keyword("end")?;
+            return Ok(StatementKind::If { branches, otherwise });
+        }
+    }
+
+    fn local(&mut self) -> Result<StatementKind, Malformed> {
+        self.next();
+        if self.keyword("function") {
+            return Ok(StatementKind::LocalFunction { name: self.name()?, function: self.function()? });
+        }
+        let names = self.names()?;
+        let values = if self.symbol("=") { self.expressions()? } else { Vec::new() };
+        Ok(StatementKind::Local { names, values })
+    }
+
+    fn names(&mut self) -> Result<Vec<String>, Malformed> {
+        let mut names = vec![self.name()?];
+        while self.symbol(",") {
+            names.push(self.name()?);
+        }
+        Ok(names)
+    }
+
+    fn return_statement(&mut self) -> Result<StatementKind, Malformed> {
+        self.next();
+        if self.block_ends() || *self.peek() == TokenKind::Symbol(";") {
+            return Ok(StatementKind::Return(Vec::new()));
+        }
+        Ok(StatementKind::Return(self.expressions()?))
+    }
+
+    fn for_statement(&mut self) -> Result<StatementKind, Malformed> {
+        self.next();
+        let mut names = self.names()?;
+        if names.len() > 1 || *self.peek() == TokenKind::Keyword("in") {
+            self.expect_keyword("in")?;
+            let values = self.expressions()?;
+            self.expect_keyword("do")?;
+            return Ok(StatementKind::Each { names, values, body: self.body()? });
+        }
+        self.expect_symbol("=")?;
+        let first = self.expression()?;
+        self.expect_symbol(",")?;
+        let last = self.expression()?;
+        let step = if self.symbol(",") { Some(self.expression()?) } else { None };
+        self.expect_keyword("do")?;
+        let name = names.remove(0);
+        Ok(StatementKind::Count { name, first, last, step, body: self.body()? })
+    }
+
+    /// A call or an assignment.
+    fn simple_statement(&mut self) -> Result<StatementKind, Malformed> {
+        let first = self.suffixed()?;
+        if matches!(first, Expression::Call(..) | Expression::Method(..)) {
+            return Ok(StatementKind::Call(first));
+        }
+        let mut targets = vec![first];
+        while self.symbol(",") {
+            targets.push(self.suffixed()?);
+        }
+        if !targets.iter().all(|target| matches!(target, Expression::Name(_) | Expression::Index(..))) {
+            return Err(self.unexpected("="));
+        }
+        self.expect_symbol("=")?;
+        Ok(StatementKind::Assign { targets, values: self.expressions()? })
+    }
+
+    fn expressions(&mut self) -> Result<Vec<Expression>, Malformed> {
+        let mut expressions = vec![self.expression()?];
+        while self.symbol(",") {
+            expressions.push(self.expression()?);
+        }
+        Ok(expressions)
+    }
+
+    fn expression(&mut self) -> Result<Expression, Malformed> {
+        self.binary(0)
+    }
+
+    /// An expression whose operators bind at least this strongly.
+    fn binary(&mut self, least: u8) -> Result<Expression, Malformed> {
+        self.nested(|parser| {
+            let mut left = parser.unary()?;
+            while let Some((power, right_power)) = powers(parser.peek()).filter(|(power, _)| *power >= least) {
+                debug_assert!(power <= right_power + 1, "a right operand binds about as strongly");
+                let operator = parser.next();
+                let right = parser.binary(right_power)?;
+                left = combined(&operator, Box::new(left), Box::new(right));
+            }
+            Ok(left)
+        })
+    }
+
+    fn unary(&mut self) -> Result<Expression, Malformed> {
+        let make: fn(Box<Expression>) -> Expression = match self.peek() {
+            TokenKind::Keyword("not") => Expression::Not,
+            TokenKind::Symbol("-") => Expression::Minus,
+            TokenKind::Symbol("#") => Expression::Length,
+            _ => return self.simple(),
+        };
+        self.next();
+        Ok(make(Box::new(self.binary(UNARY)?)))
+    }
+
+    fn simple(&mut self) -> Result<Expression, Malformed> {
+        let value = match self.peek() {
+            TokenKind::Number(number) => Expression::Number(*number),
+            TokenKind::String(bytes) => Expression::String(bytes.as_slice().into()),
+            TokenKind::Keyword("nil") => Expression::Nil,
+            TokenKind::Keyword("true") => Expression::Boolean(true),
+            TokenKind::Keyword("false") => Expression::Boolean(false),
+            TokenKind::Keyword("function") => {
+                self.next();
+                return Ok(Expression::Function(self.function()?));
+            }
+            TokenKind::Symbol("{") => return self.table(),
+            _ => return self.suffixed(),
+        };
+        self.next();
+        Ok(value)
+    }
+
+    fn function(&mut self) -> Result<Rc<Function>, Malformed> {
+        self.expect_symbol("(")?;
+        let parameters = if *self.peek() == TokenKind::Symbol(")") { Vec::new() } else { self.names()? };
+        self.expect_symbol(")")?;
+        Ok(Rc::new(Function { parameters, body: self.body()? }))
+    }
+
+    fn table(&mut self) -> Result<Expression, Malformed> {
+        let mut fields = Vec::new();
+        self.next();
+        while !self.symbol("}") {
+            fields.push(self.field()?);
+            if !self.symbol(",") && !self.symbol(";") && *self.peek() != TokenKind::Symbol("}") {
+                return Err(self.unexpected("}"));
+            }
+        }
+        Ok(Expression::Table(fields))
+    }
+
+    fn field(&mut self) -> Result<(Option<Expression>, Expression), Malformed> {
+        if self.symbol("[") {
+            let key = self.expression()?;
+            self.expect_symbol("]")?;
+            self.expect_symbol("=")?;
+            return Ok((Some(key), self.expression()?));
+        }
+        let named = self.tokens.get(self.at + 1).is_some_and(|token| token.kind == TokenKind::Symbol("="));
+        if let (TokenKind::Name(name), true) = (self.peek().clone(), named) {
+            self.next();
+            self.next();
+            return Ok((Some(Expression::String(name.as_bytes().into())), self.expression()?));
+        }
+        Ok((None, self.expression()?))
+    }
+
+    /// A name or a parenthesis, with what is indexed and called behind it.
+    fn suffixed(&mut self) -> Result<Expression, Malformed> {
+        let mut expression = if self.symbol("(") {
+            let inner = self.expression()?;
+            self.expect_symbol(")")?;
+            Expression::One(Box::new(inner))
+        } else {
+            Expression::Name(self.name()?)
+        };
+        loop {
+            let line = self.line();
+            expression = match self.peek() {
+                TokenKind::Symbol(".") => {
+                    self.next();
+                    let key = self.name()?;
+                    Expression::Index(Box::new(expression), Box::new(Expression::String(key.as_bytes().into())))
+                }
+                TokenKind::Symbol("[") => {
+                    self.next();
+                    let key = self.expression()?;
+                    self.expect_symbol("]")?;
+                    Expression::Index(Box::new(expression), Box::new(key))
+                }
+                TokenKind::Symbol(":") => {
+                    self.next();
+                    let name = self.name()?;
+                    Expression::Method(Box::new(expression), name, self.arguments()?, line)
+                }
+                TokenKind::Symbol("(" | "{") | TokenKind::String(_) => {
+                    Expression::Call(Box::new(expression), self.arguments()?, line)
+                }
+                _ => return Ok(expression),
+            };
+        }
+    }
+
+    fn arguments(&mut self) -> Result<Vec<Expression>, Malformed> {
+        if matches!(self.peek(), TokenKind::String(_) | TokenKind::Symbol("{")) {
+            return Ok(vec![self.simple()?]);
+        }
+        self.expect_symbol("(")?;
+        if self.symbol(")") {
+            return Ok(Vec::new());
+        }
+        let arguments = self.expressions()?;
+        self.expect_symbol(")")?;
+        Ok(arguments)
+    }
+}
+
+/// How strongly an operator binds its left side, and what its right side needs at least.
+fn powers(operator: &TokenKind) -> Option<(u8, u8)> {
+    Some(match operator {
+        TokenKind::Keyword("or") => (1, 2),
+        TokenKind::Keyword("and") => (2, 3),
+        TokenKind::Symbol("==" | "~=" | "<" | "<=" | ">" | ">=") => (3, 4),
+        // It groups to the right.
+        TokenKind::Symbol("..") => (4, 4),
+        TokenKind::Symbol("+" | "-") => (5, 6),
+        TokenKind::Symbol("*" | "/" | "%") => (6, 7),
+        _ => return None,
+    })
+}
+
+fn combined(operator: &TokenKind, left: Box<Expression>, right: Box<Expression>) -> Expression {
+    let operator = match operator {
+        TokenKind::Keyword("or") => return Expression::Or(left, right),
+        TokenKind::Keyword("and") => return Expression::And(left, right),
+        TokenKind::Symbol("==") => Operator::Equal,
+        TokenKind::Symbol("~=") => Operator::Differs,
+        TokenKind::Symbol("<") => Operator::Less,
+        TokenKind::Symbol("<=") => Operator::AtMost,
+        TokenKind::Symbol(">") => Operator::More,
+        TokenKind::Symbol(">=") => Operator::AtLeast,
+        TokenKind::Symbol("..") => Operator::Concat,
+        TokenKind::Symbol("+") => Operator::Add,
+        TokenKind::Symbol("-") => Operator::Subtract,
+        TokenKind::Symbol("*") => Operator::Multiply,
+        TokenKind::Symbol("/") => Operator::Divide,
+        _ => Operator::Modulo,
+    };
+    Expression::Binary(operator, left, right)
+}

@@ -1,0 +1,132 @@
+//! Scripts as a client sends them: the catalogue of those that lock clients use, and the corners of the language.
+
+use crate::lock::redis::{Protocol, Server};
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn command(words: &[&str]) -> Vec<Vec<u8>> {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn ask(server: &mut Server, words: &[&str]) -> String {
+    let executed = server.ask(&command(words), NOW);
+    String::from_utf8_lossy(&executed.reply.encode(Protocol::Resp2)).replace("\r\n", " ").trim_end().to_owned()
+}
+
+fn eval(text: &str) -> String {
+    ask(&mut Server::new(), &["EVAL", text, "1", "k", "a"])
+}
+
+#[test]
+fn values_become_replies() {
+    for (script, reply) in [
+        ("return 1", ":1"),
+        ("return true", ":1"),
+        ("return false", "$-1"),
+        ("return nil", "$-1"),
+        ("return 'x'", "$1 x"),
+        ("return {1,2,nil,4}", "*2 :1 :2"),
+        ("return {ok='fine'}", "+fine"),
+        ("return {err='My error'}", "-My error"),
+        ("return redis.error_reply('My error')", "-My error"),
+        ("return redis.error_reply('Error')", "-ERR Error"),
+        ("return redis.status_reply('fine')", "+fine"),
+        ("return {1,{2,'x'}}", "*2 :1 *2 :2 $1 x"),
+        ("return KEYS[1]..ARGV[1]", "$2 ka"),
+        ("return #ARGV", ":1"),
+        ("return redis.call('get', 'absent') == false", ":1"),
+        ("return redis.sha1hex('')", "$40 da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+    ] {
+        assert_eq!(eval(script), reply, "{script}");
+    }
+}
+
+#[test]
+fn the_language_computes() {
+    for (script, reply) in [
+        ("return 2+3*4-10/5", ":12"),
+        ("return -7 % 3", ":2"),
+        ("return 1 .. 2 .. 3", "$3 123"),
+        ("return '10'+5", ":15"),
+        ("return not nil == true", ":1"),
+        ("local a, b = 1 return b == nil and a", ":1"),
+        ("local s = 0 for i = 1, 10 do s = s + i end return s", ":55"),
+        ("local s = 0 for i = 10, 1, -3 do s = s + i end return s", ":22"),
+        ("local s = '' for i, v in ipairs({'a','b','c'}) do s = s .. i .. v end return s", "$6 1a2b3c"),
+        ("local n = 0 while true do n = n + 1 if n == 5 then break end end return n", ":5"),
+        ("local n = 0 repeat local m = n n = n + 1 until m == 3 return n", ":4"),
+        ("local function f(n) if n < 2 then return 1 end return n * f(n - 1) end return f(5)", ":120"),
+        ("local t = {} table.insert(t, 'x') table.insert(t, 1, 'y') return table.concat(t, ',')", "$3 y,x"),
+        ("return {pcall(function() error('no') end)}", "*2 $-1 $17 user_script:1: no"),
+        ("return select and 1", "-ERR select is not supported in scripts, line 1"),
+        ("return math.max(1, '7', 3)", ":7"),
+        ("return string.sub('hello', 2, -2)", "$3 ell"),
+        ("return ('hello'):upper()", "$5 HELLO"),
+        ("return tonumber('ff', 16)", ":255"),
+        ("return type(tonumber('x'))", "$3 nil"),
+        ("local n = 0 local function up() n = n + 1 end up() up() return n", ":2"),
+        ("return [[a\nb]]", "$3 a\nb"),
+        ("--[[ no ]] return 1 -- yes", ":1"),
+        ("local t = {a = 1, ['b'] = 2, 3} return t.a + t.b + t[1]", ":6"),
+        ("return {unpack({1,2,3})}", "*3 :1 :2 :3"),
+    ] {
+        assert_eq!(eval(script), reply, "{script}");
+    }
+}
+
+#[test]
+fn errors_name_the_script_and_its_line() {
+    let digest = crate::lock::redis::sha1::hexadecimal(b"local x\nreturn x + 1");
+    let expected = format!(
+        "-ERR user_script:2: attempt to perform arithmetic on local 'x' (a nil value) script: {digest}, on \
+         @user_script:2."
+    );
+    assert_eq!(eval("local x\nreturn x + 1"), expected);
+    for (script, front) in [
+        ("return y", "-ERR user_script:1: Script attempted to access nonexistent global variable 'y'"),
+        ("y = 1", "-ERR user_script:1: Attempt to modify a readonly table"),
+        ("return 'a' < 1", "-ERR user_script:1: attempt to compare string with number"),
+        ("return {} .. 'x'", "-ERR user_script:1: attempt to concatenate a table value"),
+        ("return redis.call('nope')", "-ERR Unknown Redis command called from script"),
+        ("return redis.call('get')", "-ERR Wrong number of args calling Redis command from script"),
+        ("return redis.call('eval', 'x', 0)", "-ERR This Redis command is not allowed from script"),
+        ("return redis.call()", "-ERR Please specify at least one argument for this redis.call() call"),
+        ("return redis.call('get', {})", "-ERR Lua redis lib command arguments must be strings or integers"),
+    ] {
+        let got = eval(script);
+        assert!(got.starts_with(front) && got.ends_with("on @user_script:1."), "{script}: {got}");
+    }
+    assert!(eval("return 1 +").starts_with("-ERR Error compiling script (new function): user_script:1: "));
+}
+
+#[test]
+fn what_is_not_supported_is_an_error_and_never_a_wrong_value() {
+    for script in
+        ["return 1/2", "return tonumber('1.5')", "return 1.5", "return cjson.encode({})", "return 9007199254740992 + 1"]
+    {
+        let got = eval(script);
+        assert!(got.contains("not supported"), "{script}: {got}");
+    }
+}
+
+#[test]
+fn a_script_is_bounded() {
+    assert!(eval("while true do end").contains("steps"));
+    assert!(eval("local s = 'x' while true do s = s .. s end").contains("bytes"));
+    assert!(eval("local function f() return f() end return f()").contains("deeper"));
+    let deep = format!("return {}1{}", "(".repeat(500), ")".repeat(500));
+    assert!(eval(&deep).contains("too many syntax levels"));
+}
+
+#[test]
+fn writes_before_an_error_stay() {
+    let mut server = Server::new();
+    let script = "redis.call('set', KEYS[1], 'x') return redis.call('hget', KEYS[1], 'f')";
+    let executed = server.ask(&command(&["EVAL", script, "1", "k"]), NOW);
+    assert!(executed.reply.is_error());
+    assert_eq!(executed.effects.len(), 1);
+    assert_eq!(ask(&mut server, &["GET", "k"]), "$1 x");
+    let caught = "local r = redis.pcall('hget', KEYS[1], 'f') return r.err";
+    let expected = "$65 WRONGTYPE Operation against a key holding the wrong kind of value";
+    assert_eq!(ask(&mut server, &["EVAL", caught, "1", "k"]), expected);
+}
