@@ -20,6 +20,23 @@ fix:
     cargo fmt --all
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
+# N generated requests to the lock server and to a real redis-server, which have to answer with the same bytes.
+redis-compare commands="200000":
+    SPLITBRAIN_REDIS=required SPLITBRAIN_REDIS_COMMANDS={{ commands }} cargo test --test redis -- --nocapture
+
+# Makes the recorded replies of redis-server again; read the diff before you commit it.
+redis-record:
+    SPLITBRAIN_REDIS=required SPLITBRAIN_REDIS_RECORD=1 cargo test --test redis -- --test-threads 1
+
+# The lock tests of redis-py against `splitbrain serve lock`.
+redis-py:
+    .ci/redis-py
+
+# SET and GET with 50 clients, `splitbrain serve lock` beside redis-server on this machine.
+redis-benchmark requests="200000":
+    cargo build --release
+    benches/redis-benchmark {{ requests }}
+
 # What CI runs, on this machine.
 ci:
     .ci/run

@@ -144,6 +144,7 @@ impl Cli {
             Verb::Check(arguments) => command::check::run(&session, &arguments),
             Verb::List(arguments) => command::list::run(&session, &arguments),
             Verb::Schema(arguments) => command::schema::run(&session, &arguments),
+            Verb::Serve(arguments) => command::serve::run(&arguments),
             Verb::Completions(arguments) => command::completions::run(&arguments, &mut self.clap(), &self.name),
         };
         // What is still in the buffer of stdout counts too.
@@ -206,6 +207,8 @@ enum Verb {
     List(command::list::Arguments),
     /// The JSON Schema of scenario files
     Schema(command::schema::Arguments),
+    /// Put a shipped server behind a real socket: `serve lock` speaks the protocol of Redis
+    Serve(command::serve::Arguments),
     /// Completions for a shell
     Completions(command::completions::Arguments),
 }

@@ -11,6 +11,7 @@ mod recorded;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod show;
 mod single;
 pub(crate) mod test;

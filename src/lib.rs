@@ -24,6 +24,7 @@ mod exit_code;
 pub mod history;
 pub mod report;
 pub mod scenario;
+pub mod serve;
 pub mod threads;
 mod wording;
 

@@ -70,7 +70,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         source: "src/",
         layers: &[
-            &["build", "exit_code", "history", "threads", "wording"],
+            &["build", "exit_code", "history", "serve", "threads", "wording"],
             &["scenario"],
             &["engine"],
             &["campaign"],

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::interpreter::{Evaluated, Interpreter, Thrown};
 use super::library;
-use super::value::{Key, Table, Value};
+use super::value::{BEYOND, Key, Table, Value, as_double, exact};
 use crate::lock::redis::access::Refused;
 use crate::lock::redis::reply::Reply;
 use crate::lock::redis::server::info::unix_time;
@@ -37,6 +37,9 @@ fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Eval
     let Some(words) = arguments.iter().map(word).collect::<Option<Vec<Vec<u8>>>>() else {
         return Ok(Reply::error("ERR Lua redis lib command arguments must be strings or integers"));
     };
+    if arguments.iter().any(|value| matches!(value, Value::Number(number) if exact(*number).is_none())) {
+        return interpreter.unsupported("an argument beyond 2^53 that is a number and no string");
+    }
     let size = words.iter().map(Vec::len).sum();
     interpreter.spend(1, size)?;
     let command = match admitted(&words) {
@@ -92,7 +95,7 @@ fn without_server(interpreter: &mut Interpreter<'_, '_>, command: &Command, word
 /// A reply as a value: no value is `false`.
 fn value_of(interpreter: &mut Interpreter<'_, '_>, reply: Reply) -> Value {
     match reply {
-        Reply::Integer(number) => Value::Number(number),
+        Reply::Integer(number) => Value::Number(as_double(number)),
         Reply::Bulk(bytes) => Value::String(bytes.into()),
         Reply::Verbatim(text) => Value::text(&text),
         Reply::Null | Reply::NullArray => Value::Boolean(false),
@@ -156,6 +159,8 @@ fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize) -> R
     match value {
         Value::Nil | Value::Function(_) | Value::Builtin(_) | Value::Boolean(false) => Reply::Null,
         Value::Boolean(true) => Reply::Integer(1),
+        // What a processor of the x86 family makes of it.
+        Value::Number(BEYOND) => Reply::Integer(i64::MIN),
         Value::Number(number) => Reply::Integer(*number),
         Value::String(bytes) => Reply::Bulk(bytes.to_vec()),
         Value::Table(_) if depth > DEPTH_MAX => Reply::error("ERR reached lua stack limit"),

@@ -302,6 +302,12 @@ fn pcall(interpreter: &mut Interpreter<'_, '_>, mut arguments: Vec<Value>) -> Ev
             values.insert(0, Value::Boolean(true));
             Ok(values)
         }
+        // The error of a command comes as its text.
+        Err(Thrown::Error(Value::Table(table)))
+            if matches!(interpreter.fields(table).text("err"), Value::String(_)) =>
+        {
+            Ok(vec![Value::Boolean(false), interpreter.fields(table).text("err")])
+        }
         Err(Thrown::Error(error)) => Ok(vec![Value::Boolean(false), error]),
         Err(stopped) => Err(stopped),
     }

@@ -9,6 +9,9 @@ use super::syntax::Function;
 /// Numbers beyond it are not exact in Lua, whose numbers are doubles: they are refused.
 pub(super) const EXACT_MAX: i64 = 1 << 53;
 
+/// Two to the 63rd, which a double holds and an `i64` does not. No other number of a script is this one.
+pub(super) const BEYOND: i64 = i64::MAX;
+
 /// A value. Tables and functions are places in the interpreter's memory.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
@@ -205,6 +208,19 @@ pub(super) fn exact(number: i64) -> Option<i64> {
     (-EXACT_MAX..=EXACT_MAX).contains(&number).then_some(number)
 }
 
+/// The number that is left once Lua has held it as a double: of its bits the first 53.
+///
+/// Two to the 63rd is no `i64`: [`BEYOND`] stands for it.
+pub(super) fn as_double(number: i64) -> i64 {
+    let magnitude = number.unsigned_abs();
+    let surplus = 11_u32.saturating_sub(magnitude.leading_zeros());
+    let unit = 1_u64 << surplus;
+    let (kept, rest) = (magnitude >> surplus, magnitude % unit);
+    let up = rest * 2 > unit || (rest * 2 == unit && kept % 2 == 1);
+    let rounded = i128::from(kept + u64::from(up)) << surplus;
+    i64::try_from(if number < 0 { -rounded } else { rounded }).unwrap_or(BEYOND)
+}
+
 /// A number as Lua writes it: with fourteen digits at most, then with an exponent.
 pub(super) fn number_text(number: i64) -> String {
     let magnitude = number.unsigned_abs();
@@ -243,6 +259,22 @@ mod tests {
             (-1_234_567_890_123_456, "-1.2345678901235e+15"),
         ] {
             assert_eq!(number_text(number), text);
+        }
+    }
+
+    #[test]
+    fn large_numbers_lose_their_last_bits() {
+        for (number, left) in [
+            (7, 7),
+            (EXACT_MAX, EXACT_MAX),
+            (EXACT_MAX + 1, EXACT_MAX),
+            (EXACT_MAX + 3, EXACT_MAX + 4),
+            (-EXACT_MAX - 3, -EXACT_MAX - 4),
+            (i64::MAX - 1000, i64::MAX - 1023),
+            (i64::MAX, BEYOND),
+            (i64::MIN, i64::MIN),
+        ] {
+            assert_eq!(as_double(number), left, "{number}");
         }
     }
 

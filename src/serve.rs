@@ -1,0 +1,235 @@
+//! Shipped servers behind real sockets: so far the lock server, which speaks the protocol of Redis over TCP.
+//!
+//! One thread and one poll loop: a request is read, carried out by the plain
+//! [`Server`](splitbrain_systems::lock::redis::Server) at the time of the wall clock, and answered before the next
+//! one. So requests are atomic, as in Redis.
+//!
+//! What limits a client: the number of connections, the bytes that wait for the rest of a request, the bytes of
+//! replies that it does not read, and the time without a request.
+
+mod peer;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+use splitbrain_systems::lock::redis::Server;
+
+use peer::{Peer, State};
+
+/// The token of the listener; connections have their numbers, which begin at 1.
+const LISTENER: Token = Token(0);
+
+/// How often expired keys are deleted, idle clients are looked for, and the flag to stop is read.
+const CYCLE: Duration = Duration::from_millis(100);
+
+/// How many expired keys of a database one cycle deletes.
+const EXPIRED_MAX: usize = 1000;
+
+/// How long a server that stops waits for clients to read their last replies.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How many bytes are read at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// What a lock server is started with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockServerOptions {
+    /// Where it listens; port 0 chooses a free one.
+    pub address: SocketAddr,
+    /// How many clients it has at most; more are refused with Redis's error.
+    pub connections_max: usize,
+    /// How many bytes of a client may wait for the rest of their request; a client with more is cut off.
+    pub request_bytes_max: usize,
+    /// How many bytes of replies may wait for a client to read them; a client with more is cut off.
+    pub reply_bytes_max: usize,
+    /// A client without a request for this long is cut off. `None` waits for ever.
+    pub idle_max: Option<Duration>,
+}
+
+impl LockServerOptions {
+    /// The limits that the command line has by default.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            connections_max: 10_000,
+            request_bytes_max: 64 * 1024 * 1024,
+            reply_bytes_max: 64 * 1024 * 1024,
+            idle_max: None,
+        }
+    }
+}
+
+/// A lock server behind a socket.
+#[derive(Debug)]
+pub struct LockServer {
+    options: LockServerOptions,
+    poll: Poll,
+    listener: TcpListener,
+    server: Server,
+    peers: BTreeMap<u64, Peer>,
+    /// Clients that wait for replicas, and until when. There are no replicas, so only time answers them.
+    waiting: BTreeMap<u64, Option<Instant>>,
+}
+
+impl LockServer {
+    /// Listens; clients are answered once it runs.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub fn bind(options: LockServerOptions) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::bind(options.address)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let (peers, waiting) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { options, poll, listener, server: Server::new(), peers, waiting })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers clients until the flag is set, then lets them read their last replies and closes every connection.
+    ///
+    /// # Errors
+    /// If the system refuses to wait for events.
+    pub fn run(mut self, stop: &Arc<AtomicBool>) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut buffer = vec![0; READ_BYTES];
+        let mut next_cycle = Instant::now() + CYCLE;
+        while !stop.load(Ordering::Relaxed) {
+            self.wait(&mut events, next_cycle)?;
+            for event in &events {
+                self.on_event(event.token(), &mut buffer);
+            }
+            self.answer_waiting();
+            if Instant::now() >= next_cycle {
+                self.cycle();
+                next_cycle = Instant::now() + CYCLE;
+            }
+        }
+        self.part(&mut events)
+    }
+
+    /// Waits for an event, the next cycle, or the end of a client's wait.
+    fn wait(&mut self, events: &mut Events, next_cycle: Instant) -> io::Result<()> {
+        let earliest = self.waiting.values().flatten().min().map_or(next_cycle, |until| next_cycle.min(*until));
+        let timeout = earliest.saturating_duration_since(Instant::now());
+        match self.poll.poll(events, Some(timeout)) {
+            // A signal: the flag may be set.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                events.clear();
+                Ok(())
+            }
+            ended => ended,
+        }
+    }
+
+    fn on_event(&mut self, token: Token, buffer: &mut [u8]) {
+        if token == LISTENER {
+            self.accept();
+        } else if let Ok(id) = u64::try_from(token.0) {
+            self.serve(id, buffer);
+        }
+    }
+
+    /// Takes every client that waits. One that cannot be taken now is tried again at the next event.
+    fn accept(&mut self) {
+        while let Ok((stream, address)) = self.listener.accept() {
+            // A client that cannot be registered has no way to be answered: its stream is dropped.
+            let _ = self.welcome(stream, address);
+        }
+    }
+
+    fn welcome(&mut self, mut stream: TcpStream, address: SocketAddr) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        if self.peers.len() >= self.options.connections_max {
+            return io::Write::write_all(&mut stream, b"-ERR max number of clients reached\r\n");
+        }
+        let id = self.server.connect(&address.to_string(), wall_clock());
+        let token = Token(usize::try_from(id).expect("the process ends before it has made this many connections"));
+        let registered = self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE);
+        if let Err(error) = registered {
+            self.server.disconnect(id);
+            return Err(error);
+        }
+        self.peers.insert(id, Peer::new(stream));
+        Ok(())
+    }
+
+    /// Reads what a client sent, carries it out and answers.
+    fn serve(&mut self, id: u64, buffer: &mut [u8]) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let state = peer.serve(id, &mut self.server, buffer, &self.options);
+        self.settle(id, state);
+    }
+
+    fn settle(&mut self, id: u64, state: State) {
+        match state {
+            State::Open => {}
+            State::Waiting(until) => {
+                self.waiting.insert(id, until);
+            }
+            State::Closed => self.close(id),
+        }
+    }
+
+    fn close(&mut self, id: u64) {
+        if let Some(mut peer) = self.peers.remove(&id) {
+            // The descriptor is closed right after, which ends its registration too.
+            let _ = self.poll.registry().deregister(peer.stream());
+        }
+        self.waiting.remove(&id);
+        self.server.disconnect(id);
+    }
+
+    /// Answers clients whose wait is over, and goes on with what they sent meanwhile.
+    fn answer_waiting(&mut self) {
+        let now = Instant::now();
+        let over = self.waiting.iter().filter(|(_, until)| until.is_some_and(|until| until <= now));
+        let over: Vec<u64> = over.map(|(id, _)| *id).collect();
+        for id in over {
+            self.waiting.remove(&id);
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            let state = peer.go_on(id, &mut self.server, &self.options);
+            self.settle(id, state);
+        }
+    }
+
+    fn cycle(&mut self) {
+        // There are no replicas and there is no append-only file, so the effects go nowhere.
+        drop(self.server.expire(wall_clock(), EXPIRED_MAX));
+        let Some(idle_max) = self.options.idle_max else { return };
+        let idle = self.peers.iter().filter(|(id, peer)| peer.is_idle(idle_max) && !self.waiting.contains_key(id));
+        let idle: Vec<u64> = idle.map(|(id, _)| *id).collect();
+        idle.into_iter().for_each(|id| self.close(id));
+    }
+
+    /// Writes the replies that are left, for a moment at most.
+    fn part(mut self, events: &mut Events) -> io::Result<()> {
+        let until = Instant::now() + FAREWELL;
+        while self.peers.values().any(Peer::has_replies) && Instant::now() < until {
+            self.wait(events, until)?;
+            for peer in self.peers.values_mut() {
+                peer.flush();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Milliseconds since 1970.
+fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,172 @@
+//! One client: its stream, the bytes that it sent, and the replies that it has not read.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+
+use splitbrain_systems::lock::redis::{Next, Protocol, ProtocolError, Reply, Requests, Server};
+
+use super::{LockServerOptions, wall_clock};
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Peer {
+    stream: TcpStream,
+    requests: Requests,
+    replies: Vec<u8>,
+    /// How many bytes of the replies are written.
+    written: usize,
+    /// It sends no more, or is not heard any more: its replies are written, then it is closed.
+    ends: bool,
+    /// It waits for replicas: what it sends is kept until then.
+    waits: bool,
+    heard: Instant,
+}
+
+/// What becomes of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// Its reply comes at this time, or never.
+    Waiting(Option<Instant>),
+    Closed,
+}
+
+impl Peer {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            requests: Requests::default(),
+            replies: Vec::new(),
+            written: 0,
+            ends: false,
+            waits: false,
+            heard: Instant::now(),
+        }
+    }
+
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    pub(super) fn is_idle(&self, longest: Duration) -> bool {
+        self.heard.elapsed() > longest
+    }
+
+    pub(super) fn has_replies(&self) -> bool {
+        self.written < self.replies.len()
+    }
+
+    /// Reads until nothing is left, and carries out each whole request.
+    pub(super) fn serve(
+        &mut self,
+        id: u64,
+        server: &mut Server,
+        buffer: &mut [u8],
+        options: &LockServerOptions,
+    ) -> State {
+        let mut waiting = None;
+        while !self.ends {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    // A client that closed its side may still read, but Redis does not wait for that either.
+                    return State::Closed;
+                }
+                Ok(length) => {
+                    self.heard = Instant::now();
+                    self.requests.push(&buffer[..length]);
+                    match self.carry_out(id, server, options) {
+                        State::Open => {}
+                        State::Closed => return State::Closed,
+                        // The socket is emptied all the same: what is left in it would give no event later.
+                        state @ State::Waiting(_) => waiting = Some(state),
+                    }
+                    // A short read has emptied the socket.
+                    if length < buffer.len() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return State::Closed,
+            }
+        }
+        waiting.unwrap_or_else(|| self.flush_and_state())
+    }
+
+    /// Answers the wait for replicas, of which there are none, and goes on.
+    pub(super) fn go_on(&mut self, id: u64, server: &mut Server, options: &LockServerOptions) -> State {
+        self.waits = false;
+        Reply::Integer(0).encode_into(Protocol::Resp2, &mut self.replies);
+        match self.carry_out(id, server, options) {
+            State::Open => self.flush_and_state(),
+            state => state,
+        }
+    }
+
+    /// Carries out the requests that are whole.
+    fn carry_out(&mut self, id: u64, server: &mut Server, options: &LockServerOptions) -> State {
+        while !self.ends && !self.waits {
+            match self.requests.next_request() {
+                Ok(None) => break,
+                Ok(Some(arguments)) => {
+                    let state = self.request(id, server, &arguments);
+                    if matches!(state, State::Waiting(_)) {
+                        self.flush();
+                    }
+                    if state != State::Open {
+                        return state;
+                    }
+                }
+                Err(ProtocolError(text)) => {
+                    Reply::Error(text).encode_into(Protocol::Resp2, &mut self.replies);
+                    self.ends = true;
+                }
+            }
+            if self.replies.len() - self.written > options.reply_bytes_max {
+                return State::Closed;
+            }
+        }
+        if self.requests.waiting() > options.request_bytes_max {
+            return State::Closed;
+        }
+        State::Open
+    }
+
+    fn request(&mut self, id: u64, server: &mut Server, arguments: &[Vec<u8>]) -> State {
+        let executed = server.execute(id, arguments, wall_clock());
+        match executed.next {
+            Next::Continue => {}
+            Next::Close => self.ends = true,
+            Next::Abort => return State::Closed,
+            Next::AwaitReplicas { timeout_ms, .. } => {
+                self.waits = true;
+                let timeout = Duration::from_millis(timeout_ms);
+                return State::Waiting((timeout_ms > 0).then(|| Instant::now().checked_add(timeout)).flatten());
+            }
+        }
+        executed.reply.encode_into(server.protocol(id), &mut self.replies);
+        State::Open
+    }
+
+    fn flush_and_state(&mut self) -> State {
+        let written = self.flush();
+        if !written || (self.ends && !self.has_replies()) { State::Closed } else { State::Open }
+    }
+
+    /// Writes what the stream takes now; `false` if it takes nothing any more.
+    pub(super) fn flush(&mut self) -> bool {
+        while self.has_replies() {
+            match self.stream.write(&self.replies[self.written..]) {
+                Ok(length) => self.written += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        self.written = 0;
+        self.replies.clear();
+        true
+    }
+}

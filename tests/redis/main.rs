@@ -1,0 +1,26 @@
+//! The lock server against Redis: the same requests to both, and equal bytes back.
+//!
+//! - `recorded` needs no Redis: requests with the replies that Redis 7.0.15 gave, committed.
+//! - `compared` sends generated requests to a real `redis-server`, which it starts on a free port. Where there is
+//!   none it does nothing, unless `SPLITBRAIN_REDIS=required` says that there has to be one.
+//! - `socket` is about `splitbrain serve lock` itself.
+//!
+//! `SPLITBRAIN_REDIS_COMMANDS=200000` compares more requests, `SPLITBRAIN_REDIS_RECORD=1` makes the recording again.
+
+mod compared;
+mod generate;
+mod real;
+mod recorded;
+mod scripts;
+mod socket;
+mod wire;
+
+/// Shows bytes in one line.
+fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+/// Shows a request in one line.
+fn shown_request(arguments: &[Vec<u8>]) -> String {
+    arguments.iter().map(|argument| format!("\"{}\"", shown(argument))).collect::<Vec<_>>().join(" ")
+}
