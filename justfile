@@ -140,6 +140,11 @@ madsim *arguments:
 madsim-kv *arguments:
     RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --target-dir target/madsim -p splitbrain-madsim --example kv -- {{ arguments }}
 
+# mini-redis, fetched and patched, with the arguments of the program: `just mini-redis test scenarios`.
+mini-redis *arguments:
+    examples/mini-redis/prepare
+    cd examples/mini-redis && cargo run -- {{ arguments }}
+
 # The tests of the engine on madsim.
 madsim-test:
     RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --test madsim --test memory --test apart

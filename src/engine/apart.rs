@@ -102,7 +102,7 @@ fn carry_out(systems: &[Box<dyn AnySystem>], request: &Request, say: &mut dyn Fn
     let job = Job { seed: Seed(request.seed), plan: plan.as_ref() };
     let mut teller = request.recorded.map(|wishes| Teller { wishes, say });
     let recorder = teller.as_mut().map(|teller| teller as &mut dyn Recorder);
-    WireRun::of(engine.worker().run(job, recorder))
+    WireRun::of(engine.worker().run(job, recorder), request.recorded.is_some())
 }
 
 /// Says every entry of a run.

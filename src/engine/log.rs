@@ -86,7 +86,7 @@ pub struct LogLine {
 impl LogLine {
     /// The line as an entry of a recording, at no time and of no node yet.
     pub(super) fn entry(&self, with_data: bool) -> Entry {
-        let mut text = format!("{}: {}", self.target, self.message);
+        let mut text = format!("{}: {}", self.target, self.message).trim_end().to_owned();
         for (name, value) in &self.fields {
             text += &format!(" {name}={value}");
         }

@@ -34,6 +34,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// madsim keeps a word for every task that ever was, until it is asked how many there are.
 const SWEEP_PERIOD: u64 = 1_000;
 
+/// Every so many ticks is looked for tasks on the real tokio.
+const STRAY_PERIOD: u64 = 50;
+
 /// Said where a crate spawns on the real tokio, in whose context a run is for the sake of its generator.
 const STRAY: &str = "a task was spawned on the real tokio, where nothing runs it: some crate names tokio itself and \
     not madsim-tokio (docs/madsim.md, Foreign crates)";
@@ -132,7 +135,7 @@ where
             time.sleep_until(Instant::ZERO.saturating_add(TICK.saturating_mul(tick))).await;
             let now = time.now();
             self.change(|world| world.look(now));
-            if tokio.strays() > 0 {
+            if tick % STRAY_PERIOD == 0 && tokio.strays() > 0 {
                 self.change(|world| world.fail(now, None, STRAY.to_owned()));
             }
             if self.lock().world.is_over() {

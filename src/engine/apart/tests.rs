@@ -49,11 +49,14 @@ fn ended(answers: Vec<Answer>) -> Run {
 fn a_run_comes_through_as_it_is() {
     let here = engine().worker().run(Seed(7).into(), None);
     let there = ended(asked(&request(7, None, None)));
-    // All but the plan, which knows the lines of its text.
-    let told = |run: &Run| format!("{:?}", Run { plan: None, ..run.clone() });
+    // All but the plan, which knows the lines of its text, and the history, which only a recorded run has.
+    let told = |run: &Run| format!("{:?}", Run { plan: None, history: None, ..run.clone() });
     assert_eq!(told(&here), told(&there));
+    assert!(there.plan.is_none(), "no one asks for the plan of a run that passed");
+    let recorded = ended(asked(&request(7, None, Some(Recorded { log: false, data: false }))));
+    assert_eq!(told(&here), told(&recorded));
     assert!(!here.faults().is_empty());
-    let plans = [&here, &there].map(|run| run.plan.as_ref().expect("it has one").to_toml());
+    let plans = [&here, &recorded].map(|run| run.plan.as_ref().expect("it has one").to_toml());
     assert_eq!(plans[0], plans[1]);
 }
 
@@ -100,7 +103,7 @@ fn every_outcome_comes_through() {
     ];
     for outcome in outcomes {
         let run = Run::without_counts(Seed(1), outcome.clone(), Digest128(u128::MAX - 1));
-        let line = Answer::Run(Box::new(WireRun::of(run))).line();
+        let line = Answer::Run(Box::new(WireRun::of(run, false))).line();
         let Answer::Run(run) = serde_json::from_str(&line).expect("an answer") else { panic!("no run") };
         let run = run.into_run(&*engine(), &[]);
         assert_eq!((run.outcome, run.digest), (outcome, Digest128(u128::MAX - 1)));

@@ -87,7 +87,11 @@ pub(super) struct WireRun {
 }
 
 impl WireRun {
-    pub(super) fn of(run: Run) -> Self {
+    /// Of an unrecorded run that passed no one reads the plan, except to see that it has no operation. Writing and
+    /// reading one with hundreds of operations would cost as much as the run.
+    pub(super) fn of(run: Run, is_recorded: bool) -> Self {
+        let is_wanted = |plan: &&AnyPlan| is_recorded || run.outcome != Outcome::Passed || plan.operations().is_empty();
+        let plan = run.plan.as_ref().filter(is_wanted).map(AnyPlan::to_toml);
         Self {
             seed: run.seed.0,
             outcome: run.outcome,
@@ -102,12 +106,12 @@ impl WireRun {
             facts: run.facts,
             chosen: run.chosen,
             names: run.names,
-            plan: run.plan.as_ref().map(AnyPlan::to_toml),
+            plan,
             history: run.history,
         }
     }
 
-    /// The run as this process has it. A plan that TOML cannot hold is not known here.
+    /// The run as this process has it. A plan that was not sent, or that TOML cannot hold, is not known here.
     pub(super) fn into_run(self, engine: &dyn Engine, gauges: &'static [Gauge]) -> Run {
         let plan = self.plan.and_then(|text| {
             let path = super::PLAN.to_owned();
