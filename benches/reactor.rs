@@ -4,12 +4,11 @@
 //! `cargo bench --bench reactor` runs a short form; `-- --seeds N` asks for N seeds of the swarm, `--write` keeps the
 //! tables, `--sequences N` notes how many sequences were compared with Linux before. A count of zero anywhere is a
 //! failure: what never happened, never tested anything; and each invariant has to be evaluated with its premise true at
-//! least a hundred times. Events a second are of this machine; the rest is a function of the build and the seeds.
+//! least a hundred times. The tables are a function of the build and the seeds.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use splitbrain::scenario::{self, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::Invariants as _;
@@ -122,16 +121,15 @@ impl Swarm {
         counts.filter(|(name, count)| **count < least(name)).map(|(name, _)| name).collect()
     }
 
-    fn table(&self, elapsed: Duration, sequences: u64) -> String {
+    fn table(&self, sequences: u64) -> String {
         let mut table = format!(
             "# The reactor\n\n\
              The clean swarm of `scenarios/reactor/swarm.toml`, by `just reactor-table`: {} seeds, {} events, no \
-             violation; {} events a second on one core, with all invariants on.\n\
+             violation, with all invariants on.\n\
              The figures are per 1,000 seeds; a count of zero over all seeds would be a failure, and fewer than \
              {EVALUATIONS_MIN} evaluations of an invariant with its premise true.\n\n",
             grouped(self.runs),
             grouped(self.events),
-            grouped((u128::from(self.events) * 1_000_000_000 / elapsed.as_nanos()) as u64),
         );
         if sequences > 0 {
             let sequences = grouped(sequences);
@@ -237,9 +235,8 @@ fn asked(arguments: &[String], name: &str, default: u64) -> u64 {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let (seeds, sequences) = (asked(&arguments, "--seeds", SEEDS), asked(&arguments, "--sequences", 0));
-    let started = Instant::now();
     let swarm = Swarm::measure(seeds);
-    let table = swarm.table(started.elapsed(), sequences);
+    let table = swarm.table(sequences);
     let (bugs, is_whole) = bugs_table();
     println!("{table}\n{bugs}");
     if arguments.iter().any(|argument| argument == "--write") {
