@@ -7,6 +7,8 @@
 //!
 //! `SPLITBRAIN_REDIS_COMMANDS=200000` compares more requests, `SPLITBRAIN_REDIS_RECORD=1` makes the recording again.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is a failed test")]
+
 mod compared;
 mod generate;
 mod real;

@@ -32,7 +32,7 @@ pub(super) fn protected_call(interpreter: &mut Interpreter<'_, '_>, arguments: &
 
 fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Reply> {
     if arguments.is_empty() {
-        return Ok(Reply::error("ERR Please specify at least one argument for this redis.call() call"));
+        return Ok(Reply::error("ERR Please specify at least one argument for this redis lib call"));
     }
     let Some(words) = arguments.iter().map(word).collect::<Option<Vec<Vec<u8>>>>() else {
         return Ok(Reply::error("ERR Lua redis lib command arguments must be strings or integers"));

@@ -90,7 +90,7 @@ fn errors_name_the_script_and_its_line() {
         ("return redis.call('nope')", "-ERR Unknown Redis command called from script"),
         ("return redis.call('get')", "-ERR Wrong number of args calling Redis command from script"),
         ("return redis.call('eval', 'x', 0)", "-ERR This Redis command is not allowed from script"),
-        ("return redis.call()", "-ERR Please specify at least one argument for this redis.call() call"),
+        ("return redis.call()", "-ERR Please specify at least one argument for this redis lib call"),
         ("return redis.call('get', {})", "-ERR Lua redis lib command arguments must be strings or integers"),
     ] {
         let got = eval(script);
