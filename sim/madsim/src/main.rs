@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     eprintln!(
         "splitbrain-madsim was built without madsim, and does nothing.\n\
          Build it with the flag, in a target directory of its own:\n\
-         \n    RUSTFLAGS=\"--cfg madsim\" \
+         \n    RUSTFLAGS=\"--cfg madsim --cfg tokio_unstable\" \
          cargo run --release --target-dir target/madsim -p splitbrain-madsim -- --help\n\
          \nor: just madsim --help. docs/madsim.md says where the flag is lost silently."
     );
