@@ -265,7 +265,8 @@ impl Sentinel {
     }
 
     fn lead_if_elected(&mut self, ctx: &mut Ctx<'_>) {
-        let majority = (self.sentinels.len() + 1) / 2 + 1;
+        let all = self.sentinels.len() + 1;
+        let majority = all / 2 + 1;
         let needed = majority.max(usize::try_from(self.options.quorum).unwrap_or(usize::MAX));
         let is_elected = |failover: &Failover| failover.successor.is_none() && failover.votes.len() >= needed;
         if self.failover.as_ref().is_some_and(is_elected) {

@@ -69,11 +69,14 @@ impl Recovery {
     }
 }
 
+/// An answer that waits for a write, and the node that it goes to.
+type Answer = (NodeId, Wire);
+
 /// The append-only file while it is written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AppendFile {
     /// What is not yet in the page cache, with the answer that waits for it.
-    writing: BTreeMap<WriteId, (Vec<Effect>, Option<(NodeId, Wire)>)>,
+    writing: BTreeMap<WriteId, (Vec<Effect>, Option<Answer>)>,
     /// What the disk has refused.
     refused: Vec<Effect>,
     /// Whether something was written since the last sync.
@@ -92,7 +95,7 @@ impl AppendFile {
     }
 
     /// Appends. The answer leaves when it is written.
-    pub(super) fn append(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>, answer: Option<(NodeId, Wire)>) {
+    pub(super) fn append(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>, answer: Option<Answer>) {
         let id = ctx.write(Write::Append(APPENDED, Record::Commands(effects.clone())));
         self.writing.insert(id, (effects, answer));
         self.is_dirty = true;
