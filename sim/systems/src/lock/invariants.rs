@@ -247,6 +247,7 @@ impl LockInvariants {
             LockObservation::Follows { epoch, .. } => {
                 self.roles.on_role(now, node, epoch, &self.terms, findings);
                 self.memory.on_follows(node);
+                self.book.on_broken(node);
                 self.stored.on_server_gone(node);
             }
             LockObservation::Applied { hold, fence, .. } => {

@@ -32,6 +32,8 @@ pub(super) struct Grant {
     pub(super) server: NodeId,
     /// Until when it is promised, in true time.
     pub(super) until: Instant,
+    /// Whether the server has neither ended nor followed another one since.
+    pub(super) is_unbroken: bool,
 }
 
 /// What an answer will promise.
@@ -107,9 +109,10 @@ impl Book {
     ) -> Option<Promise> {
         let Open { hold, until, fence } = self.open.remove(&(server, client, request))?;
         let before = self.groups(now, hold, terms);
-        let grant = self.grants.entry((hold.lock, hold.token, terms.group(server))).or_insert(Grant { server, until });
+        let granted = Grant { server, until, is_unbroken: true };
+        let grant = self.grants.entry((hold.lock, hold.token, terms.group(server))).or_insert(granted);
         if grant.until <= until {
-            *grant = Grant { server, until };
+            *grant = granted;
         }
         let is_complete = before < terms.majority() && self.groups(now, hold, terms) >= terms.majority();
         Some(Promise { hold, fence, is_complete })
@@ -118,6 +121,14 @@ impl Book {
     /// A server's process has ended: what it has not answered was never promised.
     pub(super) fn on_down(&mut self, server: NodeId) {
         self.open.retain(|(of, _, _), _| *of != server);
+        self.on_broken(server);
+    }
+
+    /// A server has ended, or follows another one: it may have lost what it renewed.
+    pub(super) fn on_broken(&mut self, server: NodeId) {
+        for grant in self.grants.values_mut().filter(|grant| grant.server == server) {
+            grant.is_unbroken = false;
+        }
     }
 
     /// Whose token it is; `None` if it was never granted.

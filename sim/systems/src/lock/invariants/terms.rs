@@ -96,11 +96,6 @@ impl Terms {
         self.options.expire_every.saturating_mul(3).saturating_add(Duration::from_secs(1))
     }
 
-    /// By how much the clocks of two servers may differ, where anything is promised of it.
-    pub(super) const fn skew(&self) -> Option<Duration> {
-        self.skew
-    }
-
     /// Whether the clocks of a node were always as promised.
     pub(super) fn keeps_time(&self, node: NodeId) -> bool {
         !self.misled.contains(&node)
