@@ -37,7 +37,7 @@ impl Stored {
         let is_known = |of: Hold, at: NodeId| of == hold && (terms.is_replicated() || at == server);
         let away = self.away.iter().filter(|((of, at), _)| is_known(*of, *at)).map(|(_, set_at)| *set_at);
         let here = self.locks.iter().filter(|((at, of), _)| is_known(*of, *at)).map(|(_, since)| since.set_at);
-        // Of a master and its replicas the last one that was the master knows best, and it may still take itself for it.
+        // Of a master and its replicas the last master knows best, and it may still take itself for it.
         let set_at = away.chain(here).max().unwrap_or(now);
         self.locks.insert((server, hold), Since { set_at, look_at: now });
     }
