@@ -161,7 +161,8 @@ impl SessionInvariants {
         }
     }
 
-    fn on_chunk(&mut self, chunk: NodeId, said: &SessionObservation, findings: &mut Findings) {
+    fn on_chunk(&mut self, chunk: NodeId, said: &SessionObservation, now: Instant, findings: &mut Findings) {
+        self.note_owners(chunk, now);
         self.stopped.on_observation(chunk, said);
         let masters = &self.masters;
         self.followers.on_observation(chunk, said, |session| masters.has_created(session), findings);
@@ -172,6 +173,13 @@ impl SessionInvariants {
             }
             SessionObservation::ServeStopped { resource } => self.serving.stop(chunk, *resource),
             _ => {}
+        }
+    }
+
+    /// Up to now this chunk has counted on its sessions; what it says or suffers next may change that.
+    fn note_owners(&mut self, chunk: NodeId, now: Instant) {
+        for session in self.followers.claimed_by(chunk) {
+            self.living.on_owned(session, now);
         }
     }
 
@@ -217,7 +225,7 @@ impl Invariants<SessionNode> for SessionInvariants {
     ) {
         match effect {
             EffectRef::Observe(said) if node.is(META) => self.on_master(view, node, said, findings),
-            EffectRef::Observe(said) if node.is(CHUNK) => self.on_chunk(node, said, findings),
+            EffectRef::Observe(said) if node.is(CHUNK) => self.on_chunk(node, said, view.now(), findings),
             EffectRef::Observe(said) => self.on_volume(node, said, findings),
             EffectRef::Send { target, message, .. } if node.is(CHUNK) => {
                 self.leases.on_send(node, target, message, view.monotonic(node), findings);
@@ -245,7 +253,8 @@ impl Invariants<SessionNode> for SessionInvariants {
         }
     }
 
-    fn on_down(&mut self, _: impl View<SessionNode>, node: NodeId, _: &mut Findings) {
+    fn on_down(&mut self, view: impl View<SessionNode>, node: NodeId, _: &mut Findings) {
+        self.note_owners(node, view.now());
         self.serving.on_down(node);
         self.leases.on_down(node);
         self.followers.on_down(node);

@@ -20,7 +20,8 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::WhiteBox,
 };
 
-/// The sessions of which it was not heard that they were erased, with when each lease last began.
+/// The sessions of which it was not heard that they were erased, with when each lease last began, or when a chunk last
+/// counted on it, whichever is later.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Living {
     sessions: BTreeMap<SessionId, Instant>,
@@ -40,6 +41,13 @@ impl Living {
         }
     }
 
+    /// Up to now a chunk has counted on this session.
+    pub(super) fn on_owned(&mut self, session: SessionId, now: Instant) {
+        if let Some(since) = self.sessions.get_mut(&session) {
+            *since = now;
+        }
+    }
+
     /// How many live in all.
     pub(super) fn total(&self) -> u64 {
         self.sessions.len() as u64
@@ -50,8 +58,8 @@ impl Living {
         self.sessions.keys().filter(|session| session.master_node() == master).count() as u64
     }
 
-    /// The time is over: each session that is older than this, and that its master has in its table, has an owner. A
-    /// master that does not lead ends none.
+    /// The time is over: each session that has been without an owner for this long, and that its master has in its
+    /// table, has one now. A master that does not lead ends none.
     pub(super) fn judge(
         &self,
         now: Instant,
@@ -60,11 +68,11 @@ impl Living {
         sides: &FollowerSide,
         findings: &mut Findings,
     ) {
-        let is_old = |started: Instant| age <= now.since(started);
+        let is_old = |since: Instant| age <= now.since(since);
         let kept = self.sessions.iter().filter(|(session, _)| has(**session));
-        for (session, started) in kept.filter(|(_, started)| is_old(**started)) {
+        for (session, since) in kept.filter(|(_, since)| is_old(**since)) {
             findings.check(NOTHING_IMMORTAL, Some(session.master_node()), sides.claims(*session), || {
-                format!("{session} lives, though no chunk counts on it; its lease began at {started}")
+                format!("{session} lives, though no chunk has counted on it since {since}")
             });
         }
     }
@@ -100,6 +108,19 @@ mod tests {
         assert_eq!(judge(&[ONE], &[], true), (None, 1), "the other one is young");
         assert_eq!(judge(&[], &[ONE], true), (None, 0));
         assert_eq!(judge(&[], &[], false), (None, 0), "its master has none");
+    }
+
+    #[test]
+    fn a_session_that_lost_its_owner_just_now_may_live_a_little() {
+        let judge_at = |secs| {
+            let (mut living, sides, mut findings) = (Living::default(), FollowerSide::default(), all_on());
+            living.on_observation(&SessionObservation::LeaseStarted { session: ONE }, at(0));
+            living.on_owned(ONE, at(15));
+            living.judge(at(secs), BOUND, |_| true, &sides, &mut findings);
+            broken(&findings)
+        };
+        assert_eq!(judge_at(20), None);
+        assert_eq!(judge_at(25), Some(NOTHING_IMMORTAL));
     }
 
     #[test]

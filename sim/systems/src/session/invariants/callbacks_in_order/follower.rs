@@ -30,6 +30,11 @@ impl FollowerSide {
         self.sides.values().any(|side| side.alive == Some(session))
     }
 
+    /// The sessions that this chunk counts on.
+    pub(in crate::session::invariants) fn claimed_by(&self, chunk: NodeId) -> impl Iterator<Item = SessionId> {
+        self.sides.range((chunk, 0)..=(chunk, u16::MAX)).filter_map(|(_, side)| side.alive)
+    }
+
     /// Whether a chunk has a session with a master, as far as it said.
     pub(in crate::session::invariants) fn has_session(&self, chunk: NodeId, master: u16) -> bool {
         self.sides.get(&(chunk, master)).is_some_and(|side| side.alive.is_some())
