@@ -84,3 +84,21 @@ fn deadlines_may_travel_as_the_time_that_is_left() {
     let effect = Effect { database: 0, arguments: words("PEXPIREAT lock 1700000000100") };
     assert_eq!(effect.relative(NOW + 400).arguments, words("PEXPIRE lock 1"));
 }
+
+#[test]
+fn a_key_that_was_expired_when_it_was_watched_may_be_deleted_but_not_set() {
+    let exec_after = |between: &str| {
+        let mut server = Server::new();
+        let connection = server.connect("client", NOW);
+        let mut own = |text: &str, now| server.execute(connection, &words(text), now).reply;
+        own("SET lock a PX 100", NOW);
+        own("WATCH lock", NOW + 101);
+        assert_eq!(own("DBSIZE", NOW + 101), Reply::Integer(1), "the watch deletes nothing");
+        own(between, NOW + 102);
+        own("MULTI", NOW + 102);
+        own("EXEC", NOW + 102)
+    };
+    assert_eq!(exec_after("PING"), Reply::Array(Vec::new()));
+    assert_eq!(exec_after("GET lock"), Reply::Array(Vec::new()), "deleted as expired");
+    assert_eq!(exec_after("SET lock b"), Reply::NullArray);
+}

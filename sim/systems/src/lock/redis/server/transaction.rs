@@ -20,6 +20,8 @@ pub(in crate::lock::redis) struct Watch {
     pub(super) key: Vec<u8>,
     /// The count of its changes when the watch began.
     pub(super) changes: u64,
+    /// Whether it was expired by then, though not deleted yet. Its deletion is no change.
+    pub(super) was_expired: bool,
 }
 
 /// `MULTI`
@@ -73,11 +75,11 @@ pub(in crate::lock::redis) fn watch(call: &mut Call<'_>, arguments: &[Vec<u8>]) 
         if call.connection().watches.iter().any(|watch| watch.database == database && watch.key == *key) {
             continue;
         }
+        let now = call.now;
         let mut access = call.access();
-        // A key that is expired already counts as absent, so its deletion later is no change.
-        access.exists(key);
+        let was_expired = access.keyspace.entry(key).is_some_and(|entry| entry.is_expired(now));
         let changes = access.keyspace.watch(key);
-        call.connection().watches.push(Watch { database, key: key.clone(), changes });
+        call.connection().watches.push(Watch { database, key: key.clone(), changes, was_expired });
     }
     Ok(Reply::OK)
 }
@@ -93,8 +95,13 @@ fn watched_key_changed(call: &mut Call<'_>) -> bool {
     let watches = call.connection().watches.clone();
     watches.iter().any(|watch| {
         let keyspace = &call.server.databases[usize::from(watch.database)];
-        let expired = keyspace.entry(&watch.key).is_some_and(|entry| entry.is_expired(now));
-        expired || keyspace.changes(&watch.key) != watch.changes
+        let is_expired = || keyspace.entry(&watch.key).is_some_and(|entry| entry.is_expired(now));
+        match keyspace.changes(&watch.key) - watch.changes {
+            0 => !watch.was_expired && is_expired(),
+            // An expired key cannot change in another way before it is deleted.
+            1 => !watch.was_expired,
+            _ => true,
+        }
     })
 }
 
