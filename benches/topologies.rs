@@ -238,8 +238,8 @@ fn presets_table(seeds: u64) -> (String, usize) {
 fn bugs_table(seeds: u64) -> (String, u64) {
     let mut table = format!(
         "## Known bugs\n\n\
-         The graph is in force for 1 to 8 s around whoever leads, again and again over 60 s; machines crash, \
-         packets arrive twice and overtake one another by up to 300 ms.\n\
+         The graph is in force for 1 to 8 s around the leader of the moment, again and again over 60 s; machines \
+         crash, packets arrive twice and overtake one another by up to 300 ms.\n\
          A cell has the graphs of 90 in which a bug is found, and the hits in all runs ({seeds} a graph).\n\n\
          | bug | {} |\n| --- |{}\n",
         PRESETS.join(" | "),

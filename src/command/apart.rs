@@ -38,7 +38,7 @@ fn request() -> io::Result<(String, UnixStream)> {
     Ok((line, socket))
 }
 
-/// Ends this process when nobody is left at the other end: then nobody wants to know how the run goes on.
+/// Ends this process when the other end is closed: then the run is of no more use.
 fn end_with(mut reader: BufReader<UnixStream>) -> io::Result<()> {
     let watch = move || {
         let _ = reader.read(&mut [0]);

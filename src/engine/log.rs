@@ -100,7 +100,7 @@ impl LogLine {
     }
 }
 
-/// When a line is written, and by whom.
+/// When a line is written, and by which node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Stamp {
     /// True time.
@@ -124,7 +124,7 @@ impl fmt::Debug for Capture {
 }
 
 impl Capture {
-    /// Begins. `stamp` says when and by whom a line is written; where it says nothing, the line belongs to the node
+    /// Begins. `stamp` says when and by which node a line is written; if it says nothing, the line belongs to the node
     /// that handles an input, at the time of the input.
     pub fn begin(stamp: impl Fn() -> Option<Stamp> + 'static) -> Self {
         STAMPING.with(|stamping| *stamping.borrow_mut() = Some(Rc::new(stamp)));
@@ -151,7 +151,7 @@ pub(super) fn take() -> Vec<(Option<Stamp>, LogLine)> {
     PENDING.with(|pending| pending.try_borrow_mut().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default())
 }
 
-/// Says when and by whom a line is written.
+/// Says when and by which node a line is written.
 type Stamping = Rc<dyn Fn() -> Option<Stamp>>;
 
 thread_local! {

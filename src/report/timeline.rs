@@ -18,7 +18,7 @@ pub enum Detail {
     All,
 }
 
-/// Which log lines of the code under test are told.
+/// Which log lines of the code under test are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogDetail {
     /// None of them.
@@ -34,7 +34,7 @@ pub enum LogDetail {
 }
 
 impl LogDetail {
-    /// What is told if nothing is asked for: the more of a run, the more of its log.
+    /// What is shown by default: the more of a run, the more of its log.
     const fn of(detail: Detail) -> Self {
         match detail {
             Detail::None => Self::Off,
@@ -43,7 +43,7 @@ impl LogDetail {
         }
     }
 
-    /// The least grave level that is told.
+    /// The least grave level that is shown.
     const fn level(self) -> Option<LogLevel> {
         match self {
             Self::Off => None,

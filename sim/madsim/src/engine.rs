@@ -122,7 +122,7 @@ trait Stage<S: System>: 'static {
     /// What of a plan cannot be done here.
     fn unable(plan: &AnyPlan) -> Vec<Unsupported>;
 
-    /// When and by whom a log line is written; `None` where the world knows it.
+    /// When and by which node a log line is written; `None` where the world knows it.
     fn stamp() -> Option<Stamp>;
 
     /// The options that such a system has.

@@ -34,7 +34,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// madsim keeps a word for every task that ever was, until it is asked how many there are.
 const SWEEP_PERIOD: u64 = 1_000;
 
-/// Every so many ticks is looked for tasks on the real tokio.
+/// The ticks between two looks for tasks on the real tokio.
 const STRAY_PERIOD: u64 = 50;
 
 /// Said where a crate spawns on the real tokio, in whose context a run is for the sake of its generator.

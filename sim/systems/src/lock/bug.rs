@@ -7,7 +7,7 @@ splitbrain_kernel::names! {
     pub enum Bug {
         /// None: the code as it should be.
         None = "none",
-        /// Client: the lock is deleted, whoever holds it (the unsafe release that the documentation of Redis warns of).
+        /// Client: the lock is deleted even if another holds it (unsafe, as the documentation of Redis says).
         ReleaseDeletesBlindly = "release_deletes_blindly",
         /// Client: the owner is read, compared by the client, and then the lock is deleted: two commands.
         ReleaseReadsThenDeletes = "release_reads_then_deletes",

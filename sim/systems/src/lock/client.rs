@@ -283,11 +283,11 @@ impl Client {
     }
 
     fn handle(&self, handle: HandleId) -> &Handle {
-        self.handles.get(&handle).expect("whoever asks has looked")
+        self.handles.get(&handle).expect("callers look first")
     }
 
     fn handle_mut(&mut self, handle: HandleId) -> &mut Handle {
-        self.handles.get_mut(&handle).expect("whoever asks has looked")
+        self.handles.get_mut(&handle).expect("callers look first")
     }
 
     /// Asks one server.
@@ -365,7 +365,7 @@ fn observe(ctx: &mut Ctx<'_>, observation: LockObservation) {
     ctx.observe(observation);
 }
 
-/// A token that nobody else has, as far as 64 random bits can say so.
+/// A token that no other client has, as far as 64 random bits can say so.
 fn new_hold(ctx: &mut Ctx<'_>, lock: LockId) -> Hold {
     Hold { lock, token: Token(ctx.rng().word()) }
 }

@@ -31,7 +31,7 @@
 //!
 //! # Not checked
 //!
-//! - *Fairness*: whoever asks at the right moment gets the lock, as in the real clients.
+//! - *Fairness*: the client that asks at the right moment gets the lock, as in the real clients.
 //! - *That a holder learns of a loss in time*: a client whose validity is computed needs no word of it; one that goes
 //!   by its release alone breaks `belief_exclusion` when another holder comes.
 

@@ -99,7 +99,7 @@ pub enum Wire {
         master: NodeId,
         /// Whether it is down for this sentinel.
         is_down: bool,
-        /// For whom it has voted last, and in which epoch.
+        /// Which sentinel it voted for last, and in which epoch.
         vote: Option<(NodeId, u64)>,
     },
     /// A client asks a sentinel for the master.
@@ -171,7 +171,7 @@ pub enum Command {
     Acquire {
         /// Which lock.
         lock: LockId,
-        /// For whom.
+        /// The token of the lock.
         token: Token,
         /// The time to live.
         time_to_live: Option<Duration>,
@@ -180,7 +180,7 @@ pub enum Command {
         /// Whether the old value is asked for (`GET`).
         returning: bool,
     },
-    /// `PEXPIRE lock ttl`, whoever holds it.
+    /// `PEXPIRE lock ttl`, whichever client holds it.
     Expire {
         /// Which lock.
         lock: LockId,
@@ -191,7 +191,7 @@ pub enum Command {
     Extend {
         /// Which lock.
         lock: LockId,
-        /// For whom.
+        /// The token of the lock.
         token: Token,
         /// The time to live from now on.
         time_to_live: Duration,
@@ -202,7 +202,7 @@ pub enum Command {
     Overwrite {
         /// Which lock.
         lock: LockId,
-        /// For whom.
+        /// The token of the lock.
         token: Token,
         /// The time to live from now on.
         time_to_live: Duration,
@@ -211,7 +211,7 @@ pub enum Command {
     Release {
         /// Which lock.
         lock: LockId,
-        /// Of whom.
+        /// The token of the lock.
         token: Token,
     },
     /// `DEL lock`.
@@ -228,7 +228,7 @@ pub enum Command {
     Write {
         /// Under which lock.
         lock: LockId,
-        /// Of whom.
+        /// The token of the lock.
         token: Token,
         /// The value.
         value: u64,

@@ -71,7 +71,7 @@ pub enum Record {
         epoch: u64,
         /// The greatest epoch that it has heard of.
         current: u64,
-        /// For whom it has voted last, and in which epoch.
+        /// Which sentinel it voted for last, and in which epoch.
         vote: Option<(NodeId, u64)>,
     },
     /// Resource: a fencing token that it has seen.

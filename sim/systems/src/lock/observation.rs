@@ -45,7 +45,7 @@ pub enum LockObservation {
     ExtensionFailed(Hold),
     /// Client: its validity is over by its own clock.
     Lapsed(Hold),
-    /// Client: it has heard that its lock is another's, or nobody's.
+    /// Client: it has heard that its lock is another's, or free.
     LossNoticed(Hold),
     /// Client: it gives the lock back, and believes no longer.
     GivenBack(Hold),
@@ -57,7 +57,7 @@ pub enum LockObservation {
     Granted {
         /// What.
         hold: Hold,
-        /// To whom.
+        /// The client that it goes to.
         client: NodeId,
         /// Which request asked for it.
         request: RequestId,
@@ -96,7 +96,7 @@ pub enum LockObservation {
     },
     /// Redis: it becomes, or starts as, a replica.
     Follows {
-        /// Of whom.
+        /// Its master.
         master: NodeId,
         /// The epoch of the failover.
         epoch: u64,
@@ -105,7 +105,7 @@ pub enum LockObservation {
     Resynchronised,
     /// Redis: a write under a lock was made.
     GuardedWrite {
-        /// Of whom.
+        /// The lock and the token that holds it.
         hold: Hold,
         /// The value.
         value: u64,
@@ -134,14 +134,14 @@ pub enum LockObservation {
     },
     /// Resource: it gives a ticket.
     Ticket {
-        /// For whom.
+        /// The lock and the token that holds it.
         hold: Hold,
         /// The ticket.
         fence: u64,
     },
     /// Resource: a write takes effect.
     Applied {
-        /// Of whom.
+        /// The lock and the token that holds it.
         hold: Hold,
         /// Its fencing token.
         fence: Option<u64>,
@@ -150,7 +150,7 @@ pub enum LockObservation {
     },
     /// Resource: a write is refused, as its fencing token is too old.
     Fenced {
-        /// Of whom.
+        /// The lock and the token that holds it.
         hold: Hold,
         /// Its fencing token.
         fence: Option<u64>,

@@ -1,5 +1,5 @@
-//! The resource that a lock protects: a store that takes writes from whoever has the lock, and may look at fencing
-//! tokens (Kleppmann, "How to do distributed locking", 2016).
+//! The resource that a lock protects: a store that takes writes from the client that has the lock, and may look at
+//! fencing tokens (Kleppmann, "How to do distributed locking", 2016).
 //!
 //! With `fencing = "tokens"` it refuses a write whose token is less than one that it has seen. Tickets are tokens that
 //! it gives out itself; giving one is seeing it. What it has seen is on its disk before it answers.

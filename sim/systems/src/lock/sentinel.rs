@@ -12,7 +12,7 @@
 //! # Caveats
 //!
 //! - There is no TILT mode: a sentinel goes by its monotonic clock.
-//! - A redis obeys no sentinel that knows less than the one before it; the real one obeys whoever comes last.
+//! - A redis obeys no sentinel that knows less than the one before it; the real one obeys the last that speaks to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub struct Sentinel {
     epoch: u64,
     /// The greatest epoch that it has heard of.
     current: u64,
-    /// For whom it has voted last, and in which epoch.
+    /// Which sentinel it voted for last, and in which epoch.
     vote: Option<(NodeId, u64)>,
     /// What it has heard of each redis.
     heard: BTreeMap<NodeId, Heard>,

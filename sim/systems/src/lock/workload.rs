@@ -71,7 +71,7 @@ pub struct Sections {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Outside,
-    /// It has the lock, and writes so many times more.
+    /// It has the lock, and writes this many times more.
     Inside {
         lock: LockId,
         writes: u64,

@@ -98,7 +98,7 @@ splitbrain_kernel::names! {
         RemovedLeaderCountsItself = "removed_leader_counts_itself",
         /// A leader whose removal is committed goes on.
         RemovedLeaderStays = "removed_leader_stays",
-        /// A leader gives up as soon as it has appended its removal, which nobody may commit then.
+        /// A leader gives up as soon as it has appended its removal, which perhaps no server commits then.
         RemovedLeaderLeavesEarly = "removed_leader_leaves_early",
         /// A server campaigns though its removal is committed.
         RemovedCampaigns = "removed_campaigns",

@@ -38,7 +38,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// These voters, and nobody else.
+    /// These voters alone.
     pub const fn of_voters(voters: ServerSet) -> Self {
         Self { voters, learners: ServerSet::EMPTY, outgoing: ServerSet::EMPTY, learners_next: ServerSet::EMPTY }
     }

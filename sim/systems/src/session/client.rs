@@ -1,7 +1,7 @@
 //! A client: it asks one chunk after the other until one serves what it wants.
 //!
 //! A chunk that says that it does not serve a target has not touched it, so the client goes on to the next one. If an
-//! answer does not come the client does not know, and asks nobody else.
+//! answer does not come the client does not know, and asks no other chunk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

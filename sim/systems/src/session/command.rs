@@ -1,7 +1,7 @@
 //! What changes a master's table: commands, and what comes of each.
 //!
 //! A command is a record of the master's disk, and takes effect when it is durable. The same commands can be entries of
-//! a replicated log: whoever applies them in the same order has the same table.
+//! a replicated log: two masters that apply them in the same order have the same table.
 
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::time::Duration;

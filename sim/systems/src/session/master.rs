@@ -55,7 +55,7 @@ enum Then {
 
 /// A session master.
 ///
-/// - `active` holds the guard of the access manager's lock: nobody else runs a callback.
+/// - `active` holds the guard of the access manager's lock: no other task runs a callback.
 /// - While the master leads, each session whose expiry is not decided has a lease.
 #[derive(Debug)]
 pub struct Master {

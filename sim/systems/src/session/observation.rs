@@ -62,7 +62,7 @@ observations! {
     Initialized {
         /// Which.
         session: SessionId,
-        /// Of whom.
+        /// The process and the incarnation of its owner.
         identity: Identity,
         /// By which process.
         instance: Instance,
@@ -78,7 +78,7 @@ observations! {
     Created {
         /// Which.
         session: SessionId,
-        /// Of whom.
+        /// The process and the incarnation of its owner.
         identity: Identity,
         /// By which process.
         instance: Instance,

@@ -91,7 +91,7 @@ impl Planted {
         events
     }
 
-    /// The place of a number among the free ones, of a model that has opened so many.
+    /// The place of a number among the free ones, of a model that has opened this many.
     pub(crate) const fn number(self, fd: Fd, opened: usize) -> usize {
         match self {
             Self::NumbersCountUp => opened,

@@ -9,7 +9,7 @@ pub enum Vote {
     Pending,
     /// Yes.
     Yes,
-    /// No: the lock is another's, or nobody's.
+    /// No: the lock is another's, or free.
     No,
     /// An error, or nothing in time.
     Failed,
@@ -26,7 +26,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// A question that nobody has answered yet.
+    /// A question without an answer yet.
     pub fn new(started: Instant, started_wall: Instant, servers: usize) -> Self {
         Self { started, started_wall, votes: vec![Vote::Pending; servers] }
     }
@@ -58,7 +58,7 @@ impl Round {
         self.count(Vote::Yes) + self.count(Vote::Pending) < majority
     }
 
-    /// Whether so many have said no that it could not be won if all others said yes.
+    /// Whether enough have said no that it could not be won if all others said yes.
     pub fn is_denied(&self, majority: usize) -> bool {
         self.votes.len() - self.count(Vote::No) < majority
     }

@@ -155,7 +155,7 @@ impl Book {
         of.filter(|(_, grant)| grant.until > now).count().min(terms.majority())
     }
 
-    /// The holders to whom enough groups promise a lock.
+    /// The holders that enough groups promise a lock to.
     pub(super) fn holders(&mut self, now: Instant, lock: LockId, terms: &Terms) -> Vec<InForce> {
         // What was over long ago is of no interest.
         self.grants.retain(|_, grant| grant.until.saturating_add(terms.life_max()) > now);

@@ -58,7 +58,7 @@ impl Effects {
                 "{resource} takes a write of {} under {}, after one of the later holder {} at {}",
                 hold.token, hold.lock, last.token, last.at
             ),
-            _ => format!("{resource} takes a write of {}, to whom {} was never granted", hold.token, hold.lock),
+            _ => format!("{resource} takes a write of {}, which was never granted {}", hold.token, hold.lock),
         });
         if let Some(place) = place.filter(|place| last.is_none_or(|last| last.place <= *place)) {
             self.last.insert((resource, hold.lock), Last { token: hold.token, place, at: now });

@@ -1,4 +1,4 @@
-//! Once the faults are over, a lock that nobody holds is not withheld from those who ask for it for longer than the
+//! Once the faults are over, a lock without a holder is not withheld from those who ask for it for longer than the
 //! time to live of what may be left, and the time that it takes to find a master (redis-doc, "Distributed Locks with
 //! Redis", "Liveness arguments").
 
@@ -20,7 +20,7 @@ use super::terms::Terms;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "lock_liveness",
-    doc: "In the settle phase no client is refused a lock that nobody has held for two times to live and the time of \
+    doc: "In the settle phase no client is refused a lock that none has held for two times to live and the time of \
           a failover.",
     source: "redis-doc, Distributed Locks with Redis, \"Liveness arguments\"",
     kind: InvariantKind::Liveness,
@@ -88,7 +88,7 @@ impl Hunger {
         let since = self.since.get(&lock).copied().unwrap_or(now).max(settled);
         let is_in_time = now.since(since) <= terms.patience();
         findings.check(LOCK_LIVENESS, None, is_in_time, || {
-            format!("{lock} is refused, although nobody has held it since {since}")
+            format!("{lock} is refused, although no client has held it since {since}")
         });
     }
 }

@@ -15,7 +15,7 @@ use crate::lock::node::LockNode;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "mutex",
-    doc: "What clients are told of a lock is explained by one order of a mutex's acquisitions and releases.",
+    doc: "What clients hear of a lock is explained by one order of a mutex's acquisitions and releases.",
     source: "Herlihy and Wing, TOPLAS 1990",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,

@@ -30,7 +30,7 @@ pub(super) fn on_refused(
 ) {
     let own = book.grant(server, hold, terms).filter(|grant| grant.until > now);
     findings.check(NOT_REFUSED_OWN, Some(server), own.is_none(), || {
-        format!("{server} refuses {} to {}, to whom it has granted it", hold.lock, hold.token)
+        format!("{server} refuses {} to {}, which it has granted it to", hold.lock, hold.token)
     });
 }
 

@@ -118,7 +118,7 @@ impl Terms {
         !self.unfaithful.contains(&node)
     }
 
-    /// How long a client may be refused while nobody has the lock: until every lock that may be left is over, and as
+    /// How long a client may be refused while no client has the lock: until every lock that may be left is over, and as
     /// long as it takes to find a master.
     pub(super) fn patience(&self) -> Duration {
         let LockOptions { time_to_live, acquire_timeout, delayed_restart, .. } = self.options;

@@ -45,7 +45,7 @@ pub(super) fn seconds(seconds: u64) -> Instant {
     Instant::ZERO.saturating_add(Duration::from_secs(seconds))
 }
 
-/// The terms of so many independent servers with locks of ten seconds, and a file that is synced once a second.
+/// The terms of this many independent servers with locks of ten seconds, and a file that is synced once a second.
 pub(super) fn independent(servers: u16) -> Terms {
     terms(servers, Topology::Independent)
 }

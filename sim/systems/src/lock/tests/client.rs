@@ -165,7 +165,7 @@ fn watched(bug: Bug) -> Stand {
     client
 }
 
-/// The next extension that it asks for within so many seconds.
+/// The next extension that it asks for within this many seconds.
 fn extension(client: &mut Stand, seconds: u64) -> Option<(NodeId, u64, Command)> {
     client.take_sent();
     client.wait(Duration::from_secs(seconds));

@@ -1,4 +1,4 @@
-//! A sentinel: when it finds the master down, whom it votes for, and whom it has promoted.
+//! A sentinel: when it finds the master down, which one it votes for, and which replica it has promoted.
 
 use super::*;
 use crate::lock::bug::Bug;
@@ -15,7 +15,7 @@ fn pong(stand: &mut Stand, redis: NodeId, master: Option<NodeId>, offset: u64) {
     stand.hear(redis, Wire::Pong { master, epoch: 0, offset });
 }
 
-/// The replicas answer for so many seconds, and the master does not.
+/// The replicas answer for this many seconds, and the master does not.
 fn without_master(stand: &mut Stand, seconds: u64) {
     for _ in 0..seconds {
         pong(stand, R2, Some(R1), 5);
@@ -59,7 +59,7 @@ fn without_a_quorum_there_is_no_failover_unless_it_is_forgotten() {
     }
 }
 
-/// For whom it votes when both others ask in one epoch.
+/// Which one it votes for when both others ask in one epoch.
 fn votes(bug: Bug) -> Vec<Option<(NodeId, u64)>> {
     let mut one = sentinel(bug);
     one.take_sent();

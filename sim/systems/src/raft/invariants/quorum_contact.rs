@@ -45,7 +45,7 @@ struct Leader {
     /// Since when it has led undisturbed.
     since: Instant,
     due: Instant,
-    /// Those of whom it needs a quorum.
+    /// Those that it needs a quorum of.
     configuration: ConfigurationFacts,
     /// Whether it leads, and how long it may without contact is bounded.
     leads: bool,
@@ -187,7 +187,7 @@ impl Contacts {
         if is_spared { Instant::MAX } else { Self::due(frame, leader, contact, clocks) }
     }
 
-    /// Whether it needs contact with nobody: it is a quorum by itself, or stays because a quorum is all voters.
+    /// Whether it needs no contact: it is a quorum by itself, or stays because a quorum is all voters.
     fn is_spared(frame: &Frame, leader: NodeId, configuration: ConfigurationFacts) -> bool {
         let rules = frame.rules(leader);
         let is_all = |half: ServerSet| rules.spares_full && rules.commit_quorum.of(half.len()) >= half.len();

@@ -1,5 +1,5 @@
 //! A leader that is no voter of a configuration leads until that is committed, and no longer (Raft §6): before it,
-//! nobody else may be able to commit it; after it, the leader is no part of the cluster.
+//! no other server may be able to commit it; after it, the leader is no part of the cluster.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};

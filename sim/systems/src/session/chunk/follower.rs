@@ -118,7 +118,7 @@ impl SessionFollower {
 impl Chunk {
     // Creating.
 
-    /// The follower begins anew, with a loop that nobody has asked to stop.
+    /// The follower begins anew, with a loop that runs.
     pub(super) fn create(&mut self, ctx: &mut Ctx<'_>, master: u16) {
         let follower = self.manager.get_mut(master);
         let late_loss = follower.late_loss.take();

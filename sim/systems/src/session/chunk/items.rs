@@ -22,7 +22,7 @@ impl Chunk {
         ctx.set_timer(SessionTimer::Item(request), self.options.rpc_timeout);
     }
 
-    /// Asks for a target that nobody may have, every now and then.
+    /// Asks for a target that no chunk may have, every now and then.
     pub(super) fn claim(&mut self, ctx: &mut Ctx<'_>, resource: Resource) {
         let retry = self.options.claim_retry;
         let wait = ctx.rng().duration(retry.div(2), retry + retry.div(2));

@@ -1,7 +1,7 @@
 //! The keepalive loop of a follower: a thread of its own, written as a coroutine is. Each of its waits is a step.
 //!
 //! A round uses the answer of the one before, composes a keepalive with a part of the data report, and sends it. After
-//! each wait it looks again whether the session is the same and nobody has asked it to stop.
+//! each wait it looks again whether the session is the same and no owner has asked it to stop.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};

@@ -214,7 +214,7 @@ impl Master {
 
     fn created(&mut self, ctx: &mut Ctx<'_>, source: NodeId, request: CreateRequest) {
         let (session, is_reused) = self.active.as_ref().and_then(|active| active.session).expect("it is initialized");
-        // The session is on the disk already: if nobody hears of it, it ends with its lease.
+        // The session is on the disk already: if no follower hears of it, it ends with its lease.
         if !self.may_act() {
             return self.refuse(ctx, source, request.request, Refusal::NotLeader);
         }

@@ -15,7 +15,7 @@ enum Stage {
     Initialized,
     Started,
     Created,
-    /// Its end is decided; so many parts of the expired callback have run.
+    /// Its end is decided; this many parts of the expired callback have run.
     Expiring(usize),
     Erased,
 }
