@@ -20,11 +20,18 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::WhiteBox,
 };
 
-/// The sessions of which it was not heard that they were erased, with when each lease last began, or when a chunk last
-/// counted on it, whichever is later.
+/// The sessions of which it was not heard that they were erased.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Living {
-    sessions: BTreeMap<SessionId, Instant>,
+    sessions: BTreeMap<SessionId, Life>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    /// When its lease last began.
+    started: Instant,
+    /// When a chunk last counted on it; its start if none has.
+    owned: Instant,
 }
 
 impl Living {
@@ -32,7 +39,7 @@ impl Living {
     pub(super) fn on_observation(&mut self, said: &SessionObservation, now: Instant) {
         match said {
             SessionObservation::LeaseStarted { session } => {
-                self.sessions.insert(*session, now);
+                self.sessions.insert(*session, Life { started: now, owned: now });
             }
             SessionObservation::Erased { session } => {
                 self.sessions.remove(session);
@@ -43,8 +50,8 @@ impl Living {
 
     /// Up to now a chunk has counted on this session.
     pub(super) fn on_owned(&mut self, session: SessionId, now: Instant) {
-        if let Some(since) = self.sessions.get_mut(&session) {
-            *since = now;
+        if let Some(life) = self.sessions.get_mut(&session) {
+            life.owned = now;
         }
     }
 
@@ -58,8 +65,8 @@ impl Living {
         self.sessions.keys().filter(|session| session.master_node() == master).count() as u64
     }
 
-    /// The time is over: each session that has been without an owner for this long, and that its master has in its
-    /// table, has one now. A master that does not lead ends none.
+    /// The time is over: each session that is older than this, and that its master has in its table, has an owner, or
+    /// had one until a short while ago. A master that does not lead ends none.
     pub(super) fn judge(
         &self,
         now: Instant,
@@ -68,11 +75,12 @@ impl Living {
         sides: &FollowerSide,
         findings: &mut Findings,
     ) {
-        let is_old = |since: Instant| age <= now.since(since);
+        let is_past = |moment: Instant| age <= now.since(moment);
         let kept = self.sessions.iter().filter(|(session, _)| has(**session));
-        for (session, since) in kept.filter(|(_, since)| is_old(**since)) {
-            findings.check(NOTHING_IMMORTAL, Some(session.master_node()), sides.claims(*session), || {
-                format!("{session} lives, though no chunk has counted on it since {since}")
+        for (session, life) in kept.filter(|(_, life)| is_past(life.started)) {
+            let holds = sides.claims(*session) || !is_past(life.owned);
+            findings.check(NOTHING_IMMORTAL, Some(session.master_node()), holds, || {
+                format!("{session} lives, though no chunk has counted on it since {}", life.owned)
             });
         }
     }
