@@ -27,7 +27,7 @@
 //! scenario leaves out those that it does not promise, and the gauges count the overlaps of each layer in any case.
 //!
 //! All go by what is observed and sent, never by what a node's code decides: what a server has granted is kept in a
-//! book of their own ([`book`]), with promises in true time.
+//! book of their own (`book`), with promises in true time.
 //!
 //! # Not checked
 //!

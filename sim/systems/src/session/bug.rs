@@ -39,7 +39,7 @@ splitbrain_kernel::names! {
         CallbackUnderLock = "callback_under_lock",
         /// Master: whether it leads is checked when work begins, not when it takes effect.
         CheckThenAct = "check_then_act",
-        /// Master: leases are over when it starts again , where etcd makes them whole again (etcd #9395).
+        /// Master: leases are over when it starts again, where etcd makes them whole again (etcd #2660).
         RestartForgetsLeases = "restart_forgets_leases",
         /// Master: the number of the next session is not on the disk.
         NumbersFromMemory = "numbers_from_memory",

@@ -26,11 +26,7 @@ pub const PRESETS: &[Preset<SessionOptions>] = &[
     },
     Preset { name: "etcd", doc: "60 s, a keepalive each third, scans each 500 ms, no jeopardy.", make: etcd },
     Preset { name: "kubernetes", doc: "15 s, renewed for 10 s, each 2 s; no fencing (client-go).", make: kubernetes },
-    Preset {
-        name: "zookeeper",
-        doc: "10 s in ticks of 2 s; learns of its expiry only from the server.",
-        make: zookeeper,
-    },
+    Preset { name: "zookeeper", doc: "10 s in ticks of 2 s; gives up after 40 s without an answer.", make: zookeeper },
     Preset { name: "consul", doc: "15 s, and a lock-delay of 15 s in place of fencing.", make: consul },
 ];
 
@@ -91,7 +87,7 @@ pub fn chubby() -> SessionOptions {
 }
 
 /// etcd: a session has 60 s by default, is kept alive each third of it, and the lessor looks for expired leases each
-/// 500 ms; a lease is whole again after a change of leader (etcd #9395).
+/// 500 ms; a lease is whole again after a change of leader (etcd #2660).
 pub fn etcd() -> SessionOptions {
     SessionOptions {
         lease: ms(60_000),

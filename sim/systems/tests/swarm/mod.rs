@@ -186,7 +186,7 @@ impl Swarm {
         ]
     }
 
-    /// Processes that are back before anyone misses them.
+    /// Short restarts: the process is back before others notice.
     fn restarts(&self) -> NemesisSpec {
         let kinds = [NemesisKind::Crash, NemesisKind::MachineCrash];
         let mut restarts = self.nemesis("restarts", &kinds, Selector::Any(Among::Side(Side::Server)));

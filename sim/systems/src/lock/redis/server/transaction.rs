@@ -76,7 +76,7 @@ pub(in crate::lock::redis) fn watch(call: &mut Call<'_>, arguments: &[Vec<u8>]) 
             continue;
         }
         let now = call.now;
-        let mut access = call.access();
+        let access = call.access();
         let was_expired = access.keyspace.entry(key).is_some_and(|entry| entry.is_expired(now));
         let changes = access.keyspace.watch(key);
         call.connection().watches.push(Watch { database, key: key.clone(), changes, was_expired });
