@@ -1,7 +1,7 @@
 //! Shipped servers behind real sockets: so far the lock server, which speaks the protocol of Redis over TCP.
 //!
 //! One thread and one poll loop: a request is read, carried out by the plain
-//! [`Server`](splitbrain_systems::lock::redis::Server) at the time of the wall clock, and answered before the next
+//! [`Server`] at the time of the wall clock, and answered before the next
 //! one. So requests are atomic, as in Redis.
 //!
 //! What limits a client: the number of connections, the bytes that wait for the rest of a request, the bytes of
