@@ -20,5 +20,9 @@ fn main() -> std::process::ExitCode {
 #[cfg(not(madsim))]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
+    if std::env::args().len() > 1 {
+        // As when the flags are lost that make it the test.
+        return Err(std::io::Error::other("the server takes no arguments; for the test, build with --cfg madsim"));
+    }
     server::serve(([127, 0, 0, 1], server::PORT).into(), server::Numbering::FromClock).await
 }

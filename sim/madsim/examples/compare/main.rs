@@ -16,6 +16,9 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(madsim))]
 fn main() -> std::process::ExitCode {
-    eprintln!("this was built without madsim, and does nothing: build it with RUSTFLAGS=\"--cfg madsim\"");
+    eprintln!(
+        "this was built without madsim, and does nothing: build it with \
+               RUSTFLAGS=\"--cfg madsim --cfg tokio_unstable\""
+    );
     std::process::ExitCode::from(2)
 }
