@@ -6,6 +6,11 @@
 //! failure: what never happened, never tested anything; and each invariant has to be evaluated with its premise true at
 //! least a hundred times. The tables are a function of the build and the seeds.
 
+#[path = "common/arguments.rs"]
+mod arguments;
+#[path = "common/grouped.rs"]
+mod grouped;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +25,9 @@ use splitbrain_kernel::world::World;
 use splitbrain_systems::reactor::bug::Bug;
 use splitbrain_systems::reactor::options::{Accept, Mode, Signals, Trigger};
 use splitbrain_systems::reactor::{Reactor, ReactorNode};
+
+use crate::arguments::number_after;
+use crate::grouped::grouped;
 
 /// Seeds of the swarm by default.
 const SEEDS: u64 = 1_000;
@@ -213,28 +221,9 @@ fn per_thousand(count: u64, runs: u64) -> String {
     }
 }
 
-/// A number with commas.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn asked(arguments: &[String], name: &str, default: u64) -> u64 {
-    let at = arguments.iter().position(|argument| argument == name);
-    let number = at.and_then(|at| arguments.get(at + 1)).map(|number| number.replace('_', ""));
-    number.map_or(default, |number| number.parse().expect("a number follows"))
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let (seeds, sequences) = (asked(&arguments, "--seeds", SEEDS), asked(&arguments, "--sequences", 0));
+    let (seeds, sequences) = (number_after(&arguments, "--seeds", SEEDS), number_after(&arguments, "--sequences", 0));
     let swarm = Swarm::measure(seeds);
     let table = swarm.table(sequences);
     let (bugs, is_whole) = bugs_table();

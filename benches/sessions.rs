@@ -6,6 +6,11 @@
 //! tables. A count of zero anywhere is a failure: what never happened, never tested anything. The tables are a function
 //! of the build and the seeds.
 
+#[path = "common/arguments.rs"]
+mod arguments;
+#[path = "common/grouped.rs"]
+mod grouped;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +26,9 @@ use splitbrain_systems::session::bug::Bug;
 use splitbrain_systems::session::lease::is_contained;
 use splitbrain_systems::session::presets::PRESETS;
 use splitbrain_systems::session::{SessionNode, Sessions};
+
+use crate::arguments::number_after;
+use crate::grouped::grouped;
 
 /// Seeds of each swarm by default.
 const SEEDS: u64 = 100;
@@ -275,24 +283,9 @@ fn bugs_table() -> (String, bool) {
     (table, is_whole)
 }
 
-/// A number with commas.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let at = arguments.iter().position(|argument| argument == "--seeds");
-    let seeds = at.and_then(|at| arguments.get(at + 1)).map(|number| number.replace('_', ""));
-    let seeds = seeds.map_or(SEEDS, |number| number.parse().expect("a number follows"));
+    let seeds = number_after(&arguments, "--seeds", SEEDS);
     let (leases, agrees) = lease_table();
     println!("{leases}");
     let (bugs, is_whole) = bugs_table();
