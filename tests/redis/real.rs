@@ -19,36 +19,56 @@ impl Redis {
     /// Starts one; `None` if it is not installed and need not be.
     pub(crate) fn start(test: &str) -> Option<Self> {
         let required = std::env::var("SPLITBRAIN_REDIS").is_ok_and(|value| value == "required");
-        let folder = std::env::temp_dir().join(format!("splitbrain-redis-{}-{test}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        // The port is free now; that another process takes it within a moment is seen as a server that is not there.
-        let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-        let started = Command::new("redis-server")
+        for attempt in 0..10 {
+            match Self::try_start(&format!("{test}-{attempt}")) {
+                Ok(Some(redis)) => return Some(redis),
+                // The port was free a moment ago, and another process has it now: with another one.
+                Ok(None) => {}
+                Err(error) => {
+                    assert!(!required, "SPLITBRAIN_REDIS=required, and redis-server does not start: {error}");
+                    return None;
+                }
+            }
+        }
+        panic!("redis-server got none of ten free ports");
+    }
+
+    /// Starts one on a port that was free; `None` if it did not get it.
+    fn try_start(name: &str) -> std::io::Result<Option<Self>> {
+        let folder = std::env::temp_dir().join(format!("splitbrain-redis-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let process = Command::new("redis-server")
             .args(["--port", &address.port().to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--repl-diskless-sync-delay", "0", "--dir"])
+            .args(["--logfile", "log", "--dir"])
             .arg(&folder)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn();
-        match started {
-            Ok(process) => {
-                let redis = Self { process, folder, address };
-                redis.await_answer();
-                Some(redis)
-            }
-            Err(error) => {
-                assert!(!required, "SPLITBRAIN_REDIS=required, and redis-server does not start: {error}");
-                None
-            }
-        }
+            .spawn()?;
+        let mut redis = Self { process, folder, address };
+        Ok(redis.answers().then_some(redis))
     }
 
-    fn await_answer(&self) {
+    /// Waits until this very process answers, and not another that has its port.
+    fn answers(&mut self) -> bool {
+        let id = format!("process_id:{}\r\n", self.process.id());
         let until = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(self.address).is_err() {
-            assert!(Instant::now() < until, "redis-server does not listen on {}", self.address);
+        while self.process.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < until, "redis-server does not answer on {}", self.address);
+            if let Ok(mut stream) = TcpStream::connect(self.address) {
+                let mut answer = String::new();
+                // With QUIT the server closes the connection after its answer.
+                let asked = stream
+                    .set_read_timeout(Some(Duration::from_secs(5)))
+                    .and_then(|()| stream.write_all(b"INFO server\r\nQUIT\r\n"))
+                    .and_then(|()| stream.read_to_string(&mut answer));
+                if asked.is_ok() && answer.contains(&id) {
+                    return true;
+                }
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
+        false
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -60,6 +80,10 @@ impl Drop for Redis {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            eprintln!("what redis-server on {} logged:\n{log}", self.address);
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
