@@ -386,7 +386,12 @@ impl<N: Node> Host<N> {
         input(node, &mut self.ctx);
         let effects = std::mem::take(self.ctx.effects());
         self.tied.append(self.ctx.tied());
+        let exits = effects.iter().any(|effect| matches!(effect, Effect::Exit(_)));
         effects.into_iter().for_each(|effect| self.carry_out(effect));
+        if exits {
+            // After all else that the node asked for: a timer that is set after the exit dies with the process.
+            self.crash_process();
+        }
     }
 
     fn durable(&mut self, completion: Completion) {
@@ -416,13 +421,13 @@ impl<N: Node> Host<N> {
                 self.in_flight.push_back((*id, write.clone(), *notice));
             }
             Effect::Sync => self.syncs.push_back(self.last_write),
-            Effect::Exit(_) => self.crash_process(),
             Effect::Send { .. }
             | Effect::Connect { .. }
             | Effect::Close(_)
             | Effect::Invoke { .. }
             | Effect::Complete { .. }
-            | Effect::Observe(_) => {}
+            | Effect::Observe(_)
+            | Effect::Exit(_) => {}
         }
         self.effects.push(effect);
     }

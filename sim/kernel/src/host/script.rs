@@ -42,9 +42,10 @@
 //! - `fire s1 election`: time passes at this node until the timer is due, and it alone fires.
 //! - `advance 50ms`, `advance 50ms s1 s2`: time passes, and timers fire as they come due.
 //! - `pass 50ms s1`: time passes and no timer fires.
-//! - `cut s1->s2`, `partition s1 | s2 s3`, `heal`: datagrams of a cut link are lost when they would arrive; what goes
-//!   over a connection waits.
-//! - `crash s1`, `crash s1 machine`: the process ends, or the machine with all that is not durable.
+//! - `cut s1->s2`, `partition s1 | s2 s3`, `heal`: datagrams that are under way over a cut link, or are sent into it,
+//!   are lost, which shows when they would arrive; what goes over a connection waits.
+//! - `crash s1`, `crash s1 machine`: the process ends, and its peers will see their connections reset; or the machine
+//!   ends with all that is not durable, and its peers are told nothing.
 //! - `start s1`: the process starts again.
 //! - `sync s1`: what was written becomes durable, with `disk=held`.
 //! - `ask c1 propose 7`: a client is asked for an operation, in the words of the system.
@@ -53,12 +54,17 @@
 //! - `flight` shows what is in flight.
 //! - `quietly stabilize`: any command, without its output. It is for what only sets the stage.
 //!
+//! Connections behave as in the world: what is delivered before its turn waits until what was sent before it has
+//! arrived, and what is sent to a machine that is off waits until it starts. There is no time limit on silence, as time
+//! passes at each node apart.
+//!
 //! # The output
 //!
 //! A node is named with its term or epoch, `s2@3`. What a node handles stands at the margin, what it did then is
 //! indented: `s2@3 → s4 append 7@2 +1 commit 6` is a message that it sent. `↛` is a message that is lost.
 
 mod command;
+mod connection;
 mod flight;
 mod settings;
 mod stage;

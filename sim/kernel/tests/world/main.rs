@@ -23,6 +23,7 @@ mod nodes;
 mod overrides;
 mod refusals;
 mod replay;
+mod scripts;
 mod settle;
 mod stage;
 mod ties;

@@ -55,6 +55,9 @@ pub(crate) enum Op {
     /// Says the numbers below this over it.
     SayMany(usize, u64),
     Close(usize),
+    /// Puts the connections that it has learned of into the order of their names, and does these if there are more than
+    /// this.
+    IfConnected(usize, Vec<Self>),
     Exit,
     Panic,
     Remember(u64),
@@ -217,6 +220,12 @@ impl Actor {
             Op::SayLoud(nth, number) => self.say(ctx, nth, number, true),
             Op::SayMany(nth, count) => (0..count).for_each(|number| self.say(ctx, nth, number, false)),
             Op::Close(nth) => ctx.close(self.connections[nth].0),
+            Op::IfConnected(nth, ops) => {
+                self.connections.sort_unstable();
+                if nth < self.connections.len() {
+                    self.perform(ctx, Op::All(ops));
+                }
+            }
             Op::Exit => ctx.exit("told to"),
             Op::Panic => panic!("told to panic"),
             Op::Remember(number) => self.memory.push(number),

@@ -1,5 +1,6 @@
 //! The nodes of a script, and what a command does to them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::brief::{Datum, Written, message_name};
@@ -13,6 +14,7 @@ use crate::time::{Duration, Instant};
 
 use super::Words;
 use super::command::{Command, Extent, Packets, Then};
+use super::connection::{Body, Part, State};
 use super::flight::{Content, Flight, Packet};
 use super::settings::{self, Disk};
 
@@ -48,7 +50,8 @@ impl<S: System> Stage<S> {
         let system = S::new(settings.setup).map_err(|error| error.to_string())?;
         let member = |id| Member { host: Host::of(&system, id, Seed(1)), epoch: None };
         let members = cluster.nodes().map(member).collect();
-        let mut stage = Self { system, cluster, disk, words, members, flight: Flight::new() };
+        let off: BTreeSet<NodeId> = cluster.nodes().filter(|node| !cluster.starts(*node)).collect();
+        let mut stage = Self { system, cluster, disk, words, members, flight: Flight::new(off) };
         for node in cluster.nodes().filter(|node| cluster.starts(*node)) {
             // What all nodes do at a start says nothing about the script.
             stage.input(node, Host::start, &mut Output::new())?;
@@ -165,12 +168,11 @@ impl<S: System> Stage<S> {
 
     fn arrive(&mut self, packet: Packet<MessageOf<S>>, output: &mut Output) -> Done {
         let Link { source, target } = packet.link;
-        let is_up = self.member(target).host.node().is_some();
         let reason = match &packet.content {
-            Content::Datagram(_) if self.flight.is_cut(packet.link) => Some("cut"),
-            Content::Data(id, _) if !self.flight.is_open(*id, target) => Some("closed"),
-            Content::Datagram(_) | Content::Data(..) if !is_up => Some("down"),
-            _ => None,
+            _ if packet.is_lost => Some("cut"),
+            Content::Datagram(_) if self.member(target).host.node().is_none() => Some("down"),
+            Content::Part(_) if self.flight.is_off(target) => Some("down"),
+            Content::Datagram(_) | Content::Part(_) => None,
         };
         if let Some(reason) = reason {
             output.push(self.lost(&packet, &format!(" ({reason})")));
@@ -178,29 +180,84 @@ impl<S: System> Stage<S> {
         }
         match packet.content {
             Content::Datagram(message) => self.hear((source, packet.epoch), target, None, message, output),
-            Content::Data(id, message) => self.hear((source, packet.epoch), target, Some(id), message, output),
-            Content::Open(id) if is_up => {
-                self.flight.open_end(id, target);
-                self.flight.send(packet.link.reverse(), None, Content::Change(id, ConnectionChange::Opened));
+            Content::Part(_) => self.arrive_in_turn(packet, output),
+        }
+    }
+
+    /// A part of a connection arrives: it is taken in, and what came before its turn and waited for it.
+    fn arrive_in_turn(&mut self, packet: Packet<MessageOf<S>>, output: &mut Output) -> Done {
+        let Content::Part(part) = &packet.content else { unreachable!("a datagram belongs to no connection") };
+        let (id, to, number) = (part.connection, 1 - part.from, part.number);
+        if part.body.is_loose() {
+            return self.take_in(packet, output);
+        }
+        let mut next = match self.flight.connections.end_mut(id, to).map(|end| end.in_turn(number, packet.clone())) {
+            None => Some(packet),
+            Some(Ok(packet)) => Some(packet),
+            Some(Err(packet)) => {
+                output.push(format!("{} (waits for what was sent before it)", self.sent(&packet)));
+                None
+            }
+        };
+        while let Some(packet) = next {
+            let following = self.flight.connections.end_mut(id, to).and_then(|end| end.next_in_turn());
+            self.take_in(packet, output)?;
+            next = following;
+        }
+        Ok(())
+    }
+
+    /// A part of a connection comes in, in its turn.
+    fn take_in(&mut self, packet: Packet<MessageOf<S>>, output: &mut Output) -> Done {
+        let Link { source, target } = packet.link;
+        let Content::Part(part) = &packet.content else { unreachable!("a datagram belongs to no connection") };
+        let (id, to) = (part.connection, 1 - part.from);
+        let is_up = self.member(target).host.node().is_some();
+        let Some(end) = self.flight.connections.end_mut(id, to) else {
+            if part.body.is_data() {
+                output.push(self.lost(&packet, " (closed)"));
+            }
+            return Ok(());
+        };
+        match (&part.body, end.state) {
+            (Body::Open, _) if is_up => {
+                end.state = State::Open;
+                self.flight.transmit(id, to, None, Body::Answer);
                 self.tell(target, id, source, ConnectionChange::Accepted, output)
             }
-            Content::Open(id) => {
+            (Body::Open, _) => {
                 output.push(format!("{} refuses a connection from {}", self.named(target), self.cluster.name(source)));
-                self.flight.send(packet.link.reverse(), None, Content::Change(id, ConnectionChange::Refused));
+                self.flight.transmit(id, to, None, Body::Refuse);
                 Ok(())
             }
-            Content::Change(..) if !is_up => Ok(()),
-            Content::Change(id, ConnectionChange::Opened) => {
-                self.flight.open_end(id, target);
+            (Body::Answer, State::Opening) => {
+                end.state = State::Open;
                 self.tell(target, id, source, ConnectionChange::Opened, output)
             }
-            Content::Change(id, change) => {
-                if self.flight.close_end(id, target) || change == ConnectionChange::Refused {
-                    return self.tell(target, id, source, change, output);
-                }
+            (Body::Refuse, State::Opening) => self.end(&packet, ConnectionChange::Refused, output),
+            (Body::Reset, State::Opening | State::Open) => self.end(&packet, ConnectionChange::Reset, output),
+            (Body::Close, State::Open) => self.end(&packet, ConnectionChange::Closed, output),
+            (Body::Data(message), State::Open) => {
+                self.hear((source, packet.epoch), target, Some(id), message.clone(), output)
+            }
+            (Body::Data(_), _) => {
+                output.push(self.lost(&packet, " (closed)"));
+                self.flight.transmit(id, to, None, Body::Reset);
                 Ok(())
             }
+            (Body::Answer, _) => {
+                self.flight.transmit(id, to, None, Body::Reset);
+                Ok(())
+            }
+            (Body::Refuse | Body::Reset | Body::Close, _) => Ok(()),
         }
+    }
+
+    /// A part of a connection ends it for the node that it comes to.
+    fn end(&mut self, packet: &Packet<MessageOf<S>>, change: ConnectionChange, output: &mut Output) -> Done {
+        let Content::Part(part) = &packet.content else { unreachable!("a datagram belongs to no connection") };
+        self.flight.close_end(part.connection, 1 - part.from);
+        self.tell(packet.link.target, part.connection, packet.link.source, change, output)
     }
 
     fn hear(
@@ -295,12 +352,17 @@ impl<S: System> Stage<S> {
         let node = self.live(node)?;
         output.push(format!("{} crashes", self.named(node)));
         let member = self.member(node);
-        match extent {
-            Extent::Process => member.host.crash_process(),
-            Extent::Machine => member.host.crash_machine(0),
-        }
         member.epoch = None;
-        self.flight.hang_up(node);
+        match extent {
+            Extent::Process => {
+                member.host.crash_process();
+                self.flight.hang_up(node);
+            }
+            Extent::Machine => {
+                member.host.crash_machine(0);
+                self.flight.turn_off(node);
+            }
+        }
         Ok(())
     }
 
@@ -310,6 +372,7 @@ impl<S: System> Stage<S> {
             return Err(format!("{} runs already: crash it first", self.cluster.name(node)));
         }
         output.push(format!("{} starts", self.named(node)));
+        self.flight.turn_on(node);
         self.input(node, Host::start, output)
     }
 
@@ -342,7 +405,19 @@ impl<S: System> Stage<S> {
             }
         }
         let effects = host.take();
-        effects.into_iter().for_each(|effect| self.follow(node, effect, output));
+        let mut exit = None;
+        for effect in effects {
+            match effect {
+                Effect::Exit(reason) => drop(exit.get_or_insert(reason)),
+                other => self.follow(node, other, output),
+            }
+        }
+        // The process ends after all that it did.
+        if let Some(reason) = exit {
+            output.push(format!("  {} exits: {reason}", self.named(node)));
+            self.member(node).epoch = None;
+            self.flight.hang_up(node);
+        }
         Ok(())
     }
 
@@ -377,12 +452,7 @@ impl<S: System> Stage<S> {
                 let member = self.member(node);
                 member.epoch = observation.epoch().or(member.epoch);
             }
-            Effect::Exit(reason) => {
-                output.push(format!("  {name} exits: {reason}"));
-                self.member(node).epoch = None;
-                self.flight.hang_up(node);
-            }
-            Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Sync | Effect::Defer(_) => {}
+            Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Sync | Effect::Defer(_) | Effect::Exit(_) => {}
         }
     }
 
@@ -396,17 +466,21 @@ impl<S: System> Stage<S> {
     ) {
         let epoch = message.epoch().or(self.member(node).epoch);
         let link = Link::new(node, target);
-        let is_connected = connection.is_none_or(|id| self.flight.is_open(id, node));
-        let content = match connection {
-            None => Content::Datagram(message),
-            Some(id) => Content::Data(id, message),
+        let end = connection.map(|id| (id, self.flight.connections.end_of(id, node)));
+        let line = |arrow, reason| {
+            let name = self.with_epoch(node, epoch);
+            format!("  {name} {arrow} {} {}{reason}", self.cluster.name(target), spelt::<S::Node>(&message))
         };
-        let packet = Packet { number: 0, link, epoch, content };
-        if is_connected {
-            output.push(format!("  {}", self.sent(&packet)));
-            self.flight.send(link, epoch, packet.content);
-        } else {
-            output.push(format!("  {}", self.lost(&packet, " (not connected)")));
+        match end {
+            None => {
+                output.push(line("→", ""));
+                self.flight.send(link, epoch, Content::Datagram(message));
+            }
+            Some((id, Some((end, State::Open)))) => {
+                output.push(line("→", ""));
+                self.flight.transmit(id, end, epoch, Body::Data(message));
+            }
+            Some(_) => output.push(line("↛", " (not connected)")),
         }
     }
 
@@ -467,9 +541,15 @@ impl<S: System> Stage<S> {
     fn crossing(&self, packet: &Packet<MessageOf<S>>, arrow: &str) -> String {
         let (source, target) = (packet.link.source, packet.link.target);
         let content = match &packet.content {
-            Content::Datagram(message) | Content::Data(_, message) => spelt::<S::Node>(message),
-            Content::Open(_) => "a connection".to_owned(),
-            Content::Change(_, change) => format!("connection {change}"),
+            Content::Datagram(message) => spelt::<S::Node>(message),
+            Content::Part(Part { body, .. }) => match body {
+                Body::Data(message) => spelt::<S::Node>(message),
+                Body::Open => "a connection".to_owned(),
+                Body::Answer => format!("connection {}", ConnectionChange::Opened),
+                Body::Refuse => format!("connection {}", ConnectionChange::Refused),
+                Body::Reset => format!("connection {}", ConnectionChange::Reset),
+                Body::Close => format!("connection {}", ConnectionChange::Closed),
+            },
         };
         format!("{} {arrow} {} {content}", self.with_epoch(source, packet.epoch), self.cluster.name(target))
     }
