@@ -28,7 +28,7 @@ use wire::{Answer, Recorded, Request, WireRun, Written};
 /// The only argument of a child.
 pub(crate) const ARGUMENT: &str = "run-apart";
 
-/// What the plan of a request is called. It comes from here, so no user ever reads of it.
+/// What the plan of a request is called. It comes from here, so only the errors of plans that cannot be handed over name it.
 const PLAN: &str = "plan.toml";
 
 /// A system each run of which has a process of its own.
@@ -69,22 +69,22 @@ fn alike(read: &Scenario, scenario: &Scenario) -> bool {
     *read == Scenario { source: read.source.clone(), ..scenario.clone() }
 }
 
-/// Carries out the request of a parent, and hands its answers, one a line, to `say`.
+/// Carries out the request of a parent, and hands its answers, one a line, to `send`.
 ///
 /// # Errors
 /// A line that is no request.
-pub(crate) fn answer(systems: &[Box<dyn AnySystem>], line: &str, say: &mut dyn FnMut(&str)) -> Result<(), String> {
+pub(crate) fn answer(systems: &[Box<dyn AnySystem>], line: &str, send: &mut dyn FnMut(&str)) -> Result<(), String> {
     let request: Request = serde_json::from_str(line).map_err(|error| format!("no request: {error}"))?;
-    let result = catch_unwind(AssertUnwindSafe(|| carry_out(systems, &request, say)));
+    let result = catch_unwind(AssertUnwindSafe(|| carry_out(systems, &request, send)));
     let answer = match result {
         Ok(run) => Answer::Run(Box::new(run)),
         Err(payload) => Answer::Panicked(Panic::said(&*payload)),
     };
-    say(&answer.line());
+    send(&answer.line());
     Ok(())
 }
 
-fn carry_out(systems: &[Box<dyn AnySystem>], request: &Request, say: &mut dyn FnMut(&str)) -> WireRun {
+fn carry_out(systems: &[Box<dyn AnySystem>], request: &Request, send: &mut dyn FnMut(&str)) -> WireRun {
     let descriptions: Vec<SystemDescription> = systems.iter().map(|system| system.description()).collect();
     let read = scenario::load(&request.path, request.text.as_bytes(), &descriptions);
     let read = read.unwrap_or_else(|error| panic!("the scenario cannot be read again: {error}"));
@@ -100,31 +100,31 @@ fn carry_out(systems: &[Box<dyn AnySystem>], request: &Request, say: &mut dyn Fn
         engine.read_plan(&text).unwrap_or_else(|error| panic!("the plan cannot be read again: {error}"))
     });
     let job = Job { seed: Seed(request.seed), plan: plan.as_ref() };
-    let mut teller = request.recorded.map(|wishes| Teller { wishes, say });
-    let recorder = teller.as_mut().map(|teller| teller as &mut dyn Recorder);
+    let mut sender = request.recorded.map(|wanted| EntrySender { wanted, send });
+    let recorder = sender.as_mut().map(|sender| sender as &mut dyn Recorder);
     WireRun::of(engine.worker().run(job, recorder), request.recorded.is_some())
 }
 
-/// Says every entry of a run.
-struct Teller<'a> {
-    wishes: Recorded,
-    say: &'a mut dyn FnMut(&str),
+/// Sends every entry of a run.
+struct EntrySender<'a> {
+    wanted: Recorded,
+    send: &'a mut dyn FnMut(&str),
 }
 
-impl Recorder for Teller<'_> {
+impl Recorder for EntrySender<'_> {
     fn record(&mut self, mut entry: Entry) {
-        if !self.wishes.data {
+        if !self.wanted.data {
             entry.data = Value::Null;
         }
-        (self.say)(&Answer::Entry(entry).line());
+        (self.send)(&Answer::Entry(entry).line());
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
-        kind != EntryKind::Logged || self.wishes.log
+        kind != EntryKind::Logged || self.wanted.log
     }
 
     fn wants_data(&self) -> bool {
-        self.wishes.data
+        self.wanted.data
     }
 }
 

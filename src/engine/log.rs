@@ -6,6 +6,8 @@
 //!
 //! - Lines are captured only while a run is recorded, and on its thread alone: otherwise no subscriber is there.
 //! - A line changes nothing about a run: it is no event, and no part of the digest.
+//! - The program keeps what it has set up. Its subscriber gets every line that it would get without a capture. Its
+//!   logger and its level of `log` stay; a logger of its own gets the lines of `log` alone, and they are not captured.
 //!
 //! Spans are not recorded: neither their names nor their fields.
 
@@ -19,7 +21,8 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 use tracing_core::dispatcher::{self, DefaultGuard};
 use tracing_core::field::{Field, Visit};
-use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::span::{Attributes, Current, Id, Record};
+use tracing_core::subscriber::{Interest, NoSubscriber};
 use tracing_core::{Dispatch, Event, Level, LevelFilter, Metadata, Subscriber, callsite};
 use tracing_log::{LogTracer, NormalizeEvent as _};
 
@@ -131,7 +134,8 @@ impl Capture {
         drop(take());
         open_log();
         SECOND.get_or_init(|| Dispatch::new(Deaf));
-        Self { guard: Some(dispatcher::set_default(&Dispatch::new(Listener))) }
+        let listener = Listener { program: dispatcher::get_default(Dispatch::clone) };
+        Self { guard: Some(dispatcher::set_default(&Dispatch::new(listener))) }
     }
 }
 
@@ -159,44 +163,81 @@ thread_local! {
     static STAMPING: RefCell<Option<Stamping>> = const { RefCell::new(None) };
 }
 
-/// How many captures there are. The level of `log` is one for the whole process, so the last one closes it.
-static CAPTURES: Mutex<u32> = Mutex::new(0);
+/// What captures do to the level of `log`, which is one for the whole process.
+struct LogBridge {
+    /// How many captures there are.
+    captures: u32,
+    /// Whether the logger of the process is the bridge. If the program has set one first, its level is left alone too.
+    is_installed: bool,
+    /// The level before the first capture, which comes back after the last one.
+    before: log::LevelFilter,
+}
+
+static BRIDGE: Mutex<LogBridge> =
+    Mutex::new(LogBridge { captures: 0, is_installed: false, before: log::LevelFilter::Off });
 
 /// Lets what is said through `log` come to `tracing`. A program that has a logger of its own keeps it.
 fn open_log() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = LogTracer::init_with_filter(log::LevelFilter::Off);
-    });
-    let mut captures = CAPTURES.lock().unwrap_or_else(PoisonError::into_inner);
-    *captures += 1;
-    log::set_max_level(log::LevelFilter::Debug);
+    let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
+    ONCE.call_once(|| bridge.is_installed = log::set_boxed_logger(Box::new(LogTracer::new())).is_ok());
+    if bridge.is_installed && bridge.captures == 0 {
+        bridge.before = log::max_level();
+        log::set_max_level(bridge.before.max(CAPTURED_LOG));
+    }
+    bridge.captures += 1;
 }
 
 fn close_log() {
-    let mut captures = CAPTURES.lock().unwrap_or_else(PoisonError::into_inner);
-    *captures -= 1;
-    if *captures == 0 {
-        log::set_max_level(log::LevelFilter::Off);
+    let mut bridge = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
+    bridge.captures -= 1;
+    // A level that the program has set in the meantime stays.
+    if bridge.is_installed && bridge.captures == 0 && log::max_level() == bridge.before.max(CAPTURED_LOG) {
+        log::set_max_level(bridge.before);
     }
 }
 
-/// Hears the log lines of one thread.
-struct Listener;
+/// The least grave level of `log` that is captured.
+const CAPTURED_LOG: log::LevelFilter = log::LevelFilter::Debug;
+
+/// Captures the log lines of one thread, and hands everything on to the subscriber of the program.
+struct Listener {
+    /// What the thread would ask without a capture; it may be none.
+    program: Dispatch,
+}
+
+impl Listener {
+    fn has_program(&self) -> bool {
+        !self.program.is::<NoSubscriber>()
+    }
+}
+
+fn is_captured(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() && LogLevel::of_tracing(metadata.level()).is_some() && !is_of_engine(metadata.target())
+}
 
 impl Subscriber for Listener {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let program = self.program.register_callsite(metadata);
+        // What the program asks for sometimes is asked again by `enabled`, and so is what it never asks for.
+        if is_captured(metadata) { Interest::always() } else { program }
+    }
+
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && LogLevel::of_tracing(metadata.level()).is_some() && !is_of_engine(metadata.target())
+        is_captured(metadata) || self.program.enabled(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::DEBUG)
+        (!self.has_program()).then_some(LevelFilter::DEBUG)
     }
 
     fn event(&self, event: &Event<'_>) {
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        let Some(level) = LogLevel::of_tracing(metadata.level()) else { return };
+        if self.program.enabled(metadata) {
+            self.program.event(event);
+        }
+        let Some(level) = LogLevel::of_tracing(metadata.level()).filter(|_| is_captured(metadata)) else { return };
         let mut said = Said::default();
         event.record(&mut said);
         let line = LogLine { level, target: metadata.target().to_owned(), message: said.message, fields: said.fields };
@@ -205,18 +246,38 @@ impl Subscriber for Listener {
         PENDING.with(|pending| pending.borrow_mut().push((stamp, line)));
     }
 
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        // No span is enabled; what asks all the same gets an id that means nothing.
-        Id::from_u64(1)
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        // Without a subscriber of the program no span is enabled; what asks all the same gets an id without a meaning.
+        if self.has_program() { self.program.new_span(span) } else { Id::from_u64(1) }
     }
 
-    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        self.program.record(span, values);
+    }
 
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn record_follows_from(&self, span: &Id, follows: &Id) {
+        self.program.record_follows_from(span, follows);
+    }
 
-    fn enter(&self, _: &Id) {}
+    fn enter(&self, span: &Id) {
+        self.program.enter(span);
+    }
 
-    fn exit(&self, _: &Id) {}
+    fn exit(&self, span: &Id) {
+        self.program.exit(span);
+    }
+
+    fn clone_span(&self, id: &Id) -> Id {
+        self.program.clone_span(id)
+    }
+
+    fn try_close(&self, id: Id) -> bool {
+        self.program.try_close(id)
+    }
+
+    fn current_span(&self) -> Current {
+        self.program.current_span()
+    }
 }
 
 /// A second listener, beside those of captures. If there is only one, `tracing` asks the listener of whichever thread

@@ -144,6 +144,14 @@ impl AnyPlan {
 
     /// The plan as TOML. If TOML cannot hold one of its operations, the text is a comment that says so.
     pub fn to_toml(&self) -> String {
+        self.try_to_toml().unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
+    }
+
+    /// The plan as TOML.
+    ///
+    /// # Errors
+    /// An operation or order that TOML cannot hold.
+    pub(super) fn try_to_toml(&self) -> Result<String, toml::ser::Error> {
         self.plan.to_toml(&self.names)
     }
 
@@ -275,7 +283,7 @@ trait Erased: fmt::Debug + Send + Sync {
     fn only(&self, kept: &Kept) -> Arc<dyn Erased>;
     fn with_faults(&self, faults: Vec<PlannedFault>) -> Arc<dyn Erased>;
     fn with_overrides(&self, overrides: Vec<Override>) -> Arc<dyn Erased>;
-    fn to_toml(&self, names: &Names) -> String;
+    fn to_toml(&self, names: &Names) -> Result<String, toml::ser::Error>;
 }
 
 impl<O: Data, Q: Data> Erased for Plan<O, Q> {
@@ -335,8 +343,8 @@ impl<O: Data, Q: Data> Erased for Plan<O, Q> {
         Arc::new(Self { overrides, ..self.clone() })
     }
 
-    fn to_toml(&self, names: &Names) -> String {
-        write_plan(self, names).unwrap_or_else(|error| format!("# this plan cannot be written: {error}\n"))
+    fn to_toml(&self, names: &Names) -> Result<String, toml::ser::Error> {
+        write_plan(self, names)
     }
 }
 

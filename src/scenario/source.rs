@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use toml::de::{DeTable, DeValue};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A file's text. Cloning it is cheap.
@@ -48,10 +49,43 @@ impl Source {
         self.position(offset).line
     }
 
+    /// The line of a table or key that the text states, by its path: `network`, `network.loss`, `fault[2].cut`. `None`
+    /// if the text does not state it, or is no TOML.
+    pub fn line_of(&self, path: &str) -> Option<u32> {
+        let tree = DeTable::parse(&self.text).ok()?;
+        let mut table = tree.get_ref();
+        let mut keys = path.split('.').peekable();
+        loop {
+            let (name, index) = split_index(keys.next()?)?;
+            let (key, value) = table.get_key_value(name)?;
+            let (start, value) = match (index, value.get_ref()) {
+                (None, value) => (key.span().start, value),
+                (Some(index), DeValue::Array(items)) => {
+                    let item = items.get(index)?;
+                    (item.span().start, item.get_ref())
+                }
+                _ => return None,
+            };
+            if keys.peek().is_none() {
+                return Some(self.line(start));
+            }
+            let DeValue::Table(inner) = value else { return None };
+            table = inner;
+        }
+    }
+
     /// The file's name without directory and ending.
     pub fn stem(&self) -> &str {
         let name = self.path.rsplit(['/', '\\']).next().unwrap_or(&self.path);
         name.strip_suffix(".toml").unwrap_or(name)
+    }
+}
+
+/// `fault[2]` is the third of its list; `None` if there is no number between the brackets.
+fn split_index(key: &str) -> Option<(&str, Option<usize>)> {
+    match key.strip_suffix(']').and_then(|key| key.split_once('[')) {
+        Some((name, index)) => Some((name, Some(index.parse().ok()?))),
+        None => Some((key, None)),
     }
 }
 
@@ -82,6 +116,33 @@ fn clamp(number: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_has_the_line_in_which_it_stands_however_it_is_written() {
+        let text = "format = 1\n[network]\n# loss = 1\nlatency = \"1ms\"\n\n[[network.link]]\nloss = \"1%\"\n\
+            [run]\nduration = \"1s\"\nties.explore = 1\n[clocks.nodes.s1]\na = { b = 1 }\n";
+        let source = Source::new("a.toml", text, text.as_bytes());
+        let lines = [
+            ("format", Some(1)),
+            ("network", Some(2)),
+            ("network.latency", Some(4)),
+            ("network.link", Some(6)),
+            ("network.link[0].loss", Some(7)),
+            ("network.link[1]", None),
+            ("network.link[x]", None),
+            ("network[0]", None),
+            ("network.loss", None),
+            ("run.ties", Some(10)),
+            ("clocks", Some(11)),
+            ("clocks.nodes.s1.a.b", Some(12)),
+            ("disk", None),
+            ("format.more", None),
+        ];
+        for (path, line) in lines {
+            assert_eq!(source.line_of(path), line, "{path}");
+        }
+        assert_eq!(Source::new("a.toml", "format = ", b"").line_of("format"), None);
+    }
 
     #[test]
     fn lines_are_those_of_positions() {

@@ -1,4 +1,8 @@
-//! A child by its lines: the process itself is tested where there is a program (`sim/madsim/tests`).
+//! A child by its lines, and the parent with children that are no splitbrain. Both together are tested where there is a
+//! program (`sim/madsim/tests`), and so is a child that never answers.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use splitbrain_kernel::run::Outcome;
 use splitbrain_systems::raft::Raft;
@@ -42,7 +46,7 @@ fn asked(request: &Request) -> Vec<Answer> {
 
 fn ended(answers: Vec<Answer>) -> Run {
     let Some(Answer::Run(run)) = answers.into_iter().last() else { panic!("no run") };
-    run.into_run(&*engine(), Simulated::<Raft>::new().description().gauges)
+    run.into_run(&*engine(), Simulated::<Raft>::new().description().gauges).expect("it can be read")
 }
 
 #[test]
@@ -50,11 +54,11 @@ fn a_run_comes_through_as_it_is() {
     let here = engine().worker().run(Seed(7).into(), None);
     let there = ended(asked(&request(7, None, None)));
     // All but the plan, which knows the lines of its text, and the history, which only a recorded run has.
-    let told = |run: &Run| format!("{:?}", Run { plan: None, history: None, ..run.clone() });
-    assert_eq!(told(&here), told(&there));
+    let shown = |run: &Run| format!("{:?}", Run { plan: None, history: None, ..run.clone() });
+    assert_eq!(shown(&here), shown(&there));
     assert!(there.plan.is_none(), "no one asks for the plan of a run that passed");
     let recorded = ended(asked(&request(7, None, Some(Recorded { log: false, data: false }))));
-    assert_eq!(told(&here), told(&recorded));
+    assert_eq!(shown(&here), shown(&recorded));
     assert!(!here.faults().is_empty());
     let plans = [&here, &recorded].map(|run| run.plan.as_ref().expect("it has one").to_toml());
     assert_eq!(plans[0], plans[1]);
@@ -105,7 +109,7 @@ fn every_outcome_comes_through() {
         let run = Run::without_counts(Seed(1), outcome.clone(), Digest128(u128::MAX - 1));
         let line = Answer::Run(Box::new(WireRun::of(run, false))).line();
         let Answer::Run(run) = serde_json::from_str(&line).expect("an answer") else { panic!("no run") };
-        let run = run.into_run(&*engine(), &[]);
+        let run = run.into_run(&*engine(), &[]).expect("it can be read");
         assert_eq!((run.outcome, run.digest), (outcome, Digest128(u128::MAX - 1)));
     }
 }
@@ -132,4 +136,67 @@ fn a_twin_is_found_in_its_text() {
     let description = system.description();
     assert_eq!(written(&read, &description), Written::AsRead);
     assert_eq!(written(&twin, &description), Written::Twin);
+}
+
+/// What the parent says of a child that is this shell script, with the socket as its stdin.
+fn refused(script: &str, answer_bytes_max: u64) -> String {
+    let mut process = parent::Process::start(Command::new("sh").args(["-c", script])).expect("there is a shell");
+    process.answer_bytes_max = answer_bytes_max;
+    let start = Instant::now();
+    let said = process.carry_out(&request(7, None, None), None).err().expect("this is no run");
+    // The scripts that live on would do so for a minute.
+    assert!(start.elapsed() < Duration::from_secs(30), "{script}: {said}");
+    said
+}
+
+/// The child may live on, take nothing, or stop anywhere: the parent says what is wrong, and ends it.
+#[test]
+fn a_child_that_says_something_else_is_ended_with_a_clear_error() {
+    let panicked = Answer::Panicked("of its own".to_owned()).line();
+    let answered = format!("read line; printf '%s' '{panicked}' >&0");
+    let cases = [
+        ("read line; echo hello >&0; sleep 60", "the process of the run said something else: hello: expected value"),
+        ("echo hello >&0; sleep 60", "the process of the run said something else: hello: "),
+        ("printf '\\377\\033[2J\\n' >&0; sleep 60", "the process of the run said something else: \u{fffd}\\u{1b}[2J: "),
+        (
+            "echo '{\"Run\":{}}' >&0; sleep 60",
+            "the process of the run said something else: {\"Run\":{}}: missing field",
+        ),
+        (
+            "exec 3>&0; yes | tr -d '\\n' >&3",
+            "the process of the run said something else: a line of more than 10000 bytes",
+        ),
+        ("printf '{\"Run\":' >&0", "the process of the run ended in the middle of an answer: exit status: 0"),
+        ("printf '{\"Run\":' >&0; exit 3", "the process of the run ended in the middle of an answer: exit status: 3"),
+        ("exit 4", "the process of the run ended before the run: exit status: 4"),
+        ("kill -9 $$", "the process of the run ended before the run: signal: 9"),
+        ("exec 0<&-; sleep 60", "the process of the run closed its stdin before the run, lived on, and was killed"),
+        (&answered, "of its own"),
+    ];
+    for (script, expected) in cases {
+        let said = refused(script, 10_000);
+        assert!(said.starts_with(expected), "{script}: {said}");
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_handed_over_is_an_error_that_names_the_outcome() {
+    use splitbrain_kernel::invariant::Violation;
+    let read = |plan: &str| {
+        let at = splitbrain_kernel::time::Instant::ZERO;
+        let violation =
+            Violation { invariant: "one_vote".to_owned(), message: "two votes".to_owned(), node: None, at, events: 1 };
+        let run = Run::without_counts(Seed(1), Outcome::Violated(violation), splitbrain_kernel::run::Digest128(0));
+        let line = Answer::Run(Box::new(WireRun::of(run, false))).line();
+        let line = line.replace("\"plan\":\"None\"", &format!("\"plan\":{plan}"));
+        let Answer::Run(run) = serde_json::from_str(&line).expect("an answer") else { panic!("no run") };
+        run.into_run(&*engine(), &[])
+    };
+    assert!(read("\"None\"").is_ok_and(|run| run.plan.is_none()));
+    let wanted =
+        "the run violates one_vote (two votes), but its plan cannot be handed over by the process of the run: ";
+    for plan in ["{\"Unwritable\":\"unsupported unit type\"}", "{\"Toml\":\"hello\"}", "{\"Toml\":\"format = 99\"}"] {
+        let error = read(plan).err().expect("it cannot be read");
+        assert!(error.starts_with(wanted) && error.len() > wanted.len() && !error.contains('\n'), "{error}");
+    }
 }

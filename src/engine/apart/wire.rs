@@ -82,16 +82,50 @@ pub(super) struct WireRun {
     facts: Facts,
     chosen: Vec<Chosen>,
     names: Names,
-    plan: Option<String>,
+    plan: WirePlan,
     history: Option<String>,
 }
 
+/// What the parent gets of the plan of a run.
+#[derive(Serialize, Deserialize)]
+enum WirePlan {
+    /// It is not known, or not of interest.
+    None,
+    /// As TOML.
+    Toml(String),
+    /// Why TOML cannot hold it.
+    Unwritable(String),
+}
+
+impl WirePlan {
+    fn of(plan: &AnyPlan) -> Self {
+        plan.try_to_toml().map_or_else(|error| Self::Unwritable(one_line(&error.to_string())), Self::Toml)
+    }
+
+    /// # Errors
+    /// A plan that TOML cannot hold, or that this process does not read.
+    fn read(self, engine: &dyn Engine) -> Result<Option<AnyPlan>, String> {
+        let text = match self {
+            Self::None => return Ok(None),
+            Self::Unwritable(error) => return Err(error),
+            Self::Toml(text) => text,
+        };
+        let text = PlanText { path: super::PLAN.to_owned(), text, timing: None, workload: None, force: false };
+        engine.read_plan(&text).map(Some).map_err(|error| one_line(&error.to_string()))
+    }
+}
+
+/// An error is a part of a longer sentence.
+fn one_line(error: &str) -> String {
+    error.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl WireRun {
-    /// Of an unrecorded run that passed no one reads the plan, except to see that it has no operation. Writing and
-    /// reading one with hundreds of operations would cost as much as the run.
+    /// The plan of an unrecorded run that passed is not of interest, except to see that it has no operation. Writing
+    /// and reading one with hundreds of operations would cost as much as the run.
     pub(super) fn of(run: Run, is_recorded: bool) -> Self {
         let is_wanted = |plan: &&AnyPlan| is_recorded || run.outcome != Outcome::Passed || plan.operations().is_empty();
-        let plan = run.plan.as_ref().filter(is_wanted).map(AnyPlan::to_toml);
+        let plan = run.plan.as_ref().filter(is_wanted).map_or(WirePlan::None, WirePlan::of);
         Self {
             seed: run.seed.0,
             outcome: run.outcome,
@@ -111,16 +145,22 @@ impl WireRun {
         }
     }
 
-    /// The run as this process has it. A plan that was not sent, or that TOML cannot hold, is not known here.
-    pub(super) fn into_run(self, engine: &dyn Engine, gauges: &'static [Gauge]) -> Run {
-        let plan = self.plan.and_then(|text| {
-            let path = super::PLAN.to_owned();
-            engine.read_plan(&PlanText { path, text, timing: None, workload: None, force: false }).ok()
-        });
-        Run {
+    /// The run as this process has it.
+    ///
+    /// # Errors
+    /// A plan or a digest that cannot be read here.
+    pub(super) fn into_run(self, engine: &dyn Engine, gauges: &'static [Gauge]) -> Result<Run, String> {
+        let digest = u128::from_str_radix(&self.digest, 16);
+        let digest =
+            digest.map_err(|error| format!("the digest {:?} of the run is no number: {error}", self.digest))?;
+        let plan = self.plan.read(engine).map_err(|error| {
+            let outcome = describe(&self.outcome);
+            format!("{outcome}, but its plan cannot be handed over by the process of the run: {error}")
+        })?;
+        Ok(Run {
             seed: Seed(self.seed),
             outcome: self.outcome,
-            digest: Digest128(u128::from_str_radix(&self.digest, 16).expect("a digest is shown as hexadecimal digits")),
+            digest: Digest128(digest),
             events: self.events,
             end: self.end,
             counts: self.counts,
@@ -133,6 +173,19 @@ impl WireRun {
             names: self.names,
             plan,
             history: self.history,
+        })
+    }
+}
+
+/// How the run ended, for a sentence about something else.
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => {
+            format!("the run violates {} ({})", violation.invariant, violation.message)
         }
+        Outcome::Panicked(panic) => format!("the run panicked ({})", panic.message),
+        Outcome::Passed => "the run passed".to_owned(),
+        Outcome::Diverged(_) => "the run diverged".to_owned(),
+        Outcome::Exhausted(_) => "the run exhausted a budget".to_owned(),
     }
 }
