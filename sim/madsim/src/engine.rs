@@ -20,8 +20,8 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::{NoTrace, Tracer};
 
 use crate::host::Ended;
-use crate::service::{Instance, Service, Staged};
-use crate::{limits, node_host, service_host, settings};
+use crate::service::{Instance, Service, ServiceSystem};
+use crate::{entropy, limits, node_host, service_host, settings};
 
 /// The name of this engine in what it leaves behind.
 const NAME: &str = "madsim";
@@ -63,7 +63,7 @@ impl<S: System> AnySystem for OnMadsim<S> {
     }
 
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
-        Ok(MadsimEngine::<S, OfNodes>::shared(scenario))
+        Ok(MadsimEngine::<S, KernelNodes>::shared(scenario))
     }
 }
 
@@ -93,19 +93,20 @@ impl<V> Default for ServiceOnMadsim<V> {
 
 impl<V: Service> AnySystem for ServiceOnMadsim<V> {
     fn description(&self) -> SystemDescription {
-        SystemDescription::of::<Staged<V>>()
+        SystemDescription::of::<ServiceSystem<V>>()
     }
 
     fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
-        scenario::verify::<Staged<V>>(scenario)
+        scenario::verify::<ServiceSystem<V>>(scenario)
     }
 
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
-        let unsupported = limits::of_services(&scenario);
+        let mut unsupported = limits::of_services(&scenario);
+        unsupported.extend(entropy::unseeded());
         if !unsupported.is_empty() {
             return Err(OpenError::Unsupported(unsupported));
         }
-        Ok(MadsimEngine::<Staged<V>, OfServices>::shared(scenario))
+        Ok(MadsimEngine::<ServiceSystem<V>, Services>::shared(scenario))
     }
 
     fn isolation(&self) -> Isolation {
@@ -114,8 +115,8 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
     }
 }
 
-/// How the processes of a system live on madsim.
-trait Stage<S: System>: 'static {
+/// What the processes of a system are on madsim: kernel nodes, or instances of a service.
+trait ProcessKind<S: System>: 'static {
     /// Whether there is node state to look at.
     const SHOWS_STATE: bool;
 
@@ -125,8 +126,8 @@ trait Stage<S: System>: 'static {
     /// When and by which node a log line is written; `None` where the world knows it.
     fn stamp() -> Option<Stamp>;
 
-    /// The options that such a system has.
-    fn had(settings: Settings) -> Settings;
+    /// The options that have an effect on such a system.
+    fn supported(settings: Settings) -> Settings;
 
     /// One run. To be called once a thread.
     fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
@@ -134,10 +135,10 @@ trait Stage<S: System>: 'static {
         T: Tracer<S::Node> + Send + 'static;
 }
 
-/// See [`node_host`].
-struct OfNodes;
+/// Nodes of the kernel, whose handlers run in tasks of madsim.
+struct KernelNodes;
 
-impl<S: System> Stage<S> for OfNodes {
+impl<S: System> ProcessKind<S> for KernelNodes {
     const SHOWS_STATE: bool = true;
 
     fn unable(_: &AnyPlan) -> Vec<Unsupported> {
@@ -148,7 +149,7 @@ impl<S: System> Stage<S> for OfNodes {
         None
     }
 
-    fn had(settings: Settings) -> Settings {
+    fn supported(settings: Settings) -> Settings {
         settings
     }
 
@@ -160,10 +161,10 @@ impl<S: System> Stage<S> for OfNodes {
     }
 }
 
-/// See [`service_host`].
-struct OfServices;
+/// Instances of an async service.
+struct Services;
 
-impl<V: Service> Stage<Staged<V>> for OfServices {
+impl<V: Service> ProcessKind<ServiceSystem<V>> for Services {
     const SHOWS_STATE: bool = false;
 
     fn unable(plan: &AnyPlan) -> Vec<Unsupported> {
@@ -174,11 +175,16 @@ impl<V: Service> Stage<Staged<V>> for OfServices {
         service_host::stamp()
     }
 
-    fn had(settings: Settings) -> Settings {
+    fn supported(settings: Settings) -> Settings {
         settings::of_service(settings)
     }
 
-    fn run<T>(system: &Staged<V>, options: &OptionsOf<Staged<V>>, seed: Seed, tracer: T) -> Ended<Staged<V>>
+    fn run<T>(
+        system: &ServiceSystem<V>,
+        options: &OptionsOf<ServiceSystem<V>>,
+        seed: Seed,
+        tracer: T,
+    ) -> Ended<ServiceSystem<V>>
     where
         T: Tracer<Instance<V>> + Send + 'static,
     {
@@ -188,28 +194,28 @@ impl<V: Service> Stage<Staged<V>> for OfServices {
 
 struct MadsimEngine<S: System, H> {
     opened: Opened<S>,
-    stage: PhantomData<fn() -> H>,
+    kind: PhantomData<fn() -> H>,
 }
 
-impl<S: System, H: Stage<S>> MadsimEngine<S, H> {
+impl<S: System, H: ProcessKind<S>> MadsimEngine<S, H> {
     fn shared(scenario: Arc<Scenario>) -> Arc<dyn Engine> {
-        Arc::new(Self { opened: Opened::new(scenario), stage: PhantomData })
+        Arc::new(Self { opened: Opened::new(scenario), kind: PhantomData })
     }
 
-    /// The invariants that this stage has nothing to show to.
-    fn unseen() -> impl Iterator<Item = (usize, NamedInvariant)> {
+    /// The invariants that look at node state, if such processes show none.
+    fn hidden() -> impl Iterator<Item = (usize, NamedInvariant)> {
         let list = S::Invariants::GROUPS.named(S::NAME).into_iter().enumerate();
         list.filter(|(_, it)| !H::SHOWS_STATE && it.info.sight == Sight::WhiteBox)
     }
 }
 
-impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
+impl<S: System, H: ProcessKind<S>> Engine for MadsimEngine<S, H> {
     fn worker(&self) -> Box<dyn Worker + '_> {
         Box::new(MadsimWorker(self))
     }
 
     fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        self.opened.settings(seed).map(H::had)
+        self.opened.settings(seed).map(H::supported)
     }
 
     fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
@@ -224,19 +230,19 @@ impl<S: System, H: Stage<S>> Engine for MadsimEngine<S, H> {
 
     fn skipped(&self) -> Vec<Cow<'static, str>> {
         let wanted = &self.opened.scenario().invariants;
-        Self::unseen().map(|(_, it)| it.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
+        Self::hidden().map(|(_, it)| it.name).filter(|name| wanted.iter().any(|one| one == name)).collect()
     }
 }
 
 struct MadsimWorker<'a, S: System, H>(&'a MadsimEngine<S, H>);
 
-impl<S: System, H: Stage<S>> Worker for MadsimWorker<'_, S, H> {
+impl<S: System, H: ProcessKind<S>> Worker for MadsimWorker<'_, S, H> {
     fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
         let (seed, mut resolved) = (job.seed, self.0.opened.resolve_to_run(job));
         // What looks at node state where there is none would see nothing and call it well.
-        let unseen: Vec<usize> = MadsimEngine::<S, H>::unseen().map(|(index, _)| index).collect();
+        let hidden: Vec<usize> = MadsimEngine::<S, H>::hidden().map(|(index, _)| index).collect();
         let invariants = &mut resolved.options.invariants;
-        *invariants = invariants.filter(S::Invariants::GROUPS.invariant_count(), |index| !unseen.contains(&index));
+        *invariants = invariants.filter(S::Invariants::GROUPS.invariant_count(), |index| !hidden.contains(&index));
         let is_recorded = recorder.is_some();
         let (report, history) = match recorder {
             None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
@@ -254,7 +260,7 @@ pub fn run<S: System>(system: &S, options: &OptionsOf<S>, seed: Seed) -> ReportO
 }
 
 /// Runs this on a thread that has run nothing before: std keeps the keys of its hash maps by thread, and hands them on.
-fn on_fresh_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn on_fresh_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(RUN_THREAD.to_owned());
         let handle = thread.spawn_scoped(scope, run).expect("the system has room for a thread");

@@ -18,7 +18,7 @@ use madsim::runtime::{Handle, NodeHandle, Runtime};
 use splitbrain_kernel::history::HistoryOf;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Panic, ReportOf};
+use splitbrain_kernel::run::{Outcome, Panic, ReportOf};
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::Tracer;
@@ -34,9 +34,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// madsim keeps a word for every task that ever was, until it is asked how many there are.
 const SWEEP_PERIOD: u64 = 1_000;
 
-/// The ticks between two looks for tasks on the real tokio.
-const STRAY_PERIOD: u64 = 50;
-
 /// Said where a crate spawns on the real tokio, in whose context a run is for the sake of its generator.
 const STRAY: &str = "a task was spawned on the real tokio, where nothing runs it: some crate names tokio itself and \
     not madsim-tokio (docs/madsim.md, Foreign crates)";
@@ -44,8 +41,8 @@ const STRAY: &str = "a task was spawned on the real tokio, where nothing runs it
 /// What a run came to, and the history of its clients.
 pub(crate) type Ended<S> = (ReportOf<<S as System>::Node>, HistoryOf<<S as System>::Node>);
 
-/// How a kind of process lives on madsim.
-pub(crate) trait Troupe<S: System>: Send + Sized + 'static {
+/// The processes of a run, as madsim has them.
+pub(crate) trait Processes<S: System>: Send + Sized + 'static {
     /// Brings madsim's nodes to where the world is now.
     fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S, T>, host: &Host<S, T, Self>);
 
@@ -70,7 +67,7 @@ struct State<S: System, T, P> {
     /// Nothing before the run.
     time: Option<TrueTime>,
     /// Nothing while it follows the world.
-    troupe: Option<P>,
+    processes: Option<P>,
     /// Where what is under way in the network waits; nothing once the run is over.
     network: Option<NodeHandle>,
 }
@@ -88,10 +85,10 @@ pub(crate) fn run<S, T, P>(
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
-    P: Troupe<S>,
+    P: Processes<S>,
 {
     let runtime = Runtime::with_seed_and_config(seed.0, config);
-    let state = State { world, time: None, troupe: None, network: None };
+    let state = State { world, time: None, processes: None, network: None };
     let host = Host(Arc::new(Mutex::new(state)));
     let tokio = TokioSeed::new(seed);
     let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -107,7 +104,12 @@ where
     }
     host.kill_all(&runtime);
     let mut state = host.lock();
-    let report = state.world.report().expect("the run has ended");
+    let mut report = state.world.report().expect("the run has ended");
+    if tokio.strays() > 0 && report.outcome == Outcome::Passed {
+        // Spawned since the last look, or by what is dropped at the end.
+        let (at, events) = (report.end, report.events);
+        report.outcome = Outcome::Panicked(Panic { node: None, message: STRAY.to_owned(), at, events });
+    }
     (report, state.world.take_history())
 }
 
@@ -115,9 +117,9 @@ impl<S, T, P> Host<S, T, P>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
-    P: Troupe<S>,
+    P: Processes<S>,
 {
-    /// A panic while it is held is caught where it ends the run, so a poisoned lock tells nothing.
+    /// A panic while it is held is caught where it ends the run, so a poisoned lock says nothing.
     fn lock(&self) -> MutexGuard<'_, State<S, T, P>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,16 +130,17 @@ where
             let mut state = self.lock();
             state.time = Some(time.clone());
             state.network = Some(madsim.create_node().name("network").build());
-            state.troupe = Some(assemble(&state.world, &madsim));
+            state.processes = Some(assemble(&state.world, &madsim));
         }
         self.change(|_| {});
         for tick in 1.. {
             time.sleep_until(Instant::ZERO.saturating_add(TICK.saturating_mul(tick))).await;
             let now = time.now();
-            self.change(|world| world.look(now));
-            if tick % STRAY_PERIOD == 0 && tokio.strays() > 0 {
+            // Before the look that may end the run.
+            if tokio.strays() > 0 {
                 self.change(|world| world.fail(now, None, STRAY.to_owned()));
             }
+            self.change(|world| world.look(now));
             if self.lock().world.is_over() {
                 return;
             }
@@ -151,8 +154,8 @@ where
     fn kill_all(&self, runtime: &Runtime) {
         let nodes = {
             let mut state = self.lock();
-            let troupe = state.troupe.take().map_or_else(Vec::new, P::leave);
-            troupe.into_iter().chain(state.network.take()).collect::<Vec<_>>()
+            let processes = state.processes.take().map_or_else(Vec::new, P::leave);
+            processes.into_iter().chain(state.network.take()).collect::<Vec<_>>()
         };
         for node in nodes {
             kill(runtime.handle(), node.id());
@@ -172,12 +175,12 @@ where
         if state.world.is_over() || state.network.is_none() {
             return;
         }
-        if let Some(mut troupe) = state.troupe.take() {
-            troupe.follow(&state.world, self);
-            state.troupe = Some(troupe);
+        if let Some(mut processes) = state.processes.take() {
+            processes.follow(&state.world, self);
+            state.processes = Some(processes);
         }
         for wake in state.world.wakes() {
-            let home = wake.node.and_then(|node| state.troupe.as_ref()?.home(node));
+            let home = wake.node.and_then(|node| state.processes.as_ref()?.home(node));
             let handle = home.or(state.network.as_ref()).expect("the run is on");
             handle.spawn(Pending { host: self.clone(), wake: Some(wake) }.come_up());
         }
@@ -196,7 +199,7 @@ struct Pending<S, T, P>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
-    P: Troupe<S>,
+    P: Processes<S>,
 {
     host: Host<S, T, P>,
     wake: Option<Wake>,
@@ -206,7 +209,7 @@ impl<S, T, P> Pending<S, T, P>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
-    P: Troupe<S>,
+    P: Processes<S>,
 {
     async fn come_up(mut self) {
         let time = TrueTime::current();
@@ -222,7 +225,7 @@ impl<S, T, P> Drop for Pending<S, T, P>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
-    P: Troupe<S>,
+    P: Processes<S>,
 {
     fn drop(&mut self) {
         if let Some(wake) = self.wake.take() {

@@ -9,6 +9,8 @@ mod clock;
 #[cfg(madsim)]
 mod engine;
 #[cfg(madsim)]
+mod entropy;
+#[cfg(madsim)]
 mod host;
 #[cfg(madsim)]
 mod limits;
@@ -26,4 +28,6 @@ mod tokio_seed;
 #[cfg(madsim)]
 pub use engine::{OnMadsim, ServiceOnMadsim, run};
 #[cfg(madsim)]
-pub use service::{Instance, Nothing, Process, Service, ServiceLoad, ServiceLoadOptions, Staged, address, observe};
+pub use service::{
+    Instance, Nothing, Process, Service, ServiceLoad, ServiceLoadOptions, ServiceSystem, address, observe,
+};

@@ -1,16 +1,14 @@
-//! What a scenario may ask for and madsim cannot do to an async service: told by line before anything runs.
+//! What a scenario may ask for and madsim cannot do to an async service: refused with its line before anything runs.
 
 use splitbrain::engine::{AnyPlan, Unsupported};
-use splitbrain::scenario::{ClockSpans, Drawn, Scenario};
+use splitbrain::scenario::Scenario;
 use splitbrain_kernel::director::spec::{NemesisKind, What};
-use splitbrain_kernel::fault::{Ability, Fault, Latency, Leaf, Offset};
-use splitbrain_kernel::rng::Ppm;
-use splitbrain_kernel::run::RunOptions;
+use splitbrain_kernel::fault::{Ability, Fault, Latency, Leaf};
+use splitbrain_kernel::network::InFlight;
 
-const ONE_CLOCK: &str = "every node of madsim has the same clock";
-const ONE_WEATHER: &str = "madsim has one latency and one chance of loss for all links";
+use crate::settings::{ABSENT, Absent, NO_DISK, ONE_CLOCK, ONE_WEATHER};
+
 const NO_KINDS: &str = "what a service says has no kinds";
-const NO_DISK: &str = "the files of a service are not simulated";
 
 /// Everything that an async service cannot be given, in the order of the file.
 pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
@@ -18,37 +16,26 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
     let mut refuse = |line: Option<u32>, what: &str, why: &str| {
         found.push(Unsupported { line, message: format!("{what}: {why}") });
     };
-    let (network, line) = (&scenario.network, |start: &str| line_of(scenario, start));
-    let ordinary = RunOptions::<(), ()>::ordinary(scenario.cluster, scenario.run.duration);
-    if matches!(network.latency, Latency::Exponential { .. }) {
-        refuse(line("latency"), "[network] latency", "madsim draws it evenly between two bounds");
+    let source = &scenario.source;
+    for Absent { key, why, .. } in ABSENT {
+        if let Some(line) = source.line_of(key) {
+            refuse(Some(line), &shown(key), why);
+        }
     }
-    if may_be(&network.duplication) {
-        refuse(line("duplication"), "[network] duplication", "madsim delivers nothing twice");
+    if matches!(scenario.network.latency, Latency::Exponential { .. }) {
+        let why = "madsim draws it evenly between two bounds";
+        refuse(source.line_of("network.latency"), "[network] latency", why);
     }
-    if may_be(&network.reordering) {
-        refuse(line("reordering"), "[network] reordering", "madsim reorders by its range of latencies alone");
-    }
-    if network.bandwidth > 0 {
-        refuse(line("bandwidth"), "[network] bandwidth", "madsim's links carry any amount");
-    }
-    if network.connection_timeout != ordinary.network.connection_timeout {
-        refuse(line("connection_timeout"), "[network] connection_timeout", "madsim's connections never time out");
-    }
-    if !network.links.is_empty() {
-        refuse(line("[[network.link"), "[[network.link]]", ONE_WEATHER);
-    }
-    let mut spans = scenario.clocks.nodes.values().chain([&scenario.clocks.base]);
-    if spans.any(|clocks| !is_perfect(clocks)) {
-        refuse(line("[clocks"), "[clocks] drift and offset", ONE_CLOCK);
-    }
-    if line("[disk").is_some() {
-        refuse(line("[disk"), "[disk]", NO_DISK);
-    }
-    for fault in &scenario.faults {
-        if let What::Fault(stated) = &fault.what
-            && let Some((what, why)) = unable(stated)
+    for (index, fault) in scenario.faults.iter().enumerate() {
+        let What::Fault(stated) = &fault.what else { continue };
+        let in_flight = source.line_of(&format!("fault[{index}].in_flight"));
+        if let (Fault::Cut(cut), Some(line)) = (stated, in_flight)
+            && cut.in_flight == InFlight::Drop
         {
+            let why = "madsim decides at sending: what is under way arrives";
+            refuse(Some(line), &format!("fault {}: in_flight", fault.id), why);
+        }
+        if let Some((what, why)) = unable(stated) {
             refuse(Some(fault.line), &format!("fault {}: {what}", fault.id), why);
         }
     }
@@ -63,10 +50,13 @@ pub(crate) fn of_services(scenario: &Scenario) -> Vec<Unsupported> {
     found
 }
 
-/// The first line that begins so: a key of `[network]`, or the head of a table.
-fn line_of(scenario: &Scenario, start: &str) -> Option<u32> {
-    let lines = (1..).zip(scenario.source.text.lines());
-    lines.into_iter().find(|(_, line)| line.trim_start().starts_with(start)).map(|(number, _)| number)
+/// A key as a reader of the file looks for it: `[network] loss`.
+fn shown(key: &str) -> String {
+    match key.split_once('.') {
+        None => format!("[{key}]"),
+        Some(("network", "link")) => "[[network.link]]".to_owned(),
+        Some((table, key)) => format!("[{table}] {key}"),
+    }
 }
 
 /// The same of a plan, whose entries are concrete.
@@ -79,19 +69,6 @@ pub(crate) fn of_plans(plan: &AnyPlan) -> Vec<Unsupported> {
     let overrides = plan.overrides().first();
     let overrides = overrides.map(|_| refuse("plan, override: what madsim draws cannot be replaced".to_owned()));
     faults.chain(overrides).collect()
-}
-
-fn is_perfect(clocks: &ClockSpans) -> bool {
-    let ClockSpans { drift_ppm, offset } = clocks;
-    (drift_ppm.low, drift_ppm.high) == (0, 0) && [offset.low, offset.high] == [Offset::default(); 2]
-}
-
-fn may_be(chance: &Drawn<Ppm>) -> bool {
-    match chance {
-        Drawn::Constant(chance) => *chance != Ppm::NEVER,
-        Drawn::Range { high, .. } => *high != Ppm::NEVER,
-        Drawn::Choose(chances) => chances.iter().any(|chance| *chance != Ppm::NEVER),
-    }
 }
 
 /// What of a fault cannot be done, and why: what it needs and madsim does not have.

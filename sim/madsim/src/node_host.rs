@@ -12,7 +12,7 @@ use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::Hosted;
 
-use crate::host::{self, Ended, Host, Troupe};
+use crate::host::{self, Ended, Host, Processes};
 
 /// One run. To be called once a thread.
 pub(crate) fn run<S, T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
@@ -27,12 +27,12 @@ where
             handle: madsim.create_node().name(id.to_string()).build(),
             incarnation: world.incarnation(id),
         };
-        Processes(world.view().cluster().nodes().map(build).collect())
+        KernelProcesses(world.view().cluster().nodes().map(build).collect())
     })
 }
 
 /// Kernel nodes as madsim has them.
-struct Processes(Vec<Process>);
+struct KernelProcesses(Vec<Process>);
 
 struct Process {
     id: NodeId,
@@ -40,7 +40,7 @@ struct Process {
     incarnation: u32,
 }
 
-impl<S: System> Troupe<S> for Processes {
+impl<S: System> Processes<S> for KernelProcesses {
     fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S, T>, _: &Host<S, T, Self>) {
         for process in &mut self.0 {
             let incarnation = world.incarnation(process.id);

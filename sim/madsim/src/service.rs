@@ -2,7 +2,7 @@
 //! scenario files, faults, invariants and outcomes as kernel nodes.
 //!
 //! To the kernel's world each instance is a node without a state of its own: it starts, ends, pauses, is given
-//! operations, and what it tells is told in its name. Its tasks, sockets and sleeps are madsim's.
+//! operations, and makes observations. Its tasks, sockets and sleeps are madsim's.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -42,13 +42,19 @@ pub trait Service: Clone + Debug + Send + Sync + Sized + 'static {
 
     /// What a scenario can set.
     type Options: Options;
-    /// What instances tell those who watch.
+    /// What instances observe: what invariants look at, and what scenarios expect and count.
     type Observation: Observation;
     /// What clients are asked to do.
     type Operation: Data + DeserializeOwned;
     /// What clients are answered.
     type Response: Data + DeserializeOwned;
-    /// What must hold. There is no node state to look at: an invariant that wants some is skipped.
+    /// What must hold.
+    ///
+    /// - There is no node state to look at: an invariant that wants some is skipped.
+    /// - An answer that is under way when its server dies still arrives, after
+    ///   [`on_down`](splitbrain_kernel::invariant::Invariants::on_down) of the server. An invariant that forgets there
+    ///   what the server owed has to know in which life of the server a question was asked, or it takes the late answer
+    ///   for one of the next life and reports a violation that is none.
     type Invariants: Invariants<Instance<Self>>;
 
     /// A cluster with these options.
@@ -88,18 +94,18 @@ pub fn address(node: NodeId) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, space, 0, number))
 }
 
-/// A process of a service, for its own code: who it is, what it is asked to do, and how it tells what it does.
+/// A process of a service, for its own code: which node it is, what it is asked to do, and how it reports what it does.
 pub struct Process<V: Service> {
     id: NodeId,
     cluster: Cluster,
     mailbox: Mailbox<V::Operation>,
-    voice: Arc<dyn Voice<V>>,
+    access: Arc<dyn Access<V>>,
 }
 
 impl<V: Service> Clone for Process<V> {
     fn clone(&self) -> Self {
-        let Self { id, cluster, mailbox, voice } = self;
-        Self { id: *id, cluster: *cluster, mailbox: mailbox.clone(), voice: Arc::clone(voice) }
+        let Self { id, cluster, mailbox, access } = self;
+        Self { id: *id, cluster: *cluster, mailbox: mailbox.clone(), access: Arc::clone(access) }
     }
 }
 
@@ -110,8 +116,13 @@ impl<V: Service> Debug for Process<V> {
 }
 
 impl<V: Service> Process<V> {
-    pub(crate) fn new(id: NodeId, cluster: Cluster, mailbox: Mailbox<V::Operation>, voice: Arc<dyn Voice<V>>) -> Self {
-        Self { id, cluster, mailbox, voice }
+    pub(crate) fn new(
+        id: NodeId,
+        cluster: Cluster,
+        mailbox: Mailbox<V::Operation>,
+        access: Arc<dyn Access<V>>,
+    ) -> Self {
+        Self { id, cluster, mailbox, access }
     }
 
     /// Its name.
@@ -124,9 +135,9 @@ impl<V: Service> Process<V> {
         self.cluster
     }
 
-    /// Tells those who watch.
+    /// Makes an observation.
     pub fn observe(&self, observation: V::Observation) {
-        self.voice.speak(self.id, Box::new(|ctx| ctx.observe(observation)));
+        self.access.act(self.id, Box::new(|ctx| ctx.observe(observation)));
     }
 
     /// The next operation that the workload asks for; waits until there is one.
@@ -138,38 +149,38 @@ impl<V: Service> Process<V> {
     /// the process ends is completed as unknown.
     pub fn invoke(&self, operation: V::Operation) -> OperationId {
         let id = Arc::new(Mutex::new(OperationId(0)));
-        let told = Arc::clone(&id);
-        self.voice.speak(self.id, Box::new(move |ctx| *lock(&told) = ctx.invoke(operation)));
+        let given = Arc::clone(&id);
+        self.access.act(self.id, Box::new(move |ctx| *lock(&given) = ctx.invoke(operation)));
         *lock(&id)
     }
 
     /// A client's operation ends: a line of the history.
     pub fn complete(&self, id: OperationId, result: OperationResult<V::Response>) {
-        self.voice.speak(self.id, Box::new(move |ctx| ctx.complete(id, result)));
+        self.access.act(self.id, Box::new(move |ctx| ctx.complete(id, result)));
     }
 }
 
-/// Tells those who watch what the process that calls it does: one line in code that knows nothing else of splitbrain.
-/// Outside of a run it does nothing.
+/// Makes an observation in the name of the process that calls it: one line in code that knows nothing else of
+/// splitbrain. Outside of a run it does nothing.
 ///
 /// # Panics
-/// Where the service that runs tells observations of another type.
+/// If the observations of the service that runs are of another type.
 pub fn observe<O: Observation>(observation: O) {
     crate::service_host::observe(observation);
 }
 
 /// What is done through a node's context.
-pub(crate) type Saying<V> = Box<dyn FnOnce(&mut Context<Instance<V>>) + Send>;
+pub(crate) type Act<V> = Box<dyn FnOnce(&mut Context<Instance<V>>) + Send>;
 
-/// Speaks for nodes.
-pub(crate) trait Voice<V: Service>: Send + Sync {
-    /// Says this in the name of the node.
-    fn speak(&self, node: NodeId, say: Saying<V>);
+/// Access to the nodes of the kernel's world.
+pub(crate) trait Access<V: Service>: Send + Sync {
+    /// Does this in the name of the node.
+    fn act(&self, node: NodeId, act: Act<V>);
 }
 
 /// A service as the kernel's world sees it: nodes without a state.
 #[derive(Clone, Debug)]
-pub struct Staged<V: Service> {
+pub struct ServiceSystem<V: Service> {
     pub(crate) service: V,
     pub(crate) cluster: Cluster,
     mailboxes: Mailboxes<V::Operation>,
@@ -178,7 +189,7 @@ pub struct Staged<V: Service> {
 /// Those of the processes that run now.
 type Mailboxes<O> = Arc<Mutex<Vec<(NodeId, Mailbox<O>)>>>;
 
-impl<V: Service> Staged<V> {
+impl<V: Service> ServiceSystem<V> {
     /// Where the process of this node that runs now finds what it is asked to do.
     pub(crate) fn mailbox(&self, node: NodeId) -> Mailbox<V::Operation> {
         let mailboxes = lock(&self.mailboxes);
@@ -187,7 +198,7 @@ impl<V: Service> Staged<V> {
     }
 }
 
-impl<V: Service> System for Staged<V> {
+impl<V: Service> System for ServiceSystem<V> {
     const NAME: &'static str = V::NAME;
     const DOC: &'static str = V::DOC;
     const ROLES: &'static [Role] = V::ROLES;

@@ -25,24 +25,35 @@ use splitbrain_kernel::view::View;
 use splitbrain_kernel::world::Hosted;
 
 use crate::clock::TrueTime;
-use crate::host::{self, Ended, Host, Troupe};
-use crate::service::{Instance, Process, Saying, Service, Staged, Voice, address};
+use crate::host::{self, Ended, Host, Processes};
+use crate::service::{Access, Act, Instance, Process, Service, ServiceSystem, address};
 
 /// One run. To be called once a thread.
-pub(crate) fn run<V, T>(staged: &Staged<V>, options: &OptionsOf<Staged<V>>, seed: Seed, tracer: T) -> Ended<Staged<V>>
+pub(crate) fn run<V, T>(
+    system: &ServiceSystem<V>,
+    options: &OptionsOf<ServiceSystem<V>>,
+    seed: Seed,
+    tracer: T,
+) -> Ended<ServiceSystem<V>>
 where
     V: Service,
     T: Tracer<Instance<V>> + Send + 'static,
 {
-    let world = Hosted::traced(staged, options, seed, tracer);
+    let world = Hosted::traced(system, options, seed, tracer);
     let config = Config { net: network_config(&options.network), ..Config::default() };
     host::run(world, seed, config, |world, madsim| {
         let build = |id: NodeId| {
             let handle = madsim.create_node().name(id.to_string()).ip(address(id)).build();
-            Member { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
+            ServiceProcess { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
         };
-        let members: Vec<Member> = world.view().cluster().nodes().map(build).collect();
-        Cast { staged: staged.clone(), members, cut: Vec::new(), looked_at: None, names: Names::default() }
+        let processes: Vec<ServiceProcess> = world.view().cluster().nodes().map(build).collect();
+        ServiceProcesses {
+            system: system.clone(),
+            processes,
+            cut: Vec::new(),
+            looked_at: None,
+            names: Names::default(),
+        }
     })
 }
 
@@ -62,9 +73,9 @@ fn network_config(options: &NetworkOptions) -> madsim::net::Config {
 }
 
 /// The instances of a service.
-struct Cast<V: Service> {
-    staged: Staged<V>,
-    members: Vec<Member>,
+struct ServiceProcesses<V: Service> {
+    system: ServiceSystem<V>,
+    processes: Vec<ServiceProcess>,
     /// The links that are cut or clogged now.
     cut: Vec<Link>,
     /// What was done to the world when links were last looked at.
@@ -80,7 +91,7 @@ fn lock(names: &Names) -> MutexGuard<'_, BTreeMap<madsim::task::NodeId, NodeId>>
 }
 
 /// An instance as madsim has it.
-struct Member {
+struct ServiceProcess {
     id: NodeId,
     handle: NodeHandle,
     incarnation: u32,
@@ -88,11 +99,11 @@ struct Member {
     is_paused: bool,
 }
 
-impl<V: Service> Troupe<Staged<V>> for Cast<V> {
+impl<V: Service> Processes<ServiceSystem<V>> for ServiceProcesses<V> {
     fn follow<T: Tracer<Instance<V>> + Send + 'static>(
         &mut self,
-        world: &Hosted<Staged<V>, T>,
-        host: &Host<Staged<V>, T, Self>,
+        world: &Hosted<ServiceSystem<V>, T>,
+        host: &Host<ServiceSystem<V>, T, Self>,
     ) {
         let view = world.view();
         // Both: the settle phase heals links and is no act; two acts may share an instant.
@@ -100,12 +111,12 @@ impl<V: Service> Troupe<Staged<V>> for Cast<V> {
         if std::mem::replace(&mut self.looked_at, looked_at) != looked_at {
             self.follow_links(view);
         }
-        if !is_listening() {
-            self.listen(host);
+        if !has_current_run() {
+            self.install(host);
         }
-        for member in &mut self.members {
-            member.follow_process(world, &self.staged, &self.names, host);
-            member.follow_pause(view);
+        for process in &mut self.processes {
+            process.follow_process(world, &self.system, &self.names, host);
+            process.follow_pause(view);
         }
     }
 
@@ -115,17 +126,17 @@ impl<V: Service> Troupe<Staged<V>> for Cast<V> {
     }
 
     fn leave(self) -> Vec<NodeHandle> {
-        LISTENER.with(|listener| listener.borrow_mut().take());
-        self.members.into_iter().map(|member| member.handle).collect()
+        CURRENT_RUN.with(|current| current.borrow_mut().take());
+        self.processes.into_iter().map(|process| process.handle).collect()
     }
 }
 
-impl<V: Service> Cast<V> {
+impl<V: Service> ServiceProcesses<V> {
     fn follow_links(&mut self, view: impl View<Instance<V>>) {
         let network = NetSim::current();
         let at =
-            |node: NodeId| self.members.iter().find(|it| it.id == node).expect("a node of the cluster").handle.id();
-        let ids = self.members.iter().map(|member| member.id);
+            |node: NodeId| self.processes.iter().find(|it| it.id == node).expect("a node of the cluster").handle.id();
+        let ids = self.processes.iter().map(|process| process.id);
         let links = ids.clone().flat_map(|source| ids.clone().map(move |target| Link::new(source, target)));
         let cut: Vec<Link> = links.filter(|link| link.source != link.target && view.is_blocked(*link)).collect();
         for link in self.cut.iter().filter(|link| !cut.contains(link)) {
@@ -137,32 +148,32 @@ impl<V: Service> Cast<V> {
         self.cut = cut;
     }
 
-    /// From now on [`observe`] on this thread speaks for the process that calls it.
-    fn listen<T: Tracer<Instance<V>> + Send + 'static>(&self, host: &Host<Staged<V>, T, Self>) {
+    /// From now on [`observe`] on this thread observes in the name of the process that calls it.
+    fn install<T: Tracer<Instance<V>> + Send + 'static>(&self, host: &Host<ServiceSystem<V>, T, Self>) {
         let names = Arc::clone(&self.names);
         let host = host.clone();
-        let hear = move |observation: &mut dyn Any| {
-            let told = observation.downcast_mut::<Option<V::Observation>>().unwrap_or_else(|| {
-                panic!("{} tells {}", V::NAME, std::any::type_name::<V::Observation>());
+        let observe = move |observation: &mut dyn Any| {
+            let observation = observation.downcast_mut::<Option<V::Observation>>().unwrap_or_else(|| {
+                panic!("the observations of {} are of the type {}", V::NAME, std::any::type_name::<V::Observation>());
             });
-            let observation = told.take().expect("it is told once");
-            if let Some(node) = speaker(&names) {
-                host.speak(node, Box::new(|ctx| ctx.observe(observation)));
+            let observation = observation.take().expect("it is handed over once");
+            if let Some(node) = current_process(&names) {
+                host.act(node, Box::new(|ctx| ctx.observe(observation)));
             }
         };
-        let listener = Listener { hear: Rc::new(hear), names: Arc::clone(&self.names) };
-        LISTENER.with(|current| *current.borrow_mut() = Some(listener));
+        let run = CurrentRun { observe: Rc::new(observe), names: Arc::clone(&self.names) };
+        CURRENT_RUN.with(|current| *current.borrow_mut() = Some(run));
     }
 }
 
-impl Member {
+impl ServiceProcess {
     /// A process that has ended is killed, one that has started is spawned.
     fn follow_process<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
         &mut self,
-        world: &Hosted<Staged<V>, T>,
-        staged: &Staged<V>,
+        world: &Hosted<ServiceSystem<V>, T>,
+        system: &ServiceSystem<V>,
         names: &Names,
-        host: &Host<Staged<V>, T, Cast<V>>,
+        host: &Host<ServiceSystem<V>, T, ServiceProcesses<V>>,
     ) {
         let (incarnation, is_up) = (world.incarnation(self.id), world.view().is_up(self.id));
         if (self.incarnation, self.is_up) == (incarnation, is_up) {
@@ -179,9 +190,9 @@ impl Member {
             self.is_paused = false;
         }
         if is_up {
-            let voice = Voiced { host: host.clone(), incarnation };
-            let process = Process::new(self.id, staged.cluster, staged.mailbox(self.id), Arc::new(voice));
-            self.handle.spawn(live(staged.service.clone(), process, Arc::clone(names), host.clone()));
+            let access = ProcessAccess { host: host.clone(), incarnation };
+            let process = Process::new(self.id, system.cluster, system.mailbox(self.id), Arc::new(access));
+            self.handle.spawn(run_process(system.service.clone(), process, Arc::clone(names), host.clone()));
         }
         (self.incarnation, self.is_up) = (incarnation, is_up);
     }
@@ -200,11 +211,11 @@ impl Member {
 }
 
 /// The life of one process: it ends when it is killed, when it returns, or when it panics.
-async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
+async fn run_process<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
     service: V,
     process: Process<V>,
     names: Names,
-    host: Host<Staged<V>, T, Cast<V>>,
+    host: Host<ServiceSystem<V>, T, ServiceProcesses<V>>,
 ) {
     // The tasks of the process before are dropped by then.
     madsim::time::sleep(std::time::Duration::from_millis(1)).await;
@@ -216,7 +227,7 @@ async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
         Err(payload) => Poll::Ready(Err(payload)),
     });
     match ended.await {
-        Ok(()) => host.speak(id, Box::new(|ctx| ctx.exit("its service returned"))),
+        Ok(()) => host.act(id, Box::new(|ctx| ctx.exit("its service returned"))),
         Err(payload) => {
             let (now, message) = (TrueTime::current().now(), Panic::said(&*payload));
             host.change(|world| world.fail(now, Some(id), message));
@@ -224,63 +235,63 @@ async fn live<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
     }
 }
 
-impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Host<Staged<V>, T, Cast<V>> {
-    fn speak(&self, node: NodeId, say: Saying<V>) {
+impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Host<ServiceSystem<V>, T, ServiceProcesses<V>> {
+    fn act(&self, node: NodeId, act: Act<V>) {
         let now = TrueTime::current().now();
-        self.change(|world| world.speak(now, node, say));
+        self.change(|world| world.speak(now, node, act));
     }
 }
 
-/// The voice of one process: it falls silent with it.
-struct Voiced<V: Service, T> {
-    host: Host<Staged<V>, T, Cast<V>>,
+/// The access of one process, which ends with the process.
+struct ProcessAccess<V: Service, T> {
+    host: Host<ServiceSystem<V>, T, ServiceProcesses<V>>,
     incarnation: u32,
 }
 
-impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Voice<V> for Voiced<V, T> {
-    fn speak(&self, node: NodeId, say: Saying<V>) {
+impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Access<V> for ProcessAccess<V, T> {
+    fn act(&self, node: NodeId, act: Act<V>) {
         let now = TrueTime::current().now();
         self.host.change(|world| {
             if world.incarnation(node) == self.incarnation {
-                world.speak(now, node, say);
+                world.speak(now, node, act);
             }
         });
     }
 }
 
-/// Hears an `Option` of an observation, and takes it.
-type Hear = dyn Fn(&mut dyn Any);
+/// Takes the observation out of an `Option`.
+type Observe = dyn Fn(&mut dyn Any);
 
 /// The run on a thread, as the code of its processes finds it.
 #[derive(Clone)]
-struct Listener {
-    hear: Rc<Hear>,
+struct CurrentRun {
+    observe: Rc<Observe>,
     names: Names,
 }
 
 thread_local! {
-    /// Who hears what a process tells: that of the one run on this thread.
-    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
+    /// The one run on this thread, for the observations of its processes.
+    static CURRENT_RUN: RefCell<Option<CurrentRun>> = const { RefCell::new(None) };
 }
 
 /// The process whose task runs now; `None` if it has ended.
-fn speaker(names: &Names) -> Option<NodeId> {
+fn current_process(names: &Names) -> Option<NodeId> {
     lock(names).get(&madsim::plugin::node()).copied()
 }
 
 /// When and by which process a log line is written; `None` outside of a run.
 pub(crate) fn stamp() -> Option<Stamp> {
-    let listener = LISTENER.with(|listener| listener.borrow().clone())?;
-    Some(Stamp { at: TrueTime::try_current()?.now(), node: speaker(&listener.names) })
+    let current = CURRENT_RUN.with(|current| current.borrow().clone())?;
+    Some(Stamp { at: TrueTime::try_current()?.now(), node: current_process(&current.names) })
 }
 
-fn is_listening() -> bool {
-    LISTENER.with(|listener| listener.borrow().is_some())
+fn has_current_run() -> bool {
+    CURRENT_RUN.with(|current| current.borrow().is_some())
 }
 
 pub(crate) fn observe<O: Observation>(observation: O) {
-    let listener = LISTENER.with(|listener| listener.borrow().clone());
-    if let Some(listener) = listener {
-        (listener.hear)(&mut Some(observation));
+    let current = CURRENT_RUN.with(|current| current.borrow().clone());
+    if let Some(current) = current {
+        (current.observe)(&mut Some(observation));
     }
 }

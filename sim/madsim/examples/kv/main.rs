@@ -17,13 +17,13 @@ mod service;
 mod store;
 
 #[cfg(madsim)]
-use service::{Store, Told};
+use service::{Store, StoreObservation};
 
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
     use splitbrain_madsim::ServiceOnMadsim;
 
-    splitbrain::Cli::new().name("kv").engine(ServiceOnMadsim::<Store>::new()).main()
+    splitbrain::Cli::new().name("just madsim-kv").engine(ServiceOnMadsim::<Store>::new()).main()
 }
 
 #[cfg(not(madsim))]

@@ -1,4 +1,4 @@
-//! The store as splitbrain sees it: how a process starts, what it tells, what must hold.
+//! The store as splitbrain sees it: how a process starts, what it observes, what must hold.
 
 use std::collections::BTreeMap;
 
@@ -51,9 +51,9 @@ impl Options for KvOptions {
     }
 }
 
-/// What the servers tell.
+/// What the servers observe, and the clients.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) enum Told {
+pub(crate) enum StoreObservation {
     Follows,
     Serves { epoch: u64 },
     Retires { epoch: u64 },
@@ -61,7 +61,7 @@ pub(crate) enum Told {
     Read { value: u64 },
 }
 
-impl Observation for Told {
+impl Observation for StoreObservation {
     const NAMES: &'static [&'static str] =
         &["server follows", "primary serves", "primary retires", "value written", "value read"];
 
@@ -100,7 +100,7 @@ impl Service for Store {
         options: options_of::<ServiceLoadOptions>,
     }];
     type Options = KvOptions;
-    type Observation = Told;
+    type Observation = StoreObservation;
     type Operation = Operation;
     type Response = u64;
     type Invariants = Watch;
@@ -165,7 +165,7 @@ async fn count_up(process: &Process<Store>) {
                 last += 1;
                 match client.ask(&format!("put {key} {last}")).await {
                     Answer::Done(_) => {
-                        process.observe(Told::Wrote { value: last });
+                        process.observe(StoreObservation::Wrote { value: last });
                         OperationResult::Ok(last)
                     }
                     Answer::Refused => OperationResult::Failed,
@@ -174,7 +174,7 @@ async fn count_up(process: &Process<Store>) {
             }
             Operation::Get(_) => match client.ask(&format!("get {key}")).await {
                 Answer::Done(value) => {
-                    process.observe(Told::Read { value });
+                    process.observe(StoreObservation::Read { value });
                     OperationResult::Ok(value)
                 }
                 Answer::Refused | Answer::Unknown => OperationResult::Failed,
@@ -205,7 +205,7 @@ impl Invariants<Instance<Store>> for Watch {
         },
         InvariantInfo {
             name: "read_your_writes",
-            doc: "A client never reads less than what it has written and was told to be stored.",
+            doc: "A client never reads less than what it has written and was acknowledged.",
             source: "Terry et al., Session guarantees for weakly consistent replicated data (PDIS 1994), section 3",
             kind: InvariantKind::Safety,
             sight: Sight::BlackBox,
@@ -219,21 +219,21 @@ impl Invariants<Instance<Store>> for Watch {
         effect: EffectRef<'_, Instance<Store>>,
         findings: &mut Findings,
     ) {
-        let EffectRef::Observe(told) = effect else { return };
-        match told {
-            Told::Serves { epoch } => {
+        let EffectRef::Observe(observation) = effect else { return };
+        match observation {
+            StoreObservation::Serves { epoch } => {
                 let other = self.serving.replace((node, view.now()));
                 findings.check(ONE_PRIMARY, Some(node), other.is_none(), || {
                     let (other, since) = other.expect("somebody else serves");
                     format!("{node} serves with epoch {epoch}; {other} serves since {since}")
                 });
             }
-            Told::Follows => {}
-            Told::Retires { .. } => self.release(node),
-            Told::Wrote { value } => {
+            StoreObservation::Follows => {}
+            StoreObservation::Retires { .. } => self.release(node),
+            StoreObservation::Wrote { value } => {
                 self.written.insert(node, *value);
             }
-            Told::Read { value } => {
+            StoreObservation::Read { value } => {
                 let written = self.written.get(&node).copied().unwrap_or(0);
                 findings.check(READ_YOUR_WRITES, Some(node), *value >= written, || {
                     format!("{node} reads {value}; it has written {written}")

@@ -25,7 +25,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, ReadHalf, spli
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Told;
+use crate::StoreObservation;
 
 /// Where clients connect.
 pub(crate) const CLIENT_PORT: u16 = 7_000;
@@ -95,7 +95,7 @@ pub(crate) async fn serve(config: Config) -> io::Result<()> {
         writes: 0,
         confirmed: 0,
     };
-    splitbrain_madsim::observe(Told::Follows);
+    splitbrain_madsim::observe(StoreObservation::Follows);
     let server = Server { config, started: now, state: Arc::new(Mutex::new(state)) };
     let peers = TcpListener::bind((server.config.me, PEER_PORT)).await?;
     let clients = TcpListener::bind((server.config.me, CLIENT_PORT)).await?;
@@ -271,9 +271,9 @@ impl State {
         self.role = role;
         let epoch = self.epoch;
         if now && !before {
-            splitbrain_madsim::observe(Told::Serves { epoch });
+            splitbrain_madsim::observe(StoreObservation::Serves { epoch });
         } else if before && !now {
-            splitbrain_madsim::observe(Told::Retires { epoch });
+            splitbrain_madsim::observe(StoreObservation::Retires { epoch });
         }
     }
 }

@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 use std::future::ready;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration as WallTime;
@@ -32,8 +35,16 @@ splitbrain::kernel::names! {
         All = "all",
         /// Nothing: a task is spawned on the real tokio.
         Stray = "stray",
+        /// Nothing: a task is spawned on the real tokio, about when the run ends.
+        LateStray = "late_stray",
         /// Nothing: the process is aborted.
         Abort = "abort",
+        /// Nothing: the process exits.
+        Exit = "exit",
+        /// Nothing: the process never comes to an end.
+        Spin = "spin",
+        /// Nothing: a line is written to the socket that belongs to the parent.
+        Garbage = "garbage",
         /// The standard output, without a newline.
         Print = "print",
     }
@@ -60,12 +71,12 @@ impl Options for ChanceOptions {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) enum Told {
+pub(crate) enum ChanceObservation {
     Chose(u64),
     Woke(u64),
 }
 
-impl Observation for Told {
+impl Observation for ChanceObservation {
     const NAMES: &'static [&'static str] = &["chose", "woke"];
 
     fn face(&self) -> Face {
@@ -115,7 +126,7 @@ impl Service for Chance {
     const NAME: &'static str = "chance";
     const DOC: &'static str = "Processes that ask for randomness.";
     type Options = ChanceOptions;
-    type Observation = Told;
+    type Observation = ChanceObservation;
     type Operation = Nothing;
     type Response = Nothing;
     type Invariants = FewWords;
@@ -134,13 +145,16 @@ impl Service for Chance {
         for number in 0..4 {
             tokio::spawn(listen(number, bell.subscribe()));
         }
+        if matches!(self.source, Source::LateStray) {
+            tokio::spawn(stray_late());
+        }
         let mut bytes = [0; 8];
         while socket.recv_from(&mut bytes).await.is_ok() {
             bell.send_modify(|count| *count += 1);
             let chosen = self.source.ask().await;
             tracing::info!(target: "chance", chosen, "a word came");
             log::debug!(target: "chance", "{me} goes on");
-            observe(Told::Chose(chosen));
+            observe(ChanceObservation::Chose(chosen));
         }
     }
 
@@ -165,7 +179,7 @@ async fn talk(me: NodeId, socket: std::sync::Arc<UdpSocket>) {
 /// In which order the tasks wake depends on where `watch` has put them.
 async fn listen(number: u64, mut bell: watch::Receiver<u64>) {
     while bell.changed().await.is_ok() {
-        observe(Told::Woke(number));
+        observe(ChanceObservation::Woke(number));
     }
 }
 
@@ -182,13 +196,33 @@ impl Source {
                 real_tokio::task::spawn(std::future::pending::<()>());
                 0
             }
+            Self::LateStray => 0,
             Self::Abort => std::process::abort(),
+            Self::Exit => std::process::exit(5),
+            Self::Spin => loop {
+                std::hint::spin_loop();
+            },
+            Self::Garbage => {
+                let stdin = std::io::stdin().as_fd().try_clone_to_owned().expect("it is open");
+                UnixStream::from(stdin).write_all(b"garbage\n").expect("the parent reads");
+                0
+            }
             Self::Print => {
                 print!("a word");
                 0
             }
         }
     }
+}
+
+/// How often [`stray_late`] came to spawn its task, in this process.
+pub(crate) static LATE_STRAYS: AtomicU64 = AtomicU64::new(0);
+
+/// The run lasts 500 ms.
+async fn stray_late() {
+    sleep(WallTime::from_millis(490 + rand::random::<u64>() % 12)).await;
+    real_tokio::task::spawn(std::future::pending::<()>());
+    LATE_STRAYS.fetch_add(1, Ordering::Relaxed);
 }
 
 async fn of_tokio() -> u64 {
@@ -218,13 +252,14 @@ fn of_hash() -> u64 {
     keys.keys().fold(0, |order, key| order.wrapping_mul(67).wrapping_add(*key))
 }
 
-/// Two servers that ask this source, over some seeds.
+/// Two servers that ask this source, over some seeds. Where a task is to be spawned at the end, nothing disturbs it.
 pub(crate) fn scenario(source: &str, words_max: u64) -> String {
+    const FAULTS: &str = "[[nemesis]]\nkinds = [\"one_way\", \"crash\", \"pause\"]\non = [\"any server\"]\n\
+        every = \"50ms..200ms\"\nfor = \"20ms..100ms\"\n";
+    let faults = if source == "late_stray" { "" } else { FAULTS };
     format!(
         "# A service that asks for randomness, and comes to the same every time.\nformat = 1\nsystem = \"chance\"\n\
          [cluster]\nservers = 2\n[chance]\nsource = \"{source}\"\nwords_max = {words_max}\n\
-         [network]\nlatency = \"1ms..5ms\"\n\
-         [[nemesis]]\nkinds = [\"one_way\", \"crash\", \"pause\"]\non = [\"any server\"]\nevery = \"50ms..200ms\"\n\
-         for = \"20ms..100ms\"\n[run]\nduration = \"500ms\"\nseeds = 20\n"
+         [network]\nlatency = \"1ms..5ms\"\n{faults}[run]\nduration = \"500ms\"\nseeds = 20\n"
     )
 }

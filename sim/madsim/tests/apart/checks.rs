@@ -11,6 +11,8 @@ const CHECKS: &[(&str, fn())] = &[
     ("a_campaign_and_a_run_alone_agree", a_campaign_and_a_run_alone_agree),
     ("kept_failures_replay_digest_for_digest", kept_failures_replay_digest_for_digest),
     ("a_process_that_dies_is_a_panic_of_its_run", a_process_that_dies_is_a_panic_of_its_run),
+    ("what_is_no_answer_is_a_panic_of_its_run", what_is_no_answer_is_a_panic_of_its_run),
+    ("a_process_that_never_answers_is_ended_by_the_watchdog", a_process_that_never_answers_is_ended_by_the_watchdog),
     ("log_lines_are_in_the_story_and_not_in_the_digest", log_lines_are_in_the_story_and_not_in_the_digest),
     ("what_a_service_prints_disturbs_nothing", what_a_service_prints_disturbs_nothing),
     ("a_service_lists_the_options_that_it_has", a_service_lists_the_options_that_it_has),
@@ -115,6 +117,25 @@ fn a_process_that_dies_is_a_panic_of_its_run() {
     let (code, text) = place.told(&["test", "chance.toml", "--seeds", "0..2"]);
     assert_eq!(code, 103, "{text}");
     assert!(text.contains("the process of the run ended before the run: signal: 6"), "{text}");
+    let place = Place::new("exits", "exit", 1_000_000);
+    let (code, text) = place.told(&["run", "chance.toml"]);
+    assert_eq!(code, 103, "{text}");
+    assert!(text.contains("the process of the run ended before the run: exit status: 5"), "{text}");
+}
+
+fn what_is_no_answer_is_a_panic_of_its_run() {
+    let place = Place::new("garbage", "garbage", 1_000_000);
+    let (code, text) = place.told(&["test", "chance.toml", "--seeds", "0..2"]);
+    assert_eq!(code, 103, "{text}");
+    assert!(text.contains("the process of the run said something else: garbage: expected value"), "{text}");
+}
+
+/// The process of the run has the stdout of this call, which does not return before it is closed.
+fn a_process_that_never_answers_is_ended_by_the_watchdog() {
+    let place = Place::new("spins", "spin", 1_000_000);
+    let (code, text) = place.told(&["test", "chance.toml", "--seeds", "0..2", "-j", "1", "--timeout", "1s"]);
+    assert_eq!(code, 103, "{text}");
+    assert!(text.contains("watchdog: the run with seed 0 does not end"), "{text}");
 }
 
 fn log_lines_are_in_the_story_and_not_in_the_digest() {
@@ -159,7 +180,9 @@ fn a_service_lists_the_options_that_it_has() {
     let place = Place::new("options", "tokio", 1_000_000);
     let (_, text) = place.told(&["run", "chance.toml", "--timeline", "none"]);
     assert!(text.contains("\n  network.latency"), "{text}");
-    for absent in ["disk.", "clocks.", "bounds.", "connection_timeout", "duplication", "bandwidth", "run.ties"] {
+    for absent in
+        ["disk.", "clocks.", "connection_timeout", "duplication", "bandwidth", "run.ties", "run.budget.instant_max"]
+    {
         assert!(!text.contains(&format!("  {absent}")) && !text.contains(&format!("network.{absent}")), "{text}");
     }
 }

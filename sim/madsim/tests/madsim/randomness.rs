@@ -1,6 +1,7 @@
 //! Services that ask for randomness, in one process: what their seed decides there, and what only a process for each
 //! run can close (`tests/apart`).
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use splitbrain::engine::{AnySystem as _, EntryKind, Run};
@@ -56,6 +57,18 @@ fn a_static_and_the_generator_of_futures_are_the_processs() {
 fn a_task_on_the_real_tokio_is_refused_with_a_word() {
     let Outcome::Panicked(panic) = run("stray", 1).outcome else { panic!("it went on") };
     assert!(panic.message.contains("a task was spawned on the real tokio"), "{panic:?}");
+}
+
+/// Also one that is spawned right before the end: the run passes only if there was none.
+#[test]
+fn a_late_task_on_the_real_tokio_is_refused_too() {
+    let spawned = || chance::LATE_STRAYS.load(Ordering::Relaxed);
+    for seed in 0..20 {
+        let before = spawned();
+        let outcome = run("late_stray", seed).outcome;
+        assert_eq!(spawned() > before, outcome != Outcome::Passed, "seed {seed}: {outcome:?}");
+    }
+    assert!(spawned() > 0, "no task was spawned in any run");
 }
 
 /// Recorded or not: the lines of a log are entries, and nothing else changes.

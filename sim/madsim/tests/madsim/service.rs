@@ -53,12 +53,12 @@ impl Options for ChoreOptions {
 }
 
 #[derive(Clone, Debug, Serialize)]
-enum Told {
+enum ChoreObservation {
     Tick,
     Packet,
 }
 
-impl Observation for Told {
+impl Observation for ChoreObservation {
     const NAMES: &'static [&'static str] = &["tick", "packet"];
 
     fn face(&self) -> Face {
@@ -96,7 +96,7 @@ impl Service for Chore {
     const DOC: &'static str = "Processes that do one thing.";
     const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo { name: "asks", doc: "Asks.", options: Vec::new }];
     type Options = ChoreOptions;
-    type Observation = Told;
+    type Observation = ChoreObservation;
     type Operation = Ask;
     type Response = u64;
     type Invariants = Watch;
@@ -110,13 +110,13 @@ impl Service for Chore {
             Deed::Ticks => {
                 tokio::spawn(async {
                     loop {
-                        observe(Told::Tick);
+                        observe(ChoreObservation::Tick);
                         sleep(WallTime::from_millis(10)).await;
                     }
                 });
                 std::future::pending().await
             }
-            Deed::Returns => observe(Told::Tick),
+            Deed::Returns => observe(ChoreObservation::Tick),
             Deed::Panics => {
                 sleep(WallTime::from_millis(100)).await;
                 panic!("told to panic");
@@ -135,7 +135,7 @@ impl Service for Chore {
                 let id = process.invoke(Ask(number));
                 sleep(WallTime::from_millis(1)).await;
                 process.complete(id, OperationResult::Ok(number));
-                process.observe(Told::Tick);
+                process.observe(ChoreObservation::Tick);
             },
             Deed::Guards => {
                 let _guard = Guard(process.clone());
@@ -145,7 +145,7 @@ impl Service for Chore {
                 });
                 std::future::pending().await
             }
-            Deed::Babbles => observe(crate::toy::Told::Heard),
+            Deed::Babbles => observe(crate::toy::ToyObservation::Heard),
         }
     }
 
@@ -167,8 +167,8 @@ struct Guard(Process<Chore>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        observe(Told::Packet);
-        self.0.observe(Told::Packet);
+        observe(ChoreObservation::Packet);
+        self.0.observe(ChoreObservation::Packet);
     }
 }
 
@@ -178,7 +178,7 @@ async fn talk(me: NodeId) {
     tokio::spawn(async move {
         let mut bytes = [0; 8];
         while ears.recv_from(&mut bytes).await.is_ok() {
-            observe(Told::Packet);
+            observe(ChoreObservation::Packet);
         }
     });
     let neighbour = address(NodeId::server(me.number() % 2 + 1));
@@ -275,7 +275,7 @@ fn a_panic_is_an_outcome_also_in_a_task() {
     let Outcome::Panicked(panic) = run("task_panics", "").outcome else { panic!("it did not panic") };
     assert!(panic.message.contains("told to panic in a task"), "{panic:?}");
     let Outcome::Panicked(panic) = run("babbles", "").outcome else { panic!("it did not panic") };
-    assert!(panic.message.contains("chore tells"), "{panic:?}");
+    assert!(panic.message.contains("the observations of chore are of the type"), "{panic:?}");
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn what_looks_at_node_state_is_skipped_and_never_judged() {
 
 #[test]
 fn outside_of_a_run_nobody_is_told() {
-    observe(Told::Tick);
+    observe(ChoreObservation::Tick);
 }
 
 #[test]
@@ -303,7 +303,18 @@ fn what_madsim_cannot_do_is_refused_with_its_line() {
         ("[clocks]\ndrift = \"-50ppm..50ppm\"\n", "clocks"),
         ("[network]\nduplication = \"1%\"\n", "duplication"),
         ("[disk]\nsync = \"5ms\"\n", "[disk]"),
-        ("[network]\nconnection_timeout = \"5s\"\n", "connection_timeout"),
+        ("[network]\nconnection_timeout = \"5s\"\n", "[network] connection_timeout"),
+        ("[network]\nconnection_timeout = \"4s\"\n", "[network] connection_timeout: madsim's connections never"),
+        ("[network]\nreordering_delay = \"20ms\"\n", "[network] reordering_delay"),
+        ("[run]\nties = \"explore\"\n", "[run] ties: madsim always draws"),
+        ("[run]\nties = \"sequence\"\n", "[run] ties"),
+        ("[run]\ninstant_max = 5\n", "[run] instant_max"),
+        ("[clocks.nodes.s1]\ndrift = \"0ppm\"\n", "[clocks] nodes"),
+        ("[[network.link]]\nlinks = \"s1 -> s2\"\nloss = \"1%\"\n", "[[network.link]]"),
+        (
+            "[[fault]]\nat = \"1s\"\ncut = [\"s1 -> s2\"]\nin_flight = \"drop\"\n",
+            "in_flight: madsim decides at sending",
+        ),
         ("[network]\nbandwidth = \"1MB/s\"\n", "bandwidth"),
         ("[[fault]]\nat = \"1s\"\nclock_step = { nodes = [\"s1\"], by = \"1s\" }\n", "clock_step"),
         ("[[fault]]\nat = \"1s\"\nslow = { nodes = [\"s1\"], service_time = \"1ms\" }\n", "slow"),

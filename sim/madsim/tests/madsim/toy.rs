@@ -64,13 +64,13 @@ pub(crate) struct Actor {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) enum Told {
+pub(crate) enum ToyObservation {
     Word(u64),
     Heard,
     Fired,
 }
 
-impl Observation for Told {
+impl Observation for ToyObservation {
     const NAMES: &'static [&'static str] = &["word", "heard", "fired"];
 
     fn face(&self) -> Face {
@@ -101,7 +101,7 @@ impl Node for Actor {
     type Message = Note;
     type Timer = u64;
     type Record = ();
-    type Observation = Told;
+    type Observation = ToyObservation;
     type Operation = Never;
     type Response = Never;
     type Order = Never;
@@ -113,10 +113,10 @@ impl Node for Actor {
             Deed::Ticking => ctx.set_timer(0, Duration::from_micros(500)),
             Deed::ShortTimers => ctx.set_timer(0, Duration::from_micros(10)),
             Deed::ManyTimers => (0..20).for_each(|name| ctx.set_timer(name, Duration::from_millis(1 + name))),
-            Deed::HashOrder => ctx.observe(Told::Word(hash_order())),
-            Deed::Clocks => ctx.observe(Told::Word(clocks())),
-            Deed::Statics => ctx.observe(Told::Word(ASKED.fetch_add(1, Ordering::Relaxed))),
-            Deed::RawEntropy => ctx.observe(Told::Word(raw_entropy())),
+            Deed::HashOrder => ctx.observe(ToyObservation::Word(hash_order())),
+            Deed::Clocks => ctx.observe(ToyObservation::Word(clocks())),
+            Deed::Statics => ctx.observe(ToyObservation::Word(ASKED.fetch_add(1, Ordering::Relaxed))),
+            Deed::RawEntropy => ctx.observe(ToyObservation::Word(raw_entropy())),
             Deed::Threads => std::thread::spawn(|| {}).join().expect("a thread that does nothing"),
             Deed::Sends => {
                 let neighbour = NodeId::server(ctx.id().number() % 2 + 1);
@@ -126,17 +126,17 @@ impl Node for Actor {
     }
 
     fn on_message(&mut self, ctx: &mut Context<Self>, _: Source, _: Note) {
-        ctx.observe(Told::Heard);
+        ctx.observe(ToyObservation::Heard);
     }
 
     fn on_timer(&mut self, ctx: &mut Context<Self>, timer: u64) {
         match self.deed {
             Deed::Ticking => ctx.set_timer(timer, Duration::from_micros(500)),
             Deed::ShortTimers if ctx.now() < Instant::ZERO.saturating_add(Duration::from_millis(10)) => {
-                ctx.observe(Told::Fired);
+                ctx.observe(ToyObservation::Fired);
                 ctx.set_timer(timer, Duration::from_micros(10));
             }
-            _ => ctx.observe(Told::Fired),
+            _ => ctx.observe(ToyObservation::Fired),
         }
     }
 }
