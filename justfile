@@ -143,7 +143,16 @@ madsim-kv *arguments:
 # mini-redis, fetched and patched, with the arguments of the program: `just mini-redis test scenarios`.
 mini-redis *arguments:
     examples/mini-redis/prepare
-    cd examples/mini-redis && cargo run -- {{ arguments }}
+    cd examples/mini-redis && cargo run --locked -- {{ arguments }}
+
+# Makes the lock files of the template and of mini-redis follow that of splitbrain.
+async-locks:
+    examples/mini-redis/prepare
+    for example in async-template mini-redis; do cp Cargo.lock "examples/$example" && (cd "examples/$example" && cargo metadata --format-version 1 >/dev/null); done
+
+# Determinism, replays and speed of every async service in the repository: reports/gallery/async.md. It takes some minutes.
+async-table *arguments:
+    .ci/async-table {{ arguments }}
 
 # The tests of the engine on madsim.
 madsim-test:

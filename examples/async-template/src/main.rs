@@ -14,7 +14,8 @@ mod under_test;
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
     let tickets = splitbrain_madsim::ServiceOnMadsim::<under_test::Tickets>::new();
-    splitbrain::Cli::new().name("tickets").engine(tickets).main()
+    // The name is what the lines to copy begin with.
+    splitbrain::Cli::new().name("cargo run --").engine(tickets).main()
 }
 
 #[cfg(not(madsim))]

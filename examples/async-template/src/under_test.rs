@@ -1,4 +1,4 @@
-//! The service as splitbrain sees it: what a scenario can set, how a process runs, what it tells, what must hold.
+//! The service as splitbrain sees it: what a scenario can set, how a process runs, what it observes, what must hold.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -42,14 +42,14 @@ impl Options for TicketOptions {
     }
 }
 
-/// What processes tell. The names can be expected and counted in scenarios.
+/// What processes observe. The names can be expected and counted in scenarios.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+pub enum TicketObservation {
     Got { ticket: u64 },
     GotNone,
 }
 
-impl Observation for Told {
+impl Observation for TicketObservation {
     const NAMES: &'static [&'static str] = &["ticket got", "no answer"];
 
     fn face(&self) -> Face {
@@ -77,7 +77,7 @@ impl Service for Tickets {
     const WORKLOADS: &'static [WorkloadInfo] =
         &[WorkloadInfo { name: "queue", doc: "Clients ask for tickets.", options: Vec::new }];
     type Options = TicketOptions;
-    type Observation = Told;
+    type Observation = TicketObservation;
     type Operation = Next;
     type Response = u64;
     type Invariants = Unique;
@@ -115,7 +115,7 @@ fn at(node: NodeId) -> SocketAddr {
     (address(node), PORT).into()
 }
 
-/// The life of a client: it asks when the workload says so, and tells what it got.
+/// The life of a client: it asks when the workload says so, and observes what it got.
 async fn queue(process: &Process<Tickets>) {
     let mut client = Client::new(at(NodeId::server(1)));
     loop {
@@ -124,12 +124,12 @@ async fn queue(process: &Process<Tickets>) {
         match client.ticket().await {
             Some(ticket) => {
                 process.complete(id, OperationResult::Ok(ticket));
-                process.observe(Told::Got { ticket });
+                process.observe(TicketObservation::Got { ticket });
             }
             None => {
                 // The server may have handed one out.
                 process.complete(id, OperationResult::Unknown);
-                process.observe(Told::GotNone);
+                process.observe(TicketObservation::GotNone);
             }
         }
     }
@@ -158,7 +158,7 @@ impl Invariants<Instance<Tickets>> for Unique {
         effect: EffectRef<'_, Instance<Tickets>>,
         findings: &mut Findings,
     ) {
-        let EffectRef::Observe(Told::Got { ticket }) = effect else { return };
+        let EffectRef::Observe(TicketObservation::Got { ticket }) = effect else { return };
         let before = self.got.insert(*ticket, node);
         findings.check(0, Some(node), before.is_none(), || {
             let before = before.map_or_else(String::new, |before| before.to_string());

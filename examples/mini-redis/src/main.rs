@@ -1,4 +1,4 @@
-//! mini-redis, the example application of tokio, under splitbrain: code that nobody of this project wrote.
+//! mini-redis, the example application of tokio, under splitbrain: code that was not written for this project.
 //!
 //! `client.rs` uses its client as a user might, `under_test.rs` puts server and clients under scenarios, faults and
 //! invariants. What is found is no bug of mini-redis: a client that gives up a request and goes on over another
@@ -12,7 +12,7 @@ mod under_test;
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
     let service = splitbrain_madsim::ServiceOnMadsim::<under_test::MiniRedis>::new();
-    splitbrain::Cli::new().name("mini-redis").engine(service).main()
+    splitbrain::Cli::new().name("just mini-redis").engine(service).main()
 }
 
 #[cfg(not(madsim))]

@@ -1,7 +1,7 @@
-//! mini-redis as splitbrain sees it: how a process starts, what the clients tell, what must hold.
+//! mini-redis as splitbrain sees it: how a process starts, what the clients observe, what must hold.
 //!
-//! The server is observed from outside: nothing in it tells anything. What a metrics endpoint or a wrapper of a state
-//! machine would say could be told in the same way (docs/madsim.md, "Foreign crates").
+//! The server is observed from outside, by its clients. What a metrics endpoint or a wrapper of a state machine says
+//! would be observed in the same way (docs/madsim.md, "Foreign crates").
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,9 +41,9 @@ impl Options for RedisOptions {
     }
 }
 
-/// What the clients tell.
+/// What the clients observe.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+pub enum RedisObservation {
     /// Something is asked. What is answered later is answered by the server that lives now, or by none.
     Asks,
     Wrote {
@@ -56,7 +56,7 @@ pub enum Told {
     GaveUp,
 }
 
-impl Observation for Told {
+impl Observation for RedisObservation {
     const NAMES: &'static [&'static str] = &["asks", "value written", "value read", "gave up"];
 
     fn face(&self) -> Face {
@@ -92,7 +92,7 @@ impl Service for MiniRedis {
         options: options_of::<ServiceLoadOptions>,
     }];
     type Options = RedisOptions;
-    type Observation = Told;
+    type Observation = RedisObservation;
     type Operation = Operation;
     type Response = u64;
     type Invariants = NoOlderValue;
@@ -139,23 +139,23 @@ async fn count_up(process: &Process<MiniRedis>, mut user: User) {
     loop {
         let operation = process.operation().await;
         let id = process.invoke(operation);
-        process.observe(Told::Asks);
-        let told = match operation {
+        process.observe(RedisObservation::Asks);
+        let observation = match operation {
             Operation::Write => {
                 last += 1;
-                user.write(&key, last).await.map(|()| Told::Wrote { value: last })
+                user.write(&key, last).await.map(|()| RedisObservation::Wrote { value: last })
             }
-            Operation::Read => user.read(&key).await.map(|value| Told::Read { value }),
+            Operation::Read => user.read(&key).await.map(|value| RedisObservation::Read { value }),
         };
-        let told = told.unwrap_or(Told::GaveUp);
+        let observation = observation.unwrap_or(RedisObservation::GaveUp);
         process.complete(
             id,
-            match told {
-                Told::Wrote { value } | Told::Read { value } => OperationResult::Ok(value),
-                Told::Asks | Told::GaveUp => OperationResult::Unknown,
+            match observation {
+                RedisObservation::Wrote { value } | RedisObservation::Read { value } => OperationResult::Ok(value),
+                RedisObservation::Asks | RedisObservation::GaveUp => OperationResult::Unknown,
             },
         );
-        process.observe(told);
+        process.observe(observation);
     }
 }
 
@@ -194,19 +194,19 @@ impl Invariants<Instance<MiniRedis>> for NoOlderValue {
         effect: EffectRef<'_, Instance<MiniRedis>>,
         findings: &mut Findings,
     ) {
-        let EffectRef::Observe(told) = effect else { return };
+        let EffectRef::Observe(observation) = effect else { return };
         let client = self.clients.entry(node).or_default();
-        match told {
-            Told::Asks => client.asked = self.life,
-            Told::Wrote { value } => client.give(*value),
-            Told::Read { value } => {
+        match observation {
+            RedisObservation::Asks => client.asked = self.life,
+            RedisObservation::Wrote { value } => client.give(*value),
+            RedisObservation::Read { value } => {
                 let owed = if client.life == client.asked { client.value } else { 0 };
                 findings.check(0, Some(node), *value >= owed, || {
                     format!("{node} reads {value}; it was given {owed} before, by the same life of the server")
                 });
                 client.give(*value);
             }
-            Told::GaveUp => {}
+            RedisObservation::GaveUp => {}
         }
     }
 
