@@ -83,17 +83,17 @@ topologies seeds="8":
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs
 
-# The swarm and the known bugs of the reactor: reports/gallery/reactor.md and reactor-bugs.md.
+# The swarm and the known bugs of the reactor, and its model beside Linux: reports/gallery/reactor*.md.
 reactor-table seeds="100000" sequences="100000": (reactor-linux sequences)
-    cargo bench --bench reactor -- --seeds {{ seeds }} --sequences {{ sequences }} --write
+    cargo bench --bench reactor -- --seeds {{ seeds }} --write
 
 # The arithmetic of leases, the swarms and the known bugs of the session system: reports/gallery/sessions.md and session-bugs.md.
 lease-table seeds="2000":
     cargo bench --bench sessions -- --seeds {{ seeds }} --write
 
-# Generated sequences of system calls against the reactor's model and against Linux.
+# Generated sequences of system calls against the reactor's model and against Linux: reports/gallery/reactor-linux.md.
 reactor-linux sequences="100000":
-    PROPTEST_CASES={{ sequences }} cargo test -p splitbrain-systems --test linux -- --nocapture
+    SPLITBRAIN_REACTOR_LINUX=write PROPTEST_CASES={{ sequences }} cargo test -p splitbrain-systems --test linux -- --nocapture
 
 # The figures of reports/gallery/performance.md.
 bench-table:

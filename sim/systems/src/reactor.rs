@@ -15,7 +15,7 @@
 //! | [`client`] | a caller that sends in pieces, reads slowly and goes away |
 //! | [`protocol`] | GET and POST over connections that stay open |
 //! | [`options`], [`presets`], [`bug`] | what a scenario can set |
-//! | [`observation`], `brief`, [`tally`] | what watchers hear, how people read it, and what is counted |
+//! | [`observation`], `brief`, [`counters`] | what watchers hear, how people read it, and what is counted |
 //! | [`invariants`] | what must hold |
 //!
 //! **Three ways to share the work** are the option `mode`: one loop; an acceptor and loops with an epoll instance each,
@@ -36,6 +36,7 @@
 mod brief;
 pub mod bug;
 pub mod client;
+pub mod counters;
 pub mod invariants;
 pub mod linux;
 pub mod message;
@@ -46,7 +47,6 @@ pub mod presets;
 pub mod protocol;
 pub mod server;
 pub mod system;
-pub mod tally;
 pub mod worker;
 pub mod workload;
 

@@ -11,17 +11,32 @@ use splitbrain::campaign::{
 use splitbrain::engine::{AnySystem, Simulated};
 use splitbrain::scenario::{self, Scenario};
 use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::system::System;
 use splitbrain_madsim::OnMadsim;
 use splitbrain_systems::raft::Raft;
+use splitbrain_systems::reactor::Reactor;
 
-const SCENARIOS: &str = "scenarios/raft";
-const KEPT: &str = "reports/gallery/madsim.md";
 const SEEDS: u64 = 50;
+
+/// A system whose shipped scenarios are judged on both engines.
+struct Compared {
+    name: &'static str,
+    /// Where its table is kept.
+    kept: &'static str,
+    row: fn(&Path, u64) -> Row,
+}
+
+const SYSTEMS: [Compared; 2] = [
+    Compared { name: "raft", kept: "reports/gallery/madsim.md", row: row::<Raft> },
+    Compared { name: "reactor", kept: "reports/gallery/madsim-reactor.md", row: row::<Reactor> },
+];
 
 /// What was typed.
 struct Wanted {
     seeds: u64,
     writes: bool,
+    /// All where absent.
+    system: Option<String>,
 }
 
 /// One scenario on both engines.
@@ -46,28 +61,31 @@ pub(crate) fn main() -> ExitCode {
     let wanted = match read_arguments() {
         Ok(wanted) => wanted,
         Err(message) => {
-            eprintln!("error: {message}\nusage: compare [--seeds N] [--write]");
+            eprintln!("error: {message}\nusage: compare [--system NAME] [--seeds N] [--write]");
             return ExitCode::from(2);
         }
     };
+    let is_wanted = |it: &&Compared| wanted.system.as_ref().is_none_or(|name| name == it.name);
+    let agreed: Vec<bool> = SYSTEMS.iter().filter(is_wanted).map(|it| compare(it, &wanted)).collect();
+    if agreed.iter().all(|agrees| *agrees) { ExitCode::SUCCESS } else { ExitCode::from(100) }
+}
+
+/// Judges every scenario of a system. Returns whether all are as expected on both engines.
+fn compare(system: &Compared, wanted: &Wanted) -> bool {
     let mut files = Vec::new();
-    collect(Path::new(SCENARIOS), &mut files);
+    collect(&Path::new("scenarios").join(system.name), &mut files);
     files.sort();
-    let rows: Vec<Row> = files.iter().map(|file| row(file, wanted.seeds)).collect();
-    let text = told(&rows, &wanted);
+    let rows: Vec<Row> = files.iter().map(|file| (system.row)(file, wanted.seeds)).collect();
+    let text = page(system.name, &rows, wanted);
     print!("{text}");
     if wanted.writes {
-        std::fs::write(KEPT, &text).expect("the gallery can be written");
+        std::fs::write(system.kept, &text).expect("the gallery can be written");
     }
-    if !rows.is_empty() && rows.iter().all(|row| row.agrees(wanted.seeds)) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(100)
-    }
+    !rows.is_empty() && rows.iter().all(|row| row.agrees(wanted.seeds))
 }
 
 fn read_arguments() -> Result<Wanted, String> {
-    let mut wanted = Wanted { seeds: SEEDS, writes: false };
+    let mut wanted = Wanted { seeds: SEEDS, writes: false, system: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -75,6 +93,11 @@ fn read_arguments() -> Result<Wanted, String> {
             "--seeds" => {
                 let number = arguments.next().and_then(|text| text.parse().ok()).filter(|seeds| *seeds > 0);
                 wanted.seeds = number.ok_or("--seeds takes a number of seeds, at least 1")?;
+            }
+            "--system" => {
+                let known = || SYSTEMS.iter().map(|it| it.name).collect::<Vec<_>>().join(", ");
+                let name = arguments.next().filter(|name| SYSTEMS.iter().any(|it| it.name == name));
+                wanted.system = Some(name.ok_or_else(|| format!("--system takes one of {}", known()))?);
             }
             other => return Err(format!("unknown argument {other}")),
         }
@@ -94,8 +117,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn row(file: &Path, seeds: u64) -> Row {
-    let (kernel, madsim) = (Simulated::<Raft>::new(), OnMadsim::<Raft>::new());
+fn row<S: System>(file: &Path, seeds: u64) -> Row {
+    let (kernel, madsim) = (Simulated::<S>::new(), OnMadsim::<S>::new());
     let scenario = scenario::load_file(file, &[kernel.description()]);
     let scenario = Arc::new(scenario.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
     let (name, description) = (name_of(file), kernel.description());
@@ -144,10 +167,10 @@ fn cell(result: &ScenarioResult) -> String {
     }
 }
 
-fn told(rows: &[Row], wanted: &Wanted) -> String {
+fn page(system: &str, rows: &[Row], wanted: &Wanted) -> String {
     let agreed = rows.iter().filter(|row| row.agrees(SEEDS)).count();
     let mut text = String::from("# Judgements of both engines\n\n");
-    text += "Every shipped raft scenario on the kernel and on madsim.\n";
+    let _ = writeln!(text, "Every shipped {system} scenario on the kernel and on madsim.");
     text += "Made by `just madsim-compare --write`: ";
     let _ = writeln!(
         text,

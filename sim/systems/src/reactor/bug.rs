@@ -9,7 +9,7 @@ splitbrain_kernel::names! {
     pub enum Bug {
         /// None: the code as it should be.
         None = "none",
-        /// Under edge triggering a connection is read once for an event, and what is left waits for ever (mio #45).
+        /// Under edge triggering a connection is read once for an event, and what is left is never read (mio #45).
         NoDrainUnderEdge = "no_drain_under_edge",
         /// Under one-shot a connection is not armed again after its event.
         NoRearm = "no_rearm",
@@ -29,7 +29,7 @@ splitbrain_kernel::names! {
         HandlerTakesLock = "handler_takes_lock",
         /// Under one-shot only the direction that fired is armed again (kaappi #1481).
         RearmOnlyWhatFired = "rearm_only_what_fired",
-        /// Under edge triggering a connection is read for as long as it has something, whoever else waits (mio #45).
+        /// Under edge triggering a connection is read for as long as it has something, whatever else waits (mio #45).
         DrainForever = "drain_forever",
         /// The kernel finds edges by comparing two waits, so that ready, empty, ready is none (tgoskits #1034).
         EdgeSampledInWait = "edge_sampled_in_wait",
@@ -44,6 +44,9 @@ splitbrain_kernel::names! {
         CallbackWithoutWake = "callback_without_wake",
         /// After a short writev(2) the buffers are not advanced: they are written again from their beginning.
         ShortWriteRepeated = "short_write_repeated",
+        /// `EPOLLRDHUP` is treated as the end of the connection: a client that will send no more, and waits for its
+        /// answers, gets none (TinyWebServer).
+        RdhupIsClose = "rdhup_is_close",
     }
 }
 

@@ -267,7 +267,7 @@ impl Client {
                 self.links[at].is_open = false;
                 self.schedule_read(ctx, at);
             }
-            ConnectionChange::Accepted => unreachable!("nobody connects to a client"),
+            ConnectionChange::Accepted => unreachable!("a client does not listen"),
             ConnectionChange::Refused | ConnectionChange::TimedOut | ConnectionChange::Reset => self.on_over(ctx, at),
         }
     }
@@ -277,7 +277,8 @@ impl Client {
         let link = std::mem::replace(&mut self.links[at], Link::new());
         let connection = link.connection.expect("what is over was a connection");
         ctx.observe(ReactorObservation::Over { connection });
-        for Pending { operation, .. } in link.pending {
+        for Pending { operation, id } in link.pending {
+            ctx.observe(ReactorObservation::Unanswered { connection, id });
             ctx.complete(operation, OperationResult::<Answer>::Unknown);
         }
         for timer in [ReactorTimer::Piece, ReactorTimer::Read, ReactorTimer::Timeout] {

@@ -6,9 +6,10 @@
 //! | edge-triggered descriptors are drained | epoll(7), questions | `drained_under_edge` | white box |
 //! | one thread at a time has a connection | epoll_ctl(2), EPOLLONESHOT | `one_owner` | white box |
 //! | no event for a number that was reused | epoll(7), questions 6 and 9 | `no_stale_event` | white box |
-//! | everybody gets a turn | epoll(7), "Starvation" | `no_starvation` | white box |
+//! | each descriptor gets a turn | epoll(7), "Starvation" | `no_starvation` | white box |
 //! | each request is answered once, in order | RFC 9112 §9.3.2 | `answered_in_order` | black box |
 //! | each request that can be is answered | RFC 9110 §3.4 | `every_request_answered` | white box |
+//! | a connection is closed after its answers | RFC 9112 §9.6 | `closed_after_answers` | white box |
 //! | no descriptor is forgotten | close(2) | `no_descriptor_leaked` | white box |
 //! | a signal handler waits for nothing | signal-safety(7) | `handler_never_waits` | white box |
 //!
@@ -23,6 +24,7 @@
 //! - *Fair shares*: that none starves is checked, not that all get the same.
 
 mod answered_in_order;
+mod closed_after_answers;
 mod drained_under_edge;
 mod every_request_answered;
 mod facts;
@@ -45,17 +47,18 @@ use splitbrain_kernel::system::Setup;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
-use super::message::Order;
+use super::counters::Counters;
+use super::message::{Order, Wire};
 use super::node::{ReactorNode, ReactorTimer};
 use super::options::{Mode, ReactorOptions, Signals, Trigger};
 use super::server::Server;
-use super::tally::Tally;
 use super::worker::At;
 
 use answered_in_order::Conversations;
+use closed_after_answers::{Exchanges, Served};
 use every_request_answered::Waiting;
 use no_lost_wakeup::Sleepers;
-use no_starvation::Ages;
+use no_starvation::{Ages, Handled};
 
 /// The place of each invariant in [`ReactorInvariants::LIST`].
 mod index {
@@ -68,13 +71,39 @@ mod index {
     pub(super) const NO_DESCRIPTOR_LEAKED: usize = 6;
     pub(super) const HANDLER_NEVER_WAITS: usize = 7;
     pub(super) const EVERY_REQUEST_ANSWERED: usize = 8;
+    pub(super) const CLOSED_AFTER_ANSWERS: usize = 9;
+}
+
+/// A thread that is about to go on, and what it is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Before {
+    thread: u16,
+    at: At,
+    /// Whether that is a system call.
+    calls: bool,
+    handled: Handled,
+    /// The connection that the call is for, if it is for one.
+    served: Option<Served>,
+}
+
+impl Before {
+    fn of(server: &Server, thread: u16) -> Self {
+        let handled = no_starvation::handled(server, thread);
+        Self {
+            thread,
+            at: server.workers()[usize::from(thread)].at,
+            calls: facts::is_about_to_call(server, thread),
+            handled,
+            served: handled[0].and_then(|item| Served::of(server, item)),
+        }
+    }
 }
 
 /// An input of a server, as far as invariants ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Before {
-    /// A thread is about to make a call, and was there.
-    Call(u16, At),
+enum Awaited {
+    /// A thread goes on.
+    Turn(Before),
     /// A signal arrives.
     Signal,
     /// Something else.
@@ -84,16 +113,17 @@ enum Before {
 /// The invariants of the reactor, with all that they have seen.
 #[derive(Clone, Debug)]
 pub struct ReactorInvariants {
-    /// What each node was told to do: invariants go by what was asked for.
+    /// The options of each server: invariants go by what was asked for.
     options: BTreeMap<NodeId, ReactorOptions>,
     conversations: Conversations,
+    exchanges: Exchanges,
     waiting: Waiting,
     sleepers: Sleepers,
     ages: BTreeMap<NodeId, Ages>,
     /// What the server is about to handle.
-    before: Before,
+    awaited: Awaited,
     /// What servers have counted: in processes that are gone, and in those that run.
-    tallies: BTreeMap<NodeId, (Tally, Tally)>,
+    counters: BTreeMap<NodeId, (Counters, Counters)>,
 }
 
 impl ReactorInvariants {
@@ -108,18 +138,20 @@ impl ReactorInvariants {
             options: servers.map(|server| (server, setup.options.get(server).clone())).collect(),
             conversations: Conversations::default(),
             ages: BTreeMap::new(),
-            before: Before::Other,
-            tallies: BTreeMap::new(),
+            awaited: Awaited::Other,
+            exchanges: Exchanges::default(),
+            counters: BTreeMap::new(),
         }
     }
 
     /// What all servers have counted.
-    pub fn tally(&self) -> Tally {
-        self.tallies.values().fold(Tally::default(), |sum, (gone, runs)| sum.plus(*gone).plus(*runs))
+    pub fn counters(&self) -> Counters {
+        self.counters.values().fold(Counters::default(), |sum, (gone, runs)| sum.plus(*gone).plus(*runs))
     }
 
-    /// A thread has made a call.
-    fn on_call(&mut self, node: NodeId, server: &Server, thread: u16, before: At, findings: &mut Findings) {
+    /// A thread has gone on.
+    fn on_turn(&mut self, node: NodeId, server: &Server, before: Before, findings: &mut Findings) {
+        let Before { thread, at: before, calls, handled, served } = before;
         let worker = &server.workers()[usize::from(thread)];
         let options = &self.options[&node];
         if matches!(before, At::Wait | At::Woken { .. }) {
@@ -128,13 +160,18 @@ impl ReactorInvariants {
         if options.trigger == Trigger::Edge && worker.at == At::Next && before != At::Next {
             drained_under_edge::on_return(node, server, thread, before, findings);
         }
+        if options.mode == Mode::Shared {
+            one_owner::after_call(node, server, thread, findings);
+        }
         if let Some(work) = worker.at.work() {
-            if options.mode == Mode::Shared {
-                one_owner::at_work(node, server, thread, work, findings);
-            }
             no_stale_event::at_work(node, server, work, findings);
         }
-        self.ages.entry(node).or_default().on_call(node, server, options, thread, findings);
+        if let Some(served) = served {
+            self.exchanges.after_call(node, server, served, findings);
+        }
+        if calls {
+            self.ages.entry(node).or_default().on_call(node, server, options, (thread, handled), findings);
+        }
         no_descriptor_leaked::after_call(node, server, findings);
     }
 }
@@ -150,11 +187,12 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         no_descriptor_leaked::INFO,
         handler_never_waits::INFO,
         every_request_answered::INFO,
+        closed_after_answers::INFO,
     ];
 
     fn on_start(&mut self, _: impl View<ReactorNode>, node: NodeId, _: &mut Findings) {
         if node.is_server() {
-            let (gone, runs) = self.tallies.entry(node).or_default();
+            let (gone, runs) = self.counters.entry(node).or_default();
             *gone = gone.plus(std::mem::take(runs));
             self.ages.remove(&node);
         }
@@ -171,8 +209,16 @@ impl Invariants<ReactorNode> for ReactorInvariants {
             EffectRef::Observe(observation) => {
                 self.conversations.on_observation(node, observation, findings);
                 self.waiting.on_observation(node, observation, view.now(), findings);
+                self.exchanges.on_observation(observation);
             }
-            EffectRef::Send { connection: Some(connection), .. } => self.waiting.on_sent(connection, view.now()),
+            EffectRef::Send { connection: Some(connection), message, .. } => {
+                self.waiting.on_sent(connection, view.now());
+                if let Wire::Data { bytes, is_urgent: false } = message
+                    && node.is_server()
+                {
+                    self.exchanges.on_sent(connection, bytes);
+                }
+            }
             _ => {}
         }
     }
@@ -185,30 +231,32 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         _: &mut Findings,
     ) {
         let server = view.node(node).and_then(ReactorNode::server);
-        self.before = match (input, server) {
+        self.awaited = match (input, server) {
             (Input::Timer(ReactorTimer::Run(thread)), Some(server)) => {
-                Before::Call(thread.0, server.workers()[usize::from(thread.0)].at)
+                self.ages.entry(node).or_default().before_call(server, thread.0);
+                Awaited::Turn(Before::of(server, thread.0))
             }
-            (Input::Timer(ReactorTimer::Signal) | Input::Order(Order::Signal), Some(_)) => Before::Signal,
-            _ => Before::Other,
+            (Input::Timer(ReactorTimer::Signal) | Input::Order(Order::Signal), Some(_)) => Awaited::Signal,
+            _ => Awaited::Other,
         };
     }
 
     fn on_step(&mut self, view: impl View<ReactorNode>, node: NodeId, findings: &mut Findings) {
         let Some(server) = view.node(node).and_then(ReactorNode::server) else { return };
-        match std::mem::replace(&mut self.before, Before::Other) {
-            Before::Call(thread, before) => self.on_call(node, server, thread, before, findings),
-            Before::Signal if self.options[&node].signals == Signals::SelfPipe => {
+        match std::mem::replace(&mut self.awaited, Awaited::Other) {
+            Awaited::Turn(before) => self.on_turn(node, server, before, findings),
+            Awaited::Signal if self.options[&node].signals == Signals::SelfPipe => {
                 handler_never_waits::after_signal(node, server, findings);
             }
             _ => {}
         }
         self.sleepers.after_step(node, server, view.now(), findings);
-        self.tallies.entry(node).or_default().1 = server.tally();
+        self.counters.entry(node).or_default().1 = server.counters();
     }
 
     fn on_down(&mut self, _: impl View<ReactorNode>, node: NodeId, _: &mut Findings) {
         self.conversations.on_down(node);
+        self.exchanges.on_down(node);
         self.waiting.on_down(node);
         self.sleepers.on_down(node);
     }
@@ -245,6 +293,7 @@ mod tests {
             (index::NO_DESCRIPTOR_LEAKED, "no_descriptor_leaked"),
             (index::HANDLER_NEVER_WAITS, "handler_never_waits"),
             (index::EVERY_REQUEST_ANSWERED, "every_request_answered"),
+            (index::CLOSED_AFTER_ANSWERS, "closed_after_answers"),
         ];
         assert_eq!(places.len(), ReactorInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| ReactorInvariants::LIST[*place].name == *name));

@@ -2,7 +2,7 @@
 //! epoll, as one plain value without a simulator around it.
 //!
 //! Every call is non-blocking: where a thread would sleep, [`Linux::wait`] gives no event and [`Linux::begin_wait`]
-//! notes who waits; [`Linux::take_woken`] says who is to try again.
+//! notes which thread waits; [`Linux::take_woken`] says which are to try again.
 //!
 //! | file | object |
 //! | --- | --- |
@@ -17,13 +17,16 @@
 //!
 //! `tests/linux` of this crate drives generated sequences of calls against this model and against the real kernel,
 //! and compares each result, each errno, each descriptor number, the readiness of every descriptor after every call,
-//! and the events of every wait with their order. It does not compare the following, which have tests of their own:
+//! and the events of every wait with their order. It does not compare the following, for the reasons given:
 //!
 //! - byte counts of partial transfers over sockets, and what is ready while a socket is partly full: they depend on
 //!   the memory that the kernel charges. Pipes and eventfd are compared to the byte;
 //! - which thread wakes, and `EPOLLEXCLUSIVE` with threads that wait: the comparison has one thread;
 //! - an accept queue that is full, where Linux drops the `SYN` and the client tries again after a second;
-//! - signals, `EINTR` and signalfd; the limit on descriptors.
+//! - signals and `EINTR`; the limit on descriptors.
+//!
+//! These are compared with the kernel by hand-written sequences, in `tests/linux/by_hand`, except signalfd itself,
+//! which no safe program can make: what is compared is the set of pending signals that it reads from.
 //!
 //! # Caveats
 //!
@@ -44,7 +47,7 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use descriptor::{DescriptionId, Fd, Table};
 use epoll::{Epoll, Event, ItemKey, Slip};
@@ -76,8 +79,8 @@ enum Object {
     Listener(Listener),
     /// An eventfd.
     Counter(u64),
-    /// A signalfd, with the signals that wait.
-    Signals(VecDeque<u8>),
+    /// A signalfd, with the signals that are pending: each of them once, however often it was sent (signal(7)).
+    Signals(BTreeSet<u8>),
     Epoll(Epoll),
 }
 
@@ -227,7 +230,7 @@ impl Linux {
         }
     }
 
-    /// Asks a description on behalf of an epoll instance: TCP notes that somebody wants to hear of room.
+    /// Asks a description on behalf of an epoll instance: TCP notes that room is waited for.
     fn poll(&mut self, id: DescriptionId) -> Events {
         let events = self.readiness(id);
         if let Some(Object::Stream(stream)) = self.object_mut(id).filter(|_| !events.has(Events::OUT)) {
@@ -296,7 +299,7 @@ impl Linux {
     /// # Errors
     /// [`Errno::TooManyDescriptors`].
     pub fn signal_fd(&mut self) -> Result<Fd, Errno> {
-        self.open_new([Object::Signals(VecDeque::new())]).map(|[fd]| fd)
+        self.open_new([Object::Signals(BTreeSet::new())]).map(|[fd]| fd)
     }
 
     /// epoll_create(2).
@@ -508,11 +511,12 @@ impl Linux {
 
     // Signals.
 
-    /// A signal comes for those who read it from a signalfd.
+    /// A standard signal comes that is blocked and read from this signalfd. If it is pending already, nothing changes.
     pub fn raise(&mut self, fd: Fd, signal: u8) {
         let Ok(id) = self.table.get(fd) else { return };
-        if let Some(Object::Signals(pending)) = self.object_mut(id) {
-            pending.push_back(signal);
+        if let Some(Object::Signals(pending)) = self.object_mut(id)
+            && pending.insert(signal)
+        {
             self.announce(id, None);
         }
     }
@@ -533,7 +537,7 @@ impl Linux {
 
     /// Something about a file has changed: its items hear of it in the order in which Linux keeps them, newest first
     /// and then the exclusive ones, oldest first; of these the first that wakes a thread is the last, unless
-    /// everybody is to hear of it (`None`).
+    /// the change is for all of them (`None`).
     fn announce(&mut self, id: DescriptionId, change: Option<Events>) {
         let mut items: Vec<(bool, u64, DescriptionId, ItemKey)> = Vec::new();
         for (epoll, object) in self.epolls() {

@@ -1,4 +1,4 @@
-//! What servers and clients tell those who watch.
+//! What servers and clients observe, for invariants and timelines.
 
 use splitbrain_kernel::node::{Change, ConnectionId, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
@@ -149,6 +149,13 @@ pub enum ReactorObservation {
         /// Which.
         connection: ConnectionId,
     },
+    /// Client: a connection is over, and a request that it carried will have no answer.
+    Unanswered {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The request.
+        id: u64,
+    },
     /// Client: no answer came in time.
     TimedOut {
         /// Over which connection.
@@ -191,6 +198,7 @@ impl ReactorObservation {
             Self::Answered { .. } => "request answered",
             Self::Garbled { .. } => "answer garbled",
             Self::Over { .. } => "connection over",
+            Self::Unanswered { .. } => "request unanswered",
             Self::TimedOut { .. } => "request timed out",
             Self::Abandoned { .. } => "connection abandoned",
             Self::HalfClosed { .. } => "connection half-closed",
@@ -222,6 +230,7 @@ impl Observation for ReactorObservation {
         "request answered",
         "answer garbled",
         "connection over",
+        "request unanswered",
         "request timed out",
         "connection abandoned",
         "connection half-closed",

@@ -1,15 +1,18 @@
 //! Named sets of options. They set options and do nothing else.
 //!
-//! | preset | threads | trigger | who does it so |
+//! | preset | threads | trigger | as in |
 //! | --- | --- | --- | --- |
 //! | `one_loop` | one | level | Redis, libevent by default |
-//! | `one_loop_edge` | one | edge | mio, nginx with one worker |
+//! | `one_loop_edge` | one | edge | mio |
 //! | `many_loops` | an acceptor and four loops | level | Netty, muduo |
 //! | `many_loops_edge` | an acceptor and four loops | edge | Netty's native transport |
-//! | `exclusive` | four loops that all accept | edge | nginx since 1.11.3 |
-//! | `herd` | four loops that all accept | edge | nginx before 1.11.3, with `accept_mutex off` |
+//! | `exclusive` | four loops that all accept | edge | nearly nginx since 1.11.3 |
+//! | `herd` | four loops that all accept | edge | nearly nginx before 1.11.3, with `accept_mutex off` |
 //! | `shared` | four threads, one epoll, one-shot | level | thread pools over one epoll instance |
-//! | `shared_edge` | four threads, one epoll, one-shot | edge | TinyWebServer and its kin |
+//! | `shared_edge` | four threads, one epoll, one-shot | edge | nearly TinyWebServer, where one thread waits |
+//!
+//! The workers of nginx are processes, and it registers connections with `EPOLLET` but listening sockets without it
+//! (`ngx_event_process_init` asks for `NGX_EXCLUSIVE_EVENT` or for no flag): `trigger` here is for both.
 
 use splitbrain_kernel::options::Preset;
 use splitbrain_kernel::rng::Ppm;

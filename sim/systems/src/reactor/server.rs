@@ -18,6 +18,7 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source};
 use splitbrain_kernel::time::Duration;
 
+use super::counters::Counters;
 use super::linux::descriptor::{DescriptionId, Fd};
 use super::linux::events::Events;
 use super::linux::stream::Segment;
@@ -27,7 +28,6 @@ use super::message::Wire;
 use super::node::{ReactorNode, ReactorTimer};
 use super::observation::ReactorObservation;
 use super::options::{Accept, Mode, ReactorOptions, Signals, Trigger};
-use super::tally::Tally;
 use super::worker::{At, Lock, Target, Work, Worker};
 
 pub use connection::Connection;
@@ -68,7 +68,7 @@ pub struct Server {
     clock: u64,
     /// The highest number that was ever given out.
     highest: Fd,
-    tally: Tally,
+    counters: Counters,
 }
 
 impl Server {
@@ -96,7 +96,7 @@ impl Server {
             next_generation: 0,
             clock: 0,
             highest: Fd(0),
-            tally: Tally::default(),
+            counters: Counters::default(),
             options,
         };
         server.start_threads();
@@ -124,7 +124,7 @@ impl Server {
     }
 
     fn add(&mut self, epoll: Fd, fd: Fd, events: Events, target: Target) {
-        self.tally.asked(events);
+        self.counters.asked(events);
         self.linux.control(epoll, Control::Add, fd, events, target.to_data()).expect("it is open and new");
     }
 
@@ -171,6 +171,11 @@ impl Server {
         &self.lock
     }
 
+    /// The connection of the simulator that carries a stream, until it is over.
+    pub fn connection_of(&self, stream: DescriptionId) -> Option<ConnectionId> {
+        self.wires.connection(stream)
+    }
+
     /// Whether the machine still has this connection of the simulator, open or in the accept queue.
     pub fn has(&self, connection: ConnectionId) -> bool {
         let id = self.wires.description(connection);
@@ -178,8 +183,8 @@ impl Server {
     }
 
     /// What happened so far.
-    pub const fn tally(&self) -> Tally {
-        self.tally
+    pub const fn counters(&self) -> Counters {
+        self.counters
     }
 
     // Inputs.
@@ -190,7 +195,7 @@ impl Server {
         self.schedule_signal(ctx);
     }
 
-    /// What was added to epoll before the process had anybody to tell.
+    /// What was added to epoll before the process could observe anything.
     fn observe_items(&self, ctx: &mut Ctx<'_>) {
         let numbers = self.linux.table().iter().map(|(epoll, _)| epoll);
         for (epoll, instance) in numbers.filter_map(|fd| Some((fd, self.linux.epoll(fd)?))) {
@@ -233,8 +238,17 @@ impl Server {
     }
 
     pub(super) fn on_message(&mut self, ctx: &mut Ctx<'_>, source: Source, message: Wire) {
-        if let Some(id) = source.connection.and_then(|connection| self.wires.description(connection)) {
-            self.linux.hear(id, wires::segment(message));
+        if let Some(connection) = source.connection
+            && let Some(id) = self.wires.description(connection)
+        {
+            // As Linux does it: data for a socket that was closed is answered by a reset, and the rest is taken.
+            if self.linux.stream(id).is_none() && matches!(message, Wire::Data { .. }) {
+                self.wires.remove(connection);
+                ctx.send_on(connection, source.node, Wire::Reset);
+                ctx.close(connection);
+            } else {
+                self.linux.hear(id, wires::segment(message));
+            }
         }
         self.settle(ctx);
     }
@@ -355,8 +369,8 @@ impl Server {
         let fd = if target == Target::Listener { self.listener } else { self.signals.0 };
         let (epoll, events) = (self.workers[thread].epoll, self.interest_of(target));
         self.linux.control(epoll, Control::Modify, fd, events, target.to_data()).expect("it is registered");
-        self.tally.asked(events);
-        self.tally.rearmed += 1;
+        self.counters.asked(events);
+        self.counters.rearmed += 1;
         ctx.observe(ReactorObservation::Modified { epoll, fd, events });
         self.workers[thread].at = At::Next;
     }

@@ -11,12 +11,12 @@ use splitbrain_kernel::workload::{WorkloadCall, options_of};
 
 use super::bug::Bug;
 use super::client::Client;
+use super::counters::Counters;
 use super::invariants::ReactorInvariants;
 use super::message::Order;
 use super::node::ReactorNode;
 use super::options::ReactorOptions;
 use super::server::Server;
-use super::tally::Tally;
 use super::workload::{RequestOptions, Requests};
 
 /// Servers over epoll, and clients that talk to them. Client `n` talks to one server: they are dealt out in turn.
@@ -50,7 +50,7 @@ impl System for Reactor {
     }];
     const ORDERS: &'static [OrderInfo] =
         &[OrderInfo { name: "signal", doc: "A signal arrives at the server's process." }];
-    const GAUGES: &'static [Gauge] = Tally::GAUGES;
+    const GAUGES: &'static [Gauge] = Counters::GAUGES;
 
     type Options = ReactorOptions;
     type Node = ReactorNode;
@@ -95,6 +95,6 @@ impl System for Reactor {
     }
 
     fn gauges(invariants: &ReactorInvariants) -> Vec<u64> {
-        invariants.tally().values()
+        invariants.counters().values()
     }
 }

@@ -64,6 +64,11 @@ impl Machine {
         calls.min_by_key(|(_, at)| **at).map(|(timer, _)| *timer)
     }
 
+    /// The threads that can make a call, in order.
+    pub(super) fn runnable(&self) -> Vec<ReactorTimer> {
+        self.host.timers().keys().filter(|timer| matches!(timer, ReactorTimer::Run(_))).copied().collect()
+    }
+
     pub(super) fn fire(&mut self, timer: ReactorTimer) {
         self.host.fire(timer);
         self.note();
@@ -100,7 +105,7 @@ impl Machine {
     }
 
     /// All bytes that were sent over a connection since the last look.
-    fn answered(&mut self, number: u32) -> Vec<u8> {
+    pub(super) fn answered(&mut self, number: u32) -> Vec<u8> {
         let data = self.sent.iter().filter(|(of, _)| *of == number);
         let bytes = data.flat_map(|(_, wire)| if let Wire::Data { bytes, .. } = wire { &bytes[..] } else { &[] });
         let bytes = bytes.copied().collect();
@@ -174,6 +179,25 @@ fn a_client_that_will_send_no_more_gets_its_answer_and_then_the_end() {
 }
 
 #[test]
+fn a_socket_that_was_closed_takes_acknowledgements_and_answers_data_by_a_reset() {
+    for options in every_preset() {
+        let mut machine = Machine::new(options);
+        machine.connect(0);
+        machine.send(0, &protocol::request(1, GET));
+        machine.hear(0, Wire::Fin);
+        machine.run();
+        let bytes = machine.answered(0);
+        assert_eq!(bytes, protocol::answer(1, GET).concat());
+        machine.hear(0, Wire::Taken { count: bytes.len() as u32 });
+        machine.run();
+        assert!(machine.sent.is_empty(), "{:?}", machine.server().options());
+        machine.send(0, b"GET");
+        machine.run();
+        assert_eq!(machine.sent, [(0, Wire::Reset)]);
+    }
+}
+
+#[test]
 fn a_connection_that_is_reset_is_closed_and_its_number_given_out_again() {
     for options in every_preset() {
         let mut machine = Machine::new(options);
@@ -186,7 +210,7 @@ fn a_connection_that_is_reset_is_closed_and_its_number_given_out_again() {
         machine.connect(1);
         machine.run();
         assert_eq!(machine.server().connections().keys().collect::<Vec<_>>(), [&fd]);
-        assert_eq!(machine.server().tally().numbers_reused, 1);
+        assert_eq!(machine.server().counters().numbers_reused, 1);
     }
 }
 
@@ -201,7 +225,7 @@ fn many_connections_at_once_are_all_accepted() {
             machine.connect(number);
         }
         machine.run();
-        let refused = machine.observed.iter().filter(|told| **told == ReactorObservation::QueueFull).count();
+        let refused = machine.observed.iter().filter(|it| **it == ReactorObservation::QueueFull).count();
         assert_eq!(machine.server().connections().len() + refused, 40);
         assert!(refused > 0, "the queue holds nine");
     }
@@ -215,7 +239,7 @@ fn the_oldest_connection_makes_room_for_a_new_one() {
         machine.send(number, &protocol::request(1, GET));
         machine.run();
     }
-    assert_eq!(machine.server().tally().evicted, 1);
+    assert_eq!(machine.server().counters().evicted, 1);
     assert!(machine.sent.contains(&(0, Wire::Fin)) && !machine.sent.contains(&(1, Wire::Fin)));
 }
 
@@ -226,8 +250,13 @@ fn a_signal_interrupts_one_thread_or_none() {
             let mut machine = Machine::new(ReactorOptions { signals, ..options });
             machine.order(Order::Signal);
             machine.run();
-            let tally = machine.server().tally();
-            assert_eq!((tally.signals, tally.interrupted_waits), (1, interrupted), "{:?}", machine.server().options());
+            let counters = machine.server().counters();
+            assert_eq!(
+                (counters.signals, counters.interrupted_waits),
+                (1, interrupted),
+                "{:?}",
+                machine.server().options()
+            );
         }
     }
 }
@@ -239,7 +268,7 @@ fn urgent_bytes_are_read_apart() {
         machine.connect(0);
         machine.hear(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
         machine.run();
-        assert_eq!(machine.server().tally().pri_events, 1);
+        assert_eq!(machine.server().counters().pri_events, 1);
         machine.send(0, &protocol::request(1, GET));
         machine.run();
         assert_eq!(machine.answered(0), protocol::answer(1, GET).concat());
@@ -269,9 +298,9 @@ fn a_wait_that_nothing_ends_is_over_when_its_time_is() {
         machine.fire(ReactorTimer::WaitOver(thread));
         assert_eq!(machine.server().workers()[usize::from(thread.0)].at, At::TimedOut);
         machine.run();
-        assert_eq!(machine.server().tally().timed_out_waits, 1, "{:?}", machine.server().options());
-        let told = machine.observed.iter().filter(|told| **told == ReactorObservation::WaitTimedOut { thread });
-        assert_eq!(told.count(), 1);
+        assert_eq!(machine.server().counters().timed_out_waits, 1, "{:?}", machine.server().options());
+        let over = machine.observed.iter().filter(|it| **it == ReactorObservation::WaitTimedOut { thread });
+        assert_eq!(over.count(), 1);
         assert_eq!(machine.server().workers()[usize::from(thread.0)].at, At::Sleeping, "it waits again");
         assert!(machine.host.timers().contains_key(&ReactorTimer::WaitOver(thread)));
     }
@@ -283,7 +312,7 @@ fn a_thread_that_is_woken_in_its_last_moment_returns_what_woke_it() {
     machine.connect(0);
     machine.fire(ReactorTimer::WaitOver(Thread(0)));
     machine.run();
-    assert_eq!((machine.server().tally().timed_out_waits, machine.server().connections().len()), (0, 1));
+    assert_eq!((machine.server().counters().timed_out_waits, machine.server().connections().len()), (0, 1));
 }
 
 #[test]
@@ -294,10 +323,10 @@ fn a_wait_that_returns_events_or_is_interrupted_has_no_time_out_left() {
         machine.order(Order::Signal);
         let timer = machine.next().expect("the thread is awake");
         machine.fire(timer);
-        assert_eq!(machine.server().tally().waits, waits);
+        assert_eq!(machine.server().counters().waits, waits);
         assert!(!machine.host.timers().contains_key(&ReactorTimer::WaitOver(Thread(0))));
         machine.run();
-        assert_eq!(machine.server().tally().timed_out_waits, 0);
+        assert_eq!(machine.server().counters().timed_out_waits, 0);
     }
 }
 
@@ -307,24 +336,28 @@ fn one_connection_wakes_every_loop_unless_the_listening_socket_is_exclusive() {
         let mut machine = Machine::new(options);
         machine.connect(0);
         machine.run();
-        let tally = machine.server().tally();
+        let counters = machine.server().counters();
         // A loop finds out when its wait looks, or when it accepts.
-        assert_eq!(tally.woken_in_vain + tally.accepts_in_vain, in_vain, "{:?}", machine.server().options());
+        assert_eq!(counters.woken_in_vain + counters.accepts_in_vain, in_vain, "{:?}", machine.server().options());
         assert_eq!(machine.server().connections().len(), 1);
     }
 }
 
 #[test]
-fn what_is_asked_of_epoll_is_told_from_the_first_registration_to_the_last() {
+fn what_is_asked_of_epoll_is_observed_from_the_first_registration_to_the_last() {
     let mut machine = Machine::new(presets::shared());
     machine.connect(0);
     machine.send(0, &protocol::request(1, GET));
     machine.hear(0, Wire::Fin);
     machine.run();
-    let told = |of: fn(&ReactorObservation) -> bool| machine.observed.iter().filter(|told| of(told)).count();
-    assert_eq!(told(|it| matches!(it, ReactorObservation::Added { .. })), 3, "the listener, the signals, a connection");
-    assert!(told(|it| matches!(it, ReactorObservation::Modified { .. })) > 0);
-    assert_eq!(told(|it| matches!(it, ReactorObservation::Deleted { .. })), 1);
-    assert!(told(|it| matches!(it, ReactorObservation::WaitBegan { .. })) >= 4);
-    assert!(told(|it| matches!(it, ReactorObservation::WaitReturned { .. })) >= 2);
+    let count = |of: fn(&ReactorObservation) -> bool| machine.observed.iter().filter(|it| of(it)).count();
+    assert_eq!(
+        count(|it| matches!(it, ReactorObservation::Added { .. })),
+        3,
+        "the listener, the signals, a connection"
+    );
+    assert!(count(|it| matches!(it, ReactorObservation::Modified { .. })) > 0);
+    assert_eq!(count(|it| matches!(it, ReactorObservation::Deleted { .. })), 1);
+    assert!(count(|it| matches!(it, ReactorObservation::WaitBegan { .. })) >= 4);
+    assert!(count(|it| matches!(it, ReactorObservation::WaitReturned { .. })) >= 2);
 }

@@ -1,5 +1,9 @@
-//! What one thread cannot compare call by call: which threads wake, how much a socket holds, a full accept queue. Each
-//! is a story, told to the model and to the kernel.
+//! What generated sequences of one thread cannot compare: which threads wake, how much a socket holds, a full accept
+//! queue, signals, and the limit on descriptors. Each is a sequence written by hand, which runs on the model and on the
+//! kernel.
+
+mod signals;
+mod transfers;
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -11,14 +15,27 @@ use splitbrain_systems::reactor::linux::events::Events;
 use splitbrain_systems::reactor::linux::thread::Thread;
 use splitbrain_systems::reactor::linux::{Control, Limits, Linux};
 
+use super::both::DUE;
 use super::real;
 
-/// Every story; what does not agree is told by the assertion in it.
-pub(crate) const STORIES: &[fn()] =
-    &[loops_with_one_listener, threads_on_one_instance, a_wait_that_times_out, full_sockets, a_full_accept_queue];
+/// Every sequence, with what it compares; an assertion in it says what does not agree.
+pub(crate) const COMPARISONS: &[(&str, fn())] = &[
+    ("loops with one listening socket, with EPOLLEXCLUSIVE and without: which of them wake", loops_with_one_listener),
+    ("threads on one instance, level- and edge-triggered: which of them wake", threads_on_one_instance),
+    ("threads on one instance: the order in which edges wake them", the_newest_waiter_wakes_first),
+    ("a wait whose time is over", a_wait_that_times_out),
+    ("sockets that are full: what they took is what they give back", full_sockets),
+    ("an accept queue that is full", a_full_accept_queue),
+    ("a nearly full pipe: short `writev` and `readv`, to the byte", transfers::a_nearly_full_pipe),
+    ("a process without a free descriptor: `pipe`, `dup`, `accept` (EMFILE)", transfers::no_free_number),
+    ("a process that is stopped while it waits (EINTR)", signals::a_process_that_is_stopped_while_it_waits),
+    ("signals that are sent again while they are pending", signals::a_signal_that_is_sent_again_while_it_is_pending),
+];
 
 /// How long a thread waits for a wake-up that is not to come.
 const WAIT: Duration = Duration::from_millis(150);
+/// How long a thread waits for one that is to come.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// How many threads wait.
 const THREADS: usize = 3;
 
@@ -43,7 +60,8 @@ fn loops_with_one_listener() {
         }
         let mut client = None;
         let by_linux = woken_by_linux(instances.iter().collect(), || client = Some(real::connect(address)));
-        assert_eq!((by_model, by_model == 1), (by_linux, how == Events::EXCLUSIVE), "{how}");
+        assert_eq!(by_model, by_linux, "{how}");
+        assert_eq!(by_model.len() == 1, how == Events::EXCLUSIVE, "{how}");
         client.iter().for_each(real::reset_on_close);
     }
 }
@@ -65,41 +83,106 @@ fn threads_on_one_instance() {
         let by_linux = woken_by_linux(vec![&instance; THREADS], || {
             real::write(&into, b"x").expect("there is room");
         });
-        assert_eq!((by_model, by_model == 1), (by_linux, how == Events::ET), "{how}");
+        assert_eq!(by_model, by_linux, "{how}");
+        assert_eq!(by_model == [THREADS - 1], how == Events::ET, "{how}: an edge is for the newest thread");
     }
 }
 
-/// A thread waits on each of these; each that wakes looks once. Returns how many find an event.
-fn woken_by_model(linux: &mut Linux, epolls: &[Fd], stimulus: impl FnOnce(&mut Linux)) -> usize {
+/// Of threads that began to wait on one instance one after the other, each edge wakes the one that began last.
+fn the_newest_waiter_wakes_first() {
+    let events = Events::IN | Events::ET;
+    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let epoll = linux.epoll_create().expect("there are free numbers");
+    let pipes: Vec<[Fd; 2]> = (0..THREADS).map(|_| linux.pipe().expect("there are free numbers")).collect();
+    for [reader, _] in &pipes {
+        linux.control(epoll, Control::Add, *reader, events, 0).expect("it is new there");
+    }
+    for thread in 0..THREADS {
+        linux.begin_wait(epoll, Thread(thread as u16)).expect("it is an epoll instance");
+    }
+    let mut by_model = Vec::new();
+    for [_, writer] in &pipes {
+        linux.write(*writer, b"x").expect("there is room");
+        by_model.extend(linux.take_woken().into_iter().map(|Thread(thread)| usize::from(thread)));
+        assert_eq!(linux.wait(epoll, 1).map(|events| events.len()), Ok(1), "the thread that woke looks");
+    }
+
+    let instance = real::epoll_create();
+    let pipes: Vec<[OwnedFd; 2]> = (0..THREADS).map(|_| real::pipe()).collect();
+    for [reader, _] in &pipes {
+        real::control(&instance, reader, Control::Add, events, 0).expect("it is new there");
+    }
+    let writers = pipes.iter().map(|[_, writer]| writer).collect();
+    assert_eq!(by_model, order_by_linux(&instance, writers));
+    assert_eq!(by_model, [2, 1, 0]);
+}
+
+/// The order in which real threads return that began to wait one after the other, by an edge at a time.
+#[expect(clippy::disallowed_methods, reason = "the question is which of the kernel's threads wakes; a run has none")]
+fn order_by_linux(instance: &OwnedFd, writers: Vec<&OwnedFd>) -> Vec<usize> {
+    let before = sleeping_tasks();
+    std::thread::scope(|scope| {
+        let mut waiting = Vec::new();
+        for _ in &writers {
+            waiting.push(scope.spawn(move || real::wait(instance, 1, LONG_WAIT).map(|events| events.len())));
+            until_asleep(before + waiting.len());
+        }
+        let mut order: Vec<usize> = Vec::new();
+        for writer in writers {
+            real::write(writer, b"x").expect("there is room");
+            let is_next = |thread: &usize| waiting[*thread].is_finished() && !order.contains(thread);
+            let next = (0..DUE).find_map(|_| {
+                real::give_time();
+                (0..waiting.len()).find(is_next)
+            });
+            order.push(next.expect("an edge wakes a thread"));
+        }
+        let returned = waiting.into_iter().map(|thread| thread.join().expect("it does not panic"));
+        assert!(returned.into_iter().all(|found| found == Ok(1)), "each thread found its edge");
+        order
+    })
+}
+
+/// Waits until this many threads of the process sleep: twice in a row, as a thread may sleep for a moment on its way.
+fn until_asleep(count: usize) {
+    let mut rounds = 0;
+    while rounds < 2 {
+        rounds = if sleeping_tasks() == count { rounds + 1 } else { 0 };
+        real::give_time();
+    }
+}
+
+/// A thread waits on each of these, the first one first; each that wakes looks once. Returns which find an event.
+fn woken_by_model(linux: &mut Linux, epolls: &[Fd], stimulus: impl FnOnce(&mut Linux)) -> Vec<usize> {
     for (thread, epoll) in epolls.iter().enumerate() {
         linux.begin_wait(*epoll, Thread(thread as u16)).expect("it is an epoll instance");
     }
     stimulus(linux);
-    let mut found = 0;
+    let mut found = Vec::new();
     let mut woken = linux.take_woken();
     while let Some(Thread(thread)) = woken.pop() {
-        let events = linux.wait(epolls[usize::from(thread)], 1).expect("it is an epoll instance");
-        found += usize::from(!events.is_empty());
+        let thread = usize::from(thread);
+        let events = linux.wait(epolls[thread], 1).expect("it is an epoll instance");
+        found.extend((!events.is_empty()).then_some(thread));
         woken.extend(linux.take_woken());
     }
+    found.sort_unstable();
     found
 }
 
 /// The same with real threads.
 #[expect(clippy::disallowed_methods, reason = "the question is which of the kernel's threads wake; a run has none")]
-fn woken_by_linux(instances: Vec<&OwnedFd>, stimulus: impl FnOnce()) -> usize {
+fn woken_by_linux(instances: Vec<&OwnedFd>, stimulus: impl FnOnce()) -> Vec<usize> {
     let before = sleeping_tasks();
     std::thread::scope(|scope| {
-        let wait = |instance| scope.spawn(move || real::wait(instance, 1, WAIT).is_ok_and(|events| !events.is_empty()));
-        let waiting: Vec<_> = instances.into_iter().map(wait).collect();
-        // Twice in a row, as a thread may sleep for a moment on its way.
-        let mut rounds = 0;
-        while rounds < 2 {
-            rounds = if sleeping_tasks() == before + THREADS { rounds + 1 } else { 0 };
-            real::give_time();
+        let mut waiting = Vec::new();
+        for instance in instances {
+            waiting.push(scope.spawn(move || real::wait(instance, 1, WAIT).is_ok_and(|events| !events.is_empty())));
+            until_asleep(before + waiting.len());
         }
         stimulus();
-        waiting.into_iter().filter_map(|thread| thread.join().ok()).filter(|has_found| *has_found).count()
+        let found = waiting.into_iter().map(|thread| thread.join().expect("it does not panic"));
+        found.enumerate().filter(|(_, has_found)| *has_found).map(|(thread, _)| thread).collect()
     })
 }
 

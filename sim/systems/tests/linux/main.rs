@@ -7,8 +7,8 @@
 //! Nothing sleeps: TCP on loopback is delivered within the call that sends. Where the kernel puts that off, the test
 //! asks it to wait, with a bound, for what the model says is due.
 //!
-//! What is left out is listed in `reactor/linux.rs`, and a part of it is told to both by hand. Beside that, a number
-//! that is closed cannot be used here, as a safe program has no such number. `PROPTEST_CASES=100000` runs more
+//! What is left out is listed in `reactor/linux.rs`, and [`by_hand`] has sequences for most of it. Beside that, a
+//! number that is closed cannot be used here, as a safe program has no such number. `PROPTEST_CASES=100000` runs more
 //! sequences than the few of CI.
 
 #![cfg(target_os = "linux")]
@@ -20,6 +20,7 @@ mod kept;
 mod operation;
 mod planted;
 mod real;
+mod report;
 mod tried;
 
 use std::cell::RefCell;
@@ -65,11 +66,17 @@ fn compare_generated(cases: u32, numbers: &[RawFd], planted: Planted) -> Result<
     run.map(|()| total.into_inner()).map_err(|difference| difference.to_string())
 }
 
-/// Prints how much was compared: for a run of more sequences than CI's.
-#[expect(clippy::disallowed_macros, reason = "a test may print; nothing of a run is told this way")]
-fn say(cases: u32, tried: &Tried) {
-    let Tried { calls, errors, events, .. } = tried;
-    println!("{cases} sequences: {calls} calls, {errors} of them errors, {events} events\n{}", tried.table());
+/// Prints how much was compared. `SPLITBRAIN_REACTOR_LINUX=write` makes it `reports/gallery/reactor-linux.md` too.
+#[expect(clippy::disallowed_macros, reason = "a test may print; nothing of a run is printed this way")]
+#[expect(clippy::disallowed_methods, reason = "a test may write a report; a run has neither files nor an environment")]
+fn report(cases: u32, tried: &Tried) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel says which one it is");
+    let report = report::of(release.trim(), cases, tried);
+    println!("{report}");
+    if std::env::var("SPLITBRAIN_REACTOR_LINUX").is_ok_and(|asked| asked == "write") {
+        let gallery = concat!(env!("CARGO_MANIFEST_DIR"), "/../../reports/gallery/reactor-linux.md");
+        std::fs::write(gallery, report).expect("the gallery can be written");
+    }
 }
 
 /// One test, as descriptor numbers are the process's: two at a time would take each other's.
@@ -77,9 +84,10 @@ fn say(cases: u32, tried: &Tried) {
 fn model_and_kernel_agree_call_by_call_and_a_model_with_a_mistake_does_not() {
     let numbers = real::free_numbers(NUMBERS);
     kept_sequences_agree(&numbers);
-    generated_sequences_agree(&numbers);
+    let (cases, tried) = generated_sequences_agree(&numbers);
     every_planted_mistake_is_found(&numbers);
-    by_hand::STORIES.iter().for_each(|story| story());
+    by_hand::COMPARISONS.iter().for_each(|(_, story)| story());
+    report(cases, &tried);
 }
 
 fn kept_sequences_agree(numbers: &[RawFd]) {
@@ -90,13 +98,13 @@ fn kept_sequences_agree(numbers: &[RawFd]) {
     }
 }
 
-fn generated_sequences_agree(numbers: &[RawFd]) {
+fn generated_sequences_agree(numbers: &[RawFd]) -> (u32, Tried) {
     let cases = Config::default().cases.max(CASES);
     let tried = compare_generated(cases, numbers, Planted::None).unwrap_or_else(|difference| panic!("{difference}"));
-    say(cases, &tried);
     let least = u64::from(cases);
     assert!(tried.calls > 15 * least && tried.errors > least && tried.events > least);
     assert!(tried.missing().is_empty(), "these calls were never made: {:?}", tried.missing());
+    (cases, tried)
 }
 
 fn every_planted_mistake_is_found(numbers: &[RawFd]) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, ipproto, sockopt};
+use rustix::process::{Resource, Rlimit};
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::events::Events;
 
@@ -15,13 +16,14 @@ use super::operation::How;
 /// The model's name for an error.
 pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
     use rustix::io::Errno as Real;
-    const NAMES: [(Real, Errno); 10] = [
+    const NAMES: [(Real, Errno); 11] = [
         (Real::AGAIN, Errno::Again),
         (Real::BADF, Errno::BadDescriptor),
         (Real::CONNRESET, Errno::ConnectionReset),
         (Real::EXIST, Errno::Exists),
         (Real::INTR, Errno::Interrupted),
         (Real::INVAL, Errno::Invalid),
+        (Real::MFILE, Errno::TooManyDescriptors),
         (Real::NOENT, Errno::NoEntry),
         (Real::NOTCONN, Errno::NotConnected),
         (Real::NOTSOCK, Errno::NotSocket),
@@ -32,7 +34,11 @@ pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
 }
 
 pub(crate) fn pipe() -> [OwnedFd; 2] {
-    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).expect("a pipe").into()
+    try_pipe().expect("a pipe")
+}
+
+pub(crate) fn try_pipe() -> Result<[OwnedFd; 2], Errno> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).map(Into::into).map_err(errno)
 }
 
 pub(crate) fn socket_pair() -> [OwnedFd; 2] {
@@ -92,7 +98,19 @@ pub(crate) fn reset_on_close(socket: &OwnedFd) {
 }
 
 pub(crate) fn dup(fd: &OwnedFd) -> OwnedFd {
-    rustix::io::dup(fd).expect("a free number")
+    try_dup(fd).expect("a free number")
+}
+
+pub(crate) fn try_dup(fd: &OwnedFd) -> Result<OwnedFd, Errno> {
+    rustix::io::dup(fd).map_err(errno)
+}
+
+/// Numbers from this one on cannot be given out (`RLIMIT_NOFILE`). Returns the limit before.
+pub(crate) fn limit_numbers(from: u64) -> u64 {
+    let before = rustix::process::getrlimit(Resource::Nofile);
+    let limit = Rlimit { current: Some(from), maximum: before.maximum };
+    rustix::process::setrlimit(Resource::Nofile, limit).expect("it is not above the hard limit");
+    before.current.expect("the number of descriptors is limited")
 }
 
 pub(crate) fn write(fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {

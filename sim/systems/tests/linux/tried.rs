@@ -33,9 +33,8 @@ impl Tried {
         NAMES.iter().copied().filter(|name| !self.by_operation.contains_key(name)).collect()
     }
 
-    /// One line for each kind of call.
-    pub(crate) fn table(&self) -> String {
-        let lines = NAMES.iter().map(|name| format!("  {name:15} {}", self.by_operation.get(name).unwrap_or(&0)));
-        lines.collect::<Vec<_>>().join("\n")
+    /// How often each kind of call was made.
+    pub(crate) fn by_operation(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        NAMES.iter().map(|name| (*name, self.by_operation.get(name).copied().unwrap_or(0)))
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Conversations {
 }
 
 impl Conversations {
-    /// A server or a client says something.
+    /// A server or a client observes something.
     pub(super) fn on_observation(&mut self, node: NodeId, observation: &ReactorObservation, findings: &mut Findings) {
         match *observation {
             ReactorObservation::Sent { connection, id } => self.open.entry(connection).or_default().push_back(id),
@@ -77,9 +77,9 @@ mod tests {
         (C1, ReactorObservation::Answered { connection: CONNECTION, id })
     }
 
-    fn judged(told: &[(NodeId, ReactorObservation)]) -> Option<usize> {
+    fn judged(observed: &[(NodeId, ReactorObservation)]) -> Option<usize> {
         let (mut conversations, mut findings) = (Conversations::default(), all_on());
-        told.iter().for_each(|(node, told)| conversations.on_observation(*node, told, &mut findings));
+        observed.iter().for_each(|(node, it)| conversations.on_observation(*node, it, &mut findings));
         broken(&findings)
     }
 
@@ -92,8 +92,8 @@ mod tests {
 
     #[test]
     fn an_answer_out_of_order_or_twice_or_to_nothing_is_found() {
-        for told in [&[sent(1), sent(2), answered(2)][..], &[sent(1), answered(1), answered(1)], &[answered(1)]] {
-            assert_eq!(judged(told), Some(ANSWERED_IN_ORDER), "{told:?}");
+        for observed in [&[sent(1), sent(2), answered(2)][..], &[sent(1), answered(1), answered(1)], &[answered(1)]] {
+            assert_eq!(judged(observed), Some(ANSWERED_IN_ORDER), "{observed:?}");
         }
     }
 

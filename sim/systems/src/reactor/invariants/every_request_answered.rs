@@ -4,6 +4,10 @@
 //! How long a request takes depends on how slow its client is, so the bound is on rest and not on the whole: as long as
 //! bytes move over the connection, something is done about the request. What is under way when the phase begins has to
 //! arrive within the bound too: in a scenario whose faults hold packets back for longer this invariant has no place.
+//!
+//! What is counted is each request whose answer was due: one that the settle phase finds without an answer, or that is
+//! sent in it, and that is answered then, or whose connection rests for too long. A request whose connection ends first
+//! is not counted.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +35,7 @@ const REST_MIN: Duration = Duration::from_millis(50);
 /// How many delays of threads a connection may wait for before it has its turn.
 const DELAYS: u64 = 200;
 
-/// How long a connection may rest: its client pauses for so long between two pieces or two reads, packets need their
+/// How long a connection may rest: its client pauses between two pieces or two reads, packets need their
 /// time, and the threads of the server serve others first.
 pub(super) fn bound(options: &ReactorOptions, latency: Duration) -> Duration {
     let call = options.call_max + options.stall_max;
@@ -53,6 +57,7 @@ struct Open {
 pub(super) struct Waiting {
     open: BTreeMap<ConnectionId, Open>,
     bound: Duration,
+    /// The end of the time in which something has to move; the greatest instant until the settle phase begins.
     look_at: Instant,
 }
 
@@ -61,7 +66,7 @@ impl Waiting {
         Self { open: BTreeMap::new(), bound, look_at: Instant::MAX }
     }
 
-    /// A client says something.
+    /// A client observes something.
     pub(super) fn on_observation(
         &mut self,
         node: NodeId,
@@ -75,12 +80,13 @@ impl Waiting {
                 *open = Open { count: open.count + 1, moved_at: now };
             }
             ReactorObservation::Answered { connection, .. } => {
-                findings.check(EVERY_REQUEST_ANSWERED, Some(node), true, String::new);
-                let left = self.open.get_mut(&connection).map(|open| {
-                    *open = Open { count: open.count.saturating_sub(1), moved_at: now };
-                    open.count
-                });
-                if left == Some(0) {
+                let Some(open) = self.open.get_mut(&connection) else { return };
+                // Before the settle phase no answer is due: a fault may keep any of them back.
+                if self.look_at != Instant::MAX {
+                    findings.check(EVERY_REQUEST_ANSWERED, Some(node), true, String::new);
+                }
+                *open = Open { count: open.count.saturating_sub(1), moved_at: now };
+                if open.count == 0 {
                     self.open.remove(&connection);
                 }
             }
@@ -122,10 +128,10 @@ impl Waiting {
             return;
         }
         let bound = self.bound;
-        for (connection, Open { count, moved_at }) in &self.open {
-            let rests = moved_at.saturating_add(bound) <= now;
-            let holds = !rests || !is_there(*connection);
-            findings.check(EVERY_REQUEST_ANSWERED, None, holds, || {
+        let rests = |open: &Open| open.moved_at.saturating_add(bound) <= now;
+        let resting = self.open.iter().filter(|(connection, open)| rests(open) && is_there(**connection));
+        for (connection, Open { count, .. }) in resting {
+            findings.check(EVERY_REQUEST_ANSWERED, None, false, || {
                 format!(
                     "{} waits for {count} answers over its connection {}, and nothing has moved there for {bound}",
                     connection.opener, connection.number
@@ -152,13 +158,13 @@ mod tests {
         Instant::ZERO.saturating_add(Duration::from_millis(milliseconds))
     }
 
-    /// Two requests at 1 ms, what is told at 2 ms, the settle phase from 3 ms on, and the judgement at 13 ms.
-    fn judged(told: &[ReactorObservation], moved: Option<u64>, is_there: bool) -> Option<usize> {
+    /// Two requests at 1 ms, what is observed at 2 ms, the settle phase from 3 ms on, and the judgement at 13 ms.
+    fn judged(observed: &[ReactorObservation], moved: Option<u64>, is_there: bool) -> Option<usize> {
         let (mut waiting, mut findings) = (Waiting::new(BOUND), all_on());
         for observation in [SENT, SENT] {
             waiting.on_observation(C1, &observation, at(1), &mut findings);
         }
-        told.iter().for_each(|observation| waiting.on_observation(C1, observation, at(2), &mut findings));
+        observed.iter().for_each(|observation| waiting.on_observation(C1, observation, at(2), &mut findings));
         assert_eq!(waiting.deadline(), Instant::MAX, "faults may keep answers back");
         waiting.on_settle(at(3));
         moved.into_iter().for_each(|moved| waiting.on_sent(CONNECTION, at(moved)));
@@ -179,6 +185,29 @@ mod tests {
         assert_eq!(judged(&[OVER], None, true), None);
         assert_eq!(judged(&[], Some(4), true), None);
         assert_eq!(judged(&[], None, false), None);
+    }
+
+    #[test]
+    fn an_answer_is_counted_in_the_settle_phase_and_for_a_connection_that_is_not_over() {
+        let (mut waiting, mut findings) = (Waiting::new(BOUND), all_on());
+        let counts = |findings: &Findings| findings.evaluated()[EVERY_REQUEST_ANSWERED];
+        for observation in [SENT, SENT, SENT, ANSWERED] {
+            waiting.on_observation(C1, &observation, at(1), &mut findings);
+        }
+        assert_eq!(counts(&findings), 0, "a fault might have kept it back");
+        waiting.on_settle(at(3));
+        assert_eq!(counts(&findings), 0);
+        waiting.on_observation(C1, &ANSWERED, at(4), &mut findings);
+        assert_eq!(counts(&findings), 1);
+        waiting.on_deadline(at(13), |_| true, &mut findings);
+        assert_eq!(counts(&findings), 1, "it has not rested for long enough");
+        waiting.on_observation(C1, &OVER, at(14), &mut findings);
+        waiting.on_observation(C1, &ANSWERED, at(15), &mut findings);
+        waiting.on_deadline(at(23), |_| true, &mut findings);
+        assert_eq!((counts(&findings), broken(&findings)), (1, None));
+        waiting.on_observation(C1, &SENT, at(24), &mut findings);
+        waiting.on_deadline(at(50), |_| true, &mut findings);
+        assert_eq!((counts(&findings), broken(&findings)), (2, Some(EVERY_REQUEST_ANSWERED)));
     }
 
     #[test]

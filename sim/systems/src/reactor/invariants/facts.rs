@@ -48,6 +48,44 @@ pub(super) fn of(server: &Server, target: Target, fd: Fd) -> Option<Facts> {
     })
 }
 
+/// The description that the next call of a thread is for; `None` if that is a wait.
+pub(super) fn handled(server: &Server, thread: u16) -> Option<DescriptionId> {
+    let worker = &server.workers()[usize::from(thread)];
+    let own = |target| match target {
+        Target::Listener => server.linux().description(server.listener()).ok(),
+        Target::Signals => server.linux().description(server.signal_source()).ok(),
+        Target::Connection(_) => None,
+    };
+    match worker.at {
+        At::Next => worker.batch.front().map(|task| task.item),
+        At::Accept(_) | At::Register(..) => own(Target::Listener),
+        At::ReadSignals => own(Target::Signals),
+        At::Rearm(target) => own(target),
+        at => at.work().map(|work| work.item),
+    }
+}
+
+/// Whether the next thing that a thread does is a system call: not the return of a wait that a signal or its time has
+/// ended, and not the drop of an event whose connection is gone.
+pub(super) fn is_about_to_call(server: &Server, thread: u16) -> bool {
+    let worker = &server.workers()[usize::from(thread)];
+    match (worker.at, worker.batch.front().map(|task| task.target)) {
+        (At::Interrupted | At::TimedOut, _) => false,
+        (At::Next, Some(Target::Connection(token))) => {
+            server.connections().get(&token.fd).is_some_and(|connection| connection.token == token)
+        }
+        _ => true,
+    }
+}
+
+/// The descriptions that a thread has in hand: of the events that its waits returned, as far as it is not done with
+/// them.
+pub(super) fn in_hand(server: &Server, thread: u16) -> impl Iterator<Item = DescriptionId> {
+    let worker = &server.workers()[usize::from(thread)];
+    let current = if worker.at == At::Next { None } else { handled(server, thread) };
+    current.into_iter().chain(worker.in_hand().map(|task| task.item))
+}
+
 /// What the program has to react to: data and urgent data until the client has ended, room for what it has to write,
 /// and errors.
 fn wanted(server: &Server, fd: Fd) -> Events {

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_will_report_is_lost() {
+    fn what_no_wait_will_report_is_lost() {
         for facts in [LOST, Facts { is_queued: true, is_slept_on: true, ..LOST }] {
             let mut findings = all_on();
             judge(S1, facts, &mut findings);

@@ -1,42 +1,47 @@
-//! One owner under one-shot (epoll_ctl(2), EPOLLONESHOT): between the event and the next `EPOLL_CTL_MOD` a connection
-//! belongs to the thread that got the event.
+//! One owner under one-shot (epoll_ctl(2), EPOLLONESHOT): between the event and the next `EPOLL_CTL_MOD` a descriptor
+//! belongs to the thread whose wait returned the event, whether that thread has begun with it or not.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
 use crate::reactor::linux::descriptor::DescriptionId;
 use crate::reactor::server::Server;
-use crate::reactor::worker::Work;
 
+use super::facts;
 use super::index::ONE_OWNER;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "one_owner",
-    doc: "Under one-shot at most one thread is at work on a connection.",
+    doc: "Under one-shot at most one thread has a descriptor in hand: an event of it, or work on it.",
     source: "epoll_ctl(2), EPOLLONESHOT",
     kind: InvariantKind::Safety,
     sight: Sight::WhiteBox,
 };
 
-/// A thread is at work on a connection, after a call.
-pub(super) fn at_work(node: NodeId, server: &Server, thread: u16, work: &Work, findings: &mut Findings) {
-    let at_work = server.workers().iter().map(|worker| worker.at.work().map(|work| work.item));
-    judge(node, thread, work, at_work, findings);
+/// A thread has made a call.
+pub(super) fn after_call(node: NodeId, server: &Server, thread: u16, findings: &mut Findings) {
+    let mut own = facts::in_hand(server, thread).peekable();
+    if own.peek().is_none() {
+        return;
+    }
+    let others = (0..server.workers().len() as u16).filter(|other| *other != thread);
+    let others: Vec<(u16, DescriptionId)> =
+        others.flat_map(|other| facts::in_hand(server, other).map(move |item| (other, item))).collect();
+    judge(node, thread, own, &others, findings);
 }
 
-/// `at_work` has what each thread is at work on, by thread.
+/// `own` is what a thread has in hand, `others` what each other thread has.
 fn judge(
     node: NodeId,
     thread: u16,
-    work: &Work,
-    at_work: impl Iterator<Item = Option<DescriptionId>>,
+    mut own: impl Iterator<Item = DescriptionId>,
+    others: &[(u16, DescriptionId)],
     findings: &mut Findings,
 ) {
-    let mut others = at_work.enumerate().filter(|(other, _)| *other != usize::from(thread));
-    let other = others.find(|(_, item)| *item == Some(work.item)).map(|(other, _)| other);
-    findings.check(ONE_OWNER, Some(node), other.is_none(), || {
-        let other = other.expect("another thread was found");
-        format!("threads {thread} and {other} of {node} are at work on descriptor {} at a time", work.token.fd)
+    let shared = own.find_map(|item| others.iter().find(|(_, other)| *other == item).map(|(other, _)| *other));
+    findings.check(ONE_OWNER, Some(node), shared.is_none(), || {
+        let other = shared.expect("another thread was found");
+        format!("threads {thread} and {other} of {node} have one descriptor in hand at a time")
     });
 }
 
@@ -44,32 +49,68 @@ fn judge(
 mod tests {
     use super::super::testing::{S1, all_on, broken};
     use super::*;
-    use crate::reactor::linux::descriptor::Fd;
-    use crate::reactor::linux::events::Events;
-    use crate::reactor::worker::Token;
+    use crate::reactor::bug::Bug;
+    use crate::reactor::message::{Request, Wire};
+    use crate::reactor::node::ReactorTimer;
+    use crate::reactor::options::ReactorOptions;
+    use crate::reactor::presets;
+    use crate::reactor::protocol;
+    use crate::reactor::tests::Machine;
+    use crate::reactor::worker::At;
 
-    fn judged(items: [Option<u32>; 3]) -> Option<usize> {
-        let work = Work {
-            token: Token { fd: Fd(7), generation: 1 },
-            fired: Events::IN,
-            item: DescriptionId(9),
-            calls: 0,
-            has_request: false,
-            is_unfinished: false,
-        };
+    fn judged(own: &[u32], others: &[(u16, u32)]) -> Option<usize> {
+        let others: Vec<(u16, DescriptionId)> = others.iter().map(|(it, item)| (*it, DescriptionId(*item))).collect();
         let mut findings = all_on();
-        judge(S1, 0, &work, items.into_iter().map(|item| item.map(DescriptionId)), &mut findings);
+        judge(S1, 0, own.iter().copied().map(DescriptionId), &others, &mut findings);
         assert_eq!(findings.evaluated()[ONE_OWNER], 1);
         broken(&findings)
     }
 
     #[test]
-    fn threads_may_be_at_work_on_different_connections() {
-        assert_eq!(judged([Some(9), Some(8), None]), None);
+    fn threads_may_have_different_descriptors_in_hand() {
+        assert_eq!(judged(&[9, 7], &[(1, 8), (2, 6)]), None);
     }
 
     #[test]
-    fn two_threads_on_one_connection_are_found() {
-        assert_eq!(judged([Some(9), None, Some(9)]), Some(ONE_OWNER));
+    fn two_threads_with_one_descriptor_are_found() {
+        assert_eq!(judged(&[9], &[(1, 8), (2, 9)]), Some(ONE_OWNER));
+        assert_eq!(judged(&[7, 9], &[(1, 9)]), Some(ONE_OWNER), "the second event in hand");
+    }
+
+    /// A request comes; one thread gets the event and makes this many calls; a piece comes; another thread waits.
+    fn second_event(bug: Bug, calls: usize) -> Machine {
+        let mut machine = Machine::new(ReactorOptions { bug, ..presets::shared() });
+        machine.connect(0);
+        machine.run();
+        let request = protocol::request(1, Request::Post { size: 100 });
+        machine.hear(0, Wire::Data { bytes: request[..20].to_vec(), is_urgent: false });
+        let Some(ReactorTimer::Run(first)) = machine.next() else { panic!("a thread wakes") };
+        (0..calls).for_each(|_| machine.fire(ReactorTimer::Run(first)));
+        machine.hear(0, Wire::Data { bytes: request[20..].to_vec(), is_urgent: false });
+        let is_other = |timer: &ReactorTimer| *timer != ReactorTimer::Run(first);
+        if let Some(other) = machine.runnable().into_iter().find(is_other) {
+            machine.fire(other);
+        }
+        machine
+    }
+
+    fn broken_at(machine: &Machine) -> Option<usize> {
+        let mut findings = all_on();
+        (0..4).for_each(|thread| after_call(S1, machine.server(), thread, &mut findings));
+        assert!(findings.evaluated()[ONE_OWNER] > 0, "an event is in hand");
+        broken(&findings)
+    }
+
+    #[test]
+    fn an_event_that_is_in_hand_and_not_begun_is_owned_as_well() {
+        // After its wait the first thread has the event, and after one call more it is at work.
+        for calls in [1, 2] {
+            assert_eq!(broken_at(&second_event(Bug::None, calls)), None);
+        }
+        let machine = second_event(Bug::RearmBeforeRead, 2);
+        let begun = machine.server().workers().iter().filter(|worker| worker.at.work().is_some()).count();
+        assert_eq!(begun, 1, "the second thread has the event and has not begun");
+        assert!(machine.server().workers().iter().any(|worker| worker.at == At::Next && !worker.batch.is_empty()));
+        assert_eq!(broken_at(&machine), Some(ONE_OWNER));
     }
 }

@@ -87,6 +87,7 @@ impl Item {
 pub struct Epoll {
     items: BTreeMap<ItemKey, Item>,
     ready: VecDeque<ItemKey>,
+    /// The newest first: a wake takes the front.
     waiters: VecDeque<Thread>,
     slip: Slip,
 }
@@ -106,6 +107,11 @@ impl Epoll {
         self.items.iter().map(|(key, item)| (*key, item))
     }
 
+    /// How many items it has.
+    pub fn item_count(&self) -> usize {
+        self.items.len()
+    }
+
     /// The items of one description.
     pub fn items_of(&self, description: DescriptionId) -> impl Iterator<Item = (ItemKey, &Item)> {
         let (first, last) = (ItemKey { description, fd: Fd(0) }, ItemKey { description, fd: Fd(u32::MAX) });
@@ -122,7 +128,7 @@ impl Epoll {
         self.ready.len()
     }
 
-    /// The threads that wait, the longest first.
+    /// The threads that wait, the newest first: in this order they are woken.
     pub const fn waiters(&self) -> &VecDeque<Thread> {
         &self.waiters
     }
@@ -206,7 +212,7 @@ impl Epoll {
         self.queue_if(key, true)
     }
 
-    /// Puts an item at the tail of the ready list and wakes a waiter.
+    /// Puts an item at the tail of the ready list and wakes the newest waiter.
     fn queue_if(&mut self, key: ItemKey, is_ready: bool) -> Option<Thread> {
         if !is_ready {
             return None;
@@ -269,10 +275,11 @@ impl Epoll {
         }
     }
 
-    /// A thread begins to wait.
+    /// A thread begins to wait. It goes in front of those that wait already, as `ep_poll` adds itself to the head of
+    /// the wait queue, so that of several threads the one that slept for the shortest time wakes.
     pub fn begin_wait(&mut self, thread: Thread) {
         assert!(!self.waiters.contains(&thread), "a thread waits once");
-        self.waiters.push_back(thread);
+        self.waiters.push_front(thread);
     }
 
     /// A thread waits no longer, for a signal or a time-out. Returns whether it did.

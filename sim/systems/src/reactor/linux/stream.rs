@@ -89,7 +89,7 @@ pub enum Segment {
     },
 }
 
-/// What an end does when it hears or is told something.
+/// What an end does when something reaches it, or a call asks something of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reaction {
     /// What is announced to those who watch this end.

@@ -1,4 +1,4 @@
-//! What the comparison with the real kernel leaves out, and the stories that are worth telling by themselves.
+//! What the comparison with the real kernel leaves out, and sequences that are worth reading by themselves.
 
 use super::*;
 
@@ -121,7 +121,7 @@ fn a_write_to_a_remote_end_has_room_again_when_the_other_side_has_read() {
     assert_eq!(wait(&mut linux, epoll), [(u64::from(fd.0), Events::OUT)]);
     linux.hear(id, Segment::Data { bytes: b"bye".to_vec(), is_urgent: false });
     linux.close(fd).expect("it is open");
-    assert_eq!(linux.take_wire(), [(id, Segment::Reset)], "what was not read is lost, and the peer is told");
+    assert_eq!(linux.take_wire(), [(id, Segment::Reset)], "what was not read is lost, and the peer hears of it");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_half_close_lets_the_answer_through() {
 }
 
 #[test]
-fn a_reset_is_told_once_after_what_was_received() {
+fn a_reset_is_reported_once_after_what_was_received() {
     let mut linux = linux();
     let [_, client, server] = connection(&mut linux);
     linux.write(client, b"GET").expect("there is room");
@@ -153,7 +153,7 @@ fn a_reset_is_told_once_after_what_was_received() {
 }
 
 #[test]
-fn urgent_data_is_told_apart_and_is_no_part_of_the_stream() {
+fn urgent_data_has_a_flag_of_its_own_and_is_no_part_of_the_stream() {
     let mut linux = linux();
     let [_, client, server] = connection(&mut linux);
     let epoll = watch(&mut linux, &[server], Events::IN | Events::PRI);
@@ -212,11 +212,26 @@ fn a_signal_interrupts_a_wait_and_waits_itself_in_a_signalfd() {
     let epoll = watch(&mut linux, &[signals], Events::IN | Events::ET);
     linux.begin_wait(epoll, Thread(1)).expect("it is an epoll instance");
     assert!(linux.end_wait(Thread(1)) && !linux.end_wait(Thread(1)));
-    linux.raise(signals, 1);
     linux.raise(signals, 15);
+    linux.raise(signals, 1);
+    linux.raise(signals, 10);
     assert_eq!(wait(&mut linux, epoll).len(), 1);
-    assert_eq!([linux.read(signals, 1), linux.read(signals, 1)], [Ok(vec![1]), Ok(vec![15])]);
-    assert_eq!(linux.read(signals, 1), Err(Errno::Again));
+    assert_eq!([linux.read(signals, 1), linux.read(signals, 8)], [Ok(vec![1]), Ok(vec![10, 15])], "by their numbers");
+    assert_eq!([linux.read(signals, 8), linux.read(signals, 0)], [Err(Errno::Again), Err(Errno::Invalid)]);
+}
+
+#[test]
+fn a_signal_that_is_pending_is_neither_pending_twice_nor_an_edge() {
+    let mut linux = linux();
+    let signals = linux.signal_fd().expect("there is room");
+    let epoll = watch(&mut linux, &[signals], Events::IN | Events::ET);
+    linux.raise(signals, 10);
+    assert_eq!(wait(&mut linux, epoll).len(), 1);
+    linux.raise(signals, 10);
+    assert_eq!(wait(&mut linux, epoll), []);
+    assert_eq!(linux.read(signals, 8), Ok(vec![10]));
+    linux.raise(signals, 10);
+    assert_eq!((wait(&mut linux, epoll).len(), linux.read(signals, 8)), (1, Ok(vec![10])));
 }
 
 #[test]

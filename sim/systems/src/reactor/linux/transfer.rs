@@ -29,7 +29,10 @@ impl Linux {
                 self.announce(id, Some(Events::OUT));
                 Ok(bytes)
             }
-            Object::Signals(pending) => pending.pop_front().map(|signal| vec![signal]).ok_or(Errno::Again),
+            Object::Signals(_) if max == 0 => Err(Errno::Invalid),
+            Object::Signals(pending) if pending.is_empty() => Err(Errno::Again),
+            // The lowest number first, as many as the buffer has room for.
+            Object::Signals(pending) => Ok((0..max).map_while(|_| pending.pop_first()).collect()),
         }
     }
 

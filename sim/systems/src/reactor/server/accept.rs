@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::{Server, Turn};
 
 impl Server {
-    /// `accept`, with the lock: the table has to know the number before anybody else gets it.
+    /// `accept`, with the lock: the table has to know the number before another thread gets it.
     pub(super) fn accept(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, count: u64) -> Turn {
         if !self.lock.take(thread as u16) {
             return Turn::Sleeps;
@@ -24,9 +24,9 @@ impl Server {
         match self.linux.accept(self.listener) {
             Ok(fd) => self.workers[thread].at = At::Register(fd, count),
             Err(_) => {
-                self.tally.would_block += 1;
+                self.counters.would_block += 1;
                 if count == 0 {
-                    self.tally.accepts_in_vain += 1;
+                    self.counters.accepts_in_vain += 1;
                     ctx.observe(ReactorObservation::AcceptedNothing { thread: Thread(thread as u16) });
                 }
                 self.release_lock(ctx, thread);
@@ -39,8 +39,8 @@ impl Server {
     /// `epoll_ctl` for what was accepted. Under edge triggering the next one is looked for at once: one edge may stand
     /// for many connections.
     pub(super) fn register(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, fd: Fd, count: u64) {
-        self.tally.accepted += 1;
-        self.tally.numbers_reused += u64::from(fd <= self.highest);
+        self.counters.accepted += 1;
+        self.counters.numbers_reused += u64::from(fd <= self.highest);
         self.highest = self.highest.max(fd);
         self.make_room(ctx);
         let generation = self.next_generation;
@@ -83,7 +83,7 @@ impl Server {
             let idle = self.connections.iter().filter(|(fd, _)| !self.is_in_hand(**fd));
             let oldest = idle.min_by_key(|(_, connection)| connection.used_at).map(|(fd, _)| *fd);
             let Some(fd) = oldest else { return };
-            self.tally.evicted += 1;
+            self.counters.evicted += 1;
             ctx.observe(ReactorObservation::Evicted { fd });
             let connection = self.connections.remove(&fd).expect("it was just found");
             self.close_connection(ctx, &connection);
@@ -92,7 +92,7 @@ impl Server {
 
     /// `epoll_ctl` with these flags for a connection.
     pub(super) fn modify(&mut self, ctx: &mut Context<ReactorNode>, fd: Fd, events: Events) {
-        self.tally.asked(events);
+        self.counters.asked(events);
         let connection = self.connections.get_mut(&fd).expect("who modifies has it in hand");
         connection.interest = events;
         let data = Target::Connection(connection.token).to_data();

@@ -77,7 +77,7 @@ impl Server {
         let found = self.connections.get_mut(&token.fd);
         let is_trusting = self.options.bug == Bug::StaleEventUsed;
         let Some(connection) = found.filter(|connection| connection.token == token || is_trusting) else {
-            self.tally.stale_events += 1;
+            self.counters.stale_events += 1;
             return At::Next;
         };
         self.clock += 1;
@@ -93,6 +93,7 @@ impl Server {
         let reads = task.fired.has(Events::IN | Events::RDHUP | Events::HUP | Events::ERR) && !connection.has_ended;
         match self.options.bug {
             Bug::RearmBeforeRead if self.options.mode == Mode::Shared => At::RearmEarly(work),
+            Bug::RdhupIsClose if task.fired.has(Events::RDHUP) => At::Close(work),
             _ if task.fired.has(Events::PRI) => At::Urgent(work),
             _ if reads => At::Read(work),
             _ => At::Write(work),
@@ -128,7 +129,7 @@ impl Server {
         work.calls += 1;
         let at = match self.linux.read_vectored(work.token.fd, &sizes) {
             Err(Errno::Again) => {
-                self.tally.would_block += 1;
+                self.counters.would_block += 1;
                 At::Write(work)
             }
             Err(_) => At::Close(work),
@@ -151,14 +152,14 @@ impl Server {
                     connection.input.drain(..length);
                     connection.output.extend(protocol::answer(id, request).into_iter().filter(|part| !part.is_empty()));
                     work.has_request = true;
-                    self.tally.requests += 1;
+                    self.counters.requests += 1;
                     ctx.observe(ReactorObservation::Served { id });
                 }
                 Parsed::Part => break,
                 Parsed::Garbled => return At::Close(work),
             }
         }
-        self.tally.partial_reads += u64::from(!connection.input.is_empty());
+        self.counters.partial_reads += u64::from(!connection.input.is_empty());
         let bug = self.options.bug;
         if self.options.trigger == Trigger::Level || bug == Bug::NoDrainUnderEdge {
             return At::Write(work);
@@ -181,8 +182,8 @@ impl Server {
         let length: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let written = self.linux.write_vectored(fd, &buffers);
         work.calls += 1;
-        self.tally.partial_writes += u64::from(written.is_ok_and(|count| count < length));
-        self.tally.would_block += u64::from(written == Err(Errno::Again));
+        self.counters.partial_writes += u64::from(written.is_ok_and(|count| count < length));
+        self.counters.would_block += u64::from(written == Err(Errno::Again));
         let count = written.unwrap_or(0);
         match self.options.bug {
             Bug::ShortWriteIgnored => connection.advance(length),
@@ -232,8 +233,9 @@ impl Server {
         } else if interest != before {
             self.modify(ctx, work.token.fd, interest);
         }
-        if work.is_unfinished && self.options.mode != Mode::Shared {
-            self.tally.continued += 1;
+        // What is not finished is reported again under level triggering, and by the modification under one-shot.
+        if work.is_unfinished && self.options.trigger == Trigger::Edge && self.options.mode != Mode::Shared {
+            self.counters.continued += 1;
             let task = Task { target: Target::Connection(work.token), fired: Events::IN, item: work.item };
             self.workers[thread].later.push_back(task);
         }
@@ -252,7 +254,7 @@ impl Server {
             }
             _ => interest,
         };
-        self.tally.rearmed += 1;
+        self.counters.rearmed += 1;
         self.modify(ctx, work.token.fd, interest);
     }
 

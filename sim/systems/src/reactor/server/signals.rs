@@ -70,13 +70,12 @@ impl Server {
         ctx.observe(ReactorObservation::HandlerWaits { thread, holder });
     }
 
+    /// `read`, once: what is left is reported again, as the pipe and the signalfd are level-triggered in every mode.
     pub(super) fn read_signals(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        match self.linux.read(self.signals.0, 16) {
-            Ok(bytes) => {
-                self.tally.signals += bytes.len() as u64;
-                ctx.observe(ReactorObservation::SignalsRead { count: bytes.len() as u32 });
-            }
-            Err(_) => self.after_own(thread, Target::Signals),
+        if let Ok(bytes) = self.linux.read(self.signals.0, 16) {
+            self.counters.signals += bytes.len() as u64;
+            ctx.observe(ReactorObservation::SignalsRead { count: bytes.len() as u32 });
         }
+        self.after_own(thread, Target::Signals);
     }
 }

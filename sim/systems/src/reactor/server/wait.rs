@@ -24,11 +24,12 @@ impl Server {
         if self.options.shuffle {
             ctx.rng().shuffle(&mut events);
         }
-        self.tally.waits += 1;
-        let told = events.iter().map(|event| Reported { target: Target::from_data(event.data), events: event.events });
-        let told: Vec<Reported> = told.collect();
-        told.iter().for_each(|event| self.tally.event(event.target == Target::Listener, event.events));
-        ctx.observe(ReactorObservation::WaitReturned { thread: Thread(thread as u16), events: told });
+        self.counters.waits += u64::from(!events.is_empty());
+        self.counters.empty_waits += u64::from(events.is_empty());
+        let reported = |event: &Event| Reported { target: Target::from_data(event.data), events: event.events };
+        let reported: Vec<Reported> = events.iter().map(reported).collect();
+        reported.iter().for_each(|event| self.counters.event(event.target == Target::Listener, event.events));
+        ctx.observe(ReactorObservation::WaitReturned { thread: Thread(thread as u16), events: reported });
         self.take(thread, &events);
         Turn::Again
     }
@@ -61,7 +62,7 @@ impl Server {
         self.linux.begin_wait(self.workers[thread].epoll, name).expect("the instance is open");
         self.workers[thread].at = At::Sleeping;
         if before != At::Wait {
-            self.tally.woken_in_vain += 1;
+            self.counters.woken_in_vain += 1;
             ctx.observe(ReactorObservation::WokenInVain { thread: name });
             return Turn::Sleeps;
         }
@@ -87,13 +88,13 @@ impl Server {
     }
 
     pub(super) fn wait_timed_out(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        self.tally.timed_out_waits += 1;
+        self.counters.timed_out_waits += 1;
         ctx.observe(ReactorObservation::WaitTimedOut { thread: Thread(thread as u16) });
         self.workers[thread].at = At::Wait;
     }
 
     pub(super) fn wait_interrupted(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        self.tally.interrupted_waits += 1;
+        self.counters.interrupted_waits += 1;
         ctx.observe(ReactorObservation::WaitInterrupted { thread: Thread(thread as u16) });
         self.workers[thread].at = At::Wait;
     }

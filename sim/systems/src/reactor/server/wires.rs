@@ -8,14 +8,18 @@ use splitbrain_kernel::node::ConnectionId;
 
 use crate::reactor::linux::Linux;
 use crate::reactor::linux::descriptor::DescriptionId;
-use crate::reactor::linux::stream::{Segment, Stream};
+use crate::reactor::linux::stream::Segment;
 use crate::reactor::message::Wire;
 use crate::reactor::node::ReactorNode;
 
 /// The connections that are open, both ways.
+///
+/// A stream that was closed in good order is an orphan: it has a connection for as long as the client has not closed
+/// its own end, so that what the client still acknowledges reaches a socket, as over TCP.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wires {
     by_connection: BTreeMap<ConnectionId, DescriptionId>,
+    /// Without orphans.
     by_description: BTreeMap<DescriptionId, (ConnectionId, NodeId)>,
 }
 
@@ -29,28 +33,34 @@ impl Wires {
         self.by_connection.get(&connection).copied()
     }
 
+    pub(super) fn connection(&self, id: DescriptionId) -> Option<ConnectionId> {
+        self.by_description.get(&id).map(|(connection, _)| *connection)
+    }
+
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<DescriptionId> {
         let id = self.by_connection.remove(&connection)?;
         self.by_description.remove(&id);
         Some(id)
     }
 
-    /// Sends what the streams have to say. A stream that is closed says its last words, and its connection ends.
+    /// Sends what the streams have to say. A reset ends the connection; a stream that is closed becomes an orphan.
     pub(super) fn carry(&mut self, ctx: &mut Context<ReactorNode>, linux: &mut Linux) {
         let mut spoke = Vec::new();
         for (id, segment) in linux.take_wire() {
-            // Clients do not watch their sockets, so an edge with nothing new has no one to reach.
+            // Clients do not watch their sockets, so an edge with nothing new has no effect there.
             if segment == Segment::FinAcknowledged {
                 continue;
             }
             if let Some((connection, peer)) = self.by_description.get(&id).copied() {
+                spoke.push((id, connection, segment == Segment::Reset));
                 ctx.send_on(connection, peer, wire(segment));
-                spoke.push((id, connection));
             }
         }
-        for (id, connection) in spoke {
-            if linux.stream(id).is_none_or(Stream::is_closed) && self.remove(connection).is_some() {
+        for (id, connection, is_reset) in spoke {
+            if is_reset && self.remove(connection).is_some() {
                 ctx.close(connection);
+            } else if linux.stream(id).is_none() {
+                self.by_description.remove(&id);
             }
         }
     }

@@ -87,7 +87,7 @@ fn a_modification_that_does_not_look_loses_what_came_before_it() {
 }
 
 #[test]
-fn what_was_reported_goes_to_the_tail_so_that_a_short_wait_reaches_everybody() {
+fn what_was_reported_goes_to_the_tail_so_that_short_waits_reach_every_item() {
     let rounds = |slip| {
         let mut epoll = three(Events::IN, slip);
         for key in [A, B, C] {
@@ -115,14 +115,14 @@ fn an_edge_between_two_waits_is_missed_if_only_waits_look() {
 }
 
 #[test]
-fn each_wake_takes_one_waiter_and_what_is_left_after_a_wait_takes_the_next() {
+fn each_wake_takes_the_newest_waiter_and_what_is_left_after_a_wait_takes_the_next() {
     let mut epoll = three(Events::IN, Slip::None);
     [0, 1, 2].map(Thread).into_iter().for_each(|thread| epoll.begin_wait(thread));
-    assert_eq!(epoll.callback(A, Some(Events::IN)), Some(Thread(0)));
-    assert!(epoll.end_wait(Thread(2)) && !epoll.end_wait(Thread(2)));
+    assert_eq!(epoll.callback(A, Some(Events::IN)), Some(Thread(2)));
+    assert!(epoll.end_wait(Thread(0)) && !epoll.end_wait(Thread(0)));
     let (events, woken) = epoll.wait(8, |_| Events::IN);
     assert_eq!((events.len(), woken), (1, Some(Thread(1))), "level: the item is in the list again");
-    assert_eq!(epoll.callback(B, Some(Events::IN)), None, "nobody waits any more");
+    assert_eq!(epoll.callback(B, Some(Events::IN)), None, "no thread waits any more");
 }
 
 #[test]

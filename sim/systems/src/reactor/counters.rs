@@ -4,16 +4,16 @@ use splitbrain_kernel::system::Gauge;
 
 use super::linux::events::Events;
 
-macro_rules! tally {
+macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $field:ident,)+) => {
         /// Counts since the process started.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Tally {
+        pub struct Counters {
             $($(#[doc = $doc])+ pub $field: u64,)+
         }
 
-        impl Tally {
-            /// The gauges, in the order of [`Tally::values`].
+        impl Counters {
+            /// The gauges, in the order of [`Counters::values`].
             pub const GAUGES: &'static [Gauge] = &[$(Gauge { name: stringify!($field), doc: concat!($($doc),+) },)+];
 
             /// The counts.
@@ -30,9 +30,11 @@ macro_rules! tally {
     };
 }
 
-tally! {
+counters! {
     /// Calls of epoll_wait that returned events.
     waits,
+    /// Calls of epoll_wait that found nothing and returned at once, as the thread had put something off.
+    empty_waits,
     /// Calls of epoll_wait that a signal ended (EINTR).
     interrupted_waits,
     /// Calls of epoll_wait whose time was over before something came.
@@ -85,7 +87,7 @@ tally! {
     evicted,
 }
 
-impl Tally {
+impl Counters {
     /// Counts the flags with which a descriptor is added or modified.
     pub const fn asked(&mut self, events: Events) {
         self.edge_triggered += events.has(Events::ET) as u64;
