@@ -7,7 +7,7 @@ use splitbrain_kernel::id::Cluster;
 use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::{Ppm, Rng};
 use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::workload::{Keys, Loop, Next, Pace, PaceOptions, Skew, WorkloadCall};
+use splitbrain_kernel::workload::{Keys, Loop, Mix, Next, Pace, PaceOptions, Skew, WorkloadCall};
 
 use crate::raft::message::{Operation as Asked, Response};
 
@@ -83,12 +83,32 @@ impl KvOptions {
     const fn writes(&self) -> u32 {
         self.compare_and_sets.parts().saturating_add(self.appends.parts()).saturating_add(self.deletes.parts())
     }
+
+    fn mix(&self) -> Result<Mix<Change>, OptionsError> {
+        let part = |share: Ppm| u64::from(share.parts());
+        Mix::of(&[
+            ("compare_and_sets", part(self.compare_and_sets), Change::CompareAndSet),
+            ("appends", part(self.appends), Change::Append),
+            ("deletes", part(self.deletes), Change::Delete),
+            ("puts", u64::from(ALL.saturating_sub(self.writes())), Change::Put),
+        ])
+    }
+}
+
+/// What an operation that does not read does to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    CompareAndSet,
+    Append,
+    Delete,
+    Put,
 }
 
 /// The operations of one client.
 #[derive(Clone, Debug)]
 pub struct KvWorkload {
-    options: KvOptions,
+    reads: Ppm,
+    changes: Mix<Change>,
     pace: Pace,
     keys: Keys,
     contents: Rng,
@@ -119,14 +139,30 @@ impl KvWorkload {
             keys: Keys::new(options.keys, options.key_skew),
             contents: call.stream.fork("operation", 0),
             seen: BTreeMap::new(),
-            options,
+            reads: options.reads,
+            changes: options.mix()?,
         })
     }
 
     /// What comes next for the client.
     pub(in crate::raft) fn next<C>(&mut self, now: Instant) -> Next<Asked<C>> {
-        let Self { options, pace, keys, contents, seen } = self;
-        pace.next(now, || Asked::Kv(draw(options, keys, contents, seen)))
+        let Self { reads, changes, pace, keys, contents, seen } = self;
+        pace.next(now, || {
+            // Each operation takes four words, whatever comes of them: two for its kind, one for the key, one for a
+            // value. Below 2^53, so that every reader of TOML and JSON gets the same number; and hardly ever the same
+            // twice.
+            let (is_read, change) = (contents.chance(*reads), changes.pick(contents));
+            let (key, value) = (keys.pick(contents), contents.below(1 << 53));
+            Asked::Kv(match change {
+                _ if is_read => Operation::Get { key },
+                Change::CompareAndSet => {
+                    Operation::CompareAndSet { key, expected: seen.get(&key).cloned().unwrap_or_default(), value }
+                }
+                Change::Append => Operation::Append { key, value },
+                Change::Delete => Operation::Delete { key },
+                Change::Put => Operation::Put { key, value },
+            })
+        })
     }
 
     /// The client has learnt something of a key.
@@ -139,27 +175,6 @@ impl KvWorkload {
             _ => return,
         };
         self.seen.insert(operation.key(), seen);
-    }
-}
-
-/// Each operation takes four words, whatever comes of them: one for its kind, two for its content, one for the key.
-fn draw(options: &KvOptions, keys: &Keys, contents: &mut Rng, seen: &BTreeMap<u64, Value>) -> Operation {
-    let (is_read, kind) = (contents.chance(options.reads), contents.below(u64::from(ALL)));
-    let key = keys.pick(contents);
-    // Below 2^53, so that every reader of TOML and JSON gets the same number; and hardly ever the same twice.
-    let value = contents.below(1 << 53);
-    if is_read {
-        return Operation::Get { key };
-    }
-    let [sets, appends, deletes] = [options.compare_and_sets, options.appends, options.deletes].map(Ppm::parts);
-    match u32::try_from(kind).expect("a millionth") {
-        kind if kind < sets => {
-            let expected = seen.get(&key).cloned().unwrap_or_default();
-            Operation::CompareAndSet { key, expected, value }
-        }
-        kind if kind < sets + appends => Operation::Append { key, value },
-        kind if kind < sets + appends + deletes => Operation::Delete { key },
-        _ => Operation::Put { key, value },
     }
 }
 
