@@ -1,28 +1,27 @@
 //! Goal: each key of a workload has an effect, and one without is an error.
 //!
-//! Method: the digest of one seed of a small scenario of Raft, under each key in turn.
+//! Method: the digest of one seed of a small scenario of each system, under each key in turn. Every option of every
+//! shipped workload has its case, or the test fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent, Subject};
-use splitbrain::engine::{AnySystem as _, Run, Simulated};
+use splitbrain::engine::{AnySystem as _, Ignore, Run, Simulated};
 use splitbrain::scenario::{Diagnostics, Scenario, load, verify};
 use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_kernel::system::System;
+use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
+use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
 
 fn read(workload: &str) -> Result<Scenario, Diagnostics> {
     read_as("propose", workload)
 }
 
 fn read_as(kind: &str, workload: &str) -> Result<Scenario, Diagnostics> {
-    let text = format!(
-        "# Clients that propose.\nformat = 1\nsystem = \"raft\"\ncluster = {{ servers = 3, clients = 2 }}\n\
-         run = {{ duration = \"5s\" }}\n[workload]\nkind = \"{kind}\"\n{workload}"
-    );
-    let scenario = load("workload.toml", text.as_bytes(), &[Simulated::<Raft>::new().description()])?;
-    verify::<Raft>(&scenario)?;
-    Ok(scenario)
+    Raft::scenario(kind, workload)
 }
 
 fn run(workload: &str) -> Run {
@@ -30,60 +29,176 @@ fn run(workload: &str) -> Run {
 }
 
 fn run_as(kind: &str, workload: &str) -> Run {
-    let scenario = read_as(kind, workload).unwrap_or_else(|error| panic!("{error}"));
-    let engine = Simulated::<Raft>::new().open(Arc::new(scenario)).expect("the kernel runs every scenario");
-    engine.worker().run(Seed(1).into(), None)
+    Raft::run_of(kind, workload)
 }
 
-#[test]
-fn each_key_of_a_workload_changes_the_digest() {
-    let keys = [
-        "",
-        "rate = \"20/s\"",
-        "rate = \"15/s each\"",
-        "from = \"2s\"",
-        "until = \"2s\"",
-        "from = \"leader elected\"",
-        "from = \"leader for 1s\"",
-        "until = \"committed #20\"",
-        "until = \"leader for 3s\"",
-        "pacing = \"closed\"",
-        "pacing = \"closed\"\nthink = \"300ms\"",
-        "burst_every = \"1s\"",
-        "burst_every = \"2s\"",
-        "burst_every = \"1s\"\nburst_length = \"300ms\"",
-    ];
-    let mut seen = BTreeMap::new();
-    for keys in keys {
-        let before = seen.insert(run(keys).digest, keys);
-        assert_eq!(before, None, "{keys:?} is the same run as {before:?}");
+/// A small scenario of a system, up to the kind of its workload.
+trait Small: System {
+    const HEAD: &'static str;
+
+    fn scenario(kind: &str, keys: &str) -> Result<Scenario, Diagnostics> {
+        let text = format!(
+            "# Clients at work.\nformat = 1\nsystem = \"{}\"\n{}\n[workload]\nkind = \"{kind}\"\n{keys}\n",
+            Self::NAME,
+            Self::HEAD
+        );
+        let scenario = load("workload.toml", text.as_bytes(), &[Simulated::<Self>::new().description()])?;
+        verify::<Self>(&scenario)?;
+        Ok(scenario)
+    }
+
+    fn run_of(kind: &str, keys: &str) -> Run {
+        let scenario = Self::scenario(kind, keys).unwrap_or_else(|error| panic!("{error}"));
+        let engine = Simulated::<Self>::new().open(Arc::new(scenario)).expect("the kernel runs every scenario");
+        engine.worker().run(Seed(1).into(), Some(&mut Ignore))
     }
 }
 
-#[test]
-fn each_key_of_the_operations_on_a_store_changes_the_digest() {
-    let keys = [
-        "",
-        "rate = \"20/s\"",
-        "pacing = \"closed\"",
-        "pacing = \"closed\"\nthink = \"300ms\"",
-        "burst_every = \"1s\"",
-        "burst_every = \"1s\"\nburst_length = \"300ms\"",
-        "keys = 2",
-        "key_skew = \"zipf\"",
-        "reads = \"30%\"",
-        "compare_and_sets = \"20%\"",
-        "appends = \"30%\"",
-        "deletes = \"30%\"",
-    ];
-    let mut seen = BTreeMap::new();
-    for keys in keys {
-        let before = seen.insert(run_as("kv", keys).digest, keys);
-        assert_eq!(before, None, "{keys:?} is the same run as {before:?}");
+impl Small for Raft {
+    const HEAD: &'static str = "cluster = { servers = 3, clients = 2 }\nrun = { duration = \"5s\" }";
+}
+
+impl Small for Reactor {
+    const HEAD: &'static str = "cluster = { servers = 1, clients = 2 }\nrun = { duration = \"2s\" }";
+}
+
+impl Small for Lock {
+    const HEAD: &'static str = "cluster = { redis = 1, resource = 1, clients = 2 }\nlock = { preset = \"careful\" }\n\
+         run = { duration = \"10s\" }";
+}
+
+impl Small for Sessions {
+    const HEAD: &'static str = "cluster = { meta = 1, chunk = 3, volume = 1, clients = 2 }\nsession = { preset = \"etcd\" }\n\
+         run = { duration = \"10s\" }";
+}
+
+/// A key, and lines with it that make another run than all other lines of the workload.
+type Cases<'a> = &'a [(&'a str, &'a str)];
+
+const FROM_AND_UNTIL: Cases<'_> = &[("from", "from = \"700ms\""), ("until", "until = \"700ms\"")];
+
+const PACE: Cases<'_> = &[
+    ("rate", "rate = \"20/s\""),
+    ("rate", "rate = \"15/s each\""),
+    ("pacing", "pacing = \"closed\""),
+    ("think", "pacing = \"closed\"\nthink = \"300ms\""),
+    ("burst_every", "burst_every = \"1s\""),
+    ("burst_every", "burst_every = \"500ms\""),
+    ("burst_length", "burst_every = \"1s\"\nburst_length = \"300ms\""),
+];
+
+/// Each case is a run of its own, and there is a case for each key.
+#[track_caller]
+fn check_keys<S: Small>(kind: &str, cases: &[Cases<'_>]) {
+    let mut seen = BTreeMap::from([(S::run_of(kind, "").digest, "")]);
+    for (_, lines) in cases.iter().copied().flatten() {
+        let before = seen.insert(S::run_of(kind, lines).digest, *lines);
+        assert_eq!(before, None, "{}, {kind}: {lines:?} is the same run as {before:?}", S::NAME);
     }
+    let info = S::WORKLOADS.iter().find(|one| one.name == kind).expect("the system has the workload");
+    let options = (info.options)();
+    let keys: BTreeSet<&str> = options.iter().map(|option| option.name).chain(["from", "until"]).collect();
+    let tried: BTreeSet<&str> =
+        cases.iter().copied().flatten().map(|(key, _)| *key).filter(|key| *key != "rate").collect();
+    assert_eq!(tried, keys, "{}, {kind}: each key has a case", S::NAME);
+}
+
+const PROPOSALS: Cases<'_> = &[
+    ("from", "from = \"2s\""),
+    ("from", "from = \"leader elected\""),
+    ("from", "from = \"leader for 1s\""),
+    ("until", "until = \"committed #20\""),
+    ("until", "until = \"leader for 3s\""),
+];
+
+const STORE: Cases<'_> = &[
+    ("from", "from = \"2s\""),
+    ("until", "until = \"2s\""),
+    ("keys", "keys = 2"),
+    ("key_skew", "key_skew = \"zipf\""),
+    ("reads", "reads = \"30%\""),
+    ("compare_and_sets", "compare_and_sets = \"20%\""),
+    ("appends", "appends = \"30%\""),
+    ("deletes", "deletes = \"30%\""),
+];
+
+const REQUESTS: Cases<'_> =
+    &[("posts", "posts = \"30%\""), ("size_min", "size_min = 500"), ("size_max", "size_max = 500")];
+
+const SECTIONS: Cases<'_> = &[
+    ("locks", "locks = 3"),
+    ("skew", "locks = 3\nskew = \"zipf\""),
+    ("writes_max", "writes_max = 8"),
+    ("work", "work = \"50ms\""),
+    ("think", "think = \"300ms\""),
+];
+
+const IO: Cases<'_> = &[
+    ("writes", "writes = 10"),
+    ("reads", "reads = 60"),
+    ("sets", "sets = 60"),
+    ("removes", "removes = 60"),
+    ("lists", "lists = 60"),
+];
+
+#[test]
+fn each_key_of_each_workload_changes_the_digest() {
+    check_keys::<Raft>("propose", &[PACE, PROPOSALS]);
+    check_keys::<Raft>("kv", &[PACE, STORE]);
+    check_keys::<Reactor>("requests", &[PACE, FROM_AND_UNTIL, REQUESTS]);
+    check_keys::<Lock>("sections", &[FROM_AND_UNTIL, SECTIONS]);
+    check_keys::<Sessions>("io", &[PACE, FROM_AND_UNTIL, IO]);
+    let count = Raft::WORKLOADS.len() + Reactor::WORKLOADS.len() + Lock::WORKLOADS.len() + Sessions::WORKLOADS.len();
+    assert_eq!(count, 5, "each workload of each shipped system is here");
     let all = "keys = 4\nkey_skew = \"uniform\"\nreads = \"50%\"\ncompare_and_sets = \"50%\"\nappends = \"0%\"\n\
                deletes = \"0%\"";
     assert_eq!(run_as("kv", all).digest, run_as("kv", "").digest, "what is written out is the default");
+}
+
+/// How many operations a client has open at most, and how many there are.
+fn open_most(run: &Run) -> (usize, usize) {
+    let history = run.history.as_deref().expect("the run was recorded");
+    let (mut open, mut most, mut count) = (BTreeMap::<String, usize>::new(), 0, 0);
+    for line in history.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        let client = entry["client"].as_str().expect("an entry has a client").to_owned();
+        let open = open.entry(client).or_default();
+        if entry["kind"] == "invoke" {
+            *open += 1;
+            count += 1;
+        } else {
+            *open -= 1;
+        }
+        most = most.max(*open);
+    }
+    (most, count)
+}
+
+#[test]
+fn a_client_of_a_closed_loop_never_has_two_open_operations() {
+    // What the workload handed over, and what of it has begun.
+    let handed = |run: &Run| run.plan.as_ref().expect("a run knows what was done").operations().len();
+    let check = |name: &str, run: Run, at_least: usize| {
+        let (most, count) = open_most(&run);
+        assert!(most == 1 && count >= at_least, "{name}: {most} of {count} are open at once");
+        assert_eq!(handed(&run), count, "{name}: what is handed over begins at once");
+    };
+    let eager = "pacing = \"closed\"\nthink = \"1us\"";
+    check("propose", Raft::run_of("propose", eager), 100);
+    check("kv", Raft::run_of("kv", eager), 100);
+    check("requests", Reactor::run_of("requests", eager), 100);
+    check("io", Sessions::run_of("io", eager), 100);
+    check("sections", Lock::run_of("sections", "think = \"1us\"\nwork = \"1us\""), 100);
+    // Those of an open loop are asked for more before: it waits in the client, or is open at once with the first.
+    for (name, run) in [
+        ("propose", Raft::run_of("propose", "rate = \"1000/s\"")),
+        ("kv", Raft::run_of("kv", "rate = \"1000/s\"")),
+        ("requests", Reactor::run_of("requests", "rate = \"5000/s\"")),
+        ("io", Sessions::run_of("io", "rate = \"1000/s\"")),
+    ] {
+        let (most, count) = open_most(&run);
+        assert!(most > 1 || handed(&run) > count + 2, "{name}: {most}, {count} of {}", handed(&run));
+    }
 }
 
 #[test]
@@ -143,5 +258,31 @@ fn a_key_without_effect_is_refused_at_its_place() {
     refuse("from = \"9s\"\nuntil = \"leader elected\"", "workload.from: no operation can come: they end at 5s");
     refuse("from = \"leader elected\"\nuntil = \"0s\"", "workload.until: no operation can come: they end at 0s");
     refuse("from = \"leader electd\"", "workload.from: unknown condition \"leader electd\"");
-    refuse("until = \"2 s\"", "workload.until: ");
+    let skew = Lock::scenario("sections", "skew = \"zipf\"").expect_err("one lock").to_string();
+    assert!(skew.contains("workload.skew: has an effect only with more than one lock"), "{skew}");
+    let rate = Lock::scenario("sections", "rate = \"1/s\"").expect_err("a closed loop").to_string();
+    assert!(rate.contains("workload.rate: has no effect"), "{rate}");
+}
+
+#[test]
+fn what_is_neither_a_time_nor_a_condition_is_refused_with_both() {
+    let right = "a time since the start of the run such as \"2s\", or a condition (an observation, \"<role> for 1s\" or \
+                 \"no <role> for 1s\")";
+    for (wrong, got) in [
+        ("2", "the number 2"),
+        ("true", "true"),
+        ("[]", "an empty list"),
+        ("\"\"", "\"\""),
+        ("\"2\"", "\"2\""),
+        ("\"2 s\"", "\"2 s\""),
+        ("\"-2s\"", "\"-2s\""),
+        ("\"1s..2s\"", "\"1s..2s\""),
+    ] {
+        refuse(&format!("from = {wrong}"), &format!("workload.from: expected {right}, got {got}"));
+        refuse(&format!("until = {wrong}"), &format!("workload.until: expected {right}, got {got}"));
+    }
+    refuse("from = \"99999999h\"", "workload.from: 99999999h is not between 0s and 1000h");
+    refuse("from = \"99999999999999999999h\"", "workload.from: 99999999999999999999h is not between 0s and 1000h");
+    refuse("until = \"leader for 2x\"", "workload.until: expected a duration such as \"150ms\"");
+    refuse("until = \"committed #x\"", "workload.until: expected a number from 1 after #, as in \"committed #3\"");
 }

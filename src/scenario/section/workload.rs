@@ -2,15 +2,15 @@
 
 use serde_json::Value as Json;
 use splitbrain_kernel::system::WorkloadInfo;
-use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
 
 use super::super::description::{OptionKind, SystemDescription};
 use super::super::key::{Key, Need, Section, Shape, Table, described};
-use super::super::reader::{At, Problem, Reader};
+use super::super::reader::{At, Problem, Reader, quoted};
 use super::super::shape::Word;
 use super::super::shape::drawn::{OptionValue, encode_value};
-use super::super::shape::quantity::{Moment, Often, One, Quantity as _};
+use super::super::shape::quantity::{Moment, Often, One, is_too_long};
 use super::super::shape::who::When;
 use super::super::{WorkloadChoice, WorkloadSetting};
 use super::{Fields, Pairs};
@@ -53,16 +53,23 @@ impl Shape for CueShape {
     type Value = Cue;
 
     fn noun(&self) -> String {
-        format!("{}, or {}", Moment.noun(), When.noun())
+        "a time since the start of the run such as \"2s\", or a condition (an observation, \"<role> for 1s\" or \
+         \"no <role> for 1s\")"
+            .to_owned()
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Cue> {
         let text = reader.text(at, &self.noun())?;
-        // No observation and no role begins with a digit.
-        match text.starts_with(|first: char| first.is_ascii_digit()) {
-            true => One(Moment).decode(reader, at).map(Cue::At),
-            false => When.decode(reader, at).map(Cue::When),
+        // No observation and no role begins with a letter of a number.
+        let is_time = text.trim_start().starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
+        if !is_time && !text.trim().is_empty() {
+            return When.decode(reader, at).map(Cue::When);
         }
+        if Duration::parse(text).is_err() && !is_too_long(text) {
+            reader.refuse(at, Problem::new(format!("expected {}, got {}", self.noun(), quoted(text))));
+            return None;
+        }
+        One(Moment).decode(reader, at).map(Cue::At)
     }
 
     fn encode(&self, value: &Cue) -> String {

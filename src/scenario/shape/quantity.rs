@@ -145,7 +145,7 @@ fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, Proble
 }
 
 /// Whether this would be a duration if its numbers were smaller.
-fn is_too_long(text: &str) -> bool {
+pub(in super::super) fn is_too_long(text: &str) -> bool {
     let mut run = 0;
     let shorter: String = text
         .chars()

@@ -82,12 +82,15 @@ impl Sections {
     /// The sections that a scenario asks for.
     ///
     /// # Errors
-    /// A rate: a closed loop goes by `think`.
+    /// A rate: a closed loop goes by `think`. A skew over one lock.
     pub fn of(call: &WorkloadCall<'_>) -> Result<Self, OptionsError> {
         if call.rate.is_some() {
             return Err(OptionsError::new("rate", "has no effect: sections follow one another, see \"think\""));
         }
         let options: SectionOptions = call.options();
+        if call.sets("skew") && options.locks == 1 {
+            return Err(OptionsError::new("skew", "has an effect only with more than one lock"));
+        }
         let keys = Keys::new(options.locks, options.skew);
         let (gaps, contents) = (call.stream.fork("gaps", 0), call.stream.fork("operation", 0));
         Ok(Self { options, keys, gaps, contents, place: Place::Outside, is_out: false })
