@@ -13,6 +13,9 @@ splitbrain_kernel::names! {
         VoteNotPersisted = "vote_not_persisted",
         /// The reply to a vote request leaves before the vote is durable.
         ReplyBeforeVoteDurable = "reply_before_vote_durable",
+        /// A server that starts takes for durable what a process that crashed left in the page cache, and syncs nothing
+        /// (Rebello et al. 2020: what is read back need not be on the disk).
+        RecoveredNotSynced = "recovered_not_synced",
         /// Votes are counted by a counter, so that a duplicated reply counts twice (coyote-samples #8).
         VotesCountedByCounter = "votes_counted_by_counter",
         /// A voter does not compare its log with the candidate's (Raft §5.4.1 left out).

@@ -6,6 +6,7 @@ use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Source, Write, 
 use splitbrain_kernel::serde::Serialize;
 use splitbrain_kernel::time::Instant;
 
+use super::bug::Bug;
 use super::client::Client;
 use super::durable::{HardState, LOG_FILE, PARTS_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
@@ -190,7 +191,7 @@ impl<C: Payload> Server<C> {
         // A process that crashed may have left this in the page cache only: it is synced before anything is said.
         let log = recovery.log;
         let is_fresh = recovery.hard == HardState::FRESH && recovery.snapshot.is_none() && log.entries.is_empty();
-        self.hard_dirty = !is_fresh;
+        self.hard_dirty = !is_fresh && !self.has_bug(Bug::RecoveredNotSynced);
         if let Some(keep) = log.cut {
             ctx.persist(Write::Truncate(LOG_FILE, keep));
         }

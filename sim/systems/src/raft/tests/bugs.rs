@@ -53,6 +53,20 @@ fn reply_before_vote_durable() {
     assert_eq!(shown, ONLY_WITH_THE_BUG);
 }
 
+/// The process crashes with a vote in the page cache, and is asked for it again just after its start.
+#[test]
+fn recovered_not_synced() {
+    let shown = both(Bug::RecoveredNotSynced, paper(), |mut host| {
+        host.hear(s(2), vote(1, at(0, 0)));
+        host.restart_process();
+        host.hear(s(2), vote(1, at(0, 0)));
+        let is_sent = !host.take_sent().is_empty();
+        host.restart();
+        is_sent && host.server().voted_for().is_none()
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
 #[test]
 fn votes_counted_by_counter() {
     let shown = both(Bug::VotesCountedByCounter, paper(), |mut host| {

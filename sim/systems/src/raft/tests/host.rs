@@ -211,6 +211,15 @@ impl Host {
         });
     }
 
+    /// The process crashes and starts again: what it wrote is there, and not durable unless it was synced.
+    pub(super) fn restart_process(&mut self) {
+        self.call(|host| {
+            host.complete_writes();
+            host.crash_process();
+            host.start();
+        });
+    }
+
     /// What was sent since the last look.
     pub(super) fn take_sent(&mut self) -> Vec<(NodeId, RaftMessage)> {
         std::mem::take(&mut self.sent)
