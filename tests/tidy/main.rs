@@ -28,6 +28,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("sim/systems/src/", &["splitbrain_kernel"]),
     ("sim/systems/", &["splitbrain_kernel", "splitbrain_systems"]),
     ("sim/madsim/", &["splitbrain_kernel", "splitbrain_systems", "splitbrain", "splitbrain_madsim"]),
+    // A workspace of its own: published libraries under test.
+    ("sim/adapters/", &["splitbrain_systems", "splitbrain", "splitbrain_adapters"]),
     // Workspaces of their own, on top of sim/madsim.
     ("examples/async-template/", &["splitbrain", "splitbrain_madsim"]),
     ("examples/mini-redis/", &["splitbrain", "splitbrain_madsim"]),
@@ -39,6 +41,7 @@ const MANIFESTS: &[(&str, &[&str])] = &[
     ("sim/kernel/Cargo.toml", &[]),
     ("sim/systems/Cargo.toml", &["splitbrain-kernel"]),
     ("sim/madsim/Cargo.toml", &["splitbrain-kernel", "splitbrain-systems", "splitbrain"]),
+    ("sim/adapters/Cargo.toml", &["splitbrain-systems", "splitbrain"]),
     ("Cargo.toml", &["splitbrain-kernel", "splitbrain-systems"]),
 ];
 
@@ -92,6 +95,9 @@ const ADDRESSES: &[(&str, &str)] = &[(
     "sim/kernel/src/world/tally.rs",
     "it finds the entry of a name faster, and decides nothing that leaves the file",
 )];
+
+/// Where scenarios lie.
+const SCENARIOS: &[&str] = &["scenarios/", "sim/adapters/scenarios/"];
 
 /// Code of a run: it touches nothing outside of it.
 const PURE: &[&str] = &["sim/kernel/src/", "sim/systems/src/"];
@@ -155,7 +161,7 @@ fn check_file(path: &str, text: &str) -> Vec<Finding> {
         found.extend(check_rust(path, text));
     } else if path.ends_with(".md") {
         found.extend(rules::one_title(path, text));
-    } else if path.starts_with("scenarios/") && path.ends_with(".toml") {
+    } else if SCENARIOS.iter().any(|folder| path.starts_with(folder)) && path.ends_with(".toml") {
         found.extend(rules::scenario_goal(path, text));
     } else if let Some((_, may_depend)) = MANIFESTS.iter().find(|(manifest, _)| *manifest == path) {
         found.extend(rules::manifest_direction(path, text, may_depend));

@@ -148,7 +148,7 @@ use transfer_ends::Transfers;
 use vote_soundness::Requests;
 
 pub use bounds::{ElectionKind, MARGIN, Observed, TABLE, kind, observed};
-pub use frame::{Frame, Membership, Quorum, Rules};
+pub use frame::{Frame, InForce, Membership, Quorum, Rules};
 
 /// The place of each invariant in [`RaftInvariants::LIST`].
 mod index {

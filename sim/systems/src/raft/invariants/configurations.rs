@@ -3,7 +3,7 @@
 //! Every configuration that was ever written to a log is remembered by the name of its entry. A server's own are those
 //! whose entries its log has; where a snapshot covers the place, the one that was applied there. The last of them is in
 //! force, or with `configuration_at = "commit"` the last that is committed: by what the server has committed, or
-//! because another one follows it in the log.
+//! because another one follows it in the log. A server that goes by what it has applied goes by the last of those.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,8 @@ use splitbrain_kernel::id::NodeId;
 
 use crate::raft::facts::{ConfigurationFacts, Held, RaftFacts};
 use crate::raft::ids::{Index, Position, ServerSet, Term};
-use crate::raft::options::ConfigurationAt;
 
-use super::frame::slot;
+use super::frame::{InForce, slot};
 
 /// All configurations of the run, and how far each server has come.
 #[derive(Clone, Debug)]
@@ -27,6 +26,8 @@ pub(super) struct Configurations {
     committed: Vec<Index>,
     /// By slot: the last place since its start of which a configuration that followed showed that it is committed.
     certain: Vec<Index>,
+    /// By slot: the last configuration that the server has applied since its start, or the end of a snapshot.
+    applied_by: Vec<Index>,
 }
 
 /// A configuration, and the place of its entry; [`Index::ZERO`] for the one of the scenario.
@@ -41,6 +42,7 @@ impl Configurations {
             current: vec![initial; servers],
             committed: vec![Index::ZERO; servers],
             certain: vec![Index::ZERO; servers],
+            applied_by: vec![Index::ZERO; servers],
         }
     }
 
@@ -54,6 +56,7 @@ impl Configurations {
     pub(super) fn restart(&mut self, server: NodeId) {
         self.committed[slot(server)] = Index::ZERO;
         self.certain[slot(server)] = Index::ZERO;
+        self.applied_by[slot(server)] = Index::ZERO;
     }
 
     /// A server knows that everything up to here is committed.
@@ -74,9 +77,16 @@ impl Configurations {
         self.committed[slot(server)]
     }
 
-    /// An entry that brings a configuration is applied.
-    pub(super) fn apply(&mut self, index: Index, configuration: ConfigurationFacts) {
+    /// A server applies an entry that brings a configuration.
+    pub(super) fn apply(&mut self, server: NodeId, index: Index, configuration: ConfigurationFacts) {
         self.applied.entry(index).or_insert(configuration);
+        self.apply_up_to(server, index);
+    }
+
+    /// A server has applied everything up to here, or has a snapshot of it.
+    pub(super) fn apply_up_to(&mut self, server: NodeId, index: Index) {
+        let known = &mut self.applied_by[slot(server)];
+        *known = index.max(*known);
     }
 
     /// A server writes an entry that brings a configuration to its log. Returns the one before it there.
@@ -109,12 +119,16 @@ impl Configurations {
     }
 
     /// The one that a server ought to go by.
-    pub(super) fn in_force<N: RaftFacts>(&self, server: NodeId, node: Option<&N>, at: ConfigurationAt) -> Placed {
+    pub(super) fn in_force<N: RaftFacts>(&self, server: NodeId, node: Option<&N>, at: InForce) -> Placed {
         let initial = (Index::ZERO, self.initial);
         let (last, before) = self.last_two(node);
         match at {
-            ConfigurationAt::Append => last.unwrap_or(initial),
-            ConfigurationAt::Commit => {
+            InForce::Append => last.unwrap_or(initial),
+            InForce::Apply => {
+                let applied = self.applied_by[slot(server)];
+                self.of_log(node).find(|(index, _)| *index <= applied).unwrap_or(initial)
+            }
+            InForce::Commit => {
                 let known = self.committed[slot(server)].max(self.certain[slot(server)]);
                 let is_committed = |placed: &Placed| placed.0 <= known;
                 last.filter(is_committed).or(before).unwrap_or(initial)
@@ -123,8 +137,11 @@ impl Configurations {
     }
 
     /// Who may campaign as this server: the voters of its last configuration, and of the one before while that may
-    /// still be taken back (thesis §4.2.2).
-    pub(super) fn standing<N: RaftFacts>(&self, server: NodeId, node: Option<&N>) -> ServerSet {
+    /// still be taken back (thesis §4.2.2). One that goes by what it has applied: the voters of that.
+    pub(super) fn standing<N: RaftFacts>(&self, server: NodeId, node: Option<&N>, at: InForce) -> ServerSet {
+        if at == InForce::Apply {
+            return self.in_force(server, node, at).1.electors();
+        }
         let (last, before) = self.last_two(node);
         let last = last.unwrap_or((Index::ZERO, self.initial));
         let known = self.committed[slot(server)].max(self.certain[slot(server)]);
@@ -224,7 +241,7 @@ pub(super) mod tests {
         all
     }
 
-    fn in_force(all: &Configurations, host: &Host<RaftNode>, when: ConfigurationAt) -> u64 {
+    fn in_force(all: &Configurations, host: &Host<RaftNode>, when: InForce) -> u64 {
         all.in_force(S1, host.node(), when).0.0
     }
 
@@ -234,10 +251,10 @@ pub(super) mod tests {
     fn the_last_configuration_of_the_log_counts_and_those_of_other_logs_do_not() {
         let all = written();
         let long = follower(&[(1, NONE), (1, &[1, 2, 3, 4]), (1, NONE), (2, &[2, 3, 4])]);
-        assert_eq!(all.in_force(S1, long.node(), ConfigurationAt::Append), (Index(4), voters(&[2, 3, 4])));
+        assert_eq!(all.in_force(S1, long.node(), InForce::Append), (Index(4), voters(&[2, 3, 4])));
         let short = follower(&[(1, NONE), (1, &[1, 2, 3, 4]), (1, NONE)]);
-        assert_eq!(in_force(&all, &short, ConfigurationAt::Append), 2);
-        assert_eq!(in_force(&all, &follower(&[(1, NONE)]), ConfigurationAt::Append), 0);
+        assert_eq!(in_force(&all, &short, InForce::Append), 2);
+        assert_eq!(in_force(&all, &follower(&[(1, NONE)]), InForce::Append), 0);
         assert_eq!(all.last_before(long.node(), Index(4)).0, Index(2));
     }
 
@@ -245,36 +262,52 @@ pub(super) mod tests {
     fn at_commit_the_last_one_waits_until_it_is_committed() {
         let mut all = written();
         let host = follower(&[(1, NONE), (1, &[1, 2, 3, 4]), (1, NONE), (2, &[2, 3, 4])]);
-        assert_eq!(in_force(&all, &host, ConfigurationAt::Commit), 2, "another one follows it");
+        assert_eq!(in_force(&all, &host, InForce::Commit), 2, "another one follows it");
         all.commit(S1, Index(4));
-        assert_eq!(in_force(&all, &host, ConfigurationAt::Commit), 4);
+        assert_eq!(in_force(&all, &host, InForce::Commit), 4);
         all.restart(S1);
-        assert_eq!(in_force(&all, &host, ConfigurationAt::Commit), 2);
+        assert_eq!(in_force(&all, &host, InForce::Commit), 2);
         all.note_certain(S1, host.node());
         let short = follower(&[(1, NONE), (1, &[1, 2, 3, 4])]);
-        assert_eq!(in_force(&all, &short, ConfigurationAt::Commit), 2, "what was certain stays so");
+        assert_eq!(in_force(&all, &short, InForce::Commit), 2, "what was certain stays so");
         all.restart(S1);
-        assert_eq!(in_force(&all, &short, ConfigurationAt::Commit), 0);
+        assert_eq!(in_force(&all, &short, InForce::Commit), 0);
         all.write(S1, short.node(), at(1, 4), voters(&[1, 2, 3, 4, 5]));
-        assert_eq!(in_force(&all, &short, ConfigurationAt::Commit), 2, "certain, though the entry is truncated again");
+        assert_eq!(in_force(&all, &short, InForce::Commit), 2, "certain, though the entry is truncated again");
+    }
+
+    #[test]
+    fn at_apply_what_is_committed_counts_once_it_is_applied() {
+        let mut all = written();
+        let host = follower(&[(1, NONE), (1, &[1, 2, 3, 4]), (1, NONE), (2, &[2, 3, 4])]);
+        all.commit(S1, Index(4));
+        assert_eq!(in_force(&all, &host, InForce::Apply), 0, "it has applied none");
+        all.apply(S1, Index(2), voters(&[1, 2, 3, 4]));
+        all.apply(NodeId::server(2), Index(4), voters(&[2, 3, 4]));
+        assert_eq!(in_force(&all, &host, InForce::Apply), 2, "another server has applied the next one");
+        all.apply_up_to(S1, Index(4));
+        assert_eq!(in_force(&all, &host, InForce::Apply), 4);
+        all.restart(S1);
+        assert_eq!(in_force(&all, &host, InForce::Apply), 0);
     }
 
     #[test]
     fn who_is_removed_may_stand_until_that_is_committed() {
         let mut all = written();
         let host = follower(&[(1, NONE), (1, &[1, 2, 3, 4]), (1, NONE), (2, &[2, 3, 4])]);
-        assert_eq!(all.standing(S1, host.node()), set(&[1, 2, 3, 4]));
+        assert_eq!(all.standing(S1, host.node(), InForce::Append), set(&[1, 2, 3, 4]));
         all.commit(S1, Index(4));
-        assert_eq!(all.standing(S1, host.node()), set(&[2, 3, 4]));
+        assert_eq!(all.standing(S1, host.node(), InForce::Append), set(&[2, 3, 4]));
+        assert_eq!(all.standing(S1, host.node(), InForce::Apply), set(&[1, 2, 3]), "it has applied none of them");
     }
 
     #[test]
     fn the_latest_is_settled_when_nothing_newer_was_written() {
         let mut all = written();
         assert_eq!(all.latest(), ((Index::ZERO, voters(&[1, 2, 3])), false));
-        all.apply(Index(2), voters(&[1, 2, 3, 4]));
+        all.apply(S1, Index(2), voters(&[1, 2, 3, 4]));
         assert!(!all.latest().1);
-        all.apply(Index(4), voters(&[2, 3, 4]));
+        all.apply(S1, Index(4), voters(&[2, 3, 4]));
         assert_eq!(all.latest(), ((Index(4), voters(&[2, 3, 4])), true));
     }
 }

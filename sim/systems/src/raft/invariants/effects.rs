@@ -111,7 +111,8 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Applied { index, entry } => {
                 self.chosen.apply(node, index, entry, view.now(), findings);
                 if let Some(Some(configuration)) = N::configures(entry) {
-                    self.configurations.apply(index, configuration);
+                    self.configurations.apply(node, index, configuration);
+                    self.look_again(node);
                 }
                 self.clients.on_applied(index, entry);
             }
@@ -146,6 +147,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Reconsidered => self.changed = true,
             Told::Image { kind, last, state } => {
                 if kind != ImageKind::Taken {
+                    self.configurations.apply_up_to(node, last.index);
                     self.on_members_committed(node, last.index, false);
                 }
                 self.images.image(node, kind, (last, state), self.chosen.last(), view.now(), findings);

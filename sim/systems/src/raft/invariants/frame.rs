@@ -77,6 +77,26 @@ impl Quorum {
     }
 }
 
+/// From when on a server goes by a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InForce {
+    /// Once its log has the entry (§6, hashicorp).
+    Append,
+    /// Once it knows that the entry is committed (NuRaft).
+    Commit,
+    /// Once it has applied the entry: what it knows to be committed may have to come to its own disk first (raft-rs).
+    Apply,
+}
+
+impl From<ConfigurationAt> for InForce {
+    fn from(at: ConfigurationAt) -> Self {
+        match at {
+            ConfigurationAt::Append => Self::Append,
+            ConfigurationAt::Commit => Self::Commit,
+        }
+    }
+}
+
 /// What one server promises.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
@@ -91,7 +111,7 @@ pub struct Rules {
     /// Whether a leader whose quorum is all of the voters stays without contact.
     pub spares_full: bool,
     /// From when on it goes by a configuration.
-    pub configuration_at: ConfigurationAt,
+    pub in_force: InForce,
     /// How many entries a learner may lack when it is promoted.
     pub promotion_gap: u64,
     /// Whether a vote request of a later term may restart the election timer, whatever comes of it.
@@ -231,7 +251,7 @@ impl Rules {
         counts_any_term: false,
         may_stand_alone: false,
         spares_full: false,
-        configuration_at: ConfigurationAt::Append,
+        in_force: InForce::Append,
         promotion_gap: u64::MAX,
         later_term_restarts_timer: true,
         contact_bound: None,
@@ -254,7 +274,7 @@ impl Rules {
             counts_any_term: options.commit_counts == CommitCounts::AnyTerm,
             may_stand_alone: options.auto_adjust_quorum,
             spares_full: options.check_quorum_spares_full,
-            configuration_at: options.configuration_at,
+            in_force: options.configuration_at.into(),
             promotion_gap: options.promotion_gap,
             later_term_restarts_timer: options.timer_reset_on_higher_term,
             contact_bound: options.contact_bound().filter(|_| !options.auto_adjust_quorum),

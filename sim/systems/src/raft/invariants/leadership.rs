@@ -148,7 +148,7 @@ mod tests {
         invariants.terms.send(s(3), Term(5), millis(10), &mut findings);
         let at = Position { term: Term(5), index: Index(4) };
         invariants.configurations.write::<RaftNode>(s(1), None, at, voters(members));
-        invariants.configurations.apply(at.index, voters(members));
+        invariants.configurations.apply(s(1), at.index, voters(members));
         if is_wiped {
             invariants.on_disk_fault(&[s(3)], DiskFault::Wipe);
         }

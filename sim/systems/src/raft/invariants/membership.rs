@@ -27,14 +27,15 @@ impl<N: RaftFacts> RaftInvariants<N> {
     }
 
     fn in_force(&self, view: impl View<N>, node: NodeId) -> Placed {
-        self.configurations.in_force(node, view.node(node), self.frame.rules(node).configuration_at)
+        self.configurations.in_force(node, view.node(node), self.frame.rules(node).in_force)
     }
 
     /// The same, with those that may campaign though a change that is not committed takes their vote from them.
     pub(super) fn standing_at(&self, view: impl View<N>, node: NodeId) -> Fact<ConfigurationFacts> {
         match self.frame.membership {
             Membership::Logged if !self.configurations.are_initial() => {
-                let voters = self.configurations.standing(node, view.node(node));
+                let at = self.frame.rules(node).in_force;
+                let voters = self.configurations.standing(node, view.node(node), at);
                 Some(ConfigurationFacts { voters, ..ConfigurationFacts::default() })
             }
             _ => self.frame.configuration_at(server(&view, node)),

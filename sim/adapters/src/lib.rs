@@ -1,0 +1,21 @@
+//! Published consensus libraries under splitbrain, as they come from the registry: tikv's raft-rs and OmniPaxos.
+//!
+//! | system | library | what is of note |
+//! | --- | --- | --- |
+//! | [`raft_rs`] | `raft` 0.7.0 | asynchronous ready, snapshots, changes of the membership, hand-over of leadership |
+//! | [`omni`] | `omnipaxos` 0.2.4 | synchronous storage, over connections or datagrams |
+//!
+//! `docs/wrapping-a-library.md` goes through the adapter of raft-rs. What both share is [`proposals`] (clients and
+//! their workload) and [`protobuf`].
+
+pub mod omni;
+pub mod proposals;
+pub mod protobuf;
+pub mod raft_rs;
+
+use splitbrain::Cli;
+
+/// The program: every command of splitbrain, over both systems.
+pub fn cli() -> Cli {
+    Cli::new().name("splitbrain-adapters").system::<raft_rs::RaftRs>().system::<omni::Omni>()
+}

@@ -1,0 +1,228 @@
+//! What must hold.
+//!
+//! OmniPaxos has ballots where Raft has terms, and a server leads in a ballot that has its name. So there is no vote
+//! that could be given twice, and election safety holds by construction. What remains of Raft's rules is here: what is
+//! decided, ballots that never fall, and promises that are durable before they are spoken.
+
+use std::collections::BTreeMap;
+
+use omnipaxos::messages::sequence_paxos::PaxosMsg;
+use splitbrain::kernel::prelude::*;
+
+use super::server::Process;
+use super::storage::{Command, LOG, Store};
+use super::wire::{PaxosMessage, Round, Told, Wire};
+
+const AGREEMENT: usize = 0;
+const IN_ORDER: usize = 1;
+const ACKNOWLEDGED: usize = 2;
+const ROUNDS: usize = 3;
+const LEADS_OWN: usize = 4;
+const DURABLE: usize = 5;
+const PROGRESS: usize = 6;
+
+/// How long a healed core may take until something more is decided.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(20);
+
+/// The invariants, with all that they have seen.
+#[derive(Clone, Debug)]
+pub struct OmniInvariants {
+    chosen: Vec<Command>,
+    /// How much each server has told as decided since its start.
+    decided: BTreeMap<NodeId, u64>,
+    /// The latest round that each server has promised, in all its lives.
+    rounds: BTreeMap<NodeId, Round>,
+    /// What is durable at each server, as far as it was read: so many records.
+    durable: BTreeMap<NodeId, (usize, Store)>,
+    elections: u64,
+    highest: u32,
+    at_settle: usize,
+    deadline: Instant,
+}
+
+impl OmniInvariants {
+    pub(super) const fn new() -> Self {
+        Self {
+            chosen: Vec::new(),
+            decided: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            durable: BTreeMap::new(),
+            elections: 0,
+            highest: 0,
+            at_settle: 0,
+            deadline: Instant::MAX,
+        }
+    }
+
+    pub(super) fn gauges(&self) -> Vec<u64> {
+        vec![u64::from(self.highest), self.elections.saturating_sub(1), self.chosen.len() as u64]
+    }
+
+    fn on_decided(&mut self, node: NodeId, index: u64, command: Command, findings: &mut Findings) {
+        let told = self.decided.entry(node).or_default();
+        *told += 1;
+        let next = *told;
+        findings.check(IN_ORDER, Some(node), index == next, || format!("{node} decides {index}, and not {next}"));
+        let place = usize::try_from(index - 1).expect("a log fits into memory");
+        if place >= self.chosen.len() {
+            self.chosen.push(command);
+        }
+        let known = self.chosen.get(place).copied();
+        findings.check(AGREEMENT, Some(node), known == Some(command), || {
+            let before = known.map_or_else(|| "nothing".to_owned(), words);
+            format!("{node} decides {} at {index}; decided there was {before}", words(command))
+        });
+    }
+
+    fn on_round(&mut self, node: NodeId, round: Round, findings: &mut Findings) {
+        let last = self.rounds.entry(node).or_default();
+        let before = *last;
+        *last = round.max(before);
+        findings.check(ROUNDS, Some(node), round >= before, || {
+            format!("{node} promises {round}, and promised {before} before")
+        });
+    }
+
+    /// A message of the log leaves a server: what it promises is on its disk.
+    fn on_promise(
+        &mut self,
+        view: impl View<Process>,
+        node: NodeId,
+        message: &PaxosMsg<Command>,
+        findings: &mut Findings,
+    ) {
+        let (round, accepted) = match message {
+            PaxosMsg::Promise(promise) => (Round::from(promise.n), promise.accepted_idx),
+            PaxosMsg::Accepted(accepted) => (Round::from(accepted.n), accepted.accepted_idx),
+            _ => return,
+        };
+        self.read(view, node);
+        let store = &self.durable[&node].1;
+        let promised = store.promise.map_or(Round::default(), Round::from);
+        // A server that has durably promised a later round may have dropped what it accepted before.
+        let holds = promised > round || (promised == round && store.log.len() >= accepted);
+        findings.check(DURABLE, Some(node), holds, || {
+            let length = store.log.len();
+            format!(
+                "{node} answers for {accepted} entries in {round}; its disk has {length} and a promise of {promised}"
+            )
+        });
+    }
+
+    /// Reads what has become durable since.
+    fn read(&mut self, view: impl View<Process>, node: NodeId) {
+        let disk = view.disk(node);
+        let (count, store) = self.durable.entry(node).or_default();
+        if *count > disk.len(LOG) {
+            (*count, *store) = (0, Store::default());
+        }
+        while let Some(Stored::Intact(record)) = disk.get(LOG, *count) {
+            store.add(record);
+            *count += 1;
+        }
+    }
+}
+
+fn words(command: Command) -> String {
+    format!("{} of {}", command.value, command.by)
+}
+
+const fn safety(name: &'static str, doc: &'static str, source: &'static str, sight: Sight) -> InvariantInfo {
+    InvariantInfo { name, doc, source, kind: InvariantKind::Safety, sight }
+}
+
+impl Invariants<Process> for OmniInvariants {
+    const LIST: &'static [InvariantInfo] = &[
+        safety("agreement", "One command is decided at a place.", "OmniPaxos (EuroSys 2023) SC2", Sight::BlackBox),
+        safety("decided_in_order", "A server decides one place after the other.", "OmniPaxos SC3", Sight::BlackBox),
+        safety("acknowledged_is_decided", "What a client is told is decided.", "OmniPaxos SC1", Sight::BlackBox),
+        safety("rounds_never_fall", "A server never promises an earlier round.", "OmniPaxos 4.1", Sight::BlackBox),
+        safety("leads_own_round", "A server leads in rounds of its own name.", "OmniPaxos LE3", Sight::BlackBox),
+        safety(
+            "persist_before_reply",
+            "The promise and the entries that a message stands for are durable when it leaves.",
+            "OmniPaxos 4.1.2",
+            Sight::WhiteBox,
+        ),
+        InvariantInfo {
+            name: "progress_after_settle",
+            doc: "A healed core decides something within 20 s.",
+            source: "OmniPaxos 5.2, quorum-connected servers",
+            kind: InvariantKind::Liveness,
+            sight: Sight::BlackBox,
+        },
+    ];
+
+    fn on_start(&mut self, _: impl View<Process>, node: NodeId, _: &mut Findings) {
+        self.decided.insert(node, 0);
+        self.durable.remove(&node);
+    }
+
+    fn on_effect(
+        &mut self,
+        view: impl View<Process>,
+        node: NodeId,
+        effect: EffectRef<'_, Process>,
+        findings: &mut Findings,
+    ) {
+        match effect {
+            EffectRef::Observe(Told::Decided { index, command }) => self.on_decided(node, *index, *command, findings),
+            EffectRef::Observe(Told::Elected { round }) => {
+                self.elections += 1;
+                self.highest = self.highest.max(round.n);
+                let is_own = round.server == u64::from(node.number());
+                findings.check(LEADS_OWN, Some(node), is_own, || format!("{node} leads in {round}"));
+                self.on_round(node, *round, findings);
+            }
+            EffectRef::Observe(Told::Promised { round } | Told::SteppedDown { round }) => {
+                self.on_round(node, *round, findings);
+            }
+            EffectRef::Send { message: Wire::Paxos(message), .. } => {
+                if let PaxosMessage::SequencePaxos(message) = &**message {
+                    self.on_promise(view, node, &message.msg, findings);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_history(
+        &mut self,
+        view: impl View<Process>,
+        entry: splitbrain::kernel::history::EntryRef<'_, Process>,
+        findings: &mut Findings,
+    ) {
+        use splitbrain::kernel::history::HistoryEvent;
+        let HistoryEvent::Completed { invoked, result: OperationResult::Ok(placed), .. } = entry.change else { return };
+        let Some(HistoryEvent::Invoked(operation)) = view.history(invoked).map(|entry| entry.change) else { return };
+        let known = usize::try_from(placed.index - 1).ok().and_then(|place| self.chosen.get(place)).copied();
+        let is_it = known.is_some_and(|known| (known.by, known.value) == (entry.client, operation.value));
+        findings.check(ACKNOWLEDGED, Some(entry.client), is_it, || {
+            let known = known.map_or_else(|| "nothing".to_owned(), words);
+            let (client, value, index) = (entry.client, operation.value, placed.index);
+            format!("{client} is told that its {value} is at {index}; decided there is {known}")
+        });
+    }
+
+    fn on_settle(&mut self, view: impl View<Process>, _: &mut Findings) {
+        self.at_settle = self.chosen.len();
+        self.deadline = view.now().saturating_add(PROGRESS_WITHIN);
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn on_deadline(&mut self, view: impl View<Process>, findings: &mut Findings) {
+        self.deadline = Instant::MAX;
+        let (before, now) = (self.at_settle, self.chosen.len());
+        findings.check(PROGRESS, None, now > before, || {
+            let state = |node: &NodeId| match view.node(*node) {
+                Some(Process::Server(server)) => server.state(),
+                _ => format!("{node} is down"),
+            };
+            let core: Vec<String> = view.core().iter().map(state).collect();
+            format!("{now} places are decided as {PROGRESS_WITHIN} ago; the core: {}", core.join("; "))
+        });
+    }
+}

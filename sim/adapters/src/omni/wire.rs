@@ -1,0 +1,209 @@
+//! What processes say to one another, and what servers tell those who watch.
+
+use std::fmt;
+
+use omnipaxos::ballot_leader_election::Ballot;
+use omnipaxos::messages::ballot_leader_election::HeartbeatMsg;
+use omnipaxos::messages::sequence_paxos::PaxosMsg;
+use serde::{Deserialize, Serialize};
+use splitbrain::kernel::prelude::{Change, Datum, Face, NodeId, Observation, OperationId};
+
+use super::server::Process;
+use super::storage::{Change as Changed, Command};
+use crate::proposals::Answer;
+
+/// A message of the library.
+pub(super) type PaxosMessage = omnipaxos::messages::Message<Command>;
+
+/// A message: one of the library's, or a word with a client.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Wire {
+    /// The library's own, between servers.
+    Paxos(Box<PaxosMessage>),
+    /// A client asks a server to propose a number.
+    Propose {
+        /// The client's name for it.
+        operation: OperationId,
+        /// The number.
+        value: u64,
+    },
+    /// A server answers that.
+    Answer {
+        /// The client's name for it.
+        operation: OperationId,
+        /// The answer.
+        answer: Answer,
+    },
+}
+
+impl splitbrain::kernel::node::Message for Wire {
+    const KINDS: &'static [&'static str] = &[
+        "heartbeat",
+        "heartbeat_reply",
+        "prepare_request",
+        "prepare",
+        "promise",
+        "accept_sync",
+        "accept_decide",
+        "accepted",
+        "not_accepted",
+        "decide",
+        "proposal_forward",
+        "other",
+        "propose",
+        "propose_reply",
+    ];
+
+    fn kind(&self) -> usize {
+        match self {
+            Self::Paxos(message) => match &**message {
+                PaxosMessage::BLE(message) => match message.msg {
+                    HeartbeatMsg::Request(_) => 0,
+                    HeartbeatMsg::Reply(_) => 1,
+                },
+                PaxosMessage::SequencePaxos(message) => match message.msg {
+                    PaxosMsg::PrepareReq(_) => 2,
+                    PaxosMsg::Prepare(_) => 3,
+                    PaxosMsg::Promise(_) => 4,
+                    PaxosMsg::AcceptSync(_) => 5,
+                    PaxosMsg::AcceptDecide(_) => 6,
+                    PaxosMsg::Accepted(_) => 7,
+                    PaxosMsg::NotAccepted(_) => 8,
+                    PaxosMsg::Decide(_) => 9,
+                    PaxosMsg::ProposalForward(_) => 10,
+                    PaxosMsg::Compaction(_) | PaxosMsg::AcceptStopSign(_) | PaxosMsg::ForwardStopSign(_) => 11,
+                },
+            },
+            Self::Propose { .. } => 12,
+            Self::Answer { .. } => 13,
+        }
+    }
+}
+
+/// A ballot, without what is the same in all of them. They are compared in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Round {
+    /// The number.
+    pub n: u32,
+    /// The server that leads in it, if any does: servers are compared where numbers are equal.
+    pub server: u64,
+}
+
+impl From<Ballot> for Round {
+    fn from(ballot: Ballot) -> Self {
+        Self { n: ballot.n, server: ballot.pid }
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.n, self.server)
+    }
+}
+
+/// What a server tells those who watch, once what it rests on is durable.
+#[derive(Clone, Debug, Serialize)]
+pub enum Told {
+    /// It leads in this round, and its log has what the others have accepted.
+    Elected { round: Round },
+    /// It no longer leads; it has promised this round.
+    SteppedDown { round: Round },
+    /// It has promised this round to another server.
+    Promised { round: Round },
+    /// It knows that this command is decided at a place, from 1.
+    Decided { index: u64, command: Command },
+    /// A connection to this server is open again.
+    Reconnected { peer: NodeId },
+}
+
+impl Observation for Told {
+    const NAMES: &'static [&'static str] = &["leader elected", "stepped down", "promised", "decided", "reconnected"];
+
+    fn face(&self) -> Face {
+        let role = |role, round: &Round| Change::Role { role, rank: u64::from(round.n) << 16 | round.server };
+        let (place, change) = match self {
+            Self::Elected { round } => (0, role("leader", round)),
+            Self::SteppedDown { round } => (1, role("follower", round)),
+            Self::Promised { round } => (2, role("follower", round)),
+            Self::Decided { .. } => (3, Change::None),
+            Self::Reconnected { .. } => (4, Change::None),
+        };
+        Face::new(Self::NAMES[place], change)
+    }
+
+    fn epoch(&self) -> Option<u64> {
+        match self {
+            Self::Elected { round } | Self::SteppedDown { round } | Self::Promised { round } => Some(round.n.into()),
+            Self::Decided { .. } | Self::Reconnected { .. } => None,
+        }
+    }
+}
+
+/// The short form of a value: rounds are written `number.server`.
+pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match datum {
+        Datum::Message(Wire::Paxos(message)) => match &**message {
+            PaxosMessage::SequencePaxos(message) => message_brief(&message.msg, f),
+            PaxosMessage::BLE(message) => match &message.msg {
+                HeartbeatMsg::Request(request) => write!(f, "round {}", request.round),
+                HeartbeatMsg::Reply(reply) => {
+                    let happy = if reply.happy { "happy" } else { "unhappy" };
+                    write!(f, "round {} leader {} {happy}", reply.round, Round::from(reply.leader))
+                }
+            },
+        },
+        Datum::Record(record) => {
+            for (at, change) in record.changes.iter().enumerate() {
+                f.write_str(if at > 0 { ", " } else { "" })?;
+                change_brief(change, f)?;
+            }
+            Ok(())
+        }
+        Datum::Observation(Told::Elected { round } | Told::SteppedDown { round } | Told::Promised { round }) => {
+            write!(f, "{round}")
+        }
+        Datum::Observation(Told::Decided { index, command }) => {
+            write!(f, "{index}: {} of {}", command.value, command.by)
+        }
+        Datum::File(_) => f.write_str("log"),
+        other => other.derived(f),
+    }
+}
+
+fn change_brief(change: &Changed, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match change {
+        Changed::Append(entries) => write!(f, "+{}", entries.len()),
+        Changed::AppendOn(length, entries) => write!(f, "cut to {length} +{}", entries.len()),
+        Changed::Promise(round) => write!(f, "promise {}", Round::from(*round)),
+        Changed::Decided(length) => write!(f, "decided {length}"),
+        Changed::Accepted(round) => write!(f, "accepted in {}", Round::from(*round)),
+    }
+}
+
+fn message_brief(message: &PaxosMsg<Command>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match message {
+        PaxosMsg::PrepareReq(message) => write!(f, "{}", Round::from(message.n)),
+        PaxosMsg::Prepare(message) => {
+            write!(f, "{} decided {} accepted {}", Round::from(message.n), message.decided_idx, message.accepted_idx)
+        }
+        PaxosMsg::Promise(message) => {
+            write!(f, "{} decided {} accepted {}", Round::from(message.n), message.decided_idx, message.accepted_idx)
+        }
+        PaxosMsg::AcceptSync(message) => {
+            let (sync, session) = (&message.log_sync, message.seq_num.session);
+            let (from, count) = (sync.sync_idx, sync.suffix.len());
+            write!(f, "{} session {session}: from {from} +{count}", Round::from(message.n))?;
+            write!(f, " decided {}", message.decided_idx)
+        }
+        PaxosMsg::AcceptDecide(message) => {
+            let (session, counter) = (message.seq_num.session, message.seq_num.counter);
+            write!(f, "{} session {session}.{counter}: +{}", Round::from(message.n), message.entries.len())?;
+            write!(f, " decided {}", message.decided_idx)
+        }
+        PaxosMsg::Accepted(message) => write!(f, "{} up to {}", Round::from(message.n), message.accepted_idx),
+        PaxosMsg::NotAccepted(message) => write!(f, "{}", Round::from(message.n)),
+        PaxosMsg::Decide(message) => write!(f, "{} up to {}", Round::from(message.n), message.decided_idx),
+        PaxosMsg::ProposalForward(entries) => write!(f, "+{}", entries.len()),
+        PaxosMsg::Compaction(_) | PaxosMsg::AcceptStopSign(_) | PaxosMsg::ForwardStopSign(_) => Ok(()),
+    }
+}

@@ -1,0 +1,38 @@
+//! tikv's raft-rs 0.7.0 (crate `raft`), as it is.
+//!
+//! ```text
+//!   messages, ticks, proposals ──▶ RawNode ──Ready──▶ state, entries, snapshot ──▶ disk ──durable──▶ on_persist_ready
+//!                                               ├───▶ messages ───────────────────────────▶ at once
+//!                                               ├───▶ persisted messages ─────▶ once the last write is durable
+//!                                               └───▶ committed entries ──▶ state machine ──▶ answers
+//! ```
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `options` | what a scenario sets: the library's `Config`, the cadence of ticks, planted mistakes |
+//! | `wire` | messages, orders, observations, and how people read them |
+//! | `store` | the library's `Storage`, and the records that it is made from |
+//! | `server` | the node: inputs go into `RawNode`, what is ready comes out of it |
+//! | `ready` | what becomes of one `Ready` |
+//! | `facts` | what the invariants of Raft are shown |
+//! | `system` | the words of scenarios |
+//!
+//! # Caveats
+//!
+//! - Nothing reads without the log (`ReadIndex` and leases), no entry is fetched asynchronously, and changes of the
+//!   membership are of one server at a time, without joint configurations.
+//! - The state machine is a hash over everything that was applied. A snapshot is that hash.
+
+mod facts;
+mod options;
+mod ready;
+mod server;
+mod store;
+mod system;
+mod wire;
+
+pub use options::{Mistake, RaftRsOptions, Timeouts};
+pub use server::{Process, Server, Timer};
+pub use store::{Record, Store};
+pub use system::RaftRs;
+pub use wire::{Order, Told, Wire};

@@ -1,0 +1,179 @@
+//! What becomes of one `Ready`: what it asks to be written, sent and applied.
+
+use raft::StateRole;
+use raft::eraftpb::{ConfChangeType, ConfChangeV2, Entry, EntryType, Snapshot};
+use splitbrain::kernel::prelude::*;
+
+use super::options::Mistake;
+use super::server::{Machine, Process, Server, id_of, members_of};
+use super::store::{Record, SNAPSHOT, STATE};
+use super::wire::{Members, Proposal, Told, Wire};
+use crate::proposals::{Answer, Placed};
+use crate::protobuf::Pb;
+
+impl Server {
+    /// Carries out what the library has ready.
+    ///
+    /// What must be durable goes to the disk with one sync, and the library hears of it later (asynchronous ready):
+    /// `send_after` is to a write what the library's `persisted_messages` are to a ready.
+    pub(super) fn handle_ready(&mut self, ctx: &mut Context<Process>) {
+        let mut ready = self.raw.ready();
+        let number = ready.number();
+        for message in ready.take_messages() {
+            Self::send(ctx, None, message);
+        }
+        let mut writes = Vec::new();
+        let installs = !ready.snapshot().is_empty();
+        let store = self.raw.mut_store();
+        if installs {
+            writes.extend(store.install(ready.snapshot().clone()));
+        }
+        if let Some(hard) = ready.hs() {
+            store.hard = hard.clone();
+            writes.push(Write::Replace(STATE, Record::State(Pb(hard.clone()))));
+        }
+        writes.extend(store.append(ready.take_entries()));
+        if installs {
+            self.install(ctx);
+        }
+        let write = persist(ctx, writes, ready.must_sync());
+        if let Some(write) = write {
+            self.in_flight.push_back((write, number));
+        }
+        if installs {
+            self.restoring = write;
+        }
+        // Readies become durable in their order: one without a write of its own waits for those before it.
+        let gate = match self.options.mistake {
+            Mistake::EarlyMessages => None,
+            Mistake::None | Mistake::UnsyncedRestart => self.in_flight.back().map(|(write, _)| *write),
+        };
+        for message in ready.take_persisted_messages() {
+            Self::send(ctx, gate, message);
+        }
+        let committed = ready.take_committed_entries();
+        self.raw.advance_append_async(ready);
+        match self.in_flight.back_mut() {
+            Some((_, last)) => *last = number,
+            None => self.raw.on_persist_ready(number),
+        }
+        self.apply_all(ctx, committed);
+    }
+
+    /// The state machine takes over what a leader's snapshot holds.
+    fn install(&mut self, ctx: &mut Context<Process>) {
+        let store = self.raw.store();
+        self.machine = Machine::of(store);
+        self.members = members_of(&store.conf);
+        let Machine { index, term, state } = self.machine;
+        ctx.observe(Told::SnapshotInstalled { index, term, state });
+    }
+
+    fn apply_all(&mut self, ctx: &mut Context<Process>, committed: Vec<Entry>) {
+        if let Some(last) = committed.last() {
+            let (index, term) = self.commit_behind((last.index, last.term));
+            ctx.observe(Told::Committed { index, term });
+        }
+        for entry in committed {
+            self.apply(ctx, entry);
+            if self.has_left {
+                return;
+            }
+        }
+        if self.restoring.is_none() {
+            self.raw.advance_apply_to(self.machine.index);
+        }
+    }
+
+    /// The place to tell as committed when everything up to `last` has been handed out: that one.
+    ///
+    /// A leader may know more to be committed than its own disk has, and is handed that later. It commits earlier terms
+    /// by an entry of its own, so if what it is handed ends before that, the library's commit index is the place.
+    fn commit_behind(&self, last: (u64, u64)) -> (u64, u64) {
+        let raft = &self.raw.raft;
+        if raft.state != StateRole::Leader || last.1 == raft.term {
+            return last;
+        }
+        let index = raft.raft_log.committed;
+        (index, raft.raft_log.term(index).unwrap_or(last.1))
+    }
+
+    fn apply(&mut self, ctx: &mut Context<Process>, entry: Entry) {
+        let Entry { index, term, ref data, .. } = entry;
+        self.machine.apply(index, term, data);
+        let proposal = Proposal::of(data).filter(|_| entry.get_entry_type() == EntryType::EntryNormal);
+        let change = (entry.get_entry_type() == EntryType::EntryConfChangeV2).then(|| data.clone());
+        ctx.observe(Told::Applied { entry: Pb(entry) });
+        if let Some(proposal) = proposal
+            && self.proposals.remove(&proposal)
+        {
+            let Proposal { client, operation, .. } = proposal;
+            ctx.send(client, Wire::Answer { operation, answer: Answer::Placed(Placed { index }) });
+        }
+        if let Some(change) = change {
+            self.reconfigure(ctx, index, &change);
+        }
+    }
+
+    fn reconfigure(&mut self, ctx: &mut Context<Process>, index: u64, change: &[u8]) {
+        let change: ConfChangeV2 = prost::Message::decode(change).expect("it was encoded by a leader");
+        let conf = match self.raw.apply_conf_change(&change) {
+            Ok(conf) => conf,
+            Err(error) => return ctx.observe(Told::Refused { error: error.to_string() }),
+        };
+        self.members = members_of(&conf);
+        ctx.observe(Told::Reconfigured { voters: conf.voters.clone(), learners: conf.learners.clone() });
+        self.raw.mut_store().conf = conf;
+        let own = id_of(self.id);
+        let removes = |single: &raft::eraftpb::ConfChangeSingle| {
+            single.node_id == own && single.change_type == ConfChangeType::RemoveNode as i32
+        };
+        // An earlier process left because of an old entry; this one may have been added again since.
+        if self.options.leave && index > self.old_commit && change.changes.iter().any(removes) {
+            if self.raw.raft.state == StateRole::Leader {
+                ctx.observe(Told::Retired { term: self.raw.raft.term });
+            }
+            self.has_left = true;
+            ctx.exit("removed from the cluster");
+        }
+    }
+
+    /// Takes a snapshot if it is time. The log is compacted once the snapshot is durable.
+    pub(super) fn maybe_snapshot(&mut self, ctx: &mut Context<Process>) {
+        let Machine { index, term, state } = self.machine;
+        let store = self.raw.mut_store();
+        let last = store.snapshot.get_metadata().index;
+        let is_busy = self.restoring.is_some() || self.compacting.is_some() || self.has_left;
+        if is_busy || self.options.snapshot_every == 0 || index < last + self.options.snapshot_every {
+            return;
+        }
+        let mut snapshot = Snapshot { data: state.to_le_bytes().to_vec(), ..Snapshot::default() };
+        let meta = snapshot.mut_metadata();
+        (meta.index, meta.term) = (index, term);
+        meta.conf_state = Some(store.conf.clone());
+        store.snapshot = snapshot.clone();
+        let write = ctx.save(SNAPSHOT, Record::Snapshot(Pb(snapshot)));
+        let gone = index.saturating_sub(self.options.snapshot_trailing);
+        self.compacting = Some((write, gone));
+        ctx.observe(Told::SnapshotTaken { index, term, state });
+    }
+
+    /// The configuration that the library goes by.
+    pub(super) const fn members(&self) -> Members {
+        self.members
+    }
+}
+
+/// Writes, all with one sync where there must be one. Returns the last write if it is synced.
+fn persist(ctx: &mut Context<Process>, writes: Vec<Write<Record>>, must_sync: bool) -> Option<WriteId> {
+    let mut writes = writes.into_iter().peekable();
+    let mut last = None;
+    while let Some(write) = writes.next() {
+        if must_sync && writes.peek().is_none() {
+            last = Some(ctx.persist(write));
+        } else {
+            ctx.write(write);
+        }
+    }
+    last
+}

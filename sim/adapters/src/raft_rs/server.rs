@@ -1,0 +1,544 @@
+//! The node: what comes in is handed to the library's `RawNode`, and then what it has ready is carried out.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+
+use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Message, MessageType};
+use raft::{Config, ProgressState, RawNode, SnapshotStatus, StateRole};
+use serde::Serialize;
+use splitbrain::kernel::prelude::*;
+use splitbrain_systems::raft::facts::TimerFacts;
+
+use super::options::{Mistake, RaftRsOptions, Timeouts};
+use super::store::{LOG, Record, Store, position};
+use super::wire::{self, Members, Order, Proposal, Told, Wire};
+use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
+use crate::protobuf::Pb;
+
+/// A leader that hears nothing of a snapshot for this long tells the library that it failed: datagrams get lost.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A process of the system.
+#[derive(Debug)]
+pub enum Process {
+    /// A server.
+    Server(Box<Server>),
+    /// A server that cannot use what its disk gave back; it exits as soon as it may.
+    Damaged(&'static str),
+    /// A client.
+    Client(Client),
+}
+
+/// The timers of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Timer {
+    /// A server calls the library's `tick`.
+    Tick,
+    /// A leader waits for an answer to a snapshot.
+    Snapshot(NodeId),
+    /// A client's next attempt.
+    Retry,
+    /// A client gives up.
+    Patience,
+}
+
+/// A server.
+///
+/// - The library and [`Server::machine`] agree on what is applied, unless a snapshot is on its way to the disk.
+/// - [`Server::in_flight`] is in the order of the writes, and so of the readies.
+pub struct Server {
+    pub(super) id: NodeId,
+    pub(super) options: RaftRsOptions,
+    /// How many servers there can be, spare ones included.
+    servers: u16,
+    pub(super) raw: RawNode<Store>,
+    pub(super) machine: Machine,
+    /// How many records of the log to keep at the start; `None` if the disk was empty.
+    kept: Option<u64>,
+    /// The commit index at the start: what is applied up to there was applied by an earlier process.
+    pub(super) old_commit: u64,
+    /// The number of the last ready that is durable with each write under way.
+    pub(super) in_flight: VecDeque<(WriteId, u64)>,
+    /// A leader's snapshot on its way to the disk: nothing of it counts as applied before.
+    pub(super) restoring: Option<WriteId>,
+    /// An own snapshot on its way to the disk, and how far it lets the log be compacted.
+    pub(super) compacting: Option<(WriteId, u64)>,
+    /// What clients wait for.
+    pub(super) proposals: BTreeSet<Proposal>,
+    /// The configuration that the library goes by.
+    pub(super) members: Members,
+    /// It has applied its own removal, and its process ends.
+    pub(super) has_left: bool,
+    face: Face,
+    pinned: Option<((u64, StateRole), usize)>,
+    pub(super) timer: TimerFacts,
+    elapsed: usize,
+}
+
+/// The state machine: a hash over everything that was applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Machine {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    pub(super) state: u64,
+}
+
+/// What of the library's state is told when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Face {
+    role: StateRole,
+    term: u64,
+    leader: u64,
+    vote: u64,
+    transferee: Option<u64>,
+}
+
+impl Face {
+    fn of(raw: &RawNode<Store>) -> Self {
+        let raft = &raw.raft;
+        let (role, term, leader, vote) = (raft.state, raft.term, raft.leader_id, raft.vote);
+        Self { role, term, leader, vote, transferee: raft.lead_transferee }
+    }
+}
+
+/// A server of the library as a node.
+pub(super) fn node_of(server: u64) -> NodeId {
+    NodeId::server(u16::try_from(server).expect("servers have small numbers"))
+}
+
+/// A node as a server of the library.
+pub(super) fn id_of(node: NodeId) -> u64 {
+    u64::from(node.number())
+}
+
+impl Node for Process {
+    type Message = Wire;
+    type Timer = Timer;
+    type Record = Record;
+    type Observation = Told;
+    type Operation = Propose;
+    type Response = Placed;
+    type Order = Order;
+    type Step = ();
+
+    fn on_start(&mut self, ctx: &mut Context<Self>) {
+        match self {
+            Self::Server(server) => server.on_start(ctx),
+            Self::Damaged(what) => ctx.exit(*what),
+            Self::Client(_) => {}
+        }
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Wire) {
+        match (self, message) {
+            (Self::Server(server), Wire::Raft(message)) => server.on_message(ctx, message.0),
+            (Self::Server(server), Wire::Propose { operation, value }) => {
+                server.on_proposal(ctx, Proposal { client: source.node, operation, value });
+            }
+            (Self::Client(client), Wire::Answer { operation, answer }) => {
+                client.on_answer(ctx, source.node, operation, answer);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Self>, timer: Timer) {
+        match (self, timer) {
+            (Self::Server(server), timer) => server.on_timer(ctx, timer),
+            (Self::Client(client), Timer::Retry) => client.on_retry(ctx),
+            (Self::Client(client), Timer::Patience) => client.on_patience(ctx),
+            _ => {}
+        }
+    }
+
+    fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
+        match (self, completion) {
+            (Self::Server(server), Completion::Durable(write)) => server.on_durable(ctx, write),
+            (_, Completion::Failed(_, error)) => ctx.exit(format!("the disk failed: {error}")),
+            _ => {}
+        }
+    }
+
+    fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Propose) {
+        if let Self::Client(client) = self {
+            client.on_operation(ctx, operation);
+        }
+    }
+
+    fn on_order(&mut self, ctx: &mut Context<Self>, order: Order) {
+        if let Self::Server(server) = self {
+            server.on_order(ctx, order);
+        }
+    }
+
+    fn brief(datum: Datum<'_, Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        wire::brief(datum, f)
+    }
+}
+
+impl Proposes for Process {
+    const RETRY: Timer = Timer::Retry;
+    const PATIENCE: Timer = Timer::Patience;
+
+    fn request(operation: OperationId, value: u64) -> Wire {
+        Wire::Propose { operation, value }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let raft = &self.raw.raft;
+        let mut out = f.debug_struct("Server");
+        out.field("id", &self.id).field("role", &raft.state).field("term", &raft.term);
+        out.field("commit", &raft.raft_log.committed).field("applied", &self.machine.index);
+        out.finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server of a cluster that began with these voters, with what its disk kept.
+    ///
+    /// # Errors
+    /// What on the disk is damaged.
+    pub(super) fn new(
+        id: NodeId,
+        options: RaftRsOptions,
+        voters: Vec<u64>,
+        servers: u16,
+        recovered: &Recovered<Record>,
+    ) -> Result<Self, &'static str> {
+        let (store, kept) = Store::recover(recovered, voters)?;
+        let machine = Machine::of(&store);
+        let config = Config {
+            id: id_of(id),
+            election_tick: options.election_tick as usize,
+            heartbeat_tick: options.heartbeat_tick as usize,
+            applied: machine.index,
+            max_size_per_msg: options.max_size,
+            max_inflight_msgs: options.max_inflight as usize,
+            check_quorum: options.check_quorum,
+            pre_vote: options.pre_vote,
+            ..Config::default()
+        };
+        let (old_commit, members) = (store.hard.commit, members_of(&store.conf));
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&config, store, &logger).expect("options and disk are valid");
+        Ok(Self {
+            id,
+            options,
+            servers,
+            face: Face::of(&raw),
+            raw,
+            machine,
+            kept: (!recovered.files.is_empty()).then_some(kept),
+            old_commit,
+            in_flight: VecDeque::new(),
+            restoring: None,
+            compacting: None,
+            proposals: BTreeSet::new(),
+            members,
+            has_left: false,
+            pinned: None,
+            timer: TimerFacts { started_at: Instant::ZERO, contact_at: None, heartbeat_seen: false },
+            elapsed: 0,
+        })
+    }
+
+    fn on_start(&mut self, ctx: &mut Context<Process>) {
+        ctx.observe(Told::BecameFollower { term: self.face.term });
+        if self.machine.index > 0 {
+            let Machine { index, term, state } = self.machine;
+            ctx.observe(Told::SnapshotRestored { index, term, state });
+        }
+        if let Some(kept) = self.kept {
+            // A torn end must go before anything is added. And what was read may be in the page cache alone: what the
+            // library promises because of it waits for this write.
+            let write = Write::Truncate(LOG, kept);
+            if self.options.mistake == Mistake::UnsyncedRestart {
+                ctx.write(write);
+            } else {
+                let write = ctx.persist(write);
+                self.in_flight.push_back((write, 0));
+            }
+        }
+        self.timer.started_at = ctx.now();
+        let phase = ctx.rng().duration(Duration::from_nanos(1), self.options.tick);
+        ctx.set_timer(Timer::Tick, phase);
+        self.drive(ctx);
+    }
+
+    fn on_message(&mut self, ctx: &mut Context<Process>, message: Message) {
+        let (from, kind) = (message.from, message.get_msg_type());
+        if let Err(error) = self.raw.step(message) {
+            ctx.observe(Told::Refused { error: error.to_string() });
+        }
+        let is_of_leader =
+            matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot);
+        if is_of_leader && self.raw.raft.leader_id == from {
+            self.timer.contact_at = Some(ctx.now());
+        }
+        self.watch_timer(ctx, 0);
+        self.drive(ctx);
+    }
+
+    fn on_proposal(&mut self, ctx: &mut Context<Process>, proposal: Proposal) {
+        let raft = &self.raw.raft;
+        let Proposal { client, operation, .. } = proposal;
+        if raft.state != StateRole::Leader {
+            let leader = (raft.leader_id != 0).then(|| node_of(raft.leader_id));
+            return ctx.send(client, Wire::Answer { operation, answer: Answer::NotLeader { leader } });
+        }
+        if self.proposals.contains(&proposal) {
+            return;
+        }
+        match self.raw.propose(vec![], proposal.data()) {
+            Ok(()) => {
+                self.proposals.insert(proposal);
+            }
+            // It hands its leadership over: the client asks again, or gives up.
+            Err(error) => ctx.observe(Told::Refused { error: error.to_string() }),
+        }
+        self.drive(ctx);
+    }
+
+    fn on_timer(&mut self, ctx: &mut Context<Process>, timer: Timer) {
+        match timer {
+            Timer::Tick => {
+                self.raw.tick();
+                self.watch_timer(ctx, 1);
+                ctx.set_timer(Timer::Tick, self.options.tick);
+            }
+            Timer::Snapshot(to) => {
+                let progress = self.raw.raft.prs().get(id_of(to));
+                if progress.is_some_and(|progress| progress.state == ProgressState::Snapshot) {
+                    self.raw.report_snapshot(id_of(to), SnapshotStatus::Failure);
+                    ctx.observe(Told::SnapshotGivenUp { to });
+                }
+            }
+            Timer::Retry | Timer::Patience => {}
+        }
+        self.drive(ctx);
+    }
+
+    fn on_durable(&mut self, ctx: &mut Context<Process>, write: WriteId) {
+        let mut persisted = 0;
+        while let Some((_, number)) = self.in_flight.pop_front_if(|(id, _)| *id <= write) {
+            persisted = number;
+        }
+        if persisted > 0 {
+            self.raw.on_persist_ready(persisted);
+        }
+        if self.restoring.take_if(|id| *id <= write).is_some() {
+            self.raw.advance_apply_to(self.machine.index);
+        }
+        if let Some((_, index)) = self.compacting.take_if(|(id, _)| *id <= write)
+            && let Some(write) = self.raw.mut_store().compact(index)
+        {
+            ctx.write(write);
+            ctx.observe(Told::LogCompacted { index });
+        }
+        self.drive(ctx);
+    }
+
+    fn on_order(&mut self, ctx: &mut Context<Process>, order: Order) {
+        if self.raw.raft.state != StateRole::Leader {
+            return;
+        }
+        match order {
+            Order::Transfer(to) => {
+                let to = to.map(id_of).or_else(|| self.successor());
+                to.into_iter().for_each(|to| self.raw.transfer_leader(to));
+            }
+            Order::Add(server) => self.change(ctx, ConfChangeType::AddNode, server),
+            Order::AddLearner(server) => self.change(ctx, ConfChangeType::AddLearnerNode, server),
+            Order::Remove(server) => self.change(ctx, ConfChangeType::RemoveNode, server.unwrap_or(self.id)),
+            Order::Change => {
+                let server = ctx.rng().between(1, u64::from(self.servers));
+                let (bit, may_learn) = (Members::bit(server), ctx.rng().below(2) == 0);
+                let kind = match self.members {
+                    Members { voters, .. } if voters & bit == 0 => match may_learn {
+                        true => ConfChangeType::AddLearnerNode,
+                        false => ConfChangeType::AddNode,
+                    },
+                    Members { voters, .. } if voters.count_ones() > 3 => ConfChangeType::RemoveNode,
+                    _ => return,
+                };
+                self.change(ctx, kind, node_of(server));
+            }
+        }
+        self.drive(ctx);
+    }
+
+    /// The voter whose log has come furthest, apart from this server.
+    fn successor(&self) -> Option<u64> {
+        let raft = &self.raw.raft;
+        let voters =
+            (1..=u64::from(self.servers)).filter(|id| *id != raft.id && self.members.voters & Members::bit(*id) != 0);
+        voters.max_by_key(|id| raft.prs().get(*id).map(|progress| progress.matched))
+    }
+
+    /// Proposes a change of one server.
+    fn change(&mut self, ctx: &mut Context<Process>, kind: ConfChangeType, server: NodeId) {
+        if self.raw.raft.has_pending_conf() {
+            return ctx.observe(Told::Refused { error: "a change is under way".to_owned() });
+        }
+        let bit = Members::bit(id_of(server));
+        let Members { voters, learners } = self.members;
+        let after = match kind {
+            ConfChangeType::AddNode => Members { voters: voters | bit, learners: learners & !bit },
+            ConfChangeType::AddLearnerNode => Members { voters: voters & !bit, learners: learners | bit },
+            ConfChangeType::RemoveNode => Members { voters: voters & !bit, learners: learners & !bit },
+        };
+        let single = ConfChangeSingle { change_type: kind as i32, node_id: id_of(server) };
+        let change = ConfChangeV2 { changes: vec![single], ..ConfChangeV2::default() };
+        if let Err(error) = self.raw.propose_conf_change(after.context(), change) {
+            ctx.observe(Told::Refused { error: error.to_string() });
+        }
+    }
+
+    /// Carries out what the library has ready, until there is nothing more.
+    fn drive(&mut self, ctx: &mut Context<Process>) {
+        loop {
+            self.pin_timeout(ctx);
+            self.tell(ctx);
+            if self.has_left || !self.raw.has_ready() {
+                break;
+            }
+            self.handle_ready(ctx);
+        }
+        self.maybe_snapshot(ctx);
+    }
+
+    /// Sets the election timeout, which the library draws from `rand::thread_rng` whenever term or role change.
+    ///
+    /// It is set after every call: whether the library has drawn again cannot be seen, as it may draw the same number.
+    fn pin_timeout(&mut self, ctx: &mut Context<Process>) {
+        if self.options.timeouts == Timeouts::Own {
+            return;
+        }
+        let key = (self.raw.raft.term, self.raw.raft.state);
+        let timeout = match self.pinned {
+            Some((of, timeout)) if of == key => timeout,
+            _ => {
+                let life = u64::from(ctx.incarnation());
+                let mut stream = ctx.rng().fork("election timeout", life << 48 | key.0 << 2 | key.1 as u64);
+                stream.between(self.options.election_tick, 2 * self.options.election_tick - 1) as usize
+            }
+        };
+        self.pinned = Some((key, timeout));
+        self.raw.raft.set_randomized_election_timeout(timeout);
+    }
+
+    /// The library counts ticks from the last restart of its election timer: it was restarted if it counts others than
+    /// those that passed.
+    fn watch_timer(&mut self, ctx: &Context<Process>, ticks: usize) {
+        let elapsed = self.raw.raft.election_elapsed;
+        if elapsed != self.elapsed + ticks {
+            self.timer.started_at = ctx.now();
+        }
+        self.elapsed = elapsed;
+    }
+
+    /// Tells what has changed since it was last told: before anything is sent because of it.
+    fn tell(&mut self, ctx: &mut Context<Process>) {
+        let now = Face::of(&self.raw);
+        let before = std::mem::replace(&mut self.face, now);
+        if before == now {
+            return;
+        }
+        let Face { role, term, leader, vote, transferee } = now;
+        let own = id_of(self.id);
+        let is_new = (before.role, before.term) != (role, term);
+        if before.role == StateRole::Leader && is_new {
+            self.proposals.clear();
+            ctx.observe(Told::SteppedDown { term: before.term });
+        }
+        if before.term != term {
+            ctx.observe(Told::TermStarted { term });
+        }
+        if (before.term, before.vote) != (term, vote) && vote != 0 && vote != own {
+            ctx.observe(Told::VoteGranted { term, candidate: node_of(vote) });
+        }
+        match role {
+            _ if !is_new => {}
+            StateRole::PreCandidate => ctx.observe(Told::BecamePreCandidate { term }),
+            StateRole::Candidate => ctx.observe(Told::BecameCandidate { term }),
+            StateRole::Leader => {
+                if (before.role, before.term) != (StateRole::Candidate, term) {
+                    // The only voter elects itself within one call.
+                    ctx.observe(Told::BecameCandidate { term });
+                }
+                ctx.observe(Told::LeaderElected { term, last: self.last_before(term) });
+            }
+            StateRole::Follower if matches!(before.role, StateRole::PreCandidate | StateRole::Candidate) => {
+                ctx.observe(Told::BecameFollower { term });
+            }
+            StateRole::Follower => {}
+        }
+        if leader != 0 && leader != own && (before.term, before.leader) != (term, leader) {
+            ctx.observe(Told::LeaderFollowed { term, leader: node_of(leader) });
+        }
+        match (before.transferee, transferee) {
+            (None, Some(to)) => ctx.observe(Told::TransferStarted { to: node_of(to) }),
+            (Some(_), None) if role == StateRole::Leader => ctx.observe(Told::TransferAborted),
+            _ => {}
+        }
+    }
+
+    /// Place and term of the last entry of an earlier term.
+    fn last_before(&self, term: u64) -> (u64, u64) {
+        let log = &self.raw.raft.raft_log;
+        let term_at = |index| log.term(index).unwrap_or(0);
+        let mut index = log.last_index();
+        while index > 0 && term_at(index) == term {
+            index -= 1;
+        }
+        (index, term_at(index))
+    }
+
+    /// Sends what the library has to say: at once, or once a write is durable.
+    pub(super) fn send(ctx: &mut Context<Process>, gate: Option<WriteId>, message: Message) {
+        let target = node_of(message.to);
+        match message.get_msg_type() {
+            MessageType::MsgSnapshot => {
+                ctx.set_timer(Timer::Snapshot(target), SNAPSHOT_PATIENCE);
+                let index = message.get_snapshot().get_metadata().index;
+                ctx.observe(Told::SnapshotSent { to: target, index });
+            }
+            MessageType::MsgRequestVoteResponse if message.reject => {
+                ctx.observe(Told::VoteDenied { candidate: target });
+            }
+            _ => {}
+        }
+        let message = Wire::Raft(Box::new(Pb(message)));
+        match gate {
+            Some(write) => ctx.send_after(write, target, message),
+            None => ctx.send(target, message),
+        }
+    }
+}
+
+/// The configuration of these lists of the library.
+pub(super) fn members_of(conf: &ConfState) -> Members {
+    Members::from_lists(&conf.voters, &conf.learners)
+}
+
+impl Machine {
+    /// What the snapshot of a store holds.
+    pub(super) fn of(store: &Store) -> Self {
+        let (index, term) = position(&store.snapshot);
+        let state = store.snapshot.data[..].try_into().map_or(0, u64::from_le_bytes);
+        Self { index, term, state }
+    }
+
+    /// Applies an entry.
+    pub(super) fn apply(&mut self, index: u64, term: u64, data: &[u8]) {
+        let hash = data.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| mix(hash, u64::from(*byte)));
+        (self.index, self.term) = (index, term);
+        self.state = mix(mix(self.state, term), hash);
+    }
+}
+
+const fn mix(a: u64, b: u64) -> u64 {
+    (a.rotate_left(23) ^ b).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
