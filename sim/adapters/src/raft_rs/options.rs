@@ -61,7 +61,7 @@ impl Options for RaftRsOptions {
     fn presets() -> &'static [Preset<Self>] {
         const ETCD: Preset<RaftRsOptions> = Preset {
             name: "etcd_like",
-            doc: "Ticks of 100 ms, elections after 1 s, pre-vote and check-quorum: as the etcd server sets its library.",
+            doc: "Ticks of 100 ms, elections after 1 s, pre-vote and check-quorum: what the etcd server sets.",
             make: etcd_like,
         };
         const DEFAULT: Preset<RaftRsOptions> = Preset {
