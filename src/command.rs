@@ -6,11 +6,13 @@ pub(crate) mod check;
 pub(crate) mod completions;
 mod files;
 pub(crate) mod history;
+mod last_failed;
 pub(crate) mod list;
 mod recorded;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
+mod select;
 pub(crate) mod serve;
 pub(crate) mod show;
 mod single;
@@ -21,10 +23,9 @@ use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::{self, Interrupt, Pool, PoolEnd, Subject, Summary};
@@ -228,25 +229,38 @@ fn parse_seed(text: &str) -> Result<Seed, campaign::SeedError> {
     campaign::parse_seed(text)
 }
 
-/// What Ctrl-C and SIGTERM do: they end the process at once, or ask to stop, and then the second of either ends it.
+/// What Ctrl-C, SIGTERM and SIGHUP do: they end the process at once, or ask to stop. What comes within a second of the
+/// first is the same wish, as GNU `timeout` and terminals send a signal to a process and to its group; a later one ends
+/// the process at once.
 pub(crate) struct Signals {
     interrupt: Interrupt,
     at_once: Arc<AtomicBool>,
 }
 
+/// How long after the first signal another one is the same wish.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
 impl Signals {
-    /// A signal ends the process at once, with the code of an interrupt: as long as nothing has to be told of.
+    /// A signal ends the process at once, with the code of an interrupt: as long as there is nothing to save.
     fn new() -> Self {
-        let (interrupt, at_once) = (Interrupt::default(), Arc::new(AtomicBool::new(true)));
-        let code = i32::from(ExitCode::Interrupted.code());
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset and sets it. Without a handler a signal ends the
-            // process as the system has it.
-            let _ = flag::register_conditional_shutdown(signal, code, at_once.clone());
-            let _ = flag::register_conditional_shutdown(signal, code, interrupt.flag());
-            let _ = flag::register(signal, interrupt.flag());
+        let signals = Self { interrupt: Interrupt::default(), at_once: Arc::new(AtomicBool::new(true)) };
+        let (interrupt, at_once) = (signals.interrupt.clone(), signals.at_once.clone());
+        // Without a handler a signal ends the process as the system has it.
+        if let Ok(mut delivered) = signal_hook::iterator::Signals::new(asks_to_stop()) {
+            let watch = move || {
+                let mut first: Option<Instant> = None;
+                for _ in delivered.forever() {
+                    let again = first.is_some_and(|first| first.elapsed() >= SAME_WISH);
+                    if again || at_once.load(Ordering::SeqCst) {
+                        signal_hook::low_level::exit(i32::from(ExitCode::Interrupted.code()));
+                    }
+                    first.get_or_insert_with(Instant::now);
+                    interrupt.set();
+                }
+            };
+            let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(watch);
         }
-        Self { interrupt, at_once }
+        signals
     }
 
     /// From here on the first signal asks to stop.
@@ -258,6 +272,15 @@ impl Signals {
     fn end_at_once(&self) {
         self.at_once.store(true, Ordering::SeqCst);
     }
+}
+
+/// The signals that ask to stop: SIGHUP is not one of them under `nohup`, which ignores it.
+fn asks_to_stop() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let hangup = (ignored >> (SIGHUP - 1) & 1 == 0).then_some(SIGHUP);
+    [SIGINT, SIGTERM].into_iter().chain(hangup).collect()
 }
 
 /// The machine-readable and the human forms of output.

@@ -123,7 +123,7 @@ pub struct Run {
     /// The invariants that could not be evaluated, in whole or in part, because a node cannot say what they ask for,
     /// and how often.
     pub lacking: Vec<(Cow<'static, str>, u64)>,
-    /// Faults of the scenario that were never applied, by id.
+    /// Faults of the scenario that were never applied, and nemeses that never acted, by id.
     pub never_applied: Vec<String>,
     /// The options of the system by name, for `where`.
     pub facts: Facts,

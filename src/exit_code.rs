@@ -25,7 +25,7 @@ pub enum ExitCode {
     InvalidScenario,
     /// 110: output could not be written: a full disk, or a reader that went away.
     Output,
-    /// 130: interrupted, by Ctrl-C or by SIGTERM; what was finished is saved.
+    /// 130: interrupted, by Ctrl-C, SIGTERM or SIGHUP; what was finished is saved.
     Interrupted,
 }
 
@@ -55,7 +55,7 @@ impl ExitCode {
         (Self::Panicked, "a panic in a node or in splitbrain, or the watchdog"),
         (Self::InvalidScenario, "a scenario or a plan is invalid; nothing ran"),
         (Self::Output, "output could not be written, or its reader went away"),
-        (Self::Interrupted, "interrupted, by Ctrl-C or by SIGTERM; what was finished is saved"),
+        (Self::Interrupted, "interrupted, by Ctrl-C, SIGTERM or SIGHUP; what was finished is saved"),
     ];
 
     /// The number.

@@ -14,6 +14,7 @@
 mod description;
 mod diagnostic;
 mod expect;
+mod foreign;
 mod key;
 mod names;
 mod nearest;
@@ -81,6 +82,8 @@ pub struct Scenario {
     pub goal: String,
     /// The name of the system.
     pub system: String,
+    /// Words by which scenarios are selected.
+    pub tags: Vec<String>,
     /// `[cluster]`: how many nodes.
     pub cluster: Cluster,
     /// `[<system>]`: preset and options.

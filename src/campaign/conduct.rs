@@ -49,6 +49,9 @@ pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dy
     if summary.skipped > 0 && options.pool.interrupt.is_set() {
         summary.exit_code = summary.exit_code.and(ExitCode::Interrupted);
     }
+    if summary.not_judged > 0 && summary.not_judged == summary.scenarios() {
+        summary.exit_code = summary.exit_code.and(ExitCode::Inconclusive);
+    }
     if summary.runs == 0 {
         summary.exit_code = summary.exit_code.and(ExitCode::NothingRan);
     }

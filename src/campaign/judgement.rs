@@ -26,6 +26,8 @@ pub enum Judgement {
     NotAsExpected,
     /// Nothing contradicts `[expect]`, but something that had to happen never did.
     Inconclusive,
+    /// The user chose so few seeds that nothing which the scenario is there to show could be judged.
+    NotJudged,
     /// The engine cannot carry it out.
     NotSupported,
 }
@@ -54,6 +56,8 @@ pub enum ReasonKind {
     Unmet,
     /// Something that had to happen never did.
     Untested,
+    /// Something that had to happen never did, in fewer seeds than the scenario asks for, as the user chose: a remark.
+    NotJudged,
     /// The campaign did not get to its end.
     Interrupted,
     /// The engine cannot do what the scenario asks for.
@@ -68,6 +72,7 @@ impl ReasonKind {
             Self::Panicked | Self::Stuck => ExitCode::Panicked,
             Self::Unmet => ExitCode::NotAsExpected,
             Self::Untested | Self::Unsupported => ExitCode::Inconclusive,
+            Self::NotJudged => ExitCode::AsExpected,
             Self::Interrupted => ExitCode::Interrupted,
         }
     }
@@ -268,9 +273,10 @@ fn bound_reason(bound: &MetricBound, run: &Run) -> Option<Reason> {
 pub(super) struct Judge<'a> {
     expect: &'a Expect,
     max_fail: Option<u64>,
-    /// Whether the user chose the seeds: then what was not found within them was not looked for everywhere.
-    is_chosen: bool,
-    /// Faults that were applied in no run so far; nothing before the first run.
+    /// How many seeds the scenario asks for, where the user chose others: with fewer, what never happened in them was
+    /// not looked for everywhere.
+    asked: Option<u64>,
+    /// Faults that were applied in no run so far, and nemeses that acted in none; nothing before the first run.
     unapplied: Option<BTreeSet<String>>,
     /// There is a workload, and in no run so far did a client get an operation.
     is_idle: bool,
@@ -286,7 +292,7 @@ impl<'a> Judge<'a> {
         Self {
             expect,
             max_fail: options.max_fail,
-            is_chosen: options.seeds.is_some(),
+            asked: options.seeds.is_some().then(|| scenario.seed_count()),
             unapplied: None,
             is_idle: scenario.workload.is_some(),
             matched: vec![false; expect.outcomes.len() + expect.bounds.len()],
@@ -425,6 +431,10 @@ impl<'a> Judge<'a> {
         };
         self.result.reasons = reasons;
         self.result.judgement = decide(&self.result);
+        let shows_a_violation = self.expect.violates.is_some() && self.result.found.is_none();
+        if shows_a_violation && self.is_partial() && self.result.judgement == Judgement::AsExpected {
+            self.result.judgement = Judgement::NotJudged;
+        }
         self.result
     }
 
@@ -437,6 +447,11 @@ impl<'a> Judge<'a> {
         self.result.reasons = all.iter().map(reason).collect();
         self.result.judgement = Judgement::NotSupported;
         self.result
+    }
+
+    /// Whether the user chose fewer seeds than the scenario asks for.
+    fn is_partial(&self) -> bool {
+        self.asked.is_some_and(|asked| self.result.runs < asked)
     }
 
     /// What the campaign as a whole is held to.
@@ -454,29 +469,26 @@ impl<'a> Judge<'a> {
 
     fn unfound(&self) -> Option<Reason> {
         let violates = self.expect.violates.as_ref().filter(|_| self.result.found.is_none())?;
-        let within = violates.within.unwrap_or(0);
-        let is_partial = self.is_chosen && self.result.runs < within;
-        let kind = if is_partial { ReasonKind::Untested } else { ReasonKind::Unmet };
         let (names, seeds) = (violates.invariants.join(" or "), counted(self.result.runs, "seed"));
-        let message = match is_partial {
-            true => format!("{names} was not broken within {seeds}, of the {within} that it may take"),
-            false => format!("{names} was not broken within {seeds}"),
-        };
-        Some(Reason { kind, line: Some(violates.line), message })
+        let message = format!("{names} was not broken within {seeds}");
+        Some(match self.asked.filter(|_| self.is_partial()) {
+            Some(asked) => self.untested(Some(violates.line), format!("{message}, of the {asked} that it may take")),
+            None => Reason { kind: ReasonKind::Unmet, line: Some(violates.line), message },
+        })
     }
 
     fn unreached(&self) -> impl Iterator<Item = Reason> {
         let never = self.expect.reach.iter().filter(|reach| !self.result.counts.contains_key(reach.name.as_str()));
-        never.map(|reach| untested(Some(reach.line), format!("never reached: {}", reach.name)))
+        never.map(|reach| self.untested(Some(reach.line), format!("never reached: {}", reach.name)))
     }
 
     fn unapplied(&self) -> impl Iterator<Item = Reason> {
         let never = self.unapplied.iter().flatten();
-        never.map(|id| untested(None, format!("fault {id} was never applied in any run")))
+        never.map(|id| self.untested(None, format!("{id} was never applied in any run")))
     }
 
     fn idle(&self) -> Option<Reason> {
-        self.is_idle.then(|| untested(None, "no client was given an operation in any run".to_owned()))
+        self.is_idle.then(|| self.untested(None, "no client was given an operation in any run".to_owned()))
     }
 
     /// An invariant that was never evaluated is told with the result, whatever the judgement: many apply under some
@@ -484,7 +496,7 @@ impl<'a> Judge<'a> {
     fn unevaluated(&self) -> Option<Reason> {
         let evaluated = &self.result.evaluated;
         let is_vacuous = !evaluated.is_empty() && evaluated.iter().all(|(_, count)| *count == 0);
-        is_vacuous.then(|| untested(None, "no invariant was ever evaluated".to_owned()))
+        is_vacuous.then(|| self.untested(None, "no invariant was ever evaluated".to_owned()))
     }
 
     fn unmatched(&self) -> impl Iterator<Item = Reason> {
@@ -492,8 +504,16 @@ impl<'a> Judge<'a> {
         let bounds = self.expect.bounds.iter().map(|bound| (&bound.filter, bound.line, bound.metric.as_str()));
         let all = outcomes.chain(bounds).zip(&self.matched).filter(|(_, matched)| !**matched);
         all.map(|((filter, line, name), _)| {
-            untested(Some(line), format!("{name} was never tested: no run has {}", filter_text(filter)))
+            self.untested(Some(line), format!("{name} was never tested: no run has {}", filter_text(filter)))
         })
+    }
+}
+
+impl Judge<'_> {
+    /// Something never happened: with fewer seeds than the scenario asks for that is no more than a remark.
+    fn untested(&self, line: Option<u32>, message: String) -> Reason {
+        let kind = if self.is_partial() { ReasonKind::NotJudged } else { ReasonKind::Untested };
+        Reason { kind, line, message }
     }
 }
 
@@ -507,15 +527,12 @@ impl Listener for Judge<'_> {
     }
 }
 
-const fn untested(line: Option<u32>, message: String) -> Reason {
-    Reason { kind: ReasonKind::Untested, line, message }
-}
-
 pub(super) fn decide(result: &ScenarioResult) -> Judgement {
-    let graver = |kind: ReasonKind| !matches!(kind, ReasonKind::Untested | ReasonKind::Interrupted);
+    let graver =
+        |kind: ReasonKind| !matches!(kind, ReasonKind::Untested | ReasonKind::NotJudged | ReasonKind::Interrupted);
     if result.all_reasons().any(|reason| graver(reason.kind)) {
         Judgement::NotAsExpected
-    } else if result.runs == 0 || result.all_reasons().next().is_some() {
+    } else if result.runs == 0 || result.all_reasons().any(|reason| reason.kind != ReasonKind::NotJudged) {
         Judgement::Inconclusive
     } else {
         Judgement::AsExpected

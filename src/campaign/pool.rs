@@ -35,11 +35,6 @@ impl Interrupt {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// The flag itself, for a handler of signals.
-    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
-        self.0.clone()
-    }
-
     /// Whether someone asked to stop.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)

@@ -9,10 +9,13 @@ use crate::exit_code::ExitCode;
 pub struct Summary {
     /// Scenarios as expected.
     pub passed: u64,
-    /// Scenarios that are not, or inconclusive.
+    /// Scenarios that are not.
     pub failed: u64,
-    /// Those of the failed that are inconclusive.
+    /// Scenarios that could not be decided: what had to happen never did, the call was interrupted, or the engine cannot
+    /// carry them out.
     pub inconclusive: u64,
+    /// Scenarios of which nothing was judged, as the user chose fewer seeds than they ask for.
+    pub not_judged: u64,
     /// Scenarios that were not run, because the call ended before.
     pub skipped: u64,
     /// Runs.
@@ -24,12 +27,18 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Scenarios that were run, or tried.
+    pub const fn scenarios(&self) -> u64 {
+        self.passed + self.failed + self.inconclusive + self.not_judged
+    }
+
     /// The summary of a call before its first scenario.
     pub const fn of(scenarios: u64) -> Self {
         Self {
             passed: 0,
             failed: 0,
             inconclusive: 0,
+            not_judged: 0,
             skipped: scenarios,
             runs: 0,
             events: 0,
@@ -44,10 +53,8 @@ impl Summary {
         match result.judgement {
             Judgement::AsExpected => self.passed += 1,
             Judgement::NotAsExpected => self.failed += 1,
-            Judgement::Inconclusive | Judgement::NotSupported => {
-                self.failed += 1;
-                self.inconclusive += 1;
-            }
+            Judgement::Inconclusive | Judgement::NotSupported => self.inconclusive += 1,
+            Judgement::NotJudged => self.not_judged += 1,
         }
         self.exit_code = self.exit_code.and(result.exit_code());
     }

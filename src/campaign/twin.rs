@@ -6,7 +6,7 @@ use splitbrain_kernel::rng::Ppm;
 
 use crate::campaign::conduct::{run, unsupported};
 use crate::campaign::event::Silent;
-use crate::campaign::judgement::{Judge, Reason, ScenarioResult, decide};
+use crate::campaign::judgement::{Judge, Reason, ReasonKind, ScenarioResult, decide};
 use crate::campaign::{CampaignOptions, Subject};
 use crate::engine::{Engine, OpenError};
 use crate::scenario::Scenario;
@@ -29,8 +29,8 @@ pub fn hold_to_twin(
     open: impl FnOnce(Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError>,
 ) {
     let scenario = subject.scenario;
-    let is_shown = result.found.is_some() && result.all_reasons().next().is_none();
-    let (Some(violates), Some(twin)) = (&scenario.expect.violates, scenario.twin().filter(|_| is_shown)) else {
+    let is_shown = result.found.is_some() && result.all_reasons().all(|reason| reason.kind == ReasonKind::NotJudged);
+    let (Some(violates), Some(mut twin)) = (&scenario.expect.violates, scenario.twin().filter(|_| is_shown)) else {
         return;
     };
     let options = CampaignOptions {
@@ -38,6 +38,8 @@ pub fn hold_to_twin(
         check_determinism: Ppm::new(0),
         ..options.clone()
     };
+    // It is asked for no more than these.
+    twin.run.seeds = result.runs;
     let twin = Arc::new(twin);
     let told = match open(Arc::clone(&twin)) {
         Ok(engine) => run(&Subject { scenario: &twin, ..subject.clone() }, &engine, &options, &mut Silent),

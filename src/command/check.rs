@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use crate::campaign::Summary;
-use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, files};
+use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain, files};
 use crate::exit_code::ExitCode;
 use crate::report::{Evaluations, Json, Reporter as _};
 use crate::wording::{counted, printable};
@@ -29,6 +29,9 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let scenarios = files::load(session, &files)
         .map_err(|failed| failed.reported(&mut *format.reporter(Evaluations::Untold), files.len()))?;
     let code = if scenarios.is_empty() { ExitCode::NothingRan } else { ExitCode::AsExpected };
+    if scenarios.is_empty() {
+        complain(&format!("nothing to check: {}", files::none_below(&arguments.files)));
+    }
     let told = match format {
         MessageFormat::Json => tell_programs(&scenarios, code),
         MessageFormat::Human | MessageFormat::Github => tell_people(&scenarios),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::{Failed, Loaded, STDIN, Session, read_scenario, shown};
 use crate::exit_code::ExitCode;
-use crate::report::artifact;
+use crate::report::{artifact, quoted};
 use crate::scenario::Colour;
 use crate::wording::counted;
 
@@ -16,11 +16,21 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
     let mut files = Vec::new();
     for path in paths {
         let is_folder = path.as_os_str() != STDIN && kind_of(path)?.is_dir();
+        if let Some(folder) = of_a_run(path) {
+            let (path, folder) = (shown(path), quoted(&folder));
+            return Err(Failed::usage(format!("{path} is no scenario, but of a recorded run: replay {folder}")));
+        }
         if is_folder { walk(path, &mut files)? } else { files.push(path.clone()) }
     }
     let mut seen = BTreeSet::new();
     files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
     Ok(files)
+}
+
+/// What to say where no scenario was found.
+pub(super) fn none_below(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| shown(path)).collect();
+    format!("no *.toml below {}", paths.join(", "))
 }
 
 fn kind_of(path: &Path) -> Result<fs::FileType, Failed> {
@@ -59,6 +69,19 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
 fn is_of_a_run(entries: &[(PathBuf, fs::FileType)]) -> bool {
     let has = |name: &str| entries.iter().any(|(path, _)| path.file_name().is_some_and(|known| known == name));
     has("summary.json") && has("plan.toml")
+}
+
+/// The folder of a recorded run, if this is one, or a file of one that is no scenario.
+pub(super) fn of_a_run(path: &Path) -> Option<PathBuf> {
+    let folder = if path.is_dir() {
+        path
+    } else {
+        let name = path.file_name()?.to_str()?;
+        let is_of_it = ["plan.toml", "trace.jsonl", "history.jsonl", "summary.json", "options.json"].contains(&name);
+        path.parent().filter(|_| is_of_it)?
+    };
+    let is_kept = |name: &str| folder.join(name).is_file();
+    (is_kept("summary.json") && is_kept("plan.toml")).then(|| folder.to_owned())
 }
 
 /// Decodes all files.

@@ -11,7 +11,9 @@ use splitbrain_kernel::rng::Seed;
 use crate::build;
 use crate::command::recorded::Recorded;
 use crate::command::single::{Folder, TellArguments, Telling};
-use crate::command::{Failed, SUMMARY, Session, Signals, kept, note, parse_seed, read_scenario, read_text, shown};
+use crate::command::{
+    Failed, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario, read_text, shown,
+};
 use crate::engine::{AnyPlan, PlanText};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
@@ -86,10 +88,34 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         signals,
         folder,
         recorded: Some(&recorded),
+        again: (!recorded.is_exact).then(|| again(session.program, arguments)),
     };
     let told = telling.tell()?;
     recorded.tell(&recorded.compare(&told.run));
     Ok(told.exit_code)
+}
+
+/// The command that was typed, with all that decides which run it is.
+fn again(program: &str, arguments: &Arguments) -> String {
+    let mut command = format!("{program} replay {}", quoted(&arguments.target));
+    if let Some(seed) = arguments.seed {
+        command += &format!(" --seed {seed}");
+    }
+    if let Some(plan) = &arguments.plan {
+        command += &format!(" --plan {}", quoted(plan));
+    }
+    if arguments.edited {
+        command += " --edited";
+    }
+    match arguments.workload {
+        Some(Asking::Plan) => command += " --workload plan",
+        Some(Asking::Live) => command += " --workload live",
+        None => {}
+    }
+    if arguments.force {
+        command += " --force";
+    }
+    command
 }
 
 fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
@@ -106,6 +132,10 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
 }
 
 fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
+    if let Some(folder) = files::of_a_run(&arguments.target) {
+        let folder = quoted(&folder);
+        return Err(Failed::usage(format!("to replay the run in {folder}, name the folder: replay {folder}")));
+    }
     let scenario = read_scenario(&arguments.target)?;
     // A plan that still lies in its folder knows its seed and its scenario.
     let folder = arguments.plan.as_deref().and_then(Path::parent).filter(|folder| folder.join(SUMMARY).is_file());

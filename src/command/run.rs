@@ -39,6 +39,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         signals,
         folder: Folder::Made,
         recorded: None,
+        again: None,
     };
     telling.tell().map(|told| told.exit_code)
 }

@@ -75,6 +75,8 @@ pub(super) struct Telling<'a> {
     pub(super) folder: Folder,
     /// What the run is compared with.
     pub(super) recorded: Option<&'a Recorded>,
+    /// The command that carries out this run again, where the folder that it comes from holds another run.
+    pub(super) again: Option<String>,
 }
 
 /// Where the folder of a failing run comes from.
@@ -208,10 +210,11 @@ impl Telling<'_> {
             }
             .map(|()| ExitCode::AsExpected);
         }
+        let again = self.again.as_deref().filter(|_| folder.is_none());
         let evidence = self.evidence(subject, &failure, tail, folder);
         let code = if evidence.is_lost { ExitCode::Output } else { ExitCode::AsExpected };
         let failure = Failure { evidence: Some(evidence.kept), ..failure };
-        write!(out, "\n{}", failure_block(subject, &failure))?;
+        write!(out, "\n{}", failure_block(subject, &failure, again))?;
         if self.arguments.message_format == MessageFormat::Github {
             Github::new(out).run_failed(subject, &failure)?;
         }
@@ -271,6 +274,7 @@ fn summary(failure: &Failure, code: ExitCode) -> Summary {
         passed,
         failed: 1 - passed,
         inconclusive: 0,
+        not_judged: 0,
         skipped: 0,
         runs: 1,
         events: failure.run.events,
@@ -312,7 +316,7 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
         text += &format!("not evaluated for want of facts: {name} = {value}\n");
     }
     for id in &run.never_applied {
-        text += &format!("never applied: fault {id}\n");
+        text += &format!("never applied: {id}\n");
     }
     text + &format!("digest: {}\n", run.digest)
 }

@@ -1,5 +1,6 @@
 //! `splitbrain test`: every scenario over its seeds, each judged against its `[expect]`. What CI calls.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use crate::campaign::{
     self, CampaignOptions, Event, Interrupt, Listener, Listeners, Planned, Pool, ReasonKind, Reply, Seeds, Summary,
 };
+use crate::command::last_failed::{self, LastFailed};
+use crate::command::select::Filter;
 use crate::command::{
     Failed, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed, shown,
 };
@@ -22,6 +25,19 @@ pub(crate) struct Arguments {
     /// Scenario files, folders that are searched for *.toml, or - for stdin
     #[arg(default_value = "scenarios", value_name = "PATHS")]
     paths: Vec<PathBuf>,
+
+    /// Only scenarios that the expression selects: name(part), name(=whole), system(raft), tag(slow), failed(), all(),
+    /// none(), with not, and, or, and parentheses
+    #[arg(short = 'E', long, value_name = "EXPR")]
+    filter: Option<Filter>,
+
+    /// No scenario whose name holds this; may be repeated
+    #[arg(long, value_name = "PART")]
+    skip: Vec<String>,
+
+    /// Only scenarios that were not as expected in the last call with this --out
+    #[arg(long)]
+    failed: bool,
 
     /// The seeds from A to just before B, in place of those that each scenario asks for
     #[arg(long, value_name = "A..B", conflicts_with = "seed")]
@@ -115,6 +131,18 @@ impl Arguments {
         }
     }
 
+    /// Those of the scenarios that are to run.
+    fn selected<'a>(&self, scenarios: Vec<Loaded<'a>>) -> Result<Vec<Loaded<'a>>, Failed> {
+        let asks = self.failed || self.filter.as_ref().is_some_and(Filter::asks_for_failed);
+        let failed = if asks { last_failed::read(&self.out)? } else { BTreeSet::new() };
+        let takes = |loaded: &Loaded<'_>| {
+            let skipped = self.skip.iter().any(|part| loaded.name.contains(part.as_str()));
+            let is_asked = !self.failed || failed.contains(&loaded.name);
+            is_asked && !skipped && self.filter.as_ref().is_none_or(|filter| filter.takes(loaded, &failed))
+        };
+        Ok(scenarios.into_iter().filter(takes).collect())
+    }
+
     /// What is written: on stdout, and into a file.
     fn reports(&self) -> Result<Reports<'static>, Failed> {
         let evaluations = if self.evaluations { Evaluations::Told } else { Evaluations::Untold };
@@ -148,18 +176,23 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         }
         (Err(failed), Err(_)) => return Err(failed),
     };
+    let found = scenarios.len();
+    let scenarios = arguments.selected(scenarios)?;
+    if scenarios.is_empty() && found > 0 {
+        complain(&format!("nothing ran: {} found, none selected", counted(found as u64, "scenario")));
+    }
     signals.ask();
     let options = arguments.campaign(signals.interrupt);
+    let mut last = LastFailed::new(&arguments.out);
     let mut artifacts = Artifacts::new(&arguments.out, &options.pool);
     let mut progress = Progress::new(arguments.show_progress);
     let mut complaints = Complaints;
     // Progress first: its bar is gone before anything else is written to the terminal.
-    let listeners = Listeners(vec![&mut progress, &mut artifacts, &mut complaints, &mut reports]);
+    let listeners = Listeners(vec![&mut progress, &mut artifacts, &mut complaints, &mut last, &mut reports]);
     let summary = conduct(session, &scenarios, &options, listeners);
     let code = summary.exit_code.and(lost(reports)?);
-    if code == ExitCode::NothingRan && scenarios.is_empty() {
-        let paths: Vec<String> = arguments.paths.iter().map(|path| shown(path)).collect();
-        complain(&format!("nothing ran: no *.toml below {}", paths.join(", ")));
+    if code == ExitCode::NothingRan && found == 0 {
+        complain(&format!("nothing ran: {}", files::none_below(&arguments.paths)));
     }
     Ok(code)
 }

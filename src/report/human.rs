@@ -10,7 +10,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
-use crate::campaign::{Failure, Figure, Judgement, Reason, ScenarioResult, Subject, Summary};
+use crate::campaign::{Failure, Figure, Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
@@ -75,10 +75,11 @@ impl<W: Write> Reporter for Human<W> {
             write!(self.out, "{}", evaluation_lines(result))?;
         }
         for reason in &result.reasons {
-            writeln!(self.out, "             {}: {}", subject.place(reason.line), reason.message)?;
+            let remark = if reason.kind == ReasonKind::NotJudged { "not judged: " } else { "" };
+            writeln!(self.out, "             {}: {remark}{}", subject.place(reason.line), reason.message)?;
         }
         for failure in &result.failures {
-            write!(self.out, "\n{}", failure_block(subject, failure))?;
+            write!(self.out, "\n{}", failure_block(subject, failure, None))?;
         }
         let more = result.failed.saturating_sub(result.failures.len() as u64);
         if more > 0 {
@@ -88,16 +89,18 @@ impl<W: Write> Reporter for Human<W> {
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let scenarios = counted(summary.passed + summary.failed, "scenario");
+        let scenarios = counted(summary.scenarios(), "scenario");
         let (runs, events) = (counted(summary.runs, "run"), counted(summary.events, "event"));
-        let inconclusive = match summary.inconclusive {
-            0 => String::new(),
-            1 => ", 1 of the failed is inconclusive".to_owned(),
-            some => format!(", {} of the failed are inconclusive", grouped(some)),
-        };
-        writeln!(self.out, "     summary {scenarios}, {runs}, {events}{inconclusive}")?;
-        let skipped = if summary.skipped == 0 { String::new() } else { format!(", {} skipped", summary.skipped) };
-        writeln!(self.out, "{} passed, {} failed{skipped}", summary.passed, summary.failed)?;
+        writeln!(self.out, "     summary {scenarios}, {runs}, {events}")?;
+        let mut text = format!("{} passed, {} failed", summary.passed, summary.failed);
+        for (count, what) in
+            [(summary.inconclusive, "inconclusive"), (summary.not_judged, "not judged"), (summary.skipped, "skipped")]
+        {
+            if count > 0 {
+                text += &format!(", {count} {what}");
+            }
+        }
+        writeln!(self.out, "{text}")?;
         self.out.flush()
     }
 }
@@ -107,6 +110,7 @@ fn verdict(judgement: Judgement) -> String {
         Judgement::AsExpected => paint(GOOD, "        PASS"),
         Judgement::NotAsExpected => paint(BAD, "        FAIL"),
         Judgement::Inconclusive => paint(UNSURE, "INCONCLUSIVE"),
+        Judgement::NotJudged => paint(UNSURE, "  NOT JUDGED"),
         Judgement::NotSupported => paint(UNSURE, "NOT SUPPORTED"),
     }
 }
@@ -183,8 +187,9 @@ fn figure(figure: &Figure) -> String {
     }
 }
 
-/// Everything about one failing run that fits on a page, the lines to copy last.
-pub fn failure_block(subject: &Subject<'_>, failure: &Failure) -> String {
+/// Everything about one failing run that fits on a page, the lines to copy last. `again` is the command that carries it
+/// out once more, where its folder holds another run.
+pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&str>) -> String {
     let run = &failure.run;
     let mut lines = vec![format!("{} {} seed {}", paint(BAD, "FAIL"), paint(NAME, subject.name), run.seed)];
     for reason in &failure.reasons {
@@ -199,7 +204,10 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure) -> String {
         lines.extend(failure.tail().iter().map(|line| paint(DIM, &cut(line))));
     }
     lines.push(format!("  digest: {}", run.digest));
-    lines.extend(commands(subject, failure));
+    match again {
+        Some(command) => lines.push(format!("  replay: {command}")),
+        None => lines.extend(commands(subject, failure)),
+    }
     lines.join("\n") + "\n"
 }
 

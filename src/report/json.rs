@@ -117,6 +117,7 @@ impl<W: Write> Reporter for Json<W> {
             "passed": summary.passed,
             "failed": summary.failed,
             "inconclusive": summary.inconclusive,
+            "not_judged": summary.not_judged,
             "skipped": summary.skipped,
             "runs": summary.runs,
             "events": summary.events,
@@ -182,6 +183,7 @@ fn reason_fields(reason: &Reason) -> Value {
         ReasonKind::Stuck => "stuck",
         ReasonKind::Unmet => "unmet",
         ReasonKind::Untested => "untested",
+        ReasonKind::NotJudged => "not judged",
         ReasonKind::Interrupted => "interrupted",
         ReasonKind::Unsupported => "unsupported",
     };
@@ -193,6 +195,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         Judgement::AsExpected => "as expected",
         Judgement::NotAsExpected => "not as expected",
         Judgement::Inconclusive => "inconclusive",
+        Judgement::NotJudged => "not judged",
         Judgement::NotSupported => "not supported",
     };
     let figures = result.figures.iter().map(|figure| json!({ "name": figure.name, "range": figure.range }));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::campaign::{Judgement, Reason, ScenarioResult, Subject, Summary};
+use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::report::{Reporter, artifact};
 use crate::scenario::Diagnostics;
 use crate::wording::counted;
@@ -55,37 +55,44 @@ impl<W: Write> Reporter for Junit<W> {
             let _ = writeln!(case, "    </testcase>");
         }
         let count = invalid.len();
-        self.write(&format!(r#"tests="{count}" failures="0" errors="{count}""#))
+        self.write(&format!(r#"tests="{count}" failures="0" errors="{count}""#), 0)
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let Summary { passed, failed, inconclusive, .. } = *summary;
-        self.write(&format!(
-            r#"tests="{}" failures="{}" errors="{inconclusive}""#,
-            passed + failed,
-            failed - inconclusive
-        ))
+        let Summary { failed, inconclusive, not_judged, .. } = *summary;
+        self.write(
+            &format!(r#"tests="{}" failures="{failed}" errors="{inconclusive}""#, summary.scenarios()),
+            not_judged,
+        )
     }
 }
 
 impl<W: Write> Junit<W> {
-    fn write(&mut self, counts: &str) -> io::Result<()> {
+    fn write(&mut self, counts: &str, skipped: u64) -> io::Result<()> {
         writeln!(self.out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
         writeln!(self.out, r#"<testsuites name="splitbrain" {counts}>"#)?;
-        writeln!(self.out, r#"  <testsuite name="splitbrain" {counts}>"#)?;
+        writeln!(self.out, r#"  <testsuite name="splitbrain" {counts} skipped="{skipped}">"#)?;
         write!(self.out, "{}", self.cases)?;
         writeln!(self.out, "  </testsuite>\n</testsuites>")?;
         self.out.flush()
     }
 }
 
-/// A failed scenario has failures, an inconclusive one has errors: it could not be decided.
+/// Why a scenario counts as skipped.
+const NOT_JUDGED: &str = "not judged: fewer seeds than the scenario asks for";
+
+/// A failed scenario has failures, an inconclusive one has errors: it could not be decided. One of which nothing was
+/// judged was skipped.
 fn element(judgement: Judgement, before: &str, reasons: &[Reason]) -> String {
+    let reasons = reasons.iter().filter(|reason| reason.kind != ReasonKind::NotJudged);
+    if judgement == Judgement::NotJudged {
+        return format!("      <skipped message=\"{NOT_JUDGED}\"/>\n");
+    }
     let is_undecided = matches!(judgement, Judgement::Inconclusive | Judgement::NotSupported);
     let tag = if is_undecided { "error" } else { "failure" };
     let one =
         |reason: &Reason| format!("      <{tag} message=\"{}\"/>\n", escape(&format!("{before}{}", reason.message)));
-    reasons.iter().map(one).collect()
+    reasons.map(one).collect()
 }
 
 fn escape(text: &str) -> String {

@@ -8,8 +8,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::source::{Position, Source};
 use crate::wording::{is_unprintable, printable};
 
-/// More known words than this are not listed.
-const KNOWN_MAX: usize = 24;
+/// Known words are listed up to so many characters.
+const LISTED_MAX: usize = 1600;
 /// More errors than this are not shown with their lines.
 const SHOWN_MAX: usize = 20;
 
@@ -177,10 +177,15 @@ fn floor(offset: usize, text: &str) -> usize {
 }
 
 fn listed(known: &[String]) -> String {
-    let shown = known[..known.len().min(KNOWN_MAX)].join(", ");
-    match known.len().saturating_sub(KNOWN_MAX) {
-        0 => shown,
-        more => format!("{shown}, and {more} more"),
+    let mut length = 0;
+    let fits = |word: &&String| {
+        length += word.len() + 2;
+        length <= LISTED_MAX
+    };
+    let shown: Vec<&str> = known.iter().take_while(fits).map(String::as_str).collect();
+    match known.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
     }
 }
 

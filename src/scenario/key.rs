@@ -224,6 +224,7 @@ impl<'t> Table<'t> {
                 let at = At { value: value.get_ref(), span: self.span.clone(), path: self.path_of(key.name) };
                 key.shape.decode(reader, &at)
             }
+            Need::Required if reader.proposes(&self.path, &[key.name]) => None,
             Need::Required => {
                 let message = match key.shape.noun().as_str() {
                     "a table" => format!("missing table [{}]: {}", key.name, key.doc),

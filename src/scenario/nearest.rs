@@ -25,7 +25,7 @@ fn completion<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Optio
 }
 
 /// Without case, and with one character for all that people put between words. Cut off, so that the work is bounded.
-fn simplified(word: &str) -> String {
+pub(super) fn simplified(word: &str) -> String {
     word.chars()
         .take(64)
         .map(|c| match c {

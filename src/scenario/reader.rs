@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::description::SystemDescription;
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::foreign::foreign;
 use super::nearest::nearest;
 use super::source::{Position, Source};
 
@@ -66,13 +67,24 @@ impl Problem {
         Self::new(format!("expected {noun}, got {}", shown(value)))
     }
 
+    /// With this as what was probably meant.
+    pub(super) fn with_nearest(self, word: String) -> Self {
+        Self { nearest: Some(word), ..self }
+    }
+
     /// A word that is not in a list: `unknown role "leadr"`.
     pub(super) fn unknown<'k>(what: &str, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         let gap = if what.is_empty() { "" } else { " " };
+        let foreign = foreign(word);
+        let ours = foreign.as_ref().and_then(|foreign| foreign.ours.iter().copied().find(|ours| known.contains(ours)));
+        let near = if ours.is_none() { nearest(word, known.iter().copied()) } else { None };
+        // A slip of the pen needs no advice.
+        let advice = foreign.filter(|_| near.is_none()).and_then(|foreign| foreign.advice(ours.is_some()));
+        let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
         Self {
-            message: format!("unknown {what}{gap}{}", quoted(word)),
-            nearest: nearest(word, known.iter().copied()).map(str::to_owned),
+            message: format!("unknown {what}{gap}{}{advice}", quoted(word)),
+            nearest: ours.or(near).map(str::to_owned),
             known: known.into_iter().map(str::to_owned).collect(),
         }
     }
@@ -126,6 +138,15 @@ impl<'a> Reader<'a> {
             known: problem.known,
             nearest: problem.nearest,
         });
+    }
+
+    /// Whether an unknown key of the table with this path is taken for one of these: what follows from its absence need
+    /// not be said.
+    pub(super) fn proposes(&self, table: &str, keys: &[&str]) -> bool {
+        self.found.iter().any(|one| {
+            let of_table = one.path.rsplit_once('.').map_or(table.is_empty(), |(path, _)| path == table);
+            of_table && one.nearest.as_deref().is_some_and(|nearest| keys.contains(&nearest))
+        })
     }
 
     /// Something is wrong with this value.

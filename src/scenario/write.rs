@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::key::Shape as _;
 use super::section::clocks::node_pairs;
 use super::section::network::link_pairs;
 use super::section::options::{node_header, setting_pairs};
-use super::section::top::{CHECK, CLOCKS, CLUSTER, DISK, EXPECT, FAULT, NEMESIS, NETWORK, RUN, WORKLOAD};
+use super::section::top::{CHECK, CLOCKS, CLUSTER, DISK, EXPECT, FAULT, NEMESIS, NETWORK, RUN, TAGS, WORKLOAD};
 use super::section::{Fields as _, Pairs, options::OptionFields};
 use super::{FORMAT, Scenario};
 
@@ -19,6 +20,9 @@ impl Scenario {
             let _ = writeln!(out, "# {line}");
         }
         let _ = write!(out, "format = {FORMAT}\nsystem = \"{}\"\n", self.system);
+        if !self.tags.is_empty() {
+            let _ = writeln!(out, "{} = {}", TAGS.name, TAGS.shape.encode(&self.tags));
+        }
         table(&mut out, CLUSTER.name, &CLUSTER.shape.0.pairs(&self.cluster));
         self.write_options(&mut out);
         self.write_network(&mut out);

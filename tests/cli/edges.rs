@@ -214,19 +214,48 @@ fn a_signal_exits_with_130_and_tells_what_was_finished() {
     use std::process::Command;
 
     let folder = Folder::new("interrupt").with("a_calm", &calm()).with("b_hang", &flawed("hang", ""));
-    for signal in ["-INT", "-TERM"] {
+    // Sent twice at once it is one wish, as GNU timeout does.
+    for signals in [&["-INT"][..], &["-TERM"], &["-HUP"], &["-TERM", "-TERM"], &["-INT", "-HUP"]] {
         let mut toy = folder.toy(&["test", "--message-format", "json", "--timeout", "0s", "-j1"]);
         let mut child = toy.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the toy starts");
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
         let mut next = || lines.next().map(|line| line.expect("stdout is text"));
         while next().is_some_and(|line| !line.contains("\"type\":\"scenario\"")) {}
-        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill is there");
-        assert!(sent.success());
+        for signal in signals {
+            let sent = Command::new("kill").args([signal, &*child.id().to_string()]).status().expect("kill is there");
+            assert!(sent.success());
+        }
         let rest: Vec<String> = std::iter::from_fn(next).collect();
-        assert_eq!(child.wait().expect("the toy ends").code(), Some(130), "{signal}");
+        assert_eq!(child.wait().expect("the toy ends").code(), Some(130), "{signals:?}");
         let end = rest.last().expect("there is a last line");
-        assert!(end.contains("\"exit_code\":130") && end.contains("\"passed\":1"), "{signal}: {rest:?}");
+        assert!(end.contains("\"exit_code\":130") && end.contains("\"passed\":1"), "{signals:?}: {rest:?}");
     }
+}
+
+/// Under `nohup` a terminal that goes away ends nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let folder = Folder::new("nohup").with("calm", &calm());
+    let toy = folder.toy(&["check", "-"]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(toy.get_program()).args(toy.get_args());
+    let variables = toy.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let shell = shell.envs(variables).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = shell.spawn().expect("a shell is there");
+    let status = format!("/proc/{}/status", child.id());
+    let mask = |name: &str| {
+        let status = std::fs::read_to_string(&status).expect("it runs");
+        let mask = status.lines().find_map(|line| line.strip_prefix(name)).expect("a mask").trim().to_owned();
+        u64::from_str_radix(&mask, 16).expect("a number")
+    };
+    let (hangup, termination) = (1, 1 << 14);
+    while mask("SigCgt:") & termination == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!((mask("SigCgt:") & hangup, mask("SigIgn:") & hangup), (0, hangup));
+    drop(child.stdin.take());
+    child.wait().expect("the toy ends");
 }
 
 #[test]

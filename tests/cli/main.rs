@@ -9,6 +9,7 @@ mod kinds;
 mod reactor;
 mod replay;
 mod scenarios;
+mod select;
 mod shipped;
 mod show;
 mod single;

@@ -119,3 +119,34 @@ fn a_folder_is_whole_or_not_there() {
     assert_eq!(folder.entries("kept/ring/calm"), ["0", "7"]);
     assert_eq!(folder.read("kept/ring/calm/7"), "a file");
 }
+
+/// What is printed to copy carries out the run that was shown, and not the one that was recorded.
+#[test]
+fn the_line_to_copy_after_an_edit_is_the_one_that_was_typed() {
+    let (folder, plan) = recorded("replay_again");
+    folder.write(PLAN, &format!("{plan}# as it was\n"));
+    let shown = folder.run(&["replay", AT, "--edited", "--timeline", "none"]);
+    assert_eq!(shown.code, 100, "{shown}");
+    let copied = "  replay: toy replay reports/ring/boast/0 --edited\n";
+    assert!(shown.stdout.ends_with(copied), "no line opens the recording of another run: {shown}");
+    // With a folder of its own it is a recorded run.
+    let shown = folder.run(&["replay", AT, "--edited", "--timeline", "none", "--out", "edited"]);
+    assert!(shown.stdout.contains("  replay: toy replay edited/ring/boast/0\n"), "{shown}");
+}
+
+#[test]
+fn a_recorded_run_is_no_scenario() {
+    let (folder, _) = recorded("replay_no_scenario");
+    for file in ["", "/plan.toml", "/trace.jsonl"] {
+        let path = format!("{AT}{file}");
+        let shown = folder.run(&["test", &path]);
+        assert!(shown.code == 2 && shown.stderr.contains("of a recorded run: replay reports/ring/boast/0"), "{shown}");
+        if !file.is_empty() {
+            let shown = folder.run(&["replay", &path, "--seed", "1"]);
+            assert!(
+                shown.code == 2 && shown.stderr.contains("name the folder: replay reports/ring/boast/0"),
+                "{shown}"
+            );
+        }
+    }
+}

@@ -323,11 +323,12 @@ impl Director {
     }
 
     /// The ids of stated faults that never started, or are there to refuse requests and are not among those which have
-    /// refused one; in order.
+    /// refused one; then those of nemeses of which no fault ever started. In the order of the scenario.
     pub fn never_applied(&self, refusers: &BTreeSet<String>) -> Vec<String> {
         let has_refused = |fault: &Directed| !fault.refuses() || refusers.contains(fault.id());
         let missed = self.faults.iter().filter(|fault| !fault.was_applied() || !has_refused(fault));
-        missed.map(|fault| fault.id().to_owned()).collect()
+        let idle = self.nemeses.iter().filter(|nemesis| !nemesis.was_applied());
+        missed.map(Directed::id).chain(idle.map(Nemesis::id)).map(str::to_owned).collect()
     }
 
     /// What the director knows of the cluster.

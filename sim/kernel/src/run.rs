@@ -295,7 +295,8 @@ pub struct RunReport<O, Q> {
     pub lacking: Vec<u64>,
     /// What was done to the world. Of the overrides that were asked for, those whose decision came.
     pub plan: Plan<O, Q>,
-    /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched.
+    /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched. And
+    /// nemeses that never acted.
     pub never_applied: Vec<String>,
 }
 

@@ -112,6 +112,8 @@ pub(super) fn find(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<&'stati
     present.sort_by_key(|(_, span)| span.start);
     match present.as_slice() {
         [(action, _)] => Some(action),
+        // The key that stands in its place is reported already.
+        [] if has_unknown_key(table) => None,
         [] => {
             let names: Vec<&str> = all().map(|action| action.key.name()).collect();
             let message = format!("does nothing: missing an action, one of {}", names.join(", "));
@@ -124,6 +126,10 @@ pub(super) fn find(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<&'stati
             None
         }
     }
+}
+
+fn has_unknown_key(table: &Table<'_>) -> bool {
+    table.entries().iter().any(|(name, ..)| super::fault::FAULT.names().all(|known| known != name))
 }
 
 /// Modifiers that change nothing of the action are errors: they would be read as if they did.

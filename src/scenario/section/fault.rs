@@ -201,8 +201,10 @@ fn read_trigger(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
         reader.report(span, &table.path_of(second), Problem::new(message));
     }
     let Some((first, _)) = present.first() else {
-        let message = "never starts: missing a trigger, one of at, every, when";
-        reader.report(&table.span, &table.path, Problem::new(message));
+        if !reader.proposes(&table.path, &["at", "every", "when"]) {
+            let message = "never starts: missing a trigger, one of at, every, when";
+            reader.report(&table.span, &table.path, Problem::new(message));
+        }
         return None;
     };
     refuse_idle_keys(reader, table, first);

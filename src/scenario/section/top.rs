@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Instant;
 use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{Problem, Reader};
-use super::super::shape::{Text, Whole};
+use super::super::shape::{Id, List, Text, Whole};
 use super::super::{Expect, FORMAT, RunChoices, Scenario, Source};
 use super::bounds::{Clocks, check_bounds};
 use super::check::CheckFields;
@@ -35,6 +35,13 @@ const SYSTEM: Key<Text> = Key {
     shape: Text("the name of a system such as \"raft\""),
     need: Need::Required,
     doc: "The system that is simulated; `splitbrain list` names them.",
+};
+/// `tags`.
+pub(in super::super) const TAGS: Key<List<Id>> = Key {
+    name: "tags",
+    shape: List(Id),
+    need: Need::Optional,
+    doc: "Words by which scenarios are selected: test -E 'tag(slow)' runs those with the tag slow.",
 };
 /// `[cluster]`.
 pub(in super::super) const CLUSTER: Key<Sub<ClusterFields>> =
@@ -90,6 +97,7 @@ pub(in super::super) static TOP: Section = Section {
     keys: &[
         &FORMAT_KEY,
         &SYSTEM,
+        &TAGS,
         &CLUSTER,
         &NETWORK,
         &CLOCKS,
@@ -117,7 +125,7 @@ pub(in super::super) fn system_of<'s>(
     let name = table.get(reader, &SYSTEM);
     if name.is_none() {
         // Without a system little more can be said of the file; its format can.
-        table.get(reader, &FORMAT_KEY);
+        read_format(reader, table);
     }
     let name = name?;
     let found = systems.iter().find(|system| system.name == name);
@@ -129,12 +137,27 @@ pub(in super::super) fn system_of<'s>(
     found
 }
 
+/// The version of the language. A later one is that of a newer splitbrain.
+fn read_format(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<u64> {
+    let at = table.at(FORMAT_KEY.name);
+    let number = at.as_ref().and_then(|at| at.value.as_integer()?.as_str().parse::<u64>().ok());
+    match (at, number) {
+        (Some(at), Some(number)) if number > FORMAT => {
+            let message = format!("this file is for a newer splitbrain: of format {number}, this one reads {FORMAT}");
+            reader.refuse(&at, Problem::new(message));
+            None
+        }
+        _ => table.get(reader, &FORMAT_KEY),
+    }
+}
+
 /// Reads the file, whose system is the reader's.
 pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Scenario> {
     let system = reader.system;
     let names: Vec<&str> = TOP.names().chain([system.name]).collect();
     table.refuse_unknown(reader, &names);
-    let format = table.get(reader, &FORMAT_KEY);
+    let format = read_format(reader, table);
+    let tags = table.get(reader, &TAGS);
     // The nodes and the times first: selectors and faults are checked against them.
     let cluster = table.get(reader, &CLUSTER);
     let run = table.get(reader, &RUN);
@@ -167,6 +190,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Opti
         goal: goal(reader.source),
         source: reader.source.clone(),
         system: system.name.to_owned(),
+        tags: tags.unwrap_or_default(),
         cluster: cluster?,
         options: options?,
         network: network?,

@@ -7,6 +7,7 @@ use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
 use super::super::description::SystemDescription;
+use super::super::foreign::foreign_node;
 use super::super::key::Shape;
 use super::super::reader::{At, Problem, Reader, quoted};
 use super::quantity::{ANY_TIME, Quantity as _};
@@ -70,14 +71,21 @@ fn unknown_word(reader: &Reader<'_>, bound: &[&str], roles: &[&str], text: &str,
             && bound.is_empty()
             && word.ends_with(|c: char| c.is_ascii_digit())
         {
-            return problem;
+            return with_foreign_node(problem, word);
         }
         let words = bound.iter().chain(roles).copied();
-        return Problem::unknown("role or name", word, words.chain(sets));
+        return with_foreign_node(Problem::unknown("role or name", word, words.chain(sets)), word);
     };
     let with_roles: Vec<String> = roles.iter().map(|role| format!("{article}{role}")).collect();
     let sets = sets.filter(|set| set.starts_with(article));
     Problem::unknown("selector", text, sets.chain(with_roles.iter().map(String::as_str)))
+}
+
+fn with_foreign_node(problem: Problem, word: &str) -> Problem {
+    match foreign_node(word) {
+        Some(name) => problem.with_nearest(name),
+        None => problem,
+    }
 }
 
 /// Selectors that every scenario of a system with these kinds may use.
@@ -324,8 +332,26 @@ fn unknown_condition(system: &SystemDescription, text: &str) -> Problem {
         .iter()
         .flat_map(|role| [format!("{role} for …"), format!("no {role} for …")])
         .collect();
+    if ANY_TIME.parse(text).is_ok() {
+        let message = format!("expected a condition, got the time {}: a fault lasts for a time by for", quoted(text));
+        return Problem::new(message);
+    }
     let words = system.observations.iter().copied();
+    if let Some((name, count)) = comparison(text)
+        && system.observations.contains(&name)
+    {
+        let message =
+            format!("a condition compares nothing, got {}: it can wait for an observation to come", quoted(text));
+        return Problem::new(format!("{message}, as in \"{name} #{count}\""));
+    }
     Problem::unknown("condition", text, words.chain(forms.iter().map(String::as_str)))
+}
+
+/// `committed >= 100`, as others write conditions.
+fn comparison(text: &str) -> Option<(&str, u64)> {
+    let (name, count) = text.split_once(['>', '=', '<'])?;
+    let count = count.trim_start_matches(['>', '=', '<']).trim().parse().ok()?;
+    Some((name.trim_end(), count))
 }
 
 /// The name of a node, as the key of a table.

@@ -218,3 +218,25 @@ fn bytes_that_are_no_text() {
     let control = refused("a = 1\u{0}\u{7}\u{1b}[31m");
     assert!(control.is_ascii() && !control.contains('\u{1b}'), "{control:?}");
 }
+
+#[test]
+fn words_of_other_tools() {
+    insta::assert_snapshot!(lines(&[
+        "[run]\nseed = 42",
+        "[run]\ntimeout-minutes = 5",
+        "[[fault]]\nkill = \"leader\"\nat = \"1s\"",
+        "[[fault]]\naction = \"network-partition\"\nmode = \"one\"\nselector = \"leader\"\nduration = \"1s\"",
+        "[[fault]]\nclock_skew = { nodes = \"s1\" }\nat = \"1s\"",
+        "[[fault]]\ncrash = \"n1\"\nat = \"1s\"",
+        "[[fault]]\ncrash = \"leader\"\nif = \"leader elected\"",
+        "[[fault]]\ncrash = \"leader\"\nwhen = \"leader elected >= 3\"",
+        "[[fault]]\npause = \"leader\"\nat = \"1s\"\nuntil = \"2s\"",
+        "[[nemesis]]\nkinds = [\"partition\", \"kill\", \"clock\"]\non = \"any server\"\nevery = \"1s\"\nfor = \"1s\"",
+        "[[nemesis]]\nkinds = [\"crash\"]\non = \"any server\"\ninterval = \"1s\"\nduration = \"1s\"",
+        "[network]\njitter = \"5ms\"\npacket-loss = \"1%\"",
+        "[workload]\nvus = 10\nduration = \"30s\"\nqps = 5",
+        "[toy]\nelection_timeout = \"1s\"\nheartbeat_interval = \"50ms\"\nprevote = true",
+        "[expect]\nthresholds = 1",
+        "checks = {}",
+    ]));
+}

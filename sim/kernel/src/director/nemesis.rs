@@ -39,6 +39,8 @@ pub(crate) struct Nemesis {
     drift: Option<(NodeId, i32)>,
     /// Of the fault that lasts or comes next, counted from 1.
     ordinal: u32,
+    /// Whether one of its faults has started.
+    acted: bool,
     state: State,
 }
 
@@ -67,6 +69,7 @@ impl Nemesis {
             follow: None,
             drift: None,
             ordinal: 0,
+            acted: false,
             state: State::Done,
         };
         nemesis.rest(from);
@@ -76,6 +79,11 @@ impl Nemesis {
     /// What it is called.
     pub(crate) fn id(&self) -> &str {
         &self.spec.id
+    }
+
+    /// Whether one of its faults has started.
+    pub(crate) const fn was_applied(&self) -> bool {
+        self.acted
     }
 
     /// When it has something to do.
@@ -139,6 +147,7 @@ impl Nemesis {
     }
 
     fn begin(&mut self, now: Instant, fault: Fault, duration: Duration, hand: &mut Hand<'_>) {
+        self.acted = true;
         let id = format!("{}.{}", self.spec.id, self.ordinal);
         let key = hand.start(&id, &self.selector, self.spec.line, fault);
         self.state = State::Active(now.saturating_add(duration), key);

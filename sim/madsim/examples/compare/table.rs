@@ -51,7 +51,7 @@ impl Row {
     fn agrees(&self, seeds: u64) -> bool {
         [self.kernel.judgement, self.madsim.judgement].iter().all(|judgement| match judgement {
             Judgement::AsExpected => true,
-            Judgement::Inconclusive => seeds < SEEDS,
+            Judgement::Inconclusive | Judgement::NotJudged => seeds < SEEDS,
             Judgement::NotAsExpected | Judgement::NotSupported => false,
         })
     }
@@ -155,6 +155,7 @@ fn cell(result: &ScenarioResult) -> String {
         Judgement::AsExpected => "as expected",
         Judgement::NotAsExpected => "**not as expected**",
         Judgement::Inconclusive => "**inconclusive**",
+        Judgement::NotJudged => "not judged",
         Judgement::NotSupported => "not supported",
     };
     let twin = result.twin.map_or_else(String::new, |twin| match twin.failed {

@@ -1,0 +1,89 @@
+//! Which scenarios a call runs: by name, system and tag, and those that failed last. And what a few seeds can judge.
+
+use crate::scenarios::{boast, calm, flawed, scenario};
+use crate::support::Folder;
+
+/// The scenarios that a call ran, by name.
+fn ran(folder: &Folder, arguments: &[&str]) -> Vec<String> {
+    let arguments: Vec<&str> =
+        ["test", "--message-format", "json"].into_iter().chain(arguments.iter().copied()).collect();
+    let shown = folder.run(&arguments);
+    let lines = shown.stdout.lines().filter(|line| line.contains("\"type\":\"scenario\""));
+    let name = |line: &str| {
+        let (_, rest) = line.split_once("scenarios/ring/").expect("it is named by its path");
+        rest.split_once(".toml").expect("the path ends").0.to_owned()
+    };
+    lines.map(name).collect()
+}
+
+fn folder(test: &str) -> Folder {
+    let tagged = calm().replace("system = \"ring\"", "system = \"ring\"\ntags = [\"slow\", \"calm\"]");
+    Folder::new(test).with("calm", &calm()).with("calmer", &tagged).with("boast", &boast())
+}
+
+#[test]
+fn scenarios_are_selected_by_name_and_tag() {
+    let folder = folder("select");
+    for (arguments, expected) in [
+        (&["-E", "name(calm)"][..], &["calm", "calmer"][..]),
+        (&["-E", "name(=ring/calm)"], &["calm"]),
+        (&["-E", "tag(slow) or name(boast)"], &["boast", "calmer"]),
+        (&["-E", "system(ring) and not tag(slow)", "--skip", "boast"], &["calm"]),
+        (&["--skip", "calm"], &["boast"]),
+        (&["-E", "system(raft)"], &[]),
+    ] {
+        assert_eq!(ran(&folder, arguments), expected, "{arguments:?}");
+    }
+    let shown = folder.run(&["test", "-E", "tag(none)"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (4, "error: nothing ran: 3 scenarios found, none selected\n"));
+    let shown = folder.run(&["test", "-E", "calm"]);
+    assert!(shown.code == 2 && shown.stderr.contains("a part of a name is name(calm)"), "{shown}");
+}
+
+#[test]
+fn what_failed_last_is_run_again_until_it_passes() {
+    let folder = folder("failed");
+    let shown = folder.run(&["test", "--failed"]);
+    assert!(shown.code == 2 && shown.stderr.contains("no scenario failed in the last call"), "{shown}");
+    assert_eq!(ran(&folder, &[]).len(), 3);
+    assert_eq!(ran(&folder, &["--failed"]), ["boast"]);
+    // A call for others takes nothing away.
+    assert_eq!(ran(&folder, &["-E", "name(calmer)"]), ["calmer"]);
+    assert_eq!(ran(&folder, &["-E", "failed() or tag(slow)"]), ["boast", "calmer"]);
+    folder.write("scenarios/ring/boast.toml", &calm());
+    assert_eq!(ran(&folder, &["--failed"]), ["boast"]);
+    assert_eq!(folder.run(&["test", "--failed"]).code, 2, "it has passed");
+}
+
+#[test]
+fn with_fewer_seeds_what_never_happened_is_not_judged() {
+    let found = flawed("boast", "violates = [\"modesty\"]\nwithin = 8");
+    let reach = calm().replace("reach = [\"heard\"]", "reach = [\"boasted\"]");
+    let folder =
+        Folder::new("few").with("found", &found.replace("flaw = \"boast\"", "flaw = \"none\"")).with("reach", &reach);
+    let shown = folder.run(&["test"]);
+    assert_eq!(shown.code, 100, "a violation that does not come, and what is never reached: {shown}");
+    let shown = folder.run(&["test", "--seed", "2"]);
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(shown.stdout.contains("  NOT JUDGED ring/found"), "{shown}");
+    assert!(shown.stdout.contains("not judged: modesty was not broken within 1 seed, of the 8"), "{shown}");
+    assert!(shown.stdout.contains("not judged: never reached: boasted"), "{shown}");
+    assert!(shown.stdout.ends_with("\n1 passed, 0 failed, 1 not judged\n"), "{shown}");
+    let shown = folder.run(&["test", "--seed", "2", "-E", "name(found)"]);
+    assert_eq!(shown.code, 3, "nothing at all was judged: {shown}");
+}
+
+#[test]
+fn a_nemesis_that_never_acts_is_inconclusive() {
+    let nemesis = |every: &str| {
+        let lines = format!(
+            "[[nemesis]]\nid = \"chaos\"\nkinds = [\"pause\"]\non = \"any server\"\nevery = \"{every}\"\nfor = \"1ms\"\n"
+        );
+        scenario("A nemesis.", &lines)
+    };
+    let folder = Folder::new("idle_nemesis").with("idle", &nemesis("100s")).with("busy", &nemesis("100ms"));
+    let shown = folder.run(&["test"]);
+    assert_eq!(shown.code, 3, "{shown}");
+    assert!(shown.stdout.contains("idle.toml: chaos was never applied in any run\n"), "{shown}");
+    assert!(shown.stdout.ends_with("\n1 passed, 0 failed, 1 inconclusive\n"), "{shown}");
+}
