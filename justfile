@@ -165,3 +165,15 @@ madsim-compare *arguments:
 # The speed of both engines side by side; `--write` keeps the table.
 madsim-table *arguments:
     RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example speed -- {{ arguments }}
+
+# Published libraries under test, with the arguments of the program: `just adapters test scenarios`. It needs protoc.
+adapters *arguments:
+    cd sim/adapters && cargo run --locked --release -- {{ arguments }}
+
+# Every swarm of the libraries over so many seeds, each run twice: reports/gallery/adapters.md.
+adapters-table seeds="2000":
+    cd sim/adapters && cargo run --locked --release --example tables -- swarms --seeds {{ seeds }} --write
+
+# raft-rs beside the preset `etcd` in the partition of five servers: reports/gallery/raft-rs.md.
+raft-rs-table seeds="20":
+    cd sim/adapters && cargo run --locked --release --example tables -- partition --seeds {{ seeds }} --write

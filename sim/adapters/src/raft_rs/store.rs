@@ -223,3 +223,83 @@ impl Storage for Store {
         Ok(self.snapshot.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(term: u64, index: u64) -> Stored<Record> {
+        Stored::Intact(Record::Entry(Pb(Entry { term, index, ..Entry::default() })))
+    }
+
+    fn snapshot(term: u64, index: u64) -> (FileId, Vec<Stored<Record>>) {
+        let mut snapshot = Snapshot::default();
+        (snapshot.mut_metadata().term, snapshot.mut_metadata().index) = (term, index);
+        (SNAPSHOT, vec![Stored::Intact(Record::Snapshot(Pb(snapshot)))])
+    }
+
+    /// The base, the last place and the records to keep.
+    fn read(files: Vec<(FileId, Vec<Stored<Record>>)>) -> ((u64, u64), u64, u64) {
+        let (store, kept) = Store::recover(&Recovered { files }, vec![1, 2, 3]).expect("nothing is damaged");
+        (store.base, store.last(), kept)
+    }
+
+    #[test]
+    fn a_torn_end_and_what_follows_a_hole_are_cut_off() {
+        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 2), Stored::Torn])]), ((0, 0), 2, 2));
+        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 3)])]), ((0, 0), 1, 1));
+        assert_eq!(read(vec![(LOG, vec![entry(1, 2)])]), ((0, 0), 0, 0), "the first one is missing");
+    }
+
+    #[test]
+    fn damage_is_refused() {
+        for file in [STATE, LOG, SNAPSHOT] {
+            let recovered = Recovered { files: vec![(file, vec![Stored::Corrupt])] };
+            assert!(Store::recover(&recovered, vec![1]).is_err(), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_goes_on_behind_its_snapshot_or_is_dropped() {
+        let log =
+            |places: std::ops::RangeInclusive<u64>| (LOG, places.map(|index| entry(1, index)).collect::<Vec<_>>());
+        assert_eq!(read(vec![log(1..=9), snapshot(1, 6)]), ((1, 1), 9, 9), "the crash came before the compaction");
+        assert_eq!(read(vec![log(6..=9), snapshot(1, 6)]), ((6, 1), 9, 4), "the first record is the base");
+        assert_eq!(read(vec![log(7..=9), snapshot(1, 6)]), ((6, 1), 9, 3));
+        assert_eq!(read(vec![log(1..=4), snapshot(1, 6)]), ((6, 1), 6, 0), "it ends before the snapshot");
+        assert_eq!(read(vec![log(1..=9), snapshot(2, 6)]), ((6, 2), 6, 0), "it contradicts the snapshot");
+    }
+
+    #[test]
+    fn a_commit_index_beyond_what_was_kept_is_taken_back() {
+        let hard = HardState { term: 3, vote: 2, commit: 9 };
+        let state = (STATE, vec![Stored::Intact(Record::State(Pb(hard)))]);
+        let recovered = Recovered { files: vec![state, (LOG, vec![entry(1, 1), entry(1, 2)])] };
+        let (store, _) = Store::recover(&recovered, vec![1, 2, 3]).expect("nothing is damaged");
+        assert_eq!((store.hard.term, store.hard.vote, store.hard.commit), (3, 2, 2));
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same_log() {
+        let plain = |term, index| Entry { term, index, ..Entry::default() };
+        let (mut store, _) = Store::recover(&Recovered::empty(), vec![1, 2, 3]).expect("it is empty");
+        let mut file: Vec<Record> = Vec::new();
+        let mut writes = store.append(vec![plain(1, 1), plain(1, 2), plain(1, 3)]);
+        writes.extend(store.append(vec![plain(2, 2), plain(2, 3), plain(2, 4)]));
+        writes.extend(store.compact(2));
+        writes.extend(store.append(vec![plain(3, 4)]));
+        for write in writes {
+            match write {
+                Write::Append(_, record) => file.push(record),
+                Write::Truncate(_, count) => file.truncate(count as usize),
+                Write::Discard(_, count) => drop(file.drain(..count as usize)),
+                Write::Replace(..) => panic!("the log is not replaced"),
+            }
+        }
+        let records = file.into_iter().map(Stored::Intact).collect();
+        let recovered = Recovered { files: vec![(LOG, records), snapshot(2, 2)] };
+        let (again, _) = Store::recover(&recovered, vec![1, 2, 3]).expect("nothing is damaged");
+        assert_eq!((again.base, &again.entries), (store.base, &store.entries));
+        assert_eq!((again.base, again.last(), again.term_at(4)), ((2, 2), 4, Some(3)));
+    }
+}

@@ -1,0 +1,63 @@
+//! The tables of `reports/gallery/adapters.md` and `reports/gallery/raft-rs.md`.
+//!
+//! `cargo run --release --example tables -- swarms` and `-- partition` print a short form; `--seeds N` asks for N seeds
+//! a row, `--write` keeps the table. What is counted is a function of the build and N; what is timed is not.
+
+mod partition;
+mod swarms;
+
+use std::sync::Arc;
+
+use splitbrain::engine::{AnySystem, Simulated};
+use splitbrain::scenario::{self, Scenario};
+use splitbrain_adapters::omni::Omni;
+use splitbrain_adapters::raft_rs::RaftRs;
+use splitbrain_systems::raft::Raft;
+
+/// The repository, from the folder of this workspace.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let is_given = |word: &str| arguments.iter().any(|argument| argument == word);
+    let (name, table) = match arguments.get(1).map(String::as_str) {
+        Some("swarms") => ("adapters.md", swarms::table(seeds(&arguments, 20))),
+        Some("partition") => ("raft-rs.md", partition::table(seeds(&arguments, 2))),
+        _ => panic!("usage: tables swarms|partition [--seeds N] [--write]"),
+    };
+    print!("{table}");
+    if is_given("--write") {
+        let path = format!("{ROOT}/reports/gallery/{name}");
+        std::fs::write(&path, &table).unwrap_or_else(|error| panic!("{path} cannot be written: {error}"));
+    }
+}
+
+fn seeds(arguments: &[String], default: u64) -> u64 {
+    let at = arguments.iter().position(|argument| argument == "--seeds");
+    let number = at.and_then(|at| arguments.get(at + 1)).map(|number| number.replace('_', ""));
+    number.map_or(default, |number| number.parse().expect("--seeds takes a number"))
+}
+
+/// A scenario with its system, ready to run.
+struct Loaded {
+    system: Box<dyn AnySystem>,
+    scenario: Arc<Scenario>,
+}
+
+impl Loaded {
+    /// # Panics
+    /// If the text is no scenario of one of the systems.
+    fn new(text: &str) -> Self {
+        let systems: [Box<dyn AnySystem>; 3] = [
+            Box::new(Simulated::<RaftRs>::new()),
+            Box::new(Simulated::<Omni>::new()),
+            Box::new(Simulated::<Raft>::new()),
+        ];
+        let described: Vec<_> = systems.iter().map(|system| system.description()).collect();
+        let scenario = scenario::load("table.toml", text.as_bytes(), &described);
+        let scenario = scenario.unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+        let name = scenario.system.clone();
+        let system = systems.into_iter().find(|system| system.description().name == name);
+        Self { system: system.expect("a scenario names a system that is there"), scenario: Arc::new(scenario) }
+    }
+}

@@ -1,0 +1,193 @@
+//! Every scenario of the libraries over many seeds: how the runs end, whether they repeat, and how fast they are.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use splitbrain::kernel::rng::Seed;
+use splitbrain::kernel::run::Outcome;
+
+use crate::{Loaded, ROOT};
+
+/// The rows: a scenario, and what is replaced in its text.
+const ROWS: &[(&str, &str, &[(&str, &str)])] = &[
+    ("raft_rs/swarm", "", &[]),
+    ("raft_rs/swarm_snapshots", "", &[]),
+    ("raft_rs/swarm_membership", "", &[]),
+    ("omnipaxos/swarm", "over connections", &[]),
+    (
+        "omnipaxos/swarm",
+        "over datagrams",
+        &[("[network]", "[omnipaxos]\ndatagrams = true\n\n[network]"), (", \"connection reset\"", "")],
+    ),
+    ("omnipaxos/stale_accept_sync", "over connections", &[("datagrams = true", "datagrams = false")]),
+    ("omnipaxos/stale_accept_sync", "over datagrams", &[]),
+];
+
+/// What came of the runs of a row.
+#[derive(Default)]
+struct Row {
+    events: u64,
+    time: Duration,
+    /// Runs by their end.
+    ends: BTreeMap<String, u64>,
+    /// Runs whose second execution was another one.
+    diverged: u64,
+    evaluated: BTreeMap<String, u64>,
+    lacking: BTreeMap<String, u64>,
+}
+
+impl Row {
+    fn of(text: &str, seeds: u64) -> Self {
+        let loaded = Loaded::new(text);
+        let engine = loaded.system.open(loaded.scenario).expect("the kernel runs every scenario");
+        let (mut worker, mut second) = (engine.worker(), engine.worker());
+        let mut row = Self::default();
+        for seed in (0..seeds).map(Seed) {
+            let start = Instant::now();
+            let run = worker.run(seed.into(), None);
+            row.time += start.elapsed();
+            row.events += run.events;
+            row.diverged += u64::from(second.run(seed.into(), None).digest != run.digest);
+            let end = match &run.outcome {
+                Outcome::Passed => "passed".to_owned(),
+                Outcome::Violated(violation) | Outcome::Stalled(violation) => violation.invariant.clone(),
+                other => other.name().to_owned(),
+            };
+            *row.ends.entry(end).or_default() += 1;
+            for (counts, seen) in [(&mut row.evaluated, run.evaluated), (&mut row.lacking, run.lacking)] {
+                seen.into_iter().for_each(|(name, count)| *counts.entry(name.into_owned()).or_default() += count);
+            }
+        }
+        row
+    }
+
+    fn ends(&self) -> String {
+        let words = |(end, count): (&String, &u64)| match end.as_str() {
+            "passed" => format!("{} passed", grouped(*count)),
+            broken => format!("{} `{broken}`", grouped(*count)),
+        };
+        self.ends.iter().map(words).collect::<Vec<_>>().join(", ")
+    }
+
+    fn rate(&self) -> u128 {
+        u128::from(self.events) * 1_000_000_000 / self.time.as_nanos().max(1)
+    }
+}
+
+pub(crate) fn table(seeds: u64) -> String {
+    let mut rows = Vec::new();
+    for (scenario, how, edits) in ROWS {
+        let path = format!("{ROOT}/sim/adapters/scenarios/{scenario}.toml");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let edited = edits.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "{path} has {from}");
+            text.replace(from, to)
+        });
+        eprintln!("{scenario} {how}");
+        rows.push((*scenario, *how, Row::of(&edited, seeds)));
+    }
+    format!("{}\n{}\n{}", runs_table(&rows, seeds), evaluations(&rows), lines())
+}
+
+fn runs_table(rows: &[(&str, &str, Row)], seeds: u64) -> String {
+    let mut table = format!(
+        "# Published libraries under test\n\n\
+         Made by `just adapters-table {seeds}`: {} seeds a row, each of them run twice. raft-rs is 0.7.0, OmniPaxos \
+         0.2.4, both as they come from the registry.\n\
+         Events a second are of one thread, without the second execution, on a machine that may have done other work.\n\n\
+         | scenario | runs | end as | executions that differ | events | events a second |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+        grouped(seeds)
+    );
+    for (scenario, how, row) in rows {
+        let name = if how.is_empty() { (*scenario).to_owned() } else { format!("{scenario}, {how}") };
+        let _ = writeln!(
+            table,
+            "| {name} | {} | {} | {} | {} | {} |",
+            grouped(seeds),
+            row.ends(),
+            row.diverged,
+            grouped(row.events),
+            grouped(u64::try_from(row.rate()).unwrap_or(u64::MAX))
+        );
+    }
+    table
+}
+
+/// How often the invariants of Raft were evaluated on raft-rs.
+fn evaluations(rows: &[(&str, &str, Row)]) -> String {
+    let rows: Vec<&(&str, &str, Row)> = rows.iter().filter(|row| row.0.starts_with("raft_rs")).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.0.trim_start_matches("raft_rs/")).collect();
+    let mut table = format!(
+        "## Invariants of Raft on raft-rs\n\n\
+         How often each was evaluated, and in parentheses how often it could not be, in whole or in part, because the \
+         library cannot say what it asks for. A dash: it is off in that scenario.\n\n\
+         | invariant | {} |\n| --- |{}\n",
+        names.join(" | "),
+        " --- |".repeat(names.len())
+    );
+    let mut invariants: Vec<&String> = rows.iter().flat_map(|row| row.2.evaluated.keys()).collect();
+    invariants.sort();
+    invariants.dedup();
+    for invariant in invariants {
+        let cell = |row: &&(&str, &str, Row)| match row.2.evaluated.get(invariant) {
+            None => "-".to_owned(),
+            Some(count) => match row.2.lacking.get(invariant).filter(|lacking| **lacking > 0) {
+                None => grouped(*count),
+                Some(lacking) => format!("{} ({})", grouped(*count), grouped(*lacking)),
+            },
+        };
+        let cells: Vec<String> = rows.iter().map(cell).collect();
+        let _ = writeln!(table, "| `{invariant}` | {} |", cells.join(" | "));
+    }
+    table
+}
+
+/// How long the adapters are.
+fn lines() -> String {
+    let source = format!("{ROOT}/sim/adapters/src");
+    let shared = count(&source, &["proposals.rs", "protobuf.rs"]);
+    let raft_rs = count(&source, &["raft_rs.rs", "raft_rs"]);
+    let facts = count(&source, &["raft_rs/facts.rs"]);
+    let omni = count(&source, &["omni.rs", "omni"]);
+    format!(
+        "## Lines\n\n\
+         Lines of code, without blank lines, comments and tests.\n\n\
+         | what | lines |\n| --- | --- |\n\
+         | clients, their workload, protobuf as data: for both | {shared} |\n\
+         | raft-rs: the node, its storage, options, words, the system | {} |\n\
+         | raft-rs: what the 34 invariants of Raft are shown | {facts} |\n\
+         | OmniPaxos: everything, with seven invariants of its own | {omni} |\n",
+        raft_rs - facts
+    )
+}
+
+/// Lines of code in these files and folders.
+fn count(source: &str, names: &[&str]) -> usize {
+    names.iter().map(|name| count_in(&Path::new(source).join(name))).sum()
+}
+
+fn count_in(path: &Path) -> usize {
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).expect("the sources are there");
+        return entries.map(|entry| count_in(&entry.expect("the sources can be listed").path())).sum();
+    }
+    let text = std::fs::read_to_string(path).expect("the sources can be read");
+    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    product.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+}
+
+/// `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
