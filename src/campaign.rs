@@ -7,6 +7,7 @@
 mod conduct;
 mod determinism;
 mod event;
+mod figure;
 mod judgement;
 mod pool;
 mod quiet;
@@ -23,8 +24,9 @@ use splitbrain_kernel::rng::Ppm;
 
 pub use conduct::{Planned, conduct, judge, run};
 pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
+pub use figure::{Bar, Distribution, Figure};
 pub(crate) use judgement::told;
-pub use judgement::{Failure, Figure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
+pub use judgement::{Failure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
 pub use pool::{Interrupt, Pool, PoolEnd};
 pub use quiet::THREAD as RUN_THREAD;
 pub(crate) use quiet::install as quiet_panics;

@@ -33,7 +33,7 @@ use crate::engine::{AnySystem, OpenError};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
 use crate::report::style::{BAD, paint};
-use crate::report::{Evaluations, Github, Human, Json, Reporter, artifact};
+use crate::report::{Github, Human, Json, Reporter, ScenarioDetail, artifact};
 use crate::scenario::{self, Colour, Diagnostics, Scenario, SystemDescription};
 use crate::wording::printable;
 
@@ -296,12 +296,12 @@ pub(crate) enum MessageFormat {
 
 impl MessageFormat {
     /// What is written on stdout; for people, with the evaluations where they ask for them.
-    fn reporter(self, evaluations: Evaluations) -> Box<dyn Reporter> {
+    fn reporter(self, detail: ScenarioDetail) -> Box<dyn Reporter> {
         let out = anstream::stdout();
         match self {
-            Self::Human => Box::new(Human::new(out).with(evaluations)),
+            Self::Human => Box::new(Human::new(out).with(detail)),
             Self::Json => Box::new(Json::new(BufWriter::new(out))),
-            Self::Github => Box::new(Github::new(out).with(evaluations)),
+            Self::Github => Box::new(Github::new(out).with(detail)),
         }
     }
 }

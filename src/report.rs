@@ -24,7 +24,7 @@ use crate::scenario::Diagnostics;
 pub use aside::Aside;
 pub use github::Github;
 pub(crate) use human::quoted;
-pub use human::{Evaluations, Human, failure_block};
+pub use human::{Human, ScenarioDetail, failure_block};
 pub use json::{FORMAT as JSON_FORMAT, Json};
 pub use junit::Junit;
 pub use progress::{Progress, ProgressKind};

@@ -9,6 +9,7 @@ use splitbrain_kernel::run::Outcome;
 
 use crate::campaign::CampaignOptions;
 use crate::campaign::event::{Event, Evidence, Listener, Reply};
+use crate::campaign::figure::{Distribution, Figure};
 use crate::campaign::pool::PoolEnd;
 use crate::campaign::seeds::Seeds;
 use crate::campaign::twin::Twin;
@@ -110,15 +111,6 @@ pub struct Found {
     pub seeds: u64,
     /// The invariant.
     pub invariant: String,
-}
-
-/// What a figure that `[expect]` bounds came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Figure {
-    /// Its name, with the filter of its bound.
-    pub name: String,
-    /// The least and the most over the runs that the bound is about; nothing where there was none.
-    pub range: Option<(u64, u64)>,
 }
 
 /// What a scenario came to over its seeds.
@@ -288,7 +280,11 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn new(scenario: &'a Scenario, options: &CampaignOptions) -> Self {
         let expect = &scenario.expect;
-        let figures = expect.bounds.iter().map(|bound| Figure { name: figure_name(bound), range: None }).collect();
+        let figures = expect
+            .bounds
+            .iter()
+            .map(|bound| Figure { name: figure_name(bound), distribution: Distribution::default() })
+            .collect();
         Self {
             expect,
             max_fail: options.max_fail,
@@ -384,9 +380,7 @@ impl<'a> Judge<'a> {
         for (index, bound) in self.expect.bounds.iter().enumerate() {
             if bound.filter.matches(&run.facts) {
                 self.matched[self.expect.outcomes.len() + index] = true;
-                let value = run.figure(&bound.metric);
-                let range = &mut self.result.figures[index].range;
-                *range = Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))));
+                self.result.figures[index].distribution.add(run.figure(&bound.metric));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::campaign::Summary;
 use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain, files};
 use crate::exit_code::ExitCode;
-use crate::report::{Evaluations, Json, Reporter as _};
+use crate::report::{Json, Reporter as _, ScenarioDetail};
 use crate::wording::{counted, printable};
 
 /// What `check` takes.
@@ -27,7 +27,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let files = files::find(&arguments.files)?;
     let format = arguments.message_format;
     let scenarios = files::load(session, &files)
-        .map_err(|failed| failed.reported(&mut *format.reporter(Evaluations::Untold), files.len()))?;
+        .map_err(|failed| failed.reported(&mut *format.reporter(ScenarioDetail::default()), files.len()))?;
     let code = if scenarios.is_empty() { ExitCode::NothingRan } else { ExitCode::AsExpected };
     if scenarios.is_empty() {
         complain(&format!("nothing to check: {}", files::none_below(&arguments.files)));

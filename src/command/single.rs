@@ -17,7 +17,7 @@ use crate::engine::{AnyPlan, Engine, Job, Names, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
-    Detail, Evaluations, Github, Json, LogDetail, Reporter as _, Tail, Timeline, evidence, failure_block, quoted,
+    Detail, Github, Json, LogDetail, Reporter as _, ScenarioDetail, Tail, Timeline, evidence, failure_block, quoted,
 };
 use crate::wording::grouped;
 
@@ -51,7 +51,7 @@ const REPORTS: &str = "reports";
 impl TellArguments {
     /// Tells programs of files that are wrong.
     pub(super) fn reported(&self, failed: Failed) -> Failed {
-        failed.reported(&mut *self.message_format.reporter(Evaluations::Untold), 1)
+        failed.reported(&mut *self.message_format.reporter(ScenarioDetail::default()), 1)
     }
 
     /// One thread, which a signal interrupts.

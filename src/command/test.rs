@@ -16,7 +16,7 @@ use crate::command::{
 };
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
-use crate::report::{Aside, Evaluations, Human, Junit, Lost, Progress, ProgressKind, Reports};
+use crate::report::{Aside, Human, Junit, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
 use crate::wording::counted;
 
 /// What `test` takes.
@@ -71,6 +71,10 @@ pub(crate) struct Arguments {
     /// Show how often each invariant was evaluated; json says it without this flag
     #[arg(short, long)]
     evaluations: bool,
+
+    /// Show percentiles and a histogram of each figure that [expect] bounds; json says them without this flag
+    #[arg(long)]
+    figures: bool,
 
     /// Write a JUnit file too
     #[arg(long, value_name = "FILE")]
@@ -145,8 +149,8 @@ impl Arguments {
 
     /// What is written: on stdout, and into a file.
     fn reports(&self) -> Result<Reports<'static>, Failed> {
-        let evaluations = if self.evaluations { Evaluations::Told } else { Evaluations::Untold };
-        let mut reports = Reports::new(self.message_format.reporter(evaluations));
+        let detail = ScenarioDetail { evaluations: self.evaluations, figures: self.figures };
+        let mut reports = Reports::new(self.message_format.reporter(detail));
         if let Some(path) = &self.junit {
             let file = Aside::create(path).map_err(|error| Failed::output(shown(path), error))?;
             reports.add_file(shown(path), Box::new(Junit::new(file)));

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::campaign::{Failure, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::engine::Run;
-use crate::report::{Evaluations, Human, Reporter};
+use crate::report::{Human, Reporter, ScenarioDetail};
 use crate::scenario::Diagnostics;
 
 /// GitHub shows so many errors of one step; more are counted.
@@ -24,10 +24,10 @@ impl<W: Write> Github<W> {
         Self { human: Human::new(Vec::new()), out, errors: 0 }
     }
 
-    /// With evaluations, or without.
+    /// With these lines more.
     #[must_use]
-    pub fn with(self, evaluations: Evaluations) -> Self {
-        Self { human: self.human.with(evaluations), ..self }
+    pub fn with(self, detail: ScenarioDetail) -> Self {
+        Self { human: self.human.with(detail), ..self }
     }
 
     fn pass_on(&mut self) -> io::Result<()> {

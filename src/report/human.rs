@@ -10,14 +10,14 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
-use crate::campaign::{Failure, Figure, Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
+use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
 use crate::wording::{counted, grouped, printable};
 
-/// Faults that are named in a failure block.
-const FAULTS_MAX: usize = 4;
+/// Faults that are named in a failure block: the last ones, and those in force.
+const FAULTS_MAX: usize = 12;
 
 /// Characters of one line of a failure block.
 const WIDTH_MAX: usize = 160;
@@ -28,32 +28,36 @@ const REASON_LINES_MAX: usize = 6;
 /// Invariants that are named where they were never evaluated, before they are only counted.
 const NEVER_MAX: usize = 3;
 
-/// Whether it is told how often each invariant was evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evaluations {
-    /// Only which of them never were.
-    Untold,
-    /// A line for each.
-    Told,
+/// What is shown of a scenario beside its line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScenarioDetail {
+    /// How often each invariant was evaluated; otherwise only which of them never were.
+    pub evaluations: bool,
+    /// Percentiles and a histogram of each figure; otherwise the least and the most.
+    pub figures: bool,
 }
+
+/// Bars of a histogram, and the columns of the longest.
+const BARS_MAX: u64 = 8;
+const BAR_COLUMNS: u64 = 40;
 
 /// Writes what a test runner writes.
 #[derive(Debug)]
 pub struct Human<W> {
     out: W,
-    evaluations: Evaluations,
+    detail: ScenarioDetail,
 }
 
 impl<W: Write> Human<W> {
-    /// On `out`, without evaluations.
+    /// On `out`, a line for each scenario.
     pub const fn new(out: W) -> Self {
-        Self { out, evaluations: Evaluations::Untold }
+        Self { out, detail: ScenarioDetail { evaluations: false, figures: false } }
     }
 
-    /// With evaluations, or without.
+    /// With these lines more.
     #[must_use]
-    pub fn with(self, evaluations: Evaluations) -> Self {
-        Self { evaluations, ..self }
+    pub fn with(self, detail: ScenarioDetail) -> Self {
+        Self { detail, ..self }
     }
 }
 
@@ -66,12 +70,12 @@ impl Human<Vec<u8>> {
 
 impl<W: Write> Reporter for Human<W> {
     fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
-        let never = match self.evaluations {
-            Evaluations::Untold => never_evaluated(result),
-            Evaluations::Told => None,
-        };
+        let never = if self.detail.evaluations { None } else { never_evaluated(result) };
         writeln!(self.out, "{} {}", verdict(result.judgement), scenario_line(subject, result, never))?;
-        if self.evaluations == Evaluations::Told {
+        if self.detail.figures {
+            write!(self.out, "{}", figure_lines(result))?;
+        }
+        if self.detail.evaluations {
             write!(self.out, "{}", evaluation_lines(result))?;
         }
         for reason in &result.reasons {
@@ -178,9 +182,37 @@ fn evaluation_lines(result: &ScenarioResult) -> String {
     result.evaluated.iter().map(line).collect()
 }
 
+/// For each figure its distribution over the runs, and a histogram where there is more than one value.
+fn figure_lines(result: &ScenarioResult) -> String {
+    let mut text = String::new();
+    for figure in &result.figures {
+        let runs = &figure.distribution;
+        let of = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), grouped);
+        let [median, p90, p99] = [50, 90, 99].map(|percent| of(runs.percentile(percent)));
+        let (mean, most) = (of(runs.mean()), of(runs.range().map(|(_, most)| most)));
+        let values = format!("mean {mean} · median {median} · p90 {p90} · p99 {p99} · most {most}");
+        text += &format!("             {} · {values}\n", figure.name);
+        let bars = runs.histogram(BARS_MAX);
+        let spans: Vec<String> = bars.iter().map(span).collect();
+        let width = spans.iter().map(String::len).max().unwrap_or(0);
+        let longest = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
+        for (bar, span) in bars.iter().zip(&spans).filter(|_| bars.len() > 1) {
+            // A bar that counts a run is seen.
+            let columns = (bar.count * BAR_COLUMNS).div_ceil(longest) as usize;
+            let line = format!("               {span:>width$} {} {}", "█".repeat(columns), grouped(bar.count));
+            text += &format!("{line}\n");
+        }
+    }
+    text
+}
+
+fn span(bar: &Bar) -> String {
+    if bar.low == bar.high { grouped(bar.low) } else { format!("{}..{}", grouped(bar.low), grouped(bar.high)) }
+}
+
 /// `leader_changes 0..1`.
 fn figure(figure: &Figure) -> String {
-    match figure.range {
+    match figure.distribution.range() {
         None => format!("{} never", figure.name),
         Some((low, high)) if low == high => format!("{} {}", figure.name, grouped(low)),
         Some((low, high)) => format!("{} {}..{}", figure.name, grouped(low), grouped(high)),
@@ -240,29 +272,43 @@ pub(super) fn culprit(run: &Run) -> (Option<NodeId>, Instant, u64) {
     }
 }
 
-/// The faults in force at the end, the last first; where there are none, the last one that was lifted.
+/// The faults that led there, in the order in which they started: all where they are few, otherwise the last ones and
+/// those in force at the end.
 fn faults(run: &Run) -> Vec<String> {
-    let (_, at, _) = culprit(run);
+    let (_, end, _) = culprit(run);
     let is_in_force =
-        |planned: &&PlannedFault| planned.fault.is_in_force(at, planned.start.at, planned.stop.map(|stop| stop.at));
-    let in_force: Vec<&PlannedFault> = run.faults().iter().filter(is_in_force).collect();
-    let mut lines: Vec<String> =
-        in_force.iter().rev().take(FAULTS_MAX).map(|fault| fault_line("in force", fault, &run.names)).collect();
-    if in_force.len() > FAULTS_MAX {
-        lines.push(format!("            and {} more", in_force.len() - FAULTS_MAX));
+        |planned: &PlannedFault| planned.fault.is_in_force(end, planned.start.at, planned.stop.map(|stop| stop.at));
+    let started: Vec<&PlannedFault> = run.faults().iter().filter(|fault| fault.start.at <= end).collect();
+    let in_force = started.iter().filter(|fault| is_in_force(fault)).count();
+    let mut room = FAULTS_MAX.saturating_sub(in_force);
+    let mut shown: Vec<&PlannedFault> = Vec::new();
+    for fault in started.iter().rev() {
+        let has_room = is_in_force(fault) || room > 0;
+        if has_room && shown.len() < FAULTS_MAX {
+            shown.push(fault);
+            room -= usize::from(!is_in_force(fault));
+        }
     }
-    if let (true, Some(last)) = (in_force.is_empty(), run.faults().iter().rev().find(|fault| fault.start.at <= at)) {
-        lines.push(fault_line("last", last, &run.names));
-    }
-    lines
+    let left_out = started.len() - shown.len();
+    let earlier =
+        (left_out > 0).then(|| format!("  faults    and {} that are not listed", counted(left_out as u64, "fault")));
+    let lines = shown.iter().rev().map(|fault| {
+        let label = if is_in_force(fault) { "in force" } else { "fault" };
+        fault_line(label, fault, &run.names)
+    });
+    earlier.into_iter().chain(lines).collect()
 }
 
 fn fault_line(label: &str, fault: &PlannedFault, names: &Names) -> String {
     let line = if fault.line == 0 { String::new() } else { format!(" (line {})", fault.line) };
-    let stop = fault.stop.map_or_else(String::new, |stop| format!(" until {}", stop.at));
+    let at = match (fault.fault.lasts(), fault.stop) {
+        (false, _) => format!("at {}", fault.start.at),
+        (true, None) => format!("from {}", fault.start.at),
+        (true, Some(stop)) => format!("from {} until {}", fault.start.at, stop.at),
+    };
     let words = fault.fault.words();
     let text = names.spell(&words);
-    cut(&format!("  {label:<9} {}{line}: {text}, from {}{stop}", fault.id, fault.start.at))
+    cut(&format!("  {label:<9} {}{line}: {text}, {at}", fault.id))
 }
 
 /// The lines to copy.

@@ -190,6 +190,9 @@ fn reason_fields(reason: &Reason) -> Value {
     json!({ "kind": kind, "line": reason.line, "message": reason.message })
 }
 
+/// Bars of a histogram.
+const HISTOGRAM_BARS: u64 = 32;
+
 fn scenario_fields(result: &ScenarioResult) -> Value {
     let judgement = match result.judgement {
         Judgement::AsExpected => "as expected",
@@ -198,7 +201,20 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         Judgement::NotJudged => "not judged",
         Judgement::NotSupported => "not supported",
     };
-    let figures = result.figures.iter().map(|figure| json!({ "name": figure.name, "range": figure.range }));
+    let figures = result.figures.iter().map(|figure| {
+        let runs = &figure.distribution;
+        let bars = runs.histogram(HISTOGRAM_BARS).into_iter();
+        json!({
+            "name": figure.name,
+            "range": runs.range(),
+            "runs": runs.count(),
+            "mean": runs.mean(),
+            "p50": runs.percentile(50),
+            "p90": runs.percentile(90),
+            "p99": runs.percentile(99),
+            "histogram": bars.map(|bar| json!([bar.low, bar.high, bar.count])).collect::<Vec<_>>(),
+        })
+    });
     json!({
         "judgement": judgement,
         "seeds": result.seeds.to_string(),

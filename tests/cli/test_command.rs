@@ -293,5 +293,28 @@ fn only_faults_that_are_not_over_are_in_force() {
     let shown = Folder::new("in_force").with("boast", &text).run(&["test", "--message-format", "human"]);
     let lines = shown.stdout.lines().filter_map(|line| line.trim().strip_prefix("in force"));
     let ids: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(ids, ["disk-2", "clock_slew-2", "quarrel"], "{shown}");
+    assert_eq!(ids, ["quarrel", "disk-2", "clock_slew-2"], "{shown}");
+}
+
+/// Percentiles and a histogram, of values that differ from run to run.
+#[test]
+fn figures_have_a_distribution() {
+    let lossy =
+        calm().replace("latency = \"1ms\"", "latency = \"1ms\"\nloss = \"20%\"").replace("seeds = 4", "seeds = 100");
+    let lossy = lossy.replace("heard = { at_least = 24, at_most = 27 }", "heard = { at_most = 27 }");
+    let folder = Folder::new("figures").with("lossy", &lossy);
+    golden!("test_figures", folder.run(&["test", "--figures"]));
+}
+
+/// What led to a failure: every fault with its times, lifted ones too; of many the last ones and those in force.
+#[test]
+fn a_failure_lists_the_faults_that_led_there() {
+    let pause = |index: u64| {
+        format!("[[fault]]\nid = \"nap-{index}\"\nat = \"{}ms\"\npause = \"s3\"\nfor = \"5ms\"\n\n", 60 + 10 * index)
+    };
+    let naps: String = (0..15).map(pause).collect();
+    let later = "[[fault]]\nid = \"later\"\nat = \"900ms\"\ncrash = \"s3\"\n";
+    let folder = Folder::new("faults").with("few", &format!("{}{}", boast(), pause(0)));
+    folder.write("scenarios/ring/many.toml", &format!("{}{naps}{later}", boast()));
+    golden!("test_faults", folder.run(&["test"]));
 }
