@@ -80,8 +80,8 @@ pub(crate) fn table(seeds: u64) -> String {
          links between servers that share no group are cut, with the leader in the place that is named; nothing is \
          healed.\n\
          A cell has the elections that were won after the first one and the highest term, as fewest..most over all \
-         seeds. Both are watched by the same invariants, all of which are on; a judgement is what a scenario can expect \
-         of the cell.\n\n\
+         seeds. Both are watched by the same invariants, all of which are on; a judgement is what a scenario can \
+         expect of the cell.\n\n\
          | groups | leader at | pre-vote, check-quorum | raft-rs: changes; term | `etcd`: changes; term | judgement of \
          raft-rs | judgement of `etcd` | equal |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );

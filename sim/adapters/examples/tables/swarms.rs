@@ -96,7 +96,8 @@ fn runs_table(rows: &[(&str, &str, Row)], seeds: u64) -> String {
         "# Published libraries under test\n\n\
          Made by `just adapters-table {seeds}`: {} seeds a row, each of them run twice. raft-rs is 0.7.0, OmniPaxos \
          0.2.4, both as they come from the registry.\n\
-         Events a second are of one thread, without the second execution, on a machine that may have done other work.\n\n\
+         Events a second are of one thread, without the second execution, on a machine that may have done other \
+         work.\n\n\
          | scenario | runs | end as | executions that differ | events | events a second |\n\
          | --- | --- | --- | --- | --- | --- |\n",
         grouped(seeds)

@@ -226,3 +226,53 @@ impl Invariants<Process> for OmniInvariants {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S1: NodeId = NodeId::server(1);
+    const S2: NodeId = NodeId::server(2);
+
+    fn command(value: u64) -> Command {
+        Command { by: NodeId::client(1), operation: OperationId(value), value }
+    }
+
+    fn findings() -> Findings {
+        Findings::new(u64::MAX)
+    }
+
+    /// The invariant that breaks when this server tells this after `s1` has decided 7 and 8 at the first two places.
+    fn breaks(node: NodeId, index: u64, value: u64) -> Option<usize> {
+        let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+        invariants.on_decided(S1, 1, command(7), &mut findings);
+        invariants.on_decided(S1, 2, command(8), &mut findings);
+        assert!(findings.first().is_none());
+        invariants.on_decided(node, index, command(value), &mut findings);
+        findings.first().map(|(index, ..)| index)
+    }
+
+    #[test]
+    fn what_is_decided_at_a_place_is_one_command() {
+        assert_eq!(breaks(S2, 1, 7), None);
+        assert_eq!(breaks(S2, 1, 8), Some(AGREEMENT));
+    }
+
+    #[test]
+    fn places_are_decided_one_after_the_other() {
+        assert_eq!(breaks(S1, 3, 9), None);
+        assert_eq!(breaks(S1, 4, 9), Some(IN_ORDER));
+        assert_eq!(breaks(S2, 2, 8), Some(IN_ORDER));
+    }
+
+    #[test]
+    fn a_promise_is_never_of_an_earlier_round() {
+        let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+        for round in [Round { n: 1, server: 2 }, Round { n: 1, server: 3 }, Round { n: 2, server: 1 }] {
+            invariants.on_round(S1, round, &mut findings);
+        }
+        assert!(findings.first().is_none());
+        invariants.on_round(S1, Round { n: 1, server: 3 }, &mut findings);
+        assert_eq!(findings.first().map(|(index, ..)| index), Some(ROUNDS));
+    }
+}

@@ -2,6 +2,18 @@
 
 use splitbrain::kernel::prelude::*;
 
+names! {
+    /// A mistake of the adapter that can be switched on.
+    pub enum Mistake {
+        /// None.
+        None = "none",
+        /// Messages leave before what they promise is durable.
+        EarlyMessages = "early_messages",
+        /// A client is answered when a leader has taken its number in, before it is decided.
+        EarlyAnswers = "early_answers",
+    }
+}
+
 const TICKS: ValueKind = ValueKind::Integer { min: 1, max: 1_000 };
 
 options! {
@@ -15,6 +27,8 @@ options! {
         pub resend_ticks: u64 => TICKS,
         /// Whether servers speak by datagrams, which get lost, doubled and overtaken, rather than over connections.
         pub datagrams: bool => ValueKind::Bool,
+        /// A mistake of the adapter.
+        pub mistake: Mistake => ValueKind::Name(Mistake::NAMES),
     }
 }
 
@@ -28,6 +42,7 @@ impl Options for OmniOptions {
                 election_ticks: 10,
                 resend_ticks: 50,
                 datagrams: false,
+                mistake: Mistake::None,
             },
         };
         &[PLAIN]
