@@ -290,8 +290,11 @@ fn faults(run: &Run) -> Vec<String> {
         }
     }
     let left_out = started.len() - shown.len();
-    let earlier =
-        (left_out > 0).then(|| format!("  faults    and {} that are not listed", counted(left_out as u64, "fault")));
+    let earlier = match left_out {
+        0 => None,
+        1 => Some("  faults    1 earlier one is not listed".to_owned()),
+        some => Some(format!("  faults    {} earlier ones are not listed", grouped(some as u64))),
+    };
     let lines = shown.iter().rev().map(|fault| {
         let label = if is_in_force(fault) { "in force" } else { "fault" };
         fault_line(label, fault, &run.names)
