@@ -49,7 +49,7 @@ fn campaign(runs: &RaftRuns, jobs: usize) -> u64 {
         seeds: Some(Seeds::Range(0..SEEDS)),
         max_fail: None,
         check_determinism: Ppm::NEVER,
-        pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
+        pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default(), until: None },
     };
     let description = SystemDescription::of::<Raft>();
     let subject =

@@ -217,7 +217,7 @@ pub(crate) struct PoolArguments {
 
 impl PoolArguments {
     fn pool(&self, jobs: usize, interrupt: Interrupt) -> Pool {
-        Pool { jobs, timeout: (!self.timeout.is_zero()).then_some(self.timeout), interrupt }
+        Pool { jobs, timeout: (!self.timeout.is_zero()).then_some(self.timeout), interrupt, until: None }
     }
 }
 

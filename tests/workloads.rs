@@ -218,7 +218,7 @@ fn a_workload_that_never_begins_is_inconclusive() {
             seeds: Some(Seeds::Range(0..2)),
             max_fail: None,
             check_determinism: Ppm::NEVER,
-            pool: Pool { jobs: 1, timeout: None, interrupt: Interrupt::default() },
+            pool: Pool { jobs: 1, timeout: None, interrupt: Interrupt::default(), until: None },
         };
         let description = system.description();
         let subject =

@@ -3,13 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::determinism::{self, Checked};
 use crate::campaign::event::{Event, Listener, Listeners, say};
 use crate::campaign::judgement::{Judge, ReasonKind, ScenarioResult, reasons};
-use crate::campaign::pool::{Bench, PoolEnd, Task};
+use crate::campaign::pool::{Bench, Pool, PoolEnd, Task};
 use crate::campaign::twin::hold_to_twin;
 use crate::campaign::{CampaignOptions, Seeds, Subject, Summary};
 use crate::engine::{AnySystem, Engine, OpenError, Unsupported};
@@ -38,9 +39,9 @@ pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dy
     let mut summary = Summary::of(all.len() as u64);
     let mut replies = Vec::new();
     listener.hear(&Event::CampaignStarted { scenarios: all.len() as u64 }, &mut replies);
-    for planned in all {
+    for (index, planned) in all.iter().enumerate() {
         let mut both = Listeners(vec![&mut summary, &mut *listener]);
-        let result = judge(planned, options, &mut both);
+        let result = judge(planned, &options.shared_among(all.len() - index), &mut both);
         let is_last = result.reasons.iter().any(|reason| is_final(reason.kind));
         if is_last || options.pool.interrupt.is_set() {
             break;
@@ -133,6 +134,16 @@ fn task(options: &CampaignOptions) -> Arc<Task<Checked>> {
 }
 
 impl CampaignOptions {
+    /// The same for the next of so many scenarios: it has an equal share of the time that is left.
+    fn shared_among(&self, scenarios: usize) -> Self {
+        let share = |until: Instant| {
+            let now = Instant::now();
+            let left = until.saturating_duration_since(now);
+            now + left / u32::try_from(scenarios).unwrap_or(u32::MAX).max(1)
+        };
+        Self { pool: Pool { until: self.pool.until.map(share), ..self.pool.clone() }, ..self.clone() }
+    }
+
     /// The seeds that the scenario runs over: those that the user chose, or else the first ones.
     pub(super) fn seeds_of(&self, scenario: &Scenario) -> Seeds {
         self.seeds.clone().unwrap_or_else(|| Seeds::first(scenario.seed_count()))

@@ -268,6 +268,8 @@ pub(super) struct Judge<'a> {
     /// How many seeds the scenario asks for, where the user chose others: with fewer, what never happened in them was
     /// not looked for everywhere.
     asked: Option<u64>,
+    /// Whether the seeds go as far as the time does.
+    is_timed: bool,
     /// Faults that were applied in no run so far, and nemeses that acted in none; nothing before the first run.
     unapplied: Option<BTreeSet<String>>,
     /// There is a workload, and in no run so far did a client get an operation.
@@ -288,6 +290,7 @@ impl<'a> Judge<'a> {
         Self {
             expect,
             max_fail: options.max_fail,
+            is_timed: options.pool.until.is_some(),
             asked: options.seeds.is_some().then(|| scenario.seed_count()),
             unapplied: None,
             is_idle: scenario.workload.is_some(),
@@ -407,6 +410,7 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn finish(mut self, end: PoolEnd) -> ScenarioResult {
+        self.result.seeds = self.result.seeds.take(if self.is_timed { self.result.runs } else { u64::MAX });
         let reasons = match end {
             PoolEnd::Complete => self.campaign_reasons(),
             PoolEnd::Stopped => Vec::new(),

@@ -56,12 +56,14 @@ pub struct Pool {
     pub timeout: Option<Duration>,
     /// Ends the work early.
     pub interrupt: Interrupt,
+    /// No run starts after this; those that have started end.
+    pub until: Option<Instant>,
 }
 
 /// How the work of a pool ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolEnd {
-    /// Every seed was run.
+    /// Every seed was run, or every one that started in its time.
     Complete,
     /// The caller had enough.
     Stopped,
@@ -105,6 +107,7 @@ impl Pool {
         let shared = Arc::new(Shared::new(self.jobs.clamp(1, useful), seeds.clone()));
         let results = start(&shared, engine, task);
         let mut order = InOrder { waiting: BTreeMap::new(), folded: 0, done: 0 };
+        let mut is_closed = false;
         let end = loop {
             if order.folded == seeds.len() {
                 break PoolEnd::Complete;
@@ -112,12 +115,18 @@ impl Pool {
             let has_enough = match results.recv_timeout(LOOK) {
                 Ok(result) => order.take(result, &mut fold).is_break(),
                 Err(RecvTimeoutError::Timeout) => false,
+                // Every run that had started has ended.
+                Err(RecvTimeoutError::Disconnected) if is_closed => break PoolEnd::Complete,
                 Err(RecvTimeoutError::Disconnected) => break PoolEnd::Lost,
             };
             if has_enough {
                 break PoolEnd::Stopped;
             }
             tick(order.done);
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                shared.stop.store(true, Ordering::SeqCst);
+                is_closed = true;
+            }
             let is_over = self.interrupt.is_set() && asked.get_or_insert_with(Instant::now).elapsed() >= grace;
             if let Some(end) = self.early_end(is_over, &shared) {
                 // What was finished before is kept. The threads hear of it first, or there would be ever more.
@@ -169,7 +178,7 @@ impl Pool {
             let run = bench.run(Job { seed, plan: plan.as_ref() }, Some(&mut recorder));
             Some((run, recorder))
         });
-        let alone = Self { jobs: 1, ..self.clone() };
+        let alone = Self { jobs: 1, until: None, ..self.clone() };
         let mut result = None;
         let keep = |finished| {
             result = finished;

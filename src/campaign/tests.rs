@@ -138,7 +138,7 @@ fn options(jobs: usize) -> CampaignOptions {
         seeds: None,
         max_fail: Some(1),
         check_determinism: Ppm::NEVER,
-        pool: Pool { jobs, timeout: None, interrupt: Interrupt::default() },
+        pool: Pool { jobs, timeout: None, interrupt: Interrupt::default(), until: None },
     }
 }
 

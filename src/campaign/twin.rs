@@ -7,7 +7,7 @@ use splitbrain_kernel::rng::Ppm;
 use crate::campaign::conduct::{run, unsupported};
 use crate::campaign::event::Silent;
 use crate::campaign::judgement::{Judge, Reason, ReasonKind, ScenarioResult, decide};
-use crate::campaign::{CampaignOptions, Subject};
+use crate::campaign::{CampaignOptions, Pool, Subject};
 use crate::engine::{Engine, OpenError};
 use crate::scenario::Scenario;
 
@@ -36,6 +36,8 @@ pub fn hold_to_twin(
     let options = CampaignOptions {
         seeds: Some(result.seeds.take(result.runs)),
         check_determinism: Ppm::new(0),
+        // It gets as many seeds, however long they take.
+        pool: Pool { until: None, ..options.pool.clone() },
         ..options.clone()
     };
     // It is asked for no more than these.

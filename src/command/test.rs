@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use splitbrain_kernel::rng::{Ppm, Seed};
 
@@ -12,7 +13,8 @@ use crate::campaign::{
 use crate::command::last_failed::{self, LastFailed};
 use crate::command::select::Filter;
 use crate::command::{
-    Failed, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed, shown,
+    Failed, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed, parse_timeout,
+    shown,
 };
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
@@ -46,6 +48,11 @@ pub(crate) struct Arguments {
     /// This seed, decimal or after 0x; may be repeated, and the same one counts once
     #[arg(long, value_name = "S", value_parser = parse_seed)]
     seed: Vec<Seed>,
+
+    /// Run seeds from 0 on for so long on the real clock, shared equally among the scenarios; how far each came is
+    /// printed, and --seeds repeats it
+    #[arg(long = "for", value_name = "DURATION", conflicts_with_all = ["seeds", "seed"], value_parser = parse_timeout)]
+    time: Option<Duration>,
 
     /// Runs at a time; changes no result [default: one a core]
     #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
@@ -122,7 +129,8 @@ fn parse_share(text: &str) -> Result<Ppm, String> {
 impl Arguments {
     fn seeds(&self) -> Option<Seeds> {
         let listed = || Seeds::list(self.seed.iter().copied());
-        self.seeds.clone().or_else(|| (!self.seed.is_empty()).then(listed))
+        let all = || self.time.map(|_| Seeds::Range(0..u64::MAX));
+        self.seeds.clone().or_else(all).or_else(|| (!self.seed.is_empty()).then(listed))
     }
 
     fn campaign(&self, interrupt: Interrupt) -> CampaignOptions {
@@ -131,7 +139,7 @@ impl Arguments {
             seeds: self.seeds(),
             max_fail: self.max_fail.0,
             check_determinism: self.check_determinism,
-            pool: self.pool.pool(jobs, interrupt),
+            pool: Pool { until: self.time.map(|time| Instant::now() + time), ..self.pool.pool(jobs, interrupt) },
         }
     }
 
@@ -149,7 +157,8 @@ impl Arguments {
 
     /// What is written: on stdout, and into a file.
     fn reports(&self) -> Result<Reports<'static>, Failed> {
-        let detail = ScenarioDetail { evaluations: self.evaluations, figures: self.figures };
+        let detail =
+            ScenarioDetail { evaluations: self.evaluations, figures: self.figures, seeds: self.time.is_some() };
         let mut reports = Reports::new(self.message_format.reporter(detail));
         if let Some(path) = &self.junit {
             let file = Aside::create(path).map_err(|error| Failed::output(shown(path), error))?;
@@ -220,7 +229,7 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
         seeds: None,
         max_fail: Some(1),
         check_determinism: campaign::CHECK_DETERMINISM,
-        pool: Pool { jobs: cores(), timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
+        pool: Pool { jobs: cores(), timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default(), until: None },
     };
     let mut text = Vec::new();
     let mut reports = Reports::new(Box::new(Human::new(&mut text)));

@@ -35,6 +35,8 @@ pub struct ScenarioDetail {
     pub evaluations: bool,
     /// Percentiles and a histogram of each figure; otherwise the least and the most.
     pub figures: bool,
+    /// Which seeds were run; otherwise how many.
+    pub seeds: bool,
 }
 
 /// Bars of a histogram, and the columns of the longest.
@@ -51,7 +53,7 @@ pub struct Human<W> {
 impl<W: Write> Human<W> {
     /// On `out`, a line for each scenario.
     pub const fn new(out: W) -> Self {
-        Self { out, detail: ScenarioDetail { evaluations: false, figures: false } }
+        Self { out, detail: ScenarioDetail { evaluations: false, figures: false, seeds: false } }
     }
 
     /// With these lines more.
@@ -72,6 +74,9 @@ impl<W: Write> Reporter for Human<W> {
     fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
         let never = if self.detail.evaluations { None } else { never_evaluated(result) };
         writeln!(self.out, "{} {}", verdict(result.judgement), scenario_line(subject, result, never))?;
+        if self.detail.seeds {
+            writeln!(self.out, "             the same again: --seeds {}", result.seeds)?;
+        }
         if self.detail.figures {
             write!(self.out, "{}", figure_lines(result))?;
         }

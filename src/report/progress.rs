@@ -65,7 +65,8 @@ impl Progress {
                 if last.elapsed() >= EVERY {
                     *last = Instant::now();
                     let seconds = since.elapsed().as_secs();
-                    let line = format!("{name}: {} of {} seeds, {seconds} s\n", grouped(done), grouped(total));
+                    let of = if total == u64::MAX { String::new() } else { format!(" of {}", grouped(total)) };
+                    let line = format!("{name}: {}{of} seeds, {seconds} s\n", grouped(done));
                     // Progress that nobody can read is nobody's loss.
                     let _ = std::io::stderr().write_all(line.as_bytes());
                 }
@@ -94,7 +95,11 @@ impl Listener for Progress {
 
 fn bar(name: &str, total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} seeds, {eta} to go");
+    let template = match total {
+        u64::MAX => "{msg} {spinner} {pos} seeds in {elapsed}",
+        _ => "{msg} {wide_bar} {pos}/{len} seeds, {eta} to go",
+    };
+    let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(name.to_owned());
     bar

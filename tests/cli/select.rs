@@ -87,3 +87,21 @@ fn a_nemesis_that_never_acts_is_inconclusive() {
     assert!(shown.stdout.contains("idle.toml: chaos was never applied in any run\n"), "{shown}");
     assert!(shown.stdout.ends_with("\n1 passed, 0 failed, 1 inconclusive\n"), "{shown}");
 }
+
+/// How many seeds a time is enough for depends on the machine; what they come to does not.
+#[test]
+fn a_call_for_some_time_says_how_to_repeat_it() {
+    let folder = Folder::new("for").with("calm", &calm()).with("calmer", &calm());
+    let shown = folder.run(&["test", "--for", "400ms", "-j", "2"]);
+    assert_eq!(shown.code, 0, "{shown}");
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    for (line, again) in lines.iter().zip(&lines[1..]).filter(|(line, _)| line.contains("PASS")) {
+        let seeds = again.trim().strip_prefix("the same again: --seeds ").expect("it follows the scenario");
+        let name = if line.contains("ring/calmer") { "name(=ring/calmer)" } else { "name(=ring/calm)" };
+        let repeated = folder.run(&["test", "-E", name, "--seeds", seeds]);
+        assert_eq!(repeated.stdout.lines().next(), Some(*line), "{repeated}");
+    }
+    assert_eq!(lines.iter().filter(|line| line.contains("the same again")).count(), 2, "{shown}");
+    let shown = folder.run(&["test", "--for", "1s", "--seed", "1"]);
+    assert_eq!(shown.code, 2, "a time or seeds: {shown}");
+}

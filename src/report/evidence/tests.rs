@@ -65,7 +65,7 @@ fn gathered(test: &str, pool: &Pool, engine: Receiver<()>) -> (Result<PathBuf, S
 }
 
 fn pool(timeout: Option<Duration>) -> Pool {
-    Pool { jobs: 1, timeout, interrupt: Interrupt::default() }
+    Pool { jobs: 1, timeout, interrupt: Interrupt::default(), until: None }
 }
 
 #[test]

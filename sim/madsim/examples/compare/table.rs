@@ -141,7 +141,7 @@ fn options(scenario: &Scenario, seeds: u64) -> CampaignOptions {
         seeds: Some(Seeds::first(seeds.max(within))),
         max_fail: Some(1),
         check_determinism: Ppm::NEVER,
-        pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default() },
+        pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default(), until: None },
     }
 }
 

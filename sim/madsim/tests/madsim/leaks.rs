@@ -21,7 +21,7 @@ fn checked(deed: &str) -> ScenarioResult {
     let scenario = toy::load(&toy::scenario(deed, SECOND));
     let system = OnMadsim::<Toy>::new();
     let description = system.description();
-    let pool = Pool { jobs: 1, timeout: None, interrupt: Interrupt::default() };
+    let pool = Pool { jobs: 1, timeout: None, interrupt: Interrupt::default(), until: None };
     let options =
         CampaignOptions { seeds: Some(Seeds::first(3)), max_fail: None, check_determinism: Ppm::new(1_000_000), pool };
     let subject = Subject { scenario: &scenario, name: deed, description: &description, program: "splitbrain-madsim" };
