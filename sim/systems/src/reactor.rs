@@ -15,7 +15,7 @@
 //! | [`client`] | a caller that sends in pieces, reads slowly and goes away |
 //! | [`protocol`] | GET and POST over connections that stay open |
 //! | [`options`], [`presets`], [`bug`] | what a scenario can set |
-//! | [`observation`], `brief`, [`counters`] | what watchers hear, how people read it, and what is counted |
+//! | [`observation`], `brief`, [`counters`] | what is observed, how people read it, and what is counted |
 //! | [`invariants`] | what must hold |
 //!
 //! **Three ways to share the work** are the option `mode`: one loop; an acceptor and loops with an epoll instance each,

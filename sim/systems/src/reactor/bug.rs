@@ -1,8 +1,8 @@
-//! Known bugs, switchable one at a time: each is a minimal slip at the place where real programs made it.
+//! Known bugs, switchable one at a time: each is a minimal mistake at the place where real programs made it.
 //!
 //! They prove that the invariants can see. Sources: the bug's own line below, and its place in the code.
 
-use super::linux::epoll::Slip;
+use super::linux::epoll::EpollBug;
 
 splitbrain_kernel::names! {
     /// A known bug.
@@ -51,14 +51,14 @@ splitbrain_kernel::names! {
 }
 
 impl Bug {
-    /// The slip of the kernel that it is, if it is one.
-    pub const fn slip(self) -> Slip {
+    /// The mistake of the kernel that it is, if it is one.
+    pub const fn epoll_bug(self) -> EpollBug {
         match self {
-            Self::ModifyWithoutCheck => Slip::ModifyWithoutCheck,
-            Self::NoRotation => Slip::NoRotation,
-            Self::EdgeSampledInWait => Slip::EdgeSampledInWait,
-            Self::CallbackWithoutWake => Slip::CallbackWithoutWake,
-            _ => Slip::None,
+            Self::ModifyWithoutCheck => EpollBug::ModifyWithoutCheck,
+            Self::NoRotation => EpollBug::NoRotation,
+            Self::EdgeSampledInWait => EpollBug::EdgeSampledInWait,
+            Self::CallbackWithoutWake => EpollBug::CallbackWithoutWake,
+            _ => EpollBug::None,
         }
     }
 }

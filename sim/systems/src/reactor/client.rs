@@ -225,8 +225,8 @@ impl Client {
             let connection = link.connection.expect("who reads has a connection");
             match protocol::parse_answer(&link.input) {
                 Parsed::Part => return true,
-                Parsed::Garbled => {
-                    ctx.observe(ReactorObservation::Garbled { connection });
+                Parsed::Malformed => {
+                    ctx.observe(ReactorObservation::Malformed { connection });
                     ctx.send_on(connection, self.server, Wire::Reset);
                     ctx.close(connection);
                     self.on_over(ctx, at);

@@ -40,7 +40,7 @@ counters! {
     /// Calls of epoll_wait whose time was over before something came.
     timed_out_waits,
     /// Threads that were woken in epoll_wait and found nothing there.
-    woken_in_vain,
+    spurious_wake_ups,
     /// Descriptors added or modified with EPOLLET.
     edge_triggered,
     /// Descriptors added or modified with EPOLLONESHOT.
@@ -64,7 +64,7 @@ counters! {
     /// Events of the listening socket.
     listener_events,
     /// Events of the listening socket for which nothing was left to accept.
-    accepts_in_vain,
+    empty_accepts,
     /// Descriptor numbers that were given out again.
     numbers_reused,
     /// Events in hand whose connection was closed meanwhile, and which were dropped.

@@ -50,7 +50,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use descriptor::{DescriptionId, Fd, Table};
-use epoll::{Epoll, Event, ItemKey, Slip};
+use epoll::{Epoll, EpollBug, Event, ItemKey};
 use errno::Errno;
 use events::Events;
 use pipe::Pipe;
@@ -123,7 +123,7 @@ pub struct Linux {
     pipes: BTreeMap<DescriptionId, (Pipe, DescriptionId)>,
     epolls: Vec<DescriptionId>,
     limits: Limits,
-    slip: Slip,
+    bug: EpollBug,
     next_description: u32,
     next_sequence: u64,
     woken: Vec<Thread>,
@@ -131,15 +131,15 @@ pub struct Linux {
 }
 
 impl Linux {
-    /// A process without descriptors, on a kernel with this slip.
-    pub const fn new(limits: Limits, slip: Slip) -> Self {
+    /// A process without descriptors, on a kernel with this mistake.
+    pub const fn new(limits: Limits, bug: EpollBug) -> Self {
         Self {
             table: Table::new(limits.descriptors),
             descriptions: BTreeMap::new(),
             pipes: BTreeMap::new(),
             epolls: Vec::new(),
             limits,
-            slip,
+            bug,
             next_description: 0,
             next_sequence: 0,
             woken: Vec::new(),
@@ -157,7 +157,7 @@ impl Linux {
         std::mem::take(&mut self.woken)
     }
 
-    /// What remote ends are to hear since the last look, in order.
+    /// Segments for remote ends since the last look, in order.
     pub fn take_wire(&mut self) -> Vec<(DescriptionId, Segment)> {
         std::mem::take(&mut self.wire)
     }
@@ -307,7 +307,7 @@ impl Linux {
     /// # Errors
     /// [`Errno::TooManyDescriptors`].
     pub fn epoll_create(&mut self) -> Result<Fd, Errno> {
-        let [fd] = self.open_new([Object::Epoll(Epoll::new(self.slip))])?;
+        let [fd] = self.open_new([Object::Epoll(Epoll::new(self.bug))])?;
         self.epolls.push(self.table.get(fd)?);
         Ok(fd)
     }
@@ -400,11 +400,11 @@ impl Linux {
         let id = self.table.get(fd)?;
         let Some(Object::Stream(stream)) = self.object_mut(id) else { return Err(Errno::NotSocket) };
         let is_unix = stream.family() == Family::Unix;
-        let (Reaction { changes, says }, result) = stream.shutdown(how);
-        // Who watches this end hears of it before the other end does, except over TCP.
+        let (Reaction { changes, segments }, result) = stream.shutdown(how);
+        // The items of this end are announced before the other end receives anything, except over TCP.
         let (first, last) = if is_unix { (changes, Vec::new()) } else { (Vec::new(), changes) };
         first.into_iter().for_each(|change| self.announce(id, change));
-        self.say(id, says);
+        self.send_segments(id, segments);
         last.into_iter().for_each(|change| self.announce(id, change));
         result
     }
@@ -462,8 +462,8 @@ impl Linux {
                 }
             }
             Object::Stream(mut stream) => {
-                let says = stream.close();
-                says.into_iter().for_each(|segment| self.deliver(id, stream.peer, segment));
+                let segments = stream.close();
+                segments.into_iter().for_each(|segment| self.deliver(id, stream.peer, segment));
             }
             Object::Listener(listener) => listener.queue.into_iter().for_each(|server| self.refuse(server)),
             Object::Epoll(_) => self.epolls.retain(|epoll| *epoll != id),
@@ -481,8 +481,8 @@ impl Linux {
 
     // Between the ends of streams.
 
-    fn say(&mut self, id: DescriptionId, says: Vec<Segment>) {
-        for segment in says {
+    fn send_segments(&mut self, id: DescriptionId, segments: Vec<Segment>) {
+        for segment in segments {
             let Some(stream) = self.stream(id) else { return };
             self.deliver(id, stream.peer, segment);
         }
@@ -491,22 +491,22 @@ impl Linux {
     fn deliver(&mut self, from: DescriptionId, peer: Peer, segment: Segment) {
         match peer {
             Peer::Remote => self.wire.push((from, segment)),
-            Peer::Local(peer) if self.descriptions.contains_key(&peer) => self.hear(peer, segment),
+            Peer::Local(peer) if self.descriptions.contains_key(&peer) => self.receive(peer, segment),
             // The socket is closed: the kernel answers data by a reset, and takes the rest.
             Peer::Local(_) => match segment {
-                Segment::Data { .. } => self.hear(from, Segment::Reset),
-                Segment::Fin => self.hear(from, Segment::FinAcknowledged),
+                Segment::Data { .. } => self.receive(from, Segment::Reset),
+                Segment::Fin => self.receive(from, Segment::FinAcknowledged),
                 _ => {}
             },
         }
     }
 
-    /// An end hears something: from this machine, or from another one.
-    pub fn hear(&mut self, id: DescriptionId, segment: Segment) {
+    /// An end receives a segment: from this machine, or from another one.
+    pub fn receive(&mut self, id: DescriptionId, segment: Segment) {
         let Some(Object::Stream(stream)) = self.object_mut(id) else { return };
-        let Reaction { changes, says } = stream.hear(segment);
+        let Reaction { changes, segments } = stream.receive(segment);
         changes.into_iter().for_each(|change| self.announce(id, change));
-        self.say(id, says);
+        self.send_segments(id, segments);
     }
 
     // Signals.
@@ -535,7 +535,7 @@ impl Linux {
 
     // epoll.
 
-    /// Something about a file has changed: its items hear of it in the order in which Linux keeps them, newest first
+    /// Something about a file has changed: its items are called in the order in which Linux keeps them, newest first
     /// and then the exclusive ones, oldest first; of these the first that wakes a thread is the last, unless
     /// the change is for all of them (`None`).
     fn announce(&mut self, id: DescriptionId, change: Option<Events>) {
@@ -594,7 +594,7 @@ impl Linux {
             return Err(Errno::Invalid);
         }
         // Taken out, so that it can ask the others.
-        let mut epoll = std::mem::replace(epoll, Epoll::new(Slip::None));
+        let mut epoll = std::mem::replace(epoll, Epoll::new(EpollBug::None));
         let (events, woken) = epoll.wait(max, |description| self.poll(description));
         self.woken.extend(woken);
         *self.object_mut(instance).expect("the instance is open") = Object::Epoll(epoll);

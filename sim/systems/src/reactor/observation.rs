@@ -60,7 +60,7 @@ pub enum ReactorObservation {
         events: Vec<Reported>,
     },
     /// Server: a thread was woken in `epoll_wait`, and others have taken what there was.
-    WokenInVain {
+    SpuriousWakeUp {
         /// Which thread.
         thread: Thread,
     },
@@ -140,7 +140,7 @@ pub enum ReactorObservation {
         id: u64,
     },
     /// Client: what came is no answer.
-    Garbled {
+    Malformed {
         /// Over which connection.
         connection: ConnectionId,
     },
@@ -166,7 +166,7 @@ pub enum ReactorObservation {
         /// Which.
         connection: ConnectionId,
     },
-    /// Client: it said that it will send no more, and waits for the answers.
+    /// Client: it has shut its sending side, and waits for the answers.
     HalfClosed {
         /// Which connection.
         connection: ConnectionId,
@@ -181,7 +181,7 @@ impl ReactorObservation {
             Self::Deleted { .. } => "descriptor deleted",
             Self::WaitBegan { .. } => "wait began",
             Self::WaitReturned { .. } => "wait returned",
-            Self::WokenInVain { .. } => "thread woken in vain",
+            Self::SpuriousWakeUp { .. } => "spurious wake-up",
             Self::WaitTimedOut { .. } => "wait timed out",
             Self::AcceptedNothing { .. } => "nothing to accept",
             Self::Accepted { .. } => "connection accepted",
@@ -196,7 +196,7 @@ impl ReactorObservation {
             Self::WaitInterrupted { .. } => "wait interrupted",
             Self::Sent { .. } => "request sent",
             Self::Answered { .. } => "request answered",
-            Self::Garbled { .. } => "answer garbled",
+            Self::Malformed { .. } => "answer malformed",
             Self::Over { .. } => "connection over",
             Self::Unanswered { .. } => "request unanswered",
             Self::TimedOut { .. } => "request timed out",
@@ -213,7 +213,7 @@ impl Observation for ReactorObservation {
         "descriptor deleted",
         "wait began",
         "wait returned",
-        "thread woken in vain",
+        "spurious wake-up",
         "wait timed out",
         "nothing to accept",
         "connection accepted",
@@ -228,7 +228,7 @@ impl Observation for ReactorObservation {
         "wait interrupted",
         "request sent",
         "request answered",
-        "answer garbled",
+        "answer malformed",
         "connection over",
         "request unanswered",
         "request timed out",

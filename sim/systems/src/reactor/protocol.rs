@@ -21,7 +21,7 @@ pub enum Parsed<T> {
     /// The beginning of something.
     Part,
     /// Nothing that was ever sent.
-    Garbled,
+    Malformed,
 }
 
 /// A byte of the body of a message.
@@ -62,10 +62,10 @@ pub fn parse_request(bytes: &[u8]) -> Parsed<(u64, Request)> {
         Parsed::Whole(("POST", id, size), length) => match parse_body(&bytes[length..], id, size) {
             Parsed::Whole((), body) => Parsed::Whole((id, Request::Post { size }), length + body),
             Parsed::Part => Parsed::Part,
-            Parsed::Garbled => Parsed::Garbled,
+            Parsed::Malformed => Parsed::Malformed,
         },
         Parsed::Part => Parsed::Part,
-        _ => Parsed::Garbled,
+        _ => Parsed::Malformed,
     }
 }
 
@@ -75,23 +75,23 @@ pub fn parse_answer(bytes: &[u8]) -> Parsed<(u64, u32)> {
         Parsed::Whole(("OK", id, size), length) => match parse_body(&bytes[length..], id, size) {
             Parsed::Whole((), body) => Parsed::Whole((id, size), length + body),
             Parsed::Part => Parsed::Part,
-            Parsed::Garbled => Parsed::Garbled,
+            Parsed::Malformed => Parsed::Malformed,
         },
         Parsed::Part => Parsed::Part,
-        _ => Parsed::Garbled,
+        _ => Parsed::Malformed,
     }
 }
 
 fn parse_line(bytes: &[u8]) -> Parsed<(&str, u64, u32)> {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-        return if bytes.len() < LINE_MAX { Parsed::Part } else { Parsed::Garbled };
+        return if bytes.len() < LINE_MAX { Parsed::Part } else { Parsed::Malformed };
     };
     let line = std::str::from_utf8(&bytes[..end]).unwrap_or_default();
     let mut words = line.split(' ');
     let parts = (words.next(), words.next().map(str::parse), words.next().map(str::parse), words.next());
     match parts {
         (Some(word), Some(Ok(id)), Some(Ok(size)), None) => Parsed::Whole((word, id, size), end + 1),
-        _ => Parsed::Garbled,
+        _ => Parsed::Malformed,
     }
 }
 
@@ -99,7 +99,7 @@ fn parse_body(bytes: &[u8], id: u64, size: u32) -> Parsed<()> {
     let size = size as usize;
     let is_right = bytes.iter().take(size).enumerate().all(|(place, found)| *found == byte(id, place));
     match is_right {
-        false => Parsed::Garbled,
+        false => Parsed::Malformed,
         true if bytes.len() < size => Parsed::Part,
         true => Parsed::Whole((), size),
     }
@@ -124,10 +124,10 @@ mod tests {
         let whole = answer(7, Request::Get { size: 12 }).concat();
         let mut missing = whole.clone();
         missing.remove(15);
-        assert_eq!(parse_answer(&missing), Parsed::Garbled);
+        assert_eq!(parse_answer(&missing), Parsed::Malformed);
         let mixed = [&whole[..14], &answer(8, Request::Get { size: 12 }).concat()].concat();
-        assert_eq!(parse_answer(&mixed), Parsed::Garbled);
-        assert_eq!(parse_request(b"PUT 1 2\n"), Parsed::Garbled);
-        assert_eq!(parse_request(&[b'x'; LINE_MAX]), Parsed::Garbled);
+        assert_eq!(parse_answer(&mixed), Parsed::Malformed);
+        assert_eq!(parse_request(b"PUT 1 2\n"), Parsed::Malformed);
+        assert_eq!(parse_request(&[b'x'; LINE_MAX]), Parsed::Malformed);
     }
 }

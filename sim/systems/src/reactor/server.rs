@@ -76,7 +76,7 @@ impl Server {
     pub(super) fn new(options: Arc<ReactorOptions>) -> Self {
         let buffer = u32::try_from(options.socket_buffer).expect("it was validated");
         let limits = Limits { tcp_buffer: buffer, ..Limits::LINUX };
-        let mut linux = Linux::new(limits, options.bug.slip());
+        let mut linux = Linux::new(limits, options.bug.epoll_bug());
         let free = "a new process has free numbers";
         let listener = linux.listen(usize::try_from(options.backlog).expect("it was validated")).expect(free);
         let signals = match options.signals {
@@ -232,7 +232,7 @@ impl Server {
                 }
             }
         } else if let Some(id) = self.wires.remove(connection) {
-            self.linux.hear(id, Segment::Reset);
+            self.linux.receive(id, Segment::Reset);
         }
         self.settle(ctx);
     }
@@ -247,7 +247,7 @@ impl Server {
                 ctx.send_on(connection, source.node, Wire::Reset);
                 ctx.close(connection);
             } else {
-                self.linux.hear(id, wires::segment(message));
+                self.linux.receive(id, wires::segment(message));
             }
         }
         self.settle(ctx);

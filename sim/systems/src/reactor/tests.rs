@@ -95,13 +95,13 @@ impl Machine {
         self.host.connection(ConnectionId { opener: C1, number }, C1, ConnectionChange::Accepted);
     }
 
-    pub(super) fn hear(&mut self, number: u32, wire: Wire) {
+    pub(super) fn receive(&mut self, number: u32, wire: Wire) {
         let connection = Some(ConnectionId { opener: C1, number });
         self.host.message_from(Source { node: C1, connection }, wire);
     }
 
     fn send(&mut self, number: u32, bytes: &[u8]) {
-        self.hear(number, Wire::Data { bytes: bytes.to_vec(), is_urgent: false });
+        self.receive(number, Wire::Data { bytes: bytes.to_vec(), is_urgent: false });
     }
 
     /// All bytes that were sent over a connection since the last look.
@@ -156,7 +156,7 @@ fn an_answer_waits_for_room_and_goes_on_where_it_stopped() {
         for _ in 0..20 {
             let bytes = machine.answered(0);
             assert!(bytes.len() <= 16, "no more than the window");
-            machine.hear(0, Wire::Taken { count: bytes.len() as u32 });
+            machine.receive(0, Wire::Taken { count: bytes.len() as u32 });
             heard.extend(bytes);
             machine.run();
         }
@@ -170,7 +170,7 @@ fn a_client_that_will_send_no_more_gets_its_answer_and_then_the_end() {
         let mut machine = Machine::new(options);
         machine.connect(0);
         machine.send(0, &protocol::request(1, GET));
-        machine.hear(0, Wire::Fin);
+        machine.receive(0, Wire::Fin);
         machine.run();
         assert_eq!(machine.sent.last(), Some(&(0, Wire::Fin)));
         assert_eq!(machine.answered(0), protocol::answer(1, GET).concat());
@@ -184,11 +184,11 @@ fn a_socket_that_was_closed_takes_acknowledgements_and_answers_data_by_a_reset()
         let mut machine = Machine::new(options);
         machine.connect(0);
         machine.send(0, &protocol::request(1, GET));
-        machine.hear(0, Wire::Fin);
+        machine.receive(0, Wire::Fin);
         machine.run();
         let bytes = machine.answered(0);
         assert_eq!(bytes, protocol::answer(1, GET).concat());
-        machine.hear(0, Wire::Taken { count: bytes.len() as u32 });
+        machine.receive(0, Wire::Taken { count: bytes.len() as u32 });
         machine.run();
         assert!(machine.sent.is_empty(), "{:?}", machine.server().options());
         machine.send(0, b"GET");
@@ -204,7 +204,7 @@ fn a_connection_that_is_reset_is_closed_and_its_number_given_out_again() {
         machine.connect(0);
         machine.run();
         let fd = *machine.server().connections().keys().next().expect("it was accepted");
-        machine.hear(0, Wire::Reset);
+        machine.receive(0, Wire::Reset);
         machine.run();
         assert!(machine.server().connections().is_empty(), "{:?}", machine.server().options());
         machine.connect(1);
@@ -266,7 +266,7 @@ fn urgent_bytes_are_read_apart() {
     for options in every_preset() {
         let mut machine = Machine::new(options);
         machine.connect(0);
-        machine.hear(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
+        machine.receive(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
         machine.run();
         assert_eq!(machine.server().counters().pri_events, 1);
         machine.send(0, &protocol::request(1, GET));
@@ -338,7 +338,7 @@ fn one_connection_wakes_every_loop_unless_the_listening_socket_is_exclusive() {
         machine.run();
         let counters = machine.server().counters();
         // A loop finds out when its wait looks, or when it accepts.
-        assert_eq!(counters.woken_in_vain + counters.accepts_in_vain, in_vain, "{:?}", machine.server().options());
+        assert_eq!(counters.spurious_wake_ups + counters.empty_accepts, in_vain, "{:?}", machine.server().options());
         assert_eq!(machine.server().connections().len(), 1);
     }
 }
@@ -348,7 +348,7 @@ fn what_is_asked_of_epoll_is_observed_from_the_first_registration_to_the_last() 
     let mut machine = Machine::new(presets::shared());
     machine.connect(0);
     machine.send(0, &protocol::request(1, GET));
-    machine.hear(0, Wire::Fin);
+    machine.receive(0, Wire::Fin);
     machine.run();
     let count = |of: fn(&ReactorObservation) -> bool| machine.observed.iter().filter(|it| of(it)).count();
     assert_eq!(

@@ -48,7 +48,7 @@ pub(crate) struct Both<'a> {
     pub(crate) planted: Planted,
     /// Ends of Unix pairs that were filled and not drained since: what of them fits is not compared.
     pub(crate) filled: BTreeSet<DescriptionId>,
-    /// TCP ends that have said that they send no more, and whose other end has acknowledged it.
+    /// TCP ends whose FIN the other end has acknowledged.
     acknowledged: BTreeSet<DescriptionId>,
     pub(crate) next_data: u64,
     pub(crate) tried: Tried,
@@ -64,7 +64,7 @@ impl<'a> Both<'a> {
     /// One epoll instance each.
     pub(crate) fn new(numbers: &'a [RawFd], planted: Planted) -> Self {
         let mut both = Self {
-            linux: Linux::new(Limits::LINUX, planted.slip()),
+            linux: Linux::new(Limits::LINUX, planted.epoll_bug()),
             slots: Vec::new(),
             numbers,
             planted,
@@ -127,7 +127,7 @@ impl<'a> Both<'a> {
     /// that off. It is an edge for this end, so the next call waits until it is there.
     fn await_acknowledgements(&mut self) -> Compared {
         let is_open = |slot: &Slot| slot.kind == Kind::Tcp && !self.acknowledged.contains(&slot.description);
-        let has_ended = |slot: &&Slot| self.linux.stream(slot.description).is_some_and(Stream::has_said_fin);
+        let has_ended = |slot: &&Slot| self.linux.stream(slot.description).is_some_and(Stream::has_sent_fin);
         for slot in self.slots.iter().filter(|slot| is_open(slot)).filter(has_ended) {
             let peer = self.linux.peer(slot.description);
             let peer = self.slots.iter().find(|other| Some(other.description) == peer);

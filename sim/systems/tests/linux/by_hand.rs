@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use splitbrain_systems::reactor::linux::descriptor::Fd;
-use splitbrain_systems::reactor::linux::epoll::Slip;
+use splitbrain_systems::reactor::linux::epoll::EpollBug;
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::events::Events;
 use splitbrain_systems::reactor::linux::thread::Thread;
@@ -43,7 +43,7 @@ const THREADS: usize = 3;
 fn loops_with_one_listener() {
     for how in [Events::NONE, Events::EXCLUSIVE] {
         let events = Events::IN | Events::ET | how;
-        let mut linux = Linux::new(Limits::LINUX, Slip::None);
+        let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
         let listener = linux.listen(4).expect("there are free numbers");
         let epolls: Vec<Fd> = (0..THREADS).map(|_| linux.epoll_create().expect("there are free numbers")).collect();
         for epoll in &epolls {
@@ -69,7 +69,7 @@ fn loops_with_one_listener() {
 /// Of the threads on one instance one wakes for an edge, and each of them for a level.
 fn threads_on_one_instance() {
     for how in [Events::NONE, Events::ET] {
-        let mut linux = Linux::new(Limits::LINUX, Slip::None);
+        let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
         let [reader, writer] = linux.pipe().expect("there are free numbers");
         let epoll = linux.epoll_create().expect("there are free numbers");
         linux.control(epoll, Control::Add, reader, Events::IN | how, 0).expect("it is new there");
@@ -91,7 +91,7 @@ fn threads_on_one_instance() {
 /// Of threads that began to wait on one instance one after the other, each edge wakes the one that began last.
 fn the_newest_waiter_wakes_first() {
     let events = Events::IN | Events::ET;
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let epoll = linux.epoll_create().expect("there are free numbers");
     let pipes: Vec<[Fd; 2]> = (0..THREADS).map(|_| linux.pipe().expect("there are free numbers")).collect();
     for [reader, _] in &pipes {
@@ -197,7 +197,7 @@ fn sleeping_tasks() -> usize {
 
 /// A wait that nothing ends returns nothing.
 fn a_wait_that_times_out() {
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let epoll = linux.epoll_create().expect("there are free numbers");
     linux.begin_wait(epoll, Thread(0)).expect("it is an epoll instance");
     assert!(linux.end_wait(Thread(0)), "its time is over");
@@ -209,7 +209,7 @@ fn a_wait_that_times_out() {
 fn full_sockets() {
     const LARGE: usize = 1 << 22;
     let bytes = vec![7; LARGE];
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let [one, other] = linux.socket_pair().expect("there are free numbers");
     let by_model = until_again(|| linux.write(one, &bytes));
     let back = until_again(|| linux.read(other, LARGE).map(|bytes| bytes.len()));
@@ -240,7 +240,7 @@ fn until_again(mut call: impl FnMut() -> Result<usize, Errno>) -> usize {
 /// A connection that finds the accept queue full is not made. Linux drops the packet that would open it, and the client
 /// tries again after a second.
 fn a_full_accept_queue() {
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let listener = linux.listen(0).expect("there are free numbers");
     let first = linux.connect(listener);
     assert_eq!((first.is_ok(), linux.connect(listener)), (true, Err(Errno::TimedOut)));

@@ -25,11 +25,11 @@ pub(crate) const SEQUENCES: &[(&str, &[Operation])] = &[
         &[Pipe, Add(0, 0, IN_EDGE), Fill(1), Wait(0, 4), Wait(0, 4), Write(1, 1), Wait(0, 4)],
     ),
     (
-        "a Unix socket that is shut hears of it before its peer",
+        "a Unix socket that is shut is announced before its peer",
         &[SocketPair, Add(0, 0, 1 << 6), Add(0, 1, 1 << 6), Shutdown(0, How::Both), Wait(0, 1)],
     ),
     (
-        "the reader of a pipe hears of data before the writer hears of room, whichever was added first",
+        "the reader of a pipe learns of data before the writer learns of room, whichever was added first",
         &[
             Pipe,
             Add(0, 1, ALL_EDGE),

@@ -1,7 +1,7 @@
 //! Mistakes that a model could have: the comparison must find each of them, or it compares too little.
 
 use splitbrain_systems::reactor::linux::descriptor::Fd;
-use splitbrain_systems::reactor::linux::epoll::Slip;
+use splitbrain_systems::reactor::linux::epoll::EpollBug;
 use splitbrain_systems::reactor::linux::events::Events;
 
 /// A mistake of the model in a comparison.
@@ -10,7 +10,7 @@ pub(crate) enum Planted {
     /// None: the model as it is.
     None,
     /// One that the model itself can have.
-    InEpoll(Slip),
+    InEpoll(EpollBug),
     /// `EPOLLET` has no effect.
     EdgeIsLevel,
     /// `EPOLLONESHOT` has no effect.
@@ -42,9 +42,9 @@ pub(crate) enum Planted {
 impl Planted {
     /// Every mistake.
     pub(crate) const ALL: &'static [Self] = &[
-        Self::InEpoll(Slip::ModifyWithoutCheck),
-        Self::InEpoll(Slip::NoRotation),
-        Self::InEpoll(Slip::EdgeSampledInWait),
+        Self::InEpoll(EpollBug::ModifyWithoutCheck),
+        Self::InEpoll(EpollBug::NoRotation),
+        Self::InEpoll(EpollBug::EdgeSampledInWait),
         Self::EdgeIsLevel,
         Self::OneShotIsForgotten,
         Self::ExclusiveIsForgotten,
@@ -60,10 +60,10 @@ impl Planted {
         Self::UrgentIsData,
     ];
 
-    pub(crate) const fn slip(self) -> Slip {
+    pub(crate) const fn epoll_bug(self) -> EpollBug {
         match self {
-            Self::InEpoll(slip) => slip,
-            _ => Slip::None,
+            Self::InEpoll(bug) => bug,
+            _ => EpollBug::None,
         }
     }
 

@@ -201,13 +201,13 @@ pub(crate) fn free_numbers(count: usize) -> Vec<RawFd> {
     open.iter().map(|fd| fd.as_raw_fd()).collect()
 }
 
-/// This end of a TCP connection acknowledges at once what it has heard, and what it hears from now on.
+/// This end of a TCP connection acknowledges at once what it has received, and what it receives from now on.
 pub(crate) fn acknowledge_soon(socket: &OwnedFd) {
     sockopt::set_tcp_quickack(socket, true).expect("it is TCP");
 }
 
-/// Whether this end of a TCP connection has said that it sends no more, and has not heard that the other end knows: the
-/// states FIN_WAIT1, CLOSING and LAST_ACK.
+/// Whether this end of a TCP connection has sent a FIN that is not acknowledged: the states FIN_WAIT1, CLOSING and
+/// LAST_ACK.
 #[expect(clippy::disallowed_methods, reason = "a test asks the kernel; a run has no files")]
 pub(crate) fn waits_for_acknowledgement(socket: &OwnedFd) -> bool {
     let name = |name: rustix::net::SocketAddrAny| SocketAddrV4::try_from(name).map(as_shown).unwrap_or_default();

@@ -36,7 +36,7 @@ pub(super) struct Link {
     pub(super) pending: VecDeque<Pending>,
     /// The client will end after what it has begun to send.
     pub(super) ends: bool,
-    /// It has said so.
+    /// It has shut its sending side.
     pub(super) has_ended: bool,
     /// The server will send no more.
     pub(super) is_ending: bool,

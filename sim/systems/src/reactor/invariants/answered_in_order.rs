@@ -40,11 +40,11 @@ impl Conversations {
                     None => format!("{node} is answered request {id}, and waits for no answer"),
                 });
             }
-            ReactorObservation::Garbled { connection } => {
+            ReactorObservation::Malformed { connection } => {
                 let expected = self.open.get(&connection).and_then(VecDeque::front).copied();
                 findings.check(ANSWERED_IN_ORDER, Some(node), false, || match expected {
-                    Some(id) => format!("what {node} hears in place of the answer to request {id} is no answer"),
-                    None => format!("what {node} hears is no answer, and it waits for none"),
+                    Some(id) => format!("what {node} receives in place of the answer to request {id} is no answer"),
+                    None => format!("what {node} receives is no answer, and it waits for none"),
                 });
             }
             ReactorObservation::Served { id } => {
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_answer_and_a_request_served_twice_are_found() {
-        let garbled = (C1, ReactorObservation::Garbled { connection: CONNECTION });
-        assert_eq!(judged(&[sent(1), garbled]), Some(ANSWERED_IN_ORDER));
+        let malformed = (C1, ReactorObservation::Malformed { connection: CONNECTION });
+        assert_eq!(judged(&[sent(1), malformed]), Some(ANSWERED_IN_ORDER));
         let served = (S1, ReactorObservation::Served { id: 1 });
         assert_eq!(judged(&[served.clone(), served.clone()]), Some(ANSWERED_IN_ORDER));
         assert_eq!(judged(&[served, (S1, ReactorObservation::Served { id: 2 })]), None);

@@ -21,8 +21,8 @@ use super::index::CLOSED_AFTER_ANSWERS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "closed_after_answers",
-    doc: "A thread closes a connection that its client has not reset only if the client has said that it will send no \
-          more, and every request over it is answered.",
+    doc: "A thread closes a connection that its client has not reset only if the client has shut its sending \
+          side, and every request over it is answered.",
     source: "RFC 9112 §9.6; epoll_ctl(2), EPOLLRDHUP",
     kind: InvariantKind::Safety,
     sight: Sight::WhiteBox,
@@ -80,7 +80,7 @@ impl Exchanges {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Served {
     connection: ConnectionId,
-    /// The client has said that it will send no more.
+    /// The client has shut its sending side.
     has_ended: bool,
 }
 
@@ -173,8 +173,8 @@ mod tests {
         machine.connect(0);
         machine.run();
         exchanges.on_observation(&sent(1));
-        machine.hear(0, Wire::Data { bytes: protocol::request(1, GET), is_urgent: false });
-        machine.hear(0, last);
+        machine.receive(0, Wire::Data { bytes: protocol::request(1, GET), is_urgent: false });
+        machine.receive(0, last);
         while let Some(timer) = machine.next() {
             let item = handled(machine.server(), 0);
             let served = item.and_then(|item| Served::of(machine.server(), item));

@@ -94,7 +94,7 @@ mod tests {
             machine.connect(0);
             machine.run();
             let bytes = protocol::request(1, Request::Post { size: 30 });
-            machine.hear(0, Wire::Data { bytes, is_urgent: false });
+            machine.receive(0, Wire::Data { bytes, is_urgent: false });
             let mut findings = all_on();
             while let Some(timer) = machine.next() {
                 let before = machine.server().workers()[0].at;

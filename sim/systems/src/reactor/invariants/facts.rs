@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn data_makes_it_ready_and_queued_and_wakes_a_thread_which_takes_it_in_hand() {
         let mut machine = connected(presets::one_loop());
-        machine.hear(0, data(protocol::request(1, GET), false));
+        machine.receive(0, data(protocol::request(1, GET), false));
         let facts = of_connection(&machine);
         assert_eq!((facts.ready, facts.is_queued, facts.is_in_hand), (Events::IN, true, false));
         assert!(!facts.sleeps && !facts.is_slept_on);
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn urgent_data_is_something_to_react_to() {
         let mut machine = connected(presets::one_loop());
-        machine.hear(0, data(vec![b'!'], true));
+        machine.receive(0, data(vec![b'!'], true));
         assert_eq!(of_connection(&machine).ready, Events::PRI);
     }
 
@@ -177,11 +177,11 @@ mod tests {
         let mut machine = connected(ReactorOptions { socket_buffer: 16, ..presets::one_loop() });
         assert_eq!(of_connection(&machine).ready, Events::NONE, "there is room, and nothing to write");
         for byte in protocol::request(1, GET) {
-            machine.hear(0, data(vec![byte], false));
+            machine.receive(0, data(vec![byte], false));
             machine.run();
         }
         assert_eq!(of_connection(&machine).ready, Events::NONE, "the answer is longer than the room");
-        machine.hear(0, Wire::Taken { count: 16 });
+        machine.receive(0, Wire::Taken { count: 16 });
         assert_eq!(of_connection(&machine).ready, Events::OUT);
     }
 

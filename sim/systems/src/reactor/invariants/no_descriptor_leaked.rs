@@ -74,7 +74,7 @@ mod tests {
             let mut machine = Machine::new(ReactorOptions { bug, ..presets::one_loop_edge() });
             machine.connect(0);
             machine.run();
-            machine.hear(0, Wire::Fin);
+            machine.receive(0, Wire::Fin);
             machine.run();
             assert!(machine.server().connections().is_empty());
             let mut findings = all_on();

@@ -290,13 +290,13 @@ mod tests {
         machine.connect(0);
         machine.run();
         for byte in protocol::request(1, Request::Get { size: 16 }) {
-            machine.hear(0, Wire::Data { bytes: vec![byte], is_urgent: false });
+            machine.receive(0, Wire::Data { bytes: vec![byte], is_urgent: false });
             machine.run();
         }
         assert_eq!(machine.answered(0).len(), 16, "the rest waits for room");
-        machine.hear(0, Wire::Taken { count: 16 });
-        machine.hear(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
-        machine.hear(0, Wire::Fin);
+        machine.receive(0, Wire::Taken { count: 16 });
+        machine.receive(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
+        machine.receive(0, Wire::Fin);
         machine.connect(1);
         machine
     }

@@ -83,10 +83,10 @@ mod tests {
         machine.connect(0);
         machine.run();
         let request = protocol::request(1, Request::Post { size: 100 });
-        machine.hear(0, Wire::Data { bytes: request[..20].to_vec(), is_urgent: false });
+        machine.receive(0, Wire::Data { bytes: request[..20].to_vec(), is_urgent: false });
         let Some(ReactorTimer::Run(first)) = machine.next() else { panic!("a thread wakes") };
         (0..calls).for_each(|_| machine.fire(ReactorTimer::Run(first)));
-        machine.hear(0, Wire::Data { bytes: request[20..].to_vec(), is_urgent: false });
+        machine.receive(0, Wire::Data { bytes: request[20..].to_vec(), is_urgent: false });
         let is_other = |timer: &ReactorTimer| *timer != ReactorTimer::Run(first);
         if let Some(other) = machine.runnable().into_iter().find(is_other) {
             machine.fire(other);

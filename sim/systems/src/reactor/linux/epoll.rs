@@ -10,7 +10,7 @@
 //! again, and drops those that have nothing to report. So a change that is undone before the wait is not reported, and
 //! an edge that comes on top of unread data is. This is what `fs/eventpoll.c` does since Linux 2.6.
 //!
-//! [`Slip`] switches on mistakes that emulations of epoll have made.
+//! [`EpollBug`] switches on mistakes that emulations of epoll have made.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,7 +42,7 @@ pub struct Event {
 
 splitbrain_kernel::names! {
     /// A mistake in an implementation of epoll.
-    pub enum Slip {
+    pub enum EpollBug {
         /// None: it does what Linux does.
         None = "none",
         /// `EPOLL_CTL_MOD` does not look whether the item is ready.
@@ -68,7 +68,7 @@ pub struct Item {
     pub sequence: u64,
     /// Whether it is in the ready list.
     pub is_queued: bool,
-    /// What the last wait saw, for [`Slip::EdgeSampledInWait`].
+    /// What the last wait saw, for [`EpollBug::EdgeSampledInWait`].
     sampled: Events,
 }
 
@@ -89,7 +89,7 @@ pub struct Epoll {
     ready: VecDeque<ItemKey>,
     /// The newest first: a wake takes the front.
     waiters: VecDeque<Thread>,
-    slip: Slip,
+    bug: EpollBug,
 }
 
 /// What an exclusive item accepts beside `EXCLUSIVE`.
@@ -98,8 +98,8 @@ const BESIDE_EXCLUSIVE: Events =
 
 impl Epoll {
     /// An instance without items.
-    pub const fn new(slip: Slip) -> Self {
-        Self { items: BTreeMap::new(), ready: VecDeque::new(), waiters: VecDeque::new(), slip }
+    pub const fn new(bug: EpollBug) -> Self {
+        Self { items: BTreeMap::new(), ready: VecDeque::new(), waiters: VecDeque::new(), bug }
     }
 
     /// The items, in order of their keys.
@@ -172,7 +172,7 @@ impl Epoll {
         item.events = events | Events::ALWAYS;
         item.data = data;
         let is_ready = !(now & item.events).is_empty();
-        Ok(self.queue_if(key, is_ready && self.slip != Slip::ModifyWithoutCheck))
+        Ok(self.queue_if(key, is_ready && self.bug != EpollBug::ModifyWithoutCheck))
     }
 
     /// `EPOLL_CTL_DEL`.
@@ -202,10 +202,10 @@ impl Epoll {
         if !item.is_armed() || change.is_some_and(|change| !change.has(item.events & !Events::HOW)) {
             return None;
         }
-        if self.slip == Slip::EdgeSampledInWait && item.events.has(Events::ET) {
+        if self.bug == EpollBug::EdgeSampledInWait && item.events.has(Events::ET) {
             return self.waiters.pop_front();
         }
-        if self.slip == Slip::CallbackWithoutWake {
+        if self.bug == EpollBug::CallbackWithoutWake {
             self.queue(key);
             return None;
         }
@@ -232,7 +232,7 @@ impl Epoll {
     /// `epoll_wait` that does not wait: up to `max` events, and the thread that is woken since more is left. `now` says
     /// what a file has to report at this moment.
     pub fn wait(&mut self, max: usize, mut now: impl FnMut(DescriptionId) -> Events) -> (Vec<Event>, Option<Thread>) {
-        if self.slip == Slip::EdgeSampledInWait {
+        if self.bug == EpollBug::EdgeSampledInWait {
             self.sample(&mut now);
         }
         let mut events = Vec::new();
@@ -254,7 +254,7 @@ impl Epoll {
                 again.push_back(key);
             }
         }
-        if self.slip == Slip::NoRotation {
+        if self.bug == EpollBug::NoRotation {
             again.into_iter().rev().for_each(|key| self.ready.push_front(key));
         } else {
             self.ready.append(&mut again);
@@ -263,7 +263,7 @@ impl Epoll {
         (events, more)
     }
 
-    /// The mistake of [`Slip::EdgeSampledInWait`]: an edge is a difference between two waits.
+    /// The mistake of [`EpollBug::EdgeSampledInWait`]: an edge is a difference between two waits.
     fn sample(&mut self, mut now: impl FnMut(DescriptionId) -> Events) {
         for (key, item) in self.items.iter_mut().filter(|(_, item)| item.events.has(Events::ET)) {
             let found = now(key.description) & item.events;

@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | memory of a write is free again | when the reader has taken the whole chunk | byte by byte, as it is read |
 //! | an edge for `OUT` | when a chunk is freed and the socket is writable | after a write or a poll found no room |
-//! | the peer shuts its reading end | this end cannot write (`EPIPE`) | this end hears nothing of it |
+//! | the peer shuts its reading end | this end cannot write (`EPIPE`) | this end learns nothing of it |
 //! | the peer closes with unread data | `ECONNRESET` after what is left to read | the same, by a reset |
 //! | the peer closes | both directions are shut: `HUP` | the reading direction is shut: `RDHUP` |
 
@@ -76,7 +76,7 @@ pub enum Segment {
     Taken(u32),
     /// TCP: nothing more will be sent.
     Fin,
-    /// TCP: the other end has heard that nothing more will be sent.
+    /// TCP: the other end has received the FIN.
     FinAcknowledged,
     /// TCP: the connection is no more.
     Reset,
@@ -94,8 +94,8 @@ pub enum Segment {
 pub struct Reaction {
     /// What is announced to those who watch this end.
     pub changes: Vec<Option<Events>>,
-    /// What is said to the other end.
-    pub says: Vec<Segment>,
+    /// What is sent to the other end.
+    pub segments: Vec<Segment>,
 }
 
 /// Bytes that wait to be read.
@@ -110,7 +110,7 @@ struct Chunk {
 /// One end of a stream.
 ///
 /// - `charged` is the memory of everything that was sent and not taken.
-/// - A TCP end that is closed (reset, or both sides have said that they send no more) has both directions shut.
+/// - A TCP end that is closed (reset, or both sides have sent a FIN) has both directions shut.
 #[derive(Clone, Debug)]
 pub struct Stream {
     family: Family,
@@ -121,8 +121,8 @@ pub struct Stream {
     capacity: u32,
     shut: Shut,
     error: Option<Errno>,
-    has_said_fin: bool,
-    has_heard_fin: bool,
+    has_sent_fin: bool,
+    has_received_fin: bool,
     is_reset: bool,
     /// The urgent byte, as long as it was not read.
     urgent: Option<u8>,
@@ -150,8 +150,8 @@ impl Stream {
             capacity,
             shut: Shut { read: false, write: false },
             error: None,
-            has_said_fin: false,
-            has_heard_fin: false,
+            has_sent_fin: false,
+            has_received_fin: false,
             is_reset: false,
             urgent: None,
             is_out_of_space: false,
@@ -161,7 +161,7 @@ impl Stream {
 
     /// TCP: the connection is over on both sides.
     pub const fn is_closed(&self) -> bool {
-        self.is_reset || (self.has_said_fin && self.has_heard_fin)
+        self.is_reset || (self.has_sent_fin && self.has_received_fin)
     }
 
     /// Whether it is a Unix socket or TCP.
@@ -169,9 +169,9 @@ impl Stream {
         self.family
     }
 
-    /// TCP: this end has said that it will send no more.
-    pub const fn has_said_fin(&self) -> bool {
-        self.has_said_fin
+    /// TCP: this end has sent a FIN.
+    pub const fn has_sent_fin(&self) -> bool {
+        self.has_sent_fin
     }
 
     /// Whether bytes wait to be read.
@@ -220,11 +220,11 @@ impl Stream {
         self.is_out_of_space = true;
     }
 
-    /// Reads up to `max` bytes, or gives [`Errno::Again`] or the error that waits. What is said to the other end comes
+    /// Reads up to `max` bytes, or gives [`Errno::Again`] or the error that waits. What is sent to the other end comes
     /// beside that: also where nothing is read, an urgent byte may have been passed.
     pub fn read(&mut self, max: usize) -> (Result<Vec<u8>, Errno>, Vec<Segment>) {
         let mut bytes = Vec::new();
-        let mut says = Vec::new();
+        let mut segments = Vec::new();
         while bytes.len() < max
             && let Some(chunk) = self.received.front_mut()
         {
@@ -233,7 +233,7 @@ impl Stream {
                     break;
                 }
                 self.urgent = None;
-                says.push(Segment::Taken(chunk.charge));
+                segments.push(Segment::Taken(chunk.charge));
                 self.received.pop_front();
                 continue;
             }
@@ -241,8 +241,8 @@ impl Stream {
             bytes.extend(chunk.bytes.drain(..count));
             let is_empty = chunk.bytes.is_empty();
             match self.family {
-                Family::Tcp => says.push(Segment::Taken(u32::try_from(count).expect("a read is short"))),
-                Family::Unix if is_empty => says.push(Segment::Taken(chunk.charge)),
+                Family::Tcp => segments.push(Segment::Taken(u32::try_from(count).expect("a read is short"))),
+                Family::Unix if is_empty => segments.push(Segment::Taken(chunk.charge)),
                 Family::Unix => {}
             }
             if is_empty {
@@ -250,12 +250,12 @@ impl Stream {
             }
         }
         let result = if bytes.is_empty() { self.read_nothing() } else { Ok(bytes) };
-        (result, says)
+        (result, segments)
     }
 
     fn read_nothing(&mut self) -> Result<Vec<u8>, Errno> {
-        // TCP that has heard the end says so before it gives an error that came later.
-        if self.family == Family::Tcp && self.has_heard_fin {
+        // TCP that has received a FIN says so before it gives an error that came later.
+        if self.family == Family::Tcp && self.has_received_fin {
             return Ok(Vec::new());
         }
         match self.error.take() {
@@ -270,7 +270,7 @@ impl Stream {
     /// # Errors
     /// [`Errno::Invalid`] if there is none.
     pub fn read_urgent(&mut self) -> Result<u8, Errno> {
-        let has_end = self.has_heard_fin;
+        let has_end = self.has_received_fin;
         let urgent = self.urgent.filter(|_| !self.is_closed() || has_end);
         match urgent {
             None if self.urgent.is_some() => Err(Errno::NotConnected),
@@ -295,28 +295,29 @@ impl Stream {
         if self.shut.write {
             return Err(Errno::BrokenPipe);
         }
-        let says = match self.family {
+        let segments = match self.family {
             Family::Unix => self.write_chunks(bytes),
             Family::Tcp => self.write_bytes(bytes, is_urgent),
         };
-        let count = says.iter().map(|segment| if let Segment::Data { bytes, .. } = segment { bytes.len() } else { 0 });
+        let count =
+            segments.iter().map(|segment| if let Segment::Data { bytes, .. } = segment { bytes.len() } else { 0 });
         match count.sum() {
             0 => Err(Errno::Again),
-            count => Ok((count, says)),
+            count => Ok((count, segments)),
         }
     }
 
     /// A Unix socket takes whole chunks until its memory is used up, and beyond.
     fn write_chunks(&mut self, bytes: &[u8]) -> Vec<Segment> {
-        let mut says = Vec::new();
+        let mut segments = Vec::new();
         for chunk in bytes.chunks(CHUNK_MAX) {
             if self.charged >= self.capacity {
                 break;
             }
             self.charged += charge_of(Family::Unix, chunk.len());
-            says.push(Segment::Data { bytes: chunk.to_vec(), is_urgent: false });
+            segments.push(Segment::Data { bytes: chunk.to_vec(), is_urgent: false });
         }
-        says
+        segments
     }
 
     fn write_bytes(&mut self, bytes: &[u8], is_urgent: bool) -> Vec<Segment> {
@@ -333,25 +334,25 @@ impl Stream {
     /// shutdown(2).
     ///
     /// # Errors
-    /// [`Errno::NotConnected`] if a TCP connection is over; those who watch hear of it all the same.
+    /// [`Errno::NotConnected`] if a TCP connection is over; it is announced all the same.
     pub fn shutdown(&mut self, how: Shut) -> (Reaction, Result<(), Errno>) {
         let was_closed = self.family == Family::Tcp && self.is_closed();
         self.shut.add(how);
-        let mut reaction = Reaction { changes: vec![None], says: Vec::new() };
+        let mut reaction = Reaction { changes: vec![None], segments: Vec::new() };
         if was_closed {
             return (reaction, Err(Errno::NotConnected));
         }
         match self.family {
-            Family::Unix => reaction.says.push(Segment::Shut(how.mirrored())),
-            Family::Tcp if how.write && !std::mem::replace(&mut self.has_said_fin, true) => {
-                reaction.says.push(Segment::Fin);
+            Family::Unix => reaction.segments.push(Segment::Shut(how.mirrored())),
+            Family::Tcp if how.write && !std::mem::replace(&mut self.has_sent_fin, true) => {
+                reaction.segments.push(Segment::Fin);
             }
             Family::Tcp => {}
         }
         (reaction, Ok(()))
     }
 
-    /// The last reference is gone: what the other end hears.
+    /// The last reference is gone. Returns what is sent to the other end.
     pub fn close(&mut self) -> Vec<Segment> {
         let has_unread = self.has_unread();
         match self.family {
@@ -361,26 +362,26 @@ impl Stream {
             }
             Family::Tcp if self.is_closed() => Vec::new(),
             Family::Tcp if has_unread || self.resets_on_close => vec![Segment::Reset],
-            Family::Tcp if self.has_said_fin => Vec::new(),
+            Family::Tcp if self.has_sent_fin => Vec::new(),
             Family::Tcp => vec![Segment::Fin],
         }
     }
 
     /// Hears from the other end.
-    pub fn hear(&mut self, segment: Segment) -> Reaction {
+    pub fn receive(&mut self, segment: Segment) -> Reaction {
         match segment {
-            Segment::Data { bytes, is_urgent } => self.hear_data(&bytes, is_urgent),
-            Segment::Taken(memory) => self.hear_taken(memory),
-            Segment::Reset => self.hear_reset(),
+            Segment::Data { bytes, is_urgent } => self.receive_data(&bytes, is_urgent),
+            Segment::Taken(memory) => self.receive_taken(memory),
+            Segment::Reset => self.receive_reset(),
             Segment::Fin if self.is_reset => Reaction::default(),
             Segment::Fin => {
-                self.has_heard_fin = true;
+                self.has_received_fin = true;
                 let reaction = self.shut_down(Shut { read: true, write: false }, None);
-                Reaction { says: vec![Segment::FinAcknowledged], ..reaction }
+                Reaction { segments: vec![Segment::FinAcknowledged], ..reaction }
             }
             // A change of its state, which is announced although nothing new can be read or written.
             Segment::FinAcknowledged if self.is_reset => Reaction::default(),
-            Segment::FinAcknowledged => Reaction { changes: vec![None], says: Vec::new() },
+            Segment::FinAcknowledged => Reaction { changes: vec![None], segments: Vec::new() },
             Segment::Shut(shut) => self.shut_down(shut, None),
             Segment::Gone { has_unread } => self.shut_down(Shut::BOTH, has_unread.then_some(Errno::ConnectionReset)),
         }
@@ -389,17 +390,17 @@ impl Stream {
     fn shut_down(&mut self, shut: Shut, error: Option<Errno>) -> Reaction {
         self.shut.add(shut);
         self.error = error.or(self.error);
-        Reaction { changes: vec![None], says: Vec::new() }
+        Reaction { changes: vec![None], segments: Vec::new() }
     }
 
-    fn hear_data(&mut self, bytes: &[u8], is_urgent: bool) -> Reaction {
+    fn receive_data(&mut self, bytes: &[u8], is_urgent: bool) -> Reaction {
         if self.family == Family::Tcp && self.is_closed() {
-            return Reaction { changes: Vec::new(), says: vec![Segment::Reset] };
+            return Reaction { changes: Vec::new(), segments: vec![Segment::Reset] };
         }
-        // Data for one who has said that it neither reads nor writes is lost, which RFC 1122 answers by a reset.
-        if self.family == Family::Tcp && self.has_said_fin && self.shut.read {
-            let mut reaction = self.hear_reset();
-            reaction.says.push(Segment::Reset);
+        // Data for an end that has shut both directions is lost, which RFC 1122 answers by a reset.
+        if self.family == Family::Tcp && self.has_sent_fin && self.shut.read {
+            let mut reaction = self.receive_reset();
+            reaction.segments.push(Segment::Reset);
             // The mark is looked at before the data is refused.
             if is_urgent {
                 self.urgent = bytes.first().copied();
@@ -407,13 +408,13 @@ impl Stream {
             }
             return reaction;
         }
-        let says = if is_urgent { self.move_mark() } else { Vec::new() };
+        let segments = if is_urgent { self.move_mark() } else { Vec::new() };
         let charge = charge_of(self.family, bytes.len());
         self.received.push_back(Chunk { bytes: bytes.iter().copied().collect(), charge, is_urgent });
         if is_urgent {
             self.urgent = bytes.first().copied();
         }
-        Reaction { changes: vec![Some(DATA)], says }
+        Reaction { changes: vec![Some(DATA)], segments }
     }
 
     /// A second urgent byte comes while one is in the stream. The first is passed if it would be read next, and else
@@ -427,24 +428,24 @@ impl Stream {
         Vec::new()
     }
 
-    fn hear_taken(&mut self, memory: u32) -> Reaction {
+    fn receive_taken(&mut self, memory: u32) -> Reaction {
         self.charged -= memory;
         let is_announced = match self.family {
             Family::Unix => self.is_writable(),
             Family::Tcp => self.is_writable() && std::mem::take(&mut self.is_out_of_space),
         };
-        Reaction { changes: is_announced.then_some(Some(Events::OUT)).into_iter().collect(), says: Vec::new() }
+        Reaction { changes: is_announced.then_some(Some(Events::OUT)).into_iter().collect(), segments: Vec::new() }
     }
 
-    fn hear_reset(&mut self) -> Reaction {
+    fn receive_reset(&mut self) -> Reaction {
         if self.is_closed() {
             return Reaction::default();
         }
-        let is_half_closed = self.has_heard_fin && !self.has_said_fin;
+        let is_half_closed = self.has_received_fin && !self.has_sent_fin;
         self.error = Some(if is_half_closed { Errno::BrokenPipe } else { Errno::ConnectionReset });
         self.is_reset = true;
         self.shut = Shut::BOTH;
-        Reaction { changes: vec![None, Some(Events::ERR)], says: Vec::new() }
+        Reaction { changes: vec![None, Some(Events::ERR)], segments: Vec::new() }
     }
 }
 

@@ -6,7 +6,7 @@ const BOTH: Events = Events(Events::IN.0 | Events::OUT.0 | Events::RDHUP.0 | Eve
 const SMALL: Limits = Limits { unix_buffer: 4_096, tcp_buffer: 100, descriptors: 12 };
 
 fn linux() -> Linux {
-    Linux::new(SMALL, Slip::None)
+    Linux::new(SMALL, EpollBug::None)
 }
 
 /// A listener, a client and the server's end of its connection.
@@ -63,7 +63,7 @@ fn a_full_accept_queue_takes_no_connection() {
 
 #[test]
 fn an_accept_without_a_free_number_leaves_the_connection_in_the_queue() {
-    let mut linux = Linux::new(Limits { descriptors: 2, ..SMALL }, Slip::None);
+    let mut linux = Linux::new(Limits { descriptors: 2, ..SMALL }, EpollBug::None);
     let listener = linux.listen(4).expect("there is room");
     let id = linux.description(listener).expect("it is open");
     linux.connection_arrives(id).expect("the queue has room");
@@ -117,11 +117,11 @@ fn a_write_to_a_remote_end_has_room_again_when_the_other_side_has_read() {
     wait(&mut linux, epoll);
     assert_eq!(linux.write(fd, &[7; 150]), Ok(100));
     assert_eq!(linux.take_wire(), [(id, Segment::Data { bytes: vec![7; 100], is_urgent: false })]);
-    linux.hear(id, Segment::Taken(100));
+    linux.receive(id, Segment::Taken(100));
     assert_eq!(wait(&mut linux, epoll), [(u64::from(fd.0), Events::OUT)]);
-    linux.hear(id, Segment::Data { bytes: b"bye".to_vec(), is_urgent: false });
+    linux.receive(id, Segment::Data { bytes: b"bye".to_vec(), is_urgent: false });
     linux.close(fd).expect("it is open");
-    assert_eq!(linux.take_wire(), [(id, Segment::Reset)], "what was not read is lost, and the peer hears of it");
+    assert_eq!(linux.take_wire(), [(id, Segment::Reset)], "what was not read is lost, and the peer learns of it");
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn an_end_that_will_send_no_more_hears_of_it_again_when_the_other_end_knows() {
     assert_eq!(wait(&mut linux, epoll), [], "nothing of that was asked for");
     linux.control(epoll, Control::Modify, client, BOTH, 7).expect("it is registered");
     assert_eq!(wait(&mut linux, epoll), [(7, Events::OUT)]);
-    linux.hear(id, Segment::FinAcknowledged);
+    linux.receive(id, Segment::FinAcknowledged);
     assert_eq!(wait(&mut linux, epoll), [(7, Events::OUT)], "an edge with nothing new");
     linux.close(server).expect("it is open");
 }
@@ -305,8 +305,8 @@ fn a_vectored_write_to_an_eventfd_is_one_write_for_each_buffer() {
 
 #[test]
 fn a_callback_that_does_not_wake_leaves_a_thread_asleep_beside_a_full_ready_list() {
-    for (slip, woken) in [(Slip::None, 1), (Slip::CallbackWithoutWake, 0)] {
-        let mut linux = Linux::new(SMALL, slip);
+    for (bug, woken) in [(EpollBug::None, 1), (EpollBug::CallbackWithoutWake, 0)] {
+        let mut linux = Linux::new(SMALL, bug);
         let [reader, writer] = linux.pipe().expect("there is room");
         let epoll = watch(&mut linux, &[reader], Events::IN);
         linux.begin_wait(epoll, Thread(0)).expect("it is an epoll instance");

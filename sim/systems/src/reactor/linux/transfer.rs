@@ -18,8 +18,8 @@ impl Linux {
             Object::Listener(_) => Err(Errno::NotConnected),
             Object::Epoll(_) => Err(Errno::Invalid),
             Object::Stream(stream) => {
-                let (read, says) = stream.read(max);
-                self.say(id, says);
+                let (read, segments) = stream.read(max);
+                self.send_segments(id, segments);
                 read
             }
             Object::Counter(_) if max < 8 => Err(Errno::Invalid),
@@ -107,8 +107,8 @@ impl Linux {
     fn write_stream(&mut self, id: DescriptionId, bytes: &[u8], is_urgent: bool) -> Result<usize, Errno> {
         let Some(Object::Stream(stream)) = self.object_mut(id) else { return Err(Errno::NotSocket) };
         let written = stream.write(bytes, is_urgent);
-        let (count, says) = written?;
-        self.say(id, says);
+        let (count, segments) = written?;
+        self.send_segments(id, segments);
         Ok(count)
     }
 

@@ -26,7 +26,7 @@ impl Server {
             Err(_) => {
                 self.counters.would_block += 1;
                 if count == 0 {
-                    self.counters.accepts_in_vain += 1;
+                    self.counters.empty_accepts += 1;
                     ctx.observe(ReactorObservation::AcceptedNothing { thread: Thread(thread as u16) });
                 }
                 self.release_lock(ctx, thread);

@@ -156,7 +156,7 @@ impl Server {
                     ctx.observe(ReactorObservation::Served { id });
                 }
                 Parsed::Part => break,
-                Parsed::Garbled => return At::Close(work),
+                Parsed::Malformed => return At::Close(work),
             }
         }
         self.counters.partial_reads += u64::from(!connection.input.is_empty());

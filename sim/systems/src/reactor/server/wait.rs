@@ -62,8 +62,8 @@ impl Server {
         self.linux.begin_wait(self.workers[thread].epoll, name).expect("the instance is open");
         self.workers[thread].at = At::Sleeping;
         if before != At::Wait {
-            self.counters.woken_in_vain += 1;
-            ctx.observe(ReactorObservation::WokenInVain { thread: name });
+            self.counters.spurious_wake_ups += 1;
+            ctx.observe(ReactorObservation::SpuriousWakeUp { thread: name });
             return Turn::Sleeps;
         }
         ctx.observe(ReactorObservation::WaitBegan { thread: name });

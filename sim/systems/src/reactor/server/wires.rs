@@ -45,18 +45,18 @@ impl Wires {
 
     /// Sends what the streams have to say. A reset ends the connection; a stream that is closed becomes an orphan.
     pub(super) fn carry(&mut self, ctx: &mut Context<ReactorNode>, linux: &mut Linux) {
-        let mut spoke = Vec::new();
+        let mut sent = Vec::new();
         for (id, segment) in linux.take_wire() {
             // Clients do not watch their sockets, so an edge with nothing new has no effect there.
             if segment == Segment::FinAcknowledged {
                 continue;
             }
             if let Some((connection, peer)) = self.by_description.get(&id).copied() {
-                spoke.push((id, connection, segment == Segment::Reset));
+                sent.push((id, connection, segment == Segment::Reset));
                 ctx.send_on(connection, peer, wire(segment));
             }
         }
-        for (id, connection, is_reset) in spoke {
+        for (id, connection, is_reset) in sent {
             if is_reset && self.remove(connection).is_some() {
                 ctx.close(connection);
             } else if linux.stream(id).is_none() {

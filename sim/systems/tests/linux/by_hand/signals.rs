@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGUSR1, SIGUSR2};
-use splitbrain_systems::reactor::linux::epoll::Slip;
+use splitbrain_systems::reactor::linux::epoll::EpollBug;
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::events::Events;
 use splitbrain_systems::reactor::linux::thread::Thread;
@@ -29,7 +29,7 @@ fn stop_and(does: &str) -> Child {
 /// A wait of a process that is stopped and continued ends with EINTR, although no handler ran (signal(7), "Interruption
 /// of system calls and library functions by stop signals").
 pub(super) fn a_process_that_is_stopped_while_it_waits() {
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let epoll = linux.epoll_create().expect("there are free numbers");
     linux.begin_wait(epoll, Thread(0)).expect("it is an epoll instance");
     let by_model = if linux.end_wait(Thread(0)) { Err(Errno::Interrupted) } else { Ok(Vec::new()) };
@@ -46,7 +46,7 @@ pub(super) fn a_process_that_is_stopped_while_it_waits() {
 
 /// Of a standard signal that is sent three times while it is pending one is left; another signal is one of its own.
 pub(super) fn a_signal_that_is_sent_again_while_it_is_pending() {
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let signals = linux.signal_fd().expect("there are free numbers");
     let epoll = linux.epoll_create().expect("there are free numbers");
     linux.control(epoll, Control::Add, signals, Events::IN, 0).expect("it is new there");

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use splitbrain_systems::reactor::linux::epoll::Slip;
+use splitbrain_systems::reactor::linux::epoll::EpollBug;
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::{Limits, Linux};
 
@@ -37,7 +37,7 @@ const CALLS: &[(Call, Result<usize, Errno>)] = &[
 
 /// A vectored write that finds too little room is short, and a vectored read fills one buffer after the other.
 pub(super) fn a_nearly_full_pipe() {
-    let mut linux = Linux::new(Limits::LINUX, Slip::None);
+    let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let [reader, writer] = linux.pipe().expect("there are free numbers");
     let [out, into] = real::pipe();
     let mut left = 0;
@@ -75,7 +75,7 @@ fn parts(sizes: &[usize], call: usize) -> Vec<Vec<u8>> {
 
 /// With one number left a pipe cannot be made; with none an accepted connection stays in the queue until one is free.
 pub(super) fn no_free_number() {
-    let mut linux = Linux::new(Limits { descriptors: 4, ..Limits::LINUX }, Slip::None);
+    let mut linux = Linux::new(Limits { descriptors: 4, ..Limits::LINUX }, EpollBug::None);
     let listener = linux.listen(4).expect("the first number is free");
     let client = linux.connect(listener).expect("the queue has room");
     let second = linux.connect(listener).expect("the queue has room");

@@ -12,8 +12,8 @@ const fn key(description: u32, fd: u32) -> ItemKey {
 }
 
 /// An instance with `A`, `B` and `C`, nothing of them ready.
-fn three(events: Events, slip: Slip) -> Epoll {
-    let mut epoll = Epoll::new(slip);
+fn three(events: Events, bug: EpollBug) -> Epoll {
+    let mut epoll = Epoll::new(bug);
     for (sequence, key) in [A, B, C].into_iter().enumerate() {
         assert_eq!(epoll.add(key, events, DATA, sequence as u64, Events::NONE), Ok(None));
     }
@@ -28,7 +28,7 @@ fn wait(epoll: &mut Epoll, max: usize, now: Events) -> Vec<(u32, Events)> {
 #[test]
 fn level_reports_for_as_long_as_it_is_so_and_edge_once() {
     for (how, again) in [(Events::NONE, vec![(1, Events::IN)]), (Events::ET, Vec::new())] {
-        let mut epoll = three(Events::IN | how, Slip::None);
+        let mut epoll = three(Events::IN | how, EpollBug::None);
         epoll.callback(A, Some(Events::IN));
         assert_eq!(wait(&mut epoll, 8, Events::IN), [(1, Events::IN)]);
         assert_eq!(wait(&mut epoll, 8, Events::IN), again);
@@ -39,7 +39,7 @@ fn level_reports_for_as_long_as_it_is_so_and_edge_once() {
 
 #[test]
 fn an_edge_comes_with_new_data_although_the_old_is_unread() {
-    let mut epoll = three(Events::IN | Events::ET, Slip::None);
+    let mut epoll = three(Events::IN | Events::ET, EpollBug::None);
     for _ in 0..2 {
         epoll.callback(A, Some(Events::IN));
         assert_eq!(wait(&mut epoll, 8, Events::IN), [(1, Events::IN)]);
@@ -48,7 +48,7 @@ fn an_edge_comes_with_new_data_although_the_old_is_unread() {
 
 #[test]
 fn a_change_that_is_undone_before_the_wait_is_not_reported() {
-    let mut epoll = three(Events::IN | Events::ET, Slip::None);
+    let mut epoll = three(Events::IN | Events::ET, EpollBug::None);
     epoll.callback(A, Some(Events::IN));
     assert_eq!(wait(&mut epoll, 8, Events::NONE), []);
     assert!(!epoll.item(A).expect("it is registered").is_queued);
@@ -56,7 +56,7 @@ fn a_change_that_is_undone_before_the_wait_is_not_reported() {
 
 #[test]
 fn a_change_of_what_was_not_asked_for_does_not_queue() {
-    let mut epoll = three(Events::IN, Slip::None);
+    let mut epoll = three(Events::IN, EpollBug::None);
     epoll.callback(A, Some(Events::OUT));
     assert_eq!(epoll.ready_count(), 0);
     epoll.callback(A, Some(Events::ERR));
@@ -65,7 +65,7 @@ fn a_change_of_what_was_not_asked_for_does_not_queue() {
 
 #[test]
 fn one_shot_disables_every_direction_until_it_is_modified() {
-    let mut epoll = three(Events::IN | Events::OUT | Events::ONESHOT, Slip::None);
+    let mut epoll = three(Events::IN | Events::OUT | Events::ONESHOT, EpollBug::None);
     epoll.callback(A, Some(Events::IN));
     assert_eq!(wait(&mut epoll, 8, Events::IN), [(1, Events::IN)]);
     assert!(!epoll.item(A).expect("it is registered").is_armed());
@@ -79,7 +79,7 @@ fn one_shot_disables_every_direction_until_it_is_modified() {
 
 #[test]
 fn a_modification_that_does_not_look_loses_what_came_before_it() {
-    let mut epoll = three(Events::IN | Events::ONESHOT, Slip::ModifyWithoutCheck);
+    let mut epoll = three(Events::IN | Events::ONESHOT, EpollBug::ModifyWithoutCheck);
     epoll.callback(A, Some(Events::IN));
     wait(&mut epoll, 8, Events::IN);
     assert_eq!(epoll.modify(A, Events::IN | Events::ONESHOT, DATA, Events::IN), Ok(None));
@@ -88,35 +88,35 @@ fn a_modification_that_does_not_look_loses_what_came_before_it() {
 
 #[test]
 fn what_was_reported_goes_to_the_tail_so_that_short_waits_reach_every_item() {
-    let rounds = |slip| {
-        let mut epoll = three(Events::IN, slip);
+    let rounds = |bug| {
+        let mut epoll = three(Events::IN, bug);
         for key in [A, B, C] {
             epoll.callback(key, Some(Events::IN));
         }
         let reported: Vec<u32> = (0..6).flat_map(|_| wait(&mut epoll, 1, Events::IN)).map(|(fd, _)| fd).collect();
         reported
     };
-    assert_eq!(rounds(Slip::None), [1, 2, 3, 1, 2, 3]);
-    assert_eq!(rounds(Slip::NoRotation), [1; 6]);
+    assert_eq!(rounds(EpollBug::None), [1, 2, 3, 1, 2, 3]);
+    assert_eq!(rounds(EpollBug::NoRotation), [1; 6]);
 }
 
 #[test]
 fn an_edge_between_two_waits_is_missed_if_only_waits_look() {
-    let seen = |slip| {
-        let mut epoll = three(Events::IN | Events::ET, slip);
+    let seen = |bug| {
+        let mut epoll = three(Events::IN | Events::ET, bug);
         epoll.callback(A, Some(Events::IN));
         wait(&mut epoll, 8, Events::IN);
         // Drained, and something new came, before the next wait.
         epoll.callback(A, Some(Events::IN));
         wait(&mut epoll, 8, Events::IN).len()
     };
-    assert_eq!(seen(Slip::None), 1);
-    assert_eq!(seen(Slip::EdgeSampledInWait), 0);
+    assert_eq!(seen(EpollBug::None), 1);
+    assert_eq!(seen(EpollBug::EdgeSampledInWait), 0);
 }
 
 #[test]
 fn each_wake_takes_the_newest_waiter_and_what_is_left_after_a_wait_takes_the_next() {
-    let mut epoll = three(Events::IN, Slip::None);
+    let mut epoll = three(Events::IN, EpollBug::None);
     [0, 1, 2].map(Thread).into_iter().for_each(|thread| epoll.begin_wait(thread));
     assert_eq!(epoll.callback(A, Some(Events::IN)), Some(Thread(2)));
     assert!(epoll.end_wait(Thread(0)) && !epoll.end_wait(Thread(0)));
@@ -127,14 +127,14 @@ fn each_wake_takes_the_newest_waiter_and_what_is_left_after_a_wait_takes_the_nex
 
 #[test]
 fn an_addition_of_what_is_ready_wakes() {
-    let mut epoll = Epoll::new(Slip::None);
+    let mut epoll = Epoll::new(EpollBug::None);
     epoll.begin_wait(Thread(4));
     assert_eq!(epoll.add(A, Events::IN, DATA, 0, Events::IN), Ok(Some(Thread(4))));
 }
 
 #[test]
 fn errors_are_those_of_epoll_ctl() {
-    let mut epoll = three(Events::IN, Slip::None);
+    let mut epoll = three(Events::IN, EpollBug::None);
     let exclusive = Events::IN | Events::EXCLUSIVE;
     let add = |epoll: &mut Epoll, events| epoll.add(key(9, 9), events, DATA, 9, Events::NONE);
     assert_eq!(epoll.add(A, Events::IN, DATA, 9, Events::NONE), Err(Errno::Exists));
@@ -149,7 +149,7 @@ fn errors_are_those_of_epoll_ctl() {
 
 #[test]
 fn a_description_that_is_gone_leaves_neither_item_nor_event() {
-    let mut epoll = three(Events::IN, Slip::None);
+    let mut epoll = three(Events::IN, EpollBug::None);
     epoll.callback(A, None);
     epoll.forget(A.description);
     assert_eq!(wait(&mut epoll, 8, Events::IN), []);
