@@ -133,7 +133,7 @@ use index::{DENIED_VOTE_KEEPS_TIMER, LINEARIZABLE, MATCHED_IS_TRUE, PRE_VOTE_PUR
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
-use leadership::{TrueTime, server};
+use leadership::{Cause, TrueTime, server};
 use log_matching::Created;
 use matched_is_true::Matches;
 use one_vote_per_term::Votes;
@@ -232,8 +232,10 @@ pub struct RaftInvariants<N: RaftFacts> {
     leaders: ServerSet,
     /// The least of the deadlines.
     next: Instant,
-    /// What a server may do has changed with the input that it handles.
+    /// What a server may do has changed with the input that it handles, or which servers vote.
     changed: bool,
+    /// A server has started, or was given an order, with that input: elections that follow may come of it.
+    disturbed: bool,
     of: PhantomData<fn() -> N>,
 }
 
@@ -273,6 +275,7 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             leaders: self.leaders,
             next: self.next,
             changed: self.changed,
+            disturbed: self.disturbed,
             of: PhantomData,
         }
     }
@@ -329,6 +332,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             leaders: ServerSet::EMPTY,
             next: Instant::MAX,
             changed: false,
+            disturbed: false,
             of: PhantomData,
         }
     }
@@ -416,8 +420,14 @@ impl<N: RaftFacts> RaftInvariants<N> {
         }
         if self.changed {
             self.changed = false;
-            self.survey(view, findings);
+            let cause = if std::mem::take(&mut self.disturbed) { Cause::World } else { Cause::Membership };
+            self.survey(view, cause, findings);
         }
+    }
+
+    /// What a server may do changes with the input that it handles.
+    const fn note_disturbed(&mut self) {
+        (self.changed, self.disturbed) = (true, true);
     }
 
     /// How many waits for a leader one ended so far, and how long the last of them took.
@@ -488,7 +498,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             self.configurations.restart(node);
             self.look_again(node);
             // What it may do shows only once it has started.
-            self.changed = true;
+            self.note_disturbed();
         }
     }
 
@@ -515,7 +525,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             Input::Message(source, message) if self.watches(node) => {
                 self.on_receive(view, node, source, message, findings);
             }
-            Input::Order(_) if self.frame.watches(node) => self.changed = true,
+            Input::Order(_) if self.frame.watches(node) => self.note_disturbed(),
             input if !self.watches(node) => self.clients.on_input(node, input),
             _ => {}
         }
@@ -531,7 +541,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if self.frame.watches(node) {
             self.depose(view, node, findings);
-            self.survey(view, findings);
+            self.survey(view, Cause::World, findings);
         }
     }
 

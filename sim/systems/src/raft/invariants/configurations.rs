@@ -20,6 +20,9 @@ pub(super) struct Configurations {
     initial: ConfigurationFacts,
     written: BTreeMap<(Index, Term), ConfigurationFacts>,
     applied: BTreeMap<Index, ConfigurationFacts>,
+    /// The last place of which any server has applied the entry: what was written up to there and was not applied is in
+    /// no log that counts.
+    applied_to: Index,
     /// By slot: the one that was last in force.
     current: Vec<ConfigurationFacts>,
     /// By slot: the last place that the server has committed since its start.
@@ -39,6 +42,7 @@ impl Configurations {
             initial,
             written: BTreeMap::new(),
             applied: BTreeMap::new(),
+            applied_to: Index::ZERO,
             current: vec![initial; servers],
             committed: vec![Index::ZERO; servers],
             certain: vec![Index::ZERO; servers],
@@ -80,7 +84,14 @@ impl Configurations {
     /// A server applies an entry that brings a configuration.
     pub(super) fn apply(&mut self, server: NodeId, index: Index, configuration: ConfigurationFacts) {
         self.applied.entry(index).or_insert(configuration);
+        self.reach(index);
         self.apply_up_to(server, index);
+    }
+
+    /// Some server applies the entry of this place, whatever it brings.
+    #[inline]
+    pub(super) fn reach(&mut self, index: Index) {
+        self.applied_to = self.applied_to.max(index);
     }
 
     /// A server has applied everything up to here, or has a snapshot of it.
@@ -152,12 +163,13 @@ impl Configurations {
         last.1.electors().union(before.1.electors())
     }
 
-    /// The last one that anyone has applied, and whether it is the last of all that were written.
+    /// The last one that any server has applied, and whether no other can come into force: of those that were written
+    /// and not applied, none is behind everything that was applied.
     pub(super) fn latest(&self) -> (Placed, bool) {
         let applied = self.applied.last_key_value().map(|(index, configuration)| (*index, *configuration));
         let placed = applied.unwrap_or((Index::ZERO, self.initial));
         let newest = self.written.last_key_value().map_or(Index::ZERO, |((index, _), _)| *index);
-        (placed, newest <= placed.0)
+        (placed, newest <= self.applied_to)
     }
 
     fn last_two<N: RaftFacts>(&self, node: Option<&N>) -> (Option<Placed>, Option<Placed>) {
@@ -309,5 +321,17 @@ pub(super) mod tests {
         assert!(!all.latest().1);
         all.apply(S1, Index(4), voters(&[2, 3, 4]));
         assert_eq!(all.latest(), ((Index(4), voters(&[2, 3, 4])), true));
+    }
+
+    #[test]
+    fn what_was_written_and_truncated_does_not_keep_the_latest_unsettled() {
+        let mut all = written();
+        all.apply(S1, Index(2), voters(&[1, 2, 3, 4]));
+        all.reach(Index(3));
+        assert!(!all.latest().1, "one of place 4 may be committed yet");
+        all.reach(Index(4));
+        assert_eq!(all.latest(), ((Index(2), voters(&[1, 2, 3, 4])), true), "another entry has taken its place");
+        all.write::<RaftNode>(NodeId::server(5), None, at(3, 6), voters(&[2, 3, 4]));
+        assert!(!all.latest().1, "a later one may be committed yet");
     }
 }

@@ -110,6 +110,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         match N::told(observation) {
             Told::Applied { index, entry } => {
                 self.chosen.apply(node, index, entry, view.now(), findings);
+                self.configurations.reach(index);
                 if let Some(Some(configuration)) = N::configures(entry) {
                     self.configurations.apply(node, index, configuration);
                     self.look_again(node);
@@ -144,7 +145,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Granted { term, candidate } => self.on_granted(view, node, candidate, term, findings),
             Told::Denied { candidate } => self.on_denied(view, node, candidate, findings),
             Told::Alone(alone) => self.supporters.stand_alone(node, alone),
-            Told::Reconsidered => self.changed = true,
+            Told::Reconsidered => self.note_disturbed(),
             Told::Image { kind, last, state } => {
                 if kind != ImageKind::Taken {
                     self.configurations.apply_up_to(node, last.index);

@@ -126,6 +126,8 @@ pub struct Rules {
     pub checked: bool,
     /// Whether pre-vote protects a leader from servers that do not hear it, too.
     pub guarded: bool,
+    /// Whether it gives no pre-vote to a server whose log is behind its own, as that of one that was removed soon is.
+    pub pre_votes_need_log: bool,
     /// Whether loss of datagrams can hit its requests.
     pub lossy: bool,
     /// Whether it may be elected for good.
@@ -241,6 +243,11 @@ impl Frame {
     pub(super) fn is_guarded(&self, voters: ServerSet) -> bool {
         voters.iter().all(|voter| self.rules(voter).guarded)
     }
+
+    /// Whether none of these gives a pre-vote to a server whose log is behind its own.
+    pub(super) fn needs_log(&self, voters: ServerSet) -> bool {
+        voters.iter().all(|voter| self.rules(voter).pre_votes_need_log)
+    }
 }
 
 impl Rules {
@@ -259,6 +266,7 @@ impl Rules {
         accepted_only: false,
         checked: false,
         guarded: false,
+        pre_votes_need_log: false,
         lossy: true,
         electable: true,
         heartbeat: Duration::ZERO,
@@ -281,6 +289,7 @@ impl Rules {
             transfer_bound: Some(options.transfer_timeout),
             accepted_only: options.check_quorum_contact == Contact::Accepted,
             checked: !options.check_quorum.is_zero(),
+            pre_votes_need_log: options.pre_vote_log_check,
             guarded: options.pre_vote
                 && options.pre_vote_stickiness != Stickiness::Never
                 && !options.check_quorum.is_zero(),

@@ -55,6 +55,11 @@ impl Stability {
         self.most
     }
 
+    /// Whether this is what is promised at present.
+    pub(super) fn is_promised(&self, promise: Option<Promise>, timeout: Duration) -> bool {
+        (self.hubs, self.timeout) == (hubs_of(promise), timeout)
+    }
+
     /// The world has changed; `timeout` is the greatest of all.
     pub(super) fn start_over(
         &mut self,
@@ -64,7 +69,7 @@ impl Stability {
         findings: &mut Findings,
     ) {
         self.close(now, findings);
-        self.hubs = promise.filter(|promise| promise.stability).map_or(ServerSet::EMPTY, |promise| promise.hubs);
+        self.hubs = hubs_of(promise);
         self.timeout = timeout;
         self.calm_since = now;
         self.window_at = None;
@@ -117,6 +122,11 @@ impl Stability {
             findings.check(LEADER_STABILITY, None, true, String::new);
         }
     }
+}
+
+/// Those of which this promises that their leadership does not keep changing.
+fn hubs_of(promise: Option<Promise>) -> ServerSet {
+    promise.filter(|promise| promise.stability).map_or(ServerSet::EMPTY, |promise| promise.hubs)
 }
 
 /// What makes an ordinal of a number: `4th`, `21st`.

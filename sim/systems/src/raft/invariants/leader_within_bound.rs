@@ -2,8 +2,7 @@
 //! is missed no longer than that afterwards.
 //!
 //! When one can be elected is for [`super::terrain`], how long that may take for [`super::bounds`]. The wait starts
-//! over
-//! with each fault that begins or ends.
+//! over with each fault that begins or ends, and with each change of the membership that changes what is promised.
 
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
@@ -53,6 +52,11 @@ impl Wait {
     /// The longest wait for a leader while one was promised.
     pub(super) const fn longest(&self) -> Duration {
         self.longest
+    }
+
+    /// Whether this is what is promised at present.
+    pub(super) fn is_promised(&self, promise: Option<(Promise, Duration)>) -> bool {
+        self.promise == promise.filter(|(promise, _)| promise.leader)
     }
 
     /// The world has changed: a leader is promised within this time, or nothing.

@@ -18,6 +18,15 @@ use super::quorum_contact::Clocks;
 use super::terrain::{Promise, Terrain};
 use super::{RaftInvariants, terrain};
 
+/// Why it is asked anew what is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A fault, a start, an end of a process, an order.
+    World,
+    /// A server has written or committed something that may change which servers vote.
+    Membership,
+}
+
 impl<N: RaftFacts> RaftInvariants<N> {
     /// A server no longer leads, if it did.
     pub(super) fn depose(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
@@ -67,11 +76,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
     pub(super) fn disturb(&mut self, view: impl View<N>, findings: &mut Findings) {
         self.contacts.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
         self.transfers.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
-        self.survey(view, findings);
+        self.survey(view, Cause::World, findings);
     }
 
-    /// The world has changed: what is promised now?
-    pub(super) fn survey(&mut self, view: impl View<N>, findings: &mut Findings) {
+    /// The world or the membership has changed: what is promised now? A promise that a change of the membership leaves
+    /// as it was goes on.
+    pub(super) fn survey(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
         if !self.frame.promises_liveness() {
             return self.refresh();
         }
@@ -89,8 +99,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let leader_within = |node| frame.rules(node).leader_within.unwrap_or(Duration::MAX);
         let bound = |promise: Promise| (promise, longest(view, promise.core, leader_within));
         let timeout = longest(view, voters, |node| frame.rules(node).timeout_max);
-        self.wait.start_over(promise.map(bound), self.leaders, now, findings);
-        self.stability.start_over(promise, timeout, now, findings);
+        let promised = promise.map(bound);
+        let goes_on = cause == Cause::Membership && self.stability.is_promised(promise, timeout);
+        if !(goes_on && self.wait.is_promised(promised)) {
+            self.wait.start_over(promised, self.leaders, now, findings);
+            self.stability.start_over(promise, timeout, now, findings);
+        }
         self.refresh();
     }
 

@@ -106,13 +106,24 @@ impl Terrain {
             leaders: if guarded { awake } else { core },
             hubs: self.able.iter().filter(is_hub).collect(),
             leader: closed || (guarded && !self.is_rushed(frame, core)),
-            stability: frame.is_checked(self.voters.union(self.up)) || closed,
+            stability: closed || (frame.is_checked(self.voters.union(self.up)) && !self.is_beset(frame, core)),
         })
     }
 
     /// Whether nobody outside can reach the core.
     fn is_closed(&self, core: ServerSet) -> bool {
         self.outside(core).all(|voter| self.reaches[slot(voter)].intersection(core).is_empty())
+    }
+
+    /// Whether a server that is no voter reaches the core, and is not kept off by pre-votes: one that does not know
+    /// that it is none campaigns again and again, and each campaign ends a leadership.
+    fn is_beset(&self, frame: &Frame, core: ServerSet) -> bool {
+        let all = self.voters.union(self.up);
+        if frame.is_guarded(all) && frame.needs_log(self.voters) {
+            return false;
+        }
+        let reaches_core = |other: NodeId| !self.reaches[slot(other)].intersection(core).is_empty();
+        self.outside(core).any(|other| !self.voters.contains(other) && reaches_core(other))
     }
 
     /// Whether a server outside campaigns before those of the core do, over links that are too slow for it to win: it
@@ -287,7 +298,12 @@ mod tests {
         terrain.up = set(&[1, 2, 3, 4]);
         assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
         assert!(promise(&terrain, presets::etcd()).expect("a core").leader);
+        let checked = RaftOptions { pre_vote: false, ..presets::etcd() };
+        assert!(!promise(&terrain, checked.clone()).expect("a core").stability, "it campaigns again and again");
+        assert!(!promise(&terrain, presets::nuraft()).expect("a core").stability, "it gets pre-votes");
+        assert!(promise(&terrain, presets::etcd()).expect("a core").stability);
         terrain.up = terrain.voters;
         assert!(promise(&terrain, presets::paper()).expect("a core").leader);
+        assert!(promise(&terrain, checked).expect("a core").stability);
     }
 }
