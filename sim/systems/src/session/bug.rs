@@ -51,6 +51,8 @@ splitbrain_kernel::names! {
         ItemsSurvive = "items_survive",
         /// Master: a session is reused without a look at the instance that uses it already.
         InstanceNotChecked = "instance_not_checked",
+        /// Master: a close that came while another process takes the session over ends it for that one.
+        CloseEndsAdopted = "close_ends_adopted",
         /// Master: the targets of a dead session are free at once, whatever the lock-delay says (consul #2332).
         LockDelayIgnored = "lock_delay_ignored",
         /// Master: who asks for a target judges its holder by a lease of its own length (kubernetes #47671).

@@ -26,7 +26,7 @@ use splitbrain_kernel::time::Instant;
 
 use super::bug::Bug;
 use super::command::{Applied, Command};
-use super::ids::{Resource, SessionId, Term};
+use super::ids::{Instance, Resource, SessionId, Term};
 use super::message::{Order, SessionMessage};
 use super::node::{Record, SessionNode, SessionTimer};
 use super::observation::SessionObservation;
@@ -76,10 +76,12 @@ pub struct Master {
     active: Option<Active>,
     writes: BTreeMap<WriteId, (Command, Then)>,
     held_back: BTreeMap<SessionId, HeldBack>,
-    /// Sessions that their chunk has closed.
-    closed: Vec<SessionId>,
+    /// Sessions that were closed, and the process that closed each: it ends the session only while it is its own.
+    closed: BTreeMap<SessionId, Instance>,
     /// Sessions whose callbacks have run, and which the disk did not erase.
     not_erased: BTreeSet<SessionId>,
+    /// Sessions of which it is decided on the disk that they expire, and which the master has not let expire yet.
+    without_effect: BTreeSet<SessionId>,
     /// How many commands the disk gave back, and whether something follows that it could not.
     recovered: (u64, bool),
     /// The number of the last session, as one bug remembers it.
@@ -112,8 +114,9 @@ impl Master {
             active: None,
             writes: BTreeMap::new(),
             held_back: BTreeMap::new(),
-            closed: Vec::new(),
+            closed: BTreeMap::new(),
             not_erased: BTreeSet::new(),
+            without_effect: BTreeSet::new(),
             recovered: (count, has_more),
             number_in_memory: 0,
         }

@@ -50,7 +50,7 @@ pub struct Held {
     pub until: Instant,
 }
 
-/// See the module.
+/// A chunk's side of its session with one master.
 ///
 /// - It has a session in the states `Entering`, `Alive` and `Jeopardy`, and in no other but for a known bug.
 #[derive(Debug, Default)]

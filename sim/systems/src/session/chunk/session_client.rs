@@ -18,7 +18,7 @@ pub(super) enum Purpose {
     Client(NodeId, OperationId),
 }
 
-/// See the module.
+/// Numbers the requests of a chunk, and remembers what each open one is about.
 #[derive(Debug, Default)]
 pub(super) struct SessionClient {
     next: u64,

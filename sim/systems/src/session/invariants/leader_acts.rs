@@ -1,4 +1,5 @@
-//! The leader gate: a callback of the access manager takes effect at a master that leads at that moment.
+//! The leader gate: what a master decides takes effect only if it leads at that moment: a callback of the access
+//! manager, the start, extension or end of a lease, the grant of a target.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use super::index::LEADER_ACTS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "leader_acts",
-    doc: "The initialize, created and expired callbacks run only at a master that leads when they take effect.",
+    doc: "A master runs callbacks, extends and ends leases, and grants targets only while it leads.",
     source: "Burrows, The Chubby lock service (OSDI 2006), section 2.9",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
@@ -36,20 +37,22 @@ impl Leaders {
 
     /// A master has said something.
     pub(super) fn on_observation(&mut self, master: NodeId, said: &SessionObservation, findings: &mut Findings) {
-        let callback = match said {
+        let act = match said {
             SessionObservation::Leads { .. } => {
                 self.leading.insert(master);
                 return;
             }
             SessionObservation::SteppedDown { .. } => return self.on_down(master),
-            SessionObservation::Initialized { .. } => "initialize",
-            SessionObservation::Created { .. } => "created",
-            SessionObservation::ExpiredPartRan { .. } => "expired",
+            SessionObservation::Initialized { .. } => "runs the initialize callback",
+            SessionObservation::Created { .. } => "runs the created callback",
+            SessionObservation::ExpiredPartRan { .. } => "runs the expired callback",
+            SessionObservation::LeaseStarted { .. } => "starts a lease",
+            SessionObservation::Extended { .. } => "extends a lease",
+            SessionObservation::Expired { .. } => "lets a session expire",
+            SessionObservation::TargetGranted { .. } => "grants a target",
             _ => return,
         };
-        findings.check(LEADER_ACTS, Some(master), self.has(master), || {
-            format!("{master} runs the {callback} callback and does not lead")
-        });
+        findings.check(LEADER_ACTS, Some(master), self.has(master), || format!("{master} {act} and does not lead"));
     }
 }
 
@@ -68,6 +71,20 @@ mod tests {
         said.iter().for_each(|said| leaders.on_observation(M1, said, &mut findings));
         assert_eq!(findings.evaluated()[LEADER_ACTS], 1);
         broken(&findings)
+    }
+
+    #[test]
+    fn each_effect_on_a_session_is_the_leaders() {
+        let token = crate::session::ids::Token(1);
+        for said in [
+            SessionObservation::LeaseStarted { session: ONE },
+            SessionObservation::Extended { session: ONE },
+            SessionObservation::Expired { session: ONE },
+            SessionObservation::TargetGranted { resource: crate::session::ids::Resource(1), session: ONE, token },
+        ] {
+            assert_eq!(judge(&[SessionObservation::Leads { term: Term(1) }, said]), None);
+            assert_eq!(judge(&[said]), Some(LEADER_ACTS));
+        }
     }
 
     #[test]

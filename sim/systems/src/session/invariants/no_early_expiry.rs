@@ -17,7 +17,7 @@ use super::index::NO_EARLY_EXPIRY;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "no_early_expiry",
-    doc: "A session that its chunk did not close expires no sooner than its lease after it was last extended.",
+    doc: "A session that its process did not close expires no sooner than its lease after it was last extended.",
     source: "etcd documentation, Lease: the time to live is a minimum; etcd #13019",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
@@ -30,16 +30,26 @@ pub(super) struct Times {
     pub(super) monotonic: Instant,
 }
 
+/// Whether a session is new: one that is taken over keeps its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    New,
+    Reused,
+}
+
 /// The leases of sessions, as their masters must count them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extensions {
     /// The lease that each process asked for.
     asked: BTreeMap<Instance, Duration>,
-    /// The process that a session is created for.
-    creating: BTreeMap<SessionId, Instance>,
+    /// The process that a session is created for, or that is about to take it over.
+    creating: BTreeMap<SessionId, (Instance, Origin)>,
+    /// The process that uses each session.
+    users: BTreeMap<SessionId, Instance>,
     /// The length of each lease, and when it was last extended.
     leases: BTreeMap<SessionId, (Duration, Times)>,
-    closed: BTreeSet<SessionId>,
+    /// Which process has closed a session. That of another process says nothing of the one that uses it.
+    closed: BTreeSet<(SessionId, Instance)>,
 }
 
 impl Extensions {
@@ -49,8 +59,8 @@ impl Extensions {
             SessionMessage::Create(create) => {
                 self.asked.insert(create.instance, create.lease);
             }
-            SessionMessage::Close { session, .. } => {
-                self.closed.insert(*session);
+            SessionMessage::Close { session, instance } => {
+                self.closed.insert((*session, *instance));
             }
             _ => {}
         }
@@ -66,16 +76,11 @@ impl Extensions {
         findings: &mut Findings,
     ) {
         match said {
-            SessionObservation::Initialized { session, instance, is_reused: false, .. } => {
-                self.creating.insert(*session, *instance);
+            SessionObservation::Initialized { session, instance, is_reused, .. } => {
+                let origin = if *is_reused { Origin::Reused } else { Origin::New };
+                self.creating.insert(*session, (*instance, origin));
             }
-            SessionObservation::LeaseStarted { session } => {
-                let created = self.creating.remove(session).and_then(|instance| self.asked.get(&instance).copied());
-                let known = self.leases.get(session).map(|(length, _)| *length);
-                if let Some(length) = created.or(known) {
-                    self.leases.insert(*session, (length, now));
-                }
-            }
+            SessionObservation::LeaseStarted { session } => self.start(*session, now),
             SessionObservation::Extended { session } => {
                 if let Some((_, last)) = self.leases.get_mut(session) {
                     *last = now;
@@ -86,8 +91,26 @@ impl Extensions {
         }
     }
 
+    /// The lease of a session starts, or starts anew with a process that takes it over.
+    fn start(&mut self, session: SessionId, now: Times) {
+        let begun = self.creating.remove(&session);
+        if let Some((user, _)) = begun {
+            self.users.insert(session, user);
+        }
+        let created = begun.filter(|(_, origin)| *origin == Origin::New);
+        let asked = created.and_then(|(instance, _)| self.asked.get(&instance).copied());
+        let known = self.leases.get(&session).map(|(length, _)| *length);
+        if let Some(length) = asked.or(known) {
+            self.leases.insert(session, (length, now));
+        }
+    }
+
+    fn is_closed(&self, session: SessionId) -> bool {
+        self.users.get(&session).is_some_and(|user| self.closed.contains(&(session, *user)))
+    }
+
     fn judge(&self, master: NodeId, session: SessionId, now: Times, drift: Option<u32>, findings: &mut Findings) {
-        let Some((length, last)) = self.leases.get(&session).filter(|_| !self.closed.contains(&session)) else {
+        let Some((length, last)) = self.leases.get(&session).filter(|_| !self.is_closed(session)) else {
             return;
         };
         let (passed, least) = match drift {
@@ -140,6 +163,31 @@ mod tests {
         assert_eq!(judge(at(14_000, 15_000), None, false), (None, 1), "the master's clock alone counts");
         assert_eq!(judge(at(14_910, 15_000), Some(10_000), false), (None, 1), "within the bound on drift");
         assert_eq!(judge(at(6_000, 6_000), None, true), (None, 0), "its chunk closed it");
+    }
+
+    /// A session that process 2 has taken over from process 1 at second 5, and that ends a second later; `closed_by`
+    /// has closed it.
+    fn judge_taken_over(closed_by: u32) -> Option<usize> {
+        let (mut extensions, mut findings) = (Extensions::default(), all_on());
+        let (identity, lease) = (Identity(1), Duration::from_secs(10));
+        for (instance, is_reused, now) in [(Instance(1), false, at(0, 0)), (Instance(2), true, at(5_000, 5_000))] {
+            let (items, wall) = (Vec::new(), Instant::ZERO);
+            let create = CreateRequest { request: 1, identity, instance, lease, version: 1, items, wall };
+            extensions.on_heard(&SessionMessage::Create(Box::new(create)));
+            let initialized = SessionObservation::Initialized { session: ONE, identity, instance, is_reused };
+            for said in [initialized, SessionObservation::LeaseStarted { session: ONE }] {
+                extensions.on_observation(M1, &said, now, None, &mut findings);
+            }
+        }
+        extensions.on_heard(&SessionMessage::Close { session: ONE, instance: Instance(closed_by) });
+        extensions.on_observation(M1, &Expired { session: ONE }, at(6_000, 6_000), None, &mut findings);
+        broken(&findings)
+    }
+
+    #[test]
+    fn a_close_counts_if_it_is_of_the_process_that_uses_the_session() {
+        assert_eq!(judge_taken_over(2), None);
+        assert_eq!(judge_taken_over(1), Some(NO_EARLY_EXPIRY));
     }
 
     #[test]

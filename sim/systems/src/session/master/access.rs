@@ -27,7 +27,7 @@ pub enum ChunkStatus {
     Expired,
 }
 
-/// See the module.
+/// What a master keeps of its chunks beside their sessions; its callbacks run under one lock.
 #[derive(Debug, Default)]
 pub struct AccessManager {
     is_locked: bool,

@@ -97,6 +97,11 @@ impl Master {
             | Command::TakeOver { session, .. } => *session,
             _ => unreachable!("it is no command about items"),
         };
+        if !self.leads {
+            // It is on the disk, and a master that leads says so when it is asked again.
+            let result = ItemResult::Refused(Refusal::NotLeader);
+            return ctx.send(source, SessionMessage::ItemReply { request, session, result });
+        }
         if let Some(observation) = observed(session, command, applied) {
             ctx.observe(observation);
         }

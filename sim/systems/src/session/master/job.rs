@@ -34,6 +34,8 @@ enum Stage {
     Created,
     /// Expire: is the lease over still?
     Check,
+    /// Expire: it was decided on the disk when the master did not lead any more; now it takes effect.
+    Effect,
     /// Expire: the parts of the expired callback.
     Part(ExpiredPart),
     /// Expire: the session leaves the table.
@@ -98,6 +100,7 @@ impl Master {
         match job {
             Job::Create(..) => Stage::Initialize,
             Job::Expire(session) if self.not_erased.contains(session) => Stage::Erase,
+            Job::Expire(session) if self.without_effect.contains(session) => Stage::Effect,
             Job::Expire(session) if self.table.session(*session).is_some_and(|found| found.is_expiring) => {
                 Stage::Part(self.parts()[0])
             }
@@ -144,6 +147,7 @@ impl Master {
             (Stage::Initialize, Job::Create(source, request)) => self.initialize(ctx, *source, request.clone()),
             (Stage::Created, Job::Create(source, request)) => self.created(ctx, *source, (**request).clone()),
             (Stage::Check, Job::Expire(session)) => self.decide(ctx, *session),
+            (Stage::Effect, Job::Expire(session)) => self.on_expired(ctx, *session),
             (Stage::Part(part), Job::Expire(session)) => self.run_part(ctx, *session, part),
             (Stage::Erase, Job::Expire(session)) => self.erase(ctx, *session),
             _ => unreachable!("a stage belongs to its job"),
@@ -200,7 +204,7 @@ impl Master {
     /// A session of the same identity whose lease runs.
     fn reusable(&self, ctx: &Ctx<'_>, request: &CreateRequest) -> Option<SessionId> {
         let mut sessions = self.table.sessions().iter().filter(|(_, found)| found.identity == request.identity);
-        let ends = |session: SessionId| self.is_over(ctx, session) || self.closed.contains(&session);
+        let ends = |session: SessionId| self.is_over(ctx, session) || self.is_closed(session);
         let found = sessions.find(|(id, found)| !found.is_expiring && !ends(**id));
         found.map(|(id, _)| *id).filter(|_| self.reuses())
     }
@@ -238,7 +242,7 @@ impl Master {
 
     /// The lease was over when the session was put on the list: is it still?
     fn decide(&mut self, ctx: &mut Ctx<'_>, session: SessionId) {
-        let is_over = self.closed.contains(&session) || self.is_over(ctx, session);
+        let is_over = self.is_closed(session) || self.is_over(ctx, session);
         let ends = self.table.active(session).is_some() && is_over;
         if !self.may_act() || !(ends || self.has(Bug::ExpiredTwice)) {
             return self.finish(ctx);
@@ -252,8 +256,14 @@ impl Master {
     }
 
     fn on_expired(&mut self, ctx: &mut Ctx<'_>, session: SessionId) {
+        if !self.may_act() {
+            // It is on the disk that the session ends: it takes effect when this master leads again.
+            self.without_effect.insert(session);
+            return self.finish(ctx);
+        }
+        self.without_effect.remove(&session);
         self.leases.remove(&session);
-        self.closed.retain(|closed| *closed != session);
+        self.closed.remove(&session);
         ctx.observe(SessionObservation::Expired { session });
         if let Some(held) = self.held_back.remove(&session) {
             held.refuse(ctx, KeepAliveResult::NoSuchSession);
@@ -310,6 +320,7 @@ impl Master {
 
     pub(super) fn on_job_committed(&mut self, ctx: &mut Ctx<'_>, command: &Command, applied: Applied) {
         match command {
+            Command::Create { .. } | Command::Adopt { .. } if !self.may_act() => self.refuse_deposed(ctx),
             Command::Create { session, .. } | Command::Adopt { session, .. } if Self::is_done(applied) => {
                 let length = self.table.session(*session).expect("it was just created").lease;
                 self.start_lease(ctx, *session, length, ctx.wall());
@@ -325,6 +336,14 @@ impl Master {
             }
             _ => unreachable!("it is no command of a job"),
         }
+    }
+
+    /// A session is on the disk, and the master leads no longer: its lease starts when a master leads again.
+    fn refuse_deposed(&mut self, ctx: &mut Ctx<'_>) {
+        let active = self.active.as_ref().expect("this job is at work");
+        let Job::Create(source, request) = &active.job else { unreachable!("only a creation creates") };
+        let (source, request) = (*source, request.request);
+        self.refuse(ctx, source, request, Refusal::NotLeader);
     }
 
     /// The disk refused: a creation is refused too; a session that was to end is found again by the next scan.

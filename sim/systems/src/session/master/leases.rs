@@ -164,9 +164,20 @@ impl Master {
     /// A chunk will not use its session any more: its lease is over by its own will.
     pub(super) fn on_close(&mut self, ctx: &mut Ctx<'_>, session: SessionId, instance: Instance) {
         if self.leads && self.table.active(session).is_some_and(|found| found.instance == instance) {
-            self.closed.push(session);
+            self.closed.insert(session, instance);
             self.push(ctx, Job::Expire(session));
         }
+    }
+
+    /// Whether the process that uses a session has closed it. One that has taken it over meanwhile has not.
+    pub(super) fn is_closed(&self, session: SessionId) -> bool {
+        let closed_by = self.closed.get(&session);
+        let counts = |by: Instance| self.has(Bug::CloseEndsAdopted) || self.is_used_by(session, by);
+        closed_by.is_some_and(|by| counts(*by))
+    }
+
+    fn is_used_by(&self, session: SessionId, instance: Instance) -> bool {
+        self.table.session(session).is_some_and(|found| found.instance == instance)
     }
 
     /// The targets that a command gives up, and when each may be granted again: after the lock-delay, and when the

@@ -1,6 +1,7 @@
 //! How sessions are kept alive, and how they end.
 
 use super::*;
+use crate::session::bug::Bug;
 use crate::session::chunk::stop::StopSource;
 use crate::session::ids::{Identity, SessionId};
 use crate::session::master::access::ChunkStatus;
@@ -171,9 +172,9 @@ fn a_user_who_stops_a_chunk_ends_its_session_at_once_and_can_resume_it() {
     assert_eq!(town.state(K1), State::Alive);
 }
 
-#[test]
-fn a_late_close_of_the_process_before_closes_nothing() {
-    let mut town = settled(quick(), 1, 1);
+/// A user stops the chunk and resumes it at once: returns its close of the session, while its request for one is under
+/// way.
+fn stop_and_resume(town: &mut Town) -> Vec<(NodeId, NodeId, SessionMessage)> {
     town.host(K1).order(Order::Stop);
     town.host(K1).order(Order::Resume);
     town.collect();
@@ -181,6 +182,52 @@ fn a_late_close_of_the_process_before_closes_nothing() {
         .into_iter()
         .partition(|(.., sent)| matches!(sent, SessionMessage::Close { .. }));
     town.under_way = rest;
+    closes
+}
+
+/// The close arrives while the session is being taken over. Returns whether it lives after that.
+fn lives_after_a_close_meanwhile(bug: Bug) -> bool {
+    let mut town = settled(SessionOptions { bug, ..quick() }, 1, 1);
+    let closes = stop_and_resume(&mut town);
+    town.is_disk_held = true;
+    town.deliver();
+    town.under_way = closes;
+    town.deliver();
+    town.is_disk_held = false;
+    town.collect();
+    town.deliver();
+    town.master().table().active(ONE).is_some()
+}
+
+#[test]
+fn a_close_that_comes_while_another_process_takes_over_closes_nothing() {
+    assert!(lives_after_a_close_meanwhile(Bug::None));
+    assert!(!lives_after_a_close_meanwhile(Bug::CloseEndsAdopted));
+}
+
+#[test]
+fn what_becomes_durable_after_a_master_stepped_down_takes_effect_when_it_leads_again() {
+    let mut town = settled(quick(), 1, 1);
+    town.host(K1).order(Order::Stop);
+    town.collect();
+    town.is_disk_held = true;
+    town.deliver();
+    town.host(M1).order(Order::StepDown);
+    town.is_disk_held = false;
+    town.collect();
+    let expired = |said: &SessionObservation| matches!(said, SessionObservation::Expired { .. });
+    assert!(town.master().table().active(ONE).is_none(), "it is on the disk");
+    assert_eq!(town.count(expired), 0);
+    town.host(M1).order(Order::Lead);
+    town.collect();
+    assert_eq!(town.count(expired), 1);
+    assert!(town.master().table().sessions().is_empty());
+}
+
+#[test]
+fn a_late_close_of_the_process_before_closes_nothing() {
+    let mut town = settled(quick(), 1, 1);
+    let closes = stop_and_resume(&mut town);
     town.deliver();
     assert_eq!(town.state(K1), State::Alive);
     town.under_way = closes;
