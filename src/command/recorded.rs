@@ -13,7 +13,7 @@ use crate::wording::{grouped, printable};
 /// Entries of a plan that are told of, before the rest is counted.
 const TOLD_MAX: usize = 10;
 
-/// See the module.
+/// What is known of the recording that a replay is compared with.
 pub(super) struct Recorded {
     /// The recording, where the replay is of its seed.
     pub(super) kept: Option<Kept>,

@@ -90,7 +90,7 @@ impl Problem {
     }
 }
 
-/// See the module.
+/// Reads the sections of a scenario, and collects what is wrong with them.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     /// The text.

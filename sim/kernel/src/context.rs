@@ -190,7 +190,7 @@ impl<R> OperationResult<R> {
     }
 }
 
-/// What a node sees, and where its effects go. See the module.
+/// What a node sees, and where its effects go.
 #[derive(Clone, Debug)]
 pub struct Context<N: Node> {
     id: NodeId,

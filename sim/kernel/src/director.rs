@@ -90,7 +90,7 @@ pub enum Act {
     },
 }
 
-/// See the module.
+/// Turns the triggers and selectors of a scenario into concrete faults, by the roles that nodes have.
 #[derive(Clone, Debug)]
 pub struct Director {
     census: Census,

@@ -24,7 +24,7 @@ use crate::view::Whole;
 use super::World;
 use super::deliver::Event;
 
-/// A world for a host. See the module.
+/// A world whose events wait for a host to bring them back.
 ///
 /// - What the director, a plan and deadlines want is done at its exact time, before whatever the host brings next.
 /// - What the host brings comes at the host's time. Time never goes back: what comes late is handled now.

@@ -7,7 +7,7 @@ use super::{Monitor, Watch};
 use crate::checker::Contradiction;
 use crate::checker::model::{FencedMutex, FencedMutexAction, Mutex, MutexAction, Queue, QueueAction, Set, SetAction};
 
-/// See the module.
+/// A monitor that judges nothing before the end of the run.
 #[derive(Clone, Debug)]
 pub struct AtEnd<A>(PhantomData<A>);
 
