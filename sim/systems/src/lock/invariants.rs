@@ -73,7 +73,7 @@ use splitbrain_kernel::view::View;
 
 use super::message::{Answer, Outcome, Wire};
 use super::node::LockNode;
-use super::observation::LockObservation;
+use super::observation::{Hold, LockObservation};
 use super::options::LockOptions;
 
 use belief_exclusion::Beliefs;
@@ -87,7 +87,7 @@ use no_extension_after_release::Released;
 use one_leader_per_epoch::Leaders;
 use releases_everywhere::Attempts;
 use requests::Requests;
-use role_survives_restart::Roles;
+use role_survives_restart::{Role, Roles};
 use survives_restart::Memory;
 use terms::Terms;
 use tokens_rise::Tokens;
@@ -148,11 +148,12 @@ impl LockInvariants {
     /// Fresh invariants over a cluster with these options.
     pub fn new(setup: &Setup<LockOptions>) -> Self {
         let terms = Terms::new(setup);
+        let order = terms.order();
         Self {
             terms,
             book: Book::default(),
             beliefs: Beliefs::default(),
-            effects: Effects::default(),
+            effects: Effects::new(order),
             fences: Fences::default(),
             tokens: Tokens::default(),
             stored: Stored::default(),
@@ -183,19 +184,17 @@ impl LockInvariants {
         findings: &mut Findings,
     ) {
         let now = view.now();
-        let until = |validity: Option<_>| {
-            validity.map_or(Instant::MAX, |validity| now.saturating_add(view.true_span(node, validity)))
-        };
+        let clocks = |client| view.monotonic(client);
         match *observation {
             LockObservation::Wanted(hold) => self.attempts.on_wanted(node, hold, findings),
             LockObservation::GaveUp(hold) => self.attempts.on_given_up(node, hold, findings),
             LockObservation::Gained { hold, validity, .. } => {
                 self.attempts.on_gained(node, hold);
-                self.beliefs.begin(now, node, hold, until(validity), findings);
+                self.beliefs.begin((now, &clocks), node, hold, validity, findings);
                 self.hunger.on_gained(now, hold.lock);
             }
             LockObservation::Extended { hold, validity } => {
-                self.beliefs.extend(now, node, hold, until(validity), findings);
+                self.beliefs.extend(&clocks, node, hold, validity, findings);
             }
             LockObservation::Lapsed(hold) | LockObservation::LossNoticed(hold) => self.end_belief(now, node, hold),
             LockObservation::GivenBack(hold) => {
@@ -206,7 +205,7 @@ impl LockInvariants {
         }
     }
 
-    fn end_belief(&mut self, now: Instant, node: NodeId, hold: super::observation::Hold) {
+    fn end_belief(&mut self, now: Instant, node: NodeId, hold: Hold) {
         self.beliefs.end(node, hold);
         self.hunger.on_progress(now, hold.lock);
     }
@@ -230,7 +229,7 @@ impl LockInvariants {
             }
             LockObservation::Expired(hold) => {
                 no_early_expiry::on_expired(now, node, hold, &self.book, &self.terms, findings);
-                no_late_expiry::on_expired(node, hold, &self.stored, findings);
+                no_late_expiry::on_expired(now, node, hold, &self.stored, &self.terms, findings);
                 self.stored.on_gone(node, hold);
             }
             LockObservation::Kept(hold) => {
@@ -241,11 +240,11 @@ impl LockInvariants {
                 survives_restart::on_recovered(now, node, &mut self.memory, &self.book, &self.terms, findings);
             }
             LockObservation::Promoted { epoch } => {
-                self.roles.on_role(now, node, epoch, &self.terms, findings);
+                self.roles.on_role(now, node, Role { epoch, master: None }, &self.terms, findings);
                 survives_failover::on_promoted(now, node, &mut self.memory, &self.book, &self.terms, findings);
             }
-            LockObservation::Follows { epoch, .. } => {
-                self.roles.on_role(now, node, epoch, &self.terms, findings);
+            LockObservation::Follows { epoch, master } => {
+                self.roles.on_role(now, node, Role { epoch, master: Some(master) }, &self.terms, findings);
                 self.memory.on_follows(node);
                 self.book.on_broken(node);
                 self.stored.on_server_gone(node);
@@ -255,8 +254,7 @@ impl LockInvariants {
                 self.effects.on_applied(now, node, hold, findings);
             }
             LockObservation::GuardedWrite { hold, .. } => self.effects.on_applied(now, node, hold, findings),
-            LockObservation::Ticket { hold, .. } => self.effects.on_place(hold),
-            LockObservation::SubjectivelyDown(_) => self.polls.on_down_for(node),
+            LockObservation::SubjectivelyDown(master) => self.polls.on_down_for(node, master),
             LockObservation::ObjectivelyDown(master) => self.polls.on_agreed(node, master, findings),
             LockObservation::FailoverBegun { epoch, .. } => self.leaders.on_begun(node, epoch, findings),
             _ => {}
@@ -275,7 +273,7 @@ impl LockInvariants {
                     self.tokens.on_given(server, promise.hold, fence, findings);
                 }
                 if promise.is_complete {
-                    self.effects.on_place(promise.hold);
+                    self.effects.on_granted(promise.hold);
                 }
                 grant_exclusion::on_promise(now, server, promise.hold, &mut self.book, &self.terms, findings);
             }
@@ -284,7 +282,6 @@ impl LockInvariants {
                     self.tokens.on_given(server, hold, *ticket, findings);
                 }
             }
-            Wire::Polled { is_down, .. } => self.polls.on_polled(client, server, *is_down),
             _ => {}
         }
     }
@@ -339,11 +336,17 @@ impl Invariants<LockNode> for LockInvariants {
     }
 
     fn on_input(&mut self, _: impl View<LockNode>, node: NodeId, input: Input<'_, LockNode>, _: &mut Findings) {
-        // With `GET` a refusal shows the lock of another.
-        if let Input::Message(source, Wire::Answer { request, answer: Answer::Nil | Answer::Bulk(_) }) = input
-            && let Some(hold) = self.requests.acquired(node, *request)
-        {
-            self.attempts.on_refused(node, source, hold);
+        let Input::Message(source, message) = input else { return };
+        match message {
+            // With `GET` a refusal shows the lock of another.
+            Wire::Answer { request, answer: Answer::Nil | Answer::Bulk(_) } => {
+                if let Some(hold) = self.requests.acquired(node, *request) {
+                    self.attempts.on_refused(node, source, hold);
+                }
+            }
+            Wire::Claim { lock, token, .. } => self.effects.on_claimed(Hold { lock: *lock, token: *token }),
+            Wire::Polled { master, is_down, .. } => self.polls.on_polled(node, source, *master, *is_down),
+            _ => {}
         }
     }
 
@@ -356,10 +359,11 @@ impl Invariants<LockNode> for LockInvariants {
         self.requests.on_down(node);
         self.attempts.on_down(node);
         self.roles.on_down(view.now(), node);
+        self.polls.on_down(node);
     }
 
-    fn on_fault(&mut self, _: impl View<LockNode>, fault: &Fault, change: FaultChange, _: &mut Findings) {
-        self.terms.on_fault(fault, change);
+    fn on_fault(&mut self, view: impl View<LockNode>, fault: &Fault, change: FaultChange, _: &mut Findings) {
+        self.terms.on_fault(view.now(), fault, change);
     }
 
     fn deadline(&self) -> Instant {

@@ -289,6 +289,16 @@ impl Answer {
     }
 }
 
+impl Wire {
+    /// The request that an answer of a redis is to.
+    pub(super) const fn answered(&self) -> Option<RequestId> {
+        match self {
+            Self::Answer { request, .. } => Some(*request),
+            _ => None,
+        }
+    }
+}
+
 impl Message for Wire {
     const KINDS: &'static [&'static str] = &[
         "acquire",

@@ -7,7 +7,7 @@ use splitbrain_kernel::serde::{Deserialize, Serialize};
 
 use super::client::{Alarm, HandleId};
 use super::ids::LockId;
-use super::message::{Operation, Order, Response, Wire};
+use super::message::{Operation, Order, RequestId, Response, Wire};
 use super::observation::LockObservation;
 use super::redis::Effect;
 use super::resource::Resource;
@@ -55,7 +55,13 @@ pub enum LockTimer {
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Record {
     /// Redis: commands that were carried out, as effects.
-    Commands(Vec<Effect>),
+    Commands {
+        /// What they changed.
+        effects: Vec<Effect>,
+        /// The request that they came of. A real one comes over a connection, which ends with the process: so it is
+        /// not carried out once more after a restart.
+        asked: Option<(NodeId, RequestId)>,
+    },
     /// Redis: the configuration, as `CONFIG REWRITE` keeps it.
     Role {
         /// Its master; `None` for a master.
@@ -80,6 +86,8 @@ pub enum Record {
         lock: LockId,
         /// The token.
         fence: u64,
+        /// The request that showed it, which is not carried out again.
+        asked: (NodeId, RequestId),
     },
 }
 

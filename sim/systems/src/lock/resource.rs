@@ -34,15 +34,16 @@ pub struct Resource {
 
 impl Resource {
     pub(super) fn new(options: Arc<LockOptions>, recovered: &Recovered<Record>) -> Self {
-        let mut seen = BTreeMap::new();
-        if options.bug != Bug::FenceForgotten {
-            for record in recovered.file(FILE).iter().filter_map(Stored::intact) {
-                if let Record::Seen { lock, fence } = record {
+        let (mut seen, mut windows) = (BTreeMap::new(), Windows::default());
+        for record in recovered.file(FILE).iter().filter_map(Stored::intact) {
+            if let Record::Seen { lock, fence, asked: (client, request) } = record {
+                windows.is_new(*client, *request);
+                if options.bug != Bug::FenceForgotten {
                     raise(&mut seen, *lock, *fence);
                 }
             }
         }
-        Self { options, seen, windows: Windows::default() }
+        Self { options, seen, windows }
     }
 
     pub(super) fn on_message(&mut self, ctx: &mut Ctx<'_>, source: Source, message: Wire) {
@@ -61,7 +62,8 @@ impl Resource {
     fn claim(&mut self, ctx: &mut Ctx<'_>, client: NodeId, request: RequestId, hold: Hold) {
         let fence = self.seen.get(&hold.lock).copied().unwrap_or(0) + 1;
         self.seen.insert(hold.lock, fence);
-        let write = ctx.persist(Write::Append(FILE, Record::Seen { lock: hold.lock, fence }));
+        let asked = (client, request);
+        let write = ctx.persist(Write::Append(FILE, Record::Seen { lock: hold.lock, fence, asked }));
         ctx.observe(LockObservation::Ticket { hold, fence });
         ctx.send_after(write, client, Wire::Done { request, outcome: Outcome::Ticket(fence) });
     }
@@ -75,7 +77,8 @@ impl Resource {
         }
         let fence_seen = fence.unwrap_or(0);
         self.see(lock, fence_seen);
-        let write = ctx.persist(Write::Append(FILE, Record::Seen { lock, fence: fence_seen }));
+        let asked = (client, request);
+        let write = ctx.persist(Write::Append(FILE, Record::Seen { lock, fence: fence_seen, asked }));
         ctx.observe(LockObservation::Applied { hold, fence, value });
         ctx.send_after(write, client, Wire::Done { request, outcome: Outcome::Written });
     }

@@ -117,6 +117,9 @@ impl Redis {
             return ctx.exit("the append-only file holds what is no command");
         }
         drop(self.keys.expire(now, usize::MAX));
+        for (client, request) in &recovery.asked {
+            self.windows.is_new(*client, *request);
+        }
         if recovery.torn > 0 {
             self.file.truncate(ctx, recovery.records);
         }
@@ -240,15 +243,16 @@ impl Redis {
     /// An answer leaves when the append-only file has what led to it, as far as the policy asks for it.
     fn answer(&mut self, ctx: &mut Ctx<'_>, client: NodeId, answer: Wire, effects: Vec<Effect>) {
         let effects = self.for_file(ctx, effects);
+        let asked = answer.answered().map(|request| (client, request));
         match self.options.append_fsync {
             AppendFsync::Off => ctx.send(client, answer),
             _ if effects.is_empty() => ctx.send(client, answer),
             AppendFsync::Always if self.options.bug == Bug::AnswerBeforeSync => {
                 ctx.send(client, answer);
-                self.file.persist(ctx, effects);
+                self.file.persist(ctx, effects, asked);
             }
             AppendFsync::Always => {
-                let write = self.file.persist(ctx, effects);
+                let write = self.file.persist(ctx, effects, asked);
                 ctx.send_after(write, client, answer);
             }
             AppendFsync::EverySecond | AppendFsync::Never => self.file.append(ctx, effects, Some((client, answer))),
@@ -261,7 +265,7 @@ impl Redis {
         match self.options.append_fsync {
             _ if effects.is_empty() => {}
             AppendFsync::Off => {}
-            AppendFsync::Always => drop(self.file.persist(ctx, effects)),
+            AppendFsync::Always => drop(self.file.persist(ctx, effects, None)),
             AppendFsync::EverySecond | AppendFsync::Never => self.file.append(ctx, effects, None),
         }
     }

@@ -112,10 +112,8 @@ impl Client {
     /// Enough servers have granted: is there anything left of the time to live?
     fn on_majority(&mut self, ctx: &mut Ctx<'_>, id: HandleId, round: &Round, fence: Option<u64>) {
         let until = self.valid_until(ctx, round);
-        if until.is_some_and(|until| until <= ctx.now()) {
-            let hold = self.handle(id).hold;
-            observe(ctx, LockObservation::TooLate(hold));
-            return self.fail_attempt(ctx, id);
+        if self.is_over(ctx, until) {
+            return self.fail_too_late(ctx, id);
         }
         self.forget(id, |purpose| matches!(purpose, Purpose::Acquire | Purpose::OwnerAfterRefusal));
         self.handle_mut(id).stage = Stage::Settling { until, fence };
@@ -141,10 +139,19 @@ impl Client {
                 let elapsed = ctx.wall().since(round.started_wall);
                 Some(ctx.now().saturating_add(life.saturating_sub(margin).saturating_sub(elapsed)))
             }
-            // Whoever does not look finds no lock too old.
-            Bug::NoValidityCheck if honest <= ctx.now() => None,
             _ => Some(honest),
         }
+    }
+
+    /// Whether a validity is over; one bug does not look.
+    fn is_over(&self, ctx: &Ctx<'_>, until: Option<Instant>) -> bool {
+        until.is_some_and(|until| until <= ctx.now()) && self.options.bug != Bug::NoValidityCheck
+    }
+
+    /// The lock was granted, and nothing is left of its time.
+    fn fail_too_late(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        observe(ctx, LockObservation::TooLate(self.handle(id).hold));
+        self.fail_attempt(ctx, id);
     }
 
     /// The second of two commands: from here on the lock ends by itself.
@@ -182,21 +189,22 @@ impl Client {
         ctx.send(resource, Wire::Claim { request, lock: hold.lock, token: hold.token });
     }
 
-    /// A ticket proves nothing if the lock was lost before it was given.
     pub(super) fn on_ticket(&mut self, ctx: &mut Ctx<'_>, id: HandleId, ticket: u64) {
-        let Stage::Settling { until, fence } = &mut self.handle_mut(id).stage else { return };
+        let Stage::Settling { fence, .. } = &mut self.handle_mut(id).stage else { return };
         *fence = Some(ticket);
-        match until {
-            Some(until) if *until <= ctx.now() => self.fail_attempt(ctx, id),
-            _ => self.gain(ctx, id),
-        }
+        self.gain(ctx, id);
     }
 
-    /// The client has the lock, as far as it can know.
+    /// The client has the lock, as far as it can know. It may have waited for replicas or for a ticket since the grant:
+    /// that proves nothing if the lock was lost meanwhile.
     fn gain(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
         let now = ctx.now();
-        let handle = self.handle_mut(id);
+        let handle = self.handle(id);
         let Stage::Settling { until, fence } = handle.stage else { unreachable!("what is gained was settled before") };
+        if self.is_over(ctx, until) {
+            return self.fail_too_late(ctx, id);
+        }
+        let handle = self.handle_mut(id);
         handle.stage = Stage::Held(Held { until, fence, extension: None, is_lost: false });
         let hold = handle.hold;
         cancel(ctx, id, Alarm::Round);

@@ -30,6 +30,8 @@ pub(super) struct Book {
 pub(super) struct Grant {
     /// The server that granted it.
     pub(super) server: NodeId,
+    /// When it was promised, or renewed, last.
+    pub(super) at: Instant,
     /// Until when it is promised, in true time.
     pub(super) until: Instant,
     /// Whether the server has neither ended nor followed another one since.
@@ -109,7 +111,7 @@ impl Book {
     ) -> Option<Promise> {
         let Open { hold, until, fence } = self.open.remove(&(server, client, request))?;
         let before = self.groups(now, hold, terms);
-        let granted = Grant { server, until, is_unbroken: true };
+        let granted = Grant { server, at: now, until, is_unbroken: true };
         let grant = self.grants.entry((hold.lock, hold.token, terms.group(server))).or_insert(granted);
         if grant.until <= until {
             *grant = granted;

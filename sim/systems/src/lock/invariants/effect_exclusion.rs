@@ -1,10 +1,11 @@
 //! No effect of a holder comes after an effect of a later holder (Kleppmann, "How to do distributed locking": the write
 //! of a client that was paused overwrites that of the one that got the lock meanwhile).
 //!
-//! Holders are in the order in which a majority of the servers granted to them; with tickets, in the order in which the
-//! resource gave those. An effect of one who was never granted the lock has no place in that order.
+//! Holders are in the order in which a majority of the servers granted to them. With tickets, they are in the order in
+//! which their claims reached the resource, whatever the resource makes of that. An effect of a client that was never
+//! granted the lock has no place in that order, and neither has one without a claim where holders need tickets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -23,9 +24,20 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
+/// What decides which of two holders is the later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HolderOrder {
+    /// The order in which a majority of the servers granted to them.
+    Grants,
+    /// The order in which their claims of a ticket reached the resource.
+    Claims,
+}
+
 /// The order of holders, and the last effects.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Effects {
+    order: HolderOrder,
+    granted: BTreeSet<Token>,
     places: BTreeMap<Token, u64>,
     next: u64,
     last: BTreeMap<(NodeId, LockId), Last>,
@@ -41,15 +53,36 @@ struct Last {
 }
 
 impl Effects {
-    /// A holder gets its place: after all that have one.
-    pub(super) fn on_place(&mut self, hold: Hold) {
-        self.next += 1;
-        self.places.insert(hold.token, self.next);
+    /// Nothing has happened yet.
+    pub(super) fn new(order: HolderOrder) -> Self {
+        let (granted, places, last) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { order, granted, places, next: 0, last, overlaps: 0 }
+    }
+
+    /// A majority of the servers has granted the lock.
+    pub(super) fn on_granted(&mut self, hold: Hold) {
+        self.granted.insert(hold.token);
+        if self.order == HolderOrder::Grants {
+            self.next += 1;
+            self.places.insert(hold.token, self.next);
+        }
+    }
+
+    /// A claim has reached the resource. A second copy of it changes nothing.
+    pub(super) fn on_claimed(&mut self, hold: Hold) {
+        if self.order == HolderOrder::Claims {
+            self.next += 1;
+            self.places.entry(hold.token).or_insert(self.next);
+        }
+    }
+
+    fn place(&self, hold: Hold) -> Option<u64> {
+        self.places.get(&hold.token).copied().filter(|_| self.granted.contains(&hold.token))
     }
 
     /// A write takes effect at a resource.
     pub(super) fn on_applied(&mut self, now: Instant, resource: NodeId, hold: Hold, findings: &mut Findings) {
-        let place = self.places.get(&hold.token).copied();
+        let place = self.place(hold);
         let last = self.last.get(&(resource, hold.lock)).copied();
         let is_in_order = place.is_some_and(|place| last.is_none_or(|last| last.place <= place));
         self.overlaps += u64::from(!is_in_order);
@@ -77,9 +110,9 @@ mod tests {
     use super::*;
 
     fn judged(applied: &[(NodeId, u64)]) -> Option<usize> {
-        let (mut effects, mut findings) = (Effects::default(), all_on());
-        effects.on_place(hold(7));
-        effects.on_place(hold(3));
+        let (mut effects, mut findings) = (Effects::new(HolderOrder::Grants), all_on());
+        effects.on_granted(hold(7));
+        effects.on_granted(hold(3));
         for (resource, token) in applied {
             effects.on_applied(seconds(1), *resource, hold(*token), &mut findings);
         }
@@ -96,6 +129,24 @@ mod tests {
     fn the_write_of_a_former_holder_is_found() {
         assert_eq!(judged(&[(E1, 7), (E1, 3), (E1, 7)]), Some(EFFECT_EXCLUSION));
         assert_eq!(judged(&[(E1, 3), (E1, 7)]), Some(EFFECT_EXCLUSION));
+    }
+
+    /// Holders 7 and 3 were granted in this order, and their claims came in that of `claims`.
+    fn judged_by_claims(claims: &[u64], applied: &[u64]) -> Option<usize> {
+        let (mut effects, mut findings) = (Effects::new(HolderOrder::Claims), all_on());
+        [7, 3].into_iter().for_each(|token| effects.on_granted(hold(token)));
+        claims.iter().for_each(|token| effects.on_claimed(hold(*token)));
+        applied.iter().for_each(|token| effects.on_applied(seconds(1), E1, hold(*token), &mut findings));
+        broken(&findings)
+    }
+
+    #[test]
+    fn with_tickets_the_order_is_that_of_the_claims() {
+        assert_eq!(judged_by_claims(&[3, 7], &[3, 7, 7]), None);
+        assert_eq!(judged_by_claims(&[3, 7, 3], &[3, 7]), None, "a second copy of a claim");
+        assert_eq!(judged_by_claims(&[3, 7], &[7, 3]), Some(EFFECT_EXCLUSION));
+        assert_eq!(judged_by_claims(&[3], &[7]), Some(EFFECT_EXCLUSION), "no claim");
+        assert_eq!(judged_by_claims(&[5], &[5]), Some(EFFECT_EXCLUSION), "no grant");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A sentinel takes the master for objectively down only if a quorum of sentinels finds it down, itself among them
 //! (redis-doc, "High availability with Redis Sentinel", "SDOWN and ODOWN failure state").
 //!
-//! What others find is what they have sent, not what the sentinel has heard.
+//! What others find is what they have sent and what has reached the sentinel, by the messages alone. An opinion that is
+//! withdrawn counts no longer, and neither does one about another master.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +19,12 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
-/// What sentinels have said to one another since each found the master down.
+/// What each sentinel has heard from the others since it found the master down.
 #[derive(Clone, Debug)]
 pub(super) struct Polls {
     quorum: u64,
-    agreed: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// By sentinel and master: the others that find that master down.
+    agreed: BTreeMap<(NodeId, NodeId), BTreeSet<NodeId>>,
 }
 
 impl Polls {
@@ -31,21 +33,29 @@ impl Polls {
         Self { quorum, agreed: BTreeMap::new() }
     }
 
-    /// The master is down for a sentinel: what it was told before is old.
-    pub(super) fn on_down_for(&mut self, sentinel: NodeId) {
-        self.agreed.insert(sentinel, BTreeSet::new());
+    /// The master is down for a sentinel: what it heard before is old.
+    pub(super) fn on_down_for(&mut self, sentinel: NodeId, master: NodeId) {
+        self.agreed.insert((sentinel, master), BTreeSet::new());
     }
 
-    /// A sentinel answers another one.
-    pub(super) fn on_polled(&mut self, asker: NodeId, sentinel: NodeId, is_down: bool) {
+    /// A process has ended: it has forgotten what it heard.
+    pub(super) fn on_down(&mut self, sentinel: NodeId) {
+        self.agreed.retain(|(of, _), _| *of != sentinel);
+    }
+
+    /// The opinion of another sentinel reaches one that has asked. The last one counts.
+    pub(super) fn on_polled(&mut self, asker: NodeId, sentinel: NodeId, master: NodeId, is_down: bool) {
+        let agreed = self.agreed.entry((asker, master)).or_default();
         if is_down {
-            self.agreed.entry(asker).or_default().insert(sentinel);
-        }
+            agreed.insert(sentinel)
+        } else {
+            agreed.remove(&sentinel)
+        };
     }
 
     /// A sentinel finds that enough agree.
     pub(super) fn on_agreed(&mut self, sentinel: NodeId, master: NodeId, findings: &mut Findings) {
-        let agreed = 1 + self.agreed.get(&sentinel).map_or(0, BTreeSet::len) as u64;
+        let agreed = 1 + self.agreed.get(&(sentinel, master)).map_or(0, BTreeSet::len) as u64;
         let quorum = self.quorum;
         findings.check(FAILOVER_BY_QUORUM, Some(sentinel), agreed >= quorum, || {
             format!("{sentinel} takes {master} for objectively down: {agreed} find it down, and it takes {quorum}")
@@ -55,14 +65,15 @@ impl Polls {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{N1, N2, N3, R1, all_on, broken};
+    use super::super::testing::{N1, N2, N3, R1, R2, all_on, broken};
     use super::*;
 
     fn judged(said: &[(NodeId, bool)]) -> Option<usize> {
         let (mut polls, mut findings) = (Polls::new(2), all_on());
-        polls.on_polled(N1, N2, true);
-        polls.on_down_for(N1);
-        said.iter().for_each(|(by, is_down)| polls.on_polled(N1, *by, *is_down));
+        polls.on_polled(N1, N2, R1, true);
+        polls.on_down_for(N1, R1);
+        polls.on_polled(N1, N2, R2, true);
+        said.iter().for_each(|(by, is_down)| polls.on_polled(N1, *by, R1, *is_down));
         polls.on_agreed(N1, R1, &mut findings);
         broken(&findings)
     }
@@ -71,6 +82,12 @@ mod tests {
     fn another_one_must_have_said_so_since() {
         assert_eq!(judged(&[(N3, true)]), None);
         assert_eq!(judged(&[(N3, false)]), Some(FAILOVER_BY_QUORUM));
-        assert_eq!(judged(&[]), Some(FAILOVER_BY_QUORUM), "what was said before is old");
+        assert_eq!(judged(&[]), Some(FAILOVER_BY_QUORUM), "what was said before, or of another master, does not count");
+    }
+
+    #[test]
+    fn an_opinion_that_is_withdrawn_does_not_count() {
+        assert_eq!(judged(&[(N3, true), (N3, false)]), Some(FAILOVER_BY_QUORUM));
+        assert_eq!(judged(&[(N3, true), (N2, true), (N3, false)]), None);
     }
 }

@@ -61,7 +61,7 @@ impl Hunger {
                 let asked = view.history(invoked).map(|entry| entry.change);
                 if let (Some(HistoryEvent::Invoked(operation)), Some(settled)) = (asked, view.settled_at()) {
                     let lock = operation.lock();
-                    let is_held = beliefs.has_holder(view.now(), lock);
+                    let is_held = beliefs.has_holder(&|client| view.monotonic(client), lock);
                     self.on_refused(view.now(), settled, lock, is_held, terms, findings);
                 }
             }

@@ -21,9 +21,17 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
-/// A lock is gone: it was not immortal.
-pub(super) fn on_expired(server: NodeId, hold: Hold, stored: &Stored, findings: &mut Findings) {
-    if let Some(set_at) = stored.since(server, hold) {
+/// A lock is gone: in time, or later because something was in the way of its server, which says nothing.
+pub(super) fn on_expired(
+    now: Instant,
+    server: NodeId,
+    hold: Hold,
+    stored: &Stored,
+    terms: &Terms,
+    findings: &mut Findings,
+) {
+    let set_at = stored.since(server, hold);
+    if let Some(set_at) = set_at.filter(|set_at| now <= set_at.saturating_add(terms.life_max())) {
         judge(server, hold, set_at, Expired::InTime, findings);
     }
 }
@@ -63,8 +71,11 @@ mod tests {
         let mut findings = all_on();
         let mut stored = Stored::default();
         stored.on_set(seconds(0), R1, hold(1));
-        on_expired(R1, hold(1), &stored, &mut findings);
+        let terms = independent(1);
+        on_expired(seconds(11), R1, hold(1), &stored, &terms, &mut findings);
         assert_eq!((broken(&findings), findings.evaluated()[NO_LATE_EXPIRY]), (None, 1));
+        on_expired(seconds(60), R1, hold(1), &stored, &terms, &mut findings);
+        assert_eq!(findings.evaluated()[NO_LATE_EXPIRY], 1, "its server was held up");
         judge(R1, hold(1), seconds(0), Expired::Never, &mut findings);
         assert_eq!(broken(&findings), Some(NO_LATE_EXPIRY));
     }

@@ -34,7 +34,7 @@ pub(super) fn on_promoted(
     }
     let missing = memory.missing(now, server, book, terms).next();
     findings.check(SURVIVES_FAILOVER, Some(server), missing.is_none(), || {
-        let (hold, until) = missing.expect("one is missing");
+        let (hold, until) = missing.map(|(hold, grant)| (hold, grant.until)).expect("one is missing");
         format!("{server} becomes the master without {} of {}, granted until {until}", hold.lock, hold.token)
     });
 }

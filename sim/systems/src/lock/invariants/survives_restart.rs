@@ -12,7 +12,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::lock::observation::Hold;
 
-use super::book::Book;
+use super::book::{Book, Grant};
 use super::index::SURVIVES_RESTART;
 use super::terms::Terms;
 
@@ -71,11 +71,11 @@ impl Memory {
         server: NodeId,
         book: &'a Book,
         terms: &Terms,
-    ) -> impl Iterator<Item = (Hold, Instant)> + 'a {
+    ) -> impl Iterator<Item = (Hold, Grant)> + 'a {
         let kept = self.kept.get(&server);
         let promises = book.promises(now.saturating_add(SLACK), terms.group(server));
         let is_missing = move |hold: &Hold| kept.is_none_or(|kept| !kept.contains(hold));
-        promises.filter(move |(hold, _)| is_missing(hold)).map(|(hold, grant)| (hold, grant.until))
+        promises.filter(move |(hold, _)| is_missing(hold))
     }
 }
 
@@ -88,14 +88,15 @@ pub(super) fn on_recovered(
     terms: &Terms,
     findings: &mut Findings,
 ) {
-    let is_held = memory.was_master(server) && terms.keeps_data(server) && terms.keeps_time(server);
+    let is_held = memory.was_master(server) && terms.keeps_time(server) && terms.keeps_data(server, now);
     // With replicas another one may have been the master meanwhile, and granted.
     if !is_held || terms.is_replicated() {
         return;
     }
-    let missing = memory.missing(now, server, book, terms).next();
+    let promised = |grant: &Grant| terms.keeps_data(server, grant.at);
+    let missing = memory.missing(now, server, book, terms).find(|(_, grant)| promised(grant));
     findings.check(SURVIVES_RESTART, Some(server), missing.is_none(), || {
-        let (hold, until) = missing.expect("one is missing");
+        let (hold, Grant { until, .. }) = missing.expect("one is missing");
         format!("{server} has restarted without {} of {}, granted until {until}", hold.lock, hold.token)
     });
 }
@@ -130,9 +131,24 @@ mod tests {
     #[test]
     fn what_was_not_synced_may_go_with_the_machine_and_not_with_the_process() {
         let mut terms = independent(1);
-        crash(&mut terms, R1, CrashScope::Machine);
-        assert_eq!(judged(&terms, &[], 2), None, "everysec");
-        crash(&mut terms, R1, CrashScope::Process);
+        crash(&mut terms, seconds(1), R1, CrashScope::Process);
         assert_eq!(judged(&terms, &[], 2), Some(SURVIVES_RESTART));
+        crash(&mut terms, seconds(1), R1, CrashScope::Machine);
+        assert_eq!(judged(&terms, &[], 2), None, "everysec");
+        crash(&mut terms, seconds(2), R1, CrashScope::Process);
+        assert_eq!(judged(&terms, &[], 2), None, "what the machine lost does not come back");
+    }
+
+    #[test]
+    fn what_is_answered_after_the_machine_ended_is_promised_again() {
+        let mut terms = independent(1);
+        crash(&mut terms, seconds(0), R1, CrashScope::Machine);
+        let (mut memory, mut book, mut findings) = (Memory::default(), Book::default(), all_on());
+        memory.on_master(R1);
+        book.granted(seconds(3), R1, hold(1), (C1, 1), None, &terms);
+        book.answered(seconds(3), R1, C1, 1, &terms);
+        memory.on_start(R1);
+        on_recovered(seconds(5), R1, &mut memory, &book, &terms, &mut findings);
+        assert_eq!(broken(&findings), Some(SURVIVES_RESTART));
     }
 }

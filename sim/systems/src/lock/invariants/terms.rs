@@ -1,15 +1,17 @@
 //! What was promised of clocks, disks and servers, and which faults have broken it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use splitbrain_kernel::fault::{CrashScope, Fault, Target};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::FaultChange;
 use splitbrain_kernel::system::Setup;
-use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::lock::options::{AppendFsync, FenceSource, LockOptions, Topology};
 use crate::lock::system::{REDIS, SENTINEL};
+
+use super::effect_exclusion::HolderOrder;
 
 /// How much clocks may run fast or slow if a scenario declares nothing, in parts per million.
 const DRIFT_PPM: u64 = 1_000;
@@ -29,8 +31,8 @@ pub(super) struct Terms {
     misled: BTreeSet<NodeId>,
     /// Nodes whose disk may have lost what was durable.
     unfaithful: BTreeSet<NodeId>,
-    /// Nodes whose machine was the last to end, rather than their process.
-    machine_ended: BTreeSet<NodeId>,
+    /// When the machine of each node ended last: what its file did not have synced by then is gone for good.
+    machine_ended: BTreeMap<NodeId, Instant>,
 }
 
 impl Terms {
@@ -43,7 +45,7 @@ impl Terms {
             skew: setup.bounds.skew,
             misled: BTreeSet::new(),
             unfaithful: BTreeSet::new(),
-            machine_ended: BTreeSet::new(),
+            machine_ended: BTreeMap::new(),
         }
     }
 
@@ -61,6 +63,11 @@ impl Terms {
             Topology::Independent => self.servers / 2 + 1,
             Topology::Replicated => 1,
         }
+    }
+
+    /// What decides which of two holders is the later one.
+    pub(super) fn order(&self) -> HolderOrder {
+        if self.options.fence == FenceSource::Ticket { HolderOrder::Claims } else { HolderOrder::Grants }
     }
 
     pub(super) fn is_replicated(&self) -> bool {
@@ -106,11 +113,16 @@ impl Terms {
         self.misled.is_empty()
     }
 
-    /// Whether a restart of this server has to find what it has answered.
-    pub(super) fn keeps_data(&self, server: NodeId) -> bool {
-        let is_synced = self.options.append_fsync == AppendFsync::Always;
-        let is_written = self.options.append_fsync != AppendFsync::Off && !self.machine_ended.contains(&server);
-        (is_synced || is_written) && !self.unfaithful.contains(&server)
+    /// Whether a restart of this server has to find what it has answered at this moment.
+    pub(super) fn keeps_data(&self, server: NodeId, answered_at: Instant) -> bool {
+        let is_kept = match self.options.append_fsync {
+            AppendFsync::Always => true,
+            AppendFsync::Off => false,
+            AppendFsync::EverySecond | AppendFsync::Never => {
+                self.machine_ended.get(&server).is_none_or(|ended| *ended < answered_at)
+            }
+        };
+        is_kept && self.disk_is_faithful(server)
     }
 
     /// Whether the disk of a node has never lost what was durable.
@@ -132,17 +144,16 @@ impl Terms {
         patience
     }
 
-    pub(super) fn on_fault(&mut self, fault: &Fault, change: FaultChange) {
+    pub(super) fn on_fault(&mut self, now: Instant, fault: &Fault, change: FaultChange) {
         let Target::Nodes(nodes) = fault.target() else { return };
         match fault {
             Fault::ClockStep(_) | Fault::ClockSlew(_) | Fault::ClockFreeze(_) | Fault::Suspend(_) => {
                 self.misled.extend(nodes);
             }
             Fault::Disk(disk) if disk.fault.breaks_promises() => self.unfaithful.extend(nodes),
-            Fault::Crash(crash) if change == FaultChange::Start => match crash.scope {
-                CrashScope::Machine => self.machine_ended.extend(nodes),
-                CrashScope::Process => self.machine_ended.retain(|node| !nodes.contains(node)),
-            },
+            Fault::Crash(crash) if change == FaultChange::Start && crash.scope == CrashScope::Machine => {
+                self.machine_ended.extend(nodes.iter().map(|node| (*node, now)));
+            }
             _ => {}
         }
     }

@@ -64,11 +64,11 @@ fn terms(servers: u16, topology: Topology) -> Terms {
 /// The wall clock of a node jumps.
 pub(super) fn step(terms: &mut Terms, node: NodeId) {
     let fault = Fault::ClockStep(ClockStep { nodes: vec![node], by: Offset(1) });
-    terms.on_fault(&fault, FaultChange::Start);
+    terms.on_fault(seconds(0), &fault, FaultChange::Start);
 }
 
 /// A node ends.
-pub(super) fn crash(terms: &mut Terms, node: NodeId, scope: CrashScope) {
+pub(super) fn crash(terms: &mut Terms, now: Instant, node: NodeId, scope: CrashScope) {
     let fault = Fault::Crash(Crash { nodes: vec![node], scope, keep: Keep::Nothing });
-    terms.on_fault(&fault, FaultChange::Start);
+    terms.on_fault(now, &fault, FaultChange::Start);
 }

@@ -13,7 +13,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::lock::bug::Bug;
 use crate::lock::client::Ctx;
-use crate::lock::message::Wire;
+use crate::lock::message::{RequestId, Wire};
 use crate::lock::node::Record;
 use crate::lock::options::{AppendFsync, LockOptions};
 use crate::lock::redis::Effect;
@@ -30,6 +30,8 @@ pub(super) const SYNC_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recovery {
     pub(super) effects: Vec<Effect>,
+    /// The requests that they came of.
+    pub(super) asked: Vec<(NodeId, RequestId)>,
     /// Records that can be used.
     pub(super) records: u64,
     /// Records at the end that cannot.
@@ -58,8 +60,9 @@ impl Recovery {
     fn read_appended(&mut self, records: &[Stored<Record>]) {
         for record in records {
             match record {
-                Stored::Intact(Record::Commands(effects)) if self.torn == 0 => {
+                Stored::Intact(Record::Commands { effects, asked }) if self.torn == 0 => {
                     self.effects.extend(effects.iter().cloned());
+                    self.asked.extend(*asked);
                     self.records += 1;
                 }
                 Stored::Torn => self.torn += 1,
@@ -90,13 +93,19 @@ impl AppendFile {
     }
 
     /// Appends and syncs.
-    pub(super) fn persist(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>) -> WriteId {
-        ctx.persist(Write::Append(APPENDED, Record::Commands(effects)))
+    pub(super) fn persist(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        effects: Vec<Effect>,
+        asked: Option<(NodeId, RequestId)>,
+    ) -> WriteId {
+        ctx.persist(Write::Append(APPENDED, Record::Commands { effects, asked }))
     }
 
     /// Appends. The answer leaves when it is written.
     pub(super) fn append(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>, answer: Option<Answer>) {
-        let id = ctx.write(Write::Append(APPENDED, Record::Commands(effects.clone())));
+        let asked = answer.as_ref().and_then(|(client, answer)| Some((*client, answer.answered()?)));
+        let id = ctx.write(Write::Append(APPENDED, Record::Commands { effects: effects.clone(), asked }));
         self.writing.insert(id, (effects, answer));
         self.is_dirty = true;
     }
@@ -116,7 +125,7 @@ impl AppendFile {
     /// Replaces the file by one that makes this data.
     pub(super) fn rewrite(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>) {
         self.refused.clear();
-        ctx.save(APPENDED, Record::Commands(effects));
+        ctx.save(APPENDED, Record::Commands { effects, asked: None });
     }
 
     /// Keeps the role.

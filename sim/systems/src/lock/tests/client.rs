@@ -73,7 +73,7 @@ fn each_bug_of_the_validity_makes_it_longer() {
         let validity = gained(&holder(bug, millis(50))).flatten().expect("it has the lock");
         assert!(validity > right, "{}", bug.name());
     }
-    assert_eq!(gained(&holder(Bug::NoValidityCheck, Duration::from_secs(10))), Some(None));
+    assert_eq!(gained(&holder(Bug::NoValidityCheck, Duration::from_secs(10))), Some(Some(Duration::ZERO)));
 }
 
 #[test]
@@ -234,6 +234,27 @@ fn a_ticket_proves_nothing_after_the_validity() {
         client.host.pass(Duration::from_secs(passed));
         client.hear(E1, Wire::Done { request, outcome: Outcome::Ticket(7) });
         assert_eq!(gained(&client).is_some(), has_it, "after {passed} s");
+    }
+}
+
+#[test]
+fn replicas_that_have_the_lock_prove_nothing_after_the_validity() {
+    let gap_max = Duration::ZERO;
+    let topology = crate::lock::options::Topology::Replicated;
+    let validity = Validity::Computed;
+    let options =
+        LockOptions { gap_max, topology, validity, wait_replicas: 1, fence: FenceSource::None, ..presets::careful() };
+    for (passed, has_it) in [(0, true), (11, false)] {
+        let mut client = Stand::new(C1, (2, 0), options.clone());
+        let asked = begin(&mut client)[0];
+        answer(&mut client, asked, Answer::Ok);
+        let wait = client.take_asked()[0];
+        assert!(matches!(wait.2, Command::Wait { .. }));
+        client.host.pass(Duration::from_secs(passed));
+        answer(&mut client, wait, Answer::Integer(1));
+        assert_eq!(gained(&client).is_some(), has_it, "after {passed} s");
+        let too_late = client.observed.iter().any(|one| matches!(one, LockObservation::TooLate(_)));
+        assert_eq!(too_late, !has_it, "after {passed} s");
     }
 }
 

@@ -65,6 +65,26 @@ fn a_request_that_comes_twice_is_carried_out_once() {
 }
 
 #[test]
+fn a_request_that_comes_again_after_a_restart_is_not_carried_out_again() {
+    let write = |value| Command::Write { lock: LOCK, token: Token(1), value, guarded: true };
+    for append_fsync in [AppendFsync::Always, AppendFsync::EverySecond] {
+        let mut redis = alone(with_fsync(append_fsync));
+        for (request, command) in [(1, acquire(1)), (2, write(1)), (3, write(2))] {
+            ask(&mut redis, request, command);
+            redis.host.complete_writes();
+            redis.sync();
+        }
+        redis.host.crash_process();
+        redis.host.start();
+        redis.note();
+        redis.take_answers();
+        ask(&mut redis, 2, write(1));
+        redis.sync();
+        assert!(redis.take_answers().is_empty(), "{}", append_fsync.name());
+    }
+}
+
+#[test]
 fn a_lock_ends_by_the_wall_clock() {
     let mut redis = alone(with_fsync(AppendFsync::Off));
     ask(&mut redis, 1, acquire(1));

@@ -60,6 +60,16 @@ fn a_restart_remembers_the_greatest_token() {
 }
 
 #[test]
+fn a_request_that_comes_again_after_a_restart_is_not_carried_out_again() {
+    let mut open = resource(Fencing::Off, Bug::None);
+    assert_eq!(put(&mut open, 1, None), [Outcome::Written]);
+    open.host.crash_machine(0);
+    open.host.start();
+    assert!(put(&mut open, 1, None).is_empty());
+    assert_eq!(put(&mut open, 2, None), [Outcome::Written]);
+}
+
+#[test]
 fn a_token_compared_by_difference_passes_if_it_is_another_one() {
     let mut fenced = resource(Fencing::Tokens, Bug::FenceByDifference);
     assert_eq!(put(&mut fenced, 1, Some(34)), [Outcome::Written]);
