@@ -85,8 +85,10 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// The connection behind a description, if it is one that was not reset.
+    /// The connection behind a description, if it is open and was not reset. A thread may still have an event in hand of
+    /// one that is closed.
     pub(super) fn of(server: &Server, item: DescriptionId) -> Option<Self> {
+        server.linux().stream(item)?;
         let connection = server.connection_of(item)?;
         let ready = server.linux().readiness(item);
         (!ready.has(Events::HUP)).then(|| Self { connection, has_ended: ready.has(Events::RDHUP) })
@@ -192,6 +194,26 @@ mod tests {
             assert_eq!(closed(options.clone(), Wire::Fin), (None, 1));
             assert_eq!(closed(options, Wire::Reset), (None, 0));
         }
+    }
+
+    /// The listening socket and a connection that was reset are ready at once; the new connection takes the place of the
+    /// other one, whose event is still in hand.
+    #[test]
+    fn an_event_of_a_connection_that_was_evicted_is_not_judged() {
+        let mut machine = Machine::new(ReactorOptions { connections_max: 1, ..presets::one_loop() });
+        machine.connect(0);
+        machine.run();
+        machine.connect(1);
+        machine.receive(0, Wire::Reset);
+        let (exchanges, mut findings) = (Exchanges::default(), all_on());
+        while let Some(timer) = machine.next() {
+            let item = handled(machine.server(), 0);
+            let served = item.and_then(|item| Served::of(machine.server(), item));
+            machine.fire(timer);
+            served.into_iter().for_each(|it| exchanges.after_call(S1, machine.server(), it, &mut findings));
+        }
+        assert_eq!((machine.server().counters().evicted, machine.server().counters().stale_events), (1, 1));
+        assert_eq!((broken(&findings), findings.evaluated()[CLOSED_AFTER_ANSWERS]), (None, 0));
     }
 
     #[test]
