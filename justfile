@@ -156,7 +156,7 @@ async-table *arguments:
 
 # The tests of the engine on madsim.
 madsim-test:
-    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --test madsim --test memory --test apart
+    RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --lib --test madsim --test memory --test apart
 
 # Every shipped raft scenario on both engines, with seeds-to-find; `--write` keeps the table, `--seeds N` is a short form.
 madsim-compare *arguments:

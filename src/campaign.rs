@@ -9,6 +9,7 @@ mod determinism;
 mod event;
 mod figure;
 mod judgement;
+mod log;
 mod pool;
 mod quiet;
 mod seeds;

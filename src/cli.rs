@@ -20,6 +20,7 @@ use crate::engine::Isolation;
 use crate::engine::apart::{self, Apart};
 use crate::engine::{AnySystem, Simulated};
 use crate::exit_code::ExitCode;
+use crate::verbosity;
 
 /// The command line over a set of systems.
 ///
@@ -133,6 +134,9 @@ impl Cli {
             Err(error) => return told(&error),
         };
         parsed.color.write_global();
+        if let Err(error) = verbosity::begin(parsed.verbose) {
+            return Failed::usage(error).tell();
+        }
         campaign::quiet_panics();
         let session = Session::new(&self.name, &self.systems);
         let result = match parsed.verb {
@@ -187,6 +191,10 @@ struct Arguments {
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
+
+    /// Say on stderr what is done: -v for scenarios and failures, -vv for every run; or SPLITBRAIN_LOG=LEVEL
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]

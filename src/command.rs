@@ -105,7 +105,7 @@ impl Failed {
         Self { code, said: Said::Error(error), invalid: Vec::new() }
     }
 
-    fn usage(message: impl fmt::Display) -> Self {
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(ExitCode::Usage, anyhow::anyhow!("{message}"))
     }
 

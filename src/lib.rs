@@ -26,6 +26,7 @@ pub mod report;
 pub mod scenario;
 pub mod serve;
 pub mod threads;
+mod verbosity;
 mod wording;
 
 pub use cli::{Cli, check};

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::judgement::{Failure, Reason, ScenarioResult};
+use crate::campaign::log::log;
 use crate::campaign::{Seeds, Subject, Summary};
 use crate::engine::{Engine, Run};
 
@@ -158,6 +159,7 @@ pub(super) struct Wish {
 
 /// Says an event about a scenario to a listener, and then what came of it.
 pub(super) fn say(listener: &mut dyn Listener, subject: &Subject<'_>, event: &Event<'_>) -> Wish {
+    log(event);
     let mut replies = Vec::new();
     listener.hear(event, &mut replies);
     let mut wish = Wish::default();

@@ -314,7 +314,8 @@ impl Subscriber for Deaf {
 
 /// Whether a line comes from the simulator rather than from the code under test.
 fn is_of_engine(target: &str) -> bool {
-    target == "madsim" || target.starts_with("madsim::")
+    let root = target.split("::").next().unwrap_or_default();
+    root == "madsim" || root == "splitbrain"
 }
 
 /// What an event says.

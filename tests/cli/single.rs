@@ -31,6 +31,38 @@ fn a_run_is_told_in_full() {
     golden!("run_all", shown);
 }
 
+/// What a library below the nodes logs stands at its time and node, can be filtered, and is no part of the run.
+#[test]
+fn log_lines_of_a_library_are_in_the_timeline_and_not_in_the_digest() {
+    let folder = Folder::new("run_logs").with("logs", &flawed("logs", "")).with("boast", &flawed("boast", ""));
+    let run = |more: &[&str]| folder.run(&[&["run", "scenarios/ring/logs.toml", "--seed", "7"], more].concat());
+    let shown = run(&[]);
+    assert_eq!(shown.code, 100);
+    golden!("run_logs", shown);
+    let all = run(&["--log", "debug"]);
+    assert_eq!(all.stdout.matches("debug parrot: counted greetings=").count(), 7, "{all}");
+    assert!(!all.stdout.contains("never recorded"), "{all}");
+    let timeline = |shown: &str| shown.split("\noutcome: ").next().unwrap_or_default().to_owned();
+    let warnings = timeline(&run(&["--log", "warn"]).stdout);
+    assert!(warnings.contains("warn parrot::old: ") && !warnings.contains("info parrot: "), "{warnings}");
+    let off = run(&["--log", "off"]);
+    assert!(!timeline(&off.stdout).contains("parrot"), "{off}");
+
+    let digest = |stdout: &str| {
+        let digest = stdout.split("digest\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        digest.unwrap_or_else(|| panic!("no digest: {stdout}")).to_owned()
+    };
+    let json = |arguments: &[&str]| digest(&folder.run(&[arguments, &["--message-format", "json"]].concat()).stdout);
+    let recorded = json(&["run", "scenarios/ring/logs.toml", "--seed", "7"]);
+    assert_eq!(recorded, json(&["run", "scenarios/ring/logs.toml", "--seed", "7", "--log", "off"]));
+    assert_eq!(recorded, json(&["test", "scenarios/ring/logs.toml", "--seeds", "7..8"]), "without a recorder");
+    // Another option of the system is another digest; what happens is the same.
+    let silent = folder.run(&["run", "scenarios/ring/boast.toml", "--seed", "7"]).stdout;
+    let events = |shown: &str| shown.lines().find(|line| line.starts_with("events: ")).map(str::to_owned);
+    assert!(events(&silent).is_some());
+    assert_eq!(events(&silent), events(&shown.stdout));
+}
+
 #[test]
 fn a_run_for_programs_has_options_digest_and_outcome() {
     let folder = Folder::new("run_json").with("calm", &calm());

@@ -4,6 +4,33 @@ use crate::golden;
 use crate::scenarios::{boast, calm, flawed, scenario};
 use crate::support::Folder;
 
+/// What splitbrain itself says is on stderr, in the order of the seeds, and changes nothing on stdout.
+#[test]
+fn verbose_calls_say_what_is_done() {
+    let folder = Folder::new("verbose").with("boast", &boast());
+    let quiet = folder.run(&["test", "--seeds", "0..1"]);
+    assert!(!quiet.stderr.contains("INFO"), "{quiet}");
+    let shown = folder.run(&["test", "--seeds", "0..1", "-v"]);
+    assert_eq!(shown.stdout, quiet.stdout);
+    let lines = |shown: &str| -> Vec<String> {
+        let lines = shown.lines().filter(|line| line.contains(" splitbrain::campaign::log: "));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let info = [
+        "INFO splitbrain::campaign::log: scenario starts scenario=\"ring/boast\" engine=\"kernel\" seeds=0..1",
+        "INFO splitbrain::campaign::log: failure, recorded by another run scenario=\"ring/boast\" seed=0",
+        "INFO splitbrain::campaign::log: recording kept scenario=\"ring/boast\" folder=reports/ring/boast/0",
+        "INFO splitbrain::campaign::log: scenario judged scenario=\"ring/boast\" runs=1 judgement=NotAsExpected",
+    ];
+    assert_eq!(lines(&shown.stderr), info);
+    let shown = folder.run(&["test", "--seeds", "0..1", "-vv"]);
+    let all = lines(&shown.stderr);
+    assert!(all[1].starts_with("DEBUG splitbrain::campaign::log: run ends scenario=\"ring/boast\" seed=0 "), "{shown}");
+    assert_eq!(all.len(), info.len() + 1, "{shown}");
+    // The recorded run of the code under test has none of them.
+    assert!(!folder.read("reports/ring/boast/0/trace.jsonl").contains("campaign::log"));
+}
+
 #[test]
 fn a_campaign_that_is_as_expected_exits_with_0() {
     let folder = Folder::new("passing").with("calm", &calm());

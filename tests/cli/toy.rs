@@ -20,6 +20,8 @@ names! {
         Impure = "impure",
         /// It never comes back from a greeting.
         Hang = "hang",
+        /// It claims what is not so, and a library below all servers logs.
+        Logs = "logs",
     }
 }
 
@@ -161,6 +163,9 @@ impl Node for Server {
 
     fn on_message(&mut self, ctx: &mut Context<Self>, _: Source, _: Hello) {
         self.heard += 1;
+        if self.options.flaw == Flaw::Logs {
+            library::count(self.heard);
+        }
         ctx.observe(Told::Heard { count: self.heard });
         if ctx.id() == NodeId::server(2) && self.heard >= 3 {
             self.go_wrong(ctx);
@@ -177,7 +182,7 @@ impl Server {
     fn go_wrong(&self, ctx: &mut Context<Self>) {
         match self.options.flaw {
             Flaw::None => {}
-            Flaw::Boast => ctx.observe(Told::Boasted),
+            Flaw::Boast | Flaw::Logs => ctx.observe(Told::Boasted),
             Flaw::Panic => panic!("the planted panic"),
             Flaw::Impure => {
                 ctx.send(self.next, Hello { text: GREETINGS.fetch_add(1, Ordering::SeqCst) });
@@ -185,6 +190,19 @@ impl Server {
             Flaw::Hang => loop {
                 std::hint::spin_loop();
             },
+        }
+    }
+}
+
+/// Stands for a published library, which knows nothing of splitbrain and logs in its own ways.
+mod library {
+    pub(super) fn count(greetings: u64) {
+        tracing::debug!(target: "parrot", greetings, "counted");
+        tracing::trace!(target: "parrot", "never recorded");
+        if greetings == 2 {
+            tracing::info!(target: "parrot", greetings, by = "hand", "enough");
+        } else if greetings > 2 {
+            log::warn!(target: "parrot::old", "{greetings} greetings are too many");
         }
     }
 }

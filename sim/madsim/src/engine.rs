@@ -21,6 +21,7 @@ use splitbrain_kernel::trace::{NoTrace, Tracer};
 
 use crate::host::Ended;
 use crate::service::{Instance, Service, ServiceSystem};
+use crate::tokio_seed::TokioSeeding;
 use crate::{entropy, limits, node_host, service_host, settings};
 
 /// The name of this engine in what it leaves behind.
@@ -63,7 +64,7 @@ impl<S: System> AnySystem for OnMadsim<S> {
     }
 
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
-        Ok(MadsimEngine::<S, KernelNodes>::shared(scenario))
+        Ok(MadsimEngine::<S, KernelNodes>::shared(scenario, TokioSeeding::OfRun))
     }
 }
 
@@ -76,12 +77,22 @@ impl<S: System> AnySystem for OnMadsim<S> {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct ServiceOnMadsim<V>(PhantomData<fn() -> V>);
+pub struct ServiceOnMadsim<V> {
+    seeding: TokioSeeding,
+    service: PhantomData<fn() -> V>,
+}
 
 impl<V> ServiceOnMadsim<V> {
     /// Nothing has to be set.
     pub const fn new() -> Self {
-        Self(PhantomData)
+        Self { seeding: TokioSeeding::OfRun, service: PhantomData }
+    }
+
+    /// With tokio's generator of random numbers as tokio seeds it, by a count of the process. Runs in one process then
+    /// depend on one another; it shows what seeding it for each run costs.
+    #[must_use]
+    pub const fn with_unseeded_tokio(self) -> Self {
+        Self { seeding: TokioSeeding::OfProcess, ..self }
     }
 }
 
@@ -106,7 +117,7 @@ impl<V: Service> AnySystem for ServiceOnMadsim<V> {
         if !unsupported.is_empty() {
             return Err(OpenError::Unsupported(unsupported));
         }
-        Ok(MadsimEngine::<ServiceSystem<V>, Services>::shared(scenario))
+        Ok(MadsimEngine::<ServiceSystem<V>, Services>::shared(scenario, self.seeding))
     }
 
     fn isolation(&self) -> Isolation {
@@ -130,7 +141,7 @@ trait ProcessKind<S: System>: 'static {
     fn supported(settings: Settings) -> Settings;
 
     /// One run. To be called once a thread.
-    fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
+    fn run<T>(system: &S, options: &OptionsOf<S>, seed: (Seed, TokioSeeding), tracer: T) -> Ended<S>
     where
         T: Tracer<S::Node> + Send + 'static;
 }
@@ -153,7 +164,7 @@ impl<S: System> ProcessKind<S> for KernelNodes {
         settings
     }
 
-    fn run<T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
+    fn run<T>(system: &S, options: &OptionsOf<S>, (seed, _): (Seed, TokioSeeding), tracer: T) -> Ended<S>
     where
         T: Tracer<S::Node> + Send + 'static,
     {
@@ -182,7 +193,7 @@ impl<V: Service> ProcessKind<ServiceSystem<V>> for Services {
     fn run<T>(
         system: &ServiceSystem<V>,
         options: &OptionsOf<ServiceSystem<V>>,
-        seed: Seed,
+        seed: (Seed, TokioSeeding),
         tracer: T,
     ) -> Ended<ServiceSystem<V>>
     where
@@ -194,12 +205,13 @@ impl<V: Service> ProcessKind<ServiceSystem<V>> for Services {
 
 struct MadsimEngine<S: System, H> {
     opened: Opened<S>,
+    seeding: TokioSeeding,
     kind: PhantomData<fn() -> H>,
 }
 
 impl<S: System, H: ProcessKind<S>> MadsimEngine<S, H> {
-    fn shared(scenario: Arc<Scenario>) -> Arc<dyn Engine> {
-        Arc::new(Self { opened: Opened::new(scenario), kind: PhantomData })
+    fn shared(scenario: Arc<Scenario>, seeding: TokioSeeding) -> Arc<dyn Engine> {
+        Arc::new(Self { opened: Opened::new(scenario), seeding, kind: PhantomData })
     }
 
     /// The invariants that look at node state, if such processes show none.
@@ -238,7 +250,7 @@ struct MadsimWorker<'a, S: System, H>(&'a MadsimEngine<S, H>);
 
 impl<S: System, H: ProcessKind<S>> Worker for MadsimWorker<'_, S, H> {
     fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
-        let (seed, mut resolved) = (job.seed, self.0.opened.resolve_to_run(job));
+        let (seed, mut resolved) = ((job.seed, self.0.seeding), self.0.opened.resolve_to_run(job));
         // What looks at node state where there is none would see nothing and call it well.
         let hidden: Vec<usize> = MadsimEngine::<S, H>::hidden().map(|(index, _)| index).collect();
         let invariants = &mut resolved.options.invariants;

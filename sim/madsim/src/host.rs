@@ -25,7 +25,7 @@ use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::{Hosted, Wake};
 
 use crate::clock::TrueTime;
-use crate::tokio_seed::TokioSeed;
+use crate::tokio_seed::{TokioSeed, TokioSeeding};
 
 /// How often is looked for what the director wants where nothing else comes up. What it starts, other than a fault,
 /// begins so much later at most.
@@ -78,7 +78,7 @@ struct State<S: System, T, P> {
 /// `assemble` is called inside the runtime.
 pub(crate) fn run<S, T, P>(
     world: Hosted<S, T>,
-    seed: Seed,
+    (seed, seeding): (Seed, TokioSeeding),
     config: Config,
     assemble: impl FnOnce(&Hosted<S, T>, &Handle) -> P,
 ) -> Ended<S>
@@ -90,7 +90,7 @@ where
     let runtime = Runtime::with_seed_and_config(seed.0, config);
     let state = State { world, time: None, processes: None, network: None };
     let host = Host(Arc::new(Mutex::new(state)));
-    let tokio = TokioSeed::new(seed);
+    let tokio = TokioSeed::new(seed, seeding);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         tokio.within(|| runtime.block_on(host.carry_out(&tokio, assemble)));
     }));

@@ -4,6 +4,9 @@
 //! `docs/madsim.md` says what this engine can and cannot do. Without `--cfg madsim` there is nothing here: cargo's
 //! workspace-wide checks pass, and nothing of madsim is built.
 
+#[cfg(all(madsim, not(unix)))]
+compile_error!("splitbrain-madsim needs Linux or macOS: each run of a service has a process, reached by a Unix socket");
+
 #[cfg(madsim)]
 mod clock;
 #[cfg(madsim)]

@@ -13,6 +13,7 @@ use splitbrain_kernel::view::View as _;
 use splitbrain_kernel::world::Hosted;
 
 use crate::host::{self, Ended, Host, Processes};
+use crate::tokio_seed::TokioSeeding;
 
 /// One run. To be called once a thread.
 pub(crate) fn run<S, T>(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Ended<S>
@@ -21,7 +22,7 @@ where
     T: Tracer<S::Node> + Send + 'static,
 {
     let world = Hosted::traced(system, options, seed, tracer);
-    host::run(world, seed, Config::default(), |world, madsim| {
+    host::run(world, (seed, TokioSeeding::OfRun), Config::default(), |world, madsim| {
         let build = |id: NodeId| Process {
             id,
             handle: madsim.create_node().name(id.to_string()).build(),

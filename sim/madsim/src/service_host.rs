@@ -27,19 +27,20 @@ use splitbrain_kernel::world::Hosted;
 use crate::clock::TrueTime;
 use crate::host::{self, Ended, Host, Processes};
 use crate::service::{Access, Act, Instance, Process, Service, ServiceSystem, address};
+use crate::tokio_seed::TokioSeeding;
 
 /// One run. To be called once a thread.
 pub(crate) fn run<V, T>(
     system: &ServiceSystem<V>,
     options: &OptionsOf<ServiceSystem<V>>,
-    seed: Seed,
+    seed: (Seed, TokioSeeding),
     tracer: T,
 ) -> Ended<ServiceSystem<V>>
 where
     V: Service,
     T: Tracer<Instance<V>> + Send + 'static,
 {
-    let world = Hosted::traced(system, options, seed, tracer);
+    let world = Hosted::traced(system, options, seed.0, tracer);
     let config = Config { net: network_config(&options.network), ..Config::default() };
     host::run(world, seed, config, |world, madsim| {
         let build = |id: NodeId| {

@@ -127,6 +127,7 @@ impl Process {
         // In a group of its own, so that Ctrl-C comes to this process alone, which then decides.
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let child = command.spawn()?;
+        tracing::debug!(process = child.id(), "a process for a run");
         // The command holds their end of the socket: without this the child could not close it.
         command.stdin(Stdio::null());
         Ok(Self { child, socket: BufReader::new(ours), answer_bytes_max: ANSWER_BYTES_MAX })

@@ -15,6 +15,7 @@ fn lines_of_both_libraries_are_captured_with_their_stamp() {
         log::warn!(target: "old::code", "the disk is {} percent full", 90);
         tracing::trace!("not recorded");
         tracing::error!(target: "madsim::net", "of the engine");
+        tracing::error!(target: "splitbrain::campaign::log", "of the engine");
     });
     assert!(lines.iter().all(|(stamp, _)| stamp.is_some_and(|it| it.at.as_nanos() == 7)), "{lines:?}");
     let text: Vec<String> = lines
