@@ -314,8 +314,8 @@ impl Subscriber for Deaf {
 
 /// Whether a line comes from the simulator rather than from the code under test.
 fn is_of_engine(target: &str) -> bool {
-    let root = target.split("::").next().unwrap_or_default();
-    root == "madsim" || root == "splitbrain"
+    const OWN: [&str; 3] = ["madsim", "splitbrain::campaign", "splitbrain::engine::apart"];
+    OWN.iter().any(|own| target.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
 }
 
 /// What an event says.
