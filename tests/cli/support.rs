@@ -95,7 +95,7 @@ impl Folder {
 
     fn at_home(&self, mut command: Command) -> Command {
         command.current_dir(&self.0).stdin(Stdio::null());
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE", "SPLITBRAIN_LOG"] {
             command.env_remove(name);
         }
         command
