@@ -104,7 +104,7 @@ impl Ages {
         let bounds = Bounds::of(options, *load);
         let queued = self.age_queued((id, epoll), worker.epoll, server, handled);
         judge(node, Place::Queue, queued, bounds.queued, findings);
-        let in_hand = self.age_in_hand(thread, server, handled);
+        let in_hand = self.age_in_hand(thread, epoll, server, handled);
         judge(node, Place::Hand, in_hand, bounds.in_hand, findings);
     }
 
@@ -123,13 +123,15 @@ impl Ages {
     }
 
     /// Returns the greatest age.
-    fn age_in_hand(&mut self, thread: u16, server: &Server, handled: Handled) -> u64 {
+    /// An event of a connection that is closed waits for nothing: it is dropped without a call.
+    fn age_in_hand(&mut self, thread: u16, epoll: &Epoll, server: &Server, handled: Handled) -> u64 {
         let worker = &server.workers()[usize::from(thread)];
-        let is_there = |item: &DescriptionId| worker.in_hand().any(|task| task.item == *item);
-        self.in_hand.retain(|(of, item), _| *of != thread || is_there(item));
+        let is_open = |item: DescriptionId| epoll.items_of(item).next().is_some();
+        let is_there = |item: DescriptionId| is_open(item) && worker.in_hand().any(|task| task.item == item);
+        self.in_hand.retain(|(of, item), _| *of != thread || is_there(*item));
         // A wait puts events in hand, and makes none of them wait; the end of a turn may put the rest of it off.
         let is_from_wait = handled[0].is_none();
-        let ages = worker.in_hand().map(|task| {
+        let ages = worker.in_hand().filter(|task| is_open(task.item)).map(|task| {
             let begins = is_from_wait || handled[0] == Some(task.item);
             age(&mut self.in_hand, (thread, task.item), begins)
         });
@@ -336,6 +338,28 @@ mod tests {
             assert_eq!(waited(&options, calls), (bound, bound, None), "{options:?}");
             assert_eq!(waited(&options, calls + 1).0, bound, "the next call is the wait that returns them");
         }
+    }
+
+    /// The listening socket and a connection are ready at once, and the new connection takes the place of the other one.
+    #[test]
+    fn an_event_of_a_connection_that_was_evicted_does_not_wait() {
+        let options = ReactorOptions { connections_max: 1, ..presets::one_loop() };
+        let mut machine = Machine::new(options.clone());
+        machine.connect(0);
+        machine.run();
+        machine.connect(1);
+        machine.receive(0, Wire::Data { bytes: vec![b'G'], is_urgent: false });
+        let (mut ages, mut findings) = (Ages::default(), all_on());
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            ages.before_call(machine.server(), 0);
+            let handled = handled(machine.server(), 0);
+            machine.fire(ReactorTimer::Run(Thread(0)));
+            ages.on_call(S1, machine.server(), &options, (0, handled), &mut findings);
+            waiting.push((machine.server().workers()[0].batch.len(), ages.in_hand.len()));
+        }
+        assert_eq!(waiting, [(2, 2), (1, 1), (1, 0)], "epoll_wait, accept, and the eviction");
+        assert_eq!(broken(&findings), None);
     }
 
     #[test]
