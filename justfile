@@ -170,9 +170,9 @@ madsim-table *arguments:
 adapters *arguments:
     cd sim/adapters && cargo run --locked --release -- {{ arguments }}
 
-# Every swarm of the libraries over so many seeds, each run twice: reports/gallery/adapters.md.
-adapters-table seeds="2000":
-    cd sim/adapters && cargo run --locked --release --example tables -- swarms --seeds {{ seeds }} --write
+# Every swarm of the libraries over so many seeds, the first of them executed twice: reports/gallery/adapters.md.
+adapters-table seeds="2000" twice="2000":
+    cd sim/adapters && cargo run --locked --release --example tables -- swarms --seeds {{ seeds }} --twice {{ twice }} --write
 
 # raft-rs beside the preset `etcd` in the partition of five servers: reports/gallery/raft-rs.md.
 raft-rs-table seeds="20":

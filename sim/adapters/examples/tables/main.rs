@@ -1,7 +1,7 @@
 //! The tables of `reports/gallery/adapters.md` and `reports/gallery/raft-rs.md`.
 //!
 //! `cargo run --release --example tables -- swarms` and `-- partition` print a short form; `--seeds N` asks for N seeds
-//! a row, `--write` keeps the table. What is counted is a function of the build and N; what is timed is not.
+//! a row, `--twice N` for a second execution of the first N alone, `--write` keeps the table. What is counted is a function of the build and N; what is timed is not.
 
 mod partition;
 mod swarms;
@@ -21,7 +21,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let is_given = |word: &str| arguments.iter().any(|argument| argument == word);
     let (name, table) = match arguments.get(1).map(String::as_str) {
-        Some("swarms") => ("adapters.md", swarms::table(seeds(&arguments, 20))),
+        Some("swarms") => {
+            ("adapters.md", swarms::table(seeds(&arguments, 20), number(&arguments, "--twice", u64::MAX)))
+        }
         Some("partition") => ("raft-rs.md", partition::table(seeds(&arguments, 2))),
         _ => panic!("usage: tables swarms|partition [--seeds N] [--write]"),
     };
@@ -33,9 +35,14 @@ fn main() {
 }
 
 fn seeds(arguments: &[String], default: u64) -> u64 {
-    let at = arguments.iter().position(|argument| argument == "--seeds");
+    number(arguments, "--seeds", default)
+}
+
+/// The number after a flag of the command line; underscores may group its digits.
+fn number(arguments: &[String], flag: &str, default: u64) -> u64 {
+    let at = arguments.iter().position(|argument| argument == flag);
     let number = at.and_then(|at| arguments.get(at + 1)).map(|number| number.replace('_', ""));
-    number.map_or(default, |number| number.parse().expect("--seeds takes a number"))
+    number.map_or(default, |number| number.parse().unwrap_or_else(|_| panic!("{flag} takes a number")))
 }
 
 /// A scenario with its system, ready to run.
