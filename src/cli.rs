@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use splitbrain_kernel::system::System;
+use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
@@ -66,7 +67,7 @@ impl Cli {
 
     /// The systems that ship with splitbrain.
     pub fn shipped() -> Self {
-        Self::new().system::<Raft>().system::<Reactor>().system::<Lock>().system::<Sessions>()
+        Self::new().system::<Raft>().system::<Reactor>().system::<Lock>().system::<Sessions>().system::<Chat>()
     }
 
     /// The name of the program, for help and for the lines to copy.

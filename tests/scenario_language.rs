@@ -8,6 +8,7 @@ mod json_schema;
 use std::path::{Path, PathBuf};
 
 use splitbrain::scenario::{SystemDescription, load, reference, schema, verify};
+use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
@@ -23,6 +24,7 @@ fn systems() -> Vec<SystemDescription> {
         SystemDescription::of::<Reactor>(),
         SystemDescription::of::<Lock>(),
         SystemDescription::of::<Sessions>(),
+        SystemDescription::of::<Chat>(),
     ]
 }
 
@@ -81,6 +83,7 @@ fn every_shipped_scenario_is_read_and_fits_the_schema() {
         let verified = match scenario.system.as_str() {
             "reactor" => verify::<Reactor>(&scenario),
             "lock" => verify::<Lock>(&scenario),
+            "chat" => verify::<Chat>(&scenario),
             "session" => verify::<Sessions>(&scenario),
             _ => verify::<Raft>(&scenario),
         };

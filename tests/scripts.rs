@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use splitbrain::kernel::host::script::{Words, play};
 use splitbrain::kernel::system::System;
+use splitbrain_systems::chat::ids::Uid;
+use splitbrain_systems::chat::message::Operation as Act;
+use splitbrain_systems::chat::{Chat, ChatNode};
 use splitbrain_systems::raft::ids::Position;
 use splitbrain_systems::raft::message::Operation;
 use splitbrain_systems::raft::state::Server;
@@ -21,6 +24,49 @@ use splitbrain_systems::session::{SessionNode, Sessions};
 const RAFT: Words<Raft> = Words { operation: proposal, status };
 
 const SESSION: Words<Sessions> = Words { operation: call, status: status_of_process };
+
+const CHAT: Words<Chat> = Words { operation: act, status: status_in_chat };
+
+/// `login 1`, `intrude 1 2`, `say 7`, `show`, `logout`
+fn act(words: &str) -> Result<Act, String> {
+    let parts: Vec<&str> = words.split_whitespace().collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    let found = match parts[..] {
+        ["login", uid] => number(uid).map(|uid| Act::Login { uid: Uid(uid) }),
+        ["intrude", uid, server] => {
+            let server = server.parse().ok();
+            number(uid).zip(server).map(|(uid, server)| Act::Intrude { uid: Uid(uid), server })
+        }
+        ["say", text] => number(text).map(|text| Act::Say { text }),
+        ["show"] => Some(Act::Show),
+        ["logout"] => Some(Act::Logout),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        format!("a client is asked to \"login 1\", \"intrude 1 2\", \"say 7\", \"show\" or \"logout\", not {words:?}")
+    })
+}
+
+/// `session 1.0.1 of user 1`, `in as user 1 with session 1.0.1`, `uip_1 chat1, usession_1 …`
+fn status_in_chat(node: &ChatNode) -> String {
+    let of = |uid: Option<Uid>| uid.map_or_else(|| "of no user".to_owned(), |uid| format!("of {uid}"));
+    if let Some(chat) = node.chat() {
+        let all = chat.sessions().map(|(id, session)| {
+            let over = if session.is_over() { ", over" } else { "" };
+            format!("{id} {}{over}", of(session.uid()))
+        });
+        return none_or(&all.collect::<Vec<_>>());
+    }
+    if let Some(redis) = node.redis() {
+        let keys = redis.keys().iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned());
+        return none_or(&keys.collect::<Vec<_>>());
+    }
+    match node.client().map(|client| client.logged_in()) {
+        Some(Some((uid, session))) => format!("in as {uid} with {session}"),
+        Some(None) => "out".to_owned(),
+        None => "runs".to_owned(),
+    }
+}
 
 /// `write 1 7`, `read 1`, `set 5`, `remove`, `list`
 fn call(words: &str) -> Result<Call, String> {
@@ -171,6 +217,12 @@ fn the_scripts_of_sessions_hold() {
         "creation, keepalive, jeopardy and expiry are told by eight scripts or more"
     );
     check(&SESSION);
+}
+
+#[test]
+fn the_scripts_of_chat_hold() {
+    assert!(scripts("chat").len() >= 3, "a login, a kick and a cleanup are told by a script each");
+    check(&CHAT);
 }
 
 /// A script of one cluster, then this line.

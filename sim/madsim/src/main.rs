@@ -6,6 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     use splitbrain::Cli;
     use splitbrain_madsim::OnMadsim;
+    use splitbrain_systems::chat::Chat;
     use splitbrain_systems::lock::Lock;
     use splitbrain_systems::raft::Raft;
     use splitbrain_systems::reactor::Reactor;
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
     let (raft, reactor) = (OnMadsim::<Raft>::new(), OnMadsim::<Reactor>::new());
     let (lock, sessions) = (OnMadsim::<Lock>::new(), OnMadsim::<Sessions>::new());
     let cli = Cli::new().name("splitbrain-madsim");
-    cli.engine(raft).engine(reactor).engine(lock).engine(sessions).main()
+    cli.engine(raft).engine(reactor).engine(lock).engine(sessions).engine(OnMadsim::<Chat>::new()).main()
 }
 
 #[cfg(not(madsim))]

@@ -11,6 +11,7 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::World;
 
+use crate::chat::Chat;
 use crate::lock::Lock;
 use crate::raft::Raft;
 use crate::reactor::system::Reactor;
@@ -46,5 +47,6 @@ compiled! {
     raft, Raft;
     reactor, Reactor;
     lock, Lock;
+    chat, Chat;
     session, Sessions;
 }

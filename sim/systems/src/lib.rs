@@ -1,5 +1,6 @@
 //! The systems that splitbrain simulates.
 
+pub mod chat;
 #[cfg(debug_assertions)]
 pub mod compiled;
 pub mod lock;

@@ -212,6 +212,22 @@ impl Client {
         self.ends.pop_front()
     }
 
+    /// Asks the redis, or the master of the moment, for something beside the locks. The answer comes as
+    /// [`Wire::Called`] under the number that is returned, if it comes: the caller waits for it.
+    ///
+    /// With independent servers it is the first one that has the data.
+    pub fn call(&mut self, ctx: &mut Ctx<'_>, words: Vec<Vec<u8>>) -> RequestId {
+        let request = self.fresh(ctx);
+        ctx.send(self.servers.address(0), Wire::Call { request, words });
+        request
+    }
+
+    /// The token under which a handle has its lock, or asks for it: what a script compares with the value of the key.
+    /// `None` if there is no such handle any more.
+    pub fn token(&self, handle: HandleId) -> Option<Token> {
+        self.handles.get(&handle).map(|handle| handle.hold.token)
+    }
+
     /// A redis answers.
     pub fn on_answer(&mut self, ctx: &mut Ctx<'_>, request: RequestId, answer: &Answer) {
         let Some(Request { handle, server, purpose }) = self.requests.remove(&request) else { return };

@@ -75,6 +75,7 @@ use super::message::{Answer, Outcome, Wire};
 use super::node::LockNode;
 use super::observation::{Hold, LockObservation};
 use super::options::LockOptions;
+use super::system::{REDIS, RESOURCE, SENTINEL};
 
 use belief_exclusion::Beliefs;
 use book::Book;
@@ -186,7 +187,7 @@ impl LockInvariants {
         let now = view.now();
         let clocks = |client| view.monotonic(client);
         match *observation {
-            LockObservation::Wanted(hold) => self.attempts.on_wanted(node, hold, findings),
+            LockObservation::Wanted { hold, instead_of } => self.attempts.on_wanted(node, hold, instead_of, findings),
             LockObservation::GaveUp(hold) => self.attempts.on_given_up(node, hold, findings),
             LockObservation::Gained { hold, validity, .. } => {
                 self.attempts.on_gained(node, hold);
@@ -287,6 +288,11 @@ impl LockInvariants {
     }
 }
 
+/// Whether a node uses locks: a client, or, inside another system, a process of any other kind.
+fn is_user(node: NodeId) -> bool {
+    ![REDIS, SENTINEL, RESOURCE].contains(&node.kind())
+}
+
 impl Invariants<LockNode> for LockInvariants {
     const LIST: &'static [InvariantInfo] = &[
         belief_exclusion::INFO,
@@ -323,9 +329,9 @@ impl Invariants<LockNode> for LockInvariants {
         findings: &mut Findings,
     ) {
         match effect {
-            EffectRef::Observe(observation) if node.is_client() => self.on_client(&view, node, observation, findings),
+            EffectRef::Observe(observation) if is_user(node) => self.on_client(&view, node, observation, findings),
             EffectRef::Observe(observation) => self.on_server(view.now(), node, observation, findings),
-            EffectRef::Send { target, message, .. } if node.is_client() => {
+            EffectRef::Send { target, message, .. } if is_user(node) => {
                 self.requests.on_sent(node, message);
                 self.attempts.on_sent(node, target, message);
                 self.released.on_sent(node, message, findings);

@@ -6,7 +6,7 @@ use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::time::Duration;
 
 use super::ids::{LockId, Token};
-use super::redis::Effect;
+use super::redis::{Effect, Reply};
 
 /// The number of a request, counted by the client over all its processes.
 pub type RequestId = u64;
@@ -28,6 +28,20 @@ pub enum Wire {
         request: RequestId,
         /// What.
         answer: Answer,
+    },
+    /// A client of the data beside the locks asks a redis: any command, such as `GET` or a script.
+    Call {
+        /// Which request.
+        request: RequestId,
+        /// The name of the command and its arguments.
+        words: Vec<Vec<u8>>,
+    },
+    /// A redis answers that.
+    Called {
+        /// Which request.
+        request: RequestId,
+        /// What.
+        reply: Reply,
     },
     /// A replica has this much of the master's stream; or it has something else, and wants the rest.
     Acknowledge {
@@ -323,6 +337,8 @@ impl Message for Wire {
         "claim",
         "write",
         "done",
+        "call",
+        "called",
     ];
 
     fn kind(&self) -> usize {
@@ -351,6 +367,8 @@ impl Message for Wire {
             Self::Claim { .. } => 19,
             Self::Put { .. } => 20,
             Self::Done { .. } => 21,
+            Self::Call { .. } => 22,
+            Self::Called { .. } => 23,
         }
     }
 

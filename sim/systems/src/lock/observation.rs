@@ -24,7 +24,12 @@ pub struct Hold {
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum LockObservation {
     /// Client: it begins to ask for a lock, under a token of its own.
-    Wanted(Hold),
+    Wanted {
+        /// Which lock, and under which token.
+        hold: Hold,
+        /// The token of an attempt that has failed, in place of which it is.
+        instead_of: Option<Token>,
+    },
     /// Client: it takes itself for the holder.
     Gained {
         /// Of what.
@@ -163,7 +168,7 @@ impl LockObservation {
 
     const fn name(&self) -> &'static str {
         match self {
-            Self::Wanted(_) => "lock wanted",
+            Self::Wanted { .. } => "lock wanted",
             Self::Gained { .. } => "lock gained",
             Self::Extended { .. } => "lock extended",
             Self::ExtensionFailed(_) => "extension failed",

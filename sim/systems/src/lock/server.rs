@@ -14,7 +14,7 @@ mod commands;
 mod file;
 mod replication;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use splitbrain_kernel::context::Context;
@@ -157,6 +157,9 @@ impl Redis {
             Wire::Ask { request, command } if self.windows.is_new(source, request) => {
                 self.serve(ctx, source, request, command);
             }
+            Wire::Call { request, words } if self.windows.is_new(source, request) => {
+                self.serve_call(ctx, source, request, &words);
+            }
             Wire::Acknowledge { stream, offset } => self.on_acknowledge(ctx, source, stream, offset),
             Wire::Snapshot { stream, offset, effects } => self.on_snapshot(ctx, source, (stream, offset), &effects),
             Wire::Effects { stream, offset, effects } => self.on_effects(ctx, source, (stream, offset), &effects),
@@ -202,8 +205,8 @@ impl Redis {
         if let Command::Wait { replicas, timeout } = command {
             return self.wait(ctx, client, request, (replicas, timeout));
         }
-        if let Some(refusal) = self.refusal(ctx, command) {
-            return ctx.send(client, Wire::Answer { request, answer: refusal });
+        if let Some(refusal) = self.refusal(ctx, command.is_write()) {
+            return ctx.send(client, Wire::Answer { request, answer: Answer::Error(refusal) });
         }
         let now = unix_millis(ctx);
         let lock = command.lock().expect("all other commands are about a lock");
@@ -217,25 +220,49 @@ impl Redis {
                 _ => LockObservation::GuardedRefusal(hold),
             });
         }
-        if !effects.is_empty() {
-            self.propagate(ctx, &effects);
-            self.last_writes.insert(client, self.stream.offset);
-        }
+        self.send_on(ctx, client, &effects);
         self.answer(ctx, client, Wire::Answer { request, answer }, effects);
     }
 
+    /// Carries out a command about the data beside the locks, and answers it. It may touch locks too: what it does to
+    /// those that it names is told.
+    fn serve_call(&mut self, ctx: &mut Ctx<'_>, client: NodeId, request: RequestId, words: &[Vec<u8>]) {
+        let refusal = match words.is_empty() {
+            true => Some("ERR Protocol error: a command has a name".to_owned()),
+            false => self.refusal(ctx, redis::Server::may_write(words)),
+        };
+        if let Some(refusal) = refusal {
+            return ctx.send(client, Wire::Called { request, reply: redis::Reply::error(&refusal) });
+        }
+        let locks: BTreeSet<LockId> = words.iter().filter_map(|word| LockId::of_key(word)).collect();
+        let before: Vec<_> = locks.into_iter().map(|lock| (lock, self.state(lock))).collect();
+        let redis::Executed { reply, effects, .. } = self.keys.ask(words, unix_millis(ctx));
+        for (lock, before) in before {
+            self.tell_change(ctx, lock, before, (client, request, None));
+        }
+        self.send_on(ctx, client, &effects);
+        self.answer(ctx, client, Wire::Called { request, reply }, effects);
+    }
+
+    /// What a client has changed goes to the replicas.
+    fn send_on(&mut self, ctx: &mut Ctx<'_>, client: NodeId, effects: &[Effect]) {
+        if !effects.is_empty() {
+            self.propagate(ctx, effects);
+            self.last_writes.insert(client, self.stream.offset);
+        }
+    }
+
     /// Why a command is refused before it is looked at.
-    fn refusal(&mut self, ctx: &mut Ctx<'_>, command: Command) -> Option<Answer> {
-        if !command.is_write() || self.master.is_some() {
+    fn refusal(&mut self, ctx: &mut Ctx<'_>, is_write: bool) -> Option<String> {
+        if !is_write || self.master.is_some() {
             return None;
         }
         if self.good_replicas(ctx) < self.options.min_replicas {
             ctx.observe(LockObservation::TooFewReplicas);
-            return Some(Answer::Error("NOREPLICAS Not enough good replicas to write.".to_owned()));
+            return Some("NOREPLICAS Not enough good replicas to write.".to_owned());
         }
         if self.file.has_failed() {
-            let text = "MISCONF Errors writing to the AOF file: No space left on device";
-            return Some(Answer::Error(text.to_owned()));
+            return Some("MISCONF Errors writing to the AOF file: No space left on device".to_owned());
         }
         None
     }

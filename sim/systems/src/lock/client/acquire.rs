@@ -29,7 +29,7 @@ impl Client {
             next: None,
         };
         self.handles.insert(id, handle);
-        observe(ctx, LockObservation::Wanted(hold));
+        observe(ctx, LockObservation::Wanted { hold, instead_of: None });
         self.attempt(ctx, id);
         id
     }
@@ -256,9 +256,10 @@ impl Client {
         let lock = self.handle(id).hold.lock;
         let hold = new_hold(ctx, lock);
         let handle = self.handle_mut(id);
-        handle.former.push(handle.hold.token);
+        let failed = handle.hold.token;
+        handle.former.push(failed);
         handle.hold = hold;
-        observe(ctx, LockObservation::Wanted(hold));
+        observe(ctx, LockObservation::Wanted { hold, instead_of: Some(failed) });
     }
 
     /// The round of the attempt that has just failed; `None` if it had been decided.

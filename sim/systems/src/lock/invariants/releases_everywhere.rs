@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
-use crate::lock::ids::LockId;
+use crate::lock::ids::Token;
 use crate::lock::message::{Command, Wire};
 use crate::lock::observation::Hold;
 
@@ -24,39 +24,36 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 /// The attempts of clients that go on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attempts {
-    open: BTreeMap<(NodeId, LockId), Attempt>,
-}
-
-/// One attempt: the servers that may have granted it.
-#[derive(Clone, Debug)]
-struct Attempt {
-    hold: Hold,
-    may_have_it: BTreeSet<NodeId>,
+    /// The servers that may have granted each.
+    open: BTreeMap<(NodeId, Hold), BTreeSet<NodeId>>,
 }
 
 impl Attempts {
-    /// A client begins to ask under this token: an attempt before is given up.
-    pub(super) fn on_wanted(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
-        self.end(client, hold.lock, findings);
-        self.open.insert((client, hold.lock), Attempt { hold, may_have_it: BTreeSet::new() });
+    /// A client begins to ask under this token, in place of an attempt that it gives up. A process may ask for a lock
+    /// more than once at a time.
+    pub(super) fn on_wanted(&mut self, client: NodeId, hold: Hold, instead_of: Option<Token>, findings: &mut Findings) {
+        if let Some(token) = instead_of {
+            self.end(client, Hold { token, ..hold }, findings);
+        }
+        self.open.insert((client, hold), BTreeSet::new());
     }
 
     /// A client gives up.
     pub(super) fn on_given_up(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
-        self.end(client, hold.lock, findings);
+        self.end(client, hold, findings);
     }
 
     /// A client has the lock: its release is another matter.
     pub(super) fn on_gained(&mut self, client: NodeId, hold: Hold) {
-        self.open.remove(&(client, hold.lock));
+        self.open.remove(&(client, hold));
     }
 
-    fn end(&mut self, client: NodeId, lock: LockId, findings: &mut Findings) {
-        let Some(attempt) = self.open.remove(&(client, lock)) else { return };
-        let left = attempt.may_have_it.first().copied();
+    fn end(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
+        let Some(may_have_it) = self.open.remove(&(client, hold)) else { return };
+        let left = may_have_it.first().copied();
         findings.check(RELEASES_EVERYWHERE, Some(client), left.is_none(), || {
             let server = left.expect("one is left");
-            format!("{client} gives {lock} of {} up, and does not release it at {server}", attempt.hold.token)
+            format!("{client} gives {} of {} up, and does not release it at {server}", hold.lock, hold.token)
         });
     }
 
@@ -65,8 +62,8 @@ impl Attempts {
         let Wire::Ask { command, .. } = message else { return };
         match *command {
             Command::Acquire { lock, token, .. } => {
-                if let Some(attempt) = self.find(client, Hold { lock, token }) {
-                    attempt.may_have_it.insert(target);
+                if let Some(may_have_it) = self.open.get_mut(&(client, Hold { lock, token })) {
+                    may_have_it.insert(target);
                 }
             }
             Command::Release { lock, token } => self.on_refused(client, target, Hold { lock, token }),
@@ -76,13 +73,9 @@ impl Attempts {
 
     /// A server does not have it: it has refused, or is asked to release it.
     pub(super) fn on_refused(&mut self, client: NodeId, server: NodeId, hold: Hold) {
-        if let Some(attempt) = self.find(client, hold) {
-            attempt.may_have_it.remove(&server);
+        if let Some(may_have_it) = self.open.get_mut(&(client, hold)) {
+            may_have_it.remove(&server);
         }
-    }
-
-    fn find(&mut self, client: NodeId, hold: Hold) -> Option<&mut Attempt> {
-        self.open.get_mut(&(client, hold.lock)).filter(|attempt| attempt.hold == hold)
     }
 
     /// A client's process has ended: it gives nothing back.
@@ -102,7 +95,7 @@ mod tests {
     fn judged(released: &[NodeId]) -> Option<usize> {
         let (mut attempts, mut findings) = (Attempts::default(), all_on());
         let Hold { lock, token } = hold(1);
-        attempts.on_wanted(C1, hold(1), &mut findings);
+        attempts.on_wanted(C1, hold(1), None, &mut findings);
         let time_to_live = Some(Duration::from_secs(1));
         let acquire = Command::Acquire { lock, token, time_to_live, fenced: false, returning: false };
         for server in [R1, R2, R3] {
@@ -113,7 +106,7 @@ mod tests {
         for server in released {
             attempts.on_sent(C1, *server, &Wire::Ask { request: 2, command: release });
         }
-        attempts.on_wanted(C1, hold(2), &mut findings);
+        attempts.on_wanted(C1, hold(2), Some(hold(1).token), &mut findings);
         broken(&findings)
     }
 
@@ -125,11 +118,24 @@ mod tests {
     }
 
     #[test]
+    fn another_attempt_of_the_same_client_ends_none() {
+        let (mut attempts, mut findings) = (Attempts::default(), all_on());
+        attempts.on_wanted(C1, hold(1), None, &mut findings);
+        let Hold { lock, token } = hold(1);
+        let acquire = Command::Acquire { lock, token, time_to_live: None, fenced: false, returning: false };
+        attempts.on_sent(C1, R1, &Wire::Ask { request: 1, command: acquire });
+        attempts.on_wanted(C1, hold(2), None, &mut findings);
+        assert_eq!(broken(&findings), None, "it asks twice at a time");
+        attempts.on_given_up(C1, hold(1), &mut findings);
+        assert_eq!(broken(&findings), Some(RELEASES_EVERYWHERE));
+    }
+
+    #[test]
     fn a_lock_that_was_gained_is_not_given_up() {
         let (mut attempts, mut findings) = (Attempts::default(), all_on());
-        attempts.on_wanted(C1, hold(1), &mut findings);
+        attempts.on_wanted(C1, hold(1), None, &mut findings);
         attempts.on_gained(C1, hold(1));
-        attempts.on_wanted(C1, hold(2), &mut findings);
+        attempts.on_wanted(C1, hold(2), Some(hold(1).token), &mut findings);
         assert_eq!((broken(&findings), findings.evaluated()[RELEASES_EVERYWHERE]), (None, 0));
     }
 }

@@ -149,6 +149,11 @@ impl Server {
         executed
     }
 
+    /// Whether a command may change something: a script may, and so may what is no command.
+    pub fn may_write(arguments: &[Vec<u8>]) -> bool {
+        table::find(arguments).is_none_or(|command| command.access != Kind::Read)
+    }
+
     /// Applies effects of the master, as a replica or from an append-only file.
     ///
     /// # Errors
