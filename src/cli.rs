@@ -190,7 +190,7 @@ struct Arguments {
     verb: Verb,
 
     /// When to use colour; NO_COLOR is honoured
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 900)]
     color: Color,
 
     /// Say on stderr what is done: -v for scenarios and failures, -vv for every run; or SPLITBRAIN_LOG=LEVEL
