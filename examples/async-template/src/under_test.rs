@@ -61,9 +61,9 @@ impl Observation for TicketObservation {
     }
 }
 
-/// What a client is asked for: a ticket.
+/// What a client is asked for: a ticket. With braces, as TOML, which plans are written in, has no unit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Next;
+pub struct Next {}
 
 /// The service: one server, any number of clients.
 #[derive(Clone, Debug)]
@@ -107,7 +107,7 @@ impl Service for Tickets {
     }
 
     fn operation(&self, _: &str, _: bool, _: &mut Rng) -> Next {
-        Next
+        Next {}
     }
 }
 
