@@ -102,6 +102,9 @@ const SCENARIOS: &[&str] = &["scenarios/", "sim/adapters/scenarios/"];
 /// Code of a run: it touches nothing outside of it.
 const PURE: &[&str] = &["sim/kernel/src/", "sim/systems/src/"];
 
+/// Code that knows no protocol.
+const PROTOCOL_FREE: &str = "sim/kernel/src/";
+
 /// What may write to the terminal.
 const PRINTS: &[&str] = &["src/main.rs", "src/cli.rs", "src/command/", "src/report/"];
 
@@ -195,6 +198,9 @@ fn check_rust(path: &str, text: &str) -> Vec<Finding> {
         if !ADDRESSES.iter().any(|(file, _)| *file == path) {
             found.extend(rules::no_addresses(path, text));
         }
+    }
+    if path.starts_with(PROTOCOL_FREE) {
+        found.extend(rules::no_protocol_words(path, text));
     }
     if path.starts_with("src/") && !PRINTS.iter().any(|place| path.starts_with(place)) {
         found.extend(rules::no_printing(path, text));

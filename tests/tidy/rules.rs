@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::source::{Token, code_only, functions, paths, tokens};
+use crate::source::{Token, code_only, functions, paths, tokens, without_comments};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -297,6 +297,28 @@ pub(crate) fn no_floats(path: &str, text: &str) -> Vec<Finding> {
         let is_suffixed = digits(word) && !word.starts_with("0x") && (word.ends_with("f32") || word.ends_with("f64"));
         if is_type || is_literal || is_suffixed {
             found.push(finding(path, *line, "no floating point in a run: integers, parts per million"));
+        }
+    }
+    found
+}
+
+/// Words of protocols, in names and in texts: what declares none of them cannot prefer one protocol to another. Comments
+/// and unit tests need examples.
+pub(crate) fn no_protocol_words(path: &str, text: &str) -> Vec<Finding> {
+    const WORDS: &[&str] =
+        &["leader", "follower", "master", "slave", "primary", "backup", "replica", "quorum", "raft", "redis"];
+    if path.ends_with("/tests.rs") || path.contains("/tests/") {
+        return Vec::new();
+    }
+    let code = without_comments(text);
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for (at, line) in code.lines().enumerate() {
+        let line = line.to_lowercase();
+        let words = || line.split(|letter: char| !letter.is_ascii_alphabetic());
+        if let Some(word) = WORDS.iter().find(|word| words().any(|one| one.strip_suffix('s').unwrap_or(one) == **word))
+        {
+            found.push(finding(path, at + 1, format!("the kernel knows no protocol, and so no {word}")));
         }
     }
     found

@@ -121,6 +121,16 @@ fn the_outside_world_is_found() {
 }
 
 #[test]
+fn words_of_protocols_are_found() {
+    let bad = "fn leader() {}\nlet x = \"the master\";\nlet followers = 1;\nself.is_quorum();\n";
+    assert_eq!(lines(&no_protocol_words("sim/kernel/src/a.rs", bad)), [1, 2, 3, 4]);
+    let good =
+        "/// The leader.\nlet masterful = 1; // a primary\n#[cfg(test)]\nmod tests { const A: &str = \"leader\"; }\n";
+    assert_eq!(no_protocol_words("sim/kernel/src/a.rs", good), []);
+    assert_eq!(no_protocol_words("sim/kernel/src/a/tests.rs", bad), []);
+}
+
+#[test]
 fn floats_are_found() {
     let bad = "fn a(x: f64) {}\nlet y = 1.5;\nlet z = 2f32;\nlet w = 1_f64;\n";
     assert_eq!(lines(&no_floats("a.rs", bad)), [1, 2, 3, 4]);

@@ -4,6 +4,16 @@
 
 /// The source with every comment, string and character literal replaced by spaces; lines stay where they are.
 pub(crate) fn code_only(text: &str) -> String {
+    blanked(text, |_| true)
+}
+
+/// The same with its literals.
+pub(crate) fn without_comments(text: &str) -> String {
+    blanked(text, |start| start == b'/')
+}
+
+/// The source without the comments and literals that this holds for, by their first byte.
+fn blanked(text: &str, is_meant: impl Fn(u8) -> bool) -> String {
     let bytes = text.as_bytes();
     let mut code = bytes.to_vec();
     let mut at = 0;
@@ -16,7 +26,7 @@ pub(crate) fn code_only(text: &str) -> String {
             }
         };
         for byte in &mut code[at..end] {
-            if *byte != b'\n' {
+            if *byte != b'\n' && is_meant(bytes[at]) {
                 *byte = b' ';
             }
         }

@@ -99,8 +99,8 @@ pub enum Share {
 /// A text that is no selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected a selector such as s1, leader, \"any follower\", \"every server\", \"holder(lease)\", \
-     \"majority without leader\", \"not leader\" or *, got {0:?}"
+    "expected a selector such as s1, <role>, \"any <role>\", \"every server\", \"holder(<resource>)\", \
+     \"majority without <role>\", \"not <role>\" or *, got {0:?}"
 )]
 pub struct SelectorError(pub String);
 

@@ -13,8 +13,10 @@ use splitbrain::scenario::{self, Scenario};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::system::System;
 use splitbrain_madsim::OnMadsim;
+use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
 
 const SEEDS: u64 = 50;
 
@@ -26,9 +28,11 @@ struct Compared {
     row: fn(&Path, u64) -> Row,
 }
 
-const SYSTEMS: [Compared; 2] = [
+const SYSTEMS: [Compared; 4] = [
     Compared { name: "raft", kept: "reports/gallery/madsim.md", row: row::<Raft> },
     Compared { name: "reactor", kept: "reports/gallery/madsim-reactor.md", row: row::<Reactor> },
+    Compared { name: "lock", kept: "reports/gallery/madsim-lock.md", row: row::<Lock> },
+    Compared { name: "session", kept: "reports/gallery/madsim-session.md", row: row::<Sessions> },
 ];
 
 /// What was typed.
