@@ -92,7 +92,7 @@ const FLOATS: &[(&str, &str)] = &[
 
 /// Where addresses may be compared, and why.
 const ADDRESSES: &[(&str, &str)] = &[(
-    "sim/kernel/src/world/tally.rs",
+    "sim/kernel/src/world/counters.rs",
     "it finds the entry of a name faster, and decides nothing that leaves the file",
 )];
 

@@ -147,7 +147,7 @@ pub struct Fate {
     /// Its ordinal on the link.
     pub ordinal: u64,
     /// When it arrives.
-    pub first: Result<Instant, Lost>,
+    pub first: Result<Instant, DropReason>,
     /// When its second copy arrives, where there is one.
     pub second: Option<Instant>,
     /// Its priority among events at that instant.
@@ -167,7 +167,7 @@ pub enum Plain {
 
 /// Why a packet does not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Lost {
+pub enum DropReason {
     /// By chance.
     Loss,
     /// The link is cut, or was cut while it was under way.
@@ -184,7 +184,7 @@ pub enum Lost {
     NoConnection,
 }
 
-impl std::fmt::Display for Lost {
+impl std::fmt::Display for DropReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Self::Loss => "by chance",
@@ -516,7 +516,7 @@ impl LinkState {
         let mut fate = Fate { ordinal, first: Ok(drawn), second: None, priority: 0 };
         match forced {
             // Loss never acts inside a connection.
-            Some(Decision::Drop) if lossy => fate.first = Err(Lost::Override),
+            Some(Decision::Drop) if lossy => fate.first = Err(DropReason::Override),
             Some(Decision::Delay(delay)) => fate.first = Ok(now.saturating_add(delay)),
             Some(Decision::Duplicate(first, second)) => {
                 fate.first = Ok(now.saturating_add(first));
@@ -527,7 +527,7 @@ impl LinkState {
         }
         if matches!(forced, None | Some(Decision::Order(_))) && lossy {
             if conditions.loss.hits_half((word >> 32) as u32) {
-                fate.first = Err(Lost::Loss);
+                fate.first = Err(DropReason::Loss);
             } else if conditions.reordering.hits(mix(word ^ REORDERING.rotate_left(32))) {
                 fate.first = Ok(drawn.saturating_add(extra));
             }
@@ -540,7 +540,7 @@ impl LinkState {
         }
         // A cut wins over everything but an explicit delay or double: those say that the packet arrives.
         if self.is_cut(packet.kind) && !matches!(forced, Some(Decision::Delay(_) | Decision::Duplicate(..))) {
-            (fate.first, fate.second) = (Err(Lost::Cut), None);
+            (fate.first, fate.second) = (Err(DropReason::Cut), None);
         }
         fate
     }
@@ -550,7 +550,7 @@ impl LinkState {
         self.holds.retain(|arrives| *arrives > now);
         let Ok(arrives) = fate.first else { return };
         if self.holds.len() as u64 >= capacity {
-            (fate.first, fate.second) = (Err(Lost::Full), None);
+            (fate.first, fate.second) = (Err(DropReason::Full), None);
         } else {
             self.holds.push(arrives);
         }

@@ -6,7 +6,7 @@ use crate::context::{OperationId, OperationResult};
 use crate::fault::Fault;
 use crate::id::{Link, NodeId};
 use crate::invariant::{FaultChange, Input, Violation};
-use crate::network::Lost;
+use crate::network::DropReason;
 use crate::node::{ConnectionId, Node, Write, WriteId};
 use crate::plan::Moment;
 use crate::time::Instant;
@@ -46,7 +46,7 @@ pub enum TraceItem<'a, N: Node> {
         /// Its ordinal on the link.
         ordinal: u64,
         /// Why.
-        why: Lost,
+        why: DropReason,
     },
     /// A packet is held at a clogged link.
     Held {

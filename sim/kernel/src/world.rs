@@ -10,6 +10,7 @@
 
 mod act;
 mod connection;
+mod counters;
 mod deliver;
 mod effect;
 mod fault;
@@ -19,7 +20,6 @@ mod load;
 mod memory;
 mod segment;
 mod settle;
-mod tally;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,10 +45,10 @@ use crate::vocabulary::Vocabulary;
 
 use act::Script;
 use connection::Connections;
+use counters::{Counters, Incidents};
 use deliver::{Datagram, Event, Held};
 use fault::Active;
 use load::{Calls, CallsOf};
-use tally::{Incidents, Tally};
 
 pub use hosted::{Hosted, Wake};
 
@@ -89,7 +89,7 @@ pub struct World<S: System, T = NoTrace> {
     refusers: BTreeSet<String>,
     plan: PlanOf<S::Node>,
     order: u64,
-    counts: Tally,
+    counts: Counters,
     incidents: Incidents,
     digest: Digest,
     ties: Option<Vec<Rng>>,
@@ -184,7 +184,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             watches_sends: remembers || !overrides.is_empty(),
             plan: Plan { overrides, ..Plan::empty() },
             order: 0,
-            counts: Tally::default(),
+            counts: Counters::default(),
             incidents: Incidents::default(),
             digest: Digest::new(),
             ties: ties_of(options, seed),

@@ -21,7 +21,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::NodeId;
-use crate::network::Lost;
+use crate::network::DropReason;
 use crate::node::{ConnectionChange, ConnectionEvent, ConnectionId, Node};
 use crate::system::System;
 use crate::time::Instant;
@@ -178,7 +178,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Some((end, State::Open)) => self.transmit(connection, end, Body::Data(message)),
             _ => {
                 assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
-                self.lose((index, self.universe.cluster.index(target)), 0, Lost::NoConnection);
+                self.lose((index, self.universe.cluster.index(target)), 0, DropReason::NoConnection);
             }
         }
     }

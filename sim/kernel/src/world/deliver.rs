@@ -3,7 +3,7 @@
 use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::{Input, Invariants};
-use crate::network::{Arrival, Lost};
+use crate::network::{Arrival, DropReason};
 use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source, refusal_of};
 use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
@@ -132,7 +132,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match self.universe.network.arrive(link, ordinal, Self::kind_of(&datagram.message)) {
             Arrival::Deliver => {}
             Arrival::Lost => {
-                self.lose(link, ordinal, Lost::Cut);
+                self.lose(link, ordinal, DropReason::Cut);
                 return None;
             }
             Arrival::Hold => {
@@ -150,7 +150,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let from = Source { node: self.universe.slots[link.0].id, connection: None };
         let slot = &self.universe.slots[link.1];
         if slot.node.is_none() {
-            self.lose(link, ordinal, Lost::Down);
+            self.lose(link, ordinal, DropReason::Down);
         } else if slot.is_open() {
             self.call_message(link.1, from, datagram.message);
             return Some(link.1);
@@ -161,13 +161,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     #[cold]
-    pub(super) fn lose(&mut self, link: (usize, usize), ordinal: u64, why: Lost) {
+    pub(super) fn lose(&mut self, link: (usize, usize), ordinal: u64, why: DropReason) {
         match why {
-            Lost::Loss => self.count("packet lost"),
-            Lost::Cut => self.count("packet cut"),
-            Lost::Full => self.count("packet dropped"),
-            Lost::Refused => self.count("request refused"),
-            Lost::Override | Lost::Down | Lost::NoConnection => {}
+            DropReason::Loss => self.count("packet lost"),
+            DropReason::Cut => self.count("packet cut"),
+            DropReason::Full => self.count("packet dropped"),
+            DropReason::Refused => self.count("request refused"),
+            DropReason::Override | DropReason::Down | DropReason::NoConnection => {}
         }
         if self.tracer.is_on() {
             let link = self.link_of(link);
@@ -178,7 +178,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// A request that is refused is lost. The error goes back if the target's machine runs.
     #[cold]
     fn refuse(&mut self, (source, target): (usize, usize), ordinal: u64, answer: <S::Node as Node>::Message) {
-        self.lose((source, target), ordinal, Lost::Refused);
+        self.lose((source, target), ordinal, DropReason::Refused);
         if self.universe.slots[target].has_network() {
             self.send_watched((target, source), answer);
         }

@@ -4,7 +4,7 @@ use crate::context::{Effect, EffectRef, Notice};
 use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::Invariants;
-use crate::network::{Lost, Packet, Plain, Transport};
+use crate::network::{DropReason, Packet, Plain, Transport};
 use crate::node::{Completion, Message, Node, Observation, Write, WriteId, refusal_of};
 use crate::plan::{Decision, Site};
 use crate::queue::{EntryRef, Key};
@@ -128,7 +128,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             // The hot path: nobody looks, and nothing is wrong with the link.
             match self.universe.network.send_plain(now, (source, target)) {
                 Plain::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
-                Plain::Lost(ordinal) => return self.lose((source, target), ordinal, Lost::Loss),
+                Plain::Lost(ordinal) => return self.lose((source, target), ordinal, DropReason::Loss),
                 Plain::Not => {}
             }
         }
@@ -185,7 +185,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         };
         let ordinal = self.universe.network.next_ordinal(path.0, path.1);
         if self.universe.network.is_cut(link, Self::kind_of(&message)) {
-            return self.lose(path, ordinal, Lost::Cut);
+            return self.lose(path, ordinal, DropReason::Cut);
         }
         self.count("packet replayed");
         self.post(now, 0, path, ordinal, message);

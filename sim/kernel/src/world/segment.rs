@@ -1,6 +1,6 @@
 //! Segments: how what is said over a connection gets to the other end, once and in order.
 
-use crate::network::{ALL_KINDS, Arrival, Lost, Packet, Transport};
+use crate::network::{ALL_KINDS, Arrival, DropReason, Packet, Transport};
 use crate::node::{ConnectionChange, ConnectionId, Message, Node, Source, refusal_of};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
@@ -178,7 +178,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 let body = segment.body.into_refused();
                 if matches!(body, Body::Refused(_)) {
                     self.note_refusal(path, kind);
-                    self.lose(path, segment.ordinal, Lost::Refused);
+                    self.lose(path, segment.ordinal, DropReason::Refused);
                 }
                 self.arrive(path, Segment { body, ..segment });
             }

@@ -4,7 +4,7 @@ use splitbrain_kernel::fault::{
     CrashScope, Fault, InFlight, Latency, LinkConditions, Refuse, Replay, Suspend, Weather,
 };
 use splitbrain_kernel::id::{KindId, Link};
-use splitbrain_kernel::network::Lost;
+use splitbrain_kernel::network::DropReason;
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ fn a_cut_goes_one_way_and_ends_when_it_is_lifted() {
     let played = stage.pass();
     assert_eq!(played.numbers(s(2)), [0, 20]);
     assert_eq!(played.numbers(s(1)), [0, 10, 20]);
-    assert_eq!(played.log.lost, [(at(10), Link::new(s(1), s(2)), 1, Lost::Cut)]);
+    assert_eq!(played.log.lost, [(at(10), Link::new(s(1), s(2)), 1, DropReason::Cut)]);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_message_to_a_node_that_is_down_is_lost_and_one_to_itself_arrives() {
     let mut stage = Stage::new(1, 0).at(5, s(1), Op::Send(s(2), 1)).at(5, s(1), Op::Send(s(1), 2));
     stage.options.cluster = stage.options.cluster.with_spare(KindId::SERVER, 1);
     let played = stage.pass();
-    assert_eq!(played.log.lost, [(at(6), Link::new(s(1), s(2)), 0, Lost::Down)]);
+    assert_eq!(played.log.lost, [(at(6), Link::new(s(1), s(2)), 0, DropReason::Down)]);
     assert_eq!(played.lines(s(1)), ["6ms 2 from s1"]);
 }
 
@@ -241,7 +241,7 @@ fn a_link_with_a_capacity_drops_what_it_has_no_room_for_and_has_room_again_later
     let played = stage.clone().deed(0, weather(narrow)).pass();
     assert_eq!(played.lines(s(2)), ["11ms 1 from s1", "11ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"]);
     assert_eq!(played.count("packet dropped"), 6);
-    assert!(played.log.lost.iter().all(|(_, _, _, why)| *why == Lost::Full));
+    assert!(played.log.lost.iter().all(|(_, _, _, why)| *why == DropReason::Full));
     let lifted = stage.clone().fault(0, 15, weather(narrow)).pass();
     assert_eq!((lifted.numbers(s(2)).len(), lifted.count("packet dropped")), (7, 3));
     let slow = LinkConditions { bandwidth: Some(500_000), ..narrow };
@@ -323,7 +323,7 @@ fn a_refused_request_does_not_arrive_and_its_error_does() {
         assert_eq!(played.lines(s(2)), ["2ms 1 from s1", "11ms 4 from s1", "31ms 3 from s1"]);
         assert_eq!(played.lines(s(1)), ["11ms 5 from s2", "12ms 102 from s2"]);
         assert_eq!(played.count("request refused"), 1);
-        assert_eq!(played.log.lost, [(at(11), Link::new(s(1), s(2)), 1, Lost::Refused)]);
+        assert_eq!(played.log.lost, [(at(11), Link::new(s(1), s(2)), 1, DropReason::Refused)]);
     }
     let other = stage.fault(5, 20, refuse(&["quiet"])).pass();
     assert_eq!((other.numbers(s(2)), other.count("request refused")), (vec![1, 2, 4, 3], 0));

@@ -6,7 +6,7 @@ use splitbrain_kernel::context::OperationResult;
 use splitbrain_kernel::fault::{Clog, Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, InvariantSet};
-use splitbrain_kernel::network::Lost;
+use splitbrain_kernel::network::DropReason;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, PlannedOperation, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, OptionsOf, Outcome, RunOptions, RunReport, Ties};
@@ -205,7 +205,7 @@ pub(crate) struct Sent {
 pub(crate) struct Log {
     pub(crate) observed: Vec<(Instant, NodeId, Heard)>,
     pub(crate) sent: Vec<Sent>,
-    pub(crate) lost: Vec<(Instant, Link, u64, Lost)>,
+    pub(crate) lost: Vec<(Instant, Link, u64, DropReason)>,
     pub(crate) held: Vec<(Instant, Link)>,
     pub(crate) history: Vec<String>,
     pub(crate) faults: Vec<(Instant, String, FaultChange)>,

@@ -10,11 +10,11 @@ use crate::vocabulary::{Incident, RoleId, Vocabulary};
 /// A name is looked for by where it lies, which is one comparison; one text may lie in several places, and then has
 /// several entries. So places decide the order of entries and how many there are, and nothing that leaves this file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     entries: Vec<(&'static str, u64)>,
 }
 
-impl Tally {
+impl Counters {
     /// Counts a name once more.
     #[inline]
     pub(super) fn add(&mut self, name: &'static str) {
@@ -61,11 +61,11 @@ mod tests {
     #[test]
     fn a_text_that_lies_in_two_places_has_one_count() {
         let (once, again): (&'static str, &'static str) = ("leader elected", String::from("leader elected").leak());
-        let mut tally = Tally::default();
+        let mut counters = Counters::default();
         for name in [once, "vote cast", again, once, again] {
-            tally.add(name);
+            counters.add(name);
         }
-        assert_eq!(tally.entries.len(), 3);
-        assert_eq!(tally.by_name(), BTreeMap::from([("leader elected".into(), 4), ("vote cast".into(), 1)]));
+        assert_eq!(counters.entries.len(), 3);
+        assert_eq!(counters.by_name(), BTreeMap::from([("leader elected".into(), 4), ("vote cast".into(), 1)]));
     }
 }
