@@ -1,4 +1,4 @@
-//! Judges what clients were told: whether some order of their operations explains every answer.
+//! Judges the answers to clients: whether some order of their operations explains every one.
 //!
 //! A history is *linearizable* if each operation can be given one moment between its invocation and its completion, so
 //! that a sequential object that carries out the operations at these moments gives the same answers (Herlihy and Wing,
@@ -232,7 +232,7 @@ impl fmt::Display for Anomaly {
 }
 
 /// Judges the parts of a history that do not depend on one another, and takes the gravest verdict. The order of the
-/// parts decides which contradiction is told.
+/// parts decides which contradiction is reported.
 fn check_parts<A>(
     parts: impl IntoIterator<Item = Vec<Operation<A>>>,
     check: impl Fn(&[Operation<A>]) -> Verdict,

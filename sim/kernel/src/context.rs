@@ -14,7 +14,7 @@ use crate::time::{Duration, Instant};
 pub enum Effect<N: Node> {
     /// Send a message, as a datagram or over a connection.
     Send {
-        /// To whom.
+        /// The target.
         target: NodeId,
         /// Over which connection; nothing for a datagram.
         connection: Option<ConnectionId>,
@@ -47,7 +47,7 @@ pub enum Effect<N: Node> {
     Connect {
         /// The name of the connection.
         connection: ConnectionId,
-        /// To whom.
+        /// The target.
         target: NodeId,
     },
     /// Close a connection; what was sent before still arrives.
@@ -77,7 +77,7 @@ pub enum Effect<N: Node> {
 pub enum EffectRef<'a, N: Node> {
     /// See [`Effect::Send`].
     Send {
-        /// To whom.
+        /// The target.
         target: NodeId,
         /// Over which connection; nothing for a datagram.
         connection: Option<ConnectionId>,
@@ -110,7 +110,7 @@ pub enum EffectRef<'a, N: Node> {
     Connect {
         /// The name of the connection.
         connection: ConnectionId,
-        /// To whom.
+        /// The target.
         target: NodeId,
     },
     /// See [`Effect::Close`].
@@ -405,7 +405,7 @@ impl<N: Node> Context<N> {
         &mut self.tied
     }
 
-    /// A new process of this node starts: so many have ended before it.
+    /// A new process of this node starts, and this many have ended before it.
     pub const fn set_incarnation(&mut self, incarnation: u32) {
         self.incarnation = incarnation;
     }

@@ -309,7 +309,7 @@ impl<S: Sink> ser::Serializer for &mut Writer<S> {
     }
     #[inline(always)]
     fn serialize_seq(self, len: Option<usize>) -> Result<Self, Refused> {
-        // A sequence that does not know its length cannot be told from its neighbour.
+        // A sequence that does not know its length cannot be told apart from its neighbour.
         self.0.put((len.ok_or(Refused)? as u64).to_le_bytes())?;
         Ok(self)
     }

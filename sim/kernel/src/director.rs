@@ -83,7 +83,7 @@ pub enum Act {
         id: String,
         /// The line of the scenario.
         line: u32,
-        /// To whom.
+        /// The node.
         node: NodeId,
         /// Which.
         order: OrderKey,
@@ -130,7 +130,7 @@ impl Await {
     }
 }
 
-/// What whoever acts has at hand.
+/// What an engine has at hand when it acts.
 pub(crate) struct Hand<'a> {
     /// What was done so far.
     pub(crate) acts: &'a mut Vec<Act>,
@@ -148,7 +148,7 @@ impl Hand<'_> {
 }
 
 impl Director {
-    /// A director at the start of a run. Nobody is up until the engine says so.
+    /// A director at the start of a run. No node is up until the engine says so.
     pub fn new(setup: DirectorSetup) -> Self {
         let DirectorSetup { seed, cluster, words, messages, faults, nemeses, bounds, settle_at } = setup;
         let mut faults: Vec<Directed> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
@@ -170,7 +170,7 @@ impl Director {
         director
     }
 
-    /// The same director, told what a node's clocks are like by themselves. One that is not named is taken for perfect.
+    /// The same director, with what a node's clocks are like by themselves. One that is not named is taken for perfect.
     /// Nemeses need it to keep within the declared bounds.
     pub fn with_clocks(mut self, node: NodeId, offset: Offset, drift_ppm: i32) -> Self {
         self.clocks.set(node, offset, drift_ppm);
@@ -253,7 +253,7 @@ impl Director {
         self.retry(now);
     }
 
-    /// A process started. To be told before the process says anything.
+    /// A process started. To be called before the process says anything.
     pub fn on_up(&mut self, now: Instant, node: NodeId) {
         self.census.set_up(node);
         self.retry(now);
@@ -281,7 +281,7 @@ impl Director {
         self.refresh();
     }
 
-    /// The census changed: whoever waits for somebody may find one now.
+    /// The census changed: a fault that waits for a node may find one now.
     fn retry(&mut self, now: Instant) {
         let mut waits = false;
         for fault in &mut self.faults {

@@ -78,7 +78,7 @@ impl DiskFault {
         }
     }
 
-    /// Whether what a node was told is durable may be gone by it.
+    /// Whether what was reported as durable may be gone by it.
     pub const fn breaks_promises(&self) -> bool {
         match self {
             Self::Slow { .. } | Self::Full | Self::Io | Self::Hang => false,

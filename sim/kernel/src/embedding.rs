@@ -199,7 +199,7 @@ pub trait Embedding: Copy + Debug + Send + 'static {
     /// The effect of the inner node in an effect of the outer one.
     ///
     /// What carries no data of the node (a sync, a connection, an exit, an operation that ends without a response) is
-    /// shown to it whoever of the two did it.
+    /// shown to it whichever of the two did it.
     #[inline]
     fn inner_effect<'a>(&self, effect: EffectRef<'a, Self::Outer>) -> Option<EffectRef<'a, Self::Inner>> {
         Some(match effect {

@@ -1,4 +1,4 @@
-//! What clients asked and what they were told: invocations and completions, in the order in which they happened.
+//! What clients asked and how it was answered: invocations and completions, in the order in which they happened.
 //!
 //! ```text
 //!   invoke ──▶ ok(response)   it took effect between the two

@@ -15,7 +15,7 @@
 //! use splitbrain_kernel::prelude::*;
 //! # use serde::{Deserialize, Serialize};
 //!
-//! /// Counts what it is told to, and acknowledges what is durable.
+//! /// Counts what it is asked to, and acknowledges what is durable.
 //! #[derive(Debug)]
 //! struct Counter(u64);
 //! # #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -112,7 +112,7 @@ pub struct PlannedFault {
 pub struct PlannedOperation<O> {
     /// When.
     pub start: Moment,
-    /// To whom.
+    /// The node.
     pub node: NodeId,
     /// What.
     pub operation: O,

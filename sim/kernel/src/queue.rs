@@ -15,7 +15,7 @@ const BUCKET_COUNT: u64 = 1024;
 const MAP_SIZE: usize = BUCKET_COUNT as usize / 64;
 /// So many entries at the front may be gone before their place is used again.
 const TAKEN_MAX: usize = 1 << 14;
-/// An entry before the front is sorted into it while no more than so many are there; the window moves back otherwise.
+/// An entry before the front is sorted into it while no more than this many are there; the window moves back otherwise.
 const EARLY_MAX: usize = 64;
 /// No bucket.
 const NOWHERE: u64 = u64::MAX;

@@ -123,7 +123,7 @@ pub struct NetworkOptions {
     pub reordering_delay: Duration,
     /// Bytes a second on each link; no limit where zero.
     pub bandwidth: u64,
-    /// A connection whose packets get no answer for so long is closed.
+    /// A connection whose packets get no answer for this long is closed.
     pub connection_timeout: Duration,
     /// Links with other conditions, in order; later ones win.
     pub links: Vec<(crate::id::Link, LinkConditions)>,

@@ -41,7 +41,7 @@ pub enum Selector {
         /// Whether the node in a ranked role is among them; `None`: as it comes.
         chief: Option<Chief>,
     },
-    /// `not leader`: every server that the inner selector does not choose; nobody while that matches nobody.
+    /// `not leader`: every server that the inner selector does not choose; none while that matches none.
     Not(Box<Self>),
 }
 
@@ -379,15 +379,15 @@ pub enum Condition {
         /// Which time.
         nth: u64,
     },
-    /// There has been a live node in this role for at least so long: `leader for 1s`. Comes each time that a node has
-    /// been in the role, by its own belief, for just so long without a break.
+    /// There has been a live node in this role for at least this long: `leader for 1s`. Comes each time that a node has
+    /// been in the role, by its own belief, for just this long without a break.
     Has {
         /// The role.
         role: String,
         /// How long.
         lasting: Duration,
     },
-    /// There has been no live node in this role for at least so long: `no leader for 1s`. Comes once for each time
+    /// There has been no live node in this role for at least this long: `no leader for 1s`. Comes once for each time
     /// without one, the start of the run included.
     Lacks {
         /// The role.

@@ -11,7 +11,7 @@ use crate::time::Instant;
 /// The most timers that a node can have set at once.
 pub const TIMER_COUNT_MAX: usize = 1 << 12;
 
-/// With so many slots, one whose timer was cancelled is used again while its entry is still in the queue.
+/// With this many slots, one whose timer was cancelled is used again while its entry is still in the queue.
 const RECLAIM_FROM: usize = 32;
 
 /// The timers of one node.

@@ -24,9 +24,9 @@ pub enum TraceItem<'a, N: Node> {
         /// The input.
         input: Input<'a, N>,
     },
-    /// A node sends. A message that is lost at once is told by [`TraceItem::Lost`] right after.
+    /// A node sends. A message that is lost at once is followed by [`TraceItem::Lost`].
     Sent {
-        /// From whom to whom.
+        /// The source and the target.
         link: Link,
         /// Over which connection.
         connection: Option<ConnectionId>,
@@ -41,7 +41,7 @@ pub enum TraceItem<'a, N: Node> {
     },
     /// A packet is lost.
     Lost {
-        /// From whom to whom.
+        /// The source and the target.
         link: Link,
         /// Its ordinal on the link.
         ordinal: u64,
@@ -50,7 +50,7 @@ pub enum TraceItem<'a, N: Node> {
     },
     /// A packet is held at a clogged link.
     Held {
-        /// From whom to whom.
+        /// The source and the target.
         link: Link,
         /// Its ordinal on the link.
         ordinal: u64,

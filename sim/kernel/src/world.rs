@@ -214,7 +214,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.report()
     }
 
-    /// Runs until so many inputs were handled in all, or to the end if that comes first: then there is a report. A
+    /// Runs until this many inputs were handled in all, or to the end if that comes first: then there is a report. A
     /// world that is cloned in between goes on like the original.
     pub fn run_until(&mut self, events: u64) -> Option<ReportOf<S::Node>> {
         self.guard(|world| {
@@ -412,7 +412,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         &self.invariants
     }
 
-    /// What clients asked and what they were told, so far.
+    /// What clients asked and how it was answered, so far.
     pub const fn history(&self) -> &HistoryOf<S::Node> {
         &self.universe.history
     }

@@ -87,7 +87,7 @@ fn forget<A: Clone>(operations: &mut Vec<Operation<A>>, fails: &mut impl FnMut(&
     }
 }
 
-/// The name of an answer that contradicts all others, whatever they were told.
+/// The name of an answer that contradicts all others, whatever their answers were.
 fn lonely<M: Model>(
     model: &M,
     operations: &[Operation<M::Action>],

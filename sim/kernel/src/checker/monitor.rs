@@ -35,7 +35,7 @@
 //! }
 //! ```
 //!
-//! What a client is told is judged, never the system: nothing but the history is read.
+//! The answers to clients are judged, never the system: nothing but the history is read.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write as _};
@@ -109,7 +109,7 @@ pub trait Reading<N: Node>: Clone + Debug + Send + 'static {
     ) -> Option<<Self::Model as super::Model>::Action>;
 }
 
-/// The invariant: clients are told what one object would tell them that does one operation after the other.
+/// The invariant: clients get the answers of one object that does one operation after the other.
 ///
 /// An operation that the client knows to have failed must not be seen by anybody; one whose outcome is unknown may
 /// happen at any later time, or never. If the premise of the monitor does not hold, such as values that are written

@@ -48,7 +48,7 @@ struct Occurrence {
 enum State {
     /// The trigger came; it starts at this time.
     Pending(Instant),
-    /// A selector matches nobody; it gives up at this time.
+    /// A selector matches no node; it gives up at this time.
     Waiting(Instant),
     /// It lasts until this time.
     Active(Instant, Vec<FaultKey>),
@@ -129,7 +129,7 @@ impl Directed {
         self.refresh();
     }
 
-    /// The census changed: those that wait may find somebody now. Tells whether there are any.
+    /// The census changed: those that wait may find a node now. Returns whether there are any.
     pub(crate) fn on_census(&mut self, now: Instant) -> bool {
         let waits = |occurrence: &Occurrence| matches!(occurrence.state, State::Waiting(_));
         let any = self.occurrences.iter().any(waits);

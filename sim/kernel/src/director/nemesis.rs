@@ -126,7 +126,7 @@ impl Nemesis {
         }
     }
 
-    /// Starts a fault, if any of the kinds finds somebody to hit.
+    /// Starts a fault, if any of the kinds finds a node to hit.
     fn strike(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
         let rng = self.occurrence();
         let duration = self.spec.duration.draw(&mut rng.fork("duration", 0));
@@ -195,7 +195,7 @@ fn some_of<K: Clone>(all: &[K], word: impl Fn(&K) -> u64) -> Vec<K> {
     some
 }
 
-/// The kinds in an order that is drawn: the first that finds somebody to hit is taken.
+/// The kinds in an order that is drawn: the first that finds a node to hit is taken.
 fn shuffled(rng: &Rng, kinds: &[NemesisKind]) -> Vec<NemesisKind> {
     let mut shuffled = kinds.to_vec();
     shuffled.sort_by_key(|kind| (rng.fork("kind", fnv1a(kind.name())).word(), *kind));

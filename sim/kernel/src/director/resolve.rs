@@ -26,7 +26,7 @@ pub(crate) struct Resolver<'a> {
 enum Take {
     /// The first: the rank is a fact (the highest term, the last to gain).
     First,
-    /// The first that nobody else has: the rank is drawn.
+    /// The first that no other has: the rank is drawn.
     Any,
     /// All of them.
     All,
@@ -68,7 +68,7 @@ impl<'a> Resolver<'a> {
         Some(())
     }
 
-    /// The nodes that these selectors choose, in order. Nothing where one of them matches nobody.
+    /// The nodes that these selectors choose, in order. `None` if one of them matches no node.
     ///
     /// Those that draw one node come last, and each draws one that the list does not have yet: `["any server",
     /// "any server"]` are two.
@@ -134,7 +134,7 @@ impl<'a> Resolver<'a> {
         (!nodes.is_empty()).then_some(nodes)
     }
 
-    /// Everybody whom one of these selectors may stand for, in order of name: whom a nemesis may choose.
+    /// Every node that one of these selectors may stand for, in order of name: those that a nemesis may choose.
     pub(crate) fn pool(&mut self, selectors: &[Selector]) -> Vec<NodeId> {
         let mut pool = Vec::new();
         for selector in selectors {
@@ -211,7 +211,7 @@ impl<'a> Resolver<'a> {
         self.census.present().filter(|node| among.has(&cluster, *node)).collect()
     }
 
-    /// Every server that `inner` does not choose; nobody where it matches nobody, so that `not leader` waits for one.
+    /// Every server that `inner` does not choose; none if it matches none, so that `not leader` waits for one.
     fn others(&self, inner: &Selector, rng: &Rng) -> Vec<NodeId> {
         let Ranked(take, mut chosen) = self.ranked(inner, rng);
         if take != Take::All {
@@ -223,7 +223,7 @@ impl<'a> Resolver<'a> {
         self.census.servers().filter(|server| !chosen.contains(server)).collect()
     }
 
-    /// So many servers. All shares of one occurrence go by one order of the servers, a majority from its front and a
+    /// This many servers. All shares of one occurrence go by one order of the servers, a majority from its front and a
     /// minority from its back: of an odd number of servers `majority without leader` and `minority with leader` are
     /// the two sides of a partition. Empty where the node in a ranked role matters and there is none.
     fn share(&self, share: Share, chief: Option<&Chief>) -> Vec<NodeId> {

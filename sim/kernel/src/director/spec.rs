@@ -4,7 +4,7 @@ use crate::fault::{Fault, Selectors};
 use crate::selector::{Condition, Selector, Span, Trigger};
 use crate::time::{Duration, Instant};
 
-/// A fault of a scenario: when, to whom, what, for how long. `O` is the type of its order, where it is one.
+/// A fault of a scenario: when, to which nodes, what, for how long. `O` is the type of its order, where it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpec<O> {
     /// Keys the fault's stream; by default its kind and its ordinal among equals.
@@ -21,7 +21,7 @@ pub struct FaultSpec<O> {
     pub what: What<O>,
     /// How long it lasts; to the end of the run where there is none. Of no meaning for what happens once.
     pub duration: Option<Span<Duration>>,
-    /// Lifts it when this comes after its start, if it still lasts; one that still waits for somebody gives up.
+    /// Lifts it when this comes after its start, if it still lasts; one that still waits for a node gives up.
     pub until: Option<Condition>,
     /// A selector that matches nothing waits until then; the settle phase where there is none.
     pub waits_until: Option<Instant>,
@@ -146,9 +146,9 @@ pub struct NemesisSpec {
     pub id: String,
     /// The line of the scenario that states it.
     pub line: u32,
-    /// What it may do: each with the same odds. One that would hit nobody gives way to the next.
+    /// What it may do: each with the same odds. One that would hit no node gives way to the next.
     pub kinds: Vec<NemesisKind>,
-    /// Whom it may choose: one of all the nodes that these may stand for. Links of whoever is not absent can be hit,
+    /// What it may choose: one of all the nodes that these may stand for. Links of a node that is not absent can be hit,
     /// and processes that run.
     pub on: Vec<Selector>,
     /// From the end of one fault, at first from [`NemesisSpec::from`], to the start of the next. At least 1 µs.

@@ -16,7 +16,7 @@ pub(crate) fn apart(these: &[NodeId], those: &[NodeId]) -> Vec<Link> {
     ordered(pairs(these, those).chain(pairs(those, these)))
 }
 
-/// Of the nodes named here, those that share no group: every ordered pair. Whom no group names keeps all links.
+/// Of the nodes named here, those that share no group: every ordered pair. A node that no group names keeps all links.
 pub(crate) fn partition(groups: &[Vec<NodeId>]) -> Vec<Link> {
     let named: Vec<NodeId> = groups.iter().flatten().copied().collect();
     let share = |link: &Link| groups.iter().any(|group| group.contains(&link.source) && group.contains(&link.target));

@@ -31,7 +31,7 @@ pub(crate) struct Shift {
 }
 
 impl Watch {
-    /// A watch from the start of the run, when nobody has a role.
+    /// A watch from the start of the run, when no node has a role.
     pub(crate) fn new(condition: Condition) -> Self {
         let ripe = match &condition {
             Condition::Lacks { lasting, .. } => {
@@ -89,7 +89,7 @@ impl Watch {
         times.min().unwrap_or(Instant::MAX)
     }
 
-    /// How often the condition comes at or before `now`. It is told once.
+    /// How often the condition comes at or before `now`. Each time is returned once.
     pub(crate) fn take(&mut self, now: Instant) -> u32 {
         let before = self.ripe.len();
         self.ripe.retain(|(at, _)| *at > now);

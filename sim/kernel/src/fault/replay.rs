@@ -8,7 +8,7 @@ use super::{
 };
 use crate::time::Duration;
 
-/// On each of these links the last datagram that was sent at least so long ago, and was not lost, arrives again, at
+/// On each of these links the last datagram that was sent at least this long ago, and was not lost, arrives again, at
 /// once. Nothing comes if there is none, or the link is cut. It happens once; a connection never says an old thing
 /// again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -45,7 +45,7 @@
 //! - `cut s1->s2`, `partition s1 | s2 s3`, `heal`: datagrams that are under way over a cut link, or are sent into it,
 //!   are lost, which shows when they would arrive; what goes over a connection waits.
 //! - `crash s1`, `crash s1 machine`: the process ends, and its peers will see their connections reset; or the machine
-//!   ends with all that is not durable, and its peers are told nothing.
+//!   ends with all that is not durable, and its peers hear nothing.
 //! - `start s1`: the process starts again.
 //! - `sync s1`: what was written becomes durable, with `disk=held`.
 //! - `ask c1 propose 7`: a client is asked for an operation, in the words of the system.

@@ -88,7 +88,7 @@ pub struct Kind {
     /// Which kind it is: [`KindId::of_letter`].
     pub id: KindId,
     /// The name that people read and write: `redis`, for `redis2`, `any redis` and `[cluster] redis = 3`. Lower-case
-    /// letters alone, so that a name is told from a number.
+    /// letters alone, so that a name can be told apart from a number.
     pub name: &'static str,
     /// What such a process does, in one sentence, for `list`.
     pub doc: &'static str,

@@ -146,7 +146,7 @@ impl InvariantSet {
         }
     }
 
-    /// Those of them, of so many in all, that `keep` wants.
+    /// Those of them, of this many in all, that `keep` wants.
     #[must_use]
     pub fn filter(&self, count: usize, mut keep: impl FnMut(usize) -> bool) -> Self {
         Self::Only((0..count).filter(|index| self.contains(*index) && keep(*index)).collect())

@@ -108,7 +108,7 @@ impl<M> Connections<M> {
 }
 
 impl<M> Connection<M> {
-    /// From whom to whom a segment of this end goes.
+    /// The source and the target of a segment of this end.
     pub(super) const fn path(&self, from: usize) -> (usize, usize) {
         (self.ends[from].node, self.ends[1 - from].node)
     }

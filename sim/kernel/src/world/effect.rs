@@ -125,7 +125,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn send(&mut self, source: usize, target: NodeId, message: <S::Node as Node>::Message) {
         let (now, target) = (self.universe.now, self.target_of(target));
         if !self.tracer.is_on() && !self.watches_sends {
-            // The hot path: nobody looks, and nothing is wrong with the link.
+            // The hot path: nothing is recorded, and nothing is wrong with the link.
             match self.universe.network.send_plain(now, (source, target)) {
                 Plain::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
                 Plain::Lost(ordinal) => return self.lose((source, target), ordinal, DropReason::Loss),

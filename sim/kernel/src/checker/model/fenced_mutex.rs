@@ -15,7 +15,7 @@ pub struct FencedMutex<C> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FencedMutexAction<C> {
     /// It was free; this client holds it from now on, with a token that is greater than every one before. `None` if
-    /// the client was not told its token.
+    /// the client did not learn its token.
     Acquire(C, Option<u64>),
     /// This client held it, and it is free from now on.
     Release(C),
@@ -37,7 +37,7 @@ impl<C> Default for FencedMutex<C> {
 }
 
 impl<C: Clone + Ord + Debug> Model for FencedMutex<C> {
-    /// Who holds it, and the greatest token that a client was told.
+    /// Who holds it, and the greatest token that a client has got.
     type State = (Option<C>, Option<u64>);
     type Action = FencedMutexAction<C>;
 

@@ -1,4 +1,4 @@
-//! What each kind of nemesis does to whom: from an occasion to a concrete fault, with the numbers.
+//! What each kind of nemesis does to which node: from an occasion to a concrete fault, with the numbers.
 //!
 //! A nemesis hits only who is there: links of nodes that are not absent, processes that run.
 
@@ -112,7 +112,7 @@ impl ClockAccount {
         (by != 0).then_some(Offset(by))
     }
 
-    /// A drift within the declared bounds for so long, drawn; nothing where it would be none.
+    /// A drift within the declared bounds for this long, drawn; `None` if it would be zero.
     fn drift(&mut self, node: NodeId, duration: Duration, rng: &mut Rng) -> Option<i32> {
         let room = self.room_to_drift(node);
         let way = self.room_to_go(node, duration);
@@ -184,7 +184,7 @@ pub(crate) struct Messages<'a> {
 pub(crate) struct Occasion<'a> {
     census: &'a Census,
     rng: &'a Rng,
-    /// Whom the nemesis may choose, the first choice first.
+    /// The nodes that the nemesis may choose, the first choice first.
     pool: Vec<NodeId>,
     duration: Duration,
     messages: Messages<'a>,
@@ -246,7 +246,7 @@ impl<'a> Occasion<'a> {
         Some(Crash { nodes, scope: CrashScope::Machine, keep: self.keep() }.into())
     }
 
-    /// What the kind comes to; nothing where it would hit nobody.
+    /// What the kind comes to; `None` if it would hit no node.
     fn fault(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Fault> {
         match kind {
             NemesisKind::OneWay => self.one_way(),
@@ -336,7 +336,7 @@ impl<'a> Occasion<'a> {
         cut_all(vec![if there { link } else { link.reverse() }])
     }
 
-    /// The link from the chosen node to another: a server, or one whom the nemesis may choose. Clients do not talk to
+    /// The link from the chosen node to another: a server, or one that the nemesis may choose. Clients do not talk to
     /// one another.
     fn pair(&self) -> Option<Link> {
         let [node] = self.one()?;

@@ -327,7 +327,7 @@ impl<S: System> Stage<S> {
         self.input(node, |host| host.fire(timer), output)
     }
 
-    /// Each node's clock goes on by the span. Timers fire in the order in which they come due, whoever has them.
+    /// Each node's clock goes on by the span. Timers fire in the order in which they come due, on whichever node.
     fn advance(&mut self, span: Duration, names: &[&str], output: &mut Output) -> Done {
         let nodes = self.nodes(names)?;
         let ends: Vec<(NodeId, Instant)> =
