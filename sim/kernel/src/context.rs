@@ -1,6 +1,6 @@
 //! All that a node sees and all that it does: a struct that a host fills before a call and drains after it.
 //!
-//! It never borrows the world, so the same node runs under the kernel, under madsim, over threads and over sockets.
+//! It never borrows the world, so the same node runs under the kernel, under madsim and on threads.
 
 use std::borrow::Cow;
 

@@ -148,7 +148,7 @@ pub struct NemesisSpec {
     pub line: u32,
     /// What it may do: each with the same odds. One that would hit no node gives way to the next.
     pub kinds: Vec<NemesisKind>,
-    /// What it may choose: one of all the nodes that these may stand for. Links of a node that is not absent can be hit,
+    /// What it may choose: one of all the nodes that these may stand for. Links of a node that is present can be hit,
     /// and processes that run.
     pub on: Vec<Selector>,
     /// From the end of one fault, at first from [`NemesisSpec::from`], to the start of the next. At least 1 µs.
