@@ -158,7 +158,7 @@ async-table *arguments:
 madsim-test:
     RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo test --locked --target-dir target/madsim -p splitbrain-madsim --lib --test madsim --test memory --test apart
 
-# Every shipped raft scenario on both engines, with seeds-to-find; `--write` keeps the table, `--seeds N` is a short form.
+# Every shipped scenario on both engines, with seeds-to-find; `--write` keeps the table, `--seeds N` is a short form.
 madsim-compare *arguments:
     RUSTFLAGS="--cfg madsim --cfg tokio_unstable" cargo run --locked --release --target-dir target/madsim -p splitbrain-madsim --example compare -- {{ arguments }}
 

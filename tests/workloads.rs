@@ -68,7 +68,8 @@ impl Small for Lock {
 }
 
 impl Small for Sessions {
-    const HEAD: &'static str = "cluster = { meta = 1, chunk = 3, volume = 1, clients = 2 }\nsession = { preset = \"etcd\" }\n\
+    const HEAD: &'static str = "cluster = { meta = 1, chunk = 3, volume = 1, clients = 2 }\n\
+                                 session = { preset = \"etcd\" }\n\
          run = { duration = \"10s\" }";
 }
 
@@ -266,7 +267,8 @@ fn a_key_without_effect_is_refused_at_its_place() {
 
 #[test]
 fn what_is_neither_a_time_nor_a_condition_is_refused_with_both() {
-    let right = "a time since the start of the run such as \"2s\", or a condition (an observation, \"<role> for 1s\" or \
+    let right = "a time since the start of the run such as \"2s\", or a condition (an observation, \
+                 \"<role> for 1s\" or \
                  \"no <role> for 1s\")";
     for (wrong, got) in [
         ("2", "the number 2"),

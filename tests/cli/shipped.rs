@@ -105,8 +105,8 @@ fn a_scenario_of_a_kind_of_fault_fails_without_the_kind() {
 fn a_scenario_of_a_kind_of_fault_fails_with_the_nearest_relative_instead() {
     let folder = Folder::new("shipped_relatives");
     let run = |arguments: &[&str]| shown(&folder.shipped(arguments).output().expect("the binary starts"));
-    let duplicates = "weather = { links = \"every client -> resource1\", duplication = \"100%\", reordering = \"50%\" }\n\
-                      for = \"1s\"";
+    let duplicates = "weather = { links = \"every client -> resource1\", duplication = \"100%\", \
+                      reordering = \"50%\" }\nfor = \"1s\"";
     let replay = r#"replay = { links = "every client -> resource1", older_than = "15s" }"#;
     for (name, kind, relative) in [
         ("raft/disks_hang", r#"fault = "hang""#, r#"fault = "slow", by = "100ms""#),

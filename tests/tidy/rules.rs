@@ -302,8 +302,8 @@ pub(crate) fn no_floats(path: &str, text: &str) -> Vec<Finding> {
     found
 }
 
-/// Words of protocols, in names and in texts: what declares none of them cannot prefer one protocol to another. Comments
-/// and unit tests need examples.
+/// Words of protocols, in names and in texts: code that has none of them cannot prefer one protocol to another.
+/// Comments and unit tests need examples.
 pub(crate) fn no_protocol_words(path: &str, text: &str) -> Vec<Finding> {
     const WORDS: &[&str] =
         &["leader", "follower", "master", "slave", "primary", "backup", "replica", "quorum", "raft", "redis"];

@@ -190,7 +190,8 @@ fn who_closes_while_it_dials_resets_the_acceptor() {
 fn an_acceptor_that_crashes_before_the_answer_arrives_is_heard_of() {
     let script = |extent: &str| {
         format!(
-            "# A story.\ncluster servers=2\nask s1 {{\"Connect\":\"s2\"}}\ndeliver s1->s2\ncrash s2{extent}\nstabilize\n"
+            "# A story.\ncluster servers=2\nask s1 {{\"Connect\":\"s2\"}}\n\
+             deliver s1->s2\ncrash s2{extent}\nstabilize\n"
         )
     };
     let stage = |scope| {

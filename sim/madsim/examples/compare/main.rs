@@ -1,10 +1,10 @@
 //! Judges every scenario on both engines, side by side, with seeds-to-find: the kernel and madsim must agree.
 //!
 //! ```sh
-//! just madsim-compare                    # raft and reactor, 50 seeds or the file's `within`, where that is more
+//! just madsim-compare                    # every system, 50 seeds or the file's `within`, where that is more
 //! just madsim-compare --seeds 3          # a short form of the same
 //! just madsim-compare --system reactor   # the scenarios of one system
-//! just madsim-compare --write            # keeps the tables in reports/gallery/madsim.md and madsim-reactor.md
+//! just madsim-compare --write            # keeps the tables: reports/gallery/madsim.md for raft, madsim-SYSTEM.md
 //! ```
 
 #[cfg(madsim)]
