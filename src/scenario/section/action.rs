@@ -28,7 +28,7 @@ use crate::scenario::shape::who::Who;
 use crate::scenario::shape::{OneOrMore, Word};
 
 /// What a fault does, before an order is made the system's own.
-pub(crate) type Deed = What<OrderCall>;
+pub(crate) type ActionValue = What<OrderCall>;
 
 /// One action key of a `[[fault]]`.
 pub(crate) struct Action {
@@ -41,9 +41,9 @@ pub(crate) struct Action {
     /// The keys of its own table.
     pub(crate) section: Option<&'static Section>,
     /// Reads it and its modifiers.
-    pub(crate) read: fn(&mut Reader<'_>, &Table<'_>) -> Option<Deed>,
+    pub(crate) read: fn(&mut Reader<'_>, &Table<'_>) -> Option<ActionValue>,
     /// Writes it and its modifiers; `None` if it is another action's.
-    pub(crate) pairs: fn(&Deed, Pairs) -> Option<Pairs>,
+    pub(crate) pairs: fn(&ActionValue, Pairs) -> Option<Pairs>,
 }
 
 /// The actions of each kind, in the order of the reference. A new kind has a line here.
@@ -99,8 +99,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Action> {
 }
 
 /// The action that states this.
-pub(super) fn of(deed: &Deed) -> &'static Action {
-    all().find(|action| (action.pairs)(deed, Pairs::default()).is_some()).expect("each deed is an action's")
+pub(super) fn of(value: &ActionValue) -> &'static Action {
+    all().find(|action| (action.pairs)(value, Pairs::default()).is_some()).expect("each value is an action's")
 }
 
 /// The one action of a fault. If there is none or more than one, the reader knows.
@@ -149,8 +149,8 @@ pub(super) fn refuse_idle_modifiers(reader: &mut Reader<'_>, table: &Table<'_>, 
 }
 
 /// What an error calls it.
-pub(super) fn title(deed: &Deed) -> String {
-    match deed {
+pub(super) fn title(value: &ActionValue) -> String {
+    match value {
         What::Fault(fault) => fault.title(),
         What::Order(_) => order::NAME.to_owned(),
     }
@@ -161,8 +161,8 @@ pub(super) const fn action<S>(name: &'static str, shape: S, doc: &'static str) -
     Key { name, shape, need: Need::Optional, doc }
 }
 
-/// A fault as a deed.
-pub(super) fn fault(fault: impl Into<Fault<Selectors>>) -> Deed {
+/// A fault as the value of its action.
+pub(super) fn fault(fault: impl Into<Fault<Selectors>>) -> ActionValue {
     What::Fault(fault.into())
 }
 
@@ -203,7 +203,7 @@ macro_rules! nodes_only {
             modifiers: &[],
             section: None,
             read: |reader, table| table.get(reader, &KEY).map(|nodes| fault($kind { nodes })),
-            pairs: |deed, pairs| match deed {
+            pairs: |value, pairs| match value {
                 What::Fault(Fault::$kind(stated)) => Some(pairs.put(&KEY, &stated.nodes)),
                 _ => None,
             },
@@ -223,7 +223,7 @@ macro_rules! with_table {
             modifiers: &[],
             section: Some(&$section),
             read: |reader, table| table.get(reader, &KEY).map(fault),
-            pairs: |deed, pairs| match deed {
+            pairs: |value, pairs| match value {
                 What::Fault(Fault::$kind(stated)) => Some(pairs.put(&KEY, stated)),
                 _ => None,
             },

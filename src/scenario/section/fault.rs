@@ -15,7 +15,7 @@ use super::super::reader::{At, Problem, Reader, quoted};
 use super::super::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::{When, Who, is_single};
 use super::super::shape::{Id, Whole};
-use super::action::{self, Deed, KINDS_OF_MESSAGE};
+use super::action::{self, ActionValue, KINDS_OF_MESSAGE};
 use super::{Fields, Pairs};
 
 /// Keys the fault's stream.
@@ -134,7 +134,7 @@ impl Fields for FaultFields {
         let trigger = read_trigger(reader, table);
         let names = table.get(reader, &NAME);
         reader.bound = bound_names(table);
-        let what = read_deed(reader, table, trigger.as_ref());
+        let what = read_action(reader, table, trigger.as_ref());
         reader.bound.clear();
         let duration = table.get(reader, &FOR);
         let until = table.get(reader, &UNTIL);
@@ -271,20 +271,20 @@ fn check_wait(reader: &mut Reader<'_>, table: &Table<'_>, waits_until: Option<In
     }
 }
 
-fn read_deed(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<Deed> {
+fn read_action(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<ActionValue> {
     let action = action::find(reader, table)?;
     action::refuse_idle_modifiers(reader, table, action);
-    let deed = (action.read)(reader, table)?;
-    check_end(reader, table, trigger, action.key.name(), &deed);
-    Some(deed)
+    let value = (action.read)(reader, table)?;
+    check_end(reader, table, trigger, action.key.name(), &value);
+    Some(value)
 }
 
 /// What lasts needs an end before it can come again, and what happens once has none.
-fn check_end(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>, name: &str, deed: &Deed) {
+fn check_end(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>, name: &str, value: &ActionValue) {
     let ends: Vec<&str> = [FOR.name, UNTIL.name].into_iter().filter(|name| table.at(name).is_some()).collect();
-    if !deed.lasts() {
+    if !value.lasts() {
         for end in ends {
-            let message = format!("{} happens once and has no end", action::title(deed));
+            let message = format!("{} happens once and has no end", action::title(value));
             reader.report(&table.key_span(end), &table.path_of(end), Problem::new(message));
         }
     } else if matches!(trigger, Some(Trigger::Every(_))) && ends.is_empty() {

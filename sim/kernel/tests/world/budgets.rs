@@ -151,9 +151,9 @@ fn a_run_ends_at_its_first_violation() {
 
 #[test]
 fn nothing_more_is_done_to_a_world_whose_run_is_over() {
-    let stage = Stage::new(1, 0).at(5, s(1), Op::Panic).deed(5, crash(s(1), CrashScope::Process));
+    let stage = Stage::new(1, 0).at(5, s(1), Op::Panic).fault_from(5, crash(s(1), CrashScope::Process));
     assert_eq!(stage.play().report.plan.faults, []);
-    let stage = Stage::new(1, 0).at(5, s(1), Op::Recall).deed(5, crash(s(1), CrashScope::Process));
+    let stage = Stage::new(1, 0).at(5, s(1), Op::Recall).fault_from(5, crash(s(1), CrashScope::Process));
     let played = stage.with(|options| options.budget.events_max = 2).play();
     assert_eq!((played.report.plan.operations.len(), played.report.plan.faults.len()), (1, 0));
 }

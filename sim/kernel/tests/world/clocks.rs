@@ -84,7 +84,7 @@ fn freezes_that_overlap_end_with_the_last() {
 #[test]
 fn a_step_and_a_slew_move_the_wall_clock_alone_and_fire_nothing() {
     let slew = Fault::ClockSlew(ClockSlew { nodes: vec![s(1)], by: Offset(-20_000_000), over: ms(40) });
-    let stage = timers().deed(10, step(5_000)).deed(60, step(-7_000)).deed(100, slew);
+    let stage = timers().fault_from(10, step(5_000)).fault_from(60, step(-7_000)).fault_from(100, slew);
     let stage = [20, 70, 120, 190].into_iter().fold(stage, |stage, millis| stage.at(millis, s(1), Op::Look));
     assert_eq!(
         stage.pass().lines(s(1)),
@@ -107,11 +107,14 @@ fn a_frozen_node_that_is_paused_hears_its_timers_after_both() {
 
 #[test]
 fn steps_of_any_size_saturate() {
-    let stage = timers().deed(1, Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) }));
-    let stage =
-        stage.deed(2, Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) })).at(3, s(1), Op::Look);
+    let stage = timers().fault_from(1, Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) }));
+    let stage = stage.fault_from(2, Fault::ClockStep(ClockStep { nodes: vec![s(1)], by: Offset(i64::MIN) })).at(
+        3,
+        s(1),
+        Op::Look,
+    );
     let slew = Fault::ClockSlew(ClockSlew { nodes: vec![s(1)], by: Offset(i64::MAX), over: ms(0) });
-    let played = stage.deed(4, slew.clone()).deed(5, slew).at(6, s(1), Op::Look).pass();
+    let played = stage.fault_from(4, slew.clone()).fault_from(5, slew).at(6, s(1), Op::Look).pass();
     assert_eq!(played.lines(s(1)).len(), 4);
     assert_eq!(played.log.observed.last().map(|(now, ..)| *now), Some(at(200)));
 }
@@ -141,7 +144,7 @@ fn a_machine_that_is_suspended_and_paused_runs_when_both_are_over() {
 
 #[test]
 fn the_settle_phase_resumes_a_suspended_machine_of_the_core() {
-    let stage = Stage::new(1, 0).with(|options| options.settle = ms(500)).deed(100, suspend());
+    let stage = Stage::new(1, 0).with(|options| options.settle = ms(500)).fault_from(100, suspend());
     let played = stage.at(200, s(1), Op::Look).at(600, s(1), Op::Look).pass();
     assert_eq!(played.lines(s(1)), ["500ms clocks 100ms 500000us", "600ms clocks 200ms 600000us"]);
 }

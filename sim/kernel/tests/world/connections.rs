@@ -35,7 +35,7 @@ fn the_acceptor_may_speak_first_and_what_is_sent_before_the_opening_is_lost() {
 
 #[test]
 fn a_machine_without_the_process_refuses() {
-    let played = Stage::new(2, 0).deed(1, crash(s(2), CrashScope::Process)).at(5, s(1), Op::Connect(s(2))).pass();
+    let played = Stage::new(2, 0).fault_from(1, crash(s(2), CrashScope::Process)).at(5, s(1), Op::Connect(s(2))).pass();
     assert_eq!(played.lines(s(1)), ["7ms refused s2"]);
     assert_eq!(played.count("connection refused"), 1);
     let exited = Stage::new(2, 0).at(1, s(2), Op::Exit).at(5, s(1), Op::Connect(s(2))).pass();
@@ -44,9 +44,9 @@ fn a_machine_without_the_process_refuses() {
 
 #[test]
 fn a_machine_that_is_off_a_cut_and_a_spare_server_are_silent_until_the_time_limit() {
-    let off = Stage::new(2, 0).deed(1, crash(s(2), CrashScope::Machine)).at(5, s(1), Op::Connect(s(2)));
-    let there = Stage::new(2, 0).deed(1, cut([(s(1), s(2))])).at(5, s(1), Op::Connect(s(2)));
-    let back = Stage::new(2, 0).deed(1, cut([(s(2), s(1))])).at(5, s(1), Op::Connect(s(2)));
+    let off = Stage::new(2, 0).fault_from(1, crash(s(2), CrashScope::Machine)).at(5, s(1), Op::Connect(s(2)));
+    let there = Stage::new(2, 0).fault_from(1, cut([(s(1), s(2))])).at(5, s(1), Op::Connect(s(2)));
+    let back = Stage::new(2, 0).fault_from(1, cut([(s(2), s(1))])).at(5, s(1), Op::Connect(s(2)));
     let mut spare = Stage::new(1, 0).at(5, s(1), Op::Connect(s(2)));
     spare.options.cluster = spare.options.cluster.with_spare(KindId::SERVER, 1);
     for stage in [off, there, back, spare] {
@@ -96,7 +96,7 @@ fn a_crash_of_the_process_resets_its_connections() {
 
 #[test]
 fn what_is_under_way_from_a_process_that_crashes_arrives_before_its_reset() {
-    let played = pair().at(10, s(1), Op::Say(0, 1)).deed(10, crash(s(1), CrashScope::Process)).pass();
+    let played = pair().at(10, s(1), Op::Say(0, 1)).fault_from(10, crash(s(1), CrashScope::Process)).pass();
     assert_eq!(played.lines(s(2)), ["1ms accepted s1", "11ms 1 over s1", "11ms reset s1"]);
 }
 
@@ -108,13 +108,13 @@ fn a_crash_of_the_machine_leaves_the_peer_half_open_until_it_speaks() {
     assert_eq!(after.lines(s(1)), ["2ms opened s2", "302ms reset s2"]);
     let meanwhile = stage.at(15, s(1), Op::Say(0, 1)).pass();
     assert_eq!(meanwhile.lines(s(1)), ["2ms opened s2", "22ms reset s2"], "sent again to the machine that is back");
-    let never = pair().deed(10, crash(s(2), CrashScope::Machine)).at(15, s(1), Op::Say(0, 1)).pass();
+    let never = pair().fault_from(10, crash(s(2), CrashScope::Machine)).at(15, s(1), Op::Say(0, 1)).pass();
     assert_eq!(never.lines(s(1)), ["2ms opened s2", "116ms timedout s2"]);
 }
 
 #[test]
 fn a_one_way_cut_leaves_a_connection_half_open() {
-    let stage = pair().deed(10, cut([(s(1), s(2))])).at(20, s(1), Op::Say(0, 1));
+    let stage = pair().fault_from(10, cut([(s(1), s(2))])).at(20, s(1), Op::Say(0, 1));
     let played = stage.pass();
     assert_eq!(played.lines(s(1)), ["2ms opened s2", "120ms timedout s2"]);
     assert_eq!(played.lines(s(2)), ["1ms accepted s1"], "the other end does not know");
@@ -127,7 +127,7 @@ fn a_one_way_cut_leaves_a_connection_half_open() {
 #[test]
 fn what_arrives_without_an_answer_times_out_too() {
     let stage = pair().at(20, s(1), Op::Say(0, 1));
-    let played = stage.clone().deed(10, cut([(s(2), s(1))])).pass();
+    let played = stage.clone().fault_from(10, cut([(s(2), s(1))])).pass();
     assert_eq!(played.numbers(s(2)), [1]);
     assert_eq!(played.lines(s(1)), ["2ms opened s2", "121ms timedout s2"]);
     let short = stage.fault(10, 60, cut([(s(2), s(1))])).pass();
@@ -178,7 +178,7 @@ fn a_connection_times_out_at_a_long_cut() {
 
 #[test]
 fn a_fault_lifted_elsewhere_on_the_link_does_not_set_the_time_limit_back() {
-    let stage = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1));
+    let stage = pair().fault_from(10, both_ways()).at(20, s(1), Op::Say(0, 1));
     let calm = Fault::Weather(Weather {
         links: links_of([(s(1), s(2))]),
         conditions: LinkConditions::default(),
@@ -204,7 +204,7 @@ fn a_close_in_good_order_comes_after_all_that_was_sent() {
     assert_eq!(what, ["accepted s1", "0 over s1", "1 over s1", "2 over s1", "closed s1"]);
     assert_eq!(played.numbers(s(1)), NONE, "a connection that is closed carries nothing");
     // Neither a cut right after it nor the end of the process takes back what was said before.
-    let cut_short = stage.clone().fault(30, 80, both_ways()).deed(31, crash(s(1), CrashScope::Process)).pass();
+    let cut_short = stage.clone().fault(30, 80, both_ways()).fault_from(31, crash(s(1), CrashScope::Process)).pass();
     assert_eq!(cut_short.numbers(s(2)), [0, 1, 2]);
     let cut_long = stage.fault(30, 500, both_ways()).pass();
     assert_eq!(cut_long.numbers(s(2)), NONE, "beyond the time limit the closed end gives up");
@@ -286,13 +286,14 @@ fn a_connection_outlives_a_short_suspension_of_either_end() {
     assert_eq!(played.lines(s(2)), ["1ms accepted s1", "61ms 0 over s1", "61ms 1 over s1"]);
     let twice = pair().fault(10, 60, suspend(2)).fault(15, 80, suspend(2)).at(20, s(1), Op::Say(0, 1)).pass();
     assert_eq!(twice.lines(s(2)), ["1ms accepted s1", "81ms 1 over s1"]);
-    let settled = pair().with(|options| options.settle = ms(950)).deed(10, suspend(2)).at(20, s(1), Op::Say(0, 1));
+    let settled =
+        pair().with(|options| options.settle = ms(950)).fault_from(10, suspend(2)).at(20, s(1), Op::Say(0, 1));
     assert_eq!(settled.pass().lines(s(2)), ["1ms accepted s1", "51ms 1 over s1"]);
 }
 
 #[test]
 fn the_time_limit_of_a_suspended_end_counts_from_its_resume() {
-    let stage = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1)).fault(30, 500, suspend(1));
+    let stage = pair().fault_from(10, both_ways()).at(20, s(1), Op::Say(0, 1)).fault(30, 500, suspend(1));
     assert_eq!(stage.pass().lines(s(1)), ["2ms opened s2", "600ms timedout s2"]);
 }
 
@@ -301,7 +302,7 @@ fn a_node_can_connect_to_itself() {
     let played = Stage::new(1, 0)
         .at(0, s(1), Op::Connect(s(1)))
         .at(10, s(1), Op::Say(0, 1))
-        .deed(20, crash(s(1), CrashScope::Process));
+        .fault_from(20, crash(s(1), CrashScope::Process));
     assert_eq!(played.pass().lines(s(1)), ["1ms accepted s1", "2ms opened s1", "11ms 1 over s1"]);
 }
 
@@ -309,7 +310,7 @@ fn a_node_can_connect_to_itself() {
 fn a_time_limit_of_nothing_and_one_without_end_are_both_possible() {
     let none = pair().with(|options| options.network.connection_timeout = Duration::ZERO).pass();
     assert_eq!(none.lines(s(1)), ["0s timedout s2"]);
-    let endless = pair().deed(10, both_ways()).at(20, s(1), Op::Say(0, 1));
+    let endless = pair().fault_from(10, both_ways()).at(20, s(1), Op::Say(0, 1));
     let endless = endless.with(|options| options.network.connection_timeout = Duration::MAX).pass();
     assert_eq!(endless.lines(s(1)), ["2ms opened s2"]);
 }

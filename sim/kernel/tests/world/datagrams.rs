@@ -238,24 +238,24 @@ fn a_link_with_a_capacity_drops_what_it_has_no_room_for_and_has_room_again_later
     let five = Op::All((1..=5).map(|number| Op::Send(s(2), number)).collect());
     let stage = Stage::new(2, 0).at(10, s(1), five.clone()).at(20, s(1), five);
     let narrow = LinkConditions { capacity: Some(2), ..LinkConditions::default() };
-    let played = stage.clone().deed(0, weather(narrow)).pass();
+    let played = stage.clone().fault_from(0, weather(narrow)).pass();
     assert_eq!(played.lines(s(2)), ["11ms 1 from s1", "11ms 2 from s1", "21ms 1 from s1", "21ms 2 from s1"]);
     assert_eq!(played.count("packet dropped"), 6);
     assert!(played.log.lost.iter().all(|(_, _, _, why)| *why == DropReason::Full));
     let lifted = stage.clone().fault(0, 15, weather(narrow)).pass();
     assert_eq!((lifted.numbers(s(2)).len(), lifted.count("packet dropped")), (7, 3));
     let slow = LinkConditions { bandwidth: Some(500_000), ..narrow };
-    let waiting = stage.clone().deed(0, weather(slow)).pass();
+    let waiting = stage.clone().fault_from(0, weather(slow)).pass();
     assert_eq!(waiting.count("packet dropped"), 6, "what waits for bandwidth takes room");
     let wide = LinkConditions { capacity: Some(5), ..narrow };
-    assert_eq!(stage.deed(0, weather(wide)).pass().count("packet dropped"), 0);
+    assert_eq!(stage.fault_from(0, weather(wide)).pass().count("packet dropped"), 0);
 }
 
 #[test]
 fn a_capacity_drops_nothing_inside_a_connection() {
     let conditions = LinkConditions { capacity: Some(1), ..LinkConditions::default() };
     let links = vec![Link::new(s(1), s(2)), Link::new(s(2), s(1))];
-    let stage = Stage::new(2, 0).deed(0, Fault::Weather(Weather { links, conditions, kinds: Vec::new() }));
+    let stage = Stage::new(2, 0).fault_from(0, Fault::Weather(Weather { links, conditions, kinds: Vec::new() }));
     let says = (1..=4).map(|number| Op::Say(0, number)).collect();
     let played = stage.at(1, s(1), Op::Connect(s(2))).at(50, s(1), Op::All(says)).pass();
     assert_eq!((played.numbers(s(2)), played.count("packet dropped")), (vec![1, 2, 3, 4], 0));
@@ -275,20 +275,24 @@ fn said() -> Stage {
 
 #[test]
 fn an_old_packet_arrives_again_the_last_that_is_old_enough() {
-    let played = said().deed(400, replay(200, &[])).pass();
+    let played = said().fault_from(400, replay(200, &[])).pass();
     assert_eq!(played.numbers(s(2)), [1, 2, 3, 2]);
     assert_eq!(played.lines(s(2)).last().expect("it heard"), "400ms 2 from s1");
     assert_eq!(played.count("packet replayed"), 1);
-    let again = said().deed(400, replay(200, &[])).deed(500, replay(1, &[])).deed(600, replay(585, &[])).pass();
+    let again = said()
+        .fault_from(400, replay(200, &[]))
+        .fault_from(500, replay(1, &[]))
+        .fault_from(600, replay(585, &[]))
+        .pass();
     assert_eq!(again.numbers(s(2)), [1, 2, 3, 2, 3, 1]);
 }
 
 #[test]
 fn nothing_comes_again_where_nothing_is_old_enough_or_of_the_kind_or_the_link_is_cut() {
     for stage in [
-        said().deed(15, replay(200, &[])),
-        said().deed(5, replay(1, &[])),
-        said().deed(400, replay(200, &["loud"])).deed(350, cut([(s(1), s(2))])),
+        said().fault_from(15, replay(200, &[])),
+        said().fault_from(5, replay(1, &[])),
+        said().fault_from(400, replay(200, &["loud"])).fault_from(350, cut([(s(1), s(2))])),
     ] {
         let played = stage.pass();
         assert_eq!((played.numbers(s(2)), played.count("packet replayed")), (vec![1, 2, 3], 0));
@@ -297,7 +301,7 @@ fn nothing_comes_again_where_nothing_is_old_enough_or_of_the_kind_or_the_link_is
 
 #[test]
 fn a_packet_that_was_lost_never_arrives_later() {
-    let stage = said().fault(5, 15, cut([(s(1), s(2))])).deed(400, replay(385, &[]));
+    let stage = said().fault(5, 15, cut([(s(1), s(2))])).fault_from(400, replay(385, &[]));
     let played = stage.pass();
     assert_eq!((played.numbers(s(2)), played.count("packet replayed")), (vec![2, 3], 0));
 }
@@ -362,7 +366,8 @@ fn an_error_travels_as_any_packet_and_comes_from_no_machine_that_is_off_or_suspe
 
 #[test]
 fn what_was_refused_never_arrives_later() {
-    let stage = Stage::new(2, 0).at(10, s(1), Op::Shout(s(2), 1)).fault(5, 20, refuse(&[])).deed(400, replay(1, &[]));
+    let stage =
+        Stage::new(2, 0).at(10, s(1), Op::Shout(s(2), 1)).fault(5, 20, refuse(&[])).fault_from(400, replay(1, &[]));
     let played = stage.pass();
     assert_eq!((played.numbers(s(2)), played.count("packet replayed")), (NONE.to_vec(), 0));
     // What waits at a clog was sent before: it is delivered.
@@ -373,6 +378,6 @@ fn what_was_refused_never_arrives_later() {
 #[test]
 fn the_settle_phase_heals_a_refusal() {
     let stage = Stage::new(2, 0).at(10, s(1), Op::Shout(s(2), 1)).at(60, s(1), Op::Shout(s(2), 2));
-    let played = stage.deed(5, refuse(&[])).with(|options| options.settle = ms(950));
+    let played = stage.fault_from(5, refuse(&[])).with(|options| options.settle = ms(950));
     assert_eq!(played.pass().numbers(s(2)), [2]);
 }

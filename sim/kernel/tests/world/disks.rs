@@ -82,7 +82,7 @@ fn a_sync_that_fails_drops_what_is_tied_to_its_last_write() {
 
 #[test]
 fn a_lying_sync_lets_tied_effects_go_and_keeps_nothing() {
-    let stage = Stage::new(2, 0).deed(0, disk(DiskFault::LyingSync)).at(1, s(1), Op::PersistThenSend(1, s(2)));
+    let stage = Stage::new(2, 0).fault_from(0, disk(DiskFault::LyingSync)).at(1, s(1), Op::PersistThenSend(1, s(2)));
     let played = stage.fault(50, 60, crash(s(1), CrashScope::Machine)).pass();
     assert_eq!((played.numbers(s(2)), played.count("unsynced write lost")), (vec![1], 1));
     assert_eq!(played.lines(s(1)), ["4ms durable 1"]);
@@ -131,9 +131,9 @@ fn a_crash_of_the_machine_keeps_a_prefix_a_subset_or_a_torn_one_of_what_was_not_
 #[test]
 fn single_records_are_lost_and_spoilt_at_the_next_start() {
     let stage = Stage::new(1, 0).at(0, s(1), Op::All((1..=4).map(Op::Persist).collect()));
-    let stage = stage.deed(50, disk(DiskFault::Lose { file: LOG, from_end: 3 }));
-    let stage = stage.deed(50, disk(DiskFault::Corrupt { file: LOG, from_end: 0 }));
-    let stage = stage.deed(50, disk(DiskFault::Unreadable { file: LOG, from_end: 1 }));
+    let stage = stage.fault_from(50, disk(DiskFault::Lose { file: LOG, from_end: 3 }));
+    let stage = stage.fault_from(50, disk(DiskFault::Corrupt { file: LOG, from_end: 0 }));
+    let stage = stage.fault_from(50, disk(DiskFault::Unreadable { file: LOG, from_end: 1 }));
     let played = stage.fault(60, 70, crash(s(1), CrashScope::Process)).pass();
     assert_eq!(played.lines(s(1)).last().expect("it started"), "70ms started [2 unreadable corrupt]");
 }
@@ -150,7 +150,7 @@ fn latencies_of_any_size_saturate_and_never_complete() {
     let endless = splitbrain_kernel::time::Duration::MAX;
     let never = stage.clone().with(|options| (options.disk.write_max, options.disk.write_min) = (endless, endless));
     assert_eq!(never.pass().lines(s(1)).len(), 0);
-    let slow = stage.clone().deed(0, disk(DiskFault::Slow { by: endless }));
+    let slow = stage.clone().fault_from(0, disk(DiskFault::Slow { by: endless }));
     assert_eq!(slow.pass().lines(s(1)).len(), 0);
     let backwards = stage.with(|options| (options.disk.write_min, options.disk.write_max) = (ms(5), ms(1)));
     assert_eq!(backwards.pass().lines(s(1)), ["7ms durable 1", "14ms durable 2"]);
@@ -172,7 +172,7 @@ fn a_disk_that_hangs_ends_nothing_until_it_is_lifted_and_then_in_order() {
     let hung = stage.clone().fault(2, 50, disk(DiskFault::Hang)).pass();
     assert_eq!(hung.lines(s(1)), ["50ms durable 1", "50ms durable 2"]);
     assert_eq!(hung.lines(s(2)), ["51ms 1 from s1"], "what is tied waits with it");
-    let never = stage.deed(2, disk(DiskFault::Hang)).pass();
+    let never = stage.fault_from(2, disk(DiskFault::Hang)).pass();
     assert_eq!((never.lines(s(1)).len(), never.numbers(s(2))), (0, NONE.to_vec()));
     assert_eq!(never.count("write failed"), 0);
 }
@@ -198,17 +198,17 @@ fn a_disk_that_is_wiped_keeps_only_what_lands_on_it_later() {
     let restart = |stage: Stage, millis| stage.fault(millis, millis + 10, crash(s(1), CrashScope::Process)).pass();
     let last = |stage: Stage| restart(stage, 60).lines(s(1)).pop().expect("it started");
     assert_eq!(last(stage.clone()), "70ms started [1 2 3]");
-    assert_eq!(last(stage.clone().deed(10, disk(DiskFault::Wipe))), "70ms started [3]");
-    let both = stage.clone().deed(10, disk(DiskFault::Wipe)).deed(50, disk(DiskFault::Wipe));
+    assert_eq!(last(stage.clone().fault_from(10, disk(DiskFault::Wipe))), "70ms started [3]");
+    let both = stage.clone().fault_from(10, disk(DiskFault::Wipe)).fault_from(50, disk(DiskFault::Wipe));
     assert_eq!(restart(both, 60).lines(s(1)), ["3ms durable 1", "4ms written 2", "21ms written 3"], "nothing is left");
-    let under_way = stage.deed(0, disk(DiskFault::Wipe));
+    let under_way = stage.fault_from(0, disk(DiskFault::Wipe));
     assert_eq!(last(under_way), "70ms started [1 2 3]", "what was under way lands on the empty disk");
 }
 
 #[test]
 fn a_wipe_while_the_disk_hangs_spares_what_hangs() {
     let stage = Stage::new(1, 0).at(0, s(1), Op::Append(1)).at(10, s(1), Op::Append(2));
-    let stage = stage.fault(5, 30, disk(DiskFault::Hang)).deed(20, disk(DiskFault::Wipe));
+    let stage = stage.fault(5, 30, disk(DiskFault::Hang)).fault_from(20, disk(DiskFault::Wipe));
     let played = stage.fault(60, 70, crash(s(1), CrashScope::Process)).pass();
     assert_eq!(played.lines(s(1)).last().expect("it started"), "70ms started [2]");
 }

@@ -83,7 +83,7 @@ fn every_fault_is_the_same_for_every_kind() {
 
 #[test]
 fn a_spare_node_of_a_kind_is_absent_until_it_starts() {
-    let stage = stage().deed(200, Fault::Start(Start { nodes: vec![redis(4)] }));
+    let stage = stage().fault_from(200, Fault::Start(Start { nodes: vec![redis(4)] }));
     let played = stage.at(100, s(1), Op::Send(redis(4), 1)).at(300, s(1), Op::Send(redis(4), 2)).pass();
     assert_eq!(played.numbers(redis(4)), [2]);
 }
@@ -94,7 +94,7 @@ fn the_core_is_of_the_servers_side_and_clients_of_every_kind_are_healed() {
     let links: Vec<_> = all.iter().flat_map(|one| all.iter().map(|other| (*one, *other))).collect();
     let mut kinds = BTreeSet::new();
     for seed in 0..20 {
-        let mut stage = stage().with(|options| options.settle = ms(500)).deed(400, cut(links.clone()));
+        let mut stage = stage().with(|options| options.settle = ms(500)).fault_from(400, cut(links.clone()));
         stage.seed = Seed(seed);
         let core = stage.play().log.core;
         assert!(core.iter().all(|node| FOUR.is_server(*node)), "{core:?}");

@@ -47,7 +47,7 @@ fn a_machine_that_crashes_after_its_process_loses_what_was_not_synced() {
 #[test]
 fn a_node_that_exits_stays_down_until_it_is_started() {
     let stage = Stage::new(1, 0).at(5, s(1), Op::All(vec![Op::Remember(1), Op::Exit, Op::Remember(2)]));
-    let stage = stage.at(10, s(1), Op::Recall).deed(20, starts(1)).at(30, s(1), Op::Recall);
+    let stage = stage.at(10, s(1), Op::Recall).fault_from(20, starts(1)).at(30, s(1), Op::Recall);
     let played = stage.pass();
     assert_eq!(played.lines(s(1)), ["30ms memory []"]);
     assert_eq!((played.count("node exited"), played.count("node restarted")), (1, 1));
@@ -57,7 +57,7 @@ fn a_node_that_exits_stays_down_until_it_is_started() {
 fn a_spare_server_is_absent_until_it_is_started() {
     let mut stage = Stage::new(1, 0).at(5, s(2), Op::Recall).fault(6, 8, crash(s(2), CrashScope::Process));
     stage.options.cluster = stage.options.cluster.with_spare(KindId::SERVER, 1);
-    let played = stage.at(10, s(2), Op::Recall).deed(20, starts(2)).at(30, s(2), Op::Recall).pass();
+    let played = stage.at(10, s(2), Op::Recall).fault_from(20, starts(2)).at(30, s(2), Op::Recall).pass();
     assert_eq!(played.lines(s(2)), ["30ms memory []"], "lifting a crash starts nobody who was not there");
     assert_eq!(played.count("started"), 2);
 }
@@ -80,7 +80,7 @@ fn a_crash_at_the_instant_of_a_restart_and_one_at_time_zero_hold_the_node_down()
 
 #[test]
 fn a_start_brings_up_a_node_that_a_crash_holds_down() {
-    let stage = Stage::new(1, 0).fault(10, 50, crash(s(1), CrashScope::Process)).deed(20, starts(1));
+    let stage = Stage::new(1, 0).fault(10, 50, crash(s(1), CrashScope::Process)).fault_from(20, starts(1));
     let stage = stage.at(30, s(1), Op::Remember(1)).at(60, s(1), Op::Recall);
     let played = stage.pass();
     assert_eq!(played.lines(s(1)), ["60ms memory [1]"], "and its end changes nothing");
@@ -147,7 +147,7 @@ fn a_process_starts_no_earlier_than_the_last_pause_or_suspension_is_over() {
     assert_eq!(starts(again), ["70ms started [1]"], "a second crash came before the end of the pause");
     let settled = crashed(10, 2_000, pause()).with(|options| options.settle = ms(500));
     assert_eq!(starts(settled), ["500ms started [1]"], "the settle phase ends the pause");
-    let never = wrote().fault(20, 30, crash(s(1), CrashScope::Process)).deed(10, pause());
+    let never = wrote().fault(20, 30, crash(s(1), CrashScope::Process)).fault_from(10, pause());
     assert!(starts(never).is_empty());
 }
 

@@ -135,8 +135,9 @@ fn a_fault_that_an_edit_lets_end_before_it_starts_does_not_last() {
 
 #[test]
 fn what_a_plan_says_of_nodes_that_are_not_there_is_passed_over() {
-    let stage =
-        Stage::new(2, 0).fault(5, 50, cut([(s(1), s(2)), (s(1), s(3))])).deed(5, crash(s(9), CrashScope::Machine));
+    let stage = Stage::new(2, 0)
+        .fault(5, 50, cut([(s(1), s(2)), (s(1), s(3))]))
+        .fault_from(5, crash(s(9), CrashScope::Machine));
     let stage = stage.at(10, s(3), Op::Recall).at(10, s(1), Op::Send(s(2), 1)).at(60, s(1), Op::Send(s(2), 2));
     let played = stage.pass();
     assert_eq!((played.numbers(s(2)), played.report.plan.operations.len()), (vec![2], 2));

@@ -69,8 +69,8 @@ fn stage_of(story: &Story) -> Stage {
         for (at, step) in (begin + 1..).zip(phase) {
             stage = match step {
                 Step::Ask(node, op) => stage.at(at, *node, op.clone()),
-                Step::Crash(node, scope) => stage.deed(at, crash(*node, *scope)),
-                Step::Start(node) => stage.deed(at, Fault::Start(Start { nodes: vec![*node] })),
+                Step::Crash(node, scope) => stage.fault_from(at, crash(*node, *scope)),
+                Step::Start(node) => stage.fault_from(at, Fault::Start(Start { nodes: vec![*node] })),
                 Step::Cut(source, target) => {
                     cuts.push((at, *source, *target));
                     stage
@@ -81,7 +81,7 @@ fn stage_of(story: &Story) -> Stage {
             };
         }
     }
-    cuts.into_iter().fold(stage, |stage, (from, source, target)| stage.deed(from, cut([(source, target)])))
+    cuts.into_iter().fold(stage, |stage, (from, source, target)| stage.fault_from(from, cut([(source, target)])))
 }
 
 fn heard_in(played: &Played, node: NodeId) -> Vec<String> {
@@ -196,7 +196,7 @@ fn an_acceptor_that_crashes_before_the_answer_arrives_is_heard_of() {
     };
     let stage = |scope| {
         let stage = Stage::new(2, 0).with(|options| options.network.connection_timeout = Duration::MAX);
-        stage.fault(0, 50, clog([(s(2), s(1))], &[])).at(1, s(1), Op::Connect(s(2))).deed(20, crash(s(2), scope))
+        stage.fault(0, 50, clog([(s(2), s(1))], &[])).at(1, s(1), Op::Connect(s(2))).fault_from(20, crash(s(2), scope))
     };
     let cases = [("", CrashScope::Process, &["opened", "reset"][..]), (" machine", CrashScope::Machine, &["opened"])];
     for (extent, scope, expected) in cases {
@@ -216,7 +216,7 @@ fn what_is_delivered_before_its_turn_waits() {
     let ops = vec![Op::Say(0, 1), Op::SayLoud(0, 2), Op::Say(0, 3)];
     let stage = Stage::new(2, 0).at(1, s(1), Op::Connect(s(2))).at(20, s(1), Op::All(ops));
     let waits = in_script(&script);
-    assert_eq!(waits, in_world(&stage.clone().deed(10, clog([(s(1), s(2))], &["quiet"]))));
+    assert_eq!(waits, in_world(&stage.clone().fault_from(10, clog([(s(1), s(2))], &["quiet"]))));
     assert_eq!(in_words(&waits[1]), ["accepted"]);
     let arrives = in_script(&format!("{script}deliver s1->s2 quiet\n"));
     assert_eq!(arrives, in_world(&stage.fault(10, 50, clog([(s(1), s(2))], &["quiet"]))));

@@ -40,7 +40,7 @@ fn a_core_of_its_size_is_drawn_and_differs_between_seeds() {
 #[test]
 fn the_core_is_chosen_from_the_state_before_anything_is_healed() {
     let (core, outside) = core_of(1);
-    let mut stage = stage(1).deed(300, crash(core[0], CrashScope::Process));
+    let mut stage = stage(1).fault_from(300, crash(core[0], CrashScope::Process));
     stage.toy.core_of_the_living = true;
     let mut living = vec![core[1], outside];
     living.sort_unstable();
@@ -50,9 +50,9 @@ fn the_core_is_chosen_from_the_state_before_anything_is_healed() {
 #[test]
 fn links_of_the_core_and_of_clients_are_healed_and_others_are_not() {
     let (core, outside) = core_of(1);
-    let held = stage(1).at(450, core[0], Op::Send(core[1], 5)).deed(400, clog(all_links(), &[])).pass();
+    let held = stage(1).at(450, core[0], Op::Send(core[1], 5)).fault_from(400, clog(all_links(), &[])).pass();
     assert_eq!(held.lines(core[1]), [format!("500ms 5 from {}", core[0])]);
-    let mut stage = stage(1).deed(400, cut(all_links()));
+    let mut stage = stage(1).fault_from(400, cut(all_links()));
     for target in everyone() {
         stage = stage.at(600, core[0], Op::Send(target, 1)).at(600, outside, Op::Send(target, 2));
     }
@@ -64,11 +64,11 @@ fn links_of_the_core_and_of_clients_are_healed_and_others_are_not() {
 fn processes_clocks_and_disks_of_the_core_are_healed_and_others_stay_as_they_are() {
     let (core, outside) = core_of(1);
     let mut stage = stage(1)
-        .deed(100, Fault::Pause(Pause { nodes: everyone() }))
-        .deed(100, Fault::Slow(Slow { nodes: everyone(), service_time: ms(1_000_000) }))
-        .deed(100, Fault::ClockFreeze(ClockFreeze { nodes: everyone() }))
-        .deed(100, Fault::ClockDrift(ClockDrift { nodes: everyone(), ppm: 100_000 }))
-        .deed(100, Fault::Disk(Disk { nodes: everyone(), fault: DiskFault::Io }));
+        .fault_from(100, Fault::Pause(Pause { nodes: everyone() }))
+        .fault_from(100, Fault::Slow(Slow { nodes: everyone(), service_time: ms(1_000_000) }))
+        .fault_from(100, Fault::ClockFreeze(ClockFreeze { nodes: everyone() }))
+        .fault_from(100, Fault::ClockDrift(ClockDrift { nodes: everyone(), ppm: 100_000 }))
+        .fault_from(100, Fault::Disk(Disk { nodes: everyone(), fault: DiskFault::Io }));
     for node in everyone() {
         stage = stage.at(200, node, Op::Look).at(600, node, Op::Persist(1)).at(600, node, Op::SetTimer(1, ms(100)));
     }
@@ -84,8 +84,8 @@ fn processes_clocks_and_disks_of_the_core_are_healed_and_others_stay_as_they_are
 #[test]
 fn the_core_is_up_whoever_crashed_exited_or_never_came_up() {
     let (core, outside) = core_of(1);
-    let stage = stage(1).deed(0, crash(core[0], CrashScope::Machine)).at(300, core[1], Op::Exit);
-    let stage = stage.deed(300, crash(outside, CrashScope::Process));
+    let stage = stage(1).fault_from(0, crash(core[0], CrashScope::Machine)).at(300, core[1], Op::Exit);
+    let stage = stage.fault_from(300, crash(outside, CrashScope::Process));
     let stage = [core[0], core[1], outside].into_iter().fold(stage, |stage, node| stage.at(700, node, Op::Recall));
     let played = stage.pass();
     assert_eq!(played.lines(core[0]), ["700ms memory []"]);
@@ -112,7 +112,7 @@ fn a_fault_that_is_lifted_after_the_healing_takes_nothing_back() {
 fn connections_of_the_core_go_on() {
     let (core, _) = core_of(1);
     let stage =
-        stage(1).at(1, core[0], Op::Connect(core[1])).at(450, core[0], Op::Say(0, 1)).deed(400, cut(all_links()));
+        stage(1).at(1, core[0], Op::Connect(core[1])).at(450, core[0], Op::Say(0, 1)).fault_from(400, cut(all_links()));
     assert_eq!(stage.pass().lines(core[1]).last().expect("it heard"), &format!("501ms 1 over {}", core[0]));
 }
 
@@ -134,14 +134,14 @@ fn spare_servers_belong_to_the_core_only_once_they_were_started() {
         assert_eq!(with_spare(stage(seed)).pass().log.core, core_of(seed).0, "absent servers change no choice");
     }
     let all = (4..=8).map(s).collect();
-    let started = |seed| with_spare(stage(seed)).deed(100, Fault::Start(Start { nodes: Vec::clone(&all) }));
+    let started = |seed| with_spare(stage(seed)).fault_from(100, Fault::Start(Start { nodes: Vec::clone(&all) }));
     assert!((0..10).any(|seed| started(seed).pass().log.core.iter().any(|node| node.number() > 3)));
 }
 
 #[test]
 fn the_settle_phase_begins_before_the_events_and_acts_of_its_instant() {
     let (core, _) = core_of(1);
-    let stage = stage(1).deed(100, cut([(core[0], core[1])])).start(core[0], [Op::SetTimer(1, ms(500))]);
+    let stage = stage(1).fault_from(100, cut([(core[0], core[1])])).start(core[0], [Op::SetTimer(1, ms(500))]);
     let stage = stage.start(core[0], [Op::When(Cue::Timer(1), vec![Op::Send(core[1], 1)])]);
     let played = stage.at(500, core[0], Op::Send(core[1], 2)).pass();
     assert_eq!(played.numbers(core[1]), [2, 1]);
@@ -152,7 +152,7 @@ fn the_settle_phase_begins_before_the_events_and_acts_of_its_instant() {
 #[test]
 fn a_disk_of_the_core_that_hangs_goes_on() {
     let (core, outside) = core_of(1);
-    let mut stage = stage(1).deed(100, Fault::Disk(Disk { nodes: everyone(), fault: DiskFault::Hang }));
+    let mut stage = stage(1).fault_from(100, Fault::Disk(Disk { nodes: everyone(), fault: DiskFault::Hang }));
     for node in [core[0], outside] {
         stage = stage.at(200, node, Op::Persist(1));
     }

@@ -114,7 +114,7 @@ impl Stage {
     }
 
     /// This is done at so many milliseconds, and never lifted.
-    pub(crate) fn deed(self, from: u64, fault: Fault) -> Self {
+    pub(crate) fn fault_from(self, from: u64, fault: Fault) -> Self {
         self.fault_between(at(from), None, fault)
     }
 

@@ -24,7 +24,7 @@ pub(super) static ACTIONS: &[Action] = &[Action {
         let kinds = kinds(reader, table);
         Some(fault(Clog { links: links?, kinds }))
     },
-    pairs: |deed, pairs| match deed {
+    pairs: |value, pairs| match value {
         What::Fault(Fault::Clog(Clog { links: LinkForm::Between(links), kinds })) => {
             Some(put_kinds(pairs.put(&CLOG, links), kinds))
         }

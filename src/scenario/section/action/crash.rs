@@ -60,7 +60,7 @@ pub(super) static ACTIONS: &[Action] = &[
             let nodes = table.get(reader, &CRASH)?;
             Some(fault(Crash { nodes, scope: CrashScope::Process, keep: Keep::default() }))
         },
-        pairs: |deed, pairs| match deed {
+        pairs: |value, pairs| match value {
             What::Fault(Fault::Crash(Crash { nodes, scope: CrashScope::Process, .. })) => {
                 Some(pairs.put(&CRASH, nodes))
             }
@@ -77,7 +77,7 @@ pub(super) static ACTIONS: &[Action] = &[
             let keep = table.get(reader, &KEEP).unwrap_or_default();
             Some(fault(Crash { nodes: nodes?, scope: CrashScope::Machine, keep }))
         },
-        pairs: |deed, pairs| match deed {
+        pairs: |value, pairs| match value {
             What::Fault(Fault::Crash(Crash { nodes, scope: CrashScope::Machine, keep })) => {
                 Some(pairs.put(&MACHINE_CRASH, nodes).put(&KEEP, keep))
             }

@@ -10,7 +10,7 @@ use crate::scenario::section::Pairs;
 use crate::scenario::shape::who::{Path, Who};
 use crate::scenario::shape::{List, NameOf, OneOrMore, Yes};
 
-use super::{Action, Deed, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
+use super::{Action, ActionValue, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
 
 /// What happens to packets under way.
 pub(crate) const IN_FLIGHT: Key<NameOf<InFlight>> = Key {
@@ -62,7 +62,7 @@ pub(super) static ACTIONS: &[Action] = &[
             let groups = table.get(reader, &PARTITION).map(LinkForm::Partition);
             modified(reader, table, groups)
         },
-        pairs: |deed, pairs| match form(deed)? {
+        pairs: |value, pairs| match form(value)? {
             (LinkForm::Partition(groups), cut) => Some(put_modifiers(pairs.put(&PARTITION, groups), cut)),
             _ => None,
         },
@@ -76,7 +76,7 @@ pub(super) static ACTIONS: &[Action] = &[
             let links = table.get(reader, &CUT).map(LinkForm::Between);
             modified(reader, table, links)
         },
-        pairs: |deed, pairs| match form(deed)? {
+        pairs: |value, pairs| match form(value)? {
             (LinkForm::Between(links), cut) => Some(put_modifiers(pairs.put(&CUT, links), cut)),
             _ => None,
         },
@@ -87,7 +87,7 @@ pub(super) static ACTIONS: &[Action] = &[
         modifiers: &[],
         section: None,
         read: |reader, table| table.get(reader, &ISOLATE).map(|nodes| whole(LinkForm::Isolate(nodes))),
-        pairs: |deed, pairs| match form(deed)? {
+        pairs: |value, pairs| match form(value)? {
             (LinkForm::Isolate(nodes), _) => Some(pairs.put(&ISOLATE, nodes)),
             _ => None,
         },
@@ -98,7 +98,7 @@ pub(super) static ACTIONS: &[Action] = &[
         modifiers: &[],
         section: None,
         read: |reader, table| table.get(reader, &BRIDGE).map(|node| whole(LinkForm::Bridge(node))),
-        pairs: |deed, pairs| match form(deed)? {
+        pairs: |value, pairs| match form(value)? {
             (LinkForm::Bridge(node), _) => Some(pairs.put(&BRIDGE, node)),
             _ => None,
         },
@@ -109,18 +109,18 @@ pub(super) static ACTIONS: &[Action] = &[
         modifiers: &[],
         section: None,
         read: |reader, table| table.get(reader, &RING).map(|()| whole(LinkForm::Ring)),
-        pairs: |deed, pairs| match form(deed)? {
+        pairs: |value, pairs| match form(value)? {
             (LinkForm::Ring, _) => Some(pairs.put(&RING, &())),
             _ => None,
         },
     },
 ];
 
-fn whole(links: LinkForm) -> Deed {
+fn whole(links: LinkForm) -> ActionValue {
     fault(Cut::of(links))
 }
 
-fn modified(reader: &mut Reader<'_>, table: &Table<'_>, links: Option<LinkForm>) -> Option<Deed> {
+fn modified(reader: &mut Reader<'_>, table: &Table<'_>, links: Option<LinkForm>) -> Option<ActionValue> {
     let in_flight = table.get(reader, &IN_FLIGHT).unwrap_or_default();
     let kinds = kinds(reader, table);
     Some(fault(Cut { links: links?, in_flight, kinds }))
@@ -130,8 +130,8 @@ fn put_modifiers(pairs: Pairs, cut: &Cut<Selectors>) -> Pairs {
     put_kinds(pairs.put(&IN_FLIGHT, &cut.in_flight), &cut.kinds)
 }
 
-fn form(deed: &Deed) -> Option<(&LinkForm, &Cut<Selectors>)> {
-    match deed {
+fn form(value: &ActionValue) -> Option<(&LinkForm, &Cut<Selectors>)> {
+    match value {
         What::Fault(Fault::Cut(cut)) => Some((&cut.links, cut)),
         _ => None,
     }

@@ -69,7 +69,7 @@ pub(super) static ACTIONS: &[Action] = &[Action {
     modifiers: &[],
     section: Some(&ORDER),
     read: |reader, table| table.get(reader, &KEY).map(What::Order),
-    pairs: |deed, pairs| match deed {
+    pairs: |value, pairs| match value {
         What::Order(order) => Some(pairs.put(&KEY, order)),
         What::Fault(_) => None,
     },

@@ -31,7 +31,7 @@ pub(super) static ACTIONS: &[Action] = &[Action {
         check(reader, table, &kinds);
         Some(fault(Refuse { links: links?, kinds }))
     },
-    pairs: |deed, pairs| match deed {
+    pairs: |value, pairs| match value {
         What::Fault(Fault::Refuse(Refuse { links: LinkForm::Between(links), kinds })) => {
             Some(put_kinds(pairs.put(&REFUSE, links), kinds))
         }

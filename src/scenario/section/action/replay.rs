@@ -68,7 +68,7 @@ pub(super) static ACTIONS: &[Action] = &[Action {
         let (links, older_than) = replay?;
         Some(fault(Replay { links: LinkForm::Between(links), older_than, kinds }))
     },
-    pairs: |deed, pairs| match deed {
+    pairs: |value, pairs| match value {
         What::Fault(Fault::Replay(Replay { links: LinkForm::Between(links), older_than, kinds })) => {
             Some(put_kinds(pairs.put(&KEY, &(links.clone(), *older_than)), kinds))
         }

@@ -25,7 +25,7 @@ pub(super) static ACTIONS: &[Action] = &[Action {
         let (links, conditions) = weather?;
         Some(fault(Weather { links: LinkForm::Between(links), conditions, kinds }))
     },
-    pairs: |deed, pairs| match deed {
+    pairs: |value, pairs| match value {
         What::Fault(Fault::Weather(Weather { links: LinkForm::Between(links), conditions, kinds })) => {
             Some(put_kinds(pairs.put(&WEATHER, &(links.clone(), *conditions)), kinds))
         }
