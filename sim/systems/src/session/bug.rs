@@ -47,7 +47,8 @@ splitbrain_kernel::names! {
         AnswerBeforeDurable = "answer_before_durable",
         /// Master: an item of a session that has expired meanwhile is set.
         ItemOfDeadSession = "item_of_dead_session",
-        /// Master: the items of an erased session stay (zookeeper ZOOKEEPER-4837).
+        /// Master: a session that is erased leaves its items. In ZooKeeper ephemeral nodes outlived their session in
+        /// another way: a snapshot was newer than the truncated log (ZOOKEEPER-4837).
         ItemsSurvive = "items_survive",
         /// Master: a session is reused without a look at the instance that uses it already.
         InstanceNotChecked = "instance_not_checked",

@@ -13,7 +13,7 @@ use super::never_revived::Dead;
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "items_die_with_session",
     doc: "No item is set in a session that has expired, and no list shows an item of one that was erased.",
-    source: "ZooKeeper programmer's guide, ephemeral nodes; ZOOKEEPER-4837",
+    source: "ZooKeeper programmer's guide, ephemeral nodes",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
 };
