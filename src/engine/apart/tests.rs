@@ -196,7 +196,7 @@ fn a_plan_that_cannot_be_handed_over_is_an_error_that_names_the_outcome() {
     let wanted =
         "the run violates one_vote (two votes), but its plan cannot be handed over by the process of the run: ";
     for plan in ["{\"Unwritable\":\"unsupported unit type\"}", "{\"Toml\":\"hello\"}", "{\"Toml\":\"format = 99\"}"] {
-        let error = read(plan).err().expect("it cannot be read");
+        let Err(error) = read(plan) else { panic!("{plan} was read") };
         assert!(error.starts_with(wanted) && error.len() > wanted.len() && !error.contains('\n'), "{error}");
     }
 }

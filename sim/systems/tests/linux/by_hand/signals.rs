@@ -4,6 +4,8 @@
 //! stopped its signals stay pending, in the set from which a signalfd reads. A child process stops this one, sends the
 //! signals, and continues it.
 
+#![expect(clippy::disallowed_types, reason = "the kernel's signals are asked about; a run starts no process")]
+
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command};
@@ -20,7 +22,6 @@ use super::{LONG_WAIT, real};
 
 /// A child that waits until the caller sleeps, stops this process, does this when each thread has stopped, and
 /// continues it.
-#[expect(clippy::disallowed_methods, reason = "the kernel's signals are asked about; a run starts no process")]
 fn stop_and(does: &str) -> Child {
     let script = format!("sleep 0.2; kill -STOP $PPID; sleep 0.1; {does} kill -CONT $PPID");
     Command::new("sh").args(["-c", &script]).spawn().expect("the machine has a shell")
