@@ -64,9 +64,12 @@ fn written(scenario: &Scenario, description: &SystemDescription) -> Written {
     }
 }
 
-/// The source is left out: its hash is of the bytes of the file, which may begin with a mark.
+/// Whether they come to the same runs. The source is left out: its hash is of the bytes of the file, which may begin
+/// with a mark. So is how many seeds a campaign runs, of which a twin gets as many as its scenario took.
 fn alike(read: &Scenario, scenario: &Scenario) -> bool {
-    *read == Scenario { source: read.source.clone(), ..scenario.clone() }
+    let mut other = Scenario { source: read.source.clone(), ..scenario.clone() };
+    other.run.seeds = read.run.seeds;
+    *read == other
 }
 
 /// Carries out the request of a parent, and hands its answers, one a line, to `send`.
