@@ -11,8 +11,8 @@ pub struct Summary {
     pub passed: u64,
     /// Scenarios that are not.
     pub failed: u64,
-    /// Scenarios that could not be decided: what had to happen never did, the call was interrupted, or the engine cannot
-    /// carry them out.
+    /// Scenarios that could not be decided: what had to happen never did, the call was interrupted, or the engine
+    /// cannot carry them out.
     pub inconclusive: u64,
     /// Scenarios of which nothing was judged, as the user chose fewer seeds than they ask for.
     pub not_judged: u64,

@@ -28,7 +28,8 @@ use wire::{Answer, Recorded, Request, WireRun, Written};
 /// The only argument of a child.
 pub(crate) const ARGUMENT: &str = "run-apart";
 
-/// What the plan of a request is called. It comes from here, so only the errors of plans that cannot be handed over name it.
+/// What the plan of a request is called. It comes from here, so only the errors of plans that cannot be handed over
+/// name it.
 const PLAN: &str = "plan.toml";
 
 /// A system each run of which has a process of its own.

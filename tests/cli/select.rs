@@ -77,7 +77,8 @@ fn with_fewer_seeds_what_never_happened_is_not_judged() {
 fn a_nemesis_that_never_acts_is_inconclusive() {
     let nemesis = |every: &str| {
         let lines = format!(
-            "[[nemesis]]\nid = \"chaos\"\nkinds = [\"pause\"]\non = \"any server\"\nevery = \"{every}\"\nfor = \"1ms\"\n"
+            "[[nemesis]]\nid = \"chaos\"\nkinds = [\"pause\"]\non = \"any server\"\n\
+             every = \"{every}\"\nfor = \"1ms\"\n"
         );
         scenario("A nemesis.", &lines)
     };

@@ -73,7 +73,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         source: "src/",
         layers: &[
-            &["build", "exit_code", "history", "serve", "threads", "wording"],
+            &["build", "exit_code", "history", "serve", "threads", "verbosity", "wording"],
             &["scenario"],
             &["engine"],
             &["campaign"],

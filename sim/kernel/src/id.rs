@@ -3,6 +3,7 @@
 mod cluster;
 mod kind;
 mod nodes;
+pub mod or_none;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,8 @@
 //! The tables of `reports/gallery/adapters.md` and `reports/gallery/raft-rs.md`.
 //!
 //! `cargo run --release --example tables -- swarms` and `-- partition` print a short form; `--seeds N` asks for N seeds
-//! a row, `--twice N` for a second execution of the first N alone, `--write` keeps the table. What is counted is a function of the build and N; what is timed is not.
+//! a row, `--twice N` for a second execution of the first N alone, `--write` keeps the
+//! table. What is counted is a function of the build and N; what is timed is not.
 
 mod partition;
 mod swarms;

@@ -98,7 +98,8 @@ pub(crate) fn table(seeds: u64, twice: u64) -> String {
 fn runs_table(rows: &[(&str, &str, Row)], seeds: u64, twice: u64) -> String {
     let mut table = format!(
         "# Published libraries under test\n\n\
-         Made by `just adapters-table {seeds} {twice}`: {} seeds a row, the first {} of them executed twice. raft-rs is \
+         Made by `just adapters-table {seeds} {twice}`: {} seeds a row, the first {} of them executed twice. raft-rs \
+         is \
          0.7.0, OmniPaxos 0.2.4, both as they come from the registry.\n\
          Events a second are of one thread, without the second execution, on a machine that may have done other \
          work.\n\n\

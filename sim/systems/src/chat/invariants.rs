@@ -30,9 +30,9 @@
 //! every lease and every wait.
 //!
 //! **Where the answers come from.** What the redis has is seen by its keys before and after a command; what clients
-//! read, by the messages that come to them; which sessions there are, by what chat servers say, and for how long these may
-//! serve them by the lease that they claim, in true time. The mutual exclusion of the locks is judged by the invariants
-//! of the lock system.
+//! read, by the messages that come to them; which sessions there are, by what chat servers say, and for how long these
+//! may serve them by the lease that they claim, in true time. The mutual exclusion of the locks is judged by the
+//! invariants of the lock system.
 //!
 //! "QT chat project" in a source is a series of public notes: lryc.cn/news/626493.
 //!

@@ -206,8 +206,8 @@ pub fn presence_of(reply: &Reply) -> Presence {
 
 /// The answer to [`counts`].
 pub fn counts_of(reply: &Reply) -> Vec<(NodeId, u64)> {
-    let Reply::Array(both) = reply else { return Vec::new() };
-    both.chunks_exact(2).filter_map(|pair| Some((server_of_name(bytes(&pair[0])?)?, number(&pair[1])))).collect()
+    let Reply::Map(pairs) = reply else { return Vec::new() };
+    pairs.iter().filter_map(|(name, count)| Some((server_of_name(bytes(name)?)?, number(count)))).collect()
 }
 
 #[cfg(test)]

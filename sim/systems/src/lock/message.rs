@@ -440,6 +440,7 @@ pub enum Response {
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Order {
     /// Redis: `REPLICAOF host port`, or with `None` `REPLICAOF NO ONE`.
+    #[serde(with = "splitbrain_kernel::id::or_none")]
     ReplicaOf(Option<NodeId>),
     /// Sentinel: `SENTINEL FAILOVER`.
     Failover,

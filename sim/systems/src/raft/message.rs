@@ -312,6 +312,7 @@ pub enum Order {
     /// It takes a snapshot of what it has applied.
     Snapshot,
     /// It hands its leadership over, if it leads, to this server or to the best suited one.
+    #[serde(with = "splitbrain_kernel::id::or_none")]
     Transfer(Option<NodeId>),
     /// It changes the membership, if it leads.
     Change(Change),

@@ -85,8 +85,8 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// The connection behind a description, if it is open and was not reset. A thread may still have an event in hand of
-    /// one that is closed.
+    /// The connection behind a description, if it is open and was not reset. A thread may still have an event in hand
+    /// of one that is closed.
     pub(super) fn of(server: &Server, item: DescriptionId) -> Option<Self> {
         server.linux().stream(item)?;
         let connection = server.connection_of(item)?;
@@ -196,8 +196,8 @@ mod tests {
         }
     }
 
-    /// The listening socket and a connection that was reset are ready at once; the new connection takes the place of the
-    /// other one, whose event is still in hand.
+    /// The listening socket and a connection that was reset are ready at once; the new connection takes the place of
+    /// the other one, whose event is still in hand.
     #[test]
     fn an_event_of_a_connection_that_was_evicted_is_not_judged() {
         let mut machine = Machine::new(ReactorOptions { connections_max: 1, ..presets::one_loop() });

@@ -340,7 +340,8 @@ mod tests {
         }
     }
 
-    /// The listening socket and a connection are ready at once, and the new connection takes the place of the other one.
+    /// The listening socket and a connection are ready at once, and the new connection takes the place of the other
+    /// one.
     #[test]
     fn an_event_of_a_connection_that_was_evicted_does_not_wait() {
         let options = ReactorOptions { connections_max: 1, ..presets::one_loop() };
