@@ -221,7 +221,7 @@ fn the_scripts_of_sessions_hold() {
 
 #[test]
 fn the_scripts_of_chat_hold() {
-    assert!(scripts("chat").len() >= 3, "a login, a kick and a cleanup are told by a script each");
+    assert!(scripts("chat").len() >= 4, "a login, both kinds of kick and a cleanup are told by a script each");
     check(&CHAT);
 }
 
