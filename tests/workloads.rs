@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent, Subject};
+use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Silent, Subject};
 use splitbrain::engine::{AnySystem as _, Ignore, Run, Simulated};
 use splitbrain::scenario::{Diagnostics, Scenario, load, verify};
 use splitbrain_kernel::rng::{Ppm, Seed};
