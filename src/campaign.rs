@@ -28,6 +28,7 @@ pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
 pub use figure::{Bar, Distribution, Figure};
 pub(crate) use judgement::told;
 pub use judgement::{Failure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
+pub use pool::STACK_SIZE as RUN_STACK_SIZE;
 pub use pool::{Interrupt, Pool, PoolEnd};
 pub use quiet::THREAD as RUN_THREAD;
 pub(crate) use quiet::install as quiet_panics;

@@ -23,7 +23,7 @@ use crate::engine::{Engine, Job, Recorder, Run, Worker};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Room for the deepest recursion that a node may get into; the main thread's is as large.
-const STACK_SIZE: usize = 8 << 20;
+pub const STACK_SIZE: usize = 8 << 20;
 
 /// Set once, when the user asks to stop.
 #[derive(Clone, Debug, Default)]

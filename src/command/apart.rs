@@ -5,13 +5,10 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::campaign::RUN_THREAD;
+use crate::campaign::{RUN_STACK_SIZE, RUN_THREAD};
 use crate::command::Failed;
 use crate::engine::{AnySystem, apart};
 use crate::exit_code::ExitCode;
-
-/// Room for the deepest recursion that a run may get into, as for the threads of a pool.
-const STACK_SIZE: usize = 8 << 20;
 
 /// Carries out what the other end of stdin asks for.
 pub(crate) fn run(systems: &[Box<dyn AnySystem>]) -> Result<ExitCode, Failed> {
@@ -19,7 +16,7 @@ pub(crate) fn run(systems: &[Box<dyn AnySystem>]) -> Result<ExitCode, Failed> {
         Failed::usage(format!("{} is how splitbrain starts a process for a run: {error}", apart::ARGUMENT))
     })?;
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name(RUN_THREAD.to_owned()).stack_size(STACK_SIZE);
+        let thread = thread::Builder::new().name(RUN_THREAD.to_owned()).stack_size(RUN_STACK_SIZE);
         let work = || answer(systems, &line, &socket);
         let thread = thread.spawn_scoped(scope, work).map_err(Failed::usage)?;
         thread.join().unwrap_or_else(|_| Ok(ExitCode::Panicked))

@@ -44,7 +44,10 @@ impl User {
         let patience = self.patience;
         let answer = within(patience, async { self.connection().await?.get(key).await }).await;
         let text = self.settle(answer)?;
-        text.map_or(Some(0), |text| std::str::from_utf8(&text).ok()?.parse().ok())
+        text.map_or(Some(0), |text| {
+            let number = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+            Some(number.expect("only numbers are written"))
+        })
     }
 
     async fn connection(&mut self) -> mini_redis::Result<&mut Client> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use splitbrain::campaign::RUN_THREAD;
+use splitbrain::campaign::{RUN_STACK_SIZE, RUN_THREAD};
 use splitbrain::engine::{
     AnyPlan, AnySystem, Capture, Engine, Entry, EntryKind, Isolation, Job, OpenError, Opened, PlanText, Recorder, Run,
     Settings, Stamp, Tracing, Unsupported, Worker, told,
@@ -274,7 +274,7 @@ pub fn run<S: System>(system: &S, options: &OptionsOf<S>, seed: Seed) -> ReportO
 /// Runs this on a thread that has run nothing before: std keeps the keys of its hash maps by thread, and hands them on.
 pub(crate) fn on_fresh_thread<R: Send>(run: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name(RUN_THREAD.to_owned());
+        let thread = thread::Builder::new().name(RUN_THREAD.to_owned()).stack_size(RUN_STACK_SIZE);
         let handle = thread.spawn_scoped(scope, run).expect("the system has room for a thread");
         handle.join().unwrap_or_else(|payload| resume_unwind(payload))
     })
@@ -290,7 +290,7 @@ fn recorded<R: Send>(
     let has_log = recorder.wants(EntryKind::Logged);
     let last = sender.clone();
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name(RUN_THREAD.to_owned());
+        let thread = thread::Builder::new().name(RUN_THREAD.to_owned()).stack_size(RUN_STACK_SIZE);
         let run = move || {
             let _capture = has_log.then(|| Capture::begin(stamp));
             let ran = catch_unwind(AssertUnwindSafe(|| run(Entries(sender))));

@@ -102,7 +102,7 @@ where
         // Where the run was over by then, it ended as it had ended.
         state.world.fail(now, None, message);
     }
-    host.kill_all(&runtime);
+    tokio.within(|| host.kill_all(&runtime));
     let mut state = host.lock();
     let mut report = state.world.report().expect("the run has ended");
     if tokio.strays() > 0 && report.outcome == Outcome::Passed {

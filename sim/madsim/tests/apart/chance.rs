@@ -47,6 +47,8 @@ splitbrain::kernel::names! {
         Garbage = "garbage",
         /// The standard output, without a newline.
         Print = "print",
+        /// Nothing: the task yields first.
+        Yield = "yield",
     }
 }
 
@@ -209,6 +211,10 @@ impl Source {
             }
             Self::Print => {
                 print!("a word");
+                0
+            }
+            Self::Yield => {
+                tokio::task::yield_now().await;
                 0
             }
         }

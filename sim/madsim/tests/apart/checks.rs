@@ -8,6 +8,7 @@ use crate::chance;
 
 const CHECKS: &[(&str, fn())] = &[
     ("whatever_a_service_asks_its_seed_decides", whatever_a_service_asks_its_seed_decides),
+    ("a_task_that_yields_goes_on", a_task_that_yields_goes_on),
     ("a_campaign_and_a_run_alone_agree", a_campaign_and_a_run_alone_agree),
     ("kept_failures_replay_digest_for_digest", kept_failures_replay_digest_for_digest),
     ("a_process_that_dies_is_a_panic_of_its_run", a_process_that_dies_is_a_panic_of_its_run),
@@ -74,6 +75,14 @@ fn whatever_a_service_asks_its_seed_decides() {
         let (code, text) = place.told(&["test", "chance.toml", "--check-determinism=100%"]);
         assert_eq!(code, 0, "{source}: {text}");
     }
+}
+
+fn a_task_that_yields_goes_on() {
+    let place = Place::new("yields", "yield", 1_000_000);
+    let (code, text) = place.told(&["run", "chance.toml", "--timeline", "none"]);
+    assert_eq!(code, 0, "{text}");
+    let chosen = text.lines().find_map(|line| line.strip_prefix("count: chose = ")?.parse::<u64>().ok());
+    assert!(chosen.is_some_and(|chosen| chosen > 20), "each word is answered after a turn: {text}");
 }
 
 fn a_campaign_and_a_run_alone_agree() {
