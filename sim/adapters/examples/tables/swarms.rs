@@ -10,8 +10,11 @@ use splitbrain::kernel::run::Outcome;
 
 use crate::{Loaded, ROOT};
 
+/// What is replaced in the text of a scenario: each part with what stands in its place.
+type Replaced = &'static [(&'static str, &'static str)];
+
 /// The rows: a scenario, and what is replaced in its text.
-const ROWS: &[(&str, &str, &[(&str, &str)])] = &[
+const ROWS: &[(&str, &str, Replaced)] = &[
     ("raft_rs/swarm", "", &[]),
     ("raft_rs/swarm_snapshots", "", &[]),
     ("raft_rs/swarm_membership", "", &[]),

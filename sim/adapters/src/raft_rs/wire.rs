@@ -267,7 +267,7 @@ fn entry_brief(entry: &Entry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (EntryType::EntryNormal, Some(Proposal { client, value, .. })) => write!(f, "{value} of {client}"),
         (EntryType::EntryNormal, None) => f.write_str("no-op"),
         (EntryType::EntryConfChange | EntryType::EntryConfChangeV2, _) => match Members::of(entry) {
-            Some(Members { voters, learners }) if learners == 0 => write!(f, "voters {}", Numbers(voters)),
+            Some(Members { voters, learners: 0 }) => write!(f, "voters {}", Numbers(voters)),
             Some(Members { voters, learners }) => {
                 write!(f, "voters {} learners {}", Numbers(voters), Numbers(learners))
             }
