@@ -177,3 +177,7 @@ adapters-table seeds="2000" twice="2000":
 # raft-rs beside the preset `etcd` in the partition of five servers: reports/gallery/raft-rs.md.
 raft-rs-table seeds="20":
     cd sim/adapters && cargo run --locked --release --example tables -- partition --seeds {{ seeds }} --write
+
+# The published libraries of sim/adapters: formatting, lints, tests, and every scenario with each run repeated.
+adapters-check:
+    .ci/adapters --all
