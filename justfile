@@ -180,4 +180,4 @@ raft-rs-table seeds="20":
 
 # The published libraries of sim/adapters: formatting, lints, tests, and every scenario with each run repeated.
 adapters-check:
-    .ci/adapters --all
+    .ci/adapters

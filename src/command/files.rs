@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{Failed, Loaded, STDIN, Session, read_scenario, shown};
+use crate::command::{Failed, Loaded, STDIN, SUMMARY, Session, read_scenario, shown};
 use crate::exit_code::ExitCode;
 use crate::report::{artifact, quoted};
 use crate::scenario::Colour;
@@ -40,14 +40,14 @@ fn kind_of(path: &Path) -> Result<fs::FileType, Failed> {
 
 /// Links to folders are not followed, as they may lead back here; one that the user names is.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
+    if is_of_a_run(folder) {
+        return Ok(());
+    }
     let unreadable = |error| Failed::usage(format!("cannot read the folder {}: {error}", shown(folder)));
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         entries.push((entry.path(), entry.file_type().map_err(unreadable)?));
-    }
-    if is_of_a_run(&entries) {
-        return Ok(());
     }
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     for (path, kind) in entries {
@@ -65,10 +65,9 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Whether these are the files that a failing run left: its plan and its resolved scenario are no scenarios to run.
-fn is_of_a_run(entries: &[(PathBuf, fs::FileType)]) -> bool {
-    let has = |name: &str| entries.iter().any(|(path, _)| path.file_name().is_some_and(|known| known == name));
-    has("summary.json") && has("plan.toml")
+/// Whether a failing run left this folder: its plan and its resolved scenario are no scenarios to run.
+fn is_of_a_run(folder: &Path) -> bool {
+    [SUMMARY, "plan.toml"].iter().all(|name| folder.join(name).is_file())
 }
 
 /// The folder of a recorded run, if this is one, or a file of one that is no scenario.
@@ -77,11 +76,10 @@ pub(super) fn of_a_run(path: &Path) -> Option<PathBuf> {
         path
     } else {
         let name = path.file_name()?.to_str()?;
-        let is_of_it = ["plan.toml", "trace.jsonl", "history.jsonl", "summary.json", "options.json"].contains(&name);
+        let is_of_it = ["plan.toml", "trace.jsonl", "history.jsonl", SUMMARY, "options.json"].contains(&name);
         path.parent().filter(|_| is_of_it)?
     };
-    let is_kept = |name: &str| folder.join(name).is_file();
-    (is_kept("summary.json") && is_kept("plan.toml")).then(|| folder.to_owned())
+    is_of_a_run(folder).then(|| folder.to_owned())
 }
 
 /// Decodes all files.

@@ -1,12 +1,15 @@
 //! madsim as an engine: the same scenarios, resolved as for the kernel, each run on a thread of its own.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
+use splitbrain::Cli;
 use splitbrain::campaign::{RUN_STACK_SIZE, RUN_THREAD};
 use splitbrain::engine::{
     AnyPlan, AnySystem, Capture, Engine, Entry, EntryKind, Isolation, Job, OpenError, Opened, PlanText, Recorder, Run,
@@ -94,6 +97,22 @@ impl<V> ServiceOnMadsim<V> {
     pub const fn with_unseeded_tokio(self) -> Self {
         Self { seeding: TokioSeeding::OfProcess, ..self }
     }
+}
+
+/// The program of an example, as `Cli::main` is, with two words before its arguments for `just async-table`, which
+/// measures what a process for each run and a seed for tokio cost: `in-one-process`, and `in-one-process-unseeded`.
+#[doc(hidden)]
+pub fn measured<V: Service>(name: &str) -> ExitCode {
+    let cli = |service| Cli::new().name(name).engine(service);
+    let service = ServiceOnMadsim::<V>::new();
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let service = match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("in-one-process") => service,
+        Some("in-one-process-unseeded") => service.with_unseeded_tokio(),
+        _ => return cli(service).main(),
+    };
+    arguments.remove(1);
+    cli(service).run(arguments).into()
 }
 
 impl<V> Default for ServiceOnMadsim<V> {

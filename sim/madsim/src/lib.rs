@@ -29,6 +29,9 @@ mod settings;
 mod tokio_seed;
 
 #[cfg(madsim)]
+#[doc(hidden)]
+pub use engine::measured;
+#[cfg(madsim)]
 pub use engine::{OnMadsim, ServiceOnMadsim, run};
 #[cfg(madsim)]
 pub use service::{

@@ -45,8 +45,8 @@ impl TokioSeed {
     #[cfg(tokio_unstable)]
     pub(crate) fn within<R>(&self, work: impl FnOnce() -> R) -> R {
         let Some(runtime) = &self.runtime else { return work() };
-        // All that happens is one turn to tokio, whose budget for a turn would run out. By the handle: the runtime itself
-        // would put off what `yield_now` wakes until its next turn, which never comes.
+        // All that happens is one turn to tokio, whose budget for a turn would run out. By the handle: the runtime
+        // itself would put off what `yield_now` wakes until its next turn, which never comes.
         runtime.handle().block_on(real_tokio::task::unconstrained(async { work() }))
     }
 

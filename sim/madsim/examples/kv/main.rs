@@ -21,20 +21,7 @@ use service::{Store, StoreObservation};
 
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
-    let cli = |service| splitbrain::Cli::new().name("just madsim-kv").engine(service);
-    let service = splitbrain_madsim::ServiceOnMadsim::<Store>::new();
-    // For `just async-table` alone: what a process for each run, and a seed for tokio, cost.
-    let mut arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    let mode = arguments.get(1).and_then(|first| first.to_str()).map(str::to_owned);
-    match mode.as_deref() {
-        Some("in-one-process") => _ = arguments.remove(1),
-        Some("in-one-process-unseeded") => {
-            arguments.remove(1);
-            return cli(service.with_unseeded_tokio()).run(arguments).into();
-        }
-        _ => return cli(service).main(),
-    }
-    cli(service).run(arguments).into()
+    splitbrain_madsim::measured::<Store>("just madsim-kv")
 }
 
 #[cfg(not(madsim))]
