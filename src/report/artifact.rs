@@ -233,6 +233,9 @@ impl Artifact {
     /// Puts the folder in its place. What a user has put into the old one stays. Other processes may do the same at
     /// the same time: the last of them wins, and each of them sees a whole folder.
     fn publish(&self) -> io::Result<()> {
+        // One process after the other. Where a folder cannot be locked, each tries again until no one is in its way.
+        let parent = self.folder.parent().and_then(|parent| File::open(parent).ok());
+        let _turn = parent.filter(|parent| parent.lock().is_ok());
         let mut error = None;
         for _ in 0..PUBLISH_MAX {
             match fs::rename(&self.partial, &self.folder) {
