@@ -175,6 +175,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<Never, Never>) {
         workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
+        counted: Vec::new(),
         duration: Duration::from_secs(seconds),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,

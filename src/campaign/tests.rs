@@ -108,6 +108,7 @@ fn system() -> SystemDescription {
         orders: &[],
         gauges: &[],
         observations: &["leader elected", "pre-vote rejected"],
+        placed: &[],
         messages: &[],
         refusable: &[],
         invariants: Groups::Own(INVARIANTS).named("scripted"),

@@ -57,7 +57,7 @@ enum Topic {
     Faults,
     /// What a nemesis can do
     Nemeses,
-    /// Conditions of the world, for `reach`
+    /// Conditions of the world, for `when`, `until` and `reach`
     Conditions,
 }
 
@@ -120,7 +120,10 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         Topic::Workloads => system.workloads.iter().try_for_each(|one| one_workload(out, one)),
         Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
-        Topic::Observations => table(out, &words(system.observations)),
+        Topic::Observations => {
+            let doc = |name: &str| if system.placed.contains(&name) { "At a place in the log." } else { "" };
+            table(out, &system.observations.iter().map(|name| (*name, doc(name))).collect::<Vec<_>>())
+        }
         Topic::Messages => table(out, &words(system.messages)),
         Topic::Invariants => invariants(out, system),
         Topic::Systems | Topic::Faults | Topic::Nemeses | Topic::Conditions => Ok(()),

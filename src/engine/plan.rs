@@ -331,6 +331,7 @@ impl<O: Data, Q: Data> Erased for Plan<O, Q> {
             faults: only(&self.faults, &kept.faults),
             operations: only(&self.operations, &kept.operations),
             orders: only(&self.orders, &kept.orders),
+            names: self.names.clone(),
             overrides: only(&self.overrides, &kept.overrides),
         })
     }

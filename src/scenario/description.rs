@@ -26,6 +26,8 @@ pub struct SystemDescription {
     pub gauges: &'static [Gauge],
     /// What nodes say.
     pub observations: &'static [&'static str],
+    /// Those that are about a place in a log: `committed >= 100` waits for the place.
+    pub placed: &'static [&'static str],
     /// Kinds of message.
     pub messages: &'static [&'static str],
     /// Those that can be refused.
@@ -111,6 +113,7 @@ impl SystemDescription {
             orders: S::ORDERS,
             gauges: S::GAUGES,
             observations: <S::Node as Node>::Observation::NAMES,
+            placed: <S::Node as Node>::Observation::PLACED,
             messages: <S::Node as Node>::Message::KINDS,
             refusable: <S::Node as Node>::Message::REFUSABLE,
             invariants: S::Invariants::GROUPS.named(S::NAME),
@@ -134,6 +137,7 @@ impl SystemDescription {
             orders: &[],
             gauges: &[],
             observations: &[],
+            placed: &[],
             messages: &[],
             refusable: &[],
             invariants: Vec::new(),

@@ -1,5 +1,7 @@
 //! What a scenario expects of its runs. Judging is the campaign's; this is what it judges by.
 
+use splitbrain_kernel::selector::Condition;
+
 use super::OptionSetting;
 use super::resolve::Facts;
 
@@ -14,6 +16,8 @@ pub struct Expect {
     pub bounds: Vec<MetricBound>,
     /// What must happen at least once in the campaign; otherwise the judgement is inconclusive.
     pub reach: Vec<Reach>,
+    /// What `bounds` and `reach` name that runs do not count anyway: conditions, each under its text.
+    pub counted: Vec<(String, Condition)>,
 }
 
 /// How runs must end.

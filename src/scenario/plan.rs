@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use splitbrain_kernel::fault::{self, Target};
 use splitbrain_kernel::id::{Cluster, Kind, Link, NodeId};
 use splitbrain_kernel::plan::{
-    Asking, Decision, FORMAT, Override, Plan, PlannedFault, PlannedOperation, PlannedOrder, Site, Timing,
+    Asking, Decision, FORMAT, Override, Plan, PlannedFault, PlannedName, PlannedOperation, PlannedOrder, Site, Timing,
 };
 use splitbrain_kernel::time::Duration;
 use toml::Spanned;
@@ -74,7 +74,7 @@ pub struct PlanLines {
     pub overrides: Vec<u32>,
 }
 
-const KEYS: [&str; 7] = ["format", "timing", "workload", "fault", "operation", "order", "override"];
+const KEYS: [&str; 8] = ["format", "timing", "workload", "fault", "operation", "order", "name", "override"];
 
 /// Reads a plan. `path` is what diagnostics call the file.
 ///
@@ -106,6 +106,7 @@ pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
     let faults = entries(&mut reader, &root, ("fault", check_fault), starts);
     let operations = entries(&mut reader, &root, ("operation", check_operation), starts);
     let orders = entries(&mut reader, &root, ("order", check_order), starts);
+    let names = entries(&mut reader, &root, ("name", check_named), starts);
     let overrides = entries(&mut reader, &root, ("override", check_override), starts);
     refuse_doubles(&mut reader, &root, &overrides);
     let read = timing.zip(workload).map(|(timing, workload)| ReadPlan {
@@ -122,6 +123,7 @@ pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
             faults: faults.entries,
             operations: operations.entries,
             orders: orders.entries,
+            names: names.entries,
             overrides: overrides.entries,
         },
     });
@@ -240,6 +242,10 @@ fn check_operation<O>(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedOpe
 }
 
 fn check_order<Q>(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedOrder<Q>) {
+    check_receiver(reader, at, planned.node);
+}
+
+fn check_named(reader: &mut Reader<'_>, at: &At<'_>, planned: &PlannedName) {
     check_receiver(reader, at, planned.node);
 }
 

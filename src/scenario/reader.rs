@@ -103,7 +103,7 @@ pub(super) struct Reader<'a> {
     pub(super) end: Option<Instant>,
     /// When the settle phase begins, or the run ends, once that is read.
     pub(super) settle_start: Option<Instant>,
-    /// The names that the fault being read binds.
+    /// The names that faults of the file bind.
     pub(super) bound: Vec<String>,
     found: Vec<Diagnostic>,
     more: usize,

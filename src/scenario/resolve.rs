@@ -89,6 +89,7 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
         workload,
         operations: Vec::new(),
         orders: Vec::new(),
+        counted: scenario.expect.counted.clone(),
         duration: scenario.run.duration,
         settle: scenario.run.settle,
         budget: scenario.run.budget,

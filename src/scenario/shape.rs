@@ -2,6 +2,7 @@
 
 pub(super) mod drawn;
 pub(super) mod quantity;
+pub(super) mod when;
 pub(super) mod who;
 
 use std::borrow::Cow;

@@ -1,6 +1,7 @@
 //! The language as a whole, over a toy system: what is read, refused, written again, and drawn.
 
 mod agreement;
+mod conditions;
 mod diagnostics;
 mod faults;
 mod fuzz;

@@ -8,6 +8,7 @@ pub mod census;
 mod directed;
 mod draw;
 mod forms;
+mod joint;
 mod nemesis;
 mod resolve;
 pub mod spec;
@@ -29,7 +30,7 @@ pub use census::Census;
 use directed::Directed;
 use nemesis::{ClockAccount, Nemesis};
 use spec::{FaultSpec, NemesisSpec, OrderKey};
-use trigger::{Shift, Watch};
+use trigger::{Happened, Shift, Watch};
 
 /// What a director is made from.
 #[derive(Clone, Debug)]
@@ -72,6 +73,13 @@ pub enum Act {
         /// What is done.
         fault: Fault,
     },
+    /// Remember which node a name stands for: a condition that someone waits for speaks of it.
+    Bind {
+        /// The name.
+        name: String,
+        /// The node.
+        node: NodeId,
+    },
     /// Lift a fault.
     Stop {
         /// Which.
@@ -95,9 +103,9 @@ pub enum Act {
 pub struct Director {
     census: Census,
     clocks: ClockAccount,
-    /// In order of id.
+    /// In the order of the scenario.
     faults: Vec<Directed>,
-    /// In order of id.
+    /// In the order of the scenario.
     nemeses: Vec<Nemesis>,
     /// Conditions that others wait for.
     awaited: Vec<Await>,
@@ -116,17 +124,35 @@ pub struct Awaited(usize);
 /// A condition that someone waits for.
 #[derive(Clone, Debug)]
 struct Await {
+    condition: Condition,
     watch: Watch,
+    /// When it came first.
     came: Option<Instant>,
+    /// How often it came.
+    times: u64,
+    /// Whether each time that it comes counts, or the first alone.
+    counts: bool,
 }
 
 impl Await {
-    fn due(&self) -> Instant {
-        if self.came.is_none() { self.watch.due() } else { Instant::MAX }
+    fn waits(&self) -> bool {
+        self.counts || self.came.is_none()
     }
 
-    const fn listens(&self) -> bool {
-        self.came.is_none() && self.watch.is_for_names()
+    fn due(&self) -> Instant {
+        if self.waits() { self.watch.due() } else { Instant::MAX }
+    }
+
+    fn listens(&self) -> bool {
+        self.waits() && self.watch.is_for_names()
+    }
+
+    /// It came so many times now.
+    fn note(&mut self, now: Instant, times: u32) {
+        if times > 0 {
+            self.came.get_or_insert(now);
+            self.times += u64::from(times);
+        }
     }
 }
 
@@ -135,9 +161,17 @@ pub(crate) struct Hand<'a> {
     /// What was done so far.
     pub(crate) acts: &'a mut Vec<Act>,
     keys: &'a mut u32,
+    awaited: &'a [Await],
 }
 
 impl Hand<'_> {
+    /// Hands over what these names stand for, where others than faults wait for conditions that speak of them.
+    pub(crate) fn bind(&mut self, names: &[(String, NodeId)]) {
+        let is_awaited = |name: &String| self.awaited.iter().any(|it| it.condition.bound_names().any(|of| of == name));
+        let bound = names.iter().filter(|(name, _)| is_awaited(name));
+        self.acts.extend(bound.map(|(name, node)| Act::Bind { name: name.clone(), node: *node }));
+    }
+
     /// Starts a fault under the next key.
     pub(crate) fn start(&mut self, id: &str, selector: &str, line: u32, fault: Fault) -> FaultKey {
         *self.keys += 1;
@@ -151,10 +185,8 @@ impl Director {
     /// A director at the start of a run. No node is up until the engine says so.
     pub fn new(setup: DirectorSetup) -> Self {
         let DirectorSetup { seed, cluster, words, messages, faults, nemeses, bounds, settle_at } = setup;
-        let mut faults: Vec<Directed> = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
-        faults.sort_by(|a, b| a.id().cmp(b.id()));
-        let mut nemeses: Vec<Nemesis> = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec, messages)).collect();
-        nemeses.sort_by(|a, b| a.id().cmp(b.id()));
+        let faults = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
+        let nemeses = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec, messages)).collect();
         let mut director = Self {
             census: Census::new(cluster, words),
             clocks: ClockAccount::new(cluster, bounds),
@@ -179,7 +211,16 @@ impl Director {
 
     /// Waits for a condition: [`Director::came`] says when it came first, in the settle phase too.
     pub fn wait_for(&mut self, condition: Condition) -> Awaited {
-        self.awaited.push(Await { watch: Watch::new(condition), came: None });
+        self.add_awaited(condition, false)
+    }
+
+    /// Counts how often a condition comes, in the settle phase too: [`Director::times`].
+    pub fn count(&mut self, condition: Condition) -> Awaited {
+        self.add_awaited(condition, true)
+    }
+
+    fn add_awaited(&mut self, condition: Condition, counts: bool) -> Awaited {
+        self.awaited.push(Await { watch: Watch::new(condition.clone()), condition, came: None, times: 0, counts });
         self.refresh();
         Awaited(self.awaited.len() - 1)
     }
@@ -187,6 +228,11 @@ impl Director {
     /// When a condition came first; `None` if it has not yet.
     pub fn came(&self, awaited: Awaited) -> Option<Instant> {
         self.awaited[awaited.0].came
+    }
+
+    /// How often a condition came that is counted.
+    pub fn times(&self, awaited: Awaited) -> u64 {
+        self.awaited[awaited.0].times
     }
 
     /// The next true time at which [`Director::poll`] has something to do; [`Instant::MAX`] for never.
@@ -207,7 +253,7 @@ impl Director {
     }
 
     fn take_in(&mut self, now: Instant, node: NodeId, face: Face) {
-        let Face { group, name, change } = face;
+        let Face { group, name, change, place } = face;
         match change {
             Change::None => {}
             Change::Role { role, rank } => {
@@ -224,16 +270,54 @@ impl Director {
             }
         }
         if self.listens {
-            for fault in &mut self.faults {
-                fault.on_name(now, name);
-            }
-            for awaited in self.awaited.iter_mut().filter(|it| it.listens()) {
-                if awaited.watch.on_name(name) {
-                    awaited.came = Some(now);
-                }
-            }
-            self.refresh();
+            self.hear(now, Happened { name, node, place });
         }
+    }
+
+    /// Something happened that the world counts under this name, and not a node. Its observations are
+    /// [`Director::on_face`]'s.
+    pub fn on_incident(&mut self, now: Instant, node: NodeId, name: &str) {
+        if self.listens {
+            self.hear(now, Happened { name, node, place: None });
+        }
+    }
+
+    /// Tells those who wait for names.
+    fn hear(&mut self, now: Instant, happened: Happened<'_>) {
+        for fault in &mut self.faults {
+            fault.on_name(now, happened, &self.census);
+        }
+        for awaited in self.awaited.iter_mut().filter(|it| it.listens()) {
+            if awaited.watch.on_name(now, happened, &self.census) {
+                awaited.note(now, 1);
+            }
+        }
+        self.refresh();
+    }
+
+    /// A plan says that a name stands for a node from now on. A director that has the faults of the scenario knows by
+    /// itself.
+    pub fn bind(&mut self, now: Instant, name: &str, node: NodeId) {
+        if self.census.bind(name, node) {
+            self.on_bound(now);
+        }
+    }
+
+    fn on_bound(&mut self, now: Instant) {
+        for fault in &mut self.faults {
+            fault.on_bound(now);
+        }
+        for awaited in &mut self.awaited {
+            awaited.watch.on_bound(now);
+        }
+        self.refresh();
+    }
+
+    /// Whether a condition waits for something with one of these names.
+    pub fn waits_for(&self, is_meant: impl FnMut(&str) -> bool) -> bool {
+        let stated = self.faults.iter().flat_map(Directed::conditions);
+        let awaited = self.awaited.iter().map(|it| &it.condition);
+        stated.chain(awaited).flat_map(Condition::observed).any(is_meant)
     }
 
     fn resource(&self, group: &str, kind: &str) -> ResourceId {
@@ -293,26 +377,33 @@ impl Director {
     }
 
     /// Everything due at or before `now`, appended in a fixed order: by the time when it was due; of one time the
-    /// stated faults before the nemeses, each by id (equal ids by position). A fault first lifts, then starts.
+    /// stated faults before the nemeses, both in the order of the scenario. A fault first lifts, then starts. One that
+    /// waited for a name that another binds at that time comes after all of these.
     ///
     /// A time that is read late changes nothing: what was due at two times is done as at these two times.
     pub fn poll(&mut self, now: Instant, acts: &mut Vec<Act>) {
         while self.due <= now && self.due < Instant::MAX {
             let at = self.due;
-            let (census, clocks) = (&self.census, &mut self.clocks);
-            let mut hand = Hand { acts, keys: &mut self.keys };
+            let (census, clocks) = (&mut self.census, &mut self.clocks);
+            let mut hand = Hand { acts, keys: &mut self.keys, awaited: &self.awaited };
             let may_act = at < self.settle_at;
+            let mut binds = false;
             for fault in self.faults.iter_mut().filter(|fault| may_act && fault.due() <= at) {
-                fault.act(at, census, &mut hand);
+                binds |= fault.act(at, census, &mut hand);
             }
             for nemesis in self.nemeses.iter_mut().filter(|it| may_act && it.due() <= at) {
                 nemesis.act(at, census, clocks, &mut hand);
             }
             for awaited in self.awaited.iter_mut().filter(|it| it.due() <= at) {
-                awaited.came = (awaited.watch.take(at) > 0).then_some(at);
+                let times = awaited.watch.take(at, &self.census);
+                awaited.note(at, times);
             }
-            self.refresh();
-            assert!(self.due > at, "what was due is done");
+            if binds {
+                self.on_bound(at);
+            } else {
+                self.refresh();
+                assert!(self.due > at, "what was due is done");
+            }
         }
     }
 

@@ -154,6 +154,9 @@ pub trait Observation: Data {
     /// The names that [`Face::name`] can take, so that a scenario's `when` and `reach` can be checked before a run.
     const NAMES: &'static [&'static str];
 
+    /// Those of the names whose faces have a [`Face::place`].
+    const PLACED: &'static [&'static str] = &[];
+
     /// The neutral face, the same for every system.
     fn face(&self) -> Face;
 
@@ -176,12 +179,21 @@ pub struct Face {
     pub name: &'static str,
     /// What it changes in the census.
     pub change: Change,
+    /// How far the log has come by it, if it is about a place in a log that all nodes share, as the commit of an entry
+    /// is. `committed >= 100` waits for the place, and not for a hundred observations.
+    pub place: Option<u64>,
 }
 
 impl Face {
     /// A face of the node's own system.
     pub const fn new(name: &'static str, change: Change) -> Self {
-        Self { group: "", name, change }
+        Self { group: "", name, change, place: None }
+    }
+
+    /// The same face, about this place in a log.
+    #[must_use]
+    pub const fn at_place(self, place: u64) -> Self {
+        Self { place: Some(place), ..self }
     }
 
     /// The same face, as the node around shows what an inner node of this group said: its roles and resources count

@@ -35,6 +35,9 @@ pub struct Plan<O, Q> {
     /// Orders given to servers, in order.
     #[serde(default = "Vec::new", rename = "order", skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<PlannedOrder<Q>>,
+    /// Names that faults bound to nodes, in order; those that a condition of a workload or an expectation speaks of.
+    #[serde(default, rename = "name", skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<PlannedName>,
     /// Decisions of the kernel that are taken here rather than drawn.
     #[serde(default, rename = "override", skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
@@ -133,6 +136,18 @@ pub struct PlannedOrder<Q> {
     pub order: Q,
 }
 
+/// A name that stands for a node from a moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedName {
+    /// When.
+    pub start: Moment,
+    /// The name.
+    pub name: String,
+    /// The node.
+    pub node: NodeId,
+}
+
 impl<O, Q> Plan<O, Q> {
     /// A plan in which nothing is done.
     pub const fn empty() -> Self {
@@ -143,6 +158,7 @@ impl<O, Q> Plan<O, Q> {
             faults: Vec::new(),
             operations: Vec::new(),
             orders: Vec::new(),
+            names: Vec::new(),
             overrides: Vec::new(),
         }
     }

@@ -13,6 +13,7 @@ use crate::invariant::{InvariantSet, Violation};
 use crate::node::Node;
 use crate::plan::{Plan, PlannedOperation, PlannedOrder};
 use crate::rng::{Ppm, Seed};
+use crate::selector::Condition;
 use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::workload::{Idle, Load};
@@ -38,6 +39,8 @@ pub struct RunOptions<O, Q, W = Idle> {
     pub operations: Vec<PlannedOperation<O>>,
     /// Orders for servers at stated times.
     pub orders: Vec<PlannedOrder<Q>>,
+    /// Conditions that are counted, each under the name that the report has for it.
+    pub counted: Vec<(String, Condition)>,
     /// Virtual length, the settle phase included.
     pub duration: Duration,
     /// Length of the settle phase at the end; none where zero.
@@ -87,6 +90,7 @@ impl<O, Q, W> RunOptions<O, Q, W> {
             workload: None,
             operations: Vec::new(),
             orders: Vec::new(),
+            counted: Vec::new(),
             duration,
             settle: Duration::ZERO,
             budget: Budget::ORDINARY,
@@ -285,7 +289,8 @@ pub struct RunReport<O, Q> {
     pub events: u64,
     /// True time at the end.
     pub end: Instant,
-    /// How often each observation, fault kind and condition of the world came, by name. A name that is absent: never.
+    /// How often each observation, fault kind, condition of the world and condition that is counted came, by name. A
+    /// name that is absent: never.
     pub counts: BTreeMap<Cow<'static, str>, u64>,
     /// The gauges of the system, in the order of its list.
     pub gauges: Vec<u64>,

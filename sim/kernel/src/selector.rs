@@ -2,12 +2,16 @@
 //!
 //! These are what a scenario says. The [director](crate::director) turns them into concrete faults while a run goes on.
 
+mod condition;
+
 use std::fmt;
 use std::str::FromStr;
 
 use crate::id::{Cluster, Kind, NodeId, NodeName, Side};
 use crate::rng::Rng;
 use crate::time::{Duration, Instant, Offset};
+
+pub use condition::{Bound, Condition};
 
 /// A set of nodes, resolved when a fault starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -366,34 +370,6 @@ pub enum Trigger {
         delay: Span<Duration>,
         /// How often at most. The condition must come anew each time.
         times: u32,
-    },
-}
-
-/// What a trigger, an `until` or a `reach` waits for. A condition comes at an instant, and may come again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// An observation with this name, for the `nth` time in the run (counted from 1), or each time where that is 0.
-    Observed {
-        /// [`crate::node::Face::name`].
-        name: String,
-        /// Which time.
-        nth: u64,
-    },
-    /// There has been a live node in this role for at least this long: `leader for 1s`. Comes each time that a node has
-    /// been in the role, by its own belief, for just this long without a break.
-    Has {
-        /// The role.
-        role: String,
-        /// How long.
-        lasting: Duration,
-    },
-    /// There has been no live node in this role for at least this long: `no leader for 1s`. Comes once for each time
-    /// without one, the start of the run included.
-    Lacks {
-        /// The role.
-        role: String,
-        /// How long.
-        lasting: Duration,
     },
 }
 

@@ -27,7 +27,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::digest::{Digest, Tag};
 use crate::director::spec::{FaultSpec, OrderKey, What};
-use crate::director::{Director, DirectorSetup};
+use crate::director::{Awaited, Director, DirectorSetup};
 use crate::history::HistoryOf;
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, NamedInvariant, Violation};
@@ -91,6 +91,10 @@ pub struct World<S: System, T = NoTrace> {
     order: u64,
     counts: Counters,
     incidents: Incidents,
+    /// What a condition that is counted is called in the report.
+    counted: Vec<(String, Awaited)>,
+    /// Whether a condition waits for something that the world counts.
+    tells_director: bool,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -108,7 +112,8 @@ pub struct World<S: System, T = NoTrace> {
 /// The last moment that can come.
 const LAST: Instant = Instant::from_nanos(u64::MAX - 1);
 
-/// Conditions of the world that are counted by name, beside the observations of nodes: what `reach` may ask for. What
+/// Conditions of the world that are counted by name, beside the observations of nodes: what `reach` may ask for. They
+/// happen at the node that sends a packet, at the one whose connection it is, at the process, disk or client. What
 /// befalls nodes in ranked roles is counted too: [`Vocabulary::incidents`](crate::vocabulary::Vocabulary::incidents).
 pub const CONDITIONS: &[(&str, &str)] = &[
     ("packet lost", "a datagram was lost by chance"),
@@ -158,6 +163,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let is_live = options.replay.as_ref().is_none_or(|plan| plan.workload == Asking::Live);
         let load = options.workload.as_ref().filter(|_| is_live);
         let calls = Calls::new(load, options.cluster, &mut director);
+        let counted: Vec<_> =
+            options.counted.iter().map(|(name, it)| (name.clone(), director.count(it.clone()))).collect();
+        let tells_director = waits_for_world(&director);
         let remembers = remembers(options);
         let mut world = Self {
             system: system.clone(),
@@ -186,6 +194,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             order: 0,
             counts: Counters::default(),
             incidents: Incidents::default(),
+            counted,
+            tells_director,
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -366,6 +376,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn counts_by_name(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let mut counts = self.counts.by_name();
         counts.extend(self.incidents.by_name(self.director.census().words()));
+        let counted = self.counted.iter().map(|(name, it)| (Cow::Owned(name.clone()), self.director.times(*it)));
+        counts.extend(counted.filter(|(_, times)| *times > 0));
         counts
     }
 
@@ -429,6 +441,21 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline]
     fn count(&mut self, name: &'static str) {
         self.counts.add(name);
+    }
+
+    /// Counts one of the [`CONDITIONS`] at a node, which conditions may wait for.
+    #[inline]
+    fn count_at(&mut self, node: NodeId, name: &'static str) {
+        self.counts.add(name);
+        if self.tells_director {
+            self.tell_director(node, name);
+        }
+    }
+
+    #[cold]
+    fn tell_director(&mut self, node: NodeId, name: &str) {
+        self.director.on_incident(self.universe.now, node, name);
+        self.act_due = self.next_act();
     }
 
     /// The order of a new event for this node at its instant.
@@ -521,6 +548,13 @@ fn director_of<O, Q: Clone, W>(
     let director =
         clocks.fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm));
     (director, orders)
+}
+
+/// Whether a condition waits for something that the world counts, and no node says.
+fn waits_for_world(director: &Director) -> bool {
+    let incidents: Vec<String> = director.census().words().incidents().map(|(name, _)| name).collect();
+    let is_of_world = |name: &str| CONDITIONS.iter().any(|(known, _)| *known == name);
+    director.waits_for(|name| is_of_world(name) || incidents.iter().any(|known| known == name))
 }
 
 /// Whether a fault of the run asks for old packets.

@@ -10,7 +10,7 @@ use super::super::names::Names;
 fn places(kind: &str) -> &'static [&'static [&'static str]] {
     match kind {
         "fault" => &[&["fault", "*", "nodes"], &["fault", "*", "links"]],
-        "operation" | "order" => &[&["node"]],
+        "operation" | "order" | "name" => &[&["node"]],
         "override" => &[&["site", "*"]],
         _ => &[],
     }

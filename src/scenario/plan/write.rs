@@ -17,6 +17,7 @@ pub fn write_plan<O: Serialize, Q: Serialize>(plan: &Plan<O, Q>, names: &Names) 
     plan.faults.iter().try_for_each(|fault| writer.add("fault", fault))?;
     plan.operations.iter().try_for_each(|operation| writer.add("operation", operation))?;
     plan.orders.iter().try_for_each(|order| writer.add("order", order))?;
+    plan.names.iter().try_for_each(|name| writer.add("name", name))?;
     plan.overrides.iter().try_for_each(|decision| writer.add("override", decision))?;
     Ok(writer.text)
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::fault::Fault;
+use splitbrain_kernel::selector::Condition;
 use splitbrain_kernel::world::CONDITIONS;
 use toml::de::DeValue;
 
@@ -14,7 +15,8 @@ use super::super::description::SystemDescription;
 use super::super::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 use super::super::key::{Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader};
-use super::super::shape::{NameOf, OneOrMore, Whole, Word};
+use super::super::shape::when::{PATTERN, condition, is_more_than_a_name};
+use super::super::shape::{NameOf, OneOrMore, Whole, Word, quote};
 use super::check::INVARIANT;
 use super::options::Settings;
 use super::{Fields, Pairs, Sub};
@@ -46,12 +48,13 @@ const TWIN: Key<Settings> = Key {
     doc: "With violates: options of the system under which nothing is broken, such as { bug = \"none\" }. Once the \
           violation is found, the seeds that it took run again with them, on all nodes, and every run must pass.",
 };
-const REACH: Key<OneOrMore<Word>> = Key {
+const REACH: Key<OneOrMore<Reached>> = Key {
     name: "reach",
-    shape: OneOrMore(Word { what: "observation", known: reachable }),
+    shape: OneOrMore(Reached),
     need: Need::Optional,
     doc: "What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations \
-          of the system, and what happens in every world: packet lost, node restarted, …",
+          of the system, what happens in every world (packet lost, node restarted, …), and conditions such as \
+          \"leader elected at x\".",
 };
 
 /// The name under which the schema defines a bound on a figure. No system is called so.
@@ -66,8 +69,9 @@ pub(in super::super) fn figure_schema(system: &SystemDescription) -> Json {
 pub(in super::super) static EXPECT: Section = Section {
     name: "expect",
     doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
-          system, and the count of everything that reach can name (spaces and hyphens as _). Each is \
-          { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list of such; at least one bound is named.",
+          system, and the count of everything that reach can name (spaces and hyphens as _; a condition as it is, \
+          quoted). Each is { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list of such; at least one bound \
+          is named.",
     keys: &[&OUTCOME, &VIOLATES, &WITHIN, &TWIN, &REACH],
 };
 
@@ -135,34 +139,38 @@ impl Fields for ExpectFields {
         &EXPECT
     }
 
-    fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
+    fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
         let own = self.section().names().map(str::to_owned);
         let figures = figures(reader.system);
         let keys = own.chain(figures.iter().map(|(key, _, _)| key.clone()));
         // The name itself, quoted, is as good as its key.
         let names = figures.iter().filter(|(key, name, _)| *key != *name);
-        keys.chain(names.map(|(_, name, _)| name.clone().into_owned())).collect()
+        let names = names.map(|(_, name, _)| name.clone().into_owned());
+        // What is wrong with a condition is told where it is read.
+        let conditions = table.entries().into_iter().map(|(key, ..)| key).filter(|key| is_more_than_a_name(key));
+        keys.chain(names).chain(conditions).collect()
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Expect> {
         let outcomes = table.get(reader, &OUTCOME);
         let violates = read_violates(reader, table);
-        let bounds = read_bounds(reader, table);
-        let reach = read_reach(reader, table);
+        let mut counted = Vec::new();
+        let bounds = read_bounds(reader, table, &mut counted);
+        let reach = read_reach(reader, table, &mut counted);
         refuse_both(reader, table);
-        Some(Expect { outcomes: outcomes.unwrap_or_default(), violates, bounds, reach })
+        Some(Expect { outcomes: outcomes.unwrap_or_default(), violates, bounds, reach, counted })
     }
 
     fn pairs(&self, value: &Expect) -> Pairs {
         let violates = value.violates.as_ref();
-        let reach: Vec<String> = value.reach.iter().map(|reach| reach.name.clone()).collect();
+        let reach: Vec<_> = value.reach.iter().map(|reach| (reach.name.clone(), None)).collect();
         let pairs = Pairs::default()
             .put_some(&OUTCOME, (!value.outcomes.is_empty()).then_some(&value.outcomes))
             .put_some(&VIOLATES, violates.map(|violates| &violates.invariants))
             .put_some(&WITHIN, violates.and_then(|violates| violates.within.as_ref()))
             .put_some(&TWIN, violates.map(|violates| &violates.twin).filter(|twin| !twin.is_empty()))
             .put_some(&REACH, (!reach.is_empty()).then_some(&reach));
-        bound_pairs(pairs, &value.bounds)
+        bound_pairs(pairs, value)
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
@@ -176,6 +184,7 @@ impl Fields for ExpectFields {
             more.insert(key, one);
         }
         schema["properties"].as_object_mut().expect("a section has properties").extend(more);
+        schema["patternProperties"] = json!({ PATTERN: { "$ref": format!("#/$defs/{FIGURE}") } });
         schema
     }
 }
@@ -210,33 +219,94 @@ fn refuse_both(reader: &mut Reader<'_>, table: &Table<'_>) {
     reader.report(&table.key_span(VIOLATES.name), &table.path_of(VIOLATES.name), Problem::new(message));
 }
 
-fn read_reach(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<Reach> {
+/// Conditions that are to be counted, each under its text and once.
+type Counted = Vec<(String, Condition)>;
+
+fn add_counted(counted: &mut Counted, name: &str, condition: Condition) {
+    if !counted.iter().any(|(known, _)| known == name) {
+        counted.push((name.to_owned(), condition));
+    }
+}
+
+fn read_reach(reader: &mut Reader<'_>, table: &Table<'_>, counted: &mut Counted) -> Vec<Reach> {
     let names = table.get(reader, &REACH).unwrap_or_default();
     let Some(at) = table.at(REACH.name) else { return Vec::new() };
     let spans =
         at.items().map_or_else(|| vec![at.span.clone()], |items| items.into_iter().map(|item| item.span).collect());
     let lines = spans.iter().map(|span| reader.line(span));
-    names.into_iter().zip(lines).map(|(name, line)| Reach { name, line }).collect()
+    let mut reach = Vec::new();
+    for ((name, condition), line) in names.into_iter().zip(lines) {
+        if let Some(condition) = condition {
+            add_counted(counted, &name, condition);
+        }
+        reach.push(Reach { name, line });
+    }
+    reach
 }
 
-fn read_bounds(reader: &mut Reader<'_>, table: &Table<'_>) -> Vec<MetricBound> {
+fn read_bounds(reader: &mut Reader<'_>, table: &Table<'_>, counted: &mut Counted) -> Vec<MetricBound> {
     let figures = figures(reader.system);
     let mut bounds = Vec::new();
-    for (key, _, at) in table.entries() {
+    for (key, span, at) in table.entries() {
         let figure = figures.iter().find(|(known, name, _)| *known == key || *name == key);
-        let Some((_, name, _)) = figure else { continue };
+        let name = match figure {
+            Some((_, name, _)) => name.clone().into_owned(),
+            None if !is_more_than_a_name(&key) => continue,
+            None => {
+                match condition(reader, &key) {
+                    Ok(condition) => add_counted(counted, &key, condition),
+                    Err(problem) => reader.report(&span, &at.path, problem),
+                }
+                key
+            }
+        };
         let read = OneOrMore(Sub(BoundFields)).decode(reader, &at).unwrap_or_default();
-        bounds.extend(read.into_iter().map(|bound| bound.on(name)));
+        bounds.extend(read.into_iter().map(|bound| bound.on(&name)));
     }
     bounds
 }
 
-fn bound_pairs(pairs: Pairs, bounds: &[MetricBound]) -> Pairs {
+/// What `reach` names, with its condition where runs do not count it anyway.
+#[derive(Debug)]
+struct Reached;
+
+impl Reached {
+    const NAME: Word = Word { what: "observation", known: reachable };
+}
+
+impl Shape for Reached {
+    type Value = (String, Option<Condition>);
+
+    fn noun(&self) -> String {
+        "an observation, or a condition such as \"leader elected at x\"".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let text = reader.text(at, &self.noun())?;
+        if !is_more_than_a_name(text) || reachable(reader.system).iter().any(|(name, _)| name == text) {
+            return Self::NAME.check(reader, at, text).map(|name| (name, None));
+        }
+        let condition = condition(reader, text);
+        reader.check(at, condition).map(|condition| (text.to_owned(), Some(condition)))
+    }
+
+    fn encode(&self, (name, _): &Self::Value) -> String {
+        quote(name)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({ "anyOf": [Self::NAME.schema(system), { "type": "string", "pattern": PATTERN }] })
+    }
+}
+
+fn bound_pairs(pairs: Pairs, Expect { bounds, counted, .. }: &Expect) -> Pairs {
+    let is_counted = |name: &str| counted.iter().any(|(known, _)| known == name);
     let mut names: Vec<&str> = bounds.iter().map(|bound| bound.metric.as_str()).collect();
     names.dedup();
     names.into_iter().fold(pairs, |pairs, name| {
         let of: Vec<Bound> = bounds.iter().filter(|bound| bound.metric == name).map(Bound::of).collect();
-        pairs.put_text(&slug(name), OneOrMore(Sub(BoundFields)).encode(&of))
+        let key = if is_counted(name) { name.to_owned() } else { slug(name) };
+        pairs.put_text(&key, OneOrMore(Sub(BoundFields)).encode(&of))
     })
 }
 

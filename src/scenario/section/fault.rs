@@ -13,7 +13,8 @@ use super::super::description::SystemDescription;
 use super::super::key::{AnyKey, Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader, quoted};
 use super::super::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
-use super::super::shape::who::{When, Who, is_single};
+use super::super::shape::when::{End, When};
+use super::super::shape::who::{Who, is_single};
 use super::super::shape::{Id, Whole};
 use super::action::{self, ActionValue, KINDS_OF_MESSAGE};
 use super::{Fields, Pairs};
@@ -43,7 +44,8 @@ const WHEN: Key<When> = Key {
     shape: When,
     need: Need::Optional,
     doc: "Trigger: when this is observed (\"leader elected\", or \"leader elected #3\" for the third time in the run) \
-          or holds (\"no leader for 1s\").",
+          or holds (\"no leader for 1s\", \"committed >= 100\"); \"x restarted\" and \"leader elected at x\" are about \
+          one node, and parts are joined by and.",
 };
 const AFTER: Key<Between<Time>> = Key {
     name: "after",
@@ -62,7 +64,8 @@ const NAME: Key<Names> = Key {
     shape: Names,
     need: Need::Default("{}"),
     doc: "Names bound to single nodes when the fault starts, in this order, each to a node that none before it has: \
-          { x = \"leader\", a = \"follower\" }. The action may use them as selectors.",
+          { x = \"leader\", a = \"follower\" }. From then on every fault, nemesis, condition and expectation may use \
+          them as selectors; of a name that is bound again the last binding counts.",
 };
 const FOR: Key<Between<Time>> = Key {
     name: "for",
@@ -70,11 +73,12 @@ const FOR: Key<Between<Time>> = Key {
     need: Need::Optional,
     doc: "How long it lasts; to the end of the run where absent. A range is drawn each time.",
 };
-const UNTIL: Key<When> = Key {
+const UNTIL: Key<End> = Key {
     name: "until",
-    shape: When,
+    shape: End,
     need: Need::Optional,
-    doc: "It is lifted when this is observed or holds, if it still lasts.",
+    doc: "It is lifted at this time, or when this is observed or holds, if it still lasts. After a time it does not \
+          start any more.",
 };
 const WAITS_UNTIL: Key<One<Moment>> = Key {
     name: "waits_until",
@@ -132,14 +136,13 @@ impl Fields for FaultFields {
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let id = table.get(reader, &ID);
         let trigger = read_trigger(reader, table);
-        let names = table.get(reader, &NAME);
-        reader.bound = bound_names(table);
+        let names = read_names(reader, table);
         let what = read_action(reader, table, trigger.as_ref());
-        reader.bound.clear();
         let duration = table.get(reader, &FOR);
         let until = table.get(reader, &UNTIL);
         let waits_until = table.get(reader, &WAITS_UNTIL);
         check_wait(reader, table, waits_until);
+        check_until(reader, table, trigger.as_ref(), until.as_ref());
         let what = what?;
         Some(FaultSpec {
             id: id.unwrap_or_default(),
@@ -180,13 +183,28 @@ impl Fields for FaultFields {
     }
 }
 
-/// The names that a fault binds, whether or not what they are bound to is right: the action is checked either way.
-fn bound_names(table: &Table<'_>) -> Vec<String> {
-    let names = table.at(NAME.name).and_then(|at| {
-        let table = at.value.as_table()?;
-        Some(table.keys().map(|key| key.get_ref().to_string()).collect())
-    });
-    names.unwrap_or_default()
+/// The names that the faults of the file bind, whether or not what they are bound to is right: what uses them is
+/// checked either way.
+pub(in super::super) fn bound_names(faults: Option<At<'_>>) -> Vec<String> {
+    let mut bound = Vec::new();
+    for fault in faults.and_then(|faults| faults.items()).unwrap_or_default() {
+        let names = fault.value.as_table().and_then(|fault| fault.get(NAME.name)?.get_ref().as_table());
+        bound.extend(names.into_iter().flat_map(|names| names.keys()).map(|name| name.get_ref().to_string()));
+    }
+    bound.sort_unstable();
+    bound.dedup();
+    bound
+}
+
+/// What a name is bound to may be a name of another fault, and none of this one.
+fn read_names(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<(String, Selector)>> {
+    let own = table.at(NAME.name).and_then(|at| at.value.as_table());
+    let others = reader.bound.iter().filter(|name| own.is_none_or(|own| !own.contains_key(name.as_str())));
+    let others = others.cloned().collect();
+    let all = std::mem::replace(&mut reader.bound, others);
+    let names = table.get(reader, &NAME);
+    reader.bound = all;
+    names
 }
 
 fn read_trigger(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
@@ -225,8 +243,8 @@ fn read_when(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
     let times = table.get(reader, &TIMES);
     let condition: Condition = condition?;
     let times = u32::try_from(times?).expect("at most the greatest u32");
-    if times > 1 && matches!(condition, Condition::Observed { nth: 1.., .. }) {
-        let message = "the observation with that number happens once in a run";
+    if times > 1 && condition.comes_once() {
+        let message = "the condition comes at most once in a run: it waits for a number";
         reader.report(&table.key_span(TIMES.name), &table.path_of(TIMES.name), Problem::new(message));
     }
     Some(Trigger::When { condition, delay: delay?, times })
@@ -269,6 +287,20 @@ fn check_wait(reader: &mut Reader<'_>, table: &Table<'_>, waits_until: Option<In
         let span = table.key_span(WAITS_UNTIL.name);
         reader.report(&span, &table.path_of(WAITS_UNTIL.name), Problem::new(message));
     }
+}
+
+/// What is lifted at a time must be able to start before.
+fn check_until(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>, until: Option<&Condition>) {
+    let (Some(Condition::Time(end)), Some(trigger)) = (until, trigger) else { return };
+    let shown = |at: Instant| at.since(Instant::ZERO);
+    let message = match (trigger, reader.end) {
+        (Trigger::At(start), _) if start.high >= *end => {
+            format!("it starts at {} at the latest, and is lifted at {}", shown(start.high), shown(*end))
+        }
+        (_, Some(last)) if *end > last => format!("the run ends at {}", shown(last)),
+        _ => return,
+    };
+    reader.report(&table.key_span(UNTIL.name), &table.path_of(UNTIL.name), Problem::new(message));
 }
 
 fn read_action(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<ActionValue> {

@@ -162,6 +162,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Opti
     let cluster = table.get(reader, &CLUSTER);
     let run = table.get(reader, &RUN);
     know(reader, cluster, run);
+    reader.bound = fault::bound_names(table.at(FAULT.name));
     let options = table.get(reader, &options_key(system));
     let network = table.get(reader, &NETWORK);
     let clocks = table.get(reader, &CLOCKS);

@@ -11,7 +11,7 @@ use super::super::reader::{At, Problem, Reader, quoted};
 use super::super::shape::Word;
 use super::super::shape::drawn::{OptionValue, encode_value};
 use super::super::shape::quantity::{Moment, Often, One, is_too_long};
-use super::super::shape::who::When;
+use super::super::shape::when::When;
 use super::super::{WorkloadChoice, WorkloadSetting};
 use super::{Fields, Pairs};
 

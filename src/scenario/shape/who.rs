@@ -1,16 +1,14 @@
-//! Who and when: selectors, links, groups, conditions, against the words of the system and the nodes of the cluster.
+//! Who: selectors, links and groups, against the words of the system and the nodes of the cluster.
 
 use serde_json::{Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, NodeId, Side};
-use splitbrain_kernel::selector::{Among, Condition, LinkSelector, Selector};
-use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::selector::{Among, LinkSelector, Selector};
 use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
 use super::super::description::SystemDescription;
 use super::super::foreign::foreign_node;
 use super::super::key::Shape;
 use super::super::reader::{At, Problem, Reader, quoted};
-use super::quantity::{ANY_TIME, Quantity as _};
 use super::quote;
 
 /// A set of nodes: `s1`, `leader`, `any follower`, `every server`, `holder(lock)`, `majority without leader`, `*`.
@@ -40,7 +38,7 @@ impl Shape for Who {
 }
 
 /// Reads a selector and checks every word of it.
-fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
+pub(super) fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
     let kinds = reader.system.kinds;
     let parsed = Selector::read(text, kinds).map_err(|error| Problem::new(format!("{error}")))?;
     let words = reader.system.words.role_words();
@@ -54,7 +52,7 @@ fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
 }
 
 /// A short word that several groups have.
-fn ambiguous(word: &str, names: &[String]) -> Problem {
+pub(super) fn ambiguous(word: &str, names: &[String]) -> Problem {
     Problem::new(format!("{word} is {}: say which", names.join(" or ")))
 }
 
@@ -255,103 +253,6 @@ fn links(reader: &Reader<'_>, text: &str) -> Result<LinkSelector, Problem> {
         return Err(Problem::new(format!("{source} has no link to itself")));
     }
     Ok(LinkSelector { source, target, both })
-}
-
-/// What a trigger waits for: `leader elected`, `leader elected #3`, `leader for 1s`, `no leader for 1s`.
-#[derive(Debug)]
-pub(in super::super) struct When;
-
-impl Shape for When {
-    type Value = Condition;
-
-    fn noun(&self) -> String {
-        "a condition: an observation, \"<role> for 1s\" or \"no <role> for 1s\"".to_owned()
-    }
-
-    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Condition> {
-        let text = reader.text(at, &self.noun())?;
-        let condition = condition(reader.system, text);
-        reader.check(at, condition)
-    }
-
-    fn encode(&self, value: &Condition) -> String {
-        quote(&match value {
-            Condition::Observed { name, nth: 0 } => name.clone(),
-            Condition::Observed { name, nth } => format!("{name} #{nth}"),
-            Condition::Has { role, lasting } => format!("{role} for {lasting}"),
-            Condition::Lacks { role, lasting } => format!("no {role} for {lasting}"),
-        })
-    }
-
-    fn schema(&self, _: &SystemDescription) -> Json {
-        json!({ "type": "string", "minLength": 1 })
-    }
-}
-
-fn condition(system: &SystemDescription, text: &str) -> Result<Condition, Problem> {
-    let observed = |name: &str| system.observations.contains(&name);
-    if observed(text) {
-        return Ok(Condition::Observed { name: text.to_owned(), nth: 0 });
-    }
-    if let Some((name, nth)) = text.split_once(" #") {
-        return nth_observation(system, name, nth);
-    }
-    let (negated, rest) = match text.strip_prefix("no ") {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (role, lasting) = match rest.split_once(" for ") {
-        Some((role, lasting)) => (role, Some(lasting)),
-        None => (rest, None),
-    };
-    match system.words.find_role(role) {
-        Ok(_) => {}
-        Err(WordError::Ambiguous(names)) => return Err(ambiguous(role, &names)),
-        Err(WordError::Unknown) => return Err(unknown_condition(system, text)),
-    }
-    let lasting = lasting.map_or(Ok(Duration::ZERO), |text| ANY_TIME.parse(text))?;
-    let role = role.to_owned();
-    Ok(if negated { Condition::Lacks { role, lasting } } else { Condition::Has { role, lasting } })
-}
-
-fn nth_observation(system: &SystemDescription, name: &str, nth: &str) -> Result<Condition, Problem> {
-    if !system.observations.contains(&name) {
-        return Err(Problem::unknown("observation", name, system.observations.iter().copied()));
-    }
-    let digits = nth.bytes().all(|b| b.is_ascii_digit());
-    match nth.parse() {
-        Ok(nth @ 1..) if digits => Ok(Condition::Observed { name: name.to_owned(), nth }),
-        _ => Err(Problem::new(format!("expected a number from 1 after #, as in \"{name} #3\", got {}", quoted(nth)))),
-    }
-}
-
-fn unknown_condition(system: &SystemDescription, text: &str) -> Problem {
-    let forms: Vec<String> = system
-        .words
-        .role_words()
-        .iter()
-        .flat_map(|role| [format!("{role} for …"), format!("no {role} for …")])
-        .collect();
-    if ANY_TIME.parse(text).is_ok() {
-        let message = format!("expected a condition, got the time {}: a fault lasts for a time by for", quoted(text));
-        return Problem::new(message);
-    }
-    let words = system.observations.iter().copied();
-    if let Some((name, count)) = comparison(text)
-        && system.observations.contains(&name)
-    {
-        let message =
-            format!("a condition compares nothing, got {}: it can wait for an observation to come", quoted(text));
-        return Problem::new(format!("{message}, as in \"{name} #{count}\""));
-    }
-    Problem::unknown("condition", text, words.chain(forms.iter().map(String::as_str)))
-}
-
-/// `committed >= 100`, as others write conditions.
-fn comparison(text: &str) -> Option<(&str, u64)> {
-    let (name, count) = text.split_once(['>', '=', '<'])?;
-    let count = count.trim_start_matches(['>', '=', '<']).trim().parse().ok()?;
-    Some((name.trim_end(), count))
 }
 
 /// The name of a node, as the key of a table.

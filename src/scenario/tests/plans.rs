@@ -56,7 +56,7 @@ fn what_toml_cannot_hold_is_an_error() {
 fn a_plan_reads_what_it_wrote() {
     let ReadPlan { plan, lines } = read(EVERY, false).expect("nothing is wrong with it");
     assert_eq!((plan.timing, plan.faults.len()), (Timing::Time, 15));
-    assert_eq!((plan.operations.len(), plan.orders.len()), (1, 1));
+    assert_eq!((plan.operations.len(), plan.orders.len(), plan.names.len()), (1, 1, 1));
     let kinds: Vec<&str> = plan.faults.iter().map(|planned| planned.fault.kind()).collect();
     assert_eq!(kinds, splitbrain_kernel::fault::Fault::KINDS);
     assert_eq!(lines.faults[..2], [4, 12]);

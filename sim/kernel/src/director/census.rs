@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::id::{Cluster, NodeId};
+use crate::selector::Selector;
 use crate::time::Instant;
 use crate::vocabulary::{ResourceId, RoleId, Vocabulary};
 
@@ -20,6 +21,8 @@ pub struct Census {
     /// Who holds what, with the number of the gain: the highest is the newest.
     holdings: BTreeMap<(ResourceId, u64, NodeId), u64>,
     gains: u64,
+    /// The nodes that faults have bound names to, the last binding of each.
+    names: BTreeMap<String, NodeId>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ impl Census {
     pub(crate) fn new(cluster: Cluster, words: Vocabulary) -> Self {
         let absent = Member { up: false, has_been_up: false, tenures: vec![None; words.group_count()] };
         let members = vec![absent; cluster.node_count()];
-        Self { cluster, words, members, holdings: BTreeMap::new(), gains: 0 }
+        Self { cluster, words, members, holdings: BTreeMap::new(), gains: 0, names: BTreeMap::new() }
     }
 
     /// How many nodes there are.
@@ -81,7 +84,7 @@ impl Census {
     }
 
     /// The role of a live node in the group of this role, if it has reported one.
-    fn tenure(&self, node: NodeId, role: RoleId) -> Option<Tenure> {
+    pub(crate) fn tenure(&self, node: NodeId, role: RoleId) -> Option<Tenure> {
         self.member(node).tenures[self.words.group_of(role)]
     }
 
@@ -101,6 +104,33 @@ impl Census {
     /// The live node that counts in a ranked role: of several the one with the highest rank.
     pub fn chief(&self, role: RoleId) -> Option<NodeId> {
         self.by_rank(role).first().copied()
+    }
+
+    /// The node that a fault has bound this name to; of several bindings the last.
+    pub fn named(&self, name: &str) -> Option<NodeId> {
+        self.names.get(name).copied()
+    }
+
+    /// Binds a name for the rest of the run. Returns whether it stood for another node, or none, before.
+    pub(crate) fn bind(&mut self, name: &str, node: NodeId) -> bool {
+        self.names.insert(name.to_owned(), node) != Some(node)
+    }
+
+    /// Whether a node is one of those that a selector names by itself, by its name, its role or its kind. Of a ranked
+    /// role it is the one that counts. Selectors that draw or choose a share have no such nodes.
+    pub(crate) fn is_one_of(&self, selector: &Selector, node: NodeId) -> bool {
+        let in_role = |word: &str| {
+            let role = self.words.find_role(word).ok()?;
+            let has_it = self.tenure(node, role).is_some_and(|tenure| tenure.role == role);
+            Some(if self.words.role(role).is_ranked { self.chief(role) == Some(node) } else { has_it })
+        };
+        match selector {
+            Selector::Node(named) => named.id() == node,
+            Selector::Named(name) => self.named(name) == Some(node),
+            Selector::Role(word) => in_role(word).unwrap_or(false),
+            Selector::Any(among) | Selector::Every(among) => among.has(&self.cluster, node),
+            Selector::EveryRole(_) | Selector::Holder { .. } | Selector::Share { .. } | Selector::Not(_) => false,
+        }
     }
 
     /// The live nodes that hold a resource of this kind, or this one of them: the last to gain it first.

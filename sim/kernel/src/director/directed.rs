@@ -11,10 +11,10 @@
 use crate::director::census::Census;
 use crate::director::resolve::Resolver;
 use crate::director::spec::{FaultSpec, OrderKey, What};
-use crate::director::trigger::{Shift, Watch};
+use crate::director::trigger::{Happened, Shift, Watch};
 use crate::director::{Act, FaultKey, Hand};
 use crate::rng::{Rng, Seed, fnv1a};
-use crate::selector::Trigger;
+use crate::selector::{Condition, Trigger};
 use crate::time::{Duration, Instant};
 
 /// The least time from the end of an occurrence to the start of the next, so that no time holds endlessly many.
@@ -95,6 +95,15 @@ impl Directed {
         matches!(&self.spec.what, What::Fault(fault) if fault.refuses())
     }
 
+    /// What it waits for: to start, and to end.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let when = match &self.spec.trigger {
+            Trigger::When { condition, .. } => Some(condition),
+            Trigger::At(_) | Trigger::Every(_) => None,
+        };
+        when.into_iter().chain(&self.spec.until)
+    }
+
     /// When it has something to do.
     pub(crate) const fn due(&self) -> Instant {
         self.due
@@ -106,10 +115,10 @@ impl Directed {
         watches.any(Watch::is_for_names)
     }
 
-    /// An observation was made.
-    pub(crate) fn on_name(&mut self, now: Instant, name: &str) {
-        let lifted = self.until.as_mut().is_some_and(|it| it.on_name(name));
-        let came = self.when.as_mut().is_some_and(|it| it.on_name(name));
+    /// Something with a name happened.
+    pub(crate) fn on_name(&mut self, now: Instant, happened: Happened<'_>, census: &Census) {
+        let lifted = self.until.as_mut().is_some_and(|it| it.on_name(now, happened, census));
+        let came = self.when.as_mut().is_some_and(|it| it.on_name(now, happened, census));
         if lifted {
             self.lift(now);
         }
@@ -129,6 +138,15 @@ impl Directed {
         self.refresh();
     }
 
+    /// A name was bound to a node: a condition may speak of it, and those that wait may find it now.
+    pub(crate) fn on_bound(&mut self, now: Instant) {
+        for watch in self.when.iter_mut().chain(&mut self.until) {
+            watch.on_bound(now);
+        }
+        self.on_census(now);
+        self.refresh();
+    }
+
     /// The census changed: those that wait may find a node now. Returns whether there are any.
     pub(crate) fn on_census(&mut self, now: Instant) -> bool {
         let waits = |occurrence: &Occurrence| matches!(occurrence.state, State::Waiting(_));
@@ -140,20 +158,22 @@ impl Directed {
         any
     }
 
-    /// Does everything that is due: what is lifted comes first, then the occurrences in order.
-    pub(crate) fn act(&mut self, now: Instant, census: &Census, hand: &mut Hand<'_>) {
-        if self.until.as_mut().is_some_and(|it| it.take(now) > 0) {
+    /// Does everything that is due: what is lifted comes first, then the occurrences in order. Returns whether names
+    /// were bound to other nodes than before.
+    pub(crate) fn act(&mut self, now: Instant, census: &mut Census, hand: &mut Hand<'_>) -> bool {
+        if self.until.as_mut().is_some_and(|it| it.take(now, census) > 0) {
             self.lift(now);
         }
-        let came = self.when.as_mut().map_or(0, |it| it.take(now));
+        let came = self.when.as_mut().map_or(0, |it| it.take(now, census));
         for _ in 0..came {
             self.raise(now);
         }
         let retry = self.retry_at <= now;
         self.retry_at = Instant::MAX;
         let mut occurrences = std::mem::take(&mut self.occurrences);
+        let mut binds = false;
         for occurrence in &mut occurrences {
-            self.advance(occurrence, now, retry, census, hand);
+            binds |= self.advance(occurrence, now, retry, census, hand);
         }
         let over = |occurrence: &Occurrence| matches!(occurrence.state, State::Over(_));
         let ended = occurrences.iter().any(over);
@@ -165,6 +185,7 @@ impl Directed {
         }
         self.refresh();
         assert!(self.due > now, "what was due is done");
+        binds
     }
 
     /// The trigger came: one more occurrence, unless there were enough.
@@ -196,26 +217,29 @@ impl Directed {
         }
     }
 
-    /// Takes one occurrence as far as it comes now.
+    /// Takes one occurrence as far as it comes now. Returns whether it bound a name to another node than before.
     fn advance(
         &mut self,
         occurrence: &mut Occurrence,
         now: Instant,
         retry: bool,
-        census: &Census,
+        census: &mut Census,
         hand: &mut Hand<'_>,
-    ) {
+    ) -> bool {
         let mut attempt = retry;
         if let State::Pending(at) = occurrence.state
             && at <= now
         {
+            if self.has_ended(now) {
+                occurrence.state = State::Over(now);
+                return false;
+            }
             let limit = self.spec.waits_until.unwrap_or(Instant::MAX);
             occurrence.state = State::Waiting(limit);
             attempt = true;
         }
-        if attempt && matches!(occurrence.state, State::Waiting(_)) {
-            self.start(occurrence, now, census, hand);
-        }
+        let tries = attempt && matches!(occurrence.state, State::Waiting(_));
+        let binds = tries && self.start(occurrence, now, census, hand);
         match &occurrence.state {
             State::Waiting(limit) if *limit <= now => occurrence.state = State::Over(now),
             State::Active(stop, keys) if *stop <= now => {
@@ -224,29 +248,43 @@ impl Directed {
             }
             _ => {}
         }
+        binds
     }
 
-    /// Starts an occurrence if its selectors match.
-    fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &Census, hand: &mut Hand<'_>) {
+    /// Whether the time has come after which it does not last: it does not start either.
+    fn has_ended(&self, now: Instant) -> bool {
+        matches!(self.spec.until, Some(Condition::Time(end)) if end <= now)
+    }
+
+    /// Starts an occurrence if its selectors match, and binds its names. Returns whether one stood for another node, or
+    /// for none, before.
+    fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &mut Census, hand: &mut Hand<'_>) -> bool {
         let mut resolver = Resolver::new(census, &occurrence.rng);
         if resolver.bind(&self.spec.names).is_none() {
-            return;
+            return false;
         }
         let (id, line) = (self.name(occurrence.ordinal), self.spec.line);
         let mut keys = Vec::new();
-        match &self.spec.what {
+        let names = match &self.spec.what {
             What::Fault(fault) => {
-                let Some(faults) = fault.choose(&mut resolver) else { return };
+                let Some(faults) = fault.choose(&mut resolver) else { return false };
+                let names = resolver.names().to_vec();
+                hand.bind(&names);
                 keys.extend(faults.into_iter().map(|fault| hand.start(&id, &self.spec.selector, line, fault)));
+                names
             }
             What::Order(spec) => {
-                let Some(nodes) = resolver.nodes(&spec.nodes) else { return };
+                let Some(nodes) = resolver.nodes(&spec.nodes) else { return false };
+                let names = resolver.names().to_vec();
+                hand.bind(&names);
                 let order = |node| Act::Order { id: id.clone(), line, node, order: spec.order };
                 hand.acts.extend(nodes.into_iter().map(order));
+                names
             }
-        }
+        };
         self.applied = true;
         occurrence.state = self.course(occurrence, now, keys);
+        names.iter().fold(false, |binds, (name, node)| census.bind(name, *node) || binds)
     }
 
     /// How an occurrence goes on that has just started.

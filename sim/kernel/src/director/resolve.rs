@@ -36,7 +36,7 @@ enum Take {
 struct Ranked(Take, Vec<NodeId>);
 
 impl<'a> Resolver<'a> {
-    /// A resolver for the occurrence with this stream, in which no name is bound.
+    /// A resolver for the occurrence with this stream, which has bound no name of its own.
     pub(crate) const fn new(census: &'a Census, rng: &'a Rng) -> Self {
         Self { census, rng, names: Vec::new(), asked: BTreeMap::new() }
     }
@@ -201,9 +201,15 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The names that the occurrence has bound.
+    pub(crate) fn names(&self) -> &[(String, NodeId)] {
+        &self.names
+    }
+
+    /// What the occurrence binds comes before what others have bound.
     fn named(&self, name: &str) -> Vec<NodeId> {
-        let bound = self.names.iter().filter(|(known, _)| known == name);
-        bound.map(|(_, node)| *node).collect()
+        let own = self.names.iter().find(|(known, _)| known == name);
+        own.map(|(_, node)| *node).or_else(|| self.census.named(name)).into_iter().collect()
     }
 
     fn among(&self, among: &Among) -> Vec<NodeId> {

@@ -1,12 +1,14 @@
 //! The director driven by hand: what it does, when, and to whom.
 
 mod actions;
+mod conditions;
+mod names;
 mod nemeses;
 mod triggers;
 
 use super::spec::{OrderSpec, What};
 use super::*;
-use crate::fault::{Crash, Cut, Pause, Start};
+use crate::fault::{Crash, CrashScope, Cut, Keep, Pause, Start};
 use crate::rng::Seed;
 use crate::selector::{Condition, LinkForm, Selector, Span, Trigger};
 use crate::time::Duration;
@@ -149,6 +151,7 @@ impl Play {
             let now = now.since(Instant::ZERO);
             match act {
                 Act::Start { id, fault, .. } => format!("{now} +{id} {}", short(fault)),
+                Act::Bind { name, node } => format!("{now} {name} is {node}"),
                 Act::Stop { key } => format!("{now} -{}", key.0),
                 Act::Order { id, node, order, .. } => format!("{now} {id} {node} {}", order.0),
             }
@@ -186,15 +189,21 @@ fn a_director_without_specs_never_acts() {
 }
 
 #[test]
-fn acts_of_one_time_come_by_id_and_never_by_position() {
-    let faults = || ["b", "c", "a"].map(fault).to_vec();
-    let expected = ["2s +a pause s1", "2s +b pause s1", "2s +c pause s1", "3s -1", "3s -2", "3s -3"];
-    let mut play = Play::of(faults());
+fn acts_of_one_time_come_in_the_order_of_the_scenario() {
+    let mut play = Play::of(["b", "c", "a"].map(fault).to_vec());
     play.to(9_000);
+    let expected = ["2s +b pause s1", "2s +c pause s1", "2s +a pause s1", "3s -1", "3s -2", "3s -3"];
     assert_eq!(play.told(), expected);
-    let mut reverse = Play::of(faults().into_iter().rev().collect());
-    reverse.to(9_000);
-    assert_eq!(reverse.told(), expected);
+    let crash = |id: &str, fault_of: Fault<crate::fault::Selectors>| FaultSpec {
+        what: What::Fault(fault_of),
+        duration: None,
+        ..fault(id)
+    };
+    let down = Fault::Crash(Crash { nodes: selectors(&["s1"]), scope: CrashScope::Process, keep: Keep::Prefix });
+    let up = Fault::Start(Start { nodes: selectors(&["s1"]) });
+    let mut play = Play::of(vec![crash("z", down), crash("a", up)]);
+    play.to(9_000);
+    assert_eq!(play.told(), ["2s +z crash s1", "2s +a start s1"]);
 }
 
 #[test]
@@ -229,7 +238,7 @@ fn nothing_comes_after_the_settle_phase_began() {
     play.takes(1_400, 1, "leader", 1);
     play.to(60_000);
     assert_eq!(play.told(), ["500ms +lasting pause s1"]);
-    assert_eq!(play.director.never_applied(&BTreeSet::new()), ["late", "waiting"]);
+    assert_eq!(play.director.never_applied(&BTreeSet::new()), ["waiting", "late"]);
     assert_eq!(play.director.census().chief(RoleId(0)), Some(s(1)));
 }
 

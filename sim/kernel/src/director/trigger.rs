@@ -4,6 +4,7 @@
 //! each time that a node has been leader for a second, `no leader for 1s` each time that there was none for a second.
 
 use crate::director::census::Census;
+use crate::director::joint::Joint;
 use crate::id::NodeId;
 use crate::selector::Condition;
 use crate::time::Instant;
@@ -11,12 +12,32 @@ use crate::vocabulary::RoleId;
 
 /// Waits for a condition to come.
 #[derive(Clone, Debug)]
-pub(crate) struct Watch {
+pub(crate) enum Watch {
+    /// For one observation or one state, whoever it is about.
+    Plain(Plain),
+    /// For something of certain nodes, a count, a time, or several conditions together.
+    Joint(Joint),
+}
+
+/// Waits for one observation or one state.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
     condition: Condition,
     /// Observations with the name so far.
     seen: u64,
     /// When states that hold now will have held for long enough: of a node, or of all.
     ripe: Vec<(Instant, Option<NodeId>)>,
+}
+
+/// Something with a name that happened: an observation, or what the world counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Happened<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// At which node.
+    pub(crate) node: NodeId,
+    /// How far the log has come by it, if it is about a place in a log.
+    pub(crate) place: Option<u64>,
 }
 
 /// A node's change of role, after the census has taken it in.
@@ -33,22 +54,77 @@ pub(crate) struct Shift {
 impl Watch {
     /// A watch from the start of the run, when no node has a role.
     pub(crate) fn new(condition: Condition) -> Self {
+        match condition {
+            Condition::Observed { .. } | Condition::Has { .. } | Condition::Lacks { .. } => {
+                Self::Plain(Plain::new(condition))
+            }
+            Condition::Count { .. } | Condition::Of { .. } | Condition::All(_) | Condition::Time(_) => {
+                Self::Joint(Joint::new(&condition))
+            }
+        }
+    }
+
+    /// Whether it waits for observations.
+    pub(crate) fn is_for_names(&self) -> bool {
+        match self {
+            Self::Plain(plain) => matches!(plain.condition, Condition::Observed { .. }),
+            Self::Joint(joint) => joint.is_for_names(),
+        }
+    }
+
+    /// Something with a name happened. Tells whether the condition came by it.
+    pub(crate) fn on_name(&mut self, now: Instant, happened: Happened<'_>, census: &Census) -> bool {
+        match self {
+            Self::Plain(plain) => plain.on_name(happened.name),
+            Self::Joint(joint) => joint.on_name(now, happened, census),
+        }
+    }
+
+    /// A node's role changed.
+    pub(crate) fn on_shift(&mut self, now: Instant, shift: Shift, census: &Census) {
+        match self {
+            Self::Plain(plain) => plain.on_shift(now, shift, census),
+            Self::Joint(joint) => joint.on_shift(now, shift),
+        }
+    }
+
+    /// A name was bound to a node.
+    pub(crate) fn on_bound(&mut self, now: Instant) {
+        match self {
+            Self::Plain(_) => {}
+            Self::Joint(joint) => joint.look_at(now),
+        }
+    }
+
+    /// When the condition comes next if nothing changes, or is to be looked at.
+    pub(crate) fn due(&self) -> Instant {
+        match self {
+            Self::Plain(plain) => plain.due(),
+            Self::Joint(joint) => joint.due(),
+        }
+    }
+
+    /// How often the condition comes at or before `now`. Each time is returned once.
+    pub(crate) fn take(&mut self, now: Instant, census: &Census) -> u32 {
+        match self {
+            Self::Plain(plain) => plain.take(now),
+            Self::Joint(joint) => u32::from(joint.look(now, census)),
+        }
+    }
+}
+
+impl Plain {
+    fn new(condition: Condition) -> Self {
         let ripe = match &condition {
             Condition::Lacks { lasting, .. } => {
                 vec![(Instant::ZERO.saturating_add(*lasting), None)]
             }
-            Condition::Observed { .. } | Condition::Has { .. } => Vec::new(),
+            _ => Vec::new(),
         };
         Self { condition, seen: 0, ripe }
     }
 
-    /// Whether it waits for observations.
-    pub(crate) const fn is_for_names(&self) -> bool {
-        matches!(self.condition, Condition::Observed { .. })
-    }
-
-    /// An observation with this name was made. Tells whether the condition came by it.
-    pub(crate) fn on_name(&mut self, observed: &str) -> bool {
+    fn on_name(&mut self, observed: &str) -> bool {
         match &self.condition {
             Condition::Observed { name, nth } if name == observed => {
                 self.seen += 1;
@@ -58,10 +134,8 @@ impl Watch {
         }
     }
 
-    /// A node's role changed.
-    pub(crate) fn on_shift(&mut self, now: Instant, shift: Shift, census: &Census) {
+    fn on_shift(&mut self, now: Instant, shift: Shift, census: &Census) {
         match &self.condition {
-            Condition::Observed { .. } => {}
             Condition::Has { role, lasting } => {
                 let Ok(role) = census.words().find_role(role) else { return };
                 if shift.before == Some(role) {
@@ -80,17 +154,16 @@ impl Watch {
                     self.ripe = vec![(now.saturating_add(*lasting), None)];
                 }
             }
+            _ => {}
         }
     }
 
-    /// When the condition comes next if nothing changes.
-    pub(crate) fn due(&self) -> Instant {
+    fn due(&self) -> Instant {
         let times = self.ripe.iter().map(|(at, _)| *at);
         times.min().unwrap_or(Instant::MAX)
     }
 
-    /// How often the condition comes at or before `now`. Each time is returned once.
-    pub(crate) fn take(&mut self, now: Instant) -> u32 {
+    fn take(&mut self, now: Instant) -> u32 {
         let before = self.ripe.len();
         self.ripe.retain(|(at, _)| *at > now);
         (before - self.ripe.len()) as u32

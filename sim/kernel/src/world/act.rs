@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::director::Act;
 use crate::id::{Cluster, NodeId};
 use crate::node::Node;
-use crate::plan::{Asking, Moment, PlannedFault, PlannedOperation, PlannedOrder, Timing};
+use crate::plan::{Asking, Moment, Plan, PlannedFault, PlannedName, PlannedOperation, PlannedOrder, Timing};
 use crate::run::RunOptions;
 use crate::system::System;
 use crate::time::Instant;
@@ -46,28 +46,31 @@ enum Entry<O, Q> {
     /// An operation; whether it waits for the end of the one before.
     Operate(NodeId, O, bool),
     Order(NodeId, Q),
+    /// A name that stands for a node from now on.
+    Name(String, NodeId),
 }
 
 impl<O: Clone, Q: Clone> Script<O, Q> {
     pub(super) fn new<W>(options: &RunOptions<O, Q, W>) -> Self {
         let cluster = options.cluster;
         match &options.replay {
-            None => Self::of(Timing::Time, cluster, &[], &options.operations, &options.orders),
+            None => Self::of(Timing::Time, cluster, &Plan::empty(), &options.operations, &options.orders),
             Some(plan) => {
                 let operations = if plan.workload == Asking::Live { &[] } else { plan.operations.as_slice() };
-                Self::of(plan.timing, cluster, &plan.faults, operations, &plan.orders)
+                Self::of(plan.timing, cluster, plan, operations, &plan.orders)
             }
         }
     }
 
+    /// The faults and names of the plan, with these operations and orders.
     fn of(
         timing: Timing,
         cluster: Cluster,
-        faults: &[PlannedFault],
+        Plan { faults, names, .. }: &Plan<O, Q>,
         operations: &[PlannedOperation<O>],
         orders: &[PlannedOrder<Q>],
     ) -> Self {
-        let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len() + orders.len());
+        let mut entries = Vec::with_capacity(faults.len() * 2 + operations.len() + orders.len() + names.len());
         let mut faults = faults.to_vec();
         for (key, planned) in (0..).zip(&mut faults) {
             planned.fault.retain(|node| cluster.contains(node), |link| cluster.has_link(link));
@@ -83,6 +86,9 @@ impl<O: Clone, Q: Clone> Script<O, Q> {
         }
         for planned in orders.iter().filter(|planned| cluster.contains(planned.node)) {
             entries.push((planned.start, Entry::Order(planned.node, planned.order.clone())));
+        }
+        for planned in names.iter().filter(|planned| cluster.contains(planned.node)) {
+            entries.push((planned.start, Entry::Name(planned.name.clone(), planned.node)));
         }
         match timing {
             Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
@@ -143,6 +149,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                     let planned = PlannedFault { id, start: self.moment(), stop: None, selector, line, fault };
                     self.start_fault(key.0, planned);
                 }
+                Act::Bind { name, node } => self.note_name(name, node),
                 Act::Stop { key } => self.stop_fault(key.0),
                 Act::Order { node, order, .. } => self.order(node, self.orders[order.0].clone()),
             }
@@ -167,8 +174,19 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 }
                 Entry::Operate(node, operation, after) => self.hand_planned(node, operation, after),
                 Entry::Order(node, order) => self.order(node, order),
+                Entry::Name(name, node) => {
+                    self.director.bind(now, &name, node);
+                    self.note_name(name, node);
+                }
             }
         }
+    }
+
+    /// Writes down which node a name stands for from now on.
+    fn note_name(&mut self, name: String, node: NodeId) {
+        let planned = PlannedName { start: self.moment(), name, node };
+        self.order += 1;
+        self.plan.names.push(planned);
     }
 
     fn hand_planned(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, after_completion: bool) {

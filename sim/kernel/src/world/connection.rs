@@ -243,7 +243,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             return;
         };
         if state.is_alive() {
-            self.count("connection timed out");
+            self.count_at(self.universe.slots[node].id, "connection timed out");
             self.end_connection(connection, end, ConnectionChange::TimedOut);
         } else {
             state.close();

@@ -162,11 +162,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[cold]
     pub(super) fn lose(&mut self, link: (usize, usize), ordinal: u64, why: DropReason) {
+        let source = self.universe.slots[link.0].id;
         match why {
-            DropReason::Loss => self.count("packet lost"),
-            DropReason::Cut => self.count("packet cut"),
-            DropReason::Full => self.count("packet dropped"),
-            DropReason::Refused => self.count("request refused"),
+            DropReason::Loss => self.count_at(source, "packet lost"),
+            DropReason::Cut => self.count_at(source, "packet cut"),
+            DropReason::Full => self.count_at(source, "packet dropped"),
+            DropReason::Refused => self.count_at(source, "request refused"),
             DropReason::Override | DropReason::Down | DropReason::NoConnection => {}
         }
         if self.tracer.is_on() {
@@ -186,7 +187,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[cold]
     pub(super) fn hold(&mut self, link: (usize, usize), ordinal: u64, packet: Held<<S::Node as Node>::Message>) {
-        self.count("packet held");
+        self.count_at(self.universe.slots[link.0].id, "packet held");
         if self.tracer.is_on() {
             let link = self.link_of(link);
             self.tracer.record(self.moment(), TraceItem::Held { link, ordinal });
@@ -281,7 +282,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         self.universe.disturbed_at = now;
         if incarnation > 0 {
-            self.count("node restarted");
+            self.count_at(node, "node restarted");
         }
         self.director.on_up(now, node);
         self.act_due = self.next_act();

@@ -167,7 +167,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
         }
         if let Some(again) = fate.second {
-            self.count("packet duplicated");
+            self.count_at(self.universe.slots[source].id, "packet duplicated");
             self.post(again, fate.priority, (source, target), fate.ordinal, message.clone());
         }
         match fate.first {
@@ -187,7 +187,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if self.universe.network.is_cut(link, Self::kind_of(&message)) {
             return self.lose(path, ordinal, DropReason::Cut);
         }
-        self.count("packet replayed");
+        self.count_at(link.source, "packet replayed");
         self.post(now, 0, path, ordinal, message);
     }
 
@@ -297,7 +297,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 self.universe.slots[index].disk.finish_sync(self.universe.now, through);
             }
             Completion::Durable(_) => {}
-            Completion::Failed(..) => self.count("write failed"),
+            Completion::Failed(..) => self.count_at(self.universe.slots[index].id, "write failed"),
         }
         self.accept(index, Waiting::Durable(completion));
     }

@@ -209,7 +209,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         {
             self.tracer.record(self.moment(), TraceItem::Exited { node, reason });
         }
-        self.count(if matches!(down, Down::Exit(_)) { "node exited" } else { "node crashed" });
+        // Before its role is forgotten: `node exited at leader`.
+        self.count_at(node, if matches!(down, Down::Exit(_)) { "node exited" } else { "node crashed" });
         self.abandon(index);
         self.forget_process(index);
         match down {
@@ -248,8 +249,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         };
         let slot = &mut self.universe.slots[index];
         slot.machine = Machine::Off;
+        let node = slot.id;
         if slot.disk.crash_machine(now, keep, forced) > 0 {
-            self.count("unsynced write lost");
+            self.count_at(node, "unsynced write lost");
         }
         self.connections.forget_machine(index);
     }
@@ -259,8 +261,16 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let (Some(incident), Target::Nodes(nodes)) = (fault.incident(), fault.target()) else { return };
         for (role, chief) in self.chiefs() {
             if nodes.contains(&chief) {
-                self.incidents.add(role, incident);
+                self.add_incident(role, incident, chief);
             }
+        }
+    }
+
+    fn add_incident(&mut self, role: RoleId, incident: Incident, chief: NodeId) {
+        self.incidents.add(role, incident);
+        if self.tells_director {
+            let name = format!("{} {}", self.director.census().words().role_name(role), incident.name());
+            self.tell_director(chief, &name);
         }
     }
 
@@ -268,13 +278,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if fault.incident() != Some(Incident::CutOff) {
             return;
         }
-        let view = Whole::new(&self.universe);
         for (role, chief) in self.chiefs() {
+            let view = Whole::new(&self.universe);
             // Among those of its kind: with others it does not share the role.
             let peers = || self.universe.cluster.of(chief.kind());
             let paired = |peer: &NodeId| *peer != chief && view.is_paired(chief, *peer);
             if peers().filter(paired).count() < peers().count() / 2 {
-                self.incidents.add(role, Incident::CutOff);
+                self.add_incident(role, Incident::CutOff, chief);
             }
         }
     }

@@ -42,7 +42,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
         }
         if matches!(result, OperationResult::Failed) {
-            self.count("operation failed");
+            self.count_at(self.universe.slots[index].id, "operation failed");
         }
         self.remember(index, id, HistoryEvent::Completed { invoked, result });
         self.tell_workload();

@@ -104,7 +104,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(self.moment(), item);
         }
         if fate.first.is_err() {
-            self.count("packet cut");
+            self.count_at(self.universe.slots[path.0].id, "packet cut");
         }
         match arrives {
             Some(at) => {
@@ -187,7 +187,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Arrival::Lost => {
                 // The cut may be over by now.
                 let Segment { connection, from, number, body, .. } = segment;
-                self.count("packet cut");
+                self.count_at(self.universe.slots[path.0].id, "packet cut");
                 self.keep_unsent(connection, from, number, body);
                 self.resend_end(connection, from);
             }
@@ -249,11 +249,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 self.tell_end(connection, to, ConnectionChange::Opened);
             }
             (Body::Refuse, State::Opening) => {
-                self.count("connection refused");
+                self.count_at(self.universe.slots[path.1].id, "connection refused");
                 self.end_connection(connection, to, ConnectionChange::Refused);
             }
             (Body::Reset, State::Opening | State::Open) => {
-                self.count("connection reset");
+                self.count_at(self.universe.slots[path.1].id, "connection reset");
                 self.end_connection(connection, to, ConnectionChange::Reset);
             }
             (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed),

@@ -235,6 +235,7 @@ fn play(reads_from: NodeId, asks: &[(u64, u16, Ask)]) -> RunReport<Ask, Never> {
         workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
+        counted: Vec::new(),
         duration: ms(100),
         settle: plain.settle,
         budget: plain.budget,

@@ -18,6 +18,7 @@ mod hosted;
 mod kinds;
 mod levels;
 mod linearizable;
+mod names;
 mod nested;
 mod nodes;
 mod overrides;

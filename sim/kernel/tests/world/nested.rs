@@ -257,6 +257,7 @@ fn play(plan: Plan<(), Never>) -> Listener {
         workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
+        counted: Vec::new(),
         duration: ms(35),
         settle: plain.settle,
         budget: plain.budget,

@@ -61,6 +61,7 @@ pub(crate) fn options(cluster: Cluster) -> OptionsOf<Toy> {
         workload: None,
         operations: Vec::new(),
         orders: Vec::new(),
+        counted: Vec::new(),
         duration: ms(1_000),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,

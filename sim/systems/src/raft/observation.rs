@@ -388,8 +388,14 @@ impl<C: Payload> Observation for RaftObservation<C> {
         "removed",
     ];
 
+    const PLACED: &'static [&'static str] = &["committed", "applied"];
+
     fn face(&self) -> Face {
-        Face::new(Self::NAMES[self.name_index()], self.change())
+        let face = Face::new(Self::NAMES[self.name_index()], self.change());
+        match self {
+            Self::Committed { index, .. } | Self::Applied { index, .. } => face.at_place(index.0),
+            _ => face,
+        }
     }
 
     fn epoch(&self) -> Option<u64> {

@@ -147,6 +147,7 @@ impl Swarm {
             workload: None,
             operations: self.proposals(),
             orders: Vec::new(),
+            counted: Vec::new(),
             duration,
             settle: self.settle,
             budget: Budget::ORDINARY,

@@ -60,6 +60,7 @@ fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order, Ra
         workload: None,
         operations: proposals(duration),
         orders: Vec::new(),
+        counted: Vec::new(),
         duration,
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
