@@ -70,10 +70,15 @@ liveness-table heals="100000":
 late-table seeds="500":
     cargo bench --bench late -- --seeds {{ seeds }} --write
 
-# The chance that one run finds each known bug of Raft, and by which invariants: reports/gallery/raft-bugs.md. A call
-# that was interrupted goes on where it ended.
-raft-bugs seeds="2000":
-    cargo bench --bench bugs -- --seeds {{ seeds }} --write
+# The chance that one run finds each known bug of a system (raft, session, lock, chat, reactor), and by which
+# invariants: reports/gallery/SYSTEM-bugs.md. A call that was interrupted goes on where it ended.
+bugs-table system seeds="2000":
+    cargo bench --bench bugs -- --system {{ system }} --seeds {{ seeds }} --write
+
+# How often the clean swarms of a system (session, lock, chat, reactor) come to what matters, by so many seeds of each:
+# reports/gallery/{sessions,lock,chat,reactor}.md. It goes on as well.
+swarm-table system seeds="2000":
+    cargo bench --bench swarms -- --system {{ system }} --seeds {{ seeds }} --write
 
 # Raft in every connectivity graph of five servers: reports/gallery/topologies.md.
 topologies seeds="8":
@@ -82,14 +87,6 @@ topologies seeds="8":
 # Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs
-
-# The swarm and the known bugs of the reactor, and its model beside Linux: reports/gallery/reactor*.md.
-reactor-table seeds="100000" sequences="100000": (reactor-linux sequences)
-    cargo bench --bench reactor -- --seeds {{ seeds }} --write
-
-# The arithmetic of leases, the swarms and the known bugs of the session system: reports/gallery/sessions.md and session-bugs.md.
-lease-table seeds="2000":
-    cargo bench --bench sessions -- --seeds {{ seeds }} --write
 
 # Generated sequences of system calls against the reactor's model and against Linux: reports/gallery/reactor-linux.md.
 reactor-linux sequences="100000":

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use clap::ValueEnum as _;
+
 use splitbrain_kernel::director::spec::NemesisKind;
 use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant, Sight};
@@ -17,10 +19,11 @@ use crate::scenario::{OptionDescription, OptionKind, SystemDescription, fault_ac
 
 /// What `list` takes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = topics())]
 pub(crate) struct Arguments {
-    /// What to list
-    #[arg(default_value = "systems")]
-    topic: Topic,
+    /// A topic (below), or a system for all its words
+    #[arg(value_name = "TOPIC|SYSTEM", default_value = "systems")]
+    what: String,
 
     /// Of this system only
     #[arg(long, value_name = "NAME")]
@@ -63,16 +66,76 @@ enum Topic {
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
-    let systems = chosen(session, arguments.system.as_deref())?;
+    let what = &arguments.what;
     let mut out = anstream::stdout();
-    match arguments.topic {
+    let Ok(topic) = Topic::from_str(what, false) else {
+        return everything(session, what, arguments.system.as_deref(), &mut out);
+    };
+    let systems = chosen(session, arguments.system.as_deref())?;
+    match topic {
         Topic::Faults => table(&mut out, &fault_actions()),
         Topic::Nemeses => table(&mut out, NemesisKind::NAMES),
         Topic::Conditions => conditions(&mut out, &systems),
-        topic => systems.iter().try_for_each(|system| list(&mut out, topic, system)),
+        Topic::Systems => systems.iter().try_for_each(|system| overview(&mut out, system)),
+        topic => systems.iter().try_for_each(|system| {
+            writeln!(out, "{}", paint(NAME, system.name))?;
+            list(&mut out, topic, system)
+        }),
     }
     .map_err(Failed::stdout)?;
     Ok(ExitCode::AsExpected)
+}
+
+/// All words of a system, topic by topic.
+fn everything(session: &Session<'_>, name: &str, of: Option<&str>, out: &mut dyn Write) -> Result<ExitCode, Failed> {
+    let Some(system) = session.descriptions.iter().find(|system| system.name == name) else {
+        let systems: Vec<&str> = session.descriptions.iter().map(|system| system.name).collect();
+        let (topics, systems) = (names_of_topics(), systems.join(", "));
+        return Err(Failed::usage(format!("no topic and no system {name:?} (topics: {topics}; systems: {systems})")));
+    };
+    if of.is_some() {
+        return Err(Failed::usage(format!("{name} is a system already: leave out --system")));
+    }
+    overview(out, system).map_err(Failed::stdout)?;
+    for topic in Topic::value_variants().iter().filter(|topic| topic.is_of_a_system(system)) {
+        let heading = topic.to_possible_value().expect("every topic is shown").get_name().to_owned();
+        writeln!(out, "\n{}", paint(NAME, &heading)).map_err(Failed::stdout)?;
+        list(out, *topic, system).map_err(Failed::stdout)?;
+    }
+    Ok(ExitCode::AsExpected)
+}
+
+fn names_of_topics() -> String {
+    let names = Topic::value_variants().iter().filter_map(Topic::to_possible_value);
+    names.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+}
+
+/// The topics, each with what it lists, for help.
+fn topics() -> String {
+    let values = Topic::value_variants().iter().filter_map(Topic::to_possible_value);
+    let rows = values.map(|value| {
+        let doc = value.get_help().map(ToString::to_string).unwrap_or_default();
+        format!("\n  {:<12}  {doc}", value.get_name())
+    });
+    format!("Topics:{}", rows.collect::<String>())
+}
+
+impl Topic {
+    /// Whether this system has words of this topic.
+    fn is_of_a_system(self, system: &SystemDescription) -> bool {
+        match self {
+            // Its overview, and what is the same in every system.
+            Self::Systems | Self::Faults | Self::Nemeses | Self::Conditions => false,
+            Self::Resources => !resources(&system.words).is_empty(),
+            Self::Roles => !roles(&system.words).is_empty(),
+            Self::Workloads => !system.workloads.is_empty(),
+            Self::Orders => !system.orders.is_empty(),
+            Self::Gauges => !system.gauges.is_empty(),
+            Self::Messages => !system.messages.is_empty(),
+            Self::Observations => !system.observations.is_empty(),
+            Self::Options | Self::Presets | Self::Kinds | Self::Invariants => true,
+        }
+    }
 }
 
 /// What is counted in every world, and in those of these systems.
@@ -98,10 +161,6 @@ fn chosen<'a>(session: &'a Session<'_>, name: Option<&str>) -> Result<Vec<&'a Sy
 }
 
 fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Result<()> {
-    if topic == Topic::Systems {
-        return overview(out, system);
-    }
-    writeln!(out, "{}", paint(NAME, system.name))?;
     let words = |words: &[&'static str]| -> Vec<(&'static str, &'static str)> {
         words.iter().map(|word| (*word, "")).collect()
     };

@@ -196,6 +196,22 @@ fn every_topic_is_listed() {
 }
 
 #[test]
+fn all_words_of_a_system_are_listed_by_its_name() {
+    let folder = Folder::new("list_system");
+    let all = folder.run(&["list", "ring"]);
+    assert_eq!((all.code, all.stderr.as_str()), (0, ""));
+    for topic in ["options", "presets", "invariants", "observations"] {
+        let one = folder.run(&["list", topic, "--system", "ring"]).stdout;
+        let (_, words) = one.split_once('\n').expect("the system, then its words");
+        assert!(all.stdout.contains(&format!("\n{topic}\n{words}")), "{topic}:\n{all}");
+    }
+    let twice = folder.run(&["list", "ring", "--system", "ring"]);
+    assert!(twice.code == 2 && twice.stderr.contains("leave out --system"), "{twice}");
+    let wrong = folder.run(&["list", "rings"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("systems: ring"), "{wrong}");
+}
+
+#[test]
 fn the_schema_is_written_where_it_is_asked_for() {
     let folder = Folder::new("schema");
     let printed = folder.run(&["schema"]).stdout;

@@ -13,6 +13,7 @@
 //! | a restart keeps what was answered | redis-doc, persistence | `survives_restart` | black box |
 //! | a failover keeps what was answered | redis-doc, replication | `survives_failover` | black box |
 //! | nothing extends a lock after its release | etcd #17470 | `no_extension_after_release` | black box |
+//! | nothing is written after a refused extension | redisson #4698 | `no_write_after_refusal` | black box |
 //! | a lock is not withheld for ever | redis-doc, Redlock, "Liveness arguments" | `lock_liveness` | black box |
 //! | no client is refused its own lock | node-redlock #369 | `not_refused_own` | black box |
 //! | what is given up is given back everywhere | redis-doc, Redlock, step 5 | `releases_everywhere` | black box |
@@ -33,7 +34,8 @@
 //!
 //! - *Fairness*: the client that asks at the right moment gets the lock, as in the real clients.
 //! - *That a holder learns of a loss in time*: a client whose validity is computed needs no word of it; one that goes
-//!   by its release alone breaks `belief_exclusion` when another holder comes.
+//!   by its release alone breaks `belief_exclusion` when another holder comes. What it does once it has learned of it
+//!   is judged (`no_write_after_refusal`).
 
 mod belief_exclusion;
 mod book;
@@ -47,6 +49,7 @@ mod mutex;
 mod no_early_expiry;
 mod no_extension_after_release;
 mod no_late_expiry;
+mod no_write_after_refusal;
 mod not_refused_own;
 mod one_leader_per_epoch;
 mod only_owner_acts;
@@ -85,6 +88,7 @@ use failover_by_quorum::Polls;
 use fence_order::Fences;
 use lock_liveness::Hunger;
 use no_extension_after_release::Released;
+use no_write_after_refusal::Extensions;
 use one_leader_per_epoch::Leaders;
 use releases_everywhere::Attempts;
 use requests::Requests;
@@ -114,6 +118,7 @@ mod index {
     pub(super) const ROLE_SURVIVES_RESTART: usize = 16;
     pub(super) const ONE_LEADER_PER_EPOCH: usize = 17;
     pub(super) const FAILOVER_BY_QUORUM: usize = 18;
+    pub(super) const NO_WRITE_AFTER_REFUSAL: usize = 19;
 }
 
 /// The invariants of the lock system, with all that they have seen.
@@ -128,6 +133,7 @@ pub struct LockInvariants {
     stored: Stored,
     memory: Memory,
     released: Released,
+    extensions: Extensions,
     hunger: Hunger,
     requests: Requests,
     attempts: Attempts,
@@ -160,6 +166,7 @@ impl LockInvariants {
             stored: Stored::default(),
             memory: Memory::default(),
             released: Released::default(),
+            extensions: Extensions::default(),
             hunger: Hunger::default(),
             requests: Requests::default(),
             attempts: Attempts::default(),
@@ -196,11 +203,14 @@ impl LockInvariants {
             }
             LockObservation::Extended { hold, validity } => {
                 self.beliefs.extend(&clocks, node, hold, validity, findings);
+                self.extensions.on_round_over(node, hold);
             }
+            LockObservation::ExtensionFailed(hold) => self.extensions.on_round_over(node, hold),
             LockObservation::Lapsed(hold) | LockObservation::LossNoticed(hold) => self.end_belief(now, node, hold),
             LockObservation::GivenBack(hold) => {
                 self.end_belief(now, node, hold);
                 self.released.on_given_back(hold);
+                self.extensions.on_end(node, hold);
             }
             _ => {}
         }
@@ -314,6 +324,7 @@ impl Invariants<LockNode> for LockInvariants {
         role_survives_restart::INFO,
         one_leader_per_epoch::INFO,
         failover_by_quorum::INFO,
+        no_write_after_refusal::INFO,
     ];
 
     fn on_start(&mut self, _: impl View<LockNode>, node: NodeId, _: &mut Findings) {
@@ -335,6 +346,7 @@ impl Invariants<LockNode> for LockInvariants {
                 self.requests.on_sent(node, message);
                 self.attempts.on_sent(node, target, message);
                 self.released.on_sent(node, message, findings);
+                self.extensions.on_sent(node, target, message, findings);
             }
             EffectRef::Send { target, message, .. } => self.on_answer(view.now(), node, target, message, findings),
             _ => {}
@@ -350,6 +362,9 @@ impl Invariants<LockNode> for LockInvariants {
                     self.attempts.on_refused(node, source, hold);
                 }
             }
+            Wire::Answer { request, answer: Answer::Integer(0) } => {
+                self.extensions.on_refused(node, *request, self.terms.majority());
+            }
             Wire::Claim { lock, token, .. } => self.effects.on_claimed(Hold { lock: *lock, token: *token }),
             Wire::Polled { master, is_down, .. } => self.polls.on_polled(node, source, *master, *is_down),
             _ => {}
@@ -364,6 +379,7 @@ impl Invariants<LockNode> for LockInvariants {
         self.stored.on_server_gone(node);
         self.requests.on_down(node);
         self.attempts.on_down(node);
+        self.extensions.on_down(node);
         self.roles.on_down(view.now(), node);
         self.polls.on_down(node);
     }
@@ -420,6 +436,7 @@ mod tests {
             (index::ROLE_SURVIVES_RESTART, "role_survives_restart"),
             (index::ONE_LEADER_PER_EPOCH, "one_leader_per_epoch"),
             (index::FAILOVER_BY_QUORUM, "failover_by_quorum"),
+            (index::NO_WRITE_AFTER_REFUSAL, "no_write_after_refusal"),
         ];
         assert_eq!(places.len(), LockInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| LockInvariants::LIST[*place].name == *name));

@@ -1,0 +1,27 @@
+//! The scenarios of the repository.
+
+use std::path::{Path, PathBuf};
+
+use splitbrain::scenario::{self, Scenario, SystemDescription};
+use splitbrain_kernel::system::System;
+
+/// A scenario of this system.
+pub(crate) fn load<S: System>(path: &Path) -> Scenario {
+    let text = std::fs::read(path).expect("a shipped scenario can be read");
+    let loaded = scenario::load(&path.display().to_string(), &text, &[SystemDescription::of::<S>()]);
+    loaded.unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// The scenarios of a folder in the order of their names.
+pub(crate) fn files_of(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    paths
+}
+
+/// The name of a file without its ending.
+pub(crate) fn file_stem(path: &Path) -> String {
+    path.file_stem().expect("a scenario has a name").to_string_lossy().into_owned()
+}

@@ -1,0 +1,108 @@
+//! The figures of the clean swarms, `reports/gallery/{sessions,lock,chat,reactor}.md`: how often the shipped swarms of
+//! a system came to what matters.
+//!
+//! A count of zero is a failure, since what never happened tested nothing; so are fewer than a hundred evaluations of
+//! an invariant with its premise true. What a swarm cannot come to is listed with the reason ([`absent`]), and is a
+//! failure where it comes.
+//!
+//! `cargo bench --bench swarms` prints a short form for every system; `-- --system lock` takes one, `--seeds N` asks
+//! for N seeds of each swarm, `--write` keeps the page. What is measured is a function of the build and N. An
+//! interrupted call goes on where it ended: what is measured lies in `target/cells`, by the bytes of the program and of
+//! the scenario.
+
+#[path = "swarms/absent.rs"]
+mod absent;
+#[path = "common/arguments.rs"]
+mod arguments;
+#[path = "common/grouped.rs"]
+mod grouped;
+#[path = "common/kept.rs"]
+mod kept;
+#[path = "swarms/leases.rs"]
+mod leases;
+#[path = "swarms/measure.rs"]
+mod measure;
+#[path = "swarms/page.rs"]
+mod page;
+#[path = "common/shipped.rs"]
+mod shipped;
+
+use std::path::PathBuf;
+
+use splitbrain_kernel::system::System;
+use splitbrain_systems::chat::Chat;
+use splitbrain_systems::lock::Lock;
+use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
+
+use crate::absent::Absent;
+use crate::arguments::{number_after, text_after};
+use crate::kept::Kept;
+use crate::measure::Swarm;
+use crate::page::Page;
+use crate::shipped::{file_stem, files_of};
+
+/// Seeds of each swarm by default.
+const SEEDS: u64 = 20;
+
+/// What a call asks for.
+struct Wanted<'a> {
+    system: Option<&'a str>,
+    seeds: u64,
+    is_written: bool,
+    kept: Kept,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let wanted = Wanted {
+        system: text_after(&arguments, "--system"),
+        seeds: number_after(&arguments, "--seeds", SEEDS),
+        is_written: arguments.iter().any(|argument| argument == "--write"),
+        kept: Kept::open(),
+    };
+    let leases = || {
+        let (text, agrees) = leases::section();
+        assert!(agrees, "the measured boundary is that of the closed form, to one step of the grid:\n{text}");
+        text
+    };
+    let wrong = [
+        wanted.page::<Sessions>(("Sessions", "sessions"), absent::SESSION, leases),
+        wanted.page::<Lock>(("Locks", "lock"), absent::LOCK, String::new),
+        wanted.page::<Chat>(("The chat service", "chat"), absent::CHAT, String::new),
+        wanted.page::<Reactor>(("The reactor", "reactor"), absent::REACTOR, || {
+            "[reactor-linux.md](reactor-linux.md) has the comparison of the model with Linux.\n".to_owned()
+        }),
+    ];
+    assert!(wrong.iter().any(Option::is_some), "--system takes session, lock, chat or reactor");
+    let wrong: Vec<String> = wrong.into_iter().flatten().flatten().collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+impl Wanted<'_> {
+    /// Measures the swarms of a system, prints the page, and keeps it if asked. Returns what is wrong with it, if this
+    /// system is wanted.
+    fn page<S: System>(
+        &self,
+        (title, file): (&'static str, &str),
+        absent: &'static [Absent],
+        before: impl Fn() -> String,
+    ) -> Option<Vec<String>> {
+        if self.system.is_some_and(|system| system != S::NAME) {
+            return None;
+        }
+        let is_swarm = |path: &PathBuf| file_stem(path).starts_with("swarm");
+        let files = files_of(&format!("scenarios/{}", S::NAME)).into_iter().filter(is_swarm);
+        let swarms: Vec<Swarm> = files.map(|path| Swarm::load::<S>(&path)).collect();
+        let (system, seeds, before) = (S::NAME, self.seeds, before());
+        let asks_for_gauges = system == Reactor::NAME;
+        let page = Page { title, system, seeds, swarms, absent, asks_for_gauges, before };
+        self.kept.measure(&page.jobs());
+        let (text, wrong) = page.text(&self.kept);
+        println!("{text}");
+        if self.is_written {
+            std::fs::write(format!("reports/gallery/{file}.md"), text).expect("the gallery can be written");
+        }
+        Some(wrong)
+    }
+}
