@@ -41,7 +41,7 @@ use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::options::Value;
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::run::{Budget, DiskOptions, Ties};
-use splitbrain_kernel::selector::Span;
+use splitbrain_kernel::selector::{Selector, Span};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
 
@@ -96,6 +96,8 @@ pub struct Scenario {
     pub bounds: ClockBounds,
     /// `[disk]`: the disks.
     pub disk: DiskOptions,
+    /// `[disk.nodes.<node>]`: the disks of single nodes.
+    pub disks: BTreeMap<NodeId, DiskOptions>,
     /// `[workload]`: what the clients do; nothing where the table is absent.
     pub workload: Option<WorkloadChoice>,
     /// `[[fault]]`: directed faults, in the order of the file.
@@ -242,10 +244,19 @@ pub struct RunChoices {
 pub struct OrderCall {
     /// The order.
     pub name: String,
-    /// Its argument, as the system reads it; empty where there is none.
-    pub argument: String,
+    /// Its argument; an empty text where there is none.
+    pub argument: OrderArgument,
     /// Where the scenario states it: a byte range of the source.
     pub span: std::ops::Range<usize>,
+}
+
+/// The argument of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderArgument {
+    /// As the system reads it.
+    Text(String),
+    /// The name of the node that a selector stands for when the order is given.
+    Node(Selector),
 }
 
 /// Decodes and checks the text of a scenario file. `path` is what diagnostics call the file.

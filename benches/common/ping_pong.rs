@@ -176,6 +176,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<Never, Never>) {
         operations: Vec::new(),
         orders: Vec::new(),
         counted: Vec::new(),
+        disks: std::collections::BTreeMap::new(),
         duration: Duration::from_secs(seconds),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,

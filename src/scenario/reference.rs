@@ -22,6 +22,7 @@ static BEFORE: &[&Section] = &[
     &clocks::CLOCKS,
     &clocks::CLOCKS_NODE,
     &disk::DISK,
+    &disk::DISK_NODE,
     &workload::WORKLOAD,
     &fault::FAULT,
 ];

@@ -6,7 +6,8 @@ mod verify;
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::FaultSpec;
+use splitbrain_kernel::director::spec::{FaultSpec, OrderChoice};
+use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{InvariantSet, Invariants as _};
 use splitbrain_kernel::node::Node;
 use splitbrain_kernel::options::{OptionShape, Options, OptionsError, PRESET, PerServer, Value};
@@ -15,7 +16,7 @@ use splitbrain_kernel::run::{NetworkOptions, OptionsOf, RunOptions};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 
 use super::section::network::{chance_max, latency_max};
-use super::{Diagnostics, OrderCall, Scenario};
+use super::{Diagnostics, OrderArgument, OrderCall, Scenario};
 use choices::Choices;
 pub use verify::verify;
 
@@ -84,6 +85,7 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
         network: network_of(scenario, &choices),
         clocks: choices::clocks(scenario, seed),
         disk: scenario.disk,
+        disks: scenario.disks.clone(),
         faults,
         nemeses: scenario.nemeses.clone(),
         workload,
@@ -163,11 +165,32 @@ fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
 
 /// The same faults; only an order changes its type, from the words of the file to the system's own.
 fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Order<S>>>, Diagnostics> {
-    let order = |OrderCall { name, argument, span }| {
-        let refuse = |message: String| Diagnostics::one(&scenario.source, span, "fault.order", &message);
-        system.order(&name, &argument).map_err(refuse)
+    let one = |choice: OrderChoice<OrderCall>| match choice {
+        OrderChoice::One(call) => order_of(scenario, system, call),
+        OrderChoice::About { .. } => panic!("a file says an order by its words"),
     };
-    scenario.faults.iter().map(|fault| fault.clone().try_map_order(order)).collect()
+    scenario.faults.iter().map(|fault| fault.clone().try_map_order(one)).collect()
+}
+
+/// The order of a call; of one about a node that a selector chooses, one for each node that the system takes.
+fn order_of<S: System>(
+    scenario: &Scenario,
+    system: &S,
+    OrderCall { name, argument, span }: OrderCall,
+) -> Result<OrderChoice<Order<S>>, Diagnostics> {
+    let refuse = |message: String| Diagnostics::one(&scenario.source, span, "fault.order", &message);
+    let node = match argument {
+        OrderArgument::Text(text) => return system.order(&name, &text).map(OrderChoice::One).map_err(refuse),
+        OrderArgument::Node(node) => node,
+    };
+    let cluster = scenario.cluster;
+    let read = |about: NodeId| system.order(&name, &cluster.name(about).to_string()).map(|order| (about, order));
+    let (orders, errors): (Vec<_>, Vec<_>) = cluster.nodes().map(read).partition(Result::is_ok);
+    let orders: BTreeMap<NodeId, Order<S>> = orders.into_iter().flatten().collect();
+    match errors.into_iter().find_map(Result::err).filter(|_| orders.is_empty()) {
+        Some(message) => Err(refuse(message)),
+        None => Ok(OrderChoice::About { node, orders }),
+    }
 }
 
 fn network_of(scenario: &Scenario, choices: &Choices) -> NetworkOptions {

@@ -15,11 +15,15 @@ pub(super) mod run;
 pub(super) mod top;
 pub(super) mod workload;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
+use splitbrain_kernel::id::NodeId;
 
 use super::description::SystemDescription;
 use super::key::{Key, Section, Shape, Table};
 use super::reader::{At, Problem, Reader};
+use super::shape::who::{node_key, node_pattern};
 
 /// The keys of a table and what they become together.
 pub(super) trait Fields: Sync {
@@ -56,6 +60,34 @@ pub(super) trait Fields: Sync {
 #[derive(Debug)]
 pub(super) struct Sub<F>(pub(super) F);
 
+impl<F: Fields> Fields for &F {
+    type Value = F::Value;
+
+    fn section(&self) -> &'static Section {
+        (**self).section()
+    }
+
+    fn noun(&self) -> String {
+        (**self).noun()
+    }
+
+    fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
+        (**self).known(reader, table)
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<F::Value> {
+        (**self).read(reader, table)
+    }
+
+    fn pairs(&self, value: &F::Value) -> Pairs {
+        (**self).pairs(value)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        (**self).schema(system)
+    }
+}
+
 impl<F: Fields> Shape for Sub<F> {
     type Value = F::Value;
 
@@ -81,6 +113,47 @@ impl<F: Fields> Shape for Sub<F> {
 
     fn schema(&self, system: &SystemDescription) -> Json {
         self.0.schema(system)
+    }
+}
+
+/// Tables under the names of nodes: `[clocks.nodes.s1]`.
+#[derive(Debug)]
+pub(super) struct NodeTables<F>(pub(super) F);
+
+impl<F: Fields> Shape for NodeTables<F> {
+    type Value = BTreeMap<NodeId, F::Value>;
+
+    fn noun(&self) -> String {
+        "tables under the names of nodes".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let table = Table::any(reader, at, &self.noun())?;
+        let mut nodes = BTreeMap::new();
+        let mut whole = Some(());
+        for (name, span, at) in table.entries() {
+            let node = node_key(reader, &name, &span, &at.path);
+            match (node, Sub(&self.0).decode(reader, &at)) {
+                (Some(node), Some(apart)) => _ = nodes.insert(node, apart),
+                _ => whole = None,
+            }
+        }
+        whole.map(|()| nodes)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        let pairs = value.iter().fold(Pairs::default(), |pairs, (node, apart)| {
+            pairs.put_text(&node.to_string(), self.0.pairs(apart).inline())
+        });
+        pairs.inline()
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({
+            "type": "object",
+            "patternProperties": { node_pattern(system): self.0.schema(system) },
+            "additionalProperties": false,
+        })
     }
 }
 

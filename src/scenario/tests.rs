@@ -6,6 +6,7 @@ mod diagnostics;
 mod faults;
 mod fuzz;
 mod kinds;
+mod orders;
 mod plans;
 mod reading;
 mod stability;

@@ -1,9 +1,11 @@
 //! A scenario as TOML again, every key spelled out. [`load`](super::load) reads it back as the same scenario.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::key::Shape as _;
 use super::section::clocks::node_pairs;
+use super::section::disk::disk_pairs;
 use super::section::network::link_pairs;
 use super::section::options::{node_header, setting_pairs};
 use super::section::top::{CHECK, CLOCKS, CLUSTER, DISK, EXPECT, FAULT, NEMESIS, NETWORK, RUN, TAGS, WORKLOAD};
@@ -27,7 +29,7 @@ impl Scenario {
         self.write_options(&mut out);
         self.write_network(&mut out);
         self.write_clocks(&mut out);
-        table(&mut out, DISK.name, &DISK.shape.0.pairs(&self.disk));
+        self.write_disks(&mut out);
         if let Some(workload) = &self.workload {
             table(&mut out, WORKLOAD.name, &WORKLOAD.shape.0.pairs(workload));
         }
@@ -65,6 +67,13 @@ impl Scenario {
         table(out, CLOCKS.name, &CLOCKS.shape.0.pairs(&clocks));
         for (node, spans) in &self.clocks.nodes {
             table(out, &format!("clocks.nodes.{}", self.cluster.name(*node)), &node_pairs(spans));
+        }
+    }
+
+    fn write_disks(&self, out: &mut String) {
+        table(out, DISK.name, &DISK.shape.0.pairs(&(self.disk, BTreeMap::new())));
+        for (node, disk) in &self.disks {
+            table(out, &format!("disk.nodes.{}", self.cluster.name(*node)), &disk_pairs(disk));
         }
     }
 }

@@ -148,10 +148,10 @@ impl Await {
     }
 
     /// It came so many times now.
-    fn note(&mut self, now: Instant, times: u32) {
+    fn note(&mut self, now: Instant, times: usize) {
         if times > 0 {
             self.came.get_or_insert(now);
-            self.times += u64::from(times);
+            self.times += times as u64;
         }
     }
 }
@@ -395,7 +395,7 @@ impl Director {
                 nemesis.act(at, census, clocks, &mut hand);
             }
             for awaited in self.awaited.iter_mut().filter(|it| it.due() <= at) {
-                let times = awaited.watch.take(at, &self.census);
+                let times = awaited.watch.take(at, &self.census).len();
                 awaited.note(at, times);
             }
             if binds {

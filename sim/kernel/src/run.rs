@@ -29,6 +29,8 @@ pub struct RunOptions<O, Q, W = Idle> {
     pub clocks: BTreeMap<NodeId, ClockOptions>,
     /// The disks.
     pub disk: DiskOptions,
+    /// The disks of single nodes; all others are as `disk`.
+    pub disks: BTreeMap<NodeId, DiskOptions>,
     /// Faults, as stated.
     pub faults: Vec<FaultSpec<Q>>,
     /// Nemeses, as stated.
@@ -85,6 +87,7 @@ impl<O, Q, W> RunOptions<O, Q, W> {
                 sync_max: ms(2),
                 capacity: 0,
             },
+            disks: BTreeMap::new(),
             faults: Vec::new(),
             nemeses: Vec::new(),
             workload: None,

@@ -13,6 +13,9 @@ use crate::time::{Duration, Instant, Offset};
 
 pub use condition::{Bound, Condition};
 
+/// The name that stands for the node which the trigger of a fault was about: `when = "node exited"`, `start = "it"`.
+pub const IT: &str = "it";
+
 /// A set of nodes, resolved when a fault starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {

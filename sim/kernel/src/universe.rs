@@ -131,7 +131,7 @@ impl<N: Node> Universe<N> {
                 clock: Clock::new(clock),
                 own_drift_ppm: clock.drift_ppm,
                 timers: Timers::new(),
-                disk: Disk::new(seed, id, options.disk),
+                disk: Disk::new(seed, id, options.disks.get(&id).copied().unwrap_or(options.disk)),
                 tied: VecDeque::new(),
                 incarnation: 0,
                 machine: Machine::Off,

@@ -532,7 +532,8 @@ fn director_of<O, Q: Clone, W>(
         orders.push(order);
         Ok::<_, std::convert::Infallible>(OrderKey(orders.len() - 1))
     };
-    let faults: Result<Vec<_>, _> = options.faults.iter().map(|spec| spec.clone().try_map_order(&mut key)).collect();
+    let faults: Result<Vec<_>, _> =
+        options.faults.iter().map(|spec| spec.clone().try_map_order(|order| order.try_map(&mut key))).collect();
     let Ok(faults) = faults;
     let director = Director::new(DirectorSetup {
         seed,

@@ -25,6 +25,9 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
     }
     lines.add("bounds", &options.bounds);
     lines.add("disk", &options.disk);
+    for (node, disk) in &options.disks {
+        lines.add(&format!("disk.{}", options.cluster.name(*node)), disk);
+    }
     for fault in &options.faults {
         lines.push(
             format!("fault.{}", fault.id),

@@ -1,17 +1,10 @@
 //! `[clocks]`: what each node's clocks are drawn from, and the bounds that a system may rely on.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value as Json, json};
-use splitbrain_kernel::id::NodeId;
-
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Reader};
+use super::super::key::{Key, Need, Section, Table};
+use super::super::reader::Reader;
 use super::super::shape::quantity::{ANY_TIME, Between, Drift, DriftBound, One, Signed, Time};
-use super::super::shape::who::{node_key, node_pattern};
 use super::super::{ClockBounds, ClockChoices, ClockSpans};
-use super::{Fields, Pairs, Sub};
+use super::{Fields, NodeTables, Pairs};
 
 const DRIFT: Key<Between<Drift>> = Key {
     name: "drift",
@@ -39,9 +32,9 @@ const DRIFT_BOUND: Key<One<DriftBound>> = Key {
     doc: "A clock runs fast or slow by at most this. The system may rely on it, and random clock faults stay within. \
           A scenario that leaves it otherwise expects the violation.",
 };
-const NODES: Key<Nodes> = Key {
+const NODES: Key<NodeTables<NodeFields>> = Key {
     name: "nodes",
-    shape: Nodes,
+    shape: NodeTables(NodeFields),
     need: Need::Default("{}"),
     doc: "[clocks.nodes.s3]: drift and offset of single nodes.",
 };
@@ -135,46 +128,5 @@ impl Fields for NodeFields {
 
     fn pairs(&self, value: &Apart) -> Pairs {
         Pairs::default().put_some(&NODE_DRIFT, value.drift_ppm.as_ref()).put_some(&NODE_OFFSET, value.offset.as_ref())
-    }
-}
-
-/// Tables under the names of nodes.
-#[derive(Debug)]
-pub(in super::super) struct Nodes;
-
-impl Shape for Nodes {
-    type Value = BTreeMap<NodeId, Apart>;
-
-    fn noun(&self) -> String {
-        "tables under the names of nodes".to_owned()
-    }
-
-    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
-        let table = Table::any(reader, at, &self.noun())?;
-        let mut nodes = BTreeMap::new();
-        let mut whole = Some(());
-        for (name, span, at) in table.entries() {
-            let node = node_key(reader, &name, &span, &at.path);
-            match (node, Sub(NodeFields).decode(reader, &at)) {
-                (Some(node), Some(apart)) => _ = nodes.insert(node, apart),
-                _ => whole = None,
-            }
-        }
-        whole.map(|()| nodes)
-    }
-
-    fn encode(&self, value: &Self::Value) -> String {
-        let pairs = value.iter().fold(Pairs::default(), |pairs, (node, apart)| {
-            pairs.put_text(&node.to_string(), Sub(NodeFields).encode(apart))
-        });
-        pairs.inline()
-    }
-
-    fn schema(&self, system: &SystemDescription) -> Json {
-        json!({
-            "type": "object",
-            "patternProperties": { node_pattern(system): CLOCKS_NODE.schema(system) },
-            "additionalProperties": false,
-        })
     }
 }

@@ -1,13 +1,17 @@
 //! `[disk]`: how long writes and syncs take, and how much fits.
 
+use std::collections::BTreeMap;
+
+use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::run::DiskOptions;
 use splitbrain_kernel::selector::Span;
+use splitbrain_kernel::time::Duration;
 
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::Reader;
 use super::super::shape::Whole;
 use super::super::shape::quantity::{ANY_TIME, Between, Time};
-use super::{Fields, Pairs};
+use super::{Fields, NodeTables, Pairs};
 
 const WRITE: Key<Between<Time>> = Key {
     name: "write",
@@ -28,39 +32,118 @@ const CAPACITY: Key<Whole> = Key {
     doc: "Records that fit on each disk; 0 is no limit.",
 };
 
+const NODES: Key<NodeTables<NodeFields>> = Key {
+    name: "nodes",
+    shape: NodeTables(NodeFields),
+    need: Need::Default("{}"),
+    doc: "[disk.nodes.s3]: write, sync and capacity of single nodes.",
+};
+
 /// The keys of `[disk]`.
 pub(in super::super) static DISK: Section =
-    Section { name: "disk", doc: "The disk of every node.", keys: &[&WRITE, &SYNC, &CAPACITY] };
+    Section { name: "disk", doc: "The disk of every node.", keys: &[&WRITE, &SYNC, &CAPACITY, &NODES] };
+
+const NODE_WRITE: Key<Between<Time>> =
+    Key { need: Need::Optional, doc: "How long a write takes on this node; as on the others where absent.", ..WRITE };
+const NODE_SYNC: Key<Between<Time>> =
+    Key { need: Need::Optional, doc: "How long a sync takes on this node; as on the others where absent.", ..SYNC };
+const NODE_CAPACITY: Key<Whole> = Key {
+    need: Need::Optional,
+    doc: "Records that fit on the disk of this node, 0 is no limit; as on the others where absent.",
+    ..CAPACITY
+};
+
+/// The keys of `[disk.nodes.<node>]`.
+pub(in super::super) static DISK_NODE: Section = Section {
+    name: "disk.nodes.<node>",
+    doc: "The disk of one node.",
+    keys: &[&NODE_WRITE, &NODE_SYNC, &NODE_CAPACITY],
+};
 
 /// `[disk]`.
 #[derive(Debug)]
 pub(in super::super) struct DiskFields;
 
 impl Fields for DiskFields {
-    type Value = DiskOptions;
+    type Value = (DiskOptions, BTreeMap<NodeId, DiskOptions>);
 
     fn section(&self) -> &'static Section {
         &DISK
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<DiskOptions> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let write = table.get(reader, &WRITE);
         let sync = table.get(reader, &SYNC);
         let capacity = table.get(reader, &CAPACITY);
+        let nodes = table.get(reader, &NODES);
         let (write, sync) = (write?, sync?);
-        Some(DiskOptions {
+        let base = DiskOptions {
             write_min: write.low,
             write_max: write.high,
             sync_min: sync.low,
             sync_max: sync.high,
             capacity: capacity?,
-        })
+        };
+        let nodes = nodes?.into_iter().map(|(node, apart)| (node, apart.over(base))).collect();
+        Some((base, nodes))
     }
 
-    fn pairs(&self, value: &DiskOptions) -> Pairs {
+    fn pairs(&self, (base, _): &Self::Value) -> Pairs {
+        disk_pairs(base)
+    }
+}
+
+/// The pairs of `[disk]` or `[disk.nodes.<node>]`, whose keys have the same names.
+pub(in super::super) fn disk_pairs(value: &DiskOptions) -> Pairs {
+    Pairs::default()
+        .put(&WRITE, &Span { low: value.write_min, high: value.write_max })
+        .put(&SYNC, &Span { low: value.sync_min, high: value.sync_max })
+        .put(&CAPACITY, &value.capacity)
+}
+
+/// What is said of the disk of one node.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Apart {
+    write: Option<Span<Duration>>,
+    sync: Option<Span<Duration>>,
+    capacity: Option<u64>,
+}
+
+impl Apart {
+    fn over(self, base: DiskOptions) -> DiskOptions {
+        let write = self.write.unwrap_or(Span { low: base.write_min, high: base.write_max });
+        let sync = self.sync.unwrap_or(Span { low: base.sync_min, high: base.sync_max });
+        DiskOptions {
+            write_min: write.low,
+            write_max: write.high,
+            sync_min: sync.low,
+            sync_max: sync.high,
+            capacity: self.capacity.unwrap_or(base.capacity),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NodeFields;
+
+impl Fields for NodeFields {
+    type Value = Apart;
+
+    fn section(&self) -> &'static Section {
+        &DISK_NODE
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Apart> {
+        let write = table.get(reader, &NODE_WRITE);
+        let sync = table.get(reader, &NODE_SYNC);
+        let capacity = table.get(reader, &NODE_CAPACITY);
+        Some(Apart { write, sync, capacity })
+    }
+
+    fn pairs(&self, value: &Apart) -> Pairs {
         Pairs::default()
-            .put(&WRITE, &Span { low: value.write_min, high: value.write_max })
-            .put(&SYNC, &Span { low: value.sync_min, high: value.sync_max })
-            .put(&CAPACITY, &value.capacity)
+            .put_some(&NODE_WRITE, value.write.as_ref())
+            .put_some(&NODE_SYNC, value.sync.as_ref())
+            .put_some(&NODE_CAPACITY, value.capacity.as_ref())
     }
 }

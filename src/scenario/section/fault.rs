@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 use splitbrain_kernel::director::spec::{FaultSpec, What};
-use splitbrain_kernel::selector::{Condition, LinkForm, Selector, Span, Trigger};
+use splitbrain_kernel::selector::{Condition, IT, LinkForm, Selector, Span, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::vocabulary::WordError;
 
@@ -65,7 +65,8 @@ const NAME: Key<Names> = Key {
     need: Need::Default("{}"),
     doc: "Names bound to single nodes when the fault starts, in this order, each to a node that none before it has: \
           { x = \"leader\", a = \"follower\" }. From then on every fault, nemesis, condition and expectation may use \
-          them as selectors; of a name that is bound again the last binding counts.",
+          them as selectors; of a name that is bound again the last binding counts. With when, it stands for the node \
+          that the condition is about.",
 };
 const FOR: Key<Between<Time>> = Key {
     name: "for",
@@ -136,8 +137,11 @@ impl Fields for FaultFields {
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let id = table.get(reader, &ID);
         let trigger = read_trigger(reader, table);
+        let is_about_a_node = matches!(&trigger, Some(Trigger::When { condition, .. }) if condition.is_about_a_node());
+        reader.bound.extend(is_about_a_node.then(|| IT.to_owned()));
         let names = read_names(reader, table);
         let what = read_action(reader, table, trigger.as_ref());
+        reader.bound.retain(|name| name != IT);
         let duration = table.get(reader, &FOR);
         let until = table.get(reader, &UNTIL);
         let waits_until = table.get(reader, &WAITS_UNTIL);
@@ -319,6 +323,9 @@ fn check_end(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigge
             let message = format!("{} happens once and has no end", action::title(value));
             reader.report(&table.key_span(end), &table.path_of(end), Problem::new(message));
         }
+    } else if matches!(value, What::Order(_)) && ends.is_empty() {
+        let message = format!("the {name} at the end would never come: missing \"for\" or \"until\"");
+        reader.report(&table.span, &table.path, Problem::new(message));
     } else if matches!(trigger, Some(Trigger::Every(_))) && ends.is_empty() {
         let message = format!("{name} would never end, so it never comes again: missing \"for\" or \"until\"");
         reader.report(&table.span, &table.path, Problem::new(message));
@@ -393,7 +400,9 @@ fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
     }
     // What is a selector by itself, in this cluster or another, would hide behind the name.
     match name.parse::<Selector>() {
-        Ok(Selector::Named(_)) if reader.system.words.find_role(name) == Err(WordError::Unknown) => Ok(()),
+        Ok(Selector::Named(_)) if name != IT && reader.system.words.find_role(name) == Err(WordError::Unknown) => {
+            Ok(())
+        }
         _ => Err(Problem::new(format!("\"{name}\" is a selector already; choose another name"))),
     }
 }

@@ -186,6 +186,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Opti
         check_bounds(reader, table, &clocks, &expect);
     }
     format?;
+    let (disk, disks) = disk?;
     Some(Scenario {
         name: reader.source.stem().to_owned(),
         goal: goal(reader.source),
@@ -197,7 +198,8 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Opti
         network: network?,
         clocks,
         bounds,
-        disk: disk?,
+        disk,
+        disks,
         workload,
         faults,
         nemeses,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, NodeId, Side};
-use splitbrain_kernel::selector::{Among, LinkSelector, Selector};
+use splitbrain_kernel::selector::{Among, IT, LinkSelector, Selector};
 use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
 use super::super::description::SystemDescription;
@@ -59,6 +59,9 @@ pub(super) fn ambiguous(word: &str, names: &[String]) -> Problem {
 /// A word that is neither a role nor a name. `any severs` is compared as a whole: it may be no role that was meant.
 fn unknown_word(reader: &Reader<'_>, bound: &[&str], roles: &[&str], text: &str, word: &str) -> Problem {
     let (text, sets) = (text.trim(), sets(reader.system.kinds));
+    if word == IT {
+        return Problem::new("it is the node at which the condition of when comes, and here is none");
+    }
     if ["majority ", "minority "].into_iter().any(|share| text.contains(share)) {
         return Problem::unknown("role", word, roles.iter().copied());
     }

@@ -90,7 +90,7 @@ fn a_fault_is_lifted_at_a_time() {
     assert_eq!(scenario.faults[0].until, Some(Condition::Time(at)));
     assert_eq!(good(&scenario.to_toml()).faults[0].until, Some(Condition::Time(at)));
     assert!(refused(&fault("1s")).contains("it starts at 1s at the latest, and is lifted at 1s"));
-    assert!(refused(&fault("61s")).contains("the run ends at 1m"));
+    assert!(refused(&fault("61s")).contains("fault[0].until: the run ends at "));
     assert!(refused(&fault("2000h")).contains("1000h"));
 }
 

@@ -1,12 +1,12 @@
 //! What good files become, and that they are the same once written and read again.
 
 use proptest::prelude::*;
-use splitbrain_kernel::director::spec::{OrderSpec, What};
+use splitbrain_kernel::director::spec::{OrderChoice, OrderSpec, What};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::{Ppm, Seed};
-use splitbrain_kernel::run::Budget;
+use splitbrain_kernel::run::{Budget, DiskOptions};
 use splitbrain_kernel::selector::{Condition, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 
@@ -22,8 +22,12 @@ fn bare(mut scenario: Scenario) -> Scenario {
     settings.chain(&mut scenario.options.base).chain(twins).for_each(|setting| setting.span = 0..0);
     for fault in &mut scenario.faults {
         fault.line = 0;
-        if let What::Order(OrderSpec { order, .. }) = &mut fault.what {
-            order.span = 0..0;
+        if let What::Order(OrderSpec { order, end, .. }) = &mut fault.what {
+            for choice in std::iter::once(order).chain(end) {
+                if let OrderChoice::One(call) = choice {
+                    call.span = 0..0;
+                }
+            }
         }
     }
     let workload = scenario.workload.iter_mut().flat_map(|workload| &mut workload.settings);
@@ -135,6 +139,10 @@ fn values_mean_what_they_say() {
     assert_eq!(scenario.clocks.nodes[&NodeId::server(2)].drift_ppm.low, 50_000);
     assert_eq!(scenario.clocks.nodes[&NodeId::server(2)].offset, scenario.clocks.base.offset);
     assert_eq!(scenario.bounds.drift_ppm, Some(100));
+    let apart = scenario.disks[&NodeId::server(2)];
+    assert_eq!((apart.sync_min, apart.sync_max), (Duration::from_secs(1), Duration::from_secs(2)));
+    let DiskOptions { sync_min, sync_max, .. } = scenario.disk;
+    assert_eq!(DiskOptions { sync_min, sync_max, ..apart }, scenario.disk, "the rest is as on the others");
     let rate = scenario.workload.as_ref().expect("there is one").rate;
     assert_eq!(rate, Some(Rate { count: 10, per: Duration::from_secs(1), each: true }));
     assert_eq!(scenario.run.duration, Duration::from_secs(60));
@@ -188,7 +196,7 @@ fn a_scenario_is_resolved_for_its_system() {
     assert_eq!(resolved.system.setup.options.of.len(), 2);
     assert_eq!(resolved.options.bounds.latency, Duration::from_micros(1000 + 17 * 2500 + 20_000));
     let order = resolved.options.faults.last().expect("the order");
-    assert!(matches!(&order.what, What::Order(OrderSpec { order: Deed::Flag(true), .. })));
+    assert!(matches!(&order.what, What::Order(OrderSpec { order: OrderChoice::One(Deed::Flag(true)), .. })));
 }
 
 #[test]

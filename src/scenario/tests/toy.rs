@@ -194,7 +194,8 @@ impl System for Toy {
     const RESOURCES: &'static [&'static str] = &["lock"];
     const WORKLOADS: &'static [WorkloadInfo] =
         &[WorkloadInfo { name: "register", doc: "Reads and writes.", options: options_of::<RegisterOptions> }];
-    const ORDERS: &'static [OrderInfo] = &[OrderInfo { name: "flag", doc: "on or off." }];
+    const ORDERS: &'static [OrderInfo] =
+        &[OrderInfo { name: "flag", doc: "on or off." }, OrderInfo { name: "mark", doc: "A server." }];
     const GAUGES: &'static [Gauge] = &[Gauge { name: "leader_changes", doc: "How often." }];
 
     type Options = ToyOptions;
@@ -225,10 +226,14 @@ impl System for Toy {
         Ok(Register { reads, pace: Pace::of(call, pace, call.stream.clone())?, contents })
     }
 
-    fn order(&self, _: &str, argument: &str) -> Result<Deed, String> {
-        match argument {
-            "on" => Ok(Deed::Flag(true)),
-            "off" => Ok(Deed::Flag(false)),
+    fn order(&self, name: &str, argument: &str) -> Result<Deed, String> {
+        match (name, argument) {
+            ("flag", "on") => Ok(Deed::Flag(true)),
+            ("flag", "off") => Ok(Deed::Flag(false)),
+            ("mark", server) => {
+                let number = server.strip_prefix('s').and_then(|number| number.parse().ok());
+                number.map(Deed::Write).ok_or_else(|| format!("expected a server, got {server:?}"))
+            }
             _ => Err(format!("expected on or off, got {argument:?}")),
         }
     }

@@ -10,9 +10,10 @@
 
 use crate::director::census::Census;
 use crate::director::resolve::Resolver;
-use crate::director::spec::{FaultSpec, OrderKey, What};
+use crate::director::spec::{FaultSpec, OrderChoice, OrderKey, OrderSpec, What};
 use crate::director::trigger::{Happened, Shift, Watch};
 use crate::director::{Act, FaultKey, Hand};
+use crate::id::NodeId;
 use crate::rng::{Rng, Seed, fnv1a};
 use crate::selector::{Condition, Trigger};
 use crate::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub(crate) struct Directed {
 struct Occurrence {
     /// Counted from 1.
     ordinal: u32,
+    /// The node that its trigger was about.
+    about: Option<NodeId>,
     rng: Rng,
     state: State,
 }
@@ -51,11 +54,20 @@ enum State {
     /// A selector matches no node; it gives up at this time.
     Waiting(Instant),
     /// It lasts until this time.
-    Active(Instant, Vec<FaultKey>),
+    Active(Instant, Ending),
     /// It lasts and nothing will lift it.
     Endless,
     /// It is over since this time.
     Over(Instant),
+}
+
+/// What is done when an occurrence is lifted.
+#[derive(Clone, Debug, Default)]
+struct Ending {
+    /// These faults are lifted.
+    keys: Vec<FaultKey>,
+    /// These nodes get orders.
+    orders: Vec<(NodeId, OrderKey)>,
 }
 
 impl Directed {
@@ -74,7 +86,7 @@ impl Directed {
         };
         match &directed.spec.trigger {
             Trigger::When { condition, .. } => directed.when = Some(Watch::new(condition.clone())),
-            Trigger::At(_) | Trigger::Every(_) => directed.raise(Instant::ZERO),
+            Trigger::At(_) | Trigger::Every(_) => directed.raise(Instant::ZERO, None),
         }
         directed.refresh();
         directed
@@ -123,7 +135,7 @@ impl Directed {
             self.lift(now);
         }
         if came {
-            self.raise(now);
+            self.raise(now, Some(happened.node));
         }
         if lifted || came {
             self.refresh();
@@ -161,12 +173,12 @@ impl Directed {
     /// Does everything that is due: what is lifted comes first, then the occurrences in order. Returns whether names
     /// were bound to other nodes than before.
     pub(crate) fn act(&mut self, now: Instant, census: &mut Census, hand: &mut Hand<'_>) -> bool {
-        if self.until.as_mut().is_some_and(|it| it.take(now, census) > 0) {
+        if self.until.as_mut().is_some_and(|it| !it.take(now, census).is_empty()) {
             self.lift(now);
         }
-        let came = self.when.as_mut().map_or(0, |it| it.take(now, census));
-        for _ in 0..came {
-            self.raise(now);
+        let came = self.when.as_mut().map_or_else(Vec::new, |it| it.take(now, census));
+        for about in came {
+            self.raise(now, about);
         }
         let retry = self.retry_at <= now;
         self.retry_at = Instant::MAX;
@@ -181,7 +193,7 @@ impl Directed {
         occurrences.retain(|occurrence| !done(occurrence));
         self.occurrences = occurrences;
         if ended && matches!(self.spec.trigger, Trigger::Every(_)) {
-            self.raise(now);
+            self.raise(now, None);
         }
         self.refresh();
         assert!(self.due > now, "what was due is done");
@@ -189,7 +201,7 @@ impl Directed {
     }
 
     /// The trigger came: one more occurrence, unless there were enough.
-    fn raise(&mut self, now: Instant) {
+    fn raise(&mut self, now: Instant, about: Option<NodeId>) {
         let ordinal = self.raised + 1;
         let rng = self.rng.fork("occurrence", u64::from(ordinal));
         let mut timing = rng.fork("timing", 0);
@@ -200,7 +212,7 @@ impl Directed {
             Trigger::When { delay, .. } => now.saturating_add(delay.draw(&mut timing)),
         };
         self.raised = ordinal;
-        self.occurrences.push(Occurrence { ordinal, rng, state: State::Pending(start) });
+        self.occurrences.push(Occurrence { ordinal, about, rng, state: State::Pending(start) });
         if matches!(self.spec.trigger, Trigger::When { times, .. } if ordinal >= times) {
             self.when = None;
         }
@@ -242,8 +254,11 @@ impl Directed {
         let binds = tries && self.start(occurrence, now, census, hand);
         match &occurrence.state {
             State::Waiting(limit) if *limit <= now => occurrence.state = State::Over(now),
-            State::Active(stop, keys) if *stop <= now => {
+            State::Active(stop, Ending { keys, orders }) if *stop <= now => {
                 hand.acts.extend(keys.iter().map(|key| Act::Stop { key: *key }));
+                let (id, line) = (self.name(occurrence.ordinal), self.spec.line);
+                let order = |(node, order): &(_, _)| Act::Order { id: id.clone(), line, node: *node, order: *order };
+                hand.acts.extend(orders.iter().map(order));
                 occurrence.state = State::Over(now);
             }
             _ => {}
@@ -259,45 +274,46 @@ impl Directed {
     /// Starts an occurrence if its selectors match, and binds its names. Returns whether one stood for another node, or
     /// for none, before.
     fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &mut Census, hand: &mut Hand<'_>) -> bool {
-        let mut resolver = Resolver::new(census, &occurrence.rng);
+        let mut resolver = Resolver::new(census, &occurrence.rng).about(occurrence.about);
         if resolver.bind(&self.spec.names).is_none() {
             return false;
         }
         let (id, line) = (self.name(occurrence.ordinal), self.spec.line);
-        let mut keys = Vec::new();
+        let mut ending = Ending::default();
         let names = match &self.spec.what {
             What::Fault(fault) => {
                 let Some(faults) = fault.choose(&mut resolver) else { return false };
                 let names = resolver.names().to_vec();
                 hand.bind(&names);
-                keys.extend(faults.into_iter().map(|fault| hand.start(&id, &self.spec.selector, line, fault)));
+                ending.keys.extend(faults.into_iter().map(|fault| hand.start(&id, &self.spec.selector, line, fault)));
                 names
             }
             What::Order(spec) => {
-                let Some(nodes) = resolver.nodes(&spec.nodes) else { return false };
+                let Some(Orders { nodes, order, end }) = orders(spec, &mut resolver) else { return false };
                 let names = resolver.names().to_vec();
                 hand.bind(&names);
-                let order = |node| Act::Order { id: id.clone(), line, node, order: spec.order };
+                ending.orders.extend(end.into_iter().flat_map(|end| nodes.iter().map(move |node| (*node, end))));
+                let order = |node| Act::Order { id: id.clone(), line, node, order };
                 hand.acts.extend(nodes.into_iter().map(order));
                 names
             }
         };
         self.applied = true;
-        occurrence.state = self.course(occurrence, now, keys);
+        occurrence.state = self.course(occurrence, now, ending);
         names.iter().fold(false, |binds, (name, node)| census.bind(name, *node) || binds)
     }
 
     /// How an occurrence goes on that has just started.
-    fn course(&self, occurrence: &Occurrence, now: Instant, keys: Vec<FaultKey>) -> State {
+    fn course(&self, occurrence: &Occurrence, now: Instant, ending: Ending) -> State {
         if !self.spec.what.lasts() {
             return State::Over(now);
         }
         match self.spec.duration {
             Some(span) => {
                 let duration = span.draw(&mut occurrence.rng.fork("duration", 0));
-                State::Active(now.saturating_add(duration), keys)
+                State::Active(now.saturating_add(duration), ending)
             }
-            None if self.until.is_some() => State::Active(Instant::MAX, keys),
+            None if self.until.is_some() => State::Active(Instant::MAX, ending),
             None => State::Endless,
         }
     }
@@ -318,5 +334,40 @@ impl Directed {
         });
         let due = watches.chain(occurrences).min().unwrap_or(Instant::MAX);
         self.due = due.min(self.retry_at);
+    }
+}
+
+/// An order with the nodes that get it.
+struct Orders {
+    nodes: Vec<NodeId>,
+    order: OrderKey,
+    end: Option<OrderKey>,
+}
+
+/// Who is ordered what. `None` if a selector matches no node, or there is no order about the one that it matches.
+fn orders(spec: &OrderSpec<OrderKey>, resolver: &mut Resolver<'_>) -> Option<Orders> {
+    let nodes = resolver.nodes(&spec.nodes)?;
+    let (order, about) = chosen(&spec.order, resolver)?;
+    let end = match (&spec.end, &spec.order, about) {
+        (None, ..) => None,
+        // The order that ends another is about the same node, if the two say it by the same selector.
+        (Some(OrderChoice::About { node, orders }), OrderChoice::About { node: first, .. }, Some(about))
+            if node == first =>
+        {
+            Some(*orders.get(&about)?)
+        }
+        (Some(end), ..) => Some(chosen(end, resolver)?.0),
+    };
+    Some(Orders { nodes, order, end })
+}
+
+/// The order, and the node that it is about.
+fn chosen(choice: &OrderChoice<OrderKey>, resolver: &mut Resolver<'_>) -> Option<(OrderKey, Option<NodeId>)> {
+    match choice {
+        OrderChoice::One(order) => Some((*order, None)),
+        OrderChoice::About { node, orders } => {
+            let about = *resolver.nodes(std::slice::from_ref(node))?.first()?;
+            Some((*orders.get(&about)?, Some(about)))
+        }
     }
 }

@@ -84,6 +84,15 @@ impl Joint {
         self.look_at = self.look_at.min(at);
     }
 
+    /// The node that it is about, if it is about one alone.
+    pub(crate) fn node(&self, census: &Census) -> Option<NodeId> {
+        match self.parts.as_slice() {
+            [Part { nodes: Some(Selector::Node(node)), .. }] => Some(node.id()),
+            [Part { nodes: Some(Selector::Named(name)), .. }] => census.named(name),
+            _ => None,
+        }
+    }
+
     /// When it is to be looked at.
     pub(crate) const fn due(&self) -> Instant {
         self.look_at

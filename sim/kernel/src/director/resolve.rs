@@ -10,7 +10,7 @@ use crate::director::census::Census;
 use crate::director::{draw, topology};
 use crate::id::{Link, NodeId};
 use crate::rng::{Rng, fnv1a};
-use crate::selector::{Among, Chief, LinkSelector, Selector, Share};
+use crate::selector::{Among, Chief, IT, LinkSelector, Selector, Share};
 use crate::vocabulary::RoleId;
 
 /// Resolves the selectors of one occurrence of a fault.
@@ -18,6 +18,7 @@ pub(crate) struct Resolver<'a> {
     census: &'a Census,
     rng: &'a Rng,
     names: Vec<(String, NodeId)>,
+    it: Option<NodeId>,
     asked: BTreeMap<String, u64>,
 }
 
@@ -38,7 +39,13 @@ struct Ranked(Take, Vec<NodeId>);
 impl<'a> Resolver<'a> {
     /// A resolver for the occurrence with this stream, which has bound no name of its own.
     pub(crate) const fn new(census: &'a Census, rng: &'a Rng) -> Self {
-        Self { census, rng, names: Vec::new(), asked: BTreeMap::new() }
+        Self { census, rng, names: Vec::new(), it: None, asked: BTreeMap::new() }
+    }
+
+    /// The same, in which [`IT`] stands for this node.
+    pub(crate) const fn about(mut self, node: Option<NodeId>) -> Self {
+        self.it = node;
+        self
     }
 
     /// The stream of the occurrence.
@@ -209,7 +216,8 @@ impl<'a> Resolver<'a> {
     /// What the occurrence binds comes before what others have bound.
     fn named(&self, name: &str) -> Vec<NodeId> {
         let own = self.names.iter().find(|(known, _)| known == name);
-        own.map(|(_, node)| *node).or_else(|| self.census.named(name)).into_iter().collect()
+        let it = self.it.filter(|_| name == IT);
+        own.map(|(_, node)| *node).or(it).or_else(|| self.census.named(name)).into_iter().collect()
     }
 
     fn among(&self, among: &Among) -> Vec<NodeId> {

@@ -1,6 +1,9 @@
 //! Faults and nemeses as a scenario states them, before anyone is chosen.
 
+use std::collections::BTreeMap;
+
 use crate::fault::{Fault, Selectors};
+use crate::id::NodeId;
 use crate::selector::{Condition, Selector, Span, Trigger};
 use crate::time::{Duration, Instant};
 
@@ -28,14 +31,19 @@ pub struct FaultSpec<O> {
 }
 
 impl<O> FaultSpec<O> {
-    /// The same with its order, where it is one, as another type.
+    /// The same with its orders, where it gives some, as another type.
     ///
     /// # Errors
     /// Those of `order`.
-    pub fn try_map_order<P, E>(self, order: impl FnOnce(O) -> Result<P, E>) -> Result<FaultSpec<P>, E> {
+    pub fn try_map_order<P, E>(
+        self,
+        mut order: impl FnMut(OrderChoice<O>) -> Result<OrderChoice<P>, E>,
+    ) -> Result<FaultSpec<P>, E> {
         let what = match self.what {
             What::Fault(fault) => What::Fault(fault),
-            What::Order(OrderSpec { nodes, order: one }) => What::Order(OrderSpec { nodes, order: order(one)? }),
+            What::Order(OrderSpec { nodes, order: first, end }) => {
+                What::Order(OrderSpec { nodes, order: order(first)?, end: end.map(order).transpose()? })
+            }
         };
         let Self { id, line, selector, trigger, names, duration, until, waits_until, .. } = self;
         Ok(FaultSpec { id, line, selector, trigger, names, what, duration, until, waits_until })
@@ -51,13 +59,45 @@ pub enum What<O> {
     Order(OrderSpec<O>),
 }
 
-/// An order of a scenario to servers. It happens once.
+/// An order of a scenario to servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderSpec<O> {
     /// To which nodes.
     pub nodes: Vec<Selector>,
     /// Which.
-    pub order: O,
+    pub order: OrderChoice<O>,
+    /// What the same nodes are ordered when its time is over. Without it the order happens once.
+    pub end: Option<OrderChoice<O>>,
+}
+
+/// An order, or one for each node that its argument may be about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderChoice<O> {
+    /// This one.
+    One(O),
+    /// The one about the node that a selector stands for.
+    About {
+        /// Which node. If it has no order, the selector matches nothing.
+        node: Selector,
+        /// By the node.
+        orders: BTreeMap<NodeId, O>,
+    },
+}
+
+impl<O> OrderChoice<O> {
+    /// The same with each order as another type.
+    ///
+    /// # Errors
+    /// Those of `order`.
+    pub fn try_map<P, E>(self, mut order: impl FnMut(O) -> Result<P, E>) -> Result<OrderChoice<P>, E> {
+        Ok(match self {
+            Self::One(one) => OrderChoice::One(order(one)?),
+            Self::About { node, orders } => {
+                let orders = orders.into_iter().map(|(about, one)| Ok((about, order(one)?)));
+                OrderChoice::About { node, orders: orders.collect::<Result<_, E>>()? }
+            }
+        })
+    }
 }
 
 /// The place of an order in the table of a run: the director passes it on without knowing what it says.
@@ -184,11 +224,11 @@ impl NemesisKind {
 }
 
 impl<O> What<O> {
-    /// Whether it has a state that lasts until it is lifted. Orders and some faults happen once.
+    /// Whether it lasts until it is lifted. Some faults happen once, and so do orders without an end.
     pub fn lasts(&self) -> bool {
         match self {
             Self::Fault(fault) => fault.lasts(),
-            Self::Order(_) => false,
+            Self::Order(order) => order.end.is_some(),
         }
     }
 }

@@ -4,9 +4,10 @@ mod actions;
 mod conditions;
 mod names;
 mod nemeses;
+mod orders;
 mod triggers;
 
-use super::spec::{OrderSpec, What};
+use super::spec::{OrderChoice, OrderSpec, What};
 use super::*;
 use crate::fault::{Crash, CrashScope, Cut, Keep, Pause, Start};
 use crate::rng::Seed;

@@ -104,11 +104,11 @@ impl Watch {
         }
     }
 
-    /// How often the condition comes at or before `now`. Each time is returned once.
-    pub(crate) fn take(&mut self, now: Instant, census: &Census) -> u32 {
+    /// Each time that the condition comes at or before `now`, with the node that it is about. Each is returned once.
+    pub(crate) fn take(&mut self, now: Instant, census: &Census) -> Vec<Option<NodeId>> {
         match self {
             Self::Plain(plain) => plain.take(now),
-            Self::Joint(joint) => u32::from(joint.look(now, census)),
+            Self::Joint(joint) => joint.look(now, census).then(|| joint.node(census)).into_iter().collect(),
         }
     }
 }
@@ -163,9 +163,9 @@ impl Plain {
         times.min().unwrap_or(Instant::MAX)
     }
 
-    fn take(&mut self, now: Instant) -> u32 {
-        let before = self.ripe.len();
+    fn take(&mut self, now: Instant) -> Vec<Option<NodeId>> {
+        let came = self.ripe.iter().filter(|(at, _)| *at <= now).map(|(_, node)| *node).collect();
         self.ripe.retain(|(at, _)| *at > now);
-        (before - self.ripe.len()) as u32
+        came
     }
 }

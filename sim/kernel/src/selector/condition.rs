@@ -110,6 +110,12 @@ impl Condition {
         })
     }
 
+    /// Whether it is about one node each time that it comes.
+    pub fn is_about_a_node(&self) -> bool {
+        let [part] = self.parts() else { return false };
+        !matches!(part.split().0, Self::Lacks { .. } | Self::Time(_))
+    }
+
     /// Whether it waits for counts to stay low, and for nothing else: it holds from the start of the run.
     pub fn holds_from_start(&self) -> bool {
         let stays_low = |part: &Self| matches!(part.split().0, Self::Count { bound: Bound::Below(_), .. });

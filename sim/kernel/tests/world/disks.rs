@@ -2,6 +2,7 @@
 
 use splitbrain_kernel::fault::{Crash, CrashScope, Disk, DiskFault, Fault, Keep, Pause};
 use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::DiskOptions;
 
 use crate::stage::{NONE, Stage, crash, cut, ms, s};
 use crate::toy::{Cue, LOG, Op};
@@ -14,6 +15,19 @@ fn disk(fault: DiskFault) -> Fault {
 fn a_write_and_a_sync_take_their_time_one_after_another() {
     let stage = Stage::new(1, 0).at(0, s(1), Op::All(vec![Op::Append(1), Op::Append(2), Op::Sync]));
     assert_eq!(stage.pass().lines(s(1)), ["1ms written 1", "2ms written 2", "4ms durable 2"]);
+}
+
+#[test]
+fn a_single_node_may_have_a_disk_of_its_own() {
+    let ops = || Op::All(vec![Op::Append(1), Op::Append(2), Op::Sync]);
+    let stage = Stage::new(2, 0).at(0, s(1), ops()).at(0, s(2), ops());
+    let stage = stage.with(|options| {
+        let slow = DiskOptions { sync_min: ms(50), sync_max: ms(50), ..options.disk };
+        options.disks.insert(s(2), slow);
+    });
+    let played = stage.pass();
+    assert_eq!(played.lines(s(1)), ["1ms written 1", "2ms written 2", "4ms durable 2"]);
+    assert_eq!(played.lines(s(2)), ["1ms written 1", "2ms written 2", "52ms durable 2"]);
 }
 
 #[test]

@@ -236,6 +236,7 @@ fn play(reads_from: NodeId, asks: &[(u64, u16, Ask)]) -> RunReport<Ask, Never> {
         operations: Vec::new(),
         orders: Vec::new(),
         counted: Vec::new(),
+        disks: BTreeMap::new(),
         duration: ms(100),
         settle: plain.settle,
         budget: plain.budget,

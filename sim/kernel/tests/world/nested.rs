@@ -258,6 +258,7 @@ fn play(plan: Plan<(), Never>) -> Listener {
         operations: Vec::new(),
         orders: Vec::new(),
         counted: Vec::new(),
+        disks: std::collections::BTreeMap::new(),
         duration: ms(35),
         settle: plain.settle,
         budget: plain.budget,

@@ -1,6 +1,6 @@
 //! A plan keeps what a seed found: exact replay is the same run, and a replay by time goes the same way.
 
-use splitbrain_kernel::director::spec::{FaultSpec, OrderSpec, What};
+use splitbrain_kernel::director::spec::{FaultSpec, OrderChoice, OrderSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, Keep, Pause};
 use splitbrain_kernel::id::Side;
 use splitbrain_kernel::plan::{Plan, Timing};
@@ -60,7 +60,13 @@ fn triggered() -> (Toy, OptionsOf<Toy>) {
     let order = Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]);
     options.faults = vec![
         when("cuts", "heard", 20, 0, What::Fault(Fault::Cut(Cut::of(LinkForm::Isolate(anyone()))))),
-        when("orders", "heard", 200, 0, What::Order(OrderSpec { nodes: anyone(), order })),
+        when(
+            "orders",
+            "heard",
+            200,
+            0,
+            What::Order(OrderSpec { nodes: anyone(), order: OrderChoice::One(order), end: None }),
+        ),
         when("later", "heard", 100, 4, What::Fault(Fault::Pause(Pause { nodes: anyone() }))),
         when(
             "crashes",

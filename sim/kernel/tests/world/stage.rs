@@ -62,6 +62,7 @@ pub(crate) fn options(cluster: Cluster) -> OptionsOf<Toy> {
         operations: Vec::new(),
         orders: Vec::new(),
         counted: Vec::new(),
+        disks: BTreeMap::new(),
         duration: ms(1_000),
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,

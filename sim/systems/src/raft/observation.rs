@@ -490,6 +490,10 @@ mod tests {
         let entry: Entry = Entry { term, command: super::super::message::Command::Noop };
         let applied: RaftObservation = RaftObservation::Applied { index: Index(1), entry };
         assert_eq!(applied.face().name, "applied");
+        assert_eq!((applied.face().place, elected.face().place), (Some(1), None));
+        let committed: RaftObservation = RaftObservation::Committed { index: Index(7), term };
+        assert_eq!((committed.face().name, committed.face().place), ("committed", Some(7)));
+        assert!(RaftObservation::<u64>::PLACED.iter().all(|name| RaftObservation::<u64>::NAMES.contains(name)));
         let refused: RaftObservation =
             RaftObservation::Executed { index: Index(1), outcome: Outcome::Refused, answer: Answer::Expired };
         assert_eq!(refused.face().name, "refused");

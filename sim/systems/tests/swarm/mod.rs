@@ -148,6 +148,7 @@ impl Swarm {
             operations: self.proposals(),
             orders: Vec::new(),
             counted: Vec::new(),
+            disks: BTreeMap::new(),
             duration,
             settle: self.settle,
             budget: Budget::ORDINARY,

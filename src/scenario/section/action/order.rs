@@ -1,13 +1,17 @@
 //! `order`: not a fault of the world, but a command to servers that comes when a fault would.
 
-use splitbrain_kernel::director::spec::{OrderSpec, What};
+use serde_json::{Value as Json, json};
+use splitbrain_kernel::director::spec::{OrderChoice, OrderSpec, What};
 use splitbrain_kernel::selector::Selector;
+use toml::de::DeValue;
 
-use crate::scenario::OrderCall;
-use crate::scenario::key::{Key, Need, Section, Table};
-use crate::scenario::reader::Reader;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::shape::who::{Who, is_single};
 use crate::scenario::shape::{Text, Word};
+use crate::scenario::{OrderArgument, OrderCall};
 
 use super::{Action, NODES, action};
 
@@ -17,15 +21,29 @@ const ORDER_NAME: Key<Word> = Key {
     need: Need::Required,
     doc: "Which order of the system.",
 };
-const ARGUMENT: Key<Text> = Key {
+const ARGUMENT: Key<Argument> = Key {
     name: "argument",
-    shape: Text("the argument of an order"),
+    shape: Argument,
     need: Need::Default("\"\""),
-    doc: "Its argument, as the system reads it.",
+    doc: "Its argument, as the system reads it; or { node = \"x\" }, the node that this selector stands for when the \
+          order is given.",
+};
+const END: Key<Sub<EndFields>> = Key {
+    name: "end",
+    shape: Sub(EndFields),
+    need: Need::Optional,
+    doc: "What the same nodes are ordered at the end: the order then lasts, and has for or until.",
 };
 /// The keys of `order`.
-pub(crate) static ORDER: Section =
-    Section { name: "fault[].order", doc: "An order of the system to nodes.", keys: &[&NODES, &ORDER_NAME, &ARGUMENT] };
+pub(crate) static ORDER: Section = Section {
+    name: "fault[].order",
+    doc: "An order of the system to nodes.",
+    keys: &[&NODES, &ORDER_NAME, &ARGUMENT, &END],
+};
+
+/// The keys of `order.end`.
+static ORDER_END: Section =
+    Section { name: "fault[].order.end", doc: "The order that ends another.", keys: &[&ORDER_NAME, &ARGUMENT] };
 
 /// `order`.
 #[derive(Debug)]
@@ -44,23 +62,110 @@ impl Fields for OrderFields {
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderSpec<OrderCall>> {
         let nodes: Option<Vec<Selector>> = table.get(reader, &NODES);
-        let name = table.get(reader, &ORDER_NAME);
-        let argument = table.get(reader, &ARGUMENT);
-        let span = table.at(ARGUMENT.name).or_else(|| table.at(ORDER_NAME.name)).map(|at| at.span);
-        let order = OrderCall { name: name?, argument: argument?, span: span.unwrap_or_else(|| table.span.clone()) };
-        Some(OrderSpec { nodes: nodes?, order })
+        let order = read_call(reader, table);
+        let end = table.get(reader, &END);
+        Some(OrderSpec { nodes: nodes?, order: OrderChoice::One(order?), end: end.map(OrderChoice::One) })
     }
 
     fn pairs(&self, value: &OrderSpec<OrderCall>) -> Pairs {
-        let OrderSpec { nodes, order } = value;
-        Pairs::default().put(&NODES, nodes).put(&ORDER_NAME, &order.name).put(&ARGUMENT, &order.argument)
+        let OrderSpec { nodes, order, end } = value;
+        let pairs = call_pairs(Pairs::default().put(&NODES, nodes), call(order));
+        pairs.put_some(&END, end.as_ref().map(call))
+    }
+}
+
+/// `end`.
+#[derive(Debug)]
+struct EndFields;
+
+impl Fields for EndFields {
+    type Value = OrderCall;
+
+    fn section(&self) -> &'static Section {
+        &ORDER_END
+    }
+
+    fn noun(&self) -> String {
+        r#"a table such as { name = "...", argument = "..." }"#.to_owned()
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderCall> {
+        read_call(reader, table)
+    }
+
+    fn pairs(&self, value: &OrderCall) -> Pairs {
+        call_pairs(Pairs::default(), value)
+    }
+}
+
+fn read_call(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderCall> {
+    let name = table.get(reader, &ORDER_NAME);
+    let argument = table.get(reader, &ARGUMENT);
+    let span = table.at(ARGUMENT.name).or_else(|| table.at(ORDER_NAME.name)).map(|at| at.span);
+    Some(OrderCall { name: name?, argument: argument?, span: span.unwrap_or_else(|| table.span.clone()) })
+}
+
+fn call_pairs(pairs: Pairs, call: &OrderCall) -> Pairs {
+    pairs.put(&ORDER_NAME, &call.name).put(&ARGUMENT, &call.argument)
+}
+
+/// What a file says of an order.
+fn call(choice: &OrderChoice<OrderCall>) -> &OrderCall {
+    match choice {
+        OrderChoice::One(call) => call,
+        OrderChoice::About { .. } => panic!("a file says an order by its words"),
+    }
+}
+
+/// A text, or `{ node = "x" }`.
+#[derive(Debug)]
+struct Argument;
+
+const TEXT: Text = Text("the argument of an order");
+const NODE: Key<Who> = Key { name: "node", shape: Who, need: Need::Required, doc: "The node." };
+static ABOUT: Section =
+    Section { name: "fault[].order.argument", doc: "The node that an order is about.", keys: &[&NODE] };
+
+impl Shape for Argument {
+    type Value = OrderArgument;
+
+    fn noun(&self) -> String {
+        "the argument of an order, or { node = \"x\" }".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<OrderArgument> {
+        if !matches!(at.value, DeValue::Table(_)) {
+            return reader.text(at, &self.noun()).map(|text| OrderArgument::Text(text.to_owned()));
+        }
+        let table = Table::open(reader, &ABOUT, at)?;
+        let node = table.get(reader, &NODE)?;
+        if !is_single(&node) {
+            let message = format!("an order is about one node, and \"{node}\" is a set");
+            reader.refuse(at, Problem::new(message));
+            return None;
+        }
+        Some(OrderArgument::Node(node))
+    }
+
+    fn encode(&self, value: &OrderArgument) -> String {
+        match value {
+            OrderArgument::Text(text) => TEXT.encode(text),
+            OrderArgument::Node(node) => Pairs::default().put(&NODE, node).inline(),
+        }
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({ "anyOf": [TEXT.schema(system), ABOUT.schema(system)] })
     }
 }
 
 /// The action key.
 pub(super) const NAME: &str = "order";
-const KEY: Key<Sub<OrderFields>> =
-    action(NAME, Sub(OrderFields), "Action: hands an order of the system to nodes. Happens once.");
+const KEY: Key<Sub<OrderFields>> = action(
+    NAME,
+    Sub(OrderFields),
+    "Action: hands an order of the system to nodes. Happens once, unless it has an end.",
+);
 
 /// Its actions.
 pub(super) static ACTIONS: &[Action] = &[Action {

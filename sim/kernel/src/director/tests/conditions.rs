@@ -19,7 +19,7 @@ fn below(name: &str, count: u64) -> Condition {
 fn waiting(condition: Condition) -> Play {
     let mut spec = fault("a");
     spec.trigger = when(condition, 0, 100);
-    spec.what = What::Order(OrderSpec { nodes: selectors(&["s1"]), order: OrderKey(0) });
+    spec.what = What::Order(OrderSpec { nodes: selectors(&["s1"]), order: OrderChoice::One(OrderKey(0)), end: None });
     let mut binds = fault("binds");
     binds.trigger = Trigger::At(Span::constant(at(5_000)));
     binds.names = vec![("x".to_owned(), selector("s3"))];

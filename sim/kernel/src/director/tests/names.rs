@@ -96,7 +96,7 @@ fn what_waits_for_a_name_starts_when_it_is_bound() {
 #[test]
 fn an_order_binds_names_too() {
     let mut order = pause("order", 1_000, &[("x", "any server")], "x");
-    order.what = What::Order(OrderSpec { nodes: selectors(&["x"]), order: OrderKey(7) });
+    order.what = What::Order(OrderSpec { nodes: selectors(&["x"]), order: OrderChoice::One(OrderKey(7)), end: None });
     let mut play = Play::of(vec![order, pause("b", 2_000, &[], "x")]);
     play.to(9_000);
     let told = play.told();

@@ -26,7 +26,8 @@ fn without_a_duration_it_lasts_to_the_end() {
 #[test]
 fn what_happens_once_is_never_lifted() {
     let mut spec = fault("a");
-    spec.what = What::Order(OrderSpec { nodes: selectors(&["s2", "s1"]), order: OrderKey(7) });
+    spec.what =
+        What::Order(OrderSpec { nodes: selectors(&["s2", "s1"]), order: OrderChoice::One(OrderKey(7)), end: None });
     let mut play = Play::of(vec![spec]);
     play.to(59_000);
     assert_eq!(play.told(), ["2s a s1 7", "2s a s2 7"]);

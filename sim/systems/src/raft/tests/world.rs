@@ -61,6 +61,7 @@ fn run_options(duration: Duration, loss: Ppm) -> RunOptions<Operation, Order, Ra
         operations: proposals(duration),
         orders: Vec::new(),
         counted: Vec::new(),
+        disks: BTreeMap::new(),
         duration,
         settle: Duration::ZERO,
         budget: Budget::ORDINARY,
