@@ -62,6 +62,7 @@ impl RaftFacts for Process {
             Told::Retired { .. } => Meaning::Retires,
             Told::VoteGranted { term, candidate } => Meaning::Granted { term: Term(term), candidate },
             Told::VoteDenied { candidate } => Meaning::Denied { candidate },
+            Told::Counted { index, term } => Meaning::Counted(at((index, term))),
             Told::Committed { index, term } => Meaning::Committed(at((index, term))),
             Told::Applied { ref entry } => Meaning::Applied { index: Index(entry.0.index), entry },
             Told::SnapshotTaken { index, term, state } => image(ImageKind::Taken, index, term, state),

@@ -46,17 +46,21 @@ impl Server {
         // Readies become durable in their order: one without a write of its own waits for those before it.
         let gate = match self.options.mistake {
             Mistake::EarlyMessages => None,
-            Mistake::None | Mistake::UnsyncedRestart => self.in_flight.back().map(|(write, _)| *write),
+            Mistake::None | Mistake::EarlyPersisted | Mistake::UnsyncedRestart => {
+                self.in_flight.back().map(|(write, _)| *write)
+            }
         };
         for message in ready.take_persisted_messages() {
             Self::send(ctx, gate, message);
         }
         let committed = ready.take_committed_entries();
         self.raw.advance_append_async(ready);
-        match self.in_flight.back_mut() {
+        let waits = self.options.mistake != Mistake::EarlyPersisted;
+        match self.in_flight.back_mut().filter(|_| waits) {
             Some((_, last)) => *last = number,
             None => self.raw.on_persist_ready(number),
         }
+        self.tell_counted(ctx);
         self.apply_all(ctx, committed);
     }
 
@@ -122,6 +126,7 @@ impl Server {
             Err(error) => return ctx.observe(Told::Refused { error: error.to_string() }),
         };
         self.members = members_of(&conf);
+        self.tell_counted(ctx);
         ctx.observe(Told::Reconfigured { voters: conf.voters.clone(), learners: conf.learners.clone() });
         self.raw.mut_store().conf = conf;
         let own = id_of(self.id);

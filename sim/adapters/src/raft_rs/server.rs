@@ -69,6 +69,8 @@ pub struct Server {
     pub(super) members: Members,
     /// It has applied its own removal, and its process ends.
     pub(super) has_left: bool,
+    /// The library's commit index when it was last looked at.
+    counted: u64,
     face: Face,
     pinned: Option<((u64, StateRole), usize)>,
     pub(super) timer: TimerFacts,
@@ -238,6 +240,7 @@ impl Server {
             proposals: BTreeSet::new(),
             members,
             has_left: false,
+            counted: old_commit,
             pinned: None,
             timer: TimerFacts { started_at: Instant::ZERO, contact_at: None, heartbeat_seen: false },
             elapsed: 0,
@@ -401,6 +404,7 @@ impl Server {
         loop {
             self.pin_timeout(ctx);
             self.tell(ctx);
+            self.tell_counted(ctx);
             if self.has_left || !self.raw.has_ready() {
                 break;
             }
@@ -482,6 +486,18 @@ impl Server {
             (None, Some(to)) => ctx.observe(Told::TransferStarted { to: node_of(to) }),
             (Some(_), None) if role == StateRole::Leader => ctx.observe(Told::TransferAborted),
             _ => {}
+        }
+    }
+
+    /// Tells what a leader has counted since it was last told: before it goes by another configuration, as the one that
+    /// it counted by decides.
+    pub(super) fn tell_counted(&mut self, ctx: &mut Context<Process>) {
+        let raft = &self.raw.raft;
+        let index = raft.raft_log.committed;
+        let before = std::mem::replace(&mut self.counted, index);
+        if index > before && raft.state == StateRole::Leader {
+            let term = raft.raft_log.term(index).unwrap_or(0);
+            ctx.observe(Told::Counted { index, term });
         }
     }
 

@@ -122,6 +122,8 @@ pub enum Told {
     VoteDenied { candidate: NodeId },
     /// It follows this leader.
     LeaderFollowed { term: u64, leader: NodeId },
+    /// As a leader it has counted a quorum up to here; what its own disk lacks of that it is handed later.
+    Counted { index: u64, term: u64 },
     /// It knows that everything up to here is committed, and has been handed it.
     Committed { index: u64, term: u64 },
     /// It has applied an entry.
@@ -160,6 +162,7 @@ impl Observation for Told {
         "vote granted",
         "vote denied",
         "leader followed",
+        "counted",
         "committed",
         "applied",
         "snapshot taken",
@@ -187,18 +190,19 @@ impl Observation for Told {
             Self::VoteGranted { .. } => (7, Change::None),
             Self::VoteDenied { .. } => (8, Change::None),
             Self::LeaderFollowed { .. } => (9, Change::None),
-            Self::Committed { .. } => (10, Change::None),
-            Self::Applied { .. } => (11, Change::None),
-            Self::SnapshotTaken { .. } => (12, Change::None),
-            Self::SnapshotInstalled { .. } => (13, Change::None),
-            Self::SnapshotRestored { .. } => (14, Change::None),
-            Self::LogCompacted { .. } => (15, Change::None),
-            Self::SnapshotSent { .. } => (16, Change::None),
-            Self::SnapshotGivenUp { .. } => (17, Change::None),
-            Self::TransferStarted { .. } => (18, Change::None),
-            Self::TransferAborted => (19, Change::None),
-            Self::Reconfigured { .. } => (20, Change::None),
-            Self::Refused { .. } => (21, Change::None),
+            Self::Counted { .. } => (10, Change::None),
+            Self::Committed { .. } => (11, Change::None),
+            Self::Applied { .. } => (12, Change::None),
+            Self::SnapshotTaken { .. } => (13, Change::None),
+            Self::SnapshotInstalled { .. } => (14, Change::None),
+            Self::SnapshotRestored { .. } => (15, Change::None),
+            Self::LogCompacted { .. } => (16, Change::None),
+            Self::SnapshotSent { .. } => (17, Change::None),
+            Self::SnapshotGivenUp { .. } => (18, Change::None),
+            Self::TransferStarted { .. } => (19, Change::None),
+            Self::TransferAborted => (20, Change::None),
+            Self::Reconfigured { .. } => (21, Change::None),
+            Self::Refused { .. } => (22, Change::None),
         };
         Face::new(Self::NAMES[place], change)
     }
@@ -226,7 +230,9 @@ pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fm
             let last = snapshot.get_metadata();
             write!(f, "snapshot up to {}@{}", last.index, last.term)
         }
-        Datum::Observation(Told::Committed { index, term }) => write!(f, "{index}@{term}"),
+        Datum::Observation(Told::Counted { index, term } | Told::Committed { index, term }) => {
+            write!(f, "{index}@{term}")
+        }
         Datum::File(LOG) => f.write_str("log"),
         Datum::File(STATE) => f.write_str("state"),
         Datum::File(SNAPSHOT) => f.write_str("snapshot"),

@@ -311,7 +311,11 @@ pub enum Told<'a, E> {
     Alone(bool),
     /// Whether it may campaign has changed.
     Reconsidered,
-    /// Its commit index grew.
+    /// As a leader, it has counted a quorum of copies up to here. A leader that goes by that at once says
+    /// [`Told::Committed`] alone; one that goes by it later, when its own disk has the entry too, says this first:
+    /// followers may hear of the commit before it says the other.
+    Counted(Position),
+    /// Its commit index grew: it goes by everything up to here.
     Committed(Position),
     /// It applied an entry to its state machine.
     Applied {

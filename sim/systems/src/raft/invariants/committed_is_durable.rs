@@ -1,7 +1,8 @@
 //! What is committed is durable on a quorum at that moment (etcdraft `CommittedIsDurableInv`, `QuorumLogInv`; Raft
 //! §5.3, §5.4.2).
 //!
-//! Asked when a commit index grows, of the disks themselves: a crash of every machine at that instant would leave the
+//! Asked when a server says that it takes an entry for committed, of the disks themselves: a leader says so when it
+//! counts, and its own configuration decides. A crash of every machine at that instant would leave the
 //! entry with a quorum of the voters. So a leader that counts a copy which is not there, or no longer there, is found
 //! at the commit, before the entry is lost. A server whose disk lied or lost records counts as one that has it: what it
 //! acknowledged was true once.

@@ -120,16 +120,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::Executed { index, is_first, answer } => {
                 self.clients.on_executed(node, (index, is_first), answer, &self.chosen, findings);
             }
+            Told::Counted(position) => self.on_counted(view, node, position, findings),
             Told::Committed(position) => {
                 let leads = self.leads[slot(node)];
-                if !self.frame.rules(node).counts_any_term {
-                    commit_in_term::commit(node, leads, position, findings);
-                }
+                self.on_counted(view, node, position, findings);
                 self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
                 self.images.commit(node, position.index);
-                if findings.is_on(COMMITTED_IS_DURABLE) {
-                    self.on_committed(view, node, position, findings);
-                }
                 self.on_members_committed(node, position.index, leads.is_some());
             }
             Told::InTerm(term) => self.on_term(view, node, term, findings),
@@ -168,7 +164,18 @@ impl<N: RaftFacts> RaftInvariants<N> {
         }
     }
 
-    fn on_committed(&mut self, view: impl View<N>, node: NodeId, position: Position, findings: &mut Findings) {
+    /// A server takes everything up to here for committed, whether it goes by it or not.
+    #[inline]
+    fn on_counted(&mut self, view: impl View<N>, node: NodeId, position: Position, findings: &mut Findings) {
+        if !self.frame.rules(node).counts_any_term {
+            commit_in_term::commit(node, self.leads[slot(node)], position, findings);
+        }
+        if findings.is_on(COMMITTED_IS_DURABLE) {
+            self.judge_commit(view, node, position, findings);
+        }
+    }
+
+    fn judge_commit(&mut self, view: impl View<N>, node: NodeId, position: Position, findings: &mut Findings) {
         let configuration = self.configuration_at(view, node);
         let is_alone = configuration.is_some_and(|of| self.supporters.is_alone(&self.frame, node, of));
         let rules = self.frame.rules(node);
