@@ -111,7 +111,8 @@ splitbrain_kernel::names! {
         JointByNewMajority = "joint_by_new_majority",
         /// In a joint configuration a quorum of the old voters is enough.
         JointByOldMajority = "joint_by_old_majority",
-        /// A joint configuration is left before it is committed (camunda #60086).
+        /// A new leader leaves the joint configuration that it finds in its log at once, before that is committed
+        /// (camunda #60086).
         JointLeftBeforeCommit = "joint_left_before_commit",
         /// A joint configuration is left again while its end is not committed (etcd #12582).
         JointLeftTwice = "joint_left_twice",

@@ -65,7 +65,7 @@ impl<C: Payload> Server<C> {
         self.may_change()?;
         let (_, last) = self.memberships.last();
         let members = change.of(last)?;
-        if let Change::Promote(learner) = change {
+        for learner in members.voters.intersection(last.learners).iter() {
             self.has_caught_up(ctx, learner)?;
         }
         Ok(self.append_members(ctx, members))
@@ -130,7 +130,7 @@ impl<C: Payload> Server<C> {
         self.greet_and_part(ctx, known);
         let (index, members) = self.memberships.last();
         if index > self.commit || !self.is_leader() {
-            return self.leave_wrongly(ctx);
+            return self.leave_twice(ctx);
         }
         if members.is_joint() {
             self.leave_joint(ctx);
@@ -151,16 +151,31 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    /// Two known bugs: a joint configuration is left before it is committed, as soon as anything else is; or once more
-    /// while its end is not committed.
-    fn leave_wrongly(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let (_, last) = self.memberships.last();
-        let members = if self.has_bug(Bug::JointLeftTwice) { *self.configuration.parts() } else { last };
-        let slips = self.has_bug(Bug::JointLeftTwice) || self.has_bug(Bug::JointLeftBeforeCommit);
-        if slips
-            && self.is_leader()
-            && let Ok(left) = Change::LeaveJoint.of(members)
-        {
+    /// It may change the membership again: a joint configuration that was committed meanwhile is left.
+    pub(super) fn leave_committed_joint(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        let (index, members) = self.memberships.last();
+        if index <= self.commit && members.is_joint() {
+            self.leave_joint(ctx);
+        }
+    }
+
+    /// A known bug: a new leader leaves the joint configuration that it finds in its log, committed or not.
+    pub(super) fn leave_recovered(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        if self.has_bug(Bug::JointLeftBeforeCommit) {
+            self.append_end_of(ctx, self.memberships.last().1);
+        }
+    }
+
+    /// A known bug: a joint configuration is left once more while its end is not committed.
+    fn leave_twice(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        if self.has_bug(Bug::JointLeftTwice) && self.is_leader() {
+            self.append_end_of(ctx, *self.configuration.parts());
+        }
+    }
+
+    /// Appends what comes after these members, if they are joint, and asks nothing before.
+    fn append_end_of(&mut self, ctx: &mut Context<RaftNode<C>>, members: Members) {
+        if let Ok(left) = Change::LeaveJoint.of(members) {
             self.append_members(ctx, left);
         }
     }

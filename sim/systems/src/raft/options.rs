@@ -367,7 +367,7 @@ splitbrain_kernel::options! {
         pub configuration_at: ConfigurationAt => ValueKind::Name(ConfigurationAt::NAMES),
         /// How a joint configuration ends.
         pub joint_leave: JointLeave => ValueKind::Name(JointLeave::NAMES),
-        /// How many entries a learner may lack when it is promoted.
+        /// How many entries a learner may lack when it is promoted, alone or by way of a joint configuration.
         pub promotion_gap: u64 => COUNT,
         /// Which candidates a server answers with votes.
         pub votes_for: VotesFor => ValueKind::Name(VotesFor::NAMES),

@@ -210,6 +210,7 @@ impl<C: Payload> Server<C> {
         self.broadcast(ctx);
         ctx.set_timer(RaftTimer::Heartbeat, self.options.heartbeat);
         self.start_check_quorum(ctx);
+        self.leave_recovered(ctx);
     }
 
     fn fresh_progress(&self, ctx: &Context<RaftNode<C>>) -> Vec<Progress> {

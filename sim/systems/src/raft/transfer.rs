@@ -93,8 +93,9 @@ impl<C: Payload> Server<C> {
             ctx.observe(RaftObservation::TransferAborted { target });
         }
         if self.options.transfer_end == TransferEnd::StepDown {
-            self.step_down(ctx, StepDownReason::Transferred);
+            return self.step_down(ctx, StepDownReason::Transferred);
         }
+        self.leave_committed_joint(ctx);
     }
 
     /// Its leader tells it to campaign. One that was told in an earlier term, or that cannot lead, does not.

@@ -92,7 +92,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         change_follows_own_commit::append(leader, at, committed, held, findings);
         configurations_overlap::append(leader, at, before, after, findings);
         for learner in after.voters.intersection(before.learners).iter() {
-            if !self.durables.is_waived(learner) && after.outgoing.is_empty() {
+            if !self.durables.is_waived(learner) {
                 let log = N::durable_log(&view.disk(learner));
                 let gap = self.frame.rules(leader).promotion_gap;
                 promoted_when_caught_up::promote(leader, learner, at, gap, log, findings);

@@ -18,7 +18,7 @@ use crate::raft::observation::ChangeRefusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde", rename_all = "snake_case")]
 pub enum Change {
-    /// A server votes from now on, whether its log is there or not.
+    /// A server votes from now on, whether its log is there or not; a learner only if it has caught up.
     AddVoter(NodeId),
     /// A server is sent the log.
     AddLearner(NodeId),
@@ -36,7 +36,7 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Parts {
-    /// They vote.
+    /// They vote. Learners among them have caught up.
     #[serde(with = "ids::listed")]
     pub voters: ServerSet,
     /// They are learners.

@@ -368,19 +368,57 @@ fn by_order_it_is_left_when_that_is_asked_for() {
 }
 
 #[test]
-fn left_before_it_is_committed() {
-    let parts = Parts { voters: set(&[4, 5]), removed: set(&[2, 3]), ..Parts::default() };
+fn a_new_leader_leaves_it_before_it_is_committed() {
     let left = |bug| {
-        let mut host = leader(RaftOptions { bug, ..paper() });
-        host.order(Order::Append(1));
+        let mut host = three(RaftOptions { bug, ..paper() });
+        host.hear(s(2), append(1, at(0, 0), &[1], 1));
+        host.hear(s(2), bring(1, at(1, 1), Members { outgoing: set(&[1, 2, 3]), ..voters(&[1, 4, 5]) }, 1));
         host.sync();
-        change(&mut host, Change::Joint(parts));
-        host.hear(s(2), accepted(1, 2));
-        host.hear(s(4), accepted(1, 2));
-        assert_eq!(host.server().commit(), Index(2), "only what comes before it is committed");
+        host.fire(RaftTimer::Election);
+        host.sync();
+        [3, 4].iter().for_each(|voter| host.hear(s(*voter), vote_reply(2, true)));
+        assert_eq!((host.role(), host.server().commit()), ("leader", Index(1)));
         goes_by(&host) == voters(&[1, 4, 5])
     };
     assert!(left(Bug::JointLeftBeforeCommit) && !left(Bug::None));
+}
+
+#[test]
+fn one_that_is_committed_during_a_transfer_is_left_when_that_is_aborted() {
+    let mut host = joint(paper());
+    host.order(Order::Transfer(Some(s(4))));
+    host.hear(s(2), accepted(1, 2));
+    host.hear(s(5), accepted(1, 2));
+    assert_eq!(host.server().commit(), Index(2));
+    assert_eq!(goes_by(&host).outgoing, set(&[1, 2, 3]), "nothing is appended meanwhile");
+    host.fire(RaftTimer::Transfer);
+    assert!(host.saw("transfer aborted"));
+    assert_eq!(goes_by(&host), voters(&[1, 4, 5]));
+}
+
+#[test]
+fn one_that_is_not_committed_stays_when_a_transfer_is_aborted() {
+    let mut host = joint(paper());
+    host.order(Order::Transfer(Some(s(4))));
+    host.fire(RaftTimer::Transfer);
+    assert!(host.saw("transfer aborted"));
+    assert_eq!(goes_by(&host).outgoing, set(&[1, 2, 3]));
+}
+
+#[test]
+fn learners_vote_by_way_of_it_once_they_have_caught_up() {
+    let promote = Parts { voters: set(&[4]), removed: set(&[3]), ..Parts::default() };
+    for by in [Change::Joint(promote), Change::AddVoter(s(4))] {
+        let mut host = leader(RaftOptions { promotion_gap: 0, ..paper() });
+        change(&mut host, Change::AddLearner(s(4)));
+        host.hear(s(2), accepted(1, 2));
+        host.take_observed();
+        change(&mut host, by);
+        assert_eq!(refusal(&host), Some(ChangeRefusal::Behind), "{by:?}");
+        host.hear(s(4), accepted(1, 2));
+        change(&mut host, by);
+        assert!(goes_by(&host).voters.contains(s(4)), "{by:?}");
+    }
 }
 
 #[test]
