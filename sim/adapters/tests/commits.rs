@@ -1,6 +1,6 @@
 //! Goal: a commit is judged by the configuration of the leader that counted it, and not by that of a follower which
-//! hears of it first. Method: a seed of the swarm in which a leader whose disk is slow adds a voter and commits with its
-//! vote at once.
+//! hears of it first. Method: a seed of the swarm in which a leader whose disk is slow adds a voter and commits with it
+//! at once.
 
 use std::sync::Arc;
 

@@ -106,9 +106,9 @@ fn runs_table(rows: &[(&str, &str, Row)], seeds: u64, twice: u64) -> String {
          Events a second are of one thread, without the second execution, on a machine that may have done other \
          work.\n\n\
          What breaks over datagrams is OmniPaxos: the first lines of `stale_accept_sync.toml` and \
-         `late_prepare_request.toml` say how. In the swarm the late AcceptSync shows as `persist_before_reply`: it cuts \
-         the log of a follower back, and the library goes on to acknowledge the place that it had reached before. The \
-         late PrepareReq shows as `progress_after_settle`.\n\n\
+         `late_prepare_request.toml` say how. In the swarm the late AcceptSync shows as `persist_before_reply`: it \
+         cuts the log of a follower back, and the library goes on to acknowledge the place that it had reached before. \
+         The late PrepareReq shows as `progress_after_settle`.\n\n\
          | scenario | runs | end as | second executions that differ | events | events a second |\n\
          | --- | --- | --- | --- | --- | --- |\n",
         grouped(seeds),

@@ -28,6 +28,8 @@ splitbrain_kernel::names! {
         PreCandidateKeepsLeader = "pre_candidate_keeps_leader",
         /// Granting a pre-vote counts as hearing from a leader (hashicorp #609).
         GrantedPreVoteRefreshesContact = "granted_pre_vote_refreshes_contact",
+        /// A voter gives votes and pre-votes though it hears from a leader (thesis §4.2.3 and §9.6 left out).
+        VotesDespiteLeader = "votes_despite_leader",
         /// A learner campaigns when it hears from no leader (hashicorp #483, redpanda #8495).
         LearnerCampaigns = "learner_campaigns",
         /// A leader commits entries of earlier terms by counting copies (Raft figure 8; PySyncObj #169, LogCabin #44).
@@ -66,6 +68,8 @@ splitbrain_kernel::names! {
         RestartForgetsPromise = "restart_forgets_promise",
         /// A leader counts the copies of learners (hashicorp #308).
         LearnersCounted = "learners_counted",
+        /// A leader takes contact with learners for contact with a quorum (hashicorp #308).
+        LearnersAreContact = "learners_are_contact",
         /// Half of the voters make a quorum (hydro #3082).
         QuorumOfHalf = "quorum_of_half",
         /// A late acknowledgement takes back what a leader knows of a follower (PySyncObj #167).

@@ -5,6 +5,7 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
+use super::bug::Bug;
 use super::ids::ServerSet;
 use super::message::Payload;
 use super::node::{RaftNode, RaftTimer};
@@ -37,7 +38,7 @@ impl<C: Payload> Server<C> {
             unreachable!("only a leader checks its quorum");
         };
         let active = std::mem::replace(&mut leader.active, ServerSet::EMPTY);
-        if self.commits(active) || self.is_spared() {
+        if self.is_in_contact(active) || self.is_spared() {
             ctx.set_timer(RaftTimer::CheckQuorum, self.options.check_quorum);
             return;
         }
@@ -67,13 +68,21 @@ impl<C: Payload> Server<C> {
         let (now, expiry) = (ctx.now(), self.options.check_quorum);
         let leader = self.as_leader().expect("only a leader's leadership expires");
         let is_heard = |voter: &NodeId| leader.progress(*voter).is_some_and(|p| now.since(p.contact_at) <= expiry);
-        let alive = self.configuration.electors().without(self.id).iter().filter(is_heard).collect();
-        if self.commits(alive) || self.is_spared() {
+        let alive = self.configuration.members().without(self.id).iter().filter(is_heard).collect();
+        if self.is_in_contact(alive) || self.is_spared() {
             return false;
         }
         ctx.observe(RaftObservation::LeadershipExpired { term: self.term() });
         self.step_down(ctx, StepDownReason::NoQuorum);
         true
+    }
+
+    /// Whether contact with these members is contact with a quorum of the voters.
+    fn is_in_contact(&self, members: ServerSet) -> bool {
+        if self.has_bug(Bug::LearnersAreContact) {
+            return members.len() + 1 >= self.quorum(self.options.commit_quorum, self.configuration.voters());
+        }
+        self.commits(members)
     }
 
     /// How old the last contact with each other voter is.

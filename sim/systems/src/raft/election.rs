@@ -374,6 +374,9 @@ impl<C: Payload> Server<C> {
 
     /// Whether a leader is taken to be alive, by this rule.
     pub(super) fn believes_in_leader(&self, rule: Stickiness, candidate: NodeId, now: Instant) -> bool {
+        if self.has_bug(Bug::VotesDespiteLeader) {
+            return false;
+        }
         let least = self.options.election_timeout_min;
         let elapsed = now.since(self.clock.started_at);
         match rule {

@@ -154,6 +154,20 @@ fn granted_pre_vote_refreshes_contact() {
 }
 
 #[test]
+fn votes_despite_leader() {
+    for preset in [etcd(), hashicorp()] {
+        let shown = both(Bug::VotesDespiteLeader, preset, |mut host| {
+            host.hear(s(2), heartbeat(1));
+            host.sync();
+            host.take_sent();
+            host.hear(s(3), pre_vote(2, at(0, 0)));
+            host.take_sent().iter().any(|(_, reply)| *reply == pre_vote_reply(2, Verdict::Granted))
+        });
+        assert_eq!(shown, ONLY_WITH_THE_BUG);
+    }
+}
+
+#[test]
 fn older_term_committed() {
     let base = RaftOptions { noop: false, ..paper() };
     let shown = both(Bug::OlderTermCommitted, base, |mut host| {
@@ -194,6 +208,23 @@ fn learners_counted() {
         host.saw("committed")
     };
     assert_eq!((run(Bug::LearnersCounted), run(Bug::None)), ONLY_WITH_THE_BUG);
+}
+
+/// A leader of three voters hears of its two learners alone.
+#[test]
+fn learners_are_contact() {
+    let run = |bug| {
+        let mut options = PerServer::same(RaftOptions { bug, ..etcd() });
+        for learner in [4, 5] {
+            options.of.insert(s(learner), RaftOptions { learner: true, ..options.base.clone() });
+        }
+        let mut host = Host::of(5, options);
+        host.make_leader();
+        [4, 5].iter().for_each(|learner| host.hear(s(*learner), accepted(1, 1)));
+        host.fire(RaftTimer::CheckQuorum);
+        host.role() == "leader"
+    };
+    assert_eq!((run(Bug::LearnersAreContact), run(Bug::None)), ONLY_WITH_THE_BUG);
 }
 
 #[test]
