@@ -67,7 +67,7 @@ mod testing;
 use splitbrain_kernel::checker::monitor::Linearizable;
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::Fault;
-use splitbrain_kernel::history::EntryRef;
+use splitbrain_kernel::history::{EntryRef, HistoryEvent};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::{Gauge, Setup};
@@ -398,6 +398,9 @@ impl Invariants<LockNode> for LockInvariants {
 
     fn on_history(&mut self, view: impl View<LockNode>, entry: EntryRef<'_, LockNode>, findings: &mut Findings) {
         self.hunger.on_history(&view, entry, &self.beliefs, &self.terms, findings);
+        if matches!(entry.change, HistoryEvent::Invoked(_)) {
+            self.extensions.on_asked(entry.client);
+        }
         self.mutex.watch(index::MUTEX, &view, entry, findings);
         self.fenced_mutex.watch(index::FENCED_MUTEX, &view, entry, findings);
     }

@@ -1,5 +1,8 @@
 //! A holder that hears of the loss of its lock stops (redisson #4698: the watchdog was refused, and the holder worked
 //! on).
+//!
+//! A write that was begun before may still leave: between a look at the lock and the act lies a gap, which nothing but
+//! a fencing token closes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +16,7 @@ use super::index::NO_WRITE_AFTER_REFUSAL;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "no_write_after_refusal",
-    doc: "A holder whose extension was refused by a majority writes nothing more under that lock.",
+    doc: "A holder whose extension was refused by a majority begins no write under that lock any more.",
     source: "redisson #4698",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
@@ -23,8 +26,8 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extensions {
     rounds: BTreeMap<(NodeId, Hold), Round>,
-    /// Those who were refused.
-    lost: BTreeSet<(NodeId, Hold)>,
+    /// Those who were refused, and whether they were asked for something since.
+    lost: BTreeMap<(NodeId, Hold), bool>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,10 +57,17 @@ impl Extensions {
     fn on_write(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
         // Of a lock that was never extended it says nothing.
         if self.rounds.contains_key(&(client, hold)) {
-            findings.check(NO_WRITE_AFTER_REFUSAL, Some(client), !self.lost.contains(&(client, hold)), || {
-                format!("{client} writes under {} of {}, and its extension was refused", hold.lock, hold.token)
+            let begins_after_refusal = self.lost.get(&(client, hold)) == Some(&true);
+            findings.check(NO_WRITE_AFTER_REFUSAL, Some(client), !begins_after_refusal, || {
+                format!("{client} writes under {} of {}, and its extension was refused before", hold.lock, hold.token)
             });
         }
+    }
+
+    /// A client is asked for something.
+    pub(super) fn on_asked(&mut self, client: NodeId) {
+        let of_client = self.lost.iter_mut().filter(|((of, _), _)| *of == client);
+        of_client.for_each(|(_, is_asked_since)| *is_asked_since = true);
     }
 
     /// A client hears that a server does not extend its lock.
@@ -66,7 +76,7 @@ impl Extensions {
         let Some((key, round)) = round else { return };
         round.refused_by.insert(round.asked[&request]);
         if round.refused_by.len() >= majority {
-            self.lost.insert(*key);
+            self.lost.entry(*key).or_default();
         }
     }
 
@@ -86,7 +96,7 @@ impl Extensions {
     /// A client's process has ended, and has forgotten what it held.
     pub(super) fn on_down(&mut self, client: NodeId) {
         self.rounds.retain(|(of, _), _| *of != client);
-        self.lost.retain(|(of, _)| *of != client);
+        self.lost.retain(|(of, _), _| *of != client);
     }
 }
 
@@ -104,6 +114,11 @@ mod tests {
     }
 
     fn writes(all: &mut Extensions, client: NodeId, of: u64, findings: &mut Findings) -> Option<usize> {
+        all.on_asked(client);
+        sends(all, client, of, findings)
+    }
+
+    fn sends(all: &mut Extensions, client: NodeId, of: u64, findings: &mut Findings) -> Option<usize> {
         let Hold { lock, token } = hold(of);
         all.on_sent(client, R1, &Wire::Put { request: 9, put: Put { lock, token, fence: None, value: 7 } }, findings);
         broken(findings)
@@ -127,6 +142,16 @@ mod tests {
             let (mut all, mut findings) = asked(refusals);
             assert_eq!(writes(&mut all, C1, 1, &mut findings), judged, "{refusals:?}");
         }
+    }
+
+    #[test]
+    fn a_write_that_was_begun_before_the_refusal_may_leave() {
+        let (mut all, mut findings) = asked(&[]);
+        all.on_asked(C1);
+        all.on_refused(C1, 1, 2);
+        all.on_refused(C1, 3, 2);
+        assert_eq!(sends(&mut all, C1, 1, &mut findings), None);
+        assert_eq!(writes(&mut all, C1, 1, &mut findings), Some(NO_WRITE_AFTER_REFUSAL), "and the next one not");
     }
 
     #[test]
