@@ -104,6 +104,11 @@ bench-against commit:
     git worktree remove --force target/against/source
     cargo bench --bench table -- --against "$(ls -t target/against/built/release/deps/table-* | grep -v '\.d$' | head -n 1)" {{ commit }} --write
 
+# Seeds a second of `test` with processes and with threads: reports/gallery/isolation.md.
+isolation-table:
+    cargo build --release
+    benches/isolation --write
+
 # Instructions an event, by valgrind, against benches/instructions.txt; `just bench-instructions --write` keeps them.
 bench-instructions *arguments:
     cargo bench --bench table -- --instructions {{ arguments }}

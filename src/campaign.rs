@@ -11,7 +11,6 @@ mod figure;
 mod judgement;
 mod log;
 mod pool;
-mod quiet;
 mod seeds;
 mod subject;
 mod summary;
@@ -23,15 +22,16 @@ use std::time::Duration;
 
 use splitbrain_kernel::rng::Ppm;
 
+pub use crate::engine::RUN_THREAD;
+pub(crate) use crate::engine::quiet_panics;
 pub use conduct::{Planned, conduct, judge, run};
 pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
 pub use figure::{Bar, Distribution, Figure};
 pub(crate) use judgement::told;
 pub use judgement::{Failure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
 pub use pool::STACK_SIZE as RUN_STACK_SIZE;
+pub(crate) use pool::overdue;
 pub use pool::{Interrupt, Pool, PoolEnd};
-pub use quiet::THREAD as RUN_THREAD;
-pub(crate) use quiet::install as quiet_panics;
 pub use seeds::{SeedError, Seeds, parse_seed};
 pub use subject::Subject;
 pub use summary::Summary;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -35,6 +36,9 @@ pub struct Cli {
     name: String,
     version: String,
     systems: Vec<Box<dyn AnySystem>>,
+    /// How this program is started to carry out runs; `None` where it does not begin with [`Cli::main`].
+    #[cfg(unix)]
+    starter: Option<apart::Starter>,
 }
 
 impl std::fmt::Debug for Cli {
@@ -62,7 +66,13 @@ pub fn check(path: impl AsRef<Path>) {
 impl Cli {
     /// No system yet.
     pub fn new() -> Self {
-        Self { name: "splitbrain".to_owned(), version: build::ID.to_owned(), systems: Vec::new() }
+        Self {
+            name: "splitbrain".to_owned(),
+            version: build::ID.to_owned(),
+            systems: Vec::new(),
+            #[cfg(unix)]
+            starter: None,
+        }
     }
 
     /// The systems that ship with splitbrain.
@@ -99,32 +109,42 @@ impl Cli {
 
     /// Does what the arguments of this process say.
     ///
-    /// Systems that ask for it ([`AnySystem::isolation`]) have a process for each run: this program, started again, so
+    /// Runs are carried out by processes, so that one that dies takes no other with it: this program, started again, so
     /// what stands before this call in `main` happens there too.
     pub fn main(self) -> std::process::ExitCode {
         #[cfg(unix)]
-        if is_apart() {
-            campaign::quiet_panics();
-            return command::apart::run(&self.systems).unwrap_or_else(|failed| failed.tell()).into();
-        }
-        self.isolated().run(std::env::args_os()).into()
+        return self.main_as(std::env::args_os(), apart::this_program).into();
+        #[cfg(not(unix))]
+        self.run(std::env::args_os()).into()
     }
 
-    /// With a process for each run of the systems that ask for it.
+    /// The same with other arguments, for a program whose arguments come from elsewhere; `starter` makes the command
+    /// that starts it once more with the only argument `run-apart`.
     #[cfg(unix)]
-    fn isolated(self) -> Self {
+    #[doc(hidden)]
+    pub fn main_as(
+        self,
+        arguments: impl IntoIterator<Item = OsString>,
+        starter: fn() -> std::io::Result<std::process::Command>,
+    ) -> ExitCode {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        if arguments.iter().skip(1).eq([apart::ARGUMENT]) {
+            campaign::quiet_panics();
+            return command::apart::run(&self.systems).unwrap_or_else(|failed| failed.tell());
+        }
+        self.isolated(starter).run(arguments)
+    }
+
+    /// With processes for runs: those of systems that may share none have one for each.
+    #[cfg(unix)]
+    fn isolated(self, starter: apart::Starter) -> Self {
         let apart = |system: Box<dyn AnySystem>| -> Box<dyn AnySystem> {
             match system.isolation() {
                 Isolation::Nothing => system,
-                Isolation::Process => Box::new(Apart(system)),
+                Isolation::Process => Box::new(Apart { system, starter }),
             }
         };
-        Self { systems: self.systems.into_iter().map(apart).collect(), ..self }
-    }
-
-    #[cfg(not(unix))]
-    fn isolated(self) -> Self {
-        self
+        Self { systems: self.systems.into_iter().map(apart).collect(), starter: Some(starter), ..self }
     }
 
     /// Does what these arguments say; the first is the name of the program.
@@ -139,18 +159,24 @@ impl Cli {
             return Failed::usage(error).tell();
         }
         campaign::quiet_panics();
-        let session = Session::new(&self.name, &self.systems);
-        let result = match parsed.verb {
-            Verb::Test(arguments) => command::test::run(&session, &arguments),
-            Verb::Run(arguments) => command::run::run(&session, &arguments),
-            Verb::Replay(arguments) => command::replay::run(&session, &arguments),
-            Verb::Show(arguments) => command::show::run(&arguments),
-            Verb::History(arguments) => command::history::run(&arguments),
-            Verb::Check(arguments) => command::check::run(&session, &arguments),
-            Verb::List(arguments) => command::list::run(&session, &arguments),
-            Verb::Schema(arguments) => command::schema::run(&session, &arguments),
-            Verb::Serve(arguments) => command::serve::run(&arguments),
-            Verb::Completions(arguments) => command::completions::run(&arguments, &mut self.clap(), &self.name),
+        // A panic of the code of a system outside of a run, such as in `System::new`, has been told by the hook.
+        let result = catch_unwind(AssertUnwindSafe(|| self.carry_out(&parsed.verb)));
+        result.unwrap_or_else(|_| Failed::panicked().tell())
+    }
+
+    fn carry_out(&self, verb: &Verb) -> ExitCode {
+        let session = self.session();
+        let result = match verb {
+            Verb::Test(arguments) => command::test::run(&session, arguments),
+            Verb::Run(arguments) => command::run::run(&session, arguments),
+            Verb::Replay(arguments) => command::replay::run(&session, arguments),
+            Verb::Show(arguments) => command::show::run(arguments),
+            Verb::History(arguments) => command::history::run(arguments),
+            Verb::Check(arguments) => command::check::run(&session, arguments),
+            Verb::List(arguments) => command::list::run(&session, arguments),
+            Verb::Schema(arguments) => command::schema::run(&session, arguments),
+            Verb::Serve(arguments) => command::serve::run(arguments),
+            Verb::Completions(arguments) => command::completions::run(arguments, &mut self.clap(), &self.name),
         };
         // What is still in the buffer of stdout counts too.
         let result = result.and_then(|code| std::io::stdout().flush().map(|()| code).map_err(Failed::stdout));
@@ -164,7 +190,7 @@ impl Cli {
     #[track_caller]
     pub fn check(&self, path: impl AsRef<Path>) {
         campaign::quiet_panics();
-        let session = Session::new(&self.name, &self.systems);
+        let session = self.session();
         match command::test::check(&session, path.as_ref()) {
             Ok(None) => {}
             Ok(Some(report)) => panic!("{}\n{report}", path.as_ref().display()),
@@ -172,15 +198,16 @@ impl Cli {
         }
     }
 
+    fn session(&self) -> Session<'_> {
+        let session = Session::new(&self.name, &self.systems);
+        #[cfg(unix)]
+        let session = session.with_starter(self.starter);
+        session
+    }
+
     fn clap(&self) -> clap::Command {
         Arguments::command().name(self.name.clone()).version(self.version.clone()).after_help(exit_codes())
     }
-}
-
-/// Whether this process was started for one run.
-#[cfg(unix)]
-fn is_apart() -> bool {
-    std::env::args_os().skip(1).eq([apart::ARGUMENT])
 }
 
 #[derive(Debug, Parser)]

@@ -8,6 +8,7 @@ mod files;
 pub(crate) mod history;
 mod last_failed;
 pub(crate) mod list;
+mod narrow;
 mod recorded;
 pub(crate) mod replay;
 pub(crate) mod run;
@@ -29,6 +30,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::{self, Interrupt, Pool, PoolEnd, Subject, Summary};
+#[cfg(unix)]
+use crate::engine::apart::{Idle, Starter, Supervised};
 use crate::engine::{AnySystem, OpenError};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
@@ -42,7 +45,15 @@ pub(crate) struct Session<'a> {
     program: &'a str,
     systems: &'a [Box<dyn AnySystem>],
     descriptions: Vec<SystemDescription>,
+    #[cfg(unix)]
+    starter: Option<Starter>,
+    #[cfg(unix)]
+    idle: Arc<Idle>,
 }
+
+/// How long threads are waited for that are about to finish.
+#[cfg(unix)]
+const RELEASE_MAX: Duration = Duration::from_millis(100);
 
 /// A scenario with its system.
 pub(crate) struct Loaded<'a> {
@@ -56,7 +67,47 @@ pub(crate) struct Loaded<'a> {
 impl<'a> Session<'a> {
     pub(crate) fn new(program: &'a str, systems: &'a [Box<dyn AnySystem>]) -> Self {
         let descriptions = systems.iter().map(|system| system.description()).collect();
-        Self { program, systems, descriptions }
+        Self {
+            program,
+            systems,
+            descriptions,
+            #[cfg(unix)]
+            starter: None,
+            #[cfg(unix)]
+            idle: Arc::default(),
+        }
+    }
+
+    /// With a program that can be started to carry out runs.
+    #[cfg(unix)]
+    pub(crate) fn with_starter(self, starter: Option<Starter>) -> Self {
+        Self { starter, ..self }
+    }
+
+    /// Ends the processes that carried out runs and waits for them, so that their time is a part of this call's. One
+    /// whose run is of no more use ends by itself.
+    fn release(&self) {
+        #[cfg(unix)]
+        {
+            let start = Instant::now();
+            // Threads that have just finished still hold theirs.
+            while Arc::strong_count(&self.idle) > 1 && start.elapsed() < RELEASE_MAX {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            self.idle.end_all();
+        }
+    }
+
+    /// The system of a scenario, whose runs are carried out by other processes if they can be and are to be. Where a
+    /// run is watched, its entries come at once.
+    fn supervised<'b>(&self, loaded: &'b Loaded<'_>, isolate: Isolate, at_once: bool) -> Box<dyn AnySystem + 'b> {
+        let system = loaded.system;
+        #[cfg(unix)]
+        if let Some(starter) = self.starter.filter(|_| isolate == Isolate::Yes) {
+            return Box::new(Supervised { system, starter, idle: Arc::clone(&self.idle), at_once });
+        }
+        let _ = (isolate, at_once);
+        Box::new(system)
     }
 
     /// Decodes a scenario and checks it with its system.
@@ -116,6 +167,14 @@ impl Failed {
             OpenError::Unsupported(_) => Self::new(ExitCode::Inconclusive, anyhow::anyhow!("{refused}")),
             OpenError::Format { .. } => Self::usage(refused),
         }
+    }
+
+    /// A panic outside of a run, which the hook has told of.
+    pub(crate) fn panicked() -> Self {
+        Self::new(
+            ExitCode::Panicked,
+            anyhow::anyhow!("splitbrain panicked outside of a run, or the system under test did"),
+        )
     }
 
     /// Output that could not be written.
@@ -191,10 +250,7 @@ impl fmt::Display for Failed {
 }
 
 fn overdue(place: &str, seed: Seed, timeout: Option<Duration>) -> String {
-    // As it was typed: in the words of the scenarios.
-    let nanos = timeout.map_or(u64::MAX, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
-    let limit = splitbrain_kernel::time::Duration::from_nanos(nanos);
-    format!("watchdog: {place} seed {seed}: the run takes longer than {limit} on the real clock")
+    format!("watchdog: {place} seed {seed}: {}", campaign::overdue(timeout.unwrap_or(Duration::MAX)))
 }
 
 /// Says what is wrong, on stderr.
@@ -205,6 +261,15 @@ fn complain(message: &str) {
 /// Says what is worth knowing, on stderr. Where stderr is gone there is nobody left to tell.
 fn note(message: &str) {
     let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// Whether runs are carried out by other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Isolate {
+    /// By processes: one that dies, or does not end, takes no other run with it
+    Yes,
+    /// By threads of this process
+    No,
 }
 
 /// How runs are carried out, for every command that runs something.
@@ -309,8 +374,14 @@ impl MessageFormat {
 /// Stands for stdin where a file is named.
 const STDIN: &str = "-";
 
-/// The most bytes that are read of a plan or a summary: far more than any run that a person looks at comes to.
-const PLAN_BYTES_MAX: u64 = 256 << 20;
+/// The most bytes that are read of a plan: some four hundred thousand operations.
+const PLAN_BYTES_MAX: u64 = 64 << 20;
+
+/// The most bytes that are read of a summary.
+const SUMMARY_BYTES_MAX: u64 = 16 << 20;
+
+/// The most bytes that are read of a history.
+const HISTORY_BYTES_MAX: u64 = 256 << 20;
 
 /// A scenario, of which one byte more than it may have is enough to see that it is too long.
 fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
@@ -323,13 +394,17 @@ fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
     read.map(|_| bytes).map_err(|error| Failed::usage(format!("cannot read stdin: {error}")))
 }
 
-/// The text of a plan or a summary.
-fn read_text(path: &Path) -> Result<String, Failed> {
-    let bytes = read(path, PLAN_BYTES_MAX + 1, "a regular file")?;
-    if bytes.len() as u64 > PLAN_BYTES_MAX {
-        return Err(Failed::usage(format!("{} is longer than {PLAN_BYTES_MAX} bytes", shown(path))));
+/// The text of a file from a folder of a run, of at most so many bytes.
+fn read_text(path: &Path, most: u64) -> Result<String, Failed> {
+    let bytes = read(path, most + 1, "a regular file")?;
+    if bytes.len() as u64 > most {
+        return Err(too_long(path, most));
     }
     String::from_utf8(bytes).map_err(|_| Failed::usage(format!("{}: not UTF-8 text", shown(path))))
+}
+
+fn too_long(path: &Path, most: u64) -> Failed {
+    Failed::usage(format!("{} has more than {} MiB, the most that is read", shown(path), most >> 20))
 }
 
 /// The first `most` bytes of a regular file.
@@ -360,7 +435,7 @@ const SUMMARY: &str = "summary.json";
 /// What is known of the run that left this folder behind.
 fn kept(folder: &Path) -> Result<Kept, Failed> {
     let path = folder.join(SUMMARY);
-    let text = read_text(&path)
+    let text = read_text(&path, SUMMARY_BYTES_MAX)
         .map_err(|failed| Failed::usage(format!("{} is not the folder of a run: {failed}", shown(folder))))?;
     Kept::read(&text).map_err(|error| Failed::usage(format!("{}: {error}", shown(&path))))
 }

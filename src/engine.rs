@@ -6,17 +6,20 @@
 mod any_system;
 #[cfg(unix)]
 pub(crate) mod apart;
+pub(crate) mod difference;
 mod kernel;
 mod log;
 mod plan;
+pub(crate) mod quiet;
 mod recording;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Digest128, Outcome};
+use splitbrain_kernel::run::{Digest128, Divergence, Outcome};
 use splitbrain_kernel::time::Instant;
 
 use crate::scenario::{Chosen, Diagnostics, Facts};
@@ -27,6 +30,8 @@ pub use any_system::{AnySystem, Isolation, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
 pub use log::{Capture, LogLevel, LogLine, Stamp};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
+pub use quiet::THREAD as RUN_THREAD;
+pub(crate) use quiet::install as quiet_panics;
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,
     RecordingWriter,
@@ -99,7 +104,46 @@ pub trait Worker {
     /// # Panics
     /// If the plan is one of another system.
     fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run;
+
+    /// What ends the run that is under way, from another thread: [`Worker::run`] then comes back at once, with a panic.
+    /// `None` for a worker whose runs cannot be ended, as they are carried out on the thread that asks for them.
+    fn stopper(&self) -> Option<Stopper> {
+        None
+    }
+
+    /// Where two executions of one run differ, if this worker carried them out where its caller cannot carry out more.
+    /// `None` if the caller can find out by itself.
+    fn first_difference(&mut self, run: &Run, again: &Run) -> Option<Divergence> {
+        let _ = (run, again);
+        None
+    }
 }
+
+/// Ends the run of a worker that is under way; without one, nothing happens.
+pub type Stopper = Arc<dyn Fn() + Send + Sync>;
+
+/// Why nothing more is known of a run than that it did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Its process died: an abort, or a stack that overflowed.
+    Died,
+    /// The watchdog ended it.
+    Overdue,
+}
+
+impl Lost {
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Died => "died",
+            Self::Overdue => "overdue",
+        }
+    }
+}
+
+/// The payload of a panic of [`Worker::run`] whose run was lost with its process.
+#[derive(Debug)]
+pub(crate) struct ProcessLost(pub(crate) String);
 
 /// What a run came to, whatever the system.
 #[derive(Clone, Debug)]
@@ -131,8 +175,12 @@ pub struct Run {
     pub chosen: Vec<Chosen>,
     /// The names of its nodes.
     pub names: Names,
-    /// What was done to the world; `None` if that is not known.
+    /// How many operations clients were given.
+    pub operations: u64,
+    /// What was done to the world; `None` if that is not known, or not of interest.
     pub plan: Option<AnyPlan>,
+    /// Why nothing more is known of it; `None` for a run that came to its end.
+    pub lost: Option<Lost>,
     /// The lines of the history of clients (see [`crate::history`]), without a header; only of a run that was recorded.
     pub history: Option<String>,
 }
@@ -179,7 +227,9 @@ impl Run {
             facts: Facts::default(),
             chosen: Vec::new(),
             names: Names::default(),
+            operations: 0,
             plan: None,
+            lost: None,
             history: None,
         }
     }

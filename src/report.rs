@@ -12,6 +12,7 @@ mod json;
 mod junit;
 mod progress;
 mod reports;
+mod story;
 pub(crate) mod style;
 mod timeline;
 
@@ -29,7 +30,8 @@ pub use json::{FORMAT as JSON_FORMAT, Json};
 pub use junit::Junit;
 pub use progress::{Progress, ProgressKind};
 pub use reports::{Lost, Reports};
-pub use timeline::{Detail, LogDetail, Tail, Timeline};
+pub(crate) use timeline::is_called;
+pub use timeline::{Detail, Form, LeftOut, LogDetail, Selection, Tail, Timeline};
 
 /// Writes what a call comes to, scenario after scenario. [`Reports`] brings it the events.
 pub trait Reporter {

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::time::Instant;
 
 use crate::campaign::judgement::{Failure, Reason, ScenarioResult};
 use crate::campaign::log::log;
@@ -102,6 +103,8 @@ pub struct Evidence {
     pub artifact: Result<PathBuf, String>,
     /// The last lines of the recording, in order.
     pub tail: Vec<String>,
+    /// How far the recording of a run that was lost came: the time and the events of its last entry.
+    pub reached: Option<(Instant, u64)>,
 }
 
 /// What a listener answers.

@@ -373,7 +373,8 @@ impl<'a> Judge<'a> {
             Some(before) => before.intersection(&never).cloned().collect(),
             None => never,
         });
-        self.is_idle = self.is_idle && run.plan.as_ref().is_some_and(|plan| plan.operations().is_empty());
+        // Of a run that was lost it is not known.
+        self.is_idle = self.is_idle && run.operations == 0 && run.lost.is_none();
     }
 
     fn note_filters(&mut self, run: &Run) {

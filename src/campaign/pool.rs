@@ -13,11 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Digest128, Outcome, Panic};
+use splitbrain_kernel::run::{Digest128, Divergence, Outcome, Panic};
 
-use crate::campaign::quiet;
 use crate::campaign::seeds::Seeds;
-use crate::engine::{Engine, Job, Recorder, Run, Worker};
+use crate::engine::{Engine, Job, Lost, ProcessLost, Recorder, Run, Stopper, Worker, difference, quiet};
 
 /// How often the caller's thread looks at the clock, at the interrupt, and tells of its progress.
 const LOOK: Duration = Duration::from_millis(100);
@@ -69,7 +68,7 @@ pub enum PoolEnd {
     Stopped,
     /// The user asked to stop.
     Interrupted,
-    /// The run with this seed did not end in time. Its thread goes on until the process ends.
+    /// The run with this seed did not end in time, and cannot be ended. Its thread goes on until the process ends.
     Stuck(Seed),
     /// Every thread is gone, and results are missing: a fault of splitbrain, or of the machine.
     Lost,
@@ -143,7 +142,7 @@ impl Pool {
         if is_interrupted {
             return Some(PoolEnd::Interrupted);
         }
-        self.timeout.and_then(|timeout| shared.overdue(timeout)).map(PoolEnd::Stuck)
+        self.timeout.and_then(|timeout| shared.end_overdue(timeout)).map(PoolEnd::Stuck)
     }
 
     /// One run on a thread of its own, with everything that happens handed to `recorder`, which comes back with it.
@@ -214,9 +213,21 @@ struct Shared {
     seeds: Seeds,
     next: AtomicU64,
     stop: AtomicBool,
-    /// What each thread is at, and since when.
-    at: Vec<Mutex<Option<(Seed, Instant)>>>,
+    /// What each thread is at.
+    at: Vec<Slot>,
 }
+
+/// A run that is under way.
+struct UnderWay {
+    seed: Seed,
+    since: Instant,
+    /// What ends it, if anything can.
+    stopper: Option<Stopper>,
+    /// How long it was allowed to take, once the watchdog has ended it.
+    ended_after: Option<Duration>,
+}
+
+type Slot = Mutex<Option<UnderWay>>;
 
 impl Shared {
     fn new(jobs: usize, seeds: Seeds) -> Self {
@@ -232,10 +243,22 @@ impl Shared {
         self.seeds.get(index).map(|seed| (index, seed))
     }
 
-    /// The lowest seed whose run takes longer than it may.
-    fn overdue(&self, timeout: Duration) -> Option<Seed> {
-        let at = self.at.iter().filter_map(|at| *at.lock().unwrap_or_else(PoisonError::into_inner));
-        at.filter(|(_, since)| since.elapsed() > timeout).map(|(seed, _)| seed).min_by_key(|seed| seed.0)
+    /// Ends the runs that take longer than they may. The lowest seed of those that cannot be ended.
+    fn end_overdue(&self, timeout: Duration) -> Option<Seed> {
+        let mut stuck: Option<Seed> = None;
+        for slot in &self.at {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let overdue = slot.as_mut().filter(|run| run.since.elapsed() > timeout && run.ended_after.is_none());
+            let Some(run) = overdue else { continue };
+            match &run.stopper {
+                Some(stop) => {
+                    run.ended_after = Some(timeout);
+                    stop();
+                }
+                None => stuck = Some(stuck.map_or(run.seed, |seed| Seed(seed.0.min(run.seed.0)))),
+            }
+        }
+        stuck
     }
 }
 
@@ -272,15 +295,13 @@ fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, task: &Task<T>, 
 pub(crate) struct Bench<'a> {
     engine: &'a dyn Engine,
     worker: Box<dyn Worker + 'a>,
-    at: &'a Mutex<Option<(Seed, Instant)>>,
+    at: &'a Slot,
 }
 
 impl Bench<'_> {
-    /// See [`Worker::run`]; a panic that leaves it becomes an outcome.
+    /// See [`Worker::run`]; a panic that leaves it becomes an outcome, and so does the end by the watchdog.
     pub(crate) fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
-        self.note(Some((job.seed, Instant::now())));
-        let result = catch_unwind(AssertUnwindSafe(|| self.worker.run(job, recorder)));
-        self.note(None);
+        let (result, ended_after) = self.watched(job.seed, |_, worker| worker.run(job, recorder));
         let place = quiet::take_place();
         match result {
             Ok(mut run) => {
@@ -289,25 +310,55 @@ impl Bench<'_> {
                 }
                 run
             }
-            Err(payload) => {
-                // What the worker holds may be half-changed: the next run gets a new one.
-                self.worker = self.engine.worker();
-                panicked(job.seed, &Panic::said(&*payload), place)
-            }
+            Err(payload) => match (payload.downcast::<ProcessLost>(), ended_after) {
+                (Ok(_), Some(limit)) => lost(job.seed, format!("watchdog: {}", overdue(limit)), Lost::Overdue),
+                (Ok(died), None) => lost(job.seed, died.0, Lost::Died),
+                (Err(payload), _) => panicked(job.seed, &Panic::said(&*payload), place),
+            },
         }
     }
 
-    /// Does something with the engine that takes about as long as a run with this seed.
-    pub(super) fn watched<T>(&mut self, seed: Seed, work: impl FnOnce(&dyn Engine) -> T) -> T {
-        self.note(Some((seed, Instant::now())));
-        let result = work(self.engine);
-        self.note(None);
-        result
+    /// Where two executions of one run differ, which takes about as long as a run.
+    pub(super) fn first_difference(&mut self, run: &Run, again: &Run) -> Divergence {
+        let (result, _) = self.watched(run.seed, |engine, worker| {
+            let elsewhere = worker.first_difference(run, again);
+            elsewhere.or_else(|| difference::first(engine, run.seed, &run.names, run.events))
+        });
+        result.ok().flatten().unwrap_or_else(|| difference::alike(run, again))
     }
 
-    fn note(&self, at: Option<(Seed, Instant)>) {
-        *self.at.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    /// Does something that the watchdog may end. A worker that panicked or was ended is replaced.
+    fn watched<T>(&mut self, seed: Seed, work: impl FnOnce(&dyn Engine, &mut dyn Worker) -> T) -> Watched<T> {
+        let run = UnderWay { seed, since: Instant::now(), stopper: self.worker.stopper(), ended_after: None };
+        self.note(Some(run));
+        let result = catch_unwind(AssertUnwindSafe(|| work(self.engine, &mut *self.worker)));
+        let ended_after = self.note(None).and_then(|run| run.ended_after);
+        if result.is_err() || ended_after.is_some() {
+            // What the worker holds may be half-changed: the next run gets a new one.
+            self.worker = self.engine.worker();
+        }
+        (result, ended_after)
     }
+
+    fn note(&self, at: Option<UnderWay>) -> Option<UnderWay> {
+        std::mem::replace(&mut *self.at.lock().unwrap_or_else(PoisonError::into_inner), at)
+    }
+}
+
+/// What came of the work, and after how long the watchdog ended it, if it did.
+type Watched<T> = (thread::Result<T>, Option<Duration>);
+
+/// What is said of a run that takes longer than it may.
+pub(crate) fn overdue(limit: Duration) -> String {
+    // As it was typed: in the words of the scenarios.
+    let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    let limit = splitbrain_kernel::time::Duration::from_nanos(nanos);
+    format!("the run takes longer than {limit} on the real clock")
+}
+
+fn lost(seed: Seed, message: String, lost: Lost) -> Run {
+    let panic = Panic { node: None, message, at: splitbrain_kernel::time::Instant::ZERO, events: 0 };
+    Run { lost: Some(lost), ..Run::without_counts(seed, Outcome::Panicked(panic), Digest128(0)) }
 }
 
 fn panicked(seed: Seed, message: &str, place: Option<String>) -> Run {

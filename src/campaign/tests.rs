@@ -470,7 +470,8 @@ impl Listener for Scribe {
             Event::Progress { .. } => return,
             Event::RunFinished { run, reasons, .. } => format!("run {}, {} reasons", run.seed, reasons.len()),
             Event::FailureFound { failure, .. } => {
-                let evidence = Evidence { seed: failure.run.seed, artifact: Ok("kept".into()), tail: Vec::new() };
+                let evidence =
+                    Evidence { seed: failure.run.seed, artifact: Ok("kept".into()), tail: Vec::new(), reached: None };
                 replies.push(Reply::Evidence(evidence));
                 format!("failure {}", failure.run.seed)
             }

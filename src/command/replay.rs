@@ -12,7 +12,8 @@ use crate::build;
 use crate::command::recorded::Recorded;
 use crate::command::single::{Folder, TellArguments, Telling};
 use crate::command::{
-    Failed, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario, read_text, shown,
+    Failed, Isolate, PLAN_BYTES_MAX, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario,
+    read_text, shown,
 };
 use crate::engine::{AnyPlan, PlanText};
 use crate::exit_code::ExitCode;
@@ -71,7 +72,9 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let loaded = session.load(&source.path, &source.scenario);
     let loaded = loaded.map_err(|diagnostics| arguments.tell.reported(Failed::invalid(diagnostics)))?;
     let refuse = |refused| arguments.tell.reported(Failed::open(refused));
-    let engine = loaded.system.open(loaded.scenario.clone()).map_err(refuse)?;
+    let is_lost = source.kept.as_ref().is_some_and(|kept| kept.lost.is_some());
+    let isolate = arguments.tell.isolate.unwrap_or(if is_lost { Isolate::Yes } else { Isolate::No });
+    let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(refuse)?;
     let plan = source.plan.as_ref().map(|text| engine.read_plan(text)).transpose().map_err(refuse)?;
     // What is wrong with a plan comes before whether it is the right one.
     check(&source, arguments, engine.name())?;
@@ -121,11 +124,13 @@ fn again(program: &str, arguments: &Arguments) -> String {
 fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
     let folder = &arguments.target;
     let kept = kept(folder)?;
-    let plan = arguments.plan.clone().unwrap_or_else(|| folder.join("plan.toml"));
+    // A run that was lost with its process has none.
+    let own = || kept.lost.is_none().then(|| folder.join("plan.toml"));
+    let plan = arguments.plan.clone().or_else(own);
     Ok(Source {
         path: kept.scenario.clone(),
         scenario: read_scenario(&folder.join("scenario.toml"))?,
-        plan: Some(plan_text(&plan, arguments)?),
+        plan: plan.map(|plan| plan_text(&plan, arguments)).transpose()?,
         seed: arguments.seed.unwrap_or(Seed(kept.seed)),
         kept: Some(kept),
     })
@@ -158,7 +163,7 @@ fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, Failed> {
     let timing = arguments.edited.then_some(Timing::Time);
     Ok(PlanText {
         path: shown(path),
-        text: read_text(path)?,
+        text: read_text(path, PLAN_BYTES_MAX)?,
         timing,
         workload: arguments.workload,
         force: arguments.force,
@@ -239,8 +244,10 @@ fn recorded(source: &Source, plan: Option<&AnyPlan>, arguments: &Arguments, engi
             && scenario_hash(source) == kept.scenario_hash
     });
     let is_same_seed = |kept: &&Kept| kept.seed == source.seed.0;
+    // Of a run that was lost nothing is known to compare with.
+    let is_comparable = |kept: &&Kept| is_same_seed(kept) && kept.lost.is_none();
     Recorded {
-        kept: source.kept.as_ref().filter(is_same_seed).cloned(),
+        kept: source.kept.as_ref().filter(is_comparable).cloned(),
         other_seed: source.kept.as_ref().filter(|kept| !is_same_seed(kept)).map(|kept| Seed(kept.seed)),
         plan: source.plan.as_ref().zip(plan).map(|(text, plan)| (text.path.clone(), plan.clone())),
         is_exact,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use splitbrain_kernel::rng::Seed;
 
 use crate::command::single::{Folder, TellArguments, Telling};
-use crate::command::{Failed, Session, Signals, files, parse_seed};
+use crate::command::{Failed, Isolate, Session, Signals, files, parse_seed};
 use crate::exit_code::ExitCode;
 
 /// What `run` takes.
@@ -27,7 +27,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let signals = Signals::new();
     let loaded = files::load_one(session, &arguments.file).map_err(|failed| arguments.tell.reported(failed))?;
-    let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
+    let isolate = arguments.tell.isolate.unwrap_or(Isolate::No);
+    let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(Failed::open)?;
     let telling = Telling {
         session,
         loaded: &loaded,

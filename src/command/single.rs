@@ -11,26 +11,26 @@ use splitbrain_kernel::run::Outcome;
 
 use crate::build;
 use crate::campaign::{self, Evidence, Failure, Pool, Subject, Summary};
+use crate::command::narrow::NarrowArguments;
 use crate::command::recorded::{Recorded, Replayed};
-use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain};
+use crate::command::{Failed, Isolate, Loaded, MessageFormat, Session, Signals, complain};
 use crate::engine::{AnyPlan, Engine, Job, Names, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
-    Detail, Github, Json, LogDetail, Reporter as _, ScenarioDetail, Tail, Timeline, evidence, failure_block, quoted,
+    Detail, Form, Github, Json, Reporter as _, ScenarioDetail, Tail, Timeline, evidence, failure_block, quoted,
 };
-use crate::wording::grouped;
+use crate::wording::{counted, printable};
 
 /// How a single run is told.
 #[derive(Debug, clap::Args)]
 pub(super) struct TellArguments {
-    /// How much of the run is shown
-    #[arg(long, value_name = "DETAIL", default_value = "notable")]
-    timeline: Detail,
+    #[command(flatten)]
+    pub(super) narrow: NarrowArguments,
 
-    /// Which log lines of the code under test are shown [default: info; debug with --timeline all]
-    #[arg(long, value_name = "LEVEL")]
-    log: Option<LogDetail>,
+    /// Show every option of the run, as it was resolved
+    #[arg(long)]
+    options: bool,
 
     /// What is printed on stdout
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -40,6 +40,11 @@ pub(super) struct TellArguments {
     /// reports in any case
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Whether the run is carried out by another process, so that its story is told up to where it aborts [default: no;
+    /// yes for the folder of a run that was lost with its process]
+    #[arg(long, value_name = "yes|no", hide_possible_values = true)]
+    pub(super) isolate: Option<Isolate>,
 
     #[command(flatten)]
     pool: super::PoolArguments,
@@ -98,6 +103,7 @@ impl Telling<'_> {
     pub(super) fn tell(&self) -> Result<Told, Failed> {
         let subject = self.session.subject(self.loaded);
         let settings = self.engine.settings(self.seed).map_err(Failed::invalid)?;
+        self.check_narrow()?;
         self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
         self.signals.ask();
         let (run, tail, folder) = self.record(&subject)?;
@@ -119,6 +125,14 @@ impl Telling<'_> {
         Ok(Told { run: failure.run, exit_code: code })
     }
 
+    /// Refuses times between which nothing is, and nodes that the cluster does not have.
+    fn check_narrow(&self) -> Result<(), Failed> {
+        let (narrow, cluster) = (&self.arguments.narrow, self.loaded.scenario.cluster);
+        narrow.check_times()?;
+        let known = cluster.all_servers().chain(cluster.all_clients()).collect();
+        narrow.check_nodes(&known, &Names::of(&cluster), "there is no such node, there are")
+    }
+
     fn job(&self) -> Job<'_> {
         Job { seed: self.seed, plan: self.plan.as_ref() }
     }
@@ -132,13 +146,17 @@ impl Telling<'_> {
         };
         let target = folder.map(create).transpose()?;
         let partial = target.as_ref().map(|target| target.partial().to_owned());
-        let detail = match self.arguments.message_format {
-            MessageFormat::Json => Detail::None,
-            MessageFormat::Human | MessageFormat::Github => self.arguments.timeline,
+        let narrow = &self.arguments.narrow;
+        let (detail, form) = match self.arguments.message_format {
+            // Programs get entries where they ask for some.
+            MessageFormat::Json if narrow.is_given() => (narrow.detail(), Form::Json),
+            MessageFormat::Json => (Detail::None, Form::Json),
+            MessageFormat::Human | MessageFormat::Github => (narrow.detail(), Form::Text),
         };
-        let log = self.arguments.log.filter(|_| self.arguments.message_format != MessageFormat::Json);
+        let log = narrow.log.filter(|_| form == Form::Text || narrow.is_given());
         let names = Names::of(&subject.scenario.cluster);
-        let timeline = Timeline::new(anstream::stdout(), detail, names).with_log(log);
+        let timeline = Timeline::new(anstream::stdout(), detail, names).with_log(log).with_form(form);
+        let timeline = timeline.with_selection(narrow.selection());
         let recorded = self.pool.record(&self.engine, self.job(), (target, (Tail::default(), timeline)));
         let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
             // The thread that writes there goes on, and will never finish it.
@@ -147,9 +165,8 @@ impl Telling<'_> {
             self.tell_ended(&failed).map_or_else(Failed::stdout, |()| failed)
         })?;
         let left_out = timeline.finish().map_err(Failed::stdout)?;
-        if detail == Detail::Notable && left_out > 0 {
-            let line = format!("  ({} entries more with --timeline all)", grouped(left_out));
-            writeln!(anstream::stdout(), "{line}").map_err(Failed::stdout)?;
+        if form == Form::Text {
+            write!(anstream::stdout(), "{}", narrow.left_out(left_out)).map_err(Failed::stdout)?;
         }
         Ok((run, tail, target))
     }
@@ -175,9 +192,16 @@ impl Telling<'_> {
         writeln!(out, "build: {}", build::ID)?;
         writeln!(out, "scenario: {} (hash {})", subject.place(None), artifact::shown_hash(source.hash))?;
         writeln!(out, "seed: {}", self.seed)?;
-        writeln!(out, "\noptions")?;
-        for (key, value) in &settings.lines {
-            writeln!(out, "  {key} = {value}")?;
+        if self.arguments.options {
+            writeln!(out, "\noptions")?;
+            for (key, value) in &settings.lines {
+                writeln!(out, "  {key} = {value}")?;
+            }
+        } else {
+            writeln!(out, "options: {}, shown with --options", counted(settings.lines.len() as u64, "value"))?;
+            for (key, value) in settings.lines.iter().filter(|(key, _)| key.starts_with("chosen.")) {
+                writeln!(out, "  {key} = {value}")?;
+            }
         }
         writeln!(out, "\ntimeline")
     }
@@ -231,9 +255,10 @@ impl Telling<'_> {
         }
     }
 
-    fn evidence(&self, subject: &Subject<'_>, failure: &Failure, tail: &Tail, folder: Option<PathBuf>) -> Kept {
+    fn evidence(&self, subject: &Subject<'_>, failure: &Failure, tail_of: &Tail, folder: Option<PathBuf>) -> Kept {
         let seed = self.seed;
-        let tail = || tail.lines(evidence::culprit(&failure.run.outcome), &failure.run.names);
+        let tail = || tail_of.lines(evidence::culprit(&failure.run.outcome), &failure.run.names);
+        let reached = || tail_of.reached().filter(|_| failure.run.lost.is_some());
         let given = match (&self.folder, folder) {
             (_, Some(made)) => Some(Some(made)),
             (Folder::Given(given), None) => Some(given.clone()),
@@ -241,7 +266,7 @@ impl Telling<'_> {
         };
         if let Some(given) = given {
             let artifact = given.ok_or_else(|| "the run comes from no folder".to_owned());
-            return Kept { kept: Evidence { seed, artifact, tail: tail() }, is_lost: false };
+            return Kept { kept: Evidence { seed, artifact, tail: tail(), reached: reached() }, is_lost: false };
         }
         // It is carried out once more, and can be interrupted.
         self.signals.ask();
@@ -251,7 +276,7 @@ impl Telling<'_> {
             Ok(_) => Kept { kept, is_lost: false },
             Err(why) => {
                 complain(&format!("{}: seed {seed} could not be kept: {why}", subject.place(None)));
-                Kept { kept: Evidence { tail: tail(), ..kept }, is_lost: true }
+                Kept { kept: Evidence { tail: tail(), reached: reached(), ..kept }, is_lost: true }
             }
         }
     }
@@ -300,7 +325,7 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
     }
     text += "\n";
     if run.outcome != Outcome::Passed {
-        text += &format!("  {}\n", campaign::told(run));
+        text += &format!("  {}\n", printable(&campaign::told(run)));
     }
     text += &format!("end: {}\nevents: {}\n", run.end, run.events);
     for (name, value) in &run.gauges {
@@ -316,7 +341,7 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
         text += &format!("not evaluated for want of facts: {name} = {value}\n");
     }
     for id in &run.never_applied {
-        text += &format!("never applied: {id}\n");
+        text += &format!("never applied: {}\n", printable(id));
     }
     text + &format!("digest: {}\n", run.digest)
 }

@@ -13,13 +13,14 @@ use crate::campaign::{
 use crate::command::last_failed::{self, LastFailed};
 use crate::command::select::Filter;
 use crate::command::{
-    Failed, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed, parse_timeout,
-    shown,
+    Failed, Isolate, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed,
+    parse_timeout, shown,
 };
+use crate::engine::AnySystem;
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
 use crate::report::{Aside, Human, Junit, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
-use crate::wording::counted;
+use crate::wording::{counted, printable};
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
@@ -90,6 +91,11 @@ pub(crate) struct Arguments {
     /// How progress is shown on stderr
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     show_progress: ProgressKind,
+
+    /// Whether runs are carried out by processes, one a job: a run that aborts, overflows its stack or does not end is
+    /// then a panic of its seed alone
+    #[arg(long, value_name = "yes|no", default_value = "yes", hide_possible_values = true)]
+    isolate: Isolate,
 
     #[command(flatten)]
     pool: PoolArguments,
@@ -202,7 +208,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let mut complaints = Complaints;
     // Progress first: its bar is gone before anything else is written to the terminal.
     let listeners = Listeners(vec![&mut progress, &mut artifacts, &mut complaints, &mut last, &mut reports]);
-    let summary = conduct(session, &scenarios, &options, listeners);
+    let summary = conduct(session, &scenarios, &options, arguments.isolate, listeners);
     let code = summary.exit_code.and(lost(reports)?);
     if code == ExitCode::NothingRan && found == 0 {
         complain(&format!("nothing ran: {}", files::none_below(&arguments.paths)));
@@ -236,7 +242,7 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
     let mut artifacts = Artifacts::new(Path::new("reports"), &options.pool);
     let mut complaints = Complaints;
     let listeners = Listeners(vec![&mut artifacts, &mut complaints, &mut reports]);
-    let summary = conduct(session, &scenarios, &options, listeners);
+    let summary = conduct(session, &scenarios, &options, Isolate::No, listeners);
     lost(reports)?;
     if summary.exit_code == ExitCode::AsExpected {
         return Ok(None);
@@ -249,14 +255,22 @@ fn conduct(
     session: &Session<'_>,
     scenarios: &[Loaded<'_>],
     options: &CampaignOptions,
+    isolate: Isolate,
     mut listeners: Listeners<'_>,
 ) -> Summary {
-    let planned = |loaded| -> Planned<'_> {
-        let loaded: &Loaded<'_> = loaded;
-        Planned { subject: session.subject(loaded), scenario: loaded.scenario.clone(), system: loaded.system }
-    };
-    let planned: Vec<Planned<'_>> = scenarios.iter().map(planned).collect();
-    campaign::conduct(&planned, options, &mut listeners)
+    let systems: Vec<Box<dyn AnySystem + '_>> =
+        scenarios.iter().map(|loaded| session.supervised(loaded, isolate, false)).collect();
+    let planned = scenarios.iter().zip(&systems).map(|(loaded, system)| Planned {
+        subject: session.subject(loaded),
+        scenario: loaded.scenario.clone(),
+        system: &**system,
+    });
+    let planned: Vec<Planned<'_>> = planned.collect();
+    let summary = campaign::conduct(&planned, options, &mut listeners);
+    drop(planned);
+    drop(systems);
+    session.release();
+    summary
 }
 
 /// Says on stderr what should not wait for the report, or has no place in it.
@@ -267,7 +281,8 @@ impl Listener for Complaints {
         match event {
             Event::ArtifactKept { subject, evidence } => {
                 if let Err(why) = &evidence.artifact {
-                    complain(&format!("{}: seed {} could not be kept: {why}", subject.place(None), evidence.seed));
+                    let (place, seed) = (subject.place(None), evidence.seed);
+                    complain(&format!("{place}: seed {seed} could not be kept: {}", printable(why)));
                 }
             }
             Event::Interrupted { subject, runs } => {
@@ -275,7 +290,7 @@ impl Listener for Complaints {
             }
             Event::ScenarioJudged { subject, result } => {
                 for reason in result.reasons.iter().filter(|reason| reason.kind == ReasonKind::Stuck) {
-                    note(&format!("{}: {}", subject.place(None), reason.message));
+                    note(&format!("{}: {}", subject.place(None), printable(&reason.message)));
                 }
             }
             _ => {}

@@ -33,10 +33,29 @@ pub trait AnySystem: Send + Sync {
     }
 }
 
+/// A system that belongs to another.
+impl<S: AnySystem + ?Sized> AnySystem for &S {
+    fn description(&self) -> SystemDescription {
+        (**self).description()
+    }
+
+    fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
+        (**self).verify(scenario)
+    }
+
+    fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
+        (**self).open(scenario)
+    }
+
+    fn isolation(&self) -> Isolation {
+        (**self).isolation()
+    }
+}
+
 /// What runs may not share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Any run may be carried out in any process: the code under test keeps nothing outside of the run.
+    /// Any run may be carried out in any process, many in one: the code under test keeps nothing outside of the run.
     Nothing,
     /// Each run has a process of its own, where there are Unix sockets to talk to it: the code under test may have
     /// statics. This is what [`Cli::main`](crate::Cli::main) does; a cargo test has one process for all.

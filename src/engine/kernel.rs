@@ -162,7 +162,9 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         never_applied: report.never_applied,
         facts: resolved.facts,
         chosen: resolved.chosen,
+        operations: report.plan.operations.len() as u64,
         plan: Some(AnyPlan::of(report.plan).named(names.clone())),
+        lost: None,
         names,
         history: history.map(crate::history::lines),
     }

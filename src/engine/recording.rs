@@ -222,6 +222,58 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// Every sort, in order.
+    pub const ALL: [Self; 21] = [
+        Self::Start,
+        Self::Message,
+        Self::Connection,
+        Self::Timer,
+        Self::Durable,
+        Self::Step,
+        Self::Operation,
+        Self::Order,
+        Self::Sent,
+        Self::Lost,
+        Self::Held,
+        Self::Wrote,
+        Self::Invoked,
+        Self::Completed,
+        Self::Observed,
+        Self::Exited,
+        Self::Fault,
+        Self::Lifted,
+        Self::Settled,
+        Self::Violated,
+        Self::Logged,
+    ];
+
+    /// Its name, in recordings and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Message => "message",
+            Self::Connection => "connection",
+            Self::Timer => "timer",
+            Self::Durable => "durable",
+            Self::Step => "step",
+            Self::Operation => "operation",
+            Self::Order => "order",
+            Self::Sent => "sent",
+            Self::Lost => "lost",
+            Self::Held => "held",
+            Self::Wrote => "wrote",
+            Self::Invoked => "invoked",
+            Self::Completed => "completed",
+            Self::Observed => "observed",
+            Self::Exited => "exited",
+            Self::Fault => "fault",
+            Self::Lifted => "lifted",
+            Self::Settled => "settled",
+            Self::Violated => "violated",
+            Self::Logged => "logged",
+        }
+    }
+
     /// Whether the node handles an input here: what counts as an event.
     pub const fn is_input(self) -> bool {
         matches!(

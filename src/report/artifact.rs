@@ -29,7 +29,7 @@ use crate::engine::{self, AnyPlan, Entry, Header, Names, Recorder, RecordingKind
 use crate::history;
 use crate::report::json;
 use crate::scenario::Scenario;
-use crate::wording::printable;
+use crate::wording::{is_unprintable, printable};
 
 /// The version of `summary.json`.
 pub const FORMAT: u32 = 1;
@@ -37,6 +37,9 @@ pub const FORMAT: u32 = 1;
 /// The names of the files.
 const FILES: [&str; 7] =
     ["scenario.toml", "resolved.toml", "options.json", "plan.toml", "trace.jsonl", "history.jsonl", "summary.json"];
+
+/// In place of the plan of a run that was lost.
+const NO_PLAN: &str = "# The process of this run ended before its plan was known: the run is replayed by its seed.\n";
 
 /// How often a folder tries to take its place while other processes do the same.
 const PUBLISH_MAX: u32 = 64;
@@ -71,6 +74,9 @@ pub struct Kept {
     /// Whether that was as expected; nothing in a summary that does not say.
     #[serde(default)]
     pub as_expected: Option<bool>,
+    /// Why nothing more is known of it, by the name of a [`Lost`](crate::engine::Lost): it has no plan.
+    #[serde(default)]
+    pub lost: Option<String>,
 }
 
 impl Kept {
@@ -141,7 +147,8 @@ pub fn names_of(paths: &[&str]) -> Vec<String> {
 fn parts_of(path: &str) -> Vec<String> {
     let plain = if path == "-" { "stdin" } else { path.strip_suffix(".toml").unwrap_or(path) };
     let parts = plain.split(['/', '\\']).filter(|part| !matches!(*part, "" | "." | ".."));
-    parts.map(|part| part.replace(char::is_control, "_")).collect()
+    // What begins a command to GitHub is not fit to be printed either.
+    parts.map(|part| part.replace(is_unprintable, "_").replace("::", "__").replace("##[", "##_")).collect()
 }
 
 /// The folder of a run below the folder of all reports.
@@ -209,7 +216,7 @@ impl Artifact {
         }
         // It stays open, and so locked, until the folder has its name.
         let _open = self.trace.take().map(RecordingWriter::finish).transpose()?;
-        let plan = run.plan.as_ref().map_or_else(String::new, AnyPlan::to_toml);
+        let plan = run.plan.as_ref().map_or_else(|| NO_PLAN.to_owned(), AnyPlan::to_toml);
         let options: serde_json::Map<String, Value> =
             settings.lines.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
         self.write("scenario.toml", &scenario.source.text)?;
@@ -407,6 +414,7 @@ mod tests {
         assert_eq!(name_of("./three.toml"), "three");
         assert_eq!(name_of("scenarios"), "scenarios");
         assert_eq!(name_of("a\nb/\u{1b}[1m.toml"), "a_b/_[1m");
+        assert_eq!(name_of("::error::x/##[y]\u{202e}z.toml"), "__error__x/##_y]_z");
         assert_eq!(name_of("-"), "stdin");
     }
 

@@ -8,13 +8,16 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::run::Outcome;
 
 use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject};
-use crate::engine::{Engine, Names, Run};
+use crate::engine::{Engine, Lost, Names, Run};
 use crate::report::artifact::{self, Artifact};
 use crate::report::timeline::Tail;
 use crate::wording::printable;
 
 /// How much longer than a run its recording may take on the real clock, before the watchdog ends it.
 const TIMEOUT_FACTOR: u32 = 10;
+
+/// How long a run that did not end is recorded, at most: its folder shows how it came there.
+const OVERDUE: Duration = Duration::from_secs(5);
 
 /// How long a recording goes on after the user asked to stop: what failed before should be kept.
 const GRACE: Duration = Duration::from_millis(500);
@@ -50,7 +53,7 @@ impl Artifacts {
         let engine = self.engine.0.as_ref()?;
         if self.is_late {
             let artifact = Err(unrecorded(PoolEnd::Interrupted, None));
-            return Some(Evidence { seed: failure.run.seed, artifact, tail: Vec::new() });
+            return Some(Evidence { seed: failure.run.seed, artifact, tail: Vec::new(), reached: None });
         }
         let found = (&failure.run, failure.reasons.as_slice());
         let evidence = gather(subject, engine, &self.pool, found, &self.reports);
@@ -81,9 +84,13 @@ pub fn gather(
     reports: &Path,
 ) -> Evidence {
     let seed = run.seed;
-    let lost = |why: String| Evidence { seed, artifact: Err(why), tail: Vec::new() };
+    let lost = |why: String| Evidence { seed, artifact: Err(why), tail: Vec::new(), reached: None };
     let folder = artifact::folder(reports, subject.name, seed);
-    let pool = Pool { timeout: pool.timeout.map(|timeout| timeout.saturating_mul(TIMEOUT_FACTOR)), ..pool.clone() };
+    let timeout = pool.timeout.map(|timeout| match run.lost {
+        Some(Lost::Overdue) => timeout.min(OVERDUE),
+        _ => timeout.saturating_mul(TIMEOUT_FACTOR),
+    });
+    let pool = Pool { timeout, ..pool.clone() };
     let unwritten =
         |error: std::io::Error| format!("cannot write {}: {error}", printable(&folder.display().to_string()));
     let target = match Artifact::create(&folder, subject.scenario, seed) {
@@ -92,7 +99,7 @@ pub fn gather(
             let tail = pool.record_within(GRACE, engine, seed.into(), Tail::default());
             let tail =
                 tail.map_or_else(|_| Vec::new(), |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster), run));
-            return Evidence { seed, artifact: Err(unwritten(error)), tail };
+            return Evidence { seed, artifact: Err(unwritten(error)), tail, reached: None };
         }
     };
     let partial = target.partial().to_owned();
@@ -105,9 +112,13 @@ pub fn gather(
             return lost(unrecorded(end, pool.timeout));
         }
     };
+    if recorded.lost == Some(Lost::Overdue) && run.lost.is_none() {
+        return lost(unrecorded(PoolEnd::Stuck(seed), pool.timeout));
+    }
     let saved = save(target, subject, engine, &merged(recorded, run), reasons);
+    let reached = tail.reached().filter(|_| run.lost.is_some());
     let tail = shown(&tail, &Names::of(&subject.scenario.cluster), run);
-    Evidence { seed, artifact: saved.map_err(unwritten), tail }
+    Evidence { seed, artifact: saved.map_err(unwritten), tail, reached }
 }
 
 /// The last lines of the recording of a run.
@@ -143,9 +154,11 @@ pub fn save(
     artifact.finish((subject.scenario, engine.name()), &settings, run, reasons)
 }
 
-/// The recorded run; if the first one diverged, that is what it came to.
+/// The recorded run; if the first one diverged or was lost, that is what it came to.
 fn merged(recorded: Run, first: &Run) -> Run {
     match &first.outcome {
+        _ if recorded.lost.is_some() && first.lost.is_none() => first.clone(),
+        outcome if first.lost.is_some() => Run { outcome: outcome.clone(), lost: first.lost, ..recorded },
         outcome @ Outcome::Diverged(_) => Run { outcome: outcome.clone(), ..recorded },
         _ => recorded,
     }

@@ -6,6 +6,7 @@ use crate::campaign::{Failure, Reason, ReasonKind, ScenarioResult, Subject, Summ
 use crate::engine::Run;
 use crate::report::{Human, Reporter, ScenarioDetail};
 use crate::scenario::Diagnostics;
+use crate::wording::printable;
 
 /// GitHub shows so many errors of one step; more are counted.
 const ERRORS_MAX: u64 = 10;
@@ -118,12 +119,13 @@ impl<W: Write> Reporter for Github<W> {
 
 /// Text after the last `::` of a workflow command.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let lines: Vec<String> = text.lines().map(printable).collect();
+    lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// Text between commas of a workflow command.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&text.replace(['\r', '\n'], " ")).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ReasonKind, Scena
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
-use crate::wording::{counted, grouped, printable};
+use crate::wording::{counted, grouped, is_unprintable, printable};
 
 /// Faults that are named in a failure block: the last ones, and those in force.
 const FAULTS_MAX: usize = 12;
@@ -85,7 +85,8 @@ impl<W: Write> Reporter for Human<W> {
         }
         for reason in &result.reasons {
             let remark = if reason.kind == ReasonKind::NotJudged { "not judged: " } else { "" };
-            writeln!(self.out, "             {}: {remark}{}", subject.place(reason.line), reason.message)?;
+            let message = printable(&reason.message);
+            writeln!(self.out, "             {}: {remark}{message}", subject.place(reason.line))?;
         }
         for failure in &result.failures {
             write!(self.out, "\n{}", failure_block(subject, failure, None))?;
@@ -234,13 +235,15 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&st
     }
     lines.extend(meaning(subject, run));
     lines.push(format!("  scenario  {}", subject.place(first_line(&failure.reasons))));
-    lines.push(format!("  at        {}", moment(run)));
+    lines.extend(moment(failure));
     lines.extend(faults(run));
     if !failure.tail().is_empty() {
         lines.push("  trace".to_owned());
         lines.extend(failure.tail().iter().map(|line| paint(DIM, &cut(line))));
     }
-    lines.push(format!("  digest: {}", run.digest));
+    if run.lost.is_none() {
+        lines.push(format!("  digest: {}", run.digest));
+    }
     match again {
         Some(command) => lines.push(format!("  replay: {command}")),
         None => lines.extend(commands(subject, failure)),
@@ -260,10 +263,15 @@ fn first_line(reasons: &[Reason]) -> Option<u32> {
     reasons.iter().find_map(|reason| reason.line)
 }
 
-fn moment(run: &Run) -> String {
+fn moment(failure: &Failure) -> Option<String> {
+    let run = &failure.run;
+    if run.lost.is_some() {
+        let (at, events) = failure.evidence.as_ref()?.reached?;
+        return Some(format!("  reached   {at}, event {}, in its recording", grouped(events)));
+    }
     let (node, at, events) = culprit(run);
     let node = node.map_or_else(String::new, |node| format!(", node {}", run.names.name(node)));
-    format!("{at}{node}, event {}", grouped(events))
+    Some(format!("  at        {at}{node}, event {}", grouped(events)))
 }
 
 /// Who broke it, when, and at which event.
@@ -342,7 +350,7 @@ pub(crate) fn quoted(path: &Path) -> String {
     // A program would take it for a flag.
     let flagged = if bytes.first() == Some(&b'-') && bytes.len() > 1 { "./" } else { "" };
     let text = match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(char::is_control) => text,
+        Ok(text) if !text.chars().any(is_unprintable) => text,
         _ => return format!("$'{flagged}{}'", bytes.escape_ascii()),
     };
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+=:@%,".contains(letter);

@@ -10,9 +10,10 @@ use splitbrain_kernel::run::Outcome;
 
 use crate::build;
 use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
-use crate::engine::Run;
+use crate::engine::{Entry, Run};
 use crate::report::{Reporter, artifact};
 use crate::scenario::{Diagnostics, Scenario};
+use crate::wording::printable_json;
 
 /// The version that every line names in `v`.
 pub const FORMAT: u32 = 1;
@@ -66,7 +67,7 @@ impl<W: Write> Json<W> {
         if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
             line.extend(fields);
         }
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", printable_json(&line.to_string()))
     }
 }
 
@@ -128,10 +129,19 @@ impl<W: Write> Reporter for Json<W> {
     }
 }
 
+/// An entry of a recording as a line: the keys are those of `trace.jsonl`.
+pub(super) fn entry(entry: &Entry) -> String {
+    let mut line = json!({ "v": FORMAT, "type": "entry" });
+    if let (Value::Object(line), Value::Object(fields)) = (&mut line, json!(entry)) {
+        line.extend(fields);
+    }
+    printable_json(&line.to_string())
+}
+
 /// A run as a table of fields.
 pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
     let chosen = run.chosen.iter().map(|chosen| (chosen.key.clone(), json!(chosen.value)));
-    json!({
+    let mut fields = json!({
         "seed": run.seed.0,
         "outcome": run.outcome.name(),
         "detail": detail(run),
@@ -147,7 +157,11 @@ pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
         "never_applied": run.never_applied,
         "options": run.facts,
         "chosen": chosen.collect::<serde_json::Map<String, Value>>(),
-    })
+    });
+    if let Some(lost) = run.lost {
+        fields["lost"] = json!(lost.name());
+    }
+    fields
 }
 
 fn pairs<N: AsRef<str>>(pairs: &[(N, u64)]) -> Value {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
 use crate::report::{Reporter, artifact};
 use crate::scenario::Diagnostics;
-use crate::wording::counted;
+use crate::wording::{counted, printable};
 
 /// Collects test cases and writes the file at the end.
 #[derive(Debug)]
@@ -95,16 +95,15 @@ fn element(judgement: Judgement, before: &str, reasons: &[Reason]) -> String {
     reasons.map(one).collect()
 }
 
+/// A text in XML. Control characters, which XML 1.0 cannot hold in any form, are told as they are on a terminal.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
-    for letter in text.chars() {
+    for letter in printable(text).chars() {
         match letter {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // XML 1.0 cannot hold control characters, not even escaped.
-            control if control.is_control() => escaped.push(' '),
             other => escaped.push(other),
         }
     }
@@ -117,6 +116,6 @@ mod tests {
 
     #[test]
     fn text_is_escaped_for_xml() {
-        assert_eq!(escape("a < b & \"c\"\u{1}\n"), "a &lt; b &amp; &quot;c&quot;  ");
+        assert_eq!(escape("a < b & \"c\"\u{1}\n"), "a &lt; b &amp; &quot;c&quot;\\u{1}\\n");
     }
 }

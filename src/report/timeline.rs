@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::Instant;
 
 use crate::engine::{Entry, EntryKind, LogLevel, Names, Recorder};
+use crate::report::json;
+use crate::report::story::Story;
 
 /// How much of a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Detail {
     /// Nothing but how it ended.
     None,
-    /// The story: what nodes say, what is done to them, what clients do.
+    /// Faults, roles, violations, and what nodes say once between two of these; the rest is counted.
+    Story,
+    /// All that nodes say, what is done to them, what clients do.
     Notable,
     /// Every event and every effect.
     All,
@@ -38,7 +43,7 @@ impl LogDetail {
     const fn of(detail: Detail) -> Self {
         match detail {
             Detail::None => Self::Off,
-            Detail::Notable => Self::Info,
+            Detail::Story | Detail::Notable => Self::Info,
             Detail::All => Self::Debug,
         }
     }
@@ -59,23 +64,99 @@ impl LogDetail {
     }
 }
 
+/// Which entries are asked for, whatever the detail.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Not before this time.
+    pub from: Option<Instant>,
+    /// Not after this time.
+    pub until: Option<Instant>,
+    /// What one of these nodes does, or what happens between it and another one, by the names that people use; all if
+    /// there is none.
+    pub nodes: Vec<String>,
+    /// Of these sorts; all if there is none.
+    pub kinds: Vec<EntryKind>,
+}
+
+impl Selection {
+    /// Whether an entry is asked for.
+    pub fn takes(&self, entry: &Entry, names: &Names) -> bool {
+        let is_of_kind = self.kinds.is_empty() || self.kinds.contains(&entry.kind);
+        is_of_kind && self.takes_of(entry.at, [entry.node, entry.peer], names)
+    }
+
+    /// Whether what happens to these nodes at this time is asked for.
+    pub fn takes_of(&self, at: Instant, nodes: [Option<NodeId>; 2], names: &Names) -> bool {
+        let is_named = |name: &String| nodes.into_iter().flatten().any(|node| is_called(node, name, names));
+        let is_of_node = self.nodes.is_empty() || self.nodes.iter().any(is_named);
+        is_of_node && self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at <= until)
+    }
+}
+
+/// Whether people call a node by this name.
+pub(crate) fn is_called(node: NodeId, name: &str, names: &Names) -> bool {
+    names.name(node) == name || node.to_string() == name
+}
+
+/// The form of what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A line for people.
+    Text,
+    /// A JSON object a line, of the type `entry`.
+    Json,
+}
+
+/// Entries that a timeline did not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// As the detail has it.
+    pub of_detail: u64,
+    /// Of other nodes, times or sorts.
+    pub of_selection: u64,
+}
+
 /// Writes lines as they come.
 #[derive(Debug)]
 pub struct Timeline<W> {
     out: W,
+    form: Form,
     detail: Detail,
+    selection: Selection,
+    story: Story,
     log: LogDetail,
     names: Names,
-    /// Entries that were left out.
-    left_out: u64,
+    left_out: LeftOut,
     /// The first error; nothing is written after it.
     error: Option<io::Error>,
 }
 
 impl<W: Write> Timeline<W> {
     /// A story on `out`, of nodes with these names.
-    pub const fn new(out: W, detail: Detail, names: Names) -> Self {
-        Self { out, detail, log: LogDetail::of(detail), names, left_out: 0, error: None }
+    pub fn new(out: W, detail: Detail, names: Names) -> Self {
+        Self {
+            out,
+            form: Form::Text,
+            detail,
+            selection: Selection::default(),
+            story: Story::default(),
+            log: LogDetail::of(detail),
+            names,
+            left_out: LeftOut::default(),
+            error: None,
+        }
+    }
+
+    /// The same of these entries alone.
+    #[must_use]
+    pub fn with_selection(self, selection: Selection) -> Self {
+        Self { selection, ..self }
+    }
+
+    /// The same in this form.
+    #[must_use]
+    pub fn with_form(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// The same with these log lines, if they are asked for.
@@ -88,7 +169,8 @@ impl<W: Write> Timeline<W> {
     ///
     /// # Errors
     /// A line that could not be written.
-    pub fn finish(self) -> io::Result<u64> {
+    pub fn finish(mut self) -> io::Result<LeftOut> {
+        self.write_count();
         match self.error {
             Some(error) => Err(error),
             None => Ok(self.left_out),
@@ -113,18 +195,47 @@ impl<W: Write> Timeline<W> {
         }
         match self.detail {
             Detail::None => false,
-            Detail::Notable => kind.is_notable(),
+            Detail::Story | Detail::Notable => kind.is_notable(),
             Detail::All => true,
         }
     }
 }
 
+impl<W: Write> Timeline<W> {
+    /// What the story left out since the last line; it is no entry.
+    fn write_count(&mut self) {
+        let count = self.story.count().filter(|_| self.form == Form::Text && self.error.is_none());
+        if let Some(line) = count {
+            self.error = writeln!(self.out, "{line}").err();
+        }
+    }
+
+    fn write(&mut self, entry: &Entry) {
+        let line = match self.form {
+            Form::Text => entry.line(&self.names),
+            Form::Json => json::entry(entry),
+        };
+        self.error = writeln!(self.out, "{line}").err();
+    }
+}
+
 impl<W: Write> Recorder for Timeline<W> {
     fn record(&mut self, entry: Entry) {
-        if !self.tells(&entry) || self.error.is_some() {
+        if self.error.is_some() {
+            return;
+        }
+        if !self.selection.takes(&entry, &self.names) {
+            self.left_out.of_selection += 1;
+            return;
+        }
+        let is_told = self.tells(&entry) && (self.detail != Detail::Story || self.story.tells(&entry));
+        if !is_told {
             return self.skip(entry.kind);
         }
-        self.error = writeln!(self.out, "{}", entry.line(&self.names)).err();
+        self.write_count();
+        if self.error.is_none() {
+            self.write(&entry);
+        }
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
@@ -132,11 +243,11 @@ impl<W: Write> Recorder for Timeline<W> {
     }
 
     fn wants_data(&self) -> bool {
-        false
+        self.form == Form::Json
     }
 
     fn skip(&mut self, _: EntryKind) {
-        self.left_out += 1;
+        self.left_out.of_detail += 1;
     }
 }
 
@@ -168,6 +279,14 @@ impl Tail {
         shown.sort_by_key(|(number, _)| *number);
         let first = shown.len().saturating_sub(SHOWN_MAX);
         shown[first..].iter().map(|(_, entry)| entry.line(names)).collect()
+    }
+}
+
+impl Tail {
+    /// The time and the events of the last entry that it keeps.
+    pub fn reached(&self) -> Option<(Instant, u64)> {
+        let last = self.last.values().filter_map(VecDeque::back).max_by_key(|(number, _)| *number);
+        last.map(|(_, entry)| (entry.at, entry.event))
     }
 }
 

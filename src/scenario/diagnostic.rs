@@ -147,9 +147,10 @@ impl Diagnostics {
     }
 }
 
-/// The text with everything but newline and tab replaced that a terminal would obey. Offsets stay.
+/// The text with everything but newline and tab replaced that a terminal or GitHub would obey. Offsets stay.
 fn display_text(text: &str) -> String {
-    text.chars()
+    text.replace("##[", "?#[")
+        .chars()
         .map(|c| match (c, c.len_utf8()) {
             ('\n' | '\t', _) => c,
             _ if !is_unprintable(c) => c,

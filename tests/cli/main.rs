@@ -5,6 +5,8 @@
 
 mod edges;
 mod history;
+mod hostile;
+mod isolation;
 mod kinds;
 mod reactor;
 mod replay;
@@ -33,5 +35,5 @@ fn town_program() {
 fn toy_program() {
     let Some(arguments) = support::toy_arguments() else { return };
     let cli = Cli::new().name("toy").version("toy 1.0").system::<toy::Ring>();
-    std::process::exit(i32::from(cli.run(arguments).code()));
+    std::process::exit(i32::from(cli.main_as(arguments, support::toy_again).code()));
 }

@@ -120,7 +120,7 @@ fn a_history_is_shown_from_its_file() {
                     0.910000s  c2     unknown #4\n";
     assert_eq!(shown.stdout, expected);
     let shown = folder.run(&["show", "history.jsonl", "--node", "c2", "--until", "500ms"]);
-    assert!(shown.stdout.ends_with("#4 \"read\\u001b\"\n  (3 entries of other nodes or times)\n"), "{shown}");
+    assert!(shown.stdout.ends_with("#4 \"read\\u001b\"\n  (3 entries of other nodes, times or kinds)\n"), "{shown}");
     let shown = folder.run(&["show", "history.jsonl", "--node", "s1"]);
     assert_eq!((shown.code, shown.stderr.contains("there are those of c1, c2")), (2, true), "{shown}");
 }

@@ -77,7 +77,8 @@ fn a_run_for_programs_has_options_digest_and_outcome() {
 #[test]
 fn a_run_that_does_not_end_is_named_after_what_it_told() {
     let folder = Folder::new("run_hang").with("hang", &flawed("hang", ""));
-    let shown = folder.run(&["run", "scenarios/ring/hang.toml", "--seed", "7", "--timeout", "300ms"]);
+    let shown =
+        folder.run(&["run", "scenarios/ring/hang.toml", "--seed", "7", "--timeout", "300ms", "--timeline", "notable"]);
     assert_eq!(shown.code, 103);
     assert!(shown.stderr.contains("scenarios/ring/hang.toml seed 7: the run takes longer than 300ms"), "{shown}");
     assert!(shown.stdout.contains("heard count 2"), "{shown}");
@@ -245,4 +246,76 @@ fn more_jobs_than_runs_are_not_started() {
     let folder = Folder::new("many_jobs").with("calm", &calm());
     let shown = folder.run(&["test", "-j", "99999999999"]);
     assert_eq!(shown.code, 0, "{shown}");
+}
+
+/// The lines of a timeline, without what stands around it.
+fn timeline(shown: &crate::support::Shown) -> Vec<&str> {
+    let (_, after) = shown.stdout.split_once("\ntimeline\n").expect("a run shows its timeline");
+    let (lines, _) = after.split_once("\n\n").expect("the outcome follows");
+    lines.lines().map(str::trim).collect()
+}
+
+#[test]
+fn a_part_of_a_run_can_be_asked_for() {
+    let folder = Folder::new("run_part").with("boast", &boast());
+    let run = |more: &[&str]| folder.run(&[&["run", "scenarios/ring/boast.toml"], more].concat());
+    let story = run(&[]);
+    assert!(timeline(&story).iter().any(|line| line.contains("▼ quarrel cut s1 <-> s3")), "{story}");
+    assert!(!story.stdout.contains("\noptions\n"), "nobody asked for options: {story}");
+    let options = run(&["--options"]);
+    assert!(options.stdout.contains("\noptions\n  seed = 0\n"), "{options}");
+    assert_eq!(timeline(&options), timeline(&story));
+
+    let sent = run(&["--kind", "sent", "--kind", "lost"]);
+    let lines = timeline(&sent);
+    let (shown, last) = lines.split_at(lines.len() - 1);
+    assert!(!shown.is_empty() && shown.iter().all(|line| line.contains("→ ") || line.contains("⇸ ")), "{sent}");
+    assert!(last[0].ends_with(" entries of other nodes, times or kinds)"), "{sent}");
+
+    let part = run(&["--all", "--node", "s2", "--from", "200ms", "--until", "201ms"]);
+    let lines = timeline(&part);
+    let (shown, _) = lines.split_at(lines.len() - 1);
+    assert!(shown.len() >= 3 && shown.iter().all(|line| line.starts_with("0.20") && line.contains("s2")), "{part}");
+    assert!(shown.iter().any(|line| line.contains("timer greet")), "all is every entry: {part}");
+
+    // The same of the folder that it left.
+    let kept = folder.run(&["show", "reports/ring/boast/0", "--kind", "sent", "--kind", "lost"]);
+    assert_eq!(timeline(&kept), timeline(&sent));
+    let kept = folder.run(&["show", "reports/ring/boast/0"]);
+    assert_eq!(timeline(&kept), timeline(&story));
+
+    for (wrong, said) in [
+        (&["--node", "s9"][..], "--node s9: there is no such node, there are s1, s2, s3"),
+        (&["--from", "2s", "--until", "1s"], "--from 2.000000s is after --until 1.000000s"),
+        (&["--kind", "sung"], "expected one of start, message, connection, "),
+        (&["--all", "--timeline", "none"], "cannot be used with"),
+    ] {
+        let refused = run(wrong);
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused}");
+        assert!(refused.stderr.contains(said), "{refused}");
+    }
+}
+
+/// Each entry is a line with the keys of a recording, if entries are asked for.
+#[test]
+fn programs_get_the_entries_that_they_ask_for() {
+    let folder = Folder::new("run_entries").with("boast", &boast());
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let run = |more: &[&str]| {
+        let shown = folder.run(&[&["run", "scenarios/ring/boast.toml", "--message-format", "json"], more].concat());
+        let lines = shown.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        lines.filter(|line| line["type"] == "entry").collect::<Vec<_>>()
+    };
+    assert!(run(&[]).is_empty(), "nobody asked");
+    let faults = run(&["--kind", "fault"]);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!((&faults[0]["name"], &faults[0]["at_ns"]), (&"quarrel".into(), &50_000_000.into()));
+    let recorded = folder.read("reports/ring/boast/0/trace.jsonl");
+    let all = run(&["--all"]);
+    assert_eq!(all.len(), recorded.lines().count() - 1, "all but the header");
+    for (line, mut entry) in recorded.lines().skip(1).zip(all) {
+        let fields = entry.as_object_mut().expect("an object");
+        assert_eq!((fields.remove("v"), fields.remove("type")), (Some(1.into()), Some("entry".into())));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(line).expect("JSON"), entry);
+    }
 }

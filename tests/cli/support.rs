@@ -20,6 +20,14 @@ pub(crate) fn toy_arguments() -> Option<Vec<OsString>> {
     Some(joined.split(BETWEEN).map(OsString::from).collect())
 }
 
+/// Starts the toy once more, to carry out runs. What libtest prints before it goes nowhere.
+pub(crate) fn toy_again() -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--exact", "toy_program", "--quiet", "--nocapture"]).env(ARGUMENTS, format!("toy{BETWEEN}run-apart"));
+    command.stdout(Stdio::null());
+    Ok(command)
+}
+
 /// A folder for one test, empty but for scenarios.
 pub(crate) struct Folder(PathBuf);
 

@@ -93,7 +93,7 @@ fn a_panic_in_a_node_exits_with_103() {
 #[test]
 fn a_run_that_does_not_end_exits_with_103() {
     let folder = Folder::new("hang").with("calm", &calm()).with("hang", &flawed("hang", ""));
-    let shown = folder.run(&["test", "--timeout", "300ms", "--seed", "7"]);
+    let shown = folder.run(&["test", "--timeout", "300ms", "--seed", "7", "--isolate", "no"]);
     assert_eq!(shown.code, 103);
     assert_eq!(shown.stderr, "scenarios/ring/hang.toml: watchdog: the run with seed 7 does not end\n");
 }
@@ -320,7 +320,7 @@ fn only_faults_that_are_not_over_are_in_force() {
     let shown = Folder::new("in_force").with("boast", &text).run(&["test", "--message-format", "human"]);
     let lines = shown.stdout.lines().filter_map(|line| line.trim().strip_prefix("in force"));
     let ids: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(ids, ["quarrel", "clock_slew-2", "disk-2"], "{shown}");
+    assert_eq!(ids, ["quarrel", "disk-2", "clock_slew-2"], "{shown}");
 }
 
 /// Percentiles and a histogram, of values that differ from run to run.

@@ -7,6 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use splitbrain::kernel::prelude::*;
 
+/// Whatever a terminal, a reader of XML or GitHub would obey: C0 with its newlines, C1, what turns the direction of
+/// writing, and commands at the start of a line, of a word that is wrapped, and anywhere.
+pub(crate) const HOSTILE: &str = "::error::first \u{1b}]2;PWN\u{7}\r\n::error::second\u{85}\u{2028}\
+    ::error::third \u{9b}31m\u{202e}\u{200b}\u{2066} ##[error]fourth <&\"'%0A--> \
+    aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+    ::error::fifth ::error::sixth ::error::seventh ::error::eighth";
+
 names! {
     /// What is wrong with the second server, from its third greeting on.
     pub enum Flaw {
@@ -22,6 +29,16 @@ names! {
         Hang = "hang",
         /// It claims what is not so, and a library below all servers logs.
         Logs = "logs",
+        /// It aborts its process.
+        Abort = "abort",
+        /// It aborts its process in every run but the first that goes so far there.
+        Litter = "litter",
+        /// Its stack overflows.
+        Overflow = "overflow",
+        /// It panics with a text that a terminal and GitHub would obey.
+        Rude = "rude",
+        /// The system cannot be made.
+        Unmakeable = "unmakeable",
     }
 }
 
@@ -73,6 +90,7 @@ impl System for Ring {
     type Workload = Idle;
 
     fn new(setup: Setup<RingOptions>) -> Result<Self, OptionsError> {
+        assert!(setup.options.base.flaw != Flaw::Unmakeable, "the planted panic of the system");
         Ok(Self { options: setup.options.base, servers: setup.cluster.count(KindId::SERVER) })
     }
 
@@ -143,6 +161,9 @@ impl Observation for Told {
     }
 }
 
+/// What a run leaves behind for the next one in its process.
+static LITTER: AtomicU64 = AtomicU64::new(0);
+
 /// What makes an impure node impure: it outlives the run.
 static GREETINGS: AtomicU64 = AtomicU64::new(0);
 
@@ -184,14 +205,29 @@ impl Server {
             Flaw::None => {}
             Flaw::Boast | Flaw::Logs => ctx.observe(Told::Boasted),
             Flaw::Panic => panic!("the planted panic"),
+            Flaw::Rude => panic!("{HOSTILE}"),
             Flaw::Impure => {
                 ctx.send(self.next, Hello { text: GREETINGS.fetch_add(1, Ordering::SeqCst) });
             }
             Flaw::Hang => loop {
                 std::hint::spin_loop();
             },
+            Flaw::Abort => std::process::abort(),
+            Flaw::Litter => {
+                if self.heard == 3 && LITTER.fetch_add(1, Ordering::SeqCst) > 0 {
+                    std::process::abort();
+                }
+            }
+            Flaw::Overflow => assert!(deeper(self.heard) > 0, "it has no end"),
+            Flaw::Unmakeable => unreachable!("there is no such system"),
         }
     }
+}
+
+/// Never comes back: each call needs room on the stack.
+fn deeper(depth: u64) -> u64 {
+    let room = std::hint::black_box([depth; 64]);
+    if depth == 0 { 0 } else { deeper(depth + 1) + room[0] }
 }
 
 /// Stands for a published library, which knows nothing of splitbrain and logs in its own ways.

@@ -176,7 +176,7 @@ pub struct Budget {
 impl Budget {
     /// Far beyond any sensible run, and reached within seconds by a runaway one.
     pub const ORDINARY: Self =
-        Self { events_max: 200_000_000, queue_max: 500_000, instant_max: 100_000, inbox_max: 100_000 };
+        Self { events_max: 20_000_000, queue_max: 500_000, instant_max: 100_000, inbox_max: 100_000 };
 }
 
 /// How a run ended.

@@ -1,13 +1,15 @@
 //! A stored history, printed: what clients asked for and what came of it.
 
 use std::io::{self, BufRead, Cursor, Read as _, Write as _};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 use splitbrain_kernel::context::OperationResult;
 use splitbrain_kernel::history::{HistoryEntry, HistoryEvent};
 
-use super::{Arguments, There, write_others};
-use crate::command::{Failed, PLAN_BYTES_MAX};
+use super::{Arguments, There};
+use crate::command::narrow::others;
+use crate::command::{Failed, HISTORY_BYTES_MAX, too_long};
 use crate::engine::{LINE_BYTES_MAX, Names};
 use crate::exit_code::ExitCode;
 use crate::history::HistoryFile;
@@ -30,25 +32,28 @@ pub(super) fn unless(mut input: Input) -> io::Result<Result<Input, Input>> {
 /// Prints it. A damaged one is refused as a whole.
 pub(super) fn show(arguments: &Arguments, path: &str, input: Input) -> Result<ExitCode, Failed> {
     let mut text = String::new();
-    let read = input.take(PLAN_BYTES_MAX + 1).read_to_string(&mut text);
+    let read = input.take(HISTORY_BYTES_MAX + 1).read_to_string(&mut text);
     read.map_err(|error| Failed::usage(format!("cannot read {path}: {error}")))?;
-    if text.len() as u64 > PLAN_BYTES_MAX {
-        return Err(Failed::usage(format!("{path} is longer than {PLAN_BYTES_MAX} bytes")));
+    if text.len() as u64 > HISTORY_BYTES_MAX {
+        return Err(too_long(Path::new(path), HISTORY_BYTES_MAX));
     }
     let file = HistoryFile::<Value, Value>::read(&text)
         .map_err(|error| Failed::usage(format!("{path}:{}: {}", error.line, printable(&error.message))))?;
-    let (names, mut there, mut others) = (Names::default(), There::default(), 0);
+    let (names, mut there, mut left_out) = (Names::default(), There::default(), 0);
+    let selection = arguments.narrow.selection();
     let mut out = anstream::stdout();
     write_header(&file.header).map_err(Failed::stdout)?;
     for entry in file.history.entries() {
         there.add(entry.at, [Some(entry.client), None]);
-        if !arguments.is_asked_for(entry.at, [Some(entry.client), None], &names) {
-            others += 1;
-        } else if arguments.timeline != Detail::None {
+        if !selection.takes_of(entry.at, [Some(entry.client), None], &names) {
+            left_out += 1;
+        } else if arguments.narrow.detail() != Detail::None {
             writeln!(out, "{}", line(entry)).map_err(Failed::stdout)?;
         }
     }
-    write_others(others).map_err(Failed::stdout)?;
+    if left_out > 0 {
+        write!(out, "{}", others(left_out)).map_err(Failed::stdout)?;
+    }
     arguments.check_there(&there, &names)
 }
 

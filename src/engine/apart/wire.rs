@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Digest128, Outcome};
+use splitbrain_kernel::run::{Digest128, Divergence, Outcome};
 use splitbrain_kernel::system::Gauge;
 use splitbrain_kernel::time::Instant;
 
-use crate::engine::{AnyPlan, Engine, Entry, Names, PlanText, Run};
+use crate::engine::{AnyPlan, Engine, Entry, EntryKind, Names, PlanText, Recorder, Run};
 use crate::scenario::{Chosen, Facts};
 
 /// What a child is asked for.
@@ -22,10 +22,22 @@ pub(super) struct Request {
     /// How the scenario comes from the text.
     pub(super) written: Written,
     pub(super) seed: u64,
-    /// TOML.
-    pub(super) plan: Option<String>,
-    /// `None` for a run that is not recorded.
-    pub(super) recorded: Option<Recorded>,
+    /// What is to be done with it.
+    pub(super) asked: Asked,
+}
+
+/// What a child is asked to do with a scenario and a seed.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Asked {
+    /// One run.
+    Run {
+        /// TOML.
+        plan: Option<String>,
+        /// `None` for a run that is not recorded.
+        recorded: Option<Recorded>,
+    },
+    /// Where two executions differ, as [`crate::engine::difference::first`] finds it.
+    Difference { names: Names, events: u64 },
 }
 
 /// How a scenario comes from its text.
@@ -40,10 +52,35 @@ pub(super) enum Written {
 /// What of a run is recorded.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Recorded {
-    /// Log lines.
-    pub(super) log: bool,
+    /// These sorts of entries.
+    pub(super) kinds: Kinds,
     /// What entries hold for programs.
     pub(super) data: bool,
+    /// Each entry is sent at once, as the process may die at the next.
+    pub(super) at_once: bool,
+}
+
+impl Recorded {
+    /// What this recorder makes use of.
+    pub(super) fn by(recorder: &dyn Recorder) -> Self {
+        let kinds = Kinds::of(|kind| recorder.wants(kind));
+        Self { kinds, data: recorder.wants_data(), at_once: false }
+    }
+}
+
+/// A set of sorts of entries.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Kinds(u32);
+
+impl Kinds {
+    /// Those that are wanted.
+    pub(super) fn of(wants: impl Fn(EntryKind) -> bool) -> Self {
+        Self(EntryKind::ALL.iter().filter(|kind| wants(**kind)).fold(0, |set, kind| set | 1 << *kind as u32))
+    }
+
+    pub(super) const fn has(self, kind: EntryKind) -> bool {
+        self.0 >> kind as u32 & 1 == 1
+    }
 }
 
 /// What a child says.
@@ -51,10 +88,14 @@ pub(super) struct Recorded {
 pub(super) enum Answer {
     /// The next entry of the recording.
     Entry(Entry),
+    /// How many entries of each sort were left out, as no one wants them.
+    Skipped(BTreeMap<EntryKind, u64>),
     /// What the run came to; nothing comes after it.
     Run(Box<WireRun>),
     /// What a panic said that no run has as its outcome; nothing comes after it.
     Panicked(String),
+    /// Where two executions differ, if they do; nothing comes after it.
+    Difference(Option<Divergence>),
 }
 
 impl Answer {
@@ -70,7 +111,7 @@ impl Answer {
 #[derive(Serialize, Deserialize)]
 pub(super) struct WireRun {
     seed: u64,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     digest: String,
     events: u64,
     end: Instant,
@@ -82,6 +123,7 @@ pub(super) struct WireRun {
     facts: Facts,
     chosen: Vec<Chosen>,
     names: Names,
+    operations: u64,
     plan: WirePlan,
     history: Option<String>,
 }
@@ -121,10 +163,10 @@ fn one_line(error: &str) -> String {
 }
 
 impl WireRun {
-    /// The plan of an unrecorded run that passed is not of interest, except to see that it has no operation. Writing
-    /// and reading one with hundreds of operations would cost as much as the run.
+    /// The plan of an unrecorded run that passed is not of interest: writing and reading it would cost as much as the
+    /// run.
     pub(super) fn of(run: Run, is_recorded: bool) -> Self {
-        let is_wanted = |plan: &&AnyPlan| is_recorded || run.outcome != Outcome::Passed || plan.operations().is_empty();
+        let is_wanted = |_: &&AnyPlan| is_recorded || run.outcome != Outcome::Passed;
         let plan = run.plan.as_ref().filter(is_wanted).map_or(WirePlan::None, WirePlan::of);
         Self {
             seed: run.seed.0,
@@ -140,6 +182,7 @@ impl WireRun {
             facts: run.facts,
             chosen: run.chosen,
             names: run.names,
+            operations: run.operations,
             plan,
             history: run.history,
         }
@@ -171,7 +214,9 @@ impl WireRun {
             facts: self.facts,
             chosen: self.chosen,
             names: self.names,
+            operations: self.operations,
             plan,
+            lost: None,
             history: self.history,
         })
     }

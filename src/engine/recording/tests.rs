@@ -85,3 +85,10 @@ fn of_two_recorders_each_gets_what_it_wants() {
     recorded(&mut inputs);
     assert_eq!((second.1.1.lines, second.1.1.skipped), (inputs.lines, inputs.skipped));
 }
+
+#[test]
+fn every_sort_of_entry_has_its_name_in_recordings() {
+    for kind in EntryKind::ALL {
+        assert_eq!(serde_json::to_value(kind).expect("plain data"), kind.name());
+    }
+}

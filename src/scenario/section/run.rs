@@ -55,7 +55,7 @@ const BUDGET: Whole = Whole { min: 1, max: 1_000_000_000_000 };
 const EVENTS_MAX: Key<Whole> = Key {
     name: "events_max",
     shape: BUDGET,
-    need: Need::Default("200000000"),
+    need: Need::Default("20000000"),
     doc: "A run with more events ends as exhausted.",
 };
 const QUEUE_MAX: Key<Whole> = Key {

@@ -125,11 +125,11 @@ fn a_process_that_dies_is_a_panic_of_its_run() {
     let place = Place::new("dies", "abort", 1_000_000);
     let (code, text) = place.told(&["test", "chance.toml", "--seeds", "0..2"]);
     assert_eq!(code, 103, "{text}");
-    assert!(text.contains("the process of the run ended before the run: signal: 6"), "{text}");
+    assert!(text.contains("the process of the run ended before it answered: signal: 6"), "{text}");
     let place = Place::new("exits", "exit", 1_000_000);
     let (code, text) = place.told(&["run", "chance.toml"]);
     assert_eq!(code, 103, "{text}");
-    assert!(text.contains("the process of the run ended before the run: exit status: 5"), "{text}");
+    assert!(text.contains("the process of the run ended before it answered: exit status: 5"), "{text}");
 }
 
 fn what_is_no_answer_is_a_panic_of_its_run() {
@@ -144,7 +144,7 @@ fn a_process_that_never_answers_is_ended_by_the_watchdog() {
     let place = Place::new("spins", "spin", 1_000_000);
     let (code, text) = place.told(&["test", "chance.toml", "--seeds", "0..2", "-j", "1", "--timeout", "1s"]);
     assert_eq!(code, 103, "{text}");
-    assert!(text.contains("watchdog: the run with seed 0 does not end"), "{text}");
+    assert!(text.contains("watchdog: the run takes longer than 1s on the real clock"), "{text}");
 }
 
 fn log_lines_are_in_the_story_and_not_in_the_digest() {
@@ -187,7 +187,7 @@ fn what_a_service_prints_disturbs_nothing() {
 
 fn a_service_lists_the_options_that_it_has() {
     let place = Place::new("options", "tokio", 1_000_000);
-    let (_, text) = place.told(&["run", "chance.toml", "--timeline", "none"]);
+    let (_, text) = place.told(&["run", "chance.toml", "--timeline", "none", "--options"]);
     assert!(text.contains("\n  network.latency"), "{text}");
     for absent in
         ["disk.", "clocks.", "connection_timeout", "duplication", "bandwidth", "run.ties", "run.budget.instant_max"]
@@ -200,5 +200,5 @@ fn what_no_parent_started_is_refused() {
     let place = Place::new("alone", "tokio", 1_000_000);
     let (code, text) = place.told(&["run-apart"]);
     assert_eq!(code, 2, "{text}");
-    assert!(text.contains("run-apart is how splitbrain starts a process for a run"), "{text}");
+    assert!(text.contains("run-apart is how splitbrain starts a process for runs"), "{text}");
 }

@@ -1,0 +1,163 @@
+//! Text from elsewhere is data: file names, scenarios, artifacts, histories and panics reach no terminal and no CI log
+//! as they are, whatever the command and the format.
+
+use std::process::Command;
+
+use crate::scenarios::{boast, calm, flawed};
+use crate::support::Folder;
+use crate::toy::HOSTILE;
+
+/// Whether a terminal would obey it, or show nothing for it. The list is this test's own.
+fn is_obeyed(letter: char) -> bool {
+    letter.is_control() || "\u{200b}\u{2028}\u{202e}\u{2066}".contains(letter)
+}
+
+/// What a program printed, by the name of what was asked of it.
+struct Output {
+    of: String,
+    text: String,
+}
+
+fn output(of: &str, mut command: Command) -> [Output; 2] {
+    let output = command.output().expect("the toy starts");
+    assert_ne!(output.status.code(), Some(101), "{of} panicked");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("programs print text");
+    [("stdout", output.stdout), ("stderr", output.stderr)]
+        .map(|(stream, bytes)| Output { of: format!("{of}, {stream}"), text: text(bytes) })
+}
+
+/// Lines end where the program ends them, and none of them is a command of someone else.
+fn assert_harmless(output: &Output) {
+    let Output { of, text } = output;
+    // libtest prints the first lines of the toy.
+    for line in text.lines() {
+        let obeyed: Vec<char> = line.chars().filter(|letter| is_obeyed(*letter)).collect();
+        assert!(obeyed.is_empty(), "{of} has {obeyed:?}: {line:?}");
+        let ours = ["::error file=", "::warning file=", "::notice::and "];
+        let is_ours = of.contains("github") && ours.iter().any(|start| line.starts_with(start));
+        assert!(is_ours || !line.trim_start().starts_with("::"), "{of} commands GitHub: {line:?}");
+        assert!(!line.contains("##["), "{of} commands GitHub: {line:?}");
+    }
+}
+
+const FORMATS: [&str; 3] = ["human", "json", "github"];
+
+/// A text as it stands between quotes in TOML and in JSON.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text").replace("\u{7f}", "\\u007f")
+}
+
+#[test]
+fn what_comes_from_elsewhere_reaches_no_terminal_as_it_is() {
+    let folder = Folder::new("hostile").with("rude", &flawed("rude", "")).with("calm", &calm());
+    let name = HOSTILE.replace('/', "").chars().take(60).collect::<String>();
+    let odd = format!("scenarios/ring/{name}.toml");
+    folder.write(&odd, &boast());
+    folder.make("wrong");
+    let wrong =
+        format!("# {0}\n{1}\nsystem = {2}\n", HOSTILE.replace(['\r', '\n'], " "), "format = 1", quoted(HOSTILE));
+    // A comment in TOML holds no control character but a tab; a text may hold all of them, escaped.
+    folder.write("wrong/comment.toml", &wrong);
+    folder.write("wrong/text.toml", wrong.lines().skip(1).collect::<Vec<_>>().join("\n").as_str());
+    folder.write(&format!("wrong/{name}.toml"), &calm().replace("servers", &quoted(HOSTILE)));
+    folder.write("history.jsonl", &format!("{{\"type\":\"history\",\"format\":1,\"system\":{}}}\n", quoted(HOSTILE)));
+
+    let mut outputs = Vec::new();
+    let mut ask = |arguments: &[&str]| outputs.extend(output(&arguments.join(" "), folder.toy(arguments)));
+    for format in FORMATS {
+        let format = ["--message-format", format];
+        for isolate in ["yes", "no"] {
+            let more = ["--isolate", isolate, "--junit", "junit.xml", "--figures", "-v", "--show-progress", "counter"];
+            ask(&[&["test"][..], &format, &more].concat());
+        }
+        ask(&[&["test", "wrong", "--junit", "wrong.xml"][..], &format].concat());
+        ask(&[&["check", "wrong"][..], &format].concat());
+        ask(&[&["check", "scenarios"][..], &format].concat());
+        ask(&[&["run", &odd, "--all", "--options"][..], &format].concat());
+        ask(&[&["run", "scenarios/ring/rude.toml", "--timeline", "notable"][..], &format].concat());
+        ask(&[&["run", "wrong/text.toml"][..], &format].concat());
+    }
+    ask(&["show", "history.jsonl"]);
+    ask(&["history", "history.jsonl", "--model", "register"]);
+    ask(&["run", &odd, "--node", HOSTILE]);
+    ask(&["test", &format!("nowhere/{name}")]);
+    assert!(outputs.iter().any(|output| output.text.contains(r"\u{1b}]2;PWN\u{7}")), "the texts were told");
+    for output in &outputs {
+        assert_harmless(output);
+    }
+    for file in ["junit.xml", "wrong.xml"] {
+        assert_harmless(&Output { of: file.to_owned(), text: folder.read(file) });
+    }
+    // Nor the name of a file or folder that splitbrain makes.
+    let names = folder.entries("reports/ring");
+    assert!(names.len() >= 2 && names.iter().all(|name| !name.contains(is_obeyed)), "{names:?}");
+}
+
+/// The folder of a run is the normal way for a bug report to come.
+#[test]
+fn an_artifact_from_elsewhere_is_data() {
+    let folder = Folder::new("hostile_artifact").with("boast", &boast());
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let at = "reports/ring/boast/0";
+    let hostile = quoted(HOSTILE);
+    let text = |file: &str| folder.read(&format!("{at}/{file}"));
+    let (summary, plan, trace) = (text("summary.json"), text("plan.toml"), text("trace.jsonl"));
+    let cases = [
+        ("plan.toml", plan.replace("\"quarrel\"", &hostile)),
+        ("trace.jsonl", trace.replace("\"quarrel\"", &hostile)),
+        ("trace.jsonl", trace.replace("\"first\"", &hostile)),
+        ("trace.jsonl", trace.replace("\"system\":\"ring\"", &format!("\"system\":{hostile}"))),
+        ("trace.jsonl", format!("{}\n{HOSTILE}\n", trace.lines().next().expect("a header"))),
+        ("summary.json", summary.replace("\"violated\"", &hostile)),
+        ("summary.json", summary.replace("\"kernel\"", &hostile)),
+        (
+            "summary.json",
+            regex_lite::Regex::new("\"build\": \"[^\"]*\"")
+                .expect("a pattern")
+                .replace(&summary, regex_lite::NoExpand(&format!("\"build\": {hostile}")))
+                .into_owned(),
+        ),
+        (
+            "summary.json",
+            regex_lite::Regex::new("\"digest\": \"[^\"]*\"")
+                .expect("a pattern")
+                .replace(&summary, regex_lite::NoExpand(&format!("\"digest\": {hostile}")))
+                .into_owned(),
+        ),
+        ("summary.json", summary.replace("\"scenarios/ring/boast.toml\"", &hostile)),
+        ("summary.json", HOSTILE.to_owned()),
+    ];
+    for (file, changed) in cases {
+        assert_ne!(changed, text(file), "{file}");
+        let before = text(file);
+        folder.write(&format!("{at}/{file}"), &changed);
+        for arguments in [
+            &["replay", at][..],
+            &["replay", at, "--force", "--timeline", "notable"],
+            &["replay", at, "--edited", "--message-format", "github"],
+            &["replay", at, "--edited", "--message-format", "json", "--all"],
+            &["show", at, "--all"],
+        ] {
+            output(&arguments.join(" "), folder.toy(arguments)).iter().for_each(assert_harmless);
+        }
+        folder.write(&format!("{at}/{file}"), &before);
+    }
+}
+
+#[test]
+fn a_file_of_an_artifact_that_is_too_long_is_refused_at_once() {
+    let folder = Folder::new("long_artifact").with("boast", &boast());
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let at = "reports/ring/boast/0";
+    for (file, bytes, said) in [("plan.toml", 64 << 20, "64 MiB"), ("summary.json", 16 << 20, "16 MiB")] {
+        let before = folder.read(&format!("{at}/{file}"));
+        let place =
+            std::fs::File::options().write(true).open(folder.path(&format!("{at}/{file}"))).expect("it is there");
+        place.set_len(bytes + 1).expect("it can be longer");
+        let shown = folder.run(&["replay", at]);
+        assert_eq!(shown.code, 2, "{shown}");
+        assert!(shown.stderr.contains(&format!("{file} has more than {said}, the most that is read")), "{shown}");
+        folder.write(&format!("{at}/{file}"), &before);
+    }
+    assert_eq!(folder.run(&["replay", at]).code, 100, "it was the length");
+}
