@@ -79,8 +79,8 @@ mod index {
 struct Before {
     thread: u16,
     at: At,
-    /// Whether that is a system call.
-    calls: bool,
+    /// The system calls of the process so far.
+    calls: u64,
     handled: Handled,
     /// The connection that the call is for, if it is for one.
     served: Option<Served>,
@@ -92,7 +92,7 @@ impl Before {
         Self {
             thread,
             at: server.workers()[usize::from(thread)].at,
-            calls: facts::is_about_to_call(server, thread),
+            calls: server.linux().call_count(),
             handled,
             served: handled[0].and_then(|item| Served::of(server, item)),
         }
@@ -154,7 +154,10 @@ impl ReactorInvariants {
         let Before { thread, at: before, calls, handled, served } = before;
         let worker = &server.workers()[usize::from(thread)];
         let options = &self.options[&node];
-        if matches!(before, At::Wait | At::Woken { .. }) {
+        if before.is_signalled() {
+            handler_never_waits::after_signal(node, server, findings);
+        }
+        if matches!(before, At::Wait | At::Woken(_)) {
             no_lost_wakeup::after_wait(node, server, worker.epoll, findings);
         }
         if options.trigger == Trigger::Edge && worker.at == At::Next && before != At::Next {
@@ -169,7 +172,7 @@ impl ReactorInvariants {
         if let Some(served) = served {
             self.exchanges.after_call(node, server, served, findings);
         }
-        if calls {
+        if server.linux().call_count() > calls {
             self.ages.entry(node).or_default().on_call(node, server, options, (thread, handled), findings);
         }
         no_descriptor_leaked::after_call(node, server, findings);

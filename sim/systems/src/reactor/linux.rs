@@ -25,14 +25,17 @@
 //! - an accept queue that is full, where Linux drops the `SYN` and the client tries again after a second;
 //! - signals and `EINTR`; the limit on descriptors.
 //!
-//! These are compared with the kernel by hand-written sequences, in `tests/linux/by_hand`, except signalfd itself,
-//! which no safe program can make: what is compared is the set of pending signals that it reads from.
+//! These are compared with the kernel by hand-written sequences, in `tests/linux/by_hand`. Two things are not compared
+//! at all: signalfd itself, which no safe program can make (what is compared is the set of pending signals that it
+//! reads from); and that `EPOLL_CTL_MOD` of an item in the ready list wakes no further thread, since the thread that
+//! the first change has woken takes the item at once.
 //!
 //! # Caveats
 //!
 //! - An epoll instance cannot be in the interest list of another one: it is refused with `EINVAL`.
 //! - A signalfd gives one byte a signal rather than a `signalfd_siginfo`.
 //! - TCP is delivered at once between sockets of one machine, and has no `TIME_WAIT`.
+//! - A TCP connection has one buffer for each direction, in place of the sender's and the receiver's.
 
 pub mod descriptor;
 pub mod epoll;
@@ -68,6 +71,15 @@ pub enum Control {
     Delete,
 }
 
+/// What has happened to a thread that sleeps in epoll_wait(2), beside a change of a descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wake {
+    /// The time-out of the wait has passed.
+    pub is_over: bool,
+    /// A signal is pending that has a handler.
+    pub is_signalled: bool,
+}
+
 /// What is behind a descriptor.
 #[derive(Clone, Debug)]
 enum Object {
@@ -89,6 +101,17 @@ enum Object {
 struct Listener {
     backlog: usize,
     queue: VecDeque<DescriptionId>,
+    /// `None` while it listens. Once its receiving direction was shut, it is a socket without a connection, and these
+    /// are the directions that were shut since.
+    shut: Option<Shut>,
+    /// `SO_LINGER` with no time, which the connections that come from now on inherit.
+    resets_on_close: bool,
+}
+
+impl Listener {
+    const fn new(backlog: usize) -> Self {
+        Self { backlog, queue: VecDeque::new(), shut: None, resets_on_close: false }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +119,10 @@ struct Description {
     object: Object,
     /// How many numbers stand for it; none for a connection that was not accepted yet.
     references: u32,
+    /// The last read or accept left nothing to read or accept, or came to the end.
+    is_drained: bool,
+    /// A read has returned the end of the stream.
+    has_given_end: bool,
 }
 
 /// How much memory sockets have.
@@ -126,6 +153,7 @@ pub struct Linux {
     bug: EpollBug,
     next_description: u32,
     next_sequence: u64,
+    calls: u64,
     woken: Vec<Thread>,
     wire: Vec<(DescriptionId, Segment)>,
 }
@@ -142,6 +170,7 @@ impl Linux {
             bug,
             next_description: 0,
             next_sequence: 0,
+            calls: 0,
             woken: Vec::new(),
             wire: Vec::new(),
         }
@@ -150,6 +179,12 @@ impl Linux {
     /// The descriptor table.
     pub const fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// How many system calls on descriptors were made so far: reads, writes, `accept`, `epoll_ctl`, `epoll_wait`,
+    /// `shutdown` and `close`.
+    pub const fn call_count(&self) -> u64 {
+        self.calls
     }
 
     /// Threads that were woken since the last look, in order.
@@ -202,6 +237,17 @@ impl Linux {
         })
     }
 
+    /// Whether the last read or accept of a description left nothing, or came to the end. What comes later is for the
+    /// kernel to report. Before the first one it is not drained.
+    pub fn is_drained(&self, id: DescriptionId) -> bool {
+        self.descriptions.get(&id).is_some_and(|description| description.is_drained)
+    }
+
+    /// Whether a read has returned the end of a stream: nothing, and no error.
+    pub fn has_given_end(&self, id: DescriptionId) -> bool {
+        self.descriptions.get(&id).is_some_and(|description| description.has_given_end)
+    }
+
     /// How many connections wait to be accepted.
     pub fn accept_queue(&self, id: DescriptionId) -> usize {
         match self.descriptions.get(&id).map(|description| &description.object) {
@@ -223,7 +269,10 @@ impl Linux {
                 Events::OUT.when(!pipe.is_full()) | Events::ERR.when(!pipe.has_reader)
             }
             Object::Stream(stream) => stream.readiness(),
-            Object::Listener(listener) => Events::IN.when(!listener.queue.is_empty()),
+            Object::Listener(listener) => match listener.shut {
+                None => Events::IN.when(!listener.queue.is_empty()),
+                Some(shut) => Events::OUT | Events::HUP | (Events::IN | Events::RDHUP).when(shut.read),
+            },
             Object::Counter(count) => Events::IN.when(*count > 0) | Events::OUT.when(*count < u64::MAX - 1),
             Object::Signals(pending) => Events::IN.when(!pending.is_empty()),
             Object::Epoll(epoll) => Events::IN.when(epoll.ready_count() > 0),
@@ -244,7 +293,8 @@ impl Linux {
     fn create(&mut self, object: Object) -> DescriptionId {
         let id = DescriptionId(self.next_description);
         self.next_description += 1;
-        self.descriptions.insert(id, Description { object, references: 0 });
+        let description = Description { object, references: 0, is_drained: false, has_given_end: false };
+        self.descriptions.insert(id, description);
         id
     }
 
@@ -317,13 +367,14 @@ impl Linux {
     /// # Errors
     /// [`Errno::TooManyDescriptors`].
     pub fn listen(&mut self, backlog: usize) -> Result<Fd, Errno> {
-        self.open_new([Object::Listener(Listener { backlog, queue: VecDeque::new() })]).map(|[fd]| fd)
+        self.open_new([Object::Listener(Listener::new(backlog))]).map(|[fd]| fd)
     }
 
     /// connect(2) from this machine to a listening socket of it.
     ///
     /// # Errors
-    /// [`Errno::TimedOut`] if the accept queue is full, [`Errno::Invalid`] if `listener` does not listen.
+    /// [`Errno::TimedOut`] if the accept queue is full, [`Errno::ConnectionRefused`] if the socket listens no more,
+    /// [`Errno::Invalid`] if it never did.
     pub fn connect(&mut self, listener: Fd) -> Result<Fd, Errno> {
         let listener = self.table.get(listener)?;
         if !self.accept_room(listener)? {
@@ -351,14 +402,20 @@ impl Linux {
 
     fn accept_room(&self, listener: DescriptionId) -> Result<bool, Errno> {
         match self.descriptions.get(&listener).map(|description| &description.object) {
+            Some(Object::Listener(listener)) if listener.shut.is_some() => Err(Errno::ConnectionRefused),
             Some(Object::Listener(listener)) => Ok(listener.queue.len() <= listener.backlog),
             _ => Err(Errno::Invalid),
         }
     }
 
     fn enqueue(&mut self, listener: DescriptionId, server: DescriptionId) {
+        let mut resets = false;
         if let Some(Object::Listener(listener)) = self.object_mut(listener) {
             listener.queue.push_back(server);
+            resets = listener.resets_on_close;
+        }
+        if let Some(Object::Stream(stream)) = self.object_mut(server) {
+            stream.resets_on_close = resets;
         }
         self.announce(listener, Some(Events::IN | Events::PRI));
     }
@@ -369,14 +426,24 @@ impl Linux {
     /// [`Errno::Again`], [`Errno::Invalid`], [`Errno::NotSocket`], [`Errno::TooManyDescriptors`]; the connection stays
     /// in the queue then.
     pub fn accept(&mut self, fd: Fd) -> Result<Fd, Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
         self.table.lowest_free()?;
         let server = match self.object_mut(id).expect("an open number has an object") {
-            Object::Listener(listener) => listener.queue.pop_front().ok_or(Errno::Again)?,
-            Object::Stream(_) => return Err(Errno::Invalid),
+            Object::Listener(listener) if listener.shut.is_none() => listener.queue.pop_front(),
+            Object::Listener(_) | Object::Stream(_) => return Err(Errno::Invalid),
             _ => return Err(Errno::NotSocket),
         };
-        self.open(server)
+        self.note_drained(id);
+        self.open(server.ok_or(Errno::Again)?)
+    }
+
+    /// After a read or accept: whether something is left.
+    fn note_drained(&mut self, id: DescriptionId) {
+        let is_drained = !self.readiness(id).has(Events::IN | Events::PRI);
+        if let Some(description) = self.descriptions.get_mut(&id) {
+            description.is_drained = is_drained || description.has_given_end;
+        }
     }
 
     /// dup(2): a second number for the same description.
@@ -392,13 +459,19 @@ impl Linux {
         Some(&mut self.descriptions.get_mut(&id)?.object)
     }
 
-    /// shutdown(2).
+    /// shutdown(2). A listening socket whose receiving direction is shut listens no more: what waits in its queue is
+    /// reset.
     ///
     /// # Errors
     /// [`Errno::NotSocket`], [`Errno::NotConnected`].
     pub fn shutdown(&mut self, fd: Fd, how: Shut) -> Result<(), Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
-        let Some(Object::Stream(stream)) = self.object_mut(id) else { return Err(Errno::NotSocket) };
+        let stream = match self.object_mut(id) {
+            Some(Object::Stream(stream)) => stream,
+            Some(Object::Listener(_)) => return self.shut_listener(id, how),
+            _ => return Err(Errno::NotSocket),
+        };
         let is_unix = stream.family() == Family::Unix;
         let (Reaction { changes, segments }, result) = stream.shutdown(how);
         // The items of this end are announced before the other end receives anything, except over TCP.
@@ -409,7 +482,26 @@ impl Linux {
         result
     }
 
-    /// Closing this socket will reset the connection (`SO_LINGER` with no time).
+    fn shut_listener(&mut self, id: DescriptionId, how: Shut) -> Result<(), Errno> {
+        let Some(Object::Listener(listener)) = self.object_mut(id) else { return Err(Errno::NotSocket) };
+        let result = match &mut listener.shut {
+            Some(shut) => {
+                shut.add(how);
+                Err(Errno::NotConnected)
+            }
+            None => {
+                listener.shut = how.read.then_some(Shut::default());
+                Ok(())
+            }
+        };
+        let refused = if how.read { std::mem::take(&mut listener.queue) } else { VecDeque::new() };
+        refused.into_iter().for_each(|server| self.refuse(server));
+        self.announce(id, None);
+        result
+    }
+
+    /// Closing this socket will reset the connection (`SO_LINGER` with no time). Connections inherit it from their
+    /// listening socket.
     ///
     /// # Errors
     /// [`Errno::BadDescriptor`], [`Errno::NotSocket`].
@@ -418,6 +510,10 @@ impl Linux {
         match self.object_mut(id) {
             Some(Object::Stream(stream)) => {
                 stream.resets_on_close = true;
+                Ok(())
+            }
+            Some(Object::Listener(listener)) => {
+                listener.resets_on_close = true;
                 Ok(())
             }
             _ => Err(Errno::NotSocket),
@@ -429,6 +525,7 @@ impl Linux {
     /// # Errors
     /// [`Errno::BadDescriptor`].
     pub fn close(&mut self, fd: Fd) -> Result<(), Errno> {
+        self.calls += 1;
         let id = self.table.close(fd)?;
         let description = self.descriptions.get_mut(&id).expect("an open number has a description");
         description.references -= 1;
@@ -509,8 +606,6 @@ impl Linux {
         self.send_segments(id, segments);
     }
 
-    // Signals.
-
     /// A standard signal comes that is blocked and read from this signalfd. If it is pending already, nothing changes.
     pub fn raise(&mut self, fd: Fd, signal: u8) {
         let Ok(id) = self.table.get(fd) else { return };
@@ -519,18 +614,6 @@ impl Linux {
         {
             self.announce(id, None);
         }
-    }
-
-    /// A wait of this thread ends without an event: a signal handler runs in it (`EINTR`), or its time is over. Returns
-    /// whether it waited.
-    pub fn end_wait(&mut self, thread: Thread) -> bool {
-        let mut waited = false;
-        for epoll in self.epolls.clone() {
-            if let Some(Object::Epoll(epoll)) = self.object_mut(epoll) {
-                waited |= epoll.end_wait(thread);
-            }
-        }
-        waited
     }
 
     // epoll.
@@ -558,36 +641,39 @@ impl Linux {
         }
     }
 
-    /// epoll_ctl(2).
+    /// epoll_ctl(2). The file is polled only by a call that has an effect: an `Add` or `Modify` that is refused, and a
+    /// `Delete`, leave it as it is.
     ///
     /// # Errors
     /// [`Errno::BadDescriptor`], [`Errno::Exists`], [`Errno::NoEntry`], [`Errno::Invalid`].
     pub fn control(&mut self, epfd: Fd, control: Control, fd: Fd, events: Events, data: u64) -> Result<(), Errno> {
+        self.calls += 1;
         let (instance, description) = (self.table.get(epfd)?, self.table.get(fd)?);
-        let now = self.poll(description);
         let is_epoll = matches!(self.object_mut(description), Some(Object::Epoll(_)));
-        let sequence = self.next_sequence;
+        let (sequence, now) = (self.next_sequence, self.readiness(description));
         let Some(Object::Epoll(epoll)) = self.object_mut(instance) else { return Err(Errno::Invalid) };
-        if is_epoll {
+        if description == instance || (is_epoll && control == Control::Add) {
             return Err(Errno::Invalid);
         }
         let key = ItemKey { description, fd };
         let woken = match control {
             Control::Add => epoll.add(key, events, data, sequence, now)?,
             Control::Modify => epoll.modify(key, events, data, now)?,
-            Control::Delete => epoll.delete(key).map(|()| None)?,
+            Control::Delete => return epoll.delete(key),
         };
+        self.poll(description);
         self.woken.extend(woken);
         self.next_sequence += 1;
         Ok(())
     }
 
     /// epoll_wait(2) that does not sleep: up to `max` events. A thread that is to sleep calls [`Linux::begin_wait`] if
-    /// there is none, and its clock or a signal calls [`Linux::end_wait`].
+    /// there is none, and [`Linux::resume_wait`] when something has woken it.
     ///
     /// # Errors
     /// [`Errno::BadDescriptor`], [`Errno::Invalid`] if it is no epoll instance or `max` is 0.
     pub fn wait(&mut self, epfd: Fd, max: usize) -> Result<Vec<Event>, Errno> {
+        self.calls += 1;
         let instance = self.table.get(epfd)?;
         let Some(Object::Epoll(epoll)) = self.object_mut(instance) else { return Err(Errno::Invalid) };
         if max == 0 {
@@ -610,5 +696,33 @@ impl Linux {
         let Some(Object::Epoll(epoll)) = self.object_mut(instance) else { return Err(Errno::Invalid) };
         epoll.begin_wait(thread);
         Ok(())
+    }
+
+    /// A thread that slept in epoll_wait(2) goes on, whatever has woken it. It looks once more: what it finds comes
+    /// first, then its time-out, then a signal (`ep_poll` of Linux). The handler of the signal runs when the wait has
+    /// returned. Returns the events, none if its time is over; `None` if it sleeps on.
+    ///
+    /// # Errors
+    /// [`Errno::Interrupted`], and those of [`Linux::wait`].
+    pub fn resume_wait(
+        &mut self,
+        epfd: Fd,
+        thread: Thread,
+        max: usize,
+        wake: Wake,
+    ) -> Result<Option<Vec<Event>>, Errno> {
+        let instance = self.table.get(epfd)?;
+        if let Some(Object::Epoll(epoll)) = self.object_mut(instance) {
+            epoll.end_wait(thread);
+        }
+        let events = self.wait(epfd, max)?;
+        if !events.is_empty() || wake.is_over {
+            return Ok(Some(events));
+        }
+        if wake.is_signalled {
+            return Err(Errno::Interrupted);
+        }
+        self.begin_wait(epfd, thread)?;
+        Ok(None)
     }
 }

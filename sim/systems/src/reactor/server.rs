@@ -1,7 +1,8 @@
 //! A server's machine: the model of Linux, and the program on it, whose threads run call by call.
 //!
 //! The process is the node. A thread that can run has a timer, [`ReactorTimer::Run`], and makes one system call when it
-//! fires; the time to the next one is drawn, so that threads interleave in every way, and some are delayed for longer.
+//! fires, or finds that there is none to make; a signal handler that runs when its wait returns writes into the pipe
+//! besides. The time to the next one is drawn, so that threads interleave in every way, and some are delayed for longer.
 //! What arrives from the network or by a signal comes between any two calls. A thread that waits for the lock, or whose
 //! signal handler does, has no timer; one that sleeps in `epoll_wait` has at most that of its time-out.
 
@@ -23,7 +24,7 @@ use super::linux::descriptor::{DescriptionId, Fd};
 use super::linux::events::Events;
 use super::linux::stream::Segment;
 use super::linux::thread::Thread;
-use super::linux::{Control, Limits, Linux};
+use super::linux::{Control, Limits, Linux, Wake};
 use super::message::Wire;
 use super::node::{ReactorNode, ReactorTimer};
 use super::observation::ReactorObservation;
@@ -104,7 +105,8 @@ impl Server {
         server
     }
 
-    /// Epoll instances and threads, as the mode has them; who accepts has the listening socket and the signals.
+    /// Epoll instances and threads, as the mode has them. The listening socket is in the instance of each thread that
+    /// accepts, the signals are in the first instance.
     fn start_threads(&mut self) {
         let workers = usize::try_from(self.options.workers).expect("it was validated");
         let has_acceptor = self.options.mode == Mode::ManyLoops && self.options.accept == Accept::Acceptor;
@@ -277,26 +279,25 @@ impl Server {
         for Thread(thread) in self.linux.take_woken() {
             let worker = &mut self.workers[usize::from(thread)];
             if worker.at == At::Sleeping {
-                worker.at = At::Woken { is_over: false };
+                worker.at = At::Woken(Wake::default());
                 self.schedule(ctx, usize::from(thread));
             }
         }
         self.wires.carry(ctx, &mut self.linux);
     }
 
-    /// One system call of a thread.
+    /// One system call of a thread, or none if there is nothing to do where it is.
     fn turn(&mut self, ctx: &mut Ctx<'_>, thread: usize) -> Turn {
         if self.workers[thread].at == At::Next && !self.begin(thread) {
             return Turn::Sleeps;
         }
         match self.workers[thread].at {
-            At::Wait | At::Woken { .. } => return self.wait(ctx, thread),
+            At::Wait | At::Woken(_) => return self.wait(ctx, thread),
             At::Sleeping => return Turn::Sleeps,
-            At::Interrupted => self.wait_interrupted(ctx, thread),
-            At::TimedOut => self.wait_timed_out(ctx, thread),
             // An event that was stale is dropped without a call.
             At::Next => {}
             At::Accept(count) => return self.accept(ctx, thread, count),
+            At::Evict(fd, count) => self.evict(ctx, thread, fd, count),
             At::Register(fd, count) => self.register(ctx, thread, fd, count),
             At::Rearm(target) => self.rearm_own(ctx, thread, target),
             At::ReadSignals => self.read_signals(ctx, thread),
@@ -380,8 +381,8 @@ impl Server {
         self.linux.description(fd).ok()
     }
 
-    /// Whether a thread is at work on this connection, or is about to be.
-    fn is_in_hand(&self, fd: Fd) -> bool {
+    /// Whether a thread is at work on this connection.
+    fn has_thread_at_work(&self, fd: Fd) -> bool {
         self.workers.iter().any(|worker| worker.at.work().is_some_and(|work: &Work| work.token.fd == fd))
     }
 

@@ -9,6 +9,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::Duration;
 
+use super::linux::Wake;
 use super::linux::thread::Thread;
 use super::message::{Order, Request, Wire};
 use super::node::{ReactorNode, ReactorTimer};
@@ -296,7 +297,8 @@ fn a_wait_that_nothing_ends_is_over_when_its_time_is() {
         let mut machine = Machine::new(ReactorOptions { wait_timeout: Duration::from_millis(1), ..options });
         let thread = Thread(machine.server().workers().len() as u16 - 1);
         machine.fire(ReactorTimer::WaitOver(thread));
-        assert_eq!(machine.server().workers()[usize::from(thread.0)].at, At::TimedOut);
+        let woken = At::Woken(Wake { is_over: true, ..Wake::default() });
+        assert_eq!(machine.server().workers()[usize::from(thread.0)].at, woken);
         machine.run();
         assert_eq!(machine.server().counters().timed_out_waits, 1, "{:?}", machine.server().options());
         let over = machine.observed.iter().filter(|it| **it == ReactorObservation::WaitTimedOut { thread });
@@ -360,4 +362,54 @@ fn what_is_asked_of_epoll_is_observed_from_the_first_registration_to_the_last() 
     assert_eq!(count(|it| matches!(it, ReactorObservation::Deleted { .. })), 1);
     assert!(count(|it| matches!(it, ReactorObservation::WaitBegan { .. })) >= 4);
     assert!(count(|it| matches!(it, ReactorObservation::WaitReturned { .. })) >= 2);
+}
+
+/// A connection wakes every loop of the herd, and one takes it. A signal comes before another loop has looked, until it
+/// is for that one; or none comes.
+#[test]
+fn a_thread_that_was_woken_for_nothing_and_got_a_signal_returns_eintr() {
+    for signals in [0, 200] {
+        let mut machine = Machine::new(presets::herd());
+        machine.connect(0);
+        let first = machine.next().expect("a loop wakes");
+        while machine.server().connections().is_empty() {
+            machine.fire(first);
+        }
+        let woken =
+            |machine: &Machine| machine.server().workers().iter().filter(|it| matches!(it.at, At::Woken(_))).count();
+        assert_eq!(woken(&machine), 3, "each of the others is about to look");
+        for _ in 0..signals {
+            machine.order(Order::Signal);
+        }
+        let is_signalled = machine.server().workers().iter().filter(|worker| worker.at.is_signalled()).count();
+        assert_eq!(is_signalled, usize::from(signals > 0), "of two hundred signals one was for a thread that waits");
+        let delivered = |machine: &Machine| {
+            let handled = machine.observed.iter().filter(|it| matches!(it, ReactorObservation::SignalDelivered { .. }));
+            handled.count()
+        };
+        let before = delivered(&machine);
+        machine.run();
+        assert_eq!(machine.server().counters().interrupted_waits, u64::from(signals > 0));
+        assert_eq!(delivered(&machine), before + usize::from(signals > 0), "the handler ran when the wait returned");
+    }
+}
+
+/// Between `close` of what is evicted and `epoll_ctl` of what was accepted other threads run.
+#[test]
+fn an_eviction_is_a_call_of_its_own() {
+    let mut machine = Machine::new(ReactorOptions { connections_max: 1, ..presets::one_loop() });
+    machine.connect(0);
+    machine.run();
+    machine.connect(1);
+    let mut seen = Vec::new();
+    while let Some(timer) = machine.next() {
+        let calls = machine.server().linux().call_count();
+        let at = machine.server().workers()[0].at;
+        machine.fire(timer);
+        seen.push((at, machine.server().linux().call_count() - calls));
+    }
+    let of = |is: fn(&At) -> bool| seen.iter().filter(|(at, calls)| is(at) && *calls == 1).count();
+    assert_eq!((of(|at| matches!(at, At::Evict(..))), of(|at| matches!(at, At::Register(..)))), (1, 1), "{seen:?}");
+    assert!(seen.iter().all(|(_, calls)| *calls <= 1), "no step has two calls: {seen:?}");
+    assert_eq!((machine.server().counters().evicted, machine.server().connections().len()), (1, 1));
 }

@@ -1,20 +1,24 @@
 //! A thread of the server: where it is in its program, and what it has in hand.
 //!
 //! ```text
-//!            ┌──────────────────────────── nothing in hand ◀─────────────────────────┐
-//!            ▼                                                                       │
-//!   Wait ──▶ (Sleeping) ──▶ Next ─┬─ listener ───▶ Accept ⇄ Register ──▶ Rearm ──────┤
-//!     ▲      Woken                ├─ signals ────▶ ReadSignals ────────▶ Rearm ──────┤
-//!     └───── Interrupted          └─ connection ─▶ Urgent ▶ Read ▶ Write ▶ Finish ───┘
-//!            TimedOut
+//!            ┌─────────────────────────── no task is left ◀──────────────────────────────┐
+//!            ▼                                                                           │
+//!   Wait ──▶ Sleeping ──▶ Next ─┬─ listener ───▶ Accept ▶ Evict ▶ Register ──▶ Rearm ────┤
+//!     ▲         │               ├─ signals ────▶ ReadSignals ────────────────▶ Rearm ────┤
+//!     └────── Woken             └─ connection ─▶ Urgent ▶ Read ▶ Write ─┬────▶ Finish ───┤
+//!                                                                       └────▶ Close ────┘
 //! ```
 //!
-//! Each arrow but those out of `Next` is one system call, and other threads may run between any two.
+//! Each state but `Sleeping` and `Next` stands for one system call, and other threads may run between any two. `Evict`
+//! comes only if the table is full, and as often as it takes. `Write` with nothing to write, `Finish` with nothing to
+//! change, and an event that is stale are passed without a call. The known bug of [`At::RearmEarly`] comes before
+//! `Read`.
 
 use std::collections::VecDeque;
 
 use splitbrain_kernel::serde::Serialize;
 
+use super::linux::Wake;
 use super::linux::descriptor::{DescriptionId, Fd};
 use super::linux::events::Events;
 
@@ -100,19 +104,16 @@ pub enum At {
     Wait,
     /// It sleeps in `epoll_wait`.
     Sleeping,
-    /// Something has woken it in `epoll_wait`, which looks again.
-    Woken {
-        /// The time-out of the wait has passed meanwhile, so that it sleeps no more.
-        is_over: bool,
-    },
-    /// A signal has ended its `epoll_wait`, which is about to return `EINTR`.
-    Interrupted,
-    /// The time-out has ended its `epoll_wait`, which is about to return nothing.
-    TimedOut,
+    /// Something has woken it in `epoll_wait`, which looks again: a change, the end of its time, or a signal, whose
+    /// handler runs when the wait returns.
+    Woken(Wake),
     /// It takes the next task in hand.
     Next,
     /// `accept`, after this many.
     Accept(u64),
+    /// `close` of the connection that was idle for longest, to make room for one that was just accepted, with the lock
+    /// held; the count is of those accepted before.
+    Evict(Fd, u64),
     /// `epoll_ctl` for a connection that was just accepted, with the lock held; the count is of those before it.
     Register(Fd, u64),
     /// `epoll_ctl` for the listening socket or the signals, under one-shot.
@@ -146,6 +147,19 @@ impl At {
             _ => None,
         }
     }
+
+    /// The number of the connection that the thread has accepted, and that the table does not have yet.
+    pub const fn accepted(&self) -> Option<Fd> {
+        match self {
+            Self::Evict(fd, _) | Self::Register(fd, _) => Some(*fd),
+            _ => None,
+        }
+    }
+
+    /// Whether the thread sleeps or looks again in `epoll_wait`, and a signal is pending whose handler it will run.
+    pub const fn is_signalled(&self) -> bool {
+        matches!(self, Self::Woken(Wake { is_signalled: true, .. }))
+    }
 }
 
 /// A thread.
@@ -178,7 +192,7 @@ impl Worker {
     /// Whether it is at work on the listening socket or the signals.
     pub fn is_at(&self, target: Target) -> bool {
         match self.at {
-            At::Accept(_) | At::Register(..) => target == Target::Listener,
+            At::Accept(_) | At::Evict(..) | At::Register(..) => target == Target::Listener,
             At::ReadSignals => target == Target::Signals,
             At::Rearm(what) => target == what,
             _ => false,

@@ -25,7 +25,9 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 /// A thread has left what it was at work on.
 pub(super) fn on_return(node: NodeId, server: &Server, thread: u16, before: At, findings: &mut Findings) {
     let (target, fd) = match before {
-        At::Accept(_) | At::Register(..) | At::Rearm(Target::Listener) => (Target::Listener, server.listener()),
+        At::Accept(_) | At::Evict(..) | At::Register(..) | At::Rearm(Target::Listener) => {
+            (Target::Listener, server.listener())
+        }
         _ => match before.work() {
             Some(work) => (Target::Connection(work.token), work.token.fd),
             None => return,

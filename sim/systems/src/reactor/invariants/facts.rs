@@ -58,23 +58,10 @@ pub(super) fn handled(server: &Server, thread: u16) -> Option<DescriptionId> {
     };
     match worker.at {
         At::Next => worker.batch.front().map(|task| task.item),
-        At::Accept(_) | At::Register(..) => own(Target::Listener),
+        At::Accept(_) | At::Evict(..) | At::Register(..) => own(Target::Listener),
         At::ReadSignals => own(Target::Signals),
         At::Rearm(target) => own(target),
         at => at.work().map(|work| work.item),
-    }
-}
-
-/// Whether the next thing that a thread does is a system call: not the return of a wait that a signal or its time has
-/// ended, and not the drop of an event whose connection is gone.
-pub(super) fn is_about_to_call(server: &Server, thread: u16) -> bool {
-    let worker = &server.workers()[usize::from(thread)];
-    match (worker.at, worker.batch.front().map(|task| task.target)) {
-        (At::Interrupted | At::TimedOut, _) => false,
-        (At::Next, Some(Target::Connection(token))) => {
-            server.connections().get(&token.fd).is_some_and(|connection| connection.token == token)
-        }
-        _ => true,
     }
 }
 

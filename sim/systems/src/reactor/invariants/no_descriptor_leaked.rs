@@ -6,7 +6,6 @@ use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight
 
 use crate::reactor::linux::descriptor::Fd;
 use crate::reactor::server::Server;
-use crate::reactor::worker::At;
 
 use super::index::NO_DESCRIPTOR_LEAKED;
 
@@ -24,7 +23,7 @@ pub(super) fn after_call(node: NodeId, server: &Server, findings: &mut Findings)
     if server.connections().is_empty() && open().all(|fd| server.is_own(fd)) {
         return;
     }
-    let in_registration = |fd| server.workers().iter().any(|it| matches!(it.at, At::Register(of, _) if of == fd));
+    let in_registration = |fd| server.workers().iter().any(|it| it.at.accepted() == Some(fd));
     let is_known = |fd| server.connections().contains_key(&fd) || server.is_own(fd) || in_registration(fd);
     let leaked = open().find(|fd| !is_known(*fd));
     let mut connections = server.connections().keys().copied();

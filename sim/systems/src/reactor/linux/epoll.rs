@@ -59,8 +59,8 @@ splitbrain_kernel::names! {
 /// An item of the interest list.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
-    /// The flags that were asked for, `ERR` and `HUP` included. A one-shot item that was reported has only those that
-    /// say how.
+    /// The flags that were asked for, `ERR` and `HUP` included. Of a one-shot item that was reported only the mode
+    /// flags ([`Events::HOW`]) are left.
     pub events: Events,
     /// What is returned with each event.
     pub data: u64,
@@ -154,10 +154,11 @@ impl Epoll {
         let events = events | Events::ALWAYS;
         let item = Item { events, data, sequence, is_queued: false, sampled: Events::NONE };
         self.items.insert(key, item);
-        Ok(self.queue_if(key, !(now & events).is_empty()))
+        Ok(self.queue_new_if(key, !(now & events).is_empty()))
     }
 
-    /// `EPOLL_CTL_MOD`. It arms the item again and looks whether it is ready. Returns the thread that is woken.
+    /// `EPOLL_CTL_MOD`. It arms the item again and looks whether it is ready. Returns the thread that is woken: none if
+    /// the item is in the ready list already, as the change that has put it there has woken one.
     ///
     /// # Errors
     /// [`Errno::NoEntry`], and [`Errno::Invalid`] where `EXCLUSIVE` is asked for or was.
@@ -172,7 +173,7 @@ impl Epoll {
         item.events = events | Events::ALWAYS;
         item.data = data;
         let is_ready = !(now & item.events).is_empty();
-        Ok(self.queue_if(key, is_ready && self.bug != EpollBug::ModifyWithoutCheck))
+        Ok(self.queue_new_if(key, is_ready && self.bug != EpollBug::ModifyWithoutCheck))
     }
 
     /// `EPOLL_CTL_DEL`.
@@ -209,24 +210,24 @@ impl Epoll {
             self.queue(key);
             return None;
         }
-        self.queue_if(key, true)
-    }
-
-    /// Puts an item at the tail of the ready list and wakes the newest waiter.
-    fn queue_if(&mut self, key: ItemKey, is_ready: bool) -> Option<Thread> {
-        if !is_ready {
-            return None;
-        }
+        // Every change wakes a thread, also of an item that is in the ready list already.
         self.queue(key);
         self.waiters.pop_front()
     }
 
-    /// Puts an item at the tail of the ready list, unless it is in the list.
-    fn queue(&mut self, key: ItemKey) {
+    /// Puts an item that is ready at the tail of the ready list and wakes the newest waiter, unless it is in the list.
+    fn queue_new_if(&mut self, key: ItemKey, is_ready: bool) -> Option<Thread> {
+        if is_ready && self.queue(key) { self.waiters.pop_front() } else { None }
+    }
+
+    /// Puts an item at the tail of the ready list, unless it is in the list. Returns whether it is new there.
+    fn queue(&mut self, key: ItemKey) -> bool {
         let item = self.items.get_mut(&key).expect("what is queued is an item");
-        if !std::mem::replace(&mut item.is_queued, true) {
+        let is_new = !std::mem::replace(&mut item.is_queued, true);
+        if is_new {
             self.ready.push_back(key);
         }
+        is_new
     }
 
     /// `epoll_wait` that does not wait: up to `max` events, and the thread that is woken since more is left. `now` says

@@ -9,6 +9,8 @@ pub enum Errno {
     Again,
     /// `EBADF`: no such descriptor, or not open for this.
     BadDescriptor,
+    /// `ECONNREFUSED`: nothing listens there.
+    ConnectionRefused,
     /// `ECONNRESET`: the peer is gone, and something was lost.
     ConnectionReset,
     /// `EEXIST`: the descriptor is in the interest list already.
@@ -37,6 +39,7 @@ impl Errno {
         match self {
             Self::Again => "EAGAIN",
             Self::BadDescriptor => "EBADF",
+            Self::ConnectionRefused => "ECONNREFUSED",
             Self::ConnectionReset => "ECONNRESET",
             Self::Exists => "EEXIST",
             Self::Interrupted => "EINTR",

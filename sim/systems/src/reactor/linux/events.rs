@@ -32,7 +32,7 @@ impl Events {
     /// `EPOLLET`: an event when something changes, rather than for as long as it is so.
     pub const ET: Self = Self(1 << 31);
 
-    /// The flags that say how to report rather than what.
+    /// The mode flags: they say how an item is reported, not what is reported.
     pub const HOW: Self = Self(Self::EXCLUSIVE.0 | Self::ONESHOT.0 | Self::ET.0);
     /// What is reported whether it was asked for or not.
     pub const ALWAYS: Self = Self(Self::ERR.0 | Self::HUP.0);

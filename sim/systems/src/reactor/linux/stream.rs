@@ -56,7 +56,7 @@ impl Shut {
         Self { read: self.write, write: self.read }
     }
 
-    const fn add(&mut self, other: Self) {
+    pub(super) const fn add(&mut self, other: Self) {
         self.read |= other.read;
         self.write |= other.write;
     }
@@ -126,6 +126,8 @@ pub struct Stream {
     is_reset: bool,
     /// The urgent byte, as long as it was not read.
     urgent: Option<u8>,
+    /// Bytes of the stream that reads have returned, without urgent ones.
+    read_count: u64,
     /// TCP: a write or a poll found no room, so there will be an edge.
     is_out_of_space: bool,
     /// Whether closing it resets the connection (`SO_LINGER` with no time).
@@ -154,6 +156,7 @@ impl Stream {
             has_received_fin: false,
             is_reset: false,
             urgent: None,
+            read_count: 0,
             is_out_of_space: false,
             resets_on_close: false,
         }
@@ -172,6 +175,11 @@ impl Stream {
     /// TCP: this end has sent a FIN.
     pub const fn has_sent_fin(&self) -> bool {
         self.has_sent_fin
+    }
+
+    /// How many bytes of the stream reads have returned so far, without urgent ones.
+    pub const fn read_count(&self) -> u64 {
+        self.read_count
     }
 
     /// Whether bytes wait to be read.
@@ -249,6 +257,7 @@ impl Stream {
                 self.received.pop_front();
             }
         }
+        self.read_count += bytes.len() as u64;
         let result = if bytes.is_empty() { self.read_nothing() } else { Ok(bytes) };
         (result, segments)
     }
@@ -282,7 +291,7 @@ impl Stream {
         }
     }
 
-    /// Writes as many of these bytes as there is room for.
+    /// Writes as many of these bytes as there is room for; of none it writes none.
     ///
     /// # Errors
     /// [`Errno::Again`], [`Errno::BrokenPipe`], or the error that waits.
@@ -294,6 +303,9 @@ impl Stream {
         }
         if self.shut.write {
             return Err(Errno::BrokenPipe);
+        }
+        if bytes.is_empty() {
+            return Ok((0, Vec::new()));
         }
         let segments = match self.family {
             Family::Unix => self.write_chunks(bytes),

@@ -211,7 +211,8 @@ fn a_signal_interrupts_a_wait_and_waits_itself_in_a_signalfd() {
     let signals = linux.signal_fd().expect("there is room");
     let epoll = watch(&mut linux, &[signals], Events::IN | Events::ET);
     linux.begin_wait(epoll, Thread(1)).expect("it is an epoll instance");
-    assert!(linux.end_wait(Thread(1)) && !linux.end_wait(Thread(1)));
+    let wake = Wake { is_signalled: true, ..Wake::default() };
+    assert_eq!(linux.resume_wait(epoll, Thread(1), 8, wake), Err(Errno::Interrupted));
     linux.raise(signals, 15);
     linux.raise(signals, 1);
     linux.raise(signals, 10);
@@ -313,4 +314,50 @@ fn a_callback_that_does_not_wake_leaves_a_thread_asleep_beside_a_full_ready_list
         linux.write(writer, b"x").expect("there is room");
         assert_eq!((linux.take_woken().len(), wait(&mut linux, epoll).len()), (woken, 1));
     }
+}
+
+#[test]
+fn a_thread_that_goes_on_returns_what_is_there_then_that_its_time_is_over_then_that_a_signal_came() {
+    let (over, signalled) = (Wake { is_over: true, is_signalled: true }, Wake { is_over: false, is_signalled: true });
+    for (has_event, wake, expected) in [
+        (true, over, Ok(Some(1))),
+        (true, signalled, Ok(Some(1))),
+        (false, over, Ok(Some(0))),
+        (false, signalled, Err(Errno::Interrupted)),
+        (false, Wake::default(), Ok(None)),
+    ] {
+        let mut linux = linux();
+        let [reader, writer] = linux.pipe().expect("there is room");
+        let epoll = watch(&mut linux, &[reader], Events::IN);
+        linux.begin_wait(epoll, Thread(0)).expect("it is an epoll instance");
+        if has_event {
+            linux.write(writer, b"x").expect("there is room");
+        }
+        let resumed = linux.resume_wait(epoll, Thread(0), 8, wake);
+        assert_eq!(resumed.map(|events| events.map(|it| it.len())), expected, "{wake:?}");
+        let waits = linux.epoll(epoll).expect("it is an epoll instance").waiters().len();
+        assert_eq!(waits, usize::from(expected == Ok(None)), "who sleeps on waits on");
+    }
+}
+
+#[test]
+fn a_read_or_accept_that_leaves_nothing_has_drained_whatever_comes_later() {
+    let mut linux = linux();
+    let [listener, client, server] = connection(&mut linux);
+    let drained = |linux: &Linux, fd| linux.is_drained(linux.description(fd).expect("it is open"));
+    assert!(drained(&linux, listener) && !drained(&linux, server), "nothing was read yet");
+    linux.write(client, b"ab").expect("there is room");
+    linux.read(server, 1).expect("there is something");
+    assert!(!drained(&linux, server));
+    assert_eq!(linux.read(server, 0), Ok(Vec::new()));
+    linux.read(server, 1).expect("there is something");
+    assert!(drained(&linux, server));
+    linux.write(client, b"c").expect("there is room");
+    assert!(drained(&linux, server), "it came later");
+    linux.read(server, 1).expect("there is something");
+    linux.shutdown(client, Shut { read: false, write: true }).expect("it is connected");
+    let given = |linux: &Linux| linux.has_given_end(linux.description(server).expect("it is open"));
+    assert!(!given(&linux));
+    assert_eq!(linux.read(server, 1), Ok(Vec::new()));
+    assert!(drained(&linux, server) && given(&linux), "the end stays ready to be read");
 }

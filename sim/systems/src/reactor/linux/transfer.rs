@@ -11,10 +11,25 @@ impl Linux {
     /// # Errors
     /// [`Errno::Again`], and what read(2) says.
     pub fn read(&mut self, fd: Fd, max: usize) -> Result<Vec<u8>, Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
+        let read = self.read_object(id, max);
+        if max > 0 {
+            if let Some(description) = self.descriptions.get_mut(&id) {
+                description.has_given_end |= read.as_ref().is_ok_and(Vec::is_empty);
+            }
+            self.note_drained(id);
+        }
+        read
+    }
+
+    fn read_object(&mut self, id: DescriptionId, max: usize) -> Result<Vec<u8>, Errno> {
         match self.object_mut(id).expect("an open number has an object") {
-            Object::PipeReader => self.read_pipe(id, max),
             Object::PipeWriter(_) => Err(Errno::BadDescriptor),
+            // A read of nothing says nothing of what there is to read.
+            Object::PipeReader | Object::Listener(_) | Object::Stream(_) if max == 0 => Ok(Vec::new()),
+            Object::PipeReader => self.read_pipe(id, max),
+            Object::Listener(listener) if listener.shut.is_some_and(|shut| shut.read) => Ok(Vec::new()),
             Object::Listener(_) => Err(Errno::NotConnected),
             Object::Epoll(_) => Err(Errno::Invalid),
             Object::Stream(stream) => {
@@ -50,11 +65,17 @@ impl Linux {
         Ok(bytes)
     }
 
-    /// readv(2): fills buffers of these sizes one after the other.
+    /// readv(2): fills buffers of these sizes one after the other. Into none, or empty ones, it reads nothing and gives
+    /// no error but that of a descriptor that cannot be read.
     ///
     /// # Errors
     /// Those of [`Linux::read`].
     pub fn read_vectored(&mut self, fd: Fd, sizes: &[usize]) -> Result<Vec<Vec<u8>>, Errno> {
+        let object = self.table.get(fd).ok().and_then(|id| self.object_mut(id));
+        if sizes.iter().sum::<usize>() == 0 && matches!(object, Some(Object::Counter(_) | Object::Signals(_))) {
+            self.calls += 1;
+            return Ok(vec![Vec::new(); sizes.len()]);
+        }
         let bytes = self.read(fd, sizes.iter().sum())?;
         let mut rest = bytes.as_slice();
         let fill = |size: &usize| {
@@ -70,6 +91,7 @@ impl Linux {
     /// # Errors
     /// [`Errno::Invalid`] if there is none, [`Errno::NotSocket`].
     pub fn read_urgent(&mut self, fd: Fd) -> Result<u8, Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
         match self.object_mut(id) {
             Some(Object::Stream(stream)) => stream.read_urgent(),
@@ -83,7 +105,12 @@ impl Linux {
     /// # Errors
     /// [`Errno::Again`], [`Errno::BrokenPipe`], and what write(2) says.
     pub fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
+        self.write_object(id, bytes)
+    }
+
+    fn write_object(&mut self, id: DescriptionId, bytes: &[u8]) -> Result<usize, Errno> {
         match self.object_mut(id).expect("an open number has an object") {
             Object::PipeWriter(reader) => {
                 let reader = *reader;
@@ -113,6 +140,10 @@ impl Linux {
     }
 
     fn write_pipe(&mut self, reader: DescriptionId, bytes: &[u8]) -> Result<usize, Errno> {
+        // Not even whether there is a reader is looked at.
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let (pipe, _) = self.pipes.get_mut(&reader).expect("a writer has its pipe");
         if !pipe.has_reader {
             return Err(Errno::BrokenPipe);
@@ -123,23 +154,27 @@ impl Linux {
         if count == 0 { Err(Errno::Again) } else { Ok(count) }
     }
 
-    /// writev(2): the buffers one after the other, as one write; to an eventfd as one write each.
+    /// writev(2): the buffers one after the other, as one write; to an eventfd as one write each. Of none, or empty
+    /// ones, it writes nothing and gives no error but that of a descriptor that cannot be written.
     ///
     /// # Errors
     /// Those of [`Linux::write`].
     pub fn write_vectored(&mut self, fd: Fd, buffers: &[&[u8]]) -> Result<usize, Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
+        let is_nothing = buffers.iter().all(|buffer| buffer.is_empty());
         match self.object_mut(id) {
-            Some(Object::Counter(_)) => self.write_each(fd, buffers),
-            _ => self.write(fd, &buffers.concat()),
+            Some(Object::Stream(_) | Object::Listener(_) | Object::Counter(_)) if is_nothing => Ok(0),
+            Some(Object::Counter(_)) => self.write_each(id, buffers),
+            _ => self.write_object(id, &buffers.concat()),
         }
     }
 
     /// Writes until a buffer is not taken as a whole. An error counts only if nothing was taken before.
-    fn write_each(&mut self, fd: Fd, buffers: &[&[u8]]) -> Result<usize, Errno> {
+    fn write_each(&mut self, id: DescriptionId, buffers: &[&[u8]]) -> Result<usize, Errno> {
         let mut sum = 0;
         for buffer in buffers {
-            let count = match self.write(fd, buffer) {
+            let count = match self.write_object(id, buffer) {
                 Ok(count) => count,
                 Err(error) if sum == 0 => return Err(error),
                 Err(_) => break,
@@ -157,6 +192,7 @@ impl Linux {
     /// # Errors
     /// Those of [`Linux::write`].
     pub fn write_urgent(&mut self, fd: Fd, byte: u8) -> Result<usize, Errno> {
+        self.calls += 1;
         let id = self.table.get(fd)?;
         match self.object_mut(id) {
             Some(Object::Listener(_)) => Err(Errno::BrokenPipe),

@@ -22,7 +22,12 @@ impl Server {
             return Turn::Sleeps;
         }
         match self.linux.accept(self.listener) {
-            Ok(fd) => self.workers[thread].at = At::Register(fd, count),
+            Ok(fd) => {
+                self.counters.accepted += 1;
+                self.counters.numbers_reused += u64::from(fd <= self.highest);
+                self.highest = self.highest.max(fd);
+                self.make_room(thread, fd, count);
+            }
             Err(_) => {
                 self.counters.would_block += 1;
                 if count == 0 {
@@ -39,10 +44,6 @@ impl Server {
     /// `epoll_ctl` for what was accepted. Under edge triggering the next one is looked for at once: one edge may stand
     /// for many connections.
     pub(super) fn register(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, fd: Fd, count: u64) {
-        self.counters.accepted += 1;
-        self.counters.numbers_reused += u64::from(fd <= self.highest);
-        self.highest = self.highest.max(fd);
-        self.make_room(ctx);
         let generation = self.next_generation;
         self.next_generation += 1;
         let token = Token { fd, generation };
@@ -77,17 +78,28 @@ impl Server {
         self.workers[1 + self.next_loop].epoll
     }
 
-    /// If the table is full, the connection that was idle for longest makes room; one that is in hand stays.
-    fn make_room(&mut self, ctx: &mut Context<ReactorNode>) {
-        while self.connections.len() >= usize::try_from(self.options.connections_max).expect("it was validated") {
-            let idle = self.connections.iter().filter(|(fd, _)| !self.is_in_hand(**fd));
-            let oldest = idle.min_by_key(|(_, connection)| connection.used_at).map(|(fd, _)| *fd);
-            let Some(fd) = oldest else { return };
-            self.counters.evicted += 1;
-            ctx.observe(ReactorObservation::Evicted { fd });
-            let connection = self.connections.remove(&fd).expect("it was just found");
-            self.close_connection(ctx, &connection);
-        }
+    /// A connection that was accepted needs room in the table. If that is full, and not every connection has a thread
+    /// at work on it, one is closed first.
+    fn make_room(&mut self, thread: usize, fd: Fd, count: u64) {
+        let max = usize::try_from(self.options.connections_max).expect("it was validated");
+        let is_full = self.connections.len() >= max && self.idle_longest().is_some();
+        self.workers[thread].at = if is_full { At::Evict(fd, count) } else { At::Register(fd, count) };
+    }
+
+    /// The connection that was idle for longest, of those that no thread is at work on.
+    fn idle_longest(&self) -> Option<Fd> {
+        let idle = self.connections.iter().filter(|(fd, _)| !self.has_thread_at_work(**fd));
+        idle.min_by_key(|(_, connection)| connection.used_at).map(|(fd, _)| *fd)
+    }
+
+    /// `close` of the connection that was idle for longest. The lock is held, so that no thread begins with one.
+    pub(super) fn evict(&mut self, ctx: &mut Context<ReactorNode>, thread: usize, fd: Fd, count: u64) {
+        let idle = self.idle_longest().expect("no thread begins with a connection while another has the lock");
+        self.counters.evicted += 1;
+        ctx.observe(ReactorObservation::Evicted { fd: idle });
+        let connection = self.connections.remove(&idle).expect("it was just found");
+        self.close_connection(ctx, &connection);
+        self.make_room(thread, fd, count);
     }
 
     /// `epoll_ctl` with these flags for a connection.

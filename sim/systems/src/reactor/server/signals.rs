@@ -3,6 +3,7 @@
 use splitbrain_kernel::context::Context;
 
 use crate::reactor::bug::Bug;
+use crate::reactor::linux::Wake;
 use crate::reactor::linux::errno::Errno;
 use crate::reactor::linux::thread::Thread;
 use crate::reactor::node::{ReactorNode, ReactorTimer};
@@ -21,37 +22,46 @@ impl Server {
         }
     }
 
-    /// A signal arrives at the process. With a self-pipe a handler runs in a thread that the kernel chooses, between
-    /// two calls of that thread.
+    /// A signal arrives at the process. With a self-pipe the kernel chooses a thread, and the handler runs there: at
+    /// once between two calls, or when its `epoll_wait` returns, which the signal ends. Until it has run the signal is
+    /// pending, and another one is none.
     pub(in crate::reactor) fn on_signal(&mut self, ctx: &mut Ctx<'_>) {
         match self.signals.1 {
             None => self.linux.raise(self.signals.0, 1),
-            Some(writer) => {
+            Some(_) => {
                 // While a handler runs in a thread, that thread takes no second signal.
                 let takes = |thread: &usize| !self.workers[*thread].is_in_handler;
                 let threads: Vec<usize> = (0..self.workers.len()).filter(takes).collect();
-                if threads.is_empty() {
+                if threads.is_empty() || self.workers.iter().any(|worker| worker.at.is_signalled()) {
                     return;
                 }
                 let thread = threads[ctx.rng().below(threads.len() as u64) as usize];
                 self.interrupt(ctx, thread);
-                // One byte, and no matter if the pipe is full: then a byte is there.
-                let written = self.linux.write(writer, &[1]);
-                let is_written = written.is_ok() || written == Err(Errno::Again);
-                assert!(is_written, "the self-pipe is open for as long as the server");
             }
         }
         self.settle(ctx);
     }
 
-    /// The handler interrupts a thread.
+    /// The signal is for this thread.
     fn interrupt(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
-        ctx.observe(ReactorObservation::SignalDelivered { thread: Thread(thread as u16) });
-        if self.linux.end_wait(Thread(thread as u16)) {
-            ctx.cancel_timer(ReactorTimer::WaitOver(Thread(thread as u16)));
-            self.workers[thread].at = At::Interrupted;
-            self.schedule(ctx, thread);
+        match &mut self.workers[thread].at {
+            At::Woken(wake) => wake.is_signalled = true,
+            at @ At::Sleeping => {
+                *at = At::Woken(Wake { is_signalled: true, ..Wake::default() });
+                self.schedule(ctx, thread);
+            }
+            _ => self.run_handler(ctx, thread),
         }
+    }
+
+    /// The handler runs in a thread.
+    pub(super) fn run_handler(&mut self, ctx: &mut Ctx<'_>, thread: usize) {
+        ctx.observe(ReactorObservation::SignalDelivered { thread: Thread(thread as u16) });
+        let writer = self.signals.1.expect("a handler has a self-pipe");
+        // One byte, and no matter if the pipe is full: then a byte is there.
+        let written = self.linux.write(writer, &[1]);
+        let is_written = written.is_ok() || written == Err(Errno::Again);
+        assert!(is_written, "the self-pipe is open for as long as the server");
         if self.options.bug == Bug::HandlerTakesLock {
             self.lock_in_handler(ctx, thread);
         }

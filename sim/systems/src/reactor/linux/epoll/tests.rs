@@ -155,3 +155,13 @@ fn a_description_that_is_gone_leaves_neither_item_nor_event() {
     assert_eq!(wait(&mut epoll, 8, Events::IN), []);
     assert_eq!(epoll.items().count(), 2);
 }
+
+#[test]
+fn an_item_that_is_armed_again_in_the_ready_list_wakes_no_second_thread() {
+    let mut epoll = three(Events::IN, EpollBug::None);
+    (0..3).for_each(|thread| epoll.begin_wait(Thread(thread)));
+    assert_eq!(epoll.callback(A, Some(Events::IN)), Some(Thread(2)));
+    assert_eq!(epoll.modify(A, Events::IN, DATA, Events::IN), Ok(None));
+    assert_eq!(epoll.modify(B, Events::IN, DATA, Events::IN), Ok(Some(Thread(1))), "that one is new in the list");
+    assert_eq!(epoll.callback(A, Some(Events::IN)), Some(Thread(0)), "a change wakes one all the same");
+}

@@ -14,6 +14,9 @@ use super::operation::{How, Operation};
 use super::planted::Planted;
 use super::real;
 
+/// Places from here on stand for any descriptor, also where a call makes no sense.
+const MISTAKEN: u8 = 240;
+
 /// More than a pipe or a socket holds.
 const LARGE: usize = 1 << 16;
 
@@ -42,11 +45,15 @@ impl Both<'_> {
             Operation::Accept(place) => self.at(place, |kind| kind != Kind::Epoll, Self::accept),
             Operation::Dup(place) => self.at(place, DATA, Self::dup),
             Operation::Close(place) => self.at(place, |_| true, Self::close),
-            Operation::Reset(place) => self.at(place, |kind| kind == Kind::Tcp, Self::reset),
-            Operation::Shutdown(place, how) => {
-                self.at(place, |kind| !matches!(kind, Kind::Epoll | Kind::Listener(_)), |it, at| it.shutdown(at, how))
+            Operation::Reset(place) => {
+                self.at(place, |kind| kind == Kind::Tcp || (place >= MISTAKEN && DATA(kind)), Self::reset)
             }
-            Operation::Write(place, count) => self.at(place, DATA, |it, at| it.write(at, usize::from(count))),
+            Operation::Shutdown(place, how) => self.at(
+                place,
+                |kind| place >= MISTAKEN || !matches!(kind, Kind::Epoll | Kind::Listener(_)),
+                |it, at| it.shutdown(at, how),
+            ),
+            Operation::Write(place, count) => self.at(place, |_| true, |it, at| it.write(at, usize::from(count))),
             Operation::Read(place, count) => self.at(place, |_| true, |it, at| it.read(at, usize::from(count))),
             Operation::WriteVectored(place, sizes) => self.at(place, DATA, |it, at| it.write_vectored(at, &sizes)),
             Operation::ReadVectored(place, sizes) => self.at(place, DATA, |it, at| it.read_vectored(at, &sizes)),
@@ -57,9 +64,13 @@ impl Both<'_> {
             Operation::Add(epoll, place, flags) => self.control(Control::Add, epoll, place, flags),
             Operation::Modify(epoll, place, flags) => self.control(Control::Modify, epoll, place, flags),
             Operation::Delete(epoll, place) => self.control(Control::Delete, epoll, place, 0),
-            Operation::Wait(epoll, max) => {
-                self.at(epoll, |kind| kind == Kind::Epoll, |it, at| it.wait(at, usize::from(max)))
-            }
+            Operation::Wait(epoll, max) => match self.instance(epoll) {
+                Some(at) => {
+                    self.tried.calls += 1;
+                    self.wait(at, usize::from(max))
+                }
+                None => Ok(()),
+            },
         }
     }
 
@@ -72,6 +83,11 @@ impl Both<'_> {
         let Some(at) = self.find(place, fits) else { return Ok(()) };
         self.tried.calls += 1;
         call(self, at)
+    }
+
+    /// An epoll instance; by mistake, now and then, any descriptor.
+    fn instance(&self, place: u8) -> Option<usize> {
+        self.find(place, |kind| place >= MISTAKEN || kind == Kind::Epoll)
     }
 
     fn open_two(
@@ -88,10 +104,11 @@ impl Both<'_> {
 
     fn connect(&mut self, at: usize) -> Compared {
         let Kind::Listener(address) = self.slots[at].kind else { return Ok(()) };
-        // A full queue would make the real call wait.
         match self.linux.connect(self.slots[at].model) {
             Ok(model) => self.push(Kind::Tcp, model, real::connect(address)),
-            Err(_) => Ok(()),
+            // A full queue would make the real call wait.
+            Err(Errno::TimedOut) => Ok(()),
+            Err(error) => self.result(&Err(error), &real::try_connect(address).map(drop)),
         }
     }
 
@@ -130,10 +147,12 @@ impl Both<'_> {
     }
 
     fn reset(&mut self, at: usize) -> Compared {
-        real::reset_on_close(&self.slots[at].real);
-        if self.planted != Planted::ResetIsClose {
-            self.linux.reset_on_close(self.slots[at].model).expect("it is a socket");
-        }
+        let real = real::try_reset_on_close(&self.slots[at].real);
+        let model = match self.planted {
+            Planted::ResetIsClose => real,
+            _ => self.linux.reset_on_close(self.slots[at].model),
+        };
+        self.result(&model, &real)?;
         self.close(at)
     }
 
@@ -279,11 +298,16 @@ impl Both<'_> {
     }
 
     fn control(&mut self, control: Control, epoll: u8, place: u8, flags: u16) -> Compared {
-        let (Some(epoll), Some(at)) =
-            (self.find(epoll, |kind| kind == Kind::Epoll), self.find(place, |kind| kind != Kind::Epoll))
+        let is_any = place >= MISTAKEN;
+        let (Some(epoll), Some(at)) = (self.instance(epoll), self.find(place, |kind| is_any || kind != Kind::Epoll))
         else {
             return Ok(());
         };
+        // One instance in another is refused by the model alone.
+        let is_nested = self.slots[at].kind == Kind::Epoll && self.slots[epoll].kind == Kind::Epoll && at != epoll;
+        if is_nested && control == Control::Add {
+            return Ok(());
+        }
         self.tried.calls += 1;
         let events = events(flags);
         let data = self.next_data;

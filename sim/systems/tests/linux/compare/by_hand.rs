@@ -2,10 +2,13 @@
 //! queue, signals, and the limit on descriptors. Each is a sequence written by hand, which runs on the model and on the
 //! kernel.
 
+mod announced;
+mod room;
 mod signals;
 mod transfers;
 
 use std::os::fd::OwnedFd;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use splitbrain_systems::reactor::linux::descriptor::Fd;
@@ -13,10 +16,11 @@ use splitbrain_systems::reactor::linux::epoll::EpollBug;
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::events::Events;
 use splitbrain_systems::reactor::linux::thread::Thread;
-use splitbrain_systems::reactor::linux::{Control, Limits, Linux};
+use splitbrain_systems::reactor::linux::{Control, Limits, Linux, Wake};
 
 use super::both::DUE;
 use super::real;
+use announced::Announced;
 
 /// Every sequence, with what it compares; an assertion in it says what does not agree.
 pub(crate) const COMPARISONS: &[(&str, fn())] = &[
@@ -28,21 +32,31 @@ pub(crate) const COMPARISONS: &[(&str, fn())] = &[
     ("an accept queue that is full", a_full_accept_queue),
     ("a nearly full pipe: short `writev` and `readv`, to the byte", transfers::a_nearly_full_pipe),
     ("a process without a free descriptor: `pipe`, `dup`, `accept` (EMFILE)", transfers::no_free_number),
-    ("a process that is stopped while it waits (EINTR)", signals::a_process_that_is_stopped_while_it_waits),
+    ("TCP that is full: what makes an edge for room, and what does not", room::edges_for_room),
+    ("a handler that runs while its thread waits (EINTR)", signals::a_wait_that_a_handler_ends),
+    ("a signal beside a wake-up for nothing (EINTR)", signals::a_signal_beside_a_wake_up_for_nothing),
+    ("a signal beside an event", signals::a_signal_beside_an_event),
     ("signals that are sent again while they are pending", signals::a_signal_that_is_sent_again_while_it_is_pending),
 ];
 
-/// How long a thread waits for a wake-up that is not to come.
-const WAIT: Duration = Duration::from_millis(150);
-/// How long a thread waits for one that is to come.
-const LONG_WAIT: Duration = Duration::from_secs(5);
+/// How long a thread waits for what is to come, at most.
+const LONG_WAIT: Duration = Duration::from_secs(30);
+/// How often a millisecond passes until it is certain that something does not come.
+const NEVER_TURNS: u32 = 20;
+/// What stands for the end of all waits, among the data of events.
+const OVER: u64 = u64::MAX;
 /// How many threads wait.
 const THREADS: usize = 3;
 
 /// Every loop wakes for a connection, or one if the listening socket is exclusive.
 fn loops_with_one_listener() {
-    for how in [Events::NONE, Events::EXCLUSIVE] {
-        let events = Events::IN | Events::ET | how;
+    for (how, trigger) in [
+        (Events::NONE, Events::ET),
+        (Events::NONE, Events::NONE),
+        (Events::EXCLUSIVE, Events::ET),
+        (Events::EXCLUSIVE, Events::NONE),
+    ] {
+        let events = Events::IN | trigger | how;
         let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
         let listener = linux.listen(4).expect("there are free numbers");
         let epolls: Vec<Fd> = (0..THREADS).map(|_| linux.epoll_create().expect("there are free numbers")).collect();
@@ -59,9 +73,10 @@ fn loops_with_one_listener() {
             real::control(instance, &socket, Control::Add, events, 0).expect("it is new there");
         }
         let mut client = None;
-        let by_linux = woken_by_linux(instances.iter().collect(), || client = Some(real::connect(address)));
-        assert_eq!(by_model, by_linux, "{how}");
-        assert_eq!(by_model.len() == 1, how == Events::EXCLUSIVE, "{how}");
+        let stimulus = || client = Some(real::connect(address));
+        let by_linux = woken_by_linux(instances.iter().collect(), by_model.len(), stimulus);
+        assert_eq!(by_model, by_linux, "{events}");
+        assert_eq!(by_model.len() == 1, how == Events::EXCLUSIVE, "{events}");
         client.iter().for_each(real::reset_on_close);
     }
 }
@@ -80,7 +95,7 @@ fn threads_on_one_instance() {
         let [out, into] = real::pipe();
         let instance = real::epoll_create();
         real::control(&instance, &out, Control::Add, Events::IN | how, 0).expect("it is new there");
-        let by_linux = woken_by_linux(vec![&instance; THREADS], || {
+        let by_linux = woken_by_linux(vec![&instance; THREADS], by_model.len(), || {
             real::write(&into, b"x").expect("there is room");
         });
         assert_eq!(by_model, by_linux, "{how}");
@@ -120,13 +135,9 @@ fn the_newest_waiter_wakes_first() {
 /// The order in which real threads return that began to wait one after the other, by an edge at a time.
 #[expect(clippy::disallowed_methods, reason = "the question is which of the kernel's threads wakes; a run has none")]
 fn order_by_linux(instance: &OwnedFd, writers: Vec<&OwnedFd>) -> Vec<usize> {
-    let before = sleeping_tasks();
+    let announced: Vec<Announced> = writers.iter().map(|_| Announced::default()).collect();
     std::thread::scope(|scope| {
-        let mut waiting = Vec::new();
-        for _ in &writers {
-            waiting.push(scope.spawn(move || real::wait(instance, 1, LONG_WAIT).map(|events| events.len())));
-            until_asleep(before + waiting.len());
-        }
+        let waiting = begin_to_wait(scope, &vec![instance; writers.len()], &announced, 1);
         let mut order: Vec<usize> = Vec::new();
         for writer in writers {
             real::write(writer, b"x").expect("there is room");
@@ -138,18 +149,29 @@ fn order_by_linux(instance: &OwnedFd, writers: Vec<&OwnedFd>) -> Vec<usize> {
             order.push(next.expect("an edge wakes a thread"));
         }
         let returned = waiting.into_iter().map(|thread| thread.join().expect("it does not panic"));
-        assert!(returned.into_iter().all(|found| found == Ok(1)), "each thread found its edge");
+        assert!(returned.into_iter().all(|found| found.len() == 1), "each thread found its edge");
         order
     })
 }
 
-/// Waits until this many threads of the process sleep: twice in a row, as a thread may sleep for a moment on its way.
-fn until_asleep(count: usize) {
-    let mut rounds = 0;
-    while rounds < 2 {
-        rounds = if sleeping_tasks() == count { rounds + 1 } else { 0 };
-        real::give_time();
-    }
+/// Threads wait on these instances for up to `max` events; each begins when those before it sleep.
+#[expect(clippy::disallowed_types, reason = "the question is which of the kernel's threads wakes; a run has none")]
+fn begin_to_wait<'scope, 'env>(
+    scope: &'scope std::thread::Scope<'scope, 'env>,
+    instances: &[&'env OwnedFd],
+    announced: &'env [Announced],
+    max: usize,
+) -> Vec<ScopedJoinHandle<'scope, Vec<(u64, Events)>>> {
+    let begin = |(instance, announced): (&&'env OwnedFd, &'env Announced)| {
+        let instance = *instance;
+        let thread = scope.spawn(move || {
+            announced.announce();
+            real::wait(instance, max, LONG_WAIT).expect("no signal interrupts it")
+        });
+        announced.until_asleep();
+        thread
+    };
+    instances.iter().zip(announced).map(begin).collect()
 }
 
 /// A thread waits on each of these, the first one first; each that wakes looks once. Returns which find an event.
@@ -170,29 +192,27 @@ fn woken_by_model(linux: &mut Linux, epolls: &[Fd], stimulus: impl FnOnce(&mut L
     found
 }
 
-/// The same with real threads.
+/// The same with real threads. When as many have returned as are `expected`, or none returns any more, an event that
+/// each of them hears of ends the other waits.
 #[expect(clippy::disallowed_methods, reason = "the question is which of the kernel's threads wake; a run has none")]
-fn woken_by_linux(instances: Vec<&OwnedFd>, stimulus: impl FnOnce()) -> Vec<usize> {
-    let before = sleeping_tasks();
+fn woken_by_linux(instances: Vec<&OwnedFd>, expected: usize, stimulus: impl FnOnce()) -> Vec<usize> {
+    let announced: Vec<Announced> = instances.iter().map(|_| Announced::default()).collect();
+    let over = real::event_fd(0);
+    for instance in &instances {
+        let added = real::control(instance, &over, Control::Add, Events::IN, OVER);
+        assert!(added.is_ok() || added == Err(Errno::Exists), "one instance may be there for several threads");
+    }
     std::thread::scope(|scope| {
-        let mut waiting = Vec::new();
-        for instance in instances {
-            waiting.push(scope.spawn(move || real::wait(instance, 1, WAIT).is_ok_and(|events| !events.is_empty())));
-            until_asleep(before + waiting.len());
-        }
+        let waiting = begin_to_wait(scope, &instances, &announced, 8);
         stimulus();
+        let returned = || waiting.iter().filter(|thread| thread.is_finished()).count();
+        (0..10 * DUE).take_while(|_| returned() < expected).for_each(|_| real::give_time());
+        (0..NEVER_TURNS).for_each(|_| real::give_time());
+        real::write(&over, &1_u64.to_ne_bytes()).expect("it counts on");
         let found = waiting.into_iter().map(|thread| thread.join().expect("it does not panic"));
-        found.enumerate().filter(|(_, has_found)| *has_found).map(|(thread, _)| thread).collect()
+        let has_found = |events: &[(u64, Events)]| events.iter().any(|(data, _)| *data != OVER);
+        found.enumerate().filter(|(_, events)| has_found(events)).map(|(thread, _)| thread).collect()
     })
-}
-
-/// How many threads of this process sleep in the kernel.
-#[expect(clippy::disallowed_methods, reason = "a test asks the kernel; a run has no files")]
-fn sleeping_tasks() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").expect("the kernel shows its threads");
-    let states = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
-    // After the name, which stands in parentheses, comes the state.
-    states.filter(|state| state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))).count()
 }
 
 /// A wait that nothing ends returns nothing.
@@ -200,9 +220,15 @@ fn a_wait_that_times_out() {
     let mut linux = Linux::new(Limits::LINUX, EpollBug::None);
     let epoll = linux.epoll_create().expect("there are free numbers");
     linux.begin_wait(epoll, Thread(0)).expect("it is an epoll instance");
-    assert!(linux.end_wait(Thread(0)), "its time is over");
-    assert_eq!(linux.wait(epoll, 1).map(|events| events.len()), Ok(0));
-    assert_eq!(real::wait(&real::epoll_create(), 1, Duration::from_millis(2)), Ok(Vec::new()));
+    let by_model = resumed(&mut linux, epoll, Wake { is_over: true, ..Wake::default() });
+    assert_eq!(by_model, real::wait(&real::epoll_create(), 8, Duration::from_millis(2)));
+    assert_eq!(by_model, Ok(Vec::new()));
+}
+
+/// What the wait of the model's thread 0 returns, which does not sleep on.
+fn resumed(linux: &mut Linux, epoll: Fd, wake: Wake) -> Result<Vec<(u64, Events)>, Errno> {
+    let events = linux.resume_wait(epoll, Thread(0), 8, wake)?.expect("the thread sleeps no more");
+    Ok(events.iter().map(|event| (event.data, event.events)).collect())
 }
 
 /// A socket that is full gives back what it took. How much that is may differ: the kernel charges for its own memory.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, ipproto, sockopt};
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Resource, Rlimit, Signal};
 use splitbrain_systems::reactor::linux::errno::Errno;
 use splitbrain_systems::reactor::linux::events::Events;
 
@@ -16,9 +16,10 @@ use super::operation::How;
 /// The model's name for an error.
 pub(crate) fn errno(error: rustix::io::Errno) -> Errno {
     use rustix::io::Errno as Real;
-    const NAMES: [(Real, Errno); 11] = [
+    const NAMES: [(Real, Errno); 12] = [
         (Real::AGAIN, Errno::Again),
         (Real::BADF, Errno::BadDescriptor),
+        (Real::CONNREFUSED, Errno::ConnectionRefused),
         (Real::CONNRESET, Errno::ConnectionReset),
         (Real::EXIST, Errno::Exists),
         (Real::INTR, Errno::Interrupted),
@@ -56,11 +57,16 @@ pub(crate) fn epoll_create() -> OwnedFd {
 
 /// A listener on an address of its own, so that connections that end do not use up the ports of one.
 pub(crate) fn listen(backlog: i32, turn: u64) -> (OwnedFd, SocketAddrV4) {
+    let (socket, address) = bound(turn);
+    rustix::net::listen(&socket, backlog).expect("it listens");
+    (socket, address)
+}
+
+fn bound(turn: u64) -> (OwnedFd, SocketAddrV4) {
     let socket = tcp(SocketFlags::NONBLOCK);
     let [.., third, fourth] = turn.to_be_bytes();
     let address = Ipv4Addr::new(127, 1, third, fourth.max(1));
     rustix::net::bind(&socket, &SocketAddrV4::new(address, 0)).expect("a free port");
-    rustix::net::listen(&socket, backlog).expect("it listens");
     let name = rustix::net::getsockname(&socket).expect("a name");
     (socket, name.try_into().expect("an address of IPv4"))
 }
@@ -71,11 +77,32 @@ fn tcp(flags: SocketFlags) -> OwnedFd {
 
 /// A connection to this address, without Nagle's algorithm, which would put small writes off.
 pub(crate) fn connect(address: SocketAddrV4) -> OwnedFd {
-    let socket = tcp(SocketFlags::empty());
-    rustix::net::connect(&socket, &address).expect("the accept queue has room");
+    try_connect(address).expect("the accept queue has room")
+}
+
+pub(crate) fn try_connect(address: SocketAddrV4) -> Result<OwnedFd, Errno> {
+    finish_connect(tcp(SocketFlags::empty()), address)
+}
+
+fn finish_connect(socket: OwnedFd, address: SocketAddrV4) -> Result<OwnedFd, Errno> {
+    rustix::net::connect(&socket, &address).map_err(errno)?;
     rustix::io::ioctl_fionbio(&socket, true).expect("it does not block");
     sockopt::set_tcp_nodelay(&socket, true).expect("it is TCP");
-    socket
+    Ok(socket)
+}
+
+/// The ends of a TCP connection whose first end sends from, and whose second receives into, buffers of a fixed size.
+pub(crate) fn tcp_pair(buffer: usize, turn: u64) -> [OwnedFd; 2] {
+    let (listener, address) = bound(turn);
+    // Connections inherit it, and their windows are made for it only if it is set before.
+    sockopt::set_socket_recv_buffer_size(&listener, buffer).expect("it is a socket");
+    rustix::net::listen(&listener, 1).expect("it listens");
+    let socket = tcp(SocketFlags::empty());
+    sockopt::set_socket_send_buffer_size(&socket, buffer).expect("it is a socket");
+    let sender = finish_connect(socket, address).expect("the accept queue has room");
+    let receiver = accept(&listener).expect("a connection waits");
+    [&sender, &receiver].into_iter().for_each(reset_on_close);
+    [sender, receiver]
 }
 
 /// A connection that is not waited for.
@@ -94,7 +121,16 @@ pub(crate) fn accept(listener: &OwnedFd) -> Result<OwnedFd, Errno> {
 
 /// Closing it will reset the connection.
 pub(crate) fn reset_on_close(socket: &OwnedFd) {
-    sockopt::set_socket_linger(socket, Some(Duration::ZERO)).expect("it is a socket");
+    try_reset_on_close(socket).expect("it is a socket");
+}
+
+pub(crate) fn try_reset_on_close(socket: &OwnedFd) -> Result<(), Errno> {
+    sockopt::set_socket_linger(socket, Some(Duration::ZERO)).map_err(errno)
+}
+
+/// A signal to this process; its first thread takes it, if that one does not block it.
+pub(crate) fn signal_this_process(signal: Signal) {
+    rustix::process::kill_process(rustix::process::getpid(), signal).expect("a process may signal itself");
 }
 
 pub(crate) fn dup(fd: &OwnedFd) -> OwnedFd {

@@ -16,7 +16,7 @@ pub(crate) enum Operation {
     EpollCreate,
     Dup(u8),
     Close(u8),
-    /// Close a TCP connection by a reset.
+    /// Close a socket so that its connection is reset.
     Reset(u8),
     Shutdown(u8, How),
     /// A few bytes.
@@ -108,9 +108,9 @@ pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(operation(), 24..64)
 }
 
-/// Sizes of buffers, the first of which has room for something.
+/// Sizes of buffers.
 fn sizes() -> impl Strategy<Value = [u8; 3]> {
-    (1..4_u8, 0..3_u8, 0..3_u8).prop_map(|(first, second, third)| [first, second, third])
+    (0..4_u8, 0..3_u8, 0..3_u8).prop_map(|(first, second, third)| [first, second, third])
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -127,8 +127,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => any::<u8>().prop_map(Operation::Close),
         2 => any::<u8>().prop_map(Operation::Reset),
         3 => (any::<u8>(), how).prop_map(|(place, how)| Operation::Shutdown(place, how)),
-        12 => (any::<u8>(), 1..5_u8).prop_map(|(place, count)| Operation::Write(place, count)),
-        8 => (any::<u8>(), 1..5_u8).prop_map(|(place, count)| Operation::Read(place, count)),
+        12 => (any::<u8>(), 0..5_u8).prop_map(|(place, count)| Operation::Write(place, count)),
+        8 => (any::<u8>(), 0..5_u8).prop_map(|(place, count)| Operation::Read(place, count)),
         4 => (any::<u8>(), sizes()).prop_map(|(place, sizes)| Operation::WriteVectored(place, sizes)),
         4 => (any::<u8>(), sizes()).prop_map(|(place, sizes)| Operation::ReadVectored(place, sizes)),
         2 => any::<u8>().prop_map(Operation::Fill),
