@@ -72,8 +72,8 @@ fn of_observation(
             }
             Ok(())
         }
-        ReactorObservation::Sent { connection, id }
-        | ReactorObservation::Answered { connection, id }
+        ReactorObservation::Sent { connection, id, .. }
+        | ReactorObservation::Answered { connection, id, .. }
         | ReactorObservation::Unanswered { connection, id } => {
             write!(f, "{} over {}#{}", request_words(*id), connection.opener, connection.number)
         }

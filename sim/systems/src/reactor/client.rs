@@ -79,10 +79,10 @@ impl Client {
         let id = request_id(ctx.id(), operation);
         let link = &mut self.links[at];
         let connection = link.connection.expect("an open link has a connection");
-        ctx.observe(ReactorObservation::Sent { connection, id });
-        if ctx.rng().chance(self.options.urgent) {
+        ctx.observe(ReactorObservation::Sent { connection, id, request });
+        if ctx.rng().chance(self.options.urgent) && link.may_send_urgent() {
             ctx.send_on(connection, self.server, Wire::Data { bytes: vec![b'!'], is_urgent: true });
-            link.unread += 1;
+            link.on_urgent_sent();
         }
         link.outgoing.extend(protocol::request(id, request));
         if link.pending.is_empty() {
@@ -169,7 +169,7 @@ impl Client {
                 self.schedule_read(ctx, at);
             }
             Wire::Taken { count } => {
-                link.unread = link.unread.saturating_sub(u64::from(count));
+                link.on_taken(u64::from(count));
                 if !link.outgoing.is_empty() {
                     self.schedule_piece(ctx, at);
                 }
@@ -234,7 +234,7 @@ impl Client {
                 }
                 Parsed::Whole((id, size), length) => {
                     link.input.drain(..length);
-                    ctx.observe(ReactorObservation::Answered { connection, id });
+                    ctx.observe(ReactorObservation::Answered { connection, id, size });
                     self.complete(ctx, at, id, size);
                 }
             }

@@ -5,17 +5,20 @@
 //! | what is ready is reported | epoll(7) | `no_lost_wakeup` | white box |
 //! | edge-triggered descriptors are drained | epoll(7), questions | `drained_under_edge` | white box |
 //! | one thread at a time has a connection | epoll_ctl(2), EPOLLONESHOT | `one_owner` | white box |
-//! | no event for a number that was reused | epoll(7), questions 6 and 9 | `no_stale_event` | white box |
+//! | no event for a number that was reused | epoll(7), "If using an event cache" | `no_stale_event` | white box |
 //! | each descriptor gets a turn | epoll(7), "Starvation" | `no_starvation` | white box |
-//! | each request is answered once, in order | RFC 9112 §9.3.2 | `answered_in_order` | black box |
+//! | each request is answered once, as asked, in order | RFC 9112 §9.3.2 | `answered_in_order` | black box |
+//! | each request is served once | RFC 9110 §9.2.2 | `served_once` | white box |
 //! | each request that can be is answered | RFC 9110 §3.4 | `every_request_answered` | white box |
 //! | a connection is closed after its answers | RFC 9112 §9.6 | `closed_after_answers` | white box |
+//! | a connection that has ended is closed | close(2); RFC 9293 §3.3.2 | `ended_is_closed` | white box |
 //! | no descriptor is forgotten | close(2) | `no_descriptor_leaked` | white box |
 //! | a signal handler waits for nothing | signal-safety(7) | `handler_never_waits` | white box |
 //!
-//! What is ready, and whose an event is, is asked of the kernel objects, never of the program. What the program wants
-//! (to read until the client has ended, to write what waits) is derived here once more, not taken from the interest
-//! that it registered.
+//! What is ready, what was read, and whose an event is, is asked of the kernel objects; what is owed to a client
+//! follows from what clients have sent and what has left the machine. From the program itself come three things: where
+//! its threads are and which events they hold, which numbers it has open for itself, and in `no_descriptor_leaked` its
+//! table of connections.
 //!
 //! # Not checked
 //!
@@ -26,6 +29,7 @@
 mod answered_in_order;
 mod closed_after_answers;
 mod drained_under_edge;
+mod ended_is_closed;
 mod every_request_answered;
 mod facts;
 mod handler_never_waits;
@@ -34,6 +38,7 @@ mod no_lost_wakeup;
 mod no_stale_event;
 mod no_starvation;
 mod one_owner;
+mod served_once;
 
 #[cfg(test)]
 mod testing;
@@ -52,13 +57,14 @@ use super::message::{Order, Wire};
 use super::node::{ReactorNode, ReactorTimer};
 use super::options::{Mode, ReactorOptions, Signals, Trigger};
 use super::server::Server;
-use super::worker::At;
+use super::worker::{At, Task};
 
 use answered_in_order::Conversations;
 use closed_after_answers::{Exchanges, Served};
 use every_request_answered::Waiting;
 use no_lost_wakeup::Sleepers;
 use no_starvation::{Ages, Handled};
+use served_once::AllServed;
 
 /// The place of each invariant in [`ReactorInvariants::LIST`].
 mod index {
@@ -72,6 +78,8 @@ mod index {
     pub(super) const HANDLER_NEVER_WAITS: usize = 7;
     pub(super) const EVERY_REQUEST_ANSWERED: usize = 8;
     pub(super) const CLOSED_AFTER_ANSWERS: usize = 9;
+    pub(super) const SERVED_ONCE: usize = 10;
+    pub(super) const ENDED_IS_CLOSED: usize = 11;
 }
 
 /// A thread that is about to go on, and what it is about to do.
@@ -82,6 +90,8 @@ struct Before {
     /// The system calls of the process so far.
     calls: u64,
     handled: Handled,
+    /// The event that it is about to take up, if that is stale.
+    stale: Option<Task>,
     /// The connection that the call is for, if it is for one.
     served: Option<Served>,
 }
@@ -94,6 +104,7 @@ impl Before {
             at: server.workers()[usize::from(thread)].at,
             calls: server.linux().call_count(),
             handled,
+            stale: no_stale_event::stale(server, thread),
             served: handled[0].and_then(|item| Served::of(server, item)),
         }
     }
@@ -117,6 +128,7 @@ pub struct ReactorInvariants {
     options: BTreeMap<NodeId, ReactorOptions>,
     conversations: Conversations,
     exchanges: Exchanges,
+    served: AllServed,
     waiting: Waiting,
     sleepers: Sleepers,
     ages: BTreeMap<NodeId, Ages>,
@@ -140,6 +152,7 @@ impl ReactorInvariants {
             ages: BTreeMap::new(),
             awaited: Awaited::Other,
             exchanges: Exchanges::default(),
+            served: AllServed::default(),
             counters: BTreeMap::new(),
         }
     }
@@ -151,24 +164,22 @@ impl ReactorInvariants {
 
     /// A thread has gone on.
     fn on_turn(&mut self, node: NodeId, server: &Server, before: Before, findings: &mut Findings) {
-        let Before { thread, at: before, calls, handled, served } = before;
+        let Before { thread, at: before, calls, handled, stale, served } = before;
         let worker = &server.workers()[usize::from(thread)];
         let options = &self.options[&node];
         if before.is_signalled() {
             handler_never_waits::after_signal(node, server, findings);
         }
         if matches!(before, At::Wait | At::Woken(_)) {
-            no_lost_wakeup::after_wait(node, server, worker.epoll, findings);
+            no_lost_wakeup::after_wait(node, server, &self.exchanges, worker.epoll, findings);
         }
         if options.trigger == Trigger::Edge && worker.at == At::Next && before != At::Next {
-            drained_under_edge::on_return(node, server, thread, before, findings);
+            drained_under_edge::on_return(node, server, &self.exchanges, (thread, before), findings);
         }
         if options.mode == Mode::Shared {
             one_owner::after_call(node, server, thread, findings);
         }
-        if let Some(work) = worker.at.work() {
-            no_stale_event::at_work(node, server, work, findings);
-        }
+        no_stale_event::after_step(node, server, thread, stale, findings);
         if let Some(served) = served {
             self.exchanges.after_call(node, server, served, findings);
         }
@@ -176,6 +187,9 @@ impl ReactorInvariants {
             self.ages.entry(node).or_default().on_call(node, server, options, (thread, handled), findings);
         }
         no_descriptor_leaked::after_call(node, server, findings);
+        if let (Some(item), Some(served)) = (handled[0], served) {
+            ended_is_closed::after_step(node, server, &self.exchanges, (item, served), findings);
+        }
     }
 }
 
@@ -191,6 +205,8 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         handler_never_waits::INFO,
         every_request_answered::INFO,
         closed_after_answers::INFO,
+        served_once::INFO,
+        ended_is_closed::INFO,
     ];
 
     fn on_start(&mut self, _: impl View<ReactorNode>, node: NodeId, _: &mut Findings) {
@@ -211,6 +227,7 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         match effect {
             EffectRef::Observe(observation) => {
                 self.conversations.on_observation(node, observation, findings);
+                self.served.on_observation(node, observation, findings);
                 self.waiting.on_observation(node, observation, view.now(), findings);
                 self.exchanges.on_observation(observation);
             }
@@ -253,7 +270,7 @@ impl Invariants<ReactorNode> for ReactorInvariants {
             }
             _ => {}
         }
-        self.sleepers.after_step(node, server, view.now(), findings);
+        self.sleepers.after_step((node, server), &self.exchanges, view.now(), findings);
         self.counters.entry(node).or_default().1 = server.counters();
     }
 
@@ -274,7 +291,7 @@ impl Invariants<ReactorNode> for ReactorInvariants {
 
     fn on_deadline(&mut self, view: impl View<ReactorNode>, findings: &mut Findings) {
         let server = |node| view.node(node).and_then(ReactorNode::server);
-        self.sleepers.on_deadline(view.now(), server, findings);
+        self.sleepers.on_deadline(view.now(), server, &self.exchanges, findings);
         let has = |connection| view.cluster().servers().filter_map(server).any(|server| server.has(connection));
         self.waiting.on_deadline(view.now(), has, findings);
     }
@@ -297,6 +314,8 @@ mod tests {
             (index::HANDLER_NEVER_WAITS, "handler_never_waits"),
             (index::EVERY_REQUEST_ANSWERED, "every_request_answered"),
             (index::CLOSED_AFTER_ANSWERS, "closed_after_answers"),
+            (index::SERVED_ONCE, "served_once"),
+            (index::ENDED_IS_CLOSED, "ended_is_closed"),
         ];
         assert_eq!(places.len(), ReactorInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| ReactorInvariants::LIST[*place].name == *name));

@@ -62,6 +62,16 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Bytes of the body of its answer.
+    pub const fn answer_size(self) -> u32 {
+        match self {
+            Self::Get { size } => size,
+            Self::Post { .. } => 0,
+        }
+    }
+}
+
 /// What a client is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]

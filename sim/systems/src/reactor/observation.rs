@@ -6,6 +6,7 @@ use splitbrain_kernel::serde::Serialize;
 use super::linux::descriptor::Fd;
 use super::linux::events::Events;
 use super::linux::thread::Thread;
+use super::message::Request;
 use super::worker::Target;
 
 /// An event, as a wait returned it.
@@ -129,8 +130,10 @@ pub enum ReactorObservation {
     Sent {
         /// Which connection.
         connection: ConnectionId,
-        /// The request.
+        /// Its number.
         id: u64,
+        /// What is asked for.
+        request: Request,
     },
     /// Client: an answer came.
     Answered {
@@ -138,6 +141,8 @@ pub enum ReactorObservation {
         connection: ConnectionId,
         /// The request that it names.
         id: u64,
+        /// Bytes of its body.
+        size: u32,
     },
     /// Client: what came is no answer.
     Malformed {

@@ -70,7 +70,8 @@ splitbrain_kernel::options! {
         pub workers: u64 => ValueKind::Integer { min: 1, max: 16 },
         /// The most events that one wait returns.
         pub events_max: u64 => ValueKind::Integer { min: 1, max: 256 },
-        /// How long a wait lasts at most, with nothing to return; 0s for without a limit.
+        /// How long a wait lasts at most, with nothing to return. 0s is no limit, unlike in epoll_wait(2), where -1 is
+        /// none and 0 returns at once.
         pub wait_timeout: Duration => SPAN,
         /// The backlog of listen(2): the accept queue holds one more.
         pub backlog: u64 => ValueKind::Integer { min: 0, max: 1024 },
@@ -108,7 +109,7 @@ splitbrain_kernel::options! {
         pub abandon: Ppm => ValueKind::Probability,
         /// The chance that a client says after a request that it will send no more (half-close).
         pub half_close: Ppm => ValueKind::Probability,
-        /// The chance that a client sends an urgent byte before a request.
+        /// The chance that a client sends an urgent byte before a request, if the server has passed the one before.
         pub urgent: Ppm => ValueKind::Probability,
         /// How long a client waits for an answer before it gives the connection up.
         pub request_timeout: Duration => TIMING,
@@ -130,6 +131,10 @@ impl Options for ReactorOptions {
         if self.mode == Mode::OneLoop && self.workers != 1 {
             return refuse("workers", format!("one_loop has one thread, not {}", self.workers));
         }
+        if let Some(needed) = self.bug.needed().filter(|needed| !needed.is_met(self)) {
+            let message = format!("\"{}\" has an effect only with {}", self.bug.name(), needed.words());
+            return refuse("bug", message);
+        }
         if self.accept != Accept::Acceptor && self.mode != Mode::ManyLoops {
             return refuse(
                 "accept",
@@ -137,5 +142,29 @@ impl Options for ReactorOptions {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::presets;
+    use super::*;
+
+    fn refused(options: &ReactorOptions) -> Option<String> {
+        options.validate(Cluster::plain(1, 1)).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_bug_where_it_has_no_effect_is_refused() {
+        for (preset, bug, word) in [
+            (presets::one_loop(), Bug::NoRearm, "shared"),
+            (presets::shared(), Bug::NoDrainUnderEdge, "edge"),
+            (presets::one_loop_edge(), Bug::NoRotation, "level"),
+            (ReactorOptions { signals: Signals::SignalFd, ..presets::one_loop() }, Bug::HandlerTakesLock, "self_pipe"),
+        ] {
+            let message = refused(&ReactorOptions { bug, ..preset }).expect("it is refused");
+            assert!(message.contains(bug.name()) && message.contains(word), "{message}");
+        }
+        assert_eq!(refused(&ReactorOptions { bug: Bug::NoRearm, ..presets::shared() }), None);
     }
 }

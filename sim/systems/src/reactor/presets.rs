@@ -21,7 +21,7 @@ use splitbrain_kernel::time::Duration;
 use super::bug::Bug;
 use super::options::{Accept, Mode, ReactorOptions, Signals, Trigger};
 
-/// All of them; `one_loop` is the one taken where a scenario names none.
+/// All of them; `one_loop` is the default.
 pub const PRESETS: &[Preset<ReactorOptions>] = &[
     Preset { name: "one_loop", doc: "One thread, level-triggered.", make: one_loop },
     Preset { name: "one_loop_edge", doc: "One thread, edge-triggered.", make: one_loop_edge },

@@ -48,10 +48,7 @@ pub fn request(id: u64, request: Request) -> Vec<u8> {
 
 /// The first line and the body of the answer to a request: two buffers for writev(2).
 pub fn answer(id: u64, request: Request) -> [Vec<u8>; 2] {
-    let size = match request {
-        Request::Get { size } => size,
-        Request::Post { .. } => 0,
-    };
+    let size = request.answer_size();
     [format!("OK {id} {size}\n").into_bytes(), body(id, size)]
 }
 

@@ -2,9 +2,18 @@
 //!
 //! The process is the node. A thread that can run has a timer, [`ReactorTimer::Run`], and makes one system call when it
 //! fires, or finds that there is none to make; a signal handler that runs when its wait returns writes into the pipe
-//! besides. The time to the next one is drawn, so that threads interleave in every way, and some are delayed for longer.
-//! What arrives from the network or by a signal comes between any two calls. A thread that waits for the lock, or whose
-//! signal handler does, has no timer; one that sleeps in `epoll_wait` has at most that of its time-out.
+//! besides. The time to the next call is drawn, so that threads interleave in every way, and some are delayed for
+//! longer. What arrives from the network or by a signal comes between any two calls. A thread that waits for the lock,
+//! or whose signal handler does, has no timer; one that sleeps in `epoll_wait` has at most that of its time-out.
+//!
+//! # Caveats
+//!
+//! - Whatever ends a connection of the simulator (a crash, a time-out, a cut) reaches the server as a reset: there is
+//!   no connection whose peer is gone without a notice, and no keep-alive to find one.
+//! - A connection that finds the accept queue full is reset, as with `tcp_abort_on_overflow`. By default Linux drops
+//!   the `SYN`, and the client tries again.
+//! - The threads share one lock, that of the table. `accept` and what follows it up to `epoll_ctl` are made under it.
+//! - A signal handler takes no time.
 
 mod accept;
 mod connection;

@@ -9,6 +9,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::Duration;
 
+use super::bug::Bug;
 use super::linux::Wake;
 use super::linux::thread::Thread;
 use super::message::{Order, Request, Wire};
@@ -412,4 +413,39 @@ fn an_eviction_is_a_call_of_its_own() {
     assert_eq!((of(|at| matches!(at, At::Evict(..))), of(|at| matches!(at, At::Register(..)))), (1, 1), "{seen:?}");
     assert!(seen.iter().all(|(_, calls)| *calls <= 1), "no step has two calls: {seen:?}");
     assert_eq!((machine.server().counters().evicted, machine.server().connections().len()), (1, 1));
+}
+
+#[test]
+fn a_way_out_without_arming_loses_the_request_that_comes_next() {
+    for (bug, is_answered) in [(Bug::None, true), (Bug::NoRearm, false)] {
+        let mut machine = Machine::new(ReactorOptions { bug, ..presets::shared() });
+        machine.connect(0);
+        machine.send(0, &protocol::request(1, GET));
+        machine.run();
+        assert_eq!(machine.answered(0), protocol::answer(1, GET).concat(), "a read that finds something arms again");
+        machine.receive(0, Wire::Data { bytes: vec![b'!'], is_urgent: true });
+        machine.run();
+        machine.sent.clear();
+        machine.send(0, &protocol::request(2, GET));
+        machine.run();
+        assert_eq!(!machine.answered(0).is_empty(), is_answered, "{bug:?}");
+    }
+}
+
+#[test]
+fn an_event_for_a_part_of_a_request_that_forgets_writing_leaves_an_answer_half_sent() {
+    for (bug, goes_on) in [(Bug::None, true), (Bug::ReadEventForgetsWrite, false)] {
+        let mut machine = Machine::new(ReactorOptions { bug, socket_buffer: 16, ..presets::shared() });
+        machine.connect(0);
+        for byte in protocol::request(1, GET) {
+            machine.send(0, &[byte]);
+            machine.run();
+        }
+        assert_eq!(machine.answered(0).len(), 16, "the rest waits for room");
+        machine.send(0, b"G");
+        machine.run();
+        machine.receive(0, Wire::Taken { count: 16 });
+        machine.run();
+        assert_eq!(!machine.answered(0).is_empty(), goes_on, "{bug:?}");
+    }
 }

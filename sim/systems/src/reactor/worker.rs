@@ -91,6 +91,8 @@ pub struct Work {
     pub item: DescriptionId,
     /// Reads and writes so far.
     pub calls: u64,
+    /// The first read found nothing to read (`EAGAIN`).
+    pub is_empty: bool,
     /// A request was completed.
     pub has_request: bool,
     /// There is more to do than one turn allows.

@@ -24,6 +24,10 @@ pub(super) struct Link {
     pub(super) outgoing: VecDeque<u8>,
     /// Bytes that were sent and that the server has not read.
     pub(super) unread: u64,
+    /// Bytes that the server has read.
+    taken: u64,
+    /// Where the last urgent byte is in what was sent: after this many bytes.
+    urgent_end: u64,
     /// A piece is about to be sent.
     pub(super) is_sending: bool,
     /// Bytes that came and that the client has not read.
@@ -50,6 +54,8 @@ impl Link {
             is_resting: false,
             outgoing: VecDeque::new(),
             unread: 0,
+            taken: 0,
+            urgent_end: 0,
             is_sending: false,
             incoming: VecDeque::new(),
             input: Vec::new(),
@@ -66,9 +72,45 @@ impl Link {
         self.connection.is_none() && !self.is_resting
     }
 
+    /// The server has read this much more.
+    pub(super) fn on_taken(&mut self, count: u64) {
+        self.taken += count;
+        self.unread = self.unread.saturating_sub(count);
+    }
+
+    /// Whether an urgent byte may be sent: the server has passed the one before. Of two that it has not passed the
+    /// first would become a byte of the stream, among the requests.
+    pub(super) const fn may_send_urgent(&self) -> bool {
+        self.taken >= self.urgent_end
+    }
+
+    /// An urgent byte is sent.
+    pub(super) const fn on_urgent_sent(&mut self) {
+        self.unread += 1;
+        self.urgent_end = self.taken + self.unread;
+    }
+
     /// Whether another request may be sent over it.
     pub(super) fn has_room(&self, pipeline: u64) -> bool {
         let is_usable = self.is_open && !self.ends && !self.has_ended && !self.is_ending;
         is_usable && (self.pending.len() as u64) < pipeline
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_urgent_byte_waits_until_the_server_has_passed_the_first() {
+        let mut link = Link::new();
+        link.unread += 10;
+        assert!(link.may_send_urgent());
+        link.on_urgent_sent();
+        link.unread += 5;
+        link.on_taken(10);
+        assert!(!link.may_send_urgent());
+        link.on_taken(1);
+        assert!(link.may_send_urgent());
     }
 }

@@ -5,7 +5,7 @@
 //! and whether a client has ended from the kernel's socket. A connection that its client has reset is not judged, and
 //! neither is one that is closed for the sake of a new one, since no thread has that one in hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -28,10 +28,23 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::WhiteBox,
 };
 
+/// A request without an answer.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    id: u64,
+    /// Bytes of the body of its answer.
+    size: u32,
+    /// Where its last byte is in the stream from the client.
+    end: u64,
+}
+
 /// What was asked over a connection, and what was sent in return.
 #[derive(Clone, Debug, Default)]
 struct Exchange {
-    unanswered: BTreeSet<u64>,
+    /// In the order in which they were sent.
+    unanswered: VecDeque<Asked>,
+    /// The length of all requests.
+    length: u64,
     /// The bytes from the server that are no whole answer yet.
     stream: Vec<u8>,
 }
@@ -44,8 +57,10 @@ impl Exchanges {
     /// A client observes something.
     pub(super) fn on_observation(&mut self, observation: &ReactorObservation) {
         match *observation {
-            ReactorObservation::Sent { connection, id } => {
-                self.0.entry(connection).or_default().unanswered.insert(id);
+            ReactorObservation::Sent { connection, id, request } => {
+                let exchange = self.0.entry(connection).or_default();
+                exchange.length += protocol::request(id, request).len() as u64;
+                exchange.unanswered.push_back(Asked { id, size: request.answer_size(), end: exchange.length });
             }
             ReactorObservation::Over { connection } => drop(self.0.remove(&connection)),
             _ => {}
@@ -56,10 +71,22 @@ impl Exchanges {
     pub(super) fn on_sent(&mut self, connection: ConnectionId, bytes: &[u8]) {
         let Some(exchange) = self.0.get_mut(&connection) else { return };
         exchange.stream.extend_from_slice(bytes);
-        while let Parsed::Whole((id, _), length) = protocol::parse_answer(&exchange.stream) {
+        while let Parsed::Whole(answer, length) = protocol::parse_answer(&exchange.stream) {
             exchange.stream.drain(..length);
-            exchange.unanswered.remove(&id);
+            exchange.unanswered.retain(|asked| (asked.id, asked.size) != answer);
         }
+    }
+
+    /// Whether the server still has to send some of an answer: to a request that it has read to its end, as it has read
+    /// this many bytes of the stream.
+    pub(super) fn owes(&self, connection: ConnectionId, read_count: u64) -> bool {
+        let first = self.0.get(&connection).and_then(|exchange| exchange.unanswered.front());
+        first.is_some_and(|asked| asked.end <= read_count)
+    }
+
+    /// Whether its client still waits for something over this connection or may do so, and has every answer so far.
+    pub(super) fn is_answered(&self, connection: ConnectionId) -> bool {
+        self.0.get(&connection).is_some_and(|exchange| exchange.unanswered.is_empty())
     }
 
     /// A process has ended: nothing can be answered to it.
@@ -70,8 +97,8 @@ impl Exchanges {
     /// A thread has made a call for this connection. If that has closed it, it is judged.
     pub(super) fn after_call(&self, node: NodeId, server: &Server, served: Served, findings: &mut Findings) {
         if !server.has(served.connection) {
-            let unanswered = self.0.get(&served.connection).and_then(|exchange| exchange.unanswered.first().copied());
-            judge(node, served, unanswered, findings);
+            let unanswered = self.0.get(&served.connection).and_then(|exchange| exchange.unanswered.front());
+            judge(node, served, unanswered.map(|asked| asked.id), findings);
         }
     }
 }
@@ -79,9 +106,9 @@ impl Exchanges {
 /// A connection that a thread is about to make a call for, and that its client has not reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Served {
-    connection: ConnectionId,
+    pub(super) connection: ConnectionId,
     /// The client has shut its sending side.
-    has_ended: bool,
+    pub(super) has_ended: bool,
 }
 
 impl Served {
@@ -125,7 +152,7 @@ mod tests {
     const GET: Request = Request::Get { size: 4 };
 
     const fn sent(id: u64) -> ReactorObservation {
-        ReactorObservation::Sent { connection: CONNECTION, id }
+        ReactorObservation::Sent { connection: CONNECTION, id, request: GET }
     }
 
     fn judged(exchanges: &Exchanges, has_ended: bool) -> Option<usize> {
@@ -165,6 +192,27 @@ mod tests {
             assert_eq!(judged(&answered(bytes), true), Some(CLOSED_AFTER_ANSWERS), "{bytes} bytes");
         }
         assert_eq!(judged(&answered(whole), false), Some(CLOSED_AFTER_ANSWERS), "it may send more");
+    }
+
+    #[test]
+    fn an_answer_is_owed_from_the_last_byte_of_its_request_to_its_own() {
+        let length = |id| protocol::request(id, GET).len() as u64;
+        let nothing = answered(0);
+        assert!(!nothing.owes(CONNECTION, length(1) - 1) && nothing.owes(CONNECTION, length(1)));
+        let one = answered(protocol::answer(1, GET).concat().len());
+        let second = length(1) + length(2);
+        assert!(!one.owes(CONNECTION, second - 1) && one.owes(CONNECTION, second));
+        let all = answered(usize::MAX);
+        assert!(!all.owes(CONNECTION, second) && all.is_answered(CONNECTION) && !one.is_answered(CONNECTION));
+        assert!(!Exchanges::default().is_answered(CONNECTION), "its client does not live");
+    }
+
+    #[test]
+    fn an_answer_of_another_size_is_none() {
+        let mut exchanges = Exchanges::default();
+        exchanges.on_observation(&sent(1));
+        exchanges.on_sent(CONNECTION, &protocol::answer(1, Request::Get { size: 0 }).concat());
+        assert!(!exchanges.is_answered(CONNECTION));
     }
 
     /// A request, and then this; the only thread runs until it sleeps. Returns what is broken and how often it was

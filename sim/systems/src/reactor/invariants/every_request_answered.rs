@@ -3,7 +3,7 @@
 //!
 //! How long a request takes depends on how slow its client is, so the bound is on rest and not on the whole: as long as
 //! bytes move over the connection, something is done about the request. What is under way when the phase begins has to
-//! arrive within the bound too: in a scenario whose faults hold packets back for longer this invariant has no place.
+//! arrive within the bound too: a scenario whose faults delay packets for longer must switch this invariant off.
 //!
 //! What is counted is each request whose answer was due: one that the settle phase finds without an answer, or that is
 //! sent in it, and that is answered then, or whose connection rests for too long. A request whose connection ends first
@@ -146,12 +146,14 @@ impl Waiting {
 mod tests {
     use super::super::testing::{all_on, broken};
     use super::*;
+    use crate::reactor::message::Request;
 
     const C1: NodeId = NodeId::client(1);
     const CONNECTION: ConnectionId = ConnectionId { opener: C1, number: 0 };
     const BOUND: Duration = Duration::from_millis(10);
-    const SENT: ReactorObservation = ReactorObservation::Sent { connection: CONNECTION, id: 1 };
-    const ANSWERED: ReactorObservation = ReactorObservation::Answered { connection: CONNECTION, id: 1 };
+    const SENT: ReactorObservation =
+        ReactorObservation::Sent { connection: CONNECTION, id: 1, request: Request::Post { size: 1 } };
+    const ANSWERED: ReactorObservation = ReactorObservation::Answered { connection: CONNECTION, id: 1, size: 0 };
     const OVER: ReactorObservation = ReactorObservation::Over { connection: CONNECTION };
 
     const fn at(milliseconds: u64) -> Instant {

@@ -4,9 +4,11 @@ use crate::reactor::linux::descriptor::{DescriptionId, Fd};
 use crate::reactor::linux::epoll::Epoll;
 use crate::reactor::linux::events::Events;
 use crate::reactor::server::Server;
-use crate::reactor::worker::{At, Target, Worker};
+use crate::reactor::worker::{At, Target};
 
-/// A descriptor that the program serves.
+use super::closed_after_answers::Exchanges;
+
+/// A descriptor that the program has to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     /// Its number.
@@ -15,37 +17,35 @@ pub(super) struct Facts {
     pub(super) ready: Events,
     /// An epoll instance has it in its ready list, with something of that to report.
     pub(super) is_queued: bool,
-    /// A thread has an event of it in hand, or is at work on it.
+    /// A thread owns it: it has an event of it, or is at work on it.
     pub(super) is_in_hand: bool,
     /// An epoll instance has it in its ready list, and every thread of that instance sleeps.
-    pub(super) is_slept_on: bool,
+    pub(super) all_sleep_where_queued: bool,
     /// Every thread of every instance that watches it sleeps.
-    pub(super) sleeps: bool,
+    pub(super) all_sleep: bool,
 }
 
-/// Every descriptor that the program serves: its listening socket, its signals, its connections.
-pub(super) fn all(server: &Server) -> impl Iterator<Item = (Target, Facts)> {
-    let own = [(Target::Listener, server.listener()), (Target::Signals, server.signal_source())];
-    let connections = server.connections().iter().map(|(fd, connection)| (Target::Connection(connection.token), *fd));
-    own.into_iter().chain(connections).filter_map(|(target, fd)| Some((target, of(server, target, fd)?)))
+/// Every open descriptor that is ready for something that the program has to do: its listening socket, its signals, and
+/// each connection, whether it is in the table of the program or not.
+pub(super) fn all_ready(server: &Server, exchanges: &Exchanges) -> impl Iterator<Item = (DescriptionId, Facts)> {
+    let ready = |(fd, id)| Some((fd, id, ready(server, exchanges, fd, id))).filter(|(.., ready)| !ready.is_empty());
+    let numbers = server.linux().table().iter();
+    numbers.filter_map(ready).map(|(fd, id, ready)| (id, of(server, (fd, id), ready)))
 }
 
-/// What is known of one; `None` if the number is not open.
-pub(super) fn of(server: &Server, target: Target, fd: Fd) -> Option<Facts> {
-    let id = server.linux().description(fd).ok()?;
-    let ready = server.linux().readiness(id) & wanted(server, fd);
-    let in_hand = |worker: &Worker| {
-        let is_at_work = worker.at.work().is_some_and(|work| work.token.fd == fd);
-        is_at_work || worker.is_at(target) || worker.in_hand().any(|task| task.target == target)
-    };
-    Some(Facts {
+/// What is known of a descriptor that is ready for this.
+pub(super) fn of(server: &Server, (fd, id): (Fd, DescriptionId), ready: Events) -> Facts {
+    let threads = 0..server.workers().len() as u16;
+    let is_accepted = |thread: &u16| server.workers()[usize::from(*thread)].at.accepted() == Some(fd);
+    let owns = |thread: u16| is_accepted(&thread) || in_hand(server, thread).any(|item| item == id);
+    Facts {
         fd,
         ready,
         is_queued: queues(server, id, ready).next().is_some(),
-        is_in_hand: server.workers().iter().any(in_hand),
-        is_slept_on: queues(server, id, ready).any(|epoll| is_slept_on(server, epoll)),
-        sleeps: watchers(server, id).all(|epoll| is_slept_on(server, epoll)),
-    })
+        is_in_hand: threads.into_iter().any(owns),
+        all_sleep_where_queued: queues(server, id, ready).any(|epoll| all_sleep(server, epoll)),
+        all_sleep: watchers(server, id).all(|epoll| all_sleep(server, epoll)),
+    }
 }
 
 /// The description that the next call of a thread is for; `None` if that is a wait.
@@ -73,12 +73,26 @@ pub(super) fn in_hand(server: &Server, thread: u16) -> impl Iterator<Item = Desc
     current.into_iter().chain(worker.in_hand().map(|task| task.item))
 }
 
-/// What the program has to react to: data and urgent data until the client has ended, room for what it has to write,
-/// and errors.
-fn wanted(server: &Server, fd: Fd) -> Events {
-    let Some(connection) = server.connections().get(&fd) else { return Events::IN };
-    let reading = Events::IN | Events::PRI;
-    Events::ALWAYS | reading.when(!connection.has_ended) | Events::OUT.when(connection.has_output())
+/// What a descriptor is ready for, of what the program has to react to.
+///
+/// Of a connection that is: data and urgent data until the program has read the end; room for an answer that it owes;
+/// and errors. None of it is asked of the program: what it has read is what the kernel says, what it owes what clients
+/// have sent and have received.
+pub(super) fn ready(server: &Server, exchanges: &Exchanges, fd: Fd, id: DescriptionId) -> Events {
+    let ready = server.linux().readiness(id);
+    if fd == server.listener() || fd == server.signal_source() {
+        return ready & Events::IN;
+    }
+    let Some(stream) = server.linux().stream(id) else { return Events::NONE };
+    let owes = |connection| exchanges.owes(connection, stream.read_count());
+    let has_use_for_room = || server.connection_of(id).is_some_and(owes);
+    let reading = (Events::IN | Events::PRI).when(!server.linux().has_given_end(id));
+    ready & (Events::ALWAYS | reading | Events::OUT.when(ready.has(Events::OUT) && has_use_for_room()))
+}
+
+/// Whether an instance has it in its interest list, armed or not.
+pub(super) fn is_watched_by(server: &Server, id: DescriptionId, epoll: Fd) -> bool {
+    server.linux().epoll(epoll).is_some_and(|epoll| epoll.items_of(id).next().is_some())
 }
 
 /// The instances that have it in their interest list, armed or not.
@@ -93,7 +107,8 @@ fn queues(server: &Server, id: DescriptionId, ready: Events) -> impl Iterator<It
     server.linux().epolls().filter(move |(_, epoll)| reports(epoll)).map(|(epoll, _)| epoll)
 }
 
-fn is_slept_on(server: &Server, epoll: DescriptionId) -> bool {
+/// Whether every thread of an instance sleeps.
+fn all_sleep(server: &Server, epoll: DescriptionId) -> bool {
     let serves = |fd| server.linux().description(fd) == Ok(epoll);
     let mut threads = server.workers().iter().filter(|worker| serves(worker.epoll));
     threads.all(|worker| worker.at == At::Sleeping)
@@ -101,11 +116,15 @@ fn is_slept_on(server: &Server, epoll: DescriptionId) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use splitbrain_kernel::id::NodeId;
+    use splitbrain_kernel::node::ConnectionId;
+
     use super::*;
     use crate::reactor::bug::Bug;
     use crate::reactor::linux::thread::Thread;
     use crate::reactor::message::{Request, Wire};
     use crate::reactor::node::ReactorTimer;
+    use crate::reactor::observation::ReactorObservation;
     use crate::reactor::options::ReactorOptions;
     use crate::reactor::presets;
     use crate::reactor::protocol;
@@ -121,9 +140,11 @@ mod tests {
         machine
     }
 
-    fn of_connection(machine: &Machine) -> Facts {
-        let all = all(machine.server()).find(|(target, _)| matches!(target, Target::Connection(_)));
-        all.expect("there is a connection").1
+    fn of_connection(machine: &Machine, exchanges: &Exchanges) -> Facts {
+        let server = machine.server();
+        let fd = *server.connections().keys().next().expect("there is a connection");
+        let id = server.linux().description(fd).expect("it is open");
+        of(server, (fd, id), ready(server, exchanges, fd, id))
     }
 
     fn data(bytes: Vec<u8>, is_urgent: bool) -> Wire {
@@ -133,52 +154,70 @@ mod tests {
     #[test]
     fn a_descriptor_without_news_is_not_ready_and_its_threads_sleep() {
         let machine = connected(presets::shared());
-        let facts = of_connection(&machine);
+        let facts = of_connection(&machine, &Exchanges::default());
         assert_eq!((facts.ready, facts.is_queued, facts.is_in_hand), (Events::NONE, false, false));
-        assert!(facts.sleeps && !facts.is_slept_on);
-        assert_eq!(all(machine.server()).count(), 3, "the listener, the signals, the connection");
+        assert!(facts.all_sleep && !facts.all_sleep_where_queued);
+        assert_eq!(all_ready(machine.server(), &Exchanges::default()).count(), 0);
     }
 
     #[test]
     fn data_makes_it_ready_and_queued_and_wakes_a_thread_which_takes_it_in_hand() {
+        let nothing = Exchanges::default();
         let mut machine = connected(presets::one_loop());
         machine.receive(0, data(protocol::request(1, GET), false));
-        let facts = of_connection(&machine);
+        let facts = of_connection(&machine, &nothing);
         assert_eq!((facts.ready, facts.is_queued, facts.is_in_hand), (Events::IN, true, false));
-        assert!(!facts.sleeps && !facts.is_slept_on);
+        assert!(!facts.all_sleep && !facts.all_sleep_where_queued);
+        assert_eq!(all_ready(machine.server(), &nothing).map(|(_, facts)| facts).collect::<Vec<_>>(), [facts]);
         machine.fire(ReactorTimer::Run(Thread(0)));
-        assert!(of_connection(&machine).is_in_hand);
+        assert!(of_connection(&machine, &nothing).is_in_hand);
         machine.run();
-        assert_eq!(of_connection(&machine).ready, Events::NONE);
+        assert_eq!(of_connection(&machine, &nothing).ready, Events::NONE);
     }
 
     #[test]
     fn urgent_data_is_something_to_react_to() {
         let mut machine = connected(presets::one_loop());
         machine.receive(0, data(vec![b'!'], true));
-        assert_eq!(of_connection(&machine).ready, Events::PRI);
+        assert_eq!(of_connection(&machine, &Exchanges::default()).ready, Events::PRI);
     }
 
     #[test]
-    fn room_counts_only_while_an_answer_waits() {
-        let mut machine = connected(ReactorOptions { socket_buffer: 16, ..presets::one_loop() });
-        assert_eq!(of_connection(&machine).ready, Events::NONE, "there is room, and nothing to write");
-        for byte in protocol::request(1, GET) {
-            machine.receive(0, data(vec![byte], false));
-            machine.run();
+    fn room_counts_only_while_an_answer_is_owed_whatever_the_program_says() {
+        for bug in [Bug::None, Bug::ShortWriteIgnored] {
+            let mut machine = connected(ReactorOptions { socket_buffer: 16, bug, ..presets::one_loop() });
+            let mut exchanges = Exchanges::default();
+            let connection = ConnectionId { opener: NodeId::client(1), number: 0 };
+            exchanges.on_observation(&ReactorObservation::Sent { connection, id: 1, request: GET });
+            assert_eq!(of_connection(&machine, &exchanges).ready, Events::NONE, "the request has not come");
+            for byte in protocol::request(1, GET) {
+                machine.receive(0, data(vec![byte], false));
+                machine.run();
+            }
+            assert_eq!(of_connection(&machine, &exchanges).ready, Events::NONE, "the answer is longer than the room");
+            machine.receive(0, Wire::Taken { count: 16 });
+            assert_eq!(of_connection(&machine, &exchanges).ready, Events::OUT, "{bug:?}");
         }
-        assert_eq!(of_connection(&machine).ready, Events::NONE, "the answer is longer than the room");
-        machine.receive(0, Wire::Taken { count: 16 });
-        assert_eq!(of_connection(&machine).ready, Events::OUT);
     }
 
     #[test]
-    fn a_queue_that_wakes_no_thread_is_slept_on() {
+    fn an_end_that_was_read_is_nothing_to_react_to_and_one_that_was_not_is() {
+        for bug in [Bug::None, Bug::EndedKeptOpen] {
+            let mut machine = connected(ReactorOptions { bug, ..presets::one_loop() });
+            machine.receive(0, Wire::Fin);
+            assert_eq!(of_connection(&machine, &Exchanges::default()).ready, Events::IN);
+            machine.run();
+            assert_eq!(all_ready(machine.server(), &Exchanges::default()).count(), 0, "{bug:?}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_wakes_no_thread_is_one_where_all_sleep() {
         let mut machine = Machine::new(ReactorOptions { bug: Bug::CallbackWithoutWake, ..presets::one_loop() });
         machine.connect(0);
         machine.run();
-        let (_, facts) = all(machine.server()).next().expect("there is the listener");
+        let (_, facts) = all_ready(machine.server(), &Exchanges::default()).next().expect("there is the listener");
         assert_eq!((facts.ready, facts.is_queued, facts.is_in_hand), (Events::IN, true, false));
-        assert!(facts.sleeps && facts.is_slept_on);
+        assert!(facts.all_sleep && facts.all_sleep_where_queued);
     }
 }

@@ -15,8 +15,9 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::reactor::linux::descriptor::Fd;
 use crate::reactor::server::Server;
-use crate::reactor::worker::{At, Target};
+use crate::reactor::worker::At;
 
+use super::closed_after_answers::Exchanges;
 use super::facts::{self, Facts};
 use super::index::NO_LOST_WAKEUP;
 
@@ -39,19 +40,28 @@ pub(super) struct Sleepers(BTreeMap<NodeId, Instant>);
 
 impl Sleepers {
     /// A server has handled an input.
-    pub(super) fn after_step(&mut self, node: NodeId, server: &Server, now: Instant, findings: &mut Findings) {
+    pub(super) fn after_step(
+        &mut self,
+        (node, server): (NodeId, &Server),
+        exchanges: &Exchanges,
+        now: Instant,
+        findings: &mut Findings,
+    ) {
+        if !findings.is_on(NO_LOST_WAKEUP) {
+            return;
+        }
         if !server.workers().iter().any(|worker| worker.at == At::Sleeping) {
             self.0.remove(&node);
             return;
         }
-        match overslept(server) {
-            Overslept::Nothing { is_ready } => {
+        match beside(server, exchanges) {
+            Beside::Nothing { is_ready } => {
                 self.0.remove(&node);
                 if is_ready {
                     findings.check(NO_LOST_WAKEUP, Some(node), true, String::new);
                 }
             }
-            Overslept::Something(_) => drop(self.0.entry(node).or_insert(now)),
+            Beside::Something(_) => drop(self.0.entry(node).or_insert(now)),
         }
     }
 
@@ -70,13 +80,14 @@ impl Sleepers {
         &mut self,
         now: Instant,
         server: impl Fn(NodeId) -> Option<&'a Server>,
+        exchanges: &Exchanges,
         findings: &mut Findings,
     ) {
         let is_due = |since: &Instant| since.saturating_add(WAKE_MAX) <= now;
         let due: Vec<NodeId> = self.0.iter().filter(|(_, since)| is_due(since)).map(|(node, _)| *node).collect();
         for node in due {
             self.0.remove(&node);
-            if let Some(Overslept::Something(facts)) = server(node).map(overslept) {
+            if let Some(Beside::Something(facts)) = server(node).map(|server| beside(server, exchanges)) {
                 judge(node, facts, findings);
             }
         }
@@ -84,34 +95,29 @@ impl Sleepers {
 }
 
 /// What the threads of a server sleep beside.
-enum Overslept {
+enum Beside {
     /// Each thing that is ready has a thread that is awake; and whether there is any.
     Nothing { is_ready: bool },
     /// Something is ready, and every thread that could serve it sleeps.
     Something(Facts),
 }
 
-fn overslept(server: &Server) -> Overslept {
+fn beside(server: &Server, exchanges: &Exchanges) -> Beside {
     let mut is_ready = false;
-    for (_, facts) in facts::all(server).filter(|(_, facts)| !facts.ready.is_empty() && !facts.is_in_hand) {
+    for (_, facts) in facts::all_ready(server, exchanges).filter(|(_, facts)| !facts.is_in_hand) {
         is_ready = true;
-        if facts.sleeps {
-            return Overslept::Something(facts);
+        if facts.all_sleep {
+            return Beside::Something(facts);
         }
     }
-    Overslept::Nothing { is_ready }
+    Beside::Nothing { is_ready }
 }
 
-/// A thread has waited on this instance: each descriptor that belongs to it is judged.
-pub(super) fn after_wait(node: NodeId, server: &Server, epoll: Fd, findings: &mut Findings) {
-    for (target, facts) in facts::all(server) {
-        let belongs = match target {
-            Target::Connection(token) => server.connections()[&token.fd].home == epoll,
-            _ => true,
-        };
-        if belongs {
-            judge(node, facts, findings);
-        }
+/// A thread has waited on this instance: each descriptor that it watches is judged.
+pub(super) fn after_wait(node: NodeId, server: &Server, exchanges: &Exchanges, epoll: Fd, findings: &mut Findings) {
+    if findings.is_on(NO_LOST_WAKEUP) {
+        let watched = facts::all_ready(server, exchanges).filter(|(id, _)| facts::is_watched_by(server, *id, epoll));
+        watched.for_each(|(_, facts)| judge(node, facts, findings));
     }
 }
 
@@ -119,7 +125,7 @@ fn judge(node: NodeId, facts: Facts, findings: &mut Findings) {
     if facts.ready.is_empty() {
         return;
     }
-    let holds = facts.is_in_hand || (facts.is_queued && !facts.is_slept_on);
+    let holds = facts.is_in_hand || (facts.is_queued && !facts.all_sleep_where_queued);
     findings.check(NO_LOST_WAKEUP, Some(node), holds, || {
         let Facts { fd, ready, is_queued, .. } = facts;
         match is_queued {
@@ -144,8 +150,14 @@ mod tests {
     use crate::reactor::presets;
     use crate::reactor::tests::Machine;
 
-    const LOST: Facts =
-        Facts { fd: Fd(7), ready: Events::IN, is_queued: false, is_in_hand: false, is_slept_on: false, sleeps: false };
+    const LOST: Facts = Facts {
+        fd: Fd(7),
+        ready: Events::IN,
+        is_queued: false,
+        is_in_hand: false,
+        all_sleep_where_queued: false,
+        all_sleep: false,
+    };
 
     #[test]
     fn what_is_queued_or_in_hand_or_not_ready_is_not_lost() {
@@ -153,7 +165,7 @@ mod tests {
             Facts { is_queued: true, ..LOST },
             Facts { is_in_hand: true, ..LOST },
             Facts { ready: Events::NONE, ..LOST },
-            Facts { is_queued: true, is_slept_on: true, is_in_hand: true, ..LOST },
+            Facts { is_queued: true, all_sleep_where_queued: true, is_in_hand: true, ..LOST },
         ] {
             let mut findings = all_on();
             judge(S1, facts, &mut findings);
@@ -164,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_no_wait_will_report_is_lost() {
-        for facts in [LOST, Facts { is_queued: true, is_slept_on: true, ..LOST }] {
+        for facts in [LOST, Facts { is_queued: true, all_sleep_where_queued: true, ..LOST }] {
             let mut findings = all_on();
             judge(S1, facts, &mut findings);
             assert_eq!(broken(&findings), Some(NO_LOST_WAKEUP), "{facts:?}");
@@ -180,11 +192,13 @@ mod tests {
                 let (mut sleepers, mut findings) = (Sleepers::default(), all_on());
                 let start = Instant::ZERO.saturating_add(Duration::from_secs(1));
                 machine.connect(0);
-                sleepers.after_step(S1, machine.server(), start, &mut findings);
+                let nothing = Exchanges::default();
+                sleepers.after_step((S1, machine.server()), &nothing, start, &mut findings);
                 assert_eq!(sleepers.deadline() == Instant::MAX, bug == Bug::None);
-                sleepers.on_deadline(start, |_| Some(machine.server()), &mut findings);
+                sleepers.on_deadline(start, |_| Some(machine.server()), &nothing, &mut findings);
                 assert_eq!(broken(&findings), None, "the bound has not passed");
-                sleepers.on_deadline(start.saturating_add(WAKE_MAX), |_| Some(machine.server()), &mut findings);
+                let over = start.saturating_add(WAKE_MAX);
+                sleepers.on_deadline(over, |_| Some(machine.server()), &nothing, &mut findings);
                 assert_eq!(broken(&findings), expected, "{bug:?}");
                 assert_eq!(sleepers.deadline(), Instant::MAX, "it is judged once");
             }
@@ -192,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_ended_with_their_process_oversleep_nothing() {
+    fn threads_that_ended_with_their_process_sleep_beside_nothing() {
         let mut machine = Machine::new(ReactorOptions { bug: Bug::CallbackWithoutWake, ..presets::one_loop() });
         let (mut sleepers, mut findings) = (Sleepers::default(), all_on());
         machine.connect(0);
-        sleepers.after_step(S1, machine.server(), Instant::ZERO, &mut findings);
+        sleepers.after_step((S1, machine.server()), &Exchanges::default(), Instant::ZERO, &mut findings);
         assert_ne!(sleepers.deadline(), Instant::MAX);
         sleepers.on_down(S1);
         assert_eq!(sleepers.deadline(), Instant::MAX);

@@ -27,6 +27,9 @@ pub(super) fn after_call(node: NodeId, server: &Server, thread: u16, findings: &
     let others = (0..server.workers().len() as u16).filter(|other| *other != thread);
     let others: Vec<(u16, DescriptionId)> =
         others.flat_map(|other| facts::in_hand(server, other).map(move |item| (other, item))).collect();
+    if others.is_empty() {
+        return;
+    }
     judge(node, thread, own, &others, findings);
 }
 
@@ -97,8 +100,15 @@ mod tests {
     fn broken_at(machine: &Machine) -> Option<usize> {
         let mut findings = all_on();
         (0..4).for_each(|thread| after_call(S1, machine.server(), thread, &mut findings));
-        assert!(findings.evaluated()[ONE_OWNER] > 0, "an event is in hand");
         broken(&findings)
+    }
+
+    #[test]
+    fn a_thread_that_alone_has_something_is_not_judged() {
+        let mut findings = all_on();
+        let machine = second_event(Bug::None, 1);
+        (0..4).for_each(|thread| after_call(S1, machine.server(), thread, &mut findings));
+        assert_eq!(findings.evaluated()[ONE_OWNER], 0, "the event of the second piece is not for another thread");
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Server {
             fired: task.fired,
             item: task.item,
             calls: 0,
+            is_empty: false,
             has_request: false,
             is_unfinished: false,
         };
@@ -130,6 +131,7 @@ impl Server {
         let at = match self.linux.read_vectored(work.token.fd, &sizes) {
             Err(Errno::Again) => {
                 self.counters.would_block += 1;
+                work.is_empty = work.calls == 1;
                 At::Write(work)
             }
             Err(_) => At::Close(work),
@@ -223,7 +225,7 @@ impl Server {
             self.workers[thread].at = At::Next;
             return;
         };
-        if connection.has_ended && !connection.has_output() {
+        if connection.has_ended && !connection.has_output() && self.options.bug != Bug::EndedKeptOpen {
             self.workers[thread].at = At::Close(work);
             return;
         }
@@ -246,8 +248,8 @@ impl Server {
     fn rearm(&mut self, ctx: &mut Context<ReactorNode>, work: Work, interest: Events) {
         let reading = Events::IN | Events::RDHUP | Events::PRI;
         let interest = match self.options.bug {
-            Bug::NoRearm => return,
-            Bug::RearmOnlyAfterRequest if work.fired.has(Events::IN) && !work.has_request => return,
+            Bug::NoRearm if work.is_empty => return,
+            Bug::ReadEventForgetsWrite if work.fired.has(Events::IN) && !work.has_request => interest & !Events::OUT,
             Bug::RearmOnlyWhatFired => {
                 let fired = reading.when(work.fired.has(reading)) | Events::OUT.when(work.fired.has(Events::OUT));
                 interest & (fired | Events::HOW)
