@@ -153,6 +153,7 @@ fn what_is_left_of_a_run_is_read_and_written_again_in_every_system() {
     check_again::<Reactor>("reactor/swarm", 1);
     check_again::<Lock>("lock/swarm_failover", 1);
     check_again::<Sessions>("session/swarm_single_etcd", 1);
+    check_again::<Sessions>("session/swarm_replicated_zbs", 1);
 }
 
 /// The stored recording shows the timeline that was printed of the run, without the scenario and without running it.

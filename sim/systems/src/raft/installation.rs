@@ -34,21 +34,34 @@ impl<C: Payload> Server<C> {
     /// Takes a snapshot where enough has been applied since the last one.
     #[inline]
     pub(super) fn review_snapshot(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let distance = self.options.snapshot_distance;
-        if distance > 0 && self.applied.0 >= self.snapshot_index().0.saturating_add(distance) {
+        if self.is_snapshot_due() {
             self.take_snapshot(ctx);
         }
     }
 
+    /// Whether enough has been applied since the last snapshot.
+    #[inline]
+    pub(super) fn is_snapshot_due(&self) -> bool {
+        let distance = self.options.snapshot_distance;
+        distance > 0 && self.applied.0 >= self.snapshot_index().0.saturating_add(distance)
+    }
+
     /// Takes a snapshot of what is applied, unless one is on its way to the disk.
     pub(super) fn take_snapshot(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let Some(machine) = self.machine.as_ref().filter(|_| self.snapshots.saving.is_none()) else { return };
+        if let Some(machine) = &self.machine {
+            let items = machine.items();
+            self.take_snapshot_of(ctx, items);
+        }
+    }
+
+    /// Takes a snapshot of what is applied, with these items of the state machine, unless one is on its way to the
+    /// disk.
+    pub(super) fn take_snapshot_of(&mut self, ctx: &mut Context<RaftNode<C>>, mut items: Vec<Item<C>>) {
         let term = self.log.term_at(self.applied).expect("what is applied is in the log, or the base of it");
         let last = Position { term, index: self.applied };
-        if last.index <= self.snapshot_index() {
+        if self.snapshots.saving.is_some() || last.index <= self.snapshot_index() {
             return;
         }
-        let mut items = machine.items();
         let has_sessions = !self.has_bug(Bug::SnapshotWithoutSessions);
         let pieces = self.store().pieces().filter(|piece| has_sessions || !matches!(piece, kv::Piece::Session(..)));
         items.extend(pieces.map(Item::Kv));

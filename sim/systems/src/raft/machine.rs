@@ -12,17 +12,26 @@
 //!
 //! - **To change something**, [`RaftNode::propose`] at the leader. It returns a place; the command has succeeded once
 //!   an entry of that very term is applied there, and failed for certain once another is.
-//! - **After a restart** the server applies all committed entries anew, from the first on: the machine begins empty.
+//! - **After a restart** the server applies all committed entries anew, from the first on or from its last snapshot on:
+//!   the machine begins empty.
+//! - **To compact the log**, [`RaftNode::take_snapshot_with`] whenever [`Server::wants_snapshot`]: the state is handed
+//!   over as commands that make it anew. A machine that is behind the log finds them in [`Server::state_after`]: after a
+//!   restart, and when a leader has sent a snapshot.
+//! - **To act as the only leader**, [`Server::leads_alone`], with `reads = "lease"` and a round of
+//!   [`RaftNode::renew_lease`] now and then: while it is true no other server leads.
 //! - **To read**, look into the machine. Any server may be behind, and a leader may have been replaced without knowing
 //!   it yet: a read that must see every earlier write goes through the log as a command.
 //! - **A disk that fails** ends the whole process, whichever of the two had written: the completion is one for both.
 
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::Instant;
 
 use super::ids::{Index, Position};
 use super::message::{Command, Entry, Payload};
 use super::node::RaftNode;
+use super::options::Reads;
+use super::snapshot::Item;
 use super::state::Server;
 
 /// The server does not lead, or is about to lead no longer, and has appended nothing.
@@ -43,6 +52,26 @@ impl<C: Payload> RaftNode<C> {
         server.flush(ctx);
         Ok(place)
     }
+
+    /// Takes a snapshot of the machine around the server, which has applied all that the server has. `state` are
+    /// commands that make an empty machine like this one.
+    pub fn take_snapshot_with(&mut self, ctx: &mut Context<Self>, state: impl Iterator<Item = C>) {
+        if let Self::Server(server) = self {
+            server.take_snapshot_of(ctx, state.map(Item::Outside).collect());
+            server.flush(ctx);
+        }
+    }
+
+    /// A leader asks the others whether it leads still: what a quorum confirms extends its lease.
+    pub fn renew_lease(&mut self, ctx: &mut Context<Self>) {
+        if let Self::Server(server) = self
+            && server.is_leader()
+        {
+            server.start_round(ctx);
+            server.conclude_rounds(ctx);
+            server.flush(ctx);
+        }
+    }
 }
 
 impl<C: Payload> Server<C> {
@@ -61,6 +90,28 @@ impl<C: Payload> Server<C> {
         let index = self.append_as_leader(ctx, Command::Set(command));
         self.broadcast_fresh(ctx);
         Ok(Position { term: self.term(), index })
+    }
+
+    /// Whether enough has been applied since the last snapshot, and none is on its way to the disk.
+    #[inline]
+    pub fn wants_snapshot(&self) -> bool {
+        self.is_snapshot_due() && self.snapshots.saving.is_none()
+    }
+
+    /// The state of a machine as commands, and the place after which it is that: `None` if the log has all entries
+    /// after `index`.
+    pub fn state_after(&self, index: Index) -> Option<(Index, impl Iterator<Item = &C>)> {
+        let snapshot = self.snapshot().filter(|_| index < self.log().base().index)?;
+        let state =
+            snapshot.items.iter().filter_map(|item| if let Item::Outside(piece) = item { Some(piece) } else { None });
+        Some((snapshot.last.index, state))
+    }
+
+    /// Whether this server leads and no other does: it has committed an entry of its own term, and a quorum votes for no
+    /// other before its lease is over. `now` is the time of its monotonic clock.
+    #[inline]
+    pub fn leads_alone(&self, now: Instant) -> bool {
+        self.options().reads == Reads::Lease && self.has_committed_in_term() && self.holds_lease_at(now)
     }
 
     /// The entries that are applied and come after this place, in order.

@@ -353,7 +353,7 @@ splitbrain_kernel::options! {
         /// What ends the transfer of a leadership.
         pub transfer_end: TransferEnd => ValueKind::Name(TransferEnd::NAMES),
         /// After so many applied entries a server takes a snapshot; never where 0 (NuRaft snapshot_distance, etcd
-        /// snapshot-count). A server inside another node takes none: its state machine is outside.
+        /// snapshot-count). A server inside another node takes one when that node hands it its state.
         pub snapshot_distance: u64 => COUNT,
         /// How many entries of the log stay behind a snapshot, for followers that lag a little (NuRaft
         /// reserved_log_items, hashicorp TrailingLogs).

@@ -137,7 +137,11 @@ impl<C: Payload> Server<C> {
     }
 
     fn holds_lease(&self, ctx: &Context<RaftNode<C>>) -> bool {
-        let now = self.lease_clock(ctx);
+        self.holds_lease_at(self.lease_clock(ctx))
+    }
+
+    /// Whether the lease of a leader runs, at this time of the clock that leases are measured on.
+    pub(super) fn holds_lease_at(&self, now: Instant) -> bool {
         let keeps = self.has_bug(Bug::LeaseKeptOnTransfer);
         let holder = self.as_leader().filter(|leader| !leader.lease_given_up || keeps);
         holder.and_then(|leader| leader.reads.lease_until).is_some_and(|until| now < until)
@@ -148,7 +152,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Asks the followers whether it leads still. Reads of one instant share a round.
-    fn start_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    pub(super) fn start_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
         let now = self.lease_clock(ctx);
         let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
         if reads.rounds.back().is_some_and(|(_, sent_at)| *sent_at == now) {

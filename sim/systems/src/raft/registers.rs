@@ -48,7 +48,7 @@ impl<C: Payload> Registers<C> {
         for item in items {
             match item {
                 Item::Chain(chain) => registers.chain = *chain,
-                Item::Kv(_) | Item::Members { .. } => {}
+                Item::Kv(_) | Item::Members { .. } | Item::Outside(_) => {}
                 Item::Register { at, value } => registers.values[usize::from(*at) % COUNT] = Some(value.clone()),
             }
         }

@@ -44,6 +44,8 @@ pub enum Item<C = u64> {
         /// The configuration.
         members: Box<Members>,
     },
+    /// A piece of a state machine around the server, as one of its own commands ([`super::machine`]).
+    Outside(C),
 }
 
 /// A snapshot.

@@ -3,14 +3,21 @@
 use std::fmt::{self, Formatter};
 
 use splitbrain_kernel::brief::Datum;
+use splitbrain_kernel::embedding::Embedding as _;
+use splitbrain_kernel::node::Node as _;
+
+use crate::raft::RaftNode;
 
 use super::ids::Item;
-use super::master::LOG;
+use super::master::journal::{LOG, RaftInMeta};
 use super::message::{CreateResult, ItemCall, ItemResult, KeepAliveResult, SessionMessage};
 use super::node::SessionNode;
 
 /// See [`splitbrain_kernel::node::Node::brief`].
 pub(super) fn brief(datum: Datum<'_, SessionNode>, f: &mut Formatter<'_>) -> fmt::Result {
+    if let Some(inner) = RaftInMeta.inner_datum(datum) {
+        return RaftNode::brief(inner, f);
+    }
     match datum {
         Datum::Message(message) => of_message(message, datum, f),
         Datum::File(LOG) => f.write_str("log"),

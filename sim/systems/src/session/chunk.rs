@@ -41,8 +41,10 @@ type Ctx<'a> = Context<SessionNode>;
 pub struct Surroundings {
     /// The chunk's number.
     pub number: u16,
-    /// How many masters there are.
+    /// How many masters there are. Those that are replicated are one.
     pub masters: u16,
+    /// How many processes a master is: 1, or all that are replicated.
+    pub replicas: u16,
     /// How many volumes.
     pub volumes: u16,
     /// The declared bound on drift.
@@ -63,7 +65,7 @@ pub struct Chunk {
 
 impl Chunk {
     pub(super) fn new(options: Arc<SessionOptions>, around: Surroundings) -> Self {
-        let manager = FollowerManager::new(around.masters);
+        let manager = FollowerManager::new(around.masters, around.replicas);
         let (client, server) = (SessionClient::default(), NodeServer::default());
         Self { options, around, instance: Instance(0), manager, client, server }
     }
@@ -117,7 +119,7 @@ impl Chunk {
     }
 
     pub(super) fn on_message(&mut self, ctx: &mut Ctx<'_>, source: NodeId, message: SessionMessage) {
-        let master = source.number();
+        let master = if self.around.replicas > 1 { 1 } else { source.number() };
         match message {
             SessionMessage::CreateReply { request, result } => self.on_create_reply(ctx, master, request, result),
             SessionMessage::KeepAliveReply { session, round, result } => {
@@ -134,10 +136,16 @@ impl Chunk {
 
     pub(super) fn on_timer(&mut self, ctx: &mut Ctx<'_>, timer: SessionTimer) {
         match timer {
-            SessionTimer::Create(master) => self.ask_for_session(ctx, master),
+            SessionTimer::Create(master) => {
+                self.manager.move_on();
+                self.ask_for_session(ctx, master);
+            }
             SessionTimer::GiveUp(master) => self.stop(ctx, master, StopSource::Timeout),
             SessionTimer::KeepAlive(master) => self.begin_round(ctx, master),
-            SessionTimer::RpcTimeout(master) => self.on_rpc_timeout(ctx, master),
+            SessionTimer::RpcTimeout(master) => {
+                self.manager.move_on();
+                self.retry_round(ctx, master);
+            }
             SessionTimer::Lease(master) => self.on_lease_timer(ctx, master),
             SessionTimer::Grace(master) => self.expire(ctx, master),
             SessionTimer::Claim(resource) => self.claim(ctx, resource),

@@ -1,12 +1,69 @@
 //! What changes a master's table: commands, and what comes of each.
 //!
-//! A command is a record of the master's disk, and takes effect when it is durable. The same commands can be entries of
-//! a replicated log: two masters that apply them in the same order have the same table.
+//! A command is a record of the master's disk or an entry of a replicated log, and takes effect when it is durable there.
+//! Two masters that apply the same commands in the same order have the same table.
 
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::time::Duration;
 
-use super::ids::{Identity, Instance, Item, ItemKey, Resource, SessionId, Term, Token};
+use super::ids::{Epoch, Identity, Instance, Item, ItemKey, Resource, SessionId, Term, Token};
+
+/// A piece of a table, as a snapshot carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Piece {
+    /// The numbers that only grow.
+    Numbers {
+        /// Of the last session.
+        session: u32,
+        /// Of the last grant.
+        token: Token,
+        /// Of the last term in which a master began to lead.
+        term: Term,
+    },
+    /// A session.
+    Session {
+        /// Its name.
+        session: SessionId,
+        /// Whose.
+        identity: Identity,
+        /// The process that uses it.
+        instance: Instance,
+        /// How long it lives without a keepalive.
+        lease: Duration,
+        /// Whether its expiry is decided.
+        is_expiring: bool,
+        /// Its items.
+        items: Vec<Item>,
+    },
+    /// The processes of an identity.
+    Lineage {
+        /// Of which.
+        identity: Identity,
+        /// The process that counts.
+        current: Instance,
+        /// Which one it is.
+        epoch: Epoch,
+        /// Those before it.
+        past: Vec<Instance>,
+    },
+    /// A target that is held.
+    Target {
+        /// Which.
+        resource: Resource,
+        /// By which session.
+        session: SessionId,
+        /// Under which token.
+        token: Token,
+    },
+    /// An item of a session that was erased: none, but for a known bug.
+    Leftover {
+        /// Of which session.
+        session: SessionId,
+        /// Which.
+        key: ItemKey,
+    },
+}
 
 /// A change to the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,12 +140,16 @@ pub enum Command {
     Expire {
         /// Which.
         session: SessionId,
+        /// The term in which it was decided. In a later one the leases are new, and the command does nothing.
+        term: Term,
     },
     /// Its callbacks have run: it leaves the table with all its items.
     Erase {
         /// Which.
         session: SessionId,
     },
+    /// A piece of a table as a snapshot has it. It is no entry of a log.
+    Restore(Piece),
 }
 
 /// What came of a command.
@@ -102,4 +163,6 @@ pub enum Applied {
     Taken,
     /// The session does not live, or is another process's.
     NoSuchSession,
+    /// It was decided in an earlier term than the present one.
+    Outdated,
 }

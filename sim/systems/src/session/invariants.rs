@@ -14,6 +14,8 @@
 //! | sessions come back | Burrows, OSDI 2006, §2.8 | `session_restored` | black box |
 //! | no session outlives its owner | etcd #17470 | `nothing_immortal` | white box |
 //!
+//! With masters that are replicated all invariants of raft watch the servers inside them as well, under `raft.`.
+//!
 //! All but one go by what nodes say and send. Leases are worked out anew here, from messages and clocks.
 //!
 //! # Not checked
@@ -51,7 +53,7 @@ use super::master::Master;
 use super::message::{ItemResult, SessionMessage};
 use super::node::SessionNode;
 use super::observation::SessionObservation;
-use super::options::SessionOptions;
+use super::options::{Replication, SessionOptions};
 
 use after_settle::{Bounds, Due};
 use callbacks_in_order::{FollowerSide, MasterSide};
@@ -86,6 +88,7 @@ mod index {
 #[derive(Clone, Debug)]
 pub struct SessionInvariants {
     setup: Setup<SessionOptions>,
+    masters_are: Replication,
     owners: Owners,
     serving: Serving,
     dead: Dead,
@@ -107,6 +110,7 @@ impl SessionInvariants {
     pub fn new(setup: &Setup<SessionOptions>) -> Self {
         Self {
             setup: setup.clone(),
+            masters_are: setup.options.base.replication,
             owners: Owners::default(),
             serving: Serving::default(),
             dead: Dead::default(),
@@ -136,17 +140,19 @@ impl SessionInvariants {
         said: &SessionObservation,
         findings: &mut Findings,
     ) {
-        self.leaders.on_observation(master, said, findings);
-        self.dead.on_observation(master, said, findings);
-        self.names.on_observation(master, said, findings);
+        let group = self.group(master);
+        self.leaders.on_observation(master, group, said, findings);
+        self.names.on_observation(group, said, findings);
         self.masters.on_observation(master, said, findings);
         let now = Times { true_time: view.now(), monotonic: view.monotonic(master) };
         self.extensions.on_observation(master, said, now, view.bounds().drift_ppm, findings);
         self.living.on_observation(said, view.now());
         let can_act = |chunk: NodeId| view.is_lively(chunk);
+        if let Some(session) = self.dead.on_observation(master, said, findings) {
+            self.serving.on_expired(master, session, can_act, findings);
+        }
         match said {
-            SessionObservation::Leads { .. } => self.masters.on_restart(master),
-            SessionObservation::Expired { session } => self.serving.on_expired(master, *session, can_act, findings),
+            SessionObservation::Leads { .. } if self.leaders.is_newest(master, group) => self.on_leads(group, now),
             SessionObservation::TargetGranted { resource, session, token } => {
                 self.serving.on_granted(master, *resource, (*session, *token), can_act, findings);
             }
@@ -155,9 +161,25 @@ impl SessionInvariants {
             }
             SessionObservation::Erased { session } => self.erased.on_erased(*session),
             SessionObservation::LeaseStarted { .. } => {
-                self.tally.sessions_at_once = self.tally.sessions_at_once.max(self.living.count(master));
+                self.tally.sessions_at_once = self.tally.sessions_at_once.max(self.living.count(group));
             }
             _ => {}
+        }
+    }
+
+    /// The master that this process is, or is a replica of: they have one table, and their sessions one row of names.
+    fn group(&self, master: NodeId) -> NodeId {
+        match self.masters_are {
+            Replication::Raft if master.is(META) => NodeId::new(META, 1),
+            _ => master,
+        }
+    }
+
+    /// A master begins to lead: it begins callbacks anew, and of replicas it owes each session a full lease.
+    fn on_leads(&mut self, group: NodeId, now: Times) {
+        self.masters.on_restart(group);
+        if self.masters_are == Replication::Raft {
+            self.extensions.on_failover(now);
         }
     }
 
@@ -192,7 +214,11 @@ impl SessionInvariants {
 
     fn on_restored(&self, view: impl View<SessionNode>, findings: &mut Findings) {
         let core = || view.core().iter().copied().filter(|node| view.is_up(*node));
-        let masters: Vec<NodeId> = core().filter(|node| node.is(META) && self.leaders.has(*node)).collect();
+        let masters: Vec<NodeId> = match self.masters_are {
+            Replication::None => core().filter(|node| node.is(META) && self.leaders.has(*node)).collect(),
+            // One of them must lead.
+            Replication::Raft => vec![NodeId::new(META, 1)],
+        };
         for chunk in core().filter(|node| node.is(CHUNK)) {
             for master in &masters {
                 self.stopped.judge(chunk, master.number(), &self.followers, findings);
@@ -228,7 +254,7 @@ impl Invariants<SessionNode> for SessionInvariants {
             EffectRef::Observe(said) if node.is(CHUNK) => self.on_chunk(node, said, view.now(), findings),
             EffectRef::Observe(said) => self.on_volume(node, said, findings),
             EffectRef::Send { target, message, .. } if node.is(CHUNK) => {
-                self.leases.on_send(node, target, message, view.monotonic(node), findings);
+                self.leases.on_send(node, self.group(target), message, view.monotonic(node), findings);
             }
             EffectRef::Send { message: SessionMessage::ItemReply { result: ItemResult::Items(items), .. }, .. } => {
                 self.erased.on_listed(node, items, findings);
@@ -249,7 +275,7 @@ impl Invariants<SessionNode> for SessionInvariants {
             self.extensions.on_heard(message);
         } else if node.is(CHUNK) {
             let lease = self.setup.options.get(node).follower_lease;
-            self.leases.on_heard(node, source, message, (lease, view.bounds().drift_ppm));
+            self.leases.on_heard(node, self.group(source), message, (lease, view.bounds().drift_ppm));
         }
     }
 
@@ -260,7 +286,9 @@ impl Invariants<SessionNode> for SessionInvariants {
         self.followers.on_down(node);
         self.stopped.on_down(node);
         self.leaders.on_down(node);
-        self.masters.on_restart(node);
+        if self.masters_are == Replication::None {
+            self.masters.on_restart(node);
+        }
     }
 
     fn on_settle(&mut self, view: impl View<SessionNode>, _: &mut Findings) {
@@ -277,10 +305,11 @@ impl Invariants<SessionNode> for SessionInvariants {
                 Due::Restored => self.on_restored(view, findings),
                 Due::Gone => {
                     // Whether it was erased is asked of the table: a crash may keep the word of it from being heard.
+                    let replicas = || self.setup.cluster.all_of(META);
                     let has = |session: SessionId| {
-                        let master = view.node(session.master_node()).and_then(SessionNode::master);
                         let has_it = |master: &Master| master.leads() && master.table().session(session).is_some();
-                        master.is_some_and(has_it)
+                        let mut of = replicas().filter(|node| self.group(*node) == session.master_node());
+                        of.any(|node| view.node(node).and_then(SessionNode::master).is_some_and(has_it))
                     };
                     self.living.judge(view.now(), self.bounds.gone(), has, &self.followers, findings);
                 }

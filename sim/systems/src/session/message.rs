@@ -1,6 +1,7 @@
 //! What the processes say to one another, what clients are asked for, and what a scenario orders.
 //!
 //! ```text
+//!   meta   ── what raft says ──▶ meta                       masters that are replicated
 //!   chunk  ── create, keep_alive, item, close ──▶ meta      datagrams: lost, late, twice
 //!   chunk  ◀─ create_reply, keep_alive_reply, item_reply ── meta
 //!   client ── ask ──▶ chunk ── apply ──▶ volume             a write or read of a target
@@ -8,10 +9,15 @@
 //! ```
 
 use splitbrain_kernel::context::OperationId;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::joined;
 use splitbrain_kernel::node::Message;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::time::{Duration, Instant};
 
+use crate::raft::message::RaftMessage;
+
+use super::command::Command;
 use super::ids::{Epoch, Identity, Instance, Item, ItemKey, Resource, SessionId, Token};
 
 /// Content of a packet.
@@ -101,6 +107,10 @@ pub enum SessionMessage {
         /// What became of it.
         result: ApplyResult,
     },
+    /// A master has the one that leads make a command durable. Only a known bug does.
+    Forward(Box<Command>),
+    /// What the servers of the replicated log say to one another.
+    Raft(RaftMessage<Command>),
 }
 
 /// See [`SessionMessage::Create`].
@@ -189,6 +199,11 @@ pub enum Refusal {
     Disk,
     /// A proxy before the master refused (the fault `refuse`).
     Overloaded,
+    /// The master is one of several that are replicated, and another leads.
+    Elsewhere {
+        /// Which, as far as it knows.
+        leader: NodeId,
+    },
 }
 
 /// What becomes of a keepalive.
@@ -347,20 +362,24 @@ pub enum Order {
     Lead,
 }
 
+/// Those of raft come after them.
+const OWN_KINDS: &[&str] = &[
+    "create",
+    "create_reply",
+    "keep_alive",
+    "keep_alive_reply",
+    "item",
+    "item_reply",
+    "close",
+    "ask",
+    "answer",
+    "apply",
+    "applied",
+    "forward",
+];
+
 impl Message for SessionMessage {
-    const KINDS: &'static [&'static str] = &[
-        "create",
-        "create_reply",
-        "keep_alive",
-        "keep_alive_reply",
-        "item",
-        "item_reply",
-        "close",
-        "ask",
-        "answer",
-        "apply",
-        "applied",
-    ];
+    const KINDS: &'static [&'static str] = joined!(OWN_KINDS, RaftMessage::<Command>::KINDS);
 
     const REFUSABLE: &'static [&'static str] = &["create", "keep_alive", "item"];
 
@@ -377,6 +396,8 @@ impl Message for SessionMessage {
             Self::Answer { .. } => 8,
             Self::Apply { .. } => 9,
             Self::Applied { .. } => 10,
+            Self::Forward(_) => 11,
+            Self::Raft(message) => OWN_KINDS.len() + message.kind(),
         }
     }
 

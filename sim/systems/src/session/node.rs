@@ -4,8 +4,11 @@ use std::fmt;
 
 use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::{Context, OperationId};
-use splitbrain_kernel::node::{Completion, Node, Source};
+use splitbrain_kernel::node::{Completion, ConnectionEvent, Node, Source};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
+
+use crate::raft;
+use crate::raft::node::RaftTimer;
 
 use super::brief;
 use super::chunk::Chunk;
@@ -74,6 +77,10 @@ pub enum SessionTimer {
     Io(u64),
     /// A client has waited long enough.
     Request(OperationId),
+    /// A master has a quorum confirm that it leads, if it does.
+    MasterLease,
+    /// A timer of the replicated log.
+    Raft(RaftTimer),
 }
 
 /// The places at which a process waits as a coroutine does, and other inputs may come between.
@@ -137,6 +144,8 @@ pub enum Record {
         /// The value.
         value: u64,
     },
+    /// Of the replicated log.
+    Raft(raft::durable::Record<Command>),
 }
 
 impl Node for SessionNode {
@@ -159,7 +168,7 @@ impl Node for SessionNode {
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: SessionMessage) {
         match self {
-            Self::Meta(master) => master.on_message(ctx, source.node, message),
+            Self::Meta(master) => master.on_message(ctx, source, message),
             Self::Chunk(chunk) => chunk.on_message(ctx, source.node, message),
             Self::Volume(volume) => volume.on_message(ctx, source.node, message),
             Self::Client(client) => client.on_message(ctx, source.node, message),
@@ -172,6 +181,12 @@ impl Node for SessionNode {
             Self::Chunk(chunk) => chunk.on_timer(ctx, timer),
             Self::Volume(_) => unreachable!("a volume sets no timer"),
             Self::Client(client) => client.on_timer(ctx, timer),
+        }
+    }
+
+    fn on_connection(&mut self, ctx: &mut Context<Self>, event: ConnectionEvent) {
+        if let Self::Meta(master) = self {
+            master.on_connection(ctx, event);
         }
     }
 

@@ -1,9 +1,15 @@
 //! What the processes tell those who watch: grants of masters, beliefs of followers, effects at volumes.
 
+use splitbrain_kernel::embedding::Embedding as _;
+use splitbrain_kernel::joined;
 use splitbrain_kernel::node::{Change, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
 
+use crate::raft::observation::RaftObservation;
+
+use super::command::Command;
 use super::ids::{Epoch, Identity, Instance, ItemKey, Resource, SessionId, Term, Token};
+use super::master::journal::RaftInMeta;
 
 /// A part of the access manager's expired callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -23,25 +29,23 @@ macro_rules! observations {
         $variant:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),+ $(,)? })? = $name:literal,
     )+) => {
         /// Something that happened at a node.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(crate = "splitbrain_kernel::serde")]
         pub enum SessionObservation {
             $($(#[doc = $doc])+ $variant $({ $($(#[doc = $field_doc])+ $field: $type),+ })?,)+
-        }
-
-        impl SessionObservation {
-            const fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant $({ $($field: _),+ })? => $name,)+
-                }
-            }
+            /// Of the replicated log inside a master.
+            Raft(RaftObservation<Command>),
         }
 
         impl Observation for SessionObservation {
-            const NAMES: &'static [&'static str] = &[$($name),+];
+            const NAMES: &'static [&'static str] = joined!(&[$($name),+], RaftObservation::<Command>::NAMES);
 
             fn face(&self) -> Face {
-                Face::new(self.name(), self.change())
+                let name = match self {
+                    $(Self::$variant $({ $($field: _),+ })? => $name,)+
+                    Self::Raft(inner) => return inner.face().in_group(RaftInMeta::GROUP),
+                };
+                Face::new(name, self.change())
             }
         }
     };

@@ -5,6 +5,8 @@ use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
+use crate::raft::options::{RaftOptions, Reads};
+
 use super::bug::Bug;
 use super::ids::CHUNK;
 use super::presets::PRESETS;
@@ -36,6 +38,16 @@ splitbrain_kernel::names! {
         Own = "own",
         /// All targets: a chunk serves only while all its sessions live.
         Any = "any",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// How masters belong together.
+    pub enum Replication {
+        /// Each stands for itself, with sessions and targets of its own.
+        None = "none",
+        /// They replicate one table through raft, and one of them leads.
+        Raft = "raft",
     }
 }
 
@@ -96,6 +108,10 @@ splitbrain_kernel::options! {
         pub identity: u64 => ValueKind::Integer { min: 0, max: 64 },
         /// How long a client waits for an answer.
         pub request_timeout: Duration => TIMING,
+        /// How masters belong together.
+        pub replication: Replication => ValueKind::Name(Replication::NAMES),
+        /// The replicated log, with replication = "raft".
+        pub raft: RaftOptions => nested,
         /// A known bug.
         pub bug: Bug => ValueKind::Name(Bug::NAMES),
     }
@@ -118,8 +134,35 @@ impl Options for SessionOptions {
         if self.report_size > self.extents {
             return refuse("report_size", format!("there are {} extents", self.extents));
         }
+        match (self.replication, self.bug) {
+            (Replication::Raft, _) => self.validate_replication()?,
+            (Replication::None, Bug::ExpiryOfEarlierTerm | Bug::ExtendsWithoutQuorum) => {
+                let message =
+                    format!("\"{}\" is of masters that are replicated: replication = \"raft\"", self.bug.name());
+                return refuse("bug", message);
+            }
+            (Replication::None, _) => {}
+        }
         if self.identity > u64::from(cluster.count(CHUNK) + cluster.spare_count(CHUNK)) {
             return refuse("identity", format!("no chunk has the number {}", self.identity));
+        }
+        Ok(())
+    }
+}
+
+impl SessionOptions {
+    fn validate_replication(&self) -> Result<(), OptionsError> {
+        if self.raft.reads != Reads::Lease {
+            let message = "must be \"lease\" with replication = \"raft\": a master acts only while no other can lead";
+            return Err(OptionsError::new("raft.reads", message));
+        }
+        if self.raft.read_lease >= self.lease {
+            let message = format!("must be less than the lease of sessions, {}", self.lease);
+            return Err(OptionsError::new("raft.read_lease", message));
+        }
+        if self.bug == Bug::AnswerBeforeDurable {
+            let message = "\"answer_before_durable\" is of a master with a disk of its own: not with replication";
+            return Err(OptionsError::new("bug", message));
         }
         Ok(())
     }

@@ -13,8 +13,11 @@ use splitbrain_kernel::options::Preset;
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
+use crate::raft;
+use crate::raft::options::{RaftOptions, Reads};
+
 use super::bug::Bug;
-use super::options::{ExpiryScope, KeepAliveMode, Reuse, SessionOptions};
+use super::options::{ExpiryScope, KeepAliveMode, Replication, Reuse, SessionOptions};
 
 /// All of them; `zbs` is the one taken by default.
 pub const PRESETS: &[Preset<SessionOptions>] = &[
@@ -62,8 +65,16 @@ pub fn zbs() -> SessionOptions {
         version: 2,
         identity: 0,
         request_timeout: ms(3_000),
+        replication: Replication::None,
+        raft: replicated_log(),
         bug: Bug::None,
     }
+}
+
+/// The log of masters that are replicated, in all presets: raft as etcd has it, under the lease of its leader (Burrows,
+/// OSDI 2006, §2.2: the replicas promise not to elect a different master for an interval of a few seconds).
+fn replicated_log() -> RaftOptions {
+    RaftOptions { reads: Reads::Lease, snapshot_distance: 200, snapshot_trailing: 20, ..raft::presets::etcd() }
 }
 
 /// Chubby: the lease is extended when the master answers, which it does shortly before the end. "The client maintains

@@ -2,23 +2,32 @@
 
 use std::sync::Arc;
 
+use splitbrain_kernel::embedding::{Both, Embedding as _, Inside};
 use splitbrain_kernel::id::{Kind, KindId, NodeId, Side};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
-use splitbrain_kernel::vocabulary::Role;
+use splitbrain_kernel::vocabulary::{Part, Role};
 use splitbrain_kernel::workload::{WorkloadCall, options_of};
+
+use crate::raft::invariants::{Frame, RaftInvariants};
+use crate::raft::observation::RaftObservation;
+use crate::raft::options::RaftOptions;
+use crate::raft::{RaftNode, RaftOf};
 
 use super::bug::Bug;
 use super::chunk::{Chunk, Surroundings};
 use super::client::Client;
+use super::command::Command;
 use super::ids::{CHUNK, META, Resource, VOLUME};
 use super::invariants::{SessionInvariants, tally::Tally};
 use super::master::Master;
+use super::master::journal::{Disk, Journal, RaftInMeta, Replica};
 use super::message::Order;
 use super::node::{Record, SessionNode};
-use super::options::SessionOptions;
+use super::options::{Replication, SessionOptions};
+use super::table::Table;
 use super::volume::Volume;
 use super::workload::{IoOptions, Requests};
 
@@ -27,6 +36,8 @@ use super::workload::{IoOptions, Requests};
 #[derive(Clone, Debug)]
 pub struct Sessions {
     setup: Setup<SessionOptions>,
+    /// The log of masters that are replicated. There is none if they are not.
+    log: Option<RaftOf<Command>>,
 }
 
 impl Sessions {
@@ -47,10 +58,26 @@ impl Sessions {
         self.setup.cluster.count(kind) + self.setup.cluster.spare_count(kind)
     }
 
+    fn master(&self, id: NodeId, options: Arc<SessionOptions>, recovered: &Recovered<Record>) -> Master {
+        match &self.log {
+            None => {
+                let (disk, table) = Disk::recover(recovered, options.bug);
+                Master::new(id.number(), options, Journal::Disk(disk), table)
+            }
+            Some(log) => {
+                let replica = Replica::new(log.process(id, &RaftInMeta.recovered(recovered)));
+                Master::new(1, options, Journal::Replica(Box::new(replica)), Table::default())
+            }
+        }
+    }
+
     fn surroundings(&self, chunk: NodeId) -> Surroundings {
+        let metas = self.count(META);
+        let (masters, replicas) = if self.log.is_some() { (1, metas) } else { (metas, 1) };
         Surroundings {
             number: chunk.number(),
-            masters: self.count(META),
+            masters,
+            replicas,
             volumes: self.count(VOLUME),
             drift_ppm: self.setup.bounds.drift_ppm,
         }
@@ -64,7 +91,7 @@ impl System for Sessions {
         Kind {
             id: META,
             name: "meta",
-            doc: "A session master with its access manager. Several are independent of one another.",
+            doc: "A session master with its access manager. Several are independent of one another, or replicas of one.",
             side: Side::Server,
             count_min: 1,
             count_max: 8,
@@ -89,6 +116,8 @@ impl System for Sessions {
     ];
     const ROLES: &'static [Role] = &[Role::plain("master"), Role::plain("idle")];
     const RESOURCES: &'static [&'static str] = &["session", "target"];
+    const PARTS: &'static [Part] =
+        &[Part { group: RaftInMeta::GROUP, roles: RaftObservation::<Command>::ROLES, resources: &[], parts: &[] }];
     const WORKLOADS: &'static [WorkloadInfo] = &[WorkloadInfo {
         name: "io",
         doc: "Each client writes and reads targets by way of the chunk that serves them, and has items set and listed.",
@@ -99,38 +128,51 @@ impl System for Sessions {
         OrderInfo { name: "resume", doc: "A chunk that was stopped creates sessions again." },
         OrderInfo { name: "claim", doc: "A chunk asks for a target; the argument is the target's number." },
         OrderInfo { name: "release", doc: "A chunk gives a target back; the argument is the target's number." },
-        OrderInfo { name: "step_down", doc: "A master leads no longer." },
-        OrderInfo { name: "lead", doc: "A master that stepped down leads again, in a new term." },
+        OrderInfo { name: "step_down", doc: "A master leads no longer; of replicas raft may elect it again." },
+        OrderInfo { name: "lead", doc: "A master that stepped down leads again, in a new term; a replica campaigns." },
     ];
     const GAUGES: &'static [Gauge] = Tally::GAUGES;
 
     type Options = SessionOptions;
     type Node = SessionNode;
-    type Invariants = SessionInvariants;
+    type Invariants = Both<SessionInvariants, Inside<RaftInMeta, RaftInvariants<RaftNode<Command>>>>;
     type Workload = Requests;
 
     fn new(setup: Setup<SessionOptions>) -> Result<Self, OptionsError> {
         for options in setup.options.all() {
             options.validate(setup.cluster)?;
         }
-        Ok(Self { setup })
+        let replication = setup.options.base.replication;
+        if setup.options.all().any(|options| options.replication != replication) {
+            return Err(OptionsError::new("replication", "must be the same for all nodes"));
+        }
+        let log = match replication {
+            Replication::None => None,
+            Replication::Raft => Some(replicated_log(&setup).map_err(|error| error.within(RaftInMeta::GROUP))?),
+        };
+        Ok(Self { setup, log })
     }
 
     fn node(&self, id: NodeId, recovered: Recovered<Record>) -> SessionNode {
         let options = Arc::new(self.setup.options.get(id).clone());
         match id.kind() {
-            META => SessionNode::Meta(Box::new(Master::new(id.number(), options, &recovered))),
+            META => SessionNode::Meta(Box::new(self.master(id, options, &recovered))),
             CHUNK => SessionNode::Chunk(Box::new(Chunk::new(options, self.surroundings(id)))),
             VOLUME => SessionNode::Volume(Volume::new(options, &recovered)),
             _ => SessionNode::Client(Client::new(options, id.number(), self.count(CHUNK))),
         }
     }
 
-    fn invariants(&self) -> SessionInvariants {
-        SessionInvariants::new(&self.setup)
+    fn invariants(&self) -> Self::Invariants {
+        let inside = match &self.log {
+            Some(log) => Inside::new(RaftInMeta, RaftInvariants::new(log.frame())),
+            None => Inside::absent(RaftInMeta, RaftInvariants::new(Frame::new(&raft_setup(&self.setup)))),
+        };
+        Both(SessionInvariants::new(&self.setup), inside)
     }
 
-    /// Each master stands for itself, and so does each volume.
+    /// Each volume stands for itself, and each master that is not replicated. A replica that is outside the core may lead
+    /// all the same, and followers speak with the leader themselves: they must reach all that raft may elect.
     fn core(&self, _: impl View<SessionNode>, candidates: &[NodeId]) -> Vec<NodeId> {
         candidates.to_vec()
     }
@@ -155,9 +197,19 @@ impl System for Sessions {
         }
     }
 
-    fn gauges(invariants: &SessionInvariants) -> Vec<u64> {
-        invariants.tally().values()
+    fn gauges(invariants: &Self::Invariants) -> Vec<u64> {
+        invariants.0.tally().values()
     }
+}
+
+/// What the raft inside the masters is made from.
+fn raft_setup(setup: &Setup<SessionOptions>) -> Setup<RaftOptions> {
+    let options = setup.options.map(|options| options.raft.clone());
+    Setup { cluster: setup.cluster, members: META, options, bounds: setup.bounds }
+}
+
+fn replicated_log(setup: &Setup<SessionOptions>) -> Result<RaftOf<Command>, OptionsError> {
+    RaftOf::over(raft_setup(setup))
 }
 
 /// The target that an order is about.

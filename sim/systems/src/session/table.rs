@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
-use super::command::{Applied, Command};
+use super::command::{Applied, Command, Piece};
 use super::ids::{Epoch, Identity, Instance, Item, ItemKey, Resource, SessionId, Term, Token};
 
 /// A session, as its master knows it.
@@ -111,8 +111,72 @@ impl Table {
                 self.release(*session, *instance, *resource, *token)
             }
             Command::TakeOver { session, instance, resource } => self.take_over(*session, *instance, *resource, bug),
-            Command::Expire { session } => self.expire(*session),
+            Command::Expire { session, term } => self.expire(*session, *term, bug),
             Command::Erase { session } => self.erase(*session, bug),
+            Command::Restore(piece) => {
+                self.restore(piece);
+                Applied::Done
+            }
+        }
+    }
+
+    /// All of it, piece by piece.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let (session, token, term) = (self.last_number, self.last_token, self.term);
+        let sessions = self.sessions.iter().map(|(id, found)| Piece::Session {
+            session: *id,
+            identity: found.identity,
+            instance: found.instance,
+            lease: found.lease,
+            is_expiring: found.is_expiring,
+            items: found.items.iter().map(|(key, value)| (*key, *value)).collect(),
+        });
+        let lineages = self.lineages.iter().map(|(identity, lineage)| Piece::Lineage {
+            identity: *identity,
+            current: lineage.current,
+            epoch: lineage.epoch,
+            past: lineage.past.iter().copied().collect(),
+        });
+        let held = |(resource, (session, token)): (&Resource, &(SessionId, Token))| Piece::Target {
+            resource: *resource,
+            session: *session,
+            token: *token,
+        };
+        let targets = self.targets.iter().map(held);
+        let leftovers = self.leftovers.iter().map(|(session, key)| Piece::Leftover { session: *session, key: *key });
+        let numbers = Piece::Numbers { session, token, term };
+        std::iter::once(numbers).chain(sessions).chain(lineages).chain(targets).chain(leftovers)
+    }
+
+    /// The table that these commands of a snapshot make.
+    pub fn of<'a>(state: impl Iterator<Item = &'a Command>) -> Self {
+        let mut table = Self::default();
+        state.for_each(|command| {
+            table.apply(command, Bug::None);
+        });
+        table
+    }
+
+    fn restore(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Numbers { session, token, term } => {
+                (self.last_number, self.last_token, self.term) = (*session, *token, *term);
+            }
+            Piece::Session { session, identity, instance, lease, is_expiring, items } => {
+                let (identity, instance, lease, is_expiring) = (*identity, *instance, *lease, *is_expiring);
+                let items = items.iter().copied().collect();
+                self.sessions.insert(*session, Session { identity, instance, lease, is_expiring, items });
+            }
+            Piece::Lineage { identity, current, epoch, past } => {
+                let (current, epoch, past) = (*current, *epoch, past.iter().copied().collect());
+                self.lineages.insert(*identity, Lineage { current, epoch, past });
+            }
+            Piece::Target { resource, session, token } => {
+                self.targets.insert(*resource, (*session, *token));
+            }
+            Piece::Leftover { session, key } => {
+                self.leftovers.insert((*session, *key));
+            }
         }
     }
 
@@ -227,8 +291,12 @@ impl Table {
         Applied::Granted(token)
     }
 
-    fn expire(&mut self, id: SessionId) -> Applied {
+    /// The decision of a term is void in a later one: the leases that it went by are not those of the master that leads
+    /// now.
+    fn expire(&mut self, id: SessionId, term: Term, bug: Bug) -> Applied {
+        let counts = term >= self.term || bug == Bug::ExpiryOfEarlierTerm;
         match self.sessions.get_mut(&id) {
+            Some(_) if !counts => Applied::Outdated,
             Some(session) => {
                 session.is_expiring = true;
                 Applied::Done
@@ -266,6 +334,10 @@ mod tests {
         Command::SetItem { session, instance: Instance(instance), key, value: 1 }
     }
 
+    const fn expire(term: u64) -> Command {
+        Command::Expire { session: ONE, term: Term(term) }
+    }
+
     fn table(commands: &[Command]) -> Table {
         let mut table = Table::default();
         for command in commands {
@@ -290,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_session_that_expires_takes_no_item_and_loses_all_when_it_is_erased() {
-        let mut table = table(&[create(ONE, 1, 10), set(ONE, 10, TARGET), Command::Expire { session: ONE }]);
+        let mut table = table(&[create(ONE, 1, 10), set(ONE, 10, TARGET), expire(1)]);
         assert_eq!(table.apply(&set(ONE, 10, ItemKey::DataIp), Bug::None), Applied::NoSuchSession);
         assert_eq!(table.holder(Resource(1)), Some((ONE, Token(1))), "it is held until the callbacks have run");
         table.apply(&Command::Erase { session: ONE }, Bug::None);
@@ -310,6 +382,34 @@ mod tests {
         assert!(lineage.past.contains(&Instance(10)));
         assert_eq!(table.holder(Resource(1)), None);
         assert_eq!(table.apply(&set(ONE, 10, TARGET), Bug::None), Applied::NoSuchSession, "the old one is fenced");
+    }
+
+    #[test]
+    fn the_decision_of_an_earlier_term_is_void() {
+        let lead = |term| Command::Lead { term: Term(term) };
+        let mut table = table(&[lead(3), create(ONE, 1, 10)]);
+        assert_eq!(table.apply(&expire(2), Bug::None), Applied::Outdated);
+        assert!(table.active(ONE).is_some(), "its lease is new");
+        assert_eq!(table.apply(&expire(3), Bug::None), Applied::Done);
+        assert!(table.active(ONE).is_none());
+        table.apply(&lead(4), Bug::None);
+        assert!(table.active(ONE).is_none(), "what was decided in time stands");
+    }
+
+    #[test]
+    fn the_pieces_are_the_whole_table() {
+        let adopt = Command::Adopt { session: TWO, instance: Instance(21), items: vec![(ItemKey::DataIp, 1)] };
+        let commands = [Command::Lead { term: Term(3) }, create(ONE, 1, 10), create(TWO, 2, 20), adopt];
+        let mut whole = table(&[&commands[..], &[set(ONE, 10, TARGET), expire(3)]].concat());
+        whole.leftovers.insert((TWO, ItemKey::NfsAccessPoint));
+        let pieces: Vec<Command> = whole.pieces().map(Command::Restore).collect();
+        assert_eq!(pieces.len(), 1 + 2 + 2 + 1 + 1, "numbers, sessions, lineages, a target, an item that is left");
+        assert_eq!(Table::of(pieces.iter()), whole);
+        assert_ne!(Table::of(pieces[1..].iter()), whole);
+        assert_eq!(
+            Table::of(Table::default().pieces().map(Command::Restore).collect::<Vec<_>>().iter()),
+            Table::default()
+        );
     }
 
     #[test]

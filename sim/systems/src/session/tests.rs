@@ -1,10 +1,12 @@
 //! A small cluster by hand: messages arrive when a test says so, timers fire when it lets time pass.
 //!
-//! `creation` tells how sessions come to be, `ending` how they end, `items` what a chunk says and serves under them.
+//! `creation` tells how sessions come to be, `ending` how they end, `items` what a chunk says and serves under them,
+//! `replicas` what masters do that raft replicates.
 
 mod creation;
 mod ending;
 mod items;
+mod replicas;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +26,7 @@ use super::master::Master;
 use super::message::SessionMessage;
 use super::node::SessionNode;
 use super::observation::SessionObservation;
-use super::options::SessionOptions;
+use super::options::{Replication, SessionOptions};
 use super::presets;
 use super::system::Sessions;
 
@@ -58,7 +60,9 @@ impl Town {
     fn new(options: SessionOptions, masters: u16, chunks: u16) -> Self {
         let cluster = Cluster::new(Sessions::KINDS).with(META, masters).with(CHUNK, chunks).with(VOLUME, 1);
         let cluster = cluster.with(splitbrain_kernel::id::KindId::CLIENT, 1);
-        let bounds = Bounds { skew: None, drift_ppm: None, latency: ms(1) };
+        // The lease of a master that is replicated needs a bound on drift.
+        let drift_ppm = (options.replication == Replication::Raft).then_some(0);
+        let bounds = Bounds { skew: None, drift_ppm, latency: ms(1) };
         let system = Sessions::new(Setup::new(cluster, PerServer::same(options), bounds)).expect("the options fit");
         let host = |node: NodeId| (node, Host::of(&system, node, Seed(1)));
         let hosts = cluster.nodes().map(host).collect();

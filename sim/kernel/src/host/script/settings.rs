@@ -22,8 +22,8 @@ pub(super) struct Settings<S: System> {
     pub(super) disk: Disk,
 }
 
-/// What a system may rely on in a script: packets come when the script says so.
-const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
+/// What a system may rely on in a script: packets come when the script says so, and clocks run alike.
+const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: Some(0), latency: Duration::from_millis(10) };
 
 /// Reads the keys: first how many nodes and which preset, then the options, those of single nodes last.
 pub(super) fn read<S: System>(keys: &[(&str, &str)]) -> Result<Settings<S>, String> {

@@ -11,11 +11,10 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::session::bug::Bug;
-use crate::session::ids::{META, SessionId};
+use crate::session::ids::SessionId;
 use crate::session::message::{CreateRequest, CreateResult, Granted, Refusal, SessionMessage};
 use crate::session::node::{CreatedStage, SessionStep, SessionTimer};
 use crate::session::observation::SessionObservation;
@@ -146,9 +145,16 @@ impl Chunk {
             items: SessionClient::items(self.identity()),
             wall: ctx.wall(),
         };
-        ctx.send(NodeId::new(META, master), SessionMessage::Create(Box::new(create)));
+        ctx.send(self.manager.address(master), SessionMessage::Create(Box::new(create)));
         let wait = self.options.rpc_timeout + self.backoff(ctx);
         ctx.set_timer(SessionTimer::Create(master), wait);
+    }
+
+    /// A master says where to ask instead.
+    pub(super) fn heed(&mut self, refusal: Refusal) {
+        if let Refusal::Elsewhere { leader } = refusal {
+            self.manager.go_to(leader);
+        }
     }
 
     /// Half of the backoff at least; the rest is drawn, so that chunks do not ask in step.
@@ -163,7 +169,8 @@ impl Chunk {
         match result {
             CreateResult::Created(granted) => self.enter(ctx, master, sent, granted),
             CreateResult::Refused(Refusal::Superseded) => self.stop(ctx, master, StopSource::Superseded),
-            CreateResult::Refused(_) => {
+            CreateResult::Refused(refusal) => {
+                self.heed(refusal);
                 let wait = self.backoff(ctx);
                 ctx.set_timer(SessionTimer::Create(master), wait);
             }
@@ -315,7 +322,7 @@ impl Chunk {
         self.cancel_timers(ctx, master);
         if let Some(held) = held.filter(|_| source == StopSource::User) {
             let session = held.granted.session;
-            ctx.send(NodeId::new(META, master), SessionMessage::Close { session, instance });
+            ctx.send(self.manager.address(master), SessionMessage::Close { session, instance });
         }
     }
 }

@@ -5,7 +5,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Duration;
 
 use crate::session::bug::Bug;
-use crate::session::ids::{ItemKey, META, Resource, SessionId};
+use crate::session::ids::{ItemKey, Resource, SessionId};
 use crate::session::message::{Answer, ItemCall, ItemResult, Operation, Response, SessionMessage};
 use crate::session::node::SessionTimer;
 
@@ -18,7 +18,7 @@ impl Chunk {
         let request = self.client.begin(purpose);
         let (instance, lease) = (self.instance, self.options.lease);
         let item = SessionMessage::Item { request, session, instance, lease, call };
-        ctx.send(NodeId::new(META, session.master), item);
+        ctx.send(self.manager.address(session.master), item);
         ctx.set_timer(SessionTimer::Item(request), self.options.rpc_timeout);
     }
 
@@ -80,6 +80,9 @@ impl Chunk {
     pub(super) fn on_item_reply(&mut self, ctx: &mut Ctx<'_>, request: u64, session: SessionId, result: ItemResult) {
         let Some(purpose) = self.client.end(request) else { return };
         ctx.cancel_timer(SessionTimer::Item(request));
+        if let ItemResult::Refused(refusal) = result {
+            self.heed(refusal);
+        }
         match (purpose, result) {
             (Purpose::Claim(resource), ItemResult::Granted(token)) => self.serve(ctx, resource, session, token),
             (Purpose::Claim(_), _) => {}

@@ -3,11 +3,10 @@
 //! A round uses the answer of the one before, composes a keepalive with a part of the data report, and sends it. After
 //! each wait it looks again whether the session is the same and no owner has asked it to stop.
 
-use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::session::bug::Bug;
-use crate::session::ids::{META, SessionId};
+use crate::session::ids::SessionId;
 use crate::session::lease::least_elsewhere;
 use crate::session::message::{KeepAlive, KeepAliveResult, Refusal, Report, SessionMessage};
 use crate::session::node::{LoopStage, SessionStep, SessionTimer};
@@ -78,12 +77,12 @@ impl Chunk {
         follower.report.1 = count;
         let report = Report { start, count };
         let keep_alive = KeepAlive { session, instance, round, version, report, wall: ctx.wall() };
-        ctx.send(NodeId::new(META, master), SessionMessage::KeepAlive(keep_alive));
+        ctx.send(self.manager.address(master), SessionMessage::KeepAlive(keep_alive));
         ctx.set_timer(SessionTimer::RpcTimeout(master), self.options.rpc_timeout);
     }
 
     /// No answer in time: the next round comes after a while that is drawn.
-    pub(super) fn on_rpc_timeout(&self, ctx: &mut Ctx<'_>, master: u16) {
+    pub(super) fn retry_round(&self, ctx: &mut Ctx<'_>, master: u16) {
         let wait = self.backoff(ctx);
         ctx.set_timer(SessionTimer::KeepAlive(master), wait);
     }
@@ -108,9 +107,11 @@ impl Chunk {
             KeepAliveResult::NoSuchSession => self.expire(ctx, master),
             KeepAliveResult::Refused(Refusal::Superseded) => self.stop(ctx, master, StopSource::Superseded),
             // As if there were no answer, but sooner.
-            KeepAliveResult::Refused(_) => {
+            KeepAliveResult::Refused(refusal) => {
+                self.heed(refusal);
+                self.manager.move_on();
                 ctx.cancel_timer(SessionTimer::RpcTimeout(master));
-                self.on_rpc_timeout(ctx, master);
+                self.retry_round(ctx, master);
             }
         }
     }

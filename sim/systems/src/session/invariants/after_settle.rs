@@ -6,7 +6,7 @@ use splitbrain_kernel::system::Setup;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::session::ids::{CHUNK, META};
-use crate::session::options::SessionOptions;
+use crate::session::options::{Replication, SessionOptions};
 
 /// When each is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,13 @@ impl Bounds {
         let callbacks = most(|options| options.callback_max).saturating_mul(5 * jobs);
         let tries = most(|options| options.rpc_timeout + options.backoff).saturating_mul(4);
         let give_up = most(|options| options.follower_lease + options.grace);
-        let latency = setup.bounds.latency.saturating_mul(20) + Duration::from_secs(1);
+        // Replicas elect a leader first, and followers may ask each of them before they find it.
+        let is_replicated = setup.options.base.replication == Replication::Raft;
+        let replicas = if is_replicated { u64::from(setup.cluster.count(META)) } else { 1 };
+        let tries = tries.saturating_mul(replicas);
+        let election = most(|options| options.raft.election_timeout_max + options.raft.read_lease).saturating_mul(10);
+        let election = if is_replicated { election } else { Duration::ZERO };
+        let latency = election + setup.bounds.latency.saturating_mul(20) + Duration::from_secs(1);
         let with_tenth = |span: Duration| span + span.div(10);
         Self {
             restored: with_tenth(give_up + tries + callbacks + latency),

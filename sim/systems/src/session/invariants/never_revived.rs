@@ -30,22 +30,30 @@ impl Dead {
         self.sessions.contains(&session)
     }
 
-    /// A master has said something.
-    pub(super) fn on_observation(&mut self, master: NodeId, said: &SessionObservation, findings: &mut Findings) {
+    /// A master has said something. Returns a session that has just expired.
+    ///
+    /// That it expires may have been decided by a master that did not live to say so: then the expired callback is the
+    /// first that is heard of it.
+    pub(super) fn on_observation(
+        &mut self,
+        master: NodeId,
+        said: &SessionObservation,
+        findings: &mut Findings,
+    ) -> Option<SessionId> {
         let (session, what) = match said {
-            SessionObservation::Expired { session } => {
-                self.sessions.insert(*session);
-                return;
+            SessionObservation::Expired { session } | SessionObservation::ExpiredPartRan { session, .. } => {
+                return self.sessions.insert(*session).then_some(*session);
             }
             SessionObservation::LeaseStarted { session } => (*session, "starts the lease of"),
             SessionObservation::Created { session, .. } => (*session, "creates"),
             SessionObservation::Extended { session } => (*session, "extends"),
             SessionObservation::TargetGranted { session, .. } => (*session, "grants a target to"),
-            _ => return,
+            _ => return None,
         };
         findings.check(NEVER_REVIVED, Some(master), !self.has(session), || {
             format!("{master} {what} {session}, which has expired")
         });
+        None
     }
 }
 
@@ -57,7 +65,9 @@ mod tests {
 
     fn judge(said: &[SessionObservation]) -> Option<usize> {
         let (mut dead, mut findings) = (Dead::default(), all_on());
-        said.iter().for_each(|said| dead.on_observation(M1, said, &mut findings));
+        said.iter().for_each(|said| {
+            dead.on_observation(M1, said, &mut findings);
+        });
         assert!(findings.evaluated()[NEVER_REVIVED] > 0);
         broken(&findings)
     }
@@ -74,5 +84,18 @@ mod tests {
             judge(&[Expired { session: ONE }, SessionObservation::LeaseStarted { session: ONE }]),
             Some(NEVER_REVIVED)
         );
+    }
+
+    #[test]
+    fn the_expired_callback_says_as_much_as_the_decision() {
+        let part = SessionObservation::ExpiredPartRan {
+            session: ONE,
+            part: crate::session::observation::ExpiredPart::Chunk,
+            is_found: true,
+        };
+        assert_eq!(judge(&[part.clone(), Extended { session: ONE }]), Some(NEVER_REVIVED));
+        let (mut dead, mut findings) = (Dead::default(), all_on());
+        assert_eq!(dead.on_observation(M1, &part, &mut findings), Some(ONE));
+        assert_eq!(dead.on_observation(M1, &Expired { session: ONE }, &mut findings), None, "it is known");
     }
 }

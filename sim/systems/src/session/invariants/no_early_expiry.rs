@@ -48,6 +48,10 @@ pub(super) struct Extensions {
     users: BTreeMap<SessionId, Instance>,
     /// The length of each lease, and when it was last extended.
     leases: BTreeMap<SessionId, (Duration, Times)>,
+    /// When the replica that leads began to: it gives each session a full lease.
+    failover: Option<Times>,
+    /// Those that have expired.
+    judged: BTreeSet<SessionId>,
     /// Which process has closed a session. That of another process says nothing of the one that uses it.
     closed: BTreeSet<(SessionId, Instance)>,
 }
@@ -86,9 +90,21 @@ impl Extensions {
                     *last = now;
                 }
             }
-            SessionObservation::Expired { session } => self.judge(master, *session, now, drift, findings),
+            SessionObservation::Expired { session } => {
+                let since = self.failover;
+                self.judge(master, *session, since, now, drift, findings);
+            }
+            // It was decided by a master that did not live to say so, by the lease that it had given.
+            SessionObservation::ExpiredPartRan { session, .. } => {
+                self.judge(master, *session, None, now, drift, findings);
+            }
             _ => {}
         }
+    }
+
+    /// Another replica leads from now on.
+    pub(super) const fn on_failover(&mut self, now: Times) {
+        self.failover = Some(now);
     }
 
     /// The lease of a session starts, or starts anew with a process that takes it over.
@@ -109,10 +125,23 @@ impl Extensions {
         self.users.get(&session).is_some_and(|user| self.closed.contains(&(session, *user)))
     }
 
-    fn judge(&self, master: NodeId, session: SessionId, now: Times, drift: Option<u32>, findings: &mut Findings) {
+    /// A session expires, which was extended last by a keepalive or at `failover`.
+    fn judge(
+        &mut self,
+        master: NodeId,
+        session: SessionId,
+        failover: Option<Times>,
+        now: Times,
+        drift: Option<u32>,
+        findings: &mut Findings,
+    ) {
+        if !self.judged.insert(session) {
+            return;
+        }
         let Some((length, last)) = self.leases.get(&session).filter(|_| !self.is_closed(session)) else {
             return;
         };
+        let last = failover.filter(|failover| last.true_time < failover.true_time).unwrap_or(*last);
         let (passed, least) = match drift {
             Some(drift) => (now.true_time.since(last.true_time), least_true(*length, drift)),
             None => (now.monotonic.since(last.monotonic), *length),
@@ -194,5 +223,27 @@ mod tests {
     fn a_session_that_expires_early_is_found() {
         assert_eq!(judge(at(14_999, 14_999), None, false).0, Some(NO_EARLY_EXPIRY));
         assert_eq!(judge(at(14_000, 15_000), Some(10_000), false).0, Some(NO_EARLY_EXPIRY));
+    }
+
+    #[test]
+    fn after_a_failover_a_session_has_a_full_lease_but_for_an_expiry_that_was_decided_before() {
+        let part = SessionObservation::ExpiredPartRan {
+            session: ONE,
+            part: crate::session::observation::ExpiredPart::Chunk,
+            is_found: true,
+        };
+        // Extended at second 5, a failover at second 12: the lease of ten seconds is over at 15, or at 22.
+        for (said, second, expected) in [
+            (Expired { session: ONE }, 16, Some(NO_EARLY_EXPIRY)),
+            (Expired { session: ONE }, 22, None),
+            (part.clone(), 16, None),
+            (part, 14, Some(NO_EARLY_EXPIRY)),
+        ] {
+            let (mut extensions, mut findings) = (Extensions::default(), all_on());
+            extensions.leases.insert(ONE, (Duration::from_secs(10), at(5_000, 5_000)));
+            extensions.on_failover(at(12_000, 0));
+            extensions.on_observation(M1, &said, at(second * 1_000, 0), Some(0), &mut findings);
+            assert_eq!(broken(&findings), expected, "{said:?} at {second}");
+        }
     }
 }

@@ -70,13 +70,13 @@ mod tests {
 
     #[test]
     fn a_chunk_with_a_session_or_without_a_wish_is_right_and_another_is_found() {
-        let alive = SessionObservation::Alive { session: ONE };
+        let alive = || SessionObservation::Alive { session: ONE };
         let lost = SessionObservation::FollowerExpired { session: ONE };
-        let stopped = SessionObservation::Stopped { master: 1 };
-        let creating = SessionObservation::Creating { master: 1 };
-        assert_eq!(judge(&[alive]), (None, 1));
-        assert_eq!(judge(&[alive, stopped]), (None, 0));
-        assert_eq!(judge(&[alive, lost, creating]), (Some(SESSION_RESTORED), 1));
-        assert_eq!(judge(&[alive, stopped, creating]), (Some(SESSION_RESTORED), 1));
+        let stopped = || SessionObservation::Stopped { master: 1 };
+        let creating = || SessionObservation::Creating { master: 1 };
+        assert_eq!(judge(&[alive()]), (None, 1));
+        assert_eq!(judge(&[alive(), stopped()]), (None, 0));
+        assert_eq!(judge(&[alive(), lost, creating()]), (Some(SESSION_RESTORED), 1));
+        assert_eq!(judge(&[alive(), stopped(), creating()]), (Some(SESSION_RESTORED), 1));
     }
 }

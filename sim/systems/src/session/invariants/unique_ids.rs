@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_number_that_never_reached_the_disk_may_be_given_again() {
-        let initialized = session(ONE, 10, 1, false)[0];
+        let [initialized, ..] = session(ONE, 10, 1, false);
         assert_eq!(judge(&[&[initialized][..], &session(ONE, 11, 1, false)].concat()), None);
     }
 

@@ -41,8 +41,8 @@ impl Master {
     /// The command that a request asks for, or what it is answered at once.
     fn check_item(&self, ctx: &Ctx<'_>, asked: Asked) -> Result<Command, ItemResult> {
         let Asked { session, instance, call, .. } = asked;
-        if !self.leads {
-            return Err(ItemResult::Refused(Refusal::NotLeader));
+        if !self.leads_now(ctx) {
+            return Err(ItemResult::Refused(self.not_leader(ctx)));
         }
         if self.table.active(session).is_none() && !self.has(Bug::ItemOfDeadSession) {
             return Err(ItemResult::NoSuchSession);
@@ -97,9 +97,9 @@ impl Master {
             | Command::TakeOver { session, .. } => *session,
             _ => unreachable!("it is no command about items"),
         };
-        if !self.leads {
-            // It is on the disk, and a master that leads says so when it is asked again.
-            let result = ItemResult::Refused(Refusal::NotLeader);
+        if !self.leads_now(ctx) {
+            // It is durable, and a master that leads says so when it is asked again.
+            let result = ItemResult::Refused(self.not_leader(ctx));
             return ctx.send(source, SessionMessage::ItemReply { request, session, result });
         }
         if let Some(observation) = observed(session, command, applied) {
@@ -109,7 +109,7 @@ impl Master {
             Applied::Done => ItemResult::Done,
             Applied::Granted(token) => ItemResult::Granted(token),
             Applied::Taken => ItemResult::Taken,
-            Applied::NoSuchSession => ItemResult::NoSuchSession,
+            Applied::NoSuchSession | Applied::Outdated => ItemResult::NoSuchSession,
         };
         ctx.send(source, SessionMessage::ItemReply { request, session, result });
     }

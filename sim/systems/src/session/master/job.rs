@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::session::bug::Bug;
 use crate::session::command::{Applied, Command};
-use crate::session::ids::SessionId;
+use crate::session::ids::{SessionId, Term};
 use crate::session::message::{CreateRequest, CreateResult, Granted, KeepAliveResult, Refusal, SessionMessage};
 use crate::session::node::{SessionStep, SessionTimer};
 use crate::session::observation::{ExpiredPart, SessionObservation};
@@ -51,6 +51,8 @@ pub(super) struct Active {
     session: Option<(SessionId, bool)>,
     /// Whether the master led when the job began; what one bug goes by.
     led: bool,
+    /// The term in which it began.
+    term: Term,
     guard: Guard,
 }
 
@@ -71,6 +73,11 @@ impl Master {
     }
 
     pub(super) fn on_create(&mut self, ctx: &mut Ctx<'_>, source: NodeId, request: Box<CreateRequest>) {
+        if self.journal.is_shared() && !self.leads_now(ctx) {
+            // Where the leader is known at once, nobody waits for the lock.
+            let (request, result) = (request.request, CreateResult::Refused(self.not_leader(ctx)));
+            return ctx.send(source, SessionMessage::CreateReply { request, result });
+        }
         let is_same = |job: &Job| matches!(job, Job::Create(_, other) if other.instance == request.instance);
         if self.active.as_ref().is_some_and(|active| is_same(&active.job)) {
             return;
@@ -92,7 +99,7 @@ impl Master {
         let Some(guard) = self.access.lock() else { return };
         let job = self.jobs.pop_front().expect("one waits");
         let stage = self.first_stage(&job);
-        self.active = Some(Active { job, stage, session: None, led: self.leads, guard });
+        self.active = Some(Active { job, stage, session: None, led: self.leads, term: self.term, guard });
         self.schedule(ctx);
     }
 
@@ -128,17 +135,35 @@ impl Master {
         if self.has(Bug::ExpiredErasesFirst) { &PARTS_ERASING_FIRST } else { &PARTS }
     }
 
-    /// The check-leader callback, at the moment of the effect.
-    fn may_act(&self) -> bool {
+    /// The check-leader callback, at the moment of the effect, for the job at work: it belongs to the term in which it
+    /// began.
+    fn may_act(&self, ctx: &Ctx<'_>) -> bool {
         match &self.active {
             Some(active) if self.has(Bug::CheckThenAct) => active.led,
-            _ => self.leads,
+            Some(active) => active.term == self.term && self.leads_now(ctx),
+            None => self.leads_now(ctx),
         }
     }
 
-    /// Whether it is decided that a session expires, though the disk does not have it yet.
+    /// Whether the job may act later, though it may not now: the master leads, and has yet to hear from a quorum.
+    fn waits_for_quorum(&self) -> bool {
+        self.leads && self.active.as_ref().is_some_and(|active| active.term == self.term) && self.journal.is_shared()
+    }
+
+    /// The stage at work may not act. It is tried again if the master may act soon, and otherwise given up: who leads
+    /// next goes on.
+    fn put_off(&mut self, ctx: &mut Ctx<'_>, stage: Stage) {
+        if !self.waits_for_quorum() {
+            return self.finish(ctx);
+        }
+        self.active.as_mut().expect("this job is at work").stage = stage;
+        ctx.set_timer(SessionTimer::Job, self.options.raft.heartbeat);
+    }
+
+    /// Whether it is decided that a session expires, though that is not durable yet.
     pub(super) fn is_decided(&self, session: SessionId) -> bool {
-        self.writes.values().any(|(command, _)| *command == Command::Expire { session })
+        let is_of = |command: &Command| matches!(command, Command::Expire { session: of, .. } if *of == session);
+        self.journal.pending().any(|(command, _)| is_of(command))
     }
 
     pub(in crate::session) fn run_stage(&mut self, ctx: &mut Ctx<'_>) {
@@ -171,8 +196,9 @@ impl Master {
     }
 
     fn initialize(&mut self, ctx: &mut Ctx<'_>, source: NodeId, request: Box<CreateRequest>) {
-        if !self.may_act() {
-            return self.refuse(ctx, source, request.request, Refusal::NotLeader);
+        if !self.may_act(ctx) {
+            let refusal = self.not_leader(ctx);
+            return self.refuse(ctx, source, request.request, refusal);
         }
         if self.is_past(&request) {
             ctx.observe(SessionObservation::Superseded { instance: request.instance });
@@ -219,8 +245,9 @@ impl Master {
     fn created(&mut self, ctx: &mut Ctx<'_>, source: NodeId, request: CreateRequest) {
         let (session, is_reused) = self.active.as_ref().and_then(|active| active.session).expect("it is initialized");
         // The session is on the disk already: if no follower hears of it, it ends with its lease.
-        if !self.may_act() {
-            return self.refuse(ctx, source, request.request, Refusal::NotLeader);
+        if !self.may_act(ctx) {
+            let refusal = self.not_leader(ctx);
+            return self.refuse(ctx, source, request.request, refusal);
         }
         if self.callback_fails(ctx) {
             return self.refuse(ctx, source, request.request, Refusal::CallbackFailed);
@@ -244,22 +271,22 @@ impl Master {
     fn decide(&mut self, ctx: &mut Ctx<'_>, session: SessionId) {
         let is_over = self.is_closed(session) || self.is_over(ctx, session);
         let ends = self.table.active(session).is_some() && is_over;
-        if !self.may_act() || !(ends || self.has(Bug::ExpiredTwice)) {
+        if !self.may_act(ctx) || !(ends || self.has(Bug::ExpiredTwice)) {
             return self.finish(ctx);
         }
-        let command = Command::Expire { session };
+        let command = Command::Expire { session, term: self.term };
         if self.has(Bug::ExpiryNotDurable) {
-            self.commit(ctx, &command, Then::Job);
+            self.commit(ctx, &command, Some(Then::Job));
         } else {
             self.propose(ctx, command, Then::Job);
         }
     }
 
     fn on_expired(&mut self, ctx: &mut Ctx<'_>, session: SessionId) {
-        if !self.may_act() {
-            // It is on the disk that the session ends: it takes effect when this master leads again.
+        if !self.may_act(ctx) {
+            // It is durable that the session ends: it takes effect when this master leads again, or another one does.
             self.without_effect.insert(session);
-            return self.finish(ctx);
+            return self.put_off(ctx, Stage::Effect);
         }
         self.without_effect.remove(&session);
         self.leases.remove(&session);
@@ -273,9 +300,9 @@ impl Master {
     }
 
     fn run_part(&mut self, ctx: &mut Ctx<'_>, session: SessionId, part: ExpiredPart) {
-        if !self.may_act() {
-            // It is on the disk that the session ends: who leads next goes on with it.
-            return self.finish(ctx);
+        if !self.may_act(ctx) {
+            // It is durable that the session ends: who leads next goes on with it.
+            return self.put_off(ctx, Stage::Part(part));
         }
         let found = self.table.session(session).map(|found| found.identity);
         ctx.observe(SessionObservation::ExpiredPartRan { session, part, is_found: found.is_some() });
@@ -298,8 +325,8 @@ impl Master {
     }
 
     fn erase(&mut self, ctx: &mut Ctx<'_>, session: SessionId) {
-        if !self.may_act() {
-            return self.finish(ctx);
+        if !self.may_act(ctx) {
+            return self.put_off(ctx, Stage::Erase);
         }
         self.active.as_mut().expect("this job is at work").stage = Stage::Erase;
         self.propose(ctx, Command::Erase { session }, Then::Job);
@@ -320,7 +347,7 @@ impl Master {
 
     pub(super) fn on_job_committed(&mut self, ctx: &mut Ctx<'_>, command: &Command, applied: Applied) {
         match command {
-            Command::Create { .. } | Command::Adopt { .. } if !self.may_act() => self.refuse_deposed(ctx),
+            Command::Create { .. } | Command::Adopt { .. } if !self.may_act(ctx) => self.refuse_deposed(ctx),
             Command::Create { session, .. } | Command::Adopt { session, .. } if Self::is_done(applied) => {
                 let length = self.table.session(*session).expect("it was just created").lease;
                 self.start_lease(ctx, *session, length, ctx.wall());
@@ -328,10 +355,13 @@ impl Master {
                 self.schedule(ctx);
             }
             Command::Create { .. } | Command::Adopt { .. } => self.on_job_failed(ctx),
-            Command::Expire { session } => self.on_expired(ctx, *session),
+            Command::Expire { session, .. } if Self::is_done(applied) => self.on_expired(ctx, *session),
+            Command::Expire { .. } => self.finish(ctx),
             Command::Erase { session } => {
                 self.not_erased.remove(session);
-                ctx.observe(SessionObservation::Erased { session: *session });
+                if self.may_act(ctx) || !self.journal.is_shared() {
+                    ctx.observe(SessionObservation::Erased { session: *session });
+                }
                 self.next_part(ctx, ExpiredPart::Common);
             }
             _ => unreachable!("it is no command of a job"),
@@ -343,14 +373,18 @@ impl Master {
         let active = self.active.as_ref().expect("this job is at work");
         let Job::Create(source, request) = &active.job else { unreachable!("only a creation creates") };
         let (source, request) = (*source, request.request);
-        self.refuse(ctx, source, request, Refusal::NotLeader);
+        let refusal = self.not_leader(ctx);
+        self.refuse(ctx, source, request, refusal);
     }
 
-    /// The disk refused: a creation is refused too; a session that was to end is found again by the next scan.
+    /// The disk refused, or another master has begun to lead: a creation is refused too; a session that was to end is found again by the next scan.
     pub(super) fn on_job_failed(&mut self, ctx: &mut Ctx<'_>) {
         let active = self.active.as_ref().map(|active| (active.job.clone(), active.stage));
         match active {
-            Some((Job::Create(source, request), _)) => self.refuse(ctx, source, request.request, Refusal::Disk),
+            Some((Job::Create(source, request), _)) => {
+                let refusal = if self.journal.is_shared() { self.not_leader(ctx) } else { Refusal::Disk };
+                self.refuse(ctx, source, request.request, refusal);
+            }
             Some((Job::Expire(session), stage)) => {
                 // Its callbacks have run: they do not run again.
                 if stage == Stage::Erase {
