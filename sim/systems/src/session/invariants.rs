@@ -142,13 +142,14 @@ impl SessionInvariants {
     ) {
         let group = self.group(master);
         self.leaders.on_observation(master, group, said, findings);
+        let expired = self.dead.on_observation(master, said, findings);
         self.names.on_observation(group, said, findings);
         self.masters.on_observation(master, said, findings);
         let now = Times { true_time: view.now(), monotonic: view.monotonic(master) };
         self.extensions.on_observation(master, said, now, view.bounds().drift_ppm, findings);
         self.living.on_observation(said, view.now());
         let can_act = |chunk: NodeId| view.is_lively(chunk);
-        if let Some(session) = self.dead.on_observation(master, said, findings) {
+        if let Some(session) = expired {
             self.serving.on_expired(master, session, can_act, findings);
         }
         match said {

@@ -355,8 +355,8 @@ impl Master {
                 self.schedule(ctx);
             }
             Command::Create { .. } | Command::Adopt { .. } => self.on_job_failed(ctx),
-            Command::Expire { session, .. } if Self::is_done(applied) => self.on_expired(ctx, *session),
-            Command::Expire { .. } => self.finish(ctx),
+            Command::Expire { .. } if applied == Applied::Outdated => self.finish(ctx),
+            Command::Expire { session, .. } => self.on_expired(ctx, *session),
             Command::Erase { session } => {
                 self.not_erased.remove(session);
                 if self.may_act(ctx) || !self.journal.is_shared() {

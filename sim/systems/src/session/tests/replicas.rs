@@ -4,8 +4,12 @@ use super::*;
 use crate::session::bug::Bug;
 use crate::session::command::Command;
 use crate::session::ids::{Instance, ItemKey, Resource, SessionId, Term};
+use crate::session::invariants::SessionInvariants;
 use crate::session::message::{ItemCall, ItemResult, KeepAlive, KeepAliveResult, Order, Refusal, Report};
+use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::run::{Outcome, RunOptions};
 use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::world::World;
 
 const METAS: [NodeId; 3] = [M1, M2, NodeId::new(META, 3)];
 const ONE: SessionId = SessionId { master: 1, number: 1 };
@@ -223,4 +227,20 @@ fn an_item_that_is_set_is_durable_at_a_quorum_before_it_is_answered() {
         town.collect();
     }
     assert!(answers(&town) > 0);
+}
+
+#[test]
+fn the_invariants_of_raft_watch_masters_that_are_replicated_and_no_others() {
+    for replication in [Replication::None, Replication::Raft] {
+        let cluster = Cluster::new(Sessions::KINDS).with(META, 3).with(CHUNK, 1).with(VOLUME, 1);
+        let options = RunOptions::ordinary(cluster, Duration::from_secs(10));
+        let bounds = Bounds { skew: None, drift_ppm: Some(0), latency: ms(10) };
+        let of_nodes = PerServer::same(SessionOptions { replication, ..quick() });
+        let system = Sessions::new(Setup::new(cluster, of_nodes, bounds)).expect("the options fit");
+        let report = World::new(&system, &options, Seed(1)).run();
+        assert_eq!(report.outcome, Outcome::Passed);
+        let (own, inside) = report.evaluated.split_at(SessionInvariants::LIST.len());
+        let (own, inside): (u64, u64) = (own.iter().sum(), inside.iter().sum());
+        assert!(own > 0 && (inside > 0) == (replication == Replication::Raft), "{replication:?}: {own} and {inside}");
+    }
 }
