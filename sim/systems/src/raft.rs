@@ -79,9 +79,10 @@
 //! # Caveats
 //!
 //! - Entries are applied when they are committed, in no time; of what is applied, a restart keeps the last snapshot.
-//! - Taking a snapshot takes no time but that of the disk. A server inside another node takes one when that node
-//!   hands it the state of its machine ([`machine`]). NuRaft's mark for a server that receives a snapshot is set by order only: here
-//!   the parts lie beside the log until all of them are there, so a server that has some may go on as before.
+//! - Taking a snapshot takes no time but that of the disk. A server inside another node takes one when that node hands
+//!   it the state of its machine ([`machine`]). NuRaft's mark for a server that receives a snapshot is set by order
+//!   only: here the parts lie beside the log until all of them are there, so a server that has some may go on as
+//!   before.
 //! - One heartbeat timer serves all peers. NuRaft has one for each, and slows it down while requests fail.
 //! - Randomised timeouts are continuous. etcd counts ticks of 100 ms, NuRaft whole milliseconds.
 //! - NuRaft has no role of its own for a pre-candidate: its traces say `candidate` for both. A server there that is

@@ -42,11 +42,12 @@
 //! **Clocks.** Leases run on monotonic clocks. A follower counts its lease from the send of the request that was
 //! answered, a master from its receipt; with clocks within a declared bound the one lies within the other.
 //!
-//! **Replicas.** With `replication = "raft"` all masters are one: each has a raft server inside, and commands are entries
-//! of its log. The master's code is the same; only where commands become durable differs ([`master::journal`]). Leases
-//! are the leader's own and are not in the log: a master that begins to lead gives each session a full one. It acts
-//! under the lease of the raft leader, as Chubby's does, so that there is one that acts at most. An expiry names the
-//! term in which it was decided, and is void in a later one. Followers go where they are sent, and keep their sessions.
+//! **Replicas.** With `replication = "raft"` all masters are one: each has a raft server inside, and commands are
+//! entries of its log. The master's code is the same; only where commands become durable differs
+//! ([`master::journal`]). Leases are the leader's own and are not in the log: a master that begins to lead gives each
+//! session a full one. It acts under the lease of the raft leader, as Chubby's does, so that there is one that acts at
+//! most. An expiry names the term in which it was decided, and is void in a later one. Followers go where they are
+//! sent, and keep their sessions.
 //!
 //! **Reuse.** A master gives a chunk that starts again the session that has not expired, and a new epoch: the old
 //! process is refused from then on, and its targets are free when it cannot count on its lease any more.

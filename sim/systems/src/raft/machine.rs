@@ -15,8 +15,8 @@
 //! - **After a restart** the server applies all committed entries anew, from the first on or from its last snapshot on:
 //!   the machine begins empty.
 //! - **To compact the log**, [`RaftNode::take_snapshot_with`] whenever [`Server::wants_snapshot`]: the state is handed
-//!   over as commands that make it anew. A machine that is behind the log finds them in [`Server::state_after`]: after a
-//!   restart, and when a leader has sent a snapshot.
+//!   over as commands that make it anew. A machine that is behind the log finds them in [`Server::state_after`], after
+//!   a restart and when a leader has sent a snapshot.
 //! - **To act as the only leader**, [`Server::leads_alone`], with `reads = "lease"` and a round of
 //!   [`RaftNode::renew_lease`] now and then: while it is true no other server leads.
 //! - **To read**, look into the machine. Any server may be behind, and a leader may have been replaced without knowing
@@ -107,8 +107,8 @@ impl<C: Payload> Server<C> {
         Some((snapshot.last.index, state))
     }
 
-    /// Whether this server leads and no other does: it has committed an entry of its own term, and a quorum votes for no
-    /// other before its lease is over. `now` is the time of its monotonic clock.
+    /// Whether this server leads and no other does: it has committed an entry of its own term, and a quorum votes for
+    /// no other before its lease is over. `now` is the time of its monotonic clock.
     #[inline]
     pub fn leads_alone(&self, now: Instant) -> bool {
         self.options().reads == Reads::Lease && self.has_committed_in_term() && self.holds_lease_at(now)

@@ -62,8 +62,8 @@ splitbrain_kernel::names! {
         CreatedNotOnReuse = "created_not_on_reuse",
         /// Follower: a new session is reported before the loss of the old one (CURATOR-367).
         CreatedBeforeExpired = "created_before_expired",
-        /// Replica: a master that leads no longer goes by its old leases, sends what it decides to the one that leads, and
-        /// that ends sessions whose leases are new (etcd #12528).
+        /// Replica: a master that leads no longer goes by its old leases and sends what it decides to the one that
+        /// leads, which ends sessions whose leases are new (etcd #12528).
         ExpiryOfEarlierTerm = "expiry_of_earlier_term",
         /// Replica: a master that was elected extends leases without looking whether another one was elected since
         /// (etcd #15247).

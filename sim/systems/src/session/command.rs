@@ -1,6 +1,6 @@
 //! What changes a master's table: commands, and what comes of each.
 //!
-//! A command is a record of the master's disk or an entry of a replicated log, and takes effect when it is durable there.
+//! A command is a record of the master's disk or an entry of a replicated log, and takes effect when it is durable.
 //! Two masters that apply the same commands in the same order have the same table.
 
 use splitbrain_kernel::serde::{Deserialize, Serialize};

@@ -91,7 +91,7 @@ impl System for Sessions {
         Kind {
             id: META,
             name: "meta",
-            doc: "A session master with its access manager. Several are independent of one another, or replicas of one.",
+            doc: "A session master with its access manager. Several are independent, or replicas of one.",
             side: Side::Server,
             count_min: 1,
             count_max: 8,
@@ -171,8 +171,8 @@ impl System for Sessions {
         Both(SessionInvariants::new(&self.setup), inside)
     }
 
-    /// Each volume stands for itself, and each master that is not replicated. A replica that is outside the core may lead
-    /// all the same, and followers speak with the leader themselves: they must reach all that raft may elect.
+    /// Each volume stands for itself, and each master that is not replicated. A replica outside the core may lead all
+    /// the same, and followers speak with the leader themselves: they must reach all that raft may elect.
     fn core(&self, _: impl View<SessionNode>, candidates: &[NodeId]) -> Vec<NodeId> {
         candidates.to_vec()
     }

@@ -51,8 +51,8 @@ pub(super) struct Active {
     session: Option<(SessionId, bool)>,
     /// Whether the master led when the job began; what one bug goes by.
     led: bool,
-    /// The term in which it began.
-    term: Term,
+    /// The term in which it had its first effect: `None` before that.
+    term: Option<Term>,
     guard: Guard,
 }
 
@@ -99,7 +99,7 @@ impl Master {
         let Some(guard) = self.access.lock() else { return };
         let job = self.jobs.pop_front().expect("one waits");
         let stage = self.first_stage(&job);
-        self.active = Some(Active { job, stage, session: None, led: self.leads, term: self.term, guard });
+        self.active = Some(Active { job, stage, session: None, led: self.leads, term: None, guard });
         self.schedule(ctx);
     }
 
@@ -136,18 +136,19 @@ impl Master {
     }
 
     /// The check-leader callback, at the moment of the effect, for the job at work: it belongs to the term in which it
-    /// began.
+    /// had its first effect.
     fn may_act(&self, ctx: &Ctx<'_>) -> bool {
         match &self.active {
             Some(active) if self.has(Bug::CheckThenAct) => active.led,
-            Some(active) => active.term == self.term && self.leads_now(ctx),
+            Some(active) => active.term.is_none_or(|term| term == self.term) && self.leads_now(ctx),
             None => self.leads_now(ctx),
         }
     }
 
     /// Whether the job may act later, though it may not now: the master leads, and has yet to hear from a quorum.
     fn waits_for_quorum(&self) -> bool {
-        self.leads && self.active.as_ref().is_some_and(|active| active.term == self.term) && self.journal.is_shared()
+        let is_of_term = |active: &Active| active.term.is_none_or(|term| term == self.term);
+        self.leads && self.active.as_ref().is_some_and(is_of_term) && self.journal.is_shared()
     }
 
     /// The stage at work may not act. It is tried again if the master may act soon, and otherwise given up: who leads
@@ -216,8 +217,9 @@ impl Master {
             Some(_) => Command::Adopt { session, instance, items },
             None => Command::Create { session, identity, instance, lease, items },
         };
+        let term = self.term;
         let active = self.active.as_mut().expect("this job is at work");
-        (active.stage, active.session) = (Stage::Created, Some((session, is_reused)));
+        (active.stage, active.session, active.term) = (Stage::Created, Some((session, is_reused)), Some(term));
         self.propose(ctx, command, Then::Job);
     }
 
@@ -274,6 +276,7 @@ impl Master {
         if !self.may_act(ctx) || !(ends || self.has(Bug::ExpiredTwice)) {
             return self.finish(ctx);
         }
+        self.active.as_mut().expect("this job is at work").term = Some(self.term);
         let command = Command::Expire { session, term: self.term };
         if self.has(Bug::ExpiryNotDurable) {
             self.commit(ctx, &command, Some(Then::Job));
@@ -288,6 +291,7 @@ impl Master {
             self.without_effect.insert(session);
             return self.put_off(ctx, Stage::Effect);
         }
+        self.active.as_mut().expect("this job is at work").term = Some(self.term);
         self.without_effect.remove(&session);
         self.leases.remove(&session);
         self.closed.remove(&session);
@@ -304,6 +308,7 @@ impl Master {
             // It is durable that the session ends: who leads next goes on with it.
             return self.put_off(ctx, Stage::Part(part));
         }
+        self.active.as_mut().expect("this job is at work").term = Some(self.term);
         let found = self.table.session(session).map(|found| found.identity);
         ctx.observe(SessionObservation::ExpiredPartRan { session, part, is_found: found.is_some() });
         match part {
@@ -377,7 +382,8 @@ impl Master {
         self.refuse(ctx, source, request, refusal);
     }
 
-    /// The disk refused, or another master has begun to lead: a creation is refused too; a session that was to end is found again by the next scan.
+    /// The disk refused, or another master has begun to lead: a creation is refused too; a session that was to end is
+    /// found again by the next scan.
     pub(super) fn on_job_failed(&mut self, ctx: &mut Ctx<'_>) {
         let active = self.active.as_ref().map(|active| (active.job.clone(), active.stage));
         match active {

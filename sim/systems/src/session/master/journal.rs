@@ -1,8 +1,8 @@
 //! Where the commands of a master become durable: on its own disk, or in a log that several masters replicate.
 //!
 //! ```text
-//!   propose ─▶ disk:     append, sync                              ─▶ committed, in the order of the proposals
-//!   propose ─▶ replica:  raft log of the leader, a quorum of disks ─▶ committed, in the order of the log, at each master
+//!   propose ─▶ disk:     append, sync               ─▶ committed, in the order of the proposals
+//!   propose ─▶ replica:  raft log, a quorum of disks ─▶ committed, in the order of the log, at each master
 //! ```
 //!
 //! The master does not care which: it proposes, and applies what comes back. A replica also hears of the commands of
