@@ -39,6 +39,7 @@ macro_rules! observations {
 
         impl Observation for SessionObservation {
             const NAMES: &'static [&'static str] = joined!(&[$($name),+], RaftObservation::<Command>::NAMES);
+            const PLACED: &'static [&'static str] = RaftObservation::<Command>::PLACED;
 
             fn face(&self) -> Face {
                 let name = match self {
