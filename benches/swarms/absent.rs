@@ -4,7 +4,7 @@
 pub(crate) struct Absent {
     /// In these swarms; in every one if none is named.
     pub(crate) swarms: &'static [&'static str],
-    /// The names of their rows.
+    /// The names of their rows; one that ends with `*` stands for all that begin so.
     pub(crate) what: &'static [&'static str],
     /// Why.
     pub(crate) why: &'static str,
@@ -13,7 +13,8 @@ pub(crate) struct Absent {
 impl Absent {
     /// Whether it is about this row of this swarm.
     pub(crate) fn is_about(&self, swarm: &str, row: &str) -> bool {
-        (self.swarms.is_empty() || self.swarms.contains(&swarm)) && self.what.contains(&row)
+        let is_it = |name: &str| name.strip_suffix('*').map_or(name == row, |start| row.starts_with(start));
+        (self.swarms.is_empty() || self.swarms.contains(&swarm)) && self.what.iter().any(|name| is_it(name))
     }
 }
 

@@ -33,7 +33,7 @@ fn sweep_scenario(drift: u64, ratio: u64, cut_at: u64) -> Scenario {
          \"1s\"\nexpiry_scan = \"5ms\"\nresources = 1\nclaim_retry = \"200ms\"\ncallback_max = \"0s\"\n[network]\n\
          latency = \"10us\"\n[clocks.nodes]\nmeta1 = {{ drift = \"{drift}%\" }}\nchunk1 = {{ drift = \"-{drift}%\" \
          }}\n[[fault]]\nat = \"{cut_at}ms\"\ncut = \"meta1 <-> chunk1\"\n[run]\nduration = \"35s\"\n[check]\n\
-         invariants = [\"lease_contained\"]\n"
+         invariants = [\"session.lease_contained\"]\n"
     );
     scenario::load("sweep.toml", text.as_bytes(), &[SystemDescription::of::<Sessions>()])
         .unwrap_or_else(|wrong| panic!("{wrong}"))
