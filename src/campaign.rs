@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use splitbrain_kernel::rng::Ppm;
 
-pub use crate::engine::RUN_THREAD;
 pub(crate) use crate::engine::quiet_panics;
+pub use crate::engine::{RUN_THREAD, take_panic_place};
 pub use conduct::{Planned, conduct, judge, run};
 pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
 pub use figure::{Bar, Distribution, Figure};

@@ -30,8 +30,8 @@ pub use any_system::{AnySystem, Isolation, OpenError, Simulated, Unsupported};
 pub use kernel::{Opened, Tracing, told};
 pub use log::{Capture, LogLevel, LogLine, Stamp};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
-pub use quiet::THREAD as RUN_THREAD;
 pub(crate) use quiet::install as quiet_panics;
+pub use quiet::{THREAD as RUN_THREAD, take_place as take_panic_place};
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,
     RecordingWriter,

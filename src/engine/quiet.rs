@@ -28,7 +28,8 @@ pub(crate) fn install() {
     });
 }
 
-/// Where the last panic of this thread came from, told once.
-pub(crate) fn take_place() -> Option<String> {
+/// Where the last panic of this thread came from, as `FILE:LINE`; told once, and only of a thread with the name
+/// [`THREAD`].
+pub fn take_place() -> Option<String> {
     PLACE.with(|last| last.borrow_mut().take())
 }

@@ -1,4 +1,5 @@
-//! The server: it answers each line of a connection with the next number.
+//! The server: it answers each line of a connection with the next number, and observes that it does where it is under
+//! test.
 
 use std::io;
 use std::net::SocketAddr;
@@ -56,7 +57,10 @@ async fn hand_out(stream: TcpStream, next: &AtomicU64) -> io::Result<()> {
     let mut lines = BufReader::new(reader).lines();
     while lines.next_line().await?.is_some() {
         let ticket = next.fetch_add(1, Ordering::Relaxed);
+        #[cfg(madsim)]
+        splitbrain_madsim::observe(crate::under_test::TicketObservation::HandedOut { ticket });
         writer.write_all(format!("{ticket}\n").as_bytes()).await?;
+        // Under madsim nothing leaves before.
         writer.flush().await?;
     }
     Ok(())

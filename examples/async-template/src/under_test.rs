@@ -47,15 +47,17 @@ impl Options for TicketOptions {
 pub enum TicketObservation {
     Got { ticket: u64 },
     GotNone,
+    HandedOut { ticket: u64 },
 }
 
 impl Observation for TicketObservation {
-    const NAMES: &'static [&'static str] = &["ticket got", "no answer"];
+    const NAMES: &'static [&'static str] = &["ticket got", "no answer", "ticket handed out"];
 
     fn face(&self) -> Face {
         let name = match self {
             Self::Got { .. } => "ticket got",
             Self::GotNone => "no answer",
+            Self::HandedOut { .. } => "ticket handed out",
         };
         Face::new(name, Change::None)
     }

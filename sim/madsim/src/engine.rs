@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use splitbrain::Cli;
-use splitbrain::campaign::{RUN_STACK_SIZE, RUN_THREAD};
+use splitbrain::campaign::{RUN_STACK_SIZE, RUN_THREAD, take_panic_place};
 use splitbrain::engine::{
     AnyPlan, AnySystem, Capture, Engine, Entry, EntryKind, Isolation, Job, OpenError, Opened, PlanText, Recorder, Run,
     Settings, Stamp, Tracing, Unsupported, Worker, told,
@@ -18,7 +18,7 @@ use splitbrain::engine::{
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant, Sight};
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{OptionsOf, ReportOf};
+use splitbrain_kernel::run::{OptionsOf, Outcome, ReportOf};
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::trace::{NoTrace, Tracer};
 
@@ -276,9 +276,9 @@ impl<S: System, H: ProcessKind<S>> Worker for MadsimWorker<'_, S, H> {
         *invariants = invariants.filter(S::Invariants::GROUPS.invariant_count(), |index| !hidden.contains(&index));
         let is_recorded = recorder.is_some();
         let (report, history) = match recorder {
-            None => on_fresh_thread(|| H::run(&resolved.system, &resolved.options, seed, NoTrace)),
+            None => on_fresh_thread(|| with_place::<S>(H::run(&resolved.system, &resolved.options, seed, NoTrace))),
             Some(recorder) => recorded(recorder, H::stamp, |entries| {
-                H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries))
+                with_place::<S>(H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries)))
             }),
         };
         told(resolved, report, is_recorded.then_some(&history))
@@ -288,6 +288,14 @@ impl<S: System, H: ProcessKind<S>> Worker for MadsimWorker<'_, S, H> {
 /// One run of kernel nodes on madsim, on a thread of its own, without a scenario: what `World::run` is for the kernel.
 pub fn run<S: System>(system: &S, options: &OptionsOf<S>, seed: Seed) -> ReportOf<S::Node> {
     on_fresh_thread(|| node_host::run(system, options, seed, NoTrace)).0
+}
+
+/// A panic of this thread that ended a run says where it came from.
+fn with_place<S: System>((mut report, history): Ended<S>) -> Ended<S> {
+    if let (Outcome::Panicked(panic), Some(place)) = (&mut report.outcome, take_panic_place()) {
+        panic.message = format!("{} (at {place})", panic.message);
+    }
+    (report, history)
 }
 
 /// Runs this on a thread that has run nothing before: std keeps the keys of its hash maps by thread, and hands them on.
@@ -306,13 +314,13 @@ fn recorded<R: Send>(
     run: impl FnOnce(Entries) -> R + Send,
 ) -> R {
     let (sender, receiver) = channel();
-    let has_log = recorder.wants(EntryKind::Logged);
+    let (has_log, has_data) = (recorder.wants(EntryKind::Logged), recorder.wants_data());
     let last = sender.clone();
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(RUN_THREAD.to_owned()).stack_size(RUN_STACK_SIZE);
         let run = move || {
             let _capture = has_log.then(|| Capture::begin(stamp));
-            let ran = catch_unwind(AssertUnwindSafe(|| run(Entries(sender))));
+            let ran = catch_unwind(AssertUnwindSafe(|| run(Entries { sender, has_data })));
             // Said, and not left to the end of the last sender: a service may keep one in a static.
             let _ = last.send(None);
             ran
@@ -324,11 +332,19 @@ fn recorded<R: Send>(
 }
 
 /// Sends what is recorded to another thread. It never blocks and never draws: a run is the same with and without it.
-struct Entries(Sender<Option<Entry>>);
+struct Entries {
+    sender: Sender<Option<Entry>>,
+    /// Whether the recorder makes use of what entries hold for programs.
+    has_data: bool,
+}
 
 impl Recorder for Entries {
     fn record(&mut self, entry: Entry) {
-        // Nobody listens only where the other thread is gone, and then nobody wants the entry.
-        let _ = self.0.send(Some(entry));
+        // It fails only if the other thread is gone, and then the entry is of no use.
+        let _ = self.sender.send(Some(entry));
+    }
+
+    fn wants_data(&self) -> bool {
+        self.has_data
     }
 }

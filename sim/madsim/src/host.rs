@@ -27,11 +27,11 @@ use splitbrain_kernel::world::{Hosted, Wake};
 use crate::clock::TrueTime;
 use crate::tokio_seed::{TokioSeed, TokioSeeding};
 
-/// How often is looked for what the director wants where nothing else comes up. What it starts, other than a fault,
-/// begins so much later at most.
+/// How often the host checks for what the director wants where nothing else comes up. What it starts, other than a
+/// fault, begins so much later at most.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// madsim keeps a word for every task that ever was, until it is asked how many there are.
+/// madsim keeps an entry for every task that ever was, until it is asked how many there are.
 const SWEEP_PERIOD: u64 = 1_000;
 
 /// Said where a crate spawns on the real tokio, in whose context a run is for the sake of its generator.
@@ -46,7 +46,7 @@ pub(crate) trait Processes<S: System>: Send + Sized + 'static {
     /// Brings madsim's nodes to where the world is now.
     fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S, T>, host: &Host<S, T, Self>);
 
-    /// Where the process of this node waits; nothing where it waits with the network.
+    /// Where the process of this node waits; `None` where it waits with the network.
     fn home(&self, node: NodeId) -> Option<&NodeHandle>;
 
     /// The run is over: the nodes to be killed.
@@ -64,38 +64,40 @@ impl<S: System, T, P> Clone for Host<S, T, P> {
 
 struct State<S: System, T, P> {
     world: Hosted<S, T>,
-    /// Nothing before the run.
+    /// `None` before the run starts.
     time: Option<TrueTime>,
-    /// Nothing while it follows the world.
+    /// `None` while it follows the world.
     processes: Option<P>,
-    /// Where what is under way in the network waits; nothing once the run is over.
+    /// Where what is under way in the network waits; `None` once the run is over.
     network: Option<NodeHandle>,
 }
 
 /// One run, to its end. To be called once a thread: a second runtime on one thread sees other hash orders for the same
 /// seed.
 ///
-/// `assemble` is called inside the runtime.
-pub(crate) fn run<S, T, P>(
-    world: Hosted<S, T>,
+/// `begin` makes the world and says how its processes are assembled. Both happen inside the runtime: a hash map of
+/// the code under test that is made before it has its keys from the machine, and so have all later ones.
+pub(crate) fn run<S, T, P, A>(
     (seed, seeding): (Seed, TokioSeeding),
     config: Config,
-    assemble: impl FnOnce(&Hosted<S, T>, &Handle) -> P,
+    begin: impl FnOnce() -> (Hosted<S, T>, A),
 ) -> Ended<S>
 where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
     P: Processes<S>,
+    A: FnOnce(&Hosted<S, T>, &Handle) -> P,
 {
     let runtime = Runtime::with_seed_and_config(seed.0, config);
+    let tokio = TokioSeed::new(seed, seeding);
+    let (world, assemble) = tokio.within(|| runtime.block_on(async { begin() }));
     let state = State { world, time: None, processes: None, network: None };
     let host = Host(Arc::new(Mutex::new(state)));
-    let tokio = TokioSeed::new(seed, seeding);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         tokio.within(|| runtime.block_on(host.carry_out(&tokio, assemble)));
     }));
     if let Err(payload) = ended {
-        // A node's panic is caught in the world. Here it is a task that somebody's service has spawned.
+        // A node's panic is caught in the world. Here it is a task that the service has spawned.
         let message = Panic::said(&*payload);
         let mut state = host.lock();
         let now = state.time.as_ref().map_or(Instant::ZERO, TrueTime::now);

@@ -21,14 +21,17 @@ where
     S: System,
     T: Tracer<S::Node> + Send + 'static,
 {
-    let world = Hosted::traced(system, options, seed, tracer);
-    host::run(world, (seed, TokioSeeding::OfRun), Config::default(), |world, madsim| {
-        let build = |id: NodeId| Process {
-            id,
-            handle: madsim.create_node().name(id.to_string()).build(),
-            incarnation: world.incarnation(id),
+    host::run((seed, TokioSeeding::OfRun), Config::default(), || {
+        let world = Hosted::traced(system, options, seed, tracer);
+        let assemble = |world: &Hosted<S, T>, madsim: &Handle| {
+            let build = |id: NodeId| Process {
+                id,
+                handle: madsim.create_node().name(id.to_string()).build(),
+                incarnation: world.incarnation(id),
+            };
+            KernelProcesses(world.view().cluster().nodes().map(build).collect())
         };
-        KernelProcesses(world.view().cluster().nodes().map(build).collect())
+        (world, assemble)
     })
 }
 

@@ -161,7 +161,7 @@ impl<V: Service> Process<V> {
 }
 
 /// Makes an observation in the name of the process that calls it: one line in code that knows nothing else of
-/// splitbrain. Outside of a run it does nothing.
+/// splitbrain, behind `#[cfg(madsim)]` where the code is built for production too. Outside of a run it does nothing.
 ///
 /// # Panics
 /// If the observations of the service that runs are of another type.
@@ -182,7 +182,7 @@ pub(crate) trait Access<V: Service>: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct ServiceSystem<V: Service> {
     pub(crate) service: V,
-    pub(crate) cluster: Cluster,
+    setup: Setup<V::Options>,
     mailboxes: Mailboxes<V::Operation>,
 }
 
@@ -190,6 +190,19 @@ pub struct ServiceSystem<V: Service> {
 type Mailboxes<O> = Arc<Mutex<Vec<(NodeId, Mailbox<O>)>>>;
 
 impl<V: Service> ServiceSystem<V> {
+    /// The same system with a service that is made anew, here: what `Service::new` takes from the place where it is
+    /// called, such as the keys of a hash map, is then that of this run.
+    ///
+    /// # Panics
+    /// If `Service::new` takes other options on another day.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::new(self.setup.clone()).unwrap_or_else(|error| panic!("the options stood together before: {error}"))
+    }
+
+    pub(crate) const fn cluster(&self) -> Cluster {
+        self.setup.cluster
+    }
+
     /// Where the process of this node that runs now finds what it is asked to do.
     pub(crate) fn mailbox(&self, node: NodeId) -> Mailbox<V::Operation> {
         let mailboxes = lock(&self.mailboxes);
@@ -211,8 +224,7 @@ impl<V: Service> System for ServiceSystem<V> {
     type Workload = ServiceLoad<V>;
 
     fn new(setup: Setup<V::Options>) -> Result<Self, OptionsError> {
-        let cluster = setup.cluster;
-        Ok(Self { service: V::new(setup)?, cluster, mailboxes: Arc::default() })
+        Ok(Self { service: V::new(setup.clone())?, setup, mailboxes: Arc::default() })
     }
 
     fn node(&self, id: NodeId, _: Recovered<()>) -> Instance<V> {
@@ -360,7 +372,10 @@ impl<O> Mailbox<O> {
             let mut slots = lock(&self.0);
             slots.waiting.pop_front().map_or_else(
                 || {
-                    slots.takers.push(cx.waker().clone());
+                    // A task that looks again, as a branch of `select!` does, waits once.
+                    if !slots.takers.iter().any(|taker| taker.will_wake(cx.waker())) {
+                        slots.takers.push(cx.waker().clone());
+                    }
                     Poll::Pending
                 },
                 Poll::Ready,

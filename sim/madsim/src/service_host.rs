@@ -40,21 +40,19 @@ where
     V: Service,
     T: Tracer<Instance<V>> + Send + 'static,
 {
-    let world = Hosted::traced(system, options, seed.0, tracer);
     let config = Config { net: network_config(&options.network), ..Config::default() };
-    host::run(world, seed, config, |world, madsim| {
-        let build = |id: NodeId| {
-            let handle = madsim.create_node().name(id.to_string()).ip(address(id)).build();
-            ServiceProcess { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
+    host::run(seed, config, || {
+        let system = system.renewed();
+        let world = Hosted::traced(&system, options, seed.0, tracer);
+        let assemble = move |world: &Hosted<ServiceSystem<V>, T>, madsim: &Handle| {
+            let build = |id: NodeId| {
+                let handle = madsim.create_node().name(id.to_string()).ip(address(id)).build();
+                ServiceProcess { id, handle, incarnation: world.incarnation(id), is_up: false, is_paused: false }
+            };
+            let processes = world.view().cluster().nodes().map(build).collect();
+            ServiceProcesses { system, processes, cut: Vec::new(), looked_at: None, names: Names::default() }
         };
-        let processes: Vec<ServiceProcess> = world.view().cluster().nodes().map(build).collect();
-        ServiceProcesses {
-            system: system.clone(),
-            processes,
-            cut: Vec::new(),
-            looked_at: None,
-            names: Names::default(),
-        }
+        (world, assemble)
     })
 }
 
@@ -192,7 +190,7 @@ impl ServiceProcess {
         }
         if is_up {
             let access = ProcessAccess { host: host.clone(), incarnation };
-            let process = Process::new(self.id, system.cluster, system.mailbox(self.id), Arc::new(access));
+            let process = Process::new(self.id, system.cluster(), system.mailbox(self.id), Arc::new(access));
             self.handle.spawn(run_process(system.service.clone(), process, Arc::clone(names), host.clone()));
         }
         (self.incarnation, self.is_up) = (incarnation, is_up);

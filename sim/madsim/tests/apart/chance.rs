@@ -29,6 +29,8 @@ splitbrain::kernel::names! {
         Static = "static",
         /// The order of the keys of a hash map.
         Hash = "hash",
+        /// The same, of a map that [`Service::new`] has made.
+        Made = "made",
         /// `rand` 0.8, which asks getrandom 0.2.
         Rand = "rand",
         /// All of them.
@@ -39,6 +41,8 @@ splitbrain::kernel::names! {
         LateStray = "late_stray",
         /// Nothing: the process is aborted.
         Abort = "abort",
+        /// Nothing: the task panics.
+        Panic = "panic",
         /// Nothing: the process exits.
         Exit = "exit",
         /// Nothing: the process never comes to an end.
@@ -93,7 +97,8 @@ pub(crate) struct Nothing;
 /// A bound that breaks a run, so that there are failures to keep.
 #[derive(Clone, Debug)]
 pub(crate) struct FewWords {
-    count: u64,
+    /// A hash map that is made before the first process starts.
+    counts: HashMap<NodeId, u64>,
     words_max: u64,
 }
 
@@ -113,8 +118,9 @@ impl Invariants<Instance<Chance>> for FewWords {
         effect: EffectRef<'_, Instance<Chance>>,
         findings: &mut Findings,
     ) {
-        self.count += u64::from(matches!(effect, EffectRef::Observe(_)));
-        findings.check(0, Some(node), self.count <= self.words_max, || format!("{} words", self.count));
+        *self.counts.entry(node).or_default() += u64::from(matches!(effect, EffectRef::Observe(_)));
+        let count = self.counts.values().sum::<u64>();
+        findings.check(0, Some(node), count <= self.words_max, || format!("{count} words"));
     }
 }
 
@@ -122,6 +128,7 @@ impl Invariants<Instance<Chance>> for FewWords {
 pub(crate) struct Chance {
     source: Source,
     words_max: u64,
+    made: HashMap<u64, ()>,
 }
 
 impl Service for Chance {
@@ -135,7 +142,7 @@ impl Service for Chance {
 
     fn new(setup: Setup<ChanceOptions>) -> Result<Self, OptionsError> {
         let ChanceOptions { source, words_max } = setup.options.base;
-        Ok(Self { source, words_max })
+        Ok(Self { source, words_max, made: some_keys() })
     }
 
     async fn run(self, process: Process<Self>) {
@@ -153,7 +160,10 @@ impl Service for Chance {
         let mut bytes = [0; 8];
         while socket.recv_from(&mut bytes).await.is_ok() {
             bell.send_modify(|count| *count += 1);
-            let chosen = self.source.ask().await;
+            let chosen = match self.source {
+                Source::Made => order_of(&self.made),
+                source => source.ask().await,
+            };
             tracing::info!(target: "chance", chosen, "a word came");
             log::debug!(target: "chance", "{me} goes on");
             observe(ChanceObservation::Chose(chosen));
@@ -161,7 +171,7 @@ impl Service for Chance {
     }
 
     fn invariants(&self) -> FewWords {
-        FewWords { count: 0, words_max: self.words_max }
+        FewWords { counts: HashMap::new(), words_max: self.words_max }
     }
 
     fn core_size(&self) -> usize {
@@ -191,7 +201,7 @@ impl Source {
             Self::Tokio => of_tokio().await,
             Self::Futures => of_futures().await,
             Self::Static => of_static(),
-            Self::Hash => of_hash(),
+            Self::Hash | Self::Made => of_hash(),
             Self::Rand => rand::random::<u64>(),
             Self::All => of_tokio().await ^ of_futures().await ^ of_static() ^ of_hash() ^ rand::random::<u64>(),
             Self::Stray => {
@@ -200,6 +210,7 @@ impl Source {
             }
             Self::LateStray => 0,
             Self::Abort => std::process::abort(),
+            Self::Panic => panic!("there is no chance"),
             Self::Exit => std::process::exit(5),
             Self::Spin => loop {
                 std::hint::spin_loop();
@@ -254,7 +265,14 @@ fn of_static() -> u64 {
 }
 
 fn of_hash() -> u64 {
-    let keys: HashMap<u64, ()> = (0..64).map(|key| (key, ())).collect();
+    order_of(&some_keys())
+}
+
+fn some_keys() -> HashMap<u64, ()> {
+    (0..64).map(|key| (key, ())).collect()
+}
+
+fn order_of(keys: &HashMap<u64, ()>) -> u64 {
     keys.keys().fold(0, |order, key| order.wrapping_mul(67).wrapping_add(*key))
 }
 

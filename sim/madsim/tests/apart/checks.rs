@@ -12,6 +12,7 @@ const CHECKS: &[(&str, fn())] = &[
     ("a_campaign_and_a_run_alone_agree", a_campaign_and_a_run_alone_agree),
     ("kept_failures_replay_digest_for_digest", kept_failures_replay_digest_for_digest),
     ("a_process_that_dies_is_a_panic_of_its_run", a_process_that_dies_is_a_panic_of_its_run),
+    ("a_panic_says_where_it_came_from", a_panic_says_where_it_came_from),
     ("what_is_no_answer_is_a_panic_of_its_run", what_is_no_answer_is_a_panic_of_its_run),
     ("a_process_that_never_answers_is_ended_by_the_watchdog", a_process_that_never_answers_is_ended_by_the_watchdog),
     ("log_lines_are_in_the_story_and_not_in_the_digest", log_lines_are_in_the_story_and_not_in_the_digest),
@@ -70,7 +71,7 @@ fn digests(text: &str) -> Vec<String> {
 }
 
 fn whatever_a_service_asks_its_seed_decides() {
-    for source in ["tokio", "futures", "static", "hash", "rand", "all"] {
+    for source in ["tokio", "futures", "static", "hash", "made", "rand", "all"] {
         let place = Place::new("asks", source, 1_000_000);
         let (code, text) = place.told(&["test", "chance.toml", "--check-determinism=100%"]);
         assert_eq!(code, 0, "{source}: {text}");
@@ -130,6 +131,16 @@ fn a_process_that_dies_is_a_panic_of_its_run() {
     let (code, text) = place.told(&["run", "chance.toml"]);
     assert_eq!(code, 103, "{text}");
     assert!(text.contains("the process of the run ended before it answered: exit status: 5"), "{text}");
+}
+
+/// Whether the run is recorded or not.
+fn a_panic_says_where_it_came_from() {
+    let place = Place::new("panics", "panic", 1_000_000);
+    for verb in ["test", "run"] {
+        let (code, text) = place.told(&[verb, "chance.toml"]);
+        assert_eq!(code, 103, "{text}");
+        assert!(text.contains("there is no chance (at sim/madsim/tests/apart/chance.rs:"), "{verb}: {text}");
+    }
 }
 
 fn what_is_no_answer_is_a_panic_of_its_run() {

@@ -36,7 +36,7 @@ fn is_the_seeds(source: &str) -> bool {
 
 #[test]
 fn the_generators_of_tokio_and_rand_and_the_order_of_hash_maps_are_the_seeds() {
-    for source in ["tokio", "hash", "rand"] {
+    for source in ["tokio", "hash", "made", "rand"] {
         assert!(is_the_seeds(source), "{source}: what ran before reaches a run");
         assert_ne!(run(source, 1).digest, run(source, 2).digest, "{source}: another seed is another run");
     }
