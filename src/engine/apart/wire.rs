@@ -189,17 +189,19 @@ impl WireRun {
     }
 
     /// The run as this process has it.
+    /// A plan that TOML cannot hold is left out, with a warning in the log of this program: what the run came to stands
+    /// without it, as it does on a thread.
     ///
     /// # Errors
-    /// A plan or a digest that cannot be read here.
+    /// A digest that cannot be read here.
     pub(super) fn into_run(self, engine: &dyn Engine, gauges: &'static [Gauge]) -> Result<Run, String> {
         let digest = u128::from_str_radix(&self.digest, 16);
         let digest =
             digest.map_err(|error| format!("the digest {:?} of the run is no number: {error}", self.digest))?;
-        let plan = self.plan.read(engine).map_err(|error| {
-            let outcome = describe(&self.outcome);
-            format!("{outcome}, but its plan cannot be handed over by the process of the run: {error}")
-        })?;
+        let plan = self.plan.read(engine).unwrap_or_else(|error| {
+            tracing::warn!(seed = self.seed, error, "the plan of the run cannot be handed over by its process");
+            None
+        });
         Ok(Run {
             seed: Seed(self.seed),
             outcome: self.outcome,
@@ -219,18 +221,5 @@ impl WireRun {
             lost: None,
             history: self.history,
         })
-    }
-}
-
-/// How the run ended, for a sentence about something else.
-fn describe(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Violated(violation) | Outcome::Stalled(violation) => {
-            format!("the run violates {} ({})", violation.invariant, violation.message)
-        }
-        Outcome::Panicked(panic) => format!("the run panicked ({})", panic.message),
-        Outcome::Passed => "the run passed".to_owned(),
-        Outcome::Diverged(_) => "the run diverged".to_owned(),
-        Outcome::Exhausted(_) => "the run exhausted a budget".to_owned(),
     }
 }

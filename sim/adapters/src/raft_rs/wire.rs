@@ -88,12 +88,14 @@ impl splitbrain::kernel::node::Message for Wire {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Hand the leadership over: to this server, or to the voter whose log has come furthest.
+    #[serde(with = "splitbrain::kernel::id::or_none")]
     Transfer(Option<NodeId>),
     /// Propose this server as a voter.
     Add(NodeId),
     /// Propose this server as a learner.
     AddLearner(NodeId),
     /// Propose to remove this server, or oneself.
+    #[serde(with = "splitbrain::kernel::id::or_none")]
     Remove(Option<NodeId>),
     /// Propose some change, drawn: a server that votes is removed, another one is added.
     Change,
