@@ -1,8 +1,8 @@
-//! Goal: a node does the same on the host that is driven by hand and on the host of threads and channels.
+//! Goal: a node does the same on the host that is driven by hand, on threads and channels, and on sockets and files.
 //!
 //! Method: one script for a Raft server of three, whose peers the script plays: an election on order, a commit, a
 //! crash of the machine, a start from what was synced. Timeouts are far longer than any machine takes, so nothing
-//! happens by itself. What the server observed and what each peer received is a golden text, the same for both hosts.
+//! happens by itself. What the server observed and what each peer received is a golden text, the same for all hosts.
 
 use std::fmt::Write as _;
 use std::time::Duration as WallDuration;
@@ -10,6 +10,7 @@ use std::time::Duration as WallDuration;
 use splitbrain::kernel::brief::{Datum, message_name};
 use splitbrain::kernel::host::Host;
 use splitbrain::kernel::prelude::*;
+use splitbrain::sockets::{Endpoint, Peers, Sockets};
 use splitbrain::threads::{News, Threads};
 use splitbrain_systems::raft::ids::{Index, Position, Term};
 use splitbrain_systems::raft::message::{AppendResult, Order, RaftMessage};
@@ -119,6 +120,67 @@ impl Stage for OnThreads {
     }
 }
 
+/// On sockets: the peers are endpoints that this program plays. A crash is the end of the program: the folder stays.
+struct OnSockets {
+    folder: std::path::PathBuf,
+    peers: [Endpoint; 2],
+    addresses: Peers,
+    server: Option<Sockets<RaftNode>>,
+}
+
+impl OnSockets {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("splitbrain-hosts-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let peers = PEERS.map(|peer| Endpoint::bind(peer, "127.0.0.1:0").expect("a free port"));
+        let addresses = peers.iter().map(|peer| (peer.id(), peer.address())).collect();
+        Self { folder, peers, addresses, server: None }
+    }
+
+    fn server(&self) -> &Sockets<RaftNode> {
+        self.server.as_ref().expect("it runs")
+    }
+}
+
+impl Stage for OnSockets {
+    fn start(&mut self) {
+        let endpoint = Endpoint::bind(SERVER, "127.0.0.1:0").expect("a free port");
+        self.addresses.insert(SERVER, endpoint.address());
+        let started = Sockets::start_of(&raft(), endpoint, &self.addresses, &self.folder, Seed(1));
+        self.server = Some(started.expect("the folder can be used"));
+    }
+    fn order(&mut self, order: Order) {
+        self.server().order(order);
+    }
+    fn message(&mut self, source: NodeId, message: RaftMessage) {
+        let peer = self.peers.iter().find(|peer| peer.id() == source).expect("a peer");
+        peer.send(self.addresses[&SERVER], &message).expect("it leaves");
+    }
+    fn crash(&mut self) {
+        let left = self.server.take().expect("it runs").stop().expect("the disk works");
+        assert!(left.is_empty(), "nothing more happened: {left:?}");
+    }
+    fn observed(&mut self, count: usize) -> Vec<RaftObservation> {
+        let one = |_| match self.server().news(PATIENCE) {
+            Some(News::Observed(observation)) => observation,
+            other => panic!("expected an observation, got {other:?}"),
+        };
+        (0..count).map(one).collect()
+    }
+    fn sent_to(&mut self, peer: NodeId, count: usize) -> Vec<RaftMessage> {
+        let peer = self.peers.iter().find(|one| one.id() == peer).expect("a peer");
+        let one = |_| peer.receive(PATIENCE).expect("it can be read").expect("the server sends").1;
+        (0..count).map(one).collect()
+    }
+}
+
+impl Drop for OnSockets {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// Plays the script; returns what it came to and the stage.
 fn play<S: Stage>(mut stage: S) -> (String, S) {
     let mut text = String::new();
@@ -162,11 +224,13 @@ fn shown(message: &RaftMessage) -> String {
 }
 
 #[test]
-fn a_server_does_the_same_by_hand_and_on_threads() {
+fn a_server_does_the_same_on_every_host() {
     let (by_hand, _) = play(ByHand { host: Host::of(&raft(), SERVER, Seed(1)), sent: Vec::new() });
     insta::assert_snapshot!("script", by_hand);
     let nodes = [SERVER, PEERS[0], PEERS[1]];
     let (on_threads, stage) = play(OnThreads { threads: Threads::new(nodes), is_spawned: false });
     assert_eq!(on_threads, by_hand);
     assert!(stage.threads.stop().is_empty(), "nothing more happened");
+    let (on_sockets, _) = play(OnSockets::new());
+    assert_eq!(on_sockets, by_hand);
 }

@@ -1,10 +1,10 @@
-//! Goal: a node that contains another node runs under the kernel and under the host of threads and channels,
+//! Goal: a node that contains another node runs under the kernel, on threads and channels, and on sockets and files,
 //! unchanged, so that the interface of nodes stays free of the world.
 //!
 //! Method: a player that wraps an echo. The first player dials the second and plays ten rounds, by turns as a datagram
 //! and over the connection; the inner node of the second answers when it has stored how often. Then the first hangs up,
 //! the second gives up its process, and a second call must be refused. The exchange has one order under any timing, so
-//! each node must tell the same, in the same order, under both hosts.
+//! each node must tell the same, in the same order, under every host.
 
 use std::collections::BTreeMap;
 use std::time::Duration as WallDuration;
@@ -15,6 +15,7 @@ use splitbrain::kernel::prelude::*;
 use splitbrain::kernel::run::{Outcome, RunOptions};
 use splitbrain::kernel::trace::{TraceItem, Tracer};
 use splitbrain::kernel::world::World;
+use splitbrain::sockets::{Endpoint, Peers, Sockets};
 use splitbrain::threads::{News, Threads};
 
 const ROUNDS: u64 = 10;
@@ -256,6 +257,30 @@ fn under_threads() -> Story {
     story
 }
 
+fn under_sockets() -> Story {
+    let folder = std::env::temp_dir().join(format!("splitbrain-game-{}", std::process::id()));
+    let endpoints = [SECOND, FIRST].map(|id| Endpoint::bind(id, "127.0.0.1:0").expect("a free port"));
+    let peers: Peers = endpoints.iter().map(|endpoint| (endpoint.id(), endpoint.address())).collect();
+    let mut nodes: Vec<(NodeId, Sockets<Player>)> = Vec::new();
+    for endpoint in endpoints {
+        let id = endpoint.id();
+        let started = Sockets::start_of(&Game, endpoint, &peers, &folder.join(id.to_string()), Seed(1));
+        nodes.push((id, started.expect("the folder can be used")));
+    }
+    let mut story = Story::new();
+    let last = Heard::Told(PlayerTold::Line { change: ConnectionChange::Refused });
+    while story.get(&FIRST).and_then(|told| told.last()) != Some(&last) {
+        let news = nodes[1].1.news(PATIENCE).unwrap_or_else(|| panic!("the game stops at {story:?}"));
+        story.entry(FIRST).or_default().push(heard(news));
+    }
+    for (id, node) in nodes {
+        let left = node.stop().expect("the disk works");
+        story.entry(id).or_default().extend(left.into_iter().map(heard));
+    }
+    std::fs::remove_dir_all(&folder).expect("it was made");
+    story
+}
+
 fn heard(news: News<Player>) -> Heard {
     match news {
         News::Observed(told) => Heard::Told(told),
@@ -354,7 +379,8 @@ fn expected() -> Story {
 }
 
 #[test]
-fn a_node_inside_a_node_does_the_same_under_threads_and_under_the_kernel() {
+fn a_node_inside_a_node_does_the_same_under_every_host() {
     assert_eq!(under_the_kernel(), expected());
     assert_eq!(under_threads(), expected());
+    assert_eq!(under_sockets(), expected());
 }

@@ -73,7 +73,8 @@ const LAYERS: &[Layers] = &[
     Layers {
         source: "src/",
         layers: &[
-            &["build", "exit_code", "history", "serve", "threads", "verbosity", "wording"],
+            &["realtime"],
+            &["build", "exit_code", "history", "serve", "sockets", "threads", "verbosity", "wording"],
             &["scenario"],
             &["engine"],
             &["campaign"],

@@ -410,6 +410,13 @@ impl<N: Node> Context<N> {
         self.incarnation = incarnation;
     }
 
+    /// The node goes on in another process of the machine: what it counts over all its incarnations begins far beyond
+    /// where this many starts before came to.
+    pub const fn resume_counts(&mut self, starts: u32) {
+        self.next_connection = starts.wrapping_shl(20);
+        self.next_operation = (starts as u64) << 40;
+    }
+
     /// How many words the node has drawn, with all nodes inside it.
     pub const fn drawn(&self) -> u64 {
         self.rng.drawn() + self.inner_drawn

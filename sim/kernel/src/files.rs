@@ -58,6 +58,11 @@ impl<R> Files<R> {
         self.0.iter_mut().find(|(number, _)| *number == file).map(|(_, records)| records)
     }
 
+    /// The files that exist, in order of number, each with its records in order.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &[Stored<R>])> {
+        self.0.iter().map(|(number, records)| (*number, records.as_slice()))
+    }
+
     /// Every file is gone.
     pub fn clear(&mut self) {
         self.0.clear();

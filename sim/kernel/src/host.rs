@@ -146,6 +146,13 @@ impl<N: Node> Host<N> {
         Self::new(id, seed, move |recovered| system.node(id, recovered))
     }
 
+    /// The same host, with a disk that keeps these files, for a node that was started so often before.
+    #[must_use]
+    pub fn resumed(mut self, files: Files<N::Record>, starts: u32) -> Self {
+        self.ctx.resume_counts(starts);
+        Self { files, starts, ..self }
+    }
+
     /// Which node.
     pub const fn id(&self) -> NodeId {
         self.id

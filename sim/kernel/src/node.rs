@@ -288,7 +288,7 @@ pub struct WriteId(pub u64);
 pub struct FileId(pub u16);
 
 /// One change to a file. Each is applied whole or not at all, unless a fault tears it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub enum Write<R> {
     /// Adds a record at the end.
     Append(FileId, R),

@@ -1,0 +1,246 @@
+//! The loop of a node that runs in real time: what threads and sockets have in common.
+//!
+//! A node waits for the next letter or the next timer, handles it, and what it did is carried out: writes first become
+//! as durable as it asked, and only then does what was tied to them leave.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration as WallDuration, Instant as WallInstant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use splitbrain_kernel::context::{Effect, OperationId, OperationResult};
+use splitbrain_kernel::host::Host;
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::node::{ConnectionChange, ConnectionId, Node, Source, Write};
+use splitbrain_kernel::time::{Instant, Offset};
+
+/// How long a node without a timer waits for mail before it looks again.
+const IDLE: WallDuration = WallDuration::from_secs(1);
+
+/// Something that a node lets those know who watch.
+#[derive(Debug)]
+pub enum News<N: Node> {
+    /// It observed something.
+    Observed(N::Observation),
+    /// It began an operation of its history.
+    Invoked(OperationId, N::Operation),
+    /// It ended one.
+    Completed(OperationId, OperationResult<N::Response>),
+    /// Its process ended by itself, for this reason.
+    Exited(String),
+}
+
+/// What reaches a node.
+#[derive(Debug)]
+pub(crate) enum Letter<N: Node> {
+    Message { source: Source, message: N::Message },
+    Connection { connection: ConnectionId, peer: NodeId, change: ConnectionChange },
+    Operation(N::Operation),
+    Order(N::Order),
+    Crash,
+    Start,
+    Stop,
+}
+
+/// What stands between a node and the others, and between a node and its disk.
+pub(crate) trait Carrier<N: Node> {
+    /// A message leaves; over a connection only where that is open at this end.
+    fn send(&mut self, target: NodeId, connection: Option<ConnectionId>, message: N::Message);
+
+    /// The other end of a connection is to see this change. `Accepted` is the first of a connection: the peer's answer
+    /// is `Opened` or `Refused`.
+    fn tell_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange);
+
+    /// A write reaches the page cache.
+    ///
+    /// # Errors
+    /// What the machine says. The node then goes no further: nothing that was tied to the write leaves.
+    fn write(&mut self, write: Write<N::Record>) -> io::Result<()>;
+
+    /// What was written reaches the disk.
+    ///
+    /// # Errors
+    /// As [`Carrier::write`].
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// The node ends in good order.
+    ///
+    /// # Errors
+    /// As [`Carrier::write`].
+    fn end(&mut self) -> io::Result<()>;
+}
+
+/// A node, and its way to the others.
+pub(crate) struct Machine<N: Node, C> {
+    pub(crate) host: Host<N>,
+    pub(crate) carrier: C,
+    /// The connections that are open at this end.
+    lines: BTreeMap<ConnectionId, NodeId>,
+    news: Sender<(NodeId, News<N>)>,
+    start: WallInstant,
+}
+
+impl<N: Node, C: Carrier<N>> Machine<N, C> {
+    /// A node whose monotonic clock began at `start`.
+    pub(crate) const fn new(host: Host<N>, carrier: C, news: Sender<(NodeId, News<N>)>, start: WallInstant) -> Self {
+        Self { host, carrier, lines: BTreeMap::new(), news, start }
+    }
+
+    /// Starts the node, and carries out what it does until it is asked to stop.
+    ///
+    /// # Errors
+    /// If its disk fails: the node cannot go on, and what depended on the disk has not left.
+    pub(crate) fn run(mut self, mailbox: &Receiver<Letter<N>>) -> io::Result<()> {
+        self.set_clocks();
+        self.host.start();
+        loop {
+            self.finish()?;
+            let due = self.host.next_timer().map(|(at, _)| at.since(self.now()).as_nanos());
+            let wait = due.map_or(IDLE, WallDuration::from_nanos);
+            let letter = match mailbox.recv_timeout(wait) {
+                Ok(Letter::Stop) | Err(RecvTimeoutError::Disconnected) => return self.carrier.end(),
+                Ok(letter) => Some(letter),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            self.set_clocks();
+            if let Some(letter) = letter {
+                self.take_in(letter);
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_nanos(nanos(self.start.elapsed()))
+    }
+
+    /// The node's clocks are those of the machine. Timers that are due fire.
+    fn set_clocks(&mut self) {
+        self.host.advance_to(self.now());
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanos);
+        let behind = i128::from(wall) - i128::from(self.host.wall().as_nanos());
+        self.host.step_wall(Offset(i64::try_from(behind).unwrap_or(0)));
+    }
+
+    fn take_in(&mut self, letter: Letter<N>) {
+        match letter {
+            Letter::Message { source, message } => {
+                if source.connection.is_none_or(|connection| self.lines.contains_key(&connection)) {
+                    self.host.message_from(source, message);
+                }
+            }
+            Letter::Connection { connection, peer, change } => self.change(connection, peer, change),
+            Letter::Operation(operation) => self.host.operation(operation),
+            Letter::Order(order) => self.host.order(order),
+            Letter::Crash => {
+                self.host.crash_machine(0);
+                self.hang_up();
+            }
+            Letter::Start => {
+                if self.host.node().is_none() {
+                    self.host.start();
+                }
+            }
+            Letter::Stop => {}
+        }
+    }
+
+    fn change(&mut self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
+        match change {
+            ConnectionChange::Accepted if self.host.node().is_none() => {
+                return self.carrier.tell_peer(peer, connection, ConnectionChange::Refused);
+            }
+            ConnectionChange::Accepted => {
+                self.lines.insert(connection, peer);
+                self.carrier.tell_peer(peer, connection, ConnectionChange::Opened);
+            }
+            // This end may have closed it meanwhile.
+            ConnectionChange::Opened if !self.lines.contains_key(&connection) => return,
+            ConnectionChange::Opened => {}
+            _ if self.lines.remove(&connection).is_none() => return,
+            _ => {}
+        }
+        self.host.connection(connection, peer, change);
+    }
+
+    /// Writes and deferred work are done at once, and all that comes of them.
+    fn finish(&mut self) -> io::Result<()> {
+        loop {
+            self.host.sync();
+            let effects = self.host.take();
+            let is_quiet = effects.is_empty();
+            for effect in effects {
+                self.carry_out(effect)?;
+            }
+            if !self.host.step() && is_quiet {
+                return Ok(());
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect<N>) -> io::Result<()> {
+        match effect {
+            Effect::Send { target, connection, message } => {
+                if connection.is_none_or(|connection| self.lines.contains_key(&connection)) {
+                    self.carrier.send(target, connection, message);
+                }
+            }
+            Effect::Connect { connection, target } => {
+                self.lines.insert(connection, target);
+                self.carrier.tell_peer(target, connection, ConnectionChange::Accepted);
+            }
+            Effect::Close(connection) => {
+                if let Some(peer) = self.lines.remove(&connection) {
+                    self.carrier.tell_peer(peer, connection, ConnectionChange::Closed);
+                }
+            }
+            // The host keeps the effects in their order, so a write stands before all that was tied to it.
+            Effect::Write { write, .. } => self.carrier.write(write)?,
+            Effect::Sync => self.carrier.sync()?,
+            Effect::Observe(observation) => self.tell(News::Observed(observation)),
+            Effect::Invoke { id, operation } => self.tell(News::Invoked(id, operation)),
+            Effect::Complete { id, result } => self.tell(News::Completed(id, result)),
+            Effect::Exit(reason) => {
+                self.hang_up();
+                self.tell(News::Exited(reason.to_string()));
+            }
+            // The host has done its part of these.
+            Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Defer(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The process is gone: its peers see their connections reset.
+    fn hang_up(&mut self) {
+        for (connection, peer) in std::mem::take(&mut self.lines) {
+            self.carrier.tell_peer(peer, connection, ConnectionChange::Reset);
+        }
+    }
+
+    /// Where the caller is gone, there is no one to let know.
+    fn tell(&self, news: News<N>) {
+        let _ = self.news.send((self.host.id(), news));
+    }
+}
+
+fn nanos(span: WallDuration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The bytes of what a node sends or stores.
+///
+/// # Panics
+/// If JSON cannot hold it.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|error| panic!("JSON cannot hold what a node sends or stores: {error}"))
+}
+
+/// What a node of this process encoded.
+///
+/// # Panics
+/// If it cannot be decoded.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> T {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("what a node encoded cannot be decoded: {error}"))
+}
