@@ -76,7 +76,7 @@ impl ApartEngine {
     }
 
     fn start(&self) -> io::Result<Process> {
-        (self.starter)().and_then(|mut command| Process::start(&mut command))
+        start_patiently(|| (self.starter)().and_then(|mut command| Process::start(&mut command)))
     }
 
     fn idle(&self) -> Option<Process> {
@@ -195,8 +195,9 @@ impl ApartWorker<'_> {
     fn ask(&mut self, request: &Request, recorder: Option<&mut dyn Recorder>) -> Result<Answer, NoRun> {
         let process = self.process.take().map_or_else(|| self.engine.start(), Ok);
         let started = process.and_then(|process| process.socket.get_ref().try_clone().map(|socket| (process, socket)));
-        let (mut process, socket) =
-            started.map_err(|error| NoRun::Panicked(format!("a process for the run cannot start: {error}")))?;
+        let (mut process, socket) = started.map_err(|error| {
+            NoRun::Panicked(format!("a process for the run cannot start: {error}; the seed has no part in it"))
+        })?;
         self.under_way.note(Some(socket));
         let answer = process.carry_out(request, recorder);
         self.under_way.note(None);
@@ -255,6 +256,29 @@ impl Drop for ApartWorker<'_> {
     }
 }
 
+/// How often a process is tried to start, where the machine is short of what it takes, and how long after one another.
+const START_TRIES: u32 = 50;
+const START_PAUSE: Duration = Duration::from_millis(100);
+
+/// Starts a process. What the machine is short of (open files, processes, memory) comes back when another run ends: it
+/// is waited for, since the seed that asks for it has no part in the shortage.
+pub(super) fn start_patiently<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..START_TRIES {
+        match start() {
+            Err(error) if is_shortage(&error) => thread::sleep(START_PAUSE),
+            done => return done,
+        }
+    }
+    start()
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    /// "Too many open files", in the whole system and in this process: these have no `ErrorKind`.
+    const NO_FILES: [i32; 2] = [23, 24];
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory)
+        || error.raw_os_error().is_some_and(|code| NO_FILES.contains(&code))
+}
+
 /// How long a child may take to end once it has nothing more to say.
 const END_MAX: Duration = Duration::from_secs(5);
 
@@ -284,6 +308,8 @@ impl Process {
         let (ours, theirs) = UnixStream::pair()?;
         // In a group of its own, so that Ctrl-C comes to this process alone, which then decides.
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
+        // What the code under test prints is no line of this program's output, which others read.
+        command.stdout(io::stderr());
         let child = command.spawn()?;
         tracing::debug!(process = child.id(), "a process for a run");
         // The command holds their end of the socket: without this the child could not close it.

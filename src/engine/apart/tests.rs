@@ -187,6 +187,21 @@ fn a_child_that_says_something_else_is_ended_with_a_clear_error() {
 }
 
 #[test]
+fn a_shortage_is_waited_for_and_no_other_error() {
+    use std::io;
+    let shortages =
+        [io::Error::from_raw_os_error(24), io::ErrorKind::WouldBlock.into(), io::ErrorKind::OutOfMemory.into()];
+    let mut answers = shortages.into_iter().map(Err).chain([Ok("started"), Err(io::ErrorKind::Other.into())]);
+    assert_eq!(parent::start_patiently(|| answers.next().expect("five tries at most")).expect("it starts"), "started");
+    let mut tries = 0;
+    let refused = parent::start_patiently(|| -> io::Result<()> {
+        tries += 1;
+        Err(io::ErrorKind::NotFound.into())
+    });
+    assert_eq!((tries, refused.expect_err("there is no such program").kind()), (1, io::ErrorKind::NotFound));
+}
+
+#[test]
 fn a_run_stands_without_a_plan_that_cannot_be_handed_over() {
     use splitbrain_kernel::invariant::Violation;
     let read = |plan: &str| {

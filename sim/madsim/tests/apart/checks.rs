@@ -191,9 +191,12 @@ fn number_after(line: &str, key: &str) -> u64 {
 
 fn what_a_service_prints_disturbs_nothing() {
     let place = Place::new("prints", "print", 1_000_000);
-    let (code, text) = place.told(&["test", "chance.toml", "--seeds", "0..2", "--check-determinism=100%"]);
-    assert_eq!(code, 0, "{text}");
-    assert!(text.contains("a word"), "{text}");
+    let arguments = ["test", "chance.toml", "--seeds", "0..2", "--check-determinism=100%", "--message-format", "json"];
+    let output = place.call(&arguments);
+    let [lines, words] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert_eq!(output.status.code(), Some(0), "{lines}{words}");
+    assert!(words.contains("a word"), "{words}");
+    assert!(!lines.is_empty() && lines.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{lines}");
 }
 
 fn a_service_lists_the_options_that_it_has() {
