@@ -32,6 +32,10 @@ redis-record:
 redis-py:
     .ci/redis-py
 
+# The Rust client of Redis against `splitbrain serve lock`.
+redis-rs:
+    .ci/redis-rs
+
 # SET and GET with 50 clients, `splitbrain serve lock` beside redis-server on this machine.
 redis-benchmark requests="200000":
     cargo build --release
@@ -74,6 +78,10 @@ late-table seeds="500":
 # invariants: reports/gallery/SYSTEM-bugs.md. A call that was interrupted goes on where it ended.
 bugs-table system seeds="2000":
     cargo bench --bench bugs -- --system {{ system }} --seeds {{ seeds }} --write
+
+# How often faults hit each step of a session's creation and of a chat login: reports/gallery/steps.md.
+steps-table seeds="1000":
+    cargo bench --bench steps -- --seeds {{ seeds }} --write
 
 # How often the clean swarms of a system (session, lock, chat, reactor) come to what matters, by so many seeds of each:
 # reports/gallery/{sessions,lock,chat,reactor}.md. It goes on as well.

@@ -1,0 +1,409 @@
+//! The table of `reports/gallery/steps.md`: how often the clean swarms hit each step of the sequences that the systems
+//! exist for, the creation of a session and the login to a chat.
+//!
+//! A step is a message, or something that a process tells. Two faults are counted:
+//!
+//! - *lost*: the message was lost, whatever for.
+//! - *stopped after*: a crash, a pause or a suspension of the process, when the step was the last that it had sent or
+//!   told, no longer ago than [`RECENT`].
+//!
+//! A zero is a failure.
+//!
+//! `cargo bench --bench steps` prints the tables for a few seeds; `-- --seeds N` asks for N of each swarm, `--write`
+//! keeps the page. It is a function of the build and N. An interrupted call goes on where it ended.
+
+#[path = "common/arguments.rs"]
+mod arguments;
+#[path = "common/grouped.rs"]
+mod grouped;
+#[path = "common/kept.rs"]
+mod kept;
+#[path = "common/shipped.rs"]
+mod shipped;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use splitbrain::engine::Opened;
+use splitbrain::scenario::Resolved;
+use splitbrain_kernel::brief::message_name;
+use splitbrain_kernel::fault::{Fault, Target};
+use splitbrain_kernel::id::{Link, NodeId};
+use splitbrain_kernel::invariant::FaultChange;
+use splitbrain_kernel::node::{Node, Observation as _};
+use splitbrain_kernel::plan::Moment;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::trace::{TraceItem, Tracer};
+use splitbrain_kernel::world::World;
+use splitbrain_systems::chat::Chat;
+use splitbrain_systems::chat::message::ChatMessage;
+use splitbrain_systems::lock::message::Wire;
+use splitbrain_systems::session::Sessions;
+use splitbrain_systems::session::message::SessionMessage;
+
+use crate::arguments::number_after;
+use crate::grouped::grouped;
+use crate::kept::{Counts, Job, Kept, hash};
+use crate::shipped::{file_stem, files_of, load};
+
+/// Seeds of each swarm by default.
+const SEEDS: u64 = 10;
+
+/// Seeds that are measured at once.
+const CHUNK: u64 = 10;
+
+/// How long a step is the one that a process is at, if it takes no other.
+const RECENT: Duration = Duration::from_millis(100);
+
+/// A step of a sequence.
+struct Step {
+    /// What it is, in the words of the sequence.
+    what: &'static str,
+    mark: Mark,
+}
+
+/// How a step is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// By a message of this name.
+    Message(&'static str),
+    /// By something that a process tells.
+    Told(&'static str),
+}
+
+const fn message(what: &'static str, name: &'static str) -> Step {
+    Step { what, mark: Mark::Message(name) }
+}
+
+const fn told(what: &'static str, name: &'static str) -> Step {
+    Step { what, mark: Mark::Told(name) }
+}
+
+/// A sequence of a system.
+struct Sequence {
+    heading: &'static str,
+    steps: &'static [Step],
+}
+
+const SESSIONS: &[Sequence] = &[
+    Sequence {
+        heading: "A session is created",
+        steps: &[
+            told("the access handler asks for a session", "session asked for"),
+            message("the session client sends the request", "create"),
+            told("master: the initialize callback has run", "session initialized"),
+            told("master: the lease begins", "lease started"),
+            told("master: the created callback has run", "session created"),
+            told("master: a session is taken over", "session reused"),
+            message("the answer", "create_reply"),
+            told("follower: the capability is negotiated", "capability negotiated"),
+            told("follower: the created callback has run", "follower created"),
+            told("node server: the iSCSI session is alive", "session alive"),
+        ],
+    },
+    Sequence {
+        heading: "It lives, and expires",
+        steps: &[
+            message("a keepalive", "keep_alive"),
+            told("master: the lease is extended", "lease extended"),
+            message("the answer", "keep_alive_reply"),
+            told("follower: jeopardy", "jeopardy"),
+            told("follower: its session is back", "session restored"),
+            told("master: it is decided that the session expires", "session expired"),
+            told("master: a part of the expired callback has run", "expired callback ran"),
+            told("master: the session is erased", "session erased"),
+            told("follower: it knows of the expiry", "follower expired"),
+            message("the session is closed", "close"),
+        ],
+    },
+    Sequence {
+        heading: "Items and targets",
+        steps: &[
+            message("an item is to be set", "item"),
+            told("master: the item is set", "item set"),
+            message("the answer", "item_reply"),
+            told("master: the target is granted", "target granted"),
+            told("node server: the target is served", "target served"),
+            message("a client writes", "ask"),
+            message("the chunk asks the volume", "apply"),
+            told("volume: the write takes effect", "io applied"),
+            message("the volume answers", "applied"),
+            message("the chunk answers", "answer"),
+        ],
+    },
+];
+
+const CHATS: &[Sequence] = &[
+    Sequence {
+        heading: "A login",
+        steps: &[
+            message("a client asks where to log in", "enter"),
+            message("the gate asks the status server", "assign"),
+            message("the status server answers", "assignment"),
+            message("the gate answers", "entered"),
+            message("the client logs in", "login"),
+            told("the login begins", "login begun"),
+            message("the lock is asked for", "acquire"),
+            message("the redis answers", "answer"),
+            told("the lock is held", "login under lock"),
+            message("the token is read", "GET utoken"),
+            message("the user is read", "GET ubaseinfo"),
+            message("the old presence is read", "EVAL mget"),
+            told("the old session is on this server", "kick on this server"),
+            told("the old session is on another server", "kick across servers"),
+            message("the presence is written", "EVAL set"),
+            told("the user is logged in", "user logged in"),
+            message("the answer", "login reply"),
+            message("the lock is given back", "release"),
+            told("it is given back", "lock of user given back"),
+        ],
+    },
+    Sequence {
+        heading: "A connection is lost",
+        steps: &[
+            told("the cleanup begins", "cleanup begun"),
+            message("the presence is to be removed", "EVAL del"),
+            told("the presence is removed", "cleanup removed presence"),
+            told("there is a later session", "cleanup found no presence of its own"),
+            told("the session is destroyed", "session destroyed"),
+        ],
+    },
+    Sequence {
+        heading: "A kick",
+        steps: &[
+            message("the other server is asked", "kick"),
+            told("it ends the session", "session ended by kick"),
+            message("it answers", "kick done"),
+            message("the client is told", "offline"),
+            told("the client knows", "client kicked"),
+        ],
+    },
+];
+
+/// What a sequence calls a message: its kind, or more where one kind carries many.
+trait Named {
+    fn step(&self) -> String;
+}
+
+impl Named for SessionMessage {
+    fn step(&self) -> String {
+        message_name(self).to_owned()
+    }
+}
+
+/// A command to the redis is called by its name and the first part of its key, a script by the last command in it.
+impl Named for ChatMessage {
+    fn step(&self) -> String {
+        let Self::Lock(Wire::Call { words, .. }) = self else { return message_name(self).to_owned() };
+        let [name, argument, ..] = words.as_slice() else { return String::new() };
+        let [name, argument] = [name, argument].map(|word| String::from_utf8_lossy(word));
+        let what = match name.as_ref() {
+            "EVAL" => argument.rsplit("redis.call('").next().and_then(|call| call.split('\'').next()),
+            _ => argument.split('_').next(),
+        };
+        format!("{name} {}", what.unwrap_or_default())
+    }
+}
+
+/// Counts the steps of a run that faults hit.
+struct Listener {
+    steps: Vec<&'static Step>,
+    /// Which step each message is that is under way.
+    sent: BTreeMap<(Link, u64), usize>,
+    /// The last step of each process.
+    last: BTreeMap<NodeId, (usize, Instant)>,
+    /// For each step: how often it came, was lost, and was the last.
+    counts: Vec<[u64; 3]>,
+}
+
+const CAME: usize = 0;
+const LOST: usize = 1;
+const STOPPED: usize = 2;
+
+impl Listener {
+    fn new(sequences: &'static [Sequence]) -> Self {
+        let steps: Vec<&Step> = sequences.iter().flat_map(|sequence| sequence.steps).collect();
+        let counts = vec![[0; 3]; steps.len()];
+        Self { steps, sent: BTreeMap::new(), last: BTreeMap::new(), counts }
+    }
+
+    fn came(&mut self, is_it: impl Fn(Mark) -> bool, node: NodeId, at: Instant) -> Option<usize> {
+        let step = self.steps.iter().position(|step| is_it(step.mark))?;
+        self.counts[step][CAME] += 1;
+        self.last.insert(node, (step, at));
+        Some(step)
+    }
+}
+
+impl<N: Node> Tracer<N> for Listener
+where
+    N::Message: Named,
+{
+    fn is_on(&self) -> bool {
+        true
+    }
+
+    fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
+        let at = moment.at;
+        match item {
+            TraceItem::Sent { link, message, ordinal, .. } => {
+                let name = message.step();
+                if let Some(step) = self.came(|mark| matches!(mark, Mark::Message(it) if it == name), link.source, at) {
+                    self.sent.insert((link, ordinal), step);
+                }
+            }
+            TraceItem::Lost { link, ordinal, .. } => {
+                if let Some(step) = self.sent.get(&(link, ordinal)) {
+                    self.counts[*step][LOST] += 1;
+                }
+            }
+            TraceItem::Observed { node, observation } => {
+                let name = observation.face().name;
+                self.came(|mark| mark == Mark::Told(name), node, at);
+            }
+            TraceItem::Fault { change: FaultChange::Start, fault, .. } => {
+                let (Fault::Crash(_) | Fault::Pause(_) | Fault::Suspend(_), Target::Nodes(nodes)) =
+                    (fault, fault.target())
+                else {
+                    return;
+                };
+                for node in nodes {
+                    let last = self.last.remove(node).filter(|(_, since)| at.since(*since) <= RECENT);
+                    if let Some((step, _)) = last {
+                        self.counts[step][STOPPED] += 1;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Some seeds of a swarm.
+struct Piece<S: System> {
+    name: String,
+    bytes: u64,
+    opened: Arc<Opened<S>>,
+    sequences: &'static [Sequence],
+    seeds: Range<u64>,
+}
+
+impl<S: System> Job for Piece<S>
+where
+    <S::Node as Node>::Message: Named,
+{
+    fn key(&self) -> String {
+        format!("steps {} {} {:016x} {:?}", S::NAME, self.name, self.bytes, self.seeds)
+    }
+
+    fn measure(&self) -> Counts {
+        let mut counts = Counts::new();
+        for seed in self.seeds.clone() {
+            let resolved: Resolved<S> = self.opened.resolve_to_run(Seed(seed).into());
+            let mut listener = Listener::new(self.sequences);
+            let tracer: &mut dyn Tracer<S::Node> = &mut listener;
+            World::traced(&resolved.system, &resolved.options, Seed(seed), tracer).run();
+            for (step, found) in listener.counts.iter().enumerate() {
+                for (kind, count) in found.iter().enumerate() {
+                    *counts.entry(format!("{step} {kind}")).or_default() += count;
+                }
+            }
+        }
+        counts
+    }
+}
+
+/// What the swarms of a system came to: a table for each sequence, and what is wrong with it.
+fn section<S: System>(sequences: &'static [Sequence], seeds: u64, kept: &Kept) -> (String, Vec<String>)
+where
+    <S::Node as Node>::Message: Named,
+{
+    let is_swarm = |path: &PathBuf| file_stem(path).starts_with("swarm");
+    let files: Vec<PathBuf> = files_of(&format!("scenarios/{}", S::NAME)).into_iter().filter(is_swarm).collect();
+    let pieces = |path: &PathBuf| -> Vec<Piece<S>> {
+        let scenario = load::<S>(path);
+        let bytes = hash(scenario.source.text.as_bytes());
+        let opened = Arc::new(Opened::new(Arc::new(scenario)));
+        let starts = (0..seeds).step_by(CHUNK as usize);
+        starts
+            .map(|from| Piece {
+                name: file_stem(path),
+                bytes,
+                opened: Arc::clone(&opened),
+                sequences,
+                seeds: from..seeds.min(from + CHUNK),
+            })
+            .collect()
+    };
+    let jobs: Vec<Piece<S>> = files.iter().flat_map(pieces).collect();
+    kept.measure(&jobs);
+    let mut counts = Counts::new();
+    for (name, count) in jobs.iter().flat_map(|job| kept.of(job)) {
+        *counts.entry(name).or_default() += count;
+    }
+    let mut text = format!(
+        "\n## {}\n\n{} swarms, {} seeds of each: `scenarios/{}`.\n",
+        S::NAME,
+        files.len(),
+        grouped(seeds),
+        S::NAME
+    );
+    let mut wrong = Vec::new();
+    let mut number = 0;
+    for sequence in sequences {
+        let _ = write!(
+            text,
+            "\n### {}\n\n| step | | came | lost | stopped after |\n| --- | --- | --: | --: | --: |\n",
+            sequence.heading
+        );
+        for step in sequence.steps {
+            let count = |kind: usize| counts.get(&format!("{number} {kind}")).copied().unwrap_or(0);
+            let (by, lost) = match step.mark {
+                Mark::Message(name) => (format!("message `{name}`"), grouped(count(LOST))),
+                Mark::Told(name) => (format!("told: {name}"), "–".to_owned()),
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {by} | {} | {lost} | {} |",
+                step.what,
+                grouped(count(CAME)),
+                grouped(count(STOPPED)),
+            );
+            let is_hit = count(STOPPED) > 0 || (matches!(step.mark, Mark::Message(_)) && count(LOST) > 0);
+            if !is_hit {
+                wrong.push(format!("{}, {}: no fault hit it", S::NAME, step.what));
+            }
+            number += 1;
+        }
+    }
+    (text, wrong)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let seeds = number_after(&arguments, "--seeds", SEEDS);
+    let kept = Kept::open();
+    let mut text = format!(
+        "# Faults at each step\n\n\
+         How often faults hit each step of the sequences that the systems exist for, in their clean swarms, by \
+         `just steps-table {seeds}`.\n\
+         *Lost* counts messages, *stopped after* crashes, pauses and suspensions of the process that had sent or told \
+         the step at most {RECENT} before and no other since.\n\
+         A step that no fault hit would be a failure.\n"
+    );
+    let mut wrong = Vec::new();
+    for (section, found) in [section::<Sessions>(SESSIONS, seeds, &kept), section::<Chat>(CHATS, seeds, &kept)] {
+        text += &section;
+        wrong.extend(found);
+    }
+    println!("{text}");
+    if arguments.iter().any(|argument| argument == "--write") {
+        std::fs::write("reports/gallery/steps.md", text).expect("the gallery can be written");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
