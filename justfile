@@ -184,6 +184,10 @@ adapters *arguments:
 adapters-table seeds="2000" twice="2000":
     cd sim/adapters && cargo run --locked --release --example tables -- swarms --seeds {{ seeds }} --twice {{ twice }} --write
 
+# The rows of one library there (raft_rs, omnipaxos, foca), with those of the others as they are.
+adapters-table-of library seeds="2000" twice="2000":
+    cd sim/adapters && cargo run --locked --release --example tables -- swarms --only {{ library }} --seeds {{ seeds }} --twice {{ twice }} --write
+
 # raft-rs beside the preset `etcd` in the partition of five servers: reports/gallery/raft-rs.md.
 raft-rs-table seeds="20":
     cd sim/adapters && cargo run --locked --release --example tables -- partition --seeds {{ seeds }} --write

@@ -1,8 +1,9 @@
 //! The tables of `reports/gallery/adapters.md` and `reports/gallery/raft-rs.md`.
 //!
 //! `cargo run --release --example tables -- swarms` and `-- partition` print a short form; `--seeds N` asks for N seeds
-//! a row, `--twice N` for a second execution of the first N alone, `--write` keeps the
-//! table. What is counted is a function of the build and N; what is timed is not.
+//! a row, `--twice N` for a second execution of the first N alone, `--only foca` for the rows of one library beside
+//! those of others that the page has, `--write` keeps the table. What is counted is a function of the build and N; what
+//! is timed is not.
 
 mod partition;
 mod swarms;
@@ -13,6 +14,7 @@ use splitbrain::engine::{AnySystem, Simulated};
 use splitbrain::scenario::{self, Scenario};
 use splitbrain_adapters::omni::Omni;
 use splitbrain_adapters::raft_rs::RaftRs;
+use splitbrain_adapters::swim::Swim;
 use splitbrain_systems::raft::Raft;
 
 /// The repository, from the folder of this workspace.
@@ -23,10 +25,12 @@ fn main() {
     let is_given = |word: &str| arguments.iter().any(|argument| argument == word);
     let (name, table) = match arguments.get(1).map(String::as_str) {
         Some("swarms") => {
-            ("adapters.md", swarms::table(seeds(&arguments, 20), number(&arguments, "--twice", u64::MAX)))
+            let only = arguments.iter().position(|argument| argument == "--only");
+            let only = only.and_then(|at| arguments.get(at + 1)).map(String::as_str);
+            ("adapters.md", swarms::table(seeds(&arguments, 20), number(&arguments, "--twice", u64::MAX), only))
         }
         Some("partition") => ("raft-rs.md", partition::table(seeds(&arguments, 2))),
-        _ => panic!("usage: tables swarms|partition [--seeds N] [--write]"),
+        _ => panic!("usage: tables swarms|partition [--seeds N] [--twice N] [--only LIBRARY] [--write]"),
     };
     print!("{table}");
     if is_given("--write") {
@@ -56,9 +60,10 @@ impl Loaded {
     /// # Panics
     /// If the text is no scenario of one of the systems.
     fn new(text: &str) -> Self {
-        let systems: [Box<dyn AnySystem>; 3] = [
+        let systems: [Box<dyn AnySystem>; 4] = [
             Box::new(Simulated::<RaftRs>::new()),
             Box::new(Simulated::<Omni>::new()),
+            Box::new(Simulated::<Swim>::new()),
             Box::new(Simulated::<Raft>::new()),
         ];
         let described: Vec<_> = systems.iter().map(|system| system.description()).collect();

@@ -26,6 +26,10 @@ const ROWS: &[(&str, &str, Replaced)] = &[
     ),
     ("omnipaxos/stale_accept_sync", "over connections", &[("datagrams = true", "datagrams = false")]),
     ("omnipaxos/stale_accept_sync", "over datagrams", &[]),
+    ("foca/swarm", "", &[]),
+    ("foca/swarm", "every invariant", &[(r#"{ except = ["tells_the_down_alone"] }"#, r#""all""#)]),
+    ("foca/silent_after_renewal", "announced while alone", &[]),
+    ("foca/silent_after_renewal", "announced until heard", &[(r#"join = "alone""#, r#"join = "missing""#)]),
 ];
 
 /// What came of the runs of a row.
@@ -83,9 +87,19 @@ impl Row {
     }
 }
 
-pub(crate) fn table(seeds: u64, twice: u64) -> String {
+/// The page with rows of so many seeds. With `only`, the rows of other libraries are those of the page as it is.
+pub(crate) fn table(seeds: u64, twice: u64, only: Option<&str>) -> String {
+    let made_by = format!("Made by `just adapters-table {seeds} {twice}`:");
+    let before = only.map(|_| {
+        let page = std::fs::read_to_string(format!("{ROOT}/reports/gallery/adapters.md")).expect("there is a page");
+        assert!(page.contains(&made_by), "the page has rows of other numbers of seeds: make all of them anew");
+        page
+    });
     let mut rows = Vec::new();
     for (scenario, how, edits) in ROWS {
+        if only.is_some_and(|only| library(scenario) != only) {
+            continue;
+        }
         let path = format!("{ROOT}/sim/adapters/scenarios/{scenario}.toml");
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let edited = edits.iter().fold(text, |text, (from, to)| {
@@ -95,52 +109,87 @@ pub(crate) fn table(seeds: u64, twice: u64) -> String {
         eprintln!("{scenario} {how}");
         rows.push((*scenario, *how, Row::of(&edited, seeds, twice)));
     }
-    format!("{}\n{}\n{}", runs_table(&rows, seeds, twice), evaluations(&rows), lines())
+    assert!(!rows.is_empty(), "--only takes raft_rs, omnipaxos or foca");
+    let before = before.as_deref();
+    let sections = [
+        runs_table(&rows, &made_by, seeds, twice, before),
+        evaluations(&rows, "raft_rs", RAFT_RS, before),
+        evaluations(&rows, "foca", FOCA, before),
+        lines(),
+    ];
+    sections.join("\n")
 }
 
-fn runs_table(rows: &[(&str, &str, Row)], seeds: u64, twice: u64) -> String {
+/// The library whose scenario this is: the name of its folder.
+fn library(scenario: &str) -> &str {
+    scenario.split('/').next().unwrap_or_default()
+}
+
+fn runs_table(rows: &[(&str, &str, Row)], made_by: &str, seeds: u64, twice: u64, before: Option<&str>) -> String {
     let mut table = format!(
         "# Published libraries under test\n\n\
-         Made by `just adapters-table {seeds} {twice}`: {} seeds a row, the first {} of them executed twice. raft-rs \
-         is 0.7.0, OmniPaxos 0.2.4, both as they come from the registry.\n\
+         {made_by} {} seeds a row, the first {} of them executed twice.\n\
+         `just adapters-table-of LIBRARY` makes the rows of one library anew, and leaves those of the others.\n\
+         raft-rs is 0.7.0, OmniPaxos 0.2.4, foca 2.0.0, all as they come from the registry.\n\
          Events a second are of one thread, without the second execution, on a machine that may have done other \
          work.\n\n\
          What breaks over datagrams is OmniPaxos: the first lines of `stale_accept_sync.toml` and \
-         `late_prepare_request.toml` say how. In the swarm the late AcceptSync shows as `persist_before_reply`: it \
-         cuts the log of a follower back, and the library goes on to acknowledge the place that it had reached before. \
+         `late_prepare_request.toml` say how.\n\
+         In the swarm the late AcceptSync shows as `persist_before_reply`: it cuts the log of a follower back, and \
+         the library goes on to acknowledge the place that it had reached before.\n\
          The late PrepareReq shows as `progress_after_settle`.\n\n\
+         What breaks of foca is what the first lines of `refuted_suspicion.toml` and `silent_after_renewal.toml` \
+         say: a member that has refuted a suspicion is told all the same that it is down, and members that are all \
+         told at once may never speak again.\n\n\
          | scenario | runs | end as | second executions that differ | events | events a second |\n\
          | --- | --- | --- | --- | --- | --- |\n",
         grouped(seeds),
         grouped(twice.min(seeds))
     );
-    for (scenario, how, row) in rows {
+    for (scenario, how, _) in ROWS {
         let name = if how.is_empty() { (*scenario).to_owned() } else { format!("{scenario}, {how}") };
-        let _ = writeln!(
-            table,
-            "| {name} | {} | {} | {} | {} | {} |",
-            grouped(seeds),
-            row.ends(),
-            format_args!("{} of {}", row.diverged, grouped(row.twice)),
-            grouped(row.events),
-            grouped(u64::try_from(row.rate()).unwrap_or(u64::MAX))
-        );
+        match rows.iter().find(|(of, with, _)| (of, with) == (scenario, how)) {
+            Some((.., row)) => {
+                let _ = writeln!(
+                    table,
+                    "| {name} | {} | {} | {} | {} | {} |",
+                    grouped(seeds),
+                    row.ends(),
+                    format_args!("{} of {}", row.diverged, grouped(row.twice)),
+                    grouped(row.events),
+                    grouped(u64::try_from(row.rate()).unwrap_or(u64::MAX))
+                );
+            }
+            None => {
+                let start = format!("| {name} |");
+                let line = before.and_then(|page| page.lines().find(|line| line.starts_with(&start)));
+                let _ = writeln!(table, "{}", line.unwrap_or_else(|| panic!("the page has no row of {name}")));
+            }
+        }
     }
     table
 }
 
-/// How often the invariants of Raft were evaluated on raft-rs.
-fn evaluations(rows: &[(&str, &str, Row)]) -> String {
-    let rows: Vec<&(&str, &str, Row)> = rows.iter().filter(|row| row.0.starts_with("raft_rs")).collect();
-    let names: Vec<&str> = rows.iter().map(|row| row.0.trim_start_matches("raft_rs/")).collect();
-    let mut table = format!(
-        "## Invariants of Raft on raft-rs\n\n\
-         How often each was evaluated, and in parentheses how often it could not be, in whole or in part, because the \
-         library cannot say what it asks for. A dash: it is off in that scenario.\n\n\
-         | invariant | {} |\n| --- |{}\n",
-        names.join(" | "),
-        " --- |".repeat(names.len())
-    );
+const RAFT_RS: &str = "## Invariants of Raft on raft-rs\n\n\
+    How often each was evaluated, and in parentheses how often it could not be, in whole or in part, because the \
+    library cannot say what it asks for.\n\
+    A dash: it is off in that scenario.\n\n";
+const FOCA: &str = "## Invariants of foca\n\n\
+    How often each was evaluated.\n\n";
+
+/// How often the invariants of a library were evaluated: a section of the page that begins with this.
+fn evaluations(rows: &[(&str, &str, Row)], of: &str, head: &str, before: Option<&str>) -> String {
+    let is_of = |row: &&(&str, &str, Row)| library(row.0) == of && row.1.is_empty();
+    let rows: Vec<&(&str, &str, Row)> = rows.iter().filter(is_of).collect();
+    if rows.is_empty() {
+        let title = head.lines().next().unwrap_or_default();
+        let page = before.unwrap_or_default();
+        let section = page.split_once(title).unwrap_or_else(|| panic!("the page has no section {title}")).1;
+        let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        return table.fold(head.to_owned(), |text, line| text + line + "\n");
+    }
+    let names: Vec<&str> = rows.iter().map(|row| row.0.split_once('/').map_or(row.0, |(_, name)| name)).collect();
+    let mut table = format!("{head}| invariant | {} |\n| --- |{}\n", names.join(" | "), " --- |".repeat(names.len()));
     let mut invariants: Vec<&String> = rows.iter().flat_map(|row| row.2.evaluated.keys()).collect();
     invariants.sort();
     invariants.dedup();
@@ -165,15 +214,18 @@ fn lines() -> String {
     let raft_rs = count(&source, &["raft_rs.rs", "raft_rs"]);
     let facts = count(&source, &["raft_rs/facts.rs"]);
     let omni = count(&source, &["omni.rs", "omni"]);
+    let swim = count(&source, &["swim.rs", "swim"]);
     format!(
         "## Lines\n\n\
-         Lines of code, without blank lines, comments and tests. *Before*: adapters to the first interface, when each \
+         Lines of code, without blank lines, comments and tests.\n\
+         *Before*: adapters to the first interface, when each \
          brought its own invariants.\n\n\
          | what | lines | before |\n| --- | --- | --- |\n\
-         | clients, their workload, protobuf as data: for both | {shared} | in the next line, and 17 |\n\
+         | clients, their workload, protobuf as data: for the next three | {shared} | in the next line, and 17 |\n\
          | raft-rs: the node, its storage, options, words, the system | {} | 1,036 |\n\
          | raft-rs: what the 34 invariants of Raft are shown | {facts} | 327, for ten invariants of its own |\n\
-         | OmniPaxos: everything, with seven invariants of its own | {omni} | 705, with four |\n",
+         | OmniPaxos: everything, with seven invariants of its own | {omni} | 705, with four |\n\
+         | foca: everything, with seven invariants of its own | {swim} | - |\n",
         raft_rs - facts
     )
 }

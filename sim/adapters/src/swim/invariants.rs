@@ -1,0 +1,294 @@
+//! What must hold.
+//!
+//! SWIM promises that a failed process is found out by every other one (completeness), within a time that can be told
+//! in advance. It does not promise that whoever is declared down has failed (accuracy): what it has for that is a
+//! suspicion that can be refuted. So nobody is held to be right about another one while something is done to the
+//! cluster; once nothing is, everyone must come to know who runs and who does not.
+//!
+//! Who runs, under which identity, and which links are cut is taken from the world and from the packets. What members
+//! believe is never the measure, but what is measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use splitbrain::kernel::prelude::*;
+
+use super::member::Member;
+use super::options::SwimOptions;
+use super::wire::{Identity, Packet, Told};
+
+const IDENTITY: usize = 0;
+const INCARNATION: usize = 1;
+const RENEWS: usize = 2;
+const NO_ERROR: usize = 3;
+const TELLS: usize = 4;
+const DETECTED: usize = 5;
+const KNOWN: usize = 6;
+
+/// The invariants, with all that they have seen.
+#[derive(Clone, Debug)]
+pub struct SwimInvariants {
+    bounds: Bounds,
+    members: u16,
+    /// Processes that have started at each address.
+    processes: BTreeMap<NodeId, u32>,
+    /// The identity that each address last spoke as.
+    current: BTreeMap<NodeId, Identity>,
+    /// The process that speaks as an identity, and the incarnation that it has reached.
+    identities: BTreeMap<Identity, (u32, u16)>,
+    /// Identities that were told that they are down.
+    told: BTreeSet<Identity>,
+    /// When it is judged next whether the failed are found out, and whether those that run are known.
+    due: Due,
+    false_downs: u64,
+    renewals: u64,
+}
+
+/// How long members have after the last thing that was done to the cluster.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    detected: Duration,
+    /// `None` if whoever was declared down has no way back.
+    known: Option<Duration>,
+    /// How often it is judged after that.
+    again: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    detected: Instant,
+    known: Instant,
+}
+
+impl SwimInvariants {
+    pub(super) fn new(setup: &Setup<SwimOptions>) -> Self {
+        let members = setup.cluster.count(setup.members);
+        let options = &setup.options.base;
+        Self {
+            bounds: Bounds::of(options, members),
+            members,
+            processes: BTreeMap::new(),
+            current: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            told: BTreeSet::new(),
+            due: Due { detected: Instant::MAX, known: Instant::MAX },
+            false_downs: 0,
+            renewals: 0,
+        }
+    }
+
+    pub(super) fn gauges(&self) -> Vec<u64> {
+        vec![self.false_downs, self.renewals]
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.members).map(NodeId::server)
+    }
+
+    /// Something was done to the cluster: members have their time from now on.
+    fn disturbed(&mut self, now: Instant) {
+        self.due.detected = now.saturating_add(self.bounds.detected);
+        self.due.known = self.bounds.known.map_or(Instant::MAX, |known| now.saturating_add(known));
+    }
+
+    fn on_packet(&mut self, view: impl View<Member>, node: NodeId, packet: &Packet, findings: &mut Findings) {
+        let (source, incarnation) = (packet.header.src, packet.header.src_incarnation);
+        let process = self.processes.get(&node).copied().unwrap_or_default();
+        self.current.insert(node, source);
+        let (of, reached) = *self.identities.entry(source).or_insert((process, incarnation));
+        findings.check(IDENTITY, Some(node), source.node == node && of == process, || {
+            format!("process {process} of {node} speaks as {source}, which is process {of}")
+        });
+        findings.check(INCARNATION, Some(node), incarnation >= reached, || {
+            format!("{source} is at incarnation {incarnation}, and was at {reached} before")
+        });
+        self.identities.insert(source, (of, reached.max(incarnation)));
+        findings.check(RENEWS, Some(node), !self.told.contains(&source), || {
+            format!("{node} sends as {source}, and was told that {source} is down")
+        });
+        if packet.tells_down() {
+            let target = packet.header.dst;
+            let mut active = view.node(node).and_then(Member::active).into_iter().flatten();
+            findings.check(TELLS, Some(node), active.all(|member| member != target), || {
+                format!("{node} tells {target} that it is down, and takes it for active")
+            });
+        }
+    }
+
+    /// A member notes this one as down. That is false if both run unhampered and can speak with a majority.
+    fn on_noted(&mut self, view: impl View<Member>, node: NodeId, member: Identity) {
+        let reached = |node| self.nodes().filter(|peer| *peer == node || view.is_paired(*peer, node)).count();
+        let is_well = |node| view.is_lively(node) && 2 * reached(node) > usize::from(self.members);
+        let is_current = self.current.get(&member.node) == Some(&member);
+        self.false_downs += u64::from(is_current && is_well(node) && is_well(member.node));
+    }
+
+    /// The members of which more can be demanded than that they survive: they run unhampered, and no link between two
+    /// that run is disturbed.
+    fn undisturbed(&self, view: impl View<Member>) -> Option<Vec<NodeId>> {
+        let up: Vec<NodeId> = self.nodes().filter(|node| view.is_up(*node)).collect();
+        let is_free =
+            |node: &NodeId| view.is_lively(*node) && up.iter().all(|peer| peer == node || view.is_paired(*node, *peer));
+        up.iter().all(is_free).then_some(up)
+    }
+
+    /// Whoever is down is taken for active by nobody.
+    fn judge_detected(&self, view: impl View<Member>, up: &[NodeId], findings: &mut Findings) {
+        for node in up {
+            let Some(active) = view.node(*node).and_then(Member::active) else { continue };
+            for member in active {
+                findings.check(DETECTED, Some(*node), up.contains(&member.node), || {
+                    let within = self.bounds.detected;
+                    format!("{node} takes {member} for active, which has been down for {within} at least")
+                });
+            }
+        }
+    }
+
+    /// Whoever runs is known by everybody, under the identity that it has.
+    fn judge_known(&self, view: impl View<Member>, up: &[NodeId], findings: &mut Findings) {
+        for node in up {
+            let active: BTreeSet<Identity> = view.node(*node).and_then(Member::active).into_iter().flatten().collect();
+            for peer in up.iter().filter(|peer| *peer != node) {
+                let identity = self.current.get(peer);
+                findings.check(KNOWN, Some(*node), identity.is_some_and(|identity| active.contains(identity)), || {
+                    let name = identity.map_or_else(|| peer.to_string(), Identity::to_string);
+                    let active: Vec<String> = active.iter().map(Identity::to_string).collect();
+                    format!("{node} does not take {name} for active, but: {}", active.join(", "))
+                });
+            }
+        }
+    }
+}
+
+impl Bounds {
+    fn of(options: &SwimOptions, members: u16) -> Self {
+        let detected = options.detection_within(members);
+        // What was under way first comes to its end. Then each side of what was a partition asks two of those that it
+        // takes for down; these ask back, renew themselves and spread, and whoever still misses one asks another for
+        // all. Members that announce themselves to those whom they miss are faster.
+        let known = detected
+            .saturating_mul(2)
+            .saturating_add(options.announce_to_down_every.saturating_mul(2))
+            .saturating_add(options.announce_every);
+        Self {
+            detected: detected.saturating_mul(2),
+            known: (options.periodic && options.notify_down).then_some(known),
+            again: detected,
+        }
+    }
+}
+
+const fn safety(name: &'static str, doc: &'static str, source: &'static str, sight: Sight) -> InvariantInfo {
+    InvariantInfo { name, doc, source, kind: InvariantKind::Safety, sight }
+}
+
+const fn liveness(name: &'static str, doc: &'static str, source: &'static str) -> InvariantInfo {
+    InvariantInfo { name, doc, source, kind: InvariantKind::Liveness, sight: Sight::WhiteBox }
+}
+
+impl Invariants<Member> for SwimInvariants {
+    const LIST: &'static [InvariantInfo] = &[
+        safety(
+            "one_process_per_identity",
+            "No two processes ever speak as one identity.",
+            "foca, `Identity`: members must not share one",
+            Sight::BlackBox,
+        ),
+        safety(
+            "incarnation_never_falls",
+            "The incarnation that an identity speaks with never falls.",
+            "SWIM (DSN 2002) 4.2",
+            Sight::BlackBox,
+        ),
+        safety(
+            "renews_once_told",
+            "An identity that was told that it is down says nothing any more.",
+            "SWIM 4.2: confirmed is final",
+            Sight::BlackBox,
+        ),
+        safety(
+            "no_internal_error",
+            "The library returns none of the errors that must not happen.",
+            "foca, `Error`",
+            Sight::WhiteBox,
+        ),
+        safety(
+            "tells_the_down_alone",
+            "Whoever is told that it is down is not taken for active by the one that tells it.",
+            "foca, `Message::TurnUndead`",
+            Sight::WhiteBox,
+        ),
+        liveness(
+            "failed_is_detected",
+            "Once nothing interferes, each process that is down is taken for active by nobody.",
+            "SWIM 3.1 and 4.3, time-bounded completeness",
+        ),
+        liveness(
+            "running_is_known",
+            "Once nothing interferes, each process that runs is taken for active by everybody.",
+            "foca, `Config::periodic_announce_to_down_members`",
+        ),
+    ];
+
+    fn on_start(&mut self, view: impl View<Member>, node: NodeId, _: &mut Findings) {
+        *self.processes.entry(node).or_default() += 1;
+        self.disturbed(view.now());
+    }
+
+    fn on_down(&mut self, view: impl View<Member>, _: NodeId, _: &mut Findings) {
+        self.disturbed(view.now());
+    }
+
+    fn on_fault(&mut self, view: impl View<Member>, _: &Fault, _: FaultChange, _: &mut Findings) {
+        self.disturbed(view.now());
+    }
+
+    fn on_settle(&mut self, view: impl View<Member>, _: &mut Findings) {
+        self.disturbed(view.now());
+    }
+
+    fn on_input(&mut self, _: impl View<Member>, _: NodeId, input: Input<'_, Member>, _: &mut Findings) {
+        if let Input::Message(_, packet) = input
+            && packet.tells_down()
+        {
+            self.told.insert(packet.header.dst);
+        }
+    }
+
+    fn on_effect(
+        &mut self,
+        view: impl View<Member>,
+        node: NodeId,
+        effect: EffectRef<'_, Member>,
+        findings: &mut Findings,
+    ) {
+        match effect {
+            EffectRef::Send { message, .. } => self.on_packet(view, node, message, findings),
+            EffectRef::Observe(Told::Down { member }) => self.on_noted(view, node, *member),
+            EffectRef::Observe(Told::Renewed { .. }) => self.renewals += 1,
+            _ => {}
+        }
+    }
+
+    fn on_step(&mut self, view: impl View<Member>, node: NodeId, findings: &mut Findings) {
+        let failure = view.node(node).and_then(Member::failure);
+        findings.check(NO_ERROR, Some(node), failure.is_none(), || failure.unwrap_or_default().to_owned());
+    }
+
+    fn deadline(&self) -> Instant {
+        self.due.detected.min(self.due.known)
+    }
+
+    fn on_deadline(&mut self, view: impl View<Member>, findings: &mut Findings) {
+        let (now, again) = (view.now(), view.now().saturating_add(self.bounds.again));
+        let up = self.undisturbed(view);
+        if self.due.detected <= now {
+            self.due.detected = again;
+            up.iter().for_each(|up| self.judge_detected(view, up, findings));
+        }
+        if self.due.known <= now {
+            self.due.known = again;
+            up.iter().for_each(|up| self.judge_known(view, up, findings));
+        }
+    }
+}
