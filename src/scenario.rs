@@ -18,6 +18,7 @@ mod foreign;
 mod key;
 mod names;
 mod nearest;
+mod notes;
 mod plan;
 mod reader;
 mod reference;
@@ -49,6 +50,7 @@ pub use description::{GroupDescription, OptionDescription, OptionKind, PresetDes
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 pub use names::Names;
+pub use notes::Note;
 pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 pub use reference::{fault_actions, reference};
 pub use resolve::{Chosen, Facts, Resolved, resolve, verify};

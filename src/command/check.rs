@@ -46,6 +46,9 @@ fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
         let seeds = counted(scenario.seed_count(), "seed");
         let path = printable(&scenario.source.path);
         writeln!(out, "valid {path}: {}, {seeds} of {}", scenario.system, scenario.run.duration)?;
+        for note in scenario.notes() {
+            writeln!(out, "  note {path}:{}: {}", note.line, printable(&note.message))?;
+        }
     }
     writeln!(out, "{}", counted(scenarios.len() as u64, "valid scenario"))
 }

@@ -53,16 +53,19 @@ impl<W: Write> Json<W> {
     /// # Errors
     /// Output that cannot be written.
     pub fn valid(&mut self, scenario: &Scenario) -> io::Result<()> {
+        let notes = scenario.notes().into_iter();
+        let notes = notes.map(|note| json!({ "line": note.line, "message": note.message }));
         let fields = json!({
             "scenario": &*scenario.source.path,
             "system": scenario.system,
             "scenario_hash": artifact::shown_hash(scenario.source.hash),
             "seeds": scenario.seed_count(),
+            "notes": notes.collect::<Vec<_>>(),
         });
         self.line("valid", fields)
     }
 
-    fn line(&mut self, kind: &str, fields: Value) -> io::Result<()> {
+    pub(super) fn line(&mut self, kind: &str, fields: Value) -> io::Result<()> {
         let mut line = json!({ "v": FORMAT, "type": kind });
         if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
             line.extend(fields);

@@ -118,24 +118,30 @@ impl Diagnostics {
         let text = display_text(&self.source.text);
         let path = printable(&self.source.path);
         let mut shown = String::new();
+        let mut listed: &[String] = &[];
         for one in self.list.iter().take(SHOWN_MAX) {
-            shown += &renderer.render(&[self.group(one, &path, &text)]);
+            // The words of one table are listed once, and not under each of its keys.
+            let known = if one.known == listed { &[] } else { one.known.as_slice() };
+            shown += &renderer.render(&[self.group(one, known, &path, &text)]);
             shown += "\n\n";
+            if !one.known.is_empty() {
+                listed = &one.known;
+            }
         }
         shown + &self.count_line()
     }
 
-    fn group<'d>(&'d self, one: &'d Diagnostic, path: &'d str, text: &'d str) -> Group<'d> {
+    fn group<'d>(&'d self, one: &'d Diagnostic, known: &[String], path: &'d str, text: &'d str) -> Group<'d> {
         let title = if one.path.is_empty() { one.message.clone() } else { format!("{}: {}", one.path, one.message) };
         let title = printable(&title);
         let label = one.nearest.as_ref().map(|word| format!("did you mean \"{word}\"?"));
         let blamed = AnnotationKind::Primary.span(visible(&one.span, text)).label(label);
         let snippet = Snippet::source(text).path(path).annotation(blamed);
         let group = Level::ERROR.primary_title(title).element(snippet);
-        if one.known.is_empty() {
+        if known.is_empty() {
             return group;
         }
-        group.element(Level::NOTE.message(format!("known: {}", listed(&one.known))))
+        group.element(Level::NOTE.message(format!("known: {}", listed(known))))
     }
 
     fn count_line(&self) -> String {

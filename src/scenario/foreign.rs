@@ -16,6 +16,8 @@ enum Advice {
     Beside(&'static str),
     /// This, where none of our words can stand.
     Instead(&'static str),
+    /// This and none of our words, nor one that looks like it.
+    Only(&'static str),
 }
 
 impl Foreign {
@@ -24,77 +26,142 @@ impl Foreign {
         match self.advice {
             Advice::Beside(text) if has_word => Some(text),
             Advice::Instead(text) if !has_word => Some(text),
+            Advice::Only(text) => Some(text),
             _ => None,
         }
     }
+
+    /// Whether no word of ours is meant, however near one is.
+    pub(super) const fn is_alone(&self) -> bool {
+        matches!(self.advice, Advice::Only(_))
+    }
 }
 
-use Advice::{Beside, Instead};
+use Advice::{Beside, Instead, Only};
 
 /// Each row: words of others, written with `_`; words of ours; advice.
 type Row = (&'static [&'static str], &'static [&'static str], Advice);
 
 const ROWS: &[Row] = &[
     // Faults.
-    (&["kill", "sigkill", "pod_kill", "pod_failure", "container_kill", "terminate", "fail"], &["crash"], Advice::None),
-    (&["stop", "sigstop", "freeze", "process_pause", "gc"], &["pause", "stop"], Advice::None),
-    (&["resume_node", "recover", "boot", "up"], &["start"], Advice::None),
-    (&["reboot", "power_off", "poweroff", "power", "node_crash"], &["machine_crash"], Advice::None),
-    (&["partition", "split", "netsplit", "network_partition", "majority"], &["partition", "halves"], Advice::None),
-    (&["block", "drop_link", "disconnect", "unidirectional"], &["cut"], Advice::None),
     (
-        &["clock", "clock_skew", "skew", "time_skew", "time_offset", "timechaos", "clock_bump"],
+        &["kill", "sigkill", "pod_kill", "pod_failure", "container_kill", "process_kill", "terminate", "fail"],
+        &["crash"],
+        Advice::None,
+    ),
+    (&["stop", "sigstop", "freeze", "process_pause", "process_stop", "gc", "hang"], &["pause", "stop"], Advice::None),
+    (&["resume", "resume_node", "recover", "restart", "boot", "up"], &["start"], Advice::None),
+    (&["reboot", "power_off", "poweroff", "power", "node_crash", "vm_stop"], &["machine_crash"], Advice::None),
+    (&["split", "netsplit", "network_partition", "majority", "random_halves"], &["partition", "halves"], Advice::None),
+    (&["partition", "partition_random_halves"], &["halves"], Instead(CUTS)),
+    (&["majorities_ring", "partition_majorities_ring"], &["ring"], Advice::None),
+    (&["one", "single", "partition_random_node"], &["isolate"], Advice::None),
+    (&["block", "drop_link", "disconnect", "unidirectional"], &["cut", "one_way"], Advice::None),
+    (
+        &["clock", "clock_skew", "skew", "time_skew", "time_offset", "timeoffset", "timechaos", "clock_bump", "bump"],
         &["clock_step", "clocks"],
         Advice::None,
     ),
-    (&["clock_strobe", "strobe", "ntp"], &["clock_slew"], Advice::None),
-    (&["packet_loss", "drop", "drop_rate", "lossy"], &["loss", "lose"], Advice::None),
-    (&["delay", "netem", "lag", "rtt"], &["latency", "slow", "late"], Advice::None),
-    (&["jitter"], &["latency"], Beside("latency is a range such as \"1ms..5ms\", which is the jitter too")),
-    (&["dup", "duplicate", "duplicates"], &["duplication"], Advice::None),
-    (&["reorder", "out_of_order"], &["reordering"], Advice::None),
+    (&["clock_strobe", "strobe", "ntp"], &["clock_slew", "clock_drift"], Advice::None),
+    (&["packet_loss", "network_loss", "drop", "drop_rate", "fail_rate", "lossy"], &["loss", "lose"], Advice::None),
+    (
+        &["delay", "netem", "lag", "rtt", "network_delay", "networkchaos"],
+        &["latency", "delay", "weather", "late"],
+        Advice::None,
+    ),
+    (&["jitter", "min_message_latency", "max_message_latency"], &["latency"], Beside(RANGE)),
+    (&["heal", "repair", "repair_rate", "lift"], &[], Instead(LIFTED)),
+    (&["correlation"], &[], Instead("each packet is drawn by itself")),
+    (&["dup", "duplicate", "duplicates", "network_duplicate"], &["duplication", "duplicate"], Advice::None),
+    (&["reorder", "out_of_order", "gap"], &["reordering", "reorder"], Advice::None),
     (&["throttle", "rate_limit"], &["bandwidth"], Advice::None),
-    (&["corrupt", "bitflip", "bit_rot"], &["disk"], Advice::None),
+    (&["stress", "stressors", "stresschaos", "cpu", "memory"], &["slow"], Advice::None),
+    (&["corrupt", "bitflip", "bit_rot", "iochaos", "io_fault", "lazyfs"], &["disk", "disk_lies"], Advice::None),
+    (&["membership", "member"], &["order"], Instead(ORDERS)),
     // When.
-    (&["duration", "length", "lasts", "grace_period"], &["for", "until"], Advice::None),
-    (&["interval", "period", "frequency", "schedule", "cron"], &["every", "rate"], Advice::None),
-    (&["time", "start_time", "after", "delay_before"], &["at", "from"], Advice::None),
+    (&["duration", "length", "lasts", "grace_period"], &["for", "until"], Instead(LENGTH)),
+    (&["interval", "period", "frequency", "schedule", "cron", "nemesis_interval"], &["every", "rate"], Advice::None),
+    (&["time", "start_time", "starttime", "after", "delay_before"], &["at", "from"], Advice::None),
     (&["end", "stop_at", "to"], &["until"], Advice::None),
     (&["if", "condition", "trigger", "on_event", "once"], &["when"], Advice::None),
-    (&["timeout", "timeout_minutes", "time_limit", "max_time", "run_time"], &["duration"], Advice::None),
-    // Who.
-    (&["target", "targets", "selector", "victim", "node", "scope"], &["on"], Instead(WHO)),
-    (&["action", "mode", "kind", "type", "fault", "faults"], &["kinds", "fault"], Instead(WHO)),
-    (&["nodes", "replicas", "members", "peers", "size", "server_count"], &["servers"], Advice::None),
-    (&["vus", "users", "virtual_users", "concurrency", "threads", "workers"], &["clients"], Instead(CLIENTS)),
-    (&["qps", "rps", "tps", "throughput", "arrival_rate"], &["rate"], Advice::None),
-    // Runs and judgements.
     (
-        &["seed", "random_seed"],
-        &["seeds"],
-        Beside("seeds is how many are run, from 0 on; one of them is run by --seed"),
+        &["timeout", "timeout_minutes", "time_limit", "max_time", "run_time", "max_duration"],
+        &["duration", "for", "until"],
+        Instead(LENGTH),
     ),
-    (&["iterations", "repeat", "test_count", "runs", "trials"], &["seeds"], Advice::None),
+    // Who.
+    (
+        &["target", "targets", "selector", "victim", "victims", "node", "scope", "label_selectors", "labelselectors"],
+        &["on"],
+        Instead(WHO),
+    ),
+    (ACTS, &["kinds", "fault"], Instead(WHO)),
+    (
+        &["nodes", "replicas", "members", "peers", "size", "server_count", "node_count"],
+        &["servers", "capacity"],
+        Instead("how many servers there are is said by servers in [cluster]"),
+    ),
+    (
+        &["vus", "max_vus", "maxvus", "preallocatedvus", "users", "virtual_users", "concurrency", "threads", "workers"],
+        &["clients"],
+        Instead(CLIENTS),
+    ),
+    (&["qps", "rps", "tps", "throughput", "arrival_rate"], &["rate"], Advice::None),
+    (&["stages", "executor", "ramping", "time_unit", "timeunit"], &["rate"], Beside(STAGES)),
+    // Runs and judgements.
+    (&["seed", "random_seed"], &[], Only("runs have the seeds from 0 on; one of them alone is run by --seed {value}")),
+    (&["iterations", "repeat", "test_count", "runs", "trials"], &["seeds"], Instead(SEEDS)),
+    (&["p50", "p90", "p95", "p99", "p(50)", "p(90)", "p(95)", "p(99)", "median", "med", "avg"], &[], Only(PERCENTILE)),
     (&["checker", "checkers", "assertions", "properties", "invariant"], &["invariants", "check"], Advice::None),
-    (&["thresholds", "assert", "expected"], &["expect"], Advice::None),
+    (&["thresholds", "threshold", "assert", "expected"], &["expect"], Advice::None),
     (&["checks"], &["check"], Advice::None),
-    // Options of Raft.
+    (&["generator", "load", "operations", "ops"], &["workload"], Advice::None),
+    (&["abort_on_fail", "abortonfail", "fail_fast"], &[], Instead("how many failing runs end a call is --max-fail")),
+    (&["db", "sut", "implementation"], &["system"], Advice::None),
+    (&["model", "linearizability"], &["linearizable", "invariants", "check"], Advice::None),
+    // Options and messages of Raft.
     (&["election_timeout", "election_tick", "election_timeout_ms"], &["election_timeout_min"], Beside(ELECTION)),
     (&["heartbeat_interval", "heartbeat_tick", "heartbeat_timeout", "heartbeat_period"], &["heartbeat"], Advice::None),
     (&["prevote"], &["pre_vote"], Advice::None),
     (&["snapshot_count", "snapshot_threshold", "snapshot_interval"], &["snapshot_distance"], Advice::None),
     (&["fsync", "no_fsync"], &["lying_sync", "sync"], Advice::None),
+    (&["appendentries", "append_entries", "append_entries_request", "msgapp"], &["append"], Advice::None),
+    (
+        &["appendentriesresponse", "append_entries_response", "append_entries_reply", "append_response", "msgappresp"],
+        &["append_reply"],
+        Advice::None,
+    ),
+    (&["requestvote", "request_vote", "msgvote"], &["vote"], Advice::None),
+    (
+        &["requestvoteresponse", "request_vote_response", "request_vote_reply", "vote_response", "msgvoteresp"],
+        &["vote_reply"],
+        Advice::None,
+    ),
+    (&["installsnapshot", "install_snapshot", "msgsnap"], &["snapshot_part"], Advice::None),
 ];
 
+const LIFTED: &str = "a fault ends by its for or until";
+const LENGTH: &str = "how long runs are is said by duration in [run]";
+const SEEDS: &str = "how many runs there are is said by seeds in [run]";
+const PERCENTILE: &str = "a percentile of a figure is bounded as in { at_most = 3000, percentile = 99 }";
 const WHO: &str = "a fault is its action with those that it hits, such as crash = \"leader\"";
+const CUTS: &str = "cuts have names by their shape";
+const ORDERS: &str = "a member is added or removed by the order of a [[fault]]";
+const RANGE: &str = "latency is a range such as \"1ms..5ms\", which is the jitter too";
 const CLIENTS: &str = "how many clients there are is said by clients in [cluster]";
+const STAGES: &str = "the rate is one for the whole run; from and until bound it";
 const ELECTION: &str = "it is a range: election_timeout_min and election_timeout_max";
 
-/// What a word of another tool means here.
-pub(super) fn foreign(word: &str) -> Option<Foreign> {
+/// Words that say what a fault does. In a fault no key says so: `kinds` there are those of messages.
+const ACTS: &[&str] = &["action", "mode", "kind", "type", "fault", "faults"];
+
+/// What a word of another tool means among these words of ours.
+pub(super) fn foreign(word: &str, known: &[&str]) -> Option<Foreign> {
     let word = super::nearest::simplified(word);
-    let row = ROWS.iter().find(|(theirs, ..)| theirs.contains(&word.as_str()));
-    row.map(|(_, ours, advice)| Foreign { ours, advice: *advice })
+    let (_, ours, advice) = ROWS.iter().find(|(theirs, ..)| theirs.contains(&word.as_str()))?;
+    let is_fault = known.contains(&"isolate") && known.contains(&"when");
+    let ours = if is_fault && ACTS.contains(&word.as_str()) { &[] } else { *ours };
+    Some(Foreign { ours, advice: *advice })
 }
 
 /// The name of a server or a client here, where others say `n1`, `node-1` or `client2`.
@@ -124,8 +191,15 @@ mod tests {
 
     #[test]
     fn spelling_does_not_matter() {
-        assert_eq!(foreign("Pod-Kill").map(|one| one.ours), Some(&["crash"][..]));
-        assert!(foreign("leader").is_none());
+        assert_eq!(foreign("Pod-Kill", &[]).map(|one| one.ours), Some(&["crash"][..]));
+        assert!(foreign("leader", &[]).is_none());
+    }
+
+    #[test]
+    fn a_fault_has_no_key_for_its_action() {
+        let words = |known: &[&str]| foreign("action", known).map(|one| one.ours.to_vec());
+        assert_eq!(words(&["kinds", "when", "isolate"]), Some(vec![]));
+        assert_eq!(words(&["kinds", "every"]), Some(vec!["kinds", "fault"]));
     }
 
     #[test]

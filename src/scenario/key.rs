@@ -164,11 +164,12 @@ impl<'t> Table<'t> {
 
     /// Every key that is not known is an error.
     pub(super) fn refuse_unknown(&self, reader: &mut Reader<'_>, known: &[&str]) {
-        for key in self.table.keys() {
+        for (key, value) in self.table {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
                 let path = self.path_of(name);
-                reader.report(&key.span(), &path, Problem::unknown("key", name, known.iter().copied()));
+                let problem = Problem::unknown_key(name, value.get_ref(), known.iter().copied());
+                reader.report(&key.span(), &path, problem);
             }
         }
     }

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::description::SystemDescription;
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::foreign::foreign;
+use super::foreign::{Foreign, foreign};
 use super::nearest::nearest;
 use super::source::{Position, Source};
 
@@ -76,9 +76,10 @@ impl Problem {
     pub(super) fn unknown<'k>(what: &str, word: &str, known: impl IntoIterator<Item = &'k str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         let gap = if what.is_empty() { "" } else { " " };
-        let foreign = foreign(word);
+        let foreign = foreign(word, &known);
         let ours = foreign.as_ref().and_then(|foreign| foreign.ours.iter().copied().find(|ours| known.contains(ours)));
-        let near = if ours.is_none() { nearest(word, known.iter().copied()) } else { None };
+        let is_alone = ours.is_some() || foreign.as_ref().is_some_and(Foreign::is_alone);
+        let near = if is_alone { None } else { nearest(word, known.iter().copied()) };
         // A slip of the pen needs no advice.
         let advice = foreign.filter(|_| near.is_none()).and_then(|foreign| foreign.advice(ours.is_some()));
         let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
@@ -87,6 +88,18 @@ impl Problem {
             nearest: ours.or(near).map(str::to_owned),
             known: known.into_iter().map(str::to_owned).collect(),
         }
+    }
+}
+
+impl Problem {
+    /// A key that is not in a list; what is said of it may speak of its value.
+    pub(super) fn unknown_key<'k>(word: &str, value: &DeValue<'_>, known: impl IntoIterator<Item = &'k str>) -> Self {
+        let number = match value {
+            DeValue::Integer(number) => clipped(&number.to_string()),
+            _ => "N".to_owned(),
+        };
+        let problem = Self::unknown("key", word, known);
+        Self { message: problem.message.replace("{value}", &number), ..problem }
     }
 }
 

@@ -40,8 +40,18 @@ pub(super) fn parse<'t>(reader: &mut Reader<'_>, text: &'t str) -> Option<Spanne
         return None;
     }
     let (tree, errors) = DeTable::parse_recoverable(text);
+    let mut last_colon = None;
     for error in &errors {
         let span = error.span().unwrap_or(0..0);
+        if let Some(colon) = colon_of_yaml(text, span.start) {
+            // The parser says several things of one line, and the colon is the cause of all.
+            if last_colon.replace(colon) != Some(colon) {
+                let problem =
+                    Problem::new("a key and its value are joined by =, as in key = value, and not by a colon");
+                reader.report(&(colon..colon + 1), "", problem);
+            }
+            continue;
+        }
         let message = match (error.message(), text.get(span.clone())) {
             ("duplicate key", Some(key)) => format!("duplicate key {}", quoted(key)),
             // What the parser says of a value that is not there speaks of strings alone.
@@ -51,6 +61,16 @@ pub(super) fn parse<'t>(reader: &mut Reader<'_>, text: &'t str) -> Option<Spanne
         reader.report(&span, "", Problem::new(message));
     }
     errors.is_empty().then_some(tree)
+}
+
+/// The colon of a line `key: value`, as YAML has it.
+fn colon_of_yaml(text: &str, at: usize) -> Option<usize> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next()?;
+    let (key, value) = line.split_once(':')?;
+    let word = key.trim().trim_start_matches("- ");
+    let is_key = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    (is_key && (value.is_empty() || value.starts_with(' '))).then_some(start + key.len())
 }
 
 /// The first place where brackets nest too deep or a key has too many parts.

@@ -142,7 +142,7 @@ impl Fields for FaultFields {
         let names = read_names(reader, table);
         let what = read_action(reader, table, trigger.as_ref());
         reader.bound.retain(|name| name != IT);
-        let duration = table.get(reader, &FOR);
+        let duration = read_duration(reader, table);
         let until = table.get(reader, &UNTIL);
         let waits_until = table.get(reader, &WAITS_UNTIL);
         check_wait(reader, table, waits_until);
@@ -186,6 +186,19 @@ impl Fields for FaultFields {
         schema
     }
 }
+
+fn read_duration(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Span<Duration>> {
+    let at = table.at(FOR.name)?;
+    let has_no_end = at.value.as_str().is_some_and(|text| ENDLESS.contains(&text.to_ascii_lowercase().as_str()));
+    if has_no_end {
+        reader.refuse(&at, Problem::new("a fault without for and until lasts to the end of the run: leave for out"));
+        return None;
+    }
+    table.get(reader, &FOR)
+}
+
+/// What others say of a fault that is never lifted.
+const ENDLESS: &[&str] = &["forever", "infinite", "infinity", "inf", "always", "never", "permanent", "unlimited"];
 
 /// The names that the faults of the file bind, whether or not what they are bound to is right: what uses them is
 /// checked either way.

@@ -177,7 +177,8 @@ impl Fields for WeatherFields {
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let links = table.get(reader, &LINKS);
         let conditions: Vec<&str> = WEATHER.names().filter(|name| *name != LINKS.name).collect();
-        if conditions.iter().all(|name| table.at(name).is_none()) {
+        let is_idle = conditions.iter().all(|name| table.at(name).is_none());
+        if is_idle && !reader.proposes(&table.path, &conditions) {
             let message = format!("changes nothing: name at least one of {}", conditions.join(", "));
             reader.report(&table.span, &table.path, Problem::new(message));
         }

@@ -468,7 +468,11 @@ impl Shape for LatencyShape {
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Latency> {
-        if at.value.is_str() {
+        if let Some(text) = at.value.as_str() {
+            if ["±", "+-", "+/-", " - ", "~"].into_iter().any(|sign| text.contains(sign)) {
+                reader.refuse(at, Problem::expected(&self.noun(), at.value));
+                return None;
+            }
             let Span { low: min, high: max } = EVEN.decode(reader, at)?;
             return Some(Latency::Uniform { min, max });
         }

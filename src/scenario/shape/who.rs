@@ -40,7 +40,13 @@ impl Shape for Who {
 /// Reads a selector and checks every word of it.
 pub(super) fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Problem> {
     let kinds = reader.system.kinds;
-    let parsed = Selector::read(text, kinds).map_err(|error| Problem::new(format!("{error}")))?;
+    let parsed = Selector::read(text, kinds).map_err(|error| {
+        let problem = Problem::new(format!("{error}"));
+        match text.trim().strip_prefix("the ").filter(|rest| Selector::read(rest, kinds).is_ok()) {
+            Some(rest) => problem.with_nearest(rest.to_owned()),
+            None => problem,
+        }
+    })?;
     let words = reader.system.words.role_words();
     let roles: Vec<&str> = words.iter().map(String::as_str).collect();
     let bound: Vec<&str> = reader.bound.iter().map(String::as_str).collect();

@@ -1,11 +1,13 @@
 //! `cut`, and the other ways to say which links are cut: `partition`, `isolate`, `bridge`, `ring`.
 
+use serde_json::Value as Json;
 use splitbrain_kernel::director::spec::What;
 use splitbrain_kernel::fault::{Cut, Fault, InFlight, Selectors};
-use splitbrain_kernel::selector::LinkForm;
+use splitbrain_kernel::selector::{LinkForm, Selector};
 
-use crate::scenario::key::{Key, Need, Table};
-use crate::scenario::reader::Reader;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::section::Pairs;
 use crate::scenario::shape::who::{Path, Who};
 use crate::scenario::shape::{List, NameOf, OneOrMore, Yes};
@@ -31,9 +33,45 @@ pub(crate) const IN_FLIGHT: Key<NameOf<InFlight>> = Key {
     doc: "With partition and cut: what happens to packets under way; drop where absent.",
 };
 
-const PARTITION: Key<List<List<Who>>> = action(
+/// The sides of a partition.
+#[derive(Debug)]
+pub(crate) struct Sides;
+
+const SIDES: List<List<Who>> = List(List(Who));
+
+impl Shape for Sides {
+    type Value = Vec<Vec<Selector>>;
+
+    fn noun(&self) -> String {
+        "sides such as [[\"s1\"], [\"s2\", \"s3\"]], each a list of selectors".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        let items = at.items();
+        let Some(items) = items else {
+            reader.refuse(at, Problem::expected(&self.noun(), at.value));
+            return None;
+        };
+        if let Some(first) = items.iter().find(|item| !item.value.is_array()) {
+            let side = "a side in brackets, as in [[\"s1\"], [\"s2\", \"s3\"]]";
+            reader.refuse(first, Problem::expected(side, first.value));
+            return None;
+        }
+        SIDES.decode(reader, at)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        SIDES.encode(value)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        SIDES.schema(system)
+    }
+}
+
+const PARTITION: Key<Sides> = action(
     "partition",
-    List(List(Who)),
+    Sides,
     "Action: of the nodes in these groups, only those who share a group can talk. Groups may overlap; a node that is \
      in none keeps all its links.",
 );
