@@ -188,7 +188,7 @@ pub fn reasons(expect: &Expect, run: &Run) -> Vec<Reason> {
         }
         outcome => reasons.extend(outcome_reasons(expect, run, outcome)),
     }
-    let bounds = expect.bounds.iter().filter(|bound| bound.filter.matches(&run.facts));
+    let bounds = expect.bounds.iter().filter(|bound| bound.percentile.is_none() && bound.filter.matches(&run.facts));
     reasons.extend(bounds.filter_map(|bound| bound_reason(bound, run)));
     reasons
 }
@@ -250,15 +250,29 @@ fn kind_of<'a>(run: &'a Run, reasons: &[Reason]) -> (&'static str, Option<&'a st
 }
 
 fn bound_reason(bound: &MetricBound, run: &Run) -> Option<Reason> {
-    let value = run.figure(&bound.metric);
-    let name = &bound.metric;
-    let message = match (bound.at_least, bound.at_most) {
+    let message = out_of_bound(bound, &bound.metric, run.figure(&bound.metric))?;
+    Some(Reason { kind: ReasonKind::Unmet, line: Some(bound.line), message })
+}
+
+/// What is said of a value that is out of its bound.
+fn out_of_bound(bound: &MetricBound, name: &str, value: u64) -> Option<String> {
+    Some(match (bound.at_least, bound.at_most) {
         (Some(low), Some(high)) if low == high && value != low => format!("{name} is {value}, expected {low}"),
         (Some(low), _) if value < low => format!("{name} is {value}, expected at least {low}"),
         (_, Some(high)) if value > high => format!("{name} is {value}, expected at most {high}"),
         _ => return None,
+    })
+}
+
+/// `99th percentile of events`
+fn percentile_name(percentile: u64, metric: &str) -> String {
+    let suffix = match (percentile % 10, percentile % 100) {
+        (1, tens) if tens != 11 => "st",
+        (2, tens) if tens != 12 => "nd",
+        (3, tens) if tens != 13 => "rd",
+        _ => "th",
     };
-    Some(Reason { kind: ReasonKind::Unmet, line: Some(bound.line), message })
+    format!("{percentile}{suffix} percentile of {metric}")
 }
 
 /// Folds what a campaign says of its runs, in the order of the seeds.
@@ -463,7 +477,26 @@ impl<'a> Judge<'a> {
             reasons.extend(self.unevaluated());
             reasons.extend(self.unmatched());
         }
+        reasons.extend(self.percentiles());
         reasons
+    }
+
+    /// Percentiles that are out of their bounds; of too few runs they say nothing. One that no run matches is told of
+    /// as never tested.
+    fn percentiles(&self) -> impl Iterator<Item = Reason> {
+        let of_all = self.expect.bounds.iter().zip(&self.result.figures);
+        of_all.filter_map(|(bound, figure)| {
+            let percentile = bound.percentile?;
+            let value = figure.distribution.percentile(percentile)?;
+            let name = percentile_name(percentile, &bound.metric);
+            let (line, runs) = (Some(bound.line), counted(figure.distribution.count(), "run"));
+            if self.is_partial() {
+                let message = format!("the {name} is {value}, over {runs}");
+                return Some(Reason { kind: ReasonKind::NotJudged, line, message });
+            }
+            let message = out_of_bound(bound, &name, value)?;
+            Some(Reason { kind: ReasonKind::Unmet, line, message: format!("the {message}, over {runs}") })
+        })
     }
 
     fn unfound(&self) -> Option<Reason> {

@@ -314,6 +314,34 @@ fn a_bound_holds_for_every_run() {
     assert_eq!(result.failures[0].run.seed, Seed(1));
 }
 
+/// Half of the runs have two elections, the others one.
+#[test]
+fn a_percentile_is_bounded_over_the_runs() {
+    let judged = |bound: &str, options: &CampaignOptions| {
+        let result = conduct(&with_seeds(10, &format!("\"leader elected\" = {bound}")), options, passed);
+        let said: Vec<String> = messages(&result).into_iter().map(str::to_owned).collect();
+        (result.judgement, said, result.failed)
+    };
+    let all = options(1);
+    for bound in
+        ["{ at_most = 1, percentile = 50 }", "{ at_least = 2, percentile = 51 }", "{ at_most = 2, percentile = 100 }"]
+    {
+        assert_eq!(judged(bound, &all), (Judgement::AsExpected, vec![], 0), "{bound}");
+    }
+    let (judgement, said, failed) = judged("{ at_most = 1, percentile = 51 }", &all);
+    assert_eq!((judgement, failed), (Judgement::NotAsExpected, 0), "no single run is to blame");
+    assert_eq!(said, ["the 51st percentile of leader elected is 2, expected at most 1, over 10 runs"]);
+    let (_, said, _) = judged("{ at_least = 2, percentile = 12 }", &all);
+    assert_eq!(said, ["the 12th percentile of leader elected is 1, expected at least 2, over 10 runs"]);
+    // Of fewer seeds than the scenario asks for it is a remark, in and out of its bound.
+    let few = CampaignOptions { seeds: Some(Seeds::first(2)), ..options(1) };
+    for most in [0, 9] {
+        let (judgement, said, _) = judged(&format!("{{ at_most = {most}, percentile = 99 }}"), &few);
+        assert_eq!(judgement, Judgement::AsExpected);
+        assert_eq!(said, ["the 99th percentile of leader elected is 2, over 2 runs"]);
+    }
+}
+
 #[test]
 fn a_bound_holds_only_where_its_filter_matches() {
     let script = |seed: Seed| {

@@ -60,7 +60,7 @@ pub struct ExpectedViolation {
     pub line: u32,
 }
 
-/// A bound on a figure of each run.
+/// A bound on a figure of each run, or on a percentile of it over the runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricBound {
     /// The figure: `events`, a gauge of the system, or the name under which the run counts something.
@@ -69,6 +69,8 @@ pub struct MetricBound {
     pub at_least: Option<u64>,
     /// The most.
     pub at_most: Option<u64>,
+    /// The percentile that is bounded over the runs of the campaign, from 0 to 100; `None` if each run is.
+    pub percentile: Option<u64>,
     /// Which runs.
     pub filter: Filter,
     /// The line that states it.

@@ -71,7 +71,7 @@ pub(in super::super) static EXPECT: Section = Section {
     doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
           system, and the count of everything that reach can name (spaces and hyphens as _; a condition as it is, \
           quoted). Each is { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list of such; at least one bound \
-          is named.",
+          is named. With percentile = 99 it is not each run that is bounded, but the 99th percentile of the runs.",
     keys: &[&OUTCOME, &VIOLATES, &WITHIN, &TWIN, &REACH],
 };
 
@@ -95,9 +95,19 @@ pub(in super::super) static OUTCOME_TABLE: Section =
 const BOUND: Whole = Whole { min: 0, max: i64::MAX as u64 };
 const AT_LEAST: Key<Whole> = Key { name: "at_least", shape: BOUND, need: Need::Optional, doc: "The least." };
 const AT_MOST: Key<Whole> = Key { name: "at_most", shape: BOUND, need: Need::Optional, doc: "The most." };
+const PERCENTILE: Key<Whole> = Key {
+    name: "percentile",
+    shape: Whole { min: 0, max: 100 },
+    need: Need::Optional,
+    doc: "What is bounded: not the figure of each run, but the least value that at least so many percent of the runs \
+          do not exceed. 50 is the median, 100 the most.",
+};
 /// The keys of a bound on a figure.
-pub(in super::super) static BOUND_TABLE: Section =
-    Section { name: "expect.<figure>", doc: "A bound on a figure of each run.", keys: &[&AT_LEAST, &AT_MOST, &WHERE] };
+pub(in super::super) static BOUND_TABLE: Section = Section {
+    name: "expect.<figure>",
+    doc: "A bound on a figure of each run, or on a percentile of it over the runs.",
+    keys: &[&AT_LEAST, &AT_MOST, &PERCENTILE, &WHERE],
+};
 
 /// The names under which a run counts what happens.
 fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str)> {
@@ -315,6 +325,7 @@ fn bound_pairs(pairs: Pairs, Expect { bounds, counted, .. }: &Expect) -> Pairs {
 struct Bound {
     at_least: Option<u64>,
     at_most: Option<u64>,
+    percentile: Option<u64>,
     filter: Filter,
     line: u32,
 }
@@ -325,13 +336,20 @@ impl Bound {
             metric: metric.to_owned(),
             at_least: self.at_least,
             at_most: self.at_most,
+            percentile: self.percentile,
             filter: self.filter,
             line: self.line,
         }
     }
 
     fn of(bound: &MetricBound) -> Self {
-        Self { at_least: bound.at_least, at_most: bound.at_most, filter: bound.filter.clone(), line: bound.line }
+        Self {
+            at_least: bound.at_least,
+            at_most: bound.at_most,
+            percentile: bound.percentile,
+            filter: bound.filter.clone(),
+            line: bound.line,
+        }
     }
 }
 
@@ -352,6 +370,7 @@ impl Fields for BoundFields {
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Bound> {
         let at_least = table.get(reader, &AT_LEAST);
         let at_most = table.get(reader, &AT_MOST);
+        let percentile = table.get(reader, &PERCENTILE);
         let filter = table.get(reader, &WHERE);
         if table.at(AT_LEAST.name).is_none() && table.at(AT_MOST.name).is_none() {
             let message = "bounds nothing: name at_least, at_most or both";
@@ -363,13 +382,14 @@ impl Fields for BoundFields {
             let message = format!("nothing is at least {least} and at most {most}");
             reader.report(&table.span, &table.path, Problem::new(message));
         }
-        Some(Bound { at_least, at_most, filter: filter?, line: reader.line(&table.span) })
+        Some(Bound { at_least, at_most, percentile, filter: filter?, line: reader.line(&table.span) })
     }
 
     fn pairs(&self, value: &Bound) -> Pairs {
         Pairs::default()
             .put_some(&AT_LEAST, value.at_least.as_ref())
             .put_some(&AT_MOST, value.at_most.as_ref())
+            .put_some(&PERCENTILE, value.percentile.as_ref())
             .put_some(&WHERE, (!value.filter.terms.is_empty()).then_some(&value.filter))
     }
 }
