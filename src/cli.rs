@@ -171,6 +171,7 @@ impl Cli {
             Verb::Run(arguments) => command::run::run(&session, arguments),
             Verb::Replay(arguments) => command::replay::run(&session, arguments),
             Verb::Show(arguments) => command::show::run(arguments),
+            Verb::Diff(arguments) => command::diff::run(&session, arguments),
             Verb::History(arguments) => command::history::run(arguments),
             Verb::Check(arguments) => command::check::run(&session, arguments),
             Verb::List(arguments) => command::list::run(&session, arguments),
@@ -235,6 +236,8 @@ enum Verb {
     Replay(command::replay::Arguments),
     /// Print the recording of a run, from the folder that it left behind; runs nothing
     Show(command::show::Arguments),
+    /// Compare two runs: the first thing in which they differ, and what follows from it
+    Diff(command::diff::Arguments),
     /// Judge recorded histories of clients: is there an order that explains every answer?
     History(command::history::Arguments),
     /// Validate scenario files without running them

@@ -4,6 +4,7 @@
 pub(crate) mod apart;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod diff;
 mod files;
 pub(crate) mod history;
 mod last_failed;

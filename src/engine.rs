@@ -6,7 +6,7 @@
 mod any_system;
 #[cfg(unix)]
 pub(crate) mod apart;
-pub(crate) mod difference;
+mod difference;
 mod kernel;
 mod log;
 mod plan;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Digest128, Divergence, Outcome};
+use splitbrain_kernel::run::{Digest128, Outcome};
 use splitbrain_kernel::time::Instant;
 
 use crate::scenario::{Chosen, Diagnostics, Facts};
@@ -27,6 +27,8 @@ use crate::scenario::{Chosen, Diagnostics, Facts};
 pub use crate::scenario::Names;
 
 pub use any_system::{AnySystem, Isolation, OpenError, Simulated, Unsupported};
+pub(crate) use difference::{AHEAD_MAX, Feed, alike, first as first_difference};
+pub use difference::{Alike, Comparison, Deeds, Difference, Diverging, Side};
 pub use kernel::{Opened, Tracing, told};
 pub use log::{Capture, LogLevel, LogLine, Stamp};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
@@ -113,7 +115,7 @@ pub trait Worker {
 
     /// Where two executions of one run differ, if this worker carried them out where its caller cannot carry out more.
     /// `None` if the caller can find out by itself.
-    fn first_difference(&mut self, run: &Run, again: &Run) -> Option<Divergence> {
+    fn first_difference(&mut self, run: &Run, again: &Run) -> Option<Diverging> {
         let _ = (run, again);
         None
     }
@@ -183,6 +185,8 @@ pub struct Run {
     pub lost: Option<Lost>,
     /// The lines of the history of clients (see [`crate::history`]), without a header; only of a run that was recorded.
     pub history: Option<String>,
+    /// What stands around the first difference, for people; only of a run that diverged.
+    pub surroundings: Vec<String>,
 }
 
 impl Run {
@@ -231,6 +235,7 @@ impl Run {
             plan: None,
             lost: None,
             history: None,
+            surroundings: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod artifact;
 mod aside;
+mod difference;
 pub mod evidence;
 mod github;
 mod human;
@@ -23,6 +24,7 @@ use crate::engine::Run;
 use crate::scenario::Diagnostics;
 
 pub use aside::Aside;
+pub use difference::{Compared, write_difference};
 pub use github::Github;
 pub(crate) use human::quoted;
 pub use human::{Human, ScenarioDetail, failure_block};

@@ -4,7 +4,7 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Outcome;
 
 use crate::campaign::pool::Bench;
-use crate::engine::Run;
+use crate::engine::{Diverging, Run};
 
 /// A run, and whether it was carried out twice.
 #[derive(Clone, Debug)]
@@ -26,7 +26,9 @@ pub(super) fn run(bench: &mut Bench<'_>, seed: Seed, share: Ppm) -> Checked {
     if twice {
         let again = bench.run(seed.into(), None);
         if !is_same(&run, &again) {
-            run.outcome = Outcome::Diverged(bench.first_difference(&run, &again));
+            let Diverging { divergence, surroundings } = bench.first_difference(&run, &again);
+            run.outcome = Outcome::Diverged(divergence);
+            run.surroundings = surroundings;
         }
     }
     Checked { run, twice }

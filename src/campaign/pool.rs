@@ -13,10 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Digest128, Divergence, Outcome, Panic};
+use splitbrain_kernel::run::{Digest128, Outcome, Panic};
 
 use crate::campaign::seeds::Seeds;
-use crate::engine::{Engine, Job, Lost, ProcessLost, Recorder, Run, Stopper, Worker, difference, quiet};
+use crate::engine::{
+    Diverging, Engine, Job, Lost, ProcessLost, Recorder, Run, Stopper, Worker, alike, first_difference, quiet,
+};
 
 /// How often the caller's thread looks at the clock, at the interrupt, and tells of its progress.
 const LOOK: Duration = Duration::from_millis(100);
@@ -319,12 +321,12 @@ impl Bench<'_> {
     }
 
     /// Where two executions of one run differ, which takes about as long as a run.
-    pub(super) fn first_difference(&mut self, run: &Run, again: &Run) -> Divergence {
+    pub(super) fn first_difference(&mut self, run: &Run, again: &Run) -> Diverging {
         let (result, _) = self.watched(run.seed, |engine, worker| {
             let elsewhere = worker.first_difference(run, again);
-            elsewhere.or_else(|| difference::first(engine, run.seed, &run.names, run.events))
+            elsewhere.or_else(|| first_difference(engine, run.seed, &run.names, run.events))
         });
-        result.ok().flatten().unwrap_or_else(|| difference::alike(run, again))
+        result.ok().flatten().unwrap_or_else(|| alike(run, again))
     }
 
     /// Does something that the watchdog may end. A worker that panicked or was ended is replaced.

@@ -28,7 +28,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, Panic};
 
 use crate::engine::{
-    AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, difference, quiet,
+    AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, first_difference, quiet,
 };
 use crate::scenario::{self, Diagnostics, Scenario, SystemDescription};
 use parent::{ApartEngine, Lifetime};
@@ -186,7 +186,7 @@ impl<'a> Responder<'a> {
         let (plan, recorded) = match &request.asked {
             Asked::Run { plan, recorded } => (plan.as_ref(), *recorded),
             Asked::Difference { names, events } => {
-                return Answer::Difference(difference::first(&*engine, seed, names, *events));
+                return Answer::Difference(first_difference(&*engine, seed, names, *events));
             }
         };
         let plan = plan.map(|text| {

@@ -167,5 +167,6 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         lost: None,
         names,
         history: history.map(crate::history::lines),
+        surroundings: Vec::new(),
     }
 }

@@ -159,7 +159,9 @@ fn merged(recorded: Run, first: &Run) -> Run {
     match &first.outcome {
         _ if recorded.lost.is_some() && first.lost.is_none() => first.clone(),
         outcome if first.lost.is_some() => Run { outcome: outcome.clone(), lost: first.lost, ..recorded },
-        outcome @ Outcome::Diverged(_) => Run { outcome: outcome.clone(), ..recorded },
+        outcome @ Outcome::Diverged(_) => {
+            Run { outcome: outcome.clone(), surroundings: first.surroundings.clone(), ..recorded }
+        }
         _ => recorded,
     }
 }

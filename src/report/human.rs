@@ -237,6 +237,10 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&st
     lines.push(format!("  scenario  {}", subject.place(first_line(&failure.reasons))));
     lines.extend(moment(failure));
     lines.extend(faults(run));
+    if !run.surroundings.is_empty() {
+        lines.push("  differ    before it, in the first execution, in the second".to_owned());
+        lines.extend(run.surroundings.iter().map(|line| paint(DIM, &cut(line))));
+    }
     if !failure.tail().is_empty() {
         lines.push("  trace".to_owned());
         lines.extend(failure.tail().iter().map(|line| paint(DIM, &cut(line))));

@@ -3,6 +3,7 @@
 //! Most of it is shown on a toy system, whose program is this very test binary: [`toy_program`] is what runs when the
 //! environment says so. The shipped binary is tested for what it adds.
 
+mod diff;
 mod edges;
 mod history;
 mod hostile;

@@ -10,7 +10,7 @@ fn splitbrain(test: &str, arguments: &[&str]) -> Shown {
 #[test]
 fn help_says_what_there_is() {
     golden!("help", splitbrain("shipped_help", &["--help"]));
-    for verb in ["test", "run", "replay", "history", "check", "list", "schema", "serve", "completions"] {
+    for verb in ["test", "run", "replay", "diff", "history", "check", "list", "schema", "serve", "completions"] {
         golden!(format!("help_{verb}"), splitbrain("shipped_help", &[verb, "--help"]));
     }
 }

@@ -112,6 +112,11 @@ fn an_impure_node_exits_with_102_and_is_named() {
     for text in [first, second] {
         assert_eq!(number.replace(text, "text N"), "0.301000s  s2     other         → s3 hello text N", "{shown}");
     }
+    // Around it: what both had in common, and what follows in each.
+    let around = shown.stdout.split("  differ    before it").nth(1).unwrap_or_else(|| panic!("{shown}"));
+    let around: Vec<&str> = around.lines().skip(1).take(12).map(|line| line.trim_start()).collect();
+    assert!(around[3].contains("heard") && around[4].starts_with("1 ") && around[8].starts_with("2 "), "{shown}");
+    assert_eq!([around[4], around[8]].map(|line| line[2..].trim()), [first, second], "{shown}");
 }
 
 #[test]

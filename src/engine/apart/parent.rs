@@ -15,13 +15,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::Divergence;
 use splitbrain_kernel::system::Gauge;
 
 use super::Starter;
 use super::wire::{Answer, Asked, Recorded, Request, Written};
 use crate::engine::{
-    AnyPlan, Engine, Job, OpenError, PlanText, ProcessLost, Recorder, Run, Settings, Stopper, Worker, difference,
+    AnyPlan, Diverging, Engine, Job, OpenError, PlanText, ProcessLost, Recorder, Run, Settings, Stopper, Worker, alike,
 };
 use crate::scenario::{Diagnostics, Scenario};
 use crate::wording::printable;
@@ -235,7 +234,7 @@ impl Worker for ApartWorker<'_> {
     }
 
     /// Asked of the process that carried both out: what makes them differ may be kept there.
-    fn first_difference(&mut self, run: &Run, again: &Run) -> Option<Divergence> {
+    fn first_difference(&mut self, run: &Run, again: &Run) -> Option<Diverging> {
         self.process.as_ref()?;
         let asked = Asked::Difference { names: run.names.clone(), events: run.events };
         let answer = self.ask(&self.engine.request(run.seed, asked), None);
@@ -243,7 +242,7 @@ impl Worker for ApartWorker<'_> {
             Answer::Difference(found) => found,
             _ => None,
         });
-        Some(found.unwrap_or_else(|| difference::alike(run, again)))
+        Some(found.unwrap_or_else(|| alike(run, again)))
     }
 }
 

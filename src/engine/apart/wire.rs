@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{Digest128, Divergence, Outcome};
+use splitbrain_kernel::run::{Digest128, Outcome};
 use splitbrain_kernel::system::Gauge;
 use splitbrain_kernel::time::Instant;
 
-use crate::engine::{AnyPlan, Engine, Entry, EntryKind, Names, PlanText, Recorder, Run};
+use crate::engine::{AnyPlan, Diverging, Engine, Entry, EntryKind, Names, PlanText, Recorder, Run};
 use crate::scenario::{Chosen, Facts};
 
 /// What a child is asked for.
@@ -36,7 +36,7 @@ pub(super) enum Asked {
         /// `None` for a run that is not recorded.
         recorded: Option<Recorded>,
     },
-    /// Where two executions differ, as [`crate::engine::difference::first`] finds it.
+    /// Where two executions differ, as [`crate::engine::first_difference`] finds it.
     Difference { names: Names, events: u64 },
 }
 
@@ -95,7 +95,7 @@ pub(super) enum Answer {
     /// What a panic said that no run has as its outcome; nothing comes after it.
     Panicked(String),
     /// Where two executions differ, if they do; nothing comes after it.
-    Difference(Option<Divergence>),
+    Difference(Option<Diverging>),
 }
 
 impl Answer {
@@ -220,6 +220,7 @@ impl WireRun {
             plan,
             lost: None,
             history: self.history,
+            surroundings: Vec::new(),
         })
     }
 }

@@ -1,0 +1,234 @@
+//! `splitbrain diff`: two runs, from their recordings or by running them, and the first thing in which they differ.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use splitbrain_kernel::rng::Seed;
+
+use crate::campaign::{Pool, Summary};
+use crate::command::{
+    Failed, MessageFormat, PoolArguments, Session, Signals, kept, parse_seed, read_scenario, regular, shown, unreadable,
+};
+use crate::engine::{AHEAD_MAX, Alike, Comparison, Engine, Entry, Feed, Names, Recorder as _, RecordingReader};
+use crate::exit_code::ExitCode;
+use crate::report::{Compared, Json, Reporter as _, write_difference};
+
+/// What `diff` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Two runs, each the folder of a run, its trace.jsonl, or a scenario; one of them alone is compared with itself,
+    /// run again
+    #[arg(value_name = "ARTIFACT|FILE", required = true, num_args = 1..=2)]
+    runs: Vec<PathBuf>,
+
+    /// The seed of a scenario; given twice, the first is that of the first run [default: 0]
+    #[arg(long = "seed", value_name = "S", value_parser = parse_seed)]
+    seeds: Vec<Seed>,
+
+    /// What is compared [default: all of two runs with one seed, story of others]
+    #[arg(long, value_name = "all|story", hide_possible_values = true)]
+    by: Option<By>,
+
+    /// What is printed on stdout
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    message_format: MessageFormat,
+
+    #[command(flatten)]
+    pool: PoolArguments,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    /// Every event and every effect, with its time
+    All,
+    /// Faults, starts and exits, and what nodes say of themselves, without times
+    Story,
+}
+
+/// One of the two runs.
+struct Side {
+    what: String,
+    system: String,
+    seed: Seed,
+    names: Names,
+    source: Source,
+}
+
+/// Where its entries come from.
+enum Source {
+    Recording(Box<RecordingReader<BufReader<File>>>),
+    Engine(Arc<dyn Engine>),
+}
+
+/// Does it.
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+    let signals = Signals::new();
+    let mut seeds = arguments.seeds.iter().copied();
+    if seeds.len() > 2 {
+        return Err(Failed::usage("two runs have two seeds at most"));
+    }
+    let first = side(session, &arguments.runs[0], &mut seeds, None)?;
+    let second = match arguments.runs.get(1) {
+        Some(second) => side(session, second, &mut seeds, Some(first.seed))?,
+        None => again(session, &arguments.runs[0], &mut seeds, first.seed)?,
+    };
+    if let Some(seed) = seeds.next() {
+        return Err(Failed::usage(format!("--seed {seed}: a recording has its own seed")));
+    }
+    if first.system != second.system {
+        let systems = format!("{} and {}", first.system, second.system);
+        let message = format!("{} and {} are of different systems: {systems}", first.what, second.what);
+        return Err(Failed::usage(message));
+    }
+    let by = arguments.by.unwrap_or(if first.seed == second.seed { By::All } else { By::Story });
+    let alike = match by {
+        By::All => Alike::Everything,
+        By::Story => Alike::Story,
+    };
+    let compared = Compared { sides: [first.what.clone(), second.what.clone()], names: first.names.clone(), alike };
+    signals.ask();
+    let pool = arguments.pool.pool(1, signals.interrupt.clone());
+    let feeders = [first, second].map(|side| Feeder::start(side, alike, &pool));
+    let mut comparison = Comparison::new(alike);
+    loop {
+        let entries = feeders.each_ref().map(Feeder::next);
+        if entries.iter().all(Option::is_none) || comparison.take(entries).is_break() {
+            break;
+        }
+    }
+    for feeder in feeders {
+        feeder.finish()?;
+    }
+    signals.end_at_once();
+    let (count, difference) = comparison.finish();
+    let code = if difference.is_some() { ExitCode::NotAsExpected } else { ExitCode::AsExpected };
+    let told = match arguments.message_format {
+        MessageFormat::Json => {
+            let mut json = Json::new(anstream::stdout());
+            json.begin(0)
+                .and_then(|()| json.difference(&compared, count, difference.as_ref()))
+                .and_then(|()| json.end(&Summary { exit_code: code, ..Summary::of(0) }))
+        }
+        MessageFormat::Human | MessageFormat::Github => {
+            write_difference(anstream::stdout(), &compared, (count, difference.as_ref()))
+        }
+    };
+    told.map(|()| code).map_err(Failed::stdout)
+}
+
+/// The run that a path stands for. A scenario takes the next seed, or that of the other side.
+fn side(
+    session: &Session<'_>,
+    path: &Path,
+    seeds: &mut impl Iterator<Item = Seed>,
+    other: Option<Seed>,
+) -> Result<Side, Failed> {
+    let is_recording = path.extension().is_some_and(|ending| ending == "jsonl");
+    if path.is_dir() {
+        return recording(&path.join("trace.jsonl"), shown(path));
+    }
+    if is_recording {
+        return recording(path, shown(path));
+    }
+    let seed = seeds.next().or(other).unwrap_or(Seed(0));
+    scenario(session, path, &shown(path), seed)
+}
+
+/// The second run, where one path is given: the same scenario, with the second seed or with the same.
+fn again(
+    session: &Session<'_>,
+    path: &Path,
+    seeds: &mut impl Iterator<Item = Seed>,
+    seed: Seed,
+) -> Result<Side, Failed> {
+    if !path.is_dir() {
+        return side(session, path, seeds, Some(seed));
+    }
+    let of = kept(path)?.scenario;
+    let seed = seeds.next().unwrap_or(seed);
+    scenario(session, &path.join("scenario.toml"), &of, seed)
+}
+
+fn recording(path: &Path, what: String) -> Result<Side, Failed> {
+    regular(path, "a recording")?;
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let reader = RecordingReader::new(path.display().to_string(), BufReader::new(file)).map_err(Failed::usage)?;
+    let header = reader.header();
+    Ok(Side {
+        what: format!("{what}, seed {}", header.seed),
+        system: header.system.clone(),
+        seed: Seed(header.seed),
+        names: header.names.clone(),
+        source: Source::Recording(Box::new(reader)),
+    })
+}
+
+fn scenario(session: &Session<'_>, path: &Path, what: &str, seed: Seed) -> Result<Side, Failed> {
+    let loaded = session.load(what, &read_scenario(path)?).map_err(Failed::invalid)?;
+    let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
+    engine.settings(seed).map_err(Failed::invalid)?;
+    Ok(Side {
+        what: format!("{what} --seed {seed}"),
+        system: loaded.scenario.system.clone(),
+        seed,
+        names: Names::of(&loaded.scenario.cluster),
+        source: Source::Engine(engine),
+    })
+}
+
+/// How often a run is looked after that says nothing.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A thread that hands over the entries of a side.
+struct Feeder {
+    entries: Receiver<Entry>,
+    thread: JoinHandle<Result<(), Failed>>,
+}
+
+impl Feeder {
+    fn start(side: Side, alike: Alike, pool: &Pool) -> Self {
+        let (sender, entries) = sync_channel(AHEAD_MAX);
+        let pool = pool.clone();
+        Self { entries, thread: thread::spawn(move || feed(side, Feed::new(sender, alike), &pool)) }
+    }
+
+    /// The next entry; `None` if the recording has ended, or does not go on.
+    fn next(&self) -> Option<Entry> {
+        loop {
+            match self.entries.recv_timeout(LOOK) {
+                Ok(entry) => return Some(entry),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                // A run that does not end keeps its end of the channel.
+                Err(RecvTimeoutError::Timeout) if self.thread.is_finished() => return self.entries.try_recv().ok(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Failed> {
+        drop(self.entries);
+        self.thread.join().unwrap_or_else(|_| Err(Failed::panicked()))
+    }
+}
+
+fn feed(side: Side, mut feed: Feed, pool: &Pool) -> Result<(), Failed> {
+    match side.source {
+        Source::Recording(reader) => {
+            for entry in *reader {
+                feed.record(entry.map_err(Failed::usage)?);
+            }
+            Ok(())
+        }
+        Source::Engine(engine) => {
+            let recorded = pool.record(&engine, side.seed.into(), feed);
+            let ended = |end| Failed::ended(&side.what, side.seed, end, pool.timeout);
+            recorded.map(|_| ()).map_err(ended)
+        }
+    }
+}

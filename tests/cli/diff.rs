@@ -1,0 +1,102 @@
+//! `diff`: two runs, and the first thing in which they differ.
+
+use crate::golden;
+use crate::scenarios::{boast, calm, flawed};
+use crate::support::Folder;
+
+fn folder(test: &str) -> Folder {
+    Folder::new(test).with("calm", &calm()).with("boast", &boast()).with("late", &flawed("boast", ""))
+}
+
+const CALM: &str = "scenarios/ring/calm.toml";
+const BOAST: &str = "scenarios/ring/boast.toml";
+
+#[test]
+fn two_executions_of_a_seed_are_alike() {
+    let folder = folder("diff_alike");
+    let shown = folder.run(&["diff", CALM, "--seed", "3"]);
+    assert_eq!(shown.code, 0, "{shown}");
+    golden!("diff_alike", shown);
+}
+
+/// The fault of the one is the first thing in which they differ, as both have one seed.
+#[test]
+fn two_scenarios_differ_first_in_what_is_done_in_one_of_them() {
+    let folder = folder("diff_scenarios");
+    let shown = folder.run(&["diff", BOAST, "scenarios/ring/late.toml", "--seed", "1"]);
+    assert_eq!(shown.code, 100, "{shown}");
+    let difference = shown.stdout.split("first difference").nth(1).expect("they differ");
+    assert!(difference.lines().nth(1).is_some_and(|line| line.contains("▼ quarrel")), "{shown}");
+    golden!("diff_scenarios", shown);
+}
+
+#[test]
+fn two_seeds_are_compared_by_their_stories() {
+    let folder = folder("diff_seeds");
+    let uneven = calm().replace("latency = \"1ms\"", "latency = \"1ms..9ms\"");
+    folder.write("uneven.toml", &uneven);
+    let shown = folder.run(&["diff", "uneven.toml", "--seed", "0", "--seed", "1"]);
+    assert!(shown.stdout.contains("compared: faults, starts and exits"), "{shown}");
+    let all = folder.run(&["diff", "uneven.toml", "--seed", "0", "--seed", "1", "--by", "all"]);
+    assert!(all.stdout.contains("compared: every event and every effect"), "{all}");
+    // The latencies are drawn: the times differ.
+    assert_eq!(all.code, 100, "{all}");
+}
+
+#[test]
+fn a_recording_is_compared_with_its_run_and_with_another_recording() {
+    let folder = folder("diff_recordings");
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let at = "reports/ring/boast/0";
+    let shown = folder.run(&["diff", at]);
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(shown.stdout.contains("alike: to the end"), "{shown}");
+
+    let trace = folder.read(&format!("{at}/trace.jsonl"));
+    let lines: Vec<&str> = trace.lines().collect();
+    let changed = lines[20].replacen("\"event\":", "\"event\":9", 1);
+    let other = [&lines[..20], &[changed.as_str()], &lines[21..]].concat().join("\n");
+    folder.write("other.jsonl", &(other + "\n"));
+    let shown = folder.run(&["diff", at, "other.jsonl"]);
+    assert_eq!(shown.code, 100, "{shown}");
+    // The header is no entry.
+    assert!(shown.stdout.contains("\nalike: 19 entries\n"), "{shown}");
+
+    folder.write("short.jsonl", &(lines[..30].join("\n") + "\n"));
+    let shown = folder.run(&["diff", "short.jsonl", at]);
+    assert!(
+        shown.stdout.contains("alike: 29 entries\n") && shown.stdout.contains("  A  the end of the run"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn programs_get_a_line_with_both_sides() {
+    let folder = folder("diff_json");
+    let shown = folder.run(&["diff", BOAST, "scenarios/ring/late.toml", "--message-format", "json"]);
+    assert_eq!(shown.code, 100, "{shown}");
+    let lines: Vec<serde_json::Value> =
+        shown.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line["type"].as_str()).collect();
+    assert_eq!(kinds, ["begin", "difference", "end"]);
+    assert_eq!((&lines[1]["equal"], &lines[1]["by"]), (&serde_json::json!(false), &serde_json::json!("all")));
+    assert_eq!(lines[1]["a"]["entries"][0]["kind"], "fault");
+    assert!(lines[1]["b"]["nodes"]["s2"]["kinds"].is_object(), "{shown}");
+    assert_eq!(lines[2]["exit_code"], 100);
+}
+
+#[test]
+fn what_cannot_be_compared_exits_with_2() {
+    let folder = folder("diff_wrong");
+    assert_eq!(folder.run(&["test"]).code, 100);
+    for (arguments, message) in [
+        (&["diff", CALM, "--seed", "1", "--seed", "2", "--seed", "3"][..], "two runs have two seeds at most"),
+        (&["diff", "reports/ring/boast/0", "reports/ring/boast/0", "--seed", "3"], "a recording has its own seed"),
+        (&["diff", "scenarios", CALM], "cannot read scenarios/trace.jsonl"),
+        (&["diff", "absent.toml"], "cannot read absent.toml"),
+    ] {
+        let shown = folder.run(arguments);
+        assert_eq!(shown.code, 2, "{arguments:?}: {shown}");
+        assert!(shown.stderr.contains(message), "{arguments:?}: {shown}");
+    }
+}
