@@ -6,7 +6,7 @@ use clap::ValueEnum as _;
 
 use splitbrain_kernel::director::spec::NemesisKind;
 use splitbrain_kernel::id::Kind;
-use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant, Sight};
+use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant};
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::vocabulary::{Role, Vocabulary};
@@ -297,10 +297,7 @@ fn invariants(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()>
             InvariantKind::Safety => "safety",
             InvariantKind::Liveness => "liveness",
         };
-        let sight = match info.sight {
-            Sight::BlackBox => "black-box",
-            Sight::WhiteBox => "white-box",
-        };
+        let sight = info.sight.name();
         writeln!(out, "  {}  {}", paint(NAME, name), paint(DIM, &format!("{kind}, {sight}")))?;
         writeln!(out, "      {}", info.doc.trim())?;
         writeln!(out, "      source: {}", info.source.trim())?;

@@ -156,6 +156,19 @@ pub enum Sight {
     WhiteBox,
 }
 
+impl Sight {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::BlackBox, Self::WhiteBox];
+
+    /// Its name in scenario files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BlackBox => "black_box",
+            Self::WhiteBox => "white_box",
+        }
+    }
+}
+
 /// A broken invariant, typed, so that two failures can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {

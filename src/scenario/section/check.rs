@@ -1,10 +1,12 @@
 //! `[check]`: which invariants are on.
 
+use splitbrain_kernel::invariant::Sight;
+
 use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::Reader;
 use super::super::shape::Word;
-use super::nemesis::{AllBut, Closed};
+use super::super::shape::all_but::{AllBut, Closed};
 use super::{Fields, Pairs};
 
 /// The invariants of the system.
@@ -14,6 +16,13 @@ pub(in super::super) const INVARIANT: Word = Word {
 };
 
 impl Closed for Word {
+    const PARTS: &'static [&'static str] = &[Sight::BlackBox.name(), Sight::WhiteBox.name()];
+
+    fn part(&self, system: &SystemDescription, name: &str) -> Vec<String> {
+        let seen = system.invariants.iter().filter(|one| one.info.sight.name() == name);
+        seen.map(|one| one.name.clone().into_owned()).collect()
+    }
+
     fn all(&self, system: &SystemDescription) -> Vec<String> {
         (self.known)(system).into_iter().map(|(name, _)| name.into_owned()).collect()
     }
@@ -23,7 +32,9 @@ const INVARIANTS: Key<AllBut<Word>> = Key {
     name: "invariants",
     shape: AllBut(INVARIANT),
     need: Need::Default("\"all\""),
-    doc: "Which invariants of the system are on: \"all\", a list, or { except = [...] }.",
+    doc: "Which invariants of the system are on: \"all\", a list, or { except = [...] }; or by what they look at: \
+          \"black_box\" are those that watch what nodes say and clients are told, \"white_box\" those that look into \
+          nodes and disks.",
 };
 
 /// The keys of `[check]`.

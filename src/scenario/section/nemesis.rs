@@ -1,15 +1,15 @@
 //! `[[nemesis]]`: random faults. Each one that comes to be is a concrete fault in the plan.
 
-use serde_json::{Value as Json, json};
 use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::time::Instant;
 
 use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Problem, Reader};
+use super::super::key::{Key, Need, Section, Table};
+use super::super::reader::{Problem, Reader};
+use super::super::shape::all_but::{AllBut, Closed};
 use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::Who;
-use super::super::shape::{Flag, List, NameOf, OneOrMore, Word};
+use super::super::shape::{Flag, NameOf, OneOrMore, Word};
 use super::fault::too_late;
 use super::{Fields, Pairs};
 
@@ -172,106 +172,8 @@ pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec]) {
     }
 }
 
-/// A list of names out of a closed list, `"all"`, or `{ except = [...] }`. In the order of the closed list.
-#[derive(Debug)]
-pub(in super::super) struct AllBut<S>(pub(in super::super) S);
-
-/// A form with a closed list of values.
-pub(in super::super) trait Closed: Shape {
-    /// Every value, in order.
-    fn all(&self, system: &SystemDescription) -> Vec<Self::Value>;
-}
-
 impl Closed for NameOf<NemesisKind> {
     fn all(&self, _: &SystemDescription) -> Vec<NemesisKind> {
         NemesisKind::ALL.to_vec()
-    }
-}
-
-impl<S: Closed> Shape for AllBut<S>
-where
-    S::Value: PartialEq,
-{
-    type Value = Vec<S::Value>;
-
-    fn noun(&self) -> String {
-        "\"all\", a list of names, or { except = [...] }".to_owned()
-    }
-
-    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
-        let all = self.0.all(reader.system);
-        if at.value.as_str() == Some("all") {
-            return Some(all);
-        }
-        if at.value.is_table() {
-            let except = self.except(reader, at)?;
-            return Some(all.into_iter().filter(|one| !except.contains(one)).collect());
-        }
-        if !at.value.is_array() {
-            reader.refuse(at, Problem::expected(&self.noun(), at.value));
-            return None;
-        }
-        let listed = self.list(reader, at)?;
-        Some(all.into_iter().filter(|one| listed.contains(one)).collect())
-    }
-
-    fn encode(&self, value: &Vec<S::Value>) -> String {
-        List(&self.0).encode(value)
-    }
-
-    fn schema(&self, system: &SystemDescription) -> Json {
-        let list = json!({
-            "type": "array",
-            "minItems": 1,
-            "uniqueItems": true,
-            "items": self.0.schema(system),
-        });
-        json!({ "anyOf": [
-            { "const": "all" },
-            list,
-            {
-                "type": "object",
-                "properties": { "except": list },
-                "required": ["except"],
-                "additionalProperties": false,
-            },
-        ] })
-    }
-}
-
-impl<S: Closed> AllBut<S>
-where
-    S::Value: PartialEq,
-{
-    fn except(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
-        let table = Table::any(reader, at, "a table")?;
-        table.refuse_unknown(reader, &["except"]);
-        let Some(list) = table.at("except") else {
-            if !table.entries().is_empty() {
-                // The key that stands there instead is reported already.
-                return None;
-            }
-            reader.refuse(at, Problem::new(format!("expected {}", self.noun())));
-            return None;
-        };
-        let except = self.list(reader, &list)?;
-        if self.0.all(reader.system).iter().all(|one| except.contains(one)) {
-            reader.refuse(&list, Problem::new("nothing is left"));
-            return None;
-        }
-        Some(except)
-    }
-
-    /// A list without doubles.
-    fn list(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {
-        let values = List(&self.0).decode(reader, at)?;
-        for (index, value) in values.iter().enumerate() {
-            if values[..index].contains(value) {
-                let text = self.0.encode(value);
-                reader.refuse(at, Problem::new(format!("{text} stands here twice")));
-                return None;
-            }
-        }
-        Some(values)
     }
 }

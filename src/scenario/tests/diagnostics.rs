@@ -97,6 +97,10 @@ fn the_words_of_the_system() {
         "[check]\ninvariants = [\"election_saftey\"]",
         "[check]\ninvariants = { except = [\"election_safety\", \"term_monotone\", \"leader_in_time\"] }",
         "[check]\ninvariants = \"most\"",
+        "[check]\ninvariants = \"term_monotone\"",
+        "[check]\ninvariants = { of = \"blackbox\", except = [\"term_monotone\"] }",
+        "[check]\ninvariants = { of = \"white_box\", except = [\"term_monotone\"] }",
+        "[check]\ninvariants = { of = \"white_box\" }",
     ]));
 }
 

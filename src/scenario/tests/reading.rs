@@ -152,6 +152,16 @@ fn values_mean_what_they_say() {
 }
 
 #[test]
+fn invariants_are_chosen_by_what_they_look_at() {
+    let on = |text: &str| good(&with(&format!("[check]\ninvariants = {text}\n"))).invariants;
+    assert_eq!(on("\"black_box\""), ["election_safety", "leader_in_time"]);
+    assert_eq!(on("\"white_box\""), ["term_monotone"]);
+    assert_eq!(on("{ of = \"black_box\", except = [\"leader_in_time\"] }"), ["election_safety"]);
+    assert_eq!(on("{ of = \"all\", except = [\"leader_in_time\"] }"), ["election_safety", "term_monotone"]);
+    assert_eq!(on("\"all\"").len(), 3);
+}
+
+#[test]
 fn triggers_are_told_apart() {
     let scenario = good(EVERYTHING);
     let when = |index: usize| match &scenario.faults[index].trigger {

@@ -139,12 +139,16 @@ impl Node for Idle {
 #[derive(Clone, Debug)]
 pub(super) struct Watch;
 
-const fn info(name: &'static str) -> InvariantInfo {
-    InvariantInfo { name, doc: "It holds.", source: "here", kind: InvariantKind::Safety, sight: Sight::BlackBox }
+const fn info(name: &'static str, sight: Sight) -> InvariantInfo {
+    InvariantInfo { name, doc: "It holds.", source: "here", kind: InvariantKind::Safety, sight }
 }
 
 impl Invariants<Idle> for Watch {
-    const LIST: &'static [InvariantInfo] = &[info("election_safety"), info("term_monotone"), info("leader_in_time")];
+    const LIST: &'static [InvariantInfo] = &[
+        info("election_safety", Sight::BlackBox),
+        info("term_monotone", Sight::WhiteBox),
+        info("leader_in_time", Sight::BlackBox),
+    ];
 }
 
 #[derive(Clone, Debug)]
