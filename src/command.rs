@@ -19,6 +19,7 @@ pub(crate) mod serve;
 pub(crate) mod show;
 mod single;
 pub(crate) mod test;
+mod which;
 
 use std::fmt;
 use std::io::{self, BufWriter, Read as _, Write as _};
@@ -38,7 +39,7 @@ use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
 use crate::report::style::{BAD, paint};
 use crate::report::{Github, Human, Json, Reporter, ScenarioDetail, artifact};
-use crate::scenario::{self, Colour, Diagnostics, Scenario, SystemDescription};
+use crate::scenario::{self, Colour, Diagnostics, Picks, Scenario, SystemDescription};
 use crate::wording::printable;
 
 /// What every command knows.
@@ -111,14 +112,23 @@ impl<'a> Session<'a> {
         Box::new(system)
     }
 
-    /// Decodes a scenario and checks it with its system.
-    fn load(&self, path: &str, bytes: &[u8]) -> Result<Loaded<'_>, Diagnostics> {
-        let scenario = crate::scenario::load(path, bytes, &self.descriptions)?;
+    /// Decodes the scenarios of a file and checks them with their system.
+    fn load(&self, path: &str, bytes: &[u8], picks: &Picks) -> Result<Vec<Loaded<'_>>, Diagnostics> {
+        let all = scenario::load_all(path, bytes, picks, &self.descriptions)?;
+        all.into_iter().map(|one| self.verified(one)).collect()
+    }
+
+    /// Decodes the one scenario of a text and checks it with its system.
+    fn load_one(&self, path: &str, bytes: &[u8]) -> Result<Loaded<'_>, Diagnostics> {
+        self.verified(scenario::load(path, bytes, &self.descriptions)?)
+    }
+
+    fn verified(&self, scenario: Scenario) -> Result<Loaded<'_>, Diagnostics> {
         let index = self.descriptions.iter().position(|one| one.name == scenario.system);
         let index = index.expect("a scenario that was decoded names a system that is known");
         let system = &*self.systems[index];
         system.verify(&scenario)?;
-        let name = artifact::name_of(path);
+        let name = artifact::name_of(&scenario.source.address());
         Ok(Loaded { name, scenario: Arc::new(scenario), system, description: &self.descriptions[index] })
     }
 
@@ -159,6 +169,11 @@ impl Failed {
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(ExitCode::Usage, anyhow::anyhow!("{message}"))
+    }
+
+    /// Nothing that could be judged.
+    fn not_judged(message: impl fmt::Display) -> Self {
+        Self::new(ExitCode::Inconclusive, anyhow::anyhow!("{message}"))
     }
 
     /// A plan that cannot be followed, or a scenario that the engine cannot carry out.

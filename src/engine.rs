@@ -212,6 +212,8 @@ pub struct Settings {
     pub lines: Vec<(String, String)>,
     /// The same as a scenario without choices: what `resolved.toml` of an artifact holds.
     pub toml: String,
+    /// The options of the system, for conditions on them.
+    pub facts: Facts,
 }
 
 impl Run {

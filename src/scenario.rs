@@ -28,6 +28,7 @@ mod section;
 mod shape;
 mod source;
 mod syntax;
+mod variant;
 mod write;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
 pub use schema::schema;
 pub use source::{Position, Source};
 pub use splitbrain_kernel::workload::Rate;
+pub use variant::{Assignment, Picks};
 
 use key::Table;
 use reader::Reader;
@@ -265,10 +267,52 @@ pub enum OrderArgument {
 ///
 /// # Errors
 /// Everything that is wrong with it, in order of position; each with its line, column and key path, what is known, and
-/// what is nearest.
+/// what is nearest. A file that states variants is no scenario: see [`load_all`].
 pub fn load(path: &str, bytes: &[u8], systems: &[SystemDescription]) -> Result<Scenario, Diagnostics> {
+    load_picked(path, bytes, &Picks::default(), systems)
+}
+
+/// Decodes and checks the text of a scenario file: its variants, or what stands in it where it states none.
+///
+/// # Errors
+/// As [`load`], for all variants at once.
+pub fn load_all(
+    path: &str,
+    bytes: &[u8],
+    picks: &Picks,
+    systems: &[SystemDescription],
+) -> Result<Vec<Scenario>, Diagnostics> {
+    let names = if picks.variant.is_none() { names_of(bytes) } else { Vec::new() };
+    if names.is_empty() {
+        return load_picked(path, bytes, picks, systems).map(|one| vec![one]);
+    }
+    let of = |name: &String| Picks { variant: Some(name.clone()), set: picks.set.clone() };
+    let loaded = names.iter().map(|name| load_picked(path, bytes, &of(name), systems));
+    let (good, bad): (Vec<_>, Vec<_>) = loaded.partition(Result::is_ok);
+    if bad.is_empty() {
+        return Ok(good.into_iter().flatten().collect());
+    }
+    Err(Diagnostics::of_variants(bad.into_iter().filter_map(Result::err).collect(), names.len()))
+}
+
+/// The variants of a text, where there are some to pick from.
+fn names_of(bytes: &[u8]) -> Vec<String> {
     let (text, problem) = syntax::decode_text(bytes);
-    let source = Source::new(path, &text, bytes);
+    let (source, nobody) = (Source::new("", &text, bytes), SystemDescription::nobody());
+    let tree = problem.is_none().then(|| syntax::parse(&mut Reader::new(&source, &nobody), &text)).flatten();
+    tree.map_or_else(Vec::new, |tree| variant::names(tree.get_ref()))
+}
+
+fn load_picked(
+    path: &str,
+    bytes: &[u8],
+    picks: &Picks,
+    systems: &[SystemDescription],
+) -> Result<Scenario, Diagnostics> {
+    let own = bytes.len();
+    let bytes = picks.applied_to(bytes);
+    let (text, problem) = syntax::decode_text(&bytes);
+    let source = Source::new(path, &text, &bytes);
     let nobody = SystemDescription::nobody();
     let mut reader = Reader::new(&source, &nobody);
     if let Some((span, problem)) = problem {
@@ -279,24 +323,38 @@ pub fn load(path: &str, bytes: &[u8], systems: &[SystemDescription]) -> Result<S
         return reader.finish(None);
     };
     let table = Table::root(tree.get_ref());
-    match top::system_of(&mut reader, &table, systems) {
-        None => reader.finish(None),
-        Some(system) => {
-            let mut reader = Reader::new(&source, system);
-            let scenario = top::read(&mut reader, &table);
-            reader.finish(scenario)
-        }
-    }
+    let Some(system) = top::system_of(&mut reader, &table, systems) else {
+        return reader.finish(None);
+    };
+    let variant = variant::picked(tree.get_ref()).map(Into::into);
+    let own = if bytes.len() == own { text.len() } else { own.min(text.len()) };
+    let source = Source { variant, own, ..source.clone() };
+    let mut reader = Reader::new(&source, system);
+    let laid = variant::lay(&mut reader, tree.into_inner());
+    let scenario = laid.and_then(|laid| top::read(&mut reader, &Table::root(&laid.tree), laid.goal));
+    reader.finish(scenario)
 }
 
-/// Reads a scenario file and [`load`]s it.
+/// The tree of a text as it is decoded. Nothing where the text is no scenario.
+fn laid_tree(source: &Source) -> Option<toml::de::DeTable<'_>> {
+    let nobody = SystemDescription::nobody();
+    let mut reader = Reader::new(source, &nobody);
+    let tree = syntax::parse(&mut reader, &source.text)?;
+    Some(variant::lay(&mut reader, tree.into_inner())?.tree)
+}
+
+/// Reads a scenario file and [`load`]s it; of a file with variants `a.toml#quick` is one.
 ///
 /// # Errors
 /// A file that cannot be read, or whose text is no scenario.
 pub fn load_file(path: &std::path::Path, systems: &[SystemDescription]) -> Result<Scenario, ScenarioError> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| ScenarioError::Unreadable { path: shown.clone(), error })?;
-    load(&shown, &bytes, systems).map_err(ScenarioError::Invalid)
+    let (file, picks) = match shown.rsplit_once('#') {
+        Some((file, name)) if !path.exists() => (file, Picks::variant(name)),
+        _ => (&*shown, Picks::default()),
+    };
+    let bytes = std::fs::read(file).map_err(|error| ScenarioError::Unreadable { path: shown.clone(), error })?;
+    load_picked(file, &bytes, &picks, systems).map_err(ScenarioError::Invalid)
 }
 
 impl Scenario {

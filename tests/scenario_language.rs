@@ -7,7 +7,7 @@ mod json_schema;
 
 use std::path::{Path, PathBuf};
 
-use splitbrain::scenario::{SystemDescription, load, reference, schema, verify};
+use splitbrain::scenario::{Picks, Scenario, SystemDescription, load, load_all, reference, schema, verify};
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
@@ -79,20 +79,27 @@ fn every_shipped_scenario_is_read_and_fits_the_schema() {
     for file in files {
         let bytes = std::fs::read(&file).expect("the file can be read");
         let shown = file.display().to_string();
-        let scenario = load(&shown, &bytes, &systems()).unwrap_or_else(|errors| panic!("{errors}"));
-        let verified = match scenario.system.as_str() {
-            "reactor" => verify::<Reactor>(&scenario),
-            "lock" => verify::<Lock>(&scenario),
-            "chat" => verify::<Chat>(&scenario),
-            "session" => verify::<Sessions>(&scenario),
-            _ => verify::<Raft>(&scenario),
-        };
-        verified.unwrap_or_else(|errors| panic!("{errors}"));
-        let again = load(&shown, scenario.to_toml().as_bytes(), &systems());
-        assert_eq!(again.expect("what is written is read").to_toml(), scenario.to_toml(), "{shown}");
-        let value = json_schema::from_toml(&scenario.source.text).expect("it is TOML");
-        assert_eq!(json_schema::refusal(&schema, &value), None, "{shown}");
+        let scenarios = load_all(&shown, &bytes, &Picks::default(), &systems());
+        for scenario in scenarios.unwrap_or_else(|errors| panic!("{errors}")) {
+            check_shipped(&schema, &scenario);
+        }
     }
+}
+
+fn check_shipped(schema: &serde_json::Value, scenario: &Scenario) {
+    let shown = scenario.source.address();
+    let verified = match scenario.system.as_str() {
+        "reactor" => verify::<Reactor>(scenario),
+        "lock" => verify::<Lock>(scenario),
+        "chat" => verify::<Chat>(scenario),
+        "session" => verify::<Sessions>(scenario),
+        _ => verify::<Raft>(scenario),
+    };
+    verified.unwrap_or_else(|errors| panic!("{errors}"));
+    let again = load(&shown, scenario.to_toml().as_bytes(), &systems());
+    assert_eq!(again.expect("what is written is read").to_toml(), scenario.to_toml(), "{shown}");
+    let value = json_schema::from_toml(&scenario.source.text).expect("it is TOML");
+    assert_eq!(json_schema::refusal(schema, &value), None, "{shown}");
 }
 
 /// The first of the TOML blocks of the reference: the tour. It is as expected, as every scenario that is shown.

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use splitbrain::scenario::{self, Scenario, SystemDescription};
+use splitbrain::scenario::{self, Picks, Scenario, SystemDescription};
 use splitbrain_kernel::system::System;
 
-/// A scenario of this system.
+/// A scenario of this system: of a file with variants the first.
 pub(crate) fn load<S: System>(path: &Path) -> Scenario {
     let text = std::fs::read(path).expect("a shipped scenario can be read");
-    let loaded = scenario::load(&path.display().to_string(), &text, &[SystemDescription::of::<S>()]);
-    loaded.unwrap_or_else(|wrong| panic!("{wrong}"))
+    let systems = [SystemDescription::of::<S>()];
+    let loaded = scenario::load_all(&path.display().to_string(), &text, &Picks::default(), &systems);
+    loaded.unwrap_or_else(|wrong| panic!("{wrong}")).swap_remove(0)
 }
 
 /// The scenarios of a folder in the order of their names.

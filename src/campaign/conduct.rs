@@ -15,7 +15,7 @@ use crate::campaign::twin::hold_to_twin;
 use crate::campaign::{CampaignOptions, Seeds, Subject, Summary};
 use crate::engine::{AnySystem, Engine, OpenError, Unsupported};
 use crate::exit_code::ExitCode;
-use crate::scenario::Scenario;
+use crate::scenario::{Diagnostics, Filter, Scenario};
 
 /// A scenario that is about to run.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Planned<'a> {
     pub scenario: Arc<Scenario>,
     /// What opens it.
     pub system: &'a dyn AnySystem,
+    /// Which of its seeds are run: those whose resolved options match. All where there is none.
+    pub only: Option<Filter>,
 }
 
 impl std::fmt::Debug for Planned<'_> {
@@ -53,7 +55,7 @@ pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dy
     if summary.not_judged > 0 && summary.not_judged == summary.scenarios() {
         summary.exit_code = summary.exit_code.and(ExitCode::Inconclusive);
     }
-    if summary.runs == 0 {
+    if summary.runs == 0 && summary.not_judged == 0 {
         summary.exit_code = summary.exit_code.and(ExitCode::NothingRan);
     }
     listener.hear(&Event::CampaignFinished { summary: &summary }, &mut replies);
@@ -69,16 +71,37 @@ const fn is_final(kind: ReasonKind) -> bool {
 pub fn judge(planned: &Planned<'_>, options: &CampaignOptions, listener: &mut dyn Listener) -> ScenarioResult {
     let subject = &planned.subject;
     let open = |scenario: Arc<Scenario>| planned.system.open(scenario);
-    let result = match open(planned.scenario.clone()) {
-        Ok(engine) => {
-            let mut result = run(subject, &engine, options, listener);
-            hold_to_twin(subject, &mut result, options, open);
+    let opened = open(planned.scenario.clone()).and_then(|engine| {
+        let seeds = options.seeds_of(subject.scenario);
+        let only = planned.only.as_ref();
+        let matching = only.map(|only| matching(only, &*engine, &seeds)).transpose().map_err(OpenError::Plan)?;
+        Ok((engine, matching))
+    });
+    let result = match opened {
+        Ok((engine, matching)) => {
+            let (seeds, left_out) = matching.map_or((options.seeds.clone(), 0), |(seeds, left)| (Some(seeds), left));
+            let options = CampaignOptions { seeds, ..options.clone() };
+            let mut result = run(subject, &engine, &options, listener);
+            result.leave_out(left_out);
+            hold_to_twin(subject, &mut result, &options, open);
             result
         }
         Err(refused) => Judge::new(subject.scenario, options).refuse(&unsupported(refused)),
     };
     say(listener, subject, &Event::ScenarioJudged { subject, result: &result });
     result
+}
+
+/// Those of the seeds whose resolved options match, and how many others there are.
+fn matching(only: &Filter, engine: &dyn Engine, seeds: &Seeds) -> Result<(Seeds, u64), Diagnostics> {
+    let mut matching = Vec::new();
+    for seed in (0..seeds.len()).filter_map(|index| seeds.get(index)) {
+        if only.matches(&engine.settings(seed)?.facts) {
+            matching.push(seed.0);
+        }
+    }
+    let left_out = seeds.len() - matching.len() as u64;
+    Ok((Seeds::List(matching), left_out))
 }
 
 /// Everything that the engine refuses; without a plan nothing else can be refused.

@@ -120,6 +120,8 @@ pub struct ScenarioResult {
     pub judgement: Judgement,
     /// Which seeds were asked for.
     pub seeds: Seeds,
+    /// How many further seeds were left out, because their options are not those that the user asked for.
+    pub left_out: u64,
     /// How many runs were folded, in the order of the seeds.
     pub runs: u64,
     /// How many of them were carried out twice.
@@ -167,9 +169,17 @@ impl ScenarioResult {
         self.failures.iter().flat_map(|failure| &failure.reasons).chain(&self.reasons)
     }
 
+    /// So many seeds were left out on purpose; where they were all, nothing was judged.
+    pub(super) fn leave_out(&mut self, seeds: u64) {
+        self.left_out = seeds;
+        if self.runs == 0 && seeds > 0 && self.all_reasons().all(|reason| reason.kind == ReasonKind::NotJudged) {
+            self.judgement = Judgement::NotJudged;
+        }
+    }
+
     /// What it makes of the exit code.
     pub fn exit_code(&self) -> ExitCode {
-        let nothing = if self.runs == 0 { ExitCode::NothingRan } else { ExitCode::AsExpected };
+        let nothing = if self.runs == 0 && self.left_out == 0 { ExitCode::NothingRan } else { ExitCode::AsExpected };
         self.all_reasons().fold(nothing, |code, reason| code.and(reason.kind.exit_code()))
     }
 }
@@ -312,6 +322,7 @@ impl<'a> Judge<'a> {
             result: ScenarioResult {
                 judgement: Judgement::AsExpected,
                 seeds: options.seeds_of(scenario),
+                left_out: 0,
                 runs: 0,
                 checked_twice: 0,
                 events: 0,

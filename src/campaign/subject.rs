@@ -17,9 +17,9 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// `scenarios/raft/overlap.toml:12`, or without a line if there is none.
+    /// `scenarios/raft/overlap.toml:12`; without a line if there is none, and then with the variant.
     pub fn place(&self, line: Option<u32>) -> String {
-        let path = printable(&self.scenario.source.path);
-        line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"))
+        let source = &self.scenario.source;
+        line.map_or_else(|| printable(&source.address()), |line| format!("{}:{line}", printable(&source.path)))
     }
 }

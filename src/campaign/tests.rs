@@ -546,6 +546,7 @@ fn heard_of(script: fn(Seed) -> Run, options: &CampaignOptions, halt_at: Option<
             subject: Subject { scenario, name, description: &description, program: "splitbrain" },
             scenario: scenario.clone(),
             system: &system,
+            only: None,
         })
         .collect();
     let mut scribe = Scribe { halt_at, ..Scribe::default() };

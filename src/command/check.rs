@@ -26,7 +26,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let _signals = Signals::new();
     let files = files::find(&arguments.files)?;
     let format = arguments.message_format;
-    let scenarios = files::load(session, &files)
+    let scenarios = files::load(session, &files, &[])
         .map_err(|failed| failed.reported(&mut *format.reporter(ScenarioDetail::default()), files.len()))?;
     let code = if scenarios.is_empty() { ExitCode::NothingRan } else { ExitCode::AsExpected };
     if scenarios.is_empty() {
@@ -44,7 +44,7 @@ fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
     for loaded in scenarios {
         let scenario = &loaded.scenario;
         let seeds = counted(scenario.seed_count(), "seed");
-        let path = printable(&scenario.source.path);
+        let path = printable(&scenario.source.address());
         writeln!(out, "valid {path}: {}, {seeds} of {}", scenario.system, scenario.run.duration)?;
         for note in scenario.notes() {
             writeln!(out, "  note {path}:{}: {}", note.line, printable(&note.message))?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::{Pool, Summary};
+use crate::command::files::Asked;
 use crate::command::{
     Failed, MessageFormat, PoolArguments, Session, Signals, kept, parse_seed, read_scenario, regular, shown, unreadable,
 };
@@ -170,7 +171,10 @@ fn recording(path: &Path, what: String) -> Result<Side, Failed> {
 }
 
 fn scenario(session: &Session<'_>, path: &Path, what: &str, seed: Seed) -> Result<Side, Failed> {
-    let loaded = session.load(what, &read_scenario(path)?).map_err(Failed::invalid)?;
+    let asked = Asked::new(path);
+    let bytes = asked.picks(&[]).applied_to(&read_scenario(&asked.path)?);
+    let called = if asked.variant.is_some() { shown(&asked.path) } else { what.to_owned() };
+    let loaded = session.load_one(&called, &bytes).map_err(Failed::invalid)?;
     let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
     engine.settings(seed).map_err(Failed::invalid)?;
     Ok(Side {

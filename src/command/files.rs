@@ -7,24 +7,68 @@ use std::path::{Path, PathBuf};
 use crate::command::{Failed, Loaded, STDIN, SUMMARY, Session, read_scenario, shown};
 use crate::exit_code::ExitCode;
 use crate::report::{artifact, quoted};
-use crate::scenario::Colour;
+use crate::scenario::{Assignment, Colour, Picks};
 use crate::wording::counted;
 
-/// The scenario files that these paths mean: files as they are, folders with all `*.toml` below them, in order. A file
-/// that is reached twice, by a link or by another spelling, counts once.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failed> {
-    let mut files = Vec::new();
-    for path in paths {
-        let is_folder = path.as_os_str() != STDIN && kind_of(path)?.is_dir();
-        if let Some(folder) = of_a_run(path) {
-            let (path, folder) = (shown(path), quoted(&folder));
-            return Err(Failed::usage(format!("{path} is no scenario, but of a recorded run: replay {folder}")));
+/// A scenario file that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) path: PathBuf,
+    /// The variant after `#`; of a file that states variants and without one here, each is meant.
+    pub(super) variant: Option<String>,
+}
+
+impl Asked {
+    /// `overlap.toml` or `overlap.toml#quick`. A file whose name holds a `#` is meant where there is one.
+    pub(super) fn new(path: &Path) -> Self {
+        let whole = || Self { path: path.to_owned(), variant: None };
+        let Some((file, variant)) = path.to_str().and_then(|text| text.rsplit_once('#')) else { return whole() };
+        if file.is_empty() || path.exists() {
+            return whole();
         }
-        if is_folder { walk(path, &mut files)? } else { files.push(path.clone()) }
+        Self { path: file.into(), variant: Some(variant.to_owned()) }
     }
+
+    /// What is picked of the file, with these keys set.
+    pub(super) fn picks(&self, set: &[Assignment]) -> Picks {
+        Picks { variant: self.variant.clone(), set: set.to_vec() }
+    }
+}
+
+/// The scenario files that these paths mean: files as they are, folders with all `*.toml` below them, in order. A file
+/// that is reached twice, by a link or by another spelling, counts once; with variants of it, it counts as a whole.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Asked>, Failed> {
+    let mut asked = Vec::new();
+    for path in paths {
+        let one = Asked::new(path);
+        let mut files = Vec::new();
+        find_files(&one.path, &mut files)?;
+        if one.variant.is_some() && one.path.is_dir() {
+            return Err(Failed::usage(format!("{} is a folder: variants are of files", shown(&one.path))));
+        }
+        asked.extend(files.into_iter().map(|path| Asked { path, variant: one.variant.clone() }));
+    }
+    let real = |one: &Asked| fs::canonicalize(&one.path).unwrap_or_else(|_| one.path.clone());
+    let whole: BTreeSet<PathBuf> = asked.iter().filter(|one| one.variant.is_none()).map(real).collect();
     let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
-    Ok(files)
+    asked.retain(|one| {
+        let is_part = one.variant.is_some() && whole.contains(&real(one));
+        !is_part && seen.insert((real(one), one.variant.clone()))
+    });
+    Ok(asked)
+}
+
+fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
+    let is_folder = path.as_os_str() != STDIN && kind_of(path)?.is_dir();
+    if let Some(folder) = of_a_run(path) {
+        let (path, folder) = (shown(path), quoted(&folder));
+        return Err(Failed::usage(format!("{path} is no scenario, but of a recorded run: replay {folder}")));
+    }
+    if is_folder {
+        return walk(path, files);
+    }
+    files.push(path.to_owned());
+    Ok(())
 }
 
 /// What to say where no scenario was found.
@@ -82,18 +126,22 @@ pub(super) fn of_a_run(path: &Path) -> Option<PathBuf> {
     is_of_a_run(folder).then(|| folder.to_owned())
 }
 
-/// Decodes all files.
+/// Decodes all files, each with these keys set.
 ///
 /// # Errors
 /// Everything that is wrong with any of them, and every one that cannot be read.
-pub(super) fn load<'a>(session: &'a Session<'_>, files: &[PathBuf]) -> Result<Vec<Loaded<'a>>, Failed> {
+pub(super) fn load<'a>(
+    session: &'a Session<'_>,
+    files: &[Asked],
+    set: &[Assignment],
+) -> Result<Vec<Loaded<'a>>, Failed> {
     let mut loaded = Vec::new();
     let (mut unreadable, mut invalid) = (Vec::new(), Vec::new());
     for file in files {
-        match read_scenario(file) {
+        match read_scenario(&file.path) {
             Err(failed) => unreadable.push(failed.to_string()),
-            Ok(bytes) => match session.load(&file.display().to_string(), &bytes) {
-                Ok(one) => loaded.push(one),
+            Ok(bytes) => match session.load(&file.path.display().to_string(), &bytes, &file.picks(set)) {
+                Ok(all) => loaded.extend(all),
                 Err(diagnostics) => invalid.push(diagnostics),
             },
         }
@@ -118,16 +166,17 @@ pub(super) fn load<'a>(session: &'a Session<'_>, files: &[PathBuf]) -> Result<Ve
 
 /// Gives each scenario a name of its own among these.
 fn apart(mut loaded: Vec<Loaded<'_>>) -> Vec<Loaded<'_>> {
-    let paths: Vec<_> = loaded.iter().map(|one| one.scenario.source.path.clone()).collect();
-    let names = artifact::names_of(&paths.iter().map(|path| &**path).collect::<Vec<_>>());
+    let addresses: Vec<String> = loaded.iter().map(|one| one.scenario.source.address()).collect();
+    let names = artifact::names_of(&addresses.iter().map(String::as_str).collect::<Vec<_>>());
     for (one, name) in loaded.iter_mut().zip(names) {
         one.name = name;
     }
     loaded
 }
 
-/// Decodes one file.
-pub(super) fn load_one<'a>(session: &'a Session<'_>, file: &Path) -> Result<Loaded<'a>, Failed> {
-    let bytes = read_scenario(file)?;
-    session.load(&file.display().to_string(), &bytes).map_err(Failed::invalid)
+/// Decodes one scenario, with these keys set.
+pub(super) fn load_one<'a>(session: &'a Session<'_>, path: &Path, set: &[Assignment]) -> Result<Loaded<'a>, Failed> {
+    let asked = Asked::new(path);
+    let bytes = read_scenario(&asked.path)?;
+    session.load_one(&asked.path.display().to_string(), &asked.picks(set).applied_to(&bytes)).map_err(Failed::invalid)
 }

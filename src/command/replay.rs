@@ -9,8 +9,10 @@ use splitbrain_kernel::plan::{Asking, Timing};
 use splitbrain_kernel::rng::Seed;
 
 use crate::build;
+use crate::command::files::Asked;
 use crate::command::recorded::Recorded;
 use crate::command::single::{Folder, TellArguments, Telling};
+use crate::command::which::SetArguments;
 use crate::command::{
     Failed, Isolate, PLAN_BYTES_MAX, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario,
     read_text, shown,
@@ -19,6 +21,7 @@ use crate::engine::{AnyPlan, PlanText};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
 use crate::report::quoted;
+use crate::scenario::Picks;
 
 /// What `replay` takes.
 #[derive(Debug, clap::Args)]
@@ -49,6 +52,9 @@ pub(crate) struct Arguments {
     force: bool,
 
     #[command(flatten)]
+    set: SetArguments,
+
+    #[command(flatten)]
     tell: TellArguments,
 }
 
@@ -69,7 +75,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let signals = Signals::new();
     let source = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
     check_format(&source, arguments)?;
-    let loaded = session.load(&source.path, &source.scenario);
+    let loaded = session.load_one(&source.path, &source.scenario);
     let loaded = loaded.map_err(|diagnostics| arguments.tell.reported(Failed::invalid(diagnostics)))?;
     let refuse = |refused| arguments.tell.reported(Failed::open(refused));
     let is_lost = source.kept.as_ref().is_some_and(|kept| kept.lost.is_some());
@@ -118,18 +124,22 @@ fn again(program: &str, arguments: &Arguments) -> String {
     if arguments.force {
         command += " --force";
     }
+    for one in &arguments.set.set {
+        command += &format!(" --set {}", quoted(Path::new(&one.to_string())));
+    }
     command
 }
 
 fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
     let folder = &arguments.target;
     let kept = kept(folder)?;
+    let picks = Picks { variant: None, set: arguments.set.set.clone() };
     // A run that was lost with its process has none.
     let own = || kept.lost.is_none().then(|| folder.join("plan.toml"));
     let plan = arguments.plan.clone().or_else(own);
     Ok(Source {
         path: kept.scenario.clone(),
-        scenario: read_scenario(&folder.join("scenario.toml"))?,
+        scenario: picks.applied_to(&read_scenario(&folder.join("scenario.toml"))?),
         plan: plan.map(|plan| plan_text(&plan, arguments)).transpose()?,
         seed: arguments.seed.unwrap_or(Seed(kept.seed)),
         kept: Some(kept),
@@ -141,7 +151,8 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
         let folder = quoted(&folder);
         return Err(Failed::usage(format!("to replay the run in {folder}, name the folder: replay {folder}")));
     }
-    let scenario = read_scenario(&arguments.target)?;
+    let asked = Asked::new(&arguments.target);
+    let scenario = asked.picks(&arguments.set.set).applied_to(&read_scenario(&asked.path)?);
     // A plan that still lies in its folder knows its seed and its scenario.
     let folder = arguments.plan.as_deref().and_then(Path::parent).filter(|folder| folder.join(SUMMARY).is_file());
     let kept = folder.map(kept).transpose()?;
@@ -151,7 +162,7 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
         None => Failed::usage("a scenario is replayed for a seed: add --seed S"),
     })?;
     Ok(Source {
-        path: arguments.target.display().to_string(),
+        path: asked.path.display().to_string(),
         scenario,
         plan: arguments.plan.as_deref().map(|plan| plan_text(plan, arguments)).transpose()?,
         kept,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use splitbrain_kernel::rng::Seed;
 
 use crate::command::single::{Folder, TellArguments, Telling};
+use crate::command::which::{SetArguments, WhereArguments};
 use crate::command::{Failed, Isolate, Session, Signals, files, parse_seed};
 use crate::exit_code::ExitCode;
 
@@ -20,15 +21,23 @@ pub(crate) struct Arguments {
     seed: Seed,
 
     #[command(flatten)]
+    set: SetArguments,
+
+    #[command(flatten)]
+    only: WhereArguments,
+
+    #[command(flatten)]
     tell: TellArguments,
 }
 
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let signals = Signals::new();
-    let loaded = files::load_one(session, &arguments.file).map_err(|failed| arguments.tell.reported(failed))?;
+    let loaded = files::load_one(session, &arguments.file, &arguments.set.set)
+        .map_err(|failed| arguments.tell.reported(failed))?;
     let isolate = arguments.tell.isolate.unwrap_or(Isolate::No);
     let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(Failed::open)?;
+    arguments.only.check(&loaded, &*engine, arguments.seed)?;
     let telling = Telling {
         session,
         loaded: &loaded,

@@ -187,7 +187,7 @@ impl Telling<'_> {
         if self.arguments.message_format == MessageFormat::Json {
             let mut json = Json::new(out);
             json.begin(1)?;
-            return json.options(&source.path, &artifact::shown_hash(source.hash), self.seed, &options(settings));
+            return json.options(&source.address(), &artifact::shown_hash(source.hash), self.seed, &options(settings));
         }
         writeln!(out, "build: {}", build::ID)?;
         writeln!(out, "scenario: {} (hash {})", subject.place(None), artifact::shown_hash(source.hash))?;

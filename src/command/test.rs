@@ -11,7 +11,8 @@ use crate::campaign::{
     self, CampaignOptions, Event, Interrupt, Listener, Listeners, Planned, Pool, ReasonKind, Reply, Seeds, Summary,
 };
 use crate::command::last_failed::{self, LastFailed};
-use crate::command::select::Filter;
+use crate::command::select;
+use crate::command::which::{SetArguments, WhereArguments};
 use crate::command::{
     Failed, Isolate, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed,
     parse_timeout, shown,
@@ -20,6 +21,7 @@ use crate::engine::AnySystem;
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
 use crate::report::{Aside, Human, Junit, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
+use crate::scenario::Filter;
 use crate::wording::{counted, printable};
 
 /// What `test` takes.
@@ -32,11 +34,17 @@ pub(crate) struct Arguments {
     /// Only scenarios that the expression selects: name(part), name(=whole), system(raft), tag(slow), failed(), all(),
     /// none(), with not, and, or, and parentheses
     #[arg(short = 'E', long, value_name = "EXPR")]
-    filter: Option<Filter>,
+    filter: Option<select::Filter>,
 
     /// No scenario whose name holds this; may be repeated
     #[arg(long, value_name = "PART")]
     skip: Vec<String>,
+
+    #[command(flatten)]
+    only: WhereArguments,
+
+    #[command(flatten)]
+    set: SetArguments,
 
     /// Only scenarios that were not as expected in the last call with this --out
     #[arg(long)]
@@ -52,7 +60,8 @@ pub(crate) struct Arguments {
 
     /// Run seeds from 0 on for so long on the real clock, shared equally among the scenarios; how far each came is
     /// printed, and --seeds repeats it
-    #[arg(long = "for", value_name = "DURATION", conflicts_with_all = ["seeds", "seed"], value_parser = parse_timeout)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_timeout)]
+    #[arg(conflicts_with_all = ["seeds", "seed", "conditions"])]
     time: Option<Duration>,
 
     /// Runs at a time; changes no result [default: one a core]
@@ -151,7 +160,7 @@ impl Arguments {
 
     /// Those of the scenarios that are to run.
     fn selected<'a>(&self, scenarios: Vec<Loaded<'a>>) -> Result<Vec<Loaded<'a>>, Failed> {
-        let asks = self.failed || self.filter.as_ref().is_some_and(Filter::asks_for_failed);
+        let asks = self.failed || self.filter.as_ref().is_some_and(select::Filter::asks_for_failed);
         let failed = if asks { last_failed::read(&self.out)? } else { BTreeSet::new() };
         let takes = |loaded: &Loaded<'_>| {
             let skipped = self.skip.iter().any(|part| loaded.name.contains(part.as_str()));
@@ -183,7 +192,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     // Reading stdin may take for ever.
     let signals = Signals::new();
     let files = files::find(&arguments.paths)?;
-    let (loaded, reports) = (files::load(session, &files), arguments.reports());
+    let (loaded, reports) = (files::load(session, &files, &arguments.set.set), arguments.reports());
     let (scenarios, mut reports) = match (loaded, reports) {
         (Ok(scenarios), reports) => (scenarios, reports?),
         (Err(failed), Ok(mut reports)) => {
@@ -200,6 +209,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     if scenarios.is_empty() && found > 0 {
         complain(&format!("nothing ran: {} found, none selected", counted(found as u64, "scenario")));
     }
+    let filters = scenarios.iter().map(|loaded| arguments.only.filter(loaded));
+    let filters = filters.collect::<Result<Vec<_>, _>>()?;
     signals.ask();
     let options = arguments.campaign(signals.interrupt);
     let mut last = LastFailed::new(&arguments.out);
@@ -208,7 +219,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let mut complaints = Complaints;
     // Progress first: its bar is gone before anything else is written to the terminal.
     let listeners = Listeners(vec![&mut progress, &mut artifacts, &mut complaints, &mut last, &mut reports]);
-    let summary = conduct(session, &scenarios, &options, arguments.isolate, listeners);
+    let summary = conduct(session, (&scenarios, &filters), &options, arguments.isolate, listeners);
     let code = summary.exit_code.and(lost(reports)?);
     if code == ExitCode::NothingRan && found == 0 {
         complain(&format!("nothing ran: {}", files::none_below(&arguments.paths)));
@@ -230,7 +241,7 @@ fn lost(reports: Reports<'_>) -> Result<ExitCode, Failed> {
 
 /// Runs what is below a path with the ordinary options; the report, if something is not as expected.
 pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>, Failed> {
-    let scenarios = files::load(session, &files::find(&[path.to_owned()])?)?;
+    let scenarios = files::load(session, &files::find(&[path.to_owned()])?, &[])?;
     let options = CampaignOptions {
         seeds: None,
         max_fail: Some(1),
@@ -242,7 +253,7 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
     let mut artifacts = Artifacts::new(Path::new("reports"), &options.pool);
     let mut complaints = Complaints;
     let listeners = Listeners(vec![&mut artifacts, &mut complaints, &mut reports]);
-    let summary = conduct(session, &scenarios, &options, Isolate::No, listeners);
+    let summary = conduct(session, (&scenarios, &vec![None; scenarios.len()]), &options, Isolate::No, listeners);
     lost(reports)?;
     if summary.exit_code == ExitCode::AsExpected {
         return Ok(None);
@@ -253,17 +264,18 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
 
 fn conduct(
     session: &Session<'_>,
-    scenarios: &[Loaded<'_>],
+    (scenarios, filters): (&[Loaded<'_>], &[Option<Filter>]),
     options: &CampaignOptions,
     isolate: Isolate,
     mut listeners: Listeners<'_>,
 ) -> Summary {
     let systems: Vec<Box<dyn AnySystem + '_>> =
         scenarios.iter().map(|loaded| session.supervised(loaded, isolate, false)).collect();
-    let planned = scenarios.iter().zip(&systems).map(|(loaded, system)| Planned {
+    let planned = scenarios.iter().zip(&systems).zip(filters).map(|((loaded, system), only)| Planned {
         subject: session.subject(loaded),
         scenario: loaded.scenario.clone(),
         system: &**system,
+        only: only.clone(),
     });
     let planned: Vec<Planned<'_>> = planned.collect();
     let summary = campaign::conduct(&planned, options, &mut listeners);

@@ -145,7 +145,10 @@ pub fn names_of(paths: &[&str]) -> Vec<String> {
 
 /// The folders of a path and its name without ending, fit for a folder of our own. `-` is stdin.
 fn parts_of(path: &str) -> Vec<String> {
+    // The variant stands behind the ending, and stays at the end.
+    let (path, variant) = path.split_at(path.rfind(".toml#").map_or(path.len(), |dot| dot + ".toml".len()));
     let plain = if path == "-" { "stdin" } else { path.strip_suffix(".toml").unwrap_or(path) };
+    let plain = format!("{plain}{variant}");
     let parts = plain.split(['/', '\\']).filter(|part| !matches!(*part, "" | "." | ".."));
     // What begins a command to GitHub is not fit to be printed either.
     parts.map(|part| part.replace(is_unprintable, "_").replace("::", "__").replace("##[", "##_")).collect()
@@ -361,7 +364,7 @@ fn trace_header(scenario: &Scenario, seed: Seed) -> Header {
         format: engine::FORMAT,
         build: build::ID.to_owned(),
         system: scenario.system.clone(),
-        scenario: scenario.source.path.to_string(),
+        scenario: scenario.source.address(),
         scenario_hash: shown_hash(scenario.source.hash),
         seed: seed.0,
         names: Names::of(&scenario.cluster),
@@ -374,7 +377,7 @@ fn history_header(scenario: &Scenario, seed: Seed) -> Value {
         "format": history::FORMAT,
         "build": build::ID,
         "system": scenario.system,
-        "scenario": &*scenario.source.path,
+        "scenario": scenario.source.address(),
         "scenario_hash": shown_hash(scenario.source.hash),
         "seed": seed.0,
     })
@@ -413,6 +416,7 @@ mod tests {
         assert_eq!(name_of("one/two/three.toml"), "one/two/three");
         assert_eq!(name_of("./three.toml"), "three");
         assert_eq!(name_of("scenarios"), "scenarios");
+        assert_eq!(name_of("scenarios/raft/overlap.toml#quick"), "raft/overlap#quick");
         assert_eq!(name_of("a\nb/\u{1b}[1m.toml"), "a_b/_[1m");
         assert_eq!(name_of("::error::x/##[y]\u{202e}z.toml"), "__error__x/##_y]_z");
         assert_eq!(name_of("-"), "stdin");

@@ -101,7 +101,10 @@ impl<W: Write> Reporter for Github<W> {
                 if self.takes_one() {
                     let (place, text) = (one.position, data(&one.to_string()));
                     let (line, column) = (place.line, place.column);
-                    writeln!(self.out, "::error file={path},line={line},col={column},title=invalid scenario::{text}")?;
+                    // What --set gave stands in no line of the file.
+                    let is_own = diagnostics.file_of(one) == &*diagnostics.source.path;
+                    let place = if is_own { format!(",line={line},col={column}") } else { String::new() };
+                    writeln!(self.out, "::error file={path}{place},title=invalid scenario::{text}")?;
                 }
             }
         }

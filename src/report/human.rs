@@ -139,6 +139,9 @@ fn seeds_of_the_rest(result: &ScenarioResult) -> String {
 
 fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<String>) -> String {
     let mut parts = vec![paint(NAME, subject.name), counted(result.runs, "seed"), counted(result.events, "event")];
+    if result.left_out > 0 {
+        parts.push(format!("{} left out by --where", counted(result.left_out, "seed")));
+    }
     if let Some(found) = &result.found {
         parts.push(format!("{} found, seeds-to-find {} (seed {})", found.invariant, found.seeds, found.seed));
     }
@@ -342,8 +345,10 @@ fn commands(subject: &Subject<'_>, failure: &Failure) -> Vec<String> {
             ]
         }
         None => {
-            let path = quoted(Path::new(&*subject.scenario.source.path));
-            vec![format!("  replay: {program} replay {path} --seed {}", failure.run.seed)]
+            let source = &subject.scenario.source;
+            let path = quoted(Path::new(&source.address()));
+            let set = source.set().into_iter().map(|one| format!(" --set {}", quoted(Path::new(&one))));
+            vec![format!("  replay: {program} replay {path} --seed {}{}", failure.run.seed, set.collect::<String>())]
         }
     }
 }

@@ -56,7 +56,7 @@ impl<W: Write> Json<W> {
         let notes = scenario.notes().into_iter();
         let notes = notes.map(|note| json!({ "line": note.line, "message": note.message }));
         let fields = json!({
-            "scenario": &*scenario.source.path,
+            "scenario": scenario.source.address(),
             "system": scenario.system,
             "scenario_hash": artifact::shown_hash(scenario.source.hash),
             "seeds": scenario.seed_count(),
@@ -82,13 +82,13 @@ impl<W: Write> Reporter for Json<W> {
 
     fn run(&mut self, subject: &Subject<'_>, run: &Run, reasons: &[Reason]) -> io::Result<()> {
         let mut fields = run_fields(run, reasons);
-        fields["scenario"] = json!(&*subject.scenario.source.path);
+        fields["scenario"] = json!(subject.scenario.source.address());
         self.line("run", fields)
     }
 
     fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()> {
         let mut fields = scenario_fields(result);
-        fields["scenario"] = json!(&*subject.scenario.source.path);
+        fields["scenario"] = json!(subject.scenario.source.address());
         fields["name"] = json!(subject.name);
         fields["system"] = json!(subject.scenario.system);
         fields["scenario_hash"] = json!(artifact::shown_hash(subject.scenario.source.hash));
@@ -102,7 +102,8 @@ impl<W: Write> Reporter for Json<W> {
         for diagnostics in invalid {
             for one in &diagnostics.list {
                 let fields = json!({
-                    "scenario": &*diagnostics.source.path,
+                    "scenario": diagnostics.file_of(one),
+                    "variant": one.variant,
                     "line": one.position.line,
                     "column": one.position.column,
                     "key": one.path,
@@ -235,6 +236,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
     json!({
         "judgement": judgement,
         "seeds": result.seeds.to_string(),
+        "left_out": result.left_out,
         "runs": result.runs,
         "failed": result.failed,
         "checked_twice": result.checked_twice,

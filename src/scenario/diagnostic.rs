@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::reader::FOUND_MAX;
 use super::source::{Position, Source};
 use crate::wording::{is_unprintable, printable};
 
@@ -20,6 +21,8 @@ pub struct Diagnostic {
     pub span: Range<usize>,
     /// Where they start.
     pub position: Position,
+    /// The variant in which it is wrong; none where it is in all of the file.
+    pub variant: Option<String>,
     /// The path of the key: `nemesis[0].kinds`. Empty where the file as a whole is meant.
     pub path: String,
     /// What is wrong.
@@ -73,7 +76,10 @@ impl Diagnostics {
         for one in &mut list {
             one.span.end = one.span.end.min(source.text.len());
             one.span.start = one.span.start.min(one.span.end);
-            one.position = source.position(one.span.start);
+            one.position = match source.given(one.span.start) {
+                Some((start, line)) => Position { line: 1, column: characters(line, one.span.start - start) + 1 },
+                None => source.position(one.span.start),
+            };
         }
         list.sort_by(|a, b| (a.span.start, &a.path).cmp(&(b.span.start, &b.path)));
         list.dedup_by(|a, b| (&a.span, &a.message) == (&b.span, &b.message));
@@ -85,12 +91,38 @@ impl Diagnostics {
         let one = Diagnostic {
             span,
             position: Position { line: 0, column: 0 },
+            variant: source.variant.as_deref().map(str::to_owned),
             path: path.to_owned(),
             message: message.to_owned(),
             known: Vec::new(),
             nearest: None,
         };
         Self::new(source.clone(), vec![one], 0)
+    }
+
+    /// Everything that is wrong with the variants of one file, of which there are `count`. What is wrong in all of them
+    /// is wrong with the file, and stands here once.
+    pub(super) fn of_variants(all: Vec<Self>, count: usize) -> Self {
+        let same = |a: &Diagnostic, b: &Diagnostic| (&a.span, &a.path, &a.message) == (&b.span, &b.path, &b.message);
+        let (source, more) = (all[0].source.clone(), all.iter().map(|one| one.more).max().unwrap_or_default());
+        let mut list: Vec<Diagnostic> = Vec::new();
+        for one in all.iter().flat_map(|one| &one.list) {
+            if list.iter().any(|known| same(known, one)) {
+                continue;
+            }
+            let found = all.iter().filter(|all| all.list.iter().any(|other| same(other, one))).count();
+            let variant = one.variant.clone().filter(|_| found < count || count == 1);
+            list.push(Diagnostic { variant, ..one.clone() });
+        }
+        // What is given stands at another byte in each.
+        list.sort_by(|a, b| (a.span.start, &a.path).cmp(&(b.span.start, &b.path)));
+        list.truncate(FOUND_MAX);
+        Self { source, list, more }
+    }
+
+    /// What the place of an error is called: the path of the file, or `--set` where a command line gave what is wrong.
+    pub fn file_of(&self, one: &Diagnostic) -> &str {
+        if self.source.given(one.span.start).is_some() { "--set" } else { &self.source.path }
     }
 
     /// One line for each, without colour:
@@ -100,7 +132,7 @@ impl Diagnostics {
         for one in &self.list {
             let Position { line, column } = one.position;
             // Writing into a String cannot fail.
-            let shown = printable(&format!("{}:{line}:{column}: {one}", self.source.path));
+            let shown = printable(&format!("{}:{line}:{column}: {one}", self.file_of(one)));
             let _ = writeln!(lines, "{shown}");
         }
         if self.more > 0 {
@@ -132,10 +164,15 @@ impl Diagnostics {
     }
 
     fn group<'d>(&'d self, one: &'d Diagnostic, known: &[String], path: &'d str, text: &'d str) -> Group<'d> {
-        let title = if one.path.is_empty() { one.message.clone() } else { format!("{}: {}", one.path, one.message) };
-        let title = printable(&title);
+        let title = printable(&one.title());
         let label = one.nearest.as_ref().map(|word| format!("did you mean \"{word}\"?"));
-        let blamed = AnnotationKind::Primary.span(visible(&one.span, text)).label(label);
+        let given = self.source.given(one.span.start);
+        let (start, path) = given.map_or((0, path), |(start, _)| (start, self.file_of(one)));
+        // What is given is one line, and the last ones of the text.
+        let text = &text[start..];
+        let text = if given.is_some() { text.lines().next().unwrap_or_default() } else { text };
+        let span = one.span.start - start..one.span.end - start;
+        let blamed = AnnotationKind::Primary.span(visible(&span, text)).label(label);
         let snippet = Snippet::source(text).path(path).annotation(blamed);
         let group = Level::ERROR.primary_title(title).element(snippet);
         if known.is_empty() {
@@ -151,6 +188,21 @@ impl Diagnostics {
         let rest = if hidden > 0 { format!(", {hidden} of them not shown") } else { String::new() };
         format!("{}: {all} error{plural}{rest}\n", printable(&self.source.path))
     }
+}
+
+impl Diagnostic {
+    /// What is wrong, with what it is about: `variant quick: raft.pre_vot: unknown key "pre_vot"`.
+    fn title(&self) -> String {
+        let variant = self.variant.as_ref().map(|name| format!("variant {name}: ")).unwrap_or_default();
+        let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        format!("{variant}{path}{}", self.message)
+    }
+}
+
+/// How many characters stand before this byte.
+fn characters(line: &str, offset: usize) -> u32 {
+    let count = line.char_indices().take_while(|(at, _)| *at < offset).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The text with everything but newline and tab replaced that a terminal or GitHub would obey. Offsets stay.
@@ -199,10 +251,7 @@ fn listed(known: &[String]) -> String {
 /// Without the place: `nemesis[0].kinds: unknown "partion" (known: …; did you mean "partition"?)`.
 impl std::fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)?;
+        f.write_str(&self.title())?;
         let known = (!self.known.is_empty()).then(|| format!("known: {}", listed(&self.known)));
         let nearest = self.nearest.as_ref().map(|word| format!("did you mean \"{word}\"?"));
         let help: Vec<String> = known.into_iter().chain(nearest).collect();

@@ -3,7 +3,10 @@
 use splitbrain_kernel::selector::Condition;
 
 use super::OptionSetting;
+use super::description::SystemDescription;
+use super::reader::Problem;
 use super::resolve::Facts;
+use super::section::expect::read_terms;
 
 /// `[expect]`. Where it states neither outcome nor violation, every run must pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +108,15 @@ pub struct FilterTerm {
 }
 
 impl Filter {
+    /// Reads a condition such as `pre_vote and preset = nuraft` in the words of a system.
+    ///
+    /// # Errors
+    /// What is wrong with it, with what would be right.
+    pub fn read(text: &str, system: &SystemDescription) -> Result<Self, String> {
+        let terms = read_terms(text, system).map_err(Problem::into_text)?;
+        Ok(Self { terms })
+    }
+
     /// Whether a run with these resolved options is meant.
     pub fn matches(&self, facts: &Facts) -> bool {
         self.terms.iter().all(|term| (facts.get(&term.key) == Some(term.value.as_str())) == term.equal)

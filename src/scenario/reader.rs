@@ -14,7 +14,7 @@ use super::nearest::nearest;
 use super::source::{Position, Source};
 
 /// More errors than this help nobody; the rest is counted.
-const FOUND_MAX: usize = 100;
+pub(super) const FOUND_MAX: usize = 100;
 
 /// A value of the file, where it stands and what it is called.
 #[derive(Clone, Debug)]
@@ -65,6 +65,14 @@ impl Problem {
     /// A value of another type or form.
     pub(super) fn expected(noun: &str, value: &DeValue<'_>) -> Self {
         Self::new(format!("expected {noun}, got {}", shown(value)))
+    }
+
+    /// In one line, with what is known.
+    pub(super) fn into_text(self) -> String {
+        let known = (!self.known.is_empty()).then(|| format!("known: {}", self.known.join(", ")));
+        let nearest = self.nearest.map(|word| format!("did you mean \"{word}\"?"));
+        let help: Vec<String> = known.into_iter().chain(nearest).collect();
+        if help.is_empty() { self.message } else { format!("{} ({})", self.message, help.join("; ")) }
     }
 
     /// With this as what was probably meant.
@@ -146,6 +154,7 @@ impl<'a> Reader<'a> {
         self.found.push(Diagnostic {
             span: span.clone(),
             position: Position { line: 0, column: 0 },
+            variant: self.source.variant.as_deref().map(str::to_owned),
             path: path.to_owned(),
             message: problem.message,
             known: problem.known,

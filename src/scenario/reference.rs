@@ -8,7 +8,7 @@ use splitbrain_kernel::world::CONDITIONS;
 
 use super::key::{Need, Section};
 use super::section::{action, check, clocks, cluster, disk, expect, fault, nemesis, network, options};
-use super::section::{run, top, workload};
+use super::section::{run, top, variant, workload};
 use super::shape::quantity;
 
 /// The tables of a file up to those of faults, in the order of the reference.
@@ -28,8 +28,16 @@ static BEFORE: &[&Section] = &[
 ];
 
 /// Those after them.
-static AFTER: &[&Section] =
-    &[&nemesis::NEMESIS, &run::RUN, &check::CHECK, &expect::EXPECT, &expect::OUTCOME_TABLE, &expect::BOUND_TABLE];
+static AFTER: &[&Section] = &[
+    &nemesis::NEMESIS,
+    &run::RUN,
+    &check::CHECK,
+    &expect::EXPECT,
+    &expect::OUTCOME_TABLE,
+    &expect::BOUND_TABLE,
+    &variant::VARIANT_TABLE,
+    &variant::PICKED_TABLE,
+];
 
 /// Every table of a file, in the order of the reference.
 pub(super) fn sections() -> impl Iterator<Item = &'static Section> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::description::SystemDescription;
 use super::section::options::OptionFields;
-use super::section::{Fields as _, expect, top};
+use super::section::{Fields as _, expect, top, variant};
 
 /// The JSON Schema of scenarios of these systems.
 pub fn schema(systems: &[SystemDescription]) -> Json {
@@ -31,5 +31,11 @@ fn of_system(system: &SystemDescription) -> Json {
     schema["properties"]["system"] = json!({ "const": system.name, "description": system.doc });
     schema["properties"][system.name] = OptionFields.schema(system);
     schema["properties"][system.name]["description"] = json!(format!("The options of {}.", system.name));
+    let sections = variant::section_schemas(system, &schema);
+    schema["properties"]["picked"]["items"]["properties"]["set"] =
+        json!({ "type": "object", "properties": sections, "additionalProperties": false });
+    if let Some(own) = schema["properties"]["variant"]["items"]["properties"].as_object_mut() {
+        own.extend(sections);
+    }
     schema
 }

@@ -13,6 +13,7 @@ pub(super) mod network;
 pub(super) mod options;
 pub(super) mod run;
 pub(super) mod top;
+pub(super) mod variant;
 pub(super) mod workload;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A file's text. Cloning it is cheap.
@@ -14,6 +14,10 @@ pub struct Source {
     pub text: Arc<str>,
     /// xxh3 (128 bit) of its bytes. A replay compares it.
     pub hash: u128,
+    /// The variant that it picks.
+    pub variant: Option<Arc<str>>,
+    /// How many bytes of the text are the file's: what a command line picks stands behind them.
+    pub(super) own: usize,
 }
 
 /// A place in a text, both counted from 1; columns are characters.
@@ -28,7 +32,32 @@ pub struct Position {
 impl Source {
     /// The text and the name of a file, and its bytes.
     pub(super) fn new(path: &str, text: &str, bytes: &[u8]) -> Self {
-        Self { path: path.into(), text: text.into(), hash: xxh3_128(bytes) }
+        Self { path: path.into(), text: text.into(), hash: xxh3_128(bytes), variant: None, own: text.len() }
+    }
+
+    /// What names the scenario among others: its path, and its variant where it is one, `overlap.toml#quick`.
+    pub fn address(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}#{variant}", self.path),
+            None => self.path.to_string(),
+        }
+    }
+
+    /// What a command line set, each as it takes it: `raft.pre_vote=false`.
+    pub fn set(&self) -> Vec<String> {
+        let given = self.text.get(self.own..).unwrap_or_default().lines();
+        given.filter_map(|line| Some(line.strip_prefix("set.")?.replacen(" = ", "=", 1))).collect()
+    }
+
+    /// The line of the text in which a byte stands, if a command line gave it: its start and its text.
+    pub(super) fn given(&self, offset: usize) -> Option<(usize, &str)> {
+        let behind = self.text.get(self.own..)?;
+        if offset < self.own || behind.is_empty() {
+            return None;
+        }
+        let before = self.text.get(..offset)?;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Some((start, self.text[start..].lines().next()?))
     }
 
     /// Where a byte is. An offset within a character or beyond the end counts as the next best before it.
@@ -52,8 +81,8 @@ impl Source {
     /// The line of a table or key that the text states, by its path: `network`, `network.loss`, `fault[2].cut`. `None`
     /// if the text does not state it, or is no TOML.
     pub fn line_of(&self, path: &str) -> Option<u32> {
-        let tree = DeTable::parse(&self.text).ok()?;
-        let mut table = tree.get_ref();
+        let tree = super::laid_tree(self)?;
+        let mut table = &tree;
         let mut keys = path.split('.').peekable();
         loop {
             let (name, index) = split_index(keys.next()?)?;

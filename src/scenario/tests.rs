@@ -11,6 +11,7 @@ mod plans;
 mod reading;
 mod stability;
 mod toy;
+mod variants;
 
 use super::{Diagnostics, Scenario, SystemDescription, load};
 

@@ -20,6 +20,8 @@ mod support;
 mod test_command;
 mod town;
 mod toy;
+mod variants;
+mod which;
 
 use splitbrain::Cli;
 

@@ -45,7 +45,7 @@ const fn absent(key: &'static str, option: &'static str, why: &'static str) -> A
 pub(crate) fn of_service(settings: Settings) -> Settings {
     let is_kept = |(option, _): &(String, String)| !ABSENT.iter().any(|absent| is_at_or_below(option, absent.option));
     let lines = settings.lines.into_iter().filter(is_kept).collect();
-    Settings { lines, toml: toml_of_service(&settings.toml) }
+    Settings { lines, toml: toml_of_service(&settings.toml), ..settings }
 }
 
 fn is_at_or_below(path: &str, above: &str) -> bool {
@@ -103,7 +103,7 @@ mod tests {
             [[network.link]]\nloss = \"1%\"\n\n[[fault]]\nat = \"1s\"\nin_flight = \"drop\"\n\n\
             [[fault]]\nin_flight = \"keep\"\n\n[run]\nties = \"explore\"\nduration = \"1s\"\ninstant_max = 5\n";
         let lines = options.map(|key| (key.to_owned(), "1".to_owned())).to_vec();
-        let settings = of_service(Settings { lines, toml: toml.to_owned() });
+        let settings = of_service(Settings { lines, toml: toml.to_owned(), ..Settings::default() });
         let left: Vec<&str> = settings.lines.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(left, ["seed", "network.latency.uniform.min", "bounds.drift_ppm", "run.budget.events_max"]);
         let expected = "# Goal.\nformat = 1\n\n[network]\nlatency = \"1ms\"\n\n[clocks]\ndrift_bound = \"5ppm\"\n\n\

@@ -49,7 +49,7 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
     for chosen in &resolved.chosen {
         lines.push(format!("chosen.{}", chosen.key), chosen.value.clone());
     }
-    Settings { lines: lines.lines, toml: scenario.pinned(seed).to_toml() }
+    Settings { lines: lines.lines, toml: scenario.pinned(seed).to_toml(), facts: resolved.facts.clone() }
 }
 
 /// Lines, with tables flattened into one line for each value.

@@ -21,6 +21,7 @@ use super::check::INVARIANT;
 use super::options::Settings;
 use super::{Fields, Pairs, Sub};
 use filter::Where;
+pub(in super::super) use filter::read_terms;
 
 const OUTCOME: Key<OneOrMore<OutcomeShape>> = Key {
     name: "outcome",

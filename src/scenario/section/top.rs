@@ -21,6 +21,7 @@ use super::nemesis::NemesisFields;
 use super::network::NetworkFields;
 use super::options::OptionFields;
 use super::run::RunFields;
+use super::variant::{PICKED, VARIANT};
 use super::workload::WorkloadFields;
 use super::{Many, Sub, fault, nemesis};
 
@@ -108,6 +109,8 @@ pub(in super::super) static TOP: Section = Section {
         &RUN,
         &CHECK,
         &EXPECT,
+        &VARIANT,
+        &PICKED,
     ],
 };
 
@@ -151,8 +154,8 @@ fn read_format(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<u64> {
     }
 }
 
-/// Reads the file, whose system is the reader's.
-pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Scenario> {
+/// Reads the file, whose system is the reader's. Its first comment is the goal, unless a variant has one of its own.
+pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<String>) -> Option<Scenario> {
     let system = reader.system;
     let names: Vec<&str> = TOP.names().chain([system.name]).collect();
     table.refuse_unknown(reader, &names);
@@ -189,7 +192,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>) -> Opti
     let (disk, disks) = disk?;
     Some(Scenario {
         name: reader.source.stem().to_owned(),
-        goal: goal(reader.source),
+        goal: own_goal.unwrap_or_else(|| goal(reader.source)),
         source: reader.source.clone(),
         system: system.name.to_owned(),
         tags: tags.unwrap_or_default(),

@@ -9,7 +9,7 @@ use splitbrain::campaign::{
     self, CampaignOptions, Interrupt, Judgement, Planned, Pool, ScenarioResult, Seeds, Silent, Subject,
 };
 use splitbrain::engine::{AnySystem, Simulated};
-use splitbrain::scenario::{self, Scenario};
+use splitbrain::scenario::{self, Picks, Scenario};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::system::System;
 use splitbrain_madsim::OnMadsim;
@@ -25,14 +25,14 @@ struct Compared {
     name: &'static str,
     /// Where its table is kept.
     kept: &'static str,
-    row: fn(&Path, u64) -> Row,
+    rows: fn(&Path, u64) -> Vec<Row>,
 }
 
 const SYSTEMS: [Compared; 4] = [
-    Compared { name: "raft", kept: "reports/gallery/madsim.md", row: row::<Raft> },
-    Compared { name: "reactor", kept: "reports/gallery/madsim-reactor.md", row: row::<Reactor> },
-    Compared { name: "lock", kept: "reports/gallery/madsim-lock.md", row: row::<Lock> },
-    Compared { name: "session", kept: "reports/gallery/madsim-session.md", row: row::<Sessions> },
+    Compared { name: "raft", kept: "reports/gallery/madsim.md", rows: rows::<Raft> },
+    Compared { name: "reactor", kept: "reports/gallery/madsim-reactor.md", rows: rows::<Reactor> },
+    Compared { name: "lock", kept: "reports/gallery/madsim-lock.md", rows: rows::<Lock> },
+    Compared { name: "session", kept: "reports/gallery/madsim-session.md", rows: rows::<Sessions> },
 ];
 
 /// What was typed.
@@ -79,7 +79,7 @@ fn compare(system: &Compared, wanted: &Wanted) -> bool {
     let mut files = Vec::new();
     collect(&Path::new("scenarios").join(system.name), &mut files);
     files.sort();
-    let rows: Vec<Row> = files.iter().map(|file| (system.row)(file, wanted.seeds)).collect();
+    let rows: Vec<Row> = files.iter().flat_map(|file| (system.rows)(file, wanted.seeds)).collect();
     let text = page(system.name, &rows, wanted);
     print!("{text}");
     if wanted.writes {
@@ -121,15 +121,23 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn row<S: System>(file: &Path, seeds: u64) -> Row {
+/// A row for each scenario of a file.
+fn rows<S: System>(file: &Path, seeds: u64) -> Vec<Row> {
+    let bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let systems = [Simulated::<S>::new().description()];
+    let scenarios = scenario::load_all(&file.display().to_string(), &bytes, &Picks::default(), &systems);
+    let scenarios = scenarios.unwrap_or_else(|error| panic!("{error}"));
+    scenarios.into_iter().map(|scenario| row::<S>(name_of(file), Arc::new(scenario), seeds)).collect()
+}
+
+fn row<S: System>(name: String, scenario: Arc<Scenario>, seeds: u64) -> Row {
     let (kernel, madsim) = (Simulated::<S>::new(), OnMadsim::<S>::new());
-    let scenario = scenario::load_file(file, &[kernel.description()]);
-    let scenario = Arc::new(scenario.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
-    let (name, description) = (name_of(file), kernel.description());
+    let variant = scenario.source.variant.as_ref().map_or_else(String::new, |variant| format!("#{variant}"));
+    let (name, description) = (name + &variant, kernel.description());
     let judge = |system: &dyn AnySystem| {
         let subject =
             Subject { scenario: &scenario, name: &name, description: &description, program: "splitbrain-madsim" };
-        let planned = Planned { subject, scenario: Arc::clone(&scenario), system };
+        let planned = Planned { subject, scenario: Arc::clone(&scenario), system, only: None };
         campaign::judge(&planned, &options(&scenario, seeds), &mut Silent)
     };
     let row = Row { name: name.clone(), kernel: judge(&kernel), madsim: judge(&madsim) };

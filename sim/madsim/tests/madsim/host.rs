@@ -54,7 +54,7 @@ fn a_plan_is_followed_to_the_same_digest() {
 
 #[test]
 fn a_violation_is_the_same_structured_report() {
-    let scenario = shipped("bugs/vote_not_persisted_black_box.toml");
+    let scenario = shipped("bugs/vote_not_persisted.toml#black_box");
     let found = (0..60).map(|seed| raft(&scenario, seed, None, None)).find(|run| run.outcome.violation().is_some());
     let run = found.expect("the bug is found");
     let Outcome::Violated(violation) = &run.outcome else { panic!("{:?}", run.outcome) };

@@ -25,7 +25,11 @@ fn checked(deed: &str) -> ScenarioResult {
     let options =
         CampaignOptions { seeds: Some(Seeds::first(3)), max_fail: None, check_determinism: Ppm::new(1_000_000), pool };
     let subject = Subject { scenario: &scenario, name: deed, description: &description, program: "splitbrain-madsim" };
-    campaign::judge(&Planned { subject, scenario: scenario.clone(), system: &system }, &options, &mut Silent)
+    campaign::judge(
+        &Planned { subject, scenario: scenario.clone(), system: &system, only: None },
+        &options,
+        &mut Silent,
+    )
 }
 
 fn diverged(result: &ScenarioResult) -> bool {

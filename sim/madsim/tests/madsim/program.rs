@@ -28,7 +28,7 @@ fn two_processes_have_the_same_digest() {
 
 #[test]
 fn it_judges_and_lists_as_the_other_program_does() {
-    let scenario = "scenarios/raft/bugs/no_up_to_date_check.toml";
+    let scenario = "scenarios/raft/bugs/no_up_to_date_check.toml#every_invariant";
     let (code, text) = told(&program(&["test", scenario]));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("vote_soundness found, seeds-to-find"), "{text}");
@@ -43,10 +43,10 @@ fn it_judges_and_lists_as_the_other_program_does() {
 fn a_kept_run_is_replayed_digest_for_digest() {
     let folder = std::env::temp_dir().join(format!("splitbrain-madsim-{}", std::process::id()));
     let out = folder.to_str().expect("a folder with a plain name");
-    let scenario = "scenarios/raft/bugs/no_up_to_date_check.toml";
+    let scenario = "scenarios/raft/bugs/no_up_to_date_check.toml#every_invariant";
     let (code, text) = told(&program(&["run", scenario, "--seed", "0", "--out", out]));
     assert_eq!(code, Some(0), "{text}");
-    let kept = folder.join("raft/bugs/no_up_to_date_check/0");
+    let kept = folder.join("raft/bugs/no_up_to_date_check#every_invariant/0");
     let (code, text) = told(&program(&["replay", kept.to_str().expect("a folder with a plain name")]));
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("digest for digest"), "{text}");

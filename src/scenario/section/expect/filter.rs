@@ -23,8 +23,7 @@ impl Shape for Where {
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Filter> {
         let text = reader.text(at, &self.noun())?;
-        let terms = text.split(" and ").filter(|_| !text.is_empty());
-        let terms: Result<Vec<FilterTerm>, Problem> = terms.map(|text| term(reader.system, text.trim())).collect();
+        let terms = read_terms(text, reader.system);
         reader.check(at, terms).map(|terms| Filter { terms })
     }
 
@@ -36,6 +35,11 @@ impl Shape for Where {
     fn schema(&self, _: &SystemDescription) -> Json {
         json!({ "type": "string" })
     }
+}
+
+/// The terms of a condition; none of an empty one.
+pub(in super::super::super) fn read_terms(text: &str, system: &SystemDescription) -> Result<Vec<FilterTerm>, Problem> {
+    text.split(" and ").filter(|_| !text.is_empty()).map(|text| term(system, text.trim())).collect()
 }
 
 fn show(term: &FilterTerm) -> String {

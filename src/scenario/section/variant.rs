@@ -1,0 +1,222 @@
+//! `[[variant]]`: what else a file states. `[[picked]]`: which of it a command line picked.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::description::SystemDescription;
+use super::super::key::{Key, Need, Section, Shape, Table};
+use super::super::reader::{At, Reader};
+use super::super::shape::{Id, Text};
+use super::super::variant::spanned_texts;
+use super::top::TOP;
+use super::{Fields, Many, Pairs, Sub};
+
+const NAME: Key<Id> =
+    Key { name: "name", shape: Id, need: Need::Required, doc: "Its name after that of the file: overlap.toml#quick." };
+const GOAL: Key<Text> = Key {
+    name: "goal",
+    shape: Text("what the variant shows, in a sentence"),
+    need: Need::Optional,
+    doc: "What it shows; the first comment of the file where absent.",
+};
+const WITHOUT: Key<Paths> = Key {
+    name: "without",
+    shape: Paths,
+    need: Need::Default("[]"),
+    doc: "Keys and sections of the file that the variant leaves out, by their paths.",
+};
+
+/// The keys of `[[variant]]`.
+pub(in super::super) static VARIANT_TABLE: Section = Section {
+    name: "variant[]",
+    doc: "A scenario of its own, which is the rest of the file with other values. Beside these keys it has the \
+          sections of a file: [variant.raft]. A file with variants is no scenario by itself.",
+    keys: &[&NAME, &GOAL, &WITHOUT],
+};
+
+/// `[[variant]]`.
+pub(in super::super) const VARIANT: Key<Many<VariantFields>> = Key {
+    name: "variant",
+    shape: Many(Sub(VariantFields)),
+    need: Need::Default("[]"),
+    doc: "[[variant]]: scenarios that differ from the rest of the file in what they state. Each is judged on its own.",
+};
+
+/// What a variant says of itself.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Variant {
+    pub(in super::super) name: String,
+    pub(in super::super) goal: Option<String>,
+    /// Paths, each with its place.
+    pub(in super::super) without: Vec<(String, Range<usize>)>,
+    pub(in super::super) span: Range<usize>,
+}
+
+/// Whether this key of a variant is about the variant, and no section of a file.
+pub(in super::super) fn is_own_key(key: &str) -> bool {
+    VARIANT_TABLE.names().any(|name| name == key)
+}
+
+/// The names of the sections that a variant can state: all but what says what the file is.
+pub(in super::super) fn sections(system: &SystemDescription) -> impl Iterator<Item = &'static str> {
+    let is_fixed = |name: &&str| ["format", "system", VARIANT.name, PICKED.name].contains(name);
+    TOP.names().filter(move |name| !is_fixed(name)).chain([system.name])
+}
+
+/// `[[variant]]`; its sections are read with those of the file.
+#[derive(Debug)]
+pub(in super::super) struct VariantFields;
+
+impl Fields for VariantFields {
+    type Value = Variant;
+
+    fn section(&self) -> &'static Section {
+        &VARIANT_TABLE
+    }
+
+    fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
+        self.section().names().chain(sections(reader.system)).map(str::to_owned).collect()
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Variant> {
+        let name = table.get(reader, &NAME);
+        let goal = table.get(reader, &GOAL);
+        let without = table.get(reader, &WITHOUT);
+        Some(Variant { name: name?, goal, without: without?, span: table.key_span(NAME.name) })
+    }
+
+    fn pairs(&self, value: &Variant) -> Pairs {
+        Pairs::default().put(&NAME, &value.name).put_some(&GOAL, value.goal.as_ref()).put(&WITHOUT, &value.without)
+    }
+}
+
+/// Paths of keys, each with its place.
+#[derive(Debug)]
+struct Paths;
+
+impl Shape for Paths {
+    type Value = Vec<(String, Range<usize>)>;
+
+    fn noun(&self) -> String {
+        "a list of paths of keys such as \"expect.reach\"".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Self::Value> {
+        spanned_texts(reader, at)
+    }
+
+    fn encode(&self, value: &Self::Value) -> String {
+        let paths: Vec<String> = value.iter().map(|(path, _)| super::super::shape::quote(path)).collect();
+        format!("[{}]", paths.join(", "))
+    }
+
+    fn schema(&self, _: &SystemDescription) -> Json {
+        json!({ "type": "array", "items": { "type": "string" } })
+    }
+}
+
+const OF: Key<Text> = Key {
+    name: "variant",
+    shape: Text("the name of a variant"),
+    need: Need::Optional,
+    doc: "The variant of the file.",
+};
+const SET: Key<Anything> = Key {
+    name: "set",
+    shape: Anything,
+    need: Need::Default("{}"),
+    doc: "Keys of the file with other values, as --set gave them.",
+};
+
+/// The keys of `[[picked]]`.
+pub(in super::super) static PICKED_TABLE: Section = Section {
+    name: "picked[]",
+    doc: "What a command line picked: written at the end of the scenario.toml in the folder of a run, and not by \
+          people.",
+    keys: &[&OF, &SET],
+};
+
+/// `[[picked]]`.
+pub(in super::super) const PICKED: Key<Many<PickedFields>> = Key {
+    name: "picked",
+    shape: Many(Sub(PickedFields)),
+    need: Need::Default("[]"),
+    doc: "[[picked]]: which variant of the file a recorded run is of, and what --set changed.",
+};
+
+/// What was picked.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Picked {
+    pub(in super::super) variant: Option<String>,
+}
+
+/// `[[picked]]`; what is set is laid over the file.
+#[derive(Debug)]
+pub(in super::super) struct PickedFields;
+
+impl Fields for PickedFields {
+    type Value = Picked;
+
+    fn section(&self) -> &'static Section {
+        &PICKED_TABLE
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Picked> {
+        table.get(reader, &SET)?;
+        Some(Picked { variant: table.get(reader, &OF) })
+    }
+
+    fn pairs(&self, value: &Picked) -> Pairs {
+        Pairs::default().put_some(&OF, value.variant.as_ref())
+    }
+}
+
+/// A table that is read elsewhere.
+#[derive(Debug)]
+struct Anything;
+
+impl Shape for Anything {
+    type Value = ();
+
+    fn noun(&self) -> String {
+        "a table of keys of the file".to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<()> {
+        Table::any(reader, at, &self.noun()).map(|_| ())
+    }
+
+    fn encode(&self, (): &()) -> String {
+        "{}".to_owned()
+    }
+
+    fn schema(&self, _: &SystemDescription) -> Json {
+        json!({ "type": "object" })
+    }
+}
+
+/// The schemas of the sections in a variant: those of the file, of which nothing need be stated.
+pub(in super::super) fn section_schemas(system: &SystemDescription, file: &Json) -> Map<String, Json> {
+    let one = |name: &'static str| {
+        let of_file = &file["properties"][name];
+        let reference = json!({ "$ref": format!("#/$defs/{}/properties/{name}", system.name) });
+        let needs_nothing = of_file.get("required").is_none_or(|keys| keys == &json!([]));
+        let schema = match name {
+            "fault" | "nemesis" => json!({ "anyOf": [
+                reference,
+                { "type": "object", "description": "Changes by id.", "additionalProperties": { "type": "object" } },
+            ] }),
+            _ if needs_nothing => reference,
+            _ => {
+                let mut schema = of_file.clone();
+                if let Some(table) = schema.as_object_mut() {
+                    table.remove("required");
+                }
+                schema
+            }
+        };
+        (name.to_owned(), schema)
+    };
+    sections(system).map(one).collect()
+}

@@ -1,0 +1,83 @@
+//! Keys with other values, and which seeds are run: `--set` and `--where`.
+
+use crate::golden;
+use crate::scenarios::{calm, flawed, scenario};
+use crate::support::Folder;
+
+/// In half of the runs something is wrong with s2.
+fn half() -> String {
+    let lines = "[ring]\nflaw = { choose = [\"none\", \"boast\"] }\n";
+    scenario("Half of the runs are flawed.", lines).replace("seeds = 4", "seeds = 40")
+}
+
+#[test]
+fn a_key_that_is_set_takes_the_place_of_the_files() {
+    let folder = Folder::new("set").with("boast", &flawed("boast", "")).with("calm", &calm());
+    let codes = |set: &[&str]| folder.run(&[&["test", "--max-fail", "all"], set].concat()).code;
+    assert_eq!(codes(&[]), 100);
+    assert_eq!(codes(&["--set", "ring.flaw=none"]), 0);
+    assert_eq!(codes(&["--set", "expect.violates=[\"modesty\"]", "scenarios/ring/boast.toml"]), 0);
+    // In every scenario of the call, and the last one counts.
+    let shown = folder.run(&["test", "--set", "ring.flaw=boast", "--set", "run.seeds=1", "--max-fail", "all"]);
+    let failed = shown.stdout.lines().filter(|line| line.starts_with("FAIL ring/") && line.ends_with(" seed 0"));
+    assert_eq!(failed.count(), 2, "{shown}");
+    assert_eq!(codes(&["--set", "ring.flaw=boast", "--set", "ring.flaw=none"]), 0);
+    golden!("set_wrong", folder.run(&["test", "--set", "ring.flaww=none", "--set", "run.seeds=many"]));
+    let shown = folder.run(&["test", "--set", "seeds"]);
+    assert!(shown.code == 2 && shown.stderr.contains("as in raft.pre_vote=false"), "{shown}");
+}
+
+/// The folder of a run says what was set, so that the run is replayed without the flag.
+#[test]
+fn what_was_set_is_kept_with_the_run() {
+    let folder = Folder::new("set_kept").with("calm", &calm());
+    let set = ["--set", "ring.flaw=boast", "--set", "network.latency=2ms"];
+    let shown = folder.run(&[&["run", "scenarios/ring/calm.toml", "--seed", "1"], &set[..]].concat());
+    assert_eq!(shown.code, 100, "{shown}");
+    let kept = "reports/ring/calm/1";
+    let text = folder.read(&format!("{kept}/scenario.toml"));
+    assert!(text.ends_with("\n[[picked]]\nset.ring.flaw = \"boast\"\n\n[[picked]]\nset.network.latency = \"2ms\"\n"));
+    assert!(folder.read(&format!("{kept}/resolved.toml")).contains("flaw = \"boast\""));
+    let same = "the same run, digest for digest";
+    let shown = folder.run(&["replay", kept]);
+    assert!(shown.code == 100 && shown.stderr.contains(same), "{shown}");
+    let plan = format!("{kept}/plan.toml");
+    let of_file = ["replay", "scenarios/ring/calm.toml", "--plan", &plan];
+    let shown = folder.run(&[&of_file, &set[..]].concat());
+    assert!(shown.stderr.contains(same), "{shown}");
+    let shown = folder.run(&of_file);
+    assert!(shown.code == 2 && shown.stderr.contains("the recording is of another scenario"), "{shown}");
+    // What is set on top of what is kept is another scenario too.
+    let shown = folder.run(&["replay", kept, "--set", "ring.flaw=none"]);
+    assert!(shown.code == 2 && shown.stderr.contains("the recording is of another scenario"), "{shown}");
+    let shown = folder.run(&["replay", kept, "--set", "ring.flaw=none", "--force"]);
+    assert!(shown.code == 0 && shown.stderr.contains("replayed: another run"), "{shown}");
+}
+
+#[test]
+fn only_seeds_with_these_options_are_run() {
+    let folder = Folder::new("where").with("half", &half());
+    let test = |condition: &str| folder.run(&["test", "--max-fail", "all", "--where", condition]);
+    golden!("where_matches", test("flaw = none"));
+    let shown = test("flaw = boast");
+    assert!(shown.code == 100 && shown.stdout.contains("seeds left out by --where"), "{shown}");
+    let json = folder.run(&["test", "--message-format", "json", "--where", "flaw = none"]);
+    let flaws = |flaw: &str| json.stdout.matches(&format!("\"flaw\":\"{flaw}\"")).count();
+    assert_eq!(flaws("boast"), 0, "{json}");
+    assert!(flaws("none") > 10, "{json}");
+    golden!("where_wrong", test("flow = none"));
+}
+
+#[test]
+fn where_nothing_matches_nothing_is_judged() {
+    let folder = Folder::new("where_none").with("half", &half());
+    golden!("where_none", folder.run(&["test", "--where", "flaw = none", "--where", "flaw = boast"]));
+    let other = ["none", "boast"].map(|flaw| {
+        let condition = format!("flaw = {flaw}");
+        folder.run(&["run", "scenarios/ring/half.toml", "--seed", "3", "--where", &condition])
+    });
+    let codes = other.each_ref().map(|shown| shown.code);
+    assert!(codes == [0, 3] || codes == [3, 100], "{codes:?}");
+    let refused = other.iter().find(|shown| shown.code == 3).expect("one of them");
+    assert!(refused.stderr.contains("seed 3 has other options: nothing was run"), "{refused}");
+}
