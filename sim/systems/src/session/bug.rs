@@ -70,5 +70,16 @@ splitbrain_kernel::names! {
         ExtendsWithoutQuorum = "extends_without_quorum",
         /// Follower: the keepalive loop does not look at the stop token (etcd #17470).
         StopTokenIgnored = "stop_token_ignored",
+        /// Node server: a target that was lost with its session stays on the list of those held, so that the chunk
+        /// never asks for it again (consul #4902).
+        HeldLocally = "held_locally",
+        /// Master: a target that an earlier session of the same chunk still holds is taken for the chunk's own
+        /// (KAFKA-4229; with a node of the session before, CURATOR-604).
+        OldItemIsOwn = "old_item_is_own",
+        /// Master: the first in line gets a target that is free, without a look at its session (etcd #9921).
+        WaiterNotChecked = "waiter_not_checked",
+        /// Node server: who waits in line for a target hears of the one before it, and not of the end of its own
+        /// session (etcd #19597).
+        WaiterNotTold = "waiter_not_told",
     }
 }

@@ -12,6 +12,7 @@
 //! | callbacks are the leader's | Burrows, OSDI 2006, §2.9 | `leader_acts` | black box |
 //! | no session expires too early | etcd, Lease | `no_early_expiry` | black box |
 //! | sessions come back | Burrows, OSDI 2006, §2.8 | `session_restored` | black box |
+//! | no target is left alone | consul #4902 | `target_served` | black box |
 //! | no session outlives its owner | etcd #17470 | `nothing_immortal` | white box |
 //!
 //! With masters that are replicated all invariants of raft watch the servers inside them as well, under `raft.`.
@@ -36,6 +37,7 @@ mod nothing_immortal;
 mod one_owner;
 mod session_restored;
 pub mod tally;
+mod target_served;
 mod unique_ids;
 
 #[cfg(test)]
@@ -48,12 +50,12 @@ use splitbrain_kernel::system::Setup;
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::View;
 
-use super::ids::{CHUNK, META, SessionId};
+use super::ids::{CHUNK, META, Resource, SessionId};
 use super::master::Master;
 use super::message::{ItemResult, SessionMessage};
 use super::node::SessionNode;
 use super::observation::SessionObservation;
-use super::options::{Replication, SessionOptions};
+use super::options::{ExpiryScope, Replication, SessionOptions};
 
 use after_settle::{Bounds, Due};
 use callbacks_in_order::{FollowerSide, MasterSide};
@@ -67,6 +69,7 @@ use nothing_immortal::Living;
 use one_owner::Owners;
 use session_restored::Stopped;
 use tally::Tally;
+use target_served::Service;
 use unique_ids::Names;
 
 /// The place of each invariant in [`SessionInvariants::LIST`].
@@ -82,6 +85,7 @@ mod index {
     pub(super) const NO_EARLY_EXPIRY: usize = 8;
     pub(super) const SESSION_RESTORED: usize = 9;
     pub(super) const NOTHING_IMMORTAL: usize = 10;
+    pub(super) const TARGET_SERVED: usize = 11;
 }
 
 /// The invariants of the session system, with all that they have seen.
@@ -101,6 +105,7 @@ pub struct SessionInvariants {
     extensions: Extensions,
     stopped: Stopped,
     living: Living,
+    service: Service,
     bounds: Bounds,
     tally: Tally,
 }
@@ -123,6 +128,7 @@ impl SessionInvariants {
             extensions: Extensions::default(),
             stopped: Stopped::default(),
             living: Living::default(),
+            service: Service::default(),
             bounds: Bounds::new(setup),
             tally: Tally::default(),
         }
@@ -187,6 +193,7 @@ impl SessionInvariants {
     fn on_chunk(&mut self, chunk: NodeId, said: &SessionObservation, now: Instant, findings: &mut Findings) {
         self.note_owners(chunk, now);
         self.stopped.on_observation(chunk, said);
+        self.service.on_observation(chunk, said, now);
         let masters = &self.masters;
         self.followers.on_observation(chunk, said, |session| masters.has_created(session), findings);
         match said {
@@ -213,16 +220,49 @@ impl SessionInvariants {
         }
     }
 
-    fn on_restored(&self, view: impl View<SessionNode>, findings: &mut Findings) {
-        let core = || view.core().iter().copied().filter(|node| view.is_up(*node));
-        let masters: Vec<NodeId> = match self.masters_are {
-            Replication::None => core().filter(|node| node.is(META) && self.leaders.has(*node)).collect(),
+    /// The masters that are to have sessions with all chunks, by number.
+    fn masters_of_core(&self, view: impl View<SessionNode>) -> Vec<u16> {
+        match self.masters_are {
+            Replication::None => {
+                let leads = |node: &NodeId| node.is(META) && view.is_up(*node) && self.leaders.has(*node);
+                view.core().iter().copied().filter(leads).map(NodeId::number).collect()
+            }
             // One of them must lead.
-            Replication::Raft => vec![NodeId::new(META, 1)],
-        };
-        for chunk in core().filter(|node| node.is(CHUNK)) {
+            Replication::Raft => vec![1],
+        }
+    }
+
+    fn on_restored(&self, view: impl View<SessionNode>, findings: &mut Findings) {
+        let masters = self.masters_of_core(view);
+        for chunk in view.core().iter().copied().filter(|node| node.is(CHUNK) && view.is_up(*node)) {
             for master in &masters {
-                self.stopped.judge(chunk, master.number(), &self.followers, findings);
+                self.stopped.judge(chunk, *master, &self.followers, findings);
+            }
+        }
+    }
+
+    /// Each target is served that a chunk of the core asks for and may have.
+    fn on_served(&self, view: impl View<SessionNode>, findings: &mut Findings) {
+        let masters = self.masters_of_core(view);
+        let cluster = self.setup.cluster;
+        let count = match self.masters_are {
+            Replication::None => cluster.count(META) + cluster.spare_count(META),
+            Replication::Raft => 1,
+        };
+        let has_session = |chunk: NodeId, master: u16| masters.contains(&master) && !self.stopped.has(chunk, master);
+        let asks_for = |chunk: NodeId, resource: Resource| {
+            let options = self.setup.options.get(chunk);
+            let is_free = match options.expiry_scope {
+                ExpiryScope::Own => has_session(chunk, resource.master(count)),
+                ExpiryScope::Any => (1..=count).all(|master| has_session(chunk, master)),
+            };
+            is_free && u64::from(resource.0) <= options.resources
+        };
+        let most = self.setup.options.all().map(|options| options.resources).max().unwrap_or_default();
+        for resource in (1..=u16::try_from(most).unwrap_or(u16::MAX)).map(Resource) {
+            let mut chunks = view.core().iter().copied().filter(|node| node.is(CHUNK) && view.is_up(*node));
+            if chunks.any(|chunk| asks_for(chunk, resource)) {
+                self.service.judge(view.now(), self.bounds.moment(), resource, findings);
             }
         }
     }
@@ -241,6 +281,7 @@ impl Invariants<SessionNode> for SessionInvariants {
         no_early_expiry::INFO,
         session_restored::INFO,
         nothing_immortal::INFO,
+        target_served::INFO,
     ];
 
     fn on_effect(
@@ -286,6 +327,7 @@ impl Invariants<SessionNode> for SessionInvariants {
         self.leases.on_down(node);
         self.followers.on_down(node);
         self.stopped.on_down(node);
+        self.service.on_down(node, view.now());
         self.leaders.on_down(node);
         if self.masters_are == Replication::None {
             self.masters.on_restart(node);
@@ -304,6 +346,7 @@ impl Invariants<SessionNode> for SessionInvariants {
         while let Some(due) = self.bounds.take_due(view.now()) {
             match due {
                 Due::Restored => self.on_restored(view, findings),
+                Due::Served => self.on_served(view, findings),
                 Due::Gone => {
                     // Whether it was erased is asked of the table: a crash may keep the word of it from being heard.
                     let replicas = || self.setup.cluster.all_of(META);
@@ -337,6 +380,7 @@ mod tests {
             (index::NO_EARLY_EXPIRY, "no_early_expiry"),
             (index::SESSION_RESTORED, "session_restored"),
             (index::NOTHING_IMMORTAL, "nothing_immortal"),
+            (index::TARGET_SERVED, "target_served"),
         ];
         assert_eq!(places.len(), SessionInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| SessionInvariants::LIST[*place].name == *name));

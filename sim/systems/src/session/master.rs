@@ -43,6 +43,7 @@ use super::options::{Reuse, SessionOptions};
 use super::table::Table;
 
 use access::AccessManager;
+use items::Asked;
 use job::{Active, Job};
 use journal::{Journal, LOG, Outcome};
 use leases::{HeldBack, Lease};
@@ -85,6 +86,8 @@ pub struct Master {
     active: Option<Active>,
     journal: Journal,
     held_back: BTreeMap<SessionId, HeldBack>,
+    /// Who waits for each target, in the order in which they came. Who leads next has them ask anew.
+    in_line: BTreeMap<Resource, VecDeque<Asked>>,
     /// Sessions that were closed, and the process that closed each: it ends the session only while it is its own.
     closed: BTreeMap<SessionId, Instance>,
     /// Sessions whose callbacks have run, and which the disk did not erase.
@@ -114,6 +117,7 @@ impl Master {
             active: None,
             journal,
             held_back: BTreeMap::new(),
+            in_line: BTreeMap::new(),
             closed: BTreeMap::new(),
             not_erased: BTreeSet::new(),
             without_effect: BTreeSet::new(),
@@ -169,7 +173,7 @@ impl Master {
             SessionMessage::Create(request) => self.on_create(ctx, source, request),
             SessionMessage::KeepAlive(keep_alive) => self.on_keep_alive(ctx, source, keep_alive),
             SessionMessage::Item { request, session, instance, lease, call } => {
-                self.on_item(ctx, items::Asked { source, request, session, instance, lease, call });
+                self.on_item(ctx, Asked { source, request, session, instance, lease, call });
             }
             SessionMessage::Close { session, instance } => self.on_close(ctx, session, instance),
             _ => {}
@@ -272,6 +276,7 @@ impl Master {
             Then::Answer { source, request } => self.answer_item(ctx, source, request, command, applied),
             Then::Nothing => {}
         }
+        self.serve_lines(ctx);
     }
 
     /// What was proposed will not be durable.
@@ -369,6 +374,7 @@ impl Master {
     fn step_down(&mut self, ctx: &mut Ctx<'_>) {
         self.leads = false;
         self.held_back.clear();
+        self.in_line.clear();
         ctx.observe(SessionObservation::SteppedDown { term: self.term });
     }
 

@@ -32,6 +32,16 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
+    /// What becomes of a claim to a target that another session holds.
+    pub enum Claims {
+        /// It is refused; the chunk asks again after a while.
+        Poll = "poll",
+        /// It waits in line at the master that leads; the chunk asks again to be sure that it does.
+        Queue = "queue",
+    }
+}
+
+splitbrain_kernel::names! {
     /// What the end of one session means to a chunk that has others.
     pub enum ExpiryScope {
         /// The targets of the master that it was with.
@@ -95,6 +105,8 @@ splitbrain_kernel::options! {
         pub resources: u64 => ValueKind::Integer { min: 1, max: 64 },
         /// How often a chunk asks for a target that it does not serve, on average.
         pub claim_retry: Duration => TIMING,
+        /// What becomes of a claim to a target that another session holds.
+        pub claims: Claims => ValueKind::Name(Claims::NAMES),
         /// How long a chunk serves a target before it gives it back by itself; 0s is for ever.
         pub serve_max: Duration => SPAN,
         /// Extents of which a chunk reports the state, page by page, in its keepalives.
@@ -130,6 +142,9 @@ impl Options for SessionOptions {
         }
         if self.keep_alive == KeepAliveMode::Held && self.held_margin >= self.lease {
             return refuse("held_margin", format!("must be less than lease, {}", self.lease));
+        }
+        if self.claims == Claims::Poll && matches!(self.bug, Bug::WaiterNotChecked | Bug::WaiterNotTold) {
+            return refuse("bug", format!("\"{}\" is of claims that wait: claims = \"queue\"", self.bug.name()));
         }
         if self.report_size > self.extents {
             return refuse("report_size", format!("there are {} extents", self.extents));

@@ -17,7 +17,7 @@ use crate::raft;
 use crate::raft::options::{RaftOptions, Reads};
 
 use super::bug::Bug;
-use super::options::{ExpiryScope, KeepAliveMode, Replication, Reuse, SessionOptions};
+use super::options::{Claims, ExpiryScope, KeepAliveMode, Replication, Reuse, SessionOptions};
 
 /// All of them; `zbs` is the one taken by default.
 pub const PRESETS: &[Preset<SessionOptions>] = &[
@@ -59,6 +59,7 @@ pub fn zbs() -> SessionOptions {
         io_max: ms(20),
         resources: 2,
         claim_retry: ms(1_000),
+        claims: Claims::Poll,
         serve_max: Duration::ZERO,
         extents: 100,
         report_size: 30,

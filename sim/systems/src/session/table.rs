@@ -72,6 +72,12 @@ impl Table {
         self.targets.get(&resource).copied()
     }
 
+    /// Whether two sessions that are there are of one identity.
+    pub fn are_of_one(&self, one: SessionId, other: SessionId) -> bool {
+        let identity = |session: SessionId| self.session(session).map(|found| found.identity);
+        identity(one).is_some_and(|found| identity(other) == Some(found))
+    }
+
     /// The processes of an identity.
     pub fn lineage(&self, identity: Identity) -> Option<&Lineage> {
         self.lineages.get(&identity)
@@ -236,15 +242,24 @@ impl Table {
 
     fn set(&mut self, id: SessionId, instance: Instance, key: ItemKey, value: u64, bug: Bug) -> Applied {
         if self.own(id, instance, bug).is_none() {
-            if bug == Bug::ItemOfDeadSession && !matches!(key, ItemKey::Target(_)) {
-                self.leftovers.insert((id, key));
-                return Applied::Done;
-            }
-            return Applied::NoSuchSession;
+            return match key {
+                ItemKey::Target(resource) if bug == Bug::WaiterNotChecked && self.holder(resource).is_none() => {
+                    Applied::Granted(self.grant(resource, id))
+                }
+                ItemKey::Target(_) => Applied::NoSuchSession,
+                _ if bug == Bug::ItemOfDeadSession => {
+                    self.leftovers.insert((id, key));
+                    Applied::Done
+                }
+                _ => Applied::NoSuchSession,
+            };
         }
         let granted = match key {
             ItemKey::Target(resource) => match self.holder(resource) {
                 Some((holder, token)) if holder == id => Applied::Granted(token),
+                Some((holder, token)) if bug == Bug::OldItemIsOwn && self.are_of_one(holder, id) => {
+                    Applied::Granted(token)
+                }
                 Some(_) => return Applied::Taken,
                 None => Applied::Granted(self.grant(resource, id)),
             },

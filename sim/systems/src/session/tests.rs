@@ -34,6 +34,7 @@ const M1: NodeId = NodeId::new(META, 1);
 const M2: NodeId = NodeId::new(META, 2);
 const K1: NodeId = NodeId::new(CHUNK, 1);
 const K2: NodeId = NodeId::new(CHUNK, 2);
+const K3: NodeId = NodeId::new(CHUNK, 3);
 const V1: NodeId = NodeId::new(VOLUME, 1);
 const C1: NodeId = NodeId::client(1);
 

@@ -8,6 +8,7 @@ use crate::session::bug::Bug;
 use crate::session::ids::{ItemKey, Resource, SessionId};
 use crate::session::message::{Answer, ItemCall, ItemResult, Operation, Response, SessionMessage};
 use crate::session::node::SessionTimer;
+use crate::session::options::Claims;
 
 use super::node_server::answer;
 use super::session_client::Purpose;
@@ -19,7 +20,9 @@ impl Chunk {
         let (instance, lease) = (self.instance, self.options.lease);
         let item = SessionMessage::Item { request, session, instance, lease, call };
         ctx.send(self.manager.address(session.master), item);
-        ctx.set_timer(SessionTimer::Item(request), self.options.rpc_timeout);
+        if self.options.claims == Claims::Poll || !matches!(purpose, Purpose::Claim(_)) {
+            ctx.set_timer(SessionTimer::Item(request), self.options.rpc_timeout);
+        }
     }
 
     /// Asks for a target that no chunk may have, every now and then.
@@ -27,11 +30,22 @@ impl Chunk {
         let retry = self.options.claim_retry;
         let wait = ctx.rng().duration(retry.div(2), retry + retry.div(2));
         ctx.set_timer(SessionTimer::Claim(resource), wait);
-        let has_it = self.server.targets.contains_key(&resource) || self.client.has(Purpose::Claim(resource));
-        if let Some(session) = self.live_session(self.master_of(resource)).filter(|_| !has_it) {
+        if self.server.targets.contains_key(&resource) || self.waits_for(resource) {
+            return;
+        }
+        if let Some(session) = self.live_session(self.master_of(resource)) {
             let call = ItemCall::Set { key: ItemKey::Target(resource), value: u64::from(self.around.number) };
             self.send_item(ctx, session, call, Purpose::Claim(resource));
         }
+    }
+
+    /// Whether a claim is under way that need not be sent again: with a line, it is, as a datagram may be lost.
+    fn waits_for(&mut self, resource: Resource) -> bool {
+        let asks_again = self.options.claims == Claims::Queue && !self.has(Bug::WaiterNotTold);
+        if asks_again {
+            self.client.forget(Purpose::Claim(resource));
+        }
+        self.client.has(Purpose::Claim(resource))
     }
 
     /// Gives a target back: first it is served no longer, then the master hears of it, as often as it takes.

@@ -15,9 +15,10 @@ use crate::session::ids::{Resource, SessionId, Token};
 use crate::session::message::{Answer, ApplyResult, Io, Operation, Response, SessionMessage};
 use crate::session::node::SessionTimer;
 use crate::session::observation::SessionObservation;
-use crate::session::options::ExpiryScope;
+use crate::session::options::{Claims, ExpiryScope};
 
 use super::follower::State;
+use super::session_client::Purpose;
 use super::{Chunk, Ctx};
 
 /// A target that is granted to this chunk.
@@ -107,7 +108,14 @@ impl Chunk {
         for resource in self.server.targets.keys().filter(|resource| is_lost(resource)) {
             ctx.cancel_timer(SessionTimer::Release(*resource));
         }
-        self.server.targets.retain(|resource, _| !is_lost(resource));
+        if !self.has(Bug::HeldLocally) {
+            self.server.targets.retain(|resource, _| !is_lost(resource));
+        }
+        if self.options.claims == Claims::Queue && !self.has(Bug::WaiterNotTold) {
+            // Who had a place in a line had it under this session.
+            let lost: Vec<Resource> = self.resources().filter(is_lost).collect();
+            lost.into_iter().for_each(|resource| self.client.forget(Purpose::Claim(resource)));
+        }
     }
 
     /// The iSCSI session of a target is not alive from now on.

@@ -1,4 +1,5 @@
-//! What must come within a time after the cluster was healed: sessions are back, and none outlives its owner.
+//! What must come within a time after the cluster was healed: sessions are back, none outlives its owner, and targets
+//! are served.
 //!
 //! The bounds follow from the options of all nodes. They are true times, with a tenth added for clocks.
 
@@ -13,11 +14,15 @@ use crate::session::options::{Replication, SessionOptions};
 pub(super) struct Bounds {
     restored: Duration,
     gone: Duration,
-    /// What each session that is to end adds to both, as callbacks run one at a time.
+    served: Duration,
+    /// How long a target may be on its way from one chunk to another.
+    moment: Duration,
+    /// What each session that is to end adds to each, as callbacks run one at a time.
     each: Duration,
     settled_at: Option<Instant>,
     is_restored_judged: bool,
     is_gone_judged: bool,
+    is_served_judged: bool,
 }
 
 /// Which of them is due.
@@ -27,6 +32,8 @@ pub(super) enum Due {
     Restored,
     /// Sessions without an owner are gone.
     Gone,
+    /// Targets are served.
+    Served,
 }
 
 impl Bounds {
@@ -46,20 +53,28 @@ impl Bounds {
         let election = if is_replicated { election } else { Duration::ZERO };
         let latency = election + setup.bounds.latency.saturating_mul(20) + Duration::from_secs(1);
         let with_tenth = |span: Duration| span + span.div(10);
+        let restored = with_tenth(give_up + tries + callbacks + latency);
+        let gone = with_tenth(lease + give_up + scan + callbacks + latency);
+        // A target is free some time after the session that held it is gone, or was taken over by another process.
+        let moment = with_tenth(most(|options| options.claim_retry).saturating_mul(4) + tries + latency);
+        let free = with_tenth(lease + most(|options| options.lock_delay) + scan);
         Self {
-            restored: with_tenth(give_up + tries + callbacks + latency),
-            gone: with_tenth(lease + give_up + scan + callbacks + latency),
+            restored,
+            gone,
+            served: restored.max(gone) + free + moment,
+            moment,
             each: with_tenth(most(|options| options.callback_max).saturating_mul(5)),
             settled_at: None,
             is_restored_judged: false,
             is_gone_judged: false,
+            is_served_judged: false,
         }
     }
 
     /// The settle phase begins, with this many sessions at all masters.
     pub(super) fn on_settle(&mut self, now: Instant, sessions: u64) {
         let queue = self.each.saturating_mul(sessions);
-        (self.restored, self.gone) = (self.restored + queue, self.gone + queue);
+        (self.restored, self.gone, self.served) = (self.restored + queue, self.gone + queue, self.served + queue);
         self.settled_at = Some(now);
     }
 
@@ -68,10 +83,16 @@ impl Bounds {
         self.gone
     }
 
+    /// How long a target may be on its way from one chunk to another.
+    pub(super) const fn moment(&self) -> Duration {
+        self.moment
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         let Some(settled_at) = self.settled_at else { return Instant::MAX };
         let at = |span, is_judged| if is_judged { Instant::MAX } else { settled_at.saturating_add(span) };
-        at(self.restored, self.is_restored_judged).min(at(self.gone, self.is_gone_judged))
+        let sessions = at(self.restored, self.is_restored_judged).min(at(self.gone, self.is_gone_judged));
+        sessions.min(at(self.served, self.is_served_judged))
     }
 
     /// What is due now. Each comes once.
@@ -85,6 +106,10 @@ impl Bounds {
         if is_due(self.gone, self.is_gone_judged) {
             self.is_gone_judged = true;
             return Some(Due::Gone);
+        }
+        if is_due(self.served, self.is_served_judged) {
+            self.is_served_judged = true;
+            return Some(Due::Served);
         }
         None
     }
@@ -101,7 +126,7 @@ mod tests {
     use crate::session::system::Sessions;
 
     #[test]
-    fn both_come_once_after_the_settle_phase_began_and_never_before() {
+    fn each_comes_once_after_the_settle_phase_began_and_never_before() {
         let cluster = Cluster::new(Sessions::KINDS).with(META, 1).with(CHUNK, 2);
         let world =
             splitbrain_kernel::system::Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(5) };
@@ -118,6 +143,7 @@ mod tests {
         assert!(second >= first);
         let other = bounds.take_due(second).expect("the other is due");
         assert!(one != other && bounds.take_due(second).is_none());
+        assert_eq!(bounds.take_due(bounds.deadline()), Some(Due::Served), "a target is free after the session is gone");
         assert_eq!(bounds.deadline(), Instant::MAX);
     }
 }

@@ -43,9 +43,14 @@ impl Stopped {
         self.followers.retain(|(of, _)| *of != chunk);
     }
 
+    /// Whether this follower wants no session.
+    pub(super) fn has(&self, chunk: NodeId, master: u16) -> bool {
+        self.followers.contains(&(chunk, master))
+    }
+
     /// The time is over: this chunk and this master have a session, unless the chunk wants none.
     pub(super) fn judge(&self, chunk: NodeId, master: u16, sides: &FollowerSide, findings: &mut Findings) {
-        if !self.followers.contains(&(chunk, master)) {
+        if !self.has(chunk, master) {
             findings.check(SESSION_RESTORED, Some(chunk), sides.has_session(chunk, master), || {
                 format!("chunk{} has no session with meta{master}, long after the cluster was healed", chunk.number())
             });

@@ -1,5 +1,7 @@
 //! Requests about session items: set, remove, list, and the targets, of which each is one session's.
 
+use std::collections::VecDeque;
+
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Duration;
 
@@ -8,6 +10,7 @@ use crate::session::command::{Applied, Command};
 use crate::session::ids::{Instance, ItemKey, Resource, SessionId};
 use crate::session::message::{ItemCall, ItemResult, Refusal, SessionMessage};
 use crate::session::observation::SessionObservation;
+use crate::session::options::Claims;
 
 use super::{Ctx, Master, Then};
 
@@ -22,9 +25,33 @@ pub(super) struct Asked {
     pub(super) call: ItemCall,
 }
 
+impl Asked {
+    /// The target that it claims, if it does.
+    const fn claimed(&self) -> Option<Resource> {
+        if let ItemCall::Set { key: ItemKey::Target(resource), .. } = self.call { Some(resource) } else { None }
+    }
+}
+
+/// Whether a claim is for a target that is another's, or is free.
+const fn waits(checked: &Result<Command, ItemResult>) -> bool {
+    matches!(checked, Ok(_) | Err(ItemResult::Taken))
+}
+
 impl Master {
     pub(super) fn on_item(&mut self, ctx: &mut Ctx<'_>, asked: Asked) {
-        match self.check_item(ctx, asked) {
+        let checked = self.check_item(ctx, asked);
+        match asked.claimed().filter(|_| self.options.claims == Claims::Queue) {
+            // Who has it already, or is refused, does not wait; all others do, and the first of them comes first.
+            Some(resource) if waits(&checked) && !self.holds(asked.session, resource) => {
+                self.join_line(asked, resource);
+                self.serve_line(ctx, resource);
+            }
+            _ => self.act_on(ctx, asked, checked),
+        }
+    }
+
+    fn act_on(&mut self, ctx: &mut Ctx<'_>, asked: Asked, checked: Result<Command, ItemResult>) {
+        match checked {
             Ok(command) => {
                 self.propose(ctx, command, Then::Answer { source: asked.source, request: asked.request });
             }
@@ -36,6 +63,53 @@ impl Master {
                 ctx.send(asked.source, SessionMessage::ItemReply { request, session, result });
             }
         }
+    }
+
+    // Lines.
+
+    fn holds(&self, session: SessionId, resource: Resource) -> bool {
+        self.table.holder(resource).is_some_and(|(holder, _)| holder == session)
+    }
+
+    /// A claim waits for its target. One that is sent again keeps its place.
+    fn join_line(&mut self, asked: Asked, resource: Resource) {
+        let line = self.in_line.entry(resource).or_default();
+        match line.iter_mut().find(|waiting| waiting.session == asked.session) {
+            Some(waiting) => *waiting = asked,
+            None => line.push_back(asked),
+        }
+    }
+
+    /// Looks at each line: a target may be free.
+    pub(super) fn serve_lines(&mut self, ctx: &mut Ctx<'_>) {
+        let resources: Vec<Resource> = self.in_line.keys().copied().collect();
+        resources.into_iter().for_each(|resource| self.serve_line(ctx, resource));
+    }
+
+    /// Goes along the line of a target until somebody waits on: who has lost its session is told so.
+    fn serve_line(&mut self, ctx: &mut Ctx<'_>, resource: Resource) {
+        while let Some(first) = self.in_line.get(&resource).and_then(|line| line.front().copied()) {
+            let checked = match self.check_item(ctx, first) {
+                Err(ItemResult::NoSuchSession) if self.has(Bug::WaiterNotChecked) => {
+                    let value = u64::from(first.source.number());
+                    self.check_claim(ctx, first, resource, value)
+                }
+                checked => checked,
+            };
+            if checked == Err(ItemResult::Taken) || self.is_about_to_be_granted(resource) {
+                return;
+            }
+            self.in_line.get_mut(&resource).and_then(VecDeque::pop_front);
+            self.act_on(ctx, first, checked);
+        }
+        self.in_line.remove(&resource);
+    }
+
+    fn is_about_to_be_granted(&self, resource: Resource) -> bool {
+        let grants = |command: &Command| {
+            matches!(command, Command::SetItem { key: ItemKey::Target(of), .. } if *of == resource)
+        };
+        self.journal.pending().any(|(command, _)| grants(command))
     }
 
     /// The command that a request asks for, or what it is answered at once.
@@ -68,6 +142,7 @@ impl Master {
         let set = Command::SetItem { session, instance, key: ItemKey::Target(resource), value };
         match self.table.holder(resource) {
             Some((holder, _)) if holder == session => Ok(set),
+            Some((holder, _)) if self.has(Bug::OldItemIsOwn) && self.table.are_of_one(holder, session) => Ok(set),
             Some((holder, _)) if self.has(Bug::ExpiryByOwnDuration) => {
                 let silent = self.leases.get(&holder).map_or(Duration::ZERO, |lease| ctx.now().since(lease.from));
                 let take = Command::TakeOver { session, instance, resource };

@@ -104,6 +104,7 @@ impl Master {
         let undone = |(id, session): (&SessionId, &Session)| session.is_expiring.then_some(*id);
         let undone: Vec<SessionId> = self.table.sessions().iter().filter_map(undone).collect();
         undone.into_iter().for_each(|session| self.push(ctx, Job::Expire(session)));
+        self.serve_lines(ctx);
     }
 
     /// One bug: a master that leads no longer goes by its old leases, and has the one that leads end the sessions.

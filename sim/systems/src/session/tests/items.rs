@@ -3,7 +3,7 @@
 use super::*;
 use crate::session::ids::{Instance, ItemKey, Resource, SessionId, Token};
 use crate::session::message::{Io, ItemCall, ItemResult, Operation, Order};
-use crate::session::options::ExpiryScope;
+use crate::session::options::{Claims, ExpiryScope};
 use splitbrain_kernel::context::OperationId;
 
 const ONE: SessionId = SessionId { master: 1, number: 1 };
@@ -217,4 +217,24 @@ fn a_client_asks_the_next_chunk_if_one_does_not_serve() {
     town.host(C1).message(K1, answer);
     town.collect();
     assert!(town.under_way.is_empty(), "the operation has ended");
+}
+
+#[test]
+fn who_waits_in_line_gets_the_target_when_it_is_free_and_its_session_lives() {
+    let mut town = settled(SessionOptions { claims: Claims::Queue, ..quick() }, 1, 3);
+    [K1, K2, K3].into_iter().for_each(|chunk| claim(&mut town, chunk, TARGET));
+    // A claim that is sent again keeps its place.
+    claim(&mut town, K2, TARGET);
+    assert_eq!([K1, K2, K3].map(|chunk| town.chunk(chunk).served().count()), [1, 0, 0]);
+    town.host(K1).order(Order::Release(TARGET));
+    town.collect();
+    town.deliver();
+    assert_eq!([K1, K2, K3].map(|chunk| town.chunk(chunk).served().count()), [0, 1, 0]);
+    // The second one gives it back when the third one has lost its session, and the first waits behind that.
+    claim(&mut town, K1, TARGET);
+    town.pass_without(ms(20_000), K3);
+    town.host(K2).order(Order::Release(TARGET));
+    town.collect();
+    town.deliver();
+    assert_eq!([K1, K2, K3].map(|chunk| town.chunk(chunk).served().count()), [1, 0, 0]);
 }
