@@ -13,6 +13,7 @@ mod reactor;
 mod replay;
 mod scenarios;
 mod select;
+mod session;
 mod shipped;
 mod show;
 mod single;

@@ -29,6 +29,8 @@ pub enum Piece {
         identity: Identity,
         /// The process that uses it.
         instance: Instance,
+        /// Which wish of the process that it was created for it fulfils.
+        wish: u64,
         /// How long it lives without a keepalive.
         lease: Duration,
         /// Whether its expiry is decided.
@@ -82,6 +84,8 @@ pub enum Command {
         identity: Identity,
         /// Which process of it.
         instance: Instance,
+        /// Which wish of that process it fulfils.
+        wish: u64,
         /// How long it lives without a keepalive.
         lease: Duration,
         /// The items that it has from the beginning.

@@ -147,6 +147,9 @@ impl SessionInvariants {
         findings: &mut Findings,
     ) {
         let group = self.group(master);
+        if matches!(said, SessionObservation::Leads { .. } | SessionObservation::SteppedDown { .. }) {
+            self.note_outsider(view, master);
+        }
         self.leaders.on_observation(master, group, said, findings);
         let expired = self.dead.on_observation(master, said, findings);
         self.names.on_observation(group, said, findings);
@@ -180,6 +183,20 @@ impl SessionInvariants {
             Replication::Raft if master.is(META) => NodeId::new(META, 1),
             _ => master,
         }
+    }
+
+    /// A replica outside the core began or ceased to lead. While it leads, chunks may be cut off from it, and nothing is
+    /// promised to them.
+    fn note_outsider(&mut self, view: impl View<SessionNode>, master: NodeId) {
+        if self.masters_are == Replication::Raft && !view.core().contains(&master) {
+            self.bounds.on_outsider(view.now());
+        }
+    }
+
+    /// Whether a replica outside the core leads.
+    fn is_led_from_outside(&self, view: impl View<SessionNode>) -> bool {
+        let leader = self.leaders.of_group(NodeId::new(META, 1)).filter(|_| self.masters_are == Replication::Raft);
+        leader.is_some_and(|leader| !view.core().contains(&leader))
     }
 
     /// A master begins to lead: it begins callbacks anew, and of replicas it owes each session a full lease.
@@ -322,6 +339,9 @@ impl Invariants<SessionNode> for SessionInvariants {
     }
 
     fn on_down(&mut self, view: impl View<SessionNode>, node: NodeId, _: &mut Findings) {
+        if self.leaders.has(node) {
+            self.note_outsider(view, node);
+        }
         self.note_owners(node, view.now());
         self.serving.on_down(node);
         self.leases.on_down(node);
@@ -343,6 +363,9 @@ impl Invariants<SessionNode> for SessionInvariants {
     }
 
     fn on_deadline(&mut self, view: impl View<SessionNode>, findings: &mut Findings) {
+        if self.is_led_from_outside(view) {
+            return self.bounds.on_outsider(view.now());
+        }
         while let Some(due) = self.bounds.take_due(view.now()) {
             match due {
                 Due::Restored => self.on_restored(view, findings),

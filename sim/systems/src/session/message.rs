@@ -119,6 +119,8 @@ pub enum SessionMessage {
 pub struct CreateRequest {
     /// The chunk's number of the request.
     pub request: u64,
+    /// The number of the first request for the same session: one that is sent again gets the session of the first.
+    pub wish: u64,
     /// Whose session.
     pub identity: Identity,
     /// Which process of it.

@@ -171,10 +171,12 @@ impl System for Sessions {
         Both(SessionInvariants::new(&self.setup), inside)
     }
 
-    /// Each volume stands for itself, and each master that is not replicated. A replica outside the core may lead all
-    /// the same, and followers speak with the leader themselves: they must reach all that raft may elect.
+    /// Each volume stands for itself, and each master that is not replicated. Of replicas a quorum is enough.
     fn core(&self, _: impl View<SessionNode>, candidates: &[NodeId]) -> Vec<NodeId> {
-        candidates.to_vec()
+        let Some(log) = &self.log else { return candidates.to_vec() };
+        // Members never change.
+        let masters = log.core_of(candidates);
+        candidates.iter().copied().filter(|node| !node.is(META)).chain(masters).collect()
     }
 
     fn workload(&self, call: &WorkloadCall<'_>) -> Result<Requests, OptionsError> {

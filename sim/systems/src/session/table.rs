@@ -19,6 +19,8 @@ pub struct Session {
     pub identity: Identity,
     /// The process that uses it.
     pub instance: Instance,
+    /// Which wish of the process that it was created for it fulfils.
+    pub wish: u64,
     /// How long it lives without a keepalive.
     pub lease: Duration,
     /// Whether its expiry is decided.
@@ -107,8 +109,8 @@ impl Table {
                 self.term = self.term.max(*term);
                 Applied::Done
             }
-            Command::Create { session, identity, instance, lease, items } => {
-                self.create(*session, *identity, *instance, *lease, items)
+            Command::Create { session, identity, instance, wish, lease, items } => {
+                self.create(*session, (*identity, *instance, *wish), *lease, items)
             }
             Command::Adopt { session, instance, items } => self.adopt(*session, *instance, items, bug),
             Command::SetItem { session, instance, key, value } => self.set(*session, *instance, *key, *value, bug),
@@ -133,6 +135,7 @@ impl Table {
             session: *id,
             identity: found.identity,
             instance: found.instance,
+            wish: found.wish,
             lease: found.lease,
             is_expiring: found.is_expiring,
             items: found.items.iter().map(|(key, value)| (*key, *value)).collect(),
@@ -168,10 +171,10 @@ impl Table {
             Piece::Numbers { session, token, term } => {
                 (self.last_number, self.last_token, self.term) = (*session, *token, *term);
             }
-            Piece::Session { session, identity, instance, lease, is_expiring, items } => {
-                let (identity, instance, lease, is_expiring) = (*identity, *instance, *lease, *is_expiring);
-                let items = items.iter().copied().collect();
-                self.sessions.insert(*session, Session { identity, instance, lease, is_expiring, items });
+            Piece::Session { session, identity, instance, wish, lease, is_expiring, items } => {
+                let (identity, instance, wish, is_expiring) = (*identity, *instance, *wish, *is_expiring);
+                let (lease, items) = (*lease, items.iter().copied().collect());
+                self.sessions.insert(*session, Session { identity, instance, wish, lease, is_expiring, items });
             }
             Piece::Lineage { identity, current, epoch, past } => {
                 let (current, epoch, past) = (*current, *epoch, past.iter().copied().collect());
@@ -189,15 +192,14 @@ impl Table {
     fn create(
         &mut self,
         id: SessionId,
-        identity: Identity,
-        instance: Instance,
+        (identity, instance, wish): (Identity, Instance, u64),
         lease: Duration,
         items: &[Item],
     ) -> Applied {
         self.last_number = self.last_number.max(id.number);
         self.begin_instance(identity, instance);
         let items = items.iter().copied().collect();
-        self.sessions.insert(id, Session { identity, instance, lease, is_expiring: false, items });
+        self.sessions.insert(id, Session { identity, instance, wish, lease, is_expiring: false, items });
         Applied::Done
     }
 
@@ -342,7 +344,7 @@ mod tests {
     fn create(session: SessionId, identity: u16, instance: u32) -> Command {
         let items = vec![(ItemKey::MachineUuid, 7)];
         let (identity, instance) = (Identity(identity), Instance(instance));
-        Command::Create { session, identity, instance, lease: Duration::from_secs(7), items }
+        Command::Create { session, identity, instance, wish: 1, lease: Duration::from_secs(7), items }
     }
 
     fn set(session: SessionId, instance: u32, key: ItemKey) -> Command {

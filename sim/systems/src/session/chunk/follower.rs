@@ -56,6 +56,8 @@ pub struct Held {
 pub struct SessionFollower {
     pub(super) state: State,
     pub(super) held: Option<Held>,
+    /// The number of the first request for the session that it asks for.
+    wish: Option<u64>,
     /// When each request for a session was sent.
     attempts: BTreeMap<u64, Instant>,
     /// When each keepalive that may still be answered was sent.
@@ -136,8 +138,10 @@ impl Chunk {
         let request = self.client.number();
         let now = self.clock(ctx);
         remember(&mut self.manager.get_mut(master).attempts, request, now);
+        let wish = *self.manager.get_mut(master).wish.get_or_insert(request);
         let create = CreateRequest {
             request,
+            wish,
             identity: self.identity(),
             instance: self.instance,
             lease: self.options.lease,

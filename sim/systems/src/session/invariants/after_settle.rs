@@ -78,6 +78,13 @@ impl Bounds {
         self.settled_at = Some(now);
     }
 
+    /// A master outside the core leads, or did until now: those inside have all the time once one of them leads.
+    pub(super) fn on_outsider(&mut self, now: Instant) {
+        if self.settled_at.is_some() {
+            self.settled_at = Some(now);
+        }
+    }
+
     /// How long a session may be without an owner.
     pub(super) const fn gone(&self) -> Duration {
         self.gone
@@ -145,5 +152,8 @@ mod tests {
         assert!(one != other && bounds.take_due(second).is_none());
         assert_eq!(bounds.take_due(bounds.deadline()), Some(Due::Served), "a target is free after the session is gone");
         assert_eq!(bounds.deadline(), Instant::MAX);
+        let later = Instant::ZERO + Duration::from_secs(50);
+        crowded.on_outsider(later);
+        assert_eq!(crowded.deadline(), later + (crowded.restored.min(crowded.gone)), "all the time from then on");
     }
 }

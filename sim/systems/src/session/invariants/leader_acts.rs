@@ -42,6 +42,11 @@ impl Leaders {
         self.leading.get(&master).is_some_and(|term| self.newest.get(&group) == Some(term))
     }
 
+    /// The replica of this group that leads, if one does.
+    pub(super) fn of_group(&self, group: NodeId) -> Option<NodeId> {
+        self.leading.keys().copied().find(|master| self.is_newest(*master, group))
+    }
+
     /// A process has ended.
     pub(super) fn on_down(&mut self, node: NodeId) {
         self.leading.remove(&node);

@@ -170,7 +170,7 @@ mod tests {
         let (mut extensions, mut findings) = (Extensions::default(), all_on());
         let (instance, identity, lease) = (Instance(1), Identity(1), Duration::from_secs(10));
         let create =
-            CreateRequest { request: 1, identity, instance, lease, version: 1, items: Vec::new(), wall: Instant::ZERO };
+            CreateRequest { request: 1, wish: 1, identity, instance, lease, version: 1, items: Vec::new(), wall: Instant::ZERO };
         extensions.on_heard(&SessionMessage::Create(Box::new(create)));
         if is_closed {
             extensions.on_heard(&SessionMessage::Close { session: ONE, instance });
@@ -201,7 +201,7 @@ mod tests {
         let (identity, lease) = (Identity(1), Duration::from_secs(10));
         for (instance, is_reused, now) in [(Instance(1), false, at(0, 0)), (Instance(2), true, at(5_000, 5_000))] {
             let (items, wall) = (Vec::new(), Instant::ZERO);
-            let create = CreateRequest { request: 1, identity, instance, lease, version: 1, items, wall };
+            let create = CreateRequest { request: 1, wish: 1, identity, instance, lease, version: 1, items, wall };
             extensions.on_heard(&SessionMessage::Create(Box::new(create)));
             let initialized = SessionObservation::Initialized { session: ONE, identity, instance, is_reused };
             for said in [initialized, SessionObservation::LeaseStarted { session: ONE }] {

@@ -12,6 +12,7 @@ use crate::session::ids::{SessionId, Term};
 use crate::session::message::{CreateRequest, CreateResult, Granted, KeepAliveResult, Refusal, SessionMessage};
 use crate::session::node::{SessionStep, SessionTimer};
 use crate::session::observation::{ExpiredPart, SessionObservation};
+use crate::session::table::Session;
 
 use super::access::Guard;
 use super::{Ctx, Master, Then};
@@ -210,12 +211,12 @@ impl Master {
         }
         let found = self.reusable(ctx, &request);
         let session = found.unwrap_or_else(|| self.next_session());
-        let CreateRequest { identity, instance, lease, items, .. } = *request;
+        let CreateRequest { identity, instance, wish, lease, items, .. } = *request;
         let is_reused = found.is_some();
         ctx.observe(SessionObservation::Initialized { session, identity, instance, is_reused });
         let command = match found {
             Some(_) => Command::Adopt { session, instance, items },
-            None => Command::Create { session, identity, instance, lease, items },
+            None => Command::Create { session, identity, instance, wish, lease, items },
         };
         let term = self.term;
         let active = self.active.as_mut().expect("this job is at work");
@@ -229,12 +230,14 @@ impl Master {
         lineage.is_some_and(|lineage| lineage.past.contains(&request.instance)) && !self.has(Bug::InstanceNotChecked)
     }
 
-    /// A session of the same identity whose lease runs.
+    /// A session of the same identity whose lease runs: the one that an earlier try has created, or any if sessions are
+    /// reused.
     fn reusable(&self, ctx: &Ctx<'_>, request: &CreateRequest) -> Option<SessionId> {
         let mut sessions = self.table.sessions().iter().filter(|(_, found)| found.identity == request.identity);
+        let is_tried = |found: &Session| (found.instance, found.wish) == (request.instance, request.wish);
         let ends = |session: SessionId| self.is_over(ctx, session) || self.is_closed(session);
-        let found = sessions.find(|(id, found)| !found.is_expiring && !ends(**id));
-        found.map(|(id, _)| *id).filter(|_| self.reuses())
+        let fits = |id: SessionId, found: &Session| !found.is_expiring && !ends(id);
+        sessions.find(|(id, found)| fits(**id, found) && (self.reuses() || is_tried(found))).map(|(id, _)| *id)
     }
 
     fn next_session(&mut self) -> SessionId {

@@ -98,14 +98,19 @@ fn a_lost_reply_leaves_a_session_that_the_next_try_reuses() {
 }
 
 #[test]
-fn without_reuse_a_lost_reply_leaves_an_orphan_until_its_lease_is_over() {
+fn without_reuse_the_next_try_gets_the_session_of_the_first_but_another_process_another() {
     let mut town = Town::new(SessionOptions { reuse: Reuse::Never, ..quick() }, 1, 1);
     town.deliver_if(IS_CREATE);
     town.pass(ms(3_000));
-    assert_eq!(town.master().table().sessions().len(), 2);
-    town.pass(ms(9_000));
-    assert_eq!(town.master().table().sessions().len(), 1);
+    assert_eq!(town.master().table().sessions().len(), 1, "it is the same wish");
     assert_eq!(town.state(K1), State::Alive);
+    town.host(K1).crash_machine(0);
+    town.host(K1).start();
+    town.collect();
+    town.deliver();
+    assert_eq!((town.state(K1), town.master().table().sessions().len()), (State::Alive, 2));
+    town.pass(ms(9_000));
+    assert_eq!(town.master().table().sessions().len(), 1, "the lease of the other one is over");
 }
 
 #[test]
