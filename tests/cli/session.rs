@@ -44,8 +44,22 @@ duration = "32s"
 
 /// Lines that tell of sessions, of what becomes durable for them, of who leads, and of faults.
 const TOLD: &[&str] = &[
-    "session", "create", "lease", "capability", "follower created", "keep_alive", "item", "target", "jeopardy", "expire",
-    "erase", "master leads", "leader elected", "stepped down", "▼", "▲",
+    "session",
+    "create",
+    "lease",
+    "capability",
+    "follower created",
+    "keep_alive",
+    "item",
+    "target",
+    "jeopardy",
+    "expire",
+    "erase",
+    "master leads",
+    "leader elected",
+    "stepped down",
+    "▼",
+    "▲",
 ];
 
 /// Lines that do so in the words of raft, or that say the same once more.

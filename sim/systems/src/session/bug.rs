@@ -78,6 +78,14 @@ splitbrain_kernel::names! {
         OldItemIsOwn = "old_item_is_own",
         /// Master: the first in line gets a target that is free, without a look at its session (etcd #9921).
         WaiterNotChecked = "waiter_not_checked",
+        /// Replica: a change of leader gives a session its whole lease, whatever was written down of what remained
+        /// (etcd #9395, #13294).
+        TermForgetsRemainder = "term_forgets_remainder",
+        /// Replica: what remains of a lease is not written down again under the next leader (etcd #13491, #17132).
+        CheckpointOnce = "checkpoint_once",
+        /// Replica: a snapshot that says to be of the last command lacks what that has done to sessions
+        /// (ZOOKEEPER-3144).
+        SnapshotNotAtomic = "snapshot_not_atomic",
         /// Node server: who waits in line for a target hears of the one before it, and not of the end of its own
         /// session (etcd #19597).
         WaiterNotTold = "waiter_not_told",

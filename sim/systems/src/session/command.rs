@@ -33,6 +33,8 @@ pub enum Piece {
         wish: u64,
         /// How long it lives without a keepalive.
         lease: Duration,
+        /// What remains of its lease, if that was written down.
+        remaining: Option<Duration>,
         /// Whether its expiry is decided.
         is_expiring: bool,
         /// Its items.
@@ -139,6 +141,13 @@ pub enum Command {
         instance: Instance,
         /// Which target.
         resource: Resource,
+    },
+    /// What remains of a lease is written down; with `None` it is whole again.
+    Checkpoint {
+        /// Of this session.
+        session: SessionId,
+        /// So much.
+        remaining: Option<Duration>,
     },
     /// It is decided that a session expires: nothing brings it back.
     Expire {

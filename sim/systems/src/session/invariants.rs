@@ -12,6 +12,7 @@
 //! | callbacks are the leader's | Burrows, OSDI 2006, §2.9 | `leader_acts` | black box |
 //! | no session expires too early | etcd, Lease | `no_early_expiry` | black box |
 //! | sessions come back | Burrows, OSDI 2006, §2.8 | `session_restored` | black box |
+//! | changes of leader extend nothing | etcd #9395 | `counted_over_terms` | black box |
 //! | no target is left alone | consul #4902 | `target_served` | black box |
 //! | no session outlives its owner | etcd #17470 | `nothing_immortal` | white box |
 //!
@@ -27,6 +28,7 @@
 
 mod after_settle;
 mod callbacks_in_order;
+mod counted_over_terms;
 mod items_die_with_session;
 mod jeopardy_is_idle;
 mod leader_acts;
@@ -59,6 +61,7 @@ use super::options::{ExpiryScope, Replication, SessionOptions};
 
 use after_settle::{Bounds, Due};
 use callbacks_in_order::{FollowerSide, MasterSide};
+use counted_over_terms::Counts;
 use items_die_with_session::Erased;
 use jeopardy_is_idle::Leases;
 use leader_acts::Leaders;
@@ -86,6 +89,7 @@ mod index {
     pub(super) const SESSION_RESTORED: usize = 9;
     pub(super) const NOTHING_IMMORTAL: usize = 10;
     pub(super) const TARGET_SERVED: usize = 11;
+    pub(super) const COUNTED_OVER_TERMS: usize = 12;
 }
 
 /// The invariants of the session system, with all that they have seen.
@@ -106,6 +110,7 @@ pub struct SessionInvariants {
     stopped: Stopped,
     living: Living,
     service: Service,
+    counts: Counts,
     bounds: Bounds,
     tally: Tally,
 }
@@ -129,6 +134,7 @@ impl SessionInvariants {
             stopped: Stopped::default(),
             living: Living::default(),
             service: Service::default(),
+            counts: Counts::new(setup),
             bounds: Bounds::new(setup),
             tally: Tally::default(),
         }
@@ -157,6 +163,7 @@ impl SessionInvariants {
         let now = Times { true_time: view.now(), monotonic: view.monotonic(master) };
         self.extensions.on_observation(master, said, now, view.bounds().drift_ppm, findings);
         self.living.on_observation(said, view.now());
+        self.counts.on_observation(master, said, view.now(), findings);
         let can_act = |chunk: NodeId| view.is_lively(chunk);
         if let Some(session) = expired {
             self.serving.on_expired(master, session, can_act, findings);
@@ -202,7 +209,8 @@ impl SessionInvariants {
     /// A master begins to lead: it begins callbacks anew, and of replicas it owes each session a full lease.
     fn on_leads(&mut self, group: NodeId, now: Times) {
         self.masters.on_restart(group);
-        if self.masters_are == Replication::Raft {
+        // Where it is written down what remains of a lease, the next leader goes on with that.
+        if self.masters_are == Replication::Raft && self.setup.options.base.checkpoint.is_zero() {
             self.extensions.on_failover(now);
         }
     }
@@ -299,6 +307,7 @@ impl Invariants<SessionNode> for SessionInvariants {
         session_restored::INFO,
         nothing_immortal::INFO,
         target_served::INFO,
+        counted_over_terms::INFO,
     ];
 
     fn on_effect(
@@ -338,7 +347,8 @@ impl Invariants<SessionNode> for SessionInvariants {
         }
     }
 
-    fn on_down(&mut self, view: impl View<SessionNode>, node: NodeId, _: &mut Findings) {
+    fn on_down(&mut self, view: impl View<SessionNode>, node: NodeId, findings: &mut Findings) {
+        self.counts.on_down(node, findings);
         if self.leaders.has(node) {
             self.note_outsider(view, node);
         }
@@ -404,6 +414,7 @@ mod tests {
             (index::SESSION_RESTORED, "session_restored"),
             (index::NOTHING_IMMORTAL, "nothing_immortal"),
             (index::TARGET_SERVED, "target_served"),
+            (index::COUNTED_OVER_TERMS, "counted_over_terms"),
         ];
         assert_eq!(places.len(), SessionInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| SessionInvariants::LIST[*place].name == *name));

@@ -57,6 +57,10 @@ enum Then {
     Lead,
     /// The work at hand goes on.
     Job,
+    /// What remains of a lease is written down.
+    Checkpoint,
+    /// The lease that this keepalive is for is extended, now that what remained of it is no longer written down.
+    Extend(HeldBack),
     /// This chunk is answered.
     Answer { source: NodeId, request: u64 },
     /// Nothing: another master has asked for it, which only a known bug does.
@@ -96,6 +100,8 @@ pub struct Master {
     without_effect: BTreeSet<SessionId>,
     /// The number of the last session, as one bug remembers it.
     number_in_memory: u32,
+    /// The table before the last command, for one bug.
+    table_before: Option<Table>,
 }
 
 impl Master {
@@ -122,6 +128,7 @@ impl Master {
             not_erased: BTreeSet::new(),
             without_effect: BTreeSet::new(),
             number_in_memory: 0,
+            table_before: None,
         }
     }
 
@@ -251,16 +258,21 @@ impl Master {
         match outcome {
             Outcome::Committed(command, then) => self.commit(ctx, &command, then),
             Outcome::Lost(then) => self.on_lost(ctx, then),
-            Outcome::Restored(table) => self.table = table,
+            Outcome::Restored(table) => {
+                self.table = table;
+                self.note_before();
+            }
         }
     }
 
     fn commit(&mut self, ctx: &mut Ctx<'_>, command: &Command, then: Option<Then>) {
         let Some(then) = then else {
             // Another master has proposed it, and says what comes of it.
+            self.note_before();
             self.table.apply(command, self.options.bug);
             return;
         };
+        self.note_before();
         let freed = self.targets_freed_by(ctx, command);
         let dropped = self.items_dropped_by(command);
         let applied = self.table.apply(command, self.options.bug);
@@ -274,6 +286,8 @@ impl Master {
             Then::Lead => self.on_lead(ctx),
             Then::Job => self.on_job_committed(ctx, command, applied),
             Then::Answer { source, request } => self.answer_item(ctx, source, request, command, applied),
+            Then::Checkpoint => Self::on_checkpoint(ctx, command),
+            Then::Extend(asked) => self.extend_again(ctx, asked),
             Then::Nothing => {}
         }
         self.serve_lines(ctx);
@@ -285,8 +299,8 @@ impl Master {
             // It is tried again with the next scan, if this master is still to lead.
             Then::Lead | Then::Nothing => {}
             Then::Job => self.on_job_failed(ctx),
-            // The chunk asks again.
-            Then::Answer { .. } => {}
+            // The chunk asks again; a lease is looked at again with the next scan.
+            Then::Answer { .. } | Then::Extend(_) | Then::Checkpoint => {}
         }
     }
 
@@ -301,7 +315,17 @@ impl Master {
         }
         self.review_leadership(ctx);
         if let Journal::Replica(replica) = &mut self.journal {
-            replica.compact(ctx, &self.table);
+            match &self.table_before {
+                Some(before) => replica.compact(ctx, &self.table.with_sessions_of(before)),
+                None => replica.compact(ctx, &self.table),
+            }
+        }
+    }
+
+    /// One bug looks at sessions as they were before the last command.
+    fn note_before(&mut self) {
+        if self.has(Bug::SnapshotNotAtomic) {
+            self.table_before = Some(self.table.clone());
         }
     }
 

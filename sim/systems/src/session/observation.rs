@@ -4,6 +4,7 @@ use splitbrain_kernel::embedding::Embedding as _;
 use splitbrain_kernel::joined;
 use splitbrain_kernel::node::{Change, Face, Observation};
 use splitbrain_kernel::serde::Serialize;
+use splitbrain_kernel::time::Duration;
 
 use crate::raft::observation::RaftObservation;
 
@@ -102,6 +103,13 @@ observations! {
         /// Of which session.
         session: SessionId,
     } = "lease extended",
+    /// Master: it is durable how much of a lease that nobody extends remains.
+    Checkpointed {
+        /// Of which session.
+        session: SessionId,
+        /// How much.
+        remaining: Duration,
+    } = "lease written down",
     /// Master: a callback of the access manager failed, and the session is not created.
     CallbackFailed = "callback failed",
     /// Master: it is decided, and durable, that a session expires.

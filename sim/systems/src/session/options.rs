@@ -87,6 +87,9 @@ splitbrain_kernel::options! {
         pub grace: Duration => SPAN,
         /// How often a master looks for leases that are over.
         pub expiry_scan: Duration => TIMING,
+        /// How often a master that is replicated writes down what remains of a lease that nobody extends, so that the
+        /// next one goes on with that; 0s is never: each change of leader begins all leases anew.
+        pub checkpoint: Duration => SPAN,
         /// How long the targets of a session that expired are granted to no other.
         pub lock_delay: Duration => SPAN,
         /// What becomes of a session whose chunk starts again.
@@ -151,10 +154,20 @@ impl Options for SessionOptions {
         }
         match (self.replication, self.bug) {
             (Replication::Raft, _) => self.validate_replication()?,
-            (Replication::None, Bug::ExpiryOfEarlierTerm | Bug::ExtendsWithoutQuorum) => {
+            (
+                Replication::None,
+                Bug::ExpiryOfEarlierTerm
+                | Bug::ExtendsWithoutQuorum
+                | Bug::TermForgetsRemainder
+                | Bug::CheckpointOnce
+                | Bug::SnapshotNotAtomic,
+            ) => {
                 let message =
                     format!("\"{}\" is of masters that are replicated: replication = \"raft\"", self.bug.name());
                 return refuse("bug", message);
+            }
+            (Replication::None, _) if !self.checkpoint.is_zero() => {
+                return refuse("checkpoint", "is of masters that are replicated: replication = \"raft\"".to_owned());
             }
             (Replication::None, _) => {}
         }
@@ -174,6 +187,10 @@ impl SessionOptions {
         if self.raft.read_lease >= self.lease {
             let message = format!("must be less than the lease of sessions, {}", self.lease);
             return Err(OptionsError::new("raft.read_lease", message));
+        }
+        if self.checkpoint.is_zero() && matches!(self.bug, Bug::TermForgetsRemainder | Bug::CheckpointOnce) {
+            let message = format!("\"{}\" is of leases that are written down: checkpoint", self.bug.name());
+            return Err(OptionsError::new("bug", message));
         }
         if self.bug == Bug::AnswerBeforeDurable {
             let message = "\"answer_before_durable\" is of a master with a disk of its own: not with replication";

@@ -50,6 +50,7 @@ pub fn zbs() -> SessionOptions {
         create_timeout: Duration::ZERO,
         grace: ms(7_000),
         expiry_scan: ms(500),
+        checkpoint: Duration::ZERO,
         lock_delay: Duration::ZERO,
         reuse: Reuse::Session,
         expiry_scope: ExpiryScope::Own,

@@ -23,6 +23,8 @@ pub struct Session {
     pub wish: u64,
     /// How long it lives without a keepalive.
     pub lease: Duration,
+    /// What remains of its lease, if that was written down since it was extended.
+    pub remaining: Option<Duration>,
     /// Whether its expiry is decided.
     pub is_expiring: bool,
     /// What the chunk has said of itself.
@@ -119,6 +121,7 @@ impl Table {
                 self.release(*session, *instance, *resource, *token)
             }
             Command::TakeOver { session, instance, resource } => self.take_over(*session, *instance, *resource, bug),
+            Command::Checkpoint { session, remaining } => self.checkpoint(*session, *remaining),
             Command::Expire { session, term } => self.expire(*session, *term, bug),
             Command::Erase { session } => self.erase(*session, bug),
             Command::Restore(piece) => {
@@ -137,6 +140,7 @@ impl Table {
             instance: found.instance,
             wish: found.wish,
             lease: found.lease,
+            remaining: found.remaining,
             is_expiring: found.is_expiring,
             items: found.items.iter().map(|(key, value)| (*key, *value)).collect(),
         });
@@ -171,10 +175,17 @@ impl Table {
             Piece::Numbers { session, token, term } => {
                 (self.last_number, self.last_token, self.term) = (*session, *token, *term);
             }
-            Piece::Session { session, identity, instance, wish, lease, is_expiring, items } => {
-                let (identity, instance, wish, is_expiring) = (*identity, *instance, *wish, *is_expiring);
-                let (lease, items) = (*lease, items.iter().copied().collect());
-                self.sessions.insert(*session, Session { identity, instance, wish, lease, is_expiring, items });
+            Piece::Session { session, identity, instance, wish, lease, remaining, is_expiring, items } => {
+                let restored = Session {
+                    identity: *identity,
+                    instance: *instance,
+                    wish: *wish,
+                    lease: *lease,
+                    remaining: *remaining,
+                    is_expiring: *is_expiring,
+                    items: items.iter().copied().collect(),
+                };
+                self.sessions.insert(*session, restored);
             }
             Piece::Lineage { identity, current, epoch, past } => {
                 let (current, epoch, past) = (*current, *epoch, past.iter().copied().collect());
@@ -199,7 +210,8 @@ impl Table {
         self.last_number = self.last_number.max(id.number);
         self.begin_instance(identity, instance);
         let items = items.iter().copied().collect();
-        self.sessions.insert(id, Session { identity, instance, wish, lease, is_expiring: false, items });
+        let session = Session { identity, instance, wish, lease, remaining: None, is_expiring: false, items };
+        self.sessions.insert(id, session);
         Applied::Done
     }
 
@@ -212,7 +224,7 @@ impl Table {
         if is_another && bug != Bug::InstanceNotChecked {
             session.items.clear();
         }
-        session.instance = instance;
+        (session.instance, session.remaining) = (instance, None);
         session.items.extend(items.iter().copied());
         if is_another && bug != Bug::InstanceNotChecked {
             self.targets.retain(|_, (holder, _)| *holder != id);
@@ -306,6 +318,21 @@ impl Table {
         let session = self.own(id, instance, bug).expect("it was just found");
         session.items.insert(key, 0);
         Applied::Granted(token)
+    }
+
+    fn checkpoint(&mut self, id: SessionId, remaining: Option<Duration>) -> Applied {
+        match self.sessions.get_mut(&id).filter(|session| !session.is_expiring) {
+            Some(session) => {
+                session.remaining = remaining;
+                Applied::Done
+            }
+            None => Applied::NoSuchSession,
+        }
+    }
+
+    /// One bug: what a snapshot has of sessions is as it was before the last command.
+    pub(super) fn with_sessions_of(&self, before: &Self) -> Self {
+        Self { sessions: before.sessions.clone(), ..self.clone() }
     }
 
     /// The decision of a term is void in a later one: the leases that it went by are not those of the master that leads
@@ -427,6 +454,23 @@ mod tests {
             Table::of(Table::default().pieces().map(Command::Restore).collect::<Vec<_>>().iter()),
             Table::default()
         );
+    }
+
+    #[test]
+    fn what_remains_of_a_lease_is_kept_until_the_session_is_extended_or_taken_over() {
+        let remaining = Some(Duration::from_secs(3));
+        let noted = |remaining| Command::Checkpoint { session: ONE, remaining };
+        let mut table = table(&[create(ONE, 1, 10), noted(remaining)]);
+        let kept = |table: &Table| table.session(ONE).expect("it is there").remaining;
+        assert_eq!(kept(&table), remaining);
+        assert_eq!(kept(&Table::of(table.pieces().map(Command::Restore).collect::<Vec<_>>().iter())), remaining);
+        table.apply(&noted(None), Bug::None);
+        assert_eq!(kept(&table), None);
+        table.apply(&noted(remaining), Bug::None);
+        table.apply(&Command::Adopt { session: ONE, instance: Instance(11), items: Vec::new() }, Bug::None);
+        assert_eq!(kept(&table), None, "its lease is new");
+        table.apply(&expire(1), Bug::None);
+        assert_eq!(table.apply(&noted(remaining), Bug::None), Applied::NoSuchSession);
     }
 
     #[test]

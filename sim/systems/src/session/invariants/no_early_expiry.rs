@@ -169,8 +169,16 @@ mod tests {
     fn judge(then: Times, drift: Option<u32>, is_closed: bool) -> (Option<usize>, u64) {
         let (mut extensions, mut findings) = (Extensions::default(), all_on());
         let (instance, identity, lease) = (Instance(1), Identity(1), Duration::from_secs(10));
-        let create =
-            CreateRequest { request: 1, wish: 1, identity, instance, lease, version: 1, items: Vec::new(), wall: Instant::ZERO };
+        let create = CreateRequest {
+            request: 1,
+            wish: 1,
+            identity,
+            instance,
+            lease,
+            version: 1,
+            items: Vec::new(),
+            wall: Instant::ZERO,
+        };
         extensions.on_heard(&SessionMessage::Create(Box::new(create)));
         if is_closed {
             extensions.on_heard(&SessionMessage::Close { session: ONE, instance });

@@ -56,7 +56,9 @@ impl Service {
         let last = self.last.get(&resource).copied();
         let was_served = last.is_some_and(|last| now.since(last) < moment);
         findings.check(TARGET_SERVED, None, is_served || was_served, || match last {
-            Some(last) => format!("no chunk has served target {resource} since {last}, long after the cluster was healed"),
+            Some(last) => {
+                format!("no chunk has served target {resource} since {last}, long after the cluster was healed")
+            }
             None => format!("no chunk has ever served target {resource}, long after the cluster was healed"),
         });
     }

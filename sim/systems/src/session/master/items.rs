@@ -106,9 +106,8 @@ impl Master {
     }
 
     fn is_about_to_be_granted(&self, resource: Resource) -> bool {
-        let grants = |command: &Command| {
-            matches!(command, Command::SetItem { key: ItemKey::Target(of), .. } if *of == resource)
-        };
+        let grants =
+            |command: &Command| matches!(command, Command::SetItem { key: ItemKey::Target(of), .. } if *of == resource);
         self.journal.pending().any(|(command, _)| grants(command))
     }
 

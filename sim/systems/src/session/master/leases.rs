@@ -13,7 +13,7 @@ use crate::session::options::KeepAliveMode;
 use crate::session::table::Session;
 
 use super::job::Job;
-use super::{Ctx, Master};
+use super::{Ctx, Master, Then};
 
 /// A lease, on the clock that [`Master::clock`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(super) struct Lease {
     pub(super) from: Instant,
     /// When it is over.
     pub(super) until: Instant,
+    /// When what remained of it was last written down, or it began.
+    noted: Instant,
 }
 
 /// A keepalive that is answered when the lease is nearly over.
@@ -53,17 +55,22 @@ impl Master {
     pub(super) fn start_lease(&mut self, ctx: &Ctx<'_>, session: SessionId, length: Duration, record: Instant) {
         let now = self.clock(ctx);
         let from = if self.has(Bug::LeaseFromRecordTime) { record } else { now };
-        self.leases.insert(session, Lease { from: now, until: from.saturating_add(length) });
+        self.leases.insert(session, Lease { from: now, until: from.saturating_add(length), noted: now });
     }
 
     /// The leases of all sessions begin anew.
     pub(super) fn renew_all_leases(&mut self, ctx: &Ctx<'_>) {
         let active = self.table.sessions().iter().filter(|(_, session)| !session.is_expiring);
-        let active: Vec<(SessionId, Duration)> = active.map(|(id, session)| (*id, session.lease)).collect();
-        let longest = active.iter().map(|(_, lease)| *lease).max();
+        let of = |(id, session): (&SessionId, &Session)| (*id, session.lease, session.remaining);
+        let active: Vec<(SessionId, Duration, Option<Duration>)> = active.map(of).collect();
+        let longest = active.iter().map(|(_, lease, _)| *lease).max();
         self.leases.clear();
-        for (session, lease) in active {
-            let length = if self.has(Bug::RestartForgetsLeases) { Duration::ZERO } else { lease };
+        for (session, lease, remaining) in active {
+            let length = match self.options.bug {
+                Bug::RestartForgetsLeases => Duration::ZERO,
+                Bug::TermForgetsRemainder => lease,
+                _ => remaining.unwrap_or(lease),
+            };
             self.start_lease(ctx, session, length, ctx.wall());
         }
         if let Some(longest) = longest.or_else(|| (self.table.last_number() > 0).then_some(self.options.lease)) {
@@ -105,6 +112,47 @@ impl Master {
         let undone: Vec<SessionId> = self.table.sessions().iter().filter_map(undone).collect();
         undone.into_iter().for_each(|session| self.push(ctx, Job::Expire(session)));
         self.serve_lines(ctx);
+        self.write_down(ctx);
+    }
+
+    /// Writes down what remains of leases that have run for a while since that was last done.
+    fn write_down(&mut self, ctx: &mut Ctx<'_>) {
+        let (every, now) = (self.options.checkpoint, self.clock(ctx));
+        if every.is_zero() || !self.leads_now(ctx) {
+            return;
+        }
+        // What is under way for a session comes first: it may be that its lease is extended.
+        let is_left_out = |session: SessionId| {
+            if self.is_being_written_down(session) {
+                return true;
+            }
+            let known = self.table.session(session).filter(|found| !found.is_expiring);
+            known.is_none_or(|found| self.has(Bug::CheckpointOnce) && found.remaining.is_some())
+        };
+        let is_due = |lease: &Lease| every <= now.since(lease.noted) && now < lease.until;
+        let due = self.leases.iter().filter(|(session, lease)| is_due(lease) && !is_left_out(**session));
+        let due: Vec<(SessionId, Duration)> = due.map(|(session, lease)| (*session, lease.until.since(now))).collect();
+        for (session, remaining) in due {
+            self.leases.get_mut(&session).expect("it was just found").noted = now;
+            self.propose(ctx, Command::Checkpoint { session, remaining: Some(remaining) }, Then::Checkpoint);
+        }
+    }
+
+    pub(super) fn on_checkpoint(ctx: &mut Ctx<'_>, command: &Command) {
+        if let Command::Checkpoint { session, remaining: Some(remaining) } = command {
+            ctx.observe(SessionObservation::Checkpointed { session: *session, remaining: *remaining });
+        }
+    }
+
+    /// Whether it is, or is about to be, written down that less than the whole lease remains.
+    fn is_written_down(&self, session: SessionId) -> bool {
+        let is_kept = self.table.session(session).is_some_and(|found| found.remaining.is_some());
+        is_kept || self.is_being_written_down(session)
+    }
+
+    fn is_being_written_down(&self, session: SessionId) -> bool {
+        let is_of = |command: &Command| matches!(command, Command::Checkpoint { session: of, .. } if *of == session);
+        !self.options.checkpoint.is_zero() && self.journal.pending().any(|(command, _)| is_of(command))
     }
 
     /// One bug: a master that leads no longer goes by its old leases, and has the one that leads end the sessions.
@@ -165,7 +213,24 @@ impl Master {
         }
     }
 
+    /// Extends a lease, once it is no longer written down that less of it remains: the next leader goes by that.
     fn extend(&mut self, ctx: &mut Ctx<'_>, asked: HeldBack) {
+        let session = asked.keep_alive.session;
+        if self.is_written_down(session) {
+            return self.propose(ctx, Command::Checkpoint { session, remaining: None }, Then::Extend(asked));
+        }
+        self.extend_now(ctx, asked);
+    }
+
+    /// It is written down no longer. The session may have ended meanwhile.
+    pub(super) fn extend_again(&mut self, ctx: &mut Ctx<'_>, asked: HeldBack) {
+        match self.check_keep_alive(ctx, asked.keep_alive.session, asked.keep_alive.instance) {
+            Ok(()) => self.extend_now(ctx, asked),
+            Err(result) => asked.refuse(ctx, result),
+        }
+    }
+
+    fn extend_now(&mut self, ctx: &mut Ctx<'_>, asked: HeldBack) {
         let KeepAlive { session, round, version, wall, .. } = asked.keep_alive;
         let length = self.table.session(session).expect("it was just checked").lease;
         self.start_lease(ctx, session, length, wall);
