@@ -18,6 +18,7 @@ use crate::session::ids::SessionId;
 use crate::session::message::{CreateRequest, CreateResult, Granted, Refusal, SessionMessage};
 use crate::session::node::{CreatedStage, SessionStep, SessionTimer};
 use crate::session::observation::SessionObservation;
+use crate::session::options::ExpiryScope;
 
 use super::stop::{StopSource, StopState};
 use super::{Chunk, Ctx, SessionClient};
@@ -327,6 +328,10 @@ impl Chunk {
         if let Some(held) = held.filter(|_| source == StopSource::User) {
             let session = held.granted.session;
             ctx.send(self.manager.address(master), SessionMessage::Close { session, instance });
+        }
+        if self.options.expiry_scope == ExpiryScope::Any {
+            // It will serve no target again: what it holds under its other sessions is for others.
+            self.manager.masters().for_each(|other| self.stop(ctx, other, source));
         }
     }
 }

@@ -30,7 +30,7 @@ impl Chunk {
         let retry = self.options.claim_retry;
         let wait = ctx.rng().duration(retry.div(2), retry + retry.div(2));
         ctx.set_timer(SessionTimer::Claim(resource), wait);
-        if self.server.targets.contains_key(&resource) || self.waits_for(resource) {
+        if self.server.targets.contains_key(&resource) || !self.may_serve() || self.waits_for(resource) {
             return;
         }
         if let Some(session) = self.live_session(self.master_of(resource)) {

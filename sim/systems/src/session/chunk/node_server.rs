@@ -73,9 +73,14 @@ impl Chunk {
         self.serve_again(ctx);
     }
 
+    /// Whether no session with another master stands against it.
+    pub(super) fn may_serve(&self) -> bool {
+        self.options.expiry_scope == ExpiryScope::Own || self.manager.all_alive()
+    }
+
     /// iSCSI sessions come alive where nothing stands against it.
     pub(super) fn serve_again(&mut self, ctx: &mut Ctx<'_>) {
-        if self.options.expiry_scope == ExpiryScope::Any && !self.manager.all_alive() {
+        if !self.may_serve() {
             return;
         }
         for (resource, served) in &mut self.server.targets {

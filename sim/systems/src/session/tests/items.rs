@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::session::ids::{Instance, ItemKey, Resource, SessionId, Token};
-use crate::session::message::{Io, ItemCall, ItemResult, Operation, Order};
+use crate::session::message::{Io, ItemCall, ItemResult, KeepAliveResult, Operation, Order, Refusal};
 use crate::session::options::{Claims, ExpiryScope};
 use splitbrain_kernel::context::OperationId;
 
@@ -202,6 +202,20 @@ fn with_the_scope_any_the_loss_of_one_session_ends_all_service() {
         town.pass(ms(5_000));
         assert_eq!(town.chunk(K1).served().count(), 1, "{scope:?}");
     }
+}
+
+#[test]
+fn with_the_scope_any_a_process_that_one_master_has_replaced_leaves_all_targets_to_others() {
+    let mut town = settled(SessionOptions { expiry_scope: ExpiryScope::Any, ..quick() }, 2, 2);
+    claim(&mut town, K1, TARGET);
+    let session = town.chunk(K1).followers().get(2).held().expect("it has one").granted.session;
+    let result = KeepAliveResult::Refused(Refusal::Superseded);
+    town.host(K1).message(M2, SessionMessage::KeepAliveReply { session, round: 1, result });
+    town.collect();
+    assert_eq!((town.state(K1), town.chunk(K1).served().count()), (State::Stopped, 0));
+    town.pass(ms(10_000));
+    claim(&mut town, K2, TARGET);
+    assert_eq!(town.chunk(K2).served().count(), 1);
 }
 
 #[test]
