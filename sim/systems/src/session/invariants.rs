@@ -192,8 +192,8 @@ impl SessionInvariants {
         }
     }
 
-    /// A replica outside the core began or ceased to lead. While it leads, chunks may be cut off from it, and nothing is
-    /// promised to them.
+    /// A replica outside the core began or ceased to lead. While it leads, chunks may be cut off from it, and nothing
+    /// is promised to them.
     fn note_outsider(&mut self, view: impl View<SessionNode>, master: NodeId) {
         if self.masters_are == Replication::Raft && !view.core().contains(&master) {
             self.bounds.on_outsider(view.now());

@@ -1,8 +1,8 @@
 //! Leases are counted over terms: where masters write down what remains of them, a change of leader extends none.
 //!
-//! A leader counts a lease while it leads. What it has not written down when it falls is lost, and only that: so the
-//! times in which leaders have led add up, less a loss for each of them, and a session whose lease that exceeds is gone.
-//! What leaders do shows that they led: only what a quorum has made durable counts.
+//! A leader counts a lease while it leads. What it has not written down when it falls is lost, and only that: the times
+//! in which leaders have led add up, less a loss for each of them, and a session whose lease that exceeds is gone. What
+//! leaders do shows that they led: only what a quorum has made durable counts.
 
 use std::collections::BTreeMap;
 
