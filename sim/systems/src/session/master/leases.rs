@@ -121,9 +121,13 @@ impl Master {
         if every.is_zero() || !self.leads_now(ctx) {
             return;
         }
-        // What is under way for a session comes first: it may be that its lease is extended.
+        // What is under way for a session comes first: its lease may be extended, or begin anew with another process.
+        let is_adopted = |session: SessionId| {
+            let is_of = |command: &Command| matches!(command, Command::Adopt { session: of, .. } if *of == session);
+            self.journal.pending().any(|(command, _)| is_of(command))
+        };
         let is_left_out = |session: SessionId| {
-            if self.is_being_written_down(session) {
+            if self.is_being_written_down(session) || is_adopted(session) {
                 return true;
             }
             let known = self.table.session(session).filter(|found| !found.is_expiring);
