@@ -244,6 +244,7 @@ const fn skip_words(reason: Skip) -> &'static str {
         Skip::LowPriority => "has a low priority",
         Skip::LaggingStateMachine => "has yet to apply its log",
         Skip::Leaving => "is about to leave",
+        Skip::Resigned => "has resigned",
     }
 }
 
@@ -303,6 +304,7 @@ fn of_order(order: &Order, f: &mut Formatter<'_>) -> fmt::Result {
         Order::Transfer(None) => f.write_str("transfer"),
         Order::Change(change) => of_change(change, f),
         Order::AnyChange => f.write_str("any change"),
+        Order::Resign => f.write_str("resign"),
     }
 }
 

@@ -85,6 +85,9 @@ impl<C: Payload> Server<C> {
         if self.hard.receiving_snapshot {
             return self.skip_election(ctx, Skip::ReceivingSnapshot);
         }
+        if ctx.now() < self.clock.resigned_until {
+            return self.skip_election(ctx, Skip::Resigned);
+        }
         if self.polled_contact_is_fresh(ctx.now()) {
             // Only the timer starts over, not the time since the last contact.
             self.clock.timeout = self.draw_timeout(ctx);

@@ -318,6 +318,8 @@ pub enum Order {
     Change(Change),
     /// It changes the membership, if it leads, in some way that it draws.
     AnyChange,
+    /// It gives up its leadership, if it leads, and does not campaign for a while.
+    Resign,
 }
 
 impl<C: Payload> Message for RaftMessage<C> {

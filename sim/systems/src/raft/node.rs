@@ -243,6 +243,7 @@ impl<C: Payload> Server<C> {
                 self.hard.receiving_snapshot = on;
             }
             Order::StepDown if self.is_leader() => self.step_down(ctx, StepDownReason::Ordered),
+            Order::Resign if self.is_leader() => self.resign(ctx),
             Order::Campaign if self.may_campaign_now(ctx.now()) => self.begin_round(ctx),
             Order::Leave => {
                 if self.is_leader() {
@@ -255,7 +256,7 @@ impl<C: Payload> Server<C> {
             Order::Transfer(target) if self.is_leader() => self.transfer_leadership(ctx, target),
             Order::Change(change) => self.on_change(ctx, change),
             Order::AnyChange => self.on_any_change(ctx),
-            Order::StepDown | Order::Campaign | Order::Append(_) | Order::Transfer(_) => {}
+            Order::StepDown | Order::Resign | Order::Campaign | Order::Append(_) | Order::Transfer(_) => {}
         }
     }
 

@@ -334,6 +334,8 @@ pub enum Skip {
     LaggingStateMachine,
     /// It is about to leave.
     Leaving,
+    /// It resigned a short while ago.
+    Resigned,
 }
 
 impl<C: Payload> Observation for RaftObservation<C> {

@@ -188,6 +188,8 @@ pub(super) struct ElectionClock {
     pub(super) contact_at: Option<Instant>,
     /// Whether such an append has come since the last election timeout (NuRaft `hb_alive_`).
     pub(super) heartbeat_seen: bool,
+    /// It resigned, and does not campaign before.
+    pub(super) resigned_until: Instant,
 }
 
 /// The target priority (NuRaft).
@@ -548,6 +550,7 @@ impl<C: Payload> Server<C> {
                 timeout: Duration::ZERO,
                 contact_at: None,
                 heartbeat_seen: false,
+                resigned_until: Instant::ZERO,
             },
             priority: Priority { target: 1, changed_at: Instant::ZERO },
             isolation: Isolation::default(),

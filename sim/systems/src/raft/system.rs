@@ -237,6 +237,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
             "catching_up" => switch(name, argument).map(Order::CatchingUp),
             "receiving_snapshot" => switch(name, argument).map(Order::ReceivingSnapshot),
             "step_down" => plain(name, argument, Order::StepDown),
+            "resign" => plain(name, argument, Order::Resign),
             "campaign" => plain(name, argument, Order::Campaign),
             "leave" => plain(name, argument, Order::Leave),
             "append" => count(name, argument).map(Order::Append),
@@ -268,6 +269,11 @@ const ORDERS: &[OrderInfo] = &[
         doc: "on or off: the server knows that it is receiving a snapshot, and does not campaign. Durable.",
     },
     OrderInfo { name: "step_down", doc: "The server gives up its leadership at once, where it leads." },
+    OrderInfo {
+        name: "resign",
+        doc: "The server gives up its leadership, where it leads, and lets its election timer pass for one and a half of \
+              its greatest timeouts, so that another server comes first. A restart forgets it.",
+    },
     OrderInfo { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
     OrderInfo {
         name: "leave",

@@ -81,6 +81,14 @@ impl<C: Payload> Server<C> {
         }
     }
 
+    /// It is asked to give up its leadership: every other server that times out comes first (NuRaft's leader waits one
+    /// and a half of its greatest timeouts once it has given up). It votes, and campaigns where it is told to, as ever.
+    pub(super) fn resign(&mut self, ctx: &mut Context<RaftNode<C>>) {
+        let pause = self.options.election_timeout_max.saturating_mul(3).div(2);
+        self.clock.resigned_until = ctx.now().saturating_add(pause);
+        self.step_down(ctx, StepDownReason::Ordered);
+    }
+
     /// The target has not taken over in time.
     pub(super) fn on_transfer_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
         if self.has_bug(Bug::TransferNeverEnds) {

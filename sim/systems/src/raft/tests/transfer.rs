@@ -9,6 +9,7 @@ use super::super::presets::{etcd, nuraft, paper};
 use super::host::{Host, accepted, append, at, heartbeat, s, vote, vote_reply};
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::Duration;
 
 const C1: NodeId = NodeId::client(1);
 
@@ -146,4 +147,34 @@ fn a_transfer_that_never_ends_shows_only_with_its_bug() {
         is_refused(&mut host)
     };
     assert!(never_ends(Bug::TransferNeverEnds) && !never_ends(Bug::None));
+}
+
+#[test]
+fn a_leader_that_resigns_does_not_campaign_for_a_while() {
+    let mut host = leader(paper());
+    host.order(Order::Resign);
+    assert_eq!(host.role(), "follower");
+    host.wait(Duration::from_millis(449));
+    host.fire(RaftTimer::Election);
+    assert_eq!((host.role(), host.saw("election skipped")), ("follower", true), "one and a half of 300 ms");
+    host.wait(Duration::from_millis(1));
+    host.fire(RaftTimer::Election);
+    assert_eq!(host.role(), "candidate");
+}
+
+#[test]
+fn who_resigned_campaigns_where_a_leader_asks_for_it() {
+    let mut host = leader(paper());
+    host.order(Order::Resign);
+    host.hear(s(2), append(2, at(1, 1), &[], 0));
+    host.hear(s(2), timeout_now(2));
+    assert_eq!(host.role(), "candidate");
+}
+
+#[test]
+fn an_order_to_resign_is_nothing_to_a_follower() {
+    let mut host = Host::new(paper());
+    host.order(Order::Resign);
+    host.fire(RaftTimer::Election);
+    assert_eq!(host.role(), "candidate");
 }
