@@ -120,5 +120,8 @@ splitbrain_kernel::names! {
         JointLeftBeforeCommit = "joint_left_before_commit",
         /// A joint configuration is left again while its end is not committed (etcd #12582).
         JointLeftTwice = "joint_left_twice",
+        /// A candidate counts a granted pre-vote that was given for an earlier term (NuRaft compares
+        /// `pre_vote_.term_` with that of the answer).
+        PreVoteCountedFromOlderTerm = "pre_vote_counted_from_older_term",
     }
 }

@@ -307,6 +307,20 @@ pub enum Told<'a, E> {
         /// The server that asked.
         candidate: NodeId,
     },
+    /// It granted another server a pre-vote.
+    PreVoteGranted {
+        /// The term that the request speaks of.
+        term: Term,
+        /// The server that asked.
+        candidate: NodeId,
+    },
+    /// A quorum has granted it their pre-votes.
+    PreVoteWon {
+        /// The term that it is in, which its pre-votes are ahead of by [`Rules::pre_vote_ahead`].
+        ///
+        /// [`Rules::pre_vote_ahead`]: super::invariants::Rules::pre_vote_ahead
+        term: Term,
+    },
     /// One of two servers takes itself for a quorum (`true`), or no longer.
     Alone(bool),
     /// Whether it may campaign has changed.
@@ -488,6 +502,10 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::SteppedDown { .. } => Told::SteppedDown,
             RaftObservation::VoteGranted { term, candidate } => Told::Granted { term: *term, candidate: *candidate },
             RaftObservation::VoteDenied { candidate, .. } => Told::Denied { candidate: *candidate },
+            RaftObservation::PreVoteGranted { term, candidate } => {
+                Told::PreVoteGranted { term: *term, candidate: *candidate }
+            }
+            RaftObservation::PreVoteWon { term } => Told::PreVoteWon { term: *term },
             RaftObservation::Executed { index, outcome, answer } => {
                 Told::Executed { index: *index, is_first: *outcome == kv::Outcome::Executed, answer }
             }

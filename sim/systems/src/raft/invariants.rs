@@ -6,6 +6,7 @@
 //! | one vote a term, across crashes | Raft §5.2 | `one_vote_per_term` | black box |
 //! | terms never fall | Raft §5.1, ccfraft | `term_monotone` | black box |
 //! | a leader was given a quorum of votes | Raft §5.2 | `elected_by_quorum` | black box |
+//! | a round of pre-votes is won by a quorum's | thesis §9.6 | `pre_vote_by_quorum` | black box |
 //! | learners never lead | thesis §4.2.1, hashicorp #483 | `learners_never_lead` | black box |
 //! | one entry at a place | Raft §5.4.3 | `state_machine_safety` | black box |
 //! | later leaders have what is committed | Raft §5.4.3 | `leader_completeness` | black box |
@@ -44,7 +45,9 @@
 //! pre-vote and check-quorum a partial partition may starve a cluster, and with `commit_counts = "any_term"` a leader
 //! may commit by an entry of an earlier term. What that loses is another matter: the safety properties are promised
 //! always. Options that give them up (election quorums that do not meet, votes in a counter where replies come twice)
-//! break them, and a scenario with such options expects that.
+//! break them, and a scenario with such options expects that. So does `auto_adjust_quorum`: each of two servers that do
+//! not hear one another elects itself and commits alone, which gives up `election_safety`, `state_machine_safety`,
+//! `leader_completeness` and all that clients are told.
 //!
 //! Which servers vote at a moment is worked out from the entries of the server's log, and not asked of the server
 //! (`configurations`). While the membership changes no leader is promised within a bound; once every voter that is up
@@ -89,6 +92,7 @@ mod one_change_at_a_time;
 mod one_vote_per_term;
 mod order;
 mod persist_before_reply;
+mod pre_vote_by_quorum;
 mod pre_vote_purity;
 mod promoted_when_caught_up;
 mod quorum_contact;
@@ -186,6 +190,7 @@ mod index {
     pub(super) const CONFIGURATION_IN_FORCE: usize = 31;
     pub(super) const REMOVED_LEADER_RETIRES: usize = 32;
     pub(super) const PROMOTED_WHEN_CAUGHT_UP: usize = 33;
+    pub(super) const PRE_VOTE_BY_QUORUM: usize = 34;
 }
 
 /// The invariants of Raft over a node type, with all that they have seen.
@@ -195,6 +200,8 @@ pub struct RaftInvariants<N: RaftFacts> {
     votes: Votes,
     terms: Terms,
     supporters: Supporters,
+    /// Pre-votes, by the term that was asked about.
+    pre_votes: Supporters,
     chosen: Chosen<N::Entry>,
     clients: Clients<N>,
     history: Linearizable<N, linearizable::Store>,
@@ -247,6 +254,7 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             votes: self.votes.clone(),
             terms: self.terms.clone(),
             supporters: self.supporters.clone(),
+            pre_votes: self.pre_votes.clone(),
             chosen: self.chosen.clone(),
             clients: self.clients.clone(),
             history: self.history.clone(),
@@ -304,6 +312,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             votes: Votes::new(servers),
             terms: Terms::new(servers),
             supporters: Supporters::new(servers),
+            pre_votes: Supporters::new(servers),
             chosen: Chosen::new(),
             clients: Clients::new(order),
             history: Linearizable::new(linearizable::Store),
@@ -486,6 +495,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         configuration_in_force::INFO,
         removed_leader_retires::INFO,
         promoted_when_caught_up::INFO,
+        pre_vote_by_quorum::INFO,
     ];
 
     fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
@@ -630,6 +640,7 @@ mod tests {
             (index::CONFIGURATION_IN_FORCE, "configuration_in_force"),
             (index::REMOVED_LEADER_RETIRES, "removed_leader_retires"),
             (index::PROMOTED_WHEN_CAUGHT_UP, "promoted_when_caught_up"),
+            (index::PRE_VOTE_BY_QUORUM, "pre_vote_by_quorum"),
         ];
         assert_eq!(places.len(), Watched::LIST.len());
         for (place, name) in places {

@@ -94,7 +94,7 @@ splitbrain_kernel::names! {
     pub enum VoteCounting {
         /// By the set of servers that gave them.
         Set = "set",
-        /// By a counter: safe only where no reply comes twice (NuRaft, hashicorp).
+        /// By a counter: safe only where no reply comes twice (NuRaft).
         Counter = "counter",
     }
 }

@@ -89,11 +89,12 @@ impl<C: Payload> Server<C> {
         if verdict != Verdict::Granted && term > self.term() {
             return self.adopt_term(ctx, term);
         }
+        let any_term = self.has_bug(Bug::PreVoteCountedFromOlderTerm);
         let Role::PreCandidate(candidate) = &mut self.role else {
             return;
         };
         let counts = match verdict {
-            Verdict::Granted => term == asked,
+            Verdict::Granted => term == asked || any_term,
             Verdict::Denied | Verdict::Abandoned => term >= self.hard.term,
         };
         if !counts || !voter {

@@ -201,6 +201,7 @@ pub fn nuraft() -> RaftOptions {
 }
 
 /// hashicorp/raft: `raft.go` and `config.go`; heartbeat timeout, election timeout and leader lease are options apart.
+/// It counts by a counter, but each round has a channel of its own for its answers, so that none counts twice: a set.
 pub fn hashicorp() -> RaftOptions {
     RaftOptions {
         heartbeat: millis(100),
@@ -213,7 +214,6 @@ pub fn hashicorp() -> RaftOptions {
         pre_vote: true,
         pre_vote_stickiness: Stickiness::LeaderKnown,
         vote_stickiness: Stickiness::LeaderKnown,
-        vote_counting: VoteCounting::Counter,
         check_quorum: millis(500),
         check_quorum_method: CheckQuorumMethod::LeaseTimer,
         transport: Transport::Connection,

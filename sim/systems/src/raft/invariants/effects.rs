@@ -19,7 +19,7 @@ use super::leadership::{TrueTime, server, server as server_of};
 use super::matched_is_true::Both;
 use super::{
     RaftInvariants, candidates_know_no_leader, commit_in_term, denied_vote_keeps_timer, learners_never_lead,
-    vote_soundness,
+    pre_vote_by_quorum, vote_soundness,
 };
 
 impl<N: RaftFacts> RaftInvariants<N> {
@@ -138,6 +138,10 @@ impl<N: RaftFacts> RaftInvariants<N> {
             }
             Told::Elected { term, last } => self.on_elected(view, node, term, last, findings),
             Told::SteppedDown => self.depose(view, node, findings),
+            Told::PreVoteGranted { term, candidate } if self.frame.watches(candidate) => {
+                self.pre_votes.vote(node, term, candidate);
+            }
+            Told::PreVoteWon { term } => self.on_pre_vote_won(view, node, term, findings),
             Told::Granted { term, candidate } => self.on_granted(view, node, candidate, term, findings),
             Told::Denied { candidate } => self.on_denied(view, node, candidate, findings),
             Told::Alone(alone) => self.supporters.stand_alone(node, alone),
@@ -160,8 +164,16 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.on_retired(view, node, findings);
                 self.depose(view, node, findings);
             }
-            Told::Nothing => {}
+            Told::PreVoteGranted { .. } | Told::Nothing => {}
         }
+    }
+
+    fn on_pre_vote_won(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
+        let configuration = self.configuration_at(view, node);
+        let is_alone = configuration.is_some_and(|of| self.supporters.is_alone(&self.frame, node, of));
+        let of = (node, term);
+        pre_vote_by_quorum::win(&self.pre_votes, &self.frame, configuration, of, is_alone, findings);
+        self.pre_votes.stand(node, term);
     }
 
     /// A server takes everything up to here for committed, whether it goes by it or not.

@@ -75,20 +75,33 @@ impl Supporters {
         findings: &mut Findings,
     ) {
         let Some(configuration) = configuration else { return findings.lacks(ELECTED_BY_QUORUM) };
-        let given = self.given[slot(leader)].iter().find(|(of, _)| *of == term);
-        let mut votes = given.map_or(ServerSet::EMPTY, |(_, voters)| *voters);
-        votes.insert(leader);
-        let rules = frame.rules(leader);
         let is_alone = self.is_alone(frame, leader, configuration);
-        let needed = |voters: ServerSet| if is_alone { 1 } else { rules.election_quorum.of(voters.len()) };
-        let lacking = [configuration.voters, configuration.outgoing]
-            .into_iter()
-            .find(|voters| !voters.is_empty() && votes.intersection(*voters).len() < needed(*voters));
+        let lacking = self.lacking(frame, configuration, (leader, term), is_alone);
         findings.check(ELECTED_BY_QUORUM, Some(leader), lacking.is_none(), || {
-            let voters = lacking.unwrap_or_default();
-            let (quorum, votes) = (needed(voters), votes.intersection(voters));
+            let (quorum, votes) = lacking.unwrap_or_default();
             format!("{leader} became leader of term {term}, which takes {quorum} votes; only {votes:?} voted for it")
         });
+    }
+
+    /// What this candidate lacks for a quorum in this term, its own vote counted: how many it takes, and who gave one.
+    /// `None` if it has a quorum of each set of voters.
+    pub(super) fn lacking(
+        &self,
+        frame: &Frame,
+        configuration: ConfigurationFacts,
+        (candidate, term): (NodeId, Term),
+        is_alone: bool,
+    ) -> Option<(usize, ServerSet)> {
+        let given = self.given[slot(candidate)].iter().find(|(of, _)| *of == term);
+        let mut votes = given.map_or(ServerSet::EMPTY, |(_, voters)| *voters);
+        votes.insert(candidate);
+        let rules = frame.rules(candidate);
+        let needed = |voters: ServerSet| if is_alone { 1 } else { rules.election_quorum.of(voters.len()) };
+        [configuration.voters, configuration.outgoing]
+            .into_iter()
+            .filter(|voters| !voters.is_empty())
+            .map(|voters| (needed(voters), votes.intersection(voters)))
+            .find(|(quorum, votes)| votes.len() < *quorum)
     }
 }
 

@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::raft::facts::{ConfigurationFacts, ServerFacts};
 use crate::raft::ids::ServerSet;
-use crate::raft::options::{CommitCounts, ConfigurationAt, Contact, RaftOptions, Stickiness, Transport};
+use crate::raft::options::{CommitCounts, ConfigurationAt, Contact, PreVoteTerm, RaftOptions, Stickiness, Transport};
 
 use super::bounds;
 
@@ -128,6 +128,8 @@ pub struct Rules {
     pub guarded: bool,
     /// Whether it gives no pre-vote to a server whose log is behind its own, as that of one that was removed soon is.
     pub pre_votes_need_log: bool,
+    /// By how much the term that its pre-votes speak of is ahead of its own.
+    pub pre_vote_ahead: u64,
     /// Whether loss of datagrams can hit its requests.
     pub lossy: bool,
     /// Whether it may be elected for good.
@@ -267,6 +269,7 @@ impl Rules {
         checked: false,
         guarded: false,
         pre_votes_need_log: false,
+        pre_vote_ahead: 1,
         lossy: true,
         electable: true,
         heartbeat: Duration::ZERO,
@@ -290,6 +293,10 @@ impl Rules {
             accepted_only: options.check_quorum_contact == Contact::Accepted,
             checked: !options.check_quorum.is_zero(),
             pre_votes_need_log: options.pre_vote_log_check,
+            pre_vote_ahead: match options.pre_vote_term {
+                PreVoteTerm::Next => options.term_step,
+                PreVoteTerm::Current => 0,
+            },
             guarded: options.pre_vote
                 && options.pre_vote_stickiness != Stickiness::Never
                 && !options.check_quorum.is_zero(),

@@ -276,3 +276,17 @@ fn learner_campaigns() {
     };
     assert_eq!((run(Bug::LearnerCampaigns), run(Bug::None)), ONLY_WITH_THE_BUG);
 }
+
+/// A grant of the round in term 0 comes in the round of term 2.
+#[test]
+fn pre_vote_counted_from_older_term() {
+    let shown = both(Bug::PreVoteCountedFromOlderTerm, etcd(), |mut host| {
+        host.fire(RaftTimer::Election);
+        host.hear(s(4), vote(2, at(0, 0)));
+        host.fire(RaftTimer::Election);
+        host.hear(s(2), pre_vote_reply(1, Verdict::Granted));
+        host.hear(s(3), pre_vote_reply(1, Verdict::Granted));
+        host.saw("pre-vote won")
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
