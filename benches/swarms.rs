@@ -1,4 +1,4 @@
-//! The figures of the clean swarms, `reports/gallery/{sessions,lock,chat,reactor}.md`: how often the shipped swarms of
+//! The figures of the clean swarms, `reports/gallery/{raft,sessions,lock,chat,reactor}.md`: how often the shipped swarms of
 //! a system came to what matters.
 //!
 //! A count of zero is a failure, since what never happened tested nothing; so are fewer than a hundred evaluations of
@@ -24,6 +24,8 @@ mod leases;
 mod measure;
 #[path = "swarms/page.rs"]
 mod page;
+#[path = "swarms/reached.rs"]
+mod reached;
 #[path = "common/shipped.rs"]
 mod shipped;
 
@@ -40,6 +42,7 @@ use crate::arguments::{number_after, text_after};
 use crate::kept::Kept;
 use crate::measure::Swarm;
 use crate::page::Page;
+use crate::reached::Counted;
 use crate::shipped::{file_stem, files_of};
 
 /// Seeds of each swarm by default.
@@ -67,6 +70,7 @@ fn main() {
         text
     };
     let wrong = [
+        wanted.page::<Counted>(("Raft", "raft"), absent::RAFT, String::new),
         wanted.page::<Sessions>(("Sessions", "sessions"), absent::SESSION, leases),
         wanted.page::<Lock>(("Locks", "lock"), absent::LOCK, String::new),
         wanted.page::<Chat>(("The chat service", "chat"), absent::CHAT, String::new),
@@ -74,7 +78,7 @@ fn main() {
             "[reactor-linux.md](reactor-linux.md) has the comparison of the model with Linux.\n".to_owned()
         }),
     ];
-    assert!(wrong.iter().any(Option::is_some), "--system takes session, lock, chat or reactor");
+    assert!(wrong.iter().any(Option::is_some), "--system takes raft, session, lock, chat or reactor");
     let wrong: Vec<String> = wrong.into_iter().flatten().flatten().collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -93,7 +97,8 @@ impl Wanted<'_> {
         }
         let is_swarm = |path: &PathBuf| file_stem(path).starts_with("swarm");
         let files = files_of(&format!("scenarios/{}", S::NAME)).into_iter().filter(is_swarm);
-        let swarms: Vec<Swarm> = files.map(|path| Swarm::load::<S>(&path)).collect();
+        let points = if S::NAME == Counted::NAME { reached::POINTS } else { &[] };
+        let swarms: Vec<Swarm> = files.map(|path| Swarm::load::<S>(&path, points)).collect();
         let (system, seeds, before) = (S::NAME, self.seeds, before());
         let asks_for_gauges = system == Reactor::NAME;
         let page = Page { title, system, seeds, swarms, absent, asks_for_gauges, before };

@@ -1,5 +1,8 @@
 //! What a clean swarm cannot come to, with the reason. What is not listed has to come.
 
+use splitbrain_kernel::node::Observation;
+use splitbrain_systems::raft::observation::RaftObservation;
+
 /// Things that never come.
 pub(crate) struct Absent {
     /// In these swarms; in every one if none is named.
@@ -18,23 +21,335 @@ impl Absent {
     }
 }
 
+/// The swarms of Raft whose clients propose to the register.
+const REGISTER: &[&str] = &["etcd", "hashicorp", "membership", "nuraft", "paper", "rules", "snapshots"];
+
+pub(crate) const RAFT: &[Absent] = &[
+    Absent {
+        swarms: &[
+            "etcd",
+            "hashicorp",
+            "kv_etcd",
+            "kv_hashicorp",
+            "kv_nuraft",
+            "kv_paper",
+            "kv_snapshots",
+            "nuraft",
+            "paper",
+            "rules",
+            "snapshots",
+        ],
+        what: &[
+            "`change_follows_own_commit`",
+            "`configuration_in_force`",
+            "`configurations_overlap`",
+            "`one_change_at_a_time`",
+            "`promoted_when_caught_up`",
+            "`removed_leader_retires`",
+            "change refused*",
+            "configuration *",
+            "election skipped: leaving",
+            "joint configuration *",
+            "left",
+            "order: any change",
+            "pre-vote answered: abandoned",
+            "pre-vote rejected: not member",
+            "promoted",
+            "removed",
+            "stepped down: removed",
+            "vote denied: not member",
+        ],
+        why: "the membership does not change",
+    },
+    Absent {
+        swarms: &[
+            "etcd",
+            "hashicorp",
+            "kv_etcd",
+            "kv_hashicorp",
+            "kv_membership",
+            "kv_nuraft",
+            "kv_paper",
+            "kv_snapshots",
+            "membership",
+            "nuraft",
+            "paper",
+            "snapshots",
+        ],
+        what: &[
+            "election skipped: catching up",
+            "election skipped: receiving snapshot",
+            "election skipped: resigned",
+            "order: append",
+            "order: campaign",
+            "order: catching up",
+            "order: receiving snapshot",
+            "order: resign",
+            "order: step down",
+            "stepped down: ordered",
+        ],
+        why: "the swarm `rules` alone gives such orders",
+    },
+    Absent {
+        swarms: &[
+            "etcd",
+            "hashicorp",
+            "kv_etcd",
+            "kv_hashicorp",
+            "kv_membership",
+            "kv_nuraft",
+            "kv_paper",
+            "kv_snapshots",
+            "membership",
+            "nuraft",
+            "paper",
+            "snapshots",
+        ],
+        what: &[
+            "election skipped: low priority",
+            "priority decayed",
+            "stepped down: zero priority",
+            "vote denied: low priority",
+        ],
+        why: "all servers have one priority; those of `rules` have several",
+    },
+    Absent {
+        swarms: &["etcd", "hashicorp", "kv_etcd", "kv_hashicorp", "kv_nuraft", "kv_paper", "nuraft", "paper", "rules"],
+        what: &[
+            "`snapshot_soundness`",
+            "log compacted",
+            "order: snapshot",
+            "part answered: *",
+            "record: part",
+            "record: snapshot",
+            "snapshot *",
+        ],
+        why: "a run has fewer entries than the preset's snapshot_distance, or that is 0",
+    },
+    Absent {
+        swarms: &["etcd", "hashicorp", "kv_etcd", "kv_hashicorp", "kv_nuraft", "kv_paper", "nuraft", "paper"],
+        what: &[
+            "`transfer_ends`",
+            "order: transfer",
+            "stepped down: transferred",
+            "timer: transfer",
+            "transfer aborted",
+            "transfer started",
+        ],
+        why: "no order hands a leadership over",
+    },
+    Absent {
+        swarms: &[
+            "etcd",
+            "hashicorp",
+            "kv_etcd",
+            "kv_hashicorp",
+            "kv_nuraft",
+            "kv_paper",
+            "kv_snapshots",
+            "nuraft",
+            "paper",
+            "snapshots",
+        ],
+        what: &["election skipped", "election skipped: not voter"],
+        why: "every server votes, and is as good a leader as another",
+    },
+    Absent {
+        swarms: REGISTER,
+        what: &[
+            "`answers_follow_order`",
+            "`exactly_once`",
+            "`failed_stays_out`",
+            "`linearizable`",
+            "executed",
+            "read by index",
+            "read by lease",
+            "refused",
+            "repeated",
+            "request answered: *",
+            "timer: request",
+        ],
+        why: "the clients propose to the register, and not to the key-value store",
+    },
+    Absent {
+        swarms: &["kv_etcd", "kv_hashicorp", "kv_membership", "kv_nuraft", "kv_paper", "kv_snapshots"],
+        what: &["proposal answered: *"],
+        why: "the clients ask the key-value store, and not the register",
+    },
+    Absent {
+        swarms: &["kv_paper", "paper"],
+        what: &[
+            "`pre_vote_by_quorum`",
+            "`pre_vote_purity`",
+            "`quorum_contact`",
+            "became pre-candidate",
+            "pre-vote *",
+            "quorum lost",
+            "stepped down: no quorum",
+            "timer: check quorum",
+        ],
+        why: "the paper has neither pre-votes nor a check of the quorum",
+    },
+    Absent {
+        swarms: &["etcd", "kv_etcd", "kv_paper", "paper"],
+        what: &["connection: *"],
+        why: "servers talk by datagrams",
+    },
+    Absent {
+        swarms: &["etcd", "kv_etcd", "kv_paper", "paper"],
+        what: &["leadership expired"],
+        why: "a leader that checks its quorum by windows says `quorum lost`, and the paper's does not check it",
+    },
+    Absent {
+        swarms: &["hashicorp", "kv_hashicorp", "kv_nuraft", "nuraft"],
+        what: &["quorum lost"],
+        why: "a leader that does not check its quorum by windows says `leadership expired`",
+    },
+    Absent {
+        swarms: &["kv_nuraft", "nuraft"],
+        what: &["pre-vote rejected: log behind", "pre-vote rejected: stale term", "pre-vote rejected: voted"],
+        why: "NuRaft's pre-votes compare neither logs nor terms",
+    },
+    Absent {
+        swarms: &["kv_nuraft", "nuraft"],
+        what: &["timer: check quorum"],
+        why: "NuRaft looks at its quorum with each heartbeat",
+    },
+    Absent {
+        swarms: &["etcd", "hashicorp", "kv_etcd", "kv_hashicorp", "kv_paper", "paper"],
+        what: &["starved exit"],
+        why: "only NuRaft gives up so",
+    },
+    Absent {
+        swarms: &["nuraft", "paper"],
+        what: &["vote denied: leader alive"],
+        why: "neither refuses a vote for the sake of a leader",
+    },
+    Absent {
+        swarms: &[],
+        what: &["quorum adjusted", "quorum restored"],
+        why: "auto_adjust_quorum is off: it gives up `election_safety`, as `two_servers_adjusted.toml` shows",
+    },
+    Absent { swarms: &[], what: &["rival leader"], why: "two leaders in one term would break `election_safety`" },
+    Absent {
+        swarms: &[],
+        what: &["election skipped: lagging state machine"],
+        why: "lagging_grace is 0: each term begins another grace, so no bound on the wait for a leader is promised; \
+              `lagging_grace.toml` has it",
+    },
+    Absent {
+        swarms: &[],
+        what: &["order: leave"],
+        why: "who was asked to leave is silent for good, and the core may need it; `steps_to_down.toml` has it",
+    },
+    Absent {
+        swarms: &[],
+        what: &["change refused: changes nothing"],
+        why: "the leader draws only changes that change something",
+    },
+];
+
+/// The swarms of a single master.
+const SINGLE: &[&str] =
+    &["single_chubby", "single_consul", "single_etcd", "single_kubernetes", "single_zbs", "single_zookeeper"];
+
 pub(crate) const SESSION: &[Absent] = &[
     Absent {
-        swarms: &["single_chubby", "single_consul", "single_etcd", "single_kubernetes", "single_zookeeper"],
+        swarms: &[],
+        what: &[
+            "`raft.change_follows_own_commit`",
+            "`raft.configuration_in_force`",
+            "`raft.configurations_overlap`",
+            "`raft.one_change_at_a_time`",
+            "`raft.promoted_when_caught_up`",
+            "`raft.removed_leader_retires`",
+            "change refused",
+            "configuration *",
+            "joint configuration *",
+            "left",
+            "promoted",
+            "removed",
+        ],
+        why: "the membership of the masters does not change",
+    },
+    Absent {
+        swarms: &[],
+        what: &["`raft.transfer_ends`", "transfer aborted", "transfer started"],
+        why: "no order of sessions hands a leadership over",
+    },
+    Absent {
+        swarms: &[],
+        what: &[
+            "`raft.acknowledged_is_applied`",
+            "`raft.answers_follow_order`",
+            "`raft.exactly_once`",
+            "`raft.failed_stays_out`",
+            "`raft.linearizable`",
+            "`raft.no_stale_answer`",
+            "`raft.redirect_is_no_result`",
+            "executed",
+            "read by index",
+            "read by lease",
+            "refused",
+            "repeated",
+        ],
+        why: "clients of the raft inside there are none: a master appends for them, and reads its own table",
+    },
+    Absent {
+        swarms: &[],
+        what: &["leadership expired", "priority decayed", "quorum adjusted", "quorum restored", "starved exit"],
+        why: "the raft inside has the rules of etcd, and these are of NuRaft and hashicorp",
+    },
+    Absent {
+        swarms: &[],
+        what: &["election skipped"],
+        why: "every master votes, none has a priority, and none is told that it catches up",
+    },
+    Absent { swarms: &[], what: &["rival leader"], why: "two leaders in one term would break `raft.election_safety`" },
+    Absent { swarms: SINGLE, what: &["`raft.*", "master stepped down"], why: "a single master has no raft inside" },
+    Absent {
+        swarms: SINGLE,
+        what: <RaftObservation as Observation>::NAMES,
+        why: "a single master has no raft inside, which would say it",
+    },
+    Absent {
+        swarms: &[
+            "replicated_chubby",
+            "replicated_consul",
+            "replicated_etcd",
+            "replicated_kubernetes",
+            "replicated_zookeeper",
+            "single_chubby",
+            "single_consul",
+            "single_etcd",
+            "single_kubernetes",
+            "single_zookeeper",
+        ],
         what: &["session reused"],
         why: "a session begins anew with each process of a client",
     },
     Absent {
-        swarms: &["single_consul", "single_etcd", "single_kubernetes"],
+        swarms: &[
+            "replicated_consul",
+            "replicated_etcd",
+            "replicated_kubernetes",
+            "single_consul",
+            "single_etcd",
+            "single_kubernetes",
+        ],
         what: &["jeopardy", "session restored"],
         why: "the preset has no grace period",
     },
     Absent {
-        swarms: &["single_consul", "single_kubernetes"],
-        what: &["io fenced", "reply too late"],
-        why: "no message of the swarm is as late as its leases are long",
+        swarms: &["replicated_consul", "replicated_kubernetes", "single_consul", "single_kubernetes"],
+        what: &["io fenced"],
+        why: "the volumes of the preset do not look at tokens",
     },
-    Absent { swarms: &["single_kubernetes"], what: &["item refused"], why: "the lease is renewed long before its end" },
+    Absent {
+        swarms: &["replicated_chubby"],
+        what: &["io fenced"],
+        why: "the lock-delay is as long as the longest fault: what was held back has arrived before the next grant",
+    },
 ];
 
 pub(crate) const LOCK: &[Absent] = &[

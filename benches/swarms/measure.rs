@@ -26,6 +26,8 @@ pub(crate) const EVALUATED: &str = "evaluated ";
 pub(crate) const SAID: &str = "said ";
 /// The start of a name: a gauge of the system.
 pub(crate) const GAUGE: &str = "gauge ";
+/// The start of a name: a point in the code.
+pub(crate) const POINT: &str = "point ";
 /// The start of a name: a fault, or what happened to the world.
 pub(crate) const WORLD: &str = "world ";
 /// The start of a name: why a run is not as expected.
@@ -38,16 +40,18 @@ pub(crate) struct Swarm {
     scenario: Arc<Scenario>,
     description: SystemDescription,
     engine: Arc<dyn Engine>,
+    /// Those of the gauges that are points in the code.
+    points: &'static [&'static str],
 }
 
 impl Swarm {
-    pub(crate) fn load<S: System>(path: &Path) -> Self {
+    pub(crate) fn load<S: System>(path: &Path, points: &'static [&'static str]) -> Self {
         let scenario = Arc::new(load::<S>(path));
         let engine = Simulated::<S>::new().open(Arc::clone(&scenario)).expect("the kernel runs every scenario");
         let stem = file_stem(path);
         let name = stem.trim_start_matches("swarm").trim_start_matches('_');
         let name = if name.is_empty() { "swarm" } else { name }.to_owned();
-        Self { name, scenario, description: SystemDescription::of::<S>(), engine }
+        Self { name, scenario, description: SystemDescription::of::<S>(), engine, points }
     }
 
     /// The first seeds, in pieces.
@@ -61,9 +65,14 @@ impl Swarm {
             values.iter().map(move |value| format!("{DRAWN}`{option} = {value}`")).collect::<Vec<_>>()
         });
         let said = self.description.observations.iter().map(|name| format!("{SAID}{name}"));
-        let gauges = self.description.gauges.iter().map(|gauge| format!("{GAUGE}{}", gauge.name));
+        let gauges = self.description.gauges.iter().map(|gauge| self.gauge(gauge.name));
         let evaluated = self.scenario.invariants.iter().map(|name| format!("{EVALUATED}`{name}`"));
         drawn.chain(said).chain(gauges).chain(evaluated).map(|name| (name, 0)).collect()
+    }
+
+    /// The name of a gauge, or of the point that it counts.
+    fn gauge(&self, name: &str) -> String {
+        format!("{}{name}", if self.points.contains(&name) { POINT } else { GAUGE })
     }
 
     /// The options of the system that one of a few values is drawn for.
@@ -85,7 +94,7 @@ impl Swarm {
             add(format!("{EVALUATED}`{invariant}`"), *count);
         }
         for (name, count) in &run.gauges {
-            add(format!("{GAUGE}{name}"), *count);
+            add(self.gauge(name), *count);
         }
         for (name, count) in &run.counts {
             let is_said = self.description.observations.contains(&name.as_ref());

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::absent::Absent;
 use crate::grouped::grouped;
 use crate::kept::{Counts, Kept};
-use crate::measure::{DRAWN, EVALUATED, EVENTS, GAUGE, Piece, SAID, Swarm, WORLD, WRONG};
+use crate::measure::{DRAWN, EVALUATED, EVENTS, GAUGE, POINT, Piece, SAID, Swarm, WORLD, WRONG};
 
 /// The least that each invariant has to be evaluated.
 const EVALUATIONS_MIN: u64 = 100;
@@ -39,6 +39,7 @@ impl Page {
             ("Invariants, evaluated with their premise true", EVALUATED),
             ("What was drawn", DRAWN),
             ("What nodes said", SAID),
+            ("Points in the code", POINT),
             ("Gauges", GAUGE),
             ("Faults, and what happened to the world", WORLD),
         ] {
