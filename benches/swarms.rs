@@ -1,5 +1,5 @@
-//! The figures of the clean swarms, `reports/gallery/{raft,sessions,lock,chat,reactor}.md`: how often the shipped swarms of
-//! a system came to what matters.
+//! The figures of the clean swarms, `reports/gallery/{raft,sessions,lock,chat,reactor}.md`: how often the shipped
+//! swarms of a system came to what matters.
 //!
 //! A count of zero is a failure, since what never happened tested nothing; so are fewer than a hundred evaluations of
 //! an invariant with its premise true. What a swarm cannot come to is listed with the reason ([`absent`]), and is a

@@ -271,8 +271,8 @@ const ORDERS: &[OrderInfo] = &[
     OrderInfo { name: "step_down", doc: "The server gives up its leadership at once, where it leads." },
     OrderInfo {
         name: "resign",
-        doc: "The server gives up its leadership, where it leads, and lets its election timer pass for one and a half of \
-              its greatest timeouts, so that another server comes first. A restart forgets it.",
+        doc: "The server gives up its leadership, where it leads, and lets its election timer pass for one and a half \
+              of its greatest timeouts, so that another server comes first. A restart forgets it.",
     },
     OrderInfo { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
     OrderInfo {

@@ -1,5 +1,5 @@
-//! Pre-votes of a quorum (thesis §9.6): a server that wins a round of pre-votes was granted those of a quorum of distinct
-//! voters, for the very term that its round asks about.
+//! Pre-votes of a quorum (thesis §9.6): a server that wins a round of pre-votes was granted those of a quorum of
+//! distinct voters, for the very term that its round asks about.
 //!
 //! Seen from outside: the grants that voters say they give, each voter counted once, and the candidate's own. Messages
 //! do not tell two rounds about one term apart, in etcd and NuRaft neither: a late grant of the earlier one counts.
