@@ -88,6 +88,11 @@ steps-table seeds="1000":
 swarm-table system seeds="2000":
     cargo bench --bench swarms -- --system {{ system }} --seeds {{ seeds }} --write
 
+# Small mistakes in Raft that were written down before anyone looked whether the swarms find them, and which are found:
+# reports/gallery/slips.md. It goes on as well.
+slips seeds="2000":
+    cargo bench --bench slips -- --seeds {{ seeds }} --write
+
 # Raft in every connectivity graph of five servers: reports/gallery/topologies.md.
 topologies seeds="8":
     cargo bench --bench topologies -- --seeds {{ seeds }} --write
