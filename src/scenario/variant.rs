@@ -26,6 +26,9 @@ use super::section::variant::{PICKED, VARIANT, Variant, is_own_key};
 pub(super) use overlay::spanned_texts;
 pub use picks::{Assignment, Picks};
 
+/// A file states no more variants: each is read on its own.
+const VARIANTS_MAX: usize = 64;
+
 /// The tree of one scenario.
 pub(super) struct Laid<'t> {
     pub(super) tree: DeTable<'t>,
@@ -41,7 +44,7 @@ pub(super) fn names(tree: &DeTable<'_>) -> Vec<String> {
     let variants = tree.get(VARIANT.name).and_then(|list| list.get_ref().as_array());
     let name = |one: &Spanned<DeValue<'_>>| Some(one.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned());
     let names: Option<Vec<String>> = variants.into_iter().flatten().map(name).collect();
-    names.unwrap_or_default()
+    names.filter(|names| names.len() <= VARIANTS_MAX).unwrap_or_default()
 }
 
 /// The variant that a text picks.
@@ -107,8 +110,13 @@ pub(super) fn lay<'t>(reader: &mut Reader<'_>, mut tree: DeTable<'t>) -> Option<
     Some(Laid { tree, goal })
 }
 
-/// Two variants of one name could not be told apart.
+/// There are not too many, and no two of one name: they could not be told apart.
 fn check_names(reader: &mut Reader<'_>, variants: &[Variant]) -> Option<()> {
+    if let Some(more) = variants.get(VARIANTS_MAX) {
+        let message = format!("a file states at most {VARIANTS_MAX} variants");
+        reader.report(&more.span, &format!("{}[{VARIANTS_MAX}]", VARIANT.name), Problem::new(message));
+        return None;
+    }
     let mut seen = BTreeMap::new();
     for (index, variant) in variants.iter().enumerate() {
         if let Some(line) = seen.insert(&variant.name, reader.line(&variant.span)) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use splitbrain::engine::{AnySystem, Simulated};
 use splitbrain::kernel::rng::Seed;
 use splitbrain::kernel::run::Outcome;
-use splitbrain::scenario::{Colour, Diagnostics, SystemDescription, load};
+use splitbrain::scenario::{Colour, Diagnostics, Picks, SystemDescription, load, load_all};
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
@@ -89,8 +89,9 @@ enum Fate {
 /// # Panics
 /// Where a text is refused without a word or a place, or a run panics.
 fn fate(bytes: &[u8], systems: &[Box<dyn AnySystem>], words: &[SystemDescription]) -> Fate {
-    let mut scenario = match load("a.toml", bytes, words) {
-        Ok(scenario) => scenario,
+    // Of variants the first is run: what is wrong with any of them is wrong with all.
+    let mut scenario = match load_all("a.toml", bytes, &Picks::default(), words) {
+        Ok(mut scenarios) => scenarios.swap_remove(0),
         Err(errors) => return refused(&errors),
     };
     let system = systems.iter().find(|one| one.description().name == scenario.system).expect("it is of a system");

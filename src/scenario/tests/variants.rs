@@ -130,6 +130,13 @@ fn what_is_wrong_with_a_key_that_is_set() {
 }
 
 #[test]
+fn a_file_has_a_limited_number_of_variants() {
+    let many = |count: usize| (0..count).map(|index| format!("[[variant]]\nname = \"v{index}\"\n")).collect::<String>();
+    assert_eq!(all(&many(64)).len(), 64);
+    assert_eq!(refused(&many(65), &[]), "a.toml:133:1: variant[64]: a file states at most 64 variants\n\n");
+}
+
+#[test]
 fn one_of_several_has_to_be_named() {
     let text = with("[[variant]]\nname = \"a\"\n\n[[variant]]\nname = \"b\"\n");
     let wrong = load("x.toml", text.as_bytes(), &systems()).expect_err("there are two");
