@@ -139,7 +139,8 @@ pub(crate) fn shown(output: &Output) -> Shown {
     Shown {
         code: output.status.code().expect("the program exits by itself"),
         stdout: stable(stdout.strip_prefix(PREAMBLE).unwrap_or(&stdout)),
-        stderr: stable(&text(&output.stderr)),
+        // A process that carries out runs is this binary once more, and what it prints goes to stderr.
+        stderr: stable(&text(&output.stderr).replace(PREAMBLE, "")),
     }
 }
 

@@ -177,7 +177,7 @@ impl Pool {
 fn literal(numbers: &mut Numbers) -> Value {
     let text = format!("v = {}", numbers.of(&LITERALS));
     let table: Option<Table> = text.parse().ok();
-    table.and_then(|mut table| table.remove("v")).unwrap_or_else(|| Value::String(text))
+    table.and_then(|mut table| table.remove("v")).unwrap_or(Value::String(text))
 }
 
 /// A scenario with one to three keys set, renamed, left out, moved in, or said twice where they stand in a list.
