@@ -24,11 +24,19 @@ mod shell;
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use splitbrain::campaign::{self, CampaignOptions, Interrupt, Judgement, Pool, Seeds, Silent, Subject};
-use splitbrain::scenario::SystemDescription;
+use splitbrain::engine::{AnySystem as _, Engine, Simulated};
+use splitbrain::scenario::{self, SystemDescription};
 use splitbrain_kernel::rng::{Ppm, Seed};
+use splitbrain_kernel::run::Outcome;
+use splitbrain_kernel::system::System;
+use splitbrain_systems::chat::Chat;
+use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
+use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
 
 use best::Best;
 use raft::RaftRuns;
@@ -36,6 +44,8 @@ use raft::RaftRuns;
 const ROUNDS: usize = 9;
 const PING_PONG_SECONDS: u64 = 200;
 const SEEDS: u64 = 300;
+/// Of a shipped swarm.
+const SWARM_SEEDS: u64 = 20;
 
 /// Messages delivered in the ping-pong: all events but the starts and the timers.
 fn kernel_messages() -> u64 {
@@ -59,6 +69,50 @@ fn campaign(runs: &RaftRuns, jobs: usize) -> u64 {
     result.events
 }
 
+/// A shipped swarm, every invariant and every fault in it.
+struct Swarm {
+    name: &'static str,
+    engine: Arc<dyn Engine>,
+    best: Best,
+}
+
+impl Swarm {
+    fn of<S: System>(name: &'static str) -> Self {
+        let (system, path) = (Simulated::<S>::new(), format!("scenarios/{}/{name}.toml", S::NAME));
+        let text = std::fs::read(&path).expect("a shipped scenario can be read");
+        let scenario = scenario::load(&path, &text, &[system.description()]).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let engine = system.open(Arc::new(scenario)).expect("the kernel runs every scenario");
+        Self { name, engine, best: Best::NONE }
+    }
+
+    /// One round more, on one core.
+    fn take(&mut self) {
+        let Self { engine, best, .. } = self;
+        let mut worker = engine.worker();
+        let mut run = |seed| {
+            let run = worker.run(Seed(seed).into(), None);
+            assert_eq!(run.outcome, Outcome::Passed, "seed {seed}");
+            run.events
+        };
+        best.take(|| (0..SWARM_SEEDS).map(&mut run).sum());
+    }
+}
+
+/// The swarms of the table: one of each sort.
+fn swarms() -> Vec<Swarm> {
+    vec![
+        Swarm::of::<Raft>("swarm_kv_etcd"),
+        Swarm::of::<Raft>("swarm_kv_membership"),
+        Swarm::of::<Sessions>("swarm_single_zbs"),
+        Swarm::of::<Sessions>("swarm_replicated_zbs"),
+        Swarm::of::<Lock>("swarm_lock"),
+        Swarm::of::<Lock>("swarm_redlock"),
+        Swarm::of::<Lock>("swarm_failover"),
+        Swarm::of::<Chat>("swarm_chat"),
+        Swarm::of::<Reactor>("swarm"),
+    ]
+}
+
 /// The rows of the table.
 struct Rows {
     bare: Best,
@@ -67,6 +121,7 @@ struct Rows {
     two_jobs: Best,
     clients: Best,
     nested: Best,
+    swarms: Vec<Swarm>,
 }
 
 fn main() -> ExitCode {
@@ -105,6 +160,7 @@ fn measure(rounds: usize) -> Rows {
         two_jobs: Best::NONE,
         clients: Best::NONE,
         nested: Best::NONE,
+        swarms: swarms(),
     };
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
@@ -114,13 +170,14 @@ fn measure(rounds: usize) -> Rows {
         rows.two_jobs.take(|| campaign(&election, 2));
         rows.clients.take(|| campaign(&clients, 1));
         rows.nested.take(|| campaign(&nested, 1));
+        rows.swarms.iter_mut().for_each(Swarm::take);
     }
     rows
 }
 
 impl Rows {
     fn table(&self) -> String {
-        let Self { bare, kernel, election, two_jobs, clients, nested } = *self;
+        let Self { bare, kernel, election, two_jobs, clients, nested, ref swarms } = *self;
         let hundredths = |a: u128, b: u128| format!("{}.{:02}", a / b, a % b * 100 / b);
         let tenths = |best: Best| format!("{}.{} ns a message", best.tenths() / 10, best.tenths() % 10);
         let million = |best: Best| {
@@ -147,6 +204,10 @@ impl Rows {
         for (figure, measured, bar) in rows {
             let _ = writeln!(text, "| {figure} | {measured} | {bar} |");
         }
+        for swarm in swarms {
+            let figure = format!("`{}`, every fault and invariant, one core", swarm.name);
+            let _ = writeln!(text, "| {figure} | {} | |", million(swarm.best));
+        }
         text + FOOT
     }
 }
@@ -165,5 +226,6 @@ The ping-pong: five nodes, each pings the other four every 10 ms, each ping is a
 The raft rows are campaigns of 300 seeds of 30 virtual seconds, as `test --check-determinism=0%` carries them out:
 `benches/raft_election.toml`, `benches/raft_clients.toml` with two clients, and `benches/raft_nested.toml`, where each
 server lies inside another node.
-Clients of the raft system only propose so far: the last rows hold no reads, no sessions and no check of a history.
+The last rows are 20 seeds of a shipped swarm each, whole runs with all faults; those of the key-value store check the
+history of their clients.
 ";

@@ -1,10 +1,13 @@
-//! The loop of a node that runs in real time: what threads and sockets have in common.
+//! The event loop of a node that runs in real time: what threads and sockets have in common.
 //!
-//! A node waits for the next letter or the next timer, handles it, and what it did is carried out: writes first become
-//! as durable as it asked, and only then does what was tied to them leave.
+//! A node waits for the next letter or the next timer and handles it. What it did is carried out in order, and only
+//! then does it hear that its writes are written or durable: so nothing that follows a write leaves before the write is
+//! where the node was told it is, and the node's clock is never behind what the disk took.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration as WallDuration, Instant as WallInstant, SystemTime, UNIX_EPOCH};
 
@@ -36,13 +39,31 @@ pub enum News<N: Node> {
 /// What reaches a node.
 #[derive(Debug)]
 pub(crate) enum Letter<N: Node> {
-    Message { source: Source, message: N::Message },
+    Message { source: Source, message: N::Message, place: Option<Place> },
     Connection { connection: ConnectionId, peer: NodeId, change: ConnectionChange },
     Operation(N::Operation),
     Order(N::Order),
     Crash,
     Start,
     Stop,
+}
+
+/// A place among the letters that wait for a node; free again when the letter is taken or dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// One more letter waits. `taken` counts them.
+    pub(crate) fn take(taken: &Arc<AtomicUsize>) -> Self {
+        taken.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(taken))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What stands between a node and the others, and between a node and its disk.
@@ -74,19 +95,19 @@ pub(crate) trait Carrier<N: Node> {
 }
 
 /// A node, and its way to the others.
-pub(crate) struct Machine<N: Node, C> {
+pub(crate) struct EventLoop<N: Node, C> {
     pub(crate) host: Host<N>,
     pub(crate) carrier: C,
     /// The connections that are open at this end.
-    lines: BTreeMap<ConnectionId, NodeId>,
+    connections: BTreeMap<ConnectionId, NodeId>,
     news: Sender<(NodeId, News<N>)>,
     start: WallInstant,
 }
 
-impl<N: Node, C: Carrier<N>> Machine<N, C> {
+impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
     /// A node whose monotonic clock began at `start`.
     pub(crate) const fn new(host: Host<N>, carrier: C, news: Sender<(NodeId, News<N>)>, start: WallInstant) -> Self {
-        Self { host, carrier, lines: BTreeMap::new(), news, start }
+        Self { host, carrier, connections: BTreeMap::new(), news, start }
     }
 
     /// Starts the node, and carries out what it does until it is asked to stop.
@@ -94,6 +115,14 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
     /// # Errors
     /// If its disk fails: the node cannot go on, and what depended on the disk has not left.
     pub(crate) fn run(mut self, mailbox: &Receiver<Letter<N>>) -> io::Result<()> {
+        let ended = self.handle_all(mailbox);
+        if let Err(error) = &ended {
+            self.tell(News::Exited(format!("the disk failed: {error}")));
+        }
+        ended
+    }
+
+    fn handle_all(&mut self, mailbox: &Receiver<Letter<N>>) -> io::Result<()> {
         self.set_clocks();
         self.host.start();
         loop {
@@ -106,6 +135,8 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
                 Err(RecvTimeoutError::Timeout) => None,
             };
             self.set_clocks();
+            // What is due fires now: the node sees how late it is.
+            self.host.advance_to(self.host.now());
             if let Some(letter) = letter {
                 self.take_in(letter);
             }
@@ -116,9 +147,10 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
         Instant::from_nanos(nanos(self.start.elapsed()))
     }
 
-    /// The node's clocks are those of the machine. Timers that are due fire.
+    /// The node's clocks are those of the machine.
     fn set_clocks(&mut self) {
-        self.host.advance_to(self.now());
+        let now = self.now();
+        self.host.pass(now.since(self.host.now()));
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanos);
         let behind = i128::from(wall) - i128::from(self.host.wall().as_nanos());
         self.host.step_wall(Offset(i64::try_from(behind).unwrap_or(0)));
@@ -126,8 +158,9 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
 
     fn take_in(&mut self, letter: Letter<N>) {
         match letter {
-            Letter::Message { source, message } => {
-                if source.connection.is_none_or(|connection| self.lines.contains_key(&connection)) {
+            Letter::Message { source, message, place } => {
+                drop(place);
+                if source.connection.is_none_or(|connection| self.connections.contains_key(&connection)) {
                     self.host.message_from(source, message);
                 }
             }
@@ -136,7 +169,7 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
             Letter::Order(order) => self.host.order(order),
             Letter::Crash => {
                 self.host.crash_machine(0);
-                self.hang_up();
+                self.reset_all();
             }
             Letter::Start => {
                 if self.host.node().is_none() {
@@ -153,28 +186,28 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
                 return self.carrier.tell_peer(peer, connection, ConnectionChange::Refused);
             }
             ConnectionChange::Accepted => {
-                self.lines.insert(connection, peer);
+                self.connections.insert(connection, peer);
                 self.carrier.tell_peer(peer, connection, ConnectionChange::Opened);
             }
             // This end may have closed it meanwhile.
-            ConnectionChange::Opened if !self.lines.contains_key(&connection) => return,
+            ConnectionChange::Opened if !self.connections.contains_key(&connection) => return,
             ConnectionChange::Opened => {}
-            _ if self.lines.remove(&connection).is_none() => return,
+            _ if self.connections.remove(&connection).is_none() => return,
             _ => {}
         }
         self.host.connection(connection, peer, change);
     }
 
-    /// Writes and deferred work are done at once, and all that comes of them.
+    /// Carries out what the node did, and what comes of it, until there is nothing more to do now.
     fn finish(&mut self) -> io::Result<()> {
         loop {
-            self.host.sync();
             let effects = self.host.take();
             let is_quiet = effects.is_empty();
             for effect in effects {
                 self.carry_out(effect)?;
             }
-            if !self.host.step() && is_quiet {
+            self.set_clocks();
+            if !self.host.sync_asked() && !self.host.step() && is_quiet {
                 return Ok(());
             }
         }
@@ -183,16 +216,16 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
     fn carry_out(&mut self, effect: Effect<N>) -> io::Result<()> {
         match effect {
             Effect::Send { target, connection, message } => {
-                if connection.is_none_or(|connection| self.lines.contains_key(&connection)) {
+                if connection.is_none_or(|connection| self.connections.contains_key(&connection)) {
                     self.carrier.send(target, connection, message);
                 }
             }
             Effect::Connect { connection, target } => {
-                self.lines.insert(connection, target);
+                self.connections.insert(connection, target);
                 self.carrier.tell_peer(target, connection, ConnectionChange::Accepted);
             }
             Effect::Close(connection) => {
-                if let Some(peer) = self.lines.remove(&connection) {
+                if let Some(peer) = self.connections.remove(&connection) {
                     self.carrier.tell_peer(peer, connection, ConnectionChange::Closed);
                 }
             }
@@ -203,7 +236,7 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
             Effect::Invoke { id, operation } => self.tell(News::Invoked(id, operation)),
             Effect::Complete { id, result } => self.tell(News::Completed(id, result)),
             Effect::Exit(reason) => {
-                self.hang_up();
+                self.reset_all();
                 self.tell(News::Exited(reason.to_string()));
             }
             // The host has done its part of these.
@@ -213,8 +246,8 @@ impl<N: Node, C: Carrier<N>> Machine<N, C> {
     }
 
     /// The process is gone: its peers see their connections reset.
-    fn hang_up(&mut self) {
-        for (connection, peer) in std::mem::take(&mut self.lines) {
+    fn reset_all(&mut self) {
+        for (connection, peer) in std::mem::take(&mut self.connections) {
             self.carrier.tell_peer(peer, connection, ConnectionChange::Reset);
         }
     }
@@ -244,3 +277,6 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> T {
     serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("what a node encoded cannot be decoded: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,17 +4,24 @@
 //! The node is the one that runs under the kernel, unchanged. Nothing is simulated, so nothing is repeatable.
 //!
 //! - **Network.** A node has one port, for both transports. Whoever can reach it can speak for any peer: this is for
-//!   loopback and for networks that are trusted. What cannot be decoded, or names no peer, is dropped with a warning.
-//! - **Connections.** One opens when the peer's process has answered, and is refused where no process answers in
-//!   [`PATIENCE`]. A peer that closes in good order says so before it hangs up; any other end is a reset. A peer that
-//!   does not read is reset when [`QUEUE_MAX`] messages wait for it. There is no time limit beyond that.
-//! - **Disk.** What a node says after it has heard that a write is written, or durable, leaves when the write is in the
-//!   file, or on the disk (`fdatasync`). If the disk fails, the node ends, and [`Sockets::stop`] says why.
+//!   loopback and for networks that are trusted. What cannot be decoded, comes from no peer, or is for another node is
+//!   dropped with a warning.
+//! - **Connections.** One opens when the peer's process has answered, and is refused where none answers in
+//!   [`PATIENCE`]. A peer that closes in good order says so before it ends; any other end is a reset. A peer that does
+//!   not read is reset when [`QUEUE_MAX`] messages wait for it. There is no other time limit.
+//! - **Disk.** A message that follows a write leaves when the write is in the file; one that follows a sync leaves when
+//!   it is on the disk (`fdatasync`). If the disk fails, the node ends: [`News::Exited`] and [`Sockets::stop`] say why.
 //! - **End.** [`Sockets::stop`] closes every connection in good order and syncs the disk. A node that ends by itself
-//!   keeps its port and refuses. It starts again by [`Sockets::start`], from what the folder keeps.
+//!   keeps its port, and refuses. To start a node again, stop it, bind a new [`Endpoint`], and give the same folder.
 //!
-//! Limits: messages and records have to be what JSON can hold (keys of maps are text or numbers). A datagram of more
-//! than 65,000 bytes, which UDP does not carry, is lost with a warning.
+//! Limits:
+//!
+//! - Messages and records have to be what JSON can hold: keys of maps are text or numbers, no number is NaN, nothing is
+//!   nested deeper than 100 levels.
+//! - A datagram has at most 65,000 bytes, a message of a connection 64 MiB. A longer datagram is lost, a longer message
+//!   resets its connection, both with a warning.
+//! - When [`MAIL_MAX`] messages wait for the node, its connections are read no further and datagrams are lost. What the
+//!   node lets know waits without a limit for [`Sockets::news`].
 //!
 //! ```
 //! use std::time::Duration as WallDuration;
@@ -38,9 +45,10 @@
 //! let peers = Peers::from([(server.id(), server.address()), (candidate.id(), candidate.address())]);
 //! let sockets = Sockets::start_of(&raft, server, &peers, &folder, Seed(1))?;
 //! let request: RaftMessage = RaftMessage::Vote(VoteRequest { term: Term(7), last: Position::ZERO });
-//! candidate.send(peers[&NodeId::server(1)], &request)?;
-//! let (_, reply) = candidate.receive(WallDuration::from_secs(60))?.expect("the server answers");
-//! assert_eq!(reply, RaftMessage::VoteReply::<_> { term: Term(7), granted: true });
+//! candidate.send(&peers, NodeId::server(1), &request)?;
+//! let (_, reply): (_, RaftMessage) =
+//!     candidate.receive(WallDuration::from_secs(60))?.expect("the server answers");
+//! assert_eq!(reply, RaftMessage::VoteReply { term: Term(7), granted: true });
 //! sockets.stop()?;
 //! # std::fs::remove_dir_all(&folder)?;
 //! # Ok::<(), std::io::Error>(())
@@ -65,31 +73,35 @@ use splitbrain_kernel::node::{ConnectionChange, ConnectionId, Node, Recovered, S
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
-use crate::realtime::{Carrier, Letter, Machine, encode};
+use crate::realtime::{Carrier, EventLoop, Letter, Place, encode};
+use connections::Connections;
 use journal::Journal;
-use lines::Lines;
 
+mod connections;
 mod journal;
-mod lines;
 #[cfg(test)]
 mod tests;
 
 pub use crate::realtime::News;
-pub use lines::{PATIENCE, QUEUE_MAX};
+pub use connections::{MAIL_MAX, PATIENCE, QUEUE_MAX};
 
-/// The address of each node that there is.
+/// The address of every node.
 pub type Peers = BTreeMap<NodeId, SocketAddr>;
 
-/// The most bytes of a datagram: what UDP over IPv4 takes is 65,507.
+/// The most bytes of a datagram: what UDP over IPv4 carries is 65,507.
 const DATAGRAM_BYTES_MAX: usize = 65_000;
 
-/// How often a free port is looked for that both transports have.
+/// How many ports are tried until one is free for both TCP and UDP.
 const BIND_TRIES: u32 = 100;
+
+/// How often the thread that reads datagrams looks whether it is to end, if nothing wakes it.
+const LOOK_AROUND: WallDuration = WallDuration::from_secs(1);
 
 /// A datagram as it travels.
 #[derive(Serialize, Deserialize)]
 struct Datagram<M> {
     source: NodeId,
+    target: NodeId,
     message: M,
 }
 
@@ -125,7 +137,7 @@ impl Endpoint {
         self.id
     }
 
-    /// Where others reach it.
+    /// The address that it has taken.
     ///
     /// # Panics
     /// If the system does not know the address of a socket that it has bound.
@@ -136,48 +148,58 @@ impl Endpoint {
     /// Sends a datagram in the name of the node.
     ///
     /// # Errors
-    /// If the socket refuses it, as one of more than 65,000 bytes.
-    pub fn send<M: Serialize>(&self, target: SocketAddr, message: &M) -> io::Result<()> {
-        send_datagram(&self.socket, self.id, target, message)
+    /// If the target has no address, or the socket refuses the datagram, as one of more than 65,000 bytes.
+    pub fn send<M: Serialize>(&self, peers: &Peers, target: NodeId, message: &M) -> io::Result<()> {
+        send_datagram(&self.socket, self.id, target, peers.get(&target).copied(), message)
     }
 
     /// The next datagram to the node, with its sender. `None` if none comes in this time. What is no datagram of these
-    /// messages is passed over.
+    /// messages to this node is passed over.
     ///
     /// # Errors
     /// If the socket cannot be read.
     pub fn receive<M: DeserializeOwned>(&self, patience: WallDuration) -> io::Result<Option<(NodeId, M)>> {
-        let end = WallInstant::now() + patience;
+        let start = WallInstant::now();
+        let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
         loop {
-            let left = end.saturating_duration_since(WallInstant::now());
+            let left = patience.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Ok(None);
             }
             self.socket.set_read_timeout(Some(left))?;
-            let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
             match self.socket.recv_from(&mut bytes) {
                 Ok((length, _)) => {
-                    if let Ok(Datagram { source, message }) = serde_json::from_slice(&bytes[..length]) {
+                    if let Ok(Datagram { source, target, message }) = serde_json::from_slice(&bytes[..length])
+                        && target == self.id
+                    {
                         return Ok(Some((source, message)));
                     }
                 }
-                Err(error) if is_timeout(&error) => return Ok(None),
+                Err(error) if is_passing(&error) => {}
                 Err(error) => return Err(error),
             }
         }
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
+/// Whether the next try may bring something: the time of a read is over, or a signal came.
+fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
 
-fn send_datagram<M: Serialize>(socket: &UdpSocket, source: NodeId, target: SocketAddr, message: &M) -> io::Result<()> {
-    let bytes = encode(&Datagram { source, message });
+fn send_datagram<M: Serialize>(
+    socket: &UdpSocket,
+    source: NodeId,
+    target: NodeId,
+    address: Option<SocketAddr>,
+    message: &M,
+) -> io::Result<()> {
+    let address = address.ok_or_else(|| io::Error::other(format!("there is no address of {target}")))?;
+    let bytes = encode(&Datagram { source, target, message });
     if bytes.len() > DATAGRAM_BYTES_MAX {
         return Err(io::Error::other(format!("a datagram of {} bytes, more than {DATAGRAM_BYTES_MAX}", bytes.len())));
     }
-    socket.send_to(&bytes, target).map(drop)
+    socket.send_to(&bytes, address).map(drop)
 }
 
 /// A node that runs.
@@ -187,8 +209,8 @@ fn send_datagram<M: Serialize>(socket: &UdpSocket, source: NodeId, target: Socke
 pub struct Sockets<N: Node> {
     post: Sender<Letter<N>>,
     news: Receiver<(NodeId, News<N>)>,
-    machine: Option<JoinHandle<io::Result<()>>>,
-    ears: Ears,
+    events: Option<JoinHandle<io::Result<()>>>,
+    listeners: Listeners,
 }
 
 impl<N: Node> Sockets<N> {
@@ -210,12 +232,12 @@ impl<N: Node> Sockets<N> {
         let host = Host::new(id, seed, make).resumed(journal.files().clone(), journal.starts() - 1);
         let (post, mailbox) = channel();
         let (tell, news) = channel();
-        let lines = Arc::new(Lines::new(id, peers.clone(), post.clone()));
-        let ears = Ears::open(listener, socket.try_clone()?, &lines, &post)?;
-        let carrier = Wire { id, socket, lines, journal };
-        let machine = Machine::new(host, carrier, tell, WallInstant::now());
-        let machine = thread::Builder::new().name(format!("node {id}")).spawn(move || machine.run(&mailbox))?;
-        Ok(Self { post, news, machine: Some(machine), ears })
+        let connections = Arc::new(Connections::new(id, peers.clone(), post.clone()));
+        let listeners = Listeners::open(id, listener, socket.try_clone()?, &connections, &post)?;
+        let carrier = Network { id, socket, connections, journal };
+        let events = EventLoop::new(host, carrier, tell, WallInstant::now());
+        let events = thread::Builder::new().name(format!("node {id}")).spawn(move || events.run(&mailbox))?;
+        Ok(Self { post, news, events: Some(events), listeners })
     }
 
     /// Starts a node of a system.
@@ -243,7 +265,8 @@ impl<N: Node> Sockets<N> {
         self.post(Letter::Order(order));
     }
 
-    /// What comes next of what the node lets know. `None` if nothing comes in this time.
+    /// What comes next of what the node lets know. `None` if nothing comes in this time, and at once when the node has
+    /// ended with its thread: its disk failed, or it panicked.
     pub fn news(&self, patience: WallDuration) -> Option<News<N>> {
         self.news.recv_timeout(patience).ok().map(|(_, news)| news)
     }
@@ -256,11 +279,10 @@ impl<N: Node> Sockets<N> {
     /// # Panics
     /// If the node panicked: with its panic.
     pub fn stop(mut self) -> io::Result<Vec<News<N>>> {
+        self.listeners.close();
         self.post(Letter::Stop);
-        let machine = self.machine.take().expect("it is taken here alone");
-        let ended = machine.join();
-        self.ears.close();
-        match ended {
+        let events = self.events.take().expect("it is taken here alone");
+        match events.join() {
             Ok(ended) => ended.map(|()| self.news.try_iter().map(|(_, news)| news).collect()),
             Err(panic) => std::panic::resume_unwind(panic),
         }
@@ -275,42 +297,50 @@ impl<N: Node> Sockets<N> {
 impl<N: Node> Drop for Sockets<N> {
     fn drop(&mut self) {
         self.post(Letter::Stop);
-        self.ears.close();
     }
 }
 
-/// The threads that listen at a port.
+/// The threads that listen at a port. They end with this value.
 #[derive(Debug)]
-struct Ears {
-    address: SocketAddr,
+struct Listeners {
     /// By which they are woken when they are to end.
+    address: SocketAddr,
     socket: UdpSocket,
     is_closed: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    datagrams: Option<JoinHandle<()>>,
+    connections: Option<JoinHandle<()>>,
 }
 
-impl Ears {
+impl Listeners {
     fn open<N: Node>(
+        id: NodeId,
         listener: TcpListener,
         socket: UdpSocket,
-        lines: &Arc<Lines<N>>,
+        connections: &Arc<Connections<N>>,
         post: &Sender<Letter<N>>,
     ) -> io::Result<Self> {
         let address = loopback_if_any(listener.local_addr()?);
         let is_closed = Arc::new(AtomicBool::new(false));
-        let mut ears =
-            Self { address, socket: socket.try_clone()?, is_closed: Arc::clone(&is_closed), threads: vec![] };
-        let (peers, post, closed) = (Arc::clone(lines), post.clone(), Arc::clone(&is_closed));
-        let hear = move || hear_datagrams(&socket, &peers, &post, &closed);
-        ears.threads.push(thread::Builder::new().name("datagrams".to_owned()).spawn(hear)?);
-        let lines = Arc::clone(lines);
+        socket.set_read_timeout(Some(LOOK_AROUND))?;
+        let mut listeners = Self {
+            address,
+            socket: socket.try_clone()?,
+            is_closed: Arc::clone(&is_closed),
+            datagrams: None,
+            connections: None,
+        };
+        let named = |what: &str| thread::Builder::new().name(format!("{what} of {id}"));
+        let (peers, post, closed) = (Arc::clone(connections), post.clone(), Arc::clone(&is_closed));
+        let hear = move || hear_datagrams(id, &socket, &peers, &post, &closed);
+        listeners.datagrams = Some(named("datagrams").spawn(hear)?);
+        let connections = Arc::clone(connections);
         let accept = move || {
             for stream in listener.incoming() {
                 if is_closed.load(Ordering::SeqCst) {
                     return;
                 }
                 match stream {
-                    Ok(stream) => lines.accept(stream),
+                    Ok(stream) => connections.accept(stream),
                     // Out of files, or an end that has gone before it was accepted: the next one may come through.
                     Err(error) => {
                         tracing::warn!(%error, "a connection cannot be accepted");
@@ -319,19 +349,30 @@ impl Ears {
                 }
             }
         };
-        ears.threads.push(thread::Builder::new().name("connections".to_owned()).spawn(accept)?);
-        Ok(ears)
+        listeners.connections = Some(named("connections").spawn(accept)?);
+        Ok(listeners)
     }
 
     /// Ends both threads, and waits for them.
     fn close(&mut self) {
         self.is_closed.store(true, Ordering::SeqCst);
-        // Each thread looks at the flag when something comes.
-        let _ = self.socket.send_to(&[], self.address);
-        let _ = TcpStream::connect_timeout(&self.address, PATIENCE);
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        if let Some(datagrams) = self.datagrams.take() {
+            // It looks at the flag when something comes, and now and then.
+            let _ = self.socket.send_to(&[], self.address);
+            let _ = datagrams.join();
         }
+        if let Some(connections) = self.connections.take()
+            // If the address is no longer there, nothing comes to that thread any more, and it is left to the process.
+            && TcpStream::connect_timeout(&self.address, PATIENCE).is_ok()
+        {
+            let _ = connections.join();
+        }
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -343,56 +384,71 @@ fn loopback_if_any(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn hear_datagrams<N: Node>(socket: &UdpSocket, lines: &Lines<N>, post: &Sender<Letter<N>>, is_closed: &AtomicBool) {
+fn hear_datagrams<N: Node>(
+    id: NodeId,
+    socket: &UdpSocket,
+    connections: &Connections<N>,
+    post: &Sender<Letter<N>>,
+    is_closed: &AtomicBool,
+) {
     let mut bytes = vec![0; DATAGRAM_BYTES_MAX];
-    // A node that the caller played before may have set another.
-    let _ = socket.set_read_timeout(None);
     loop {
         let heard = socket.recv_from(&mut bytes);
         if is_closed.load(Ordering::SeqCst) {
             return;
         }
-        let Ok((length, from)) = heard else { continue };
-        match serde_json::from_slice::<Datagram<N::Message>>(&bytes[..length]) {
-            Ok(Datagram { source, message }) if lines.knows(source) => {
-                let source = Source { node: source, connection: None };
-                let _ = post.send(Letter::Message { source, message });
+        let (length, from) = match heard {
+            Ok(heard) => heard,
+            Err(error) if is_passing(&error) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "datagrams cannot be read");
+                thread::sleep(WallDuration::from_millis(50));
+                continue;
             }
-            Ok(Datagram { source, .. }) => tracing::warn!(%from, node = %source, "a datagram of no peer"),
+        };
+        match serde_json::from_slice::<Datagram<N::Message>>(&bytes[..length]) {
+            Ok(Datagram { source, target, message }) if target == id && connections.knows(source) => {
+                if connections.waiting.load(Ordering::Relaxed) >= MAIL_MAX {
+                    tracing::warn!(node = %source, "a datagram is lost: too many messages wait");
+                    continue;
+                }
+                let source = Source { node: source, connection: None };
+                let _ = post.send(Letter::Message { source, message, place: Some(Place::take(&connections.waiting)) });
+            }
+            Ok(Datagram { source, target, .. }) => {
+                tracing::warn!(%from, %source, %target, "a datagram of no peer, or to another node");
+            }
             Err(error) => tracing::warn!(%from, %error, "a datagram that cannot be decoded"),
         }
     }
 }
 
 /// The way of a node to the others and to its disk.
-struct Wire<N: Node> {
+struct Network<N: Node> {
     id: NodeId,
     socket: UdpSocket,
-    lines: Arc<Lines<N>>,
+    connections: Arc<Connections<N>>,
     journal: Journal<N::Record>,
 }
 
-impl<N: Node> Carrier<N> for Wire<N> {
+impl<N: Node> Carrier<N> for Network<N> {
     fn send(&mut self, target: NodeId, connection: Option<ConnectionId>, message: N::Message) {
-        match (connection, self.lines.address(target)) {
-            (Some(connection), _) => self.lines.send(connection, &message),
-            // As with a datagram to a machine that is not there.
-            (None, None) => tracing::warn!(node = %target, "there is no address of this peer"),
-            (None, Some(address)) => {
-                if let Err(error) = send_datagram(&self.socket, self.id, address, &message) {
-                    tracing::warn!(node = %target, %error, "a datagram is lost");
-                }
-            }
+        if let Some(connection) = connection {
+            return self.connections.send(connection, &message);
+        }
+        let address = self.connections.address(target);
+        if let Err(error) = send_datagram(&self.socket, self.id, target, address, &message) {
+            tracing::warn!(node = %target, %error, "a datagram is lost");
         }
     }
 
     fn tell_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange) {
         match change {
-            ConnectionChange::Accepted => self.lines.dial(peer, connection),
-            ConnectionChange::Opened => self.lines.welcome(connection),
-            ConnectionChange::Closed => self.lines.close(connection),
+            ConnectionChange::Accepted => self.connections.connect(peer, connection),
+            ConnectionChange::Opened => self.connections.welcome(connection),
+            ConnectionChange::Closed => self.connections.close(connection),
             ConnectionChange::Refused | ConnectionChange::Reset | ConnectionChange::TimedOut => {
-                self.lines.reset(connection);
+                self.connections.reset(connection);
             }
         }
     }
@@ -406,7 +462,14 @@ impl<N: Node> Carrier<N> for Wire<N> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.lines.close_all();
+        self.connections.close_all();
         self.journal.sync()
+    }
+}
+
+/// After a disk that failed, or a panic, peers see their connections reset.
+impl<N: Node> Drop for Network<N> {
+    fn drop(&mut self) {
+        self.connections.reset_all();
     }
 }

@@ -47,7 +47,7 @@ use splitbrain_kernel::node::{ConnectionChange, ConnectionId, Node, Recovered, S
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
-use crate::realtime::{Carrier, Letter, Machine, decode, encode};
+use crate::realtime::{Carrier, EventLoop, Letter, decode, encode};
 
 pub use crate::realtime::News;
 
@@ -102,9 +102,9 @@ impl<N: Node> Threads<N> {
         let id = host.id();
         let mailbox = self.mailboxes.remove(&id);
         let mailbox = mailbox.unwrap_or_else(|| panic!("{id} is no node of these, or runs already"));
-        let machine = Machine::new(host, Channels { id, posts: self.posts.clone() }, self.tell.clone(), self.start);
+        let events = EventLoop::new(host, Channels { id, posts: self.posts.clone() }, self.tell.clone(), self.start);
         let builder = thread::Builder::new().name(format!("node {id}"));
-        let run = move || machine.run(&mailbox).expect("memory does not fail");
+        let run = move || events.run(&mailbox).expect("memory does not fail");
         let running = builder.spawn(run).expect("the system gives one more thread");
         self.running.push(running);
     }
@@ -112,7 +112,7 @@ impl<N: Node> Threads<N> {
     /// Sends a datagram in the name of a node that the caller plays.
     pub fn send(&self, source: NodeId, target: NodeId, message: &N::Message) {
         let source = Source { node: source, connection: None };
-        post(&self.posts, target, Letter::Message { source, message: through_bytes(message) });
+        post(&self.posts, target, Letter::Message { source, message: through_bytes(message), place: None });
     }
 
     /// The next message to a node that the caller plays, with its sender. `None` if none comes in this time.
@@ -125,7 +125,7 @@ impl<N: Node> Threads<N> {
         let end = WallInstant::now() + patience;
         loop {
             match mailbox.recv_timeout(end.saturating_duration_since(WallInstant::now())).ok()? {
-                Letter::Message { source, message } => return Some((source, message)),
+                Letter::Message { source, message, .. } => return Some((source, message)),
                 Letter::Connection { connection, peer, change: ConnectionChange::Accepted } => {
                     let change = ConnectionChange::Refused;
                     post(&self.posts, peer, Letter::Connection { connection, peer: node, change });
@@ -197,7 +197,7 @@ struct Channels<N: Node> {
 impl<N: Node> Carrier<N> for Channels<N> {
     fn send(&mut self, target: NodeId, connection: Option<ConnectionId>, message: N::Message) {
         let source = Source { node: self.id, connection };
-        post(&self.posts, target, Letter::Message { source, message: through_bytes(&message) });
+        post(&self.posts, target, Letter::Message { source, message: through_bytes(&message), place: None });
     }
 
     fn tell_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange) {

@@ -120,7 +120,7 @@ impl Stage for OnThreads {
     }
 }
 
-/// On sockets: the peers are endpoints that this program plays. A crash is the end of the program: the folder stays.
+/// On sockets: the peers are endpoints that this program plays. After a crash another process starts from the folder.
 struct OnSockets {
     folder: std::path::PathBuf,
     peers: [Endpoint; 2],
@@ -154,11 +154,15 @@ impl Stage for OnSockets {
     }
     fn message(&mut self, source: NodeId, message: RaftMessage) {
         let peer = self.peers.iter().find(|peer| peer.id() == source).expect("a peer");
-        peer.send(self.addresses[&SERVER], &message).expect("it leaves");
+        peer.send(&self.addresses, SERVER, &message).expect("it leaves");
     }
     fn crash(&mut self) {
+        // What is on the disk before the end in good order is all that counts.
+        let journal = self.folder.join("journal");
+        let kept = std::fs::read(&journal).expect("there is a journal");
         let left = self.server.take().expect("it runs").stop().expect("the disk works");
         assert!(left.is_empty(), "nothing more happened: {left:?}");
+        std::fs::write(&journal, kept).expect("the folder can be written");
     }
     fn observed(&mut self, count: usize) -> Vec<RaftObservation> {
         let one = |_| match self.server().news(PATIENCE) {

@@ -4,10 +4,10 @@
 //! frame: length of the text, 4 bytes │ its hash, 4 bytes │ hash of the text, 8 bytes │ the text: a write as JSON
 //! ```
 //!
-//! Numbers are little-endian, hashes are xxh3. A last frame that is shorter than it says was being written when the
-//! machine stopped: nothing that depended on it has left, so it is cut off. A hash that does not fit is damage, and an
-//! error: to start without a write that was promised is worse than not to start. The file is written anew at each
-//! start, and when much of it no longer counts.
+//! Numbers are little-endian, hashes are xxh3. A last frame that is shorter than it says, or an end of nothing but
+//! zeros, was being written when the machine stopped: nothing that depended on it has left, so it is cut off. A hash
+//! that does not fit is damage, and an error: to start without a write that was promised is worse than not to start.
+//! The file is written anew at each start, and when much of it no longer counts.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read as _, Write as _};
@@ -34,7 +34,7 @@ const GROWTH_BYTES_MIN: u64 = 16 << 20;
 
 /// What a frame holds.
 #[derive(Serialize, Deserialize)]
-enum Line<R> {
+enum Entry<R> {
     /// The first frame: the format, and how often the node was started.
     Head { format: u32, starts: u32 },
     /// A change to a file.
@@ -47,8 +47,9 @@ pub(super) struct Journal<R> {
     file: File,
     files: Files<R>,
     starts: u32,
-    /// After the last time it was written anew, and now.
-    bytes: [u64; 2],
+    bytes: u64,
+    /// When it was written anew, or should have been.
+    bytes_anew: u64,
     is_synced: bool,
     /// Held until this value is dropped.
     _lock: File,
@@ -60,7 +61,7 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
     /// # Errors
     /// If the folder cannot be used, if another process uses it, or if the journal is damaged or of another format.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        make(folder)?;
         let lock = File::create(folder.join(NAME_OF_LOCK))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
@@ -70,8 +71,18 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
         })?;
         let (files, starts) = read::<R>(&folder.join(NAME))?;
         let starts = starts + 1;
-        let (file, bytes) = write_anew::<R>(folder, &files, starts)?;
-        Ok(Self { folder: folder.to_owned(), file, files, starts, bytes: [bytes; 2], is_synced: true, _lock: lock })
+        let (file, bytes) = write_new(folder, &files, starts)?;
+        take_place(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            file,
+            files,
+            starts,
+            bytes,
+            bytes_anew: bytes,
+            is_synced: true,
+            _lock: lock,
+        })
     }
 
     /// What the disk keeps.
@@ -85,14 +96,16 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
     }
 
     pub(super) fn write(&mut self, write: Write<R>) -> io::Result<()> {
-        let line = Line::Write(write);
-        let frame = frame(&encode(&line))?;
+        let text = encode(&Entry::Write(write));
+        // What cannot be read again must not be promised: JSON has no NaN, and a depth that is read.
+        let Ok(Entry::Write(write)) = serde_json::from_slice(&text) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a record that JSON cannot hold"));
+        };
+        let frame = frame(&text)?;
         self.file.write_all(&frame)?;
-        self.bytes[1] += frame.len() as u64;
+        self.bytes += frame.len() as u64;
         self.is_synced = false;
-        if let Line::Write(write) = line {
-            self.files.apply(write);
-        }
+        self.files.apply(write);
         Ok(())
     }
 
@@ -100,14 +113,19 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
         if self.is_synced {
             return Ok(());
         }
-        let [anew, now] = self.bytes;
-        if now - anew > GROWTH_BYTES_MIN.max(anew) {
-            let (file, bytes) = write_anew::<R>(&self.folder, &self.files, self.starts)?;
-            (self.file, self.bytes) = (file, [bytes; 2]);
-        } else {
-            self.file.sync_data()?;
-        }
+        self.file.sync_data()?;
         self.is_synced = true;
+        if self.bytes - self.bytes_anew > GROWTH_BYTES_MIN.max(self.bytes_anew) {
+            match write_new(&self.folder, &self.files, self.starts) {
+                Ok((file, bytes)) => {
+                    take_place(&self.folder)?;
+                    (self.file, self.bytes) = (file, bytes);
+                }
+                // It would only have saved room.
+                Err(error) => tracing::warn!(folder = %self.folder.display(), %error, "a journal stays long"),
+            }
+            self.bytes_anew = self.bytes;
+        }
         Ok(())
     }
 }
@@ -125,21 +143,24 @@ fn read<R: Serialize + DeserializeOwned>(path: &Path) -> io::Result<(Files<R>, u
         io::Error::new(io::ErrorKind::InvalidData, text)
     };
     let (mut files, mut starts, mut at) = (Files::new(), None, 0);
-    while let Some(head) = bytes.get(at..at + HEAD_BYTES) {
+    let is_zeros = |at: usize| bytes[at..].iter().all(|byte| *byte == 0);
+    while !is_zeros(at)
+        && let Some(head) = bytes.get(at..at + HEAD_BYTES)
+    {
         let head = Head::read(head).ok_or_else(|| damaged(at, "the hash of a length does not fit"))?;
         let start = at + HEAD_BYTES;
         let Some(text) = start.checked_add(head.length).and_then(|end| bytes.get(start..end)) else { break };
         if xxh3_64(text) != head.hash {
             return Err(damaged(at, "the hash of a write does not fit"));
         }
-        let line = serde_json::from_slice(text).map_err(|error| damaged(at, &error.to_string()))?;
-        match (line, starts) {
-            (Line::Head { format: FORMAT, starts: count }, None) => starts = Some(count),
-            (Line::Head { format, .. }, None) => {
+        let entry = serde_json::from_slice(text).map_err(|error| damaged(at, &error.to_string()))?;
+        match (entry, starts) {
+            (Entry::Head { format: FORMAT, starts: count }, None) => starts = Some(count),
+            (Entry::Head { format, .. }, None) => {
                 return Err(damaged(at, &format!("the journal has format {format}, this program reads {FORMAT}")));
             }
-            (Line::Write(write), Some(_)) => files.apply(write),
-            (Line::Head { .. }, Some(_)) | (Line::Write(_), None) => {
+            (Entry::Write(write), Some(_)) => files.apply(write),
+            (Entry::Head { .. }, Some(_)) | (Entry::Write(_), None) => {
                 return Err(damaged(at, "a journal has one head, at its start"));
             }
         }
@@ -182,39 +203,55 @@ fn short_hash(length: &[u8]) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Writes what counts into a new file and gives it the old one's name; returns it with its bytes.
-fn write_anew<R: Serialize + DeserializeOwned>(
-    folder: &Path,
-    files: &Files<R>,
-    starts: u32,
-) -> io::Result<(File, u64)> {
-    let path = folder.join(NAME_OF_NEW);
-    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path)?;
+/// Writes what counts into a new file beside the journal; returns it with its bytes.
+fn write_new<R: Serialize>(folder: &Path, files: &Files<R>, starts: u32) -> io::Result<(File, u64)> {
+    let file = OpenOptions::new().create(true).truncate(true).write(true).open(folder.join(NAME_OF_NEW))?;
     let mut writer = BufWriter::new(file);
     let mut bytes = 0;
-    let mut add = |line: &Line<&R>| -> io::Result<()> {
-        let frame = frame(&encode(line))?;
+    let mut add = |entry: &Entry<&R>| -> io::Result<()> {
+        let frame = frame(&encode(entry))?;
         bytes += frame.len() as u64;
         writer.write_all(&frame)
     };
-    add(&Line::Head { format: FORMAT, starts })?;
+    add(&Entry::Head { format: FORMAT, starts })?;
     for (file, records) in files.iter() {
-        for line in lines(file, records) {
-            add(&line)?;
+        for entry in entries(file, records) {
+            add(&entry)?;
         }
     }
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    std::fs::rename(&path, folder.join(NAME))?;
-    // So that the name is on the disk too.
-    File::open(folder)?.sync_all()?;
     Ok((file, bytes))
 }
 
+/// The new file becomes the journal.
+fn take_place(folder: &Path) -> io::Result<()> {
+    std::fs::rename(folder.join(NAME_OF_NEW), folder.join(NAME))?;
+    // So that the name is on the disk too.
+    File::open(folder)?.sync_all()
+}
+
+/// Makes the folder, and has its name on the disk.
+fn make(folder: &Path) -> io::Result<()> {
+    let mut made = Vec::new();
+    let mut above = Some(folder);
+    while let Some(folder) = above.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        made.push(folder);
+        above = folder.parent();
+    }
+    std::fs::create_dir_all(folder)?;
+    for folder in made {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// The writes that make a file. An empty one is there too, as one that has been cut to nothing is.
-fn lines<R>(file: FileId, records: &[Stored<R>]) -> impl Iterator<Item = Line<&R>> {
-    let first = records.is_empty().then_some(Line::Write(Write::Truncate(file, 0)));
-    let appends = records.iter().filter_map(Stored::intact).map(move |record| Line::Write(Write::Append(file, record)));
+fn entries<R>(file: FileId, records: &[Stored<R>]) -> impl Iterator<Item = Entry<&R>> {
+    let first = records.is_empty().then_some(Entry::Write(Write::Truncate(file, 0)));
+    let appends =
+        records.iter().filter_map(Stored::intact).map(move |record| Entry::Write(Write::Append(file, record)));
     first.into_iter().chain(appends)
 }
 

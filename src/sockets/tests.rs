@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::path::PathBuf;
+use std::sync::mpsc::RecvTimeoutError;
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::Context;
@@ -10,6 +11,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Change, ConnectionEvent, Face, Message, Never, Observation};
 use splitbrain_kernel::time::Duration;
 
+use super::connections::{Frame, bytes_of};
 use super::*;
 
 const FIRST: NodeId = NodeId::server(1);
@@ -188,21 +190,41 @@ fn where_no_one_listens_a_connection_is_refused() {
     assert_eq!(told(&first), Told::Line(ConnectionChange::Refused));
 }
 
-#[test]
-fn a_peer_that_does_not_read_is_reset() {
-    let mut stage = Stage::new("full");
-    let first = stage.start(FIRST);
-    // The caller plays the second: it welcomes, and reads no more.
-    let listener = stage.endpoints.remove(&SECOND).expect("it is bound").listener;
+/// The caller plays the second node: it takes the connection that the first opens, and reads no more.
+fn dialled_by_first(stage: &mut Stage, first: &Sockets<Ear>) -> TcpStream {
+    let listener = &stage.endpoints[&SECOND].listener;
     first.order(Act::Dial);
     let (mut stream, _) = listener.accept().expect("it is dialled");
     let mut length = [0; 4];
     stream.read_exact(&mut length).expect("a hello comes");
-    let text = br#""Welcome""#;
-    stream.write_all(&[&u32::try_from(text.len()).unwrap().to_le_bytes()[..], text].concat()).expect("it is there");
-    assert_eq!(told(&first), Told::Line(ConnectionChange::Opened));
+    stream.write_all(&bytes_of(&Frame::<Word>::Welcome)).expect("it is there");
+    assert_eq!(told(first), Told::Line(ConnectionChange::Opened));
+    stream
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_reset() {
+    let mut stage = Stage::new("full");
+    let first = stage.start(FIRST);
+    let _stream = dialled_by_first(&mut stage, &first);
     first.order(Act::SayOften(u32::try_from(QUEUE_MAX).unwrap() * 3));
     assert_eq!(told(&first), Told::Line(ConnectionChange::Reset));
+}
+
+/// Whatever the peers do: one says nothing, one never reads what was said before a close, one never reads.
+#[test]
+fn a_stop_ends() {
+    let mut stage = Stage::new("stop");
+    let first = stage.start(FIRST);
+    let _silent = TcpStream::connect(stage.peers[&FIRST]).expect("it listens");
+    let _closed = dialled_by_first(&mut stage, &first);
+    first.order(Act::SayOften(5_000));
+    first.order(Act::Close);
+    let _open = dialled_by_first(&mut stage, &first);
+    first.order(Act::SayOften(5_000));
+    let (done, ended) = channel();
+    thread::spawn(move || done.send(first.stop().is_ok()));
+    assert_ne!(ended.recv_timeout(LONG), Err(RecvTimeoutError::Timeout), "it waits for ever");
 }
 
 /// Each is dropped, and the next word of a peer is heard.
@@ -210,20 +232,40 @@ fn a_peer_that_does_not_read_is_reset() {
 fn what_is_no_word_of_a_peer_is_dropped() {
     let mut stage = Stage::new("strange");
     let node = stage.start(FIRST);
-    let address = stage.peers[&FIRST];
+    let (peers, address) = (stage.peers.clone(), stage.peers[&FIRST]);
     let stranger = Endpoint::bind(NodeId::server(9), "127.0.0.1:0").expect("a free port");
-    stranger.send(address, &Word("of no peer".to_owned())).expect("it leaves");
+    stranger.send(&peers, FIRST, &Word("of no peer".to_owned())).expect("it leaves");
+    let peer = stage.endpoints.remove(&SECOND).expect("it is bound");
+    let elsewhere = Peers::from([(NodeId::server(3), address)]);
+    peer.send(&elsewhere, NodeId::server(3), &Word("to another".to_owned())).expect("it leaves");
     for bytes in [&b"hello"[..], b"", &[0xff; 2000], br#"{"source":"s2","message":7}"#] {
         stranger.socket.send_to(bytes, address).expect("it leaves");
+    }
+    let hello = |source, target, opener| {
+        let connection = ConnectionId { opener, number: 1 };
+        bytes_of(&Frame::<Word>::Hello { source, target, connection })
+    };
+    let framed = |text: &[u8]| [&u32::try_from(text.len()).unwrap().to_le_bytes()[..], text].concat();
+    let beginnings = [
+        hello(NodeId::server(9), FIRST, NodeId::server(9)),
+        hello(SECOND, NodeId::server(3), SECOND),
+        hello(SECOND, FIRST, NodeId::server(3)),
+        bytes_of(&Frame::Message(Word("of no one".to_owned()))),
+        bytes_of(&Frame::<Word>::Welcome),
+        framed(b"hello"),
+        framed(&[b' '; 2000]),
+        vec![0xff; 2000],
+        Vec::new(),
+    ];
+    for bytes in beginnings {
         let mut stream = TcpStream::connect(address).expect("it listens");
-        stream.write_all(bytes).expect("it is taken");
+        stream.write_all(&bytes).expect("it is taken");
         stream.shutdown(Shutdown::Write).expect("it is there");
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         assert!(answer.is_empty(), "no one is welcome: {answer:?}");
     }
-    let peer = stage.endpoints.remove(&SECOND).expect("it is bound");
-    peer.send(address, &Word("of a peer".to_owned())).expect("it leaves");
+    peer.send(&peers, FIRST, &Word("of a peer".to_owned())).expect("it leaves");
     assert_eq!(told(&node), Told::Heard("of a peer".to_owned()));
 }
 
@@ -237,7 +279,7 @@ fn a_datagram_that_is_too_large_is_lost_and_others_are_not() {
     node.order(say("short"));
     let lengths = [(); 2].map(|()| peer.receive::<Word>(LONG).expect("it can be read").expect("it comes").1.0.len());
     assert_eq!(lengths, [60_000, 5]);
-    let refused = peer.send(stage.peers[&FIRST], &Word("a".repeat(70_000))).expect_err("it is too large");
+    let refused = peer.send(&stage.peers, FIRST, &Word("a".repeat(70_000))).expect_err("it is too large");
     assert!(refused.to_string().contains("more than 65000"), "{refused}");
 }
 

@@ -19,11 +19,17 @@ const RELEASE: &str =
 const EXTEND: &str =
     "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end";
 
+/// All keys that it uses, which it deletes first.
+const KEYS: [&str; 5] = ["lock", "fence", "logins", "account", "text"];
+
 fn main() -> RedisResult<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".to_owned());
+    let Some(address) = std::env::args().nth(1) else {
+        eprintln!("usage: redis-client redis://HOST:PORT; it deletes the keys {KEYS:?} there");
+        std::process::exit(2);
+    };
     let client = redis::Client::open(address)?;
     let [mut first, mut second] = [client.get_connection()?, client.get_connection()?];
-    let _: () = redis::cmd("FLUSHDB").query(&mut first)?;
+    let _: i64 = first.del(&KEYS)?;
     a_lock_has_one_holder(&mut first, &mut second)?;
     a_lock_that_is_left_expires(&mut first, &mut second)?;
     counters_and_hashes_count(&mut first)?;

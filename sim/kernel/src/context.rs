@@ -410,11 +410,16 @@ impl<N: Node> Context<N> {
         self.incarnation = incarnation;
     }
 
-    /// The node goes on in another process of the machine: what it counts over all its incarnations begins far beyond
-    /// where this many starts before came to.
-    pub const fn resume_counts(&mut self, starts: u32) {
+    /// The node goes on in another process of the host, after this many starts: it draws from a stream of its own, and
+    /// its connections, writes and operations begin with numbers that earlier processes have not used (those of
+    /// connections come round after 4,096 starts).
+    pub fn resume(&mut self, starts: u32) {
+        if starts > 0 {
+            self.rng = self.rng.fork("start", starts.into());
+        }
         self.next_connection = starts.wrapping_shl(20);
-        self.next_operation = (starts as u64) << 40;
+        self.next_write = u64::from(starts) << 40;
+        self.next_operation = u64::from(starts) << 40;
     }
 
     /// How many words the node has drawn, with all nodes inside it.

@@ -146,10 +146,11 @@ impl<N: Node> Host<N> {
         Self::new(id, seed, move |recovered| system.node(id, recovered))
     }
 
-    /// The same host, with a disk that keeps these files, for a node that was started so often before.
+    /// The same host in another process of its machine: its disk keeps these files, and the node was started this many
+    /// times before. Its random stream is another one for each start.
     #[must_use]
     pub fn resumed(mut self, files: Files<N::Record>, starts: u32) -> Self {
-        self.ctx.resume_counts(starts);
+        self.ctx.resume(starts);
         Self { files, starts, ..self }
     }
 
@@ -279,26 +280,52 @@ impl<N: Node> Host<N> {
 
     /// Every write that is under way reaches the page cache: it survives a crash of the process from now on.
     pub fn complete_writes(&mut self) {
-        while let Some((id, write, notice)) = self.in_flight.pop_front() {
-            self.cache.push_back((id, write));
-            if notice == Notice::Written {
-                self.durable(Completion::Written(id));
-            }
-        }
+        while self.complete_write() {}
     }
 
     /// Every write and every sync that was asked for completes, and those that the node asks for meanwhile.
     pub fn sync(&mut self) {
         loop {
             self.complete_writes();
-            let Some(through) = self.syncs.pop_front() else { return };
-            while self.cache.front().is_some_and(|(id, _)| *id <= through) {
-                let (_, write) = self.cache.pop_front().expect("there is a first write in the cache");
-                self.files.apply(write);
+            if !self.complete_sync() {
+                return;
             }
-            self.release(through);
-            self.durable(Completion::Durable(through));
         }
+    }
+
+    /// Every write and every sync that was asked for so far completes, and none that the node asks for meanwhile.
+    /// Returns whether there was any.
+    pub fn sync_asked(&mut self) -> bool {
+        let (writes, syncs) = (self.in_flight.len(), self.syncs.len());
+        for _ in 0..writes {
+            self.complete_write();
+        }
+        for _ in 0..syncs {
+            self.complete_sync();
+        }
+        writes + syncs > 0
+    }
+
+    /// The oldest write that is under way reaches the page cache. Returns whether there was one.
+    fn complete_write(&mut self) -> bool {
+        let Some((id, write, notice)) = self.in_flight.pop_front() else { return false };
+        self.cache.push_back((id, write));
+        if notice == Notice::Written {
+            self.durable(Completion::Written(id));
+        }
+        true
+    }
+
+    /// The oldest sync completes. Returns whether there was one.
+    fn complete_sync(&mut self) -> bool {
+        let Some(through) = self.syncs.pop_front() else { return false };
+        while self.cache.front().is_some_and(|(id, _)| *id <= through) {
+            let (_, write) = self.cache.pop_front().expect("there is a first write in the cache");
+            self.files.apply(write);
+        }
+        self.release(through);
+        self.durable(Completion::Durable(through));
+        true
     }
 
     /// The oldest write that is under way fails. What is tied to it never leaves.

@@ -127,8 +127,13 @@ struct UnderWay {
 }
 
 impl UnderWay {
+    /// From now on this socket is the one to close: at once, if the run was ended while its process was started.
     fn note(&self, socket: Option<UnixStream>) {
-        *held(&self.socket) = socket;
+        let mut noted = held(&self.socket);
+        *noted = socket;
+        if let Some(socket) = noted.as_ref().filter(|_| self.is_ended()) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     fn is_ended(&self) -> bool {
@@ -136,8 +141,8 @@ impl UnderWay {
     }
 
     fn end(&self) {
+        self.is_ended.store(true, Ordering::SeqCst);
         if let Some(socket) = &*held(&self.socket) {
-            self.is_ended.store(true, Ordering::SeqCst);
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -193,7 +198,10 @@ impl ApartWorker<'_> {
     /// The last answer of a process: of the one at hand, or else of a new one.
     fn ask(&mut self, request: &Request, recorder: Option<&mut dyn Recorder>) -> Result<Answer, NoRun> {
         let process = self.process.take().map_or_else(|| self.engine.start(), Ok);
-        let started = process.and_then(|process| process.socket.get_ref().try_clone().map(|socket| (process, socket)));
+        let started = process.and_then(|process| {
+            let socket = start_patiently(|| process.socket.get_ref().try_clone())?;
+            Ok((process, socket))
+        });
         let (mut process, socket) = started.map_err(|error| {
             NoRun::Panicked(format!("a process for the run cannot start: {error}; the seed has no part in it"))
         })?;
@@ -255,7 +263,7 @@ impl Drop for ApartWorker<'_> {
     }
 }
 
-/// How often a process is tried to start, where the machine is short of what it takes, and how long after one another.
+/// How many times a start is tried when the machine is short of resources, and the pause between two tries.
 const START_TRIES: u32 = 50;
 const START_PAUSE: Duration = Duration::from_millis(100);
 

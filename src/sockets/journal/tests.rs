@@ -83,9 +83,35 @@ fn a_last_write_that_is_not_whole_is_cut_off() {
     }
 }
 
-/// Whatever bit changes, the damage is seen.
+/// A file system may have made room for a write that it had not stored when the power went.
 #[test]
-fn every_damage_is_seen() {
+fn an_end_of_zeros_is_cut_off() {
+    let place = Place::new("zeros");
+    write(&mut place.open().expect("a new disk"), [Write::Append(LOG, 1)]);
+    place.put(&[place.bytes(), vec![0; 100]].concat());
+    assert_eq!(kept(&place.open().expect("it starts"), LOG), [1]);
+    let whole = place.bytes().len();
+    write(&mut place.open().expect("it starts"), [Write::Append(LOG, 2)]);
+    let mut bytes = place.bytes();
+    bytes[whole..whole + 8].fill(0);
+    place.put(&bytes);
+    assert!(place.open().is_err(), "what follows the zeros was stored");
+}
+
+#[test]
+fn what_could_not_be_read_again_is_refused() {
+    let place = Place::new("unreadable");
+    let mut journal: Journal<f64> = Journal::open(&place.0).expect("a new disk");
+    journal.write(Write::Append(LOG, 0.5)).expect("a number");
+    let refused = journal.write(Write::Append(LOG, f64::NAN)).expect_err("JSON has no NaN");
+    assert_eq!(refused.to_string(), "a record that JSON cannot hold");
+    drop(journal);
+    assert_eq!(Journal::<f64>::open(&place.0).expect("the same disk").files().count(), 1);
+}
+
+/// The hash of a length, that of a text, or both do not fit.
+#[test]
+fn every_flipped_bit_is_seen() {
     let place = Place::new("damaged");
     write(&mut place.open().expect("a new disk"), [Write::Append(LOG, 1), Write::Append(LOG, 2)]);
     let bytes = place.bytes();
@@ -129,7 +155,7 @@ fn two_nodes_never_share_a_disk() {
 fn a_journal_of_what_no_longer_counts_stays_short() {
     let place = Place::new("short");
     let mut journal = place.open().expect("a new disk");
-    let one = frame(&encode(&Line::Write(Write::Replace(STATE, 0_u64)))).expect("it is short").len() as u64;
+    let one = frame(&encode(&Entry::Write(Write::Replace(STATE, 0_u64)))).expect("it is short").len() as u64;
     for number in 0..3 * GROWTH_BYTES_MIN / one {
         journal.write(Write::Replace(STATE, number)).expect("the disk has room");
         if number % 1000 == 0 {
