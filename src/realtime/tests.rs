@@ -70,7 +70,7 @@ impl Node for Saver {
 
 /// Notes what is carried out; its disk takes a while, or fails.
 struct Notes {
-    seen: Arc<Mutex<Vec<&'static str>>>,
+    seen: Seen,
     disk_fails: bool,
 }
 
@@ -104,10 +104,11 @@ impl Carrier<Saver> for Notes {
     }
 }
 
+/// What was carried out, in order.
+type Seen = Arc<Mutex<Vec<&'static str>>>;
+
 /// A node whose disk works or fails, what is carried out, and what it lets know.
-fn stage(
-    disk_fails: bool,
-) -> (EventLoop<Saver, Notes>, Arc<Mutex<Vec<&'static str>>>, Receiver<(NodeId, News<Saver>)>) {
+fn stage(disk_fails: bool) -> (EventLoop<Saver, Notes>, Seen, Receiver<(NodeId, News<Saver>)>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (tell, news) = channel();
     let carrier = Notes { seen: Arc::clone(&seen), disk_fails };
