@@ -306,27 +306,15 @@ pub(crate) const SESSION: &[Absent] = &[
         why: "every master votes, none has a priority, and none is told that it catches up",
     },
     Absent { swarms: &[], what: &["rival leader"], why: "two leaders in one term would break `raft.election_safety`" },
-    Absent { swarms: SINGLE, what: &["`raft.*", "master stepped down"], why: "a single master has no raft inside" },
+    Absent {
+        swarms: SINGLE,
+        what: &["`raft.*", "`session.counted_over_terms`", "lease written down", "master stepped down"],
+        why: "a single master has no raft inside, and no other goes on with its leases",
+    },
     Absent {
         swarms: SINGLE,
         what: <RaftObservation as Observation>::NAMES,
         why: "a single master has no raft inside, which would say it",
-    },
-    Absent {
-        swarms: &[
-            "replicated_chubby",
-            "replicated_consul",
-            "replicated_etcd",
-            "replicated_kubernetes",
-            "replicated_zookeeper",
-            "single_chubby",
-            "single_consul",
-            "single_etcd",
-            "single_kubernetes",
-            "single_zookeeper",
-        ],
-        what: &["session reused"],
-        why: "a session begins anew with each process of a client",
     },
     Absent {
         swarms: &[

@@ -107,8 +107,11 @@ impl Carrier<Saver> for Notes {
 /// What was carried out, in order.
 type Seen = Arc<Mutex<Vec<&'static str>>>;
 
+/// What the node let know.
+type Heard = Receiver<(NodeId, News<Saver>)>;
+
 /// A node whose disk works or fails, what is carried out, and what it lets know.
-fn stage(disk_fails: bool) -> (EventLoop<Saver, Notes>, Seen, Receiver<(NodeId, News<Saver>)>) {
+fn stage(disk_fails: bool) -> (EventLoop<Saver, Notes>, Seen, Heard) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (tell, news) = channel();
     let carrier = Notes { seen: Arc::clone(&seen), disk_fails };
