@@ -71,14 +71,15 @@ fn campaign(runs: &RaftRuns, jobs: usize) -> u64 {
 
 /// A shipped swarm, every invariant and every fault in it.
 struct Swarm {
-    name: &'static str,
+    name: String,
     engine: Arc<dyn Engine>,
     best: Best,
 }
 
 impl Swarm {
-    fn of<S: System>(name: &'static str) -> Self {
-        let (system, path) = (Simulated::<S>::new(), format!("scenarios/{}/{name}.toml", S::NAME));
+    fn of<S: System>(file: &str) -> Self {
+        let name = format!("{}/{file}", S::NAME);
+        let (system, path) = (Simulated::<S>::new(), format!("scenarios/{name}.toml"));
         let text = std::fs::read(&path).expect("a shipped scenario can be read");
         let scenario = scenario::load(&path, &text, &[system.description()]).unwrap_or_else(|wrong| panic!("{wrong}"));
         let engine = system.open(Arc::new(scenario)).expect("the kernel runs every scenario");

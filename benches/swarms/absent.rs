@@ -368,11 +368,6 @@ pub(crate) const LOCK: &[Absent] = &[
         what: &["`survives_restart`"],
         why: "a master that restarts may have been replaced, so its file promises nothing",
     },
-    Absent {
-        swarms: &["lock", "redlock"],
-        what: &["majority too late"],
-        why: "a client waits for an answer for a small part of the time to live",
-    },
     Absent { swarms: &["lock"], what: &["ticket given"], why: "its fencing tokens are a counter of the redis" },
 ];
 
