@@ -83,7 +83,7 @@ bugs-table system seeds="2000":
 steps-table seeds="1000":
     cargo bench --bench steps -- --seeds {{ seeds }} --write
 
-# How often the clean swarms of a system (raft, session, lock, chat, reactor) come to what matters, by so many seeds of
+# How often the clean swarms of a system (raft, session, lock, chat, reactor) come to what matters, by this number of seeds of
 # each: reports/gallery/{raft,sessions,lock,chat,reactor}.md. It goes on as well.
 swarm-table system seeds="2000":
     cargo bench --bench swarms -- --system {{ system }} --seeds {{ seeds }} --write

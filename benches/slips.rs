@@ -32,7 +32,7 @@ use crate::list::SLIPS;
 
 /// Seeds of each swarm by default.
 const SEEDS: u64 = 2_000;
-/// Every swarm is asked for so many seeds before one is asked for more.
+/// Each swarm runs this number of seeds before any swarm runs more.
 const FIRST: u64 = 50;
 
 /// A slip, or none, in the swarms.

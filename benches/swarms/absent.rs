@@ -24,6 +24,22 @@ impl Absent {
 /// The swarms of Raft whose clients propose to the register.
 const REGISTER: &[&str] = &["etcd", "hashicorp", "membership", "nuraft", "paper", "rules", "snapshots"];
 
+/// The swarms of Raft whose servers have the rules of one preset.
+const ALL_BUT_RULES: &[&str] = &[
+    "etcd",
+    "hashicorp",
+    "kv_etcd",
+    "kv_hashicorp",
+    "kv_membership",
+    "kv_nuraft",
+    "kv_paper",
+    "kv_snapshots",
+    "membership",
+    "nuraft",
+    "paper",
+    "snapshots",
+];
+
 pub(crate) const RAFT: &[Absent] = &[
     Absent {
         swarms: &[
@@ -62,20 +78,7 @@ pub(crate) const RAFT: &[Absent] = &[
         why: "the membership does not change",
     },
     Absent {
-        swarms: &[
-            "etcd",
-            "hashicorp",
-            "kv_etcd",
-            "kv_hashicorp",
-            "kv_membership",
-            "kv_nuraft",
-            "kv_paper",
-            "kv_snapshots",
-            "membership",
-            "nuraft",
-            "paper",
-            "snapshots",
-        ],
+        swarms: ALL_BUT_RULES,
         what: &[
             "election skipped: catching up",
             "election skipped: receiving snapshot",
@@ -91,20 +94,7 @@ pub(crate) const RAFT: &[Absent] = &[
         why: "the swarm `rules` alone gives such orders",
     },
     Absent {
-        swarms: &[
-            "etcd",
-            "hashicorp",
-            "kv_etcd",
-            "kv_hashicorp",
-            "kv_membership",
-            "kv_nuraft",
-            "kv_paper",
-            "kv_snapshots",
-            "membership",
-            "nuraft",
-            "paper",
-            "snapshots",
-        ],
+        swarms: ALL_BUT_RULES,
         what: &[
             "election skipped: low priority",
             "priority decayed",
