@@ -359,6 +359,12 @@ pub(crate) const LOCK: &[Absent] = &[
         why: "a master that restarts may have been replaced, so its file promises nothing",
     },
     Absent { swarms: &["lock"], what: &["ticket given"], why: "its fencing tokens are a counter of the redis" },
+    Absent {
+        swarms: &["lock"],
+        what: &["loss noticed"],
+        why: "one server that keeps its locks refuses an extension or a write only when the validity of the lock is \
+              over by its client's clock, so the lock has lapsed before; the scenario expects none",
+    },
 ];
 
 pub(crate) const CHAT: &[Absent] = &[
