@@ -3,7 +3,8 @@
 //!
 //! A step is a message, or something that a process tells. Two faults are counted:
 //!
-//! - *lost*: the message was lost, whatever for.
+//! - *lost*: the message was lost, whatever for. A connection loses nothing, so of a message over one it is counted
+//!   that its link did not let it through: it waits at its sender until the link does, or the connection ends.
 //! - *stopped after*: a crash, a pause or a suspension of the process, when the step was the last that it had sent or
 //!   told, no longer ago than [`RECENT`].
 //!
@@ -222,8 +223,8 @@ struct Listener {
     counts: Vec<[u64; 4]>,
 }
 
-// Kinds of counts: how often a step came, was lost, was the last before a stop, and was taken in one event with the
-// next.
+// Kinds of counts: how often a step came, was lost or not let through, was the last before a stop, and was taken in one
+// event with the next.
 const CAME: usize = 0;
 const LOST: usize = 1;
 const STOPPED: usize = 2;
@@ -258,12 +259,14 @@ where
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
         match item {
-            TraceItem::Sent { link, message, ordinal, .. } => {
+            TraceItem::Sent { link, connection, message, ordinal, arrives, .. } => {
                 let name = message.step();
                 if let Some(step) =
                     self.came(|mark| matches!(mark, Mark::Message(it) if it == name), link.source, moment)
                 {
                     self.sent.insert((link, ordinal), step);
+                    // A connection loses nothing: what its link does not let through waits at the sender.
+                    self.counts[step][LOST] += u64::from(connection.is_some() && arrives.is_none());
                 }
             }
             TraceItem::Lost { link, ordinal, .. } => {
@@ -399,9 +402,11 @@ fn main() {
         "# Faults at each step\n\n\
          How often faults hit each step of the sequences that the systems exist for, in their clean swarms, by \
          `just steps-table {seeds}`.\n\
-         *Lost* counts messages, *stopped after* crashes, pauses and suspensions of the process that had sent or told \
-         the step at most {RECENT} before and no other since; *with the next* is a step that is always taken in one \
-         event with the next one.\n\
+         *Lost* counts messages; of those over a connection, which loses none, the ones that a link did not let \
+         through.\n\
+         *Stopped after* counts crashes, pauses and suspensions of the process that had sent or told the step at most \
+         {RECENT} before and no other since; *with the next* is a step that is always taken in one event with the \
+         next one.\n\
          A step that no fault hit would be a failure.\n"
     );
     let mut wrong = Vec::new();
