@@ -58,5 +58,10 @@ splitbrain_kernel::names! {
         FenceForgotten = "fence_forgotten",
         /// Resource: the token is compared with the last one by equality, so that an older one is taken for new.
         FenceByDifference = "fence_by_difference",
+        /// Redis: a deadline is kept in whole seconds, so that a lock ends up to a second early (redis-doc, "EXPIRE":
+        /// Redis 2.4 and before).
+        ExpiryInSeconds = "expiry_in_seconds",
+        /// Sentinel: it promotes the first replica that is there, without a look at how much of the stream that has.
+        SuccessorByNumber = "successor_by_number",
     }
 }

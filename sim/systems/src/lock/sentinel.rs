@@ -279,7 +279,8 @@ impl Sentinel {
         let best = self.redis.iter().filter(|redis| **redis != self.master && !self.is_down(ctx, **redis));
         let best = best.filter_map(|redis| Some((self.heard.get(redis)?, *redis)));
         let best = best.filter(|(heard, _)| heard.master.is_some());
-        let best = best.max_by_key(|(heard, redis)| (heard.offset, std::cmp::Reverse(*redis)));
+        let has_seen = |heard: &Heard| if self.options.bug == Bug::SuccessorByNumber { 0 } else { heard.offset };
+        let best = best.max_by_key(|(heard, redis)| (has_seen(heard), std::cmp::Reverse(*redis)));
         let Some((_, successor)) = best else {
             self.failover = None;
             return;

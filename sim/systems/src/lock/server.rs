@@ -20,6 +20,7 @@ use std::sync::Arc;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Completion, Recovered, Source};
+use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 use super::client::Ctx;
@@ -211,6 +212,7 @@ impl Redis {
         let now = unix_millis(ctx);
         let lock = command.lock().expect("all other commands are about a lock");
         let before = self.state(lock);
+        let command = if self.options.bug == Bug::ExpiryInSeconds { in_seconds(command, now) } else { command };
         let (answer, effects) = commands::carry_out(&mut self.keys, command, now);
         self.tell_change(ctx, lock, before, (client, request, fence_of(command, &answer)));
         if let Command::Write { token, value, guarded: true, .. } = command {
@@ -370,6 +372,19 @@ impl Redis {
 struct State {
     hold: Hold,
     deadline: Option<i64>,
+}
+
+/// Known bug: what a command sets ends with a whole second of the wall clock.
+fn in_seconds(mut command: Command, now: i64) -> Command {
+    if let Command::Acquire { time_to_live: Some(life), .. }
+    | Command::Expire { time_to_live: life, .. }
+    | Command::Extend { time_to_live: life, .. }
+    | Command::Overwrite { time_to_live: life, .. } = &mut command
+    {
+        let into_second = (now.unsigned_abs() + life.as_millis()) % 1_000;
+        *life = life.saturating_sub(Duration::from_millis(into_second));
+    }
+    command
 }
 
 /// The fencing token that came with a grant.

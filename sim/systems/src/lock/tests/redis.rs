@@ -103,6 +103,19 @@ fn active_expiry_needs_nobody_who_asks() {
     assert!(redis.host.node().and_then(LockNode::redis).expect("it runs").keyspace().is_empty());
 }
 
+/// Goal: by a known bug a deadline is a whole second. Method: a lock of ten seconds half a second into one.
+#[test]
+fn a_lock_ends_in_the_second_before_if_deadlines_are_whole_seconds() {
+    for (bug, is_early) in [(Bug::None, false), (Bug::ExpiryInSeconds, true)] {
+        let mut redis = alone(LockOptions { bug, ..with_fsync(AppendFsync::Off) });
+        redis.wait(millis(500));
+        ask(&mut redis, 1, acquire(1));
+        redis.wait(millis(9_800));
+        let has_expired = redis.observed.contains(&LockObservation::Expired(hold(1)));
+        assert_eq!(has_expired, is_early, "{}", bug.name());
+    }
+}
+
 /// What a redis has after a crash that keeps so much.
 fn kept_after(options: LockOptions, crash: impl FnOnce(&mut Host<LockNode>)) -> bool {
     let mut redis = alone(options);

@@ -51,6 +51,17 @@ fn a_quorum_and_a_majority_promote_the_replica_that_has_most() {
 }
 
 #[test]
+fn the_replica_that_has_most_is_passed_over_by_a_known_bug() {
+    for (bug, successor) in [(Bug::None, R3), (Bug::SuccessorByNumber, R2)] {
+        let mut one = sentinel(bug);
+        without_master(&mut one, 7);
+        agree(&mut one, N2, Some((N1, 1)));
+        agree(&mut one, N2, Some((N1, 1)));
+        assert_eq!(promoted(&one), [successor], "{}", bug.name());
+    }
+}
+
+#[test]
 fn without_a_quorum_there_is_no_failover_unless_it_is_forgotten() {
     for (bug, has_begun) in [(Bug::None, false), (Bug::NoQuorum, true)] {
         let mut one = sentinel(bug);

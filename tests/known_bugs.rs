@@ -1,0 +1,119 @@
+//! Goal: each invariant of the lock system and of the chat service is fired by a known bug, and not without it.
+//!
+//! Method: a scenario of `scenarios/SYSTEM/bugs` for each, run with no other invariant on, so that none can end the run
+//! before. Seeds are tried until it fires. On these seeds the twin must pass, with all invariants of the scenario. An
+//! invariant without a row here fails the test.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use splitbrain::scenario::{self, Picks, Scenario, SystemDescription};
+use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::rng::Seed;
+use splitbrain_kernel::run::Outcome;
+use splitbrain_kernel::system::System;
+use splitbrain_kernel::world::World;
+use splitbrain_systems::chat::Chat;
+use splitbrain_systems::lock::Lock;
+
+/// The most seeds that are tried.
+const SEEDS: u64 = 20;
+
+/// Each invariant of the lock system, and the scenario of a known bug that fires it.
+const LOCK: &[(&str, &str)] = &[
+    ("belief_exclusion", "drift_added"),
+    ("grant_exclusion", "release_deletes_blindly"),
+    ("effect_exclusion", "fence_by_difference"),
+    ("fence_order", "fence_by_difference"),
+    ("tokens_rise", "answer_before_sync"),
+    ("only_owner_acts", "extend_sets"),
+    ("no_early_expiry", "expiry_in_seconds"),
+    ("no_late_expiry", "acquire_in_two_commands"),
+    ("survives_restart", "answer_before_sync"),
+    ("survives_failover", "successor_by_number"),
+    ("no_extension_after_release", "watchdog_outlives_user"),
+    ("lock_liveness", "nil_of_get_misread"),
+    ("mutex", "refusal_ignored"),
+    ("fenced_mutex", "refusal_ignored"),
+    ("not_refused_own", "own_token_is_foreign"),
+    ("releases_everywhere", "release_acknowledged_only"),
+    ("role_survives_restart", "role_not_kept"),
+    ("one_leader_per_epoch", "votes_twice"),
+    ("failover_by_quorum", "no_quorum"),
+    ("no_write_after_refusal", "loss_not_told"),
+];
+
+/// Each invariant of the chat service. Those of the locks inside it are the business of the lock system.
+const CHAT: &[(&str, &str)] = &[
+    ("chat.one_session", "kick_notifies_only"),
+    ("chat.presence_kept", "no_compare_session"),
+    ("chat.presence_pairs", "presence_in_two_steps"),
+    ("chat.presence_under_lock", "login_without_lock"),
+    ("chat.presence_at_rest", "presence_without_expiry"),
+    ("chat.count_at_rest", "count_never_falls"),
+    ("chat.kick_by_later_login", "kick_by_user"),
+    ("chat.kicked_closes", "kick_failure_ignored_for_long"),
+    ("chat.reply_before_offline", "release_before_reply"),
+    ("chat.login_with_last_token", "test_inverted"),
+    ("chat.issued_token_works", "token_overwritten"),
+    ("chat.own_items_alone", "client_state_kept"),
+    ("chat.pool_conserved", "null_connection_returned"),
+    ("chat.destroyed_unguarded", "destroyed_while_locked"),
+    ("chat.no_wait_cycle", "non_reentrant"),
+    ("chat.heard_is_kept", "wall_clock_heartbeat"),
+    ("chat.nothing_immortal", "presence_without_expiry"),
+    ("chat.login_ends", "kick_without_deadline"),
+    ("chat.login_succeeds", "null_connection_returned"),
+    ("chat.release_is_true", "empty_release_succeeds"),
+    ("chat.locks_of_users", "lock_of_no_user"),
+    ("chat.patient_retries", "spins_every_millisecond"),
+];
+
+/// The scenario of a known bug.
+fn load<S: System>(file: &str) -> Scenario {
+    let path = format!("scenarios/{}/bugs/{file}.toml", S::NAME);
+    let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).expect("it is shipped");
+    let loaded = scenario::load_all(&path, &text, &Picks::default(), &[SystemDescription::of::<S>()]);
+    loaded.unwrap_or_else(|wrong| panic!("{wrong}")).swap_remove(0)
+}
+
+/// What this seed breaks.
+fn broken<S: System>(scenario: &Scenario, seed: u64) -> Option<String> {
+    let resolved = scenario::resolve::<S>(scenario, Seed(seed)).expect("options that stand together");
+    match World::new(&resolved.system, &resolved.options, Seed(seed)).run().outcome {
+        Outcome::Passed => None,
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => Some(violation.invariant),
+        other => Some(other.name().to_owned()),
+    }
+}
+
+/// What is wrong with a row: the bug does not fire the invariant, or something fires without the bug.
+fn wrong<S: System>(invariant: &str, file: &str) -> Option<String> {
+    let scenario = load::<S>(file);
+    let alone = Scenario { invariants: vec![invariant.to_owned()], ..scenario.clone() };
+    let Some(found) = (0..SEEDS).find(|seed| broken::<S>(&alone, *seed).as_deref() == Some(invariant)) else {
+        return Some(format!("{file}: {invariant} does not fire in {SEEDS} seeds"));
+    };
+    let twin = scenario.twin().expect("a known bug has a twin");
+    let told = (0..=found).find_map(|seed| broken::<S>(&twin, seed))?;
+    Some(format!("{file}: its twin breaks {told}"))
+}
+
+fn check<S: System>(rows: &[(&str, &str)], is_own: impl Fn(&str) -> bool) {
+    let listed: BTreeSet<String> = rows.iter().map(|(invariant, _)| (*invariant).to_owned()).collect();
+    let all = S::Invariants::GROUPS.named(S::NAME).into_iter().map(|one| one.name.into_owned());
+    let own: BTreeSet<String> = all.filter(|name| is_own(name)).collect();
+    assert_eq!(listed, own, "each invariant of {} has a row", S::NAME);
+    let wrong: Vec<String> = rows.iter().filter_map(|(invariant, file)| wrong::<S>(invariant, file)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_invariant_of_the_locks_is_fired_by_a_known_bug_alone() {
+    check::<Lock>(LOCK, |_| true);
+}
+
+#[test]
+fn each_invariant_of_the_chat_is_fired_by_a_known_bug_alone() {
+    check::<Chat>(CHAT, |name| name.starts_with("chat."));
+}
