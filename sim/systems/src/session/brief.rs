@@ -1,4 +1,4 @@
-//! The session system for people: a session is `1#3`, a token `t5`, an instance `i2000`.
+//! The session system for people: a session is `1#3`, a token `t5`, an instance `i2.0`.
 
 use std::fmt::{self, Formatter};
 

@@ -1,6 +1,9 @@
-//! Known bugs, switchable one at a time: each is a minimal slip at the place where real programs made it.
+//! Known bugs, switchable one at a time: each is a small slip at the place where a real program made it, or where the
+//! design of such programs warns of it.
 //!
-//! They prove that the invariants can see. Sources: the bug's own line below, and its place in the code.
+//! They prove that the invariants can see. A line below names the report or the paper; "of the design" stands where
+//! there is no public one. A bug that is switched on also takes the second look away that would hide it: with
+//! `JeopardyServes`, `RenewalNeverGivesUp` and `CreatedBeforeExpired` the node server does not look at the lease again.
 
 splitbrain_kernel::names! {
     /// A known bug.
@@ -10,6 +13,9 @@ splitbrain_kernel::names! {
         /// Follower: the lease counts from the receipt of an answer, not from the send of its request (Gray and
         /// Cheriton 1989, section 2).
         ExtendFromReceipt = "extend_from_receipt",
+        /// Follower: it counts on its session for as long as the master's lease, which is longer with clocks that differ
+        /// (Gray and Cheriton 1989, section 5).
+        EqualLeases = "equal_leases",
         /// Follower: a second copy of an answer extends the lease again, from its own receipt.
         DuplicateReplyExtends = "duplicate_reply_extends",
         /// Follower: the lease is measured on the wall clock, which may step back (redis #416).
@@ -24,41 +30,47 @@ splitbrain_kernel::names! {
         RenewalNeverGivesUp = "renewal_never_gives_up",
         /// Node server: whether the lease still runs is not looked at again after a wait (consul #9788).
         NoRecheckAfterWait = "no_recheck_after_wait",
-        /// Node server: a target is given back before it is no longer served.
+        /// Node server: a target is given back before it is no longer served (of the design).
         ReleaseBeforeStop = "release_before_stop",
-        /// Master: the expired callback erases the session first, and then does not find it.
+        /// Master: the expired callback erases the session first, and then does not find it (of the design: the
+        /// common part "must be called at last").
         ExpiredErasesFirst = "expired_erases_first",
-        /// Master: a session that waits for its expired callback is put on the list again, and expires
-        /// twice.
+        /// Master: a session that waits for its expired callback is put on the list again, and expires twice (of the
+        /// design).
         ExpiredTwice = "expired_twice",
         /// Master: a keepalive extends a session whose expiry is decided (redlock-rb #36).
         ExpiringExtended = "expiring_extended",
-        /// Master: the decision that a session expires is not on the disk before its callbacks run.
+        /// Master: the decision that a session expires is not on the disk before its callbacks run (of the
+        /// design).
         ExpiryNotDurable = "expiry_not_durable",
-        /// Master: the expired callback calls back into the access manager, whose lock it holds.
+        /// Master: the expired callback calls back into the access manager, whose lock it holds (of
+        /// the design).
         CallbackUnderLock = "callback_under_lock",
-        /// Master: whether it leads is checked when work begins, not when it takes effect.
+        /// Master: whether it leads is checked when work begins, not when it takes effect (of the design:
+        /// "check leader" at the time of effect).
         CheckThenAct = "check_then_act",
         /// Master: leases are over when it starts again, where etcd makes them whole again (etcd #2660).
         RestartForgetsLeases = "restart_forgets_leases",
-        /// Master: the number of the next session is not on the disk.
+        /// Master: the number of the next session is not on the disk (of the design).
         NumbersFromMemory = "numbers_from_memory",
-        /// Master: an answer leaves before what it says is on the disk.
+        /// Master: an answer leaves before what it says is on the disk (of the design).
         AnswerBeforeDurable = "answer_before_durable",
-        /// Master: an item of a session that has expired meanwhile is set.
+        /// Master: an item of a session that has expired meanwhile is set (of the design).
         ItemOfDeadSession = "item_of_dead_session",
         /// Master: a session that is erased leaves its items. In ZooKeeper ephemeral nodes outlived their session in
         /// another way: a snapshot was newer than the truncated log (ZOOKEEPER-4837).
         ItemsSurvive = "items_survive",
-        /// Master: a session is reused without a look at the instance that uses it already.
+        /// Master: a session is reused without a look at the process that uses it already (of the design: a reuse must
+        /// change the epoch of the instance).
         InstanceNotChecked = "instance_not_checked",
-        /// Master: a close that came while another process takes the session over ends it for that one.
+        /// Master: a close that came while another process takes the session over ends it for that one (of the
+        /// design).
         CloseEndsAdopted = "close_ends_adopted",
         /// Master: the targets of a dead session are free at once, whatever the lock-delay says (consul #2332).
         LockDelayIgnored = "lock_delay_ignored",
         /// Master: who asks for a target judges its holder by a lease of its own length (kubernetes #47671).
         ExpiryByOwnDuration = "expiry_by_own_duration",
-        /// Follower: the created callback is left out if the master reused a session.
+        /// Follower: the created callback is left out if the master reused a session (of the design).
         CreatedNotOnReuse = "created_not_on_reuse",
         /// Follower: a new session is reported before the loss of the old one (CURATOR-367).
         CreatedBeforeExpired = "created_before_expired",
@@ -70,6 +82,12 @@ splitbrain_kernel::names! {
         ExtendsWithoutQuorum = "extends_without_quorum",
         /// Follower: the keepalive loop does not look at the stop token (etcd #17470).
         StopTokenIgnored = "stop_token_ignored",
+        /// Follower: the created callback goes on after a wait, though its session was lost meanwhile (of the kind of
+        /// CURATOR-367: what a callback says is no longer so).
+        CreatedGoesOn = "created_goes_on",
+        /// Volume: a token counts before it is on the disk, so that after a crash an older one is let in (Kleppmann,
+        /// How to do distributed locking, 2016: the storage must remember the greatest token).
+        FenceInMemory = "fence_in_memory",
         /// Node server: a target that was lost with its session stays on the list of those held, so that the chunk
         /// never asks for it again (consul #4902).
         HeldLocally = "held_locally",

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
 use super::ids::{Identity, Instance, Resource, SessionId};
@@ -67,7 +67,7 @@ impl Chunk {
     pub(super) fn new(options: Arc<SessionOptions>, around: Surroundings) -> Self {
         let manager = FollowerManager::new(around.masters, around.replicas);
         let (client, server) = (SessionClient::default(), NodeServer::default());
-        Self { options, around, instance: Instance(0), manager, client, server }
+        Self { options, around, instance: Instance::default(), manager, client, server }
     }
 
     /// The followers, by master.
@@ -97,6 +97,11 @@ impl Chunk {
         if self.has(Bug::FollowerWallClock) { ctx.wall() } else { ctx.now() }
     }
 
+    /// How long a follower counts on its session after the send of what was answered.
+    fn follower_lease(&self) -> Duration {
+        if self.has(Bug::EqualLeases) { self.options.lease } else { self.options.follower_lease }
+    }
+
     fn resources(&self) -> impl Iterator<Item = Resource> + use<> {
         (1..=u16::try_from(self.options.resources).expect("it was validated")).map(Resource)
     }
@@ -110,10 +115,10 @@ impl Chunk {
     pub(super) fn on_start(&mut self, ctx: &mut Ctx<'_>) {
         // Numbers of requests go on where those of an earlier process cannot have come.
         self.client.start_at(u64::from(ctx.incarnation()) << 32);
-        self.instance = Instance(u32::from(self.around.number) * 1_000 + ctx.incarnation() * 10);
+        self.instance = Instance::of(self.around.number, ctx.incarnation());
         self.manager.masters().for_each(|master| self.create(ctx, master));
         for resource in self.resources() {
-            let wait = ctx.rng().duration(splitbrain_kernel::time::Duration::ZERO, self.options.claim_retry);
+            let wait = ctx.rng().duration(Duration::ZERO, self.options.claim_retry);
             ctx.set_timer(SessionTimer::Claim(resource), wait);
         }
     }
@@ -152,14 +157,19 @@ impl Chunk {
             SessionTimer::Release(resource) => self.release(ctx, resource),
             SessionTimer::Item(request) => self.on_item_timeout(ctx, request),
             SessionTimer::Io(request) => self.perform(ctx, request),
+            SessionTimer::Stage(step) => self.on_step(ctx, step),
             _ => unreachable!("a chunk sets no timer of another process"),
         }
     }
 
     pub(super) fn on_step(&mut self, ctx: &mut Ctx<'_>, step: SessionStep) {
         match step {
-            SessionStep::Created { master, session, stage } => self.run_created(ctx, master, session, stage),
-            SessionStep::Loop { master, session, stage } => self.run_loop(ctx, master, session, stage),
+            SessionStep::Created { master, session, request, stage } => {
+                self.run_created(ctx, master, (session, request), stage);
+            }
+            SessionStep::Loop { master, session, request, stage } => {
+                self.run_loop(ctx, master, (session, request), stage);
+            }
             SessionStep::Job => unreachable!("a chunk has no jobs"),
         }
     }
@@ -174,11 +184,29 @@ impl Chunk {
         }
     }
 
+    /// A stage runs after it has taken its time. Whatever comes meanwhile, it looks at the world anew.
+    fn run_later(&self, ctx: &mut Ctx<'_>, step: SessionStep) {
+        if self.options.stage_max.is_zero() {
+            ctx.defer(step);
+        } else {
+            let takes = ctx.rng().duration(Duration::ZERO, self.options.stage_max);
+            ctx.set_timer(SessionTimer::Stage(step), takes);
+        }
+    }
+
     fn resume_all(&mut self, ctx: &mut Ctx<'_>) {
-        self.instance.0 += 1;
         let stopped: Vec<u16> =
             self.manager.masters().filter(|master| self.manager.get(*master).is_stopped()).collect();
+        if !stopped.is_empty() {
+            self.instance = self.instance.resumed();
+        }
         stopped.into_iter().for_each(|master| self.create(ctx, master));
+    }
+
+    /// The process that a session was created for.
+    fn instance_of(&self, session: SessionId) -> Instance {
+        let held = self.manager.get(session.master).held().filter(|held| held.granted.session == session);
+        held.map_or(self.instance, |held| held.instance)
     }
 
     /// The session with a master that lives, as far as the follower knows.

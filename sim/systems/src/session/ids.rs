@@ -94,9 +94,72 @@ number! {
     Identity(u16)
 }
 
-number! {
-    /// One process of an identity: a number that it draws when it starts.
-    Instance(u32)
+/// One process of an identity, as it names itself: the chunk `2` in its incarnation `5` is `2.5`, and `2.5.1` after its
+/// user has stopped it once and had it go on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Instance {
+    chunk: u16,
+    incarnation: u32,
+    resumed: u16,
+}
+
+impl Instance {
+    /// The process of this chunk in this incarnation.
+    pub const fn of(chunk: u16, incarnation: u32) -> Self {
+        Self { chunk, incarnation, resumed: 0 }
+    }
+
+    /// The chunk that it is a process of. Of two instances of one chunk the later one is greater.
+    pub const fn chunk(self) -> u16 {
+        self.chunk
+    }
+
+    /// The same process after its user has stopped it and had it go on: to masters it is another one.
+    #[must_use]
+    pub const fn resumed(self) -> Self {
+        Self { resumed: self.resumed.saturating_add(1), ..self }
+    }
+
+    const fn word(self) -> u64 {
+        (self.chunk as u64) << 48 | (self.incarnation as u64) << 16 | self.resumed as u64
+    }
+
+    const fn of_word(word: u64) -> Self {
+        Self { chunk: (word >> 48) as u16, incarnation: (word >> 16) as u32, resumed: word as u16 }
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.chunk, self.incarnation)?;
+        if self.resumed > 0 {
+            write!(f, ".{}", self.resumed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Instance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.word().serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Instance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use splitbrain_kernel::serde::de::Error;
+        if !deserializer.is_human_readable() {
+            return u64::deserialize(deserializer).map(Self::of_word);
+        }
+        let text = String::deserialize(deserializer)?;
+        let read = || {
+            let (chunk, rest) = text.split_once('.')?;
+            let (incarnation, resumed) = rest.split_once('.').unwrap_or((rest, "0"));
+            let resumed = resumed.parse().ok()?;
+            Some(Self { chunk: chunk.parse().ok()?, incarnation: incarnation.parse().ok()?, resumed })
+        };
+        read().ok_or_else(|| D::Error::custom(format!("expected 2.5 or 2.5.1, got {text:?}")))
+    }
 }
 
 number! {

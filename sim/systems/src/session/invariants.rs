@@ -45,6 +45,8 @@ mod unique_ids;
 #[cfg(test)]
 mod testing;
 
+use std::collections::BTreeSet;
+
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, Input, InvariantInfo, Invariants};
@@ -52,9 +54,8 @@ use splitbrain_kernel::system::Setup;
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::View;
 
-use super::ids::{CHUNK, META, Resource, SessionId};
-use super::master::Master;
-use super::message::{ItemResult, SessionMessage};
+use super::ids::{CHUNK, META, Resource};
+use super::message::{ItemResult, Order, SessionMessage};
 use super::node::SessionNode;
 use super::observation::SessionObservation;
 use super::options::{ExpiryScope, Replication, SessionOptions};
@@ -70,7 +71,7 @@ use never_revived::Dead;
 use no_early_expiry::{Extensions, Times};
 use nothing_immortal::Living;
 use one_owner::Owners;
-use session_restored::Stopped;
+use session_restored::Wishes;
 use tally::Tally;
 use target_served::Service;
 use unique_ids::Names;
@@ -107,7 +108,9 @@ pub struct SessionInvariants {
     followers: FollowerSide,
     leaders: Leaders,
     extensions: Extensions,
-    stopped: Stopped,
+    wishes: Wishes,
+    /// Masters that were ordered to lead no longer.
+    retired: BTreeSet<NodeId>,
     living: Living,
     service: Service,
     counts: Counts,
@@ -131,7 +134,8 @@ impl SessionInvariants {
             followers: FollowerSide::default(),
             leaders: Leaders::default(),
             extensions: Extensions::default(),
-            stopped: Stopped::default(),
+            wishes: Wishes::default(),
+            retired: BTreeSet::new(),
             living: Living::default(),
             service: Service::default(),
             counts: Counts::new(setup),
@@ -177,6 +181,9 @@ impl SessionInvariants {
                 Erased::on_set(master, *session, *key, &self.dead, findings);
             }
             SessionObservation::Erased { session } => self.erased.on_erased(*session),
+            SessionObservation::Initialized { identity, instance, .. } => {
+                self.wishes.on_initialized(*identity, *instance);
+            }
             SessionObservation::LeaseStarted { .. } => {
                 self.tally.sessions_at_once = self.tally.sessions_at_once.max(self.living.count(group));
             }
@@ -217,7 +224,7 @@ impl SessionInvariants {
 
     fn on_chunk(&mut self, chunk: NodeId, said: &SessionObservation, now: Instant, findings: &mut Findings) {
         self.note_owners(chunk, now);
-        self.stopped.on_observation(chunk, said);
+        self.wishes.on_observation(chunk, said, now);
         self.service.on_observation(chunk, said, now);
         let masters = &self.masters;
         self.followers.on_observation(chunk, said, |session| masters.has_created(session), findings);
@@ -238,6 +245,18 @@ impl SessionInvariants {
         }
     }
 
+    fn on_order(&mut self, node: NodeId, order: Order) {
+        if node.is(CHUNK) {
+            self.wishes.on_order(node, order);
+        } else if self.masters_are == Replication::None {
+            match order {
+                Order::StepDown => _ = self.retired.insert(node),
+                Order::Lead => _ = self.retired.remove(&node),
+                Order::Stop | Order::Resume | Order::Claim(_) | Order::Release(_) => {}
+            }
+        }
+    }
+
     fn on_volume(&mut self, volume: NodeId, said: &SessionObservation, findings: &mut Findings) {
         if let SessionObservation::IoApplied { resource, session, token, chunk, .. } = said {
             self.tally.effects_after_expiry += u64::from(self.dead.has(*session));
@@ -249,7 +268,8 @@ impl SessionInvariants {
     fn masters_of_core(&self, view: impl View<SessionNode>) -> Vec<u16> {
         match self.masters_are {
             Replication::None => {
-                let leads = |node: &NodeId| node.is(META) && view.is_up(*node) && self.leaders.has(*node);
+                // Each leads, unless it was ordered not to.
+                let leads = |node: &NodeId| node.is(META) && view.is_up(*node) && !self.retired.contains(node);
                 view.core().iter().copied().filter(leads).map(NodeId::number).collect()
             }
             // One of them must lead.
@@ -260,8 +280,9 @@ impl SessionInvariants {
     fn on_restored(&self, view: impl View<SessionNode>, findings: &mut Findings) {
         let masters = self.masters_of_core(view);
         for chunk in view.core().iter().copied().filter(|node| node.is(CHUNK) && view.is_up(*node)) {
-            for master in &masters {
-                self.stopped.judge(chunk, *master, &self.followers, findings);
+            let wants_one = |master: &&u16| !self.wishes.wants_none(chunk, **master, self.setup.options.get(chunk));
+            for master in masters.iter().filter(wants_one) {
+                self.wishes.judge(chunk, *master, view.now(), self.bounds.again(), findings);
             }
         }
     }
@@ -274,12 +295,14 @@ impl SessionInvariants {
             Replication::None => cluster.count(META) + cluster.spare_count(META),
             Replication::Raft => 1,
         };
-        let has_session = |chunk: NodeId, master: u16| masters.contains(&master) && !self.stopped.has(chunk, master);
+        let wants_session = |chunk: NodeId, master: u16| {
+            masters.contains(&master) && !self.wishes.wants_none(chunk, master, self.setup.options.get(chunk))
+        };
         let asks_for = |chunk: NodeId, resource: Resource| {
             let options = self.setup.options.get(chunk);
             let is_free = match options.expiry_scope {
-                ExpiryScope::Own => has_session(chunk, resource.master(count)),
-                ExpiryScope::Any => (1..=count).all(|master| has_session(chunk, master)),
+                ExpiryScope::Own => wants_session(chunk, resource.master(count)),
+                ExpiryScope::Any => (1..=count).all(|master| wants_session(chunk, master)),
             };
             is_free && u64::from(resource.0) <= options.resources
         };
@@ -323,9 +346,13 @@ impl Invariants<SessionNode> for SessionInvariants {
             EffectRef::Observe(said) => self.on_volume(node, said, findings),
             EffectRef::Send { target, message, .. } if node.is(CHUNK) => {
                 self.leases.on_send(node, self.group(target), message, view.monotonic(node), findings);
+                if let SessionMessage::Create(create) = message {
+                    self.wishes.on_asked(node, create.identity, create.instance);
+                }
             }
             EffectRef::Send { message: SessionMessage::ItemReply { result: ItemResult::Items(items), .. }, .. } => {
                 self.erased.on_listed(node, items, findings);
+                self.leaders.on_listed(node, self.group(node), findings);
             }
             _ => {}
         }
@@ -338,6 +365,9 @@ impl Invariants<SessionNode> for SessionInvariants {
         input: Input<'_, SessionNode>,
         _: &mut Findings,
     ) {
+        if let Input::Order(order) = input {
+            return self.on_order(node, *order);
+        }
         let Input::Message(source, message) = input else { return };
         if node.is(META) {
             self.extensions.on_heard(message);
@@ -356,7 +386,8 @@ impl Invariants<SessionNode> for SessionInvariants {
         self.serving.on_down(node);
         self.leases.on_down(node);
         self.followers.on_down(node);
-        self.stopped.on_down(node);
+        self.wishes.on_down(node);
+        self.retired.remove(&node);
         self.service.on_down(node, view.now());
         self.leaders.on_down(node);
         if self.masters_are == Replication::None {
@@ -382,13 +413,13 @@ impl Invariants<SessionNode> for SessionInvariants {
                 Due::Served => self.on_served(view, findings),
                 Due::Gone => {
                     // Whether it was erased is asked of the table: a crash may keep the word of it from being heard.
-                    let replicas = || self.setup.cluster.all_of(META);
-                    let has = |session: SessionId| {
-                        let has_it = |master: &Master| master.leads() && master.table().session(session).is_some();
-                        let mut of = replicas().filter(|node| self.group(*node) == session.master_node());
-                        of.any(|node| view.node(node).and_then(SessionNode::master).is_some_and(has_it))
-                    };
-                    self.living.judge(view.now(), self.bounds.gone(), has, &self.followers, findings);
+                    // One that was cut off or paused may believe that it leads still, with a table of long ago.
+                    let leads = |node: &NodeId| self.leaders.is_newest(*node, self.group(*node));
+                    let leading = view.core().iter().copied().filter(|node| node.is(META)).filter(leads);
+                    let leading = leading.filter_map(|node| view.node(node)?.master());
+                    let tables = leading.flat_map(|master| master.table().sessions().keys().copied()).collect();
+                    let times = (view.now(), self.bounds.settled_at(), self.bounds.gone());
+                    self.living.judge(times, &tables, &self.followers, findings);
                 }
             }
         }

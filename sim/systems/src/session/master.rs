@@ -389,6 +389,8 @@ impl Master {
         // Who has led meanwhile may have begun the callbacks of these.
         self.not_erased.clear();
         ctx.observe(SessionObservation::Leads { term });
+        let active = self.table.sessions().values().filter(|session| !session.is_expiring);
+        self.access.restore(active.map(|session| session.identity));
         self.renew_all_leases(ctx);
         let expiring: Vec<SessionId> =
             self.table.sessions().iter().filter(|(_, session)| session.is_expiring).map(|(id, _)| *id).collect();

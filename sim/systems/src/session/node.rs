@@ -75,6 +75,8 @@ pub enum SessionTimer {
     Item(u64),
     /// A chunk has worked on a client's request.
     Io(u64),
+    /// A chunk's stage has taken its time: it runs.
+    Stage(SessionStep),
     /// A client has waited long enough.
     Request(OperationId),
     /// A master has a quorum confirm that it leads, if it does.
@@ -84,7 +86,7 @@ pub enum SessionTimer {
 }
 
 /// The places at which a process waits as a coroutine does, and other inputs may come between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum SessionStep {
     /// The next stage of a master's job.
@@ -95,6 +97,8 @@ pub enum SessionStep {
         master: u16,
         /// For which session.
         session: SessionId,
+        /// The request whose answer it goes back to: the same session may be given twice.
+        request: u64,
         /// Which stage.
         stage: CreatedStage,
     },
@@ -104,13 +108,15 @@ pub enum SessionStep {
         master: u16,
         /// For which session.
         session: SessionId,
+        /// The request whose answer it goes back to.
+        request: u64,
         /// Which stage.
         stage: LoopStage,
     },
 }
 
 /// The stages of a follower's created callback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum CreatedStage {
     /// The access handler agrees with the master on a version.
@@ -122,7 +128,7 @@ pub enum CreatedStage {
 }
 
 /// The stages of a round of the keepalive loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum LoopStage {
     /// The answer of the round before is used.
@@ -191,8 +197,10 @@ impl Node for SessionNode {
     }
 
     fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
-        if let Self::Meta(master) = self {
-            master.on_durable(ctx, completion);
+        match self {
+            Self::Meta(master) => master.on_durable(ctx, completion),
+            Self::Volume(volume) => volume.on_durable(ctx, completion),
+            Self::Chunk(_) | Self::Client(_) => {}
         }
     }
 

@@ -8,6 +8,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::raft::observation::RaftObservation;
 
+use super::chunk::stop::StopSource;
 use super::command::Command;
 use super::ids::{Epoch, Identity, Instance, ItemKey, Resource, SessionId, Term, Token};
 use super::master::journal::RaftInMeta;
@@ -68,7 +69,7 @@ observations! {
     Initialized {
         /// Which.
         session: SessionId,
-        /// The process and the incarnation of its owner.
+        /// The machine of its owner: all processes on it have this one.
         identity: Identity,
         /// By which process.
         instance: Instance,
@@ -84,7 +85,7 @@ observations! {
     Created {
         /// Which.
         session: SessionId,
-        /// The process and the incarnation of its owner.
+        /// The machine of its owner: all processes on it have this one.
         identity: Identity,
         /// By which process.
         instance: Instance,
@@ -217,6 +218,8 @@ observations! {
     Stopped {
         /// With this master.
         master: u16,
+        /// Which source.
+        source: StopSource,
     } = "follower stopped",
     /// Follower: a report of all extents is complete.
     ReportComplete {

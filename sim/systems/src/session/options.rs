@@ -100,6 +100,9 @@ splitbrain_kernel::options! {
         pub fencing: bool => ValueKind::Bool,
         /// The most that a callback of the access manager takes.
         pub callback_max: Duration => SPAN,
+        /// The most that a stage of a chunk takes: of a follower's created callback, or of a round of its keepalive
+        /// loop. Other inputs come between two stages.
+        pub stage_max: Duration => SPAN,
         /// The chance that a callback fails while a session is created.
         pub callback_failure: Ppm => ValueKind::Probability,
         /// The most that a chunk works on a request before it goes to the volume.
@@ -148,6 +151,12 @@ impl Options for SessionOptions {
         }
         if self.claims == Claims::Poll && matches!(self.bug, Bug::WaiterNotChecked | Bug::WaiterNotTold) {
             return refuse("bug", format!("\"{}\" is of claims that wait: claims = \"queue\"", self.bug.name()));
+        }
+        if self.bug == Bug::CreatedGoesOn && self.stage_max.is_zero() {
+            return refuse("bug", "\"created_goes_on\" is of stages that take time: stage_max".to_owned());
+        }
+        if self.bug == Bug::FenceInMemory && !self.fencing {
+            return refuse("bug", "\"fence_in_memory\" is of volumes that refuse old tokens: fencing".to_owned());
         }
         if self.report_size > self.extents {
             return refuse("report_size", format!("there are {} extents", self.extents));

@@ -56,6 +56,7 @@ pub fn zbs() -> SessionOptions {
         expiry_scope: ExpiryScope::Own,
         fencing: true,
         callback_max: ms(5),
+        stage_max: Duration::ZERO,
         callback_failure: Ppm::NEVER,
         io_max: ms(20),
         resources: 2,

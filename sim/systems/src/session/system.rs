@@ -6,6 +6,7 @@ use splitbrain_kernel::embedding::{Both, Embedding as _, Inside};
 use splitbrain_kernel::id::{Kind, KindId, NodeId, Side};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
+use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::{Part, Role};
@@ -22,6 +23,7 @@ use super::client::Client;
 use super::command::Command;
 use super::ids::{CHUNK, META, Resource, VOLUME};
 use super::invariants::{SessionInvariants, tally::Tally};
+use super::lease::longest_within;
 use super::master::Master;
 use super::master::journal::{Disk, Journal, RaftInMeta, Replica};
 use super::message::Order;
@@ -84,6 +86,22 @@ impl Sessions {
     }
 }
 
+/// With a declared bound on drift the follower's lease lies within the one that its chunk asks the master for.
+fn check_leases(options: &SessionOptions, drift_ppm: Option<u32>) -> Result<(), OptionsError> {
+    let Some(drift) = drift_ppm.filter(|drift| *drift < 1_000_000) else { return Ok(()) };
+    let most = longest_within(options.lease, drift);
+    if options.follower_lease <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "must be at most {most}: with a lease of {} and a drift_bound of {} a follower counts on its session for \
+         longer than its master",
+        options.lease,
+        Ppm::new(drift)
+    );
+    Err(OptionsError::new("follower_lease", message))
+}
+
 impl System for Sessions {
     const NAME: &'static str = "session";
     const DOC: &'static str = "Session masters and followers: leases, jeopardy, items, and what is done under them.";
@@ -141,6 +159,9 @@ impl System for Sessions {
     fn new(setup: Setup<SessionOptions>) -> Result<Self, OptionsError> {
         for options in setup.options.all() {
             options.validate(setup.cluster)?;
+        }
+        for chunk in setup.cluster.all_of(CHUNK) {
+            check_leases(setup.options.get(chunk), setup.bounds.drift_ppm)?;
         }
         let replication = setup.options.base.replication;
         if setup.options.all().any(|options| options.replication != replication) {

@@ -42,6 +42,15 @@ pub struct Lineage {
     pub past: BTreeSet<Instance>,
 }
 
+impl Lineage {
+    /// Whether a process came before the one that counts. Its request may be late: of processes of one chunk that is
+    /// known from their numbers, though no master has heard of it before.
+    pub fn is_past(&self, instance: Instance) -> bool {
+        let is_newer = |other: &Instance| other.chunk() == instance.chunk() && instance < *other;
+        self.past.contains(&instance) || self.past.iter().chain([&self.current]).any(is_newer)
+    }
+}
+
 /// The table of a master.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
@@ -370,12 +379,12 @@ mod tests {
 
     fn create(session: SessionId, identity: u16, instance: u32) -> Command {
         let items = vec![(ItemKey::MachineUuid, 7)];
-        let (identity, instance) = (Identity(identity), Instance(instance));
+        let (identity, instance) = (Identity(identity), Instance::of(1, instance));
         Command::Create { session, identity, instance, wish: 1, lease: Duration::from_secs(7), items }
     }
 
     fn set(session: SessionId, instance: u32, key: ItemKey) -> Command {
-        Command::SetItem { session, instance: Instance(instance), key, value: 1 }
+        Command::SetItem { session, instance: Instance::of(1, instance), key, value: 1 }
     }
 
     const fn expire(term: u64) -> Command {
@@ -396,7 +405,7 @@ mod tests {
         assert_eq!(table.apply(&set(ONE, 10, TARGET), Bug::None), Applied::Granted(Token(1)));
         assert_eq!(table.apply(&set(ONE, 10, TARGET), Bug::None), Applied::Granted(Token(1)));
         assert_eq!(table.apply(&set(TWO, 20, TARGET), Bug::None), Applied::Taken);
-        let instance = Instance(10);
+        let instance = Instance::of(1, 10);
         let release = |token| Command::Release { session: ONE, instance, resource: Resource(1), token: Token(token) };
         assert_eq!(table.apply(&release(7), Bug::None), Applied::Done);
         assert!(table.holder(Resource(1)).is_some(), "a release of another grant changes nothing");
@@ -416,14 +425,14 @@ mod tests {
     #[test]
     fn an_instance_that_takes_over_has_a_new_epoch_and_none_of_the_targets() {
         let mut table = table(&[create(ONE, 1, 10), set(ONE, 10, TARGET)]);
-        let adopt = |instance| Command::Adopt { session: ONE, instance: Instance(instance), items: Vec::new() };
+        let adopt = |instance| Command::Adopt { session: ONE, instance: Instance::of(1, instance), items: Vec::new() };
         table.apply(&adopt(10), Bug::None);
         assert_eq!(table.lineage(Identity(1)).map(|lineage| lineage.epoch), Some(Epoch(1)));
         assert!(table.holder(Resource(1)).is_some(), "the same process after a lost answer keeps what it has");
         table.apply(&adopt(11), Bug::None);
         let lineage = table.lineage(Identity(1)).expect("it has processes");
-        assert_eq!((lineage.epoch, lineage.current), (Epoch(2), Instance(11)));
-        assert!(lineage.past.contains(&Instance(10)));
+        assert_eq!((lineage.epoch, lineage.current), (Epoch(2), Instance::of(1, 11)));
+        assert!(lineage.past.contains(&Instance::of(1, 10)));
         assert_eq!(table.holder(Resource(1)), None);
         assert_eq!(table.apply(&set(ONE, 10, TARGET), Bug::None), Applied::NoSuchSession, "the old one is fenced");
     }
@@ -442,7 +451,7 @@ mod tests {
 
     #[test]
     fn the_pieces_are_the_whole_table() {
-        let adopt = Command::Adopt { session: TWO, instance: Instance(21), items: vec![(ItemKey::DataIp, 1)] };
+        let adopt = Command::Adopt { session: TWO, instance: Instance::of(1, 21), items: vec![(ItemKey::DataIp, 1)] };
         let commands = [Command::Lead { term: Term(3) }, create(ONE, 1, 10), create(TWO, 2, 20), adopt];
         let mut whole = table(&[&commands[..], &[set(ONE, 10, TARGET), expire(3)]].concat());
         whole.leftovers.insert((TWO, ItemKey::NfsAccessPoint));
@@ -467,7 +476,7 @@ mod tests {
         table.apply(&noted(None), Bug::None);
         assert_eq!(kept(&table), None);
         table.apply(&noted(remaining), Bug::None);
-        table.apply(&Command::Adopt { session: ONE, instance: Instance(11), items: Vec::new() }, Bug::None);
+        table.apply(&Command::Adopt { session: ONE, instance: Instance::of(1, 11), items: Vec::new() }, Bug::None);
         assert_eq!(kept(&table), None, "its lease is new");
         table.apply(&expire(1), Bug::None);
         assert_eq!(table.apply(&noted(remaining), Bug::None), Applied::NoSuchSession);

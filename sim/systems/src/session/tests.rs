@@ -59,12 +59,17 @@ struct Town {
 impl Town {
     /// This many masters and chunks, a volume and a client, all started.
     fn new(options: SessionOptions, masters: u16, chunks: u16) -> Self {
+        Self::with(PerServer::same(options), masters, chunks)
+    }
+
+    /// The same with options of their own for some.
+    fn with(options: PerServer<SessionOptions>, masters: u16, chunks: u16) -> Self {
         let cluster = Cluster::new(Sessions::KINDS).with(META, masters).with(CHUNK, chunks).with(VOLUME, 1);
         let cluster = cluster.with(splitbrain_kernel::id::KindId::CLIENT, 1);
         // The lease of a master that is replicated needs a bound on drift.
-        let drift_ppm = (options.replication == Replication::Raft).then_some(0);
+        let drift_ppm = (options.base.replication == Replication::Raft).then_some(0);
         let bounds = Bounds { skew: None, drift_ppm, latency: ms(1) };
-        let system = Sessions::new(Setup::new(cluster, PerServer::same(options), bounds)).expect("the options fit");
+        let system = Sessions::new(Setup::new(cluster, options, bounds)).expect("the options fit");
         let host = |node: NodeId| (node, Host::of(&system, node, Seed(1)));
         let hosts = cluster.nodes().map(host).collect();
         let mut town = Self { hosts, under_way: Vec::new(), observed: Vec::new(), is_disk_held: false };

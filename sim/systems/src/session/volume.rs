@@ -2,14 +2,18 @@
 //!
 //! With `fencing` a volume keeps the newest token that it has seen of each target, and refuses older ones: the last
 //! line of defence against a chunk that was paused, or whose write was late (Burrows, OSDI 2006, §2.4: sequencers).
+//!
+//! A request has its effect when the token that it came under is durable: a token that a crash can take back would let
+//! an older one in after a newer one has acted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::node::{FileId, Recovered, Stored};
+use splitbrain_kernel::node::{Completion, FileId, Recovered, Stored, WriteId};
 
+use super::bug::Bug;
 use super::ids::{Resource, SessionId, Token};
 use super::message::{ApplyResult, Io, SessionMessage};
 use super::node::{Record, SessionNode};
@@ -20,7 +24,22 @@ use super::options::SessionOptions;
 #[derive(Debug)]
 pub struct Volume {
     options: Arc<SessionOptions>,
+    /// The newest token that it has seen of each target, and the target's value.
     targets: BTreeMap<Resource, (Token, u64)>,
+    /// What has its effect once its write is durable.
+    pending: BTreeMap<WriteId, Pending>,
+}
+
+/// A request that was let in.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    source: NodeId,
+    request: u64,
+    resource: Resource,
+    session: SessionId,
+    token: Token,
+    io: Io,
+    value: u64,
 }
 
 impl Volume {
@@ -31,7 +50,7 @@ impl Volume {
                 targets.insert(Resource(file.0), (*token, *value));
             }
         }
-        Self { options, targets }
+        Self { options, targets, pending: BTreeMap::new() }
     }
 
     pub(super) fn on_message(&mut self, ctx: &mut Context<SessionNode>, source: NodeId, message: SessionMessage) {
@@ -58,9 +77,40 @@ impl Volume {
         let token_kept = token.max(newest);
         self.targets.insert(resource, (token_kept, value));
         let write = ctx.save(FileId(resource.0), Record::Target { token: token_kept, value });
+        let pending = Pending { source, request, resource, session, token, io, value };
+        if self.options.bug == Bug::FenceInMemory {
+            Self::observe(ctx, &pending);
+        }
+        self.pending.insert(write, pending);
+    }
+
+    pub(super) fn on_durable(&mut self, ctx: &mut Context<SessionNode>, completion: Completion) {
+        match completion {
+            Completion::Written(_) => {}
+            Completion::Durable(up_to) => {
+                while let Some(first) = self.pending.first_entry().filter(|entry| *entry.key() <= up_to) {
+                    let pending = first.remove();
+                    self.finish(ctx, pending);
+                }
+            }
+            // Who asked gets no answer, and may ask again.
+            Completion::Failed(write, _) => {
+                self.pending.remove(&write);
+            }
+        }
+    }
+
+    fn finish(&self, ctx: &mut Context<SessionNode>, pending: Pending) {
+        if self.options.bug != Bug::FenceInMemory {
+            Self::observe(ctx, &pending);
+        }
+        let Pending { source, request, value, .. } = pending;
+        ctx.send(source, SessionMessage::Applied { request, result: ApplyResult::Done(value) });
+    }
+
+    fn observe(ctx: &mut Context<SessionNode>, pending: &Pending) {
+        let Pending { source, resource, session, token, io, .. } = *pending;
         let (chunk, is_write) = (source.number(), matches!(io, Io::Write(_)));
-        // The order of effects is that of the memory; who asked hears of one that a crash cannot take back.
         ctx.observe(SessionObservation::IoApplied { resource, session, token, chunk, is_write });
-        ctx.send_after(write, source, SessionMessage::Applied { request, result: ApplyResult::Done(value) });
     }
 }

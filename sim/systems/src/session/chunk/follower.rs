@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::session::bug::Bug;
-use crate::session::ids::SessionId;
+use crate::session::ids::{Instance, SessionId};
 use crate::session::message::{CreateRequest, CreateResult, Granted, Refusal, SessionMessage};
 use crate::session::node::{CreatedStage, SessionStep, SessionTimer};
 use crate::session::observation::SessionObservation;
@@ -46,6 +46,10 @@ pub enum State {
 pub struct Held {
     /// What the master said of it.
     pub granted: Granted,
+    /// The process that it was created for: the master refuses every other one.
+    pub instance: Instance,
+    /// The request that was answered with it. What began under another one, though for the same session, has ended.
+    pub request: u64,
     /// When the follower's lease is over, on the clock that the chunk measures leases by.
     pub until: Instant,
 }
@@ -115,6 +119,11 @@ impl SessionFollower {
     pub(super) fn is_with(&self, session: SessionId) -> bool {
         self.held.is_some_and(|held| held.granted.session == session)
     }
+
+    /// Whether it has the session that this request was answered with.
+    pub(super) fn is_of(&self, (session, request): (SessionId, u64)) -> bool {
+        self.held.is_some_and(|held| (held.granted.session, held.request) == (session, request))
+    }
 }
 
 impl Chunk {
@@ -172,7 +181,7 @@ impl Chunk {
         let sent = follower.attempts.get(&request).copied().filter(|_| follower.state == State::Creating);
         let Some(sent) = sent else { return };
         match result {
-            CreateResult::Created(granted) => self.enter(ctx, master, sent, granted),
+            CreateResult::Created(granted) => self.enter(ctx, master, (request, sent), granted),
             CreateResult::Refused(Refusal::Superseded) => self.stop(ctx, master, StopSource::Superseded),
             CreateResult::Refused(refusal) => {
                 self.heed(refusal);
@@ -183,34 +192,45 @@ impl Chunk {
     }
 
     /// There is a session: its lease counts from the send of the request that was answered.
-    fn enter(&mut self, ctx: &mut Ctx<'_>, master: u16, sent: Instant, granted: Granted) {
+    fn enter(&mut self, ctx: &mut Ctx<'_>, master: u16, (request, sent): (u64, Instant), granted: Granted) {
         let now = self.clock(ctx);
         let from = if self.has(Bug::ExtendFromReceipt) { now } else { sent };
-        let until = from.saturating_add(self.options.follower_lease);
+        let until = from.saturating_add(self.follower_lease());
         if until <= now {
             ctx.observe(SessionObservation::ReplyTooLate { master });
             return;
         }
         let skips = self.has(Bug::CreatedNotOnReuse) && granted.is_reused;
+        let instance = self.instance;
         let follower = self.manager.get_mut(master);
         follower.state = State::Entering;
-        follower.held = Some(Held { granted, until });
+        follower.held = Some(Held { granted, instance, request, until });
         follower.attempts.clear();
         ctx.cancel_timer(SessionTimer::Create(master));
         ctx.cancel_timer(SessionTimer::GiveUp(master));
         ctx.set_timer(SessionTimer::Lease(master), until.since(now));
         let stage = if skips { CreatedStage::NodeServer } else { CreatedStage::Negotiate };
-        ctx.defer(SessionStep::Created { master, session: granted.session, stage });
+        self.run_later(ctx, SessionStep::Created { master, session: granted.session, request, stage });
     }
 
     /// A stage of the created callback. The session may have been lost while it waited.
-    pub(super) fn run_created(&mut self, ctx: &mut Ctx<'_>, master: u16, session: SessionId, stage: CreatedStage) {
+    pub(super) fn run_created(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        master: u16,
+        (session, request): (SessionId, u64),
+        stage: CreatedStage,
+    ) {
         let version = self.options.version;
+        let goes_on_anyway = self.has(Bug::CreatedGoesOn);
         let follower = self.manager.get_mut(master);
-        let Some(held) = follower.held.filter(|held| held.granted.session == session) else { return };
-        if follower.state != State::Entering {
+        let is_its_own = follower.is_of((session, request)) && follower.state == State::Entering;
+        let Some(held) = follower.held.filter(|_| is_its_own) else {
+            if goes_on_anyway && stage == CreatedStage::NodeServer {
+                self.on_entered(ctx, master, session);
+            }
             return;
-        }
+        };
         let next = match stage {
             CreatedStage::Negotiate => {
                 let version = version.min(held.granted.version);
@@ -225,7 +245,7 @@ impl Chunk {
             }
             CreatedStage::NodeServer => return self.on_entered(ctx, master, session),
         };
-        ctx.defer(SessionStep::Created { master, session, stage: next });
+        self.run_later(ctx, SessionStep::Created { master, session, request, stage: next });
     }
 
     /// The node server's callback: iSCSI sessions may come alive, and the keepalive loop begins.
@@ -312,13 +332,12 @@ impl Chunk {
     /// A stop source asks: nothing is served any more, and the loop ends.
     pub(super) fn stop(&mut self, ctx: &mut Ctx<'_>, master: u16, source: StopSource) {
         let ignores = self.has(Bug::StopTokenIgnored);
-        let instance = self.instance;
         let follower = self.manager.get_mut(master);
         if follower.is_stopped() || !follower.stop.request_stop(source) {
             return;
         }
         follower.state = State::Stopped;
-        ctx.observe(SessionObservation::Stopped { master });
+        ctx.observe(SessionObservation::Stopped { master, source });
         let held = if ignores { follower.held } else { follower.held.take() };
         self.drop_targets(ctx, master);
         if ignores {
@@ -326,7 +345,7 @@ impl Chunk {
         }
         self.cancel_timers(ctx, master);
         if let Some(held) = held.filter(|_| source == StopSource::User) {
-            let session = held.granted.session;
+            let (session, instance) = (held.granted.session, held.instance);
             ctx.send(self.manager.address(master), SessionMessage::Close { session, instance });
         }
         if self.options.expiry_scope == ExpiryScope::Any {

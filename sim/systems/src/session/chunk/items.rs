@@ -17,7 +17,7 @@ use super::{Chunk, Ctx};
 impl Chunk {
     fn send_item(&mut self, ctx: &mut Ctx<'_>, session: SessionId, call: ItemCall, purpose: Purpose) {
         let request = self.client.begin(purpose);
-        let (instance, lease) = (self.instance, self.options.lease);
+        let (instance, lease) = (self.instance_of(session), self.options.lease);
         let item = SessionMessage::Item { request, session, instance, lease, call };
         ctx.send(self.manager.address(session.master), item);
         if self.options.claims == Claims::Poll || !matches!(purpose, Purpose::Claim(_)) {

@@ -28,26 +28,32 @@ impl Chunk {
 
     pub(super) fn begin_round(&self, ctx: &mut Ctx<'_>, master: u16) {
         if let Some(held) = self.manager.get(master).held() {
-            let session = held.granted.session;
-            ctx.defer(SessionStep::Loop { master, session, stage: LoopStage::Consume });
+            let (session, request) = (held.granted.session, held.request);
+            self.run_later(ctx, SessionStep::Loop { master, session, request, stage: LoopStage::Consume });
         }
     }
 
     /// Whether the loop goes on with this session.
-    fn goes_on(&self, master: u16, session: SessionId) -> bool {
+    fn goes_on(&self, master: u16, of: (SessionId, u64)) -> bool {
         let follower = self.manager.get(master);
         let is_asked_to_stop = follower.stop.stop_requested() && !self.has(Bug::StopTokenIgnored);
-        follower.is_with(session) && !is_asked_to_stop
+        follower.is_of(of) && !is_asked_to_stop
     }
 
-    pub(super) fn run_loop(&mut self, ctx: &mut Ctx<'_>, master: u16, session: SessionId, stage: LoopStage) {
-        if !self.goes_on(master, session) {
+    pub(super) fn run_loop(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        master: u16,
+        (session, request): (SessionId, u64),
+        stage: LoopStage,
+    ) {
+        if !self.goes_on(master, (session, request)) {
             return;
         }
         match stage {
             LoopStage::Consume => {
                 self.consume(ctx, master, session);
-                ctx.defer(SessionStep::Loop { master, session, stage: LoopStage::Compose });
+                self.run_later(ctx, SessionStep::Loop { master, session, request, stage: LoopStage::Compose });
             }
             LoopStage::Compose => self.send_keep_alive(ctx, master, session),
         }
@@ -66,7 +72,8 @@ impl Chunk {
     }
 
     fn send_keep_alive(&mut self, ctx: &mut Ctx<'_>, master: u16, session: SessionId) {
-        let (now, instance, version) = (self.clock(ctx), self.instance, self.options.version);
+        let (now, version) = (self.clock(ctx), self.options.version);
+        let instance = self.instance_of(session);
         let (extents, size) = (self.options.extents, self.options.report_size);
         // A number of its own over all sessions and processes: the answer to an old round is no answer to a new one.
         let round = self.client.number();
@@ -132,7 +139,7 @@ impl Chunk {
             Bug::ExtendFromReceipt => now,
             _ => sent.saturating_add(least_elsewhere(held_back, self.around.drift_ppm)),
         };
-        let until = from.saturating_add(self.options.follower_lease);
+        let until = from.saturating_add(self.follower_lease());
         self.count_report(ctx, master, session);
         let follower = self.manager.get_mut(master);
         follower.answered_version = Some(version);

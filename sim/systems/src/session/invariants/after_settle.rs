@@ -13,6 +13,8 @@ use crate::session::options::{Replication, SessionOptions};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     restored: Duration,
+    /// How long a follower that lost its session may be without another one.
+    again: Duration,
     gone: Duration,
     served: Duration,
     /// How long a target may be on its way from one chunk to another.
@@ -43,7 +45,9 @@ impl Bounds {
         // Each chunk may ask each master once, and what it left behind may have to end first.
         let jobs = 2 * u64::from(setup.cluster.count(CHUNK) + setup.cluster.count(META));
         let callbacks = most(|options| options.callback_max).saturating_mul(5 * jobs);
-        let tries = most(|options| options.rpc_timeout + options.backoff).saturating_mul(4);
+        // A round of the keepalive loop has two stages, the created callback three.
+        let stages = most(|options| options.stage_max).saturating_mul(5);
+        let tries = most(|options| options.rpc_timeout + options.backoff).saturating_mul(4) + stages;
         let give_up = most(|options| options.follower_lease + options.grace);
         // Replicas elect a leader first, and followers may ask each of them before they find it.
         let is_replicated = setup.options.base.replication == Replication::Raft;
@@ -54,12 +58,14 @@ impl Bounds {
         let latency = election + setup.bounds.latency.saturating_mul(20) + Duration::from_secs(1);
         let with_tenth = |span: Duration| span + span.div(10);
         let restored = with_tenth(give_up + tries + callbacks + latency);
+        let again = with_tenth(most(|options| options.grace) + tries + callbacks + latency);
         let gone = with_tenth(lease + give_up + scan + callbacks + latency);
         // A target is free some time after the session that held it is gone, or was taken over by another process.
         let moment = with_tenth(most(|options| options.claim_retry).saturating_mul(4) + tries + latency);
         let free = with_tenth(lease + most(|options| options.lock_delay) + scan);
         Self {
             restored,
+            again,
             gone,
             served: restored.max(gone) + free + moment,
             moment,
@@ -74,7 +80,9 @@ impl Bounds {
     /// The settle phase begins, with this many sessions at all masters.
     pub(super) fn on_settle(&mut self, now: Instant, sessions: u64) {
         let queue = self.each.saturating_mul(sessions);
-        (self.restored, self.gone, self.served) = (self.restored + queue, self.gone + queue, self.served + queue);
+        for span in [&mut self.restored, &mut self.again, &mut self.gone, &mut self.served] {
+            *span = *span + queue;
+        }
         self.settled_at = Some(now);
     }
 
@@ -83,6 +91,16 @@ impl Bounds {
         if self.settled_at.is_some() {
             self.settled_at = Some(now);
         }
+    }
+
+    /// How long a follower that lost its session may be without another one.
+    pub(super) const fn again(&self) -> Duration {
+        self.again
+    }
+
+    /// When the cluster was healed.
+    pub(super) fn settled_at(&self) -> Instant {
+        self.settled_at.unwrap_or(Instant::ZERO)
     }
 
     /// How long a session may be without an owner.

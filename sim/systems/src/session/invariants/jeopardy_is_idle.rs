@@ -10,7 +10,6 @@ use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::session::ids::SessionId;
-use crate::session::lease::least_elsewhere;
 use crate::session::message::{CreateResult, KeepAliveResult, SessionMessage};
 
 use super::index::JEOPARDY_IS_IDLE;
@@ -99,7 +98,7 @@ impl Leases {
             }
             SessionMessage::KeepAliveReply { session, round, result: KeepAliveResult::Extended { held, .. } } => {
                 if let Some(sent) = exchange.rounds.get(round) {
-                    let until = sent.saturating_add(least_elsewhere(*held, drift)).saturating_add(lease);
+                    let until = sent.saturating_add(counted_at_least(*held, drift)).saturating_add(lease);
                     exchange.extend(*session, until);
                 }
             }
@@ -111,6 +110,14 @@ impl Leases {
     pub(super) fn on_down(&mut self, chunk: NodeId) {
         self.exchanges.retain(|(of, _), _| *of != chunk);
     }
+}
+
+/// The least that a chunk's clock counts while its master's counts `held`. With rates within `1 ± d` the true time is at
+/// least `held / (1 + d)`, and the chunk counts at least `1 - d` of that.
+fn counted_at_least(held: Duration, drift_ppm: Option<u32>) -> Duration {
+    let (million, drift) = (1_000_000, u128::from(drift_ppm.unwrap_or(0)));
+    let nanos = u128::from(held.as_nanos()) * (million - drift) / (million + drift);
+    Duration::from_nanos(u64::try_from(nanos).expect("it is no longer than it was held"))
 }
 
 impl Exchange {
@@ -148,7 +155,14 @@ mod tests {
     fn keep_alive(round: u64) -> SessionMessage {
         let report = Report { start: 0, count: 1 };
         let wall = Instant::ZERO;
-        SessionMessage::KeepAlive(KeepAlive { session: ONE, instance: Instance(1), round, version: 1, report, wall })
+        SessionMessage::KeepAlive(KeepAlive {
+            session: ONE,
+            instance: Instance::of(1, 1),
+            round,
+            version: 1,
+            report,
+            wall,
+        })
     }
 
     fn extended(round: u64) -> SessionMessage {

@@ -168,7 +168,7 @@ mod tests {
     /// A session with a lease of ten seconds, extended at second 5, that expires then.
     fn judge(then: Times, drift: Option<u32>, is_closed: bool) -> (Option<usize>, u64) {
         let (mut extensions, mut findings) = (Extensions::default(), all_on());
-        let (instance, identity, lease) = (Instance(1), Identity(1), Duration::from_secs(10));
+        let (instance, identity, lease) = (Instance::of(1, 1), Identity(1), Duration::from_secs(10));
         let create = CreateRequest {
             request: 1,
             wish: 1,
@@ -207,7 +207,9 @@ mod tests {
     fn judge_taken_over(closed_by: u32) -> Option<usize> {
         let (mut extensions, mut findings) = (Extensions::default(), all_on());
         let (identity, lease) = (Identity(1), Duration::from_secs(10));
-        for (instance, is_reused, now) in [(Instance(1), false, at(0, 0)), (Instance(2), true, at(5_000, 5_000))] {
+        for (instance, is_reused, now) in
+            [(Instance::of(1, 1), false, at(0, 0)), (Instance::of(1, 2), true, at(5_000, 5_000))]
+        {
             let (items, wall) = (Vec::new(), Instant::ZERO);
             let create = CreateRequest { request: 1, wish: 1, identity, instance, lease, version: 1, items, wall };
             extensions.on_heard(&SessionMessage::Create(Box::new(create)));
@@ -216,7 +218,7 @@ mod tests {
                 extensions.on_observation(M1, &said, now, None, &mut findings);
             }
         }
-        extensions.on_heard(&SessionMessage::Close { session: ONE, instance: Instance(closed_by) });
+        extensions.on_heard(&SessionMessage::Close { session: ONE, instance: Instance::of(1, closed_by) });
         extensions.on_observation(M1, &Expired { session: ONE }, at(6_000, 6_000), None, &mut findings);
         broken(&findings)
     }

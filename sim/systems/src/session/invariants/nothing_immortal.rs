@@ -1,6 +1,6 @@
 //! No immortal session: some time after the cluster was healed, no session lives whose owner does not count on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -65,19 +65,22 @@ impl Living {
         self.sessions.keys().filter(|session| session.master_node() == master).count() as u64
     }
 
-    /// The time is over: each session that is older than this, and that its master has in its table, has an owner, or
-    /// had one until a short while ago. A master that does not lead ends none.
+    /// The time is over: each session that is older than `age`, and that its master has in its table, has an owner, or
+    /// had one until a short while ago. A master that does not lead ends none. Of a session whose start was not heard,
+    /// as its master fell just then, it is known that it is there since `settled`.
     pub(super) fn judge(
         &self,
-        now: Instant,
-        age: Duration,
-        has: impl Fn(SessionId) -> bool,
+        (now, settled, age): (Instant, Instant, Duration),
+        tables: &BTreeSet<SessionId>,
         sides: &FollowerSide,
         findings: &mut Findings,
     ) {
         let is_past = |moment: Instant| age <= now.since(moment);
-        let kept = self.sessions.iter().filter(|(session, _)| has(**session));
-        for (session, life) in kept.filter(|(_, life)| is_past(life.started)) {
+        for session in tables {
+            let life = self.sessions.get(session).copied().unwrap_or(Life { started: settled, owned: settled });
+            if !is_past(life.started) {
+                continue;
+            }
             let holds = sides.claims(*session) || !is_past(life.owned);
             findings.check(NOTHING_IMMORTAL, Some(session.master_node()), holds, || {
                 format!("{session} lives, though no chunk has counted on it since {}", life.owned)
@@ -97,25 +100,23 @@ mod tests {
         Instant::ZERO + Duration::from_secs(secs)
     }
 
-    fn judge(owned: &[SessionId], erased: &[SessionId], has: bool) -> (Option<usize>, u64) {
+    fn judge(owned: &[SessionId], tables: &[SessionId]) -> (Option<usize>, u64) {
         let (mut living, mut sides, mut findings) = (Living::default(), FollowerSide::default(), all_on());
         living.on_observation(&SessionObservation::LeaseStarted { session: ONE }, at(0));
         living.on_observation(&SessionObservation::LeaseStarted { session: TWO }, at(15));
         for session in owned {
             sides.on_observation(K1, &SessionObservation::Alive { session: *session }, |_| true, &mut Findings::new(0));
         }
-        for session in erased {
-            living.on_observation(&SessionObservation::Erased { session: *session }, at(18));
-        }
-        living.judge(at(20), BOUND, |_| has, &sides, &mut findings);
+        let tables = tables.iter().copied().collect();
+        living.judge((at(20), at(5), BOUND), &tables, &sides, &mut findings);
         (broken(&findings), findings.evaluated()[NOTHING_IMMORTAL])
     }
 
     #[test]
     fn a_session_with_an_owner_or_one_that_ended_is_right() {
-        assert_eq!(judge(&[ONE], &[], true), (None, 1), "the other one is young");
-        assert_eq!(judge(&[], &[ONE], true), (None, 0));
-        assert_eq!(judge(&[], &[], false), (None, 0), "its master has none");
+        assert_eq!(judge(&[ONE], &[ONE, TWO]), (None, 1), "the other one is young");
+        assert_eq!(judge(&[], &[TWO]), (None, 0));
+        assert_eq!(judge(&[], &[]), (None, 0), "its master has none");
     }
 
     #[test]
@@ -124,7 +125,7 @@ mod tests {
             let (mut living, sides, mut findings) = (Living::default(), FollowerSide::default(), all_on());
             living.on_observation(&SessionObservation::LeaseStarted { session: ONE }, at(0));
             living.on_owned(ONE, at(15));
-            living.judge(at(secs), BOUND, |_| true, &sides, &mut findings);
+            living.judge((at(secs), at(0), BOUND), &BTreeSet::from([ONE]), &sides, &mut findings);
             broken(&findings)
         };
         assert_eq!(judge_at(20), None);
@@ -133,6 +134,13 @@ mod tests {
 
     #[test]
     fn an_old_session_without_an_owner_is_found() {
-        assert_eq!(judge(&[TWO], &[], true).0, Some(NOTHING_IMMORTAL));
+        assert_eq!(judge(&[TWO], &[ONE]).0, Some(NOTHING_IMMORTAL));
+    }
+
+    #[test]
+    fn one_whose_start_was_not_heard_is_as_old_as_the_settle_phase() {
+        let three = SessionId { master: 1, number: 3 };
+        assert_eq!(judge(&[], &[three]), (Some(NOTHING_IMMORTAL), 1), "fifteen seconds");
+        assert_eq!(judge(&[three], &[three]), (None, 1));
     }
 }

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     fn session(session: SessionId, instance: u32, epoch: u32, is_reused: bool) -> [SessionObservation; 3] {
-        let (identity, instance, epoch) = (Identity(1), Instance(instance), Epoch(epoch));
+        let (identity, instance, epoch) = (Identity(1), Instance::of(1, instance), Epoch(epoch));
         [
             SessionObservation::Initialized { session, identity, instance, is_reused },
             SessionObservation::LeaseStarted { session },

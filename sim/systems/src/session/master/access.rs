@@ -73,9 +73,17 @@ impl AccessManager {
         }
     }
 
-    /// The chunk manager's part of the expired callback.
-    pub(super) fn chunk_expired(&mut self, identity: Identity) {
-        self.chunks.insert(identity, ChunkStatus::Expired);
+    /// The chunk manager's part of the expired callback. A machine that has another session by now stays connected.
+    pub(super) fn chunk_expired(&mut self, identity: Identity, has_another: bool) {
+        if !has_another {
+            self.chunks.insert(identity, ChunkStatus::Expired);
+        }
+    }
+
+    /// A master begins to lead, and its predecessor had called back for these.
+    pub(super) fn restore(&mut self, connected: impl Iterator<Item = Identity>) {
+        self.chunks = connected.map(|identity| (identity, ChunkStatus::Connected)).collect();
+        self.reported.clear();
     }
 
     /// The extent manager's part of the expired callback.
@@ -117,8 +125,13 @@ mod tests {
         assert_eq!(access.status(Identity(1)), None);
         access.created(SESSION, Identity(1));
         assert_eq!(access.status(Identity(1)), Some(ChunkStatus::Connected));
-        access.chunk_expired(Identity(1));
+        access.chunk_expired(Identity(1), true);
+        assert_eq!(access.status(Identity(1)), Some(ChunkStatus::Connected), "it has another session");
+        access.chunk_expired(Identity(1), false);
         access.extent_expired(SESSION);
         assert_eq!((access.status(Identity(1)), access.reported(SESSION)), (Some(ChunkStatus::Expired), 0));
+        access.restore([Identity(2)].into_iter());
+        let of = |number| access.status(Identity(number));
+        assert_eq!((of(1), of(2)), (None, Some(ChunkStatus::Connected)));
     }
 }

@@ -227,7 +227,7 @@ impl Master {
     /// Whether another process of the same identity came after this one.
     fn is_past(&self, request: &CreateRequest) -> bool {
         let lineage = self.table.lineage(request.identity);
-        lineage.is_some_and(|lineage| lineage.past.contains(&request.instance)) && !self.has(Bug::InstanceNotChecked)
+        lineage.is_some_and(|lineage| lineage.is_past(request.instance)) && !self.has(Bug::InstanceNotChecked)
     }
 
     /// A session of the same identity whose lease runs: the one that an earlier try has created, or any if sessions are
@@ -317,7 +317,9 @@ impl Master {
         match part {
             ExpiredPart::Chunk => {
                 if let Some(identity) = found {
-                    self.access.chunk_expired(identity);
+                    let mut sessions = self.table.sessions().values();
+                    let has_another = sessions.any(|other| other.identity == identity && !other.is_expiring);
+                    self.access.chunk_expired(identity, has_another);
                 }
             }
             ExpiredPart::Extent => {

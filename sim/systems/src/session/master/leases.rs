@@ -72,6 +72,10 @@ impl Master {
                 _ => remaining.unwrap_or(lease),
             };
             self.start_lease(ctx, session, length, ctx.wall());
+            if self.has(Bug::CheckpointOnce) {
+                // What is never noted is never due.
+                self.leases.get_mut(&session).expect("it has just begun").noted = Instant::MAX;
+            }
         }
         if let Some(longest) = longest.or_else(|| (self.table.last_number() > 0).then_some(self.options.lease)) {
             // A process that was replaced may count on its lease still; a target that was given up has its delay.
@@ -131,7 +135,7 @@ impl Master {
                 return true;
             }
             let known = self.table.session(session).filter(|found| !found.is_expiring);
-            known.is_none_or(|found| self.has(Bug::CheckpointOnce) && found.remaining.is_some())
+            known.is_none()
         };
         let is_due = |lease: &Lease| every <= now.since(lease.noted) && now < lease.until;
         let due = self.leases.iter().filter(|(session, lease)| is_due(lease) && !is_left_out(**session));

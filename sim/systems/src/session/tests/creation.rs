@@ -4,7 +4,7 @@ use super::*;
 use crate::session::chunk::stop::StopSource;
 use crate::session::ids::{Epoch, Identity, Instance, ItemKey};
 use crate::session::master::access::ChunkStatus;
-use crate::session::message::{CreateResult, Order, Refusal};
+use crate::session::message::{CreateResult, KeepAliveResult, Order, Refusal};
 use crate::session::options::Reuse;
 use splitbrain_kernel::node::DiskError;
 
@@ -19,7 +19,7 @@ fn a_chunk_asks_for_its_sessions_as_soon_as_it_starts_and_fills_in_its_items() {
     let SessionMessage::Create(create) = &town.under_way[0].2 else { panic!("it asks for a session") };
     let keys: Vec<ItemKey> = create.items.iter().map(|(key, _)| *key).collect();
     assert_eq!(keys, [ItemKey::MachineUuid, ItemKey::DataIp]);
-    assert_eq!((create.identity, create.instance), (Identity(1), Instance(1_000)));
+    assert_eq!((create.identity, create.instance), (Identity(1), Instance::of(1, 0)));
 }
 
 #[test]
@@ -57,11 +57,44 @@ fn the_reply_waits_for_the_disk() {
 }
 
 #[test]
-fn both_sides_use_the_lower_version_and_agree_again_when_one_changes() {
+fn both_sides_use_the_lower_version_whoever_has_it() {
+    for (master, chunk) in [(5, 7), (7, 5), (5, 5)] {
+        let mut options = PerServer::same(SessionOptions { version: chunk, ..quick() });
+        options.of.insert(M1, SessionOptions { version: master, ..quick() });
+        let mut town = Town::with(options, 1, 1);
+        town.deliver();
+        assert_eq!(town.follower(K1).version(), Some(5), "{master} and {chunk}");
+        town.heard();
+        town.pass(ms(10_000));
+        assert_eq!(town.count(|said| matches!(said, SessionObservation::Negotiated { .. })), 0, "nothing changed");
+    }
+}
+
+#[test]
+fn a_master_of_another_version_is_agreed_with_by_the_next_round() {
     let mut town = settled(SessionOptions { version: 7, ..quick() }, 1, 1);
-    assert_eq!(town.follower(K1).version(), Some(7));
-    town.pass(ms(10_000));
-    assert_eq!(town.count(|said| matches!(said, SessionObservation::Negotiated { .. })), 0, "nothing changed");
+    let is_round = |sent: &(NodeId, NodeId, SessionMessage)| match sent.2 {
+        SessionMessage::KeepAlive(keep_alive) => Some((keep_alive.session, keep_alive.round)),
+        _ => None,
+    };
+    let next_round = |town: &mut Town| {
+        town.host(K1).advance(ms(2_500));
+        town.collect();
+        town.under_way.drain(..).find_map(|sent| is_round(&sent)).expect("a keepalive is under way")
+    };
+    let mut asked = next_round(&mut town);
+    // The answer to a round names another version; the next round agrees on the lower one.
+    for (version, agreed) in [(3, 3), (9, 7)] {
+        let (session, round) = asked;
+        let result = KeepAliveResult::Extended { held: ms(0), version };
+        let reply = SessionMessage::KeepAliveReply { session, round, result };
+        town.host(K1).message_from(Source { node: M1, connection: None }, reply);
+        town.heard();
+        asked = next_round(&mut town);
+        let said = SessionObservation::Negotiated { session, version: agreed };
+        assert_eq!(town.count(|heard| *heard == said), 1, "{version}");
+        assert_eq!(town.follower(K1).version(), Some(agreed));
+    }
 }
 
 #[test]
@@ -177,7 +210,7 @@ fn a_chunk_that_starts_again_takes_its_session_over_under_a_new_epoch() {
     let held = town.follower(K1).held().expect("it has a session").granted;
     assert_eq!((held.session.number, held.epoch, held.is_reused), (1, Epoch(2), true));
     let lineage = town.master().table().lineage(Identity(1)).expect("it is known");
-    assert_eq!((lineage.current, lineage.past.len()), (Instance(1_010), 1));
+    assert_eq!((lineage.current, lineage.past.len()), (Instance::of(1, 1), 1));
 }
 
 #[test]
@@ -221,4 +254,28 @@ fn a_master_that_ceases_to_lead_between_two_stages_goes_no_further() {
 fn the_access_manager_has_the_chunk_connected() {
     let town = settled(quick(), 1, 1);
     assert_eq!(town.master().access().status(Identity(1)), Some(ChunkStatus::Connected));
+}
+
+#[test]
+fn a_chunk_that_was_never_stopped_goes_on_as_the_same_process() {
+    let mut town = settled(quick(), 1, 1);
+    town.host(K1).order(Order::Resume);
+    town.collect();
+    town.pass(ms(20_000));
+    assert_eq!(town.state(K1), State::Alive);
+    assert_eq!(town.count(|said| matches!(said, SessionObservation::Superseded { .. })), 0);
+}
+
+#[test]
+fn a_lease_that_clocks_may_make_too_long_is_refused() {
+    let make = |follower, drift_ppm| {
+        let options = SessionOptions { lease: ms(7_000), follower_lease: ms(follower), ..quick() };
+        let cluster = Cluster::new(Sessions::KINDS).with(META, 1).with(CHUNK, 1).with(VOLUME, 1);
+        let bounds = Bounds { skew: None, drift_ppm, latency: ms(1) };
+        Sessions::new(Setup::new(cluster, PerServer::same(options), bounds)).map_err(|error| error.to_string())
+    };
+    assert!(make(6_860, Some(10_000)).is_ok(), "7 s * 0.99 / 1.01 is a little more");
+    assert!(make(9_000, None).is_ok(), "no bound is declared");
+    let error = make(6_870, Some(10_000)).expect_err("it is longer");
+    assert!(error.contains("must be at most 6.861386138s"), "{error}");
 }

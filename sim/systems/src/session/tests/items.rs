@@ -149,7 +149,7 @@ fn items_are_set_once_listed_and_removed_and_a_dead_session_sets_none() {
     let late = SessionMessage::Item {
         request: 99,
         session: ONE,
-        instance: Instance(1_000),
+        instance: Instance::of(1, 0),
         lease: ms(7_000),
         call: ItemCall::Set { key, value: 1 },
     };

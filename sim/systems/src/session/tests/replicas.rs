@@ -57,7 +57,7 @@ impl Town {
 fn keep_alive(town: &Town) -> SessionMessage {
     let held = town.follower(K1).held().expect("it has a session").granted;
     let report = Report { start: 0, count: 1 };
-    let (session, instance, wall) = (held.session, Instance(1_000), Instant::ZERO);
+    let (session, instance, wall) = (held.session, Instance::of(1, 0), Instant::ZERO);
     SessionMessage::KeepAlive(KeepAlive { session, instance, round: 77, version: 2, report, wall })
 }
 
@@ -207,7 +207,7 @@ fn an_item_that_is_set_is_durable_at_a_quorum_before_it_is_answered() {
     let mut town = led(replicated(), 1);
     let leader = town.leader().expect("one leads");
     let call = ItemCall::Set { key: ItemKey::NfsAccessPoint, value: 7 };
-    let (session, instance) = (ONE, Instance(1_000));
+    let (session, instance) = (ONE, Instance::of(1, 0));
     let item = SessionMessage::Item { request: 9, session, instance, lease: ms(7_000), call };
     town.under_way.clear();
     town.host(leader).message_from(Source { node: K1, connection: None }, item);

@@ -35,11 +35,6 @@ impl FollowerSide {
         self.sides.range((chunk, 0)..=(chunk, u16::MAX)).filter_map(|(_, side)| side.alive)
     }
 
-    /// Whether a chunk has a session with a master, as far as it said.
-    pub(in crate::session::invariants) fn has_session(&self, chunk: NodeId, master: u16) -> bool {
-        self.sides.get(&(chunk, master)).is_some_and(|side| side.alive.is_some())
-    }
-
     /// A follower has said something. `has_created` says whether the master's callback has run for a session.
     pub(in crate::session::invariants) fn on_observation(
         &mut self,
@@ -64,7 +59,7 @@ impl FollowerSide {
                     side.alive = None;
                 }
             }
-            SessionObservation::Stopped { master } => {
+            SessionObservation::Stopped { master, .. } => {
                 self.sides.remove(&(chunk, *master));
             }
             _ => {}
@@ -150,8 +145,8 @@ mod tests {
     fn it_is_known_who_has_which_session() {
         let (mut side, mut findings) = (FollowerSide::default(), all_on());
         life(ONE).iter().for_each(|said| side.on_observation(K1, said, |_| true, &mut findings));
-        assert!(side.claims(ONE) && !side.claims(TWO) && side.has_session(K1, 1) && !side.has_session(K1, 2));
+        assert!(side.claims(ONE) && !side.claims(TWO));
         side.on_down(K1);
-        assert!(!side.claims(ONE) && !side.has_session(K1, 1));
+        assert!(!side.claims(ONE));
     }
 }

@@ -130,7 +130,7 @@ mod tests {
     const ERASED: SessionObservation = SessionObservation::Erased { session: ONE };
 
     fn created(is_reused: bool) -> Vec<SessionObservation> {
-        let (identity, instance, session) = (Identity(1), Instance(1), ONE);
+        let (identity, instance, session) = (Identity(1), Instance::of(1, 1), ONE);
         vec![
             SessionObservation::Initialized { session, identity, instance, is_reused },
             SessionObservation::LeaseStarted { session },
