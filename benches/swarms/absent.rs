@@ -298,7 +298,7 @@ pub(crate) const SESSION: &[Absent] = &[
     Absent { swarms: &[], what: &["rival leader"], why: "two leaders in one term would break `raft.election_safety`" },
     Absent {
         swarms: SINGLE,
-        what: &["`raft.*", "`session.counted_over_terms`", "lease written down", "master stepped down"],
+        what: &["`raft.*", "`session.counted_over_terms`", "lease written down"],
         why: "a single master has no raft inside, and no other goes on with its leases",
     },
     Absent {

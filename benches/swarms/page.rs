@@ -8,7 +8,7 @@ use crate::grouped::grouped;
 use crate::kept::{Counts, Kept};
 use crate::measure::{DRAWN, EVALUATED, EVENTS, GAUGE, POINT, Piece, SAID, Swarm, WORLD, WRONG};
 
-/// The least that each invariant has to be evaluated.
+/// The least that each invariant has to be evaluated in 1,000 seeds.
 const EVALUATIONS_MIN: u64 = 100;
 
 /// What is asked of the swarms of one system.
@@ -120,7 +120,8 @@ impl Page {
         // What the world came to is told and not asked for: a nemesis that never acts is told by the run itself.
         let is_asked = start != WORLD && (start != GAUGE || self.asks_for_gauges);
         let count = count.filter(|_| is_asked)?;
-        let least = if start == EVALUATED { EVALUATIONS_MIN } else { 1 };
+        let (count, least) =
+            if start == EVALUATED { (count * 1_000 / self.seeds, EVALUATIONS_MIN) } else { (count, 1) };
         match self.absent.iter().find(|one| one.is_about(&swarm.name, name)) {
             Some(_) if count == 0 => None,
             Some(absent) => Some(format!("{}, {name}: came {count} times, but: {}", swarm.name, absent.why)),
