@@ -42,7 +42,7 @@ use splitbrain_kernel::fault::{Latency, LinkConditions};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::options::Value;
 use splitbrain_kernel::rng::Ppm;
-use splitbrain_kernel::run::{Budget, DiskOptions, Ties};
+use splitbrain_kernel::run::{Budget, DiskOptions, Redial, Ties};
 use splitbrain_kernel::selector::{Selector, Span};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
@@ -54,7 +54,7 @@ pub use names::Names;
 pub use notes::Note;
 pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 pub use reference::{fault_actions, reference};
-pub use resolve::{Chosen, Facts, Resolved, resolve, verify};
+pub use resolve::{Chosen, Facts, Resolved, is_restart, resolve, verify};
 pub use schema::schema;
 pub use source::{Position, Source};
 pub use splitbrain_kernel::workload::Rate;
@@ -90,6 +90,8 @@ pub struct Scenario {
     pub tags: Vec<String>,
     /// `[cluster]`: how many nodes.
     pub cluster: Cluster,
+    /// `[cluster.restart]`: which processes are started again after they ended by themselves.
+    pub restart: Option<RestartPolicy>,
     /// `[<system>]`: preset and options.
     pub options: OptionChoices,
     /// `[network]`: the conditions when nothing is wrong.
@@ -114,6 +116,19 @@ pub struct Scenario {
     pub invariants: Vec<String>,
     /// `[expect]`: how its runs are judged.
     pub expect: Expect,
+}
+
+/// `[cluster.restart]`: a supervisor of processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// Whose processes: nodes, or all of a kind.
+    pub on: Vec<Selector>,
+    /// How long after its end a process starts again; drawn each time.
+    pub after: Span<Duration>,
+    /// How often each process is started again; always where there is none.
+    pub times: Option<u64>,
+    /// The line of the scenario that states it.
+    pub line: u32,
 }
 
 /// A value that is constant, or drawn once a run. The draw is keyed by the path of its key.
@@ -171,6 +186,8 @@ pub struct NetworkChoices {
     pub bandwidth: u64,
     /// When a silent connection is given up.
     pub connection_timeout: Duration,
+    /// The back-off of nodes that open connections.
+    pub redial: Option<Redial>,
     /// `[[network.link]]`: links with other conditions, in order; later ones win.
     pub links: Vec<(Vec<Link>, LinkConditions)>,
 }
@@ -191,6 +208,10 @@ pub struct ClockSpans {
     pub drift_ppm: Span<i32>,
     /// How far the wall clock is ahead.
     pub offset: Span<Offset>,
+    /// What the monotonic clock shows at the start.
+    pub monotonic: Span<Instant>,
+    /// What the wall clock shows at the start, without its offset.
+    pub wall: Span<Instant>,
 }
 
 /// What a scenario declares about clocks.

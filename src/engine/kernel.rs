@@ -22,7 +22,9 @@ use splitbrain_kernel::world::World;
 use crate::engine::{
     AnyPlan, Capture, Engine, EntryKind, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker,
 };
-use crate::scenario::{Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, read_plan, resolve};
+use crate::scenario::{
+    Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, is_restart, read_plan, resolve,
+};
 
 /// A scenario of `S`, read and ready to be resolved for any job. What every engine begins with and ends with.
 #[derive(Debug)]
@@ -159,7 +161,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         gauges: S::GAUGES.iter().map(|gauge| gauge.name).zip(report.gauges).collect(),
         evaluated: named(report.evaluated),
         lacking,
-        never_applied: report.never_applied,
+        never_applied: report.never_applied.into_iter().filter(|id| !is_restart(id)).collect(),
         facts: resolved.facts,
         chosen: resolved.chosen,
         operations: report.plan.operations.len() as u64,

@@ -8,18 +8,21 @@ use splitbrain_kernel::world::CONDITIONS;
 
 use super::key::{Need, Section};
 use super::section::{action, check, clocks, cluster, disk, expect, fault, nemesis, network, options};
-use super::section::{run, top, variant, workload};
+use super::section::{restart, run, top, variant, workload};
 use super::shape::quantity;
 
 /// The tables of a file up to those of faults, in the order of the reference.
 static BEFORE: &[&Section] = &[
     &top::TOP,
     &cluster::CLUSTER,
+    &restart::RESTART,
     &options::OPTIONS,
     &network::NETWORK,
     &quantity::LATENCY,
+    &network::REDIAL_TABLE,
     &network::WEATHER,
     &clocks::CLOCKS,
+    &clocks::ORIGIN_TABLE,
     &clocks::CLOCKS_NODE,
     &disk::DISK,
     &disk::DISK_NODE,

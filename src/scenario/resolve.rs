@@ -16,6 +16,7 @@ use splitbrain_kernel::run::{NetworkOptions, OptionsOf, RunOptions};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 
 use super::section::network::{chance_max, latency_max};
+use super::section::restart;
 use super::{Diagnostics, OrderArgument, OrderCall, Scenario};
 use choices::Choices;
 pub use verify::verify;
@@ -31,6 +32,11 @@ pub struct Resolved<S: System> {
     pub chosen: Vec<Chosen>,
     /// The value of every option of the system, and `preset`, for `where`, for reports and to be printed.
     pub facts: Facts,
+}
+
+/// Whether this is the id of a fault that a supervisor does (`[cluster.restart]`): it need not come about.
+pub fn is_restart(id: &str) -> bool {
+    restart::is_restart(id)
 }
 
 /// What servers of a system can be ordered.
@@ -78,7 +84,8 @@ impl<const N: usize> From<[(&str, &str); N]> for Facts {
 pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
     let choices = Choices::draw(scenario, seed);
     let (system, base) = build::<S>(scenario, &choices)?;
-    let faults = faults_of(scenario, &system)?;
+    let mut faults = faults_of(scenario, &system)?;
+    faults.extend(scenario.restart.iter().flat_map(|policy| restart::faults(policy, scenario.cluster)));
     let workload = operations::load(scenario, &system, seed)?;
     let options = RunOptions {
         cluster: scenario.cluster,
@@ -204,6 +211,7 @@ fn network_of(scenario: &Scenario, choices: &Choices) -> NetworkOptions {
         reordering_delay: network.reordering_delay,
         bandwidth: network.bandwidth,
         connection_timeout: network.connection_timeout,
+        redial: network.redial,
         links: links.flat_map(|(links, weather)| links.iter().map(|link| (*link, *weather))).collect(),
     }
 }

@@ -11,6 +11,7 @@ pub(super) mod fault;
 pub(super) mod nemesis;
 pub(super) mod network;
 pub(super) mod options;
+pub(super) mod restart;
 pub(super) mod run;
 pub(super) mod top;
 pub(super) mod variant;

@@ -1,6 +1,7 @@
 //! The forms that values have: scalars, names, lists. Each is read, written and described in one place.
 
 pub(super) mod all_but;
+pub(super) mod calendar;
 pub(super) mod drawn;
 pub(super) mod quantity;
 pub(super) mod when;

@@ -25,7 +25,7 @@ impl Scenario {
         if !self.tags.is_empty() {
             let _ = writeln!(out, "{} = {}", TAGS.name, TAGS.shape.encode(&self.tags));
         }
-        table(&mut out, CLUSTER.name, &CLUSTER.shape.0.pairs(&self.cluster));
+        table(&mut out, CLUSTER.name, &CLUSTER.shape.0.pairs(&(self.cluster, self.restart.clone())));
         self.write_options(&mut out);
         self.write_network(&mut out);
         self.write_clocks(&mut out);

@@ -5,8 +5,12 @@
 //!
 //! ```text
 //!   monotonic = base + (true time since the base) * (1 + drift)      stands still while frozen
-//!   wall      = WALL_EPOCH + monotonic + offset + what is slewed so far
+//!   wall      = its origin + (monotonic - its origin) + offset + what is slewed so far
 //! ```
+//!
+//! The origin of a clock is what it shows at the start of a run: 0 and [`WALL_EPOCH`], unless the options say
+//! otherwise. A monotonic clock counts from the start of its machine, so that a node may meet a counter that is about
+//! to wrap.
 
 use crate::run::ClockOptions;
 use crate::time::{Duration, Instant, Offset};
@@ -16,6 +20,10 @@ pub const WALL_EPOCH: Instant = Instant::from_nanos(1_700_000_000_000_000_000);
 
 /// The fastest and slowest that a clock may run, in parts per million. Half speed to one and a half.
 pub const DRIFT_PPM_MAX: i32 = 500_000;
+
+/// The most that a clock may show at the start of a run: 146 years after its zero, so that no sum of the two origins,
+/// an offset and the length of a run overflows. Counters of 32 bits wrap before that, if they count seconds or less.
+pub const ORIGIN_MAX: Instant = Instant::from_nanos(i64::MAX.unsigned_abs() / 2);
 
 const MILLION: i64 = 1_000_000;
 
@@ -48,16 +56,22 @@ struct Slew {
 
 impl Clock {
     /// Clocks as they are at the start of a run.
+    ///
+    /// # Panics
+    /// If an origin is later than [`ORIGIN_MAX`].
     pub fn new(options: ClockOptions) -> Self {
+        let origins = [options.monotonic, options.wall];
+        assert!(origins.iter().all(|origin| *origin <= ORIGIN_MAX), "a clock starts at most at ORIGIN_MAX");
         Self {
             base_true: Instant::ZERO,
-            base_local: Instant::ZERO,
+            base_local: options.monotonic,
             drift_ppm: options.drift_ppm.clamp(-DRIFT_PPM_MAX, DRIFT_PPM_MAX),
             drift_sum: i64::from(options.drift_ppm),
             stops: 0,
             suspensions: 0,
             suspended_at: Instant::ZERO,
-            offset: options.offset.0,
+            // The wall clock is counted from WALL_EPOCH and the monotonic clock: what the origins differ is an offset.
+            offset: options.wall_lead(WALL_EPOCH).0 - nanos(options.monotonic),
             slews: Vec::new(),
         }
     }
@@ -225,6 +239,26 @@ impl Clock {
     }
 }
 
+fn nanos(at: Instant) -> i64 {
+    i64::try_from(at.as_nanos()).expect("no origin is later than ORIGIN_MAX")
+}
+
+impl ClockOptions {
+    /// How far the wall clock is ahead, at the start, of one that starts at `origin` and has no offset.
+    ///
+    /// # Panics
+    /// If an origin is later than [`ORIGIN_MAX`].
+    pub fn wall_lead(&self, origin: Instant) -> Offset {
+        Offset(self.offset.0.saturating_add(nanos(self.wall) - nanos(origin)))
+    }
+}
+
+impl Default for ClockOptions {
+    fn default() -> Self {
+        Self { offset: Offset(0), drift_ppm: 0, monotonic: Instant::ZERO, wall: WALL_EPOCH }
+    }
+}
+
 impl Slew {
     fn is_over(&self, now: Instant) -> bool {
         now.since(self.from) >= self.over
@@ -246,7 +280,7 @@ mod tests {
     use super::*;
 
     fn drifting(ppm: i32) -> Clock {
-        Clock::new(ClockOptions { offset: Offset(0), drift_ppm: ppm })
+        Clock::new(ClockOptions { drift_ppm: ppm, ..ClockOptions::default() })
     }
 
     const fn at(nanos: u64) -> Instant {
@@ -309,6 +343,25 @@ mod tests {
         assert!(clock.is_frozen());
         clock.resume_all(at(500));
         assert_eq!(clock.monotonic(at(600)), at(200));
+    }
+
+    #[test]
+    fn clocks_start_at_their_origins_and_count_on_from_there() {
+        let (monotonic, wall) = (at(4_294_967_295_000_000), at(2_147_483_647_000_000_000));
+        let options = ClockOptions { monotonic, wall, offset: Offset(-7), ..ClockOptions::default() };
+        let mut clock = Clock::new(options);
+        let shown = |clock: &Clock, now| (clock.monotonic(now), clock.wall(now, clock.monotonic(now)));
+        let after = |span| Duration::from_nanos(span);
+        assert_eq!(shown(&clock, at(0)), (monotonic, wall.saturating_sub(after(7))));
+        assert_eq!(shown(&clock, at(500)), (monotonic + after(500), wall + after(493)));
+        assert_eq!(clock.true_time(monotonic + after(900)), at(900));
+        clock.suspend(at(1_000));
+        clock.resume(at(3_000));
+        clock.add_drift(at(3_000), 500_000);
+        assert_eq!(shown(&clock, at(4_000)), (monotonic + after(2_500), wall + after(4_493)));
+        assert_eq!(options.wall_lead(WALL_EPOCH), Offset(447_483_647_000_000_000 - 7));
+        let latest = ClockOptions { monotonic: ORIGIN_MAX, wall: at(0), ..ClockOptions::default() };
+        assert_eq!(shown(&Clock::new(latest), at(9)), (ORIGIN_MAX + after(9), at(9)));
     }
 
     proptest! {

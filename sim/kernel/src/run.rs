@@ -77,6 +77,7 @@ impl<O, Q, W> RunOptions<O, Q, W> {
                 reordering_delay: ms(10),
                 bandwidth: 0,
                 connection_timeout: ms(1_000),
+                redial: None,
                 links: Vec::new(),
             },
             clocks: BTreeMap::new(),
@@ -132,17 +133,34 @@ pub struct NetworkOptions {
     pub bandwidth: u64,
     /// A connection whose packets get no answer for this long is closed.
     pub connection_timeout: Duration,
+    /// How long a node waits until it opens a connection again to a node that it did not reach; not at all where there
+    /// is none.
+    pub redial: Option<Redial>,
     /// Links with other conditions, in order; later ones win.
     pub links: Vec<(crate::id::Link, LinkConditions)>,
 }
 
+/// The back-off of a node that opens connections: a connection to a node to which the last one could not be opened is
+/// opened after a wait, which doubles with each failure in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Redial {
+    /// The wait after the first failure.
+    pub min: Duration,
+    /// The longest wait.
+    pub max: Duration,
+}
+
 /// A node's clocks at the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClockOptions {
     /// What the wall clock is ahead.
     pub offset: Offset,
     /// How much both clocks run fast, in parts per million.
     pub drift_ppm: i32,
+    /// What the monotonic clock shows at the start; at most [`crate::clock::ORIGIN_MAX`].
+    pub monotonic: Instant,
+    /// What the wall clock shows at the start if its offset is zero; at most [`crate::clock::ORIGIN_MAX`].
+    pub wall: Instant,
 }
 
 /// The disks.

@@ -35,7 +35,9 @@ use crate::node::{Message, Node, has_known_refusals};
 use crate::plan::{Asking, Decision, Moment, Override, Plan, PlanOf, Site};
 use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
 use crate::rng::{Rng, Seed};
-use crate::run::{Budget, BudgetKind, Exhaustion, OptionsOf, Outcome, Panic, ReportOf, RunOptions, RunReport, Ties};
+use crate::run::{
+    Budget, BudgetKind, Exhaustion, OptionsOf, Outcome, Panic, Redial, ReportOf, RunOptions, RunReport, Ties,
+};
 use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::trace::{NoTrace, TraceItem, Tracer};
@@ -71,6 +73,7 @@ pub struct World<S: System, T = NoTrace> {
     sequence: u64,
     connections: Connections<<S::Node as Node>::Message>,
     connection_timeout: Duration,
+    redial: Option<Redial>,
     held: HeldAt<<S::Node as Node>::Message>,
     invariants: S::Invariants,
     findings: Findings,
@@ -178,6 +181,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             sequence: 0,
             connections: Connections::new(),
             connection_timeout: options.network.connection_timeout,
+            redial: options.network.redial,
             held: BTreeMap::new(),
             invariants: system.invariants(),
             findings: Findings::over(&S::Invariants::GROUPS, &options.invariants),
@@ -545,10 +549,16 @@ fn director_of<O, Q: Clone, W>(
         bounds: options.bounds,
         settle_at,
     });
-    let clocks = options.clocks.iter().filter(|(node, _)| options.cluster.contains(**node));
-    let director =
-        clocks.fold(director, |director, (node, clock)| director.with_clocks(*node, clock.offset, clock.drift_ppm));
-    (director, orders)
+    (with_clocks(director, options), orders)
+}
+
+/// The director with the clocks of the nodes: wall clocks by how far they are ahead of the earliest one's origin.
+fn with_clocks<O, Q, W>(director: Director, options: &RunOptions<O, Q, W>) -> Director {
+    let of = |node: NodeId| options.clocks.get(&node).copied().unwrap_or_default();
+    let earliest = options.cluster.nodes().map(|node| of(node).wall).min().unwrap_or_default();
+    options.cluster.nodes().map(|node| (node, of(node))).fold(director, |director, (node, clock)| {
+        director.with_clocks(node, clock.wall_lead(earliest), clock.drift_ppm)
+    })
 }
 
 /// Whether a condition waits for something that the world counts, and no node says.

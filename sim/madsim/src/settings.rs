@@ -18,15 +18,17 @@ pub(crate) const ONE_WEATHER: &str = "madsim has one latency and one chance of l
 pub(crate) const NO_DISK: &str = "the files of a service are not simulated";
 
 /// All of them. `[clocks] skew_bound` and `drift_bound` are not here: a service may rely on what they declare.
-pub(crate) const ABSENT: [Absent; 12] = [
+pub(crate) const ABSENT: [Absent; 14] = [
     absent("network.duplication", "network.duplication", "madsim delivers nothing twice"),
     absent("network.reordering", "network.reordering", "madsim reorders by its range of latencies alone"),
     absent("network.reordering_delay", "network.reordering_delay", "madsim reorders by its range of latencies alone"),
     absent("network.bandwidth", "network.bandwidth", "madsim's links carry any amount"),
     absent("network.connection_timeout", "network.connection_timeout", "madsim's connections never time out"),
+    absent("network.redial", "network.redial", "a service opens its connections by itself"),
     absent("network.link", "network.links", ONE_WEATHER),
     absent("clocks.drift", "clocks", ONE_CLOCK),
     absent("clocks.offset", "clocks", ONE_CLOCK),
+    absent("clocks.origin", "clocks", ONE_CLOCK),
     absent("clocks.nodes", "clocks", ONE_CLOCK),
     absent("disk", "disk", NO_DISK),
     absent("run.ties", "run.ties", "madsim always draws the order among what is due"),

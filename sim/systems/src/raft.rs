@@ -140,6 +140,7 @@ mod pre_vote;
 mod read;
 mod replication;
 mod roles;
+mod stall;
 mod transfer;
 mod transport;
 

@@ -69,7 +69,7 @@ impl Broken {
     fn with_a_server(&self) -> Swarm {
         let mut plan = self.plan.clone();
         let start = Moment { at: Instant::ZERO + Duration::from_millis(1), after_events: 0, order: 0 };
-        let fault = Fault::Start(Start { nodes: vec![S6] });
+        let fault = Fault::Start(Start { nodes: vec![S6], free_only: false });
         let entry = PlannedFault { id: "more".to_owned(), start, stop: None, selector: String::new(), line: 0, fault };
         plan.faults.insert(0, entry);
         Swarm { cluster: CLUSTER.with_spare(KindId::SERVER, 1), replay: Some(plan), ..self.swarm.clone() }

@@ -9,7 +9,7 @@ use splitbrain_kernel::options::Value;
 use splitbrain_kernel::rng::{Ppm, Rng, Seed, fnv1a};
 use splitbrain_kernel::run::ClockOptions;
 use splitbrain_kernel::selector::Span;
-use splitbrain_kernel::time::Duration;
+use splitbrain_kernel::time::{Duration, Instant};
 
 use super::super::section::network::{DUPLICATION, LOSS, REORDERING};
 use super::super::section::options::{PRESET, node_header};
@@ -125,14 +125,23 @@ pub(super) fn clocks(scenario: &Scenario, seed: Seed) -> BTreeMap<NodeId, ClockO
     scenario.cluster.nodes().map(|node| (node, clock(seed, node, spans(&node)))).collect()
 }
 
-/// One word for each of its two draws, whether or not there is anything to draw.
+/// One word for each of its draws, from a stream of its own, whether or not there is anything to draw.
 fn clock(seed: Seed, node: NodeId, spans: ClockSpans) -> ClockOptions {
     let mut drift = seed.stream("clocks.drift", node.key());
     let mut offset = seed.stream("clocks.offset", node.key());
     let Span { low, high } = spans.offset;
     let nanos = signed(&mut offset, low.0, high.0);
     let ppm = signed(&mut drift, spans.drift_ppm.low.into(), spans.drift_ppm.high.into());
-    ClockOptions { offset: Offset(nanos), drift_ppm: i32::try_from(ppm).expect("between two numbers of this type") }
+    let origin = |label: &str, span: Span<Instant>| {
+        let mut rng = seed.stream(label, node.key());
+        Instant::from_nanos(rng.between(span.low.as_nanos(), span.high.as_nanos()))
+    };
+    ClockOptions {
+        offset: Offset(nanos),
+        drift_ppm: i32::try_from(ppm).expect("between two numbers of this type"),
+        monotonic: origin("clocks.origin.monotonic", spans.monotonic),
+        wall: origin("clocks.origin.wall", spans.wall),
+    }
 }
 
 fn signed(rng: &mut Rng, low: i64, high: i64) -> i64 {
@@ -157,6 +166,8 @@ pub(super) fn pin(scenario: &Scenario, seed: Seed) -> Scenario {
     let constant = |options: ClockOptions| ClockSpans {
         drift_ppm: Span::constant(options.drift_ppm),
         offset: Span::constant(options.offset),
+        monotonic: Span::constant(options.monotonic),
+        wall: Span::constant(options.wall),
     };
     let drawn = clocks.filter(|(_, options)| *options != ClockOptions::default());
     pinned.clocks.nodes = drawn.map(|(node, options)| (node, constant(options))).collect();

@@ -62,7 +62,7 @@ fn check_skew(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &
         }
     };
     let own = widest_skew(clocks);
-    let place = at.below(&["offset"]).or_else(|| at.below(&["nodes"]));
+    let place = at.below(&["offset"]).or_else(|| at.below(&["origin"])).or_else(|| at.below(&["nodes"]));
     refuse(place, own);
     for (fault, spec) in fault_items(table).iter().zip(clocks.faults) {
         if let What::Fault(stated) = &spec.what
@@ -89,9 +89,11 @@ fn spans<'a>(clocks: &'a Clocks<'_>) -> impl Iterator<Item = (NodeId, ClockSpans
 /// The most by which the wall clocks of two nodes can differ at the start.
 fn widest_skew(clocks: &Clocks<'_>) -> u64 {
     let all: Vec<(NodeId, ClockSpans)> = spans(clocks).collect();
+    let latest = |spans: &ClockSpans| i128::from(spans.wall.high.as_nanos()) + i128::from(spans.offset.high.0);
+    let earliest = |spans: &ClockSpans| i128::from(spans.wall.low.as_nanos()) + i128::from(spans.offset.low.0);
     let apart = |(one, low): &(NodeId, ClockSpans), (other, high): &(NodeId, ClockSpans)| match one == other {
         true => 0,
-        false => u64::try_from(i128::from(high.offset.high.0) - i128::from(low.offset.low.0)).unwrap_or(0),
+        false => u64::try_from(latest(high) - earliest(low)).unwrap_or(0),
     };
     all.iter().flat_map(|low| all.iter().map(move |high| apart(low, high))).max().unwrap_or(0)
 }

@@ -4,11 +4,13 @@ use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 use toml::de::DeValue;
 
+use super::super::RestartPolicy;
 use super::super::description::SystemDescription;
 use super::super::key::{AnyKey as _, Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Whole;
-use super::{Fields, Pairs};
+use super::restart::RestartFields;
+use super::{Fields, Pairs, Sub};
 
 const MOST: u64 = NodeId::COUNT_MAX as u64;
 
@@ -26,13 +28,19 @@ const SPARE: Key<Spare> = Key {
 };
 const CLIENTS: Key<Whole> =
     Key { name: "clients", shape: Whole { min: 0, max: MOST }, need: Need::Default("0"), doc: "Clients: c1, c2, …" };
+const RESTART: Key<Sub<RestartFields>> = Key {
+    name: "restart",
+    shape: Sub(RestartFields),
+    need: Need::Optional,
+    doc: "A supervisor: processes that end by themselves are started again. Without it they stay down.",
+};
 
 /// The keys of `[cluster]` where the system has plain servers and clients.
 pub(in super::super) static CLUSTER: Section = Section {
     name: "cluster",
     doc: "How many nodes there are. A system with kinds of process of its own has a key of each of them, by its name, \
           in place of `servers` and `clients`: `splitbrain list kinds`.",
-    keys: &[&SERVERS, &SPARE, &CLIENTS],
+    keys: &[&SERVERS, &SPARE, &CLIENTS, &RESTART],
 };
 
 /// The key of a kind.
@@ -62,59 +70,33 @@ fn names(kinds: &[Kind]) -> Vec<&'static str> {
 pub(in super::super) struct ClusterFields;
 
 impl Fields for ClusterFields {
-    type Value = Cluster;
+    type Value = (Cluster, Option<RestartPolicy>);
 
     fn section(&self) -> &'static Section {
         &CLUSTER
     }
 
     fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
-        names(reader.system.kinds).into_iter().map(str::to_owned).collect()
+        names(reader.system.kinds).into_iter().chain([RESTART.name]).map(str::to_owned).collect()
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Cluster> {
-        let kinds = reader.system.kinds;
-        let counts: Vec<Option<u64>> = kinds.iter().map(|kind| table.get(reader, &key(kind))).collect();
-        let spares = table.get(reader, &SPARE);
-        let counts: Option<Vec<u64>> = counts.into_iter().collect();
-        let (counts, spares) = (counts?, spares?);
-        let mut cluster = Cluster::new(kinds);
-        for (kind, count) in kinds.iter().zip(counts) {
-            let spare = spares.iter().find(|(id, _)| *id == kind.id).map_or(0, |(_, spare)| *spare);
-            let most = u64::from(kind.count_max);
-            if count + spare > most {
-                let (key, name) = (kind.key(), plural(kind));
-                let message =
-                    format!("{key} and spare together are {}; a cluster has at most {most} {name}", count + spare);
-                reader.report(&table.key_span(SPARE.name), &table.path_of(SPARE.name), Problem::new(message));
-                return None;
-            }
-            let fits = |count: u64| u16::try_from(count).expect("at most 64");
-            cluster = cluster.with(kind.id, fits(count)).with_spare(kind.id, fits(spare));
-        }
-        match cluster.node_count() {
-            0 => {
-                reader.report(&table.span, &table.path, Problem::new("there is no node: at least one is needed"));
-                None
-            }
-            1..=Cluster::NODE_COUNT_MAX => Some(cluster),
-            count => {
-                let message = format!("{count} nodes; a cluster has at most {} of all kinds", Cluster::NODE_COUNT_MAX);
-                reader.report(&table.span, &table.path, Problem::new(message));
-                None
-            }
-        }
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
+        let cluster = read_nodes(reader, table);
+        reader.cluster = cluster;
+        let restart = table.get(reader, &RESTART);
+        Some((cluster?, restart))
     }
 
-    fn pairs(&self, value: &Cluster) -> Pairs {
-        let kinds = value.kinds();
-        let count = |name: &str| kinds.iter().find(|kind| kind.key() == name).map(|kind| value.count(kind.id));
+    fn pairs(&self, (cluster, restart): &Self::Value) -> Pairs {
+        let kinds = cluster.kinds();
+        let count = |name: &str| kinds.iter().find(|kind| kind.key() == name).map(|kind| cluster.count(kind.id));
         let spares: Vec<(KindId, u64)> =
-            kinds.iter().map(|kind| (kind.id, u64::from(value.spare_count(kind.id)))).collect();
-        names(kinds).into_iter().fold(Pairs::default(), |pairs, name| match count(name) {
+            kinds.iter().map(|kind| (kind.id, u64::from(cluster.spare_count(kind.id)))).collect();
+        let nodes = names(kinds).into_iter().fold(Pairs::default(), |pairs, name| match count(name) {
             Some(count) => pairs.put_text(name, count.to_string()),
             None => pairs.put_text(name, spare_text(kinds, &spares)),
-        })
+        });
+        nodes.put_some(&RESTART, restart.as_ref())
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
@@ -122,8 +104,44 @@ impl Fields for ClusterFields {
         let one = |key: &Key<Whole>| (key.name.to_owned(), key.schema(system));
         let mut properties: Map<String, Json> = keys.iter().map(one).collect();
         properties.insert(SPARE.name.to_owned(), SPARE.schema(system));
+        properties.insert(RESTART.name.to_owned(), RESTART.schema(system));
         let required: Vec<&str> = keys.iter().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    }
+}
+
+/// How many nodes there are of each kind.
+fn read_nodes(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Cluster> {
+    let kinds = reader.system.kinds;
+    let counts: Vec<Option<u64>> = kinds.iter().map(|kind| table.get(reader, &key(kind))).collect();
+    let spares = table.get(reader, &SPARE);
+    let counts: Option<Vec<u64>> = counts.into_iter().collect();
+    let (counts, spares) = (counts?, spares?);
+    let mut cluster = Cluster::new(kinds);
+    for (kind, count) in kinds.iter().zip(counts) {
+        let spare = spares.iter().find(|(id, _)| *id == kind.id).map_or(0, |(_, spare)| *spare);
+        let most = u64::from(kind.count_max);
+        if count + spare > most {
+            let (key, name) = (kind.key(), plural(kind));
+            let message =
+                format!("{key} and spare together are {}; a cluster has at most {most} {name}", count + spare);
+            reader.report(&table.key_span(SPARE.name), &table.path_of(SPARE.name), Problem::new(message));
+            return None;
+        }
+        let fits = |count: u64| u16::try_from(count).expect("at most 64");
+        cluster = cluster.with(kind.id, fits(count)).with_spare(kind.id, fits(spare));
+    }
+    match cluster.node_count() {
+        0 => {
+            reader.report(&table.span, &table.path, Problem::new("there is no node: at least one is needed"));
+            None
+        }
+        1..=Cluster::NODE_COUNT_MAX => Some(cluster),
+        count => {
+            let message = format!("{count} nodes; a cluster has at most {} of all kinds", Cluster::NODE_COUNT_MAX);
+            reader.report(&table.span, &table.path, Problem::new(message));
+            None
+        }
     }
 }
 

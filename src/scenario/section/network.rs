@@ -4,6 +4,7 @@
 use splitbrain_kernel::fault::{Latency, LinkConditions};
 use splitbrain_kernel::id::{Cluster, Link, NodeId, NodeName};
 use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::run::Redial;
 use splitbrain_kernel::selector::{LinkSelector, Selector};
 
 use super::super::NetworkChoices;
@@ -64,6 +65,13 @@ const CONNECTION_TIMEOUT: Key<One<Time>> = Key {
     need: Need::Default("\"1s\""),
     doc: "A connection whose packets get no answer for so long is closed.",
 };
+const REDIAL: Key<Sub<RedialFields>> = Key {
+    name: "redial",
+    shape: Sub(RedialFields),
+    need: Need::Optional,
+    doc: "The back-off of a node that opens connections: to one that it did not reach it opens the next after a wait, \
+          which doubles with each failure in a row. Without it each is opened at once.",
+};
 const LINK: Key<Many<LinkFields>> = Key {
     name: "link",
     shape: Many(Sub(LinkFields)),
@@ -75,7 +83,17 @@ const LINK: Key<Many<LinkFields>> = Key {
 pub(in super::super) static NETWORK: Section = Section {
     name: "network",
     doc: "The conditions of every link when nothing is wrong.",
-    keys: &[&LATENCY, &LOSS, &DUPLICATION, &REORDERING, &REORDERING_DELAY, &BANDWIDTH, &CONNECTION_TIMEOUT, &LINK],
+    keys: &[
+        &LATENCY,
+        &LOSS,
+        &DUPLICATION,
+        &REORDERING,
+        &REORDERING_DELAY,
+        &BANDWIDTH,
+        &CONNECTION_TIMEOUT,
+        &REDIAL,
+        &LINK,
+    ],
 };
 
 /// `[network]`.
@@ -97,6 +115,7 @@ impl Fields for NetworkFields {
         let reordering_delay = table.get(reader, &REORDERING_DELAY);
         let bandwidth = table.get(reader, &BANDWIDTH);
         let connection_timeout = table.get(reader, &CONNECTION_TIMEOUT);
+        let redial = table.get(reader, &REDIAL);
         let links = table.get(reader, &LINK);
         Some(NetworkChoices {
             latency: latency?,
@@ -106,6 +125,7 @@ impl Fields for NetworkFields {
             reordering_delay: reordering_delay?,
             bandwidth: bandwidth?,
             connection_timeout: connection_timeout?,
+            redial,
             links: links?,
         })
     }
@@ -119,6 +139,7 @@ impl Fields for NetworkFields {
             .put(&REORDERING_DELAY, &value.reordering_delay)
             .put(&BANDWIDTH, &value.bandwidth)
             .put(&CONNECTION_TIMEOUT, &value.connection_timeout)
+            .put_some(&REDIAL, value.redial.as_ref())
     }
 }
 
@@ -150,6 +171,50 @@ const LINK_CAPACITY: Key<Whole> = Key {
     doc: "Datagrams that a link holds at a time, those that wait for bandwidth included; one more is lost (tail drop). \
           0 is no limit.",
 };
+
+const REDIAL_MIN: Key<One<Time>> =
+    Key { name: "min", shape: One(SOME_TIME), need: Need::Required, doc: "The wait after the first failure." };
+const REDIAL_MAX: Key<One<Time>> =
+    Key { name: "max", shape: One(SOME_TIME), need: Need::Required, doc: "The longest wait." };
+
+/// The keys of `[network.redial]`.
+pub(in super::super) static REDIAL_TABLE: Section = Section {
+    name: "network.redial",
+    doc: "How long a node waits until it opens a connection again. A connection that opens ends the row of failures, \
+          and so does the end of the process. What an open connection comes to is no failure of this kind.",
+    keys: &[&REDIAL_MIN, &REDIAL_MAX],
+};
+
+/// `[network.redial]`.
+#[derive(Debug)]
+struct RedialFields;
+
+impl Fields for RedialFields {
+    type Value = Redial;
+
+    fn section(&self) -> &'static Section {
+        &REDIAL_TABLE
+    }
+
+    fn noun(&self) -> String {
+        r#"a table such as { min = "10ms", max = "10s" }"#.to_owned()
+    }
+
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Redial> {
+        let (min, max) = (table.get(reader, &REDIAL_MIN), table.get(reader, &REDIAL_MAX));
+        let (min, max) = (min?, max?);
+        if min > max {
+            let message = format!("must be at least min ({min})");
+            reader.report(&table.key_span(REDIAL_MAX.name), &table.path_of(REDIAL_MAX.name), Problem::new(message));
+            return None;
+        }
+        Some(Redial { min, max })
+    }
+
+    fn pairs(&self, value: &Redial) -> Pairs {
+        Pairs::default().put(&REDIAL_MIN, &value.min).put(&REDIAL_MAX, &value.max)
+    }
+}
 
 /// The keys of `[[network.link]]` and of the fault `weather`.
 pub(in super::super) static WEATHER: Section = Section {
@@ -267,12 +332,13 @@ fn fixed_links(reader: &mut Reader<'_>, at: &At<'_>, cluster: Cluster, selector:
 }
 
 /// `"every server", "every client"`.
-fn every_kind(cluster: Cluster) -> String {
+pub(super) fn every_kind(cluster: Cluster) -> String {
     let words: Vec<String> = cluster.kinds().iter().map(|kind| format!("\"every {}\"", kind.name)).collect();
     words.join(", ")
 }
 
-fn fixed_nodes(cluster: Cluster, selector: &Selector) -> Option<Vec<NodeId>> {
+/// The nodes that a selector of fixed nodes stands for.
+pub(super) fn fixed_nodes(cluster: Cluster, selector: &Selector) -> Option<Vec<NodeId>> {
     match selector {
         Selector::Node(node) => Some(vec![node.id()]),
         Selector::Every(among) => Some(cluster.nodes().filter(|node| among.has(&cluster, *node)).collect()),

@@ -164,6 +164,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goa
     // The nodes and the times first: selectors and faults are checked against them.
     let cluster = table.get(reader, &CLUSTER);
     let run = table.get(reader, &RUN);
+    let (cluster, restart) = cluster.map_or((None, None), |(cluster, restart)| (Some(cluster), restart));
     know(reader, cluster, run);
     reader.bound = fault::bound_names(table.at(FAULT.name));
     let options = table.get(reader, &options_key(system));
@@ -197,6 +198,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goa
         system: system.name.to_owned(),
         tags: tags.unwrap_or_default(),
         cluster: cluster?,
+        restart,
         options: options?,
         network: network?,
         clocks,

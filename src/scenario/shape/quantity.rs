@@ -179,6 +179,10 @@ pub(in super::super) const ANY_TIME: Time = Time { min: Duration::ZERO, max: LON
 /// Any span of time but none.
 pub(in super::super) const SOME_TIME: Time = Time { min: Duration::from_nanos(1), max: LONGEST };
 
+/// What a monotonic clock may show at the start of a run.
+pub(in super::super) const ANY_UPTIME: Time =
+    Time { min: Duration::ZERO, max: Duration::from_nanos(splitbrain_kernel::clock::ORIGIN_MAX.as_nanos()) };
+
 impl Quantity for Time {
     type Value = Duration;
 

@@ -73,10 +73,39 @@ fn keys_and_types() {
         "[clocks]\ndrift = \"5\"",
         "[clocks]\ndrift = \"90%\"",
         "[clocks.nodes.s9]\ndrift = \"1%\"",
+        "[clocks]\norigin = \"1h\"",
+        "[clocks]\norigin = { boot = \"1h\" }",
+        "[clocks]\norigin = { monotonic = \"1281024h\" }",
+        "[clocks]\norigin = { monotonic = \"2h..1h\" }",
+        "[clocks]\norigin = { wall = 2038-01-19T03:14:00Z }",
+        "[clocks]\norigin = { wall = \"2038-01-19\" }",
+        "[clocks.nodes.c1]\norigin = { wall = \"2400-01-01T00:00:00Z\" }",
+        "[network]\nredial = \"10ms..10s\"",
+        "[network]\nredial = { max = \"1s\" }",
+        "[network]\nredial = { min = \"2s\", max = \"1s\" }",
         "[workload]\nrate = \"fast\"",
         "\"spaced key\" = 1",
         "\"a\\nb\" = 1",
     ]));
+}
+
+#[test]
+fn supervisors() {
+    let of = |restart: &str| {
+        let head = "format = 1\nsystem = \"toy\"\ncluster = { servers = 5, clients = 2, restart = ";
+        refused(&format!("{head}{restart} }}\n")).replace("a.toml:", "") + "\n"
+    };
+    let texts = [
+        "true",
+        "{}",
+        "{ after = 1 }",
+        "{ after = \"1s\", times = 0 }",
+        "{ after = \"1s\", max = 3 }",
+        "{ after = \"1s\", on = \"leader\" }",
+        "{ after = \"1s\", on = [\"s1\", \"any server\"] }",
+        "{ after = \"1s\", on = \"s9\" }",
+    ];
+    insta::assert_snapshot!(texts.map(of).concat());
 }
 
 #[test]
@@ -197,6 +226,9 @@ fn clocks_that_leave_the_declared_bounds() {
         "[clocks]\ndrift_bound = \"100ppm\"\n[clocks.nodes.s2]\ndrift = \"200ppm\"",
         "[clocks]\nskew_bound = \"10ms\"\noffset = \"-5ms..6ms\"",
         "[clocks]\nskew_bound = \"10ms\"\n[clocks.nodes.s2]\noffset = \"11ms\"",
+        "[clocks]\nskew_bound = \"10ms\"\n[clocks.nodes.s2]\norigin = { wall = \"2023-11-14T22:13:20.011Z\" }",
+        "[clocks]\nskew_bound = \"10ms\"\n\
+         origin = { wall = \"2023-11-14T22:13:20Z..2023-11-14T22:13:20.011Z\" }",
         "[clocks]\ndrift_bound = \"100ppm\"\ndrift = \"50ppm\"\n[[fault]]\nat = \"1s\"\n\
          clock_drift = { nodes = \"s1\", by = \"51ppm\" }",
         "[clocks]\nskew_bound = \"10ms\"\n[[fault]]\nat = \"1s\"\nclock_step = { nodes = \"s1\", by = \"-11ms\" }",

@@ -1,16 +1,16 @@
 //! What good files become, and that they are the same once written and read again.
 
 use proptest::prelude::*;
-use splitbrain_kernel::director::spec::{OrderChoice, OrderSpec, What};
+use splitbrain_kernel::director::spec::{FaultSpec, OrderChoice, OrderSpec, What};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::rng::{Ppm, Seed};
-use splitbrain_kernel::run::{Budget, DiskOptions};
-use splitbrain_kernel::selector::{Condition, Trigger};
+use splitbrain_kernel::run::{Budget, DiskOptions, Redial};
+use splitbrain_kernel::selector::{Condition, Span, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::{Drawn, Facts, OutcomeName, Rate, Scenario, load, load_file, resolve, verify};
+use super::super::{Drawn, Facts, OutcomeName, Rate, Scenario, is_restart, load, load_file, resolve, verify};
 use super::toy::{Deed, Toy, operations};
 use super::{EVERYTHING, good, read, systems, with};
 
@@ -32,6 +32,7 @@ fn bare(mut scenario: Scenario) -> Scenario {
     }
     let workload = scenario.workload.iter_mut().flat_map(|workload| &mut workload.settings);
     workload.for_each(|setting| setting.span = 0..0);
+    scenario.restart.iter_mut().for_each(|restart| restart.line = 0);
     scenario.nemeses.iter_mut().for_each(|nemesis| nemesis.line = 0);
     scenario.expect.outcomes.iter_mut().for_each(|outcome| outcome.line = 0);
     scenario.expect.violates.iter_mut().for_each(|violates| violates.line = 0);
@@ -136,9 +137,22 @@ fn values_mean_what_they_say() {
     assert_eq!(scenario.network.latency, Latency::Exponential { min, mean });
     assert_eq!(scenario.network.reordering, Drawn::Constant(Ppm::new(5000)));
     assert_eq!(scenario.network.bandwidth, 10_000_000);
+    let redial = Redial { min: Duration::from_millis(10), max: Duration::from_secs(10) };
+    assert_eq!(scenario.network.redial, Some(redial));
     assert_eq!(scenario.clocks.nodes[&NodeId::server(2)].drift_ppm.low, 50_000);
     assert_eq!(scenario.clocks.nodes[&NodeId::server(2)].offset, scenario.clocks.base.offset);
     assert_eq!(scenario.bounds.drift_ppm, Some(100));
+    let second = |secs: u64| Instant::ZERO + Duration::from_secs(secs);
+    let ordinary = Span::constant(second(1_700_000_000));
+    let clocks = |node| scenario.clocks.nodes.get(&node).copied().unwrap_or(scenario.clocks.base);
+    let booted = Span { low: second(0), high: second(4_294_967) };
+    for node in [NodeId::server(1), NodeId::client(1)] {
+        assert_eq!((clocks(node).monotonic, clocks(node).wall), (booted, ordinary), "{node} is as the others");
+    }
+    let apart = clocks(NodeId::client(2));
+    assert_eq!(apart.monotonic, Span::constant(second(4_294_967)));
+    assert_eq!(apart.wall.high.since(apart.wall.low), Duration::from_millis(500));
+    assert_eq!(apart.drift_ppm, scenario.clocks.base.drift_ppm, "the rest is as on the others");
     let apart = scenario.disks[&NodeId::server(2)];
     assert_eq!((apart.sync_min, apart.sync_max), (Duration::from_secs(1), Duration::from_secs(2)));
     let DiskOptions { sync_min, sync_max, .. } = scenario.disk;
@@ -205,8 +219,42 @@ fn a_scenario_is_resolved_for_its_system() {
     assert_eq!(resolved.facts.get("bug"), Some("forgets"));
     assert_eq!(resolved.system.setup.options.of.len(), 2);
     assert_eq!(resolved.options.bounds.latency, Duration::from_micros(1000 + 17 * 2500 + 20_000));
-    let order = resolved.options.faults.last().expect("the order");
+    let is_order = |fault: &&FaultSpec<Deed>| matches!(fault.what, What::Order(_));
+    let order = resolved.options.faults.iter().rfind(is_order).expect("the order");
     assert!(matches!(&order.what, What::Order(OrderSpec { order: OrderChoice::One(Deed::Flag(true)), .. })));
+}
+
+/// Each node draws from its own range, and a node that is not named from that of all.
+#[test]
+fn clocks_start_where_their_origin_is_drawn() {
+    let scenario = good(EVERYTHING);
+    let drawn: Vec<_> = (0..50)
+        .map(|seed| {
+            let clocks = resolve::<Toy>(&scenario, Seed(seed)).expect("it stands").options.clocks;
+            let range = scenario.clocks.base.monotonic;
+            assert!(clocks.values().all(|clock| (range.low..=range.high).contains(&clock.monotonic)));
+            let wall = scenario.clocks.nodes[&NodeId::client(2)].wall;
+            assert!((wall.low..=wall.high).contains(&clocks[&NodeId::client(2)].wall));
+            [NodeId::server(1), NodeId::server(2)].map(|node| clocks[&node].monotonic)
+        })
+        .collect();
+    assert!(drawn.iter().all(|[one, other]| one != other), "nodes draw by themselves");
+    assert!(drawn.windows(2).all(|two| two[0] != two[1]), "and each run anew");
+}
+
+#[test]
+fn a_supervisor_is_a_fault_for_each_process_that_it_watches() {
+    let scenario = good(EVERYTHING);
+    let faults = resolve::<Toy>(&scenario, Seed(7)).expect("it stands").options.faults;
+    let restarts: Vec<&FaultSpec<Deed>> = faults.iter().filter(|fault| is_restart(&fault.id)).collect();
+    let ids: Vec<&str> = restarts.iter().map(|fault| fault.id.as_str()).collect();
+    let names = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "c1"];
+    assert_eq!(ids, names.map(|name| format!("restart.{name}")));
+    let Trigger::When { delay, times, .. } = &restarts[0].trigger else { panic!("it waits for an exit") };
+    assert_eq!((*times, delay.low, delay.high), (3, Duration::from_secs(1), Duration::from_secs(2)));
+    assert!(faults.iter().zip(&scenario.faults).all(|(done, stated)| done.id == stated.id), "they come last");
+    let plain = resolve::<Toy>(&good(&with("")), Seed(7)).expect("it stands");
+    assert!(plain.options.faults.is_empty(), "nobody is supervised by default");
 }
 
 #[test]

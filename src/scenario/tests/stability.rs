@@ -72,7 +72,7 @@ fn the_order_of_keys_moves_nothing() {
 #[test]
 fn a_node_set_apart_moves_no_other_clock() {
     check_stable(
-        &EVERYTHING.replace("[clocks.nodes.c1]", "[clocks.nodes.c9]").replace("c9]", "c2]\n[clocks.nodes.c1]"),
+        &EVERYTHING.replace("[clocks.nodes.c1]", "[clocks.nodes.c9]").replace("c9]", "c3]\n[clocks.nodes.c1]"),
     );
 }
 

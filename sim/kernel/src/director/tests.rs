@@ -171,7 +171,7 @@ impl Play {
 
 fn short(fault: &Fault) -> String {
     match fault {
-        Fault::Pause(Pause { nodes }) | Fault::Crash(Crash { nodes, .. }) | Fault::Start(Start { nodes }) => {
+        Fault::Pause(Pause { nodes }) | Fault::Crash(Crash { nodes, .. }) | Fault::Start(Start { nodes, .. }) => {
             let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
             format!("{} {}", fault.kind(), nodes.join(" "))
         }
@@ -201,7 +201,7 @@ fn acts_of_one_time_come_in_the_order_of_the_scenario() {
         ..fault(id)
     };
     let down = Fault::Crash(Crash { nodes: selectors(&["s1"]), scope: CrashScope::Process, keep: Keep::Prefix });
-    let up = Fault::Start(Start { nodes: selectors(&["s1"]) });
+    let up = Fault::Start(Start { nodes: selectors(&["s1"]), free_only: false });
     let mut play = Play::of(vec![crash("z", down), crash("a", up)]);
     play.to(9_000);
     assert_eq!(play.told(), ["2s +z crash s1", "2s +a start s1"]);

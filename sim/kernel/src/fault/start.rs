@@ -13,6 +13,9 @@ use crate::universe::Slot;
 pub struct Start<L: Leaf = Nodes> {
     /// Which nodes.
     pub nodes: L::Nodes,
+    /// Whether a node that a crash holds down stays down, as it does for a supervisor of its process.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub free_only: bool,
 }
 
 impl<L: Leaf> Kind<L> for Start<L> {
@@ -26,17 +29,22 @@ impl<L: Leaf> Kind<L> for Start<L> {
 
 impl Stated for Start<Selectors> {
     fn choose(&self, choice: &mut impl Choice) -> Option<Vec<Fault>> {
-        on_chosen(choice, &self.nodes, |nodes| Start { nodes })
+        let free_only = self.free_only;
+        on_chosen(choice, &self.nodes, |nodes| Start { nodes, free_only })
     }
 }
 
 impl Done for Start {
     fn words(&self) -> String {
-        format!("start {}", words::nodes(&self.nodes))
+        let again = if self.free_only { "re" } else { "" };
+        format!("{again}start {}", words::nodes(&self.nodes))
     }
 
-    /// Whatever held the node down does so no longer.
+    /// Whatever held the node down does so no longer, unless that is asked for.
     fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
+        if self.free_only && !slot.crashed_by.is_empty() {
+            return After::Nothing;
+        }
         slot.is_present = true;
         slot.crashed_by.clear();
         After::Starts

@@ -14,6 +14,10 @@
 //! `TimedOut`, and the other end does not learn of it (half-open) until it sends. A link that is slow or clogged is not
 //! silent.
 //!
+//! Where the network has a back-off, a node that could not open a connection waits before it tries again: the next one
+//! to the same node is opened after a wait that doubles with each failure in a row, and begins anew with a connection
+//! that opens. What an open connection comes to is no failure of the opening, and a process that ends forgets.
+//!
 //! What is simplified: acknowledgements are not packets. What arrives is answered at once, if the way back is not cut.
 //! An end that only receives never times out. The ends of a suspended machine count no time; from its resume on they
 //! count their whole time limit.
@@ -24,7 +28,7 @@ use crate::id::NodeId;
 use crate::network::DropReason;
 use crate::node::{ConnectionChange, ConnectionEvent, ConnectionId, Node};
 use crate::system::System;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::trace::Tracer;
 use crate::universe::Waiting;
 
@@ -37,6 +41,17 @@ use super::segment::Body;
 pub(super) struct Connections<M> {
     by_id: BTreeMap<ConnectionId, Connection<M>>,
     next_ticket: u64,
+    /// How it stands with openings that failed, by opener and acceptor.
+    dials: BTreeMap<(usize, usize), Dial>,
+}
+
+/// A node could not open its last connection to another.
+#[derive(Clone, Copy, Debug)]
+struct Dial {
+    /// No other is opened before.
+    not_before: Instant,
+    /// How long the wait was.
+    wait: Duration,
 }
 
 /// A connection: end 0 is the opener's.
@@ -69,6 +84,8 @@ pub(super) struct End<M> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
+    /// It is to ask for a connection once its back-off is over.
+    Waiting,
     /// It asked for a connection.
     Opening,
     Open,
@@ -79,7 +96,7 @@ pub(super) enum State {
 
 impl<M> Connections<M> {
     pub(super) const fn new() -> Self {
-        Self { by_id: BTreeMap::new(), next_ticket: 0 }
+        Self { by_id: BTreeMap::new(), next_ticket: 0, dials: BTreeMap::new() }
     }
 
     pub(super) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection<M>> {
@@ -98,6 +115,17 @@ impl<M> Connections<M> {
             connection.ends.iter_mut().filter(|end| end.node == node).for_each(End::close);
         }
         self.by_id.retain(|_, connection| !connection.is_done());
+        self.forget_dials(node);
+    }
+
+    /// A process ends, and what it knows of failures with it.
+    fn forget_dials(&mut self, node: usize) {
+        self.dials.retain(|(opener, _), _| *opener != node);
+    }
+
+    fn take_ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket - 1
     }
 
     fn forget_if_done(&mut self, connection: ConnectionId) {
@@ -115,7 +143,7 @@ impl<M> Connection<M> {
 
     fn is_done(&self) -> bool {
         self.ends.iter().all(|end| match end.state {
-            State::Opening | State::Open => false,
+            State::Waiting | State::Opening | State::Open => false,
             State::Closing => end.unsent.is_empty(),
             State::Closed => true,
         })
@@ -146,14 +174,14 @@ impl<M> End<M> {
         self.ticket = None;
     }
 
-    /// Whether it hears and says: an end that opens or is open.
+    /// Whether it hears and says: an end that opens, now or later, or is open.
     const fn is_alive(&self) -> bool {
-        matches!(self.state, State::Opening | State::Open)
+        matches!(self.state, State::Waiting | State::Opening | State::Open)
     }
 
     /// Whether it waits for an answer that may not come.
     pub(super) fn is_silent(&self) -> bool {
-        self.state == State::Opening || self.is_unanswered || !self.unsent.is_empty()
+        matches!(self.state, State::Waiting | State::Opening) || self.is_unanswered || !self.unsent.is_empty()
     }
 }
 
@@ -161,10 +189,43 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub(super) fn connect(&mut self, index: usize, connection: ConnectionId, target: NodeId) {
         assert!(self.universe.cluster.contains(target), "a connection goes to a node of the cluster");
         let acceptor = self.universe.cluster.index(target);
-        let ends = [End::new(index, State::Opening), End::new(acceptor, State::Closed)];
+        let ends = [End::new(index, State::Waiting), End::new(acceptor, State::Closed)];
         self.connections.by_id.insert(connection, Connection { ends });
+        let dial = self.connections.dials.get(&(index, acceptor));
+        match dial.map(|dial| dial.not_before).filter(|at| *at > self.universe.now) {
+            None => self.dial(connection),
+            Some(at) => {
+                let ticket = self.connections.take_ticket();
+                self.end_mut(connection, 0).expect("it was just made").ticket = Some(ticket);
+                self.push(at, index, Event::Silence { connection, end: 0, ticket });
+            }
+        }
+    }
+
+    fn dial(&mut self, connection: ConnectionId) {
+        let end = self.end_mut(connection, 0).expect("the connection is known");
+        end.state = State::Opening;
+        end.ticket = None;
         self.transmit(connection, 0, Body::Open);
         self.watch_silence(connection, 0);
+    }
+
+    /// A connection could not be opened: the next one to the same node has to wait.
+    fn note_failure(&mut self, opener: usize, acceptor: usize) {
+        let Some(redial) = self.redial else { return };
+        let before = self.connections.dials.get(&(opener, acceptor));
+        let wait = before.map_or(redial.min, |dial| dial.wait.saturating_mul(2).min(redial.max));
+        let not_before = self.universe.now.saturating_add(wait);
+        self.connections.dials.insert((opener, acceptor), Dial { not_before, wait });
+    }
+
+    /// The connection is open: the next failure is the first.
+    pub(super) fn note_opening(&mut self, connection: ConnectionId) {
+        if self.redial.is_some()
+            && let Some(path) = self.connections.by_id.get(&connection).map(|it| it.path(0))
+        {
+            self.connections.dials.remove(&path);
+        }
     }
 
     pub(super) fn send_on(
@@ -189,7 +250,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 self.transmit(connection, end, Body::Close);
                 self.end_mut(connection, end).expect("the connection is known").state = State::Closing;
             }
-            Some((end, State::Opening)) => self.end_mut(connection, end).expect("the connection is known").close(),
+            Some((end, State::Waiting | State::Opening)) => {
+                self.end_mut(connection, end).expect("the connection is known").close()
+            }
             Some((_, State::Closing | State::Closed)) | None => return,
         }
         self.connections.forget_if_done(connection);
@@ -211,7 +274,6 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Counts the time from now on, if the end waits for an answer and does not count yet.
     pub(super) fn watch_silence(&mut self, connection: ConnectionId, end: usize) {
-        let ticket = self.connections.next_ticket;
         let at = self.universe.now.saturating_add(self.connection_timeout);
         let Some(state) = self.end_mut(connection, end) else {
             return;
@@ -219,9 +281,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if state.ticket.is_some() || !state.is_silent() {
             return;
         }
-        state.ticket = Some(ticket);
         let node = state.node;
-        self.connections.next_ticket += 1;
+        let ticket = self.connections.take_ticket();
+        self.end_mut(connection, end).expect("the connection is known").ticket = Some(ticket);
         if at < Instant::MAX {
             self.push(at, node, Event::Silence { connection, end, ticket });
         }
@@ -242,6 +304,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let Some(state) = self.end_mut(connection, end) else {
             return;
         };
+        if state.state == State::Waiting {
+            return self.dial(connection);
+        }
         if state.is_alive() {
             self.count_at(self.universe.slots[node].id, "connection timed out");
             self.end_connection(connection, end, ConnectionChange::TimedOut);
@@ -263,7 +328,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// An end is closed from outside, and its node hears of it.
     pub(super) fn end_connection(&mut self, connection: ConnectionId, end: usize, change: ConnectionChange) {
-        self.end_mut(connection, end).expect("the connection is known").close();
+        let state = self.end_mut(connection, end).expect("the connection is known");
+        let was_opening = state.state == State::Opening;
+        state.close();
+        if was_opening && let Some((opener, acceptor)) = self.connections.by_id.get(&connection).map(|it| it.path(end))
+        {
+            self.note_failure(opener, acceptor);
+        }
         self.tell_end(connection, end, change);
         self.connections.forget_if_done(connection);
     }
@@ -282,9 +353,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             connection.ends[end].node == index && connection.ends[end].is_alive()
         };
         for (connection, end) in self.connections.ends_where(is_alive) {
-            self.end_mut(connection, end).expect("the connection is known").close();
-            self.transmit(connection, end, Body::Reset);
+            let state = self.end_mut(connection, end).expect("the connection is known");
+            let is_known = state.state != State::Waiting;
+            state.close();
+            if is_known {
+                self.transmit(connection, end, Body::Reset);
+            }
             self.connections.forget_if_done(connection);
         }
+        self.connections.forget_dials(index);
     }
 }

@@ -246,6 +246,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             (Body::Answer, State::Opening) => {
                 end.state = State::Open;
                 end.ticket = None;
+                self.note_opening(connection);
                 self.tell_end(connection, to, ConnectionChange::Opened);
             }
             (Body::Refuse, State::Opening) => {

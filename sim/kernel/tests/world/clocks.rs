@@ -40,7 +40,7 @@ fn a_timer_of_no_time_fires_at_once_after_what_is_due_before_it() {
 #[test]
 fn timers_follow_the_drift_of_their_clock() {
     let clock = |ppm| {
-        let options = ClockOptions { offset: Offset(0), drift_ppm: ppm };
+        let options = ClockOptions { drift_ppm: ppm, ..ClockOptions::default() };
         timers().with(|run| run.clocks = [(s(1), options)].into()).pass().lines(s(1))
     };
     assert_eq!(clock(250_000), ["80ms timer 1", "160ms timer 2"]);
@@ -147,4 +147,14 @@ fn the_settle_phase_resumes_a_suspended_machine_of_the_core() {
     let stage = Stage::new(1, 0).with(|options| options.settle = ms(500)).fault_from(100, suspend());
     let played = stage.at(200, s(1), Op::Look).at(600, s(1), Op::Look).pass();
     assert_eq!(played.lines(s(1)), ["500ms clocks 100ms 500000us", "600ms clocks 200ms 600000us"]);
+}
+
+#[test]
+fn timers_do_not_ask_what_their_clock_showed_at_the_start() {
+    let (monotonic, wall) = (at(4_294_967_150), at(2_147_483_647_000));
+    let options = ClockOptions { monotonic, wall, ..ClockOptions::default() };
+    let stage = timers().at(150, s(1), Op::Look).with(|run| run.clocks = [(s(1), options)].into());
+    let lines = stage.pass().lines(s(1));
+    assert_eq!([&lines[0], &lines[2]], ["100ms timer 1", "200ms timer 2"]);
+    assert_eq!(lines[1], "150ms clocks 4294967.3s 447483647150000us");
 }

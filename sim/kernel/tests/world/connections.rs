@@ -4,7 +4,7 @@
 use splitbrain_kernel::fault::{CrashScope, Fault, InFlight, Latency, LinkConditions, Pause, Refuse, Suspend, Weather};
 use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::{Ppm, Seed};
-use splitbrain_kernel::run::Ties;
+use splitbrain_kernel::run::{Redial, Ties};
 use splitbrain_kernel::time::Duration;
 
 use crate::stage::{NONE, Stage, clog, constant, crash, cut, cut_with, links_of, ms, s};
@@ -323,4 +323,58 @@ fn a_request_over_a_connection_is_refused_in_its_turn_and_the_connection_lives_o
     assert_eq!(played.lines(s(2)), ["1ms accepted s1", "11ms 1 over s1", "11ms 3 over s1", "31ms 4 over s1"]);
     assert_eq!(played.lines(s(1)), ["2ms opened s2", "12ms 102 over s2"]);
     assert_eq!(played.count("request refused"), 1);
+}
+
+/// With a back-off of 10 ms at first and of 30 ms at most.
+fn redialing(stage: Stage) -> Stage {
+    stage.with(|options| options.network.redial = Some(Redial { min: ms(10), max: ms(30) }))
+}
+
+/// The first server opens connections to the second at these times.
+fn dials(stage: Stage, times: &[u64]) -> Stage {
+    times.iter().fold(stage, |stage, at| stage.at(*at, s(1), Op::Connect(s(2))))
+}
+
+#[test]
+fn a_node_that_was_not_reached_is_dialled_again_after_a_wait_that_doubles_to_its_most() {
+    let stage = Stage::new(2, 0).fault(1, 200, crash(s(2), CrashScope::Process));
+    let stage = dials(stage, &[5, 8, 20, 42, 150, 201]);
+    let waits = ["7ms refused s2", "19ms refused s2", "41ms refused s2", "73ms refused s2", "152ms refused s2"];
+    let played = redialing(stage.clone()).pass();
+    assert_eq!(
+        played.lines(s(1)),
+        [&waits[..], &["203ms opened s2"]].concat(),
+        "what has waited already waits no more"
+    );
+    let at_once = ["7ms refused s2", "10ms refused s2", "22ms refused s2", "44ms refused s2", "152ms refused s2"];
+    assert_eq!(stage.pass().lines(s(1)), [&at_once[..], &["203ms opened s2"]].concat());
+}
+
+#[test]
+fn a_connection_that_opens_ends_the_row_of_failures() {
+    let stage = Stage::new(2, 0).fault(1, 15, crash(s(2), CrashScope::Process));
+    let stage = dials(stage, &[5, 8]).fault(30, 90, crash(s(2), CrashScope::Process));
+    let lines = redialing(dials(stage, &[40, 43])).pass().lines(s(1));
+    let expected = ["7ms refused s2", "19ms opened s2", "31ms reset s2", "42ms refused s2", "54ms refused s2"];
+    assert_eq!(lines, expected, "the wait is 10 ms again");
+}
+
+#[test]
+fn a_process_that_ends_forgets_its_failures_and_what_waits() {
+    let stage = Stage::new(2, 0).fault(1, 200, crash(s(2), CrashScope::Process));
+    for scope in [CrashScope::Process, CrashScope::Machine] {
+        let played = redialing(dials(stage.clone(), &[5, 8])).fault(9, 10, crash(s(1), scope));
+        let played = dials(played, &[11]).pass();
+        assert_eq!(played.lines(s(1)), ["7ms refused s2", "13ms refused s2"]);
+        assert_eq!(played.count("connection refused"), 2, "the one that waited was never opened");
+    }
+}
+
+#[test]
+fn an_opening_that_times_out_is_a_failure_and_an_open_connection_that_dies_is_none() {
+    let stage = redialing(Stage::new(2, 0).fault(1, 200, both_ways()));
+    let played = dials(stage, &[5, 106]).pass();
+    assert_eq!(played.lines(s(1))[..1], ["105ms timedout s2"]);
+    let reset = redialing(pair().fault(10, 12, crash(s(2), CrashScope::Process)));
+    assert_eq!(dials(reset, &[13]).pass().lines(s(1)), ["2ms opened s2", "11ms reset s2", "15ms opened s2"]);
 }

@@ -83,7 +83,7 @@ fn every_fault_is_the_same_for_every_kind() {
 
 #[test]
 fn a_spare_node_of_a_kind_is_absent_until_it_starts() {
-    let stage = stage().fault_from(200, Fault::Start(Start { nodes: vec![redis(4)] }));
+    let stage = stage().fault_from(200, Fault::Start(Start { nodes: vec![redis(4)], free_only: false }));
     let played = stage.at(100, s(1), Op::Send(redis(4), 1)).at(300, s(1), Op::Send(redis(4), 2)).pass();
     assert_eq!(played.numbers(redis(4)), [2]);
 }

@@ -27,6 +27,7 @@ mod replay;
 mod scripts;
 mod settle;
 mod stage;
+mod supervisors;
 mod ties;
 mod toy;
 mod workloads;

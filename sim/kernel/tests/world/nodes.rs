@@ -16,7 +16,7 @@ fn slow(service_time: Duration) -> Fault {
 }
 
 fn starts(node: u16) -> Fault {
-    Fault::Start(Start { nodes: vec![s(node)] })
+    Fault::Start(Start { nodes: vec![s(node)], free_only: false })
 }
 
 #[test]

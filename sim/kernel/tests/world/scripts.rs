@@ -70,7 +70,7 @@ fn stage_of(story: &Story) -> Stage {
             stage = match step {
                 Step::Ask(node, op) => stage.at(at, *node, op.clone()),
                 Step::Crash(node, scope) => stage.fault_from(at, crash(*node, *scope)),
-                Step::Start(node) => stage.fault_from(at, Fault::Start(Start { nodes: vec![*node] })),
+                Step::Start(node) => stage.fault_from(at, Fault::Start(Start { nodes: vec![*node], free_only: false })),
                 Step::Cut(source, target) => {
                     cuts.push((at, *source, *target));
                     stage

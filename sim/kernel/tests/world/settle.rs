@@ -134,7 +134,9 @@ fn spare_servers_belong_to_the_core_only_once_they_were_started() {
         assert_eq!(with_spare(stage(seed)).pass().log.core, core_of(seed).0, "absent servers change no choice");
     }
     let all = (4..=8).map(s).collect();
-    let started = |seed| with_spare(stage(seed)).fault_from(100, Fault::Start(Start { nodes: Vec::clone(&all) }));
+    let started = |seed| {
+        with_spare(stage(seed)).fault_from(100, Fault::Start(Start { nodes: Vec::clone(&all), free_only: false }))
+    };
     assert!((0..10).any(|seed| started(seed).pass().log.core.iter().any(|node| node.number() > 3)));
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn options(cluster: Cluster) -> OptionsOf<Toy> {
             reordering_delay: ms(5),
             bandwidth: 0,
             connection_timeout: ms(100),
+            redial: None,
             links: Vec::new(),
         },
         clocks: BTreeMap::new(),

@@ -160,7 +160,11 @@ impl<C: Payload> Client<C> {
                 self.leader = self.after(self.leader);
                 self.finish(ctx, OperationResult::Unknown);
             }
-            RaftTimer::Election | RaftTimer::Heartbeat | RaftTimer::CheckQuorum | RaftTimer::Transfer => {
+            RaftTimer::Election
+            | RaftTimer::Heartbeat
+            | RaftTimer::CheckQuorum
+            | RaftTimer::Transfer
+            | RaftTimer::Loop => {
                 unreachable!("a client sets no timer of a server")
             }
         }

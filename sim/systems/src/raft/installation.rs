@@ -81,7 +81,8 @@ impl<C: Payload> Server<C> {
     }
 
     fn save_snapshot(&mut self, ctx: &mut Context<RaftNode<C>>, snapshot: Arc<Snapshot<C>>) {
-        let write = ctx.save(SNAPSHOT_FILE, Record::Snapshot(Box::new(Snapshot::clone(&snapshot))));
+        let write =
+            self.persist(ctx, Write::Replace(SNAPSHOT_FILE, Record::Snapshot(Box::new(Snapshot::clone(&snapshot)))));
         self.snapshots.saving = Some((write, snapshot));
     }
 
@@ -121,7 +122,7 @@ impl<C: Payload> Server<C> {
         }
         let count = self.log.compact(base);
         self.memberships.compact(base);
-        ctx.write(Write::Discard(LOG_FILE, count));
+        self.write(ctx, Write::Discard(LOG_FILE, count));
         ctx.observe(RaftObservation::LogCompacted { base: self.log.base() });
     }
 
@@ -160,7 +161,7 @@ impl<C: Payload> Server<C> {
     }
 
     fn drop_log(&mut self, ctx: &mut Context<RaftNode<C>>, base: Position) {
-        let write = ctx.persist(Write::Truncate(LOG_FILE, 0));
+        let write = self.persist(ctx, Write::Truncate(LOG_FILE, 0));
         self.log.restart_at(base, write);
     }
 }
@@ -267,16 +268,18 @@ impl<C: Payload> Server<C> {
             self.snapshots.receiving = Some(Receiving::of(part));
         }
         let receiving = self.snapshots.receiving.as_mut().expect("it was just made");
-        if receiving.add(part) {
-            self.snapshots.parts_write = Some(ctx.persist(Write::Append(PARTS_FILE, Record::Part(part.clone()))));
-        } else if receiving.next() > part.offset + part.items.len() as u64 {
-            ctx.observe(RaftObservation::SnapshotResumed { last: part.last, next: receiving.next() });
+        let (is_new, next, is_whole) = (receiving.add(part), receiving.next(), receiving.is_whole());
+        if is_new {
+            let write = self.persist(ctx, Write::Append(PARTS_FILE, Record::Part(part.clone())));
+            self.snapshots.parts_write = Some(write);
+        } else if next > part.offset + part.items.len() as u64 {
+            ctx.observe(RaftObservation::SnapshotResumed { last: part.last, next });
         }
-        let next = receiving.next();
-        if !receiving.is_whole() {
+        if !is_whole {
             let result = PartResult::Received { at: part.offset, next };
             return self.answer_part(ctx, source, self.snapshots.parts_write, part.last.index, result);
         }
+        let receiving = self.snapshots.receiving.as_mut().expect("it is whole");
         let items = std::mem::take(&mut receiving.items);
         self.save_snapshot(ctx, Arc::new(Snapshot { last: part.last, items }));
         self.forget_parts(ctx);
@@ -299,7 +302,7 @@ impl<C: Payload> Server<C> {
     fn forget_parts(&mut self, ctx: &mut Context<RaftNode<C>>) {
         self.snapshots.parts_write = None;
         if self.snapshots.receiving.take().is_some() {
-            ctx.write(Write::Truncate(PARTS_FILE, 0));
+            self.write(ctx, Write::Truncate(PARTS_FILE, 0));
         }
     }
 }

@@ -13,6 +13,7 @@ use super::ids::Index;
 use super::log::Log;
 use super::message::{Command, Operation, Order, Payload, RaftMessage, Response};
 use super::observation::{RaftObservation, StepDownReason};
+use super::stall::Input;
 use super::state::Server;
 
 /// A process of a Raft cluster.
@@ -65,6 +66,8 @@ pub enum RaftTimer {
     Request,
     /// A leader: the server that it hands its leadership over to has not taken over for so long.
     Transfer,
+    /// A server whose loop has waited for its disk: the next of the inputs that came meanwhile.
+    Loop,
 }
 
 impl<C: Payload> Node for RaftNode<C> {
@@ -84,7 +87,10 @@ impl<C: Payload> Node for RaftNode<C> {
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         if let Self::Server(server) = self {
             match *server.recovery.take().expect("a process starts once") {
-                Ok(recovery) => server.start(ctx, recovery),
+                Ok(recovery) => {
+                    server.start(ctx, recovery);
+                    server.settle(ctx);
+                }
                 Err(Unusable(reason)) => ctx.exit(reason),
             }
         }
@@ -93,9 +99,10 @@ impl<C: Payload> Node for RaftNode<C> {
     #[inline]
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: RaftMessage<C>) {
         match self {
+            Self::Server(server) if server.stall.is_behind() => server.hold(Input::Message(source, message)),
             Self::Server(server) => {
                 server.on_message(ctx, source, message);
-                server.flush(ctx);
+                server.settle(ctx);
             }
             Self::Client(client) => {
                 client.on_message(ctx, source, message);
@@ -106,18 +113,24 @@ impl<C: Payload> Node for RaftNode<C> {
     #[inline]
     fn on_timer(&mut self, ctx: &mut Context<Self>, timer: RaftTimer) {
         match self {
+            Self::Server(server) if timer == RaftTimer::Loop => server.take_next(ctx),
+            Self::Server(server) if server.stall.holds() => server.lose_tick(ctx, timer),
             Self::Server(server) => {
                 server.on_timer(ctx, timer);
-                server.flush(ctx);
+                server.settle(ctx);
             }
             Self::Client(client) => client.on_timer(ctx, timer),
         }
     }
 
     fn on_connection(&mut self, ctx: &mut Context<Self>, event: ConnectionEvent) {
-        if let Self::Server(server) = self {
-            server.on_connection(ctx, event);
-            server.flush(ctx);
+        match self {
+            Self::Server(server) if server.stall.is_behind() => server.hold(Input::Connection(event)),
+            Self::Server(server) => {
+                server.on_connection(ctx, event);
+                server.settle(ctx);
+            }
+            Self::Client(_) => {}
         }
     }
 
@@ -125,11 +138,15 @@ impl<C: Payload> Node for RaftNode<C> {
         let Self::Server(server) = self else { return };
         match completion {
             Completion::Written(_) => {}
-            Completion::Durable(write) => server.on_durable(ctx, write),
-            // What the disk holds is no longer known: going on could break a promise.
-            Completion::Failed(..) => ctx.exit("the disk failed"),
+            Completion::Durable(write) if !server.stall.has_failed() => {
+                server.on_durable(ctx, write);
+                server.flush(ctx);
+                server.resume_loop(ctx, write);
+            }
+            Completion::Durable(_) => {}
+            Completion::Failed(write, _) => server.on_write_failed(ctx, write),
         }
-        server.flush(ctx);
+        server.settle(ctx);
     }
 
     fn on_operation(&mut self, ctx: &mut Context<Self>, operation: Operation<C>) {
@@ -139,16 +156,20 @@ impl<C: Payload> Node for RaftNode<C> {
     }
 
     fn on_order(&mut self, ctx: &mut Context<Self>, order: Order) {
-        if let Self::Server(server) = self {
-            server.on_order(ctx, order);
-            server.flush(ctx);
+        match self {
+            Self::Server(server) if server.stall.is_behind() => server.hold(Input::Order(order)),
+            Self::Server(server) => {
+                server.on_order(ctx, order);
+                server.settle(ctx);
+            }
+            Self::Client(_) => {}
         }
     }
 }
 
 impl<C: Payload> Server<C> {
     #[inline]
-    fn on_message(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, message: RaftMessage<C>) {
+    pub(super) fn on_message(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, message: RaftMessage<C>) {
         match message {
             RaftMessage::Append(append) => self.on_append(ctx, source, append),
             RaftMessage::AppendReply { term, result } => self.on_append_reply(ctx, source, term, result),
@@ -178,6 +199,7 @@ impl<C: Payload> Server<C> {
             RaftTimer::Heartbeat => self.on_heartbeat_timer(ctx),
             RaftTimer::CheckQuorum => self.on_check_quorum_timer(ctx),
             RaftTimer::Transfer => self.on_transfer_timer(ctx),
+            RaftTimer::Loop => unreachable!("its inputs are taken in one by one"),
             RaftTimer::Proposal | RaftTimer::Retry | RaftTimer::Request => {
                 unreachable!("a server sets no timer of a client")
             }
@@ -193,10 +215,10 @@ impl<C: Payload> Server<C> {
         let is_fresh = recovery.hard == HardState::FRESH && recovery.snapshot.is_none() && log.entries.is_empty();
         self.hard_dirty = !is_fresh && !self.has_bug(Bug::RecoveredNotSynced);
         if let Some(keep) = log.cut {
-            ctx.persist(Write::Truncate(LOG_FILE, keep));
+            self.persist(ctx, Write::Truncate(LOG_FILE, keep));
         }
         if let Some(keep) = recovery.parts_cut {
-            ctx.write(Write::Truncate(PARTS_FILE, keep));
+            self.write(ctx, Write::Truncate(PARTS_FILE, keep));
         }
         self.hard = recovery.hard;
         self.log = Log::behind(log.base, log.file_start, log.entries);
@@ -221,7 +243,7 @@ impl<C: Payload> Server<C> {
         self.flush(ctx);
     }
 
-    fn on_durable(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
+    pub(super) fn on_durable(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
         if self.log.on_durable(write) {
             self.on_log_durable(ctx);
         }
@@ -235,7 +257,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// A scenario orders something.
-    fn on_order(&mut self, ctx: &mut Context<RaftNode<C>>, order: Order) {
+    pub(super) fn on_order(&mut self, ctx: &mut Context<RaftNode<C>>, order: Order) {
         match order {
             Order::CatchingUp(on) => self.set_catching_up(ctx, on),
             Order::ReceivingSnapshot(on) => {

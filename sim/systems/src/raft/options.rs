@@ -142,6 +142,31 @@ splitbrain_kernel::names! {
 }
 
 splitbrain_kernel::names! {
+    /// What of a server waits for a sync of its disk.
+    pub enum WaitsForSync {
+        /// Nothing: what is being written counts as durable at once, as with a server that runs without fsync (etcd
+        /// --unsafe-no-fsync). A crash of the machine can break every promise.
+        Nothing = "nothing",
+        /// What promises something: acknowledgements, votes, and the leader's own copy.
+        LogWrites = "log_writes",
+        /// Everything: one loop ticks, takes in messages, sends and syncs (etcd). While a sync is under way the server
+        /// is silent and its timers do not run.
+        WholeLoop = "whole_loop",
+    }
+}
+
+splitbrain_kernel::names! {
+    /// What a server does when a write or a sync fails.
+    pub enum OnWriteFailure {
+        /// It exits: what the disk holds is no longer known.
+        Exit = "exit",
+        /// It stays, and writes nothing more until it starts anew. It sends and answers still, but for what would have
+        /// to be durable first: a leader goes on with its heartbeats.
+        Stay = "stay",
+    }
+}
+
+splitbrain_kernel::names! {
     /// What a follower says of its log where it refuses an append, and how far the leader steps back then.
     pub enum ConflictHint {
         /// The term at the place that was refused: the leader steps back over all that cannot agree (etcd).
@@ -342,6 +367,10 @@ splitbrain_kernel::options! {
         pub appends_in_flight: u64 => COUNT,
         /// Whether a leader sends entries while it writes them (thesis §10.2.1), or once its own disk has them.
         pub parallel_append: bool => ValueKind::Bool,
+        /// What of a server waits for a sync of its disk.
+        pub waits_for_sync: WaitsForSync => ValueKind::Name(WaitsForSync::NAMES),
+        /// What a server does when a write or a sync fails.
+        pub on_write_failure: OnWriteFailure => ValueKind::Name(OnWriteFailure::NAMES),
         /// What a follower says of its log where it refuses an append, and how far the leader steps back then.
         pub conflict_hint: ConflictHint => ValueKind::Name(ConflictHint::NAMES),
         /// Which entries a leader commits by counting copies.
@@ -401,9 +430,10 @@ splitbrain_kernel::options! {
 
 impl RaftOptions {
     /// The longest that a leader goes on without contact to a quorum, on its own clock; nothing where it may for ever.
-    /// Where [`RaftOptions::check_quorum_spares_full`] applies, there is no bound either.
+    /// Where [`RaftOptions::check_quorum_spares_full`] applies, there is no bound either; nor where the whole loop
+    /// waits for syncs, as it does not tick meanwhile.
     pub const fn contact_bound(&self) -> Option<Duration> {
-        if self.check_quorum.is_zero() {
+        if self.check_quorum.is_zero() || matches!(self.waits_for_sync, WaitsForSync::WholeLoop) {
             return None;
         }
         Some(match self.check_quorum_method {

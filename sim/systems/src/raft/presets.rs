@@ -13,8 +13,8 @@ use splitbrain_kernel::time::Duration;
 use super::bug::Bug;
 use super::options::{
     Answer, CheckQuorumMethod, CommitCounts, ConfigurationAt, ConflictHint, Contact, ElectionTimer, JointLeave,
-    LostRound, MatchedAtElection, OnRefusal, PreVoteTerm, PriorityDecay, RaftOptions, Reads, Stickiness, TimeoutDrawn,
-    TransferEnd, Transport, VoteCounting, VotesFor,
+    LostRound, MatchedAtElection, OnRefusal, OnWriteFailure, PreVoteTerm, PriorityDecay, RaftOptions, Reads,
+    Stickiness, TimeoutDrawn, TransferEnd, Transport, VoteCounting, VotesFor, WaitsForSync,
 };
 
 /// All of them; `paper` is the one taken where a scenario names none.
@@ -92,6 +92,8 @@ const PAPER: RaftOptions = RaftOptions {
     append_bytes_max: 0,
     appends_in_flight: 0,
     parallel_append: true,
+    waits_for_sync: WaitsForSync::LogWrites,
+    on_write_failure: OnWriteFailure::Exit,
     conflict_hint: ConflictHint::ByTerm,
     commit_counts: CommitCounts::OwnTerm,
     matched_at_election: MatchedAtElection::Reset,

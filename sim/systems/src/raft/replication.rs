@@ -450,7 +450,7 @@ impl<C: Payload> Server<C> {
         let keep = self.log.records_before(from);
         self.log.truncate_from(from);
         self.forget_members(ctx, from);
-        ctx.write(Write::Truncate(LOG_FILE, keep));
+        self.write(ctx, Write::Truncate(LOG_FILE, keep));
     }
 
     /// Commits and applies up to here.

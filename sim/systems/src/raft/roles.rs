@@ -241,10 +241,10 @@ impl<C: Payload> Server<C> {
         };
         for entry in others {
             index = index.next();
-            ctx.write(Write::Append(LOG_FILE, Record::Entry { index, entry: entry.clone() }));
+            self.write(ctx, Write::Append(LOG_FILE, Record::Entry { index, entry: entry.clone() }));
         }
         let record = Record::Entry { index: index.next(), entry: last.clone() };
-        let write = ctx.persist(Write::Append(LOG_FILE, record));
+        let write = self.persist(ctx, Write::Append(LOG_FILE, record));
         self.log.written(write);
     }
 
@@ -261,7 +261,7 @@ impl<C: Payload> Server<C> {
         if self.has_bug(Bug::VoteNotPersisted) {
             record.voted_for = None;
         }
-        self.hard_write = Some(ctx.save(STATE_FILE, Record::State(record)));
+        self.hard_write = Some(self.persist(ctx, Write::Replace(STATE_FILE, Record::State(record))));
         self.hard_dirty = false;
     }
 }

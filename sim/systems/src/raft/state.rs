@@ -49,6 +49,7 @@ use super::quorum;
 use super::read::{LeaderReads, Promise};
 use super::registers::Registers;
 use super::snapshot::{Snapshot, Snapshots};
+use super::stall::Stall;
 use super::transport::Links;
 
 /// A server.
@@ -72,6 +73,8 @@ pub struct Server<C = u64> {
     pub(super) hard_dirty: bool,
     /// The write that carries `hard`, until it is durable.
     pub(super) hard_write: Option<WriteId>,
+    /// Where it stands with its disk.
+    pub(super) stall: Stall<C>,
     pub(super) log: Log<C>,
     pub(super) commit: Index,
     pub(super) applied: Index,
@@ -538,6 +541,7 @@ impl<C: Payload> Server<C> {
             hard: HardState::FRESH,
             hard_dirty: false,
             hard_write: None,
+            stall: Stall::NONE,
             log: Log::recovered(Vec::new()),
             commit: Index::ZERO,
             applied: Index::ZERO,

@@ -12,5 +12,6 @@ mod paper;
 mod reads;
 mod replication;
 mod snapshots;
+mod stall;
 mod transfer;
 mod world;

@@ -106,6 +106,9 @@ impl<C: Payload> Server<C> {
         self.flush(ctx);
         match self.hard_write.max(write) {
             None => ctx.reply(target, message),
+            Some(_) if self.waits_for_nothing() => ctx.reply(target, message),
+            // It would wait for good.
+            Some(_) if self.stall.has_failed() => {}
             Some(write) => ctx.reply_after(write, target, message),
         }
     }

@@ -173,6 +173,7 @@ impl Swarm {
             reordering_delay: self.timeout(),
             bandwidth: 0,
             connection_timeout: self.timeout().saturating_mul(2),
+            redial: None,
             links: Vec::new(),
         }
     }

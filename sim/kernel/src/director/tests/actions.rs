@@ -196,7 +196,10 @@ fn faults_of_nodes_name_all_of_them() {
             Fault::Crash(Crash { nodes: nodes.clone(), scope: CrashScope::Machine, keep: Keep::Torn }),
             Fault::Crash(Crash { nodes: both.clone(), scope: CrashScope::Machine, keep: Keep::Torn }),
         ),
-        (Fault::Start(Start { nodes: nodes.clone() }), Fault::Start(Start { nodes: both.clone() })),
+        (
+            Fault::Start(Start { nodes: nodes.clone(), free_only: false }),
+            Fault::Start(Start { nodes: both.clone(), free_only: false }),
+        ),
         (
             Fault::ClockFreeze(ClockFreeze { nodes: nodes.clone() }),
             Fault::ClockFreeze(ClockFreeze { nodes: both.clone() }),

@@ -89,7 +89,7 @@ fn an_order_about_a_node_that_has_none_waits() {
 fn when_it(condition: Condition) -> FaultSpec<OrderKey> {
     let mut spec = fault("a");
     spec.trigger = when(condition, 100, 9);
-    spec.what = What::Fault(Fault::Start(Start { nodes: vec![Selector::Named("it".to_owned())] }));
+    spec.what = What::Fault(Fault::Start(Start { nodes: vec![Selector::Named("it".to_owned())], free_only: false }));
     spec.duration = None;
     spec
 }

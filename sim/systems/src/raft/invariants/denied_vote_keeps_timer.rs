@@ -53,6 +53,10 @@ pub(super) fn denied(
     let (Some(one), Some(other)) = (before.started_at, after.started_at) else {
         return findings.lacks(DENIED_VOTE_KEEPS_TIMER);
     };
+    if rules.defers_inputs {
+        // What the timer was when the request came says nothing of when it was taken in.
+        return findings.lacks(DENIED_VOTE_KEEPS_TIMER);
+    }
     let excused = !before.follows || (rules.later_term_restarts_timer && after.term > before.term);
     findings.check(DENIED_VOTE_KEEPS_TIMER, Some(voter), excused || one == other, || {
         format!(
@@ -101,6 +105,15 @@ mod tests {
                      started again at 70ms";
         assert_eq!(broken(&findings), (DENIED_VOTE_KEEPS_TIMER, facts));
         assert!(!holds(BEFORE, after, &LENIENT), "the term is the same");
+    }
+
+    #[test]
+    fn a_server_that_takes_requests_in_later_is_not_evaluated() {
+        let after = Timer { started_at: Some(millis(70)), ..BEFORE };
+        let mut findings = all_on();
+        denied(s(1), s(2), BEFORE, after, &Rules { defers_inputs: true, ..STRICT }, &mut findings);
+        assert!(!findings.is_broken());
+        assert_eq!(findings.evaluated()[DENIED_VOTE_KEEPS_TIMER], 0);
     }
 
     #[test]

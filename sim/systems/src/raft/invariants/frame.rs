@@ -8,7 +8,9 @@ use splitbrain_kernel::time::Duration;
 
 use crate::raft::facts::{ConfigurationFacts, ServerFacts};
 use crate::raft::ids::ServerSet;
-use crate::raft::options::{CommitCounts, ConfigurationAt, Contact, PreVoteTerm, RaftOptions, Stickiness, Transport};
+use crate::raft::options::{
+    CommitCounts, ConfigurationAt, Contact, PreVoteTerm, RaftOptions, Stickiness, Transport, WaitsForSync,
+};
 
 use super::bounds;
 
@@ -114,6 +116,8 @@ pub struct Rules {
     pub in_force: InForce,
     /// How many entries a learner may lack when it is promoted.
     pub promotion_gap: u64,
+    /// Whether it may take in an input later than it comes, as one does whose whole loop waits for its disk.
+    pub defers_inputs: bool,
     /// Whether a vote request of a later term may restart the election timer, whatever comes of it.
     pub later_term_restarts_timer: bool,
     /// The longest that it leads without contact to a quorum, on its own clock; `None` if that is not bounded.
@@ -262,6 +266,7 @@ impl Rules {
         spares_full: false,
         in_force: InForce::Append,
         promotion_gap: u64::MAX,
+        defers_inputs: false,
         later_term_restarts_timer: true,
         contact_bound: None,
         transfer_bound: None,
@@ -287,6 +292,7 @@ impl Rules {
             spares_full: options.check_quorum_spares_full,
             in_force: options.configuration_at.into(),
             promotion_gap: options.promotion_gap,
+            defers_inputs: options.waits_for_sync == WaitsForSync::WholeLoop,
             later_term_restarts_timer: options.timer_reset_on_higher_term,
             contact_bound: options.contact_bound().filter(|_| !options.auto_adjust_quorum),
             transfer_bound: Some(options.transfer_timeout),

@@ -38,6 +38,7 @@ fn network(loss: Ppm) -> NetworkOptions {
         reordering_delay: millis(50),
         bandwidth: 0,
         connection_timeout: Duration::from_secs(1),
+        redial: None,
         links: Vec::new(),
     }
 }
