@@ -8,6 +8,12 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of one argument.
 const BULK_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// What an argument takes beside its bytes: its place in a vector that grows by doubling, and its allocation.
+pub(super) const ARGUMENT_BYTES: usize = 64;
+
+/// How much room a buffer that is empty may keep.
+const ROOM_KEPT: usize = 64 * 1024;
+
 /// Bytes that are no request. The host answers with the error and closes the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtocolError(pub Vec<u8>);
@@ -23,7 +29,7 @@ pub struct Requests {
     arguments: Vec<Vec<u8>>,
     /// The length of the argument at work, once it is known.
     length: Option<usize>,
-    /// How many bytes the arguments of the request at work hold.
+    /// How many bytes the arguments of the request at work take, [`ARGUMENT_BYTES`] for each included.
     held: usize,
 }
 
@@ -32,6 +38,7 @@ impl Requests {
     pub fn push(&mut self, bytes: &[u8]) {
         if self.at > 0 && self.at * 2 >= self.buffer.len() {
             self.buffer.drain(..self.at);
+            self.buffer.shrink_to(ROOM_KEPT.max(self.buffer.len() * 2));
             self.at = 0;
         }
         self.buffer.extend_from_slice(bytes);
@@ -71,7 +78,7 @@ impl Requests {
     /// An array; one without elements is an empty request.
     fn array(&mut self) -> Result<Option<Vec<Vec<u8>>>, ProtocolError> {
         let Some(length) = self.length_line("too big mbulk count string")? else { return Ok(None) };
-        let count = number::parse(&self.rest()[1..length]).and_then(|count| i32::try_from(count).ok());
+        let count = number::parse(&self.rest()[1..length]).filter(|count| *count <= i64::from(i32::MAX));
         let count = count.ok_or_else(|| error(b"invalid multibulk length"))?;
         self.at += length + 2;
         self.missing = usize::try_from(count).unwrap_or(0);
@@ -95,7 +102,7 @@ impl Requests {
             }
             // What stands behind an argument is skipped, whatever it is.
             self.arguments.push(self.buffer[self.at..self.at + length].to_vec());
-            self.held += length;
+            self.held += length + ARGUMENT_BYTES;
             self.at += length + 2;
             self.length = None;
             self.missing -= 1;
@@ -132,7 +139,9 @@ impl Requests {
 
     fn inline(&mut self) -> Result<Option<Vec<Vec<u8>>>, ProtocolError> {
         let rest = self.rest();
-        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+        // A zero hides the line end behind it: such a line never ends.
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | 0)).filter(|&end| rest[end] == b'\n');
+        let Some(end) = end else {
             return if rest.len() > LINE_BYTES_MAX { Err(error(b"too big inline request")) } else { Ok(None) };
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
@@ -147,10 +156,8 @@ fn error(text: &[u8]) -> ProtocolError {
 }
 
 /// The words of a line; quotation marks hold spaces together. `None` if they do not match.
-fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let line = &line[..line.iter().position(|byte| *byte == 0).unwrap_or(line.len())];
+fn words(mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
-    let mut rest = line;
     loop {
         rest = rest.trim_ascii_start();
         // Redis counts the vertical tab as a space, too.
@@ -269,6 +276,8 @@ mod tests {
             ("*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n*1\r\n$4\r\nPING\r\n", vec!["ECHO|\r\n", "PING"]),
             ("PING\r\nECHO \"a b\\x41\" 'c\\'d'\n", vec!["PING", "ECHO|a bA|c'd"]),
             ("\r\n*0\r\n*-1\r\nPING\n", vec!["PING"]),
+            ("*-99999999999\r\nPING\n", vec!["PING"]),
+            ("PING\nPI\0NG\r\nPING\r\n", vec!["PING"]),
             ("*1\r\n$4\r\nPINGxx", vec!["PING"]),
             ("*1\r\n$4\r\nPIN", vec![]),
         ] {
@@ -283,7 +292,8 @@ mod tests {
             ("*1\r\n$-1\r\n", "invalid bulk length"),
             ("*1\r\n$x\r\n", "invalid bulk length"),
             ("*abc\r\n", "invalid multibulk length"),
-            ("*99999999999\r\n", "invalid multibulk length"),
+            ("*2147483648\r\n", "invalid multibulk length"),
+            ("*-0\r\n", "invalid multibulk length"),
             ("PING \"a\r\n", "unbalanced quotes in request"),
             ("PING \"a\"b\r\n", "unbalanced quotes in request"),
         ] {
@@ -292,7 +302,29 @@ mod tests {
         let long = "x".repeat(LINE_BYTES_MAX + 1);
         let read = |bytes: &[u8]| read_in(bytes, 4096);
         assert_eq!(read(long.as_bytes()), Err("ERR Protocol error: too big inline request".to_owned()));
+        let behind_zero = format!("PING\0{long}");
+        assert_eq!(read(behind_zero.as_bytes()), Err("ERR Protocol error: too big inline request".to_owned()));
         let long = format!("*{long}");
         assert_eq!(read(long.as_bytes()), Err("ERR Protocol error: too big mbulk count string".to_owned()));
+    }
+
+    #[test]
+    fn arguments_without_bytes_count_too() {
+        let mut requests = Requests::default();
+        requests.push(b"*2147483647\r\n");
+        for count in 1..=1000 {
+            requests.push(b"$0\r\n\r\n");
+            assert_eq!(requests.next_request(), Ok(None));
+            assert_eq!(requests.waiting(), count * ARGUMENT_BYTES);
+        }
+    }
+
+    #[test]
+    fn room_for_a_large_request_is_given_back() {
+        let mut requests = Requests::default();
+        requests.push(format!("*1\r\n$5000000\r\n{}\r\n", "x".repeat(5_000_000)).as_bytes());
+        assert!(requests.next_request().is_ok_and(|request| request.is_some()));
+        requests.push(b"PING\r\n");
+        assert!(requests.buffer.capacity() <= ROOM_KEPT * 2);
     }
 }

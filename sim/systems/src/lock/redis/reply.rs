@@ -39,6 +39,14 @@ pub enum Reply {
     Verbatim(String),
     /// A truth value, which only scripts that ask for RESP3 answer. In RESP2 it is 1 or 0.
     Boolean(bool),
+    /// Values without an order. RESP2 has no sets, so there it is an array.
+    Set(Vec<Self>),
+    /// A number as a double. Fractions are not supported. In RESP2 it is a bulk.
+    Double(i64),
+    /// The digits of a number of any size, in one line. In RESP2 it is a bulk.
+    BigNumber(Vec<u8>),
+    /// Bytes with three letters that say what they are. In RESP2 it is a bulk.
+    Labelled([u8; 3], Vec<u8>),
 }
 
 impl Reply {
@@ -98,19 +106,40 @@ impl Reply {
                 replies.iter().for_each(|reply| reply.encode_into(protocol, out));
             }
             Self::Map(pairs) => map(out, pairs, protocol),
-            Self::Verbatim(text) if protocol == Protocol::Resp3 => {
-                size(out, b'=', text.len() + 4);
-                out.extend_from_slice(b"txt:");
-                out.extend_from_slice(text.as_bytes());
-                out.extend_from_slice(b"\r\n");
-            }
-            Self::Verbatim(text) => bulk(out, text.as_bytes()),
+            Self::Verbatim(text) => labelled(out, *b"txt", text.as_bytes(), protocol),
             Self::Boolean(value) if protocol == Protocol::Resp3 => {
                 out.extend_from_slice(if *value { b"#t\r\n" } else { b"#f\r\n" });
             }
             Self::Boolean(value) => header(out, b':', i64::from(*value)),
+            Self::Set(replies) => {
+                size(out, if protocol == Protocol::Resp3 { b'~' } else { b'*' }, replies.len());
+                replies.iter().for_each(|reply| reply.encode_into(protocol, out));
+            }
+            Self::Double(number) if protocol == Protocol::Resp3 => line(out, b',', double(*number).as_bytes()),
+            Self::Double(number) => bulk(out, double(*number).as_bytes()),
+            Self::BigNumber(digits) if protocol == Protocol::Resp3 => line(out, b'(', digits),
+            Self::BigNumber(digits) => bulk(out, digits),
+            Self::Labelled(label, bytes) => labelled(out, *label, bytes, protocol),
         }
     }
+}
+
+/// A whole number as C writes a double with 17 digits.
+fn double(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    assert!(digits.len() <= 17, "a whole number of a script is at most 2^53");
+    number.to_string()
+}
+
+fn labelled(out: &mut Vec<u8>, label: [u8; 3], bytes: &[u8], protocol: Protocol) {
+    if protocol == Protocol::Resp2 {
+        return bulk(out, bytes);
+    }
+    size(out, b'=', bytes.len() + 4);
+    out.extend_from_slice(&label);
+    out.push(b':');
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn map(out: &mut Vec<u8>, pairs: &[(Reply, Reply)], protocol: Protocol) {

@@ -11,6 +11,7 @@ mod bridge;
 mod interpreter;
 mod lexer;
 mod library;
+mod list;
 mod operators;
 mod parser;
 mod syntax;
@@ -31,7 +32,10 @@ pub(super) fn check(text: &[u8]) -> Result<(), Refused> {
 
 fn parse(text: &[u8]) -> Result<Block, Refused> {
     parser::parse(text).map_err(|malformed| {
-        let lexer::Malformed { line, text } = malformed;
+        let lexer::Malformed { line, text, is_unsupported } = malformed;
+        if is_unsupported {
+            return Refused(format!("ERR {text} is not supported in scripts, line {line}").into_bytes());
+        }
         Refused(format!("ERR Error compiling script (new function): user_script:{line}: {text}").into_bytes())
     })
 }

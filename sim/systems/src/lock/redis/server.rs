@@ -129,6 +129,13 @@ impl Server {
         self.connections.get(&connection).map(|connection| connection.protocol).unwrap_or_default()
     }
 
+    /// How many bytes the server holds for a connection: requests that wait for `EXEC`, and watches.
+    ///
+    /// It sets no limit of its own: a host does.
+    pub fn held_bytes(&self, connection: u64) -> usize {
+        self.connections.get(&connection).map_or(0, |connection| connection.held_bytes + connection.watched_bytes)
+    }
+
     /// Carries out a request of a connection at this moment of the wall clock.
     ///
     /// # Panics

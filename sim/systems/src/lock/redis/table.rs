@@ -102,7 +102,8 @@ pub(super) fn container(word: &[u8]) -> Option<&'static Command> {
     by_name(&word.to_ascii_lowercase()).filter(|command| command.has_parts())
 }
 
-fn by_name(name: &[u8]) -> Option<&'static Command> {
+/// The command of this name in small letters.
+pub(super) fn by_name(name: &[u8]) -> Option<&'static Command> {
     COMMANDS.binary_search_by(|command| command.name.as_bytes().cmp(name)).ok().map(|place| &COMMANDS[place])
 }
 
@@ -111,18 +112,18 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::write("append", 3, "denyoom fast", strings::append),
     Command::server("auth", -2, "noscript loading stale fast no_auth allow_busy", info::auth),
     Command::container("client"),
-    Command::server("client|getname", 2, "noscript", client::getname),
-    Command::server("client|id", 2, "noscript", client::id),
-    Command::server("client|info", 2, "noscript", client::info),
-    Command::server("client|list", -2, "noscript", client::list),
-    Command::server("client|setname", 3, "noscript", client::setname),
+    Command::server("client|getname", 2, "noscript loading stale", client::getname),
+    Command::server("client|id", 2, "noscript loading stale", client::id),
+    Command::server("client|info", 2, "noscript loading stale", client::info),
+    Command::server("client|list", -2, "admin noscript loading stale", client::list),
+    Command::server("client|setname", 3, "noscript loading stale", client::setname),
     Command::server("command", -1, "loading stale", info::command),
-    Command::server("command|count", 2, "noscript", info::command_count),
-    Command::server("command|docs", -2, "noscript", info::command_docs),
-    Command::server("command|info", -2, "noscript", info::command_info),
-    Command::server("command|list", -2, "noscript", info::command_list),
+    Command::server("command|count", 2, "loading stale", info::command_count),
+    Command::server("command|docs", -2, "loading stale", info::command_docs),
+    Command::server("command|info", -2, "loading stale", info::command_info),
+    Command::server("command|list", -2, "loading stale", info::command_list),
     Command::container("config"),
-    Command::server("config|get", -3, "noscript", info::config_get),
+    Command::server("config|get", -3, "admin noscript loading stale", info::config_get),
     Command::read("dbsize", 1, "fast", keys::dbsize).keys(0, 0, 0),
     Command::write("decr", 2, "denyoom fast", strings::decr),
     Command::write("decrby", 3, "denyoom fast", strings::decrby),
@@ -176,7 +177,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::container("script"),
     Command::server("script|exists", -3, "noscript", scripting::exists),
     Command::server("script|flush", -2, "noscript", scripting::flush),
-    Command::server("script|load", 3, "noscript", scripting::load),
+    Command::server("script|load", 3, "noscript stale", scripting::load),
     Command::server("select", 2, "loading stale fast", connection::select),
     Command::write("set", -3, "denyoom", set::set),
     Command::write("setex", 4, "denyoom", set::setex),

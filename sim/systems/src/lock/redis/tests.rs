@@ -102,3 +102,74 @@ fn a_key_that_was_expired_when_it_was_watched_may_be_deleted_but_not_set() {
     assert_eq!(exec_after("GET lock"), Reply::Array(Vec::new()), "deleted as expired");
     assert_eq!(exec_after("SET lock b"), Reply::NullArray);
 }
+
+#[test]
+fn a_wait_within_a_transaction_waits_for_nothing() {
+    let mut server = Server::new();
+    let connection = server.connect("client", NOW);
+    let mut own = |text: &str| server.execute(connection, &words(text), NOW);
+    assert_eq!(own("WAIT 1 100").next, Next::AwaitReplicas { replicas: 1, timeout_ms: 100 });
+    for text in ["MULTI", "SET k 1", "WAIT 1 0", "GET k"] {
+        assert_eq!(own(text).next, Next::Continue);
+    }
+    let replies = vec![Reply::OK, Reply::Integer(0), Reply::text("1")];
+    let executed = own("EXEC");
+    assert_eq!((executed.reply, executed.next), (Reply::Array(replies), Next::Continue));
+    assert_eq!(own("WAIT 1 0").next, Next::AwaitReplicas { replicas: 1, timeout_ms: 0 }, "the transaction is over");
+}
+
+#[test]
+fn what_waits_and_what_is_watched_is_counted_until_it_is_gone() {
+    let mut server = Server::new();
+    let connection = server.connect("client", NOW);
+    let mut held = |text: &str| {
+        let _ = server.execute(connection, &words(text), NOW);
+        server.held_bytes(connection)
+    };
+    assert_eq!(held("SET k 1"), 0);
+    let watched = held("WATCH key");
+    assert!(watched > "key".len());
+    assert_eq!(held("MULTI"), watched);
+    let queued = held("SET key value");
+    assert!(queued > watched + "SETkeyvalue".len());
+    assert!(held("GET key") > queued);
+    assert_eq!(held("EXEC"), 0);
+    for end in ["DISCARD", "RESET"] {
+        held("WATCH key");
+        held("MULTI");
+        assert!(held("GET key") > 0);
+        assert_eq!(held(end), 0, "{end}");
+    }
+    // A transaction that is lost keeps nothing more.
+    held("MULTI");
+    held("GET");
+    assert_eq!(held("SET key value"), 0);
+}
+
+#[test]
+fn a_connection_within_exec_says_so() {
+    let mut server = Server::new();
+    let connection = server.connect("client", NOW);
+    let mut own = |text: &str| server.execute(connection, &words(text), NOW).reply;
+    own("MULTI");
+    own("CLIENT INFO");
+    own("PING");
+    let Reply::Array(replies) = own("EXEC") else { panic!("EXEC answers with the replies") };
+    let Reply::Verbatim(line) = &replies[0] else { panic!("CLIENT INFO is text") };
+    assert!(line.contains("flags=x ") && line.contains("multi=2 ") && line.contains("cmd=exec "), "{line}");
+    let Reply::Verbatim(line) = own("CLIENT INFO") else { panic!("CLIENT INFO is text") };
+    assert!(line.contains("flags=N ") && line.contains("multi=-1 ") && line.contains("cmd=client|info "), "{line}");
+}
+
+#[test]
+fn seconds_are_rounded_to_the_nearest() {
+    let mut server = Server::new();
+    for (life, seconds) in [(400, 0), (500, 1), (1_499, 1), (1_500_499, 1_500), (1_500_500, 1_501)] {
+        reply(&mut server, &format!("SET k v PX {life}"), NOW);
+        assert_eq!(reply(&mut server, "TTL k", NOW), format!(":{seconds} "), "{life} ms");
+        let deadline = (NOW + life + 500) / 1000;
+        assert_eq!(reply(&mut server, "EXPIRETIME k", NOW), format!(":{deadline} "), "{life} ms");
+    }
+    reply(&mut server, &format!("PEXPIREAT k {}", i64::MAX), NOW);
+    assert_eq!(reply(&mut server, "EXPIRETIME k", NOW), ":9223372036854776 ");
+}

@@ -140,7 +140,9 @@ fn deadline_reply(access: &mut Access<'_>, key: &[u8], shown: impl Fn(i64, i64) 
 
 /// Redis rounds to the nearest second, so a key with less than half a second left shows 0.
 fn rounded_seconds(milliseconds: i64) -> i64 {
-    milliseconds.saturating_add(500) / 1000
+    // As numbers without a sign, like Redis's compiler: the last deadline that there is has room for the half second.
+    let rounded = (milliseconds.max(0).unsigned_abs() + 500) / 1000;
+    i64::try_from(rounded).expect("a thousandth of a number fits")
 }
 
 /// `GETEX key [EX | PX | EXAT | PXAT time | PERSIST]`

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::interpreter::{Evaluated, Interpreter, Thrown};
-use super::library;
 use super::value::{BEYOND, Key, Table, Value, as_double, exact};
 use crate::lock::redis::access::Refused;
 use crate::lock::redis::reply::Reply;
@@ -25,17 +24,29 @@ pub(super) fn call(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -
 /// `redis.pcall`: an error is a value.
 pub(super) fn protected_call(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
     match carry_out(interpreter, arguments)? {
-        Reply::Error(text) => Ok(error_table(interpreter, &text)),
+        Reply::Error(text) => {
+            let error = error_table(interpreter, &text);
+            if let (Value::Table(table), false) = (&error, NO_COMMAND.iter().any(|no_command| **no_command == *text)) {
+                interpreter.fields_mut(*table).set_text("ignore_error_stats_update", Value::Boolean(true));
+            }
+            Ok(error)
+        }
         reply => Ok(value_of(interpreter, reply)),
     }
 }
 
+/// The errors for arguments that are no command at all.
+const NO_COMMAND: [&[u8]; 2] = [
+    b"ERR Please specify at least one argument for this redis lib call",
+    b"ERR Lua redis lib command arguments must be strings or integers",
+];
+
 fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Reply> {
     if arguments.is_empty() {
-        return Ok(Reply::error("ERR Please specify at least one argument for this redis lib call"));
+        return Ok(Reply::Error(NO_COMMAND[0].to_vec()));
     }
     let Some(words) = arguments.iter().map(word).collect::<Option<Vec<Vec<u8>>>>() else {
-        return Ok(Reply::error("ERR Lua redis lib command arguments must be strings or integers"));
+        return Ok(Reply::Error(NO_COMMAND[1].to_vec()));
     };
     if arguments.iter().any(|value| matches!(value, Value::Number(number) if exact(*number).is_none())) {
         return interpreter.unsupported("an argument beyond 2^53 that is a number and no string");
@@ -100,9 +111,11 @@ fn value_of(interpreter: &mut Interpreter<'_, '_>, reply: Reply) -> Value {
         Reply::Verbatim(text) => Value::text(&text),
         Reply::Null | Reply::NullArray => Value::Boolean(false),
         Reply::Boolean(value) => Value::Boolean(value),
+        Reply::Double(number) => Value::Number(number),
+        Reply::BigNumber(bytes) | Reply::Labelled(_, bytes) => Value::String(bytes.into()),
         Reply::Status(text) => field_table(interpreter, "ok", text.as_bytes()),
         Reply::Error(text) => error_table(interpreter, &text),
-        Reply::Array(replies) => {
+        Reply::Array(replies) | Reply::Set(replies) => {
             let values = replies.into_iter().map(|reply| value_of(interpreter, reply)).collect();
             interpreter.list(values)
         }
@@ -125,29 +138,44 @@ fn error_table(interpreter: &mut Interpreter<'_, '_>, text: &[u8]) -> Value {
 }
 
 /// `redis.error_reply(text)`: what stands before the first space is the code; one word gets the code `ERR`.
-pub(super) fn error_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+pub(super) fn error_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Value {
     let [Value::String(text)] = arguments else {
-        return Err(Thrown::Error(error_table(interpreter, b"ERR wrong number or type of arguments")));
+        return error_table(interpreter, b"ERR wrong number or type of arguments");
     };
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let text = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
-    Ok(error_table(interpreter, &text))
+    error_table(interpreter, &text)
 }
 
 /// `redis.status_reply(text)`
-pub(super) fn status_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+pub(super) fn status_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Value {
     let [Value::String(text)] = arguments else {
-        return Err(Thrown::Error(error_table(interpreter, b"ERR wrong number or type of arguments")));
+        return error_table(interpreter, b"ERR wrong number or type of arguments");
     };
-    Ok(field_table(interpreter, "ok", text))
+    field_table(interpreter, "ok", text)
 }
 
 /// `redis.sha1hex(text)`
 pub(super) fn sha1(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
-    if arguments.len() != 1 {
-        return Err(Thrown::Error(error_table(interpreter, b"ERR wrong number of arguments")));
+    let [value] = arguments else { return raise(interpreter, b"ERR wrong number of arguments") };
+    // What is no text counts as an empty one.
+    Ok(Value::text(&sha1::hexadecimal(&value.bytes().unwrap_or_default())))
+}
+
+/// `redis.log(level, text, …)`: there is no log.
+pub(super) fn log(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+    let [level, _, ..] = arguments else {
+        return raise(interpreter, b"ERR redis.log() requires two arguments or more.");
+    };
+    match level.number() {
+        None => raise(interpreter, b"ERR First argument must be a number (log level)."),
+        Some(0..=3) => Ok(Vec::new()),
+        Some(_) => raise(interpreter, b"ERR Invalid debug level."),
     }
-    Ok(Value::text(&sha1::hexadecimal(&library::bytes(interpreter, arguments, 0, "sha1hex")?)))
+}
+
+fn raise<T>(interpreter: &mut Interpreter<'_, '_>, text: &[u8]) -> Evaluated<T> {
+    Err(Thrown::Error(error_table(interpreter, text)))
 }
 
 /// The reply for the value that a script returns.
@@ -168,7 +196,7 @@ fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize) -> R
     }
 }
 
-/// An error, a status, or the values from 1 up to the first gap.
+/// What one of its fields says it is, in this order, or else the values from 1 up to the first gap.
 fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize) -> Reply {
     if let Value::String(text) = table.text("err") {
         return Reply::Error(text.to_vec());
@@ -176,9 +204,39 @@ fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize) -
     if let Value::String(text) = table.text("ok") {
         return Reply::Status(Cow::Owned(String::from_utf8_lossy(&text).into_owned()));
     }
+    if let Value::Number(number) = table.text("double") {
+        let text = || format!("ERR a double beyond 2^53 is not supported in scripts, line {}", interpreter.line);
+        return exact(number).map_or_else(|| Reply::error(&text()), Reply::Double);
+    }
+    if let Value::Table(map) = table.text("map") {
+        let pair = |(key, value): (Key, Value)| {
+            (reply_at(interpreter, &key.value(), depth + 1), reply_at(interpreter, &value, depth + 1))
+        };
+        return Reply::Map(fields(interpreter.fields(map)).map(pair).collect());
+    }
+    if let Value::Table(set) = table.text("set") {
+        let keys = fields(interpreter.fields(set)).map(|(key, _)| reply_at(interpreter, &key.value(), depth + 1));
+        return Reply::Set(keys.collect());
+    }
+    if let Value::String(digits) = table.text("big_number") {
+        let in_one_line = |&byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte };
+        return Reply::BigNumber(digits.iter().map(in_one_line).collect());
+    }
+    if let Value::Table(verbatim) = table.text("verbatim_string") {
+        let verbatim = interpreter.fields(verbatim);
+        if let (Value::String(text), Value::String(format)) = (verbatim.text("string"), verbatim.text("format")) {
+            let letter = |place: usize| format.get(place).copied().unwrap_or(b' ');
+            return Reply::Labelled([0, 1, 2].map(letter), text.to_vec());
+        }
+    }
     let values = (1..).map(|place| table.get(&Key::Number(place)));
     let values = values.take_while(|value| !matches!(value, Value::Nil));
     Reply::Array(values.map(|value| reply_at(interpreter, &value, depth + 1)).collect())
+}
+
+/// The fields of a table in the order of their keys.
+fn fields(table: &Table) -> impl Iterator<Item = (Key, Value)> {
+    std::iter::successors(table.after(None), |(key, _)| table.after(Some(key)))
 }
 
 /// The text of an error that ended a script.
@@ -188,6 +246,11 @@ pub(super) fn error_text(interpreter: &Interpreter<'_, '_>, error: &Value) -> Ve
             Value::String(text) => text.to_vec(),
             _ => b"ERR unknown error".to_vec(),
         },
-        other => [b"ERR ".as_slice(), &other.bytes().unwrap_or_else(|| other.kind().as_bytes().into())].concat(),
+        Value::Boolean(value) => format!("ERR {value}").into_bytes(),
+        Value::Function(_) | Value::Builtin(_) => {
+            format!("ERR the address of a function is not supported in scripts, line {}", interpreter.line).into_bytes()
+        }
+        Value::Nil => b"ERR nil".to_vec(),
+        other => [b"ERR ".as_slice(), &other.bytes().unwrap_or_default()].concat(),
     }
 }

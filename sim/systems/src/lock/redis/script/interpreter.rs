@@ -50,6 +50,31 @@ pub(super) struct Interpreter<'a, 'b> {
     steps: u64,
     bytes: usize,
     calls: usize,
+    /// The functions that wait for one that they called, outermost first: the lines of their calls. Functions of the
+    /// library have none, nor has a function that ended with its call.
+    callers: Vec<Option<u32>>,
+    /// Whether a function of the library is at work.
+    in_library: bool,
+    /// How the script names the function at work.
+    called: Called,
+    /// How many of the names in scope are those of functions around the one at work.
+    outer_names: usize,
+}
+
+/// How a script names a function that it calls.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Called {
+    /// `None` if it has no name, or if the library calls it.
+    pub(super) name: Option<String>,
+    /// Whether it is called with a colon.
+    pub(super) is_method: bool,
+}
+
+/// Whether a function ends with the call that it makes: `return f()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    Yes,
+    No,
 }
 
 impl<'a, 'b> Interpreter<'a, 'b> {
@@ -65,6 +90,10 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             steps: 0,
             bytes: 0,
             calls: 0,
+            callers: Vec::new(),
+            in_library: false,
+            called: Called::default(),
+            outer_names: 0,
         };
         library::open(&mut interpreter);
         for (name, texts) in [("KEYS", keys), ("ARGV", arguments)] {
@@ -112,9 +141,25 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         &mut self.tables[table]
     }
 
-    /// An error at the line at work, as Lua words it.
+    /// An error as Lua words it, with the line of the script where there is one.
     pub(super) fn error<T>(&self, text: &str) -> Evaluated<T> {
-        Err(Thrown::Error(Value::text(&format!("user_script:{}: {text}", self.line))))
+        Err(Thrown::Error(Value::text(&format!("{}{text}", self.place(1)))))
+    }
+
+    /// Where the caller of the library's function at work stands, for the front of an error: 1 is the caller itself, 2
+    /// the caller of that one, and so on. Without such a function it is the line at work.
+    pub(super) fn place(&self, level: usize) -> String {
+        let line = if self.in_library {
+            self.callers.len().checked_sub(level).and_then(|at| self.callers[at])
+        } else {
+            Some(self.line)
+        };
+        line.map_or(String::new(), |line| format!("user_script:{line}: "))
+    }
+
+    /// How the script names the function at work.
+    pub(super) fn called(&self) -> &Called {
+        &self.called
     }
 
     pub(super) fn unsupported<T>(&self, what: &str) -> Evaluated<T> {
@@ -186,7 +231,12 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             }
             StatementKind::Each { names, values, body } => return self.each_loop(names, values, body),
             StatementKind::Do(block) => return self.block(block),
-            StatementKind::Return(values) => return Ok(Flow::Return(self.all_values(values)?)),
+            StatementKind::Return(values) => {
+                return Ok(Flow::Return(match &values[..] {
+                    [call @ (Expression::Call(..) | Expression::Method(..))] => self.call_as(call, Tail::Yes)?,
+                    values => self.all_values(values)?,
+                }));
+            }
             StatementKind::Break => return Ok(Flow::Break),
         }
         Ok(Flow::Next)
@@ -231,13 +281,14 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     fn count_loop(&mut self, name: &str, bounds: [Option<&Expression>; 3], body: &Block) -> Evaluated<Flow> {
         let mut numbers = [0, 0, 1];
-        for ((number, bound), what) in numbers.iter_mut().zip(bounds).zip(["initial", "limit", "step"]) {
+        for ((number, bound), what) in numbers.iter_mut().zip(bounds).zip(["initial value", "limit", "step"]) {
             let Some(bound) = bound else { continue };
-            let Some(value) = self.value(bound)?.number() else {
-                let what = if what == "limit" { "limit".to_owned() } else { format!("{what} value") };
-                return self.error(&format!("'for' {} must be a number", what.trim_end_matches(" value")));
+            let value = self.value(bound)?;
+            *number = match value.number() {
+                Some(number) => number,
+                None if value.is_unsupported_number() => return self.unsupported("a loop over fractions"),
+                None => return self.error(&format!("'for' {what} must be a number")),
             };
-            *number = value;
         }
         let [mut at, last, step] = numbers;
         while if step > 0 { at <= last } else { at >= last } {
@@ -257,7 +308,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             <[Value; 3]>::try_from(self.values(values, 3)?).expect("three values were asked for");
         loop {
             self.spend(1, 0)?;
-            let mut found = self.call(&iterator, vec![state.clone(), control], "")?;
+            let mut found = self.call(&iterator, vec![state.clone(), control], Called::default())?;
             found.resize(names.len().max(1), Value::Nil);
             control = found[0].clone();
             if matches!(control, Value::Nil) {
@@ -377,10 +428,31 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     fn index(&mut self, object: &Expression, key: &Expression) -> Evaluated<Value> {
         let (holder, key) = (self.value(object)?, self.value(key)?);
         match &holder {
-            Value::Table(table) => Ok(key.key().map_or(Value::Nil, |key| self.tables[*table].get(&key))),
-            Value::String(_) => self.unsupported("a field of a string"),
+            Value::Table(table) => key.key().map_or(Ok(Value::Nil), |key| self.field(*table, &key)),
+            Value::String(_) => match &key {
+                Value::String(name) => library::string_function(self, &String::from_utf8_lossy(name)),
+                _ => Ok(Value::Nil),
+            },
             _ => self.error(&format!("attempt to index {}", self.named(object, &holder))),
         }
+    }
+
+    /// A field of a table; an error if it is a part of the library that is not supported.
+    pub(super) fn field(&self, table: usize, key: &Key) -> Evaluated<Value> {
+        let table = &self.tables[table];
+        let value = table.get(key);
+        match (&value, key) {
+            (Value::Nil, Key::String(name)) if table.unsupported.iter().any(|known| known.as_bytes() == &**name) => {
+                self.unsupported(&format!("'{}' of the library", String::from_utf8_lossy(name)))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// The number of values of a list.
+    pub(super) fn list_length(&self, table: usize) -> Evaluated<i64> {
+        let table = &self.tables[table];
+        if table.has_gap() { self.unsupported("the length of a list with gaps") } else { Ok(table.length()) }
     }
 
     fn closure(&mut self, function: &Rc<Function>) -> Value {
@@ -401,7 +473,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             Value::String(bytes) => {
                 Ok(Value::Number(i64::try_from(bytes.len()).expect("memory holds fewer bytes than i64 counts")))
             }
-            Value::Table(table) => Ok(Value::Number(self.tables[*table].length())),
+            Value::Table(table) => self.list_length(*table).map(Value::Number),
             _ => self.error(&format!("attempt to get length of {}", self.named(inner, &value))),
         }
     }
@@ -431,35 +503,69 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     fn call_expression(&mut self, call: &Expression) -> Evaluated<Vec<Value>> {
+        self.call_as(call, Tail::No)
+    }
+
+    fn call_as(&mut self, call: &Expression, tail: Tail) -> Evaluated<Vec<Value>> {
         match call {
             Expression::Call(function, arguments, line) => {
                 let callee = self.value(function)?;
                 let arguments = self.all_values(arguments)?;
                 self.line = *line;
-                let named = self.named(function, &callee);
-                self.call(&callee, arguments, &named)
+                if !callee.is_callable() {
+                    return self.error(&format!("attempt to call {}", self.named(function, &callee)));
+                }
+                self.enter(&callee, arguments, Called { name: name_of(function), is_method: false }, tail)
             }
             Expression::Method(object, name, arguments, line) => {
                 let holder = self.value(object)?;
                 let mut arguments = self.all_values(arguments)?;
                 self.line = *line;
-                let callee = library::method(self, &holder, name)?;
+                let callee = match &holder {
+                    Value::Table(table) => self.field(*table, &Key::String(name.as_bytes().into()))?,
+                    Value::String(_) => library::string_function(self, name)?,
+                    _ => return self.error(&format!("attempt to index {}", self.named(object, &holder))),
+                };
+                if !callee.is_callable() {
+                    return self.error(&format!("attempt to call method '{name}' (a {} value)", callee.kind()));
+                }
                 arguments.insert(0, holder);
-                self.call(&callee, arguments, &format!("method '{name}' (a {} value)", callee.kind()))
+                self.enter(&callee, arguments, Called { name: Some(name.clone()), is_method: true }, tail)
             }
             _ => self.unsupported("this call"),
         }
     }
 
-    /// Calls a function; `named` is how an error names it.
-    pub(super) fn call(&mut self, callee: &Value, arguments: Vec<Value>, named: &str) -> Evaluated<Vec<Value>> {
+    /// Calls a function.
+    pub(super) fn call(&mut self, callee: &Value, arguments: Vec<Value>, called: Called) -> Evaluated<Vec<Value>> {
+        self.enter(callee, arguments, called, Tail::No)
+    }
+
+    fn enter(&mut self, callee: &Value, arguments: Vec<Value>, called: Called, tail: Tail) -> Evaluated<Vec<Value>> {
         self.spend(1, 0)?;
-        match callee {
+        if !callee.is_callable() {
+            let text = format!("attempt to call a {} value", callee.kind());
+            return if self.in_library { Err(Thrown::Error(Value::text(&text))) } else { self.error(&text) };
+        }
+        let is_library = matches!(callee, Value::Builtin(_));
+        let line = self.line;
+        // A function that ends with a call of another one is gone by then; the library's functions take no part in it.
+        let is_gone = tail == Tail::Yes && !is_library;
+        self.callers.push((!self.in_library && !is_gone).then_some(line));
+        let caller_in_library = std::mem::replace(&mut self.in_library, is_library);
+        let caller_called = std::mem::replace(&mut self.called, called);
+        let result = match callee {
             Value::Builtin(builtin) => library::call(self, *builtin, arguments),
             Value::Function(closure) => self.call_closure(closure, arguments),
-            _ if named.is_empty() => self.error(&format!("attempt to call a {} value", callee.kind())),
-            _ => self.error(&format!("attempt to call {named}")),
+            _ => unreachable!("it can be called"),
+        };
+        self.in_library = caller_in_library;
+        self.called = caller_called;
+        self.callers.pop();
+        if result.is_ok() {
+            self.line = line;
         }
+        result
     }
 
     fn call_closure(&mut self, closure: &Closure, mut arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
@@ -468,9 +574,11 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             return Err(Thrown::Stopped(format!("ERR the script calls functions deeper than {CALLS_MAX}")));
         }
         let caller = std::mem::replace(&mut self.scope, closure.scope.clone());
+        let caller_outer_names = std::mem::replace(&mut self.outer_names, closure.scope.len());
         arguments.resize(closure.function.parameters.len(), Value::Nil);
         let flow = self.body(&closure.function.parameters, arguments, &closure.function.body);
         self.scope = caller;
+        self.outer_names = caller_outer_names;
         self.calls -= 1;
         match flow? {
             Flow::Return(values) => Ok(values),
@@ -484,7 +592,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     pub(super) fn no_arithmetic<T>(&self, expression: &Expression, value: &Value) -> Evaluated<T> {
-        if matches!(value, Value::String(bytes) if super::value::looks_like_a_number(bytes)) {
+        if value.is_unsupported_number() {
             return self.unsupported("arithmetic with fractions or numbers beyond 2^53");
         }
         self.error(&format!("attempt to perform arithmetic on {}", self.named(expression, value)))
@@ -494,13 +602,30 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     pub(super) fn named(&self, expression: &Expression, value: &Value) -> String {
         let kind = value.kind();
         match expression {
-            Expression::Name(name) if self.local(name).is_some() => format!("local '{name}' (a {kind} value)"),
-            Expression::Name(name) => format!("global '{name}' (a {kind} value)"),
+            Expression::Name(name) => match self.scope.iter().rposition(|(local, _)| **local == **name) {
+                Some(at) if at < self.outer_names => format!("upvalue '{name}' (a {kind} value)"),
+                Some(_) => format!("local '{name}' (a {kind} value)"),
+                None => format!("global '{name}' (a {kind} value)"),
+            },
+            Expression::One(inner) => self.named(inner, value),
             Expression::Index(_, key) => match &**key {
                 Expression::String(field) => format!("field '{}' (a {kind} value)", String::from_utf8_lossy(field)),
                 _ => format!("field '?' (a {kind} value)"),
             },
             _ => format!("a {kind} value"),
         }
+    }
+}
+
+/// The name by which an expression gives a function to a call, as far as Lua knows one.
+fn name_of(expression: &Expression) -> Option<String> {
+    match expression {
+        Expression::Name(name) => Some(name.clone()),
+        Expression::Index(_, key) => Some(match &**key {
+            Expression::String(field) => String::from_utf8_lossy(field).into_owned(),
+            _ => "?".to_owned(),
+        }),
+        Expression::One(inner) => name_of(inner),
+        _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! The words of a script.
 
+use super::value::{Written, written};
+
 /// A word of Lua, with the line where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
@@ -23,6 +25,18 @@ pub(super) enum TokenKind {
 pub(super) struct Malformed {
     pub(super) line: u32,
     pub(super) text: String,
+    /// It is a script for Lua; the text names what is not supported here.
+    pub(super) is_unsupported: bool,
+}
+
+impl Malformed {
+    pub(super) fn new(line: u32, text: impl Into<String>) -> Self {
+        Self { line, text: text.into(), is_unsupported: false }
+    }
+
+    pub(super) fn unsupported(line: u32, what: impl Into<String>) -> Self {
+        Self { line, text: what.into(), is_unsupported: true }
+    }
 }
 
 const KEYWORDS: &[&str] = &[
@@ -75,7 +89,7 @@ impl Lexer<'_> {
     }
 
     fn malformed(&self, text: impl Into<String>) -> Malformed {
-        Malformed { line: self.line, text: text.into() }
+        Malformed::new(self.line, text)
     }
 
     fn word(&mut self) -> TokenKind {
@@ -91,12 +105,20 @@ impl Lexer<'_> {
 
     fn number(&mut self) -> Result<TokenKind, Malformed> {
         let rest = &self.text[self.at..];
-        let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'.').count();
+        let count =
+            |from: usize, is_part: fn(&u8) -> bool| rest[from..].iter().take_while(|byte| is_part(byte)).count();
+        let mut length = count(0, |byte| byte.is_ascii_digit() || *byte == b'.');
+        if matches!(rest.get(length), Some(b'e' | b'E')) {
+            length += 1 + usize::from(matches!(rest.get(length + 1), Some(b'+' | b'-')));
+        }
+        length += count(length, |byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         let word = String::from_utf8_lossy(&rest[..length]).into_owned();
-        let number = super::value::number_of(word.as_bytes());
-        let number = number.ok_or_else(|| self.malformed(format!("the number '{word}' is not supported")))?;
         self.at += length;
-        Ok(TokenKind::Number(number))
+        match written(word.as_bytes()) {
+            Written::Whole(number) => Ok(TokenKind::Number(number)),
+            Written::Nothing => Err(self.malformed(format!("malformed number near '{word}'"))),
+            Written::Unsupported => Err(Malformed::unsupported(self.line, format!("the number '{word}'"))),
+        }
     }
 
     fn symbol(&mut self) -> Result<TokenKind, Malformed> {

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::interpreter::{Evaluated, Interpreter, Thrown};
-use super::value::{Key, Table, Value, digits_of, exact, looks_like_a_number, number_of, number_text};
-use super::{bridge, text};
+use super::interpreter::{Called, Evaluated, Interpreter, Thrown};
+use super::value::{Key, Table, Value, Written, number_text, written, written_in_base};
+use super::{bridge, list, text};
+use crate::lock::redis::server::info::VERSION;
 
 /// A function of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(super) enum Builtin {
     StatusReply,
     Sha1,
     Log,
+    ReplicateCommands,
     ToNumber,
     ToString,
     Type,
@@ -29,6 +31,8 @@ pub(super) enum Builtin {
     Maximum,
     Minimum,
     Floor,
+    Ceiling,
+    Absolute,
     Insert,
     Remove,
     Concat,
@@ -39,6 +43,8 @@ pub(super) enum Builtin {
     Repeat,
     Reverse,
     Find,
+    Byte,
+    Char,
 }
 
 /// Parts of Lua and of Redis that exist there and not here.
@@ -81,23 +87,74 @@ const GLOBALS: &[(&str, Builtin)] = &[
     ("assert", Builtin::Assert),
 ];
 
-const LIBRARIES: &[(&str, &[(&str, Builtin)])] = &[
-    (
-        "redis",
-        &[
+/// A part of the library.
+struct Part {
+    name: &'static str,
+    functions: &'static [(&'static str, Builtin)],
+    /// What else Redis has under this name.
+    unsupported: &'static [&'static str],
+}
+
+const LIBRARIES: &[Part] = &[
+    Part {
+        name: "redis",
+        functions: &[
             ("call", Builtin::Call),
             ("pcall", Builtin::ProtectedCall),
             ("error_reply", Builtin::ErrorReply),
             ("status_reply", Builtin::StatusReply),
             ("sha1hex", Builtin::Sha1),
             ("log", Builtin::Log),
+            ("replicate_commands", Builtin::ReplicateCommands),
         ],
-    ),
-    ("math", &[("max", Builtin::Maximum), ("min", Builtin::Minimum), ("floor", Builtin::Floor)]),
-    ("table", &[("insert", Builtin::Insert), ("remove", Builtin::Remove), ("concat", Builtin::Concat)]),
-    (
-        "string",
-        &[
+        unsupported: &["setresp", "set_repl", "breakpoint", "debug", "acl_check_cmd"],
+    },
+    Part {
+        name: "math",
+        functions: &[
+            ("max", Builtin::Maximum),
+            ("min", Builtin::Minimum),
+            ("floor", Builtin::Floor),
+            ("ceil", Builtin::Ceiling),
+            ("abs", Builtin::Absolute),
+        ],
+        unsupported: &[
+            "acos",
+            "asin",
+            "atan",
+            "atan2",
+            "cos",
+            "cosh",
+            "deg",
+            "exp",
+            "fmod",
+            "frexp",
+            "huge",
+            "ldexp",
+            "log",
+            "log10",
+            "mod",
+            "modf",
+            "pi",
+            "pow",
+            "rad",
+            "random",
+            "randomseed",
+            "sin",
+            "sinh",
+            "sqrt",
+            "tan",
+            "tanh",
+        ],
+    },
+    Part {
+        name: "table",
+        functions: &[("insert", Builtin::Insert), ("remove", Builtin::Remove), ("concat", Builtin::Concat)],
+        unsupported: &["foreach", "foreachi", "getn", "maxn", "setn", "sort"],
+    },
+    Part {
+        name: "string",
+        functions: &[
             ("len", Builtin::Length),
             ("sub", Builtin::Sub),
             ("upper", Builtin::Upper),
@@ -105,8 +162,25 @@ const LIBRARIES: &[(&str, &[(&str, Builtin)])] = &[
             ("rep", Builtin::Repeat),
             ("reverse", Builtin::Reverse),
             ("find", Builtin::Find),
+            ("byte", Builtin::Byte),
+            ("char", Builtin::Char),
         ],
-    ),
+        unsupported: &["dump", "format", "gfind", "gmatch", "gsub", "match"],
+    },
+];
+
+/// Numbers of `redis`: levels of the log, what is replicated, and the version as one number.
+const REDIS_NUMBERS: &[(&str, i64)] = &[
+    ("LOG_DEBUG", 0),
+    ("LOG_VERBOSE", 1),
+    ("LOG_NOTICE", 2),
+    ("LOG_WARNING", 3),
+    ("REPL_NONE", 0),
+    ("REPL_AOF", 1),
+    ("REPL_SLAVE", 2),
+    ("REPL_REPLICA", 2),
+    ("REPL_ALL", 3),
+    ("REDIS_VERSION_NUM", 0x0007_000f),
 ];
 
 /// Puts the library into the global names.
@@ -114,35 +188,30 @@ pub(super) fn open(interpreter: &mut Interpreter<'_, '_>) {
     for (name, builtin) in GLOBALS {
         interpreter.set_global(name, Value::Builtin(*builtin));
     }
-    for (name, functions) in LIBRARIES {
-        let mut table = Table::default();
-        functions.iter().for_each(|(name, builtin)| table.set_text(name, Value::Builtin(*builtin)));
-        if *name == "redis" {
-            let levels = ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"];
-            (0..).zip(levels).for_each(|(number, level)| table.set_text(level, Value::Number(number)));
+    for part in LIBRARIES {
+        let mut table = Table::without(part.unsupported);
+        part.functions.iter().for_each(|(name, builtin)| table.set_text(name, Value::Builtin(*builtin)));
+        if part.name == "redis" {
+            REDIS_NUMBERS.iter().for_each(|(name, number)| table.set_text(name, Value::Number(*number)));
+            table.set_text("REDIS_VERSION", Value::text(VERSION));
         }
         table.is_fixed = true;
         let library = interpreter.table(table);
-        interpreter.set_global(name, library.clone());
-        if *name == "redis" {
+        interpreter.set_global(part.name, library.clone());
+        if part.name == "redis" {
             interpreter.set_global("server", library);
         }
     }
 }
 
-/// The function that `value:name()` calls.
-pub(super) fn method(interpreter: &Interpreter<'_, '_>, holder: &Value, name: &str) -> Evaluated<Value> {
-    match holder {
-        Value::Table(table) => Ok(interpreter.fields(*table).text(name)),
-        Value::String(_) => {
-            let strings = LIBRARIES.iter().find(|(library, _)| *library == "string").expect("it is in the list").1;
-            match strings.iter().find(|(function, _)| *function == name) {
-                Some((_, builtin)) => Ok(Value::Builtin(*builtin)),
-                None => interpreter.unsupported(&format!("string.{name}")),
-            }
-        }
-        _ => interpreter.error(&format!("attempt to index a {} value", holder.kind())),
+/// The function that `text:name()` calls and that `text.name` is.
+pub(super) fn string_function(interpreter: &Interpreter<'_, '_>, name: &str) -> Evaluated<Value> {
+    let part = LIBRARIES.iter().find(|part| part.name == "string").expect("it is in the list");
+    if part.unsupported.contains(&name) {
+        return interpreter.unsupported(&format!("string.{name}"));
     }
+    let found = part.functions.iter().find(|(function, _)| *function == name);
+    Ok(found.map_or(Value::Nil, |(_, builtin)| Value::Builtin(*builtin)))
 }
 
 /// Calls a function of the library.
@@ -151,95 +220,123 @@ pub(super) fn call(
     builtin: Builtin,
     arguments: Vec<Value>,
 ) -> Evaluated<Vec<Value>> {
-    let first = arguments.first().cloned().unwrap_or(Value::Nil);
     let one = |value: Value| Ok(vec![value]);
     match builtin {
         Builtin::Call => bridge::call(interpreter, &arguments).map(|value| vec![value]),
         Builtin::ProtectedCall => bridge::protected_call(interpreter, &arguments).map(|value| vec![value]),
-        Builtin::ErrorReply => bridge::error_reply(interpreter, &arguments).map(|value| vec![value]),
-        Builtin::StatusReply => bridge::status_reply(interpreter, &arguments).map(|value| vec![value]),
-        Builtin::Sha1 => bridge::sha1(interpreter, &arguments).map(|value| vec![value]),
-        Builtin::Log => Ok(Vec::new()),
+        Builtin::ErrorReply => one(bridge::error_reply(interpreter, &arguments)),
+        Builtin::StatusReply => one(bridge::status_reply(interpreter, &arguments)),
+        Builtin::Sha1 => one(bridge::sha1(interpreter, &arguments)?),
+        Builtin::Log => bridge::log(interpreter, &arguments),
+        // Effects are replicated in any case.
+        Builtin::ReplicateCommands => one(Value::Boolean(true)),
         Builtin::ToNumber => one(to_number(interpreter, &arguments)?),
-        Builtin::ToString => one(to_string(interpreter, &first)?),
-        Builtin::Type => one(Value::text(first.kind())),
-        Builtin::Pairs => iterator(interpreter, Builtin::Next, &first, Value::Nil),
-        Builtin::Ipairs => iterator(interpreter, Builtin::NextPlace, &first, Value::Number(0)),
-        Builtin::Next => Ok(next(interpreter, &arguments)),
+        Builtin::ToString => one(to_string(interpreter, &any(interpreter, &arguments)?)?),
+        Builtin::Type => one(Value::text(any(interpreter, &arguments)?.kind())),
+        Builtin::Pairs => iterator(interpreter, Builtin::Next, &arguments, Value::Nil),
+        Builtin::Ipairs => iterator(interpreter, Builtin::NextPlace, &arguments, Value::Number(0)),
+        Builtin::Next => next(interpreter, &arguments),
         Builtin::NextPlace => Ok(next_place(interpreter, &arguments)),
-        Builtin::Unpack => unpack(interpreter, &first),
+        Builtin::Unpack => list::unpack(interpreter, &arguments),
         Builtin::Pcall => pcall(interpreter, arguments),
-        Builtin::Error => Err(Thrown::Error(raised(interpreter, first))),
-        Builtin::Assert if first.is_true() => Ok(arguments),
-        Builtin::Assert => {
-            Err(Thrown::Error(arguments.get(1).cloned().unwrap_or_else(|| Value::text("assertion failed!"))))
+        Builtin::Error => error(interpreter, &arguments),
+        Builtin::Assert => assert(interpreter, arguments),
+        Builtin::Maximum => extreme(interpreter, &arguments, i64::max),
+        Builtin::Minimum => extreme(interpreter, &arguments, i64::min),
+        Builtin::Floor | Builtin::Ceiling => one(Value::Number(number(interpreter, &arguments, 0)?)),
+        Builtin::Absolute => one(Value::Number(number(interpreter, &arguments, 0)?.abs())),
+        Builtin::Insert => list::insert(interpreter, &arguments),
+        Builtin::Remove => list::remove(interpreter, &arguments),
+        Builtin::Concat => list::concat(interpreter, &arguments),
+        Builtin::Find => text::find(interpreter, &arguments),
+        Builtin::Byte => text::byte(interpreter, &arguments),
+        Builtin::Char => text::char(interpreter, &arguments),
+        Builtin::Length | Builtin::Sub | Builtin::Upper | Builtin::Lower | Builtin::Repeat | Builtin::Reverse => {
+            one(text::call(interpreter, builtin, &arguments)?)
         }
-        Builtin::Maximum => extreme(interpreter, &arguments, "max", i64::max),
-        Builtin::Minimum => extreme(interpreter, &arguments, "min", i64::min),
-        Builtin::Floor => one(Value::Number(number(interpreter, &arguments, 0, "floor")?)),
-        Builtin::Insert => insert(interpreter, &arguments),
-        Builtin::Remove => remove(interpreter, &arguments),
-        Builtin::Concat => text::concat(interpreter, &arguments),
-        Builtin::Length
-        | Builtin::Sub
-        | Builtin::Upper
-        | Builtin::Lower
-        | Builtin::Repeat
-        | Builtin::Reverse
-        | Builtin::Find => text::call(interpreter, builtin, &arguments).map(|value| vec![value]),
     }
 }
 
-/// The error for an argument of the wrong kind; places count from 1.
+/// The error for an argument of the wrong kind; places count from 0.
 pub(super) fn bad_argument<T>(
     interpreter: &Interpreter<'_, '_>,
     arguments: &[Value],
     place: usize,
-    function: &str,
     expected: &str,
 ) -> Evaluated<T> {
     let found = arguments.get(place).map_or("no value", Value::kind);
-    interpreter.error(&format!("bad argument #{} to '{function}' ({expected} expected, got {found})", place + 1))
+    wrong_argument(interpreter, place, &format!("{expected} expected, got {found}"))
 }
 
-pub(super) fn number(
-    interpreter: &Interpreter<'_, '_>,
-    arguments: &[Value],
-    place: usize,
-    function: &str,
-) -> Evaluated<i64> {
-    match arguments.get(place).and_then(Value::number) {
-        Some(number) => Ok(number),
-        None if matches!(arguments.get(place), Some(Value::String(bytes)) if looks_like_a_number(bytes)) => {
-            interpreter.unsupported("arithmetic with fractions or numbers beyond 2^53")
-        }
-        None => bad_argument(interpreter, arguments, place, function, "number"),
+/// The error for an argument that is wrong in this way; places count from 0. With a colon the value in front of it is
+/// not counted.
+pub(super) fn wrong_argument<T>(interpreter: &Interpreter<'_, '_>, place: usize, why: &str) -> Evaluated<T> {
+    let Called { name, is_method } = interpreter.called();
+    let name = name.as_deref().unwrap_or("?");
+    match (is_method, place) {
+        (true, 0) => interpreter.error(&format!("calling '{name}' on bad self ({why})")),
+        (true, place) => interpreter.error(&format!("bad argument #{place} to '{name}' ({why})")),
+        (false, place) => interpreter.error(&format!("bad argument #{} to '{name}' ({why})", place + 1)),
     }
 }
 
-fn table(interpreter: &Interpreter<'_, '_>, arguments: &[Value], function: &str) -> Evaluated<usize> {
+/// The first argument, whatever it is.
+fn any(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
+    arguments.first().cloned().map_or_else(|| wrong_argument(interpreter, 0, "value expected"), Ok)
+}
+
+/// An argument that has to be a number.
+pub(super) fn number(interpreter: &Interpreter<'_, '_>, arguments: &[Value], place: usize) -> Evaluated<i64> {
+    match arguments.get(place) {
+        Some(Value::Number(number)) => Ok(*number),
+        Some(Value::String(bytes)) => match written(bytes) {
+            Written::Whole(number) => Ok(number),
+            Written::Unsupported => interpreter.unsupported("arithmetic with fractions or numbers beyond 2^53"),
+            Written::Nothing => bad_argument(interpreter, arguments, place, "number"),
+        },
+        _ => bad_argument(interpreter, arguments, place, "number"),
+    }
+}
+
+/// The same where C takes an `int`.
+pub(super) fn small(interpreter: &Interpreter<'_, '_>, arguments: &[Value], place: usize) -> Evaluated<i64> {
+    let number = number(interpreter, arguments, place)?;
+    if i32::try_from(number).is_err() {
+        return interpreter.unsupported("a place or a count beyond 2^31");
+    }
+    Ok(number)
+}
+
+/// Whether an argument is missing or `nil`, so that something else stands for it.
+pub(super) fn is_absent(arguments: &[Value], place: usize) -> bool {
+    matches!(arguments.get(place), None | Some(Value::Nil))
+}
+
+pub(super) fn table(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<usize> {
     match arguments.first() {
         Some(Value::Table(table)) => Ok(*table),
-        _ => bad_argument(interpreter, arguments, 0, function, "table"),
+        _ => bad_argument(interpreter, arguments, 0, "table"),
     }
 }
 
 fn to_number(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
-    let Some(value) = arguments.first() else { return bad_argument(interpreter, arguments, 0, "tonumber", "value") };
-    if let (Some(base), Some(text)) = (arguments.get(1).and_then(Value::number), value.bytes()) {
-        let text = String::from_utf8_lossy(&text).trim().to_owned();
+    let base = if is_absent(arguments, 1) { 10 } else { small(interpreter, arguments, 1)? };
+    let written = if base == 10 {
+        match any(interpreter, arguments)? {
+            Value::Number(number) => return Ok(Value::Number(number)),
+            Value::String(bytes) => written(&bytes),
+            _ => Written::Nothing,
+        }
+    } else {
+        let text = bytes(interpreter, arguments, 0)?;
         let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
-        let Some(base) = base else { return interpreter.error("bad argument #2 to 'tonumber' (base out of range)") };
-        return Ok(digits_of(&text, base).and_then(exact).map_or(Value::Nil, Value::Number));
-    }
-    match value {
-        Value::Number(_) => Ok(value.clone()),
-        Value::String(bytes) => match number_of(bytes) {
-            Some(number) => Ok(Value::Number(number)),
-            None if looks_like_a_number(bytes) => interpreter.unsupported("a fraction or a number beyond 2^53"),
-            None => Ok(Value::Nil),
-        },
-        _ => Ok(Value::Nil),
+        let Some(base) = base else { return wrong_argument(interpreter, 1, "base out of range") };
+        written_in_base(&text, base)
+    };
+    match written {
+        Written::Whole(number) => Ok(Value::Number(number)),
+        Written::Nothing => Ok(Value::Nil),
+        Written::Unsupported => interpreter.unsupported("a fraction or a number beyond 2^53"),
     }
 }
 
@@ -255,20 +352,25 @@ fn to_string(interpreter: &Interpreter<'_, '_>, value: &Value) -> Evaluated<Valu
     }
 }
 
-fn iterator(interpreter: &Interpreter<'_, '_>, next: Builtin, table: &Value, control: Value) -> Evaluated<Vec<Value>> {
-    let function = if next == Builtin::Next { "pairs" } else { "ipairs" };
-    match table {
-        Value::Table(_) => Ok(vec![Value::Builtin(next), table.clone(), control]),
-        _ => bad_argument(interpreter, std::slice::from_ref(table), 0, function, "table"),
-    }
+fn iterator(
+    interpreter: &Interpreter<'_, '_>,
+    next: Builtin,
+    arguments: &[Value],
+    control: Value,
+) -> Evaluated<Vec<Value>> {
+    Ok(vec![Value::Builtin(next), Value::Table(table(interpreter, arguments)?), control])
 }
 
-fn next(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Vec<Value> {
-    let [Value::Table(table), control] = arguments else { return vec![Value::Nil] };
-    match interpreter.fields(*table).after(control.key().as_ref()) {
+fn next(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+    let [Value::Table(table), control] = arguments else { return Ok(vec![Value::Nil]) };
+    let fields = interpreter.fields(*table);
+    if fields.is_fixed {
+        return interpreter.unsupported("a loop over the library");
+    }
+    Ok(match fields.after(control.key().as_ref()) {
         Some((key, value)) => vec![key.value(), value],
         None => vec![Value::Nil],
-    }
+    })
 }
 
 fn next_place(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Vec<Value> {
@@ -279,25 +381,16 @@ fn next_place(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Vec<Val
     }
 }
 
-fn unpack(interpreter: &Interpreter<'_, '_>, table: &Value) -> Evaluated<Vec<Value>> {
-    let Value::Table(table) = table else {
-        return bad_argument(interpreter, std::slice::from_ref(table), 0, "unpack", "table");
-    };
-    let fields = interpreter.fields(*table);
-    let length = fields.length();
-    // Lua's stack holds about this many.
-    if length > 7000 {
-        return interpreter.error("too many results to unpack");
-    }
-    Ok((1..=length).map(|place| fields.get(&Key::Number(place))).collect())
-}
-
 fn pcall(interpreter: &mut Interpreter<'_, '_>, mut arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
     if arguments.is_empty() {
-        return bad_argument(interpreter, &arguments, 0, "pcall", "value");
+        // Lua finds its own `false` in the place of the function.
+        return Ok(vec![Value::Boolean(false), Value::text("attempt to call a boolean value")]);
     }
     let callee = arguments.remove(0);
-    match interpreter.call(&callee, arguments, "") {
+    let line = interpreter.line;
+    let result = interpreter.call(&callee, arguments, Called::default());
+    interpreter.line = line;
+    match result {
         Ok(mut values) => {
             values.insert(0, Value::Boolean(true));
             Ok(values)
@@ -313,78 +406,45 @@ fn pcall(interpreter: &mut Interpreter<'_, '_>, mut arguments: Vec<Value>) -> Ev
     }
 }
 
-/// What `error` raises: a text gets its place in front.
-fn raised(interpreter: &Interpreter<'_, '_>, value: Value) -> Value {
-    match value {
-        Value::String(bytes) => {
-            let place = format!("user_script:{}: ", interpreter.line);
-            Value::String([place.as_bytes(), &bytes].concat().into())
-        }
-        other => other,
+/// `error(value, level)`: a text gets the place of this level in front.
+fn error(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+    let value = arguments.first().cloned().unwrap_or(Value::Nil);
+    let level = if is_absent(arguments, 1) { 1 } else { small(interpreter, arguments, 1)? };
+    Err(Thrown::Error(match (value.bytes(), usize::try_from(level)) {
+        (Some(text), Ok(level @ 1..)) => Value::String([interpreter.place(level).as_bytes(), &text].concat().into()),
+        _ => value,
+    }))
+}
+
+/// `assert(value, text)`
+fn assert(interpreter: &Interpreter<'_, '_>, arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
+    if any(interpreter, &arguments)?.is_true() {
+        return Ok(arguments);
     }
+    let text = if is_absent(&arguments, 1) {
+        b"assertion failed!".as_slice().into()
+    } else {
+        bytes(interpreter, &arguments, 1)?
+    };
+    Err(Thrown::Error(Value::String([interpreter.place(1).as_bytes(), &text].concat().into())))
 }
 
 fn extreme(
     interpreter: &Interpreter<'_, '_>,
     arguments: &[Value],
-    function: &str,
     choose: fn(i64, i64) -> i64,
 ) -> Evaluated<Vec<Value>> {
-    let mut best = number(interpreter, arguments, 0, function)?;
+    let mut best = number(interpreter, arguments, 0)?;
     for place in 1..arguments.len() {
-        best = choose(best, number(interpreter, arguments, place, function)?);
+        best = choose(best, number(interpreter, arguments, place)?);
     }
     Ok(vec![Value::Number(best)])
 }
 
-fn insert(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
-    let table = table(interpreter, arguments, "insert")?;
-    interpreter.spend(1, 64)?;
-    match arguments {
-        [_, value] => interpreter.fields_mut(table).push(value.clone()),
-        [_, _, value] => {
-            let place = number(interpreter, arguments, 1, "insert")?;
-            let length = interpreter.fields(table).length();
-            interpreter.spend(u64::try_from(length).unwrap_or(0), 0)?;
-            let fields = interpreter.fields_mut(table);
-            for at in (place..=length).rev() {
-                let moved = fields.get(&Key::Number(at));
-                fields.set(Key::Number(at + 1), moved);
-            }
-            fields.set(Key::Number(place), value.clone());
-        }
-        _ => return interpreter.error("wrong number of arguments to 'insert'"),
-    }
-    Ok(Vec::new())
-}
-
-fn remove(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
-    let table = table(interpreter, arguments, "remove")?;
-    let length = interpreter.fields(table).length();
-    let place = if arguments.len() > 1 { number(interpreter, arguments, 1, "remove")? } else { length };
-    if !(1..=length).contains(&place) {
-        return Ok(Vec::new());
-    }
-    interpreter.spend(u64::try_from(length).unwrap_or(0), 0)?;
-    let fields = interpreter.fields_mut(table);
-    let removed = fields.get(&Key::Number(place));
-    for at in place..length {
-        let moved = fields.get(&Key::Number(at + 1));
-        fields.set(Key::Number(at), moved);
-    }
-    fields.set(Key::Number(length), Value::Nil);
-    Ok(vec![removed])
-}
-
 /// The bytes of an argument.
-pub(super) fn bytes(
-    interpreter: &Interpreter<'_, '_>,
-    arguments: &[Value],
-    place: usize,
-    function: &str,
-) -> Evaluated<Rc<[u8]>> {
+pub(super) fn bytes(interpreter: &Interpreter<'_, '_>, arguments: &[Value], place: usize) -> Evaluated<Rc<[u8]>> {
     match arguments.get(place).and_then(Value::bytes) {
         Some(bytes) => Ok(bytes),
-        None => bad_argument(interpreter, arguments, place, function, "string"),
+        None => bad_argument(interpreter, arguments, place, "string"),
     }
 }

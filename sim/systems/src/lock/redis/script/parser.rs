@@ -13,7 +13,7 @@ const UNARY: u8 = 7;
 
 /// The statements of a script.
 pub(super) fn parse(text: &[u8]) -> Result<Block, Malformed> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, loops: 0 };
     let block = parser.block()?;
     if *parser.peek() == TokenKind::End { Ok(block) } else { Err(parser.unexpected("<eof>")) }
 }
@@ -22,6 +22,8 @@ struct Parser {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
+    /// How many loops of the function at work are open.
+    loops: usize,
 }
 
 impl Parser {
@@ -63,15 +65,23 @@ impl Parser {
         if self.keyword(keyword) { Ok(()) } else { Err(self.unexpected(keyword)) }
     }
 
-    fn unexpected(&self, expected: &str) -> Malformed {
-        let found = match self.peek() {
+    /// The word at work, for an error.
+    fn found(&self) -> String {
+        match self.peek() {
             TokenKind::Name(name) => name.clone(),
             TokenKind::Keyword(word) | TokenKind::Symbol(word) => (*word).to_owned(),
             TokenKind::Number(number) => number.to_string(),
             TokenKind::String(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             TokenKind::End => "<eof>".to_owned(),
-        };
-        Malformed { line: self.line(), text: format!("'{expected}' expected near '{found}'") }
+        }
+    }
+
+    fn unexpected(&self, expected: &str) -> Malformed {
+        let found = self.found();
+        if matches!(self.peek(), TokenKind::Symbol("..." | "^")) {
+            return Malformed::unsupported(self.line(), format!("'{found}'"));
+        }
+        Malformed::new(self.line(), format!("'{expected}' expected near '{found}'"))
     }
 
     fn name(&mut self) -> Result<String, Malformed> {
@@ -89,7 +99,7 @@ impl Parser {
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(Malformed { line: self.line(), text: "chunk has too many syntax levels".to_owned() });
+            return Err(Malformed::new(self.line(), "chunk has too many syntax levels"));
         }
         let parsed = inner(self);
         self.depth -= 1;
@@ -128,11 +138,11 @@ impl Parser {
                 self.next();
                 let condition = self.expression()?;
                 self.expect_keyword("do")?;
-                Ok(StatementKind::While { condition, body: self.body()? })
+                Ok(StatementKind::While { condition, body: self.loop_body()? })
             }
             "repeat" => {
                 self.next();
-                let body = self.block()?;
+                let body = self.in_loop(Self::block)?;
                 self.expect_keyword("until")?;
                 Ok(StatementKind::Repeat { body, condition: self.expression()? })
             }
@@ -142,8 +152,12 @@ impl Parser {
             }
             "break" => {
                 self.next();
+                if self.loops == 0 {
+                    return Err(Malformed::new(self.line(), format!("no loop to break near '{}'", self.found())));
+                }
                 Ok(StatementKind::Break)
             }
+            "function" => self.function_statement(),
             _ => Err(self.unexpected("<statement>")),
         }
     }
@@ -153,6 +167,36 @@ impl Parser {
         let block = self.block()?;
         self.expect_keyword("end")?;
         Ok(block)
+    }
+
+    fn loop_body(&mut self) -> Result<Block, Malformed> {
+        self.in_loop(Self::body)
+    }
+
+    fn in_loop<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
+        self.loops += 1;
+        let parsed = inner(self);
+        self.loops -= 1;
+        parsed
+    }
+
+    /// `function a.b.c:d(…) … end` assigns a function to a field; with the colon its first parameter is `self`.
+    fn function_statement(&mut self) -> Result<StatementKind, Malformed> {
+        self.next();
+        let mut target = Expression::Name(self.name()?);
+        loop {
+            let is_method = self.symbol(":");
+            if !is_method && !self.symbol(".") {
+                let function = Expression::Function(self.function(&[])?);
+                return Ok(StatementKind::Assign { targets: vec![target], values: vec![function] });
+            }
+            let key = Expression::String(self.name()?.as_bytes().into());
+            target = Expression::Index(Box::new(target), Box::new(key));
+            if is_method {
+                let function = Expression::Function(self.function(&["self"])?);
+                return Ok(StatementKind::Assign { targets: vec![target], values: vec![function] });
+            }
+        }
     }
 
     fn if_statement(&mut self) -> Result<StatementKind, Malformed> {
@@ -177,7 +221,7 @@ impl Parser {
     fn local(&mut self) -> Result<StatementKind, Malformed> {
         self.next();
         if self.keyword("function") {
-            return Ok(StatementKind::LocalFunction { name: self.name()?, function: self.function()? });
+            return Ok(StatementKind::LocalFunction { name: self.name()?, function: self.function(&[])? });
         }
         let names = self.names()?;
         let values = if self.symbol("=") { self.expressions()? } else { Vec::new() };
@@ -207,7 +251,7 @@ impl Parser {
             self.expect_keyword("in")?;
             let values = self.expressions()?;
             self.expect_keyword("do")?;
-            return Ok(StatementKind::Each { names, values, body: self.body()? });
+            return Ok(StatementKind::Each { names, values, body: self.loop_body()? });
         }
         self.expect_symbol("=")?;
         let first = self.expression()?;
@@ -216,7 +260,7 @@ impl Parser {
         let step = if self.symbol(",") { Some(self.expression()?) } else { None };
         self.expect_keyword("do")?;
         let name = names.remove(0);
-        Ok(StatementKind::Count { name, first, last, step, body: self.body()? })
+        Ok(StatementKind::Count { name, first, last, step, body: self.loop_body()? })
     }
 
     /// A call or an assignment.
@@ -282,7 +326,7 @@ impl Parser {
             TokenKind::Keyword("false") => Expression::Boolean(false),
             TokenKind::Keyword("function") => {
                 self.next();
-                return Ok(Expression::Function(self.function()?));
+                return Ok(Expression::Function(self.function(&[])?));
             }
             TokenKind::Symbol("{") => return self.table(),
             _ => return self.suffixed(),
@@ -291,11 +335,19 @@ impl Parser {
         Ok(value)
     }
 
-    fn function(&mut self) -> Result<Rc<Function>, Malformed> {
+    /// The parameters and the body of a function, with these parameters in front.
+    fn function(&mut self, front: &[&str]) -> Result<Rc<Function>, Malformed> {
+        let mut parameters: Vec<String> = front.iter().map(|name| (*name).to_owned()).collect();
         self.expect_symbol("(")?;
-        let parameters = if *self.peek() == TokenKind::Symbol(")") { Vec::new() } else { self.names()? };
+        if *self.peek() != TokenKind::Symbol(")") {
+            parameters.append(&mut self.names()?);
+        }
         self.expect_symbol(")")?;
-        Ok(Rc::new(Function { parameters, body: self.body()? }))
+        // Loops around a function are none of its own.
+        let loops = std::mem::take(&mut self.loops);
+        let body = self.body();
+        self.loops = loops;
+        Ok(Rc::new(Function { parameters, body: body? }))
     }
 
     fn table(&mut self) -> Result<Expression, Malformed> {

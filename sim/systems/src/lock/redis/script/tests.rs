@@ -32,6 +32,11 @@ fn values_become_replies() {
         ("return redis.error_reply('Error')", "-ERR Error"),
         ("return redis.status_reply('fine')", "+fine"),
         ("return {1,{2,'x'}}", "*2 :1 *2 :2 $1 x"),
+        ("return {map={a=1}}", "*2 $1 a :1"),
+        ("return {set={a=true}}", "*1 $1 a"),
+        ("return {big_number='12'}", "$2 12"),
+        ("return {verbatim_string={string='x',format='txt'}}", "$1 x"),
+        ("return {double=3}", "$1 3"),
         ("return KEYS[1]..ARGV[1]", "$2 ka"),
         ("return #ARGV", ":1"),
         ("return redis.call('get', 'absent') == false", ":1"),
@@ -69,6 +74,13 @@ fn the_language_computes() {
         ("--[[ no ]] return 1 -- yes", ":1"),
         ("local t = {a = 1, ['b'] = 2, 3} return t.a + t.b + t[1]", ":6"),
         ("return {unpack({1,2,3})}", "*3 :1 :2 :3"),
+        ("return {unpack({1,2,3}, 2)}", "*2 :2 :3"),
+        ("return table.concat({1,2,3,4}, '-', 2, 3)", "$3 2-3"),
+        ("return {string.find('hello', 'l', 4)}", "*2 :4 :4"),
+        ("local t = {} function t.f(x) return x end return t.f(3)", ":3"),
+        ("local t = {n = 4} function t:get(x) return self.n + x end return t:get(3)", ":7"),
+        ("return {string.byte('abc', 2, 3)}", "*2 :98 :99"),
+        ("return redis.REDIS_VERSION", "$6 7.0.15"),
     ] {
         assert_eq!(eval(script), reply, "{script}");
     }
@@ -101,9 +113,18 @@ fn errors_name_the_script_and_its_line() {
 
 #[test]
 fn what_is_not_supported_is_an_error_and_never_a_wrong_value() {
-    for script in
-        ["return 1/2", "return tonumber('1.5')", "return 1.5", "return cjson.encode({})", "return 9007199254740992 + 1"]
-    {
+    for script in [
+        "return math.sqrt(4)",
+        "return ('x'):format()",
+        "return 2^3",
+        "return {...}",
+        "return #{1,nil,3}",
+        "return 1/2",
+        "return tonumber('1.5')",
+        "return 1.5",
+        "return cjson.encode({})",
+        "return 9007199254740992 + 1",
+    ] {
         let got = eval(script);
         assert!(got.contains("not supported"), "{script}: {got}");
     }

@@ -1,17 +1,16 @@
 //! The functions over strings.
 
 use super::interpreter::{Evaluated, Interpreter};
-use super::library::{Builtin, bad_argument, bytes, number};
-use super::value::{Key, Value};
+use super::library::{Builtin, bytes, is_absent, number, small, wrong_argument};
+use super::list::fits_stack;
+use super::value::{Value, count};
 
-/// Calls a function of `string`.
+/// Calls a function of `string` that returns one value.
 pub(super) fn call(interpreter: &mut Interpreter<'_, '_>, builtin: Builtin, arguments: &[Value]) -> Evaluated<Value> {
-    let function = name(builtin);
-    let text = bytes(interpreter, arguments, 0, function)?;
+    let text = bytes(interpreter, arguments, 0)?;
     interpreter.spend(1, text.len())?;
     let changed = match builtin {
         Builtin::Length => return Ok(Value::Number(count(text.len()))),
-        Builtin::Find => return find(interpreter, &text, arguments),
         Builtin::Sub => sub(interpreter, &text, arguments)?,
         Builtin::Upper => text.to_ascii_uppercase(),
         Builtin::Lower => text.to_ascii_lowercase(),
@@ -21,74 +20,77 @@ pub(super) fn call(interpreter: &mut Interpreter<'_, '_>, builtin: Builtin, argu
     Ok(Value::String(changed.into()))
 }
 
-fn name(builtin: Builtin) -> &'static str {
-    match builtin {
-        Builtin::Length => "len",
-        Builtin::Sub => "sub",
-        Builtin::Upper => "upper",
-        Builtin::Lower => "lower",
-        Builtin::Reverse => "reverse",
-        Builtin::Find => "find",
-        _ => "rep",
-    }
+/// A place in a text: places count from 1, negative ones from the end. 0 is in front of the text.
+fn place(place: i64, length: i64) -> i64 {
+    if place < 0 { (length + place + 1).max(0) } else { place }
 }
 
-fn count(count: usize) -> i64 {
-    i64::try_from(count).expect("memory holds fewer bytes than i64 counts")
+/// The bytes from one place to another, those that there are.
+fn between(text: &[u8], first: i64, last: i64) -> &[u8] {
+    let (first, last) = (first.max(1), last.min(count(text.len())));
+    let (Ok(start), Ok(end)) = (usize::try_from(first - 1), usize::try_from(last)) else { return &[] };
+    text.get(start..end).unwrap_or_default()
 }
 
-/// The bytes from one place to another; places count from 1, negative ones from the end.
 fn sub(interpreter: &Interpreter<'_, '_>, text: &[u8], arguments: &[Value]) -> Evaluated<Vec<u8>> {
     let length = count(text.len());
-    let place = |place: i64| if place < 0 { (length + place + 1).max(0) } else { place };
-    let first = place(number(interpreter, arguments, 1, "sub")?).max(1);
-    let last = if arguments.len() > 2 { place(number(interpreter, arguments, 2, "sub")?).min(length) } else { length };
-    let range = (first - 1)..last.max(first - 1);
-    let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end)) else {
-        return Ok(Vec::new());
-    };
-    Ok(text.get(start..end).unwrap_or_default().to_vec())
+    let first = number(interpreter, arguments, 1)?;
+    let last = if is_absent(arguments, 2) { -1 } else { number(interpreter, arguments, 2)? };
+    Ok(between(text, place(first, length), place(last, length)).to_vec())
 }
 
 fn repeat(interpreter: &mut Interpreter<'_, '_>, text: &[u8], arguments: &[Value]) -> Evaluated<Vec<u8>> {
-    let times = usize::try_from(number(interpreter, arguments, 1, "rep")?).unwrap_or(0);
+    let times = usize::try_from(small(interpreter, arguments, 1)?).unwrap_or(0);
     interpreter.spend(1, text.len().saturating_mul(times))?;
     Ok(text.repeat(times))
 }
 
-/// Where plain text stands in another, or `nil`. Patterns are not supported.
-fn find(interpreter: &Interpreter<'_, '_>, text: &[u8], arguments: &[Value]) -> Evaluated<Value> {
-    let wanted = bytes(interpreter, arguments, 1, "find")?;
+/// `string.find(text, wanted, start, plain)`: where plain text begins and ends in another, or `nil`. Patterns are not
+/// supported.
+pub(super) fn find(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+    let (text, wanted) = (bytes(interpreter, arguments, 0)?, bytes(interpreter, arguments, 1)?);
+    let length = count(text.len());
+    let start = if is_absent(arguments, 2) { 1 } else { number(interpreter, arguments, 2)? };
+    let start = (place(start, length) - 1).clamp(0, length);
     let is_plain = arguments.get(3).is_some_and(Value::is_true);
     if !is_plain && wanted.iter().any(|byte| b"^$*+?.([%-".contains(byte)) {
         return interpreter.unsupported("a pattern");
     }
-    if wanted.is_empty() {
-        return Ok(Value::Number(1));
-    }
-    let place = text.windows(wanted.len()).position(|window| *window == *wanted);
-    Ok(place.map_or(Value::Nil, |place| Value::Number(count(place) + 1)))
+    interpreter.spend(1, text.len())?;
+    let rest = &text[usize::try_from(start).expect("it is within the text")..];
+    let found = match &*wanted {
+        [] => Some(0),
+        wanted => rest.windows(wanted.len()).position(|window| window == wanted),
+    };
+    let Some(found) = found else { return Ok(vec![Value::Nil]) };
+    let before = start + count(found);
+    Ok([before + 1, before + count(wanted.len())].map(Value::Number).to_vec())
 }
 
-/// `table.concat(list, separator)`
-pub(super) fn concat(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
-    let Some(Value::Table(table)) = arguments.first() else {
-        return bad_argument(interpreter, arguments, 0, "concat", "table");
-    };
-    let separator = if arguments.len() > 1 { bytes(interpreter, arguments, 1, "concat")? } else { [].into() };
-    let mut joined = Vec::new();
-    let length = interpreter.fields(*table).length();
-    for place in 1..=length {
-        let value = interpreter.fields(*table).get(&Key::Number(place));
-        let Some(text) = value.bytes() else {
-            return interpreter
-                .error(&format!("invalid value ({}) at index {place} in table for 'concat'", value.kind()));
-        };
-        if place > 1 {
-            joined.extend_from_slice(&separator);
-        }
-        joined.extend_from_slice(&text);
-        interpreter.spend(1, text.len() + separator.len())?;
+/// `string.byte(text, first, last)`
+pub(super) fn byte(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+    let text = bytes(interpreter, arguments, 0)?;
+    let length = count(text.len());
+    let first = if is_absent(arguments, 1) { 1 } else { number(interpreter, arguments, 1)? };
+    let first = place(first, length);
+    let last = if is_absent(arguments, 2) { first } else { place(number(interpreter, arguments, 2)?, length) };
+    let bytes = between(&text, first, last);
+    if !fits_stack(arguments, count(bytes.len())) {
+        return interpreter.error("stack overflow (string slice too long)");
     }
-    Ok(vec![Value::String(joined.into())])
+    interpreter.spend(1, bytes.len())?;
+    Ok(bytes.iter().map(|byte| Value::Number(i64::from(*byte))).collect())
+}
+
+/// `string.char(byte, …)`
+pub(super) fn char(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+    let mut text = Vec::new();
+    for place in 0..arguments.len() {
+        match u8::try_from(small(interpreter, arguments, place)?) {
+            Ok(byte) => text.push(byte),
+            Err(_) => return wrong_argument(interpreter, place, "invalid value"),
+        }
+    }
+    interpreter.spend(1, text.len())?;
+    Ok(vec![Value::String(text.into())])
 }

@@ -1,6 +1,7 @@
 //! The values of a script.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::rc::Rc;
 
 use super::library::Builtin;
@@ -50,9 +51,16 @@ pub(super) struct Table {
     fields: BTreeMap<Key, Value>,
     /// Names of the library, which a script may not change.
     pub(super) is_fixed: bool,
+    /// Names that this part of the library has in Redis and not here.
+    pub(super) unsupported: &'static [&'static str],
 }
 
 impl Table {
+    /// An empty table, in which these names are not supported.
+    pub(super) fn without(unsupported: &'static [&'static str]) -> Self {
+        Self { unsupported, ..Self::default() }
+    }
+
     pub(super) fn get(&self, key: &Key) -> Value {
         self.fields.get(key).cloned().unwrap_or(Value::Nil)
     }
@@ -73,10 +81,6 @@ impl Table {
         self.set(Key::String(key.as_bytes().into()), value);
     }
 
-    pub(super) fn push(&mut self, value: Value) {
-        self.set(Key::Number(self.length() + 1), value);
-    }
-
     /// The number of values from 1 on without a gap.
     pub(super) fn length(&self) -> i64 {
         let positive = self.fields.range(Key::Number(1)..Key::String([].into()));
@@ -91,11 +95,17 @@ impl Table {
         in_order.last().map_or(0, |(place, _)| place)
     }
 
+    /// Whether there are values beyond the first gap. Lua's length then depends on how the table came about.
+    pub(super) fn has_gap(&self) -> bool {
+        let beyond = (Bound::Excluded(Key::Number(self.length())), Bound::Excluded(Key::String([].into())));
+        self.fields.range(beyond).next().is_some()
+    }
+
     /// The field after a key, in the order of the keys.
     pub(super) fn after(&self, key: Option<&Key>) -> Option<(Key, Value)> {
         let (key, value) = match key {
             None => self.fields.first_key_value(),
-            Some(key) => self.fields.range((std::ops::Bound::Excluded(key.clone()), std::ops::Bound::Unbounded)).next(),
+            Some(key) => self.fields.range((Bound::Excluded(key.clone()), Bound::Unbounded)).next(),
         }?;
         Some((key.clone(), value.clone()))
     }
@@ -109,6 +119,10 @@ impl Value {
     /// Everything but `nil` and `false` counts as true.
     pub(super) fn is_true(&self) -> bool {
         !matches!(self, Self::Nil | Self::Boolean(false))
+    }
+
+    pub(super) fn is_callable(&self) -> bool {
+        matches!(self, Self::Function(_) | Self::Builtin(_))
     }
 
     pub(super) fn kind(&self) -> &'static str {
@@ -126,9 +140,17 @@ impl Value {
     pub(super) fn number(&self) -> Option<i64> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::String(bytes) => number_of(bytes),
+            Self::String(bytes) => match written(bytes) {
+                Written::Whole(number) => Some(number),
+                Written::Nothing | Written::Unsupported => None,
+            },
             _ => None,
         }
+    }
+
+    /// Whether it is a text that Lua takes for a number, and one that is not supported.
+    pub(super) fn is_unsupported_number(&self) -> bool {
+        matches!(self, Self::String(bytes) if written(bytes) == Written::Unsupported)
     }
 
     /// The bytes, or those that write a number.
@@ -175,32 +197,132 @@ impl Key {
     }
 }
 
-/// A text that may be a number for Lua, though not one that is supported here: a fraction, an exponent, too large.
-pub(super) fn looks_like_a_number(bytes: &[u8]) -> bool {
-    let trimmed = bytes.trim_ascii();
-    let digits = trimmed.strip_prefix(b"-").unwrap_or(trimmed);
-    let starts = matches!(digits, [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..]);
-    starts && digits.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b'-' | b'+' | b'x' | b'X'))
+/// What a text is to Lua when it wants a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// No number.
+    Nothing,
+    /// A whole number.
+    Whole(i64),
+    /// A number that is not supported here: a fraction, one beyond 2^53, an infinity, or none at all by IEEE 754.
+    Unsupported,
 }
 
-/// The whole number that a text writes: spaces around it, decimal or hexadecimal, with zeros behind a point.
-pub(super) fn number_of(bytes: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(bytes).ok()?.trim_ascii();
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    let whole = digits.split_once('.').map_or(Some(digits), |(whole, zeros)| {
-        (!whole.is_empty() && zeros.bytes().all(|byte| byte == b'0')).then_some(whole)
-    })?;
-    let magnitude = match whole.strip_prefix("0x").or_else(|| whole.strip_prefix("0X")) {
-        Some(hexadecimal) => digits_of(hexadecimal, 16)?,
-        None => digits_of(whole, 10)?,
+/// What a text is as a number: spaces around it, a sign, then decimal with point and exponent, or hexadecimal.
+///
+/// Nothing behind a zero byte is read, as Lua has C read it.
+pub(super) fn written(bytes: &[u8]) -> Written {
+    let text = &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())];
+    let text = trimmed(text).to_ascii_lowercase();
+    let (negative, digits) = signed(&text);
+    let value = match digits {
+        [b'0', b'x', hexadecimal @ ..] => hexadecimal_value(hexadecimal),
+        b"inf" | b"infinity" | b"nan" => Written::Unsupported,
+        [b'n', b'a', b'n', b'(', .., b')'] => Written::Unsupported,
+        decimal => decimal_value(decimal),
     };
-    exact(if negative { -magnitude } else { magnitude })
+    match value {
+        Written::Whole(magnitude) => {
+            exact(if negative { -magnitude } else { magnitude }).map_or(Written::Unsupported, Written::Whole)
+        }
+        other => other,
+    }
 }
 
-/// The number that digits write in a base; no sign and nothing else.
-pub(super) fn digits_of(digits: &str, base: u32) -> Option<i64> {
-    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if plain { i64::from_str_radix(digits, base).ok() } else { None }
+/// A text without the spaces around it, of which C has one more than Rust.
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == 11;
+    let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// Whether there is a minus, and what is behind the sign.
+pub(super) fn signed(text: &[u8]) -> (bool, &[u8]) {
+    match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    }
+}
+
+fn hexadecimal_value(text: &[u8]) -> Written {
+    let (mantissa, exponent) = split_at_first(text, b'p');
+    let (whole, fraction) = split_at_first(mantissa, b'.');
+    let fraction_digits = fraction.unwrap_or_default();
+    let are_digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    let has_digits = !whole.is_empty() || !fraction_digits.is_empty();
+    if !has_digits || !are_digits(whole) || !are_digits(fraction_digits) || exponent.is_some_and(|it| !is_integer(it)) {
+        return Written::Nothing;
+    }
+    if fraction.is_some() || exponent.is_some() {
+        return Written::Unsupported;
+    }
+    let text = std::str::from_utf8(whole).expect("digits are ASCII");
+    i64::from_str_radix(text, 16).map_or(Written::Unsupported, Written::Whole)
+}
+
+fn decimal_value(text: &[u8]) -> Written {
+    let (mantissa, exponent) = split_at_first(text, b'e');
+    let (whole, fraction) = split_at_first(mantissa, b'.');
+    let digits = [whole, fraction.unwrap_or_default()].concat();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    if !is_number || exponent.is_some_and(|exponent| !is_integer(exponent)) {
+        return Written::Nothing;
+    }
+    let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    if kept == 0 {
+        return Written::Whole(0);
+    }
+    // The digits without the zeros at their end, times this power of ten.
+    let point = count(whole.len()) - count(kept);
+    let power = exponent.map_or(Some(0), integer).and_then(|exponent| exponent.checked_add(point));
+    let power = power.and_then(|power| u32::try_from(power).ok());
+    let text = std::str::from_utf8(&digits[..kept]).expect("digits are ASCII");
+    let value = power.and_then(|power| text.parse::<i64>().ok()?.checked_mul(10_i64.checked_pow(power)?));
+    value.map_or(Written::Unsupported, Written::Whole)
+}
+
+fn split_at_first(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|byte| *byte == separator) {
+        Some(place) => (&text[..place], Some(&text[place + 1..])),
+        None => (text, None),
+    }
+}
+
+/// Whether a text is digits behind an optional sign.
+fn is_integer(text: &[u8]) -> bool {
+    let (_, digits) = signed(text);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+fn integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// What a text is as a number in a base that is not ten, as `strtoul` of C reads it: spaces and a sign, no point.
+pub(super) fn written_in_base(bytes: &[u8], base: u32) -> Written {
+    let text = &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())];
+    let (negative, digits) = signed(trimmed(text));
+    let digits = match digits {
+        [b'0', b'x' | b'X', rest @ ..] if base == 16 && !rest.is_empty() => rest,
+        digits => digits,
+    };
+    let is_digit = |byte: &u8| char::from(*byte).is_digit(base);
+    if digits.is_empty() || !digits.iter().all(is_digit) {
+        return Written::Nothing;
+    }
+    let text = std::str::from_utf8(digits).expect("digits are ASCII");
+    match i64::from_str_radix(text, base).ok().and_then(exact) {
+        Some(number) if number == 0 || !negative => Written::Whole(number),
+        // C takes a negative number from two to the 64th.
+        _ => Written::Unsupported,
+    }
+}
+
+/// A number of things in memory.
+pub(super) fn count(count: usize) -> i64 {
+    i64::try_from(count).expect("memory holds fewer bytes than i64 counts")
 }
 
 /// The number, if Lua would hold it exactly.
@@ -280,13 +402,33 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_lua_does() {
-        for (text, number) in
-            [("10", Some(10)), (" 10 ", Some(10)), ("-3", Some(-3)), ("0x10", Some(16)), ("3.0", Some(3))]
-        {
-            assert_eq!(number_of(text.as_bytes()), number, "{text}");
+        for (text, number) in [
+            ("10", 10),
+            (" 10 ", 10),
+            ("\u{b}7\u{c}", 7),
+            ("-3", -3),
+            ("+7", 7),
+            ("+0x10", 16),
+            ("0x1F", 31),
+            ("3.0", 3),
+            ("5.", 5),
+            (".0", 0),
+            ("1e2", 100),
+            ("1.5e1", 15),
+            ("120e-1", 12),
+            ("0e999", 0),
+            ("1\0x", 1),
+            ("9007199254740992", EXACT_MAX),
+        ] {
+            assert_eq!(written(text.as_bytes()), Written::Whole(number), "{text:?}");
         }
-        for text in ["", "abc", "1.5", "1e3", "--1", "9007199254740993", "1 2", "+1"] {
-            assert_eq!(number_of(text.as_bytes()), None, "{text}");
+        for text in
+            ["", "abc", "--1", "+-1", "- 1", "1 2", "1e", "1e+", "0x", "0x-1", ".", "0b1", "e5", "1x", "in", "0xg"]
+        {
+            assert_eq!(written(text.as_bytes()), Written::Nothing, "{text:?}");
+        }
+        for text in ["1.5", ".5", "1e-1", "1e99", "9007199254740993", "0x1p4", "0x1.8", "inf", "-Infinity", "NaN"] {
+            assert_eq!(written(text.as_bytes()), Written::Unsupported, "{text:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Connection, Next, Server};
 use crate::lock::redis::access::{Access, Answer, Refused};
 use crate::lock::redis::effect::Effect;
+use crate::lock::redis::protocol::ARGUMENT_BYTES;
 use crate::lock::redis::reply::Reply;
 use crate::lock::redis::table::{self, Command, Run};
 
@@ -15,6 +16,8 @@ pub(in crate::lock::redis) struct Call<'a> {
     pub(super) now: i64,
     pub(super) effects: Vec<Effect>,
     pub(super) next: Next,
+    /// How many requests the `EXEC` at work carries out; `None` outside of one.
+    pub(super) within_exec: Option<usize>,
 }
 
 /// The first words of lines of an HTTP request: a web page tries to reach the server through a browser.
@@ -25,7 +28,7 @@ const NEVER_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "re
 
 impl<'a> Call<'a> {
     pub(super) fn new(server: &'a mut Server, id: u64, now: i64) -> Self {
-        Self { server, id, now, effects: Vec::new(), next: Next::Continue }
+        Self { server, id, now, effects: Vec::new(), next: Next::Continue, within_exec: None }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -63,8 +66,13 @@ impl<'a> Call<'a> {
     }
 
     fn queue(&mut self, arguments: &[Vec<u8>]) -> Reply {
-        let transaction = self.connection().transaction.as_mut();
-        transaction.expect("a transaction is open").queued.push(arguments.to_vec());
+        let connection = self.connection();
+        let transaction = connection.transaction.as_mut().expect("a transaction is open");
+        // One that failed is never carried out.
+        if !transaction.failed {
+            transaction.queued.push(arguments.to_vec());
+            connection.held_bytes += held_bytes(arguments);
+        }
         Reply::QUEUED
     }
 
@@ -89,6 +97,11 @@ impl<'a> Call<'a> {
         let keyspace = &mut self.server.databases[usize::from(database)];
         Access { keyspace, effects: &mut self.effects, database, now: self.now, expired }
     }
+}
+
+/// How many bytes a request takes while it waits, those of its vectors included.
+pub(super) fn held_bytes(arguments: &[Vec<u8>]) -> usize {
+    ARGUMENT_BYTES + arguments.iter().map(|argument| argument.len() + ARGUMENT_BYTES).sum::<usize>()
 }
 
 /// The error for a command that does not exist, with the front of its arguments.

@@ -33,8 +33,8 @@ pub(super) fn set_name(call: &mut Call<'_>, name: &[u8]) -> Result<(), Refused> 
 
 /// `CLIENT INFO`
 pub(in crate::lock::redis) fn info(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
-    let (id, now) = (call.id, call.now);
-    Ok(Reply::Verbatim(described(id, call.connection(), now, "client|info")))
+    let (id, now, within_exec) = (call.id, call.now, call.within_exec);
+    Ok(Reply::Verbatim(described(id, call.connection(), now, ("client|info", within_exec))))
 }
 
 /// `CLIENT LIST`
@@ -43,19 +43,21 @@ pub(in crate::lock::redis) fn list(call: &mut Call<'_>, arguments: &[Vec<u8>]) -
         return Err(Refused::syntax());
     }
     let lines = call.server.connections.iter().map(|(id, connection)| {
-        let command = if *id == call.id { "client|list" } else { "NULL" };
-        described(*id, connection, call.now, command)
+        let at_work = if *id == call.id { ("client|list", call.within_exec) } else { ("NULL", None) };
+        described(*id, connection, call.now, at_work)
     });
     Ok(Reply::Verbatim(lines.collect()))
 }
 
 /// The line of a connection. Fields about buffers and memory, which only a real process has, are left out.
-fn described(id: u64, connection: &Connection, now: i64, command: &str) -> String {
+fn described(id: u64, connection: &Connection, now: i64, (command, within_exec): (&str, Option<usize>)) -> String {
     let Connection { peer, made, database, protocol, name, transaction, .. } = connection;
     let name = String::from_utf8_lossy(name);
     let age = now.saturating_sub(*made).max(0) / 1000;
-    let queued = transaction.as_ref().map_or("-1".to_owned(), |transaction| transaction.queued.len().to_string());
-    let flags = if transaction.is_some() { "x" } else { "N" };
+    let command = if within_exec.is_some() { "exec" } else { command };
+    let queued = transaction.as_ref().map(|transaction| transaction.queued.len()).or(within_exec);
+    let flags = if queued.is_some() { "x" } else { "N" };
+    let queued = queued.map_or("-1".to_owned(), |queued| queued.to_string());
     let resp = if *protocol == Protocol::Resp3 { 3 } else { 2 };
     format!(
         "id={id} addr={peer} name={name} age={age} idle=0 flags={flags} db={database} sub=0 psub=0 ssub=0 \

@@ -20,6 +20,10 @@ pub(in crate::lock::redis) struct Connection {
     pub(super) name: Vec<u8>,
     pub(super) transaction: Option<Transaction>,
     pub(super) watches: Vec<Watch>,
+    /// Bytes of the requests that wait for `EXEC`.
+    pub(super) held_bytes: usize,
+    /// Bytes of the watches.
+    pub(super) watched_bytes: usize,
 }
 
 impl Connection {
@@ -32,11 +36,14 @@ impl Connection {
             name: Vec::new(),
             transaction: None,
             watches: Vec::new(),
+            held_bytes: 0,
+            watched_bytes: 0,
         }
     }
 
     /// Ends every watch.
     pub(super) fn forget_watches(&mut self, databases: &mut [Keyspace]) {
+        self.watched_bytes = 0;
         for watch in self.watches.drain(..) {
             databases[usize::from(watch.database)].unwatch(&watch.key);
         }
@@ -106,7 +113,7 @@ fn flush_mode(arguments: &[Vec<u8>]) -> Result<(), Refused> {
     }
 }
 
-/// `WAIT replicas milliseconds`: the host counts acknowledgements, unless a transaction or a script asks.
+/// `WAIT replicas milliseconds`: the host counts acknowledgements, unless a transaction asks, which waits for nothing.
 pub(in crate::lock::redis) fn wait(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
     if call.server.role() == super::Role::Replica {
         let text = "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a \
@@ -119,7 +126,7 @@ pub(in crate::lock::redis) fn wait(call: &mut Call<'_>, arguments: &[Vec<u8>]) -
     let timeout = timeout.ok_or_else(|| Refused::new("ERR timeout is not an integer or out of range"))?;
     let timeout_ms = u64::try_from(timeout).map_err(|_| Refused::new("ERR timeout is negative"))?;
     if let Ok(replicas @ 1..) = u64::try_from(replicas)
-        && call.connection().transaction.is_none()
+        && call.within_exec.is_none()
     {
         call.next = Next::AwaitReplicas { replicas, timeout_ms };
     }

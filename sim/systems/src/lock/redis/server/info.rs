@@ -9,7 +9,7 @@ use crate::lock::redis::reply::{Protocol, Reply};
 use crate::lock::redis::table::{self, Command, Kind};
 
 /// The version whose behaviour the server has.
-const VERSION: &str = "7.0.15";
+pub(in crate::lock::redis) const VERSION: &str = "7.0.15";
 
 /// `HELLO [version [AUTH user password] [SETNAME name]]`
 pub(in crate::lock::redis) fn hello(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
@@ -180,9 +180,26 @@ pub(in crate::lock::redis) fn command_docs(_: &mut Call<'_>, _: &[Vec<u8>]) -> A
     Ok(Reply::Map(Vec::new()))
 }
 
-/// `COMMAND LIST`
-pub(in crate::lock::redis) fn command_list(_: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
-    Ok(Reply::Array(whole_commands().map(|command| Reply::text(command.name)).collect()))
+/// `COMMAND LIST [FILTERBY PATTERN pattern | FILTERBY MODULE name]`: parts of commands are in it.
+pub(in crate::lock::redis) fn command_list(_: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
+    let names = table::COMMANDS.iter().map(|command| command.name);
+    let names: Vec<&str> = match &arguments[2..] {
+        [] => names.collect(),
+        [filter, kind, wanted] if filter.eq_ignore_ascii_case(b"FILTERBY") => {
+            if kind.eq_ignore_ascii_case(b"PATTERN") {
+                let pattern = wanted.to_ascii_lowercase();
+                names.filter(|name| matches_glob(&pattern, name.as_bytes())).collect()
+            } else if kind.eq_ignore_ascii_case(b"MODULE") {
+                Vec::new()
+            } else if kind.eq_ignore_ascii_case(b"ACLCAT") {
+                return Err(Refused::new("ERR COMMAND LIST FILTERBY ACLCAT is not supported: there are no categories"));
+            } else {
+                return Err(Refused::syntax());
+            }
+        }
+        _ => return Err(Refused::syntax()),
+    };
+    Ok(Reply::Array(names.into_iter().map(Reply::text).collect()))
 }
 
 /// `COMMAND INFO [name …]`
@@ -190,10 +207,7 @@ pub(in crate::lock::redis) fn command_info(_: &mut Call<'_>, arguments: &[Vec<u8
     if arguments.len() == 2 {
         return Ok(Reply::Array(whole_commands().map(described).collect()));
     }
-    let named = |name: &Vec<u8>| {
-        let found = whole_commands().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name));
-        found.map_or(Reply::NullArray, described)
-    };
+    let named = |name: &Vec<u8>| table::by_name(&name.to_ascii_lowercase()).map_or(Reply::Null, described);
     Ok(Reply::Array(arguments[2..].iter().map(named).collect()))
 }
 
@@ -213,9 +227,9 @@ fn described(command: &Command) -> Reply {
     let flags = flags.map(|flag| Reply::Status(flag.into()));
     let (first, last, step) = command.keys;
     let arity = i64::try_from(command.arity).expect("arities are small");
-    let mut fields = vec![Reply::text(command.name), Reply::Integer(arity), Reply::Array(flags.collect())];
+    let mut fields = vec![Reply::text(command.name), Reply::Integer(arity), Reply::Set(flags.collect())];
     fields.extend([first, last, step].map(Reply::Integer));
-    fields.extend(std::iter::repeat_n(Reply::Array(Vec::new()), 4));
+    fields.extend(std::iter::repeat_n(Reply::Set(Vec::new()), 4));
     Reply::Array(fields)
 }
 

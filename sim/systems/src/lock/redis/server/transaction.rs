@@ -1,6 +1,6 @@
 //! `MULTI`, `EXEC`, `DISCARD`, `WATCH` and `UNWATCH`.
 
-use super::call::Call;
+use super::call::{Call, held_bytes};
 use crate::lock::redis::access::{Answer, Refused};
 use crate::lock::redis::reply::Reply;
 use crate::lock::redis::table;
@@ -39,6 +39,7 @@ pub(in crate::lock::redis) fn discard(call: &mut Call<'_>, _: &[Vec<u8>]) -> Ans
     if call.connection().transaction.take().is_none() {
         return Err(Refused::new("ERR DISCARD without MULTI"));
     }
+    call.connection().held_bytes = 0;
     forget_watches(call);
     Ok(Reply::OK)
 }
@@ -48,6 +49,7 @@ pub(in crate::lock::redis) fn exec(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer
     let Some(transaction) = call.connection().transaction.take() else {
         return Err(Refused::new("ERR EXEC without MULTI"));
     };
+    call.connection().held_bytes = 0;
     let changed = watched_key_changed(call);
     forget_watches(call);
     if transaction.failed {
@@ -56,7 +58,10 @@ pub(in crate::lock::redis) fn exec(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer
     if changed {
         return Ok(Reply::NullArray);
     }
-    Ok(Reply::Array(transaction.queued.iter().map(|arguments| queued(call, arguments)).collect()))
+    call.within_exec = Some(transaction.queued.len());
+    let replies = transaction.queued.iter().map(|arguments| queued(call, arguments)).collect();
+    call.within_exec = None;
+    Ok(Reply::Array(replies))
 }
 
 /// The reply to a request that has waited.
@@ -79,6 +84,7 @@ pub(in crate::lock::redis) fn watch(call: &mut Call<'_>, arguments: &[Vec<u8>]) 
         let access = call.access();
         let was_expired = access.keyspace.entry(key).is_some_and(|entry| entry.is_expired(now));
         let changes = access.keyspace.watch(key);
+        call.connection().watched_bytes += held_bytes(std::slice::from_ref(key));
         call.connection().watches.push(Watch { database, key: key.clone(), changes, was_expired });
     }
     Ok(Reply::OK)
