@@ -4,18 +4,19 @@
 //! [`Server`] at the time of the wall clock, and answered before the next
 //! one. So requests are atomic, as in Redis.
 //!
-//! What limits a client: the number of connections, the bytes that wait for the rest of a request, the bytes of
-//! replies that it does not read, and the time without a request.
+//! What limits a client: the number of connections, the bytes that wait for the rest of a request or for `EXEC`, the
+//! bytes of replies that it does not read, and the time without a request.
 
 mod peer;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
@@ -38,14 +39,20 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How many bytes are read at once.
 const READ_BYTES: usize = 16 * 1024;
 
+/// How many files the process may open beside its clients: the listener, what waits for events, the streams of the
+/// program, and some more.
+const FILES_RESERVED: usize = 32;
+
 /// What a lock server is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockServerOptions {
     /// Where it listens; port 0 chooses a free one.
     pub address: SocketAddr,
-    /// How many clients it has at most; more are refused with Redis's error.
+    /// How many clients it has at most; more are refused with Redis's error. It is lowered to what the limit of open
+    /// files leaves, where the system says what that is.
     pub connections_max: usize,
-    /// How many bytes of a client may wait for the rest of their request; a client with more is cut off.
+    /// How many bytes of a client may wait, for the rest of their request or for `EXEC`; a client with more is cut
+    /// off. Each argument counts with what it takes beside its bytes.
     pub request_bytes_max: usize,
     /// How many bytes of replies may wait for a client to read them; a client with more is cut off.
     pub reply_bytes_max: usize,
@@ -76,6 +83,8 @@ pub struct LockServer {
     peers: BTreeMap<u64, Peer>,
     /// Clients that wait for replicas, and until when. There are no replicas, so only time answers them.
     waiting: BTreeMap<u64, Option<Instant>>,
+    /// The system refused a client that waits for its connection: it gives no event for that one again.
+    has_backlog: bool,
 }
 
 impl LockServer {
@@ -83,12 +92,14 @@ impl LockServer {
     ///
     /// # Errors
     /// If the address cannot be listened on.
-    pub fn bind(options: LockServerOptions) -> io::Result<Self> {
+    pub fn bind(mut options: LockServerOptions) -> io::Result<Self> {
+        let files = open_files_max().unwrap_or(usize::MAX);
+        options.connections_max = options.connections_max.min(files.saturating_sub(FILES_RESERVED).max(1));
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(options.address)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let (peers, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { options, poll, listener, server: Server::new(), peers, waiting })
+        Ok(Self { options, poll, listener, server: Server::new(), peers, waiting, has_backlog: false })
     }
 
     /// Where it listens.
@@ -110,7 +121,7 @@ impl LockServer {
         while !stop.load(Ordering::Relaxed) {
             self.wait(&mut events, next_cycle)?;
             for event in &events {
-                self.on_event(event.token(), &mut buffer);
+                self.on_event(event, &mut buffer);
             }
             self.answer_waiting();
             if Instant::now() >= next_cycle {
@@ -127,7 +138,7 @@ impl LockServer {
         let timeout = earliest.saturating_duration_since(Instant::now());
         match self.poll.poll(events, Some(timeout)) {
             // A signal: the flag may be set.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
                 events.clear();
                 Ok(())
             }
@@ -135,19 +146,33 @@ impl LockServer {
         }
     }
 
-    fn on_event(&mut self, token: Token, buffer: &mut [u8]) {
-        if token == LISTENER {
+    fn on_event(&mut self, event: &Event, buffer: &mut [u8]) {
+        if event.token() == LISTENER {
             self.accept();
-        } else if let Ok(id) = u64::try_from(token.0) {
-            self.serve(id, buffer);
+        } else if let Ok(id) = u64::try_from(event.token().0) {
+            self.serve(id, event.is_read_closed(), buffer);
         }
     }
 
-    /// Takes every client that waits. One that cannot be taken now is tried again at the next event.
+    /// Takes every client that waits. One that the system refuses, as no file is left, is tried again when a client has
+    /// gone, and in every cycle.
     fn accept(&mut self) {
-        while let Ok((stream, address)) = self.listener.accept() {
-            // A client that cannot be registered has no way to be answered: its stream is dropped.
-            let _ = self.welcome(stream, address);
+        self.has_backlog = false;
+        loop {
+            match self.listener.accept() {
+                // A client that cannot be registered has no way to be answered: its stream is dropped.
+                Ok((stream, address)) => {
+                    let _ = self.welcome(stream, address);
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => {}
+                    _ => {
+                        self.has_backlog = true;
+                        return;
+                    }
+                },
+            }
         }
     }
 
@@ -167,10 +192,10 @@ impl LockServer {
         Ok(())
     }
 
-    /// Reads what a client sent, carries it out and answers.
-    fn serve(&mut self, id: u64, buffer: &mut [u8]) {
+    /// Reads what a client sent, carries it out and answers. Whether the client sends no more is known from the event.
+    fn serve(&mut self, id: u64, sends_no_more: bool, buffer: &mut [u8]) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let state = peer.serve(id, &mut self.server, buffer, &self.options);
+        let state = peer.serve(id, &mut self.server, (buffer, sends_no_more), &self.options);
         self.settle(id, state);
     }
 
@@ -191,6 +216,9 @@ impl LockServer {
         }
         self.waiting.remove(&id);
         self.server.disconnect(id);
+        if self.has_backlog {
+            self.accept();
+        }
     }
 
     /// Answers clients whose wait is over, and goes on with what they sent meanwhile.
@@ -209,6 +237,9 @@ impl LockServer {
     fn cycle(&mut self) {
         // There are no replicas and there is no append-only file, so the effects go nowhere.
         drop(self.server.expire(wall_clock(), EXPIRED_MAX));
+        if self.has_backlog {
+            self.accept();
+        }
         let Some(idle_max) = self.options.idle_max else { return };
         let idle = self.peers.iter().filter(|(id, peer)| peer.is_idle(idle_max) && !self.waiting.contains_key(id));
         let idle: Vec<u64> = idle.map(|(id, _)| *id).collect();
@@ -226,6 +257,13 @@ impl LockServer {
         }
         Ok(())
     }
+}
+
+/// How many files the process may have open, where the system says so: on Linux.
+fn open_files_max() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Milliseconds since 1970.

@@ -27,11 +27,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
 
-    /// How many clients there may be; more are refused
+    /// How many clients there may be, as far as the limit of open files allows; more are refused
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     connections_max: usize,
 
-    /// How many bytes of a client may wait: those of an unfinished request, and those of replies that are not read
+    /// How many bytes of a client may wait: of an unfinished request or transaction, and of replies that are not read
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
     bytes_max: usize,
 

@@ -9,13 +9,16 @@ use splitbrain_systems::lock::redis::{Next, Protocol, ProtocolError, Reply, Requ
 
 use super::{LockServerOptions, wall_clock};
 
+/// How much room for replies a client may keep that reads them all.
+const ROOM_KEPT: usize = 64 * 1024;
+
 /// A client.
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: TcpStream,
     requests: Requests,
     replies: Vec<u8>,
-    /// How many bytes of the replies are written.
+    /// How many bytes of the replies are written. They are dropped once they are half of what is kept.
     written: usize,
     /// It sends no more, or is not heard any more: its replies are written, then it is closed.
     ends: bool,
@@ -58,19 +61,21 @@ impl Peer {
         self.written < self.replies.len()
     }
 
-    /// Reads until nothing is left, and carries out each whole request.
+    /// Reads until nothing is left, and carries out each whole request. With the buffer comes whether the client sends
+    /// no more.
     pub(super) fn serve(
         &mut self,
         id: u64,
         server: &mut Server,
-        buffer: &mut [u8],
+        (buffer, sends_no_more): (&mut [u8], bool),
         options: &LockServerOptions,
     ) -> State {
         let mut waiting = None;
         while !self.ends {
             match self.stream.read(buffer) {
                 Ok(0) => {
-                    // A client that closed its side may still read, but Redis does not wait for that either.
+                    // A client that closed its side may still read what is written at once; Redis waits no longer.
+                    self.flush();
                     return State::Closed;
                 }
                 Ok(length) => {
@@ -82,8 +87,8 @@ impl Peer {
                         // The socket is emptied all the same: what is left in it would give no event later.
                         state @ State::Waiting(_) => waiting = Some(state),
                     }
-                    // A short read has emptied the socket.
-                    if length < buffer.len() {
+                    // A short read has emptied the socket. If the end stands behind it, no event tells of that again.
+                    if length < buffer.len() && !sends_no_more {
                         break;
                     }
                 }
@@ -128,7 +133,7 @@ impl Peer {
                 return State::Closed;
             }
         }
-        if self.requests.waiting() > options.request_bytes_max {
+        if self.requests.waiting() + server.held_bytes(id) > options.request_bytes_max {
             return State::Closed;
         }
         State::Open
@@ -160,13 +165,70 @@ impl Peer {
         while self.has_replies() {
             match self.stream.write(&self.replies[self.written..]) {
                 Ok(length) => self.written += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.written * 2 >= self.replies.len() {
+                        self.drop_written();
+                    }
+                    return true;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return false,
             }
         }
-        self.written = 0;
-        self.replies.clear();
+        self.drop_written();
         true
+    }
+
+    fn drop_written(&mut self) {
+        self.replies.drain(..self.written);
+        self.replies.shrink_to(ROOM_KEPT.max(self.replies.len() * 2));
+        self.written = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream as Stream};
+
+    use super::*;
+
+    /// A client that writes to the other end, and that end.
+    fn pair() -> (Peer, Stream) {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback has a free port");
+        let other = Stream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
+        let stream = listener.accept().expect("a client waits").0;
+        stream.set_nonblocking(true).expect("a socket can be so");
+        (Peer::new(TcpStream::from_std(stream)), other)
+    }
+
+    /// While a client reads slowly and replies come as fast as it reads, what is kept does not grow.
+    #[test]
+    fn replies_that_are_written_are_not_kept() {
+        const PIECE: usize = 1_000_000;
+        let (mut peer, mut other) = pair();
+        peer.replies = vec![b'x'; 10 * PIECE];
+        let mut read = vec![0; PIECE];
+        let (mut kept_max, mut total) = (0, 0);
+        while total < 100 * PIECE {
+            assert!(peer.flush());
+            kept_max = kept_max.max(peer.replies.len());
+            let length = other.read(&mut read).expect("something was written");
+            peer.replies.extend_from_slice(&read[..length]);
+            total += length;
+        }
+        assert!(kept_max <= 20 * PIECE, "{kept_max} bytes");
+    }
+
+    #[test]
+    fn room_for_large_replies_is_given_back() {
+        let (mut peer, mut other) = pair();
+        peer.replies = vec![b'x'; 5_000_000];
+        let reader = std::thread::spawn(move || other.read_exact(&mut vec![0; 5_000_000]));
+        while peer.has_replies() {
+            assert!(peer.flush());
+            std::thread::yield_now();
+        }
+        assert!(reader.join().expect("the reader does not panic").is_ok());
+        assert!(peer.replies.capacity() <= ROOM_KEPT, "{}", peer.replies.capacity());
     }
 }

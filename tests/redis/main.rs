@@ -3,17 +3,19 @@
 //! - `recorded` needs no Redis: requests with the replies that Redis 7.0.15 gave, committed.
 //! - `compared` sends generated requests to a real `redis-server`, which it starts on a free port. Where there is
 //!   none it does nothing, unless `SPLITBRAIN_REDIS=required` says that there has to be one.
-//! - `socket` is about `splitbrain serve lock` itself.
+//! - `socket` and `files` are about `splitbrain serve lock` itself.
 //!
 //! `SPLITBRAIN_REDIS_COMMANDS=200000` compares more requests, `SPLITBRAIN_REDIS_RECORD=1` makes the recording again.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a failure is a failed test")]
 
 mod compared;
+mod files;
 mod generate;
 mod real;
 mod recorded;
 mod scripts;
+mod served;
 mod socket;
 mod wire;
 

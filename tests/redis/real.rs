@@ -1,7 +1,7 @@
 //! A real `redis-server` on a free port of this machine, stopped by its process.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -109,6 +109,11 @@ impl Connection {
     /// Sends bytes to a server that may close the connection meanwhile.
     pub(crate) fn send_what_goes(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
+    }
+
+    /// Closes this side: the server reads to the end of what was sent.
+    pub(crate) fn send_no_more(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Reads the snapshot that a replica gets first: its length in a line, then its bytes.

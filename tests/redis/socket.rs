@@ -1,50 +1,12 @@
 //! `splitbrain serve lock` over its socket: protocol errors, limits, bad bytes, and the end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
-
-use splitbrain::serve::{LockServer, LockServerOptions};
 
 use crate::generate::Numbers;
 use crate::real::{Connection, Redis};
-use crate::shown;
-
-/// A server on a thread, stopped with this value.
-struct Served {
-    address: SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<std::io::Result<()>>>,
-}
-
-impl Served {
-    fn start(change: impl FnOnce(&mut LockServerOptions)) -> Self {
-        let mut options = LockServerOptions::new(SocketAddr::from(([127, 0, 0, 1], 0)));
-        change(&mut options);
-        let server = LockServer::bind(options).unwrap();
-        let address = server.address().unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = stop.clone();
-        let thread = Some(std::thread::spawn(move || server.run(&flag)));
-        Self { address, stop, thread }
-    }
-
-    fn connect(&self) -> Connection {
-        Connection::new(self.address)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let ended = self.thread.take().unwrap().join();
-        if !std::thread::panicking() {
-            ended.expect("the server does not panic").expect("the server ends well");
-        }
-    }
-}
+use crate::served::Served;
+use crate::{shown, wire};
 
 /// Bytes that are no request, or more than one.
 const RAW: &[&[u8]] = &[
@@ -58,6 +20,11 @@ const RAW: &[&[u8]] = &[
     b"*1\r\n$x\r\n",
     b"*abc\r\n",
     b"*2147483648\r\n",
+    b"*-99999999999\r\nPING\r\n",
+    b"*-0\r\n",
+    b"PING\r\nPI\x00NG\r\nPING\r\n",
+    b"\x00\r\nPING\r\n",
+    b"PING\n\x00PING\nPING\n",
     b"*1\r\n$536870913\r\n",
     b"*1\r\n\x00PING\r\n",
     b"*1\r\n\xffPING\r\n",
@@ -100,23 +67,76 @@ fn raw_bytes_are_answered_as_redis_does() {
     }
 }
 
+/// What became of malformed requests.
+#[derive(Debug, Default)]
+struct Treated {
+    /// It was answered, or it was no request at all, and the connection went on.
+    answered: usize,
+    /// The server answered with an error of the protocol and closed the connection.
+    closed: usize,
+    /// It had no end, and took what came behind it for its own until the client closed its side.
+    endless: usize,
+}
+
+impl Treated {
+    fn count(&self) -> usize {
+        self.answered + self.closed + self.endless
+    }
+}
+
 #[test]
 fn a_hundred_thousand_malformed_requests_are_answered_or_closed() {
+    const WANTED: usize = 100_000;
+    const BATCH: usize = 100;
     let served = Served::start(|_| {});
     let mut numbers = Numbers::new(1);
-    let mut sent = 0;
-    while sent < 100_000 {
-        let mut connection = served.connect();
-        let mut bytes = Vec::new();
-        for _ in 0..500 {
-            bytes.extend(malformed(&mut numbers));
-            sent += 1;
-        }
-        // The server may have closed the connection already.
-        connection.send_what_goes(&bytes);
-        connection.rest(Duration::from_millis(1));
+    let mut treated = Treated::default();
+    let mut left: Vec<Vec<u8>> = Vec::new();
+    let mut connections = 0;
+    while treated.count() < WANTED {
+        left.resize_with(BATCH.min(WANTED - treated.count()), || malformed(&mut numbers));
+        connections += 1;
+        let count = one_connection(&served, &left, &mut treated);
+        assert!(count > 0, "each connection gets at least one request through");
+        left.drain(..count);
     }
+    assert_eq!(treated.count(), WANTED, "{treated:?}");
+    // The requests are of all three sorts, in plenty: otherwise this shows little.
+    for (sort, count) in [("answered", treated.answered), ("closed", treated.closed), ("endless", treated.endless)] {
+        assert!(count >= WANTED / 50, "{sort}: {treated:?}");
+    }
+    assert!(connections > WANTED / BATCH, "connections were made anew: {connections}");
     assert_eq!(served.connect().ask(&["PING"]), b"+PONG\r\n", "it still answers");
+}
+
+/// Sends requests on a connection of their own, each with a mark behind it, and returns how many of them the server
+/// took. The rest stands behind one that ended the connection.
+fn one_connection(served: &Served, requests: &[Vec<u8>], treated: &mut Treated) -> usize {
+    let mut connection = served.connect();
+    let mark = |at: usize| format!("mark-{at}-");
+    let bytes = (0..).zip(requests).flat_map(|(at, request)| {
+        let mark = wire::request(&[b"ECHO".to_vec(), mark(at).into_bytes()]);
+        [request.clone(), mark].concat()
+    });
+    // The server may have closed the connection already.
+    connection.send_what_goes(&bytes.collect::<Vec<u8>>());
+    connection.send_no_more();
+    let (answer, closed) = connection.rest(Duration::from_secs(20));
+    assert!(closed, "the server neither answers nor closes: {}", shown(&answer));
+    let answer = String::from_utf8_lossy(&answer);
+    let last_mark = (0..requests.len()).rev().find(|at| answer.contains(&mark(*at)));
+    let passed = last_mark.map_or(0, |at| at + 1);
+    treated.answered += passed;
+    if passed == requests.len() {
+        return passed;
+    }
+    let refused = answer.trim_end().rsplit("\r\n").next().is_some_and(|line| line.starts_with("-ERR Protocol error"));
+    if refused {
+        treated.closed += 1
+    } else {
+        treated.endless += 1
+    }
+    passed + 1
 }
 
 /// A request with something wrong in it, or bytes without an order.
@@ -161,6 +181,87 @@ fn an_idle_client_and_one_that_sends_without_end_are_cut_off() {
     let mut endless = served.connect();
     endless.send_what_goes(&[b"*1\r\n$5000\r\n".as_slice(), &[b'x'; 2000]].concat());
     assert!(endless.rest(Duration::from_secs(10)).1, "closed");
+}
+
+#[test]
+fn a_request_of_many_empty_arguments_is_cut_off() {
+    let served = Served::start(|options| options.request_bytes_max = 100_000);
+    let mut connection = served.connect();
+    // A third of the limit in bytes, and more than it in memory.
+    connection.send_what_goes(&[b"*2147483647\r\n".as_slice(), &b"$0\r\n\r\n".repeat(5000)].concat());
+    assert!(connection.rest(Duration::from_secs(10)).1, "closed");
+    let mut short = served.connect();
+    short.send(&[b"*1001\r\n$5\r\nTOUCH\r\n".as_slice(), &b"$0\r\n\r\n".repeat(1000)].concat());
+    assert_eq!(short.receive().0, b":0\r\n");
+}
+
+#[test]
+fn a_transaction_and_watches_without_end_are_cut_off() {
+    let served = Served::start(|options| options.request_bytes_max = 100_000);
+    let value = "x".repeat(1000);
+    let mut connection = served.connect();
+    assert_eq!(connection.ask(&["MULTI"]), b"+OK\r\n");
+    let set = wire::request(&["SET", "k", &value].map(|word| word.as_bytes().to_vec()));
+    connection.send_what_goes(&set.repeat(200));
+    let (answer, closed) = connection.rest(Duration::from_secs(10));
+    let queued = answer.len() / b"+QUEUED\r\n".len();
+    assert!(closed && queued < 100, "{queued} requests wait");
+    // What was carried out or thrown away counts no more.
+    let mut often = served.connect();
+    for end in ["EXEC", "DISCARD"].repeat(5) {
+        often.ask(&["MULTI"]);
+        (0..50).for_each(|_| assert_eq!(often.ask(&["SET", "k", &value]), b"+QUEUED\r\n"));
+        assert!(!often.ask(&[end]).starts_with(b"-"));
+    }
+    let mut watching = served.connect();
+    let keys: Vec<Vec<u8>> =
+        (0..2000).map(|key| wire::request(&[b"WATCH".to_vec(), format!("{key}").into()])).collect();
+    watching.send_what_goes(&keys.concat());
+    assert!(watching.rest(Duration::from_secs(10)).1, "closed");
+}
+
+#[test]
+fn replies_that_are_read_count_no_more() {
+    let served = Served::start(|options| options.reply_bytes_max = 3_000_000);
+    let value = "x".repeat(1_000_000);
+    let mut connection = served.connect();
+    assert_eq!(connection.ask(&["SET", "k", &value]), b"+OK\r\n");
+    // Together far more than the limit, and at no time more than two of them unread.
+    connection.send(b"GET k\r\n");
+    for _ in 0..30 {
+        connection.send(b"GET k\r\n");
+        assert_eq!(connection.receive().0.len(), value.len() + "$1000000\r\n\r\n".len());
+    }
+    // One that reads nothing is cut off.
+    let mut deaf = served.connect();
+    deaf.send_what_goes(&b"GET k\r\n".repeat(50));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(deaf.rest(Duration::from_secs(10)).1, "closed");
+}
+
+#[test]
+fn what_was_sent_before_the_end_is_answered() {
+    let served = Served::start(|_| {});
+    for _ in 0..200 {
+        let mut connection = served.connect();
+        connection.send(b"PING\r\nPING\r\n");
+        connection.send_no_more();
+        let (answer, closed) = connection.rest(Duration::from_secs(10));
+        assert_eq!((shown(&answer), closed), (r"+PONG\r\n+PONG\r\n".to_owned(), true));
+    }
+}
+
+#[test]
+fn a_wait_within_a_transaction_waits_for_nothing() {
+    let served = Served::start(|_| {});
+    let mut connection = served.connect();
+    for timeout in ["100", "0"] {
+        for words in [&["MULTI"][..], &["SET", "k", "1"], &["WAIT", "1", timeout], &["GET", "k"]] {
+            connection.ask(words);
+        }
+        assert_eq!(shown(&connection.ask(&["EXEC"])), r"*3\r\n+OK\r\n:0\r\n$1\r\n1\r\n");
+        assert_eq!(connection.ask(&["PING"]), b"+PONG\r\n");
+    }
 }
 
 #[test]
