@@ -7,6 +7,7 @@ use splitbrain_systems::lock::redis::{Effect, Server};
 
 use crate::generate::{Clock, Compared, Numbers, Request, requests};
 use crate::real::{Connection, Redis};
+use crate::served::Served;
 use crate::wire::{self, Wire};
 use crate::{shown, shown_request};
 
@@ -21,81 +22,199 @@ fn wall_clock() -> i64 {
     i64::try_from(since.as_millis()).unwrap()
 }
 
+/// Deadlines from here on were given as moments: those that count from now are years before.
+const ABSOLUTE_FROM: i64 = 4_102_444_800_000;
+
 #[test]
 fn generated_requests_have_equal_replies() {
     let Some(redis) = Redis::start("compared") else { return };
+    let served = Served::start(|_| {});
     let wanted = std::env::var("SPLITBRAIN_REDIS_COMMANDS").ok().map_or(6000, |count| count.parse().unwrap());
-    let (mut sent, mut refused) = (0, 0);
+    let mut counts = Counts::default();
     for seed in 1..=100_000 {
-        let round = round(&redis, seed);
-        sent += round.alike;
-        refused += usize::from(round.is_refused);
-        if sent >= wanted {
+        Round::new(&redis, &served, seed).run(&mut counts);
+        if counts.alike >= wanted {
             break;
         }
     }
-    println!("{sent} requests with equal replies, and {refused} scripts that this server says it does not support");
-    assert!(refused * 1000 <= sent, "what is not supported stays an exception: {refused} of {sent}");
+    println!(
+        "{} requests with equal replies in {} pipelines, and {} scripts that this server says it does not support",
+        counts.alike, counts.pipelines, counts.refused
+    );
+    assert!(counts.alike >= wanted && counts.pipelines * 3 < counts.alike, "{counts:?}");
+    assert!(counts.refused * 1000 <= counts.alike, "what is not supported stays an exception: {counts:?}");
 }
 
-/// What came of one round.
-struct Round {
+/// What was compared.
+#[derive(Debug, Default)]
+struct Counts {
     /// Requests with equal replies.
     alike: usize,
-    /// Whether it ended early, at a script that this server says it does not support: from there the two servers hold
-    /// different data.
-    is_refused: bool,
+    pipelines: usize,
+    /// Scripts that this server says it does not support. Each ends its round, as the servers hold different data then.
+    refused: usize,
 }
 
-/// One round of requests on two connections.
-fn round(redis: &Redis, seed: u64) -> Round {
-    let requests = requests(&mut Numbers::new(seed), Clock::Any, ROUND);
-    let mut server = Server::new();
-    let ours = [server.connect("127.0.0.1:1", wall_clock()), server.connect("127.0.0.1:2", wall_clock())];
-    let mut theirs = [redis.connect(), redis.connect()];
-    theirs[0].ask(&["FLUSHALL"]);
-    theirs[0].ask(&["SCRIPT", "FLUSH"]);
-    let mut slowest = 0;
-    for (at, request) in requests.iter().enumerate() {
-        let before = wall_clock();
-        theirs[request.connection].send(&wire::request(&request.arguments));
-        let (expected, expected_parts) = theirs[request.connection].receive();
-        let took = wall_clock() - before;
-        let id = ours[request.connection];
-        let executed = server.execute(id, &request.arguments, before);
-        let got = executed.reply.encode(server.protocol(id));
-        if is_unsupported_script(&got) {
-            return Round { alike: at, is_refused: true };
+/// One round of requests on two connections, in pipelines of up to twenty: to Redis, to `serve lock` behind its socket,
+/// and to the server as a plain value, which can be asked about any moment.
+struct Round {
+    seed: u64,
+    theirs: [Connection; 2],
+    ours: [Connection; 2],
+    plain: Server,
+    ids: [u64; 2],
+    /// The longest that a pipeline took, in milliseconds: Redis may have set a deadline so much later.
+    slowest: i64,
+}
+
+/// A reply, as bytes and taken apart.
+type Received = (Vec<u8>, Wire);
+
+/// When a pipeline was sent, and how long it was on its way.
+#[derive(Clone, Copy)]
+struct Sent {
+    before: i64,
+    took: i64,
+}
+
+impl Round {
+    fn new(redis: &Redis, served: &Served, seed: u64) -> Self {
+        let mut theirs = [redis.connect(), redis.connect()];
+        let mut ours = [served.connect(), served.connect()];
+        for connection in [&mut theirs[0], &mut ours[0]] {
+            connection.ask(&["FLUSHALL"]);
+            connection.ask(&["SCRIPT", "FLUSH"]);
         }
-        // Redis may have set a deadline so much later than this server, and looked at it so much later.
-        if !alike(request.compared, (&expected, &expected_parts), &got, slowest + took) {
-            panic!("{}", difference(seed, &requests[..=at], &expected, &got));
-        }
-        slowest = slowest.max(took);
+        let mut plain = Server::new();
+        let ids = ["127.0.0.1:1", "127.0.0.1:2"].map(|peer| plain.connect(peer, wall_clock()));
+        Self { seed, theirs, ours, plain, ids, slowest: 0 }
     }
-    Round { alike: requests.len(), is_refused: false }
+
+    fn run(mut self, counts: &mut Counts) {
+        let requests = requests(&mut Numbers::new(self.seed), Clock::Any, ROUND);
+        let mut sizes = Numbers::new(!self.seed);
+        let mut from = 0;
+        while from < requests.len() {
+            let connection = requests[from].connection;
+            let most = &requests[from..requests.len().min(from + 1 + sizes.below(20))];
+            let pipeline = most.iter().take_while(|request| request.connection == connection).count();
+            let to = from + pipeline;
+            counts.pipelines += 1;
+            let (theirs, ours, sent) = self.send(connection, &requests[from..to]);
+            for (at, (expected, got)) in (from..to).zip(theirs.iter().zip(&ours)) {
+                if is_unsupported_script(&got.0) {
+                    counts.refused += 1;
+                    return;
+                }
+                if !self.alike(&requests[at], expected, got, sent) {
+                    panic!("{}", difference(self.seed, &requests[..=at], &expected.0, &got.0));
+                }
+                counts.alike += 1;
+            }
+            from = to;
+        }
+    }
+
+    /// Sends a pipeline to both servers, and reads all replies.
+    fn send(&mut self, connection: usize, requests: &[Request]) -> (Vec<Received>, Vec<Received>, Sent) {
+        let bytes: Vec<u8> = requests.iter().flat_map(|request| wire::request(&request.arguments)).collect();
+        let before = wall_clock();
+        let exchange = |server: &mut Connection| -> Vec<Received> {
+            server.send(&bytes);
+            requests.iter().map(|_| server.receive()).collect()
+        };
+        let theirs = exchange(&mut self.theirs[connection]);
+        let ours = exchange(&mut self.ours[connection]);
+        let took = wall_clock() - before;
+        self.slowest = self.slowest.max(took);
+        (theirs, ours, Sent { before, took })
+    }
+
+    /// Whether both servers say what is right.
+    fn alike(&mut self, request: &Request, theirs: &Received, ours: &Received, sent: Sent) -> bool {
+        let plain = self.ask_plain(request.connection, &request.arguments, sent.before);
+        let parts = [&theirs.1, &ours.1, &plain.1];
+        let same = |views: [Option<Vec<Wire>>; 3]| views[0].is_some() && views[0] == views[1] && views[1] == views[2];
+        match request.compared {
+            Compared::Exactly => theirs.0 == ours.0 && ours.0 == plain.0,
+            Compared::Fields => {
+                same(parts.map(|parts| parts.pairs().map(|pairs| pairs.concat()))) || theirs.0 == ours.0
+            }
+            Compared::Elements => same(parts.map(Wire::sorted)) || theirs.0 == ours.0,
+            Compared::ButId => same(parts.map(Wire::without_id)),
+            Compared::Number => parts.iter().all(|parts| parts.number().is_some()),
+            Compared::Time => [theirs, ours].iter().all(|(_, time)| {
+                let moment = time.moment();
+                moment.is_some_and(|moment| {
+                    (sent.before - SLACK_MS..=sent.before + sent.took + SLACK_MS).contains(&moment)
+                })
+            }),
+            Compared::Client => describes_alike(&theirs.1, &ours.1),
+            timed => match plain.1.number() {
+                Some(right @ 0..) => {
+                    let (least, most) = self.right(timed, right, request, sent);
+                    [theirs, ours].iter().all(|(_, got)| got.number().is_some_and(|got| (least..=most).contains(&got)))
+                }
+                _ => theirs.0 == ours.0 && ours.0 == plain.0,
+            },
+        }
+    }
+
+    /// The least and the most that is right as a reply that depends on the clock; `right` is so for a server that works
+    /// without delay.
+    fn right(&mut self, timed: Compared, right: i64, request: &Request, sent: Sent) -> (i64, i64) {
+        // A server has set the deadline up to so much later, and looked at it up to so much later.
+        let (later_set, later_seen) = (self.slowest + SLACK_MS, sent.took + SLACK_MS);
+        let mut ask = |arguments: &[Vec<u8>], now: i64| {
+            self.ask_plain(request.connection, arguments, now).1.number().expect("it was a number before")
+        };
+        match timed {
+            Compared::Seconds => {
+                let arguments = &request.arguments;
+                (ask(arguments, sent.before + later_seen), ask(arguments, sent.before - later_set))
+            }
+            Compared::Milliseconds => (right - later_seen, right + later_set),
+            Compared::Deadline if right < ABSOLUTE_FROM => (right - SLACK_MS, right + later_set),
+            Compared::DeadlineSeconds => {
+                let exact = ask(&[b"PEXPIRETIME".to_vec(), request.arguments[1].clone()], sent.before);
+                let rounded = |deadline: i64| (deadline + 500) / 1000;
+                if exact >= ABSOLUTE_FROM {
+                    (right, right)
+                } else {
+                    (rounded(exact - SLACK_MS), rounded(exact + later_set))
+                }
+            }
+            _ => (right, right),
+        }
+    }
+
+    fn ask_plain(&mut self, connection: usize, arguments: &[Vec<u8>], now: i64) -> Received {
+        let id = self.ids[connection];
+        let executed = self.plain.execute(id, arguments, now);
+        let bytes = executed.reply.encode(self.plain.protocol(id));
+        let parts = wire::reply(&bytes).expect("a reply is whole").0;
+        (bytes, parts)
+    }
+}
+
+/// Whether the line of a connection has the same fields, but for those of the process, its buffers and the address.
+fn describes_alike(theirs: &Wire, ours: &Wire) -> bool {
+    const COMPARED: &[&str] = &["name", "flags", "db", "sub", "psub", "ssub", "multi", "cmd", "user", "redir", "resp"];
+    let lines = |info: &Wire| -> Vec<Vec<String>> {
+        let text = String::from_utf8(bulk(info).expect("it is text")).unwrap();
+        let fields = |line: &str| -> Vec<String> {
+            let is_compared = |field: &&str| field.split_once('=').is_some_and(|(name, _)| COMPARED.contains(&name));
+            line.trim_start_matches("txt:").split(' ').filter(is_compared).map(str::to_owned).collect()
+        };
+        text.lines().map(fields).filter(|line| line.iter().any(|field| field.starts_with("cmd=client|"))).collect()
+    };
+    // Redis may still list a connection of an earlier round.
+    lines(ours).iter().any(|line| line.len() == COMPARED.len() && lines(theirs).contains(line))
 }
 
 /// Whether the reply says that a script needs what this server does not have, such as numbers beyond 2^53.
 fn is_unsupported_script(reply: &[u8]) -> bool {
     String::from_utf8_lossy(reply).contains("is not supported in scripts, line")
-}
-
-/// Whether two replies say the same, where the clocks of the servers may be `apart_max` milliseconds apart.
-fn alike(compared: Compared, (expected, parts): (&[u8], &Wire), got: &[u8], apart_max: i64) -> bool {
-    if expected == got {
-        return true;
-    }
-    let Some((got_parts, _)) = wire::reply(got) else { return false };
-    let apart = || Some((parts.number()? - got_parts.number()?).abs());
-    match compared {
-        Compared::Exactly => false,
-        Compared::Milliseconds => apart().is_some_and(|apart| apart <= apart_max + SLACK_MS),
-        Compared::Seconds => apart().is_some_and(|apart| apart <= 1 + (apart_max + SLACK_MS) / 1000),
-        Compared::Fields => parts.pairs().is_some_and(|pairs| Some(pairs) == got_parts.pairs()),
-        Compared::Elements => parts.sorted().is_some_and(|sorted| Some(sorted) == got_parts.sorted()),
-        Compared::Kind => expected.first() == got.first(),
-    }
 }
 
 fn difference(seed: u64, requests: &[Request], expected: &[u8], got: &[u8]) -> String {
@@ -199,16 +318,40 @@ fn what_describes_the_server_is_alike_by_field() {
     // Everything but the number of the connection.
     let (Wire::Parts(_, expected), Wire::Parts(_, got)) = both(&["HELLO", "2"]) else { panic!("HELLO is a map") };
     assert_eq!([&expected[..7], &expected[8..]], [&got[..7], &got[8..]]);
-    // Name, arity, flags and the places of keys.
-    let names = ["set", "get", "del", "eval", "hset", "exec", "ping", "mset", "expire", "client"];
-    let (Wire::Parts(_, expected), Wire::Parts(_, got)) = both(&[&["COMMAND", "INFO"], &names[..]].concat()) else {
-        panic!("COMMAND INFO is an array")
-    };
-    for (expected, got) in expected.iter().zip(&got) {
-        let (Wire::Parts(_, expected), Wire::Parts(_, got)) = (expected, got) else { panic!("a command is an array") };
-        assert_eq!(expected[..2], got[..2]);
-        assert_eq!(expected[2].sorted(), got[2].sorted());
-        assert_eq!(expected[3..6], got[3..6]);
+    // Name, arity, flags and the places of keys, of every command and of every part of one.
+    let (_, Wire::Parts(_, names)) = both(&["COMMAND", "LIST"]) else { panic!("COMMAND LIST is an array") };
+    let names: Vec<String> = names.iter().map(|name| String::from_utf8(bulk(name).unwrap()).unwrap()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(names.len() > 80 && names.contains(&"config|get"), "{names:?}");
+    for version in ["2", "3"] {
+        both(&["HELLO", version]);
+        let (Wire::Parts(_, expected), Wire::Parts(_, got)) = both(&[&["COMMAND", "INFO"], &names[..]].concat()) else {
+            panic!("COMMAND INFO is an array")
+        };
+        for (name, (expected, got)) in names.iter().zip(expected.iter().zip(&got)) {
+            let (Wire::Parts(_, expected), Wire::Parts(_, got)) = (expected, got) else {
+                panic!("{name} is no command of both: {expected:?}, {got:?}")
+            };
+            assert_eq!(expected[..2], got[..2], "{name}");
+            let (Wire::Parts(sign, _), Wire::Parts(got_sign, _)) = (&expected[2], &got[2]) else { panic!("{name}") };
+            assert_eq!((sign, expected[2].sorted()), (got_sign, got[2].sorted()), "{name}");
+            assert_eq!(expected[3..6], got[3..6], "{name}");
+        }
+    }
+    both(&["HELLO", "2"]);
+    for words in [
+        &["COMMAND", "INFO", "nope"][..],
+        &["COMMAND", "INFO", "config|nope", "get|x"],
+        &["COMMAND", "LIST", "x"],
+        &["COMMAND", "LIST", "FILTERBY"],
+        &["COMMAND", "LIST", "FILTERBY", "NOPE", "x"],
+        &["COMMAND", "LIST", "FILTERBY", "MODULE", "x"],
+        &["COMMAND", "LIST", "filterby", "pattern", "getd*"],
+        &["COMMAND", "COUNT", "x"],
+        &["COMMAND", "NOPE"],
+    ] {
+        let (expected, got) = both(words);
+        assert_eq!(expected, got, "{words:?}");
     }
     let (expected, got) = both(&["CONFIG", "GET", "save", "appendonly"]);
     assert_eq!(expected.pairs(), got.pairs());

@@ -1,5 +1,8 @@
 //! Requests from a seed: every command, with right and wrong arguments, over a few keys.
 
+use splitbrain_systems::lock::redis::{Reply, Server};
+
+use crate::language::LANGUAGE;
 use crate::scripts::{Argument, CATALOGUE};
 
 /// A request, on one of two connections, and how its reply is compared.
@@ -14,16 +17,26 @@ pub(crate) struct Request {
 pub(crate) enum Compared {
     /// Byte for byte.
     Exactly,
-    /// As numbers of milliseconds, which may differ by the time that a request takes.
+    /// As what is left of a life, in milliseconds: what is right between two moments around the request.
     Milliseconds,
-    /// As numbers of seconds.
+    /// The same in seconds, rounded.
     Seconds,
+    /// As a deadline, in milliseconds: exactly, if it was given as a moment.
+    Deadline,
+    /// The same in seconds.
+    DeadlineSeconds,
     /// As fields in any order.
     Fields,
     /// As elements in any order.
     Elements,
-    /// Whatever it holds: it depends on the machine.
-    Kind,
+    /// As a greeting, all but the number of the connection.
+    ButId,
+    /// As numbers, whatever they are.
+    Number,
+    /// As the moment of the wall clock.
+    Time,
+    /// As the line of a connection, by field, but for what describes the process and the address.
+    Client,
 }
 
 /// Numbers from a seed (SplitMix64).
@@ -62,11 +75,18 @@ const NUMBERS: &[&[u8]] =
     &[b"1", b"-1", b"0", b"10", b"x", b"1.5", b"", b"9223372036854775807", b"-9223372036854775808", b" 1"];
 /// Far away, so that nothing expires while it is compared.
 const FUTURE_SECONDS: &[&[u8]] = &[b"1000", b"100000", b"999999"];
-const FUTURE_MILLISECONDS: &[&[u8]] = &[b"1000000", b"5000000", b"999999999"];
+const FUTURE_MILLISECONDS: &[&[u8]] = &[b"1000000", b"1500499", b"1500500", b"2000501", b"5000900", b"999999999"];
 const FUTURE_MOMENTS: &[&[u8]] = &[b"4102444800000", b"4102444800123", b"4102444900500"];
 const FUTURE_MOMENT_SECONDS: &[&[u8]] = &[b"4102444800", b"4102444900"];
 const WRONG_TIMES: &[&[u8]] = &[b"0", b"-1", b"x", b"", b"9223372036854775807", b"1.5", b"-9223372036854775808"];
 const PAST: &[&[u8]] = &[b"1", b"1000", b"1600000000"];
+
+/// The digest of a script, as the server gives it when the script is loaded.
+fn digest(text: &str) -> String {
+    let loaded = Server::new().ask(&["SCRIPT", "LOAD", text].map(|word| word.as_bytes().to_vec()), 0).reply;
+    let Reply::Bulk(digest) = loaded else { panic!("{text} is loaded: {loaded:?}") };
+    String::from_utf8(digest).unwrap()
+}
 
 /// Whether deadlines may count from now. If not, replies do not depend on the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +99,11 @@ pub(crate) enum Clock {
 pub(crate) fn requests(numbers: &mut Numbers, clock: Clock, count: usize) -> Vec<Request> {
     let mut generator = Generator { numbers, clock, made: Vec::new(), connection: 0 };
     while generator.made.len() < count {
-        generator.connection = usize::from(generator.numbers.chance(25));
+        // It stays for some requests, which make a pipeline.
+        let leaves = if generator.connection == 0 { 10 } else { 25 };
+        if generator.numbers.chance(leaves) {
+            generator.connection = 1 - generator.connection;
+        }
         generator.one();
     }
     generator.made
@@ -198,10 +222,14 @@ impl Generator<'_> {
     fn getex(&mut self, key: &'static [u8]) {
         let mut arguments = vec![b"GETEX".as_slice(), key];
         for _ in 0..self.numbers.below(3) {
-            let word = self.numbers.pick(&[b"PERSIST", b"PXAT", b"EXAT", b"NX"]);
+            let word = self.numbers.pick(&[b"PERSIST", b"PXAT", b"EXAT", b"EX", b"PX", b"NX"]);
             arguments.push(word);
-            if word.ends_with(b"AT") {
-                arguments.push(self.moment(FUTURE_MOMENTS));
+            match word {
+                b"EX" => arguments.push(self.time(FUTURE_SECONDS)),
+                b"PX" => arguments.push(self.time(FUTURE_MILLISECONDS)),
+                b"EXAT" => arguments.push(self.moment(FUTURE_MOMENT_SECONDS)),
+                b"PXAT" => arguments.push(self.moment(FUTURE_MOMENTS)),
+                _ => {}
             }
         }
         self.exactly(arguments);
@@ -213,8 +241,8 @@ impl Generator<'_> {
             0 => return self.exactly(vec![b"PERSIST", key]),
             1 => return self.timed(Compared::Seconds, vec![b"TTL", key]),
             2 | 3 => return self.timed(Compared::Milliseconds, vec![b"PTTL", key]),
-            4 => return self.push(Compared::Seconds, vec![b"EXPIRETIME", key]),
-            5 => return self.push(Compared::Milliseconds, vec![b"PEXPIRETIME", key]),
+            4 => return self.push(Compared::DeadlineSeconds, vec![b"EXPIRETIME", key]),
+            5 => return self.push(Compared::Deadline, vec![b"PEXPIRETIME", key]),
             _ => {}
         }
         let (name, time): (&[u8], &[u8]) = match self.numbers.below(4) {
@@ -263,7 +291,7 @@ impl Generator<'_> {
     fn hash(&mut self) {
         let key = if self.numbers.chance(70) { b"hash" } else { self.key() };
         let (field, other, value) = (self.numbers.pick(FIELDS), self.numbers.pick(FIELDS), self.value());
-        match self.numbers.below(14) {
+        match self.numbers.below(15) {
             0 | 1 => self.exactly(vec![b"HSET", key, field, value]),
             2 => self.exactly(vec![b"HSET", key, field, value, other, b"x"]),
             3 => self.exactly(vec![b"HSET", key, field, value, other]),
@@ -279,14 +307,17 @@ impl Generator<'_> {
             10 => self.exactly(vec![b"HLEN", key]),
             11 => self.exactly(vec![b"HMSET", key, field, value]),
             12 => self.exactly(vec![b"HSETNX", key, field, value]),
+            13 => self.push(Compared::Elements, vec![b"HVALS", key]),
             _ => self.push(Compared::Elements, vec![b"HKEYS", key]),
         }
     }
 
     fn script(&mut self) {
-        match self.numbers.below(12) {
+        match self.numbers.below(16) {
             0 => return self.exactly(vec![b"SCRIPT", b"FLUSH"]),
             1 => return self.wrong_script(),
+            3..6 => return self.language(),
+            6 => return self.known_scripts(),
             2 => {
                 let text = CATALOGUE[self.numbers.below(CATALOGUE.len())].text;
                 return self.exactly(vec![b"SCRIPT", b"LOAD", text.as_bytes()]);
@@ -295,7 +326,15 @@ impl Generator<'_> {
         }
         let script = &CATALOGUE[self.numbers.below(CATALOGUE.len())];
         let counts: &[u8] = if script.keys == 1 { b"1" } else { b"2" };
-        let mut arguments = vec![b"EVAL".as_slice(), script.text.as_bytes(), counts];
+        // By its digest it runs if it is loaded; mostly it is loaded right before.
+        let digest = digest(script.text);
+        let by_digest = self.numbers.chance(30);
+        if by_digest && self.numbers.chance(70) {
+            self.exactly(vec![b"SCRIPT", b"LOAD", script.text.as_bytes()]);
+        }
+        let (name, text): (&[u8], &[u8]) =
+            if by_digest { (b"EVALSHA", digest.as_bytes()) } else { (b"EVAL", script.text.as_bytes()) };
+        let mut arguments = vec![name, text, counts];
         for _ in 0..script.keys {
             arguments.push(self.key());
         }
@@ -311,6 +350,22 @@ impl Generator<'_> {
         if compared == Compared::Exactly || self.clock == Clock::Any {
             self.push(compared, arguments);
         }
+    }
+
+    /// A script about the language.
+    fn language(&mut self) {
+        let key = self.key();
+        let text = LANGUAGE[self.numbers.below(LANGUAGE.len())];
+        // What is left of a life depends on the clock.
+        if !text.contains("ttl") && !text.contains("'px'") {
+            self.exactly(vec![b"EVAL", text.as_bytes(), b"1", key, b"a"]);
+        }
+    }
+
+    fn known_scripts(&mut self) {
+        let known = digest(CATALOGUE[self.numbers.below(CATALOGUE.len())].text);
+        let shouted = digest(CATALOGUE[self.numbers.below(CATALOGUE.len())].text).to_ascii_uppercase();
+        self.exactly(vec![b"SCRIPT", b"EXISTS", known.as_bytes(), shouted.as_bytes(), b"abc"]);
     }
 
     fn wrong_script(&mut self) {
@@ -347,9 +402,11 @@ impl Generator<'_> {
         self.exactly(vec![b"MULTI"]);
         let before = self.made.len();
         for _ in 0..1 + self.numbers.below(3) {
-            match self.numbers.below(6) {
+            match self.numbers.below(8) {
                 0 => self.set(),
                 1 => self.count(),
+                6 => self.exactly(vec![b"WAIT", b"1", b"100"]),
+                7 => self.exactly(vec![b"WAIT", b"1", b"0"]),
                 2 => self.exactly(vec![b"GET", key]),
                 3 => self.exactly(vec![b"HSET", b"hash", b"f", b"1"]),
                 4 => self.wrong(),
@@ -364,7 +421,8 @@ impl Generator<'_> {
 
     fn remove(&mut self) {
         let (key, other) = (self.key(), self.key());
-        match self.numbers.below(6) {
+        match self.numbers.below(7) {
+            6 => self.exactly(vec![b"FLUSHALL"]),
             0..3 => self.exactly(vec![b"DEL", key]),
             3 => self.exactly(vec![b"UNLINK", key, other]),
             4 => self.exactly(vec![b"GETDEL", key]),
@@ -373,7 +431,7 @@ impl Generator<'_> {
     }
 
     fn connection(&mut self) {
-        match self.numbers.below(12) {
+        match self.numbers.below(24) {
             0 => self.exactly(vec![b"PING"]),
             1 => self.exactly(vec![b"PING", b"\x00"]),
             2 => self.exactly(vec![b"ECHO", b"hello"]),
@@ -384,8 +442,8 @@ impl Generator<'_> {
                 self.exactly(vec![b"SELECT", database]);
             }
             6 => {
-                let version = self.numbers.pick(&[b"3", b"2"]);
-                self.push(Compared::Kind, vec![b"HELLO", version]);
+                let version = self.numbers.pick(&[b"3", b"3", b"2"]);
+                self.push(Compared::ButId, vec![b"HELLO", version]);
             }
             7 => {
                 let version = self.numbers.pick(&[b"4", b"x", b"1"]);
@@ -394,6 +452,21 @@ impl Generator<'_> {
             8 => self.exactly(vec![b"CLIENT", b"SETNAME", b"a b"]),
             9 => self.exactly(vec![b"CLIENT", b"GETNAME"]),
             10 => self.exactly(vec![b"CLIENT", b"SETNAME", b"me"]),
+            11 => self.exactly(vec![b"RESET"]),
+            12 => self.exactly(vec![b"AUTH", b"default", b"x"]),
+            13 => {
+                let user = self.numbers.pick(&[b"nobody", b"", b"DEFAULT"]);
+                self.exactly(vec![b"AUTH", user, b"x"]);
+            }
+            14 => self.exactly(vec![b"AUTH", b"x"]),
+            15 => self.exactly(vec![b"ROLE"]),
+            16 => self.exactly(vec![b"PUBLISH", b"channel", b"text"]),
+            17 => self.push(Compared::Time, vec![b"TIME"]),
+            18 => self.push(Compared::Number, vec![b"CLIENT", b"ID"]),
+            19 => self.push(Compared::Client, vec![b"CLIENT", b"INFO"]),
+            20 => self.push(Compared::Client, vec![b"CLIENT", b"LIST"]),
+            21 => self.push(Compared::ButId, vec![b"HELLO", b"3", b"AUTH", b"default", b"x", b"SETNAME", b"me"]),
+            22 => self.exactly(vec![b"HELLO", b"3", b"SETNAME", b"a b"]),
             _ => self.exactly(vec![b"WAIT", b"0", b"100"]),
         }
     }
@@ -401,7 +474,12 @@ impl Generator<'_> {
     /// Too few or too many words, unknown commands, words cut short.
     fn wrong(&mut self) {
         let key = self.key();
-        match self.numbers.below(10) {
+        match self.numbers.below(15) {
+            10 => self.exactly(vec![b"COMMAND", b"LIST", b"x"]),
+            11 => self.exactly(vec![b"COMMAND", b"INFO", b"nope", b"config|nope"]),
+            12 => self.exactly(vec![b"COMMAND", b"LIST", b"FILTERBY", b"PATTERN", b"getd*"]),
+            13 => self.exactly(vec![b"CLIENT", b"ID", b"x"]),
+            14 => self.exactly(vec![b"SCRIPT", b"EXISTS"]),
             0 => self.exactly(vec![b"GET"]),
             1 => self.exactly(vec![b"SET", key]),
             2 => self.exactly(vec![b"NOPE", key, b"two words"]),

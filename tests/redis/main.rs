@@ -1,8 +1,10 @@
 //! The lock server against Redis: the same requests to both, and equal bytes back.
 //!
 //! - `recorded` needs no Redis: requests with the replies that Redis 7.0.15 gave, committed.
-//! - `compared` sends generated requests to a real `redis-server`, which it starts on a free port. Where there is
-//!   none it does nothing, unless `SPLITBRAIN_REDIS=required` says that there has to be one.
+//! - `compared` sends generated requests in pipelines to `splitbrain serve lock` and to a real `redis-server`, which it
+//!   starts on a free port. Where there is none it does nothing, unless `SPLITBRAIN_REDIS=required` says that there has
+//!   to be one.
+//! - `language` does so for scripts, with replies that are recorded as well.
 //! - `socket` and `files` are about `splitbrain serve lock` itself.
 //!
 //! `SPLITBRAIN_REDIS_COMMANDS=200000` compares more requests, `SPLITBRAIN_REDIS_RECORD=1` makes the recording again.
@@ -12,6 +14,7 @@
 mod compared;
 mod files;
 mod generate;
+mod language;
 mod real;
 mod recorded;
 mod scripts;

@@ -52,6 +52,25 @@ impl Wire {
         Some(pairs)
     }
 
+    /// The parts of a greeting without the number of the connection.
+    pub(crate) fn without_id(&self) -> Option<Vec<Self>> {
+        let Self::Parts(_, parts) = self else { return None };
+        let id = parts.iter().position(|part| *part == Self::Leaf(b"$2\r\nid\r\n".to_vec()))?;
+        Some([&parts[..=id], &parts[id + 2..]].concat())
+    }
+
+    /// The milliseconds since 1970 that seconds and microseconds in two bulks make.
+    pub(crate) fn moment(&self) -> Option<i64> {
+        let Self::Parts(_, parts) = self else { return None };
+        let number = |part: &Self| -> Option<i64> {
+            let Self::Leaf(bytes) = part else { return None };
+            std::str::from_utf8(bytes).ok()?.trim_end().rsplit_once("\r\n")?.1.parse().ok()
+        };
+        let [seconds, microseconds] = &parts[..] else { return None };
+        let microseconds = number(microseconds).filter(|part| (0..1_000_000).contains(part))?;
+        Some(number(seconds)? * 1000 + microseconds / 1000)
+    }
+
     /// The parts, sorted.
     pub(crate) fn sorted(&self) -> Option<Vec<Self>> {
         let Self::Parts(_, parts) = self else { return None };
