@@ -66,6 +66,23 @@ fn log_lines_of_a_library_are_in_the_timeline_and_not_in_the_digest() {
     assert_ne!(recorded, json(&["run", "scenarios/ring/calm.toml", "--seed", "7"]));
 }
 
+/// What a library logs while its node is made, at the start of the run and of a later process, stands at that node and
+/// at that time.
+#[test]
+fn log_lines_of_a_constructor_stand_at_its_node() {
+    let fault = "[[fault]]\nid = \"again\"\nat = \"120ms\"\ncrash = \"s3\"\nfor = \"30ms\"\n";
+    let folder = Folder::new("run_logs_made").with("logs", &format!("{}\n{fault}", flawed("logs", "")));
+    let shown = folder.run(&["run", "scenarios/ring/logs.toml", "--seed", "7", "--kind", "logged", "--until", "180ms"]);
+    let timeline = shown.stdout.split("\noutcome: ").next().unwrap_or_default();
+    let made = timeline.lines().filter(|line| line.contains("hatched"));
+    let made: Vec<Vec<&str>> = made.map(|line| line.split_whitespace().collect()).collect();
+    let expected = ["0.000000s s1 1", "0.000000s s2 2", "0.000000s s3 3", "0.150000s s3 3"].map(|line| {
+        let [at, node, number] = line.split(' ').collect::<Vec<_>>().try_into().expect("three words");
+        [at, node, "info", "parrot:", "hatched", &format!("number={number}")].map(str::to_owned)
+    });
+    assert_eq!(made, expected, "{shown}");
+}
+
 #[test]
 fn a_run_for_programs_has_options_digest_and_outcome() {
     let folder = Folder::new("run_json").with("calm", &calm());

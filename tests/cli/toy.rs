@@ -96,6 +96,9 @@ impl System for Ring {
 
     fn node(&self, id: NodeId, _: Recovered<()>) -> Server {
         let next = NodeId::server(id.number() % self.servers + 1);
+        if self.options.flaw == Flaw::Logs {
+            library::make(id.number());
+        }
         Server { options: self.options.clone(), next, heard: 0 }
     }
 
@@ -232,6 +235,10 @@ fn deeper(depth: u64) -> u64 {
 
 /// Stands for a published library, which knows nothing of splitbrain and logs in its own ways.
 mod library {
+    pub(super) fn make(number: u16) {
+        tracing::info!(target: "parrot", number, "hatched");
+    }
+
     pub(super) fn count(greetings: u64) {
         tracing::debug!(target: "parrot", greetings, "counted");
         tracing::trace!(target: "parrot", "never recorded");

@@ -121,6 +121,12 @@ pub trait Tracer<N: Node> {
 
     /// One thing happened.
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>);
+
+    /// This node is about to be made by [`crate::system::System::node`]: what happens until its first input belongs to
+    /// it. It is no item, as nothing of it can be seen from outside.
+    fn before_node(&mut self, moment: Moment, node: NodeId) {
+        let _ = (moment, node);
+    }
 }
 
 /// Takes no note. What would be prepared for it is not even compiled, as the compiler knows its answer.
@@ -144,5 +150,9 @@ impl<N: Node, T: Tracer<N> + ?Sized> Tracer<N> for &mut T {
 
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
         (**self).record(moment, item);
+    }
+
+    fn before_node(&mut self, moment: Moment, node: NodeId) {
+        (**self).before_node(moment, node);
     }
 }

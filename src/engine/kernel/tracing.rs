@@ -22,7 +22,7 @@ use crate::engine::{Entry, EntryKind, LogLine, Recorder, Stamp, log};
 pub struct Tracing<R: Recorder> {
     recorder: R,
     nodes: BTreeMap<NodeId, Known>,
-    /// The node that handled the last input, and when: the author of log lines that have no stamp.
+    /// The node that handled the last input or was made after it, and when: the author of log lines without a stamp.
     last: Option<(NodeId, Moment)>,
     /// Whether the run has ended at a violation: the code under test may go on for a while, and tells nothing more.
     is_over: bool,
@@ -97,6 +97,13 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
         entry.event = moment.after_events;
         self.follow(&mut entry, news);
         self.recorder.record(entry);
+    }
+
+    /// What the constructor of a node logs belongs to the new process, which has no role yet.
+    fn before_node(&mut self, moment: Moment, node: NodeId) {
+        self.record_log();
+        self.nodes.remove(&node);
+        self.last = Some((node, moment));
     }
 }
 
@@ -303,14 +310,20 @@ fn data<T: Serialize>(value: &T) -> Value {
 #[cfg(test)]
 mod tests {
     use splitbrain_systems::raft::RaftNode;
+    use splitbrain_systems::raft::ids::Term;
+    use splitbrain_systems::raft::observation::RaftObservation;
 
     use super::*;
     use crate::engine::Capture;
 
     type AnyNode = RaftNode;
 
+    fn moment(at: u64) -> Moment {
+        Moment { at: Instant::from_nanos(at), after_events: at, order: 0 }
+    }
+
     fn record(tracing: &mut Tracing<&mut Vec<Entry>>, at: u64, item: TraceItem<'_, AnyNode>) {
-        tracing.record(Moment { at: Instant::from_nanos(at), after_events: at, order: 0 }, item);
+        tracing.record(moment(at), item);
     }
 
     /// What a handler logs belongs to its node, at the time of its input, and comes before what follows.
@@ -335,6 +348,31 @@ mod tests {
             (5, Some(one), "exit"),
             (7, Some(two), "start"),
             (7, Some(two), "debug"),
+        ];
+        assert_eq!(told, expected);
+    }
+    /// The constructor of a node runs before its start is recorded, and after another node's input.
+    #[test]
+    fn log_lines_of_a_constructor_are_of_the_node_that_is_made() {
+        let mut entries = Vec::new();
+        let _capture = Capture::begin(|| None);
+        let mut tracing = Tracing::new(&mut entries);
+        let (one, two) = (NodeId::server(1), NodeId::server(2));
+        record(&mut tracing, 5, TraceItem::Input { node: one, input: Input::Start });
+        let role = RaftObservation::BecameFollower { term: Term(3) };
+        record(&mut tracing, 5, TraceItem::Observed { node: two, observation: &role });
+        tracing::info!("of the first");
+        Tracer::<AnyNode>::before_node(&mut tracing, moment(9), two);
+        tracing::info!("made");
+        record(&mut tracing, 9, TraceItem::Input { node: two, input: Input::Start });
+        drop(tracing);
+        let told: Vec<_> = entries.iter().map(|it| (it.at.as_nanos(), it.node, &*it.name, it.role.is_some())).collect();
+        let expected = [
+            (5, Some(one), "start", false),
+            (5, Some(two), "became follower", false),
+            (5, Some(one), "info", false),
+            (9, Some(two), "info", false),
+            (9, Some(two), "start", false),
         ];
         assert_eq!(told, expected);
     }

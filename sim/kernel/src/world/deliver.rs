@@ -276,7 +276,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.current = Some(node);
         let recovered = slot.disk.recover();
         slot.context.set_incarnation(incarnation);
-        slot.node = Some(self.system.node(node, recovered));
+        if self.tracer.is_on() {
+            self.tracer.before_node(self.moment(), node);
+        }
+        let process = self.system.node(node, recovered);
+        let slot = &mut self.universe.slots[index];
+        slot.node = Some(process);
         if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
             self.resend_to(index);
         }
