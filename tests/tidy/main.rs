@@ -110,7 +110,7 @@ const PROTOCOL_FREE: &str = "sim/kernel/src/";
 const PRINTS: &[&str] = &["src/main.rs", "src/cli.rs", "src/command/", "src/report/"];
 
 const STRICT_LINTS: &str = "sim/kernel/clippy.toml";
-const STRICT_LINTS_COPIES: &[&str] = &["sim/systems/clippy.toml"];
+const STRICT_LINTS_COPIES: &[&str] = &["sim/systems/clippy.toml", "sim/adapters/clippy.toml"];
 
 /// The README's two commands, which the gate runs too.
 const README_COMMANDS: &[&str] = &["cargo run --release -- test scenarios", "cargo test --workspace"];

@@ -36,4 +36,4 @@ pub use invariants::OmniInvariants;
 pub use options::{Mistake, OmniOptions};
 pub use server::{Process, Server, Timer};
 pub use system::Omni;
-pub use wire::{Round, Told, Wire};
+pub use wire::{Observed, Round, Wire};

@@ -35,4 +35,4 @@ pub use options::{Mistake, RaftRsOptions, Timeouts};
 pub use server::{Process, Server, Timer};
 pub use store::{Record, Store};
 pub use system::RaftRs;
-pub use wire::{Order, Told, Wire};
+pub use wire::{Observed, Order, Wire};

@@ -35,4 +35,4 @@ pub use invariants::SwimInvariants;
 pub use member::{Life, Member, Timer};
 pub use options::{Join, Mistake, SwimOptions};
 pub use system::Swim;
-pub use wire::{Identity, Packet, Told};
+pub use wire::{Identity, Observed, Packet};

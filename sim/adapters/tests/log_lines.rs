@@ -1,6 +1,13 @@
 //! Goal: what a library says through `tracing` stands in the timeline of a failing run, with its virtual time and its
 //! node. Method: `run` prints one in which foca does what it should not, and a golden has what it prints.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "it starts the program, as a person does"
+)]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -11,7 +11,7 @@ use splitbrain::kernel::prelude::*;
 
 use super::server::Process;
 use super::storage::{Command, LOG, Store};
-use super::wire::{PaxosMessage, Round, Told, Wire};
+use super::wire::{Observed, PaxosMessage, Round, Wire};
 
 const AGREEMENT: usize = 0;
 const IN_ORDER: usize = 1;
@@ -72,6 +72,14 @@ impl OmniInvariants {
             let before = known.map_or_else(|| "nothing".to_owned(), words);
             format!("{node} decides {} at {index}; decided there was {before}", words(command))
         });
+    }
+
+    fn on_elected(&mut self, node: NodeId, round: Round, findings: &mut Findings) {
+        self.elections += 1;
+        self.highest = self.highest.max(round.n);
+        let is_own = round.server == u64::from(node.number());
+        findings.check(LEADS_OWN, Some(node), is_own, || format!("{node} leads in {round}"));
+        self.on_round(node, round, findings);
     }
 
     fn on_round(&mut self, node: NodeId, round: Round, findings: &mut Findings) {
@@ -166,15 +174,11 @@ impl Invariants<Process> for OmniInvariants {
         findings: &mut Findings,
     ) {
         match effect {
-            EffectRef::Observe(Told::Decided { index, command }) => self.on_decided(node, *index, *command, findings),
-            EffectRef::Observe(Told::Elected { round }) => {
-                self.elections += 1;
-                self.highest = self.highest.max(round.n);
-                let is_own = round.server == u64::from(node.number());
-                findings.check(LEADS_OWN, Some(node), is_own, || format!("{node} leads in {round}"));
-                self.on_round(node, *round, findings);
+            EffectRef::Observe(Observed::Decided { index, command }) => {
+                self.on_decided(node, *index, *command, findings)
             }
-            EffectRef::Observe(Told::Promised { round } | Told::SteppedDown { round }) => {
+            EffectRef::Observe(Observed::Elected { round }) => self.on_elected(node, *round, findings),
+            EffectRef::Observe(Observed::Promised { round } | Observed::SteppedDown { round }) => {
                 self.on_round(node, *round, findings);
             }
             EffectRef::Send { message: Wire::Paxos(message), .. } => {
@@ -274,5 +278,16 @@ mod tests {
         assert!(findings.first().is_none());
         invariants.on_round(S1, Round { n: 1, server: 3 }, &mut findings);
         assert_eq!(findings.first().map(|(index, ..)| index), Some(ROUNDS));
+    }
+
+    #[test]
+    fn a_server_leads_in_rounds_of_its_own_name() {
+        let leads = |round| {
+            let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+            invariants.on_elected(S2, round, &mut findings);
+            findings.first().map(|(index, ..)| index)
+        };
+        assert_eq!(leads(Round { n: 4, server: 2 }), None);
+        assert_eq!(leads(Round { n: 4, server: 1 }), Some(LEADS_OWN));
     }
 }

@@ -10,7 +10,7 @@ use splitbrain::kernel::prelude::*;
 
 use super::options::{Mistake, OmniOptions};
 use super::storage::{Command, LOG, Record, Shared, Store};
-use super::wire::{self, PaxosMessage, Round, Told, Wire};
+use super::wire::{self, Observed, PaxosMessage, Round, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
 
 /// How long a leader waits before it appends an entry of its own.
@@ -69,7 +69,7 @@ impl Node for Process {
     type Message = Wire;
     type Timer = Timer;
     type Record = Record;
-    type Observation = Told;
+    type Observation = Observed;
     type Operation = Propose;
     type Response = Placed;
     type Order = Never;
@@ -261,7 +261,7 @@ impl Server {
         match change {
             ConnectionChange::Opened if is_own => {
                 self.links.insert(peer, (connection, true));
-                ctx.observe(Told::Reconnected { peer });
+                ctx.observe(Observed::Reconnected { peer });
                 self.reconnected(ctx, peer);
             }
             ConnectionChange::Accepted => self.reconnected(ctx, peer),
@@ -289,8 +289,8 @@ impl Server {
         for message in messages {
             self.send(ctx, message);
         }
-        self.tell(ctx);
-        self.tell_decided(ctx);
+        self.observe_changes(ctx);
+        self.observe_decided(ctx);
     }
 
     fn send(&self, ctx: &mut Context<Process>, message: PaxosMessage) {
@@ -310,14 +310,14 @@ impl Server {
         }
     }
 
-    fn observe(&self, ctx: &mut Context<Process>, told: Told) {
+    fn observe(&self, ctx: &mut Context<Process>, told: Observed) {
         match self.gate {
             Some(write) => ctx.observe_after(write, told),
             None => ctx.observe(told),
         }
     }
 
-    fn tell(&mut self, ctx: &mut Context<Process>) {
+    fn observe_changes(&mut self, ctx: &mut Context<Process>) {
         let round = Round::from(self.paxos.get_promise());
         let leads = self.paxos.get_current_leader() == Some((u64::from(self.id.number()), true));
         let before = std::mem::replace(&mut self.face, (round, leads));
@@ -326,22 +326,22 @@ impl Server {
         }
         if before.1 {
             self.proposals.clear();
-            self.observe(ctx, Told::SteppedDown { round });
+            self.observe(ctx, Observed::SteppedDown { round });
         }
         if leads {
-            self.observe(ctx, Told::Elected { round });
+            self.observe(ctx, Observed::Elected { round });
         } else if round.server != 0 {
-            self.observe(ctx, Told::Promised { round });
+            self.observe(ctx, Observed::Promised { round });
         }
     }
 
-    fn tell_decided(&mut self, ctx: &mut Context<Process>) {
+    fn observe_decided(&mut self, ctx: &mut Context<Process>) {
         let from = usize::try_from(self.decided).expect("a log fits into memory");
         for entry in self.paxos.read_decided_suffix(from).unwrap_or_default() {
             let LogEntry::Decided(command) = entry else { unreachable!("no snapshots and no stop signs: {entry:?}") };
             self.decided += 1;
             let index = self.decided;
-            self.observe(ctx, Told::Decided { index, command });
+            self.observe(ctx, Observed::Decided { index, command });
             if self.proposals.remove(&command) {
                 let answer = Answer::Placed(Placed { index });
                 let answer = Wire::Answer { operation: command.operation, answer };

@@ -1,5 +1,7 @@
 //! The library's `Storage`: a plain value that notes what has changed, and the records that it is made from.
 
+#![expect(clippy::disallowed_types, reason = "the library keeps no way to its storage and must be `Send`: a lock")]
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use omnipaxos::ballot_leader_election::Ballot;

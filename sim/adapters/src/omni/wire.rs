@@ -78,6 +78,29 @@ impl splitbrain::kernel::node::Message for Wire {
             Self::Answer { .. } => 13,
         }
     }
+
+    /// The library leaves the encoding to its user: 48 bytes for what each message has, and 20 for each command.
+    fn wire_size(&self) -> u32 {
+        let commands = match self {
+            Self::Paxos(message) => match &**message {
+                PaxosMessage::SequencePaxos(message) => commands_of(&message.msg),
+                PaxosMessage::BLE(_) => 0,
+            },
+            Self::Propose { .. } | Self::Answer { .. } => return 24,
+        };
+        u32::try_from(commands).map_or(u32::MAX, |commands| commands.saturating_mul(20).saturating_add(48))
+    }
+}
+
+/// How many commands a message carries.
+fn commands_of(message: &PaxosMsg<Command>) -> usize {
+    match message {
+        PaxosMsg::Promise(promise) => promise.log_sync.as_ref().map_or(0, |sync| sync.suffix.len()),
+        PaxosMsg::AcceptSync(accept) => accept.log_sync.suffix.len(),
+        PaxosMsg::AcceptDecide(accept) => accept.entries.len(),
+        PaxosMsg::ProposalForward(commands) => commands.len(),
+        _ => 0,
+    }
 }
 
 /// A ballot, without what is the same in all of them. They are compared in this order.
@@ -103,7 +126,8 @@ impl fmt::Display for Round {
 
 /// What a server tells those who watch, once what it rests on is durable.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum Observed {
     /// It leads in this round, and its log has what the others have accepted.
     Elected { round: Round },
     /// It no longer leads; it has promised this round.
@@ -116,7 +140,7 @@ pub enum Told {
     Reconnected { peer: NodeId },
 }
 
-impl Observation for Told {
+impl Observation for Observed {
     const NAMES: &'static [&'static str] = &["leader elected", "stepped down", "promised", "decided", "reconnected"];
 
     fn face(&self) -> Face {
@@ -159,10 +183,12 @@ pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fm
             }
             Ok(())
         }
-        Datum::Observation(Told::Elected { round } | Told::SteppedDown { round } | Told::Promised { round }) => {
+        Datum::Observation(
+            Observed::Elected { round } | Observed::SteppedDown { round } | Observed::Promised { round },
+        ) => {
             write!(f, "{round}")
         }
-        Datum::Observation(Told::Decided { index, command }) => {
+        Datum::Observation(Observed::Decided { index, command }) => {
             write!(f, "{index}: {} of {}", command.value, command.by)
         }
         Datum::File(_) => f.write_str("log"),

@@ -11,7 +11,7 @@ use splitbrain_systems::raft::ids::{Index, Position, ServerSet, Term};
 
 use super::server::{Process, Server, id_of, node_of};
 use super::store::{LOG, Record, SNAPSHOT, STATE, position};
-use super::wire::{Members, Proposal, Told, Wire};
+use super::wire::{Members, Observed, Proposal, Wire};
 use crate::proposals::{Answer, Placed};
 use crate::protobuf::Pb;
 
@@ -51,31 +51,35 @@ impl RaftFacts for Process {
         }
     }
 
-    fn told(observation: &Told) -> Meaning<'_, Pb<Entry>> {
+    fn told(observation: &Observed) -> Meaning<'_, Pb<Entry>> {
         let image = |kind, index, term, state| Meaning::Image { kind, last: at((index, term)), state };
         match *observation {
-            Told::BecameFollower { term } | Told::TermStarted { term } => Meaning::InTerm(Term(term)),
-            Told::BecamePreCandidate { term } => Meaning::Campaigns { role: RoleKind::PreCandidate, term: Term(term) },
-            Told::BecameCandidate { term } => Meaning::Campaigns { role: RoleKind::Candidate, term: Term(term) },
-            Told::LeaderElected { term, last } => Meaning::Elected { term: Term(term), last: Some(at(last)) },
-            Told::SteppedDown { .. } => Meaning::SteppedDown,
-            Told::Retired { .. } => Meaning::Retires,
-            Told::VoteGranted { term, candidate } => Meaning::Granted { term: Term(term), candidate },
-            Told::VoteDenied { candidate } => Meaning::Denied { candidate },
-            Told::Counted { index, term } => Meaning::Counted(at((index, term))),
-            Told::Committed { index, term } => Meaning::Committed(at((index, term))),
-            Told::Applied { ref entry } => Meaning::Applied { index: Index(entry.0.index), entry },
-            Told::SnapshotTaken { index, term, state } => image(ImageKind::Taken, index, term, state),
-            Told::SnapshotInstalled { index, term, state } => image(ImageKind::Installed, index, term, state),
-            Told::SnapshotRestored { index, term, state } => image(ImageKind::Restored, index, term, state),
-            Told::LogCompacted { index } => Meaning::Compacted(Index(index)),
-            Told::TransferStarted { .. } => Meaning::HandsOver(true),
-            Told::TransferAborted => Meaning::HandsOver(false),
-            Told::Reconfigured { .. } => Meaning::Reconfigured,
-            Told::LeaderFollowed { .. }
-            | Told::SnapshotSent { .. }
-            | Told::SnapshotGivenUp { .. }
-            | Told::Refused { .. } => Meaning::Nothing,
+            Observed::BecameFollower { term } | Observed::TermStarted { term } => Meaning::InTerm(Term(term)),
+            Observed::BecamePreCandidate { term } => {
+                Meaning::Campaigns { role: RoleKind::PreCandidate, term: Term(term) }
+            }
+            Observed::BecameCandidate { term } => Meaning::Campaigns { role: RoleKind::Candidate, term: Term(term) },
+            Observed::LeaderElected { term, last } => Meaning::Elected { term: Term(term), last: Some(at(last)) },
+            Observed::SteppedDown { .. } => Meaning::SteppedDown,
+            Observed::Retired { .. } => Meaning::Retires,
+            Observed::VoteGranted { term, candidate } => Meaning::Granted { term: Term(term), candidate },
+            Observed::VoteDenied { candidate } => Meaning::Denied { candidate },
+            Observed::PreVoteGranted { term, candidate } => Meaning::PreVoteGranted { term: Term(term), candidate },
+            Observed::PreVoteWon { term } => Meaning::PreVoteWon { term: Term(term) },
+            Observed::Counted { index, term } => Meaning::Counted(at((index, term))),
+            Observed::Committed { index, term } => Meaning::Committed(at((index, term))),
+            Observed::Applied { ref entry } => Meaning::Applied { index: Index(entry.0.index), entry },
+            Observed::SnapshotTaken { index, term, state } => image(ImageKind::Taken, index, term, state),
+            Observed::SnapshotInstalled { index, term, state } => image(ImageKind::Installed, index, term, state),
+            Observed::SnapshotRestored { index, term, state } => image(ImageKind::Restored, index, term, state),
+            Observed::LogCompacted { index } => Meaning::Compacted(Index(index)),
+            Observed::TransferStarted { .. } => Meaning::HandsOver(true),
+            Observed::TransferAborted => Meaning::HandsOver(false),
+            Observed::Reconfigured { .. } => Meaning::Reconfigured,
+            Observed::LeaderFollowed { .. }
+            | Observed::SnapshotSent { .. }
+            | Observed::SnapshotGivenUp { .. }
+            | Observed::Refused { .. } => Meaning::Nothing,
         }
     }
 

@@ -23,6 +23,8 @@ names! {
         EarlyPersisted = "early_persisted",
         /// What a server reads at its start is taken for durable, though it may have been in the page cache alone.
         UnsyncedRestart = "unsynced_restart",
+        /// A refused pre-vote is handed to the library as one that is granted.
+        RefusalsCount = "refusals_count",
     }
 }
 

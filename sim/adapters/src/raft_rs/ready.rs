@@ -7,7 +7,7 @@ use splitbrain::kernel::prelude::*;
 use super::options::Mistake;
 use super::server::{Machine, Process, Server, id_of, members_of};
 use super::store::{Record, SNAPSHOT, STATE};
-use super::wire::{Members, Proposal, Told, Wire};
+use super::wire::{Members, Observed, Proposal, Wire};
 use crate::proposals::{Answer, Placed};
 use crate::protobuf::Pb;
 
@@ -46,7 +46,7 @@ impl Server {
         // Readies become durable in their order: one without a write of its own waits for those before it.
         let gate = match self.options.mistake {
             Mistake::EarlyMessages => None,
-            Mistake::None | Mistake::EarlyPersisted | Mistake::UnsyncedRestart => {
+            Mistake::None | Mistake::EarlyPersisted | Mistake::UnsyncedRestart | Mistake::RefusalsCount => {
                 self.in_flight.back().map(|(write, _)| *write)
             }
         };
@@ -60,7 +60,7 @@ impl Server {
             Some((_, last)) => *last = number,
             None => self.raw.on_persist_ready(number),
         }
-        self.tell_counted(ctx);
+        self.observe_counted(ctx);
         self.apply_all(ctx, committed);
     }
 
@@ -70,13 +70,13 @@ impl Server {
         self.machine = Machine::of(store);
         self.members = members_of(&store.conf);
         let Machine { index, term, state } = self.machine;
-        ctx.observe(Told::SnapshotInstalled { index, term, state });
+        ctx.observe(Observed::SnapshotInstalled { index, term, state });
     }
 
     fn apply_all(&mut self, ctx: &mut Context<Process>, committed: Vec<Entry>) {
         if let Some(last) = committed.last() {
             let (index, term) = self.commit_behind((last.index, last.term));
-            ctx.observe(Told::Committed { index, term });
+            ctx.observe(Observed::Committed { index, term });
         }
         for entry in committed {
             self.apply(ctx, entry);
@@ -107,7 +107,7 @@ impl Server {
         self.machine.apply(index, term, data);
         let proposal = Proposal::of(data).filter(|_| entry.get_entry_type() == EntryType::EntryNormal);
         let change = (entry.get_entry_type() == EntryType::EntryConfChangeV2).then(|| data.clone());
-        ctx.observe(Told::Applied { entry: Pb(entry) });
+        ctx.observe(Observed::Applied { entry: Pb(entry) });
         if let Some(proposal) = proposal
             && self.proposals.remove(&proposal)
         {
@@ -123,11 +123,11 @@ impl Server {
         let change: ConfChangeV2 = prost::Message::decode(change).expect("it was encoded by a leader");
         let conf = match self.raw.apply_conf_change(&change) {
             Ok(conf) => conf,
-            Err(error) => return ctx.observe(Told::Refused { error: error.to_string() }),
+            Err(error) => return ctx.observe(Observed::Refused { error: error.to_string() }),
         };
         self.members = members_of(&conf);
-        self.tell_counted(ctx);
-        ctx.observe(Told::Reconfigured { voters: conf.voters.clone(), learners: conf.learners.clone() });
+        self.observe_counted(ctx);
+        ctx.observe(Observed::Reconfigured { voters: conf.voters.clone(), learners: conf.learners.clone() });
         self.raw.mut_store().conf = conf;
         let own = id_of(self.id);
         let removes = |single: &raft::eraftpb::ConfChangeSingle| {
@@ -136,7 +136,7 @@ impl Server {
         // An earlier process left because of an old entry; this one may have been added again since.
         if self.options.leave && index > self.old_commit && change.changes.iter().any(removes) {
             if self.raw.raft.state == StateRole::Leader {
-                ctx.observe(Told::Retired { term: self.raw.raft.term });
+                ctx.observe(Observed::Retired { term: self.raw.raft.term });
             }
             self.has_left = true;
             ctx.exit("removed from the cluster");
@@ -160,7 +160,7 @@ impl Server {
         let write = ctx.save(SNAPSHOT, Record::Snapshot(Pb(snapshot)));
         let gone = index.saturating_sub(self.options.snapshot_trailing);
         self.compacting = Some((write, gone));
-        ctx.observe(Told::SnapshotTaken { index, term, state });
+        ctx.observe(Observed::SnapshotTaken { index, term, state });
     }
 
     /// The configuration that the library goes by.

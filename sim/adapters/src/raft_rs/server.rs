@@ -11,7 +11,7 @@ use splitbrain_systems::raft::facts::TimerFacts;
 
 use super::options::{Mistake, RaftRsOptions, Timeouts};
 use super::store::{LOG, Record, Store, position};
-use super::wire::{self, Members, Order, Proposal, Told, Wire};
+use super::wire::{self, Members, Observed, Order, Proposal, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
 use crate::protobuf::Pb;
 
@@ -117,7 +117,7 @@ impl Node for Process {
     type Message = Wire;
     type Timer = Timer;
     type Record = Record;
-    type Observation = Told;
+    type Observation = Observed;
     type Operation = Propose;
     type Response = Placed;
     type Order = Order;
@@ -248,10 +248,10 @@ impl Server {
     }
 
     fn on_start(&mut self, ctx: &mut Context<Process>) {
-        ctx.observe(Told::BecameFollower { term: self.face.term });
+        ctx.observe(Observed::BecameFollower { term: self.face.term });
         if self.machine.index > 0 {
             let Machine { index, term, state } = self.machine;
-            ctx.observe(Told::SnapshotRestored { index, term, state });
+            ctx.observe(Observed::SnapshotRestored { index, term, state });
         }
         if let Some(kept) = self.kept {
             // A torn end must go before anything is added. And what was read may be in the page cache alone: what the
@@ -270,10 +270,13 @@ impl Server {
         self.drive(ctx);
     }
 
-    fn on_message(&mut self, ctx: &mut Context<Process>, message: Message) {
+    fn on_message(&mut self, ctx: &mut Context<Process>, mut message: Message) {
         let (from, kind) = (message.from, message.get_msg_type());
+        if self.options.mistake == Mistake::RefusalsCount && kind == MessageType::MsgRequestPreVoteResponse {
+            message.reject = false;
+        }
         if let Err(error) = self.raw.step(message) {
-            ctx.observe(Told::Refused { error: error.to_string() });
+            ctx.observe(Observed::Refused { error: error.to_string() });
         }
         let is_of_leader =
             matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot);
@@ -299,7 +302,7 @@ impl Server {
                 self.proposals.insert(proposal);
             }
             // It hands its leadership over: the client asks again, or gives up.
-            Err(error) => ctx.observe(Told::Refused { error: error.to_string() }),
+            Err(error) => ctx.observe(Observed::Refused { error: error.to_string() }),
         }
         self.drive(ctx);
     }
@@ -315,7 +318,7 @@ impl Server {
                 let progress = self.raw.raft.prs().get(id_of(to));
                 if progress.is_some_and(|progress| progress.state == ProgressState::Snapshot) {
                     self.raw.report_snapshot(id_of(to), SnapshotStatus::Failure);
-                    ctx.observe(Told::SnapshotGivenUp { to });
+                    ctx.observe(Observed::SnapshotGivenUp { to });
                 }
             }
             Timer::Retry | Timer::Patience => {}
@@ -338,7 +341,7 @@ impl Server {
             && let Some(write) = self.raw.mut_store().compact(index)
         {
             ctx.write(write);
-            ctx.observe(Told::LogCompacted { index });
+            ctx.observe(Observed::LogCompacted { index });
         }
         self.drive(ctx);
     }
@@ -383,7 +386,7 @@ impl Server {
     /// Proposes a change of one server.
     fn change(&mut self, ctx: &mut Context<Process>, kind: ConfChangeType, server: NodeId) {
         if self.raw.raft.has_pending_conf() {
-            return ctx.observe(Told::Refused { error: "a change is under way".to_owned() });
+            return ctx.observe(Observed::Refused { error: "a change is under way".to_owned() });
         }
         let bit = Members::bit(id_of(server));
         let Members { voters, learners } = self.members;
@@ -395,7 +398,7 @@ impl Server {
         let single = ConfChangeSingle { change_type: kind as i32, node_id: id_of(server) };
         let change = ConfChangeV2 { changes: vec![single], ..ConfChangeV2::default() };
         if let Err(error) = self.raw.propose_conf_change(after.context(), change) {
-            ctx.observe(Told::Refused { error: error.to_string() });
+            ctx.observe(Observed::Refused { error: error.to_string() });
         }
     }
 
@@ -403,8 +406,8 @@ impl Server {
     fn drive(&mut self, ctx: &mut Context<Process>) {
         loop {
             self.pin_timeout(ctx);
-            self.tell(ctx);
-            self.tell_counted(ctx);
+            self.observe_changes(ctx);
+            self.observe_counted(ctx);
             if self.has_left || !self.raw.has_ready() {
                 break;
             }
@@ -444,7 +447,7 @@ impl Server {
     }
 
     /// Tells what has changed since it was last told: before anything is sent because of it.
-    fn tell(&mut self, ctx: &mut Context<Process>) {
+    fn observe_changes(&mut self, ctx: &mut Context<Process>) {
         let now = Face::of(&self.raw);
         let before = std::mem::replace(&mut self.face, now);
         if before == now {
@@ -455,49 +458,53 @@ impl Server {
         let is_new = (before.role, before.term) != (role, term);
         if before.role == StateRole::Leader && is_new {
             self.proposals.clear();
-            ctx.observe(Told::SteppedDown { term: before.term });
+            ctx.observe(Observed::SteppedDown { term: before.term });
+        }
+        if before.role == StateRole::PreCandidate && role == StateRole::Candidate {
+            // Nothing else leads there: the library ignores `MsgTimeoutNow` in this role.
+            ctx.observe(Observed::PreVoteWon { term: before.term });
         }
         if before.term != term {
-            ctx.observe(Told::TermStarted { term });
+            ctx.observe(Observed::TermStarted { term });
         }
         if (before.term, before.vote) != (term, vote) && vote != 0 && vote != own {
-            ctx.observe(Told::VoteGranted { term, candidate: node_of(vote) });
+            ctx.observe(Observed::VoteGranted { term, candidate: node_of(vote) });
         }
         match role {
             _ if !is_new => {}
-            StateRole::PreCandidate => ctx.observe(Told::BecamePreCandidate { term }),
-            StateRole::Candidate => ctx.observe(Told::BecameCandidate { term }),
+            StateRole::PreCandidate => ctx.observe(Observed::BecamePreCandidate { term }),
+            StateRole::Candidate => ctx.observe(Observed::BecameCandidate { term }),
             StateRole::Leader => {
                 if (before.role, before.term) != (StateRole::Candidate, term) {
                     // The only voter elects itself within one call.
-                    ctx.observe(Told::BecameCandidate { term });
+                    ctx.observe(Observed::BecameCandidate { term });
                 }
-                ctx.observe(Told::LeaderElected { term, last: self.last_before(term) });
+                ctx.observe(Observed::LeaderElected { term, last: self.last_before(term) });
             }
             StateRole::Follower if matches!(before.role, StateRole::PreCandidate | StateRole::Candidate) => {
-                ctx.observe(Told::BecameFollower { term });
+                ctx.observe(Observed::BecameFollower { term });
             }
             StateRole::Follower => {}
         }
         if leader != 0 && leader != own && (before.term, before.leader) != (term, leader) {
-            ctx.observe(Told::LeaderFollowed { term, leader: node_of(leader) });
+            ctx.observe(Observed::LeaderFollowed { term, leader: node_of(leader) });
         }
         match (before.transferee, transferee) {
-            (None, Some(to)) => ctx.observe(Told::TransferStarted { to: node_of(to) }),
-            (Some(_), None) if role == StateRole::Leader => ctx.observe(Told::TransferAborted),
+            (None, Some(to)) => ctx.observe(Observed::TransferStarted { to: node_of(to) }),
+            (Some(_), None) if role == StateRole::Leader => ctx.observe(Observed::TransferAborted),
             _ => {}
         }
     }
 
     /// Tells what a leader has counted since it was last told: before it goes by another configuration, as the one that
     /// it counted by decides.
-    pub(super) fn tell_counted(&mut self, ctx: &mut Context<Process>) {
+    pub(super) fn observe_counted(&mut self, ctx: &mut Context<Process>) {
         let raft = &self.raw.raft;
         let index = raft.raft_log.committed;
         let before = std::mem::replace(&mut self.counted, index);
         if index > before && raft.state == StateRole::Leader {
             let term = raft.raft_log.term(index).unwrap_or(0);
-            ctx.observe(Told::Counted { index, term });
+            ctx.observe(Observed::Counted { index, term });
         }
     }
 
@@ -519,10 +526,13 @@ impl Server {
             MessageType::MsgSnapshot => {
                 ctx.set_timer(Timer::Snapshot(target), SNAPSHOT_PATIENCE);
                 let index = message.get_snapshot().get_metadata().index;
-                ctx.observe(Told::SnapshotSent { to: target, index });
+                ctx.observe(Observed::SnapshotSent { to: target, index });
             }
             MessageType::MsgRequestVoteResponse if message.reject => {
-                ctx.observe(Told::VoteDenied { candidate: target });
+                ctx.observe(Observed::VoteDenied { candidate: target });
+            }
+            MessageType::MsgRequestPreVoteResponse if !message.reject => {
+                ctx.observe(Observed::PreVoteGranted { term: message.term, candidate: target });
             }
             _ => {}
         }

@@ -103,11 +103,14 @@ pub enum Order {
 
 /// What a server tells those who watch. Places and terms are those of the library.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum Observed {
     /// It follows, at its start or after it campaigned in vain.
     BecameFollower { term: u64 },
     /// It asks whether it could win.
     BecamePreCandidate { term: u64 },
+    /// A quorum has granted it their pre-votes; its term stays until it asks for votes.
+    PreVoteWon { term: u64 },
     /// It asks for votes.
     BecameCandidate { term: u64 },
     /// It leads. `last` is its last entry before any of its own: place and term.
@@ -122,6 +125,8 @@ pub enum Told {
     VoteGranted { term: u64, candidate: NodeId },
     /// It refused another server its vote.
     VoteDenied { candidate: NodeId },
+    /// It grants another server a pre-vote, about this term.
+    PreVoteGranted { term: u64, candidate: NodeId },
     /// It follows this leader.
     LeaderFollowed { term: u64, leader: NodeId },
     /// As a leader it has counted a quorum up to here; what its own disk lacks of that it is handed later.
@@ -152,10 +157,11 @@ pub enum Told {
     Refused { error: String },
 }
 
-impl Observation for Told {
+impl Observation for Observed {
     const NAMES: &'static [&'static str] = &[
         "became follower",
         "became pre-candidate",
+        "pre-vote won",
         "became candidate",
         "leader elected",
         "stepped down",
@@ -163,6 +169,7 @@ impl Observation for Told {
         "term started",
         "vote granted",
         "vote denied",
+        "pre-vote granted",
         "leader followed",
         "counted",
         "committed",
@@ -184,27 +191,29 @@ impl Observation for Told {
         let (place, change) = match *self {
             Self::BecameFollower { term } => (0, role("follower", term)),
             Self::BecamePreCandidate { term } => (1, role("pre-candidate", term)),
-            Self::BecameCandidate { term } => (2, role("candidate", term)),
-            Self::LeaderElected { term, .. } => (3, role("leader", term)),
-            Self::SteppedDown { term } => (4, role("follower", term)),
-            Self::Retired { term } => (5, role("follower", term)),
-            Self::TermStarted { .. } => (6, Change::None),
-            Self::VoteGranted { .. } => (7, Change::None),
-            Self::VoteDenied { .. } => (8, Change::None),
-            Self::LeaderFollowed { .. } => (9, Change::None),
-            Self::Counted { .. } => (10, Change::None),
-            Self::Committed { .. } => (11, Change::None),
-            Self::Applied { .. } => (12, Change::None),
-            Self::SnapshotTaken { .. } => (13, Change::None),
-            Self::SnapshotInstalled { .. } => (14, Change::None),
-            Self::SnapshotRestored { .. } => (15, Change::None),
-            Self::LogCompacted { .. } => (16, Change::None),
-            Self::SnapshotSent { .. } => (17, Change::None),
-            Self::SnapshotGivenUp { .. } => (18, Change::None),
-            Self::TransferStarted { .. } => (19, Change::None),
-            Self::TransferAborted => (20, Change::None),
-            Self::Reconfigured { .. } => (21, Change::None),
-            Self::Refused { .. } => (22, Change::None),
+            Self::PreVoteWon { .. } => (2, Change::None),
+            Self::BecameCandidate { term } => (3, role("candidate", term)),
+            Self::LeaderElected { term, .. } => (4, role("leader", term)),
+            Self::SteppedDown { term } => (5, role("follower", term)),
+            Self::Retired { term } => (6, role("follower", term)),
+            Self::TermStarted { .. } => (7, Change::None),
+            Self::VoteGranted { .. } => (8, Change::None),
+            Self::VoteDenied { .. } => (9, Change::None),
+            Self::PreVoteGranted { .. } => (10, Change::None),
+            Self::LeaderFollowed { .. } => (11, Change::None),
+            Self::Counted { .. } => (12, Change::None),
+            Self::Committed { .. } => (13, Change::None),
+            Self::Applied { .. } => (14, Change::None),
+            Self::SnapshotTaken { .. } => (15, Change::None),
+            Self::SnapshotInstalled { .. } => (16, Change::None),
+            Self::SnapshotRestored { .. } => (17, Change::None),
+            Self::LogCompacted { .. } => (18, Change::None),
+            Self::SnapshotSent { .. } => (19, Change::None),
+            Self::SnapshotGivenUp { .. } => (20, Change::None),
+            Self::TransferStarted { .. } => (21, Change::None),
+            Self::TransferAborted => (22, Change::None),
+            Self::Reconfigured { .. } => (23, Change::None),
+            Self::Refused { .. } => (24, Change::None),
         };
         Face::new(Self::NAMES[place], change)
     }
@@ -224,7 +233,9 @@ impl Observation for Told {
 pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match datum {
         Datum::Message(Wire::Raft(message)) => message_brief(&message.0, f),
-        Datum::Record(Record::Entry(entry)) | Datum::Observation(Told::Applied { entry }) => entry_brief(&entry.0, f),
+        Datum::Record(Record::Entry(entry)) | Datum::Observation(Observed::Applied { entry }) => {
+            entry_brief(&entry.0, f)
+        }
         Datum::Record(Record::State(Pb(state))) => {
             write!(f, "term {}, vote {}, commit {}", state.term, state.vote, state.commit)
         }
@@ -232,7 +243,7 @@ pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fm
             let last = snapshot.get_metadata();
             write!(f, "snapshot up to {}@{}", last.index, last.term)
         }
-        Datum::Observation(Told::Counted { index, term } | Told::Committed { index, term }) => {
+        Datum::Observation(Observed::Counted { index, term } | Observed::Committed { index, term }) => {
             write!(f, "{index}@{term}")
         }
         Datum::File(LOG) => f.write_str("log"),

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use splitbrain::kernel::prelude::*;
 
 use super::member::Member;
-use super::options::SwimOptions;
-use super::wire::{Identity, Packet, Told};
+use super::options::{Join, SwimOptions};
+use super::wire::{Identity, Observed, Packet};
 
 const IDENTITY: usize = 0;
 const INCARNATION: usize = 1;
@@ -31,7 +31,7 @@ pub struct SwimInvariants {
     members: u16,
     /// Processes that have started at each address.
     processes: BTreeMap<NodeId, u32>,
-    /// The identity that each address last spoke as.
+    /// The identity that each address has: the one that it took or spoke as last.
     current: BTreeMap<NodeId, Identity>,
     /// The process that speaks as an identity, and the incarnation that it has reached.
     identities: BTreeMap<Identity, (u32, u16)>,
@@ -62,9 +62,9 @@ struct Due {
 impl SwimInvariants {
     pub(super) fn new(setup: &Setup<SwimOptions>) -> Self {
         let members = setup.cluster.count(setup.members);
-        let options = &setup.options.base;
+        let options: Vec<&SwimOptions> = setup.options.all().collect();
         Self {
-            bounds: Bounds::of(options, members),
+            bounds: Bounds::of(&options, members),
             members,
             processes: BTreeMap::new(),
             current: BTreeMap::new(),
@@ -90,7 +90,7 @@ impl SwimInvariants {
         self.due.known = self.bounds.known.map_or(Instant::MAX, |known| now.saturating_add(known));
     }
 
-    fn on_packet(&mut self, view: impl View<Member>, node: NodeId, packet: &Packet, findings: &mut Findings) {
+    fn on_sent(&mut self, node: NodeId, packet: &Packet, findings: &mut Findings) {
         let (source, incarnation) = (packet.header.src, packet.header.src_incarnation);
         let process = self.processes.get(&node).copied().unwrap_or_default();
         self.current.insert(node, source);
@@ -105,6 +105,10 @@ impl SwimInvariants {
         findings.check(RENEWS, Some(node), !self.told.contains(&source), || {
             format!("{node} sends as {source}, and was told that {source} is down")
         });
+    }
+
+    fn on_packet(&mut self, view: impl View<Member>, node: NodeId, packet: &Packet, findings: &mut Findings) {
+        self.on_sent(node, packet, findings);
         if packet.tells_down() {
             let target = packet.header.dst;
             let mut active = view.node(node).and_then(Member::active).into_iter().flatten();
@@ -122,21 +126,11 @@ impl SwimInvariants {
         self.false_downs += u64::from(is_current && is_well(node) && is_well(member.node));
     }
 
-    /// The members of which more can be demanded than that they survive: they run unhampered, and no link between two
-    /// that run is disturbed.
-    fn undisturbed(&self, view: impl View<Member>) -> Option<Vec<NodeId>> {
-        let up: Vec<NodeId> = self.nodes().filter(|node| view.is_up(*node)).collect();
-        let is_free =
-            |node: &NodeId| view.is_lively(*node) && up.iter().all(|peer| peer == node || view.is_paired(*node, *peer));
-        up.iter().all(is_free).then_some(up)
-    }
-
     /// Whoever is down is taken for active by nobody.
-    fn judge_detected(&self, view: impl View<Member>, up: &[NodeId], findings: &mut Findings) {
-        for node in up {
-            let Some(active) = view.node(*node).and_then(Member::active) else { continue };
+    fn judge_detected(&self, beliefs: &Beliefs, findings: &mut Findings) {
+        for (node, active) in beliefs.of.iter().filter_map(|(node, active)| Some((node, active.as_ref()?))) {
             for member in active {
-                findings.check(DETECTED, Some(*node), up.contains(&member.node), || {
+                findings.check(DETECTED, Some(*node), beliefs.of.contains_key(&member.node), || {
                     let within = self.bounds.detected;
                     format!("{node} takes {member} for active, which has been down for {within} at least")
                 });
@@ -145,14 +139,14 @@ impl SwimInvariants {
     }
 
     /// Whoever runs is known by everybody, under the identity that it has.
-    fn judge_known(&self, view: impl View<Member>, up: &[NodeId], findings: &mut Findings) {
-        for node in up {
-            let active: BTreeSet<Identity> = view.node(*node).and_then(Member::active).into_iter().flatten().collect();
-            for peer in up.iter().filter(|peer| *peer != node) {
+    fn judge_known(&self, beliefs: &Beliefs, findings: &mut Findings) {
+        for (node, active) in &beliefs.of {
+            for peer in beliefs.of.keys().filter(|peer| *peer != node) {
                 let identity = self.current.get(peer);
-                findings.check(KNOWN, Some(*node), identity.is_some_and(|identity| active.contains(identity)), || {
+                let knows = |identity| active.as_ref().is_some_and(|active| active.contains(identity));
+                findings.check(KNOWN, Some(*node), identity.is_some_and(knows), || {
                     let name = identity.map_or_else(|| peer.to_string(), Identity::to_string);
-                    let active: Vec<String> = active.iter().map(Identity::to_string).collect();
+                    let active: Vec<String> = active.iter().flatten().map(Identity::to_string).collect();
                     format!("{node} does not take {name} for active, but: {}", active.join(", "))
                 });
             }
@@ -160,19 +154,48 @@ impl SwimInvariants {
     }
 }
 
+/// What the members that run take for active; `None` for one that has not joined.
+#[derive(Clone, Debug)]
+struct Beliefs {
+    of: BTreeMap<NodeId, Option<BTreeSet<Identity>>>,
+}
+
+impl Beliefs {
+    fn of(view: impl View<Member>, up: &[NodeId]) -> Self {
+        let active = |node| view.node(node).and_then(Member::active).map(Iterator::collect);
+        Self { of: up.iter().map(|node| (*node, active(*node))).collect() }
+    }
+}
+
+/// The members of which more can be demanded than that they survive: they run unhampered, and no link between two that
+/// run is disturbed. `None` if that is not so for each one that runs.
+fn undisturbed(
+    up: Vec<NodeId>,
+    is_lively: impl Fn(NodeId) -> bool,
+    is_paired: impl Fn(NodeId, NodeId) -> bool,
+) -> Option<Vec<NodeId>> {
+    let is_free = |node: NodeId| is_lively(node) && up.iter().all(|peer| *peer == node || is_paired(node, *peer));
+    up.iter().all(|node| is_free(*node)).then_some(up)
+}
+
 impl Bounds {
-    fn of(options: &SwimOptions, members: u16) -> Self {
-        let detected = options.detection_within(members);
+    /// For members with these options: each bound is that of the slowest one.
+    fn of(options: &[&SwimOptions], members: u16) -> Self {
+        let most = |of: fn(&SwimOptions) -> Duration| options.iter().map(|it| of(it)).max().unwrap_or_default();
+        let detected = options.iter().map(|it| it.detection_within(members)).max().unwrap_or_default();
         // What was under way first comes to its end. Then each side of what was a partition asks two of those that it
         // takes for down; these ask back, renew themselves and spread, and whoever still misses one asks another for
         // all. Members that announce themselves to those whom they miss are faster.
         let known = detected
             .saturating_mul(2)
-            .saturating_add(options.announce_to_down_every.saturating_mul(2))
-            .saturating_add(options.announce_every);
+            .saturating_add(most(|it| it.announce_to_down_every).saturating_mul(2))
+            .saturating_add(most(|it| it.announce_every));
+        // A member that is forgotten by one and remembered by another has a way back only if it announces itself.
+        let has_way_back =
+            |it: &&SwimOptions| it.periodic && it.notify_down && (it.remove_down > known || it.join == Join::Missing);
         Self {
             detected: detected.saturating_mul(2),
-            known: (options.periodic && options.notify_down).then_some(known),
+            known: options.iter().all(has_way_back).then_some(known),
             again: detected,
         }
     }
@@ -264,8 +287,14 @@ impl Invariants<Member> for SwimInvariants {
     ) {
         match effect {
             EffectRef::Send { message, .. } => self.on_packet(view, node, message, findings),
-            EffectRef::Observe(Told::Down { member }) => self.on_noted(view, node, *member),
-            EffectRef::Observe(Told::Renewed { .. }) => self.renewals += 1,
+            EffectRef::Observe(Observed::Down { member }) => self.on_noted(view, node, *member),
+            EffectRef::Observe(Observed::Made { identity }) => {
+                self.current.insert(node, *identity);
+            }
+            EffectRef::Observe(Observed::Renewed { identity }) => {
+                self.current.insert(node, *identity);
+                self.renewals += 1;
+            }
             _ => {}
         }
     }
@@ -281,14 +310,19 @@ impl Invariants<Member> for SwimInvariants {
 
     fn on_deadline(&mut self, view: impl View<Member>, findings: &mut Findings) {
         let (now, again) = (view.now(), view.now().saturating_add(self.bounds.again));
-        let up = self.undisturbed(view);
+        let up: Vec<NodeId> = self.nodes().filter(|node| view.is_up(*node)).collect();
+        let up = undisturbed(up, |node| view.is_lively(node), |node, peer| view.is_paired(node, peer));
+        let beliefs = up.map(|up| Beliefs::of(view, &up));
         if self.due.detected <= now {
             self.due.detected = again;
-            up.iter().for_each(|up| self.judge_detected(view, up, findings));
+            beliefs.iter().for_each(|beliefs| self.judge_detected(beliefs, findings));
         }
         if self.due.known <= now {
             self.due.known = again;
-            up.iter().for_each(|up| self.judge_known(view, up, findings));
+            beliefs.iter().for_each(|beliefs| self.judge_known(beliefs, findings));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

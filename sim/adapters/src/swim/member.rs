@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use splitbrain::kernel::prelude::*;
 
 use super::options::{Join, Mistake, SwimOptions};
-use super::wire::{self, Identity, Packet, Told};
+use super::wire::{self, Identity, Observed, Packet};
 
 /// The one file of a disk, which holds one record.
 const LIFE: FileId = FileId(0);
@@ -58,7 +58,7 @@ impl Node for Member {
     type Message = Packet;
     type Timer = Timer;
     type Record = Life;
-    type Observation = Told;
+    type Observation = Observed;
     type Operation = Never;
     type Response = Never;
     type Order = Never;
@@ -164,9 +164,11 @@ impl Member {
     fn make(&mut self, ctx: &mut Context<Self>, identity: Identity) {
         let process = u64::from(ctx.incarnation());
         let rng = ctx.rng().fork("foca", process);
-        self.timers.set.clear();
+        for number in std::mem::take(&mut self.timers.set).into_keys() {
+            ctx.cancel_timer(Timer::Library(number));
+        }
         self.foca = Some(Foca::new(identity, self.options.config(), rng, PostcardCodec));
-        ctx.observe(Told::Made { identity });
+        ctx.observe(Observed::Made { identity });
     }
 
     /// The library sends nothing by itself while it knows no active member, or has a new identity that nobody has
@@ -210,7 +212,7 @@ impl Member {
         if error != foca::Error::DataFromOurselves {
             self.failure.get_or_insert_with(|| error.to_string());
         }
-        ctx.observe(Told::Failed { error: error.to_string() });
+        ctx.observe(Observed::Failed { error: error.to_string() });
     }
 }
 

@@ -36,6 +36,7 @@ names! {
 }
 
 const PERIOD: ValueKind = ValueKind::Duration { min: Duration::from_millis(10), max: Duration::from_secs(600) };
+const LONG: ValueKind = ValueKind::Duration { min: Duration::from_millis(10), max: Duration::from_secs(86_400) };
 const COUNT: ValueKind = ValueKind::Integer { min: 1, max: 100 };
 
 options! {
@@ -51,6 +52,9 @@ options! {
         pub max_transmissions: u64 => COUNT,
         /// `suspect_to_down_after`: how long a suspect has to answer before it is declared down.
         pub suspect_to_down: Duration => PERIOD,
+        /// `remove_down_after`: how long a member that is down is remembered; after that it is taken in under the
+        /// identity that it had.
+        pub remove_down: Duration => LONG,
         /// `notify_down_members`: whether a member that was declared down is told so.
         pub notify_down: bool => ValueKind::Bool,
         /// Whether the three periodic tasks of the library are on.
@@ -78,6 +82,7 @@ impl Options for SwimOptions {
             indirect_probes: 3,
             max_transmissions: 3,
             suspect_to_down: Duration::from_secs(4),
+            remove_down: Duration::from_secs(86_400),
             notify_down: true,
             periodic: true,
             gossip_every: Duration::from_millis(200),
@@ -127,6 +132,7 @@ impl SwimOptions {
             num_indirect_probes: probes.expect("from 1 to 100"),
             max_transmissions: transmissions.expect("from 1 to 100"),
             suspect_to_down_after: std(self.suspect_to_down),
+            remove_down_after: Some(std(self.remove_down)),
             notify_down_members: self.notify_down,
             periodic_announce: periodic(self.announce_every, 1),
             periodic_announce_to_down_members: periodic(self.announce_to_down_every, 2),

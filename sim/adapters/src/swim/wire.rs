@@ -123,11 +123,16 @@ impl Message for Packet {
             foca::Message::TurnUndead => 10,
         }
     }
+
+    fn wire_size(&self) -> u32 {
+        u32::try_from(self.encode().len()).expect("the library keeps to `max_packet_size`")
+    }
 }
 
 /// What a member tells those who watch: notifications and errors of the library.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum Observed {
     /// It has a new Foca, with this identity.
     Made { identity: Identity },
     /// It has learned of this member.
@@ -148,7 +153,7 @@ pub enum Told {
     Failed { error: String },
 }
 
-impl From<Notification<'_, Identity>> for Told {
+impl From<Notification<'_, Identity>> for Observed {
     fn from(notification: Notification<'_, Identity>) -> Self {
         match notification {
             Notification::MemberUp(member) => Self::Up { member: *member },
@@ -162,7 +167,7 @@ impl From<Notification<'_, Identity>> for Told {
     }
 }
 
-impl Observation for Told {
+impl Observation for Observed {
     const NAMES: &'static [&'static str] = &[
         "foca made",
         "member up",
@@ -197,11 +202,11 @@ pub(super) fn brief(datum: Datum<'_, Member>, f: &mut fmt::Formatter<'_>) -> fmt
     match datum {
         Datum::Message(packet) => packet_brief(packet, f),
         Datum::Record(Life(life)) => write!(f, "life {life}"),
-        Datum::Observation(Told::Made { identity } | Told::Renewed { identity }) => write!(f, "{identity}"),
-        Datum::Observation(Told::Up { member } | Told::Down { member }) => write!(f, "{member}"),
-        Datum::Observation(Told::Renamed { before, after }) => write!(f, "{before} is {after}"),
-        Datum::Observation(Told::Active | Told::Idle | Told::Defunct) => Ok(()),
-        Datum::Observation(Told::Failed { error }) => f.write_str(error),
+        Datum::Observation(Observed::Made { identity } | Observed::Renewed { identity }) => write!(f, "{identity}"),
+        Datum::Observation(Observed::Up { member } | Observed::Down { member }) => write!(f, "{member}"),
+        Datum::Observation(Observed::Renamed { before, after }) => write!(f, "{before} is {after}"),
+        Datum::Observation(Observed::Active | Observed::Idle | Observed::Defunct) => Ok(()),
+        Datum::Observation(Observed::Failed { error }) => f.write_str(error),
         Datum::File(_) => f.write_str("life"),
         other => other.derived(f),
     }

@@ -1,0 +1,31 @@
+//! Goal: `reports/gallery/adapters.md` has a row for each invariant of each library, and no other. Method: the names
+//! of its tables beside the lists.
+
+use splitbrain::kernel::invariant::{InvariantInfo, Invariants as _};
+use splitbrain_adapters::omni::OmniInvariants;
+use splitbrain_adapters::raft_rs::Process;
+use splitbrain_adapters::swim::SwimInvariants;
+use splitbrain_systems::raft::invariants::RaftInvariants;
+
+const PAGE: &str = include_str!("../../../reports/gallery/adapters.md");
+
+/// The names in the table of a section.
+fn on_page(title: &str) -> Vec<&'static str> {
+    let section = PAGE.split("\n## ").find(|section| section.lines().next() == Some(title));
+    let section = section.unwrap_or_else(|| panic!("the page has no section {title}"));
+    let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    names.collect()
+}
+
+fn listed(list: &[InvariantInfo]) -> Vec<&str> {
+    let mut names: Vec<&str> = list.iter().map(|info| info.name).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn the_page_has_a_row_for_each_invariant() {
+    assert_eq!(on_page("Invariants of Raft on raft-rs"), listed(RaftInvariants::<Process>::LIST));
+    assert_eq!(on_page("Invariants of OmniPaxos"), listed(OmniInvariants::LIST));
+    assert_eq!(on_page("Invariants of foca"), listed(SwimInvariants::LIST));
+}
