@@ -187,11 +187,11 @@ struct Held {
 impl Held {
     fn measure(graph: Graph, preset: &str, seeds: u64) -> Self {
         let runs = runs(&lasting(graph, preset), seeds);
-        let changes = || runs.iter().map(|run| run.figure("leader_changes"));
+        let changes = || runs.iter().filter_map(|run| run.figure("leader_changes"));
         Self {
             broken: runs.iter().filter(|run| is_broken(run)).count(),
             changes: (changes().min().expect("a seed"), changes().max().expect("a seed")),
-            leaderless: runs.iter().map(|run| run.figure("leaderless_longest_ms")).max().expect("a seed"),
+            leaderless: runs.iter().filter_map(|run| run.figure("leaderless_longest_ms")).max().expect("a seed"),
         }
     }
 

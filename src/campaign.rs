@@ -28,7 +28,7 @@ pub use conduct::{Planned, conduct, judge, run};
 pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
 pub use figure::{Bar, Distribution, Figure};
 pub(crate) use judgement::told;
-pub use judgement::{Failure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons};
+pub use judgement::{Failure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons, unmet};
 pub use pool::STACK_SIZE as RUN_STACK_SIZE;
 pub(crate) use pool::overdue;
 pub use pool::{Interrupt, Pool, PoolEnd};

@@ -17,6 +17,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use splitbrain_kernel::measure::Span;
 use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Digest128, Outcome};
@@ -164,6 +166,8 @@ pub struct Run {
     pub counts: BTreeMap<Cow<'static, str>, u64>,
     /// The gauges of the system.
     pub gauges: Vec<(&'static str, u64)>,
+    /// What is measured in every run.
+    pub measures: Vec<Measure>,
     /// How often each invariant that is on was evaluated.
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
     /// The invariants that could not be evaluated, in whole or in part, because a node cannot say what they ask for,
@@ -187,6 +191,10 @@ pub struct Run {
     pub history: Option<String>,
     /// What stands around the first difference, for people; only of a run that diverged.
     pub surroundings: Vec<String>,
+    /// What a broken invariant has to say beside its facts, for people.
+    pub story: Vec<String>,
+    /// The moments at which figures went beyond their upper bounds, by name; only of a run that was recorded.
+    pub moments: BTreeMap<String, (Instant, u64)>,
 }
 
 impl Run {
@@ -195,14 +203,43 @@ impl Run {
         self.plan.as_ref().map_or(&[], AnyPlan::faults)
     }
 
-    /// The figure with this name: `events`, a gauge, or else a count.
-    pub fn figure(&self, name: &str) -> u64 {
+    /// The figure with this name: `events`, a gauge, a measure, or else a count. `None` if it is a measure of something
+    /// that did not happen in this run.
+    pub fn figure(&self, name: &str) -> Option<u64> {
         if name == "events" {
-            return self.events;
+            return Some(self.events);
         }
-        let gauge = self.gauges.iter().find(|(gauge, _)| *gauge == name);
-        gauge.map_or_else(|| self.counts.get(name).copied().unwrap_or(0), |(_, value)| *value)
+        if let Some((_, value)) = self.gauges.iter().find(|(gauge, _)| *gauge == name) {
+            return Some(*value);
+        }
+        match self.measures.iter().find(|measure| measure.name == name) {
+            Some(measure) => measure.value,
+            None => Some(self.counts.get(name).copied().unwrap_or(0)),
+        }
     }
+
+    /// When a measure was, if its value is the length of one span of time.
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.measures.iter().find(|measure| measure.name == name)?.span
+    }
+
+    /// Every figure that is no count, with its value if it has one: `events`, gauges, measures.
+    pub fn figures(&self) -> impl Iterator<Item = (&str, Option<u64>)> {
+        let gauges = self.gauges.iter().map(|(name, value)| (*name, Some(*value)));
+        let measures = self.measures.iter().map(|measure| (measure.name.as_str(), measure.value));
+        [("events", Some(self.events))].into_iter().chain(gauges).chain(measures)
+    }
+}
+
+/// A measure of one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    /// Its name, as `[expect]` has it.
+    pub name: String,
+    /// Its value; `None` if what it measures did not happen.
+    pub value: Option<u64>,
+    /// When it was, if the value is the length of one span of time.
+    pub span: Option<Span>,
 }
 
 /// The resolved options of one run.
@@ -227,6 +264,7 @@ impl Run {
             end: Instant::ZERO,
             counts: BTreeMap::new(),
             gauges: Vec::new(),
+            measures: Vec::new(),
             evaluated: Vec::new(),
             lacking: Vec::new(),
             never_applied: Vec::new(),
@@ -238,6 +276,8 @@ impl Run {
             lost: None,
             history: None,
             surroundings: Vec::new(),
+            story: Vec::new(),
+            moments: BTreeMap::new(),
         }
     }
 }

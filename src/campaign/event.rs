@@ -13,9 +13,11 @@
 //! The order is that of the seeds and of the scenarios, whatever the number of threads. [`Event::Progress`] alone comes
 //! when it comes, and is part of no result.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::time::Instant;
 
@@ -103,6 +105,10 @@ pub struct Evidence {
     pub artifact: Result<PathBuf, String>,
     /// The last lines of the recording, in order.
     pub tail: Vec<String>,
+    /// The moments at which figures went beyond their upper bounds, by name: time and events.
+    pub moments: BTreeMap<String, (Instant, u64)>,
+    /// The faults of the recorded run. An unrecorded one that passed may have come without them.
+    pub faults: Vec<PlannedFault>,
     /// How far the recording of a run that was lost came: the time and the events of its last entry.
     pub reached: Option<(Instant, u64)>,
 }

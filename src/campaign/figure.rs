@@ -1,13 +1,22 @@
-//! What a figure came to over the runs of a campaign: its distribution, exact.
+//! What a figure came to over the runs of a campaign: its distribution.
+//!
+//! That of a figure which `[expect]` bounds is exact. Others take no more memory than a few thousand values do: beyond
+//! that many different ones, values are rounded down by less than one part in 64.
 
 use std::collections::BTreeMap;
 
-/// What a figure that `[expect]` bounds came to.
+/// How many different values a distribution keeps that need not be exact.
+pub(super) const VALUES_MAX: usize = 4096;
+
+/// The bits of a value that is rounded down.
+const BITS: u32 = 7;
+
+/// What a figure came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figure {
     /// Its name, with the filter of its bound.
     pub name: String,
-    /// Over the runs that the bound is about.
+    /// Over the runs that it is about and that have it.
     pub distribution: Distribution,
 }
 
@@ -16,6 +25,28 @@ pub struct Figure {
 pub struct Distribution {
     values: BTreeMap<u64, u64>,
     count: u64,
+    sum: u128,
+    range: Option<(u64, u64)>,
+    rounding: Rounding,
+}
+
+/// Whether values are rounded down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rounding {
+    /// Never.
+    #[default]
+    Never,
+    /// Once there are more than [`VALUES_MAX`].
+    Later,
+    /// From now on.
+    Now,
+}
+
+impl Rounding {
+    fn of(self, value: u64) -> u64 {
+        let low_bits = (u64::BITS - value.leading_zeros()).saturating_sub(BITS);
+        if self == Self::Now { value >> low_bits << low_bits } else { value }
+    }
 }
 
 /// One bar of a histogram.
@@ -30,10 +61,24 @@ pub struct Bar {
 }
 
 impl Distribution {
+    /// One that takes no more memory than a few thousand values do.
+    pub fn small() -> Self {
+        Self { rounding: Rounding::Later, ..Self::default() }
+    }
+
     /// Takes in the value of one run.
     pub fn add(&mut self, value: u64) {
-        *self.values.entry(value).or_default() += 1;
+        let (least, most) = self.range.unwrap_or((value, value));
+        self.range = Some((least.min(value), most.max(value)));
+        self.sum += u128::from(value);
         self.count += 1;
+        *self.values.entry(self.rounding.of(value)).or_default() += 1;
+        if self.rounding == Rounding::Later && self.values.len() > VALUES_MAX {
+            self.rounding = Rounding::Now;
+            for (value, count) in std::mem::take(&mut self.values) {
+                *self.values.entry(self.rounding.of(value)).or_default() += count;
+            }
+        }
     }
 
     /// How many runs there were.
@@ -42,14 +87,13 @@ impl Distribution {
     }
 
     /// The least and the most; nothing where there was no run.
-    pub fn range(&self) -> Option<(u64, u64)> {
-        Some((*self.values.first_key_value()?.0, *self.values.last_key_value()?.0))
+    pub const fn range(&self) -> Option<(u64, u64)> {
+        self.range
     }
 
     /// The mean, rounded down.
     pub fn mean(&self) -> Option<u64> {
-        let sum: u128 = self.values.iter().map(|(value, count)| u128::from(*value) * u128::from(*count)).sum();
-        u64::try_from(sum.checked_div(u128::from(self.count))?).ok()
+        u64::try_from(self.sum.checked_div(u128::from(self.count))?).ok()
     }
 
     /// The least value that at least this many percent of the runs do not exceed (the nearest rank).
@@ -72,7 +116,8 @@ impl Distribution {
         let width = ((high - low) / most.max(1)).saturating_add(1);
         let mut bars: Vec<Bar> = Vec::new();
         for (value, count) in &self.values {
-            let place = ((value - low) / width) as usize;
+            // The least one may have been rounded down.
+            let place = (value.saturating_sub(low) / width) as usize;
             while bars.len() <= place {
                 let low = low + width * bars.len() as u64;
                 bars.push(Bar { low, high: low.saturating_add(width - 1).min(high), count: 0 });
@@ -105,6 +150,29 @@ mod tests {
         assert_eq!((few.mean(), few.range(), few.count()), (Some(4), Some((3, 7)), 3));
         let none = Distribution::default();
         assert_eq!((none.percentile(50), none.mean(), none.range()), (None, None, None));
+    }
+
+    #[test]
+    fn one_that_need_not_be_exact_stays_small_and_close() {
+        let (mut exact, mut small) = (Distribution::default(), Distribution::small());
+        for index in 0..50_000_u64 {
+            let value = index * index % 1_000_003 + index;
+            exact.add(value);
+            small.add(value);
+            if index == 3_000 {
+                assert_eq!(small.values, exact.values, "few values are exact");
+            }
+        }
+        assert!(small.values.len() <= VALUES_MAX, "{}", small.values.len());
+        assert_eq!((small.mean(), small.range(), small.count()), (exact.mean(), exact.range(), exact.count()));
+        for percent in 0..=100 {
+            let [rounded, value] = [&small, &exact].map(|one| one.percentile(percent).expect("there are runs"));
+            assert!(rounded <= value && (value - rounded) * 64 <= value, "{percent}: {rounded} for {value}");
+        }
+        assert_eq!(small.histogram(8).iter().map(|bar| bar.count).sum::<u64>(), 50_000);
+        let mut huge = Distribution::small();
+        (0..64).for_each(|bit| (0..200).for_each(|low| huge.add((1 << bit) + low)));
+        assert!(huge.values.len() <= VALUES_MAX && huge.range() == Some((1, (1 << 63) + 199)));
     }
 
     /// By sorting, over many sizes.

@@ -140,6 +140,8 @@ pub struct ScenarioResult {
     pub skipped: Vec<Cow<'static, str>>,
     /// Each figure that is bounded, in the order of the file.
     pub figures: Vec<Figure>,
+    /// The figures that are neither bounded nor counts: events, gauges and measures, over all runs.
+    pub others: Vec<Figure>,
     /// What was found, where the scenario lists a violation.
     pub found: Option<Found>,
     /// What the twin came to, where the scenario states one and the violation was found.
@@ -259,8 +261,14 @@ fn kind_of<'a>(run: &'a Run, reasons: &[Reason]) -> (&'static str, Option<&'a st
     (run.outcome.name(), invariant, reasons.first().and_then(|reason| reason.line))
 }
 
+/// The bounds on figures that this run does not keep.
+pub fn unmet<'a>(expect: &'a Expect, run: &Run) -> impl Iterator<Item = &'a MetricBound> {
+    let bounds = expect.bounds.iter().filter(|bound| bound.percentile.is_none() && bound.filter.matches(&run.facts));
+    bounds.filter(|bound| bound_reason(bound, run).is_some())
+}
+
 fn bound_reason(bound: &MetricBound, run: &Run) -> Option<Reason> {
-    let message = out_of_bound(bound, &bound.metric, run.figure(&bound.metric))?;
+    let message = out_of_bound(bound, &bound.metric, run.figure(&bound.metric)?)?;
     Some(Reason { kind: ReasonKind::Unmet, line: Some(bound.line), message })
 }
 
@@ -332,6 +340,7 @@ impl<'a> Judge<'a> {
                 lacking: BTreeMap::new(),
                 skipped: Vec::new(),
                 figures,
+                others: Vec::new(),
                 found: None,
                 twin: None,
                 failed: 0,
@@ -348,6 +357,9 @@ impl<'a> Judge<'a> {
         self.result.events += run.events;
         self.note_counts(run);
         self.note_filters(run);
+        if run.lost.is_none() {
+            self.note_others(run);
+        }
         self.note_found(run);
         if !reasons.is_empty() {
             self.result.failed += 1;
@@ -407,9 +419,24 @@ impl<'a> Judge<'a> {
             self.matched[index] |= expected.filter.matches(&run.facts);
         }
         for (index, bound) in self.expect.bounds.iter().enumerate() {
-            if bound.filter.matches(&run.facts) {
+            if let Some(value) = run.figure(&bound.metric).filter(|_| bound.filter.matches(&run.facts)) {
                 self.matched[self.expect.outcomes.len() + index] = true;
-                self.result.figures[index].distribution.add(run.figure(&bound.metric));
+                self.result.figures[index].distribution.add(value);
+            }
+        }
+    }
+
+    /// Figures that are bounded for all runs are noted as such.
+    fn note_others(&mut self, run: &Run) {
+        let is_noted = |name: &str| self.result.figures.iter().any(|figure| figure.name == name);
+        let figures = run.figures().filter(|(name, _)| !is_noted(name));
+        for (place, (name, value)) in figures.enumerate() {
+            let others = &mut self.result.others;
+            if others.get(place).is_none_or(|known| known.name != name) {
+                others.insert(place, Figure { name: name.to_owned(), distribution: Distribution::small() });
+            }
+            if let Some(value) = value {
+                others[place].distribution.add(value);
             }
         }
     }
@@ -547,7 +574,8 @@ impl<'a> Judge<'a> {
         let bounds = self.expect.bounds.iter().map(|bound| (&bound.filter, bound.line, bound.metric.as_str()));
         let all = outcomes.chain(bounds).zip(&self.matched).filter(|(_, matched)| !**matched);
         all.map(|((filter, line, name), _)| {
-            self.untested(Some(line), format!("{name} was never tested: no run has {}", filter_text(filter)))
+            let what = if filter.terms.is_empty() { "it".to_owned() } else { filter_text(filter) };
+            self.untested(Some(line), format!("{name} was never tested: no run has {what}"))
         })
     }
 }

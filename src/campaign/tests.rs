@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use splitbrain_kernel::invariant::{Groups, InvariantInfo, InvariantKind, Sight, Violation};
+use splitbrain_kernel::measure::MeasureInfo;
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::rng::Seed;
@@ -14,7 +15,7 @@ use splitbrain_kernel::vocabulary::{Part, Role, Vocabulary};
 
 use super::*;
 use crate::engine::{
-    AnyPlan, AnySystem, Engine, Entry, EntryKind, Job, OpenError, PlanText, Recorder, Run, Settings, Worker,
+    AnyPlan, AnySystem, Engine, Entry, EntryKind, Job, Measure, OpenError, PlanText, Recorder, Run, Settings, Worker,
 };
 use crate::exit_code::ExitCode;
 use crate::scenario::{
@@ -107,6 +108,7 @@ fn system() -> SystemDescription {
         workloads: &[],
         orders: &[],
         gauges: &[],
+        measures: vec![MeasureInfo { name: "wait_max_ms".to_owned(), doc: String::new() }],
         observations: &["leader elected", "pre-vote rejected"],
         placed: &[],
         messages: &[],
@@ -353,6 +355,25 @@ fn a_bound_holds_only_where_its_filter_matches() {
     assert_eq!(result.judgement, Judgement::AsExpected, "only odd seeds elect twice: {:?}", messages(&result));
 }
 
+/// A run in which what a measure is about did not happen is neither held to its bound nor counted.
+#[test]
+fn a_measure_is_judged_in_the_runs_that_have_it() {
+    let with = |value: Option<u64>| Measure { name: "wait_max_ms".to_owned(), value, span: None };
+    let script = move |seed: Seed| Run { measures: vec![with((seed.0 % 2 == 1).then_some(seed.0))], ..passed(seed) };
+    let expect = "wait_max_ms = { at_least = 1 }";
+    let result = conduct(&with_seeds(6, expect), &options(1), script);
+    assert_eq!((result.judgement, result.figures[0].distribution.count()), (Judgement::AsExpected, 3));
+    let result = conduct(&with_seeds(6, "wait_max_ms = { at_most = 3 }"), &options(1), script);
+    assert_eq!(messages(&result), ["wait_max_ms is 5, expected at most 3"]);
+    let result =
+        conduct(&with_seeds(6, expect), &options(1), move |seed| Run { measures: vec![with(None)], ..passed(seed) });
+    assert_eq!(messages(&result), ["wait_max_ms was never tested: no run has it"]);
+    // What is not bounded is noted as well.
+    let result = conduct(&with_seeds(6, ""), &options(1), script);
+    let noted = result.others.iter().map(|figure| (figure.name.as_str(), figure.distribution.range()));
+    assert_eq!(noted.collect::<Vec<_>>(), [("events", Some((10, 10))), ("wait_max_ms", Some((1, 5)))]);
+}
+
 /// Anti-vacuity: what never happened, never tested anything.
 #[test]
 fn what_never_happened_is_inconclusive() {
@@ -498,8 +519,14 @@ impl Listener for Scribe {
             Event::Progress { .. } => return,
             Event::RunFinished { run, reasons, .. } => format!("run {}, {} reasons", run.seed, reasons.len()),
             Event::FailureFound { failure, .. } => {
-                let evidence =
-                    Evidence { seed: failure.run.seed, artifact: Ok("kept".into()), tail: Vec::new(), reached: None };
+                let evidence = Evidence {
+                    seed: failure.run.seed,
+                    artifact: Ok("kept".into()),
+                    tail: Vec::new(),
+                    moments: BTreeMap::new(),
+                    faults: Vec::new(),
+                    reached: None,
+                };
                 replies.push(Reply::Evidence(evidence));
                 format!("failure {}", failure.run.seed)
             }

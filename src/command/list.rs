@@ -50,6 +50,8 @@ enum Topic {
     Orders,
     /// Figures of a run beside its counts, for [expect]
     Gauges,
+    /// What is measured in every run, for [expect]
+    Measures,
     /// What nodes say: for `when`, `reach` and [expect]
     Observations,
     /// Kinds of message, for faults that are narrowed to some
@@ -131,6 +133,7 @@ impl Topic {
             Self::Workloads => !system.workloads.is_empty(),
             Self::Orders => !system.orders.is_empty(),
             Self::Gauges => !system.gauges.is_empty(),
+            Self::Measures => !system.measures.is_empty(),
             Self::Messages => !system.messages.is_empty(),
             Self::Observations => !system.observations.is_empty(),
             Self::Options | Self::Presets | Self::Kinds | Self::Invariants => true,
@@ -179,6 +182,9 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         Topic::Workloads => system.workloads.iter().try_for_each(|one| one_workload(out, one)),
         Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
+        Topic::Measures => {
+            table(out, &system.measures.iter().map(|one| (one.name.as_str(), one.doc.as_str())).collect::<Vec<_>>())
+        }
         Topic::Observations => {
             let doc = |name: &str| if system.placed.contains(&name) { "At a place in the log." } else { "" };
             table(out, &system.observations.iter().map(|name| (*name, doc(name))).collect::<Vec<_>>())

@@ -258,6 +258,7 @@ impl Telling<'_> {
     fn evidence(&self, subject: &Subject<'_>, failure: &Failure, tail_of: &Tail, folder: Option<PathBuf>) -> Kept {
         let seed = self.seed;
         let tail = || tail_of.lines(evidence::culprit(&failure.run.outcome), &failure.run.names);
+        let moments = || failure.run.moments.clone();
         let reached = || tail_of.reached().filter(|_| failure.run.lost.is_some());
         let given = match (&self.folder, folder) {
             (_, Some(made)) => Some(Some(made)),
@@ -266,7 +267,17 @@ impl Telling<'_> {
         };
         if let Some(given) = given {
             let artifact = given.ok_or_else(|| "the run comes from no folder".to_owned());
-            return Kept { kept: Evidence { seed, artifact, tail: tail(), reached: reached() }, is_lost: false };
+            return Kept {
+                kept: Evidence {
+                    seed,
+                    artifact,
+                    tail: tail(),
+                    moments: moments(),
+                    faults: Vec::new(),
+                    reached: reached(),
+                },
+                is_lost: false,
+            };
         }
         // It is carried out once more, and can be interrupted.
         self.signals.ask();
@@ -276,7 +287,10 @@ impl Telling<'_> {
             Ok(_) => Kept { kept, is_lost: false },
             Err(why) => {
                 complain(&format!("{}: seed {seed} could not be kept: {why}", subject.place(None)));
-                Kept { kept: Evidence { tail: tail(), reached: reached(), ..kept }, is_lost: true }
+                Kept {
+                    kept: Evidence { tail: tail(), moments: moments(), faults: Vec::new(), reached: reached(), ..kept },
+                    is_lost: true,
+                }
             }
         }
     }
@@ -330,6 +344,9 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
     text += &format!("end: {}\nevents: {}\n", run.end, run.events);
     for (name, value) in &run.gauges {
         text += &format!("gauge: {name} = {value}\n");
+    }
+    for (name, value) in run.measures.iter().filter_map(|one| Some((&one.name, one.value?))) {
+        text += &format!("measure: {name} = {value}\n");
     }
     for (name, value) in &run.counts {
         text += &format!("count: {name} = {value}\n");

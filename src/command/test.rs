@@ -89,7 +89,7 @@ pub(crate) struct Arguments {
     #[arg(short, long)]
     evaluations: bool,
 
-    /// Show percentiles and a histogram of each figure that [expect] bounds; json says them without this flag
+    /// Show how each figure is distributed over the runs; json says it without this flag
     #[arg(long)]
     figures: bool,
 

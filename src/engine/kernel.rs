@@ -1,17 +1,22 @@
 //! The kernel as an engine: resolves a scenario for a seed and runs it in a world.
 
 mod memory;
+mod moments;
 mod settings;
 mod tracing;
 
 pub use tracing::Tracing;
 
+use moments::Moments;
+
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use splitbrain_kernel::embedding::{OperationOf, OrderOf};
 use splitbrain_kernel::history::HistoryOf;
 use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::measure;
 use splitbrain_kernel::plan::PlanOf;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::ReportOf;
@@ -20,7 +25,7 @@ use splitbrain_kernel::trace::Tracer;
 use splitbrain_kernel::world::World;
 
 use crate::engine::{
-    AnyPlan, Capture, Engine, EntryKind, Job, Names, OpenError, PlanText, Recorder, Run, Settings, Worker,
+    AnyPlan, Capture, Engine, EntryKind, Job, Measure, Names, OpenError, PlanText, Recorder, Run, Settings, Worker,
 };
 use crate::scenario::{
     Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, is_restart, read_plan, resolve,
@@ -136,8 +141,23 @@ impl<S: System> Worker for KernelWorker<'_, S> {
         // Lent as `dyn`: the system's own crate has compiled this world (`splitbrain_systems::compiled`).
         let tracer: &mut dyn Tracer<S::Node> = &mut tracing;
         let mut world = World::traced(system, options, job.seed, tracer);
-        let report = world.run();
-        told(resolved, report, Some(world.history()))
+        let mut moments = Moments::of(&self.opened.scenario.expect, &resolved.facts);
+        let report = if moments.is_empty() {
+            world.run()
+        } else {
+            // One input after another, as the moment is asked for at which a figure leaves its bound.
+            let mut events = 0;
+            loop {
+                events += 1;
+                let report = world.run_until(events);
+                moments.look(&world);
+                if let Some(report) = report {
+                    break report;
+                }
+            }
+        };
+        let run = told(resolved, report, Some(world.history()));
+        Run { moments: moments.found, ..run }
     }
 }
 
@@ -149,6 +169,9 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         on.map(|(_, (invariant, count))| (invariant.name, count)).collect::<Vec<_>>()
     };
     let names = Names::of(&resolved.options.cluster);
+    let measures = measure::list::<S>().into_iter().zip(report.measures);
+    let measures =
+        measures.map(|(info, measured)| Measure { name: info.name, value: measured.value, span: measured.span });
     let mut lacking = named(report.lacking);
     lacking.retain(|(_, count)| *count > 0);
     Run {
@@ -159,6 +182,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         end: report.end,
         counts: report.counts,
         gauges: S::GAUGES.iter().map(|gauge| gauge.name).zip(report.gauges).collect(),
+        measures: measures.collect(),
         evaluated: named(report.evaluated),
         lacking,
         never_applied: report.never_applied.into_iter().filter(|id| !is_restart(id)).collect(),
@@ -170,5 +194,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         names,
         history: history.map(crate::history::lines),
         surroundings: Vec::new(),
+        story: report.story,
+        moments: BTreeMap::new(),
     }
 }

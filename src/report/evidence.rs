@@ -1,13 +1,15 @@
 //! What is kept of a failing run: it is run once more with everything recorded, into a folder, as soon as it is found.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::run::Outcome;
+use splitbrain_kernel::time::Instant;
 
-use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject};
+use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject, unmet};
 use crate::engine::{Engine, Lost, Names, Run};
 use crate::report::artifact::{self, Artifact};
 use crate::report::timeline::Tail;
@@ -53,7 +55,14 @@ impl Artifacts {
         let engine = self.engine.0.as_ref()?;
         if self.is_late {
             let artifact = Err(unrecorded(PoolEnd::Interrupted, None));
-            return Some(Evidence { seed: failure.run.seed, artifact, tail: Vec::new(), reached: None });
+            return Some(Evidence {
+                seed: failure.run.seed,
+                artifact,
+                tail: Vec::new(),
+                moments: BTreeMap::new(),
+                faults: Vec::new(),
+                reached: None,
+            });
         }
         let found = (&failure.run, failure.reasons.as_slice());
         let evidence = gather(subject, engine, &self.pool, found, &self.reports);
@@ -84,7 +93,14 @@ pub fn gather(
     reports: &Path,
 ) -> Evidence {
     let seed = run.seed;
-    let lost = |why: String| Evidence { seed, artifact: Err(why), tail: Vec::new(), reached: None };
+    let lost = |why: String| Evidence {
+        seed,
+        artifact: Err(why),
+        tail: Vec::new(),
+        moments: BTreeMap::new(),
+        faults: Vec::new(),
+        reached: None,
+    };
     let folder = artifact::folder(reports, subject.name, seed);
     let timeout = pool.timeout.map(|timeout| match run.lost {
         Some(Lost::Overdue) => timeout.min(OVERDUE),
@@ -99,11 +115,18 @@ pub fn gather(
             let tail = pool.record_within(GRACE, engine, seed.into(), Tail::default());
             let tail =
                 tail.map_or_else(|_| Vec::new(), |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster), run));
-            return Evidence { seed, artifact: Err(unwritten(error)), tail, reached: None };
+            return Evidence {
+                seed,
+                artifact: Err(unwritten(error)),
+                tail,
+                moments: BTreeMap::new(),
+                faults: Vec::new(),
+                reached: None,
+            };
         }
     };
     let partial = target.partial().to_owned();
-    let recorded = pool.record_within(GRACE, engine, seed.into(), (target, Tail::default()));
+    let recorded = pool.record_within(GRACE, engine, seed.into(), (target, Tail::until(span_end(subject, run))));
     let (recorded, (target, tail)) = match recorded {
         Ok(recorded) => recorded,
         Err(end) => {
@@ -115,10 +138,21 @@ pub fn gather(
     if recorded.lost == Some(Lost::Overdue) && run.lost.is_none() {
         return lost(unrecorded(PoolEnd::Stuck(seed), pool.timeout));
     }
+    let (moments, faults) = (recorded.moments.clone(), recorded.faults().to_vec());
     let saved = save(target, subject, engine, &merged(recorded, run), reasons);
     let reached = tail.reached().filter(|_| run.lost.is_some());
+    let moment = moments.values().map(|(at, _)| *at).min().filter(|_| run.outcome == Outcome::Passed);
+    // When it was is known only now.
+    let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), Tail::until(Some(at))));
+    let tail = again.and_then(Result::ok).map_or(tail, |(_, tail)| tail);
     let tail = shown(&tail, &Names::of(&subject.scenario.cluster), run);
-    Evidence { seed, artifact: saved.map_err(unwritten), tail, reached }
+    Evidence { seed, artifact: saved.map_err(unwritten), tail, moments, faults, reached }
+}
+
+/// When the span of time ended that broke a bound on a measure, if nothing else is wrong with the run.
+fn span_end(subject: &Subject<'_>, run: &Run) -> Option<Instant> {
+    let ends = unmet(&subject.scenario.expect, run).filter_map(|bound| run.span(&bound.metric).map(|span| span.until));
+    ends.min().filter(|_| run.outcome == Outcome::Passed)
 }
 
 /// The last lines of the recording of a run.

@@ -5,15 +5,17 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::measure::Span;
 use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
-use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
+use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary, unmet};
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
+use crate::scenario::MetricBound;
 use crate::wording::{counted, grouped, is_unprintable, printable};
 
 /// Faults that are named in a failure block: the last ones, and those in force.
@@ -41,6 +43,8 @@ pub struct ScenarioDetail {
 
 /// Bars of a histogram, and the columns of the longest.
 const BARS_MAX: u64 = 8;
+/// Bars of a histogram in one line.
+const SMALL_BARS_MAX: u64 = 16;
 const BAR_COLUMNS: u64 = 40;
 
 /// Writes what a test runner writes.
@@ -149,7 +153,6 @@ fn scenario_line(subject: &Subject<'_>, result: &ScenarioResult, never: Option<S
         0 => format!("twin silent on {}", counted(twin.runs, "seed")),
         failed => format!("twin not silent on {failed} of {}", counted(twin.runs, "seed")),
     }));
-    parts.extend(result.figures.iter().map(figure));
     if result.failed > 0 {
         parts.push(format!("{} not as expected", counted(result.failed, "run")));
     }
@@ -191,16 +194,13 @@ fn evaluation_lines(result: &ScenarioResult) -> String {
     result.evaluated.iter().map(line).collect()
 }
 
-/// For each figure its distribution over the runs, and a histogram where there is more than one value.
+/// For each figure its distribution over the runs: of those that `[expect]` bounds with a histogram where there is more
+/// than one value, of the others in a line, where there is more than zeros.
 fn figure_lines(result: &ScenarioResult) -> String {
     let mut text = String::new();
     for figure in &result.figures {
         let runs = &figure.distribution;
-        let of = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), grouped);
-        let [median, p90, p99] = [50, 90, 99].map(|percent| of(runs.percentile(percent)));
-        let (mean, most) = (of(runs.mean()), of(runs.range().map(|(_, most)| most)));
-        let values = format!("mean {mean} · median {median} · p90 {p90} · p99 {p99} · most {most}");
-        text += &format!("             {} · {values}\n", figure.name);
+        text += &format!("             {} · {}\n", figure.name, values(figure, result.runs));
         let bars = runs.histogram(BARS_MAX);
         let spans: Vec<String> = bars.iter().map(span).collect();
         let width = spans.iter().map(String::len).max().unwrap_or(0);
@@ -212,20 +212,46 @@ fn figure_lines(result: &ScenarioResult) -> String {
             text += &format!("{line}\n");
         }
     }
+    let has_values = |figure: &&Figure| figure.distribution.range().is_some_and(|(_, most)| most > 0);
+    for figure in result.others.iter().filter(has_values) {
+        let small = small_histogram(&figure.distribution.histogram(SMALL_BARS_MAX));
+        text += &format!("             {} · {}{small}\n", figure.name, values(figure, result.runs));
+    }
     text
+}
+
+/// `mean 3 · median 2 · p90 7 · p99 9 · most 12`, and over how many of the runs, if not over all.
+fn values(figure: &Figure, runs: u64) -> String {
+    let of = |value: Option<u64>| value.map_or_else(|| "never".to_owned(), grouped);
+    let distribution = &figure.distribution;
+    let [median, p90, p99] = [50, 90, 99].map(|percent| of(distribution.percentile(percent)));
+    let (mean, most) = (of(distribution.mean()), of(distribution.range().map(|(_, most)| most)));
+    let values = format!("mean {mean} · median {median} · p90 {p90} · p99 {p99} · most {most}");
+    match distribution.count() {
+        count if count == runs => values,
+        count => format!("{values} · in {} of {}", grouped(count), counted(runs, "run")),
+    }
+}
+
+/// ` · 3..90 █▃▁ ▁`: the bars of a histogram as high as their counts; nothing for a single value.
+fn small_histogram(bars: &[Bar]) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return String::new() };
+    if first.low == last.high {
+        return String::new();
+    }
+    let highest = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
+    // A bar that counts a run is seen.
+    let height = |bar: &Bar| match bar.count {
+        0 => ' ',
+        count => HEIGHTS[(count * 8).div_ceil(highest) as usize - 1],
+    };
+    let shown: String = bars.iter().map(height).collect();
+    format!(" · {}..{} {shown}", grouped(first.low), grouped(last.high))
 }
 
 fn span(bar: &Bar) -> String {
     if bar.low == bar.high { grouped(bar.low) } else { format!("{}..{}", grouped(bar.low), grouped(bar.high)) }
-}
-
-/// `leader_changes 0..1`.
-fn figure(figure: &Figure) -> String {
-    match figure.distribution.range() {
-        None => format!("{} never", figure.name),
-        Some((low, high)) if low == high => format!("{} {}", figure.name, grouped(low)),
-        Some((low, high)) => format!("{} {}..{}", figure.name, grouped(low), grouped(high)),
-    }
 }
 
 /// Everything about one failing run that fits on a page, the lines to copy last. `again` is the command that carries it
@@ -239,7 +265,12 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&st
     lines.extend(meaning(subject, run));
     lines.push(format!("  scenario  {}", subject.place(first_line(&failure.reasons))));
     lines.extend(moment(failure));
-    lines.extend(faults(run));
+    lines.extend(moments_of_figures(subject, failure));
+    if !run.story.is_empty() {
+        lines.push("  in detail".to_owned());
+        lines.extend(aligned(&run.story, &run.names).iter().map(|line| paint(DIM, &cut(&format!("    {line}")))));
+    }
+    lines.extend(faults(failure));
     if !run.surroundings.is_empty() {
         lines.push("  differ    before it, in the first execution, in the second".to_owned());
         lines.extend(run.surroundings.iter().map(|line| paint(DIM, &cut(line))));
@@ -281,6 +312,41 @@ fn moment(failure: &Failure) -> Option<String> {
     Some(format!("  at        {at}{node}, event {}", grouped(events)))
 }
 
+/// The lines of a story with the names of nodes, and with each column as wide as its widest text.
+pub(super) fn aligned(story: &[String], names: &Names) -> Vec<String> {
+    let rows: Vec<Vec<String>> =
+        story.iter().map(|line| names.spell(line).split('\t').map(printable).collect()).collect();
+    let widths = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(|column| {
+        let texts = rows.iter().filter(|row| row.len() > 1).filter_map(|row| row.get(column));
+        texts.map(|text| text.chars().count()).max().unwrap_or(0)
+    });
+    let widths: Vec<usize> = widths.collect();
+    let line = |row: &Vec<String>| {
+        let texts = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
+        texts.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// When figures were out of their bounds, as far as that is one moment.
+fn moments_of_figures(subject: &Subject<'_>, failure: &Failure) -> Vec<String> {
+    let run = &failure.run;
+    let moments = failure.evidence.as_ref().map(|evidence| &evidence.moments);
+    let line = |bound: &MetricBound| {
+        let name = &bound.metric;
+        let of_span = run.span(name).map(|Span { from, until }| format!("{name}: from {from} until {until}"));
+        of_span.or_else(|| {
+            let (at, events) = moments?.get(name)?;
+            let most = bound.at_most.filter(|most| run.figure(name).is_some_and(|value| value > *most))?;
+            Some(format!("{name}: more than {} from {at} on, event {}", grouped(most), grouped(*events)))
+        })
+    };
+    let lines = unmet(&subject.scenario.expect, run).filter_map(line);
+    let mut lines: Vec<String> = lines.map(|line| cut(&format!("  figure    {line}"))).collect();
+    lines.dedup();
+    lines
+}
+
 /// Who broke it, when, and at which event.
 pub(super) fn culprit(run: &Run) -> (Option<NodeId>, Instant, u64) {
     match &run.outcome {
@@ -294,11 +360,14 @@ pub(super) fn culprit(run: &Run) -> (Option<NodeId>, Instant, u64) {
 
 /// The faults that led there, in the order in which they started: all where they are few, otherwise the last ones and
 /// those in force at the end.
-fn faults(run: &Run) -> Vec<String> {
+fn faults(failure: &Failure) -> Vec<String> {
+    let run = &failure.run;
     let (_, end, _) = culprit(run);
+    let kept = failure.evidence.as_ref().map_or(&[][..], |evidence| &evidence.faults);
+    let all = if run.faults().is_empty() { kept } else { run.faults() };
     let is_in_force =
         |planned: &PlannedFault| planned.fault.is_in_force(end, planned.start.at, planned.stop.map(|stop| stop.at));
-    let started: Vec<&PlannedFault> = run.faults().iter().filter(|fault| fault.start.at <= end).collect();
+    let started: Vec<&PlannedFault> = all.iter().filter(|fault| fault.start.at <= end).collect();
     let in_force = started.iter().filter(|fault| is_in_force(fault)).count();
     let mut room = FAULTS_MAX.saturating_sub(in_force);
     let mut shown: Vec<&PlannedFault> = Vec::new();
@@ -416,6 +485,14 @@ mod tests {
         assert_eq!(lines.len(), REASON_LINES_MAX);
         assert!(lines[5].ends_with(" …") || lines[5].ends_with('…'), "{lines:?}");
         assert_eq!(wrapped(&"x".repeat(WIDTH_MAX * 2)).len(), 1, "one word is cut");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_text() {
+        let story = ["server\tis", "s1\tfollower\ta", "s2", "a sentence that is no row"].map(str::to_owned);
+        let expected = ["server  is", "s1      follower  a", "s2", "a sentence that is no row"];
+        assert_eq!(aligned(&story, &Names::default()), expected);
+        assert!(aligned(&[], &Names::default()).is_empty());
     }
 
     #[test]

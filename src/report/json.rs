@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
@@ -10,7 +10,8 @@ use splitbrain_kernel::run::Outcome;
 
 use crate::build;
 use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
-use crate::engine::{Entry, Run};
+use crate::engine::{Entry, Measure, Run};
+use crate::report::human::aligned;
 use crate::report::{Reporter, artifact};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::wording::printable_json;
@@ -144,6 +145,8 @@ pub(super) fn entry(entry: &Entry) -> String {
 
 /// A run as a table of fields.
 pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
+    let span = |one: &Measure| one.span.map(|span| (one.name.clone(), json!([span.from, span.until])));
+    let spans = run.measures.iter().filter_map(span);
     let chosen = run.chosen.iter().map(|chosen| (chosen.key.clone(), json!(chosen.value)));
     let mut fields = json!({
         "seed": run.seed.0,
@@ -156,12 +159,17 @@ pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
         "reasons": reasons.iter().map(reason_fields).collect::<Vec<_>>(),
         "counts": run.counts,
         "gauges": pairs(&run.gauges),
+        "measures": run.measures.iter().map(|one| (one.name.clone(), json!(one.value))).collect::<Map<_, _>>(),
+        "spans": spans.collect::<Map<_, _>>(),
         "evaluated": pairs(&run.evaluated),
         "lacking": pairs(&run.lacking),
         "never_applied": run.never_applied,
         "options": run.facts,
         "chosen": chosen.collect::<serde_json::Map<String, Value>>(),
     });
+    if !run.story.is_empty() {
+        fields["story"] = json!(aligned(&run.story, &run.names));
+    }
     if let Some(lost) = run.lost {
         fields["lost"] = json!(lost.name());
     }
@@ -219,14 +227,17 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         Judgement::NotJudged => "not judged",
         Judgement::NotSupported => "not supported",
     };
-    let figures = result.figures.iter().map(|figure| {
+    let bounded = result.figures.iter().map(|figure| (figure, true));
+    let figures = bounded.chain(result.others.iter().map(|figure| (figure, false))).map(|(figure, is_bounded)| {
         let runs = &figure.distribution;
         let bars = runs.histogram(HISTOGRAM_BARS).into_iter();
         json!({
             "name": figure.name,
+            "bounded": is_bounded,
             "range": runs.range(),
             "runs": runs.count(),
             "mean": runs.mean(),
+            "most": runs.range().map(|(_, most)| most),
             "p50": runs.percentile(50),
             "p90": runs.percentile(90),
             "p99": runs.percentile(99),

@@ -264,11 +264,18 @@ type Numbered = VecDeque<(u64, Entry)>;
 #[derive(Clone, Debug, Default)]
 pub struct Tail {
     count: u64,
+    /// Nothing after it is kept.
+    until: Option<Instant>,
     /// By node; log lines by themselves, so that they displace nothing else.
     last: BTreeMap<(Option<NodeId>, bool), Numbered>,
 }
 
 impl Tail {
+    /// One that ends at this time, if there is one.
+    pub fn until(until: Option<Instant>) -> Self {
+        Self { until, ..Self::default() }
+    }
+
     /// The last lines, in order: several of the node that matters, one of each other.
     pub fn lines(&self, culprit: Option<NodeId>, names: &Names) -> Vec<String> {
         let mut shown: Vec<&(u64, Entry)> = Vec::new();
@@ -293,7 +300,8 @@ impl Tail {
 impl Recorder for Tail {
     fn record(&mut self, entry: Entry) {
         self.count += 1;
-        if !self.wants(entry.kind) || LogLevel::of(&entry) == Some(LogLevel::Debug) {
+        let is_late = self.until.is_some_and(|until| entry.at > until);
+        if is_late || !self.wants(entry.kind) || LogLevel::of(&entry) == Some(LogLevel::Debug) {
             return;
         }
         let is_log = entry.kind == EntryKind::Logged;

@@ -2,6 +2,7 @@
 
 use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
+use splitbrain_kernel::measure::{self, MeasureInfo};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
 use splitbrain_kernel::options::{OptionShape, Options, PRESET, Value, ValueKind};
 use splitbrain_kernel::system::{Gauge, OrderInfo, System, WorkloadInfo};
@@ -24,6 +25,8 @@ pub struct SystemDescription {
     pub orders: &'static [OrderInfo],
     /// Figures beside the counts of observations.
     pub gauges: &'static [Gauge],
+    /// What is measured in every run.
+    pub measures: Vec<MeasureInfo>,
     /// What nodes say.
     pub observations: &'static [&'static str],
     /// Those that are about a place in a log: `committed >= 100` waits for the place.
@@ -112,6 +115,7 @@ impl SystemDescription {
             workloads: S::WORKLOADS,
             orders: S::ORDERS,
             gauges: S::GAUGES,
+            measures: measure::list::<S>(),
             observations: <S::Node as Node>::Observation::NAMES,
             placed: <S::Node as Node>::Observation::PLACED,
             messages: <S::Node as Node>::Message::KINDS,
@@ -136,6 +140,7 @@ impl SystemDescription {
             workloads: &[],
             orders: &[],
             gauges: &[],
+            measures: Vec::new(),
             observations: &[],
             placed: &[],
             messages: &[],

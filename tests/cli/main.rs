@@ -17,6 +17,7 @@ mod session;
 mod shipped;
 mod show;
 mod single;
+mod story;
 mod support;
 mod test_command;
 mod town;

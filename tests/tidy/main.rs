@@ -60,6 +60,7 @@ const LAYERS: &[Layers] = &[
             &["universe", "fault", "view", "embedding", "invariant", "checker", "workload", "system", "vocabulary"],
             &["plan"],
             &["trace", "director"],
+            &["measure"],
             &["run"],
             &["host"],
             // The loop.

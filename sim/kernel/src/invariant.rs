@@ -200,6 +200,7 @@ struct Finding {
     index: usize,
     node: Option<NodeId>,
     facts: String,
+    story: Vec<String>,
 }
 
 impl Findings {
@@ -252,8 +253,22 @@ impl Findings {
     #[inline(never)]
     fn find(&mut self, index: usize, node: Option<NodeId>, facts: impl FnOnce() -> String) {
         if self.first.is_none() {
-            self.first = Some(Box::new(Finding { index, node, facts: facts() }));
+            self.first = Some(Box::new(Finding { index, node, facts: facts(), story: Vec::new() }));
         }
+    }
+
+    /// Adds lines for people to the violation of this invariant, if it is the one that was found: what a sentence
+    /// cannot hold, such as what each node was doing. Tabs stand between the columns of a table. They are made once.
+    #[inline]
+    pub fn explain(&mut self, index: usize, story: impl FnOnce() -> Vec<String>) {
+        if let Some(found) = self.first.as_mut().filter(|found| found.index == index && found.story.is_empty()) {
+            found.story = story();
+        }
+    }
+
+    /// The lines that were added to the first violation.
+    pub fn story(&self) -> &[String] {
+        self.first.as_ref().map_or(&[], |found| &found.story)
     }
 
     /// Records that an invariant could not be evaluated, or only in part, because the node cannot say something that it

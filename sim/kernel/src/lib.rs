@@ -54,6 +54,7 @@ pub mod history;
 pub mod host;
 pub mod id;
 pub mod invariant;
+pub mod measure;
 pub mod network;
 pub mod node;
 pub mod options;

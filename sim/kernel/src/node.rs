@@ -40,6 +40,16 @@ pub trait Node: Debug + Send + Sized + 'static {
     /// Work that a node defers, so that other inputs may come between.
     type Step: Data;
 
+    /// The kinds of operation of clients, by name: how long operations take is measured for each kind. Of one kind by
+    /// default.
+    const OPERATIONS: &'static [&'static str] = &["operation"];
+
+    /// The position of an operation's kind in [`Node::OPERATIONS`].
+    fn operation_kind(operation: &Self::Operation) -> usize {
+        let _ = operation;
+        0
+    }
+
     /// The process starts, for the first time or after a crash. [`System::node`](crate::system::System::node) has made
     /// this node from what its disk kept; this is the first call that may have effects.
     fn on_start(&mut self, ctx: &mut Context<Self>);

@@ -10,6 +10,7 @@ use crate::director::spec::{FaultSpec, NemesisSpec};
 use crate::fault::{Latency, LinkConditions, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::invariant::{InvariantSet, Violation};
+use crate::measure::Measured;
 use crate::node::Node;
 use crate::plan::{Plan, PlannedOperation, PlannedOrder};
 use crate::rng::{Ppm, Seed};
@@ -315,12 +316,18 @@ pub struct RunReport<O, Q> {
     pub counts: BTreeMap<Cow<'static, str>, u64>,
     /// The gauges of the system, in the order of its list.
     pub gauges: Vec<u64>,
+    /// What is measured in every run, in the order of [`measure::list`](crate::measure::list).
+    pub measures: Vec<Measured>,
     /// How often each invariant was evaluated, by index.
     pub evaluated: Vec<u64>,
     /// How often each invariant could not be evaluated because a node cannot say what it asks for, by index.
     pub lacking: Vec<u64>,
     /// What was done to the world. Of the overrides that were asked for, those whose decision came.
     pub plan: Plan<O, Q>,
+    /// What a broken invariant has to say beside its facts, for people, a line each; columns of a
+    /// table are apart by tabs. Of one that is about liveness and
+    /// says nothing: what each server of the core is and does.
+    pub story: Vec<String>,
     /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched. And
     /// nemeses that never acted.
     pub never_applied: Vec<String>,

@@ -20,6 +20,7 @@ mod load;
 mod memory;
 mod segment;
 mod settle;
+mod story;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use crate::director::{Awaited, Director, DirectorSetup};
 use crate::history::HistoryOf;
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantKind, Invariants, NamedInvariant, Violation};
+use crate::measure::Measures;
 use crate::node::{Message, Node, has_known_refusals};
 use crate::plan::{Asking, Decision, Moment, Override, Plan, PlanOf, Site};
 use crate::queue::{EntryRef, Key, Queue, SLOT_COUNT_MAX, Slab};
@@ -94,6 +96,7 @@ pub struct World<S: System, T = NoTrace> {
     order: u64,
     counts: Counters,
     incidents: Incidents,
+    measures: Measures,
     /// What a condition that is counted is called in the report.
     counted: Vec<(String, Awaited)>,
     /// Whether a condition waits for something that the world counts.
@@ -110,6 +113,8 @@ pub struct World<S: System, T = NoTrace> {
     exit: Option<Cow<'static, str>>,
     current: Option<NodeId>,
     ended: Option<Outcome>,
+    /// What a violation was like, for people.
+    story: Vec<String>,
 }
 
 /// The last moment that can come.
@@ -198,6 +203,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             order: 0,
             counts: Counters::default(),
             incidents: Incidents::default(),
+            measures: Measures::new::<S>(),
             counted,
             tells_director,
             digest: Digest::new(),
@@ -211,6 +217,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             exit: None,
             current: None,
             ended: None,
+            story: Vec::new(),
         };
         for node in options.cluster.starting() {
             world.enqueue_start(node);
@@ -345,6 +352,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if self.tracer.is_on() {
             self.tracer.record(self.moment(), TraceItem::Violated(&violation));
         }
+        self.story = self.findings.story().to_vec();
+        if self.story.is_empty() && info.kind == InvariantKind::Liveness {
+            self.story = story::of(&Whole::new(&self.universe), self.director.census());
+        }
         self.ended = Some(match info.kind {
             InvariantKind::Safety => Outcome::Violated(violation),
             InvariantKind::Liveness => Outcome::Stalled(violation),
@@ -370,9 +381,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             end: self.universe.now,
             counts: self.counts_by_name(),
             gauges: S::gauges(&self.invariants),
+            measures: self.measures.values(self.universe.now),
             evaluated: self.findings.evaluated_in(&S::Invariants::GROUPS),
             lacking: self.findings.lacking_in(&S::Invariants::GROUPS),
             plan,
+            story: std::mem::take(&mut self.story),
             never_applied: self.director.never_applied(&self.refusers),
         }
     }
@@ -383,6 +396,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let counted = self.counted.iter().map(|(name, it)| (Cow::Owned(name.clone()), self.director.times(*it)));
         counts.extend(counted.filter(|(_, times)| *times > 0));
         counts
+    }
+
+    /// How often something with this name was counted so far: what [`RunReport::counts`] will have.
+    pub fn count_of(&self, name: &str) -> u64 {
+        let words = self.director.census().words();
+        let of_roles = || self.incidents.by_name(words).find(|(known, _)| known == name).map(|(_, count)| count);
+        let counted = || self.counted.iter().find(|(known, _)| known == name).map(|(_, it)| self.director.times(*it));
+        counted().or_else(of_roles).unwrap_or_else(|| self.counts.of(name))
     }
 
     /// Whether the run came to this decision.

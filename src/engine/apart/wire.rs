@@ -9,7 +9,7 @@ use splitbrain_kernel::run::{Digest128, Outcome};
 use splitbrain_kernel::system::Gauge;
 use splitbrain_kernel::time::Instant;
 
-use crate::engine::{AnyPlan, Diverging, Engine, Entry, EntryKind, Names, PlanText, Recorder, Run};
+use crate::engine::{AnyPlan, Diverging, Engine, Entry, EntryKind, Measure, Names, PlanText, Recorder, Run};
 use crate::scenario::{Chosen, Facts};
 
 /// What a child is asked for.
@@ -117,6 +117,7 @@ pub(super) struct WireRun {
     end: Instant,
     counts: BTreeMap<Cow<'static, str>, u64>,
     gauges: Vec<u64>,
+    measures: Vec<Measure>,
     evaluated: Vec<(Cow<'static, str>, u64)>,
     lacking: Vec<(Cow<'static, str>, u64)>,
     never_applied: Vec<String>,
@@ -126,6 +127,8 @@ pub(super) struct WireRun {
     operations: u64,
     plan: WirePlan,
     history: Option<String>,
+    story: Vec<String>,
+    moments: BTreeMap<String, (Instant, u64)>,
 }
 
 /// What the parent gets of the plan of a run.
@@ -176,6 +179,7 @@ impl WireRun {
             end: run.end,
             counts: run.counts,
             gauges: run.gauges.into_iter().map(|(_, value)| value).collect(),
+            measures: run.measures,
             evaluated: run.evaluated,
             lacking: run.lacking,
             never_applied: run.never_applied,
@@ -185,6 +189,8 @@ impl WireRun {
             operations: run.operations,
             plan,
             history: run.history,
+            story: run.story,
+            moments: run.moments,
         }
     }
 
@@ -210,6 +216,7 @@ impl WireRun {
             end: self.end,
             counts: self.counts,
             gauges: gauges.iter().map(|gauge| gauge.name).zip(self.gauges).collect(),
+            measures: self.measures,
             evaluated: self.evaluated,
             lacking: self.lacking,
             never_applied: self.never_applied,
@@ -221,6 +228,8 @@ impl WireRun {
             lost: None,
             history: self.history,
             surroundings: Vec::new(),
+            story: self.story,
+            moments: self.moments,
         })
     }
 }

@@ -70,9 +70,10 @@ pub(in super::super) fn figure_schema(system: &SystemDescription) -> Json {
 pub(in super::super) static EXPECT: Section = Section {
     name: "expect",
     doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
-          system, and the count of everything that reach can name (spaces and hyphens as _; a condition as it is, \
-          quoted). Each is { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list of such; at least one bound \
-          is named. With percentile = 99 it is not each run that is bounded, but the 99th percentile of the runs.",
+          system, what is measured in every run, and the count of everything that reach can name (spaces and hyphens \
+          as _; a condition as it is, quoted). Each is { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list \
+          of such; at least one bound is named. A run that has no such figure is not held to it. With percentile = 99 \
+          it is not each run that is bounded, but the 99th percentile of the runs.",
     keys: &[&OUTCOME, &VIOLATES, &WITHIN, &TWIN, &REACH],
 };
 
@@ -120,11 +121,13 @@ fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str
 }
 
 /// Every figure: the key in the file, the name in the report, and what it measures.
-pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, Cow<'static, str>, &'static str)> {
-    let events = [("events".into(), "Inputs delivered to nodes.")];
-    let gauges = system.gauges.iter().map(|gauge| (gauge.name.into(), gauge.doc));
-    let named = gauges.chain(events).chain(reachable(system));
-    let mut figures: Vec<(String, Cow<'static, str>, &'static str)> = Vec::new();
+pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, Cow<'static, str>, Cow<'_, str>)> {
+    let events = [("events".into(), "Inputs delivered to nodes.".into())];
+    let gauges = system.gauges.iter().map(|gauge| (gauge.name.into(), gauge.doc.into()));
+    let measures = system.measures.iter().map(|one| (one.name.clone().into(), one.doc.as_str().into()));
+    let counts = reachable(system).into_iter().map(|(name, doc)| (name, doc.into()));
+    let named = gauges.chain(measures).chain(events).chain(counts);
+    let mut figures: Vec<(String, Cow<'static, str>, Cow<'_, str>)> = Vec::new();
     for (name, doc) in named {
         let key = slug(&name);
         if !figures.iter().any(|(known, _, _)| *known == key) {

@@ -45,7 +45,7 @@ impl Seen {
         let mut worker = engine.worker();
         let runs: Vec<Run> = (0..seeds).map(|seed| worker.run(Seed(seed).into(), None)).collect();
         let span = |figure: &str| {
-            let values = || runs.iter().map(|run| run.figure(figure));
+            let values = || runs.iter().filter_map(|run| run.figure(figure));
             (values().min().expect("a seed"), values().max().expect("a seed"))
         };
         let broken = runs.iter().filter(|run| run.outcome != Outcome::Passed).count();

@@ -123,6 +123,8 @@ impl Node for Process {
     type Order = Order;
     type Step = ();
 
+    const OPERATIONS: &'static [&'static str] = &["propose"];
+
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             Self::Server(server) => server.on_start(ctx),

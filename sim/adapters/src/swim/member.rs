@@ -64,6 +64,8 @@ impl Node for Member {
     type Order = Never;
     type Step = ();
 
+    const OPERATIONS: &'static [&'static str] = &[];
+
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self.life {
             Ok(life) => {

@@ -28,6 +28,11 @@ impl Counters {
         }
     }
 
+    /// How often this name was counted.
+    pub(super) fn of(&self, name: &str) -> u64 {
+        self.entries.iter().filter(|(known, _)| *known == name).map(|(_, count)| count).sum()
+    }
+
     /// The counts, by text.
     pub(super) fn by_name(&self) -> BTreeMap<Cow<'static, str>, u64> {
         let mut counts = BTreeMap::new();
@@ -66,6 +71,7 @@ mod tests {
             counters.add(name);
         }
         assert_eq!(counters.entries.len(), 3);
+        assert_eq!(["leader elected", "vote cast", "never"].map(|name| counters.of(name)), [4, 1, 0]);
         assert_eq!(counters.by_name(), BTreeMap::from([("leader elected".into(), 4), ("vote cast".into(), 1)]));
     }
 }

@@ -5,7 +5,7 @@ use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::Invariants;
 use crate::network::{DropReason, Packet, Plain, Transport};
-use crate::node::{Completion, Message, Node, Observation, Write, WriteId, refusal_of};
+use crate::node::{Change, Completion, Message, Node, Observation, Write, WriteId, refusal_of};
 use crate::plan::{Decision, Site};
 use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
@@ -347,6 +347,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         if self.director.on_face(now, node, face) {
             self.act_due = self.next_act();
+        }
+        if let Some(place) = face.place {
+            self.measures.on_place(now, face.name, place);
+        }
+        if matches!(face.change, Change::Role { .. }) {
+            self.measures.on_roles(now, self.director.census());
         }
     }
 }

@@ -222,6 +222,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         self.universe.disturbed_at = now;
         self.director.on_down(now, node);
+        self.measures.on_roles(now, self.director.census());
         self.act_due = self.next_act();
         self.invariants.on_down(Whole::new(&self.universe), node, &mut self.findings);
     }

@@ -69,7 +69,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let (at, event) = (self.universe.now, self.universe.events);
         let entry = HistoryEntry { at, event, client: slot.id, process: slot.incarnation, id, change };
         let place = self.universe.history.push(entry);
-        let entry = self.universe.history.entries()[place].as_ref();
+        let history = &self.universe.history;
+        let entry = history.entries()[place].as_ref();
+        let (kind, began) = match entry.change {
+            HistoryEvent::Invoked(operation) => (S::Node::operation_kind(operation), at),
+            HistoryEvent::Completed { invoked, .. } => {
+                (S::Node::operation_kind(history.operation_at(invoked)), history.entries()[invoked].at)
+            }
+        };
+        self.measures.on_history(&entry, (kind, began));
         self.invariants.on_history(Whole::new(&self.universe), entry, &mut self.findings);
         place
     }

@@ -116,6 +116,18 @@ impl Node for ChatNode {
     type Order = Never;
     type Step = ();
 
+    const OPERATIONS: &'static [&'static str] = &["login", "intrude", "say", "show", "logout"];
+
+    fn operation_kind(operation: &Operation) -> usize {
+        match operation {
+            Operation::Login { .. } => 0,
+            Operation::Intrude { .. } => 1,
+            Operation::Say { .. } => 2,
+            Operation::Show => 3,
+            Operation::Logout => 4,
+        }
+    }
+
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             Self::Redis(redis) => redis.on_start(ctx),

@@ -127,6 +127,16 @@ impl Node for LockNode {
     type Order = Order;
     type Step = ();
 
+    const OPERATIONS: &'static [&'static str] = &["acquire", "write", "release"];
+
+    fn operation_kind(operation: &Operation) -> usize {
+        match operation {
+            Operation::Acquire { .. } => 0,
+            Operation::Write { .. } => 1,
+            Operation::Release { .. } => 2,
+        }
+    }
+
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             Self::Redis(redis) => redis.on_start(ctx),

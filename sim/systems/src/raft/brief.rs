@@ -202,7 +202,7 @@ fn of_observation<C: Payload>(observation: &RaftObservation<C>, f: &mut Formatte
     }
 }
 
-const fn refusal_words(reason: Refusal) -> &'static str {
+pub(super) const fn refusal_words(reason: Refusal) -> &'static str {
     match reason {
         Refusal::LeaderAlive => "leader alive",
         Refusal::StaleTerm => "stale term",
@@ -213,7 +213,7 @@ const fn refusal_words(reason: Refusal) -> &'static str {
     }
 }
 
-const fn step_down_words(reason: StepDownReason) -> &'static str {
+pub(super) const fn step_down_words(reason: StepDownReason) -> &'static str {
     match reason {
         StepDownReason::LaterTerm => "later term",
         StepDownReason::NoQuorum => "no quorum",

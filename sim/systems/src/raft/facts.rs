@@ -22,6 +22,7 @@
 //! [`Findings::lacks`]: splitbrain_kernel::invariant::Findings::lacks
 
 mod configuration;
+mod server;
 
 use std::fmt::{self, Debug};
 
@@ -31,6 +32,7 @@ use splitbrain_kernel::node::{Node, Stored, Write};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::Records;
 
+use super::brief::{refusal_words, step_down_words};
 use super::durable::{LOG_FILE, Record, SNAPSHOT_FILE, STATE_FILE};
 use super::ids::{Index, Position, Term};
 use super::kv::{self, Call, CallResult};
@@ -38,7 +40,7 @@ use super::message::{AppendResult, Command, Entry, Operation, Payload, ProposeRe
 use super::node::RaftNode;
 use super::observation::{RaftObservation, StepDownReason};
 use super::snapshot::PartResult;
-use super::state::{Role, Server};
+use super::state::Server;
 
 pub use configuration::ConfigurationFacts;
 
@@ -91,6 +93,13 @@ pub trait RaftFacts: Node {
     /// The entry that a write adds to the log; `Some(None)` if it adds none.
     fn logged(write: Write<&Self::Record>) -> Fact<Option<(Position, &Self::Entry)>> {
         let _ = write;
+        None
+    }
+
+    /// The reason that an observation gives, in a word or two, for people: why a vote or a pre-vote was refused, or why
+    /// a leader stepped down.
+    fn why(observation: &Self::Observation) -> Option<&'static str> {
+        let _ = observation;
         None
     }
 
@@ -314,6 +323,11 @@ pub enum Told<'a, E> {
         /// The server that asked.
         candidate: NodeId,
     },
+    /// It refused another server a pre-vote.
+    PreVoteDenied {
+        /// The server that asked.
+        candidate: NodeId,
+    },
     /// A quorum has granted it their pre-votes.
     PreVoteWon {
         /// The term that it is in, which its pre-votes are ahead of by [`Rules::pre_vote_ahead`].
@@ -505,6 +519,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::PreVoteGranted { term, candidate } => {
                 Told::PreVoteGranted { term: *term, candidate: *candidate }
             }
+            RaftObservation::PreVoteRejected { candidate, .. } => Told::PreVoteDenied { candidate: *candidate },
             RaftObservation::PreVoteWon { term } => Told::PreVoteWon { term: *term },
             RaftObservation::Executed { index, outcome, answer } => {
                 Told::Executed { index: *index, is_first: *outcome == kv::Outcome::Executed, answer }
@@ -522,6 +537,16 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             | RaftObservation::ConfigurationAppended { .. }
             | RaftObservation::LogTruncated { .. } => Told::Reconfigured,
             _ => Told::Nothing,
+        }
+    }
+
+    fn why(observation: &RaftObservation<C>) -> Option<&'static str> {
+        match observation {
+            RaftObservation::VoteDenied { reason, .. } | RaftObservation::PreVoteRejected { reason, .. } => {
+                Some(refusal_words(*reason))
+            }
+            RaftObservation::SteppedDown { reason, .. } => Some(step_down_words(*reason)),
+            _ => None,
         }
     }
 
@@ -660,36 +685,5 @@ fn covered<C: Payload>(disk: &impl Records<Record<C>>) -> Index {
     match disk.durable_last(SNAPSHOT_FILE) {
         Some(Record::Snapshot(snapshot)) => snapshot.last.index,
         _ => Index::ZERO,
-    }
-}
-
-impl<C: Payload> Server<C> {
-    /// All of it: this implementation hides nothing.
-    #[inline]
-    fn facts(&self) -> ServerFacts {
-        let hard = self.hard_state();
-        let timer = TimerFacts {
-            started_at: self.timer_started_at(),
-            contact_at: self.contact_at(),
-            heartbeat_seen: self.heartbeat_seen(),
-        };
-        ServerFacts {
-            term: hard.term,
-            role: match self.role() {
-                Role::Follower(_) => RoleKind::Follower,
-                Role::PreCandidate(_) => RoleKind::PreCandidate,
-                Role::Candidate(_) => RoleKind::Candidate,
-                Role::Leader(_) => RoleKind::Leader,
-            },
-            voted_for: Some(hard.voted_for),
-            leader: Some(self.leader()),
-            last: Some(self.log().last()),
-            commit: Some(self.commit()),
-            timer: Some(timer),
-            may_campaign: Some(hard.timer_allowed && !hard.catching_up && !hard.receiving_snapshot),
-            configuration: Some(ConfigurationFacts::from(self.configuration().parts())),
-            base: Some(self.log().base()),
-            durable: Some(self.log().durable()),
-        }
     }
 }

@@ -98,6 +98,7 @@ mod promoted_when_caught_up;
 mod quorum_contact;
 mod redirect_is_no_result;
 mod removed_leader_retires;
+mod rounds;
 mod snapshot_soundness;
 mod state_machine_safety;
 mod term_monotone;
@@ -133,7 +134,7 @@ use denied_vote_keeps_timer::Timer;
 use elected_by_quorum::Supporters;
 use election_safety::Reigns;
 use gauges::Tallies;
-use index::{DENIED_VOTE_KEEPS_TIMER, LINEARIZABLE, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
+use index::{DENIED_VOTE_KEEPS_TIMER, LEADER_WITHIN_BOUND, LINEARIZABLE, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
@@ -145,6 +146,7 @@ use order::Order;
 use persist_before_reply::Durables;
 use pre_vote_purity::Face;
 use quorum_contact::Contacts;
+use rounds::Rounds;
 use snapshot_soundness::Images;
 use state_machine_safety::Chosen;
 use term_monotone::Terms;
@@ -232,6 +234,7 @@ pub struct RaftInvariants<N: RaftFacts> {
     wait: Wait,
     stability: Stability,
     tallies: Tallies,
+    rounds: Rounds,
     /// The kind of process that the servers are of.
     members: KindId,
     /// The term that each server leads, by slot, and all who lead.
@@ -278,6 +281,7 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             wait: self.wait.clone(),
             stability: self.stability.clone(),
             tallies: self.tallies.clone(),
+            rounds: self.rounds.clone(),
             members: self.members,
             leads: self.leads.clone(),
             leaders: self.leaders,
@@ -336,6 +340,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             wait: Wait::new(),
             stability: Stability::new(),
             tallies: Tallies::new(),
+            rounds: Rounds::default(),
             members,
             leads: vec![None; servers],
             leaders: ServerSet::EMPTY,
@@ -550,6 +555,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
 
     fn on_down(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if self.frame.watches(node) {
+            self.rounds.end(node, view.now(), None);
             self.depose(view, node, findings);
             self.survey(view, Cause::World, findings);
         }
@@ -580,6 +586,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             self.transfers.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
         }
         self.wait.on_deadline(now, findings);
+        findings.explain(LEADER_WITHIN_BOUND, || self.rounds.table(view, self.wait.core()));
         self.refresh();
     }
 

@@ -10,6 +10,7 @@ use super::bug::Bug;
 use super::client::Client;
 use super::durable::{HardState, LOG_FILE, PARTS_FILE, Record, Recovery, Unusable};
 use super::ids::Index;
+use super::kv;
 use super::log::Log;
 use super::message::{Command, Operation, Order, Payload, RaftMessage, Response};
 use super::observation::{RaftObservation, StepDownReason};
@@ -79,6 +80,19 @@ impl<C: Payload> Node for RaftNode<C> {
     type Response = Response;
     type Order = Order;
     type Step = ();
+
+    const OPERATIONS: &'static [&'static str] = &["propose", "get", "put", "append", "compare and set", "delete"];
+
+    fn operation_kind(operation: &Operation<C>) -> usize {
+        match operation {
+            Operation::Propose { .. } => 0,
+            Operation::Kv(kv::Operation::Get { .. }) => 1,
+            Operation::Kv(kv::Operation::Put { .. }) => 2,
+            Operation::Kv(kv::Operation::Append { .. }) => 3,
+            Operation::Kv(kv::Operation::CompareAndSet { .. }) => 4,
+            Operation::Kv(kv::Operation::Delete { .. }) => 5,
+        }
+    }
 
     fn brief(datum: Datum<'_, Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         super::brief::brief(datum, f)

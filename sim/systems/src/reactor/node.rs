@@ -63,6 +63,15 @@ impl Node for ReactorNode {
     type Order = Order;
     type Step = ();
 
+    const OPERATIONS: &'static [&'static str] = &["get", "post"];
+
+    fn operation_kind(operation: &Request) -> usize {
+        match operation {
+            Request::Get { .. } => 0,
+            Request::Post { .. } => 1,
+        }
+    }
+
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             Self::Server(server) => server.on_start(ctx),

@@ -164,6 +164,18 @@ impl Node for SessionNode {
     type Order = Order;
     type Step = SessionStep;
 
+    const OPERATIONS: &'static [&'static str] = &["write", "read", "set item", "remove item", "list items"];
+
+    fn operation_kind(operation: &Operation) -> usize {
+        match operation {
+            Operation::Write { .. } => 0,
+            Operation::Read { .. } => 1,
+            Operation::SetItem { .. } => 2,
+            Operation::RemoveItem { .. } => 3,
+            Operation::ListItems => 4,
+        }
+    }
+
     fn on_start(&mut self, ctx: &mut Context<Self>) {
         match self {
             Self::Meta(master) => master.on_start(ctx),

@@ -12,8 +12,8 @@ use super::denied_vote_keeps_timer::Timer;
 use super::election_safety::Reign;
 use super::frame::slot;
 use super::index::{
-    CANDIDATES_KNOW_NO_LEADER, COMMITTED_IS_DURABLE, LOG_MATCHING, MATCHED_IS_TRUE, PERSIST_BEFORE_REPLY,
-    VOTE_SOUNDNESS,
+    CANDIDATES_KNOW_NO_LEADER, COMMITTED_IS_DURABLE, LEADER_STABILITY, LOG_MATCHING, MATCHED_IS_TRUE,
+    PERSIST_BEFORE_REPLY, VOTE_SOUNDNESS,
 };
 use super::leadership::{TrueTime, server, server as server_of};
 use super::matched_is_true::Both;
@@ -107,7 +107,9 @@ impl<N: RaftFacts> RaftInvariants<N> {
         observation: &N::Observation,
         findings: &mut Findings,
     ) {
-        match N::told(observation) {
+        let told = N::told(observation);
+        self.rounds.hear(node, &told, N::why(observation), view.now());
+        match told {
             Told::Applied { index, entry } => {
                 self.chosen.apply(node, index, entry, view.now(), findings);
                 self.configurations.reach(index);
@@ -164,7 +166,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.on_retired(view, node, findings);
                 self.depose(view, node, findings);
             }
-            Told::PreVoteGranted { .. } | Told::Nothing => {}
+            Told::PreVoteGranted { .. } | Told::PreVoteDenied { .. } | Told::Nothing => {}
         }
     }
 
@@ -322,6 +324,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         self.commits.elect(term, reign, findings);
         self.contacts.elect(&self.frame, node, (term, configuration), now, &TrueTime::<_, N>::of(view));
         self.stability.elect(node, term, now, findings);
+        findings.explain(LEADER_STABILITY, || self.rounds.elections_since(self.stability.window_at(now)));
         self.tallies.elect(term);
         self.leads[slot(node)] = Some(term);
         self.leaders.insert(node);

@@ -55,6 +55,11 @@ impl Stability {
         self.most
     }
 
+    /// When the present window began; `now` if there is none.
+    pub(super) fn window_at(&self, now: Instant) -> Instant {
+        self.window_at.unwrap_or(now)
+    }
+
     /// Whether this is what is promised at present.
     pub(super) fn is_promised(&self, promise: Option<Promise>, timeout: Duration) -> bool {
         (self.hubs, self.timeout) == (hubs_of(promise), timeout)

@@ -54,6 +54,11 @@ impl Wait {
         self.longest
     }
 
+    /// Those who could elect a leader, while one is promised.
+    pub(super) fn core(&self) -> ServerSet {
+        self.promise.map_or(ServerSet::EMPTY, |(promise, _)| promise.core)
+    }
+
     /// Whether this is what is promised at present.
     pub(super) fn is_promised(&self, promise: Option<(Promise, Duration)>) -> bool {
         self.promise == promise.filter(|(promise, _)| promise.leader)
