@@ -98,6 +98,10 @@ slips seeds="2000":
 topologies seeds="8":
     cargo bench --bench topologies -- --seeds {{ seeds }} --write
 
+# Figure 16 of the Raft paper, with the published values beside ours: reports/gallery/figure-16.md. It takes some minutes.
+figure-16 seeds="1000":
+    cargo bench --bench figure_16 -- --seeds {{ seeds }} --write
+
 # Every known bug, with seeds-to-find, white-box invariants on and off, and its fixed twin on the same seeds.
 known-bugs:
     cargo run --release -- test scenarios/raft/bugs
