@@ -33,6 +33,8 @@ pub struct SwimInvariants {
     processes: BTreeMap<NodeId, u32>,
     /// The identity that each address has: the one that it took or spoke as last.
     current: BTreeMap<NodeId, Identity>,
+    /// When each address took its identity.
+    taken: BTreeMap<NodeId, Instant>,
     /// The process that speaks as an identity, and the incarnation that it has reached.
     identities: BTreeMap<Identity, (u32, u16)>,
     /// Identities that were told that they are down.
@@ -68,6 +70,7 @@ impl SwimInvariants {
             members,
             processes: BTreeMap::new(),
             current: BTreeMap::new(),
+            taken: BTreeMap::new(),
             identities: BTreeMap::new(),
             told: BTreeSet::new(),
             due: Due { detected: Instant::MAX, known: Instant::MAX },
@@ -138,10 +141,17 @@ impl SwimInvariants {
         }
     }
 
-    /// Whoever runs is known by everybody, under the identity that it has.
-    fn judge_known(&self, beliefs: &Beliefs, findings: &mut Findings) {
+    fn on_identity(&mut self, node: NodeId, identity: Identity, now: Instant) {
+        self.current.insert(node, identity);
+        self.taken.insert(node, now);
+    }
+
+    /// Whoever runs is known by everybody, under the identity that it has. The library renews identities in a cluster
+    /// with which nothing is wrong too (a probe is lost): the others have a while to hear of one.
+    fn judge_known(&self, beliefs: &Beliefs, now: Instant, findings: &mut Findings) {
+        let is_new = |peer| self.taken.get(peer).is_some_and(|at| at.saturating_add(self.bounds.again) > now);
         for (node, active) in &beliefs.of {
-            for peer in beliefs.of.keys().filter(|peer| *peer != node) {
+            for peer in beliefs.of.keys().filter(|peer| *peer != node && !is_new(*peer)) {
                 let identity = self.current.get(peer);
                 let knows = |identity| active.as_ref().is_some_and(|active| active.contains(identity));
                 findings.check(KNOWN, Some(*node), identity.is_some_and(knows), || {
@@ -288,11 +298,9 @@ impl Invariants<Member> for SwimInvariants {
         match effect {
             EffectRef::Send { message, .. } => self.on_packet(view, node, message, findings),
             EffectRef::Observe(Observed::Down { member }) => self.on_noted(view, node, *member),
-            EffectRef::Observe(Observed::Made { identity }) => {
-                self.current.insert(node, *identity);
-            }
+            EffectRef::Observe(Observed::Made { identity }) => self.on_identity(node, *identity, view.now()),
             EffectRef::Observe(Observed::Renewed { identity }) => {
-                self.current.insert(node, *identity);
+                self.on_identity(node, *identity, view.now());
                 self.renewals += 1;
             }
             _ => {}
@@ -319,7 +327,7 @@ impl Invariants<Member> for SwimInvariants {
         }
         if self.due.known <= now {
             self.due.known = again;
-            beliefs.iter().for_each(|beliefs| self.judge_known(beliefs, findings));
+            beliefs.iter().for_each(|beliefs| self.judge_known(beliefs, now, findings));
         }
     }
 }

@@ -94,7 +94,7 @@ fn whoever_runs_is_to_be_known_by_all_under_its_present_identity() {
     let all = [identity(1, 0), identity(2, 0), identity(3, 0)];
     let judge = |of: &[(u16, Option<&[Identity]>)]| {
         let mut findings = findings();
-        invariants().judge_known(&beliefs(of), &mut findings);
+        invariants().judge_known(&beliefs(of), Instant::ZERO, &mut findings);
         broken(&findings)
     };
     assert_eq!(judge(&[(1, Some(&all[1..])), (2, Some(&all)), (3, Some(&all[..2]))]), None);
@@ -104,6 +104,22 @@ fn whoever_runs_is_to_be_known_by_all_under_its_present_identity() {
     // Under an identity that it had or will have it is not known.
     assert_eq!(judge(&[(1, Some(&[identity(2, 1)])), (2, Some(&all))]), Some(KNOWN));
     assert_eq!(judge(&[(1, None), (2, Some(&all))]), Some(KNOWN));
+}
+
+/// The others have the time of a detection to hear of a new identity.
+#[test]
+fn a_new_identity_is_judged_a_while_after_it_was_taken() {
+    let mut invariants = invariants();
+    let start = Instant::ZERO.saturating_add(SECOND);
+    invariants.on_identity(server(2), identity(2, 1), start);
+    let old = beliefs(&[(1, Some(&[identity(2, 0)])), (2, Some(&[identity(1, 0)]))]);
+    let judge = |at| {
+        let mut findings = findings();
+        invariants.judge_known(&old, at, &mut findings);
+        broken(&findings)
+    };
+    assert_eq!(judge(start), None);
+    assert_eq!(judge(start.saturating_add(invariants.bounds.again)), Some(KNOWN));
 }
 
 #[test]
