@@ -134,8 +134,9 @@ fn main() -> ExitCode {
         println!("{}", instructions::work(name, amount.parse().expect("an amount is a number")));
         return ExitCode::SUCCESS;
     }
-    if has("--instructions") {
-        return instructions::count(has("--write"));
+    if let Some(at) = arguments.iter().position(|argument| argument == "--instructions") {
+        let filter = arguments.get(at + 1).filter(|word| !word.starts_with("--")).map_or("", String::as_str);
+        return instructions::count(filter, has("--write"));
     }
     if let Some(at) = arguments.iter().position(|argument| argument == "--against") {
         let [program, name] = [at + 1, at + 2].map(|at| arguments.get(at).expect("--against PROGRAM NAME").as_str());

@@ -1,15 +1,18 @@
 //! Instructions, by valgrind: what a change costs, whatever else the machine does.
 //!
 //! `cargo bench --bench table -- --instructions` compares with `benches/instructions.txt` and fails where a figure has
-//! grown by more than two percent; with `--write` beside it, it keeps the figures. They are of one toolchain on one
-//! sort of machine.
+//! grown by more than two percent; `--instructions engine` counts the workloads alone whose names hold that. With
+//! `--write` beside it, it keeps the figures. They are of one toolchain on one sort of machine.
 
 use std::fmt::Write as _;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
+use splitbrain::engine::{AnySystem as _, Engine, Entry, Simulated};
+use splitbrain::scenario;
 use splitbrain_kernel::rng::Seed;
 
-use crate::ping_pong;
+use crate::ping_pong::{self, PingPong};
 use crate::raft::RaftRuns;
 
 const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
@@ -18,6 +21,11 @@ const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.tx
 /// does once does not count.
 const WORKLOADS: &[(&str, u64, u64)] = &[
     ("ping_pong", 5, 25),
+    // Through an engine and without a recorder: nodes that log nothing, nodes that do, and the same after a run of the
+    // process was recorded.
+    ("engine_silent", 5, 25),
+    ("engine_logs", 5, 25),
+    ("engine_logs_recorded_before", 5, 25),
     ("raft_election", 3, 13),
     ("raft_clients", 3, 13),
     ("raft_nested", 3, 13),
@@ -34,6 +42,9 @@ pub(crate) fn work(name: &str, amount: u64) -> u64 {
         (0..amount).map(|seed| runs.one(&mut *worker, seed).events).sum()
     };
     match name {
+        "engine_silent" => through_engine(&*engine::<false>(), amount, false),
+        "engine_logs" => through_engine(&*engine::<true>(), amount, false),
+        "engine_logs_recorded_before" => through_engine(&*engine::<true>(), amount, true),
         "ping_pong" => ping_pong::kernel(amount, Seed(7)).events,
         "raft_election" => campaign(RaftRuns::election()),
         "raft_clients" => campaign(RaftRuns::clients()),
@@ -43,8 +54,27 @@ pub(crate) fn work(name: &str, amount: u64) -> u64 {
     }
 }
 
-/// Counts, and compares with what is kept; or keeps it.
-pub(crate) fn count(keeps: bool) -> ExitCode {
+/// The ping-pong as a scenario.
+fn engine<const LOGS: bool>() -> Arc<dyn Engine> {
+    let system = Simulated::<PingPong<LOGS>>::new();
+    let text = include_bytes!("../ping_pong.toml");
+    let scenario = scenario::load("benches/ping_pong.toml", text, &[system.description()]);
+    let scenario = scenario.unwrap_or_else(|wrong| panic!("{wrong}"));
+    system.open(Arc::new(scenario)).expect("the kernel runs it")
+}
+
+/// So many runs of which nothing is recorded, after one that is if `records_first`. Returns the events of the former.
+fn through_engine(engine: &dyn Engine, amount: u64, records_first: bool) -> u64 {
+    let mut worker = engine.worker();
+    if records_first {
+        let mut entries: Vec<Entry> = Vec::new();
+        worker.run(Seed(0).into(), Some(&mut entries));
+    }
+    (0..amount).map(|seed| worker.run(Seed(seed).into(), None).events).sum()
+}
+
+/// Counts the workloads whose names hold `filter`, and compares with what is kept; or keeps it.
+pub(crate) fn count(filter: &str, keeps: bool) -> ExitCode {
     if Command::new("valgrind").arg("--version").output().is_err() {
         eprintln!("valgrind is not installed: skipped");
         return ExitCode::SUCCESS;
@@ -52,9 +82,13 @@ pub(crate) fn count(keeps: bool) -> ExitCode {
     let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
     let (mut text, mut has_grown) = (String::new(), false);
     for (name, small, large) in WORKLOADS {
+        let kept = kept.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok());
+        if !name.contains(filter) {
+            let _ = kept.map(|kept| writeln!(text, "{name} {kept}"));
+            continue;
+        }
         let (before, after) = (measure(name, *small), measure(name, *large));
         let now = (after.0 - before.0) / (after.1 - before.1);
-        let kept = kept.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
         let grown = kept.is_some_and(|kept| now * 100 > kept * (100 + GROWTH_MAX));
         let told = kept.map_or_else(String::new, |kept| format!(", kept: {kept}"));
         println!("{name}: {now} instructions an event{told}{}", if grown { ": GROWN" } else { "" });

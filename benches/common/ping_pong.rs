@@ -1,5 +1,6 @@
 //! The yardstick of the kernel: five nodes, each pings the other four every 10 ms, each ping is answered; latency 1 to
-//! 10 ms, loss 1 %. Once through the public interface of the kernel, once as a bare loop.
+//! 10 ms, loss 1 %. Once through the public interface of the kernel, once as a bare loop, and once through an engine,
+//! with nodes that log.
 
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::fault::Latency;
@@ -17,15 +18,15 @@ use splitbrain_kernel::world::World;
 
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// The system of pinging nodes.
+/// The system of pinging nodes. With `LOGS` they log each ping.
 #[derive(Clone, Debug)]
-pub(crate) struct PingPong {
+pub(crate) struct PingPong<const LOGS: bool = false> {
     cluster: Cluster,
 }
 
 /// A node that pings.
 #[derive(Clone, Debug)]
-pub(crate) struct Pinger {
+pub(crate) struct Pinger<const LOGS: bool> {
     cluster: Cluster,
     answers: u64,
 }
@@ -60,7 +61,7 @@ impl Message for Ball {
     }
 }
 
-impl Node for Pinger {
+impl<const LOGS: bool> Node for Pinger<LOGS> {
     type Message = Ball;
     type Timer = ();
     type Record = ();
@@ -76,7 +77,12 @@ impl Node for Pinger {
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Ball) {
         match message {
-            Ball::Ping(body) => ctx.send(source.node, Ball::Pong(body)),
+            Ball::Ping(body) => {
+                if LOGS {
+                    tracing::debug!(from = %source.node, "pinged");
+                }
+                ctx.send(source.node, Ball::Pong(body));
+            }
             Ball::Pong(_) => self.answers += 1,
         }
     }
@@ -111,11 +117,11 @@ impl Options for NoOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct Nothing;
 
-impl Invariants<Pinger> for Nothing {
+impl<const LOGS: bool> Invariants<Pinger<LOGS>> for Nothing {
     const LIST: &'static [InvariantInfo] = &[];
 }
 
-impl System for PingPong {
+impl<const LOGS: bool> System for PingPong<LOGS> {
     const NAME: &'static str = "ping_pong";
     const DOC: &'static str = "Five nodes that ping one another.";
     const RESOURCES: &'static [&'static str] = &[];
@@ -123,14 +129,14 @@ impl System for PingPong {
     const ORDERS: &'static [OrderInfo] = &[];
     const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
-    type Node = Pinger;
+    type Node = Pinger<LOGS>;
     type Invariants = Nothing;
     type Workload = Idle;
 
     fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
         Ok(Self { cluster: setup.cluster })
     }
-    fn node(&self, _: NodeId, _: Recovered<()>) -> Pinger {
+    fn node(&self, _: NodeId, _: Recovered<()>) -> Pinger<LOGS> {
         Pinger { cluster: self.cluster, answers: 0 }
     }
     fn invariants(&self) -> Nothing {
@@ -160,6 +166,7 @@ pub(crate) fn setup(seconds: u64) -> (PingPong, RunOptions<Never, Never>) {
             reordering_delay: Duration::ZERO,
             bandwidth: 0,
             connection_timeout: Duration::from_secs(1),
+            redial: None,
             links: Vec::new(),
         },
         clocks: std::collections::BTreeMap::new(),
