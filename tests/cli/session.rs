@@ -67,10 +67,10 @@ const LEFT_OUT: &[&str] = &["timer master lease", "⇸", "applied", "commit", "s
 
 /// The arrows of a create, and what follows, each after the one before it.
 const STORY: &[&str] = &[
-    "→ meta1 create by i1000",
+    "→ meta1 create by i1.0",
     "leader elected",
     "master leads term 1",
-    "create by i1000, 2 items",
+    "create by i1.0, 2 items",
     "session initialized session \"1#1\"",
     "append to log: 3@1 set create session \"1#1\"",
     "lease started session \"1#1\"",

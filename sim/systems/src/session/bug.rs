@@ -13,7 +13,7 @@ splitbrain_kernel::names! {
         /// Follower: the lease counts from the receipt of an answer, not from the send of its request (Gray and
         /// Cheriton 1989, section 2).
         ExtendFromReceipt = "extend_from_receipt",
-        /// Follower: it counts on its session for as long as the master's lease, which is longer with clocks that differ
+        /// Follower: it counts on its session for as long as the master's lease, which is too long where clocks differ
         /// (Gray and Cheriton 1989, section 5).
         EqualLeases = "equal_leases",
         /// Follower: a second copy of an answer extends the lease again, from its own receipt.

@@ -112,8 +112,8 @@ impl Leases {
     }
 }
 
-/// The least that a chunk's clock counts while its master's counts `held`. With rates within `1 ± d` the true time is at
-/// least `held / (1 + d)`, and the chunk counts at least `1 - d` of that.
+/// The least that a chunk's clock counts while its master's counts `held`. With rates within `1 ± d` the true
+/// time is at least `held / (1 + d)`, and the chunk counts at least `1 - d` of that.
 fn counted_at_least(held: Duration, drift_ppm: Option<u32>) -> Duration {
     let (million, drift) = (1_000_000, u128::from(drift_ppm.unwrap_or(0)));
     let nanos = u128::from(held.as_nanos()) * (million - drift) / (million + drift);

@@ -133,7 +133,8 @@ mod tests {
         Instant::ZERO + Duration::from_secs(secs)
     }
 
-    /// Each is said one second after the other, from the first second on; it is judged at second 20, with 5 to come back.
+    /// Each is said one second after the other, from the first second on; it is judged at second 20, with 5 to come
+    /// back.
     fn judge(said: &[SessionObservation]) -> (Option<usize>, u64) {
         judge_from(1, said)
     }
