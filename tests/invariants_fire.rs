@@ -41,6 +41,7 @@ const LOCK: &[(&str, &str)] = &[
     ("one_leader_per_epoch", "votes_twice"),
     ("failover_by_quorum", "no_quorum"),
     ("no_write_after_refusal", "loss_not_told"),
+    ("timely_majority", "validity_from_first_attempt"),
 ];
 
 /// Each invariant of the chat service. Those of the locks inside it are the business of the lock system.

@@ -350,7 +350,7 @@ pub(crate) const LOCK: &[Absent] = &[
     },
     Absent {
         swarms: &[],
-        what: &["guarded write accepted", "guarded write refused"],
+        what: &["guarded write accepted", "guarded write refused", "plain write accepted"],
         why: "the swarms write to the resource; `guarded_writes.toml` has writes to the redis",
     },
     Absent {
@@ -406,6 +406,7 @@ pub(crate) const CHAT: &[Absent] = &[
             "`lock.tokens_rise`",
             "guarded write accepted",
             "guarded write refused",
+            "plain write accepted",
             "ticket given",
             "write applied",
             "write fenced",

@@ -90,8 +90,8 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
 pub enum Input<'a, N: Node> {
     /// Its process starts.
     Start,
-    /// A message from this node.
-    Message(NodeId, &'a N::Message),
+    /// A message: who sent it, and over which connection.
+    Message(crate::node::Source, &'a N::Message),
     /// A connection changed.
     Connection(&'a crate::node::ConnectionEvent),
     /// A timer fired.

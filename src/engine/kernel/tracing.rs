@@ -231,7 +231,7 @@ fn describe_input<N: Node>(input: Input<'_, N>, keep: Keep) -> Entry {
         Input::Message(source, message) => {
             let text = Datum::<N>::Message(message).to_string();
             let entry = Entry::new(EntryKind::Message, message_name(message), text);
-            Entry { peer: Some(source), peer_epoch: message.epoch(), data: keep.data(message), ..entry }
+            Entry { peer: Some(source.node), peer_epoch: message.epoch(), data: keep.data(message), ..entry }
         }
         Input::Connection(event) => {
             let entry = Entry::new(EntryKind::Connection, event.change.to_string(), connection(event.connection));

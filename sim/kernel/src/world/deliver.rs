@@ -306,7 +306,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[inline(always)]
     fn call_message(&mut self, index: usize, source: Source, message: <S::Node as Node>::Message) {
-        let input = Input::Message(source.node, &message);
+        let input = Input::Message(source, &message);
         match source.connection {
             // The bytes of `source`, written so that the compiler knows how many they are.
             None => self.begin(index, Tag::Message, &(source.node, 0_u8, &message), input),

@@ -49,7 +49,8 @@ splitbrain_kernel::names! {
         LostReplyBlocksItself = "lost_reply_blocks_itself",
         /// The presence has no time to live.
         PresenceWithoutExpiry = "presence_without_expiry",
-        /// The two keys of the presence are written and removed by a command each.
+        /// The two keys of the presence are written and removed by a command each, and get their time to live with
+        /// the second one: a crash between the two leaves the first for good.
         PresenceInTwoSteps = "presence_in_two_steps",
         /// A session that never logged in is cleaned up under the lock of user 0, which all of them share.
         LockOfNoUser = "lock_of_no_user",

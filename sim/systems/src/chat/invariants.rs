@@ -76,6 +76,7 @@ use splitbrain_kernel::fault::{Fault, Target};
 use splitbrain_kernel::history::{EntryRef, HistoryEvent};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
+use splitbrain_kernel::node::{ConnectionChange, Source};
 use splitbrain_kernel::system::{Gauge, Setup};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
@@ -225,7 +226,7 @@ impl ChatInvariants {
         let now = view.now();
         let until = |lease| now.saturating_add(view.true_span(node, lease));
         match *said {
-            ChatObservation::Accepted { session, client } => self.heard.on_accepted(now, session, client),
+            ChatObservation::Accepted { session, .. } => self.heard.on_accepted(now, session),
             ChatObservation::LoginBegun { session, uid } => {
                 self.book.begun(session, uid);
                 self.tokens.on_begun(session, uid);
@@ -405,14 +406,20 @@ impl Invariants<ChatNode> for ChatInvariants {
         input: Input<'_, ChatNode>,
         findings: &mut Findings,
     ) {
-        let Input::Message(source, message) = input else { return };
-        if node.is_client() {
-            self.answered.on_read(node, message, findings);
-            if self.unfaithful.is_empty() {
-                self.issued.on_read(view.now(), node, message, findings);
+        match input {
+            Input::Message(_, message) if node.is_client() => {
+                self.answered.on_read(node, message, findings);
+                if self.unfaithful.is_empty() {
+                    self.issued.on_read(view.now(), node, message, findings);
+                }
             }
-        } else if source.is_client() && node.is(CHAT) {
-            self.heard.on_message(view.now(), node, source);
+            Input::Message(Source { connection: Some(connection), .. }, _) if node.is(CHAT) => {
+                self.heard.on_message(view.now(), connection);
+            }
+            Input::Connection(event) if node.is(CHAT) && event.change == ConnectionChange::Accepted => {
+                self.heard.on_connected(node, event.connection);
+            }
+            _ => {}
         }
     }
 

@@ -25,9 +25,13 @@ const WRITE: &str = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return -1 end
     else redis.call('set', KEYS[2], ARGV[2], 'PX', ARGV[4]) redis.call('set', KEYS[3], ARGV[3], 'PX', ARGV[4]) end \
     return 1";
 
-/// Keys: lock, the key that is set. Arguments: token, value, time to live in milliseconds.
-const WRITE_ONE: &str = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return -1 end \
-    redis.call('set', KEYS[2], ARGV[2], 'PX', ARGV[3]) return 1";
+/// Keys: lock, server. Arguments: token, server.
+const WRITE_SERVER: &str = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return -1 end \
+    redis.call('set', KEYS[2], ARGV[2]) return 1";
+
+/// Keys: lock, session, server. Arguments: token, session, time to live in milliseconds.
+const WRITE_SESSION: &str = "if redis.call('get', KEYS[1]) ~= ARGV[1] then return -1 end \
+    redis.call('set', KEYS[2], ARGV[2], 'PX', ARGV[3]) redis.call('pexpire', KEYS[3], ARGV[3]) return 1";
 
 /// Keys: server, session. Arguments: server, session, time to live in milliseconds.
 const SET_ANY: &str = "redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[3]) \
@@ -99,10 +103,14 @@ pub fn write_presence(uid: Uid, lock: Token, session: SessionId, life: Option<Du
     script(WRITE, &keys, &[lock.text(), server_name(session.server()), session.text(), life])
 }
 
-/// One key of the presence, if the lock of the user is held under this token.
+/// One key of the presence, if the lock of the user is held under this token: the server first, and with the session
+/// the time to live of both.
 pub fn write_half(uid: Uid, lock: Token, session: SessionId, life: Duration, half: Half) -> Words {
-    let (key, value) = half.of(uid, session);
-    script(WRITE_ONE, &[uid.lock().key(), key], &[lock.text(), value, millis(life)])
+    let (lock_key, server, own) = (uid.lock().key(), uid.server_key(), uid.session_key());
+    match half {
+        Half::Server => script(WRITE_SERVER, &[lock_key, server], &[lock.text(), server_name(session.server())]),
+        Half::Session => script(WRITE_SESSION, &[lock_key, own, server], &[lock.text(), session.text(), millis(life)]),
+    }
 }
 
 /// Both keys of the presence in one step, whoever has the lock of the user.
@@ -118,15 +126,6 @@ pub enum Half {
     Server,
     /// The session.
     Session,
-}
-
-impl Half {
-    fn of(self, uid: Uid, session: SessionId) -> (Vec<u8>, Vec<u8>) {
-        match self {
-            Self::Server => (uid.server_key(), server_name(session.server())),
-            Self::Session => (uid.session_key(), session.text()),
-        }
-    }
 }
 
 /// The presence lives on if it is this session's.
@@ -270,8 +269,15 @@ mod tests {
             ask(&mut redis, &write_half(UID, Token(1), session_of(1), LIFE, Half::Server), 0),
             Reply::Integer(1)
         );
-        let half = presence_of(&ask(&mut redis, &presence(UID), 0));
-        assert_eq!((half.server, half.session), (Some(NodeId::new(CHAT, 1)), None));
+        let half = presence_of(&ask(&mut redis, &presence(UID), 1_000_000));
+        assert_eq!((half.server, half.session), (Some(NodeId::new(CHAT, 1)), None), "it has no deadline");
+        let second = write_half(UID, Token(1), session_of(1), LIFE, Half::Session);
+        assert_eq!(ask(&mut redis, &second, 0), Reply::Integer(1));
+        assert_eq!(presence_of(&ask(&mut redis, &presence(UID), 6_001)), Presence::default(), "both have one");
+        assert_eq!(
+            ask(&mut redis, &write_half(UID, Token(1), session_of(1), LIFE, Half::Server), 0),
+            Reply::Integer(1)
+        );
         assert_eq!(ask(&mut redis, &remove_half(UID, Half::Server), 0), Reply::Integer(1));
         assert_eq!(ask(&mut redis, &set_presence(UID, session_of(3), LIFE), 0), Reply::Integer(1));
         assert_eq!(bytes(&ask(&mut redis, &session(UID), 0)), Some(session_of(3).text().as_slice()));

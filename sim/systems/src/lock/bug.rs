@@ -25,6 +25,9 @@ splitbrain_kernel::names! {
         NoValidityCheck = "no_validity_check",
         /// Client: the validity counts from the end of the attempt, not from its beginning.
         ValidityFromAnswer = "validity_from_answer",
+        /// Client: the validity counts from the first of several attempts, so that one that has waited for longer than
+        /// a time to live never finds itself in time (node-redlock #169, #296).
+        ValidityFromFirstAttempt = "validity_from_first_attempt",
         /// Client: the validity is measured by the wall clock, which may jump back (redis-doc, Redlock).
         ValidityByWallClock = "validity_by_wall_clock",
         /// Client: half of the servers count as a majority.
@@ -43,6 +46,15 @@ splitbrain_kernel::names! {
         LossNotTold = "loss_not_told",
         /// Client: a holder that did not get the lock goes on as if it had.
         RefusalIgnored = "refusal_ignored",
+        /// Client: a retry that is refused asks a replica who the owner is, and goes on as the holder if that shows the
+        /// token of its own first try (redis #187, #3127 for what replicas show).
+        OwnerReadAtReplica = "owner_read_at_replica",
+        /// Client: the lock is a moment of the client's wall clock without a time to live, and whoever finds it past
+        /// takes the lock over by GETSET (the pattern of redis-doc, "SETNX", which it advises against).
+        LockIsTimestamp = "lock_is_timestamp",
+        /// Client: the same, and the release deletes every lock whose moment is not before its own: that of the next
+        /// holder too (redis-py, before pull request #384).
+        ReleaseIfNotOlder = "release_if_not_older",
         /// Redis: the append-only file holds times to live rather than moments, so that they begin anew at a restart.
         RelativeExpiryInFile = "relative_expiry_in_file",
         /// Redis: a replica that was promoted takes itself for a replica again after a restart, and so does an old
@@ -52,10 +64,15 @@ splitbrain_kernel::names! {
         AnswerBeforeSync = "answer_before_sync",
         /// Sentinel: it votes for each that asks, so that an epoch has two leaders.
         VotesTwice = "votes_twice",
+        /// Sentinel: its vote leaves before it is on the disk: after a crash of the machine it votes again.
+        VoteBeforeSync = "vote_before_sync",
         /// Sentinel: what it finds down itself is down: there is no quorum.
         NoQuorum = "no_quorum",
         /// Resource: after a restart it has forgotten the greatest token that it has seen.
         FenceForgotten = "fence_forgotten",
+        /// Resource: a write takes effect before its token is on the disk: after a crash of the machine an older one is
+        /// taken.
+        EffectBeforeSync = "effect_before_sync",
         /// Resource: the token is compared with the last one by equality, so that an older one is taken for new.
         FenceByDifference = "fence_by_difference",
         /// Redis: a deadline is kept in whole seconds, so that a lock ends up to a second early (redis-doc, "EXPIRE":

@@ -22,6 +22,7 @@ mod extend;
 mod release;
 mod round;
 mod servers;
+mod timestamp;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -123,6 +124,10 @@ enum Purpose {
     Acquire,
     /// To see whether the owner that a server refused for is this client itself.
     OwnerAfterRefusal,
+    /// Known bug: to see whether the moment at which the lock ends is past.
+    OwnerBeforeTakeover,
+    /// Known bug: to take a lock over whose moment is past.
+    Takeover,
     /// To wait for replicas.
     Confirm,
     /// To get a ticket.
@@ -141,6 +146,8 @@ enum Purpose {
 #[derive(Clone, Debug)]
 struct Handle {
     hold: Hold,
+    /// When the first attempt began, on the monotonic clock.
+    began: Instant,
     /// Until when it is tried, on the monotonic clock.
     deadline: Instant,
     stage: Stage,
@@ -237,6 +244,8 @@ impl Client {
         match purpose {
             Purpose::Acquire => self.on_acquire_answer(ctx, handle, server, answer),
             Purpose::OwnerAfterRefusal => self.on_owner_after_refusal(ctx, handle, server, answer),
+            Purpose::OwnerBeforeTakeover => self.on_owner_before_takeover(ctx, handle, server, answer),
+            Purpose::Takeover => self.on_taken_over(ctx, handle, server, answer),
             Purpose::Confirm => self.on_confirmed(ctx, handle, answer),
             Purpose::Extend => self.on_extension_answer(ctx, handle, server, answer),
             Purpose::Write => self.on_write_answer(ctx, handle, answer),

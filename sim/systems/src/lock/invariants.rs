@@ -15,6 +15,7 @@
 //! | nothing extends a lock after its release | etcd #17470 | `no_extension_after_release` | black box |
 //! | nothing is written after a refused extension | redisson #4698 | `no_write_after_refusal` | black box |
 //! | a lock is not withheld for ever | redis-doc, Redlock, "Liveness arguments" | `lock_liveness` | black box |
+//! | a majority in time is a lock | redis-doc, Redlock, step 3; node-redlock #169 | `timely_majority` | black box |
 //! | no client is refused its own lock | node-redlock #369 | `not_refused_own` | black box |
 //! | what is given up is given back everywhere | redis-doc, Redlock, step 5 | `releases_everywhere` | black box |
 //! | a restart keeps the role | valkey #1322 | `role_survives_restart` | black box |
@@ -59,6 +60,7 @@ mod role_survives_restart;
 mod survives_failover;
 mod survives_restart;
 mod terms;
+mod timely_majority;
 mod tokens_rise;
 
 #[cfg(test)]
@@ -70,12 +72,13 @@ use splitbrain_kernel::fault::Fault;
 use splitbrain_kernel::history::{EntryRef, HistoryEvent};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
+use splitbrain_kernel::node::{Completion, Write};
 use splitbrain_kernel::system::{Gauge, Setup};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::view::View;
 
 use super::message::{Answer, Outcome, Wire};
-use super::node::LockNode;
+use super::node::{LockNode, Record};
 use super::observation::{Hold, LockObservation};
 use super::options::LockOptions;
 use super::system::{REDIS, RESOURCE, SENTINEL};
@@ -95,6 +98,7 @@ use requests::Requests;
 use role_survives_restart::{Role, Roles};
 use survives_restart::Memory;
 use terms::Terms;
+use timely_majority::Rounds;
 use tokens_rise::Tokens;
 
 /// The place of each invariant in [`LockInvariants::LIST`].
@@ -119,6 +123,7 @@ mod index {
     pub(super) const ONE_LEADER_PER_EPOCH: usize = 17;
     pub(super) const FAILOVER_BY_QUORUM: usize = 18;
     pub(super) const NO_WRITE_AFTER_REFUSAL: usize = 19;
+    pub(super) const TIMELY_MAJORITY: usize = 20;
 }
 
 /// The invariants of the lock system, with all that they have seen.
@@ -133,6 +138,7 @@ pub struct LockInvariants {
     stored: Stored,
     memory: Memory,
     released: Released,
+    early: Rounds,
     extensions: Extensions,
     hunger: Hunger,
     requests: Requests,
@@ -166,6 +172,7 @@ impl LockInvariants {
             stored: Stored::default(),
             memory: Memory::default(),
             released: Released::default(),
+            early: Rounds::default(),
             extensions: Extensions::default(),
             hunger: Hunger::default(),
             requests: Requests::default(),
@@ -195,9 +202,13 @@ impl LockInvariants {
         let clocks = |client| view.monotonic(client);
         match *observation {
             LockObservation::Wanted { hold, instead_of } => self.attempts.on_wanted(node, hold, instead_of, findings),
-            LockObservation::GaveUp(hold) => self.attempts.on_given_up(node, hold, findings),
+            LockObservation::GaveUp(hold) => {
+                self.attempts.on_given_up(node, hold, findings);
+                self.early.on_given_up(node, hold);
+            }
             LockObservation::Gained { hold, validity, .. } => {
                 self.attempts.on_gained(node, hold);
+                self.early.on_gained(now, node, hold, &self.terms, findings);
                 self.beliefs.begin((now, &clocks), node, hold, validity, findings);
                 self.hunger.on_gained(now, hold.lock);
             }
@@ -205,11 +216,14 @@ impl LockInvariants {
                 self.beliefs.extend(&clocks, node, hold, validity, findings);
                 self.extensions.on_round_over(node, hold);
             }
+            LockObservation::TooLate(hold) => {
+                self.early.on_too_late(now, node, hold, &self.terms, findings);
+            }
             LockObservation::ExtensionFailed(hold) => self.extensions.on_round_over(node, hold),
             LockObservation::Lapsed(hold) | LockObservation::LossNoticed(hold) => self.end_belief(now, node, hold),
             LockObservation::GivenBack(hold) => {
                 self.end_belief(now, node, hold);
-                self.released.on_given_back(hold);
+                self.released.on_given_back(now, node, hold, &self.terms);
                 self.extensions.on_end(node, hold);
             }
             _ => {}
@@ -251,11 +265,11 @@ impl LockInvariants {
                 survives_restart::on_recovered(now, node, &mut self.memory, &self.book, &self.terms, findings);
             }
             LockObservation::Promoted { epoch } => {
-                self.roles.on_role(now, node, Role { epoch, master: None }, &self.terms, findings);
+                self.roles.on_role(node, Role { epoch, master: None }, &self.terms, findings);
                 survives_failover::on_promoted(now, node, &mut self.memory, &self.book, &self.terms, findings);
             }
             LockObservation::Follows { epoch, master } => {
-                self.roles.on_role(now, node, Role { epoch, master: Some(master) }, &self.terms, findings);
+                self.roles.on_role(node, Role { epoch, master: Some(master) }, &self.terms, findings);
                 self.memory.on_follows(node);
                 self.book.on_broken(node);
                 self.stored.on_server_gone(node);
@@ -264,10 +278,14 @@ impl LockInvariants {
                 self.fences.on_applied(node, hold, fence, findings);
                 self.effects.on_applied(now, node, hold, findings);
             }
-            LockObservation::GuardedWrite { hold, .. } => self.effects.on_applied(now, node, hold, findings),
+            LockObservation::GuardedWrite { hold, .. } | LockObservation::PlainWrite { hold, .. } => {
+                self.effects.on_applied(now, node, hold, findings);
+            }
             LockObservation::SubjectivelyDown(master) => self.polls.on_down_for(node, master),
             LockObservation::ObjectivelyDown(master) => self.polls.on_agreed(node, master, findings),
-            LockObservation::FailoverBegun { epoch, .. } => self.leaders.on_begun(node, epoch, findings),
+            LockObservation::FailoverBegun { epoch, is_ordered: false, .. } => {
+                self.leaders.on_begun(node, epoch, findings);
+            }
             _ => {}
         }
     }
@@ -276,7 +294,9 @@ impl LockInvariants {
     fn on_answer(&mut self, now: Instant, server: NodeId, client: NodeId, message: &Wire, findings: &mut Findings) {
         match message {
             Wire::Answer { request, answer } if !matches!(answer, Answer::Error(_)) => {
-                if let (Answer::Nil, Some(hold)) = (answer, self.requests.acquired(client, *request)) {
+                if let (Answer::Nil, Some(hold)) = (answer, self.requests.acquired(client, *request))
+                    && self.requests.is_retry(client, server, *request, hold)
+                {
                     not_refused_own::on_refused(now, server, hold, &self.book, &self.terms, findings);
                 }
                 let Some(promise) = self.book.answered(now, server, client, *request, &self.terms) else { return };
@@ -290,6 +310,7 @@ impl LockInvariants {
             }
             Wire::Done { request, outcome: Outcome::Ticket(ticket) } => {
                 if let Some(hold) = self.requests.claimed(client, *request) {
+                    self.effects.on_ticket(hold);
                     self.tokens.on_given(server, hold, *ticket, findings);
                 }
             }
@@ -325,6 +346,7 @@ impl Invariants<LockNode> for LockInvariants {
         one_leader_per_epoch::INFO,
         failover_by_quorum::INFO,
         no_write_after_refusal::INFO,
+        timely_majority::INFO,
     ];
 
     fn on_start(&mut self, _: impl View<LockNode>, node: NodeId, _: &mut Findings) {
@@ -339,22 +361,37 @@ impl Invariants<LockNode> for LockInvariants {
         effect: EffectRef<'_, LockNode>,
         findings: &mut Findings,
     ) {
+        let now = view.now();
         match effect {
             EffectRef::Observe(observation) if is_user(node) => self.on_client(&view, node, observation, findings),
-            EffectRef::Observe(observation) => self.on_server(view.now(), node, observation, findings),
+            EffectRef::Observe(observation) => self.on_server(now, node, observation, findings),
             EffectRef::Send { target, message, .. } if is_user(node) => {
-                self.requests.on_sent(node, message);
+                self.requests.on_sent(node, target, message);
                 self.attempts.on_sent(node, target, message);
                 self.released.on_sent(node, message, findings);
+                self.early.on_sent(now, node, message);
                 self.extensions.on_sent(node, target, message, findings);
             }
-            EffectRef::Send { target, message, .. } => self.on_answer(view.now(), node, target, message, findings),
+            EffectRef::Send { target, message, .. } => self.on_answer(now, node, target, message, findings),
+            EffectRef::Write { id, write: Write::Replace(_, Record::Role { master, epoch }), .. } => {
+                self.roles.on_writing(node, Role { epoch: *epoch, master: *master }, id);
+            }
             _ => {}
         }
     }
 
-    fn on_input(&mut self, _: impl View<LockNode>, node: NodeId, input: Input<'_, LockNode>, _: &mut Findings) {
-        let Input::Message(source, message) = input else { return };
+    fn on_input(&mut self, view: impl View<LockNode>, node: NodeId, input: Input<'_, LockNode>, _: &mut Findings) {
+        let (source, message) = match input {
+            Input::Message(source, message) => (source.node, message),
+            Input::Durable(completion) if node.is(REDIS) => {
+                self.roles.on_written(node, completion);
+                if matches!(completion, Completion::Failed(..)) {
+                    self.terms.on_write_failed(view.now(), node);
+                }
+                return;
+            }
+            _ => return,
+        };
         match message {
             // With `GET` a refusal shows the lock of another.
             Wire::Answer { request, answer: Answer::Nil | Answer::Bulk(_) } => {
@@ -365,7 +402,7 @@ impl Invariants<LockNode> for LockInvariants {
             Wire::Answer { request, answer: Answer::Integer(0) } => {
                 self.extensions.on_refused(node, *request, self.terms.majority());
             }
-            Wire::Claim { lock, token, .. } => self.effects.on_claimed(Hold { lock: *lock, token: *token }),
+            Wire::Claim { lock, token, .. } => self.effects.on_claimed(node, Hold { lock: *lock, token: *token }),
             Wire::Polled { master, is_down, .. } => self.polls.on_polled(node, source, *master, *is_down),
             _ => {}
         }
@@ -380,7 +417,10 @@ impl Invariants<LockNode> for LockInvariants {
         self.requests.on_down(node);
         self.attempts.on_down(node);
         self.extensions.on_down(node);
-        self.roles.on_down(view.now(), node);
+        self.released.on_down(node);
+        self.early.on_down(node);
+        self.roles.on_down(node);
+        self.effects.on_down(node);
         self.polls.on_down(node);
     }
 
@@ -389,11 +429,12 @@ impl Invariants<LockNode> for LockInvariants {
     }
 
     fn deadline(&self) -> Instant {
-        self.stored.deadline(&self.terms)
+        self.stored.deadline(&self.terms).min(self.released.deadline())
     }
 
     fn on_deadline(&mut self, view: impl View<LockNode>, findings: &mut Findings) {
         no_late_expiry::on_deadline(&view, &mut self.stored, &self.terms, findings);
+        self.released.on_deadline(view.now(), findings);
     }
 
     fn on_history(&mut self, view: impl View<LockNode>, entry: EntryRef<'_, LockNode>, findings: &mut Findings) {
@@ -402,7 +443,9 @@ impl Invariants<LockNode> for LockInvariants {
             self.extensions.on_asked(entry.client);
         }
         self.mutex.watch(index::MUTEX, &view, entry, findings);
-        self.fenced_mutex.watch(index::FENCED_MUTEX, &view, entry, findings);
+        if self.terms.is_fenced() {
+            self.fenced_mutex.watch(index::FENCED_MUTEX, &view, entry, findings);
+        }
     }
 
     fn on_end(&mut self, view: impl View<LockNode>, findings: &mut Findings) {
@@ -440,6 +483,7 @@ mod tests {
             (index::ONE_LEADER_PER_EPOCH, "one_leader_per_epoch"),
             (index::FAILOVER_BY_QUORUM, "failover_by_quorum"),
             (index::NO_WRITE_AFTER_REFUSAL, "no_write_after_refusal"),
+            (index::TIMELY_MAJORITY, "timely_majority"),
         ];
         assert_eq!(places.len(), LockInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| LockInvariants::LIST[*place].name == *name));

@@ -212,6 +212,13 @@ pub enum Command {
         /// Whether it is set if it is absent.
         rejoin: bool,
     },
+    /// `GETSET lock token`: the answer is what was there.
+    Takeover {
+        /// Which lock.
+        lock: LockId,
+        /// The token of the lock.
+        token: Token,
+    },
     /// `SET lock token PX ttl`, whatever is there.
     Overwrite {
         /// Which lock.
@@ -265,6 +272,7 @@ impl Command {
             Self::Acquire { lock, .. }
             | Self::Expire { lock, .. }
             | Self::Extend { lock, .. }
+            | Self::Takeover { lock, .. }
             | Self::Overwrite { lock, .. }
             | Self::Release { lock, .. }
             | Self::Delete { lock }
@@ -344,7 +352,7 @@ impl Message for Wire {
     fn kind(&self) -> usize {
         match self {
             Self::Ask { command, .. } => match command {
-                Command::Acquire { .. } | Command::Expire { .. } => 0,
+                Command::Acquire { .. } | Command::Takeover { .. } | Command::Expire { .. } => 0,
                 Command::Extend { .. } | Command::Overwrite { .. } => 1,
                 Command::Release { .. } | Command::Delete { .. } => 2,
                 Command::Owner { .. } => 3,

@@ -166,6 +166,7 @@ impl Node for LockNode {
     fn on_durable(&mut self, ctx: &mut Context<Self>, completion: Completion) {
         match self {
             Self::Redis(redis) => redis.on_durable(ctx, completion),
+            Self::Sentinel(sentinel) => sentinel.on_durable(ctx, completion),
             Self::Resource(_) if matches!(completion, Completion::Failed(..)) => {
                 ctx.exit("the disk of the resource has failed");
             }

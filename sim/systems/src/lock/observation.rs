@@ -117,6 +117,13 @@ pub enum LockObservation {
     },
     /// Redis: a write under a lock was refused.
     GuardedRefusal(Hold),
+    /// Redis: a write was made without a look at the lock.
+    PlainWrite {
+        /// The lock and the token under which the client writes.
+        hold: Hold,
+        /// The value.
+        value: u64,
+    },
     /// Redis: too few replicas, and the write is refused.
     TooFewReplicas,
     /// Sentinel: the master does not answer.
@@ -129,6 +136,8 @@ pub enum LockObservation {
         epoch: u64,
         /// Whom it will make the master.
         successor: NodeId,
+        /// Whether it was ordered, and asked for no votes.
+        is_ordered: bool,
     },
     /// Sentinel: the new master has taken its role.
     FailoverDone {
@@ -189,6 +198,7 @@ impl LockObservation {
             Self::Resynchronised => "replica resynchronised",
             Self::GuardedWrite { .. } => "guarded write accepted",
             Self::GuardedRefusal(_) => "guarded write refused",
+            Self::PlainWrite { .. } => "plain write accepted",
             Self::TooFewReplicas => "too few replicas",
             Self::SubjectivelyDown(_) => "master subjectively down",
             Self::ObjectivelyDown(_) => "master objectively down",
@@ -236,6 +246,7 @@ impl Observation for LockObservation {
         "replica resynchronised",
         "guarded write accepted",
         "guarded write refused",
+        "plain write accepted",
         "too few replicas",
         "master subjectively down",
         "master objectively down",

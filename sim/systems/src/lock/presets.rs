@@ -5,7 +5,7 @@
 //! | `distlock` | 10 s | none | every 1 ms, for 5 s | until it releases |
 //! | `redis_py` | 10 s | none | every 100 ms, for 10 s | until it releases |
 //! | `redisson` | 30 s | every 10 s | 50 to 150 ms, for 30 s | until it releases, or hears of a loss |
-//! | `redsync` | 8 s | none | 50 to 250 ms, for 6 s | computed, drift 1 % |
+//! | `redsync` | 8 s | none, or by `extend_every` with `SET NX` | 50 to 250 ms, for 6 s | computed, drift 1 % |
 //! | `node_redlock` | 10 s | none | 100 to 300 ms, for 4 s | computed, drift 1 % and 2 ms |
 //! | `redbeat` | 25 s | every 5 s | every 5 s, for 60 s | until it releases |
 //! | `careful` | 10 s | every 3 s | 20 to 80 ms, for 20 s | computed, drift 1 % and 2 ms; fencing tokens |
@@ -91,6 +91,9 @@ pub fn redisson() -> LockOptions {
 }
 
 /// 32 tries, 8 s, a delay of 50 to 250 ms, a factor of 0.01 for drift and of 0.05 for the time of one server.
+///
+/// `rejoin` is what redsync does with `WithSetNXOnExtend`, which a program must ask for (redsync #147, #149): without it
+/// an extension does not set the lock on a server that came back empty. It has an effect with `extend_every` alone.
 pub fn redsync() -> LockOptions {
     LockOptions {
         time_to_live: Duration::from_secs(8),

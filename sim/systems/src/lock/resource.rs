@@ -2,7 +2,8 @@
 //! fencing tokens (Kleppmann, "How to do distributed locking", 2016).
 //!
 //! With `fencing = "tokens"` it refuses a write whose token is less than one that it has seen. Tickets are tokens that
-//! it gives out itself; giving one is seeing it. What it has seen is on its disk before it answers.
+//! it gives out itself; giving one is seeing it. A write takes effect when it is on the disk with the token that it
+//! showed: a crash before that undoes both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl Resource {
         self.seen.insert(hold.lock, fence);
         let asked = (client, request);
         let write = ctx.persist(Write::Append(FILE, Record::Seen { lock: hold.lock, fence, asked }));
-        ctx.observe(LockObservation::Ticket { hold, fence });
+        ctx.observe_after(write, LockObservation::Ticket { hold, fence });
         ctx.send_after(write, client, Wire::Done { request, outcome: Outcome::Ticket(fence) });
     }
 
@@ -76,10 +77,15 @@ impl Resource {
             return ctx.send(client, Wire::Done { request, outcome: Outcome::Fenced });
         }
         let fence_seen = fence.unwrap_or(0);
+        // An older write that comes meanwhile is refused already.
         self.see(lock, fence_seen);
         let asked = (client, request);
         let write = ctx.persist(Write::Append(FILE, Record::Seen { lock, fence: fence_seen, asked }));
-        ctx.observe(LockObservation::Applied { hold, fence, value });
+        let applied = LockObservation::Applied { hold, fence, value };
+        match self.options.bug {
+            Bug::EffectBeforeSync => ctx.observe(applied),
+            _ => ctx.observe_after(write, applied),
+        }
         ctx.send_after(write, client, Wire::Done { request, outcome: Outcome::Written });
     }
 

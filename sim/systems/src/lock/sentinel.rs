@@ -6,11 +6,14 @@
 //!     ─▶ campaign in a new epoch ─▶ votes of a majority ─▶ Promote to the best replica ─▶ its Pong ─▶ Hello to all
 //! ```
 //!
-//! A sentinel votes once in an epoch. What a failover of a later epoch says wins over what an earlier one says: every
+//! A sentinel votes once in an epoch, for itself too if it campaigns, and a vote counts once it is on its disk: a crash
+//! of the machine takes none back. What a failover of a later epoch says wins over what an earlier one says: every
 //! sentinel that hears of it takes it over, and has the other servers follow.
 //!
 //! # Caveats
 //!
+//! - The order `failover` asks for no votes, as `SENTINEL FAILOVER` does not: the sentinel votes for itself in a new
+//!   epoch, but the others may elect another one in the same epoch.
 //! - There is no TILT mode: a sentinel goes by its monotonic clock.
 //! - A redis obeys no sentinel that knows less than the one before it; the real one obeys the last that speaks to it.
 
@@ -18,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::node::{FileId, Recovered, Source, Stored};
+use splitbrain_kernel::node::{Completion, FileId, Recovered, Source, Stored, WriteId};
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
@@ -49,6 +52,7 @@ pub struct Sentinel {
     current: u64,
     /// Which sentinel it voted for last, and in which epoch.
     vote: Option<(NodeId, u64)>,
+    saving: Saving,
     /// What it has heard of each redis.
     heard: BTreeMap<NodeId, Heard>,
     /// Whether it has told that the master is down for it.
@@ -58,6 +62,17 @@ pub struct Sentinel {
     failover: Option<Failover>,
     /// It begins no failover before this moment.
     rests_until: Instant,
+}
+
+/// Whether its disk has what it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saving {
+    /// All of it.
+    Durable,
+    /// With this write.
+    Writing(WriteId),
+    /// The disk has refused it: it is written again at the next ping.
+    Refused,
 }
 
 /// What a redis has said last.
@@ -73,6 +88,8 @@ struct Heard {
 #[derive(Clone, Debug)]
 struct Failover {
     epoch: u64,
+    /// Whether it was ordered, and needs no votes but its own.
+    is_ordered: bool,
     /// The sentinels that have voted for it.
     votes: Vec<NodeId>,
     /// The replica that is being promoted.
@@ -93,6 +110,7 @@ impl Sentinel {
             epoch,
             current,
             vote,
+            saving: Saving::Durable,
             heard: BTreeMap::new(),
             finds_down: false,
             agreeing: BTreeMap::new(),
@@ -109,6 +127,10 @@ impl Sentinel {
     pub(super) fn on_start(&mut self, ctx: &mut Ctx<'_>) {
         // What it has not yet asked is not down.
         self.note_master(ctx);
+        if ctx.incarnation() > 0 {
+            // What it finds may not have been synced by the process before it.
+            self.keep(ctx);
+        }
         ctx.set_timer(LockTimer::Ping, Duration::ZERO);
     }
 
@@ -145,17 +167,49 @@ impl Sentinel {
         }
     }
 
-    /// The order `failover`: without a quorum and without votes.
+    /// The order `failover`: without a quorum and without the votes of others.
     pub(super) fn on_failover_order(&mut self, ctx: &mut Ctx<'_>) {
+        self.campaign(ctx, true);
+    }
+
+    /// It votes for itself in a new epoch.
+    fn campaign(&mut self, ctx: &mut Ctx<'_>, is_ordered: bool) {
         self.current += 1;
         let epoch = self.current;
+        self.vote = Some((ctx.id(), epoch));
+        self.failover = Some(Failover { epoch, is_ordered, votes: Vec::new(), successor: None });
         self.keep(ctx);
-        self.failover = Some(Failover { epoch, votes: Vec::new(), successor: None });
-        self.lead(ctx);
+    }
+
+    /// A write has ended.
+    pub(super) fn on_durable(&mut self, ctx: &mut Ctx<'_>, completion: Completion) {
+        match (completion, self.saving) {
+            (Completion::Durable(through), Saving::Writing(write)) if write <= through => self.on_kept(ctx),
+            (Completion::Failed(failed, _), Saving::Writing(write)) if write == failed => self.saving = Saving::Refused,
+            _ => {}
+        }
+    }
+
+    /// What it knows is on its disk: its vote for itself counts.
+    fn on_kept(&mut self, ctx: &mut Ctx<'_>) {
+        self.saving = Saving::Durable;
+        let me = ctx.id();
+        let Some(failover) = self.failover.as_mut().filter(|failover| failover.successor.is_none()) else { return };
+        if self.vote != Some((me, failover.epoch)) || failover.votes.contains(&me) {
+            return;
+        }
+        failover.votes.push(me);
+        match failover.is_ordered {
+            true => self.lead(ctx),
+            false => self.lead_if_elected(ctx),
+        }
     }
 
     /// Asks all redis servers how they are, and tells the other sentinels what it takes for the master.
     fn ping(&mut self, ctx: &mut Ctx<'_>) {
+        if self.saving == Saving::Refused {
+            self.keep(ctx);
+        }
         for redis in &self.redis {
             ctx.send(*redis, Wire::Ping);
         }
@@ -189,8 +243,17 @@ impl Sentinel {
     }
 
     fn poll(&self, ctx: &mut Ctx<'_>, campaign: Option<u64>) {
+        let campaign = campaign.filter(|_| self.saving != Saving::Refused);
         let poll = Wire::Poll { master: self.master, campaign };
-        self.sentinels.iter().for_each(|sentinel| ctx.send(*sentinel, poll.clone()));
+        self.sentinels.iter().for_each(|sentinel| self.send_kept(ctx, *sentinel, poll.clone()));
+    }
+
+    /// Sends what shows a vote, once that is durable.
+    fn send_kept(&self, ctx: &mut Ctx<'_>, target: NodeId, message: Wire) {
+        match self.saving {
+            Saving::Writing(write) => ctx.send_after(write, target, message),
+            Saving::Durable | Saving::Refused => ctx.send(target, message),
+        }
     }
 
     fn has_quorum(&self) -> bool {
@@ -204,15 +267,10 @@ impl Sentinel {
             return;
         }
         ctx.observe(LockObservation::ObjectivelyDown(self.master));
-        self.current += 1;
-        let epoch = self.current;
-        self.vote = Some((ctx.id(), epoch));
-        self.keep(ctx);
-        self.failover = Some(Failover { epoch, votes: vec![ctx.id()], successor: None });
+        self.campaign(ctx, false);
         self.rest(ctx);
         ctx.set_timer(LockTimer::Failover, self.options.failover_timeout);
-        self.poll(ctx, Some(epoch));
-        self.lead_if_elected(ctx);
+        self.poll(ctx, Some(self.current));
     }
 
     /// It begins no failover for a while. The time is drawn, so that two sentinels do not campaign in step.
@@ -228,7 +286,8 @@ impl Sentinel {
             self.consider_vote(ctx, source, epoch);
         }
         let is_down = master == self.master && self.is_down(ctx, master);
-        ctx.send(source, Wire::Polled { master, is_down, vote: self.vote });
+        let vote = self.vote.filter(|_| self.saving != Saving::Refused);
+        self.send_kept(ctx, source, Wire::Polled { master, is_down, vote });
     }
 
     fn consider_vote(&mut self, ctx: &mut Ctx<'_>, source: NodeId, epoch: u64) {
@@ -287,8 +346,8 @@ impl Sentinel {
         };
         let Some(failover) = &mut self.failover else { return };
         failover.successor = Some(successor);
-        let epoch = failover.epoch;
-        ctx.observe(LockObservation::FailoverBegun { epoch, successor });
+        let Failover { epoch, is_ordered, .. } = *failover;
+        ctx.observe(LockObservation::FailoverBegun { epoch, successor, is_ordered });
         ctx.send(successor, Wire::Promote { epoch });
     }
 
@@ -335,8 +394,13 @@ impl Sentinel {
         }
     }
 
-    fn keep(&self, ctx: &mut Ctx<'_>) {
+    /// Writes what it knows.
+    fn keep(&mut self, ctx: &mut Ctx<'_>) {
         let Self { master, epoch, current, vote, .. } = *self;
-        ctx.save(FILE, Record::Sentinel { master, epoch, current, vote });
+        let write = ctx.save(FILE, Record::Sentinel { master, epoch, current, vote });
+        match self.options.bug {
+            Bug::VoteBeforeSync => self.on_kept(ctx),
+            _ => self.saving = Saving::Writing(write),
+        }
     }
 }

@@ -215,12 +215,14 @@ impl Redis {
         let command = if self.options.bug == Bug::ExpiryInSeconds { in_seconds(command, now) } else { command };
         let (answer, effects) = commands::carry_out(&mut self.keys, command, now);
         self.tell_change(ctx, lock, before, (client, request, fence_of(command, &answer)));
-        if let Command::Write { token, value, guarded: true, .. } = command {
+        if let Command::Write { token, value, guarded, .. } = command {
             let hold = Hold { lock, token };
-            ctx.observe(match answer {
-                Answer::Integer(1) => LockObservation::GuardedWrite { hold, value },
-                _ => LockObservation::GuardedRefusal(hold),
-            });
+            match (guarded, &answer) {
+                (true, Answer::Integer(1)) => ctx.observe(LockObservation::GuardedWrite { hold, value }),
+                (true, _) => ctx.observe(LockObservation::GuardedRefusal(hold)),
+                (false, Answer::Ok) => ctx.observe(LockObservation::PlainWrite { hold, value }),
+                (false, _) => {}
+            }
         }
         self.send_on(ctx, client, &effects);
         self.answer(ctx, client, Wire::Answer { request, answer }, effects);
@@ -284,7 +286,9 @@ impl Redis {
                 let write = self.file.persist(ctx, effects, asked);
                 ctx.send_after(write, client, answer);
             }
-            AppendFsync::EverySecond | AppendFsync::Never => self.file.append(ctx, effects, Some((client, answer))),
+            AppendFsync::EverySecond | AppendFsync::Never => {
+                self.file.append(ctx, effects, Some((client, answer)));
+            }
         }
     }
 
@@ -295,7 +299,7 @@ impl Redis {
             _ if effects.is_empty() => {}
             AppendFsync::Off => {}
             AppendFsync::Always => drop(self.file.persist(ctx, effects, None)),
-            AppendFsync::EverySecond | AppendFsync::Never => self.file.append(ctx, effects, None),
+            AppendFsync::EverySecond | AppendFsync::Never => drop(self.file.append(ctx, effects, None)),
         }
     }
 

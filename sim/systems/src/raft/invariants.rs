@@ -538,7 +538,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     fn on_input(&mut self, view: impl View<N>, node: NodeId, input: Input<'_, N>, findings: &mut Findings) {
         match input {
             Input::Message(source, message) if self.watches(node) => {
-                self.on_receive(view, node, source, message, findings);
+                self.on_receive(view, node, source.node, message, findings);
             }
             Input::Order(_) if self.frame.watches(node) => self.note_disturbed(),
             input if !self.watches(node) => self.clients.on_input(node, input),

@@ -373,7 +373,7 @@ impl Invariants<SessionNode> for SessionInvariants {
             self.extensions.on_heard(message);
         } else if node.is(CHUNK) {
             let lease = self.setup.options.get(node).follower_lease;
-            self.leases.on_heard(node, self.group(source), message, (lease, view.bounds().drift_ppm));
+            self.leases.on_heard(node, self.group(source.node), message, (lease, view.bounds().drift_ppm));
         }
     }
 

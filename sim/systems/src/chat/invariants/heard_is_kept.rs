@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
+use splitbrain_kernel::node::ConnectionId;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::chat::ids::SessionId;
@@ -20,11 +21,16 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 };
 
 /// When something of each session came last.
+///
+/// What comes counts for the session of the connection that it comes over. A client that connects again may have two
+/// connections for a while, and what is late on the old one says nothing about the new session.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
     silence_min: Duration,
-    /// The newest session of each client at each server: what comes is counted as its own.
-    newest: BTreeMap<(NodeId, NodeId), SessionId>,
+    /// The connection that each server has just accepted.
+    accepted: BTreeMap<NodeId, ConnectionId>,
+    /// The session of each connection.
+    of: BTreeMap<ConnectionId, SessionId>,
     last: BTreeMap<SessionId, Instant>,
     /// Servers whose clocks were tampered with.
     misled: BTreeSet<NodeId>,
@@ -33,17 +39,31 @@ pub(super) struct Heard {
 impl Heard {
     /// A session may be silent for at least this long in true time.
     pub(super) const fn new(silence_min: Duration) -> Self {
-        Self { silence_min, newest: BTreeMap::new(), last: BTreeMap::new(), misled: BTreeSet::new() }
+        Self {
+            silence_min,
+            accepted: BTreeMap::new(),
+            of: BTreeMap::new(),
+            last: BTreeMap::new(),
+            misled: BTreeSet::new(),
+        }
     }
 
-    pub(super) fn on_accepted(&mut self, now: Instant, session: SessionId, client: NodeId) {
-        self.newest.insert((session.server(), client), session);
+    /// A server accepts a connection.
+    pub(super) fn on_connected(&mut self, server: NodeId, connection: ConnectionId) {
+        self.accepted.insert(server, connection);
+    }
+
+    /// It says as which session.
+    pub(super) fn on_accepted(&mut self, now: Instant, session: SessionId) {
+        if let Some(connection) = self.accepted.remove(&session.server()) {
+            self.of.insert(connection, session);
+        }
         self.last.insert(session, now);
     }
 
-    /// A message of a client comes to a server.
-    pub(super) fn on_message(&mut self, now: Instant, server: NodeId, client: NodeId) {
-        if let Some(session) = self.newest.get(&(server, client)) {
+    /// A message comes to a server over a connection.
+    pub(super) fn on_message(&mut self, now: Instant, connection: ConnectionId) {
+        if let Some(session) = self.of.get(&connection) {
             self.last.insert(*session, now);
         }
     }
@@ -69,22 +89,42 @@ mod tests {
     use super::super::testing::{C1, H1, all_on, broken, s1, seconds};
     use super::*;
 
+    const fn connection(number: u32) -> ConnectionId {
+        ConnectionId { opener: C1, number }
+    }
+
+    /// Sessions 1 and 2 of one client, over a connection each, the second from second 9 on.
+    fn twice() -> Heard {
+        let mut heard = Heard::new(Duration::from_secs(9));
+        for (session, at) in [(1, 1), (2, 9)] {
+            heard.on_connected(H1, connection(session));
+            heard.on_accepted(seconds(at), s1(session));
+        }
+        heard
+    }
+
+    fn silent(heard: &Heard, session: u32, at: u64) -> Option<usize> {
+        let mut findings = all_on();
+        heard.on_silent(seconds(at), H1, s1(session), &mut findings);
+        broken(&findings)
+    }
+
     #[test]
     fn a_session_that_was_heard_from_is_kept_and_a_silent_one_may_end() {
-        let mut heard = Heard::new(Duration::from_secs(9));
-        heard.on_accepted(seconds(1), s1(1), C1);
-        let silent = |heard: &Heard, at| {
-            let mut findings = all_on();
-            heard.on_silent(seconds(at), H1, s1(1), &mut findings);
-            broken(&findings)
-        };
-        assert_eq!((silent(&heard, 9), silent(&heard, 10)), (Some(HEARD_IS_KEPT), None));
-        heard.on_message(seconds(8), H1, C1);
-        assert_eq!(silent(&heard, 10), Some(HEARD_IS_KEPT));
-        heard.on_accepted(seconds(9), s1(2), C1);
-        heard.on_message(seconds(16), H1, C1);
-        assert_eq!(silent(&heard, 17), None, "the message was of the newer session");
+        let mut heard = twice();
+        assert_eq!((silent(&heard, 1, 9), silent(&heard, 1, 10)), (Some(HEARD_IS_KEPT), None));
+        heard.on_message(seconds(8), connection(1));
+        assert_eq!(silent(&heard, 1, 10), Some(HEARD_IS_KEPT));
         heard.on_frozen(H1);
-        assert_eq!(silent(&heard, 10), None);
+        assert_eq!(silent(&heard, 1, 10), None);
+    }
+
+    #[test]
+    fn what_is_late_on_the_old_connection_says_nothing_of_the_new_session() {
+        let mut heard = twice();
+        heard.on_message(seconds(16), connection(1));
+        assert_eq!((silent(&heard, 2, 18), silent(&heard, 1, 17)), (None, Some(HEARD_IS_KEPT)));
+        heard.on_message(seconds(16), connection(2));
+        assert_eq!(silent(&heard, 2, 18), Some(HEARD_IS_KEPT));
     }
 }

@@ -21,6 +21,7 @@ impl Client {
         let hold = new_hold(ctx, lock);
         let handle = Handle {
             hold,
+            began: ctx.now(),
             deadline: ctx.now().saturating_add(self.options.acquire_timeout),
             stage: Stage::Waiting,
             asked: Vec::new(),
@@ -39,6 +40,9 @@ impl Client {
         if self.handle(id).deadline <= ctx.now() {
             return self.give_up(ctx, id);
         }
+        if self.is_timestamp() {
+            self.stamp(ctx, id);
+        }
         let round = self.round(ctx);
         let command = self.acquire_command(id);
         let asked = (0..self.servers.count()).map(|server| self.servers.address(server)).collect();
@@ -53,7 +57,7 @@ impl Client {
 
     fn acquire_command(&self, id: HandleId) -> Command {
         let hold = self.handle(id).hold;
-        let is_bare = self.options.bug == Bug::AcquireInTwoCommands;
+        let is_bare = self.options.bug == Bug::AcquireInTwoCommands || self.is_timestamp();
         Command::Acquire {
             lock: hold.lock,
             token: hold.token,
@@ -77,9 +81,17 @@ impl Client {
             Answer::Nil | Answer::Bulk(_) => Vote::No,
             Answer::Error(_) => Vote::Failed,
         };
+        let lock = self.handle(id).hold.lock;
+        if vote == Vote::No && self.is_timestamp() {
+            return self.ask(ctx, id, server, Purpose::OwnerBeforeTakeover, Command::Owner { lock });
+        }
         if vote == Vote::No && is_uncertain && self.options.bug != Bug::OwnTokenIsForeign {
-            let lock = self.handle(id).hold.lock;
-            return self.ask(ctx, id, server, Purpose::OwnerAfterRefusal, Command::Owner { lock });
+            let target = match self.options.bug {
+                Bug::OwnerReadAtReplica => self.servers.replica(),
+                _ => self.servers.address(server),
+            };
+            let request = self.number(ctx, Request { handle: id, server, purpose: Purpose::OwnerAfterRefusal });
+            return ctx.send(target, Wire::Ask { request, command: Command::Owner { lock } });
         }
         self.count(ctx, id, server, vote);
     }
@@ -90,6 +102,10 @@ impl Client {
         let Handle { hold, former, .. } = self.handle(id);
         let lock = hold.lock;
         if let Some(token) = former.iter().copied().find(|token| is_owner(answer, *token)) {
+            if self.options.bug == Bug::OwnerReadAtReplica {
+                self.handle_mut(id).hold.token = token;
+                return self.count(ctx, id, server, Vote::Yes);
+            }
             let target = self.handle(id).asked[server];
             self.tell(ctx, target, Command::Release { lock, token });
         }
@@ -97,7 +113,7 @@ impl Client {
     }
 
     /// A server has said what it says.
-    fn count(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, vote: Vote) {
+    pub(super) fn count(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, vote: Vote) {
         let majority = self.majority();
         let Stage::Attempting { round, fence } = &mut self.handle_mut(id).stage else { return };
         round.vote(server, vote);
@@ -111,11 +127,18 @@ impl Client {
 
     /// Enough servers have granted: is there anything left of the time to live?
     fn on_majority(&mut self, ctx: &mut Ctx<'_>, id: HandleId, round: &Round, fence: Option<u64>) {
-        let until = self.valid_until(ctx, round);
+        let mut counted = round.clone();
+        if self.options.bug == Bug::ValidityFromFirstAttempt {
+            counted.started = self.handle(id).began;
+        }
+        let until = self.valid_until(ctx, &counted);
         if self.is_over(ctx, until) {
             return self.fail_too_late(ctx, id);
         }
-        self.forget(id, |purpose| matches!(purpose, Purpose::Acquire | Purpose::OwnerAfterRefusal));
+        self.forget(id, |purpose| {
+            use Purpose::{Acquire, OwnerAfterRefusal, OwnerBeforeTakeover, Takeover};
+            matches!(purpose, Acquire | OwnerAfterRefusal | OwnerBeforeTakeover | Takeover)
+        });
         self.handle_mut(id).stage = Stage::Settling { until, fence };
         if self.options.bug == Bug::AcquireInTwoCommands {
             let gap = self.gap(ctx);

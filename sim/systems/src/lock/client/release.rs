@@ -1,6 +1,7 @@
 //! Giving a lock back.
 
 use crate::lock::bug::Bug;
+use crate::lock::ids::Token;
 use crate::lock::message::{Answer, Command, Response};
 use crate::lock::observation::LockObservation;
 
@@ -40,16 +41,23 @@ impl Client {
     fn ask_release(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
         let hold = self.handle(id).hold;
         let (purpose, command) = match self.options.bug {
-            Bug::ReleaseReadsThenDeletes => (Purpose::OwnerBeforeDelete, Command::Owner { lock: hold.lock }),
+            Bug::ReleaseReadsThenDeletes | Bug::ReleaseIfNotOlder => {
+                (Purpose::OwnerBeforeDelete, Command::Owner { lock: hold.lock })
+            }
             Bug::ReleaseDeletesBlindly => (Purpose::Release, Command::Delete { lock: hold.lock }),
             _ => (Purpose::Release, Command::Release { lock: hold.lock, token: hold.token }),
         };
         (0..self.servers.count()).for_each(|server| self.ask(ctx, id, server, purpose, command));
     }
 
-    /// Known bug: the client compares, and some time later it deletes.
+    /// Known bugs: the client compares, and some time later it deletes.
     pub(super) fn on_owner_before_delete(&mut self, ctx: &mut Ctx<'_>, id: HandleId, server: usize, answer: &Answer) {
-        if !is_owner(answer, self.handle(id).hold.token) {
+        let own = self.handle(id).hold.token;
+        let is_own = match (self.options.bug, answer) {
+            (Bug::ReleaseIfNotOlder, Answer::Bulk(text)) => Token::of_text(text).is_some_and(|token| token >= own),
+            _ => is_owner(answer, own),
+        };
+        if !is_own {
             return self.count_release(ctx, id, server, Vote::No);
         }
         let gap = self.gap(ctx);

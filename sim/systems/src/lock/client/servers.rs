@@ -57,6 +57,11 @@ impl Servers {
         }
     }
 
+    /// A redis that is not the master of the moment, unless there is but one.
+    pub fn replica(&self) -> NodeId {
+        self.redis[(self.master + 1) % self.redis.len()]
+    }
+
     /// The resource, if there is one.
     pub const fn resource(&self) -> Option<NodeId> {
         self.resource
@@ -113,7 +118,7 @@ mod tests {
         assert!(servers.doubt_master().is_some_and(|node| node.is(SENTINEL)));
         servers.found(NodeId::new(REDIS, 2), 4);
         servers.found(NodeId::new(REDIS, 1), 3);
-        assert_eq!(servers.address(0), NodeId::new(REDIS, 2));
+        assert_eq!((servers.address(0), servers.replica()), (NodeId::new(REDIS, 2), NodeId::new(REDIS, 1)));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! of a client that was paused overwrites that of the one that got the lock meanwhile).
 //!
 //! Holders are in the order in which a majority of the servers granted to them. With tickets, they are in the order in
-//! which their claims reached the resource, whatever the resource makes of that. An effect of a client that was never
-//! granted the lock has no place in that order, and neither has one without a claim where holders need tickets.
+//! which their claims reached the resource, whatever the resource makes of that; a claim that it has not answered when
+//! its process ends is as if it had never come. An effect of a client that was never granted the lock has no place in
+//! that order, and neither has one without a claim where holders need tickets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,8 @@ pub(super) struct Effects {
     order: HolderOrder,
     granted: BTreeSet<Token>,
     places: BTreeMap<Token, u64>,
+    /// The claims that a resource has not answered.
+    open: BTreeMap<Token, NodeId>,
     next: u64,
     last: BTreeMap<(NodeId, LockId), Last>,
     overlaps: u64,
@@ -55,8 +58,8 @@ struct Last {
 impl Effects {
     /// Nothing has happened yet.
     pub(super) fn new(order: HolderOrder) -> Self {
-        let (granted, places, last) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        Self { order, granted, places, next: 0, last, overlaps: 0 }
+        let (granted, places, open, last) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { order, granted, places, open, next: 0, last, overlaps: 0 }
     }
 
     /// A majority of the servers has granted the lock.
@@ -68,11 +71,24 @@ impl Effects {
         }
     }
 
-    /// A claim has reached the resource. A second copy of it changes nothing.
-    pub(super) fn on_claimed(&mut self, hold: Hold) {
-        if self.order == HolderOrder::Claims {
+    /// A claim has reached a resource. A second copy of it changes nothing.
+    pub(super) fn on_claimed(&mut self, resource: NodeId, hold: Hold) {
+        if self.order == HolderOrder::Claims && !self.places.contains_key(&hold.token) {
             self.next += 1;
-            self.places.entry(hold.token).or_insert(self.next);
+            self.places.insert(hold.token, self.next);
+            self.open.insert(hold.token, resource);
+        }
+    }
+
+    /// The resource answers a claim: it has given a ticket.
+    pub(super) fn on_ticket(&mut self, hold: Hold) {
+        self.open.remove(&hold.token);
+    }
+
+    /// A process has ended: a resource has forgotten the claims that it has not answered.
+    pub(super) fn on_down(&mut self, node: NodeId) {
+        for (token, _) in self.open.extract_if(.., |_, resource| *resource == node) {
+            self.places.remove(&token);
         }
     }
 
@@ -135,7 +151,7 @@ mod tests {
     fn judged_by_claims(claims: &[u64], applied: &[u64]) -> Option<usize> {
         let (mut effects, mut findings) = (Effects::new(HolderOrder::Claims), all_on());
         [7, 3].into_iter().for_each(|token| effects.on_granted(hold(token)));
-        claims.iter().for_each(|token| effects.on_claimed(hold(*token)));
+        claims.iter().for_each(|token| effects.on_claimed(E1, hold(*token)));
         applied.iter().for_each(|token| effects.on_applied(seconds(1), E1, hold(*token), &mut findings));
         broken(&findings)
     }
@@ -147,6 +163,23 @@ mod tests {
         assert_eq!(judged_by_claims(&[3, 7], &[7, 3]), Some(EFFECT_EXCLUSION));
         assert_eq!(judged_by_claims(&[3], &[7]), Some(EFFECT_EXCLUSION), "no claim");
         assert_eq!(judged_by_claims(&[5], &[5]), Some(EFFECT_EXCLUSION), "no grant");
+    }
+
+    #[test]
+    fn a_claim_that_was_not_answered_goes_with_the_resource() {
+        let judged = |is_answered: bool| {
+            let (mut effects, mut findings) = (Effects::new(HolderOrder::Claims), all_on());
+            [7, 3].into_iter().for_each(|token| effects.on_granted(hold(token)));
+            effects.on_claimed(E1, hold(7));
+            if is_answered {
+                effects.on_ticket(hold(7));
+            }
+            effects.on_down(E1);
+            [3, 7].into_iter().for_each(|token| effects.on_claimed(E1, hold(token)));
+            [3, 7].into_iter().for_each(|token| effects.on_applied(seconds(1), E1, hold(token), &mut findings));
+            broken(&findings)
+        };
+        assert_eq!((judged(false), judged(true)), (None, Some(EFFECT_EXCLUSION)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! No client is refused a lock that the server has granted to it under the same token (node-redlock #369: a retry that
 //! runs into the lock of its own first try blocks itself until the time to live is over).
+//!
+//! A refusal is judged if the client has asked this server before under the same token.
 
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -19,7 +21,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
-/// A server refuses a lock.
+/// A server refuses a lock to one that has asked for it before.
 pub(super) fn on_refused(
     now: Instant,
     server: NodeId,

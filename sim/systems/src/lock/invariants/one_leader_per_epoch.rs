@@ -1,5 +1,7 @@
-//! In an epoch one sentinel leads a failover (redis-doc, "High availability with Redis Sentinel", "Configuration
-//! epochs": each failover has a version of its own).
+//! In an epoch one sentinel is elected to lead a failover (redis-doc, "High availability with Redis Sentinel",
+//! "Configuration epochs": each failover has a version of its own).
+//!
+//! One that leads by order asks for no votes, and its epoch is not judged: Redis promises nothing of it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,7 @@ use super::index::ONE_LEADER_PER_EPOCH;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "one_leader_per_epoch",
-    doc: "In an epoch one sentinel leads a failover.",
+    doc: "In an epoch one sentinel is elected to lead a failover.",
     source: "redis-doc, High availability with Redis Sentinel, \"Configuration epochs\"",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
@@ -23,7 +25,7 @@ pub(super) struct Leaders {
 }
 
 impl Leaders {
-    /// A sentinel leads a failover.
+    /// A sentinel was elected, and leads a failover.
     pub(super) fn on_begun(&mut self, sentinel: NodeId, epoch: u64, findings: &mut Findings) {
         let leader = *self.of.entry(epoch).or_insert(sentinel);
         findings.check(ONE_LEADER_PER_EPOCH, Some(sentinel), leader == sentinel, || {

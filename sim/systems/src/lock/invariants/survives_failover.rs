@@ -32,7 +32,7 @@ pub(super) fn on_promoted(
     if has_started || !terms.is_replicated() {
         return;
     }
-    let missing = memory.missing(now, server, book, terms).next();
+    let Some(missing) = memory.judge(now, server, (book, terms), |_| true) else { return };
     findings.check(SURVIVES_FAILOVER, Some(server), missing.is_none(), || {
         let (hold, until) = missing.map(|(hold, grant)| (hold, grant.until)).expect("one is missing");
         format!("{server} becomes the master without {} of {}, granted until {until}", hold.lock, hold.token)
@@ -55,6 +55,18 @@ mod tests {
         kept.iter().for_each(|of| memory.on_kept(R2, hold(*of)));
         on_promoted(seconds(3), R2, &mut memory, &book, &terms, &mut findings);
         broken(&findings)
+    }
+
+    #[test]
+    fn a_failover_counts_only_if_something_was_promised() {
+        let (terms, mut memory, mut book, mut findings) = (replicated(2), Memory::default(), Book::default(), all_on());
+        on_promoted(seconds(0), R2, &mut memory, &book, &terms, &mut findings);
+        assert_eq!(findings.evaluated()[SURVIVES_FAILOVER], 0);
+        book.granted(seconds(0), R1, hold(1), (C1, 1), None, &terms);
+        book.answered(seconds(0), R1, C1, 1, &terms);
+        memory.on_kept(R2, hold(1));
+        on_promoted(seconds(1), R2, &mut memory, &book, &terms, &mut findings);
+        assert_eq!(findings.evaluated()[SURVIVES_FAILOVER], 1);
     }
 
     #[test]

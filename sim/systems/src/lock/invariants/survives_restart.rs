@@ -1,6 +1,6 @@
 //! A server that restarts has every lock that it has granted and answered, as far as its append-only file promises it:
 //! after a crash of the process with any policy, after one of the machine with `always` (redis-doc, "Redis
-//! persistence").
+//! persistence"). What it answers while its disk refuses to write is promised by none of them.
 //!
 //! A replica is not held to it: it gets its data from its master.
 
@@ -64,18 +64,20 @@ impl Memory {
         self.masters.contains(&server)
     }
 
-    /// The promises of a server's group that it does not have.
-    pub(super) fn missing<'a>(
-        &'a self,
+    /// The promises of a server's group that this holds of, and the first of them that the server does not have;
+    /// `None` if there is no promise.
+    pub(super) fn judge(
+        &self,
         now: Instant,
         server: NodeId,
-        book: &'a Book,
-        terms: &Terms,
-    ) -> impl Iterator<Item = (Hold, Grant)> + 'a {
-        let kept = self.kept.get(&server);
+        (book, terms): (&Book, &Terms),
+        is_promised: impl Fn(&Grant) -> bool,
+    ) -> Option<Option<(Hold, Grant)>> {
         let promises = book.promises(now.saturating_add(SLACK), terms.group(server));
-        let is_missing = move |hold: &Hold| kept.is_none_or(|kept| !kept.contains(hold));
-        promises.filter(move |(hold, _)| is_missing(hold))
+        let mut promises = promises.filter(|(_, grant)| is_promised(grant)).peekable();
+        promises.peek()?;
+        let has = |hold: &Hold| self.kept.get(&server).is_some_and(|kept| kept.contains(hold));
+        Some(promises.find(|(hold, _)| !has(hold)))
     }
 }
 
@@ -88,13 +90,13 @@ pub(super) fn on_recovered(
     terms: &Terms,
     findings: &mut Findings,
 ) {
-    let is_held = memory.was_master(server) && terms.keeps_time(server) && terms.keeps_data(server, now);
+    let is_held = memory.was_master(server) && terms.keeps_time(server);
     // With replicas another one may have been the master meanwhile, and granted.
     if !is_held || terms.is_replicated() {
         return;
     }
     let promised = |grant: &Grant| terms.keeps_data(server, grant.at);
-    let missing = memory.missing(now, server, book, terms).find(|(_, grant)| promised(grant));
+    let Some(missing) = memory.judge(now, server, (book, terms), promised) else { return };
     findings.check(SURVIVES_RESTART, Some(server), missing.is_none(), || {
         let (hold, Grant { until, .. }) = missing.expect("one is missing");
         format!("{server} has restarted without {} of {}, granted until {until}", hold.lock, hold.token)
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     /// A server with a grant ends and starts.
-    fn judged(terms: &Terms, kept: &[u64], at: u64) -> Option<usize> {
+    fn restarted(terms: &Terms, kept: &[u64], at: u64) -> Findings {
         let (mut memory, mut book, mut findings) = (Memory::default(), Book::default(), all_on());
         memory.on_master(R1);
         book.granted(seconds(0), R1, hold(1), (C1, 1), None, terms);
@@ -117,7 +119,27 @@ mod tests {
         memory.on_start(R1);
         kept.iter().for_each(|of| memory.on_kept(R1, hold(*of)));
         on_recovered(seconds(at), R1, &mut memory, &book, terms, &mut findings);
-        broken(&findings)
+        findings
+    }
+
+    fn judged(terms: &Terms, kept: &[u64], at: u64) -> Option<usize> {
+        broken(&restarted(terms, kept, at))
+    }
+
+    #[test]
+    fn a_restart_counts_only_if_something_was_promised() {
+        let evaluated = |at| restarted(&independent(1), &[1], at).evaluated()[SURVIVES_RESTART];
+        assert_eq!((evaluated(2), evaluated(12)), (1, 0));
+    }
+
+    #[test]
+    fn what_is_answered_while_the_disk_refuses_is_not_promised() {
+        let mut terms = independent(1);
+        terms.on_write_failed(seconds(0), R1);
+        assert_eq!(judged(&terms, &[], 2), None);
+        let mut other = independent(1);
+        other.on_write_failed(seconds(1), R1);
+        assert_eq!(judged(&other, &[], 2), Some(SURVIVES_RESTART), "it was written before");
     }
 
     #[test]

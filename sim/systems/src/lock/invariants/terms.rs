@@ -33,6 +33,8 @@ pub(super) struct Terms {
     unfaithful: BTreeSet<NodeId>,
     /// When the machine of each node ended last: what its file did not have synced by then is gone for good.
     machine_ended: BTreeMap<NodeId, Instant>,
+    /// From when to when the disk of each redis refused appends.
+    refused: BTreeMap<NodeId, Vec<(Instant, Instant)>>,
 }
 
 impl Terms {
@@ -46,6 +48,7 @@ impl Terms {
             misled: BTreeSet::new(),
             unfaithful: BTreeSet::new(),
             machine_ended: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -90,6 +93,17 @@ impl Terms {
         life.saturating_sub(self.drift_of(life)).saturating_sub(ROUNDING)
     }
 
+    /// For how long in true time after it has asked a client may take the lock, at least.
+    pub(super) fn validity_min(&self) -> Duration {
+        let validity = self.options.time_to_live.saturating_sub(self.options.drift_margin());
+        validity.saturating_sub(self.drift_of(validity)).saturating_sub(ROUNDING)
+    }
+
+    /// How often a holder extends its lock; `None` for never.
+    pub(super) fn extends_every(&self) -> Option<Duration> {
+        self.options.has_watchdog().then_some(self.options.extend_every)
+    }
+
     /// After how long in true time a lock is gone, expired and deleted, at the latest.
     pub(super) fn life_max(&self) -> Duration {
         let life = self.options.time_to_live;
@@ -119,10 +133,28 @@ impl Terms {
             AppendFsync::Always => true,
             AppendFsync::Off => false,
             AppendFsync::EverySecond | AppendFsync::Never => {
-                self.machine_ended.get(&server).is_none_or(|ended| *ended < answered_at)
+                let is_after_end = self.machine_ended.get(&server).is_none_or(|ended| *ended < answered_at);
+                is_after_end && !self.was_refusing(server, answered_at)
             }
         };
         is_kept && self.disk_is_faithful(server)
+    }
+
+    /// Whether the disk of a server refused appends at this moment, or so shortly before that it may not yet have
+    /// what it refused: the server answers all the same, and tries again.
+    fn was_refusing(&self, server: NodeId, at: Instant) -> bool {
+        let mut spans = self.refused.get(&server).into_iter().flatten();
+        spans.any(|(from, until)| *from <= at && at <= until.saturating_add(self.calm()))
+    }
+
+    /// A write of a server has failed.
+    pub(super) fn on_write_failed(&mut self, now: Instant, server: NodeId) {
+        let calm = self.calm();
+        let spans = self.refused.entry(server).or_default();
+        match spans.last_mut().filter(|(_, until)| now <= until.saturating_add(calm)) {
+            Some((_, until)) => *until = now,
+            None => spans.push((now, now)),
+        }
     }
 
     /// Whether the disk of a node has never lost what was durable.

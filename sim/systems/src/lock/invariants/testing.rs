@@ -55,8 +55,16 @@ pub(super) fn replicated(servers: u16) -> Terms {
     terms(servers, Topology::Replicated)
 }
 
+/// The terms of one server whose clients extend their locks.
+pub(super) fn watched(extend_every: Duration) -> Terms {
+    of(1, LockOptions { extend_every, ..presets::distlock() })
+}
+
 fn terms(servers: u16, topology: Topology) -> Terms {
-    let options = LockOptions { topology, ..presets::distlock() };
+    of(servers, LockOptions { topology, ..presets::distlock() })
+}
+
+fn of(servers: u16, options: LockOptions) -> Terms {
     let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(5) };
     Terms::new(&Setup::new(Cluster::new(KINDS).with(REDIS, servers), PerServer::same(options), bounds))
 }

@@ -33,6 +33,7 @@ impl Run<'_> {
             }
             Command::Expire { lock, time_to_live } => self.call(&[b"PEXPIRE", &lock.key(), &millis(time_to_live)]),
             Command::Extend { lock, token, time_to_live, rejoin } => self.extend(lock, token, time_to_live, rejoin),
+            Command::Takeover { lock, token } => self.call(&[b"SET", &lock.key(), &token.text(), b"GET"]),
             Command::Overwrite { lock, token, time_to_live } => {
                 self.call(&[b"SET", &lock.key(), &token.text(), b"PX", &millis(time_to_live)])
             }

@@ -4,6 +4,9 @@
 //! process loses nothing that was answered; a crash of the machine loses what was not synced. A torn record at the end
 //! is dropped at the next start (`aof-load-truncated yes`); one that is spoilt before the end keeps the server from
 //! starting.
+//!
+//! If the disk refuses an append, what was carried out is answered all the same, as by the real server, which refuses
+//! further writes with MISCONF until it could write what it has in its buffer. With `append_fsync = "always"` it ends.
 
 use std::collections::BTreeMap;
 
@@ -82,14 +85,16 @@ pub(super) struct AppendFile {
     writing: BTreeMap<WriteId, (Vec<Effect>, Option<Answer>)>,
     /// What the disk has refused.
     refused: Vec<Effect>,
+    /// The write that tries it once more.
+    retry: Option<WriteId>,
     /// Whether something was written since the last sync.
     is_dirty: bool,
 }
 
 impl AppendFile {
-    /// Whether the disk has refused what it was given last.
+    /// Whether something that the disk has refused is not yet written.
     pub(super) const fn has_failed(&self) -> bool {
-        !self.refused.is_empty()
+        !self.refused.is_empty() || self.retry.is_some()
     }
 
     /// Appends and syncs.
@@ -103,11 +108,12 @@ impl AppendFile {
     }
 
     /// Appends. The answer leaves when it is written.
-    pub(super) fn append(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>, answer: Option<Answer>) {
+    pub(super) fn append(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>, answer: Option<Answer>) -> WriteId {
         let asked = answer.as_ref().and_then(|(client, answer)| Some((*client, answer.answered()?)));
         let id = ctx.write(Write::Append(APPENDED, Record::Commands { effects: effects.clone(), asked }));
         self.writing.insert(id, (effects, answer));
         self.is_dirty = true;
+        id
     }
 
     /// What was written since the last time becomes durable.
@@ -125,6 +131,7 @@ impl AppendFile {
     /// Replaces the file by one that makes this data.
     pub(super) fn rewrite(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>) {
         self.refused.clear();
+        self.retry = None;
         ctx.save(APPENDED, Record::Commands { effects, asked: None });
     }
 
@@ -135,9 +142,9 @@ impl AppendFile {
 
     /// Tries once more what the disk has refused.
     pub(super) fn retry(&mut self, ctx: &mut Ctx<'_>) {
-        if !self.refused.is_empty() {
+        if !self.refused.is_empty() && self.retry.is_none() {
             let effects = std::mem::take(&mut self.refused);
-            self.append(ctx, effects, None);
+            self.retry = Some(self.append(ctx, effects, None));
         }
     }
 
@@ -145,8 +152,12 @@ impl AppendFile {
     pub(super) fn on_durable(&mut self, ctx: &mut Ctx<'_>, completion: Completion) {
         let (Completion::Written(id) | Completion::Failed(id, _)) = completion else { return };
         let Some((effects, answer)) = self.writing.remove(&id) else { return };
-        if matches!(completion, Completion::Failed(..)) {
-            self.refused.extend(effects);
+        let is_retry = self.retry.take_if(|retry| *retry == id).is_some();
+        match completion {
+            // What was refused first comes first.
+            Completion::Failed(..) if is_retry => drop(self.refused.splice(..0, effects)),
+            Completion::Failed(..) => self.refused.extend(effects),
+            _ => {}
         }
         if let Some((client, answer)) = answer {
             ctx.send(client, answer);

@@ -274,3 +274,96 @@ fn a_refused_client_asks_a_sentinel_who_is_the_master() {
     client.wait(millis(100));
     assert_eq!(client.take_asked().first().map(|(server, ..)| *server), Some(R2));
 }
+
+/// How a client fares that was refused for 11 s and then gets the lock from all.
+fn served_after_a_wait(bug: Bug) -> (bool, bool) {
+    let gap_max = Duration::ZERO;
+    let acquire_timeout = Duration::from_secs(60);
+    let mut client = Stand::new(C1, (5, 0), LockOptions { gap_max, acquire_timeout, bug, ..presets::node_redlock() });
+    let asked = begin(&mut client);
+    client.host.pass(Duration::from_secs(11));
+    asked.into_iter().for_each(|one| answer(&mut client, one, Answer::Nil));
+    client.wait(millis(300));
+    client.take_asked().into_iter().for_each(|one| {
+        if matches!(one.2, Command::Acquire { .. }) {
+            answer(&mut client, one, Answer::Ok);
+        }
+    });
+    let too_late = client.observed.iter().any(|one| matches!(one, LockObservation::TooLate(_)));
+    (gained(&client).is_some(), too_late)
+}
+
+#[test]
+fn the_validity_counts_from_the_attempt_that_succeeds() {
+    assert_eq!(served_after_a_wait(Bug::None), (true, false));
+    assert_eq!(served_after_a_wait(Bug::ValidityFromFirstAttempt), (false, true));
+}
+
+/// A client of a master and a replica whose first answer was lost is refused, and is shown its first token. Returns
+/// which redis it asked for the owner, and whether it goes on as the holder of it.
+fn shown_its_own(bug: Bug) -> (NodeId, bool) {
+    let topology = crate::lock::options::Topology::Replicated;
+    let mut client = Stand::new(C1, (2, 0), LockOptions { topology, bug, ..presets::redis_py() });
+    let first = token_of(begin(&mut client)[0].2);
+    client.wait(Duration::from_secs(2));
+    let again = client.take_asked().into_iter().rfind(|(.., command)| matches!(command, Command::Acquire { .. }));
+    answer(&mut client, again.expect("it asks again"), Answer::Nil);
+    let owner = client.take_asked().into_iter().find(|(.., command)| matches!(command, Command::Owner { .. }));
+    let owner = owner.expect("it asks who the owner is");
+    answer(&mut client, owner, Answer::Bulk(first.text()));
+    let is_held = |one: &LockObservation| matches!(one, LockObservation::Gained { hold, .. } if hold.token == first);
+    (owner.0, client.observed.iter().any(is_held))
+}
+
+#[test]
+fn the_owner_is_asked_for_at_the_master_and_does_not_make_a_holder() {
+    let (right, wrong) = (shown_its_own(Bug::None), shown_its_own(Bug::OwnerReadAtReplica));
+    assert_ne!(right.0, wrong.0, "the one is the master, the other its replica");
+    assert_eq!((right.1, wrong.1), (false, true));
+}
+
+/// A client whose lock is a moment, refused for one that ends so many seconds from now. Returns what it does next.
+fn refused_for_a_moment(ends_in: i64) -> Option<Command> {
+    let gap_max = Duration::ZERO;
+    let bug = Bug::LockIsTimestamp;
+    let mut client = Stand::new(C1, (1, 0), LockOptions { gap_max, bug, ..presets::redis_py() });
+    // So that a moment may be past.
+    client.host.pass(Duration::from_secs(20));
+    let asked = begin(&mut client)[0];
+    assert!(matches!(asked.2, Command::Acquire { time_to_live: None, .. }));
+    // Its own moment is 11 s from now.
+    let moment = token_of(asked.2).0.checked_add_signed((ends_in - 11) * 1_000_000_000).expect("it is after 1970");
+    answer(&mut client, asked, Answer::Nil);
+    let owner = client.take_asked()[0];
+    answer(&mut client, owner, Answer::Bulk(Token(moment).text()));
+    let taken = client.take_asked().first().copied();
+    if let Some(taken) = taken {
+        answer(&mut client, taken, Answer::Bulk(Token(moment).text()));
+        assert!(gained(&client).is_some());
+    }
+    taken.map(|(.., command)| command)
+}
+
+#[test]
+fn a_lock_that_is_a_moment_is_taken_over_once_that_is_past() {
+    assert_eq!(refused_for_a_moment(1), None);
+    assert!(matches!(refused_for_a_moment(-1), Some(Command::Takeover { .. })));
+}
+
+#[test]
+fn a_release_by_comparison_deletes_the_lock_of_the_next_holder() {
+    for (bug, deletes) in [(Bug::ReleaseReadsThenDeletes, false), (Bug::ReleaseIfNotOlder, true)] {
+        let gap_max = Duration::ZERO;
+        let mut client = Stand::new(C1, (1, 0), LockOptions { gap_max, bug, ..presets::redis_py() });
+        let asked = begin(&mut client)[0];
+        let own = token_of(asked.2);
+        answer(&mut client, asked, Answer::Ok);
+        client.host.operation(Operation::Release { lock: LOCK });
+        client.note();
+        let owner = client.take_asked()[0];
+        answer(&mut client, owner, Answer::Bulk(Token(own.0 + 1).text()));
+        client.wait(Duration::ZERO);
+        let is_delete = |(.., command): &(NodeId, u64, Command)| matches!(command, Command::Delete { .. });
+        assert_eq!(client.take_asked().iter().any(is_delete), deletes, "{}", bug.name());
+    }
+}

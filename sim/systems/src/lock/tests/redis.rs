@@ -184,10 +184,45 @@ fn a_disk_that_refuses_stops_writes_until_it_takes_them_again() {
     ask(&mut redis, 2, Command::Release { lock: LOCK, token: Token(1) });
     assert!(redis.take_answers()[0].is_error("MISCONF"));
     redis.wait(millis(100));
+    ask(&mut redis, 4, Command::Release { lock: LOCK, token: Token(1) });
+    assert!(redis.take_answers()[0].is_error("MISCONF"), "it tries again, and does not know yet");
+    redis.host.fail_write(DiskError::Full);
+    redis.note();
+    redis.wait(millis(100));
     redis.sync();
     ask(&mut redis, 3, Command::Release { lock: LOCK, token: Token(1) });
     redis.sync();
     assert_eq!(redis.take_answers(), [Answer::Integer(1)]);
+}
+
+#[test]
+fn what_a_disk_has_refused_is_written_in_its_order() {
+    let mut redis = alone(with_fsync(AppendFsync::EverySecond));
+    ask(&mut redis, 1, acquire(1));
+    ask(&mut redis, 2, Command::Release { lock: LOCK, token: Token(1) });
+    redis.host.fail_write(DiskError::Full);
+    redis.wait(millis(100));
+    // The retry of the first is refused after the second.
+    redis.host.fail_write(DiskError::Full);
+    redis.host.fail_write(DiskError::Full);
+    redis.wait(millis(100));
+    redis.sync();
+    redis.host.crash_process();
+    redis.host.start();
+    redis.take_observed();
+    redis.note();
+    assert!(!redis.observed.contains(&LockObservation::Kept(hold(1))), "it was released");
+}
+
+#[test]
+fn a_write_that_looks_at_no_lock_is_told_as_such() {
+    for (guarded, is_made) in [(false, true), (true, false)] {
+        let mut redis = alone(with_fsync(AppendFsync::Off));
+        ask(&mut redis, 1, Command::Write { lock: LOCK, token: Token(1), value: 5, guarded });
+        let plain = LockObservation::PlainWrite { hold: hold(1), value: 5 };
+        assert_eq!(redis.observed.contains(&plain), is_made);
+        assert_eq!(redis.observed.contains(&LockObservation::GuardedRefusal(hold(1))), guarded);
+    }
 }
 
 /// A master with a replica that follows its stream.

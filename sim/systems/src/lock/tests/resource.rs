@@ -59,6 +59,40 @@ fn a_restart_remembers_the_greatest_token() {
     }
 }
 
+/// What is applied: a write of token 34 that the machine loses before it is synced, and one of token 33 afterwards.
+fn applied_around_a_crash(bug: Bug) -> Vec<Option<u64>> {
+    let mut fenced = resource(Fencing::Tokens, bug);
+    for (request, fence) in [(1, 34), (2, 33)] {
+        let put = Put { lock: LOCK, token: Token(fence), fence: Some(fence), value: 1 };
+        fenced.hear(C1, Wire::Put { request, put });
+        if fence == 34 {
+            fenced.host.crash_machine(0);
+            fenced.host.start();
+        }
+    }
+    fenced.sync();
+    let observed = fenced.take_observed().into_iter();
+    observed
+        .filter_map(|one| if let LockObservation::Applied { fence, .. } = one { Some(fence) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_write_takes_effect_when_it_is_on_the_disk() {
+    assert_eq!(applied_around_a_crash(Bug::None), [Some(33)]);
+    assert_eq!(applied_around_a_crash(Bug::EffectBeforeSync), [Some(34), Some(33)]);
+}
+
+#[test]
+fn an_older_write_is_refused_although_the_newer_one_is_not_yet_on_the_disk() {
+    let mut fenced = resource(Fencing::Tokens, Bug::None);
+    for (request, fence) in [(1, 34), (2, 33)] {
+        let put = Put { lock: LOCK, token: Token(fence), fence: Some(fence), value: 1 };
+        fenced.hear(C1, Wire::Put { request, put });
+    }
+    assert_eq!(outcomes(&mut fenced), [Outcome::Fenced, Outcome::Written]);
+}
+
 #[test]
 fn a_request_that_comes_again_after_a_restart_is_not_carried_out_again() {
     let mut open = resource(Fencing::Off, Bug::None);

@@ -40,8 +40,9 @@ fn a_quorum_and_a_majority_promote_the_replica_that_has_most() {
     assert!(!one.observed.contains(&LockObservation::ObjectivelyDown(R1)), "it is alone with that");
     agree(&mut one, N2, None);
     assert!(one.observed.contains(&LockObservation::ObjectivelyDown(R1)));
-    assert!(promoted(&one).is_empty(), "it has one vote of three");
     agree(&mut one, N2, Some((N1, 1)));
+    assert!(promoted(&one).is_empty(), "it has one vote of three: its own is not on the disk");
+    one.sync();
     assert_eq!(promoted(&one), [R3]);
     one.hear(R3, Wire::Pong { master: None, epoch: 1, offset: 9 });
     assert!(one.observed.contains(&LockObservation::FailoverDone { epoch: 1, master: R3 }));
@@ -57,6 +58,7 @@ fn the_replica_that_has_most_is_passed_over_by_a_known_bug() {
         without_master(&mut one, 7);
         agree(&mut one, N2, Some((N1, 1)));
         agree(&mut one, N2, Some((N1, 1)));
+        one.sync();
         assert_eq!(promoted(&one), [successor], "{}", bug.name());
     }
 }
@@ -77,6 +79,7 @@ fn votes(bug: Bug) -> Vec<Option<(NodeId, u64)>> {
     for other in [N2, N3] {
         one.hear(other, Wire::Poll { master: R1, campaign: Some(1) });
     }
+    one.sync();
     let sent = one.take_sent().into_iter();
     sent.filter_map(|(_, wire)| if let Wire::Polled { vote, .. } = wire { Some(vote) } else { None }).collect()
 }
@@ -85,6 +88,29 @@ fn votes(bug: Bug) -> Vec<Option<(NodeId, u64)>> {
 fn it_votes_once_in_an_epoch() {
     assert_eq!(votes(Bug::None), [Some((N2, 1)), Some((N2, 1))]);
     assert_eq!(votes(Bug::VotesTwice), [Some((N2, 1)), Some((N3, 1))]);
+}
+
+/// What it answers to a campaign whose vote it has not synced when the machine ends, and to another one's afterwards.
+fn votes_around_a_crash(bug: Bug) -> [Vec<(NodeId, Wire)>; 2] {
+    let mut one = sentinel(bug);
+    one.take_sent();
+    one.hear(N2, Wire::Poll { master: R1, campaign: Some(1) });
+    let before = one.take_sent();
+    one.host.crash_machine(0);
+    one.host.start();
+    one.note();
+    one.take_sent();
+    one.hear(N3, Wire::Poll { master: R1, campaign: Some(1) });
+    one.sync();
+    [before, one.take_sent()]
+}
+
+#[test]
+fn a_vote_leaves_when_it_is_on_the_disk() {
+    let polled = |vote| Wire::Polled { master: R1, is_down: false, vote: Some((vote, 1)) };
+    assert_eq!(votes_around_a_crash(Bug::None), [vec![], vec![(N3, polled(N3))]], "the first is as if not given");
+    let twice = [vec![(N2, polled(N2))], vec![(N3, polled(N3))]];
+    assert_eq!(votes_around_a_crash(Bug::VoteBeforeSync), twice);
 }
 
 #[test]
@@ -97,6 +123,7 @@ fn its_vote_survives_a_restart() {
     one.note();
     one.take_sent();
     one.hear(N3, Wire::Poll { master: R1, campaign: Some(1) });
+    one.sync();
     let polled = Wire::Polled { master: R1, is_down: false, vote: Some((N2, 1)) };
     assert_eq!(one.take_sent(), [(N3, polled)]);
 }
@@ -114,10 +141,18 @@ fn a_later_epoch_wins_and_an_earlier_one_is_not_heard() {
 }
 
 #[test]
-fn an_order_needs_no_vote() {
+fn an_order_needs_no_vote_but_its_own() {
     let mut one = sentinel(Bug::None);
     without_master(&mut one, 1);
     one.host.order(Order::Failover);
     one.note();
+    assert!(promoted(&one).is_empty(), "its vote is not on the disk");
+    one.sync();
     assert_eq!(promoted(&one), [R3]);
+    let begun = LockObservation::FailoverBegun { epoch: 1, successor: R3, is_ordered: true };
+    assert!(one.observed.contains(&begun));
+    one.take_sent();
+    one.hear(N2, Wire::Poll { master: R1, campaign: Some(1) });
+    let polled = Wire::Polled { master: R1, is_down: false, vote: Some((N1, 1)) };
+    assert_eq!(one.take_sent(), [(N2, polled)], "it has voted for itself");
 }
