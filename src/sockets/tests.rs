@@ -259,8 +259,8 @@ fn what_is_no_word_of_a_peer_is_dropped() {
     ];
     for bytes in beginnings {
         let mut stream = TcpStream::connect(address).expect("it listens");
-        stream.write_all(&bytes).expect("it is taken");
-        stream.shutdown(Shutdown::Write).expect("it is there");
+        // The node may have closed the connection by now: then there is nothing to write to or to end.
+        let _ = stream.write_all(&bytes).and_then(|()| stream.shutdown(Shutdown::Write));
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         assert!(answer.is_empty(), "no one is welcome: {answer:?}");

@@ -92,8 +92,8 @@ pub fn redisson() -> LockOptions {
 
 /// 32 tries, 8 s, a delay of 50 to 250 ms, a factor of 0.01 for drift and of 0.05 for the time of one server.
 ///
-/// `rejoin` is what redsync does with `WithSetNXOnExtend`, which a program must ask for (redsync #147, #149): without it
-/// an extension does not set the lock on a server that came back empty. It has an effect with `extend_every` alone.
+/// `rejoin` is what redsync does with `WithSetNXOnExtend`, which a program must ask for (redsync #147, #149): without
+/// it an extension does not set the lock on a server that came back empty. It has an effect with `extend_every` alone.
 pub fn redsync() -> LockOptions {
     LockOptions {
         time_to_live: Duration::from_secs(8),

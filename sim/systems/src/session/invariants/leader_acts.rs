@@ -17,8 +17,8 @@ use super::index::LEADER_ACTS;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "leader_acts",
-    doc: "A master runs callbacks, extends and ends leases, grants targets and sets, removes and lists items only while \
-          it leads.",
+    doc: "A master runs callbacks, extends and ends leases, grants targets and sets, removes and lists items only \
+          while it leads.",
     source: "Burrows, The Chubby lock service (OSDI 2006), section 2.9",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
