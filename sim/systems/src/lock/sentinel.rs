@@ -199,9 +199,10 @@ impl Sentinel {
             return;
         }
         failover.votes.push(me);
-        match failover.is_ordered {
-            true => self.lead(ctx),
-            false => self.lead_if_elected(ctx),
+        if failover.is_ordered {
+            self.lead(ctx);
+        } else {
+            self.lead_if_elected(ctx);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Known bugs, switchable one at a time: each is a small slip at the place where a real program made it, or where the
 //! design of such programs warns of it.
 //!
-//! They prove that the invariants can see. A line below names the report or the paper; "of the design" stands where
-//! there is no public one. A bug that is switched on also takes the second look away that would hide it: with
-//! `JeopardyServes`, `RenewalNeverGivesUp` and `CreatedBeforeExpired` the node server does not look at the lease again.
+//! They prove that the invariants can see. A line below names the report or the paper; "(of the design)" means that
+//! there is no public report. Some bugs would be hidden by a second check. With them that check is off too: under
+//! `JeopardyServes`, `RenewalNeverGivesUp` and `CreatedBeforeExpired` the node server does not check the lease again.
 
 splitbrain_kernel::names! {
     /// A known bug.

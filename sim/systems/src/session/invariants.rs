@@ -181,8 +181,8 @@ impl SessionInvariants {
                 Erased::on_set(master, *session, *key, &self.dead, findings);
             }
             SessionObservation::Erased { session } => self.erased.on_erased(*session),
-            SessionObservation::Initialized { identity, instance, .. } => {
-                self.wishes.on_initialized(*identity, *instance);
+            SessionObservation::Initialized { session, identity, instance, .. } => {
+                self.wishes.on_initialized(session.master, *identity, *instance);
             }
             SessionObservation::LeaseStarted { .. } => {
                 self.tally.sessions_at_once = self.tally.sessions_at_once.max(self.living.count(group));

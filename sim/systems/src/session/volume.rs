@@ -93,7 +93,8 @@ impl Volume {
                     self.finish(ctx, pending);
                 }
             }
-            // Who asked gets no answer, and may ask again.
+            // Who asked gets no answer, and may ask again. The token and the value stay in memory, and the next write
+            // of this target saves them.
             Completion::Failed(write, _) => {
                 self.pending.remove(&write);
             }

@@ -1,4 +1,5 @@
-//! Session liveness: some time after the cluster was healed, each chunk has a session with each master that leads.
+//! Session liveness: some time after the cluster was healed, each chunk has a session with each master that was not
+//! ordered to step down, or lost one a short while ago.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +37,8 @@ pub(super) struct Wishes {
     ordered: BTreeSet<NodeId>,
     /// As which process of which machine each chunk last asked for a session.
     processes: BTreeMap<NodeId, (Identity, Instance)>,
-    /// The process of each machine that a master took for the newest.
-    newest: BTreeMap<Identity, Instance>,
+    /// The process of each machine that a master took for the newest, by the number of the master.
+    newest: BTreeMap<(u16, Identity), Instance>,
     alive: BTreeMap<(NodeId, u16), SessionId>,
     lost: BTreeMap<(NodeId, u16), Instant>,
 }
@@ -48,6 +49,7 @@ impl Wishes {
         match said {
             SessionObservation::Stopped { master, source } => {
                 self.stopped.insert((chunk, *master), *source);
+                self.alive.remove(&(chunk, *master));
             }
             SessionObservation::Creating { master } => {
                 self.stopped.remove(&(chunk, *master));
@@ -82,8 +84,8 @@ impl Wishes {
     }
 
     /// A master takes this process of a machine for the newest.
-    pub(super) fn on_initialized(&mut self, identity: Identity, instance: Instance) {
-        self.newest.insert(identity, instance);
+    pub(super) fn on_initialized(&mut self, master: u16, identity: Identity, instance: Instance) {
+        self.newest.insert((master, identity), instance);
     }
 
     /// A process has ended: the next one begins anew.
@@ -97,7 +99,7 @@ impl Wishes {
     pub(super) fn wants_none(&self, chunk: NodeId, master: u16, options: &SessionOptions) -> bool {
         let is_replaced = || {
             let own = self.processes.get(&chunk);
-            own.is_some_and(|(machine, own)| self.newest.get(machine).is_some_and(|newest| newest != own))
+            own.is_some_and(|(machine, own)| self.newest.iter().any(|((_, of), newest)| of == machine && newest != own))
         };
         match self.stopped.get(&(chunk, master)) {
             Some(StopSource::User) => self.ordered.contains(&chunk),
@@ -164,6 +166,8 @@ mod tests {
         assert_eq!(judge(&[alive()]), (None, 1));
         assert_eq!(judge(&[alive(), lost(ONE), CREATING]), (Some(SESSION_RESTORED), 1));
         assert_eq!(judge(&[]), (Some(SESSION_RESTORED), 1));
+        let stopped = SessionObservation::Stopped { master: 1, source: StopSource::User };
+        assert_eq!(judge(&[alive(), stopped, CREATING]), (Some(SESSION_RESTORED), 1), "it went on without one");
     }
 
     #[test]
@@ -176,7 +180,7 @@ mod tests {
     fn wants_none(source: StopSource, orders: &[Order], newest: u32, create_timeout: Duration) -> bool {
         let mut wishes = Wishes::default();
         wishes.on_asked(K1, Identity(1), Instance::of(1, 0));
-        wishes.on_initialized(Identity(1), Instance::of(1, newest));
+        wishes.on_initialized(1, Identity(1), Instance::of(1, newest));
         orders.iter().for_each(|order| wishes.on_order(K1, *order));
         wishes.on_observation(K1, &SessionObservation::Stopped { master: 1, source }, at(1));
         wishes.wants_none(K1, 1, &SessionOptions { create_timeout, ..presets::zbs() })
@@ -206,6 +210,16 @@ mod tests {
         assert_eq!(judge_from(15, &[alive(), lost(ONE), CREATING]), (None, 1), "four seconds ago");
         assert_eq!(judge_from(14, &[alive(), lost(ONE), CREATING]), (Some(SESSION_RESTORED), 1), "five seconds ago");
         assert_eq!(judge_from(15, &[CREATING, lost(TWO)]), (Some(SESSION_RESTORED), 1), "that one never came alive");
+    }
+
+    #[test]
+    fn a_process_that_one_master_replaced_stays_replaced_though_another_master_hears_of_it_later() {
+        let (mut wishes, old, new) = (Wishes::default(), Instance::of(1, 0), Instance::of(2, 0));
+        wishes.on_asked(K1, Identity(1), old);
+        wishes.on_initialized(1, Identity(1), new);
+        wishes.on_initialized(2, Identity(1), old);
+        wishes.on_observation(K1, &SessionObservation::Stopped { master: 1, source: StopSource::Superseded }, at(1));
+        assert!(wishes.wants_none(K1, 1, &presets::zbs()));
     }
 
     #[test]

@@ -8,12 +8,16 @@ use super::syntax::{Block, Expression, Function, Operator, Statement, StatementK
 /// How deep a script may nest.
 const DEPTH_MAX: usize = 100;
 
+/// How many operators, calls and fields may follow one another on the way from an expression to its innermost part.
+/// They are evaluated from the outside in, so each takes room on the stack.
+const LINKS_MAX: usize = 1_000;
+
 /// The binding powers of a unary operator's operand.
 const UNARY: u8 = 7;
 
 /// The statements of a script.
 pub(super) fn parse(text: &[u8]) -> Result<Block, Malformed> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, loops: 0 };
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, links: 0, loops: 0 };
     let block = parser.block()?;
     if *parser.peek() == TokenKind::End { Ok(block) } else { Err(parser.unexpected("<eof>")) }
 }
@@ -22,6 +26,8 @@ struct Parser {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
+    /// How many operators, calls and fields of the expressions that are open came before.
+    links: usize,
     /// How many loops of the function at work are open.
     loops: usize,
 }
@@ -106,6 +112,15 @@ impl Parser {
         parsed
     }
 
+    /// Counts one more operator, call or field of the expressions that are open.
+    fn link(&mut self) -> Result<(), Malformed> {
+        self.links += 1;
+        if self.links > LINKS_MAX {
+            return Err(Malformed::unsupported(self.line(), "an expression of so many parts"));
+        }
+        Ok(())
+    }
+
     fn block(&mut self) -> Result<Block, Malformed> {
         self.nested(|parser| {
             let mut block = Vec::new();
@@ -182,6 +197,13 @@ impl Parser {
 
     /// `function a.b.c:d(…) … end` assigns a function to a field; with the colon its first parameter is `self`.
     fn function_statement(&mut self) -> Result<StatementKind, Malformed> {
+        let before = self.links;
+        let statement = self.function_with_target();
+        self.links = before;
+        statement
+    }
+
+    fn function_with_target(&mut self) -> Result<StatementKind, Malformed> {
         self.next();
         let mut target = Expression::Name(self.name()?);
         loop {
@@ -190,6 +212,7 @@ impl Parser {
                 let function = Expression::Function(self.function(&[])?);
                 return Ok(StatementKind::Assign { targets: vec![target], values: vec![function] });
             }
+            self.link()?;
             let key = Expression::String(self.name()?.as_bytes().into());
             target = Expression::Index(Box::new(target), Box::new(key));
             if is_method {
@@ -295,13 +318,16 @@ impl Parser {
     /// An expression whose operators bind at least this strongly.
     fn binary(&mut self, least: u8) -> Result<Expression, Malformed> {
         self.nested(|parser| {
+            let before = parser.links;
             let mut left = parser.unary()?;
             while let Some((power, right_power)) = powers(parser.peek()).filter(|(power, _)| *power >= least) {
                 debug_assert!(power <= right_power + 1, "a right operand binds about as strongly");
+                parser.link()?;
                 let operator = parser.next();
                 let right = parser.binary(right_power)?;
                 left = combined(&operator, Box::new(left), Box::new(right));
             }
+            parser.links = before;
             Ok(left)
         })
     }
@@ -380,6 +406,7 @@ impl Parser {
 
     /// A name or a parenthesis, with what is indexed and called behind it.
     fn suffixed(&mut self) -> Result<Expression, Malformed> {
+        let before = self.links;
         let mut expression = if self.symbol("(") {
             let inner = self.expression()?;
             self.expect_symbol(")")?;
@@ -409,8 +436,12 @@ impl Parser {
                 TokenKind::Symbol("(" | "{") | TokenKind::String(_) => {
                     Expression::Call(Box::new(expression), self.arguments()?, line)
                 }
-                _ => return Ok(expression),
+                _ => {
+                    self.links = before;
+                    return Ok(expression);
+                }
             };
+            self.link()?;
         }
     }
 

@@ -140,6 +140,21 @@ fn a_script_is_bounded() {
 }
 
 #[test]
+fn an_expression_of_many_parts_is_evaluated_and_one_of_too_many_is_refused() {
+    assert_eq!(eval(&format!("return 1{}", "+1".repeat(900))), ":901");
+    assert_eq!(eval(&format!("local function f() return f end f{} return 7", "()".repeat(900))), ":7");
+    for many in [
+        format!("return 1{}", "+1".repeat(100_000)),
+        format!("return redis{}", ".call".repeat(100_000)),
+        format!("local f f{}", "()".repeat(100_000)),
+        format!("local t={{}} function t{}() end", ".a".repeat(100_000)),
+    ] {
+        let said = eval(&many);
+        assert!(said.contains("so many parts"), "{said}");
+    }
+}
+
+#[test]
 fn writes_before_an_error_stay() {
     let mut server = Server::new();
     let script = "redis.call('set', KEYS[1], 'x') return redis.call('hget', KEYS[1], 'f')";
