@@ -36,7 +36,7 @@ redis-py:
 redis-rs:
     .ci/redis-rs
 
-# SET and GET with 50 clients, `splitbrain serve lock` beside redis-server: fails below half of it; `--write` keeps it.
+# SET and GET with 50 clients: fails if `serve lock` is less than half as fast as redis-server; `--write` keeps the table.
 redis-benchmark *arguments:
     cargo build --release
     benches/redis-benchmark {{ arguments }}

@@ -125,7 +125,7 @@ pub struct RestartPolicy {
     pub on: Vec<Selector>,
     /// How long after its end a process starts again; drawn each time.
     pub after: Span<Duration>,
-    /// How often each process is started again; always where there is none.
+    /// How often each process is started again; without a limit if `None`.
     pub times: Option<u64>,
     /// The line of the scenario that states it.
     pub line: u32,

@@ -35,7 +35,7 @@ const NEVER_MAX: usize = 3;
 pub struct ScenarioDetail {
     /// How often each invariant was evaluated; otherwise only which of them never were.
     pub evaluations: bool,
-    /// Percentiles and a histogram of each figure; otherwise the least and the most.
+    /// How each figure is distributed; otherwise figures are not shown.
     pub figures: bool,
     /// Which seeds were run; otherwise how many.
     pub seeds: bool,

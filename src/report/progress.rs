@@ -154,7 +154,7 @@ fn seconds(duration: Duration) -> String {
 }
 
 fn say(line: &str) {
-    // Progress that nobody can read is nobody's loss.
+    // An error on stderr is ignored: progress is never part of a result.
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 

@@ -70,7 +70,8 @@ impl Clock {
             stops: 0,
             suspensions: 0,
             suspended_at: Instant::ZERO,
-            // The wall clock is counted from WALL_EPOCH and the monotonic clock: what the origins differ is an offset.
+            // The wall clock is counted from WALL_EPOCH and the monotonic clock: the difference between the origins is
+            // an offset.
             offset: options.wall_lead(WALL_EPOCH).0 - nanos(options.monotonic),
             slews: Vec::new(),
         }

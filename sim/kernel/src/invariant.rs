@@ -257,8 +257,9 @@ impl Findings {
         }
     }
 
-    /// Adds lines for people to the violation of this invariant, if it is the one that was found: what a sentence
-    /// cannot hold, such as what each node was doing. Tabs stand between the columns of a table. They are made once.
+    /// Adds lines for people to the first violation, if this invariant found it: what does not fit into a sentence,
+    /// such as what each node was doing. Tabs separate the columns of a table. `story` is called at most once for a
+    /// violation that gets lines.
     #[inline]
     pub fn explain(&mut self, index: usize, story: impl FnOnce() -> Vec<String>) {
         if let Some(found) = self.first.as_mut().filter(|found| found.index == index && found.story.is_empty()) {

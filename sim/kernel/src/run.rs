@@ -134,8 +134,8 @@ pub struct NetworkOptions {
     pub bandwidth: u64,
     /// A connection whose packets get no answer for this long is closed.
     pub connection_timeout: Duration,
-    /// How long a node waits until it opens a connection again to a node that it did not reach; not at all where there
-    /// is none.
+    /// How long a node waits before it opens a connection again to a node that it did not reach. `None`: it does not
+    /// wait.
     pub redial: Option<Redial>,
     /// Links with other conditions, in order; later ones win.
     pub links: Vec<(crate::id::Link, LinkConditions)>,
@@ -324,9 +324,8 @@ pub struct RunReport<O, Q> {
     pub lacking: Vec<u64>,
     /// What was done to the world. Of the overrides that were asked for, those whose decision came.
     pub plan: Plan<O, Q>,
-    /// What a broken invariant has to say beside its facts, for people, a line each; columns of a
-    /// table are apart by tabs. Of one that is about liveness and
-    /// says nothing: what each server of the core is and does.
+    /// Lines for people that explain the violation beside its facts; tabs separate the columns of a table. If a
+    /// liveness invariant gives none, they say what each server of the core is and does.
     pub story: Vec<String>,
     /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched. And
     /// nemeses that never acted.

@@ -180,8 +180,8 @@ const REDIAL_MAX: Key<One<Time>> =
 /// The keys of `[network.redial]`.
 pub(in super::super) static REDIAL_TABLE: Section = Section {
     name: "network.redial",
-    doc: "How long a node waits until it opens a connection again. A connection that opens ends the row of failures, \
-          and so does the end of the process. What an open connection comes to is no failure of this kind.",
+    doc: "How long a node waits until it opens a connection again. A connection that opens resets the wait, and so \
+          does the end of the process. The loss of a connection that was open does not count as a failure.",
     keys: &[&REDIAL_MIN, &REDIAL_MAX],
 };
 

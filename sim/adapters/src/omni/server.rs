@@ -59,9 +59,9 @@ pub struct Server {
     links: BTreeMap<NodeId, (ConnectionId, bool)>,
     /// What clients wait for.
     proposals: BTreeSet<Command>,
-    /// How much of what is decided was told.
+    /// How much of what is decided was observed.
     decided: u64,
-    /// The round that was promised and whether this server leads, as it was last told.
+    /// The round that was promised and whether this server leads, as it was last observed.
     face: (Round, bool),
 }
 
@@ -312,10 +312,10 @@ impl Server {
         }
     }
 
-    fn observe(&self, ctx: &mut Context<Process>, told: Observed) {
+    fn observe(&self, ctx: &mut Context<Process>, observation: Observed) {
         match self.gate {
-            Some(write) => ctx.observe_after(write, told),
-            None => ctx.observe(told),
+            Some(write) => ctx.observe_after(write, observation),
+            None => ctx.observe(observation),
         }
     }
 

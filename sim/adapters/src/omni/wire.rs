@@ -124,7 +124,7 @@ impl fmt::Display for Round {
     }
 }
 
-/// What a server tells those who watch, once what it rests on is durable.
+/// What is observed of a server, once what it rests on is durable.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Observed {

@@ -44,8 +44,8 @@ pub enum Timer {
 
 /// A server.
 ///
-/// - The library and [`Server::machine`] agree on what is applied, unless a snapshot is on its way to the disk.
-/// - [`Server::in_flight`] is in the order of the writes, and so of the readies.
+/// - The library and `machine` agree on what is applied, unless a snapshot is on its way to the disk.
+/// - `in_flight` is in the order of the writes, and so of the readies.
 pub struct Server {
     pub(super) id: NodeId,
     pub(super) options: RaftRsOptions,
@@ -85,7 +85,7 @@ pub(super) struct Machine {
     pub(super) state: u64,
 }
 
-/// What of the library's state is told when it changes.
+/// The parts of the library's state whose changes are observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Face {
     role: StateRole,
@@ -448,7 +448,7 @@ impl Server {
         self.elapsed = elapsed;
     }
 
-    /// Tells what has changed since it was last told: before anything is sent because of it.
+    /// Observes what has changed since the last time, before anything is sent because of it.
     fn observe_changes(&mut self, ctx: &mut Context<Process>) {
         let now = Face::of(&self.raw);
         let before = std::mem::replace(&mut self.face, now);
@@ -498,8 +498,8 @@ impl Server {
         }
     }
 
-    /// Tells what a leader has counted since it was last told: before it goes by another configuration, as the one that
-    /// it counted by decides.
+    /// Observes what a leader has counted since the last time, before it goes by another configuration: the one that it
+    /// counted by decides.
     pub(super) fn observe_counted(&mut self, ctx: &mut Context<Process>) {
         let raft = &self.raw.raft;
         let index = raft.raft_log.committed;

@@ -27,11 +27,11 @@ pub(super) const SNAPSHOT: FileId = FileId(2);
 /// A record on a server's disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Record {
-    /// In [`STATE`].
+    /// In `STATE`.
     State(Pb<HardState>),
-    /// In [`LOG`].
+    /// In `LOG`.
     Entry(Pb<Entry>),
-    /// In [`SNAPSHOT`].
+    /// In `SNAPSHOT`.
     Snapshot(Pb<Snapshot>),
 }
 

@@ -101,7 +101,7 @@ pub enum Order {
     Change,
 }
 
-/// What a server tells those who watch. Places and terms are those of the library.
+/// What is observed of a server. Places and terms are those of the library.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Observed {

@@ -129,7 +129,7 @@ impl Message for Packet {
     }
 }
 
-/// What a member tells those who watch: notifications and errors of the library.
+/// What is observed of a member: notifications and errors of the library.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Observed {

@@ -40,7 +40,7 @@ impl Done for Start {
         format!("{again}start {}", words::nodes(&self.nodes))
     }
 
-    /// Whatever held the node down does so no longer, unless that is asked for.
+    /// Ends every crash that holds the node down; with `free_only`, a node that a crash holds down stays down.
     fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
         if self.free_only && !slot.crashed_by.is_empty() {
             return After::Nothing;

@@ -15,8 +15,8 @@
 //! silent.
 //!
 //! Where the network has a back-off, a node that could not open a connection waits before it tries again: the next one
-//! to the same node is opened after a wait that doubles with each failure in a row, and begins anew with a connection
-//! that opens. What an open connection comes to is no failure of the opening, and a process that ends forgets.
+//! to the same node is opened after a wait that doubles with each failure in a row. A connection that opens resets the
+//! wait, and so does the end of the process. The loss of a connection that was open does not count as a failure.
 //!
 //! What is simplified: acknowledgements are not packets. What arrives is answered at once, if the way back is not cut.
 //! An end that only receives never times out. The ends of a suspended machine count no time; from its resume on they
@@ -41,14 +41,14 @@ use super::segment::Body;
 pub(super) struct Connections<M> {
     by_id: BTreeMap<ConnectionId, Connection<M>>,
     next_ticket: u64,
-    /// How it stands with openings that failed, by opener and acceptor.
+    /// The back-off after openings that failed, by opener and acceptor.
     dials: BTreeMap<(usize, usize), Dial>,
 }
 
 /// A node could not open its last connection to another.
 #[derive(Clone, Copy, Debug)]
 struct Dial {
-    /// No other is opened before.
+    /// The next connection is not opened before this time.
     not_before: Instant,
     /// How long the wait was.
     wait: Duration,
@@ -174,7 +174,7 @@ impl<M> End<M> {
         self.ticket = None;
     }
 
-    /// Whether it hears and says: an end that opens, now or later, or is open.
+    /// Whether it is open, is being opened, or waits to be opened.
     const fn is_alive(&self) -> bool {
         matches!(self.state, State::Waiting | State::Opening | State::Open)
     }

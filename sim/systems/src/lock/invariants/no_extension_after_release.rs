@@ -1,7 +1,8 @@
 //! Nothing extends a lock after its user has given it back (etcd #17470: the keep-alive outlives its user).
 //!
-//! It holds of a lock with a watchdog whose client lives on for another two of its intervals: by then an extension
-//! would have been sent. A pause of the client may only move that.
+//! An extension of any lock that was given back is a violation. That the invariant held is counted for a lock with a
+//! watchdog once two of its intervals have passed while its client was up: by then an extension would have been sent. A
+//! pause of the client only delays that.
 
 use std::collections::{BTreeMap, BTreeSet};
 

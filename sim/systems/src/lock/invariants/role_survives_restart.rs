@@ -50,8 +50,9 @@ impl Role {
 /// What roles servers have.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roles {
-    /// The last role of each that must not be gone after a restart: the one that it began with, one that is durable,
-    /// or one that it has not even tried to write.
+    /// The last role of each that must not be gone after a restart: the one that its first process began with, one that
+    /// is durable, or one that it has not even tried to write. What a later process finds on its disk may not be
+    /// synced, and does not count.
     kept: BTreeMap<NodeId, Role>,
     /// The role that each writes, and by which write.
     writing: BTreeMap<NodeId, (Role, WriteId)>,

@@ -54,7 +54,7 @@ pub(super) fn denied(
         return findings.lacks(DENIED_VOTE_KEEPS_TIMER);
     };
     if rules.defers_inputs {
-        // What the timer was when the request came says nothing of when it was taken in.
+        // The server may handle the request later than it comes, and the timer may have changed meanwhile.
         return findings.lacks(DENIED_VOTE_KEEPS_TIMER);
     }
     let excused = !before.follows || (rules.later_term_restarts_timer && after.term > before.term);
