@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use splitbrain_kernel::director::spec::{FaultSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Fault, Keep, Pause};
 use splitbrain_kernel::id::Side;
 use splitbrain_kernel::plan::{Plan, Timing};
@@ -10,7 +9,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::RunReport;
 use splitbrain_kernel::selector::{Among, Bound, Condition, Selector, Span, Trigger};
 
-use crate::stage::{Played, Stage, at, ms};
+use crate::stage::{Played, Stage, at, fault, ms};
 use crate::toy::Op;
 
 fn observed(name: &str) -> Condition {
@@ -25,20 +24,6 @@ fn at_least(count: u64) -> Condition {
     Condition::Count { name: "node restarted".to_owned(), bound: Bound::AtLeast(count) }
 }
 
-fn fault(id: &str, trigger: Trigger, fault: Fault<splitbrain_kernel::fault::Selectors>) -> FaultSpec<Op> {
-    FaultSpec {
-        id: id.to_owned(),
-        line: 0,
-        selector: String::new(),
-        trigger,
-        names: Vec::new(),
-        what: What::Fault(fault),
-        duration: Some(Span::constant(ms(50))),
-        until: None,
-        waits_until: None,
-    }
-}
-
 fn when(condition: Condition) -> Trigger {
     Trigger::When { condition, delay: Span::constant(ms(10)), times: 9 }
 }
@@ -49,18 +34,20 @@ fn stage(seed: u64) -> Stage {
     let mut binds = fault(
         "binds",
         Trigger::At(Span::constant(at(100))),
-        Fault::Crash(Crash { nodes: x(), scope: CrashScope::Process, keep: Keep::Prefix }),
+        Crash { nodes: x(), scope: CrashScope::Process, keep: Keep::Prefix },
+        50,
     );
     binds.names = vec![("x".to_owned(), Selector::Any(Among::Side(Side::Server)))];
     let all = vec![Selector::Every(Among::Side(Side::Server))];
     let mut stage = Stage::new(3, 0).with(|options| {
         options.faults = vec![
             binds,
-            fault("back", when(of_x("node restarted")), Fault::Pause(Pause { nodes: x() })),
+            fault("back", when(of_x("node restarted")), Pause { nodes: x() }, 50),
             fault(
                 "again",
                 Trigger::At(Span::constant(at(400))),
-                Fault::Crash(Crash { nodes: all, scope: CrashScope::Process, keep: Keep::Prefix }),
+                Crash { nodes: all, scope: CrashScope::Process, keep: Keep::Prefix },
+                50,
             ),
         ];
         options.counted = vec![

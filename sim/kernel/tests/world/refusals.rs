@@ -1,11 +1,10 @@
 //! Refusals that refuse something, and those that do not: what is never refused was never tested.
 
-use splitbrain_kernel::director::spec::{FaultSpec, What};
-use splitbrain_kernel::fault::{Fault, Refuse, Selectors};
+use splitbrain_kernel::fault::{Refuse, Selectors};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::selector::{LinkForm, LinkSelector, Selector, Span, Trigger};
 
-use crate::stage::{Played, Stage, at, ms, names, s};
+use crate::stage::{Played, Stage, at, fault, names, s};
 use crate::toy::Op;
 
 /// s1 asks s2 loudly, in the midst of a refusal of these kinds on the link from one to the other.
@@ -14,18 +13,8 @@ fn played(from: u16, to: u16, kinds: &[&str]) -> Played {
     stage.options.operations = std::mem::take(&mut stage.plan.operations);
     let [source, target] = [from, to].map(|number| Selector::Node(s(number).into()));
     let links = LinkForm::Between(vec![LinkSelector { source, target, both: false }]);
-    let refuse: Fault<Selectors> = Refuse { links, kinds: names(kinds) }.into();
-    stage.options.faults = vec![FaultSpec {
-        id: "refuse".to_owned(),
-        line: 0,
-        selector: String::new(),
-        trigger: Trigger::At(Span::constant(at(5))),
-        names: Vec::new(),
-        what: What::Fault(refuse),
-        duration: Some(Span::constant(ms(15))),
-        until: None,
-        waits_until: None,
-    }];
+    let refuse: Refuse<Selectors> = Refuse { links, kinds: names(kinds) };
+    stage.options.faults = vec![fault("refuse", Trigger::At(Span::constant(at(5))), refuse, 15)];
     Played::of(&stage.toy, &stage.options, Seed(1))
 }
 

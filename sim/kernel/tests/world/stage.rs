@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::OperationResult;
-use splitbrain_kernel::fault::{Clog, Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
+use splitbrain_kernel::director::spec::{FaultSpec, What};
+use splitbrain_kernel::fault::{Clog, Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency, Selectors};
 use splitbrain_kernel::id::{Cluster, Link, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, InvariantSet};
 use splitbrain_kernel::network::DropReason;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, PlannedOperation, Timing};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, OptionsOf, Outcome, RunOptions, RunReport, Ties};
+use splitbrain_kernel::selector::{Span, Trigger};
 use splitbrain_kernel::system::Bounds;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::trace::{TraceItem, Tracer};
@@ -271,6 +273,21 @@ pub(crate) fn links_of(links: impl IntoIterator<Item = (NodeId, NodeId)>) -> Vec
 
 pub(crate) fn names(kinds: &[&str]) -> Vec<String> {
     kinds.iter().map(|kind| (*kind).to_owned()).collect()
+}
+
+/// A fault of the scenario, lifted after these milliseconds.
+pub(crate) fn fault(id: &str, trigger: Trigger, fault: impl Into<Fault<Selectors>>, millis: u64) -> FaultSpec<Op> {
+    FaultSpec {
+        id: id.to_owned(),
+        line: 0,
+        selector: String::new(),
+        trigger,
+        names: Vec::new(),
+        what: What::Fault(fault.into()),
+        duration: Some(Span::constant(ms(millis))),
+        until: None,
+        waits_until: None,
+    }
 }
 
 pub(crate) fn crash(node: NodeId, scope: CrashScope) -> Fault {

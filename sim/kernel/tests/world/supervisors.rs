@@ -1,30 +1,16 @@
 //! A process that ended by itself is started again, and one that crashed is not: what the policy of a scenario becomes.
 
-use splitbrain_kernel::director::spec::{FaultSpec, What};
-use splitbrain_kernel::fault::{Crash, CrashScope, Fault, Keep, Selectors, Start};
+use splitbrain_kernel::director::spec::FaultSpec;
+use splitbrain_kernel::fault::{Crash, CrashScope, Keep, Start};
 use splitbrain_kernel::plan::PlannedOperation;
 use splitbrain_kernel::run::{Outcome, RunReport};
 use splitbrain_kernel::selector::{Condition, Selector, Span, Trigger};
 
-use crate::stage::{Played, Stage, at, ms, s};
+use crate::stage::{Played, Stage, at, fault, ms, s};
 use crate::toy::Op;
 
 fn this() -> Selector {
     Selector::Node(s(1).into())
-}
-
-fn spec(id: &str, trigger: Trigger, fault: Fault<Selectors>) -> FaultSpec<Op> {
-    FaultSpec {
-        id: id.to_owned(),
-        line: 0,
-        selector: String::new(),
-        trigger,
-        names: Vec::new(),
-        what: What::Fault(fault),
-        duration: Some(Span::constant(ms(60))),
-        until: None,
-        waits_until: None,
-    }
 }
 
 /// Starts s1 again after 10 ms, so often.
@@ -32,13 +18,13 @@ fn supervisor(times: u32) -> FaultSpec<Op> {
     let exited = Condition::Observed { name: "node exited".to_owned(), nth: 0 };
     let condition = Condition::Of { nodes: this(), condition: Box::new(exited) };
     let trigger = Trigger::When { condition, delay: Span::constant(ms(10)), times };
-    spec("restart.s1", trigger, Fault::Start(Start { nodes: vec![this()], free_only: true }))
+    fault("restart.s1", trigger, Start { nodes: vec![this()], free_only: true }, 60)
 }
 
 /// s1 crashes at so many milliseconds, for 60.
 fn crash(millis: u64) -> FaultSpec<Op> {
     let crash = Crash { nodes: vec![this()], scope: CrashScope::Process, keep: Keep::Prefix };
-    spec("crash", Trigger::At(Span::constant(at(millis))), Fault::Crash(crash))
+    fault("crash", Trigger::At(Span::constant(at(millis))), crash, 60)
 }
 
 /// A run of two servers, in which s1 does this at these times. It is replayed too, to the same digest.

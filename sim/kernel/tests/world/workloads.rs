@@ -1,7 +1,7 @@
 //! Workloads: pulled one operation at a time, in a first run and in replays.
 
-use splitbrain_kernel::director::spec::{FaultSpec, What};
-use splitbrain_kernel::fault::{Crash, CrashScope, Fault, Keep};
+use splitbrain_kernel::director::spec::FaultSpec;
+use splitbrain_kernel::fault::{Crash, CrashScope, Keep};
 use splitbrain_kernel::history::HistoryEvent;
 use splitbrain_kernel::plan::{Asking, Plan, Timing};
 use splitbrain_kernel::rng::Seed;
@@ -10,7 +10,7 @@ use splitbrain_kernel::selector::{Condition, Selector, Span, Trigger};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::workload::{Cue, Load, Pace};
 
-use crate::stage::{Played, Stage, at, c, crash, ms, s};
+use crate::stage::{Played, Stage, at, c, crash, fault, ms, s};
 use crate::toy::{Asks, Op};
 
 /// A server and two clients, each asked with this pace from 10 ms until 900 ms.
@@ -84,21 +84,9 @@ fn operations_come_between_the_bounds_and_each_client_has_its_own() {
 
 /// The process of a node crashes at this time, and starts again so long after.
 fn crashes(id: &str, node: splitbrain_kernel::id::NodeId, millis: u64, down: u64) -> FaultSpec<Op> {
-    FaultSpec {
-        id: id.to_owned(),
-        line: 0,
-        selector: String::new(),
-        trigger: Trigger::At(Span::constant(at(millis))),
-        names: Vec::new(),
-        what: What::Fault(Fault::Crash(Crash {
-            nodes: vec![Selector::Node(node.into())],
-            scope: CrashScope::Process,
-            keep: Keep::Prefix,
-        })),
-        duration: Some(Span::constant(ms(down))),
-        until: None,
-        waits_until: None,
-    }
+    let nodes = vec![Selector::Node(node.into())];
+    let crash = Crash { nodes, scope: CrashScope::Process, keep: Keep::Prefix };
+    fault(id, Trigger::At(Span::constant(at(millis))), crash, down)
 }
 
 #[test]
