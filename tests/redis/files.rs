@@ -33,6 +33,13 @@ impl Program {
     fn connect(&self) -> Connection {
         Connection::new(self.address)
     }
+
+    /// From here on it can have no more than these files open, until it is given more.
+    fn limit_files(&self, files: u64) {
+        let id = self.process.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &id, &format!("--nofile={files}:256")]).status();
+        assert!(status.expect("prlimit is part of util-linux").success());
+    }
 }
 
 impl Drop for Program {
@@ -59,12 +66,7 @@ fn a_client_that_the_system_refused_is_answered_when_files_are_free() {
     let program = Program::start(256);
     let mut first: Vec<Connection> = (0..20).map(|_| program.connect()).collect();
     first.iter_mut().for_each(|connection| assert_eq!(connection.ask(&["PING"]), b"+PONG\r\n"));
-    // From here the program gets no file more.
-    let limit = Command::new("prlimit")
-        .args(["--pid", &program.process.id().to_string(), "--nofile=20:256"])
-        .status()
-        .expect("prlimit is part of util-linux");
-    assert!(limit.success());
+    program.limit_files(20);
     let mut late: Vec<Connection> = (0..5).map(|_| program.connect()).collect();
     late.iter_mut().for_each(|connection| connection.send(b"PING\r\n"));
     let (answer, closed) = late[0].rest(Duration::from_millis(300));
@@ -75,14 +77,10 @@ fn a_client_that_the_system_refused_is_answered_when_files_are_free() {
     others.iter_mut().for_each(|connection| assert_eq!(connection.receive().0, b"+PONG\r\n"));
     assert_eq!(shown(&waited.rest(Duration::from_millis(300)).0), r"+PONG\r\n");
     // And so are those that come from elsewhere.
-    let limit = |files: &str| {
-        let id = program.process.id().to_string();
-        Command::new("prlimit").args(["--pid", &id, &format!("--nofile={files}:256")]).status().unwrap();
-    };
-    limit("3");
+    program.limit_files(3);
     let mut last = program.connect();
     last.send(b"PING\r\n");
     assert_eq!(last.rest(Duration::from_millis(300)).0, b"");
-    limit("256");
+    program.limit_files(256);
     assert_eq!(shown(&last.rest(Duration::from_secs(2)).0), r"+PONG\r\n");
 }

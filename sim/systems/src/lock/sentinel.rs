@@ -84,12 +84,20 @@ struct Heard {
     offset: u64,
 }
 
+/// Why it campaigns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cause {
+    /// A quorum finds the master down: it needs the votes of a majority.
+    MasterDown,
+    /// The order `failover`: its own vote is enough.
+    Order,
+}
+
 /// A failover that it leads, or would like to.
 #[derive(Clone, Debug)]
 struct Failover {
     epoch: u64,
-    /// Whether it was ordered, and needs no votes but its own.
-    is_ordered: bool,
+    cause: Cause,
     /// The sentinels that have voted for it.
     votes: Vec<NodeId>,
     /// The replica that is being promoted.
@@ -169,15 +177,15 @@ impl Sentinel {
 
     /// The order `failover`: without a quorum and without the votes of others.
     pub(super) fn on_failover_order(&mut self, ctx: &mut Ctx<'_>) {
-        self.campaign(ctx, true);
+        self.campaign(ctx, Cause::Order);
     }
 
     /// It votes for itself in a new epoch.
-    fn campaign(&mut self, ctx: &mut Ctx<'_>, is_ordered: bool) {
+    fn campaign(&mut self, ctx: &mut Ctx<'_>, cause: Cause) {
         self.current += 1;
         let epoch = self.current;
         self.vote = Some((ctx.id(), epoch));
-        self.failover = Some(Failover { epoch, is_ordered, votes: Vec::new(), successor: None });
+        self.failover = Some(Failover { epoch, cause, votes: Vec::new(), successor: None });
         self.keep(ctx);
     }
 
@@ -199,10 +207,9 @@ impl Sentinel {
             return;
         }
         failover.votes.push(me);
-        if failover.is_ordered {
-            self.lead(ctx);
-        } else {
-            self.lead_if_elected(ctx);
+        match failover.cause {
+            Cause::Order => self.lead(ctx),
+            Cause::MasterDown => self.lead_if_elected(ctx),
         }
     }
 
@@ -268,7 +275,7 @@ impl Sentinel {
             return;
         }
         ctx.observe(LockObservation::ObjectivelyDown(self.master));
-        self.campaign(ctx, false);
+        self.campaign(ctx, Cause::MasterDown);
         self.rest(ctx);
         ctx.set_timer(LockTimer::Failover, self.options.failover_timeout);
         self.poll(ctx, Some(self.current));
@@ -347,7 +354,8 @@ impl Sentinel {
         };
         let Some(failover) = &mut self.failover else { return };
         failover.successor = Some(successor);
-        let Failover { epoch, is_ordered, .. } = *failover;
+        let Failover { epoch, cause, .. } = *failover;
+        let is_ordered = cause == Cause::Order;
         ctx.observe(LockObservation::FailoverBegun { epoch, successor, is_ordered });
         ctx.send(successor, Wire::Promote { epoch });
     }
