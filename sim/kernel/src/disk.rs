@@ -267,6 +267,7 @@ impl<R: Clone> Disk<R> {
         let mut bits = self.crash_rng.fork("subset", self.crash_count);
         let writes = std::mem::take(&mut self.cache);
         let mut lost = 0;
+        let mut fronts = Fronts::default();
         for (position, (_, write)) in (0..).zip(writes) {
             let stays = match keep {
                 _ if forced.is_some() => position < prefix,
@@ -275,9 +276,10 @@ impl<R: Clone> Disk<R> {
                 Keep::Nothing => false,
             };
             if stays {
-                self.files.apply(write);
+                self.files.apply(fronts.placed(write));
             } else {
                 lost += 1;
+                fronts.on_lost(&write);
                 if keep == Keep::Torn && position == prefix {
                     self.files.tear(&write);
                 }
@@ -399,8 +401,49 @@ impl<R: Clone> Disk<R> {
     }
 }
 
+/// What a crash has left at the front of files although a later write counts without it: a cut is at a place of the
+/// file, and stays there.
+#[derive(Debug, Default)]
+struct Fronts(Vec<(FileId, u64)>);
+
+impl Fronts {
+    /// A write is lost.
+    fn on_lost<R>(&mut self, write: &Write<R>) {
+        match write {
+            Write::Discard(file, count) => match self.0.iter_mut().find(|(of, _)| of == file) {
+                Some((_, front)) => *front += count,
+                None => self.0.push((*file, *count)),
+            },
+            Write::Append(..) | Write::Replace(..) | Write::Truncate(..) => {}
+        }
+    }
+
+    /// A later write that stays, so that it acts at the places that it was meant for.
+    fn placed<R>(&mut self, write: Write<R>) -> Write<R> {
+        let mut take = |file: FileId| {
+            let place = self.0.iter().position(|(of, _)| *of == file);
+            place.map_or(0, |place| self.0.swap_remove(place).1)
+        };
+        match write {
+            Write::Truncate(file, kept) => {
+                let front = self.0.iter().find(|(of, _)| *of == file).map_or(0, |(_, front)| *front);
+                Write::Truncate(file, kept + front)
+            }
+            // Who drops what comes later drops what came before.
+            Write::Discard(file, count) => Write::Discard(file, count + take(file)),
+            Write::Replace(file, record) => {
+                take(file);
+                Write::Replace(file, record)
+            }
+            Write::Append(..) => write,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const LOG: FileId = FileId(1);
@@ -485,6 +528,28 @@ mod tests {
             kept(&disk) == intact(&[2])
         });
         assert!(holes, "no seed of 64 kept the second write without the first");
+    }
+
+    #[test]
+    fn a_cut_stays_at_its_place_though_a_crash_loses_what_was_dropped_before_it() {
+        let outcomes: BTreeSet<Vec<u32>> = (0..64)
+            .map(|seed| {
+                let mut disk = Disk::new(Seed(seed), NodeId::server(1), OPTIONS);
+                (1..=6).for_each(|record| _ = append(&mut disk, 0, record));
+                let sync = disk.sync(at(100), WriteId(6), None);
+                disk.finish_sync(sync.at, WriteId(6));
+                // Of 1 to 6 the first two are dropped, then the last one, then the next two.
+                let writes = [Write::Discard(LOG, 2), Write::Truncate(LOG, 3), Write::Discard(LOG, 2)];
+                for (number, write) in (7..).zip(writes) {
+                    disk.write(at(2_000), WriteId(number), write, None);
+                }
+                disk.crash_machine(at(3_000), Keep::Subset, None);
+                let intact = |stored: &Stored<u32>| if let Stored::Intact(record) = stored { *record } else { 0 };
+                kept(&disk).iter().map(intact).collect()
+            })
+            .collect();
+        let of = |from: u32, to: u32| (from..=to).collect::<Vec<u32>>();
+        assert_eq!(outcomes, [(1, 5), (1, 6), (3, 5), (3, 6), (5, 5), (5, 6)].map(|(from, to)| of(from, to)).into());
     }
 
     #[test]
