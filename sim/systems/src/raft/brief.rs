@@ -29,7 +29,7 @@ pub(super) fn brief<C: Payload>(datum: Datum<'_, RaftNode<C>>, f: &mut Formatter
         Datum::Message(message) => of_message(message, f),
         Datum::Observation(observation) => of_observation(observation, f),
         Datum::Record(Record::State(state)) => of_state(state, f),
-        Datum::Record(Record::Entry { index, entry }) => of_entry(*index, entry, f),
+        Datum::Record(Record::Entry { index, entry, .. }) => of_entry(*index, entry, f),
         Datum::Record(Record::Snapshot(snapshot)) => {
             write!(f, "up to {}, {} items", snapshot.last, snapshot.items.len())
         }
@@ -393,7 +393,7 @@ mod tests {
         let written = |write| Written::<RaftNode>(&write).to_string();
         assert_eq!(written(Write::Replace(STATE_FILE, Record::State(state))), "replace state: @3 voted for s2");
         assert_eq!(
-            written(Write::Append(LOG_FILE, Record::Entry { index: Index(8), entry: ENTRY })),
+            written(Write::Append(LOG_FILE, Record::Entry { index: Index(8), before: Term(3), entry: ENTRY })),
             "append to log: 8@3 set 17"
         );
         assert_eq!(written(Write::Truncate(LOG_FILE, 4)), "truncate log to 4");
@@ -409,7 +409,10 @@ mod tests {
         assert_eq!(Shown::Message(&request).to_string(), "#5 7.2 put k3 9");
         let command = kv::Command { time: Duration::ZERO, call };
         let entry = Entry { term: Term(3), command: Command::Kv(Arc::new(command)) };
-        assert_eq!(Shown::Record(&Record::Entry { index: Index(8), entry }).to_string(), "8@3 7.2 put k3 9");
+        assert_eq!(
+            Shown::Record(&Record::Entry { index: Index(8), before: Term(3), entry }).to_string(),
+            "8@3 7.2 put k3 9"
+        );
         let answered = Response::Answered { index: Index(8), answer: Answer::Value(vec![4, 5]) };
         assert_eq!(Shown::Response(&answered).to_string(), "[4, 5] at 8");
         assert_eq!(Shown::Response(&Response::Committed { index: Index(4) }).to_string(), "committed 4");

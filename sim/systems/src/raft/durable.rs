@@ -24,10 +24,13 @@ pub const PARTS_FILE: FileId = FileId(3);
 pub enum Record<C = u64> {
     /// In [`STATE_FILE`].
     State(HardState),
-    /// In [`LOG_FILE`]. It carries its place, so that a hole or a rest of an overwritten tail is seen.
+    /// In [`LOG_FILE`]. It carries its place and the term before it, so that a hole, or the rest of a tail that was
+    /// overwritten, is seen.
     Entry {
         /// Where it belongs.
         index: Index,
+        /// The term of the entry before it.
+        before: Term,
         /// The entry.
         entry: Entry<C>,
     },
@@ -145,19 +148,24 @@ impl<C: Payload> RecoveredLog<C> {
 }
 
 /// The place of the first record, and the entries that follow one another from there.
+///
+/// The place alone would not do: a crash may lose the cut of a tail and the first entries that took its place, and keep
+/// a later one, which then stands behind the old tail.
 fn contiguous<C: Payload>(records: &[Stored<Record<C>>]) -> Result<(Index, Vec<Entry<C>>), Unusable> {
     let mut first = Index::ZERO.next();
     let mut entries = Vec::with_capacity(records.len());
     for record in records {
         match record {
-            Stored::Intact(Record::Entry { index, entry }) if entries.is_empty() => {
-                first = *index;
+            Stored::Intact(Record::Entry { index, before, entry }) => {
+                let is_next = |last: &Entry<C>| last.term == *before && index.0 == first.0 + entries.len() as u64;
+                match entries.last() {
+                    None => first = *index,
+                    Some(last) if is_next(last) => {}
+                    Some(_) => break,
+                }
                 entries.push(entry.clone());
             }
-            Stored::Intact(Record::Entry { index, entry }) if index.0 == first.0 + entries.len() as u64 => {
-                entries.push(entry.clone());
-            }
-            Stored::Intact(Record::Entry { .. }) | Stored::Torn => break,
+            Stored::Torn => break,
             _ => return Err(Unusable("the log on the disk is damaged")),
         }
     }
@@ -190,8 +198,13 @@ mod tests {
     use super::*;
 
     fn entry(index: u64) -> Stored<Record> {
-        let entry = Entry { term: Term(1), command: Command::Noop };
-        Stored::Intact(Record::Entry { index: Index(index), entry })
+        entry_after(1, index, 1)
+    }
+
+    /// An entry behind one of this term.
+    fn entry_after(before: u64, index: u64, term: u64) -> Stored<Record> {
+        let entry = Entry { term: Term(term), command: Command::Noop };
+        Stored::Intact(Record::Entry { index: Index(index), before: Term(before), entry })
     }
 
     fn read(log: Vec<Stored<Record>>) -> Result<Recovery, Unusable> {
@@ -219,6 +232,15 @@ mod tests {
         assert_eq!((recovery.log.entries.len(), recovery.log.cut), (1, Some(1)));
         let recovery = read(vec![entry(2), entry(3)]).expect("a hole was never promised");
         assert_eq!((recovery.log.entries.len(), recovery.log.cut), (0, Some(0)));
+    }
+
+    #[test]
+    fn a_rest_of_an_overwritten_tail_is_no_log_with_what_took_its_place() {
+        let tail = vec![entry(1), entry(2), entry(3)];
+        let with = |last| read([tail.clone(), vec![last]].concat()).expect("it was never promised").log;
+        let spliced = with(entry_after(3, 4, 3));
+        assert_eq!((spliced.entries.len(), spliced.cut), (3, Some(3)), "2 and 3 of term 3 are lost");
+        assert_eq!(with(entry_after(1, 4, 3)).entries.len(), 4);
     }
 
     #[test]

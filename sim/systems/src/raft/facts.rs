@@ -593,7 +593,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
 
     fn held(disk: &impl Records<Record<C>>, index: Index) -> Fact<Held> {
         let entry_at = |at: usize| match disk.get(LOG_FILE, at) {
-            Some(Stored::Intact(Record::Entry { index, entry })) => Some((*index, entry.term)),
+            Some(Stored::Intact(Record::Entry { index, entry, .. })) => Some((*index, entry.term)),
             _ => None,
         };
         // A log that contradicts the snapshot beside it is dropped at the next start.
@@ -609,7 +609,7 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
     #[inline]
     fn logged(write: Write<&Record<C>>) -> Fact<Option<(Position, &Entry<C>)>> {
         Some(match write {
-            Write::Append(LOG_FILE, Record::Entry { index, entry }) => {
+            Write::Append(LOG_FILE, Record::Entry { index, entry, .. }) => {
                 Some((Position { term: entry.term, index: *index }, entry))
             }
             _ => None,

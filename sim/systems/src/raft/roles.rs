@@ -18,7 +18,7 @@ use splitbrain_kernel::node::Write;
 
 use super::bug::Bug;
 use super::durable::{LOG_FILE, Record, STATE_FILE};
-use super::ids::{Index, ServerSet, Term};
+use super::ids::{Index, Position, ServerSet, Term};
 use super::kv::{Answer, CallResult};
 use super::message::{Command, Entry, Payload, ProposeResult, RaftMessage};
 use super::node::{RaftNode, RaftTimer};
@@ -233,7 +233,7 @@ impl<C: Payload> Server<C> {
 
     /// Adds entries to the log and to the disk.
     pub(super) fn append_to_log(&mut self, ctx: &mut Context<RaftNode<C>>, entries: &[Entry<C>]) {
-        let mut index = self.log.last_index();
+        let Position { term: mut before, mut index } = self.log.last();
         self.log.append(entries);
         self.note_members(ctx, index.next(), entries);
         let Some((last, others)) = entries.split_last() else {
@@ -241,9 +241,10 @@ impl<C: Payload> Server<C> {
         };
         for entry in others {
             index = index.next();
-            self.write(ctx, Write::Append(LOG_FILE, Record::Entry { index, entry: entry.clone() }));
+            self.write(ctx, Write::Append(LOG_FILE, Record::Entry { index, before, entry: entry.clone() }));
+            before = entry.term;
         }
-        let record = Record::Entry { index: index.next(), entry: last.clone() };
+        let record = Record::Entry { index: index.next(), before, entry: last.clone() };
         let write = self.persist(ctx, Write::Append(LOG_FILE, record));
         self.log.written(write);
     }

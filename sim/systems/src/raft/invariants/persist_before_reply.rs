@@ -205,7 +205,7 @@ mod tests {
 
     fn entry(index: u64) -> Write<Record<u64>> {
         let entry = Entry { term: Term(1), command: Command::Noop };
-        Write::Append(LOG_FILE, Record::Entry { index: Index(index), entry })
+        Write::Append(LOG_FILE, Record::Entry { index: Index(index), before: Term(1), entry })
     }
 
     #[test]
