@@ -35,6 +35,7 @@ use splitbrain_kernel::brief::message_name;
 use splitbrain_kernel::fault::{Fault, Target};
 use splitbrain_kernel::id::{Link, NodeId};
 use splitbrain_kernel::invariant::FaultChange;
+use splitbrain_kernel::network::DropReason;
 use splitbrain_kernel::node::{Node, Observation as _};
 use splitbrain_kernel::plan::Moment;
 use splitbrain_kernel::rng::Seed;
@@ -104,8 +105,10 @@ const SESSIONS: &[Sequence] = &[
             told("master: a session is taken over", "session reused"),
             message("the answer", "create_reply"),
             told("follower: the capability is negotiated", "capability negotiated"),
+            told("follower: the data report begins", "data report begun"),
             told("follower: the created callback has run", "follower created"),
             told("node server: the iSCSI session is alive", "session alive"),
+            told("follower: it enters the keepalive loop", "keepalive loop begun"),
         ],
     },
     Sequence {
@@ -269,6 +272,8 @@ where
                     self.counts[step][LOST] += u64::from(connection.is_some() && arrives.is_none());
                 }
             }
+            // What was sent over a connection that is no more was never under way, and has no ordinal of its link.
+            TraceItem::Lost { why: DropReason::NoConnection, .. } => {}
             TraceItem::Lost { link, ordinal, .. } => {
                 if let Some(step) = self.sent.get(&(link, ordinal)) {
                     self.counts[*step][LOST] += 1;
@@ -402,8 +407,8 @@ fn main() {
         "# Faults at each step\n\n\
          How often faults hit each step of the sequences that the systems exist for, in their clean swarms, by \
          `just steps-table {seeds}`.\n\
-         *Lost* counts messages; of those over a connection, which loses none, the ones that a link did not let \
-         through.\n\
+         *Lost* counts messages. A connection loses none; there it counts those that could not leave at once, because the \
+         link did not let them through or one before them still waited.\n\
          *Stopped after* counts crashes, pauses and suspensions of the process that had sent or told the step at most \
          {RECENT} before and no other since; *with the next* is a step that is always taken in one event with the \
          next one.\n\

@@ -35,6 +35,8 @@ splitbrain_kernel::names! {
         /// Master: the expired callback erases the session first, and then does not find it (of the design: the
         /// common part "must be called at last").
         ExpiredErasesFirst = "expired_erases_first",
+        /// Master: a part of the expired callback that failed is not run again (of the design).
+        FailedPartSkipped = "failed_part_skipped",
         /// Master: a session that waits for its expired callback is put on the list again, and expires twice (of the
         /// design).
         ExpiredTwice = "expired_twice",

@@ -38,7 +38,7 @@ use super::command::{Applied, Command};
 use super::ids::{Instance, Resource, SessionId, Term};
 use super::message::{Order, Refusal, SessionMessage};
 use super::node::{Record, SessionNode, SessionTimer};
-use super::observation::SessionObservation;
+use super::observation::{ExpiredPart, SessionObservation};
 use super::options::{Reuse, SessionOptions};
 use super::table::Table;
 
@@ -94,6 +94,8 @@ pub struct Master {
     in_line: BTreeMap<Resource, VecDeque<Asked>>,
     /// Sessions that were closed, and the process that closed each: it ends the session only while it is its own.
     closed: BTreeMap<SessionId, Instance>,
+    /// Sessions of whose expired callback a part failed: it goes on with that part.
+    failed_at: BTreeMap<SessionId, ExpiredPart>,
     /// Sessions whose callbacks have run, and which the disk did not erase.
     not_erased: BTreeSet<SessionId>,
     /// Sessions of which it is durable that they expire, and which the master has not let expire yet.
@@ -125,6 +127,7 @@ impl Master {
             held_back: BTreeMap::new(),
             in_line: BTreeMap::new(),
             closed: BTreeMap::new(),
+            failed_at: BTreeMap::new(),
             not_erased: BTreeSet::new(),
             without_effect: BTreeSet::new(),
             number_in_memory: 0,
@@ -387,6 +390,7 @@ impl Master {
         self.leads = true;
         self.term = term;
         // Who has led meanwhile may have begun the callbacks of these.
+        self.failed_at.clear();
         self.not_erased.clear();
         ctx.observe(SessionObservation::Leads { term });
         let active = self.table.sessions().values().filter(|session| !session.is_expiring);

@@ -111,7 +111,8 @@ observations! {
         /// How much.
         remaining: Duration,
     } = "lease written down",
-    /// Master: a callback of the access manager failed, and the session is not created.
+    /// Master: a callback of the access manager failed: a session is not created, or a part of the expired callback has
+    /// to run again.
     CallbackFailed = "callback failed",
     /// Master: it is decided, and durable, that a session expires.
     Expired {
@@ -184,7 +185,16 @@ observations! {
         /// Which version.
         version: u64,
     } = "capability negotiated",
-    /// Follower: the created callback has run, and the data report begins anew.
+    /// Follower, in its created callback: the data report begins anew.
+    ReportBegun {
+        /// Under which session.
+        session: SessionId,
+        /// With this extent.
+        start: u64,
+        /// How many extents a part of it has.
+        size: u64,
+    } = "data report begun",
+    /// Follower: the created callback has run.
     FollowerCreated {
         /// For which session.
         session: SessionId,
@@ -194,6 +204,11 @@ observations! {
         /// Which.
         session: SessionId,
     } = "session alive",
+    /// Follower: it enters the keepalive loop.
+    LoopBegun {
+        /// For which session.
+        session: SessionId,
+    } = "keepalive loop begun",
     /// Follower: its lease is over, and it does not know whether the session lives.
     Jeopardy {
         /// Which session.

@@ -103,7 +103,8 @@ splitbrain_kernel::options! {
         /// The most that a stage of a chunk takes: of a follower's created callback, or of a round of its keepalive
         /// loop. Other inputs come between two stages.
         pub stage_max: Duration => SPAN,
-        /// The chance that a callback fails while a session is created.
+        /// The chance that a callback of the access manager fails. A creation is refused then; a part of the expired
+        /// callback is run again with the next scan.
         pub callback_failure: Ppm => ValueKind::Probability,
         /// The most that a chunk works on a request before it goes to the volume.
         pub io_max: Duration => SPAN,

@@ -221,7 +221,7 @@ impl Chunk {
         (session, request): (SessionId, u64),
         stage: CreatedStage,
     ) {
-        let version = self.options.version;
+        let (version, size) = (self.options.version, self.options.report_size);
         let goes_on_anyway = self.has(Bug::CreatedGoesOn);
         let follower = self.manager.get_mut(master);
         let is_its_own = follower.is_of((session, request)) && follower.state == State::Entering;
@@ -240,6 +240,7 @@ impl Chunk {
             }
             CreatedStage::Report => {
                 follower.report = (0, 0);
+                ctx.observe(SessionObservation::ReportBegun { session, start: 0, size });
                 ctx.observe(SessionObservation::FollowerCreated { session });
                 CreatedStage::NodeServer
             }
@@ -259,6 +260,7 @@ impl Chunk {
             self.drop_targets(ctx, master);
         }
         self.begin_loop(ctx, master);
+        ctx.observe(SessionObservation::LoopBegun { session });
         self.serve_again(ctx);
     }
 

@@ -3,11 +3,15 @@
 //!
 //! The bounds follow from the options of all nodes. They are true times, with a tenth added for clocks.
 
+use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::system::Setup;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::session::ids::{CHUNK, META};
 use crate::session::options::{Replication, SessionOptions};
+
+/// Beyond this a callback that fails nearly always is not waited for.
+const FAILURES_MAX: usize = 64;
 
 /// When each is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +63,9 @@ impl Bounds {
         let with_tenth = |span: Duration| span + span.div(10);
         let restored = with_tenth(give_up + tries + callbacks + latency);
         let again = with_tenth(most(|options| options.grace) + tries + callbacks + latency);
-        let gone = with_tenth(lease + give_up + scan + callbacks + latency);
+        let failures = most_failures(setup.options.all().map(|options| options.callback_failure).max());
+        let scans = scan.saturating_mul(1 + failures);
+        let gone = with_tenth(lease + give_up + scans + callbacks + latency);
         // A target is free some time after the session that held it is gone, or was taken over by another process.
         let moment = with_tenth(most(|options| options.claim_retry).saturating_mul(4) + tries + latency);
         let free = with_tenth(lease + most(|options| options.lock_delay) + scan);
@@ -140,6 +146,13 @@ impl Bounds {
     }
 }
 
+/// How often a callback with this chance fails in a row at most, but for one time in 10^9.
+fn most_failures(chance: Option<Ppm>) -> u64 {
+    let ppm = u64::from(chance.unwrap_or(Ppm::NEVER).parts());
+    let chances = std::iter::successors(Some(1_000_000_000), |left| Some(left * ppm / 1_000_000));
+    chances.skip(1).take_while(|left| *left > 0).take(FAILURES_MAX).count() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use splitbrain_kernel::id::Cluster;
@@ -149,6 +162,13 @@ mod tests {
     use super::*;
     use crate::session::presets;
     use crate::session::system::Sessions;
+
+    #[test]
+    fn failures_in_a_row_are_bounded_by_their_chance() {
+        let most = |percent: u32| most_failures(Some(Ppm::new(percent * 10_000)));
+        assert_eq!([0, 5, 33, 100].map(most), [0, 6, 18, 64]);
+        assert_eq!(most_failures(None), 0);
+    }
 
     #[test]
     fn each_comes_once_after_the_settle_phase_began_and_never_before() {

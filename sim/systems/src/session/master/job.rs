@@ -110,7 +110,7 @@ impl Master {
             Job::Expire(session) if self.not_erased.contains(session) => Stage::Erase,
             Job::Expire(session) if self.without_effect.contains(session) => Stage::Effect,
             Job::Expire(session) if self.table.session(*session).is_some_and(|found| found.is_expiring) => {
-                Stage::Part(self.parts()[0])
+                Stage::Part(self.failed_at.get(session).copied().unwrap_or(self.parts()[0]))
             }
             Job::Expire(_) => Stage::Check,
         }
@@ -312,6 +312,15 @@ impl Master {
             return self.put_off(ctx, Stage::Part(part));
         }
         self.active.as_mut().expect("this job is at work").term = Some(self.term);
+        self.failed_at.remove(&session);
+        if self.callback_fails(ctx) && !(self.has(Bug::FailedPartSkipped) && part == ExpiredPart::Common) {
+            if self.has(Bug::FailedPartSkipped) {
+                return self.next_part(ctx, part);
+            }
+            // The parts before it have run. The next scan goes on with this one.
+            self.failed_at.insert(session, part);
+            return self.finish(ctx);
+        }
         let found = self.table.session(session).map(|found| found.identity);
         ctx.observe(SessionObservation::ExpiredPartRan { session, part, is_found: found.is_some() });
         match part {

@@ -35,8 +35,10 @@ fn callbacks_of_the_master_come_before_those_of_the_follower_each_in_its_order()
         "lease started",
         "session created",
         "capability negotiated",
+        "data report begun",
         "follower created",
         "session alive",
+        "keepalive loop begun",
     ];
     assert_eq!(names, expected);
     assert_eq!(town.state(K1), State::Alive);

@@ -1,5 +1,7 @@
 //! How sessions are kept alive, and how they end.
 
+use splitbrain_kernel::rng::Ppm;
+
 use super::*;
 use crate::session::bug::Bug;
 use crate::session::chunk::stop::StopSource;
@@ -53,32 +55,52 @@ fn without_grace_the_end_of_the_lease_is_the_end_of_the_session() {
     assert_eq!(town.state(K1), State::Creating);
 }
 
+/// What the master says of the end of sessions since the last look.
+fn ends(town: &mut Town) -> Vec<SessionObservation> {
+    let is_of_an_end = |said: &SessionObservation| {
+        use SessionObservation::{Erased, Expired, ExpiredPartRan};
+        matches!(said, Expired { .. } | ExpiredPartRan { .. } | Erased { .. })
+    };
+    town.heard().into_iter().filter(is_of_an_end).collect()
+}
+
+/// The end of a session as it should be.
+fn end_of(session: SessionId) -> [SessionObservation; 5] {
+    let part = |part| SessionObservation::ExpiredPartRan { session, part, is_found: true };
+    [
+        SessionObservation::Expired { session },
+        part(ExpiredPart::Chunk),
+        part(ExpiredPart::Extent),
+        part(ExpiredPart::Common),
+        SessionObservation::Erased { session },
+    ]
+}
+
 #[test]
 fn a_session_expires_once_and_is_erased_last() {
     let mut town = settled(quick(), 1, 1);
     town.pass_without(ms(20_000), K1);
-    let expired: Vec<SessionObservation> = town
-        .heard()
-        .into_iter()
-        .filter(|said| {
-            matches!(
-                said,
-                SessionObservation::Expired { .. }
-                    | SessionObservation::ExpiredPartRan { .. }
-                    | SessionObservation::Erased { .. }
-            )
-        })
-        .collect();
-    let part = |part| SessionObservation::ExpiredPartRan { session: ONE, part, is_found: true };
-    let expected = [
-        SessionObservation::Expired { session: ONE },
-        part(ExpiredPart::Chunk),
-        part(ExpiredPart::Extent),
-        part(ExpiredPart::Common),
-        SessionObservation::Erased { session: ONE },
-    ];
-    assert_eq!(expired, expected);
+    assert_eq!(ends(&mut town), end_of(ONE));
     assert_eq!(town.master().access().status(Identity(1)), Some(ChunkStatus::Expired));
+}
+
+#[test]
+fn a_part_of_the_expired_callback_that_failed_runs_again_and_those_before_it_do_not() {
+    let options = |bug| SessionOptions { callback_failure: Ppm::new(600_000), bug, ..quick() };
+    let ended = |bug| {
+        let mut town = Town::new(options(bug), 1, 1);
+        town.pass(ms(60_000));
+        assert_eq!(town.state(K1), State::Alive);
+        town.heard();
+        town.pass_without(ms(60_000), K1);
+        let failures = town.count(|said| *said == SessionObservation::CallbackFailed);
+        assert!(failures > 1, "its parts have failed");
+        ends(&mut town)
+    };
+    let right = ended(Bug::None);
+    let SessionObservation::Expired { session } = right[0] else { panic!("an end begins with the decision") };
+    assert_eq!(right, end_of(session));
+    assert!(ended(Bug::FailedPartSkipped).len() < right.len(), "the known bug leaves one out");
 }
 
 #[test]
