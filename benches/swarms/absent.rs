@@ -323,11 +323,6 @@ pub(crate) const SESSION: &[Absent] = &[
         what: &["io fenced"],
         why: "the volumes of the preset do not look at tokens",
     },
-    Absent {
-        swarms: &["replicated_chubby"],
-        what: &["io fenced"],
-        why: "the lock-delay is as long as the longest fault: what was held back has arrived before the next grant",
-    },
 ];
 
 pub(crate) const LOCK: &[Absent] = &[

@@ -22,6 +22,8 @@
 //!
 //! # Not checked
 //!
+//! - *That a machine has one session that both sides use*: without `reuse` each of its processes has one of its own, and
+//!   what they do with them is judged by its effects (`one_owner`).
 //! - *That beliefs do not overlap*: with a process that is suspended they must. The gauge `belief_overlaps` counts it.
 //! - *That no effect comes after the end of a lease*: a packet may be under way for longer. Such effects are counted,
 //!   and are violations of `one_owner` once another has acted.
@@ -64,7 +66,7 @@ use after_settle::{Bounds, Due};
 use callbacks_in_order::{FollowerSide, MasterSide};
 use counted_over_terms::Counts;
 use items_die_with_session::Erased;
-use jeopardy_is_idle::Leases;
+use jeopardy_is_idle::{Leases, Now};
 use leader_acts::Leaders;
 use lease_contained::Serving;
 use never_revived::Dead;
@@ -373,7 +375,8 @@ impl Invariants<SessionNode> for SessionInvariants {
             self.extensions.on_heard(message);
         } else if node.is(CHUNK) {
             let lease = self.setup.options.get(node).follower_lease;
-            self.leases.on_heard(node, self.group(source.node), message, (lease, view.bounds().drift_ppm));
+            let bounds = (lease, view.bounds().drift_ppm);
+            self.leases.on_heard(node, self.group(source.node), message, bounds, Now::of(&view, node));
         }
     }
 
@@ -400,10 +403,15 @@ impl Invariants<SessionNode> for SessionInvariants {
     }
 
     fn deadline(&self) -> Instant {
-        self.bounds.deadline()
+        self.bounds.deadline().min(self.leases.deadline())
     }
 
     fn on_deadline(&mut self, view: impl View<SessionNode>, findings: &mut Findings) {
+        let serves = |chunk, session| self.serving.serves_under(chunk, session);
+        self.leases.on_time(view.now(), |chunk| Now::of(&view, chunk), serves, findings);
+        if view.now() < self.bounds.deadline() {
+            return;
+        }
         if self.is_led_from_outside(view) {
             return self.bounds.on_outsider(view.now());
         }

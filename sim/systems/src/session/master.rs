@@ -163,11 +163,8 @@ impl Master {
 
     pub(super) fn on_start(&mut self, ctx: &mut Ctx<'_>) {
         ctx.set_timer(SessionTimer::Scan, self.options.expiry_scan);
-        match &mut self.journal {
-            Journal::Disk(disk) => {
-                disk.start(ctx);
-                self.lead(ctx);
-            }
+        match &self.journal {
+            Journal::Disk(_) => self.lead(ctx),
             Journal::Replica(_) => {
                 self.set_lease_timer(ctx);
                 self.enter(ctx, |raft, ctx| raft.on_start(ctx));
@@ -261,6 +258,8 @@ impl Master {
         match outcome {
             Outcome::Committed(command, then) => self.commit(ctx, &command, then),
             Outcome::Lost(then) => self.on_lost(ctx, then),
+            Outcome::Ready if self.is_retired => {}
+            Outcome::Ready => self.lead(ctx),
             Outcome::Restored(table) => {
                 self.table = table;
                 self.note_before();
@@ -366,6 +365,9 @@ impl Master {
 
     /// A new term begins when that is durable.
     fn lead(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.journal.is_ready(ctx) {
+            return;
+        }
         let next = Term(self.table.term().0.max(self.term.0) + 1);
         let term = self.journal.leads_in().unwrap_or(next);
         self.propose(ctx, Command::Lead { term }, Then::Lead);

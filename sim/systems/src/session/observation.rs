@@ -111,8 +111,7 @@ observations! {
         /// How much.
         remaining: Duration,
     } = "lease written down",
-    /// Master: a callback of the access manager failed: a session is not created, or a part of the expired callback has
-    /// to run again.
+    /// Master: a callback of the access manager failed, and the session is not created.
     CallbackFailed = "callback failed",
     /// Master: it is decided, and durable, that a session expires.
     Expired {
@@ -128,6 +127,13 @@ observations! {
         /// Whether the session was found in the table.
         is_found: bool,
     } = "expired callback ran",
+    /// Master: a part of the expired callback has failed, and is to run again.
+    ExpiredPartFailed {
+        /// For which session.
+        session: SessionId,
+        /// Which part.
+        part: ExpiredPart,
+    } = "expired callback failed",
     /// Master: a session has left the table.
     Erased {
         /// Which.
@@ -194,7 +200,7 @@ observations! {
         /// How many extents a part of it has.
         size: u64,
     } = "data report begun",
-    /// Follower: the created callback has run.
+    /// Follower: the access handler's part of the created callback has run; that of the node server comes next.
     FollowerCreated {
         /// For which session.
         session: SessionId,

@@ -21,7 +21,7 @@ use splitbrain_kernel::time::Duration;
 
 use super::chunk::Chunk;
 use super::chunk::follower::{SessionFollower, State};
-use super::ids::{CHUNK, META, VOLUME};
+use super::ids::{CHUNK, META, SessionId, VOLUME};
 use super::master::Master;
 use super::message::SessionMessage;
 use super::node::SessionNode;
@@ -162,6 +162,23 @@ impl Town {
     /// Time passes, and nothing arrives at this node or from it.
     fn pass_without(&mut self, span: Duration, node: NodeId) {
         self.pass_if(span, move |source, target, _| source != node && target != node);
+    }
+
+    /// Time passes until a keepalive of this session is under way, and stays there: its number.
+    fn next_round(&mut self, session: SessionId) -> u64 {
+        for _ in 0..100 {
+            self.deliver();
+            self.hosts.values_mut().for_each(|host| host.advance(ms(100)));
+            self.collect();
+            let round = |message: &SessionMessage| match message {
+                SessionMessage::KeepAlive(keep_alive) if keep_alive.session == session => Some(keep_alive.round),
+                _ => None,
+            };
+            if let Some(round) = self.under_way.iter().find_map(|(_, _, message)| round(message)) {
+                return round;
+            }
+        }
+        panic!("it sends no keepalive");
     }
 
     /// What was observed since the last look.

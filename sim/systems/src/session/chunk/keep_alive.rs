@@ -106,10 +106,16 @@ impl Chunk {
         if !follower.is_with(session) {
             return;
         }
+        if let KeepAliveResult::Extended { held, version } = result {
+            return self.on_extended(ctx, master, session, round, held, version);
+        }
+        // A refusal may be of a process before this one, which had the same session.
+        if self.manager.get_mut(master).rounds.remove(&round).is_none() {
+            return;
+        }
+        let follower = self.manager.get(master);
         match result {
-            KeepAliveResult::Extended { held, version } => {
-                self.on_extended(ctx, master, session, round, held, version);
-            }
+            KeepAliveResult::Extended { .. } => {}
             KeepAliveResult::NoSuchSession if follower.state == State::Entering => self.create(ctx, master),
             KeepAliveResult::NoSuchSession => self.expire(ctx, master),
             KeepAliveResult::Refused(Refusal::Superseded) => self.stop(ctx, master, StopSource::Superseded),

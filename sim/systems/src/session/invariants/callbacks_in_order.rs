@@ -3,7 +3,8 @@
 //! ```text
 //!   master:    initialized ─▶ lease started ─▶ created ─▶ extended * ─▶ expired ─▶ chunk, extent, common ─▶ erased
 //!              (initialized again: a session is reused)
-//!   follower:  negotiated ─▶ created, after the master's ─▶ alive … ─▶ expired, before the next created
+//!   follower:  negotiated ─▶ report begun ─▶ created, after the master's ─▶ alive ─▶ loop begun … ─▶ expired, before
+//!              the next created
 //! ```
 //!
 //! After a restart of its master a session that was expiring has its expired callback run from the beginning.

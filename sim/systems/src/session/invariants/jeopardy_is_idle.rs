@@ -1,4 +1,5 @@
-//! Jeopardy discipline: a chunk sends nothing to a volume while its lease is over.
+//! Jeopardy discipline: a chunk sends nothing to a volume while its lease is over, and serves no target any more when it
+//! ends, though nobody asks for anything and no event tells of it.
 //!
 //! The lease is worked out here once more, from the requests that the chunk sent and the answers that it got, on its
 //! own clock. What the chunk thinks of it is not asked.
@@ -8,15 +9,17 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::view::View;
 
 use crate::session::ids::SessionId;
 use crate::session::message::{CreateResult, KeepAliveResult, SessionMessage};
+use crate::session::node::SessionNode;
 
 use super::index::JEOPARDY_IS_IDLE;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "jeopardy_is_idle",
-    doc: "A chunk touches a target only within the lease that follows from its requests and their answers.",
+    doc: "A chunk touches and serves a target only within the lease that follows from its requests and their answers.",
     source: "Burrows, The Chubby lock service (OSDI 2006), section 2.8",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
@@ -34,11 +37,40 @@ struct Exchange {
 /// Requests of which an answer may still come.
 const OPEN_MAX: usize = 64;
 
+/// How long after the end of a lease its chunk must have ceased to serve: its timer comes at the same instant.
+const MARGIN: Duration = Duration::from_millis(1);
+
+/// How long after a fault began or ended nobody is judged by what it has not done yet.
+const CALM: Duration = Duration::from_secs(1);
+
 /// The leases of all chunks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     /// By chunk and number of the master.
     exchanges: BTreeMap<(NodeId, u16), Exchange>,
+    /// When to look next, in true time, whether a lease is over.
+    looks: BTreeMap<(NodeId, SessionId), Instant>,
+    /// The first of these, or a moment before it.
+    next: Instant,
+}
+
+/// The end of a lease, with what the world knows of its chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// True time.
+    pub(super) at: Instant,
+    /// What the chunk's monotonic clock shows.
+    pub(super) clock: Instant,
+    /// Whether it can act, and no fault began or ended a short while ago.
+    pub(super) is_calm: bool,
+}
+
+impl Now {
+    /// Of a chunk in this world.
+    pub(super) fn of(view: &impl View<SessionNode>, chunk: NodeId) -> Self {
+        let is_calm = view.is_lively(chunk) && CALM < view.now().since(view.disturbed_at());
+        Self { at: view.now(), clock: view.monotonic(chunk), is_calm }
+    }
 }
 
 impl Leases {
@@ -88,27 +120,75 @@ impl Leases {
         source: NodeId,
         message: &SessionMessage,
         (lease, drift): (Duration, Option<u32>),
+        now: Now,
     ) {
         let Some(exchange) = self.exchanges.get_mut(&(chunk, source.number())) else { return };
-        match message {
+        let begun = match message {
             SessionMessage::CreateReply { request, result: CreateResult::Created(granted) } => {
-                if let Some(sent) = exchange.creates.get(request) {
-                    exchange.extend(granted.session, sent.saturating_add(lease));
-                }
+                exchange.creates.get(request).map(|sent| (granted.session, *sent))
             }
             SessionMessage::KeepAliveReply { session, round, result: KeepAliveResult::Extended { held, .. } } => {
-                if let Some(sent) = exchange.rounds.get(round) {
-                    let until = sent.saturating_add(counted_at_least(*held, drift)).saturating_add(lease);
-                    exchange.extend(*session, until);
-                }
+                let sent = exchange.rounds.get(round);
+                sent.map(|sent| (*session, sent.saturating_add(counted_at_least(*held, drift))))
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some((session, from)) = begun {
+            exchange.extend(session, from.saturating_add(lease));
+            let until = exchange.leases[&session];
+            let look = now.at.saturating_add(until.since(now.clock)).saturating_add(MARGIN);
+            self.next = if self.looks.is_empty() { look } else { self.next.min(look) };
+            self.looks.entry((chunk, session)).or_insert(look);
         }
+    }
+
+    /// When [`Leases::on_time`] is to be called next.
+    pub(super) fn deadline(&self) -> Instant {
+        if self.looks.is_empty() { Instant::MAX } else { self.next }
+    }
+
+    /// It is time to look whose leases are over. `now` tells of a chunk, `serves` whether it serves a target under a
+    /// session.
+    pub(super) fn on_time(
+        &mut self,
+        at: Instant,
+        now: impl Fn(NodeId) -> Now,
+        serves: impl Fn(NodeId, SessionId) -> bool,
+        findings: &mut Findings,
+    ) {
+        let due: Vec<(NodeId, SessionId)> =
+            self.looks.iter().filter(|(_, look)| **look <= at).map(|(of, _)| *of).collect();
+        for (chunk, session) in due {
+            let lease = self.exchanges.get(&(chunk, session.master)).and_then(|exchange| exchange.leases.get(&session));
+            // One that has ended, or whose process has, is looked at no more.
+            let again = lease.and_then(|until| {
+                let now = now(chunk);
+                let left = until.saturating_add(MARGIN).since(now.clock);
+                if !left.is_zero() {
+                    // It was extended, or the clock runs slow. One that stands still is looked at now and then.
+                    return Some(left.max(MARGIN));
+                }
+                if !now.is_calm {
+                    return Some(CALM);
+                }
+                findings.check(JEOPARDY_IS_IDLE, Some(chunk), !serves(chunk, session), || {
+                    let number = chunk.number();
+                    format!("chunk{number} serves under {session}, though its lease was over at {until} of its clock")
+                });
+                None
+            });
+            match again {
+                Some(span) => _ = self.looks.insert((chunk, session), at.saturating_add(span)),
+                None => _ = self.looks.remove(&(chunk, session)),
+            }
+        }
+        self.next = self.looks.values().copied().min().unwrap_or(Instant::MAX);
     }
 
     /// A process has ended, and with it all that it counted on.
     pub(super) fn on_down(&mut self, chunk: NodeId) {
         self.exchanges.retain(|(of, _), _| *of != chunk);
+        self.looks.retain(|(of, _), _| *of != chunk);
     }
 }
 
@@ -176,10 +256,62 @@ mod tests {
         leases.exchanges.entry((K1, 1)).or_default().creates.insert(7, at(0));
         let granted = Granted { session: ONE, epoch: Epoch(1), version: 1, is_reused: false };
         let created = SessionMessage::CreateReply { request: 7, result: CreateResult::Created(granted) };
-        leases.on_heard(K1, M1, &created, (LEASE, None));
+        leases.on_heard(K1, M1, &created, (LEASE, None), calm(0));
         leases.on_send(K1, M1, &keep_alive(1), at(3), findings);
-        leases.on_heard(K1, M1, &extended(1), (LEASE, None));
+        leases.on_heard(K1, M1, &extended(1), (LEASE, None), calm(3));
         leases
+    }
+
+    /// A chunk whose clock is right, and which nothing has disturbed.
+    fn calm(secs: u64) -> Now {
+        Now { at: at(secs), clock: at(secs), is_calm: true }
+    }
+
+    /// What is found of a chunk that serves, or does not, when each deadline comes up to 20 s.
+    fn found(serves: bool, now: fn(Instant) -> Now) -> (Option<usize>, u64) {
+        let mut findings = all_on();
+        let mut leases = leases(&mut findings);
+        for _ in 0..100 {
+            let deadline = leases.deadline();
+            if at(20) < deadline {
+                break;
+            }
+            leases.on_time(
+                deadline,
+                |_| now(deadline),
+                |chunk, session| (chunk, session) == (K1, ONE) && serves,
+                &mut findings,
+            );
+            assert!(deadline < leases.deadline());
+        }
+        (broken(&findings), findings.evaluated()[JEOPARDY_IS_IDLE])
+    }
+
+    #[test]
+    fn who_serves_when_its_lease_ends_is_found_though_nothing_happens() {
+        let right = |at| Now { at, clock: at, is_calm: true };
+        assert_eq!(found(true, right), (Some(JEOPARDY_IS_IDLE), 1));
+        assert_eq!(found(false, right), (None, 1));
+    }
+
+    #[test]
+    fn who_cannot_act_or_whose_clock_is_not_there_yet_is_not_judged() {
+        assert_eq!(found(true, |at| Now { at, clock: at, is_calm: false }), (None, 0));
+        assert_eq!(
+            found(true, |now| Now { at: now, clock: at(4), is_calm: true }),
+            (None, 0),
+            "its clock stands still"
+        );
+        let slow = |now: Instant| Now { at: now, clock: at(1) + now.since(at(1)).div(2), is_calm: true };
+        assert_eq!(found(true, slow), (Some(JEOPARDY_IS_IDLE), 1), "at 16 s");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_serves_nothing() {
+        let mut findings = all_on();
+        let mut leases = leases(&mut findings);
+        leases.on_down(K1);
+        assert_eq!(leases.deadline(), Instant::MAX);
     }
 
     #[test]
@@ -201,7 +333,7 @@ mod tests {
     fn a_second_copy_of_an_answer_extends_nothing() {
         let mut findings = all_on();
         let mut leases = leases(&mut findings);
-        leases.on_heard(K1, M1, &extended(1), (LEASE, None));
+        leases.on_heard(K1, M1, &extended(1), (LEASE, None), calm(8));
         leases.on_send(K1, M1, &apply(), at(9), &mut findings);
         assert_eq!(broken(&findings), Some(JEOPARDY_IS_IDLE));
     }

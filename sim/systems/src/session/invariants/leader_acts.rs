@@ -1,6 +1,9 @@
 //! The leader gate: what a master decides takes effect only if it leads at that moment: a callback of the access
 //! manager, the start, extension or end of a lease, the grant of a target, what is said of items.
 //!
+//! That a session leaves the table is not judged: the master decided it while it led, and it takes effect when it is
+//! durable, whoever leads then.
+//!
 //! Of replicas the one that was elected last is the leader, whatever an earlier one still believes: the lease of the
 //! master keeps it from acting from the moment on at which another one may be elected.
 

@@ -1,8 +1,8 @@
 //! Lease containment: what a follower counts on lies within what its master granted.
 //!
 //! When a master lets a session expire, or grants a target, no chunk serves it under the old grant. A chunk whose
-//! process is paused, slow or suspended at that moment does not count: it cannot act, and whether it acts later is seen
-//! by its effects.
+//! process is paused, slow or suspended at that moment, or whose clocks stand still, does not count: it cannot act, and
+//! whether it acts later is seen by its effects.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +37,11 @@ impl Serving {
     /// A chunk serves a target no longer.
     pub(super) fn stop(&mut self, chunk: NodeId, resource: Resource) {
         self.targets.remove(&(resource, chunk));
+    }
+
+    /// Whether a chunk serves a target under this session.
+    pub(super) fn serves_under(&self, chunk: NodeId, session: SessionId) -> bool {
+        self.targets.iter().any(|((_, server), (under, _))| *server == chunk && *under == session)
     }
 
     /// A process has ended.

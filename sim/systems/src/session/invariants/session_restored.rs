@@ -97,9 +97,12 @@ impl Wishes {
 
     /// Whether this follower wants no session, for a reason that is known. `options` are those of its chunk.
     pub(super) fn wants_none(&self, chunk: NodeId, master: u16, options: &SessionOptions) -> bool {
+        // That a master knows an earlier process of the same chunk is no reason.
+        let replaces = |newest: Instance, own: Instance| newest.chunk() != own.chunk() || own < newest;
         let is_replaced = || {
+            let of = |machine| self.newest.iter().filter(move |((_, of), _)| *of == machine);
             let own = self.processes.get(&chunk);
-            own.is_some_and(|(machine, own)| self.newest.iter().any(|((_, of), newest)| of == machine && newest != own))
+            own.is_some_and(|(machine, own)| of(*machine).any(|(_, newest)| replaces(*newest, *own)))
         };
         match self.stopped.get(&(chunk, master)) {
             Some(StopSource::User) => self.ordered.contains(&chunk),
@@ -219,6 +222,18 @@ mod tests {
         wishes.on_initialized(1, Identity(1), new);
         wishes.on_initialized(2, Identity(1), old);
         wishes.on_observation(K1, &SessionObservation::Stopped { master: 1, source: StopSource::Superseded }, at(1));
+        assert!(wishes.wants_none(K1, 1, &presets::zbs()));
+    }
+
+    #[test]
+    fn a_process_is_not_replaced_by_one_that_came_before_it() {
+        let (mut wishes, own) = (Wishes::default(), Instance::of(1, 1));
+        wishes.on_asked(K1, Identity(1), own);
+        wishes.on_initialized(1, Identity(1), own);
+        wishes.on_initialized(2, Identity(1), Instance::of(1, 0));
+        wishes.on_observation(K1, &SessionObservation::Stopped { master: 1, source: StopSource::Superseded }, at(1));
+        assert!(!wishes.wants_none(K1, 1, &presets::zbs()));
+        wishes.on_initialized(2, Identity(1), Instance::of(1, 2));
         assert!(wishes.wants_none(K1, 1, &presets::zbs()));
     }
 

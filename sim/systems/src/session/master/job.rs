@@ -190,11 +190,12 @@ impl Master {
     }
 
     fn callback_fails(&self, ctx: &mut Ctx<'_>) -> bool {
-        let fails = ctx.rng().chance(self.options.callback_failure);
-        if fails {
-            ctx.observe(SessionObservation::CallbackFailed);
-        }
-        fails
+        ctx.rng().chance(self.options.callback_failure)
+    }
+
+    fn refuse_as_failed(&mut self, ctx: &mut Ctx<'_>, source: NodeId, request: u64) {
+        ctx.observe(SessionObservation::CallbackFailed);
+        self.refuse(ctx, source, request, Refusal::CallbackFailed);
     }
 
     fn initialize(&mut self, ctx: &mut Ctx<'_>, source: NodeId, request: Box<CreateRequest>) {
@@ -207,7 +208,7 @@ impl Master {
             return self.refuse(ctx, source, request.request, Refusal::Superseded);
         }
         if self.callback_fails(ctx) {
-            return self.refuse(ctx, source, request.request, Refusal::CallbackFailed);
+            return self.refuse_as_failed(ctx, source, request.request);
         }
         let found = self.reusable(ctx, &request);
         let session = found.unwrap_or_else(|| self.next_session());
@@ -255,7 +256,7 @@ impl Master {
             return self.refuse(ctx, source, request.request, refusal);
         }
         if self.callback_fails(ctx) {
-            return self.refuse(ctx, source, request.request, Refusal::CallbackFailed);
+            return self.refuse_as_failed(ctx, source, request.request);
         }
         self.access.created(session, request.identity);
         let epoch = self.table.lineage(request.identity).expect("it has a process").epoch;
@@ -313,8 +314,9 @@ impl Master {
         }
         self.active.as_mut().expect("this job is at work").term = Some(self.term);
         self.failed_at.remove(&session);
-        if self.callback_fails(ctx) && !(self.has(Bug::FailedPartSkipped) && part == ExpiredPart::Common) {
-            if self.has(Bug::FailedPartSkipped) {
+        if self.callback_fails(ctx) {
+            ctx.observe(SessionObservation::ExpiredPartFailed { session, part });
+            if self.has(Bug::FailedPartSkipped) && part != ExpiredPart::Common {
                 return self.next_part(ctx, part);
             }
             // The parts before it have run. The next scan goes on with this one.

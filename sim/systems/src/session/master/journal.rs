@@ -72,6 +72,8 @@ pub(super) enum Outcome {
     Lost(Then),
     /// This table takes the place of the master's.
     Restored(Table),
+    /// Commands can be written from now on.
+    Ready,
 }
 
 impl Journal {
@@ -104,6 +106,14 @@ impl Journal {
         }
     }
 
+    /// Whether commands can be written yet.
+    pub(super) fn is_ready(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        match self {
+            Self::Disk(disk) => disk.is_ready(ctx),
+            Self::Replica(_) => true,
+        }
+    }
+
     /// Whether no other master acts now.
     pub(super) fn is_alone(&self, now: Instant) -> bool {
         match self {
@@ -130,8 +140,10 @@ impl Journal {
 #[derive(Debug)]
 pub struct Disk {
     pub(super) writes: BTreeMap<WriteId, (Command, Then)>,
-    /// How many commands the disk gave back, and whether something follows that it could not.
-    recovered: (u64, bool),
+    /// Something follows the commands that the disk gave back: how many of them to keep, until the rest is cut off.
+    cut: Option<u64>,
+    /// The write that cuts it off.
+    cutting: Option<WriteId>,
 }
 
 impl Disk {
@@ -145,20 +157,30 @@ impl Disk {
             table.apply(command, bug);
             count += 1;
         }
-        let has_more = recovered.file(LOG).len() as u64 > count;
-        (Self { writes: BTreeMap::new(), recovered: (count, has_more) }, table)
+        let cut = (recovered.file(LOG).len() as u64 > count).then_some(count);
+        (Self { writes: BTreeMap::new(), cut, cutting: None }, table)
     }
 
-    /// What is written from now on must not stand behind a record that cannot be read.
-    pub(super) fn start(&self, ctx: &mut Ctx<'_>) {
-        if let (count, true) = self.recovered {
-            ctx.write(Write::Truncate(LOG, count));
-        }
+    /// What is written from now on must not stand behind a record that cannot be read: the rest is cut off first.
+    /// Returns whether that is done.
+    fn is_ready(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let Some(kept) = self.cut else { return true };
+        self.cutting.get_or_insert_with(|| ctx.persist(Write::Truncate(LOG, kept)));
+        false
     }
 
     /// The next command that this completion is about.
     pub(super) fn next(&mut self, completion: Completion) -> Option<Outcome> {
         match completion {
+            Completion::Durable(up_to) if self.cutting.is_some_and(|cutting| cutting <= up_to) => {
+                (self.cut, self.cutting) = (None, None);
+                Some(Outcome::Ready)
+            }
+            // It is tried again with the next scan.
+            Completion::Failed(id, _) if self.cutting == Some(id) => {
+                self.cutting = None;
+                None
+            }
             Completion::Written(_) => None,
             Completion::Durable(up_to) => {
                 let entry = self.writes.first_entry().filter(|entry| *entry.key() <= up_to)?;

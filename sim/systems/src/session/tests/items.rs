@@ -209,8 +209,10 @@ fn with_the_scope_any_a_process_that_one_master_has_replaced_leaves_all_targets_
     let mut town = settled(SessionOptions { expiry_scope: ExpiryScope::Any, ..quick() }, 2, 2);
     claim(&mut town, K1, TARGET);
     let session = town.chunk(K1).followers().get(2).held().expect("it has one").granted.session;
+    let round = town.next_round(session);
+    town.under_way.clear();
     let result = KeepAliveResult::Refused(Refusal::Superseded);
-    town.host(K1).message(M2, SessionMessage::KeepAliveReply { session, round: 1, result });
+    town.host(K1).message(M2, SessionMessage::KeepAliveReply { session, round, result });
     town.collect();
     assert_eq!((town.state(K1), town.chunk(K1).served().count()), (State::Stopped, 0));
     town.pass(ms(10_000));

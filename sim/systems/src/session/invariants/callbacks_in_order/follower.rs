@@ -13,6 +13,7 @@ use crate::session::observation::SessionObservation;
 #[derive(Clone, Copy, Debug, Default)]
 struct Side {
     negotiated: Option<SessionId>,
+    reported: Option<SessionId>,
     created: Option<SessionId>,
     alive: Option<SessionId>,
 }
@@ -46,13 +47,19 @@ impl FollowerSide {
         match said {
             SessionObservation::Creating { master } => {
                 let side = self.sides.entry((chunk, *master)).or_default();
-                (side.negotiated, side.created) = (None, None);
+                (side.negotiated, side.reported, side.created) = (None, None, None);
             }
             SessionObservation::Negotiated { session, .. } => self.side(chunk, *session).negotiated = Some(*session),
+            SessionObservation::ReportBegun { session, .. } => self.side(chunk, *session).reported = Some(*session),
             SessionObservation::FollowerCreated { session } => {
                 self.on_created(chunk, *session, has_created(*session), findings);
             }
             SessionObservation::Alive { session } => self.on_alive(chunk, *session, findings),
+            SessionObservation::LoopBegun { session } => {
+                let is_alive = self.side(chunk, *session).alive == Some(*session);
+                let wrong = (!is_alive).then(|| "which is not alive".to_owned());
+                judge(chunk, *session, "enters the keepalive loop for", wrong, findings);
+            }
             SessionObservation::FollowerExpired { session } => {
                 let side = self.side(chunk, *session);
                 if side.alive == Some(*session) {
@@ -78,6 +85,8 @@ impl FollowerSide {
             Some("before the master's has run".to_owned())
         } else if before.negotiated != Some(session) {
             Some("before both sides have agreed on a version".to_owned())
+        } else if before.reported != Some(session) {
+            Some("before its data report begins anew".to_owned())
         } else {
             before.alive.map(|old| format!("before the expired callback of {old} has run"))
         };
@@ -107,14 +116,15 @@ fn judge(chunk: NodeId, session: SessionId, does: &str, wrong: Option<String>, f
 mod tests {
     use super::super::super::testing::{K1, ONE, TWO, all_on, broken};
     use super::*;
-    use SessionObservation::{Alive, FollowerCreated, FollowerExpired};
+    use SessionObservation::{Alive, FollowerCreated, FollowerExpired, LoopBegun, ReportBegun};
 
     const fn negotiated(session: SessionId) -> SessionObservation {
         SessionObservation::Negotiated { session, version: 1 }
     }
 
-    const fn life(session: SessionId) -> [SessionObservation; 3] {
-        [negotiated(session), FollowerCreated { session }, Alive { session }]
+    const fn life(session: SessionId) -> [SessionObservation; 5] {
+        let report = ReportBegun { session, start: 0, size: 1 };
+        [negotiated(session), report, FollowerCreated { session }, Alive { session }, LoopBegun { session }]
     }
 
     fn judged(said: &[&[SessionObservation]], has_created: bool) -> Option<usize> {
@@ -137,7 +147,9 @@ mod tests {
         let found = Some(CALLBACKS_IN_ORDER);
         assert_eq!(judged(&[&life(ONE)], false), found, "before the master's");
         assert_eq!(judged(&[&life(ONE)[1..]], true), found, "nothing was negotiated");
-        assert_eq!(judged(&[&life(ONE)[2..]], true), found, "alive without a created callback");
+        assert_eq!(judged(&[&life(ONE)[..1], &life(ONE)[2..]], true), found, "no data report begins");
+        assert_eq!(judged(&[&life(ONE)[3..]], true), found, "alive without a created callback");
+        assert_eq!(judged(&[&life(ONE)[..3], &life(ONE)[4..]], true), found, "a loop for what is not alive");
         assert_eq!(judged(&[&life(ONE), &life(TWO)], true), found, "the old session was not reported lost");
     }
 
