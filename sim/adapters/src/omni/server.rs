@@ -196,7 +196,9 @@ impl Server {
 
     fn on_start(&mut self, ctx: &mut Context<Process>) {
         if let Some(kept) = self.kept {
-            // A torn end must go, and what was read may be in the page cache alone: everything waits for this write.
+            // A torn end must go, and what was read may be in the page cache alone: everything waits for this write. If
+            // there is nothing to cut, it cuts nothing, whatever a crash takes of the writes before it: the file only
+            // ever lost records at its end.
             self.gate = Some(ctx.persist(Write::Truncate(LOG, kept)));
         }
         let phase = ctx.rng().duration(Duration::from_nanos(1), self.options.tick);

@@ -136,7 +136,7 @@ impl RaftFacts for Process {
 
     fn logged(write: Write<&Record>) -> Fact<Option<(Position, &Pb<Entry>)>> {
         Some(match write {
-            Write::Append(LOG, Record::Entry(entry)) => Some((at((entry.0.index, entry.0.term)), entry)),
+            Write::Append(LOG, Record::Entry { entry, .. }) => Some((at((entry.0.index, entry.0.term)), entry)),
             _ => None,
         })
     }
@@ -205,7 +205,7 @@ fn said(message: &Message) -> Said {
 
 fn entry_at(disk: &impl Records<Record>, place: usize) -> Option<&Entry> {
     match disk.get(LOG, place) {
-        Some(Stored::Intact(Record::Entry(entry))) => Some(&entry.0),
+        Some(Stored::Intact(Record::Entry { entry, .. })) => Some(&entry.0),
         _ => None,
     }
 }

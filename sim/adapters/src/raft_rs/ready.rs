@@ -26,7 +26,9 @@ impl Server {
         let installs = !ready.snapshot().is_empty();
         let store = self.raw.mut_store();
         if installs {
-            writes.extend(store.install(ready.snapshot().clone()));
+            let [snapshot, cut] = store.install(ready.snapshot().clone());
+            ctx.persist(snapshot);
+            writes.push(cut);
         }
         if let Some(hard) = ready.hs() {
             store.hard = hard.clone();
@@ -181,4 +183,43 @@ fn persist(ctx: &mut Context<Process>, writes: Vec<Write<Record>>, must_sync: bo
         }
     }
     last
+}
+
+#[cfg(test)]
+mod tests {
+    use raft::eraftpb::{ConfState, Message, MessageType};
+    use splitbrain::kernel::host::Host;
+    use splitbrain::kernel::prelude::{Effect, Options as _, Seed};
+
+    use super::super::options::RaftRsOptions;
+    use super::super::store::LOG;
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_synced_before_the_log_that_it_replaces_is_cut() {
+        let options = (RaftRsOptions::presets()[0].make)();
+        let make = move |disk| {
+            let server = Server::new(NodeId::server(1), options.clone(), vec![1, 2, 3], 3, &disk);
+            Process::Server(Box::new(server.expect("the disk is empty")))
+        };
+        let mut host = Host::new(NodeId::server(1), Seed(1), make);
+        host.start();
+        host.take();
+        let mut snapshot = Snapshot { data: vec![0; 8], ..Snapshot::default() };
+        let conf = ConfState { voters: vec![1, 2, 3], ..ConfState::default() };
+        let meta = snapshot.mut_metadata();
+        (meta.index, meta.term, meta.conf_state) = (5, 1, Some(conf));
+        let mut message = Message { from: 2, to: 1, term: 1, snapshot: Some(snapshot), ..Message::default() };
+        message.set_msg_type(MessageType::MsgSnapshot);
+        host.message(NodeId::server(2), Wire::Raft(Box::new(Pb(message))));
+
+        let effects = host.take();
+        let place = |is_it: fn(&Effect<Process>) -> bool| effects.iter().position(is_it);
+        let of_snapshot =
+            |effect: &Effect<Process>| matches!(effect, Effect::Write { write: Write::Replace(SNAPSHOT, _), .. });
+        let cut = place(|effect| matches!(effect, Effect::Write { write: Write::Truncate(LOG, 0), .. }));
+        assert!(place(of_snapshot).is_some(), "it is installed: {effects:?}");
+        assert!(place(of_snapshot) < place(|effect| matches!(effect, Effect::Sync)));
+        assert!(place(|effect| matches!(effect, Effect::Sync)) < cut, "{effects:?}");
+    }
 }

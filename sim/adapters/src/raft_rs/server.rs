@@ -10,7 +10,7 @@ use splitbrain::kernel::prelude::*;
 use splitbrain_systems::raft::facts::TimerFacts;
 
 use super::options::{Mistake, RaftRsOptions, Timeouts};
-use super::store::{LOG, Record, Store, position};
+use super::store::{Record, Store, position};
 use super::wire::{self, Members, Observed, Order, Proposal, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
 use crate::protobuf::Pb;
@@ -53,8 +53,8 @@ pub struct Server {
     servers: u16,
     pub(super) raw: RawNode<Store>,
     pub(super) machine: Machine,
-    /// How many records of the log to keep at the start; `None` if the disk was empty.
-    kept: Option<u64>,
+    /// The first write; `None` if the disk was empty.
+    first_write: Option<Write<Record>>,
     /// The commit index at the start: what is applied up to there was applied by an earlier process.
     pub(super) old_commit: u64,
     /// The number of the last ready that is durable with each write under way.
@@ -211,7 +211,8 @@ impl Server {
         servers: u16,
         recovered: &Recovered<Record>,
     ) -> Result<Self, &'static str> {
-        let (store, kept) = Store::recover(recovered, voters)?;
+        let (store, cut) = Store::recover(recovered, voters)?;
+        let first_write = (!recovered.files.is_empty()).then(|| store.first_write(cut));
         let machine = Machine::of(&store);
         let config = Config {
             id: id_of(id),
@@ -234,7 +235,7 @@ impl Server {
             face: Face::of(&raw),
             raw,
             machine,
-            kept: (!recovered.files.is_empty()).then_some(kept),
+            first_write,
             old_commit,
             in_flight: VecDeque::new(),
             restoring: None,
@@ -255,10 +256,8 @@ impl Server {
             let Machine { index, term, state } = self.machine;
             ctx.observe(Observed::SnapshotRestored { index, term, state });
         }
-        if let Some(kept) = self.kept {
-            // A torn end must go before anything is added. And what was read may be in the page cache alone: what the
-            // library promises because of it waits for this write.
-            let write = Write::Truncate(LOG, kept);
+        if let Some(write) = self.first_write.take() {
+            // What was read may be in the page cache alone: what the library promises because of it waits for this.
             if self.options.mistake == Mistake::UnsyncedRestart {
                 ctx.write(write);
             } else {

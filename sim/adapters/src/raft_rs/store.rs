@@ -6,8 +6,9 @@
 //!   snapshot   the last snapshot, replaced whole
 //! ```
 //!
-//! A record of the log carries its place, so a log with a torn end or a hole is cut off there: only what was not yet
-//! synced can be missing, and nothing of that was promised.
+//! A record of the log carries its place and the term of the entry before it. So a log is cut off at a torn end, at a
+//! hole, and where the rest of an overwritten log meets the new one: a crash leaves these only where something was not
+//! yet synced, and nothing of that was promised.
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::storage::{GetEntriesContext, RaftState, Storage};
@@ -30,7 +31,13 @@ pub enum Record {
     /// In `STATE`.
     State(Pb<HardState>),
     /// In `LOG`.
-    Entry(Pb<Entry>),
+    Entry {
+        /// The entry, with its place and its term.
+        entry: Pb<Entry>,
+        /// The term of the entry before it. Places alone do not tell whether two records are of one log: after a crash
+        /// an entry of a new log may follow one of the log that it replaced.
+        after: u64,
+    },
     /// In `SNAPSHOT`.
     Snapshot(Pb<Snapshot>),
 }
@@ -55,11 +62,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// What a disk gave back, for a cluster that began with these voters; and how many records of the log to keep.
+    /// What a disk gave back, for a cluster that began with these voters; and how many records of the log to keep, if
+    /// there are more.
     ///
     /// # Errors
     /// What is damaged: going on could break a promise that was made before the crash.
-    pub fn recover(recovered: &Recovered<Record>, voters: Vec<u64>) -> std::result::Result<(Self, u64), &'static str> {
+    pub fn recover(
+        recovered: &Recovered<Record>,
+        voters: Vec<u64>,
+    ) -> std::result::Result<(Self, Option<u64>), &'static str> {
         let hard = match recovered.last(STATE) {
             None => HardState::default(),
             Some(Stored::Intact(Record::State(Pb(hard)))) => hard.clone(),
@@ -75,25 +86,37 @@ impl Store {
             0 => ConfState { voters, ..ConfState::default() },
             _ => snapshot.get_metadata().get_conf_state().clone(),
         };
-        let mut entries = contiguous(recovered.file(LOG))?;
-        let kept = entries.len() as u64;
-        let first = entries.first().map_or(1, |entry| entry.index);
-        let starts_anew = covered.0 + 1;
+        let records = recovered.file(LOG);
+        let (before, mut entries) = contiguous(records)?;
+        let intact = entries.len() as u64;
+        let first = before.0 + 1;
         let place = covered.0.checked_sub(first).and_then(|at| usize::try_from(at).ok());
         let has_covered = place.and_then(|at| entries.get(at)).is_some_and(|entry| entry.term == covered.1);
-        let (base, file_start) = if first == starts_anew {
-            (covered, first)
+        let (base, file_start, kept) = if before == covered {
+            (covered, first, intact)
         } else if has_covered {
-            (term_and_place(&entries.remove(0)), first)
+            (term_and_place(&entries.remove(0)), first, intact)
         } else {
             // It ends before the snapshot or contradicts it: it was about to be dropped.
             entries.clear();
-            (covered, starts_anew)
+            (covered, covered.0 + 1, 0)
         };
-        let kept = if file_start == first { kept } else { 0 };
+        let cut = (kept < records.len() as u64).then_some(kept);
         let mut store = Self { hard, conf, snapshot, base, entries, file_start };
         store.hard.commit = store.hard.commit.clamp(covered.0, store.last());
-        Ok((store, kept))
+        Ok((store, cut))
+    }
+
+    /// The first write after a start; what is promised because of what was read waits for it, as that may have been in
+    /// the page cache alone. `cut` is how many records of the log to keep, if there are more.
+    ///
+    /// A whole log is left alone: a cut counts records, and a crash that comes next may take what was written before it
+    /// and leave the cut.
+    pub fn first_write(&self, cut: Option<u64>) -> Write<Record> {
+        match cut {
+            Some(kept) => Write::Truncate(LOG, kept),
+            None => Write::Replace(STATE, Record::State(Pb(self.hard.clone()))),
+        }
     }
 
     /// The last place.
@@ -127,21 +150,28 @@ impl Store {
             self.entries.truncate((first - self.base.0 - 1) as usize);
             writes.push(Write::Truncate(LOG, first - self.file_start));
         }
-        writes.extend(entries.iter().map(|entry| Write::Append(LOG, Record::Entry(Pb(entry.clone())))));
-        self.entries.extend(entries);
+        let mut after = self.term_at(first - 1).expect("the log has the entry before");
+        for entry in entries {
+            let before = std::mem::replace(&mut after, entry.term);
+            writes.push(Write::Append(LOG, Record::Entry { entry: Pb(entry.clone()), after: before }));
+            self.entries.push(entry);
+        }
         writes
     }
 
-    /// Takes a leader's snapshot in place of everything. Returns the writes that do the same to the disk: the snapshot
-    /// comes first, so that a crash between them leaves a log that the snapshot contradicts.
-    pub fn install(&mut self, snapshot: Snapshot) -> Vec<Write<Record>> {
+    /// Takes a leader's snapshot in place of everything. Returns the two writes that do the same to the disk.
+    ///
+    /// The first one must be synced before the second one begins. A crash between them then leaves a log that ends
+    /// before the snapshot or contradicts it. With one sync for both, a crash that keeps any of the writes that were
+    /// not synced could leave the cut alone, and neither the snapshot nor the log that was promised.
+    pub fn install(&mut self, snapshot: Snapshot) -> [Write<Record>; 2] {
         self.base = position(&snapshot);
         self.conf = snapshot.get_metadata().get_conf_state().clone();
         self.hard.commit = self.hard.commit.max(self.base.0);
         self.entries.clear();
         self.file_start = self.base.0 + 1;
         self.snapshot = snapshot.clone();
-        vec![Write::Replace(SNAPSHOT, Record::Snapshot(Pb(snapshot))), Write::Truncate(LOG, 0)]
+        [Write::Replace(SNAPSHOT, Record::Snapshot(Pb(snapshot))), Write::Truncate(LOG, 0)]
     }
 
     /// Drops the log up to a place that a durable snapshot covers, whose record becomes the base. Returns the write
@@ -168,21 +198,25 @@ const fn term_and_place(entry: &Entry) -> (u64, u64) {
     (entry.index, entry.term)
 }
 
-/// The entries that follow one another from the first record on.
-fn contiguous(records: &[Stored<Record>]) -> std::result::Result<Vec<Entry>, &'static str> {
+/// Place and term of the entry before the first record, and the entries that follow one another from there.
+fn contiguous(records: &[Stored<Record>]) -> std::result::Result<((u64, u64), Vec<Entry>), &'static str> {
+    let mut before = (0, 0);
     let mut entries: Vec<Entry> = Vec::with_capacity(records.len());
     for record in records {
         match record {
-            Stored::Intact(Record::Entry(Pb(entry)))
-                if entries.last().is_none_or(|last| entry.index == last.index + 1) =>
-            {
-                entries.push(entry.clone());
-            }
-            Stored::Intact(Record::Entry(_)) | Stored::Torn => break,
+            Stored::Intact(Record::Entry { entry: Pb(entry), after }) => match entries.last().map(term_and_place) {
+                None => {
+                    before = (entry.index - 1, *after);
+                    entries.push(entry.clone());
+                }
+                Some(last) if (entry.index, *after) == (last.0 + 1, last.1) => entries.push(entry.clone()),
+                Some(_) => break,
+            },
+            Stored::Torn => break,
             _ => return Err("the log on the disk is damaged"),
         }
     }
-    Ok(entries)
+    Ok((before, entries))
 }
 
 impl Storage for Store {
@@ -228,8 +262,18 @@ impl Storage for Store {
 mod tests {
     use super::*;
 
+    fn plain(term: u64, index: u64) -> Entry {
+        Entry { term, index, ..Entry::default() }
+    }
+
+    /// An entry behind one of this term.
+    fn behind(after: u64, term: u64, index: u64) -> Stored<Record> {
+        Stored::Intact(Record::Entry { entry: Pb(plain(term, index)), after })
+    }
+
+    /// An entry of a log that has one term from its beginning on.
     fn entry(term: u64, index: u64) -> Stored<Record> {
-        Stored::Intact(Record::Entry(Pb(Entry { term, index, ..Entry::default() })))
+        behind(if index == 1 { 0 } else { term }, term, index)
     }
 
     fn snapshot(term: u64, index: u64) -> (FileId, Vec<Stored<Record>>) {
@@ -238,17 +282,83 @@ mod tests {
         (SNAPSHOT, vec![Stored::Intact(Record::Snapshot(Pb(snapshot)))])
     }
 
-    /// The base, the last place and the records to keep.
-    fn read(files: Vec<(FileId, Vec<Stored<Record>>)>) -> ((u64, u64), u64, u64) {
-        let (store, kept) = Store::recover(&Recovered { files }, vec![1, 2, 3]).expect("nothing is damaged");
-        (store.base, store.last(), kept)
+    fn recover(files: Vec<(FileId, Vec<Stored<Record>>)>) -> (Store, Option<u64>) {
+        Store::recover(&Recovered { files }, vec![1, 2, 3]).expect("nothing is damaged")
+    }
+
+    /// The base, the last place and how many records to keep, if there are more.
+    fn read(files: Vec<(FileId, Vec<Stored<Record>>)>) -> ((u64, u64), u64, Option<u64>) {
+        let (store, cut) = recover(files);
+        (store.base, store.last(), cut)
+    }
+
+    /// Carries out a write to the file of the log.
+    fn write_to(file: &mut Vec<Stored<Record>>, write: Write<Record>) {
+        match write {
+            Write::Append(LOG, record) => file.push(Stored::Intact(record)),
+            Write::Truncate(LOG, count) => file.truncate(count as usize),
+            Write::Discard(LOG, count) => drop(file.drain(..count as usize)),
+            _ => {}
+        }
     }
 
     #[test]
     fn a_torn_end_and_what_follows_a_hole_are_cut_off() {
-        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 2), Stored::Torn])]), ((0, 0), 2, 2));
-        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 3)])]), ((0, 0), 1, 1));
-        assert_eq!(read(vec![(LOG, vec![entry(1, 2)])]), ((0, 0), 0, 0), "the first one is missing");
+        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 2)])]), ((0, 0), 2, None), "it is whole");
+        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 2), Stored::Torn])]), ((0, 0), 2, Some(2)));
+        assert_eq!(read(vec![(LOG, vec![entry(1, 1), entry(1, 3)])]), ((0, 0), 1, Some(1)));
+        assert_eq!(read(vec![(LOG, vec![entry(1, 2)])]), ((0, 0), 0, Some(0)), "the first one is missing");
+    }
+
+    /// Four entries of term 1 whose last two a leader of term 2 replaces by three: what a crash leaves that keeps these
+    /// of the four writes.
+    fn overwritten(kept: [bool; 4]) -> ((u64, u64), u64, Option<u64>) {
+        let (mut store, _) = recover(vec![(LOG, (1..=4).map(|index| entry(1, index)).collect())]);
+        let mut file: Vec<_> = (1..=4).map(|index| entry(1, index)).collect();
+        let writes = store.append((3..=5).map(|index| plain(2, index)).collect());
+        assert_eq!(writes.len(), kept.len());
+        let kept = writes.into_iter().zip(kept).filter_map(|(write, is_kept)| is_kept.then_some(write));
+        kept.for_each(|write| write_to(&mut file, write));
+        read(vec![(LOG, file)])
+    }
+
+    #[test]
+    fn an_entry_of_a_new_log_never_follows_one_of_the_log_that_it_replaced() {
+        assert_eq!(overwritten([true; 4]), ((0, 0), 5, None), "nothing is lost");
+        assert_eq!(overwritten([false, false, false, true]), ((0, 0), 4, Some(4)), "the place alone would fit");
+        assert_eq!(overwritten([false; 4]), ((0, 0), 4, None), "everything is lost");
+        assert_eq!(overwritten([true, false, false, true]), ((0, 0), 2, Some(2)), "there is a hole");
+    }
+
+    #[test]
+    fn a_restart_leaves_a_whole_log_alone() {
+        // The process crashes when it has compacted its log, and the machine when the next one has begun: of the two
+        // writes the one that compacts is lost.
+        let whole: Vec<_> = (1..=9).map(|index| entry(1, index)).collect();
+        let (store, cut) = recover(vec![(LOG, whole[5..].to_vec()), snapshot(1, 6)]);
+        let mut file = whole.clone();
+        write_to(&mut file, store.first_write(cut));
+        assert_eq!(read(vec![(LOG, file), snapshot(1, 6)]), ((1, 1), 9, None));
+        assert!(
+            matches!(store.first_write(cut), Write::Replace(STATE, Record::State(_))),
+            "there is a write to wait for"
+        );
+
+        let torn = [&whole[5..], &[Stored::Torn]].concat();
+        let (store, cut) = recover(vec![(LOG, torn.clone()), snapshot(1, 6)]);
+        let mut file = torn;
+        write_to(&mut file, store.first_write(cut));
+        assert_eq!((file.len(), read(vec![(LOG, file), snapshot(1, 6)])), (4, ((6, 1), 9, None)), "a torn end goes");
+    }
+
+    #[test]
+    fn a_snapshot_that_is_lost_takes_no_log_with_it() {
+        let (mut store, _) = recover(vec![(LOG, (1..=4).map(|index| entry(1, index)).collect())]);
+        let mut later = Snapshot::default();
+        (later.mut_metadata().term, later.mut_metadata().index) = (1, 6);
+        let [first, second] = store.install(later);
+        assert!(matches!(first, Write::Replace(SNAPSHOT, _)), "it is synced before the log is cut");
+        assert!(matches!(second, Write::Truncate(LOG, 0)));
     }
 
     #[test]
@@ -263,11 +373,12 @@ mod tests {
     fn a_log_goes_on_behind_its_snapshot_or_is_dropped() {
         let log =
             |places: std::ops::RangeInclusive<u64>| (LOG, places.map(|index| entry(1, index)).collect::<Vec<_>>());
-        assert_eq!(read(vec![log(1..=9), snapshot(1, 6)]), ((1, 1), 9, 9), "the crash came before the compaction");
-        assert_eq!(read(vec![log(6..=9), snapshot(1, 6)]), ((6, 1), 9, 4), "the first record is the base");
-        assert_eq!(read(vec![log(7..=9), snapshot(1, 6)]), ((6, 1), 9, 3));
-        assert_eq!(read(vec![log(1..=4), snapshot(1, 6)]), ((6, 1), 6, 0), "it ends before the snapshot");
-        assert_eq!(read(vec![log(1..=9), snapshot(2, 6)]), ((6, 2), 6, 0), "it contradicts the snapshot");
+        assert_eq!(read(vec![log(1..=9), snapshot(1, 6)]), ((1, 1), 9, None), "the crash came before the compaction");
+        assert_eq!(read(vec![log(6..=9), snapshot(1, 6)]), ((6, 1), 9, None), "the first record is the base");
+        assert_eq!(read(vec![log(7..=9), snapshot(1, 6)]), ((6, 1), 9, None));
+        assert_eq!(read(vec![log(1..=4), snapshot(1, 6)]), ((6, 1), 6, Some(0)), "it ends before the snapshot");
+        assert_eq!(read(vec![log(7..=9), snapshot(2, 6)]), ((6, 2), 6, Some(0)), "it follows another entry");
+        assert_eq!(read(vec![log(1..=9), snapshot(2, 6)]), ((6, 2), 6, Some(0)), "it contradicts the snapshot");
     }
 
     #[test]
@@ -281,23 +392,14 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_as_the_same_log() {
-        let plain = |term, index| Entry { term, index, ..Entry::default() };
         let (mut store, _) = Store::recover(&Recovered::empty(), vec![1, 2, 3]).expect("it is empty");
-        let mut file: Vec<Record> = Vec::new();
+        let mut file = Vec::new();
         let mut writes = store.append(vec![plain(1, 1), plain(1, 2), plain(1, 3)]);
         writes.extend(store.append(vec![plain(2, 2), plain(2, 3), plain(2, 4)]));
         writes.extend(store.compact(2));
         writes.extend(store.append(vec![plain(3, 4)]));
-        for write in writes {
-            match write {
-                Write::Append(_, record) => file.push(record),
-                Write::Truncate(_, count) => file.truncate(count as usize),
-                Write::Discard(_, count) => drop(file.drain(..count as usize)),
-                Write::Replace(..) => panic!("the log is not replaced"),
-            }
-        }
-        let records = file.into_iter().map(Stored::Intact).collect();
-        let recovered = Recovered { files: vec![(LOG, records), snapshot(2, 2)] };
+        writes.into_iter().for_each(|write| write_to(&mut file, write));
+        let recovered = Recovered { files: vec![(LOG, file), snapshot(2, 2)] };
         let (again, _) = Store::recover(&recovered, vec![1, 2, 3]).expect("nothing is damaged");
         assert_eq!((again.base, &again.entries), (store.base, &store.entries));
         assert_eq!((again.base, again.last(), again.term_at(4)), ((2, 2), 4, Some(3)));

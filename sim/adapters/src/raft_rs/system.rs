@@ -102,7 +102,7 @@ impl System for RaftRs {
 fn configurations(view: impl View<Process>, server: NodeId) -> Vec<Members> {
     let disk = view.disk(server);
     let logged = (0..disk.len(LOG)).filter_map(|at| match disk.get(LOG, at) {
-        Some(Stored::Intact(Record::Entry(entry))) => Members::of(&entry.0),
+        Some(Stored::Intact(Record::Entry { entry, .. })) => Members::of(&entry.0),
         _ => None,
     });
     let snapshot = match disk.durable_last(SNAPSHOT) {

@@ -233,7 +233,7 @@ impl Observation for Observed {
 pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match datum {
         Datum::Message(Wire::Raft(message)) => message_brief(&message.0, f),
-        Datum::Record(Record::Entry(entry)) | Datum::Observation(Observed::Applied { entry }) => {
+        Datum::Record(Record::Entry { entry, .. }) | Datum::Observation(Observed::Applied { entry }) => {
             entry_brief(&entry.0, f)
         }
         Datum::Record(Record::State(Pb(state))) => {
