@@ -5,7 +5,8 @@ use splitbrain::kernel::prelude::*;
 names! {
     /// Where the election timeouts come from, which the library draws by itself.
     pub enum Timeouts {
-        /// From the node's stream: a function of incarnation, term and role, set after every call of the library.
+        /// From the node's stream, by incarnation: a new one for each change of the term or the role, set after every
+        /// call of the library.
         Pinned = "pinned",
         /// From the library's own generator, which no seed decides: runs of one seed differ.
         Own = "own",

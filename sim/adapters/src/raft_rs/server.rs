@@ -72,7 +72,10 @@ pub struct Server {
     /// The library's commit index when it was last looked at.
     counted: u64,
     face: Face,
+    /// The election timeout, and the term and the role that it was drawn in.
     pinned: Option<((u64, StateRole), usize)>,
+    /// How many election timeouts were drawn.
+    drawn: u64,
     pub(super) timer: TimerFacts,
     elapsed: usize,
 }
@@ -245,6 +248,7 @@ impl Server {
             has_left: false,
             counted: old_commit,
             pinned: None,
+            drawn: 0,
             timer: TimerFacts { started_at: Instant::ZERO, contact_at: None, heartbeat_seen: false },
             elapsed: 0,
         })
@@ -429,7 +433,8 @@ impl Server {
             Some((of, timeout)) if of == key => timeout,
             _ => {
                 let life = u64::from(ctx.incarnation());
-                let mut stream = ctx.rng().fork("election timeout", life << 48 | key.0 << 2 | key.1 as u64);
+                self.drawn += 1;
+                let mut stream = ctx.rng().fork("election timeout", life << 48 | self.drawn);
                 stream.between(self.options.election_tick, 2 * self.options.election_tick - 1) as usize
             }
         };
