@@ -10,7 +10,7 @@ use omnipaxos::messages::sequence_paxos::PaxosMsg;
 use splitbrain::kernel::prelude::*;
 
 use super::server::Process;
-use super::storage::{Command, LOG, Store};
+use super::storage::{Command, LOG, Record, Store};
 use super::wire::{Observed, PaxosMessage, Round, Wire};
 
 const AGREEMENT: usize = 0;
@@ -91,10 +91,10 @@ impl OmniInvariants {
         });
     }
 
-    /// A message of the log leaves a server: what it promises is on its disk.
+    /// A message of the log leaves a server: what it promises is on its disk, and takes back no earlier promise.
     fn on_promise(
         &mut self,
-        view: impl View<Process>,
+        disk: &impl Records<Record>,
         node: NodeId,
         message: &PaxosMsg<Command>,
         findings: &mut Findings,
@@ -104,10 +104,12 @@ impl OmniInvariants {
             PaxosMsg::Accepted(accepted) => (Round::from(accepted.n), accepted.accepted_idx),
             _ => return,
         };
-        self.read(view, node);
+        self.on_round(node, round, findings);
+        self.read(disk, node);
         let store = &self.durable[&node].1;
         let promised = store.promise.map_or(Round::default(), Round::from);
-        // A server that has durably promised a later round may have dropped what it accepted before.
+        // A server that has durably promised a later round may have dropped what it accepted before: the answer was
+        // given earlier and left later. An answer that is given after the promise is no longer right, see `on_round`.
         let holds = promised > round || (promised == round && store.log.len() >= accepted);
         findings.check(DURABLE, Some(node), holds, || {
             let length = store.log.len();
@@ -118,8 +120,7 @@ impl OmniInvariants {
     }
 
     /// Reads what has become durable since.
-    fn read(&mut self, view: impl View<Process>, node: NodeId) {
-        let disk = view.disk(node);
+    fn read(&mut self, disk: &impl Records<Record>, node: NodeId) {
         let (count, store) = self.durable.entry(node).or_default();
         if *count > disk.len(LOG) {
             (*count, *store) = (0, Store::default());
@@ -144,7 +145,12 @@ impl Invariants<Process> for OmniInvariants {
         safety("agreement", "One command is decided at a place.", "OmniPaxos (EuroSys 2023) SC2", Sight::BlackBox),
         safety("decided_in_order", "A server decides one place after the other.", "OmniPaxos SC3", Sight::BlackBox),
         safety("acknowledged_is_decided", "What a client is told is decided.", "OmniPaxos SC1", Sight::BlackBox),
-        safety("rounds_never_fall", "A server never promises an earlier round.", "OmniPaxos 4.1", Sight::BlackBox),
+        safety(
+            "rounds_never_fall",
+            "A server never promises an earlier round, and answers in none.",
+            "OmniPaxos 4.1",
+            Sight::BlackBox,
+        ),
         safety("leads_own_round", "A server leads in rounds of its own name.", "OmniPaxos LE3", Sight::BlackBox),
         safety(
             "persist_before_reply",
@@ -183,7 +189,7 @@ impl Invariants<Process> for OmniInvariants {
             }
             EffectRef::Send { message: Wire::Paxos(message), .. } => {
                 if let PaxosMessage::SequencePaxos(message) = &**message {
-                    self.on_promise(view, node, &message.msg, findings);
+                    self.on_promise(&view.disk(node), node, &message.msg, findings);
                 }
             }
             _ => {}
@@ -233,6 +239,10 @@ impl Invariants<Process> for OmniInvariants {
 
 #[cfg(test)]
 mod tests {
+    use omnipaxos::ballot_leader_election::Ballot;
+    use omnipaxos::messages::sequence_paxos::{Accepted, Promise};
+
+    use super::super::storage::Change;
     use super::*;
 
     const S1: NodeId = NodeId::server(1);
@@ -278,6 +288,71 @@ mod tests {
         assert!(findings.first().is_none());
         invariants.on_round(S1, Round { n: 1, server: 3 }, &mut findings);
         assert_eq!(findings.first().map(|(index, ..)| index), Some(ROUNDS));
+    }
+
+    /// The records of a log, all of them durable.
+    struct Durable(Vec<Record>);
+
+    impl Records<Record> for Durable {
+        fn len(&self, _: FileId) -> usize {
+            self.0.len()
+        }
+
+        fn get(&self, _: FileId, at: usize) -> Option<Stored<&Record>> {
+            self.0.get(at).map(Stored::Intact)
+        }
+    }
+
+    fn ballot(n: u32) -> Ballot {
+        Ballot { n, pid: 2, ..Ballot::default() }
+    }
+
+    fn promise(n: u32) -> PaxosMsg<Command> {
+        let n = ballot(n);
+        PaxosMsg::Promise(Promise { n, n_accepted: n, decided_idx: 0, accepted_idx: 1, log_sync: None })
+    }
+
+    fn accepted(n: u32) -> PaxosMsg<Command> {
+        PaxosMsg::Accepted(Accepted { n: ballot(n), accepted_idx: 1 })
+    }
+
+    /// The invariants that break, in order, when these messages leave a server whose disk has one entry and a promise
+    /// of round 2.
+    fn broken_by(messages: &[PaxosMsg<Command>]) -> Vec<usize> {
+        let changes = vec![Change::Promise(ballot(2)), Change::Append(vec![command(7)])];
+        let disk = Durable(vec![Record { number: 0, changes }]);
+        let mut invariants = OmniInvariants::new();
+        let broken = messages.iter().filter_map(|message| {
+            let mut findings = findings();
+            invariants.on_promise(&disk, S1, message, &mut findings);
+            findings.first().map(|(index, ..)| index)
+        });
+        broken.collect()
+    }
+
+    #[test]
+    fn an_answer_is_never_of_a_round_before_one_that_was_answered() {
+        assert!(broken_by(&[promise(1), accepted(1), promise(2), accepted(2)]).is_empty());
+        assert_eq!(broken_by(&[promise(2), accepted(1)]), [ROUNDS]);
+        assert_eq!(broken_by(&[accepted(2), promise(1)]), [ROUNDS]);
+    }
+
+    #[test]
+    fn an_answer_is_never_of_a_round_before_one_that_was_observed() {
+        let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
+        invariants.on_round(S1, Round::from(ballot(2)), &mut findings);
+        let disk = Durable(vec![Record { number: 0, changes: vec![Change::Promise(ballot(2))] }]);
+        invariants.on_promise(&disk, S2, &accepted(1), &mut findings);
+        assert!(findings.first().is_none(), "another server has promised nothing");
+        invariants.on_promise(&disk, S1, &accepted(1), &mut findings);
+        assert_eq!(findings.first().map(|(index, ..)| index), Some(ROUNDS));
+    }
+
+    #[test]
+    fn an_answer_is_durable_when_it_leaves() {
+        assert_eq!(broken_by(&[promise(3)]), [DURABLE], "its promise is not");
+        let longer = PaxosMsg::Accepted(Accepted { n: ballot(2), accepted_idx: 2 });
+        assert_eq!(broken_by(&[longer]), [DURABLE], "its second entry is not");
     }
 
     #[test]
