@@ -14,6 +14,7 @@
 //! | `store` | the library's `Storage`, and the records that it is made from |
 //! | `server` | the node: inputs go into `RawNode`, what is ready comes out of it |
 //! | `ready` | what becomes of one `Ready` |
+//! | `logger` | the way of the library's log lines into the recording |
 //! | `facts` | what the invariants of Raft are shown |
 //! | `system` | the words of scenarios |
 //!
@@ -24,6 +25,7 @@
 //! - The state machine is a hash over everything that was applied. A snapshot is that hash.
 
 mod facts;
+mod logger;
 mod options;
 mod ready;
 mod server;

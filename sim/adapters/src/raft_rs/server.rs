@@ -9,6 +9,7 @@ use serde::Serialize;
 use splitbrain::kernel::prelude::*;
 use splitbrain_systems::raft::facts::TimerFacts;
 
+use super::logger::logger;
 use super::options::{Mistake, RaftRsOptions, Timeouts};
 use super::store::{Record, Store, position};
 use super::wire::{self, Members, Observed, Order, Proposal, Wire};
@@ -229,8 +230,7 @@ impl Server {
             ..Config::default()
         };
         let (old_commit, members) = (store.hard.commit, members_of(&store.conf));
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&config, store, &logger).expect("options and disk are valid");
+        let raw = RawNode::new(&config, store, &logger()).expect("options and disk are valid");
         Ok(Self {
             id,
             options,

@@ -1,0 +1,43 @@
+//! The way of the library's log lines: from `slog` to `log`, which a recording captures.
+//!
+//! The library's statements below `info` are not compiled in, as they are in the middle of what it does most often: see
+//! the features of `slog` in `Cargo.toml`.
+
+use slog::Drain as _;
+
+/// What the library is given. While nobody listens, a statement of it costs the comparison of two levels.
+pub(super) fn logger() -> slog::Logger {
+    let heard = slog_stdlog::StdLog.filter(|record| is_heard(record.level(), log::max_level()));
+    slog::Logger::root(heard.fuse(), slog::o!())
+}
+
+/// Whether a line of this level gets anywhere when this is the level of `log`.
+fn is_heard(level: slog::Level, least_grave: log::LevelFilter) -> bool {
+    let level = match level {
+        slog::Level::Critical | slog::Level::Error => log::Level::Error,
+        slog::Level::Warning => log::Level::Warn,
+        slog::Level::Info => log::Level::Info,
+        slog::Level::Debug => log::Level::Debug,
+        slog::Level::Trace => log::Level::Trace,
+    };
+    level <= least_grave
+}
+
+#[cfg(test)]
+mod tests {
+    use log::LevelFilter;
+    use slog::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_heard_from_its_own_level_on() {
+        for level in [Level::Critical, Level::Error, Level::Warning, Level::Info] {
+            assert!(!is_heard(level, LevelFilter::Off), "{level}");
+            assert!(is_heard(level, LevelFilter::Debug), "{level}");
+        }
+        assert!(is_heard(Level::Warning, LevelFilter::Warn));
+        assert!(!is_heard(Level::Info, LevelFilter::Warn));
+        assert!(is_heard(Level::Critical, LevelFilter::Error), "`log` has no level above error");
+    }
+}
