@@ -9,6 +9,7 @@
 //! `docs/wrapping-a-library.md` goes through the adapter of raft-rs. What the first two share is [`proposals`] (clients
 //! and their workload) and [`protobuf`].
 
+mod names;
 pub mod omni;
 pub mod proposals;
 pub mod protobuf;

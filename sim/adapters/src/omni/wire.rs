@@ -10,6 +10,7 @@ use splitbrain::kernel::prelude::{Change, Datum, Face, NodeId, Observation, Oper
 
 use super::server::Process;
 use super::storage::{Change as Changed, Command};
+use crate::names::place;
 use crate::proposals::Answer;
 
 /// A message of the library.
@@ -58,24 +59,26 @@ impl splitbrain::kernel::node::Message for Wire {
         match self {
             Self::Paxos(message) => match &**message {
                 PaxosMessage::BLE(message) => match message.msg {
-                    HeartbeatMsg::Request(_) => 0,
-                    HeartbeatMsg::Reply(_) => 1,
+                    HeartbeatMsg::Request(_) => const { place(Self::KINDS, "heartbeat") },
+                    HeartbeatMsg::Reply(_) => const { place(Self::KINDS, "heartbeat_reply") },
                 },
                 PaxosMessage::SequencePaxos(message) => match message.msg {
-                    PaxosMsg::PrepareReq(_) => 2,
-                    PaxosMsg::Prepare(_) => 3,
-                    PaxosMsg::Promise(_) => 4,
-                    PaxosMsg::AcceptSync(_) => 5,
-                    PaxosMsg::AcceptDecide(_) => 6,
-                    PaxosMsg::Accepted(_) => 7,
-                    PaxosMsg::NotAccepted(_) => 8,
-                    PaxosMsg::Decide(_) => 9,
-                    PaxosMsg::ProposalForward(_) => 10,
-                    PaxosMsg::Compaction(_) | PaxosMsg::AcceptStopSign(_) | PaxosMsg::ForwardStopSign(_) => 11,
+                    PaxosMsg::PrepareReq(_) => const { place(Self::KINDS, "prepare_request") },
+                    PaxosMsg::Prepare(_) => const { place(Self::KINDS, "prepare") },
+                    PaxosMsg::Promise(_) => const { place(Self::KINDS, "promise") },
+                    PaxosMsg::AcceptSync(_) => const { place(Self::KINDS, "accept_sync") },
+                    PaxosMsg::AcceptDecide(_) => const { place(Self::KINDS, "accept_decide") },
+                    PaxosMsg::Accepted(_) => const { place(Self::KINDS, "accepted") },
+                    PaxosMsg::NotAccepted(_) => const { place(Self::KINDS, "not_accepted") },
+                    PaxosMsg::Decide(_) => const { place(Self::KINDS, "decide") },
+                    PaxosMsg::ProposalForward(_) => const { place(Self::KINDS, "proposal_forward") },
+                    PaxosMsg::Compaction(_) | PaxosMsg::AcceptStopSign(_) | PaxosMsg::ForwardStopSign(_) => {
+                        const { place(Self::KINDS, "other") }
+                    }
                 },
             },
-            Self::Propose { .. } => 12,
-            Self::Answer { .. } => 13,
+            Self::Propose { .. } => const { place(Self::KINDS, "propose") },
+            Self::Answer { .. } => const { place(Self::KINDS, "propose_reply") },
         }
     }
 
@@ -146,11 +149,11 @@ impl Observation for Observed {
     fn face(&self) -> Face {
         let role = |role, round: &Round| Change::Role { role, rank: u64::from(round.n) << 16 | round.server };
         let (place, change) = match self {
-            Self::Elected { round } => (0, role("leader", round)),
-            Self::SteppedDown { round } => (1, role("follower", round)),
-            Self::Promised { round } => (2, role("follower", round)),
-            Self::Decided { .. } => (3, Change::None),
-            Self::Reconnected { .. } => (4, Change::None),
+            Self::Elected { round } => (const { place(Self::NAMES, "leader elected") }, role("leader", round)),
+            Self::SteppedDown { round } => (const { place(Self::NAMES, "stepped down") }, role("follower", round)),
+            Self::Promised { round } => (const { place(Self::NAMES, "promised") }, role("follower", round)),
+            Self::Decided { .. } => (const { place(Self::NAMES, "decided") }, Change::None),
+            Self::Reconnected { .. } => (const { place(Self::NAMES, "reconnected") }, Change::None),
         };
         Face::new(Self::NAMES[place], change)
     }

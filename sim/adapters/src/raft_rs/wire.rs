@@ -8,6 +8,7 @@ use splitbrain::kernel::prelude::{Change, Datum, Face, NodeId, Observation, Oper
 
 use super::server::Process;
 use super::store::{LOG, Record, SNAPSHOT, STATE};
+use crate::names::place;
 use crate::proposals::Answer;
 use crate::protobuf::Pb;
 
@@ -52,20 +53,20 @@ impl splitbrain::kernel::node::Message for Wire {
     fn kind(&self) -> usize {
         match self {
             Self::Raft(message) => match message.0.get_msg_type() {
-                MessageType::MsgAppend => 0,
-                MessageType::MsgAppendResponse => 1,
-                MessageType::MsgRequestVote => 2,
-                MessageType::MsgRequestVoteResponse => 3,
-                MessageType::MsgSnapshot => 4,
-                MessageType::MsgHeartbeat => 5,
-                MessageType::MsgHeartbeatResponse => 6,
-                MessageType::MsgRequestPreVote => 7,
-                MessageType::MsgRequestPreVoteResponse => 8,
-                MessageType::MsgTimeoutNow => 9,
-                _ => 10,
+                MessageType::MsgAppend => const { place(Self::KINDS, "append") },
+                MessageType::MsgAppendResponse => const { place(Self::KINDS, "append_reply") },
+                MessageType::MsgRequestVote => const { place(Self::KINDS, "vote") },
+                MessageType::MsgRequestVoteResponse => const { place(Self::KINDS, "vote_reply") },
+                MessageType::MsgSnapshot => const { place(Self::KINDS, "snapshot") },
+                MessageType::MsgHeartbeat => const { place(Self::KINDS, "heartbeat") },
+                MessageType::MsgHeartbeatResponse => const { place(Self::KINDS, "heartbeat_reply") },
+                MessageType::MsgRequestPreVote => const { place(Self::KINDS, "pre_vote") },
+                MessageType::MsgRequestPreVoteResponse => const { place(Self::KINDS, "pre_vote_reply") },
+                MessageType::MsgTimeoutNow => const { place(Self::KINDS, "timeout_now") },
+                _ => const { place(Self::KINDS, "other") },
             },
-            Self::Propose { .. } => 11,
-            Self::Answer { .. } => 12,
+            Self::Propose { .. } => const { place(Self::KINDS, "propose") },
+            Self::Answer { .. } => const { place(Self::KINDS, "propose_reply") },
         }
     }
 
@@ -189,31 +190,35 @@ impl Observation for Observed {
     fn face(&self) -> Face {
         let role = |role, rank| Change::Role { role, rank };
         let (place, change) = match *self {
-            Self::BecameFollower { term } => (0, role("follower", term)),
-            Self::BecamePreCandidate { term } => (1, role("pre-candidate", term)),
-            Self::PreVoteWon { .. } => (2, Change::None),
-            Self::BecameCandidate { term } => (3, role("candidate", term)),
-            Self::LeaderElected { term, .. } => (4, role("leader", term)),
-            Self::SteppedDown { term } => (5, role("follower", term)),
-            Self::Retired { term } => (6, role("follower", term)),
-            Self::TermStarted { .. } => (7, Change::None),
-            Self::VoteGranted { .. } => (8, Change::None),
-            Self::VoteDenied { .. } => (9, Change::None),
-            Self::PreVoteGranted { .. } => (10, Change::None),
-            Self::LeaderFollowed { .. } => (11, Change::None),
-            Self::Counted { .. } => (12, Change::None),
-            Self::Committed { .. } => (13, Change::None),
-            Self::Applied { .. } => (14, Change::None),
-            Self::SnapshotTaken { .. } => (15, Change::None),
-            Self::SnapshotInstalled { .. } => (16, Change::None),
-            Self::SnapshotRestored { .. } => (17, Change::None),
-            Self::LogCompacted { .. } => (18, Change::None),
-            Self::SnapshotSent { .. } => (19, Change::None),
-            Self::SnapshotGivenUp { .. } => (20, Change::None),
-            Self::TransferStarted { .. } => (21, Change::None),
-            Self::TransferAborted => (22, Change::None),
-            Self::Reconfigured { .. } => (23, Change::None),
-            Self::Refused { .. } => (24, Change::None),
+            Self::BecameFollower { term } => (const { place(Self::NAMES, "became follower") }, role("follower", term)),
+            Self::BecamePreCandidate { term } => {
+                (const { place(Self::NAMES, "became pre-candidate") }, role("pre-candidate", term))
+            }
+            Self::PreVoteWon { .. } => (const { place(Self::NAMES, "pre-vote won") }, Change::None),
+            Self::BecameCandidate { term } => {
+                (const { place(Self::NAMES, "became candidate") }, role("candidate", term))
+            }
+            Self::LeaderElected { term, .. } => (const { place(Self::NAMES, "leader elected") }, role("leader", term)),
+            Self::SteppedDown { term } => (const { place(Self::NAMES, "stepped down") }, role("follower", term)),
+            Self::Retired { term } => (const { place(Self::NAMES, "retired") }, role("follower", term)),
+            Self::TermStarted { .. } => (const { place(Self::NAMES, "term started") }, Change::None),
+            Self::VoteGranted { .. } => (const { place(Self::NAMES, "vote granted") }, Change::None),
+            Self::VoteDenied { .. } => (const { place(Self::NAMES, "vote denied") }, Change::None),
+            Self::PreVoteGranted { .. } => (const { place(Self::NAMES, "pre-vote granted") }, Change::None),
+            Self::LeaderFollowed { .. } => (const { place(Self::NAMES, "leader followed") }, Change::None),
+            Self::Counted { .. } => (const { place(Self::NAMES, "counted") }, Change::None),
+            Self::Committed { .. } => (const { place(Self::NAMES, "committed") }, Change::None),
+            Self::Applied { .. } => (const { place(Self::NAMES, "applied") }, Change::None),
+            Self::SnapshotTaken { .. } => (const { place(Self::NAMES, "snapshot taken") }, Change::None),
+            Self::SnapshotInstalled { .. } => (const { place(Self::NAMES, "snapshot installed") }, Change::None),
+            Self::SnapshotRestored { .. } => (const { place(Self::NAMES, "snapshot restored") }, Change::None),
+            Self::LogCompacted { .. } => (const { place(Self::NAMES, "log compacted") }, Change::None),
+            Self::SnapshotSent { .. } => (const { place(Self::NAMES, "snapshot sent") }, Change::None),
+            Self::SnapshotGivenUp { .. } => (const { place(Self::NAMES, "snapshot given up") }, Change::None),
+            Self::TransferStarted { .. } => (const { place(Self::NAMES, "transfer started") }, Change::None),
+            Self::TransferAborted => (const { place(Self::NAMES, "transfer aborted") }, Change::None),
+            Self::Reconfigured { .. } => (const { place(Self::NAMES, "reconfigured") }, Change::None),
+            Self::Refused { .. } => (const { place(Self::NAMES, "refused") }, Change::None),
         };
         Face::new(Self::NAMES[place], change)
     }
@@ -374,4 +379,59 @@ fn words<const COUNT: usize>(data: &[u8]) -> Option<[u64; COUNT]> {
         *word = u64::from_le_bytes(bytes.try_into().ok()?);
     }
     Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each.
+    fn all() -> [Observed; Observed::NAMES.len()] {
+        let (index, term, state) = (3, 2, 1);
+        let candidate = NodeId::server(2);
+        [
+            Observed::BecameFollower { term },
+            Observed::BecamePreCandidate { term },
+            Observed::PreVoteWon { term },
+            Observed::BecameCandidate { term },
+            Observed::LeaderElected { term, last: (index, term) },
+            Observed::SteppedDown { term },
+            Observed::Retired { term },
+            Observed::TermStarted { term },
+            Observed::VoteGranted { term, candidate },
+            Observed::VoteDenied { candidate },
+            Observed::PreVoteGranted { term, candidate },
+            Observed::LeaderFollowed { term, leader: candidate },
+            Observed::Counted { index, term },
+            Observed::Committed { index, term },
+            Observed::Applied { entry: Pb(Entry::default()) },
+            Observed::SnapshotTaken { index, term, state },
+            Observed::SnapshotInstalled { index, term, state },
+            Observed::SnapshotRestored { index, term, state },
+            Observed::LogCompacted { index },
+            Observed::SnapshotSent { to: candidate, index },
+            Observed::SnapshotGivenUp { to: candidate },
+            Observed::TransferStarted { to: candidate },
+            Observed::TransferAborted,
+            Observed::Reconfigured { voters: vec![1], learners: vec![] },
+            Observed::Refused { error: String::new() },
+        ]
+    }
+
+    /// The name of a variant in words: `PreVoteWon` is `pre vote won`.
+    fn words(observed: &Observed) -> String {
+        let shown = format!("{observed:?}");
+        let name = shown.split([' ', '{']).next().unwrap_or_default();
+        let spaced = name.chars().flat_map(|letter| [letter.is_uppercase().then_some(' '), Some(letter)]);
+        spaced.flatten().collect::<String>().trim_start().to_lowercase()
+    }
+
+    #[test]
+    fn what_is_observed_is_called_as_its_variant() {
+        let called: Vec<&str> = all().iter().map(|observed| observed.face().name).collect();
+        assert_eq!(called, Observed::NAMES, "each name has one variant");
+        for observed in all() {
+            assert_eq!(observed.face().name.replace('-', " "), words(&observed));
+        }
+    }
 }

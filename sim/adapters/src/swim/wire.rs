@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use splitbrain::kernel::prelude::{Change, Datum, Face, Message, NodeId, Observation};
 
 use super::member::{Life, Member};
+use crate::names::place;
 
 /// What the library says of another member.
 type Update = foca::Member<Identity>;
@@ -110,17 +111,17 @@ impl Message for Packet {
 
     fn kind(&self) -> usize {
         match self.header.message {
-            foca::Message::Ping(_) => 0,
-            foca::Message::Ack(_) => 1,
-            foca::Message::PingReq { .. } => 2,
-            foca::Message::IndirectPing { .. } => 3,
-            foca::Message::IndirectAck { .. } => 4,
-            foca::Message::ForwardedAck { .. } => 5,
-            foca::Message::Announce => 6,
-            foca::Message::Feed => 7,
-            foca::Message::Gossip => 8,
-            foca::Message::Broadcast => 9,
-            foca::Message::TurnUndead => 10,
+            foca::Message::Ping(_) => const { place(Self::KINDS, "ping") },
+            foca::Message::Ack(_) => const { place(Self::KINDS, "ack") },
+            foca::Message::PingReq { .. } => const { place(Self::KINDS, "ping_req") },
+            foca::Message::IndirectPing { .. } => const { place(Self::KINDS, "indirect_ping") },
+            foca::Message::IndirectAck { .. } => const { place(Self::KINDS, "indirect_ack") },
+            foca::Message::ForwardedAck { .. } => const { place(Self::KINDS, "forwarded_ack") },
+            foca::Message::Announce => const { place(Self::KINDS, "announce") },
+            foca::Message::Feed => const { place(Self::KINDS, "feed") },
+            foca::Message::Gossip => const { place(Self::KINDS, "gossip") },
+            foca::Message::Broadcast => const { place(Self::KINDS, "broadcast") },
+            foca::Message::TurnUndead => const { place(Self::KINDS, "turn_undead") },
         }
     }
 
@@ -183,15 +184,15 @@ impl Observation for Observed {
     fn face(&self) -> Face {
         let role = |role| Change::Role { role, rank: 0 };
         let (place, change) = match self {
-            Self::Made { .. } => (0, role("idle")),
-            Self::Up { .. } => (1, Change::None),
-            Self::Down { .. } => (2, Change::None),
-            Self::Renamed { .. } => (3, Change::None),
-            Self::Active => (4, role("active")),
-            Self::Idle => (5, role("idle")),
-            Self::Defunct => (6, role("defunct")),
-            Self::Renewed { .. } => (7, Change::None),
-            Self::Failed { .. } => (8, Change::None),
+            Self::Made { .. } => (const { place(Self::NAMES, "foca made") }, role("idle")),
+            Self::Up { .. } => (const { place(Self::NAMES, "member up") }, Change::None),
+            Self::Down { .. } => (const { place(Self::NAMES, "member down") }, Change::None),
+            Self::Renamed { .. } => (const { place(Self::NAMES, "member renamed") }, Change::None),
+            Self::Active => (const { place(Self::NAMES, "active") }, role("active")),
+            Self::Idle => (const { place(Self::NAMES, "idle") }, role("idle")),
+            Self::Defunct => (const { place(Self::NAMES, "defunct") }, role("defunct")),
+            Self::Renewed { .. } => (const { place(Self::NAMES, "identity renewed") }, Change::None),
+            Self::Failed { .. } => (const { place(Self::NAMES, "foca failed") }, Change::None),
         };
         Face::new(Self::NAMES[place], change)
     }
