@@ -157,7 +157,8 @@ impl Telling<'_> {
         let names = Names::of(&subject.scenario.cluster);
         let timeline = Timeline::new(anstream::stdout(), detail, names).with_log(log).with_form(form);
         let timeline = timeline.with_selection(narrow.selection());
-        let recorded = self.pool.record(&self.engine, self.job(), (target, (Tail::default(), timeline)));
+        let tail = Tail::new(narrow.log.unwrap_or_default());
+        let recorded = self.pool.record(&self.engine, self.job(), (target, (tail, timeline)));
         let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
             // The thread that writes there goes on, and will never finish it.
             partial.as_deref().map(artifact::discard);
@@ -282,7 +283,8 @@ impl Telling<'_> {
         // It is carried out once more, and can be interrupted.
         self.signals.ask();
         let found = (&failure.run, failure.reasons.as_slice());
-        let kept = evidence::gather(subject, &self.engine, &self.pool, found, Path::new(REPORTS));
+        let log = self.arguments.narrow.log.unwrap_or_default();
+        let kept = evidence::gather(subject, &self.engine, &self.pool, found, (Path::new(REPORTS), log));
         match &kept.artifact {
             Ok(_) => Kept { kept, is_lost: false },
             Err(why) => {

@@ -20,7 +20,7 @@ use crate::command::{
 use crate::engine::AnySystem;
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
-use crate::report::{Aside, Human, Junit, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
+use crate::report::{Aside, Human, Junit, LogDetail, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
 use crate::scenario::Filter;
 use crate::wording::{counted, printable};
 
@@ -92,6 +92,10 @@ pub(crate) struct Arguments {
     /// Show how each figure is distributed over the runs; json says it without this flag
     #[arg(long)]
     figures: bool,
+
+    /// Which log lines of the code under test are among the last lines of a failure
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: LogDetail,
 
     /// Write a JUnit file too
     #[arg(long, value_name = "FILE")]
@@ -214,7 +218,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     signals.ask();
     let options = arguments.campaign(signals.interrupt);
     let mut last = LastFailed::new(&arguments.out);
-    let mut artifacts = Artifacts::new(&arguments.out, &options.pool);
+    let mut artifacts = Artifacts::new(&arguments.out, &options.pool).with_log(arguments.log);
     let mut progress = Progress::new(arguments.show_progress);
     let mut complaints = Complaints;
     // Progress first: its bar is gone before anything else is written to the terminal.

@@ -12,7 +12,7 @@ use splitbrain_kernel::time::Instant;
 use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject, unmet};
 use crate::engine::{Engine, Lost, Names, Run};
 use crate::report::artifact::{self, Artifact};
-use crate::report::timeline::Tail;
+use crate::report::timeline::{LogDetail, Tail};
 use crate::wording::printable;
 
 /// How much longer than a run its recording may take on the real clock, before the watchdog ends it.
@@ -30,6 +30,8 @@ pub struct Artifacts {
     /// The folder of all reports.
     reports: PathBuf,
     pool: Pool,
+    /// Which log lines are among the last lines of a run.
+    log: LogDetail,
     engine: EngineOfScenario,
     /// Whether an interrupt ended a recording: then no other one is begun.
     is_late: bool,
@@ -48,7 +50,19 @@ impl std::fmt::Debug for EngineOfScenario {
 impl Artifacts {
     /// Folders below `reports`; runs are recorded as this pool has it.
     pub fn new(reports: &Path, pool: &Pool) -> Self {
-        Self { reports: reports.to_owned(), pool: pool.clone(), engine: EngineOfScenario::default(), is_late: false }
+        Self {
+            reports: reports.to_owned(),
+            pool: pool.clone(),
+            log: LogDetail::default(),
+            engine: EngineOfScenario::default(),
+            is_late: false,
+        }
+    }
+
+    /// The same with these log lines among the last lines of a run.
+    #[must_use]
+    pub fn with_log(self, log: LogDetail) -> Self {
+        Self { log, ..self }
     }
 
     fn keep(&mut self, subject: &Subject<'_>, failure: &Failure) -> Option<Evidence> {
@@ -65,7 +79,7 @@ impl Artifacts {
             });
         }
         let found = (&failure.run, failure.reasons.as_slice());
-        let evidence = gather(subject, engine, &self.pool, found, &self.reports);
+        let evidence = gather(subject, engine, &self.pool, found, (&self.reports, self.log));
         self.is_late = evidence.artifact.is_err() && self.pool.interrupt.is_set();
         Some(evidence)
     }
@@ -84,13 +98,14 @@ impl Listener for Artifacts {
     }
 }
 
-/// Runs a failing seed again, with everything recorded into a folder below `reports`.
+/// Runs a failing seed again, with everything recorded into a folder below `reports`. These log lines are among its
+/// last lines.
 pub fn gather(
     subject: &Subject<'_>,
     engine: &Arc<dyn Engine>,
     pool: &Pool,
     (run, reasons): (&Run, &[Reason]),
-    reports: &Path,
+    (reports, log): (&Path, LogDetail),
 ) -> Evidence {
     let seed = run.seed;
     let lost = |why: String| Evidence {
@@ -112,7 +127,7 @@ pub fn gather(
     let target = match Artifact::create(&folder, subject.scenario, seed) {
         Ok(target) => target,
         Err(error) => {
-            let tail = pool.record_within(GRACE, engine, seed.into(), Tail::default());
+            let tail = pool.record_within(GRACE, engine, seed.into(), Tail::new(log));
             let tail =
                 tail.map_or_else(|_| Vec::new(), |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster), run));
             return Evidence {
@@ -126,7 +141,8 @@ pub fn gather(
         }
     };
     let partial = target.partial().to_owned();
-    let recorded = pool.record_within(GRACE, engine, seed.into(), (target, Tail::until(span_end(subject, run))));
+    let tail = Tail::new(log).until(span_end(subject, run));
+    let recorded = pool.record_within(GRACE, engine, seed.into(), (target, tail));
     let (recorded, (target, tail)) = match recorded {
         Ok(recorded) => recorded,
         Err(end) => {
@@ -143,7 +159,7 @@ pub fn gather(
     let reached = tail.reached().filter(|_| run.lost.is_some());
     let moment = moments.values().map(|(at, _)| *at).min().filter(|_| run.outcome == Outcome::Passed);
     // When it was is known only now.
-    let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), Tail::until(Some(at))));
+    let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), Tail::new(log).until(Some(at))));
     let tail = again.and_then(Result::ok).map_or(tail, |(_, tail)| tail);
     let tail = shown(&tail, &Names::of(&subject.scenario.cluster), run);
     Evidence { seed, artifact: saved.map_err(unwritten), tail, moments, faults, reached }

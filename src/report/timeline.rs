@@ -24,7 +24,7 @@ pub enum Detail {
 }
 
 /// Which log lines of the code under test are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogDetail {
     /// None of them.
     Off,
@@ -33,6 +33,7 @@ pub enum LogDetail {
     /// Warnings and errors.
     Warn,
     /// All but those of level debug.
+    #[default]
     Info,
     /// All that are recorded.
     Debug,
@@ -266,14 +267,21 @@ pub struct Tail {
     count: u64,
     /// Nothing after it is kept.
     until: Option<Instant>,
+    log: LogDetail,
     /// By node; log lines by themselves, so that they displace nothing else.
     last: BTreeMap<(Option<NodeId>, bool), Numbered>,
 }
 
 impl Tail {
-    /// One that ends at this time, if there is one.
-    pub fn until(until: Option<Instant>) -> Self {
-        Self { until, ..Self::default() }
+    /// One with these log lines.
+    pub fn new(log: LogDetail) -> Self {
+        Self { log, ..Self::default() }
+    }
+
+    /// The same up to this time, if there is one.
+    #[must_use]
+    pub fn until(self, until: Option<Instant>) -> Self {
+        Self { until, ..self }
     }
 
     /// The last lines, in order: several of the node that matters, one of each other.
@@ -301,7 +309,8 @@ impl Recorder for Tail {
     fn record(&mut self, entry: Entry) {
         self.count += 1;
         let is_late = self.until.is_some_and(|until| entry.at > until);
-        if is_late || !self.wants(entry.kind) || LogLevel::of(&entry) == Some(LogLevel::Debug) {
+        let is_told = LogLevel::of(&entry).is_none_or(|level| self.log.tells(level));
+        if is_late || !self.wants(entry.kind) || !is_told {
             return;
         }
         let is_log = entry.kind == EntryKind::Logged;
@@ -313,7 +322,8 @@ impl Recorder for Tail {
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
-        kind.is_input() || kind.is_notable()
+        let is_told = kind != EntryKind::Logged || self.log != LogDetail::Off;
+        is_told && (kind.is_input() || kind.is_notable())
     }
 
     fn wants_data(&self) -> bool {

@@ -53,6 +53,22 @@ fn an_unlisted_violation_exits_with_100_and_leaves_its_folder() {
 }
 
 #[test]
+fn the_last_lines_of_a_failure_have_the_log_lines_that_are_asked_for() {
+    let folder = Folder::new("test_logs").with("logs", &flawed("logs", ""));
+    // Whether there are lines of these levels: of debug, of info, of warn.
+    let levels = |more: &[&str]| {
+        let shown = folder.run(&[&["test", "scenarios/ring/logs.toml", "--seeds", "7..8"], more].concat());
+        assert_eq!(shown.code, 100, "{shown}");
+        assert!(shown.stdout.contains("boasted"), "there are last lines: {shown}");
+        ["debug parrot: counted", "info parrot: enough", "warn parrot::old: "].map(|line| shown.stdout.contains(line))
+    };
+    assert_eq!(levels(&[]), [false, true, true]);
+    assert_eq!(levels(&["--log", "debug"]), [true, true, true]);
+    assert_eq!(levels(&["--log", "warn"]), [false, false, true]);
+    assert_eq!(levels(&["--log", "off"]), [false, false, false]);
+}
+
+#[test]
 fn a_listed_violation_is_as_expected() {
     let text = flawed("boast", "violates = \"modesty\"\nwithin = 3");
     let shown = Folder::new("found").with("listed", &text).run(&["test"]);

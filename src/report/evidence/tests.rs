@@ -55,7 +55,7 @@ fn gathered(test: &str, pool: &Pool, engine: Receiver<()>) -> (Result<PathBuf, S
     let subject = Subject { scenario: &scenario, name: "slow", description: &description, program: "splitbrain" };
     let engine: Arc<dyn Engine> = Arc::new(Slow(Mutex::new(engine)));
     let reasons = [Reason { kind: ReasonKind::Unmet, line: None, message: "it fails".to_owned() }];
-    let kept = gather(&subject, &engine, pool, (&failed(Seed(3)), &reasons), &reports);
+    let kept = gather(&subject, &engine, pool, (&failed(Seed(3)), &reasons), (&reports, LogDetail::default()));
     let entries = fs::read_dir(reports.join("slow")).expect("it was made");
     let names = entries.map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned());
     let names = names.collect();
