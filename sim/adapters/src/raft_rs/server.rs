@@ -275,21 +275,32 @@ impl Server {
         self.drive(ctx);
     }
 
-    fn on_message(&mut self, ctx: &mut Context<Process>, mut message: Message) {
+    fn on_message(&mut self, ctx: &mut Context<Process>, message: Message) {
         let (from, kind) = (message.from, message.get_msg_type());
-        if self.options.mistake == Mistake::RefusalsCount && kind == MessageType::MsgRequestPreVoteResponse {
-            message.reject = false;
-        }
-        if let Err(error) = self.raw.step(message) {
+        if let Err(error) = self.raw.step(self.mistaken(message)) {
             ctx.observe(Observed::Refused { error: error.to_string() });
         }
+        self.note_contact(ctx, from, kind);
+        self.watch_timer(ctx, 0);
+        self.drive(ctx);
+    }
+
+    /// The message as it is handed to the library: another one if a mistake of the adapter is switched on.
+    fn mistaken(&self, mut message: Message) -> Message {
+        let is_answer = message.get_msg_type() == MessageType::MsgRequestPreVoteResponse;
+        if is_answer && self.options.mistake == Mistake::RefusalsCount {
+            message.reject = false;
+        }
+        message
+    }
+
+    /// Notes for the invariants when the leader was last heard of.
+    fn note_contact(&mut self, ctx: &Context<Process>, from: u64, kind: MessageType) {
         let is_of_leader =
             matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot);
         if is_of_leader && self.raw.raft.leader_id == from {
             self.timer.contact_at = Some(ctx.now());
         }
-        self.watch_timer(ctx, 0);
-        self.drive(ctx);
     }
 
     fn on_proposal(&mut self, ctx: &mut Context<Process>, proposal: Proposal) {

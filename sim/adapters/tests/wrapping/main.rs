@@ -10,6 +10,9 @@ const CALM: &str = include_str!("../../examples/skeleton/scenarios/calm.toml");
 const BRIDGE: &str = include_str!("rand_0_9.rs");
 const OLD_BRIDGE: &str = include_str!("rand_0_8.rs");
 const OMNI: &str = include_str!("../../src/omni/server.rs");
+const RAFT_RS: &str = include_str!("../../src/raft_rs/server.rs");
+const STORE: &str = include_str!("../../src/raft_rs/store.rs");
+const LOGGER: &str = include_str!("../../src/raft_rs/logger.rs");
 
 /// What stands between the marks of a source.
 fn marked(source: &str) -> &str {
@@ -17,25 +20,52 @@ fn marked(source: &str) -> &str {
     start.split_once("// [the page ends here]").expect("there is a second one").0
 }
 
-/// A method of an `impl`, with its comment, moved to the left.
-fn method(source: &str, head: &str) -> String {
+/// A function or a method, without its comment, moved to the left.
+fn function(source: &str, head: &str) -> String {
     let lines: Vec<&str> = source.lines().collect();
-    let at = lines.iter().position(|line| line.trim_start().starts_with(head)).expect("there is such a method");
-    let end = at + lines[at..].iter().position(|line| *line == "    }").expect("it has an end");
-    lines[at..=end].iter().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect()
+    let at = lines.iter().position(|line| line.trim_start().starts_with(head)).expect("there is such a function");
+    let margin = &lines[at][..lines[at].len() - lines[at].trim_start().len()];
+    let end = lines[at..].iter().position(|line| *line == format!("{margin}}}")).expect("it has an end");
+    lines[at..=at + end].iter().map(|line| format!("{}\n", line.strip_prefix(margin).unwrap_or(line))).collect()
+}
+
+/// What the page shows as it is.
+fn parts() -> Vec<String> {
+    vec![
+        marked(SKELETON).to_owned(),
+        CALM.to_owned(),
+        marked(BRIDGE).to_owned(),
+        function(OLD_BRIDGE, "fn try_fill_bytes("),
+        function(OMNI, "fn drive("),
+        function(OMNI, "fn send("),
+        function(RAFT_RS, "fn on_message(&mut self, ctx: &mut Context<Process>, message"),
+        function(RAFT_RS, "fn drive("),
+        function(RAFT_RS, "fn pin_timeout("),
+        function(STORE, "pub fn first_write("),
+        function(LOGGER, "pub(super) fn logger("),
+    ]
 }
 
 #[test]
 fn the_code_of_the_page_is_code_that_compiles() {
-    let parts = [
-        marked(SKELETON).to_owned(),
-        CALM.to_owned(),
-        marked(BRIDGE).to_owned(),
-        method(OLD_BRIDGE, "fn try_fill_bytes("),
-        method(OMNI, "fn drive("),
-        method(OMNI, "fn send("),
-    ];
-    for part in parts {
+    for part in parts() {
         assert!(PAGE.contains(part.trim()), "the page does not have this as it is:\n{part}");
     }
+}
+
+/// The first line of Rust that is neither part of what compiles nor in a block that says that it is shortened.
+fn unchecked<'a>(page: &'a str, parts: &[String]) -> Option<&'a str> {
+    let blocks = page.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let mut lines = blocks.filter(|block| !block.contains("// Shortened from ")).flat_map(str::lines);
+    let is_checked =
+        |line: &str| line.trim().is_empty() || line.starts_with("//") || parts.iter().any(|part| part.contains(line));
+    lines.find(|line| !is_checked(line))
+}
+
+#[test]
+fn code_that_is_not_compared_says_so() {
+    assert_eq!(unchecked(PAGE, &parts()), None);
+    let block = |code: &str| format!("text\n```rust,ignore\n{code}\n```\n");
+    assert_eq!(unchecked(&block("let invented = 1;"), &parts()), Some("let invented = 1;"));
+    assert_eq!(unchecked(&block("// Shortened from `here`.\nlet invented = 1;"), &parts()), None);
 }
