@@ -1,5 +1,5 @@
-//! Goal: `reports/gallery/adapters.md` has a row for each invariant of each library, and no other. Method: the names
-//! of its tables beside the lists.
+//! Goal: `reports/gallery/adapters.md` has a row for each invariant of each library, and no other, and a figure where
+//! one belongs. Method: the names of its tables beside the lists, and no mark of what is yet to be measured.
 
 use splitbrain::kernel::invariant::{InvariantInfo, Invariants as _};
 use splitbrain_adapters::omni::OmniInvariants;
@@ -28,4 +28,16 @@ fn the_page_has_a_row_for_each_invariant() {
     assert_eq!(on_page("Invariants of Raft on raft-rs"), listed(RaftInvariants::<Process>::LIST));
     assert_eq!(on_page("Invariants of OmniPaxos"), listed(OmniInvariants::LIST));
     assert_eq!(on_page("Invariants of foca"), listed(SwimInvariants::LIST));
+}
+
+/// The lines that wait for a figure.
+fn unmeasured(page: &str) -> Vec<&str> {
+    page.lines().filter(|line| line.contains("not measured yet")).collect()
+}
+
+#[test]
+fn everything_on_the_page_is_measured() {
+    assert_eq!(unmeasured("| `agreement` | 1,020 | not measured yet |\n| `decided_in_order` | 0 | - |").len(), 1);
+    let lines = unmeasured(PAGE);
+    assert!(lines.is_empty(), "`just adapters-table` makes these rows:\n{}", lines.join("\n"));
 }
