@@ -143,6 +143,9 @@ fn runs_table(rows: &[(&str, &str, Row)], made_by: &str, seeds: u64, twice: u64,
     let mut table = format!(
         "# Published libraries under test\n\n\
          {made_by} {} seeds a row, the first {} of them executed twice.\n\
+         Both executions are in one process and on one thread, and their digests are compared; \
+         `test --check-determinism=100%` is another check, which has several processes, compares events and \
+         outcomes too, and names the first difference.\n\
          `just adapters-table-of LIBRARY` makes the rows of one library anew, and leaves those of the others.\n\
          raft-rs is 0.7.0, OmniPaxos 0.2.4, foca 2.0.0, all as they come from the registry.\n\
          Events a second are by the CPU time of the thread that runs them, without the second execution.\n\n\
