@@ -186,6 +186,7 @@ impl Sentinel {
         let epoch = self.current;
         self.vote = Some((ctx.id(), epoch));
         self.failover = Some(Failover { epoch, cause, votes: Vec::new(), successor: None });
+        ctx.set_timer(LockTimer::Failover, self.options.failover_timeout);
         self.keep(ctx);
     }
 
@@ -242,6 +243,8 @@ impl Sentinel {
             return;
         }
         if !std::mem::replace(&mut self.finds_down, true) {
+            // What another one said before this one asked is no answer to its question.
+            self.agreeing.clear();
             ctx.observe(LockObservation::SubjectivelyDown(self.master));
         }
         let campaign = self.failover.as_ref().filter(|failover| failover.successor.is_none());
@@ -277,7 +280,6 @@ impl Sentinel {
         ctx.observe(LockObservation::ObjectivelyDown(self.master));
         self.campaign(ctx, Cause::MasterDown);
         self.rest(ctx);
-        ctx.set_timer(LockTimer::Failover, self.options.failover_timeout);
         self.poll(ctx, Some(self.current));
     }
 

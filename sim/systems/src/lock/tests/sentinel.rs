@@ -140,6 +140,43 @@ fn a_later_epoch_wins_and_an_earlier_one_is_not_heard() {
     assert_eq!(one.take_sent(), [(R1, Wire::Follow { master: R2, epoch: 4 })], "an old master that is back");
 }
 
+/// Whether the opinion of another one that came at this second counts at the seventh, at which the master is down.
+fn counts_an_opinion_of(second: u64) -> bool {
+    let mut one = sentinel(Bug::None);
+    without_master(&mut one, second);
+    agree(&mut one, N2, None);
+    without_master(&mut one, 8 - second);
+    assert!(one.observed.contains(&LockObservation::SubjectivelyDown(R1)));
+    one.observed.contains(&LockObservation::ObjectivelyDown(R1))
+}
+
+#[test]
+fn what_another_one_said_before_the_master_was_down_does_not_count() {
+    assert!(!counts_an_opinion_of(3));
+    assert!(counts_an_opinion_of(8));
+}
+
+#[test]
+fn a_failover_whose_successor_is_silent_ends_even_if_it_was_ordered() {
+    let mut one = sentinel(Bug::None);
+    without_master(&mut one, 1);
+    one.host.order(Order::Failover);
+    one.note();
+    one.sync();
+    one.take_sent();
+    pong(&mut one, R3, Some(R1), 9);
+    assert_eq!(promoted(&one), [R3], "it asks once more");
+    one.take_sent();
+    one.wait(presets::distlock().failover_timeout);
+    one.take_sent();
+    pong(&mut one, R3, Some(R1), 9);
+    assert!(promoted(&one).is_empty(), "its time is over");
+    one.host.order(Order::Failover);
+    one.note();
+    one.sync();
+    assert_eq!(promoted(&one), [R3], "and another one can begin");
+}
+
 #[test]
 fn an_order_needs_no_vote_but_its_own() {
     let mut one = sentinel(Bug::None);
