@@ -31,7 +31,7 @@ const LOCK: &[(&str, &str)] = &[
     ("no_late_expiry", "acquire_in_two_commands"),
     ("survives_restart", "answer_before_sync"),
     ("survives_failover", "successor_by_number"),
-    ("no_extension_after_release", "watchdog_outlives_user"),
+    ("no_extension_after_release", "watchdog_outlives_user_after_a_release"),
     ("lock_liveness", "nil_of_get_misread"),
     ("mutex", "refusal_ignored"),
     ("fenced_mutex", "refusal_ignored"),
@@ -68,6 +68,7 @@ const CHAT: &[(&str, &str)] = &[
     ("chat.release_is_true", "empty_release_succeeds"),
     ("chat.locks_of_users", "lock_of_no_user"),
     ("chat.patient_retries", "spins_every_millisecond"),
+    ("chat.busy_is_true", "no_reply_is_busy_at_the_lock"),
 ];
 
 /// The scenario of a known bug.

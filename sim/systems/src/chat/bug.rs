@@ -43,7 +43,8 @@ splitbrain_kernel::names! {
         WriteAfterExpiry = "write_after_expiry",
         /// The lock is given back before the answer leaves: a kick can come before it.
         ReleaseBeforeReply = "release_before_reply",
-        /// No answer of the redis is taken for a lock that is another's, and the connection is used again.
+        /// A redis that does not answer SET NX is taken for one that refuses the lock, so that the user is said to be
+        /// busy; and a connection that has failed is used again.
         NoReplyIsBusy = "no_reply_is_busy",
         /// A retry that finds the lock of its own first try takes it for another's.
         LostReplyBlocksItself = "lost_reply_blocks_itself",

@@ -24,6 +24,7 @@
 //! | a report that a lock was given back is true | `release_is_true` | safety | black box |
 //! | a lock is that of a user | `locks_of_users` | safety | black box |
 //! | who waits for a lock is patient | `patient_retries` | safety | black box |
+//! | a lock that is said to be busy was refused | `busy_is_true` | safety | black box |
 //!
 //! **At rest.** Presence and counts are written after what they tell of, so they are judged when something has come to
 //! rest: faults are over, and nothing was done to the world or has happened to the user or the server for longer than
@@ -42,6 +43,7 @@
 //! - *Fairness between users who wait for one lock*: the one that asks at the right moment gets it.
 
 mod book;
+mod busy_is_true;
 mod count_at_rest;
 mod destroyed_unguarded;
 mod heard_is_kept;
@@ -85,13 +87,14 @@ use crate::lock::observation::LockObservation;
 use crate::lock::system::REDIS;
 
 use super::ids::{CHAT, SessionId, Uid};
-use super::message::{ChatMessage, Response};
+use super::message::{ChatMessage, Refusal, Response};
 use super::node::ChatNode;
 use super::observation::{ChatObservation, EndReason};
 use super::options::ChatOptions;
 use super::redis;
 
 use book::Book;
+use busy_is_true::Refused;
 use destroyed_unguarded::Destroyed;
 use heard_is_kept::Heard;
 use issued_token_works::Issued;
@@ -132,6 +135,7 @@ mod index {
     pub(super) const RELEASE_IS_TRUE: usize = 19;
     pub(super) const LOCKS_OF_USERS: usize = 20;
     pub(super) const PATIENT_RETRIES: usize = 21;
+    pub(super) const BUSY_IS_TRUE: usize = 22;
 }
 
 /// The invariants of the chat service, with all that they have seen.
@@ -155,6 +159,7 @@ pub struct ChatInvariants {
     failures: Failures,
     gains: Gains,
     asked: Asked,
+    refused: Refused,
     /// Faults were done: what is at rest is judged in the settle phase.
     is_disturbed: bool,
     /// Redis servers whose clock was tampered with, or whose disk may have lost what was durable.
@@ -190,6 +195,7 @@ impl ChatInvariants {
             failures: Failures::new(spans.rest),
             gains: Gains::default(),
             asked: Asked::default(),
+            refused: Refused::default(),
             is_disturbed: false,
             unfaithful: BTreeSet::new(),
         }
@@ -231,7 +237,11 @@ impl ChatInvariants {
                 self.book.begun(session, uid);
                 self.tokens.on_begun(session, uid);
                 self.logins.on_begun(now, session);
+                self.refused.on_begun(now, session);
                 self.users.stir(now, uid);
+            }
+            ChatObservation::LoginRefused { session, uid, why: Refusal::UserExists } => {
+                self.refused.on_busy(node, session, uid, findings);
             }
             ChatObservation::Entered { session, lock, .. } => self.book.entered(session, lock),
             ChatObservation::LoggedIn { session, uid, token, lease } => {
@@ -373,6 +383,7 @@ impl Invariants<ChatNode> for ChatInvariants {
         release_is_true::INFO,
         locks_of_users::INFO,
         patient_retries::INFO,
+        busy_is_true::INFO,
     ];
 
     fn on_effect(
@@ -393,6 +404,7 @@ impl Invariants<ChatNode> for ChatInvariants {
             }
             EffectRef::Send { message: ChatMessage::Lock(wire), .. } if node.is(CHAT) => {
                 self.asked.on_sent(view.now(), node, wire, findings);
+                self.refused.on_sent(node, wire);
             }
             EffectRef::Send { message, .. } if node.is_client() => self.issued.on_sent(node, message),
             _ => {}
@@ -412,6 +424,9 @@ impl Invariants<ChatNode> for ChatInvariants {
                 if self.unfaithful.is_empty() {
                     self.issued.on_read(view.now(), node, message, findings);
                 }
+            }
+            Input::Message(_, ChatMessage::Lock(wire)) if node.is(CHAT) => {
+                self.refused.on_answer(view.now(), node, wire);
             }
             Input::Message(Source { connection: Some(connection), .. }, _) if node.is(CHAT) => {
                 self.heard.on_message(view.now(), connection);
@@ -444,6 +459,7 @@ impl Invariants<ChatNode> for ChatInvariants {
         self.waits.on_down(node);
         self.logins.on_down(node);
         self.gains.on_down(node);
+        self.refused.on_down(node);
     }
 
     fn on_fault(&mut self, _: impl View<ChatNode>, fault: &Fault, _: FaultChange, _: &mut Findings) {
@@ -553,6 +569,7 @@ mod tests {
             (index::RELEASE_IS_TRUE, "release_is_true"),
             (index::LOCKS_OF_USERS, "locks_of_users"),
             (index::PATIENT_RETRIES, "patient_retries"),
+            (index::BUSY_IS_TRUE, "busy_is_true"),
         ];
         assert_eq!(places.len(), ChatInvariants::LIST.len());
         assert!(places.iter().all(|(place, name)| ChatInvariants::LIST[*place].name == *name));

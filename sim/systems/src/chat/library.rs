@@ -2,6 +2,7 @@
 
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::embedding::Scope;
+use splitbrain_kernel::node::Source;
 
 use crate::lock::LockNode;
 use crate::lock::client::{Client, End, HandleId};
@@ -18,6 +19,17 @@ use super::store::Words;
 pub(super) struct Library {
     node: LockNode,
     scope: Scope<LockInChat>,
+}
+
+/// What became of a lock that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It is had.
+    Had,
+    /// It is another's.
+    Busy,
+    /// The redis does not answer.
+    Unanswered,
 }
 
 impl Library {
@@ -57,10 +69,20 @@ impl Library {
         self.scope.enter(ctx, |ctx| Self::client(&mut self.node).call(ctx, words))
     }
 
-    /// A message of the redis. Returns the answer to a call.
-    pub(super) fn on_message(&mut self, ctx: &mut Context<ChatNode>, message: Wire) -> Option<(RequestId, Reply)> {
+    /// A message of the redis. Returns what became of a call: `None` instead of a reply if its connection has ended
+    /// with the process of the redis.
+    pub(super) fn on_message(
+        &mut self,
+        ctx: &mut Context<ChatNode>,
+        source: Source,
+        message: Wire,
+    ) -> Option<(RequestId, Option<Reply>)> {
         match message {
-            Wire::Called { request, reply } => return Some((request, reply)),
+            Wire::Called { request, reply } => return Some((request, Some(reply))),
+            Wire::Reset { request, process } => {
+                self.scope.enter(ctx, |ctx| Self::client(&mut self.node).on_reset(ctx, source.node, request, process));
+                return Some((request, None));
+            }
             Wire::Answer { request, answer } => {
                 self.scope.enter(ctx, |ctx| Self::client(&mut self.node).on_answer(ctx, request, &answer));
             }
@@ -76,12 +98,13 @@ impl Library {
         }
     }
 
-    /// Whether a lock that was asked for is had. Ends of releases are of no interest.
-    pub(super) fn poll(&mut self) -> Option<(HandleId, bool)> {
+    /// What became of a lock that was asked for. Ends of releases are of no interest.
+    pub(super) fn poll(&mut self) -> Option<(HandleId, Asked)> {
         while let Some((handle, end)) = Self::client(&mut self.node).poll() {
             match end {
-                End::Answered(Response::Acquired { .. }) => return Some((handle, true)),
-                End::Answered(Response::Busy) => return Some((handle, false)),
+                End::Answered(Response::Acquired { .. }) => return Some((handle, Asked::Had)),
+                End::Answered(Response::Unavailable) => return Some((handle, Asked::Unanswered)),
+                End::Answered(Response::Busy) => return Some((handle, Asked::Busy)),
                 _ => {}
             }
         }

@@ -70,6 +70,18 @@ pub enum EndReason {
     Refused,
 }
 
+/// What a login asks the database for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(crate = "splitbrain_kernel::serde")]
+pub enum Query {
+    /// The row of the user, which the redis does not have.
+    Row,
+    /// The requests for friendship.
+    Requests,
+    /// The friends.
+    Friends,
+}
+
 /// How a cleanup ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
@@ -90,7 +102,8 @@ pub enum Cleanup {
 pub enum ChatObservation {
     /// Of the locks.
     Lock(LockObservation),
-    /// Redis: a command has changed the presence of a user.
+    /// Redis: a command has changed the presence of a user. It is stored or removed as a whole, unless a known bug
+    /// does so key by key.
     Stored {
         /// Of which user.
         uid: Uid,
@@ -102,6 +115,11 @@ pub enum ChatObservation {
         after: Presence,
         /// Under which token the lock of the user is held.
         lock: Option<Token>,
+    },
+    /// Redis: there was nothing of a user's presence, and now there is something, be it one of its two keys.
+    Appeared {
+        /// Of which user.
+        uid: Uid,
     },
     /// Redis: a command has stored a login token.
     TokenStored {
@@ -148,6 +166,13 @@ pub enum ChatObservation {
         uid: Uid,
         /// The token of the lock; `None` if it goes on without one.
         lock: Option<Token>,
+    },
+    /// Chat server: a login asks the database.
+    Queried {
+        /// Of which session.
+        session: SessionId,
+        /// For what.
+        query: Query,
     },
     /// Chat server: a login or a cleanup has reported that it gave the lock back.
     GivenBack {
@@ -276,14 +301,22 @@ impl ChatObservation {
     const fn name(&self) -> &'static str {
         match self {
             Self::Lock(_) => "",
-            Self::Stored { after: Presence { session: None, .. }, .. } => "presence removed",
-            Self::Stored { .. } => "presence stored",
+            Self::Stored { before, after, .. } => match (before, after) {
+                (_, Presence { server: None, session: None }) => "presence removed",
+                (Presence { session: None, .. }, Presence { session: None, .. }) => "presence half stored",
+                (_, Presence { server: None, .. } | Presence { session: None, .. }) => "presence half removed",
+                _ => "presence stored",
+            },
+            Self::Appeared { .. } => "presence appeared",
             Self::TokenStored { .. } => "token stored",
             Self::CountStored { .. } => "count stored",
             Self::Assigned { .. } => "server assigned",
             Self::Accepted { .. } => "connection accepted",
             Self::LoginBegun { .. } => "login begun",
             Self::Entered { .. } => "login under lock",
+            Self::Queried { query: Query::Row, .. } => "database asked for user",
+            Self::Queried { query: Query::Requests, .. } => "database asked for requests",
+            Self::Queried { query: Query::Friends, .. } => "database asked for friends",
             Self::GivenBack { .. } => "lock of user given back",
             Self::LoggedIn { .. } => "user logged in",
             Self::LoginRefused { why, .. } => match why {
@@ -343,13 +376,19 @@ impl Observation for ChatObservation {
         <LockObservation as Observation>::NAMES,
         &[
             "presence removed",
+            "presence half stored",
+            "presence half removed",
             "presence stored",
+            "presence appeared",
             "token stored",
             "count stored",
             "server assigned",
             "connection accepted",
             "login begun",
             "login under lock",
+            "database asked for user",
+            "database asked for requests",
+            "database asked for friends",
             "lock of user given back",
             "user logged in",
             "login finds lock busy",
@@ -393,5 +432,24 @@ impl Observation for ChatObservation {
             Self::Lock(inner) => inner.face().in_group(LockInChat::GROUP),
             own => Face::new(own.name(), own.change()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ids::CHAT;
+    use super::*;
+
+    #[test]
+    fn a_presence_is_called_whole_only_if_both_keys_are_there_or_neither() {
+        let (server, session) = (NodeId::new(CHAT, 1), SessionId::new(NodeId::new(CHAT, 1), 0, 1));
+        let none = Presence::default();
+        let first = Presence { server: Some(server), session: None };
+        let whole = Presence { server: Some(server), session: Some(session) };
+        let name =
+            |before, after| ChatObservation::Stored { uid: Uid(1), by: server, before, after, lock: None }.name();
+        assert_eq!((name(none, whole), name(whole, none)), ("presence stored", "presence removed"));
+        assert_eq!((name(none, first), name(first, whole)), ("presence half stored", "presence stored"));
+        assert_eq!((name(whole, first), name(first, none)), ("presence half removed", "presence removed"));
     }
 }

@@ -83,6 +83,9 @@ impl Redis {
             (Key::Presence(uid), State::Presence(before), State::Presence(after)) => {
                 let lock = string(self.keys(), &uid.lock().key(), unix_millis(ctx)).and_then(Token::of_text);
                 ctx.observe(ChatObservation::Stored { uid, by, before, after, lock });
+                if before == Presence::default() {
+                    ctx.observe(ChatObservation::Appeared { uid });
+                }
             }
             (Key::Token(uid), _, State::Token(Some(token))) => {
                 ctx.observe(ChatObservation::TokenStored { uid, token });

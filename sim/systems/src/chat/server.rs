@@ -147,8 +147,8 @@ impl ChatServer {
                 }
             }
             (None, ChatMessage::Lock(wire)) => {
-                if let Some((request, reply)) = self.library.on_message(ctx, wire) {
-                    self.on_reply(ctx, request, Some(reply));
+                if let Some((request, reply)) = self.library.on_message(ctx, source, wire) {
+                    self.on_reply(ctx, request, reply);
                 }
             }
             (None, ChatMessage::Kick { request, uid, victim, .. }) => {

@@ -61,10 +61,13 @@ impl Status {
                 self.call(ctx, store::counts(), ask);
             }
             ChatMessage::Lock(wire) => {
-                let Some((request, reply)) = self.library.on_message(ctx, wire) else { return };
+                let Some((request, reply)) = self.library.on_message(ctx, source, wire) else { return };
                 let Some(ask) = self.waiting.remove(&request) else { return };
                 ctx.cancel_timer(ChatTimer::Forward(request));
-                self.go_on(ctx, ask, &reply);
+                match reply {
+                    Some(reply) => self.go_on(ctx, ask, &reply),
+                    None => Self::give_up(ctx, ask),
+                }
             }
             _ => {}
         }
@@ -74,12 +77,17 @@ impl Status {
         match timer {
             ChatTimer::Forward(request) => {
                 if let Some(ask) = self.waiting.remove(&request) {
-                    ctx.send(ask.gate, ChatMessage::Assignment { request: ask.request, assigned: None });
+                    Self::give_up(ctx, ask);
                 }
             }
             ChatTimer::Lock(timer) => self.library.on_timer(ctx, timer),
             _ => {}
         }
+    }
+
+    /// The redis has not answered.
+    fn give_up(ctx: &mut Context<ChatNode>, ask: Ask) {
+        ctx.send(ask.gate, ChatMessage::Assignment { request: ask.request, assigned: None });
     }
 
     fn call(&mut self, ctx: &mut Context<ChatNode>, words: store::Words, ask: Ask) {

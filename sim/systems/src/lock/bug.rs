@@ -40,7 +40,7 @@ splitbrain_kernel::names! {
         FailedExtensionCounts = "failed_extension_counts",
         /// Client: the watchdog is not scheduled again after one error (redisson #775).
         WatchdogStopsAfterError = "watchdog_stops_after_error",
-        /// Client: the watchdog goes on after the release (etcd #17470).
+        /// Client: the watchdog goes on when its user has given the lock back, or has gone without (etcd #17470).
         WatchdogOutlivesUser = "watchdog_outlives_user",
         /// Client: the holder is not told that its lock is lost (redisson #4698).
         LossNotTold = "loss_not_told",

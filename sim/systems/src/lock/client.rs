@@ -35,7 +35,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
 use super::ids::{LockId, Token};
-use super::message::{Answer, Command, Outcome, Put, RequestId, Response, Wire};
+use super::message::{Answer, Command, Outcome, ProcessNumber, Put, RequestId, Response, Wire};
 use super::node::{LockNode, LockTimer};
 use super::observation::{Hold, LockObservation};
 use super::options::LockOptions;
@@ -157,6 +157,8 @@ struct Handle {
     uncertain: Vec<bool>,
     /// The tokens of attempts that failed: a server may still have a lock under one of them.
     former: Vec<Token>,
+    /// Whether servers have refused the last attempt, so that it could not succeed.
+    was_refused: bool,
     /// What the user's thread does in its next step.
     next: Option<Next>,
 }
@@ -225,7 +227,8 @@ impl Client {
     /// With independent servers it is the first one that has the data.
     pub fn call(&mut self, ctx: &mut Ctx<'_>, words: Vec<Vec<u8>>) -> RequestId {
         let request = self.fresh(ctx);
-        ctx.send(self.servers.address(0), Wire::Call { request, words });
+        let target = self.servers.address(0);
+        ctx.send(target, Wire::Call { process: self.servers.process(target), request, words });
         request
     }
 
@@ -253,6 +256,12 @@ impl Client {
             Purpose::Release => self.on_release_answer(ctx, handle, server, answer),
             Purpose::Claim => unreachable!("a ticket comes from the resource"),
         }
+    }
+
+    /// A redis has restarted since this client asked it. The request may have been carried out by the process before.
+    pub fn on_reset(&mut self, ctx: &mut Ctx<'_>, server: NodeId, request: RequestId, process: ProcessNumber) {
+        self.servers.has_restarted(server, process);
+        self.on_answer(ctx, request, &Answer::Error("ERR Connection reset by peer".to_owned()));
     }
 
     /// The resource answers.
@@ -317,14 +326,19 @@ impl Client {
 
     /// Asks one server.
     fn ask(&mut self, ctx: &mut Ctx<'_>, handle: HandleId, server: usize, purpose: Purpose, command: Command) {
-        let request = self.number(ctx, Request { handle, server, purpose });
-        ctx.send(self.servers.address(server), Wire::Ask { request, command });
+        self.ask_at(ctx, self.servers.address(server), Request { handle, server, purpose }, command);
+    }
+
+    /// Asks this server, in the place of the one that the request names.
+    fn ask_at(&mut self, ctx: &mut Ctx<'_>, target: NodeId, request: Request, command: Command) {
+        let request = self.number(ctx, request);
+        ctx.send(target, Wire::Ask { process: self.servers.process(target), request, command });
     }
 
     /// Asks one server and does not wait for the answer.
     fn tell(&mut self, ctx: &mut Ctx<'_>, target: NodeId, command: Command) {
         let request = self.fresh(ctx);
-        ctx.send(target, Wire::Ask { request, command });
+        ctx.send(target, Wire::Ask { process: self.servers.process(target), request, command });
     }
 
     /// Keeps a request, under a number.

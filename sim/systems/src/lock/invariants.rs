@@ -221,7 +221,7 @@ impl LockInvariants {
             }
             LockObservation::ExtensionFailed(hold) => self.extensions.on_round_over(node, hold),
             LockObservation::Lapsed(hold) | LockObservation::LossNoticed(hold) => self.end_belief(now, node, hold),
-            LockObservation::GivenBack(hold) => {
+            LockObservation::GivenBack(hold) | LockObservation::Abandoned(hold) => {
                 self.end_belief(now, node, hold);
                 self.released.on_given_back(now, node, hold, &self.terms);
                 self.extensions.on_end(node, hold);

@@ -11,12 +11,18 @@ use super::redis::{Effect, Reply};
 /// The number of a request, counted by the client over all its processes.
 pub type RequestId = u64;
 
+/// Which process of a redis: how many have run on its node before. A real request comes over a connection, which ends
+/// with the process: so no later process carries it out, not even a copy that the network delivers late.
+pub type ProcessNumber = u32;
+
 /// A message of any of the kinds of process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub enum Wire {
     /// A client asks a redis.
     Ask {
+        /// The process of the server that it is for.
+        process: ProcessNumber,
         /// Which request.
         request: RequestId,
         /// For what.
@@ -31,6 +37,8 @@ pub enum Wire {
     },
     /// A client of the data beside the locks asks a redis: any command, such as `GET` or a script.
     Call {
+        /// The process of the server that it is for.
+        process: ProcessNumber,
         /// Which request.
         request: RequestId,
         /// The name of the command and its arguments.
@@ -147,6 +155,14 @@ pub enum Wire {
         request: RequestId,
         /// What.
         outcome: Outcome,
+    },
+    /// A request is for a process of the redis that has ended: the one that runs now does not carry it out. The process
+    /// before it may have done so.
+    Reset {
+        /// Which request.
+        request: RequestId,
+        /// The process that runs now.
+        process: ProcessNumber,
     },
 }
 
@@ -312,10 +328,10 @@ impl Answer {
 }
 
 impl Wire {
-    /// The request that an answer of a redis is to.
-    pub(super) const fn answered(&self) -> Option<RequestId> {
+    /// The request to a redis that it is, and the process that it is for; `None` if it is none.
+    pub(super) const fn asked(&self) -> Option<(RequestId, ProcessNumber)> {
         match self {
-            Self::Answer { request, .. } => Some(*request),
+            Self::Ask { request, process, .. } | Self::Call { request, process, .. } => Some((*request, *process)),
             _ => None,
         }
     }
@@ -347,6 +363,7 @@ impl Message for Wire {
         "done",
         "call",
         "called",
+        "reset",
     ];
 
     fn kind(&self) -> usize {
@@ -377,6 +394,7 @@ impl Message for Wire {
             Self::Done { .. } => 21,
             Self::Call { .. } => 22,
             Self::Called { .. } => 23,
+            Self::Reset { .. } => 24,
         }
     }
 
@@ -431,8 +449,11 @@ pub enum Response {
         /// Its fencing token, if there is one.
         fence: Option<u64>,
     },
-    /// It did not get the lock in time.
+    /// It did not get the lock in time: the last thing that it heard is that another one has it.
     Busy,
+    /// It did not get the lock in time, and too few servers have answered its last attempt: it does not know of another
+    /// one that has it.
+    Unavailable,
     /// The value is written.
     Written,
     /// The write was refused: the lock or the fencing token is another's by now.

@@ -58,9 +58,6 @@ pub enum Record {
     Commands {
         /// What they changed.
         effects: Vec<Effect>,
-        /// The request that they came of. A real one comes over a connection, which ends with the process: so it is
-        /// not carried out once more after a restart.
-        asked: Option<(NodeId, RequestId)>,
     },
     /// Redis: the configuration, as `CONFIG REWRITE` keeps it.
     Role {

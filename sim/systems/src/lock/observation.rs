@@ -54,6 +54,8 @@ pub enum LockObservation {
     LossNoticed(Hold),
     /// Client: it gives the lock back, and believes no longer.
     GivenBack(Hold),
+    /// Client: its user goes without giving the lock back, and believes no longer.
+    Abandoned(Hold),
     /// Client: it gives an attempt up: it has no lock.
     GaveUp(Hold),
     /// Client: it reached a majority too late, and gives back what it has.
@@ -184,6 +186,7 @@ impl LockObservation {
             Self::Lapsed(_) => "lock lapsed",
             Self::LossNoticed(_) => "loss noticed",
             Self::GivenBack(_) => "lock given back",
+            Self::Abandoned(_) => "lock abandoned",
             Self::GaveUp(_) => "attempt given up",
             Self::TooLate(_) => "majority too late",
             Self::Granted { .. } => "lock granted",
@@ -213,7 +216,7 @@ impl LockObservation {
     const fn change(&self) -> Change {
         match self {
             Self::Gained { hold, .. } => Change::Gained { kind: "lock", resource: hold.lock.0 },
-            Self::Lapsed(hold) | Self::LossNoticed(hold) | Self::GivenBack(hold) => {
+            Self::Lapsed(hold) | Self::LossNoticed(hold) | Self::GivenBack(hold) | Self::Abandoned(hold) => {
                 Change::Lost { kind: "lock", resource: hold.lock.0 }
             }
             Self::Promoted { epoch } => Change::Role { role: "master", rank: *epoch },
@@ -232,6 +235,7 @@ impl Observation for LockObservation {
         "lock lapsed",
         "loss noticed",
         "lock given back",
+        "lock abandoned",
         "attempt given up",
         "majority too late",
         "lock granted",

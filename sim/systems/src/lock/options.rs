@@ -111,6 +111,9 @@ splitbrain_kernel::options! {
         pub drift: Ppm => ValueKind::Probability,
         /// What a client gives up beside it.
         pub drift_fixed: Duration => MOMENT,
+        /// The chance that a user goes without giving its lock back: nothing extends the lock then, and it ends with
+        /// its time to live.
+        pub abandon: Ppm => ValueKind::Probability,
         /// How often a holder extends its lock; 0s for never.
         pub extend_every: Duration => MOMENT,
         /// Whether an extension sets the lock on a server that does not have it.

@@ -43,6 +43,7 @@ pub fn distlock() -> LockOptions {
         validity: Validity::UntilRelease,
         drift: Ppm::NEVER,
         drift_fixed: Duration::ZERO,
+        abandon: Ppm::NEVER,
         extend_every: Duration::ZERO,
         rejoin: false,
         fence: FenceSource::None,

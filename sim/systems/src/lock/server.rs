@@ -118,9 +118,6 @@ impl Redis {
             return ctx.exit("the append-only file holds what is no command");
         }
         drop(self.keys.expire(now, usize::MAX));
-        for (client, request) in &recovery.asked {
-            self.windows.is_new(*client, *request);
-        }
         if recovery.torn > 0 {
             self.file.truncate(ctx, recovery.records);
         }
@@ -154,13 +151,14 @@ impl Redis {
             return;
         }
         let source = source.node;
+        if let Some(asked) = message.asked()
+            && !self.windows.admit(ctx, source, asked)
+        {
+            return;
+        }
         match message {
-            Wire::Ask { request, command } if self.windows.is_new(source, request) => {
-                self.serve(ctx, source, request, command);
-            }
-            Wire::Call { request, words } if self.windows.is_new(source, request) => {
-                self.serve_call(ctx, source, request, &words);
-            }
+            Wire::Ask { request, command, .. } => self.serve(ctx, source, request, command),
+            Wire::Call { request, words, .. } => self.serve_call(ctx, source, request, &words),
             Wire::Acknowledge { stream, offset } => self.on_acknowledge(ctx, source, stream, offset),
             Wire::Snapshot { stream, offset, effects } => self.on_snapshot(ctx, source, (stream, offset), &effects),
             Wire::Effects { stream, offset, effects } => self.on_effects(ctx, source, (stream, offset), &effects),
@@ -224,8 +222,8 @@ impl Redis {
                 (false, _) => {}
             }
         }
+        self.answer(ctx, client, Wire::Answer { request, answer }, effects.clone());
         self.send_on(ctx, client, &effects);
-        self.answer(ctx, client, Wire::Answer { request, answer }, effects);
     }
 
     /// Carries out a command about the data beside the locks, and answers it. It may touch locks too: what it does to
@@ -244,11 +242,11 @@ impl Redis {
         for (lock, before) in before {
             self.tell_change(ctx, lock, before, (client, request, None));
         }
+        self.answer(ctx, client, Wire::Called { request, reply }, effects.clone());
         self.send_on(ctx, client, &effects);
-        self.answer(ctx, client, Wire::Called { request, reply }, effects);
     }
 
-    /// What a client has changed goes to the replicas.
+    /// What a client has changed goes to the replicas, after the append-only file has it as far as the policy asks.
     fn send_on(&mut self, ctx: &mut Ctx<'_>, client: NodeId, effects: &[Effect]) {
         if !effects.is_empty() {
             self.propagate(ctx, effects);
@@ -274,16 +272,15 @@ impl Redis {
     /// An answer leaves when the append-only file has what led to it, as far as the policy asks for it.
     fn answer(&mut self, ctx: &mut Ctx<'_>, client: NodeId, answer: Wire, effects: Vec<Effect>) {
         let effects = self.for_file(ctx, effects);
-        let asked = answer.answered().map(|request| (client, request));
         match self.options.append_fsync {
             AppendFsync::Off => ctx.send(client, answer),
             _ if effects.is_empty() => ctx.send(client, answer),
             AppendFsync::Always if self.options.bug == Bug::AnswerBeforeSync => {
                 ctx.send(client, answer);
-                self.file.persist(ctx, effects, asked);
+                self.file.persist(ctx, effects);
             }
             AppendFsync::Always => {
-                let write = self.file.persist(ctx, effects, asked);
+                let write = self.file.persist(ctx, effects);
                 ctx.send_after(write, client, answer);
             }
             AppendFsync::EverySecond | AppendFsync::Never => {
@@ -298,7 +295,7 @@ impl Redis {
         match self.options.append_fsync {
             _ if effects.is_empty() => {}
             AppendFsync::Off => {}
-            AppendFsync::Always => drop(self.file.persist(ctx, effects, None)),
+            AppendFsync::Always => drop(self.file.persist(ctx, effects)),
             AppendFsync::EverySecond | AppendFsync::Never => drop(self.file.append(ctx, effects, None)),
         }
     }
@@ -324,8 +321,8 @@ impl Redis {
             }
         }
         let effects = self.keys.expire(now, EXPIRED_MAX);
+        self.append(ctx, effects.clone());
         self.propagate(ctx, &effects);
-        self.append(ctx, effects);
     }
 
     /// What is stored for a lock.

@@ -36,6 +36,7 @@ struct Stand {
     sent: Vec<(NodeId, Wire)>,
     observed: Vec<LockObservation>,
     answered: Vec<OperationResult<Response>>,
+    restarts: u32,
 }
 
 impl Stand {
@@ -46,7 +47,7 @@ impl Stand {
         let setup = Setup::new(cluster, PerServer::same(options), bounds);
         let system = Lock::new(setup).expect("the options stand together");
         let host = Host::of(&system, id, Seed(1));
-        let mut stand = Self { host, sent: Vec::new(), observed: Vec::new(), answered: Vec::new() };
+        let mut stand = Self { host, sent: Vec::new(), observed: Vec::new(), answered: Vec::new(), restarts: 0 };
         stand.host.start();
         stand.note();
         stand
@@ -61,6 +62,19 @@ impl Stand {
                 _ => {}
             }
         }
+    }
+
+    /// How many processes have run before the one that runs.
+    fn process(&self) -> u32 {
+        self.restarts
+    }
+
+    /// The process ends, and the next one starts.
+    fn restart(&mut self, crash: impl FnOnce(&mut Host<LockNode>)) {
+        crash(&mut self.host);
+        self.host.start();
+        self.restarts += 1;
+        self.note();
     }
 
     /// A message arrives.
@@ -93,7 +107,7 @@ impl Stand {
         let asked = self.take_sent().into_iter();
         asked
             .filter_map(|(target, message)| match message {
-                Wire::Ask { request, command } => Some((target, request, command)),
+                Wire::Ask { request, command, .. } => Some((target, request, command)),
                 _ => None,
             })
             .collect()

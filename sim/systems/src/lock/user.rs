@@ -63,10 +63,11 @@ impl User {
         self.collect(ctx);
     }
 
-    pub(super) fn on_message(&mut self, ctx: &mut Ctx<'_>, _: Source, message: Wire) {
+    pub(super) fn on_message(&mut self, ctx: &mut Ctx<'_>, source: Source, message: Wire) {
         match message {
             Wire::Answer { request, answer } => self.client.on_answer(ctx, request, &answer),
             Wire::Done { request, outcome } => self.client.on_outcome(ctx, request, outcome),
+            Wire::Reset { request, process } => self.client.on_reset(ctx, source.node, request, process),
             Wire::Found { master, epoch } => self.client.on_found(master, epoch),
             _ => {}
         }
@@ -82,7 +83,8 @@ impl User {
     fn collect(&mut self, ctx: &mut Ctx<'_>) {
         while let Some((handle, end)) = self.client.poll() {
             let Some((id, operation)) = self.open.remove(&handle) else { continue };
-            let is_over = matches!(operation, Operation::Release { .. }) || end == End::Answered(Response::Busy);
+            let is_in_vain = matches!(end, End::Answered(Response::Busy | Response::Unavailable));
+            let is_over = matches!(operation, Operation::Release { .. }) || is_in_vain;
             if is_over {
                 self.handles.remove(&operation.lock());
             }

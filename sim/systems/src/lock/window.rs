@@ -1,12 +1,15 @@
-//! Which requests of each client were carried out: each is carried out once, in whatever order they come.
+//! Which requests of each client were carried out: each is carried out once, in whatever order they come, and by a redis
+//! only if it is for the process that runs.
 //!
-//! Clients ask over pools of connections: requests of one client may overtake one another, and none comes twice.
+//! Clients ask over pools of connections: requests of one client may overtake one another, and none comes twice. A
+//! connection ends with the process at either end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use splitbrain_kernel::id::NodeId;
 
-use super::message::RequestId;
+use super::client::Ctx;
+use super::message::{ProcessNumber, RequestId, Wire};
 
 /// Requests that are remembered for each client. Older ones are refused.
 const SIZE: usize = 256;
@@ -18,6 +21,17 @@ pub(super) struct Windows {
 }
 
 impl Windows {
+    /// Whether a request is for this process and comes for the first time. One for an earlier process is answered as a
+    /// connection to it would be: it is reset.
+    pub(super) fn admit(&mut self, ctx: &mut Ctx<'_>, client: NodeId, asked: (RequestId, ProcessNumber)) -> bool {
+        let (request, process) = asked;
+        if process != ctx.incarnation() {
+            ctx.send(client, Wire::Reset { request, process: ctx.incarnation() });
+            return false;
+        }
+        self.is_new(client, request)
+    }
+
     /// Whether a request comes for the first time; from now on it does not.
     pub(super) fn is_new(&mut self, client: NodeId, request: RequestId) -> bool {
         let seen = self.of.entry(client).or_default();

@@ -48,7 +48,7 @@ mod tests {
         let ask = |token| {
             let (lock, time_to_live, token) = (U1.lock(), None, Token(token));
             let command = Command::Acquire { lock, token, time_to_live, fenced: false, returning: false };
-            Wire::Ask { request: 1, command }
+            Wire::Ask { process: 0, request: 1, command }
         };
         let (mut asked, mut findings) = (Asked::default(), all_on());
         asked.on_sent(millis(0), H1, &ask(1), &mut findings);

@@ -5,6 +5,7 @@ use splitbrain_kernel::context::Context;
 
 use crate::chat::bug::Bug;
 use crate::chat::ids::{SessionId, Uid};
+use crate::chat::library::Asked;
 use crate::chat::node::ChatNode;
 use crate::chat::observation::{ChatObservation, Cleanup, Mutex};
 use crate::chat::store::{self, Half};
@@ -78,11 +79,12 @@ impl ChatServer {
                 cleaning.stage = Stage::Lock;
                 self.ask_lock(ctx, me, uid)
             }
-            (Stage::Lock, Event::Lock(handle, true)) => {
+            (Stage::Lock, Event::Lock(handle, Asked::Had)) => {
                 cleaning.lock = self.library.token(handle).map(|token| (handle, token));
                 self.remove(ctx, me, cleaning)
             }
-            (Stage::Lock, Event::Lock(_, false)) => self.forget(ctx, me, cleaning, Cleanup::WithoutLock),
+            (Stage::Lock, Event::Lock(_, Asked::Busy)) => self.forget(ctx, me, cleaning, Cleanup::WithoutLock),
+            (Stage::Lock, Event::Lock(_, Asked::Unanswered)) => self.forget(ctx, me, cleaning, Cleanup::Unknown),
             (_, Event::Reply(None)) => self.forget(ctx, me, cleaning, Cleanup::Unknown),
             (stage, Event::Reply(Some(reply))) => self.on_cleanup_reply(ctx, me, cleaning, stage, &reply),
             (Stage::FirstMutex, Event::Mutex) => {

@@ -12,9 +12,10 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::chat::bug::Bug;
 use crate::chat::ids::{Item, LoginToken, SessionId, Uid};
+use crate::chat::library::Asked;
 use crate::chat::message::{ChatMessage, Refusal};
 use crate::chat::node::{ChatNode, ChatTimer};
-use crate::chat::observation::{ChatObservation, EndReason, Mutex, Presence};
+use crate::chat::observation::{ChatObservation, EndReason, Mutex, Presence, Query};
 use crate::chat::store::{self, Half};
 use crate::lock::client::HandleId;
 use crate::lock::ids::Token;
@@ -98,21 +99,15 @@ impl ChatServer {
                 login.stage = Stage::Lock;
                 self.ask_lock(ctx, me, login.uid)
             }
-            (Stage::Lock, Event::Lock(handle, is_had)) => self.on_login_lock(ctx, me, login, handle, is_had),
-            (Stage::Kept, Event::Reply(_)) => self.query(ctx, me, login, Stage::Applies),
-            (_, Event::Reply(None)) => {
-                let why = match self.options.bug {
-                    Bug::NoReplyIsBusy => Refusal::UserExists,
-                    _ => Refusal::Unavailable,
-                };
-                self.leave(ctx, me, login, Err(why))
-            }
+            (Stage::Lock, Event::Lock(handle, asked)) => self.on_login_lock(ctx, me, login, handle, asked),
+            (Stage::Kept, Event::Reply(_)) => self.query(ctx, me, login, Query::Requests),
+            (_, Event::Reply(None)) => self.leave(ctx, me, login, Err(Refusal::Unavailable)),
             (stage, Event::Reply(Some(reply))) => self.on_login_reply(ctx, me, login, stage, &reply),
             (Stage::Row, Event::Slept) => {
                 login.stage = Stage::Kept;
                 self.ask(ctx, me, store::keep_info(login.uid))
             }
-            (Stage::Applies, Event::Slept) => self.query(ctx, me, login, Stage::Friends),
+            (Stage::Applies, Event::Slept) => self.query(ctx, me, login, Query::Friends),
             (Stage::Friends, Event::Slept) => {
                 login.stage = Stage::Presence;
                 let words = match (login.lock, self.options.bug) {
@@ -121,8 +116,8 @@ impl ChatServer {
                 };
                 self.ask(ctx, me, words)
             }
-            (Stage::LockAgain(victim), Event::Lock(handle, is_had)) => {
-                self.give_back(ctx, me, is_had.then_some(handle), (login.session, login.uid));
+            (Stage::LockAgain(victim), Event::Lock(handle, asked)) => {
+                self.give_back(ctx, me, (asked == Asked::Had).then_some(handle), (login.session, login.uid));
                 self.begin_kick(ctx, me, login, victim)
             }
             (Stage::KickUsers(victim), Event::Mutex) if self.sessions.contains_key(&victim) => {
@@ -160,12 +155,20 @@ impl ChatServer {
         me: Me,
         login: &mut Login,
         handle: HandleId,
-        is_had: bool,
+        asked: Asked,
     ) -> Flow {
-        if !is_had && self.options.bug != Bug::LoginWithoutLock {
-            return self.leave(ctx, me, login, Err(Refusal::UserExists));
+        let refusal = match asked {
+            Asked::Had => None,
+            Asked::Busy => Some(Refusal::UserExists),
+            Asked::Unanswered if self.options.bug == Bug::NoReplyIsBusy => Some(Refusal::UserExists),
+            Asked::Unanswered => Some(Refusal::Unavailable),
+        };
+        if let Some(why) = refusal
+            && self.options.bug != Bug::LoginWithoutLock
+        {
+            return self.leave(ctx, me, login, Err(why));
         }
-        if is_had {
+        if asked == Asked::Had {
             login.lock = self.library.token(handle).map(|token| (handle, token));
         }
         let lock = login.lock.map(|(_, token)| token);
@@ -191,8 +194,8 @@ impl ChatServer {
                 }
                 Err(why) => self.leave(ctx, me, login, Err(why)),
             },
-            Stage::Info if store::bytes(reply).is_some() => self.query(ctx, me, login, Stage::Applies),
-            Stage::Info => self.query(ctx, me, login, Stage::Row),
+            Stage::Info if store::bytes(reply).is_some() => self.query(ctx, me, login, Query::Requests),
+            Stage::Info => self.query(ctx, me, login, Query::Row),
             Stage::Presence if *reply == Reply::Integer(-1) => self.leave(ctx, me, login, Err(Refusal::LockLost)),
             Stage::Presence => self.on_presence(ctx, me, login, store::presence_of(reply)),
             Stage::Count => {
@@ -218,8 +221,13 @@ impl ChatServer {
     }
 
     /// A query of the database takes its time.
-    fn query(&self, ctx: &mut Context<ChatNode>, me: Me, login: &mut Login, stage: Stage) -> Flow {
-        login.stage = stage;
+    fn query(&self, ctx: &mut Context<ChatNode>, me: Me, login: &mut Login, query: Query) -> Flow {
+        ctx.observe(ChatObservation::Queried { session: login.session, query });
+        login.stage = match query {
+            Query::Row => Stage::Row,
+            Query::Requests => Stage::Applies,
+            Query::Friends => Stage::Friends,
+        };
         let mut span = ctx.rng().duration(Duration::ZERO, self.options.database_max);
         if ctx.rng().chance(self.options.database_stall) {
             span = span.saturating_add(ctx.rng().duration(Duration::ZERO, self.options.database_stall_max));

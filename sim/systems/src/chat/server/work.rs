@@ -13,6 +13,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::chat::bug::Bug;
 use crate::chat::ids::{LoginToken, SessionId, Uid};
+use crate::chat::library::Asked;
 use crate::chat::node::{ChatNode, ChatTimer};
 use crate::chat::observation::{ChatObservation, Guard, Mutex, Thread};
 use crate::chat::store::Words;
@@ -43,8 +44,8 @@ pub(super) enum Task {
 pub(super) enum Event {
     /// It begins.
     Go,
-    /// The lock is had or not.
-    Lock(HandleId, bool),
+    /// What became of a lock that it asked for.
+    Lock(HandleId, Asked),
     /// The redis has answered, or not in time.
     Reply(Option<Reply>),
     /// The other chat server has ended the session, or has not answered in time.
@@ -143,8 +144,8 @@ impl ChatServer {
     /// Threads work until each is idle or waits.
     pub(super) fn run(&mut self, ctx: &mut Context<ChatNode>) {
         loop {
-            while let Some((handle, is_had)) = self.library.poll() {
-                self.on_lock(ctx, handle, is_had);
+            while let Some((handle, asked)) = self.library.poll() {
+                self.on_lock(ctx, handle, asked);
             }
             if let Some((job, event)) = self.work.ready.pop_front() {
                 self.resume(ctx, job, event);
@@ -238,15 +239,15 @@ impl ChatServer {
         Flow::Waits
     }
 
-    fn on_lock(&mut self, ctx: &mut Context<ChatNode>, handle: HandleId, is_had: bool) {
+    fn on_lock(&mut self, ctx: &mut Context<ChatNode>, handle: HandleId, asked: Asked) {
         let Some((job, uid)) = self.locks.remove(&handle) else { return };
         let Some(thread) = self.work.thread_of(job) else { return };
         let guard = Guard::Lock(uid);
-        ctx.observe(match is_had {
-            true => ChatObservation::Has { thread, guard },
-            false => ChatObservation::Frees { thread, guard },
+        ctx.observe(match asked {
+            Asked::Had => ChatObservation::Has { thread, guard },
+            Asked::Busy | Asked::Unanswered => ChatObservation::Frees { thread, guard },
         });
-        self.work.wake(job, Event::Lock(handle, is_had));
+        self.work.wake(job, Event::Lock(handle, asked));
     }
 
     /// A job gives the lock of a user back, if it has it, and reports that.

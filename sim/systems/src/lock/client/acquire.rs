@@ -14,7 +14,7 @@ use super::{
 };
 
 impl Client {
-    /// Begins to ask for a lock. It ends as acquired or busy.
+    /// Begins to ask for a lock. It ends as acquired, busy or unavailable.
     pub fn acquire(&mut self, ctx: &mut Ctx<'_>, lock: LockId) -> HandleId {
         let id = HandleId(self.next_handle);
         self.next_handle += 1;
@@ -27,6 +27,7 @@ impl Client {
             asked: Vec::new(),
             uncertain: vec![false; self.servers.count()],
             former: Vec::new(),
+            was_refused: false,
             next: None,
         };
         self.handles.insert(id, handle);
@@ -90,8 +91,8 @@ impl Client {
                 Bug::OwnerReadAtReplica => self.servers.replica(),
                 _ => self.servers.address(server),
             };
-            let request = self.number(ctx, Request { handle: id, server, purpose: Purpose::OwnerAfterRefusal });
-            return ctx.send(target, Wire::Ask { request, command: Command::Owner { lock } });
+            let request = Request { handle: id, server, purpose: Purpose::OwnerAfterRefusal };
+            return self.ask_at(ctx, target, request, Command::Owner { lock });
         }
         self.count(ctx, id, server, vote);
     }
@@ -246,6 +247,8 @@ impl Client {
     pub(super) fn fail_attempt(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
         cancel(ctx, id, Alarm::Round);
         self.forget(id, |_| true);
+        let majority = self.majority();
+        self.handle_mut(id).was_refused = self.attempted(id).is_some_and(|round| round.is_denied(majority));
         self.give_back_what_was_granted(ctx, id);
         self.handle_mut(id).stage = Stage::Waiting;
         let delay = ctx.rng().duration(self.options.retry_min, self.options.retry_max);
@@ -307,8 +310,9 @@ impl Client {
             self.handle_mut(id).stage = Stage::Settling { until: None, fence: None };
             return self.gain(ctx, id);
         }
-        observe(ctx, LockObservation::GaveUp(self.handle(id).hold));
-        self.end(id, End::Answered(Response::Busy));
+        let Handle { hold, was_refused, .. } = *self.handle(id);
+        observe(ctx, LockObservation::GaveUp(hold));
+        self.end(id, End::Answered(if was_refused { Response::Busy } else { Response::Unavailable }));
         self.drop_handle(ctx, id);
     }
 }

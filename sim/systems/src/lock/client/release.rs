@@ -19,12 +19,27 @@ impl Client {
         let Stage::Held(held) = &handle.stage else { return self.end(id, End::Answered(Response::Lost)) };
         let (was_lost, hold) = (held.is_lost, handle.hold);
         handle.stage = Stage::Releasing { round, was_lost };
+        if ctx.rng().chance(self.options.abandon) {
+            return self.abandon(ctx, id, was_lost);
+        }
         if !was_lost {
             observe(ctx, LockObservation::GivenBack(hold));
         }
         self.stop_watchdog(ctx, id);
         self.ask_release(ctx, id);
         set(ctx, id, Alarm::Round, self.options.request_timeout);
+    }
+
+    /// The user goes without giving the lock back.
+    fn abandon(&mut self, ctx: &mut Ctx<'_>, id: HandleId, was_lost: bool) {
+        if !was_lost {
+            observe(ctx, LockObservation::Abandoned(self.handle(id).hold));
+        }
+        self.stop_watchdog(ctx, id);
+        self.end(id, End::Unknown);
+        if self.options.bug != Bug::WatchdogOutlivesUser {
+            self.drop_handle(ctx, id);
+        }
     }
 
     fn stop_watchdog(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {

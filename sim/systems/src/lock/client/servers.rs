@@ -1,7 +1,10 @@
 //! Where a client finds the servers: all of them, or the master of the moment.
 
+use std::collections::BTreeMap;
+
 use splitbrain_kernel::id::{Cluster, NodeId};
 
+use crate::lock::message::ProcessNumber;
 use crate::lock::options::Topology;
 use crate::lock::system::{REDIS, RESOURCE, SENTINEL};
 
@@ -18,6 +21,8 @@ pub struct Servers {
     epoch: u64,
     /// The sentinel that is asked next.
     next_sentinel: usize,
+    /// The last process of each server that is known; 0 for one that is not here.
+    processes: BTreeMap<NodeId, ProcessNumber>,
 }
 
 impl Servers {
@@ -33,6 +38,7 @@ impl Servers {
             master: 0,
             epoch: 0,
             next_sentinel: turn,
+            processes: BTreeMap::new(),
         }
     }
 
@@ -65,6 +71,17 @@ impl Servers {
     /// The resource, if there is one.
     pub const fn resource(&self) -> Option<NodeId> {
         self.resource
+    }
+
+    /// The process of a server that a request is for, as far as the client knows.
+    pub fn process(&self, server: NodeId) -> ProcessNumber {
+        self.processes.get(&server).copied().unwrap_or(0)
+    }
+
+    /// A server says which process runs there. An earlier one than is known is old news.
+    pub fn has_restarted(&mut self, server: NodeId, process: ProcessNumber) {
+        let known = self.processes.entry(server).or_default();
+        *known = process.max(*known);
     }
 
     /// The master does not serve. Returns the sentinel to ask; without sentinels the next redis is tried.
@@ -119,6 +136,16 @@ mod tests {
         servers.found(NodeId::new(REDIS, 2), 4);
         servers.found(NodeId::new(REDIS, 1), 3);
         assert_eq!((servers.address(0), servers.replica()), (NodeId::new(REDIS, 2), NodeId::new(REDIS, 1)));
+    }
+
+    #[test]
+    fn the_latest_process_of_a_server_is_asked() {
+        let mut servers = servers(Topology::Independent, 2, 0);
+        let (first, second) = (NodeId::new(REDIS, 1), NodeId::new(REDIS, 2));
+        assert_eq!(servers.process(first), 0);
+        servers.has_restarted(first, 2);
+        servers.has_restarted(first, 1);
+        assert_eq!((servers.process(first), servers.process(second)), (2, 0));
     }
 
     #[test]

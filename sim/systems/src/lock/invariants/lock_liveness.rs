@@ -57,7 +57,10 @@ impl Hunger {
     ) {
         match entry.change {
             HistoryEvent::Invoked(Operation::Acquire { lock }) => self.on_asked(view.now(), *lock),
-            HistoryEvent::Completed { invoked, result: OperationResult::Ok(Response::Busy) } => {
+            HistoryEvent::Completed {
+                invoked,
+                result: OperationResult::Ok(Response::Busy | Response::Unavailable),
+            } => {
                 let asked = view.history(invoked).map(|entry| entry.change);
                 if let (Some(HistoryEvent::Invoked(operation)), Some(settled)) = (asked, view.settled_at()) {
                     let lock = operation.lock();

@@ -1,6 +1,7 @@
-//! Nothing extends a lock after its user has given it back (etcd #17470: the keep-alive outlives its user).
+//! Nothing extends a lock after its user has given it back, or has gone without giving it back (etcd #17470: the
+//! keep-alive outlives its user).
 //!
-//! An extension of any lock that was given back is a violation. That the invariant held is counted for a lock with a
+//! An extension of any such lock is a violation. That the invariant held is counted for a lock with a
 //! watchdog once two of its intervals have passed while its client was up: by then an extension would have been sent. A
 //! pause of the client only delays that.
 
@@ -18,7 +19,7 @@ use super::terms::Terms;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "no_extension_after_release",
-    doc: "A client that has given a lock back does not extend it any more.",
+    doc: "A client that has given a lock back, or whose user has gone, does not extend it any more.",
     source: "etcd #17470",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
@@ -82,7 +83,7 @@ mod tests {
         all.on_given_back(seconds(0), C1, hold(released), &independent(1));
         let Hold { lock, token } = hold(extended);
         let command = Command::Extend { lock, token, time_to_live: Duration::from_secs(1), rejoin: false };
-        all.on_sent(C1, &Wire::Ask { request: 1, command }, &mut findings);
+        all.on_sent(C1, &Wire::Ask { process: 0, request: 1, command }, &mut findings);
         broken(&findings)
     }
 

@@ -41,7 +41,7 @@ impl Extensions {
     /// A client sends something.
     pub(super) fn on_sent(&mut self, client: NodeId, target: NodeId, message: &Wire, findings: &mut Findings) {
         match *message {
-            Wire::Ask { request, command: Command::Extend { lock, token, .. } } => {
+            Wire::Ask { request, command: Command::Extend { lock, token, .. }, .. } => {
                 let round = self.rounds.entry((client, Hold { lock, token })).or_default();
                 if round.asked.values().any(|asked| *asked == target) {
                     *round = Round::default();
@@ -110,7 +110,7 @@ mod tests {
     fn extends(all: &mut Extensions, request: RequestId, server: NodeId, findings: &mut Findings) {
         let Hold { lock, token } = hold(1);
         let command = Command::Extend { lock, token, time_to_live: Duration::from_secs(1), rejoin: false };
-        all.on_sent(C1, server, &Wire::Ask { request, command }, findings);
+        all.on_sent(C1, server, &Wire::Ask { process: 0, request, command }, findings);
     }
 
     fn writes(all: &mut Extensions, client: NodeId, of: u64, findings: &mut Findings) -> Option<usize> {
@@ -120,7 +120,8 @@ mod tests {
 
     fn sends(all: &mut Extensions, client: NodeId, of: u64, findings: &mut Findings) -> Option<usize> {
         let Hold { lock, token } = hold(of);
-        all.on_sent(client, R1, &Wire::Put { request: 9, put: Put { lock, token, fence: None, value: 7 } }, findings);
+        let put = Put { lock, token, fence: None, value: 7 };
+        all.on_sent(client, R1, &Wire::Put { request: 9, put }, findings);
         broken(findings)
     }
 

@@ -24,8 +24,17 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 /// The attempts of clients that go on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Attempts {
-    /// The servers that may have granted each.
-    open: BTreeMap<(NodeId, Hold), BTreeSet<NodeId>>,
+    open: BTreeMap<(NodeId, Hold), Attempt>,
+}
+
+/// An attempt.
+#[derive(Clone, Debug, Default)]
+struct Attempt {
+    /// The servers that may have granted it, and are not asked to release it.
+    may_have_it: BTreeSet<NodeId>,
+    /// Whether a server was asked to release it that may have granted it. An attempt that every server has refused says
+    /// nothing.
+    was_given_back: bool,
 }
 
 impl Attempts {
@@ -35,7 +44,7 @@ impl Attempts {
         if let Some(token) = instead_of {
             self.end(client, Hold { token, ..hold }, findings);
         }
-        self.open.insert((client, hold), BTreeSet::new());
+        self.open.insert((client, hold), Attempt::default());
     }
 
     /// A client gives up.
@@ -49,8 +58,11 @@ impl Attempts {
     }
 
     fn end(&mut self, client: NodeId, hold: Hold, findings: &mut Findings) {
-        let Some(may_have_it) = self.open.remove(&(client, hold)) else { return };
+        let Some(Attempt { may_have_it, was_given_back }) = self.open.remove(&(client, hold)) else { return };
         let left = may_have_it.first().copied();
+        if left.is_none() && !was_given_back {
+            return;
+        }
         findings.check(RELEASES_EVERYWHERE, Some(client), left.is_none(), || {
             let server = left.expect("one is left");
             format!("{client} gives {} of {} up, and does not release it at {server}", hold.lock, hold.token)
@@ -62,19 +74,23 @@ impl Attempts {
         let Wire::Ask { command, .. } = message else { return };
         match *command {
             Command::Acquire { lock, token, .. } => {
-                if let Some(may_have_it) = self.open.get_mut(&(client, Hold { lock, token })) {
-                    may_have_it.insert(target);
+                if let Some(attempt) = self.open.get_mut(&(client, Hold { lock, token })) {
+                    attempt.may_have_it.insert(target);
                 }
             }
-            Command::Release { lock, token } => self.on_refused(client, target, Hold { lock, token }),
+            Command::Release { lock, token } => {
+                if let Some(attempt) = self.open.get_mut(&(client, Hold { lock, token })) {
+                    attempt.was_given_back |= attempt.may_have_it.remove(&target);
+                }
+            }
             _ => {}
         }
     }
 
-    /// A server does not have it: it has refused, or is asked to release it.
+    /// A server does not have it: it has refused.
     pub(super) fn on_refused(&mut self, client: NodeId, server: NodeId, hold: Hold) {
-        if let Some(may_have_it) = self.open.get_mut(&(client, hold)) {
-            may_have_it.remove(&server);
+        if let Some(attempt) = self.open.get_mut(&(client, hold)) {
+            attempt.may_have_it.remove(&server);
         }
     }
 
@@ -93,21 +109,35 @@ mod tests {
 
     /// Three servers are asked, one refuses, and these are asked to release.
     fn judged(released: &[NodeId]) -> Option<usize> {
+        broken(&given_up(&[R1], released))
+    }
+
+    /// Three servers are asked, these refuse, and these are asked to release.
+    fn given_up(refused: &[NodeId], released: &[NodeId]) -> Findings {
         let (mut attempts, mut findings) = (Attempts::default(), all_on());
         let Hold { lock, token } = hold(1);
         attempts.on_wanted(C1, hold(1), None, &mut findings);
         let time_to_live = Some(Duration::from_secs(1));
         let acquire = Command::Acquire { lock, token, time_to_live, fenced: false, returning: false };
         for server in [R1, R2, R3] {
-            attempts.on_sent(C1, server, &Wire::Ask { request: 1, command: acquire });
+            attempts.on_sent(C1, server, &Wire::Ask { process: 0, request: 1, command: acquire });
         }
-        attempts.on_refused(C1, R1, hold(1));
+        refused.iter().for_each(|server| attempts.on_refused(C1, *server, hold(1)));
         let release = Command::Release { lock, token };
         for server in released {
-            attempts.on_sent(C1, *server, &Wire::Ask { request: 2, command: release });
+            attempts.on_sent(C1, *server, &Wire::Ask { process: 0, request: 2, command: release });
         }
         attempts.on_wanted(C1, hold(2), Some(hold(1).token), &mut findings);
-        broken(&findings)
+        findings
+    }
+
+    #[test]
+    fn an_attempt_counts_only_if_a_server_may_have_granted_it() {
+        let evaluated =
+            |refused: &[NodeId], released: &[NodeId]| given_up(refused, released).evaluated()[RELEASES_EVERYWHERE];
+        assert_eq!(evaluated(&[R1, R2, R3], &[]), 0);
+        assert_eq!(evaluated(&[R1, R2, R3], &[R1, R2, R3]), 0);
+        assert_eq!(evaluated(&[R1, R2], &[R3]), 1);
     }
 
     #[test]
@@ -123,7 +153,7 @@ mod tests {
         attempts.on_wanted(C1, hold(1), None, &mut findings);
         let Hold { lock, token } = hold(1);
         let acquire = Command::Acquire { lock, token, time_to_live: None, fenced: false, returning: false };
-        attempts.on_sent(C1, R1, &Wire::Ask { request: 1, command: acquire });
+        attempts.on_sent(C1, R1, &Wire::Ask { process: 0, request: 1, command: acquire });
         attempts.on_wanted(C1, hold(2), None, &mut findings);
         assert_eq!(broken(&findings), None, "it asks twice at a time");
         attempts.on_given_up(C1, hold(1), &mut findings);

@@ -19,10 +19,10 @@ pub(super) struct Requests {
 impl Requests {
     pub(super) fn on_sent(&mut self, client: NodeId, server: NodeId, message: &Wire) {
         match *message {
-            Wire::Claim { request, lock, token } => {
+            Wire::Claim { request, lock, token, .. } => {
                 self.claims.insert((client, request), Hold { lock, token });
             }
-            Wire::Ask { request, command: Command::Acquire { lock, token, .. } } => {
+            Wire::Ask { request, command: Command::Acquire { lock, token, .. }, .. } => {
                 let hold = Hold { lock, token };
                 self.acquisitions.insert((client, request), hold);
                 self.first.entry((client, server, hold)).or_insert(request);

@@ -32,6 +32,7 @@ pub(super) fn on_promoted(
     if has_started || !terms.is_replicated() {
         return;
     }
+    memory.on_promoted(now, server);
     let Some(missing) = memory.judge(now, server, (book, terms), |_| true) else { return };
     findings.check(SURVIVES_FAILOVER, Some(server), missing.is_none(), || {
         let (hold, until) = missing.map(|(hold, grant)| (hold, grant.until)).expect("one is missing");

@@ -2,7 +2,8 @@
 //! after a crash of the process with any policy, after one of the machine with `always` (redis-doc, "Redis
 //! persistence"). What it answers while its disk refuses to write is promised by none of them.
 //!
-//! A replica is not held to it: it gets its data from its master.
+//! A replica is not held to it: it gets its data from its master. A master with replicas is held to what it has granted
+//! since it became the master, unless another one has become the master meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,8 @@ pub(super) struct Memory {
     starting: BTreeSet<NodeId>,
     /// Whether each was a master when it was last heard of.
     masters: BTreeSet<NodeId>,
+    /// Which server became the master last, and when; `None` while the first one is.
+    promoted: Option<(NodeId, Instant)>,
 }
 
 impl Memory {
@@ -60,8 +63,18 @@ impl Memory {
         self.starting.remove(&server)
     }
 
-    fn was_master(&self, server: NodeId) -> bool {
-        self.masters.contains(&server)
+    /// A server that was not one has become the master.
+    pub(super) fn on_promoted(&mut self, now: Instant, server: NodeId) {
+        self.promoted = Some((server, now));
+    }
+
+    /// Since when a server has been the last one that became a master; `None` if it is not.
+    fn master_since(&self, server: NodeId, terms: &Terms) -> Option<Instant> {
+        match self.promoted.filter(|_| terms.is_replicated()) {
+            _ if !self.masters.contains(&server) => None,
+            None => Some(Instant::ZERO),
+            Some((last, since)) => (last == server).then_some(since),
+        }
     }
 
     /// The promises of a server's group that this holds of, and the first of them that the server does not have;
@@ -90,12 +103,10 @@ pub(super) fn on_recovered(
     terms: &Terms,
     findings: &mut Findings,
 ) {
-    let is_held = memory.was_master(server) && terms.keeps_time(server);
+    let since = memory.master_since(server, terms).filter(|_| terms.keeps_time(server));
     // With replicas another one may have been the master meanwhile, and granted.
-    if !is_held || terms.is_replicated() {
-        return;
-    }
-    let promised = |grant: &Grant| terms.keeps_data(server, grant.at);
+    let Some(since) = since else { return };
+    let promised = |grant: &Grant| grant.server == server && since <= grant.at && terms.keeps_data(server, grant.at);
     let Some(missing) = memory.judge(now, server, (book, terms), promised) else { return };
     findings.check(SURVIVES_RESTART, Some(server), missing.is_none(), || {
         let (hold, Grant { until, .. }) = missing.expect("one is missing");
@@ -107,7 +118,7 @@ pub(super) fn on_recovered(
 mod tests {
     use splitbrain_kernel::fault::CrashScope;
 
-    use super::super::testing::{C1, R1, all_on, broken, crash, hold, independent, seconds};
+    use super::super::testing::{C1, R1, R2, all_on, broken, crash, hold, independent, replicated, seconds};
     use super::*;
 
     /// A server with a grant ends and starts.
@@ -124,6 +135,30 @@ mod tests {
 
     fn judged(terms: &Terms, kept: &[u64], at: u64) -> Option<usize> {
         broken(&restarted(terms, kept, at))
+    }
+
+    /// What is judged of a master with a replica that grants, at second 1, and restarts at second 3. These servers
+    /// become masters at these seconds.
+    fn judged_with_replicas(promoted: &[(u64, NodeId)], kept: &[u64]) -> (Option<usize>, u64) {
+        let terms = replicated(2);
+        let (mut memory, mut book, mut findings) = (Memory::default(), Book::default(), all_on());
+        memory.on_master(R1);
+        promoted.iter().for_each(|(at, server)| memory.on_promoted(seconds(*at), *server));
+        book.granted(seconds(1), R1, hold(1), (C1, 1), None, &terms);
+        book.answered(seconds(1), R1, C1, 1, &terms);
+        memory.on_start(R1);
+        kept.iter().for_each(|of| memory.on_kept(R1, hold(*of)));
+        on_recovered(seconds(3), R1, &mut memory, &book, &terms, &mut findings);
+        (broken(&findings), findings.evaluated()[SURVIVES_RESTART])
+    }
+
+    #[test]
+    fn a_master_with_replicas_is_held_to_it_unless_another_one_was_promoted() {
+        assert_eq!(judged_with_replicas(&[], &[1]), (None, 1));
+        assert_eq!(judged_with_replicas(&[], &[]).0, Some(SURVIVES_RESTART));
+        assert_eq!(judged_with_replicas(&[(0, R1)], &[]).0, Some(SURVIVES_RESTART), "it was promoted before the grant");
+        assert_eq!(judged_with_replicas(&[(2, R1)], &[]), (None, 0), "it has the data of the master before");
+        assert_eq!(judged_with_replicas(&[(2, R2)], &[]), (None, 0));
     }
 
     #[test]

@@ -96,7 +96,7 @@ mod tests {
         let time_to_live = Some(Duration::from_secs(10));
         let command = Command::Acquire { lock, token, time_to_live, fenced: false, returning: false };
         for at in asked {
-            rounds.on_sent(seconds(*at), C1, &Wire::Ask { request: *at, command });
+            rounds.on_sent(seconds(*at), C1, &Wire::Ask { process: 0, request: *at, command });
         }
         rounds
     }

@@ -16,7 +16,7 @@ use splitbrain_kernel::time::Duration;
 
 use crate::lock::bug::Bug;
 use crate::lock::client::Ctx;
-use crate::lock::message::{RequestId, Wire};
+use crate::lock::message::Wire;
 use crate::lock::node::Record;
 use crate::lock::options::{AppendFsync, LockOptions};
 use crate::lock::redis::Effect;
@@ -33,8 +33,6 @@ pub(super) const SYNC_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recovery {
     pub(super) effects: Vec<Effect>,
-    /// The requests that they came of.
-    pub(super) asked: Vec<(NodeId, RequestId)>,
     /// Records that can be used.
     pub(super) records: u64,
     /// Records at the end that cannot.
@@ -63,9 +61,8 @@ impl Recovery {
     fn read_appended(&mut self, records: &[Stored<Record>]) {
         for record in records {
             match record {
-                Stored::Intact(Record::Commands { effects, asked }) if self.torn == 0 => {
+                Stored::Intact(Record::Commands { effects }) if self.torn == 0 => {
                     self.effects.extend(effects.iter().cloned());
-                    self.asked.extend(*asked);
                     self.records += 1;
                 }
                 Stored::Torn => self.torn += 1,
@@ -89,6 +86,8 @@ pub(super) struct AppendFile {
     retry: Option<WriteId>,
     /// Whether something was written since the last sync.
     is_dirty: bool,
+    /// The last append that is synced by itself, with `append_fsync = "always"`.
+    last_synced: Option<WriteId>,
 }
 
 impl AppendFile {
@@ -98,19 +97,20 @@ impl AppendFile {
     }
 
     /// Appends and syncs.
-    pub(super) fn persist(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        effects: Vec<Effect>,
-        asked: Option<(NodeId, RequestId)>,
-    ) -> WriteId {
-        ctx.persist(Write::Append(APPENDED, Record::Commands { effects, asked }))
+    pub(super) fn persist(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>) -> WriteId {
+        let write = ctx.persist(Write::Append(APPENDED, Record::Commands { effects }));
+        self.last_synced = Some(write);
+        write
+    }
+
+    /// The append that has to be durable before anything leaves; `None` if nothing waits for a sync.
+    pub(super) const fn last_synced(&self) -> Option<WriteId> {
+        self.last_synced
     }
 
     /// Appends. The answer leaves when it is written.
     pub(super) fn append(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>, answer: Option<Answer>) -> WriteId {
-        let asked = answer.as_ref().and_then(|(client, answer)| Some((*client, answer.answered()?)));
-        let id = ctx.write(Write::Append(APPENDED, Record::Commands { effects: effects.clone(), asked }));
+        let id = ctx.write(Write::Append(APPENDED, Record::Commands { effects: effects.clone() }));
         self.writing.insert(id, (effects, answer));
         self.is_dirty = true;
         id
@@ -132,7 +132,7 @@ impl AppendFile {
     pub(super) fn rewrite(&mut self, ctx: &mut Ctx<'_>, effects: Vec<Effect>) {
         self.refused.clear();
         self.retry = None;
-        ctx.save(APPENDED, Record::Commands { effects, asked: None });
+        ctx.save(APPENDED, Record::Commands { effects });
     }
 
     /// Keeps the role.

@@ -85,8 +85,17 @@ impl Redis {
         self.stream.push(&effects);
         for (replica, known) in &self.replicas {
             if known.follows {
-                ctx.send(*replica, Wire::Effects { stream, offset, effects: effects.clone() });
+                self.send_replica(ctx, *replica, Wire::Effects { stream, offset, effects: effects.clone() });
             }
+        }
+    }
+
+    /// Sends to a replica what is in the stream. A real server syncs its file before it writes to any client, with
+    /// `append_fsync = "always"`, and its replicas are clients too.
+    fn send_replica(&self, ctx: &mut Ctx<'_>, replica: NodeId, message: Wire) {
+        match self.file.last_synced() {
+            Some(write) => ctx.send_after(write, replica, message),
+            None => ctx.send(replica, message),
         }
     }
 
@@ -111,7 +120,7 @@ impl Redis {
         match self.stream.since(offset).filter(|_| follows) {
             Some(effects) if effects.is_empty() => {}
             Some(effects) => {
-                ctx.send(replica, Wire::Effects { stream, offset, effects });
+                self.send_replica(ctx, replica, Wire::Effects { stream, offset, effects });
                 if !self.waits.is_empty() {
                     self.ask_for_acknowledgement(ctx, replica);
                 }
@@ -123,7 +132,7 @@ impl Redis {
 
     fn send_snapshot(&mut self, ctx: &mut Ctx<'_>, replica: NodeId) {
         let (stream, offset) = (self.stream.id, self.stream.offset);
-        ctx.send(replica, Wire::Snapshot { stream, offset, effects: self.data() });
+        self.send_replica(ctx, replica, Wire::Snapshot { stream, offset, effects: self.data() });
         if let Some(known) = self.replicas.get_mut(&replica) {
             // What comes next follows the snapshot, if that arrives.
             known.follows = true;
@@ -223,7 +232,7 @@ impl Redis {
     /// `REPLCONF GETACK`.
     fn ask_for_acknowledgement(&self, ctx: &mut Ctx<'_>, replica: NodeId) {
         let (stream, offset) = (self.stream.id, self.stream.offset);
-        ctx.send(replica, Wire::Effects { stream, offset, effects: Vec::new() });
+        self.send_replica(ctx, replica, Wire::Effects { stream, offset, effects: Vec::new() });
     }
 
     fn acknowledged(&self, offset: u64) -> u64 {

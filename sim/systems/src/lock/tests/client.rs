@@ -1,5 +1,7 @@
 //! A client: rounds, validity, extension and release, with the test as every server.
 
+use splitbrain_kernel::rng::Ppm;
+
 use super::*;
 use crate::lock::bug::Bug;
 use crate::lock::message::{Operation, Outcome};
@@ -23,6 +25,27 @@ fn begin(client: &mut Stand) -> Vec<(NodeId, u64, Command)> {
 
 fn answer(client: &mut Stand, (server, request, _): (NodeId, u64, Command), answer: Answer) {
     client.hear(server, Wire::Answer { request, answer });
+}
+
+/// The process of the server that each request is for.
+fn processes(client: &mut Stand) -> Vec<u32> {
+    client.take_sent().into_iter().filter_map(|(_, wire)| Some(wire.asked()?.1)).collect()
+}
+
+#[test]
+fn a_request_that_is_reset_has_failed_and_the_next_ones_are_for_the_process_that_runs() {
+    let gap_max = Duration::ZERO;
+    let mut client = Stand::new(C1, (1, 0), LockOptions { gap_max, ..presets::distlock() });
+    let (server, request, first) = begin(&mut client)[0];
+    client.hear(server, Wire::Reset { request, process: 2 });
+    client.hear(server, Wire::Answer { request, answer: Answer::Ok });
+    assert_eq!(gained(&client), None, "the connection of that answer has ended");
+    client.wait(presets::distlock().retry_max);
+    let sent = client.sent.clone();
+    assert_eq!(processes(&mut client), [2, 2]);
+    let release = Command::Release { lock: LOCK, token: token_of(first) };
+    assert!(matches!(&sent[0].1, Wire::Ask { command, .. } if *command == release), "the old process may have granted");
+    assert!(matches!(&sent[1].1, Wire::Ask { command, .. } if token_of(*command) != token_of(first)));
 }
 
 fn gained(client: &Stand) -> Option<Option<Duration>> {
@@ -156,9 +179,16 @@ fn a_write_after_the_validity_is_not_sent_and_one_before_may_be_late() {
     assert_eq!(client.answered.last(), Some(&OperationResult::Ok(Response::Lost)));
 }
 
+fn watched_options(bug: Bug) -> LockOptions {
+    LockOptions { gap_max: Duration::ZERO, bug, fence: FenceSource::None, ..presets::careful() }
+}
+
 fn watched(bug: Bug) -> Stand {
-    let gap_max = Duration::ZERO;
-    let options = LockOptions { gap_max, bug, fence: FenceSource::None, ..presets::careful() };
+    watched_by(watched_options(bug))
+}
+
+/// A client with these options that has the lock.
+fn watched_by(options: LockOptions) -> Stand {
     let mut client = Stand::new(C1, (1, 0), options);
     let asked = begin(&mut client)[0];
     answer(&mut client, asked, Answer::Ok);
@@ -218,6 +248,37 @@ fn after_a_release_nothing_is_extended() {
         answer(&mut client, released, Answer::Integer(1));
         assert_eq!(client.answered.last(), Some(&OperationResult::Ok(Response::Released)));
         assert_eq!(extension(&mut client, 8).is_some(), goes_on, "{}", bug.name());
+    }
+}
+
+#[test]
+fn a_lock_whose_user_has_gone_is_neither_given_back_nor_extended() {
+    for (bug, goes_on) in [(Bug::None, false), (Bug::WatchdogOutlivesUser, true)] {
+        let mut client = watched_by(LockOptions { abandon: Ppm::ALWAYS, ..watched_options(bug) });
+        client.host.operation(Operation::Release { lock: LOCK });
+        client.note();
+        assert!(client.take_asked().is_empty(), "it is not given back");
+        assert!(client.observed.iter().any(|one| matches!(one, LockObservation::Abandoned(_))));
+        assert_eq!(client.answered.last(), Some(&OperationResult::Unknown));
+        assert_eq!(extension(&mut client, 8).is_some(), goes_on, "{}", bug.name());
+    }
+}
+
+#[test]
+fn a_client_that_was_not_answered_does_not_know_of_another_holder() {
+    for (answers, said) in [(Some(Answer::Nil), Response::Busy), (None, Response::Unavailable)] {
+        let options = LockOptions { acquire_timeout: millis(1_500), gap_max: Duration::ZERO, ..presets::redis_py() };
+        let mut client = Stand::new(C1, (1, 0), options);
+        let mut asked = begin(&mut client);
+        for _ in 0..30 {
+            let acquires = asked.into_iter().filter(|(.., command)| matches!(command, Command::Acquire { .. }));
+            for (one, said) in acquires.zip(answers.clone()) {
+                answer(&mut client, one, said);
+            }
+            client.wait(millis(100));
+            asked = client.take_asked();
+        }
+        assert_eq!(client.answered, [OperationResult::Ok(said)]);
     }
 }
 
