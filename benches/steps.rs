@@ -45,9 +45,11 @@ use splitbrain_kernel::trace::{TraceItem, Tracer};
 use splitbrain_kernel::world::World;
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::chat::message::ChatMessage;
-use splitbrain_systems::lock::message::Wire;
+use splitbrain_systems::chat::observation::ChatObservation;
+use splitbrain_systems::lock::ids::Token;
+use splitbrain_systems::lock::message::{Command, RequestId, Wire};
+use splitbrain_systems::lock::observation::LockObservation;
 use splitbrain_systems::session::Sessions;
-use splitbrain_systems::session::message::SessionMessage;
 
 use crate::arguments::number_after;
 use crate::grouped::grouped;
@@ -149,33 +151,44 @@ const CHATS: &[Sequence] = &[
         steps: &[
             message("a client asks where to log in", "enter"),
             message("the gate asks the status server", "assign"),
+            message("the status server reads how many users each chat server has", "HGETALL logincount"),
+            message("the status server gives a token", "EVAL set utoken"),
             message("the status server answers", "assignment"),
             message("the gate answers", "entered"),
             message("the client logs in", "login"),
             told("the login begins", "login begun"),
-            message("the lock is asked for", "acquire"),
-            message("the redis answers", "answer"),
+            message("the lock is asked for", "acquire of a login"),
+            message("the redis answers", "answer to a login"),
             told("the lock is held", "login under lock"),
             message("the token is read", "GET utoken"),
             message("the user is read", "GET ubaseinfo"),
-            message("the old presence is read", "EVAL mget"),
+            told("the redis does not have the user: the database is asked", "database asked for user"),
+            message("the redis keeps the user", "SET ubaseinfo"),
+            told("the requests for friendship are read", "database asked for requests"),
+            told("the friends are read", "database asked for friends"),
+            message("the old presence is read", "EVAL mget uip"),
             told("the old session is on this server", "kick on this server"),
             told("the old session is on another server", "kick across servers"),
-            message("the presence is written", "EVAL set"),
+            message("the presence is written", "EVAL set uip"),
             told("the user is logged in", "user logged in"),
+            message("the count of users is written", "HSET logincount"),
             message("the answer", "login reply"),
-            message("the lock is given back", "release"),
+            message("the lock is given back", "release of a login"),
             told("it is given back", "lock of user given back"),
         ],
     },
     Sequence {
         heading: "A connection is lost",
         steps: &[
+            told("the server reads that the connection is gone", "session gone"),
             told("the cleanup begins", "cleanup begun"),
-            message("the presence is to be removed", "EVAL del"),
+            message("it asks for the lock", "acquire of a cleanup"),
+            message("the redis answers", "answer to a cleanup"),
+            message("the presence is to be removed", "EVAL del usession"),
             told("the presence is removed", "cleanup removed presence"),
             told("there is a later session", "cleanup found no presence of its own"),
             told("the session is destroyed", "session destroyed"),
+            message("the lock is given back", "release of a cleanup"),
         ],
     },
     Sequence {
@@ -190,33 +203,105 @@ const CHATS: &[Sequence] = &[
     },
 ];
 
-/// What a sequence calls a message: its kind, or more where one kind carries many.
-trait Named {
-    fn step(&self) -> String;
+/// What a sequence calls the messages of a run: a message by its kind, or by more where one kind is for many things.
+trait Names<N: Node>: Default {
+    /// A process tells something.
+    fn on_told(&mut self, node: NodeId, told: &N::Observation);
+
+    /// The name of a message that is sent.
+    fn of_message(&mut self, link: Link, message: &N::Message) -> String;
 }
 
-impl Named for SessionMessage {
-    fn step(&self) -> String {
-        message_name(self).to_owned()
+/// A system with a sequence.
+trait Sequenced: System {
+    type Names: Names<Self::Node>;
+}
+
+impl Sequenced for Sessions {
+    type Names = ByKind;
+}
+
+impl Sequenced for Chat {
+    type Names = OfChat;
+}
+
+/// Each message is called by its kind.
+#[derive(Default)]
+struct ByKind;
+
+impl<N: Node> Names<N> for ByKind {
+    fn on_told(&mut self, _: NodeId, _: &N::Observation) {}
+
+    fn of_message(&mut self, _: Link, message: &N::Message) -> String {
+        message_name(message).to_owned()
     }
 }
 
-/// A command to the redis is called by its name and the first part of its key, a script by the last command in it.
-impl Named for ChatMessage {
-    fn step(&self) -> String {
-        let Self::Lock(Wire::Call { words, .. }) = self else { return message_name(self).to_owned() };
-        let [name, argument, ..] = words.as_slice() else { return String::new() };
-        let [name, argument] = [name, argument].map(|word| String::from_utf8_lossy(word));
-        let what = match name.as_ref() {
-            "EVAL" => argument.rsplit("redis.call('").next().and_then(|call| call.split('\'').next()),
-            _ => argument.split('_').next(),
+/// Names of the chat service: what is about a lock says whether it is for a login or for a cleanup.
+#[derive(Default)]
+struct OfChat {
+    /// What each server has begun last: it asks for the lock of that in the same event.
+    begun: BTreeMap<NodeId, &'static str>,
+    /// What each token of a lock is for.
+    tokens: BTreeMap<Token, &'static str>,
+    /// What each request for a lock is for.
+    requests: BTreeMap<(NodeId, RequestId), &'static str>,
+}
+
+impl Names<<Chat as System>::Node> for OfChat {
+    fn on_told(&mut self, node: NodeId, told: &ChatObservation) {
+        match told {
+            ChatObservation::LoginBegun { .. } => drop(self.begun.insert(node, "login")),
+            ChatObservation::CleanupBegun { .. } => drop(self.begun.insert(node, "cleanup")),
+            ChatObservation::Lock(LockObservation::Wanted { hold, instead_of }) => {
+                let before = instead_of.and_then(|token| self.tokens.get(&token));
+                let whose = before.or_else(|| self.begun.get(&node)).copied();
+                self.tokens.extend(whose.map(|whose| (hold.token, whose)));
+            }
+            _ => {}
+        }
+    }
+
+    fn of_message(&mut self, link: Link, message: &ChatMessage) -> String {
+        let named = match message {
+            ChatMessage::Lock(Wire::Call { words, .. }) => return command_name(words),
+            ChatMessage::Lock(Wire::Ask { request, command: Command::Acquire { token, .. }, .. }) => {
+                let whose = self.tokens.get(token).copied();
+                self.requests.extend(whose.map(|whose| ((link.source, *request), whose)));
+                whose.map(|whose| format!("acquire of a {whose}"))
+            }
+            ChatMessage::Lock(Wire::Ask { command: Command::Release { token, .. }, .. }) => {
+                self.tokens.get(token).map(|whose| format!("release of a {whose}"))
+            }
+            ChatMessage::Lock(Wire::Answer { request, .. }) => {
+                self.requests.get(&(link.target, *request)).map(|whose| format!("answer to a {whose}"))
+            }
+            _ => None,
         };
-        format!("{name} {}", what.unwrap_or_default())
+        named.unwrap_or_else(|| message_name(message).to_owned())
+    }
+}
+
+/// A command to the redis is called by its name and the first part of its key; a script by the last command in it and
+/// the first part of its first key that is no lock.
+fn command_name(words: &[Vec<u8>]) -> String {
+    let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    let of_key = |key: &str| key.split('_').next().unwrap_or_default().to_owned();
+    match words.as_slice() {
+        [name, script, count, rest @ ..] if name == "EVAL" => {
+            let call = script.rsplit("redis.call('").next().and_then(|call| call.split('\'').next());
+            let keys = rest.iter().take(count.parse().unwrap_or(0));
+            let key = keys.map(|key| of_key(key)).find(|key| !key.starts_with("lock:"));
+            format!("EVAL {} {}", call.unwrap_or_default(), key.unwrap_or_default())
+        }
+        [name, key, ..] => format!("{name} {}", of_key(key)),
+        _ => String::new(),
     }
 }
 
 /// Counts the steps of a run that faults hit.
-struct Listener {
+struct Listener<T> {
+    names: T,
     steps: Vec<&'static Step>,
     /// Which step each message is that is under way.
     sent: BTreeMap<(Link, u64), usize>,
@@ -233,11 +318,11 @@ const LOST: usize = 1;
 const STOPPED: usize = 2;
 const JOINED: usize = 3;
 
-impl Listener {
+impl<T: Default> Listener<T> {
     fn new(sequences: &'static [Sequence]) -> Self {
         let steps: Vec<&Step> = sequences.iter().flat_map(|sequence| sequence.steps).collect();
         let counts = vec![[0; 4]; steps.len()];
-        Self { steps, sent: BTreeMap::new(), last: BTreeMap::new(), counts }
+        Self { names: T::default(), steps, sent: BTreeMap::new(), last: BTreeMap::new(), counts }
     }
 
     fn came(&mut self, is_it: impl Fn(Mark) -> bool, node: NodeId, moment: Moment) -> Option<usize> {
@@ -252,10 +337,7 @@ impl Listener {
     }
 }
 
-impl<N: Node> Tracer<N> for Listener
-where
-    N::Message: Named,
-{
+impl<N: Node, T: Names<N>> Tracer<N> for Listener<T> {
     fn is_on(&self) -> bool {
         true
     }
@@ -263,7 +345,7 @@ where
     fn record(&mut self, moment: Moment, item: TraceItem<'_, N>) {
         match item {
             TraceItem::Sent { link, connection, message, ordinal, arrives, .. } => {
-                let name = message.step();
+                let name = self.names.of_message(link, message);
                 if let Some(step) =
                     self.came(|mark| matches!(mark, Mark::Message(it) if it == name), link.source, moment)
                 {
@@ -280,6 +362,7 @@ where
                 }
             }
             TraceItem::Observed { node, observation } => {
+                self.names.on_told(node, observation);
                 let name = observation.face().name;
                 self.came(|mark| mark == Mark::Told(name), node, moment);
             }
@@ -310,10 +393,7 @@ struct Piece<S: System> {
     seeds: Range<u64>,
 }
 
-impl<S: System> Job for Piece<S>
-where
-    <S::Node as Node>::Message: Named,
-{
+impl<S: Sequenced> Job for Piece<S> {
     fn key(&self) -> String {
         format!("steps {} {} {:016x} {:?}", S::NAME, self.name, self.bytes, self.seeds)
     }
@@ -322,7 +402,7 @@ where
         let mut counts = Counts::new();
         for seed in self.seeds.clone() {
             let resolved: Resolved<S> = self.opened.resolve_to_run(Seed(seed).into());
-            let mut listener = Listener::new(self.sequences);
+            let mut listener: Listener<S::Names> = Listener::new(self.sequences);
             let tracer: &mut dyn Tracer<S::Node> = &mut listener;
             World::traced(&resolved.system, &resolved.options, Seed(seed), tracer).run();
             for (step, found) in listener.counts.iter().enumerate() {
@@ -336,10 +416,7 @@ where
 }
 
 /// What the swarms of a system came to: a table for each sequence, and what is wrong with it.
-fn section<S: System>(sequences: &'static [Sequence], seeds: u64, kept: &Kept) -> (String, Vec<String>)
-where
-    <S::Node as Node>::Message: Named,
-{
+fn section<S: Sequenced>(sequences: &'static [Sequence], seeds: u64, kept: &Kept) -> (String, Vec<String>) {
     let is_swarm = |path: &PathBuf| file_stem(path).starts_with("swarm");
     let files: Vec<PathBuf> = files_of(&format!("scenarios/{}", S::NAME)).into_iter().filter(is_swarm).collect();
     let pieces = |path: &PathBuf| -> Vec<Piece<S>> {

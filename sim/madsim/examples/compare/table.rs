@@ -13,6 +13,7 @@ use splitbrain::scenario::{self, Picks, Scenario};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::system::System;
 use splitbrain_madsim::OnMadsim;
+use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
@@ -28,11 +29,12 @@ struct Compared {
     rows: fn(&Path, u64) -> Vec<Row>,
 }
 
-const SYSTEMS: [Compared; 4] = [
+const SYSTEMS: [Compared; 5] = [
     Compared { name: "raft", kept: "reports/gallery/madsim.md", rows: rows::<Raft> },
     Compared { name: "reactor", kept: "reports/gallery/madsim-reactor.md", rows: rows::<Reactor> },
     Compared { name: "lock", kept: "reports/gallery/madsim-lock.md", rows: rows::<Lock> },
     Compared { name: "session", kept: "reports/gallery/madsim-session.md", rows: rows::<Sessions> },
+    Compared { name: "chat", kept: "reports/gallery/madsim-chat.md", rows: rows::<Chat> },
 ];
 
 /// What was typed.
