@@ -1,6 +1,7 @@
 //! The tables of known bugs, `reports/gallery/*-bugs.md`: how likely one run finds each, and by which invariants.
 //!
-//! A bug's *own scenario* is the file of its name in `scenarios/SYSTEM/bugs`. Of Raft there is a *general swarm* beside
+//! A bug's *own scenario* is the file of its name in `scenarios/SYSTEM/bugs`; of the lock servers those in
+//! `scenarios/lock` count too that have a twin: what a configuration does without any slip. Of Raft there is a *general swarm* beside
 //! it, all shipped swarms in turn: seed n runs swarm n modulo their number. Both are run with all invariants of the
 //! scenario and with the black boxes among them alone, whole runs, settle phase included.
 //!
@@ -64,7 +65,9 @@ fn main() {
         wrong.extend(write(&of_folder::<Sessions>("the session system", seeds, Duration::ZERO), &kept, is_written));
     }
     if wants(Lock::NAME) {
-        wrong.extend(write(&of_folder::<Lock>("the lock servers", seeds, Duration::ZERO), &kept, is_written));
+        let mut table = of_folder::<Lock>("the lock servers", seeds, Duration::ZERO);
+        table.rows.extend(with_twins::<Lock>());
+        wrong.extend(write(&table, &kept, is_written));
     }
     if wants(Chat::NAME) {
         wrong.extend(write(&of_folder::<Chat>("the chat service", seeds, Duration::ZERO), &kept, is_written));
@@ -95,6 +98,15 @@ fn of_folder<S: System>(title: &'static str, seeds: u64, settle: Duration) -> Ta
     let files = files_of(&format!("scenarios/{}/bugs", S::NAME));
     let row = |path: &PathBuf| Row { name: file_stem(path), own: Some(Arm::own(load::<S>(path))) };
     Table { title, seeds, settle, general: None, rows: files.iter().map(row).collect() }
+}
+
+/// A row for each scenario beside that folder that violates something and has a twin which does not.
+fn with_twins<S: System>() -> impl Iterator<Item = Row> {
+    let files = files_of(&format!("scenarios/{}", S::NAME)).into_iter();
+    files.filter_map(|path| {
+        let scenario = load::<S>(&path);
+        scenario.twin().is_some().then(|| Row { name: file_stem(&path), own: Some(Arm::own(scenario)) })
+    })
 }
 
 /// The table of Raft: a row for each bug, with or without a scenario of its own, and one for the clean system.

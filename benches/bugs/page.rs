@@ -94,7 +94,7 @@ impl<S: System> Table<S> {
         }
         let _ = write!(
             text,
-            "Own scenario: the file of the bug's name in `scenarios/{}/bugs`.\n\
+            "Own scenario: the file of the row's name in `scenarios/{}/bugs`, or else in the folder above it.\n\
              Black box: with those of its invariants alone that look at nothing but what nodes say.\n\
              First: the first seed that found it, counted from 0, and by which invariants runs ended.\n\
              Twins: the runs of the first {} seeds without the bug that broke something.\n\n",
