@@ -436,9 +436,10 @@ fn section<S: Sequenced>(sequences: &'static [Sequence], seeds: u64, kept: &Kept
     };
     let jobs: Vec<Piece<S>> = files.iter().flat_map(pieces).collect();
     kept.measure(&jobs);
-    let mut counts = Counts::new();
-    for (name, count) in jobs.iter().flat_map(|job| kept.of(job)) {
-        *counts.entry(name).or_default() += count;
+    let mut swarms: BTreeMap<&str, Counts> = BTreeMap::new();
+    for job in &jobs {
+        let counts = swarms.entry(&job.name).or_default();
+        kept.of(job).into_iter().for_each(|(name, count)| *counts.entry(name).or_default() += count);
     }
     let mut text = format!(
         "\n## {}\n\n{} swarms, {} seeds of each: `scenarios/{}`.\n",
@@ -452,28 +453,64 @@ fn section<S: Sequenced>(sequences: &'static [Sequence], seeds: u64, kept: &Kept
     for sequence in sequences {
         let _ = write!(
             text,
-            "\n### {}\n\n| step | | came | lost | stopped after |\n| --- | --- | --: | --: | --: |\n",
+            "\n### {}\n\n| step | | came | lost | stopped after | fewest in a swarm |\n\
+             | --- | --- | --: | --: | --: | --: |\n",
             sequence.heading
         );
         for step in sequence.steps {
-            let count = |kind: usize| counts.get(&format!("{number} {kind}")).copied().unwrap_or(0);
+            let each: Vec<(&str, Hits)> =
+                swarms.iter().map(|(swarm, counts)| (*swarm, Hits::of(counts, number))).collect();
+            let all = each.iter().fold(Hits::default(), |sum, (_, hits)| sum.with(*hits));
+            let is_told = matches!(step.mark, Mark::Told(_));
             let (by, lost) = match step.mark {
-                Mark::Message(name) => (format!("message `{name}`"), grouped(count(LOST))),
+                Mark::Message(name) => (format!("message `{name}`"), grouped(all.lost)),
                 Mark::Told(name) => (format!("told: {name}"), "–".to_owned()),
             };
-            let is_joined = count(CAME) > 0 && count(JOINED) == count(CAME);
-            let stopped = if is_joined { "with the next".to_owned() } else { grouped(count(STOPPED)) };
-            let _ = writeln!(text, "| {} | {by} | {} | {lost} | {stopped} |", step.what, grouped(count(CAME)));
-            let cannot_be_parted = is_joined && matches!(step.mark, Mark::Told(_));
-            if count(CAME) == 0 {
+            let stopped = if all.is_joined() { "with the next".to_owned() } else { grouped(all.stopped) };
+            let judged = each.iter().filter(|(_, hits)| hits.came > 0 && !(is_told && hits.is_joined()));
+            let fewest = judged.clone().map(|(_, hits)| hits.lost + hits.stopped).min();
+            let fewest = fewest.map_or("–".to_owned(), grouped);
+            let _ = writeln!(text, "| {} | {by} | {} | {lost} | {stopped} | {fewest} |", step.what, grouped(all.came));
+            if all.came == 0 {
                 wrong.push(format!("{}, {}: it never came", S::NAME, step.what));
-            } else if count(STOPPED) + count(LOST) == 0 && !cannot_be_parted {
-                wrong.push(format!("{}, {}: no fault hit it", S::NAME, step.what));
             }
+            let missed = judged.filter(|(_, hits)| hits.lost + hits.stopped == 0);
+            wrong.extend(missed.map(|(swarm, _)| format!("{swarm}, {}: no fault hit it", step.what)));
             number += 1;
         }
     }
     (text, wrong)
+}
+
+/// How often a step came, and what hit it.
+#[derive(Clone, Copy, Default)]
+struct Hits {
+    came: u64,
+    lost: u64,
+    stopped: u64,
+    joined: u64,
+}
+
+impl Hits {
+    /// Those of the step with this number.
+    fn of(counts: &Counts, number: usize) -> Self {
+        let count = |kind: usize| counts.get(&format!("{number} {kind}")).copied().unwrap_or(0);
+        Self { came: count(CAME), lost: count(LOST), stopped: count(STOPPED), joined: count(JOINED) }
+    }
+
+    const fn with(self, other: Self) -> Self {
+        Self {
+            came: self.came + other.came,
+            lost: self.lost + other.lost,
+            stopped: self.stopped + other.stopped,
+            joined: self.joined + other.joined,
+        }
+    }
+
+    /// Whether it always came in one event with the next.
+    const fn is_joined(self) -> bool {
+        self.came > 0 && self.joined == self.came
+    }
 }
 
 fn main() {
@@ -488,8 +525,8 @@ fn main() {
          link did not let them through or one before them still waited.\n\
          *Stopped after* counts crashes, pauses and suspensions of the process that had sent or told the step at most \
          {RECENT} before and no other since; *with the next* is a step that is always taken in one event with the \
-         next one.\n\
-         A step that no fault hit would be a failure.\n"
+         next one. *Fewest in a swarm* counts both, in the swarm with the fewest of those in which the step came.\n\
+         A step that came in a swarm and that no fault hit there would be a failure.\n"
     );
     let mut wrong = Vec::new();
     for (section, found) in [section::<Sessions>(SESSIONS, seeds, &kept), section::<Chat>(CHATS, seeds, &kept)] {
