@@ -1,7 +1,8 @@
 //! What carries out runs: one face for the kernel, for other simulators, and for tests.
 //!
 //! A campaign knows no system and no world. It asks an [`Engine`] for [`Worker`]s, one a thread, and a worker for runs.
-//! What is below is generic over the system and dispatched once a run, never inside one.
+//! What is below is generic over the system and dispatched once a run, never inside one. The front page of this crate
+//! has an example.
 
 mod any_system;
 #[cfg(unix)]

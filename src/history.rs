@@ -12,6 +12,20 @@
 //! it has this form: `event` and `process` are 0 where the tool knows of none.
 //!
 //! [`read`] takes this form and those of Jepsen, whatever the operations are, and [`judge`] compares them with a model.
+//!
+//! ```
+//! use splitbrain::history::{self, HistoryFileError, Reading, Rules, Value};
+//! use splitbrain::kernel::checker::{BUDGET, Verdict};
+//!
+//! // The end of Jepsen's lines: process, type, function and value, with tabs between them.
+//! let log = "0\t:invoke\t:write\t5\n0\t:ok\t:write\t5\n1\t:invoke\t:read\tnil\n1\t:ok\t:read\t4\n";
+//! let records = history::read(log, Reading::default())?;
+//! let rules = Rules { model: None, initial: Value::Nil, failed_cas_differs: false, budget: BUDGET };
+//! let judged = history::judge(&records, &rules)?;
+//! assert_eq!(judged.model.name(), "register");
+//! assert!(matches!(judged.verdict, Verdict::Invalid(_)), "nobody has written 4");
+//! # Ok::<(), HistoryFileError>(())
+//! ```
 
 mod edn;
 mod forms;

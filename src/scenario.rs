@@ -10,6 +10,19 @@
 //!              keys and shapes: one table ─────────┘  └── to_toml
 //!                        └──▶ schema, reference, "known: …"
 //! ```
+//!
+//! An error says where it is, and what would have been right:
+//!
+//! ```
+//! use splitbrain::scenario::{self, SystemDescription};
+//! use splitbrain_systems::raft::Raft;
+//!
+//! let text = "# Goal.\nformat = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\nrun = { durations = \"5s\" }\n";
+//! let wrong = scenario::load("a.toml", text.as_bytes(), &[SystemDescription::of::<Raft>()]).unwrap_err();
+//! let first = &wrong.list[0];
+//! assert_eq!((first.position.line, first.path.as_str()), (5, "run.durations"));
+//! assert_eq!(first.nearest.as_deref(), Some("duration"));
+//! ```
 
 mod description;
 mod diagnostic;

@@ -8,6 +8,12 @@
 //!
 //! `docs/wrapping-a-library.md` goes through the adapter of raft-rs. What the first two share is [`proposals`] (clients
 //! and their workload) and [`protobuf`].
+//!
+//! Their scenarios are cargo tests in one line, as for any system:
+//!
+//! ```no_run
+//! splitbrain_adapters::cli().check("scenarios/raft_rs/calm.toml");
+//! ```
 
 mod names;
 pub mod omni;

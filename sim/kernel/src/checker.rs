@@ -18,6 +18,22 @@
 //!
 //! A model's [`Check::check`] takes the fast check if its premise holds, and the search otherwise. No checker looks at
 //! a clock or draws randomness: one history has one verdict.
+//!
+//! ```
+//! use splitbrain_kernel::checker::model::{Register, RegisterAction};
+//! use splitbrain_kernel::checker::{Anomaly, BUDGET, Check, Operation, Verdict};
+//!
+//! // Two writes and then a read, one after the other: the read is answered with the first value.
+//! let operations = [
+//!     Operation { action: RegisterAction::Write(5), invoked: 0, returned: Some(1) },
+//!     Operation { action: RegisterAction::Write(6), invoked: 2, returned: Some(3) },
+//!     Operation { action: RegisterAction::Read(5), invoked: 4, returned: Some(5) },
+//! ];
+//! let Verdict::Invalid(contradiction) = (Register { initial: 0 }).check(&operations, BUDGET) else {
+//!     panic!("no order explains these answers");
+//! };
+//! assert_eq!(contradiction.anomaly, Anomaly::StaleRead);
+//! ```
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -11,6 +11,24 @@
 //! The origin of a clock is what it shows at the start of a run: 0 and [`WALL_EPOCH`], unless the options say
 //! otherwise. A monotonic clock counts from the start of its machine, so that a node may meet a counter that is about
 //! to wrap.
+//!
+//! ```
+//! use splitbrain_kernel::clock::{Clock, WALL_EPOCH};
+//! use splitbrain_kernel::run::ClockOptions;
+//! use splitbrain_kernel::time::{Duration, Instant, Offset};
+//!
+//! // A clock that runs a tenth fast, on a node whose wall clock jumps.
+//! let monotonic = Instant::ZERO;
+//! let mut clock = Clock::new(ClockOptions { offset: Offset(0), drift_ppm: 100_000, monotonic, wall: WALL_EPOCH });
+//! let now = Instant::ZERO.saturating_add(Duration::from_secs(10));
+//! let local = clock.monotonic(now);
+//! assert_eq!(local.since(monotonic), Duration::from_secs(11));
+//!
+//! let before = clock.wall(now, local);
+//! clock.step(Offset(1_000_000_000));
+//! assert_eq!(clock.wall(now, local).since(before), Duration::from_secs(1));
+//! assert_eq!(clock.monotonic(now), local, "a step moves the wall clock alone");
+//! ```
 
 use crate::run::ClockOptions;
 use crate::time::{Duration, Instant, Offset};

@@ -10,6 +10,14 @@
 //!
 //! A kind says everything of itself in its file: its data, whether it lasts, how it starts, stops and is healed, its
 //! words. The list of the kinds is at the end of this file; code that needs to know something of a fault asks it.
+//!
+//! ```
+//! use splitbrain_kernel::fault::{Cut, Fault, Lasting};
+//! use splitbrain_kernel::id::{Link, NodeId};
+//!
+//! let fault: Fault = Fault::Cut(Cut::of(vec![Link::new(NodeId::server(1), NodeId::server(2))]));
+//! assert_eq!(fault.lasting(), Lasting::Lifted);
+//! ```
 
 mod clock_drift;
 mod clock_freeze;

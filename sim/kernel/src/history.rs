@@ -8,6 +8,23 @@
 //! ```
 //!
 //! The world keeps it in every run. A client whose process ends leaves its open operations as unknown.
+//! A history that comes from elsewhere is made entry by entry:
+//!
+//! ```
+//! use splitbrain_kernel::context::{OperationId, OperationResult};
+//! use splitbrain_kernel::history::{HistoryBuilder, HistoryError, Stamp};
+//! use splitbrain_kernel::id::NodeId;
+//! use splitbrain_kernel::time::Instant;
+//!
+//! let client = NodeId::client(1);
+//! let stamp = |nanos| Stamp { at: Instant::from_nanos(nanos), event: 0, client, process: 0, id: OperationId(0) };
+//! let mut history = HistoryBuilder::new();
+//! history.invoke(stamp(10), "read")?;
+//! history.complete(stamp(25), OperationResult::Ok(5))?;
+//! assert!(history.complete(stamp(30), OperationResult::Failed).is_err(), "it ends once");
+//! assert_eq!(history.finish().entries().len(), 2);
+//! # Ok::<(), HistoryError>(())
+//! ```
 
 use std::collections::BTreeMap;
 

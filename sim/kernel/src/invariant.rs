@@ -1,4 +1,32 @@
 //! What must hold after every step, how it is counted, and how its breaking is reported.
+//!
+//! The invariants of a system are one struct. The world calls it at each thing that happens, and the struct says with
+//! [`Findings::check`] whether a property holds:
+//!
+//! ```text
+//!   a process starts   on_start ─▶ one input of a node   on_input ─▶ the handler ─▶ each effect on_effect ─▶ on_step
+//!   a process ends     on_down      a fault starts or ends   on_fault      an entry of the history   on_history
+//!   a time has come    on_deadline (asked for by deadline)   the settle phase   on_settle    the end   on_end
+//! ```
+//!
+//! ```
+//! use splitbrain_kernel::invariant::{Findings, Groups, InvariantInfo, InvariantKind, InvariantSet, Sight};
+//!
+//! const LIST: &[InvariantInfo] = &[InvariantInfo {
+//!     name: "one_leader",
+//!     doc: "At most one server leads.",
+//!     source: "Raft §5.2",
+//!     kind: InvariantKind::Safety,
+//!     sight: Sight::BlackBox,
+//! }];
+//!
+//! let mut findings = Findings::over(&Groups::Own(LIST), &InvariantSet::All);
+//! findings.check(0, None, true, || unreachable!("the facts are made only if it is broken"));
+//! assert!(!findings.is_broken());
+//! findings.check(0, None, false, || "s1 and s2 lead".to_owned());
+//! assert_eq!(findings.first(), Some((0, None, "s1 and s2 lead")));
+//! assert_eq!(findings.evaluated_in(&Groups::Own(LIST)), [2]);
+//! ```
 
 mod group;
 

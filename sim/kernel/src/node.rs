@@ -1,4 +1,14 @@
 //! What a simulated process is: a state machine without IO.
+//!
+//! ```text
+//!   on_start, on_message, on_connection, on_timer,   ┌──────┐   effects in the Context: send, set_timer, write, sync,
+//!   on_durable, on_step                            ──▶│ Node │──▶ connect, defer, observe, exit
+//!   on_operation (clients), on_order (servers)       └──────┘   of clients also: invoke, complete
+//! ```
+//!
+//! A host fills a [`Context`] before each call and carries out its effects after it, in order. The host is the
+//! [world](crate::world) in a run, a [`Host`](crate::host::Host) in a unit test. The front page of this crate has a
+//! whole example.
 
 use std::fmt::{self, Debug};
 

@@ -2,6 +2,19 @@
 //!
 //! Sampling is our own integer code over the raw words, pinned by golden values, because the ranges of libraries have
 //! changed between versions and then every later draw shifts. No floating point.
+//!
+//! ```
+//! use splitbrain_kernel::rng::Seed;
+//!
+//! let mut network = Seed(7).stream("network", 12);
+//! let word = network.word();
+//! assert_eq!(Seed(7).stream("network", 12).word(), word);
+//!
+//! // A draw of one stream moves no draw of another, and what was drawn before does not change a fork.
+//! let mut one = network.fork("latency", 0);
+//! network.below(6);
+//! assert_eq!(network.fork("latency", 0).word(), one.word());
+//! ```
 
 use std::fmt;
 

@@ -1,6 +1,19 @@
 //! Who a fault is about, and when: selectors by name, role and holding; triggers by time, event and state.
 //!
 //! These are what a scenario says. The [director](crate::director) turns them into concrete faults while a run goes on.
+//!
+//! ```
+//! use splitbrain_kernel::selector::Selector;
+//!
+//! let words = |text: &str| text.parse::<Selector>().map(|selector| selector.to_string());
+//! assert_eq!(words("majority  without leader"), Ok("majority without leader".to_owned()));
+//! assert!(words("the best one").is_err());
+//!
+//! // Whether a word is a role or a name is known only where both lists are.
+//! let leader: Selector = "leader".parse()?;
+//! assert_eq!(leader.bind(&[], &["leader", "follower"]), Ok(Selector::Role("leader".to_owned())));
+//! # Ok::<(), splitbrain_kernel::selector::SelectorError>(())
+//! ```
 
 mod condition;
 

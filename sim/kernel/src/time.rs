@@ -1,4 +1,14 @@
 //! Virtual time in integer nanoseconds. There is no other time in the kernel, and no floating point.
+//!
+//! ```
+//! use splitbrain_kernel::time::{Duration, Instant};
+//!
+//! let lease: Duration = Duration::parse("1m 30s")?;
+//! let until = Instant::ZERO.saturating_add(lease);
+//! assert_eq!(until.since(Instant::ZERO), Duration::from_secs(90));
+//! assert!(Duration::parse("1.5").is_err(), "a number without its unit is no duration");
+//! # Ok::<(), splitbrain_kernel::time::DurationError>(())
+//! ```
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};

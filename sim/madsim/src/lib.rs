@@ -3,6 +3,16 @@
 //!
 //! `docs/madsim.md` says what this engine can and cannot do. Without `--cfg madsim` there is nothing here: cargo's
 //! workspace-wide checks pass, and nothing of madsim is built.
+//!
+//! Kernel nodes run here by [`OnMadsim`], and async code that is written against tokio by [`ServiceOnMadsim`]:
+//!
+//! ```rust,ignore
+//! fn main() -> std::process::ExitCode {
+//!     splitbrain::Cli::new().engine(OnMadsim::<Raft>::new()).engine(ServiceOnMadsim::<Store>::new()).main()
+//! }
+//! ```
+//!
+//! `examples/async-template` is a whole service with its scenarios, to be copied out.
 
 #[cfg(all(madsim, not(unix)))]
 compile_error!("splitbrain-madsim needs Linux or macOS: each run of a service has a process, reached by a Unix socket");
