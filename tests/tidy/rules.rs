@@ -422,6 +422,70 @@ pub(crate) fn one_title(path: &str, text: &str) -> Vec<Finding> {
     }
 }
 
+/// Each link of a page leads to a file or a folder of the repository and, if it names a heading, to that heading; and
+/// each page of `docs/` or `reports/` that it names as code is there. `pages` gives the text of a page, `is_there` says
+/// whether a file or folder is.
+pub(crate) fn dead_links<'a>(
+    path: &str,
+    text: &str,
+    pages: impl Fn(&str) -> Option<&'a str>,
+    is_there: impl Fn(&str) -> bool,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (line, prose) in prose(text) {
+        let links = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in links.filter(|target| !target.contains("://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.to_owned() } else { beside(path, file) };
+            if !is_there(&file) {
+                found.push(finding(path, line, format!("a link to {file}, which is not there")));
+            } else if !heading.is_empty() && !pages(&file).is_some_and(|page| has_heading(page, heading)) {
+                found.push(finding(path, line, format!("a link to {file}#{heading}, a heading that is not there")));
+            }
+        }
+        let named = prose.split('`').skip(1).step_by(2).filter(|code| {
+            ["docs/", "reports/"].iter().any(|folder| code.starts_with(folder)) && code.ends_with(".md")
+        });
+        for page in named.filter(|page| !is_there(page)) {
+            found.push(finding(path, line, format!("names {page}, which is not there")));
+        }
+    }
+    found
+}
+
+/// The lines of a page that are no part of a block of code, with their numbers.
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_code = false;
+    (1..).zip(text.lines()).filter(move |(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// The path that a link of a page means.
+fn beside(page: &str, link: &str) -> String {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for part in link.split('/') {
+        match part {
+            ".." => _ = parts.pop(),
+            "." | "" => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// Whether a page has a heading that GitHub links to by this name.
+fn has_heading(page: &str, name: &str) -> bool {
+    let headings = prose(page).filter_map(|(_, line)| line.trim_start_matches('#').strip_prefix(' '));
+    headings.map(str::to_lowercase).any(|heading| {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).eq(name.chars())
+    })
+}
+
 /// A scenario says its goal before its first key.
 pub(crate) fn scenario_goal(path: &str, text: &str) -> Vec<Finding> {
     let mut head = text.lines().take_while(|line| line.starts_with('#') || line.trim().is_empty());

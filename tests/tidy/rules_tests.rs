@@ -179,6 +179,22 @@ fn a_page_has_one_title() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let other = "# Other\n## What `it` does, and why\n```text\n# no heading\n```\n";
+    let found = |text: &str| {
+        let pages = |path: &str| (path == "docs/other.md").then_some(other);
+        lines(&dead_links("docs/a.md", text, pages, |path| ["docs/other.md", "src", "docs/a.md"].contains(&path)))
+    };
+    let good = "[a](other.md) [b](../src/) [c](other.md#what-it-does-and-why) [d](https://x.org/y) `docs/other.md`\n";
+    assert_eq!(found(good), []);
+    assert_eq!(found("```text\n[a](gone.md)\n```\n"), [], "code is no link");
+    assert_eq!(found("fine\n[a](gone.md)\n"), [2]);
+    assert_eq!(found("[a](other.md) and [b](../gone.md)\n"), [1]);
+    assert_eq!(found("[a](other.md#no-heading)\n[a](other.md#other)\n"), [1]);
+    assert_eq!(found("`docs/gone.md`, `gone.md`\n`reports/gone.md`\n"), [1, 2]);
+}
+
+#[test]
 fn a_scenario_without_a_goal_is_found() {
     assert_eq!(scenario_goal("a.toml", "#:schema x.json\nformat = 1\n# Too late, this goal is.\n").len(), 1);
     assert_eq!(scenario_goal("a.toml", "#:schema x.json\n# The leader stays where it is.\nformat = 1\n"), []);
