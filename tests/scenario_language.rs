@@ -7,7 +7,8 @@ mod json_schema;
 
 use std::path::{Path, PathBuf};
 
-use splitbrain::scenario::{Picks, Scenario, SystemDescription, load, load_all, reference, schema, verify};
+use splitbrain::scenario::{OptionKind, Picks, Scenario, SystemDescription, load, load_all, reference, schema, verify};
+use splitbrain_kernel::options::ValueKind;
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
@@ -100,6 +101,26 @@ fn check_shipped(schema: &serde_json::Value, scenario: &Scenario) {
     assert_eq!(again.expect("what is written is read").to_toml(), scenario.to_toml(), "{shown}");
     let value = json_schema::from_toml(&scenario.source.text).expect("it is TOML");
     assert_eq!(json_schema::refusal(schema, &value), None, "{shown}");
+}
+
+/// Known bugs are there to be found: each is switched on by a scenario of the folder `bugs` of its system.
+#[test]
+fn every_known_bug_has_a_scenario() {
+    for system in systems() {
+        let mut files = Vec::new();
+        scenarios(&root().join("scenarios").join(system.name).join("bugs"), &mut files);
+        let text: String = files.iter().map(|file| std::fs::read_to_string(file).expect("it can be read")).collect();
+        let option = system.options.iter().find(|option| option.path == "bug").expect("every system has the option");
+        let OptionKind::Value(ValueKind::Name(bugs)) = &option.kind else { panic!("{option:?} is a name") };
+        let bugs: Vec<&str> = bugs.iter().map(|(name, _)| *name).filter(|name| *name != "none").collect();
+        assert_eq!(without_a_scenario(&bugs, &text), [""; 0], "{}", system.name);
+    }
+    assert_eq!(without_a_scenario(&["found", "missed"], "bug = \"found\"\ntwin = { bug = \"none\" }\n"), ["missed"]);
+}
+
+/// Those of the bugs that no line of these scenarios switches on.
+fn without_a_scenario<'a>(bugs: &[&'a str], text: &str) -> Vec<&'a str> {
+    bugs.iter().copied().filter(|bug| !text.contains(&format!("bug = \"{bug}\""))).collect()
 }
 
 /// The first of the TOML blocks of the reference: the tour. It is as expected, as every scenario that is shown.
