@@ -230,7 +230,7 @@ struct Arguments {
 enum Verb {
     /// Run every scenario over its seeds and judge each against its [expect]
     Test(command::test::Arguments),
-    /// One run, told in full: options, timeline, outcome
+    /// One run: its story, its outcome and its digest
     Run(command::run::Arguments),
     /// Exactly one run again, from the folder that a failure left behind or from a seed
     Replay(command::replay::Arguments),

@@ -1,4 +1,4 @@
-//! `splitbrain run`: one run, told in full.
+//! `splitbrain run`: one run, with its story.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! One run, told in full: what `run` and `replay` share.
+//! One run in full: what `run` and `replay` share.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

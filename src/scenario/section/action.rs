@@ -168,7 +168,7 @@ pub(super) fn fault(fault: impl Into<Fault<Selectors>>) -> ActionValue {
 
 /// The nodes of an action with a table of its own.
 pub(super) const NODES: Key<OneOrMore<Who>> =
-    Key { name: "nodes", shape: OneOrMore(Who), need: Need::Required, doc: "To whom." };
+    Key { name: "nodes", shape: OneOrMore(Who), need: Need::Required, doc: "Which nodes." };
 
 /// The modifier that narrows an action on links to kinds of message.
 pub(super) const KINDS_OF_MESSAGE: Key<OneOrMore<Word>> = Key {

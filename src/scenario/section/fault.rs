@@ -37,7 +37,7 @@ const EVERY: Key<Between<Time>> = Key {
     name: "every",
     shape: Between(SOME_TIME),
     need: Need::Optional,
-    doc: "Trigger: again and again, each time after so long from the end of the last. A range is drawn each time.",
+    doc: "Trigger: again and again, each time this long after the end of the last one. A range is drawn each time.",
 };
 const WHEN: Key<When> = Key {
     name: "when",
@@ -51,7 +51,7 @@ const AFTER: Key<Between<Time>> = Key {
     name: "after",
     shape: Between(ANY_TIME),
     need: Need::Default("\"0s\""),
-    doc: "With when: so long after it. A range is drawn each time.",
+    doc: "With when: this long after it. A range is drawn each time.",
 };
 const TIMES: Key<Whole> = Key {
     name: "times",

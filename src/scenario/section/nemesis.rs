@@ -27,7 +27,7 @@ const ON: Key<OneOrMore<Who>> = Key {
     name: "on",
     shape: OneOrMore(Who),
     need: Need::Default("[\"any server\"]"),
-    doc: "Whom it may choose; one of these selectors is drawn for each fault.",
+    doc: "Which nodes it may choose; one of these selectors is drawn for each fault.",
 };
 const EVERY: Key<Between<Time>> = Key {
     name: "every",

@@ -63,7 +63,7 @@ const CONNECTION_TIMEOUT: Key<One<Time>> = Key {
     name: "connection_timeout",
     shape: One(SOME_TIME),
     need: Need::Default("\"1s\""),
-    doc: "A connection whose packets get no answer for so long is closed.",
+    doc: "A connection whose packets get no answer for this long is closed.",
 };
 const REDIAL: Key<Sub<RedialFields>> = Key {
     name: "redial",

@@ -88,7 +88,7 @@ impl Shape for CueShape {
 pub(in super::super) static WORKLOAD: Section = Section {
     name: "workload",
     doc: "What the clients do. Without this table they do nothing of their own. Beside these keys it has those that \
-          `splitbrain list <system> workloads` shows for the workload.",
+          `splitbrain list workloads` shows for the workload.",
     keys: &[&KIND, &RATE, &FROM, &UNTIL],
 };
 

@@ -244,9 +244,9 @@ splitbrain_kernel::names! {
     pub enum VotesFor {
         /// All: a voter goes by the candidate's configuration, as it may not know it yet (thesis §4.1).
         Anyone = "anyone",
-        /// Pre-votes are refused to who is no member of its own configuration (NuRaft).
+        /// A server refuses pre-votes to a candidate that is no member of the server's own configuration (NuRaft).
         MembersInPreVotes = "members_in_pre_votes",
-        /// Votes and pre-votes are refused to them (hashicorp).
+        /// It refuses votes and pre-votes to such a candidate (hashicorp).
         Members = "members",
     }
 }
@@ -298,7 +298,7 @@ splitbrain_kernel::options! {
         pub pre_vote_stickiness: Stickiness => ValueKind::Name(Stickiness::NAMES),
         /// When a vote is refused because a leader is alive; the voter then keeps its term too.
         pub vote_stickiness: Stickiness => ValueKind::Name(Stickiness::NAMES),
-        /// Whether who refuses because a leader is alive says so.
+        /// Whether a server that refuses because a leader is alive says so.
         pub sticky_reply: Answer => ValueKind::Name(Answer::NAMES),
         /// Whether a vote request of an earlier term is answered.
         pub stale_vote_reply: Answer => ValueKind::Name(Answer::NAMES),
@@ -318,7 +318,7 @@ splitbrain_kernel::options! {
         /// auto_adjust_quorum_for_small_cluster): both may, and then both lead.
         pub auto_adjust_quorum: bool => ValueKind::Bool,
 
-        /// A leader steps down when it has had no contact with a quorum for so long; never where 0.
+        /// A leader steps down when it has had no contact with a quorum for this long; never if 0.
         pub check_quorum: Duration => SPAN,
         /// When a leader looks whether it still has a quorum.
         pub check_quorum_method: CheckQuorumMethod => ValueKind::Name(CheckQuorumMethod::NAMES),
@@ -332,17 +332,17 @@ splitbrain_kernel::options! {
         pub priority: u64 => COUNT,
         /// How the target falls.
         pub priority_decay: PriorityDecay => ValueKind::Name(PriorityDecay::NAMES),
-        /// Whether a server of priority 0 may campaign when nobody else has for long; it then gives up its leadership
-        /// at once.
+        /// Whether a server of priority 0 may campaign when no other server has done so for a long time; it then gives
+        /// up its leadership at once.
         pub zero_priority_leader: bool => ValueKind::Bool,
-        /// For so long a server does not campaign whose state machine lags behind its log, once a term; no limit on it
-        /// where 0 (NuRaft grace_period_of_lagging_state_machine).
+        /// How long a server whose state machine lags behind its log does not campaign, once a term; without a limit if
+        /// 0 (NuRaft grace_period_of_lagging_state_machine).
         pub lagging_grace: Duration => SPAN,
-        /// After so many refusals of its pre-votes by a quorum the process exits; never where 0 (NuRaft
+        /// The process exits after this many refusals of its pre-votes by a quorum; never if 0 (NuRaft
         /// pre_vote_rejection_limit).
         pub starved_exit: u64 => COUNT,
-        /// After so many rounds of pre-votes since its start in which a quorum could not be asked, because connections
-        /// were busy, the process exits; never where 0 (NuRaft busy_connection_limit).
+        /// The process exits after this many rounds of pre-votes since its start in which it could not ask a quorum,
+        /// because connections were busy; never if 0 (NuRaft busy_connection_limit).
         pub busy_exit: u64 => COUNT,
 
         /// What servers talk over.
@@ -350,7 +350,7 @@ splitbrain_kernel::options! {
         /// How many requests to one peer may wait for their answers: no limit where 0. At most 1 otherwise; a request
         /// that finds its peer busy is not sent (NuRaft).
         pub requests_in_flight: u64 => ValueKind::Integer { min: 0, max: 1 },
-        /// A connection whose request has waited so long for its answer is given up and opened anew; never where 0.
+        /// A connection whose request has waited this long for its answer is given up and opened anew; never if 0.
         pub reconnect_after: Duration => SPAN,
         /// Whether the first round of pre-votes after a live leader opens every connection anew (NuRaft).
         pub reconnect_on_pre_vote: bool => ValueKind::Bool,
