@@ -352,16 +352,6 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_is_lost_takes_no_log_with_it() {
-        let (mut store, _) = recover(vec![(LOG, (1..=4).map(|index| entry(1, index)).collect())]);
-        let mut later = Snapshot::default();
-        (later.mut_metadata().term, later.mut_metadata().index) = (1, 6);
-        let [first, second] = store.install(later);
-        assert!(matches!(first, Write::Replace(SNAPSHOT, _)), "it is synced before the log is cut");
-        assert!(matches!(second, Write::Truncate(LOG, 0)));
-    }
-
-    #[test]
     fn damage_is_refused() {
         for file in [STATE, LOG, SNAPSHOT] {
             let recovered = Recovered { files: vec![(file, vec![Stored::Corrupt])] };
