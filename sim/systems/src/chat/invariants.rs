@@ -100,13 +100,13 @@ use heard_is_kept::Heard;
 use issued_token_works::Issued;
 use kicked_closes::Victims;
 use login_ends::Logins;
-use login_succeeds::Failures;
+use login_succeeds::{Database, Failures};
 use login_with_last_token::Tokens;
 use no_wait_cycle::Waits;
 use one_session::Overlaps;
 use patient_retries::Asked;
 use pool_conserved::Pools;
-use presence_under_lock::Wanted;
+use presence_under_lock::{Purpose, Wanted};
 use release_is_true::Gains;
 use reply_before_offline::Answered;
 use rest::Rest;
@@ -192,7 +192,7 @@ impl ChatInvariants {
             waits: Waits::default(),
             heard: Heard::new(spans.silence_min),
             logins: Logins::new(Rest::new(spans.login)),
-            failures: Failures::new(spans.rest),
+            failures: Failures::new(spans.rest, spans.database),
             gains: Gains::default(),
             asked: Asked::default(),
             refused: Refused::default(),
@@ -235,11 +235,13 @@ impl ChatInvariants {
             ChatObservation::Accepted { session, .. } => self.heard.on_accepted(now, session),
             ChatObservation::LoginBegun { session, uid } => {
                 self.book.begun(session, uid);
+                self.wanted.on_begun(node, Purpose::Login(session));
                 self.tokens.on_begun(session, uid);
                 self.logins.on_begun(now, session);
                 self.refused.on_begun(now, session);
                 self.users.stir(now, uid);
             }
+            ChatObservation::CleanupBegun { session, .. } => self.wanted.on_begun(node, Purpose::Cleanup(session)),
             ChatObservation::LoginRefused { session, uid, why: Refusal::UserExists } => {
                 self.refused.on_busy(node, session, uid, findings);
             }
@@ -304,9 +306,9 @@ impl ChatInvariants {
             ChatObservation::Has { thread, guard } => self.waits.on_has((node, thread), guard),
             ChatObservation::Frees { thread, guard } => self.waits.on_frees((node, thread), guard),
             ChatObservation::GivenBack { uid, .. } => self.gains.on_given_back(node, uid, findings),
-            ChatObservation::Lock(LockObservation::Wanted { hold, .. }) => {
+            ChatObservation::Lock(LockObservation::Wanted { hold, instead_of }) => {
                 locks_of_users::on_wanted(node, hold.lock, findings);
-                self.wanted.on_wanted(node, hold.token);
+                self.wanted.on_wanted(node, hold.token, instead_of);
             }
             ChatObservation::Lock(LockObservation::Gained { hold, .. }) => {
                 self.gains.on_gained(node, Uid(hold.lock.0));
@@ -513,6 +515,8 @@ struct Spans {
     login: Duration,
     /// A token is good for this long.
     token: Duration,
+    /// Whether the queries of a login may take longer than its lock lasts.
+    database: Database,
 }
 
 impl Spans {
@@ -528,6 +532,8 @@ impl Spans {
         let gaps = most(|it| it.gap_max).saturating_mul(20);
         let kick = most(|it| it.kick_deadline);
         let request = most(|it| it.lock.request_timeout);
+        let shortest = setup.options.all().map(|it| it.lock.time_to_live).min().unwrap_or_default();
+        let is_fast = slow(database + gaps + call.saturating_mul(4)) < shortest;
         let login = acquire + request + call.saturating_mul(10) + database + gaps + kick;
         Self {
             rest: slow(login + life.saturating_mul(2) + lock + acquire + scan.saturating_mul(2) + call) + slack,
@@ -535,6 +541,7 @@ impl Spans {
             silence_max: slow(silence + scan) + slack,
             silence_min: silence.saturating_sub(silence.div(50)),
             login: slow(login) + slack,
+            database: if is_fast { Database::IsFast } else { Database::MayOutlastALock },
             token: most(|it| it.token_life).saturating_sub(slack + most(|it| it.token_life).div(50)),
         }
     }

@@ -210,7 +210,7 @@ impl LockInvariants {
                 self.attempts.on_gained(node, hold);
                 self.early.on_gained(now, node, hold, &self.terms, findings);
                 self.beliefs.begin((now, &clocks), node, hold, validity, findings);
-                self.hunger.on_gained(now, hold.lock);
+                self.hunger.on_gained(now, hold.lock, &self.terms, findings);
             }
             LockObservation::Extended { hold, validity } => {
                 self.beliefs.extend(&clocks, node, hold, validity, findings);
@@ -362,6 +362,7 @@ impl Invariants<LockNode> for LockInvariants {
         findings: &mut Findings,
     ) {
         let now = view.now();
+        self.hunger.note_settled(view.settled_at());
         match effect {
             EffectRef::Observe(observation) if is_user(node) => self.on_client(&view, node, observation, findings),
             EffectRef::Observe(observation) => self.on_server(now, node, observation, findings),
@@ -429,12 +430,15 @@ impl Invariants<LockNode> for LockInvariants {
     }
 
     fn deadline(&self) -> Instant {
-        self.stored.deadline(&self.terms).min(self.released.deadline())
+        let withheld = self.hunger.deadline(&self.terms);
+        self.stored.deadline(&self.terms).min(self.released.deadline()).min(withheld)
     }
 
     fn on_deadline(&mut self, view: impl View<LockNode>, findings: &mut Findings) {
         no_late_expiry::on_deadline(&view, &mut self.stored, &self.terms, findings);
         self.released.on_deadline(view.now(), findings);
+        let is_held = |lock| self.beliefs.has_holder(&|client| view.monotonic(client), lock);
+        self.hunger.on_deadline(view.now(), is_held, &self.terms, findings);
     }
 
     fn on_history(&mut self, view: impl View<LockNode>, entry: EntryRef<'_, LockNode>, findings: &mut Findings) {

@@ -16,7 +16,7 @@ pub(super) const U1: Uid = Uid(1);
 pub(super) const U2: Uid = Uid(2);
 
 /// A session of the first chat server.
-pub(super) fn s1(number: u32) -> SessionId {
+pub(super) const fn s1(number: u32) -> SessionId {
     SessionId::new(H1, 0, number)
 }
 

@@ -1,13 +1,13 @@
 //! Once the faults are over, a lock without a holder is not withheld from those who ask for it for longer than the
 //! time to live of what may be left, and the time that it takes to find a master (redis-doc, "Distributed Locks with
-//! Redis", "Liveness arguments").
+//! Redis", "Liveness arguments"). One who is refused, and one who is never answered, has it withheld.
 
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::OperationResult;
 use splitbrain_kernel::history::{EntryRef, HistoryEvent};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
-use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
 use crate::lock::ids::LockId;
@@ -20,29 +20,42 @@ use super::terms::Terms;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "lock_liveness",
-    doc: "In the settle phase no client is refused a lock that none has held for two times to live and the time of \
-          a failover.",
+    doc: "In the settle phase a client that asks for a lock which none holds has it, or another one has it, within two \
+          times to live and the time of a failover.",
     source: "redis-doc, Distributed Locks with Redis, \"Liveness arguments\"",
     kind: InvariantKind::Liveness,
     sight: Sight::BlackBox,
 };
 
-/// Since when each lock is asked for in vain.
+/// What clients ask for in vain.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hunger {
+    /// Since when each lock is asked for in vain. It has none while a client holds it.
     since: BTreeMap<LockId, Instant>,
+    /// How many clients ask for each lock at this moment.
+    asking: BTreeMap<LockId, usize>,
+    /// When the settle phase began.
+    settled: Option<Instant>,
 }
 
 impl Hunger {
+    /// Looks whether the settle phase has begun.
+    pub(super) fn note_settled(&mut self, settled: Option<Instant>) {
+        self.settled = settled;
+    }
+
     /// A client has the lock: what comes after begins anew.
-    pub(super) fn on_gained(&mut self, _: Instant, lock: LockId) {
-        self.since.remove(&lock);
+    pub(super) fn on_gained(&mut self, now: Instant, lock: LockId, terms: &Terms, findings: &mut Findings) {
+        if let (Some(since), Some(settled)) = (self.since.remove(&lock), self.settled) {
+            judge((now, lock), since.max(settled), terms, findings);
+        }
     }
 
     /// A client had the lock until now.
     pub(super) fn on_progress(&mut self, now: Instant, lock: LockId) {
-        if let Some(since) = self.since.get_mut(&lock) {
-            *since = now;
+        let is_asked_for = self.asking.get(&lock).is_some_and(|count| *count > 0);
+        if is_asked_for || self.since.contains_key(&lock) {
+            self.since.insert(lock, now);
         }
     }
 
@@ -55,45 +68,84 @@ impl Hunger {
         terms: &Terms,
         findings: &mut Findings,
     ) {
+        let operation = match entry.change {
+            HistoryEvent::Invoked(operation) => Some(operation),
+            HistoryEvent::Completed { invoked, .. } => match view.history(invoked).map(|entry| entry.change) {
+                Some(HistoryEvent::Invoked(operation)) => Some(operation),
+                _ => None,
+            },
+        };
+        let Some(Operation::Acquire { lock }) = operation.copied() else { return };
+        let is_held = beliefs.has_holder(&|client| view.monotonic(client), lock);
         match entry.change {
-            HistoryEvent::Invoked(Operation::Acquire { lock }) => self.on_asked(view.now(), *lock),
-            HistoryEvent::Completed {
-                invoked,
-                result: OperationResult::Ok(Response::Busy | Response::Unavailable),
-            } => {
-                let asked = view.history(invoked).map(|entry| entry.change);
-                if let (Some(HistoryEvent::Invoked(operation)), Some(settled)) = (asked, view.settled_at()) {
-                    let lock = operation.lock();
-                    let is_held = beliefs.has_holder(&|client| view.monotonic(client), lock);
-                    self.on_refused(view.now(), settled, lock, is_held, terms, findings);
+            HistoryEvent::Invoked(_) => self.on_asked(view.now(), lock),
+            HistoryEvent::Completed { result, .. } => {
+                self.on_ended(lock);
+                if matches!(result, OperationResult::Ok(Response::Busy | Response::Unavailable)) {
+                    self.on_refused(view.now(), lock, is_held, terms, findings);
                 }
             }
-            _ => {}
         }
     }
 
     fn on_asked(&mut self, now: Instant, lock: LockId) {
+        *self.asking.entry(lock).or_default() += 1;
         self.since.entry(lock).or_insert(now);
     }
 
-    fn on_refused(
-        &mut self,
-        now: Instant,
-        settled: Instant,
-        lock: LockId,
-        is_held: bool,
-        terms: &Terms,
-        findings: &mut Findings,
-    ) {
+    fn on_ended(&mut self, lock: LockId) {
+        if let Some(count) = self.asking.get_mut(&lock) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn on_refused(&mut self, now: Instant, lock: LockId, is_held: bool, terms: &Terms, findings: &mut Findings) {
         if is_held {
             return self.on_progress(now, lock);
         }
+        let Some(settled) = self.settled else { return };
         let since = self.since.get(&lock).copied().unwrap_or(now).max(settled);
-        let is_in_time = now.since(since) <= terms.patience();
-        findings.check(LOCK_LIVENESS, None, is_in_time, || {
-            format!("{lock} is refused, although no client has held it since {since}")
-        });
+        judge((now, lock), since, terms, findings);
     }
+
+    /// When the next lock has been asked for in vain for too long.
+    pub(super) fn deadline(&self, terms: &Terms) -> Instant {
+        let Some(settled) = self.settled else { return Instant::MAX };
+        let asked = self.since.iter().filter(|(lock, _)| self.asking.get(lock).is_some_and(|count| *count > 0));
+        asked.map(|(_, since)| due(*since.max(&settled), terms)).min().unwrap_or(Instant::MAX)
+    }
+
+    /// These locks were asked for in vain for long: nobody was refused, and nobody had them.
+    pub(super) fn on_deadline(
+        &mut self,
+        now: Instant,
+        is_held: impl Fn(LockId) -> bool,
+        terms: &Terms,
+        findings: &mut Findings,
+    ) {
+        let Some(settled) = self.settled else { return };
+        for (lock, since) in &mut self.since {
+            let is_asked_for = self.asking.get(lock).is_some_and(|count| *count > 0);
+            if !is_asked_for || now < due((*since).max(settled), terms) {
+                continue;
+            }
+            if !is_held(*lock) {
+                judge((now, *lock), (*since).max(settled), terms, findings);
+            }
+            *since = now;
+        }
+    }
+}
+
+/// From when on a lock has been withheld for too long.
+fn due(since: Instant, terms: &Terms) -> Instant {
+    since.saturating_add(terms.patience()).saturating_add(Duration::from_nanos(1))
+}
+
+fn judge((now, lock): (Instant, LockId), since: Instant, terms: &Terms, findings: &mut Findings) {
+    findings.check(LOCK_LIVENESS, None, now < due(since, terms), || {
+        format!("{lock} is asked for in vain, although no client has held it since {since}")
+    });
 }
 
 #[cfg(test)]
@@ -103,27 +155,70 @@ mod tests {
 
     const LOCK: LockId = LockId(1);
 
+    fn settled() -> Hunger {
+        let mut hunger = Hunger::default();
+        hunger.note_settled(Some(seconds(10)));
+        hunger
+    }
+
     fn refused(hunger: &mut Hunger, at: u64, is_held: bool) -> Option<usize> {
         let mut findings = all_on();
-        hunger.on_refused(seconds(at), seconds(10), LOCK, is_held, &independent(1), &mut findings);
+        hunger.on_refused(seconds(at), LOCK, is_held, &independent(1), &mut findings);
         broken(&findings)
+    }
+
+    /// What is judged when a client has the lock at this second: whether it is too late, and whether it counts.
+    fn gained(hunger: &mut Hunger, at: u64) -> (Option<usize>, u64) {
+        let mut findings = all_on();
+        hunger.on_gained(seconds(at), LOCK, &independent(1), &mut findings);
+        (broken(&findings), findings.evaluated()[LOCK_LIVENESS])
     }
 
     #[test]
     fn a_lock_that_is_held_or_was_held_lately_may_be_refused() {
-        let mut hunger = Hunger::default();
+        let mut hunger = settled();
         hunger.on_asked(seconds(0), LOCK);
         assert_eq!(refused(&mut hunger, 20, false), None, "the faults are over since 10 s");
         assert_eq!(refused(&mut hunger, 60, true), None);
         assert_eq!(refused(&mut hunger, 70, false), None);
-        hunger.on_gained(seconds(71), LOCK);
+        assert_eq!(gained(&mut hunger, 71), (None, 1));
         assert_eq!(refused(&mut hunger, 120, false), None);
     }
 
     #[test]
     fn a_lock_that_nobody_holds_and_nobody_gets_is_found() {
-        let mut hunger = Hunger::default();
+        let mut hunger = settled();
         hunger.on_asked(seconds(0), LOCK);
         assert_eq!(refused(&mut hunger, 60, false), Some(LOCK_LIVENESS));
+    }
+
+    #[test]
+    fn a_lock_that_is_had_in_time_counts_in_the_settle_phase_alone() {
+        let mut early = Hunger::default();
+        early.on_asked(seconds(0), LOCK);
+        assert_eq!(gained(&mut early, 60), (None, 0));
+        let mut late = settled();
+        late.on_asked(seconds(0), LOCK);
+        assert_eq!(gained(&mut late, 60), (Some(LOCK_LIVENESS), 1));
+    }
+
+    /// What is found at its deadline of a client that asks and is never answered.
+    fn unanswered(ends: bool, is_held: bool) -> Option<usize> {
+        let (mut hunger, terms, mut findings) = (settled(), independent(1), all_on());
+        hunger.on_asked(seconds(0), LOCK);
+        if ends {
+            hunger.on_ended(LOCK);
+        }
+        let at = hunger.deadline(&terms);
+        assert_eq!(at == Instant::MAX, ends);
+        hunger.on_deadline(seconds(10).max(at), |_| is_held, &terms, &mut findings);
+        broken(&findings)
+    }
+
+    #[test]
+    fn a_client_that_is_never_answered_is_found() {
+        assert_eq!(unanswered(false, false), Some(LOCK_LIVENESS));
+        assert_eq!(unanswered(false, true), None);
+        assert_eq!(unanswered(true, false), None, "its process has ended, or it was told");
     }
 }
