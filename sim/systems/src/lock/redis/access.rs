@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::keyspace::{Entry, Keyspace};
 use super::number;
-use super::reply::Reply;
+use super::reply::{PART_BYTES, Reply};
 use super::value::{Hash, Value};
 
 /// An error reply.
@@ -28,6 +28,11 @@ impl Refused {
 
     pub(super) fn not_an_integer() -> Self {
         Self::new("ERR value is not an integer or out of range")
+    }
+
+    /// A reply would take more memory than it may.
+    pub(super) fn too_long(most: usize) -> Self {
+        Self(format!("ERR the reply takes more than the {most} bytes that are left for it").into_bytes())
     }
 
     pub(super) fn arity(name: &str) -> Self {
@@ -55,6 +60,8 @@ pub(super) struct Access<'a> {
     /// Milliseconds since 1970; it does not move within a command or a script.
     pub(super) now: i64,
     pub(super) expired: Expired,
+    /// How much memory the reply may take.
+    pub(super) room: usize,
 }
 
 impl Access<'_> {
@@ -154,6 +161,12 @@ impl Access<'_> {
     pub(super) fn note_verbatim(&mut self, arguments: &[Vec<u8>]) {
         self.effects.push(Effect { database: self.database, arguments: arguments.to_vec() });
     }
+}
+
+/// Whether there is room for a reply of parts of these lengths: a reply of several values asks before it makes them.
+pub(super) fn check_room(room: usize, lengths: impl IntoIterator<Item = usize>) -> Result<(), Refused> {
+    let left = lengths.into_iter().try_fold(room, |left, length| left.checked_sub(length + PART_BYTES));
+    left.map(drop).ok_or_else(|| Refused::too_long(room))
 }
 
 /// The number that an argument writes.

@@ -63,7 +63,7 @@ impl Keyspace {
     }
 
     /// Every key with what is stored under it, in the order of the keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Entry)> + Clone {
         self.entries.iter().map(|(key, entry)| (key.as_slice(), entry))
     }
 

@@ -16,6 +16,9 @@ pub enum Protocol {
     Resp3,
 }
 
+/// What a part of a reply takes beside its bytes, about.
+pub(super) const PART_BYTES: usize = 32;
+
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reply {
@@ -47,6 +50,8 @@ pub enum Reply {
     BigNumber(Vec<u8>),
     /// Bytes with three letters that say what they are. In RESP2 it is a bulk.
     Labelled([u8; 3], Vec<u8>),
+    /// A reply in this version of the protocol, whatever the connection speaks by now: `HELLO` within a transaction.
+    As(Protocol, Box<Self>),
 }
 
 impl Reply {
@@ -120,7 +125,24 @@ impl Reply {
             Self::BigNumber(digits) if protocol == Protocol::Resp3 => line(out, b'(', digits),
             Self::BigNumber(digits) => bulk(out, digits),
             Self::Labelled(label, bytes) => labelled(out, *label, bytes, protocol),
+            Self::As(made, reply) => reply.encode_into(*made, out),
         }
+    }
+
+    /// How much memory it takes, about: its bytes and what each part takes beside them.
+    pub fn size(&self) -> usize {
+        PART_BYTES
+            + match self {
+                Self::Status(text) => text.len(),
+                Self::Error(bytes) | Self::Bulk(bytes) | Self::BigNumber(bytes) | Self::Labelled(_, bytes) => {
+                    bytes.len()
+                }
+                Self::Verbatim(text) => text.len(),
+                Self::Integer(_) | Self::Null | Self::NullArray | Self::Boolean(_) | Self::Double(_) => 0,
+                Self::Array(parts) | Self::Set(parts) => parts.iter().map(Self::size).sum(),
+                Self::Map(pairs) => pairs.iter().map(|(key, value)| key.size() + value.size()).sum(),
+                Self::As(_, reply) => reply.size(),
+            }
     }
 }
 

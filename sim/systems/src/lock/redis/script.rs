@@ -45,7 +45,7 @@ pub(super) fn run(text: &[u8], digest: &str, access: &mut Access<'_>, script: Ar
     let block = parse(text)?;
     let mut interpreter = Interpreter::new(access, script.may_write, script.keys, script.arguments);
     match interpreter.run(&block) {
-        Ok(value) => Ok(bridge::reply_of(&interpreter, &value)),
+        Ok(value) => bridge::reply_of(&interpreter, &value),
         Err(Thrown::Stopped(text)) => Err(Refused(text.into_bytes())),
         Err(Thrown::Error(error)) => {
             let place = format!(" script: {digest}, on @user_script:{}.", interpreter.line);

@@ -75,6 +75,8 @@ pub struct Server {
     /// By their digests.
     scripts: BTreeMap<String, Vec<u8>>,
     role: Role,
+    /// How much memory one reply may take.
+    reply_bytes_max: usize,
 }
 
 impl Default for Server {
@@ -92,7 +94,14 @@ impl Server {
             connections_made: 0,
             scripts: BTreeMap::new(),
             role: Role::Master,
+            reply_bytes_max: usize::MAX,
         }
+    }
+
+    /// A command whose reply would take more memory than this is refused with an error, before the reply is made. At
+    /// first there is no limit, as in Redis.
+    pub fn set_reply_bytes_max(&mut self, most: usize) {
+        self.reply_bytes_max = most;
     }
 
     /// Its role.
@@ -185,7 +194,8 @@ impl Server {
                 let keyspace = &mut self.databases[usize::from(effect.database)];
                 let expired = Expired::Seen;
                 let effects = &mut ignored;
-                run(&mut Access { keyspace, effects, database: effect.database, now, expired }, &effect.arguments)?;
+                let (database, room) = (effect.database, usize::MAX);
+                run(&mut Access { keyspace, effects, database, now, expired, room }, &effect.arguments)?;
             }
             _ => self.apply_to_server(command, effect)?,
         }
@@ -211,7 +221,8 @@ impl Server {
         }
         for (database, keyspace) in (0_u8..).zip(&mut self.databases) {
             let expired = keyspace.expired(now, most);
-            let mut access = Access { keyspace, effects: &mut effects, database, now, expired: Expired::Deleted };
+            let (expired_are, room) = (Expired::Deleted, usize::MAX);
+            let mut access = Access { keyspace, effects: &mut effects, database, now, expired: expired_are, room };
             expired.iter().for_each(|key| access.expire(key));
         }
         effects

@@ -173,3 +173,62 @@ fn seconds_are_rounded_to_the_nearest() {
     reply(&mut server, &format!("PEXPIREAT k {}", i64::MAX), NOW);
     assert_eq!(reply(&mut server, "EXPIRETIME k", NOW), ":9223372036854776 ");
 }
+
+/// The replies of one connection, each in the protocol that it has by then.
+fn replies(requests: &[&str]) -> Vec<String> {
+    let mut server = Server::new();
+    let connection = server.connect("127.0.0.1:1", NOW);
+    let one = |request: &&str| {
+        let reply = server.execute(connection, &words(request), NOW).reply;
+        String::from_utf8_lossy(&reply.encode(server.protocol(connection))).replace("\r\n", " ")
+    };
+    requests.iter().map(one).collect()
+}
+
+#[test]
+fn exec_with_a_word_too_many_ends_its_transaction() {
+    let refused = "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command ";
+    assert_eq!(
+        replies(&["WATCH k", "MULTI", "SET k 1", "exec x", "GET k", "EXEC"])[3..],
+        [refused, "$-1 ", "-ERR EXEC without MULTI "]
+    );
+    assert_eq!(replies(&["EXEC x", "PING"]), [refused, "+PONG "]);
+}
+
+#[test]
+fn each_reply_of_a_transaction_is_in_the_protocol_of_its_moment() {
+    let both = |version| replies(&["MULTI", "GET nope", version, "GET nope", "EXEC", "GET nope"]).split_off(4);
+    let third = both("HELLO 3");
+    assert!(third[0].starts_with("*3 $-1 %7 ") && third[0].ends_with(" _ "), "{third:?}");
+    assert_eq!(third[1], "_ ");
+    let second = both("HELLO 2");
+    assert!(second[0].starts_with("*3 $-1 *14 ") && second[0].ends_with(" $-1 "), "{second:?}");
+}
+
+#[test]
+fn a_name_stays_if_a_later_option_of_the_greeting_is_refused() {
+    let refused = replies(&["HELLO 3 SETNAME x F\0OO", "CLIENT GETNAME", "GET nope"]);
+    assert_eq!(refused, ["-ERR Syntax error in HELLO option 'F' ", "$1 x ", "$-1 "], "the protocol does not");
+}
+
+#[test]
+fn an_option_is_shown_up_to_its_first_zero() {
+    assert_eq!(replies(&["SET k v", "EXPIRE k 10 N\0X"])[1], "-ERR Unsupported option N ");
+}
+
+#[test]
+fn a_reply_of_several_values_is_refused_if_it_takes_too_much() {
+    let mut server = Server::new();
+    server.set_reply_bytes_max(1_000);
+    for request in ["SET k 0123456789", "HSET h f 0123456789"] {
+        assert!(!server.ask(&words(request), NOW).reply.is_error());
+    }
+    for (name, parts) in [("MGET", "k"), ("HMGET h", "f")] {
+        let asked = |count: usize| words(&format!("{name}{}", format!(" {parts}").repeat(count)));
+        assert!(!server.ask(&asked(20), NOW).reply.is_error(), "{name}");
+        assert!(server.ask(&asked(30), NOW).reply.is_error(), "{name}");
+    }
+    (0..40).for_each(|key| drop(server.ask(&words(&format!("SET many{key} v")), NOW)));
+    assert!(server.ask(&words("KEYS *"), NOW).reply.is_error());
+    assert!(!server.ask(&words("KEYS many1*"), NOW).reply.is_error());
+}

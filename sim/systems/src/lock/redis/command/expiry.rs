@@ -4,6 +4,7 @@ use crate::lock::redis::access::{Access, Answer, Refused, integer};
 use crate::lock::redis::command::set::{self, Unit};
 use crate::lock::redis::number;
 use crate::lock::redis::reply::Reply;
+use crate::lock::redis::server::call::front;
 
 /// When `EXPIRE` and its kin may act, by the deadline that the key has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,7 +78,7 @@ fn flags(words: &[Vec<u8>]) -> Result<Flags, Refused> {
             b"XX" => flags.with = true,
             b"GT" => flags.later = true,
             b"LT" => flags.earlier = true,
-            _ => return Err(Refused([b"ERR Unsupported option ", word.as_slice()].concat())),
+            _ => return Err(Refused([b"ERR Unsupported option ", front(word, usize::MAX)].concat())),
         }
     }
     if flags.without && (flags.with || flags.later || flags.earlier) {

@@ -1,6 +1,6 @@
 //! Commands over hashes.
 
-use crate::lock::redis::access::{Access, Answer, Refused, integer};
+use crate::lock::redis::access::{Access, Answer, Refused, check_room, integer};
 use crate::lock::redis::number;
 use crate::lock::redis::reply::Reply;
 use crate::lock::redis::value::Hash;
@@ -46,8 +46,11 @@ pub(in crate::lock::redis) fn hget(access: &mut Access<'_>, arguments: &[Vec<u8>
 
 /// `HMGET key field …`
 pub(in crate::lock::redis) fn hmget(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    let room = access.room;
     let hash = access.hash(&arguments[1])?;
-    let values = arguments[2..].iter().map(|field| Reply::bulk_or_null(hash.and_then(|hash| hash.get(field))));
+    let value = |field: &Vec<u8>| hash.and_then(|hash| hash.get(field));
+    check_room(room, arguments[2..].iter().map(|field| value(field).map_or(0, <[u8]>::len)))?;
+    let values = arguments[2..].iter().map(|field| Reply::bulk_or_null(value(field)));
     Ok(Reply::Array(values.collect()))
 }
 
@@ -94,7 +97,9 @@ pub(in crate::lock::redis) fn hvals(access: &mut Access<'_>, arguments: &[Vec<u8
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 fn fields(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Result<Pairs, Refused> {
+    let room = access.room;
     let hash = access.hash(&arguments[1])?;
+    check_room(room, hash.into_iter().flat_map(Hash::iter).flat_map(|(field, value)| [field.len(), value.len()]))?;
     let pairs = hash.map(|hash| hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect());
     Ok(pairs.unwrap_or_default())
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::lock::redis::access::{Access, Answer};
+use crate::lock::redis::access::{Access, Answer, check_room};
 use crate::lock::redis::reply::Reply;
 
 /// `DEL key …`, `UNLINK key …`: the effect is the command as it was asked, unless no key was there.
@@ -32,12 +32,9 @@ pub(in crate::lock::redis) fn dbsize(access: &mut Access<'_>, _: &[Vec<u8>]) -> 
 
 /// `KEYS pattern`
 pub(in crate::lock::redis) fn keys(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
-    let found: Vec<Vec<u8>> = access
-        .keyspace
-        .iter()
-        .filter(|(key, _)| matches_glob(&arguments[1], key))
-        .map(|(key, _)| key.to_vec())
-        .collect();
+    let matching = access.keyspace.iter().map(|(key, _)| key).filter(|key| matches_glob(&arguments[1], key));
+    check_room(access.room, matching.clone().map(<[u8]>::len))?;
+    let found: Vec<Vec<u8>> = matching.map(<[u8]>::to_vec).collect();
     let alive = found.into_iter().filter(|key| access.exists(key)).collect::<Vec<_>>();
     Ok(Reply::Array(alive.into_iter().map(Reply::Bulk).collect()))
 }

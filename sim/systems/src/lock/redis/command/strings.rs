@@ -1,6 +1,6 @@
 //! Commands over the bytes of a key.
 
-use crate::lock::redis::access::{Access, Answer, Refused, integer};
+use crate::lock::redis::access::{Access, Answer, Refused, check_room, integer};
 use crate::lock::redis::number;
 use crate::lock::redis::reply::Reply;
 
@@ -14,6 +14,8 @@ pub(in crate::lock::redis) fn get(access: &mut Access<'_>, arguments: &[Vec<u8>]
 
 /// `MGET key …`: a key that holds no bytes counts as absent.
 pub(in crate::lock::redis) fn mget(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
+    let room = access.room;
+    check_room(room, arguments[1..].iter().map(|key| access.string(key).ok().flatten().map_or(0, <[u8]>::len)))?;
     let mut values = Vec::new();
     for key in &arguments[1..] {
         values.push(access.string(key).map_or(Reply::Null, Reply::bulk_or_null));

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::interpreter::{Evaluated, Interpreter, Thrown};
+use super::interpreter::{BYTES_MAX, Evaluated, Interpreter, Thrown};
 use super::value::{BEYOND, Key, Table, Value, as_double, exact};
-use crate::lock::redis::access::Refused;
-use crate::lock::redis::reply::Reply;
+use crate::lock::redis::access::{Answer, Refused};
+use crate::lock::redis::reply::{PART_BYTES, Reply};
 use crate::lock::redis::server::info::unix_time;
 use crate::lock::redis::table::{self, Command, Kind, Run};
 use crate::lock::redis::{number, sha1};
@@ -61,7 +61,16 @@ fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Eval
         return Ok(Reply::error("READONLY You can't write against a read only replica."));
     }
     let answer = match command.run {
-        Run::Keys(run) => run(interpreter.access, &words),
+        Run::Keys(run) => {
+            let room = interpreter.access.room;
+            interpreter.access.room = room.min(interpreter.bytes_left());
+            let answer = run(interpreter.access, &words);
+            interpreter.access.room = room;
+            if let Ok(reply) = &answer {
+                interpreter.spend(0, reply.size())?;
+            }
+            answer
+        }
         Run::Server(_) | Run::Container => return without_server(interpreter, command, &words),
     };
     Ok(answer.unwrap_or_else(|Refused(text)| Reply::Error(text)))
@@ -114,6 +123,7 @@ fn value_of(interpreter: &mut Interpreter<'_, '_>, reply: Reply) -> Value {
         Reply::Double(number) => Value::Number(number),
         Reply::BigNumber(bytes) | Reply::Labelled(_, bytes) => Value::String(bytes.into()),
         Reply::Status(text) => field_table(interpreter, "ok", text.as_bytes()),
+        Reply::As(_, reply) => value_of(interpreter, *reply),
         Reply::Error(text) => error_table(interpreter, &text),
         Reply::Array(replies) | Reply::Set(replies) => {
             let values = replies.into_iter().map(|reply| value_of(interpreter, reply)).collect();
@@ -178,12 +188,23 @@ fn raise<T>(interpreter: &mut Interpreter<'_, '_>, text: &[u8]) -> Evaluated<T> 
     Err(Thrown::Error(error_table(interpreter, text)))
 }
 
-/// The reply for the value that a script returns.
-pub(super) fn reply_of(interpreter: &Interpreter<'_, '_>, value: &Value) -> Reply {
-    reply_at(interpreter, value, 0)
+/// The reply for the value that a script returns. One value may be in it many times, so that it is longer than all that
+/// the script has.
+pub(super) fn reply_of(interpreter: &Interpreter<'_, '_>, value: &Value) -> Answer {
+    let most = interpreter.access.room.min(BYTES_MAX);
+    let mut room = Some(most);
+    let reply = reply_at(interpreter, value, 0, &mut room);
+    if room.is_some() { Ok(reply) } else { Err(Refused::too_long(most)) }
 }
 
-fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize) -> Reply {
+/// The reply for a value. The room that is left for it is `None` once there was too little: what is returned then is of
+/// no use.
+fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize, room: &mut Option<usize>) -> Reply {
+    let length = if let Value::String(bytes) = value { bytes.len() } else { 0 };
+    *room = room.and_then(|room| room.checked_sub(length + PART_BYTES));
+    if room.is_none() {
+        return Reply::Null;
+    }
     match value {
         Value::Nil | Value::Function(_) | Value::Builtin(_) | Value::Boolean(false) => Reply::Null,
         Value::Boolean(true) => Reply::Integer(1),
@@ -192,12 +213,12 @@ fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize) -> R
         Value::Number(number) => Reply::Integer(*number),
         Value::String(bytes) => Reply::Bulk(bytes.to_vec()),
         Value::Table(_) if depth > DEPTH_MAX => Reply::error("ERR reached lua stack limit"),
-        Value::Table(table) => table_reply(interpreter, interpreter.fields(*table), depth),
+        Value::Table(table) => table_reply(interpreter, interpreter.fields(*table), depth, room),
     }
 }
 
 /// What one of its fields says it is, in this order, or else the values from 1 up to the first gap.
-fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize) -> Reply {
+fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize, room: &mut Option<usize>) -> Reply {
     if let Value::String(text) = table.text("err") {
         return Reply::Error(text.to_vec());
     }
@@ -209,14 +230,19 @@ fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize) -
         return exact(number).map_or_else(|| Reply::error(&text()), Reply::Double);
     }
     if let Value::Table(map) = table.text("map") {
-        let pair = |(key, value): (Key, Value)| {
-            (reply_at(interpreter, &key.value(), depth + 1), reply_at(interpreter, &value, depth + 1))
-        };
-        return Reply::Map(fields(interpreter.fields(map)).map(pair).collect());
+        let mut pairs = Vec::new();
+        for (key, value) in fields(interpreter.fields(map)) {
+            let key = reply_at(interpreter, &key.value(), depth + 1, room);
+            pairs.push((key, reply_at(interpreter, &value, depth + 1, room)));
+            if room.is_none() {
+                break;
+            }
+        }
+        return Reply::Map(pairs);
     }
     if let Value::Table(set) = table.text("set") {
-        let keys = fields(interpreter.fields(set)).map(|(key, _)| reply_at(interpreter, &key.value(), depth + 1));
-        return Reply::Set(keys.collect());
+        let keys = fields(interpreter.fields(set)).map(|(key, _)| key.value());
+        return Reply::Set(replies_at(interpreter, keys, depth + 1, room));
     }
     if let Value::String(digits) = table.text("big_number") {
         let in_one_line = |&byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte };
@@ -231,7 +257,24 @@ fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize) -
     }
     let values = (1..).map(|place| table.get(&Key::Number(place)));
     let values = values.take_while(|value| !matches!(value, Value::Nil));
-    Reply::Array(values.map(|value| reply_at(interpreter, &value, depth + 1)).collect())
+    Reply::Array(replies_at(interpreter, values, depth + 1, room))
+}
+
+/// The replies for values, as long as there is room for them.
+fn replies_at(
+    interpreter: &Interpreter<'_, '_>,
+    values: impl Iterator<Item = Value>,
+    depth: usize,
+    room: &mut Option<usize>,
+) -> Vec<Reply> {
+    let mut replies = Vec::new();
+    for value in values {
+        replies.push(reply_at(interpreter, &value, depth, room));
+        if room.is_none() {
+            break;
+        }
+    }
+    replies
 }
 
 /// The fields of a table in the order of their keys.

@@ -11,7 +11,10 @@ use crate::lock::redis::access::Access;
 pub(super) const STEPS_MAX: u64 = 5_000_000;
 
 /// How many bytes the strings and tables of a script may take.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(super) const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a local name takes, about, with its place among those in scope.
+const LOCAL_BYTES: usize = 48;
 
 /// How deep functions may call each other.
 const CALLS_MAX: usize = 100;
@@ -41,8 +44,10 @@ pub(super) struct Interpreter<'a, 'b> {
     /// Whether the server may write for this script.
     pub(super) may_write: bool,
     tables: Vec<Table>,
-    /// The values of local names.
+    /// The values of local names. They go with the scope of the name, unless a function may still see them.
     locals: Vec<Value>,
+    /// How many of the first values functions may see that were made so far.
+    kept_locals: usize,
     scope: Scope,
     globals: usize,
     /// The line of the statement or call at work.
@@ -84,6 +89,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             may_write,
             tables: vec![Table::default()],
             locals: Vec::new(),
+            kept_locals: 0,
             scope: Vec::new(),
             globals: 0,
             line: 1,
@@ -179,9 +185,33 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         Ok(())
     }
 
-    fn declare(&mut self, name: &str, value: Value) {
+    /// How many bytes the script may still take.
+    pub(super) fn bytes_left(&self) -> usize {
+        BYTES_MAX.saturating_sub(self.bytes)
+    }
+
+    fn declare(&mut self, name: &str, value: Value) -> Evaluated<()> {
+        self.spend(0, LOCAL_BYTES)?;
         self.locals.push(value);
         self.scope.push((name.into(), self.locals.len() - 1));
+        Ok(())
+    }
+
+    fn declare_all(&mut self, names: &[String], values: Vec<Value>) -> Evaluated<()> {
+        names.iter().zip(values).try_for_each(|(name, value)| self.declare(name, value))
+    }
+
+    /// How many names and values there are, for [`Self::end_scope`].
+    fn begin_scope(&self) -> (usize, usize) {
+        (self.scope.len(), self.locals.len())
+    }
+
+    /// The names since then are gone, and their values if no function sees them.
+    fn end_scope(&mut self, (names, values): (usize, usize)) {
+        self.scope.truncate(names);
+        let kept = values.max(self.kept_locals);
+        self.bytes -= self.locals.len().saturating_sub(kept) * LOCAL_BYTES;
+        self.locals.truncate(kept);
     }
 
     fn local(&self, name: &str) -> Option<usize> {
@@ -190,9 +220,9 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     /// Carries out statements; the names that they declare end with them.
     fn block(&mut self, block: &Block) -> Evaluated<Flow> {
-        let outer = self.scope.len();
+        let outer = self.begin_scope();
         let ended = self.statements(block);
-        self.scope.truncate(outer);
+        self.end_scope(outer);
         ended
     }
 
@@ -212,12 +242,12 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         match &statement.kind {
             StatementKind::Local { names, values } => {
                 let values = self.values(values, names.len())?;
-                names.iter().zip(values).for_each(|(name, value)| self.declare(name, value));
+                self.declare_all(names, values)?;
             }
             StatementKind::LocalFunction { name, function } => {
-                self.declare(name, Value::Nil);
+                self.declare(name, Value::Nil)?;
                 let place = self.locals.len() - 1;
-                self.locals[place] = self.closure(function);
+                self.locals[place] = self.closure(function)?;
             }
             StatementKind::Assign { targets, values } => self.assign(targets, values)?,
             StatementKind::Call(call) => {
@@ -267,10 +297,10 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     fn repeat_loop(&mut self, body: &Block, condition: &Expression) -> Evaluated<Flow> {
         loop {
             self.spend(1, 0)?;
-            let outer = self.scope.len();
+            let outer = self.begin_scope();
             let flow = self.statements(body)?;
             let ended = matches!(flow, Flow::Next) && self.value(condition)?.is_true();
-            self.scope.truncate(outer);
+            self.end_scope(outer);
             match flow {
                 Flow::Next if !ended => {}
                 Flow::Next | Flow::Break => return Ok(Flow::Next),
@@ -324,10 +354,9 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     /// One turn of a loop, with its names.
     fn body(&mut self, names: &[String], values: Vec<Value>, body: &Block) -> Evaluated<Flow> {
-        let outer = self.scope.len();
-        names.iter().zip(values).for_each(|(name, value)| self.declare(name, value));
-        let flow = self.block(body);
-        self.scope.truncate(outer);
+        let outer = self.begin_scope();
+        let flow = self.declare_all(names, values).and_then(|()| self.block(body));
+        self.end_scope(outer);
         flow
     }
 
@@ -396,7 +425,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             Expression::Call(..) | Expression::Method(..) => {
                 Ok(self.call_expression(expression)?.into_iter().next().unwrap_or(Value::Nil))
             }
-            Expression::Function(function) => Ok(self.closure(function)),
+            Expression::Function(function) => self.closure(function),
             Expression::Not(inner) => Ok(Value::Boolean(!self.value(inner)?.is_true())),
             Expression::Minus(inner) => self.minus(inner),
             Expression::Length(inner) => self.length(inner),
@@ -455,8 +484,11 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         if table.has_gap() { self.unsupported("the length of a list with gaps") } else { Ok(table.length()) }
     }
 
-    fn closure(&mut self, function: &Rc<Function>) -> Value {
-        Value::Function(Rc::new(Closure { function: function.clone(), scope: self.scope.clone() }))
+    /// A function, which sees every name in scope.
+    fn closure(&mut self, function: &Rc<Function>) -> Evaluated<Value> {
+        self.spend(0, (1 + self.scope.len()) * LOCAL_BYTES)?;
+        self.kept_locals = self.locals.len();
+        Ok(Value::Function(Rc::new(Closure { function: function.clone(), scope: self.scope.clone() })))
     }
 
     fn minus(&mut self, inner: &Expression) -> Evaluated<Value> {

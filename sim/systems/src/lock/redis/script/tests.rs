@@ -166,3 +166,37 @@ fn writes_before_an_error_stay() {
     let expected = "$65 WRONGTYPE Operation against a key holding the wrong kind of value";
     assert_eq!(ask(&mut server, &["EVAL", caught, "1", "k"]), expected);
 }
+
+#[test]
+fn local_names_go_with_their_scope_unless_a_function_sees_them() {
+    for (script, reply) in [
+        (
+            "local f = {} for i = 1, 3 do local x = i * 10 f[i] = function() x = x + 1 return x end end \
+             local y = 5 f[1]() return {f[1](), f[2](), f[3](), y}",
+            "*4 :12 :21 :31 :5",
+        ),
+        ("local function f(n) local a = n if n == 0 then return 0 end return a + f(n - 1) end return f(50)", ":1275"),
+        ("local s = 0 for i = 1, 1000000 do local x = i s = s + x end return s", ":500000500000"),
+        ("local n = 0 repeat local x = n + 1 n = x until x == 500000 return n", ":500000"),
+    ] {
+        assert_eq!(eval(script), reply, "{script}");
+    }
+}
+
+#[test]
+fn what_a_script_has_and_what_it_answers_is_bounded() {
+    let mut server = Server::new();
+    ask(&mut server, &["SET", "k", &"x".repeat(100_000)]);
+    let answers = |server: &mut Server, text: &str| ask(server, &["EVAL", text, "1", "k"]);
+    for script in [
+        "for i = 1, 1000 do redis.call('get', KEYS[1]) end",
+        "local t = {} for i = 1, 900000 do local x = i t[i] = function() return x end end",
+        "local v = redis.call('get', KEYS[1]) local t = {} for i = 1, 1000 do t[i] = v end return t",
+        "local t = {'x'} for i = 1, 60 do t = {t, t} end return t",
+    ] {
+        let answer = answers(&mut server, script);
+        assert!(answer.starts_with("-ERR the ") && answer.contains(" more than "), "{script}: {answer:.100}");
+    }
+    let fits = answers(&mut server, "local v for i = 1, 500 do v = redis.call('get', KEYS[1]) end return #v");
+    assert_eq!(fits, ":100000");
+}

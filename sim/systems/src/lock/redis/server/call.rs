@@ -1,6 +1,6 @@
 //! One request on its way: found, checked, queued or carried out.
 
-use super::{Connection, Next, Server};
+use super::{Connection, Next, Server, transaction};
 use crate::lock::redis::access::{Access, Answer, Refused};
 use crate::lock::redis::effect::Effect;
 use crate::lock::redis::protocol::ARGUMENT_BYTES;
@@ -16,6 +16,8 @@ pub(in crate::lock::redis) struct Call<'a> {
     pub(super) now: i64,
     pub(super) effects: Vec<Effect>,
     pub(super) next: Next,
+    /// How much memory the reply may still take.
+    room: usize,
     /// How many requests the `EXEC` at work carries out; `None` outside of one.
     pub(super) within_exec: Option<usize>,
 }
@@ -28,7 +30,8 @@ const NEVER_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "re
 
 impl<'a> Call<'a> {
     pub(super) fn new(server: &'a mut Server, id: u64, now: i64) -> Self {
-        Self { server, id, now, effects: Vec::new(), next: Next::Continue, within_exec: None }
+        let room = server.reply_bytes_max;
+        Self { server, id, now, effects: Vec::new(), next: Next::Continue, room, within_exec: None }
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -43,6 +46,7 @@ impl<'a> Call<'a> {
         let answer = match self.admit(arguments) {
             Ok(command) if self.puts_off(command) => Ok(self.queue(arguments)),
             Ok(command) => self.run(command, arguments),
+            Err(refused) if is_exec(arguments) => Err(transaction::abort(self, &refused)),
             Err(refused) => {
                 self.fail_transaction();
                 Err(refused)
@@ -95,8 +99,24 @@ impl<'a> Call<'a> {
         let database = self.connection().database;
         let expired = self.server.expired();
         let keyspace = &mut self.server.databases[usize::from(database)];
-        Access { keyspace, effects: &mut self.effects, database, now: self.now, expired }
+        Access { keyspace, effects: &mut self.effects, database, now: self.now, expired, room: self.room }
     }
+
+    /// A part of the reply that `EXEC` collects, or an error if there is no room for it.
+    pub(super) fn within_room(&mut self, reply: Reply) -> Reply {
+        match self.room.checked_sub(reply.size()) {
+            Some(left) => {
+                self.room = left;
+                reply
+            }
+            None => Reply::Error(Refused::too_long(self.room).0),
+        }
+    }
+}
+
+/// Whether a request that was refused is `EXEC`: it ends the transaction all the same.
+fn is_exec(arguments: &[Vec<u8>]) -> bool {
+    arguments[0].eq_ignore_ascii_case(b"EXEC")
 }
 
 /// How many bytes a request takes while it waits, those of its vectors included.
@@ -127,7 +147,7 @@ fn unknown(arguments: &[Vec<u8>]) -> Refused {
 }
 
 /// The front of a text as C prints it: at most this many bytes, and none from the first zero on.
-fn front(bytes: &[u8], most: usize) -> &[u8] {
+pub(in crate::lock::redis) fn front(bytes: &[u8], most: usize) -> &[u8] {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     &bytes[..end.min(most)]
 }

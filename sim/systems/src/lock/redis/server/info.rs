@@ -1,6 +1,6 @@
 //! `HELLO`, `INFO`, `COMMAND`, `CONFIG`, `TIME` and `ROLE`: what clients ask before they begin.
 
-use super::call::Call;
+use super::call::{Call, front};
 use super::{Role, client};
 use crate::lock::redis::access::{Answer, Refused};
 use crate::lock::redis::command::keys::matches_glob;
@@ -15,7 +15,6 @@ pub(in crate::lock::redis) const VERSION: &str = "7.0.15";
 pub(in crate::lock::redis) fn hello(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
     let protocol = arguments.get(1).map(|version| protocol(version)).transpose()?;
     let mut words = arguments.get(2..).unwrap_or_default();
-    let mut name = None;
     while let Some(word) = words.first() {
         words = match words {
             [_, user, password, rest @ ..] if word.eq_ignore_ascii_case(b"AUTH") => {
@@ -23,14 +22,12 @@ pub(in crate::lock::redis) fn hello(call: &mut Call<'_>, arguments: &[Vec<u8>]) 
                 rest
             }
             [_, given, rest @ ..] if word.eq_ignore_ascii_case(b"SETNAME") => {
-                name = Some(given);
+                // It stays, even if what follows is refused.
+                client::set_name(call, given)?;
                 rest
             }
-            _ => return Err(Refused([b"ERR Syntax error in HELLO option '", word.as_slice(), b"'"].concat())),
+            _ => return Err(Refused([b"ERR Syntax error in HELLO option '", front(word, usize::MAX), b"'"].concat())),
         };
-    }
-    if let Some(name) = name {
-        client::set_name(call, name)?;
     }
     if let Some(protocol) = protocol {
         call.connection().protocol = protocol;

@@ -2,7 +2,7 @@
 
 use super::call::{Call, held_bytes};
 use crate::lock::redis::access::{Answer, Refused};
-use crate::lock::redis::reply::Reply;
+use crate::lock::redis::reply::{Protocol, Reply};
 use crate::lock::redis::table;
 
 /// Requests that wait for `EXEC`.
@@ -44,6 +44,15 @@ pub(in crate::lock::redis) fn discard(call: &mut Call<'_>, _: &[Vec<u8>]) -> Ans
     Ok(Reply::OK)
 }
 
+/// The error of an `EXEC` that is refused before it is looked at: its transaction is over.
+pub(super) fn abort(call: &mut Call<'_>, refused: &Refused) -> Refused {
+    call.connection().transaction = None;
+    call.connection().held_bytes = 0;
+    forget_watches(call);
+    let why = refused.0.strip_prefix(b"ERR ").unwrap_or(&refused.0);
+    Refused([b"EXECABORT Transaction discarded because of: ", why].concat())
+}
+
 /// `EXEC`: no array if a watched key changed or expired.
 pub(in crate::lock::redis) fn exec(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer {
     let Some(transaction) = call.connection().transaction.take() else {
@@ -59,15 +68,19 @@ pub(in crate::lock::redis) fn exec(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer
         return Ok(Reply::NullArray);
     }
     call.within_exec = Some(transaction.queued.len());
-    let replies = transaction.queued.iter().map(|arguments| queued(call, arguments)).collect();
+    let replies: Vec<(Protocol, Reply)> = transaction.queued.iter().map(|arguments| queued(call, arguments)).collect();
     call.within_exec = None;
-    Ok(Reply::Array(replies))
+    let protocol = call.connection().protocol;
+    let as_made = |(made, reply)| if made == protocol { reply } else { Reply::As(made, Box::new(reply)) };
+    Ok(Reply::Array(replies.into_iter().map(as_made).collect()))
 }
 
-/// The reply to a request that has waited.
-fn queued(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Reply {
+/// The reply to a request that has waited, and the protocol of that moment: `HELLO` may change it in between.
+fn queued(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> (Protocol, Reply) {
     let command = table::find(arguments).expect("only commands are queued");
-    call.run(command, arguments).unwrap_or_else(|Refused(text)| Reply::Error(text))
+    let reply = call.run(command, arguments).unwrap_or_else(|Refused(text)| Reply::Error(text));
+    let reply = call.within_room(reply);
+    (call.connection().protocol, reply)
 }
 
 /// `WATCH key …`
