@@ -5,11 +5,12 @@
 //! one. So requests are atomic, as in Redis.
 //!
 //! What limits a client: the number of connections, the bytes that wait for the rest of a request or for `EXEC`, the
-//! bytes of replies that it does not read, and the time without a request.
+//! bytes of replies that wait for it, the time without a byte of it, and the time in which it reads nothing although it
+//! has to. None keeps the others waiting: after some reads and requests they have their turn.
 
 mod peer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,8 +31,11 @@ const LISTENER: Token = Token(0);
 /// How often expired keys are deleted, idle clients are looked for, and the flag to stop is read.
 const CYCLE: Duration = Duration::from_millis(100);
 
-/// How many expired keys of a database one cycle deletes.
+/// How many expired keys of a database are deleted at once.
 const EXPIRED_MAX: usize = 1000;
+
+/// How long a cycle goes on to delete expired keys: a quarter of the time, as in Redis.
+const EXPIRY_MAX: Duration = Duration::from_millis(25);
 
 /// How long a server that stops waits for clients to read their last replies.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -54,10 +58,14 @@ pub struct LockServerOptions {
     /// How many bytes of a client may wait, for the rest of their request or for `EXEC`; a client with more is cut
     /// off. Each argument counts with what it takes beside its bytes.
     pub request_bytes_max: usize,
-    /// How many bytes of replies may wait for a client to read them; a client with more is cut off.
+    /// How many bytes of replies may wait for a client to read them. No request of a client with more is carried out
+    /// until it has read some.
     pub reply_bytes_max: usize,
-    /// A client without a request for this long is cut off. `None` waits for ever.
+    /// A client that sends and reads nothing for this long is cut off. `None` waits for ever.
     pub idle_max: Option<Duration>,
+    /// A client that reads nothing for this long is cut off if as many replies wait for it as may, or if its connection
+    /// is to be closed once it has read them.
+    pub stall_max: Duration,
 }
 
 impl LockServerOptions {
@@ -69,6 +77,7 @@ impl LockServerOptions {
             request_bytes_max: 64 * 1024 * 1024,
             reply_bytes_max: 64 * 1024 * 1024,
             idle_max: None,
+            stall_max: Duration::from_secs(10),
         }
     }
 }
@@ -83,6 +92,8 @@ pub struct LockServer {
     peers: BTreeMap<u64, Peer>,
     /// Clients that wait for replicas, and until when. There are no replicas, so only time answers them.
     waiting: BTreeMap<u64, Option<Instant>>,
+    /// Clients of which there may be more, though no event tells of it.
+    ready: BTreeSet<u64>,
     /// The system refused a client that waits for its connection: it gives no event for that one again.
     has_backlog: bool,
 }
@@ -98,8 +109,10 @@ impl LockServer {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(options.address)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let (peers, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { options, poll, listener, server: Server::new(), peers, waiting, has_backlog: false })
+        let mut server = Server::new();
+        server.set_reply_bytes_max(options.reply_bytes_max);
+        let (peers, waiting, ready) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Ok(Self { options, poll, listener, server, peers, waiting, ready, has_backlog: false })
     }
 
     /// Where it listens.
@@ -123,6 +136,9 @@ impl LockServer {
             for event in &events {
                 self.on_event(event, &mut buffer);
             }
+            for id in std::mem::take(&mut self.ready) {
+                self.serve(id, false, &mut buffer);
+            }
             self.answer_waiting();
             if Instant::now() >= next_cycle {
                 self.cycle();
@@ -132,10 +148,13 @@ impl LockServer {
         self.part(&mut events)
     }
 
-    /// Waits for an event, the next cycle, or the end of a client's wait.
+    /// Waits for an event, the next cycle, or the end of a client's wait; not at all if a client is to be served again.
     fn wait(&mut self, events: &mut Events, next_cycle: Instant) -> io::Result<()> {
         let earliest = self.waiting.values().flatten().min().map_or(next_cycle, |until| next_cycle.min(*until));
-        let timeout = earliest.saturating_duration_since(Instant::now());
+        let timeout = match self.ready.is_empty() {
+            true => earliest.saturating_duration_since(Instant::now()),
+            false => Duration::ZERO,
+        };
         match self.poll.poll(events, Some(timeout)) {
             // A signal: the flag may be set.
             Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -205,6 +224,9 @@ impl LockServer {
             State::Waiting(until) => {
                 self.waiting.insert(id, until);
             }
+            State::More => {
+                self.ready.insert(id);
+            }
             State::Closed => self.close(id),
         }
     }
@@ -215,6 +237,7 @@ impl LockServer {
             let _ = self.poll.registry().deregister(peer.stream());
         }
         self.waiting.remove(&id);
+        self.ready.remove(&id);
         self.server.disconnect(id);
         if self.has_backlog {
             self.accept();
@@ -235,19 +258,35 @@ impl LockServer {
     }
 
     fn cycle(&mut self) {
-        // There are no replicas and there is no append-only file, so the effects go nowhere.
-        drop(self.server.expire(wall_clock(), EXPIRED_MAX));
+        self.expire();
         if self.has_backlog {
             self.accept();
         }
-        let Some(idle_max) = self.options.idle_max else { return };
-        let idle = self.peers.iter().filter(|(id, peer)| peer.is_idle(idle_max) && !self.waiting.contains_key(id));
-        let idle: Vec<u64> = idle.map(|(id, _)| *id).collect();
-        idle.into_iter().for_each(|id| self.close(id));
+        let is_idle = |id: &u64, peer: &Peer| {
+            self.options.idle_max.is_some_and(|idle_max| peer.is_idle(idle_max) && !self.waiting.contains_key(id))
+        };
+        let over = self.peers.iter().filter(|(id, peer)| is_idle(id, peer) || peer.is_stalled(self.options.stall_max));
+        let over: Vec<u64> = over.map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.close(id));
+    }
+
+    /// Deletes expired keys, for a part of the time until the next cycle at most.
+    fn expire(&mut self) {
+        let until = Instant::now() + EXPIRY_MAX;
+        loop {
+            // There are no replicas and there is no append-only file, so the effects go nowhere.
+            let deleted = self.server.expire(wall_clock(), EXPIRED_MAX).len();
+            if deleted < EXPIRED_MAX || Instant::now() >= until {
+                return;
+            }
+        }
     }
 
     /// Writes the replies that are left, for a moment at most.
     fn part(mut self, events: &mut Events) -> io::Result<()> {
+        // They get no answer any more, and nothing is read.
+        self.waiting.clear();
+        self.ready.clear();
         let until = Instant::now() + FAREWELL;
         while self.peers.values().any(Peer::has_replies) && Instant::now() < until {
             self.wait(events, until)?;

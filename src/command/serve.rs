@@ -31,11 +31,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     connections_max: usize,
 
-    /// How many bytes of a client may wait: of an unfinished request or transaction, and of replies that are not read
+    /// How many bytes of a client may wait: of an unfinished request or transaction, and of replies; and of one reply
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
     bytes_max: usize,
 
-    /// Cut off a client without a request for this many seconds; 0 never does
+    /// Cut off a client from which nothing comes for this many seconds; 0 never does
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     idle_max: u64,
 }

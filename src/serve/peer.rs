@@ -12,6 +12,12 @@ use super::{LockServerOptions, wall_clock};
 /// How much room for replies a client may keep that reads them all.
 const ROOM_KEPT: usize = 64 * 1024;
 
+/// How often a client is read before the others have their turn.
+const READS_MAX: usize = 16;
+
+/// How many requests of a client are carried out before the others have their turn.
+const REQUESTS_MAX: usize = 2_000;
+
 /// A client.
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -24,7 +30,16 @@ pub(super) struct Peer {
     ends: bool,
     /// It waits for replicas: what it sends is kept until then.
     waits: bool,
+    /// As many replies wait as may: until it has read some, nothing of it is carried out or read.
+    is_full: bool,
+    /// Whole requests may be left that were not carried out, so that others have their turn.
+    is_behind: bool,
+    /// An event has said that it sends no more: the end stands behind what its socket holds.
+    sends_no_more: bool,
+    /// When something came from it.
     heard: Instant,
+    /// When it was last seen to read, or began to have to.
+    took: Instant,
 }
 
 /// What becomes of a client.
@@ -33,6 +48,8 @@ pub(super) enum State {
     Open,
     /// Its reply comes at this time, or never.
     Waiting(Option<Instant>),
+    /// There may be more of it, of which no event tells: it is served again once the others have had their turn.
+    More,
     Closed,
 }
 
@@ -45,7 +62,11 @@ impl Peer {
             written: 0,
             ends: false,
             waits: false,
+            is_full: false,
+            is_behind: false,
+            sends_no_more: false,
             heard: Instant::now(),
+            took: Instant::now(),
         }
     }
 
@@ -53,16 +74,22 @@ impl Peer {
         &mut self.stream
     }
 
+    /// Whether it has neither sent nor read anything for this long.
     pub(super) fn is_idle(&self, longest: Duration) -> bool {
-        self.heard.elapsed() > longest
+        self.heard.max(self.took).elapsed() > longest
+    }
+
+    /// Whether it has to read before anything goes on, and has read nothing for this long.
+    pub(super) fn is_stalled(&self, longest: Duration) -> bool {
+        (self.is_full || self.ends) && self.has_replies() && self.took.elapsed() > longest
     }
 
     pub(super) fn has_replies(&self) -> bool {
         self.written < self.replies.len()
     }
 
-    /// Reads until nothing is left, and carries out each whole request. With the buffer comes whether the client sends
-    /// no more.
+    /// Reads until nothing is left, or as often as it may, and carries out each whole request. With the buffer comes
+    /// whether the client sends no more.
     pub(super) fn serve(
         &mut self,
         id: u64,
@@ -70,8 +97,16 @@ impl Peer {
         (buffer, sends_no_more): (&mut [u8], bool),
         options: &LockServerOptions,
     ) -> State {
-        let mut waiting = None;
-        while !self.ends {
+        self.sends_no_more |= sends_no_more;
+        let mut state = if self.is_full || self.is_behind { self.carry_out(id, server, options) } else { State::Open };
+        let mut reads = 0;
+        while matches!(state, State::Open | State::Waiting(_)) && !self.ends && !self.is_full {
+            if reads == READS_MAX {
+                // One that waits is served again when its wait is over.
+                state = if state == State::Open { State::More } else { state };
+                break;
+            }
+            reads += 1;
             match self.stream.read(buffer) {
                 Ok(0) => {
                     // A client that closed its side may still read what is written at once; Redis waits no longer.
@@ -83,12 +118,11 @@ impl Peer {
                     self.requests.push(&buffer[..length]);
                     match self.carry_out(id, server, options) {
                         State::Open => {}
-                        State::Closed => return State::Closed,
-                        // The socket is emptied all the same: what is left in it would give no event later.
-                        state @ State::Waiting(_) => waiting = Some(state),
+                        // If it waits, the socket is emptied all the same: what is left in it would give no event.
+                        ended => state = ended,
                     }
                     // A short read has emptied the socket. If the end stands behind it, no event tells of that again.
-                    if length < buffer.len() && !sends_no_more {
+                    if length < buffer.len() && !self.sends_no_more {
                         break;
                     }
                 }
@@ -97,40 +131,45 @@ impl Peer {
                 Err(_) => return State::Closed,
             }
         }
-        waiting.unwrap_or_else(|| self.flush_and_state())
+        self.flushed(state)
     }
 
-    /// Answers the wait for replicas, of which there are none, and goes on.
+    /// Answers the wait for replicas, of which there are none, and goes on. Its socket may hold more.
     pub(super) fn go_on(&mut self, id: u64, server: &mut Server, options: &LockServerOptions) -> State {
         self.waits = false;
         Reply::Integer(0).encode_into(Protocol::Resp2, &mut self.replies);
         match self.carry_out(id, server, options) {
-            State::Open => self.flush_and_state(),
-            state => state,
+            State::Open => self.flushed(State::More),
+            state => self.flushed(state),
         }
     }
 
-    /// Carries out the requests that are whole.
+    /// Carries out the requests that are whole, as many as may be in one turn and as long as there is room for replies.
     fn carry_out(&mut self, id: u64, server: &mut Server, options: &LockServerOptions) -> State {
+        let mut carried = 0;
+        self.is_behind = false;
         while !self.ends && !self.waits {
+            if !self.has_room(options) {
+                // What the client has sent stays where it is until it reads: a limit on requests is none on these.
+                return State::Open;
+            }
+            if carried == REQUESTS_MAX {
+                self.is_behind = true;
+                return State::More;
+            }
+            carried += 1;
             match self.requests.next_request() {
                 Ok(None) => break,
                 Ok(Some(arguments)) => {
                     let state = self.request(id, server, &arguments);
-                    if matches!(state, State::Waiting(_)) {
-                        self.flush();
-                    }
                     if state != State::Open {
                         return state;
                     }
                 }
                 Err(ProtocolError(text)) => {
                     Reply::Error(text).encode_into(Protocol::Resp2, &mut self.replies);
-                    self.ends = true;
+                    self.end();
                 }
-            }
-            if self.replies.len() - self.written > options.reply_bytes_max {
-                return State::Closed;
             }
         }
         if self.requests.waiting() + server.held_bytes(id) > options.request_bytes_max {
@@ -139,11 +178,31 @@ impl Peer {
         State::Open
     }
 
+    /// Whether one more reply may wait. If not, what can be written is written first.
+    fn has_room(&mut self, options: &LockServerOptions) -> bool {
+        let is_full = |peer: &Self| peer.replies.len() - peer.written > options.reply_bytes_max;
+        if is_full(self) {
+            self.flush();
+        }
+        let is_full = is_full(self);
+        if is_full && !self.is_full {
+            self.took = Instant::now();
+        }
+        self.is_full = is_full;
+        !is_full
+    }
+
+    /// What it is asked for no more is carried out: its replies are written, then it is closed.
+    fn end(&mut self) {
+        self.ends = true;
+        self.took = Instant::now();
+    }
+
     fn request(&mut self, id: u64, server: &mut Server, arguments: &[Vec<u8>]) -> State {
         let executed = server.execute(id, arguments, wall_clock());
         match executed.next {
             Next::Continue => {}
-            Next::Close => self.ends = true,
+            Next::Close => self.end(),
             Next::Abort => return State::Closed,
             Next::AwaitReplicas { timeout_ms, .. } => {
                 self.waits = true;
@@ -155,16 +214,27 @@ impl Peer {
         State::Open
     }
 
-    fn flush_and_state(&mut self) -> State {
+    /// The state of a client once its stream has what it takes now.
+    fn flushed(&mut self, state: State) -> State {
         let written = self.flush();
-        if !written || (self.ends && !self.has_replies()) { State::Closed } else { State::Open }
+        if !written || (self.ends && !self.has_replies()) {
+            State::Closed
+        } else if state == State::Open && self.is_full && !self.has_replies() {
+            // It has read everything meanwhile: the stream takes more, so no event will say that it does.
+            State::More
+        } else {
+            state
+        }
     }
 
     /// Writes what the stream takes now; `false` if it takes nothing any more.
     pub(super) fn flush(&mut self) -> bool {
         while self.has_replies() {
             match self.stream.write(&self.replies[self.written..]) {
-                Ok(length) => self.written += length,
+                Ok(length) => {
+                    self.written += length;
+                    self.took = Instant::now();
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if self.written * 2 >= self.replies.len() {
                         self.drop_written();

@@ -1,7 +1,10 @@
 //! `splitbrain serve lock` over its socket: protocol errors, limits, bad bytes, and the end.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::generate::Numbers;
 use crate::real::{Connection, Redis};
@@ -232,11 +235,118 @@ fn replies_that_are_read_count_no_more() {
         connection.send(b"GET k\r\n");
         assert_eq!(connection.receive().0.len(), value.len() + "$1000000\r\n\r\n".len());
     }
-    // One that reads nothing is cut off.
-    let mut deaf = served.connect();
-    deaf.send_what_goes(&b"GET k\r\n".repeat(50));
-    std::thread::sleep(Duration::from_millis(500));
-    assert!(deaf.rest(Duration::from_secs(10)).1, "closed");
+}
+
+/// Goal: a client gets all replies, however many it asks for at once, and one that reads none is cut off.
+#[test]
+fn replies_beyond_the_limit_wait_for_a_client_that_reads_and_cut_off_one_that_does_not() {
+    const ASKED: usize = 1000;
+    for (stall_max, is_patient) in [(Duration::from_secs(60), true), (Duration::from_millis(300), false)] {
+        let served = Served::start(|options| {
+            options.reply_bytes_max = 3_000_000;
+            options.stall_max = stall_max;
+        });
+        let value = "x".repeat(100_000);
+        assert_eq!(served.connect().ask(&["SET", "k", &value]), b"+OK\r\n");
+        let mut connection = served.connect();
+        connection.send(&[b"GET k\r\n".repeat(ASKED), b"QUIT\r\n".to_vec()].concat());
+        // It reads nothing for so long, while all replies together are more than thirty times the limit.
+        std::thread::sleep(Duration::from_secs(1));
+        let (answer, closed) = connection.rest(Duration::from_secs(20));
+        let replies = answer.len() / (value.len() + "$100000\r\n\r\n".len());
+        assert!(closed, "after QUIT, or before");
+        assert_eq!(replies == ASKED, is_patient, "{replies} replies");
+    }
+}
+
+/// Goal: a client that sends and reads without a pause does not keep another one waiting. Method: several do so with
+/// large pipelines, and one asks in between.
+#[test]
+fn a_client_without_a_pause_keeps_no_other_waiting() {
+    let served = Served::start(|_| {});
+    let stop = Arc::new(AtomicBool::new(false));
+    let busy = [(); 2].map(|()| {
+        let (address, stop) = (served.address, stop.clone());
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let mut reader = stream.try_clone().unwrap();
+            let read = std::thread::spawn(move || {
+                let mut buffer = vec![0; 1 << 20];
+                while reader.read(&mut buffer).is_ok_and(|length| length > 0) {}
+            });
+            let pipeline = b"PING\r\n".repeat(50_000);
+            while !stop.load(Ordering::Relaxed) && stream.write_all(&pipeline).is_ok() {}
+            drop(stream.shutdown(Shutdown::Both));
+            read.join().unwrap();
+        })
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    let mut connection = served.connect();
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(connection.ask(&["PING"]), b"+PONG\r\n");
+    }
+    let took = begun.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    busy.into_iter().for_each(|thread| thread.join().unwrap());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// Goal: one reply takes no more memory than the limit, whatever makes it, and the next request is answered.
+#[test]
+fn a_reply_beyond_the_limit_is_an_error() {
+    let served = Served::start(|options| options.reply_bytes_max = 1_000_000);
+    let mut connection = served.connect();
+    let value = "x".repeat(100_000);
+    for field in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
+        assert_eq!(connection.ask(&["HSET", "hash", field, &value]), b":1\r\n");
+    }
+    connection.ask(&["SET", "k", &value]);
+    let twelve = ["k"; 12];
+    let mget: Vec<&str> = ["MGET"].into_iter().chain(twelve).collect();
+    let hmget: Vec<&str> = ["HMGET", "hash"].into_iter().chain(["a"; 12]).collect();
+    let script = "local v = redis.call('get', KEYS[1]) local t = {} for i = 1, 12 do t[i] = v end return t";
+    for words in [&mget[..], &hmget, &["HGETALL", "hash"], &["HVALS", "hash"], &["EVAL", script, "1", "k"]] {
+        let answer = connection.ask(words);
+        assert!(answer.starts_with(b"-ERR the reply takes more than the "), "{words:?}: {}", shown(&answer));
+        assert_eq!(connection.ask(&["PING"]), b"+PONG\r\n");
+    }
+    assert_eq!(connection.ask(&mget[..9]).len(), 4 + 8 * (value.len() + "$100000\r\n\r\n".len()), "eight fit");
+    // What a transaction has no room for is an error in its place; it is carried out all the same.
+    connection.ask(&["MULTI"]);
+    twelve.iter().for_each(|key| drop(connection.ask(&["GET", key])));
+    connection.ask(&["SET", "after", "1"]);
+    let answer = connection.ask(&["EXEC"]);
+    assert!(answer.len() < 1_100_000 && answer.ends_with(b"+OK\r\n"), "{} bytes", answer.len());
+    assert!(answer.windows(10).any(|bytes| bytes == b"-ERR the r"), "the last values have no room");
+    assert_eq!(connection.ask(&["GET", "after"]), b"$1\r\n1\r\n");
+}
+
+/// Goal: more keys than a round deletes at once are gone soon after they are over, without being asked for.
+#[test]
+fn many_keys_that_are_over_are_deleted_soon() {
+    const KEYS: usize = 40_000;
+    let served = Served::start(|_| {});
+    let mut connection = served.connect();
+    let set =
+        |key: usize| wire::request(&["SET", &format!("{key}"), "v", "PX", "1"].map(|word| word.as_bytes().to_vec()));
+    connection.send(&(0..KEYS).flat_map(set).collect::<Vec<u8>>());
+    (0..KEYS).for_each(|_| assert_eq!(connection.receive().0, b"+OK\r\n"));
+    let begun = Instant::now();
+    while connection.ask(&["DBSIZE"]) != b":0\r\n" {
+        assert!(begun.elapsed() < Duration::from_secs(3), "at ten thousand a second it takes four");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_server_that_stops_answers_no_wait_and_ends() {
+    let served = Served::start(|_| {});
+    let mut connection = served.connect();
+    connection.send(b"PING\r\nWAIT 1 0\r\n");
+    assert_eq!(connection.receive().0, b"+PONG\r\n");
+    drop(served);
+    assert!(connection.rest(Duration::from_secs(5)).1, "closed");
 }
 
 #[test]
