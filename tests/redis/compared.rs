@@ -142,6 +142,7 @@ impl Round {
             }
             Compared::Elements => same(parts.map(Wire::sorted)) || theirs.0 == ours.0,
             Compared::ButId => same(parts.map(Wire::without_id)),
+            Compared::ButIds => same(parts.map(|reply| Some(reply.without_ids()))),
             Compared::Number => parts.iter().all(|parts| parts.number().is_some()),
             Compared::Time => [theirs, ours].iter().all(|(_, time)| {
                 let moment = time.moment();

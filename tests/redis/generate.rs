@@ -1,5 +1,7 @@
 //! Requests from a seed: every command, with right and wrong arguments, over a few keys.
 
+use std::sync::LazyLock;
+
 use splitbrain_systems::lock::redis::{Reply, Server};
 
 use crate::language::LANGUAGE;
@@ -31,6 +33,8 @@ pub(crate) enum Compared {
     Elements,
     /// As a greeting, all but the number of the connection.
     ButId,
+    /// As a reply with greetings in it, all but the numbers of the connections.
+    ButIds,
     /// As numbers, whatever they are.
     Number,
     /// As the moment of the wall clock.
@@ -78,6 +82,8 @@ const FUTURE_SECONDS: &[&[u8]] = &[b"1000", b"100000", b"999999"];
 const FUTURE_MILLISECONDS: &[&[u8]] = &[b"1000000", b"1500499", b"1500500", b"2000501", b"5000900", b"999999999"];
 const FUTURE_MOMENTS: &[&[u8]] = &[b"4102444800000", b"4102444800123", b"4102444900500"];
 const FUTURE_MOMENT_SECONDS: &[&[u8]] = &[b"4102444800", b"4102444900"];
+/// Options that no command has. As texts of C some of them end before their last byte.
+const NO_OPTIONS: &[&[u8]] = &[b"ZZ", b"", b"N\x00X", b"\x00", b"a b\r\nc", b"\xff"];
 const WRONG_TIMES: &[&[u8]] = &[b"0", b"-1", b"x", b"", b"9223372036854775807", b"1.5", b"-9223372036854775808"];
 const PAST: &[&[u8]] = &[b"1", b"1000", b"1600000000"];
 
@@ -87,6 +93,28 @@ fn digest(text: &str) -> String {
     let Reply::Bulk(digest) = loaded else { panic!("{text} is loaded: {loaded:?}") };
     String::from_utf8(digest).unwrap()
 }
+
+/// Each command as words, and how many it takes; a negative number is the least.
+static ARITIES: LazyLock<Vec<(Vec<Vec<u8>>, i64)>> = LazyLock::new(|| {
+    let mut server = Server::new();
+    let mut ask = |words: &[&str]| {
+        let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let Reply::Array(parts) = server.ask(&words, 0).reply else { panic!("{words:?} has a list for an answer") };
+        parts
+    };
+    let arity = |name: &Reply| {
+        let Reply::Bulk(name) = name else { panic!("a name is a text: {name:?}") };
+        let name = String::from_utf8(name.clone()).expect("a name is ASCII");
+        let Some(Reply::Array(about)) = ask(&["COMMAND", "INFO", &name]).into_iter().next() else {
+            panic!("{name} is a command")
+        };
+        let Some(Reply::Integer(arity)) = about.get(1) else { panic!("{name} takes a number of words") };
+        (name.split('|').map(|word| word.as_bytes().to_vec()).collect(), *arity)
+    };
+    let names = Server::new().ask(&[b"COMMAND".to_vec(), b"LIST".to_vec()], 0).reply;
+    let Reply::Array(names) = names else { panic!("the commands are a list") };
+    names.iter().map(arity).collect()
+});
 
 /// Whether deadlines may count from now. If not, replies do not depend on the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,12 +282,13 @@ impl Generator<'_> {
         let mut arguments = vec![name, key, time];
         // Two moments that count from now may be equal on one side and not on the other.
         let flags: &[&[u8]] = if name.ends_with(b"AT") || self.clock == Clock::AbsoluteOnly {
-            &[b"NX", b"XX", b"GT", b"LT", b"gt", b"ZZ"]
+            &[b"NX", b"XX", b"GT", b"LT", b"gt"]
         } else {
             &[b"NX", b"XX"]
         };
         for _ in 0..self.numbers.below(3) {
-            arguments.push(self.numbers.pick(flags));
+            let from = if self.numbers.chance(12) { NO_OPTIONS } else { flags };
+            arguments.push(self.numbers.pick(from));
         }
         self.exactly(arguments);
     }
@@ -401,8 +430,18 @@ impl Generator<'_> {
         }
         self.exactly(vec![b"MULTI"]);
         let before = self.made.len();
+        let mut greets = false;
         for _ in 0..1 + self.numbers.below(3) {
-            match self.numbers.below(8) {
+            match self.numbers.below(10) {
+                8 => {
+                    greets = true;
+                    let version = self.numbers.pick(&[b"3", b"2", b"4"]);
+                    self.exactly(vec![b"HELLO", version]);
+                }
+                9 => {
+                    let option = self.numbers.pick(NO_OPTIONS);
+                    self.exactly(vec![b"HELLO", b"3", b"SETNAME", b"queued", option]);
+                }
                 0 => self.set(),
                 1 => self.count(),
                 6 => self.exactly(vec![b"WAIT", b"1", b"100"]),
@@ -416,7 +455,7 @@ impl Generator<'_> {
         // Within a transaction every reply is a word or an error.
         self.made[before..].iter_mut().for_each(|request| request.compared = Compared::Exactly);
         let end: &[u8] = if self.numbers.chance(85) { b"EXEC" } else { b"DISCARD" };
-        self.exactly(vec![end]);
+        self.push(if greets { Compared::ButIds } else { Compared::Exactly }, vec![end]);
     }
 
     fn remove(&mut self) {
@@ -431,7 +470,12 @@ impl Generator<'_> {
     }
 
     fn connection(&mut self) {
-        match self.numbers.below(24) {
+        match self.numbers.below(26) {
+            24 => {
+                let option = self.numbers.pick(NO_OPTIONS);
+                self.exactly(vec![b"HELLO", b"3", b"SETNAME", b"you", option]);
+            }
+            25 => self.exactly(vec![b"HELLO", b"3", b"SETNAME", b"me", b"AUTH", b"nobody", b"x"]),
             0 => self.exactly(vec![b"PING"]),
             1 => self.exactly(vec![b"PING", b"\x00"]),
             2 => self.exactly(vec![b"ECHO", b"hello"]),
@@ -471,10 +515,20 @@ impl Generator<'_> {
         }
     }
 
+    /// Any command with the wrong number of words.
+    fn wrong_arity(&mut self) {
+        let (words, arity) = &ARITIES[self.numbers.below(ARITIES.len())];
+        let adds = self.numbers.chance(50);
+        if let Some(arguments) = with_wrong_arity(words, *arity, adds) {
+            self.made.push(Request { connection: self.connection, arguments, compared: Compared::Exactly });
+        }
+    }
+
     /// Too few or too many words, unknown commands, words cut short.
     fn wrong(&mut self) {
         let key = self.key();
-        match self.numbers.below(15) {
+        match self.numbers.below(20) {
+            15.. => self.wrong_arity(),
             10 => self.exactly(vec![b"COMMAND", b"LIST", b"x"]),
             11 => self.exactly(vec![b"COMMAND", b"INFO", b"nope", b"config|nope"]),
             12 => self.exactly(vec![b"COMMAND", b"LIST", b"FILTERBY", b"PATTERN", b"getd*"]),
@@ -492,6 +546,18 @@ impl Generator<'_> {
             _ => self.exactly(vec![b"EXPIRE", key]),
         }
     }
+}
+
+/// A command with one word too few or too many.
+fn with_wrong_arity(words: &[Vec<u8>], arity: i64, adds: bool) -> Option<Vec<Vec<u8>>> {
+    let least = usize::try_from(arity.unsigned_abs()).expect("a command takes few words");
+    let count = if adds && arity > 0 { least + 1 } else { least - 1 };
+    let mut words = words.to_vec();
+    // Without its second word it would be the container of several commands.
+    (count >= words.len() && count > 0).then(|| {
+        words.resize(count, b"1".to_vec());
+        words
+    })
 }
 
 const WRONG_SCRIPTS: &[&[u8]] = &[

@@ -17,7 +17,8 @@ fn rounds() -> Vec<Vec<Request>> {
     (1000..1030)
         .map(|seed| {
             let mut requests = requests(&mut Numbers::new(seed), Clock::AbsoluteOnly, 60);
-            requests.retain(|request| matches!(request.compared, Compared::Exactly | Compared::ButId));
+            requests
+                .retain(|request| matches!(request.compared, Compared::Exactly | Compared::ButId | Compared::ButIds));
             requests
         })
         .collect()
@@ -47,16 +48,16 @@ fn replies_are_those_that_redis_gave() {
 }
 
 fn lines(request: &Request, reply: &[u8]) -> String {
-    let reply = if request.compared == Compared::ButId { without_id(reply) } else { shown(reply) };
+    let has_ids = matches!(request.compared, Compared::ButId | Compared::ButIds);
+    let reply = if has_ids { without_ids(&shown(reply)) } else { shown(reply) };
     format!("{}> {}\n< {reply}\n", request.connection, shown_request(&request.arguments))
 }
 
-/// A greeting with a word in place of the number of the connection; an error as it is.
-fn without_id(reply: &[u8]) -> String {
-    let text = shown(reply);
-    let Some((before, behind)) = text.split_once(r"$2\r\nid\r\n:") else { return text };
+/// Greetings with a word in place of the number of the connection; all else as it is.
+fn without_ids(text: &str) -> String {
+    let Some((before, behind)) = text.split_once(r"$2\r\nid\r\n:") else { return text.to_owned() };
     let end = behind.find(r"\r\n").unwrap();
-    format!(r"{before}$2\r\nid\r\n:<id>{}", &behind[end..])
+    format!(r"{before}$2\r\nid\r\n:<id>{}", without_ids(&behind[end..]))
 }
 
 /// Makes the recording again, from a real Redis.

@@ -52,6 +52,14 @@ impl Wire {
         Some(pairs)
     }
 
+    /// The reply without the numbers of the connections in its greetings.
+    pub(crate) fn without_ids(&self) -> Self {
+        let Self::Parts(sign, parts) = self else { return self.clone() };
+        let name = Self::Leaf(b"$2\r\nid\r\n".to_vec());
+        let others = (0..parts.len()).filter(|at| *at == 0 || parts[*at - 1] != name);
+        Self::Parts(*sign, others.map(|at| parts[at].without_ids()).collect())
+    }
+
     /// The parts of a greeting without the number of the connection.
     pub(crate) fn without_id(&self) -> Option<Vec<Self>> {
         let Self::Parts(_, parts) = self else { return None };
