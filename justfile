@@ -36,7 +36,8 @@ redis-py:
 redis-rs:
     .ci/redis-rs
 
-# SET and GET with 50 clients: fails if `serve lock` is less than half as fast as redis-server; `--write` keeps the table.
+# SET and GET with 50 clients: fails if `serve lock` is less than half as fast as redis-server. `memory [MINUTES]`: ten
+# minutes of load, and fails if its memory grows. `--write` keeps the table.
 redis-benchmark *arguments:
     cargo build --release
     benches/redis-benchmark {{ arguments }}
