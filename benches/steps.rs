@@ -251,8 +251,12 @@ struct OfChat {
 impl Names<<Chat as System>::Node> for OfChat {
     fn on_told(&mut self, node: NodeId, told: &ChatObservation) {
         match told {
-            ChatObservation::LoginBegun { .. } => drop(self.begun.insert(node, "login")),
-            ChatObservation::CleanupBegun { .. } => drop(self.begun.insert(node, "cleanup")),
+            ChatObservation::LoginBegun { .. } => {
+                self.begun.insert(node, "login");
+            }
+            ChatObservation::CleanupBegun { .. } => {
+                self.begun.insert(node, "cleanup");
+            }
             ChatObservation::Lock(LockObservation::Wanted { hold, instead_of }) => {
                 let before = instead_of.and_then(|token| self.tokens.get(&token));
                 let whose = before.or_else(|| self.begun.get(&node)).copied();
