@@ -119,14 +119,24 @@ impl<W: Write> Reporter for Human<W> {
     }
 }
 
-fn verdict(judgement: Judgement) -> String {
+/// What a scenario came to, in a word.
+pub(super) const fn verdict_word(judgement: Judgement) -> &'static str {
     match judgement {
-        Judgement::AsExpected => paint(GOOD, "        PASS"),
-        Judgement::NotAsExpected => paint(BAD, "        FAIL"),
-        Judgement::Inconclusive => paint(UNSURE, "INCONCLUSIVE"),
-        Judgement::NotJudged => paint(UNSURE, "  NOT JUDGED"),
-        Judgement::NotSupported => paint(UNSURE, "NOT SUPPORTED"),
+        Judgement::AsExpected => "PASS",
+        Judgement::NotAsExpected => "FAIL",
+        Judgement::Inconclusive => "INCONCLUSIVE",
+        Judgement::NotJudged => "NOT JUDGED",
+        Judgement::NotSupported => "NOT SUPPORTED",
     }
+}
+
+fn verdict(judgement: Judgement) -> String {
+    let style = match judgement {
+        Judgement::AsExpected => GOOD,
+        Judgement::NotAsExpected => BAD,
+        Judgement::Inconclusive | Judgement::NotJudged | Judgement::NotSupported => UNSURE,
+    };
+    paint(style, &format!("{:>12}", verdict_word(judgement)))
 }
 
 /// `: seeds 3, 4, 7, …` of the failing runs that have no block of their own.

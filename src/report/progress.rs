@@ -1,15 +1,23 @@
-//! How far a call is, on stderr: one bar over all scenarios on a terminal, a line now and then elsewhere. At the end it
-//! says how long the call took, and which scenarios took long. Never part of a result.
+//! How far a call is, on stderr: one bar over all scenarios on a terminal, a line now and then elsewhere, and a status
+//! line for each scenario that is judged. Never part of a result: what the wall clock says stands here alone.
+//!
+//! ```text
+//!   [   1.204s] [ 3/78] PASS raft/figure_16
+//!   time        place   what it came to
+//! ```
+//!
+//! If people see both stdout and stderr, time and place stand before the line of the scenario on stdout.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::campaign::{Event, Listener, Reply};
+use crate::campaign::{Event, Judgement, Listener, Reply};
+use crate::report::human::verdict_word;
 use crate::wording::{counted, grouped};
 
-/// How often a counter line comes, and how long a scenario or a call takes before its time is worth a line.
+/// How often a counter line comes, and how long a call takes before its time is worth a line.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Steps of the bar for each scenario.
@@ -87,21 +95,24 @@ impl Progress {
             }
             Shown::Counter { last } if last.elapsed() >= EVERY => {
                 *last = Instant::now();
-                say(&format!("{place}{name}: {}{of} seeds, {}", grouped(done), seconds(since.elapsed())));
+                say(&format!("{} {place}{name}: {}{of} seeds", time(since.elapsed()), grouped(done)));
             }
             Shown::Counter { .. } => {}
         }
     }
 
-    /// The scenario is judged. One that took long says so where there is no bar.
-    fn judge(&mut self) {
+    /// The scenario is judged: its status line. One that could not even begin took no time.
+    fn judge(&mut self, name: &str, judgement: Judgement) {
         self.judged += 1;
-        let Some((name, since)) = self.current.take() else { return };
-        let took = since.elapsed();
-        if matches!(self.shown, Shown::Counter { .. }) && took >= EVERY {
-            say(&format!("{}{name} took {}", place(self.judged, self.scenarios), seconds(took)));
-        }
+        let took = self.current.take().map_or(Duration::ZERO, |(_, since)| since.elapsed());
         self.hide();
+        let head = format!("{} {}", time(took), place(self.judged, self.scenarios));
+        match self.shown {
+            Shown::Nothing => {}
+            // The reports come next, and write the rest of the line.
+            Shown::Bar(_) if is_one_terminal() => write(&head),
+            Shown::Bar(_) | Shown::Counter { .. } => say(&format!("{head}{} {name}", verdict_word(judgement))),
+        }
     }
 
     /// Others are about to write on the terminal: the bar comes back with the next scenario.
@@ -124,7 +135,7 @@ impl Progress {
             Shown::Counter { .. } => took >= EVERY,
         };
         if is_told {
-            say(&format!("{} in {}", counted(self.judged, "scenario"), seconds(took)));
+            say(&format!("{} {}", time(took), counted(self.judged, "scenario")));
         }
     }
 }
@@ -135,7 +146,7 @@ impl Listener for Progress {
             Event::CampaignStarted { scenarios } => self.begin(*scenarios),
             Event::ScenarioStarted { subject, .. } => self.start(subject.name),
             Event::Progress { done, total } => self.set(*done, *total),
-            Event::ScenarioJudged { .. } => self.judge(),
+            Event::ScenarioJudged { subject, result } => self.judge(subject.name, result.judgement),
             Event::Interrupted { .. } | Event::CampaignFinished { .. } => self.finish(),
             _ => {}
         }
@@ -148,14 +159,23 @@ fn place(number: u64, scenarios: u64) -> String {
     if scenarios < 2 { String::new() } else { format!("[{number:>width$}/{scenarios}] ") }
 }
 
-/// To the tenth: `12.3 s`.
-fn seconds(duration: Duration) -> String {
-    format!("{}.{} s", duration.as_secs(), duration.subsec_millis() / 100)
+/// To the millisecond, of one width up to some hours: `[  12.345s]`.
+fn time(duration: Duration) -> String {
+    format!("[{:>4}.{:03}s]", duration.as_secs(), duration.subsec_millis())
+}
+
+/// Whether people see what is written to stdout beside what is written to stderr.
+fn is_one_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }
 
 fn say(line: &str) {
+    write(&format!("{line}\n"));
+}
+
+fn write(text: &str) {
     // An error on stderr is ignored: progress is never part of a result.
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn bar_since(scenarios: u64, since: Instant) -> ProgressBar {
@@ -175,6 +195,12 @@ mod tests {
         assert_eq!(place(3, 78), "[ 3/78] ");
         assert_eq!(place(12, 78), "[12/78] ");
         assert_eq!(place(1, 1), "");
-        assert_eq!(seconds(Duration::from_millis(12_399)), "12.3 s");
+    }
+
+    #[test]
+    fn a_time_is_of_one_width() {
+        assert_eq!(time(Duration::from_millis(12_399)), "[  12.399s]");
+        assert_eq!(time(Duration::ZERO), "[   0.000s]");
+        assert_eq!(time(Duration::from_secs(9_999)), "[9999.000s]");
     }
 }

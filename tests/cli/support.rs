@@ -140,8 +140,18 @@ pub(crate) fn shown(output: &Output) -> Shown {
         code: output.status.code().expect("the program exits by itself"),
         stdout: stable(stdout.strip_prefix(PREAMBLE).unwrap_or(&stdout)),
         // A process that carries out runs is this binary once more, and what it prints goes to stderr.
-        stderr: stable(&text(&output.stderr).replace(PREAMBLE, "")),
+        stderr: without_times(&stable(&text(&output.stderr).replace(PREAMBLE, ""))),
     }
+}
+
+/// Without status lines, which begin with a time of the wall clock.
+fn without_times(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !status_line().is_match(line)).collect()
+}
+
+/// How a status line on stderr begins.
+pub(crate) fn status_line() -> Regex {
+    Regex::new(r"^\[ *\d+\.\d{3}s\] ").expect("a pattern")
 }
 
 /// Hashes and builds move with every change of a kernel or a scenario: they are compared where they mean something.

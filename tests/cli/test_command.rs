@@ -2,7 +2,7 @@
 
 use crate::golden;
 use crate::scenarios::{boast, calm, flawed, scenario};
-use crate::support::Folder;
+use crate::support::{Folder, status_line};
 
 /// What splitbrain itself says is on stderr, in the order of the seeds, and changes nothing on stdout.
 #[test]
@@ -29,6 +29,26 @@ fn verbose_calls_say_what_is_done() {
     assert_eq!(all.len(), info.len() + 1, "{shown}");
     // The recorded run of the code under test has none of them.
     assert!(!folder.read("reports/ring/boast/0/trace.jsonl").contains("campaign::log"));
+}
+
+/// Each scenario has one status line on stderr, with its time at the beginning; stdout has no time at all.
+#[test]
+fn each_scenario_has_a_status_line_with_its_time() {
+    let folder = Folder::new("status").with("boast", &boast()).with("calm", &calm());
+    let output = folder.toy(&["test"]).output().expect("the toy starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("programs print text");
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    let time = status_line();
+    let lines: Vec<String> = stderr
+        .lines()
+        .filter(|line| time.is_match(line))
+        .map(|line| time.replace(line, "TIME ").into_owned())
+        .collect();
+    assert_eq!(lines, ["TIME [1/2] FAIL ring/boast", "TIME [2/2] PASS ring/calm"], "{stderr}");
+    assert!(!stdout.lines().any(|line| time.is_match(line)), "{stdout}");
+    let output = folder.toy(&["test", "--show-progress", "none"]).output().expect("the toy starts");
+    assert!(!text(&output.stderr).lines().any(|line| time.is_match(line)));
+    assert_eq!(text(&output.stdout), stdout, "the same but for the clock");
 }
 
 #[test]
