@@ -4,6 +4,9 @@
 //! [`Scenario`] has no type parameter. [`resolve`] is the only generic part. Nothing here runs anything, reads a file
 //! or draws outside of `resolve`.
 //!
+//! A file whose keys are drawn once a run is a scenario for each combination of their values. `load` reads the text for
+//! the combinations that it tries, and `resolve` once more for the one that its seed draws (`draw`, `combination`).
+//!
 //! ```text
 //!  bytes ──syntax──▶ spanned tree ──section/*──▶ Scenario ──resolve::<S>(seed)──▶ Resolved<S>
 //!                        ▲                         │  ▲                              (system, RunOptions, facts)
@@ -24,8 +27,10 @@
 //! assert_eq!(first.nearest.as_deref(), Some("duration"));
 //! ```
 
+mod combination;
 mod description;
 mod diagnostic;
+mod draw;
 mod expect;
 mod foreign;
 mod key;
@@ -60,6 +65,7 @@ use splitbrain_kernel::selector::{Selector, Span};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
 
+pub use combination::Draws;
 pub use description::{GroupDescription, OptionDescription, OptionKind, PresetDescription, SystemDescription};
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
@@ -129,6 +135,9 @@ pub struct Scenario {
     pub invariants: Vec<String>,
     /// `[expect]`: how its runs are judged.
     pub expect: Expect,
+    /// Which keys are drawn once a run. Those of `[cluster]`, `[network]`, `[clocks]`, `[disk]`, `[workload]` and
+    /// `[[nemesis]]` have here the first value that they can have; [`resolve`] and [`Scenario::pinned`] draw them.
+    pub draws: Draws,
 }
 
 /// `[cluster.restart]`: a supervisor of processes.
@@ -363,10 +372,7 @@ fn load_picked(
     let variant = variant::picked(tree.get_ref()).map(Into::into);
     let own = if bytes.len() == own { text.len() } else { own.min(text.len()) };
     let source = Source { variant, own, ..source.clone() };
-    let mut reader = Reader::new(&source, system);
-    let laid = variant::lay(&mut reader, tree.into_inner());
-    let scenario = laid.and_then(|laid| top::read(&mut reader, &Table::root(&laid.tree), laid.goal));
-    reader.finish(scenario)
+    combination::load(&source, system)
 }
 
 /// The tree of a text as it is decoded. Nothing where the text is no scenario.

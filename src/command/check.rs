@@ -46,6 +46,10 @@ fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
         let seeds = counted(scenario.seed_count(), "seed");
         let path = printable(&scenario.source.address());
         writeln!(out, "valid {path}: {}, {seeds} of {}", scenario.system, scenario.run.duration)?;
+        let drawn: Vec<&str> = scenario.drawn_keys().collect();
+        if !drawn.is_empty() {
+            writeln!(out, "  drawn once a run: {}", printable(&drawn.join(", ")))?;
+        }
         for note in scenario.notes() {
             writeln!(out, "  note {path}:{}: {}", note.line, printable(&note.message))?;
         }

@@ -181,7 +181,7 @@ fn scenario(session: &Session<'_>, path: &Path, what: &str, seed: Seed) -> Resul
         what: format!("{what} --seed {seed}"),
         system: loaded.scenario.system.clone(),
         seed,
-        names: Names::of(&loaded.scenario.cluster),
+        names: Names::of(&loaded.scenario.cluster_of(seed)),
         source: Source::Engine(engine),
     })
 }

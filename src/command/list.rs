@@ -168,7 +168,10 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         words.iter().map(|word| (*word, "")).collect()
     };
     match topic {
-        Topic::Options => system.options.iter().try_for_each(|option| one_option(out, system, option)),
+        Topic::Options => {
+            system.options.iter().try_for_each(|option| one_option(out, system, option))?;
+            drawn(out)
+        }
         Topic::Presets => {
             table(out, &system.presets.iter().map(|preset| (preset.name, preset.doc)).collect::<Vec<_>>())
         }
@@ -179,7 +182,10 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
         Topic::Roles => table(out, &roles(&system.words)),
         Topic::Resources => table(out, &resources(&system.words)),
         Topic::Workloads if system.workloads.is_empty() => table::<&str>(out, &[]),
-        Topic::Workloads => system.workloads.iter().try_for_each(|one| one_workload(out, one)),
+        Topic::Workloads => {
+            system.workloads.iter().try_for_each(|one| one_workload(out, one))?;
+            drawn(out)
+        }
         Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Measures => {
@@ -217,6 +223,13 @@ fn overview(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
         writeln!(out, "  {label:<11} {value}")?;
     }
     Ok(())
+}
+
+/// What the value of an option can be beside a constant.
+fn drawn(out: &mut dyn Write) -> io::Result<()> {
+    const DRAWN: &str =
+        "drawn once a run: { choose = [a, b] } for each option, \"a..b\" for numbers, durations, probabilities";
+    writeln!(out, "  {}", paint(DIM, DRAWN))
 }
 
 /// A workload with the options that it has in `[workload]`.

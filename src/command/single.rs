@@ -127,7 +127,7 @@ impl Telling<'_> {
 
     /// Refuses times between which nothing is, and nodes that the cluster does not have.
     fn check_narrow(&self) -> Result<(), Failed> {
-        let (narrow, cluster) = (&self.arguments.narrow, self.loaded.scenario.cluster);
+        let (narrow, cluster) = (&self.arguments.narrow, self.loaded.scenario.cluster_of(self.seed));
         narrow.check_times()?;
         let known = cluster.all_servers().chain(cluster.all_clients()).collect();
         narrow.check_nodes(&known, &Names::of(&cluster), "there is no such node, there are")
@@ -154,7 +154,7 @@ impl Telling<'_> {
             MessageFormat::Human | MessageFormat::Github => (narrow.detail(), Form::Text),
         };
         let log = narrow.log.filter(|_| form == Form::Text || narrow.is_given());
-        let names = Names::of(&subject.scenario.cluster);
+        let names = Names::of(&subject.scenario.cluster_of(self.seed));
         let timeline = Timeline::new(anstream::stdout(), detail, names).with_log(log).with_form(form);
         let timeline = timeline.with_selection(narrow.selection());
         let tail = Tail::new(narrow.log.unwrap_or_default());

@@ -29,7 +29,7 @@ impl WhereArguments {
         if self.conditions.is_empty() {
             return Ok(None);
         }
-        let read = Filter::read(&self.conditions.join(" and "), loaded.description);
+        let read = Filter::read(&self.conditions.join(" and "), loaded.description, &loaded.scenario.draws);
         read.map(Some).map_err(|error| Failed::usage(format!("--where: {error}, in {}", loaded.name)))
     }
 

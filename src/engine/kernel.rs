@@ -55,12 +55,12 @@ impl<S: System> Opened<S> {
     /// A text that is no plan of this scenario.
     pub fn read_plan(&self, text: &PlanText) -> Result<AnyPlan, OpenError> {
         let system = SystemDescription::of::<S>();
-        let check = PlanCheck { system: &system, cluster: self.scenario.cluster, force: text.force };
+        let check = PlanCheck { system: &system, cluster: self.scenario.widest_cluster(), force: text.force };
         let read: ReadPlan<OperationOf<S::Node>, OrderOf<S::Node>> = read_plan(&text.path, &text.text, check)?;
         let timing = text.timing.unwrap_or(read.plan.timing);
         let workload = text.workload.unwrap_or(read.plan.workload);
         let read = ReadPlan { plan: PlanOf::<S::Node> { timing, workload, ..read.plan }, ..read };
-        Ok(AnyPlan::of_file(read).named(Names::of(&self.scenario.cluster)))
+        Ok(AnyPlan::of_file(read).named(Names::of(&self.scenario.widest_cluster())))
     }
 
     /// What a job is carried out with.
@@ -95,7 +95,7 @@ impl<S: System> Opened<S> {
     /// # Errors
     /// Options that cannot stand together once they are drawn for this seed.
     pub fn settings(&self, seed: Seed) -> Result<Settings, Diagnostics> {
-        Ok(settings::of(&self.scenario, &self.resolve(seed.into())?, seed))
+        Ok(settings::of(&self.scenario.pinned(seed)?, &self.resolve(seed.into())?, seed))
     }
 }
 

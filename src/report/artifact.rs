@@ -226,7 +226,7 @@ impl Artifact {
         self.write("resolved.toml", &settings.toml)?;
         self.write("options.json", &pretty(&Value::Object(options)))?;
         self.write("plan.toml", &plan)?;
-        if scenario.cluster.client_count() > 0 {
+        if scenario.cluster_of(run.seed).client_count() > 0 {
             let lines = run.history.as_deref().unwrap_or_default();
             self.write("history.jsonl", &format!("{}\n{lines}", history_header(scenario, run.seed)))?;
         }
@@ -367,7 +367,7 @@ fn trace_header(scenario: &Scenario, seed: Seed) -> Header {
         scenario: scenario.source.address(),
         scenario_hash: shown_hash(scenario.source.hash),
         seed: seed.0,
-        names: Names::of(&scenario.cluster),
+        names: Names::of(&scenario.cluster_of(seed)),
     }
 }
 

@@ -128,8 +128,10 @@ pub fn gather(
         Ok(target) => target,
         Err(error) => {
             let tail = pool.record_within(GRACE, engine, seed.into(), Tail::new(log));
-            let tail =
-                tail.map_or_else(|_| Vec::new(), |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster), run));
+            let tail = tail.map_or_else(
+                |_| Vec::new(),
+                |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run),
+            );
             return Evidence {
                 seed,
                 artifact: Err(unwritten(error)),
@@ -161,7 +163,7 @@ pub fn gather(
     // When it was is known only now.
     let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), Tail::new(log).until(Some(at))));
     let tail = again.and_then(Result::ok).map_or(tail, |(_, tail)| tail);
-    let tail = shown(&tail, &Names::of(&subject.scenario.cluster), run);
+    let tail = shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run);
     Evidence { seed, artifact: saved.map_err(unwritten), tail, moments, faults, reached }
 }
 

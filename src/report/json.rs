@@ -61,6 +61,7 @@ impl<W: Write> Json<W> {
             "system": scenario.system,
             "scenario_hash": artifact::shown_hash(scenario.source.hash),
             "seeds": scenario.seed_count(),
+            "drawn": scenario.drawn_keys().collect::<Vec<_>>(),
             "notes": notes.collect::<Vec<_>>(),
         });
         self.line("valid", fields)
@@ -164,7 +165,7 @@ pub(super) fn run_fields(run: &Run, reasons: &[Reason]) -> Value {
         "evaluated": pairs(&run.evaluated),
         "lacking": pairs(&run.lacking),
         "never_applied": run.never_applied,
-        "options": run.facts,
+        "options": run.facts.options(),
         "chosen": chosen.collect::<serde_json::Map<String, Value>>(),
     });
     if !run.story.is_empty() {

@@ -100,6 +100,12 @@ impl Diagnostics {
         Self::new(source.clone(), vec![one], 0)
     }
 
+    /// The same, with this behind each message.
+    pub(super) fn with(mut self, when: &str) -> Self {
+        self.list.iter_mut().for_each(|one| one.message = format!("{} ({when})", one.message));
+        self
+    }
+
     /// Everything that is wrong with the variants of one file, of which there are `count`. What is wrong in all of them
     /// is wrong with the file, and stands here once.
     pub(super) fn of_variants(all: Vec<Self>, count: usize) -> Self {

@@ -3,6 +3,7 @@
 use splitbrain_kernel::selector::Condition;
 
 use super::OptionSetting;
+use super::combination::Draws;
 use super::description::SystemDescription;
 use super::reader::Problem;
 use super::resolve::Facts;
@@ -108,12 +109,13 @@ pub struct FilterTerm {
 }
 
 impl Filter {
-    /// Reads a condition such as `pre_vote and preset = nuraft` in the words of a system.
+    /// Reads a condition such as `pre_vote and preset = nuraft` in the words of a system, and by the keys that a
+    /// scenario draws: `network.latency = 5ms`.
     ///
     /// # Errors
     /// What is wrong with it, with what would be right.
-    pub fn read(text: &str, system: &SystemDescription) -> Result<Self, String> {
-        let terms = read_terms(text, system).map_err(Problem::into_text)?;
+    pub fn read(text: &str, system: &SystemDescription, draws: &Draws) -> Result<Self, String> {
+        let terms = read_terms(text, system, draws.sites()).map_err(Problem::into_text)?;
         Ok(Self { terms })
     }
 

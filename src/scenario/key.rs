@@ -9,7 +9,9 @@ use serde_json::{Map, Value as Json, json};
 use toml::de::{DeTable, DeValue};
 
 use super::description::SystemDescription;
+use super::draw::{self, Drawing, is_drawn_table};
 use super::reader::{At, Problem, Reader};
+use super::shape::scale::Scale;
 
 /// A form that a value can have: how it is read, written and described.
 pub(super) trait Shape {
@@ -27,6 +29,16 @@ pub(super) trait Shape {
 
     /// Its JSON Schema. It accepts everything that [`Shape::decode`] accepts.
     fn schema(&self, system: &SystemDescription) -> Json;
+
+    /// Whether it can be drawn once a run.
+    fn drawing(&self) -> Drawing {
+        Drawing::AsAny
+    }
+
+    /// What its values count, if a range of them can be drawn once a run.
+    fn scale(&self) -> Option<Scale> {
+        None
+    }
 }
 
 /// One key of a table.
@@ -59,12 +71,18 @@ pub(super) trait AnyKey: Sync {
     fn name(&self) -> &'static str;
     /// See [`Shape::noun`].
     fn noun(&self) -> String;
+    /// The same with what it can be drawn from.
+    fn drawn_noun(&self) -> String;
+    /// See [`Shape::drawing`].
+    fn drawing(&self) -> Drawing;
     /// See [`Key::need`].
     fn need(&self) -> Need;
     /// See [`Key::doc`].
     fn doc(&self) -> &'static str;
     /// The schema of its value, with documentation and default.
     fn schema(&self, system: &SystemDescription) -> Json;
+    /// The same with what it can be drawn from.
+    fn drawn_schema(&self, system: &SystemDescription) -> Json;
 }
 
 impl<S: Shape + Sync> AnyKey for Key<S> {
@@ -74,6 +92,14 @@ impl<S: Shape + Sync> AnyKey for Key<S> {
 
     fn noun(&self) -> String {
         self.shape.noun()
+    }
+
+    fn drawn_noun(&self) -> String {
+        draw::noun(&self.shape)
+    }
+
+    fn drawing(&self) -> Drawing {
+        self.shape.drawing()
     }
 
     fn need(&self) -> Need {
@@ -86,6 +112,10 @@ impl<S: Shape + Sync> AnyKey for Key<S> {
 
     fn schema(&self, system: &SystemDescription) -> Json {
         described(self.shape.schema(system), self.doc)
+    }
+
+    fn drawn_schema(&self, system: &SystemDescription) -> Json {
+        described(draw::schema(&self.shape, system), self.doc)
     }
 }
 
@@ -117,9 +147,20 @@ impl Section {
 
     /// The JSON Schema of the table: its keys and no others.
     pub(super) fn schema(&self, system: &SystemDescription) -> Json {
+        self.schema_by(|key| match is_drawn_table(self.name) {
+            true => key.drawn_schema(system),
+            false => key.schema(system),
+        })
+    }
+
+    /// The same where no key is drawn once a run.
+    pub(super) fn constant_schema(&self, system: &SystemDescription) -> Json {
+        self.schema_by(|key| key.schema(system))
+    }
+
+    fn schema_by(&self, one: impl Fn(&dyn AnyKey) -> Json) -> Json {
         let keys = self.keys.iter();
-        let properties: Map<String, Json> =
-            keys.clone().map(|key| (key.name().to_owned(), key.schema(system))).collect();
+        let properties: Map<String, Json> = keys.clone().map(|key| (key.name().to_owned(), one(*key))).collect();
         let required: Vec<&str> = keys.filter(|key| key.need() == Need::Required).map(|key| key.name()).collect();
         json!({
             "type": "object",
@@ -214,7 +255,7 @@ impl<'t> Table<'t> {
         let Some(at) = self.at(key.name) else {
             return self.absent(reader, key);
         };
-        key.shape.decode(reader, &at)
+        draw::read(reader, &key.shape, &at)
     }
 
     fn absent<S: Shape>(&self, reader: &mut Reader<'_>, key: &Key<S>) -> Option<S::Value> {

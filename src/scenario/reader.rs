@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::description::SystemDescription;
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::draw::{Decider, Draws};
 use super::foreign::{Foreign, foreign};
 use super::nearest::nearest;
 use super::source::{Position, Source};
@@ -126,13 +127,20 @@ pub(super) struct Reader<'a> {
     pub(super) settle_start: Option<Instant>,
     /// The names that faults of the file bind.
     pub(super) bound: Vec<String>,
+    /// What is drawn once a run.
+    pub(super) draws: Draws,
     found: Vec<Diagnostic>,
     more: usize,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader that has found nothing yet.
+    /// A reader that has found nothing yet. Of what is drawn once a run it takes the first.
     pub(super) const fn new(source: &'a Source, system: &'a SystemDescription) -> Self {
+        Self::deciding(source, system, Decider::Number(0))
+    }
+
+    /// The same, where `decider` decides what is drawn once a run.
+    pub(super) const fn deciding(source: &'a Source, system: &'a SystemDescription, decider: Decider) -> Self {
         Self {
             source,
             system,
@@ -140,6 +148,7 @@ impl<'a> Reader<'a> {
             end: None,
             settle_start: None,
             bound: Vec::new(),
+            draws: Draws::new(decider),
             found: Vec::new(),
             more: 0,
         }

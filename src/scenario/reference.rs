@@ -6,6 +6,7 @@ use splitbrain_kernel::director::spec::NemesisKind;
 use splitbrain_kernel::vocabulary::Incident;
 use splitbrain_kernel::world::CONDITIONS;
 
+use super::draw::{Drawing, is_drawn_table};
 use super::key::{Need, Section};
 use super::section::{action, check, clocks, cluster, disk, expect, fault, nemesis, network, options};
 use super::section::{restart, run, top, variant, workload};
@@ -95,8 +96,13 @@ fn section_reference(section: &Section) -> String {
             Need::Optional => String::new(),
             Need::Default(value) => format!("`{value}`"),
         };
+        let noun = if is_drawn_table(section.name) { key.drawn_noun() } else { key.noun() };
+        let doc = match key.drawing() {
+            Drawing::Never(why) if is_drawn_table(section.name) => format!("{} Cannot be chosen: {why}.", key.doc()),
+            _ => key.doc().to_owned(),
+        };
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "| `{}` | {} | {default} | {} |", key.name(), cell(&key.noun()), cell(key.doc()));
+        let _ = writeln!(text, "| `{}` | {} | {default} | {} |", key.name(), cell(&noun), cell(&doc));
     }
     text + "\n"
 }

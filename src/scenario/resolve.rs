@@ -15,6 +15,8 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{NetworkOptions, OptionsOf, RunOptions};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 
+use super::combination::told;
+use super::draw::Decider;
 use super::section::network::{chance_max, latency_max};
 use super::section::restart;
 use super::{Diagnostics, OrderArgument, OrderCall, Scenario};
@@ -28,9 +30,9 @@ pub struct Resolved<S: System> {
     pub system: S,
     /// The rest.
     pub options: OptionsOf<S>,
-    /// What was drawn once for this run, in the order of the file's sections.
+    /// What was drawn once for this run: options and chances of the network, then other keys as they are read.
     pub chosen: Vec<Chosen>,
-    /// The value of every option of the system, and `preset`, for `where`, for reports and to be printed.
+    /// The value of every option of the system, `preset`, and what was drawn: for `where`, for reports, to be printed.
     pub facts: Facts,
 }
 
@@ -51,45 +53,66 @@ pub struct Chosen {
     pub value: String,
 }
 
-/// The resolved options of a run by name, as text: those of the system's base options, and `preset`.
+/// What is known of a run before it begins, by name and as text: the system's base options and `preset`, and
+/// whatever was drawn once for it, by the path of its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Facts(BTreeMap<String, String>);
+pub struct Facts {
+    options: BTreeMap<String, String>,
+    drawn: BTreeMap<String, String>,
+}
 
 impl Facts {
-    /// The value of an option.
+    /// The value of an option, or of a key that was drawn.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.options.get(key).or_else(|| self.drawn.get(key)).map(String::as_str)
     }
 
-    /// All of them, in order of name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    /// The options, in order of name.
+    pub const fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
     }
 }
 
 /// Options by name, for tests of what is judged by them.
 impl<const N: usize> From<[(&str, &str); N]> for Facts {
     fn from(facts: [(&str, &str); N]) -> Self {
-        Self(facts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+        let options = facts.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Self { options, drawn: BTreeMap::new() }
     }
 }
 
 /// Draws every choice of the scenario for this seed and builds the system.
 ///
 /// # Errors
-/// Options that cannot stand together once drawn, and orders that the system refuses, at their place in the file.
+/// What cannot stand together once drawn, with the seed and what it draws, and orders that the system refuses, at their
+/// place in the file.
 ///
 /// # Panics
 /// Where the scenario was loaded for another system.
 pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>, Diagnostics> {
-    let choices = Choices::draw(scenario, seed);
-    let (system, base) = build::<S>(scenario, &choices)?;
+    let drawn = scenario.decided(Decider::Seed(seed))?;
+    let choices = Choices::draw(&drawn.scenario, seed);
+    let chosen = [choices.chosen.as_slice(), &drawn.chosen].concat();
+    resolve_drawn(&drawn.scenario, seed, &choices, chosen.clone()).map_err(|errors| match chosen.as_slice() {
+        [] => errors,
+        chosen => errors.with(&format!("seed {seed}: {}", told(chosen))),
+    })
+}
+
+/// The same where everything is drawn.
+fn resolve_drawn<S: System>(
+    scenario: &Scenario,
+    seed: Seed,
+    choices: &Choices,
+    chosen: Vec<Chosen>,
+) -> Result<Resolved<S>, Diagnostics> {
+    let (system, base) = build::<S>(scenario, choices)?;
     let mut faults = faults_of(scenario, &system)?;
     faults.extend(scenario.restart.iter().flat_map(|policy| restart::faults(policy, scenario.cluster)));
     let workload = operations::load(scenario, &system, seed)?;
     let options = RunOptions {
         cluster: scenario.cluster,
-        network: network_of(scenario, &choices),
+        network: network_of(scenario, choices),
         clocks: choices::clocks(scenario, seed),
         disk: scenario.disk,
         disks: scenario.disks.clone(),
@@ -107,15 +130,17 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
         ties: scenario.run.ties,
         replay: None,
     };
-    let facts = facts_of::<S>(&choices, &base);
-    Ok(Resolved { system, options, chosen: choices.chosen, facts })
+    let facts = facts_of::<S>(choices, &base, &chosen);
+    Ok(Resolved { system, options, chosen, facts })
 }
 
 impl Scenario {
     /// The scenario with every choice made as for this seed: what is left to chance is what happens in the run.
-    #[must_use]
-    pub fn pinned(&self, seed: Seed) -> Self {
-        choices::pin(self, seed)
+    ///
+    /// # Errors
+    /// What cannot stand together once it is drawn.
+    pub fn pinned(&self, seed: Seed) -> Result<Self, Diagnostics> {
+        Ok(choices::pin(&self.decided(Decider::Seed(seed))?.scenario, seed))
     }
 }
 
@@ -236,13 +261,14 @@ fn invariants_of<S: System>(scenario: &Scenario) -> InvariantSet {
     InvariantSet::All.filter(list.len(), |index| scenario.invariants.iter().any(|name| *name == list[index].name))
 }
 
-/// Every option by its path, the preset, and the presets of groups where the scenario states them.
-fn facts_of<S: System>(choices: &Choices, base: &S::Options) -> Facts {
+/// Every option by its path, the preset, the presets of groups where the scenario states them, and what was drawn.
+fn facts_of<S: System>(choices: &Choices, base: &S::Options, chosen: &[Chosen]) -> Facts {
     let mut facts = BTreeMap::from([(PRESET.to_owned(), choices.preset.clone())]);
     add_facts(&mut facts, "", &OptionShape::of::<S::Options>(), base);
     let presets = choices.base.iter().filter(|(path, _)| is_preset(path));
     facts.extend(presets.map(|(path, value)| (path.clone(), value.to_string())));
-    Facts(facts)
+    let drawn = chosen.iter().map(|one| (one.key.clone(), one.value.clone())).collect();
+    Facts { options: facts, drawn }
 }
 
 fn add_facts<O: Options>(facts: &mut BTreeMap<String, String>, group: &str, shape: &OptionShape, options: &O) {

@@ -15,13 +15,40 @@ pub fn schema(systems: &[SystemDescription]) -> Json {
     let mut defs: Map<String, Json> =
         systems.iter().map(|system| (system.name.to_owned(), of_system(system))).collect();
     defs.insert(expect::FIGURE.to_owned(), expect::figure_schema(&SystemDescription::nobody()));
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "splitbrain scenario",
         "description": "A scenario of splitbrain: a simulated cluster, what is done to it, and what is expected.",
         "oneOf": systems.iter().map(one).collect::<Vec<_>>(),
         "$defs": defs,
-    })
+    });
+    refer(&mut schema, "#");
+    schema
+}
+
+/// The values of a choice are described once, where the constant is: they are much of the schema. `path` is where the
+/// schema stands in the file.
+fn refer(schema: &mut Json, path: &str) {
+    let constant = schema.pointer("/anyOf/0").cloned();
+    if let Some(items) = schema.pointer_mut("/anyOf/1/properties/choose/items")
+        && Some(&*items) == constant.as_ref()
+    {
+        *items = json!({ "$ref": format!("{path}/anyOf/0") });
+    }
+    match schema {
+        Json::Object(inner) => {
+            // In a reference a pattern would have to be escaped.
+            let is_plain = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-$".contains(&byte));
+            inner
+                .iter_mut()
+                .filter(|(key, _)| is_plain(key))
+                .for_each(|(key, one)| refer(one, &format!("{path}/{key}")));
+        }
+        Json::Array(inner) => {
+            inner.iter_mut().enumerate().for_each(|(index, one)| refer(one, &format!("{path}/{index}")));
+        }
+        _ => {}
+    }
 }
 
 /// The schema of a file whose system is this one.

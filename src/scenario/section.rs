@@ -23,6 +23,7 @@ use serde_json::{Value as Json, json};
 use splitbrain_kernel::id::NodeId;
 
 use super::description::SystemDescription;
+use super::draw::Drawing;
 use super::key::{Key, Section, Shape, Table};
 use super::reader::{At, Problem, Reader};
 use super::shape::who::{node_key, node_pattern};
@@ -118,6 +119,9 @@ impl<F: Fields> Shape for Sub<F> {
     }
 }
 
+/// Of several tables each key is drawn, and not all of them at once.
+pub(super) const EACH_KEY: Drawing = Drawing::Never("these are tables, each of whose keys can be chosen by itself");
+
 /// Tables under the names of nodes: `[clocks.nodes.s1]`.
 #[derive(Debug)]
 pub(super) struct NodeTables<F>(pub(super) F);
@@ -157,6 +161,10 @@ impl<F: Fields> Shape for NodeTables<F> {
             "additionalProperties": false,
         })
     }
+
+    fn drawing(&self) -> Drawing {
+        EACH_KEY
+    }
 }
 
 /// An array of tables: `[[fault]]`.
@@ -187,6 +195,10 @@ impl<F: Fields> Shape for Many<F> {
 
     fn schema(&self, system: &SystemDescription) -> Json {
         json!({ "type": "array", "items": self.0.schema(system) })
+    }
+
+    fn drawing(&self) -> Drawing {
+        EACH_KEY
     }
 }
 

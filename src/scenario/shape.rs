@@ -4,6 +4,7 @@ pub(super) mod all_but;
 pub(super) mod calendar;
 pub(super) mod drawn;
 pub(super) mod quantity;
+pub(super) mod scale;
 pub(super) mod when;
 pub(super) mod who;
 
@@ -13,8 +14,10 @@ use serde_json::{Value as Json, json};
 use toml::de::{DeInteger, DeValue};
 
 use super::description::SystemDescription;
+use super::draw::Drawing;
 use super::key::Shape;
 use super::reader::{At, Problem, Reader};
+use scale::Scale;
 
 /// `true` or `false`.
 #[derive(Debug)]
@@ -100,6 +103,10 @@ impl Shape for Whole {
 
     fn schema(&self, _: &SystemDescription) -> Json {
         json!({ "type": "integer", "minimum": self.min, "maximum": self.max })
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Whole)
     }
 }
 
@@ -258,6 +265,10 @@ impl Shape for Id {
     fn schema(&self, _: &SystemDescription) -> Json {
         json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" })
     }
+
+    fn drawing(&self) -> Drawing {
+        Drawing::Never("draws are keyed by the id, and so are the faults of a plan")
+    }
 }
 
 impl<S: Shape> Shape for &S {
@@ -277,6 +288,47 @@ impl<S: Shape> Shape for &S {
 
     fn schema(&self, system: &SystemDescription) -> Json {
         (**self).schema(system)
+    }
+
+    fn drawing(&self) -> Drawing {
+        (**self).drawing()
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        (**self).scale()
+    }
+}
+
+/// A form of a key that is never drawn.
+#[derive(Debug)]
+pub(super) struct Fixed<S> {
+    /// The form.
+    pub(super) shape: S,
+    /// Why it is not drawn.
+    pub(super) why: &'static str,
+}
+
+impl<S: Shape> Shape for Fixed<S> {
+    type Value = S::Value;
+
+    fn noun(&self) -> String {
+        self.shape.noun()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<S::Value> {
+        self.shape.decode(reader, at)
+    }
+
+    fn encode(&self, value: &S::Value) -> String {
+        self.shape.encode(value)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        self.shape.schema(system)
+    }
+
+    fn drawing(&self) -> Drawing {
+        Drawing::Never(self.why)
     }
 }
 

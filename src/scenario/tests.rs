@@ -3,6 +3,7 @@
 mod agreement;
 mod conditions;
 mod diagnostics;
+mod draws;
 mod faults;
 mod fuzz;
 mod kinds;

@@ -81,3 +81,69 @@ fn where_nothing_matches_nothing_is_judged() {
     let refused = other.iter().find(|shown| shown.code == 3).expect("one of them");
     assert!(refused.stderr.contains("seed 3 has other options: nothing was run"), "{refused}");
 }
+
+/// Keys of most tables, each drawn once a run.
+fn drawn() -> String {
+    let lines = "[clocks.nodes.s1]\ndrift = { choose = [\"10ppm\", \"20ppm\"] }\n\n[disk]\ncapacity = \"10..12\"\n\n\
+        [ring]\nflaw = \"boast\"\n\n\
+        [[nemesis]]\nid = \"storm\"\nkinds = [\"crash\"]\nevery = \"100ms\"\nfor = { choose = [\"1ms\", \"2ms\"] }\n";
+    let text = scenario("Most of it is drawn.", lines).replace("servers = 3", "servers = { choose = [3, 5] }");
+    text.replace("latency = \"1ms\"", "latency = { choose = [\"1ms\", \"1ms..3ms\"] }")
+}
+
+/// The value of a key in the JSON lines of the runs: how often each came.
+fn counts(shown: &str, key: &str, values: &[&str]) -> Vec<usize> {
+    values.iter().map(|value| shown.matches(&format!("\"{key}\":\"{value}\"")).count()).collect()
+}
+
+#[test]
+fn what_is_drawn_is_found_and_replayed() {
+    let folder = Folder::new("drawn").with("drawn", &drawn());
+    let json = |more: &[&str]| {
+        let arguments = ["test", "--seeds", "0..24", "--max-fail", "all", "--message-format", "json"];
+        folder.run(&[&arguments, more].concat()).stdout
+    };
+    let all = json(&[]);
+    for (key, values) in [
+        ("cluster.servers", &["3", "5"][..]),
+        ("network.latency", &["1ms", "1ms..3ms"]),
+        ("clocks.nodes.s1.drift", &["10ppm", "20ppm"]),
+        ("disk.capacity", &["10", "11", "12"]),
+        ("nemesis.storm.for", &["1ms", "2ms"]),
+    ] {
+        let came = counts(&all, key, values);
+        assert!(came.iter().all(|count| *count > 0) && came.iter().sum::<usize>() == 24, "{key}: {came:?}");
+        let chosen = json(&["--where", &format!("{key} = {}", values[0])]);
+        let mut only = vec![0; values.len()];
+        only[0] = came[0];
+        assert_eq!(counts(&chosen, key, values), only, "{key}");
+        let set = json(&["--set", &format!("{key}={}", values[1])]);
+        assert_eq!(counts(&set, key, values), vec![0; values.len()], "{key} is constant");
+    }
+    for seed in ["0", "1", "2", "3"] {
+        let shown = folder.run(&["run", "scenarios/ring/drawn.toml", "--seed", seed]);
+        assert!(shown.stdout.contains("  chosen.cluster.servers = "), "{shown}");
+        let kept = format!("reports/ring/drawn/{seed}");
+        let servers = if shown.stdout.contains("chosen.cluster.servers = 5") { "servers = 5" } else { "servers = 3" };
+        assert!(folder.read(&format!("{kept}/resolved.toml")).contains(servers));
+        assert!(folder.read(&format!("{kept}/scenario.toml")).contains("choose = [3, 5]"));
+        let again = folder.run(&["replay", &kept]);
+        assert!(again.stderr.contains("the same run, digest for digest"), "{again}");
+    }
+}
+
+#[test]
+fn a_choice_can_be_set() {
+    let folder = Folder::new("set_choice").with("calm", &calm());
+    let set =
+        ["--set", "cluster.servers={ choose = [3, 4] }", "--set", "disk.capacity=90..99", "--set", "ring.flaw=boast"];
+    let arguments = ["test", "--seeds", "0..24", "--max-fail", "all", "--message-format", "json"];
+    let shown = folder.run(&[&arguments, &set[..]].concat()).stdout;
+    let came = counts(&shown, "cluster.servers", &["3", "4"]);
+    assert!(came[0] > 0 && came[1] > 0, "{came:?}");
+    let shown = folder.run(&[&["run", "scenarios/ring/calm.toml", "--seed", "1"], &set[..]].concat());
+    let again = folder.run(&["replay", "reports/ring/calm/1"]);
+    assert!(shown.stdout.contains("chosen.disk.capacity = 9"), "{shown}");
+    assert!(again.stderr.contains("the same run, digest for digest"), "{again}");
+    golden!("set_choice_wrong", folder.run(&["test", "--set", "disk.capacity={ choose = [1, -1] }"]));
+}

@@ -10,14 +10,15 @@ use crate::engine::{Names, Settings};
 use crate::scenario::{Resolved, Scenario};
 
 /// Every option that decides the run, in the order of the scenario file.
-pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: Seed) -> Settings {
+/// `pinned` is the scenario with every choice made as for the seed.
+pub(super) fn of<S: System>(pinned: &Scenario, resolved: &Resolved<S>, seed: Seed) -> Settings {
     let options = &resolved.options;
     let mut lines = Lines { lines: Vec::new(), names: Names::of(&options.cluster) };
     lines.add("seed", &seed.0);
-    lines.add("system", &scenario.system);
+    lines.add("system", &pinned.system);
     lines.add("cluster", &options.cluster);
-    for (key, value) in resolved.facts.iter() {
-        lines.push(format!("{}.{key}", scenario.system), value.to_owned());
+    for (key, value) in resolved.facts.options() {
+        lines.push(format!("{}.{key}", pinned.system), value.clone());
     }
     lines.add("network", &options.network);
     for (node, clock) in &options.clocks {
@@ -38,18 +39,18 @@ pub(super) fn of<S: System>(scenario: &Scenario, resolved: &Resolved<S>, seed: S
         let kinds: Vec<&str> = nemesis.kinds.iter().map(|kind| kind.name()).collect();
         lines.push(format!("nemesis.{}", nemesis.id), format!("line {}: {}", nemesis.line, kinds.join(" ")));
     }
-    if let Some(workload) = &scenario.workload {
+    if let Some(workload) = &pinned.workload {
         lines.push("workload.kind".to_owned(), workload.kind.clone());
     }
     lines.add("run.duration", &options.duration);
     lines.add("run.settle", &options.settle);
     lines.add("run.ties", &options.ties);
     lines.add("run.budget", &options.budget);
-    lines.add("check.invariants", &scenario.invariants.join(" "));
+    lines.add("check.invariants", &pinned.invariants.join(" "));
     for chosen in &resolved.chosen {
         lines.push(format!("chosen.{}", chosen.key), chosen.value.clone());
     }
-    Settings { lines: lines.lines, toml: scenario.pinned(seed).to_toml(), facts: resolved.facts.clone() }
+    Settings { lines: lines.lines, toml: pinned.to_toml(), facts: resolved.facts.clone() }
 }
 
 /// Lines, with tables flattened into one line for each value.

@@ -11,6 +11,7 @@ use splitbrain_kernel::run::ClockOptions;
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
+use super::super::draw::STREAM;
 use super::super::section::network::{DUPLICATION, LOSS, REORDERING};
 use super::super::section::options::{PRESET, node_header};
 use super::super::{ClockSpans, Drawn, OptionSetting, Scenario};
@@ -73,7 +74,7 @@ struct BySeed {
 
 impl Decide for BySeed {
     fn decide<T: Clone + Between>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
-        let mut rng = self.seed.stream("option", fnv1a(path));
+        let mut rng = self.seed.stream(STREAM, fnv1a(path));
         let value = match drawn {
             Drawn::Constant(value) => return value.clone(),
             Drawn::Range { low, high } => T::between(&mut rng, low, high),

@@ -3,6 +3,8 @@
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
+use super::super::combination::{spread, told};
+use super::super::draw::Decider;
 use super::super::{Diagnostics, Drawn, Scenario};
 use super::choices::{Between, Choices, Decide, alternatives};
 use super::{build, faults_of, operations};
@@ -20,14 +22,26 @@ const COMBINATIONS_MAX: u64 = 1024;
 /// # Panics
 /// Where the scenario was loaded for another system.
 pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
+    let outer = scenario.combinations();
+    let tried = outer.min(COMBINATIONS_MAX);
+    for index in 0..tried {
+        let drawn = scenario.decided(Decider::Number(spread(index, outer, tried)))?;
+        let verified = verify_options::<S>(&drawn.scenario, COMBINATIONS_MAX / tried);
+        verified.map_err(|errors| match drawn.chosen.as_slice() {
+            [] => errors,
+            chosen => errors.with(&format!("if {}", told(chosen))),
+        })?;
+    }
+    scenario.twin().map_or(Ok(()), |twin| verify::<S>(&twin))
+}
+
+/// The same for the options alone, up to so many combinations.
+fn verify_options<S: System>(scenario: &Scenario, tried_max: u64) -> Result<(), Diagnostics> {
     let all = combinations(scenario);
-    let tried = all.min(COMBINATIONS_MAX);
+    let tried = all.min(tried_max.max(1));
     let mut orders_checked = false;
     for index in 0..tried {
-        // Spread evenly where there are too many.
-        let number = u128::from(index) * u128::from(all) / u128::from(tried);
-        let number = u64::try_from(number).expect("below the number of combinations");
-        let choices = Choices::decide(scenario, &mut ByNumber { rest: number });
+        let choices = Choices::decide(scenario, &mut ByNumber { rest: spread(index, all, tried) });
         let (system, _) = build::<S>(scenario, &choices)?;
         if !orders_checked {
             faults_of(scenario, &system)?;
@@ -35,7 +49,7 @@ pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
             orders_checked = true;
         }
     }
-    scenario.twin().map_or(Ok(()), |twin| verify::<S>(&twin))
+    Ok(())
 }
 
 /// How many combinations there are; chances of the network make no difference to a system.

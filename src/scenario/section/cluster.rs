@@ -6,9 +6,11 @@ use toml::de::DeValue;
 
 use super::super::RestartPolicy;
 use super::super::description::SystemDescription;
+use super::super::draw;
 use super::super::key::{AnyKey as _, Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Whole;
+use super::super::shape::scale::Scale;
 use super::restart::RestartFields;
 use super::{Fields, Pairs, Sub};
 
@@ -90,21 +92,21 @@ impl Fields for ClusterFields {
     fn pairs(&self, (cluster, restart): &Self::Value) -> Pairs {
         let kinds = cluster.kinds();
         let count = |name: &str| kinds.iter().find(|kind| kind.key() == name).map(|kind| cluster.count(kind.id));
-        let spares: Vec<(KindId, u64)> =
-            kinds.iter().map(|kind| (kind.id, u64::from(cluster.spare_count(kind.id)))).collect();
+        let spares: Vec<(&Kind, u64)> =
+            kinds.iter().map(|kind| (kind, u64::from(cluster.spare_count(kind.id)))).collect();
         let nodes = names(kinds).into_iter().fold(Pairs::default(), |pairs, name| match count(name) {
             Some(count) => pairs.put_text(name, count.to_string()),
-            None => pairs.put_text(name, spare_text(kinds, &spares)),
+            None => pairs.put_text(name, spare_text(&spares)),
         });
         nodes.put_some(&RESTART, restart.as_ref())
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
         let keys: Vec<Key<Whole>> = system.kinds.iter().map(key).collect();
-        let one = |key: &Key<Whole>| (key.name.to_owned(), key.schema(system));
+        let one = |key: &Key<Whole>| (key.name.to_owned(), key.drawn_schema(system));
         let mut properties: Map<String, Json> = keys.iter().map(one).collect();
-        properties.insert(SPARE.name.to_owned(), SPARE.schema(system));
-        properties.insert(RESTART.name.to_owned(), RESTART.schema(system));
+        properties.insert(SPARE.name.to_owned(), SPARE.drawn_schema(system));
+        properties.insert(RESTART.name.to_owned(), RESTART.drawn_schema(system));
         let required: Vec<&str> = keys.iter().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
         json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
     }
@@ -119,7 +121,7 @@ fn read_nodes(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Cluster> {
     let (counts, spares) = (counts?, spares?);
     let mut cluster = Cluster::new(kinds);
     for (kind, count) in kinds.iter().zip(counts) {
-        let spare = spares.iter().find(|(id, _)| *id == kind.id).map_or(0, |(_, spare)| *spare);
+        let spare = spares.iter().find(|(of, _)| of.id == kind.id).map_or(0, |(_, spare)| *spare);
         let most = u64::from(kind.count_max);
         if count + spare > most {
             let (key, name) = (kind.key(), plural(kind));
@@ -153,9 +155,8 @@ fn plural(kind: &Kind) -> String {
 }
 
 /// `0`, `2` for plain servers, or `{ redis = 1 }`.
-fn spare_text(kinds: &[Kind], spares: &[(KindId, u64)]) -> String {
-    let some: Vec<(&Kind, u64)> =
-        kinds.iter().zip(spares).map(|(kind, (_, spare))| (kind, *spare)).filter(|(_, spare)| *spare > 0).collect();
+fn spare_text(spares: &[(&Kind, u64)]) -> String {
+    let some: Vec<&(&Kind, u64)> = spares.iter().filter(|(_, spare)| *spare > 0).collect();
     match some.as_slice() {
         [] => "0".to_owned(),
         [(kind, spare)] if kind.id == KindId::SERVER => spare.to_string(),
@@ -172,7 +173,7 @@ struct Spare;
 const COUNT: Whole = Whole { min: 0, max: MOST };
 
 impl Shape for Spare {
-    type Value = Vec<(KindId, u64)>;
+    type Value = Vec<(&'static Kind, u64)>;
 
     fn noun(&self) -> String {
         "a whole number from 0 to 64".to_owned()
@@ -183,23 +184,23 @@ impl Shape for Spare {
         if matches!(at.value, DeValue::Table(_)) {
             let table = Table::any(reader, at, &self.noun())?;
             table.refuse_unknown(reader, &kinds.iter().map(Kind::key).collect::<Vec<_>>());
-            let of_kind = |kind: &Kind| Some((kind.id, COUNT.decode(reader, &table.at(kind.key())?)));
-            let counts: Vec<(KindId, Option<u64>)> = kinds.iter().filter_map(of_kind).collect();
+            let of_kind = |kind: &'static Kind| Some((kind, draw::read(reader, &COUNT, &table.at(kind.key())?)));
+            let counts: Vec<(&Kind, Option<u64>)> = kinds.iter().filter_map(of_kind).collect();
             return counts.into_iter().map(|(kind, count)| count.map(|count| (kind, count))).collect();
         }
         let count = COUNT.decode(reader, at)?;
-        if count > 0 && kinds.iter().all(|kind| kind.id != KindId::SERVER) {
+        let servers = kinds.iter().find(|kind| kind.id == KindId::SERVER);
+        if count > 0 && servers.is_none() {
             let example = kinds[0].key();
             let message = format!("of which kind? Expected a table such as {{ {example} = {count} }}");
             reader.refuse(at, Problem::new(message));
             return None;
         }
-        Some(vec![(KindId::SERVER, count)])
+        Some(servers.into_iter().map(|servers| (servers, count)).collect())
     }
 
     fn encode(&self, value: &Self::Value) -> String {
-        let server = value.iter().find(|(kind, _)| *kind == KindId::SERVER);
-        server.map_or(0, |(_, count)| *count).to_string()
+        spare_text(value)
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
@@ -208,7 +209,11 @@ impl Shape for Spare {
             return count;
         }
         let of_kind: Map<String, Json> =
-            system.kinds.iter().map(|kind| (kind.key().to_owned(), count.clone())).collect();
+            system.kinds.iter().map(|kind| (kind.key().to_owned(), draw::schema(&COUNT, system))).collect();
         json!({ "oneOf": [count, { "type": "object", "properties": of_kind, "additionalProperties": false }] })
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Whole)
     }
 }

@@ -5,7 +5,7 @@ use splitbrain_kernel::time::Instant;
 
 use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{Problem, Reader};
+use super::super::reader::{At, Problem, Reader};
 use super::super::shape::all_but::{AllBut, Closed};
 use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::Who;
@@ -163,11 +163,22 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>
     reader.report(&span(UNTIL.name), &table.path_of(UNTIL.name), Problem::new(problem));
 }
 
+/// The ids of nemeses, in order, as far as they can be told before they are read.
+pub(in super::super) fn ids(list: Option<At<'_>>) -> Vec<String> {
+    let items = list.and_then(|list| list.items()).unwrap_or_default();
+    let id = |at: &At<'_>| at.value.as_table()?.get(ID.name)?.get_ref().as_str().map(str::to_owned);
+    items.iter().enumerate().map(|(index, at)| id(at).unwrap_or_else(|| nameless(index))).collect()
+}
+
+fn nameless(index: usize) -> String {
+    format!("nemesis-{}", index + 1)
+}
+
 /// Gives every nemesis without an id its ordinal.
 pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec]) {
     for (index, nemesis) in nemeses.iter_mut().enumerate() {
         if nemesis.id.is_empty() {
-            nemesis.id = format!("nemesis-{}", index + 1);
+            nemesis.id = nameless(index);
         }
     }
 }

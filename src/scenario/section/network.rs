@@ -1,6 +1,7 @@
 //! `[network]`: the conditions when nothing is wrong, and the links that have others. The same five conditions make
 //! up the fault `weather`.
 
+use serde_json::Value as Json;
 use splitbrain_kernel::fault::{Latency, LinkConditions};
 use splitbrain_kernel::id::{Cluster, Link, NodeId, NodeName};
 use splitbrain_kernel::rng::Ppm;
@@ -8,6 +9,7 @@ use splitbrain_kernel::run::Redial;
 use splitbrain_kernel::selector::{LinkSelector, Selector};
 
 use super::super::NetworkChoices;
+use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::drawn::DrawnShape;
@@ -260,6 +262,10 @@ impl Fields for WeatherFields {
 
     fn pairs(&self, (links, weather): &Self::Value) -> Pairs {
         weather_pairs(Pairs::default().put(&LINKS, links), weather)
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        self.section().constant_schema(system)
     }
 }
 

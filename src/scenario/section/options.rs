@@ -8,13 +8,14 @@ use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 use splitbrain_kernel::options::{Value, ValueKind};
 
 use super::super::description::{OptionDescription, OptionKind, SystemDescription};
+use super::super::draw::Drawing;
 use super::super::key::{Key, Need, Section, Shape, Table, described};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Word;
 use super::super::shape::drawn::{DrawnShape, OptionValue, Ranged};
 use super::super::shape::who::{node_key, node_pattern};
 use super::super::{Drawn, OptionChoices, OptionSetting};
-use super::{Fields, Pairs};
+use super::{EACH_KEY, Fields, Pairs};
 
 /// Its path keys the draw.
 pub(in super::super) const PRESET: Key<DrawnShape<Word>> = Key {
@@ -239,6 +240,10 @@ impl Shape for Servers {
             "patternProperties": { "^s[1-9][0-9]?$": Settings.schema(system) },
             "additionalProperties": false,
         })
+    }
+
+    fn drawing(&self) -> Drawing {
+        EACH_KEY
     }
 }
 

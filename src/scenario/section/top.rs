@@ -9,7 +9,7 @@ use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{Problem, Reader};
 use super::super::shape::{Id, List, Text, Whole};
-use super::super::{Expect, FORMAT, RunChoices, Scenario, Source};
+use super::super::{Draws, Expect, FORMAT, RunChoices, Scenario, Source};
 use super::bounds::{Clocks, check_bounds};
 use super::check::CheckFields;
 use super::clocks::ClockFields;
@@ -167,6 +167,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goa
     let (cluster, restart) = cluster.map_or((None, None), |(cluster, restart)| (Some(cluster), restart));
     know(reader, cluster, run);
     reader.bound = fault::bound_names(table.at(FAULT.name));
+    reader.draws.nemeses = nemesis::ids(table.at(NEMESIS.name));
     let options = table.get(reader, &options_key(system));
     let network = table.get(reader, &NETWORK);
     let clocks = table.get(reader, &CLOCKS);
@@ -211,6 +212,7 @@ pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goa
         run: run?,
         invariants,
         expect,
+        draws: Draws::default(),
     })
 }
 

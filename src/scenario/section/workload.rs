@@ -6,20 +6,25 @@ use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
 
 use super::super::description::{OptionKind, SystemDescription};
+use super::super::draw;
 use super::super::key::{Key, Need, Section, Shape, Table, described};
 use super::super::reader::{At, Problem, Reader, quoted};
-use super::super::shape::Word;
 use super::super::shape::drawn::{OptionValue, encode_value};
 use super::super::shape::quantity::{Moment, Often, One, is_too_long};
+use super::super::shape::scale::Scale;
 use super::super::shape::when::When;
+use super::super::shape::{Fixed, Word};
 use super::super::{WorkloadChoice, WorkloadSetting};
 use super::{Fields, Pairs};
 
-const KIND: Key<Word> = Key {
+const KIND: Key<Fixed<Word>> = Key {
     name: "kind",
-    shape: Word {
-        what: "workload",
-        known: |system| system.workloads.iter().map(|one| (one.name.into(), one.doc)).collect(),
+    shape: Fixed {
+        shape: Word {
+            what: "workload",
+            known: |system| system.workloads.iter().map(|one| (one.name.into(), one.doc)).collect(),
+        },
+        why: "the other keys of the table depend on the workload; make a [[variant]] of each",
     },
     need: Need::Required,
     doc: "What the clients do: a workload of the system.",
@@ -82,6 +87,10 @@ impl Shape for CueShape {
     fn schema(&self, system: &SystemDescription) -> Json {
         When.schema(system)
     }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Time)
+    }
 }
 
 /// The keys of `[workload]`.
@@ -141,7 +150,8 @@ impl Fields for WorkloadFields {
         let properties = schema["properties"].as_object_mut().expect("a section has properties");
         for workload in system.workloads {
             for option in (workload.options)() {
-                let mut one = described(OptionValue(OptionKind::Value(option.kind)).schema(system), option.doc);
+                let value = OptionValue(OptionKind::Value(option.kind));
+                let mut one = described(draw::schema(&value, system), option.doc);
                 one["default"] = serde_json::from_str(&encode_value(&option.default)).unwrap_or_default();
                 properties.insert(option.name.to_owned(), one);
             }
@@ -164,7 +174,7 @@ fn settings(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Vec<WorkloadSe
     let mut whole = Some(());
     for option in options {
         let Some(at) = table.at(option.name) else { continue };
-        match OptionValue(OptionKind::Value(option.kind)).decode(reader, &at) {
+        match draw::read(reader, &OptionValue(OptionKind::Value(option.kind)), &at) {
             Some(value) => settings.push(WorkloadSetting { name: option.name.to_owned(), value, span: at.span }),
             None => whole = None,
         }

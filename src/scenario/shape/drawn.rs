@@ -1,16 +1,18 @@
 //! Values that are constant or drawn once a run, and the options of a system.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
 use super::super::Drawn;
 use super::super::description::{OptionKind, SystemDescription};
-use super::super::key::{Shape, Table};
+use super::super::draw::{Drawing, Form, choice_values, forms_schema};
+use super::super::key::Shape;
 use super::super::reader::{At, Problem, Reader};
 use super::quantity::{Chance, One, Quantity as _, Time, upside_down};
-use super::{Flag, List, Whole, names_schema, quote};
+use super::scale::Scale;
+use super::{Flag, Whole, names_schema, quote};
 
 /// A form of which a range `"a..b"` can be drawn.
 pub(in super::super) trait Ranged: Shape {
@@ -39,14 +41,20 @@ where
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Drawn<S::Value>> {
         if at.value.is_table() {
-            return self.choice(reader, at);
+            let (values, form) = choice_values(reader, &self.0, at)?;
+            reader.draws.later(&at.path, form);
+            return Some(Drawn::Choose(values));
         }
         let range = at.value.as_str().and_then(|text| text.split_once(".."));
         match range {
             Some((low, high)) if self.0.end_pattern().is_some() => {
                 reader.text(at, "")?;
                 let range = self.range(low, high);
-                reader.check(at, range)
+                let range = reader.check(at, range)?;
+                if let Some(form) = self.0.scale().and_then(|scale| Form::range(scale, low, high)) {
+                    reader.draws.later(&at.path, form);
+                }
+                Some(range)
             }
             _ => self.0.decode(reader, at).map(Drawn::Constant),
         }
@@ -67,24 +75,12 @@ where
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
-        let one = self.0.schema(system);
-        let mut forms = vec![one.clone(), choose_schema(&one)];
-        if let Some(end) = self.0.end_pattern() {
-            let pattern = format!(r"^({end})\.\.({end})$");
-            forms.push(json!({ "type": "string", "pattern": pattern }));
-        }
-        json!({ "anyOf": forms })
+        forms_schema(self.0.schema(system), self.0.end_pattern())
     }
-}
 
-fn choose_schema(one: &Json) -> Json {
-    json!({
-        "type": "object",
-        "description": "One of these, chosen once a run.",
-        "properties": { "choose": { "type": "array", "minItems": 1, "uniqueItems": true, "items": one } },
-        "required": ["choose"],
-        "additionalProperties": false,
-    })
+    fn drawing(&self) -> Drawing {
+        Drawing::ByItself
+    }
 }
 
 impl<S: Ranged> DrawnShape<S>
@@ -98,28 +94,6 @@ where
             return Ok(Drawn::Range { low: first, high: last });
         }
         Err(upside_down(low, high))
-    }
-
-    fn choice(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Drawn<S::Value>> {
-        let table = Table::any(reader, at, "a table")?;
-        table.refuse_unknown(reader, &["choose"]);
-        let Some(choose) = table.at("choose") else {
-            if !table.entries().is_empty() {
-                // The key that stands there instead is reported already.
-                return None;
-            }
-            reader.refuse(at, Problem::new(format!("expected {}", self.noun())));
-            return None;
-        };
-        let values = List(&self.0).decode(reader, &choose)?;
-        for (index, value) in values.iter().enumerate() {
-            if values[..index].contains(value) {
-                let text = self.0.encode(value);
-                reader.refuse(&choose, Problem::new(format!("{text} stands here twice")));
-                return None;
-            }
-        }
-        Some(Drawn::Choose(values))
     }
 }
 
@@ -180,6 +154,15 @@ impl Shape for OptionValue {
 
     fn encode(&self, value: &Value) -> String {
         encode_value(value)
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        match self.0 {
+            OptionKind::Value(ValueKind::Integer { .. }) => Some(Scale::Whole),
+            OptionKind::Value(ValueKind::Duration { .. }) => Some(Scale::Time),
+            OptionKind::Value(ValueKind::Probability) => Some(Scale::Chance),
+            OptionKind::Value(ValueKind::Bool | ValueKind::Name(_)) | OptionKind::Preset(_) => None,
+        }
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {

@@ -13,6 +13,7 @@ use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader, quoted};
 use super::quote;
+use super::scale::Scale;
 
 /// The longest duration that a scenario can say: sums of a few of them still fit.
 pub(in super::super) const LONGEST: Duration = Duration::from_secs(1000 * 3600);
@@ -39,6 +40,11 @@ pub(in super::super) trait Quantity {
 
     /// A regular expression, without anchors, of all texts that it can be.
     fn pattern(&self) -> &'static str;
+
+    /// What it counts, if a range of it can be drawn once a run.
+    fn scale(&self) -> Option<Scale> {
+        None
+    }
 }
 
 /// One quantity.
@@ -63,6 +69,10 @@ impl<Q: Quantity> Shape for One<Q> {
 
     fn schema(&self, _: &SystemDescription) -> Json {
         json!({ "type": "string", "pattern": format!("^({})$", self.0.pattern()) })
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        self.0.scale()
     }
 }
 
@@ -201,6 +211,10 @@ impl Quantity for Time {
     fn pattern(&self) -> &'static str {
         DURATION
     }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Time)
+    }
 }
 
 /// A point in time, as the span from the start of the run.
@@ -228,6 +242,10 @@ impl Quantity for Moment {
 
     fn pattern(&self) -> &'static str {
         DURATION
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Time)
     }
 }
 
@@ -332,6 +350,10 @@ impl Quantity for DriftBound {
     fn pattern(&self) -> &'static str {
         r"-?[0-9]+(ppm|(\.[0-9]{1,4})?%)"
     }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Drift)
+    }
 }
 
 /// A probability.
@@ -359,6 +381,10 @@ impl Quantity for Chance {
 
     fn pattern(&self) -> &'static str {
         r"[0-9]+(\.[0-9]{1,4})?%"
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Chance)
     }
 }
 
@@ -406,6 +432,10 @@ impl Quantity for Bandwidth {
 
     fn pattern(&self) -> &'static str {
         "[0-9]+(B|kB|MB|GB)/s|unlimited"
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        Some(Scale::Bandwidth)
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use splitbrain_kernel::options::ValueKind;
 
 use super::super::super::description::{OptionKind, SystemDescription};
+use super::super::super::draw::{Form, Site};
 use super::super::super::expect::{Filter, FilterTerm};
 use super::super::super::key::Shape;
 use super::super::super::reader::{At, Problem, Reader, quoted};
@@ -23,7 +24,7 @@ impl Shape for Where {
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Filter> {
         let text = reader.text(at, &self.noun())?;
-        let terms = read_terms(text, reader.system);
+        let terms = read_terms(text, reader.system, &reader.draws.sites);
         reader.check(at, terms).map(|terms| Filter { terms })
     }
 
@@ -37,51 +38,98 @@ impl Shape for Where {
     }
 }
 
-/// The terms of a condition; none of an empty one.
-pub(in super::super::super) fn read_terms(text: &str, system: &SystemDescription) -> Result<Vec<FilterTerm>, Problem> {
-    text.split(" and ").filter(|_| !text.is_empty()).map(|text| term(system, text.trim())).collect()
+/// The terms of a condition; none of an empty one. `drawn` are the keys that the scenario draws.
+pub(in super::super::super) fn read_terms(
+    text: &str,
+    system: &SystemDescription,
+    drawn: &[Site],
+) -> Result<Vec<FilterTerm>, Problem> {
+    let words = Words { system, drawn };
+    text.split(" and ").filter(|_| !text.is_empty()).map(|text| words.term(text.trim())).collect()
 }
 
 fn show(term: &FilterTerm) -> String {
     format!("{} {} {}", term.key, if term.equal { "=" } else { "!=" }, term.value)
 }
 
-fn term(system: &SystemDescription, text: &str) -> Result<FilterTerm, Problem> {
-    let (key, value, equal) = match (text.split_once("!="), text.split_once('=')) {
-        (Some((key, value)), _) => (key, Some(value), false),
-        (None, Some((key, value))) => (key, Some(value), true),
-        (None, None) => match text.strip_prefix("not ") {
-            Some(key) => (key, None, false),
-            None => (text, None, true),
-        },
-    };
-    let key = key.trim();
-    let value = match value {
-        Some(value) => canonical(system, key, value.trim().trim_matches(['"', '\'']))?,
-        None => truth(system, key)?,
-    };
-    Ok(FilterTerm { key: key.to_owned(), value, equal })
+/// What a condition can be about.
+struct Words<'a> {
+    system: &'a SystemDescription,
+    drawn: &'a [Site],
 }
 
-/// A bare option stands for `option = true`.
-fn truth(system: &SystemDescription, key: &str) -> Result<String, Problem> {
-    match kind(system, key)? {
-        Some(OptionKind::Value(ValueKind::Bool)) => Ok("true".to_owned()),
-        _ => Err(Problem::new(format!("{key} is not true or false: compare it, as in \"{key} = …\""))),
+/// What a condition is about.
+enum Subject<'a> {
+    Preset,
+    Option(&'a OptionKind),
+    Drawn(&'a Form),
+}
+
+impl Words<'_> {
+    fn term(&self, text: &str) -> Result<FilterTerm, Problem> {
+        let (key, value, equal) = match (text.split_once("!="), text.split_once('=')) {
+            (Some((key, value)), _) => (key, Some(value), false),
+            (None, Some((key, value))) => (key, Some(value), true),
+            (None, None) => match text.strip_prefix("not ") {
+                Some(key) => (key, None, false),
+                None => (text, None, true),
+            },
+        };
+        let key = key.trim();
+        let value = match value {
+            Some(value) => self.canonical(key, value.trim().trim_matches(['"', '\'']))?,
+            None => self.truth(key)?,
+        };
+        Ok(FilterTerm { key: key.to_owned(), value, equal })
     }
-}
 
-/// The value as the facts of a run print it.
-fn canonical(system: &SystemDescription, key: &str, value: &str) -> Result<String, Problem> {
-    match kind(system, key)? {
-        None => word("preset", value, system.presets.iter().map(|preset| preset.name)),
-        Some(OptionKind::Preset(names)) => word(key, value, names.iter().map(|(name, _)| *name)),
-        Some(OptionKind::Value(ValueKind::Bool)) => word(key, value, ["true", "false"]),
-        Some(OptionKind::Value(ValueKind::Name(names))) => word(key, value, names.iter().map(|(name, _)| *name)),
-        Some(kind) => {
-            let read = OptionValue(kind.clone()).end(value);
-            read.expect("what has an order has ends").map(|value| value.to_string())
+    /// A bare option stands for `option = true`.
+    fn truth(&self, key: &str) -> Result<String, Problem> {
+        match self.subject(key)? {
+            Subject::Option(OptionKind::Value(ValueKind::Bool)) => Ok("true".to_owned()),
+            Subject::Drawn(form) if form.is_truth() => Ok("true".to_owned()),
+            _ => Err(Problem::new(format!("{key} is not true or false: compare it, as in \"{key} = …\""))),
         }
+    }
+
+    /// The value as the facts of a run print it.
+    fn canonical(&self, key: &str, value: &str) -> Result<String, Problem> {
+        match self.subject(key)? {
+            Subject::Preset => word("preset", value, self.system.presets.iter().map(|preset| preset.name)),
+            Subject::Drawn(form) => form.canonical(key, value),
+            Subject::Option(OptionKind::Preset(names)) => word(key, value, names.iter().map(|(name, _)| *name)),
+            Subject::Option(OptionKind::Value(ValueKind::Bool)) => word(key, value, ["true", "false"]),
+            Subject::Option(OptionKind::Value(ValueKind::Name(names))) => {
+                word(key, value, names.iter().map(|(name, _)| *name))
+            }
+            Subject::Option(kind) => {
+                let read = OptionValue(kind.clone()).end(value);
+                read.expect("what has an order has ends").map(|value| value.to_string())
+            }
+        }
+    }
+
+    /// What a key stands for.
+    fn subject(&self, key: &str) -> Result<Subject<'_>, Problem> {
+        if key == "preset" {
+            return Ok(Subject::Preset);
+        }
+        if key.is_empty() {
+            return Err(Problem::new(format!("expected {}, got {}", Where.noun(), quoted(key))));
+        }
+        if let Some(option) = self.system.option(key) {
+            return Ok(Subject::Option(&option.kind));
+        }
+        if let Some(site) = self.drawn.iter().find(|site| site.key == key) {
+            return Ok(Subject::Drawn(&site.form));
+        }
+        let options = self.system.options.iter().map(|option| option.path.as_str());
+        // An option of all nodes has its short name already.
+        let short = |key: &str| key.strip_prefix(self.system.name)?.strip_prefix('.').map(str::to_owned);
+        let is_option = |key: &str| key == "preset" || self.system.option(key).is_some();
+        let drawn = self.drawn.iter().map(|site| site.key.as_str());
+        let drawn = drawn.filter(|key| !short(key).is_some_and(|key| is_option(&key)));
+        Err(Problem::unknown("option", key, options.chain(["preset"]).chain(drawn)))
     }
 }
 
@@ -90,19 +138,4 @@ fn word<'k>(what: &str, value: &str, known: impl IntoIterator<Item = &'k str> + 
         return Ok(value.to_owned());
     }
     Err(Problem::unknown(&format!("value of {what}"), value, known))
-}
-
-/// The kind of an option; nothing for `preset`.
-fn kind<'s>(system: &'s SystemDescription, key: &str) -> Result<Option<&'s OptionKind>, Problem> {
-    if key == "preset" {
-        return Ok(None);
-    }
-    if key.is_empty() {
-        return Err(Problem::new(format!("expected {}, got {}", Where.noun(), quoted(key))));
-    }
-    let names = system.options.iter().map(|option| option.path.as_str());
-    match system.option(key) {
-        Some(option) => Ok(Some(&option.kind)),
-        None => Err(Problem::unknown("option", key, names.chain(["preset"]))),
-    }
 }
