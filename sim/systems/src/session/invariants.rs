@@ -22,8 +22,8 @@
 //!
 //! # Not checked
 //!
-//! - *That a machine has one session that both sides use*: without `reuse` each of its processes has one of its own, and
-//!   what they do with them is judged by its effects (`one_owner`).
+//! - *That a machine has one session that both sides use*: without `reuse` each of its processes has one of its own,
+//!   and what they do with them is judged by its effects (`one_owner`).
 //! - *That beliefs do not overlap*: with a process that is suspended they must. The gauge `belief_overlaps` counts it.
 //! - *That no effect comes after the end of a lease*: a packet may be under way for longer. Such effects are counted,
 //!   and are violations of `one_owner` once another has acted.

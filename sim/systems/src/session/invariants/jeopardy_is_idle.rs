@@ -1,5 +1,5 @@
-//! Jeopardy discipline: a chunk sends nothing to a volume while its lease is over, and serves no target any more when it
-//! ends, though nobody asks for anything and no event tells of it.
+//! Jeopardy discipline: a chunk sends nothing to a volume while its lease is over, and serves no target any more when
+//! it ends, though nobody asks for anything and no event tells of it.
 //!
 //! The lease is worked out here once more, from the requests that the chunk sent and the answers that it got, on its
 //! own clock. What the chunk thinks of it is not asked.

@@ -110,7 +110,7 @@ impl Master {
             Job::Expire(session) if self.not_erased.contains(session) => Stage::Erase,
             Job::Expire(session) if self.without_effect.contains(session) => Stage::Effect,
             Job::Expire(session) if self.table.session(*session).is_some_and(|found| found.is_expiring) => {
-                Stage::Part(self.failed_at.get(session).copied().unwrap_or(self.parts()[0]))
+                Stage::Part(self.part_due(*session))
             }
             Job::Expire(_) => Stage::Check,
         }
@@ -134,6 +134,12 @@ impl Master {
 
     fn parts(&self) -> &'static [ExpiredPart; 3] {
         if self.has(Bug::ExpiredErasesFirst) { &PARTS_ERASING_FIRST } else { &PARTS }
+    }
+
+    /// The part of the expired callback that comes next for a session that no job is about: the one that failed, or the
+    /// first.
+    fn part_due(&self, session: SessionId) -> ExpiredPart {
+        self.failed_at.get(&session).copied().unwrap_or(self.parts()[0])
     }
 
     /// The check-leader callback, at the moment of the effect, for the job at work: it belongs to the term in which it
@@ -312,7 +318,10 @@ impl Master {
             // It is durable that the session ends: who leads next goes on with it.
             return self.put_off(ctx, Stage::Part(part));
         }
-        self.active.as_mut().expect("this job is at work").term = Some(self.term);
+        let active = self.active.as_mut().expect("this job is at work");
+        // A job that has done nothing yet may have been put on the list in an earlier term.
+        let is_fresh = active.term.replace(self.term).is_none();
+        let part = if is_fresh { self.part_due(session) } else { part };
         self.failed_at.remove(&session);
         if self.callback_fails(ctx) {
             ctx.observe(SessionObservation::ExpiredPartFailed { session, part });
