@@ -216,6 +216,10 @@ impl Peer {
 
     /// The state of a client once its stream has what it takes now.
     fn flushed(&mut self, state: State) -> State {
+        // Redis writes nothing more to a client that it cuts off.
+        if state == State::Closed {
+            return state;
+        }
         let written = self.flush();
         if !written || (self.ends && !self.has_replies()) {
             State::Closed

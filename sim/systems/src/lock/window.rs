@@ -1,5 +1,5 @@
-//! Which requests of each client were carried out: each is carried out once, in whatever order they come, and by a redis
-//! only if it is for the process that runs.
+//! Which requests of each client were carried out: each is carried out once, in whatever order they come, and by a
+//! redis only if it is for the process that runs.
 //!
 //! Clients ask over pools of connections: requests of one client may overtake one another, and none comes twice. A
 //! connection ends with the process at either end.

@@ -30,8 +30,11 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 /// What clients ask for in vain.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hunger {
-    /// Since when each lock is asked for in vain. It has none while a client holds it.
+    /// Since when each lock is asked for in vain. It has none while a client holds it, or nobody asks.
     since: BTreeMap<LockId, Instant>,
+    /// How long each lock that nobody asks for at this moment was asked for in vain before. While nobody asks, no time
+    /// passes for it.
+    before: BTreeMap<LockId, Duration>,
     /// How many clients ask for each lock at this moment.
     asking: BTreeMap<LockId, usize>,
     /// When the settle phase began.
@@ -41,11 +44,15 @@ pub(super) struct Hunger {
 impl Hunger {
     /// Looks whether the settle phase has begun.
     pub(super) fn note_settled(&mut self, settled: Option<Instant>) {
+        if self.settled.is_none() && settled.is_some() {
+            self.before.clear();
+        }
         self.settled = settled;
     }
 
     /// A client has the lock: what comes after begins anew.
     pub(super) fn on_gained(&mut self, now: Instant, lock: LockId, terms: &Terms, findings: &mut Findings) {
+        self.before.remove(&lock);
         if let (Some(since), Some(settled)) = (self.since.remove(&lock), self.settled) {
             judge((now, lock), since.max(settled), terms, findings);
         }
@@ -53,8 +60,8 @@ impl Hunger {
 
     /// A client had the lock until now.
     pub(super) fn on_progress(&mut self, now: Instant, lock: LockId) {
-        let is_asked_for = self.asking.get(&lock).is_some_and(|count| *count > 0);
-        if is_asked_for || self.since.contains_key(&lock) {
+        self.before.remove(&lock);
+        if self.asking.get(&lock).is_some_and(|count| *count > 0) {
             self.since.insert(lock, now);
         }
     }
@@ -80,22 +87,28 @@ impl Hunger {
         match entry.change {
             HistoryEvent::Invoked(_) => self.on_asked(view.now(), lock),
             HistoryEvent::Completed { result, .. } => {
-                self.on_ended(lock);
                 if matches!(result, OperationResult::Ok(Response::Busy | Response::Unavailable)) {
                     self.on_refused(view.now(), lock, is_held, terms, findings);
                 }
+                self.on_ended(view.now(), lock);
             }
         }
     }
 
     fn on_asked(&mut self, now: Instant, lock: LockId) {
         *self.asking.entry(lock).or_default() += 1;
-        self.since.entry(lock).or_insert(now);
+        let before = self.before.remove(&lock).unwrap_or_default();
+        self.since.entry(lock).or_insert(now.saturating_sub(before));
     }
 
-    fn on_ended(&mut self, lock: LockId) {
-        if let Some(count) = self.asking.get_mut(&lock) {
-            *count = count.saturating_sub(1);
+    fn on_ended(&mut self, now: Instant, lock: LockId) {
+        let Some(count) = self.asking.get_mut(&lock) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0
+            && let Some(since) = self.since.remove(&lock)
+        {
+            let since = self.settled.map_or(since, |settled| since.max(settled));
+            self.before.insert(lock, now.since(since));
         }
     }
 
@@ -202,12 +215,31 @@ mod tests {
         assert_eq!(gained(&mut late, 60), (Some(LOCK_LIVENESS), 1));
     }
 
+    /// What is found of clients that ask one after the other from these seconds on, for five each, and are refused.
+    fn refused_in_turn(starts: &[u64]) -> Option<usize> {
+        let (mut hunger, terms, mut findings) = (settled(), independent(1), all_on());
+        for start in starts {
+            hunger.on_asked(seconds(*start), LOCK);
+            hunger.on_deadline(seconds(*start), |_| false, &terms, &mut findings);
+            hunger.on_refused(seconds(start + 5), LOCK, false, &terms, &mut findings);
+            hunger.on_ended(seconds(start + 5), LOCK);
+        }
+        broken(&findings)
+    }
+
+    #[test]
+    fn no_time_passes_while_nobody_asks() {
+        assert_eq!(refused_in_turn(&[0, 100, 200]), None, "ten seconds since the faults are over");
+        let often: Vec<u64> = (2..20).map(|turn| turn * 10).collect();
+        assert_eq!(refused_in_turn(&often), Some(LOCK_LIVENESS), "each in vain");
+    }
+
     /// What is found at its deadline of a client that asks and is never answered.
     fn unanswered(ends: bool, is_held: bool) -> Option<usize> {
         let (mut hunger, terms, mut findings) = (settled(), independent(1), all_on());
         hunger.on_asked(seconds(0), LOCK);
         if ends {
-            hunger.on_ended(LOCK);
+            hunger.on_ended(seconds(11), LOCK);
         }
         let at = hunger.deadline(&terms);
         assert_eq!(at == Instant::MAX, ends);
