@@ -1,9 +1,9 @@
 //! The tables of known bugs, `reports/gallery/*-bugs.md`: how likely one run finds each, and by which invariants.
 //!
 //! A bug's *own scenario* is the file of its name in `scenarios/SYSTEM/bugs`; of the lock servers those in
-//! `scenarios/lock` count too that have a twin: what a configuration does without any slip. Of Raft there is a *general swarm* beside
-//! it, all shipped swarms in turn: seed n runs swarm n modulo their number. Both are run with all invariants of the
-//! scenario and with the black boxes among them alone, whole runs, settle phase included.
+//! `scenarios/lock` count too that have a twin: what a configuration does without any slip. Of Raft there is a *general
+//! swarm* beside it, all shipped swarms in turn: seed n runs swarm n modulo their number. Both are run with all
+//! invariants of the scenario and with the black boxes among them alone, whole runs, settle phase included.
 //!
 //! The *matrix* says which invariants fire, the first one or later ones: a run that broke one is run again without it,
 //! until nothing breaks. So an invariant that always fires after another is seen too.

@@ -525,8 +525,8 @@ fn main() {
         "# Faults at each step\n\n\
          How often faults hit each step of the sequences that the systems exist for, in their clean swarms, by \
          `just steps-table {seeds}`.\n\
-         *Lost* counts messages. A connection loses none; there it counts those that could not leave at once, because the \
-         link did not let them through or one before them still waited.\n\
+         *Lost* counts messages. A connection loses none; there it counts those that could not leave at once, because \
+         the link did not let them through or one before them still waited.\n\
          *Stopped after* counts crashes, pauses and suspensions of the process that had sent or told the step at most \
          {RECENT} before and no other since; *with the next* is a step that is always taken in one event with the \
          next one. *Fewest in a swarm* counts both, in the swarm with the fewest of those in which the step came.\n\

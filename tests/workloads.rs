@@ -279,7 +279,6 @@ fn what_is_neither_a_time_nor_a_condition_is_refused_with_both() {
         ("\"2\"", "\"2\""),
         ("\"2 s\"", "\"2 s\""),
         ("\"-2s\"", "\"-2s\""),
-        ("\"1s..2s\"", "\"1s..2s\""),
     ] {
         refuse(&format!("from = {wrong}"), &format!("workload.from: expected {right}, got {got}"));
         refuse(&format!("until = {wrong}"), &format!("workload.until: expected {right}, got {got}"));

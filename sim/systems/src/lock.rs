@@ -36,12 +36,12 @@
 //!
 //! # Caveats
 //!
-//! - Requests are datagrams: those of one client may overtake one another, as over a pool of connections. One to a redis
-//!   is for one process of it, and is carried out at most once, by that process: a later one resets it, as it would a
-//!   connection to the earlier one. The resource has no connections: it keeps which requests it has carried out beside
-//!   their tokens, the last ones of each client, but not which it has refused.
-//! - With `append_fsync = "everysec"` and `"no"` replicas hear of a change at once, and not when it is in the page cache
-//!   of the master: one that crashes in between has not answered it, and its replicas may have it.
+//! - Requests are datagrams: those of one client may overtake one another, as over a pool of connections. One to a
+//!   redis is for one process of it, and is carried out at most once, by that process: a later one resets it, as it
+//!   would a connection to the earlier one. The resource has no connections: it keeps which requests it has carried out
+//!   beside their tokens, the last ones of each client, but not which it has refused.
+//! - With `append_fsync = "everysec"` and `"no"` replicas hear of a change at once, and not when it is in the page
+//!   cache of the master: one that crashes in between has not answered it, and its replicas may have it.
 //! - A crash ends what a client holds: nothing of it is kept.
 //! - There is no pub/sub: who waits for a lock asks again.
 //! - Locks are strings. The reentrant locks of Redisson, which are hashes, are the same to one thread.

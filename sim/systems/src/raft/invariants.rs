@@ -56,7 +56,7 @@
 //! # Not checked
 //!
 //! - *Leader append-only* (§5.3): a leader that overwrites its log creates an entry twice, which is `log_matching`.
-//! - *Stickiness and leases* (S19, S20): what a lease protects is watched where it is read, by `no_stale_answer`; a
+//! - *Stickiness and leases*: what a lease protects is watched where it is read, by `no_stale_answer`; a
 //!   vote that ignores a live leader shows as unstable leadership.
 
 mod acknowledged_is_applied;

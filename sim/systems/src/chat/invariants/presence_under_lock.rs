@@ -1,6 +1,6 @@
 //! What changes the presence of a user does so while it holds the lock of the user, as the redis has it: the token of
-//! the lock is the fencing token of the write. The lock is that of the login or of the cleanup, and not of another job of
-//! the same server.
+//! the lock is the fencing token of the write. The lock is that of the login or of the cleanup, and not of another job
+//! of the same server.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use super::index::PRESENCE_UNDER_LOCK;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "presence_under_lock",
-    doc: "A presence is written under the lock of the login that it is for, and removed under the lock of the cleanup of \
-          its session.",
+    doc: "A presence is written under the lock of the login that it is for, and removed under the lock of the cleanup \
+          of its session.",
     source: "Kleppmann 2016, \"Making the lock safe with fencing\"",
     kind: InvariantKind::Safety,
     sight: Sight::BlackBox,
