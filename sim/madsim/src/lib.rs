@@ -4,7 +4,7 @@
 //! `docs/madsim.md` says what this engine can and cannot do. Without `--cfg madsim` there is nothing here: cargo's
 //! workspace-wide checks pass, and nothing of madsim is built.
 //!
-//! Kernel nodes run here by [`OnMadsim`], and async code that is written against tokio by [`ServiceOnMadsim`]:
+//! Kernel nodes run here by `OnMadsim`, and async code that is written against tokio by `ServiceOnMadsim`:
 //!
 //! ```rust,ignore
 //! fn main() -> std::process::ExitCode {
