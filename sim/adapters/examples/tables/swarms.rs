@@ -149,6 +149,9 @@ fn runs_table(rows: &[(&str, &str, Row)], made_by: &str, seeds: u64, twice: u64,
          `just adapters-table-of LIBRARY` makes the rows of one library anew, and leaves those of the others.\n\
          raft-rs is 0.7.0, OmniPaxos 0.2.4, foca 2.0.0, all as they come from the registry.\n\
          Events a second are by the CPU time of the thread that runs them, without the second execution.\n\n\
+         What breaks of raft-rs is `pre_vote_by_quorum`, which is no matter of safety: a server that stands for \
+         pre-votes counts every grant about its own term or a later one, so a late grant from before its term rose is \
+         taken for one of its present round (`stale_pre_vote.toml`).\n\n\
          What breaks over datagrams is OmniPaxos: the first lines of `stale_accept_sync.toml` and \
          `late_prepare_request.toml` say how.\n\
          In the swarm the late AcceptSync shows as `persist_before_reply`: it cuts the log of a follower back, and \
