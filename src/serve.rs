@@ -258,7 +258,8 @@ impl LockServer {
     }
 
     fn cycle(&mut self) {
-        self.expire();
+        let until = Instant::now() + EXPIRY_MAX;
+        delete_expired(&mut self.server, || Instant::now() < until);
         if self.has_backlog {
             self.accept();
         }
@@ -268,18 +269,6 @@ impl LockServer {
         let over = self.peers.iter().filter(|(id, peer)| is_idle(id, peer) || peer.is_stalled(self.options.stall_max));
         let over: Vec<u64> = over.map(|(id, _)| *id).collect();
         over.into_iter().for_each(|id| self.close(id));
-    }
-
-    /// Deletes expired keys, for a part of the time until the next cycle at most.
-    fn expire(&mut self) {
-        let until = Instant::now() + EXPIRY_MAX;
-        loop {
-            // There are no replicas and there is no append-only file, so the effects go nowhere.
-            let deleted = self.server.expire(wall_clock(), EXPIRED_MAX).len();
-            if deleted < EXPIRED_MAX || Instant::now() >= until {
-                return;
-            }
-        }
     }
 
     /// Writes the replies that are left, for a moment at most.
@@ -309,4 +298,36 @@ fn open_files_max() -> Option<usize> {
 fn wall_clock() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Deletes expired keys, some at a time, until none is left or there is no more time.
+fn delete_expired(server: &mut Server, has_time: impl Fn() -> bool) {
+    // There are no replicas and there is no append-only file, so the effects go nowhere.
+    while server.expire(wall_clock(), EXPIRED_MAX).len() >= EXPIRED_MAX && has_time() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_systems::lock::redis::Reply;
+
+    use super::*;
+
+    #[test]
+    fn all_keys_that_are_over_are_deleted_in_one_cycle_if_there_is_time() {
+        let count = |keys: usize, has_time: bool| {
+            let mut server = Server::new();
+            let ask = |server: &mut Server, words: &[&str], now: i64| {
+                server.ask(&words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>(), now).reply
+            };
+            (0..keys).for_each(|key| drop(ask(&mut server, &["SET", &key.to_string(), "v", "PX", "1"], 1)));
+            delete_expired(&mut server, || has_time);
+            ask(&mut server, &["DBSIZE"], 1)
+        };
+        assert_eq!(count(10 * EXPIRED_MAX + 1, true), Reply::Integer(0));
+        assert_eq!(
+            count(10 * EXPIRED_MAX, false),
+            Reply::Integer(9 * EXPIRED_MAX as i64),
+            "the clients have their turn"
+        );
+    }
 }

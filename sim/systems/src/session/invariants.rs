@@ -376,7 +376,8 @@ impl Invariants<SessionNode> for SessionInvariants {
         } else if node.is(CHUNK) {
             let lease = self.setup.options.get(node).follower_lease;
             let bounds = (lease, view.bounds().drift_ppm);
-            self.leases.on_heard(node, self.group(source.node), message, bounds, Now::of(&view, node));
+            let times = (view.now(), view.monotonic(node));
+            self.leases.on_heard(node, self.group(source.node), message, bounds, times);
         }
     }
 

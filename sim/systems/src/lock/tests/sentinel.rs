@@ -24,6 +24,15 @@ fn without_master(stand: &mut Stand, seconds: u64) {
     }
 }
 
+/// One that knows its replicas and was ordered to begin a failover; its vote is not on the disk yet.
+fn ordered() -> Stand {
+    let mut one = sentinel(Bug::None);
+    without_master(&mut one, 1);
+    one.host.order(Order::Failover);
+    one.note();
+    one
+}
+
 fn agree(stand: &mut Stand, sentinel: NodeId, vote: Option<(NodeId, u64)>) {
     stand.hear(sentinel, Wire::Polled { master: R1, is_down: true, vote });
 }
@@ -158,10 +167,7 @@ fn what_another_one_said_before_the_master_was_down_does_not_count() {
 
 #[test]
 fn a_failover_whose_successor_is_silent_ends_even_if_it_was_ordered() {
-    let mut one = sentinel(Bug::None);
-    without_master(&mut one, 1);
-    one.host.order(Order::Failover);
-    one.note();
+    let mut one = ordered();
     one.sync();
     one.take_sent();
     pong(&mut one, R3, Some(R1), 9);
@@ -179,10 +185,7 @@ fn a_failover_whose_successor_is_silent_ends_even_if_it_was_ordered() {
 
 #[test]
 fn an_order_needs_no_vote_but_its_own() {
-    let mut one = sentinel(Bug::None);
-    without_master(&mut one, 1);
-    one.host.order(Order::Failover);
-    one.note();
+    let mut one = ordered();
     assert!(promoted(&one).is_empty(), "its vote is not on the disk");
     one.sync();
     assert_eq!(promoted(&one), [R3]);

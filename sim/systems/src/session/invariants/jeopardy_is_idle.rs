@@ -54,11 +54,9 @@ pub(super) struct Leases {
     next: Instant,
 }
 
-/// The end of a lease, with what the world knows of its chunk.
+/// What the world knows of a chunk when its lease may be over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
-    /// True time.
-    pub(super) at: Instant,
     /// What the chunk's monotonic clock shows.
     pub(super) clock: Instant,
     /// Whether it can act, and no fault began or ended a short while ago.
@@ -69,7 +67,7 @@ impl Now {
     /// Of a chunk in this world.
     pub(super) fn of(view: &impl View<SessionNode>, chunk: NodeId) -> Self {
         let is_calm = view.is_lively(chunk) && CALM < view.now().since(view.disturbed_at());
-        Self { at: view.now(), clock: view.monotonic(chunk), is_calm }
+        Self { clock: view.monotonic(chunk), is_calm }
     }
 }
 
@@ -113,14 +111,15 @@ impl Leases {
         });
     }
 
-    /// A chunk hears something from a master. `lease` is the follower's, `drift` the declared bound.
+    /// A chunk hears something from a master. `lease` is the follower's, `drift` the declared bound; it is `at` in true
+    /// time, and `clock` on the chunk's monotonic clock.
     pub(super) fn on_heard(
         &mut self,
         chunk: NodeId,
         source: NodeId,
         message: &SessionMessage,
         (lease, drift): (Duration, Option<u32>),
-        now: Now,
+        (at, clock): (Instant, Instant),
     ) {
         let Some(exchange) = self.exchanges.get_mut(&(chunk, source.number())) else { return };
         let begun = match message {
@@ -136,7 +135,7 @@ impl Leases {
         if let Some((session, from)) = begun {
             exchange.extend(session, from.saturating_add(lease));
             let until = exchange.leases[&session];
-            let look = now.at.saturating_add(until.since(now.clock)).saturating_add(MARGIN);
+            let look = at.saturating_add(until.since(clock)).saturating_add(MARGIN);
             self.next = if self.looks.is_empty() { look } else { self.next.min(look) };
             self.looks.entry((chunk, session)).or_insert(look);
         }
@@ -256,15 +255,10 @@ mod tests {
         leases.exchanges.entry((K1, 1)).or_default().creates.insert(7, at(0));
         let granted = Granted { session: ONE, epoch: Epoch(1), version: 1, is_reused: false };
         let created = SessionMessage::CreateReply { request: 7, result: CreateResult::Created(granted) };
-        leases.on_heard(K1, M1, &created, (LEASE, None), calm(0));
+        leases.on_heard(K1, M1, &created, (LEASE, None), (at(0), at(0)));
         leases.on_send(K1, M1, &keep_alive(1), at(3), findings);
-        leases.on_heard(K1, M1, &extended(1), (LEASE, None), calm(3));
+        leases.on_heard(K1, M1, &extended(1), (LEASE, None), (at(3), at(3)));
         leases
-    }
-
-    /// A chunk whose clock is right, and which nothing has disturbed.
-    fn calm(secs: u64) -> Now {
-        Now { at: at(secs), clock: at(secs), is_calm: true }
     }
 
     /// What is found of a chunk that serves, or does not, when each deadline comes up to 20 s.
@@ -289,20 +283,16 @@ mod tests {
 
     #[test]
     fn who_serves_when_its_lease_ends_is_found_though_nothing_happens() {
-        let right = |at| Now { at, clock: at, is_calm: true };
+        let right = |clock| Now { clock, is_calm: true };
         assert_eq!(found(true, right), (Some(JEOPARDY_IS_IDLE), 1));
         assert_eq!(found(false, right), (None, 1));
     }
 
     #[test]
     fn who_cannot_act_or_whose_clock_is_not_there_yet_is_not_judged() {
-        assert_eq!(found(true, |at| Now { at, clock: at, is_calm: false }), (None, 0));
-        assert_eq!(
-            found(true, |now| Now { at: now, clock: at(4), is_calm: true }),
-            (None, 0),
-            "its clock stands still"
-        );
-        let slow = |now: Instant| Now { at: now, clock: at(1) + now.since(at(1)).div(2), is_calm: true };
+        assert_eq!(found(true, |clock| Now { clock, is_calm: false }), (None, 0));
+        assert_eq!(found(true, |_| Now { clock: at(4), is_calm: true }), (None, 0), "its clock stands still");
+        let slow = |now: Instant| Now { clock: at(1) + now.since(at(1)).div(2), is_calm: true };
         assert_eq!(found(true, slow), (Some(JEOPARDY_IS_IDLE), 1), "at 16 s");
     }
 
@@ -333,7 +323,7 @@ mod tests {
     fn a_second_copy_of_an_answer_extends_nothing() {
         let mut findings = all_on();
         let mut leases = leases(&mut findings);
-        leases.on_heard(K1, M1, &extended(1), (LEASE, None), calm(8));
+        leases.on_heard(K1, M1, &extended(1), (LEASE, None), (at(8), at(8)));
         leases.on_send(K1, M1, &apply(), at(9), &mut findings);
         assert_eq!(broken(&findings), Some(JEOPARDY_IS_IDLE));
     }
