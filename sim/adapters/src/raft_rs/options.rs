@@ -55,6 +55,9 @@ options! {
         /// Whether the process of a server ends when it applies its own removal, as the library's authors ask of
         /// applications.
         pub leave: bool => ValueKind::Bool,
+        /// Whether grants of an earlier round of pre-votes come to the library, which counts them for the present one:
+        /// `stale_pre_vote.toml`.
+        pub late_grants: bool => ValueKind::Bool,
         /// Where election timeouts come from.
         pub timeouts: Timeouts => ValueKind::Name(Timeouts::NAMES),
         /// A mistake of the adapter.
@@ -110,6 +113,7 @@ const fn etcd_like() -> RaftRsOptions {
         snapshot_every: 0,
         snapshot_trailing: 5,
         leave: true,
+        late_grants: true,
         timeouts: Timeouts::Pinned,
         mistake: Mistake::None,
     }

@@ -139,6 +139,7 @@ impl Node for Process {
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Wire) {
         match (self, message) {
+            (Self::Server(server), Wire::Raft(message)) if server.is_withheld(&message.0) => {}
             (Self::Server(server), Wire::Raft(message)) => server.on_message(ctx, message.0),
             (Self::Server(server), Wire::Propose { operation, value }) => {
                 server.on_proposal(ctx, Proposal { client: source.node, operation, value });
@@ -283,6 +284,12 @@ impl Server {
         self.note_contact(ctx, from, kind);
         self.watch_timer(ctx, 0);
         self.drive(ctx);
+    }
+
+    /// Whether it is a grant of an earlier round of pre-votes, and the option `late_grants` is off.
+    fn is_withheld(&self, message: &Message) -> bool {
+        let is_grant = message.get_msg_type() == MessageType::MsgRequestPreVoteResponse && !message.reject;
+        is_grant && !self.options.late_grants && message.term != self.raw.raft.term + 1
     }
 
     /// The message as it is handed to the library: another one if a mistake of the adapter is switched on.
