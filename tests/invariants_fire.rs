@@ -3,18 +3,23 @@
 //! Method: a scenario of `scenarios/SYSTEM/bugs` for each, run with no other invariant on, so that none can end the run
 //! before. Seeds are tried until it fires. On these seeds the twin must pass, with all invariants of the scenario. An
 //! invariant without a row here fails the test.
+//!
+//! And none leaves a trace: a run of a swarm has the same digest with all of them and with none.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use splitbrain::scenario::{self, Picks, Scenario, SystemDescription};
-use splitbrain_kernel::invariant::Invariants as _;
+use splitbrain_kernel::invariant::{InvariantSet, Invariants as _};
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::system::System;
 use splitbrain_kernel::world::World;
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
+use splitbrain_systems::raft::Raft;
+use splitbrain_systems::reactor::Reactor;
+use splitbrain_systems::session::Sessions;
 
 /// The most seeds that are tried.
 const SEEDS: u64 = 20;
@@ -71,9 +76,9 @@ const CHAT: &[(&str, &str)] = &[
     ("chat.busy_is_true", "no_reply_is_busy_at_the_lock"),
 ];
 
-/// The scenario of a known bug.
+/// A shipped scenario of a system.
 fn load<S: System>(file: &str) -> Scenario {
-    let path = format!("scenarios/{}/bugs/{file}.toml", S::NAME);
+    let path = format!("scenarios/{}/{file}.toml", S::NAME);
     let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).expect("it is shipped");
     let loaded = scenario::load_all(&path, &text, &Picks::default(), &[SystemDescription::of::<S>()]);
     loaded.unwrap_or_else(|wrong| panic!("{wrong}")).swap_remove(0)
@@ -91,7 +96,7 @@ fn broken<S: System>(scenario: &Scenario, seed: u64) -> Option<String> {
 
 /// What is wrong with a row: the bug does not fire the invariant, or something fires without the bug.
 fn wrong<S: System>(invariant: &str, file: &str) -> Option<String> {
-    let scenario = load::<S>(file);
+    let scenario = load::<S>(&format!("bugs/{file}"));
     let alone = Scenario { invariants: vec![invariant.to_owned()], ..scenario.clone() };
     let Some(found) = (0..SEEDS).find(|seed| broken::<S>(&alone, *seed).as_deref() == Some(invariant)) else {
         return Some(format!("{file}: {invariant} does not fire in {SEEDS} seeds"));
@@ -118,4 +123,25 @@ fn each_invariant_of_the_locks_is_fired_by_a_known_bug_alone() {
 #[test]
 fn each_invariant_of_the_chat_is_fired_by_a_known_bug_alone() {
     check::<Chat>(CHAT, |name| name.starts_with("chat."));
+}
+
+/// Whether a run of this swarm has one digest with all invariants and with none.
+fn leaves_no_trace<S: System>(swarm: &str) {
+    let scenario = load::<S>(swarm);
+    let resolved = scenario::resolve::<S>(&scenario, Seed(7)).expect("options that stand together");
+    let mut unwatched = resolved.options.clone();
+    unwatched.invariants = InvariantSet::NONE;
+    let watched = World::new(&resolved.system, &resolved.options, Seed(7)).run();
+    assert_eq!(watched.outcome, Outcome::Passed, "{swarm}");
+    assert!(watched.evaluated.iter().any(|times| *times > 0), "{swarm} is watched");
+    assert_eq!(watched.digest, World::new(&resolved.system, &unwatched, Seed(7)).run().digest, "{swarm}");
+}
+
+#[test]
+fn invariants_leave_no_trace_in_a_run() {
+    leaves_no_trace::<Raft>("swarm_kv_membership");
+    leaves_no_trace::<Sessions>("swarm_replicated_zbs");
+    leaves_no_trace::<Lock>("swarm_failover");
+    leaves_no_trace::<Chat>("swarm_chat");
+    leaves_no_trace::<Reactor>("swarm");
 }

@@ -56,8 +56,8 @@ const LAYERS: &[Layers] = &[
             &["node", "context", "brief"],
             &["decision", "history", "files"],
             &["clock", "network", "disk", "queue", "timers", "digest"],
-            // The state of the world, what can be done to it, who may look at it, and what a system offers.
-            &["universe", "fault", "view", "embedding", "invariant", "checker", "workload", "system", "vocabulary"],
+            // What invariants may look at, what can be done to it, through what they look, and what a system offers.
+            &["world_state", "fault", "view", "embedding", "invariant", "checker", "workload", "system", "vocabulary"],
             &["plan"],
             &["trace", "director"],
             &["measure"],
@@ -69,7 +69,7 @@ const LAYERS: &[Layers] = &[
             &["prelude"],
         ],
         // run.rs holds the options of each part beside the outcome of a run, which stands on everything.
-        upward: &[("clock", "run"), ("network", "run"), ("disk", "run"), ("digest", "run"), ("universe", "run")],
+        upward: &[("clock", "run"), ("network", "run"), ("disk", "run"), ("digest", "run"), ("world_state", "run")],
     },
     Layers {
         source: "src/",

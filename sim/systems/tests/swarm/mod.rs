@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{FaultSpec, MessageSpec, NemesisKind, NemesisSpec};
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::{InvariantSet, Invariants, Sight};
@@ -68,12 +68,8 @@ pub(crate) struct Swarm {
     pub(crate) duplication: Ppm,
     /// The invariants that are on.
     pub(crate) invariants: InvariantSet,
-    /// Whether there are random faults.
-    pub(crate) nemeses: bool,
-    /// More of them.
+    /// Nemeses beside those of every swarm.
     pub(crate) more: Vec<NemesisSpec>,
-    /// Faults beside them.
-    pub(crate) faults: Vec<FaultSpec<Order>>,
     /// A plan that is followed in place of all these.
     pub(crate) replay: Option<Plan<Operation, Order>>,
 }
@@ -89,9 +85,7 @@ impl Swarm {
             cluster: CLUSTER,
             duplication: UNRULY,
             invariants: InvariantSet::All,
-            nemeses: true,
             more: Vec::new(),
-            faults: Vec::new(),
             replay: None,
         }
     }
@@ -139,11 +133,8 @@ impl Swarm {
             network: self.network(),
             clocks: BTreeMap::new(),
             disk: DISK,
-            faults: self.faults.clone(),
-            nemeses: if self.nemeses { self.nemeses() } else { Vec::new() }
-                .into_iter()
-                .chain(self.more.clone())
-                .collect(),
+            faults: Vec::new(),
+            nemeses: self.nemeses().into_iter().chain(self.more.clone()).collect(),
             workload: None,
             operations: self.proposals(),
             orders: Vec::new(),
