@@ -61,7 +61,7 @@ pub(super) trait Fields: Sync {
 
 /// A table under a key.
 #[derive(Debug)]
-pub(super) struct Sub<F>(pub(super) F);
+pub(super) struct SubTable<F>(pub(super) F);
 
 impl<F: Fields> Fields for &F {
     type Value = F::Value;
@@ -91,7 +91,7 @@ impl<F: Fields> Fields for &F {
     }
 }
 
-impl<F: Fields> Shape for Sub<F> {
+impl<F: Fields> Shape for SubTable<F> {
     type Value = F::Value;
 
     fn noun(&self) -> String {
@@ -139,7 +139,7 @@ impl<F: Fields> Shape for NodeTables<F> {
         let mut whole = Some(());
         for (name, span, at) in table.entries() {
             let node = node_key(reader, &name, &span, &at.path);
-            match (node, Sub(&self.0).decode(reader, &at)) {
+            match (node, SubTable(&self.0).decode(reader, &at)) {
                 (Some(node), Some(apart)) => _ = nodes.insert(node, apart),
                 _ => whole = None,
             }
@@ -169,9 +169,9 @@ impl<F: Fields> Shape for NodeTables<F> {
 
 /// An array of tables: `[[fault]]`.
 #[derive(Debug)]
-pub(super) struct Many<F>(pub(super) Sub<F>);
+pub(super) struct TableList<F>(pub(super) SubTable<F>);
 
-impl<F: Fields> Shape for Many<F> {
+impl<F: Fields> Shape for TableList<F> {
     type Value = Vec<F::Value>;
 
     fn noun(&self) -> String {

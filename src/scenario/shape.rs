@@ -46,9 +46,9 @@ impl Shape for Flag {
 
 /// `true`, for actions that need nothing else said.
 #[derive(Debug)]
-pub(super) struct Yes;
+pub(super) struct TrueFlag;
 
-impl Shape for Yes {
+impl Shape for TrueFlag {
     type Value = ();
 
     fn noun(&self) -> String {
@@ -117,7 +117,7 @@ pub(super) fn whole(number: &DeInteger<'_>) -> Option<u64> {
 
 /// One of a closed list of names, each with its meaning.
 #[derive(Debug)]
-pub(super) struct NameOf<T: 'static> {
+pub(super) struct OneOfNames<T: 'static> {
     /// Every name, with what it means.
     pub(super) names: &'static [(&'static str, &'static str)],
     /// The value of a name.
@@ -126,7 +126,7 @@ pub(super) struct NameOf<T: 'static> {
     pub(super) show: fn(&T) -> &'static str,
 }
 
-impl<T> Shape for NameOf<T> {
+impl<T> Shape for OneOfNames<T> {
     type Value = T;
 
     fn noun(&self) -> String {

@@ -46,8 +46,8 @@ use crate::node::Node;
 use crate::rng::Rng;
 use crate::selector::{Drawn, LinkForm, Selector, Span};
 use crate::time::{Duration, Instant};
-use crate::universe::Slot;
 use crate::vocabulary::Incident;
+use crate::world_state::Slot;
 
 pub use crate::disk::{DiskFault, Keep};
 pub use crate::network::{InFlight, Latency, LinkConditions};

@@ -177,10 +177,10 @@ pub mod system;
 pub mod time;
 pub mod timers;
 pub mod trace;
-pub mod universe;
 pub mod view;
 pub mod vocabulary;
 pub mod workload;
 pub mod world;
+pub mod world_state;
 
 pub use serde;

@@ -99,11 +99,11 @@ struct LinkState {
     plain: bool,
     base: Conditions,
     busy_until: Instant,
-    cuts: Vec<Narrow<()>>,
-    clogs: Vec<Narrow<()>>,
+    cuts: Vec<Scoped<()>>,
+    clogs: Vec<Scoped<()>>,
     /// Each with the ordinal of the first packet that is sent while it is in force.
-    refusals: Vec<Narrow<u64>>,
-    weather: Vec<Narrow<LinkConditions>>,
+    refusals: Vec<Scoped<u64>>,
+    weather: Vec<Scoped<LinkConditions>>,
     /// When each of the datagrams arrives that the link holds, while it has a capacity.
     holds: Vec<Instant>,
     /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
@@ -115,7 +115,7 @@ struct LinkState {
 
 /// The state of a fault on a link, narrowed to the kinds of message in `mask`.
 #[derive(Clone, Debug)]
-struct Narrow<T> {
+struct Scoped<T> {
     key: u32,
     mask: u64,
     what: T,
@@ -143,7 +143,7 @@ struct Conditions {
 
 /// What becomes of a packet that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fate {
+pub struct SendVerdict {
     /// Its ordinal on the link.
     pub ordinal: u64,
     /// When it arrives.
@@ -156,13 +156,13 @@ pub struct Fate {
 
 /// What becomes of a datagram on a link with which nothing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plain {
+pub enum FastVerdict {
     /// It arrives then; its ordinal.
     Arrives(Instant, u64),
     /// It is lost by chance; its ordinal.
     Lost(u64),
-    /// The link is not that plain.
-    Not,
+    /// Something is wrong with the link, or may be.
+    Undecided,
 }
 
 /// Why a packet does not arrive.
@@ -200,7 +200,7 @@ impl std::fmt::Display for DropReason {
 
 /// What becomes of a packet that arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum ArrivalVerdict {
     /// It is delivered.
     Deliver,
     /// It was lost at a cut.
@@ -298,19 +298,19 @@ impl Network {
     /// Sends a datagram over a link with which nothing is wrong and on which it can only be lost or arrive once: the
     /// hot path. Where the link is another, nothing is drawn, and [`Network::send`] is to be called.
     #[inline(always)]
-    pub fn send_plain(&mut self, now: Instant, (source, target): (usize, usize)) -> Plain {
+    pub fn send_plain(&mut self, now: Instant, (source, target): (usize, usize)) -> FastVerdict {
         let index = self.index(source, target);
         let link = &mut self.links[index];
         if !link.plain {
-            return Plain::Not;
+            return FastVerdict::Undecided;
         }
         let word = link.rng.word();
         let ordinal = link.sent;
         link.sent += 1;
         if link.base.loss.hits_half((word >> 32) as u32) {
-            return Plain::Lost(ordinal);
+            return FastVerdict::Lost(ordinal);
         }
-        Plain::Arrives(now.saturating_add(latency(link.base.latency, word)), ordinal)
+        FastVerdict::Arrives(now.saturating_add(latency(link.base.latency, word)), ordinal)
     }
 
     /// Sends a packet from one node to another, both by dense index.
@@ -320,7 +320,7 @@ impl Network {
         (source, target): (usize, usize),
         packet: Packet,
         forced: Option<Decision>,
-    ) -> Fate {
+    ) -> SendVerdict {
         let reordering_delay = self.reordering_delay;
         let index = self.index(source, target);
         let link = &mut self.links[index];
@@ -336,15 +336,15 @@ impl Network {
 
     /// A packet arrives: whether it may be delivered.
     #[inline]
-    pub fn arrive(&self, (source, target): (usize, usize), ordinal: u64, kind: u64) -> Arrival {
+    pub fn arrive(&self, (source, target): (usize, usize), ordinal: u64, kind: u64) -> ArrivalVerdict {
         let link = &self.links[self.index(source, target)];
-        if ordinal >= link.safe_from { Arrival::Deliver } else { link.arrive_disturbed(ordinal, kind) }
+        if ordinal >= link.safe_from { ArrivalVerdict::Deliver } else { link.arrive_disturbed(ordinal, kind) }
     }
 
     /// Cuts a link for the kinds in `mask`.
     pub fn cut(&mut self, key: u32, link: Link, mask: u64, in_flight: InFlight) {
         let link = self.link_mut(link);
-        link.cuts.push(Narrow { key, mask, what: () });
+        link.cuts.push(Scoped { key, mask, what: () });
         match in_flight {
             InFlight::Keep => {}
             InFlight::Drop if mask == ALL_KINDS => link.lost_before = link.sent,
@@ -360,21 +360,21 @@ impl Network {
     /// Clogs a link for the kinds in `mask`.
     pub fn clog(&mut self, key: u32, link: Link, mask: u64) {
         let link = self.link_mut(link);
-        link.clogs.push(Narrow { key, mask, what: () });
+        link.clogs.push(Scoped { key, mask, what: () });
         link.refresh();
     }
 
     /// Refuses the requests of the kinds in `mask` that are sent over a link from now on.
     pub fn refuse(&mut self, key: u32, link: Link, mask: u64) {
         let link = self.link_mut(link);
-        link.refusals.push(Narrow { key, mask, what: link.sent });
+        link.refusals.push(Scoped { key, mask, what: link.sent });
         link.refresh();
     }
 
     /// Changes the conditions of a link for the kinds in `mask`.
     pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: LinkConditions) {
         let link = self.link_mut(link);
-        link.weather.push(Narrow { key, mask, what: weather });
+        link.weather.push(Scoped { key, mask, what: weather });
         link.refresh();
     }
 
@@ -505,7 +505,7 @@ impl LinkState {
         word: u64,
         forced: Option<Decision>,
         reordering_delay: Duration,
-    ) -> Fate {
+    ) -> SendVerdict {
         let ordinal = self.sent - 1;
         let conditions = self.conditions_for(packet.kind);
         let lossy = packet.transport == Transport::Datagram;
@@ -513,7 +513,7 @@ impl LinkState {
         let after = |delay| departs.saturating_add(delay);
         let drawn = after(latency(conditions.latency, word));
         let extra = Duration::from_nanos(scale(mix(word ^ REORDERING), reordering_delay.as_nanos().saturating_add(1)));
-        let mut fate = Fate { ordinal, first: Ok(drawn), second: None, priority: 0 };
+        let mut fate = SendVerdict { ordinal, first: Ok(drawn), second: None, priority: 0 };
         match forced {
             // Loss never acts inside a connection.
             Some(Decision::Drop) if lossy => fate.first = Err(DropReason::Override),
@@ -546,7 +546,7 @@ impl LinkState {
     }
 
     /// Tail drop: a datagram that the link has no room for is lost, its second copy with it.
-    fn hold(&mut self, now: Instant, capacity: u64, fate: &mut Fate) {
+    fn hold(&mut self, now: Instant, capacity: u64, fate: &mut SendVerdict) {
         self.holds.retain(|arrives| *arrives > now);
         let Ok(arrives) = fate.first else { return };
         if self.holds.len() as u64 >= capacity {
@@ -568,16 +568,16 @@ impl LinkState {
     }
 
     #[cold]
-    fn arrive_disturbed(&self, ordinal: u64, kind: u64) -> Arrival {
+    fn arrive_disturbed(&self, ordinal: u64, kind: u64) -> ArrivalVerdict {
         let narrow = |(mask, before): &(u64, u64)| hits(*mask, kind) && ordinal < *before;
         if ordinal < self.lost_before || self.lost_kinds.iter().any(narrow) {
-            Arrival::Lost
+            ArrivalVerdict::Lost
         } else if self.clogs.iter().any(|clog| hits(clog.mask, kind)) {
-            Arrival::Hold
+            ArrivalVerdict::Hold
         } else if self.is_refused(ordinal, kind) {
-            Arrival::Refuse
+            ArrivalVerdict::Refuse
         } else {
-            Arrival::Deliver
+            ArrivalVerdict::Deliver
         }
     }
 

@@ -12,7 +12,7 @@ use crate::network::{ALL_KINDS, Network};
 use crate::node::{FileId, Node, Stored};
 use crate::system::Bounds;
 use crate::time::{Duration, Instant};
-use crate::universe::Universe;
+use crate::world_state::WorldState;
 
 /// Durable records by file: a disk, or what of one is an inner node's.
 pub trait Records<R> {
@@ -115,7 +115,7 @@ pub trait View<N: Node>: Copy + Debug {
 /// The whole world.
 #[derive(Debug)]
 pub struct Whole<'a, N: Node> {
-    universe: &'a Universe<N>,
+    state: &'a WorldState<N>,
 }
 
 impl<N: Node> Clone for Whole<'_, N> {
@@ -128,77 +128,77 @@ impl<N: Node> Copy for Whole<'_, N> {}
 
 impl<'a, N: Node> Whole<'a, N> {
     #[inline]
-    pub(crate) const fn new(universe: &'a Universe<N>) -> Self {
-        Self { universe }
+    pub(crate) const fn new(state: &'a WorldState<N>) -> Self {
+        Self { state }
     }
 }
 
 impl<N: Node> View<N> for Whole<'_, N> {
     #[inline]
     fn now(&self) -> Instant {
-        self.universe.now
+        self.state.now
     }
     #[inline]
     fn events(&self) -> u64 {
-        self.universe.events
+        self.state.events
     }
     #[inline]
     fn cluster(&self) -> Cluster {
-        self.universe.cluster
+        self.state.cluster
     }
     #[inline]
     fn node(&self, node: NodeId) -> Option<&N> {
-        self.universe.slot(node).node.as_ref()
+        self.state.slot(node).node.as_ref()
     }
     #[inline]
     fn record_count(&self, node: NodeId, file: FileId) -> usize {
-        self.universe.slot(node).disk.durable(file).len()
+        self.state.slot(node).disk.durable(file).len()
     }
     #[inline]
     fn record(&self, node: NodeId, file: FileId, at: usize) -> Option<Stored<&N::Record>> {
-        self.universe.slot(node).disk.durable(file).get(at).map(Stored::as_ref)
+        self.state.slot(node).disk.durable(file).get(at).map(Stored::as_ref)
     }
     fn is_lively(&self, node: NodeId) -> bool {
-        let slot = self.universe.slot(node);
+        let slot = self.state.slot(node);
         slot.node.is_some() && slot.is_open() && !fault::hampers(slot)
     }
     fn is_paused(&self, node: NodeId) -> bool {
-        self.universe.slot(node).pauses > 0
+        self.state.slot(node).pauses > 0
     }
     fn disk_is_healthy(&self, node: NodeId) -> bool {
-        self.universe.slot(node).disk.is_healthy()
+        self.state.slot(node).disk.is_healthy()
     }
     fn disk_latency_max(&self, node: NodeId) -> Duration {
-        self.universe.slot(node).disk.latency_max()
+        self.state.slot(node).disk.latency_max()
     }
     #[inline]
     fn network(&self) -> &Network {
-        &self.universe.network
+        &self.state.network
     }
     #[inline]
     fn disturbed_at(&self) -> Instant {
-        self.universe.disturbed_at
+        self.state.disturbed_at
     }
     fn core(&self) -> &[NodeId] {
-        &self.universe.core
+        &self.state.core
     }
     fn history_len(&self) -> usize {
-        self.universe.history.entries().len()
+        self.state.history.entries().len()
     }
     fn history(&self, place: usize) -> Option<EntryRef<'_, N>> {
-        self.universe.history.entries().get(place).map(HistoryEntry::as_ref)
+        self.state.history.entries().get(place).map(HistoryEntry::as_ref)
     }
     fn settled_at(&self) -> Option<Instant> {
-        self.universe.settled_at
+        self.state.settled_at
     }
     fn bounds(&self) -> Bounds {
-        self.universe.bounds
+        self.state.bounds
     }
     fn true_span(&self, node: NodeId, local: Duration) -> Duration {
-        self.universe.slot(node).clock.true_span(local)
+        self.state.slot(node).clock.true_span(local)
     }
     fn monotonic(&self, node: NodeId) -> Instant {
-        self.universe.slot(node).clock.monotonic(self.universe.now)
+        self.state.slot(node).clock.monotonic(self.state.now)
     }
 }
 

@@ -43,9 +43,9 @@ use crate::run::{
 use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::trace::{NoTrace, TraceItem, Tracer};
-use crate::universe::Universe;
 use crate::view::Whole;
 use crate::vocabulary::Vocabulary;
+use crate::world_state::WorldState;
 
 use act::Script;
 use connection::Connections;
@@ -68,7 +68,7 @@ pub struct World<S: System, T = NoTrace> {
     system: S,
     tracer: T,
     seed: Seed,
-    universe: Universe<S::Node>,
+    state: WorldState<S::Node>,
     queue: Queue,
     events: Slab<Event<S::Node>>,
     datagrams: Slab<Datagram<<S::Node as Node>::Message>>,
@@ -179,7 +179,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             system: system.clone(),
             tracer,
             seed,
-            universe: Universe::new(options, seed),
+            state: WorldState::new(options, seed),
             queue,
             events: Slab::new(),
             datagrams: Slab::new(),
@@ -239,7 +239,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// world that is cloned in between goes on like the original.
     pub fn run_until(&mut self, events: u64) -> Option<ReportOf<S::Node>> {
         self.guard(|world| {
-            while world.ended.is_none() && world.universe.events < events {
+            while world.ended.is_none() && world.state.events < events {
                 world.turn();
             }
         });
@@ -275,8 +275,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.ended = Some(Outcome::Panicked(Panic {
                 node: self.current,
                 message: Panic::said(payload.as_ref()),
-                at: self.universe.now,
-                events: self.universe.events,
+                at: self.state.now,
+                events: self.state.events,
             }));
         }
     }
@@ -298,14 +298,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline(never)]
     fn next_act(&self) -> Instant {
         let calls = self.calls.due(&self.director);
-        self.director.due().min(self.script.due(self.universe.events)).min(self.settle_at).min(calls)
+        self.director.due().min(self.script.due(self.state.events)).min(self.settle_at).min(calls)
     }
 
     #[inline]
     fn advance(&mut self, to: Instant) {
         // An alarm may be overdue: a condition that came true with the event before.
-        if to > self.universe.now {
-            self.universe.now = to;
+        if to > self.state.now {
+            self.state.now = to;
             self.instant_count = 0;
             self.alarm_count = 0;
         }
@@ -317,10 +317,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if self.alarm_count > self.budget.instant_max {
             return self.exhaust(BudgetKind::Instant, self.budget.instant_max);
         }
-        let now = self.universe.now;
+        let now = self.state.now;
         self.current = None;
         if self.invariants.deadline() <= now {
-            self.invariants.on_deadline(Whole::new(&self.universe), &mut self.findings);
+            self.invariants.on_deadline(Whole::new(&self.state), &mut self.findings);
         } else if self.settle_at <= now {
             self.settle();
         } else {
@@ -332,7 +332,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn finish(&mut self) {
         self.advance(self.end);
         self.current = None;
-        self.invariants.on_end(Whole::new(&self.universe), &mut self.findings);
+        self.invariants.on_end(Whole::new(&self.state), &mut self.findings);
         if !self.findings.is_broken() {
             self.ended = Some(Outcome::Passed);
         }
@@ -346,15 +346,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             invariant: name.into_owned(),
             message: facts.to_owned(),
             node,
-            at: self.universe.now,
-            events: self.universe.events,
+            at: self.state.now,
+            events: self.state.events,
         };
         if self.tracer.is_on() {
             self.tracer.record(self.moment(), TraceItem::Violated(&violation));
         }
         self.story = self.findings.story().to_vec();
         if self.story.is_empty() && info.kind == InvariantKind::Liveness {
-            self.story = story::of(&Whole::new(&self.universe), self.director.census());
+            self.story = story::of(&Whole::new(&self.state), self.director.census());
         }
         self.ended = Some(match info.kind {
             InvariantKind::Safety => Outcome::Violated(violation),
@@ -364,7 +364,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[cold]
     fn exhaust(&mut self, budget: BudgetKind, bound: u64) {
-        let (at, events) = (self.universe.now, self.universe.events);
+        let (at, events) = (self.state.now, self.state.events);
         self.ended.get_or_insert(Outcome::Exhausted(Exhaustion { budget, bound, at, events }));
     }
 
@@ -377,11 +377,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             seed: self.seed,
             outcome,
             digest: self.digest.value(),
-            events: self.universe.events,
-            end: self.universe.now,
+            events: self.state.events,
+            end: self.state.now,
             counts: self.counts_by_name(),
             gauges: S::gauges(&self.invariants),
-            measures: self.measures.values(self.universe.now),
+            measures: self.measures.values(self.state.now),
             evaluated: self.findings.evaluated_in(&S::Invariants::GROUPS),
             lacking: self.findings.lacking_in(&S::Invariants::GROUPS),
             plan,
@@ -408,13 +408,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Whether the run came to this decision.
     fn is_taken(&self, entry: &Override) -> bool {
-        let cluster = self.universe.cluster;
+        let cluster = self.state.cluster;
         let next = match entry.site {
             Site::Packet(link) if cluster.has_link(link) => {
-                self.universe.network.next_ordinal(cluster.index(link.source), cluster.index(link.target))
+                self.state.network.next_ordinal(cluster.index(link.source), cluster.index(link.target))
             }
-            Site::Disk(node) if cluster.contains(node) => self.universe.slot(node).disk.operation_count(),
-            Site::Crash(node) if cluster.contains(node) => self.universe.slot(node).disk.crash_count(),
+            Site::Disk(node) if cluster.contains(node) => self.state.slot(node).disk.operation_count(),
+            Site::Crash(node) if cluster.contains(node) => self.state.slot(node).disk.crash_count(),
             Site::Packet(_) | Site::Disk(_) | Site::Crash(_) => 0,
         };
         entry.ordinal < next
@@ -422,12 +422,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// The position of every stream: a draw that changed nothing yet is seen too.
     fn digest_streams(&mut self) {
-        for drawn in self.universe.network.drawn() {
+        for drawn in self.state.network.drawn() {
             self.digest.content(&drawn);
         }
-        for slot in &self.universe.slots {
+        for slot in &self.state.slots {
             let drawn = (slot.context.drawn(), slot.disk.drawn());
-            self.digest.entry(self.universe.now, Tag::Stream, slot.id, &drawn);
+            self.digest.entry(self.state.now, Tag::Stream, slot.id, &drawn);
         }
         for ties in self.ties.iter().flatten() {
             self.digest.content(&ties.drawn());
@@ -451,16 +451,16 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// What clients asked and how it was answered, so far.
     pub const fn history(&self) -> &HistoryOf<S::Node> {
-        &self.universe.history
+        &self.state.history
     }
 
     /// What invariants may look at.
     pub const fn view(&self) -> Whole<'_, S::Node> {
-        Whole::new(&self.universe)
+        Whole::new(&self.state)
     }
 
     fn moment(&self) -> Moment {
-        Moment { at: self.universe.now, after_events: self.universe.events, order: self.order }
+        Moment { at: self.state.now, after_events: self.state.events, order: self.order }
     }
 
     #[inline]
@@ -479,7 +479,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[cold]
     fn tell_director(&mut self, node: NodeId, name: &str) {
-        self.director.on_incident(self.universe.now, node, name);
+        self.director.on_incident(self.state.now, node, name);
         self.act_due = self.next_act();
     }
 
@@ -519,9 +519,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn enqueue_start(&mut self, node: NodeId) {
-        let index = self.universe.cluster.index(node);
-        let incarnation = self.universe.slots[index].incarnation;
-        self.push(self.universe.now, index, Event::Start { index, incarnation });
+        let index = self.state.cluster.index(node);
+        let incarnation = self.state.slots[index].incarnation;
+        self.push(self.state.now, index, Event::Start { index, incarnation });
     }
 
     #[inline]

@@ -17,7 +17,7 @@ use crate::timers::Timers;
 
 /// Nodes, disks, clocks and network, at one instant of true time.
 #[derive(Clone, Debug)]
-pub struct Universe<N: Node> {
+pub struct WorldState<N: Node> {
     pub(crate) now: Instant,
     pub(crate) events: u64,
     pub(crate) cluster: Cluster,
@@ -119,7 +119,7 @@ impl<N: Node> Slot<N> {
     }
 }
 
-impl<N: Node> Universe<N> {
+impl<N: Node> WorldState<N> {
     pub(crate) fn new<O, Q, W>(options: &RunOptions<O, Q, W>, seed: Seed) -> Self {
         let cluster = options.cluster;
         let slots = cluster.nodes().map(|id| {

@@ -214,7 +214,7 @@ macro_rules! nodes_only {
 /// An action with a table of its own.
 macro_rules! with_table {
     ($kind:ident, $fields:ident, $section:ident, $name:literal, $doc:literal, $summary:literal) => {
-        const KEY: Key<Sub<$fields>> = action($name, Sub($fields), $doc);
+        const KEY: Key<SubTable<$fields>> = action($name, SubTable($fields), $doc);
 
         /// Its actions.
         pub(super) static ACTIONS: &[Action] = &[Action {

@@ -10,7 +10,7 @@ use super::super::reader::Reader;
 use super::super::shape::calendar::Date;
 use super::super::shape::quantity::{ANY_TIME, ANY_UPTIME, Between, Drift, DriftBound, One, Signed, Time};
 use super::super::{ClockBounds, ClockChoices, ClockSpans};
-use super::{Fields, NodeTables, Pairs, Sub};
+use super::{Fields, NodeTables, Pairs, SubTable};
 
 const DRIFT: Key<Between<Drift>> = Key {
     name: "drift",
@@ -39,9 +39,9 @@ const WALL: Key<Between<Date>> = Key {
     doc: "What the wall clock of a node shows at the start if its offset is 0. A 32-bit counter of seconds wraps at \
           \"2106-02-07T06:28:16Z\", and turns negative at \"2038-01-19T03:14:08Z\". Drawn once for each node.",
 };
-const ORIGIN: Key<Sub<OriginFields>> = Key {
+const ORIGIN: Key<SubTable<OriginFields>> = Key {
     name: "origin",
-    shape: Sub(OriginFields { keys: &ORIGIN_TABLE }),
+    shape: SubTable(OriginFields { keys: &ORIGIN_TABLE }),
     need: Need::Default("{}"),
     doc: "What the clocks show at the start.",
 };
@@ -101,8 +101,8 @@ const NODE_WALL: Key<Between<Date>> = Key {
     ..WALL
 };
 static NODE_ORIGIN_TABLE: Section = Section { keys: &[&NODE_MONOTONIC, &NODE_WALL], ..ORIGIN_TABLE };
-const NODE_ORIGIN: Key<Sub<OriginFields>> = Key {
-    shape: Sub(OriginFields { keys: &NODE_ORIGIN_TABLE }),
+const NODE_ORIGIN: Key<SubTable<OriginFields>> = Key {
+    shape: SubTable(OriginFields { keys: &NODE_ORIGIN_TABLE }),
     doc: "What the clocks of this node show at the start: { monotonic = \"1193h 2m 37s\" }; what is not named is as on \
           the others.",
     ..ORIGIN

@@ -12,7 +12,7 @@ use super::super::reader::{At, Problem, Reader};
 use super::super::shape::Whole;
 use super::super::shape::scale::Scale;
 use super::restart::RestartFields;
-use super::{Fields, Pairs, Sub};
+use super::{Fields, Pairs, SubTable};
 
 const MOST: u64 = NodeId::COUNT_MAX as u64;
 
@@ -30,9 +30,9 @@ const SPARE: Key<Spare> = Key {
 };
 const CLIENTS: Key<Whole> =
     Key { name: "clients", shape: Whole { min: 0, max: MOST }, need: Need::Default("0"), doc: "Clients: c1, c2, …" };
-const RESTART: Key<Sub<RestartFields>> = Key {
+const RESTART: Key<SubTable<RestartFields>> = Key {
     name: "restart",
-    shape: Sub(RestartFields),
+    shape: SubTable(RestartFields),
     need: Need::Optional,
     doc: "A supervisor: processes that end by themselves are started again. Without it they stay down.",
 };

@@ -16,10 +16,10 @@ use super::super::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, M
 use super::super::key::{Key, Need, Section, Shape, Table};
 use super::super::reader::{At, Problem, Reader};
 use super::super::shape::when::{PATTERN, condition, is_more_than_a_name};
-use super::super::shape::{NameOf, OneOrMore, Whole, Word, quote};
+use super::super::shape::{OneOfNames, OneOrMore, Whole, Word, quote};
 use super::check::INVARIANT;
 use super::options::Settings;
-use super::{Fields, Pairs, Sub};
+use super::{Fields, Pairs, SubTable};
 use filter::Where;
 pub(in super::super) use filter::read_terms;
 
@@ -63,7 +63,7 @@ pub(in super::super) const FIGURE: &str = "figure";
 
 /// The JSON Schema of a bound on a figure, or of several.
 pub(in super::super) fn figure_schema(system: &SystemDescription) -> Json {
-    OneOrMore(Sub(BoundFields)).schema(system)
+    OneOrMore(SubTable(BoundFields)).schema(system)
 }
 
 /// The keys of `[expect]` that every system has.
@@ -77,9 +77,9 @@ pub(in super::super) static EXPECT: Section = Section {
     keys: &[&OUTCOME, &VIOLATES, &WITHIN, &TWIN, &REACH],
 };
 
-const IS: Key<NameOf<OutcomeName>> = Key {
+const IS: Key<OneOfNames<OutcomeName>> = Key {
     name: "is",
-    shape: NameOf { names: OutcomeName::NAMES, read: OutcomeName::from_name, show: |one| one.name() },
+    shape: OneOfNames { names: OutcomeName::NAMES, read: OutcomeName::from_name, show: |one| one.name() },
     need: Need::Required,
     doc: "How the runs end.",
 };
@@ -274,7 +274,7 @@ fn read_bounds(reader: &mut Reader<'_>, table: &Table<'_>, counted: &mut Counted
                 key
             }
         };
-        let read = OneOrMore(Sub(BoundFields)).decode(reader, &at).unwrap_or_default();
+        let read = OneOrMore(SubTable(BoundFields)).decode(reader, &at).unwrap_or_default();
         bounds.extend(read.into_iter().map(|bound| bound.on(&name)));
     }
     bounds
@@ -320,7 +320,7 @@ fn bound_pairs(pairs: Pairs, Expect { bounds, counted, .. }: &Expect) -> Pairs {
     names.into_iter().fold(pairs, |pairs, name| {
         let of: Vec<Bound> = bounds.iter().filter(|bound| bound.metric == name).map(Bound::of).collect();
         let key = if is_counted(name) { name.to_owned() } else { slug(name) };
-        pairs.put_text(&key, OneOrMore(Sub(BoundFields)).encode(&of))
+        pairs.put_text(&key, OneOrMore(SubTable(BoundFields)).encode(&of))
     })
 }
 

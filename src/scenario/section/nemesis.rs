@@ -9,7 +9,7 @@ use super::super::reader::{At, Problem, Reader};
 use super::super::shape::all_but::{AllBut, Closed};
 use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::Who;
-use super::super::shape::{Flag, NameOf, OneOrMore, Word};
+use super::super::shape::{Flag, OneOfNames, OneOrMore, Word};
 use super::fault::too_late;
 use super::{Fields, Pairs};
 
@@ -17,9 +17,9 @@ const ID: Key<super::super::shape::Id> = Key {
     doc: "Keys its random draws, and names its faults in plan and report: weather.3. By default nemesis-1, and so on.",
     ..super::fault::ID
 };
-const KINDS: Key<AllBut<NameOf<NemesisKind>>> = Key {
+const KINDS: Key<AllBut<OneOfNames<NemesisKind>>> = Key {
     name: "kinds",
-    shape: AllBut(NameOf { names: NemesisKind::NAMES, read: NemesisKind::from_name, show: |kind| kind.name() }),
+    shape: AllBut(OneOfNames { names: NemesisKind::NAMES, read: NemesisKind::from_name, show: |kind| kind.name() }),
     need: Need::Default("\"all\""),
     doc: "What it may do: a list of kinds, \"all\", or { except = [...] }.",
 };
@@ -183,7 +183,7 @@ pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec]) {
     }
 }
 
-impl Closed for NameOf<NemesisKind> {
+impl Closed for OneOfNames<NemesisKind> {
     fn all(&self, _: &SystemDescription) -> Vec<NemesisKind> {
         NemesisKind::ALL.to_vec()
     }

@@ -16,7 +16,7 @@ use super::super::shape::drawn::DrawnShape;
 use super::super::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, One, SOME_TIME, Time};
 use super::super::shape::who::Path;
 use super::super::shape::{OneOrMore, Whole};
-use super::{Fields, Many, Pairs, Sub};
+use super::{Fields, Pairs, SubTable, TableList};
 
 type DrawnChance = DrawnShape<One<Chance>>;
 const DRAWN_CHANCE: DrawnChance = DrawnShape(One(Chance));
@@ -67,16 +67,16 @@ const CONNECTION_TIMEOUT: Key<One<Time>> = Key {
     need: Need::Default("\"1s\""),
     doc: "A connection whose packets get no answer for this long is closed.",
 };
-const REDIAL: Key<Sub<RedialFields>> = Key {
+const REDIAL: Key<SubTable<RedialFields>> = Key {
     name: "redial",
-    shape: Sub(RedialFields),
+    shape: SubTable(RedialFields),
     need: Need::Optional,
     doc: "The back-off of a node that opens connections: to one that it did not reach it opens the next after a wait, \
           which doubles with each failure in a row. Without it each is opened at once.",
 };
-const LINK: Key<Many<LinkFields>> = Key {
+const LINK: Key<TableList<LinkFields>> = Key {
     name: "link",
-    shape: Many(Sub(LinkFields)),
+    shape: TableList(SubTable(LinkFields)),
     need: Need::Default("[]"),
     doc: "[[network.link]]: links with other conditions; later ones win.",
 };

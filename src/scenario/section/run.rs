@@ -8,7 +8,7 @@ use super::super::RunChoices;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{Problem, Reader};
 use super::super::shape::quantity::{ANY_TIME, One, SOME_TIME, Time};
-use super::super::shape::{NameOf, Whole};
+use super::super::shape::{OneOfNames, Whole};
 use super::{Fields, Pairs};
 
 const DURATION: Key<One<Time>> = Key {
@@ -30,9 +30,9 @@ const SETTLE: Key<One<Time>> = Key {
     doc: "Length of the settle phase at the end of the run: a core of the servers is healed, all else freezes as \
           it is, and the core must make progress. 0s is none.",
 };
-const TIES: Key<NameOf<Ties>> = Key {
+const TIES: Key<OneOfNames<Ties>> = Key {
     name: "ties",
-    shape: NameOf {
+    shape: OneOfNames {
         names: &[
             ("sequence", "Events at one instant are handled in the order in which they came to be."),
             ("explore", "Events at one instant are handled in an order that is drawn."),

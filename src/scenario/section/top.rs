@@ -23,7 +23,7 @@ use super::options::OptionFields;
 use super::run::RunFields;
 use super::variant::{PICKED, VARIANT};
 use super::workload::WorkloadFields;
-use super::{Many, Sub, fault, nemesis};
+use super::{SubTable, TableList, fault, nemesis};
 
 const FORMAT_KEY: Key<Whole> = Key {
     name: "format",
@@ -45,51 +45,55 @@ pub(in super::super) const TAGS: Key<List<Id>> = Key {
     doc: "Words by which scenarios are selected: test -E 'tag(slow)' runs those with the tag slow.",
 };
 /// `[cluster]`.
-pub(in super::super) const CLUSTER: Key<Sub<ClusterFields>> =
-    Key { name: "cluster", shape: Sub(ClusterFields), need: Need::Required, doc: "How many nodes there are." };
+pub(in super::super) const CLUSTER: Key<SubTable<ClusterFields>> =
+    Key { name: "cluster", shape: SubTable(ClusterFields), need: Need::Required, doc: "How many nodes there are." };
 /// `[network]`.
-pub(in super::super) const NETWORK: Key<Sub<NetworkFields>> = Key {
+pub(in super::super) const NETWORK: Key<SubTable<NetworkFields>> = Key {
     name: "network",
-    shape: Sub(NetworkFields),
+    shape: SubTable(NetworkFields),
     need: Need::Default("{}"),
     doc: "The conditions of every link when nothing is wrong.",
 };
 /// `[clocks]`.
-pub(in super::super) const CLOCKS: Key<Sub<ClockFields>> = Key {
+pub(in super::super) const CLOCKS: Key<SubTable<ClockFields>> = Key {
     name: "clocks",
-    shape: Sub(ClockFields),
+    shape: SubTable(ClockFields),
     need: Need::Default("{}"),
     doc: "The clocks of every node, and the bounds that the system may rely on.",
 };
 /// `[disk]`.
-pub(in super::super) const DISK: Key<Sub<DiskFields>> =
-    Key { name: "disk", shape: Sub(DiskFields), need: Need::Default("{}"), doc: "The disk of every node." };
+pub(in super::super) const DISK: Key<SubTable<DiskFields>> =
+    Key { name: "disk", shape: SubTable(DiskFields), need: Need::Default("{}"), doc: "The disk of every node." };
 /// `[workload]`.
-pub(in super::super) const WORKLOAD: Key<Sub<WorkloadFields>> =
-    Key { name: "workload", shape: Sub(WorkloadFields), need: Need::Optional, doc: "What the clients do." };
+pub(in super::super) const WORKLOAD: Key<SubTable<WorkloadFields>> =
+    Key { name: "workload", shape: SubTable(WorkloadFields), need: Need::Optional, doc: "What the clients do." };
 /// `[[fault]]`.
-pub(in super::super) const FAULT: Key<Many<FaultFields>> =
-    Key { name: "fault", shape: Many(Sub(FaultFields)), need: Need::Default("[]"), doc: "[[fault]]: directed faults." };
+pub(in super::super) const FAULT: Key<TableList<FaultFields>> = Key {
+    name: "fault",
+    shape: TableList(SubTable(FaultFields)),
+    need: Need::Default("[]"),
+    doc: "[[fault]]: directed faults.",
+};
 /// `[[nemesis]]`.
-pub(in super::super) const NEMESIS: Key<Many<NemesisFields>> = Key {
+pub(in super::super) const NEMESIS: Key<TableList<NemesisFields>> = Key {
     name: "nemesis",
-    shape: Many(Sub(NemesisFields)),
+    shape: TableList(SubTable(NemesisFields)),
     need: Need::Default("[]"),
     doc: "[[nemesis]]: random faults.",
 };
 /// `[run]`.
-pub(in super::super) const RUN: Key<Sub<RunFields>> = Key {
+pub(in super::super) const RUN: Key<SubTable<RunFields>> = Key {
     name: "run",
-    shape: Sub(RunFields),
+    shape: SubTable(RunFields),
     need: Need::Default("{}"),
     doc: "How long a run is, and how many there are.",
 };
 /// `[check]`.
-pub(in super::super) const CHECK: Key<Sub<CheckFields>> =
-    Key { name: "check", shape: Sub(CheckFields), need: Need::Default("{}"), doc: "What is watched." };
+pub(in super::super) const CHECK: Key<SubTable<CheckFields>> =
+    Key { name: "check", shape: SubTable(CheckFields), need: Need::Default("{}"), doc: "What is watched." };
 /// `[expect]`.
-pub(in super::super) const EXPECT: Key<Sub<ExpectFields>> =
-    Key { name: "expect", shape: Sub(ExpectFields), need: Need::Default("{}"), doc: "How the runs are judged." };
+pub(in super::super) const EXPECT: Key<SubTable<ExpectFields>> =
+    Key { name: "expect", shape: SubTable(ExpectFields), need: Need::Default("{}"), doc: "How the runs are judged." };
 
 /// The keys of the file, but for the table of the system's options.
 pub(in super::super) static TOP: Section = Section {
@@ -115,8 +119,13 @@ pub(in super::super) static TOP: Section = Section {
 };
 
 /// `[<system>]`, whose name is the system's.
-const fn options_key(system: &SystemDescription) -> Key<Sub<OptionFields>> {
-    Key { name: system.name, shape: Sub(OptionFields), need: Need::Default("{}"), doc: "The options of the system." }
+const fn options_key(system: &SystemDescription) -> Key<SubTable<OptionFields>> {
+    Key {
+        name: system.name,
+        shape: SubTable(OptionFields),
+        need: Need::Default("{}"),
+        doc: "The options of the system.",
+    }
 }
 
 /// Which system the file is about. Where it does not say so, the reader knows.

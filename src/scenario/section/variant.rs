@@ -10,7 +10,7 @@ use super::super::reader::{At, Reader};
 use super::super::shape::{Id, Text};
 use super::super::variant::spanned_texts;
 use super::top::TOP;
-use super::{Fields, Many, Pairs, Sub};
+use super::{Fields, Pairs, SubTable, TableList};
 
 const NAME: Key<Id> =
     Key { name: "name", shape: Id, need: Need::Required, doc: "Its name after that of the file: overlap.toml#quick." };
@@ -36,9 +36,9 @@ pub(in super::super) static VARIANT_TABLE: Section = Section {
 };
 
 /// `[[variant]]`.
-pub(in super::super) const VARIANT: Key<Many<VariantFields>> = Key {
+pub(in super::super) const VARIANT: Key<TableList<VariantFields>> = Key {
     name: "variant",
-    shape: Many(Sub(VariantFields)),
+    shape: TableList(SubTable(VariantFields)),
     need: Need::Default("[]"),
     doc: "[[variant]]: scenarios that differ from the rest of the file in what they state. Each is judged on its own.",
 };
@@ -138,9 +138,9 @@ pub(in super::super) static PICKED_TABLE: Section = Section {
 };
 
 /// `[[picked]]`.
-pub(in super::super) const PICKED: Key<Many<PickedFields>> = Key {
+pub(in super::super) const PICKED: Key<TableList<PickedFields>> = Key {
     name: "picked",
-    shape: Many(Sub(PickedFields)),
+    shape: TableList(SubTable(PickedFields)),
     need: Need::Default("[]"),
     doc: "[[picked]]: which variant of the file a recorded run is of, and what --set changed.",
 };

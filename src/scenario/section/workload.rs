@@ -10,7 +10,7 @@ use super::super::draw;
 use super::super::key::{Key, Need, Section, Shape, Table, described};
 use super::super::reader::{At, Problem, Reader, quoted};
 use super::super::shape::drawn::{OptionValue, encode_value};
-use super::super::shape::quantity::{Moment, Often, One, is_too_long};
+use super::super::shape::quantity::{Frequency, Moment, One, is_too_long};
 use super::super::shape::scale::Scale;
 use super::super::shape::when::When;
 use super::super::shape::{Fixed, Word};
@@ -29,9 +29,9 @@ const KIND: Key<Fixed<Word>> = Key {
     need: Need::Required,
     doc: "What the clients do: a workload of the system.",
 };
-const RATE: Key<One<Often>> = Key {
+const RATE: Key<One<Frequency>> = Key {
     name: "rate",
-    shape: One(Often),
+    shape: One(Frequency),
     need: Need::Optional,
     doc: "Operations of all clients together, or with \"each\" of each one; \"10/s\" where absent. The gaps between a \
           client's operations are exponential, from its own stream. For a workload whose clients do not wait.",

@@ -441,7 +441,7 @@ impl Quantity for Bandwidth {
 
 /// How often operations come.
 #[derive(Debug)]
-pub(in super::super) struct Often;
+pub(in super::super) struct Frequency;
 
 const PERIODS: [(&str, Duration); 4] = [
     ("ms", Duration::from_millis(1)),
@@ -450,7 +450,7 @@ const PERIODS: [(&str, Duration); 4] = [
     ("h", Duration::from_secs(3600)),
 ];
 
-impl Quantity for Often {
+impl Quantity for Frequency {
     type Value = Rate;
 
     fn noun(&self) -> String {

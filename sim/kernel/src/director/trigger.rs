@@ -14,14 +14,14 @@ use crate::vocabulary::RoleId;
 #[derive(Clone, Debug)]
 pub(crate) enum Watch {
     /// For one observation or one state, whoever it is about.
-    Plain(Plain),
+    Single(Single),
     /// For something of certain nodes, a count, a time, or several conditions together.
     Joint(Joint),
 }
 
 /// Waits for one observation or one state.
 #[derive(Clone, Debug)]
-pub(crate) struct Plain {
+pub(crate) struct Single {
     condition: Condition,
     /// Observations with the name so far.
     seen: u64,
@@ -56,7 +56,7 @@ impl Watch {
     pub(crate) fn new(condition: Condition) -> Self {
         match condition {
             Condition::Observed { .. } | Condition::Has { .. } | Condition::Lacks { .. } => {
-                Self::Plain(Plain::new(condition))
+                Self::Single(Single::new(condition))
             }
             Condition::Count { .. } | Condition::Of { .. } | Condition::All(_) | Condition::Time(_) => {
                 Self::Joint(Joint::new(&condition))
@@ -67,7 +67,7 @@ impl Watch {
     /// Whether it waits for observations.
     pub(crate) fn is_for_names(&self) -> bool {
         match self {
-            Self::Plain(plain) => matches!(plain.condition, Condition::Observed { .. }),
+            Self::Single(plain) => matches!(plain.condition, Condition::Observed { .. }),
             Self::Joint(joint) => joint.is_for_names(),
         }
     }
@@ -75,7 +75,7 @@ impl Watch {
     /// Something with a name happened. Tells whether the condition came by it.
     pub(crate) fn on_name(&mut self, now: Instant, happened: Happened<'_>, census: &Census) -> bool {
         match self {
-            Self::Plain(plain) => plain.on_name(happened.name),
+            Self::Single(plain) => plain.on_name(happened.name),
             Self::Joint(joint) => joint.on_name(now, happened, census),
         }
     }
@@ -83,7 +83,7 @@ impl Watch {
     /// A node's role changed.
     pub(crate) fn on_shift(&mut self, now: Instant, shift: Shift, census: &Census) {
         match self {
-            Self::Plain(plain) => plain.on_shift(now, shift, census),
+            Self::Single(plain) => plain.on_shift(now, shift, census),
             Self::Joint(joint) => joint.on_shift(now, shift),
         }
     }
@@ -91,7 +91,7 @@ impl Watch {
     /// A name was bound to a node.
     pub(crate) fn on_bound(&mut self, now: Instant) {
         match self {
-            Self::Plain(_) => {}
+            Self::Single(_) => {}
             Self::Joint(joint) => joint.look_at(now),
         }
     }
@@ -99,7 +99,7 @@ impl Watch {
     /// When the condition comes next if nothing changes, or is to be looked at.
     pub(crate) fn due(&self) -> Instant {
         match self {
-            Self::Plain(plain) => plain.due(),
+            Self::Single(plain) => plain.due(),
             Self::Joint(joint) => joint.due(),
         }
     }
@@ -107,13 +107,13 @@ impl Watch {
     /// Each time that the condition comes at or before `now`, with the node that it is about. Each is returned once.
     pub(crate) fn take(&mut self, now: Instant, census: &Census) -> Vec<Option<NodeId>> {
         match self {
-            Self::Plain(plain) => plain.take(now),
+            Self::Single(plain) => plain.take(now),
             Self::Joint(joint) => joint.look(now, census).then(|| joint.node(census)).into_iter().collect(),
         }
     }
 }
 
-impl Plain {
+impl Single {
     fn new(condition: Condition) -> Self {
         let ripe = match &condition {
             Condition::Lacks { lasting, .. } => {

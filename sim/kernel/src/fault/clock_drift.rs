@@ -7,7 +7,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// Both clocks run fast or slow by this much, in parts per million, until lifted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ability, After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// Both clocks stand still while the process runs; no timer fires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

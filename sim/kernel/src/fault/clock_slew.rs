@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::{Duration, Instant};
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// The wall clock is led to a new offset over a time, as NTP slews. Lifting it does not undo it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

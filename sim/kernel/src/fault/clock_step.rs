@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// The wall clock jumps. The monotonic clock does not. Happens once; lifting it does not undo it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

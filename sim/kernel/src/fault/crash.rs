@@ -7,8 +7,8 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
 use crate::vocabulary::Incident;
+use crate::world_state::Slot;
 
 /// What ends in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

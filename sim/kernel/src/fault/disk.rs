@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::{FileId, Node};
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// The disk misbehaves: until lifted, or once, to a record that is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

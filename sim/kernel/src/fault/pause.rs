@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
 use crate::vocabulary::Incident;
+use crate::world_state::Slot;
 
 /// The process stops being scheduled while its clocks go on; inputs queue and arrive in order at resume,
 /// and a process that was to start meanwhile starts then.

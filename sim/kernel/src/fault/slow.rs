@@ -7,7 +7,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// Each input takes this long to serve; further inputs queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

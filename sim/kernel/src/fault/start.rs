@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Choice, Concrete, Done, Fault, Kind, Lasting, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// A crashed, exited or absent node starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

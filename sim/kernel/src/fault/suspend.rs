@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ability, After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::universe::Slot;
+use crate::world_state::Slot;
 
 /// The virtual machine is suspended: its process is not scheduled and its monotonic clock stands still, so that on
 /// resume no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Datagrams and other

@@ -10,7 +10,7 @@ use crate::run::RunOptions;
 use crate::system::System;
 use crate::time::Instant;
 use crate::trace::Tracer;
-use crate::universe::Waiting;
+use crate::world_state::Waiting;
 
 use super::World;
 
@@ -135,7 +135,7 @@ impl<O, Q> Script<O, Q> {
 impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Everything that is due now: what the director wants, then what the script says.
     pub(super) fn act(&mut self) {
-        let now = self.universe.now;
+        let now = self.state.now;
         let mut acts = Vec::new();
         if self.director.due() <= now {
             self.director.poll(now, &mut acts);
@@ -155,7 +155,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
         }
         self.act_for_clients();
-        while !self.is_over() && self.script.due(self.universe.events) <= now {
+        while !self.is_over() && self.script.due(self.state.events) <= now {
             if let Some((node, operation)) = self.script.deferred.ready.pop() {
                 self.hand_planned(node, operation, true);
                 continue;
@@ -191,7 +191,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn hand_planned(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, after_completion: bool) {
         // Counted before it is handed over: the client may end it at once.
-        if self.script.timing == Timing::Time && self.universe.slot(node).node.is_some() {
+        if self.script.timing == Timing::Time && self.state.slot(node).node.is_some() {
             *self.script.deferred.open.entry(node).or_default() += 1;
         }
         self.operate(node, operation, after_completion);
@@ -214,7 +214,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let planned = PlannedOperation { start: self.moment(), node, operation: operation.clone(), after_completion };
         self.order += 1;
         self.plan.operations.push(planned);
-        let index = self.universe.cluster.index(node);
+        let index = self.state.cluster.index(node);
         self.accept(index, Waiting::Operation(operation));
     }
 
@@ -223,7 +223,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let planned = PlannedOrder { start: self.moment(), node, order: order.clone() };
         self.order += 1;
         self.plan.orders.push(planned);
-        let index = self.universe.cluster.index(node);
+        let index = self.state.cluster.index(node);
         self.accept(index, Waiting::Order(order));
     }
 }

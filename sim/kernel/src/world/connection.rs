@@ -30,7 +30,7 @@ use crate::node::{ConnectionChange, ConnectionEvent, ConnectionId, Node};
 use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::trace::Tracer;
-use crate::universe::Waiting;
+use crate::world_state::Waiting;
 
 use super::World;
 use super::deliver::Event;
@@ -187,12 +187,12 @@ impl<M> End<M> {
 
 impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub(super) fn connect(&mut self, index: usize, connection: ConnectionId, target: NodeId) {
-        assert!(self.universe.cluster.contains(target), "a connection goes to a node of the cluster");
-        let acceptor = self.universe.cluster.index(target);
+        assert!(self.state.cluster.contains(target), "a connection goes to a node of the cluster");
+        let acceptor = self.state.cluster.index(target);
         let ends = [End::new(index, State::Waiting), End::new(acceptor, State::Closed)];
         self.connections.by_id.insert(connection, Connection { ends });
         let dial = self.connections.dials.get(&(index, acceptor));
-        match dial.map(|dial| dial.not_before).filter(|at| *at > self.universe.now) {
+        match dial.map(|dial| dial.not_before).filter(|at| *at > self.state.now) {
             None => self.dial(connection),
             Some(at) => {
                 let ticket = self.connections.take_ticket();
@@ -215,7 +215,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let Some(redial) = self.redial else { return };
         let before = self.connections.dials.get(&(opener, acceptor));
         let wait = before.map_or(redial.min, |dial| dial.wait.saturating_mul(2).min(redial.max));
-        let not_before = self.universe.now.saturating_add(wait);
+        let not_before = self.state.now.saturating_add(wait);
         self.connections.dials.insert((opener, acceptor), Dial { not_before, wait });
     }
 
@@ -238,8 +238,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match self.end_of(connection, index) {
             Some((end, State::Open)) => self.transmit(connection, end, Body::Data(message)),
             _ => {
-                assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
-                self.lose((index, self.universe.cluster.index(target)), 0, DropReason::NoConnection);
+                assert!(self.state.cluster.contains(target), "a message goes to a node of the cluster");
+                self.lose((index, self.state.cluster.index(target)), 0, DropReason::NoConnection);
             }
         }
     }
@@ -274,7 +274,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Counts the time from now on, if the end waits for an answer and does not count yet.
     pub(super) fn watch_silence(&mut self, connection: ConnectionId, end: usize) {
-        let at = self.universe.now.saturating_add(self.connection_timeout);
+        let at = self.state.now.saturating_add(self.connection_timeout);
         let Some(state) = self.end_mut(connection, end) else {
             return;
         };
@@ -297,7 +297,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             return;
         }
         let node = state.node;
-        if self.universe.slots[node].clock.is_suspended() {
+        if self.state.slots[node].clock.is_suspended() {
             // No time passes for it: it counts anew from its resume on.
             return;
         }
@@ -308,7 +308,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             return self.dial(connection);
         }
         if state.is_alive() {
-            self.count_at(self.universe.slots[node].id, "connection timed out");
+            self.count_at(self.state.slots[node].id, "connection timed out");
             self.end_connection(connection, end, ConnectionChange::TimedOut);
         } else {
             state.close();
@@ -343,7 +343,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let Some((node, peer)) = self.connections.by_id.get(&connection).map(|it| it.path(end)) else {
             return;
         };
-        let peer = self.universe.slots[peer].id;
+        let peer = self.state.slots[peer].id;
         self.accept(node, Waiting::Connection(ConnectionEvent { connection, peer, change }));
     }
 

@@ -3,15 +3,15 @@
 use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::{Input, Invariants};
-use crate::network::{Arrival, DropReason};
+use crate::network::{ArrivalVerdict, DropReason};
 use crate::node::{Completion, ConnectionEvent, ConnectionId, Message, Node, Source, refusal_of};
 use crate::queue::{EntryRef, Key};
 use crate::run::BudgetKind;
 use crate::system::System;
 use crate::timers::Fired;
 use crate::trace::{TraceItem, Tracer};
-use crate::universe::{Machine, Waiting};
 use crate::view::Whole;
+use crate::world_state::{Machine, Waiting};
 
 use super::World;
 use super::fault::Down;
@@ -92,12 +92,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Event::Start { index, incarnation } => self.on_start(index, incarnation),
             Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket),
             Event::Durable { index, incarnation, completion, is_sync } => {
-                if self.universe.slots[index].incarnation == incarnation {
+                if self.state.slots[index].incarnation == incarnation {
                     self.on_completion(index, completion, is_sync);
                 }
             }
             Event::Step { index, incarnation, step } => {
-                if self.universe.slots[index].incarnation == incarnation {
+                if self.state.slots[index].incarnation == incarnation {
                     self.accept(index, Waiting::Step(step));
                 }
             }
@@ -108,7 +108,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Returns the node, if it was called.
     #[inline]
     fn on_timer_entry(&mut self, index: usize, slot: u32, key: Key) -> Option<usize> {
-        let node = &mut self.universe.slots[index];
+        let node = &mut self.state.slots[index];
         match node.timers.fire(slot, key) {
             Fired::Stale => {}
             Fired::Later(enqueue) => self.enqueue_timer(index, enqueue),
@@ -129,17 +129,17 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn on_datagram(&mut self, datagram: Datagram<<S::Node as Node>::Message>) -> Option<usize> {
         let Datagram { source, target, ordinal, .. } = datagram;
         let link = (usize::from(source), usize::from(target));
-        match self.universe.network.arrive(link, ordinal, Self::kind_of(&datagram.message)) {
-            Arrival::Deliver => {}
-            Arrival::Lost => {
+        match self.state.network.arrive(link, ordinal, Self::kind_of(&datagram.message)) {
+            ArrivalVerdict::Deliver => {}
+            ArrivalVerdict::Lost => {
                 self.lose(link, ordinal, DropReason::Cut);
                 return None;
             }
-            Arrival::Hold => {
+            ArrivalVerdict::Hold => {
                 self.hold(link, ordinal, Held::Datagram(datagram));
                 return None;
             }
-            Arrival::Refuse => {
+            ArrivalVerdict::Refuse => {
                 if let Some(answer) = refusal_of(&datagram.message) {
                     self.note_refusal(link, Self::kind_of(&datagram.message));
                     self.refuse(link, ordinal, answer);
@@ -147,8 +147,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 }
             }
         }
-        let from = Source { node: self.universe.slots[link.0].id, connection: None };
-        let slot = &self.universe.slots[link.1];
+        let from = Source { node: self.state.slots[link.0].id, connection: None };
+        let slot = &self.state.slots[link.1];
         if slot.node.is_none() {
             self.lose(link, ordinal, DropReason::Down);
         } else if slot.is_open() {
@@ -162,7 +162,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[cold]
     pub(super) fn lose(&mut self, link: (usize, usize), ordinal: u64, why: DropReason) {
-        let source = self.universe.slots[link.0].id;
+        let source = self.state.slots[link.0].id;
         match why {
             DropReason::Loss => self.count_at(source, "packet lost"),
             DropReason::Cut => self.count_at(source, "packet cut"),
@@ -180,14 +180,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[cold]
     fn refuse(&mut self, (source, target): (usize, usize), ordinal: u64, answer: <S::Node as Node>::Message) {
         self.lose((source, target), ordinal, DropReason::Refused);
-        if self.universe.slots[target].has_network() {
+        if self.state.slots[target].has_network() {
             self.send_watched((target, source), answer);
         }
     }
 
     #[cold]
     pub(super) fn hold(&mut self, link: (usize, usize), ordinal: u64, packet: Held<<S::Node as Node>::Message>) {
-        self.count_at(self.universe.slots[link.0].id, "packet held");
+        self.count_at(self.state.slots[link.0].id, "packet held");
         if self.tracer.is_on() {
             let link = self.link_of(link);
             self.tracer.record(self.moment(), TraceItem::Held { link, ordinal });
@@ -196,12 +196,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     pub(super) fn link_of(&self, (source, target): (usize, usize)) -> Link {
-        Link::new(self.universe.slots[source].id, self.universe.slots[target].id)
+        Link::new(self.state.slots[source].id, self.state.slots[target].id)
     }
 
     /// An input comes to a node: it is handled at once, or waits where the node is paused or slow.
     pub(super) fn accept(&mut self, index: usize, waiting: Waiting<S::Node>) {
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         if slot.node.is_none() {
             return;
         }
@@ -218,8 +218,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Queues the next turn of a node with inputs waiting, unless it is paused.
     pub(super) fn wake_when_free(&mut self, index: usize) {
-        let now = self.universe.now;
-        let slot = &mut self.universe.slots[index];
+        let now = self.state.now;
+        let slot = &mut self.state.slots[index];
         let (at, incarnation) = (slot.busy_until.max(now), slot.incarnation);
         if slot.pauses > 0 || slot.inbox.is_empty() || slot.wakes_at.is_some_and(|queued| queued <= at) {
             return;
@@ -229,8 +229,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn on_wake(&mut self, index: usize, incarnation: u32) {
-        let now = self.universe.now;
-        let slot = &mut self.universe.slots[index];
+        let now = self.state.now;
+        let slot = &mut self.state.slots[index];
         if slot.incarnation != incarnation || slot.wakes_at.is_none_or(|at| at > now) {
             return;
         }
@@ -251,7 +251,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match waiting {
             Waiting::Message(source, message) => self.handle_message(index, source, message),
             Waiting::Timer(timer) => {
-                if self.universe.slots[index].timers.release(timer) {
+                if self.state.slots[index].timers.release(timer) {
                     self.handle_timer(index, timer);
                 }
             }
@@ -264,8 +264,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn on_start(&mut self, index: usize, incarnation: u32) {
-        let (now, node) = (self.universe.now, self.universe.slots[index].id);
-        let slot = &mut self.universe.slots[index];
+        let (now, node) = (self.state.now, self.state.slots[index].id);
+        let slot = &mut self.state.slots[index];
         if slot.incarnation != incarnation || slot.node.is_some() || !slot.crashed_by.is_empty() {
             return;
         }
@@ -280,20 +280,20 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.before_node(self.moment(), node);
         }
         let process = self.system.node(node, recovered);
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node = Some(process);
         if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
             self.resend_to(index);
         }
-        self.universe.disturbed_at = now;
+        self.state.disturbed_at = now;
         if incarnation > 0 {
             self.count_at(node, "node restarted");
         }
         self.director.on_up(now, node);
         self.act_due = self.next_act();
-        self.invariants.on_start(Whole::new(&self.universe), node, &mut self.findings);
+        self.invariants.on_start(Whole::new(&self.state), node, &mut self.findings);
         self.begin(index, Tag::Start, &incarnation, Input::Start);
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         let process = slot.node.as_mut().expect("the process has just started");
         process.on_start(&mut slot.context);
         self.complete(index);
@@ -312,7 +312,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             None => self.begin(index, Tag::Message, &(source.node, 0_u8, &message), input),
             Some(_) => self.begin(index, Tag::Message, &(source, &message), input),
         }
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_message(&mut slot.context, source, message);
     }
 
@@ -324,13 +324,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline]
     fn call_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
         self.begin(index, Tag::Timer, &timer, Input::Timer(timer));
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_timer(&mut slot.context, timer);
     }
 
     fn handle_connection(&mut self, index: usize, event: ConnectionEvent) {
         self.begin(index, Tag::Connection, &event, Input::Connection(&event));
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_connection(&mut slot.context, event);
         self.complete(index);
     }
@@ -338,28 +338,28 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn handle_durable(&mut self, index: usize, completion: Completion) {
         self.settle_tied(index, completion);
         self.begin(index, Tag::Durable, &completion, Input::Durable(completion));
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_durable(&mut slot.context, completion);
         self.complete(index);
     }
 
     fn handle_step(&mut self, index: usize, step: <S::Node as Node>::Step) {
         self.begin(index, Tag::Step, &step, Input::Step(&step));
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_step(&mut slot.context, step);
         self.complete(index);
     }
 
     fn handle_operation(&mut self, index: usize, operation: <S::Node as Node>::Operation) {
         self.begin(index, Tag::Operation, &operation, Input::Operation(&operation));
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_operation(&mut slot.context, operation);
         self.complete(index);
     }
 
     fn handle_order(&mut self, index: usize, order: <S::Node as Node>::Order) {
         self.begin(index, Tag::Order, &order, Input::Order(&order));
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node.as_mut().expect("only a live node has inputs").on_order(&mut slot.context, order);
         self.complete(index);
     }
@@ -367,15 +367,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// What comes before every call of a handler.
     #[inline(always)]
     fn begin<C: serde::Serialize>(&mut self, index: usize, tag: Tag, content: &C, input: Input<'_, S::Node>) {
-        let now = self.universe.now;
+        let now = self.state.now;
         let node = self.set_clocks(index);
         self.digest.entry(now, tag, node, content);
-        self.invariants.on_input(Whole::new(&self.universe), node, input, &mut self.findings);
-        self.universe.events += 1;
+        self.invariants.on_input(Whole::new(&self.state), node, input, &mut self.findings);
+        self.state.events += 1;
         if self.tracer.is_on() {
             self.tracer.record(self.moment(), TraceItem::Input { node, input });
         }
-        if self.universe.events >= self.budget.events_max {
+        if self.state.events >= self.budget.events_max {
             self.exhaust(BudgetKind::Events, self.budget.events_max);
         }
     }
@@ -383,8 +383,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// What a node sees of the time before it is called.
     #[inline(always)]
     pub(super) fn set_clocks(&mut self, index: usize) -> NodeId {
-        let now = self.universe.now;
-        let slot = &mut self.universe.slots[index];
+        let now = self.state.now;
+        let slot = &mut self.state.slots[index];
         let monotonic = slot.clock.monotonic(now);
         let wall = slot.clock.wall(now, monotonic);
         slot.context.set_clocks(monotonic, wall);
@@ -402,8 +402,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline(always)]
     fn finish_call(&mut self, index: usize) {
         self.drain(index);
-        let node = self.universe.slots[index].id;
-        self.invariants.on_step(Whole::new(&self.universe), node, &mut self.findings);
+        let node = self.state.slots[index].id;
+        self.invariants.on_step(Whole::new(&self.state), node, &mut self.findings);
         if let Some(reason) = self.exit.take() {
             self.take_down(index, &Down::Exit(reason));
         }

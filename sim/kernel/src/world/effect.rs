@@ -4,7 +4,7 @@ use crate::context::{Effect, EffectRef, Notice};
 use crate::digest::Tag;
 use crate::id::{Link, NodeId};
 use crate::invariant::Invariants;
-use crate::network::{DropReason, Packet, Plain, Transport};
+use crate::network::{DropReason, FastVerdict, Packet, Transport};
 use crate::node::{Change, Completion, Message, Node, Observation, Write, WriteId, refusal_of};
 use crate::plan::{Decision, Site};
 use crate::queue::{EntryRef, Key};
@@ -13,8 +13,8 @@ use crate::system::System;
 use crate::time::{Duration, Instant};
 use crate::timers::Enqueue;
 use crate::trace::{TraceItem, Tracer};
-use crate::universe::Waiting;
 use crate::view::Whole;
+use crate::world_state::Waiting;
 
 use super::World;
 use super::deliver::{Datagram, Event};
@@ -23,7 +23,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Carries out all effects of the last call, in order.
     #[inline(always)]
     pub(super) fn drain(&mut self, index: usize) {
-        let context = &mut self.universe.slots[index].context;
+        let context = &mut self.state.slots[index].context;
         let is_tied = !context.tied().is_empty();
         if !context.effects().is_empty() {
             let mut effects = std::mem::take(context.effects());
@@ -34,7 +34,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             // It is used up: dropping it would only be work.
             std::mem::forget(leaving);
             // The buffer goes back, so that no call allocates.
-            let buffer = self.universe.slots[index].context.effects();
+            let buffer = self.state.slots[index].context.effects();
             assert!(buffer.capacity() == 0, "no handler of this node runs while its effects are carried out");
             // What has no capacity owns nothing: dropping it would only be work.
             std::mem::forget(std::mem::replace(buffer, effects));
@@ -63,8 +63,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// for once.
     #[inline(always)]
     pub(super) fn show(&mut self, index: usize, effect: EffectRef<'_, S::Node>) {
-        let node = self.universe.slots[index].id;
-        self.invariants.on_effect(Whole::new(&self.universe), node, effect, &mut self.findings);
+        let node = self.state.slots[index].id;
+        self.invariants.on_effect(Whole::new(&self.state), node, effect, &mut self.findings);
     }
 
     /// Any effect, in code that stands in the program once: what does not happen at every heartbeat, and what was tied
@@ -85,7 +85,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
             Effect::CancelTimer(timer) => {
                 self.show(index, EffectRef::CancelTimer(timer));
-                self.universe.slots[index].timers.cancel(timer);
+                self.state.slots[index].timers.cancel(timer);
             }
             Effect::Write { id, write, notice } => {
                 self.show(index, EffectRef::Write { id, write: write.as_ref(), notice });
@@ -97,8 +97,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
             Effect::Defer(step) => {
                 self.show(index, EffectRef::Defer(&step));
-                let incarnation = self.universe.slots[index].incarnation;
-                self.push(self.universe.now, index, Event::Step { index, incarnation, step });
+                let incarnation = self.state.slots[index].incarnation;
+                self.push(self.state.now, index, Event::Step { index, incarnation, step });
             }
             Effect::Connect { connection, target } => {
                 self.show(index, EffectRef::Connect { connection, target });
@@ -112,7 +112,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Effect::Complete { id, result } => self.complete_operation(index, id, result),
             Effect::Observe(observation) => {
                 self.show(index, EffectRef::Observe(&observation));
-                self.observe(self.universe.slots[index].id, &observation);
+                self.observe(self.state.slots[index].id, &observation);
             }
             Effect::Exit(reason) => {
                 self.show(index, EffectRef::Exit(&reason));
@@ -123,13 +123,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[inline(always)]
     fn send(&mut self, source: usize, target: NodeId, message: <S::Node as Node>::Message) {
-        let (now, target) = (self.universe.now, self.target_of(target));
+        let (now, target) = (self.state.now, self.target_of(target));
         if !self.tracer.is_on() && !self.watches_sends {
             // The hot path: nothing is recorded, and nothing is wrong with the link.
-            match self.universe.network.send_plain(now, (source, target)) {
-                Plain::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
-                Plain::Lost(ordinal) => return self.lose((source, target), ordinal, DropReason::Loss),
-                Plain::Not => {}
+            match self.state.network.send_plain(now, (source, target)) {
+                FastVerdict::Arrives(at, ordinal) => return self.post(at, 0, (source, target), ordinal, message),
+                FastVerdict::Lost(ordinal) => return self.lose((source, target), ordinal, DropReason::Loss),
+                FastVerdict::Undecided => {}
             }
         }
         self.send_watched((source, target), message);
@@ -143,16 +143,16 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// The dense index of a message's target.
     #[inline(always)]
     fn target_of(&self, target: NodeId) -> usize {
-        assert!(self.universe.cluster.contains(target), "a message goes to a node of the cluster");
-        self.universe.cluster.index(target)
+        assert!(self.state.cluster.contains(target), "a message goes to a node of the cluster");
+        self.state.cluster.index(target)
     }
 
     #[inline(never)]
     pub(super) fn send_watched(&mut self, (source, target): (usize, usize), message: <S::Node as Node>::Message) {
-        let (now, kind, size) = (self.universe.now, Self::kind_of(&message), message.wire_size());
+        let (now, kind, size) = (self.state.now, Self::kind_of(&message), message.wire_size());
         let packet = Packet { transport: Transport::Datagram, kind, size };
         let forced = self.forced_packet(source, target);
-        let fate = self.universe.network.send(now, (source, target), packet, forced);
+        let fate = self.state.network.send(now, (source, target), packet, forced);
         if self.tracer.is_on() {
             let (link, ordinal) = (self.link_of((source, target)), fate.ordinal);
             let (arrives, again) = (fate.first.ok(), fate.second);
@@ -161,13 +161,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         if let (Some(memory), Ok(_)) = (&mut self.memory, fate.first) {
             // What never comes to the target does not come again.
-            let is_refused = self.universe.network.refuses((source, target), kind) && refusal_of(&message).is_some();
+            let is_refused = self.state.network.refuses((source, target), kind) && refusal_of(&message).is_some();
             if !is_refused {
                 memory.keep(now, (source, target), &message);
             }
         }
         if let Some(again) = fate.second {
-            self.count_at(self.universe.slots[source].id, "packet duplicated");
+            self.count_at(self.state.slots[source].id, "packet duplicated");
             self.post(again, fate.priority, (source, target), fate.ordinal, message.clone());
         }
         match fate.first {
@@ -178,13 +178,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// An old packet of the link arrives again, if there is one and the link lets it pass.
     pub(super) fn replay(&mut self, link: Link, age: Duration, mask: u64) {
-        let now = self.universe.now;
-        let path = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
+        let now = self.state.now;
+        let path = (self.state.cluster.index(link.source), self.state.cluster.index(link.target));
         let Some(message) = self.memory.as_ref().and_then(|memory| memory.recall(now, path, age, mask)) else {
             return;
         };
-        let ordinal = self.universe.network.next_ordinal(path.0, path.1);
-        if self.universe.network.is_cut(link, Self::kind_of(&message)) {
+        let ordinal = self.state.network.next_ordinal(path.0, path.1);
+        if self.state.network.is_cut(link, Self::kind_of(&message)) {
             return self.lose(path, ordinal, DropReason::Cut);
         }
         self.count_at(link.source, "packet replayed");
@@ -193,10 +193,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[inline]
     pub(super) fn forced_packet(&self, source: usize, target: usize) -> Option<Decision> {
-        self.forced(
-            || Site::Packet(self.link_of((source, target))),
-            || self.universe.network.next_ordinal(source, target),
-        )
+        self.forced(|| Site::Packet(self.link_of((source, target))), || self.state.network.next_ordinal(source, target))
     }
 
     #[inline(always)]
@@ -231,8 +228,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline]
     fn set_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer, at: Instant) {
         let order = self.next_order(index);
-        let now = self.universe.now;
-        let slot = &mut self.universe.slots[index];
+        let now = self.state.now;
+        let slot = &mut self.state.slots[index];
         match slot.timers.set(timer, at, &slot.clock, now, order) {
             Ok(None) => {}
             Ok(Some(enqueue)) => self.enqueue_timer(index, enqueue),
@@ -246,12 +243,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             let entry = EntryRef::Timer { node: index, slot: enqueue.slot };
             let key = Key::new(enqueue.at, enqueue.priority, enqueue.sequence, entry);
             self.queue.push(key);
-            self.universe.slots[index].timers.note_queued(enqueue.slot, key);
+            self.state.slots[index].timers.note_queued(enqueue.slot, key);
         }
     }
 
     fn forced_disk(&self, index: usize) -> Option<Duration> {
-        let slot = &self.universe.slots[index];
+        let slot = &self.state.slots[index];
         match self.forced(|| Site::Disk(slot.id), || slot.disk.operation_count()) {
             Some(Decision::Delay(delay)) => Some(delay),
             _ => None,
@@ -260,13 +257,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn write(&mut self, index: usize, id: WriteId, write: Write<<S::Node as Node>::Record>, notice: Notice) {
         if self.tracer.is_on() {
-            let node = self.universe.slots[index].id;
+            let node = self.state.slots[index].id;
             self.tracer.record(self.moment(), TraceItem::Wrote { node, id, write: &write });
         }
         let forced = self.forced_disk(index);
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.last_write = id;
-        let pending = slot.disk.write(self.universe.now, id, write, forced);
+        let pending = slot.disk.write(self.state.now, id, write, forced);
         let wanted = notice == Notice::Written || matches!(pending.completion, Completion::Failed(..));
         if wanted {
             self.push_completion(index, pending);
@@ -275,36 +272,36 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn sync(&mut self, index: usize) {
         let forced = self.forced_disk(index);
-        let slot = &mut self.universe.slots[index];
-        let pending = slot.disk.sync(self.universe.now, slot.last_write, forced);
+        let slot = &mut self.state.slots[index];
+        let pending = slot.disk.sync(self.state.now, slot.last_write, forced);
         self.push_completion(index, pending);
     }
 
     pub(super) fn push_completion(&mut self, index: usize, pending: crate::disk::Pending) {
-        let incarnation = self.universe.slots[index].incarnation;
+        let incarnation = self.state.slots[index].incarnation;
         let event = Event::Durable { index, incarnation, completion: pending.completion, is_sync: pending.is_sync };
         self.push(pending.at, index, event);
     }
 
     /// A write or sync ends at the disk. The node hears of it when it is scheduled.
     pub(super) fn on_completion(&mut self, index: usize, completion: Completion, is_sync: bool) {
-        if self.universe.slots[index].disk.holds(completion, is_sync) {
+        if self.state.slots[index].disk.holds(completion, is_sync) {
             return;
         }
         match completion {
             Completion::Written(_) => {}
             Completion::Durable(through) if is_sync => {
-                self.universe.slots[index].disk.finish_sync(self.universe.now, through);
+                self.state.slots[index].disk.finish_sync(self.state.now, through);
             }
             Completion::Durable(_) => {}
-            Completion::Failed(..) => self.count_at(self.universe.slots[index].id, "write failed"),
+            Completion::Failed(..) => self.count_at(self.state.slots[index].id, "write failed"),
         }
         self.accept(index, Waiting::Durable(completion));
     }
 
     /// What was tied to a write leaves just before the node hears that it is durable, or never where it failed.
     pub(super) fn settle_tied(&mut self, index: usize, completion: Completion) {
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         match completion {
             Completion::Written(_) => {}
             Completion::Failed(write, _) => slot.tied.retain(|(tied, _)| *tied != write),
@@ -318,7 +315,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn next_released(&mut self, index: usize, through: WriteId) -> Option<Effect<S::Node>> {
-        let tied = &mut self.universe.slots[index].tied;
+        let tied = &mut self.state.slots[index].tied;
         let position = tied.iter().position(|(write, _)| *write <= through)?;
         tied.remove(position).map(|(_, effect)| effect)
     }
@@ -326,20 +323,20 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Effects of the last call that are tied to a write: they wait, unless it is durable already.
     #[inline(never)]
     fn tie(&mut self, index: usize) {
-        let mut tied = std::mem::take(self.universe.slots[index].context.tied());
+        let mut tied = std::mem::take(self.state.slots[index].context.tied());
         for (write, effect) in tied.drain(..) {
-            if self.universe.slots[index].durable >= Some(write) {
+            if self.state.slots[index].durable >= Some(write) {
                 self.carry_out_apart(index, effect);
             } else {
-                self.universe.slots[index].tied.push_back((write, effect));
+                self.state.slots[index].tied.push_back((write, effect));
             }
         }
         // The buffer goes back, so that no call allocates.
-        *self.universe.slots[index].context.tied() = tied;
+        *self.state.slots[index].context.tied() = tied;
     }
 
     fn observe(&mut self, node: NodeId, observation: &<S::Node as Node>::Observation) {
-        let (now, face) = (self.universe.now, observation.face());
+        let (now, face) = (self.state.now, observation.face());
         self.digest.entry(now, Tag::Observation, node, observation);
         self.count(face.name);
         if self.tracer.is_on() {

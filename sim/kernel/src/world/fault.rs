@@ -10,9 +10,9 @@ use crate::node::Node;
 use crate::plan::{Decision, PlannedFault, Site};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
-use crate::universe::Machine;
 use crate::view::{View as _, Whole};
 use crate::vocabulary::{Incident, RoleId};
+use crate::world_state::Machine;
 
 use super::World;
 use super::deliver::{Event, Held};
@@ -37,9 +37,9 @@ pub(super) enum Down {
 
 impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub(super) fn start_fault(&mut self, key: u32, planned: PlannedFault) {
-        let now = self.universe.now;
+        let now = self.state.now;
         self.order += 1;
-        self.universe.disturbed_at = now;
+        self.state.disturbed_at = now;
         self.count(planned.fault.kind());
         self.digest.entry(now, Tag::FaultStart, NodeId::server(1), &planned.fault);
         if self.tracer.is_on() {
@@ -52,16 +52,16 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.plan.faults.push(planned);
         self.apply(key, &fault);
         self.count_cut_off(&fault);
-        self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Start, &mut self.findings);
+        self.invariants.on_fault(Whole::new(&self.state), &fault, FaultChange::Start, &mut self.findings);
     }
 
     pub(super) fn stop_fault(&mut self, key: u32) {
         let Some(Active { position, fault }) = self.active.remove(&key) else {
             return;
         };
-        let (now, moment) = (self.universe.now, self.moment());
+        let (now, moment) = (self.state.now, self.moment());
         self.order += 1;
-        self.universe.disturbed_at = now;
+        self.state.disturbed_at = now;
         let planned = &mut self.plan.faults[position];
         planned.stop = Some(moment);
         self.digest.entry(now, Tag::FaultStop, NodeId::server(1), &planned.fault);
@@ -70,7 +70,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(moment, TraceItem::Fault { id, change, fault });
         }
         self.revert(key, &fault);
-        self.invariants.on_fault(Whole::new(&self.universe), &fault, FaultChange::Stop, &mut self.findings);
+        self.invariants.on_fault(Whole::new(&self.state), &fault, FaultChange::Stop, &mut self.findings);
     }
 
     /// A request of this kind was refused on a link: by each fault so far that refuses such ones there.
@@ -97,15 +97,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match fault.target() {
             Target::Links(links) => {
                 let mask = Self::kind_mask(fault.kinds());
-                links.iter().for_each(|link| fault.start_link(key, &mut self.universe.network, *link, mask));
+                links.iter().for_each(|link| fault.start_link(key, &mut self.state.network, *link, mask));
                 if let Some(age) = fault.replays() {
                     links.iter().for_each(|link| self.replay(*link, age, mask));
                 }
             }
             Target::Nodes(nodes) => {
                 for node in nodes {
-                    let now = self.universe.now;
-                    let after = fault.start_node(key, self.universe.slot_mut(*node), now);
+                    let now = self.state.now;
+                    let after = fault.start_node(key, self.state.slot_mut(*node), now);
                     self.follow(*node, after);
                 }
             }
@@ -115,13 +115,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn revert(&mut self, key: u32, fault: &Fault) {
         match fault.target() {
             Target::Links(links) => {
-                links.iter().for_each(|link| self.universe.network.lift(key, *link));
+                links.iter().for_each(|link| self.state.network.lift(key, *link));
                 links.iter().for_each(|link| self.on_link_changed(*link));
             }
             Target::Nodes(nodes) => {
                 for node in nodes {
-                    let now = self.universe.now;
-                    let after = fault.stop_node(key, self.universe.slot_mut(*node), now);
+                    let now = self.state.now;
+                    let after = fault.stop_node(key, self.state.slot_mut(*node), now);
                     self.follow(*node, after);
                 }
             }
@@ -130,7 +130,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Sees to what follows from a change of a node.
     fn follow(&mut self, node: NodeId, after: After) {
-        let index = self.universe.cluster.index(node);
+        let index = self.state.cluster.index(node);
         match after {
             After::Nothing => {}
             After::Changed => self.go_on(node),
@@ -146,21 +146,21 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// A node's clocks, its turn or its disk have changed: its timers are due at other times, it may start or take its
     /// next input, and what its disk kept back ends.
     pub(super) fn go_on(&mut self, node: NodeId) {
-        let (now, index) = (self.universe.now, self.universe.cluster.index(node));
+        let (now, index) = (self.state.now, self.state.cluster.index(node));
         self.rekey(node);
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         if slot.pauses == 0 && std::mem::take(&mut slot.start_waits) {
             self.enqueue_start(node);
         }
         self.wake_when_free(index);
-        for pending in self.universe.slots[index].disk.take_held(now) {
+        for pending in self.state.slots[index].disk.take_held(now) {
             self.push_completion(index, pending);
         }
     }
 
     fn rekey(&mut self, node: NodeId) {
-        let (now, index) = (self.universe.now, self.universe.cluster.index(node));
-        let slot = &mut self.universe.slots[index];
+        let (now, index) = (self.state.now, self.state.cluster.index(node));
+        let slot = &mut self.state.slots[index];
         for enqueue in slot.timers.rekey(&slot.clock, now) {
             self.enqueue_timer(index, enqueue);
         }
@@ -168,10 +168,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// A link may have become passable: what was held goes on, in order, and connections send again.
     pub(super) fn on_link_changed(&mut self, link: Link) {
-        let pair = (self.universe.cluster.index(link.source), self.universe.cluster.index(link.target));
+        let pair = (self.state.cluster.index(link.source), self.state.cluster.index(link.target));
         let held = self.held.remove(&pair).unwrap_or_default();
         let (held, released): (Vec<_>, Vec<_>) =
-            held.into_iter().partition(|packet| self.universe.network.is_clogged(link, packet.kind()));
+            held.into_iter().partition(|packet| self.state.network.is_clogged(link, packet.kind()));
         if !held.is_empty() {
             self.held.insert(pair, held);
         }
@@ -182,7 +182,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn push_released(&mut self, target: usize, packet: Held<<S::Node as Node>::Message>) {
-        let now = self.universe.now;
+        let now = self.state.now;
         match packet {
             Held::Datagram(datagram) => {
                 let (priority, sequence) = self.next_order(target);
@@ -194,11 +194,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Ends a process. Its value, timers, deferred work and waiting inputs are lost, and what was tied to a write.
     pub(super) fn take_down(&mut self, index: usize, down: &Down) {
-        let now = self.universe.now;
-        let node = self.universe.slots[index].id;
-        if self.universe.slots[index].node.is_none() {
+        let now = self.state.now;
+        let node = self.state.slots[index].id;
+        if self.state.slots[index].node.is_none() {
             if let Down::Crash(CrashScope::Machine, keep) = down
-                && self.universe.slots[index].machine == Machine::Up
+                && self.state.slots[index].machine == Machine::Up
             {
                 self.crash_machine(index, *keep);
             }
@@ -216,19 +216,19 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match down {
             Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, *keep),
             Down::Crash(CrashScope::Process, _) | Down::Exit(_) => {
-                self.universe.slots[index].disk.crash_process(now);
+                self.state.slots[index].disk.crash_process(now);
                 self.hang_up(index);
             }
         }
-        self.universe.disturbed_at = now;
+        self.state.disturbed_at = now;
         self.director.on_down(now, node);
         self.measures.on_roles(now, self.director.census());
         self.act_due = self.next_act();
-        self.invariants.on_down(Whole::new(&self.universe), node, &mut self.findings);
+        self.invariants.on_down(Whole::new(&self.state), node, &mut self.findings);
     }
 
     fn forget_process(&mut self, index: usize) {
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.node = None;
         slot.incarnation += 1;
         slot.timers.clear();
@@ -236,19 +236,19 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         slot.inbox.clear();
         slot.regate();
         slot.wakes_at = None;
-        slot.busy_until = self.universe.now;
+        slot.busy_until = self.state.now;
         slot.context.effects().clear();
         slot.context.tied().clear();
     }
 
     fn crash_machine(&mut self, index: usize, keep: Keep) {
-        let now = self.universe.now;
-        let slot = &self.universe.slots[index];
+        let now = self.state.now;
+        let slot = &self.state.slots[index];
         let forced = match self.forced(|| Site::Crash(slot.id), || slot.disk.crash_count()) {
             Some(Decision::Keep(count)) => Some(count),
             _ => None,
         };
-        let slot = &mut self.universe.slots[index];
+        let slot = &mut self.state.slots[index];
         slot.machine = Machine::Off;
         let node = slot.id;
         if slot.disk.crash_machine(now, keep, forced) > 0 {
@@ -280,9 +280,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             return;
         }
         for (role, chief) in self.chiefs() {
-            let view = Whole::new(&self.universe);
+            let view = Whole::new(&self.state);
             // Among those of its kind: with others it does not share the role.
-            let peers = || self.universe.cluster.of(chief.kind());
+            let peers = || self.state.cluster.of(chief.kind());
             let paired = |peer: &NodeId| *peer != chief && view.is_paired(chief, *peer);
             if peers().filter(paired).count() < peers().count() / 2 {
                 self.add_incident(role, Incident::CutOff, chief);

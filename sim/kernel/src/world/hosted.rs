@@ -77,7 +77,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
     /// The same world with a tracer.
     pub fn traced(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Self {
         let world = World::over(Queue::handed_out(), system, options, seed, tracer);
-        let completions = vec![BTreeMap::new(); world.universe.slots.len()];
+        let completions = vec![BTreeMap::new(); world.state.slots.len()];
         Self { world, completions }
     }
 
@@ -92,7 +92,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
             }
             let owner = match place {
                 Place::Network => None,
-                Place::Process(index) | Place::Disk(index, _) => Some(world.universe.slots[index].id),
+                Place::Process(index) | Place::Disk(index, _) => Some(world.state.slots[index].id),
             };
             Wake { key, place, at: key.at(), node: owner }
         };
@@ -171,7 +171,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
     pub fn fail(&mut self, now: Instant, node: Option<NodeId>, message: String) {
         if !self.is_over() {
             self.world.advance(now);
-            let (at, events) = (self.world.universe.now, self.world.universe.events);
+            let (at, events) = (self.world.state.now, self.world.state.events);
             self.world.ended = Some(Outcome::Panicked(Panic { node, message, at, events }));
         }
     }
@@ -193,7 +193,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
 
     /// How many processes of this node have ended: a host drops what they waited for when it changes.
     pub fn incarnation(&self, node: NodeId) -> u32 {
-        self.world.universe.slot(node).incarnation
+        self.world.state.slot(node).incarnation
     }
 
     /// How often something was done to the world: a host that mirrors it looks again when this changes.
@@ -203,7 +203,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
 
     /// Takes the history of clients out, which begins anew: for the end of a run.
     pub fn take_history(&mut self) -> HistoryOf<S::Node> {
-        std::mem::take(&mut self.world.universe.history)
+        std::mem::take(&mut self.world.state.history)
     }
 
     /// The tracer, with all that it has seen.
@@ -219,17 +219,17 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
 
 impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn speak(&mut self, node: NodeId, say: impl FnOnce(&mut Context<S::Node>)) {
-        let index = self.universe.cluster.index(node);
-        if self.universe.slots[index].node.is_none() {
+        let index = self.state.cluster.index(node);
+        if self.state.slots[index].node.is_none() {
             return;
         }
         self.set_clocks(index);
-        self.digest.entry(self.universe.now, Tag::Host, node, &());
-        self.universe.events += 1;
-        if self.universe.events >= self.budget.events_max {
+        self.digest.entry(self.state.now, Tag::Host, node, &());
+        self.state.events += 1;
+        if self.state.events >= self.budget.events_max {
             self.exhaust(BudgetKind::Events, self.budget.events_max);
         }
-        say(&mut self.universe.slots[index].context);
+        say(&mut self.state.slots[index].context);
         self.complete(index);
     }
 

@@ -8,8 +8,8 @@ use crate::node::Node;
 use crate::system::System;
 use crate::time::Instant;
 use crate::trace::Tracer;
-use crate::universe::Waiting;
 use crate::workload::{Cue, Load, Next, Workload};
+use crate::world_state::Waiting;
 
 use super::World;
 
@@ -162,7 +162,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Now, and when the workloads end.
     fn load_times(&self) -> (Instant, Instant) {
-        (self.universe.now, self.calls.until.time(&self.director))
+        (self.state.now, self.calls.until.time(&self.director))
     }
 
     fn hand_over(&mut self, place: usize) {
@@ -172,7 +172,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             unreachable!("only what is due is handed over");
         };
         let client = caller.client;
-        let is_up = self.universe.slot(client).node.is_some();
+        let is_up = self.state.slot(client).node.is_some();
         caller.open += 1;
         // Asked before the client answers: an open loop goes on whatever becomes of it.
         let is_after = caller.is_after;
@@ -187,7 +187,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// The last entry of the history is an end: the workload of its client hears of it.
     pub(super) fn tell_workload(&mut self) {
         let times = self.load_times();
-        let history: &HistoryOf<S::Node> = &self.universe.history;
+        let history: &HistoryOf<S::Node> = &self.state.history;
         let last = history.entries().last().expect("an entry was added");
         let HistoryEvent::Completed { invoked, result } = &last.change else { return };
         let client = last.client;
@@ -199,7 +199,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// A process has ended: what it was handed and has not begun never happens.
     pub(super) fn drop_unbegun(&mut self, index: usize) {
         let times = self.load_times();
-        let slot = &self.universe.slots[index];
+        let slot = &self.state.slots[index];
         let client = slot.id;
         let Some(place) = self.calls.find(client) else { return self.release_deferred(client, true) };
         for waiting in &slot.inbox {

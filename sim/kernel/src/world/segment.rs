@@ -1,10 +1,10 @@
 //! Segments: how what is said over a connection gets to the other end, once and in order.
 
-use crate::network::{ALL_KINDS, Arrival, DropReason, Packet, Transport};
+use crate::network::{ALL_KINDS, ArrivalVerdict, DropReason, Packet, Transport};
 use crate::node::{ConnectionChange, ConnectionId, Message, Node, Source, refusal_of};
 use crate::system::System;
 use crate::trace::{TraceItem, Tracer};
-use crate::universe::Waiting;
+use crate::world_state::Waiting;
 
 use super::World;
 use super::connection::{Connection, State};
@@ -91,7 +91,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         };
         let packet = Packet { transport: Transport::Connection, kind: body.kind(), size: body.size() };
         let forced = self.forced_packet(path.0, path.1);
-        let fate = self.universe.network.send(self.universe.now, path, packet, forced);
+        let fate = self.state.network.send(self.state.now, path, packet, forced);
         let end = self.end_mut(id, from).expect("the connection is known");
         let is_free = end.unsent.is_empty() || body.is_loose();
         let arrives = fate.first.ok().filter(|_| is_free).map(|at| at.max(end.last_arrival));
@@ -104,7 +104,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(self.moment(), item);
         }
         if fate.first.is_err() {
-            self.count_at(self.universe.slots[path.0].id, "packet cut");
+            self.count_at(self.state.slots[path.0].id, "packet cut");
         }
         match arrives {
             Some(at) => {
@@ -152,13 +152,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         };
         let (source, target) = connection.path(from);
         let end = &mut connection.ends[from];
-        if end.is_unanswered && !self.universe.network.is_cut_at((target, source), ALL_KINDS) {
+        if end.is_unanswered && !self.state.network.is_cut_at((target, source), ALL_KINDS) {
             end.is_unanswered = false;
             end.ticket = end.ticket.filter(|_| end.is_silent());
         }
         // What waits behind a segment that still cannot pass draws nothing.
         let first = end.unsent.first_key_value().map(|(_, body)| body.kind());
-        if first.is_none_or(|kind| self.universe.network.is_cut_at((source, target), kind)) {
+        if first.is_none_or(|kind| self.state.network.is_cut_at((source, target), kind)) {
             return;
         }
         for (number, body) in std::mem::take(&mut end.unsent) {
@@ -170,10 +170,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let Some(path) = self.connections.get_mut(segment.connection).map(|it| it.path(segment.from)) else {
             return;
         };
-        match self.universe.network.arrive(path, segment.ordinal, segment.kind()) {
-            Arrival::Deliver => self.arrive(path, segment),
+        match self.state.network.arrive(path, segment.ordinal, segment.kind()) {
+            ArrivalVerdict::Deliver => self.arrive(path, segment),
             // No answer comes from a machine that is off or suspended, nor an error.
-            Arrival::Refuse if self.universe.slots[path.1].has_network() => {
+            ArrivalVerdict::Refuse if self.state.slots[path.1].has_network() => {
                 let kind = segment.body.kind();
                 let body = segment.body.into_refused();
                 if matches!(body, Body::Refused(_)) {
@@ -182,12 +182,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 }
                 self.arrive(path, Segment { body, ..segment });
             }
-            Arrival::Refuse => self.arrive(path, segment),
-            Arrival::Hold => self.hold(path, segment.ordinal, Held::Segment(segment)),
-            Arrival::Lost => {
+            ArrivalVerdict::Refuse => self.arrive(path, segment),
+            ArrivalVerdict::Hold => self.hold(path, segment.ordinal, Held::Segment(segment)),
+            ArrivalVerdict::Lost => {
                 // The cut may be over by now.
                 let Segment { connection, from, number, body, .. } = segment;
-                self.count_at(self.universe.slots[path.0].id, "packet cut");
+                self.count_at(self.state.slots[path.0].id, "packet cut");
                 self.keep_unsent(connection, from, number, body);
                 self.resend_end(connection, from);
             }
@@ -197,7 +197,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn arrive(&mut self, path: (usize, usize), segment: SegmentOf<S>) {
         let Segment { connection, from, number, body, .. } = segment;
         let to = 1 - from;
-        if !self.universe.slots[path.1].has_network() {
+        if !self.state.slots[path.1].has_network() {
             // No answer comes.
             return self.keep_unsent(connection, from, number, body);
         }
@@ -223,7 +223,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// What arrived is answered: the sender counts no longer, unless the answer cannot pass or more is unsent.
     fn answer(&mut self, (source, target): (usize, usize), connection: ConnectionId, from: usize) {
-        let is_cut = self.universe.network.is_cut_at((target, source), ALL_KINDS);
+        let is_cut = self.state.network.is_cut_at((target, source), ALL_KINDS);
         let Some(end) = self.end_mut(connection, from) else {
             return;
         };
@@ -236,7 +236,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// A segment comes in, in its turn.
     fn take_in(&mut self, path: (usize, usize), connection: ConnectionId, to: usize, body: BodyOf<S>) {
-        let is_up = self.universe.slots[path.1].node.is_some();
+        let is_up = self.state.slots[path.1].node.is_some();
         let Some(end) = self.end_mut(connection, to) else {
             return;
         };
@@ -250,16 +250,16 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 self.tell_end(connection, to, ConnectionChange::Opened);
             }
             (Body::Refuse, State::Opening) => {
-                self.count_at(self.universe.slots[path.1].id, "connection refused");
+                self.count_at(self.state.slots[path.1].id, "connection refused");
                 self.end_connection(connection, to, ConnectionChange::Refused);
             }
             (Body::Reset, State::Opening | State::Open) => {
-                self.count_at(self.universe.slots[path.1].id, "connection reset");
+                self.count_at(self.state.slots[path.1].id, "connection reset");
                 self.end_connection(connection, to, ConnectionChange::Reset);
             }
             (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed),
             (Body::Data(message), State::Open) => {
-                let source = Source { node: self.universe.slots[path.0].id, connection: Some(connection) };
+                let source = Source { node: self.state.slots[path.0].id, connection: Some(connection) };
                 self.accept(path.1, Waiting::Message(source, message));
             }
             // The error takes the turn of the request, so that the order of what is said holds.

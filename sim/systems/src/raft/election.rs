@@ -11,7 +11,7 @@ use super::message::{Payload, RaftMessage, VoteRequest};
 use super::node::{RaftNode, RaftTimer};
 use super::observation::{RaftObservation, Refusal, Skip};
 use super::options::{ElectionTimer, LostRound, Stickiness, TimeoutDrawn, VotesFor};
-use super::state::{Role, Server, Tally};
+use super::state::{Role, Server, Votes};
 
 // ---- The timer ----
 
@@ -229,7 +229,7 @@ impl<C: Payload> Server<C> {
 
     /// Whether a quorum has granted, of each set of voters. Votes that a counter counts twice are for the plain case:
     /// where two sets decide, a voter is counted in its set.
-    pub(super) fn is_granted(&self, tally: &Tally) -> bool {
+    pub(super) fn is_granted(&self, tally: &Votes) -> bool {
         if !self.configuration.is_joint() {
             return tally.granted_count(self.counting()) >= self.election_quorum();
         }
@@ -237,7 +237,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// How often a quorum that refuses has refused: 1 when the last refusal made it one.
-    pub(super) fn refusals(&self, tally: &Tally) -> usize {
+    pub(super) fn refusals(&self, tally: &Votes) -> usize {
         if !self.configuration.is_joint() {
             let (denied, quorum) = (tally.denied_count(self.counting()), self.election_quorum());
             return (denied + 1).saturating_sub(quorum);

@@ -96,13 +96,13 @@ mod pre_vote_by_quorum;
 mod pre_vote_purity;
 mod promoted_when_caught_up;
 mod quorum_contact;
+mod reachability;
 mod redirect_is_no_result;
 mod removed_leader_retires;
 mod rounds;
 mod snapshot_soundness;
 mod state_machine_safety;
 mod term_monotone;
-mod terrain;
 mod transfer_ends;
 mod vote_soundness;
 
@@ -131,9 +131,9 @@ use committed_is_durable::Proven;
 use clients::Clients;
 use configurations::Configurations;
 use denied_vote_keeps_timer::Timer;
-use elected_by_quorum::Supporters;
-use election_safety::Reigns;
-use gauges::Tallies;
+use elected_by_quorum::GrantedVotes;
+use election_safety::ElectedLeaders;
+use gauges::RunFigures;
 use index::{DENIED_VOTE_KEEPS_TIMER, LEADER_WITHIN_BOUND, LINEARIZABLE, MATCHED_IS_TRUE, PRE_VOTE_PURITY};
 use leader_completeness::Commits;
 use leader_stability::Stability;
@@ -141,14 +141,14 @@ use leader_within_bound::Wait;
 use leadership::{Cause, TrueTime, server};
 use log_matching::Created;
 use matched_is_true::Matches;
-use one_vote_per_term::Votes;
+use one_vote_per_term::VotesGiven;
 use order::Order;
-use persist_before_reply::Durables;
+use persist_before_reply::DurableStates;
 use pre_vote_purity::Face;
 use quorum_contact::Contacts;
 use rounds::Rounds;
 use snapshot_soundness::Images;
-use state_machine_safety::Chosen;
+use state_machine_safety::AppliedEntries;
 use term_monotone::Terms;
 use transfer_ends::Transfers;
 use vote_soundness::Requests;
@@ -198,18 +198,18 @@ mod index {
 /// The invariants of Raft over a node type, with all that they have seen.
 pub struct RaftInvariants<N: RaftFacts> {
     frame: Arc<Frame>,
-    reigns: Reigns,
-    votes: Votes,
+    elected: ElectedLeaders,
+    votes: VotesGiven,
     terms: Terms,
-    supporters: Supporters,
+    granted_votes: GrantedVotes,
     /// Pre-votes, by the term that was asked about.
-    pre_votes: Supporters,
-    chosen: Chosen<N::Entry>,
+    pre_votes: GrantedVotes,
+    applied_entries: AppliedEntries<N::Entry>,
     clients: Clients<N>,
     history: Linearizable<N, linearizable::Store>,
     commits: Commits,
     contacts: Contacts,
-    durables: Durables,
+    durable_states: DurableStates,
     requests: Requests,
     created: Created<N::Entry>,
     proven: Proven,
@@ -233,7 +233,7 @@ pub struct RaftInvariants<N: RaftFacts> {
     timer: Option<Timer>,
     wait: Wait,
     stability: Stability,
-    tallies: Tallies,
+    figures: RunFigures,
     rounds: Rounds,
     /// The kind of process that the servers are of.
     members: KindId,
@@ -253,17 +253,17 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
     fn clone(&self) -> Self {
         Self {
             frame: Arc::clone(&self.frame),
-            reigns: self.reigns.clone(),
+            elected: self.elected.clone(),
             votes: self.votes.clone(),
             terms: self.terms.clone(),
-            supporters: self.supporters.clone(),
+            granted_votes: self.granted_votes.clone(),
             pre_votes: self.pre_votes.clone(),
-            chosen: self.chosen.clone(),
+            applied_entries: self.applied_entries.clone(),
             clients: self.clients.clone(),
             history: self.history.clone(),
             commits: self.commits.clone(),
             contacts: self.contacts.clone(),
-            durables: self.durables.clone(),
+            durable_states: self.durable_states.clone(),
             requests: self.requests.clone(),
             created: self.created.clone(),
             proven: self.proven,
@@ -280,7 +280,7 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             timer: self.timer,
             wait: self.wait.clone(),
             stability: self.stability.clone(),
-            tallies: self.tallies.clone(),
+            figures: self.figures.clone(),
             rounds: self.rounds.clone(),
             members: self.members,
             leads: self.leads.clone(),
@@ -312,17 +312,17 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let configurations = Configurations::new(frame.initial(), servers);
         Self {
             frame: Arc::new(frame),
-            reigns: Reigns::default(),
-            votes: Votes::new(servers),
+            elected: ElectedLeaders::default(),
+            votes: VotesGiven::new(servers),
             terms: Terms::new(servers),
-            supporters: Supporters::new(servers),
-            pre_votes: Supporters::new(servers),
-            chosen: Chosen::new(),
+            granted_votes: GrantedVotes::new(servers),
+            pre_votes: GrantedVotes::new(servers),
+            applied_entries: AppliedEntries::new(),
             clients: Clients::new(order),
             history: Linearizable::new(linearizable::Store),
             commits: Commits::default(),
             contacts: Contacts::new(servers),
-            durables: Durables::new(servers),
+            durable_states: DurableStates::new(servers),
             requests: Requests::new(servers),
             created: Created::new(),
             proven: Proven::default(),
@@ -339,7 +339,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             timer: None,
             wait: Wait::new(),
             stability: Stability::new(),
-            tallies: Tallies::new(),
+            figures: RunFigures::new(),
             rounds: Rounds::default(),
             members,
             leads: vec![None; servers],
@@ -451,13 +451,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     /// Figures of the run so far.
     pub fn gauges(&self) -> Vec<u64> {
-        let tallies = &self.tallies;
+        let figures = &self.figures;
         vec![
-            tallies.term.0,
-            tallies.elections.saturating_sub(1),
-            tallies.terms_started(),
-            tallies.split_votes(),
-            tallies.leaderless_longest().as_millis(),
+            figures.term.0,
+            figures.elections.saturating_sub(1),
+            figures.terms_started(),
+            figures.split_votes(),
+            figures.leaderless_longest().as_millis(),
             self.wait.longest().as_millis(),
             self.stability.most(),
         ]
@@ -508,8 +508,8 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             self.on_restart(node);
             self.terms.restart(node);
             self.images.restart(node);
-            self.durables.forget(node);
-            self.supporters.stand_alone(node, false);
+            self.durable_states.forget(node);
+            self.granted_votes.stand_alone(node, false);
             self.configurations.restart(node);
             self.look_again(node);
             // What it may do shows only once it has started.
@@ -591,7 +591,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     }
 
     fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
-        self.clients.on_history(entry, &self.chosen, findings);
+        self.clients.on_history(entry, &self.applied_entries, findings);
         self.history.watch(LINEARIZABLE, &view, entry, findings);
     }
 
@@ -599,7 +599,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         self.history.end(LINEARIZABLE, &view, findings);
         self.stability.close(view.now(), findings);
         self.wait.end(view.now());
-        self.tallies.end(view.now());
+        self.figures.end(view.now());
     }
 }
 

@@ -26,7 +26,7 @@ use super::observation::{RaftObservation, StepDownReason};
 use super::options::MatchedAtElection;
 use super::progress::Progress;
 use super::read::LeaderReads;
-use super::state::{Candidate, Follower, Leader, Pending, PreCandidate, Role, Server, Tally};
+use super::state::{Candidate, Follower, Leader, Pending, PreCandidate, Role, Server, Votes};
 use super::transport::datagram;
 
 #[expect(clippy::wrong_self_convention, reason = "a transition changes the role in its place: `into_leader`")]
@@ -160,7 +160,7 @@ impl<C: Payload> Server<C> {
             self.clock.heartbeat_seen = false;
         }
         let was_pre_candidate = matches!(self.role, Role::PreCandidate(_));
-        let mut tally = Tally::default();
+        let mut tally = Votes::default();
         if self.is_voter() {
             tally.grant(self.id);
         }
@@ -178,7 +178,7 @@ impl<C: Payload> Server<C> {
         self.enter_term(ctx, term);
         self.hard.voted_for = Some(self.id);
         self.clock.heartbeat_seen = false;
-        self.role = Role::Candidate(Candidate { tally: Tally::default(), own_vote_counted: false });
+        self.role = Role::Candidate(Candidate { tally: Votes::default(), own_vote_counted: false });
         ctx.observe(RaftObservation::BecameCandidate { term });
         self.start_election_timer(ctx);
         self.flush(ctx);

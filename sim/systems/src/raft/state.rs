@@ -119,7 +119,7 @@ pub struct Follower {
 /// The data of a pre-candidate.
 #[derive(Clone, Copy, Debug)]
 pub struct PreCandidate {
-    pub(super) tally: Tally,
+    pub(super) tally: Votes,
     /// A quorum has granted: what is left is to campaign (NuRaft `done_`).
     pub(super) won: bool,
     /// Whom it still believes to lead: nobody, but for a known bug.
@@ -129,7 +129,7 @@ pub struct PreCandidate {
 /// The data of a candidate.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
-    pub(super) tally: Tally,
+    pub(super) tally: Votes,
     /// Its own vote counts once it is durable.
     pub(super) own_vote_counted: bool,
 }
@@ -167,7 +167,7 @@ pub struct Pending {
 
 /// The votes of one round. Keeps both the sets and the counts, because implementations differ in which they use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct Votes {
     /// Who granted.
     pub granted: ServerSet,
     /// Who refused.
@@ -261,7 +261,7 @@ impl Leader {
     }
 }
 
-impl Tally {
+impl Votes {
     /// Counts a grant.
     pub(super) const fn grant(&mut self, voter: NodeId) {
         self.granted.insert(voter);
@@ -403,7 +403,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// The votes of the present round, of a candidate or a pre-candidate.
-    pub const fn tally(&self) -> Option<&Tally> {
+    pub const fn tally(&self) -> Option<&Votes> {
         match &self.role {
             Role::PreCandidate(candidate) => Some(&candidate.tally),
             Role::Candidate(candidate) => Some(&candidate.tally),

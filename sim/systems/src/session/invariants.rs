@@ -31,6 +31,7 @@
 mod after_settle;
 mod callbacks_in_order;
 mod counted_over_terms;
+pub mod gauges;
 mod items_die_with_session;
 mod jeopardy_is_idle;
 mod leader_acts;
@@ -40,7 +41,6 @@ mod no_early_expiry;
 mod nothing_immortal;
 mod one_owner;
 mod session_restored;
-pub mod tally;
 mod target_served;
 mod unique_ids;
 
@@ -65,6 +65,7 @@ use super::options::{ExpiryScope, Replication, SessionOptions};
 use after_settle::{Bounds, Due};
 use callbacks_in_order::{FollowerSide, MasterSide};
 use counted_over_terms::Counts;
+use gauges::RunFigures;
 use items_die_with_session::Erased;
 use jeopardy_is_idle::{Leases, Now};
 use leader_acts::Leaders;
@@ -74,7 +75,6 @@ use no_early_expiry::{Extensions, Times};
 use nothing_immortal::Living;
 use one_owner::Owners;
 use session_restored::Wishes;
-use tally::Tally;
 use target_served::Service;
 use unique_ids::Names;
 
@@ -117,7 +117,7 @@ pub struct SessionInvariants {
     service: Service,
     counts: Counts,
     bounds: Bounds,
-    tally: Tally,
+    figures: RunFigures,
 }
 
 impl SessionInvariants {
@@ -142,13 +142,13 @@ impl SessionInvariants {
             service: Service::default(),
             counts: Counts::new(setup),
             bounds: Bounds::new(setup),
-            tally: Tally::default(),
+            figures: RunFigures::default(),
         }
     }
 
     /// How often beliefs, grants and effects came apart.
-    pub const fn tally(&self) -> Tally {
-        self.tally
+    pub const fn figures(&self) -> RunFigures {
+        self.figures
     }
 
     fn on_master(
@@ -187,7 +187,7 @@ impl SessionInvariants {
                 self.wishes.on_initialized(session.master, *identity, *instance);
             }
             SessionObservation::LeaseStarted { .. } => {
-                self.tally.sessions_at_once = self.tally.sessions_at_once.max(self.living.count(group));
+                self.figures.sessions_at_once = self.figures.sessions_at_once.max(self.living.count(group));
             }
             _ => {}
         }
@@ -233,7 +233,7 @@ impl SessionInvariants {
         match said {
             SessionObservation::ServeStarted { resource, session, token } => {
                 let overlaps = self.serving.start(chunk, *resource, *session, *token);
-                self.tally.belief_overlaps += u64::from(overlaps);
+                self.figures.belief_overlaps += u64::from(overlaps);
             }
             SessionObservation::ServeStopped { resource } => self.serving.stop(chunk, *resource),
             _ => {}
@@ -261,7 +261,7 @@ impl SessionInvariants {
 
     fn on_volume(&mut self, volume: NodeId, said: &SessionObservation, findings: &mut Findings) {
         if let SessionObservation::IoApplied { resource, session, token, chunk, .. } = said {
-            self.tally.effects_after_expiry += u64::from(self.dead.has(*session));
+            self.figures.effects_after_expiry += u64::from(self.dead.has(*session));
             self.owners.on_effect(volume, *resource, (*session, *token), *chunk, findings);
         }
     }

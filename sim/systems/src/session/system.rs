@@ -22,7 +22,7 @@ use super::chunk::{Chunk, Surroundings};
 use super::client::Client;
 use super::command::Command;
 use super::ids::{CHUNK, META, Resource, VOLUME};
-use super::invariants::{SessionInvariants, tally::Tally};
+use super::invariants::{SessionInvariants, gauges::RunFigures};
 use super::lease::longest_within;
 use super::master::Master;
 use super::master::journal::{Disk, Journal, RaftInMeta, Replica};
@@ -149,7 +149,7 @@ impl System for Sessions {
         OrderInfo { name: "step_down", doc: "A master leads no longer; of replicas raft may elect it again." },
         OrderInfo { name: "lead", doc: "A master that stepped down leads again, in a new term; a replica campaigns." },
     ];
-    const GAUGES: &'static [Gauge] = Tally::GAUGES;
+    const GAUGES: &'static [Gauge] = RunFigures::GAUGES;
 
     type Options = SessionOptions;
     type Node = SessionNode;
@@ -221,7 +221,7 @@ impl System for Sessions {
     }
 
     fn gauges(invariants: &Self::Invariants) -> Vec<u64> {
-        invariants.0.tally().values()
+        invariants.0.figures().values()
     }
 }
 

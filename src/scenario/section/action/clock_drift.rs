@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::{ClockDrift, Fault, Selectors};
 
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::Reader;
-use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::quantity::{Between, Drift};
 
 use super::{Action, NODES, action, fault, with_table};

@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::{ClockSlew, Fault, Offset, Selectors};
 
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::{Problem, Reader};
-use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::quantity::{One, SOME_TIME, Time};
 
 use super::clock_step::BY;

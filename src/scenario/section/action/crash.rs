@@ -5,14 +5,14 @@ use splitbrain_kernel::fault::{Crash, CrashScope, Fault, Keep};
 
 use crate::scenario::key::{Key, Need};
 use crate::scenario::shape::who::Who;
-use crate::scenario::shape::{NameOf, OneOrMore};
+use crate::scenario::shape::{OneOfNames, OneOrMore};
 
 use super::{Action, action, fault};
 
 /// What a machine crash leaves.
-pub(crate) const KEEP: Key<NameOf<Keep>> = Key {
+pub(crate) const KEEP: Key<OneOfNames<Keep>> = Key {
     name: "keep",
-    shape: NameOf {
+    shape: OneOfNames {
         names: &[
             ("prefix", "The first few, in order; how many is drawn."),
             ("subset", "Any of them, each with even odds."),

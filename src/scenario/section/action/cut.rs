@@ -10,14 +10,14 @@ use crate::scenario::key::{Key, Need, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::section::Pairs;
 use crate::scenario::shape::who::{Path, Who};
-use crate::scenario::shape::{List, NameOf, OneOrMore, Yes};
+use crate::scenario::shape::{List, OneOfNames, OneOrMore, TrueFlag};
 
 use super::{Action, ActionValue, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
 
 /// What happens to packets under way.
-pub(crate) const IN_FLIGHT: Key<NameOf<InFlight>> = Key {
+pub(crate) const IN_FLIGHT: Key<OneOfNames<InFlight>> = Key {
     name: "in_flight",
-    shape: NameOf {
+    shape: OneOfNames {
         names: &[("drop", "They are lost too."), ("keep", "They arrive.")],
         read: |name| match name {
             "drop" => Some(InFlight::Drop),
@@ -83,8 +83,8 @@ const ISOLATE: Key<OneOrMore<Who>> = action(
 );
 const BRIDGE: Key<Who> =
     action("bridge", Who, "Action: the servers fall into two halves that see each other only through this node.");
-const RING: Key<Yes> =
-    action("ring", Yes, "Action: each server sees only the next and the one before, in order of number.");
+const RING: Key<TrueFlag> =
+    action("ring", TrueFlag, "Action: each server sees only the next and the one before, in order of number.");
 
 /// The keys that change a cut whose links are named.
 const MODIFIERS: &[&str] = &[IN_FLIGHT.name, KINDS_OF_MESSAGE.name];

@@ -7,9 +7,9 @@ use splitbrain_kernel::time::Duration;
 
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::{Problem, Reader};
-use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::quantity::{ANY_TIME, One, Time};
-use crate::scenario::shape::{NameOf, Whole};
+use crate::scenario::shape::{OneOfNames, Whole};
 
 use super::{Action, NODES, action, fault, with_table};
 
@@ -37,9 +37,9 @@ splitbrain_kernel::names! {
     }
 }
 
-const FAULT: Key<NameOf<Misbehaviour>> = Key {
+const FAULT: Key<OneOfNames<Misbehaviour>> = Key {
     name: "fault",
-    shape: NameOf { names: Misbehaviour::NAMES, read: Misbehaviour::from_name, show: |one| one.name() },
+    shape: OneOfNames { names: Misbehaviour::NAMES, read: Misbehaviour::from_name, show: |one| one.name() },
     need: Need::Required,
     doc: "How they misbehave.",
 };

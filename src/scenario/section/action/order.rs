@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{Key, Need, Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader};
-use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::who::{Who, is_single};
 use crate::scenario::shape::{Text, Word};
 use crate::scenario::{OrderArgument, OrderCall};
@@ -28,9 +28,9 @@ const ARGUMENT: Key<Argument> = Key {
     doc: "Its argument, as the system reads it; or { node = \"x\" }, the node that this selector stands for when the \
           order is given.",
 };
-const END: Key<Sub<EndFields>> = Key {
+const END: Key<SubTable<EndFields>> = Key {
     name: "end",
-    shape: Sub(EndFields),
+    shape: SubTable(EndFields),
     need: Need::Optional,
     doc: "What the same nodes are ordered at the end: the order then lasts, and has for or until.",
 };
@@ -161,9 +161,9 @@ impl Shape for Argument {
 
 /// The action key.
 pub(super) const NAME: &str = "order";
-const KEY: Key<Sub<OrderFields>> = action(
+const KEY: Key<SubTable<OrderFields>> = action(
     NAME,
-    Sub(OrderFields),
+    SubTable(OrderFields),
     "Action: hands an order of the system to nodes. Happens once, unless it has an end.",
 );
 

@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Duration;
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::Reader;
 use crate::scenario::section::network::LINKS;
-use crate::scenario::section::{Fields, Pairs, Sub};
+use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::quantity::{One, SOME_TIME, Time};
 
 use super::{Action, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
@@ -53,8 +53,11 @@ impl Fields for ReplayFields {
     }
 }
 
-const KEY: Key<Sub<ReplayFields>> =
-    action("replay", Sub(ReplayFields), "Action: an old packet of each of these links arrives again. Happens once.");
+const KEY: Key<SubTable<ReplayFields>> = action(
+    "replay",
+    SubTable(ReplayFields),
+    "Action: an old packet of each of these links arrives again. Happens once.",
+);
 
 /// Its actions.
 pub(super) static ACTIONS: &[Action] = &[Action {

@@ -5,13 +5,13 @@ use splitbrain_kernel::fault::{Fault, Weather};
 use splitbrain_kernel::selector::LinkForm;
 
 use crate::scenario::key::Key;
-use crate::scenario::section::Sub;
+use crate::scenario::section::SubTable;
 use crate::scenario::section::network::WeatherFields;
 
 use super::{Action, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
 
-const WEATHER: Key<Sub<WeatherFields>> =
-    action("weather", Sub(WeatherFields), "Action: the conditions of links change, as in [[network.link]].");
+const WEATHER: Key<SubTable<WeatherFields>> =
+    action("weather", SubTable(WeatherFields), "Action: the conditions of links change, as in [[network.link]].");
 
 /// Its actions.
 pub(super) static ACTIONS: &[Action] = &[Action {

@@ -14,7 +14,7 @@ use crate::raft::ids::Index;
 use crate::raft::kv::{Answer, Call, Operation};
 
 use super::order::Order;
-use super::state_machine_safety::Chosen;
+use super::state_machine_safety::AppliedEntries;
 use super::{
     acknowledged_is_applied, answers_follow_order, exactly_once, failed_stays_out, no_stale_answer,
     redirect_is_no_result,
@@ -127,11 +127,11 @@ impl<N: RaftFacts> Clients<N> {
         server: NodeId,
         (index, is_first): (Index, bool),
         answer: &Answer,
-        chosen: &Chosen<N::Entry>,
+        applied_entries: &AppliedEntries<N::Entry>,
         findings: &mut Findings,
     ) {
         if let Some(Call::Run { session, sequence, .. }) =
-            chosen.get(index).and_then(N::store_command).map(|command| &command.call)
+            applied_entries.get(index).and_then(N::store_command).map(|command| &command.call)
         {
             let first = self.order.executed_at(*session, *sequence);
             exactly_once::executed(server, (*session, *sequence), (index, is_first), first, findings);
@@ -140,7 +140,12 @@ impl<N: RaftFacts> Clients<N> {
     }
 
     /// An operation begins or ends.
-    pub(super) fn on_history(&mut self, entry: EntryRef<'_, N>, chosen: &Chosen<N::Entry>, findings: &mut Findings) {
+    pub(super) fn on_history(
+        &mut self,
+        entry: EntryRef<'_, N>,
+        applied_entries: &AppliedEntries<N::Entry>,
+        findings: &mut Findings,
+    ) {
         let (client, id) = (entry.client, entry.id);
         match entry.change {
             HistoryEvent::Invoked(operation) => {
@@ -151,7 +156,7 @@ impl<N: RaftFacts> Clients<N> {
             }
             HistoryEvent::Completed { result, .. } => {
                 let Some(open) = self.open.remove(&client).filter(|open| open.id == id) else { return };
-                self.on_completed(client, open, result, chosen, findings);
+                self.on_completed(client, open, result, applied_entries, findings);
             }
         }
     }
@@ -161,16 +166,22 @@ impl<N: RaftFacts> Clients<N> {
         client: NodeId,
         open: Open<N>,
         result: OperationResult<&N::Response>,
-        chosen: &Chosen<N::Entry>,
+        applied_entries: &AppliedEntries<N::Entry>,
         findings: &mut Findings,
     ) {
         if !matches!(result, OperationResult::Unknown) {
             redirect_is_no_result::completed(client, open.id, self.redirected.contains(&client), findings);
         }
         match result {
-            OperationResult::Ok(response) => self.on_acknowledged(client, &open, response, chosen, findings),
+            OperationResult::Ok(response) => self.on_acknowledged(client, &open, response, applied_entries, findings),
             OperationResult::Failed => {
-                failed_stays_out::failed::<N>(client, open.id, &open.requests, chosen.after(open.applied), findings);
+                failed_stays_out::failed::<N>(
+                    client,
+                    open.id,
+                    &open.requests,
+                    applied_entries.after(open.applied),
+                    findings,
+                );
                 let Open { id, requests, .. } = open;
                 self.failed.extend(requests.into_iter().map(|request| (client, id, request)));
             }
@@ -184,7 +195,7 @@ impl<N: RaftFacts> Clients<N> {
         client: NodeId,
         open: &Open<N>,
         response: &N::Response,
-        chosen: &Chosen<N::Entry>,
+        applied_entries: &AppliedEntries<N::Entry>,
         findings: &mut Findings,
     ) {
         match (&open.store, N::store_answer(response)) {
@@ -192,15 +203,15 @@ impl<N: RaftFacts> Clients<N> {
                 self.on_read(client, open, operation.key(), (index, answer), findings);
             }
             (Some(operation), Some((index, answer))) => {
-                self.on_change(client, open, index, chosen, findings);
-                exactly_once::told(client, open.id, &self.places_of(open, chosen), findings);
+                self.on_change(client, open, index, applied_entries, findings);
+                exactly_once::told(client, open.id, &self.places_of(open, applied_entries), findings);
                 answers_follow_order::told((client, open.id), index, answer, self.order.answer(index), findings);
-                let place = self.run_at(index, chosen).flatten().unwrap_or(index);
+                let place = self.run_at(index, applied_entries).flatten().unwrap_or(index);
                 self.know(operation.key(), self.order.made_at(operation.key(), place));
             }
             _ => {
                 if let Some(index) = N::acknowledged(response) {
-                    self.on_change(client, open, index, chosen, findings);
+                    self.on_change(client, open, index, applied_entries, findings);
                 }
             }
         }
@@ -212,10 +223,16 @@ impl<N: RaftFacts> Clients<N> {
         client: NodeId,
         open: &Open<N>,
         index: Index,
-        chosen: &Chosen<N::Entry>,
+        applied_entries: &AppliedEntries<N::Entry>,
         findings: &mut Findings,
     ) {
-        acknowledged_is_applied::told::<N>((client, open.id), index, &open.requests, chosen.get(index), findings);
+        acknowledged_is_applied::told::<N>(
+            (client, open.id),
+            index,
+            &open.requests,
+            applied_entries.get(index),
+            findings,
+        );
         no_stale_answer::change((client, open.id), index, open.told, findings);
         self.told = self.told.max(index);
     }
@@ -239,17 +256,17 @@ impl<N: RaftFacts> Clients<N> {
 
     /// Where the operation was executed whose command is at this place: here, before, or not at all. `None` if no
     /// operation of a session is there.
-    fn run_at(&self, index: Index, chosen: &Chosen<N::Entry>) -> Option<Option<Index>> {
-        let command = chosen.get(index).and_then(N::store_command)?;
+    fn run_at(&self, index: Index, applied_entries: &AppliedEntries<N::Entry>) -> Option<Option<Index>> {
+        let command = applied_entries.get(index).and_then(N::store_command)?;
         let Call::Run { session, sequence, .. } = &command.call else { return None };
         Some(self.order.executed_at(*session, *sequence))
     }
 
     /// Where the requests of an operation were executed so far.
-    fn places_of(&self, open: &Open<N>, chosen: &Chosen<N::Entry>) -> Vec<Index> {
+    fn places_of(&self, open: &Open<N>, applied_entries: &AppliedEntries<N::Entry>) -> Vec<Index> {
         let is_its = |entry: &N::Entry| open.requests.iter().any(|request| N::carries(entry, request));
-        let its = chosen.after(open.applied).filter(|(_, entry)| is_its(entry));
-        let is_executed = |index: Index| self.run_at(index, chosen).is_some_and(|first| first == Some(index));
+        let its = applied_entries.after(open.applied).filter(|(_, entry)| is_its(entry));
+        let is_executed = |index: Index| self.run_at(index, applied_entries).is_some_and(|first| first == Some(index));
         its.map(|(index, _)| index).filter(|index| is_executed(*index)).collect()
     }
 

@@ -9,7 +9,7 @@ use crate::raft::facts::{Fact, Held, ImageKind, RaftFacts, RoleKind, Said, Told}
 use crate::raft::ids::{Index, Position, Term};
 
 use super::denied_vote_keeps_timer::Timer;
-use super::election_safety::Reign;
+use super::election_safety::Election;
 use super::frame::slot;
 use super::index::{
     CANDIDATES_KNOW_NO_LEADER, COMMITTED_IS_DURABLE, LEADER_STABILITY, LOG_MATCHING, MATCHED_IS_TRUE,
@@ -37,7 +37,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Said::Accepted { term, matched } => {
                 self.on_promise(view, node, term, findings);
                 if findings.is_on(PERSIST_BEFORE_REPLY) {
-                    self.durables.on_acknowledgement::<N>(node, term, matched, &view.disk(node), findings);
+                    self.durable_states.on_acknowledgement::<N>(node, term, matched, &view.disk(node), findings);
                 }
             }
             Said::VoteRequest { .. } | Said::Vote { .. } => self.on_ballot(view, node, target, message, findings),
@@ -61,7 +61,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Said::Vote { term, granted } => {
                 self.on_promise(view, node, term, findings);
                 if granted && self.frame.watches(target) {
-                    self.supporters.vote(node, term, target);
+                    self.granted_votes.vote(node, term, target);
                     self.on_vote(view, node, term, target, findings);
                 }
             }
@@ -74,7 +74,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     fn on_promise(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
         self.terms.send(node, term, view.now(), findings);
         if findings.is_on(PERSIST_BEFORE_REPLY) {
-            self.durables.on_term::<N>(node, term, &view.disk(node), findings);
+            self.durable_states.on_term::<N>(node, term, &view.disk(node), findings);
         }
     }
 
@@ -95,7 +95,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     fn on_vote(&mut self, view: impl View<N>, voter: NodeId, term: Term, candidate: NodeId, findings: &mut Findings) {
         self.votes.cast(voter, term, candidate, view.now(), findings);
         if findings.is_on(PERSIST_BEFORE_REPLY) {
-            self.durables.on_vote::<N>(voter, term, candidate, &view.disk(voter), findings);
+            self.durable_states.on_vote::<N>(voter, term, candidate, &view.disk(voter), findings);
         }
     }
 
@@ -111,7 +111,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         self.rounds.hear(node, &told, N::why(observation), view.now());
         match told {
             Told::Applied { index, entry } => {
-                self.chosen.apply(node, index, entry, view.now(), findings);
+                self.applied_entries.apply(node, index, entry, view.now(), findings);
                 self.configurations.reach(index);
                 if let Some(Some(configuration)) = N::configures(entry) {
                     self.configurations.apply(node, index, configuration);
@@ -120,21 +120,21 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.clients.on_applied(index, entry);
             }
             Told::Executed { index, is_first, answer } => {
-                self.clients.on_executed(node, (index, is_first), answer, &self.chosen, findings);
+                self.clients.on_executed(node, (index, is_first), answer, &self.applied_entries, findings);
             }
             Told::Counted(position) => self.on_counted(view, node, position, findings),
             Told::Committed(position) => {
                 let leads = self.leads[slot(node)];
                 self.on_counted(view, node, position, findings);
-                self.commits.commit(node, leads, position, view.now(), &self.reigns, findings);
+                self.commits.commit(node, leads, position, view.now(), &self.elected, findings);
                 self.images.commit(node, position.index);
                 self.on_members_committed(node, position.index, leads.is_some());
             }
             Told::InTerm(term) => self.on_term(view, node, term, findings),
             Told::Campaigns { role, term } => {
                 if role == RoleKind::Candidate {
-                    self.tallies.campaign(term, node);
-                    self.supporters.stand(node, term);
+                    self.figures.campaign(term, node);
+                    self.granted_votes.stand(node, term);
                 }
                 self.on_campaign(view, node, role, term, findings);
             }
@@ -146,14 +146,14 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Told::PreVoteWon { term } => self.on_pre_vote_won(view, node, term, findings),
             Told::Granted { term, candidate } => self.on_granted(view, node, candidate, term, findings),
             Told::Denied { candidate } => self.on_denied(view, node, candidate, findings),
-            Told::Alone(alone) => self.supporters.stand_alone(node, alone),
+            Told::Alone(alone) => self.granted_votes.stand_alone(node, alone),
             Told::Reconsidered => self.note_disturbed(),
             Told::Image { kind, last, state } => {
                 if kind != ImageKind::Taken {
                     self.configurations.apply_up_to(node, last.index);
                     self.on_members_committed(node, last.index, false);
                 }
-                self.images.image(node, kind, (last, state), self.chosen.last(), view.now(), findings);
+                self.images.image(node, kind, (last, state), self.applied_entries.last(), view.now(), findings);
             }
             Told::Compacted(base) => self.on_compacted(node, base),
             Told::HandsOver(true) => {
@@ -172,7 +172,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     fn on_pre_vote_won(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
         let configuration = self.configuration_at(view, node);
-        let is_alone = configuration.is_some_and(|of| self.supporters.is_alone(&self.frame, node, of));
+        let is_alone = configuration.is_some_and(|of| self.granted_votes.is_alone(&self.frame, node, of));
         let of = (node, term);
         pre_vote_by_quorum::win(&self.pre_votes, &self.frame, configuration, of, is_alone, findings);
         self.pre_votes.stand(node, term);
@@ -191,11 +191,11 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     fn judge_commit(&mut self, view: impl View<N>, node: NodeId, position: Position, findings: &mut Findings) {
         let configuration = self.configuration_at(view, node);
-        let is_alone = configuration.is_some_and(|of| self.supporters.is_alone(&self.frame, node, of));
+        let is_alone = configuration.is_some_and(|of| self.granted_votes.is_alone(&self.frame, node, of));
         let rules = self.frame.rules(node);
         let quorum = |voters| if is_alone { 1 } else { rules.commit_quorum.of(voters) };
-        let durables = &self.durables;
-        let held = |voter| (!durables.is_waived(voter)).then(|| N::held(&view.disk(voter), position.index));
+        let durable_states = &self.durable_states;
+        let held = |voter| (!durable_states.is_waived(voter)).then(|| N::held(&view.disk(voter), position.index));
         self.proven.commit(node, position, configuration, quorum, held, findings);
     }
 
@@ -204,7 +204,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     fn on_compacted(&mut self, node: NodeId, base: Index) {
         self.bases[slot(node)] = base;
         let gone = self.bases.iter().copied().min().unwrap_or(Index::ZERO);
-        self.chosen.forget_before(gone.min(self.clients.asks_after()));
+        self.applied_entries.forget_before(gone.min(self.clients.asks_after()));
         self.created.forget_before(gone);
         self.images.forget_before(gone);
     }
@@ -217,7 +217,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         write: Write<&N::Record>,
         findings: &mut Findings,
     ) {
-        self.durables.on_write::<N>(node, write);
+        self.durable_states.on_write::<N>(node, write);
         if findings.is_on(LOG_MATCHING) {
             self.on_log_write(view, node, write, findings);
         }
@@ -245,13 +245,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let Some(term) = self.leads[slot(node)].filter(|_| self.frame.watches(follower)) else { return };
         let Some(server) = view.node(node) else { return };
         let Some(matched) = server.matched(follower) else { return findings.lacks(MATCHED_IS_TRUE) };
-        let durables = &self.durables;
+        let durable_states = &self.durable_states;
         let both = || {
             let disk = view.disk(follower);
             // Its new term may be on its way to the disk behind what it has dropped.
             let is_later = server_of(&view, follower).is_some_and(|server| server.term > term);
             let has_moved_on = is_later || N::durable_state(&disk).is_some_and(|state| state.term > term);
-            if durables.is_waived(follower) || has_moved_on {
+            if durable_states.is_waived(follower) || has_moved_on {
                 return None;
             }
             let (leader, follower) = (server.has(matched), N::held(&disk, matched));
@@ -284,7 +284,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     }
 
     fn on_term(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
-        self.tallies.see_term(term);
+        self.figures.see_term(term);
         self.terms.announce(node, term, view.now(), findings);
     }
 
@@ -316,16 +316,16 @@ impl<N: RaftFacts> RaftInvariants<N> {
         findings: &mut Findings,
     ) {
         let now = view.now();
-        let reign = Reign { leader: node, at: now, last };
+        let election = Election { leader: node, at: now, last };
         self.on_stand(view, node, RoleKind::Leader, term, findings);
-        self.reigns.elect(term, reign, findings);
+        self.elected.elect(term, election, findings);
         let configuration = self.configuration_at(view, node);
-        self.supporters.elect(&self.frame, configuration, node, term, findings);
-        self.commits.elect(term, reign, findings);
+        self.granted_votes.elect(&self.frame, configuration, node, term, findings);
+        self.commits.elect(term, election, findings);
         self.contacts.elect(&self.frame, node, (term, configuration), now, &TrueTime::<_, N>::of(view));
         self.stability.elect(node, term, now, findings);
         findings.explain(LEADER_STABILITY, || self.rounds.elections_since(self.stability.window_at(now)));
-        self.tallies.elect(term);
+        self.figures.elect(term);
         self.leads[slot(node)] = Some(term);
         self.leaders.insert(node);
         if findings.is_on(MATCHED_IS_TRUE) {

@@ -26,12 +26,12 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 ///
 /// - Terms before that of a candidate's last election are forgotten: it can no longer win in one of them.
 #[derive(Clone, Debug)]
-pub(super) struct Supporters {
+pub(super) struct GrantedVotes {
     given: Vec<Vec<(Term, ServerSet)>>,
     alone: ServerSet,
 }
 
-impl Supporters {
+impl GrantedVotes {
     pub(super) fn new(server_count: usize) -> Self {
         Self { given: vec![Vec::new(); server_count], alone: ServerSet::EMPTY }
     }
@@ -113,12 +113,12 @@ mod tests {
     use crate::raft::presets;
 
     fn elect(votes: &[(u16, u64)], options: RaftOptions) -> Findings {
-        let (mut supporters, mut findings) = (Supporters::new(5), all_on());
+        let (mut granted_votes, mut findings) = (GrantedVotes::new(5), all_on());
         for (voter, term) in votes {
-            supporters.vote(s(*voter), Term(*term), s(1));
+            granted_votes.vote(s(*voter), Term(*term), s(1));
         }
         let frame = frame(5, options);
-        supporters.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
+        granted_votes.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
         findings
     }
 
@@ -157,23 +157,23 @@ mod tests {
 
     #[test]
     fn votes_of_terms_before_the_last_election_are_forgotten() {
-        let mut supporters = Supporters::new(3);
+        let mut granted_votes = GrantedVotes::new(3);
         for term in 1..=100 {
-            supporters.stand(s(1), Term(term));
-            supporters.vote(s(2), Term(term), s(1));
-            supporters.vote(s(3), Term(term + 1), s(1));
+            granted_votes.stand(s(1), Term(term));
+            granted_votes.vote(s(2), Term(term), s(1));
+            granted_votes.vote(s(3), Term(term + 1), s(1));
         }
-        assert_eq!(supporters.given[slot(s(1))].len(), 2);
+        assert_eq!(granted_votes.given[slot(s(1))].len(), 2);
     }
 
     #[test]
     fn a_server_that_may_stand_alone_needs_no_other_vote() {
         let elect = |alone, auto_adjust_quorum| {
-            let (mut supporters, mut findings) = (Supporters::new(2), all_on());
-            supporters.stand_alone(s(1), true);
-            supporters.stand_alone(s(1), alone);
+            let (mut granted_votes, mut findings) = (GrantedVotes::new(2), all_on());
+            granted_votes.stand_alone(s(1), true);
+            granted_votes.stand_alone(s(1), alone);
             let frame = frame(2, RaftOptions { auto_adjust_quorum, ..presets::nuraft() });
-            supporters.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
+            granted_votes.elect(&frame, frame.configuration_at(None), s(1), Term(7), &mut findings);
             findings.is_broken()
         };
         assert!(!elect(true, true));
@@ -187,9 +187,9 @@ mod tests {
         let joint =
             ConfigurationFacts { voters: set(&[1, 4, 5]), outgoing: set(&[1, 2, 3]), learners: ServerSet::EMPTY };
         let elect = |votes: &[u16]| {
-            let (mut supporters, mut findings) = (Supporters::new(5), all_on());
-            votes.iter().for_each(|voter| supporters.vote(s(*voter), Term(7), s(1)));
-            supporters.elect(&frame(5, presets::etcd()), Some(joint), s(1), Term(7), &mut findings);
+            let (mut granted_votes, mut findings) = (GrantedVotes::new(5), all_on());
+            votes.iter().for_each(|voter| granted_votes.vote(s(*voter), Term(7), s(1)));
+            granted_votes.elect(&frame(5, presets::etcd()), Some(joint), s(1), Term(7), &mut findings);
             findings
         };
         assert!(!elect(&[4, 2]).is_broken());
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn without_a_configuration_nothing_is_evaluated() {
         let mut findings = all_on();
-        Supporters::new(3).elect(&frame(3, presets::etcd()), None, s(1), Term(7), &mut findings);
+        GrantedVotes::new(3).elect(&frame(3, presets::etcd()), None, s(1), Term(7), &mut findings);
         assert!(!findings.is_broken());
         assert_eq!((findings.evaluated()[ELECTED_BY_QUORUM], findings.lacking()[ELECTED_BY_QUORUM]), (0, 1));
     }

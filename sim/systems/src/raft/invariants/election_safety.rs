@@ -24,11 +24,11 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// Who was elected, in which term: all leaders of the run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reigns(BTreeMap<Term, Reign>);
+pub(super) struct ElectedLeaders(BTreeMap<Term, Election>);
 
 /// An election that was won.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reign {
+pub(super) struct Election {
     /// By whom.
     pub(super) leader: NodeId,
     /// When.
@@ -37,24 +37,24 @@ pub(super) struct Reign {
     pub(super) last: Fact<Position>,
 }
 
-impl Reigns {
+impl ElectedLeaders {
     /// A server is elected. Keeps the first of a term.
-    pub(super) fn elect(&mut self, term: Term, reign: Reign, findings: &mut Findings) {
-        let first = *self.0.entry(term).or_insert(reign);
-        let holds = first.at == reign.at && first.leader == reign.leader;
-        findings.check(ELECTION_SAFETY, Some(reign.leader), holds, || {
-            let (one, other) = (first.leader, reign.leader);
+    pub(super) fn elect(&mut self, term: Term, election: Election, findings: &mut Findings) {
+        let first = *self.0.entry(term).or_insert(election);
+        let holds = first.at == election.at && first.leader == election.leader;
+        findings.check(ELECTION_SAFETY, Some(election.leader), holds, || {
+            let (one, other) = (first.leader, election.leader);
             format!(
                 "{one} became leader of term {term} at {}; {other} became leader of term {term} at {}",
-                first.at, reign.at
+                first.at, election.at
             )
         });
     }
 
     /// The leaders of later terms, in order of term.
-    pub(super) fn after(&self, term: Term) -> impl Iterator<Item = (Term, Reign)> {
+    pub(super) fn after(&self, term: Term) -> impl Iterator<Item = (Term, Election)> {
         let later = (std::ops::Bound::Excluded(term), std::ops::Bound::Unbounded);
-        self.0.range(later).map(|(term, reign)| (*term, *reign))
+        self.0.range(later).map(|(term, election)| (*term, *election))
     }
 }
 
@@ -63,27 +63,27 @@ mod tests {
     use super::super::testing::{all_on, broken, millis};
     use super::*;
 
-    fn elect(reigns: &mut Reigns, findings: &mut Findings, server: u16, term: u64, at: u64) {
-        let reign = Reign { leader: NodeId::server(server), at: millis(at), last: Some(Position::ZERO) };
-        reigns.elect(Term(term), reign, findings);
+    fn elect(elected: &mut ElectedLeaders, findings: &mut Findings, server: u16, term: u64, at: u64) {
+        let election = Election { leader: NodeId::server(server), at: millis(at), last: Some(Position::ZERO) };
+        elected.elect(Term(term), election, findings);
     }
 
     #[test]
     fn one_leader_a_term_is_right() {
-        let (mut reigns, mut findings) = (Reigns::default(), all_on());
-        elect(&mut reigns, &mut findings, 1, 1, 200);
-        elect(&mut reigns, &mut findings, 2, 2, 900);
-        elect(&mut reigns, &mut findings, 1, 4, 1_500);
+        let (mut elected, mut findings) = (ElectedLeaders::default(), all_on());
+        elect(&mut elected, &mut findings, 1, 1, 200);
+        elect(&mut elected, &mut findings, 2, 2, 900);
+        elect(&mut elected, &mut findings, 1, 4, 1_500);
         assert!(!findings.is_broken());
         assert_eq!(findings.evaluated()[ELECTION_SAFETY], 3);
     }
 
     #[test]
     fn two_leaders_of_a_term_at_different_times_are_found() {
-        let (mut reigns, mut findings) = (Reigns::default(), all_on());
-        elect(&mut reigns, &mut findings, 2, 7, 1_204);
-        elect(&mut reigns, &mut findings, 3, 8, 1_250);
-        elect(&mut reigns, &mut findings, 4, 7, 1_311);
+        let (mut elected, mut findings) = (ElectedLeaders::default(), all_on());
+        elect(&mut elected, &mut findings, 2, 7, 1_204);
+        elect(&mut elected, &mut findings, 3, 8, 1_250);
+        elect(&mut elected, &mut findings, 4, 7, 1_311);
         let (index, facts) = broken(&findings);
         assert_eq!(index, ELECTION_SAFETY);
         assert_eq!(facts, "s2 became leader of term 7 at 1.204000s; s4 became leader of term 7 at 1.311000s");
@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn a_server_elected_twice_in_a_term_is_found() {
-        let (mut reigns, mut findings) = (Reigns::default(), all_on());
-        elect(&mut reigns, &mut findings, 2, 7, 1_204);
-        elect(&mut reigns, &mut findings, 2, 7, 1_311);
+        let (mut elected, mut findings) = (ElectedLeaders::default(), all_on());
+        elect(&mut elected, &mut findings, 2, 7, 1_204);
+        elect(&mut elected, &mut findings, 2, 7, 1_311);
         assert!(findings.is_broken());
     }
 }

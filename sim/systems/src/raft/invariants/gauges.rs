@@ -27,7 +27,7 @@ pub(super) const GAUGES: &[Gauge] = &[
 
 /// Counts what happens to terms and leaders.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tallies {
+pub(super) struct RunFigures {
     pub(super) term: Term,
     pub(super) elections: u64,
     campaigns: BTreeMap<Term, Campaign>,
@@ -41,7 +41,7 @@ struct Campaign {
     won: bool,
 }
 
-impl Tallies {
+impl RunFigures {
     pub(super) fn new() -> Self {
         Self { leaderless_since: Some(Instant::ZERO), ..Self::default() }
     }
@@ -98,22 +98,22 @@ mod tests {
 
     #[test]
     fn the_time_without_a_leader_counts_from_the_start_and_to_the_end() {
-        let mut tallies = Tallies::new();
+        let mut figures = RunFigures::new();
         let led = std::iter::once(s(1)).collect();
-        tallies.review(led, millis(200));
-        assert_eq!(tallies.leaderless_longest(), Duration::from_millis(200));
-        tallies.review(ServerSet::EMPTY, millis(500));
-        tallies.end(millis(1_000));
-        assert_eq!(tallies.leaderless_longest(), Duration::from_millis(500));
+        figures.review(led, millis(200));
+        assert_eq!(figures.leaderless_longest(), Duration::from_millis(200));
+        figures.review(ServerSet::EMPTY, millis(500));
+        figures.end(millis(1_000));
+        assert_eq!(figures.leaderless_longest(), Duration::from_millis(500));
     }
 
     #[test]
     fn a_vote_is_split_where_two_stand_and_nobody_wins() {
-        let mut tallies = Tallies::new();
+        let mut figures = RunFigures::new();
         for (term, candidate) in [(1, 1), (1, 2), (2, 3), (3, 1), (3, 2)] {
-            tallies.campaign(Term(term), s(candidate));
+            figures.campaign(Term(term), s(candidate));
         }
-        tallies.elect(Term(3));
-        assert_eq!((tallies.terms_started(), tallies.split_votes()), (3, 1));
+        figures.elect(Term(3));
+        assert_eq!((figures.terms_started(), figures.split_votes()), (3, 1));
     }
 }

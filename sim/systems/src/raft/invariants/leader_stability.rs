@@ -13,7 +13,7 @@ use crate::raft::ids::{ServerSet, Term};
 
 use super::bounds::{STABILITY_ELECTIONS_MAX, STABILITY_WINDOW};
 use super::index::LEADER_STABILITY;
-use super::terrain::Promise;
+use super::reachability::Promise;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "leader_stability",

@@ -1,7 +1,7 @@
 //! A leader within a bound: once a leader can be elected, there is one within a measured time, and it
 //! is missed no longer than that afterwards.
 //!
-//! When one can be elected is for [`super::terrain`], how long that may take for [`super::bounds`]. The wait starts
+//! When one can be elected is for [`super::reachability`], how long that may take for [`super::bounds`]. The wait starts
 //! over with each fault that begins or ends, and with each change of the membership that changes what is promised.
 
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -10,7 +10,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 use crate::raft::ids::ServerSet;
 
 use super::index::LEADER_WITHIN_BOUND;
-use super::terrain::Promise;
+use super::reachability::Promise;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "leader_within_bound",

@@ -15,8 +15,8 @@ use crate::raft::ids::ServerSet;
 use super::frame::slot;
 use super::index::{LEADER_STABILITY, LEADER_WITHIN_BOUND};
 use super::quorum_contact::Clocks;
-use super::terrain::{Promise, Terrain};
-use super::{RaftInvariants, terrain};
+use super::reachability::{Promise, Reachability};
+use super::{RaftInvariants, reachability};
 
 /// Why it is asked anew what is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +47,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     pub(super) fn review(&mut self, now: Instant, findings: &mut Findings) {
         self.wait.review(self.leaders, now, findings);
-        self.tallies.review(self.leaders, now);
+        self.figures.review(self.leaders, now);
         self.refresh();
     }
 
     pub(super) fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
         for node in nodes.iter().filter(|node| fault.breaks_promises() && self.frame.watches(**node)) {
-            self.durables.waive(*node);
+            self.durable_states.waive(*node);
             if fault == DiskFault::Wipe {
                 self.wiped.insert(*node);
             }
@@ -69,7 +69,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         if is_new && is_last && !latest.members().contains(node) {
             self.terms.renew(node);
             self.votes.renew(node);
-            self.durables.renew(node);
+            self.durable_states.renew(node);
         }
     }
 
@@ -89,13 +89,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
         let frame = &*frame;
         let electorate = self.electorate(view);
         let voters = electorate.map_or(frame.voters, |electorate| electorate.voters);
-        let terrain = electorate.map(|electorate| Terrain::of(view, frame, electorate));
-        if terrain.as_ref().is_some_and(Option::is_none) {
+        let reachability = electorate.map(|electorate| Reachability::of(view, frame, electorate));
+        if reachability.as_ref().is_some_and(Option::is_none) {
             findings.lacks(LEADER_WITHIN_BOUND);
             findings.lacks(LEADER_STABILITY);
         }
-        let in_time = |core| terrain::in_time(view, frame, core);
-        let promise = terrain.flatten().and_then(|terrain| terrain.promise(frame, in_time));
+        let in_time = |core| reachability::in_time(view, frame, core);
+        let promise = reachability.flatten().and_then(|reachability| reachability.promise(frame, in_time));
         let leader_within = |node| frame.rules(node).leader_within.unwrap_or(Duration::MAX);
         let bound = |promise: Promise| (promise, longest(view, promise.core, leader_within));
         let timeout = longest(view, voters, |node| frame.rules(node).timeout_max);

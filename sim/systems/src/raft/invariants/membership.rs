@@ -11,7 +11,7 @@ use super::configurations::Placed;
 use super::frame::{Membership, slot};
 use super::index::MATCHED_IS_TRUE;
 use super::leadership::{TrueTime, server};
-use super::terrain::Electorate;
+use super::reachability::Electorate;
 use super::{
     RaftInvariants, change_follows_own_commit, configuration_in_force, configurations_overlap, one_change_at_a_time,
     promoted_when_caught_up, removed_leader_retires,
@@ -92,7 +92,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         change_follows_own_commit::append(leader, at, committed, held, findings);
         configurations_overlap::append(leader, at, before, after, findings);
         for learner in after.voters.intersection(before.learners).iter() {
-            if !self.durables.is_waived(learner) {
+            if !self.durable_states.is_waived(learner) {
                 let log = N::durable_log(&view.disk(learner));
                 let gap = self.frame.rules(leader).promotion_gap;
                 promoted_when_caught_up::promote(leader, learner, at, gap, log, findings);

@@ -21,7 +21,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// The last vote of each server, by slot. A server's terms only grow, so older votes cannot be contradicted.
 #[derive(Clone, Debug)]
-pub(super) struct Votes(Vec<Option<Vote>>);
+pub(super) struct VotesGiven(Vec<Option<Vote>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Vote {
@@ -30,7 +30,7 @@ struct Vote {
     at: Instant,
 }
 
-impl Votes {
+impl VotesGiven {
     pub(super) fn new(server_count: usize) -> Self {
         Self(vec![None; server_count])
     }
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_vote_may_be_repeated_and_given_anew_in_a_later_term() {
-        let (mut votes, mut findings) = (Votes::new(3), all_on());
+        let (mut votes, mut findings) = (VotesGiven::new(3), all_on());
         votes.cast(s(1), Term(2), s(2), millis(10), &mut findings);
         votes.cast(s(1), Term(2), s(2), millis(12), &mut findings);
         votes.cast(s(1), Term(3), s(3), millis(20), &mut findings);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_second_candidate_in_a_term_is_found() {
-        let (mut votes, mut findings) = (Votes::new(3), all_on());
+        let (mut votes, mut findings) = (VotesGiven::new(3), all_on());
         votes.cast(s(1), Term(2), s(1), millis(10), &mut findings);
         votes.cast(s(1), Term(2), s(3), millis(45), &mut findings);
         let (index, facts) = broken(&findings);

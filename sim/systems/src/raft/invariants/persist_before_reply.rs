@@ -27,7 +27,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// What is known of each server's disk, by slot, so that a message in a known term does not look there.
 #[derive(Clone, Debug)]
-pub(super) struct Durables(Vec<Known>);
+pub(super) struct DurableStates(Vec<Known>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
@@ -37,7 +37,7 @@ struct Known {
     waived: bool,
 }
 
-impl Durables {
+impl DurableStates {
     pub(super) fn new(server_count: usize) -> Self {
         Self(vec![Known::default(); server_count])
     }
@@ -210,21 +210,21 @@ mod tests {
 
     #[test]
     fn a_term_must_be_durable() {
-        let (mut durables, mut findings, disk) = (Durables::new(3), all_on(), disk(&[state(4, None)]));
-        durables.on_term::<Node>(s(1), Term(3), &disk, &mut findings);
-        durables.on_term::<Node>(s(1), Term(4), &disk, &mut findings);
+        let (mut durable_states, mut findings, disk) = (DurableStates::new(3), all_on(), disk(&[state(4, None)]));
+        durable_states.on_term::<Node>(s(1), Term(3), &disk, &mut findings);
+        durable_states.on_term::<Node>(s(1), Term(4), &disk, &mut findings);
         assert!(!findings.is_broken());
-        durables.on_term::<Node>(s(1), Term(5), &disk, &mut findings);
+        durable_states.on_term::<Node>(s(1), Term(5), &disk, &mut findings);
         assert_eq!(broken(&findings), (PERSIST_BEFORE_REPLY, "s1 speaks in term 5; its disk holds term 4"));
     }
 
     #[test]
     fn a_vote_must_be_durable_or_of_a_term_that_is_over() {
         let (mut findings, disk) = (all_on(), disk(&[state(4, Some(s(2)))]));
-        Durables::new(3).on_vote::<Node>(s(1), Term(4), s(2), &disk, &mut findings);
-        Durables::new(3).on_vote::<Node>(s(1), Term(3), s(3), &disk, &mut findings);
+        DurableStates::new(3).on_vote::<Node>(s(1), Term(4), s(2), &disk, &mut findings);
+        DurableStates::new(3).on_vote::<Node>(s(1), Term(3), s(3), &disk, &mut findings);
         assert!(!findings.is_broken());
-        Durables::new(3).on_vote::<Node>(s(1), Term(4), s(3), &disk, &mut findings);
+        DurableStates::new(3).on_vote::<Node>(s(1), Term(4), s(3), &disk, &mut findings);
         let facts = "s1 votes for s3 in term 4; its disk holds term 4 and a vote for s2";
         assert_eq!(broken(&findings).1, facts);
     }
@@ -232,40 +232,40 @@ mod tests {
     #[test]
     fn a_vote_that_is_not_on_the_disk_is_found() {
         let mut findings = all_on();
-        Durables::new(3).on_vote::<Node>(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
+        DurableStates::new(3).on_vote::<Node>(s(1), Term(4), s(2), &disk(&[state(4, None)]), &mut findings);
         assert_eq!(broken(&findings).1, "s1 votes for s2 in term 4; its disk holds term 4 and no vote");
     }
 
     #[test]
     fn a_server_with_a_disk_that_lies_is_not_to_blame() {
-        let (mut durables, mut findings, empty) = (Durables::new(3), all_on(), disk(&[]));
-        durables.waive(s(1));
-        durables.forget(s(1));
-        durables.on_term::<Node>(s(1), Term(5), &empty, &mut findings);
-        durables.on_vote::<Node>(s(1), Term(5), s(2), &empty, &mut findings);
-        durables.on_acknowledgement::<Node>(s(1), Term(5), Index(3), &empty, &mut findings);
+        let (mut durable_states, mut findings, empty) = (DurableStates::new(3), all_on(), disk(&[]));
+        durable_states.waive(s(1));
+        durable_states.forget(s(1));
+        durable_states.on_term::<Node>(s(1), Term(5), &empty, &mut findings);
+        durable_states.on_vote::<Node>(s(1), Term(5), s(2), &empty, &mut findings);
+        durable_states.on_acknowledgement::<Node>(s(1), Term(5), Index(3), &empty, &mut findings);
         assert!(!findings.is_broken());
     }
 
     #[test]
     fn acknowledged_entries_must_be_durable() {
-        let (mut durables, mut findings) = (Durables::new(3), all_on());
+        let (mut durable_states, mut findings) = (DurableStates::new(3), all_on());
         let one = disk(&[state(1, None), entry(1)]);
-        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(1), &one, &mut findings);
+        durable_states.on_acknowledgement::<Node>(s(1), Term(1), Index(1), &one, &mut findings);
         assert!(!findings.is_broken());
-        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &one, &mut findings);
+        durable_states.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &one, &mut findings);
         let facts = "s1 acknowledges entry 2 in term 1; its disk holds the log up to 1";
         assert_eq!(broken(&findings).1, facts);
     }
 
     #[test]
     fn what_is_cut_off_is_looked_up_again() {
-        let (mut durables, mut findings) = (Durables::new(3), all_on());
+        let (mut durable_states, mut findings) = (DurableStates::new(3), all_on());
         let two = disk(&[state(1, None), entry(1), entry(2)]);
-        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &two, &mut findings);
-        durables.on_write::<Node>(s(1), Write::Truncate(LOG_FILE, 1));
+        durable_states.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &two, &mut findings);
+        durable_states.on_write::<Node>(s(1), Write::Truncate(LOG_FILE, 1));
         let one = disk(&[state(1, None), entry(1)]);
-        durables.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &one, &mut findings);
+        durable_states.on_acknowledgement::<Node>(s(1), Term(1), Index(2), &one, &mut findings);
         assert!(findings.is_broken());
     }
 

@@ -10,7 +10,7 @@ use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight
 use crate::raft::facts::{ConfigurationFacts, Fact};
 use crate::raft::ids::Term;
 
-use super::elected_by_quorum::Supporters;
+use super::elected_by_quorum::GrantedVotes;
 use super::frame::Frame;
 use super::index::PRE_VOTE_BY_QUORUM;
 
@@ -25,7 +25,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 /// A server of this term has won a round, among the voters of this configuration. `granted` are pre-votes, by the term
 /// that was asked about.
 pub(super) fn win(
-    granted: &Supporters,
+    granted: &GrantedVotes,
     frame: &Frame,
     configuration: Fact<ConfigurationFacts>,
     (candidate, term): (NodeId, Term),
@@ -53,7 +53,7 @@ mod tests {
 
     /// `s1`, of term 7, wins with these pre-votes: who granted one about which term.
     fn win_with(grants: &[(u16, u64)], options: RaftOptions) -> Findings {
-        let (mut granted, mut findings) = (Supporters::new(5), all_on());
+        let (mut granted, mut findings) = (GrantedVotes::new(5), all_on());
         for (voter, term) in grants {
             granted.vote(s(*voter), Term(*term), s(1));
         }

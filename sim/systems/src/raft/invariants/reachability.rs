@@ -34,7 +34,7 @@ pub(super) struct Electorate {
 
 /// The world as far as elections care. Before any change only voters are in it.
 #[derive(Clone, Debug)]
-pub(super) struct Terrain {
+pub(super) struct Reachability {
     /// Who votes.
     pub(super) voters: ServerSet,
     /// Whose process runs.
@@ -66,7 +66,7 @@ pub(super) struct Promise {
     pub(super) stability: bool,
 }
 
-impl Terrain {
+impl Reachability {
     /// `None` if a server cannot say whether it may campaign.
     pub(super) fn of<N: RaftFacts>(view: impl View<N>, frame: &Frame, electorate: Electorate) -> Fact<Self> {
         let Electorate { voters, others } = electorate;
@@ -203,7 +203,7 @@ mod tests {
     use crate::raft::presets;
 
     /// Five servers, of which these pairs are linked.
-    fn five(links: &[(u16, u16)]) -> Terrain {
+    fn five(links: &[(u16, u16)]) -> Reachability {
         let all: ServerSet = (1..=5).map(s).collect();
         let mut paired = vec![ServerSet::EMPTY; 5];
         for (one, other) in links {
@@ -212,16 +212,24 @@ mod tests {
         }
         let none = ServerSet::EMPTY;
         let nobody = vec![none; 5];
-        Terrain { voters: all, up: all, able: all, paused: none, reaches: paired.clone(), hindered: nobody, paired }
+        Reachability {
+            voters: all,
+            up: all,
+            able: all,
+            paused: none,
+            reaches: paired.clone(),
+            hindered: nobody,
+            paired,
+        }
     }
 
     /// The overlapping groups of the seed: 1 and 5, 2 and 4, 3 and 4 do not hear each other.
-    fn seed() -> Terrain {
+    fn seed() -> Reachability {
         five(&[(1, 2), (1, 3), (1, 4), (2, 3), (2, 5), (3, 5), (4, 5)])
     }
 
-    fn promise(terrain: &Terrain, options: RaftOptions) -> Option<Promise> {
-        terrain.promise(&frame(5, options), |_| true)
+    fn promise(reachability: &Reachability, options: RaftOptions) -> Option<Promise> {
+        reachability.promise(&frame(5, options), |_| true)
     }
 
     fn set(servers: &[u16]) -> ServerSet {
@@ -258,12 +266,12 @@ mod tests {
 
     #[test]
     fn a_majority_that_nobody_else_reaches_is_closed() {
-        let mut terrain = five(&[(1, 2), (1, 3), (2, 3), (4, 5)]);
-        assert!(promise(&terrain, presets::paper()).expect("a core").leader);
-        terrain.reaches[slot(s(4))].insert(s(1));
-        assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
-        terrain.paused.insert(s(4));
-        assert!(promise(&terrain, presets::paper()).expect("a core").leader, "who is paused sends nothing");
+        let mut reachability = five(&[(1, 2), (1, 3), (2, 3), (4, 5)]);
+        assert!(promise(&reachability, presets::paper()).expect("a core").leader);
+        reachability.reaches[slot(s(4))].insert(s(1));
+        assert!(!promise(&reachability, presets::paper()).expect("a core").leader);
+        reachability.paused.insert(s(4));
+        assert!(promise(&reachability, presets::paper()).expect("a core").leader, "who is paused sends nothing");
     }
 
     #[test]
@@ -271,18 +279,20 @@ mod tests {
         let mut options = PerServer::same(presets::etcd());
         let hasty = RaftOptions { election_timeout_min: Duration::from_millis(200), ..presets::etcd() };
         options.of.insert(s(4), hasty);
-        let mut terrain = seed();
-        let leader = |terrain: &Terrain| terrain.promise(&frame_of(5, &options), |_| true).expect("a core").leader;
-        assert!(leader(&terrain));
-        terrain.hindered[slot(s(4))].insert(s(1));
-        assert!(!leader(&terrain));
+        let mut reachability = seed();
+        let leader = |reachability: &Reachability| {
+            reachability.promise(&frame_of(5, &options), |_| true).expect("a core").leader
+        };
+        assert!(leader(&reachability));
+        reachability.hindered[slot(s(4))].insert(s(1));
+        assert!(!leader(&reachability));
     }
 
     #[test]
     fn servers_that_cannot_campaign_are_no_core() {
-        let mut terrain = five(&[(1, 2), (1, 3), (2, 3), (3, 4)]);
-        terrain.able.remove(s(2));
-        assert_eq!(promise(&terrain, presets::etcd()), None);
+        let mut reachability = five(&[(1, 2), (1, 3), (2, 3), (3, 4)]);
+        reachability.able.remove(s(2));
+        assert_eq!(promise(&reachability, presets::etcd()), None);
     }
 
     #[test]
@@ -292,18 +302,18 @@ mod tests {
 
     #[test]
     fn a_server_that_was_removed_takes_the_promise_away_unless_pre_vote_protects_the_core() {
-        let mut terrain = five(&[(1, 2), (1, 3), (2, 3), (3, 4)]);
-        terrain.voters = set(&[1, 2, 3]);
-        terrain.able = terrain.voters;
-        terrain.up = set(&[1, 2, 3, 4]);
-        assert!(!promise(&terrain, presets::paper()).expect("a core").leader);
-        assert!(promise(&terrain, presets::etcd()).expect("a core").leader);
+        let mut reachability = five(&[(1, 2), (1, 3), (2, 3), (3, 4)]);
+        reachability.voters = set(&[1, 2, 3]);
+        reachability.able = reachability.voters;
+        reachability.up = set(&[1, 2, 3, 4]);
+        assert!(!promise(&reachability, presets::paper()).expect("a core").leader);
+        assert!(promise(&reachability, presets::etcd()).expect("a core").leader);
         let checked = RaftOptions { pre_vote: false, ..presets::etcd() };
-        assert!(!promise(&terrain, checked.clone()).expect("a core").stability, "it campaigns again and again");
-        assert!(!promise(&terrain, presets::nuraft()).expect("a core").stability, "it gets pre-votes");
-        assert!(promise(&terrain, presets::etcd()).expect("a core").stability);
-        terrain.up = terrain.voters;
-        assert!(promise(&terrain, presets::paper()).expect("a core").leader);
-        assert!(promise(&terrain, checked).expect("a core").stability);
+        assert!(!promise(&reachability, checked.clone()).expect("a core").stability, "it campaigns again and again");
+        assert!(!promise(&reachability, presets::nuraft()).expect("a core").stability, "it gets pre-votes");
+        assert!(promise(&reachability, presets::etcd()).expect("a core").stability);
+        reachability.up = reachability.voters;
+        assert!(promise(&reachability, presets::paper()).expect("a core").leader);
+        assert!(promise(&reachability, checked).expect("a core").stability);
     }
 }

@@ -22,7 +22,7 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 
 /// What was applied first at each place. Servers apply in order, so there is no hole.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen<E> {
+pub(super) struct AppliedEntries<E> {
     applied: VecDeque<Applied<E>>,
     /// How many places from the first on are forgotten, as no server can apply them any more.
     forgotten: u64,
@@ -35,7 +35,7 @@ struct Applied<E> {
     at: Instant,
 }
 
-impl<E: Clone + Debug + PartialEq> Chosen<E> {
+impl<E: Clone + Debug + PartialEq> AppliedEntries<E> {
     pub(super) const fn new() -> Self {
         Self { applied: VecDeque::new(), forgotten: 0 }
     }
@@ -101,10 +101,10 @@ mod tests {
 
     #[test]
     fn equal_entries_are_right_and_so_is_applying_anew_after_a_crash() {
-        let (mut chosen, mut findings) = (Chosen::new(), all_on());
+        let (mut applied_entries, mut findings) = (AppliedEntries::new(), all_on());
         for server in [s(1), s(2), s(1)] {
-            chosen.apply(server, Index(1), &set(7), millis(10), &mut findings);
-            chosen.apply(server, Index(2), &set(8), millis(11), &mut findings);
+            applied_entries.apply(server, Index(1), &set(7), millis(10), &mut findings);
+            applied_entries.apply(server, Index(2), &set(8), millis(11), &mut findings);
         }
         assert!(!findings.is_broken());
         assert_eq!(findings.evaluated()[STATE_MACHINE_SAFETY], 6);
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn different_entries_at_one_place_are_found() {
-        let (mut chosen, mut findings) = (Chosen::new(), all_on());
-        chosen.apply(s(1), Index(1), &set(7), millis(10), &mut findings);
-        chosen.apply(s(2), Index(1), &set(8), millis(30), &mut findings);
+        let (mut applied_entries, mut findings) = (AppliedEntries::new(), all_on());
+        applied_entries.apply(s(1), Index(1), &set(7), millis(10), &mut findings);
+        applied_entries.apply(s(2), Index(1), &set(8), millis(30), &mut findings);
         let (index, facts) = broken(&findings);
         assert_eq!(index, STATE_MACHINE_SAFETY);
         assert!(facts.contains("s1 applied") && facts.contains("s2 applied"), "{facts}");
@@ -122,23 +122,23 @@ mod tests {
 
     #[test]
     fn what_no_server_can_apply_any_more_is_forgotten_and_the_rest_is_kept() {
-        let (mut chosen, mut findings) = (Chosen::new(), all_on());
+        let (mut applied_entries, mut findings) = (AppliedEntries::new(), all_on());
         for index in 1..=9 {
-            chosen.apply(s(1), Index(index), &set(index), millis(10), &mut findings);
+            applied_entries.apply(s(1), Index(index), &set(index), millis(10), &mut findings);
         }
-        chosen.forget_before(Index(6));
-        assert_eq!((chosen.applied.len(), chosen.last()), (4, Index(9)));
-        chosen.apply(s(2), Index(6), &set(6), millis(20), &mut findings);
-        chosen.apply(s(2), Index(10), &set(10), millis(20), &mut findings);
+        applied_entries.forget_before(Index(6));
+        assert_eq!((applied_entries.applied.len(), applied_entries.last()), (4, Index(9)));
+        applied_entries.apply(s(2), Index(6), &set(6), millis(20), &mut findings);
+        applied_entries.apply(s(2), Index(10), &set(10), millis(20), &mut findings);
         assert!(!findings.is_broken());
-        chosen.apply(s(3), Index(7), &set(8), millis(20), &mut findings);
+        applied_entries.apply(s(3), Index(7), &set(8), millis(20), &mut findings);
         assert!(findings.is_broken());
     }
 
     #[test]
     fn a_place_that_is_skipped_is_found() {
-        let (mut chosen, mut findings) = (Chosen::new(), all_on());
-        chosen.apply(s(1), Index(2), &set(7), millis(10), &mut findings);
+        let (mut applied_entries, mut findings) = (AppliedEntries::new(), all_on());
+        applied_entries.apply(s(1), Index(2), &set(7), millis(10), &mut findings);
         assert!(findings.is_broken());
     }
 }

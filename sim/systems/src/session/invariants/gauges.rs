@@ -2,16 +2,16 @@
 
 use splitbrain_kernel::system::Gauge;
 
-macro_rules! tally {
+macro_rules! figures {
     ($($(#[doc = $doc:literal])+ $field:ident,)+) => {
-        /// Counts of a run.
+        /// RunFigures of a run.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Tally {
+        pub struct RunFigures {
             $($(#[doc = $doc])+ pub $field: u64,)+
         }
 
-        impl Tally {
-            /// The gauges, in the order of [`Tally::values`].
+        impl RunFigures {
+            /// The gauges, in the order of [`RunFigures::values`].
             pub const GAUGES: &'static [Gauge] = &[$(Gauge { name: stringify!($field), doc: concat!($($doc),+) },)+];
 
             /// The counts.
@@ -22,7 +22,7 @@ macro_rules! tally {
     };
 }
 
-tally! {
+figures! {
     /// A chunk began to serve a target that another believed to serve still. By itself this does no harm.
     belief_overlaps,
     /// A write or read took effect under a session that its master had ended, before anybody replaced it.
