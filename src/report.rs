@@ -11,10 +11,12 @@ mod github;
 mod human;
 mod json;
 mod junit;
+mod leftovers;
 mod progress;
 mod reports;
 mod story;
 pub(crate) mod style;
+mod tail;
 mod timeline;
 
 use std::io;
@@ -30,10 +32,12 @@ pub(crate) use human::quoted;
 pub use human::{Human, ScenarioDetail, failure_block};
 pub use json::{FORMAT as JSON_FORMAT, Json};
 pub use junit::Junit;
+pub use leftovers::Leftovers;
 pub use progress::{Progress, ProgressKind};
 pub use reports::{Lost, Reports};
+pub use tail::Tail;
 pub(crate) use timeline::is_called;
-pub use timeline::{Detail, Form, LeftOut, LogDetail, Selection, Tail, Timeline};
+pub use timeline::{Detail, Form, LeftOut, LogDetail, Selection, Timeline};
 
 /// Writes what a call comes to, scenario after scenario. [`Reports`] brings it the events.
 pub trait Reporter {

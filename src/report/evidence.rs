@@ -12,7 +12,8 @@ use splitbrain_kernel::time::Instant;
 use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject, unmet};
 use crate::engine::{Engine, Lost, Names, Run};
 use crate::report::artifact::{self, Artifact};
-use crate::report::timeline::{LogDetail, Tail};
+use crate::report::tail::Tail;
+use crate::report::timeline::LogDetail;
 use crate::wording::printable;
 
 /// How much longer than a run its recording may take on the real clock, before the watchdog ends it.
@@ -108,6 +109,10 @@ pub fn gather(
     (reports, log): (&Path, LogDetail),
 ) -> Evidence {
     let seed = run.seed;
+    // A violation has the names that the kernel gives to nodes; reasons have those that people use.
+    let violation = run.outcome.violation().map(|violation| violation.message.as_str());
+    let facts = || violation.into_iter().chain(reasons.iter().map(|reason| reason.message.as_str()));
+    let new_tail = || Tail::new(log).with_facts(facts());
     let lost = |why: String| Evidence {
         seed,
         artifact: Err(why),
@@ -127,7 +132,7 @@ pub fn gather(
     let target = match Artifact::create(&folder, subject.scenario, seed) {
         Ok(target) => target,
         Err(error) => {
-            let tail = pool.record_within(GRACE, engine, seed.into(), Tail::new(log));
+            let tail = pool.record_within(GRACE, engine, seed.into(), new_tail());
             let tail = tail.map_or_else(
                 |_| Vec::new(),
                 |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run),
@@ -143,7 +148,7 @@ pub fn gather(
         }
     };
     let partial = target.partial().to_owned();
-    let tail = Tail::new(log).until(span_end(subject, run));
+    let tail = new_tail().until(span_end(subject, run));
     let recorded = pool.record_within(GRACE, engine, seed.into(), (target, tail));
     let (recorded, (target, tail)) = match recorded {
         Ok(recorded) => recorded,
@@ -161,7 +166,7 @@ pub fn gather(
     let reached = tail.reached().filter(|_| run.lost.is_some());
     let moment = moments.values().map(|(at, _)| *at).min().filter(|_| run.outcome == Outcome::Passed);
     // When it was is known only now.
-    let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), Tail::new(log).until(Some(at))));
+    let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), new_tail().until(Some(at))));
     let tail = again.and_then(Result::ok).map_or(tail, |(_, tail)| tail);
     let tail = shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run);
     Evidence { seed, artifact: saved.map_err(unwritten), tail, moments, faults, reached }

@@ -1,6 +1,5 @@
-//! Recordings for people: the story of a run as it is told, and the last lines before its end.
+//! Recordings for people: the story of a run as it is told.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
 use splitbrain_kernel::id::NodeId;
@@ -60,7 +59,7 @@ impl LogDetail {
         }
     }
 
-    fn tells(self, level: LogLevel) -> bool {
+    pub(super) fn tells(self, level: LogLevel) -> bool {
         self.level().is_some_and(|least| level <= least)
     }
 }
@@ -249,88 +248,5 @@ impl<W: Write> Recorder for Timeline<W> {
 
     fn skip(&mut self, _: EntryKind) {
         self.left_out.of_detail += 1;
-    }
-}
-
-/// Lines that are kept of each node, and of the world.
-const KEPT_MAX: usize = 4;
-
-/// Lines that are shown in all.
-const SHOWN_MAX: usize = 12;
-
-/// Entries with their ordinals.
-type Numbered = VecDeque<(u64, Entry)>;
-
-/// Keeps the last lines of each node.
-#[derive(Clone, Debug, Default)]
-pub struct Tail {
-    count: u64,
-    /// Nothing after it is kept.
-    until: Option<Instant>,
-    log: LogDetail,
-    /// By node; log lines by themselves, so that they displace nothing else.
-    last: BTreeMap<(Option<NodeId>, bool), Numbered>,
-}
-
-impl Tail {
-    /// One with these log lines.
-    pub fn new(log: LogDetail) -> Self {
-        Self { log, ..Self::default() }
-    }
-
-    /// The same up to this time, if there is one.
-    #[must_use]
-    pub fn until(self, until: Option<Instant>) -> Self {
-        Self { until, ..self }
-    }
-
-    /// The last lines, in order: several of the node that matters, one of each other.
-    pub fn lines(&self, culprit: Option<NodeId>, names: &Names) -> Vec<String> {
-        let mut shown: Vec<&(u64, Entry)> = Vec::new();
-        for ((node, _), entries) in &self.last {
-            let most = if *node == culprit || culprit.is_none() { KEPT_MAX } else { 1 };
-            shown.extend(entries.iter().rev().take(most));
-        }
-        shown.sort_by_key(|(number, _)| *number);
-        let first = shown.len().saturating_sub(SHOWN_MAX);
-        shown[first..].iter().map(|(_, entry)| entry.line(names)).collect()
-    }
-}
-
-impl Tail {
-    /// The time and the events of the last entry that it keeps.
-    pub fn reached(&self) -> Option<(Instant, u64)> {
-        let last = self.last.values().filter_map(VecDeque::back).max_by_key(|(number, _)| *number);
-        last.map(|(_, entry)| (entry.at, entry.event))
-    }
-}
-
-impl Recorder for Tail {
-    fn record(&mut self, entry: Entry) {
-        self.count += 1;
-        let is_late = self.until.is_some_and(|until| entry.at > until);
-        let is_told = LogLevel::of(&entry).is_none_or(|level| self.log.tells(level));
-        if is_late || !self.wants(entry.kind) || !is_told {
-            return;
-        }
-        let is_log = entry.kind == EntryKind::Logged;
-        let lines = self.last.entry((entry.node, is_log)).or_default();
-        lines.push_back((self.count, entry));
-        if lines.len() > KEPT_MAX {
-            lines.pop_front();
-        }
-    }
-
-    fn wants(&self, kind: EntryKind) -> bool {
-        let is_told = kind != EntryKind::Logged || self.log != LogDetail::Off;
-        is_told && (kind.is_input() || kind.is_notable())
-    }
-
-    fn wants_data(&self) -> bool {
-        false
-    }
-
-    fn skip(&mut self, _: EntryKind) {
-        self.count += 1;
     }
 }
