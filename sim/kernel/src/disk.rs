@@ -121,6 +121,8 @@ pub struct Disk<R> {
     cache: VecDeque<(WriteId, Write<R>)>,
     files: Files<R>,
     faults: Vec<(u32, DiskFault)>,
+    /// When the last operation ends that a fault made slow, or that waits behind one.
+    slow_until: Instant,
     /// Since when nothing ends, while a fault hangs the disk.
     hung_since: Option<Instant>,
     /// What would have ended since then, in order.
@@ -160,6 +162,7 @@ impl<R: Clone> Disk<R> {
             cache: VecDeque::new(),
             files: Files::new(),
             faults: Vec::new(),
+            slow_until: Instant::ZERO,
             hung_since: None,
             held: Vec::new(),
         }
@@ -197,11 +200,15 @@ impl<R: Clone> Disk<R> {
     fn occupy(&mut self, now: Instant, (min, max): (Duration, Duration), forced: Option<Duration>) -> Instant {
         self.operation_count += 1;
         let drawn = self.latency_rng.duration(min, max.max(min));
-        let latency = self.faults.iter().fold(forced.unwrap_or(drawn), |latency, (_, fault)| match fault {
+        let usual = forced.unwrap_or(drawn);
+        let latency = self.faults.iter().fold(usual, |latency, (_, fault)| match fault {
             DiskFault::Slow { by } => latency.saturating_add(*by),
             _ => latency,
         });
         self.busy_until = self.busy_until.max(now).saturating_add(latency);
+        if latency > usual || self.slow_until > now {
+            self.slow_until = self.busy_until;
+        }
         self.busy_until
     }
 
@@ -253,7 +260,7 @@ impl<R: Clone> Disk<R> {
         self.advance(now);
         self.in_flight.clear();
         self.held.clear();
-        self.busy_until = now;
+        (self.busy_until, self.slow_until) = (now, now);
     }
 
     /// The machine ends: a part of the cache is lost too. `forced` is how many of the cached writes stay. Returns how
@@ -375,9 +382,9 @@ impl<R: Clone> Disk<R> {
         Some((records, usize::try_from(position).ok()?))
     }
 
-    /// Whether no fault is on the disk.
-    pub const fn is_healthy(&self) -> bool {
-        self.faults.is_empty()
+    /// When no operation is left that a fault made slow, or that waits behind one; `None` while a fault is on the disk.
+    pub const fn healthy_from(&self) -> Option<Instant> {
+        if self.faults.is_empty() { Some(self.slow_until) } else { None }
     }
 
     /// The most that a write and its sync take while the disk is idle and healthy.
@@ -564,6 +571,23 @@ mod tests {
         disk.finish_sync(sync.at, WriteId(2));
         disk.crash_machine(sync.at, Keep::Nothing, None);
         assert_eq!(kept(&disk), intact(&[]));
+    }
+
+    #[test]
+    fn a_disk_is_healthy_again_when_what_a_slow_one_was_asked_has_ended() {
+        let mut disk = disk();
+        assert_eq!(disk.healthy_from(), Some(Instant::ZERO));
+        append(&mut disk, 0, 1);
+        assert_eq!(disk.healthy_from(), Some(Instant::ZERO), "nothing was slow");
+        disk.start_fault(7, DiskFault::Slow { by: Duration::from_secs(300) }, at(100));
+        let slow = append(&mut disk, 100, 2);
+        assert_eq!(disk.healthy_from(), None);
+        disk.stop_fault(7);
+        assert_eq!(disk.healthy_from(), Some(slow.at));
+        let behind = append(&mut disk, 200, 3);
+        assert!(behind.at > slow.at && disk.healthy_from() == Some(behind.at), "it waits behind the slow one");
+        disk.crash_process(at(300));
+        assert_eq!(disk.healthy_from(), Some(at(300)), "what is lost keeps nobody waiting");
     }
 
     #[test]

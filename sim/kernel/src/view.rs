@@ -56,8 +56,9 @@ pub trait View<N: Node>: Copy + Debug {
     fn is_lively(&self, node: NodeId) -> bool;
     /// Whether the node is paused: its process runs but is not scheduled.
     fn is_paused(&self, node: NodeId) -> bool;
-    /// Whether no fault is on the node's disk.
-    fn disk_is_healthy(&self, node: NodeId) -> bool;
+    /// When no operation is left that a fault of the node's disk made slow, or that waits behind one; `None` while a fault
+    /// is on it.
+    fn disk_healthy_from(&self, node: NodeId) -> Option<Instant>;
     /// The most that a write and its sync take on the node's disk.
     fn disk_latency_max(&self, node: NodeId) -> Duration;
     /// The network.
@@ -165,8 +166,8 @@ impl<N: Node> View<N> for Whole<'_, N> {
     fn is_paused(&self, node: NodeId) -> bool {
         self.state.slot(node).pauses > 0
     }
-    fn disk_is_healthy(&self, node: NodeId) -> bool {
-        self.state.slot(node).disk.is_healthy()
+    fn disk_healthy_from(&self, node: NodeId) -> Option<Instant> {
+        self.state.slot(node).disk.healthy_from()
     }
     fn disk_latency_max(&self, node: NodeId) -> Duration {
         self.state.slot(node).disk.latency_max()
@@ -262,8 +263,8 @@ impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
     fn is_paused(&self, node: NodeId) -> bool {
         self.outer.is_paused(node)
     }
-    fn disk_is_healthy(&self, node: NodeId) -> bool {
-        self.outer.disk_is_healthy(node)
+    fn disk_healthy_from(&self, node: NodeId) -> Option<Instant> {
+        self.outer.disk_healthy_from(node)
     }
     fn disk_latency_max(&self, node: NodeId) -> Duration {
         self.outer.disk_latency_max(node)
@@ -326,9 +327,13 @@ impl<N: Node, V: View<N>> Records<N::Record> for DiskView<N, V> {
 }
 
 impl<N: Node, V: View<N>> DiskView<N, V> {
-    /// Whether no fault is on the disk.
+    /// Whether no fault is on the disk, and nothing that it was asked under one is still under way.
     pub fn is_healthy(&self) -> bool {
-        self.view.disk_is_healthy(self.node)
+        self.healthy_from().is_some_and(|from| from <= self.view.now())
+    }
+    /// When no operation is left that a fault made slow, or that waits behind one; `None` while a fault is on the disk.
+    pub fn healthy_from(&self) -> Option<Instant> {
+        self.view.disk_healthy_from(self.node)
     }
     /// The most that a write and its sync take while the disk is idle and healthy.
     pub fn latency_max(&self) -> Duration {

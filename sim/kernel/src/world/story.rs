@@ -32,7 +32,7 @@ fn state_of<N: Node>(view: &Whole<'_, N>, server: NodeId) -> String {
         () if !view.is_lively(server) => "slow",
         () => "up",
     };
-    let disk = if view.disk_is_healthy(server) { "" } else { ", its disk is faulty" };
+    let disk = if view.disk(server).is_healthy() { "" } else { ", its disk is faulty" };
     format!("{process}{disk}")
 }
 

@@ -240,6 +240,8 @@ pub struct RaftInvariants<N: RaftFacts> {
     /// The term that each server leads, by slot, and all who lead.
     leads: Vec<Option<Term>>,
     leaders: ServerSet,
+    /// When the next disk of a voter is healthy again, though no event tells of it.
+    disk_recovers: Instant,
     /// The least of the deadlines.
     next: Instant,
     /// What a server may do has changed with the input that it handles, or which servers vote.
@@ -285,6 +287,7 @@ impl<N: RaftFacts> Clone for RaftInvariants<N> {
             members: self.members,
             leads: self.leads.clone(),
             leaders: self.leaders,
+            disk_recovers: self.disk_recovers,
             next: self.next,
             changed: self.changed,
             disturbed: self.disturbed,
@@ -344,6 +347,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
             members,
             leads: vec![None; servers],
             leaders: ServerSet::EMPTY,
+            disk_recovers: Instant::MAX,
             next: Instant::MAX,
             changed: false,
             disturbed: false,
@@ -584,6 +588,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         }
         if self.transfers.deadline() <= now {
             self.transfers.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
+        }
+        if self.disk_recovers <= now {
+            self.survey(view, Cause::World, findings);
         }
         self.wait.on_deadline(now, findings);
         findings.explain(LEADER_WITHIN_BOUND, || self.rounds.table(view, self.wait.core()));

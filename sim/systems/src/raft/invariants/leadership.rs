@@ -105,11 +105,15 @@ impl<N: RaftFacts> RaftInvariants<N> {
             self.wait.start_over(promised, self.leaders, now, findings);
             self.stability.start_over(promise, timeout, now, findings);
         }
+        // A disk recovers without any event.
+        let recoveries = voters.iter().filter_map(|voter| view.disk(voter).healthy_from());
+        self.disk_recovers = recoveries.filter(|from| *from > now).min().unwrap_or(Instant::MAX);
         self.refresh();
     }
 
     pub(super) fn refresh(&mut self) {
-        self.next = self.contacts.deadline().min(self.wait.deadline()).min(self.transfers.deadline());
+        let of_leaders = self.contacts.deadline().min(self.wait.deadline());
+        self.next = of_leaders.min(self.transfers.deadline()).min(self.disk_recovers);
     }
 }
 
