@@ -88,7 +88,7 @@ fn of_message<C: Payload>(message: &RaftMessage<C>, f: &mut Formatter<'_>) -> fm
         RaftMessage::Confirm { round, .. } | RaftMessage::ConfirmReply { round, .. } => write!(f, "round {round}"),
         RaftMessage::Request { operation, call } => {
             write!(f, "#{} ", operation.0)?;
-            of_call(call, f)
+            write!(f, "{}", CallWords(call))
         }
         RaftMessage::Reply { operation, result } => {
             write!(f, "#{} ", operation.0)?;
@@ -114,14 +114,19 @@ fn of_store_operation(operation: &kv::Operation, f: &mut Formatter<'_>) -> fmt::
     }
 }
 
-fn of_call(call: &Call, f: &mut Formatter<'_>) -> fmt::Result {
-    match call {
-        Call::Open => f.write_str("open a session"),
-        Call::Run { session, sequence, operation } => {
-            write!(f, "{}.{sequence} ", session.0)?;
-            of_store_operation(operation, f)
+/// A call in words.
+pub(super) struct CallWords<'a>(pub(super) &'a Call);
+
+impl fmt::Display for CallWords<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Call::Open => f.write_str("open a session"),
+            Call::Run { session, sequence, operation } => {
+                write!(f, "{}.{sequence} ", session.0)?;
+                of_store_operation(operation, f)
+            }
+            Call::Read { key } => write!(f, "get k{key}"),
         }
-        Call::Read { key } => write!(f, "get k{key}"),
     }
 }
 
@@ -270,7 +275,7 @@ fn of_entry<C: Payload>(index: Index, entry: &Entry<C>, f: &mut Formatter<'_>) -
     match &entry.command {
         Command::Noop => f.write_str("no-op"),
         Command::Set(value) => write!(f, "set {}", Derived(value)),
-        Command::Kv(command) => of_call(&command.call, f),
+        Command::Kv(command) => write!(f, "{}", CallWords(&command.call)),
         Command::Members(members) => write!(f, "{members}"),
     }
 }

@@ -11,6 +11,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Message;
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 
+use super::brief::CallWords;
 use super::configuration::Members;
 use super::ids::{Index, Position, Term};
 use super::kv;
@@ -225,13 +226,26 @@ pub enum ProposeResult {
 }
 
 /// An entry of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "splitbrain_kernel::serde")]
 pub struct Entry<C = u64> {
     /// The term of the leader that created it.
     pub term: Term,
     /// What it says.
     pub command: Command<C>,
+}
+
+/// In a few words, as facts and timelines have it: `set 17 @3`.
+impl<C: std::fmt::Debug> std::fmt::Debug for Entry<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.command {
+            Command::Set(value) => write!(f, "set {value:?}")?,
+            Command::Noop => f.write_str("no-op")?,
+            Command::Kv(command) => write!(f, "{}", CallWords(&command.call))?,
+            Command::Members(members) => write!(f, "{members}")?,
+        }
+        write!(f, " @{}", self.term)
+    }
 }
 
 impl<C: Payload> Entry<C> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use splitbrain_kernel::brief::Derived;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
@@ -41,7 +42,8 @@ impl Waits {
         self.waiting.insert(who, what(who.0, guard));
         let circle = self.circle(who);
         findings.check(NO_WAIT_CYCLE, Some(who.0), circle.is_none(), || {
-            let links: Vec<String> = circle.into_iter().flatten().map(|link| format!("{link:?}")).collect();
+            let link = |((_, thread), (_, guard)): (Who, What)| format!("{} for {}", Derived(&thread), Derived(&guard));
+            let links: Vec<String> = circle.into_iter().flatten().map(link).collect();
             format!("threads of {} wait in a circle: {}", who.0, links.join(", "))
         });
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use splitbrain_kernel::brief::Derived;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
@@ -57,7 +58,7 @@ impl Pools {
             ChatObservation::PoolReturned(None) => (false, "gives back null:"),
             _ => return,
         };
-        findings.check(POOL_CONSERVED, Some(node), holds, || format!("{node} {what} {observation:?}"));
+        findings.check(POOL_CONSERVED, Some(node), holds, || format!("{node} {what} {}", Derived(observation)));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Answers follow the order of application (Herlihy and Wing's linearization points, thesis §6.3): what the store says
 //! at a place of the log, on any server and to any client, is what the entries up to that place make of it.
 
+use splitbrain_kernel::brief::Derived;
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
@@ -28,11 +29,13 @@ pub(super) fn executed(
 ) {
     findings.check(ANSWERS_FOLLOW_ORDER, Some(server), Some(answer) == expected, || match expected {
         Some(expected) => {
-            format!(
-                "the store of {server} says {answer:?} at place {index}; by the entries up to it it is {expected:?}"
-            )
+            let (answer, expected) = (Derived(answer), Derived(expected));
+            format!("the store of {server} says {answer} at place {index}; by the entries up to it it is {expected}")
         }
-        None => format!("the store of {server} says {answer:?} at place {index}, where no command of it is applied"),
+        None => {
+            let answer = Derived(answer);
+            format!("the store of {server} says {answer} at place {index}, where no command of it is applied")
+        }
     });
 }
 
@@ -46,10 +49,14 @@ pub(super) fn told(
 ) {
     findings.check(ANSWERS_FOLLOW_ORDER, Some(client), Some(answer) == expected, || match expected {
         Some(expected) => format!(
-            "operation {} of {client} is told {answer:?} of place {index}; by the entries up to it it is {expected:?}",
-            id.0
+            "operation {} of {client} is told {} of place {index}; by the entries up to it it is {}",
+            id.0,
+            Derived(answer),
+            Derived(expected)
         ),
-        None => format!("operation {} of {client} is told {answer:?} of place {index}, which is not applied", id.0),
+        None => {
+            format!("operation {} of {client} is told {} of place {index}, which is not applied", id.0, Derived(answer))
+        }
     });
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use splitbrain_kernel::brief::Derived;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::Findings;
 
@@ -18,6 +19,18 @@ enum Stage {
     /// Its end is decided; this many parts of the expired callback have run.
     Expiring(usize),
     Erased,
+}
+
+impl Stage {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Initialized => "that it is initialized",
+            Self::Started => "that its lease started",
+            Self::Created => "that it is created",
+            Self::Expiring(_) => "its end, of which a part has run",
+            Self::Erased => "that it is erased",
+        }
+    }
 }
 
 /// A session, as far as its callbacks go.
@@ -55,8 +68,8 @@ impl MasterSide {
         let before = self.lives.get(&session).copied();
         let after = next(before, said);
         findings.check(CALLBACKS_IN_ORDER, Some(master), after.is_some(), || {
-            let before = before.map_or_else(|| "nothing".to_owned(), |life| format!("{:?}", life.stage));
-            format!("{master} says {said:?}, which cannot follow {before}")
+            let before = before.map_or("nothing", |life| life.stage.words());
+            format!("{master} says {}, which cannot follow {before}", Derived(said))
         });
         if let Some(stage) = after {
             let was_created = stage == Stage::Created || before.is_some_and(|life| life.was_created);
