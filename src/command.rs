@@ -15,6 +15,7 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 mod select;
+#[cfg(feature = "systems")]
 pub(crate) mod serve;
 pub(crate) mod show;
 mod single;
@@ -211,6 +212,14 @@ impl Failed {
         Self::of_files(ExitCode::InvalidScenario, text.trim_end().to_owned(), vec![diagnostics])
     }
 
+    /// The same of a scenario that was read from this file: what it is called after may be another one by now.
+    fn invalid_in(mut diagnostics: Diagnostics, file: Option<&Path>) -> Self {
+        if let Some(file) = file {
+            diagnostics.source.path = file.display().to_string().into();
+        }
+        Self::invalid(diagnostics)
+    }
+
     /// Files that are wrong, in a text of several paragraphs.
     const fn of_files(code: ExitCode, text: String, invalid: Vec<Diagnostics>) -> Self {
         Self { code, said: Said::Text(text), invalid }
@@ -257,7 +266,7 @@ impl Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match &self.said {
-            Said::Error(error) => format!("{error:#}"),
+            Said::Error(error) => harmless(&format!("{error:#}")),
             Said::Text(text) => text.clone(),
             Said::Nothing => String::new(),
         };
@@ -271,7 +280,13 @@ fn overdue(place: &str, seed: Seed, timeout: Option<Duration>) -> String {
 
 /// Says what is wrong, on stderr.
 fn complain(message: &str) {
-    note(&format!("{} {message}", paint(BAD, "error:")));
+    note(&format!("{} {}", paint(BAD, "error:"), harmless(message)));
+}
+
+/// A text of one or more lines in which no terminal and no CI log finds anything to obey, whatever it was made of.
+pub(crate) fn harmless(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n")
 }
 
 /// Says what is worth knowing, on stderr. Where stderr is gone there is nobody left to tell.

@@ -69,12 +69,15 @@ pub mod history;
 mod realtime;
 pub mod report;
 pub mod scenario;
+#[cfg(feature = "systems")]
 pub mod serve;
 pub mod sockets;
 pub mod threads;
 mod verbosity;
 mod wording;
 
-pub use cli::{Cli, check};
+pub use cli::Cli;
+#[cfg(feature = "systems")]
+pub use cli::check;
 pub use exit_code::ExitCode;
 pub use splitbrain_kernel as kernel;
