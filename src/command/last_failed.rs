@@ -1,12 +1,13 @@
 //! Which scenarios were not as expected in the last call: a file below `--out`, a name a line.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::campaign::{Event, Judgement, Listener, Reply};
 use crate::command::{Failed, complain, shown};
+use crate::report::Aside;
 
 /// The name of the file. Hidden, as it is no folder of a run.
 const FILE: &str = ".failed";
@@ -26,6 +27,11 @@ impl LastFailed {
 
     /// Scenarios that did not run keep what was known of them: after a call for a few the others still count.
     fn keep(&self) -> io::Result<()> {
+        if !self.failed.is_empty() {
+            self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        }
+        // One process after the other, or what the first adds the second may write over. Not every folder can be locked.
+        let _turn = self.path.parent().and_then(|out| File::open(out).ok()).filter(|out| out.lock().is_ok());
         let mut known = names(&self.path)?.unwrap_or_default();
         known.retain(|name| !self.passed.contains(name));
         known.extend(self.failed.iter().cloned());
@@ -35,10 +41,9 @@ impl LastFailed {
                 _ => Ok(()),
             };
         }
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(&self.path, known.iter().map(|name| format!("{name}\n")).collect::<String>())
+        let mut file = Aside::create(&self.path)?;
+        known.iter().try_for_each(|name| writeln!(file, "{name}"))?;
+        file.flush()
     }
 }
 
@@ -80,5 +85,71 @@ fn names(path: &Path) -> io::Result<Option<BTreeSet<String>>> {
         Ok(text) => Ok(Some(text.lines().map(str::to_owned).collect())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn out(test: &str) -> PathBuf {
+        let out = std::env::temp_dir().join(format!("splitbrain-failed-{test}-{}", std::process::id()));
+        fs::create_dir_all(&out).expect("a folder can be made");
+        out
+    }
+
+    fn call(out: &Path, failed: &[&str], passed: &[&str]) {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let call = LastFailed { failed: set(failed), passed: set(passed), ..LastFailed::new(out) };
+        call.keep().expect("a place where files can be written");
+    }
+
+    #[test]
+    fn scenarios_that_did_not_run_stay_and_an_empty_list_is_no_file() {
+        let out = out("stay");
+        call(&out, &["a", "b"], &["c"]);
+        call(&out, &["c"], &["a"]);
+        assert_eq!(names(&out.join(FILE)).expect("it can be read"), Some(["b", "c"].map(str::to_owned).into()));
+        call(&out, &[], &["b", "c"]);
+        assert_eq!(fs::read_dir(&out).expect("it is there").count(), 0, "nor what it was written to");
+        fs::remove_dir(&out).expect("a folder can be removed");
+        call(&out, &[], &["a"]);
+        assert!(!out.exists(), "there is nothing to keep");
+    }
+
+    /// Calls that end at the same time each add what they know: none of it is written over.
+    #[test]
+    fn calls_at_the_same_time_lose_nothing_of_one_another() {
+        let out = out("same");
+        // Where folders cannot be locked, nothing is promised.
+        let Some(turn) = File::open(&out).ok().filter(|out| out.lock().is_ok()) else { return };
+        drop(turn);
+        std::thread::scope(|scope| {
+            for caller in 0..8 {
+                let out = &out;
+                scope.spawn(move || (0..8).for_each(|call_no| call(out, &[&format!("{caller}/{call_no}")], &[])));
+            }
+        });
+        let known = names(&out.join(FILE)).expect("it can be read").expect("there is one");
+        assert_eq!(known.len(), 64, "{known:?}");
+        fs::remove_dir_all(&out).expect("a folder can be removed");
+    }
+
+    /// A disk that takes nothing more leaves what was known.
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_list() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let out = out("full");
+        call(&out, &["a"], &[]);
+        fs::set_permissions(&out, fs::Permissions::from_mode(0o555)).expect("it is ours");
+        let later = LastFailed { failed: ["b".to_owned()].into(), ..LastFailed::new(&out) };
+        let kept = later.keep();
+        fs::set_permissions(&out, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let known = names(&out.join(FILE)).expect("it can be read").expect("there is one");
+        // A user who may write everywhere writes here too.
+        assert!(known.contains("a") && known.contains("b") == kept.is_ok(), "{known:?}");
+        fs::remove_dir_all(&out).expect("a folder can be removed");
     }
 }

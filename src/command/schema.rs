@@ -1,10 +1,11 @@
 //! `splitbrain schema`: the JSON Schema of scenario files, for editors.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
-use crate::command::{Failed, Session, note};
+use crate::command::{Failed, Session, note, shown};
 use crate::exit_code::ExitCode;
+use crate::report::Aside;
 
 /// Where the scenarios of this repository look for it.
 const PLACE: &str = "docs/scenario.schema.json";
@@ -24,9 +25,16 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     match &arguments.write {
         None => std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failed::stdout)?,
         Some(path) => {
-            std::fs::write(path, text).map_err(|error| Failed::output(path.display(), error))?;
-            note(&format!("written: {}", path.display()));
+            write(path, &text).map_err(|error| Failed::output(shown(path), error))?;
+            note(&format!("written: {}", shown(path)));
         }
     }
     Ok(ExitCode::AsExpected)
+}
+
+/// The file takes its place as a whole, or what was there stays.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = Aside::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.flush()
 }

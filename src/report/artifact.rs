@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,6 +27,7 @@ use crate::campaign::Reason;
 use crate::engine::{self, AnyPlan, Entry, Header, Names, Recorder, RecordingKind, RecordingWriter, Run, Settings};
 use crate::history;
 use crate::report::json;
+use crate::report::leftovers::sweep;
 use crate::scenario::Scenario;
 use crate::wording::{is_unprintable, printable};
 
@@ -35,7 +35,7 @@ use crate::wording::{is_unprintable, printable};
 pub const FORMAT: u32 = 1;
 
 /// The names of the files.
-const FILES: [&str; 7] =
+pub(super) const FILES: [&str; 7] =
     ["scenario.toml", "resolved.toml", "options.json", "plan.toml", "trace.jsonl", "history.jsonl", "summary.json"];
 
 /// In place of the plan of a run that was lost.
@@ -43,9 +43,6 @@ const NO_PLAN: &str = "# The process of this run ended before its plan was known
 
 /// How often a folder tries to take its place while other processes do the same.
 const PUBLISH_MAX: u32 = 64;
-
-/// How long a folder that was begun is left alone, whatever its lock says: its process may be about to take it.
-const STALE_AFTER: Duration = Duration::from_secs(60);
 
 /// What `replay` reads of `summary.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -180,7 +177,9 @@ impl Artifact {
     /// What the file system says.
     pub fn create(folder: &Path, scenario: &Scenario, seed: Seed) -> io::Result<Self> {
         let partial = beside(folder, "partial");
-        discard_stale(folder);
+        if let Some(parent) = folder.parent() {
+            sweep(parent);
+        }
         fs::create_dir_all(&partial)?;
         let folder = folder.to_owned();
         // From here on it takes itself away where something goes wrong.
@@ -283,7 +282,7 @@ impl Artifact {
     fn bring_from(&self, old: &Path) -> io::Result<()> {
         let mut last = None;
         for _ in 0..PUBLISH_MAX {
-            match self.move_from(old) {
+            match move_into(&self.folder, old) {
                 Ok(()) => return Ok(()),
                 Err(error) => last = Some(error),
             }
@@ -291,18 +290,6 @@ impl Artifact {
             std::thread::yield_now();
         }
         Err(last.unwrap_or_else(|| io::Error::other("other processes keep taking the folder's place")))
-    }
-
-    fn move_from(&self, old: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(old)? {
-            let name = entry?.file_name();
-            if FILES.iter().any(|ours| name == *ours) {
-                fs::remove_file(old.join(&name))?;
-            } else {
-                fs::rename(old.join(&name), self.folder.join(&name))?;
-            }
-        }
-        fs::remove_dir(old)
     }
 
     fn add(&mut self, entry: &Entry) -> io::Result<()> {
@@ -318,31 +305,23 @@ impl Drop for Artifact {
     }
 }
 
+/// Moves what is not ours from an old folder of a run into another one, and takes the old one away.
+pub(super) fn move_into(folder: &Path, old: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(old)? {
+        let name = entry?.file_name();
+        if FILES.iter().any(|ours| name == *ours) {
+            fs::remove_file(old.join(&name))?;
+        } else {
+            fs::rename(old.join(&name), folder.join(&name))?;
+        }
+    }
+    fs::remove_dir(old)
+}
+
 /// A hidden folder beside this one, which no other process uses.
 fn beside(folder: &Path, what: &str) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!(".{name}.{what}.{}", std::process::id()))
-}
-
-/// Takes away what other processes began to write for this folder and will never finish, since they were killed.
-fn discard_stale(folder: &Path) {
-    let Some(name) = folder.file_name().map(|name| name.to_string_lossy()) else { return };
-    let start = format!(".{name}.partial.");
-    let entries = folder.parent().and_then(|parent| fs::read_dir(parent).ok());
-    for entry in entries.into_iter().flatten().flatten() {
-        let is_partial = entry.file_name().to_string_lossy().starts_with(&start);
-        if is_partial && is_stale(&entry.path()) {
-            discard(&entry.path());
-        }
-    }
-}
-
-/// Whether no process writes to it any more: it was left a while ago, and its lock is free.
-fn is_stale(partial: &Path) -> bool {
-    let Ok(trace) = File::open(partial.join("trace.jsonl")) else { return false };
-    let modified = trace.metadata().and_then(|known| known.modified()).ok();
-    let age = modified.and_then(|modified| modified.elapsed().ok());
-    age.is_some_and(|age| age > STALE_AFTER) && trace.try_lock().is_ok()
 }
 
 /// Takes away what will never be finished. Where that cannot be done, its name says what it is.
@@ -408,6 +387,7 @@ mod tests {
     use splitbrain_kernel::run::{Digest128, Outcome};
 
     use super::*;
+    use crate::report::leftovers::STALE_AFTER;
 
     #[test]
     fn a_scenario_is_named_by_its_path_below_scenarios() {

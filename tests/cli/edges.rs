@@ -386,3 +386,42 @@ fn an_interrupt_saves_the_folders_of_what_had_failed() {
     assert!(again.code == 100 && again.stderr.ends_with("digest for digest\n"), "{again}");
     assert_eq!(folder.entries("reports/ring/boast"), ["0", "1", "2"]);
 }
+
+/// What a killed process began is gone after the next call for its scenario, of whichever seed it was, and though all is
+/// as expected now.
+#[test]
+fn a_later_call_takes_away_what_killed_ones_began() {
+    use std::time::{Duration, SystemTime};
+
+    let folder = Folder::new("leftovers").with("calm", &calm()).with("boast", &boast());
+    let past = SystemTime::now() - Duration::from_secs(600);
+    for (scenario, name) in [("calm", ".70.partial.1"), ("boast", ".71.partial.1"), ("boast", ".0.old.1")] {
+        let at = format!("reports/ring/{scenario}/{name}");
+        folder.make(&at);
+        folder.write(&format!("{at}/trace.jsonl"), "");
+        let trace = std::fs::File::options().write(true).open(folder.path(&format!("{at}/trace.jsonl")));
+        trace.and_then(|trace| trace.set_modified(past)).expect("a file can be aged");
+    }
+    folder.write("reports/ring/boast/.0.old.1/note", "mine");
+    assert_eq!(folder.run(&["test"]).code, 100);
+    assert!(folder.entries("reports/ring/calm").is_empty());
+    assert_eq!(folder.entries("reports/ring/boast"), ["0"]);
+    assert_eq!(folder.read("reports/ring/boast/0/note"), "mine");
+}
+
+/// A schema that cannot be written as a whole leaves the old one.
+#[cfg(unix)]
+#[test]
+fn a_schema_takes_its_place_as_a_whole() {
+    let folder = Folder::new("schema_full");
+    folder.write("s.json", "old");
+    // A file may have 512 bytes, or 1024, and the signal that says so is passed over: writing fails, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 1 && exec \"$0\" schema --write s.json";
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_splitbrain")]).current_dir(folder.path("."));
+    let shown = shown(&limited.stdin(Stdio::null()).output().expect("there is a shell"));
+    assert_eq!(shown.code, 110, "{shown}");
+    assert!(shown.stderr.starts_with("error: cannot write s.json: "), "{shown}");
+    assert_eq!(folder.read("s.json"), "old");
+    assert_eq!(folder.entries("."), ["s.json", "scenarios"], "nothing is left beside it");
+}
