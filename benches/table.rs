@@ -58,6 +58,7 @@ fn campaign(runs: &RaftRuns, jobs: usize) -> u64 {
     let options = CampaignOptions {
         seeds: Some(Seeds::Range(0..SEEDS)),
         max_fail: None,
+        fail_fast: false,
         check_determinism: Ppm::NEVER,
         pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default(), until: None },
     };

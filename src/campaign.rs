@@ -50,6 +50,8 @@ pub struct CampaignOptions {
     pub seeds: Option<Seeds>,
     /// A campaign stops after so many runs that are not as expected; never where there is no number.
     pub max_fail: Option<u64>,
+    /// The call ends after the first scenario that is not as expected: those after it are skipped.
+    pub fail_fast: bool,
     /// The share of seeds that are run twice and compared.
     pub check_determinism: Ppm,
     /// The threads.

@@ -219,6 +219,7 @@ fn a_workload_that_never_begins_is_inconclusive() {
         let options = CampaignOptions {
             seeds: None,
             max_fail: None,
+            fail_fast: false,
             check_determinism: Ppm::NEVER,
             pool: Pool { jobs: 1, timeout: None, interrupt: Interrupt::default(), until: None },
         };

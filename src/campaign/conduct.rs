@@ -9,7 +9,7 @@ use splitbrain_kernel::rng::Seed;
 
 use crate::campaign::determinism::{self, Checked};
 use crate::campaign::event::{Event, Listener, Listeners, say};
-use crate::campaign::judgement::{Judge, ReasonKind, ScenarioResult, reasons};
+use crate::campaign::judgement::{Judge, Judgement, ReasonKind, ScenarioResult, reasons};
 use crate::campaign::pool::{Bench, Pool, PoolEnd, Task};
 use crate::campaign::twin::hold_to_twin;
 use crate::campaign::{CampaignOptions, Seeds, Subject, Summary};
@@ -36,7 +36,8 @@ impl std::fmt::Debug for Planned<'_> {
     }
 }
 
-/// Runs every scenario over its seeds and judges it, until all are done, the user interrupts, or a run hangs.
+/// Runs every scenario over its seeds and judges it, until all are done, the user interrupts, a run hangs, or one is not
+/// as expected and the call is to end there.
 pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dyn Listener) -> Summary {
     let mut summary = Summary::of(all.len() as u64);
     let mut replies = Vec::new();
@@ -44,7 +45,8 @@ pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dy
     for (index, planned) in all.iter().enumerate() {
         let mut both = Listeners(vec![&mut summary, &mut *listener]);
         let result = judge(planned, &options.shared_among(all.len() - index), &mut both);
-        let is_last = result.reasons.iter().any(|reason| is_final(reason.kind));
+        let is_failed = options.fail_fast && result.judgement == Judgement::NotAsExpected;
+        let is_last = is_failed || result.reasons.iter().any(|reason| is_final(reason.kind));
         if is_last || options.pool.interrupt.is_set() {
             break;
         }

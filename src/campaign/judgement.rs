@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
@@ -10,7 +11,7 @@ use splitbrain_kernel::run::Outcome;
 use crate::campaign::CampaignOptions;
 use crate::campaign::event::{Event, Evidence, Listener, Reply};
 use crate::campaign::figure::{Distribution, Figure};
-use crate::campaign::pool::PoolEnd;
+use crate::campaign::pool::{PoolEnd, overdue};
 use crate::campaign::seeds::Seeds;
 use crate::campaign::twin::Twin;
 use crate::engine::{Run, Unsupported};
@@ -42,6 +43,16 @@ pub struct Reason {
     pub line: Option<u32>,
     /// In words.
     pub message: String,
+}
+
+impl Reason {
+    /// What people are told: a remark says that it is one.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self.kind {
+            ReasonKind::NotJudged => Cow::Owned(format!("not judged: {}", self.message)),
+            _ => Cow::Borrowed(&self.message),
+        }
+    }
 }
 
 /// The sort of a reason.
@@ -136,6 +147,10 @@ pub struct ScenarioResult {
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
     /// The invariants that could not be evaluated because a node cannot say what they ask for, and how often.
     pub lacking: BTreeMap<Cow<'static, str>, u64>,
+    /// Faults that were never applied, and nemeses that never acted, in some of the runs that passed, and in how many of
+    /// them; without those of which a reason says that there was no such run. Of a run that ended before its end it says
+    /// little.
+    pub never_applied: BTreeMap<String, u64>,
     /// The invariants that are on and that the engine cannot evaluate.
     pub skipped: Vec<Cow<'static, str>>,
     /// Each figure that is bounded, in the order of the file.
@@ -255,10 +270,23 @@ pub(crate) fn told(run: &Run) -> String {
     }
 }
 
-/// What tells kinds of failure apart: the outcome, the invariant, and the line of the scenario that is not met.
-fn kind_of<'a>(run: &'a Run, reasons: &[Reason]) -> (&'static str, Option<&'a str>, Option<u32>) {
-    let invariant = run.outcome.violation().map(|violation| violation.invariant.as_str());
-    (run.outcome.name(), invariant, reasons.first().and_then(|reason| reason.line))
+/// What tells kinds of failure apart: the outcome; the invariant, the place of a panic or the budget; and the line of the
+/// scenario that is not met.
+fn kind_of<'a>(run: &'a Run, reasons: &[Reason]) -> (&'static str, Cow<'a, str>, Option<u32>) {
+    let what = match &run.outcome {
+        Outcome::Violated(violation) | Outcome::Stalled(violation) => Cow::Borrowed(violation.invariant.as_str()),
+        Outcome::Panicked(panic) => Cow::Borrowed(place_of(&panic.message)),
+        Outcome::Exhausted(exhaustion) => Cow::Owned(format!("{:?}", exhaustion.budget)),
+        Outcome::Passed | Outcome::Diverged(_) => Cow::Borrowed(""),
+    };
+    (run.outcome.name(), what, reasons.first().and_then(|reason| reason.line))
+}
+
+/// Where a panic came from, as the end of its message says; the whole message if it says no place. A message alone may
+/// differ from run to run for one panic: it can show numbers.
+fn place_of(message: &str) -> &str {
+    let place = message.strip_suffix(')').and_then(|message| message.rsplit_once(" (at "));
+    place.map_or(message, |(_, place)| place)
 }
 
 /// The bounds on figures that this run does not keep.
@@ -302,8 +330,10 @@ pub(super) struct Judge<'a> {
     asked: Option<u64>,
     /// Whether the seeds go as far as the time does.
     is_timed: bool,
-    /// Faults that were applied in no run so far, and nemeses that acted in none; nothing before the first run.
-    unapplied: Option<BTreeSet<String>>,
+    /// In how many runs each fault was not applied, and each nemesis did not act.
+    unapplied: BTreeMap<String, u64>,
+    /// How long one run may take on the real clock.
+    timeout: Option<Duration>,
     /// There is a workload, and in no run so far did a client get an operation.
     is_idle: bool,
     /// The filters that matched a run so far, by position: those of outcomes, then those of bounds.
@@ -324,7 +354,8 @@ impl<'a> Judge<'a> {
             max_fail: options.max_fail,
             is_timed: options.pool.until.is_some(),
             asked: options.seeds.is_some().then(|| scenario.seed_count()),
-            unapplied: None,
+            unapplied: BTreeMap::new(),
+            timeout: options.pool.timeout,
             is_idle: scenario.workload.is_some(),
             matched: vec![false; expect.outcomes.len() + expect.bounds.len()],
             result: ScenarioResult {
@@ -338,6 +369,7 @@ impl<'a> Judge<'a> {
                 counts: BTreeMap::new(),
                 evaluated: Vec::new(),
                 lacking: BTreeMap::new(),
+                never_applied: BTreeMap::new(),
                 skipped: Vec::new(),
                 figures,
                 others: Vec::new(),
@@ -405,11 +437,13 @@ impl<'a> Judge<'a> {
         for (name, count) in &run.lacking {
             *self.result.lacking.entry(name.clone()).or_default() += count;
         }
-        let never: BTreeSet<String> = run.never_applied.iter().cloned().collect();
-        self.unapplied = Some(match self.unapplied.take() {
-            Some(before) => before.intersection(&never).cloned().collect(),
-            None => never,
-        });
+        let never: BTreeSet<&String> = run.never_applied.iter().collect();
+        for id in never {
+            *self.unapplied.entry(id.clone()).or_default() += 1;
+            if run.outcome == Outcome::Passed {
+                *self.result.never_applied.entry(id.clone()).or_default() += 1;
+            }
+        }
         // Of a run that was lost it is not known.
         self.is_idle = self.is_idle && run.operations == 0 && run.lost.is_none();
     }
@@ -455,11 +489,11 @@ impl<'a> Judge<'a> {
         failed || self.is_shown()
     }
 
-    /// Whether all there is to show is a violation, and it was found.
+    /// Whether all there is to show is a violation and what has to be reached, and all of it was seen.
     fn is_shown(&self) -> bool {
         let expect = self.expect;
-        let is_all = expect.outcomes.is_empty() && expect.bounds.is_empty() && expect.reach.is_empty();
-        is_all && self.result.found.is_some()
+        let is_all = expect.outcomes.is_empty() && expect.bounds.is_empty();
+        is_all && self.result.found.is_some() && expect.reach.iter().all(|reach| self.has_reached(&reach.name))
     }
 
     pub(super) fn finish(mut self, end: PoolEnd) -> ScenarioResult {
@@ -472,7 +506,9 @@ impl<'a> Judge<'a> {
                 vec![Reason { kind: ReasonKind::Interrupted, line: None, message }]
             }
             PoolEnd::Stuck(seed) => {
-                let message = format!("watchdog: the run with seed {seed} does not end");
+                let late = self.timeout.map_or_else(|| "the run does not end".to_owned(), overdue);
+                let message =
+                    format!("watchdog: seed {seed}: {late}; only with --isolate yes is it known how far it came");
                 vec![Reason { kind: ReasonKind::Stuck, line: None, message }]
             }
             PoolEnd::Lost => {
@@ -480,6 +516,8 @@ impl<'a> Judge<'a> {
                 vec![Reason { kind: ReasonKind::Panicked, line: None, message }]
             }
         };
+        let is_told = |id: &String| reasons.iter().any(|reason| reason.message == unapplied_anywhere(id));
+        self.result.never_applied.retain(|id, _| !is_told(id));
         self.result.reasons = reasons;
         self.result.judgement = decide(&self.result);
         let shows_a_violation = self.expect.violates.is_some() && self.result.found.is_none();
@@ -547,14 +585,18 @@ impl<'a> Judge<'a> {
         })
     }
 
+    fn has_reached(&self, name: &str) -> bool {
+        self.result.counts.contains_key(name)
+    }
+
     fn unreached(&self) -> impl Iterator<Item = Reason> {
-        let never = self.expect.reach.iter().filter(|reach| !self.result.counts.contains_key(reach.name.as_str()));
+        let never = self.expect.reach.iter().filter(|reach| !self.has_reached(&reach.name));
         never.map(|reach| self.untested(Some(reach.line), format!("never reached: {}", reach.name)))
     }
 
     fn unapplied(&self) -> impl Iterator<Item = Reason> {
-        let never = self.unapplied.iter().flatten();
-        never.map(|id| self.untested(None, format!("{id} was never applied in any run")))
+        let never = self.unapplied.iter().filter(|(_, runs)| **runs == self.result.runs);
+        never.map(|(id, _)| self.untested(None, unapplied_anywhere(id)))
     }
 
     fn idle(&self) -> Option<Reason> {
@@ -578,6 +620,11 @@ impl<'a> Judge<'a> {
             self.untested(Some(line), format!("{name} was never tested: no run has {what}"))
         })
     }
+}
+
+/// What is said of a fault that was not applied, or a nemesis that did not act, in any run.
+fn unapplied_anywhere(id: &str) -> String {
+    format!("{id} was never applied in any run")
 }
 
 impl Judge<'_> {

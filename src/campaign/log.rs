@@ -1,6 +1,7 @@
 //! splitbrain's own log lines about a campaign: one for each of its events that is worth one.
 
 use crate::campaign::Event;
+use crate::wording::printable;
 
 /// Says an event through `tracing`. Without a subscriber it costs a comparison.
 pub(super) fn log(event: &Event<'_>) {
@@ -16,8 +17,13 @@ pub(super) fn log(event: &Event<'_>) {
             tracing::info!(scenario = subject.name, seed = %failure.run.seed, "failure, recorded by another run");
         }
         Event::ArtifactKept { subject, evidence } => match &evidence.artifact {
-            Ok(folder) => tracing::info!(scenario = subject.name, folder = %folder.display(), "recording kept"),
-            Err(error) => tracing::warn!(scenario = subject.name, error, "recording not kept"),
+            Ok(folder) => {
+                let folder = printable(&folder.display().to_string());
+                tracing::info!(scenario = subject.name, folder = %folder, "recording kept");
+            }
+            Err(error) => {
+                tracing::warn!(scenario = subject.name, error = %printable(error), "recording not kept");
+            }
         },
         Event::Interrupted { subject, runs } => tracing::info!(scenario = subject.name, runs, "interrupted"),
         Event::ScenarioJudged { subject, result } => {

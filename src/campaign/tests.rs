@@ -9,7 +9,7 @@ use splitbrain_kernel::measure::MeasureInfo;
 use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::plan::Plan;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome};
+use splitbrain_kernel::run::{BudgetKind, Digest128, Exhaustion, Outcome, Panic};
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::vocabulary::{Part, Role, Vocabulary};
 
@@ -107,6 +107,7 @@ fn system() -> SystemDescription {
         }),
         workloads: &[],
         orders: &[],
+        files: None,
         gauges: &[],
         measures: vec![MeasureInfo { name: "wait_max_ms".to_owned(), doc: String::new() }],
         observations: &["leader elected", "pre-vote rejected"],
@@ -140,6 +141,7 @@ fn options(jobs: usize) -> CampaignOptions {
     CampaignOptions {
         seeds: None,
         max_fail: Some(1),
+        fail_fast: false,
         check_determinism: Ppm::NEVER,
         pool: Pool { jobs, timeout: None, interrupt: Interrupt::default(), until: None },
     }
@@ -398,6 +400,7 @@ fn what_never_happened_is_inconclusive() {
             "events was never tested: no run has pre_vote = true",
         ]
     );
+    assert_eq!(result.never_applied, BTreeMap::from([("a".to_owned(), 1)]), "and not that of which a reason says so");
     // With fewer seeds than the scenario asks for, as the user chose, all of this is a remark.
     let few = CampaignOptions { seeds: Some(Seeds::first(2)), ..options(1) };
     let result = conduct(&with_seeds(3, expect), &few, script);
@@ -433,7 +436,13 @@ fn a_run_that_does_not_end_is_named_by_the_watchdog() {
     let mut watched = options(2);
     watched.pool.timeout = Some(Duration::from_millis(50));
     let result = conduct(&with_seeds(6, PLAIN), &watched, script);
-    assert_eq!(messages(&result), ["watchdog: the run with seed 0 does not end"]);
+    assert_eq!(
+        messages(&result),
+        [
+            "watchdog: seed 0: the run takes longer than 50ms on the real clock; only with --isolate yes is it known how \
+             far it came"
+        ]
+    );
     assert_eq!(result.exit_code(), ExitCode::Panicked);
     assert_eq!(result.runs, 0, "what comes after the seed in order is no part of the result");
     drop(keep);
@@ -501,6 +510,57 @@ fn each_kind_of_failure_is_kept_once_at_least() {
     assert_eq!(kept, [0, 1, 2, 10, 30, 31, 32, 33], "and no more than eight");
     assert_eq!((result.failed, result.failed_seeds.len()), (50, 24));
     assert_eq!(result.failed_seeds[20..], [Seed(30), Seed(31), Seed(32), Seed(33)]);
+}
+
+/// What a panic says may differ from run to run; where it came from does not. One without a place is told by its text.
+#[test]
+fn panics_from_different_places_are_different_kinds_of_failure() {
+    let script = |seed: Seed| {
+        let message = match seed.0 {
+            0..=9 => format!("index {seed} of 3 (at a.rs:7)"),
+            10..=19 => format!("index {seed} of 3 (at b.rs:7)"),
+            20..=29 => "the process was killed".to_owned(),
+            _ => return passed(seed),
+        };
+        let panic = Panic { node: None, message, at: Instant::ZERO, events: 0 };
+        Run { outcome: Outcome::Panicked(panic), ..passed(seed) }
+    };
+    let all = CampaignOptions { max_fail: None, ..options(3) };
+    let result = conduct(&with_seeds(40, PLAIN), &all, script);
+    let kept: Vec<u64> = result.failures.iter().map(|failure| failure.run.seed.0).collect();
+    assert_eq!(kept, [0, 1, 2, 10, 20]);
+}
+
+/// Of runs that ended before their end it says little.
+#[test]
+fn what_some_runs_did_not_apply_is_counted_over_those_that_passed() {
+    let script = |seed: Seed| {
+        let run = if seed.0 < 4 { violated(seed, "election_safety") } else { passed(seed) };
+        let never_applied = if seed.0 % 2 == 0 { vec!["cut".to_owned()] } else { Vec::new() };
+        Run { never_applied, ..run }
+    };
+    let all = CampaignOptions { max_fail: None, ..options(3) };
+    let result = conduct(&with_seeds(10, PLAIN), &all, script);
+    assert_eq!(result.never_applied, BTreeMap::from([("cut".to_owned(), 3)]));
+    assert!(conduct(&with_seeds(10, PLAIN), &all, passed).never_applied.is_empty());
+}
+
+/// As soon as the violation was found and what has to be reached was, wherever both came first.
+#[test]
+fn a_campaign_ends_when_all_that_it_has_to_show_was_seen() {
+    let script = |seed: Seed| {
+        let run = if seed == Seed(2) { violated(seed, "election_safety") } else { passed(seed) };
+        let counts = if seed.0 >= 5 { BTreeMap::from([("pre-vote rejected".into(), 1)]) } else { BTreeMap::new() };
+        Run { counts, ..run }
+    };
+    let runs = |reach: &str| {
+        let result = conduct(&with_seeds(1, &format!("{VIOLATES}\n{reach}")), &options(2), script);
+        (result.judgement, result.runs)
+    };
+    assert_eq!(runs(""), (Judgement::AsExpected, 3));
+    assert_eq!(runs("reach = [\"pre-vote rejected\"]"), (Judgement::AsExpected, 6));
+    assert_eq!(runs("reach = [\"leader elected\"]"), (Judgement::Inconclusive, 20));
+    assert_eq!(runs("events = { at_least = 1 }"), (Judgement::AsExpected, 20), "a bound is of every run");
 }
 
 /// Writes down what it hears, and keeps every failure at once, as the writer of artifacts does.

@@ -1,6 +1,7 @@
 //! `splitbrain test`: every scenario over its seeds, each judged against its `[expect]`. What CI calls.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::command::{
 use crate::engine::AnySystem;
 use crate::exit_code::ExitCode;
 use crate::report::evidence::Artifacts;
-use crate::report::{Aside, Human, Junit, LogDetail, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
+use crate::report::{Aside, Human, Junit, Leftovers, LogDetail, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
 use crate::scenario::Filter;
 use crate::wording::{counted, printable};
 
@@ -68,7 +69,11 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
     jobs: Option<NonZeroUsize>,
 
-    /// Stop a scenario after so many runs that are not as expected, or `all` for never
+    /// End the call after the first scenario that is not as expected; those after it count as skipped
+    #[arg(long)]
+    fail_fast: bool,
+
+    /// Stop a scenario after so many runs that are not as expected, or `all` for never; the next ones run all the same
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_max_fail)]
     max_fail: MaxFail,
 
@@ -157,6 +162,7 @@ impl Arguments {
         CampaignOptions {
             seeds: self.seeds(),
             max_fail: self.max_fail.0,
+            fail_fast: self.fail_fast,
             check_determinism: self.check_determinism,
             pool: Pool { until: self.time.map(|time| Instant::now() + time), ..self.pool.pool(jobs, interrupt) },
         }
@@ -172,6 +178,11 @@ impl Arguments {
             is_asked && !skipped && self.filter.as_ref().is_none_or(|filter| filter.takes(loaded, &failed))
         };
         Ok(scenarios.into_iter().filter(takes).collect())
+    }
+
+    /// Whether people read the report on the terminal that stderr is.
+    fn is_told_on_terminal(&self) -> bool {
+        self.message_format != MessageFormat::Json && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
     }
 
     /// What is written: on stdout, and into a file.
@@ -220,9 +231,12 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let mut last = LastFailed::new(&arguments.out);
     let mut artifacts = Artifacts::new(&arguments.out, &options.pool).with_log(arguments.log);
     let mut progress = Progress::new(arguments.show_progress);
-    let mut complaints = Complaints;
+    let mut leftovers = Leftovers::new(&arguments.out);
+    let mut complaints = Complaints { is_told_on_terminal: arguments.is_told_on_terminal() };
     // Progress first: its bar is gone before anything else is written to the terminal.
-    let listeners = Listeners(vec![&mut progress, &mut artifacts, &mut complaints, &mut last, &mut reports]);
+    let all: Vec<&mut dyn Listener> =
+        vec![&mut progress, &mut leftovers, &mut artifacts, &mut complaints, &mut last, &mut reports];
+    let listeners = Listeners(all);
     let summary = conduct(session, (&scenarios, &filters), &options, arguments.isolate, listeners);
     let code = summary.exit_code.and(lost(reports)?);
     if code == ExitCode::NothingRan && found == 0 {
@@ -249,14 +263,16 @@ pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>
     let options = CampaignOptions {
         seeds: None,
         max_fail: Some(1),
+        fail_fast: false,
         check_determinism: campaign::CHECK_DETERMINISM,
         pool: Pool { jobs: cores(), timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default(), until: None },
     };
     let mut text = Vec::new();
     let mut reports = Reports::new(Box::new(Human::new(&mut text)));
     let mut artifacts = Artifacts::new(Path::new("reports"), &options.pool);
-    let mut complaints = Complaints;
-    let listeners = Listeners(vec![&mut artifacts, &mut complaints, &mut reports]);
+    let mut leftovers = Leftovers::new(Path::new("reports"));
+    let mut complaints = Complaints { is_told_on_terminal: false };
+    let listeners = Listeners(vec![&mut leftovers, &mut artifacts, &mut complaints, &mut reports]);
     let summary = conduct(session, (&scenarios, &vec![None; scenarios.len()]), &options, Isolate::No, listeners);
     lost(reports)?;
     if summary.exit_code == ExitCode::AsExpected {
@@ -290,33 +306,60 @@ fn conduct(
 }
 
 /// Says on stderr what should not wait for the report, or has no place in it.
-struct Complaints;
+struct Complaints {
+    /// Who reads stderr reads the report too, so what stands there need not be said here.
+    is_told_on_terminal: bool,
+}
+
+impl Complaints {
+    /// What is worth knowing now.
+    fn remarks(&self, event: &Event<'_>) -> Vec<String> {
+        match event {
+            _ if self.is_told_on_terminal => Vec::new(),
+            Event::Interrupted { subject, runs } => {
+                vec![format!("{}: interrupted after {}", subject.place(None), counted(*runs, "run"))]
+            }
+            Event::ScenarioJudged { subject, result } => {
+                let stuck = result.reasons.iter().filter(|reason| reason.kind == ReasonKind::Stuck);
+                stuck.map(|reason| format!("{}: {}", subject.place(None), printable(&reason.message))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
 
 impl Listener for Complaints {
     fn hear(&mut self, event: &Event<'_>, _: &mut Vec<Reply>) {
-        match event {
-            Event::ArtifactKept { subject, evidence } => {
-                if let Err(why) = &evidence.artifact {
-                    let (place, seed) = (subject.place(None), evidence.seed);
-                    complain(&format!("{place}: seed {seed} could not be kept: {}", printable(why)));
-                }
-            }
-            Event::Interrupted { subject, runs } => {
-                note(&format!("{}: interrupted after {}", subject.place(None), counted(*runs, "run")));
-            }
-            Event::ScenarioJudged { subject, result } => {
-                for reason in result.reasons.iter().filter(|reason| reason.kind == ReasonKind::Stuck) {
-                    note(&format!("{}: {}", subject.place(None), printable(&reason.message)));
-                }
-            }
-            _ => {}
+        if let Event::ArtifactKept { subject, evidence } = event
+            && let Err(why) = &evidence.artifact
+        {
+            let (place, seed) = (subject.place(None), evidence.seed);
+            complain(&format!("{place}: seed {seed} could not be kept: {}", printable(why)));
         }
+        self.remarks(event).iter().for_each(|remark| note(remark));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::Subject;
+    use crate::scenario::SystemDescription;
+
+    /// The report has it, so on one terminal it would be told twice.
+    #[test]
+    fn what_the_report_says_on_the_same_terminal_is_not_said_beside_it() {
+        let systems = [SystemDescription::of::<splitbrain_systems::raft::Raft>()];
+        let text = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\nrun = { duration = \"1s\" }\n";
+        let scenario = crate::scenario::load("a.toml", text.as_bytes(), &systems).expect("it is right");
+        let subject = Subject { scenario: &scenario, name: "a", description: &systems[0], program: "splitbrain" };
+        let remarks = |is_told_on_terminal| {
+            let event = Event::Interrupted { subject: &subject, runs: 7 };
+            Complaints { is_told_on_terminal }.remarks(&event)
+        };
+        assert_eq!(remarks(false), ["a.toml: interrupted after 7 runs"]);
+        assert!(remarks(true).is_empty());
+    }
 
     #[test]
     fn a_share_is_a_percentage_or_a_fraction() {

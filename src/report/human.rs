@@ -8,10 +8,10 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::measure::Span;
 use splitbrain_kernel::plan::PlannedFault;
 use splitbrain_kernel::rng::Seed;
-use splitbrain_kernel::run::Outcome;
-use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::run::{Divergence, Outcome};
+use splitbrain_kernel::time::{Duration, Instant};
 
-use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary, unmet};
+use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ScenarioResult, Subject, Summary, unmet};
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
@@ -24,11 +24,17 @@ const FAULTS_MAX: usize = 12;
 /// Characters of one line of a failure block.
 const WIDTH_MAX: usize = 160;
 
-/// Lines of one reason in a failure block; what is longer than these is cut.
-const REASON_LINES_MAX: usize = 6;
+/// What an entry of a recording has before what is broken.
+const VIOLATED: char = '✗';
+
+/// Columns by which the first line of a text may be indented.
+const INDENT_MAX: usize = 40;
 
 /// Invariants that are named where they were never evaluated, before they are only counted.
 const NEVER_MAX: usize = 3;
+
+/// Faults of a scenario that are named where they were not applied in every run, before the rest is only counted.
+const UNAPPLIED_MAX: usize = 8;
 
 /// What is shown of a scenario beside its line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,10 +93,11 @@ impl<W: Write> Reporter for Human<W> {
         if self.detail.evaluations {
             write!(self.out, "{}", evaluation_lines(result))?;
         }
+        for line in never_applied(result) {
+            writeln!(self.out, "             {line}")?;
+        }
         for reason in &result.reasons {
-            let remark = if reason.kind == ReasonKind::NotJudged { "not judged: " } else { "" };
-            let message = printable(&reason.message);
-            writeln!(self.out, "             {}: {remark}{message}", subject.place(reason.line))?;
+            writeln!(self.out, "             {}: {}", subject.place(reason.line), printable(&reason.text()))?;
         }
         for failure in &result.failures {
             write!(self.out, "\n{}", failure_block(subject, failure, None))?;
@@ -186,6 +193,21 @@ fn never_evaluated(result: &ScenarioResult) -> Option<String> {
     }
 }
 
+/// Which faults and nemeses did nothing in some of the runs, a line each.
+pub(super) fn never_applied(result: &ScenarioResult) -> Vec<String> {
+    let passed = result.outcomes.get(Outcome::Passed.name()).copied().unwrap_or(0);
+    let of = match counted(passed, "run") {
+        runs if passed == result.runs => runs,
+        runs => format!("the {runs} that passed"),
+    };
+    let all = result.never_applied.iter();
+    let line =
+        |(id, runs): (&String, &u64)| format!("{} was never applied in {} of {of}", printable(id), grouped(*runs));
+    let more = result.never_applied.len().saturating_sub(UNAPPLIED_MAX) as u64;
+    let rest = (more > 0).then(|| format!("and {} more that some runs did not apply", counted(more, "fault")));
+    all.take(UNAPPLIED_MAX).map(line).chain(rest).collect()
+}
+
 /// Which invariants ask for what the system cannot say.
 fn lacking<'a>(names: impl Iterator<Item = &'a Cow<'static, str>>) -> Option<String> {
     let names: Vec<&str> = names.map(AsRef::as_ref).collect();
@@ -270,24 +292,25 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&st
     let run = &failure.run;
     let mut lines = vec![format!("{} {} seed {}", paint(BAD, "FAIL"), paint(NAME, subject.name), run.seed)];
     for reason in &failure.reasons {
-        lines.extend(wrapped(&reason.message));
+        lines.extend(wrapped(&format!("  {}", reason.message)));
     }
     lines.extend(meaning(subject, run));
     lines.push(format!("  scenario  {}", subject.place(first_line(&failure.reasons))));
     lines.extend(moment(failure));
-    lines.extend(moments_of_figures(subject, failure));
+    let moments = moments_of_figures(subject, failure);
+    lines.extend(moments.iter().flat_map(|(_, text)| wrapped(&format!("  figure    {text}"))));
     if !run.story.is_empty() {
         lines.push("  in detail".to_owned());
-        lines.extend(aligned(&run.story, &run.names).iter().map(|line| paint(DIM, &cut(&format!("    {line}")))));
+        lines.extend(dim(aligned(&run.story, &run.names).iter().flat_map(|line| wrapped(&format!("    {line}")))));
     }
-    lines.extend(faults(failure));
+    lines.extend(faults(failure, moments.iter().map(|(at, _)| *at).min()));
     if !run.surroundings.is_empty() {
         lines.push("  differ    before it, in the first execution, in the second".to_owned());
-        lines.extend(run.surroundings.iter().map(|line| paint(DIM, &cut(line))));
+        lines.extend(dim(run.surroundings.iter().flat_map(|line| wrapped(line))));
     }
     if !failure.tail().is_empty() {
         lines.push("  trace".to_owned());
-        lines.extend(failure.tail().iter().map(|line| paint(DIM, &cut(line))));
+        lines.extend(dim(failure.tail().iter().flat_map(|line| excerpt(line))));
     }
     if run.lost.is_none() {
         lines.push(format!("  digest: {}", run.digest));
@@ -297,6 +320,15 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&st
         None => lines.extend(commands(subject, failure)),
     }
     lines.join("\n") + "\n"
+}
+
+fn dim(lines: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    lines.map(|line| paint(DIM, &line))
+}
+
+/// A line of a recording. What broke is shown in full, of anything else the recording has the rest.
+fn excerpt(line: &str) -> Vec<String> {
+    if line.contains(VIOLATED) { wrapped(line) } else { vec![cut(line)] }
 }
 
 /// What the broken invariant means, and who says so.
@@ -316,6 +348,10 @@ fn moment(failure: &Failure) -> Option<String> {
     if run.lost.is_some() {
         let (at, events) = failure.evidence.as_ref()?.reached?;
         return Some(format!("  reached   {at}, event {}, in its recording", grouped(events)));
+    }
+    if let Outcome::Diverged(divergence) = &run.outcome {
+        let at = time_of(divergence).map_or_else(String::new, |at| format!("{at}, "));
+        return Some(format!("  at        {at}event {}", grouped(divergence.event)));
     }
     let (node, at, events) = culprit(run);
     let node = node.map_or_else(String::new, |node| format!(", node {}", run.names.name(node)));
@@ -338,21 +374,20 @@ pub(super) fn aligned(story: &[String], names: &Names) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// When figures were out of their bounds, as far as that is one moment.
-fn moments_of_figures(subject: &Subject<'_>, failure: &Failure) -> Vec<String> {
+/// When figures were out of their bounds, as far as that is one moment, and what is said of it.
+fn moments_of_figures(subject: &Subject<'_>, failure: &Failure) -> Vec<(Instant, String)> {
     let run = &failure.run;
     let moments = failure.evidence.as_ref().map(|evidence| &evidence.moments);
     let line = |bound: &MetricBound| {
         let name = &bound.metric;
-        let of_span = run.span(name).map(|Span { from, until }| format!("{name}: from {from} until {until}"));
+        let of_span = run.span(name).map(|Span { from, until }| (until, format!("{name}: from {from} until {until}")));
         of_span.or_else(|| {
             let (at, events) = moments?.get(name)?;
             let most = bound.at_most.filter(|most| run.figure(name).is_some_and(|value| value > *most))?;
-            Some(format!("{name}: more than {} from {at} on, event {}", grouped(most), grouped(*events)))
+            Some((*at, format!("{name}: more than {} from {at} on, event {}", grouped(most), grouped(*events))))
         })
     };
-    let lines = unmet(&subject.scenario.expect, run).filter_map(line);
-    let mut lines: Vec<String> = lines.map(|line| cut(&format!("  figure    {line}"))).collect();
+    let mut lines: Vec<(Instant, String)> = unmet(&subject.scenario.expect, run).filter_map(line).collect();
     lines.dedup();
     lines
 }
@@ -364,15 +399,23 @@ pub(super) fn culprit(run: &Run) -> (Option<NodeId>, Instant, u64) {
         Outcome::Panicked(panic) => (panic.node, panic.at, panic.events),
         Outcome::Exhausted(exhaustion) => (None, exhaustion.at, exhaustion.events),
         Outcome::Passed => (None, run.end, run.events),
-        Outcome::Diverged(divergence) => (None, run.end, divergence.event),
+        Outcome::Diverged(divergence) => (None, time_of(divergence).unwrap_or(run.end), divergence.event),
     }
 }
 
+/// When two executions began to differ: each of the two entries begins with its time, unless its run had ended.
+fn time_of(divergence: &Divergence) -> Option<Instant> {
+    let time = |line: &String| Duration::parse(line.split_whitespace().next()?).ok();
+    [&divergence.first, &divergence.second].into_iter().filter_map(time).min().map(|since| Instant::ZERO + since)
+}
+
 /// The faults that led there, in the order in which they started: all where they are few, otherwise the last ones and
-/// those in force at the end.
-fn faults(failure: &Failure) -> Vec<String> {
+/// those in force at the end. Of a run that passed and has a figure out of its bound, the end is the moment of the
+/// figure.
+fn faults(failure: &Failure, moment: Option<Instant>) -> Vec<String> {
     let run = &failure.run;
     let (_, end, _) = culprit(run);
+    let end = moment.filter(|_| run.outcome == Outcome::Passed).unwrap_or(end);
     let kept = failure.evidence.as_ref().map_or(&[][..], |evidence| &evidence.faults);
     let all = if run.faults().is_empty() { kept } else { run.faults() };
     let is_in_force =
@@ -394,14 +437,15 @@ fn faults(failure: &Failure) -> Vec<String> {
         1 => Some("  faults    1 earlier one is not listed".to_owned()),
         some => Some(format!("  faults    {} earlier ones are not listed", grouped(some as u64))),
     };
-    let lines = shown.iter().rev().map(|fault| {
+    let lines = shown.iter().rev().flat_map(|fault| {
         let label = if is_in_force(fault) { "in force" } else { "fault" };
         fault_line(label, fault, &run.names)
     });
     earlier.into_iter().chain(lines).collect()
 }
 
-fn fault_line(label: &str, fault: &PlannedFault, names: &Names) -> String {
+/// Times come first: the words may be many.
+fn fault_line(label: &str, fault: &PlannedFault, names: &Names) -> Vec<String> {
     let line = if fault.line == 0 { String::new() } else { format!(" (line {})", fault.line) };
     let at = match (fault.fault.lasts(), fault.stop) {
         (false, _) => format!("at {}", fault.start.at),
@@ -410,7 +454,7 @@ fn fault_line(label: &str, fault: &PlannedFault, names: &Names) -> String {
     };
     let words = fault.fault.words();
     let text = names.spell(&words);
-    cut(&format!("  {label:<9} {}{line}: {text}, {at}", fault.id))
+    wrapped(&format!("  {label:<9} {}{line}, {at}: {text}", fault.id))
 }
 
 /// The lines to copy.
@@ -457,24 +501,37 @@ fn cut(line: &str) -> String {
     }
 }
 
-/// A text in lines that are not too long to be read, broken between words; the lines after the first are indented.
+/// A text in lines that are not too long to be read, broken between words, and within a word that is longer than a line.
+/// Nothing of it is left out. The lines after the first are indented by two columns more than the first.
 fn wrapped(text: &str) -> Vec<String> {
     let text = printable(text);
+    let body = text.trim_start_matches(' ');
+    let first = " ".repeat((text.len() - body.len()).min(INDENT_MAX));
+    let further = format!("{first}  ");
     let mut lines: Vec<String> = Vec::new();
-    let mut line = String::from(" ");
-    for word in text.split(' ') {
-        let is_full = line.chars().count() + 1 + word.chars().count() > WIDTH_MAX;
-        if is_full && !line.trim().is_empty() {
-            lines.push(std::mem::replace(&mut line, String::from("   ")));
+    let mut line = first;
+    let mut is_begun = false;
+    for mut word in body.split(' ') {
+        loop {
+            let room = WIDTH_MAX.saturating_sub(line.chars().count() + usize::from(is_begun));
+            let end = word.char_indices().nth(room).map(|(end, _)| end);
+            let Some(end) = end else {
+                line += if is_begun { " " } else { "" };
+                line += word;
+                is_begun = true;
+                break;
+            };
+            if !is_begun {
+                line += &word[..end];
+                word = &word[end..];
+            }
+            lines.push(std::mem::replace(&mut line, further.clone()));
+            is_begun = false;
         }
-        line = format!("{line} {word}");
     }
     lines.push(line);
-    if lines.len() > REASON_LINES_MAX {
-        lines.truncate(REASON_LINES_MAX);
-        lines.last_mut().expect("there are lines").push_str(" …");
-    }
-    lines.iter().map(|line| cut(line)).collect()
+    // A command to GitHub may begin a line now that stood within one.
+    lines.iter().map(|line| printable(line.trim_end())).collect()
 }
 
 #[cfg(test)]
@@ -483,18 +540,57 @@ mod tests {
 
     #[test]
     fn a_long_reason_is_wrapped_between_words() {
-        assert_eq!(wrapped("short"), ["  short"]);
-        let long = vec!["word"; 40].join(" ");
+        assert_eq!(wrapped("  short"), ["  short"]);
+        let long = format!("  {}", vec!["word"; 40].join(" "));
         let lines = wrapped(&long);
         assert_eq!(lines.len(), 2);
         assert!(lines[0].starts_with("  word") && lines[1].starts_with("    word"), "{lines:?}");
         assert!(lines.iter().all(|line| line.chars().count() <= WIDTH_MAX), "{lines:?}");
-        let words: Vec<&str> = lines.iter().flat_map(|line| line.split_whitespace()).collect();
-        assert_eq!(words.join(" "), long, "no word is lost");
-        let lines = wrapped(&vec!["word"; 4_000].join(" "));
-        assert_eq!(lines.len(), REASON_LINES_MAX);
-        assert!(lines[5].ends_with(" …") || lines[5].ends_with('…'), "{lines:?}");
-        assert_eq!(wrapped(&"x".repeat(WIDTH_MAX * 2)).len(), 1, "one word is cut");
+        assert_eq!(wrapped("  a  column   of a table "), ["  a  column   of a table"]);
+    }
+
+    #[test]
+    fn no_part_of_a_reason_is_left_out() {
+        let words = vec!["word"; 4_000].join(" ");
+        let of_lines = |lines: Vec<String>| lines.iter().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+        assert_eq!(of_lines(wrapped(&words)).join(" "), words);
+        let word = "x".repeat(WIDTH_MAX * 3);
+        for text in [word.clone(), format!("  a {word} b"), format!("{}{word}", " ".repeat(WIDTH_MAX * 2))] {
+            let lines = wrapped(&text);
+            assert!(lines.iter().all(|line| line.chars().count() <= WIDTH_MAX), "{lines:?}");
+            assert_eq!(of_lines(lines).concat().matches('x').count(), word.len());
+        }
+        let hidden = format!("{} ::error::x", "y".repeat(WIDTH_MAX - 4));
+        let lines = wrapped(&hidden);
+        assert!(lines.len() == 2 && !lines[1].trim_start().starts_with("::"), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_broken_is_shown_in_full_among_the_last_lines() {
+        let facts = "fact ".repeat(100);
+        let shown = |mark: &str| excerpt(&format!("  0.1s  s1  {mark} {facts}")).concat();
+        assert_eq!(shown("✗").matches("fact").count(), 100);
+        assert!(shown("sent").ends_with('…'));
+    }
+
+    /// However long its words are, a fault says first when it was.
+    #[test]
+    fn a_fault_never_loses_its_times() {
+        let text = "for a kind of message: ".repeat(20);
+        let lines = wrapped(&format!("  fault     w.9, from 13.473447s until 14.500000s: {text}"));
+        assert!(lines[0].starts_with("  fault     w.9, from 13.473447s until 14.500000s: for"), "{lines:?}");
+        assert_eq!(lines.concat().matches("message").count(), 20);
+    }
+
+    #[test]
+    fn a_divergence_is_at_the_time_of_its_entries() {
+        let of = |first: &str, second: &str| {
+            let [first, second] = [first, second].map(str::to_owned);
+            time_of(&Divergence { event: 6, first, second }).map(|at| at.to_string())
+        };
+        assert_eq!(of("0.040712s  s2  timer greet", "0.040713s  s2  timer greet").as_deref(), Some("0.040712s"));
+        assert_eq!(of("the end of the run", "1.500000s  s1  started").as_deref(), Some("1.500000s"));
+        assert_eq!(of("digest 00, 4 events, passed", "digest 01, 4 events, passed"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Su
 use crate::engine::{Entry, Measure, Run};
 use crate::report::human::aligned;
 use crate::report::{Reporter, artifact};
-use crate::scenario::{Diagnostics, Scenario};
+use crate::scenario::{Diagnostics, Note, Scenario};
 use crate::wording::printable_json;
 
 /// The version that every line names in `v`.
@@ -49,12 +49,12 @@ impl<W: Write> Json<W> {
         self.line("replayed", fields)
     }
 
-    /// A scenario that is checked and not run.
+    /// A scenario that is checked and not run, and what may not be meant in it.
     ///
     /// # Errors
     /// Output that cannot be written.
-    pub fn valid(&mut self, scenario: &Scenario) -> io::Result<()> {
-        let notes = scenario.notes().into_iter();
+    pub fn valid(&mut self, scenario: &Scenario, notes: &[Note]) -> io::Result<()> {
+        let notes = notes.iter();
         let notes = notes.map(|note| json!({ "line": note.line, "message": note.message }));
         let fields = json!({
             "scenario": scenario.source.address(),
@@ -257,6 +257,7 @@ fn scenario_fields(result: &ScenarioResult) -> Value {
         "counts": result.counts,
         "evaluated": pairs(&result.evaluated),
         "lacking": result.lacking,
+        "never_applied": result.never_applied,
         "skipped": result.skipped,
         "figures": figures.collect::<Vec<_>>(),
         "found": result.found.as_ref().map(|found| {

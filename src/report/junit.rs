@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Summary};
+use crate::report::human::never_applied;
 use crate::report::{Reporter, artifact};
 use crate::scenario::Diagnostics;
 use crate::wording::{counted, printable};
@@ -37,7 +38,9 @@ impl<W: Write> Reporter for Junit<W> {
             );
         }
         let _ = write!(case, "{}", element(result.judgement, "", &result.reasons));
-        let out = format!("{}, {}", counted(result.runs, "run"), counted(result.events, "event"));
+        let counts = format!("{}, {}", counted(result.runs, "run"), counted(result.events, "event"));
+        let out = [vec![counts], never_applied(result)].concat().join("; ");
+        let out = escape(&out);
         let _ = writeln!(case, "      <system-out>{out}</system-out>\n    </testcase>");
         Ok(())
     }

@@ -9,6 +9,7 @@ mod history;
 mod hostile;
 mod isolation;
 mod kinds;
+mod plans;
 mod reactor;
 mod replay;
 mod scenarios;

@@ -106,3 +106,21 @@ fn a_call_for_some_time_says_how_to_repeat_it() {
     let shown = folder.run(&["test", "--for", "1s", "--seed", "1"]);
     assert_eq!(shown.code, 2, "a time or seeds: {shown}");
 }
+
+/// In the order of the scenarios, whatever the number of jobs; one that could not be decided is no failure.
+#[test]
+fn a_call_can_end_at_the_first_scenario_that_fails() {
+    let folder = folder("fail_fast").with("a_vague", &scenario("Never so.", "[expect]\nreach = [\"boasted\"]\n"));
+    for jobs in ["-j1", "-j3"] {
+        let all = folder.run(&["test", jobs]);
+        assert!(all.code == 100 && all.stdout.ends_with("\n2 passed, 1 failed, 1 inconclusive\n"), "{all}");
+        let shown = folder.run(&["test", jobs, "--fail-fast"]);
+        assert_eq!(shown.code, 100, "{shown}");
+        assert!(shown.stdout.ends_with("\n0 passed, 1 failed, 1 inconclusive, 2 skipped\n"), "{shown}");
+        assert_eq!(ran(&folder, &[jobs, "--fail-fast"]), ["a_vague", "boast"]);
+        // What `--max-fail` says is of each scenario.
+        let shown = folder.run(&["test", jobs, "--fail-fast", "--max-fail", "all"]);
+        assert!(shown.stdout.contains("ring/boast · 4 seeds") && shown.stdout.contains("2 skipped"), "{shown}");
+    }
+    assert_eq!(ran(&folder, &["--fail-fast", "--skip", "boast"]), ["a_vague", "calm", "calmer"]);
+}

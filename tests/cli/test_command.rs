@@ -131,7 +131,11 @@ fn a_run_that_does_not_end_exits_with_103() {
     let folder = Folder::new("hang").with("calm", &calm()).with("hang", &flawed("hang", ""));
     let shown = folder.run(&["test", "--timeout", "300ms", "--seed", "7", "--isolate", "no"]);
     assert_eq!(shown.code, 103);
-    assert_eq!(shown.stderr, "scenarios/ring/hang.toml: watchdog: the run with seed 7 does not end\n");
+    let late = "watchdog: seed 7: the run takes longer than 300ms on the real clock";
+    assert!(
+        shown.stderr.starts_with(&format!("scenarios/ring/hang.toml: {late}; only with --isolate yes ")),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -385,4 +389,50 @@ fn a_failure_lists_the_faults_that_led_there() {
     let folder = Folder::new("faults").with("few", &format!("{}{}", boast(), pause(0)));
     folder.write("scenarios/ring/many.toml", &format!("{}{naps}{later}", boast()));
     golden!("test_faults", folder.run(&["test"]));
+}
+
+/// A remark is a notice and says what it is; a failure of the same call is an error.
+#[test]
+fn github_is_told_of_an_error_only_where_something_failed() {
+    let never = scenario("Never so.", "[expect]\nreach = [\"boasted\"]\n");
+    let folder = Folder::new("github_levels").with("never", &never);
+    let told = |arguments: &[&str]| {
+        let shown = folder.run(&[&["test", "--message-format", "github"][..], arguments].concat());
+        let commands = shown.stdout.lines().filter(|line| line.starts_with("::"));
+        (shown.code, commands.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let at = "file=scenarios/ring/never.toml,line=16,title=ring/never::";
+    assert_eq!(told(&["--seed", "2"]), (0, vec![format!("::notice {at}not judged: never reached: boasted")]));
+    assert_eq!(told(&[]), (3, vec![format!("::warning {at}never reached: boasted")]));
+    folder.write("scenarios/ring/never.toml", &never.replace("reach = [\"boasted\"]", "boasted = { at_least = 1 }"));
+    let (code, commands) = told(&["--seed", "2"]);
+    assert!(code == 100 && commands.len() == 1 && commands[0].starts_with("::error file="), "{commands:?}");
+}
+
+/// A fault between a server and whoever leads is none while that server leads itself.
+#[test]
+fn a_fault_that_some_runs_did_not_apply_is_told() {
+    let text = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\n\n[[fault]]\nid = \"cut-1\"\nat = \"2s\"\n\
+         cut = \"s2 -> leader\"\nfor = \"1s\"\n\n[run]\nduration = \"4s\"\nseeds = 20\n";
+    let folder = Folder::new("some_runs").with("some", text).with("all", &text.replace("s2 -> leader", "s2 -> s1"));
+    let told = |scenario: &str, format: &str| {
+        let path = format!("scenarios/ring/{scenario}.toml");
+        let arguments = ["test", &path, "--junit", "junit.xml", "--message-format", format];
+        crate::support::shown(&folder.shipped(&arguments).output().expect("it starts"))
+    };
+    let said = |text: &str| text.matches("cut-1 was never applied in ").count();
+    for format in ["human", "github"] {
+        let shown = told("some", format);
+        assert_eq!((shown.code, said(&shown.stdout)), (0, 1), "{shown}");
+        assert!(shown.stdout.contains(" of 20 runs\n"), "{shown}");
+        assert_eq!(said(&folder.read("junit.xml")), 1);
+    }
+    let json = told("some", "json");
+    let line = json.stdout.lines().find(|line| line.contains("\"type\":\"scenario\"")).expect("it is judged");
+    let line: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+    let runs = json.stdout.matches("\"never_applied\":[\"cut-1\"]").count() as u64;
+    assert!(0 < runs && runs < 20, "{runs}");
+    assert_eq!(line["never_applied"], serde_json::json!({ "cut-1": runs }));
+    let shown = told("all", "human");
+    assert_eq!((shown.code, said(&shown.stdout)), (0, 0), "{shown}");
 }

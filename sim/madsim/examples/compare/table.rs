@@ -154,6 +154,7 @@ fn options(scenario: &Scenario, seeds: u64) -> CampaignOptions {
     CampaignOptions {
         seeds: Some(Seeds::first(seeds.max(within))),
         max_fail: Some(1),
+        fail_fast: false,
         check_determinism: Ppm::NEVER,
         pool: Pool { jobs, timeout: Some(campaign::TIMEOUT), interrupt: Interrupt::default(), until: None },
     }
