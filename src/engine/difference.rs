@@ -1,6 +1,6 @@
 //! Where two recordings differ: the first entry in which they do, what stood before it, and what follows on each side.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -154,6 +154,37 @@ impl Side {
             *deeds.kinds.entry(entry.kind.name()).or_default() += 1;
         }
         nodes
+    }
+}
+
+/// The first thing that a node does otherwise on each side; `None` of a side on which it does nothing more. All of it is
+/// `None` for a node that does the same.
+type Parting<'a> = Option<[Option<&'a Entry>; 2]>;
+
+impl Difference {
+    /// For each node the first thing that it does otherwise, from the difference on. Not when it does it: after the
+    /// difference that may always be another time.
+    pub fn partings(&self) -> BTreeMap<NodeId, Parting<'_>> {
+        let nodes: BTreeSet<NodeId> =
+            self.sides.iter().flat_map(|side| side.entries.iter().filter_map(|entry| entry.node)).collect();
+        let parting = |node: NodeId| {
+            let mut sides =
+                self.sides.each_ref().map(|side| side.entries.iter().filter(|entry| entry.node == Some(node)));
+            loop {
+                match sides.each_mut().map(Iterator::next) {
+                    [None, None] => return None,
+                    [Some(first), Some(second)] if Alike::Story.holds(first, second) => {}
+                    entries if self.is_cut(&entries) => return None,
+                    entries => return Some(entries),
+                }
+            }
+        };
+        nodes.into_iter().map(|node| (node, parting(node))).collect()
+    }
+
+    /// Whether a side has no more entries because no more are kept of it: then nothing can be said.
+    fn is_cut(&self, entries: &[Option<&Entry>; 2]) -> bool {
+        entries.iter().zip(&self.sides).any(|(entry, side)| entry.is_none() && side.entries.len() == AFTER_MAX)
     }
 }
 
@@ -351,6 +382,30 @@ mod tests {
         second[1].node = Some(NodeId::server(3));
         let (count, found) = compare(Alike::Story, &first, &second);
         assert_eq!((count, found.is_some()), (1, true));
+    }
+
+    /// Each node by itself: the time, and how the entries of nodes are mixed, is no difference.
+    #[test]
+    fn each_node_has_the_first_thing_that_it_does_otherwise() {
+        let named = |event, node, name| entry(event, EntryKind::Step, node, name);
+        let first = [named(1, 1, "a"), named(2, 2, "b"), named(3, 3, "c"), named(4, 1, "d"), named(5, 4, "e")];
+        let second = [named(1, 2, "b"), named(2, 1, "a"), named(3, 3, "other"), named(4, 4, "e")];
+        let (_, found) = compare(Alike::Everything, &first, &second);
+        let found = found.expect("they differ");
+        let names = |entries: [Option<&Entry>; 2]| entries.map(|entry| entry.map(|entry| entry.name.clone()));
+        let partings: Vec<_> = found.partings().into_values().map(|parting| parting.map(names)).collect();
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(partings, [Some([some("d"), None]), None, Some([some("c"), some("other")]), None]);
+    }
+
+    /// What is not kept may be anything.
+    #[test]
+    fn a_side_that_is_cut_off_says_nothing_of_what_a_node_does_later() {
+        let mut first = steps(2000);
+        first[0].node = Some(NodeId::server(2));
+        let (_, found) = compare(Alike::Everything, &first, &steps(2000));
+        let found = found.expect("they differ");
+        assert_eq!(found.partings().into_values().map(|it| it.is_some()).collect::<Vec<_>>(), [false, false]);
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! Two recordings, compared: for people and for programs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use splitbrain_kernel::id::NodeId;
 
-use crate::engine::{Alike, Deeds, Difference, Entry, Names, Side};
+use crate::engine::{Alike, Difference, Entry, Names, Side};
 use crate::report::json;
 use crate::report::story::Story;
 use crate::wording::{grouped, printable};
@@ -55,16 +53,19 @@ pub fn write_difference(
         writeln!(out, "\nwhat follows in {letter}, the next {} entries", grouped(side.entries.len() as u64))?;
         story(side, names).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }
-    writeln!(out, "\nby node, in these entries")?;
-    let deeds = difference.sides.each_ref().map(Side::nodes);
-    let nodes: BTreeSet<NodeId> = deeds.iter().flat_map(BTreeMap::keys).copied().collect();
-    for node in nodes {
-        for (letter, deeds) in ["A", "B"].into_iter().zip(&deeds) {
-            let told = deeds.get(&node).map_or_else(|| "nothing".to_owned(), told);
-            writeln!(out, "  {:<width$} {letter}  {}", names.name(node), printable(&told), width = names.width())?;
+    writeln!(out, "\nby node, the first thing in these entries that it does otherwise, times apart")?;
+    let mut same = Vec::new();
+    for (node, parting) in difference.partings() {
+        let Some(entries) = parting else {
+            same.push(names.name(node));
+            continue;
+        };
+        for (letter, entry) in ["A", "B"].into_iter().zip(entries) {
+            let told = entry.map_or_else(|| format!("{:>14}", "nothing more"), |entry| entry.line(names));
+            writeln!(out, "  {letter}  {told}")?;
         }
     }
-    Ok(())
+    if same.is_empty() { Ok(()) } else { writeln!(out, "  the same: {}", printable(&same.join(", "))) }
 }
 
 /// A difference as a table of fields.
@@ -76,6 +77,11 @@ fn fields(compared: &Compared, count: u64, difference: Option<&Difference>) -> V
         let nodes: serde_json::Map<String, Value> = nodes.collect();
         json!({ "entries": entries(&side.entries), "nodes": nodes })
     };
+    let partings = |difference: &Difference| {
+        let all = difference.partings().into_iter();
+        let parting = all.map(|(node, entries)| (compared.names.name(node), json!(entries)));
+        Value::Object(parting.collect())
+    };
     json!({
         "sides": compared.sides,
         "by": match compared.alike { Alike::Everything => "all", Alike::Story => "story" },
@@ -84,6 +90,7 @@ fn fields(compared: &Compared, count: u64, difference: Option<&Difference>) -> V
         "before": difference.map(|difference| entries(&difference.before)),
         "a": difference.map(|difference| side(&difference.sides[0])),
         "b": difference.map(|difference| side(&difference.sides[1])),
+        "partings": difference.map(partings),
     })
 }
 
@@ -129,17 +136,4 @@ fn story(side: &Side, names: &Names) -> Vec<String> {
         lines.push(format!("{:>14}  {}", "…", if side.entries.is_empty() { "the end" } else { "nothing notable" }));
     }
     lines
-}
-
-/// `leader, epoch 3: 40 message, 38 sent`
-fn told(deeds: &Deeds) -> String {
-    let mut kinds: Vec<(u64, &str)> = deeds.kinds.iter().map(|(kind, count)| (*count, *kind)).collect();
-    kinds.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    let kinds: Vec<String> = kinds.iter().map(|(count, kind)| format!("{} {kind}", grouped(*count))).collect();
-    let epoch = deeds.epoch.map(|epoch| format!("epoch {epoch}"));
-    let state: Vec<String> = deeds.role.clone().into_iter().chain(epoch).collect();
-    match state.is_empty() {
-        true => kinds.join(", "),
-        false => format!("{}: {}", state.join(", "), kinds.join(", ")),
-    }
 }
