@@ -7,11 +7,8 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use splitbrain_kernel::system::System;
-use splitbrain_systems::chat::Chat;
-use splitbrain_systems::lock::Lock;
-use splitbrain_systems::raft::Raft;
-use splitbrain_systems::reactor::Reactor;
-use splitbrain_systems::session::Sessions;
+#[cfg(feature = "systems")]
+use splitbrain_systems::{chat::Chat, lock::Lock, raft::Raft, reactor::Reactor, session::Sessions};
 
 use crate::build;
 use crate::campaign;
@@ -58,6 +55,7 @@ impl Default for Cli {
 ///
 /// # Panics
 /// Where one is not as expected, with the report that the command line would have printed.
+#[cfg(feature = "systems")]
 #[track_caller]
 pub fn check(path: impl AsRef<Path>) {
     Cli::shipped().check(path);
@@ -76,6 +74,7 @@ impl Cli {
     }
 
     /// The systems that ship with splitbrain.
+    #[cfg(feature = "systems")]
     pub fn shipped() -> Self {
         Self::new().system::<Raft>().system::<Reactor>().system::<Lock>().system::<Sessions>().system::<Chat>()
     }
@@ -176,6 +175,7 @@ impl Cli {
             Verb::Check(arguments) => command::check::run(&session, arguments),
             Verb::List(arguments) => command::list::run(&session, arguments),
             Verb::Schema(arguments) => command::schema::run(&session, arguments),
+            #[cfg(feature = "systems")]
             Verb::Serve(arguments) => command::serve::run(arguments),
             Verb::Completions(arguments) => command::completions::run(arguments, &mut self.clap(), &self.name),
         };
@@ -222,7 +222,7 @@ struct Arguments {
     color: Color,
 
     /// Say on stderr what is done: -v for scenarios and failures, -vv for every run; or SPLITBRAIN_LOG=LEVEL
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 899)]
     verbose: u8,
 }
 
@@ -247,6 +247,7 @@ enum Verb {
     /// The JSON Schema of scenario files
     Schema(command::schema::Arguments),
     /// Put a shipped server behind a real socket: `serve lock` speaks the protocol of Redis
+    #[cfg(feature = "systems")]
     Serve(command::serve::Arguments),
     /// Completions for a shell
     Completions(command::completions::Arguments),
@@ -270,9 +271,14 @@ impl Color {
     }
 }
 
-/// Help and version go to stdout, usage errors to stderr, as clap has it.
+/// Help and version go to stdout, usage errors to stderr, as clap has it. What was typed may hold anything.
 fn told(error: &clap::Error) -> ExitCode {
-    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    let text = error.render().to_string();
+    let harmless = command::harmless(&text);
+    let printed = match error.use_stderr() && harmless != text {
+        true => std::io::stderr().write_all(harmless.as_bytes()),
+        false => error.print().and_then(|()| std::io::stdout().flush()),
+    };
     match printed {
         // Where stderr is gone there is nobody left to tell.
         _ if error.use_stderr() => ExitCode::Usage,

@@ -62,6 +62,8 @@ pub(crate) struct Arguments {
 struct Source {
     /// What the scenario is called.
     path: String,
+    /// The file that it was read from, in the folder of a run.
+    file: Option<PathBuf>,
     scenario: Vec<u8>,
     plan: Option<PlanText>,
     /// What is known of the run that is replayed.
@@ -76,7 +78,8 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let source = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
     check_format(&source, arguments)?;
     let loaded = session.load_one(&source.path, &source.scenario);
-    let loaded = loaded.map_err(|diagnostics| arguments.tell.reported(Failed::invalid(diagnostics)))?;
+    let file = source.file.as_deref();
+    let loaded = loaded.map_err(|invalid| arguments.tell.reported(Failed::invalid_in(invalid, file)))?;
     let refuse = |refused| arguments.tell.reported(Failed::open(refused));
     let is_lost = source.kept.as_ref().is_some_and(|kept| kept.lost.is_some());
     let isolate = arguments.tell.isolate.unwrap_or(if is_lost { Isolate::Yes } else { Isolate::No });
@@ -91,6 +94,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         loaded: &loaded,
         engine,
         seed: source.seed,
+        file,
         plan,
         arguments: &arguments.tell,
         pool: arguments.tell.pool(&signals),
@@ -136,10 +140,12 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
     let picks = Picks { variant: None, set: arguments.set.set.clone() };
     // A run that was lost with its process has none.
     let own = || kept.lost.is_none().then(|| folder.join("plan.toml"));
+    let file = folder.join("scenario.toml");
     let plan = arguments.plan.clone().or_else(own);
     Ok(Source {
         path: kept.scenario.clone(),
-        scenario: picks.applied_to(&read_scenario(&folder.join("scenario.toml"))?),
+        scenario: picks.applied_to(&read_scenario(&file)?),
+        file: Some(file),
         plan: plan.map(|plan| plan_text(&plan, arguments)).transpose()?,
         seed: arguments.seed.unwrap_or(Seed(kept.seed)),
         kept: Some(kept),
@@ -163,6 +169,7 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
     })?;
     Ok(Source {
         path: asked.path.display().to_string(),
+        file: None,
         scenario,
         plan: arguments.plan.as_deref().map(|plan| plan_text(plan, arguments)).transpose()?,
         kept,

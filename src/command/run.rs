@@ -42,6 +42,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         session,
         loaded: &loaded,
         engine,
+        file: None,
         plan: None,
         seed: arguments.seed,
         arguments: &arguments.tell,

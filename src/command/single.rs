@@ -13,7 +13,7 @@ use crate::build;
 use crate::campaign::{self, Evidence, Failure, Pool, Subject, Summary};
 use crate::command::narrow::NarrowArguments;
 use crate::command::recorded::{Recorded, Replayed};
-use crate::command::{Failed, Isolate, Loaded, MessageFormat, Session, Signals, complain};
+use crate::command::{Failed, Isolate, Loaded, MessageFormat, Session, Signals, complain, shown};
 use crate::engine::{AnyPlan, Engine, Job, Names, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
@@ -71,6 +71,8 @@ pub(super) struct Telling<'a> {
     pub(super) loaded: &'a Loaded<'a>,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) seed: Seed,
+    /// The file that the scenario was read from, if it is not the one that it is called after.
+    pub(super) file: Option<&'a Path>,
     /// The plan that is followed.
     pub(super) plan: Option<AnyPlan>,
     pub(super) arguments: &'a TellArguments,
@@ -102,7 +104,7 @@ impl Telling<'_> {
     /// Runs and tells.
     pub(super) fn tell(&self) -> Result<Told, Failed> {
         let subject = self.session.subject(self.loaded);
-        let settings = self.engine.settings(self.seed).map_err(Failed::invalid)?;
+        let settings = self.engine.settings(self.seed).map_err(|error| Failed::invalid_in(error, self.file))?;
         self.check_narrow()?;
         self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
         self.signals.ask();
@@ -142,7 +144,7 @@ impl Telling<'_> {
             self.arguments.out.as_deref().map(|out| self.apart(artifact::folder(out, subject.name, self.seed)));
         let create = |folder: PathBuf| {
             let artifact = Artifact::create(&folder, subject.scenario, self.seed);
-            artifact.map_err(|error| Failed::output(folder.display(), error))
+            artifact.map_err(|error| Failed::output(shown(&folder), error))
         };
         let target = folder.map(create).transpose()?;
         let partial = target.as_ref().map(|target| target.partial().to_owned());

@@ -33,7 +33,7 @@ fn assert_harmless(output: &Output) {
     for line in text.lines() {
         let obeyed: Vec<char> = line.chars().filter(|letter| is_obeyed(*letter)).collect();
         assert!(obeyed.is_empty(), "{of} has {obeyed:?}: {line:?}");
-        let ours = ["::error file=", "::warning file=", "::notice::and "];
+        let ours = ["::error file=", "::warning file=", "::notice file=", "::notice::and "];
         let is_ours = of.contains("github") && ours.iter().any(|start| line.starts_with(start));
         assert!(is_ours || !line.trim_start().starts_with("::"), "{of} commands GitHub: {line:?}");
         assert!(!line.contains("##["), "{of} commands GitHub: {line:?}");
@@ -60,6 +60,8 @@ fn what_comes_from_elsewhere_reaches_no_terminal_as_it_is() {
     folder.write("wrong/comment.toml", &wrong);
     folder.write("wrong/text.toml", wrong.lines().skip(1).collect::<Vec<_>>().join("\n").as_str());
     folder.write(&format!("wrong/{name}.toml"), &calm().replace("servers", &quoted(HOSTILE)));
+    folder.make("unmakeable");
+    folder.write("unmakeable/a.toml", &flawed("unmakeable", ""));
     folder.write("history.jsonl", &format!("{{\"type\":\"history\",\"format\":1,\"system\":{}}}\n", quoted(HOSTILE)));
 
     let mut outputs = Vec::new();
@@ -76,11 +78,42 @@ fn what_comes_from_elsewhere_reaches_no_terminal_as_it_is() {
         ask(&[&["run", &odd, "--all", "--options"][..], &format].concat());
         ask(&[&["run", "scenarios/ring/rude.toml", "--timeline", "notable"][..], &format].concat());
         ask(&[&["run", "wrong/text.toml"][..], &format].concat());
+        // A panic on the main thread.
+        ask(&[&["check", "unmakeable"][..], &format].concat());
+        ask(&[&["test", "unmakeable"][..], &format].concat());
     }
     ask(&["show", "history.jsonl"]);
     ask(&["history", "history.jsonl", "--model", "register"]);
     ask(&["run", &odd, "--node", HOSTILE]);
     ask(&["test", &format!("nowhere/{name}")]);
+    // What is typed: by clap's own errors, by ours, and as names of files.
+    for arguments in [
+        &[HOSTILE][..],
+        &["test", "--max-fail", HOSTILE],
+        &["test", "--message-format", HOSTILE],
+        &["test", "--check-determinism", HOSTILE],
+        &["test", "--seed", HOSTILE],
+        &["test", &format!("--{HOSTILE}")],
+        &["test", "-E", &format!("name({HOSTILE})")],
+        &["test", "-E", HOSTILE],
+        &["test", "--where", HOSTILE],
+        &["test", "--set", HOSTILE],
+        &["list", HOSTILE],
+        &["schema", "--write", &name],
+        &["schema", "--write", &format!("nowhere/{name}")],
+        &["schema", "--write", HOSTILE],
+        &["test", "--out", &name, "-v", "--junit", &format!("{name}.xml")],
+        &["test", "--out", "scenarios/ring/calm.toml"],
+        &["test", "--out", &name, "--failed"],
+        &["test", "--out", &format!("scenarios/ring/{name}.toml/x"), "--failed"],
+        &["run", &odd, "--out", &name],
+        &["run", &odd, "--out", &format!("scenarios/ring/{name}.toml")],
+        &["replay", &format!("{name}/ring/boast/0")],
+        &["diff", &name, &odd],
+        &["completions", HOSTILE],
+    ] {
+        ask(arguments);
+    }
     assert!(outputs.iter().any(|output| output.text.contains(r"\u{1b}]2;PWN\u{7}")), "the texts were told");
     for output in &outputs {
         assert_harmless(output);

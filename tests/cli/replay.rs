@@ -150,3 +150,28 @@ fn a_recorded_run_is_no_scenario() {
         }
     }
 }
+
+/// The scenario that it was made from may be another one by now, or gone.
+#[test]
+fn what_is_wrong_with_the_scenario_of_a_folder_is_placed_there() {
+    let (folder, _) = recorded("replay_wrong_scenario");
+    let file = format!("{AT}/scenario.toml");
+    let text = folder.read(&file);
+    std::fs::remove_file(folder.path("scenarios/ring/boast.toml")).expect("it is there");
+    for (wrong, line) in [(text.replace("servers = 3", "servers = 0"), 6), (text.replace("flaw =", "flew ="), 16)] {
+        assert_ne!(wrong, text);
+        folder.write(&file, &wrong);
+        for command in [&["replay", AT][..], &["diff", AT]] {
+            let shown = folder.run(command);
+            assert_eq!(shown.code, 105, "{command:?}: {shown}");
+            assert!(shown.stderr.contains(&format!("--> {file}:{line}:")), "{command:?}: {shown}");
+            assert!(!shown.stderr.contains("scenarios/ring/boast.toml"), "{command:?}: {shown}");
+        }
+        let json = folder.run(&["replay", AT, "--message-format", "json"]);
+        assert!(json.stdout.contains(&format!("\"scenario\":\"{file}\"")), "{json}");
+    }
+    // One that is right is called after what it was made from.
+    folder.write(&file, &text);
+    let shown = folder.run(&["replay", AT, "--timeline", "none"]);
+    assert!(shown.code == 100 && shown.stdout.contains("scenario: scenarios/ring/boast.toml"), "{shown}");
+}

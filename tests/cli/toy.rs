@@ -37,7 +37,7 @@ names! {
         Overflow = "overflow",
         /// It panics with a text that a terminal and GitHub would obey.
         Rude = "rude",
-        /// The system cannot be made.
+        /// The system cannot be made, and says so with such a text.
         Unmakeable = "unmakeable",
     }
 }
@@ -90,7 +90,7 @@ impl System for Ring {
     type Workload = Idle;
 
     fn new(setup: Setup<RingOptions>) -> Result<Self, OptionsError> {
-        assert!(setup.options.base.flaw != Flaw::Unmakeable, "the planted panic of the system");
+        assert!(setup.options.base.flaw != Flaw::Unmakeable, "the planted panic of the system\n{HOSTILE}");
         Ok(Self { options: setup.options.base, servers: setup.cluster.count(KindId::SERVER) })
     }
 
