@@ -365,3 +365,46 @@ impl Findings {
         self.first.as_ref().map(|found| (found.index, found.node, found.facts.as_str()))
     }
 }
+/// The invariants of a system: one line for each, which gives it its place. On both sides stands one name, in capitals
+/// and in [`InvariantInfo::name`]; it does not compile otherwise.
+///
+/// Makes `index`, in which each has the constant that findings take, and `LIST`, for [`Invariants::LIST`], in that order.
+///
+/// ```
+/// mod never_negative {
+///     use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Sight};
+///
+///     pub(super) const INFO: InvariantInfo = InvariantInfo {
+///         name: "never_negative",
+///         doc: "No balance is negative.",
+///         source: "the bank",
+///         kind: InvariantKind::Safety,
+///         sight: Sight::BlackBox,
+///     };
+/// }
+///
+/// splitbrain_kernel::invariant_list! {
+///     NEVER_NEGATIVE = never_negative::INFO,
+/// }
+/// # fn main() {
+/// assert_eq!(LIST[index::NEVER_NEGATIVE].name, "never_negative");
+/// # }
+/// ```
+#[macro_export]
+macro_rules! invariant_list {
+    ($($place:ident = $info:expr),+ $(,)?) => {
+        /// The place of each invariant in the list.
+        mod index {
+            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+            enum Place { $($place),+ }
+
+            $(pub(super) const $place: usize = Place::$place as usize;)+
+        }
+
+        const LIST: &[$crate::invariant::InvariantInfo] = &[$($info),+];
+
+        const _: () = {
+            $(assert!(stringify!($place).eq_ignore_ascii_case($info.name), "a line has one name on both sides");)+
+        };
+    };
+}

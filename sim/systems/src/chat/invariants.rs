@@ -111,31 +111,30 @@ use release_is_true::Gains;
 use reply_before_offline::Answered;
 use rest::Rest;
 
-/// The place of each invariant in [`ChatInvariants::LIST`].
-mod index {
-    pub(super) const ONE_SESSION: usize = 0;
-    pub(super) const PRESENCE_KEPT: usize = 1;
-    pub(super) const PRESENCE_PAIRS: usize = 2;
-    pub(super) const PRESENCE_UNDER_LOCK: usize = 3;
-    pub(super) const PRESENCE_AT_REST: usize = 4;
-    pub(super) const COUNT_AT_REST: usize = 5;
-    pub(super) const KICK_BY_LATER_LOGIN: usize = 6;
-    pub(super) const KICKED_CLOSES: usize = 7;
-    pub(super) const REPLY_BEFORE_OFFLINE: usize = 8;
-    pub(super) const LOGIN_WITH_LAST_TOKEN: usize = 9;
-    pub(super) const ISSUED_TOKEN_WORKS: usize = 10;
-    pub(super) const OWN_ITEMS_ALONE: usize = 11;
-    pub(super) const POOL_CONSERVED: usize = 12;
-    pub(super) const DESTROYED_UNGUARDED: usize = 13;
-    pub(super) const NO_WAIT_CYCLE: usize = 14;
-    pub(super) const HEARD_IS_KEPT: usize = 15;
-    pub(super) const NOTHING_IMMORTAL: usize = 16;
-    pub(super) const LOGIN_ENDS: usize = 17;
-    pub(super) const LOGIN_SUCCEEDS: usize = 18;
-    pub(super) const RELEASE_IS_TRUE: usize = 19;
-    pub(super) const LOCKS_OF_USERS: usize = 20;
-    pub(super) const PATIENT_RETRIES: usize = 21;
-    pub(super) const BUSY_IS_TRUE: usize = 22;
+splitbrain_kernel::invariant_list! {
+    ONE_SESSION = one_session::INFO,
+    PRESENCE_KEPT = presence_kept::INFO,
+    PRESENCE_PAIRS = presence_pairs::INFO,
+    PRESENCE_UNDER_LOCK = presence_under_lock::INFO,
+    PRESENCE_AT_REST = presence_at_rest::INFO,
+    COUNT_AT_REST = count_at_rest::INFO,
+    KICK_BY_LATER_LOGIN = kick_by_later_login::INFO,
+    KICKED_CLOSES = kicked_closes::INFO,
+    REPLY_BEFORE_OFFLINE = reply_before_offline::INFO,
+    LOGIN_WITH_LAST_TOKEN = login_with_last_token::INFO,
+    ISSUED_TOKEN_WORKS = issued_token_works::INFO,
+    OWN_ITEMS_ALONE = own_items_alone::INFO,
+    POOL_CONSERVED = pool_conserved::INFO,
+    DESTROYED_UNGUARDED = destroyed_unguarded::INFO,
+    NO_WAIT_CYCLE = no_wait_cycle::INFO,
+    HEARD_IS_KEPT = heard_is_kept::INFO,
+    NOTHING_IMMORTAL = nothing_immortal::INFO,
+    LOGIN_ENDS = login_ends::INFO,
+    LOGIN_SUCCEEDS = login_succeeds::INFO,
+    RELEASE_IS_TRUE = release_is_true::INFO,
+    LOCKS_OF_USERS = locks_of_users::INFO,
+    PATIENT_RETRIES = patient_retries::INFO,
+    BUSY_IS_TRUE = busy_is_true::INFO,
 }
 
 /// The invariants of the chat service, with all that they have seen.
@@ -362,31 +361,7 @@ impl ChatInvariants {
 }
 
 impl Invariants<ChatNode> for ChatInvariants {
-    const LIST: &'static [InvariantInfo] = &[
-        one_session::INFO,
-        presence_kept::INFO,
-        presence_pairs::INFO,
-        presence_under_lock::INFO,
-        presence_at_rest::INFO,
-        count_at_rest::INFO,
-        kick_by_later_login::INFO,
-        kicked_closes::INFO,
-        reply_before_offline::INFO,
-        login_with_last_token::INFO,
-        issued_token_works::INFO,
-        own_items_alone::INFO,
-        pool_conserved::INFO,
-        destroyed_unguarded::INFO,
-        no_wait_cycle::INFO,
-        heard_is_kept::INFO,
-        nothing_immortal::INFO,
-        login_ends::INFO,
-        login_succeeds::INFO,
-        release_is_true::INFO,
-        locks_of_users::INFO,
-        patient_retries::INFO,
-        busy_is_true::INFO,
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_effect(
         &mut self,
@@ -544,41 +519,5 @@ impl Spans {
             database: if is_fast { Database::IsFast } else { Database::MayOutlastALock },
             token: most(|it| it.token_life).saturating_sub(slack + most(|it| it.token_life).div(50)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_invariant_is_in_its_place() {
-        let places = [
-            (index::ONE_SESSION, "one_session"),
-            (index::PRESENCE_KEPT, "presence_kept"),
-            (index::PRESENCE_PAIRS, "presence_pairs"),
-            (index::PRESENCE_UNDER_LOCK, "presence_under_lock"),
-            (index::PRESENCE_AT_REST, "presence_at_rest"),
-            (index::COUNT_AT_REST, "count_at_rest"),
-            (index::KICK_BY_LATER_LOGIN, "kick_by_later_login"),
-            (index::KICKED_CLOSES, "kicked_closes"),
-            (index::REPLY_BEFORE_OFFLINE, "reply_before_offline"),
-            (index::LOGIN_WITH_LAST_TOKEN, "login_with_last_token"),
-            (index::ISSUED_TOKEN_WORKS, "issued_token_works"),
-            (index::OWN_ITEMS_ALONE, "own_items_alone"),
-            (index::POOL_CONSERVED, "pool_conserved"),
-            (index::DESTROYED_UNGUARDED, "destroyed_unguarded"),
-            (index::NO_WAIT_CYCLE, "no_wait_cycle"),
-            (index::HEARD_IS_KEPT, "heard_is_kept"),
-            (index::NOTHING_IMMORTAL, "nothing_immortal"),
-            (index::LOGIN_ENDS, "login_ends"),
-            (index::LOGIN_SUCCEEDS, "login_succeeds"),
-            (index::RELEASE_IS_TRUE, "release_is_true"),
-            (index::LOCKS_OF_USERS, "locks_of_users"),
-            (index::PATIENT_RETRIES, "patient_retries"),
-            (index::BUSY_IS_TRUE, "busy_is_true"),
-        ];
-        assert_eq!(places.len(), ChatInvariants::LIST.len());
-        assert!(places.iter().all(|(place, name)| ChatInvariants::LIST[*place].name == *name));
     }
 }

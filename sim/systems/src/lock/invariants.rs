@@ -101,29 +101,28 @@ use terms::Terms;
 use timely_majority::Rounds;
 use tokens_rise::Tokens;
 
-/// The place of each invariant in [`LockInvariants::LIST`].
-mod index {
-    pub(super) const BELIEF_EXCLUSION: usize = 0;
-    pub(super) const GRANT_EXCLUSION: usize = 1;
-    pub(super) const EFFECT_EXCLUSION: usize = 2;
-    pub(super) const FENCE_ORDER: usize = 3;
-    pub(super) const TOKENS_RISE: usize = 4;
-    pub(super) const ONLY_OWNER_ACTS: usize = 5;
-    pub(super) const NO_EARLY_EXPIRY: usize = 6;
-    pub(super) const NO_LATE_EXPIRY: usize = 7;
-    pub(super) const SURVIVES_RESTART: usize = 8;
-    pub(super) const SURVIVES_FAILOVER: usize = 9;
-    pub(super) const NO_EXTENSION_AFTER_RELEASE: usize = 10;
-    pub(super) const LOCK_LIVENESS: usize = 11;
-    pub(super) const MUTEX: usize = 12;
-    pub(super) const FENCED_MUTEX: usize = 13;
-    pub(super) const NOT_REFUSED_OWN: usize = 14;
-    pub(super) const RELEASES_EVERYWHERE: usize = 15;
-    pub(super) const ROLE_SURVIVES_RESTART: usize = 16;
-    pub(super) const ONE_LEADER_PER_EPOCH: usize = 17;
-    pub(super) const FAILOVER_BY_QUORUM: usize = 18;
-    pub(super) const NO_WRITE_AFTER_REFUSAL: usize = 19;
-    pub(super) const TIMELY_MAJORITY: usize = 20;
+splitbrain_kernel::invariant_list! {
+    BELIEF_EXCLUSION = belief_exclusion::INFO,
+    GRANT_EXCLUSION = grant_exclusion::INFO,
+    EFFECT_EXCLUSION = effect_exclusion::INFO,
+    FENCE_ORDER = fence_order::INFO,
+    TOKENS_RISE = tokens_rise::INFO,
+    ONLY_OWNER_ACTS = only_owner_acts::INFO,
+    NO_EARLY_EXPIRY = no_early_expiry::INFO,
+    NO_LATE_EXPIRY = no_late_expiry::INFO,
+    SURVIVES_RESTART = survives_restart::INFO,
+    SURVIVES_FAILOVER = survives_failover::INFO,
+    NO_EXTENSION_AFTER_RELEASE = no_extension_after_release::INFO,
+    LOCK_LIVENESS = lock_liveness::INFO,
+    MUTEX = mutex::INFO,
+    FENCED_MUTEX = mutex::FENCED_INFO,
+    NOT_REFUSED_OWN = not_refused_own::INFO,
+    RELEASES_EVERYWHERE = releases_everywhere::INFO,
+    ROLE_SURVIVES_RESTART = role_survives_restart::INFO,
+    ONE_LEADER_PER_EPOCH = one_leader_per_epoch::INFO,
+    FAILOVER_BY_QUORUM = failover_by_quorum::INFO,
+    NO_WRITE_AFTER_REFUSAL = no_write_after_refusal::INFO,
+    TIMELY_MAJORITY = timely_majority::INFO,
 }
 
 /// The invariants of the lock system, with all that they have seen.
@@ -325,29 +324,7 @@ fn is_user(node: NodeId) -> bool {
 }
 
 impl Invariants<LockNode> for LockInvariants {
-    const LIST: &'static [InvariantInfo] = &[
-        belief_exclusion::INFO,
-        grant_exclusion::INFO,
-        effect_exclusion::INFO,
-        fence_order::INFO,
-        tokens_rise::INFO,
-        only_owner_acts::INFO,
-        no_early_expiry::INFO,
-        no_late_expiry::INFO,
-        survives_restart::INFO,
-        survives_failover::INFO,
-        no_extension_after_release::INFO,
-        lock_liveness::INFO,
-        mutex::INFO,
-        mutex::FENCED_INFO,
-        not_refused_own::INFO,
-        releases_everywhere::INFO,
-        role_survives_restart::INFO,
-        one_leader_per_epoch::INFO,
-        failover_by_quorum::INFO,
-        no_write_after_refusal::INFO,
-        timely_majority::INFO,
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_start(&mut self, _: impl View<LockNode>, node: NodeId, _: &mut Findings) {
         self.memory.on_start(node);
@@ -457,39 +434,5 @@ impl Invariants<LockNode> for LockInvariants {
         if self.terms.is_fenced() {
             self.fenced_mutex.end(index::FENCED_MUTEX, &view, findings);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_invariant_is_in_its_place() {
-        let places = [
-            (index::BELIEF_EXCLUSION, "belief_exclusion"),
-            (index::GRANT_EXCLUSION, "grant_exclusion"),
-            (index::EFFECT_EXCLUSION, "effect_exclusion"),
-            (index::FENCE_ORDER, "fence_order"),
-            (index::TOKENS_RISE, "tokens_rise"),
-            (index::ONLY_OWNER_ACTS, "only_owner_acts"),
-            (index::NO_EARLY_EXPIRY, "no_early_expiry"),
-            (index::NO_LATE_EXPIRY, "no_late_expiry"),
-            (index::SURVIVES_RESTART, "survives_restart"),
-            (index::SURVIVES_FAILOVER, "survives_failover"),
-            (index::NO_EXTENSION_AFTER_RELEASE, "no_extension_after_release"),
-            (index::LOCK_LIVENESS, "lock_liveness"),
-            (index::MUTEX, "mutex"),
-            (index::FENCED_MUTEX, "fenced_mutex"),
-            (index::NOT_REFUSED_OWN, "not_refused_own"),
-            (index::RELEASES_EVERYWHERE, "releases_everywhere"),
-            (index::ROLE_SURVIVES_RESTART, "role_survives_restart"),
-            (index::ONE_LEADER_PER_EPOCH, "one_leader_per_epoch"),
-            (index::FAILOVER_BY_QUORUM, "failover_by_quorum"),
-            (index::NO_WRITE_AFTER_REFUSAL, "no_write_after_refusal"),
-            (index::TIMELY_MAJORITY, "timely_majority"),
-        ];
-        assert_eq!(places.len(), LockInvariants::LIST.len());
-        assert!(places.iter().all(|(place, name)| LockInvariants::LIST[*place].name == *name));
     }
 }

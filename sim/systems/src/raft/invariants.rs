@@ -156,143 +156,127 @@ use vote_soundness::Requests;
 pub use bounds::{ElectionKind, MARGIN, Observed, TABLE, kind, observed};
 pub use frame::{Frame, InForce, Membership, Quorum, Rules};
 
-/// The place of each invariant in [`RaftInvariants::LIST`].
-mod index {
-    pub(super) const ELECTION_SAFETY: usize = 0;
-    pub(super) const ONE_VOTE_PER_TERM: usize = 1;
-    pub(super) const TERM_MONOTONE: usize = 2;
-    pub(super) const ELECTED_BY_QUORUM: usize = 3;
-    pub(super) const LEARNERS_NEVER_LEAD: usize = 4;
-    pub(super) const STATE_MACHINE_SAFETY: usize = 5;
-    pub(super) const LEADER_COMPLETENESS: usize = 6;
-    pub(super) const COMMIT_IN_TERM: usize = 7;
-    pub(super) const QUORUM_CONTACT: usize = 8;
-    pub(super) const PERSIST_BEFORE_REPLY: usize = 9;
-    pub(super) const VOTE_SOUNDNESS: usize = 10;
-    pub(super) const PRE_VOTE_PURITY: usize = 11;
-    pub(super) const LEADER_WITHIN_BOUND: usize = 12;
-    pub(super) const LEADER_STABILITY: usize = 13;
-    pub(super) const DENIED_VOTE_KEEPS_TIMER: usize = 14;
-    pub(super) const CANDIDATES_KNOW_NO_LEADER: usize = 15;
-    pub(super) const LOG_MATCHING: usize = 16;
-    pub(super) const COMMITTED_IS_DURABLE: usize = 17;
-    pub(super) const MATCHED_IS_TRUE: usize = 18;
-    pub(super) const ACKNOWLEDGED_IS_APPLIED: usize = 19;
-    pub(super) const FAILED_STAYS_OUT: usize = 20;
-    pub(super) const REDIRECT_IS_NO_RESULT: usize = 21;
-    pub(super) const EXACTLY_ONCE: usize = 22;
-    pub(super) const ANSWERS_FOLLOW_ORDER: usize = 23;
-    pub(super) const NO_STALE_ANSWER: usize = 24;
-    pub(super) const LINEARIZABLE: usize = 25;
-    pub(super) const SNAPSHOT_SOUNDNESS: usize = 26;
-    pub(super) const TRANSFER_ENDS: usize = 27;
-    pub(super) const ONE_CHANGE_AT_A_TIME: usize = 28;
-    pub(super) const CHANGE_FOLLOWS_OWN_COMMIT: usize = 29;
-    pub(super) const CONFIGURATIONS_OVERLAP: usize = 30;
-    pub(super) const CONFIGURATION_IN_FORCE: usize = 31;
-    pub(super) const REMOVED_LEADER_RETIRES: usize = 32;
-    pub(super) const PROMOTED_WHEN_CAUGHT_UP: usize = 33;
-    pub(super) const PRE_VOTE_BY_QUORUM: usize = 34;
+splitbrain_kernel::invariant_list! {
+    ELECTION_SAFETY = election_safety::INFO,
+    ONE_VOTE_PER_TERM = one_vote_per_term::INFO,
+    TERM_MONOTONE = term_monotone::INFO,
+    ELECTED_BY_QUORUM = elected_by_quorum::INFO,
+    LEARNERS_NEVER_LEAD = learners_never_lead::INFO,
+    STATE_MACHINE_SAFETY = state_machine_safety::INFO,
+    LEADER_COMPLETENESS = leader_completeness::INFO,
+    COMMIT_IN_TERM = commit_in_term::INFO,
+    QUORUM_CONTACT = quorum_contact::INFO,
+    PERSIST_BEFORE_REPLY = persist_before_reply::INFO,
+    VOTE_SOUNDNESS = vote_soundness::INFO,
+    PRE_VOTE_PURITY = pre_vote_purity::INFO,
+    LEADER_WITHIN_BOUND = leader_within_bound::INFO,
+    LEADER_STABILITY = leader_stability::INFO,
+    DENIED_VOTE_KEEPS_TIMER = denied_vote_keeps_timer::INFO,
+    CANDIDATES_KNOW_NO_LEADER = candidates_know_no_leader::INFO,
+    LOG_MATCHING = log_matching::INFO,
+    COMMITTED_IS_DURABLE = committed_is_durable::INFO,
+    MATCHED_IS_TRUE = matched_is_true::INFO,
+    ACKNOWLEDGED_IS_APPLIED = acknowledged_is_applied::INFO,
+    FAILED_STAYS_OUT = failed_stays_out::INFO,
+    REDIRECT_IS_NO_RESULT = redirect_is_no_result::INFO,
+    EXACTLY_ONCE = exactly_once::INFO,
+    ANSWERS_FOLLOW_ORDER = answers_follow_order::INFO,
+    NO_STALE_ANSWER = no_stale_answer::INFO,
+    LINEARIZABLE = linearizable::INFO,
+    SNAPSHOT_SOUNDNESS = snapshot_soundness::INFO,
+    TRANSFER_ENDS = transfer_ends::INFO,
+    ONE_CHANGE_AT_A_TIME = one_change_at_a_time::INFO,
+    CHANGE_FOLLOWS_OWN_COMMIT = change_follows_own_commit::INFO,
+    CONFIGURATIONS_OVERLAP = configurations_overlap::INFO,
+    CONFIGURATION_IN_FORCE = configuration_in_force::INFO,
+    REMOVED_LEADER_RETIRES = removed_leader_retires::INFO,
+    PROMOTED_WHEN_CAUGHT_UP = promoted_when_caught_up::INFO,
+    PRE_VOTE_BY_QUORUM = pre_vote_by_quorum::INFO,
 }
 
-/// The invariants of Raft over a node type, with all that they have seen.
-pub struct RaftInvariants<N: RaftFacts> {
-    frame: Arc<Frame>,
-    elected: ElectedLeaders,
-    votes: VotesGiven,
-    terms: Terms,
-    granted_votes: GrantedVotes,
-    /// Pre-votes, by the term that was asked about.
-    pre_votes: GrantedVotes,
-    applied_entries: AppliedEntries<N::Entry>,
-    clients: Clients<N>,
-    history: Linearizable<N, linearizable::Store>,
-    commits: Commits,
-    contacts: Contacts,
-    durable_states: DurableStates,
-    requests: Requests,
-    created: Created<N::Entry>,
-    proven: Proven,
-    matches: Matches,
-    images: Images,
-    transfers: Transfers,
-    configurations: Configurations,
-    /// The configuration of this server may have changed with the input that it handles.
-    reconfigured: Option<NodeId>,
-    /// This leader has committed something with the input that it handles.
-    retiring: Option<NodeId>,
-    /// Those whose disk was wiped since they last started.
-    wiped: ServerSet,
-    /// The last place that is gone from each server's log, by slot.
-    bases: Vec<Index>,
-    /// An acknowledgement that is being handled: who sent it.
-    acknowledged: Option<NodeId>,
-    /// A pre-vote that is being handled: who asked, and the voter before.
-    asked: Option<(NodeId, Face)>,
-    /// The voter's timer before the vote request that it handles.
-    timer: Option<Timer>,
-    wait: Wait,
-    stability: Stability,
-    figures: RunFigures,
-    rounds: Rounds,
-    /// The kind of process that the servers are of.
-    members: KindId,
-    /// The term that each server leads, by slot, and all who lead.
-    leads: Vec<Option<Term>>,
-    leaders: ServerSet,
-    /// When the next disk of a voter is healthy again, though no event tells of it.
-    disk_recovers: Instant,
-    /// The least of the deadlines.
-    next: Instant,
-    /// What a server may do has changed with the input that it handles, or which servers vote.
-    changed: bool,
-    /// A server has started, or was given an order, with that input: elections that follow may come of it.
-    disturbed: bool,
-    of: PhantomData<fn() -> N>,
-}
-
-impl<N: RaftFacts> Clone for RaftInvariants<N> {
-    fn clone(&self) -> Self {
-        Self {
-            frame: Arc::clone(&self.frame),
-            elected: self.elected.clone(),
-            votes: self.votes.clone(),
-            terms: self.terms.clone(),
-            granted_votes: self.granted_votes.clone(),
-            pre_votes: self.pre_votes.clone(),
-            applied_entries: self.applied_entries.clone(),
-            clients: self.clients.clone(),
-            history: self.history.clone(),
-            commits: self.commits.clone(),
-            contacts: self.contacts.clone(),
-            durable_states: self.durable_states.clone(),
-            requests: self.requests.clone(),
-            created: self.created.clone(),
-            proven: self.proven,
-            matches: self.matches.clone(),
-            images: self.images.clone(),
-            transfers: self.transfers.clone(),
-            configurations: self.configurations.clone(),
-            reconfigured: self.reconfigured,
-            retiring: self.retiring,
-            wiped: self.wiped,
-            bases: self.bases.clone(),
-            acknowledged: self.acknowledged,
-            asked: self.asked,
-            timer: self.timer,
-            wait: self.wait.clone(),
-            stability: self.stability.clone(),
-            figures: self.figures.clone(),
-            rounds: self.rounds.clone(),
-            members: self.members,
-            leads: self.leads.clone(),
-            leaders: self.leaders,
-            disk_recovers: self.disk_recovers,
-            next: self.next,
-            changed: self.changed,
-            disturbed: self.disturbed,
-            of: PhantomData,
+/// What is remembered: each thing with its type and with how it begins, over so many servers.
+macro_rules! remembered {
+    ($(#[$meta:meta])* pub struct $name:ident over ($frame:ident, $servers:ident) {
+        $($(#[doc = $doc:literal])* $field:ident: $of:ty = $begin:expr,)+
+    }) => {
+        $(#[$meta])*
+        pub struct $name<N: RaftFacts> {
+            $($(#[doc = $doc])* $field: $of,)+
+            of: PhantomData<fn() -> N>,
         }
+
+        impl<N: RaftFacts> $name<N> {
+            /// Fresh invariants over a cluster that promises this.
+            pub fn new($frame: Frame) -> Self {
+                let $frame = Arc::new($frame);
+                let $servers = $frame.server_count;
+                Self { $($field: $begin,)+ of: PhantomData }
+            }
+        }
+
+        // Derived, it would ask for nodes that can be cloned.
+        impl<N: RaftFacts> Clone for $name<N> {
+            fn clone(&self) -> Self {
+                Self { $($field: self.$field.clone(),)+ of: PhantomData }
+            }
+        }
+    };
+}
+
+remembered! {
+    /// The invariants of Raft over a node type, with all that they have seen.
+    pub struct RaftInvariants over (frame, servers) {
+        frame: Arc<Frame> = Arc::clone(&frame),
+        elected: ElectedLeaders = ElectedLeaders::default(),
+        votes: VotesGiven = VotesGiven::new(servers),
+        terms: Terms = Terms::new(servers),
+        granted_votes: GrantedVotes = GrantedVotes::new(servers),
+        /// Pre-votes, by the term that was asked about.
+        pre_votes: GrantedVotes = GrantedVotes::new(servers),
+        applied_entries: AppliedEntries<N::Entry> = AppliedEntries::new(),
+        clients: Clients<N> = Clients::new(Order::new(frame.session_timeout, frame.sessions_max)),
+        history: Linearizable<N, linearizable::Store> = Linearizable::new(linearizable::Store),
+        commits: Commits = Commits::default(),
+        contacts: Contacts = Contacts::new(servers),
+        durable_states: DurableStates = DurableStates::new(servers),
+        requests: Requests = Requests::new(servers),
+        created: Created<N::Entry> = Created::new(),
+        proven: Proven = Proven::default(),
+        matches: Matches = Matches::new(servers),
+        images: Images = Images::new(servers),
+        transfers: Transfers = Transfers::new(servers),
+        configurations: Configurations = Configurations::new(frame.initial(), servers),
+        /// The configuration of this server may have changed with the input that it handles.
+        reconfigured: Option<NodeId> = None,
+        /// This leader has committed something with the input that it handles.
+        retiring: Option<NodeId> = None,
+        /// Those whose disk was wiped since they last started.
+        wiped: ServerSet = ServerSet::EMPTY,
+        /// The last place that is gone from each server's log, by slot.
+        bases: Vec<Index> = vec![Index::ZERO; servers],
+        /// An acknowledgement that is being handled: who sent it.
+        acknowledged: Option<NodeId> = None,
+        /// A pre-vote that is being handled: who asked, and the voter before.
+        asked: Option<(NodeId, Face)> = None,
+        /// The voter's timer before the vote request that it handles.
+        timer: Option<Timer> = None,
+        wait: Wait = Wait::new(),
+        stability: Stability = Stability::new(),
+        figures: RunFigures = RunFigures::new(),
+        rounds: Rounds = Rounds::default(),
+        /// The kind of process that the servers are of.
+        members: KindId = frame.members,
+        /// The term that each server leads, by slot, and all who lead.
+        leads: Vec<Option<Term>> = vec![None; servers],
+        leaders: ServerSet = ServerSet::EMPTY,
+        /// When the next disk of a voter is healthy again, though no event tells of it.
+        disk_recovers: Instant = Instant::MAX,
+        /// The least of the deadlines.
+        next: Instant = Instant::MAX,
+        /// What a server may do has changed with the input that it handles, or which servers vote.
+        changed: bool = false,
+        /// A server has started, or was given an order, with that input: elections that follow may come of it.
+        disturbed: bool = false,
     }
 }
 
@@ -307,53 +291,6 @@ impl<N: RaftFacts> fmt::Debug for RaftInvariants<N> {
 impl<N: RaftFacts> RaftInvariants<N> {
     /// The figures that [`RaftInvariants::gauges`] gives, in its order.
     pub const GAUGES: &'static [Gauge] = gauges::GAUGES;
-
-    /// Fresh invariants over a cluster that promises this.
-    pub fn new(frame: Frame) -> Self {
-        let (servers, members) = (frame.server_count, frame.members);
-        let order = Order::new(frame.session_timeout, frame.sessions_max);
-        let configurations = Configurations::new(frame.initial(), servers);
-        Self {
-            frame: Arc::new(frame),
-            elected: ElectedLeaders::default(),
-            votes: VotesGiven::new(servers),
-            terms: Terms::new(servers),
-            granted_votes: GrantedVotes::new(servers),
-            pre_votes: GrantedVotes::new(servers),
-            applied_entries: AppliedEntries::new(),
-            clients: Clients::new(order),
-            history: Linearizable::new(linearizable::Store),
-            commits: Commits::default(),
-            contacts: Contacts::new(servers),
-            durable_states: DurableStates::new(servers),
-            requests: Requests::new(servers),
-            created: Created::new(),
-            proven: Proven::default(),
-            matches: Matches::new(servers),
-            images: Images::new(servers),
-            transfers: Transfers::new(servers),
-            configurations,
-            reconfigured: None,
-            retiring: None,
-            wiped: ServerSet::EMPTY,
-            bases: vec![Index::ZERO; servers],
-            acknowledged: None,
-            asked: None,
-            timer: None,
-            wait: Wait::new(),
-            stability: Stability::new(),
-            figures: RunFigures::new(),
-            rounds: Rounds::default(),
-            members,
-            leads: vec![None; servers],
-            leaders: ServerSet::EMPTY,
-            disk_recovers: Instant::MAX,
-            next: Instant::MAX,
-            changed: false,
-            disturbed: false,
-            of: PhantomData,
-        }
-    }
 
     /// Whether this is one of the servers, as [`Frame::watches`] says, without a way to the frame.
     #[inline(always)]
@@ -469,43 +406,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
 }
 
 impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
-    const LIST: &'static [InvariantInfo] = &[
-        election_safety::INFO,
-        one_vote_per_term::INFO,
-        term_monotone::INFO,
-        elected_by_quorum::INFO,
-        learners_never_lead::INFO,
-        state_machine_safety::INFO,
-        leader_completeness::INFO,
-        commit_in_term::INFO,
-        quorum_contact::INFO,
-        persist_before_reply::INFO,
-        vote_soundness::INFO,
-        pre_vote_purity::INFO,
-        leader_within_bound::INFO,
-        leader_stability::INFO,
-        denied_vote_keeps_timer::INFO,
-        candidates_know_no_leader::INFO,
-        log_matching::INFO,
-        committed_is_durable::INFO,
-        matched_is_true::INFO,
-        acknowledged_is_applied::INFO,
-        failed_stays_out::INFO,
-        redirect_is_no_result::INFO,
-        exactly_once::INFO,
-        answers_follow_order::INFO,
-        no_stale_answer::INFO,
-        linearizable::INFO,
-        snapshot_soundness::INFO,
-        transfer_ends::INFO,
-        one_change_at_a_time::INFO,
-        change_follows_own_commit::INFO,
-        configurations_overlap::INFO,
-        configuration_in_force::INFO,
-        removed_leader_retires::INFO,
-        promoted_when_caught_up::INFO,
-        pre_vote_by_quorum::INFO,
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
         if self.frame.watches(node) {
@@ -616,51 +517,6 @@ mod tests {
     use crate::raft::RaftNode;
 
     type Watched = RaftInvariants<RaftNode<u64>>;
-
-    #[test]
-    fn each_invariant_is_in_its_place() {
-        let places = [
-            (index::ELECTION_SAFETY, "election_safety"),
-            (index::ONE_VOTE_PER_TERM, "one_vote_per_term"),
-            (index::TERM_MONOTONE, "term_monotone"),
-            (index::ELECTED_BY_QUORUM, "elected_by_quorum"),
-            (index::LEARNERS_NEVER_LEAD, "learners_never_lead"),
-            (index::STATE_MACHINE_SAFETY, "state_machine_safety"),
-            (index::LEADER_COMPLETENESS, "leader_completeness"),
-            (index::COMMIT_IN_TERM, "commit_in_term"),
-            (index::QUORUM_CONTACT, "quorum_contact"),
-            (index::PERSIST_BEFORE_REPLY, "persist_before_reply"),
-            (index::VOTE_SOUNDNESS, "vote_soundness"),
-            (index::PRE_VOTE_PURITY, "pre_vote_purity"),
-            (index::LEADER_WITHIN_BOUND, "leader_within_bound"),
-            (index::LEADER_STABILITY, "leader_stability"),
-            (index::DENIED_VOTE_KEEPS_TIMER, "denied_vote_keeps_timer"),
-            (index::CANDIDATES_KNOW_NO_LEADER, "candidates_know_no_leader"),
-            (index::LOG_MATCHING, "log_matching"),
-            (index::COMMITTED_IS_DURABLE, "committed_is_durable"),
-            (index::MATCHED_IS_TRUE, "matched_is_true"),
-            (index::ACKNOWLEDGED_IS_APPLIED, "acknowledged_is_applied"),
-            (index::FAILED_STAYS_OUT, "failed_stays_out"),
-            (index::REDIRECT_IS_NO_RESULT, "redirect_is_no_result"),
-            (index::EXACTLY_ONCE, "exactly_once"),
-            (index::ANSWERS_FOLLOW_ORDER, "answers_follow_order"),
-            (index::NO_STALE_ANSWER, "no_stale_answer"),
-            (index::LINEARIZABLE, "linearizable"),
-            (index::SNAPSHOT_SOUNDNESS, "snapshot_soundness"),
-            (index::TRANSFER_ENDS, "transfer_ends"),
-            (index::ONE_CHANGE_AT_A_TIME, "one_change_at_a_time"),
-            (index::CHANGE_FOLLOWS_OWN_COMMIT, "change_follows_own_commit"),
-            (index::CONFIGURATIONS_OVERLAP, "configurations_overlap"),
-            (index::CONFIGURATION_IN_FORCE, "configuration_in_force"),
-            (index::REMOVED_LEADER_RETIRES, "removed_leader_retires"),
-            (index::PROMOTED_WHEN_CAUGHT_UP, "promoted_when_caught_up"),
-            (index::PRE_VOTE_BY_QUORUM, "pre_vote_by_quorum"),
-        ];
-        assert_eq!(places.len(), Watched::LIST.len());
-        for (place, name) in places {
-            assert_eq!(Watched::LIST[place].name, name);
-        }
-    }
 
     #[test]
     fn each_gauge_has_a_value() {

@@ -66,20 +66,19 @@ use no_lost_wakeup::Sleepers;
 use no_starvation::{Ages, Handled};
 use served_once::AllServed;
 
-/// The place of each invariant in [`ReactorInvariants::LIST`].
-mod index {
-    pub(super) const NO_LOST_WAKEUP: usize = 0;
-    pub(super) const DRAINED_UNDER_EDGE: usize = 1;
-    pub(super) const ONE_OWNER: usize = 2;
-    pub(super) const NO_STALE_EVENT: usize = 3;
-    pub(super) const NO_STARVATION: usize = 4;
-    pub(super) const ANSWERED_IN_ORDER: usize = 5;
-    pub(super) const NO_DESCRIPTOR_LEAKED: usize = 6;
-    pub(super) const HANDLER_NEVER_WAITS: usize = 7;
-    pub(super) const EVERY_REQUEST_ANSWERED: usize = 8;
-    pub(super) const CLOSED_AFTER_ANSWERS: usize = 9;
-    pub(super) const SERVED_ONCE: usize = 10;
-    pub(super) const ENDED_IS_CLOSED: usize = 11;
+splitbrain_kernel::invariant_list! {
+    NO_LOST_WAKEUP = no_lost_wakeup::INFO,
+    DRAINED_UNDER_EDGE = drained_under_edge::INFO,
+    ONE_OWNER = one_owner::INFO,
+    NO_STALE_EVENT = no_stale_event::INFO,
+    NO_STARVATION = no_starvation::INFO,
+    ANSWERED_IN_ORDER = answered_in_order::INFO,
+    NO_DESCRIPTOR_LEAKED = no_descriptor_leaked::INFO,
+    HANDLER_NEVER_WAITS = handler_never_waits::INFO,
+    EVERY_REQUEST_ANSWERED = every_request_answered::INFO,
+    CLOSED_AFTER_ANSWERS = closed_after_answers::INFO,
+    SERVED_ONCE = served_once::INFO,
+    ENDED_IS_CLOSED = ended_is_closed::INFO,
 }
 
 /// A thread that is about to go on, and what it is about to do.
@@ -194,20 +193,7 @@ impl ReactorInvariants {
 }
 
 impl Invariants<ReactorNode> for ReactorInvariants {
-    const LIST: &'static [InvariantInfo] = &[
-        no_lost_wakeup::INFO,
-        drained_under_edge::INFO,
-        one_owner::INFO,
-        no_stale_event::INFO,
-        no_starvation::INFO,
-        answered_in_order::INFO,
-        no_descriptor_leaked::INFO,
-        handler_never_waits::INFO,
-        every_request_answered::INFO,
-        closed_after_answers::INFO,
-        served_once::INFO,
-        ended_is_closed::INFO,
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_start(&mut self, _: impl View<ReactorNode>, node: NodeId, _: &mut Findings) {
         if node.is_server() {
@@ -294,30 +280,5 @@ impl Invariants<ReactorNode> for ReactorInvariants {
         self.sleepers.on_deadline(view.now(), server, &self.exchanges, findings);
         let has = |connection| view.cluster().servers().filter_map(server).any(|server| server.has(connection));
         self.waiting.on_deadline(view.now(), has, findings);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_invariant_is_in_its_place() {
-        let places = [
-            (index::NO_LOST_WAKEUP, "no_lost_wakeup"),
-            (index::DRAINED_UNDER_EDGE, "drained_under_edge"),
-            (index::ONE_OWNER, "one_owner"),
-            (index::NO_STALE_EVENT, "no_stale_event"),
-            (index::NO_STARVATION, "no_starvation"),
-            (index::ANSWERED_IN_ORDER, "answered_in_order"),
-            (index::NO_DESCRIPTOR_LEAKED, "no_descriptor_leaked"),
-            (index::HANDLER_NEVER_WAITS, "handler_never_waits"),
-            (index::EVERY_REQUEST_ANSWERED, "every_request_answered"),
-            (index::CLOSED_AFTER_ANSWERS, "closed_after_answers"),
-            (index::SERVED_ONCE, "served_once"),
-            (index::ENDED_IS_CLOSED, "ended_is_closed"),
-        ];
-        assert_eq!(places.len(), ReactorInvariants::LIST.len());
-        assert!(places.iter().all(|(place, name)| ReactorInvariants::LIST[*place].name == *name));
     }
 }

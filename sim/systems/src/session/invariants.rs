@@ -78,21 +78,20 @@ use session_restored::Wishes;
 use target_served::Service;
 use unique_ids::Names;
 
-/// The place of each invariant in [`SessionInvariants::LIST`].
-mod index {
-    pub(super) const ONE_OWNER: usize = 0;
-    pub(super) const LEASE_CONTAINED: usize = 1;
-    pub(super) const NEVER_REVIVED: usize = 2;
-    pub(super) const JEOPARDY_IS_IDLE: usize = 3;
-    pub(super) const UNIQUE_IDS: usize = 4;
-    pub(super) const ITEMS_DIE_WITH_SESSION: usize = 5;
-    pub(super) const CALLBACKS_IN_ORDER: usize = 6;
-    pub(super) const LEADER_ACTS: usize = 7;
-    pub(super) const NO_EARLY_EXPIRY: usize = 8;
-    pub(super) const SESSION_RESTORED: usize = 9;
-    pub(super) const NOTHING_IMMORTAL: usize = 10;
-    pub(super) const TARGET_SERVED: usize = 11;
-    pub(super) const COUNTED_OVER_TERMS: usize = 12;
+splitbrain_kernel::invariant_list! {
+    ONE_OWNER = one_owner::INFO,
+    LEASE_CONTAINED = lease_contained::INFO,
+    NEVER_REVIVED = never_revived::INFO,
+    JEOPARDY_IS_IDLE = jeopardy_is_idle::INFO,
+    UNIQUE_IDS = unique_ids::INFO,
+    ITEMS_DIE_WITH_SESSION = items_die_with_session::INFO,
+    CALLBACKS_IN_ORDER = callbacks_in_order::INFO,
+    LEADER_ACTS = leader_acts::INFO,
+    NO_EARLY_EXPIRY = no_early_expiry::INFO,
+    SESSION_RESTORED = session_restored::INFO,
+    NOTHING_IMMORTAL = nothing_immortal::INFO,
+    TARGET_SERVED = target_served::INFO,
+    COUNTED_OVER_TERMS = counted_over_terms::INFO,
 }
 
 /// The invariants of the session system, with all that they have seen.
@@ -319,21 +318,7 @@ impl SessionInvariants {
 }
 
 impl Invariants<SessionNode> for SessionInvariants {
-    const LIST: &'static [InvariantInfo] = &[
-        one_owner::INFO,
-        lease_contained::INFO,
-        never_revived::INFO,
-        jeopardy_is_idle::INFO,
-        unique_ids::INFO,
-        items_die_with_session::INFO,
-        callbacks_in_order::INFO,
-        leader_acts::INFO,
-        no_early_expiry::INFO,
-        session_restored::INFO,
-        nothing_immortal::INFO,
-        target_served::INFO,
-        counted_over_terms::INFO,
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_effect(
         &mut self,
@@ -432,31 +417,5 @@ impl Invariants<SessionNode> for SessionInvariants {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_invariant_is_in_its_place() {
-        let places = [
-            (index::ONE_OWNER, "one_owner"),
-            (index::LEASE_CONTAINED, "lease_contained"),
-            (index::NEVER_REVIVED, "never_revived"),
-            (index::JEOPARDY_IS_IDLE, "jeopardy_is_idle"),
-            (index::UNIQUE_IDS, "unique_ids"),
-            (index::ITEMS_DIE_WITH_SESSION, "items_die_with_session"),
-            (index::CALLBACKS_IN_ORDER, "callbacks_in_order"),
-            (index::LEADER_ACTS, "leader_acts"),
-            (index::NO_EARLY_EXPIRY, "no_early_expiry"),
-            (index::SESSION_RESTORED, "session_restored"),
-            (index::NOTHING_IMMORTAL, "nothing_immortal"),
-            (index::TARGET_SERVED, "target_served"),
-            (index::COUNTED_OVER_TERMS, "counted_over_terms"),
-        ];
-        assert_eq!(places.len(), SessionInvariants::LIST.len());
-        assert!(places.iter().all(|(place, name)| SessionInvariants::LIST[*place].name == *name));
     }
 }
