@@ -120,6 +120,10 @@ const PAPER: RaftOptions = RaftOptions {
 };
 
 /// The etcd server: `raft.go` with `PreVote` and `CheckQuorum`, 1000 ms drawn from [T, 2T), heartbeats of 100 ms.
+///
+/// In the etcd server the loop that ticks and sends waits for each sync too, which `waits_for_sync = "whole_loop"` is.
+/// It is not set here: a loop that waits does not tick, so CheckQuorum promises nothing, and `quorum_contact` could
+/// not be judged. `scenarios/field/etcd_7617.toml` sets it, and shows what it costs.
 pub fn etcd() -> RaftOptions {
     RaftOptions {
         heartbeat: millis(100),
