@@ -10,7 +10,7 @@ use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
 use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject, unmet};
-use crate::engine::{Engine, Lost, Names, Run};
+use crate::engine::{Engine, Entry, EntryKind, Lost, Names, Recorder, Run};
 use crate::report::artifact::{self, Artifact};
 use crate::report::tail::Tail;
 use crate::report::timeline::LogDetail;
@@ -24,6 +24,10 @@ const OVERDUE: Duration = Duration::from_secs(5);
 
 /// How long a recording goes on after the user asked to stop: what failed before should be kept.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// The most inputs that are recorded of a run that ended at a budget: it may have millions of them, and how it came to
+/// repeat itself shows in the last.
+const EXHAUSTED_MAX: u64 = 100_000;
 
 /// Keeps every failure that is found in a folder of its own, before the campaign goes on.
 #[derive(Debug)]
@@ -149,9 +153,13 @@ pub fn gather(
     };
     let partial = target.partial().to_owned();
     let tail = new_tail().until(span_end(subject, run));
-    let recorded = pool.record_within(GRACE, engine, seed.into(), (target, tail));
+    let before = match &run.outcome {
+        Outcome::Exhausted(_) => run.events.saturating_sub(EXHAUSTED_MAX),
+        _ => 0,
+    };
+    let recorded = pool.record_within(GRACE, engine, seed.into(), After { inputs: before, recorder: (target, tail) });
     let (recorded, (target, tail)) = match recorded {
-        Ok(recorded) => recorded,
+        Ok((recorded, After { recorder, .. })) => (recorded, recorder),
         Err(end) => {
             // The thread that writes there goes on, and will never finish it.
             artifact::discard(&partial);
@@ -170,6 +178,31 @@ pub fn gather(
     let tail = again.and_then(Result::ok).map_or(tail, |(_, tail)| tail);
     let tail = shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run);
     Evidence { seed, artifact: saved.map_err(unwritten), tail, moments, faults, reached }
+}
+
+/// Leaves out what comes before so many inputs.
+struct After<R> {
+    inputs: u64,
+    recorder: R,
+}
+
+impl<R: Recorder> Recorder for After<R> {
+    fn record(&mut self, entry: Entry) {
+        self.recorder.record(entry);
+    }
+
+    fn wants(&self, kind: EntryKind) -> bool {
+        self.inputs == 0 && self.recorder.wants(kind)
+    }
+
+    fn wants_data(&self) -> bool {
+        self.recorder.wants_data()
+    }
+
+    fn skip(&mut self, kind: EntryKind) {
+        self.recorder.skip(kind);
+        self.inputs = self.inputs.saturating_sub(u64::from(kind.is_input()));
+    }
 }
 
 /// When the span of time ended that broke a bound on a measure, if nothing else is wrong with the run.
