@@ -139,7 +139,7 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
     let kept = kept(folder)?;
     let picks = Picks { variant: None, set: arguments.set.set.clone() };
     // A run that was lost with its process has none.
-    let own = || kept.lost.is_none().then(|| folder.join("plan.toml"));
+    let own = || kept.lost.is_none().then(|| own_plan(folder, PLAN_BYTES_MAX)).flatten();
     let file = folder.join("scenario.toml");
     let plan = arguments.plan.clone().or_else(own);
     Ok(Source {
@@ -150,6 +150,17 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
         seed: arguments.seed.unwrap_or(Seed(kept.seed)),
         kept: Some(kept),
     })
+}
+
+/// The plan in the folder of a run. One that is too long to be read is not needed: the seed gives the same run.
+fn own_plan(folder: &Path, bytes_max: u64) -> Option<PathBuf> {
+    let plan = folder.join("plan.toml");
+    let is_long = plan.metadata().is_ok_and(|file| file.len() > bytes_max);
+    if is_long {
+        let most = bytes_max >> 20;
+        note(&format!("{} has more than {most} MiB: the run is replayed by its seed", quoted(&plan)));
+    }
+    (!is_long).then_some(plan)
 }
 
 fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
@@ -269,5 +280,20 @@ fn recorded(source: &Source, plan: Option<&AnyPlan>, arguments: &Arguments, engi
         other_seed: source.kept.as_ref().filter(|kept| !is_same_seed(kept)).map(|kept| Seed(kept.seed)),
         plan: source.plan.as_ref().zip(plan).map(|(text, plan)| (text.path.clone(), plan.clone())),
         is_exact,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_that_is_too_long_gives_way_to_the_seed() {
+        let folder = std::env::temp_dir().join(format!("splitbrain-own-plan-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        std::fs::write(folder.join("plan.toml"), "timing = \"events\"\n").expect("a file can be written");
+        assert_eq!(own_plan(&folder, 1 << 20), Some(folder.join("plan.toml")));
+        assert_eq!(own_plan(&folder, 4), None);
+        std::fs::remove_dir_all(&folder).expect("a folder can be removed");
     }
 }

@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// The most inputs that are recorded of a run that ended at a budget: it may have millions of them, and how it came to
 /// repeat itself shows in the last.
-const EXHAUSTED_MAX: u64 = 100_000;
+pub(super) const EXHAUSTED_MAX: u64 = 100_000;
 
 /// Keeps every failure that is found in a folder of its own, before the campaign goes on.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ScenarioResult, Subject, Summary, unmet};
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
+use crate::report::evidence::EXHAUSTED_MAX;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
 use crate::scenario::MetricBound;
 use crate::wording::{counted, grouped, is_unprintable, printable};
@@ -309,7 +310,7 @@ pub fn failure_block(subject: &Subject<'_>, failure: &Failure, again: Option<&st
         lines.extend(dim(run.surroundings.iter().flat_map(|line| wrapped(line))));
     }
     if !failure.tail().is_empty() {
-        lines.push("  trace".to_owned());
+        lines.push(trace_head(run));
         lines.extend(dim(failure.tail().iter().flat_map(|line| excerpt(line))));
     }
     if run.lost.is_none() {
@@ -390,6 +391,16 @@ fn moments_of_figures(subject: &Subject<'_>, failure: &Failure) -> Vec<(Instant,
     let mut lines: Vec<(Instant, String)> = unmet(&subject.scenario.expect, run).filter_map(line).collect();
     lines.dedup();
     lines
+}
+
+/// What stands above the lines of the recording.
+fn trace_head(run: &Run) -> String {
+    let is_cut = matches!(run.outcome, Outcome::Exhausted(_)) && run.events > EXHAUSTED_MAX;
+    if is_cut {
+        format!("  trace     of the last {} inputs alone", grouped(EXHAUSTED_MAX))
+    } else {
+        "  trace".to_owned()
+    }
 }
 
 /// Who broke it, when, and at which event.
