@@ -242,11 +242,8 @@ mod tests {
 
     #[test]
     fn without_times_in_the_facts_there_are_the_last_lines_alone() {
-        let entries = vec![
-            entry(1, EntryKind::Start, Some(NAMES[2]), "", ""),
-            observed(2, 2, "one"),
-            observed(3, 2, "two"),
-        ];
+        let entries =
+            vec![entry(1, EntryKind::Start, Some(NAMES[2]), "", ""), observed(2, 2, "one"), observed(3, 2, "two")];
         assert_eq!(told("s3 waits for 3s, 15.5ms or 1.25s", entries), ["0.000003s s3 two"]);
     }
 
