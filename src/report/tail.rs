@@ -225,8 +225,8 @@ mod tests {
             observed(5_382_486, 1, "of another"),
             entry(5_400_000, EntryKind::Fault, None, "fall", "machine crash s3"),
             entry(5_450_000, EntryKind::Fault, None, "fall", "crash s2"),
-            entry(5_515_000, EntryKind::Start, Some(NAMES[2]), "", ""),
-            entry(5_516_000, EntryKind::Start, Some(NAMES[1]), "", ""),
+            entry(5_515_000, EntryKind::Start, Some(NAMES[2]), "start", ""),
+            entry(5_516_000, EntryKind::Start, Some(NAMES[1]), "start", ""),
         ];
         entries.extend((0..6).map(|more| observed(5_600_000 + more, 2, "between")));
         entries.push(observed(5_662_600, 2, "second vote"));
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn without_times_in_the_facts_there_are_the_last_lines_alone() {
         let entries =
-            vec![entry(1, EntryKind::Start, Some(NAMES[2]), "", ""), observed(2, 2, "one"), observed(3, 2, "two")];
+            vec![entry(1, EntryKind::Start, Some(NAMES[2]), "start", ""), observed(2, 2, "one"), observed(3, 2, "two")];
         assert_eq!(told("s3 waits for 3s, 15.5ms or 1.25s", entries), ["0.000003s s3 two"]);
     }
 
