@@ -11,6 +11,7 @@ use splitbrain::engine::{AnySystem as _, Ignore, Run, Simulated};
 use splitbrain::scenario::{Diagnostics, Scenario, load, verify};
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::system::System;
+use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
 use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
@@ -71,6 +72,12 @@ impl Small for Sessions {
     const HEAD: &'static str = "cluster = { meta = 1, chunk = 3, volume = 1, clients = 2 }\n\
                                  session = { preset = \"etcd\" }\n\
          run = { duration = \"10s\" }";
+}
+
+impl Small for Chat {
+    const HEAD: &'static str = "cluster = { redis = 1, gate = 1, status = 1, chat = 2, clients = 3 }\n\
+                                 chat = { preset = \"quick\" }\n\
+         run = { duration = \"20s\" }";
 }
 
 /// A key, and lines with it that make another run than all other lines of the workload.
@@ -134,6 +141,16 @@ const SECTIONS: Cases<'_> = &[
     ("think", "think = \"300ms\""),
 ];
 
+const USERS: Cases<'_> = &[
+    ("users", "users = 5"),
+    ("says_max", "says_max = 8"),
+    ("think", "think = \"300ms\""),
+    ("stay", "stay = \"500ms\""),
+    ("rest", "rest = \"300ms\""),
+    ("logout", "logout = \"0%\""),
+    ("intrude", "intrude = \"30%\""),
+];
+
 const IO: Cases<'_> = &[
     ("writes", "writes = 10"),
     ("reads", "reads = 60"),
@@ -149,8 +166,9 @@ fn each_key_of_each_workload_changes_the_digest() {
     check_keys::<Reactor>("requests", &[PACE, FROM_AND_UNTIL, REQUESTS]);
     check_keys::<Lock>("sections", &[FROM_AND_UNTIL, SECTIONS]);
     check_keys::<Sessions>("io", &[PACE, FROM_AND_UNTIL, IO]);
-    let count = Raft::WORKLOADS.len() + Reactor::WORKLOADS.len() + Lock::WORKLOADS.len() + Sessions::WORKLOADS.len();
-    assert_eq!(count, 5, "each workload of each shipped system is here");
+    check_keys::<Chat>("users", &[FROM_AND_UNTIL, USERS]);
+    let all = [Raft::WORKLOADS, Reactor::WORKLOADS, Lock::WORKLOADS, Sessions::WORKLOADS, Chat::WORKLOADS];
+    assert_eq!(all.iter().map(|of| of.len()).sum::<usize>(), 6, "each workload of each shipped system is here");
     let all = "keys = 4\nkey_skew = \"uniform\"\nreads = \"50%\"\ncompare_and_sets = \"50%\"\nappends = \"0%\"\n\
                deletes = \"0%\"";
     assert_eq!(run_as("kv", all).digest, run_as("kv", "").digest, "what is written out is the default");
