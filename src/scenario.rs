@@ -73,7 +73,7 @@ pub use names::Names;
 pub use notes::Note;
 pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 pub use reference::{fault_actions, reference};
-pub use resolve::{Chosen, Facts, Resolved, is_restart, resolve, verify};
+pub use resolve::{Chosen, Facts, Resolved, is_restart, notes, resolve, verify};
 pub use schema::schema;
 pub use source::{Position, Source};
 pub use splitbrain_kernel::workload::Rate;
@@ -128,7 +128,7 @@ pub struct Scenario {
     /// `[[fault]]`: directed faults, in the order of the file.
     pub faults: Vec<FaultSpec<OrderCall>>,
     /// `[[nemesis]]`: random faults, in the order of the file.
-    pub nemeses: Vec<NemesisSpec>,
+    pub nemeses: Vec<NemesisSpec<OrderCall>>,
     /// `[run]`: length, seeds and budgets.
     pub run: RunChoices,
     /// `[check]`: the names of the invariants that are on, in the system's order.

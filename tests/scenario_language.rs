@@ -7,7 +7,9 @@ mod json_schema;
 
 use std::path::{Path, PathBuf};
 
-use splitbrain::scenario::{OptionKind, Picks, Scenario, SystemDescription, load, load_all, reference, schema, verify};
+use splitbrain::scenario::{
+    OptionKind, Picks, Scenario, SystemDescription, load, load_all, notes, reference, schema, verify,
+};
 use splitbrain_kernel::options::ValueKind;
 use splitbrain_systems::chat::Chat;
 use splitbrain_systems::lock::Lock;
@@ -134,4 +136,45 @@ fn the_tour_is_a_scenario() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tour.toml");
     std::fs::write(&file, tour).expect("a file can be written");
     splitbrain::check(file);
+}
+
+/// Every remark on a shipped scenario is one that is meant. The list may only shrink.
+#[test]
+fn shipped_scenarios_get_no_remark_that_is_not_known() {
+    let mut files = Vec::new();
+    scenarios(&root().join("scenarios"), &mut files);
+    let mut found = Vec::new();
+    for file in &files {
+        let path = file.strip_prefix(root()).expect("it lies below").display().to_string();
+        let bytes = std::fs::read(file).expect("it can be read");
+        let all = load_all(&path, &bytes, &Picks::default(), &systems()).expect("it is a scenario");
+        for scenario in &all {
+            let told = match scenario.system.as_str() {
+                "raft" => notes::<Raft>(scenario),
+                "session" => notes::<Sessions>(scenario),
+                "lock" => notes::<Lock>(scenario),
+                "chat" => notes::<Chat>(scenario),
+                _ => notes::<Reactor>(scenario),
+            };
+            found.extend(told.into_iter().map(|note| format!("{}: {}", scenario.source.address(), note.message)));
+        }
+    }
+    let unknown: Vec<&String> = found.iter().filter(|told| !REMARKS.iter().any(|known| told.contains(known))).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+const REMARKS: &[&str] = &[];
+
+/// Two workloads have options of one name: it is told once.
+#[test]
+fn each_known_word_is_told_once() {
+    let text = "format = 1\nsystem = \"raft\"\n[cluster]\nservers = 3\nclients = 1\n\
+                [workload]\nkind = \"bank\"\naccounts = 3\n";
+    let errors = load("a.toml", text.as_bytes(), &systems()).expect_err("there is no such workload");
+    let known = errors.list.iter().find(|one| one.path == "workload.accounts").map(|one| one.known.clone());
+    let known = known.expect("a key of no workload is told");
+    let mut once = known.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert!(known.len() == once.len() && known.iter().any(|word| word == "pacing"), "{known:?}");
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use crate::campaign::Summary;
+use crate::command::which::SetArguments;
 use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain, files};
 use crate::exit_code::ExitCode;
 use crate::report::{Json, Reporter as _, ScenarioDetail};
@@ -16,6 +17,9 @@ pub(crate) struct Arguments {
     #[arg(default_value = "scenarios", value_name = "FILES")]
     files: Vec<PathBuf>,
 
+    #[command(flatten)]
+    set: SetArguments,
+
     /// What is printed on stdout
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     message_format: MessageFormat,
@@ -26,7 +30,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let _signals = Signals::new();
     let files = files::find(&arguments.files)?;
     let format = arguments.message_format;
-    let scenarios = files::load(session, &files, &[])
+    let scenarios = files::load(session, &files, &arguments.set.set)
         .map_err(|failed| failed.reported(&mut *format.reporter(ScenarioDetail::default()), files.len()))?;
     let code = if scenarios.is_empty() { ExitCode::NothingRan } else { ExitCode::AsExpected };
     if scenarios.is_empty() {
@@ -50,7 +54,7 @@ fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
         if !drawn.is_empty() {
             writeln!(out, "  drawn once a run: {}", printable(&drawn.join(", ")))?;
         }
-        for note in scenario.notes() {
+        for note in loaded.system.notes(scenario) {
             writeln!(out, "  note {path}:{}: {}", note.line, printable(&note.message))?;
         }
     }
@@ -61,6 +65,6 @@ fn tell_programs(scenarios: &[Loaded<'_>], code: ExitCode) -> io::Result<()> {
     let mut json = Json::new(anstream::stdout());
     let count = scenarios.len() as u64;
     json.begin(count)?;
-    scenarios.iter().try_for_each(|loaded| json.valid(&loaded.scenario))?;
+    scenarios.iter().try_for_each(|loaded| json.valid(&loaded.scenario, &loaded.system.notes(&loaded.scenario)))?;
     json.end(&Summary { exit_code: code, ..Summary::of(count) })
 }

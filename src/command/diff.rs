@@ -17,7 +17,8 @@ use crate::command::{
 };
 use crate::engine::{AHEAD_MAX, Alike, Comparison, Engine, Entry, Feed, Names, Recorder as _, RecordingReader};
 use crate::exit_code::ExitCode;
-use crate::report::{Compared, Json, Reporter as _, write_difference};
+use crate::report::{Compared, Json, Reporter as _, quoted, write_difference};
+use crate::scenario::Assignment;
 
 /// What `diff` takes.
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,11 @@ pub(crate) struct Arguments {
     /// The seed of a scenario; given twice, the first is that of the first run [default: 0]
     #[arg(long = "seed", value_name = "S", value_parser = parse_seed)]
     seeds: Vec<Seed>,
+
+    /// Another value for a key of the scenarios, by its path in the file; where one run is given, of its second run
+    /// alone, so that the two differ in that; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Assignment>,
 
     /// What is compared [default: all of two runs with one seed, story of others]
     #[arg(long, value_name = "all|story", hide_possible_values = true)]
@@ -67,6 +73,12 @@ enum Source {
     Engine(Arc<dyn Engine>),
 }
 
+impl Source {
+    const fn is_recording(&self) -> bool {
+        matches!(self, Self::Recording(_))
+    }
+}
+
 /// Does it.
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     let signals = Signals::new();
@@ -74,11 +86,16 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     if seeds.len() > 2 {
         return Err(Failed::usage("two runs have two seeds at most"));
     }
-    let first = side(session, &arguments.runs[0], &mut seeds, None)?;
+    let set = arguments.set.as_slice();
+    let is_alone = arguments.runs.len() == 1;
+    let first = side(session, &arguments.runs[0], if is_alone { &[] } else { set }, &mut seeds, None)?;
     let second = match arguments.runs.get(1) {
-        Some(second) => side(session, second, &mut seeds, Some(first.seed))?,
-        None => again(session, &arguments.runs[0], &mut seeds, first.seed)?,
+        Some(second) => side(session, second, set, &mut seeds, Some(first.seed))?,
+        None => again(session, &arguments.runs[0], set, &mut seeds, first.seed)?,
     };
+    if let Some(one) = set.first().filter(|_| [&first, &second].iter().all(|side| side.source.is_recording())) {
+        return Err(Failed::usage(format!("--set {one}: a recording is what it is, and none is run")));
+    }
     if let Some(seed) = seeds.next() {
         return Err(Failed::usage(format!("--seed {seed}: a recording has its own seed")));
     }
@@ -127,6 +144,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
 fn side(
     session: &Session<'_>,
     path: &Path,
+    set: &[Assignment],
     seeds: &mut impl Iterator<Item = Seed>,
     other: Option<Seed>,
 ) -> Result<Side, Failed> {
@@ -138,22 +156,23 @@ fn side(
         return recording(path, shown(path));
     }
     let seed = seeds.next().or(other).unwrap_or(Seed(0));
-    scenario(session, path, &shown(path), seed)
+    scenario(session, path, &shown(path), set, seed)
 }
 
 /// The second run, where one path is given: the same scenario, with the second seed or with the same.
 fn again(
     session: &Session<'_>,
     path: &Path,
+    set: &[Assignment],
     seeds: &mut impl Iterator<Item = Seed>,
     seed: Seed,
 ) -> Result<Side, Failed> {
     if !path.is_dir() {
-        return side(session, path, seeds, Some(seed));
+        return side(session, path, set, seeds, Some(seed));
     }
     let of = kept(path)?.scenario;
     let seed = seeds.next().unwrap_or(seed);
-    scenario(session, &path.join("scenario.toml"), &of, seed)
+    scenario(session, &path.join("scenario.toml"), &of, set, seed)
 }
 
 fn recording(path: &Path, what: String) -> Result<Side, Failed> {
@@ -170,15 +189,18 @@ fn recording(path: &Path, what: String) -> Result<Side, Failed> {
     })
 }
 
-fn scenario(session: &Session<'_>, path: &Path, what: &str, seed: Seed) -> Result<Side, Failed> {
+fn scenario(session: &Session<'_>, path: &Path, what: &str, set: &[Assignment], seed: Seed) -> Result<Side, Failed> {
     let asked = Asked::new(path);
-    let bytes = asked.picks(&[]).applied_to(&read_scenario(&asked.path)?);
+    let bytes = asked.picks(set).applied_to(&read_scenario(&asked.path)?);
     let called = if asked.variant.is_some() { shown(&asked.path) } else { what.to_owned() };
-    let loaded = session.load_one(&called, &bytes).map_err(Failed::invalid)?;
+    // In the folder of a run it is called after another file.
+    let invalid = |error| Failed::invalid_in(error, Some(&asked.path));
+    let loaded = session.load_one(&called, &bytes).map_err(invalid)?;
     let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
-    engine.settings(seed).map_err(Failed::invalid)?;
+    engine.settings(seed).map_err(invalid)?;
+    let set = set.iter().map(|one| format!(" --set {}", quoted(Path::new(&one.to_string()))));
     Ok(Side {
-        what: format!("{what} --seed {seed}"),
+        what: format!("{what} --seed {seed}{}", set.collect::<String>()),
         system: loaded.scenario.system.clone(),
         seed,
         names: Names::of(&loaded.scenario.cluster_of(seed)),

@@ -8,7 +8,7 @@ use splitbrain_kernel::director::spec::NemesisKind;
 use splitbrain_kernel::id::Kind;
 use splitbrain_kernel::invariant::{InvariantKind, NamedInvariant};
 use splitbrain_kernel::options::{Value, ValueKind};
-use splitbrain_kernel::system::WorkloadInfo;
+use splitbrain_kernel::system::{FileInfo, WorkloadInfo};
 use splitbrain_kernel::vocabulary::{Role, Vocabulary};
 use splitbrain_kernel::world::CONDITIONS;
 
@@ -48,6 +48,8 @@ enum Topic {
     Workloads,
     /// What a scenario can order a server to do
     Orders,
+    /// Files on the disks of nodes, for disk faults that hit one
+    Files,
     /// Figures of a run beside its counts, for [expect]
     Gauges,
     /// What is measured in every run, for [expect]
@@ -132,6 +134,7 @@ impl Topic {
             Self::Roles => !roles(&system.words).is_empty(),
             Self::Workloads => !system.workloads.is_empty(),
             Self::Orders => !system.orders.is_empty(),
+            Self::Files => system.files.is_some_and(|files| !files.is_empty()),
             Self::Gauges => !system.gauges.is_empty(),
             Self::Measures => !system.measures.is_empty(),
             Self::Messages => !system.messages.is_empty(),
@@ -187,6 +190,7 @@ fn list(out: &mut dyn Write, topic: Topic, system: &SystemDescription) -> io::Re
             drawn(out)
         }
         Topic::Orders => table(out, &system.orders.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
+        Topic::Files => files(out, system),
         Topic::Gauges => table(out, &system.gauges.iter().map(|one| (one.name, one.doc)).collect::<Vec<_>>()),
         Topic::Measures => {
             table(out, &system.measures.iter().map(|one| (one.name.as_str(), one.doc.as_str())).collect::<Vec<_>>())
@@ -266,6 +270,23 @@ fn table<N: AsRef<str>>(out: &mut dyn Write, rows: &[(N, &str)]) -> io::Result<(
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// Files by name, each with its number and the kinds of process that have it.
+fn files(out: &mut dyn Write, system: &SystemDescription) -> io::Result<()> {
+    let Some(files) = system.files else { return writeln!(out, "  {}", paint(DIM, "not named: say their numbers")) };
+    let name = |file: &FileInfo| match file.count {
+        Some(count) => format!("{} {}..{}", file.name, file.first.0, u32::from(file.first.0) + u32::from(count) - 1),
+        None => file.name.to_owned(),
+    };
+    let kinds = |file: &FileInfo| {
+        let kinds = system.kinds.iter().filter(|kind| file.of.contains(&kind.id)).map(|kind| kind.name);
+        kinds.collect::<Vec<_>>().join(", ")
+    };
+    let number = |file: &FileInfo| file.count.map_or_else(|| file.first.0.to_string(), |_| "its number".to_owned());
+    let doc = |file: &FileInfo| format!("{} ({}, of {})", file.doc, number(file), kinds(file));
+    let rows: Vec<(String, String)> = files.iter().map(|file| (name(file), doc(file))).collect();
+    table(out, &rows.iter().map(|(name, doc)| (name, doc.as_str())).collect::<Vec<_>>())
 }
 
 /// An option with its values, and its value in each preset; presets that agree share a line.

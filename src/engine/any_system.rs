@@ -8,7 +8,7 @@ use splitbrain_kernel::system::System;
 
 use crate::engine::Engine;
 use crate::engine::kernel::KernelEngine;
-use crate::scenario::{self, Diagnostics, PlanError, Scenario, SystemDescription};
+use crate::scenario::{self, Diagnostics, Note, PlanError, Scenario, SystemDescription};
 
 /// A system, and the engine that its scenarios run on.
 pub trait AnySystem: Send + Sync {
@@ -20,6 +20,12 @@ pub trait AnySystem: Send + Sync {
     /// # Errors
     /// Options that cannot stand together, orders that the system refuses.
     fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics>;
+
+    /// What in a scenario is right and may still not be what was meant, such as an option that has no effect. By
+    /// default what the file alone tells.
+    fn notes(&self, scenario: &Scenario) -> Vec<Note> {
+        scenario.notes()
+    }
 
     /// The scenario, ready to run.
     ///
@@ -41,6 +47,10 @@ impl<S: AnySystem + ?Sized> AnySystem for &S {
 
     fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
         (**self).verify(scenario)
+    }
+
+    fn notes(&self, scenario: &Scenario) -> Vec<Note> {
+        (**self).notes(scenario)
     }
 
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
@@ -139,6 +149,10 @@ impl<S: System> AnySystem for Simulated<S> {
 
     fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
         scenario::verify::<S>(scenario)
+    }
+
+    fn notes(&self, scenario: &Scenario) -> Vec<Note> {
+        scenario::notes::<S>(scenario)
     }
 
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {

@@ -30,7 +30,7 @@ use splitbrain_kernel::run::{Outcome, Panic};
 use crate::engine::{
     AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, first_difference, quiet,
 };
-use crate::scenario::{self, Diagnostics, Scenario, SystemDescription};
+use crate::scenario::{self, Diagnostics, Note, Scenario, SystemDescription};
 use parent::{ApartEngine, Lifetime};
 use wire::{Answer, Asked, Recorded, Request, WireRun, Written};
 
@@ -69,6 +69,10 @@ impl AnySystem for Apart {
         self.system.verify(scenario)
     }
 
+    fn notes(&self, scenario: &Scenario) -> Vec<Note> {
+        self.system.notes(scenario)
+    }
+
     /// # Panics
     /// For a scenario that was made by hand: it has no text that says it.
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {
@@ -102,6 +106,10 @@ impl AnySystem for Supervised<'_> {
 
     fn verify(&self, scenario: &Scenario) -> Result<(), Diagnostics> {
         self.system.verify(scenario)
+    }
+
+    fn notes(&self, scenario: &Scenario) -> Vec<Note> {
+        self.system.notes(scenario)
     }
 
     fn open(&self, scenario: Arc<Scenario>) -> Result<Arc<dyn Engine>, OpenError> {

@@ -5,7 +5,7 @@ use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant};
 use splitbrain_kernel::measure::{self, MeasureInfo};
 use splitbrain_kernel::node::{Message as _, Node, Observation as _};
 use splitbrain_kernel::options::{OptionShape, Options, PRESET, Value, ValueKind};
-use splitbrain_kernel::system::{Gauge, OrderInfo, System, WorkloadInfo};
+use splitbrain_kernel::system::{FileInfo, Gauge, OrderInfo, System, WorkloadInfo};
 use splitbrain_kernel::vocabulary::Vocabulary;
 
 /// Everything that a scenario can say about a system.
@@ -23,6 +23,8 @@ pub struct SystemDescription {
     pub workloads: &'static [WorkloadInfo],
     /// What a scenario can order.
     pub orders: &'static [OrderInfo],
+    /// What is on the disks; `None` if the system does not say.
+    pub files: Option<&'static [FileInfo]>,
     /// Figures beside the counts of observations.
     pub gauges: &'static [Gauge],
     /// What is measured in every run.
@@ -114,6 +116,7 @@ impl SystemDescription {
             words: Vocabulary::of::<S>(),
             workloads: S::WORKLOADS,
             orders: S::ORDERS,
+            files: S::FILES,
             gauges: S::GAUGES,
             measures: measure::list::<S>(),
             observations: <S::Node as Node>::Observation::NAMES,
@@ -139,6 +142,7 @@ impl SystemDescription {
             words: Vocabulary::empty(),
             workloads: &[],
             orders: &[],
+            files: None,
             gauges: &[],
             measures: Vec::new(),
             observations: &[],

@@ -354,6 +354,7 @@ fn range<S: Shape>(
         return None;
     }
     reader.text(at, "")?;
+    let scale = scale.between(low, high);
     let end = |text: &str| {
         let number = scale.read(text);
         number.ok_or_else(|| {

@@ -16,16 +16,19 @@ enum Advice {
     Beside(&'static str),
     /// This, where none of our words can stand.
     Instead(&'static str),
+    /// This, with this word of ours.
+    With(&'static str, &'static str),
     /// This and none of our words, nor one that looks like it.
     Only(&'static str),
 }
 
 impl Foreign {
-    /// What to say beside our word, or where none can stand.
-    pub(super) const fn advice(&self, has_word: bool) -> Option<&'static str> {
+    /// What to say beside the word of ours that is proposed, or where none can stand.
+    pub(super) fn advice(&self, ours: Option<&str>) -> Option<&'static str> {
         match self.advice {
-            Advice::Beside(text) if has_word => Some(text),
-            Advice::Instead(text) if !has_word => Some(text),
+            Advice::Beside(text) if ours.is_some() => Some(text),
+            Advice::Instead(text) if ours.is_none() => Some(text),
+            Advice::With(word, text) if ours == Some(word) => Some(text),
             Advice::Only(text) => Some(text),
             _ => None,
         }
@@ -37,7 +40,7 @@ impl Foreign {
     }
 }
 
-use Advice::{Beside, Instead, Only};
+use Advice::{Beside, Instead, Only, With};
 
 /// Each row: words of others, written with `_`; words of ours; advice.
 type Row = (&'static [&'static str], &'static [&'static str], Advice);
@@ -49,18 +52,19 @@ const ROWS: &[Row] = &[
         &["crash"],
         Advice::None,
     ),
+    (&["shutdown", "shut_down", "exit", "end_process", "kill_9", "sigterm"], &["crash"], Advice::None),
     (&["stop", "sigstop", "freeze", "process_pause", "process_stop", "gc", "hang"], &["pause", "stop"], Advice::None),
     (&["resume", "resume_node", "recover", "restart", "boot", "up"], &["start"], Advice::None),
     (&["reboot", "power_off", "poweroff", "power", "node_crash", "vm_stop"], &["machine_crash"], Advice::None),
     (&["split", "netsplit", "network_partition", "majority", "random_halves"], &["partition", "halves"], Advice::None),
     (&["partition", "partition_random_halves"], &["halves"], Instead(CUTS)),
     (&["majorities_ring", "partition_majorities_ring"], &["ring"], Advice::None),
-    (&["one", "single", "partition_random_node"], &["isolate"], Advice::None),
+    (&["one", "single", "partition_random_node"], &["isolate", "any server"], Advice::None),
     (&["block", "drop_link", "disconnect", "unidirectional"], &["cut", "one_way"], Advice::None),
     (
         &["clock", "clock_skew", "skew", "time_skew", "time_offset", "timeoffset", "timechaos", "clock_bump", "bump"],
-        &["clock_step", "clocks"],
-        Advice::None,
+        &["clock_step", "clocks", "offset"],
+        With("offset", SKEW),
     ),
     (&["clock_strobe", "strobe", "ntp"], &["clock_slew", "clock_drift"], Advice::None),
     (&["packet_loss", "network_loss", "drop", "drop_rate", "fail_rate", "lossy"], &["loss", "lose"], Advice::None),
@@ -76,7 +80,7 @@ const ROWS: &[Row] = &[
     (&["reorder", "out_of_order", "gap"], &["reordering", "reorder"], Advice::None),
     (&["throttle", "rate_limit"], &["bandwidth"], Advice::None),
     (&["stress", "stressors", "stresschaos", "cpu", "memory"], &["slow"], Advice::None),
-    (&["corrupt", "bitflip", "bit_rot", "iochaos", "io_fault", "lazyfs"], &["disk", "disk_lies"], Advice::None),
+    (&["corrupt", "bitflip", "bit_rot", "iochaos", "io_fault", "lazyfs"], &["disk", "disk_lies"], Instead(WHOLE)),
     (&["membership", "member"], &["order"], Instead(ORDERS)),
     // When.
     (&["duration", "length", "lasts", "grace_period"], &["for", "until"], Instead(LENGTH)),
@@ -96,6 +100,8 @@ const ROWS: &[Row] = &[
         Instead(WHO),
     ),
     (ACTS, &["kinds", "fault"], Instead(WHO)),
+    (&["all", "each", "every", "everyone", "everybody"], &["every server", "every node"], Advice::None),
+    (&["any", "random", "some", "random_one", "someone"], &["any server", "any node"], Advice::None),
     (
         &["nodes", "replicas", "members", "peers", "size", "server_count", "node_count"],
         &["servers", "capacity"],
@@ -116,7 +122,7 @@ const ROWS: &[Row] = &[
     (&["thresholds", "threshold", "assert", "expected"], &["expect"], Advice::None),
     (&["checks"], &["check"], Advice::None),
     (&["generator", "load", "operations", "ops"], &["workload"], Advice::None),
-    (&["abort_on_fail", "abortonfail", "fail_fast"], &[], Instead("how many failing runs end a call is --max-fail")),
+    (&["abort_on_fail", "abortonfail", "fail_fast"], &[], Instead(STOPS)),
     (&["db", "sut", "implementation"], &["system"], Advice::None),
     (&["model", "linearizability"], &["linearizable", "invariants", "check"], Advice::None),
     // Options and messages of Raft.
@@ -140,6 +146,10 @@ const ROWS: &[Row] = &[
     (&["installsnapshot", "install_snapshot", "msgsnap"], &["snapshot_part"], Advice::None),
 ];
 
+const SKEW: &str = "offset is how far a wall clock is ahead at the start, and skew_bound the most by which a system \
+                    expects two of them to differ";
+const WHOLE: &str =
+    "a message arrives as it was sent or not at all; records of a disk are spoilt by disk in a [[fault]]";
 const LIFTED: &str = "a fault ends by its for or until";
 const LENGTH: &str = "how long runs are is said by duration in [run]";
 const SEEDS: &str = "how many runs there are is said by seeds in [run]";
@@ -150,10 +160,26 @@ const ORDERS: &str = "a member is added or removed by the order of a [[fault]]";
 const RANGE: &str = "latency is a range such as \"1ms..5ms\", which is the jitter too";
 const CLIENTS: &str = "how many clients there are is said by clients in [cluster]";
 const STAGES: &str = "the rate is one for the whole run; from and until bound it";
+const STOPS: &str =
+    "a scenario stops after --max-fail failing runs, and a call after its first failing scenario with --fail-fast";
 const ELECTION: &str = "it is a range: election_timeout_min and election_timeout_max";
 
 /// Words that say what a fault does. In a fault no key says so: `kinds` there are those of messages.
 const ACTS: &[&str] = &["action", "mode", "kind", "type", "fault", "faults"];
+
+/// Words that others put before a set of nodes, and ours.
+const ARTICLES: &[(&str, &str)] =
+    &[("the", ""), ("all", "every "), ("each", "every "), ("random", "any "), ("one", "any "), ("a", "any ")];
+
+/// The selectors here that this may mean: `every server` for `all servers`, the most probable first.
+pub(super) fn foreign_sets(text: &str) -> Vec<String> {
+    let Some((word, rest)) = text.trim().split_once(' ') else { return Vec::new() };
+    let word = super::nearest::simplified(word);
+    let Some((_, article)) = ARTICLES.iter().find(|(theirs, _)| *theirs == word) else { return Vec::new() };
+    let rest = rest.trim_start().trim_start_matches("of ").trim_start_matches("the ");
+    let singular = rest.strip_suffix('s').filter(|_| !article.is_empty());
+    singular.into_iter().chain([rest]).map(|rest| format!("{article}{rest}")).collect()
+}
 
 /// What a word of another tool means among these words of ours.
 pub(super) fn foreign(word: &str, known: &[&str]) -> Option<Foreign> {
@@ -200,6 +226,22 @@ mod tests {
         let words = |known: &[&str]| foreign("action", known).map(|one| one.ours.to_vec());
         assert_eq!(words(&["kinds", "when", "isolate"]), Some(vec![]));
         assert_eq!(words(&["kinds", "every"]), Some(vec!["kinds", "fault"]));
+    }
+
+    #[test]
+    fn a_skew_is_said_beside_the_offset_alone() {
+        let advice = |ours| foreign("skew", &[]).and_then(|one| one.advice(ours));
+        assert_eq!(advice(Some("offset")), Some(SKEW));
+        assert_eq!(advice(Some("clock_step")), None);
+        assert_eq!(advice(None), None);
+    }
+
+    #[test]
+    fn sets_of_nodes_elsewhere() {
+        assert_eq!(foreign_sets("all servers"), ["every server", "every servers"]);
+        assert_eq!(foreign_sets("Random node"), ["any node"]);
+        assert_eq!(foreign_sets("the leader"), ["leader"]);
+        assert!(foreign_sets("all").is_empty() && foreign_sets("every server").is_empty());
     }
 
     #[test]

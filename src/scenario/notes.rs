@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use splitbrain_kernel::director::spec::What;
-use splitbrain_kernel::fault::Fault;
-use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::selector::{LinkForm, Selector};
+use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, What};
+use splitbrain_kernel::fault::{Fault, LinkConditions, Target};
+use splitbrain_kernel::id::{Cluster, NodeId, Side};
+use splitbrain_kernel::rng::Ppm;
+use splitbrain_kernel::selector::{LinkForm, LinkSelector, Selector};
 
-use super::{Names, Scenario};
+use super::section::network::chance_max;
+use super::shape::who::kinds_of;
+use super::{Names, OrderCall, Scenario};
 
 /// A remark, and the line that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,30 +22,73 @@ pub struct Note {
 }
 
 impl Scenario {
-    /// What may not be meant, in the order of the file.
+    /// What may not be meant, as far as the file alone tells, in the order of the file.
     pub fn notes(&self) -> Vec<Note> {
-        let names = Names::of(&self.cluster);
-        let note = |(line, groups): (u32, &[Vec<Selector>])| {
-            let outside = outside(&self.cluster, groups)?;
-            let outside: Vec<String> = outside.into_iter().map(|node| names.name(node)).collect();
-            let message = match outside.as_slice() {
-                [] => return None,
-                [one] => format!("partition: {one} is in no side, so it keeps all its links and joins the sides"),
-                some => {
-                    let who = some.join(", ");
-                    format!("partition: {who} are in no side, so they keep all their links and join the sides")
-                }
-            };
-            Some(Note { line, message })
+        let mut notes: Vec<Note> = self.faults.iter().flat_map(|fault| self.notes_of(fault)).collect();
+        notes.extend(self.note_of_reordering());
+        notes.sort_by_key(|note| note.line);
+        notes
+    }
+
+    fn notes_of(&self, fault: &FaultSpec<OrderCall>) -> Option<Note> {
+        let What::Fault(what) = &fault.what else { return None };
+        let Target::Links(links) = what.target() else { return None };
+        let message = match links {
+            LinkForm::Partition(groups) => self.partitioned(groups)?,
+            LinkForm::Between(links) => self.between_clients(&fault.id, links)?,
+            _ => return None,
         };
-        let partitions = self.faults.iter().filter_map(|fault| match &fault.what {
-            What::Fault(Fault::Cut(cut)) => match &cut.links {
-                LinkForm::Partition(groups) => Some((fault.line, groups.as_slice())),
-                _ => None,
-            },
-            _ => None,
+        Some(Note { line: fault.line, message })
+    }
+
+    /// A partition that leaves servers with all their links.
+    fn partitioned(&self, groups: &[Vec<Selector>]) -> Option<String> {
+        let names = Names::of(&self.cluster);
+        let outside: Vec<String> = outside(&self.cluster, groups)?.into_iter().map(|node| names.name(node)).collect();
+        match outside.as_slice() {
+            [] => None,
+            [one] => Some(format!("partition: {one} is in no side, so it keeps all its links and joins the sides")),
+            some => {
+                let who = some.join(", ");
+                Some(format!("partition: {who} are in no side, so they keep all their links and join the sides"))
+            }
+        }
+    }
+
+    /// Links between clients alone.
+    fn between_clients(&self, id: &str, links: &[LinkSelector]) -> Option<String> {
+        let kinds = self.cluster.kinds();
+        let is_client = |selector: &Selector| {
+            let of = kinds_of(kinds, std::slice::from_ref(selector)).filter(|of| !of.is_empty());
+            of.is_some_and(|of| kinds.iter().all(|kind| kind.side == Side::Client || !of.contains(&kind.id)))
+        };
+        let of_clients = links.iter().all(|link| is_client(&link.source) && is_client(&link.target));
+        let texts: Vec<String> = links.iter().map(ToString::to_string).collect();
+        let message = || format!("{id} may have no effect: clients talk to servers, and {} ", texts.join(", "));
+        of_clients.then(|| message() + "are links between clients alone")
+    }
+
+    /// A delay that no packet gets.
+    fn note_of_reordering(&self) -> Option<Note> {
+        let line = self.source.line_of("network.reordering_delay")?;
+        let chances = [&self.network.reordering, &self.network.duplication];
+        let some = |chance: Option<Ppm>| chance.is_some_and(|chance| chance.parts() > 0);
+        let of_links = |link: &LinkConditions| some(link.reordering) || some(link.duplication);
+        let stated = self.faults.iter().any(|fault| match &fault.what {
+            What::Fault(Fault::Weather(weather)) => of_links(&weather.conditions),
+            _ => false,
         });
-        partitions.filter_map(note).collect()
+        let drawn = |kind: &NemesisKind| {
+            matches!(kind, NemesisKind::Reorder | NemesisKind::Duplicate | NemesisKind::RepeatMessages)
+        };
+        let has_effect = chances.into_iter().any(|chance| some(Some(chance_max(chance))))
+            || self.network.links.iter().any(|(_, link)| of_links(link))
+            || stated
+            || self.nemeses.iter().any(|nemesis| nemesis.kinds.iter().any(drawn))
+            // What is drawn outside of the options is not known here.
+            || self.drawn_keys().any(|key| key.starts_with("network.link") || key.starts_with("nemesis."));
+        let message = "network.reordering_delay has no effect: no datagram is reordered or comes twice";
+        (!has_effect).then(|| Note { line, message: message.to_owned() })
     }
 }
 

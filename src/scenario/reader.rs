@@ -90,7 +90,7 @@ impl Problem {
         let is_alone = ours.is_some() || foreign.as_ref().is_some_and(Foreign::is_alone);
         let near = if is_alone { None } else { nearest(word, known.iter().copied()) };
         // A slip of the pen needs no advice.
-        let advice = foreign.filter(|_| near.is_none()).and_then(|foreign| foreign.advice(ours.is_some()));
+        let advice = foreign.filter(|_| near.is_none()).and_then(|foreign| foreign.advice(ours));
         let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
         Self {
             message: format!("unknown {what}{gap}{}{advice}", quoted(word)),

@@ -1,12 +1,13 @@
 //! A scenario for one seed: every choice drawn, the system built, the kernel's options filled in.
 
 mod choices;
+mod idle;
 mod operations;
 mod verify;
 
 use std::collections::BTreeMap;
 
-use splitbrain_kernel::director::spec::{FaultSpec, OrderChoice};
+use splitbrain_kernel::director::spec::{FaultSpec, NemesisSpec, OrderChoice};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{InvariantSet, Invariants as _};
 use splitbrain_kernel::node::Node;
@@ -21,6 +22,7 @@ use super::section::network::{chance_max, latency_max};
 use super::section::restart;
 use super::{Diagnostics, OrderArgument, OrderCall, Scenario};
 use choices::Choices;
+pub use idle::notes;
 pub use verify::verify;
 
 /// Everything that a run is made from.
@@ -117,7 +119,7 @@ fn resolve_drawn<S: System>(
         disk: scenario.disk,
         disks: scenario.disks.clone(),
         faults,
-        nemeses: scenario.nemeses.clone(),
+        nemeses: nemeses_of(scenario, &system)?,
         workload,
         operations: Vec::new(),
         orders: Vec::new(),
@@ -146,6 +148,17 @@ impl Scenario {
 
 /// The system and its base options.
 fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Options), Diagnostics> {
+    let refuse = |error: &OptionsError| blame(scenario, error);
+    let (options, base) = options_of::<S>(scenario, choices)?;
+    let setup = Setup::new(scenario.cluster, options, bounds_of(scenario));
+    S::new(setup).map(|system| (system, base)).map_err(|error| refuse(&error))
+}
+
+/// The options of all nodes, and those of the base.
+fn options_of<S: System>(
+    scenario: &Scenario,
+    choices: &Choices,
+) -> Result<(PerServer<S::Options>, S::Options), Diagnostics> {
     assert_eq!(scenario.system, S::NAME, "a scenario is resolved for the system it was loaded for");
     let refuse = |error: &OptionsError| blame(scenario, error);
     let base = base_options::<S>(choices);
@@ -157,8 +170,7 @@ fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Opt
         own.validate_all(scenario.cluster).map_err(|error| refuse(&error))?;
         options.of.insert(*node, own);
     }
-    let setup = Setup::new(scenario.cluster, options, bounds_of(scenario));
-    S::new(setup).map(|system| (system, base)).map_err(|error| refuse(&error))
+    Ok((options, base))
 }
 
 fn base_options<S: System>(choices: &Choices) -> S::Options {
@@ -197,20 +209,27 @@ fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
 
 /// The same faults; only an order changes its type, from the words of the file to the system's own.
 fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Order<S>>>, Diagnostics> {
-    let one = |choice: OrderChoice<OrderCall>| match choice {
-        OrderChoice::One(call) => order_of(scenario, system, call),
-        OrderChoice::About { .. } => panic!("a file says an order by its words"),
-    };
+    let one = |choice| order_of(scenario, system, choice, "fault.order");
     scenario.faults.iter().map(|fault| fault.clone().try_map_order(one)).collect()
+}
+
+/// The same nemeses; likewise.
+fn nemeses_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<NemesisSpec<Order<S>>>, Diagnostics> {
+    let one = |choice| order_of(scenario, system, choice, "nemesis.orders");
+    scenario.nemeses.iter().map(|nemesis| nemesis.clone().try_map_order(one)).collect()
 }
 
 /// The order of a call; of one about a node that a selector chooses, one for each node that the system takes.
 fn order_of<S: System>(
     scenario: &Scenario,
     system: &S,
-    OrderCall { name, argument, span }: OrderCall,
+    choice: OrderChoice<OrderCall>,
+    path: &str,
 ) -> Result<OrderChoice<Order<S>>, Diagnostics> {
-    let refuse = |message: String| Diagnostics::one(&scenario.source, span, "fault.order", &message);
+    let OrderChoice::One(OrderCall { name, argument, span }) = choice else {
+        panic!("a file says an order by its words");
+    };
+    let refuse = |message: String| Diagnostics::one(&scenario.source, span, path, &message);
     let node = match argument {
         OrderArgument::Text(text) => return system.order(&name, &text).map(OrderChoice::One).map_err(refuse),
         OrderArgument::Node(node) => node,

@@ -26,7 +26,7 @@ use super::description::SystemDescription;
 use super::draw::Drawing;
 use super::key::{Key, Section, Shape, Table};
 use super::reader::{At, Problem, Reader};
-use super::shape::who::{node_key, node_pattern};
+use super::shape::who::{meant_node, node_key, node_pattern};
 
 /// The keys of a table and what they become together.
 pub(super) trait Fields: Sync {
@@ -45,6 +45,11 @@ pub(super) trait Fields: Sync {
     fn known(&self, reader: &Reader<'_>, table: &Table<'_>) -> Vec<String> {
         let _ = (reader, table);
         self.section().names().map(str::to_owned).collect()
+    }
+
+    /// The key under which the tables of single nodes stand, if they stand in this table under one.
+    fn nodes_key(&self) -> Option<&'static str> {
+        None
     }
 
     /// Reads the table; its keys are known.
@@ -78,6 +83,10 @@ impl<F: Fields> Fields for &F {
         (**self).known(reader, table)
     }
 
+    fn nodes_key(&self) -> Option<&'static str> {
+        (**self).nodes_key()
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<F::Value> {
         (**self).read(reader, table)
     }
@@ -106,7 +115,11 @@ impl<F: Fields> Shape for SubTable<F> {
         }
         let table = Table::any(reader, at, &self.noun())?;
         let known = self.0.known(reader, &table);
-        table.refuse_unknown(reader, &known.iter().map(String::as_str).collect::<Vec<_>>());
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        table.refuse_unknown_beside(reader, &known, |reader, word| {
+            let key = self.0.nodes_key()?;
+            meant_node(reader.system.kinds, word).map(|node| format!("{key}.{node}"))
+        });
         self.0.read(reader, &table)
     }
 

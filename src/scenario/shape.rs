@@ -3,6 +3,7 @@
 pub(super) mod all_but;
 pub(super) mod calendar;
 pub(super) mod drawn;
+pub(super) mod file;
 pub(super) mod quantity;
 pub(super) mod scale;
 pub(super) mod when;

@@ -58,9 +58,20 @@ pub(super) fn parse<'t>(reader: &mut Reader<'_>, text: &'t str) -> Option<Spanne
             ("string values must be quoted, expected literal string", Some("")) => "missing a value".to_owned(),
             (message, _) => message.to_owned(),
         };
+        let message = unseen(text, span.start).unwrap_or(message);
         reader.report(&span, "", Problem::new(message));
     }
     errors.is_empty().then_some(tree)
+}
+
+/// What is wrong with the character at this byte, if people cannot see it: a byte order mark that is not at the start
+/// of the file, a space that does not break, one without width.
+fn unseen(text: &str, at: usize) -> Option<String> {
+    let letter = text.get(at..)?.chars().next()?;
+    let is_unseen =
+        matches!(letter, '\u{a0}' | '\u{ad}' | '\u{2000}'..='\u{200f}' | '\u{2060}' | '\u{3000}' | '\u{feff}');
+    let number = u32::from(letter);
+    is_unseen.then(|| format!("a character that cannot be seen stands here, U+{number:04X}: remove it"))
 }
 
 /// The colon of a line `key: value`, as YAML has it.

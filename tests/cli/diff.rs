@@ -30,6 +30,22 @@ fn two_scenarios_differ_first_in_what_is_done_in_one_of_them() {
     golden!("diff_scenarios", shown);
 }
 
+/// One value makes the difference: the second run has it where one path is given, and both scenarios of two.
+#[test]
+fn a_key_that_is_set_makes_the_second_run_another() {
+    let folder = folder("diff_set");
+    let diff = |arguments: &[&str]| folder.run(&[&["diff"], arguments, &["--seed", "1"]].concat());
+    let set = ["--set", "network.latency=3ms"];
+    let shown = diff(&[&[CALM], &set[..]].concat());
+    assert_eq!(shown.code, 100, "{shown}");
+    let head: Vec<&str> = shown.stdout.lines().take(2).collect();
+    assert!(head[0].ends_with("calm.toml --seed 1") && head[1].ends_with("--set 'network.latency=\"3ms\"'"), "{shown}");
+    let shown = diff(&[&[CALM, CALM], &set[..]].concat());
+    assert_eq!(shown.code, 0, "{shown}");
+    let shown = diff(&[CALM, "--set", "network.latencie=3ms"]);
+    assert!(shown.code == 105 && shown.stderr.contains("did you mean \"latency\""), "{shown}");
+}
+
 #[test]
 fn two_seeds_are_compared_by_their_stories() {
     let folder = folder("diff_seeds");
@@ -92,6 +108,10 @@ fn what_cannot_be_compared_exits_with_2() {
     for (arguments, message) in [
         (&["diff", CALM, "--seed", "1", "--seed", "2", "--seed", "3"][..], "two runs have two seeds at most"),
         (&["diff", "reports/ring/boast/0", "reports/ring/boast/0", "--seed", "3"], "a recording has its own seed"),
+        (
+            &["diff", "reports/ring/boast/0", "reports/ring/boast/0", "--set", "run.seeds=3"],
+            "a recording is what it is",
+        ),
         (&["diff", "scenarios", CALM], "cannot read scenarios/trace.jsonl"),
         (&["diff", "absent.toml"], "cannot read absent.toml"),
     ] {

@@ -147,3 +147,15 @@ fn a_choice_can_be_set() {
     assert!(again.stderr.contains("the same run, digest for digest"), "{again}");
     golden!("set_choice_wrong", folder.run(&["test", "--set", "disk.capacity={ choose = [1, -1] }"]));
 }
+
+#[test]
+fn check_takes_what_is_set() {
+    let folder = Folder::new("set_check").with("calm", &calm());
+    let check = |set: &str| folder.run(&["check", "--set", set]);
+    let shown = check("run.seeds=7");
+    assert!(shown.code == 0 && shown.stdout.contains("7 seeds"), "{shown}");
+    let shown = check("cluster.servers={ choose = [3, 5] }");
+    assert!(shown.code == 0 && shown.stdout.contains("drawn once a run: cluster.servers"), "{shown}");
+    let shown = check("run.seeds=many");
+    assert!(shown.code == 105 && shown.stderr.contains("--set"), "{shown}");
+}

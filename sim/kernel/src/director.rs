@@ -46,7 +46,7 @@ pub struct DirectorSetup {
     /// Faults, as stated.
     pub faults: Vec<FaultSpec<OrderKey>>,
     /// Nemeses, as stated.
-    pub nemeses: Vec<NemesisSpec>,
+    pub nemeses: Vec<NemesisSpec<OrderKey>>,
     /// How far a random clock fault may go.
     pub bounds: Bounds,
     /// When the settle phase begins; [`Instant::MAX`] for never. Waiting selectors wait until then.

@@ -147,6 +147,26 @@ pub trait OptionFields: Sized {
     }
 }
 
+/// Something that can have no effect under the options of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// An option, by its path.
+    Option(&'static str),
+    /// A key outside of the system's table, by its path in the file: `network.redial`.
+    Key(&'static str),
+    /// A kind of message: none is ever sent.
+    Message(&'static str),
+}
+
+/// What decides, beside the options, whether one of them has an effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// How many nodes.
+    pub cluster: Cluster,
+    /// The names of the orders that the scenario gives.
+    pub orders: &'a [String],
+}
+
 /// The options of a system: a plain struct, made by [`options!`](crate::options!).
 pub trait Options: OptionFields + Clone + Debug + PartialEq + Serialize + Send + Sync + 'static {
     /// The named sets; the first is the one that is taken by default.
@@ -164,6 +184,13 @@ pub trait Options: OptionFields + Clone + Debug + PartialEq + Serialize + Send +
     fn validate(&self, cluster: Cluster) -> Result<(), OptionsError> {
         let _ = cluster;
         Ok(())
+    }
+
+    /// What can have no effect in a run with these options, each with the reason. What is said here must be so whatever
+    /// happens in the run; what may have an effect is left out.
+    fn idle(all: &PerServer<Self>, scene: Scene<'_>) -> Vec<(Idle, &'static str)> {
+        let _ = (all, scene);
+        Vec::new()
     }
 
     /// Checks these options and those inside.

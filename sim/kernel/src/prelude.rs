@@ -14,7 +14,7 @@ pub use crate::node::{
 };
 pub use crate::options::{OptionFields, OptionSpec, Options, OptionsError, PerServer, Preset, Value, ValueKind};
 pub use crate::rng::{Ppm, Rng, Seed};
-pub use crate::system::{Bounds, Gauge, OrderInfo, Setup, System, WorkloadInfo};
+pub use crate::system::{Bounds, FileInfo, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 pub use crate::time::{Duration, Instant};
 pub use crate::view::{Records, View};
 pub use crate::vocabulary::{Part, Role};

@@ -35,7 +35,7 @@ pub struct RunOptions<O, Q, W = Idle> {
     /// Faults, as stated.
     pub faults: Vec<FaultSpec<Q>>,
     /// Nemeses, as stated.
-    pub nemeses: Vec<NemesisSpec>,
+    pub nemeses: Vec<NemesisSpec<Q>>,
     /// What clients are asked for by their workloads; nothing in a replay, where the plan says it.
     pub workload: Option<Load<W>>,
     /// Operations for clients at stated times.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::id::{Cluster, Kind, KindId, NodeId, Side};
 use crate::invariant::Invariants;
-use crate::node::{Node, Recovered};
+use crate::node::{FileId, Node, Recovered};
 use crate::options::{Options, OptionsError, PerServer};
 use crate::time::Duration;
 use crate::view::View;
@@ -29,6 +29,9 @@ pub trait System: Clone + Debug + Send + Sync + Sized + 'static {
     const WORKLOADS: &'static [WorkloadInfo] = &[];
     /// The orders that a scenario may give to a server.
     const ORDERS: &'static [OrderInfo] = &[];
+    /// The files on the disks of its nodes, for faults that hit one; `None` if it does not say. A kind of process that
+    /// none of them is of keeps nothing.
+    const FILES: Option<&'static [FileInfo]> = None;
     /// The gauges that [`System::gauges`] fills in, for `[expect]`.
     const GAUGES: &'static [Gauge] = &[];
 
@@ -149,6 +152,54 @@ pub struct OrderInfo {
     pub doc: &'static str,
 }
 
+/// A file on the disks of nodes, or a row of files that differ in their number alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Its name; in a row, what stands before the number of each: `target 3`.
+    pub name: &'static str,
+    /// The node's number of it, or of the first of a row.
+    pub first: FileId,
+    /// How many there are in a row; `None` for a single file.
+    pub count: Option<u16>,
+    /// The kinds of process whose nodes have it.
+    pub of: &'static [KindId],
+    /// What is in it.
+    pub doc: &'static str,
+}
+
+impl FileInfo {
+    /// A single file.
+    pub const fn new(name: &'static str, id: FileId, of: &'static [KindId], doc: &'static str) -> Self {
+        Self { name, first: id, count: None, of, doc }
+    }
+
+    /// A row of files.
+    pub const fn row(name: &'static str, ids: (FileId, u16), of: &'static [KindId], doc: &'static str) -> Self {
+        Self { name, first: ids.0, count: Some(ids.1), of, doc }
+    }
+
+    /// The same file in the nodes of a system around this one, whose numbers are greater by `offset`.
+    #[must_use]
+    pub const fn inside(self, offset: u16, of: &'static [KindId]) -> Self {
+        Self { first: FileId(self.first.0 + offset), of, ..self }
+    }
+
+    /// Whether this is the file, or one of the row.
+    pub fn has(&self, file: FileId) -> bool {
+        file.0.checked_sub(self.first.0).is_some_and(|place| place < self.count.unwrap_or(1))
+    }
+
+    /// The file with this name; of a row the name has the number of one.
+    pub fn read(&self, name: &str) -> Option<FileId> {
+        if self.count.is_none() {
+            return (name == self.name).then_some(self.first);
+        }
+        let number = name.strip_prefix(self.name)?.strip_prefix(' ')?;
+        let number: u16 = number.parse().ok().filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+        Some(FileId(number)).filter(|file| self.has(*file))
+    }
+}
+
 /// A figure of a run that `[expect]` can bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gauge {
@@ -156,4 +207,24 @@ pub struct Gauge {
     pub name: &'static str,
     /// What it measures.
     pub doc: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_by_its_name_and_one_of_a_row_by_its_number() {
+        let log = FileInfo::new("log", FileId(1), &[KindId::SERVER], "Entries.");
+        assert_eq!((log.read("log"), log.read("log 1"), log.read("")), (Some(FileId(1)), None, None));
+        let targets = FileInfo::row("target", (FileId(2), 3), &[KindId::SERVER], "One each.");
+        for (name, file) in [("target 2", Some(2)), ("target 4", Some(4)), ("target 1", None), ("target 5", None)] {
+            assert_eq!(targets.read(name), file.map(FileId), "{name}");
+        }
+        for name in ["target", "target2", "target +3", "target ", "log"] {
+            assert_eq!(targets.read(name), None, "{name}");
+        }
+        assert_eq!(log.inside(1000, &[]).read("log"), Some(FileId(1001)));
+        assert!(targets.inside(1000, &[]).has(FileId(1004)) && !targets.has(FileId(5)));
+    }
 }

@@ -560,13 +560,16 @@ fn director_of<O, Q: Clone, W>(
     let faults: Result<Vec<_>, _> =
         options.faults.iter().map(|spec| spec.clone().try_map_order(|order| order.try_map(&mut key))).collect();
     let Ok(faults) = faults;
+    let nemeses: Result<Vec<_>, _> =
+        options.nemeses.iter().map(|spec| spec.clone().try_map_order(|order| order.try_map(&mut key))).collect();
+    let Ok(nemeses) = nemeses;
     let director = Director::new(DirectorSetup {
         seed,
         cluster: options.cluster,
         words,
         messages,
         faults: if replays { Vec::new() } else { faults },
-        nemeses: if replays { Vec::new() } else { options.nemeses.clone() },
+        nemeses: if replays { Vec::new() } else { nemeses },
         bounds: options.bounds,
         settle_at,
     });

@@ -103,7 +103,8 @@ fn unable_at_random(kind: NemesisKind) -> Option<&'static str> {
         | NemesisKind::Partial
         | NemesisKind::Clog
         | NemesisKind::Crash
-        | NemesisKind::Pause => None,
+        | NemesisKind::Pause
+        | NemesisKind::Order => None,
         NemesisKind::Loss | NemesisKind::Delay | NemesisKind::Duplicate | NemesisKind::Reorder => Some(ONE_WEATHER),
         NemesisKind::MachineCrash | NemesisKind::HarshCrash | NemesisKind::PowerLoss | NemesisKind::CrashTwice => {
             Some(NO_DISK)

@@ -26,7 +26,7 @@
 //! | [`registers`] | the state machine of the plain system | |
 //! | [`durable`] | what is on the disk | §5.1, NuRaft `srv_state` |
 //! | [`configuration`] | who takes part | |
-//! | [`options`], [`presets`], [`bug`] | what a scenario can set | |
+//! | [`options`], [`presets`], [`bug`], `idle` | what a scenario can set, and what of it has no effect | |
 //! | [`observation`] | what watchers hear | |
 //! | [`state`] | the state of a server and how to read it | |
 //! | [`machine`] | what a node calls that has a server inside and a state machine around it | §2 |
@@ -135,6 +135,7 @@ pub mod workload;
 mod brief;
 mod check_quorum;
 mod election;
+mod idle;
 mod installation;
 mod pre_vote;
 mod read;

@@ -92,6 +92,7 @@ impl Broken {
             from: Instant::ZERO,
             until: None,
             messages: MessageSpec::default(),
+            orders: Vec::new(),
         };
         let more = Swarm { more: vec![nemesis], ..self.with_a_client() };
         let added = more.run(self.seed).plan.faults.into_iter().filter(|fault| fault.id.starts_with("more."));

@@ -7,7 +7,7 @@ use super::super::combination::{spread, told};
 use super::super::draw::Decider;
 use super::super::{Diagnostics, Drawn, Scenario};
 use super::choices::{Between, Choices, Decide, alternatives};
-use super::{build, faults_of, operations};
+use super::{build, faults_of, nemeses_of, operations};
 
 /// More combinations of choices than this are not all tried; then they are sampled evenly.
 const COMBINATIONS_MAX: u64 = 1024;
@@ -22,34 +22,53 @@ const COMBINATIONS_MAX: u64 = 1024;
 /// # Panics
 /// Where the scenario was loaded for another system.
 pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
+    let mut checked: Option<u64> = None;
+    each_combination(scenario, |place, drawn, choices| {
+        let (system, _) = build::<S>(drawn, choices)?;
+        if checked != Some(place) {
+            faults_of(drawn, &system)?;
+            nemeses_of(drawn, &system)?;
+            operations::load(drawn, &system, Seed(0))?;
+            checked = Some(place);
+        }
+        Ok(())
+    })?;
+    scenario.twin().map_or(Ok(()), |twin| verify::<S>(&twin))
+}
+
+/// Calls `one` with each combination that the choices can come to, up to a bound: the place of what is drawn outside of
+/// the options, the scenario with that decided, and its options. Returns whether these were all.
+pub(super) fn each_combination(
+    scenario: &Scenario,
+    mut one: impl FnMut(u64, &Scenario, &Choices) -> Result<(), Diagnostics>,
+) -> Result<bool, Diagnostics> {
     let outer = scenario.combinations();
     let tried = outer.min(COMBINATIONS_MAX);
-    for index in 0..tried {
-        let drawn = scenario.decided(Decider::Number(spread(index, outer, tried)))?;
-        let verified = verify_options::<S>(&drawn.scenario, COMBINATIONS_MAX / tried);
-        verified.map_err(|errors| match drawn.chosen.as_slice() {
+    let mut are_all = tried == outer;
+    for place in 0..tried {
+        let drawn = scenario.decided(Decider::Number(spread(place, outer, tried)))?;
+        let each =
+            each_option(&drawn.scenario, COMBINATIONS_MAX / tried, |choices| one(place, &drawn.scenario, choices));
+        are_all &= each.map_err(|errors| match drawn.chosen.as_slice() {
             [] => errors,
             chosen => errors.with(&format!("if {}", told(chosen))),
         })?;
     }
-    scenario.twin().map_or(Ok(()), |twin| verify::<S>(&twin))
+    Ok(are_all)
 }
 
 /// The same for the options alone, up to so many combinations.
-fn verify_options<S: System>(scenario: &Scenario, tried_max: u64) -> Result<(), Diagnostics> {
+fn each_option(
+    scenario: &Scenario,
+    tried_max: u64,
+    mut one: impl FnMut(&Choices) -> Result<(), Diagnostics>,
+) -> Result<bool, Diagnostics> {
     let all = combinations(scenario);
     let tried = all.min(tried_max.max(1));
-    let mut orders_checked = false;
     for index in 0..tried {
-        let choices = Choices::decide(scenario, &mut ByNumber { rest: spread(index, all, tried) });
-        let (system, _) = build::<S>(scenario, &choices)?;
-        if !orders_checked {
-            faults_of(scenario, &system)?;
-            operations::load(scenario, &system, Seed(0))?;
-            orders_checked = true;
-        }
+        one(&Choices::decide(scenario, &mut ByNumber { rest: spread(index, all, tried) }))?;
     }
-    Ok(())
+    Ok(tried == all)
 }
 
 /// How many combinations there are; chances of the network make no difference to a system.

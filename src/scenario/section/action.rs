@@ -8,7 +8,7 @@ mod clog;
 mod crash;
 mod cut;
 mod disk;
-mod order;
+pub(super) mod order;
 mod pause;
 mod refuse;
 mod replay;

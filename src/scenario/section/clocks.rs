@@ -126,6 +126,10 @@ impl Fields for ClockFields {
         &CLOCKS
     }
 
+    fn nodes_key(&self) -> Option<&'static str> {
+        Some(NODES.name)
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let drift_ppm = table.get(reader, &DRIFT);
         let offset = table.get(reader, &OFFSET);

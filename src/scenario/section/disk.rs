@@ -71,6 +71,10 @@ impl Fields for DiskFields {
         &DISK
     }
 
+    fn nodes_key(&self) -> Option<&'static str> {
+        Some(NODES.name)
+    }
+
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Self::Value> {
         let write = table.get(reader, &WRITE);
         let sync = table.get(reader, &SYNC);

@@ -1,8 +1,10 @@
 //! `[[nemesis]]`: random faults. Each one that comes to be is a concrete fault in the plan.
 
-use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec};
-use splitbrain_kernel::time::Instant;
+use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec, OrderChoice};
+use splitbrain_kernel::selector::Span;
+use splitbrain_kernel::time::{Duration, Instant};
 
+use super::super::OrderCall;
 use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{At, Problem, Reader};
@@ -10,6 +12,7 @@ use super::super::shape::all_but::{AllBut, Closed};
 use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
 use super::super::shape::who::Who;
 use super::super::shape::{Flag, OneOfNames, OneOrMore, Word};
+use super::action::order::{Call, call};
 use super::fault::too_late;
 use super::{Fields, Pairs};
 
@@ -21,7 +24,7 @@ const KINDS: Key<AllBut<OneOfNames<NemesisKind>>> = Key {
     name: "kinds",
     shape: AllBut(OneOfNames { names: NemesisKind::NAMES, read: NemesisKind::from_name, show: |kind| kind.name() }),
     need: Need::Default("\"all\""),
-    doc: "What it may do: a list of kinds, \"all\", or { except = [...] }.",
+    doc: "What it may do: a list of kinds, \"all\", or { except = [...] }. All are those but order, which is named.",
 };
 const ON: Key<OneOrMore<Who>> = Key {
     name: "on",
@@ -38,8 +41,9 @@ const EVERY: Key<Between<Time>> = Key {
 const FOR: Key<Between<Time>> = Key {
     name: "for",
     shape: Between(SOME_TIME),
-    need: Need::Required,
-    doc: "How long each fault lasts; drawn each time. The least is its stability.",
+    need: Need::Optional,
+    doc: "How long each fault lasts; drawn each time. The least is its stability. It must be there, unless \
+          orders alone are drawn, which happen once.",
 };
 const SWARM: Key<Flag> = Key {
     name: "swarm",
@@ -69,12 +73,20 @@ const LATE: Key<Between<Time>> = Key {
     doc: "With late: the most that a late packet takes; drawn each time. The range of \"for\" where absent.",
 };
 
+const ORDERS: Key<OneOrMore<Call>> = Key {
+    name: "orders",
+    shape: OneOrMore(Call),
+    need: Need::Optional,
+    doc: "With order: which orders of the system, of which each time one is drawn; { name = \"transfer\", argument = \
+          { node = \"any follower\" } } is about a node that is drawn too, and another than the one that gets it.",
+};
+
 /// The keys of `[[nemesis]]`.
 pub(in super::super) static NEMESIS: Section = Section {
     name: "nemesis[]",
     doc: "Random faults, one after the other; several nemeses overlap. Each fault that comes to be is a concrete fault \
           in the plan.",
-    keys: &[&ID, &KINDS, &ON, &EVERY, &FOR, &SWARM, &FROM, &UNTIL, &MESSAGES, &LATE],
+    keys: &[&ID, &KINDS, &ON, &EVERY, &FOR, &SWARM, &FROM, &UNTIL, &MESSAGES, &LATE, &ORDERS],
 };
 
 /// `[[nemesis]]`.
@@ -82,40 +94,48 @@ pub(in super::super) static NEMESIS: Section = Section {
 pub(in super::super) struct NemesisFields;
 
 impl Fields for NemesisFields {
-    type Value = NemesisSpec;
+    type Value = NemesisSpec<OrderCall>;
 
     fn section(&self) -> &'static Section {
         &NEMESIS
     }
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<NemesisSpec> {
+    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<NemesisSpec<OrderCall>> {
         let id = table.get(reader, &ID);
         let kinds = table.get(reader, &KINDS);
         let on = table.get(reader, &ON);
         let every = table.get(reader, &EVERY);
-        let duration = table.get(reader, &FOR);
+        // Orders happen once.
+        let is_once = kinds.as_deref() == Some(&[NemesisKind::Order]) && table.at(FOR.name).is_none();
+        let for_key = Key { need: if is_once { Need::Optional } else { Need::Required }, ..FOR };
+        let duration = table.get(reader, &for_key);
         let swarm = table.get(reader, &SWARM);
         let from = table.get(reader, &FROM);
         let until = table.get(reader, &UNTIL);
         let messages = table.get(reader, &MESSAGES);
         let late = table.get(reader, &LATE);
+        let orders = table.get(reader, &ORDERS);
         check_times(reader, table, from, until);
-        refuse_idle_keys(reader, table, kinds.as_deref().unwrap_or(NemesisKind::ALL));
+        if let Some(kinds) = &kinds {
+            refuse_idle_keys(reader, table, kinds);
+        }
         Some(NemesisSpec {
             id: id.unwrap_or_default(),
             line: reader.line(&table.span),
             kinds: kinds?,
             on: on?,
             every: every?,
-            duration: duration?,
+            duration: duration.or_else(|| is_once.then_some(ONCE))?,
             swarm: swarm?,
             from: from?,
             until,
             messages: MessageSpec { kinds: messages.unwrap_or_default(), late },
+            orders: orders.unwrap_or_default().into_iter().map(OrderChoice::One).collect(),
         })
     }
 
-    fn pairs(&self, value: &NemesisSpec) -> Pairs {
+    fn pairs(&self, value: &NemesisSpec<OrderCall>) -> Pairs {
+        let orders: Vec<OrderCall> = value.orders.iter().map(|one| call(one).clone()).collect();
         Pairs::default()
             .put(&ID, &value.id)
             .put(&KINDS, &value.kinds)
@@ -127,21 +147,35 @@ impl Fields for NemesisFields {
             .put_some(&UNTIL, value.until.as_ref())
             .put_some(&MESSAGES, (!value.messages.kinds.is_empty()).then_some(&value.messages.kinds))
             .put_some(&LATE, value.messages.late.as_ref())
+            .put_some(&ORDERS, (!orders.is_empty()).then_some(&orders))
     }
 }
 
-/// A key without an effect is an error: it would be read as if it had one.
+/// What stands for the length of what has none.
+const ONCE: Span<Duration> = Span { low: Duration::from_nanos(1), high: Duration::from_nanos(1) };
+
+/// A key without an effect is an error: it would be read as if it had one. So is a kind that has nothing to draw from.
 fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, kinds: &[NemesisKind]) {
+    if kinds.contains(&NemesisKind::Order) && table.at(ORDERS.name).is_none() {
+        let message = "the kind order needs orders = [...]: those that it draws from";
+        reader.report(&table.key_span(KINDS.name), &table.path_of(KINDS.name), Problem::new(message));
+    }
     let of_messages = kinds.iter().any(|kind| kind.is_of_messages());
     for (name, has_effect, with) in [
         (MESSAGES.name, of_messages, "late, lose_messages and repeat_messages"),
         (LATE.name, kinds.contains(&NemesisKind::Late), "late"),
+        (ORDERS.name, kinds.contains(&NemesisKind::Order), "order, which \"all\" does not mean"),
     ] {
         if !has_effect && table.at(name).is_some() {
             let message = format!("has no effect on these kinds; it goes with {with}");
             reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
         }
     }
+}
+
+/// Whether a kind of random fault hits disks alone.
+pub(in super::super) const fn is_of_disk(kind: NemesisKind) -> bool {
+    matches!(kind, NemesisKind::DiskSlow | NemesisKind::DiskFull | NemesisKind::DiskLies)
 }
 
 fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>, until: Option<Instant>) {
@@ -175,7 +209,7 @@ fn nameless(index: usize) -> String {
 }
 
 /// Gives every nemesis without an id its ordinal.
-pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec]) {
+pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec<OrderCall>]) {
     for (index, nemesis) in nemeses.iter_mut().enumerate() {
         if nemesis.id.is_empty() {
             nemesis.id = nameless(index);
@@ -185,6 +219,10 @@ pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec]) {
 
 impl Closed for OneOfNames<NemesisKind> {
     fn all(&self, _: &SystemDescription) -> Vec<NemesisKind> {
+        NemesisKind::common().collect()
+    }
+
+    fn nameable(&self, _: &SystemDescription) -> Vec<NemesisKind> {
         NemesisKind::ALL.to_vec()
     }
 }

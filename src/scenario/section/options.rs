@@ -130,7 +130,11 @@ fn nodes(
 
 /// The header of the options of one node.
 pub(in super::super) fn node_header(system: &str, cluster: Cluster, node: NodeId) -> String {
-    let name = cluster.name(node);
+    header_of(system, node, &cluster.name(node).to_string())
+}
+
+/// The same, for a node of this name.
+pub(in super::super) fn header_of(system: &str, node: NodeId, name: &str) -> String {
     if node.is(KindId::SERVER) { format!("{system}.servers.{name}") } else { format!("{system}.{name}") }
 }
 

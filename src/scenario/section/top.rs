@@ -8,6 +8,7 @@ use splitbrain_kernel::time::Instant;
 use super::super::description::SystemDescription;
 use super::super::key::{Key, Need, Section, Table};
 use super::super::reader::{Problem, Reader};
+use super::super::shape::who::meant_node;
 use super::super::shape::{Id, List, Text, Whole};
 use super::super::{Draws, Expect, FORMAT, RunChoices, Scenario, Source};
 use super::bounds::{Clocks, check_bounds};
@@ -19,7 +20,7 @@ use super::expect::ExpectFields;
 use super::fault::FaultFields;
 use super::nemesis::NemesisFields;
 use super::network::NetworkFields;
-use super::options::OptionFields;
+use super::options::{OptionFields, header_of};
 use super::run::RunFields;
 use super::variant::{PICKED, VARIANT};
 use super::workload::WorkloadFields;
@@ -167,7 +168,10 @@ fn read_format(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<u64> {
 pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<String>) -> Option<Scenario> {
     let system = reader.system;
     let names: Vec<&str> = TOP.names().chain([system.name]).collect();
-    table.refuse_unknown(reader, &names);
+    table.refuse_unknown_beside(reader, &names, |reader, word| {
+        let node = meant_node(reader.system.kinds, word)?;
+        Some(header_of(reader.system.name, node.id(), &node.to_string()))
+    });
     let format = read_format(reader, table);
     let tags = table.get(reader, &TAGS);
     // The nodes and the times first: selectors and faults are checked against them.

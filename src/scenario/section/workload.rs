@@ -120,7 +120,14 @@ impl Fields for WorkloadFields {
         let named = named(reader, table);
         let all = reader.system.workloads.iter().filter(|one| named.is_none_or(|named| named.name == one.name));
         let own = all.flat_map(|one| (one.options)()).map(|option| option.name.to_owned());
-        self.section().names().map(str::to_owned).chain(own).collect()
+        let mut known = Vec::new();
+        for name in self.section().names().map(str::to_owned).chain(own) {
+            // Workloads have options of one name.
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        known
     }
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<WorkloadChoice> {

@@ -17,8 +17,13 @@ pub(in super::super) trait Closed: Shape {
     /// The names of parts of the list, beside `all`.
     const PARTS: &'static [&'static str] = &[];
 
-    /// Every value, in order.
+    /// Every value that `"all"` means, in order.
     fn all(&self, system: &SystemDescription) -> Vec<Self::Value>;
+
+    /// Every value that a list can name, in order: those, and what is never meant by itself.
+    fn nameable(&self, system: &SystemDescription) -> Vec<Self::Value> {
+        self.all(system)
+    }
 
     /// Those of the part with this name.
     fn part(&self, system: &SystemDescription, name: &str) -> Vec<Self::Value> {
@@ -58,7 +63,7 @@ where
             return None;
         }
         let listed = self.list(reader, at)?;
-        Some(self.0.all(reader.system).into_iter().filter(|one| listed.contains(one)).collect())
+        Some(self.0.nameable(reader.system).into_iter().filter(|one| listed.contains(one)).collect())
     }
 
     fn encode(&self, value: &Vec<S::Value>) -> String {
@@ -101,7 +106,7 @@ where
             return Some(self.0.all(reader.system));
         }
         if !S::PARTS.contains(&name) {
-            let names = self.0.all(reader.system).into_iter().map(|one| self.0.encode(&one));
+            let names = self.0.nameable(reader.system).into_iter().map(|one| self.0.encode(&one));
             let problem = if names.map(|one| one.trim_matches('"').to_owned()).any(|one| one == name) {
                 // A name of the list, without its brackets.
                 Problem::expected(&self.noun(), at.value)

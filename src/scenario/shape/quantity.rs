@@ -443,6 +443,8 @@ impl Quantity for Bandwidth {
 #[derive(Debug)]
 pub(in super::super) struct Frequency;
 
+/// The most operations in a period that a rate can say.
+pub(in super::super) const OFTEN_MAX: u64 = 1_000_000;
 const PERIODS: [(&str, Duration); 4] = [
     ("ms", Duration::from_millis(1)),
     ("s", Duration::from_secs(1)),
@@ -462,7 +464,7 @@ impl Quantity for Frequency {
         let all = text.strip_suffix(" each").unwrap_or(text);
         let (count, unit) = all.split_once('/').ok_or_else(refuse)?;
         let period = PERIODS.iter().find(|(name, _)| *name == unit).ok_or_else(refuse)?;
-        let count = scaled(count, 1).filter(|count| (1..=1_000_000).contains(count));
+        let count = scaled(count, 1).filter(|count| (1..=OFTEN_MAX).contains(count));
         Ok(Rate { count: count.ok_or_else(refuse)?, per: period.1, each: all.len() < text.len() })
     }
 
@@ -474,6 +476,11 @@ impl Quantity for Frequency {
 
     fn pattern(&self) -> &'static str {
         "[0-9]+/(ms|s|m|h)( each)?"
+    }
+
+    fn scale(&self) -> Option<Scale> {
+        // A range says its own period and whose operations they are.
+        Some(Scale::Rate { per: Duration::from_secs(1), each: false })
     }
 }
 

@@ -3,7 +3,8 @@
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
-use super::quantity::{ANY_TIME, Bandwidth, Chance, DriftBound, Quantity as _};
+use super::super::Rate;
+use super::quantity::{ANY_TIME, Bandwidth, Chance, DriftBound, Frequency, OFTEN_MAX, Quantity as _};
 use super::quote;
 
 /// What the values of a key count.
@@ -19,9 +20,27 @@ pub(in super::super) enum Scale {
     Drift,
     /// Bytes a second: `"3MB/s"`.
     Bandwidth,
+    /// Operations in this time, of all clients or of each: `"3/s"`, `"3/s each"`.
+    Rate {
+        /// The time.
+        per: Duration,
+        /// Whether they are those of each client.
+        each: bool,
+    },
 }
 
 impl Scale {
+    /// The scale of a range with these ends. That of rates counts in the longer of the times that the ends name, so
+    /// that both are whole numbers of it.
+    pub(in super::super) fn between(self, low: &str, high: &str) -> Self {
+        match (self, Frequency.parse(low), Frequency.parse(high)) {
+            (Self::Rate { .. }, Ok(low), Ok(high)) => {
+                Self::Rate { per: low.per.max(high.per), each: low.each && high.each }
+            }
+            _ => self,
+        }
+    }
+
     /// The number that one end of a range stands for. Whether the key takes it is not said here.
     pub(in super::super) fn read(self, text: &str) -> Option<u64> {
         match self {
@@ -31,6 +50,9 @@ impl Scale {
             Self::Drift => DriftBound.parse(text).ok().map(u64::from),
             // No limit is more than any number, so that nothing lies between.
             Self::Bandwidth => Bandwidth.parse(text).ok().filter(|bytes| *bytes > 0),
+            Self::Rate { per, each } => {
+                Frequency.parse(text).ok().filter(|rate| rate.each == each).and_then(|rate| count(rate, per))
+            }
         }
     }
 
@@ -43,6 +65,7 @@ impl Scale {
             Self::Chance => quote(&Ppm::new(parts()).to_string()),
             Self::Drift => quote(&DriftBound.show(parts())),
             Self::Bandwidth => quote(&Bandwidth.show(number)),
+            Self::Rate { per, each } => quote(&Frequency.show(Rate { count: number, per, each })),
         }
     }
 
@@ -54,6 +77,35 @@ impl Scale {
             Self::Chance => Chance.pattern(),
             Self::Drift => DriftBound.pattern(),
             Self::Bandwidth => "[0-9]+(B|kB|MB|GB)/s",
+            Self::Rate { .. } => Frequency.pattern(),
         }
+    }
+}
+
+/// How many operations come in this time; `None` if that is no whole number, or more than a scenario can say.
+fn count(rate: Rate, per: Duration) -> Option<u64> {
+    let nanos = u128::from(rate.count) * u128::from(per.as_nanos());
+    let is_whole = nanos.is_multiple_of(rate.per.as_nanos().into());
+    let count = u64::try_from(nanos / u128::from(rate.per.as_nanos())).ok()?;
+    (is_whole && count <= OFTEN_MAX).then_some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_rates_counts_in_the_longer_of_its_times() {
+        let rates = Frequency.scale().expect("a rate has a scale");
+        let minutes = rates.between("30/m", "2/s");
+        assert_eq!(minutes, Scale::Rate { per: Duration::from_secs(60), each: false });
+        assert_eq!((minutes.read("30/m"), minutes.read("2/s")), (Some(30), Some(120)));
+        assert_eq!(minutes.show(45), r#""45/m""#);
+        let each = rates.between("5/s each", "10/s each");
+        assert_eq!((each.read("5/s each"), each.read("300/m each")), (Some(5), Some(5)));
+        for text in ["5/s", "1/m each", "0/s each", "5", ""] {
+            assert_eq!(each.read(text), None, "{text:?} was taken for a rate of each client");
+        }
+        assert_eq!(rates.between("1/h", "1000000/ms").read("1000000/ms"), None, "more than a scenario can say");
     }
 }

@@ -1,12 +1,12 @@
 //! Who: selectors, links and groups, against the words of the system and the nodes of the cluster.
 
 use serde_json::{Value as Json, json};
-use splitbrain_kernel::id::{Cluster, Kind, NodeId, Side};
+use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId, NodeName, Side};
 use splitbrain_kernel::selector::{Among, IT, LinkSelector, Selector};
 use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
 use super::super::description::SystemDescription;
-use super::super::foreign::foreign_node;
+use super::super::foreign::{foreign_node, foreign_sets};
 use super::super::key::Shape;
 use super::super::reader::{At, Problem, Reader, quoted};
 use super::quote;
@@ -42,8 +42,13 @@ pub(super) fn selector(reader: &Reader<'_>, text: &str) -> Result<Selector, Prob
     let kinds = reader.system.kinds;
     let parsed = Selector::read(text, kinds).map_err(|error| {
         let problem = Problem::new(format!("{error}"));
-        match text.trim().strip_prefix("the ").filter(|rest| Selector::read(rest, kinds).is_ok()) {
-            Some(rest) => problem.with_nearest(rest.to_owned()),
+        let roles = reader.system.words.role_words();
+        let is_meant = |text: &String| match Selector::read(text, kinds) {
+            Ok(Selector::Named(word) | Selector::Role(word) | Selector::EveryRole(word)) => roles.contains(&word),
+            other => other.is_ok(),
+        };
+        match foreign_sets(text).into_iter().find(is_meant) {
+            Some(ours) => problem.with_nearest(ours),
             None => problem,
         }
     })?;
@@ -189,6 +194,11 @@ fn read_node(reader: &Reader<'_>, name: &str) -> Result<NodeId, Problem> {
     })
 }
 
+/// The node that a word is meant to name, whether it is spelt as here or as elsewhere. The cluster need not have it.
+pub(in super::super) fn meant_node(kinds: &[Kind], word: &str) -> Option<NodeName> {
+    Kind::read(kinds, word).or_else(|| Kind::read(kinds, &foreign_node(word)?))
+}
+
 /// The names of nodes of a system, as a pattern of the schema.
 pub(in super::super) fn node_pattern(system: &SystemDescription) -> String {
     let prefixes: Vec<&str> = system.kinds.iter().map(Kind::prefix).collect();
@@ -221,6 +231,24 @@ pub(in super::super) const fn is_single(selector: &Selector) -> bool {
         selector,
         Selector::Node(_) | Selector::Named(_) | Selector::Role(_) | Selector::Any(_) | Selector::Holder { .. }
     )
+}
+
+/// The kinds of process that these selectors can stand for; `None` if the words do not tell.
+pub(in super::super) fn kinds_of(kinds: &[Kind], selectors: &[Selector]) -> Option<Vec<KindId>> {
+    let among = |of: &dyn Fn(&Kind) -> bool| kinds.iter().filter(|kind| of(kind)).map(|kind| kind.id).collect();
+    let mut all = Vec::new();
+    for selector in selectors {
+        let of_one: Vec<KindId> = match selector {
+            Selector::Node(node) => vec![node.id().kind()],
+            Selector::Any(Among::Nodes) | Selector::Every(Among::Nodes) => among(&|_| true),
+            Selector::Any(Among::Side(side)) | Selector::Every(Among::Side(side)) => among(&|kind| kind.side == *side),
+            Selector::Any(Among::Kind(kind)) | Selector::Every(Among::Kind(kind)) => vec![kind.id],
+            Selector::Share { .. } | Selector::Not(_) => among(&|kind| kind.side == Side::Server),
+            Selector::Named(_) | Selector::Role(_) | Selector::EveryRole(_) | Selector::Holder { .. } => return None,
+        };
+        all.extend(of_one);
+    }
+    Some(all)
 }
 
 /// Directed links: `leader -> *`, `s1 <-> s2`.

@@ -43,6 +43,7 @@ const fn case(
 const LINK: &str = "links = \"s1 -> s2\"\n";
 const NEMESIS: &str = "id = \"storm\"\nevery = \"1s\"\nfor = \"1s\"\n";
 const LATE: &str = "id = \"storm\"\nevery = \"1s\"\nfor = \"1s\"\nkinds = [\"late\"]\n";
+const ORDER: &str = "id = \"storm\"\nevery = \"1s\"\nfor = \"1s\"\nkinds = [\"order\"]\n";
 const WORK: &str = "kind = \"register\"\n";
 
 /// Every key that can be drawn, and the options of the toy's workload.
@@ -89,7 +90,7 @@ const CASES: &[Case] = &[
     case("disk.nodes.<node>", "", "write", &[r#""1ms""#, r#""2ms..3ms""#], ""),
     case("disk.nodes.<node>", "", "sync", &[r#""1ms""#, r#""2ms..3ms""#], ""),
     case("disk.nodes.<node>", "", "capacity", &["0", "10"], "1..1000"),
-    case("workload", WORK, "rate", &[r#""10/s""#, r#""5/s each""#], ""),
+    case("workload", WORK, "rate", &[r#""10/s""#, r#""5/s each""#], "30/m..2/s"),
     case("workload", WORK, "reads", &[r#""10%""#, r#""90%""#], "0%..100%"),
     case("workload", WORK, "from", &[r#""1s""#, r#""leader elected""#], "1s..9s"),
     case("workload", WORK, "until", &[r#""10s""#, r#""leader elected""#], "11s..19s"),
@@ -101,6 +102,13 @@ const CASES: &[Case] = &[
     case("nemesis[]", NEMESIS, "from", &[r#""1s""#, r#""2s""#], "1s..9s"),
     case("nemesis[]", NEMESIS, "until", &[r#""1s""#, r#""2s""#], "1s..9s"),
     case("nemesis[]", LATE, "messages", &[r#""ping""#, r#"["ping", "vote"]"#], ""),
+    case(
+        "nemesis[]",
+        ORDER,
+        "orders",
+        &[r#"{ name = "flag", argument = "on" }"#, r#"[{ name = "mark", argument = { node = "leader" } }]"#],
+        "",
+    ),
     case("nemesis[]", LATE, "late", &[r#""1s""#, r#""2s..3s""#], ""),
 ];
 

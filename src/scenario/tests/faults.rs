@@ -78,3 +78,69 @@ fn a_system_that_declares_no_error_cannot_refuse() {
     assert!(errors.contains(expected), "{errors}");
     good(&text);
 }
+
+#[test]
+fn a_file_of_a_system_that_names_none_is_a_number() {
+    let lose = |file: &str| format!("at = \"1s\"\ndisk = {{ nodes = \"s1\", fault = \"lose\", file = {file} }}");
+    assert_eq!(good(&fault(&lose("65535"))).faults.len(), 1);
+    let errors = refused(&lose("\"log\""));
+    assert!(errors.contains("toy gives its files no names: say the number"), "{errors}");
+    for file in ["-1", "65536", "1.5", "true"] {
+        let errors = refused(&lose(file));
+        assert!(errors.contains("expected the name of a file, or its number from 0 to 65535"), "{errors}");
+    }
+}
+
+#[test]
+fn a_file_is_one_of_the_nodes_that_are_named() {
+    let systems = [SystemDescription::of::<splitbrain_systems::session::Sessions>()];
+    let check = |nodes: &str, file: &str| {
+        let text = format!(
+            "format = 1\nsystem = \"session\"\ncluster = {{ meta = 1, chunk = 1, volume = 1, clients = 1 }}\n\
+             [[fault]]\nat = \"1s\"\ndisk = {{ nodes = \"{nodes}\", fault = \"lose\"{file} }}\n"
+        );
+        load("a.toml", text.as_bytes(), &systems).map_err(|errors| errors.plain())
+    };
+    for (nodes, file, is_of_the_first) in [
+        ("meta1", "", Some(0)),
+        ("meta1", ", file = \"log\"", Some(1001)),
+        ("volume1", ", file = \"target 3\"", Some(3)),
+        ("every server", ", file = 1002", Some(1002)),
+        ("volume1", ", file = \"log\"", None),
+        ("volume1", "", None),
+        ("chunk1", ", file = \"target 1\"", None),
+        ("meta1", ", file = \"target 1\"", None),
+        ("meta1", ", file = \"target 1000\"", None),
+    ] {
+        match (check(nodes, file), is_of_the_first) {
+            (Ok(scenario), Some(number)) => assert!(scenario.to_toml().contains(&format!("file = {number},"))),
+            (Err(errors), None) => {
+                assert!(errors.contains("file") || errors.contains("nothing on their disks"), "{errors}")
+            }
+            (Ok(_), None) => panic!("{nodes}{file} was taken"),
+            (Err(errors), Some(_)) => panic!("{errors}"),
+        }
+    }
+}
+
+#[test]
+fn files_of_shipped_systems_can_be_told_apart() {
+    for system in [
+        SystemDescription::of::<splitbrain_systems::raft::Raft>(),
+        SystemDescription::of::<splitbrain_systems::session::Sessions>(),
+        SystemDescription::of::<splitbrain_systems::lock::Lock>(),
+        SystemDescription::of::<splitbrain_systems::chat::Chat>(),
+        SystemDescription::of::<splitbrain_systems::reactor::Reactor>(),
+    ] {
+        let files = system.files.expect("a shipped system names its files");
+        for (index, file) in files.iter().enumerate() {
+            let earlier = &files[..index];
+            assert!(earlier.iter().all(|other| other.name != file.name), "{} {}", system.name, file.name);
+            let is_double = |other: &&splitbrain_kernel::system::FileInfo| {
+                other.of.iter().any(|kind| file.of.contains(kind)) && (other.has(file.first) || file.has(other.first))
+            };
+            assert!(!earlier.iter().any(|other| is_double(&other)), "{} {}", system.name, file.name);
+            assert!(file.of.iter().all(|kind| system.kinds.iter().any(|known| known.id == *kind)));
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Orders that last, orders about a node, and `it`.
 
-use splitbrain_kernel::director::spec::{OrderChoice, OrderSpec, What};
+use splitbrain_kernel::director::spec::{NemesisKind, OrderChoice, OrderSpec, What};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::selector::Selector;
@@ -82,4 +82,49 @@ fn it_goes_with_a_condition_about_a_node() {
         assert!(refused(text).contains(it), "{text}");
     }
     assert!(refused("at = \"1s\"\nname = { it = \"s1\" }\npause = \"s1\"").contains("\"it\" is a selector already"));
+}
+
+#[test]
+fn a_nemesis_draws_from_orders() {
+    let nemesis = |lines: &str| with(&format!("[[nemesis]]\nevery = \"1s\"\nfor = \"1s\"\n{lines}\n"));
+    let text = nemesis(
+        "kinds = [\"crash\", \"order\"]\norders = [{ name = \"flag\", argument = \"on\" }, \
+         { name = \"mark\", argument = { node = \"any server\" } }]",
+    );
+    let scenario = good(&text);
+    verify::<Toy>(&scenario).expect("the toy knows these orders");
+    let again = good(&scenario.to_toml());
+    assert_eq!(again.to_toml(), scenario.to_toml());
+    for scenario in [&scenario, &again] {
+        let nemesis = &resolve::<Toy>(scenario, Seed(1)).expect("it stands").options.nemeses[0];
+        assert_eq!(nemesis.kinds, [NemesisKind::Crash, NemesisKind::Order]);
+        let [OrderChoice::One(Deed::Flag(true)), OrderChoice::About { orders, .. }] = nemesis.orders.as_slice() else {
+            panic!("a flag and a mark: {:?}", nemesis.orders)
+        };
+        assert_eq!(orders.len(), 6, "one for each server");
+    }
+    // A name alone is an order without an argument, and what the system says of it stands at its place.
+    let errors = verify::<Toy>(&good(&nemesis("kinds = [\"order\"]\norders = \"flag\"")));
+    let errors = errors.expect_err("a flag is on or off").to_string();
+    assert!(errors.contains("nemesis.orders: expected on or off"), "{errors}");
+    for (lines, message) in [
+        ("kinds = [\"order\"]", "the kind order needs orders = [...]"),
+        ("orders = [\"flag\"]", "has no effect on these kinds; it goes with order, which \"all\" does not mean"),
+        ("kinds = [\"order\"]\norders = [\"flog\"]", "unknown order \"flog\""),
+        ("kinds = [\"order\"]\norders = []", "orders"),
+        ("kinds = [\"order\"]\norders = [{ name = \"mark\", argument = { node = \"y\" } }]", "unknown role or name"),
+        ("kinds = [\"order\"]\norders = [{ name = \"mark\", nodes = \"s1\" }]", "unknown key \"nodes\""),
+    ] {
+        match read(&nemesis(lines)) {
+            Err(errors) => assert!(errors.plain().contains(message), "{lines}: {}", errors.plain()),
+            Ok(_) => panic!("this was taken for a scenario:\n{lines}"),
+        }
+    }
+    let endless = text.replace("for = \"1s\"\n", "");
+    let Err(errors) = read(&endless) else { panic!("a crash lasts") };
+    assert!(errors.plain().contains("missing key \"for\""), "{}", errors.plain());
+    let once = good(&endless.replace("\"crash\", ", ""));
+    assert_eq!(good(&once.to_toml()).nemeses[0].duration, once.nemeses[0].duration);
+    let all = good(&nemesis("kinds = \"all\""));
+    assert!(!all.nemeses[0].kinds.contains(&NemesisKind::Order) && all.nemeses[0].kinds.len() > 20);
 }

@@ -33,7 +33,14 @@ fn bare(mut scenario: Scenario) -> Scenario {
     let workload = scenario.workload.iter_mut().flat_map(|workload| &mut workload.settings);
     workload.for_each(|setting| setting.span = 0..0);
     scenario.restart.iter_mut().for_each(|restart| restart.line = 0);
-    scenario.nemeses.iter_mut().for_each(|nemesis| nemesis.line = 0);
+    for nemesis in &mut scenario.nemeses {
+        nemesis.line = 0;
+        for choice in &mut nemesis.orders {
+            if let OrderChoice::One(call) = choice {
+                call.span = 0..0;
+            }
+        }
+    }
     scenario.expect.outcomes.iter_mut().for_each(|outcome| outcome.line = 0);
     scenario.expect.violates.iter_mut().for_each(|violates| violates.line = 0);
     scenario.expect.bounds.iter_mut().for_each(|bound| bound.line = 0);

@@ -7,7 +7,7 @@
 mod kinds;
 
 use crate::director::census::Census;
-use crate::director::spec::{NemesisKind, NemesisSpec};
+use crate::director::spec::{NemesisKind, NemesisSpec, OrderKey};
 use crate::director::{Act, FaultKey, Hand};
 use crate::fault::{ClockDrift, Fault};
 use crate::id::NodeId;
@@ -25,7 +25,7 @@ const GAP_MIN: Duration = Duration::from_micros(1);
 /// - At most one of its faults lasts at a time. One that follows another comes under the same name.
 #[derive(Clone, Debug)]
 pub(crate) struct Nemesis {
-    spec: NemesisSpec,
+    spec: NemesisSpec<OrderKey>,
     /// What every one of its faults says that it was resolved from.
     selector: String,
     /// The kinds that this run has.
@@ -56,7 +56,7 @@ enum State {
 
 impl Nemesis {
     /// A nemesis at the start of the run.
-    pub(crate) fn new(seed: Seed, spec: NemesisSpec, messages: &[&str]) -> Self {
+    pub(crate) fn new(seed: Seed, spec: NemesisSpec<OrderKey>, messages: &[&str]) -> Self {
         let rng = seed.stream("nemesis", fnv1a(&spec.id));
         let texts: Vec<String> = spec.on.iter().map(ToString::to_string).collect();
         let from = spec.from;
@@ -132,18 +132,27 @@ impl Nemesis {
         let duration = self.spec.duration.draw(&mut rng.fork("duration", 0));
         let late = self.spec.messages.late.unwrap_or(self.spec.duration);
         let messages = Messages { kinds: &self.messages, late };
-        let mut occasion = Occasion::new(census, &rng, &self.spec.on, duration, messages);
+        let mut occasion = Occasion::new(census, &rng, &self.spec, duration, messages);
         let kinds = shuffled(&rng, &self.kinds);
         let strike = kinds.into_iter().find_map(|kind| occasion.strike(kind, clocks));
-        let Some(Strike { fault, duration, follow }) = strike else {
-            self.rest(now);
-            return;
+        let (fault, duration, follow) = match strike {
+            None => return self.rest(now),
+            Some(Strike::Order(node, order)) => return self.order(now, node, order, hand),
+            Some(Strike::Fault { fault, duration, follow }) => (fault, duration, follow),
         };
         if let Fault::ClockDrift(ClockDrift { nodes, ppm }) = &fault {
             self.drift = nodes.first().map(|node| (*node, *ppm));
         }
         self.follow = follow;
         self.begin(now, fault, duration, hand);
+    }
+
+    /// Gives an order, which happens once.
+    fn order(&mut self, now: Instant, node: NodeId, order: OrderKey, hand: &mut Hand<'_>) {
+        self.acted = true;
+        let id = format!("{}.{}", self.spec.id, self.ordinal);
+        hand.acts.push(Act::Order { id, line: self.spec.line, node, order });
+        self.rest(now);
     }
 
     fn begin(&mut self, now: Instant, fault: Fault, duration: Duration, hand: &mut Hand<'_>) {
@@ -169,13 +178,13 @@ impl Nemesis {
 }
 
 /// The kinds that this run has.
-fn enabled(rng: &Rng, spec: &NemesisSpec) -> Vec<NemesisKind> {
+fn enabled(rng: &Rng, spec: &NemesisSpec<OrderKey>) -> Vec<NemesisKind> {
     let word = |kind: &NemesisKind| rng.fork("swarm", fnv1a(kind.name())).word();
     if spec.swarm { some_of(&spec.kinds, word) } else { spec.kinds.clone() }
 }
 
 /// The kinds of message that this run has.
-fn enabled_messages(rng: &Rng, spec: &NemesisSpec, all: &[&str]) -> Vec<String> {
+fn enabled_messages(rng: &Rng, spec: &NemesisSpec<OrderKey>, all: &[&str]) -> Vec<String> {
     let word = |kind: &String| rng.fork("messages", fnv1a(kind)).word();
     let stated = match spec.messages.kinds.as_slice() {
         [] => all.iter().map(|kind| (*kind).to_owned()).collect(),

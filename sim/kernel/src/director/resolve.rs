@@ -92,6 +92,11 @@ impl<'a> Resolver<'a> {
         Some(nodes)
     }
 
+    /// The node that this selector chooses, if it chooses one. One that draws takes none of `taken`.
+    pub(crate) fn other(&mut self, selector: &Selector, taken: &[NodeId]) -> Option<NodeId> {
+        self.choose(selector, taken)?.first().copied()
+    }
+
     /// The links that these selectors choose, in order. Nothing where one of them matches none.
     pub(crate) fn links(&mut self, selectors: &[LinkSelector]) -> Option<Vec<Link>> {
         let mut links = Vec::new();

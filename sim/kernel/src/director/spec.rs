@@ -176,12 +176,16 @@ crate::names! {
         LoseMessages = "lose_messages",
         /// Of one kind of message, drawn, half of the packets arrive twice, on links as for late.
         RepeatMessages = "repeat_messages",
+        /// A chosen node is given one of the orders that the nemesis lists, drawn. It happens once, and the next fault
+        /// comes after the pause alone. "all" does not mean this kind: it is named.
+        Order = "order",
     }
 }
 
-/// Random faults of a scenario, one at a time. Each one that comes to be is a concrete fault in the plan.
+/// Random faults of a scenario, one at a time. Each one that comes to be is a concrete fault in the plan, or an order.
+/// `O` is the type of its orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NemesisSpec {
+pub struct NemesisSpec<O> {
     /// Keys the nemesis's stream.
     pub id: String,
     /// The line of the scenario that states it.
@@ -203,6 +207,24 @@ pub struct NemesisSpec {
     pub until: Option<Instant>,
     /// What faults that hit one kind of message draw from.
     pub messages: MessageSpec,
+    /// The orders that [`NemesisKind::Order`] draws from. One that is about a node which its selector does not find now
+    /// gives way to the next.
+    pub orders: Vec<OrderChoice<O>>,
+}
+
+impl<O> NemesisSpec<O> {
+    /// The same with its orders as another type.
+    ///
+    /// # Errors
+    /// Those of `order`.
+    pub fn try_map_order<P, E>(
+        self,
+        order: impl FnMut(OrderChoice<O>) -> Result<OrderChoice<P>, E>,
+    ) -> Result<NemesisSpec<P>, E> {
+        let Self { id, line, kinds, on, every, duration, swarm, from, until, messages, orders } = self;
+        let orders = orders.into_iter().map(order).collect::<Result<_, E>>()?;
+        Ok(NemesisSpec { id, line, kinds, on, every, duration, swarm, from, until, messages, orders })
+    }
 }
 
 /// What random faults that hit one kind of message draw from.
@@ -217,6 +239,11 @@ pub struct MessageSpec {
 }
 
 impl NemesisKind {
+    /// Those that every system has: all but orders, which are the system's own.
+    pub fn common() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|kind| *kind != Self::Order)
+    }
+
     /// Whether it hits one kind of message.
     pub const fn is_of_messages(self) -> bool {
         matches!(self, Self::Late | Self::LoseMessages | Self::RepeatMessages)

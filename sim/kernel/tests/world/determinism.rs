@@ -15,13 +15,13 @@ use crate::stage::{Played, c, ms, options, s};
 use crate::toy::{Op, Toy};
 
 /// Random faults at a brisk pace: of every kind that there was when the golden digests were written down.
-pub(crate) fn every_nemesis() -> Vec<NemesisSpec> {
+pub(crate) fn every_nemesis<Q: Clone>() -> Vec<NemesisSpec<Q>> {
     let kinds: Vec<NemesisKind> =
         NemesisKind::ALL.iter().copied().filter(|kind| *kind < NemesisKind::HarshCrash).collect();
     ["a", "b", "c"].map(|id| nemesis(id, &kinds)).to_vec()
 }
 
-fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
+fn nemesis<Q>(id: &str, kinds: &[NemesisKind]) -> NemesisSpec<Q> {
     NemesisSpec {
         id: id.to_owned(),
         line: 0,
@@ -33,6 +33,7 @@ fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
         from: Instant::ZERO,
         until: None,
         messages: MessageSpec::default(),
+        orders: Vec::new(),
     }
 }
 

@@ -123,6 +123,7 @@ fn a_nemesis_hits_the_kind_that_it_is_on() {
             from: Instant::ZERO,
             until: Some(at(900)),
             messages: MessageSpec::default(),
+            orders: Vec::new(),
         };
         let options = RunOptions { nemeses: vec![nemesis], ..options(FOUR) };
         let report = World::new(&Toy::of(FOUR), &options, Seed(5)).run();

@@ -1,6 +1,6 @@
 //! A plan keeps what a seed found: exact replay is the same run, and a replay by time goes the same way.
 
-use splitbrain_kernel::director::spec::{FaultSpec, OrderChoice, OrderSpec, What};
+use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, OrderChoice, OrderSpec, What};
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, Keep, Pause};
 use splitbrain_kernel::id::Side;
 use splitbrain_kernel::plan::{Plan, Timing};
@@ -93,6 +93,23 @@ fn the_plan_of_a_run_with_triggers_replays_to_the_same_digest() {
         );
         let by_time = replay(&toy, &options, Plan { timing: Timing::Time, ..first.plan }, seed);
         assert_eq!(by_time.outcome, first.outcome);
+    }
+}
+
+/// Orders that a nemesis draws stand in the plan as those of a scenario do, and a replay gives them without it.
+#[test]
+fn the_plan_of_a_run_with_drawn_orders_replays_to_the_same_digest() {
+    let (toy, mut options) = stormy();
+    let mut drawing = options.nemeses[0].clone();
+    drawing.id = "orders".to_owned();
+    drawing.kinds = vec![NemesisKind::Order];
+    drawing.orders = [Op::All(vec![Op::Draw, Op::Defer(1), Op::Recall]), Op::Draw].map(OrderChoice::One).to_vec();
+    options.nemeses.push(drawing);
+    for seed in 0..50 {
+        let first = report(&(toy.clone(), options.clone()), seed);
+        assert!(first.plan.orders.len() > 5, "{} orders", first.plan.orders.len());
+        let again = replay(&toy, &options, stored(&first.plan), seed);
+        assert_eq!((again.digest, &again.plan), (first.digest, &first.plan), "seed {seed}");
     }
 }
 

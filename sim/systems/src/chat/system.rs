@@ -6,15 +6,15 @@ use splitbrain_kernel::embedding::{Both, Embedding as _, Inside};
 use splitbrain_kernel::id::{Kind, NodeId, Side};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options as _, OptionsError};
-use splitbrain_kernel::system::{Gauge, Setup, System, WorkloadInfo};
+use splitbrain_kernel::system::{FileInfo, Gauge, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Part;
 use splitbrain_kernel::workload::{WorkloadCall, options_of};
 
-use crate::lock::Lock;
 use crate::lock::invariants::LockInvariants;
 use crate::lock::node::Record;
 use crate::lock::system::REDIS;
+use crate::lock::{self, Lock};
 
 use super::bug::Bug;
 use super::client::Client;
@@ -119,6 +119,7 @@ impl System for Chat {
         doc: "Each client logs in as one of a few users, talks, stays for a while, and logs out or in again.",
         options: options_of::<UserOptions>,
     }];
+    const FILES: Option<&'static [FileInfo]> = Some(const { &[lock::system::FILES[0], lock::system::FILES[1]] });
     const GAUGES: &'static [Gauge] = ChatInvariants::GAUGES;
 
     type Options = ChatOptions;

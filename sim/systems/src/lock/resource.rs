@@ -21,7 +21,7 @@ use super::options::{Fencing, LockOptions};
 use super::window::Windows;
 
 /// The one file of a resource.
-const FILE: FileId = FileId(0);
+pub(super) const FILE: FileId = FileId(0);
 
 /// A store.
 #[derive(Clone, Debug)]

@@ -33,7 +33,7 @@ use super::options::LockOptions;
 use super::system::{REDIS, SENTINEL};
 
 /// The one file of a sentinel.
-const FILE: FileId = FileId(0);
+pub(super) const FILE: FileId = FileId(0);
 
 /// A sentinel.
 ///

@@ -11,7 +11,7 @@
 //! command was meant to do.
 
 mod commands;
-mod file;
+pub(super) mod file;
 mod replication;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use splitbrain_kernel::id::{Kind, KindId, NodeId, Side};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::system::{FileInfo, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::{WorkloadCall, options_of};
@@ -16,9 +16,9 @@ use super::message::Order;
 use super::node::{LockNode, Record};
 use super::observation::LockObservation;
 use super::options::{LockOptions, Topology};
-use super::resource::Resource;
-use super::sentinel::Sentinel;
-use super::server::Redis;
+use super::resource::{self, Resource};
+use super::sentinel::{self, Sentinel};
+use super::server::{Redis, file};
 use super::user::User;
 use super::workload::{SectionOptions, Sections};
 
@@ -56,6 +56,14 @@ pub const KINDS: &[Kind] = &[
         count_max: 9,
     },
     Kind::CLIENT,
+];
+
+/// What is on the disks.
+pub const FILES: &[FileInfo] = &[
+    FileInfo::new("appended", file::APPENDED, &[REDIS], "The append-only file: what each command changed."),
+    FileInfo::new("configuration", file::CONFIGURATION, &[REDIS], "Whose replica it is, as CONFIG REWRITE keeps it."),
+    FileInfo::new("vote", sentinel::FILE, &[SENTINEL], "The master, the epochs and the vote."),
+    FileInfo::new("tokens", resource::FILE, &[RESOURCE], "The fencing tokens that it has seen."),
 ];
 
 /// Lock servers, their clients, and what the locks protect.
@@ -119,6 +127,7 @@ impl System for Lock {
         },
         OrderInfo { name: "failover", doc: "A sentinel promotes a replica at once, without a vote." },
     ];
+    const FILES: Option<&'static [FileInfo]> = Some(FILES);
     const GAUGES: &'static [Gauge] = LockInvariants::GAUGES;
 
     type Options = LockOptions;

@@ -1,9 +1,10 @@
 //! What a server keeps on its disk: one record of state and one snapshot, each replaced whole, and record by record the
 //! log and the parts of a snapshot that it is being sent.
 
-use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::node::{FileId, Recovered, Stored};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
+use splitbrain_kernel::system::FileInfo;
 
 use super::ids::{Index, Position, Term};
 use super::message::{Entry, Payload};
@@ -17,6 +18,19 @@ pub const LOG_FILE: FileId = FileId(1);
 pub const SNAPSHOT_FILE: FileId = FileId(2);
 /// The file of the parts of a snapshot that a leader sends.
 pub const PARTS_FILE: FileId = FileId(3);
+
+/// The files of a server, for faults that hit one.
+pub const FILES: &[FileInfo] = &[
+    FileInfo::new(
+        "state",
+        STATE_FILE,
+        &[KindId::SERVER],
+        "The term, the vote and the like, in one record that is replaced.",
+    ),
+    FileInfo::new("log", LOG_FILE, &[KindId::SERVER], "The log: a record for each entry."),
+    FileInfo::new("snapshot", SNAPSHOT_FILE, &[KindId::SERVER], "The last snapshot, in one record that is replaced."),
+    FileInfo::new("parts", PARTS_FILE, &[KindId::SERVER], "The parts of a snapshot that a leader is sending."),
+];
 
 /// A record on a server's disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

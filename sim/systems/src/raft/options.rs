@@ -4,7 +4,7 @@
 //! option's documentation; sources are cited where the option acts.
 
 use splitbrain_kernel::id::Cluster;
-use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::options::{Idle, Options, OptionsError, PerServer, Preset, Scene, ValueKind};
 use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
@@ -459,6 +459,10 @@ impl RaftOptions {
 impl Options for RaftOptions {
     fn presets() -> &'static [Preset<Self>] {
         super::presets::PRESETS
+    }
+
+    fn idle(all: &PerServer<Self>, scene: Scene<'_>) -> Vec<(Idle, &'static str)> {
+        super::idle::of(all, scene)
     }
 
     fn validate(&self, _cluster: Cluster) -> Result<(), OptionsError> {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::system::{FileInfo, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::Role;
 use splitbrain_kernel::workload::WorkloadCall;
 
 use super::client::Client;
 use super::configuration::Configuration;
-use super::durable::{Record, Recovery};
+use super::durable::{FILES, Record, Recovery};
 use super::ids::{Index, ServerSet};
 use super::invariants::{Frame, RaftInvariants};
 use super::membership::{Change, Memberships, Parts};
@@ -200,6 +200,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
     const ROLES: &'static [Role] = RaftObservation::<C>::ROLES;
     const WORKLOADS: &'static [WorkloadInfo] = RaftWorkload::ALL;
     const ORDERS: &'static [OrderInfo] = ORDERS;
+    const FILES: Option<&'static [FileInfo]> = Some(FILES);
     const GAUGES: &'static [Gauge] = RaftInvariants::<RaftNode<C>>::GAUGES;
 
     type Options = RaftOptions;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::system::{FileInfo, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::workload::{WorkloadCall, options_of};
 
@@ -50,6 +50,7 @@ impl System for Reactor {
     }];
     const ORDERS: &'static [OrderInfo] =
         &[OrderInfo { name: "signal", doc: "A signal arrives at the server's process." }];
+    const FILES: Option<&'static [FileInfo]> = Some(&[]);
     const GAUGES: &'static [Gauge] = Counters::GAUGES;
 
     type Options = ReactorOptions;

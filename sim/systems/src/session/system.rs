@@ -7,7 +7,7 @@ use splitbrain_kernel::id::{Kind, KindId, NodeId, Side};
 use splitbrain_kernel::node::Recovered;
 use splitbrain_kernel::options::{Options, OptionsError};
 use splitbrain_kernel::rng::Ppm;
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::system::{FileInfo, Gauge, OrderInfo, Setup, System, WorkloadInfo};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::vocabulary::{Part, Role};
 use splitbrain_kernel::workload::{WorkloadCall, options_of};
@@ -15,7 +15,7 @@ use splitbrain_kernel::workload::{WorkloadCall, options_of};
 use crate::raft::invariants::{Frame, RaftInvariants};
 use crate::raft::observation::RaftObservation;
 use crate::raft::options::RaftOptions;
-use crate::raft::{RaftNode, RaftOf};
+use crate::raft::{self, RaftNode, RaftOf};
 
 use super::bug::Bug;
 use super::chunk::{Chunk, Surroundings};
@@ -25,12 +25,12 @@ use super::ids::{CHUNK, META, Resource, VOLUME};
 use super::invariants::{SessionInvariants, gauges::RunFigures};
 use super::lease::longest_within;
 use super::master::Master;
-use super::master::journal::{Disk, Journal, RaftInMeta, Replica};
+use super::master::journal::{self, Disk, Journal, RaftInMeta, Replica};
 use super::message::Order;
 use super::node::{Record, SessionNode};
 use super::options::{Replication, SessionOptions};
 use super::table::Table;
-use super::volume::Volume;
+use super::volume::{self, Volume};
 use super::workload::{IoOptions, Requests};
 
 /// Session masters, chunks that serve targets under sessions with them, volumes and clients. Target `n` is granted by
@@ -85,6 +85,19 @@ impl Sessions {
         }
     }
 }
+
+/// What is on the disks: of a master that is not replicated its commands, of one that is the files of its raft server.
+const FILES: &[FileInfo] = {
+    const RAFT: &[FileInfo] = raft::durable::FILES;
+    &[
+        FileInfo::new("commands", journal::LOG, &[META], "Of a master that is not replicated: what it carried out."),
+        RAFT[0].inside(journal::FILES, &[META]),
+        RAFT[1].inside(journal::FILES, &[META]),
+        RAFT[2].inside(journal::FILES, &[META]),
+        RAFT[3].inside(journal::FILES, &[META]),
+        FileInfo::row("target", volume::FILES, &[VOLUME], "The newest token of this target and its value."),
+    ]
+};
 
 /// With a declared bound on drift the follower's lease lies within the one that its chunk asks the master for.
 fn check_leases(options: &SessionOptions, drift_ppm: Option<u32>) -> Result<(), OptionsError> {
@@ -149,6 +162,7 @@ impl System for Sessions {
         OrderInfo { name: "step_down", doc: "A master leads no longer; of replicas raft may elect it again." },
         OrderInfo { name: "lead", doc: "A master that stepped down leads again, in a new term; a replica campaigns." },
     ];
+    const FILES: Option<&'static [FileInfo]> = Some(FILES);
     const GAUGES: &'static [Gauge] = RunFigures::GAUGES;
 
     type Options = SessionOptions;

@@ -20,6 +20,9 @@ use super::node::{Record, SessionNode};
 use super::observation::SessionObservation;
 use super::options::SessionOptions;
 
+/// The numbers of the targets that a volume can store, and of their files: the first, and how many.
+pub(super) const FILES: (FileId, u16) = (FileId(1), 999);
+
 /// A volume.
 #[derive(Debug)]
 pub struct Volume {

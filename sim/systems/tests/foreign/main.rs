@@ -161,6 +161,7 @@ fn a_right_implementation_survives_crashes_and_cuts() {
         from: Instant::ZERO,
         until: None,
         messages: MessageSpec::default(),
+        orders: Vec::new(),
     };
     let mut restarted = 0;
     for seed in 0..10 {

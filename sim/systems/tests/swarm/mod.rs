@@ -69,7 +69,7 @@ pub(crate) struct Swarm {
     /// The invariants that are on.
     pub(crate) invariants: InvariantSet,
     /// Nemeses beside those of every swarm.
-    pub(crate) more: Vec<NemesisSpec>,
+    pub(crate) more: Vec<NemesisSpec<Order>>,
     /// A plan that is followed in place of all these.
     pub(crate) replay: Option<Plan<Operation, Order>>,
 }
@@ -169,7 +169,7 @@ impl Swarm {
         }
     }
 
-    fn nemeses(&self) -> Vec<NemesisSpec> {
+    fn nemeses(&self) -> Vec<NemesisSpec<Order>> {
         let leader = Selector::Role("leader".to_owned());
         vec![
             self.nemesis("network", NETWORK, Selector::Any(Among::Side(Side::Server))),
@@ -181,7 +181,7 @@ impl Swarm {
     }
 
     /// Short restarts: the process is back before others notice.
-    fn restarts(&self) -> NemesisSpec {
+    fn restarts(&self) -> NemesisSpec<Order> {
         let kinds = [NemesisKind::Crash, NemesisKind::MachineCrash];
         let mut restarts = self.nemesis("restarts", &kinds, Selector::Any(Among::Side(Side::Server)));
         restarts.every.high = self.timeout().saturating_mul(3);
@@ -189,7 +189,7 @@ impl Swarm {
         restarts
     }
 
-    fn nemesis(&self, id: &str, kinds: &[NemesisKind], on: Selector) -> NemesisSpec {
+    fn nemesis(&self, id: &str, kinds: &[NemesisKind], on: Selector) -> NemesisSpec<Order> {
         let timeout = self.timeout();
         NemesisSpec {
             id: id.to_owned(),
@@ -202,6 +202,7 @@ impl Swarm {
             from: Instant::ZERO,
             until: None,
             messages: MessageSpec::default(),
+            orders: Vec::new(),
         }
     }
 

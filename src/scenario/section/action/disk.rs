@@ -3,12 +3,15 @@
 use splitbrain_kernel::director::spec::What;
 use splitbrain_kernel::fault::{Disk, DiskFault, Fault, Selectors};
 use splitbrain_kernel::node::FileId;
+use splitbrain_kernel::selector::Selector;
 use splitbrain_kernel::time::Duration;
 
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::{Problem, Reader};
 use crate::scenario::section::{Fields, Pairs, SubTable};
+use crate::scenario::shape::file::{FileShape, described};
 use crate::scenario::shape::quantity::{ANY_TIME, One, Time};
+use crate::scenario::shape::who::kinds_of;
 use crate::scenario::shape::{OneOfNames, Whole};
 
 use super::{Action, NODES, action, fault, with_table};
@@ -45,11 +48,12 @@ const FAULT: Key<OneOfNames<Misbehaviour>> = Key {
 };
 const SLOW_BY: Key<One<Time>> =
     Key { name: "by", shape: One(ANY_TIME), need: Need::Optional, doc: "For slow: added to each write and each sync." };
-const FILE: Key<Whole> = Key {
+const FILE: Key<FileShape> = Key {
     name: "file",
-    shape: Whole { min: 0, max: u16::MAX as u64 },
+    shape: FileShape,
     need: Need::Optional,
-    doc: "For lose, corrupt and unreadable: which file, as the system numbers them; 0 where absent.",
+    doc: "For lose, corrupt and unreadable: which file, by its name or its number (`splitbrain list files`); 0 where \
+          absent.",
 };
 const RECORD: Key<Whole> = Key {
     name: "record",
@@ -83,11 +87,14 @@ impl Fields for DiskFields {
         let nodes = table.get(reader, &NODES);
         let fault = table.get(reader, &FAULT);
         let by = table.get(reader, &SLOW_BY);
-        let file = table.get(reader, &FILE).unwrap_or(0);
+        let file = table.get(reader, &FILE);
         let from_end = table.get(reader, &RECORD).unwrap_or(0);
         let fault = fault?;
         refuse_idle_keys(reader, table, fault);
-        let file = FileId(u16::try_from(file).expect("at most the greatest u16"));
+        if matches!(fault, Misbehaviour::Lose | Misbehaviour::Corrupt | Misbehaviour::Unreadable) {
+            check_file(reader, table, nodes.as_deref(), file);
+        }
+        let file = file.unwrap_or(FileId(0));
         let fault = match fault {
             Misbehaviour::Slow => DiskFault::Slow { by: needed(reader, table, by)? },
             Misbehaviour::Full => DiskFault::Full,
@@ -105,8 +112,7 @@ impl Fields for DiskFields {
     fn pairs(&self, value: &Disk<Selectors>) -> Pairs {
         let Disk { nodes, fault } = value;
         let pairs = Pairs::default().put(&NODES, nodes);
-        let record =
-            |pairs: Pairs, file: &FileId, from_end: &u64| pairs.put(&FILE, &u64::from(file.0)).put(&RECORD, from_end);
+        let record = |pairs: Pairs, file: &FileId, from_end: &u64| pairs.put(&FILE, file).put(&RECORD, from_end);
         match fault {
             DiskFault::Slow { by } => pairs.put(&FAULT, &Misbehaviour::Slow).put(&SLOW_BY, by),
             DiskFault::Full => pairs.put(&FAULT, &Misbehaviour::Full),
@@ -129,6 +135,27 @@ fn needed(reader: &mut Reader<'_>, table: &Table<'_>, by: Option<Duration>) -> O
         reader.report(&table.span, &table.path, Problem::new(message));
     }
     by
+}
+
+/// A file that none of the nodes can have is an error. Nothing is said if the words do not tell which nodes are meant.
+fn check_file(reader: &mut Reader<'_>, table: &Table<'_>, nodes: Option<&[Selector]>, file: Option<FileId>) {
+    let (Some(files), Some(nodes)) = (reader.system.files, nodes) else { return };
+    let Some(kinds) = kinds_of(reader.system.kinds, nodes) else { return };
+    let own = files.iter().filter(|file| file.of.iter().any(|kind| kinds.contains(kind)));
+    if own.clone().any(|own| own.has(file.unwrap_or(FileId(0)))) {
+        return;
+    }
+    let own: Vec<String> = own.map(described).collect();
+    let message = match own.as_slice() {
+        [] => "these nodes keep nothing on their disks".to_owned(),
+        own => format!("these nodes have no such file (they have: {})", own.join(", ")),
+    };
+    // A name that is not known is told already.
+    match table.at(FILE.name) {
+        Some(at) if file.is_some() => reader.refuse(&at, Problem::new(message)),
+        Some(_) => {}
+        None => reader.report(&table.span, &table.path, Problem::new(message)),
+    }
 }
 
 /// A key that says nothing about this fault is an error: it would be read as if it did.

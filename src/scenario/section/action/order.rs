@@ -109,8 +109,40 @@ fn call_pairs(pairs: Pairs, call: &OrderCall) -> Pairs {
     pairs.put(&ORDER_NAME, &call.name).put(&ARGUMENT, &call.argument)
 }
 
+/// An order by its name alone, or a table with its argument: what a nemesis draws from.
+#[derive(Debug)]
+pub(crate) struct Call;
+
+impl Shape for Call {
+    type Value = OrderCall;
+
+    fn noun(&self) -> String {
+        r#"the name of an order, or a table such as { name = "...", argument = "..." }"#.to_owned()
+    }
+
+    fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<OrderCall> {
+        if at.value.is_table() {
+            return SubTable(EndFields).decode(reader, at);
+        }
+        reader.text(at, &self.noun())?;
+        let name = ORDER_NAME.shape.decode(reader, at)?;
+        Some(OrderCall { name, argument: OrderArgument::Text(String::new()), span: at.span.clone() })
+    }
+
+    fn encode(&self, value: &OrderCall) -> String {
+        match &value.argument {
+            OrderArgument::Text(text) if text.is_empty() => ORDER_NAME.shape.encode(&value.name),
+            _ => SubTable(EndFields).encode(value),
+        }
+    }
+
+    fn schema(&self, system: &SystemDescription) -> Json {
+        json!({ "anyOf": [ORDER_NAME.shape.schema(system), ORDER_END.schema(system)] })
+    }
+}
+
 /// What a file says of an order.
-fn call(choice: &OrderChoice<OrderCall>) -> &OrderCall {
+pub(crate) fn call(choice: &OrderChoice<OrderCall>) -> &OrderCall {
     match choice {
         OrderChoice::One(call) => call,
         OrderChoice::About { .. } => panic!("a file says an order by its words"),

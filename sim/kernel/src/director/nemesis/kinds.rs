@@ -5,7 +5,7 @@
 use crate::director::census::Census;
 use crate::director::forms::{cut_all, halves};
 use crate::director::resolve::Resolver;
-use crate::director::spec::NemesisKind;
+use crate::director::spec::{NemesisKind, NemesisSpec, OrderChoice, OrderKey};
 use crate::director::{draw, topology};
 use crate::fault::{
     ClockDrift, ClockFreeze, ClockStep, Clog, Crash, CrashScope, Disk, DiskFault, Fault, Keep, Latency, LinkConditions,
@@ -13,7 +13,7 @@ use crate::fault::{
 };
 use crate::id::{Cluster, Link, NodeId};
 use crate::rng::{Ppm, Rng, fnv1a};
-use crate::selector::{Selector, Span};
+use crate::selector::Span;
 use crate::system::Bounds;
 use crate::time::Duration;
 
@@ -151,13 +151,18 @@ impl ClockAccount {
 }
 
 /// What an occasion comes to.
-pub(crate) struct Strike {
-    /// What is done first.
-    pub(crate) fault: Fault,
-    /// How long that lasts.
-    pub(crate) duration: Duration,
-    /// What comes next.
-    pub(crate) follow: Option<Follow>,
+pub(crate) enum Strike {
+    /// Something is done to the world.
+    Fault {
+        /// What is done first.
+        fault: Fault,
+        /// How long that lasts.
+        duration: Duration,
+        /// What comes next.
+        follow: Option<Follow>,
+    },
+    /// A node is given an order.
+    Order(NodeId, OrderKey),
 }
 
 /// A fault that follows another in quick succession.
@@ -188,6 +193,7 @@ pub(crate) struct Occasion<'a> {
     pool: Vec<NodeId>,
     duration: Duration,
     messages: Messages<'a>,
+    orders: &'a [OrderChoice<OrderKey>],
 }
 
 impl<'a> Occasion<'a> {
@@ -195,21 +201,40 @@ impl<'a> Occasion<'a> {
     pub(crate) fn new(
         census: &'a Census,
         rng: &'a Rng,
-        on: &[Selector],
+        spec: &'a NemesisSpec<OrderKey>,
         duration: Duration,
         messages: Messages<'a>,
     ) -> Self {
-        let pool = Resolver::new(census, rng).pool(on);
-        Self { census, rng, pool: draw::shuffled(rng, pool), duration, messages }
+        let pool = Resolver::new(census, rng).pool(&spec.on);
+        Self { census, rng, pool: draw::shuffled(rng, pool), duration, messages, orders: &spec.orders }
     }
 
     /// What the kind comes to; `None` if it would hit no node.
     pub(crate) fn strike(&mut self, kind: NemesisKind, clocks: &mut ClockAccount) -> Option<Strike> {
-        if kind == NemesisKind::CrashTwice {
-            return self.crash_twice();
+        match kind {
+            NemesisKind::CrashTwice => return self.crash_twice(),
+            NemesisKind::Order => return self.order(),
+            _ => {}
         }
         let fault = self.fault(kind, clocks)?;
-        Some(Strike { fault, duration: self.duration, follow: None })
+        Some(Strike::Fault { fault, duration: self.duration, follow: None })
+    }
+
+    /// One of the orders, by a word keyed by its place in the list, to the chosen node. The node that an order is about
+    /// is drawn as a target is, and is another than the one that gets the order.
+    fn order(&self) -> Option<Strike> {
+        let live = self.live()?;
+        let rng = self.rng.fork("order", 0);
+        let mut order: Vec<usize> = (0..self.orders.len()).collect();
+        order.sort_by_key(|place| (rng.fork("which", *place as u64).word(), *place));
+        let find = |place: usize| match &self.orders[place] {
+            OrderChoice::One(order) => Some(*order),
+            OrderChoice::About { node, orders } => {
+                let about = rng.fork("about", place as u64);
+                orders.get(&Resolver::new(self.census, &about).other(node, &live)?).copied()
+            }
+        };
+        Some(Strike::Order(live[0], order.into_iter().find_map(find)?))
     }
 
     /// The process first, for a few milliseconds, and a few milliseconds after its start the machine.
@@ -219,7 +244,7 @@ impl<'a> Occasion<'a> {
         let mut rng = self.rng.fork("succession", 0);
         let (down, up) = (rng.duration(SUCCESSION_MIN, SUCCESSION_MAX), rng.duration(SUCCESSION_MIN, SUCCESSION_MAX));
         let machine = Crash { nodes, scope: CrashScope::Machine, keep: self.keep() }.into();
-        Some(Strike {
+        Some(Strike::Fault {
             fault,
             duration: down,
             follow: Some(Follow { after: up, fault: machine, duration: self.duration }),
@@ -266,7 +291,7 @@ impl<'a> Occasion<'a> {
             NemesisKind::MachineCrash => self.crash(CrashScope::Machine, Keep::Prefix),
             NemesisKind::HarshCrash => self.crash(CrashScope::Machine, self.keep()),
             NemesisKind::PowerLoss => self.power_loss(),
-            NemesisKind::CrashTwice => unreachable!("it is more than one fault"),
+            NemesisKind::CrashTwice | NemesisKind::Order => unreachable!("it is more than one fault, or none"),
             NemesisKind::Pause => Some(Fault::Pause(Pause { nodes: self.live()? })),
             NemesisKind::Slow => Some(Fault::Slow(Slow { nodes: self.live()?, service_time: SERVICE_TIME })),
             NemesisKind::ClockStep => {

@@ -117,6 +117,7 @@ fn a_nemesis_may_choose_a_name() {
         from: Instant::ZERO,
         until: None,
         messages: spec::MessageSpec::default(),
+        orders: Vec::new(),
     };
     let setup = DirectorSetup {
         faults: vec![pause("a", 10_000, &[("x", "s4")], "x")],

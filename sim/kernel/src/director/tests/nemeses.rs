@@ -10,7 +10,7 @@ use crate::rng::Ppm;
 
 const SEVEN: Cluster = Cluster::plain(5, 2);
 
-fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
+fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec<OrderKey> {
     NemesisSpec {
         id: id.to_owned(),
         line: 1,
@@ -22,10 +22,11 @@ fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec {
         from: Instant::ZERO,
         until: None,
         messages: MessageSpec::default(),
+        orders: Vec::new(),
     }
 }
 
-fn play(seed: u64, cluster: Cluster, nemeses: Vec<NemesisSpec>) -> Play {
+fn play(seed: u64, cluster: Cluster, nemeses: Vec<NemesisSpec<OrderKey>>) -> Play {
     let mut play = Play::new(DirectorSetup { nemeses, ..setup(seed, cluster) });
     play.to(60_000);
     play
@@ -69,7 +70,7 @@ fn every_kind_comes_as_what_it_is_called() {
 }
 
 /// What random faults of messages come to: kinds of message, links, conditions.
-fn of_messages(seed: u64, spec: NemesisSpec) -> Vec<Weather> {
+fn of_messages(seed: u64, spec: NemesisSpec<OrderKey>) -> Vec<Weather> {
     let weather = |fault| match fault {
         Fault::Weather(weather) => weather,
         other => panic!("expected weather, got {other:?}"),
@@ -423,7 +424,7 @@ proptest! {
 }
 
 /// The kinds that come in a run.
-fn kinds(seed: u64, spec: &NemesisSpec) -> Vec<String> {
+fn kinds(seed: u64, spec: &NemesisSpec<OrderKey>) -> Vec<String> {
     let faults = play(seed, SEVEN, vec![spec.clone()]).faults();
     let mut kinds: Vec<String> = faults.iter().map(|it| it.kind().to_owned()).collect();
     kinds.sort();

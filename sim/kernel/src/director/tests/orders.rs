@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::spec::OrderChoice;
+use super::spec::{MessageSpec, NemesisKind, OrderChoice};
 use super::*;
 
 fn order(nodes: &[&str], order: OrderChoice<OrderKey>, end: Option<OrderChoice<OrderKey>>) -> FaultSpec<OrderKey> {
@@ -130,4 +130,83 @@ fn it_can_be_bound_to_a_name() {
     play.says(10, 4, "go");
     play.to(2_500);
     assert_eq!(play.told(), ["110ms +a.1 start s4", "2s +later pause s4"]);
+}
+
+/// A nemesis of these kinds that draws from these orders.
+fn drawing(kinds: &[NemesisKind], orders: Vec<OrderChoice<OrderKey>>) -> NemesisSpec<OrderKey> {
+    NemesisSpec {
+        id: "n".to_owned(),
+        line: 1,
+        kinds: kinds.to_vec(),
+        on: selectors(&["any server"]),
+        every: Span { low: ms(100), high: ms(900) },
+        duration: Span { low: ms(200), high: ms(1_000) },
+        swarm: false,
+        from: Instant::ZERO,
+        until: None,
+        messages: MessageSpec::default(),
+        orders,
+    }
+}
+
+/// What a nemesis orders in a minute: of each order the node that gets it, and the key.
+fn ordered(seed: u64, nemesis: NemesisSpec<OrderKey>) -> Vec<(NodeId, usize)> {
+    let mut play = Play::new(DirectorSetup { nemeses: vec![nemesis], ..setup(seed, FIVE) });
+    play.takes(500, 2, "leader", 1);
+    play.to(59_000);
+    let orders = play.acts.iter().filter_map(|(_, act)| match act {
+        Act::Order { node, order, .. } => Some((*node, order.0)),
+        _ => None,
+    });
+    orders.collect()
+}
+
+#[test]
+fn a_nemesis_draws_an_order_and_the_node_that_gets_it() {
+    let nemesis = || drawing(&[NemesisKind::Order], vec![one(1), one(2), one(3)]);
+    let orders = ordered(1, nemesis());
+    assert!(orders.len() > 60, "each happens once, so that the pause alone lies between two: {}", orders.len());
+    assert_eq!(orders, ordered(1, nemesis()));
+    assert_ne!(orders, ordered(2, nemesis()));
+    for key in [1, 2, 3] {
+        assert!(orders.iter().filter(|(_, order)| *order == key).count() > 10, "{orders:?}");
+    }
+    assert_eq!(orders.iter().map(|(node, _)| *node).collect::<BTreeSet<_>>().len(), 5);
+}
+
+#[test]
+fn the_node_that_a_drawn_order_is_about_is_drawn_and_another_one() {
+    let orders = ordered(1, drawing(&[NemesisKind::Order], vec![about("any server", 1, &[1, 2, 3, 4, 5])]));
+    assert!(orders.len() > 60);
+    assert!(orders.iter().all(|(node, key)| usize::from(node.number()) + 10 != *key), "{orders:?}");
+    assert_eq!(orders.iter().map(|(_, key)| *key).collect::<BTreeSet<_>>(), BTreeSet::from([11, 12, 13, 14, 15]));
+}
+
+#[test]
+fn a_drawn_order_about_nobody_gives_way_to_the_next_and_to_other_kinds() {
+    // There is no candidate, and no order about the leader.
+    let orders = vec![about("candidate", 1, &[1, 2, 3, 4, 5]), about("leader", 2, &[1]), one(7)];
+    let given = ordered(1, drawing(&[NemesisKind::Order], orders.clone()));
+    assert!(given.len() > 60 && given.iter().all(|(_, key)| *key == 7), "{given:?}");
+    let both = [NemesisKind::Order, NemesisKind::Pause];
+    let paused = |orders: &[OrderChoice<OrderKey>]| {
+        let mut play = Play::new(DirectorSetup { nemeses: vec![drawing(&both, orders.to_vec())], ..setup(1, FIVE) });
+        play.to(59_000);
+        play.faults().len()
+    };
+    let (alone, beside) = (paused(&orders[..2]), paused(&orders));
+    assert!(alone > 40 && (15..alone).contains(&beside), "{alone} and {beside}");
+}
+
+/// What a nemesis does to the world is the same beside a kind that finds nothing to do.
+#[test]
+fn without_orders_the_kind_changes_nothing() {
+    let faults = |kinds: &[NemesisKind]| {
+        let mut play = Play::new(DirectorSetup { nemeses: vec![drawing(kinds, Vec::new())], ..setup(3, FIVE) });
+        play.to(59_000);
+        play.acts
+    };
+    let common: Vec<NemesisKind> = NemesisKind::common().collect();
+    assert_eq!(faults(&common), faults(NemesisKind::ALL));
+    assert!(!common.contains(&NemesisKind::Order) && common.len() + 1 == NemesisKind::ALL.len());
 }

@@ -22,9 +22,9 @@ use crate::lock::options::{AppendFsync, LockOptions};
 use crate::lock::redis::Effect;
 
 /// The append-only file.
-const APPENDED: FileId = FileId(0);
+pub(in crate::lock) const APPENDED: FileId = FileId(0);
 /// The configuration.
-const CONFIGURATION: FileId = FileId(1);
+pub(in crate::lock) const CONFIGURATION: FileId = FileId(1);
 
 /// From one sync to the next, with `append_fsync = "everysec"`.
 pub(super) const SYNC_EVERY: Duration = Duration::from_secs(1);

@@ -7,7 +7,9 @@ use splitbrain_kernel::director::spec::{FaultSpec, MessageSpec, NemesisKind, Nem
 use splitbrain_kernel::fault::{Crash, CrashScope, Cut, Fault, InFlight, Keep, Latency};
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::invariant::InvariantSet;
-use splitbrain_kernel::options::{OptionFields as _, OptionSpec, Options, PerServer, Preset, Value, ValueKind};
+use splitbrain_kernel::options::{
+    Idle, OptionFields as _, OptionSpec, Options, PerServer, Preset, Scene, Value, ValueKind,
+};
 use splitbrain_kernel::plan::{Moment, PlannedOperation, PlannedOrder};
 use splitbrain_kernel::rng::{Ppm, Rng, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, Outcome, RunOptions, RunReport, Ties};
@@ -295,12 +297,12 @@ fn any_options(rng: &mut Rng) -> RaftOptions {
     }
 }
 
-fn weather(rng: &mut Rng) -> NemesisSpec {
+fn weather<Q>(rng: &mut Rng) -> NemesisSpec<Q> {
     let on = [Side::Server, Side::Client].map(Among::Side).map(Selector::Any).to_vec();
     NemesisSpec {
         id: "weather".to_owned(),
         line: 1,
-        kinds: NemesisKind::ALL.to_vec(),
+        kinds: NemesisKind::common().collect(),
         on,
         every: Span { low: millis(10 + rng.below(200)), high: millis(1_000) },
         duration: Span { low: millis(50), high: Duration::from_secs(3) },
@@ -308,6 +310,7 @@ fn weather(rng: &mut Rng) -> NemesisSpec {
         from: Instant::ZERO,
         until: None,
         messages: MessageSpec::default(),
+        orders: Vec::new(),
     }
 }
 
@@ -359,4 +362,65 @@ fn any_orders(rng: &mut Rng) -> Vec<PlannedOrder<Order>> {
         }
     };
     (0..count).map(any).collect()
+}
+
+/// What is called idle changes no run, whatever value it has.
+#[test]
+fn an_idle_option_changes_nothing() {
+    let scene = Scene { cluster: CLUSTER, orders: &[] };
+    let idle = |options: &RaftOptions| RaftOptions::idle(&PerServer::same(options.clone()), scene);
+    let mut tried = std::collections::BTreeSet::new();
+    for seed in 0..30 {
+        let mut rng = Seed(seed).stream("idle", 0);
+        let options = any_options(&mut rng);
+        let mut world = run_options(Duration::from_secs(5), Ppm::new(10_000));
+        world.nemeses = vec![weather(&mut rng)];
+        let digest = |options: &RaftOptions| run(PerServer::same(options.clone()), &world, seed).digest;
+        let before = digest(&options);
+        for (what, why) in idle(&options) {
+            let Idle::Option(name) = what else { continue };
+            let spec = RaftOptions::SPECS.iter().find(|spec| spec.name == name).expect("an option of Raft");
+            let mut changed = options.clone();
+            assert!(changed.set(name, &any_value(spec.kind, &mut rng)), "the value is of the option's kind");
+            let stands = changed.validate(CLUSTER).is_ok() && idle(&changed).iter().any(|(other, _)| *other == what);
+            if stands && changed != options {
+                assert_eq!(digest(&changed), before, "{name}: {why}: {options:?}");
+                tried.insert(name);
+            }
+        }
+    }
+    assert!(tried.len() >= 9, "{tried:?}");
+}
+
+#[test]
+fn what_has_an_effect_is_not_idle() {
+    let on = [
+        "snapshot_trailing",
+        "snapshot_part_bytes",
+        "pre_vote_term",
+        "starved_exit",
+        "check_quorum_method",
+        "priority_decay",
+        "zero_priority_leader",
+        "read_lease",
+        "promotion_gap",
+    ];
+    let idle = |options: &RaftOptions, orders: &[String]| {
+        let all = RaftOptions::idle(&PerServer::same(options.clone()), Scene { cluster: CLUSTER, orders });
+        on.into_iter().filter(|name| all.iter().any(|(what, _)| *what == Idle::Option(name))).collect::<Vec<_>>()
+    };
+    let mut options = RaftOptions { starved_exit: 3, ..paper() };
+    assert_eq!(idle(&options, &[]), on);
+    options.snapshot_distance = 10;
+    options.pre_vote = true;
+    options.check_quorum = options.election_timeout_min;
+    options.priority = 7;
+    options.reads = crate::raft::options::Reads::Lease;
+    assert_eq!(idle(&options, &["promote".to_owned()]), ["zero_priority_leader"]);
+    // One server is enough.
+    let mut apart = PerServer::same(paper());
+    apart.of.insert(NodeId::server(2), RaftOptions { priority: 0, snapshot_distance: 5, ..paper() });
+    let all = RaftOptions::idle(&apart, Scene { cluster: CLUSTER, orders: &[] });
+    assert!(!all.iter().any(|(what, _)| *what == Idle::Option("zero_priority_leader")));
+    assert!(!all.iter().any(|(what, _)| *what == Idle::Message("snapshot_part")));
 }

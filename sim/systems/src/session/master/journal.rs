@@ -35,7 +35,7 @@ use super::{Ctx, Then};
 pub(in crate::session) const LOG: FileId = FileId(0);
 
 /// The files of the replicated log come after this one, so that none has the number of a target on a volume.
-const FILES: u16 = 1_000;
+pub(in crate::session) const FILES: u16 = 1_000;
 
 embed! {
     /// The raft server of a master that is replicated.
