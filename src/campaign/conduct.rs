@@ -36,8 +36,8 @@ impl std::fmt::Debug for Planned<'_> {
     }
 }
 
-/// Runs every scenario over its seeds and judges it, until all are done, the user interrupts, a run hangs, or one is not
-/// as expected and the call is to end there.
+/// Runs every scenario over its seeds and judges it, until all are done, the user interrupts, a run hangs, or one is
+/// not as expected and the call is to end there.
 pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dyn Listener) -> Summary {
     let mut summary = Summary::of(all.len() as u64);
     let mut replies = Vec::new();

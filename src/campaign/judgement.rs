@@ -147,9 +147,9 @@ pub struct ScenarioResult {
     pub evaluated: Vec<(Cow<'static, str>, u64)>,
     /// The invariants that could not be evaluated because a node cannot say what they ask for, and how often.
     pub lacking: BTreeMap<Cow<'static, str>, u64>,
-    /// Faults that were never applied, and nemeses that never acted, in some of the runs that passed, and in how many of
-    /// them; without those of which a reason says that there was no such run. Of a run that ended before its end it says
-    /// little.
+    /// Faults that were never applied, and nemeses that never acted, in some of the runs that passed, and in how many
+    /// of them; without those of which a reason says that there was no such run. Of a run that ended before its end it
+    /// says little.
     pub never_applied: BTreeMap<String, u64>,
     /// The invariants that are on and that the engine cannot evaluate.
     pub skipped: Vec<Cow<'static, str>>,
@@ -270,8 +270,8 @@ pub(crate) fn told(run: &Run) -> String {
     }
 }
 
-/// What tells kinds of failure apart: the outcome; the invariant, the place of a panic or the budget; and the line of the
-/// scenario that is not met.
+/// What tells kinds of failure apart: the outcome; the invariant, the place of a panic or the budget; and the line of
+/// the scenario that is not met.
 fn kind_of<'a>(run: &'a Run, reasons: &[Reason]) -> (&'static str, Cow<'a, str>, Option<u32>) {
     let what = match &run.outcome {
         Outcome::Violated(violation) | Outcome::Stalled(violation) => Cow::Borrowed(violation.invariant.as_str()),

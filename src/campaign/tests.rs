@@ -438,10 +438,8 @@ fn a_run_that_does_not_end_is_named_by_the_watchdog() {
     let result = conduct(&with_seeds(6, PLAIN), &watched, script);
     assert_eq!(
         messages(&result),
-        [
-            "watchdog: seed 0: the run takes longer than 50ms on the real clock; only with --isolate yes is it known how \
-             far it came"
-        ]
+        ["watchdog: seed 0: the run takes longer than 50ms on the real clock; only with --isolate yes is it known \
+             how far it came"]
     );
     assert_eq!(result.exit_code(), ExitCode::Panicked);
     assert_eq!(result.runs, 0, "what comes after the seed in order is no part of the result");
@@ -536,7 +534,7 @@ fn panics_from_different_places_are_different_kinds_of_failure() {
 fn what_some_runs_did_not_apply_is_counted_over_those_that_passed() {
     let script = |seed: Seed| {
         let run = if seed.0 < 4 { violated(seed, "election_safety") } else { passed(seed) };
-        let never_applied = if seed.0 % 2 == 0 { vec!["cut".to_owned()] } else { Vec::new() };
+        let never_applied = if seed.0.is_multiple_of(2) { vec!["cut".to_owned()] } else { Vec::new() };
         Run { never_applied, ..run }
     };
     let all = CampaignOptions { max_fail: None, ..options(3) };

@@ -30,7 +30,8 @@ impl LastFailed {
         if !self.failed.is_empty() {
             self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
         }
-        // One process after the other, or what the first adds the second may write over. Not every folder can be locked.
+        // One process after the other, or what the first adds the second may write over. Not every folder can be
+        // locked.
         let _turn = self.path.parent().and_then(|out| File::open(out).ok()).filter(|out| out.lock().is_ok());
         let mut known = names(&self.path)?.unwrap_or_default();
         known.retain(|name| !self.passed.contains(name));

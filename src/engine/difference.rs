@@ -157,8 +157,8 @@ impl Side {
     }
 }
 
-/// The first thing that a node does otherwise on each side; `None` of a side on which it does nothing more. All of it is
-/// `None` for a node that does the same.
+/// The first thing that a node does otherwise on each side; `None` of a side on which it does nothing more. All of it
+/// is `None` for a node that does the same.
 type Parting<'a> = Option<[Option<&'a Entry>; 2]>;
 
 impl Difference {

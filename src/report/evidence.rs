@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
@@ -73,15 +74,7 @@ impl Artifacts {
     fn keep(&mut self, subject: &Subject<'_>, failure: &Failure) -> Option<Evidence> {
         let engine = self.engine.0.as_ref()?;
         if self.is_late {
-            let artifact = Err(unrecorded(PoolEnd::Interrupted, None));
-            return Some(Evidence {
-                seed: failure.run.seed,
-                artifact,
-                tail: Vec::new(),
-                moments: BTreeMap::new(),
-                faults: Vec::new(),
-                reached: None,
-            });
+            return Some(unkept(failure.run.seed, unrecorded(PoolEnd::Interrupted, None), Vec::new()));
         }
         let found = (&failure.run, failure.reasons.as_slice());
         let evidence = gather(subject, engine, &self.pool, found, (&self.reports, self.log));
@@ -117,14 +110,7 @@ pub fn gather(
     let violation = run.outcome.violation().map(|violation| violation.message.as_str());
     let facts = || violation.into_iter().chain(reasons.iter().map(|reason| reason.message.as_str()));
     let new_tail = || Tail::new(log).with_facts(facts());
-    let lost = |why: String| Evidence {
-        seed,
-        artifact: Err(why),
-        tail: Vec::new(),
-        moments: BTreeMap::new(),
-        faults: Vec::new(),
-        reached: None,
-    };
+    let names = Names::of(&subject.scenario.cluster_of(seed));
     let folder = artifact::folder(reports, subject.name, seed);
     let timeout = pool.timeout.map(|timeout| match run.lost {
         Some(Lost::Overdue) => timeout.min(OVERDUE),
@@ -137,18 +123,8 @@ pub fn gather(
         Ok(target) => target,
         Err(error) => {
             let tail = pool.record_within(GRACE, engine, seed.into(), new_tail());
-            let tail = tail.map_or_else(
-                |_| Vec::new(),
-                |(_, tail)| shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run),
-            );
-            return Evidence {
-                seed,
-                artifact: Err(unwritten(error)),
-                tail,
-                moments: BTreeMap::new(),
-                faults: Vec::new(),
-                reached: None,
-            };
+            let tail = tail.map_or_else(|_| Vec::new(), |(_, tail)| shown(&tail, &names, run));
+            return unkept(seed, unwritten(error), tail);
         }
     };
     let partial = target.partial().to_owned();
@@ -163,11 +139,11 @@ pub fn gather(
         Err(end) => {
             // The thread that writes there goes on, and will never finish it.
             artifact::discard(&partial);
-            return lost(unrecorded(end, pool.timeout));
+            return unkept(seed, unrecorded(end, pool.timeout), Vec::new());
         }
     };
     if recorded.lost == Some(Lost::Overdue) && run.lost.is_none() {
-        return lost(unrecorded(PoolEnd::Stuck(seed), pool.timeout));
+        return unkept(seed, unrecorded(PoolEnd::Stuck(seed), pool.timeout), Vec::new());
     }
     let (moments, faults) = (recorded.moments.clone(), recorded.faults().to_vec());
     let saved = save(target, subject, engine, &merged(recorded, run), reasons);
@@ -176,8 +152,13 @@ pub fn gather(
     // When it was is known only now.
     let again = moment.map(|at| pool.record_within(GRACE, engine, seed.into(), new_tail().until(Some(at))));
     let tail = again.and_then(Result::ok).map_or(tail, |(_, tail)| tail);
-    let tail = shown(&tail, &Names::of(&subject.scenario.cluster_of(seed)), run);
+    let tail = shown(&tail, &names, run);
     Evidence { seed, artifact: saved.map_err(unwritten), tail, moments, faults, reached }
+}
+
+/// Why there is no folder, and the last lines, if the run could be recorded without one.
+const fn unkept(seed: Seed, why: String, tail: Vec<String>) -> Evidence {
+    Evidence { seed, artifact: Err(why), tail, moments: BTreeMap::new(), faults: Vec::new(), reached: None }
 }
 
 /// Leaves out what comes before so many inputs.

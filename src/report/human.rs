@@ -512,8 +512,8 @@ fn cut(line: &str) -> String {
     }
 }
 
-/// A text in lines that are not too long to be read, broken between words, and within a word that is longer than a line.
-/// Nothing of it is left out. The lines after the first are indented by two columns more than the first.
+/// A text in lines that are not too long to be read, broken between words, and within a word that is longer than a
+/// line. Nothing of it is left out. The lines after the first are indented by two columns more than the first.
 fn wrapped(text: &str) -> Vec<String> {
     let text = printable(text);
     let body = text.trim_start_matches(' ');

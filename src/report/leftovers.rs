@@ -1,5 +1,5 @@
-//! What killed processes left in the folders of scenarios: runs that they began to write, and folders that they had moved
-//! out of their places.
+//! What killed processes left in the folders of scenarios: runs that they began to write, and folders that they had
+//! moved out of their places.
 
 use std::fs::{self, File};
 use std::io;
@@ -29,10 +29,10 @@ impl Leftovers {
 
 impl Listener for Leftovers {
     fn hear(&mut self, event: &Event<'_>, _: &mut Vec<Reply>) {
-        if let Event::ScenarioStarted { subject, .. } = event {
-            if let Some(folder) = artifact::folder(&self.reports, subject.name, Seed(0)).parent() {
-                sweep(folder);
-            }
+        if let Event::ScenarioStarted { subject, .. } = event
+            && let Some(folder) = artifact::folder(&self.reports, subject.name, Seed(0)).parent()
+        {
+            sweep(folder);
         }
     }
 }

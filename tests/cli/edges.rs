@@ -387,8 +387,8 @@ fn an_interrupt_saves_the_folders_of_what_had_failed() {
     assert_eq!(folder.entries("reports/ring/boast"), ["0", "1", "2"]);
 }
 
-/// What a killed process began is gone after the next call for its scenario, of whichever seed it was, and though all is
-/// as expected now.
+/// What a killed process began is gone after the next call for its scenario, of whichever seed it was, and though all
+/// is as expected now.
 #[test]
 fn a_later_call_takes_away_what_killed_ones_began() {
     use std::time::{Duration, SystemTime};

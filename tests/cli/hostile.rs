@@ -47,6 +47,39 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text").replace("\u{7f}", "\\u007f")
 }
 
+/// What is typed: it comes back in clap's own errors, in ours, and as names of files.
+fn typed(name: &str, odd: &str) -> Vec<Vec<String>> {
+    let (option, filter, xml) = (format!("--{HOSTILE}"), format!("name({HOSTILE})"), format!("{name}.xml"));
+    let (nowhere, inside) = (format!("nowhere/{name}"), format!("scenarios/ring/{name}.toml/x"));
+    let (file, run) = (format!("scenarios/ring/{name}.toml"), format!("{name}/ring/boast/0"));
+    let all: &[&[&str]] = &[
+        &[HOSTILE],
+        &["test", "--max-fail", HOSTILE],
+        &["test", "--message-format", HOSTILE],
+        &["test", "--check-determinism", HOSTILE],
+        &["test", "--seed", HOSTILE],
+        &["test", &option],
+        &["test", "-E", &filter],
+        &["test", "-E", HOSTILE],
+        &["test", "--where", HOSTILE],
+        &["test", "--set", HOSTILE],
+        &["list", HOSTILE],
+        &["schema", "--write", name],
+        &["schema", "--write", &nowhere],
+        &["schema", "--write", HOSTILE],
+        &["test", "--out", name, "-v", "--junit", &xml],
+        &["test", "--out", "scenarios/ring/calm.toml"],
+        &["test", "--out", name, "--failed"],
+        &["test", "--out", &inside, "--failed"],
+        &["run", odd, "--out", name],
+        &["run", odd, "--out", &file],
+        &["replay", &run],
+        &["diff", name, odd],
+        &["completions", HOSTILE],
+    ];
+    all.iter().map(|arguments| arguments.iter().map(|one| (*one).to_owned()).collect()).collect()
+}
+
 #[test]
 fn what_comes_from_elsewhere_reaches_no_terminal_as_it_is() {
     let folder = Folder::new("hostile").with("rude", &flawed("rude", "")).with("calm", &calm());
@@ -86,33 +119,8 @@ fn what_comes_from_elsewhere_reaches_no_terminal_as_it_is() {
     ask(&["history", "history.jsonl", "--model", "register"]);
     ask(&["run", &odd, "--node", HOSTILE]);
     ask(&["test", &format!("nowhere/{name}")]);
-    // What is typed: by clap's own errors, by ours, and as names of files.
-    for arguments in [
-        &[HOSTILE][..],
-        &["test", "--max-fail", HOSTILE],
-        &["test", "--message-format", HOSTILE],
-        &["test", "--check-determinism", HOSTILE],
-        &["test", "--seed", HOSTILE],
-        &["test", &format!("--{HOSTILE}")],
-        &["test", "-E", &format!("name({HOSTILE})")],
-        &["test", "-E", HOSTILE],
-        &["test", "--where", HOSTILE],
-        &["test", "--set", HOSTILE],
-        &["list", HOSTILE],
-        &["schema", "--write", &name],
-        &["schema", "--write", &format!("nowhere/{name}")],
-        &["schema", "--write", HOSTILE],
-        &["test", "--out", &name, "-v", "--junit", &format!("{name}.xml")],
-        &["test", "--out", "scenarios/ring/calm.toml"],
-        &["test", "--out", &name, "--failed"],
-        &["test", "--out", &format!("scenarios/ring/{name}.toml/x"), "--failed"],
-        &["run", &odd, "--out", &name],
-        &["run", &odd, "--out", &format!("scenarios/ring/{name}.toml")],
-        &["replay", &format!("{name}/ring/boast/0")],
-        &["diff", &name, &odd],
-        &["completions", HOSTILE],
-    ] {
-        ask(arguments);
+    for arguments in typed(&name, &odd) {
+        ask(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     }
     assert!(outputs.iter().any(|output| output.text.contains(r"\u{1b}]2;PWN\u{7}")), "the texts were told");
     for output in &outputs {

@@ -365,10 +365,24 @@ impl Findings {
         self.first.as_ref().map(|found| (found.index, found.node, found.facts.as_str()))
     }
 }
-/// The invariants of a system: one line for each, which gives it its place. On both sides stands one name, in capitals
-/// and in [`InvariantInfo::name`]; it does not compile otherwise.
+
+/// The place of an invariant in a list, by its name in capitals. In a `const`, a name that is not there does not compile.
+#[doc(hidden)]
+pub const fn place(list: &[InvariantInfo], name: &str) -> usize {
+    let mut at = 0;
+    while at < list.len() {
+        if list[at].name.eq_ignore_ascii_case(name) {
+            return at;
+        }
+        at += 1;
+    }
+    panic!("no invariant of the list has this name")
+}
+
+/// The invariants of a system: one line for each. On its left stands the constant that findings take, which is the name
+/// of the invariant in capitals; a constant that is the name of none does not compile.
 ///
-/// Makes `index`, in which each has the constant that findings take, and `LIST`, for [`Invariants::LIST`], in that order.
+/// Makes `index` with these constants, and `LIST` for [`Invariants::LIST`].
 ///
 /// ```
 /// mod never_negative {
@@ -390,21 +404,26 @@ impl Findings {
 /// assert_eq!(LIST[index::NEVER_NEGATIVE].name, "never_negative");
 /// # }
 /// ```
+///
+/// ```compile_fail
+/// # use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Sight};
+/// # const INFO: InvariantInfo =
+/// #     InvariantInfo { name: "never_negative", doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox };
+/// splitbrain_kernel::invariant_list! {
+///     NEVER_POSITIVE = INFO,
+/// }
+/// # fn main() {
+/// assert_eq!(index::NEVER_POSITIVE, 0);
+/// # }
+/// ```
 #[macro_export]
 macro_rules! invariant_list {
     ($($place:ident = $info:expr),+ $(,)?) => {
         /// The place of each invariant in the list.
         mod index {
-            #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
-            enum Place { $($place),+ }
-
-            $(pub(super) const $place: usize = Place::$place as usize;)+
+            $(pub(super) const $place: usize = $crate::invariant::place(super::LIST, stringify!($place));)+
         }
 
         const LIST: &[$crate::invariant::InvariantInfo] = &[$($info),+];
-
-        const _: () = {
-            $(assert!(stringify!($place).eq_ignore_ascii_case($info.name), "a line has one name on both sides");)+
-        };
     };
 }

@@ -56,8 +56,8 @@ pub trait View<N: Node>: Copy + Debug {
     fn is_lively(&self, node: NodeId) -> bool;
     /// Whether the node is paused: its process runs but is not scheduled.
     fn is_paused(&self, node: NodeId) -> bool;
-    /// When no operation is left that a fault of the node's disk made slow, or that waits behind one; `None` while a fault
-    /// is on it.
+    /// When no operation is left that a fault of the node's disk made slow, or that waits behind one; `None` while a
+    /// fault is on it.
     fn disk_healthy_from(&self, node: NodeId) -> Option<Instant>;
     /// The most that a write and its sync take on the node's disk.
     fn disk_latency_max(&self, node: NodeId) -> Duration;

@@ -326,7 +326,8 @@ fn lines() -> String {
          *Before*: adapters to the first interface, when each \
          brought its own invariants.\n\n\
          | what | lines | before |\n| --- | --- | --- |\n\
-         | clients, their workload, protobuf as data, names: for the next three | {shared} | in the next line, and 17 |\n\
+         | clients, their workload, protobuf as data, names: for the next three | {shared} | in the next line, \
+         and 17 |\n\
          | raft-rs: the node, its storage, options, words, the system | {} | 1,036 |\n\
          | raft-rs: what the {of_raft} invariants of Raft are shown | {facts} | 327, for ten invariants of its own |\n\
          | OmniPaxos: everything, with {of_omni} invariants of its own | {omni} | 705, with four |\n\

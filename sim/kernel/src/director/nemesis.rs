@@ -34,7 +34,7 @@ pub(crate) struct Nemesis {
     messages: Vec<String>,
     rng: Rng,
     /// What comes after the fault that lasts, before the nemesis rests.
-    follow: Option<Follow>,
+    follow: Option<Box<Follow>>,
     /// The drift that lasts, for the account.
     drift: Option<(NodeId, i32)>,
     /// Of the fault that lasts or comes next, counted from 1.

@@ -159,7 +159,7 @@ pub(crate) enum Strike {
         /// How long that lasts.
         duration: Duration,
         /// What comes next.
-        follow: Option<Follow>,
+        follow: Option<Box<Follow>>,
     },
     /// A node is given an order.
     Order(NodeId, OrderKey),
@@ -247,7 +247,7 @@ impl<'a> Occasion<'a> {
         Some(Strike::Fault {
             fault,
             duration: down,
-            follow: Some(Follow { after: up, fault: machine, duration: self.duration }),
+            follow: Some(Box::new(Follow { after: up, fault: machine, duration: self.duration })),
         })
     }
 

@@ -1,8 +1,9 @@
 //! A leader within a bound: once a leader can be elected, there is one within a measured time, and it
 //! is missed no longer than that afterwards.
 //!
-//! When one can be elected is for [`super::reachability`], how long that may take for [`super::bounds`]. The wait starts
-//! over with each fault that begins or ends, and with each change of the membership that changes what is promised.
+//! When one can be elected is for [`super::reachability`], how long that may take for [`super::bounds`]. The wait
+//! starts over with each fault that begins or ends, and with each change of the membership that changes what is
+//! promised.
 
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
