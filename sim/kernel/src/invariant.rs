@@ -366,7 +366,8 @@ impl Findings {
     }
 }
 
-/// The place of an invariant in a list, by its name in capitals. In a `const`, a name that is not there does not compile.
+/// The place of an invariant in a list, by its name in capitals. In a `const`, a name that is not there does not
+/// compile.
 #[doc(hidden)]
 pub const fn place(list: &[InvariantInfo], name: &str) -> usize {
     let mut at = 0;
@@ -407,8 +408,13 @@ pub const fn place(list: &[InvariantInfo], name: &str) -> usize {
 ///
 /// ```compile_fail
 /// # use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Sight};
-/// # const INFO: InvariantInfo =
-/// #     InvariantInfo { name: "never_negative", doc: "", source: "", kind: InvariantKind::Safety, sight: Sight::BlackBox };
+/// # const INFO: InvariantInfo = InvariantInfo {
+/// #     name: "never_negative",
+/// #     doc: "",
+/// #     source: "",
+/// #     kind: InvariantKind::Safety,
+/// #     sight: Sight::BlackBox,
+/// # };
 /// splitbrain_kernel::invariant_list! {
 ///     NEVER_POSITIVE = INFO,
 /// }

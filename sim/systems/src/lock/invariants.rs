@@ -249,12 +249,12 @@ impl LockInvariants {
             LockObservation::Freed { hold, client } => {
                 only_owner_acts::on_act(node, hold, client, self.book.client_of(hold), "frees", findings);
                 self.book.freed(node, hold, client, &self.terms);
-                self.stored.on_gone(node, hold);
+                self.stored.on_gone(node, hold, &self.terms);
             }
             LockObservation::Expired(hold) => {
                 no_early_expiry::on_expired(now, node, hold, &self.book, &self.terms, findings);
                 no_late_expiry::on_expired(now, node, hold, &self.stored, &self.terms, findings);
-                self.stored.on_gone(node, hold);
+                self.stored.on_gone(node, hold, &self.terms);
             }
             LockObservation::Kept(hold) => {
                 self.memory.on_kept(node, hold);

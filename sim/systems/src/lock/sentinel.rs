@@ -376,6 +376,12 @@ impl Sentinel {
                 return self.greet(ctx);
             }
         }
+        if master.is_none() && epoch > self.epoch {
+            // It was promoted by a failover of which this sentinel has not heard, or which its leader gave up before it
+            // heard of the promotion.
+            self.adopt(ctx, redis, epoch);
+            return self.greet(ctx);
+        }
         if redis != self.master && master != Some(self.master) && epoch <= self.epoch && self.epoch > 0 {
             ctx.send(redis, Wire::Follow { master: self.master, epoch: self.epoch });
         }

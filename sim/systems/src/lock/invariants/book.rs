@@ -44,6 +44,8 @@ struct Open {
     hold: Hold,
     until: Instant,
     fence: Option<u64>,
+    /// As of a grant.
+    is_unbroken: bool,
 }
 
 /// What an answer has promised.
@@ -76,7 +78,7 @@ impl Book {
     ) {
         self.clients.insert(hold.token, client);
         let until = now.saturating_add(terms.life_min());
-        self.open.insert((server, client, request), Open { hold, until, fence });
+        self.open.insert((server, client, request), Open { hold, until, fence, is_unbroken: true });
     }
 
     /// A server has carried out a renewal.
@@ -89,7 +91,7 @@ impl Book {
         terms: &Terms,
     ) {
         let until = now.saturating_add(terms.life_min());
-        self.open.insert((server, client, request), Open { hold, until, fence: None });
+        self.open.insert((server, client, request), Open { hold, until, fence: None, is_unbroken: true });
     }
 
     /// A server has freed a lock: the promise ends if the client itself asked for it.
@@ -109,9 +111,9 @@ impl Book {
         request: RequestId,
         terms: &Terms,
     ) -> Option<Promise> {
-        let Open { hold, until, fence } = self.open.remove(&(server, client, request))?;
+        let Open { hold, until, fence, is_unbroken } = self.open.remove(&(server, client, request))?;
         let before = self.groups(now, hold, terms);
-        let granted = Grant { server, at: now, until, is_unbroken: true };
+        let granted = Grant { server, at: now, until, is_unbroken };
         let grant = self.grants.entry((hold.lock, hold.token, terms.group(server))).or_insert(granted);
         if grant.until <= until {
             *grant = granted;
@@ -130,6 +132,10 @@ impl Book {
     pub(super) fn on_broken(&mut self, server: NodeId) {
         for grant in self.grants.values_mut().filter(|grant| grant.server == server) {
             grant.is_unbroken = false;
+        }
+        // What it has carried out and not answered yet, too.
+        for (_, open) in self.open.iter_mut().filter(|((of, _, _), _)| *of == server) {
+            open.is_unbroken = false;
         }
     }
 

@@ -14,7 +14,8 @@ use super::terms::Terms;
 pub(super) struct Stored {
     /// When each got its time to live last, and when it is looked at next.
     locks: BTreeMap<(NodeId, Hold), Since>,
-    /// The same of locks whose server is down, or no master any more.
+    /// The same of locks whose server is down, or no master any more; and of those that were freed or are over, which a
+    /// replica may not have heard of when it takes the place of its master.
     away: BTreeMap<(Hold, NodeId), Instant>,
 }
 
@@ -43,8 +44,11 @@ impl Stored {
     }
 
     /// A lock is no more.
-    pub(super) fn on_gone(&mut self, server: NodeId, hold: Hold) {
-        self.locks.remove(&(server, hold));
+    pub(super) fn on_gone(&mut self, server: NodeId, hold: Hold, terms: &Terms) {
+        let Some(since) = self.locks.remove(&(server, hold)) else { return };
+        if terms.is_replicated() {
+            self.away.insert((hold, server), since.set_at);
+        }
     }
 
     /// A server stores nothing for now: it is down, or a replica.

@@ -69,5 +69,16 @@ mod tests {
         assert_eq!(judged(&replicated(2), R2, 9, |_| ()), None, "it has the lock from another server");
         assert_eq!(judged(&replicated(2), R1, 9, |book| book.on_broken(R1)), None, "it followed another one");
         assert_eq!(judged(&replicated(2), R1, 9, |book| book.on_broken(R2)), Some(NO_EARLY_EXPIRY));
+        // A renewal that was carried out before it followed another one, and answered afterwards.
+        let renewed_between = |is_broken: bool| {
+            judged(&replicated(2), R1, 12, |book| {
+                book.renewed(seconds(4), R1, hold(1), (C1, 2), &replicated(2));
+                if is_broken {
+                    book.on_broken(R1);
+                }
+                book.answered(seconds(5), R1, C1, 2, &replicated(2));
+            })
+        };
+        assert_eq!((renewed_between(true), renewed_between(false)), (None, Some(NO_EARLY_EXPIRY)));
     }
 }

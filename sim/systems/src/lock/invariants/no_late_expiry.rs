@@ -91,8 +91,22 @@ mod tests {
         assert!(stored.overdue(seconds(9), seconds(20), &terms).is_empty());
         assert_eq!(stored.overdue(seconds(13), seconds(20), &terms), [(R1, hold(1), seconds(0))]);
         assert_eq!(stored.deadline(&terms), seconds(20), "it is looked at again later");
-        stored.on_gone(R1, hold(1));
+        stored.on_gone(R1, hold(1), &terms);
         assert_eq!(stored.deadline(&terms), Instant::MAX);
+    }
+
+    /// The new master had heard of the renewal, and not that the lock was freed after it.
+    #[test]
+    fn what_the_old_master_freed_may_live_on_at_the_new_one() {
+        for (terms, set_at) in [(replicated(2), seconds(6)), (independent(2), seconds(0))] {
+            let mut stored = Stored::default();
+            stored.on_set(seconds(0), R1, hold(1));
+            stored.on_server_gone(R1);
+            stored.on_set(seconds(6), R2, hold(1));
+            stored.on_gone(R2, hold(1), &terms);
+            stored.on_kept(seconds(8), R1, hold(1), &terms);
+            assert_eq!(stored.since(R1, hold(1)), Some(set_at));
+        }
     }
 
     #[test]

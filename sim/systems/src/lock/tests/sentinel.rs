@@ -196,3 +196,17 @@ fn an_order_needs_no_vote_but_its_own() {
     let polled = Wire::Polled { master: R1, is_down: false, vote: Some((N1, 1)) };
     assert_eq!(one.take_sent(), [(N2, polled)], "it has voted for itself");
 }
+
+/// Its leader gave the failover up before it heard that the successor had its role: nobody told the others.
+#[test]
+fn a_promotion_that_nobody_told_of_is_heard_from_the_redis_itself() {
+    let mut one = sentinel(Bug::None);
+    one.take_sent();
+    one.hear(R2, Wire::Pong { master: None, epoch: 4, offset: 5 });
+    let sent = one.take_sent();
+    let follows = |redis| sent.contains(&(redis, Wire::Follow { master: R2, epoch: 4 }));
+    assert!(follows(R1) && follows(R3), "{sent:?}");
+    assert!(sent.contains(&(N2, Wire::Hello { master: R2, epoch: 4, current: 4 })), "{sent:?}");
+    one.hear(R1, Wire::Pong { master: None, epoch: 3, offset: 5 });
+    assert!(one.take_sent().contains(&(R1, Wire::Follow { master: R2, epoch: 4 })), "an earlier epoch is no news");
+}
