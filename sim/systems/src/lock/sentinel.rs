@@ -16,6 +16,8 @@
 //!   epoch, but the others may elect another one in the same epoch.
 //! - There is no TILT mode: a sentinel goes by its monotonic clock.
 //! - A redis obeys no sentinel that knows less than the one before it; the real one obeys the last that speaks to it.
+//! - A redis says of which epoch it is the master, so a promotion that its leader did not hear of stands. The real one
+//!   says nothing of epochs, and is turned into a replica of the old master again (`+convert-to-slave`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
