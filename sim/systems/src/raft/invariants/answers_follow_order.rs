@@ -79,7 +79,7 @@ mod tests {
     fn other_answers_are_found() {
         let mut findings = all_on();
         executed(s(1), Index(4), &Answer::Done, Some(&Answer::Expired), &mut findings);
-        assert!(broken(&findings).1.contains("the store of s1 says Done at place 4"));
+        assert!(broken(&findings).1.contains("the store of s1 says done at place 4"));
         let mut findings = all_on();
         let (old, new) = (Answer::Value(vec![7]), Answer::Value(vec![8]));
         told((c(1), OperationId(0)), Index(4), &old, Some(&new), &mut findings);
