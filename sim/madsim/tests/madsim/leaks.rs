@@ -22,8 +22,13 @@ fn checked(deed: &str) -> ScenarioResult {
     let system = OnMadsim::<Toy>::new();
     let description = system.description();
     let pool = Pool { jobs: 1, timeout: None, interrupt: Interrupt::default(), until: None };
-    let options =
-        CampaignOptions { seeds: Some(Seeds::first(3)), max_fail: None, check_determinism: Ppm::new(1_000_000), pool };
+    let options = CampaignOptions {
+        seeds: Some(Seeds::first(3)),
+        max_fail: None,
+        fail_fast: false,
+        check_determinism: Ppm::new(1_000_000),
+        pool,
+    };
     let subject = Subject { scenario: &scenario, name: deed, description: &description, program: "splitbrain-madsim" };
     campaign::judge(
         &Planned { subject, scenario: scenario.clone(), system: &system, only: None },
