@@ -10,7 +10,7 @@ use crate::rng::Ppm;
 
 const SEVEN: Cluster = Cluster::plain(5, 2);
 
-fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec<OrderKey> {
+pub(super) fn nemesis(id: &str, kinds: &[NemesisKind]) -> NemesisSpec<OrderKey> {
     NemesisSpec {
         id: id.to_owned(),
         line: 1,

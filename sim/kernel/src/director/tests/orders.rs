@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::spec::{MessageSpec, NemesisKind, OrderChoice};
+use super::nemeses::nemesis;
+use super::spec::{NemesisKind, OrderChoice};
 use super::*;
 
 fn order(nodes: &[&str], order: OrderChoice<OrderKey>, end: Option<OrderChoice<OrderKey>>) -> FaultSpec<OrderKey> {
@@ -134,19 +135,7 @@ fn it_can_be_bound_to_a_name() {
 
 /// A nemesis of these kinds that draws from these orders.
 fn drawing(kinds: &[NemesisKind], orders: Vec<OrderChoice<OrderKey>>) -> NemesisSpec<OrderKey> {
-    NemesisSpec {
-        id: "n".to_owned(),
-        line: 1,
-        kinds: kinds.to_vec(),
-        on: selectors(&["any server"]),
-        every: Span { low: ms(100), high: ms(900) },
-        duration: Span { low: ms(200), high: ms(1_000) },
-        swarm: false,
-        from: Instant::ZERO,
-        until: None,
-        messages: MessageSpec::default(),
-        orders,
-    }
+    NemesisSpec { on: selectors(&["any server"]), orders, ..nemesis("n", kinds) }
 }
 
 /// What a nemesis orders in a minute: of each order the node that gets it, and the key.
