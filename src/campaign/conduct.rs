@@ -15,7 +15,7 @@ use crate::campaign::twin::hold_to_twin;
 use crate::campaign::{CampaignOptions, Seeds, Subject, Summary};
 use crate::engine::{AnySystem, Engine, OpenError, Unsupported};
 use crate::exit_code::ExitCode;
-use crate::scenario::{Diagnostics, Filter, Scenario};
+use crate::scenario::{Filter, Scenario};
 
 /// A scenario that is about to run.
 #[derive(Clone)]
@@ -73,18 +73,13 @@ const fn is_final(kind: ReasonKind) -> bool {
 pub fn judge(planned: &Planned<'_>, options: &CampaignOptions, listener: &mut dyn Listener) -> ScenarioResult {
     let subject = &planned.subject;
     let open = |scenario: Arc<Scenario>| planned.system.open(scenario);
-    let opened = open(planned.scenario.clone()).and_then(|engine| {
-        let seeds = options.seeds_of(subject.scenario);
-        let only = planned.only.as_ref();
-        let matching = only.map(|only| matching(only, &*engine, &seeds)).transpose().map_err(OpenError::Plan)?;
-        Ok((engine, matching))
-    });
-    let result = match opened {
-        Ok((engine, matching)) => {
-            let (seeds, left_out) = matching.map_or((options.seeds.clone(), 0), |(seeds, left)| (Some(seeds), left));
+    let result = match open(planned.scenario.clone()) {
+        Ok(engine) => {
+            let only = planned.only.as_ref();
+            // What is run may be fewer than the scenario asks for, as where the user names seeds.
+            let seeds = options.seeds.clone().or_else(|| only.map(|_| options.seeds_of(subject.scenario)));
             let options = CampaignOptions { seeds, ..options.clone() };
-            let mut result = run(subject, &engine, &options, listener);
-            result.leave_out(left_out);
+            let mut result = run_only(only, subject, &engine, &options, listener);
             hold_to_twin(subject, &mut result, &options, open);
             result
         }
@@ -92,18 +87,6 @@ pub fn judge(planned: &Planned<'_>, options: &CampaignOptions, listener: &mut dy
     };
     say(listener, subject, &Event::ScenarioJudged { subject, result: &result });
     result
-}
-
-/// Those of the seeds whose resolved options match, and how many others there are.
-fn matching(only: &Filter, engine: &dyn Engine, seeds: &Seeds) -> Result<(Seeds, u64), Diagnostics> {
-    let mut matching = Vec::new();
-    for seed in (0..seeds.len()).filter_map(|index| seeds.get(index)) {
-        if only.matches(&engine.settings(seed)?.facts) {
-            matching.push(seed.0);
-        }
-    }
-    let left_out = seeds.len() - matching.len() as u64;
-    Ok((Seeds::List(matching), left_out))
 }
 
 /// Everything that the engine refuses; without a plan nothing else can be refused.
@@ -121,14 +104,33 @@ pub fn run(
     options: &CampaignOptions,
     listener: &mut dyn Listener,
 ) -> ScenarioResult {
+    run_only(None, subject, engine, options, listener)
+}
+
+/// The same, over those of the seeds whose resolved options match.
+fn run_only(
+    only: Option<&Filter>,
+    subject: &Subject<'_>,
+    engine: &Arc<dyn Engine>,
+    options: &CampaignOptions,
+    listener: &mut dyn Listener,
+) -> ScenarioResult {
     let (scenario, seeds) = (subject.scenario, options.seeds_of(subject.scenario));
     say(listener, subject, &Event::ScenarioStarted { subject, engine, seeds: &seeds });
     let mut judge = Judge::new(scenario, options);
     let is_halted = Cell::new(false);
+    let (mut left_out, mut matching) = (0, Vec::new());
     let end = {
         // Runs and progress are said by two closures, never both at once.
         let listeners = RefCell::new(Listeners(vec![&mut judge, &mut *listener]));
-        let fold = |Checked { run, twice }: Checked| {
+        let fold = |checked: Option<Checked>| {
+            let Some(Checked { run, twice }) = checked else {
+                left_out += 1;
+                return ControlFlow::Continue(());
+            };
+            if only.is_some() {
+                matching.push(run.seed.0);
+            }
             let reasons = reasons(&scenario.expect, &run);
             let event = Event::RunFinished { subject, run: &run, reasons: &reasons, twice };
             let wish = say(&mut *listeners.borrow_mut(), subject, &event);
@@ -139,23 +141,32 @@ pub fn run(
         let tick = |done| {
             say(&mut *listeners.borrow_mut(), subject, &Event::Progress { done, total });
         };
-        options.pool.each(engine, &seeds, &task(options), fold, tick)
+        options.pool.each(engine, &seeds, &task(only, engine, options), fold, tick)
     };
     // For the scenarios that come after, as for this one, it is as if the user had interrupted.
     let end = if is_halted.get() { PoolEnd::Interrupted } else { end };
     if is_halted.get() {
         options.pool.interrupt.set();
     }
-    let result = ScenarioResult { skipped: engine.skipped(), ..judge.finish(end) };
+    let matching = only.map(|_| Seeds::List(matching));
+    let result = ScenarioResult { skipped: engine.skipped(), matching, ..judge.finish(end, left_out) };
     if end == PoolEnd::Interrupted && !is_halted.get() {
         say(listener, subject, &Event::Interrupted { subject, runs: result.runs });
     }
     result
 }
 
-fn task(options: &CampaignOptions) -> Arc<Task<Checked>> {
+/// A run with a seed, if it is one of those that are meant.
+fn task(only: Option<&Filter>, engine: &Arc<dyn Engine>, options: &CampaignOptions) -> Arc<Task<Option<Checked>>> {
     let share = options.check_determinism;
-    Arc::new(move |bench: &mut Bench<'_>, seed: Seed| determinism::run(bench, seed, share))
+    let only = only.map(|only| (only.clone(), Arc::clone(engine)));
+    Arc::new(move |bench: &mut Bench<'_>, seed: Seed| {
+        // What cannot be resolved is run: the run says what is wrong with it.
+        let is_other = only
+            .as_ref()
+            .is_some_and(|(only, engine)| engine.settings(seed).is_ok_and(|settings| !only.matches(&settings.facts)));
+        (!is_other).then(|| determinism::run(bench, seed, share))
+    })
 }
 
 impl CampaignOptions {

@@ -131,8 +131,10 @@ pub struct ScenarioResult {
     pub judgement: Judgement,
     /// Which seeds were asked for.
     pub seeds: Seeds,
-    /// How many further seeds were left out, because their options are not those that the user asked for.
+    /// How many of them were left out, because their options are not those that the user asked for.
     pub left_out: u64,
+    /// The seeds that were run, where the user asked for some by their options.
+    pub matching: Option<Seeds>,
     /// How many runs were folded, in the order of the seeds.
     pub runs: u64,
     /// How many of them were carried out twice.
@@ -186,12 +188,9 @@ impl ScenarioResult {
         self.failures.iter().flat_map(|failure| &failure.reasons).chain(&self.reasons)
     }
 
-    /// So many seeds were left out on purpose; where they were all, nothing was judged.
-    pub(super) fn leave_out(&mut self, seeds: u64) {
-        self.left_out = seeds;
-        if self.runs == 0 && seeds > 0 && self.all_reasons().all(|reason| reason.kind == ReasonKind::NotJudged) {
-            self.judgement = Judgement::NotJudged;
-        }
+    /// The seeds that were run, in their order.
+    pub(super) fn seeds_run(&self) -> Seeds {
+        self.matching.clone().unwrap_or_else(|| self.seeds.take(self.runs))
     }
 
     /// What it makes of the exit code.
@@ -362,6 +361,7 @@ impl<'a> Judge<'a> {
                 judgement: Judgement::AsExpected,
                 seeds: options.seeds_of(scenario),
                 left_out: 0,
+                matching: None,
                 runs: 0,
                 checked_twice: 0,
                 events: 0,
@@ -496,8 +496,12 @@ impl<'a> Judge<'a> {
         is_all && self.result.found.is_some() && expect.reach.iter().all(|reach| self.has_reached(&reach.name))
     }
 
-    pub(super) fn finish(mut self, end: PoolEnd) -> ScenarioResult {
-        self.result.seeds = self.result.seeds.take(if self.is_timed { self.result.runs } else { u64::MAX });
+    /// What the scenario came to. So many of the seeds were left out on purpose; where they were all, nothing was
+    /// judged.
+    pub(super) fn finish(mut self, end: PoolEnd, left_out: u64) -> ScenarioResult {
+        self.result.left_out = left_out;
+        let looked_at = self.result.runs + left_out;
+        self.result.seeds = self.result.seeds.take(if self.is_timed { looked_at } else { u64::MAX });
         let reasons = match end {
             PoolEnd::Complete => self.campaign_reasons(),
             PoolEnd::Stopped => Vec::new(),
@@ -522,6 +526,10 @@ impl<'a> Judge<'a> {
         self.result.judgement = decide(&self.result);
         let shows_a_violation = self.expect.violates.is_some() && self.result.found.is_none();
         if shows_a_violation && self.is_partial() && self.result.judgement == Judgement::AsExpected {
+            self.result.judgement = Judgement::NotJudged;
+        }
+        let is_none = self.result.runs == 0 && left_out > 0;
+        if is_none && self.result.all_reasons().all(|reason| reason.kind == ReasonKind::NotJudged) {
             self.result.judgement = Judgement::NotJudged;
         }
         self.result

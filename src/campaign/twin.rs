@@ -34,7 +34,7 @@ pub fn hold_to_twin(
         return;
     };
     let options = CampaignOptions {
-        seeds: Some(result.seeds.take(result.runs)),
+        seeds: Some(result.seeds_run()),
         check_determinism: Ppm::new(0),
         // It gets as many seeds, however long they take.
         pool: Pool { until: None, ..options.pool.clone() },

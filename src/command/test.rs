@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     /// Run seeds from 0 on for so long on the real clock, shared equally among the scenarios; how far each came is
     /// printed, and --seeds repeats it
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_timeout)]
-    #[arg(conflicts_with_all = ["seeds", "seed", "conditions"])]
+    #[arg(conflicts_with_all = ["seeds", "seed"])]
     time: Option<Duration>,
 
     /// Runs at a time; changes no result [default: one a core]

@@ -68,6 +68,18 @@ fn only_seeds_with_these_options_are_run() {
     golden!("where_wrong", test("flow = none"));
 }
 
+/// What is asked for is looked for as long as there is time, and the seeds that were looked at repeat it.
+#[test]
+fn seeds_with_these_options_are_run_for_some_time() {
+    let folder = Folder::new("where_for").with("half", &half());
+    let shown = folder.run(&["test", "--for", "300ms", "--where", "flaw = none"]);
+    assert!(shown.code == 0 && shown.stdout.contains("seeds left out by --where"), "{shown}");
+    let (line, again) = shown.stdout.split_once('\n').expect("two lines at least");
+    let seeds = again.trim_start().strip_prefix("the same again: --seeds ").and_then(|rest| rest.lines().next());
+    let repeated = folder.run(&["test", "--where", "flaw = none", "--seeds", seeds.expect("it follows the scenario")]);
+    assert_eq!(repeated.stdout.lines().next(), Some(line), "{repeated}");
+}
+
 #[test]
 fn where_nothing_matches_nothing_is_judged() {
     let folder = Folder::new("where_none").with("half", &half());
