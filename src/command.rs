@@ -113,10 +113,16 @@ impl<'a> Session<'a> {
         Box::new(system)
     }
 
-    /// Decodes the scenarios of a file and checks them with their system.
+    /// Decodes the scenarios of a file and checks them with their system. What has no effect in any of them is refused,
+    /// unless something was picked on the command line: then it may have one without that.
     fn load(&self, path: &str, bytes: &[u8], picks: &Picks) -> Result<Vec<Loaded<'_>>, Diagnostics> {
         let all = scenario::load_all(path, bytes, picks, &self.descriptions)?;
-        all.into_iter().map(|one| self.verified(one)).collect()
+        let all: Vec<Loaded<'_>> = all.into_iter().map(|one| self.verified(one)).collect::<Result<_, _>>()?;
+        if picks.variant.is_none() && picks.set.is_empty() {
+            let noted: Vec<_> = all.iter().map(|one| (&*one.scenario, one.system.notes(&one.scenario))).collect();
+            scenario::refuse_idle(&noted)?;
+        }
+        Ok(all)
     }
 
     /// Decodes the one scenario of a text and checks it with its system.

@@ -70,7 +70,7 @@ pub use description::{GroupDescription, OptionDescription, OptionKind, PresetDes
 pub use diagnostic::{Colour, Diagnostic, Diagnostics, ScenarioError};
 pub use expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
 pub use names::Names;
-pub use notes::Note;
+pub use notes::{Note, refuse_idle};
 pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 pub use reference::{fault_actions, reference};
 pub use resolve::{Chosen, Facts, Resolved, is_restart, notes, resolve, verify};

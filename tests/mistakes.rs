@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use splitbrain::engine::{AnySystem as _, Simulated};
-use splitbrain::scenario::{Diagnostic, SystemDescription, load};
+use splitbrain::scenario::{Diagnostic, SystemDescription, load, refuse_idle};
 use splitbrain_systems::raft::Raft;
 
 /// What every scenario of the file begins with; the lines of a block are counted behind it.
@@ -71,11 +71,14 @@ fn said(text: &str) -> String {
     };
     let loaded = load("a.toml", whole.as_bytes(), &systems);
     let verified = loaded.and_then(|scenario| Simulated::<Raft>::new().verify(&scenario).map(|()| scenario));
-    let errors = match verified {
+    let noted = verified.and_then(|scenario| {
+        let notes = Simulated::<Raft>::new().notes(&scenario);
+        refuse_idle(&[(&scenario, notes.clone())]).map(|()| notes)
+    });
+    let errors = match noted {
         Err(errors) => errors,
-        Ok(scenario) => {
-            let notes = Simulated::<Raft>::new().notes(&scenario).into_iter();
-            let notes = notes.map(|note| format!("{SAID}note {}: {}\n", own(note.line), note.message));
+        Ok(notes) => {
+            let notes = notes.iter().map(|note| format!("{SAID}note {}: {}\n", own(note.line), note.message));
             return format!("{SAID}valid\n{}", notes.collect::<String>());
         }
     };

@@ -8,7 +8,7 @@ mod json_schema;
 use std::path::{Path, PathBuf};
 
 use splitbrain::scenario::{
-    OptionKind, Picks, Scenario, SystemDescription, load, load_all, notes, reference, schema, verify,
+    OptionKind, Picks, Scenario, SystemDescription, load, load_all, notes, reference, refuse_idle, schema, verify,
 };
 use splitbrain_kernel::options::ValueKind;
 use splitbrain_systems::chat::Chat;
@@ -164,6 +164,30 @@ fn shipped_scenarios_get_no_remark_that_is_not_known() {
 }
 
 const REMARKS: &[&str] = &[];
+
+/// An option without effect is an error where no variant gives it one, and else a note of those without.
+#[test]
+fn what_has_no_effect_in_any_variant_is_refused() {
+    let refused = |variants: &str| {
+        let text = format!(
+            "format = 1\nsystem = \"raft\"\ncluster = {{ servers = 3 }}\nrun = {{ duration = \"1s\" }}\n\
+             [raft]\npreset = \"paper\"\nsnapshot_trailing = 5\n{variants}"
+        );
+        let all = load_all("a.toml", text.as_bytes(), &Picks::default(), &systems()).expect("right in form");
+        let noted: Vec<_> = all.iter().map(|scenario| (scenario, notes::<Raft>(scenario))).collect();
+        refuse_idle(&noted).map_err(|errors| errors.to_string()).err()
+    };
+    let idle = "a.toml:7:1: raft.snapshot_trailing: has no effect: no server takes a snapshot";
+    let two = |options: &str| format!("[[variant]]\nname = \"a\"\n[[variant]]\nname = \"b\"\nraft = {{ {options} }}\n");
+    let told = refused("").expect("it is idle");
+    assert!(told.starts_with(idle), "{told}");
+    assert_eq!(refused(&two("snapshot_distance = 50")), None);
+    let told = refused(&two("pre_vote = true")).expect("it is idle in both");
+    assert!(told.starts_with(idle) && told.lines().count() == 1, "{told}");
+    // What one variant alone states has no other to be of use in.
+    let told = refused(&two("snapshot_distance = 50, starved_exit = 20")).expect("it is idle where it stands");
+    assert!(told.contains("variant b: raft.starved_exit: has no effect"), "{told}");
+}
 
 /// Two workloads have options of one name: it is told once.
 #[test]

@@ -100,6 +100,11 @@ impl Diagnostics {
         Self::new(source.clone(), vec![one], 0)
     }
 
+    /// What is wrong by either.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self::new(self.source, [self.list, other.list].concat(), self.more + other.more)
+    }
+
     /// The same, with this behind each message.
     pub(super) fn with(mut self, when: &str) -> Self {
         self.list.iter_mut().for_each(|one| one.message = format!("{} ({when})", one.message));

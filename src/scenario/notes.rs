@@ -10,27 +10,53 @@ use splitbrain_kernel::selector::{LinkForm, LinkSelector, Selector};
 
 use super::section::network::chance_max;
 use super::shape::who::kinds_of;
-use super::{Names, OrderCall, Scenario};
+use super::{Diagnostics, Names, OrderCall, Scenario};
 
-/// A remark, and the line that it is about.
+/// A remark, and what it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The line of the file.
     pub line: u32,
+    /// What stands there: `raft.read_lease`, `fault[2]`.
+    pub path: String,
     /// What may not be meant.
     pub message: String,
+    /// Whether what stands there has no effect in any run of the scenario, whatever happens in it.
+    pub is_idle: bool,
+}
+
+/// Refuses what has no effect in any of the variants of one file in which it stands, given each with its notes.
+///
+/// # Errors
+/// Everything of this kind, each with its reason.
+pub fn refuse_idle(all: &[(&Scenario, Vec<Note>)]) -> Result<(), Diagnostics> {
+    let acts_in = |note: &Note, (scenario, notes): &(&Scenario, Vec<Note>)| {
+        !notes.contains(note) && scenario.source.line_of(&note.path) == Some(note.line)
+    };
+    let refused = |note: &&Note| note.is_idle && !all.iter().any(|one| acts_in(note, one));
+    let of_one = |(scenario, notes): &(&Scenario, Vec<Note>)| {
+        let each = notes.iter().filter(refused).map(|note| {
+            // The path stands before the message already.
+            let message = note.message.strip_prefix(&note.path).map_or(&*note.message, str::trim_start);
+            Diagnostics::one(&scenario.source, scenario.source.text_of_line(note.line), &note.path, message)
+        });
+        each.reduce(Diagnostics::and)
+    };
+    let found: Vec<Diagnostics> = all.iter().filter_map(of_one).collect();
+    if found.is_empty() { Ok(()) } else { Err(Diagnostics::of_variants(found, all.len())) }
 }
 
 impl Scenario {
     /// What may not be meant, as far as the file alone tells, in the order of the file.
     pub fn notes(&self) -> Vec<Note> {
-        let mut notes: Vec<Note> = self.faults.iter().flat_map(|fault| self.notes_of(fault)).collect();
+        let faults = self.faults.iter().enumerate();
+        let mut notes: Vec<Note> = faults.flat_map(|(index, fault)| self.notes_of(index, fault)).collect();
         notes.extend(self.note_of_reordering());
         notes.sort_by_key(|note| note.line);
         notes
     }
 
-    fn notes_of(&self, fault: &FaultSpec<OrderCall>) -> Option<Note> {
+    fn notes_of(&self, index: usize, fault: &FaultSpec<OrderCall>) -> Option<Note> {
         let What::Fault(what) = &fault.what else { return None };
         let Target::Links(links) = what.target() else { return None };
         let message = match links {
@@ -38,7 +64,8 @@ impl Scenario {
             LinkForm::Between(links) => self.between_clients(&fault.id, links)?,
             _ => return None,
         };
-        Some(Note { line: fault.line, message })
+        // Servers in no side and links between clients may be meant, if hardly the latter.
+        Some(Note { line: fault.line, path: format!("fault[{index}]"), message, is_idle: false })
     }
 
     /// A partition that leaves servers with all their links.
@@ -70,7 +97,8 @@ impl Scenario {
 
     /// A delay that no packet gets.
     fn note_of_reordering(&self) -> Option<Note> {
-        let line = self.source.line_of("network.reordering_delay")?;
+        let path = "network.reordering_delay";
+        let line = self.source.line_of(path)?;
         let chances = [&self.network.reordering, &self.network.duplication];
         let some = |chance: Option<Ppm>| chance.is_some_and(|chance| chance.parts() > 0);
         let of_links = |link: &LinkConditions| some(link.reordering) || some(link.duplication);
@@ -87,8 +115,8 @@ impl Scenario {
             || self.nemeses.iter().any(|nemesis| nemesis.kinds.iter().any(drawn))
             // What is drawn outside of the options is not known here.
             || self.drawn_keys().any(|key| key.starts_with("network.link") || key.starts_with("nemesis."));
-        let message = "network.reordering_delay has no effect: no datagram is reordered or comes twice";
-        (!has_effect).then(|| Note { line, message: message.to_owned() })
+        let message = format!("{path} has no effect: no datagram is reordered or comes twice");
+        (!has_effect).then(|| Note { line, path: path.to_owned(), message, is_idle: true })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The text of a scenario file: its name for people, its hash for replays, and where a byte is.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeValue;
@@ -76,6 +77,15 @@ impl Source {
     /// The line of a byte.
     pub fn line(&self, offset: usize) -> u32 {
         self.position(offset).line
+    }
+
+    /// The bytes of a line, without the blanks around it; none of a line that the text does not have.
+    pub(super) fn text_of_line(&self, line: u32) -> Range<usize> {
+        let before = (line as usize).saturating_sub(1);
+        let start: usize = self.text.split_inclusive('\n').take(before).map(str::len).sum();
+        let text = self.text[start..].lines().next().unwrap_or_default();
+        let start = start + text.len() - text.trim_start().len();
+        start..start + text.trim().len()
     }
 
     /// The line of a table or key that the text states, by its path: `network`, `network.loss`, `fault[2].cut`. `None`
@@ -169,6 +179,10 @@ mod tests {
         ];
         for (path, line) in lines {
             assert_eq!(source.line_of(path), line, "{path}");
+        }
+        let texts = [(1, "format = 1"), (5, ""), (10, "ties.explore = 1"), (13, ""), (0, "format = 1")];
+        for (line, text) in texts {
+            assert_eq!(&source.text[source.text_of_line(line)], text, "line {line}");
         }
         assert_eq!(Source::new("a.toml", "format = ", b"").line_of("format"), None);
     }

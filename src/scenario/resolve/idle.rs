@@ -65,8 +65,7 @@ fn options(scenario: &Scenario, idle: &IdleList) -> Vec<Note> {
     let stated = scenario.options.base.iter().chain(scenario.options.nodes.values().flatten());
     let note = |one: &super::super::OptionSetting| {
         let (_, why) = idle.iter().find(|(what, _)| matches!(what, Idle::Option(path) if *path == one.name))?;
-        let line = scenario.source.line(one.span.start);
-        Some(Note { line, message: format!("{}.{} has no effect: {why}", scenario.system, one.name) })
+        Some(idle_key(scenario.source.line(one.span.start), &format!("{}.{}", scenario.system, one.name), why))
     };
     stated.filter_map(note).collect()
 }
@@ -74,10 +73,18 @@ fn options(scenario: &Scenario, idle: &IdleList) -> Vec<Note> {
 fn keys(scenario: &Scenario, idle: &IdleList) -> Vec<Note> {
     let note = |(what, why): &(Idle, &str)| {
         let Idle::Key(path) = what else { return None };
-        let line = scenario.source.line_of(path)?;
-        Some(Note { line, message: format!("{path} has no effect: {why}") })
+        Some(idle_key(scenario.source.line_of(path)?, path, why))
     };
     idle.iter().filter_map(note).collect()
+}
+
+fn idle_key(line: u32, path: &str, why: &str) -> Note {
+    Note { line, path: path.to_owned(), message: format!("{path} has no effect: {why}"), is_idle: true }
+}
+
+/// A note about the fault or the nemesis with this number in its list.
+fn idle_entry(line: u32, list: &str, index: usize, message: String) -> Note {
+    Note { line, path: format!("{list}[{index}]"), message, is_idle: true }
 }
 
 /// Faults that are narrowed to messages which are never sent.
@@ -86,17 +93,19 @@ fn messages(scenario: &Scenario, idle: &IdleList) -> Vec<Note> {
         let found = idle.iter().find(|(what, _)| matches!(what, Idle::Message(name) if name == kind));
         found.map(|(_, why)| format!("no {kind} is ever sent: {why}"))
     };
-    let note = |line: u32, id: &str, kinds: &[String]| {
+    let why = |id: &str, kinds: &[String]| {
         let whys: Vec<String> = kinds.iter().filter_map(never).collect();
         let is_idle = !kinds.is_empty() && whys.len() == kinds.len();
-        is_idle.then(|| Note { line, message: format!("{id} has no effect: {}", whys.join("; ")) })
+        is_idle.then(|| format!("{id} has no effect: {}", whys.join("; ")))
     };
-    let faults = scenario.faults.iter().filter_map(|fault| match &fault.what {
-        What::Fault(what) => note(fault.line, &fault.id, what.kinds()),
+    let faults = scenario.faults.iter().enumerate().filter_map(|(index, fault)| match &fault.what {
+        What::Fault(what) => Some(idle_entry(fault.line, "fault", index, why(&fault.id, what.kinds())?)),
         What::Order(_) => None,
     });
-    let nemeses = scenario.nemeses.iter();
-    faults.chain(nemeses.filter_map(|nemesis| note(nemesis.line, &nemesis.id, &nemesis.messages.kinds))).collect()
+    let nemeses = scenario.nemeses.iter().enumerate().filter_map(|(index, nemesis)| {
+        Some(idle_entry(nemesis.line, "nemesis", index, why(&nemesis.id, &nemesis.messages.kinds)?))
+    });
+    faults.chain(nemeses).collect()
 }
 
 /// Faults of disks at nodes that keep nothing on theirs.
@@ -106,17 +115,19 @@ fn disks<S: System>(scenario: &Scenario) -> Vec<Note> {
         let kinds = kinds_of(S::KINDS, selectors).filter(|kinds| !kinds.is_empty());
         kinds.is_some_and(|kinds| files.iter().all(|file| file.of.iter().all(|kind| !kinds.contains(kind))))
     };
-    let faults = scenario.faults.iter().filter_map(|fault| match &fault.what {
+    let faults = scenario.faults.iter().enumerate().filter_map(|(index, fault)| match &fault.what {
         What::Fault(Fault::Disk(Disk { nodes, .. })) if keep_nothing(nodes) => {
-            Some(Note { line: fault.line, message: format!("{} has no effect: these nodes have no files", fault.id) })
+            let message = format!("{} has no effect: these nodes have no files", fault.id);
+            Some(idle_entry(fault.line, "fault", index, message))
         }
         _ => None,
     });
-    let nemeses = scenario.nemeses.iter().filter(|nemesis| keep_nothing(&nemesis.on)).filter_map(|nemesis| {
+    let idle = scenario.nemeses.iter().enumerate().filter(|(_, nemesis)| keep_nothing(&nemesis.on));
+    let nemeses = idle.filter_map(|(index, nemesis)| {
         let kinds: Vec<&str> =
             nemesis.kinds.iter().copied().filter(|kind| is_of_disk(*kind)).map(NemesisKind::name).collect();
         let message = format!("{} of {} has no effect: these nodes have no files", kinds.join(", "), nemesis.id);
-        (!kinds.is_empty()).then_some(Note { line: nemesis.line, message })
+        (!kinds.is_empty()).then(|| idle_entry(nemesis.line, "nemesis", index, message))
     });
     faults.chain(nemeses).collect()
 }
