@@ -4,7 +4,7 @@
 use toml::Value;
 use toml::de::DeValue;
 
-use super::super::names::Names;
+use crate::scenario::names::Names;
 
 /// Where the nodes and links of an entry stand, by the word for the kind of entry. `*` is any key.
 fn places(kind: &str) -> &'static [&'static [&'static str]] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use splitbrain_kernel::plan::{Asking, FORMAT, Plan, Timing};
 
-use super::super::names::Names;
+use crate::scenario::names::Names;
 
 /// The plan as TOML, in the form that [`read_plan`](super::read_plan) reads, with these names of nodes.
 ///

@@ -11,10 +11,11 @@ use splitbrain_kernel::run::ClockOptions;
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::draw::STREAM;
-use super::super::section::network::{DUPLICATION, LOSS, REORDERING};
-use super::super::section::options::{PRESET, node_header};
-use super::super::{ClockSpans, Drawn, OptionSetting, Scenario};
+use crate::scenario::draw::STREAM;
+use crate::scenario::section::network::{DUPLICATION, LOSS, REORDERING};
+use crate::scenario::section::options::{PRESET, node_header};
+use crate::scenario::{ClockSpans, Drawn, OptionSetting, Scenario};
+
 use super::Chosen;
 
 /// Every choice of a scenario, made.
@@ -193,4 +194,4 @@ pub(super) const fn alternatives<T>(drawn: &Drawn<T>) -> u64 {
 }
 
 /// The most that a duration of a scenario adds up to; a sum of two fits.
-const _: () = assert!(super::super::shape::quantity::LONGEST.as_nanos() < Duration::MAX.as_nanos() / 1000);
+const _: () = assert!(crate::scenario::shape::quantity::LONGEST.as_nanos() < Duration::MAX.as_nanos() / 1000);

@@ -5,10 +5,11 @@ use splitbrain_kernel::fault::{Disk, Fault};
 use splitbrain_kernel::options::{Idle, Options as _, Scene};
 use splitbrain_kernel::system::System;
 
-use super::super::notes::Note;
-use super::super::section::nemesis::is_of_disk;
-use super::super::shape::who::kinds_of;
-use super::super::{OrderCall, Scenario};
+use crate::scenario::notes::Note;
+use crate::scenario::section::nemesis::is_of_disk;
+use crate::scenario::shape::who::kinds_of;
+use crate::scenario::{OrderCall, Scenario};
+
 use super::options_of;
 use super::verify::each_combination;
 
@@ -63,7 +64,7 @@ fn orders_of(scenario: &Scenario) -> Vec<String> {
 
 fn options(scenario: &Scenario, idle: &IdleList) -> Vec<Note> {
     let stated = scenario.options.base.iter().chain(scenario.options.nodes.values().flatten());
-    let note = |one: &super::super::OptionSetting| {
+    let note = |one: &crate::scenario::OptionSetting| {
         let (_, why) = idle.iter().find(|(what, _)| matches!(what, Idle::Option(path) if *path == one.name))?;
         Some(idle_key(scenario.source.line(one.span.start), &format!("{}.{}", scenario.system, one.name), why))
     };

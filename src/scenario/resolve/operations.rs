@@ -8,7 +8,7 @@ use splitbrain_kernel::system::System;
 use splitbrain_kernel::time::Instant;
 use splitbrain_kernel::workload::{Cue, Load, WorkloadCall};
 
-use super::super::{Diagnostics, Scenario, WorkloadChoice};
+use crate::scenario::{Diagnostics, Scenario, WorkloadChoice};
 
 /// What the clients of a run are asked for.
 ///

@@ -3,9 +3,10 @@
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
-use super::super::combination::{spread, told};
-use super::super::draw::Decider;
-use super::super::{Diagnostics, Drawn, Scenario};
+use crate::scenario::combination::{spread, told};
+use crate::scenario::draw::Decider;
+use crate::scenario::{Diagnostics, Drawn, Scenario};
+
 use super::choices::{Between, Choices, Decide, alternatives};
 use super::{build, faults_of, nemeses_of, operations};
 
@@ -13,7 +14,7 @@ use super::{build, faults_of, nemeses_of, operations};
 const COMBINATIONS_MAX: u64 = 1024;
 
 /// Checks what only the system itself can tell: every combination that the choices can come to is tried, up to a
-/// bound, and every order. What `check` runs after [`load`](super::super::load), so that a bad file is refused before
+/// bound, and every order. What `check` runs after [`load`](crate::scenario::load), so that a bad file is refused before
 /// any run. Of a range both ends are tried. The twin, where there is one, is checked likewise.
 ///
 /// # Errors

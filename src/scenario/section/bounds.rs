@@ -6,10 +6,10 @@ use splitbrain_kernel::fault::Reach;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::selector::Span;
 
-use super::super::expect::{Expect, OutcomeName};
-use super::super::key::Table;
-use super::super::reader::{At, Problem, Reader};
-use super::super::{ClockBounds, ClockChoices, ClockSpans, OrderCall};
+use crate::scenario::expect::{Expect, OutcomeName};
+use crate::scenario::key::Table;
+use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::{ClockBounds, ClockChoices, ClockSpans, OrderCall};
 
 /// What is done to clocks in a file.
 pub(super) struct Clocks<'a> {

@@ -2,15 +2,16 @@
 
 use splitbrain_kernel::invariant::Sight;
 
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::Reader;
-use super::super::shape::Word;
-use super::super::shape::all_but::{AllBut, Closed};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::Reader;
+use crate::scenario::shape::Word;
+use crate::scenario::shape::all_but::{AllBut, Closed};
+
 use super::{Fields, Pairs};
 
 /// The invariants of the system.
-pub(in super::super) const INVARIANT: Word = Word {
+pub(crate) const INVARIANT: Word = Word {
     what: "invariant",
     known: |system| system.invariants.iter().map(|one| (one.name.clone(), one.info.doc)).collect(),
 };
@@ -38,11 +39,11 @@ const INVARIANTS: Key<AllBut<Word>> = Key {
 };
 
 /// The keys of `[check]`.
-pub(in super::super) static CHECK: Section = Section { name: "check", doc: "What is watched.", keys: &[&INVARIANTS] };
+pub(crate) static CHECK: Section = Section { name: "check", doc: "What is watched.", keys: &[&INVARIANTS] };
 
 /// `[check]`.
 #[derive(Debug)]
-pub(in super::super) struct CheckFields;
+pub(crate) struct CheckFields;
 
 impl Fields for CheckFields {
     type Value = Vec<String>;

@@ -5,11 +5,12 @@ use splitbrain_kernel::fault::Offset;
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::Reader;
-use super::super::shape::calendar::Date;
-use super::super::shape::quantity::{ANY_TIME, ANY_UPTIME, Between, Drift, DriftBound, One, Signed, Time};
-use super::super::{ClockBounds, ClockChoices, ClockSpans};
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::Reader;
+use crate::scenario::shape::calendar::Date;
+use crate::scenario::shape::quantity::{ANY_TIME, ANY_UPTIME, Between, Drift, DriftBound, One, Signed, Time};
+use crate::scenario::{ClockBounds, ClockChoices, ClockSpans};
+
 use super::{Fields, NodeTables, Pairs, SubTable};
 
 const DRIFT: Key<Between<Drift>> = Key {
@@ -67,13 +68,13 @@ const NODES: Key<NodeTables<NodeFields>> = Key {
 };
 
 /// The keys of `[clocks]`.
-pub(in super::super) static CLOCKS: Section = Section {
+pub(crate) static CLOCKS: Section = Section {
     name: "clocks",
     doc: "Each node has a monotonic clock and a wall clock of its own.",
     keys: &[&DRIFT, &OFFSET, &ORIGIN, &SKEW_BOUND, &DRIFT_BOUND, &NODES],
 };
 /// The keys of `[clocks.origin]`.
-pub(in super::super) static ORIGIN_TABLE: Section = Section {
+pub(crate) static ORIGIN_TABLE: Section = Section {
     name: "clocks.origin",
     doc: "What the clocks show at the start of a run, so that one can be about to wrap.",
     keys: &[&MONOTONIC, &WALL],
@@ -109,7 +110,7 @@ const NODE_ORIGIN: Key<SubTable<OriginFields>> = Key {
 };
 
 /// The keys of `[clocks.nodes.<node>]`.
-pub(in super::super) static CLOCKS_NODE: Section = Section {
+pub(crate) static CLOCKS_NODE: Section = Section {
     name: "clocks.nodes.<node>",
     doc: "The clocks of one node.",
     keys: &[&NODE_DRIFT, &NODE_OFFSET, &NODE_ORIGIN],
@@ -117,7 +118,7 @@ pub(in super::super) static CLOCKS_NODE: Section = Section {
 
 /// `[clocks]`.
 #[derive(Debug)]
-pub(in super::super) struct ClockFields;
+pub(crate) struct ClockFields;
 
 impl Fields for ClockFields {
     type Value = (ClockChoices, ClockBounds);
@@ -158,7 +159,7 @@ const ORDINARY: ClockSpans = ClockSpans {
 };
 
 /// The pairs of `[clocks]` or `[clocks.nodes.<node>]`, whose keys have the same names.
-pub(in super::super) fn node_pairs(spans: &ClockSpans) -> Pairs {
+pub(crate) fn node_pairs(spans: &ClockSpans) -> Pairs {
     let uptime = |at: Instant| at.since(Instant::ZERO);
     let monotonic = Span { low: uptime(spans.monotonic.low), high: uptime(spans.monotonic.high) };
     Pairs::default()
@@ -169,7 +170,7 @@ pub(in super::super) fn node_pairs(spans: &ClockSpans) -> Pairs {
 
 /// What is said of the clocks of one node.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Apart {
+pub(crate) struct Apart {
     drift_ppm: Option<Span<i32>>,
     offset: Option<Span<Offset>>,
     origin: Origin,

@@ -4,13 +4,14 @@ use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 use toml::de::DeValue;
 
-use super::super::RestartPolicy;
-use super::super::description::SystemDescription;
-use super::super::draw;
-use super::super::key::{AnyKey as _, Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Problem, Reader};
-use super::super::shape::Whole;
-use super::super::shape::scale::Scale;
+use crate::scenario::RestartPolicy;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::draw;
+use crate::scenario::key::{AnyKey as _, Key, Need, Section, Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::shape::Whole;
+use crate::scenario::shape::scale::Scale;
+
 use super::restart::RestartFields;
 use super::{Fields, Pairs, SubTable};
 
@@ -38,7 +39,7 @@ const RESTART: Key<SubTable<RestartFields>> = Key {
 };
 
 /// The keys of `[cluster]` where the system has plain servers and clients.
-pub(in super::super) static CLUSTER: Section = Section {
+pub(crate) static CLUSTER: Section = Section {
     name: "cluster",
     doc: "How many nodes there are. A system with kinds of process of its own has a key of each of them, by its name, \
           in place of `servers` and `clients`: `splitbrain list kinds`.",
@@ -69,7 +70,7 @@ fn names(kinds: &[Kind]) -> Vec<&'static str> {
 
 /// `[cluster]`.
 #[derive(Debug)]
-pub(in super::super) struct ClusterFields;
+pub(crate) struct ClusterFields;
 
 impl Fields for ClusterFields {
     type Value = (Cluster, Option<RestartPolicy>);

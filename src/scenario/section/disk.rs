@@ -7,10 +7,11 @@ use splitbrain_kernel::run::DiskOptions;
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::Duration;
 
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::Reader;
-use super::super::shape::Whole;
-use super::super::shape::quantity::{ANY_TIME, Between, Time};
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::Reader;
+use crate::scenario::shape::Whole;
+use crate::scenario::shape::quantity::{ANY_TIME, Between, Time};
+
 use super::{Fields, NodeTables, Pairs};
 
 const WRITE: Key<Between<Time>> = Key {
@@ -40,7 +41,7 @@ const NODES: Key<NodeTables<NodeFields>> = Key {
 };
 
 /// The keys of `[disk]`.
-pub(in super::super) static DISK: Section =
+pub(crate) static DISK: Section =
     Section { name: "disk", doc: "The disk of every node.", keys: &[&WRITE, &SYNC, &CAPACITY, &NODES] };
 
 const NODE_WRITE: Key<Between<Time>> =
@@ -54,7 +55,7 @@ const NODE_CAPACITY: Key<Whole> = Key {
 };
 
 /// The keys of `[disk.nodes.<node>]`.
-pub(in super::super) static DISK_NODE: Section = Section {
+pub(crate) static DISK_NODE: Section = Section {
     name: "disk.nodes.<node>",
     doc: "The disk of one node.",
     keys: &[&NODE_WRITE, &NODE_SYNC, &NODE_CAPACITY],
@@ -62,7 +63,7 @@ pub(in super::super) static DISK_NODE: Section = Section {
 
 /// `[disk]`.
 #[derive(Debug)]
-pub(in super::super) struct DiskFields;
+pub(crate) struct DiskFields;
 
 impl Fields for DiskFields {
     type Value = (DiskOptions, BTreeMap<NodeId, DiskOptions>);
@@ -98,7 +99,7 @@ impl Fields for DiskFields {
 }
 
 /// The pairs of `[disk]` or `[disk.nodes.<node>]`, whose keys have the same names.
-pub(in super::super) fn disk_pairs(value: &DiskOptions) -> Pairs {
+pub(crate) fn disk_pairs(value: &DiskOptions) -> Pairs {
     Pairs::default()
         .put(&WRITE, &Span { low: value.write_min, high: value.write_max })
         .put(&SYNC, &Span { low: value.sync_min, high: value.sync_max })
@@ -107,7 +108,7 @@ pub(in super::super) fn disk_pairs(value: &DiskOptions) -> Pairs {
 
 /// What is said of the disk of one node.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Apart {
+pub(crate) struct Apart {
     write: Option<Span<Duration>>,
     sync: Option<Span<Duration>>,
     capacity: Option<u64>,

@@ -10,18 +10,19 @@ use splitbrain_kernel::selector::Condition;
 use splitbrain_kernel::world::CONDITIONS;
 use toml::de::DeValue;
 
-use super::super::OptionSetting;
-use super::super::description::SystemDescription;
-use super::super::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
-use super::super::key::{Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Problem, Reader};
-use super::super::shape::when::{PATTERN, condition, is_more_than_a_name};
-use super::super::shape::{OneOfNames, OneOrMore, Whole, Word, quote};
+use crate::scenario::OptionSetting;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
+use crate::scenario::key::{Key, Need, Section, Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::shape::when::{PATTERN, condition, is_more_than_a_name};
+use crate::scenario::shape::{OneOfNames, OneOrMore, Whole, Word, quote};
+
 use super::check::INVARIANT;
 use super::options::Settings;
 use super::{Fields, Pairs, SubTable};
 use filter::Where;
-pub(in super::super) use filter::read_terms;
+pub(crate) use filter::read_terms;
 
 const OUTCOME: Key<OneOrMore<OutcomeShape>> = Key {
     name: "outcome",
@@ -59,15 +60,15 @@ const REACH: Key<OneOrMore<Reached>> = Key {
 };
 
 /// The name under which the schema defines a bound on a figure. No system is called so.
-pub(in super::super) const FIGURE: &str = "figure";
+pub(crate) const FIGURE: &str = "figure";
 
 /// The JSON Schema of a bound on a figure, or of several.
-pub(in super::super) fn figure_schema(system: &SystemDescription) -> Json {
+pub(crate) fn figure_schema(system: &SystemDescription) -> Json {
     OneOrMore(SubTable(BoundFields)).schema(system)
 }
 
 /// The keys of `[expect]` that every system has.
-pub(in super::super) static EXPECT: Section = Section {
+pub(crate) static EXPECT: Section = Section {
     name: "expect",
     doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
           system, what is measured in every run, and the count of everything that reach can name (spaces and hyphens \
@@ -91,7 +92,7 @@ const WHERE: Key<Where> = Key {
           \"priority != 0\"; several joined by \" and \". All runs where absent.",
 };
 /// The keys of an outcome that holds for some runs.
-pub(in super::super) static OUTCOME_TABLE: Section =
+pub(crate) static OUTCOME_TABLE: Section =
     Section { name: "expect.outcome", doc: "How some runs end.", keys: &[&IS, &WHERE] };
 
 const BOUND: Whole = Whole { min: 0, max: i64::MAX as u64 };
@@ -105,7 +106,7 @@ const PERCENTILE: Key<Whole> = Key {
           do not exceed. 50 is the median, 100 the most.",
 };
 /// The keys of a bound on a figure.
-pub(in super::super) static BOUND_TABLE: Section = Section {
+pub(crate) static BOUND_TABLE: Section = Section {
     name: "expect.<figure>",
     doc: "A bound on a figure of each run, or on a percentile of it over the runs.",
     keys: &[&AT_LEAST, &AT_MOST, &PERCENTILE, &WHERE],
@@ -121,7 +122,7 @@ fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str
 }
 
 /// Every figure: the key in the file, the name in the report, and what it measures.
-pub(in super::super) fn figures(system: &SystemDescription) -> Vec<(String, Cow<'static, str>, Cow<'_, str>)> {
+pub(crate) fn figures(system: &SystemDescription) -> Vec<(String, Cow<'static, str>, Cow<'_, str>)> {
     let events = [("events".into(), "Inputs delivered to nodes.".into())];
     let gauges = system.gauges.iter().map(|gauge| (gauge.name.into(), gauge.doc.into()));
     let measures = system.measures.iter().map(|one| (one.name.clone().into(), one.doc.as_str().into()));
@@ -144,7 +145,7 @@ fn slug(name: &str) -> String {
 
 /// `[expect]`.
 #[derive(Debug)]
-pub(in super::super) struct ExpectFields;
+pub(crate) struct ExpectFields;
 
 impl Fields for ExpectFields {
     type Value = Expect;

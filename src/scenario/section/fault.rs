@@ -8,19 +8,20 @@ use splitbrain_kernel::selector::{Condition, IT, LinkForm, Selector, Span, Trigg
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::vocabulary::WordError;
 
-use super::super::OrderCall;
-use super::super::description::SystemDescription;
-use super::super::key::{AnyKey, Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Problem, Reader, quoted};
-use super::super::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
-use super::super::shape::when::{End, When};
-use super::super::shape::who::{Who, is_single};
-use super::super::shape::{Id, Whole};
+use crate::scenario::OrderCall;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{AnyKey, Key, Need, Section, Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader, quoted};
+use crate::scenario::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
+use crate::scenario::shape::when::{End, When};
+use crate::scenario::shape::who::{Who, is_single};
+use crate::scenario::shape::{Id, Whole};
+
 use super::action::{self, ActionValue, KINDS_OF_MESSAGE};
 use super::{Fields, Pairs};
 
 /// Keys the fault's stream.
-pub(in super::super) const ID: Key<Id> = Key {
+pub(crate) const ID: Key<Id> = Key {
     name: "id",
     shape: Id,
     need: Need::Optional,
@@ -116,7 +117,7 @@ static KEYS: [&dyn AnyKey; COMMON.len() + action::COUNT] = {
 };
 
 /// The keys of `[[fault]]`.
-pub(in super::super) static FAULT: Section = Section {
+pub(crate) static FAULT: Section = Section {
     name: "fault[]",
     doc: "A directed fault: one trigger (at, every or when), one action, and how long. Selectors are resolved when it \
           starts.",
@@ -125,7 +126,7 @@ pub(in super::super) static FAULT: Section = Section {
 
 /// `[[fault]]`.
 #[derive(Debug)]
-pub(in super::super) struct FaultFields;
+pub(crate) struct FaultFields;
 
 impl Fields for FaultFields {
     type Value = FaultSpec<OrderCall>;
@@ -202,7 +203,7 @@ const ENDLESS: &[&str] = &["forever", "infinite", "infinity", "inf", "always", "
 
 /// The names that the faults of the file bind, whether or not what they are bound to is right: what uses them is
 /// checked either way.
-pub(in super::super) fn bound_names(faults: Option<At<'_>>) -> Vec<String> {
+pub(crate) fn bound_names(faults: Option<At<'_>>) -> Vec<String> {
     let mut bound = Vec::new();
     for fault in faults.and_then(|faults| faults.items()).unwrap_or_default() {
         let names = fault.value.as_table().and_then(|fault| fault.get(NAME.name)?.get_ref().as_table());
@@ -284,7 +285,7 @@ fn check_start(reader: &mut Reader<'_>, table: &Table<'_>, at: Instant) {
 }
 
 /// What is wrong with a fault that starts at this time.
-pub(in super::super) fn too_late(reader: &Reader<'_>, at: Instant) -> Option<Problem> {
+pub(crate) fn too_late(reader: &Reader<'_>, at: Instant) -> Option<Problem> {
     let (start, end) = (reader.settle_start?, reader.end?);
     if at < start {
         return None;
@@ -421,7 +422,7 @@ fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
 }
 
 /// Gives every fault without an id its action and its ordinal among the faults with that action.
-pub(in super::super) fn name_the_nameless(faults: &mut [FaultSpec<OrderCall>]) {
+pub(crate) fn name_the_nameless(faults: &mut [FaultSpec<OrderCall>]) {
     let mut ordinals: BTreeMap<&'static str, u32> = BTreeMap::new();
     for fault in faults {
         let name = action::of(&fault.what).key.name();

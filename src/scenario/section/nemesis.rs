@@ -4,19 +4,20 @@ use splitbrain_kernel::director::spec::{MessageSpec, NemesisKind, NemesisSpec, O
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::OrderCall;
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{At, Problem, Reader};
-use super::super::shape::all_but::{AllBut, Closed};
-use super::super::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
-use super::super::shape::who::Who;
-use super::super::shape::{Flag, OneOfNames, OneOrMore, Word};
+use crate::scenario::OrderCall;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::shape::all_but::{AllBut, Closed};
+use crate::scenario::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
+use crate::scenario::shape::who::Who;
+use crate::scenario::shape::{Flag, OneOfNames, OneOrMore, Word};
+
 use super::action::order::{Call, call};
 use super::fault::too_late;
 use super::{Fields, Pairs};
 
-const ID: Key<super::super::shape::Id> = Key {
+const ID: Key<crate::scenario::shape::Id> = Key {
     doc: "Keys its random draws, and names its faults in plan and report: weather.3. By default nemesis-1, and so on.",
     ..super::fault::ID
 };
@@ -82,7 +83,7 @@ const ORDERS: Key<OneOrMore<Call>> = Key {
 };
 
 /// The keys of `[[nemesis]]`.
-pub(in super::super) static NEMESIS: Section = Section {
+pub(crate) static NEMESIS: Section = Section {
     name: "nemesis[]",
     doc: "Random faults, one after the other; several nemeses overlap. Each fault that comes to be is a concrete fault \
           in the plan.",
@@ -91,7 +92,7 @@ pub(in super::super) static NEMESIS: Section = Section {
 
 /// `[[nemesis]]`.
 #[derive(Debug)]
-pub(in super::super) struct NemesisFields;
+pub(crate) struct NemesisFields;
 
 impl Fields for NemesisFields {
     type Value = NemesisSpec<OrderCall>;
@@ -174,7 +175,7 @@ fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, kinds: &[Nemesis
 }
 
 /// Whether a kind of random fault hits disks alone.
-pub(in super::super) const fn is_of_disk(kind: NemesisKind) -> bool {
+pub(crate) const fn is_of_disk(kind: NemesisKind) -> bool {
     matches!(kind, NemesisKind::DiskSlow | NemesisKind::DiskFull | NemesisKind::DiskLies)
 }
 
@@ -198,7 +199,7 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>
 }
 
 /// The ids of nemeses, in order, as far as they can be told before they are read.
-pub(in super::super) fn ids(list: Option<At<'_>>) -> Vec<String> {
+pub(crate) fn ids(list: Option<At<'_>>) -> Vec<String> {
     let items = list.and_then(|list| list.items()).unwrap_or_default();
     let id = |at: &At<'_>| at.value.as_table()?.get(ID.name)?.get_ref().as_str().map(str::to_owned);
     items.iter().enumerate().map(|(index, at)| id(at).unwrap_or_else(|| nameless(index))).collect()
@@ -209,7 +210,7 @@ fn nameless(index: usize) -> String {
 }
 
 /// Gives every nemesis without an id its ordinal.
-pub(in super::super) fn name_the_nameless(nemeses: &mut [NemesisSpec<OrderCall>]) {
+pub(crate) fn name_the_nameless(nemeses: &mut [NemesisSpec<OrderCall>]) {
     for (index, nemesis) in nemeses.iter_mut().enumerate() {
         if nemesis.id.is_empty() {
             nemesis.id = nameless(index);

@@ -8,14 +8,15 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::run::Redial;
 use splitbrain_kernel::selector::{LinkSelector, Selector};
 
-use super::super::NetworkChoices;
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{At, Problem, Reader};
-use super::super::shape::drawn::DrawnShape;
-use super::super::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, One, SOME_TIME, Time};
-use super::super::shape::who::Path;
-use super::super::shape::{OneOrMore, Whole};
+use crate::scenario::NetworkChoices;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::shape::drawn::DrawnShape;
+use crate::scenario::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, One, SOME_TIME, Time};
+use crate::scenario::shape::who::Path;
+use crate::scenario::shape::{OneOrMore, Whole};
+
 use super::{Fields, Pairs, SubTable, TableList};
 
 type DrawnChance = DrawnShape<One<Chance>>;
@@ -28,21 +29,21 @@ const LATENCY: Key<LatencyShape> = Key {
     doc: "How long a packet takes; drawn for each packet.",
 };
 /// Its path keys the draw.
-pub(in super::super) const LOSS: Key<DrawnChance> = Key {
+pub(crate) const LOSS: Key<DrawnChance> = Key {
     name: "loss",
     shape: DRAWN_CHANCE,
     need: Need::Default("\"0%\""),
     doc: "Chance that a datagram is lost. A range or choice is drawn once a run.",
 };
 /// Its path keys the draw.
-pub(in super::super) const DUPLICATION: Key<DrawnChance> = Key {
+pub(crate) const DUPLICATION: Key<DrawnChance> = Key {
     name: "duplication",
     shape: DRAWN_CHANCE,
     need: Need::Default("\"0%\""),
     doc: "Chance that a datagram arrives twice. A range or choice is drawn once a run.",
 };
 /// Its path keys the draw.
-pub(in super::super) const REORDERING: Key<DrawnChance> = Key {
+pub(crate) const REORDERING: Key<DrawnChance> = Key {
     name: "reordering",
     shape: DRAWN_CHANCE,
     need: Need::Default("\"0%\""),
@@ -82,7 +83,7 @@ const LINK: Key<TableList<LinkFields>> = Key {
 };
 
 /// The keys of `[network]`.
-pub(in super::super) static NETWORK: Section = Section {
+pub(crate) static NETWORK: Section = Section {
     name: "network",
     doc: "The conditions of every link when nothing is wrong.",
     keys: &[
@@ -100,7 +101,7 @@ pub(in super::super) static NETWORK: Section = Section {
 
 /// `[network]`.
 #[derive(Debug)]
-pub(in super::super) struct NetworkFields;
+pub(crate) struct NetworkFields;
 
 impl Fields for NetworkFields {
     type Value = NetworkChoices;
@@ -146,7 +147,7 @@ impl Fields for NetworkFields {
 }
 
 /// Which links.
-pub(in super::super) const LINKS: Key<OneOrMore<Path>> = Key {
+pub(crate) const LINKS: Key<OneOrMore<Path>> = Key {
     name: "links",
     shape: OneOrMore(Path),
     need: Need::Required,
@@ -180,7 +181,7 @@ const REDIAL_MAX: Key<One<Time>> =
     Key { name: "max", shape: One(SOME_TIME), need: Need::Required, doc: "The longest wait." };
 
 /// The keys of `[network.redial]`.
-pub(in super::super) static REDIAL_TABLE: Section = Section {
+pub(crate) static REDIAL_TABLE: Section = Section {
     name: "network.redial",
     doc: "How long a node waits until it opens a connection again. A connection that opens resets the wait, and so \
           does the end of the process. The loss of a connection that was open does not count as a failure.",
@@ -219,7 +220,7 @@ impl Fields for RedialFields {
 }
 
 /// The keys of `[[network.link]]` and of the fault `weather`.
-pub(in super::super) static WEATHER: Section = Section {
+pub(crate) static WEATHER: Section = Section {
     name: "network.link[]",
     doc: "Links with other conditions. What is not named is as on the others. In [[network.link]] the links are \
           between named nodes or all of them; in the fault weather they may be any.",
@@ -228,7 +229,7 @@ pub(in super::super) static WEATHER: Section = Section {
 
 /// Links and their conditions, as the fault `weather` says them.
 #[derive(Debug)]
-pub(in super::super) struct WeatherFields;
+pub(crate) struct WeatherFields;
 
 impl Fields for WeatherFields {
     type Value = (Vec<LinkSelector>, LinkConditions);
@@ -281,7 +282,7 @@ fn weather_pairs(pairs: Pairs, weather: &LinkConditions) -> Pairs {
 
 /// `[[network.link]]`: links between nodes that are known before the run.
 #[derive(Debug)]
-pub(in super::super) struct LinkFields;
+pub(crate) struct LinkFields;
 
 impl Fields for LinkFields {
     type Value = (Vec<Link>, LinkConditions);
@@ -308,10 +309,7 @@ impl Fields for LinkFields {
 }
 
 /// The pairs of `[[network.link]]`, with the nodes by these names.
-pub(in super::super) fn link_pairs(
-    (links, weather): &(Vec<Link>, LinkConditions),
-    name: impl Fn(NodeId) -> NodeName,
-) -> Pairs {
+pub(crate) fn link_pairs((links, weather): &(Vec<Link>, LinkConditions), name: impl Fn(NodeId) -> NodeName) -> Pairs {
     let links = links.iter().map(|link| LinkSelector {
         source: Selector::Node(name(link.source)),
         target: Selector::Node(name(link.target)),
@@ -353,7 +351,7 @@ pub(super) fn fixed_nodes(cluster: Cluster, selector: &Selector) -> Option<Vec<N
 }
 
 /// The most that an undisturbed packet takes under these conditions.
-pub(in super::super) fn latency_max(latency: Latency) -> splitbrain_kernel::time::Duration {
+pub(crate) fn latency_max(latency: Latency) -> splitbrain_kernel::time::Duration {
     match latency {
         Latency::Uniform { max, .. } => max,
         // The kernel's table ends below 17 times the mean.
@@ -362,10 +360,10 @@ pub(in super::super) fn latency_max(latency: Latency) -> splitbrain_kernel::time
 }
 
 /// The most that a chance can come to.
-pub(in super::super) fn chance_max(chance: &super::super::Drawn<Ppm>) -> Ppm {
+pub(crate) fn chance_max(chance: &crate::scenario::Drawn<Ppm>) -> Ppm {
     match chance {
-        super::super::Drawn::Constant(value) => *value,
-        super::super::Drawn::Range { high, .. } => *high,
-        super::super::Drawn::Choose(values) => values.iter().copied().max().unwrap_or_default(),
+        crate::scenario::Drawn::Constant(value) => *value,
+        crate::scenario::Drawn::Range { high, .. } => *high,
+        crate::scenario::Drawn::Choose(values) => values.iter().copied().max().unwrap_or_default(),
     }
 }

@@ -7,18 +7,19 @@ use serde_json::{Map, Value as Json, json};
 use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId};
 use splitbrain_kernel::options::{Value, ValueKind};
 
-use super::super::description::{OptionDescription, OptionKind, SystemDescription};
-use super::super::draw::Drawing;
-use super::super::key::{Key, Need, Section, Shape, Table, described};
-use super::super::reader::{At, Problem, Reader};
-use super::super::shape::Word;
-use super::super::shape::drawn::{DrawnShape, OptionValue, Ranged};
-use super::super::shape::who::{node_key, node_pattern};
-use super::super::{Drawn, OptionChoices, OptionSetting};
+use crate::scenario::description::{OptionDescription, OptionKind, SystemDescription};
+use crate::scenario::draw::Drawing;
+use crate::scenario::key::{Key, Need, Section, Shape, Table, described};
+use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::shape::Word;
+use crate::scenario::shape::drawn::{DrawnShape, OptionValue, Ranged};
+use crate::scenario::shape::who::{node_key, node_pattern};
+use crate::scenario::{Drawn, OptionChoices, OptionSetting};
+
 use super::{EACH_KEY, Fields, Pairs};
 
 /// Its path keys the draw.
-pub(in super::super) const PRESET: Key<DrawnShape<Word>> = Key {
+pub(crate) const PRESET: Key<DrawnShape<Word>> = Key {
     name: "preset",
     shape: DrawnShape(Word {
         what: "preset",
@@ -35,7 +36,7 @@ const SERVERS: Key<Servers> = Key {
 };
 
 /// The keys of `[<system>]` that every system has.
-pub(in super::super) static OPTIONS: Section = Section {
+pub(crate) static OPTIONS: Section = Section {
     name: "<system>",
     doc: "The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for \
           the system; the options of a system inside stand in a table of their own, [session.raft], which takes a \
@@ -59,7 +60,7 @@ impl Ranged for Word {
 
 /// `[<system>]`.
 #[derive(Debug)]
-pub(in super::super) struct OptionFields;
+pub(crate) struct OptionFields;
 
 impl Fields for OptionFields {
     type Value = OptionChoices;
@@ -129,12 +130,12 @@ fn nodes(
 }
 
 /// The header of the options of one node.
-pub(in super::super) fn node_header(system: &str, cluster: Cluster, node: NodeId) -> String {
+pub(crate) fn node_header(system: &str, cluster: Cluster, node: NodeId) -> String {
     header_of(system, node, &cluster.name(node).to_string())
 }
 
 /// The same, for a node of this name.
-pub(in super::super) fn header_of(system: &str, node: NodeId, name: &str) -> String {
+pub(crate) fn header_of(system: &str, node: NodeId, name: &str) -> String {
     if node.is(KindId::SERVER) { format!("{system}.servers.{name}") } else { format!("{system}.{name}") }
 }
 
@@ -197,7 +198,7 @@ fn group_settings(reader: &mut Reader<'_>, at: &At<'_>, group: &str) -> Option<V
 }
 
 /// The pairs of the options that a table sets.
-pub(in super::super) fn setting_pairs(pairs: Pairs, settings: &[OptionSetting]) -> Pairs {
+pub(crate) fn setting_pairs(pairs: Pairs, settings: &[OptionSetting]) -> Pairs {
     settings.iter().fold(pairs, |pairs, setting| pairs.put_path(&setting.name, encode_drawn(&setting.value)))
 }
 
@@ -208,7 +209,7 @@ fn encode_drawn(value: &Drawn<Value>) -> String {
 
 /// Tables under the names of servers.
 #[derive(Debug)]
-pub(in super::super) struct Servers;
+pub(crate) struct Servers;
 
 impl Shape for Servers {
     type Value = BTreeMap<NodeId, Vec<OptionSetting>>;
@@ -253,7 +254,7 @@ impl Shape for Servers {
 
 /// A table of options of the system, without a preset.
 #[derive(Debug)]
-pub(in super::super) struct Settings;
+pub(crate) struct Settings;
 
 impl Shape for Settings {
     type Value = Vec<OptionSetting>;

@@ -5,12 +5,13 @@ use splitbrain_kernel::fault::{Fault, Start};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::selector::{Condition, Selector, Trigger};
 
-use super::super::RestartPolicy;
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{Problem, Reader};
-use super::super::shape::quantity::{ANY_TIME, Between, Time};
-use super::super::shape::who::Who;
-use super::super::shape::{OneOrMore, Whole};
+use crate::scenario::RestartPolicy;
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::{Problem, Reader};
+use crate::scenario::shape::quantity::{ANY_TIME, Between, Time};
+use crate::scenario::shape::who::Who;
+use crate::scenario::shape::{OneOrMore, Whole};
+
 use super::network::{every_kind, fixed_nodes};
 use super::{Fields, Pairs};
 
@@ -34,7 +35,7 @@ const ON: Key<OneOrMore<Who>> = Key {
 };
 
 /// The keys of `[cluster.restart]`.
-pub(in super::super) static RESTART: Section = Section {
+pub(crate) static RESTART: Section = Section {
     name: "cluster.restart",
     doc: "A process that ends by itself is started again. One that a crash ended, or holds down, is not: it restarts \
           when the fault is lifted.",
@@ -43,7 +44,7 @@ pub(in super::super) static RESTART: Section = Section {
 
 /// `[cluster.restart]`; the nodes of the cluster are known.
 #[derive(Debug)]
-pub(in super::super) struct RestartFields;
+pub(crate) struct RestartFields;
 
 impl Fields for RestartFields {
     type Value = RestartPolicy;
@@ -79,12 +80,12 @@ impl Fields for RestartFields {
 const ID: &str = "restart.";
 
 /// Whether this is the id of a fault that a supervisor does: it need not come about.
-pub(in super::super) fn is_restart(id: &str) -> bool {
+pub(crate) fn is_restart(id: &str) -> bool {
     id.starts_with(ID)
 }
 
 /// What the supervisors do, one for each process, as faults.
-pub(in super::super) fn faults<O>(policy: &RestartPolicy, cluster: Cluster) -> Vec<FaultSpec<O>> {
+pub(crate) fn faults<O>(policy: &RestartPolicy, cluster: Cluster) -> Vec<FaultSpec<O>> {
     let is_watched = |node: &NodeId| {
         let mut nodes = policy.on.iter().filter_map(|selector| fixed_nodes(cluster, selector));
         nodes.any(|nodes| nodes.contains(node))

@@ -4,11 +4,12 @@ use splitbrain_kernel::queue::SLOT_COUNT_MAX;
 use splitbrain_kernel::run::{Budget, Ties};
 use splitbrain_kernel::time::Duration;
 
-use super::super::RunChoices;
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{Problem, Reader};
-use super::super::shape::quantity::{ANY_TIME, One, SOME_TIME, Time};
-use super::super::shape::{OneOfNames, Whole};
+use crate::scenario::RunChoices;
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::{Problem, Reader};
+use crate::scenario::shape::quantity::{ANY_TIME, One, SOME_TIME, Time};
+use crate::scenario::shape::{OneOfNames, Whole};
+
 use super::{Fields, Pairs};
 
 const DURATION: Key<One<Time>> = Key {
@@ -78,7 +79,7 @@ const INBOX_MAX: Key<Whole> = Key {
 };
 
 /// The keys of `[run]`.
-pub(in super::super) static RUN: Section = Section {
+pub(crate) static RUN: Section = Section {
     name: "run",
     doc: "How long a run is, how many there are, and what ends one that runs away.",
     keys: &[&DURATION, &SEEDS, &SETTLE, &TIES, &EVENTS_MAX, &QUEUE_MAX, &INSTANT_MAX, &INBOX_MAX],
@@ -86,7 +87,7 @@ pub(in super::super) static RUN: Section = Section {
 
 /// `[run]`.
 #[derive(Debug)]
-pub(in super::super) struct RunFields;
+pub(crate) struct RunFields;
 
 impl Fields for RunFields {
     type Value = RunChoices;

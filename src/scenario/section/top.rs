@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use splitbrain_kernel::id::Cluster;
 use splitbrain_kernel::time::Instant;
 
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Table};
-use super::super::reader::{Problem, Reader};
-use super::super::shape::who::meant_node;
-use super::super::shape::{Id, List, Text, Whole};
-use super::super::{Draws, Expect, FORMAT, RunChoices, Scenario, Source};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::reader::{Problem, Reader};
+use crate::scenario::shape::who::meant_node;
+use crate::scenario::shape::{Id, List, Text, Whole};
+use crate::scenario::{Draws, Expect, FORMAT, RunChoices, Scenario, Source};
+
 use super::bounds::{Clocks, check_bounds};
 use super::check::CheckFields;
 use super::clocks::ClockFields;
@@ -39,65 +40,65 @@ const SYSTEM: Key<Text> = Key {
     doc: "The system that is simulated; `splitbrain list` names them.",
 };
 /// `tags`.
-pub(in super::super) const TAGS: Key<List<Id>> = Key {
+pub(crate) const TAGS: Key<List<Id>> = Key {
     name: "tags",
     shape: List(Id),
     need: Need::Optional,
     doc: "Words by which scenarios are selected: test -E 'tag(slow)' runs those with the tag slow.",
 };
 /// `[cluster]`.
-pub(in super::super) const CLUSTER: Key<SubTable<ClusterFields>> =
+pub(crate) const CLUSTER: Key<SubTable<ClusterFields>> =
     Key { name: "cluster", shape: SubTable(ClusterFields), need: Need::Required, doc: "How many nodes there are." };
 /// `[network]`.
-pub(in super::super) const NETWORK: Key<SubTable<NetworkFields>> = Key {
+pub(crate) const NETWORK: Key<SubTable<NetworkFields>> = Key {
     name: "network",
     shape: SubTable(NetworkFields),
     need: Need::Default("{}"),
     doc: "The conditions of every link when nothing is wrong.",
 };
 /// `[clocks]`.
-pub(in super::super) const CLOCKS: Key<SubTable<ClockFields>> = Key {
+pub(crate) const CLOCKS: Key<SubTable<ClockFields>> = Key {
     name: "clocks",
     shape: SubTable(ClockFields),
     need: Need::Default("{}"),
     doc: "The clocks of every node, and the bounds that the system may rely on.",
 };
 /// `[disk]`.
-pub(in super::super) const DISK: Key<SubTable<DiskFields>> =
+pub(crate) const DISK: Key<SubTable<DiskFields>> =
     Key { name: "disk", shape: SubTable(DiskFields), need: Need::Default("{}"), doc: "The disk of every node." };
 /// `[workload]`.
-pub(in super::super) const WORKLOAD: Key<SubTable<WorkloadFields>> =
+pub(crate) const WORKLOAD: Key<SubTable<WorkloadFields>> =
     Key { name: "workload", shape: SubTable(WorkloadFields), need: Need::Optional, doc: "What the clients do." };
 /// `[[fault]]`.
-pub(in super::super) const FAULT: Key<TableList<FaultFields>> = Key {
+pub(crate) const FAULT: Key<TableList<FaultFields>> = Key {
     name: "fault",
     shape: TableList(SubTable(FaultFields)),
     need: Need::Default("[]"),
     doc: "[[fault]]: directed faults.",
 };
 /// `[[nemesis]]`.
-pub(in super::super) const NEMESIS: Key<TableList<NemesisFields>> = Key {
+pub(crate) const NEMESIS: Key<TableList<NemesisFields>> = Key {
     name: "nemesis",
     shape: TableList(SubTable(NemesisFields)),
     need: Need::Default("[]"),
     doc: "[[nemesis]]: random faults.",
 };
 /// `[run]`.
-pub(in super::super) const RUN: Key<SubTable<RunFields>> = Key {
+pub(crate) const RUN: Key<SubTable<RunFields>> = Key {
     name: "run",
     shape: SubTable(RunFields),
     need: Need::Default("{}"),
     doc: "How long a run is, and how many there are.",
 };
 /// `[check]`.
-pub(in super::super) const CHECK: Key<SubTable<CheckFields>> =
+pub(crate) const CHECK: Key<SubTable<CheckFields>> =
     Key { name: "check", shape: SubTable(CheckFields), need: Need::Default("{}"), doc: "What is watched." };
 /// `[expect]`.
-pub(in super::super) const EXPECT: Key<SubTable<ExpectFields>> =
+pub(crate) const EXPECT: Key<SubTable<ExpectFields>> =
     Key { name: "expect", shape: SubTable(ExpectFields), need: Need::Default("{}"), doc: "How the runs are judged." };
 
 /// The keys of the file, but for the table of the system's options.
-pub(in super::super) static TOP: Section = Section {
+pub(crate) static TOP: Section = Section {
     name: "",
     doc: "The file as a whole. The options of the system stand in a table under its name.",
     keys: &[
@@ -130,7 +131,7 @@ const fn options_key(system: &SystemDescription) -> Key<SubTable<OptionFields>> 
 }
 
 /// Which system the file is about. Where it does not say so, the reader knows.
-pub(in super::super) fn system_of<'s>(
+pub(crate) fn system_of<'s>(
     reader: &mut Reader<'_>,
     table: &Table<'_>,
     systems: &'s [SystemDescription],
@@ -165,7 +166,7 @@ fn read_format(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<u64> {
 }
 
 /// Reads the file, whose system is the reader's. Its first comment is the goal, unless a variant has one of its own.
-pub(in super::super) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<String>) -> Option<Scenario> {
+pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<String>) -> Option<Scenario> {
     let system = reader.system;
     let names: Vec<&str> = TOP.names().chain([system.name]).collect();
     table.refuse_unknown_beside(reader, &names, |reader, word| {
@@ -254,7 +255,7 @@ fn check_ids(reader: &mut Reader<'_>, table: &Table<'_>, ids: Vec<(String, u32)>
 /// Where the ids of faults and nemeses stand, or where they would.
 fn fault_spans(table: &Table<'_>) -> Vec<(std::ops::Range<usize>, String)> {
     let lists = [FAULT.name, NEMESIS.name].into_iter().filter_map(|name| table.at(name)?.items());
-    let id_of = |at: super::super::reader::At<'_>| {
+    let id_of = |at: crate::scenario::reader::At<'_>| {
         let id = at.value.as_table().and_then(|fault| fault.get("id"));
         let span = id.map_or(at.span, |id| id.span());
         (span, format!("{}.id", at.path))

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Reader};
-use super::super::shape::{Id, Text};
-use super::super::variant::spanned_texts;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Shape, Table};
+use crate::scenario::reader::{At, Reader};
+use crate::scenario::shape::{Id, Text};
+use crate::scenario::variant::spanned_texts;
+
 use super::top::TOP;
 use super::{Fields, Pairs, SubTable, TableList};
 
@@ -28,7 +29,7 @@ const WITHOUT: Key<Paths> = Key {
 };
 
 /// The keys of `[[variant]]`.
-pub(in super::super) static VARIANT_TABLE: Section = Section {
+pub(crate) static VARIANT_TABLE: Section = Section {
     name: "variant[]",
     doc: "A scenario of its own, which is the rest of the file with other values. Beside these keys it has the \
           sections of a file: [variant.raft]. A file with variants is no scenario by itself.",
@@ -36,7 +37,7 @@ pub(in super::super) static VARIANT_TABLE: Section = Section {
 };
 
 /// `[[variant]]`.
-pub(in super::super) const VARIANT: Key<TableList<VariantFields>> = Key {
+pub(crate) const VARIANT: Key<TableList<VariantFields>> = Key {
     name: "variant",
     shape: TableList(SubTable(VariantFields)),
     need: Need::Default("[]"),
@@ -45,28 +46,28 @@ pub(in super::super) const VARIANT: Key<TableList<VariantFields>> = Key {
 
 /// What a variant says of itself.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Variant {
-    pub(in super::super) name: String,
-    pub(in super::super) goal: Option<String>,
+pub(crate) struct Variant {
+    pub(crate) name: String,
+    pub(crate) goal: Option<String>,
     /// Paths, each with its place.
-    pub(in super::super) without: Vec<(String, Range<usize>)>,
-    pub(in super::super) span: Range<usize>,
+    pub(crate) without: Vec<(String, Range<usize>)>,
+    pub(crate) span: Range<usize>,
 }
 
 /// Whether this key of a variant is about the variant, and no section of a file.
-pub(in super::super) fn is_own_key(key: &str) -> bool {
+pub(crate) fn is_own_key(key: &str) -> bool {
     VARIANT_TABLE.names().any(|name| name == key)
 }
 
 /// The names of the sections that a variant can state: all but what says what the file is.
-pub(in super::super) fn sections(system: &SystemDescription) -> impl Iterator<Item = &'static str> {
+pub(crate) fn sections(system: &SystemDescription) -> impl Iterator<Item = &'static str> {
     let is_fixed = |name: &&str| ["format", "system", VARIANT.name, PICKED.name].contains(name);
     TOP.names().filter(move |name| !is_fixed(name)).chain([system.name])
 }
 
 /// `[[variant]]`; its sections are read with those of the file.
 #[derive(Debug)]
-pub(in super::super) struct VariantFields;
+pub(crate) struct VariantFields;
 
 impl Fields for VariantFields {
     type Value = Variant;
@@ -107,7 +108,7 @@ impl Shape for Paths {
     }
 
     fn encode(&self, value: &Self::Value) -> String {
-        let paths: Vec<String> = value.iter().map(|(path, _)| super::super::shape::quote(path)).collect();
+        let paths: Vec<String> = value.iter().map(|(path, _)| crate::scenario::shape::quote(path)).collect();
         format!("[{}]", paths.join(", "))
     }
 
@@ -130,7 +131,7 @@ const SET: Key<Anything> = Key {
 };
 
 /// The keys of `[[picked]]`.
-pub(in super::super) static PICKED_TABLE: Section = Section {
+pub(crate) static PICKED_TABLE: Section = Section {
     name: "picked[]",
     doc: "What a command line picked: written at the end of the scenario.toml in the folder of a run, and not by \
           people.",
@@ -138,7 +139,7 @@ pub(in super::super) static PICKED_TABLE: Section = Section {
 };
 
 /// `[[picked]]`.
-pub(in super::super) const PICKED: Key<TableList<PickedFields>> = Key {
+pub(crate) const PICKED: Key<TableList<PickedFields>> = Key {
     name: "picked",
     shape: TableList(SubTable(PickedFields)),
     need: Need::Default("[]"),
@@ -147,13 +148,13 @@ pub(in super::super) const PICKED: Key<TableList<PickedFields>> = Key {
 
 /// What was picked.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Picked {
-    pub(in super::super) variant: Option<String>,
+pub(crate) struct Picked {
+    pub(crate) variant: Option<String>,
 }
 
 /// `[[picked]]`; what is set is laid over the file.
 #[derive(Debug)]
-pub(in super::super) struct PickedFields;
+pub(crate) struct PickedFields;
 
 impl Fields for PickedFields {
     type Value = Picked;
@@ -197,7 +198,7 @@ impl Shape for Anything {
 }
 
 /// The schemas of the sections in a variant: those of the file, of which nothing need be stated.
-pub(in super::super) fn section_schemas(system: &SystemDescription, file: &Json) -> Map<String, Json> {
+pub(crate) fn section_schemas(system: &SystemDescription, file: &Json) -> Map<String, Json> {
     let one = |name: &'static str| {
         let of_file = &file["properties"][name];
         let reference = json!({ "$ref": format!("#/$defs/{}/properties/{name}", system.name) });

@@ -5,16 +5,17 @@ use splitbrain_kernel::system::WorkloadInfo;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::workload::Cue;
 
-use super::super::description::{OptionKind, SystemDescription};
-use super::super::draw;
-use super::super::key::{Key, Need, Section, Shape, Table, described};
-use super::super::reader::{At, Problem, Reader, quoted};
-use super::super::shape::drawn::{OptionValue, encode_value};
-use super::super::shape::quantity::{Frequency, Moment, One, is_too_long};
-use super::super::shape::scale::Scale;
-use super::super::shape::when::When;
-use super::super::shape::{Fixed, Word};
-use super::super::{WorkloadChoice, WorkloadSetting};
+use crate::scenario::description::{OptionKind, SystemDescription};
+use crate::scenario::draw;
+use crate::scenario::key::{Key, Need, Section, Shape, Table, described};
+use crate::scenario::reader::{At, Problem, Reader, quoted};
+use crate::scenario::shape::drawn::{OptionValue, encode_value};
+use crate::scenario::shape::quantity::{Frequency, Moment, One, is_too_long};
+use crate::scenario::shape::scale::Scale;
+use crate::scenario::shape::when::When;
+use crate::scenario::shape::{Fixed, Word};
+use crate::scenario::{WorkloadChoice, WorkloadSetting};
+
 use super::{Fields, Pairs};
 
 const KIND: Key<Fixed<Word>> = Key {
@@ -94,7 +95,7 @@ impl Shape for CueShape {
 }
 
 /// The keys of `[workload]`.
-pub(in super::super) static WORKLOAD: Section = Section {
+pub(crate) static WORKLOAD: Section = Section {
     name: "workload",
     doc: "What the clients do. Without this table they do nothing of their own. Beside these keys it has those that \
           `splitbrain list workloads` shows for the workload.",
@@ -106,7 +107,7 @@ const OPERATIONS_MAX: u128 = 1_000_000;
 
 /// `[workload]`.
 #[derive(Debug)]
-pub(in super::super) struct WorkloadFields;
+pub(crate) struct WorkloadFields;
 
 impl Fields for WorkloadFields {
     type Value = WorkloadChoice;

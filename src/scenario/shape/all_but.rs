@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::super::description::SystemDescription;
-use super::super::key::{Shape, Table};
-use super::super::reader::{At, Problem, Reader};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader};
+
 use super::List;
 
 /// The part that every closed list has.
@@ -13,7 +14,7 @@ const OF: &str = "of";
 const EXCEPT: &str = "except";
 
 /// A form with a closed list of values.
-pub(in super::super) trait Closed: Shape {
+pub(crate) trait Closed: Shape {
     /// The names of parts of the list, beside `all`.
     const PARTS: &'static [&'static str] = &[];
 
@@ -35,7 +36,7 @@ pub(in super::super) trait Closed: Shape {
 /// A list of names out of a closed list, the name of a part of it such as `"all"`, or a part without some of its names.
 /// In the order of the closed list.
 #[derive(Debug)]
-pub(in super::super) struct AllBut<S>(pub(in super::super) S);
+pub(crate) struct AllBut<S>(pub(crate) S);
 
 impl<S: Closed> Shape for AllBut<S>
 where

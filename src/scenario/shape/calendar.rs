@@ -3,7 +3,8 @@
 use splitbrain_kernel::clock::ORIGIN_MAX;
 use splitbrain_kernel::time::Instant;
 
-use super::super::reader::{Problem, quoted};
+use crate::scenario::reader::{Problem, quoted};
+
 use super::quantity::Quantity;
 
 const SECOND: u64 = 1_000_000_000;
@@ -11,7 +12,7 @@ const DAY: u64 = 86_400;
 
 /// A date and a time in UTC, from 1970 on.
 #[derive(Debug)]
-pub(in super::super) struct Date;
+pub(crate) struct Date;
 
 impl Quantity for Date {
     type Value = Instant;

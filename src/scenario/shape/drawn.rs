@@ -5,17 +5,18 @@ use splitbrain_kernel::options::{Value, ValueKind};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
-use super::super::Drawn;
-use super::super::description::{OptionKind, SystemDescription};
-use super::super::draw::{Drawing, Form, choice_values, forms_schema};
-use super::super::key::Shape;
-use super::super::reader::{At, Problem, Reader};
+use crate::scenario::Drawn;
+use crate::scenario::description::{OptionKind, SystemDescription};
+use crate::scenario::draw::{Drawing, Form, choice_values, forms_schema};
+use crate::scenario::key::Shape;
+use crate::scenario::reader::{At, Problem, Reader};
+
 use super::quantity::{Chance, One, Quantity as _, Time, upside_down};
 use super::scale::Scale;
 use super::{Flag, Whole, names_schema, quote};
 
 /// A form of which a range `"a..b"` can be drawn.
-pub(in super::super) trait Ranged: Shape {
+pub(crate) trait Ranged: Shape {
     /// One end of a range; nothing where values of this form have no order.
     fn end(&self, text: &str) -> Option<Result<Self::Value, Problem>>;
     /// Whether the first is not above the second.
@@ -26,7 +27,7 @@ pub(in super::super) trait Ranged: Shape {
 
 /// A constant, a range `"a..b"`, or `{ choose = [a, b] }`; the latter two drawn once a run.
 #[derive(Debug)]
-pub(in super::super) struct DrawnShape<S>(pub(in super::super) S);
+pub(crate) struct DrawnShape<S>(pub(crate) S);
 
 impl<S: Ranged> Shape for DrawnShape<S>
 where
@@ -113,7 +114,7 @@ impl Ranged for One<Chance> {
 
 /// The value of an option of the system.
 #[derive(Debug)]
-pub(in super::super) struct OptionValue(pub(in super::super) OptionKind);
+pub(crate) struct OptionValue(pub(crate) OptionKind);
 
 impl OptionValue {
     fn time(min: Duration, max: Duration) -> One<Time> {
@@ -193,7 +194,7 @@ impl OptionValue {
 }
 
 /// The value of an option as TOML says it.
-pub(in super::super) fn encode_value(value: &Value) -> String {
+pub(crate) fn encode_value(value: &Value) -> String {
     match value {
         Value::Bool(_) | Value::Integer(_) => value.to_string(),
         Value::Duration(_) | Value::Probability(_) | Value::Name(_) => quote(&value.to_string()),

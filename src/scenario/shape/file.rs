@@ -5,14 +5,15 @@ use splitbrain_kernel::node::FileId;
 use splitbrain_kernel::system::FileInfo;
 use toml::de::DeValue;
 
-use super::super::description::SystemDescription;
-use super::super::key::Shape;
-use super::super::reader::{At, Problem, Reader};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::Shape;
+use crate::scenario::reader::{At, Problem, Reader};
+
 use super::whole;
 
 /// `"log"`, or 1. It is written as a number, which needs no system to be read.
 #[derive(Debug)]
-pub(in super::super) struct FileShape;
+pub(crate) struct FileShape;
 
 impl Shape for FileShape {
     type Value = FileId;
@@ -73,6 +74,6 @@ fn unknown(system: &SystemDescription, files: &[FileInfo], name: &str) -> Proble
 }
 
 /// `log`, or `target 1`, the first of a row.
-pub(in super::super) fn described(file: &FileInfo) -> String {
+pub(crate) fn described(file: &FileInfo) -> String {
     file.count.map_or_else(|| file.name.to_owned(), |_| format!("{} {}", file.name, file.first.0))
 }

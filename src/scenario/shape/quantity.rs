@@ -8,19 +8,20 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::Rate;
-use super::super::description::SystemDescription;
-use super::super::key::{Key, Need, Section, Shape, Table};
-use super::super::reader::{At, Problem, Reader, quoted};
+use crate::scenario::Rate;
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::{Key, Need, Section, Shape, Table};
+use crate::scenario::reader::{At, Problem, Reader, quoted};
+
 use super::quote;
 use super::scale::Scale;
 
 /// The longest duration that a scenario can say: sums of a few of them still fit.
-pub(in super::super) const LONGEST: Duration = Duration::from_secs(1000 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(1000 * 3600);
 const DURATION: &str = r"[0-9]+(\.[0-9]*)?(ns|us|ms|s|m|h)( *[0-9]+(\.[0-9]*)?(ns|us|ms|s|m|h))*";
 
 /// A quantity that is one text.
-pub(in super::super) trait Quantity {
+pub(crate) trait Quantity {
     /// What it becomes.
     type Value: Copy;
 
@@ -49,7 +50,7 @@ pub(in super::super) trait Quantity {
 
 /// One quantity.
 #[derive(Debug)]
-pub(in super::super) struct One<Q>(pub(in super::super) Q);
+pub(crate) struct One<Q>(pub(crate) Q);
 
 impl<Q: Quantity> Shape for One<Q> {
     type Value = Q::Value;
@@ -78,7 +79,7 @@ impl<Q: Quantity> Shape for One<Q> {
 
 /// A quantity, or a range `"a..b"` of it, both ends included.
 #[derive(Debug)]
-pub(in super::super) struct Between<Q>(pub(in super::super) Q);
+pub(crate) struct Between<Q>(pub(crate) Q);
 
 impl<Q: Quantity> Shape for Between<Q>
 where
@@ -111,7 +112,7 @@ where
 }
 
 /// Both ends of a range, where the first is not above the second.
-pub(in super::super) fn ordered<T: PartialOrd>(
+pub(crate) fn ordered<T: PartialOrd>(
     low: &str,
     high: &str,
     parse: impl Fn(&str) -> Result<T, Problem>,
@@ -121,7 +122,7 @@ pub(in super::super) fn ordered<T: PartialOrd>(
 }
 
 /// A range whose first end is above its second.
-pub(in super::super) fn upside_down(low: &str, high: &str) -> Problem {
+pub(crate) fn upside_down(low: &str, high: &str) -> Problem {
     Problem::new(format!("the range starts above its end: {low} is more than {high}"))
 }
 
@@ -155,7 +156,7 @@ fn duration(text: &str, min: Duration, max: Duration) -> Result<Duration, Proble
 }
 
 /// Whether this would be a duration if its numbers were smaller.
-pub(in super::super) fn is_too_long(text: &str) -> bool {
+pub(crate) fn is_too_long(text: &str) -> bool {
     let mut run = 0;
     let shorter: String = text
         .chars()
@@ -177,20 +178,20 @@ fn hours(duration: Duration) -> String {
 
 /// A span of time.
 #[derive(Debug)]
-pub(in super::super) struct Time {
+pub(crate) struct Time {
     /// The least.
-    pub(in super::super) min: Duration,
+    pub(crate) min: Duration,
     /// The most.
-    pub(in super::super) max: Duration,
+    pub(crate) max: Duration,
 }
 
 /// Any span of time.
-pub(in super::super) const ANY_TIME: Time = Time { min: Duration::ZERO, max: LONGEST };
+pub(crate) const ANY_TIME: Time = Time { min: Duration::ZERO, max: LONGEST };
 /// Any span of time but none.
-pub(in super::super) const SOME_TIME: Time = Time { min: Duration::from_nanos(1), max: LONGEST };
+pub(crate) const SOME_TIME: Time = Time { min: Duration::from_nanos(1), max: LONGEST };
 
 /// What a monotonic clock may show at the start of a run.
-pub(in super::super) const ANY_UPTIME: Time =
+pub(crate) const ANY_UPTIME: Time =
     Time { min: Duration::ZERO, max: Duration::from_nanos(splitbrain_kernel::clock::ORIGIN_MAX.as_nanos()) };
 
 impl Quantity for Time {
@@ -219,7 +220,7 @@ impl Quantity for Time {
 
 /// A point in time, as the span from the start of the run.
 #[derive(Debug)]
-pub(in super::super) struct Moment;
+pub(crate) struct Moment;
 
 impl Quantity for Moment {
     type Value = Instant;
@@ -251,7 +252,7 @@ impl Quantity for Moment {
 
 /// A signed span of time.
 #[derive(Debug)]
-pub(in super::super) struct Signed;
+pub(crate) struct Signed;
 
 impl Quantity for Signed {
     type Value = Offset;
@@ -283,7 +284,7 @@ impl Quantity for Signed {
 
 /// How much a clock runs fast (or, negative, slow), in parts per million.
 #[derive(Debug)]
-pub(in super::super) struct Drift;
+pub(crate) struct Drift;
 
 /// A clock that is wrong by more than half is no clock.
 const DRIFT_MAX: i64 = 500_000;
@@ -329,7 +330,7 @@ fn ppm(text: &str) -> Option<i64> {
 
 /// A bound on drift, in either direction.
 #[derive(Debug)]
-pub(in super::super) struct DriftBound;
+pub(crate) struct DriftBound;
 
 impl Quantity for DriftBound {
     type Value = u32;
@@ -358,7 +359,7 @@ impl Quantity for DriftBound {
 
 /// A probability.
 #[derive(Debug)]
-pub(in super::super) struct Chance;
+pub(crate) struct Chance;
 
 impl Quantity for Chance {
     type Value = Ppm;
@@ -401,7 +402,7 @@ fn chance(text: &str) -> Result<Ppm, Problem> {
 
 /// Bytes a second.
 #[derive(Debug)]
-pub(in super::super) struct Bandwidth;
+pub(crate) struct Bandwidth;
 
 const SIZES: [(&str, u64); 4] = [("GB/s", 1_000_000_000), ("MB/s", 1_000_000), ("kB/s", 1_000), ("B/s", 1)];
 
@@ -441,10 +442,10 @@ impl Quantity for Bandwidth {
 
 /// How often operations come.
 #[derive(Debug)]
-pub(in super::super) struct Frequency;
+pub(crate) struct Frequency;
 
 /// The most operations in a period that a rate can say.
-pub(in super::super) const OFTEN_MAX: u64 = 1_000_000;
+pub(crate) const OFTEN_MAX: u64 = 1_000_000;
 const PERIODS: [(&str, Duration); 4] = [
     ("ms", Duration::from_millis(1)),
     ("s", Duration::from_secs(1)),
@@ -486,7 +487,7 @@ impl Quantity for Frequency {
 
 /// How long a packet takes: a range, drawn evenly for each packet, or `{ min, mean }`, exponential above the least.
 #[derive(Debug)]
-pub(in super::super) struct LatencyShape;
+pub(crate) struct LatencyShape;
 
 const MIN: Key<One<Time>> =
     Key { name: "min", shape: One(ANY_TIME), need: Need::Default("\"0s\""), doc: "The least that a packet takes." };
@@ -497,7 +498,7 @@ const MEAN: Key<One<Time>> = Key {
     doc: "The mean of what comes on top, exponentially distributed, cut off at 16 times the mean.",
 };
 /// `{ min, mean }`.
-pub(in super::super) static LATENCY: Section =
+pub(crate) static LATENCY: Section =
     Section { name: "network.latency", doc: "A latency with a long tail.", keys: &[&MIN, &MEAN] };
 const EVEN: Between<Time> = Between(ANY_TIME);
 

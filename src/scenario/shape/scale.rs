@@ -3,13 +3,14 @@
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
-use super::super::Rate;
+use crate::scenario::Rate;
+
 use super::quantity::{ANY_TIME, Bandwidth, Chance, DriftBound, Frequency, OFTEN_MAX, Quantity as _};
 use super::quote;
 
 /// What the values of a key count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Scale {
+pub(crate) enum Scale {
     /// Themselves: `3`.
     Whole,
     /// Nanoseconds: `"3s"`.
@@ -32,7 +33,7 @@ pub(in super::super) enum Scale {
 impl Scale {
     /// The scale of a range with these ends. That of rates counts in the longer of the times that the ends name, so
     /// that both are whole numbers of it.
-    pub(in super::super) fn between(self, low: &str, high: &str) -> Self {
+    pub(crate) fn between(self, low: &str, high: &str) -> Self {
         match (self, Frequency.parse(low), Frequency.parse(high)) {
             (Self::Rate { .. }, Ok(low), Ok(high)) => {
                 Self::Rate { per: low.per.max(high.per), each: low.each && high.each }
@@ -42,7 +43,7 @@ impl Scale {
     }
 
     /// The number that one end of a range stands for. Whether the key takes it is not said here.
-    pub(in super::super) fn read(self, text: &str) -> Option<u64> {
+    pub(crate) fn read(self, text: &str) -> Option<u64> {
         match self {
             Self::Whole => text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())),
             Self::Time => ANY_TIME.parse(text).ok().map(Duration::as_nanos),
@@ -57,7 +58,7 @@ impl Scale {
     }
 
     /// The number as TOML says a value of the key.
-    pub(in super::super) fn show(self, number: u64) -> String {
+    pub(crate) fn show(self, number: u64) -> String {
         let parts = || u32::try_from(number).expect("parts per million fit");
         match self {
             Self::Whole => number.to_string(),
@@ -70,7 +71,7 @@ impl Scale {
     }
 
     /// A regular expression of one end, without anchors.
-    pub(in super::super) fn pattern(self) -> &'static str {
+    pub(crate) fn pattern(self) -> &'static str {
         match self {
             Self::Whole => "[0-9]+",
             Self::Time => ANY_TIME.pattern(),

@@ -14,16 +14,17 @@ use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::vocabulary::WordError;
 use splitbrain_kernel::world::CONDITIONS;
 
-use super::super::description::SystemDescription;
-use super::super::key::Shape;
-use super::super::reader::{At, Problem, Reader, quoted};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::key::Shape;
+use crate::scenario::reader::{At, Problem, Reader, quoted};
+
 use super::quantity::{ANY_TIME, Moment, One, Quantity as _, is_too_long};
 use super::quote;
 use super::who::{ambiguous, selector};
 
 /// A condition.
 #[derive(Debug)]
-pub(in super::super) struct When;
+pub(crate) struct When;
 
 impl Shape for When {
     type Value = Condition;
@@ -49,7 +50,7 @@ impl Shape for When {
 
 /// A condition, or a time since the start of the run.
 #[derive(Debug)]
-pub(in super::super) struct End;
+pub(crate) struct End;
 
 impl Shape for End {
     type Value = Condition;
@@ -76,7 +77,7 @@ impl Shape for End {
 }
 
 /// Whether a text can be nothing but a condition that is more than a name; the schema says it by [`PATTERN`].
-pub(in super::super) fn is_more_than_a_name(text: &str) -> bool {
+pub(crate) fn is_more_than_a_name(text: &str) -> bool {
     [" at ", " and ", " for "].into_iter().any(|word| text.contains(word))
         || text.contains(['<', '>', '#'])
         || text.starts_with("no ")
@@ -84,13 +85,13 @@ pub(in super::super) fn is_more_than_a_name(text: &str) -> bool {
 }
 
 /// What [`is_more_than_a_name`] accepts.
-pub(in super::super) const PATTERN: &str = " (at|and|for) |[<>#]|^no | (crashed|restarted|exited)$";
+pub(crate) const PATTERN: &str = " (at|and|for) |[<>#]|^no | (crashed|restarted|exited)$";
 
 /// What `node crashed` says of a node: `x crashed`.
 const CHANGES: [&str; 3] = ["crashed", "restarted", "exited"];
 
 /// Reads a condition and checks every word of it.
-pub(in super::super) fn condition(reader: &Reader<'_>, text: &str) -> Result<Condition, Problem> {
+pub(crate) fn condition(reader: &Reader<'_>, text: &str) -> Result<Condition, Problem> {
     let condition = if is_name(reader.system, text) { observed(text) } else { whole(reader, text)? };
     if condition.holds_from_start() {
         let message = format!("{} holds from the start of the run: join it by and to what comes", quoted(text));

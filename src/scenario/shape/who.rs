@@ -5,15 +5,16 @@ use splitbrain_kernel::id::{Cluster, Kind, KindId, NodeId, NodeName, Side};
 use splitbrain_kernel::selector::{Among, IT, LinkSelector, Selector};
 use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
-use super::super::description::SystemDescription;
-use super::super::foreign::{foreign_node, foreign_sets};
-use super::super::key::Shape;
-use super::super::reader::{At, Problem, Reader, quoted};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::foreign::{foreign_node, foreign_sets};
+use crate::scenario::key::Shape;
+use crate::scenario::reader::{At, Problem, Reader, quoted};
+
 use super::quote;
 
 /// A set of nodes: `s1`, `leader`, `any follower`, `every server`, `holder(lock)`, `majority without leader`, `*`.
 #[derive(Debug)]
-pub(in super::super) struct Who;
+pub(crate) struct Who;
 
 impl Shape for Who {
     type Value = Selector;
@@ -122,7 +123,7 @@ fn check_selector(reader: &Reader<'_>, selector: &Selector) -> Result<(), Proble
 }
 
 /// Whether the cluster has this node.
-pub(in super::super) fn check_node(reader: &Reader<'_>, node: NodeId) -> Result<(), Problem> {
+pub(crate) fn check_node(reader: &Reader<'_>, node: NodeId) -> Result<(), Problem> {
     match reader.cluster {
         Some(cluster) if !cluster.contains(node) => Err(no_such_node(cluster, node)),
         _ => Ok(()),
@@ -195,12 +196,12 @@ fn read_node(reader: &Reader<'_>, name: &str) -> Result<NodeId, Problem> {
 }
 
 /// The node that a word is meant to name, whether it is spelt as here or as elsewhere. The cluster need not have it.
-pub(in super::super) fn meant_node(kinds: &[Kind], word: &str) -> Option<NodeName> {
+pub(crate) fn meant_node(kinds: &[Kind], word: &str) -> Option<NodeName> {
     Kind::read(kinds, word).or_else(|| Kind::read(kinds, &foreign_node(word)?))
 }
 
 /// The names of nodes of a system, as a pattern of the schema.
-pub(in super::super) fn node_pattern(system: &SystemDescription) -> String {
+pub(crate) fn node_pattern(system: &SystemDescription) -> String {
     let prefixes: Vec<&str> = system.kinds.iter().map(Kind::prefix).collect();
     format!("^({})[1-9][0-9]?$", prefixes.join("|"))
 }
@@ -226,7 +227,7 @@ fn check_resource(reader: &Reader<'_>, kind: &str) -> Result<(), Problem> {
 }
 
 /// Whether a selector stands for one node and not for a set.
-pub(in super::super) const fn is_single(selector: &Selector) -> bool {
+pub(crate) const fn is_single(selector: &Selector) -> bool {
     matches!(
         selector,
         Selector::Node(_) | Selector::Named(_) | Selector::Role(_) | Selector::Any(_) | Selector::Holder { .. }
@@ -234,7 +235,7 @@ pub(in super::super) const fn is_single(selector: &Selector) -> bool {
 }
 
 /// The kinds of process that these selectors can stand for; `None` if the words do not tell.
-pub(in super::super) fn kinds_of(kinds: &[Kind], selectors: &[Selector]) -> Option<Vec<KindId>> {
+pub(crate) fn kinds_of(kinds: &[Kind], selectors: &[Selector]) -> Option<Vec<KindId>> {
     let among = |of: &dyn Fn(&Kind) -> bool| kinds.iter().filter(|kind| of(kind)).map(|kind| kind.id).collect();
     let mut all = Vec::new();
     for selector in selectors {
@@ -253,7 +254,7 @@ pub(in super::super) fn kinds_of(kinds: &[Kind], selectors: &[Selector]) -> Opti
 
 /// Directed links: `leader -> *`, `s1 <-> s2`.
 #[derive(Debug)]
-pub(in super::super) struct Path;
+pub(crate) struct Path;
 
 impl Shape for Path {
     type Value = LinkSelector;
@@ -293,7 +294,7 @@ fn links(reader: &Reader<'_>, text: &str) -> Result<LinkSelector, Problem> {
 }
 
 /// The name of a node, as the key of a table.
-pub(in super::super) fn node_key(
+pub(crate) fn node_key(
     reader: &mut Reader<'_>,
     name: &str,
     span: &std::ops::Range<usize>,

@@ -7,7 +7,8 @@ mod json_schema;
 use serde_json::{Value as Json, json};
 use toml::Value;
 
-use super::super::{reference, schema};
+use crate::scenario::{reference, schema};
+
 use super::{EVERYTHING, read, systems, with};
 
 /// Whether the schema accepts the text.
@@ -146,7 +147,7 @@ fn the_schema_is_made_of_what_editors_know() {
 #[test]
 fn every_key_is_documented() {
     let reference = reference();
-    for section in super::super::reference::sections() {
+    for section in crate::scenario::reference::sections() {
         assert!(!section.doc.is_empty(), "{} has no documentation", section.name);
         for key in section.keys {
             assert!(key.doc().ends_with('.') || key.doc().ends_with(".3") || key.doc().contains(':'), "{}", key.name());
@@ -157,7 +158,7 @@ fn every_key_is_documented() {
 
 #[test]
 fn every_key_is_used_once_in_the_file_with_every_key() {
-    for section in super::super::reference::sections() {
+    for section in crate::scenario::reference::sections() {
         for key in section.keys {
             let name = key.name();
             let shown = EVERYTHING.contains(&format!("{name} = "))

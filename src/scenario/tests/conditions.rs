@@ -5,7 +5,8 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::selector::{Bound, Condition, Selector, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::{Scenario, resolve};
+use crate::scenario::{Scenario, resolve};
+
 use super::toy::Toy;
 use super::{good, read, with};
 

@@ -1,6 +1,7 @@
 //! What people see when a file is wrong. The goldens are read, not only compared.
 
-use super::super::Colour;
+use crate::scenario::Colour;
+
 use super::{read, with};
 
 /// One line for each error of each text.
@@ -248,7 +249,7 @@ fn clocks_that_leave_the_declared_bounds() {
 
 #[test]
 fn bytes_that_are_no_text() {
-    let errors = super::super::load("a.toml", b"format = 1\nname = \"\xff\xfe\"\n", &super::systems());
+    let errors = crate::scenario::load("a.toml", b"format = 1\nname = \"\xff\xfe\"\n", &super::systems());
     let errors = errors.expect_err("it is no text");
     insta::assert_snapshot!(errors.plain() + &errors.pretty(Colour::Never));
     let control = refused("a = 1\u{0}\u{7}\u{1b}[31m");

@@ -10,8 +10,9 @@ use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::time::Duration;
 
-use super::super::draw::{Drawing, is_drawn_table};
-use super::super::{Filter, Picks, Scenario, SystemDescription, load_all, resolve, verify};
+use crate::scenario::draw::{Drawing, is_drawn_table};
+use crate::scenario::{Filter, Picks, Scenario, SystemDescription, load_all, resolve, verify};
+
 use super::toy::Toy;
 use super::{good, read, systems, with};
 
@@ -163,7 +164,7 @@ fn drawn(scenario: &Scenario, key: &str, seed: Seed) -> String {
 
 #[test]
 fn every_key_of_these_tables_is_tried_here() {
-    let tables = super::super::reference::sections().filter(|section| is_drawn_table(section.name));
+    let tables = crate::scenario::reference::sections().filter(|section| is_drawn_table(section.name));
     let mut keys = 0;
     for section in tables {
         for key in section.keys {

@@ -3,8 +3,9 @@
 use splitbrain_kernel::director::spec::What;
 use splitbrain_kernel::fault::Fault;
 
-use super::super::description::SystemDescription;
-use super::super::{fault_actions, load};
+use crate::scenario::description::SystemDescription;
+use crate::scenario::{fault_actions, load};
+
 use super::toy::Toy;
 use super::{EVERYTHING, good, read, with};
 

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::{Colour, load};
+use crate::scenario::{Colour, load};
+
 use super::{EVERYTHING, systems};
 
 /// Loads whatever bytes, and renders what is wrong with them.

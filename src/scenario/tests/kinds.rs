@@ -2,7 +2,8 @@
 
 use splitbrain_kernel::id::{Kind, KindId, Side};
 
-use super::super::{Scenario, SystemDescription, load};
+use crate::scenario::{Scenario, SystemDescription, load};
+
 use super::toy::Toy;
 
 const REDIS: KindId = KindId::of_letter(b'r');

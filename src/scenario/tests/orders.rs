@@ -5,7 +5,8 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::selector::Selector;
 
-use super::super::{OrderArgument, resolve, verify};
+use crate::scenario::{OrderArgument, resolve, verify};
+
 use super::toy::{Deed, Toy};
 use super::{good, read, with};
 

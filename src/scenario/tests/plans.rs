@@ -5,7 +5,8 @@ use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::time::Instant;
 
-use super::super::{Colour, Names, PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
+use crate::scenario::{Colour, Names, PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
+
 use super::toy::{Deed, Toy};
 use super::{Diagnostics, SystemDescription};
 

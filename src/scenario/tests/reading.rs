@@ -10,7 +10,8 @@ use splitbrain_kernel::run::{Budget, DiskOptions, Redial};
 use splitbrain_kernel::selector::{Condition, Span, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
 
-use super::super::{Drawn, Facts, OutcomeName, Rate, Scenario, is_restart, load, load_file, resolve, verify};
+use crate::scenario::{Drawn, Facts, OutcomeName, Rate, Scenario, is_restart, load, load_file, resolve, verify};
+
 use super::toy::{Deed, Toy, operations};
 use super::{EVERYTHING, good, read, systems, with};
 

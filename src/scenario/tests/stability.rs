@@ -3,8 +3,9 @@
 
 use splitbrain_kernel::rng::Seed;
 
-use super::super::Resolved;
-use super::super::resolve;
+use crate::scenario::Resolved;
+use crate::scenario::resolve;
+
 use super::toy::{Toy, operations};
 use super::{EVERYTHING, good};
 

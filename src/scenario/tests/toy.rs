@@ -244,7 +244,7 @@ impl System for Toy {
 }
 
 /// Everything that the clients of a run are asked for, if they answer at once: in order of time and client.
-pub(super) fn operations(run: &super::super::Resolved<Toy>) -> Vec<(Instant, NodeId, Deed)> {
+pub(super) fn operations(run: &crate::scenario::Resolved<Toy>) -> Vec<(Instant, NodeId, Deed)> {
     let mut operations = Vec::new();
     let load = run.options.workload.as_ref();
     let time = |cue: &Cue| if let Cue::At(at) = cue { *at } else { panic!("{cue:?} is no time") };

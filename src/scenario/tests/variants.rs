@@ -3,7 +3,8 @@
 use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::Ppm;
 
-use super::super::{Colour, Drawn, Picks, Scenario, load, load_all};
+use crate::scenario::{Colour, Drawn, Picks, Scenario, load, load_all};
+
 use super::{systems, with};
 
 /// The scenario with these tables and variants.

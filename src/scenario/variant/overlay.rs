@@ -9,7 +9,7 @@
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::super::reader::{At, Problem, Reader};
+use crate::scenario::reader::{At, Problem, Reader};
 
 /// Where lists of tables add to one another.
 const LISTS: [&str; 3] = ["fault", "nemesis", "network.link"];
@@ -154,10 +154,7 @@ fn joined(path: &str, key: &str) -> String {
 }
 
 /// A list of texts, each with its place.
-pub(in super::super) fn spanned_texts(
-    reader: &mut Reader<'_>,
-    at: &At<'_>,
-) -> Option<Vec<(String, std::ops::Range<usize>)>> {
+pub(crate) fn spanned_texts(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<(String, std::ops::Range<usize>)>> {
     let Some(items) = at.items() else {
         reader.refuse(at, Problem::expected("a list of paths of keys", at.value));
         return None;

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use toml::de::DeValue;
 
-use super::super::shape::quote;
+use crate::scenario::shape::quote;
+
 use super::overlay::keys_of;
 
 /// What is picked of a file: one of its variants, and keys with other values.

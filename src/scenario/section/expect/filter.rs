@@ -3,13 +3,13 @@
 use serde_json::{Value as Json, json};
 use splitbrain_kernel::options::ValueKind;
 
-use super::super::super::description::{OptionKind, SystemDescription};
-use super::super::super::draw::{Form, Site};
-use super::super::super::expect::{Filter, FilterTerm};
-use super::super::super::key::Shape;
-use super::super::super::reader::{At, Problem, Reader, quoted};
-use super::super::super::shape::drawn::{OptionValue, Ranged as _};
-use super::super::super::shape::quote;
+use crate::scenario::description::{OptionKind, SystemDescription};
+use crate::scenario::draw::{Form, Site};
+use crate::scenario::expect::{Filter, FilterTerm};
+use crate::scenario::key::Shape;
+use crate::scenario::reader::{At, Problem, Reader, quoted};
+use crate::scenario::shape::drawn::{OptionValue, Ranged as _};
+use crate::scenario::shape::quote;
 
 /// `pre_vote and preset != nuraft`.
 #[derive(Debug)]
@@ -39,11 +39,7 @@ impl Shape for Where {
 }
 
 /// The terms of a condition; none of an empty one. `drawn` are the keys that the scenario draws.
-pub(in super::super::super) fn read_terms(
-    text: &str,
-    system: &SystemDescription,
-    drawn: &[Site],
-) -> Result<Vec<FilterTerm>, Problem> {
+pub(crate) fn read_terms(text: &str, system: &SystemDescription, drawn: &[Site]) -> Result<Vec<FilterTerm>, Problem> {
     let words = Words { system, drawn };
     text.split(" and ").filter(|_| !text.is_empty()).map(|text| words.term(text.trim())).collect()
 }
