@@ -15,11 +15,13 @@
 //! splitbrain_adapters::cli().check("scenarios/raft_rs/calm.toml");
 //! ```
 
+mod listed;
 mod names;
 pub mod omni;
 pub mod proposals;
 pub mod protobuf;
 pub mod raft_rs;
+mod servers;
 pub mod swim;
 
 use splitbrain::Cli;

@@ -19,4 +19,4 @@ pub use crate::time::{Duration, Instant};
 pub use crate::view::{Records, View};
 pub use crate::vocabulary::{Part, Role};
 pub use crate::workload::{Idle, Next, Workload, WorkloadCall};
-pub use crate::{embed, joined, names, options};
+pub use crate::{embed, invariant_list, joined, names, options};

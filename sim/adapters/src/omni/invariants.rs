@@ -7,19 +7,42 @@
 use std::collections::BTreeMap;
 
 use omnipaxos::messages::sequence_paxos::PaxosMsg;
+use splitbrain::kernel::history::{EntryRef, HistoryEvent};
 use splitbrain::kernel::prelude::*;
 
 use super::server::Process;
 use super::storage::{Command, LOG, Record, Store};
 use super::wire::{Observed, PaxosMessage, Round, Wire};
+use crate::listed::{liveness, safety};
 
-const AGREEMENT: usize = 0;
-const IN_ORDER: usize = 1;
-const ACKNOWLEDGED: usize = 2;
-const ROUNDS: usize = 3;
-const LEADS_OWN: usize = 4;
-const DURABLE: usize = 5;
-const PROGRESS: usize = 6;
+invariant_list! {
+    AGREEMENT =
+        safety("agreement", "One command is decided at a place.", "OmniPaxos (EuroSys 2023) SC2", Sight::BlackBox),
+    DECIDED_IN_ORDER =
+        safety("decided_in_order", "A server decides one place after the other.", "OmniPaxos SC3", Sight::BlackBox),
+    ACKNOWLEDGED_IS_DECIDED =
+        safety("acknowledged_is_decided", "What a client is told is decided.", "OmniPaxos SC1", Sight::BlackBox),
+    ROUNDS_NEVER_FALL = safety(
+        "rounds_never_fall",
+        "A server never promises an earlier round, and answers in none.",
+        "OmniPaxos 4.1",
+        Sight::BlackBox,
+    ),
+    LEADS_OWN_ROUND =
+        safety("leads_own_round", "A server leads in rounds of its own name.", "OmniPaxos LE3", Sight::BlackBox),
+    PERSIST_BEFORE_REPLY = safety(
+        "persist_before_reply",
+        "The promise and the entries that a message stands for are durable when it leaves.",
+        "OmniPaxos 4.1.2",
+        Sight::WhiteBox,
+    ),
+    PROGRESS_AFTER_SETTLE = liveness(
+        "progress_after_settle",
+        "A healed core decides something within 20 s.",
+        "OmniPaxos 5.2, quorum-connected servers",
+        Sight::BlackBox,
+    ),
+}
 
 /// How long a healed core may take until something more is decided.
 const PROGRESS_WITHIN: Duration = Duration::from_secs(20);
@@ -62,13 +85,15 @@ impl OmniInvariants {
         let told = self.decided.entry(node).or_default();
         *told += 1;
         let next = *told;
-        findings.check(IN_ORDER, Some(node), index == next, || format!("{node} decides {index}, and not {next}"));
+        findings.check(index::DECIDED_IN_ORDER, Some(node), index == next, || {
+            format!("{node} decides {index}, and not {next}")
+        });
         let place = usize::try_from(index - 1).expect("a log fits into memory");
         if place >= self.chosen.len() {
             self.chosen.push(command);
         }
         let known = self.chosen.get(place).copied();
-        findings.check(AGREEMENT, Some(node), known == Some(command), || {
+        findings.check(index::AGREEMENT, Some(node), known == Some(command), || {
             let before = known.map_or_else(|| "nothing".to_owned(), words);
             format!("{node} decides {} at {index}; decided there was {before}", words(command))
         });
@@ -78,7 +103,7 @@ impl OmniInvariants {
         self.elections += 1;
         self.highest = self.highest.max(round.n);
         let is_own = round.server == u64::from(node.number());
-        findings.check(LEADS_OWN, Some(node), is_own, || format!("{node} leads in {round}"));
+        findings.check(index::LEADS_OWN_ROUND, Some(node), is_own, || format!("{node} leads in {round}"));
         self.on_round(node, round, findings);
     }
 
@@ -86,7 +111,7 @@ impl OmniInvariants {
         let last = self.rounds.entry(node).or_default();
         let before = *last;
         *last = round.max(before);
-        findings.check(ROUNDS, Some(node), round >= before, || {
+        findings.check(index::ROUNDS_NEVER_FALL, Some(node), round >= before, || {
             format!("{node} promises {round}, and promised {before} before")
         });
     }
@@ -111,7 +136,7 @@ impl OmniInvariants {
         // A server that has durably promised a later round may have dropped what it accepted before: the answer was
         // given earlier and left later. An answer that is given after the promise is no longer right, see `on_round`.
         let holds = promised > round || (promised == round && store.log.len() >= accepted);
-        findings.check(DURABLE, Some(node), holds, || {
+        findings.check(index::PERSIST_BEFORE_REPLY, Some(node), holds, || {
             let length = store.log.len();
             format!(
                 "{node} answers for {accepted} entries in {round}; its disk has {length} and a promise of {promised}"
@@ -136,36 +161,8 @@ fn words(command: Command) -> String {
     format!("{} of {}", command.value, command.by)
 }
 
-const fn safety(name: &'static str, doc: &'static str, source: &'static str, sight: Sight) -> InvariantInfo {
-    InvariantInfo { name, doc, source, kind: InvariantKind::Safety, sight }
-}
-
 impl Invariants<Process> for OmniInvariants {
-    const LIST: &'static [InvariantInfo] = &[
-        safety("agreement", "One command is decided at a place.", "OmniPaxos (EuroSys 2023) SC2", Sight::BlackBox),
-        safety("decided_in_order", "A server decides one place after the other.", "OmniPaxos SC3", Sight::BlackBox),
-        safety("acknowledged_is_decided", "What a client is told is decided.", "OmniPaxos SC1", Sight::BlackBox),
-        safety(
-            "rounds_never_fall",
-            "A server never promises an earlier round, and answers in none.",
-            "OmniPaxos 4.1",
-            Sight::BlackBox,
-        ),
-        safety("leads_own_round", "A server leads in rounds of its own name.", "OmniPaxos LE3", Sight::BlackBox),
-        safety(
-            "persist_before_reply",
-            "The promise and the entries that a message stands for are durable when it leaves.",
-            "OmniPaxos 4.1.2",
-            Sight::WhiteBox,
-        ),
-        InvariantInfo {
-            name: "progress_after_settle",
-            doc: "A healed core decides something within 20 s.",
-            source: "OmniPaxos 5.2, quorum-connected servers",
-            kind: InvariantKind::Liveness,
-            sight: Sight::BlackBox,
-        },
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_start(&mut self, _: impl View<Process>, node: NodeId, _: &mut Findings) {
         self.decided.insert(node, 0);
@@ -196,18 +193,12 @@ impl Invariants<Process> for OmniInvariants {
         }
     }
 
-    fn on_history(
-        &mut self,
-        view: impl View<Process>,
-        entry: splitbrain::kernel::history::EntryRef<'_, Process>,
-        findings: &mut Findings,
-    ) {
-        use splitbrain::kernel::history::HistoryEvent;
+    fn on_history(&mut self, view: impl View<Process>, entry: EntryRef<'_, Process>, findings: &mut Findings) {
         let HistoryEvent::Completed { invoked, result: OperationResult::Ok(placed), .. } = entry.change else { return };
         let Some(HistoryEvent::Invoked(operation)) = view.history(invoked).map(|entry| entry.change) else { return };
         let known = usize::try_from(placed.index - 1).ok().and_then(|place| self.chosen.get(place)).copied();
         let is_it = known.is_some_and(|known| (known.by, known.value) == (entry.client, operation.value));
-        findings.check(ACKNOWLEDGED, Some(entry.client), is_it, || {
+        findings.check(index::ACKNOWLEDGED_IS_DECIDED, Some(entry.client), is_it, || {
             let known = known.map_or_else(|| "nothing".to_owned(), words);
             let (client, value, index) = (entry.client, operation.value, placed.index);
             format!("{client} is told that its {value} is at {index}; decided there is {known}")
@@ -226,7 +217,7 @@ impl Invariants<Process> for OmniInvariants {
     fn on_deadline(&mut self, view: impl View<Process>, findings: &mut Findings) {
         self.deadline = Instant::MAX;
         let (before, now) = (self.at_settle, self.chosen.len());
-        findings.check(PROGRESS, None, now > before, || {
+        findings.check(index::PROGRESS_AFTER_SETTLE, None, now > before, || {
             let state = |node: &NodeId| match view.node(*node) {
                 Some(Process::Server(server)) => server.state(),
                 _ => format!("{node} is down"),
@@ -242,7 +233,7 @@ mod tests {
     use omnipaxos::ballot_leader_election::Ballot;
     use omnipaxos::messages::sequence_paxos::{Accepted, Promise};
 
-    use super::super::storage::Change;
+    use super::super::storage::StoreChange;
     use super::*;
 
     const S1: NodeId = NodeId::server(1);
@@ -269,14 +260,14 @@ mod tests {
     #[test]
     fn what_is_decided_at_a_place_is_one_command() {
         assert_eq!(breaks(S2, 1, 7), None);
-        assert_eq!(breaks(S2, 1, 8), Some(AGREEMENT));
+        assert_eq!(breaks(S2, 1, 8), Some(index::AGREEMENT));
     }
 
     #[test]
     fn places_are_decided_one_after_the_other() {
         assert_eq!(breaks(S1, 3, 9), None);
-        assert_eq!(breaks(S1, 4, 9), Some(IN_ORDER));
-        assert_eq!(breaks(S2, 2, 8), Some(IN_ORDER));
+        assert_eq!(breaks(S1, 4, 9), Some(index::DECIDED_IN_ORDER));
+        assert_eq!(breaks(S2, 2, 8), Some(index::DECIDED_IN_ORDER));
     }
 
     #[test]
@@ -287,7 +278,7 @@ mod tests {
         }
         assert!(findings.first().is_none());
         invariants.on_round(S1, Round { n: 1, server: 3 }, &mut findings);
-        assert_eq!(findings.first().map(|(index, ..)| index), Some(ROUNDS));
+        assert_eq!(findings.first().map(|(index, ..)| index), Some(index::ROUNDS_NEVER_FALL));
     }
 
     /// The records of a log, all of them durable.
@@ -319,7 +310,7 @@ mod tests {
     /// The invariants that break, in order, when these messages leave a server whose disk has one entry and a promise
     /// of round 2.
     fn broken_by(messages: &[PaxosMsg<Command>]) -> Vec<usize> {
-        let changes = vec![Change::Promise(ballot(2)), Change::Append(vec![command(7)])];
+        let changes = vec![StoreChange::Promise(ballot(2)), StoreChange::Append(vec![command(7)])];
         let disk = Durable(vec![Record { number: 0, changes }]);
         let mut invariants = OmniInvariants::new();
         let broken = messages.iter().filter_map(|message| {
@@ -333,26 +324,26 @@ mod tests {
     #[test]
     fn an_answer_is_never_of_a_round_before_one_that_was_answered() {
         assert!(broken_by(&[promise(1), accepted(1), promise(2), accepted(2)]).is_empty());
-        assert_eq!(broken_by(&[promise(2), accepted(1)]), [ROUNDS]);
-        assert_eq!(broken_by(&[accepted(2), promise(1)]), [ROUNDS]);
+        assert_eq!(broken_by(&[promise(2), accepted(1)]), [index::ROUNDS_NEVER_FALL]);
+        assert_eq!(broken_by(&[accepted(2), promise(1)]), [index::ROUNDS_NEVER_FALL]);
     }
 
     #[test]
     fn an_answer_is_never_of_a_round_before_one_that_was_observed() {
         let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
         invariants.on_round(S1, Round::from(ballot(2)), &mut findings);
-        let disk = Durable(vec![Record { number: 0, changes: vec![Change::Promise(ballot(2))] }]);
+        let disk = Durable(vec![Record { number: 0, changes: vec![StoreChange::Promise(ballot(2))] }]);
         invariants.on_promise(&disk, S2, &accepted(1), &mut findings);
         assert!(findings.first().is_none(), "another server has promised nothing");
         invariants.on_promise(&disk, S1, &accepted(1), &mut findings);
-        assert_eq!(findings.first().map(|(index, ..)| index), Some(ROUNDS));
+        assert_eq!(findings.first().map(|(index, ..)| index), Some(index::ROUNDS_NEVER_FALL));
     }
 
     #[test]
     fn an_answer_is_durable_when_it_leaves() {
-        assert_eq!(broken_by(&[promise(3)]), [DURABLE], "its promise is not");
+        assert_eq!(broken_by(&[promise(3)]), [index::PERSIST_BEFORE_REPLY], "its promise is not");
         let longer = PaxosMsg::Accepted(Accepted { n: ballot(2), accepted_idx: 2 });
-        assert_eq!(broken_by(&[longer]), [DURABLE], "its second entry is not");
+        assert_eq!(broken_by(&[longer]), [index::PERSIST_BEFORE_REPLY], "its second entry is not");
     }
 
     #[test]
@@ -363,6 +354,6 @@ mod tests {
             findings.first().map(|(index, ..)| index)
         };
         assert_eq!(leads(Round { n: 4, server: 2 }), None);
-        assert_eq!(leads(Round { n: 4, server: 1 }), Some(LEADS_OWN));
+        assert_eq!(leads(Round { n: 4, server: 1 }), Some(index::LEADS_OWN_ROUND));
     }
 }

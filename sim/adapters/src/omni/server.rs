@@ -12,6 +12,7 @@ use super::options::{Mistake, OmniOptions};
 use super::storage::{Command, LOG, Record, Shared, Store};
 use super::wire::{self, Observed, PaxosMessage, Round, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
+use crate::servers::{id_of, node_of};
 
 /// How long a leader waits before it appends an entry of its own.
 const BEAT: Duration = Duration::from_secs(1);
@@ -61,8 +62,17 @@ pub struct Server {
     proposals: BTreeSet<Command>,
     /// How much of what is decided was observed.
     decided: u64,
-    /// The round that was promised and whether this server leads, as it was last observed.
-    face: (Round, bool),
+    /// What was observed last.
+    seen: Seen,
+}
+
+/// The parts of the library's state whose changes are observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    /// The round that was promised.
+    round: Round,
+    /// Whether this server leads.
+    leads: bool,
 }
 
 impl Node for Process {
@@ -148,7 +158,7 @@ impl Proposes for Process {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("id", &self.id).field("face", &self.face).finish_non_exhaustive()
+        f.debug_struct("Server").field("id", &self.id).field("seen", &self.seen).finish_non_exhaustive()
     }
 }
 
@@ -171,7 +181,7 @@ impl Server {
                 flexible_quorum: None,
             },
             server_config: ServerConfig {
-                pid: u64::from(id.number()),
+                pid: id_of(id),
                 election_tick_timeout: options.election_ticks,
                 resend_message_tick_timeout: options.resend_ticks,
                 ..ServerConfig::default()
@@ -183,7 +193,7 @@ impl Server {
             id,
             options,
             servers,
-            face: (Round::from(paxos.get_promise()), false),
+            seen: Seen { round: Round::from(paxos.get_promise()), leads: false },
             paxos,
             storage,
             kept: (!recovered.files.is_empty()).then_some(kept),
@@ -221,7 +231,7 @@ impl Server {
 
     fn on_proposal(&mut self, ctx: &mut Context<Process>, command: Command) {
         let leader = self.paxos.get_current_leader();
-        if leader != Some((u64::from(self.id.number()), true)) {
+        if leader != Some((id_of(self.id), true)) {
             let leader = leader.map(|(server, _)| node_of(server));
             let answer = Answer::NotLeader { leader };
             return ctx.send(command.by, Wire::Answer { operation: command.operation, answer });
@@ -247,7 +257,7 @@ impl Server {
             }
             Timer::Beat => {
                 ctx.set_timer(Timer::Beat, BEAT);
-                if self.face.1 {
+                if self.seen.leads {
                     let beat = Command { by: self.id, operation: OperationId(0), value: ctx.now().as_nanos() };
                     let appended = self.paxos.append(beat);
                     assert!(appended.is_ok(), "nothing is reconfigured");
@@ -279,7 +289,7 @@ impl Server {
 
     /// Messages may be lost: the library asks for them again.
     fn reconnected(&mut self, ctx: &mut Context<Process>, peer: NodeId) {
-        self.paxos.reconnected(u64::from(peer.number()));
+        self.paxos.reconnected(id_of(peer));
         self.drive(ctx);
     }
 
@@ -323,12 +333,12 @@ impl Server {
 
     fn observe_changes(&mut self, ctx: &mut Context<Process>) {
         let round = Round::from(self.paxos.get_promise());
-        let leads = self.paxos.get_current_leader() == Some((u64::from(self.id.number()), true));
-        let before = std::mem::replace(&mut self.face, (round, leads));
-        if before == (round, leads) {
+        let leads = self.paxos.get_current_leader() == Some((id_of(self.id), true));
+        let before = std::mem::replace(&mut self.seen, Seen { round, leads });
+        if before == self.seen {
             return;
         }
-        if before.1 {
+        if before.leads {
             self.proposals.clear();
             self.observe(ctx, Observed::SteppedDown { round });
         }
@@ -364,8 +374,4 @@ impl Server {
             self.paxos.get_current_leader().map_or_else(|| "none".to_owned(), |(server, _)| format!("s{server}"));
         format!("{} promised {promised}, decided {decided}, leader {leader}", self.id)
     }
-}
-
-fn node_of(server: u64) -> NodeId {
-    NodeId::server(u16::try_from(server).expect("servers have small numbers"))
 }

@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use omnipaxos::ballot_leader_election::Ballot;
 use omnipaxos::storage::{Entry, NoSnapshot, StopSign, Storage, StorageOp, StorageResult};
 use serde::{Deserialize, Serialize};
-use splitbrain::kernel::prelude::{FileId, NodeId, OperationId, Recovered, Stored};
+use splitbrain::kernel::prelude::{FileId, FileInfo, KindId, NodeId, OperationId, Recovered, Stored};
 
 /// The one file: what has changed, call by call.
 pub(super) const LOG: FileId = FileId(0);
+
+/// The files of a server, for faults that hit one.
+pub(super) const FILES: &[FileInfo] =
+    &[FileInfo::new("log", LOG, &[KindId::SERVER], "What the library has stored: a record for each call.")];
 
 /// An entry of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,7 +33,7 @@ impl Entry for Command {
 
 /// One change to the storage.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Change {
+pub enum StoreChange {
     /// Entries are added at the end.
     Append(Vec<Command>),
     /// The log is cut to this length, and entries are added.
@@ -48,7 +52,7 @@ pub struct Record {
     /// Counts the records of a disk, so that a hole is seen.
     pub number: u64,
     /// The changes, in order.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StoreChange>,
 }
 
 /// What the library has stored.
@@ -64,7 +68,7 @@ pub(super) struct Store {
     /// The number of the next record.
     next: u64,
     /// What has changed since [`Store::take`].
-    changes: Vec<Change>,
+    changes: Vec<StoreChange>,
 }
 
 impl Store {
@@ -98,20 +102,20 @@ impl Store {
         Some(record)
     }
 
-    fn carry_out(&mut self, change: &Change) {
+    fn carry_out(&mut self, change: &StoreChange) {
         match change {
-            Change::Append(entries) => self.log.extend_from_slice(entries),
-            Change::AppendOn(length, entries) => {
+            StoreChange::Append(entries) => self.log.extend_from_slice(entries),
+            StoreChange::AppendOn(length, entries) => {
                 self.log.truncate(*length);
                 self.log.extend_from_slice(entries);
             }
-            Change::Promise(round) => self.promise = Some(*round),
-            Change::Decided(length) => self.decided = *length,
-            Change::Accepted(round) => self.accepted = Some(*round),
+            StoreChange::Promise(round) => self.promise = Some(*round),
+            StoreChange::Decided(length) => self.decided = *length,
+            StoreChange::Accepted(round) => self.accepted = Some(*round),
         }
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: StoreChange) {
         self.carry_out(&change);
         self.changes.push(change);
     }
@@ -135,7 +139,7 @@ impl Shared {
         self.0.lock().expect("a node lives on one thread")
     }
 
-    fn change(&self, change: Change) -> StorageResult<()> {
+    fn change(&self, change: StoreChange) -> StorageResult<()> {
         self.store().change(change);
         Ok(())
     }
@@ -161,23 +165,23 @@ impl Storage<Command> for Shared {
     }
 
     fn append_entry(&mut self, entry: Command) -> StorageResult<()> {
-        self.change(Change::Append(vec![entry]))
+        self.change(StoreChange::Append(vec![entry]))
     }
 
     fn append_entries(&mut self, entries: Vec<Command>) -> StorageResult<()> {
-        self.change(Change::Append(entries))
+        self.change(StoreChange::Append(entries))
     }
 
     fn append_on_prefix(&mut self, from: usize, entries: Vec<Command>) -> StorageResult<()> {
-        self.change(Change::AppendOn(from, entries))
+        self.change(StoreChange::AppendOn(from, entries))
     }
 
     fn set_promise(&mut self, round: Ballot) -> StorageResult<()> {
-        self.change(Change::Promise(round))
+        self.change(StoreChange::Promise(round))
     }
 
     fn set_decided_idx(&mut self, length: usize) -> StorageResult<()> {
-        self.change(Change::Decided(length))
+        self.change(StoreChange::Decided(length))
     }
 
     fn get_decided_idx(&self) -> StorageResult<usize> {
@@ -185,7 +189,7 @@ impl Storage<Command> for Shared {
     }
 
     fn set_accepted_round(&mut self, round: Ballot) -> StorageResult<()> {
-        self.change(Change::Accepted(round))
+        self.change(StoreChange::Accepted(round))
     }
 
     fn get_accepted_round(&self) -> StorageResult<Option<Ballot>> {

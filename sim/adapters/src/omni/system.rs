@@ -6,7 +6,7 @@ use splitbrain::kernel::system::WorkloadInfo;
 use super::invariants::OmniInvariants;
 use super::options::OmniOptions;
 use super::server::{Process, Server};
-use super::storage::Record;
+use super::storage::{FILES, Record};
 use crate::proposals::{Client, Proposals};
 
 /// Servers of OmniPaxos and clients that propose numbers.
@@ -20,6 +20,7 @@ impl System for Omni {
     const DOC: &'static str = "OmniPaxos 0.2.4 as it is, over connections or datagrams.";
     const ROLES: &'static [Role] = &[Role::ranked("leader"), Role::plain("follower")];
     const WORKLOADS: &'static [WorkloadInfo] = Proposals::WORKLOADS;
+    const FILES: Option<&'static [FileInfo]> = Some(FILES);
     const GAUGES: &'static [Gauge] = &[
         Gauge { name: "ballot", doc: "The highest number of a ballot in which a server led." },
         Gauge { name: "leader_changes", doc: "Times that a server became leader, after the first." },

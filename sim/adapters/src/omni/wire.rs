@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use splitbrain::kernel::prelude::{Change, Datum, Face, NodeId, Observation, OperationId};
 
 use super::server::Process;
-use super::storage::{Change as Changed, Command};
+use super::storage::{Command, StoreChange};
 use crate::names::place;
 use crate::proposals::Answer;
 
@@ -145,17 +145,21 @@ pub enum Observed {
 
 impl Observation for Observed {
     const NAMES: &'static [&'static str] = &["leader elected", "stepped down", "promised", "decided", "reconnected"];
+    const PLACED: &'static [&'static str] = &["decided"];
 
     fn face(&self) -> Face {
-        let role = |role, round: &Round| Change::Role { role, rank: u64::from(round.n) << 16 | round.server };
-        let (place, change) = match self {
-            Self::Elected { round } => (const { place(Self::NAMES, "leader elected") }, role("leader", round)),
-            Self::SteppedDown { round } => (const { place(Self::NAMES, "stepped down") }, role("follower", round)),
-            Self::Promised { round } => (const { place(Self::NAMES, "promised") }, role("follower", round)),
-            Self::Decided { .. } => (const { place(Self::NAMES, "decided") }, Change::None),
-            Self::Reconnected { .. } => (const { place(Self::NAMES, "reconnected") }, Change::None),
+        let plain = |name| Face::new(name, Change::None);
+        let role = |name, role, round: &Round| {
+            let rank = u64::from(round.n) << 16 | round.server;
+            Face::new(name, Change::Role { role, rank })
         };
-        Face::new(Self::NAMES[place], change)
+        match self {
+            Self::Elected { round } => role("leader elected", "leader", round),
+            Self::SteppedDown { round } => role("stepped down", "follower", round),
+            Self::Promised { round } => role("promised", "follower", round),
+            Self::Decided { index, .. } => plain("decided").at_place(*index),
+            Self::Reconnected { .. } => plain("reconnected"),
+        }
     }
 
     fn epoch(&self) -> Option<u64> {
@@ -199,13 +203,13 @@ pub(super) fn brief(datum: Datum<'_, Process>, f: &mut fmt::Formatter<'_>) -> fm
     }
 }
 
-fn change_brief(change: &Changed, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn change_brief(change: &StoreChange, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match change {
-        Changed::Append(entries) => write!(f, "+{}", entries.len()),
-        Changed::AppendOn(length, entries) => write!(f, "cut to {length} +{}", entries.len()),
-        Changed::Promise(round) => write!(f, "promise {}", Round::from(*round)),
-        Changed::Decided(length) => write!(f, "decided {length}"),
-        Changed::Accepted(round) => write!(f, "accepted in {}", Round::from(*round)),
+        StoreChange::Append(entries) => write!(f, "+{}", entries.len()),
+        StoreChange::AppendOn(length, entries) => write!(f, "cut to {length} +{}", entries.len()),
+        StoreChange::Promise(round) => write!(f, "promise {}", Round::from(*round)),
+        StoreChange::Decided(length) => write!(f, "decided {length}"),
+        StoreChange::Accepted(round) => write!(f, "accepted in {}", Round::from(*round)),
     }
 }
 
@@ -234,5 +238,28 @@ fn message_brief(message: &PaxosMsg<Command>, f: &mut fmt::Formatter<'_>) -> fmt
         PaxosMsg::Decide(message) => write!(f, "{} up to {}", Round::from(message.n), message.decided_idx),
         PaxosMsg::ProposalForward(entries) => write!(f, "+{}", entries.len()),
         PaxosMsg::Compaction(_) | PaxosMsg::AcceptStopSign(_) | PaxosMsg::ForwardStopSign(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_has_one_variant() {
+        let (round, peer) = (Round { n: 3, server: 1 }, NodeId::server(2));
+        let command = Command { by: NodeId::client(1), operation: OperationId(1), value: 1 };
+        let all = [
+            Observed::Elected { round },
+            Observed::SteppedDown { round },
+            Observed::Promised { round },
+            Observed::Decided { index: 7, command },
+            Observed::Reconnected { peer },
+        ];
+        let names: Vec<&str> = all.iter().map(|observed| observed.face().name).collect();
+        assert_eq!(names, Observed::NAMES);
+        let placed: Vec<&str> =
+            all.iter().map(Observation::face).filter(|face| face.place == Some(7)).map(|face| face.name).collect();
+        assert_eq!(placed, Observed::PLACED);
     }
 }

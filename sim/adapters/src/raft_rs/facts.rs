@@ -5,15 +5,16 @@ use raft::eraftpb::{Entry, Message, MessageType};
 use splitbrain::kernel::prelude::*;
 use splitbrain_systems::raft::facts::{
     ConfigurationFacts, DurableLog, DurableState, Fact, Held, ImageKind, RaftFacts, RoleKind, Said, ServerFacts, Talk,
-    Told as Meaning,
+    Told,
 };
 use splitbrain_systems::raft::ids::{Index, Position, ServerSet, Term};
 
-use super::server::{Process, Server, id_of, node_of};
+use super::server::{Process, Server};
 use super::store::{LOG, Record, SNAPSHOT, STATE, position};
 use super::wire::{Members, Observed, Proposal, Wire};
 use crate::proposals::{Answer, Placed};
 use crate::protobuf::Pb;
+use crate::servers::{id_of, node_of};
 
 const fn at((index, term): (u64, u64)) -> Position {
     Position { term: Term(term), index: Index(index) }
@@ -51,35 +52,33 @@ impl RaftFacts for Process {
         }
     }
 
-    fn told(observation: &Observed) -> Meaning<'_, Pb<Entry>> {
-        let image = |kind, index, term, state| Meaning::Image { kind, last: at((index, term)), state };
+    fn told(observation: &Observed) -> Told<'_, Pb<Entry>> {
+        let image = |kind, index, term, state| Told::Image { kind, last: at((index, term)), state };
         match *observation {
-            Observed::BecameFollower { term } | Observed::TermStarted { term } => Meaning::InTerm(Term(term)),
-            Observed::BecamePreCandidate { term } => {
-                Meaning::Campaigns { role: RoleKind::PreCandidate, term: Term(term) }
-            }
-            Observed::BecameCandidate { term } => Meaning::Campaigns { role: RoleKind::Candidate, term: Term(term) },
-            Observed::LeaderElected { term, last } => Meaning::Elected { term: Term(term), last: Some(at(last)) },
-            Observed::SteppedDown { .. } => Meaning::SteppedDown,
-            Observed::Retired { .. } => Meaning::Retires,
-            Observed::VoteGranted { term, candidate } => Meaning::Granted { term: Term(term), candidate },
-            Observed::VoteDenied { candidate } => Meaning::Denied { candidate },
-            Observed::PreVoteGranted { term, candidate } => Meaning::PreVoteGranted { term: Term(term), candidate },
-            Observed::PreVoteWon { term } => Meaning::PreVoteWon { term: Term(term) },
-            Observed::Counted { index, term } => Meaning::Counted(at((index, term))),
-            Observed::Committed { index, term } => Meaning::Committed(at((index, term))),
-            Observed::Applied { ref entry } => Meaning::Applied { index: Index(entry.0.index), entry },
+            Observed::BecameFollower { term } | Observed::TermStarted { term } => Told::InTerm(Term(term)),
+            Observed::BecamePreCandidate { term } => Told::Campaigns { role: RoleKind::PreCandidate, term: Term(term) },
+            Observed::BecameCandidate { term } => Told::Campaigns { role: RoleKind::Candidate, term: Term(term) },
+            Observed::LeaderElected { term, last } => Told::Elected { term: Term(term), last: Some(at(last)) },
+            Observed::SteppedDown { .. } => Told::SteppedDown,
+            Observed::Retired { .. } => Told::Retires,
+            Observed::VoteGranted { term, candidate } => Told::Granted { term: Term(term), candidate },
+            Observed::VoteDenied { candidate } => Told::Denied { candidate },
+            Observed::PreVoteGranted { term, candidate } => Told::PreVoteGranted { term: Term(term), candidate },
+            Observed::PreVoteWon { term } => Told::PreVoteWon { term: Term(term) },
+            Observed::Counted { index, term } => Told::Counted(at((index, term))),
+            Observed::Committed { index, term } => Told::Committed(at((index, term))),
+            Observed::Applied { ref entry } => Told::Applied { index: Index(entry.0.index), entry },
             Observed::SnapshotTaken { index, term, state } => image(ImageKind::Taken, index, term, state),
             Observed::SnapshotInstalled { index, term, state } => image(ImageKind::Installed, index, term, state),
             Observed::SnapshotRestored { index, term, state } => image(ImageKind::Restored, index, term, state),
-            Observed::LogCompacted { index } => Meaning::Compacted(Index(index)),
-            Observed::TransferStarted { .. } => Meaning::HandsOver(true),
-            Observed::TransferAborted => Meaning::HandsOver(false),
-            Observed::Reconfigured { .. } => Meaning::Reconfigured,
+            Observed::LogCompacted { index } => Told::Compacted(Index(index)),
+            Observed::TransferStarted { .. } => Told::HandsOver(true),
+            Observed::TransferAborted => Told::HandsOver(false),
+            Observed::Reconfigured { .. } => Told::Reconfigured,
             Observed::LeaderFollowed { .. }
             | Observed::SnapshotSent { .. }
             | Observed::SnapshotGivenUp { .. }
-            | Observed::Refused { .. } => Meaning::Nothing,
+            | Observed::Refused { .. } => Told::Nothing,
         }
     }
 

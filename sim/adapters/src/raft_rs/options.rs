@@ -5,8 +5,8 @@ use splitbrain::kernel::prelude::*;
 names! {
     /// Where the election timeouts come from, which the library draws by itself.
     pub enum Timeouts {
-        /// From the node's stream, by incarnation: a new one for each change of the term or the role, set after every
-        /// call of the library.
+        /// From the node's stream, by incarnation: a new one when the library becomes a follower, a candidate or a
+        /// leader, set after every call of the library.
         Pinned = "pinned",
         /// From the library's own generator, which no seed decides: runs of one seed differ.
         Own = "own",
@@ -55,8 +55,8 @@ options! {
         /// Whether the process of a server ends when it applies its own removal, as the library's authors ask of
         /// applications.
         pub leave: bool => ValueKind::Bool,
-        /// Whether grants of an earlier round of pre-votes come to the library, which counts them for the present one:
-        /// `stale_pre_vote.toml`.
+        /// Whether grants of pre-votes about another term than the next one come to the library, which counts them for
+        /// its present round: `stale_pre_vote.toml`.
         pub late_grants: bool => ValueKind::Bool,
         /// Where election timeouts come from.
         pub timeouts: Timeouts => ValueKind::Name(Timeouts::NAMES),

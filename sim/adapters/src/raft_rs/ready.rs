@@ -5,11 +5,12 @@ use raft::eraftpb::{ConfChangeType, ConfChangeV2, Entry, EntryType, Snapshot};
 use splitbrain::kernel::prelude::*;
 
 use super::options::Mistake;
-use super::server::{Machine, Process, Server, id_of, members_of};
+use super::server::{Machine, Process, Server, members_of};
 use super::store::{Record, SNAPSHOT, STATE};
 use super::wire::{Members, Observed, Proposal, Wire};
 use crate::proposals::{Answer, Placed};
 use crate::protobuf::Pb;
+use crate::servers::id_of;
 
 impl Server {
     /// Carries out what the library has ready.

@@ -3,18 +3,20 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
-use raft::eraftpb::{ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Message, MessageType};
+use raft::eraftpb::{ConfState, Message, MessageType};
 use raft::{Config, ProgressState, RawNode, SnapshotStatus, StateRole};
 use serde::Serialize;
 use splitbrain::kernel::prelude::*;
 use splitbrain_systems::raft::facts::TimerFacts;
 
 use super::logger::logger;
+use super::observe::Seen;
 use super::options::{Mistake, RaftRsOptions, Timeouts};
 use super::store::{Record, Store, position};
 use super::wire::{self, Members, Observed, Order, Proposal, Wire};
 use crate::proposals::{Answer, Client, Placed, Propose, Proposes};
 use crate::protobuf::Pb;
+use crate::servers::{id_of, node_of};
 
 /// A leader that hears nothing of a snapshot for this long tells the library that it failed: datagrams get lost.
 const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(1);
@@ -51,7 +53,7 @@ pub struct Server {
     pub(super) id: NodeId,
     pub(super) options: RaftRsOptions,
     /// How many servers there can be, spare ones included.
-    servers: u16,
+    pub(super) servers: u16,
     pub(super) raw: RawNode<Store>,
     pub(super) machine: Machine,
     /// The first write; `None` if the disk was empty.
@@ -71,9 +73,9 @@ pub struct Server {
     /// It has applied its own removal, and its process ends.
     pub(super) has_left: bool,
     /// The library's commit index when it was last looked at.
-    counted: u64,
-    face: Face,
-    /// The election timeout, and the term and the role that it was drawn in.
+    pub(super) counted: u64,
+    pub(super) seen: Seen,
+    /// The election timeout, and the term and the role in which it was set last.
     pinned: Option<((u64, StateRole), usize)>,
     /// How many election timeouts were drawn.
     drawn: u64,
@@ -87,34 +89,6 @@ pub(super) struct Machine {
     pub(super) index: u64,
     pub(super) term: u64,
     pub(super) state: u64,
-}
-
-/// The parts of the library's state whose changes are observed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Face {
-    role: StateRole,
-    term: u64,
-    leader: u64,
-    vote: u64,
-    transferee: Option<u64>,
-}
-
-impl Face {
-    fn of(raw: &RawNode<Store>) -> Self {
-        let raft = &raw.raft;
-        let (role, term, leader, vote) = (raft.state, raft.term, raft.leader_id, raft.vote);
-        Self { role, term, leader, vote, transferee: raft.lead_transferee }
-    }
-}
-
-/// A server of the library as a node.
-pub(super) fn node_of(server: u64) -> NodeId {
-    NodeId::server(u16::try_from(server).expect("servers have small numbers"))
-}
-
-/// A node as a server of the library.
-pub(super) fn id_of(node: NodeId) -> u64 {
-    u64::from(node.number())
 }
 
 impl Node for Process {
@@ -139,7 +113,6 @@ impl Node for Process {
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: Wire) {
         match (self, message) {
-            (Self::Server(server), Wire::Raft(message)) if server.is_withheld(&message.0) => {}
             (Self::Server(server), Wire::Raft(message)) => server.on_message(ctx, message.0),
             (Self::Server(server), Wire::Propose { operation, value }) => {
                 server.on_proposal(ctx, Proposal { client: source.node, operation, value });
@@ -236,7 +209,7 @@ impl Server {
             id,
             options,
             servers,
-            face: Face::of(&raw),
+            seen: Seen::of(&raw),
             raw,
             machine,
             first_write,
@@ -256,7 +229,7 @@ impl Server {
     }
 
     fn on_start(&mut self, ctx: &mut Context<Process>) {
-        ctx.observe(Observed::BecameFollower { term: self.face.term });
+        ctx.observe(Observed::BecameFollower { term: self.seen.term });
         if self.machine.index > 0 {
             let Machine { index, term, state } = self.machine;
             ctx.observe(Observed::SnapshotRestored { index, term, state });
@@ -278,7 +251,8 @@ impl Server {
 
     fn on_message(&mut self, ctx: &mut Context<Process>, message: Message) {
         let (from, kind) = (message.from, message.get_msg_type());
-        if let Err(error) = self.raw.step(self.mistaken(message)) {
+        let Some(message) = self.let_in(message) else { return };
+        if let Err(error) = self.raw.step(message) {
             ctx.observe(Observed::Refused { error: error.to_string() });
         }
         self.note_contact(ctx, from, kind);
@@ -286,19 +260,17 @@ impl Server {
         self.drive(ctx);
     }
 
-    /// Whether it is a grant of an earlier round of pre-votes, and the option `late_grants` is off.
-    fn is_withheld(&self, message: &Message) -> bool {
-        let is_grant = message.get_msg_type() == MessageType::MsgRequestPreVoteResponse && !message.reject;
-        is_grant && !self.options.late_grants && message.term != self.raw.raft.term + 1
-    }
-
-    /// The message as it is handed to the library: another one if a mistake of the adapter is switched on.
-    fn mistaken(&self, mut message: Message) -> Message {
-        let is_answer = message.get_msg_type() == MessageType::MsgRequestPreVoteResponse;
-        if is_answer && self.options.mistake == Mistake::RefusalsCount {
-            message.reject = false;
+    /// The message as the library gets it, `None` if it does not. That is the message itself, but for two options about
+    /// answers to requests for pre-votes: `late_grants` and the mistake `refusals_count`.
+    fn let_in(&self, mut message: Message) -> Option<Message> {
+        if message.get_msg_type() == MessageType::MsgRequestPreVoteResponse {
+            let is_late_grant = !message.reject && message.term != self.raw.raft.term + 1;
+            if is_late_grant && !self.options.late_grants {
+                return None;
+            }
+            message.reject &= self.options.mistake != Mistake::RefusalsCount;
         }
-        message
+        Some(message)
     }
 
     /// Notes for the invariants when the leader was last heard of.
@@ -324,7 +296,7 @@ impl Server {
             Ok(()) => {
                 self.proposals.insert(proposal);
             }
-            // It hands its leadership over: the client asks again, or gives up.
+            // It hands its leadership over. The client hears nothing of that, and gives up when its time is over.
             Err(error) => ctx.observe(Observed::Refused { error: error.to_string() }),
         }
         self.drive(ctx);
@@ -369,59 +341,11 @@ impl Server {
         self.drive(ctx);
     }
 
+    /// A server that does not lead has nothing to carry out.
     fn on_order(&mut self, ctx: &mut Context<Process>, order: Order) {
-        if self.raw.raft.state != StateRole::Leader {
-            return;
-        }
-        match order {
-            Order::Transfer(to) => {
-                let to = to.map(id_of).or_else(|| self.successor());
-                to.into_iter().for_each(|to| self.raw.transfer_leader(to));
-            }
-            Order::Add(server) => self.change(ctx, ConfChangeType::AddNode, server),
-            Order::AddLearner(server) => self.change(ctx, ConfChangeType::AddLearnerNode, server),
-            Order::Remove(server) => self.change(ctx, ConfChangeType::RemoveNode, server.unwrap_or(self.id)),
-            Order::Change => {
-                let server = ctx.rng().between(1, u64::from(self.servers));
-                let (bit, may_learn) = (Members::bit(server), ctx.rng().below(2) == 0);
-                let kind = match self.members {
-                    Members { voters, .. } if voters & bit == 0 => match may_learn {
-                        true => ConfChangeType::AddLearnerNode,
-                        false => ConfChangeType::AddNode,
-                    },
-                    Members { voters, .. } if voters.count_ones() > 3 => ConfChangeType::RemoveNode,
-                    _ => return,
-                };
-                self.change(ctx, kind, node_of(server));
-            }
-        }
-        self.drive(ctx);
-    }
-
-    /// The voter whose log has come furthest, apart from this server.
-    fn successor(&self) -> Option<u64> {
-        let raft = &self.raw.raft;
-        let voters =
-            (1..=u64::from(self.servers)).filter(|id| *id != raft.id && self.members.voters & Members::bit(*id) != 0);
-        voters.max_by_key(|id| raft.prs().get(*id).map(|progress| progress.matched))
-    }
-
-    /// Proposes a change of one server.
-    fn change(&mut self, ctx: &mut Context<Process>, kind: ConfChangeType, server: NodeId) {
-        if self.raw.raft.has_pending_conf() {
-            return ctx.observe(Observed::Refused { error: "a change is under way".to_owned() });
-        }
-        let bit = Members::bit(id_of(server));
-        let Members { voters, learners } = self.members;
-        let after = match kind {
-            ConfChangeType::AddNode => Members { voters: voters | bit, learners: learners & !bit },
-            ConfChangeType::AddLearnerNode => Members { voters: voters & !bit, learners: learners | bit },
-            ConfChangeType::RemoveNode => Members { voters: voters & !bit, learners: learners & !bit },
-        };
-        let single = ConfChangeSingle { change_type: kind as i32, node_id: id_of(server) };
-        let change = ConfChangeV2 { changes: vec![single], ..ConfChangeV2::default() };
-        if let Err(error) = self.raw.propose_conf_change(after.context(), change) {
-            ctx.observe(Observed::Refused { error: error.to_string() });
+        if self.raw.raft.state == StateRole::Leader {
+            self.carry_out(ctx, order);
+            self.drive(ctx);
         }
     }
 
@@ -439,7 +363,8 @@ impl Server {
         self.maybe_snapshot(ctx);
     }
 
-    /// Sets the election timeout, which the library draws from `rand::thread_rng` whenever term or role change.
+    /// Sets the election timeout. The library draws it from `rand::thread_rng` whenever it becomes a follower, a
+    /// candidate or a leader; a pre-candidate keeps the one that it has.
     ///
     /// It is set after every call: whether the library has drawn again cannot be seen, as it may draw the same number.
     fn pin_timeout(&mut self, ctx: &mut Context<Process>) {
@@ -448,7 +373,7 @@ impl Server {
         }
         let key = (self.raw.raft.term, self.raw.raft.state);
         let timeout = match self.pinned {
-            Some((of, timeout)) if of == key => timeout,
+            Some((of, timeout)) if of == key || key.1 == StateRole::PreCandidate => timeout,
             _ => {
                 let life = u64::from(ctx.incarnation());
                 self.drawn += 1;
@@ -468,79 +393,6 @@ impl Server {
             self.timer.started_at = ctx.now();
         }
         self.elapsed = elapsed;
-    }
-
-    /// Observes what has changed since the last time, before anything is sent because of it.
-    fn observe_changes(&mut self, ctx: &mut Context<Process>) {
-        let now = Face::of(&self.raw);
-        let before = std::mem::replace(&mut self.face, now);
-        if before == now {
-            return;
-        }
-        let Face { role, term, leader, vote, transferee } = now;
-        let own = id_of(self.id);
-        let is_new = (before.role, before.term) != (role, term);
-        if before.role == StateRole::Leader && is_new {
-            self.proposals.clear();
-            ctx.observe(Observed::SteppedDown { term: before.term });
-        }
-        if before.role == StateRole::PreCandidate && role == StateRole::Candidate {
-            // Nothing else leads there: the library ignores `MsgTimeoutNow` in this role.
-            ctx.observe(Observed::PreVoteWon { term: before.term });
-        }
-        if before.term != term {
-            ctx.observe(Observed::TermStarted { term });
-        }
-        if (before.term, before.vote) != (term, vote) && vote != 0 && vote != own {
-            ctx.observe(Observed::VoteGranted { term, candidate: node_of(vote) });
-        }
-        match role {
-            _ if !is_new => {}
-            StateRole::PreCandidate => ctx.observe(Observed::BecamePreCandidate { term }),
-            StateRole::Candidate => ctx.observe(Observed::BecameCandidate { term }),
-            StateRole::Leader => {
-                if (before.role, before.term) != (StateRole::Candidate, term) {
-                    // The only voter elects itself within one call.
-                    ctx.observe(Observed::BecameCandidate { term });
-                }
-                ctx.observe(Observed::LeaderElected { term, last: self.last_before(term) });
-            }
-            StateRole::Follower if matches!(before.role, StateRole::PreCandidate | StateRole::Candidate) => {
-                ctx.observe(Observed::BecameFollower { term });
-            }
-            StateRole::Follower => {}
-        }
-        if leader != 0 && leader != own && (before.term, before.leader) != (term, leader) {
-            ctx.observe(Observed::LeaderFollowed { term, leader: node_of(leader) });
-        }
-        match (before.transferee, transferee) {
-            (None, Some(to)) => ctx.observe(Observed::TransferStarted { to: node_of(to) }),
-            (Some(_), None) if role == StateRole::Leader => ctx.observe(Observed::TransferAborted),
-            _ => {}
-        }
-    }
-
-    /// Observes what a leader has counted since the last time, before it goes by another configuration: the one that it
-    /// counted by decides.
-    pub(super) fn observe_counted(&mut self, ctx: &mut Context<Process>) {
-        let raft = &self.raw.raft;
-        let index = raft.raft_log.committed;
-        let before = std::mem::replace(&mut self.counted, index);
-        if index > before && raft.state == StateRole::Leader {
-            let term = raft.raft_log.term(index).unwrap_or(0);
-            ctx.observe(Observed::Counted { index, term });
-        }
-    }
-
-    /// Place and term of the last entry of an earlier term.
-    fn last_before(&self, term: u64) -> (u64, u64) {
-        let log = &self.raw.raft.raft_log;
-        let term_at = |index| log.term(index).unwrap_or(0);
-        let mut index = log.last_index();
-        while index > 0 && term_at(index) == term {
-            index -= 1;
-        }
-        (index, term_at(index))
     }
 
     /// Sends what the library has to say: at once, or once a write is durable.

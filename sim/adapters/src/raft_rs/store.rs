@@ -14,7 +14,7 @@ use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::storage::{GetEntriesContext, RaftState, Storage};
 use raft::{Error, Result, StorageError};
 use serde::{Deserialize, Serialize};
-use splitbrain::kernel::prelude::{FileId, Recovered, Stored, Write};
+use splitbrain::kernel::prelude::{FileId, FileInfo, KindId, Recovered, Stored, Write};
 
 use crate::protobuf::Pb;
 
@@ -24,6 +24,15 @@ pub(super) const STATE: FileId = FileId(0);
 pub(super) const LOG: FileId = FileId(1);
 /// The file of the last snapshot.
 pub(super) const SNAPSHOT: FileId = FileId(2);
+
+const SERVER: &[KindId] = &[KindId::SERVER];
+
+/// The files of a server, for faults that hit one.
+pub(super) const FILES: &[FileInfo] = &[
+    FileInfo::new("state", STATE, SERVER, "The hard state (term, vote, commit), in one record that is replaced."),
+    FileInfo::new("log", LOG, SERVER, "The log: a record for each entry."),
+    FileInfo::new("snapshot", SNAPSHOT, SERVER, "The last snapshot, in one record that is replaced."),
+];
 
 /// A record on a server's disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ use splitbrain::kernel::system::WorkloadInfo;
 use splitbrain_systems::raft::invariants::{ElectionKind, Frame, InForce, Membership, RaftInvariants, Rules, observed};
 
 use super::options::RaftRsOptions;
-use super::server::{Process, Server, id_of};
-use super::store::{LOG, Record, SNAPSHOT};
+use super::server::{Process, Server};
+use super::store::{FILES, LOG, Record, SNAPSHOT};
 use super::wire::{Members, Order};
 use crate::proposals::{Client, Proposals};
+use crate::servers::id_of;
 
 /// Servers of raft-rs and clients that propose numbers.
 #[derive(Clone, Debug)]
@@ -27,8 +28,13 @@ impl System for RaftRs {
         OrderInfo { name: "add", doc: "Proposes a server as a voter." },
         OrderInfo { name: "add_learner", doc: "Proposes a server as a learner." },
         OrderInfo { name: "remove", doc: "Proposes to remove a server, or without an argument the leader itself." },
-        OrderInfo { name: "change", doc: "Proposes to add or remove a server, which the leader draws." },
+        OrderInfo {
+            name: "change",
+            doc: "Proposes what comes next for a server, or without an argument for the leader itself: no member becomes a \
+                  learner, a learner gets a vote, and a voter is removed while more than three vote.",
+        },
     ];
+    const FILES: Option<&'static [FileInfo]> = Some(FILES);
     const GAUGES: &'static [Gauge] = RaftInvariants::<Process>::GAUGES;
 
     type Options = RaftRsOptions;
@@ -60,17 +66,11 @@ impl System for RaftRs {
         RaftInvariants::new(frame(&self.setup))
     }
 
-    /// A majority of the voters; once the membership has changed, all that vote by any configuration that a log or a
-    /// snapshot has, as which of these will stand is not known.
     fn core(&self, view: impl View<Process>, candidates: &[NodeId]) -> Vec<NodeId> {
         let Setup { cluster, members, .. } = &self.setup;
         let voters: Vec<u64> = cluster.of(*members).map(id_of).collect();
-        let initial = Members::from_lists(&voters, &[]);
-        let seen = || cluster.all_of(*members).flat_map(|server| configurations(view, server));
-        let electors = seen().fold(initial.voters, |electors, of| electors | of.voters);
-        let size = if seen().all(|of| of == initial) { voters.len() / 2 + 1 } else { usize::MAX };
-        let votes = |server: &NodeId| electors & Members::bit(id_of(*server)) != 0;
-        candidates.iter().copied().filter(votes).take(size).collect()
+        let seen = cluster.all_of(*members).flat_map(|server| configurations(view, server));
+        core_of(Members::from_lists(&voters, &[]), seen, candidates)
     }
 
     fn workload(&self, call: &WorkloadCall<'_>) -> Result<Proposals, OptionsError> {
@@ -87,8 +87,7 @@ impl System for RaftRs {
             "add" => server().map(Order::Add),
             "add_learner" => server().map(Order::AddLearner),
             "remove" => optional().map(Order::Remove),
-            "change" if argument.is_empty() => Ok(Order::Change),
-            "change" => Err(format!("change takes no argument, and got {argument:?}")),
+            "change" => optional().map(Order::Change),
             _ => Err(format!("raft-rs knows no order {name}")),
         }
     }
@@ -96,6 +95,18 @@ impl System for RaftRs {
     fn gauges(invariants: &RaftInvariants<Process>) -> Vec<u64> {
         invariants.gauges()
     }
+}
+
+/// A majority of the voters; once the membership has changed, all that vote by any configuration that a log or a
+/// snapshot has, as which of these will stand is not known.
+fn core_of(initial: Members, seen: impl Iterator<Item = Members>, candidates: &[NodeId]) -> Vec<NodeId> {
+    let (mut electors, mut size) = (initial.voters, initial.voters.count_ones() as usize / 2 + 1);
+    for of in seen.filter(|of| *of != initial) {
+        electors |= of.voters;
+        size = usize::MAX;
+    }
+    let votes = |server: &NodeId| electors & Members::bit(id_of(*server)) != 0;
+    candidates.iter().copied().filter(votes).take(size).collect()
 }
 
 /// The configurations that a server goes by or has on its disk.
@@ -144,5 +155,25 @@ fn rules(options: &RaftRsOptions, servers: usize) -> Rules {
         timeout_max: timeout,
         leader_within: Some(timeout.saturating_mul(observed(kind, servers, 200).timeouts_max())),
         ..Rules::SAFETY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_has_all_voters_once_the_membership_has_changed() {
+        let nodes: Vec<NodeId> = (1..=7).map(NodeId::server).collect();
+        let of = |voters: &[u64], learners: &[u64]| Members::from_lists(voters, learners);
+        let initial = of(&[1, 2, 3, 4, 5], &[]);
+        let core = |seen: &[Members]| core_of(initial, seen.iter().copied(), &nodes);
+        assert_eq!(core(&[initial, initial]), nodes[..3], "a majority of those of the beginning");
+        assert_eq!(core(&[initial, of(&[1, 2, 3, 4], &[5])]), nodes[..5], "the removal of s5 may not stand");
+        assert_eq!(
+            core(&[of(&[1, 2, 3, 4, 5, 7], &[6])]),
+            [&nodes[..5], &nodes[6..]].concat(),
+            "a learner is no voter"
+        );
     }
 }

@@ -98,8 +98,10 @@ pub enum Order {
     /// Propose to remove this server, or oneself.
     #[serde(with = "splitbrain::kernel::id::or_none")]
     Remove(Option<NodeId>),
-    /// Propose some change, drawn: a server that votes is removed, another one is added.
-    Change,
+    /// Propose what comes next for this server, or for oneself: one that is no member becomes a learner, a learner gets
+    /// a vote, and a voter is removed while more than three vote.
+    #[serde(with = "splitbrain::kernel::id::or_none")]
+    Change(Option<NodeId>),
 }
 
 /// What is observed of a server. Places and terms are those of the library.
@@ -186,41 +188,38 @@ impl Observation for Observed {
         "reconfigured",
         "refused",
     ];
+    const PLACED: &'static [&'static str] = &["counted", "committed", "applied"];
 
     fn face(&self) -> Face {
-        let role = |role, rank| Change::Role { role, rank };
-        let (place, change) = match *self {
-            Self::BecameFollower { term } => (const { place(Self::NAMES, "became follower") }, role("follower", term)),
-            Self::BecamePreCandidate { term } => {
-                (const { place(Self::NAMES, "became pre-candidate") }, role("pre-candidate", term))
-            }
-            Self::PreVoteWon { .. } => (const { place(Self::NAMES, "pre-vote won") }, Change::None),
-            Self::BecameCandidate { term } => {
-                (const { place(Self::NAMES, "became candidate") }, role("candidate", term))
-            }
-            Self::LeaderElected { term, .. } => (const { place(Self::NAMES, "leader elected") }, role("leader", term)),
-            Self::SteppedDown { term } => (const { place(Self::NAMES, "stepped down") }, role("follower", term)),
-            Self::Retired { term } => (const { place(Self::NAMES, "retired") }, role("follower", term)),
-            Self::TermStarted { .. } => (const { place(Self::NAMES, "term started") }, Change::None),
-            Self::VoteGranted { .. } => (const { place(Self::NAMES, "vote granted") }, Change::None),
-            Self::VoteDenied { .. } => (const { place(Self::NAMES, "vote denied") }, Change::None),
-            Self::PreVoteGranted { .. } => (const { place(Self::NAMES, "pre-vote granted") }, Change::None),
-            Self::LeaderFollowed { .. } => (const { place(Self::NAMES, "leader followed") }, Change::None),
-            Self::Counted { .. } => (const { place(Self::NAMES, "counted") }, Change::None),
-            Self::Committed { .. } => (const { place(Self::NAMES, "committed") }, Change::None),
-            Self::Applied { .. } => (const { place(Self::NAMES, "applied") }, Change::None),
-            Self::SnapshotTaken { .. } => (const { place(Self::NAMES, "snapshot taken") }, Change::None),
-            Self::SnapshotInstalled { .. } => (const { place(Self::NAMES, "snapshot installed") }, Change::None),
-            Self::SnapshotRestored { .. } => (const { place(Self::NAMES, "snapshot restored") }, Change::None),
-            Self::LogCompacted { .. } => (const { place(Self::NAMES, "log compacted") }, Change::None),
-            Self::SnapshotSent { .. } => (const { place(Self::NAMES, "snapshot sent") }, Change::None),
-            Self::SnapshotGivenUp { .. } => (const { place(Self::NAMES, "snapshot given up") }, Change::None),
-            Self::TransferStarted { .. } => (const { place(Self::NAMES, "transfer started") }, Change::None),
-            Self::TransferAborted => (const { place(Self::NAMES, "transfer aborted") }, Change::None),
-            Self::Reconfigured { .. } => (const { place(Self::NAMES, "reconfigured") }, Change::None),
-            Self::Refused { .. } => (const { place(Self::NAMES, "refused") }, Change::None),
-        };
-        Face::new(Self::NAMES[place], change)
+        let plain = |name| Face::new(name, Change::None);
+        let role = |name, role, rank| Face::new(name, Change::Role { role, rank });
+        match *self {
+            Self::BecameFollower { term } => role("became follower", "follower", term),
+            Self::BecamePreCandidate { term } => role("became pre-candidate", "pre-candidate", term),
+            Self::PreVoteWon { .. } => plain("pre-vote won"),
+            Self::BecameCandidate { term } => role("became candidate", "candidate", term),
+            Self::LeaderElected { term, .. } => role("leader elected", "leader", term),
+            Self::SteppedDown { term } => role("stepped down", "follower", term),
+            Self::Retired { term } => role("retired", "follower", term),
+            Self::TermStarted { .. } => plain("term started"),
+            Self::VoteGranted { .. } => plain("vote granted"),
+            Self::VoteDenied { .. } => plain("vote denied"),
+            Self::PreVoteGranted { .. } => plain("pre-vote granted"),
+            Self::LeaderFollowed { .. } => plain("leader followed"),
+            Self::Counted { index, .. } => plain("counted").at_place(index),
+            Self::Committed { index, .. } => plain("committed").at_place(index),
+            Self::Applied { ref entry } => plain("applied").at_place(entry.0.index),
+            Self::SnapshotTaken { .. } => plain("snapshot taken"),
+            Self::SnapshotInstalled { .. } => plain("snapshot installed"),
+            Self::SnapshotRestored { .. } => plain("snapshot restored"),
+            Self::LogCompacted { .. } => plain("log compacted"),
+            Self::SnapshotSent { .. } => plain("snapshot sent"),
+            Self::SnapshotGivenUp { .. } => plain("snapshot given up"),
+            Self::TransferStarted { .. } => plain("transfer started"),
+            Self::TransferAborted => plain("transfer aborted"),
+            Self::Reconfigured { .. } => plain("reconfigured"),
+            Self::Refused { .. } => plain("refused"),
+        }
     }
 
     fn epoch(&self) -> Option<u64> {
@@ -433,5 +432,14 @@ mod tests {
         for observed in all() {
             assert_eq!(observed.face().name.replace('-', " "), words(&observed));
         }
+    }
+
+    #[test]
+    fn what_is_about_a_place_of_the_log_says_which() {
+        let all = all();
+        let placed = all.iter().map(Observation::face).filter(|face| face.place.is_some());
+        assert_eq!(placed.map(|face| face.name).collect::<Vec<_>>(), Observed::PLACED);
+        let applied = Observed::Applied { entry: Pb(Entry { index: 7, ..Entry::default() }) };
+        assert_eq!(applied.face().place, Some(7));
     }
 }

@@ -15,14 +15,52 @@ use splitbrain::kernel::prelude::*;
 use super::member::Member;
 use super::options::{Join, SwimOptions};
 use super::wire::{Identity, Observed, Packet};
+use crate::listed::{liveness, safety};
 
-const IDENTITY: usize = 0;
-const INCARNATION: usize = 1;
-const RENEWS: usize = 2;
-const NO_ERROR: usize = 3;
-const TELLS: usize = 4;
-const DETECTED: usize = 5;
-const KNOWN: usize = 6;
+invariant_list! {
+    ONE_PROCESS_PER_IDENTITY = safety(
+        "one_process_per_identity",
+        "No two processes ever speak as one identity.",
+        "foca, `Identity`: members must not share one",
+        Sight::BlackBox,
+    ),
+    INCARNATION_NEVER_FALLS = safety(
+        "incarnation_never_falls",
+        "The incarnation that an identity speaks with never falls.",
+        "SWIM (DSN 2002) 4.2",
+        Sight::BlackBox,
+    ),
+    RENEWS_ONCE_TOLD = safety(
+        "renews_once_told",
+        "An identity that was told that it is down says nothing any more.",
+        "SWIM 4.2: confirmed is final",
+        Sight::BlackBox,
+    ),
+    NO_INTERNAL_ERROR = safety(
+        "no_internal_error",
+        "The library returns none of the errors that must not happen.",
+        "foca, `Error`",
+        Sight::WhiteBox,
+    ),
+    TELLS_THE_DOWN_ALONE = safety(
+        "tells_the_down_alone",
+        "Whoever is told that it is down is not taken for active by the one that tells it.",
+        "foca, `Message::TurnUndead`",
+        Sight::WhiteBox,
+    ),
+    FAILED_IS_DETECTED = liveness(
+        "failed_is_detected",
+        "Once nothing interferes, each process that is down is taken for active by nobody.",
+        "SWIM 3.1 and 4.3, time-bounded completeness",
+        Sight::WhiteBox,
+    ),
+    RUNNING_IS_KNOWN = liveness(
+        "running_is_known",
+        "Once nothing interferes, each process that runs is taken for active by everybody.",
+        "foca, `Config::periodic_announce_to_down_members`",
+        Sight::WhiteBox,
+    ),
+}
 
 /// The invariants, with all that they have seen.
 #[derive(Clone, Debug)]
@@ -98,14 +136,14 @@ impl SwimInvariants {
         let process = self.processes.get(&node).copied().unwrap_or_default();
         self.current.insert(node, source);
         let (of, reached) = *self.identities.entry(source).or_insert((process, incarnation));
-        findings.check(IDENTITY, Some(node), source.node == node && of == process, || {
+        findings.check(index::ONE_PROCESS_PER_IDENTITY, Some(node), source.node == node && of == process, || {
             format!("process {process} of {node} speaks as {source}, which is process {of}")
         });
-        findings.check(INCARNATION, Some(node), incarnation >= reached, || {
+        findings.check(index::INCARNATION_NEVER_FALLS, Some(node), incarnation >= reached, || {
             format!("{source} is at incarnation {incarnation}, and was at {reached} before")
         });
         self.identities.insert(source, (of, reached.max(incarnation)));
-        findings.check(RENEWS, Some(node), !self.told.contains(&source), || {
+        findings.check(index::RENEWS_ONCE_TOLD, Some(node), !self.told.contains(&source), || {
             format!("{node} sends as {source}, and was told that {source} is down")
         });
     }
@@ -115,7 +153,7 @@ impl SwimInvariants {
         if packet.tells_down() {
             let target = packet.header.dst;
             let mut active = view.node(node).and_then(Member::active).into_iter().flatten();
-            findings.check(TELLS, Some(node), active.all(|member| member != target), || {
+            findings.check(index::TELLS_THE_DOWN_ALONE, Some(node), active.all(|member| member != target), || {
                 format!("{node} tells {target} that it is down, and takes it for active")
             });
         }
@@ -133,7 +171,7 @@ impl SwimInvariants {
     fn judge_detected(&self, beliefs: &Beliefs, findings: &mut Findings) {
         for (node, active) in beliefs.of.iter().filter_map(|(node, active)| Some((node, active.as_ref()?))) {
             for member in active {
-                findings.check(DETECTED, Some(*node), beliefs.of.contains_key(&member.node), || {
+                findings.check(index::FAILED_IS_DETECTED, Some(*node), beliefs.of.contains_key(&member.node), || {
                     let within = self.bounds.detected;
                     format!("{node} takes {member} for active, which has been down for {within} at least")
                 });
@@ -154,7 +192,7 @@ impl SwimInvariants {
             for peer in beliefs.of.keys().filter(|peer| *peer != node && !is_new(*peer)) {
                 let identity = self.current.get(peer);
                 let knows = |identity| active.as_ref().is_some_and(|active| active.contains(identity));
-                findings.check(KNOWN, Some(*node), identity.is_some_and(knows), || {
+                findings.check(index::RUNNING_IS_KNOWN, Some(*node), identity.is_some_and(knows), || {
                     let name = identity.map_or_else(|| peer.to_string(), Identity::to_string);
                     let active: Vec<String> = active.iter().flatten().map(Identity::to_string).collect();
                     format!("{node} does not take {name} for active, but: {}", active.join(", "))
@@ -211,57 +249,8 @@ impl Bounds {
     }
 }
 
-const fn safety(name: &'static str, doc: &'static str, source: &'static str, sight: Sight) -> InvariantInfo {
-    InvariantInfo { name, doc, source, kind: InvariantKind::Safety, sight }
-}
-
-const fn liveness(name: &'static str, doc: &'static str, source: &'static str) -> InvariantInfo {
-    InvariantInfo { name, doc, source, kind: InvariantKind::Liveness, sight: Sight::WhiteBox }
-}
-
 impl Invariants<Member> for SwimInvariants {
-    const LIST: &'static [InvariantInfo] = &[
-        safety(
-            "one_process_per_identity",
-            "No two processes ever speak as one identity.",
-            "foca, `Identity`: members must not share one",
-            Sight::BlackBox,
-        ),
-        safety(
-            "incarnation_never_falls",
-            "The incarnation that an identity speaks with never falls.",
-            "SWIM (DSN 2002) 4.2",
-            Sight::BlackBox,
-        ),
-        safety(
-            "renews_once_told",
-            "An identity that was told that it is down says nothing any more.",
-            "SWIM 4.2: confirmed is final",
-            Sight::BlackBox,
-        ),
-        safety(
-            "no_internal_error",
-            "The library returns none of the errors that must not happen.",
-            "foca, `Error`",
-            Sight::WhiteBox,
-        ),
-        safety(
-            "tells_the_down_alone",
-            "Whoever is told that it is down is not taken for active by the one that tells it.",
-            "foca, `Message::TurnUndead`",
-            Sight::WhiteBox,
-        ),
-        liveness(
-            "failed_is_detected",
-            "Once nothing interferes, each process that is down is taken for active by nobody.",
-            "SWIM 3.1 and 4.3, time-bounded completeness",
-        ),
-        liveness(
-            "running_is_known",
-            "Once nothing interferes, each process that runs is taken for active by everybody.",
-            "foca, `Config::periodic_announce_to_down_members`",
-        ),
-    ];
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_start(&mut self, view: impl View<Member>, node: NodeId, _: &mut Findings) {
         *self.processes.entry(node).or_default() += 1;
@@ -309,7 +298,8 @@ impl Invariants<Member> for SwimInvariants {
 
     fn on_step(&mut self, view: impl View<Member>, node: NodeId, findings: &mut Findings) {
         let failure = view.node(node).and_then(Member::failure);
-        findings.check(NO_ERROR, Some(node), failure.is_none(), || failure.unwrap_or_default().to_owned());
+        findings
+            .check(index::NO_INTERNAL_ERROR, Some(node), failure.is_none(), || failure.unwrap_or_default().to_owned());
     }
 
     fn deadline(&self) -> Instant {

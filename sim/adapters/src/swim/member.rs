@@ -13,6 +13,10 @@ use super::wire::{self, Identity, Observed, Packet};
 /// The one file of a disk, which holds one record.
 const LIFE: FileId = FileId(0);
 
+/// The files of a member, for faults that hit one.
+pub(super) const FILES: &[FileInfo] =
+    &[FileInfo::new("life", LIFE, &[KindId::SERVER], "The number of this life of the process, in one record.")];
+
 /// The number of a process at its address, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life(pub u32);

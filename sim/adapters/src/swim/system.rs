@@ -3,7 +3,7 @@
 use splitbrain::kernel::prelude::*;
 
 use super::invariants::SwimInvariants;
-use super::member::{Life, Member};
+use super::member::{FILES, Life, Member};
 use super::options::SwimOptions;
 
 /// Members that find out about one another.
@@ -17,6 +17,7 @@ impl System for Swim {
     const DOC: &'static str = "foca 2.0.0 as it is: SWIM, who is there and who has failed, over datagrams.";
     const KINDS: &'static [Kind] = &[Kind::SERVER];
     const ROLES: &'static [Role] = &[Role::plain("active"), Role::plain("idle"), Role::plain("defunct")];
+    const FILES: Option<&'static [FileInfo]> = Some(FILES);
     const GAUGES: &'static [Gauge] = &[
         Gauge {
             name: "false_downs",

@@ -182,19 +182,19 @@ impl Observation for Observed {
     ];
 
     fn face(&self) -> Face {
-        let role = |role| Change::Role { role, rank: 0 };
-        let (place, change) = match self {
-            Self::Made { .. } => (const { place(Self::NAMES, "foca made") }, role("idle")),
-            Self::Up { .. } => (const { place(Self::NAMES, "member up") }, Change::None),
-            Self::Down { .. } => (const { place(Self::NAMES, "member down") }, Change::None),
-            Self::Renamed { .. } => (const { place(Self::NAMES, "member renamed") }, Change::None),
-            Self::Active => (const { place(Self::NAMES, "active") }, role("active")),
-            Self::Idle => (const { place(Self::NAMES, "idle") }, role("idle")),
-            Self::Defunct => (const { place(Self::NAMES, "defunct") }, role("defunct")),
-            Self::Renewed { .. } => (const { place(Self::NAMES, "identity renewed") }, Change::None),
-            Self::Failed { .. } => (const { place(Self::NAMES, "foca failed") }, Change::None),
-        };
-        Face::new(Self::NAMES[place], change)
+        let plain = |name| Face::new(name, Change::None);
+        let role = |name, role| Face::new(name, Change::Role { role, rank: 0 });
+        match self {
+            Self::Made { .. } => role("foca made", "idle"),
+            Self::Up { .. } => plain("member up"),
+            Self::Down { .. } => plain("member down"),
+            Self::Renamed { .. } => plain("member renamed"),
+            Self::Active => role("active", "active"),
+            Self::Idle => role("idle", "idle"),
+            Self::Defunct => role("defunct", "defunct"),
+            Self::Renewed { .. } => plain("identity renewed"),
+            Self::Failed { .. } => plain("foca failed"),
+        }
     }
 }
 
@@ -258,6 +258,23 @@ mod tests {
         ] {
             assert_eq!(Packet::decode(&packet.encode()), packet);
         }
+    }
+
+    #[test]
+    fn each_name_has_one_variant() {
+        let identity = identity(1);
+        let all = [
+            Observed::Made { identity },
+            Observed::Up { member: identity },
+            Observed::Down { member: identity },
+            Observed::Renamed { before: identity, after: identity },
+            Observed::Active,
+            Observed::Idle,
+            Observed::Defunct,
+            Observed::Renewed { identity },
+            Observed::Failed { error: String::new() },
+        ];
+        assert_eq!(all.map(|observed| observed.face().name), Observed::NAMES);
     }
 
     #[test]

@@ -100,10 +100,10 @@ fn whoever_runs_is_to_be_known_by_all_under_its_present_identity() {
     assert_eq!(judge(&[(1, Some(&all[1..])), (2, Some(&all)), (3, Some(&all[..2]))]), None);
     // One that is down need not be known.
     assert_eq!(judge(&[(1, Some(&all[1..2])), (2, Some(&all[..1]))]), None);
-    assert_eq!(judge(&[(1, Some(&all[1..2])), (2, Some(&all)), (3, Some(&all))]), Some(KNOWN));
+    assert_eq!(judge(&[(1, Some(&all[1..2])), (2, Some(&all)), (3, Some(&all))]), Some(index::RUNNING_IS_KNOWN));
     // Under an identity that it had or will have it is not known.
-    assert_eq!(judge(&[(1, Some(&[identity(2, 1)])), (2, Some(&all))]), Some(KNOWN));
-    assert_eq!(judge(&[(1, None), (2, Some(&all))]), Some(KNOWN));
+    assert_eq!(judge(&[(1, Some(&[identity(2, 1)])), (2, Some(&all))]), Some(index::RUNNING_IS_KNOWN));
+    assert_eq!(judge(&[(1, None), (2, Some(&all))]), Some(index::RUNNING_IS_KNOWN));
 }
 
 /// The others have the time of a detection to hear of a new identity.
@@ -119,7 +119,7 @@ fn a_new_identity_is_judged_a_while_after_it_was_taken() {
         broken(&findings)
     };
     assert_eq!(judge(start), None);
-    assert_eq!(judge(start.saturating_add(invariants.bounds.again)), Some(KNOWN));
+    assert_eq!(judge(start.saturating_add(invariants.bounds.again)), Some(index::RUNNING_IS_KNOWN));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn whoever_is_down_is_to_be_known_by_nobody() {
     };
     let all = [identity(1, 0), identity(2, 0), identity(3, 0)];
     assert_eq!(judge(&[(1, Some(&all[1..2])), (2, Some(&all[..1]))]), None);
-    assert_eq!(judge(&[(1, Some(&all[1..])), (2, Some(&all[..1]))]), Some(DETECTED));
+    assert_eq!(judge(&[(1, Some(&all[1..])), (2, Some(&all[..1]))]), Some(index::FAILED_IS_DETECTED));
     // One that has not joined takes nobody for active.
     assert_eq!(judge(&[(1, None), (2, None)]), None);
 }
@@ -156,23 +156,26 @@ fn sends(packets: &[Packet], told: Option<Identity>) -> Option<usize> {
 #[test]
 fn an_identity_is_one_process_at_its_own_address() {
     assert_eq!(sends(&[packet(identity(1, 0), 0), packet(identity(1, 1), 0)], None), None);
-    assert_eq!(sends(&[packet(identity(3, 0), 0)], None), Some(IDENTITY));
+    assert_eq!(sends(&[packet(identity(3, 0), 0)], None), Some(index::ONE_PROCESS_PER_IDENTITY));
     let (mut invariants, mut findings) = (invariants(), findings());
     invariants.on_sent(server(1), &packet(identity(1, 0), 0), &mut findings);
     invariants.processes.insert(server(1), 2);
     assert_eq!(broken(&findings), None);
     invariants.on_sent(server(1), &packet(identity(1, 0), 0), &mut findings);
-    assert_eq!(broken(&findings), Some(IDENTITY));
+    assert_eq!(broken(&findings), Some(index::ONE_PROCESS_PER_IDENTITY));
 }
 
 #[test]
 fn the_incarnation_of_an_identity_never_falls() {
     assert_eq!(sends(&[packet(identity(1, 0), 4), packet(identity(1, 0), 5), packet(identity(1, 1), 0)], None), None);
-    assert_eq!(sends(&[packet(identity(1, 0), 4), packet(identity(1, 0), 3)], None), Some(INCARNATION));
+    assert_eq!(
+        sends(&[packet(identity(1, 0), 4), packet(identity(1, 0), 3)], None),
+        Some(index::INCARNATION_NEVER_FALLS)
+    );
 }
 
 #[test]
 fn whoever_was_told_that_it_is_down_speaks_as_somebody_else() {
     assert_eq!(sends(&[packet(identity(1, 1), 0)], Some(identity(1, 0))), None);
-    assert_eq!(sends(&[packet(identity(1, 0), 0)], Some(identity(1, 0))), Some(RENEWS));
+    assert_eq!(sends(&[packet(identity(1, 0), 0)], Some(identity(1, 0))), Some(index::RENEWS_ONCE_TOLD));
 }
