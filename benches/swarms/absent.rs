@@ -327,7 +327,7 @@ pub(crate) const SESSION: &[Absent] = &[
 
 pub(crate) const LOCK: &[Absent] = &[
     Absent {
-        swarms: &["lock", "redlock", "short_faults"],
+        swarms: &["guarded", "lock", "redlock", "short_faults"],
         what: &[
             "`failover_by_quorum`",
             "`one_leader_per_epoch`",
@@ -344,17 +344,27 @@ pub(crate) const LOCK: &[Absent] = &[
         why: "the servers are independent: no replicas and no sentinels",
     },
     Absent {
-        swarms: &[],
-        what: &["guarded write accepted", "guarded write refused", "plain write accepted"],
-        why: "the swarms write to the resource; `guarded_writes.toml` has writes to the redis",
+        swarms: &["failover", "lock", "redlock", "short_faults"],
+        what: &["guarded write accepted", "guarded write refused"],
+        why: "the swarm writes to the resource; `guarded` writes to the redis",
     },
     Absent {
-        swarms: &["lock", "short_faults"],
+        swarms: &[],
+        what: &["plain write accepted"],
+        why: "a write without a look at the lock breaks `effect_exclusion`, as `plain_writes.toml` shows",
+    },
+    Absent {
+        swarms: &["guarded"],
+        what: &["`fence_order`", "write applied", "write fenced"],
+        why: "there is no resource: the value lies in the redis",
+    },
+    Absent {
+        swarms: &["guarded", "lock", "short_faults"],
         what: &["ticket given"],
         why: "its fencing tokens are a counter of the redis",
     },
     Absent {
-        swarms: &["lock"],
+        swarms: &["guarded", "lock"],
         what: &["loss noticed"],
         why: "one server that keeps its locks refuses an extension or a write only when the validity of the lock is \
               over by its client's clock, so the lock has lapsed before; the scenario expects none",
