@@ -11,9 +11,9 @@ check: && deny
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
     cargo test --workspace
 
-# Licences, bans and sources of the dependencies; advisories need the network: `cargo deny check advisories`.
+# Licences, bans and sources of the dependencies, those of sim/adapters too; advisories need the network: `cargo deny check advisories`.
 deny:
-    if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources; else echo "cargo-deny is not installed: skipped"; fi
+    if command -v cargo-deny >/dev/null; then cargo deny check licenses bans sources && cd sim/adapters && cargo deny check licenses bans sources; else echo "cargo-deny is not installed: skipped"; fi
 
 # Writes: formatting and what clippy can mend by itself.
 fix:

@@ -8,51 +8,23 @@ use std::time::Duration;
 use splitbrain::kernel::invariant::Invariants as _;
 use splitbrain::kernel::rng::Seed;
 use splitbrain::kernel::run::Outcome;
+use splitbrain::scenario::Picks;
 use splitbrain_adapters::omni::OmniInvariants;
 use splitbrain_adapters::raft_rs::Process;
 use splitbrain_adapters::swim::SwimInvariants;
 use splitbrain_systems::raft::invariants::RaftInvariants;
 
 use crate::clock::cpu_time;
+use crate::rows::{ROWS, Row};
 use crate::{Loaded, ROOT};
-
-/// What is replaced in the text of a scenario: each part with what stands in its place.
-type Replaced = &'static [(&'static str, &'static str)];
-
-/// The rows: a scenario, and what is replaced in its text.
-const ROWS: &[(&str, &str, Replaced)] = &[
-    ("raft_rs/swarm", "", &[]),
-    ("raft_rs/swarm", "every invariant", &[EVERY]),
-    (
-        "raft_rs/swarm",
-        "every invariant, late grants withheld",
-        &[EVERY, ("[raft-rs]", "[raft-rs]\nlate_grants = false")],
-    ),
-    ("raft_rs/swarm_snapshots", "", &[]),
-    ("raft_rs/swarm_membership", "", &[]),
-    ("omnipaxos/swarm", "over connections", &[]),
-    (
-        "omnipaxos/swarm",
-        "over datagrams",
-        &[("[omnipaxos]", "[omnipaxos]\ndatagrams = true"), (", \"connection reset\"", "")],
-    ),
-    ("omnipaxos/stale_accept_sync", "over connections", &[("datagrams = true", "datagrams = false")]),
-    ("omnipaxos/stale_accept_sync", "over datagrams", &[]),
-    ("foca/swarm", "", &[]),
-    ("foca/swarm", "every invariant", &[(r#"{ except = ["tells_the_down_alone"] }"#, r#""all""#)]),
-    ("foca/silent_after_renewal", "announced while alone", &[]),
-    ("foca/silent_after_renewal", "announced until heard", &[(r#"join = "alone""#, r#"join = "missing""#)]),
-];
-
-const EVERY: (&str, &str) = (r#"{ except = ["pre_vote_by_quorum"] }"#, r#""all""#);
 
 /// What came of the runs of a row.
 #[derive(Default)]
-struct Row {
+struct Seen {
     events: u64,
     time: Duration,
-    /// Runs by their end.
-    ends: BTreeMap<String, u64>,
+    /// Runs by their end, each with the first seed.
+    ends: BTreeMap<String, (u64, Seed)>,
     /// Runs that were executed twice, and those of them that differed.
     twice: u64,
     diverged: u64,
@@ -60,36 +32,36 @@ struct Row {
     lacking: BTreeMap<String, u64>,
 }
 
-impl Row {
-    fn of(text: &str, seeds: u64, twice: u64) -> Self {
-        let loaded = Loaded::new(text);
+impl Seen {
+    fn of(row: &Row, seeds: u64, twice: u64) -> Self {
+        let loaded = row.loaded();
         let engine = loaded.system.open(loaded.scenario).expect("the kernel runs every scenario");
         let (mut worker, mut second) = (engine.worker(), engine.worker());
-        let mut row = Self::default();
+        let mut seen = Self::default();
         for seed in (0..seeds).map(Seed) {
             let start = cpu_time();
             let run = worker.run(seed.into(), None);
-            row.time += cpu_time().saturating_sub(start);
-            row.events += run.events;
+            seen.time += cpu_time().saturating_sub(start);
+            seen.events += run.events;
             if seed.0 < twice {
-                row.twice += 1;
-                row.diverged += u64::from(second.run(seed.into(), None).digest != run.digest);
+                seen.twice += 1;
+                seen.diverged += u64::from(second.run(seed.into(), None).digest != run.digest);
             }
             let end = match &run.outcome {
                 Outcome::Passed => "passed".to_owned(),
                 Outcome::Violated(violation) | Outcome::Stalled(violation) => violation.invariant.clone(),
                 other => other.name().to_owned(),
             };
-            *row.ends.entry(end).or_default() += 1;
-            for (counts, seen) in [(&mut row.evaluated, run.evaluated), (&mut row.lacking, run.lacking)] {
-                seen.into_iter().for_each(|(name, count)| *counts.entry(name.into_owned()).or_default() += count);
+            seen.ends.entry(end).or_insert((0, seed)).0 += 1;
+            for (counts, counted) in [(&mut seen.evaluated, run.evaluated), (&mut seen.lacking, run.lacking)] {
+                counted.into_iter().for_each(|(name, count)| *counts.entry(name.into_owned()).or_default() += count);
             }
         }
-        row
+        seen
     }
 
     fn ends(&self) -> String {
-        let words = |(end, count): (&String, &u64)| match end.as_str() {
+        let words = |(end, (count, _)): (&String, &(u64, Seed))| match end.as_str() {
             "passed" => format!("{} passed", grouped(*count)),
             broken => format!("{} `{broken}`", grouped(*count)),
         };
@@ -119,35 +91,34 @@ pub(crate) fn table(seeds: u64, twice: u64, only: Option<&str>) -> String {
         page
     });
     let mut rows = Vec::new();
-    for (scenario, how, edits) in ROWS {
-        if only.is_some_and(|only| library(scenario) != only) {
-            continue;
-        }
-        let path = format!("{ROOT}/sim/adapters/scenarios/{scenario}.toml");
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let edited = edits.iter().fold(text, |text, (from, to)| {
-            assert!(text.contains(from), "{path} has {from}");
-            text.replace(from, to)
-        });
-        eprintln!("{scenario} {how}");
-        rows.push((*scenario, *how, Row::of(&edited, seeds, twice)));
+    for row in ROWS.iter().filter(|row| only.is_none_or(|only| row.library() == only)) {
+        eprintln!("{}", row.name());
+        rows.push((row, Seen::of(row, seeds, twice)));
     }
     assert!(!rows.is_empty(), "--only takes raft_rs, omnipaxos or foca");
     let before = before.as_deref();
     let sections = [
         runs_table(&rows, &made_by, seeds, twice, before),
+        broken_table(&rows, before),
         SECTIONS.iter().map(|section| section.text(&rows, before)).collect::<Vec<_>>().join("\n"),
         lines(),
     ];
     sections.join("\n")
 }
 
-/// The library whose scenario this is: the name of its folder.
-fn library(scenario: &str) -> &str {
-    scenario.split('/').next().unwrap_or_default()
+impl Row {
+    /// # Panics
+    /// If there is no such scenario.
+    fn loaded(&self) -> Loaded {
+        let (file, variant) = self.parts();
+        let path = format!("{ROOT}/sim/adapters/scenarios/{file}");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let set = self.set.iter().map(|set| set.parse().unwrap_or_else(|wrong| panic!("{set}: {wrong}")));
+        Loaded::new(&text, &Picks { variant: variant.map(str::to_owned), set: set.collect() })
+    }
 }
 
-fn runs_table(rows: &[(&str, &str, Row)], made_by: &str, seeds: u64, twice: u64, before: Option<&str>) -> String {
+fn runs_table(rows: &[(&Row, Seen)], made_by: &str, seeds: u64, twice: u64, before: Option<&str>) -> String {
     let mut table = format!(
         "# Published libraries under test\n\n\
          {made_by} {} seeds a row, the first {} of them executed twice.\n\
@@ -159,40 +130,67 @@ fn runs_table(rows: &[(&str, &str, Row)], made_by: &str, seeds: u64, twice: u64,
          Events a second are by the CPU time of the thread that runs them, without the second execution.\n\n\
          The swarms of raft-rs leave out `pre_vote_by_quorum`, which is no matter of safety: a server that stands for \
          pre-votes counts every grant about its own term or a later one, so a late grant from before its term rose is \
-         taken for one of its present round (`stale_pre_vote.toml`). The row *every invariant* has it on, and \
-         in the next one the adapter keeps such grants back from the library.\n\n\
+         taken for one of its present round (`stale_pre_vote.toml`). The row *every invariant* has it on, and in \
+         `late_grants_withheld` the adapter keeps such grants back from the library.\n\n\
          What breaks over datagrams is OmniPaxos: the first lines of `stale_accept_sync.toml` and \
          `late_prepare_request.toml` say how.\n\
          In the swarm the late AcceptSync shows as `persist_before_reply`: it cuts the log of a follower back, and \
          the library goes on to acknowledge the place that it had reached before.\n\
          The late PrepareReq shows as `progress_after_settle`.\n\n\
          What breaks of foca is what the first lines of `refuted_suspicion.toml` and `silent_after_renewal.toml` \
-         say: a member that has refuted a suspicion is told all the same that it is down, and members that are all \
-         told at once may not speak for the 190 s within which they are to know one another.\n\n\
+         say: a member that has refuted a suspicion gets word all the same that it is down, and members that all get \
+         that at once may not speak for the 190 s within which they are to know one another.\n\n\
          | scenario | runs | end as | second executions that differ | events | events a second |\n\
          | --- | --- | --- | --- | --- | --- |\n",
         grouped(seeds),
         grouped(twice.min(seeds))
     );
-    for (scenario, how, _) in ROWS {
-        let name = if how.is_empty() { (*scenario).to_owned() } else { format!("{scenario}, {how}") };
-        match rows.iter().find(|(of, with, _)| (of, with) == (scenario, how)) {
-            Some((.., row)) => {
+    for row in ROWS {
+        let name = row.name();
+        match rows.iter().find(|(of, _)| of.name() == name) {
+            Some((_, seen)) => {
                 let _ = writeln!(
                     table,
                     "| {name} | {} | {} | {} | {} | {} |",
                     grouped(seeds),
-                    row.ends(),
-                    format_args!("{} of {}", row.diverged, grouped(row.twice)),
-                    grouped(row.events),
-                    grouped(u64::try_from(row.rate()).unwrap_or(u64::MAX))
+                    seen.ends(),
+                    format_args!("{} of {}", seen.diverged, grouped(seen.twice)),
+                    grouped(seen.events),
+                    grouped(u64::try_from(seen.rate()).unwrap_or(u64::MAX))
                 );
             }
             None => {
-                let start = format!("| {name} |");
-                let line = before.and_then(|page| page.lines().find(|line| line.starts_with(&start)));
+                let line = before.and_then(|page| lines_of(page, &name).next());
                 let _ = writeln!(table, "{}", line.unwrap_or_else(|| panic!("the page has no row of {name}")));
             }
+        }
+    }
+    table
+}
+
+/// The lines of tables that begin with this name.
+fn lines_of<'p>(page: &'p str, name: &str) -> impl Iterator<Item = &'p str> + use<'p> {
+    let start = format!("| {name} |");
+    page.lines().filter(move |line| line.starts_with(&start))
+}
+
+const BROKEN: &str = "## Runs that break";
+
+/// The first run of each kind of end, with the command that shows it.
+fn broken_table(rows: &[(&Row, Seen)], before: Option<&str>) -> String {
+    let mut table = format!(
+        "{BROKEN}\n\nThe first seed of each kind of end but `passed`, and what shows that run, in `sim/adapters`.\n\n\
+         | scenario | ends as | command |\n| --- | --- | --- |\n"
+    );
+    let section = before.and_then(|page| page.split_once(BROKEN)).map_or("", |(_, rest)| rest);
+    for row in ROWS {
+        let name = row.name();
+        let Some((_, seen)) = rows.iter().find(|(of, _)| of.name() == name) else {
+            lines_of(section, &name).for_each(|line| table.extend([line, "\n"]));
+            continue;
+        };
+        for (end, (_, seed)) in seen.ends.iter().filter(|(end, _)| *end != "passed") {
+            let _ = writeln!(table, "| {name} | `{end}` | `{}` |", row.command(seed.0));
         }
     }
     table
@@ -205,7 +203,7 @@ struct Section {
     /// What stands below the title.
     head: &'static str,
     /// The rows that are columns here, each with its heading.
-    columns: &'static [(&'static str, &'static str, &'static str)],
+    columns: &'static [(&'static str, &'static str)],
     /// Why an invariant is not evaluated in a column where it is on.
     zeros: &'static [(&'static str, &'static str)],
 }
@@ -217,10 +215,10 @@ const SECTIONS: &[Section] = &[
         head: "How often each was evaluated, and in parentheses how often it could not be, in whole or in part, \
                because the library cannot say what it asks for.\nA dash: it is off in that scenario.\n",
         columns: &[
-            ("raft_rs/swarm", "", "swarm"),
-            ("raft_rs/swarm_snapshots", "", "swarm_snapshots"),
-            ("raft_rs/swarm_membership", "", "swarm_membership"),
-            ("raft_rs/swarm", "every invariant", "swarm, every invariant"),
+            ("raft_rs/swarm#as_it_is", "swarm"),
+            ("raft_rs/swarm_snapshots", "swarm_snapshots"),
+            ("raft_rs/swarm_membership", "swarm_membership"),
+            ("raft_rs/swarm#as_it_is, every invariant", "swarm, every invariant"),
         ],
         zeros: &[
             ("answers_follow_order", "It is about clients that ask a key-value store; those of the adapter propose."),
@@ -241,8 +239,8 @@ const SECTIONS: &[Section] = &[
         title: "## Invariants of OmniPaxos",
         head: "How often each was evaluated in the swarm.\n",
         columns: &[
-            ("omnipaxos/swarm", "over connections", "over connections"),
-            ("omnipaxos/swarm", "over datagrams", "over datagrams"),
+            ("omnipaxos/swarm#over_connections", "over connections"),
+            ("omnipaxos/swarm#over_datagrams", "over datagrams"),
         ],
         zeros: &[],
     },
@@ -250,7 +248,7 @@ const SECTIONS: &[Section] = &[
         library: "foca",
         title: "## Invariants of foca",
         head: "How often each was evaluated in the swarm.\nA dash: it is off there.\n",
-        columns: &[("foca/swarm", "", "swarm"), ("foca/swarm", "every invariant", "every invariant")],
+        columns: &[("foca/swarm#as_it_is", "swarm"), ("foca/swarm#every_invariant", "every invariant")],
         zeros: &[],
     },
 ];
@@ -259,8 +257,8 @@ const CHANGES: &str = "The membership changes in `swarm_membership` alone.";
 
 impl Section {
     /// With `before`, a library without rows keeps its table of that page.
-    fn text(&self, rows: &[(&str, &str, Row)], before: Option<&str>) -> String {
-        let has_rows = rows.iter().any(|row| library(row.0) == self.library);
+    fn text(&self, rows: &[(&Row, Seen)], before: Option<&str>) -> String {
+        let has_rows = rows.iter().any(|(row, _)| row.library() == self.library);
         let table = if has_rows { self.table(rows) } else { self.of_page(before.unwrap_or_default()) };
         format!("{}\n\n{}\n{table}", self.title, self.head)
     }
@@ -272,21 +270,19 @@ impl Section {
         table.collect::<Vec<_>>().join("\n").trim_end().to_owned() + "\n"
     }
 
-    fn table(&self, rows: &[(&str, &str, Row)]) -> String {
-        let row = |(scenario, how)| rows.iter().find(|row| (row.0, row.1) == (scenario, how));
-        let columns: Vec<(&str, &Row)> = self
+    fn table(&self, rows: &[(&Row, Seen)]) -> String {
+        let seen = |name: &str| rows.iter().find(|(row, _)| row.name() == name).map(|(_, seen)| seen);
+        let columns: Vec<(&str, &Seen)> = self
             .columns
             .iter()
-            .map(|(scenario, how, heading)| {
-                (*heading, &row((*scenario, *how)).expect("the rows of a library are made together").2)
-            })
+            .map(|(name, heading)| (*heading, seen(name).expect("the rows of a library are made together")))
             .collect();
         let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
         let mut table =
             format!("| invariant | {} |\n| --- |{}\n", headings.join(" | "), " --- |".repeat(headings.len()));
         let mut reasons = String::new();
         for invariant in invariants(self.library) {
-            let cells: Vec<String> = columns.iter().map(|(_, row)| row.evaluations(invariant)).collect();
+            let cells: Vec<String> = columns.iter().map(|(_, seen)| seen.evaluations(invariant)).collect();
             let _ = writeln!(table, "| `{invariant}` | {} |", cells.join(" | "));
             if cells.iter().any(|cell| cell == "0") {
                 let reason = self.zeros.iter().find(|(name, _)| *name == invariant);
@@ -313,7 +309,8 @@ fn invariants(library: &str) -> Vec<&'static str> {
 /// How long the adapters are.
 fn lines() -> String {
     let source = format!("{ROOT}/sim/adapters/src");
-    let shared = count(&source, &["names.rs", "proposals.rs", "protobuf.rs"]);
+    let clients = count(&source, &["proposals.rs"]);
+    let shared = count(&source, &["listed.rs", "names.rs", "protobuf.rs", "servers.rs"]);
     let raft_rs = count(&source, &["raft_rs.rs", "raft_rs"]);
     let facts = count(&source, &["raft_rs/facts.rs"]);
     let omni = count(&source, &["omni.rs", "omni"]);
@@ -323,16 +320,23 @@ fn lines() -> String {
     format!(
         "## Lines\n\n\
          Lines of code, without blank lines, comments and tests.\n\
-         *Before*: adapters to the first interface, when each \
-         brought its own invariants.\n\n\
+         *Before*: adapters to the first interface, when each brought its own invariants and its own clients.\n\n\
          | what | lines | before |\n| --- | --- | --- |\n\
-         | clients, their workload, protobuf as data, names: for the next three | {shared} | in the next line, \
-         and 17 |\n\
-         | raft-rs: the node, its storage, options, words, the system | {} | 1,036 |\n\
+         | clients and their workload, of raft-rs and OmniPaxos | {clients} | - |\n\
+         | protobuf as data, names, numbers of servers | {shared} | 17 |\n\
+         | raft-rs: the node, its storage, options, words, the system | {} | 1,036, with clients |\n\
          | raft-rs: what the {of_raft} invariants of Raft are shown | {facts} | 327, for ten invariants of its own |\n\
-         | OmniPaxos: everything, with {of_omni} invariants of its own | {omni} | 705, with four |\n\
-         | foca: everything, with {of_swim} invariants of its own | {swim} | - |\n",
-        raft_rs - facts
+         | **raft-rs in all**, with what is shared | {} | 1,380 |\n\
+         | **OmniPaxos in all**, with {of_omni} invariants of its own and what is shared | {} | 705, with four |\n\
+         | **foca in all**, with {of_swim} invariants of its own and names | {} | - |\n\n\
+         raft-rs has grown although its invariants are no longer its own: orders that change the membership, learners, \
+         planted mistakes, short forms for people, a log that recovers from a crash while it is overwritten, and what \
+         {of_raft} invariants ask for in place of ten.\n\
+         OmniPaxos has grown by short forms, sizes of messages and three invariants.\n",
+        raft_rs - facts,
+        raft_rs + clients + shared,
+        omni + clients + shared,
+        swim + shared
     )
 }
 
