@@ -23,6 +23,8 @@ pub mod protobuf;
 pub mod raft_rs;
 mod servers;
 pub mod swim;
+#[cfg(test)]
+mod testing;
 
 use splitbrain::Cli;
 

@@ -191,3 +191,105 @@ impl Workload<Propose, Placed> for Proposals {
         self.pace.next(now, || Propose { value: self.values.below(1 << 53) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use splitbrain::kernel::host::Host;
+
+    use super::*;
+    use crate::raft_rs::{Process, RaftRs, Wire};
+    use crate::testing::{host, preset};
+
+    const S1: NodeId = NodeId::server(1);
+    const S2: NodeId = NodeId::server(2);
+    const S3: NodeId = NodeId::server(3);
+
+    /// A client, and what it did since the last look.
+    struct Stand(Host<Process>);
+
+    impl Stand {
+        fn new() -> Self {
+            let mut host = host::<RaftRs>(NodeId::client(1), preset());
+            host.start();
+            Self(host)
+        }
+
+        fn propose(&mut self, value: u64) {
+            self.0.operation(Propose { value });
+        }
+
+        fn answer(&mut self, from: NodeId, operation: OperationId, answer: Answer) {
+            self.0.message(from, Wire::Answer { operation, answer });
+        }
+
+        /// Whom it asked for what, by which name.
+        fn asked(&mut self) -> Vec<(NodeId, OperationId, u64)> {
+            let asked = self.0.take_sent().into_iter().filter_map(|(target, message)| match message {
+                Wire::Propose { operation, value } => Some((target, operation, value)),
+                _ => None,
+            });
+            asked.collect()
+        }
+
+        /// How operations ended.
+        fn ended(&mut self) -> Vec<(OperationId, OperationResult<Placed>)> {
+            let ended = self.0.take().into_iter().filter_map(|effect| match effect {
+                Effect::Complete { id, result } => Some((id, result)),
+                _ => None,
+            });
+            ended.collect()
+        }
+    }
+
+    #[test]
+    fn an_answer_to_what_is_over_says_nothing() {
+        let mut client = Stand::new();
+        client.propose(7);
+        let [(S1, first, 7)] = client.asked()[..] else { panic!("it asks the first server") };
+        client.0.advance(PATIENCE);
+        assert_eq!(client.ended(), [(first, OperationResult::Unknown)], "it may still happen");
+        client.propose(8);
+        let [(S2, second, 8)] = client.asked()[..] else { panic!("it asks the next server") };
+        let placed = Placed { index: 1 };
+        client.answer(S1, first, Answer::Placed(placed));
+        assert!(client.ended().is_empty(), "the answer is late");
+        client.answer(S2, second, Answer::Placed(placed));
+        assert_eq!(client.ended(), [(second, OperationResult::Ok(placed))]);
+    }
+
+    #[test]
+    fn a_client_follows_the_leader_that_it_is_shown() {
+        let mut client = Stand::new();
+        client.propose(7);
+        let (_, operation, _) = client.asked()[0];
+        client.answer(S1, operation, Answer::NotLeader { leader: Some(S3) });
+        assert_eq!(client.asked(), [(S3, operation, 7)]);
+        client.answer(S1, operation, Answer::NotLeader { leader: Some(S2) });
+        assert!(client.asked().is_empty(), "of several answers the first moves it on");
+    }
+
+    #[test]
+    fn a_server_that_knows_no_leader_but_itself_is_left_for_the_next_one_after_a_while() {
+        for leader in [None, Some(S1)] {
+            let mut client = Stand::new();
+            client.propose(7);
+            let (_, operation, _) = client.asked()[0];
+            client.answer(S1, operation, Answer::NotLeader { leader });
+            assert!(client.asked().is_empty(), "it waits");
+            client.0.advance(RETRY);
+            assert_eq!(client.asked(), [(S2, operation, 7)]);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_a_busy_client_waits_for_its_turn() {
+        let mut client = Stand::new();
+        let most = 1 + WAITING_MAX as u64;
+        (0..=most).for_each(|value| client.propose(value));
+        let refused = client.0.take().into_iter().filter_map(|effect| match effect {
+            Effect::Complete { result, .. } => Some(result),
+            _ => None,
+        });
+        assert_eq!(refused.collect::<Vec<_>>(), [OperationResult::Failed], "one is too many");
+    }
+}

@@ -23,7 +23,7 @@
 //! - Every member is configured with the addresses of all others. It announces itself to them at the start, and again
 //!   to those that it misses: the library leaves that to its user, and does not come back by itself from everything
 //!   (`silent_after_renewal.toml`).
-//! - No custom broadcasts, and no orders: nobody leaves on purpose.
+//! - No custom broadcasts, and no orders: no member leaves on purpose.
 
 mod invariants;
 mod member;

@@ -17,16 +17,16 @@ fn index(entry: &Entry) -> u64 {
     index.unwrap_or_else(|| panic!("{} has a place: {}", entry.name, entry.text))
 }
 
-/// Whether a leader has counted a place, has then gone by another configuration, and nobody has told before that that
-/// the place is committed.
+/// Whether a leader has counted a place and then gone by another configuration, before the place was observed as
+/// committed anywhere.
 fn is_reached(entries: &[Entry]) -> bool {
-    let told: Vec<(&Entry, NodeId)> = entries
+    let observed: Vec<(&Entry, NodeId)> = entries
         .iter()
         .filter(|entry| entry.kind == EntryKind::Observed)
         .filter_map(|entry| Some((entry, entry.node?)))
         .collect();
-    told.iter().enumerate().filter(|(_, (entry, _))| entry.name == "reconfigured").any(|(at, (_, leader))| {
-        let of = |name: &str| told[..at].iter().filter(move |(entry, _)| entry.name == name).collect::<Vec<_>>();
+    observed.iter().enumerate().filter(|(_, (entry, _))| entry.name == "reconfigured").any(|(at, (_, leader))| {
+        let of = |name: &str| observed[..at].iter().filter(move |(entry, _)| entry.name == name).collect::<Vec<_>>();
         let counted = of("counted").into_iter().filter(|(_, node)| node == leader).map(|(entry, _)| index(entry)).max();
         let committed = of("committed").into_iter().map(|(entry, _)| index(entry)).max();
         counted.is_some() && counted > committed

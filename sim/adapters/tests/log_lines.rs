@@ -52,7 +52,7 @@ fn what_raft_rs_says_through_slog_is_recorded_and_changes_nothing() {
     let mut entries: Vec<Entry> = Vec::new();
     let recorded = worker.run(Seed(0).into(), Some(&mut entries));
     assert_eq!(worker.run(Seed(0).into(), None).digest, recorded.digest);
-    assert_eq!(log::max_level(), log::LevelFilter::Off, "nobody listens while nothing is recorded");
+    assert_eq!(log::max_level(), log::LevelFilter::Off, "no line gets through while nothing is recorded");
 
     let elected = |entry: &&Entry| entry.kind == EntryKind::Observed && entry.name == "leader elected";
     let leader = entries.iter().find(elected).expect("somebody leads");

@@ -34,6 +34,9 @@ impl System for Wrapped {
     const NAME: &'static str = "wrapped";
     const DOC: &'static str = "The library as it is.";
     const KINDS: &'static [Kind] = &[Kind::SERVER];
+    const ROLES: &'static [Role] = &[Role::plain("leader"), Role::plain("follower")];
+    const GAUGES: &'static [Gauge] =
+        &[Gauge { name: "leader_changes", doc: "Times that a member took another one for its leader than before." }];
     type Options = WrappedOptions;
     type Node = Process;
     type Invariants = Sound;
@@ -49,11 +52,15 @@ impl System for Wrapped {
     }
 
     fn invariants(&self) -> Sound {
-        Sound
+        Sound { leader_changes: 0 }
     }
 
     fn core(&self, _: impl View<Process>, candidates: &[NodeId]) -> Vec<NodeId> {
         candidates.to_vec()
+    }
+
+    fn gauges(invariants: &Sound) -> Vec<u64> {
+        vec![invariants.leader_changes]
     }
 }
 
@@ -98,7 +105,8 @@ impl Process {
     fn drive(&mut self, ctx: &mut Context<Self>) {
         let leader = self.library.leader();
         if std::mem::replace(&mut self.leader, leader) != leader {
-            ctx.observe(Observed::Follows { leader });
+            let leads = NodeId::server(leader) == ctx.id();
+            ctx.observe(if leads { Observed::Leads } else { Observed::Follows { leader } });
         }
         for (target, bytes) in self.library.take_outgoing() {
             ctx.send(NodeId::server(target), Packet(bytes));
@@ -127,29 +135,40 @@ impl Message for Packet {
 
 #[derive(Clone, Debug, Serialize)]
 enum Observed {
+    Leads,
     Follows { leader: u16 },
 }
 
 impl Observation for Observed {
-    const NAMES: &'static [&'static str] = &["follows"];
+    const NAMES: &'static [&'static str] = &["leads", "follows"];
 
     fn face(&self) -> Face {
-        Face::new("follows", Change::None)
+        match self {
+            Self::Leads => Face::new("leads", Change::Role { role: "leader", rank: 0 }),
+            Self::Follows { .. } => Face::new("follows", Change::Role { role: "follower", rank: 0 }),
+        }
     }
 }
 
-/// What must hold.
-#[derive(Clone, Debug)]
-struct Sound;
-
-impl Invariants<Process> for Sound {
-    const LIST: &'static [InvariantInfo] = &[InvariantInfo {
+// What must hold: a line for each invariant, with the constant that findings take.
+invariant_list! {
+    FOLLOWS_A_MEMBER = InvariantInfo {
         name: "follows_a_member",
         doc: "Whoever is followed is a member.",
         source: "the library's documentation",
         kind: InvariantKind::Safety,
         sight: Sight::BlackBox,
-    }];
+    },
+}
+
+/// The invariants, with all that they have seen.
+#[derive(Clone, Debug)]
+struct Sound {
+    leader_changes: u64,
+}
+
+impl Invariants<Process> for Sound {
+    const LIST: &'static [InvariantInfo] = LIST;
 
     fn on_effect(
         &mut self,
@@ -158,9 +177,11 @@ impl Invariants<Process> for Sound {
         effect: EffectRef<'_, Process>,
         findings: &mut Findings,
     ) {
-        if let EffectRef::Observe(Observed::Follows { leader }) = effect {
+        let EffectRef::Observe(observed) = effect else { return };
+        self.leader_changes += 1;
+        if let Observed::Follows { leader } = observed {
             let is_member = view.cluster().contains(NodeId::server(*leader));
-            findings.check(0, Some(node), is_member, || format!("{node} follows s{leader}"));
+            findings.check(index::FOLLOWS_A_MEMBER, Some(node), is_member, || format!("{node} follows s{leader}"));
         }
     }
 }
@@ -175,16 +196,16 @@ mod tests {
     /// One node alone, without a world: the test is every peer.
     #[test]
     fn a_node_follows_the_first_that_it_hears_of() {
-        let mut host = Host::new(NodeId::server(2), Seed(1), |_: Recovered<()>| Process {
-            library: Library::new(2, 3),
-            tick: Duration::from_millis(10),
-            leader: 0,
-        });
+        let cluster = Cluster::new(Wrapped::KINDS).with(KindId::SERVER, 3);
+        let options = PerServer::same((WrappedOptions::presets()[0].make)());
+        let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(1) };
+        let system = Wrapped::new(Setup::new(cluster, options, bounds)).expect("the options stand together");
+        let mut host = Host::of(&system, NodeId::server(2), Seed(1));
         host.start();
         host.advance(Duration::from_millis(10));
         assert_eq!(host.take_sent().len(), 2, "it tells both others");
         host.message(NodeId::server(1), Packet(vec![1, 0]));
-        let follows = |Observed::Follows { leader }| leader;
-        assert_eq!(host.take_observed().into_iter().map(follows).collect::<Vec<_>>(), [2, 1]);
+        let names: Vec<&str> = host.take_observed().iter().map(|observed| observed.face().name).collect();
+        assert_eq!(names, ["leads", "follows"]);
     }
 }

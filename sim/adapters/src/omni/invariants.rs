@@ -21,7 +21,7 @@ invariant_list! {
     DECIDED_IN_ORDER =
         safety("decided_in_order", "A server decides one place after the other.", "OmniPaxos SC3", Sight::BlackBox),
     ACKNOWLEDGED_IS_DECIDED =
-        safety("acknowledged_is_decided", "What a client is told is decided.", "OmniPaxos SC1", Sight::BlackBox),
+        safety("acknowledged_is_decided", "What answers a client is decided.", "OmniPaxos SC1", Sight::BlackBox),
     ROUNDS_NEVER_FALL = safety(
         "rounds_never_fall",
         "A server never promises an earlier round, and answers in none.",
@@ -51,7 +51,7 @@ const PROGRESS_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct OmniInvariants {
     chosen: Vec<Command>,
-    /// How much each server has told as decided since its start.
+    /// How much of each server was observed as decided since its start.
     decided: BTreeMap<NodeId, u64>,
     /// The latest round that each server has promised, in all its lives.
     rounds: BTreeMap<NodeId, Round>,
@@ -82,9 +82,9 @@ impl OmniInvariants {
     }
 
     fn on_decided(&mut self, node: NodeId, index: u64, command: Command, findings: &mut Findings) {
-        let told = self.decided.entry(node).or_default();
-        *told += 1;
-        let next = *told;
+        let count = self.decided.entry(node).or_default();
+        *count += 1;
+        let next = *count;
         findings.check(index::DECIDED_IN_ORDER, Some(node), index == next, || {
             format!("{node} decides {index}, and not {next}")
         });
@@ -201,7 +201,7 @@ impl Invariants<Process> for OmniInvariants {
         findings.check(index::ACKNOWLEDGED_IS_DECIDED, Some(entry.client), is_it, || {
             let known = known.map_or_else(|| "nothing".to_owned(), words);
             let (client, value, index) = (entry.client, operation.value, placed.index);
-            format!("{client} is told that its {value} is at {index}; decided there is {known}")
+            format!("{client} gets the answer that its {value} is at {index}; decided there is {known}")
         });
     }
 
@@ -247,7 +247,7 @@ mod tests {
         Findings::new(u64::MAX)
     }
 
-    /// The invariant that breaks when this server tells this after `s1` has decided 7 and 8 at the first two places.
+    /// The invariant that breaks when this server decides this after `s1` has decided 7 and 8 at the first two places.
     fn breaks(node: NodeId, index: u64, value: u64) -> Option<usize> {
         let (mut invariants, mut findings) = (OmniInvariants::new(), findings());
         invariants.on_decided(S1, 1, command(7), &mut findings);

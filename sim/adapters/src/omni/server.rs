@@ -375,3 +375,6 @@ impl Server {
         format!("{} promised {promised}, decided {decided}, leader {leader}", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests;

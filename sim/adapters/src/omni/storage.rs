@@ -244,3 +244,43 @@ impl Storage<Command> for Shared {
 fn refuse(is_asked: bool, why: &str) -> StorageResult<()> {
     if is_asked { Err(why.into()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64, value: u64) -> Stored<Record> {
+        let command = Command { by: NodeId::client(1), operation: OperationId(value), value };
+        Stored::Intact(Record { number, changes: vec![StoreChange::Append(vec![command])] })
+    }
+
+    /// The numbers of the log, and how many records to keep.
+    fn read(records: Vec<Stored<Record>>) -> Result<(Vec<u64>, u64), &'static str> {
+        let (store, kept) = Store::recover(&Recovered { files: vec![(LOG, records)] })?;
+        Ok((store.log.iter().map(|command| command.value).collect(), kept))
+    }
+
+    #[test]
+    fn a_torn_end_and_what_follows_a_hole_are_cut_off() {
+        assert_eq!(read(vec![record(0, 7), record(1, 8)]), Ok((vec![7, 8], 2)), "it is whole");
+        assert_eq!(read(vec![record(0, 7), record(1, 8), Stored::Torn]), Ok((vec![7, 8], 2)));
+        assert_eq!(read(vec![record(0, 7), record(2, 9)]), Ok((vec![7], 1)));
+        assert_eq!(read(vec![record(1, 8)]), Ok((vec![], 0)), "the first one is missing");
+    }
+
+    #[test]
+    fn damage_is_refused() {
+        for damaged in [Stored::Corrupt, Stored::Unreadable] {
+            assert!(read(vec![record(0, 7), damaged]).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_written_after_a_restart_goes_on_where_the_records_end() {
+        let recovered = Recovered { files: vec![(LOG, vec![record(0, 7), record(1, 8), record(3, 9)])] };
+        let (mut store, _) = Store::recover(&recovered).expect("nothing is damaged");
+        assert!(store.take().is_none(), "nothing has changed");
+        store.change(StoreChange::Decided(1));
+        assert_eq!(store.take().map(|record| record.number), Some(2));
+    }
+}

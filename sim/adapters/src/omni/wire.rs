@@ -1,4 +1,4 @@
-//! What processes say to one another, and what servers tell those who watch.
+//! What processes say to one another, and what is observed of servers.
 
 use std::fmt;
 

@@ -5,7 +5,7 @@
 
 use slog::Drain as _;
 
-/// What the library is given. While nobody listens, a statement of it costs the comparison of two levels.
+/// What the library is given. While no run is recorded, a statement of it costs the comparison of two levels.
 pub(super) fn logger() -> slog::Logger {
     let heard = slog_stdlog::StdLog.filter(|record| is_heard(record.level(), log::max_level()));
     slog::Logger::root(heard.fuse(), slog::o!())

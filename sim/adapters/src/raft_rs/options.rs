@@ -20,7 +20,7 @@ names! {
         None = "none",
         /// Messages that need a durable write leave before it is durable.
         EarlyMessages = "early_messages",
-        /// The library is told that a ready is durable when its writes were only asked for.
+        /// A ready is reported to the library as durable when its writes were only asked for.
         EarlyPersisted = "early_persisted",
         /// What a server reads at its start is taken for durable, though it may have been in the page cache alone.
         UnsyncedRestart = "unsynced_restart",

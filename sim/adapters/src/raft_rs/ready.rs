@@ -92,10 +92,11 @@ impl Server {
         }
     }
 
-    /// The place to tell as committed when everything up to `last` has been handed out: that one.
+    /// The place to observe as committed when everything up to `last` has been handed out: that one.
     ///
-    /// A leader may know more to be committed than its own disk has, and is handed that later. It commits earlier terms
-    /// by an entry of its own, so if what it is handed ends before that, the library's commit index is the place.
+    /// The library hands out a committed entry only once it is on the leader's own disk, so a leader knows of more. It
+    /// commits entries of earlier terms by one of its own: if what is handed out ends before that one, the place is the
+    /// library's commit index.
     fn commit_behind(&self, last: (u64, u64)) -> (u64, u64) {
         let raft = &self.raw.raft;
         if raft.state != StateRole::Leader || last.1 == raft.term {

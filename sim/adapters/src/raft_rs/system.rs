@@ -30,8 +30,8 @@ impl System for RaftRs {
         OrderInfo { name: "remove", doc: "Proposes to remove a server, or without an argument the leader itself." },
         OrderInfo {
             name: "change",
-            doc: "Proposes what comes next for a server, or without an argument for the leader itself: no member becomes a \
-                  learner, a learner gets a vote, and a voter is removed while more than three vote.",
+            doc: "Proposes what comes next for a server, or without an argument for the leader itself: it becomes a \
+                  learner, then gets a vote, and is removed while more than three vote.",
         },
     ];
     const FILES: Option<&'static [FileInfo]> = Some(FILES);

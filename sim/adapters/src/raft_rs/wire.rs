@@ -1,4 +1,4 @@
-//! What processes say to one another, what a scenario orders, and what servers tell those who watch.
+//! What processes say to one another, what a scenario orders, and what is observed of servers.
 
 use std::fmt;
 
@@ -148,7 +148,7 @@ pub enum Observed {
     LogCompacted { index: u64 },
     /// A snapshot leaves for a follower.
     SnapshotSent { to: NodeId, index: u64 },
-    /// No answer came to a snapshot: the library is told that it failed.
+    /// No answer came to a snapshot: it is reported to the library as failed.
     SnapshotGivenUp { to: NodeId },
     /// It begins to hand its leadership over.
     TransferStarted { to: NodeId },

@@ -1,8 +1,8 @@
 //! What must hold.
 //!
-//! SWIM promises that a failed process is found out by every other one (completeness), within a time that can be told
+//! SWIM promises that a failed process is found out by every other one (completeness), within a time that is known
 //! in advance. It does not promise that whoever is declared down has failed (accuracy): what it has for that is a
-//! suspicion that can be refuted. So nobody is held to be right about another one while something is done to the
+//! suspicion that can be refuted. So no member has to be right about another one while something is done to the
 //! cluster; once nothing is, everyone must come to know who runs and who does not.
 //!
 //! Who runs, under which identity, and which links are cut is taken from the world and from the packets. What members
@@ -32,7 +32,7 @@ invariant_list! {
     ),
     RENEWS_ONCE_TOLD = safety(
         "renews_once_told",
-        "An identity that was told that it is down says nothing any more.",
+        "An identity that has received word that it is down says nothing any more.",
         "SWIM 4.2: confirmed is final",
         Sight::BlackBox,
     ),
@@ -44,19 +44,19 @@ invariant_list! {
     ),
     TELLS_THE_DOWN_ALONE = safety(
         "tells_the_down_alone",
-        "Whoever is told that it is down is not taken for active by the one that tells it.",
+        "A member that sends another one word that it is down does not take it for active.",
         "foca, `Message::TurnUndead`",
         Sight::WhiteBox,
     ),
     FAILED_IS_DETECTED = liveness(
         "failed_is_detected",
-        "Once nothing interferes, each process that is down is taken for active by nobody.",
+        "Once nothing interferes, no member takes a process that is down for active.",
         "SWIM 3.1 and 4.3, time-bounded completeness",
         Sight::WhiteBox,
     ),
     RUNNING_IS_KNOWN = liveness(
         "running_is_known",
-        "Once nothing interferes, each process that runs is taken for active by everybody.",
+        "Once nothing interferes, each member takes each process that runs for active.",
         "foca, `Config::periodic_announce_to_down_members`",
         Sight::WhiteBox,
     ),
@@ -75,7 +75,7 @@ pub struct SwimInvariants {
     taken: BTreeMap<NodeId, Instant>,
     /// The process that speaks as an identity, and the incarnation that it has reached.
     identities: BTreeMap<Identity, (u32, u16)>,
-    /// Identities that were told that they are down.
+    /// Identities that have received word that they are down.
     told: BTreeSet<Identity>,
     /// When it is judged next whether the failed are found out, and whether those that run are known.
     due: Due,
@@ -144,7 +144,7 @@ impl SwimInvariants {
         });
         self.identities.insert(source, (of, reached.max(incarnation)));
         findings.check(index::RENEWS_ONCE_TOLD, Some(node), !self.told.contains(&source), || {
-            format!("{node} sends as {source}, and was told that {source} is down")
+            format!("{node} sends as {source}, and has received word that {source} is down")
         });
     }
 
@@ -167,7 +167,7 @@ impl SwimInvariants {
         self.false_downs += u64::from(is_current && is_well(node) && is_well(member.node));
     }
 
-    /// Whoever is down is taken for active by nobody.
+    /// No member takes one that is down for active.
     fn judge_detected(&self, beliefs: &Beliefs, findings: &mut Findings) {
         for (node, active) in beliefs.of.iter().filter_map(|(node, active)| Some((node, active.as_ref()?))) {
             for member in active {

@@ -257,3 +257,50 @@ impl Runtime<Identity> for Outside<'_> {
         self.ctx.set_timer(Timer::Library(self.timers.count), Duration::from_nanos(after));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use splitbrain::kernel::host::Host;
+
+    use super::super::Swim;
+    use super::*;
+    use crate::testing::{host, preset};
+
+    fn member(mistake: Mistake) -> Host<Member> {
+        host::<Swim>(NodeId::server(1), SwimOptions { mistake, ..preset() })
+    }
+
+    /// The lives that speak in what was sent since the last look.
+    fn lives(host: &mut Host<Member>) -> Vec<u32> {
+        host.take_sent().into_iter().map(|(_, packet)| packet.header.src.life).collect()
+    }
+
+    #[test]
+    fn a_member_says_nothing_before_its_life_is_durable() {
+        let mut host = member(Mistake::None);
+        host.start();
+        host.complete_writes();
+        assert!(lives(&mut host).is_empty(), "a crash of the machine could take the number");
+        host.sync();
+        assert_eq!(lives(&mut host), [1, 1], "it announces itself to both others");
+
+        let mut host = member(Mistake::EarlyIdentity);
+        host.start();
+        assert_eq!(lives(&mut host), [1, 1], "the mistake is one");
+    }
+
+    #[test]
+    fn a_restart_is_the_next_life_of_those_that_spoke() {
+        let mut host = member(Mistake::None);
+        host.start();
+        host.crash_machine(0);
+        host.start();
+        host.sync();
+        assert_eq!(lives(&mut host), [1, 1], "the one before has said nothing");
+        host.crash_process();
+        host.start();
+        assert!(lives(&mut host).is_empty());
+        host.sync();
+        assert_eq!(lives(&mut host), [2, 2]);
+    }
+}

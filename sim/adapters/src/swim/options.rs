@@ -30,7 +30,7 @@ names! {
         Missing = "missing",
         /// To all, if it knows no active member.
         Alone = "alone",
-        /// To nobody.
+        /// To no member, after its start.
         Once = "once",
     }
 }
@@ -55,7 +55,7 @@ options! {
         /// `remove_down_after`: how long a member that is down is remembered; after that it is taken in under the
         /// identity that it had.
         pub remove_down: Duration => LONG,
-        /// `notify_down_members`: whether a member that was declared down is told so.
+        /// `notify_down_members`: whether a member that was declared down gets word of that.
         pub notify_down: bool => ValueKind::Bool,
         /// Whether the three periodic tasks of the library are on.
         pub periodic: bool => ValueKind::Bool,

@@ -33,7 +33,7 @@ impl System for Swim {
 
     fn new(setup: Setup<SwimOptions>) -> Result<Self, OptionsError> {
         if setup.cluster.count(setup.members) < 2 {
-            return Err(OptionsError::new("servers", "expected at least 2: a member by itself has nobody to find"));
+            return Err(OptionsError::new("servers", "expected at least 2: a member by itself finds no other"));
         }
         Ok(Self { setup })
     }

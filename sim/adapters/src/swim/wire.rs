@@ -1,4 +1,4 @@
-//! Who members are, what they say to one another, and what they tell those who watch.
+//! Who members are, what they say to one another, and what is observed of them.
 
 use std::fmt;
 
