@@ -1,7 +1,7 @@
 //! Goal: `reports/gallery/adapters.md` has a row for each scenario that its first table is made from, and one for each
 //! invariant of each library and no other. Method: the names on the page beside the lists.
 
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it reads the scenarios of the rows")]
+#![expect(clippy::disallowed_methods, reason = "it reads the scenarios of the rows")]
 
 #[path = "../examples/tables/rows.rs"]
 mod rows;
