@@ -3,12 +3,25 @@
 //!
 //! # Design
 //!
-//! A [`RaftNode`] is a server or a client. One `match` in [`node`] takes every input apart; each arm is
-//! in the file of its subject:
+//! A [`RaftNode`] is a server or a client. A server is a role and what it has in every role:
+//!
+//! ```text
+//!   Server { role: Follower | PreCandidate | Candidate | Leader,
+//!            shared: term and vote, log, disk, connections, clocks }
+//! ```
+//!
+//! One `match` in [`node`] takes every input apart, and the first thing that an input concerns is asked of the role
+//! once. What only a leader does is a method of [`Leader`](state::Leader) with the shared part as a parameter, and so
+//! for the other roles: in a wrong role it does not compile. Such a method changes no role. It returns what is to
+//! follow, and the server makes the transition: a leader that gives up returns the reason, and `?` ends whatever it
+//! was about to do as a leader.
+//!
+//! Each subject has its file:
 //!
 //! | file | subject | source |
 //! | --- | --- | --- |
 //! | `roles` | transitions between roles and terms, the only writers of the role | §5.1, §5.2 |
+//! | `shared` | what a server has in every role, and its quorums | |
 //! | `election` | election timer, elections, votes, leases | §5.2, §5.4.1, thesis §4.2.3 |
 //! | `pre_vote` | rounds of pre-votes | thesis §9.6, etcd, NuRaft |
 //! | `replication` | appends, commit, proposals | §5.3, §5.4.2 |
@@ -141,6 +154,7 @@ mod pre_vote;
 mod read;
 mod replication;
 mod roles;
+mod shared;
 mod stall;
 mod transfer;
 mod transport;

@@ -13,27 +13,29 @@
 
 use std::sync::Arc;
 
-use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Source, Write, WriteId};
 
 use super::bug::Bug;
 use super::durable::{LOG_FILE, PARTS_FILE, Record, SNAPSHOT_FILE};
-use super::ids::{Index, Position, Term};
+use super::election::Wait;
+use super::ids::{Index, Position};
 use super::kv;
 use super::message::{Payload, RaftMessage};
-use super::node::RaftNode;
+use super::node::RaftContext;
 use super::observation::RaftObservation;
 use super::registers::Registers;
+use super::roles::{LEADS_ON, Tenure};
+use super::shared::Shared;
 use super::snapshot::{Item, PartResult, Receiving, Snapshot, SnapshotPart};
-use super::state::{Role, Server};
+use super::state::{Follower, Leader, Server};
 
 // ---- Taking one ----
 
-impl<C: Payload> Server<C> {
+impl<C: Payload> Shared<C> {
     /// Takes a snapshot where enough has been applied since the last one.
     #[inline]
-    pub(super) fn review_snapshot(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    pub(super) fn review_snapshot(&mut self, ctx: &mut RaftContext<C>) {
         if self.is_snapshot_due() {
             self.take_snapshot(ctx);
         }
@@ -47,7 +49,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Takes a snapshot of what is applied, unless one is on its way to the disk.
-    pub(super) fn take_snapshot(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    pub(super) fn take_snapshot(&mut self, ctx: &mut RaftContext<C>) {
         if let Some(machine) = &self.machine {
             let items = machine.items();
             self.take_snapshot_of(ctx, items);
@@ -56,14 +58,14 @@ impl<C: Payload> Server<C> {
 
     /// Takes a snapshot of what is applied, with these items of the state machine, unless one is on its way to the
     /// disk.
-    pub(super) fn take_snapshot_of(&mut self, ctx: &mut Context<RaftNode<C>>, mut items: Vec<Item<C>>) {
+    pub(super) fn take_snapshot_of(&mut self, ctx: &mut RaftContext<C>, mut items: Vec<Item<C>>) {
         let term = self.log.term_at(self.applied).expect("what is applied is in the log, or the base of it");
         let last = Position { term, index: self.applied };
         if self.snapshots.saving.is_some() || last.index <= self.snapshot_index() {
             return;
         }
         let has_sessions = !self.has_bug(Bug::SnapshotWithoutSessions);
-        let pieces = self.store().pieces().filter(|piece| has_sessions || !matches!(piece, kv::Piece::Session(..)));
+        let pieces = self.kv.store().pieces().filter(|piece| has_sessions || !matches!(piece, kv::Piece::Session(..)));
         items.extend(pieces.map(Item::Kv));
         let (index, members) = self.memberships.at(last.index);
         if index > Index::ZERO && !self.has_bug(Bug::SnapshotWithoutConfiguration) {
@@ -80,28 +82,33 @@ impl<C: Payload> Server<C> {
         self.snapshots.latest.as_ref().map_or(Index::ZERO, |snapshot| snapshot.last.index)
     }
 
-    fn save_snapshot(&mut self, ctx: &mut Context<RaftNode<C>>, snapshot: Arc<Snapshot<C>>) {
+    fn save_snapshot(&mut self, ctx: &mut RaftContext<C>, snapshot: Arc<Snapshot<C>>) {
         let write =
             self.persist(ctx, Write::Replace(SNAPSHOT_FILE, Record::Snapshot(Box::new(Snapshot::clone(&snapshot)))));
         self.snapshots.saving = Some((write, snapshot));
     }
 
     /// A write is durable: if it carries a snapshot, what that covers may go.
-    pub(super) fn on_snapshot_durable(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
+    pub(super) fn on_snapshot_durable(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        write: WriteId,
+        leader: Option<&mut Leader>,
+    ) {
         self.snapshots.parts_write = self.snapshots.parts_write.filter(|part| *part > write);
         if let Some((_, snapshot)) = self.snapshots.saving.take_if(|(saving, _)| *saving <= write) {
-            self.adopt(ctx, snapshot);
+            self.adopt(ctx, snapshot, leader);
         }
     }
 
     /// This snapshot is durable.
-    fn adopt(&mut self, ctx: &mut Context<RaftNode<C>>, snapshot: Arc<Snapshot<C>>) {
+    fn adopt(&mut self, ctx: &mut RaftContext<C>, snapshot: Arc<Snapshot<C>>, leader: Option<&mut Leader>) {
         let last = snapshot.last;
         self.snapshots.latest = Some(Arc::clone(&snapshot));
         if last.index > self.commit && !self.log.contains(last) {
-            self.install(ctx, &snapshot);
+            self.install(ctx, &snapshot, leader);
         } else {
-            self.commit_covered(ctx, last.index);
+            self.commit_covered(ctx, last.index, leader);
             let base = Index(last.index.0.saturating_sub(self.options.snapshot_trailing));
             self.compact(ctx, base);
         }
@@ -109,14 +116,14 @@ impl<C: Payload> Server<C> {
     }
 
     /// The log has the last entry of the snapshot, and so all of it: it is committed.
-    fn commit_covered(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index) {
+    fn commit_covered(&mut self, ctx: &mut RaftContext<C>, index: Index, leader: Option<&mut Leader>) {
         if index > self.commit {
-            self.commit_to(ctx, index);
+            self.commit_to(ctx, index, leader);
         }
     }
 
     /// Drops the log up to this place, from memory and from the disk.
-    fn compact(&mut self, ctx: &mut Context<RaftNode<C>>, base: Index) {
+    fn compact(&mut self, ctx: &mut RaftContext<C>, base: Index) {
         if base <= self.log.base().index {
             return;
         }
@@ -127,7 +134,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Takes the place of a log that does not have the last entry of the snapshot.
-    fn install(&mut self, ctx: &mut Context<RaftNode<C>>, snapshot: &Snapshot<C>) {
+    fn install(&mut self, ctx: &mut RaftContext<C>, snapshot: &Snapshot<C>, leader: Option<&mut Leader>) {
         let last = snapshot.last;
         self.drop_log(ctx, last);
         self.commit = last.index;
@@ -141,17 +148,17 @@ impl<C: Payload> Server<C> {
             self.hard_dirty = true;
         }
         ctx.observe(RaftObservation::SnapshotInstalled { last, state: snapshot.fingerprint() });
-        self.install_members(ctx, snapshot.members());
+        self.install_members(ctx, snapshot.members(), leader);
     }
 
     /// What the snapshot on the disk covers counts as applied.
-    pub(super) fn restore(&mut self, ctx: &mut Context<RaftNode<C>>, snapshot: Snapshot<C>) {
+    pub(super) fn restore(&mut self, ctx: &mut RaftContext<C>, snapshot: Snapshot<C>) {
         let last = snapshot.last;
         self.commit = last.index;
         self.applied = last.index;
         self.restore_state(&snapshot.items);
         ctx.observe(RaftObservation::SnapshotRestored { last, state: snapshot.fingerprint() });
-        self.install_members(ctx, snapshot.members());
+        self.install_members(ctx, snapshot.members(), None);
         self.snapshots.latest = Some(Arc::new(snapshot));
     }
 
@@ -160,7 +167,7 @@ impl<C: Payload> Server<C> {
         self.kv.restore(kv::Store::of(items.iter().filter_map(Item::piece)));
     }
 
-    fn drop_log(&mut self, ctx: &mut Context<RaftNode<C>>, base: Position) {
+    fn drop_log(&mut self, ctx: &mut RaftContext<C>, base: Position) {
         let write = self.persist(ctx, Write::Truncate(LOG_FILE, 0));
         self.log.restart_at(base, write);
     }
@@ -168,64 +175,48 @@ impl<C: Payload> Server<C> {
 
 // ---- The leader ----
 
-impl<C: Payload> Server<C> {
+impl Leader {
     /// Sends a follower the part that it wants next of a snapshot: its log lacks what this one no longer has.
-    pub(super) fn send_part(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId) {
-        let (term, bytes_max) = (self.term(), self.options.snapshot_part_bytes);
-        let Some(snapshot) = self.snapshots.for_follower(peer) else {
+    pub(super) fn send_part<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>, peer: NodeId) {
+        let (term, bytes_max) = (shared.term(), shared.options.snapshot_part_bytes);
+        let Some(snapshot) = shared.snapshots.for_follower(peer) else {
             unreachable!("a log has a base behind a snapshot only");
         };
-        let Role::Leader(leader) = &mut self.role else {
-            unreachable!("only a leader sends snapshots");
-        };
-        let Some(progress) = leader.progress_mut(peer) else { return };
+        let Some(progress) = self.progress_mut(peer) else { return };
         let offset = progress.snapshot_offset();
         let part = snapshot.part(term, offset, bytes_max);
-        self.ask(ctx, peer, RaftMessage::SnapshotPart(Box::new(part)));
+        self.ask(shared, ctx, peer, RaftMessage::SnapshotPart(Box::new(part)));
     }
 
     /// A follower has answered a part.
-    pub(super) fn on_part_reply(
+    pub(super) fn on_part_reply<C: Payload>(
         &mut self,
-        ctx: &mut Context<RaftNode<C>>,
-        source: Source,
-        term: Term,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        follower: NodeId,
         last: Index,
         result: PartResult,
-    ) {
-        self.answered(source);
-        if term > self.term() {
-            return self.adopt_term(ctx, term);
-        }
-        if term < self.term() || !self.is_leader() {
-            return;
-        }
-        self.note_contact(ctx.now(), source.node, result == PartResult::Installed);
+    ) -> Tenure {
+        self.note_contact(shared, ctx.now(), follower, result == PartResult::Installed);
         match result {
             PartResult::Installed => {
-                self.snapshots.done_with(source.node);
-                if let Role::Leader(leader) = &mut self.role
-                    && let Some(progress) = leader.progress_mut(source.node)
-                {
+                shared.snapshots.done_with(follower);
+                if let Some(progress) = self.progress_mut(follower) {
                     progress.installed();
                 }
-                self.on_accepted(ctx, source.node, last);
+                return self.on_accepted(shared, ctx, follower, last);
             }
-            PartResult::Received { at, next } => self.on_received(ctx, source.node, last, at, next),
-            PartResult::Stale => {}
+            // A late answer may be of an older snapshot.
+            PartResult::Received { at, next } if shared.snapshots.sends(follower, last) => {
+                if let Some(progress) = self.progress_mut(follower)
+                    && progress.received(at, next)
+                {
+                    self.send_part(shared, ctx, follower);
+                }
+            }
+            PartResult::Received { .. } | PartResult::Stale => {}
         }
-    }
-
-    fn on_received(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId, last: Index, at: u64, next: u64) {
-        if !self.snapshots.sends(follower, last) {
-            return;
-        }
-        if let Role::Leader(leader) = &mut self.role
-            && let Some(progress) = leader.progress_mut(follower)
-            && progress.received(at, next)
-        {
-            self.send_part(ctx, follower);
-        }
+        LEADS_ON
     }
 }
 
@@ -234,31 +225,43 @@ impl<C: Payload> Server<C> {
 impl<C: Payload> Server<C> {
     /// A part of a snapshot from a leader. It is a sign of life of it.
     #[inline(never)]
-    pub(super) fn on_part(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, part: &SnapshotPart<C>) {
-        let last = part.last;
+    pub(super) fn on_part(&mut self, ctx: &mut RaftContext<C>, source: Source, part: &SnapshotPart<C>) {
         if part.term < self.term() {
-            return self.answer_part(ctx, source, None, last.index, PartResult::Stale);
+            return self.shared.answer_part(ctx, source, None, part.last.index, PartResult::Stale);
         }
-        if !self.hear_from(ctx, source, part.term) {
-            return;
-        }
-        self.restart_election_timer(ctx);
-        if last.index <= self.commit || self.log.contains(last) {
-            self.commit_covered(ctx, last.index);
-            self.forget_parts(ctx);
-            let write = self.log.unsynced();
-            return self.answer_part(ctx, source, write, last.index, PartResult::Installed);
+        self.end_refused_rounds();
+        self.hear_from(ctx, source, part.term, |follower, shared, ctx| follower.on_part(shared, ctx, source, part));
+    }
+}
+
+impl Follower {
+    fn on_part<C: Payload>(
+        &self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        source: Source,
+        part: &SnapshotPart<C>,
+    ) {
+        let last = part.last;
+        shared.restart_election_timer(ctx, Wait::Leader);
+        if last.index <= shared.commit || shared.log.contains(last) {
+            shared.commit_covered(ctx, last.index, None);
+            shared.forget_parts(ctx);
+            let write = shared.log.unsynced();
+            return shared.answer_part(ctx, source, write, last.index, PartResult::Installed);
         }
         // A late part of an older snapshot must not take the place of the newer one on the disk.
         let is_covered = |saving: &Snapshot<C>| last.index <= saving.last.index;
-        if let Some((write, _)) = self.snapshots.saving.as_ref().filter(|(_, saving)| is_covered(saving)) {
+        if let Some((write, _)) = shared.snapshots.saving.as_ref().filter(|(_, saving)| is_covered(saving)) {
             let write = Some(*write);
-            return self.answer_part(ctx, source, write, last.index, PartResult::Installed);
+            return shared.answer_part(ctx, source, write, last.index, PartResult::Installed);
         }
-        self.receive(ctx, source, part);
+        shared.receive(ctx, source, part);
     }
+}
 
-    fn receive(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, part: &SnapshotPart<C>) {
+impl<C: Payload> Shared<C> {
+    fn receive(&mut self, ctx: &mut RaftContext<C>, source: Source, part: &SnapshotPart<C>) {
         if self.snapshots.receiving.as_ref().is_some_and(|receiving| receiving.is_newer_than(part)) {
             let late = PartResult::Received { at: part.offset, next: 0 };
             return self.answer_part(ctx, source, None, part.last.index, late);
@@ -289,7 +292,7 @@ impl<C: Payload> Server<C> {
 
     fn answer_part(
         &mut self,
-        ctx: &mut Context<RaftNode<C>>,
+        ctx: &mut RaftContext<C>,
         source: Source,
         write: Option<WriteId>,
         last: Index,
@@ -299,7 +302,7 @@ impl<C: Payload> Server<C> {
         self.send_after(ctx, write, source, reply);
     }
 
-    fn forget_parts(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    fn forget_parts(&mut self, ctx: &mut RaftContext<C>) {
         self.snapshots.parts_write = None;
         if self.snapshots.receiving.take().is_some() {
             self.write(ctx, Write::Truncate(PARTS_FILE, 0));

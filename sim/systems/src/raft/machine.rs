@@ -29,10 +29,11 @@ use splitbrain_kernel::time::Instant;
 
 use super::ids::{Index, Position};
 use super::message::{Command, Entry, Payload};
-use super::node::RaftNode;
+use super::node::{RaftContext, RaftNode};
 use super::options::Reads;
+use super::shared::Shared;
 use super::snapshot::Item;
-use super::state::Server;
+use super::state::{Leader, Role, Server};
 
 /// The server does not lead, or is about to lead no longer, and has appended nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +49,12 @@ impl<C: Payload> RaftNode<C> {
     /// If this process does not lead.
     pub fn propose(&mut self, ctx: &mut Context<Self>, command: C) -> Result<Position, NotLeader> {
         let Self::Server(server) = self else { return Err(NotLeader { leader: None }) };
-        let place = server.append_command(ctx, command)?;
-        server.flush(ctx);
+        let hint = server.leader();
+        let place = match &mut server.role {
+            Role::Leader(leader) => leader.append_command(&mut server.shared, ctx, command)?,
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => return Err(NotLeader { leader: hint }),
+        };
+        server.shared.flush(ctx);
         Ok(place)
     }
 
@@ -57,45 +62,47 @@ impl<C: Payload> RaftNode<C> {
     /// commands that make an empty machine like this one.
     pub fn take_snapshot_with(&mut self, ctx: &mut Context<Self>, state: impl Iterator<Item = C>) {
         if let Self::Server(server) = self {
-            server.take_snapshot_of(ctx, state.map(Item::Outside).collect());
-            server.flush(ctx);
+            server.shared.take_snapshot_of(ctx, state.map(Item::Outside).collect());
+            server.shared.flush(ctx);
         }
     }
 
     /// A leader asks the others whether it leads still: what a quorum confirms extends its lease.
     pub fn renew_lease(&mut self, ctx: &mut Context<Self>) {
-        if let Self::Server(server) = self
-            && server.is_leader()
-        {
-            server.start_round(ctx);
-            server.conclude_rounds(ctx);
-            server.flush(ctx);
+        if let Self::Server(Server { shared, role: Role::Leader(leader), .. }) = self {
+            leader.start_round(shared, ctx);
+            leader.conclude_rounds(shared, ctx);
+            shared.flush(ctx);
         }
     }
 }
 
-impl<C: Payload> Server<C> {
-    /// Appends a command as the leader.
+impl Leader {
+    /// Appends a command.
     ///
     /// # Errors
-    /// If the server does not lead, or hands its leadership over.
-    pub(super) fn append_command(&mut self, ctx: &mut Context<RaftNode<C>>, command: C) -> Result<Position, NotLeader> {
-        if !self.is_leader() {
-            return Err(NotLeader { leader: self.leader() });
-        }
+    /// If it hands its leadership over.
+    pub(super) fn append_command<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        command: C,
+    ) -> Result<Position, NotLeader> {
         if self.is_transferring() {
             // Who leads next is not known yet.
             return Err(NotLeader { leader: None });
         }
-        let index = self.append_as_leader(ctx, Command::Set(command));
-        self.broadcast_fresh(ctx);
-        Ok(Position { term: self.term(), index })
+        let index = self.append(shared, ctx, Command::Set(command));
+        self.broadcast_fresh(shared, ctx);
+        Ok(Position { term: shared.term(), index })
     }
+}
 
+impl<C: Payload> Server<C> {
     /// Whether enough has been applied since the last snapshot, and none is on its way to the disk.
     #[inline]
     pub fn wants_snapshot(&self) -> bool {
-        self.is_snapshot_due() && self.snapshots.saving.is_none()
+        self.shared.is_snapshot_due() && self.shared.snapshots.saving.is_none()
     }
 
     /// The state of a machine as commands, and the place after which it is that: `None` if the log has all entries
@@ -111,7 +118,9 @@ impl<C: Payload> Server<C> {
     /// no other before its lease is over. `now` is the time of its monotonic clock.
     #[inline]
     pub fn leads_alone(&self, now: Instant) -> bool {
-        self.options().reads == Reads::Lease && self.has_committed_in_term() && self.holds_lease_at(now)
+        self.options().reads == Reads::Lease
+            && self.shared.has_committed_in_term()
+            && self.as_leader().is_some_and(|leader| leader.holds_lease_at(&self.shared, now))
     }
 
     /// The entries that are applied and come after this place, in order.

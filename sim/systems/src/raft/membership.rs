@@ -26,63 +26,82 @@ mod history;
 
 use std::sync::Arc;
 
-use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 
 use super::bug::Bug;
 use super::configuration::Members;
 use super::ids::{Index, ServerSet};
 use super::message::{Command, Entry, Payload};
-use super::node::RaftNode;
+use super::node::RaftContext;
 use super::observation::{ChangeRefusal, RaftObservation, StepDownReason};
 use super::options::{ConfigurationAt, JointLeave};
 use super::progress::{Progress, ProgressState};
-use super::state::{Role, Server};
+use super::roles::{LEADS_ON, Tenure};
+use super::shared::Shared;
+use super::state::{Leader, Role, Server};
 
 pub use change::{Change, Parts};
 pub use history::Memberships;
 
-// ---- The leader ----
-
 impl<C: Payload> Server<C> {
     /// A scenario orders a change.
-    pub(super) fn on_change(&mut self, ctx: &mut Context<RaftNode<C>>, change: Change) {
-        if let Err(reason) = self.change_members(ctx, change) {
-            ctx.observe(RaftObservation::ChangeRefused { reason });
+    pub(super) fn on_change(&mut self, ctx: &mut RaftContext<C>, change: Change) {
+        match &mut self.role {
+            Role::Leader(leader) => {
+                let tenure = leader.on_change(&mut self.shared, ctx, change);
+                self.conclude_tenure(ctx, tenure);
+            }
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
+                ctx.observe(RaftObservation::ChangeRefused { reason: ChangeRefusal::NotLeader });
+            }
         }
     }
 
-    /// A scenario orders some change: one is drawn of those that make sense.
-    pub(super) fn on_any_change(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        match self.draw_change(ctx) {
-            Some(change) if self.is_leader() => self.on_change(ctx, change),
-            _ => ctx.observe(RaftObservation::ChangeRefused { reason: ChangeRefusal::NotLeader }),
+    /// A scenario orders some change: one is drawn of those that make sense. In each role, as the draws of the node go
+    /// on from there.
+    pub(super) fn on_any_change(&mut self, ctx: &mut RaftContext<C>) {
+        match self.shared.draw_change(ctx) {
+            Some(change) => self.on_change(ctx, change),
+            None => ctx.observe(RaftObservation::ChangeRefused { reason: ChangeRefusal::NotLeader }),
         }
+    }
+}
+
+// ---- The leader ----
+
+impl Leader {
+    fn on_change<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>, change: Change) -> Tenure {
+        self.change_members(shared, ctx, change).unwrap_or_else(|reason| {
+            ctx.observe(RaftObservation::ChangeRefused { reason });
+            LEADS_ON
+        })
     }
 
     /// Appends the configuration that this change makes of the last one.
-    fn change_members(&mut self, ctx: &mut Context<RaftNode<C>>, change: Change) -> Result<Index, ChangeRefusal> {
-        self.may_change()?;
-        let (_, last) = self.memberships.last();
+    fn change_members<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        change: Change,
+    ) -> Result<Tenure, ChangeRefusal> {
+        self.may_change(shared)?;
+        let (_, last) = shared.memberships.last();
         let members = change.of(last)?;
         for learner in members.voters.intersection(last.learners).iter() {
-            self.has_caught_up(ctx, learner)?;
+            self.has_caught_up(shared, ctx, learner)?;
         }
-        Ok(self.append_members(ctx, members))
+        Ok(self.append_members(shared, ctx, members))
     }
 
     /// Whether it may append a configuration.
-    fn may_change(&self) -> Result<(), ChangeRefusal> {
-        if !self.is_leader() {
-            return Err(ChangeRefusal::NotLeader);
-        }
+    fn may_change<C: Payload>(&self, shared: &Shared<C>) -> Result<(), ChangeRefusal> {
         if self.is_transferring() {
             return Err(ChangeRefusal::Transferring);
         }
-        if self.memberships.is_pending(self.commit) && !self.has_bug(Bug::SecondChangeWhilePending) {
+        if shared.memberships.is_pending(shared.commit) && !shared.has_bug(Bug::SecondChangeWhilePending) {
             return Err(ChangeRefusal::Pending);
         }
-        if !self.has_committed_in_term() && !self.has_bug(Bug::ChangeBeforeOwnCommit) {
+        if !shared.has_committed_in_term() && !shared.has_bug(Bug::ChangeBeforeOwnCommit) {
             return Err(ChangeRefusal::NothingCommitted);
         }
         Ok(())
@@ -90,108 +109,154 @@ impl<C: Payload> Server<C> {
 
     /// A learner has caught up if it lacks few entries and has answered of late: it can then count without a gap in
     /// which nothing is committed (thesis §4.2.1).
-    fn has_caught_up(&self, ctx: &Context<RaftNode<C>>, learner: NodeId) -> Result<(), ChangeRefusal> {
-        let progress = self.as_leader().and_then(|leader| leader.progress(learner));
-        let gap = self.options.promotion_gap;
-        let lacks_little = |progress: &Progress| progress.matched.0.saturating_add(gap) >= self.log.last_index().0;
-        let is_heard = |progress: &Progress| ctx.now().since(progress.contact_at) <= self.options.election_timeout_max;
+    fn has_caught_up<C: Payload>(
+        &self,
+        shared: &Shared<C>,
+        ctx: &RaftContext<C>,
+        learner: NodeId,
+    ) -> Result<(), ChangeRefusal> {
+        let (gap, patience) = (shared.options.promotion_gap, shared.options.election_timeout_max);
+        let lacks_little = |progress: &Progress| progress.matched.0.saturating_add(gap) >= shared.log.last_index().0;
+        let is_heard = |progress: &Progress| ctx.now().since(progress.contact_at) <= patience;
         let follows = |progress: &Progress| progress.state == ProgressState::Replicate;
-        let has = progress.is_some_and(|progress| follows(progress) && lacks_little(progress) && is_heard(progress));
-        if has || self.has_bug(Bug::PromotedBeforeCaughtUp) { Ok(()) } else { Err(ChangeRefusal::Behind) }
+        let is_close = |progress: &Progress| follows(progress) && lacks_little(progress) && is_heard(progress);
+        let has = self.progress(learner).is_some_and(is_close);
+        if has || shared.has_bug(Bug::PromotedBeforeCaughtUp) { Ok(()) } else { Err(ChangeRefusal::Behind) }
     }
 
-    fn append_members(&mut self, ctx: &mut Context<RaftNode<C>>, members: Members) -> Index {
-        let before = self.configuration.members();
+    fn append_members<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        members: Members,
+    ) -> Tenure {
+        let before = shared.configuration.members();
         ctx.observe(RaftObservation::ConfigurationAppended { members });
-        let index = self.append_as_leader(ctx, Command::Members(Arc::new(members)));
-        self.broadcast_fresh(ctx);
-        self.greet_and_part(ctx, before);
-        if self.has_bug(Bug::RemovedLeaderLeavesEarly) && !members.electors().contains(self.id) {
-            self.step_down(ctx, StepDownReason::Removed);
+        self.append(shared, ctx, Command::Members(Arc::new(members)));
+        self.broadcast_fresh(shared, ctx);
+        self.greet_and_part(shared, ctx, before);
+        if shared.has_bug(Bug::RemovedLeaderLeavesEarly) && !members.electors().contains(shared.id) {
+            return Tenure::Break(StepDownReason::Removed);
         }
         // A smaller quorum may have more already.
-        self.advance_commit(ctx);
-        index
+        self.advance_commit(shared, ctx)
     }
 
     /// Members that were none before are sent their first append at once, and those that are none any more their last:
     /// it may tell them so (hashicorp).
-    fn greet_and_part(&mut self, ctx: &mut Context<RaftNode<C>>, before: ServerSet) {
-        let members = self.configuration.members();
-        for peer in members.minus(before).union(before.minus(members)).without(self.id).iter() {
-            self.send_append(ctx, peer);
+    fn greet_and_part<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>, before: ServerSet) {
+        let members = shared.configuration.members();
+        for peer in members.minus(before).union(before.minus(members)).without(shared.id).iter() {
+            self.send_append(shared, ctx, peer);
         }
     }
 
-    /// As a leader, it has committed something, and there is a configuration to look at: that was committed with it, or
-    /// that is joint.
+    /// It has committed something, and there is a configuration to look at: that was committed with it, or that is
+    /// joint.
     #[inline(never)]
-    pub(super) fn review_as_leader(&mut self, ctx: &mut Context<RaftNode<C>>, known: ServerSet) {
-        self.greet_and_part(ctx, known);
-        let (index, members) = self.memberships.last();
-        if index > self.commit || !self.is_leader() {
-            return self.leave_twice(ctx);
+    pub(super) fn review_members<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        known: ServerSet,
+    ) -> Tenure {
+        self.greet_and_part(shared, ctx, known);
+        let (index, members) = shared.memberships.last();
+        if index > shared.commit {
+            return self.leave_twice(shared, ctx);
         }
         if members.is_joint() {
-            self.leave_joint(ctx);
-        } else if !members.voters.contains(self.id) {
-            self.retire(ctx);
+            self.leave_joint(shared, ctx)
+        } else if !members.voters.contains(shared.id) {
+            self.retire(shared, ctx)
         } else {
             // Fewer voters may be needed than before, and have more.
-            self.advance_commit(ctx);
-            self.conclude_rounds(ctx);
+            self.advance_commit(shared, ctx)?;
+            self.conclude_rounds(shared, ctx);
+            LEADS_ON
         }
     }
 
-    fn leave_joint(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let is_automatic = self.options.joint_leave == JointLeave::Automatic;
-        if is_automatic && self.may_change().is_ok() {
+    fn leave_joint<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
+        let is_automatic = shared.options.joint_leave == JointLeave::Automatic;
+        if is_automatic && self.may_change(shared).is_ok() {
             // Only a joint configuration is left here, so there is nothing else to refuse.
-            let _ = self.change_members(ctx, Change::LeaveJoint);
+            self.change_members(shared, ctx, Change::LeaveJoint).unwrap_or(LEADS_ON)
+        } else {
+            LEADS_ON
         }
     }
 
     /// It may change the membership again: a joint configuration that was committed meanwhile is left.
-    pub(super) fn leave_committed_joint(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let (index, members) = self.memberships.last();
-        if index <= self.commit && members.is_joint() {
-            self.leave_joint(ctx);
-        }
+    pub(super) fn leave_committed_joint<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+    ) -> Tenure {
+        let (index, members) = shared.memberships.last();
+        let is_committed = index <= shared.commit;
+        if is_committed && members.is_joint() { self.leave_joint(shared, ctx) } else { LEADS_ON }
     }
 
     /// A known bug: a new leader leaves the joint configuration that it finds in its log, committed or not.
-    pub(super) fn leave_recovered(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        if self.has_bug(Bug::JointLeftBeforeCommit) {
-            self.append_end_of(ctx, self.memberships.last().1);
+    pub(super) fn leave_recovered<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
+        if !shared.has_bug(Bug::JointLeftBeforeCommit) {
+            return LEADS_ON;
         }
+        let (_, members) = shared.memberships.last();
+        self.append_end_of(shared, ctx, members)
     }
 
     /// A known bug: a joint configuration is left once more while its end is not committed.
-    fn leave_twice(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        if self.has_bug(Bug::JointLeftTwice) && self.is_leader() {
-            self.append_end_of(ctx, *self.configuration.parts());
+    fn leave_twice<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
+        if !shared.has_bug(Bug::JointLeftTwice) {
+            return LEADS_ON;
         }
+        let members = *shared.configuration.parts();
+        self.append_end_of(shared, ctx, members)
     }
 
     /// Appends what comes after these members, if they are joint, and asks nothing before.
-    fn append_end_of(&mut self, ctx: &mut Context<RaftNode<C>>, members: Members) {
-        if let Ok(left) = Change::LeaveJoint.of(members) {
-            self.append_members(ctx, left);
+    fn append_end_of<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        members: Members,
+    ) -> Tenure {
+        match Change::LeaveJoint.of(members) {
+            Ok(left) => self.append_members(shared, ctx, left),
+            Err(_) => LEADS_ON,
         }
     }
 
     /// It has committed a configuration in which it does not vote: its work is done (§6). The followers hear of the
     /// commit first.
-    fn retire(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        if self.has_bug(Bug::RemovedLeaderStays) {
-            return;
+    fn retire<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
+        if shared.has_bug(Bug::RemovedLeaderStays) {
+            return LEADS_ON;
         }
-        self.broadcast(ctx);
-        self.step_down(ctx, StepDownReason::Removed);
+        self.broadcast(shared, ctx);
+        Tenure::Break(StepDownReason::Removed)
     }
 
+    /// Of members that were none before a leader knows nothing: they may have lost what they had when they last were.
+    fn meet_newcomers<C: Payload>(&mut self, shared: &Shared<C>, ctx: &RaftContext<C>, newcomers: ServerSet) {
+        let fresh = Progress::new(shared.log.last_index().next(), ctx.now());
+        let keeps = shared.has_bug(Bug::RejoinedKeepsMatch);
+        for newcomer in newcomers.iter() {
+            self.active.insert(newcomer);
+            if let Some(progress) = self.progress_mut(newcomer).filter(|_| !keeps) {
+                *progress = fresh.clone();
+            }
+        }
+    }
+}
+
+// ---- Every server ----
+
+impl<C: Payload> Shared<C> {
     /// A change that makes sense at present, with servers that are there.
-    fn draw_change(&self, ctx: &mut Context<RaftNode<C>>) -> Option<Change> {
+    fn draw_change(&self, ctx: &mut RaftContext<C>) -> Option<Change> {
         let (_, members) = self.memberships.last();
         let count = u64::try_from(self.configuration.table_len()).ok()?;
         let number = u16::try_from(ctx.rng().below(count) + 1).ok()?;
@@ -209,19 +274,21 @@ impl<C: Payload> Server<C> {
             _ => Change::AddLearner(server),
         })
     }
-}
 
-// ---- Every server ----
-
-impl<C: Payload> Server<C> {
     /// Entries were added to the log from this place on.
     #[inline]
-    pub(super) fn note_members(&mut self, ctx: &mut Context<RaftNode<C>>, first: Index, entries: &[Entry<C>]) {
+    pub(super) fn note_members(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        first: Index,
+        entries: &[Entry<C>],
+        mut leader: Option<&mut Leader>,
+    ) {
         let mut index = first;
         for entry in entries {
             if let Command::Members(members) = &entry.command {
                 self.memberships.append(index, **members);
-                self.review_configuration(ctx);
+                self.review_configuration(ctx, leader.as_deref_mut());
             }
             index = index.next();
         }
@@ -229,19 +296,19 @@ impl<C: Payload> Server<C> {
 
     /// The log has no entries from this place on any more: a configuration that was among them is taken back.
     #[inline]
-    pub(super) fn forget_members(&mut self, ctx: &mut Context<RaftNode<C>>, from: Index) {
+    pub(super) fn forget_members(&mut self, ctx: &mut RaftContext<C>, from: Index) {
         if self.memberships.last_index() < from {
             return;
         }
         if self.memberships.truncate_from(from) && !self.has_bug(Bug::TruncatedConfigurationKept) {
             let (index, members) = self.memberships.last();
             ctx.observe(RaftObservation::ConfigurationReverted { index, members });
-            self.review_configuration(ctx);
+            self.review_configuration(ctx, None);
         }
     }
 
     /// What the log has from its base on, at the start.
-    pub(super) fn recover_members(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    pub(super) fn recover_members(&mut self, ctx: &mut RaftContext<C>) {
         if self.has_bug(Bug::ConfigurationLostOnRestart) {
             return;
         }
@@ -257,66 +324,66 @@ impl<C: Payload> Server<C> {
         for (index, members) in found {
             self.memberships.append(index, members);
         }
-        self.review_configuration(ctx);
+        self.review_configuration(ctx, None);
     }
 
     /// A snapshot has taken the place of the log.
-    pub(super) fn install_members(&mut self, ctx: &mut Context<RaftNode<C>>, carried: Option<(Index, Members)>) {
+    pub(super) fn install_members(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        carried: Option<(Index, Members)>,
+        leader: Option<&mut Leader>,
+    ) {
         self.memberships.restart_with(carried);
-        self.review_configuration(ctx);
+        self.review_configuration(ctx, leader);
     }
 
     /// It has committed more, among it a configuration.
     #[inline(never)]
-    pub(super) fn on_members_committed(&mut self, ctx: &mut Context<RaftNode<C>>, after: Index) {
+    pub(super) fn on_members_committed(&mut self, ctx: &mut RaftContext<C>, after: Index, leader: Option<&mut Leader>) {
         for (index, members) in self.memberships.between(after, self.commit) {
             ctx.observe(RaftObservation::ConfigurationCommitted { index, members });
             if !members.all().contains(self.id) {
                 ctx.observe(RaftObservation::Removed);
             }
         }
-        self.review_configuration(ctx);
+        self.review_configuration(ctx, leader);
     }
 
     /// Goes by the configuration that is in force now.
-    fn review_configuration(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let (index, members) = self.members_in_force();
+    fn review_configuration(&mut self, ctx: &mut RaftContext<C>, leader: Option<&mut Leader>) {
+        let (index, members) = self.members_in_force(leader.as_deref());
         if members != *self.configuration.parts() {
-            self.enter_configuration(ctx, index, members);
+            self.enter_configuration(ctx, index, members, leader);
         }
     }
 
-    fn members_in_force(&self) -> (Index, Members) {
-        let waits = self.is_leader() && self.has_bug(Bug::LeaderConfiguresAtCommit);
+    fn members_in_force(&self, leader: Option<&Leader>) -> (Index, Members) {
+        let waits = leader.is_some() && self.has_bug(Bug::LeaderConfiguresAtCommit);
         match self.options.configuration_at {
             ConfigurationAt::Append if !waits => self.memberships.last(),
             ConfigurationAt::Append | ConfigurationAt::Commit => self.memberships.committed(self.commit),
         }
     }
 
-    fn enter_configuration(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index, members: Members) {
+    fn enter_configuration(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        index: Index,
+        members: Members,
+        leader: Option<&mut Leader>,
+    ) {
         let before = *self.configuration.parts();
         self.configuration = Arc::new(self.configuration.with(members));
         ctx.observe(RaftObservation::ConfigurationEntered { index, members });
         if members.voters.contains(self.id) && before.learners.contains(self.id) {
             ctx.observe(RaftObservation::Promoted);
         }
-        self.meet_newcomers(ctx, members.all().minus(before.all()));
+        if let Some(leader) = leader {
+            leader.meet_newcomers(self, ctx, members.all().minus(before.all()));
+        }
         for gone in before.all().minus(members.all()).iter() {
             self.snapshots.done_with(gone);
-        }
-    }
-
-    /// Of members that were none before a leader knows nothing: they may have lost what they had when they last were.
-    fn meet_newcomers(&mut self, ctx: &Context<RaftNode<C>>, newcomers: ServerSet) {
-        let fresh = Progress::new(self.log.last_index().next(), ctx.now());
-        let keeps = self.has_bug(Bug::RejoinedKeepsMatch);
-        let Role::Leader(leader) = &mut self.role else { return };
-        for newcomer in newcomers.iter() {
-            leader.active.insert(newcomer);
-            if let Some(progress) = leader.progress_mut(newcomer).filter(|_| !keeps) {
-                *progress = fresh.clone();
-            }
         }
     }
 

@@ -1,15 +1,15 @@
 //! Priorities (NuRaft `handle_priority.cxx`): who is lower than the target does not campaign and gets no vote; without
 //! a leader the target falls.
 
-use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
 use super::message::Payload;
-use super::node::RaftNode;
+use super::node::RaftContext;
 use super::observation::{RaftObservation, StepDownReason};
 use super::options::PriorityDecay;
-use super::state::Server;
+use super::roles::{LEADS_ON, Tenure};
+use super::shared::Shared;
 
 /// The target after one step of decay. Never below 1.
 pub fn decayed(target: u64, method: PriorityDecay, priorities: &[u64]) -> u64 {
@@ -27,7 +27,7 @@ pub fn highest(priorities: &[u64]) -> u64 {
     priorities.iter().copied().max().unwrap_or(1).max(1)
 }
 
-impl<C: Payload> Server<C> {
+impl<C: Payload> Shared<C> {
     /// A leader lives: the target is the highest priority again.
     #[inline]
     pub(super) fn restore_priority(&mut self, now: Instant) {
@@ -36,7 +36,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// No leader: the target falls.
-    pub(super) fn decay_priority(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    pub(super) fn decay_priority(&mut self, ctx: &mut RaftContext<C>) {
         let before = self.priority.target;
         let target = decayed(before, self.options.priority_decay, self.configuration.priorities());
         if before > 1 {
@@ -74,11 +74,10 @@ impl<C: Payload> Server<C> {
     }
 
     /// A leader of priority 0 gives up at once, so that one that could not win before may.
-    pub(super) fn yield_zero_priority(&mut self, ctx: &mut Context<RaftNode<C>>) {
+    pub(super) fn yield_zero_priority(&self) -> Tenure {
         let alone = self.configuration.members().len() <= 1;
-        if self.is_voter() && self.configuration.priority(self.id) == 0 && !alone {
-            self.step_down(ctx, StepDownReason::ZeroPriority);
-        }
+        let gives_up = self.is_voter() && self.configuration.priority(self.id) == 0 && !alone;
+        if gives_up { Tenure::Break(StepDownReason::ZeroPriority) } else { LEADS_ON }
     }
 }
 

@@ -26,20 +26,23 @@
 
 use std::collections::VecDeque;
 
-use splitbrain_kernel::context::{Context, OperationId};
+use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
+use super::election::Wait;
 use super::ids::{Index, ServerSet, Term};
 use super::kv::{Answer, CallResult};
 use super::message::{Payload, RaftMessage};
-use super::node::RaftNode;
+use super::node::RaftContext;
 use super::observation::RaftObservation;
 use super::options::Reads;
 use super::quorum;
-use super::state::{Leader, Role, Server};
+use super::roles::{LEADS_ON, Tenure};
+use super::shared::Shared;
+use super::state::{Leader, Server};
 use super::transport::datagram;
 
 /// The lease that a server may take, and since when it runs.
@@ -93,68 +96,67 @@ impl LeaderReads {
         }
         self.unconfirmed.push_back((self.round, read));
     }
+
+    /// Its server no longer leads: who asks to read must ask another.
+    pub(super) fn drop_all<C: Payload>(&self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
+        let waiting = self.unready.iter().chain(self.unconfirmed.iter().map(|(_, read)| read));
+        for Read { client, operation, .. } in waiting {
+            let result = CallResult::NotLeader { leader: None };
+            shared.send(ctx, datagram(*client), RaftMessage::Reply { operation: *operation, result });
+        }
+    }
 }
 
 // ---- The leader ----
 
-impl<C: Payload> Server<C> {
-    /// A client asks the leader for a value, not through the log.
-    pub(super) fn on_read(&mut self, ctx: &mut Context<RaftNode<C>>, client: NodeId, operation: OperationId, key: u64) {
+impl Leader {
+    /// A client asks for a value, not through the log.
+    pub(super) fn on_read<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        client: NodeId,
+        operation: OperationId,
+        key: u64,
+    ) {
         let read = Read { client, operation, key };
-        if self.has_bug(Bug::ReadWithoutQuorum) {
-            return self.serve(ctx, read, Reads::ReadIndex);
+        if shared.has_bug(Bug::ReadWithoutQuorum) {
+            return shared.serve(ctx, read, Reads::ReadIndex);
         }
-        if !self.has_committed_in_term() && !self.has_bug(Bug::ReadBeforeOwnCommit) {
-            let Role::Leader(leader) = &mut self.role else { return };
-            if leader.reads.unready.len() < LeaderReads::WAITING_MAX {
-                leader.reads.unready.push_back(read);
+        if !shared.has_committed_in_term() && !shared.has_bug(Bug::ReadBeforeOwnCommit) {
+            if self.reads.unready.len() < LeaderReads::WAITING_MAX {
+                self.reads.unready.push_back(read);
             }
             return;
         }
-        if self.options.reads == Reads::Lease && self.holds_lease(ctx) {
-            return self.serve(ctx, read, Reads::Lease);
+        if shared.options.reads == Reads::Lease && self.holds_lease_at(shared, shared.lease_clock(ctx)) {
+            return shared.serve(ctx, read, Reads::Lease);
         }
-        self.start_round(ctx);
-        let Role::Leader(leader) = &mut self.role else { return };
-        leader.reads.wait(read);
-        self.conclude_rounds(ctx);
+        self.start_round(shared, ctx);
+        self.reads.wait(read);
+        self.conclude_rounds(shared, ctx);
     }
 
     /// Its commit index has grown: reads may have waited for that.
-    pub(super) fn release_reads(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let Role::Leader(leader) = &mut self.role else { return };
-        if leader.reads.unready.is_empty() || !self.has_committed_in_term() {
+    pub(super) fn release_reads<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
+        if self.reads.unready.is_empty() || !shared.has_committed_in_term() {
             return;
         }
-        let Role::Leader(leader) = &mut self.role else { return };
-        for Read { client, operation, key } in std::mem::take(&mut leader.reads.unready) {
-            self.on_read(ctx, client, operation, key);
+        for Read { client, operation, key } in std::mem::take(&mut self.reads.unready) {
+            self.on_read(shared, ctx, client, operation, key);
         }
     }
 
-    pub(super) fn has_committed_in_term(&self) -> bool {
-        self.log.term_at(self.commit) == Some(self.term())
-    }
-
-    fn holds_lease(&self, ctx: &Context<RaftNode<C>>) -> bool {
-        self.holds_lease_at(self.lease_clock(ctx))
-    }
-
-    /// Whether the lease of a leader runs, at this time of the clock that leases are measured on.
-    pub(super) fn holds_lease_at(&self, now: Instant) -> bool {
-        let keeps = self.has_bug(Bug::LeaseKeptOnTransfer);
-        let holder = self.as_leader().filter(|leader| !leader.lease_given_up || keeps);
-        holder.and_then(|leader| leader.reads.lease_until).is_some_and(|until| now < until)
-    }
-
-    fn lease_clock(&self, ctx: &Context<RaftNode<C>>) -> Instant {
-        if self.has_bug(Bug::LeaseOnWallClock) { ctx.wall() } else { ctx.now() }
+    /// Whether its lease runs, at this time of the clock that leases are measured on.
+    pub(super) fn holds_lease_at<C: Payload>(&self, shared: &Shared<C>, now: Instant) -> bool {
+        let may_hold = !self.lease_given_up || shared.has_bug(Bug::LeaseKeptOnTransfer);
+        may_hold && self.reads.lease_until.is_some_and(|until| now < until)
     }
 
     /// Asks the followers whether it leads still. Reads of one instant share a round.
-    pub(super) fn start_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let now = self.lease_clock(ctx);
-        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
+    pub(super) fn start_round<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
+        let now = shared.lease_clock(ctx);
+        let reads = &mut self.reads;
         if reads.rounds.back().is_some_and(|(_, sent_at)| *sent_at == now) {
             return;
         }
@@ -163,53 +165,61 @@ impl<C: Payload> Server<C> {
             reads.rounds.pop_front();
         }
         reads.rounds.push_back((reads.round, now));
-        self.send_round(ctx);
+        self.send_round(shared, ctx);
     }
 
-    fn send_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let Role::Leader(leader) = &self.role else { return };
-        let (term, round) = (self.term(), leader.reads.round);
-        for peer in self.configuration.members().without(self.id).iter() {
+    fn send_round<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
+        let (term, round) = (shared.term(), self.reads.round);
+        for peer in shared.peers().iter() {
             // One that is busy is asked again with the next heartbeat.
-            self.ask(ctx, peer, RaftMessage::Confirm { term, round });
+            self.ask(shared, ctx, peer, RaftMessage::Confirm { term, round });
         }
     }
 
     /// A heartbeat is due: a round without answers may be lost.
-    pub(super) fn repeat_round(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        if self.as_leader().is_some_and(|leader| !leader.reads.unconfirmed.is_empty()) {
-            self.send_round(ctx);
+    pub(super) fn repeat_round<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
+        if !self.reads.unconfirmed.is_empty() {
+            self.send_round(shared, ctx);
         }
     }
 
     /// A follower has answered a round.
-    pub(super) fn on_confirm_reply(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term, round: u64) {
-        self.answered(source);
-        if term > self.term() {
-            return self.adopt_term(ctx, term);
-        }
-        if term < self.term() || !self.is_leader() {
-            return;
-        }
-        self.note_contact(ctx.now(), source.node, false);
-        let any_round = self.has_bug(Bug::StaleConfirmationCounts);
-        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
-        let round = if any_round { reads.round } else { round };
-        if let Some(confirmed) = reads.confirmed.get_mut(usize::from(source.node.number()) - 1) {
+    pub(super) fn on_confirm_reply<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        follower: NodeId,
+        round: u64,
+    ) -> Tenure {
+        self.note_contact(shared, ctx.now(), follower, false);
+        let reads = &mut self.reads;
+        let round = if shared.has_bug(Bug::StaleConfirmationCounts) { reads.round } else { round };
+        if let Some(confirmed) = reads.confirmed.get_mut(usize::from(follower.number()) - 1) {
             *confirmed = round.max(*confirmed);
         }
-        self.conclude_rounds(ctx);
-        self.resume(ctx, source.node);
+        self.conclude_rounds(shared, ctx);
+        self.resume(shared, ctx, follower);
+        LEADS_ON
     }
 
     /// Serves the reads whose round a quorum has confirmed, and takes the lease that comes with it.
-    pub(super) fn conclude_rounds(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let Role::Leader(Leader { reads, .. }) = &self.role else { return };
-        let reached = self.halves().map(|half| self.confirmed_by(reads, half)).min().unwrap_or(0);
-        self.renew_lease(ctx, reached);
-        while let Some(read) = self.next_confirmed(reached) {
-            self.serve(ctx, read, Reads::ReadIndex);
+    pub(super) fn conclude_rounds<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
+        let reads = &mut self.reads;
+        let reached = shared.halves().map(|half| shared.confirmed_by(reads, half)).min().unwrap_or(0);
+        shared.renew_lease(ctx, reads, reached);
+        while let Some((_, read)) = reads.unconfirmed.pop_front_if(|(round, _)| *round <= reached) {
+            shared.serve(ctx, read, Reads::ReadIndex);
         }
+    }
+}
+
+impl<C: Payload> Shared<C> {
+    pub(super) fn has_committed_in_term(&self) -> bool {
+        self.log.term_at(self.commit) == Some(self.term())
+    }
+
+    fn lease_clock(&self, ctx: &RaftContext<C>) -> Instant {
+        if self.has_bug(Bug::LeaseOnWallClock) { ctx.wall() } else { ctx.now() }
     }
 
     /// The last round that a quorum of these voters has confirmed.
@@ -224,39 +234,24 @@ impl<C: Payload> Server<C> {
         quorum::reached(&mut rounds[..count], self.quorum(self.options.commit_quorum, voters)).0
     }
 
-    fn renew_lease(&mut self, ctx: &Context<RaftNode<C>>, reached: u64) {
+    fn renew_lease(&self, ctx: &RaftContext<C>, reads: &mut LeaderReads, reached: u64) {
         let lease = if self.has_bug(Bug::LeaseIgnoresDrift) { self.options.read_lease } else { self.promise.lease };
         let now = self.lease_clock(ctx);
         let from_receipt = self.has_bug(Bug::LeaseFromReceipt);
-        let Role::Leader(Leader { reads, .. }) = &mut self.role else { return };
         while let Some((_, sent_at)) = reads.rounds.pop_front_if(|(round, _)| *round <= reached) {
             let from = if from_receipt { now } else { sent_at };
             reads.lease_until = reads.lease_until.max(Some(from.saturating_add(lease)));
         }
     }
 
-    fn next_confirmed(&mut self, reached: u64) -> Option<Read> {
-        let Role::Leader(leader) = &mut self.role else { return None };
-        leader.reads.unconfirmed.pop_front_if(|(round, _)| *round <= reached).map(|(_, read)| read)
-    }
-
-    fn serve(&mut self, ctx: &mut Context<RaftNode<C>>, read: Read, by: Reads) {
+    fn serve(&mut self, ctx: &mut RaftContext<C>, read: Read, by: Reads) {
         let index = self.applied;
         ctx.observe(match by {
             Reads::Lease => RaftObservation::ReadByLease { index },
             Reads::ReadIndex | Reads::Log => RaftObservation::ReadByIndex { index },
         });
-        let result = CallResult::Answered { index, answer: Answer::Value(self.store().get(read.key)) };
+        let result = CallResult::Answered { index, answer: Answer::Value(self.kv.store().get(read.key)) };
         self.send(ctx, datagram(read.client), RaftMessage::Reply { operation: read.operation, result });
-    }
-
-    /// It no longer leads: who asks to read must ask another.
-    pub(super) fn drop_reads(&mut self, ctx: &mut Context<RaftNode<C>>, reads: &LeaderReads) {
-        let waiting = reads.unready.iter().chain(reads.unconfirmed.iter().map(|(_, read)| read));
-        for Read { client, operation, .. } in waiting {
-            let result = CallResult::NotLeader { leader: None };
-            self.send(ctx, datagram(*client), RaftMessage::Reply { operation: *operation, result });
-        }
     }
 }
 
@@ -264,26 +259,20 @@ impl<C: Payload> Server<C> {
 
 impl<C: Payload> Server<C> {
     /// A leader asks whether it leads still.
-    pub(super) fn on_confirm(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term, round: u64) {
+    pub(super) fn on_confirm(&mut self, ctx: &mut RaftContext<C>, source: Source, term: Term, round: u64) {
         if term < self.term() {
-            return self.refuse_stale_confirm(ctx, source, round);
+            return self.shared.refuse_stale_confirm(ctx, source, round);
         }
-        if term > self.term() {
-            self.adopt_term(ctx, term);
-        }
-        match &self.role {
-            Role::Leader(_) => return self.on_rival(ctx, source),
-            Role::Follower(follower) if follower.leader == Some(source.node) => {}
-            Role::Follower(_) => self.follow(ctx, source.node),
-            Role::PreCandidate(_) | Role::Candidate(_) => self.into_follower(ctx, Some(source.node)),
-        }
-        self.hear_leader(ctx.now());
-        self.restart_election_timer(ctx);
-        let reply = RaftMessage::ConfirmReply { term: self.term(), round };
-        self.send(ctx, source, reply);
+        self.hear_from(ctx, source, term, |_, shared, ctx| {
+            shared.restart_election_timer(ctx, Wait::Leader);
+            let reply = RaftMessage::ConfirmReply { term: shared.term(), round };
+            shared.send(ctx, source, reply);
+        });
     }
+}
 
-    fn refuse_stale_confirm(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, round: u64) {
+impl<C: Payload> Shared<C> {
+    fn refuse_stale_confirm(&mut self, ctx: &mut RaftContext<C>, source: Source, round: u64) {
         if self.options.answers(self.options.stale_append_reply) {
             let reply = RaftMessage::ConfirmReply { term: self.term(), round };
             self.send(ctx, source, reply);
@@ -300,6 +289,6 @@ impl<C: Payload> Server<C> {
             return false;
         }
         let has_restarted = now.since(self.promise.started_at) < lease && !self.has_bug(Bug::RestartForgetsPromise);
-        has_restarted || self.contact_at().is_some_and(|at| now.since(at) < lease)
+        has_restarted || self.clock.contact_at.is_some_and(|at| now.since(at) < lease)
     }
 }

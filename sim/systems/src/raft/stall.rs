@@ -10,14 +10,14 @@
 
 use std::collections::VecDeque;
 
-use splitbrain_kernel::context::Context;
 use splitbrain_kernel::node::{ConnectionEvent, Source, Write, WriteId};
 use splitbrain_kernel::time::Duration;
 
 use super::durable::Record;
 use super::message::{Order, Payload, RaftMessage};
-use super::node::{RaftNode, RaftTimer};
+use super::node::{RaftContext, RaftTimer};
 use super::options::{OnWriteFailure, WaitsForSync};
+use super::shared::Shared;
 use super::state::Server;
 
 /// How many inputs wait at most; of messages beyond, the newest are lost (etcd `recvBufSize`).
@@ -72,9 +72,9 @@ impl<C> Stall<C> {
     }
 }
 
-impl<C: Payload> Server<C> {
+impl<C: Payload> Shared<C> {
     /// Writes and syncs. If a write has failed before, nothing is written, and what waits for it waits for good.
-    pub(super) fn persist(&mut self, ctx: &mut Context<RaftNode<C>>, write: Write<Record<C>>) -> WriteId {
+    pub(super) fn persist(&mut self, ctx: &mut RaftContext<C>, write: Write<Record<C>>) -> WriteId {
         let id = self.stall.failed.unwrap_or_else(|| ctx.persist(write));
         match self.options.waits_for_sync {
             WaitsForSync::Nothing => self.stall.taken = Some(id),
@@ -85,7 +85,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Writes without a sync.
-    pub(super) fn write(&self, ctx: &mut Context<RaftNode<C>>, write: Write<Record<C>>) {
+    pub(super) fn write(&self, ctx: &mut RaftContext<C>, write: Write<Record<C>>) {
         if !self.stall.has_failed() {
             ctx.write(write);
         }
@@ -100,56 +100,24 @@ impl<C: Payload> Server<C> {
     }
 
     /// A timer is due while the loop waits: this tick is lost.
-    pub(super) fn lose_tick(&self, ctx: &mut Context<RaftNode<C>>, timer: RaftTimer) {
+    pub(super) fn lose_tick(&self, ctx: &mut RaftContext<C>, timer: RaftTimer) {
         ctx.set_timer(timer, self.options.heartbeat);
     }
 
-    /// After each input: writes what has changed, and goes on with what is taken for durable.
-    #[inline]
-    pub(super) fn settle(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        self.flush(ctx);
-        if self.stall.taken.is_some() {
-            self.take_for_durable(ctx);
-        }
-    }
-
-    #[cold]
-    fn take_for_durable(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        while let Some(write) = self.stall.taken.take() {
-            self.on_durable(ctx, write);
-            self.flush(ctx);
-        }
-    }
-
     /// A sync is over, well or not: if the loop waited for that one, it goes on with what came meanwhile.
-    pub(super) fn resume_loop(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
+    pub(super) fn resume_loop(&mut self, ctx: &mut RaftContext<C>, write: WriteId) {
         self.stall.pending = self.stall.pending.filter(|pending| *pending > write);
         self.go_round(ctx);
     }
 
-    /// The next of the inputs that came while the loop waited, as an event of its own.
-    pub(super) fn take_next(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        if self.stall.holds() {
-            return;
-        }
-        match self.stall.held.pop_front() {
-            Some(Input::Message(source, message)) => self.on_message(ctx, source, message),
-            Some(Input::Connection(event)) => self.on_connection(ctx, event),
-            Some(Input::Order(order)) => self.on_order(ctx, order),
-            None => {}
-        }
-        self.settle(ctx);
-        self.go_round(ctx);
-    }
-
-    fn go_round(&self, ctx: &mut Context<RaftNode<C>>) {
+    fn go_round(&self, ctx: &mut RaftContext<C>) {
         if self.stall.is_behind() && !self.stall.holds() {
             ctx.set_timer(RaftTimer::Loop, Duration::ZERO);
         }
     }
 
     /// A write has failed: what the disk holds is no longer known, and going on as before could break a promise.
-    pub(super) fn on_write_failed(&mut self, ctx: &mut Context<RaftNode<C>>, write: WriteId) {
+    pub(super) fn on_write_failed(&mut self, ctx: &mut RaftContext<C>, write: WriteId) {
         match self.options.on_write_failure {
             OnWriteFailure::Exit => ctx.exit("the disk failed"),
             OnWriteFailure::Stay => {
@@ -164,5 +132,39 @@ impl<C: Payload> Server<C> {
     #[inline]
     pub(super) fn waits_for_nothing(&self) -> bool {
         self.options.waits_for_sync == WaitsForSync::Nothing
+    }
+}
+
+impl<C: Payload> Server<C> {
+    /// After each input: writes what has changed, and goes on with what is taken for durable.
+    #[inline]
+    pub(super) fn settle(&mut self, ctx: &mut RaftContext<C>) {
+        self.shared.flush(ctx);
+        if self.shared.stall.taken.is_some() {
+            self.take_for_durable(ctx);
+        }
+    }
+
+    #[cold]
+    fn take_for_durable(&mut self, ctx: &mut RaftContext<C>) {
+        while let Some(write) = self.shared.stall.taken.take() {
+            self.on_durable(ctx, write);
+            self.shared.flush(ctx);
+        }
+    }
+
+    /// The next of the inputs that came while the loop waited, as an event of its own.
+    pub(super) fn take_next(&mut self, ctx: &mut RaftContext<C>) {
+        if self.shared.stall.holds() {
+            return;
+        }
+        match self.shared.stall.held.pop_front() {
+            Some(Input::Message(source, message)) => self.on_message(ctx, source, message),
+            Some(Input::Connection(event)) => self.on_connection(ctx, event),
+            Some(Input::Order(order)) => self.on_order(ctx, order),
+            None => {}
+        }
+        self.settle(ctx);
+        self.shared.go_round(ctx);
     }
 }

@@ -33,65 +33,33 @@ use std::sync::Arc;
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::WriteId;
-use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::time::Instant;
 
-use super::bug::Bug;
 use super::configuration::Configuration;
 use super::durable::{HardState, Recovery, Unusable};
+use super::election::Wait;
 use super::ids::{Index, ServerSet, Term};
 use super::kv;
 use super::log::Log;
 use super::membership::Memberships;
 use super::message::Payload;
-use super::options::{RaftOptions, Transport, VoteCounting};
+use super::options::{RaftOptions, VoteCounting};
 use super::progress::Progress;
-use super::quorum;
-use super::read::{LeaderReads, Promise};
-use super::registers::Registers;
-use super::snapshot::{Snapshot, Snapshots};
-use super::stall::Stall;
-use super::transport::Links;
+use super::read::LeaderReads;
+use super::shared::Shared;
+use super::snapshot::Snapshot;
 
-/// A server.
+/// A server: its role, and what it has in every role.
 ///
-/// - `hard.term` never falls, and `hard.voted_for` changes only with it (but for the known bugs).
+/// - The term never falls, and the vote changes only with it (but for the known bugs).
 /// - No message leaves before the term that it speaks in is durable, no vote before it is durable, and no
 ///   acknowledgement before its entries are: `transport.rs` ties it to the write.
 /// - `log.base() <= applied == commit <= log.last()` after each input.
 /// - Only the `into_*` transitions write `role`.
 #[derive(Clone, Debug)]
 pub struct Server<C = u64> {
-    pub(super) id: NodeId,
-    pub(super) options: Arc<RaftOptions>,
-    /// The one that it goes by.
-    pub(super) configuration: Arc<Configuration>,
-    /// Those that its log has.
-    pub(super) memberships: Memberships,
-
-    pub(super) hard: HardState,
-    /// Whether `hard` has changed since it was last written.
-    pub(super) hard_dirty: bool,
-    /// The write that carries `hard`, until it is durable.
-    pub(super) hard_write: Option<WriteId>,
-    /// Where it stands with its disk.
-    pub(super) stall: Stall<C>,
-    pub(super) log: Log<C>,
-    pub(super) commit: Index,
-    pub(super) applied: Index,
-    /// The state machine, if it is this server's own and any server takes snapshots.
-    pub(super) machine: Option<Registers<C>>,
-    pub(super) snapshots: Snapshots<C>,
-
+    pub(super) shared: Shared<C>,
     pub(super) role: Role,
-    /// What it knew of each member when it last led, by number from 1; empty unless that is kept.
-    pub(super) earlier: Vec<Index>,
-    pub(super) clock: ElectionClock,
-    pub(super) priority: Priority,
-    pub(super) isolation: Isolation,
-    pub(super) lagging: Lagging,
-    pub(super) links: Links<C>,
-    pub(super) kv: kv::Host,
-    pub(super) promise: Promise,
     /// What the disk kept, or why it cannot be used, until the process starts.
     pub(super) recovery: Option<Box<Result<Recovery<C>, Unusable>>>,
 }
@@ -180,54 +148,6 @@ pub struct Votes {
     pub abandonments: u32,
 }
 
-/// Time without a leader, on the server's own monotonic clock.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ElectionClock {
-    /// When the election timer was last restarted.
-    pub(super) started_at: Instant,
-    /// The timeout that was drawn for it.
-    pub(super) timeout: Duration,
-    /// When an append of the current leader was last accepted or counted as contact.
-    pub(super) contact_at: Option<Instant>,
-    /// Whether such an append has come since the last election timeout (NuRaft `hb_alive_`).
-    pub(super) heartbeat_seen: bool,
-    /// It resigned, and does not campaign before.
-    pub(super) resigned_until: Instant,
-}
-
-/// The target priority (NuRaft).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Priority {
-    /// What a candidate needs. Starts at 1, deliberately not at the highest.
-    pub(super) target: u64,
-    /// When it last changed, or an append last came.
-    pub(super) changed_at: Instant,
-}
-
-/// How long the server has been on its own (NuRaft).
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Isolation {
-    /// Refusals by quorums since it last became a follower or entered a term.
-    pub(super) rejections: u64,
-    /// Rounds of pre-votes in a row to which no quorum answered.
-    pub(super) silent_rounds: u64,
-    /// Rounds of pre-votes since the start in which no quorum could be asked.
-    pub(super) busy_rounds: u64,
-    /// Election timeouts until the server goes silent; 0 where it does not leave.
-    pub(super) steps_to_down: u32,
-    /// One of two servers takes itself for a quorum.
-    pub(super) quorum_adjusted: bool,
-}
-
-/// Grace for a state machine that lags behind the log (NuRaft).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lagging {
-    /// What must be applied: the log as it was at the start, then what is committed.
-    pub(super) target: Index,
-    /// The term that the grace period was granted for, and when it began.
-    pub(super) since: (Term, Instant),
-}
-
 impl Role {
     /// The name that observations use.
     pub const fn name(&self) -> &'static str {
@@ -236,6 +156,35 @@ impl Role {
             Self::PreCandidate(_) => "pre-candidate",
             Self::Candidate(_) => "candidate",
             Self::Leader(_) => "leader",
+        }
+    }
+
+    /// Whom a server of this name believes to lead.
+    #[inline]
+    pub(super) const fn leader(&self, own: NodeId) -> Option<NodeId> {
+        match self {
+            Self::Follower(follower) => follower.leader,
+            Self::PreCandidate(candidate) => candidate.leader,
+            Self::Candidate(_) => None,
+            Self::Leader(_) => Some(own),
+        }
+    }
+
+    /// The data of the leader, if it is one.
+    #[inline]
+    pub(super) const fn as_leader_mut(&mut self) -> Option<&mut Leader> {
+        match self {
+            Self::Leader(leader) => Some(leader),
+            Self::Follower(_) | Self::PreCandidate(_) | Self::Candidate(_) => None,
+        }
+    }
+
+    /// What its election timer waits for. That of a leader is off.
+    #[inline]
+    pub(super) const fn wait(&self) -> Wait {
+        match self {
+            Self::Follower(_) | Self::Leader(_) => Wait::Leader,
+            Self::PreCandidate(_) | Self::Candidate(_) => Wait::Round,
         }
     }
 }
@@ -252,10 +201,12 @@ impl Leader {
     }
 
     /// How far this member is; nothing for the leader itself and for who is no member.
+    #[inline]
     pub fn progress(&self, member: NodeId) -> Option<&Progress> {
         self.progress.get(usize::from(member.number()) - 1)
     }
 
+    #[inline]
     pub(super) fn progress_mut(&mut self, member: NodeId) -> Option<&mut Progress> {
         self.progress.get_mut(usize::from(member.number()) - 1)
     }
@@ -295,49 +246,49 @@ impl<C: Payload> Server<C> {
     /// Its name.
     #[inline]
     pub const fn id(&self) -> NodeId {
-        self.id
+        self.shared.id
     }
 
     /// Its options.
     #[inline]
     pub fn options(&self) -> &RaftOptions {
-        &self.options
+        &self.shared.options
     }
 
     /// The configuration that it goes by.
     #[inline]
     pub fn configuration(&self) -> &Configuration {
-        &self.configuration
+        &self.shared.configuration
     }
 
     /// The configurations that its log has.
     #[inline]
     pub const fn memberships(&self) -> &Memberships {
-        &self.memberships
+        &self.shared.memberships
     }
 
     /// Its term.
     #[inline]
     pub const fn term(&self) -> Term {
-        self.hard.term
+        self.shared.hard.term
     }
 
     /// Whom its vote of this term went to.
     #[inline]
     pub const fn voted_for(&self) -> Option<NodeId> {
-        self.hard.voted_for
+        self.shared.hard.voted_for
     }
 
     /// What it means to survive a crash.
     #[inline]
     pub const fn hard_state(&self) -> &HardState {
-        &self.hard
+        &self.shared.hard
     }
 
     /// The write that carries [`Server::hard_state`], until it is durable; nothing where it is.
     #[inline]
     pub const fn hard_write(&self) -> Option<WriteId> {
-        self.hard_write
+        self.shared.hard_write
     }
 
     /// Its role.
@@ -357,49 +308,44 @@ impl<C: Payload> Server<C> {
     pub const fn as_leader(&self) -> Option<&Leader> {
         match &self.role {
             Role::Leader(leader) => Some(leader),
-            _ => None,
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => None,
         }
     }
 
     /// Whom it believes to lead.
     #[inline]
     pub const fn leader(&self) -> Option<NodeId> {
-        match &self.role {
-            Role::Follower(follower) => follower.leader,
-            Role::PreCandidate(candidate) => candidate.leader,
-            Role::Candidate(_) => None,
-            Role::Leader(_) => Some(self.id),
-        }
+        self.role.leader(self.shared.id)
     }
 
     /// Its log.
     #[inline]
     pub const fn log(&self) -> &Log<C> {
-        &self.log
+        &self.shared.log
     }
 
     /// What it knows to be committed.
     #[inline]
     pub const fn commit(&self) -> Index {
-        self.commit
+        self.shared.commit
     }
 
     /// What it has applied.
     #[inline]
     pub const fn applied(&self) -> Index {
-        self.applied
+        self.shared.applied
     }
 
     /// Its key-value store: what the commands that it has applied have made of it.
     #[inline]
     pub const fn store(&self) -> &kv::Store {
-        self.kv.store()
+        self.shared.kv.store()
     }
 
     /// Its last snapshot that is durable.
     #[inline]
     pub fn snapshot(&self) -> Option<&Snapshot<C>> {
-        self.snapshots.latest.as_deref()
+        self.shared.snapshots.latest.as_deref()
     }
 
     /// The votes of the present round, of a candidate or a pre-candidate.
@@ -414,110 +360,54 @@ impl<C: Payload> Server<C> {
     /// When it last heard from a leader that it followed, on its own clock; nothing since its start.
     #[inline]
     pub const fn contact_at(&self) -> Option<Instant> {
-        self.clock.contact_at
+        self.shared.clock.contact_at
     }
 
     /// When its election timer was last restarted, on its own clock.
     #[inline]
     pub const fn timer_started_at(&self) -> Instant {
-        self.clock.started_at
+        self.shared.clock.started_at
     }
 
     /// Whether an append has come since its last election timeout (NuRaft `hb_alive_`).
     #[inline]
     pub const fn heartbeat_seen(&self) -> bool {
-        self.clock.heartbeat_seen
+        self.shared.clock.heartbeat_seen
     }
 
     /// The priority that it takes a candidate to need.
     #[inline]
     pub const fn target_priority(&self) -> u64 {
-        self.priority.target
+        self.shared.priority.target
     }
 
     /// Whether it votes and counts.
     #[inline]
     pub fn is_voter(&self) -> bool {
-        self.configuration.electors().contains(self.id)
+        self.shared.is_voter()
     }
 
     /// Whether one of two servers takes itself for a quorum.
     #[inline]
     pub const fn quorum_adjusted(&self) -> bool {
-        self.isolation.quorum_adjusted
+        self.shared.isolation.quorum_adjusted
     }
 
     /// How many votes of the voters win an election, its own included.
     pub fn election_quorum(&self) -> usize {
-        self.quorum(self.options.election_quorum, self.configuration.voters())
+        self.shared.election_quorum()
     }
 
     /// How many copies of the voters commit an entry, the leader's own included.
     pub fn commit_quorum(&self) -> usize {
-        self.quorum(self.options.commit_quorum, self.configuration.voters())
-    }
-
-    /// How many of these voters make a quorum.
-    pub(super) fn quorum(&self, custom: u64, voters: ServerSet) -> usize {
-        if self.isolation.quorum_adjusted {
-            return 1;
-        }
-        let voters = voters.len();
-        if self.has_bug(Bug::QuorumOfHalf) {
-            return voters.div_ceil(2);
-        }
-        quorum::size(voters, custom)
-    }
-
-    /// The sets of voters of which each needs a quorum: one, or in a joint configuration two.
-    #[inline]
-    pub(super) fn halves(&self) -> impl Iterator<Item = ServerSet> + use<C> {
-        let (voters, outgoing) = (self.configuration.voters(), self.configuration.outgoing());
-        let (first, second) = if outgoing.is_empty() || self.has_bug(Bug::JointByNewMajority) {
-            (voters, ServerSet::EMPTY)
-        } else if self.has_bug(Bug::JointByOldMajority) {
-            (outgoing, ServerSet::EMPTY)
-        } else {
-            (voters, outgoing)
-        };
-        std::iter::once(first).chain((!second.is_empty()).then_some(second))
-    }
-
-    /// Whether these servers, and the leader itself where it votes, commit.
-    pub(super) fn commits(&self, others: ServerSet) -> bool {
-        self.halves().all(|half| {
-            let own = usize::from(half.contains(self.id));
-            others.without(self.id).intersection(half).len() + own >= self.quorum(self.options.commit_quorum, half)
-        })
+        self.shared.quorum(self.shared.options.commit_quorum, self.shared.configuration.voters())
     }
 
     /// For a leader: the last instant, on its own clock, at which it knew of contact with a commit quorum of the
     /// voters. Its own election counts as contact with all; where it is a quorum by itself, the contact never ends.
     pub fn quorum_contact_at(&self) -> Option<Instant> {
         let leader = self.as_leader()?;
-        self.halves().map(|half| self.contact_with(leader, half)).min()
-    }
-
-    /// The same, with a quorum of these voters.
-    fn contact_with(&self, leader: &Leader, half: ServerSet) -> Instant {
-        let own = usize::from(half.contains(self.id));
-        let others = half.without(self.id);
-        let mut contacts: Vec<Instant> =
-            others.iter().filter_map(|member| leader.progress(member)).map(|p| p.contact_at).collect();
-        contacts.sort_unstable_by(|a, b| b.cmp(a));
-        let needed = self.quorum(self.options.commit_quorum, half).saturating_sub(own);
-        needed.checked_sub(1).map_or(Instant::MAX, |at| contacts.get(at).copied().unwrap_or(leader.elected_at))
-    }
-
-    /// Whether this known bug is switched on.
-    #[inline]
-    pub(super) fn has_bug(&self, bug: Bug) -> bool {
-        self.options.bug == bug
-    }
-
-    /// How it counts votes.
-    pub(super) fn counting(&self) -> VoteCounting {
-        if self.has_bug(Bug::VotesCountedByCounter) { VoteCounting::Counter } else { self.options.vote_counting }
+        self.shared.halves().map(|half| leader.contact_with(&self.shared, half)).min()
     }
 }
 
@@ -529,39 +419,9 @@ impl<C: Payload> Server<C> {
         configuration: Arc<Configuration>,
         recovery: Result<Recovery<C>, Unusable>,
     ) -> Self {
-        let links = match options.transport {
-            Transport::Datagram => Links::new(0),
-            Transport::Connection => Links::new(configuration.table_len()),
-        };
         Self {
-            id,
-            options,
-            memberships: Memberships::new(*configuration.parts()),
-            configuration,
-            hard: HardState::FRESH,
-            hard_dirty: false,
-            hard_write: None,
-            stall: Stall::NONE,
-            log: Log::recovered(Vec::new()),
-            commit: Index::ZERO,
-            applied: Index::ZERO,
-            machine: None,
-            snapshots: Snapshots::NONE,
+            shared: Shared::new(id, options, configuration),
             role: Role::Follower(Follower::default()),
-            earlier: Vec::new(),
-            clock: ElectionClock {
-                started_at: Instant::ZERO,
-                timeout: Duration::ZERO,
-                contact_at: None,
-                heartbeat_seen: false,
-                resigned_until: Instant::ZERO,
-            },
-            priority: Priority { target: 1, changed_at: Instant::ZERO },
-            isolation: Isolation::default(),
-            lagging: Lagging { target: Index::ZERO, since: (Term::ZERO, Instant::ZERO) },
-            links,
-            kv: kv::Host::default(),
-            promise: Promise { lease: Duration::ZERO, started_at: Instant::ZERO },
             recovery: Some(Box::new(recovery)),
         }
     }

@@ -91,7 +91,7 @@ impl<C: Payload> RaftOf<C> {
         let options = Arc::clone(&self.of_servers[usize::from(id.number()) - 1]);
         let lease = options.lease_within(self.setup.bounds.drift_ppm.unwrap_or(0));
         let mut server = Server::new(id, options, Arc::clone(&self.configuration), Recovery::read(recovered));
-        server.promise.lease = lease;
+        server.shared.promise.lease = lease;
         RaftNode::Server(server)
     }
 
@@ -216,7 +216,7 @@ impl<C: Payload + From<u64>> System for RaftOf<C> {
         let mut process = self.process(id, &recovered);
         let takes_snapshots = self.setup.options.all().any(|options| options.snapshot_distance > 0);
         if let RaftNode::Server(server) = &mut process {
-            server.machine = takes_snapshots.then_some(Registers::EMPTY);
+            server.shared.machine = takes_snapshots.then_some(Registers::EMPTY);
         }
         process
     }

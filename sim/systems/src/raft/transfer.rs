@@ -16,101 +16,112 @@
 //! (NuRaft).
 //! What is lost on the way is sent again with each answer of the target.
 
-use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
+use splitbrain_kernel::time::Instant;
 
 use super::bug::Bug;
 use super::ids::Term;
 use super::message::{Payload, RaftMessage};
-use super::node::{RaftNode, RaftTimer};
+use super::node::{RaftContext, RaftTimer};
 use super::observation::{RaftObservation, StepDownReason};
 use super::options::TransferEnd;
-use super::state::{Leader, Role, Server};
+use super::roles::{LEADS_ON, Tenure};
+use super::shared::Shared;
+use super::state::{Leader, Server};
 
-impl<C: Payload> Server<C> {
+impl Leader {
     /// Hands its leadership over to this voter; without one to the voter that is best suited.
-    pub(super) fn transfer_leadership(&mut self, ctx: &mut Context<RaftNode<C>>, target: Option<NodeId>) {
-        assert!(self.is_leader(), "only a leader hands its leadership over");
-        let others = self.configuration.voters().without(self.id);
-        let Some(target) = target.or_else(|| self.best_successor()).filter(|target| others.contains(*target)) else {
-            return;
+    pub(super) fn transfer<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        target: Option<NodeId>,
+    ) -> Tenure {
+        let others = shared.configuration.voters().without(shared.id);
+        let target = target.or_else(|| self.best_successor(shared));
+        let Some(target) = target.filter(|target| others.contains(*target)) else {
+            return LEADS_ON;
         };
-        let Role::Leader(leader) = &mut self.role else { return };
-        leader.successor = Some(target);
-        ctx.set_timer(RaftTimer::Transfer, self.options.transfer_timeout);
+        self.successor = Some(target);
+        ctx.set_timer(RaftTimer::Transfer, shared.options.transfer_timeout);
         ctx.observe(RaftObservation::TransferStarted { target });
-        self.advance_transfer(ctx, target);
+        self.advance_transfer(shared, ctx, target)
     }
 
     /// Of the voters with the highest priority the one that has most of the log.
-    fn best_successor(&self) -> Option<NodeId> {
-        let leader = self.as_leader()?;
-        let others = self.configuration.voters().without(self.id);
-        let has = |voter| leader.progress(voter).map(|progress| progress.matched);
-        others.iter().max_by_key(|voter| (self.configuration.priority(*voter), has(*voter)))
+    fn best_successor<C: Payload>(&self, shared: &Shared<C>) -> Option<NodeId> {
+        let others = shared.configuration.voters().without(shared.id);
+        let has = |voter| self.progress(voter).map(|progress| progress.matched);
+        others.iter().max_by_key(|voter| (shared.configuration.priority(*voter), has(*voter)))
     }
 
     /// Whether it refuses proposals, as it hands its leadership over.
     #[inline]
-    pub(super) fn is_transferring(&self) -> bool {
-        self.as_leader().is_some_and(|leader| leader.successor.is_some())
+    pub(super) const fn is_transferring(&self) -> bool {
+        self.successor.is_some()
     }
 
     /// This follower has answered: if it is to lead and has the whole log, it is told to campaign.
     #[inline]
-    pub(super) fn advance_transfer(&mut self, ctx: &mut Context<RaftNode<C>>, follower: NodeId) {
-        if self.as_leader().is_some_and(|leader| leader.successor == Some(follower)) {
-            self.tell_successor(ctx, follower);
-        }
+    pub(super) fn advance_transfer<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        follower: NodeId,
+    ) -> Tenure {
+        if self.successor == Some(follower) { self.tell_successor(shared, ctx, follower) } else { LEADS_ON }
     }
 
     #[inline(never)]
-    fn tell_successor(&mut self, ctx: &mut Context<RaftNode<C>>, target: NodeId) {
-        let last = self.log.last_index();
-        let progress = self.as_leader().and_then(|leader| leader.progress(target));
-        if progress.is_none_or(|progress| progress.matched < last) {
-            return;
+    fn tell_successor<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        target: NodeId,
+    ) -> Tenure {
+        let last = shared.log.last_index();
+        if self.progress(target).is_none_or(|progress| progress.matched < last) {
+            return LEADS_ON;
         }
-        if let Role::Leader(leader) = &mut self.role {
-            leader.lease_given_up = true;
-        }
-        self.notify(ctx, target, RaftMessage::TimeoutNow { term: self.term() });
-        if self.options.transfer_end == TransferEnd::StepDown {
-            self.step_down(ctx, StepDownReason::Transferred);
+        self.lease_given_up = true;
+        shared.notify(ctx, target, RaftMessage::TimeoutNow { term: shared.term() });
+        match shared.options.transfer_end {
+            TransferEnd::StepDown => Tenure::Break(StepDownReason::Transferred),
+            TransferEnd::Election => LEADS_ON,
         }
     }
 
     /// It is asked to give up its leadership: every other server that times out comes first (NuRaft's leader waits one
     /// and a half of its greatest timeouts once it has given up). It votes, and campaigns where it is told to, as ever.
-    pub(super) fn resign(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        let pause = self.options.election_timeout_max.saturating_mul(3).div(2);
-        self.clock.resigned_until = ctx.now().saturating_add(pause);
-        self.step_down(ctx, StepDownReason::Ordered);
+    pub(super) fn resign<C: Payload>(&self, shared: &mut Shared<C>, now: Instant) -> Tenure {
+        let pause = shared.options.election_timeout_max.saturating_mul(3).div(2);
+        shared.clock.resigned_until = now.saturating_add(pause);
+        Tenure::Break(StepDownReason::Ordered)
     }
 
     /// The target has not taken over in time.
-    pub(super) fn on_transfer_timer(&mut self, ctx: &mut Context<RaftNode<C>>) {
-        if self.has_bug(Bug::TransferNeverEnds) {
-            return;
+    pub(super) fn on_transfer_timer<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
+        if shared.has_bug(Bug::TransferNeverEnds) {
+            return LEADS_ON;
         }
-        let Role::Leader(Leader { successor, .. }) = &mut self.role else {
-            unreachable!("only a leader's transfer timer is set");
-        };
-        if let Some(target) = successor.take() {
+        if let Some(target) = self.successor.take() {
             ctx.observe(RaftObservation::TransferAborted { target });
         }
-        if self.options.transfer_end == TransferEnd::StepDown {
-            return self.step_down(ctx, StepDownReason::Transferred);
+        match shared.options.transfer_end {
+            TransferEnd::StepDown => Tenure::Break(StepDownReason::Transferred),
+            TransferEnd::Election => self.leave_committed_joint(shared, ctx),
         }
-        self.leave_committed_joint(ctx);
     }
+}
 
+impl<C: Payload> Server<C> {
     /// Its leader tells it to campaign. One that was told in an earlier term, or that cannot lead, does not.
-    pub(super) fn on_timeout_now(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, term: Term) {
-        let may_lead = self.is_voter() && !self.hard.catching_up && !self.hard.receiving_snapshot;
+    pub(super) fn on_timeout_now(&mut self, ctx: &mut RaftContext<C>, source: Source, term: Term) {
+        let hard = &self.shared.hard;
+        let may_lead = self.is_voter() && !hard.catching_up && !hard.receiving_snapshot;
         let is_of_leader = term == self.term() && self.leader() == Some(source.node);
-        if !is_of_leader || !may_lead || self.isolation.steps_to_down > 0 {
+        if !is_of_leader || !may_lead || self.shared.isolation.steps_to_down > 0 {
             return;
         }
         self.stand_for_transfer(ctx);

@@ -5,15 +5,15 @@
 //! of the request, as in NuRaft. With one request in flight, a peer that has not answered is *busy*: what else would be
 //! sent to it is not. A connection that dies frees it.
 
-use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source, WriteId};
 use splitbrain_kernel::time::{Duration, Instant};
 
 use super::ids::ServerSet;
 use super::message::{Payload, RaftMessage};
-use super::node::RaftNode;
+use super::node::RaftContext;
 use super::options::Transport;
+use super::shared::Shared;
 use super::state::{Role, Server};
 
 /// The connections to the peers, by number of the member, from 1.
@@ -79,6 +79,8 @@ impl<C: Payload> Links<C> {
 pub(super) enum Asked {
     /// It did.
     Sent,
+    /// It did, over a new connection: the old one was silent for too long and is given up, with what it carried.
+    SentAnew,
     /// The peer has not answered the last one, or its connection may not be opened again yet.
     Busy,
 }
@@ -88,17 +90,17 @@ pub(super) const fn datagram(node: NodeId) -> Source {
     Source { node, connection: None }
 }
 
-impl<C: Payload> Server<C> {
+impl<C: Payload> Shared<C> {
     /// Sends as soon as the term that it speaks in, and the vote that it gives, are durable.
     #[inline]
-    pub(super) fn send(&mut self, ctx: &mut Context<RaftNode<C>>, target: Source, message: RaftMessage<C>) {
+    pub(super) fn send(&mut self, ctx: &mut RaftContext<C>, target: Source, message: RaftMessage<C>) {
         self.send_after(ctx, None, target, message);
     }
 
     /// Sends once this write is durable too. Writes complete in order, so the later of the two covers both.
     pub(super) fn send_after(
         &mut self,
-        ctx: &mut Context<RaftNode<C>>,
+        ctx: &mut RaftContext<C>,
         write: Option<WriteId>,
         target: Source,
         message: RaftMessage<C>,
@@ -114,7 +116,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Sends a request to a peer.
-    pub(super) fn ask(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId, message: RaftMessage<C>) -> Asked {
+    pub(super) fn ask(&mut self, ctx: &mut RaftContext<C>, peer: NodeId, message: RaftMessage<C>) -> Asked {
         match self.options.transport {
             Transport::Datagram => {
                 self.send(ctx, datagram(peer), message);
@@ -125,7 +127,7 @@ impl<C: Payload> Server<C> {
     }
 
     /// Tells a peer something that it does not answer: over a connection only where one is open.
-    pub(super) fn notify(&mut self, ctx: &mut Context<RaftNode<C>>, peer: NodeId, message: RaftMessage<C>) {
+    pub(super) fn notify(&mut self, ctx: &mut RaftContext<C>, peer: NodeId, message: RaftMessage<C>) {
         let connection = match self.options.transport {
             Transport::Datagram => None,
             Transport::Connection => match self.links.peer(peer).filter(|link| link.open) {
@@ -136,17 +138,10 @@ impl<C: Payload> Server<C> {
         self.send(ctx, Source { node: peer, connection }, message);
     }
 
-    fn ask_over_connection(
-        &mut self,
-        ctx: &mut Context<RaftNode<C>>,
-        member: NodeId,
-        message: RaftMessage<C>,
-    ) -> Asked {
+    fn ask_over_connection(&mut self, ctx: &mut RaftContext<C>, member: NodeId, message: RaftMessage<C>) -> Asked {
         let now = ctx.now();
-        if self.is_busy(ctx, member) {
-            return Asked::Busy;
-        }
-        let Some(peer) = self.links.peer(member) else {
+        let asked = self.free(ctx, member);
+        let Some(peer) = self.links.peer(member).filter(|_| asked != Asked::Busy) else {
             return Asked::Busy;
         };
         if peer.connection.is_none() {
@@ -162,23 +157,24 @@ impl<C: Payload> Server<C> {
         } else {
             peer.waiting = Some(Box::new(message));
         }
-        Asked::Sent
+        asked
     }
 
-    /// Whether the peer may not be asked again before it answers. Gives up a connection that has been silent too long.
-    fn is_busy(&mut self, ctx: &mut Context<RaftNode<C>>, member: NodeId) -> bool {
+    /// How a request to this peer would leave. Gives up a connection that has been silent too long; the next one may be
+    /// opened at once, as it did not fail.
+    fn free(&mut self, ctx: &mut RaftContext<C>, member: NodeId) -> Asked {
         let (limit, patience) = (self.options.requests_in_flight, self.options.reconnect_after);
         let Some(peer) = self.links.peer(member) else {
-            return true;
+            return Asked::Busy;
         };
         let Some(asked_at) = peer.asked_at else {
-            return false;
+            return Asked::Sent;
         };
         if !patience.is_zero() && ctx.now().since(asked_at) > patience {
             self.disconnect(ctx, member);
-            return false;
+            return Asked::SentAnew;
         }
-        limit > 0
+        if limit > 0 { Asked::Busy } else { Asked::Sent }
     }
 
     /// An answer came: if it came over the present connection, the peer may be asked again.
@@ -196,14 +192,15 @@ impl<C: Payload> Server<C> {
         }
     }
 
-    /// Closes the connections to these peers; the next requests open new ones.
-    pub(super) fn reconnect(&mut self, ctx: &mut Context<RaftNode<C>>, peers: ServerSet) {
+    /// Closes the connections to these peers; the next requests open new ones. A leader goes on with its followers from
+    /// what they have: this is for others.
+    pub(super) fn reconnect(&mut self, ctx: &mut RaftContext<C>, peers: ServerSet) {
         for peer in peers.iter() {
             self.disconnect(ctx, peer);
         }
     }
 
-    fn disconnect(&mut self, ctx: &mut Context<RaftNode<C>>, member: NodeId) {
+    fn disconnect(&mut self, ctx: &mut RaftContext<C>, member: NodeId) {
         let Some(peer) = self.links.peer(member) else {
             return;
         };
@@ -211,13 +208,14 @@ impl<C: Payload> Server<C> {
             ctx.close(connection);
         }
         peer.reset();
-        self.on_link_lost(member);
     }
+}
 
+impl<C: Payload> Server<C> {
     /// Something happened to a connection. Those that peers opened need no care: answers go where requests came from.
-    pub(super) fn on_connection(&mut self, ctx: &mut Context<RaftNode<C>>, event: ConnectionEvent) {
-        let heartbeat = self.options.heartbeat;
-        let Some(peer) = self.links.peer(event.peer) else {
+    pub(super) fn on_connection(&mut self, ctx: &mut RaftContext<C>, event: ConnectionEvent) {
+        let heartbeat = self.shared.options.heartbeat;
+        let Some(peer) = self.shared.links.peer(event.peer) else {
             return;
         };
         if peer.connection != Some(event.connection) {
@@ -236,36 +234,49 @@ impl<C: Payload> Server<C> {
                 peer.reset();
                 peer.retry_at = ctx.now().saturating_add(peer.backoff);
                 peer.backoff = peer.backoff.saturating_mul(2).min(heartbeat);
-                self.on_link_lost(event.peer);
+                match &mut self.role {
+                    Role::Leader(leader) => leader.on_link_lost(event.peer),
+                    // It sends nothing ahead of its answers.
+                    Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {}
+                }
             }
         }
     }
 
     /// The connection is open: what waited for it leaves, if it is still what this server would say.
-    fn send_waiting(&mut self, ctx: &mut Context<RaftNode<C>>, member: NodeId, connection: ConnectionId) {
-        let Some(peer) = self.links.peer(member) else { return };
+    fn send_waiting(&mut self, ctx: &mut RaftContext<C>, member: NodeId, connection: ConnectionId) {
+        let Some(peer) = self.shared.links.peer(member) else { return };
         let Some(message) = peer.waiting.take() else { return };
         if self.would_ask(&message) {
-            return self.send(ctx, Source { node: member, connection: Some(connection) }, *message);
+            return self.shared.send(ctx, Source { node: member, connection: Some(connection) }, *message);
         }
-        if let Some(peer) = self.links.peer(member) {
+        if let Some(peer) = self.shared.links.peer(member) {
             peer.asked_at = None;
         }
     }
 
     /// Whether this request is of the present term and role.
     fn would_ask(&self, message: &RaftMessage<C>) -> bool {
-        match message {
-            RaftMessage::PreVote(request) => {
-                matches!(self.role, Role::PreCandidate(_)) && request.term == self.pre_vote_term()
+        let asked_in = match (message, &self.role) {
+            (RaftMessage::PreVote(request), Role::PreCandidate(_)) => {
+                return request.term == self.shared.pre_vote_term();
             }
-            RaftMessage::Vote(request) | RaftMessage::TransferVote(request) => {
-                matches!(self.role, Role::Candidate(_)) && request.term == self.term()
-            }
-            RaftMessage::Append(append) => self.is_leader() && append.term == self.term(),
-            RaftMessage::Confirm { term, .. } => self.is_leader() && *term == self.term(),
-            RaftMessage::SnapshotPart(part) => self.is_leader() && part.term == self.term(),
+            (RaftMessage::Vote(request) | RaftMessage::TransferVote(request), Role::Candidate(_)) => request.term,
+            (RaftMessage::Append(append), Role::Leader(_)) => append.term,
+            (RaftMessage::Confirm { term, .. }, Role::Leader(_)) => *term,
+            (RaftMessage::SnapshotPart(part), Role::Leader(_)) => part.term,
+            // The role in which it was asked is over.
+            (
+                RaftMessage::PreVote(_)
+                | RaftMessage::Vote(_)
+                | RaftMessage::TransferVote(_)
+                | RaftMessage::Append(_)
+                | RaftMessage::Confirm { .. }
+                | RaftMessage::SnapshotPart(_),
+                _,
+            ) => return false,
             _ => unreachable!("only requests wait for a connection"),
-        }
+        };
+        asked_in == self.term()
     }
 }

@@ -3,17 +3,19 @@
 
 use std::sync::Arc;
 
-use splitbrain_kernel::context::{Context, OperationId};
+use splitbrain_kernel::context::OperationId;
+use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::Source;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::raft::bug::Bug;
 use crate::raft::ids::Index;
 use crate::raft::message::{Command as LogCommand, Payload, RaftMessage};
-use crate::raft::node::RaftNode;
+use crate::raft::node::RaftContext;
 use crate::raft::observation::RaftObservation;
 use crate::raft::options::{RaftOptions, Reads};
-use crate::raft::state::{Pending, Role, Server};
+use crate::raft::shared::Shared;
+use crate::raft::state::{Leader, Pending, Role, Server};
 use crate::raft::transport::datagram;
 
 use super::store::Limits;
@@ -61,33 +63,63 @@ impl<C: Payload> Server<C> {
     /// A client asks for something.
     pub(in crate::raft) fn on_request(
         &mut self,
-        ctx: &mut Context<RaftNode<C>>,
+        ctx: &mut RaftContext<C>,
         source: Source,
         operation: OperationId,
         call: Call,
     ) {
-        if !self.is_leader() || self.is_transferring() {
+        let hint = self.leader();
+        match &mut self.role {
+            Role::Leader(leader) => leader.on_request(&mut self.shared, ctx, source, operation, call),
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
+                let hint = hint.filter(|leader| *leader != self.shared.id);
+                self.shared.redirect_request(ctx, source, operation, hint);
+            }
+        }
+    }
+}
+
+impl Leader {
+    fn on_request<C: Payload>(
+        &mut self,
+        shared: &mut Shared<C>,
+        ctx: &mut RaftContext<C>,
+        source: Source,
+        operation: OperationId,
+        call: Call,
+    ) {
+        if self.is_transferring() {
             // Who leads after a transfer is not known yet.
-            let leader = self.leader().filter(|leader| *leader != self.id);
-            let result = CallResult::NotLeader { leader };
-            return self.send(ctx, source, RaftMessage::Reply { operation, result });
+            return shared.redirect_request(ctx, source, operation, None);
         }
-        if let (Call::Read { key }, false) = (&call, self.options.reads == Reads::Log) {
-            return self.on_read(ctx, source.node, operation, *key);
+        if let (Call::Read { key }, false) = (&call, shared.options.reads == Reads::Log) {
+            return self.on_read(shared, ctx, source.node, operation, *key);
         }
-        let command = Command { time: self.kv.log_time(ctx.now()), call };
-        let index = self.append_as_leader(ctx, LogCommand::Kv(Arc::new(command)));
-        self.broadcast_fresh(ctx);
-        if self.has_bug(Bug::AnsweredBeforeCommit) {
-            return self.answer_early(ctx, source, operation, index);
+        let command = Command { time: shared.kv.log_time(ctx.now()), call };
+        let index = self.append(shared, ctx, LogCommand::Kv(Arc::new(command)));
+        self.broadcast_fresh(shared, ctx);
+        if shared.has_bug(Bug::AnsweredBeforeCommit) {
+            return shared.answer_early(ctx, source, operation, index);
         }
-        if let Role::Leader(leader) = &mut self.role {
-            leader.pending.push_back(Pending { index, client: source.node, operation });
-        }
+        self.pending.push_back(Pending { index, client: source.node, operation });
+    }
+}
+
+impl<C: Payload> Shared<C> {
+    /// A request comes to a server that does not take it.
+    fn redirect_request(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        source: Source,
+        operation: OperationId,
+        leader: Option<NodeId>,
+    ) {
+        let result = CallResult::NotLeader { leader };
+        self.send(ctx, source, RaftMessage::Reply { operation, result });
     }
 
     /// A known bug: the answer does not wait for the commit.
-    fn answer_early(&mut self, ctx: &mut Context<RaftNode<C>>, source: Source, operation: OperationId, index: Index) {
+    fn answer_early(&mut self, ctx: &mut RaftContext<C>, source: Source, operation: OperationId, index: Index) {
         let Some(LogCommand::Kv(command)) = self.log.get(index).map(|entry| entry.command.clone()) else { return };
         let (time, limits) = (command.time, self.options.session_limits());
         let (_, answer) = self.kv.store.clone().execute(index, time, &command.call, limits);
@@ -96,25 +128,38 @@ impl<C: Payload> Server<C> {
     }
 
     /// The command at this place is committed.
-    pub(in crate::raft) fn execute(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index, command: &Command) {
+    pub(in crate::raft) fn execute(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        index: Index,
+        command: &Command,
+        leader: Option<&mut Leader>,
+    ) {
         let limits = self.options.session_limits();
         let time =
             if self.has_bug(Bug::SessionsExpireByLocalClock) { ctx.now().since(Instant::ZERO) } else { command.time };
         let call = match &command.call {
             Call::Run { operation, .. } if self.has_bug(Bug::SessionsIgnored) => {
                 let answer = self.kv.store.carry_out(operation);
-                return self.answer_executed(ctx, index, (Outcome::Executed, answer));
+                return self.answer_executed(ctx, index, (Outcome::Executed, answer), leader);
             }
             call => call,
         };
         let result = self.kv.store.execute(index, time, call, limits);
-        self.answer_executed(ctx, index, result);
+        self.answer_executed(ctx, index, result, leader);
     }
 
-    fn answer_executed(&mut self, ctx: &mut Context<RaftNode<C>>, index: Index, result: (Outcome, Answer)) {
+    fn answer_executed(
+        &mut self,
+        ctx: &mut RaftContext<C>,
+        index: Index,
+        result: (Outcome, Answer),
+        leader: Option<&mut Leader>,
+    ) {
         let (outcome, answer) = result;
         ctx.observe(RaftObservation::Executed { index, outcome, answer: answer.clone() });
-        let Role::Leader(leader) = &mut self.role else { return };
+        // Only the leader that appended the command answers.
+        let Some(leader) = leader else { return };
         let Some(at) = leader.pending.iter().position(|pending| pending.index == index) else { return };
         let Pending { client, operation, .. } = leader.pending.remove(at).expect("it was just found");
         let result = CallResult::Answered { index, answer };
