@@ -1,30 +1,30 @@
 //! The invariants of the chat service, beside those of its locks.
 //!
-//! | property | file | kind | sight |
+//! | property | source | file | sight |
 //! | --- | --- | --- | --- |
-//! | a user has one session at a time | `one_session` | safety | black box |
-//! | the presence of a session stays as long as the session | `presence_kept` | safety | black box |
-//! | both keys of a presence or neither | `presence_pairs` | safety | black box |
-//! | a presence changes under the lock alone | `presence_under_lock` | safety | black box |
-//! | at rest the presence is right | `presence_at_rest` | safety | white box |
-//! | at rest the count is right, and it is never negative | `count_at_rest` | safety | white box |
-//! | a kick is for a later login | `kick_by_later_login` | safety | black box |
-//! | a session that is to end ends | `kicked_closes` | liveness | black box |
-//! | a client reads that it is in before it reads that it is out | `reply_before_offline` | safety | black box |
-//! | who is in has shown the last token | `login_with_last_token` | safety | black box |
-//! | a token that was given is good | `issued_token_works` | safety | black box |
-//! | a client shows nothing of another user | `own_items_alone` | safety | history |
-//! | connections of the pool are given back once | `pool_conserved` | safety | black box |
-//! | no session is destroyed under its mutex, or used later | `destroyed_unguarded` | safety | black box |
-//! | no threads wait in a circle | `no_wait_cycle` | safety | black box |
-//! | who is heard from is kept | `heard_is_kept` | safety | black box |
-//! | no presence outlives its session for long | `nothing_immortal` | liveness | white box |
-//! | a login ends | `login_ends` | liveness | black box |
-//! | a login succeeds in the end | `login_succeeds` | liveness | history |
-//! | a report that a lock was given back is true | `release_is_true` | safety | black box |
-//! | a lock is that of a user | `locks_of_users` | safety | black box |
-//! | who waits for a lock is patient | `patient_retries` | safety | black box |
-//! | a lock that is said to be busy was refused | `busy_is_true` | safety | black box |
+//! | a user has one session at a time | QT chat project, 3 and 4 | `one_session` | black box |
+//! | the presence of a session stays as long as the session | QT chat project, 2.2 | `presence_kept` | black box |
+//! | both keys of a presence or neither | QT chat project, 3.2 | `presence_pairs` | black box |
+//! | a presence changes under the lock alone | Kleppmann 2016 | `presence_under_lock` | black box |
+//! | at rest the presence is right | QT chat project, 2.2 and 3.2 | `presence_at_rest` | white box |
+//! | at rest the count is right, and it is never negative | QT chat project, 3.2 | `count_at_rest` | white box |
+//! | a kick is for a later login | QT chat project, 4 | `kick_by_later_login` | black box |
+//! | a session that is to end ends | QT chat project, 3.3 | `kicked_closes` | black box |
+//! | a client reads that it is in before it reads that it is out | QT chat project, 3.2 | `reply_before_offline` | black box |
+//! | who is in has shown the last token | QT chat project, 3.2 | `login_with_last_token` | black box |
+//! | a token that was given is good | QT chat project, 3.2 | `issued_token_works` | black box |
+//! | a client shows nothing of another user | QT chat project, 4.4 | `own_items_alone` | history |
+//! | connections of the pool are given back once | QT chat project, 3.4 | `pool_conserved` | black box |
+//! | no session is destroyed under its mutex, or used later | QT chat project, 3.4 | `destroyed_unguarded` | black box |
+//! | no threads wait in a circle | Coffman, Elphick and Shoshani 1971 | `no_wait_cycle` | black box |
+//! | who is heard from is kept | redis #416 | `heard_is_kept` | black box |
+//! | no presence outlives its session for long | etcd #17470 | `nothing_immortal` | white box |
+//! | a login ends | gRPC, "Deadlines" | `login_ends` | black box |
+//! | a login succeeds in the end | redis-doc, Redlock, "Liveness arguments" | `login_succeeds` | history |
+//! | a report that a lock was given back is true | QT chat project, 3.1 | `release_is_true` | black box |
+//! | a lock is that of a user | QT chat project, 2.2 | `locks_of_users` | black box |
+//! | who waits for a lock is patient | redis-doc, Redlock, "Retry on failure" | `patient_retries` | black box |
+//! | a lock that is said to be busy was refused | QT chat project | `busy_is_true` | black box |
 //!
 //! **At rest.** Presence and counts are written after what they tell of, so they are judged when something has come to
 //! rest: faults are over, and nothing was done to the world or has happened to the user or the server for longer than
@@ -35,7 +35,7 @@
 //! may serve them by the lease that they claim, in true time. The mutual exclusion of the locks is judged by the
 //! invariants of the lock system.
 //!
-//! "QT chat project" in a source is a series of public notes: lryc.cn/news/626493.
+//! "QT chat project" in a source is a series of public notes, here its day 20 by sections: lryc.cn/news/626493.
 //!
 //! # Not checked
 //!
