@@ -126,16 +126,15 @@ impl<C: Payload> Shared<C> {
 // ---- Two servers ----
 
 impl Leader {
-    /// A leader of two whose follower has been silent for 20 heartbeats (NuRaft `response_limit_`) goes on alone, and
-    /// counts it again once it answers.
+    /// A leader of two whose follower has been silent for too many heartbeats (NuRaft `response_limit_`) goes on alone,
+    /// and counts it again once it answers.
     pub(super) fn review_pair<C: Payload>(&mut self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) -> Tenure {
-        const RESPONSE_LIMIT: u64 = 20;
         if !shared.options.auto_adjust_quorum || shared.configuration.electors().len() != 2 {
             // It may have been one of two before a change.
             shared.restore_quorum(ctx);
             return LEADS_ON;
         }
-        let patience = shared.options.heartbeat.saturating_mul(RESPONSE_LIMIT);
+        let patience = shared.options.heartbeat.saturating_mul(shared.options.auto_adjust_heartbeats);
         if self.contacts(shared, ctx.now()).any(|age| age > patience) {
             shared.adjust_quorum(ctx);
             return self.advance_commit(shared, ctx);

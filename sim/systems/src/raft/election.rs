@@ -83,7 +83,7 @@ impl<C: Payload> Shared<C> {
 
     /// Begins to leave: the server goes silent after so many election timeouts.
     pub(super) fn begin_to_leave(&mut self) {
-        self.isolation.steps_to_down = Self::STEPS_TO_DOWN;
+        self.isolation.steps_to_down = self.options.leave_timeouts;
     }
 
     /// Whoever still gets requests is not gone yet.
@@ -93,8 +93,6 @@ impl<C: Payload> Shared<C> {
             self.begin_to_leave();
         }
     }
-
-    const STEPS_TO_DOWN: u64 = 2;
 }
 
 impl<C: Payload> Server<C> {
@@ -135,7 +133,8 @@ impl<C: Payload> Server<C> {
         self.shared.start_election_timer(ctx, self.role.wait());
     }
 
-    /// NuRaft `steps_to_down_`: a server that was told to leave goes silent after two more timeouts.
+    /// A server that was told to leave has one more timeout behind it, and goes silent after the last (NuRaft
+    /// `steps_to_down_`).
     fn approach_leaving(&mut self, ctx: &mut RaftContext<C>) {
         self.shared.isolation.steps_to_down -= 1;
         if self.shared.isolation.steps_to_down > 0 {

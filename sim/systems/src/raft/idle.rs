@@ -4,7 +4,7 @@
 
 use splitbrain_kernel::options::{Idle, PerServer, Scene};
 
-use super::options::{RaftOptions, Reads, Transport};
+use super::options::{RaftOptions, Reads, Transport, VotesFor};
 
 const NO_SNAPSHOTS: &str = "no server takes a snapshot, as snapshot_distance is 0";
 const NO_PRE_VOTE: &str = "there are no rounds of pre-votes, as pre_vote is off";
@@ -43,6 +43,13 @@ pub(super) fn of(all: &PerServer<RaftOptions>, scene: Scene<'_>) -> Vec<(Idle, &
     // A limit of 0 is off already, and says so.
     add(has_none && !none(&|options| options.starved_exit > 0), &[Idle::Option("starved_exit")], NO_PRE_VOTE);
     add(has_none && !none(&|options| options.busy_exit > 0), &[Idle::Option("busy_exit")], NO_PRE_VOTE);
+    let adjusts = !none(&|options| options.auto_adjust_quorum);
+    add(adjusts && has_none, &[Idle::Option("auto_adjust_rounds")], NO_PRE_VOTE);
+    let limits = [Idle::Option("auto_adjust_rounds"), Idle::Option("auto_adjust_heartbeats")];
+    add(!adjusts, &limits, "no server takes itself for a quorum, as auto_adjust_quorum is off");
+    // Voters that know a candidate for no member tell it so in their answers to pre-votes.
+    let sends_away = !has_none && !none(&|options| options.votes_for != VotesFor::Anyone);
+    add(!sends_away && !orders(&["leave"]), &[Idle::Option("leave_timeouts")], "no server is asked to leave");
     let checks = [Idle::Option("check_quorum_method"), Idle::Option("check_quorum_spares_full")];
     add(none(&|options| !options.check_quorum.is_zero()), &checks, NO_CHECK);
     add(

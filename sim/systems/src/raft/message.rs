@@ -319,7 +319,7 @@ pub enum Order {
     StepDown,
     /// Its election timer fires now.
     Campaign,
-    /// It is asked to leave: it goes silent after two more election timeouts (NuRaft `steps_to_down_`).
+    /// It is asked to leave: it goes silent after `leave_timeouts` more election timeouts.
     Leave,
     /// It appends so many empty entries at once, if it leads, as a burst of proposals would.
     Append(u64),

@@ -254,6 +254,8 @@ splitbrain_kernel::names! {
 const TIMING: ValueKind = ValueKind::Duration { min: Duration::from_micros(100), max: Duration::from_secs(3_600) };
 const SPAN: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
 const COUNT: ValueKind = ValueKind::Integer { min: 0, max: 1_000_000 };
+/// A count of events after which something is given up.
+const LIMIT: ValueKind = ValueKind::Integer { min: 1, max: 1_000_000 };
 const SERVERS: ValueKind = ValueKind::Integer { min: 0, max: 64 };
 
 splitbrain_kernel::options! {
@@ -317,6 +319,12 @@ splitbrain_kernel::options! {
         /// Whether one of two servers takes itself for a quorum once the other has been silent for long (NuRaft
         /// auto_adjust_quorum_for_small_cluster): both may, and then both lead.
         pub auto_adjust_quorum: bool => ValueKind::Bool,
+        /// With auto_adjust_quorum: one of two servers takes itself for a quorum when no quorum has answered in more
+        /// than this many rounds of pre-votes in a row (NuRaft vote_limit).
+        pub auto_adjust_rounds: u64 => LIMIT,
+        /// With auto_adjust_quorum: a leader of two servers goes on alone when its follower has not answered for more
+        /// than this many heartbeats (NuRaft response_limit).
+        pub auto_adjust_heartbeats: u64 => LIMIT,
 
         /// A leader steps down when it has had no contact with a quorum for this long; never if 0.
         pub check_quorum: Duration => SPAN,
@@ -344,6 +352,9 @@ splitbrain_kernel::options! {
         /// The process exits after this many rounds of pre-votes since its start in which it could not ask a quorum,
         /// because connections were busy; never if 0 (NuRaft busy_connection_limit).
         pub busy_exit: u64 => COUNT,
+        /// A server that is asked to leave goes silent after this many election timeouts without a request (NuRaft
+        /// steps_to_down, which is always 2 there).
+        pub leave_timeouts: u64 => LIMIT,
 
         /// What servers talk over.
         pub transport: Transport => ValueKind::Name(Transport::NAMES),

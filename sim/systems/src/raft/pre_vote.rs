@@ -67,15 +67,15 @@ impl<C: Payload> Server<C> {
 }
 
 impl PreCandidate {
-    /// NuRaft: one of two servers that nobody answers for more than `vote_limit_` rounds takes itself for a quorum.
+    /// One of two servers that gets no answers for too many rounds takes itself for a quorum (NuRaft `vote_limit_`).
     fn review_last_round<C: Payload>(&self, shared: &mut Shared<C>, ctx: &mut RaftContext<C>) {
-        const VOTE_LIMIT: u64 = 5;
         let counting = shared.counting();
         let answers = self.tally.granted_count(counting) + self.tally.denied_count(counting);
         let is_silent = answers < shared.election_quorum();
         shared.isolation.silent_rounds = if is_silent { shared.isolation.silent_rounds + 1 } else { 0 };
         let two = shared.configuration.electors().len() == 2;
-        if shared.options.auto_adjust_quorum && two && shared.isolation.silent_rounds > VOTE_LIMIT {
+        let is_alone = shared.isolation.silent_rounds > shared.options.auto_adjust_rounds;
+        if shared.options.auto_adjust_quorum && two && is_alone {
             shared.adjust_quorum(ctx);
         }
     }

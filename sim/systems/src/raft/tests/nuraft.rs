@@ -174,6 +174,19 @@ fn a_server_that_leaves_stays_while_requests_come() {
 }
 
 #[test]
+fn how_many_timeouts_a_server_waits_before_it_leaves_is_an_option() {
+    for timeouts in [1, 4] {
+        let mut host = Host::new(RaftOptions { leave_timeouts: timeouts, ..options() });
+        host.order(Order::Leave);
+        for _ in 0..timeouts {
+            assert!(!host.saw("left"));
+            host.fire(RaftTimer::Election);
+        }
+        assert!(host.saw("left"));
+    }
+}
+
+#[test]
 fn low_priority_waits_until_the_target_has_decayed() {
     let mut host = with_priorities(50, [100, 80, 80, 50]);
     host.hear(s(2), heartbeat(1));
@@ -284,6 +297,29 @@ fn one_of_two_takes_itself_for_a_quorum_after_a_while() {
     host.hear(s(2), heartbeat(9));
     assert!(host.saw("quorum restored"));
     assert_eq!(host.server().election_quorum(), 2);
+}
+
+#[test]
+fn how_long_one_of_two_waits_before_it_goes_on_alone_is_an_option() {
+    let of_two = |rounds, heartbeats| {
+        let limits = RaftOptions { auto_adjust_rounds: rounds, auto_adjust_heartbeats: heartbeats, ..options() };
+        Host::of(2, PerServer::same(RaftOptions { auto_adjust_quorum: true, ..limits }))
+    };
+    let mut host = of_two(1, 20);
+    for round in 1..=4 {
+        assert_eq!(host.saw("quorum adjusted"), round > 3, "round {round}: two silent rounds are seen at the third");
+        host.fire(RaftTimer::Election);
+    }
+    let mut host = of_two(5, 3);
+    host.fire(RaftTimer::Election);
+    host.hear(s(2), pre_vote_reply(0, Verdict::Granted));
+    host.sync();
+    host.hear(s(2), vote_reply(1, true));
+    for heartbeat in 1..=4 {
+        assert!(!host.saw("quorum adjusted"), "heartbeat {heartbeat}");
+        host.fire(RaftTimer::Heartbeat);
+    }
+    assert!(host.saw("quorum adjusted"), "four heartbeats are more than three");
 }
 
 #[test]

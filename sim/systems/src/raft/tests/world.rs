@@ -22,7 +22,7 @@ use splitbrain_kernel::world::World;
 use super::super::durable::LOG_FILE;
 use super::super::message::{Operation, Order};
 use super::super::node::RaftNode;
-use super::super::options::RaftOptions;
+use super::super::options::{RaftOptions, VotesFor};
 use super::super::presets::{etcd, hashicorp, nuraft, paper};
 use super::super::system::Raft;
 use super::super::workload::RaftWorkload;
@@ -399,6 +399,9 @@ fn what_has_an_effect_is_not_idle() {
         "snapshot_part_bytes",
         "pre_vote_term",
         "starved_exit",
+        "auto_adjust_rounds",
+        "auto_adjust_heartbeats",
+        "leave_timeouts",
         "check_quorum_method",
         "priority_decay",
         "zero_priority_leader",
@@ -413,6 +416,8 @@ fn what_has_an_effect_is_not_idle() {
     assert_eq!(idle(&options, &[]), on);
     options.snapshot_distance = 10;
     options.pre_vote = true;
+    options.auto_adjust_quorum = true;
+    options.votes_for = VotesFor::Members;
     options.check_quorum = options.election_timeout_min;
     options.priority = 7;
     options.reads = crate::raft::options::Reads::Lease;
