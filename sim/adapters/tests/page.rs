@@ -73,3 +73,9 @@ fn the_page_has_a_row_for_each_invariant() {
     assert_eq!(on_page("Invariants of OmniPaxos"), listed(OmniInvariants::LIST));
     assert_eq!(on_page("Invariants of foca"), listed(SwimInvariants::LIST));
 }
+
+#[test]
+fn each_zero_on_the_page_has_its_reason() {
+    let unexplained: Vec<&str> = PAGE.lines().filter(|line| line.contains("nothing says why")).collect();
+    assert!(unexplained.is_empty(), "`zeros` of a section in `swarms.rs` says why:\n{}", unexplained.join("\n"));
+}
