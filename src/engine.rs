@@ -37,6 +37,7 @@ pub use log::{Capture, LogLevel, LogLine, Stamp};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
 pub(crate) use quiet::install as quiet_panics;
 pub use quiet::{THREAD as RUN_THREAD, take_place as take_panic_place};
+pub(crate) use recording::After;
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,
     RecordingWriter,

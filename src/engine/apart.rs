@@ -28,7 +28,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, Panic};
 
 use crate::engine::{
-    AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, first_difference, quiet,
+    After, AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, first_difference, quiet,
 };
 use crate::scenario::{self, Diagnostics, Note, Scenario, SystemDescription};
 use parent::{ApartEngine, Lifetime};
@@ -203,11 +203,11 @@ impl<'a> Responder<'a> {
             engine.read_plan(&text).unwrap_or_else(|error| panic!("the plan cannot be read again: {error}"))
         });
         let job = Job { seed, plan: plan.as_ref() };
-        let mut sender = recorded.map(|wanted| EntrySender { wanted, skipped: BTreeMap::new(), send });
+        let mut sender = recorded.map(|wanted| EntrySender::after_inputs(wanted, send));
         let recorder = sender.as_mut().map(|sender| sender as &mut dyn Recorder);
         let run = WireRun::of(engine.worker().run(job, recorder), recorded.is_some());
         if let Some(sender) = sender {
-            sender.finish();
+            sender.recorder.finish();
         }
         Answer::Run(Box::new(run))
     }
@@ -238,16 +238,27 @@ impl<'a> Responder<'a> {
 /// Sends the entries of a run that are asked for.
 struct EntrySender<'a> {
     wanted: Recorded,
-    /// How many of each sort were left out.
+    /// How many of each sort were left out, since the parent last heard of it.
     skipped: BTreeMap<EntryKind, u64>,
+    /// Whether an entry was sent.
+    has_sent: bool,
     send: Send<'a>,
 }
 
-impl EntrySender<'_> {
-    fn finish(self) {
+impl<'a> EntrySender<'a> {
+    /// One that leaves out what comes before so many inputs as the parent says.
+    fn after_inputs(wanted: Recorded, send: Send<'a>) -> After<Self> {
+        After::new(wanted.after, Self { wanted, skipped: BTreeMap::new(), has_sent: false, send })
+    }
+
+    fn tell_skipped(&mut self) {
         if !self.skipped.is_empty() {
-            (self.send)(&Answer::Skipped(self.skipped).line(), false);
+            (self.send)(&Answer::Skipped(std::mem::take(&mut self.skipped)).line(), false);
         }
+    }
+
+    fn finish(mut self) {
+        self.tell_skipped();
     }
 }
 
@@ -255,6 +266,11 @@ impl Recorder for EntrySender<'_> {
     fn record(&mut self, mut entry: Entry) {
         if !self.wants(entry.kind) {
             return self.skip(entry.kind);
+        }
+        if !self.has_sent {
+            // The parent counts inputs too: it takes no entry before it has heard of those that were left out.
+            self.has_sent = true;
+            self.tell_skipped();
         }
         if !self.wanted.data {
             entry.data = Value::Null;

@@ -1,5 +1,6 @@
 //! A recording: every event of a run in order, as plain data that people and programs read.
 
+mod after;
 mod file;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use splitbrain_kernel::time::Instant;
 use crate::engine::Names;
 use crate::wording::printable;
 
+pub(crate) use after::After;
 pub use file::{Header, LINE_BYTES_MAX, RecordingError, RecordingKind, RecordingReader, RecordingWriter};
 
 /// The version of the recorded form: the header line of a trace file names it.
@@ -21,7 +23,13 @@ pub trait Recorder {
     /// The next thing that happened.
     fn record(&mut self, entry: Entry);
 
-    /// Whether it makes use of entries of this sort. Those that it does not want cost less, and may be left out.
+    /// How many inputs are still to pass before it makes use of anything. What comes before may be left out.
+    fn after(&self) -> u64 {
+        0
+    }
+
+    /// Whether it makes use of entries of this sort, once [`Self::after`] is 0. Those that it does not want cost less, and
+    /// may be left out.
     fn wants(&self, kind: EntryKind) -> bool {
         let _ = kind;
         true
@@ -67,6 +75,10 @@ impl<R: Recorder + ?Sized> Recorder for &mut R {
         (**self).record(entry);
     }
 
+    fn after(&self) -> u64 {
+        (**self).after()
+    }
+
     fn wants(&self, kind: EntryKind) -> bool {
         (**self).wants(kind)
     }
@@ -86,6 +98,10 @@ impl<R: Recorder> Recorder for Option<R> {
         if let Some(recorder) = self {
             recorder.record(entry);
         }
+    }
+
+    fn after(&self) -> u64 {
+        self.as_ref().map_or(0, Recorder::after)
     }
 
     fn wants(&self, kind: EntryKind) -> bool {
@@ -122,6 +138,10 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
             }
             (false, false) => self.skip(entry.kind),
         }
+    }
+
+    fn after(&self) -> u64 {
+        self.0.after().min(self.1.after())
     }
 
     fn wants(&self, kind: EntryKind) -> bool {

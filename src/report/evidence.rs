@@ -11,7 +11,7 @@ use splitbrain_kernel::run::Outcome;
 use splitbrain_kernel::time::Instant;
 
 use crate::campaign::{Event, Evidence, Failure, Listener, Pool, PoolEnd, Reason, Reply, Subject, unmet};
-use crate::engine::{Engine, Entry, EntryKind, Lost, Names, Recorder, Run};
+use crate::engine::{After, Engine, Lost, Names, Run};
 use crate::report::artifact::{self, Artifact};
 use crate::report::tail::Tail;
 use crate::report::timeline::LogDetail;
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// The most inputs that are recorded of a run that ended at a budget: it may have millions of them, and how it came to
 /// repeat itself shows in the last.
-pub(super) const EXHAUSTED_MAX: u64 = 100_000;
+pub(super) const EXHAUSTED_MAX: u64 = 10_000;
 
 /// Keeps every failure that is found in a folder of its own, before the campaign goes on.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ pub fn gather(
         Outcome::Exhausted(_) => run.events.saturating_sub(EXHAUSTED_MAX),
         _ => 0,
     };
-    let recorded = pool.record_within(GRACE, engine, seed.into(), After { inputs: before, recorder: (target, tail) });
+    let recorded = pool.record_within(GRACE, engine, seed.into(), After::new(before, (target, tail)));
     let (recorded, (target, tail)) = match recorded {
         Ok((recorded, After { recorder, .. })) => (recorded, recorder),
         Err(end) => {
@@ -159,31 +159,6 @@ pub fn gather(
 /// Why there is no folder, and the last lines, if the run could be recorded without one.
 const fn unkept(seed: Seed, why: String, tail: Vec<String>) -> Evidence {
     Evidence { seed, artifact: Err(why), tail, moments: BTreeMap::new(), faults: Vec::new(), reached: None }
-}
-
-/// Leaves out what comes before so many inputs.
-struct After<R> {
-    inputs: u64,
-    recorder: R,
-}
-
-impl<R: Recorder> Recorder for After<R> {
-    fn record(&mut self, entry: Entry) {
-        self.recorder.record(entry);
-    }
-
-    fn wants(&self, kind: EntryKind) -> bool {
-        self.inputs == 0 && self.recorder.wants(kind)
-    }
-
-    fn wants_data(&self) -> bool {
-        self.recorder.wants_data()
-    }
-
-    fn skip(&mut self, kind: EntryKind) {
-        self.recorder.skip(kind);
-        self.inputs = self.inputs.saturating_sub(u64::from(kind.is_input()));
-    }
 }
 
 /// When the span of time ended that broke a bound on a measure, if nothing else is wrong with the run.

@@ -86,6 +86,12 @@ fn a_run_that_dies_of_what_others_left_is_carried_out_by_itself() {
     assert!(shown.stdout.contains("PASS ring/litter · 4 seeds"), "{shown}");
 }
 
+/// A run that goes on for more inputs than are recorded of one that ends at a budget.
+fn runaway() -> String {
+    let text = scenario("Far too many events.", "events_max = 10_500\n\n[ring]\nperiod = \"1ms\"\n");
+    text.replace("duration = \"1s\"\nseeds = 4", "duration = \"5s\"\nseeds = 1")
+}
+
 /// Verdicts, order, digests and folders: with processes and with threads, one or many.
 #[test]
 fn isolation_and_jobs_change_nothing() {
@@ -93,6 +99,7 @@ fn isolation_and_jobs_change_nothing() {
     let folder = Folder::new("isolated").with("calm", &calm()).with("boast", &boast()).with("listed", &listed);
     folder.write("scenarios/ring/panic.toml", &sometimes("panic"));
     folder.write("scenarios/ring/many.toml", &scenario("Too many events.", "events_max = 20\n"));
+    folder.write("scenarios/ring/runaway.toml", &runaway());
     folder.write("scenarios/ring/quiet.toml", &flawed("none", "reach = [\"boasted\"]"));
     let told = |isolate: &str, jobs: &str| {
         let out = format!("out-{isolate}-{jobs}");
@@ -103,7 +110,10 @@ fn isolation_and_jobs_change_nothing() {
     };
     let (expected, first) = told("no", "1");
     let scenarios = folder.entries(&format!("{first}/ring"));
-    assert_eq!(scenarios, ["boast", "many", "panic"]);
+    assert_eq!(scenarios, ["boast", "many", "panic", "runaway"]);
+    // The header, and what happens at the last 10,000 inputs.
+    let lines = folder.read(&format!("{first}/ring/runaway/0/trace.jsonl")).lines().count();
+    assert!((10_000..40_000).contains(&lines), "{lines} lines");
     for (isolate, jobs) in [("no", "4"), ("yes", "1"), ("yes", "4")] {
         let (stdout, out) = told(isolate, jobs);
         assert_eq!(stdout, expected, "--isolate {isolate} -j {jobs}");

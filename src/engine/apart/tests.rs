@@ -37,7 +37,7 @@ fn request(seed: u64, plan: Option<&AnyPlan>, recorded: Option<Recorded>) -> Req
 
 /// Every sort of entry.
 fn all(data: bool) -> Recorded {
-    Recorded { kinds: wire::Kinds::of(|_| true), data, at_once: false }
+    Recorded { after: 0, kinds: wire::Kinds::of(|_| true), data, at_once: false }
 }
 
 fn asked(request: &Request) -> Vec<Answer> {
@@ -85,6 +85,27 @@ fn a_recording_comes_through_entry_by_entry() {
     assert_eq!(here.history, there.history);
     let bare = asked(&request(7, None, Some(all(false))));
     assert!(bare.iter().all(|answer| !matches!(answer, Answer::Entry(entry) if !entry.data.is_null())));
+}
+
+/// A run that ended at a budget is recorded for its last inputs alone: the child leaves out the others, and the parent
+/// makes use of what comes after them.
+#[test]
+fn the_end_of_a_recording_comes_through_as_it_is_here() {
+    let mut here = After::new(300, Vec::<Entry>::new());
+    engine().worker().run(Seed(7).into(), Some(&mut here));
+    let wanted = Recorded::by(&After::new(300, Vec::<Entry>::new()));
+    let mut there = After::new(300, Vec::<Entry>::new());
+    for answer in asked(&request(7, None, Some(wanted))) {
+        match answer {
+            Answer::Entry(entry) => there.record(entry),
+            Answer::Skipped(all) => {
+                all.into_iter().for_each(|(kind, count)| (0..count).for_each(|_| there.skip(kind)));
+            }
+            _ => {}
+        }
+    }
+    assert!(here.recorder.len() > 100, "{}", here.recorder.len());
+    assert_eq!(there.recorder, here.recorder);
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub(super) enum Written {
 /// What of a run is recorded.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Recorded {
+    /// Nothing before so many inputs.
+    pub(super) after: u64,
     /// These sorts of entries.
     pub(super) kinds: Kinds,
     /// What entries hold for programs.
@@ -64,7 +66,7 @@ impl Recorded {
     /// What this recorder makes use of.
     pub(super) fn by(recorder: &dyn Recorder) -> Self {
         let kinds = Kinds::of(|kind| recorder.wants(kind));
-        Self { kinds, data: recorder.wants_data(), at_once: false }
+        Self { after: recorder.after(), kinds, data: recorder.wants_data(), at_once: false }
     }
 }
 

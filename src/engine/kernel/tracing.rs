@@ -84,7 +84,7 @@ impl<N: Node, R: Recorder> Tracer<N> for Tracing<R> {
         self.is_over |= kind == EntryKind::Violated;
         // What a node says of itself is followed whether anyone wants to read it or not.
         let is_followed = matches!(kind, EntryKind::Start | EntryKind::Observed | EntryKind::Exited);
-        if !is_followed && !self.recorder.wants(kind) {
+        if !is_followed && (self.recorder.after() > 0 || !self.recorder.wants(kind)) {
             return self.recorder.skip(kind);
         }
         let news = match &item {
