@@ -145,8 +145,13 @@ fn merged(source: &Source, readings: &[Reading]) -> Diagnostics {
 
 /// What was decided alike in all of these; if nothing was, everything that was decided in the first.
 fn conditions(readings: &[&Reading]) -> String {
-    let first = readings.first().map_or(&[][..], |reading| &reading.decided);
-    let is_common = |chosen: &&Chosen| readings.iter().all(|reading| reading.decided.contains(chosen));
+    common(&readings.iter().map(|reading| reading.decided.as_slice()).collect::<Vec<_>>())
+}
+
+/// What was chosen alike in all of these; if nothing was, everything that was chosen in the first.
+pub(super) fn common(all: &[&[Chosen]]) -> String {
+    let first = all.first().copied().unwrap_or_default();
+    let is_common = |chosen: &&Chosen| all.iter().all(|one| one.contains(chosen));
     let common: Vec<Chosen> = first.iter().filter(is_common).cloned().collect();
     told(if common.is_empty() { first } else { &common })
 }

@@ -20,6 +20,7 @@ use super::combination::told;
 use super::draw::Decider;
 use super::section::network::{chance_max, latency_max};
 use super::section::restart;
+use super::shape::quote;
 use super::{Diagnostics, OrderArgument, OrderCall, Scenario};
 use choices::Choices;
 pub use idle::notes;
@@ -36,6 +37,8 @@ pub struct Resolved<S: System> {
     pub chosen: Vec<Chosen>,
     /// The value of every option of the system, `preset`, and what was drawn: for `where`, for reports, to be printed.
     pub facts: Facts,
+    /// The options of single nodes that differ from those of all others, by name of the node and path, as text.
+    pub own: Vec<(String, String)>,
 }
 
 /// Whether this is the id of a fault that a supervisor does (`[cluster.restart]`): it need not come about.
@@ -108,7 +111,7 @@ fn resolve_drawn<S: System>(
     choices: &Choices,
     chosen: Vec<Chosen>,
 ) -> Result<Resolved<S>, Diagnostics> {
-    let (system, base) = build::<S>(scenario, choices)?;
+    let (system, base, own) = build::<S>(scenario, choices)?;
     let mut faults = faults_of(scenario, &system)?;
     faults.extend(scenario.restart.iter().flat_map(|policy| restart::faults(policy, scenario.cluster)));
     let workload = operations::load(scenario, &system, seed)?;
@@ -133,7 +136,7 @@ fn resolve_drawn<S: System>(
         replay: None,
     };
     let facts = facts_of::<S>(choices, &base, &chosen);
-    Ok(Resolved { system, options, chosen, facts })
+    Ok(Resolved { system, options, chosen, facts, own })
 }
 
 impl Scenario {
@@ -146,13 +149,17 @@ impl Scenario {
     }
 }
 
-/// The system and its base options.
-fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<(S, S::Options), Diagnostics> {
+/// The system, its base options, and what differs from them at single nodes.
+fn build<S: System>(scenario: &Scenario, choices: &Choices) -> Result<Built<S>, Diagnostics> {
     let refuse = |error: &OptionsError| blame(scenario, error);
     let (options, base) = options_of::<S>(scenario, choices)?;
+    let own = own_options::<S>(scenario, &options);
     let setup = Setup::new(scenario.cluster, options, bounds_of(scenario));
-    S::new(setup).map(|system| (system, base)).map_err(|error| refuse(&error))
+    S::new(setup).map(|system| (system, base, own)).map_err(|error| refuse(&error))
 }
+
+/// What [`build`] makes.
+type Built<S> = (S, <S as System>::Options, Vec<(String, String)>);
 
 /// The options of all nodes, and those of the base.
 fn options_of<S: System>(
@@ -209,14 +216,20 @@ fn blame(scenario: &Scenario, error: &OptionsError) -> Diagnostics {
 
 /// The same faults; only an order changes its type, from the words of the file to the system's own.
 fn faults_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<FaultSpec<Order<S>>>, Diagnostics> {
-    let one = |choice| order_of(scenario, system, choice, "fault.order");
-    scenario.faults.iter().map(|fault| fault.clone().try_map_order(one)).collect()
+    let one = |(index, fault): (usize, &FaultSpec<OrderCall>)| {
+        let path = format!("fault[{index}].order");
+        fault.clone().try_map_order(|choice| order_of(scenario, system, choice, &path))
+    };
+    scenario.faults.iter().enumerate().map(one).collect()
 }
 
 /// The same nemeses; likewise.
 fn nemeses_of<S: System>(scenario: &Scenario, system: &S) -> Result<Vec<NemesisSpec<Order<S>>>, Diagnostics> {
-    let one = |choice| order_of(scenario, system, choice, "nemesis.orders");
-    scenario.nemeses.iter().map(|nemesis| nemesis.clone().try_map_order(one)).collect()
+    let one = |(index, nemesis): (usize, &NemesisSpec<OrderCall>)| {
+        let path = format!("nemesis[{index}].orders");
+        nemesis.clone().try_map_order(|choice| order_of(scenario, system, choice, &path))
+    };
+    scenario.nemeses.iter().enumerate().map(one).collect()
 }
 
 /// The order of a call; of one about a node that a selector chooses, one for each node that the system takes.
@@ -231,7 +244,10 @@ fn order_of<S: System>(
     };
     let refuse = |message: String| Diagnostics::one(&scenario.source, span, path, &message);
     let node = match argument {
-        OrderArgument::Text(text) => return system.order(&name, &text).map(OrderChoice::One).map_err(refuse),
+        OrderArgument::Text(text) => {
+            let refuse_text = |message| refuse(with_selector::<S>(message, &text));
+            return system.order(&name, &text).map(OrderChoice::One).map_err(refuse_text);
+        }
         OrderArgument::Node(node) => node,
     };
     let cluster = scenario.cluster;
@@ -242,6 +258,17 @@ fn order_of<S: System>(
         Some(message) => Err(refuse(message)),
         None => Ok(OrderChoice::About { node, orders }),
     }
+}
+
+/// What is wrong with an argument; one that looks like a selector was meant as one.
+fn with_selector<S: System>(message: String, text: &str) -> String {
+    let word = text.rsplit(' ').next().unwrap_or_default();
+    let is_role = S::ROLES.iter().any(|role| role.name == word);
+    let is_set = ["any ", "every "].iter().any(|article| text.starts_with(article));
+    if !is_role && !is_set {
+        return message;
+    }
+    format!("{message}; the node that a selector chooses is argument = {{ node = {} }}", quote(text))
 }
 
 fn network_of(scenario: &Scenario, choices: &Choices) -> NetworkOptions {
@@ -288,6 +315,22 @@ fn facts_of<S: System>(choices: &Choices, base: &S::Options, chosen: &[Chosen]) 
     facts.extend(presets.map(|(path, value)| (path.clone(), value.to_string())));
     let drawn = chosen.iter().map(|one| (one.key.clone(), one.value.clone())).collect();
     Facts { options: facts, drawn }
+}
+
+/// The options of single nodes that differ from those of all others: `s1.heartbeat`.
+fn own_options<S: System>(scenario: &Scenario, options: &PerServer<S::Options>) -> Vec<(String, String)> {
+    let facts = |of: &S::Options| {
+        let mut facts = BTreeMap::new();
+        add_facts(&mut facts, "", &OptionShape::of::<S::Options>(), of);
+        facts
+    };
+    let base = facts(&options.base);
+    let of_node = |(node, own): (&NodeId, &S::Options)| {
+        let name = scenario.cluster.name(*node);
+        let own = facts(own).into_iter().filter(|(key, value)| base.get(key) != Some(value));
+        own.map(|(key, value)| (format!("{name}.{key}"), value)).collect::<Vec<_>>()
+    };
+    options.of.iter().flat_map(of_node).collect()
 }
 
 fn add_facts<O: Options>(facts: &mut BTreeMap<String, String>, group: &str, shape: &OptionShape, options: &O) {

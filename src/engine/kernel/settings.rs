@@ -20,6 +20,9 @@ pub(super) fn of<S: System>(pinned: &Scenario, resolved: &Resolved<S>, seed: See
     for (key, value) in resolved.facts.options() {
         lines.push(format!("{}.{key}", pinned.system), value.clone());
     }
+    for (key, value) in &resolved.own {
+        lines.push(format!("{}.{key}", pinned.system), value.clone());
+    }
     lines.add("network", &options.network);
     for (node, clock) in &options.clocks {
         lines.add(&format!("clocks.{}", options.cluster.name(*node)), clock);

@@ -3,12 +3,12 @@
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
-use crate::scenario::combination::{spread, told};
+use crate::scenario::combination::{common, spread, told};
 use crate::scenario::draw::Decider;
 use crate::scenario::{Diagnostics, Drawn, Scenario};
 
 use super::choices::{Between, Choices, Decide, alternatives};
-use super::{build, faults_of, nemeses_of, operations};
+use super::{Chosen, build, faults_of, nemeses_of, operations};
 
 /// More combinations of choices than this are not all tried; then they are sampled evenly.
 const COMBINATIONS_MAX: u64 = 1024;
@@ -25,7 +25,7 @@ const COMBINATIONS_MAX: u64 = 1024;
 pub fn verify<S: System>(scenario: &Scenario) -> Result<(), Diagnostics> {
     let mut checked: Option<u64> = None;
     each_combination(scenario, |place, drawn, choices| {
-        let (system, _) = build::<S>(drawn, choices)?;
+        let (system, ..) = build::<S>(drawn, choices)?;
         if checked != Some(place) {
             faults_of(drawn, &system)?;
             nemeses_of(drawn, &system)?;
@@ -67,9 +67,44 @@ fn each_option(
     let all = combinations(scenario);
     let tried = all.min(tried_max.max(1));
     for index in 0..tried {
-        one(&Choices::decide(scenario, &mut ByNumber { rest: spread(index, all, tried) }))?;
+        let (choices, _) = numbered(scenario, spread(index, all, tried));
+        if let Err(errors) = one(&choices) {
+            let numbers = (0..tried).map(|index| spread(index, all, tried));
+            return Err(in_which(scenario, numbers, errors, one));
+        }
     }
     Ok(tried == all)
+}
+
+/// The combination with this number, and what it chooses.
+fn numbered(scenario: &Scenario, number: u64) -> (Choices, Vec<Chosen>) {
+    let mut by = ByNumber { rest: number, chosen: Vec::new() };
+    let choices = Choices::decide(scenario, &mut by);
+    // Chances of the network have no part in what a system refuses.
+    by.chosen.retain(|one| !one.key.starts_with("network."));
+    (choices, by.chosen)
+}
+
+/// What is wrong, with what is chosen where it is wrong, unless it is so in each of the combinations.
+fn in_which(
+    scenario: &Scenario,
+    numbers: impl Iterator<Item = u64>,
+    errors: Diagnostics,
+    mut one: impl FnMut(&Choices) -> Result<(), Diagnostics>,
+) -> Diagnostics {
+    let (mut wrong, mut is_always) = (Vec::new(), true);
+    for number in numbers {
+        let (choices, chosen) = numbered(scenario, number);
+        match one(&choices) {
+            Err(other) if other == errors => wrong.push(chosen),
+            _ => is_always = false,
+        }
+    }
+    if is_always {
+        return errors;
+    }
+    let wrong: Vec<&[Chosen]> = wrong.iter().map(Vec::as_slice).collect();
+    errors.with(&format!("if {}", common(&wrong)))
 }
 
 /// How many combinations there are; chances of the network make no difference to a system.
@@ -83,19 +118,22 @@ fn combinations(scenario: &Scenario) -> u64 {
 /// Decides by the digits of a number.
 struct ByNumber {
     rest: u64,
+    chosen: Vec<Chosen>,
 }
 
 impl Decide for ByNumber {
-    fn decide<T: Clone + Between>(&mut self, _: &str, drawn: &Drawn<T>) -> T {
+    fn decide<T: Clone + Between>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
         let digit = self.rest % alternatives(drawn);
         self.rest /= alternatives(drawn);
-        match drawn {
-            Drawn::Constant(value) => value.clone(),
+        let value = match drawn {
+            Drawn::Constant(value) => return value.clone(),
             Drawn::Range { low, high } => (if digit == 0 { low } else { high }).clone(),
             Drawn::Choose(values) => {
                 let index = usize::try_from(digit).expect("an index of this list");
                 values[index].clone()
             }
-        }
+        };
+        self.chosen.push(Chosen { key: path.to_owned(), value: value.to_string() });
+        value
     }
 }
