@@ -6,7 +6,7 @@ use splitbrain_kernel::director::spec::{FaultSpec, NemesisKind, What};
 use splitbrain_kernel::fault::{Fault, LinkConditions, Target};
 use splitbrain_kernel::id::{Cluster, NodeId, Side};
 use splitbrain_kernel::rng::Ppm;
-use splitbrain_kernel::selector::{LinkForm, LinkSelector, Selector};
+use splitbrain_kernel::selector::{LinkForm, LinkSelector, Selector, Share};
 
 use super::section::network::chance_max;
 use super::shape::who::kinds_of;
@@ -70,16 +70,17 @@ impl Scenario {
 
     /// A partition that leaves servers with all their links.
     fn partitioned(&self, groups: &[Vec<Selector>]) -> Option<String> {
-        let names = Names::of(&self.cluster);
-        let outside: Vec<String> = outside(&self.cluster, groups)?.into_iter().map(|node| names.name(node)).collect();
-        match outside.as_slice() {
-            [] => None,
-            [one] => Some(format!("partition: {one} is in no side, so it keeps all its links and joins the sides")),
-            some => {
-                let who = some.join(", ");
-                Some(format!("partition: {who} are in no side, so they keep all their links and join the sides"))
+        let cluster = self.widest_cluster();
+        let who = match outside(&cluster, groups)? {
+            Outside::Nodes(nodes) => {
+                let names = Names::of(&cluster);
+                nodes.into_iter().map(|node| names.name(node)).collect::<Vec<_>>().join(", ")
             }
-        }
+            Outside::AtLeast(count) => format!("at least {count} of {} servers", cluster.servers().count()),
+        };
+        let is_one = !who.contains([',', ' ']) || who.starts_with("at least 1 ");
+        let (is, keeps) = if is_one { ("is", "it keeps all its links and joins") } else { ("are", KEEP) };
+        Some(format!("partition: {who} {is} in no side, so {keeps} the sides"))
     }
 
     /// Links between clients alone.
@@ -120,15 +121,36 @@ impl Scenario {
     }
 }
 
-/// The servers that are in no side; nothing if that depends on the run.
-fn outside(cluster: &Cluster, groups: &[Vec<Selector>]) -> Option<Vec<NodeId>> {
-    let mut inside = BTreeSet::new();
+const KEEP: &str = "they keep all their links and join";
+
+/// Servers that are in no side.
+enum Outside {
+    Nodes(Vec<NodeId>),
+    /// So many; which ones depends on the run.
+    AtLeast(usize),
+}
+
+/// The servers that are in no side; `None` if there are none, or if that depends on the run.
+fn outside(cluster: &Cluster, groups: &[Vec<Selector>]) -> Option<Outside> {
+    let count = cluster.servers().count();
+    let (mut inside, mut bound, mut drawn) = (BTreeSet::new(), BTreeSet::new(), 0);
     for selector in groups.iter().flatten() {
         match selector {
             Selector::Node(node) => _ = inside.insert(node.id()),
             Selector::Every(among) => inside.extend(cluster.nodes().filter(|node| among.has(cluster, *node))),
-            _ => return None,
+            // One node at the most, here and below.
+            Selector::Named(name) => _ = bound.insert(name),
+            Selector::Role(_) | Selector::Any(_) | Selector::Holder { .. } => drawn += 1,
+            Selector::Share { share: Share::Majority, .. } => drawn += count / 2 + 1,
+            Selector::Share { share: Share::Minority, .. } => drawn += count.saturating_sub(1) / 2,
+            Selector::EveryRole(_) | Selector::Not(_) => return None,
         }
     }
-    Some(cluster.servers().filter(|node| !inside.contains(node)).collect())
+    let left: Vec<NodeId> = cluster.servers().filter(|node| !inside.contains(node)).collect();
+    let drawn = drawn + bound.len();
+    match (left.len().saturating_sub(drawn), drawn) {
+        (0, _) => None,
+        (_, 0) => Some(Outside::Nodes(left)),
+        (least, _) => Some(Outside::AtLeast(least)),
+    }
 }
