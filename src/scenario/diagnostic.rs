@@ -204,7 +204,9 @@ impl Diagnostics {
 impl Diagnostic {
     /// What is wrong, with what it is about: `variant quick: raft.pre_vot: unknown key "pre_vot"`.
     fn title(&self) -> String {
-        let variant = self.variant.as_ref().map(|name| format!("variant {name}: ")).unwrap_or_default();
+        // What is about no key is about the choice of the variant.
+        let variant = self.variant.as_ref().filter(|_| !self.path.is_empty());
+        let variant = variant.map(|name| format!("variant {name}: ")).unwrap_or_default();
         let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
         format!("{variant}{path}{}", self.message)
     }

@@ -29,6 +29,14 @@ pub use picks::{Assignment, Picks};
 /// A file states no more variants: each is read on its own.
 const VARIANTS_MAX: usize = 64;
 
+/// The keys that say what a file is: no variant states them, and none of them can be set.
+const FIXED: [&str; 4] = ["format", "system", VARIANT.name, PICKED.name];
+
+/// Whether this key says what the file is.
+pub(super) fn is_fixed(key: &str) -> bool {
+    FIXED.contains(&key)
+}
+
 /// The tree of one scenario.
 pub(super) struct Laid<'t> {
     pub(super) tree: DeTable<'t>,
@@ -74,7 +82,7 @@ pub(super) fn lay<'t>(reader: &mut Reader<'_>, mut tree: DeTable<'t>) -> Option<
         (None, None) => None,
         (None, Some(name)) => {
             let message = format!("there is no variant \"{name}\": the file states none");
-            reader.report(&(0..0), VARIANT.name, Problem::new(message));
+            reader.report(&(0..0), "", Problem::new(message));
             return None;
         }
         (Some((key, _)), None) => {
@@ -90,7 +98,7 @@ pub(super) fn lay<'t>(reader: &mut Reader<'_>, mut tree: DeTable<'t>) -> Option<
         (Some((_, value)), Some(name)) => {
             let Some(index) = described.iter().position(|one| one.name == name) else {
                 let names = described.iter().map(|one| one.name.as_str());
-                reader.report(&(0..0), VARIANT.name, Problem::unknown("variant", name, names));
+                reader.report(&(0..0), "", Problem::unknown("variant", name, names));
                 return None;
             };
             Some((described[index].clone(), nth_table(value, index)?))
@@ -105,9 +113,23 @@ pub(super) fn lay<'t>(reader: &mut Reader<'_>, mut tree: DeTable<'t>) -> Option<
         goal = variant.goal;
     }
     for set in picks.into_iter().flat_map(|(_, value)| sets(value)) {
+        let set = without_fixed(reader, set);
         overlay::lay_over(reader, &mut tree, set, "");
     }
     Some(Laid { tree, goal })
+}
+
+/// What is set, without what says what the file is: that was read before.
+fn without_fixed<'t>(reader: &mut Reader<'_>, set: DeTable<'t>) -> DeTable<'t> {
+    for key in set.keys().filter(|key| is_fixed(key.get_ref())) {
+        let name: &str = key.get_ref();
+        let message = match name {
+            "variant" => "cannot be set: name the variant behind the file, as in overlap.toml#quick".to_owned(),
+            _ => "cannot be set: it says what the file is".to_owned(),
+        };
+        reader.report(&key.span(), name, Problem::new(message));
+    }
+    set.into_iter().filter(|(key, _)| !is_fixed(key.get_ref())).collect()
 }
 
 /// There are not too many, and no two of one name: they could not be told apart.

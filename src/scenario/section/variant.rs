@@ -8,7 +8,7 @@ use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{Key, Need, Section, Shape, Table};
 use crate::scenario::reader::{At, Reader};
 use crate::scenario::shape::{Id, Text};
-use crate::scenario::variant::spanned_texts;
+use crate::scenario::variant::{is_fixed, spanned_texts};
 
 use super::top::TOP;
 use super::{Fields, Pairs, SubTable, TableList};
@@ -61,8 +61,7 @@ pub(crate) fn is_own_key(key: &str) -> bool {
 
 /// The names of the sections that a variant can state: all but what says what the file is.
 pub(crate) fn sections(system: &SystemDescription) -> impl Iterator<Item = &'static str> {
-    let is_fixed = |name: &&str| ["format", "system", VARIANT.name, PICKED.name].contains(name);
-    TOP.names().filter(move |name| !is_fixed(name)).chain([system.name])
+    TOP.names().filter(|name| !is_fixed(name)).chain([system.name])
 }
 
 /// `[[variant]]`; its sections are read with those of the file.

@@ -130,6 +130,34 @@ fn what_is_wrong_with_a_key_that_is_set() {
     insta::assert_snapshot!("set_pretty", wrong.pretty(Colour::Never));
 }
 
+/// It is about the choice and not about a variant.
+#[test]
+fn a_variant_that_is_not_there() {
+    let of = |text: &str| {
+        let picks = Picks { variant: Some("nothere".to_owned()), set: Vec::new() };
+        load_all("a.toml", with(text).as_bytes(), &picks, &systems()).expect_err("it is wrong").plain()
+    };
+    assert!(of("").ends_with(": there is no variant \"nothere\": the file states none\n"), "{}", of(""));
+    let other = of("[[variant]]\nname = \"there\"\n");
+    assert!(other.contains(": unknown variant \"nothere\"") && !other.contains("variant nothere"), "{other}");
+}
+
+/// What says what the file is was read before anything is set: it would be ignored without a word.
+#[test]
+fn what_says_what_a_file_is_cannot_be_set() {
+    for (set, name) in [
+        ("system=lock", "system"),
+        ("system=5", "system"),
+        ("format=2", "format"),
+        ("variant.x.name=2s", "variant"),
+        ("variant=[]", "variant"),
+        ("picked.variant=\"x\"", "picked"),
+    ] {
+        let errors = refused("", &[set]);
+        assert!(errors.contains(&format!(" {name}: ")) && errors.contains("cannot be set"), "{set}: {errors}");
+    }
+}
+
 #[test]
 fn a_file_has_a_limited_number_of_variants() {
     let many = |count: usize| (0..count).map(|index| format!("[[variant]]\nname = \"v{index}\"\n")).collect::<String>();
