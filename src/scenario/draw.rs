@@ -308,7 +308,9 @@ pub(super) fn choice_values<S: Shape>(
         }
         return None;
     };
-    let items = list.items().ok_or_else(|| Problem::expected(&format!("a list of: {}", shape.noun()), list.value));
+    let items = list
+        .items()
+        .ok_or_else(|| Problem::expected(&format!("a list in which each item is {}", shape.noun()), list.value));
     let items = reader.check(&list, items)?;
     if items.is_empty() {
         reader.refuse(&list, Problem::new("the list is empty: it needs at least one item"));

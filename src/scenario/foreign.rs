@@ -70,7 +70,7 @@ const ROWS: &[Row] = &[
     (&["packet_loss", "network_loss", "drop", "drop_rate", "fail_rate", "lossy"], &["loss", "lose"], Advice::None),
     (
         &["delay", "netem", "lag", "rtt", "network_delay", "networkchaos"],
-        &["latency", "delay", "weather", "late"],
+        &["latency", "delay", "weather", "late", "by"],
         Advice::None,
     ),
     (&["jitter", "min_message_latency", "max_message_latency"], &["latency"], Beside(RANGE)),
@@ -82,6 +82,11 @@ const ROWS: &[Row] = &[
     (&["stress", "stressors", "stresschaos", "cpu", "memory"], &["slow"], Advice::None),
     (&["corrupt", "bitflip", "bit_rot", "iochaos", "io_fault", "lazyfs"], &["disk", "disk_lies"], Instead(WHOLE)),
     (&["membership", "member"], &["order"], Instead(ORDERS)),
+    (&["enospc", "no_space", "disk_full", "quota", "edquot"], &["full"], Advice::None),
+    (&["eio", "io_error", "error", "errno"], &["io"], Advice::None),
+    (&["erofs", "read_only"], &["io"], Advice::None),
+    (&["wal", "journal", "raft_log", "commitlog", "commit_log"], &["log"], Advice::None),
+    (&["amount", "slowdown", "latency_ms", "delay_ms"], &["by", "latency"], Advice::None),
     // When.
     (&["duration", "length", "lasts", "grace_period"], &["for", "until"], Instead(LENGTH)),
     (&["interval", "period", "frequency", "schedule", "cron", "nemesis_interval"], &["every", "rate"], Advice::None),
@@ -114,7 +119,19 @@ const ROWS: &[Row] = &[
     ),
     (&["qps", "rps", "tps", "throughput", "arrival_rate"], &["rate"], Advice::None),
     (&["stages", "executor", "ramping", "time_unit", "timeunit"], &["rate"], Beside(STAGES)),
+    (&["primary", "master", "coordinator", "chief"], &["leader"], Advice::None),
+    (&["secondary", "slave", "standby", "backup"], &["follower"], Advice::None),
     // Runs and judgements.
+    (
+        &["max", "maximum", "lte", "le", "lt", "less_than", "below", "upper", "no_more_than"],
+        &["at_most", "max"],
+        Advice::None,
+    ),
+    (
+        &["min", "minimum", "gte", "ge", "gt", "greater_than", "more_than", "above", "lower"],
+        &["at_least", "min"],
+        Advice::None,
+    ),
     (&["seed", "random_seed"], &[], Only("runs have the seeds from 0 on; one of them alone is run by --seed {value}")),
     (&["iterations", "repeat", "test_count", "runs", "trials"], &["seeds"], Instead(SEEDS)),
     (&["p50", "p90", "p95", "p99", "p(50)", "p(90)", "p(95)", "p(99)", "median", "med", "avg"], &[], Only(PERCENTILE)),

@@ -281,6 +281,8 @@ impl<'t> Table<'t> {
                 key.shape.decode(reader, &at)
             }
             Need::Required if reader.proposes(&self.path, &[key.name]) => None,
+            // The keys of the file are not the half of a table: each of them that is missing is told.
+            Need::Required if !self.path.is_empty() && reader.may_mean(&self.path, &[key.name]) => None,
             Need::Required => {
                 let message = match key.shape.noun().as_str() {
                     "a table" => format!("missing table [{}]: {}", key.name, key.doc),

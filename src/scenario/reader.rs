@@ -180,6 +180,16 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Whether an unknown key of the table with this path may be one of these: it is taken for one of them, or for no
+    /// key at all.
+    pub(super) fn may_mean(&self, table: &str, keys: &[&str]) -> bool {
+        self.found.iter().any(|one| {
+            let of_table = one.path.rsplit_once('.').map_or(table.is_empty(), |(path, _)| path == table);
+            let is_unknown = of_table && one.message.starts_with("unknown key ");
+            is_unknown && one.nearest.as_deref().is_none_or(|nearest| keys.contains(&nearest))
+        })
+    }
+
     /// Something is wrong with this value.
     pub(super) fn refuse(&mut self, at: &At<'_>, problem: Problem) {
         self.report(&at.span, &at.path, problem);

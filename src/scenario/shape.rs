@@ -341,7 +341,7 @@ impl<S: Shape> Shape for List<S> {
     type Value = Vec<S::Value>;
 
     fn noun(&self) -> String {
-        format!("a list of: {}", self.0.noun())
+        format!("a list in which each item is {}", self.0.noun())
     }
 
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Vec<S::Value>> {

@@ -377,7 +377,8 @@ impl Fields for BoundFields {
         let at_most = table.get(reader, &AT_MOST);
         let percentile = table.get(reader, &PERCENTILE);
         let filter = table.get(reader, &WHERE);
-        if table.at(AT_LEAST.name).is_none() && table.at(AT_MOST.name).is_none() {
+        let ends = [AT_LEAST.name, AT_MOST.name];
+        if ends.iter().all(|end| table.at(end).is_none()) && !reader.may_mean(&table.path, &ends) {
             let message = "bounds nothing: name at_least, at_most or both";
             reader.report(&table.span, &table.path, Problem::new(message));
         }

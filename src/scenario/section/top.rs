@@ -239,26 +239,32 @@ fn know(reader: &mut Reader<'_>, cluster: Option<Cluster>, run: Option<RunChoice
 
 /// Two faults with one id would draw the same numbers.
 fn check_ids(reader: &mut Reader<'_>, table: &Table<'_>, ids: Vec<(String, u32)>) {
-    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut seen: BTreeMap<String, (u32, bool)> = BTreeMap::new();
     let spans = fault_spans(table);
-    for ((id, line), (span, path)) in ids.into_iter().zip(spans) {
-        match seen.get(&id) {
-            Some(first) => {
-                let message = format!("the id \"{id}\" is taken by the fault or nemesis on line {first}");
-                reader.report(&span, &path, Problem::new(message));
-            }
-            None => _ = seen.insert(id, line),
-        }
+    for ((id, line), (span, path, is_stated)) in ids.into_iter().zip(spans) {
+        let Some((first, was_stated)) = seen.get(&id) else {
+            seen.insert(id, (line, is_stated));
+            continue;
+        };
+        let other = format!("the fault or nemesis on line {first}");
+        // By default an id is the action and its ordinal: nobody wrote it.
+        let message = match (is_stated, was_stated) {
+            (true, true) => format!("the id \"{id}\" is taken by {other}"),
+            (true, false) => format!("{other} has no id and is called \"{id}\" by default: give one of them another"),
+            (false, _) => format!("it has no id and would be called \"{id}\", as {other} is: give it an id"),
+        };
+        reader.report(&span, &path, Problem::new(message));
     }
 }
 
-/// Where the ids of faults and nemeses stand, or where they would.
-fn fault_spans(table: &Table<'_>) -> Vec<(std::ops::Range<usize>, String)> {
+/// Where the ids of faults and nemeses stand, or where they would, and whether they do.
+fn fault_spans(table: &Table<'_>) -> Vec<(std::ops::Range<usize>, String, bool)> {
     let lists = [FAULT.name, NEMESIS.name].into_iter().filter_map(|name| table.at(name)?.items());
     let id_of = |at: crate::scenario::reader::At<'_>| {
         let id = at.value.as_table().and_then(|fault| fault.get("id"));
+        let is_stated = id.is_some();
         let span = id.map_or(at.span, |id| id.span());
-        (span, format!("{}.id", at.path))
+        (span, format!("{}.id", at.path), is_stated)
     };
     lists.flatten().map(id_of).collect()
 }

@@ -90,6 +90,13 @@ pub(crate) const PATTERN: &str = " (at|and|for) |[<>#]|^no | (crashed|restarted|
 /// What `node crashed` says of a node: `x crashed`.
 const CHANGES: [&str; 3] = ["crashed", "restarted", "exited"];
 
+/// What others say in place of [`CHANGES`].
+const FOREIGN_CHANGES: [(&[&str], &str); 3] = [
+    (&["crashes", "crash", "dies", "died", "fails", "failed", "killed"], "crashed"),
+    (&["restarts", "restart", "starts", "started", "recovers", "recovered"], "restarted"),
+    (&["exits", "exit", "ends", "ended", "quits"], "exited"),
+];
+
 /// Reads a condition and checks every word of it.
 pub(crate) fn condition(reader: &Reader<'_>, text: &str) -> Result<Condition, Problem> {
     let condition = if is_name(reader.system, text) { observed(text) } else { whole(reader, text)? };
@@ -101,6 +108,11 @@ pub(crate) fn condition(reader: &Reader<'_>, text: &str) -> Result<Condition, Pr
 }
 
 fn whole(reader: &Reader<'_>, text: &str) -> Result<Condition, Problem> {
+    if let Some(word) = [" or ", " || ", " && "].into_iter().find(|word| text.contains(word)) {
+        let other = if word == " && " { "" } else { "; what comes after either of two is two faults, one for each" };
+        let message = format!("parts of a condition are joined by \" and \" alone, got {}{other}", quoted(text));
+        return Err(Problem::new(message));
+    }
     let parts: Vec<Condition> = text.split(" and ").map(|part| read_part(reader, part)).collect::<Result<_, _>>()?;
     if let Some((_, part)) = parts.iter().enumerate().find(|(at, part)| parts[..*at].contains(part)) {
         return Err(Problem::new(format!("{} says \"{part}\" twice", quoted(text))));
@@ -125,6 +137,13 @@ fn read_part(reader: &Reader<'_>, text: &str) -> Result<Condition, Problem> {
     {
         let condition = Box::new(observed(&format!("node {change}")));
         return Ok(Condition::Of { nodes: place(reader, &condition, who)?, condition });
+    }
+    if let Some((who, change)) = text.rsplit_once(' ')
+        && let Some((_, ours)) = FOREIGN_CHANGES.iter().find(|(theirs, _)| theirs.contains(&change))
+        && selector(reader, who).is_ok()
+    {
+        let problem = Problem::new(format!("unknown condition {}", quoted(text)));
+        return Err(problem.with_nearest(format!("{who} {ours}")));
     }
     read_what(reader, text)
 }
@@ -209,6 +228,11 @@ fn nth_observation(system: &SystemDescription, name: &str, nth: &str) -> Result<
 /// `committed >= 100`; `rest` begins with the comparison.
 fn count(system: &SystemDescription, text: &str, name: &str, rest: &str) -> Result<Condition, Problem> {
     if !is_name(system, name) {
+        if system.gauges.iter().any(|gauge| gauge.name == name) {
+            let message = "is a figure of a whole run, which [expect] bounds; a condition counts what nodes tell";
+            let example = system.observations.first().map(|name| format!(", as in \"{name} >= 3\""));
+            return Err(Problem::new(format!("\"{name}\" {message}{}", example.unwrap_or_default())));
+        }
         return Err(unknown_name(system, name));
     }
     let number = rest.trim_start_matches(['<', '>', '=']);
