@@ -65,6 +65,15 @@ pub trait Reporter {
     /// Output that cannot be written.
     fn scenario(&mut self, subject: &Subject<'_>, result: &ScenarioResult) -> io::Result<()>;
 
+    /// A scenario is not run, as the call ended before.
+    ///
+    /// # Errors
+    /// Output that cannot be written.
+    fn skipped(&mut self, subject: &Subject<'_>) -> io::Result<()> {
+        let _ = subject;
+        Ok(())
+    }
+
     /// These files are wrong, so nothing runs and nothing else is told. People read of it on stderr.
     ///
     /// # Errors

@@ -48,6 +48,9 @@ pub fn conduct(all: &[Planned<'_>], options: &CampaignOptions, listener: &mut dy
         let is_failed = options.fail_fast && result.judgement == Judgement::NotAsExpected;
         let is_last = is_failed || result.reasons.iter().any(|reason| is_final(reason.kind));
         if is_last || options.pool.interrupt.is_set() {
+            for Planned { subject, .. } in &all[index + 1..] {
+                say(listener, subject, &Event::ScenarioSkipped { subject });
+            }
             break;
         }
     }

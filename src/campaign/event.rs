@@ -7,6 +7,7 @@
 //!  │  ├─ RunFinished ─▶ FailureFound ─▶ ArtifactKept        for the first failures
 //!  │  └─ Interrupted                                        if the user asked to stop
 //!  ├─ ScenarioJudged
+//!  ├─ ScenarioSkipped                                       for those before which the call ended
 //!  └─ CampaignFinished
 //! ```
 //!
@@ -88,6 +89,11 @@ pub enum Event<'a> {
         subject: &'a Subject<'a>,
         /// What it came to.
         result: &'a ScenarioResult,
+    },
+    /// A scenario is not run, because the call ended before.
+    ScenarioSkipped {
+        /// Which scenario.
+        subject: &'a Subject<'a>,
     },
     /// All is done.
     CampaignFinished {

@@ -30,6 +30,7 @@ pub(super) fn log(event: &Event<'_>) {
             let judgement = result.judgement;
             tracing::info!(scenario = subject.name, runs = result.runs, ?judgement, "scenario judged");
         }
+        Event::ScenarioSkipped { subject } => tracing::info!(scenario = subject.name, "scenario skipped"),
         Event::CampaignStarted { .. } | Event::Progress { .. } | Event::CampaignFinished { .. } => {}
     }
 }

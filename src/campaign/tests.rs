@@ -594,6 +594,7 @@ impl Listener for Scribe {
                 let kept = result.failures.iter().filter(|failure| failure.artifact().is_some()).count();
                 format!("{}: {:?}, {} failed, {kept} kept", subject.name, result.judgement, result.failed)
             }
+            Event::ScenarioSkipped { subject } => format!("{} skipped", subject.name),
             Event::CampaignFinished { summary } => format!("finished with {}", summary.exit_code.code()),
         };
         if self.halt_at == Some(line.as_str()) {

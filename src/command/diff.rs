@@ -120,12 +120,17 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
             break;
         }
     }
-    for feeder in feeders {
-        feeder.finish()?;
-    }
+    let damage = feeders.map(Feeder::finish).into_iter().find_map(Result::err);
     signals.end_at_once();
+    let damage = match damage {
+        // What differs before the damage is worth showing.
+        Some(failed) if comparison.end_early() => Some(failed),
+        Some(failed) => return Err(failed),
+        None => None,
+    };
     let (count, difference) = comparison.finish();
     let code = if difference.is_some() { ExitCode::NotAsExpected } else { ExitCode::AsExpected };
+    let code = damage.as_ref().map_or(code, |failed| failed.code);
     let told = match arguments.message_format {
         MessageFormat::Json => {
             let mut json = Json::new(anstream::stdout());
@@ -137,7 +142,11 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
             write_difference(anstream::stdout(), &compared, (count, difference.as_ref()))
         }
     };
-    told.map(|()| code).map_err(Failed::stdout)
+    told.map_err(Failed::stdout)?;
+    if let Some(failed) = damage {
+        failed.tell();
+    }
+    Ok(code)
 }
 
 /// The run that a path stands for. A scenario takes the next seed, or that of the other side.

@@ -68,12 +68,13 @@ pub struct Comparison {
     count: u64,
     before: VecDeque<Entry>,
     after: Option<[Vec<Entry>; 2]>,
+    is_damaged: bool,
 }
 
 impl Comparison {
     /// Nothing was compared yet.
     pub const fn new(alike: Alike) -> Self {
-        Self { alike, count: 0, before: VecDeque::new(), after: None }
+        Self { alike, count: 0, before: VecDeque::new(), after: None, is_damaged: false }
     }
 
     /// The next entry of each; `None` for a recording that has ended. Breaks if no more has to be known.
@@ -97,6 +98,13 @@ impl Comparison {
         }
     }
 
+    /// A recording could not be read to its end: what it has no more entries of is not known. `false` if it does not
+    /// show a difference before.
+    pub fn end_early(&mut self) -> bool {
+        self.is_damaged = true;
+        self.after.as_ref().is_some_and(|sides| sides.iter().all(|side| !side.is_empty()))
+    }
+
     fn is_alike(&self, entries: &[Option<Entry>; 2]) -> bool {
         match entries {
             [Some(first), Some(second)] => self.alike.holds(first, second),
@@ -107,9 +115,10 @@ impl Comparison {
 
     /// How many entries were alike, and where the recordings differ, if they do.
     pub fn finish(self) -> (u64, Option<Difference>) {
-        let Self { count, before, after, .. } = self;
+        let Self { count, before, after, is_damaged, .. } = self;
         let sides = |after: [Vec<Entry>; 2]| after.map(|entries| Side { entries });
-        (count, after.map(|after| Difference { count, before: before.into(), sides: sides(after) }))
+        let found = |after| Difference { count, before: before.into(), sides: sides(after), is_damaged };
+        (count, after.map(found))
     }
 }
 
@@ -122,6 +131,8 @@ pub struct Difference {
     pub before: Vec<Entry>,
     /// What follows in the first recording, and in the second.
     pub sides: [Side; 2],
+    /// Whether one of them could not be read to its end.
+    pub is_damaged: bool,
 }
 
 /// What follows on one side.
@@ -184,7 +195,8 @@ impl Difference {
 
     /// Whether a side has no more entries because no more are kept of it: then nothing can be said.
     fn is_cut(&self, entries: &[Option<&Entry>; 2]) -> bool {
-        entries.iter().zip(&self.sides).any(|(entry, side)| entry.is_none() && side.entries.len() == AFTER_MAX)
+        let is_cut = |side: &Side| self.is_damaged || side.entries.len() == AFTER_MAX;
+        entries.iter().zip(&self.sides).any(|(entry, side)| entry.is_none() && is_cut(side))
     }
 }
 

@@ -35,7 +35,7 @@ use crate::wording::{is_unprintable, printable};
 pub const FORMAT: u32 = 1;
 
 /// The names of the files.
-pub(super) const FILES: [&str; 7] =
+pub(crate) const FILES: [&str; 7] =
     ["scenario.toml", "resolved.toml", "options.json", "plan.toml", "trace.jsonl", "history.jsonl", "summary.json"];
 
 /// In place of the plan of a run that was lost.
@@ -162,7 +162,10 @@ pub fn folder(reports: &Path, name: &str, seed: Seed) -> PathBuf {
 /// - What is dropped before it is finished leaves nothing.
 #[derive(Debug)]
 pub struct Artifact {
+    /// As it was named.
     folder: PathBuf,
+    /// Where it is: `folder` may be a link.
+    place: PathBuf,
     partial: PathBuf,
     is_finished: bool,
     /// The recording that is being written.
@@ -176,14 +179,16 @@ impl Artifact {
     /// # Errors
     /// What the file system says.
     pub fn create(folder: &Path, scenario: &Scenario, seed: Seed) -> io::Result<Self> {
-        let partial = beside(folder, "partial");
-        if let Some(parent) = folder.parent() {
+        // Through a link, to the folder itself.
+        let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let partial = beside(&place, "partial");
+        if let Some(parent) = place.parent() {
             sweep(parent);
         }
         fs::create_dir_all(&partial)?;
         let folder = folder.to_owned();
         // From here on it takes itself away where something goes wrong.
-        let mut artifact = Self { folder, partial, is_finished: false, trace: None, error: None };
+        let mut artifact = Self { folder, place, partial, is_finished: false, trace: None, error: None };
         artifact.begin(scenario, seed)?;
         Ok(artifact)
     }
@@ -243,25 +248,25 @@ impl Artifact {
     /// the same time: the last of them wins, and each of them sees a whole folder.
     fn publish(&self) -> io::Result<()> {
         // One process after the other. Where a folder cannot be locked, each tries again until no one is in its way.
-        let parent = self.folder.parent().and_then(|parent| File::open(parent).ok());
+        let parent = self.place.parent().and_then(|parent| File::open(parent).ok());
         let _turn = parent.filter(|parent| parent.lock().is_ok());
         let mut error = None;
         for _ in 0..PUBLISH_MAX {
-            match fs::rename(&self.partial, &self.folder) {
+            match fs::rename(&self.partial, &self.place) {
                 Ok(()) => return Ok(()),
-                Err(taken) if self.folder.is_dir() => error = Some(taken),
+                Err(taken) if self.place.is_dir() => error = Some(taken),
                 Err(other) => return Err(other),
             }
             let old = self.old();
-            match fs::rename(&self.folder, &old) {
+            match fs::rename(&self.place, &old) {
                 Ok(()) => {}
                 // Another process was faster, and has taken it away already.
                 Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
                 Err(other) => return Err(other),
             }
-            let placed = fs::rename(&self.partial, &self.folder);
-            if placed.is_err() && !self.folder.is_dir() {
-                fs::rename(&old, &self.folder)?;
+            let placed = fs::rename(&self.partial, &self.place);
+            if placed.is_err() && !self.place.is_dir() {
+                fs::rename(&old, &self.place)?;
                 return placed;
             }
             self.bring_from(&old)?;
@@ -282,7 +287,7 @@ impl Artifact {
     fn bring_from(&self, old: &Path) -> io::Result<()> {
         let mut last = None;
         for _ in 0..PUBLISH_MAX {
-            match move_into(&self.folder, old) {
+            match move_into(&self.place, old) {
                 Ok(()) => return Ok(()),
                 Err(error) => last = Some(error),
             }
@@ -491,8 +496,14 @@ mod tests {
                     for _ in 0..20 {
                         let partial = folder.with_file_name(format!(".3.partial.{number}"));
                         fs::create_dir_all(&partial).expect("a folder can be made");
-                        let mut artifact =
-                            Artifact { folder: folder.clone(), partial, is_finished: false, trace: None, error: None };
+                        let mut artifact = Artifact {
+                            folder: folder.clone(),
+                            place: folder.clone(),
+                            partial,
+                            is_finished: false,
+                            trace: None,
+                            error: None,
+                        };
                         let begun = artifact.begin(scenario, Seed(3));
                         begun.expect("a file can be made");
                         finish(artifact, scenario).expect("one of them is the last");

@@ -45,6 +45,16 @@ impl<W: Write> Reporter for Junit<W> {
         Ok(())
     }
 
+    fn skipped(&mut self, subject: &Subject<'_>) -> io::Result<()> {
+        let (class, file) = (escape(&subject.scenario.system), escape(&subject.scenario.source.path));
+        let name = escape(subject.name);
+        let case = &mut self.cases;
+        // Writing to a text cannot fail.
+        let _ = writeln!(case, r#"    <testcase classname="{class}" name="{name}" file="{file}">"#);
+        let _ = writeln!(case, "      <skipped message=\"{NOT_RUN}\"/>\n    </testcase>");
+        Ok(())
+    }
+
     fn invalid(&mut self, invalid: &[Diagnostics], _: &Summary) -> io::Result<()> {
         for diagnostics in invalid {
             let path = &diagnostics.source.path;
@@ -62,11 +72,9 @@ impl<W: Write> Reporter for Junit<W> {
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        let Summary { failed, inconclusive, not_judged, .. } = *summary;
-        self.write(
-            &format!(r#"tests="{}" failures="{failed}" errors="{inconclusive}""#, summary.scenarios()),
-            not_judged,
-        )
+        let Summary { failed, inconclusive, not_judged, skipped, .. } = *summary;
+        let tests = summary.scenarios() + skipped;
+        self.write(&format!(r#"tests="{tests}" failures="{failed}" errors="{inconclusive}""#), not_judged + skipped)
     }
 }
 
@@ -83,6 +91,8 @@ impl<W: Write> Junit<W> {
 
 /// Why a scenario counts as skipped.
 const NOT_JUDGED: &str = "not judged: fewer seeds than the scenario asks for";
+
+const NOT_RUN: &str = "not run: the call ended before";
 
 /// A failed scenario has failures, an inconclusive one has errors: it could not be decided. One of which nothing was
 /// judged was skipped.

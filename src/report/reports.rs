@@ -82,6 +82,7 @@ impl Listener for Reports<'_> {
             Event::CampaignStarted { scenarios } => self.each(|one| one.begin(*scenarios)),
             Event::RunFinished { subject, run, reasons, .. } => self.each(|one| one.run(subject, run, reasons)),
             Event::ScenarioJudged { subject, result } => self.each(|one| one.scenario(subject, result)),
+            Event::ScenarioSkipped { subject } => self.each(|one| one.skipped(subject)),
             Event::CampaignFinished { summary } => self.end(summary),
             _ => {}
         }

@@ -15,8 +15,9 @@ use splitbrain_kernel::id::{Cluster, Link, NodeId};
 ///
 /// - Empty for plain servers and clients.
 /// - Only words that are nodes of the cluster are taken for nodes.
+/// - Those that are read are as a kind of process has them: a recording may come from anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "BTreeMap<char, Named>")]
 pub struct Names(BTreeMap<char, Named>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,25 @@ struct Named {
     name: String,
     /// How many nodes of the kind there are, spare ones included.
     count: u16,
+}
+
+/// The most letters of a name that is read.
+const NAME_MAX: usize = 32;
+
+impl TryFrom<BTreeMap<char, Named>> for Names {
+    type Error = &'static str;
+
+    fn try_from(named: BTreeMap<char, Named>) -> Result<Self, Self::Error> {
+        if !named.keys().all(char::is_ascii_lowercase) {
+            return Err("the letter of a kind of process is not from a to z");
+        }
+        let is_name =
+            |name: &str| (1..=NAME_MAX).contains(&name.len()) && name.chars().all(|letter| letter.is_ascii_lowercase());
+        if !named.values().all(|kind| is_name(&kind.name)) {
+            return Err("the name of a kind of process is not of 1 to 32 letters from a to z");
+        }
+        Ok(Self(named))
+    }
 }
 
 /// The width of the column of a node in a timeline, if each name is a letter and a number.
@@ -179,5 +199,24 @@ mod tests {
         let text = serde_json::to_string(&names()).expect("it is plain data");
         assert_eq!(text, r#"{"r":{"name":"redis","count":12}}"#);
         assert_eq!(serde_json::from_str::<Names>(&text).expect("it is what was written"), names());
+    }
+
+    #[test]
+    fn names_that_no_kind_has_are_refused() {
+        let read = |letter: &str, name: &str| {
+            let text = format!("{{{}:{{\"name\":{},\"count\":5}}}}", quoted(letter), quoted(name));
+            serde_json::from_str::<Names>(&text).map_err(|error| error.to_string())
+        };
+        assert!(read("s", &"a".repeat(NAME_MAX)).is_ok());
+        for (letter, name) in
+            [("s", &*"a".repeat(1_000_000)), ("s", ""), ("s", "a\u{1b}"), ("s", "a1"), ("S", "a"), ("é", "a")]
+        {
+            let error = read(letter, name).expect_err("it is no name");
+            assert!(error.contains("of a kind of process is not"), "{error}");
+        }
+    }
+
+    fn quoted(text: &str) -> String {
+        serde_json::to_string(text).expect("a text")
     }
 }

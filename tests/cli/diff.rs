@@ -86,6 +86,26 @@ fn a_recording_is_compared_with_its_run_and_with_another_recording() {
     );
 }
 
+/// What is right before a damaged line is worth showing, as `show` does.
+#[test]
+fn a_difference_before_the_damage_is_shown_and_the_damage_exits_with_2() {
+    let folder = folder("diff_damaged");
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let at = "reports/ring/boast/0";
+    let trace = folder.read(&format!("{at}/trace.jsonl"));
+    let lines: Vec<&str> = trace.lines().collect();
+    let changed = lines[20].replacen("\"event\":", "\"event\":9", 1);
+    folder.write("damaged.jsonl", &[&lines[..20], &[&*changed, lines[21], "{\"at_ns\":5"]].concat().join("\n"));
+    let shown = folder.run(&["diff", at, "damaged.jsonl"]);
+    assert_eq!(shown.code, 2, "{shown}");
+    assert!(shown.stdout.contains("\nalike: 19 entries\n"), "{shown}");
+    assert!(shown.stderr.starts_with("error: damaged.jsonl:23: "), "{shown}");
+    // Where they are alike up to the damage, nothing is known of a difference.
+    folder.write("damaged.jsonl", &(lines[..20].join("\n") + "\n{\"at_ns\":5"));
+    let shown = folder.run(&["diff", at, "damaged.jsonl"]);
+    assert_eq!((shown.code, shown.stdout.as_str()), (2, ""), "{shown}");
+}
+
 #[test]
 fn programs_get_a_line_with_both_sides() {
     let folder = folder("diff_json");
