@@ -65,6 +65,21 @@ pub(crate) struct Loaded<'a> {
     scenario: Arc<Scenario>,
     system: &'a dyn AnySystem,
     description: &'a SystemDescription,
+    /// Whether it is all of its file that was asked for, as it is: then what has no effect in it was refused.
+    is_whole: bool,
+}
+
+impl Loaded<'_> {
+    /// Says on stderr what has no effect in it, where that was not refused.
+    fn remark_idle(&self) {
+        let (scenario, source) = (&self.scenario, &self.scenario.source);
+        let idle = self.system.notes(scenario).into_iter().filter(|note| note.is_idle && !self.is_whole);
+        for one in idle {
+            let (address, path) = (printable(&source.address()), printable(&source.path));
+            let place = if source.is_given(one.line) { address } else { format!("{path}:{}", one.line) };
+            note(&format!("{place}: {}", printable(&one.message)));
+        }
+    }
 }
 
 impl<'a> Session<'a> {
@@ -117,8 +132,9 @@ impl<'a> Session<'a> {
     /// unless something was picked on the command line: then it may have one without that.
     fn load(&self, path: &str, bytes: &[u8], picks: &Picks) -> Result<Vec<Loaded<'_>>, Diagnostics> {
         let all = scenario::load_all(path, bytes, picks, &self.descriptions)?;
-        let all: Vec<Loaded<'_>> = all.into_iter().map(|one| self.verified(one)).collect::<Result<_, _>>()?;
-        if picks.variant.is_none() && picks.set.is_empty() {
+        let is_whole = picks.variant.is_none() && picks.set.is_empty();
+        let all: Vec<Loaded<'_>> = all.into_iter().map(|one| self.verified(one, is_whole)).collect::<Result<_, _>>()?;
+        if is_whole {
             let noted: Vec<_> = all.iter().map(|one| (&*one.scenario, one.system.notes(&one.scenario))).collect();
             scenario::refuse_idle(&noted)?;
         }
@@ -127,16 +143,17 @@ impl<'a> Session<'a> {
 
     /// Decodes the one scenario of a text and checks it with its system.
     fn load_one(&self, path: &str, bytes: &[u8]) -> Result<Loaded<'_>, Diagnostics> {
-        self.verified(scenario::load(path, bytes, &self.descriptions)?)
+        self.verified(scenario::load(path, bytes, &self.descriptions)?, false)
     }
 
-    fn verified(&self, scenario: Scenario) -> Result<Loaded<'_>, Diagnostics> {
+    fn verified(&self, scenario: Scenario, is_whole: bool) -> Result<Loaded<'_>, Diagnostics> {
         let index = self.descriptions.iter().position(|one| one.name == scenario.system);
         let index = index.expect("a scenario that was decoded names a system that is known");
         let system = &*self.systems[index];
         system.verify(&scenario)?;
         let name = artifact::name_of(&scenario.source.address());
-        Ok(Loaded { name, scenario: Arc::new(scenario), system, description: &self.descriptions[index] })
+        let description = &self.descriptions[index];
+        Ok(Loaded { name, scenario: Arc::new(scenario), system, description, is_whole })
     }
 
     fn subject<'b>(&'b self, loaded: &'b Loaded<'_>) -> Subject<'b> {
@@ -411,14 +428,14 @@ impl MessageFormat {
 /// Stands for stdin where a file is named.
 const STDIN: &str = "-";
 
-/// The most bytes that are read of a plan: some four hundred thousand operations.
-const PLAN_BYTES_MAX: u64 = 64 << 20;
+/// The most bytes that are read of a plan: some hundred thousand operations. Decoding takes forty times as much memory.
+const PLAN_BYTES_MAX: u64 = 16 << 20;
 
 /// The most bytes that are read of a summary.
 const SUMMARY_BYTES_MAX: u64 = 16 << 20;
 
-/// The most bytes that are read of a history.
-const HISTORY_BYTES_MAX: u64 = 256 << 20;
+/// The most bytes that are read of a history: far more than a million operations.
+const HISTORY_BYTES_MAX: u64 = 1 << 30;
 
 /// A scenario, of which one byte more than it may have is enough to see that it is too long.
 fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
@@ -480,4 +497,23 @@ fn kept(folder: &Path) -> Result<Kept, Failed> {
 /// A path in one line.
 fn shown(path: &Path) -> String {
     printable(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_files_are_those_of_the_documentation() {
+        let docs = include_str!("../docs/commands.md");
+        let (history, plan) = (HISTORY_BYTES_MAX >> 30, PLAN_BYTES_MAX >> 20);
+        let summary = SUMMARY_BYTES_MAX >> 20;
+        for limit in [
+            format!("A **history** is a regular file of at most {history} GiB"),
+            format!("`plan.toml` may have {plan} MiB"),
+            format!("`summary.json` {summary} MiB"),
+        ] {
+            assert!(docs.contains(&limit), "{limit}");
+        }
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{Failed, Loaded, STDIN, SUMMARY, Session, read_scenario, shown};
+use crate::command::{Failed, Loaded, STDIN, Session, read_scenario, shown};
 use crate::exit_code::ExitCode;
-use crate::report::{artifact, quoted};
+use crate::report::artifact::{self, FILES};
+use crate::report::quoted;
 use crate::scenario::{Assignment, Colour, Picks};
 use crate::wording::counted;
 
@@ -109,9 +110,10 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Whether a failing run left this folder: its plan and its resolved scenario are no scenarios to run.
+/// Whether a failing run left this folder: its plan and its resolved scenario are no scenarios to run. Two of its files
+/// are enough to tell, as some may be lost.
 fn is_of_a_run(folder: &Path) -> bool {
-    [SUMMARY, "plan.toml"].iter().all(|name| folder.join(name).is_file())
+    FILES.iter().filter(|name| folder.join(name).is_file()).count() > 1
 }
 
 /// The folder of a recorded run, if this is one, or a file of one that is no scenario.
@@ -120,8 +122,9 @@ pub(super) fn of_a_run(path: &Path) -> Option<PathBuf> {
         path
     } else {
         let name = path.file_name()?.to_str()?;
-        let is_of_it = ["plan.toml", "trace.jsonl", "history.jsonl", SUMMARY, "options.json"].contains(&name);
-        path.parent().filter(|_| is_of_it)?
+        // What it keeps of its scenario can be run.
+        let is_scenario = ["scenario.toml", "resolved.toml"].contains(&name);
+        path.parent().filter(|_| FILES.contains(&name) && !is_scenario)?
     };
     is_of_a_run(folder).then(|| folder.to_owned())
 }

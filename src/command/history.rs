@@ -6,13 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use splitbrain_kernel::checker::{BUDGET, Contradiction, Verdict};
 
-use crate::command::{Failed, MessageFormat, STDIN, Signals, regular, shown, unreadable};
+use crate::command::{Failed, HISTORY_BYTES_MAX, MessageFormat, STDIN, Signals, regular, shown, too_long, unreadable};
 use crate::exit_code::ExitCode;
 use crate::history::{self, End, Judged, ModelName, Reading, Recorded, Records, Rules, Value, draw};
 use crate::wording::{counted, grouped, printable};
-
-/// The most bytes of a history: far more than a million operations.
-const BYTES_MAX: u64 = 1 << 30;
 
 /// What `history` takes.
 #[derive(Debug, clap::Args)]
@@ -97,14 +94,15 @@ impl Arguments {
 fn text_of(path: &Path) -> Result<String, Failed> {
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == STDIN {
-        io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut bytes)
+        io::stdin().lock().take(HISTORY_BYTES_MAX + 1).read_to_end(&mut bytes)
     } else {
         regular(path, "a history, or - for stdin")?;
-        std::fs::File::open(path).and_then(|file| BufReader::new(file).take(BYTES_MAX + 1).read_to_end(&mut bytes))
+        std::fs::File::open(path)
+            .and_then(|file| BufReader::new(file).take(HISTORY_BYTES_MAX + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| unreadable(path, &error))?;
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err(Failed::usage(format!("{} is longer than {BYTES_MAX} bytes", shown(path))));
+    if bytes.len() as u64 > HISTORY_BYTES_MAX {
+        return Err(too_long(path, HISTORY_BYTES_MAX));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];

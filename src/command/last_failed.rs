@@ -1,13 +1,17 @@
-//! Which scenarios were not as expected in the last call: a file below `--out`, a name a line.
+//! Which scenarios were not as expected in the last call: a file below `--out`, an address a line.
+//!
+//! The name of a scenario depends on which others are in the call; where it stands does not.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::campaign::{Event, Judgement, Listener, Reply};
 use crate::command::{Failed, complain, shown};
 use crate::report::Aside;
+use crate::scenario::Scenario;
+use crate::wording::printable;
 
 /// The name of the file. Hidden, as it is no folder of a run.
 const FILE: &str = ".failed";
@@ -53,8 +57,8 @@ impl Listener for LastFailed {
         match event {
             Event::ScenarioJudged { subject, result } => {
                 match result.judgement {
-                    Judgement::AsExpected => self.passed.insert(subject.name.to_owned()),
-                    Judgement::NotAsExpected | Judgement::Inconclusive => self.failed.insert(subject.name.to_owned()),
+                    Judgement::AsExpected => self.passed.insert(key(subject.scenario)),
+                    Judgement::NotAsExpected | Judgement::Inconclusive => self.failed.insert(key(subject.scenario)),
                     Judgement::NotJudged | Judgement::NotSupported => false,
                 };
             }
@@ -68,7 +72,20 @@ impl Listener for LastFailed {
     }
 }
 
-/// The names that are kept below this folder.
+/// What a scenario is called in the file, a line whatever its path is made of: the path from the current folder, if it
+/// is below it, and the variant.
+pub(super) fn key(scenario: &Scenario) -> String {
+    let source = &scenario.source;
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = Path::new(&*source.path);
+    let path = path.strip_prefix(&here).unwrap_or(path);
+    // `./a//b` is `a/b`.
+    let path: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    let variant = source.variant.as_ref().map(|variant| format!("#{variant}")).unwrap_or_default();
+    shown(&path) + &printable(&variant)
+}
+
+/// The keys that are kept below this folder.
 ///
 /// # Errors
 /// No call has left any, or the file cannot be read.

@@ -3,6 +3,8 @@
 //! From the folder that a failing run left behind: by its plan, which must give the same digest. From a scenario and a
 //! seed: by the seed, or by a plan that is named.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use splitbrain_kernel::plan::{Asking, Timing};
@@ -17,7 +19,7 @@ use crate::command::{
     Failed, Isolate, PLAN_BYTES_MAX, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario,
     read_text, shown,
 };
-use crate::engine::{AnyPlan, PlanText};
+use crate::engine::{AnyPlan, PlanText, RecordingReader};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Kept};
 use crate::report::quoted;
@@ -68,6 +70,8 @@ struct Source {
     plan: Option<PlanText>,
     /// What is known of the run that is replayed.
     kept: Option<Kept>,
+    /// The seed that the recording in its folder is of.
+    traced: Option<u64>,
     seed: Seed,
 }
 
@@ -149,6 +153,7 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
         plan: plan.map(|plan| plan_text(&plan, arguments)).transpose()?,
         seed: arguments.seed.unwrap_or(Seed(kept.seed)),
         kept: Some(kept),
+        traced: seed_of_trace(folder),
     })
 }
 
@@ -172,6 +177,7 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
     let scenario = asked.picks(&arguments.set.set).applied_to(&read_scenario(&asked.path)?);
     // A plan that still lies in its folder knows its seed and its scenario.
     let folder = arguments.plan.as_deref().and_then(Path::parent).filter(|folder| folder.join(SUMMARY).is_file());
+    let traced = folder.and_then(seed_of_trace);
     let kept = folder.map(kept).transpose()?;
     let seed = arguments.seed.or_else(|| kept.as_ref().map(|kept| Seed(kept.seed)));
     let seed = seed.ok_or_else(|| match arguments.target.parent().filter(|folder| folder.join(SUMMARY).is_file()) {
@@ -184,8 +190,17 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
         scenario,
         plan: arguments.plan.as_deref().map(|plan| plan_text(plan, arguments)).transpose()?,
         kept,
+        traced,
         seed,
     })
+}
+
+/// The seed in the header of the recording of a run; `None` if there is no recording that can be read.
+fn seed_of_trace(folder: &Path) -> Option<u64> {
+    let path = folder.join("trace.jsonl");
+    let file = path.is_file().then(|| File::open(&path).ok()).flatten()?;
+    let reader = RecordingReader::new(shown(&path), BufReader::new(file)).ok()?;
+    Some(reader.header().seed)
 }
 
 fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, Failed> {
@@ -229,6 +244,11 @@ fn check_format(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
 /// Refuses what would be another run, and warns where it may be.
 fn check(source: &Source, arguments: &Arguments, engine: &str) -> Result<(), Failed> {
     let Some(kept) = &source.kept else { return Ok(()) };
+    if let Some(traced) = source.traced.filter(|traced| *traced != kept.seed) {
+        let kept = kept.seed;
+        let message = format!("{SUMMARY} says that the run is of seed {kept}, the recording beside it is of {traced}");
+        refuse(arguments, &message)?;
+    }
     if kept.seed != source.seed.0 {
         let (kept, seed) = (kept.seed, source.seed);
         let message =

@@ -35,6 +35,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let signals = Signals::new();
     let loaded = files::load_one(session, &arguments.file, &arguments.set.set)
         .map_err(|failed| arguments.tell.reported(failed))?;
+    loaded.remark_idle();
     let isolate = arguments.tell.isolate.unwrap_or(Isolate::No);
     let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(Failed::open)?;
     arguments.only.check(&loaded, &*engine, arguments.seed)?;

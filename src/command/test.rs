@@ -174,8 +174,9 @@ impl Arguments {
         let failed = if asks { last_failed::read(&self.out)? } else { BTreeSet::new() };
         let takes = |loaded: &Loaded<'_>| {
             let skipped = self.skip.iter().any(|part| loaded.name.contains(part.as_str()));
-            let is_asked = !self.failed || failed.contains(&loaded.name);
-            is_asked && !skipped && self.filter.as_ref().is_none_or(|filter| filter.takes(loaded, &failed))
+            let has_failed = failed.contains(&last_failed::key(&loaded.scenario));
+            let is_asked = !self.failed || has_failed;
+            is_asked && !skipped && self.filter.as_ref().is_none_or(|filter| filter.takes(loaded, has_failed))
         };
         Ok(scenarios.into_iter().filter(takes).collect())
     }
@@ -226,6 +227,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     }
     let filters = scenarios.iter().map(|loaded| arguments.only.filter(loaded));
     let filters = filters.collect::<Result<Vec<_>, _>>()?;
+    scenarios.iter().for_each(Loaded::remark_idle);
     signals.ask();
     let options = arguments.campaign(signals.interrupt);
     let mut last = LastFailed::new(&arguments.out);

@@ -113,6 +113,11 @@ impl Source {
         }
     }
 
+    /// Whether a line of the text stands behind the file's: a command line gave it.
+    pub fn is_given(&self, line: u32) -> bool {
+        line as usize > self.text.get(..self.own).unwrap_or_default().lines().count()
+    }
+
     /// The file's name without directory and ending.
     pub fn stem(&self) -> &str {
         let name = self.path.rsplit(['/', '\\']).next().unwrap_or(&self.path);

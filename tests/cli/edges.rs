@@ -274,9 +274,121 @@ fn what_a_failing_run_left_is_no_scenario() {
         let shown = folder.run(&["test", "."]);
         assert!(shown.code == 100 && shown.stdout.ends_with("\n0 passed, 1 failed\n"), "{shown}");
     }
-    // Without its summary it is a folder like any other.
-    std::fs::remove_file(folder.path("reports/ring/boast/0/summary.json")).expect("it is there");
-    assert_eq!(folder.run(&["test", "."]).code, 105, "a plan is no scenario");
+    // Some of its files may be lost: two are enough to tell.
+    for file in ["summary.json", "options.json", "trace.jsonl", "scenario.toml"] {
+        std::fs::remove_file(folder.path(&format!("reports/ring/boast/0/{file}"))).expect("it is there");
+        let shown = folder.run(&["check", "."]);
+        assert!(shown.code == 0 && shown.stdout.ends_with("\n1 valid scenario\n"), "without {file}: {shown}");
+    }
+    assert_eq!(folder.entries("reports/ring/boast/0"), ["plan.toml", "resolved.toml"]);
+    // With one of them it is a folder like any other.
+    std::fs::remove_file(folder.path("reports/ring/boast/0/resolved.toml")).expect("it is there");
+    assert_eq!(folder.run(&["check", "."]).code, 105, "a plan is no scenario");
+}
+
+/// The folder of a run may be a link to one on another disk: what a user keeps there stays there.
+#[cfg(unix)]
+#[test]
+fn a_folder_of_a_run_that_is_a_link_is_written_where_it_leads() {
+    let folder = Folder::new("linked_run").with("boast", &boast());
+    folder.make("elsewhere/real");
+    folder.make("reports/ring/boast");
+    folder.write("elsewhere/real/mine.txt", "kept");
+    std::os::unix::fs::symlink("../../../elsewhere/real", folder.path("reports/ring/boast/0")).expect("a link");
+    for _ in 0..2 {
+        let shown = folder.run(&["test", "--seed", "0"]);
+        assert!(shown.code == 100 && shown.stderr.is_empty(), "{shown}");
+        assert!(shown.stdout.contains("reports/ring/boast/0"), "{shown}");
+        assert_eq!(folder.entries("reports/ring/boast"), ["0"]);
+        assert_eq!(folder.entries("elsewhere"), ["real"]);
+        assert_eq!(folder.read("elsewhere/real/mine.txt"), "kept");
+        assert!(folder.path("reports/ring/boast/0").is_symlink());
+    }
+    assert_eq!(folder.run(&["replay", "reports/ring/boast/0"]).code, 100);
+}
+
+/// What says that the run is of another seed is the recording, also where someone has changed the summary.
+#[test]
+fn a_summary_of_another_seed_than_its_recording_is_refused() {
+    let folder = Folder::new("changed_seed").with("boast", &boast());
+    assert_eq!(folder.run(&["test"]).code, 100);
+    let at = "reports/ring/boast/0";
+    let summary = folder.read(&format!("{at}/summary.json"));
+    let changed = summary.replace("\"seed\": 0", "\"seed\": 3");
+    assert_ne!(summary, changed);
+    folder.write(&format!("{at}/summary.json"), &changed);
+    let shown = folder.run(&["replay", at]);
+    assert_eq!(shown.code, 2, "{shown}");
+    assert!(
+        shown.stderr.contains("summary.json says that the run is of seed 3, the recording beside it is of 0"),
+        "{shown}"
+    );
+}
+
+/// Which other scenarios are in a call decides how they are called, but not which of them failed.
+#[test]
+fn what_failed_is_known_whatever_else_was_asked_for() {
+    let folder = Folder::new("failed_paths");
+    for place in ["a/scenarios", "b/scenarios"] {
+        folder.make(place);
+        folder.write(&format!("{place}/x.toml"), &boast());
+    }
+    let shown = folder.run(&["test", "a", "b"]);
+    assert!(shown.code == 100 && shown.stdout.contains("FAIL a/scenarios/x"), "{shown}");
+    let here = folder.path("a").display().to_string();
+    for path in ["a", "./a", &here] {
+        let shown = folder.run(&["test", path, "--failed"]);
+        assert!(shown.code == 100 && shown.stdout.ends_with("\n0 passed, 1 failed\n"), "{path}: {shown}");
+    }
+    assert_eq!(folder.read("reports/.failed"), "a/scenarios/x.toml\nb/scenarios/x.toml\n");
+}
+
+/// Each is told of its own result, whatever the others do in the same folders at the same time.
+#[test]
+fn calls_on_one_folder_of_reports_end_with_their_own_codes() {
+    let folder = Folder::new("one_out").with("boast", &boast()).with("calm", &calm());
+    let calls = [(&["-E", "name(boast)"][..], 100), (&["--max-fail", "all"], 100), (&["--skip", "boast"], 0)];
+    for _ in 0..3 {
+        let start = |(arguments, code): &(&[&str], i32)| {
+            let mut toy = folder.toy(&[&["test"], *arguments, &["--check-determinism=0%"]].concat());
+            let child = toy.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the toy starts");
+            (child, *code)
+        };
+        let children: Vec<_> = calls.iter().map(start).collect();
+        for (child, code) in children {
+            let shown = shown(&child.wait_with_output().expect("the toy ends"));
+            assert_eq!(shown.code, code, "{shown}");
+        }
+    }
+    let seeds = folder.entries("reports/ring/boast");
+    assert!(seeds.iter().all(|name| !name.starts_with('.')), "{seeds:?}");
+    assert_eq!(folder.entries("reports/ring/boast/0").len(), 6);
+    assert_eq!(folder.read("reports/.failed"), "scenarios/ring/boast.toml\n");
+}
+
+/// What was not run is in the file too, or a reader of it takes the call for a whole one.
+#[test]
+fn scenarios_that_were_skipped_are_cases_of_junit() {
+    let folder = Folder::new("junit_skipped").with("a", &boast()).with("b", &calm()).with("c", &calm());
+    let shown = folder.run(&["test", "--fail-fast", "--junit", "junit.xml"]);
+    assert_eq!(shown.code, 100, "{shown}");
+    let junit = folder.read("junit.xml");
+    assert!(junit.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"2\""), "{junit}");
+    let skipped = "name=\"ring/b\" file=\"scenarios/ring/b.toml\">\n      \
+        <skipped message=\"not run: the call ended before\"/>";
+    assert!(junit.contains(skipped), "{junit}");
+    assert_eq!(junit.matches("<testcase").count(), 3, "{junit}");
+}
+
+/// What one server has of its own is an option of the run like any other.
+#[test]
+fn options_of_single_servers_are_shown_and_kept() {
+    let own = "[ring.servers.s2]\nperiod = \"20ms\"\n\n[expect]";
+    let folder = Folder::new("own_options").with("boast", &boast().replacen("[expect]", own, 1));
+    let shown = folder.run(&["run", "scenarios/ring/boast.toml", "--options", "--out", "kept"]);
+    assert!(shown.stdout.contains("ring.s2.period"), "{shown}");
+    assert!(!shown.stdout.contains("ring.s1.") && !shown.stdout.contains("ring.s2.flaw"), "{shown}");
+    assert!(folder.read("kept/ring/boast/0/options.json").contains("\"ring.s2.period\": \""));
 }
 
 /// A single run that hangs ends at the first signal, however it was started.

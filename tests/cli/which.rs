@@ -171,3 +171,26 @@ fn check_takes_what_is_set() {
     let shown = check("run.seeds=many");
     assert!(shown.code == 105 && shown.stderr.contains("--set"), "{shown}");
 }
+
+/// With keys that are set, what has no effect is no error, as it may have one in the file as it is; it is told all the
+/// same.
+#[test]
+fn what_has_no_effect_with_a_key_that_is_set_is_told() {
+    let folder = Folder::new("set_idle").with("calm", &calm());
+    let set = ["--set", "network.reordering_delay=5ms"];
+    let remark = "scenarios/ring/calm.toml: network.reordering_delay has no effect: no datagram is reordered";
+    for command in [&["test"][..], &["test", "--message-format", "json"], &["run", "scenarios/ring/calm.toml"]] {
+        let shown = folder.run(&[command, &set].concat());
+        assert_eq!(shown.code, 0, "{shown}");
+        assert_eq!(shown.stderr.matches(remark).count(), 1, "{shown}");
+    }
+    // The same in a variant that is named.
+    let stated = calm().replace("latency = \"1ms\"", "latency = \"1ms\"\nreordering_delay = \"5ms\"");
+    let variants = "\n[[variant]]\nname = \"idle\"\n[[variant]]\nname = \"some\"\nnetwork.reordering = \"1%\"\n";
+    folder.write("scenarios/ring/two.toml", &(stated + variants));
+    let remark = |name: &str| {
+        let shown = folder.run(&["test", &format!("scenarios/ring/two.toml{name}")]);
+        shown.stderr.contains("scenarios/ring/two.toml:10: network.reordering_delay has no effect")
+    };
+    assert!(remark("#idle") && !remark("#some") && !remark(""));
+}
