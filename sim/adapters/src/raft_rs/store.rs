@@ -119,8 +119,9 @@ impl Store {
     /// The first write after a start; what is promised because of what was read waits for it, as that may have been in
     /// the page cache alone. `cut` is how many records of the log to keep, if there are more.
     ///
-    /// A whole log is left alone: a cut counts records, and a crash that comes next may take what was written before it
-    /// and leave the cut.
+    /// A whole log is left alone: a cut counts records from the front of the file, and a disk may lose what was dropped
+    /// there before and keep the cut. The simulated disk keeps a cut at the place that it was meant for, so no scenario
+    /// shows that; a test of this file does.
     pub fn first_write(&self, cut: Option<u64>) -> Write<Record> {
         match cut {
             Some(kept) => Write::Truncate(LOG, kept),
