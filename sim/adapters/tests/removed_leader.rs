@@ -1,7 +1,7 @@
 //! Goal: a leader of raft-rs that has applied its own removal and goes on panics inside the library, and one whose
 //! process ends does not. Method: the seeds of `removed_leader_panics.toml`, as `run` prints them and with `leave`.
 
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "it starts the program, as a person does")]
+#![expect(clippy::disallowed_types, clippy::disallowed_macros, reason = "it starts the program, as a person does")]
 
 use std::process::Command;
 use std::sync::Arc;
