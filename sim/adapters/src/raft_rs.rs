@@ -25,9 +25,9 @@
 //! - Nothing reads without the log (`ReadIndex` and leases), no entry is fetched asynchronously, and changes of the
 //!   membership are of one server at a time, without joint configurations.
 //! - The state machine is a hash over everything that was applied. A snapshot is that hash.
-//! - Election timeouts are the adapter's own, from the node's stream. The library draws one in `Raft::reset`, whenever it
-//!   becomes a follower, a candidate or a leader. `become_pre_candidate` does not call that: a pre-candidate keeps the
-//!   timeout that it has, here too.
+//! - Election timeouts are the adapter's own, from the node's stream. The library draws one in `Raft::reset`, whenever
+//!   it becomes a follower, a candidate or a leader. `become_pre_candidate` does not call that: a pre-candidate keeps
+//!   the timeout that it has, here too.
 
 mod facts;
 mod logger;
