@@ -1,15 +1,11 @@
 //! Goal: a scenario speaks of every level of a composed system: options by path, roles and resources by group,
-//! invariants by their full names. Method: the system of three levels of the kernel's tests, through the language.
-
-#[path = "../sim/kernel/tests/world/levels.rs"]
-mod levels;
+//! invariants by their full names. Method: the toy of three levels, through the language.
 
 use splitbrain::scenario::{Diagnostics, Scenario, SystemDescription, load, resolve, schema, verify};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunReport};
 use splitbrain_kernel::world::World;
-
-use levels::Services;
+use splitbrain_toy::Services;
 
 const HEAD: &str = "format = 1\nsystem = \"service\"\ncluster = { servers = 3 }\nrun = { duration = \"500ms\" }\n";
 

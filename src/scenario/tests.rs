@@ -11,16 +11,19 @@ mod orders;
 mod plans;
 mod reading;
 mod stability;
-mod toy;
 mod variants;
 
-use super::{Diagnostics, Scenario, SystemDescription, load};
+use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::time::Instant;
+use splitbrain_toy::{Deed, Toy, asked};
+
+use super::{Diagnostics, Resolved, Scenario, SystemDescription, load};
 
 /// A file with every key of the language.
 const EVERYTHING: &str = include_str!("tests/everything.toml");
 
 fn systems() -> Vec<SystemDescription> {
-    vec![SystemDescription::of::<toy::Toy>()]
+    vec![SystemDescription::of::<Toy>()]
 }
 
 fn read(text: &str) -> Result<Scenario, Diagnostics> {
@@ -30,6 +33,11 @@ fn read(text: &str) -> Result<Scenario, Diagnostics> {
 /// The scenario of a text that must be one.
 fn good(text: &str) -> Scenario {
     read(text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Everything that the clients of a run are asked for, if they answer at once.
+fn operations(run: &Resolved<Toy>) -> Vec<(Instant, NodeId, Deed)> {
+    run.options.workload.as_ref().map(asked).unwrap_or_default()
 }
 
 /// The least that a file must say, and then `more`.

@@ -3,9 +3,10 @@
 
 use std::process::Command;
 
+use splitbrain_toy::HOSTILE;
+
 use crate::scenarios::{boast, calm, flawed};
 use crate::support::Folder;
-use crate::toy::HOSTILE;
 
 /// Whether a terminal would obey it, or show nothing for it. The list is this test's own.
 fn is_obeyed(letter: char) -> bool {

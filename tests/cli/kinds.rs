@@ -2,12 +2,11 @@
 
 use splitbrain::engine::{AnySystem as _, Simulated};
 use splitbrain::kernel::prelude::*;
-use splitbrain::kernel::workload::Cue;
 use splitbrain::scenario::{Resolved, load, resolve};
+use splitbrain_toy::{Town, asked};
 
 use crate::golden;
 use crate::support::{Folder, Shown};
-use crate::town::Town;
 
 const CLUSTER: &str = "redis = 3\ngate = 1\nstatus = 1\nchat = 2\n";
 const FILE: &str = "scenarios/town/fence.toml";
@@ -130,17 +129,9 @@ fn resolved(cluster: &str, seed: u64) -> Resolved<Town> {
 }
 
 /// All that a client is asked for.
-fn operations(run: &Resolved<Town>, chat: NodeId) -> Vec<(Instant, String)> {
+fn operations(run: &Resolved<Town>, chat: NodeId) -> Vec<impl PartialEq + std::fmt::Debug + use<>> {
     let load = run.options.workload.as_ref().expect("the scenario has a workload");
-    let time = |cue: &Cue| if let Cue::At(at) = cue { *at } else { panic!("{cue:?} is no time") };
-    let (_, workload) = load.clients.iter().find(|(client, _)| *client == chat).expect("a chat is a client");
-    let (mut workload, mut now, mut asked) = (workload.clone(), time(&load.from), Vec::new());
-    while let Next::At(at, put) = workload.next(now)
-        && at < time(&load.until)
-    {
-        now = at;
-        asked.push((at, format!("{put:?}")));
-    }
+    let asked: Vec<_> = asked(load).into_iter().filter(|(_, client, _)| *client == chat).collect();
     assert!(asked.len() > 3);
     asked
 }

@@ -21,18 +21,17 @@ mod single;
 mod story;
 mod support;
 mod test_command;
-mod town;
-mod toy;
 mod variants;
 mod which;
 
 use splitbrain::Cli;
+use splitbrain_toy::{Ring, Town};
 
 /// Not a test: the program of the system with kinds of its own, as [`toy_program`] is the toy's.
 #[test]
 fn town_program() {
     let Some(arguments) = support::toy_arguments() else { return };
-    let cli = Cli::new().name("town").version("town 1.0").system::<town::Town>();
+    let cli = Cli::new().name("town").version("town 1.0").system::<Town>();
     std::process::exit(i32::from(cli.run(arguments).code()));
 }
 
@@ -40,6 +39,6 @@ fn town_program() {
 #[test]
 fn toy_program() {
     let Some(arguments) = support::toy_arguments() else { return };
-    let cli = Cli::new().name("toy").version("toy 1.0").system::<toy::Ring>();
+    let cli = Cli::new().name("toy").version("toy 1.0").system::<Ring>();
     std::process::exit(i32::from(cli.main_as(arguments, support::toy_again).code()));
 }

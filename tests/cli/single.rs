@@ -1,11 +1,11 @@
 //! `run`, `replay`, `check`, `list`, `schema`, `completions`.
 
 use splitbrain::Cli;
+use splitbrain_toy::Ring;
 
 use crate::golden;
 use crate::scenarios::{boast, calm, flawed};
 use crate::support::Folder;
-use crate::toy::Ring;
 
 /// What a cargo test of one's own does.
 #[test]

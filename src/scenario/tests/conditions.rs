@@ -4,10 +4,10 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::selector::{Bound, Condition, Selector, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_toy::Toy;
 
 use crate::scenario::{Scenario, resolve};
 
-use super::toy::Toy;
 use super::{good, read, with};
 
 /// A fault that binds x, and one that waits for this.

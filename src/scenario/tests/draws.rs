@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use splitbrain_kernel::id::KindId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::time::Duration;
+use splitbrain_toy::Toy;
 
 use crate::scenario::draw::{Drawing, is_drawn_table};
 use crate::scenario::{Filter, Picks, Scenario, SystemDescription, load_all, resolve, verify};
 
-use super::toy::Toy;
 use super::{good, read, systems, with};
 
 const SEEDS: u64 = 24;

@@ -2,11 +2,11 @@
 
 use splitbrain_kernel::director::spec::What;
 use splitbrain_kernel::fault::Fault;
+use splitbrain_toy::Toy;
 
 use crate::scenario::description::SystemDescription;
 use crate::scenario::{fault_actions, load};
 
-use super::toy::Toy;
 use super::{EVERYTHING, good, read, with};
 
 fn fault(text: &str) -> String {

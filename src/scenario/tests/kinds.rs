@@ -1,43 +1,19 @@
 //! The language over a system with four kinds of process.
 
-use splitbrain_kernel::id::{Kind, KindId, Side};
+use splitbrain_toy::{REDIS, Town};
 
 use crate::scenario::{Scenario, SystemDescription, load};
 
-use super::toy::Toy;
-
-const REDIS: KindId = KindId::of_letter(b'r');
-const KINDS: &[Kind] = &[
-    Kind { id: REDIS, name: "redis", doc: "Keeps locks.", side: Side::Server, count_min: 1, count_max: 9 },
-    Kind {
-        id: KindId::of_letter(b'g'),
-        name: "gate",
-        doc: "Guards a resource.",
-        side: Side::Server,
-        count_min: 0,
-        count_max: 4,
-    },
-    Kind {
-        id: KindId::of_letter(b't'),
-        name: "chat",
-        doc: "Takes locks.",
-        side: Side::Client,
-        count_min: 0,
-        count_max: 9,
-    },
-    Kind::CLIENT,
-];
-
 /// Every place of the language where a node or a kind is named.
 const EVERYTHING: &str = r#"
-[toy.redis2]
-priority = 9
+[town.redis2]
+delay = "9ms"
 
-[toy.chat1]
-priority = 8
+[town.chat1]
+period = "8s"
 
-[toy.c1]
-priority = 7
+[town.c1]
+period = "7s"
 
 [clocks.nodes.chat2]
 drift = "40ppm"
@@ -64,8 +40,8 @@ for = "500ms"
 "#;
 
 fn read(cluster: &str, more: &str) -> Result<Scenario, String> {
-    let system = SystemDescription { kinds: KINDS, ..SystemDescription::of::<Toy>() };
-    let text = format!("format = 1\nsystem = \"toy\"\ncluster = {{ {cluster} }}\n{more}");
+    let system = SystemDescription::of::<Town>();
+    let text = format!("format = 1\nsystem = \"town\"\ncluster = {{ {cluster} }}\n{more}");
     load("a.toml", text.as_bytes(), &[system]).map_err(|errors| errors.plain().trim_end().to_owned())
 }
 
@@ -80,12 +56,12 @@ fn every_kind_is_counted_named_and_chosen() {
     assert_eq!(own, ["redis2", "chat1", "c1"]);
     let text = scenario.to_toml();
     for part in
-        ["redis = 3", "spare = { redis = 1 }", "[toy.redis2]", "[toy.c1]", "[clocks.nodes.chat2]", "\"any chat\""]
+        ["redis = 3", "spare = { redis = 1 }", "[town.redis2]", "[town.c1]", "[clocks.nodes.chat2]", "\"any chat\""]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    let system = SystemDescription { kinds: KINDS, ..SystemDescription::of::<Toy>() };
-    let again = load("a.toml", text.as_bytes(), &[system]).unwrap_or_else(|errors| panic!("{errors}"));
+    let again = load("a.toml", text.as_bytes(), &[SystemDescription::of::<Town>()]);
+    let again = again.unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(again.to_toml(), text);
 }
 
@@ -95,22 +71,22 @@ fn what_is_wrong_with_a_kind_is_said_with_what_would_be_right() {
     let pause = |on: &str| format!("[[fault]]\nat = \"1s\"\npause = \"{on}\"\nfor = \"1s\"");
     for (cluster, more, expected) in [
         ("gate = 1", String::new(), "missing key \"redis\": a whole number from 1 to 9"),
-        ("redis = 10", String::new(), "expected a whole number from 1 to 9, got the number 10"),
-        ("redis = 3, servers = 2", String::new(), "unknown key \"servers\""),
-        ("redis = 3, chats = 2", String::new(), "did you mean \"chat\"?"),
-        ("redis = 3, spare = 1", String::new(), "of which kind? Expected a table such as { redis = 1 }"),
-        ("redis = 9, spare = { redis = 1 }", String::new(), "a cluster has at most 9 of redis"),
+        ("redis = 10, gate = 1", String::new(), "expected a whole number from 1 to 9, got the number 10"),
+        ("redis = 3, gate = 1, servers = 2", String::new(), "unknown key \"servers\""),
+        ("redis = 3, gate = 1, chats = 2", String::new(), "did you mean \"chat\"?"),
+        ("redis = 3, gate = 1, spare = 1", String::new(), "of which kind? Expected a table such as { redis = 1 }"),
+        ("redis = 9, gate = 1, spare = { redis = 1 }", String::new(), "a cluster has at most 9 of redis"),
         (CLUSTER, pause("redis5"), "there is no redis5: the cluster has redis1 to redis4"),
         (CLUSTER, pause("gate2"), "there is no gate2: the cluster has gate1 alone"),
         (CLUSTER, pause("redis99"), "there is no redis99: a cluster has at most redis1 to redis9"),
-        (CLUSTER, pause("meta1"), "unknown kind of process of toy \"meta\" (known: redis, gate, chat, c)"),
+        (CLUSTER, pause("meta1"), "unknown kind of process of town \"meta\" (known: redis, gate, status, chat, c)"),
         (CLUSTER, pause("reddis1"), "did you mean \"redis\"?"),
-        (CLUSTER, pause("s1"), "unknown kind of process of toy \"s\""),
+        (CLUSTER, pause("s1"), "unknown kind of process of town \"s\""),
         (CLUSTER, pause("any rediss"), "did you mean \"any redis\"?"),
-        ("redis = 3", pause("every chat"), "the cluster has no chat (cluster.chat is 0)"),
-        ("redis = 3", pause("any client"), "the cluster has no clients (cluster.clients is 0)"),
-        (CLUSTER, "[toy.redis7]\npriority = 1".to_owned(), "there is no redis7"),
-        (CLUSTER, "[toy.meta1]\npriority = 1".to_owned(), "unknown key \"meta1\""),
+        ("redis = 3, gate = 1", pause("every chat"), "the cluster has no chat (cluster.chat is 0)"),
+        ("redis = 3, gate = 1", pause("any client"), "the cluster has no clients (cluster.clients is 0)"),
+        (CLUSTER, "[town.redis7]\ndelay = \"1ms\"".to_owned(), "there is no redis7"),
+        (CLUSTER, "[town.meta1]\ndelay = \"1ms\"".to_owned(), "unknown key \"meta1\""),
     ] {
         let errors = read(cluster, &more).expect_err(&more);
         if !errors.contains(expected) {

@@ -4,10 +4,10 @@ use splitbrain_kernel::director::spec::{NemesisKind, OrderChoice, OrderSpec, Wha
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::selector::Selector;
+use splitbrain_toy::{Deed, Toy};
 
 use crate::scenario::{OrderArgument, resolve, verify};
 
-use super::toy::{Deed, Toy};
 use super::{good, read, with};
 
 fn fault(text: &str) -> String {

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::time::Instant;
+use splitbrain_toy::{Deed, Toy};
 
 use crate::scenario::{Colour, Names, PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan};
 
-use super::toy::{Deed, Toy};
 use super::{Diagnostics, SystemDescription};
 
 /// A plan in which everything is right: each kind of fault, and each site.

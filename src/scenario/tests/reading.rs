@@ -9,11 +9,11 @@ use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, Redial};
 use splitbrain_kernel::selector::{Condition, Span, Trigger};
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_toy::{Deed, Toy};
 
 use crate::scenario::{Drawn, Facts, OutcomeName, Rate, Scenario, is_restart, load, load_file, resolve, verify};
 
-use super::toy::{Deed, Toy, operations};
-use super::{EVERYTHING, good, read, systems, with};
+use super::{EVERYTHING, good, operations, read, systems, with};
 
 /// Without what only the text decides: source, lines, spans.
 fn bare(mut scenario: Scenario) -> Scenario {

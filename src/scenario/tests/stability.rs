@@ -2,12 +2,12 @@
 //! other choice, clock and operation as it was.
 
 use splitbrain_kernel::rng::Seed;
+use splitbrain_toy::Toy;
 
 use crate::scenario::Resolved;
 use crate::scenario::resolve;
 
-use super::toy::{Toy, operations};
-use super::{EVERYTHING, good};
+use super::{EVERYTHING, good, operations};
 
 const SEEDS: std::ops::Range<u64> = 0..25;
 

@@ -6,8 +6,8 @@ use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::world::World;
+use splitbrain_toy::{ServiceOptions, Services};
 
-use crate::levels::{ServiceOptions, Services};
 use crate::stage::{at, crash, ms, s};
 
 const CLUSTER: Cluster = Cluster::plain(3, 0);
@@ -113,9 +113,9 @@ mod twice {
     use splitbrain_kernel::prelude::*;
     use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
     use splitbrain_kernel::world::World;
+    use splitbrain_toy::{Counter, CounterOptions, CounterSays, Counters, CountsAreKept, Tell, Watch};
 
     use super::CLUSTER;
-    use crate::levels::{Counter, CounterOptions, CounterSays, Counters, CountsAreKept, Tell, Watch};
     use crate::stage::ms;
 
     /// Whose of two.

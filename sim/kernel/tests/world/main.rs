@@ -16,7 +16,6 @@ mod golden_digests;
 mod history;
 mod hosted;
 mod kinds;
-mod levels;
 mod linearizable;
 mod names;
 mod nested;

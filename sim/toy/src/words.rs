@@ -1,19 +1,10 @@
-//! A system with one of each kind of word, and nodes that do nothing.
+//! One of each kind of word that a scenario can say, and nodes that do nothing: what the language is about.
 
 use serde::{Deserialize, Serialize};
-use splitbrain_kernel::context::Context;
-use splitbrain_kernel::id::{Cluster, KindId, NodeId};
-use splitbrain_kernel::invariant::{InvariantInfo, InvariantKind, Invariants, Sight};
-use splitbrain_kernel::node::{Change, Face, Message, Node, Observation, Recovered, Source};
-use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
-use splitbrain_kernel::rng::{Ppm, Rng};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
-use splitbrain_kernel::time::{Duration, Instant};
-use splitbrain_kernel::view::View;
-use splitbrain_kernel::vocabulary::Role;
-use splitbrain_kernel::workload::{Cue, Loop, Next, Pace, PaceOptions, Workload, WorkloadCall, options_of};
+use splitbrain_kernel::prelude::*;
+use splitbrain_kernel::workload::{Loop, Pace, PaceOptions, options_of};
 
-splitbrain_kernel::names! {
+names! {
     /// How it goes about things.
     pub enum Mode {
         /// At once.
@@ -23,7 +14,7 @@ splitbrain_kernel::names! {
     }
 }
 
-splitbrain_kernel::names! {
+names! {
     /// Known bugs.
     pub enum Bug {
         /// None.
@@ -33,16 +24,13 @@ splitbrain_kernel::names! {
     }
 }
 
-splitbrain_kernel::options! {
+options! {
     /// Options.
     pub struct ToyOptions {
         /// Whether it asks first.
         pub pre_vote: bool => ValueKind::Bool,
         /// How long it waits.
-        pub timeout: Duration => ValueKind::Duration {
-            min: Duration::from_millis(1),
-            max: Duration::from_secs(10),
-        },
+        pub timeout: Duration => ValueKind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(10) },
         /// Who goes first.
         pub priority: u64 => ValueKind::Integer { min: 0, max: 100 },
         /// How it goes about things.
@@ -54,29 +42,16 @@ splitbrain_kernel::options! {
     }
 }
 
-const fn plain() -> ToyOptions {
-    ToyOptions {
-        pre_vote: false,
-        timeout: Duration::from_millis(150),
-        priority: 1,
-        mode: Mode::Eager,
-        odds: Ppm::NEVER,
-        bug: Bug::None,
-    }
-}
-
-const fn fancy() -> ToyOptions {
-    ToyOptions { pre_vote: true, ..plain() }
-}
-
-const PRESETS: &[Preset<ToyOptions>] = &[
-    Preset { name: "plain", doc: "As it comes.", make: plain },
-    Preset { name: "fancy", doc: "With pre-vote.", make: fancy },
-];
-
 impl Options for ToyOptions {
     fn presets() -> &'static [Preset<Self>] {
-        PRESETS
+        const fn plain(pre_vote: bool) -> ToyOptions {
+            let timeout = Duration::from_millis(150);
+            ToyOptions { pre_vote, timeout, priority: 1, mode: Mode::Eager, odds: Ppm::NEVER, bug: Bug::None }
+        }
+        &[
+            Preset { name: "plain", doc: "As it comes.", make: || plain(false) },
+            Preset { name: "fancy", doc: "With pre-vote.", make: || plain(true) },
+        ]
     }
 
     fn validate(&self, cluster: Cluster) -> Result<(), OptionsError> {
@@ -88,15 +63,19 @@ impl Options for ToyOptions {
     }
 }
 
+/// What a client is asked for, and what a server is ordered to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Deed {
+pub enum Deed {
+    /// Asks for the register.
     Read(u64),
+    /// Sets it.
     Write(u64),
+    /// Is on or off.
     Flag(bool),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Ping;
+pub struct Ping;
 
 impl Message for Ping {
     const KINDS: &'static [&'static str] = &["ping", "vote"];
@@ -108,7 +87,7 @@ impl Message for Ping {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Seen;
+pub struct Seen;
 
 impl Observation for Seen {
     const NAMES: &'static [&'static str] = &["leader elected", "pre-vote rejected"];
@@ -119,9 +98,9 @@ impl Observation for Seen {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Idle;
+pub struct Mute;
 
-impl Node for Idle {
+impl Node for Mute {
     type Message = Ping;
     type Timer = u8;
     type Record = u8;
@@ -137,13 +116,13 @@ impl Node for Idle {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Watch;
+pub struct Watch;
 
 const fn info(name: &'static str, sight: Sight) -> InvariantInfo {
     InvariantInfo { name, doc: "It holds.", source: "here", kind: InvariantKind::Safety, sight }
 }
 
-impl Invariants<Idle> for Watch {
+impl Invariants<Mute> for Watch {
     const LIST: &'static [InvariantInfo] = &[
         info("election_safety", Sight::BlackBox),
         info("term_monotone", Sight::WhiteBox),
@@ -151,14 +130,16 @@ impl Invariants<Idle> for Watch {
     ];
 }
 
+/// The system.
 #[derive(Clone, Debug)]
-pub(super) struct Toy {
-    pub(super) setup: Setup<ToyOptions>,
+pub struct Toy {
+    /// What it was made from.
+    pub setup: Setup<ToyOptions>,
 }
 
 const MS: Duration = Duration::from_millis(1);
 
-splitbrain_kernel::options! {
+options! {
     /// Options of the register's workload.
     pub struct RegisterOptions {
         /// The share of reads; drawn for each operation.
@@ -174,7 +155,7 @@ impl Options for RegisterOptions {
 
 /// Reads and writes of one client.
 #[derive(Clone, Debug)]
-pub(super) struct Register {
+pub struct Register {
     reads: Ppm,
     pace: Pace,
     contents: Rng,
@@ -203,7 +184,7 @@ impl System for Toy {
     const GAUGES: &'static [Gauge] = &[Gauge { name: "leader_changes", doc: "How often." }];
 
     type Options = ToyOptions;
-    type Node = Idle;
+    type Node = Mute;
     type Invariants = Watch;
     type Workload = Register;
 
@@ -211,8 +192,8 @@ impl System for Toy {
         Ok(Self { setup })
     }
 
-    fn node(&self, _: NodeId, _: Recovered<u8>) -> Idle {
-        Idle
+    fn node(&self, _: NodeId, _: Recovered<u8>) -> Mute {
+        Mute
     }
 
     fn invariants(&self) -> Watch {
@@ -241,24 +222,4 @@ impl System for Toy {
             _ => Err(format!("expected on or off, got {argument:?}")),
         }
     }
-}
-
-/// Everything that the clients of a run are asked for, if they answer at once: in order of time and client.
-pub(super) fn operations(run: &crate::scenario::Resolved<Toy>) -> Vec<(Instant, NodeId, Deed)> {
-    let mut operations = Vec::new();
-    let load = run.options.workload.as_ref();
-    let time = |cue: &Cue| if let Cue::At(at) = cue { *at } else { panic!("{cue:?} is no time") };
-    let until = load.map_or(Instant::ZERO, |load| time(&load.until));
-    for (client, workload) in load.iter().flat_map(|load| &load.clients) {
-        let (mut workload, mut now) = (workload.clone(), load.map_or(Instant::ZERO, |load| time(&load.from)));
-        while let Next::At(at, operation) = workload.next(now) {
-            if at >= until {
-                break;
-            }
-            now = at;
-            operations.push((at, *client, operation));
-        }
-    }
-    operations.sort_by_key(|(at, client, _)| (*at, *client));
-    operations
 }

@@ -29,11 +29,10 @@ options! {
 
 impl Options for CounterOptions {
     fn presets() -> &'static [Preset<Self>] {
-        const CALM: Preset<CounterOptions> =
-            Preset { name: "calm", doc: "Every 10 ms.", make: || CounterOptions { period: ms(10), forgets: false } };
-        const HASTY: Preset<CounterOptions> =
-            Preset { name: "hasty", doc: "Every 4 ms.", make: || CounterOptions { period: ms(4), forgets: false } };
-        &[CALM, HASTY]
+        &[
+            Preset { name: "calm", doc: "Every 10 ms.", make: || Self { period: ms(10), forgets: false } },
+            Preset { name: "hasty", doc: "Every 4 ms.", make: || Self { period: ms(4), forgets: false } },
+        ]
     }
 
     fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
@@ -46,7 +45,7 @@ impl Options for CounterOptions {
 
 /// What a counter tells its peers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Tell(u64);
+pub struct Tell(u64);
 
 impl Message for Tell {
     const KINDS: &'static [&'static str] = &["tell"];
@@ -55,27 +54,46 @@ impl Message for Tell {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum CounterSays {
+/// What a counter observes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CounterSays {
+    /// It is the first server.
     Leads,
+    /// It is another.
     Follows,
+    /// It is the second server.
     HasToken,
+    /// It has started.
+    Recovered {
+        /// The last count on its disk.
+        count: u64,
+        /// A word that it drew.
+        word: u64,
+    },
+    /// This count is durable.
+    Counted(u64),
+    /// A peer has told this count.
+    Heard(u64),
 }
 
 impl Observation for CounterSays {
-    const NAMES: &'static [&'static str] = &["counter leads", "counter follows", "token gained"];
+    const NAMES: &'static [&'static str] =
+        &["counter leads", "counter follows", "token gained", "recovered", "counted", "heard"];
     fn face(&self) -> Face {
         match self {
             Self::Leads => Face::new("counter leads", Change::Role { role: "leader", rank: 1 }),
             Self::Follows => Face::new("counter follows", Change::Role { role: "follower", rank: 1 }),
             Self::HasToken => Face::new("token gained", Change::Gained { kind: "token", resource: 7 }),
+            Self::Recovered { .. } => Face::new("recovered", Change::None),
+            Self::Counted(_) => Face::new("counted", Change::None),
+            Self::Heard(_) => Face::new("heard", Change::None),
         }
     }
 }
 
 /// Counts durably, and tells the count to the other servers. The first server leads, the second has the token.
 #[derive(Clone, Debug)]
-pub(crate) struct Counter {
+pub struct Counter {
     options: CounterOptions,
     cluster: Cluster,
     count: u64,
@@ -96,13 +114,17 @@ impl Node for Counter {
         if ctx.id().number() == 2 {
             ctx.observe(CounterSays::HasToken);
         }
+        let word = ctx.rng().word();
+        ctx.observe(CounterSays::Recovered { count: self.count, word });
         // An operation of its own, for the history that every level sees.
         let operation = ctx.invoke(());
         ctx.complete(operation, OperationResult::Ok(()));
         ctx.set_timer((), self.options.period);
     }
 
-    fn on_message(&mut self, _: &mut Context<Self>, _: Source, _: Tell) {}
+    fn on_message(&mut self, ctx: &mut Context<Self>, _: Source, Tell(count): Tell) {
+        ctx.observe(CounterSays::Heard(count));
+    }
 
     fn on_timer(&mut self, ctx: &mut Context<Self>, (): ()) {
         ctx.defer(self.count + 1);
@@ -112,6 +134,7 @@ impl Node for Counter {
     fn on_step(&mut self, ctx: &mut Context<Self>, count: u64) {
         self.count = count;
         let write = ctx.save(FILE, count);
+        ctx.observe_after(write, CounterSays::Counted(count));
         let id = ctx.id();
         for peer in self.cluster.servers().filter(|peer| *peer != id) {
             if self.options.forgets {
@@ -137,18 +160,18 @@ options! {
 
 impl Options for StoreOptions {
     fn presets() -> &'static [Preset<Self>] {
-        fn right() -> StoreOptions {
-            StoreOptions { slips: false, counter: CounterOptions::preset("calm").expect("it is listed") }
+        fn store(slips: bool) -> StoreOptions {
+            StoreOptions { slips, counter: CounterOptions::preset("calm").expect("it is listed") }
         }
-        const RIGHT: Preset<StoreOptions> = Preset { name: "right", doc: "With a calm counter.", make: right };
-        const WRONG: Preset<StoreOptions> =
-            Preset { name: "wrong", doc: "It slips.", make: || StoreOptions { slips: true, ..right() } };
-        &[RIGHT, WRONG]
+        &[
+            Preset { name: "right", doc: "With a calm counter.", make: || store(false) },
+            Preset { name: "wrong", doc: "It slips.", make: || store(true) },
+        ]
     }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum StoreMessage {
+pub enum StoreMessage {
     Counter(Tell),
     Stock(u64),
 }
@@ -161,36 +184,42 @@ impl Message for StoreMessage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) enum StoreTimer {
+pub enum StoreTimer {
     Counter(()),
     Stock,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum StoreRecord {
+pub enum StoreRecord {
     Counter(u64),
     Stock(u64),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum StoreSays {
+/// What a store observes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum StoreSays {
+    /// The counter inside does.
     Counter(CounterSays),
+    /// It is the third server.
     Leads,
+    /// It has told itself of this stock.
+    Stock(u64),
 }
 
 impl Observation for StoreSays {
-    const NAMES: &'static [&'static str] = joined!(CounterSays::NAMES, &["store leads"]);
+    const NAMES: &'static [&'static str] = joined!(CounterSays::NAMES, &["store leads", "stock"]);
     fn face(&self) -> Face {
         match self {
             Self::Counter(says) => says.face().in_group(CounterInStore::GROUP),
             Self::Leads => Face::new("store leads", Change::Role { role: "leader", rank: 1 }),
+            Self::Stock(_) => Face::new("stock", Change::None),
         }
     }
 }
 
 /// Has a stock that is always even. The third server leads.
 #[derive(Clone, Debug)]
-pub(crate) struct Store {
+pub struct Store {
     options: StoreOptions,
     scope: Scope<CounterInStore>,
     counter: Counter,
@@ -199,7 +228,7 @@ pub(crate) struct Store {
 
 embed! {
     /// The counter of a store.
-    pub(crate) struct CounterInStore: Counter, in Store, as "counter" {
+    pub struct CounterInStore: Counter, in Store, as "counter" {
         files: 1,
         hosts: |node| node.is_server(),
         node: |store| Some(&store.counter),
@@ -233,8 +262,9 @@ impl Node for Store {
     }
 
     fn on_message(&mut self, ctx: &mut Context<Self>, source: Source, message: StoreMessage) {
-        if let StoreMessage::Counter(tell) = message {
-            self.scope.enter(ctx, |ctx| self.counter.on_message(ctx, source, tell));
+        match message {
+            StoreMessage::Counter(tell) => self.scope.enter(ctx, |ctx| self.counter.on_message(ctx, source, tell)),
+            StoreMessage::Stock(stock) => ctx.observe(StoreSays::Stock(stock)),
         }
     }
 
@@ -271,21 +301,16 @@ options! {
 
 impl Options for ServiceOptions {
     fn presets() -> &'static [Preset<Self>] {
-        const PLAIN: Preset<ServiceOptions> = Preset {
-            name: "plain",
-            doc: "Nothing wrong.",
-            make: || ServiceOptions {
-                period: ms(30),
-                repeats: false,
-                store: StoreOptions::preset("right").expect("it is listed"),
-            },
-        };
-        &[PLAIN]
+        fn plain() -> ServiceOptions {
+            let store = StoreOptions::preset("right").expect("it is listed");
+            ServiceOptions { period: ms(30), repeats: false, store }
+        }
+        &[Preset { name: "plain", doc: "Nothing wrong.", make: plain }]
     }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum ServiceMessage {
+pub enum ServiceMessage {
     Store(StoreMessage),
     Greet(u64),
 }
@@ -301,13 +326,13 @@ impl Message for ServiceMessage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) enum ServiceTimer {
+pub enum ServiceTimer {
     Store(StoreTimer),
     Greet,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum ServiceSays {
+pub enum ServiceSays {
     Store(StoreSays),
     Serves,
 }
@@ -323,13 +348,13 @@ impl Observation for ServiceSays {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum ServiceStep {
+pub enum ServiceStep {
     Store(u64),
 }
 
 /// Greets its peers with growing numbers. The second server is the master.
 #[derive(Clone, Debug)]
-pub(crate) struct Service {
+pub struct Service {
     options: ServiceOptions,
     cluster: Cluster,
     scope: Scope<StoreInService>,
@@ -339,7 +364,7 @@ pub(crate) struct Service {
 
 embed! {
     /// The store of a service. A service keeps nothing itself.
-    pub(crate) struct StoreInService: Store, in Service, as "store" {
+    pub struct StoreInService: Store, in Service, as "store" {
         files: 0,
         hosts: |node| node.is_server(),
         node: |service| Some(&service.store),
@@ -405,7 +430,7 @@ const fn info(name: &'static str, doc: &'static str, sight: Sight) -> InvariantI
 const SEES_ALL: InvariantInfo = info("sees_all", "Every kind of call has come by the end of the run.", Sight::BlackBox);
 
 /// What one level holds of an effect of its node.
-pub(crate) trait Rule<N: Node>: Clone + std::fmt::Debug + Default + Send + 'static {
+pub trait Rule<N: Node>: Clone + std::fmt::Debug + Default + Send + 'static {
     /// [`SEES_ALL`] first.
     const LIST: &'static [InvariantInfo];
 
@@ -414,7 +439,7 @@ pub(crate) trait Rule<N: Node>: Clone + std::fmt::Debug + Default + Send + 'stat
 
 /// A rule, and whether every kind of call comes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watch<R> {
+pub struct Watch<R> {
     rule: R,
     deadline: Instant,
     /// Starts, ends of processes, faults begun, faults ended, settle phases, deadlines, inputs, effects, steps, begins
@@ -467,7 +492,7 @@ impl<N: Node, R: Rule<N>> Invariants<N> for Watch<R> {
 
 /// What a counter tells is on its disk.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CountsAreKept;
+pub struct CountsAreKept;
 
 impl Rule<Counter> for CountsAreKept {
     const LIST: &'static [InvariantInfo] =
@@ -491,7 +516,7 @@ impl Rule<Counter> for CountsAreKept {
 
 /// A stock is even.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StockIsEven;
+pub struct StockIsEven;
 
 impl Rule<Store> for StockIsEven {
     const LIST: &'static [InvariantInfo] = &[SEES_ALL, info("stock_is_even", "A stock is even.", Sight::BlackBox)];
@@ -505,7 +530,7 @@ impl Rule<Store> for StockIsEven {
 
 /// Greetings grow.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GreetingsGrow(std::collections::BTreeMap<(NodeId, NodeId), u64>);
+pub struct GreetingsGrow(std::collections::BTreeMap<(NodeId, NodeId), u64>);
 
 impl Rule<Service> for GreetingsGrow {
     const LIST: &'static [InvariantInfo] = &[SEES_ALL, info("greetings_grow", "Greetings grow.", Sight::BlackBox)];
@@ -530,7 +555,7 @@ impl Rule<Service> for GreetingsGrow {
 
 /// Counters by themselves.
 #[derive(Clone, Debug)]
-pub(crate) struct Counters(Setup<CounterOptions>);
+pub struct Counters(Setup<CounterOptions>);
 
 impl System for Counters {
     const NAME: &'static str = "counters";
@@ -559,7 +584,7 @@ impl System for Counters {
 
 /// Stores with counters inside.
 #[derive(Clone, Debug)]
-pub(crate) struct Stores(Setup<StoreOptions>, Counters);
+pub struct Stores(Setup<StoreOptions>, Counters);
 
 impl System for Stores {
     const NAME: &'static str = "stores";
@@ -591,7 +616,7 @@ impl System for Stores {
 
 /// Services with stores inside.
 #[derive(Clone, Debug)]
-pub(crate) struct Services(Setup<ServiceOptions>, Stores);
+pub struct Services(Setup<ServiceOptions>, Stores);
 
 impl System for Services {
     const NAME: &'static str = "service";

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use splitbrain::kernel::prelude::*;
-use splitbrain::kernel::workload::Pace;
+use splitbrain_kernel::prelude::*;
+use splitbrain_kernel::workload::Pace;
 
-pub(crate) const REDIS: KindId = KindId::of_letter(b'r');
-pub(crate) const GATE: KindId = KindId::of_letter(b'g');
-pub(crate) const STATUS: KindId = KindId::of_letter(b't');
-pub(crate) const CHAT: KindId = KindId::of_letter(b'h');
+/// The kind that grants locks.
+pub const REDIS: KindId = KindId::of_letter(b'r');
+const GATE: KindId = KindId::of_letter(b'g');
+const STATUS: KindId = KindId::of_letter(b't');
+const CHAT: KindId = KindId::of_letter(b'h');
 
 options! {
     /// What can be set in `[town]`.
@@ -25,19 +26,18 @@ options! {
 
 impl Options for TownOptions {
     fn presets() -> &'static [Preset<Self>] {
-        const PLAIN: Preset<TownOptions> = Preset {
-            name: "plain",
-            doc: "As it comes.",
-            make: || TownOptions { period: Duration::from_millis(100), delay: Duration::from_millis(2) },
-        };
-        &[PLAIN]
+        fn plain() -> TownOptions {
+            TownOptions { period: Duration::from_millis(100), delay: Duration::from_millis(2) }
+        }
+        &[Preset { name: "plain", doc: "As it comes.", make: plain }]
     }
 }
 
 /// The system.
 #[derive(Clone, Debug)]
-pub(crate) struct Town {
-    pub(crate) setup: Setup<TownOptions>,
+pub struct Town {
+    /// What it was made from.
+    pub setup: Setup<TownOptions>,
 }
 
 impl System for Town {
@@ -47,7 +47,8 @@ impl System for Town {
         Kind { id: REDIS, name: "redis", doc: "Grants locks.", side: Side::Server, count_min: 1, count_max: 9 },
         Kind { id: GATE, name: "gate", doc: "Takes writes.", side: Side::Server, count_min: 1, count_max: 4 },
         Kind { id: STATUS, name: "status", doc: "Looks on.", side: Side::Server, count_min: 0, count_max: 4 },
-        Kind { id: CHAT, name: "chat", doc: "Writes under a lock.", side: Side::Client, count_min: 1, count_max: 9 },
+        Kind { id: CHAT, name: "chat", doc: "Writes under a lock.", side: Side::Client, count_min: 0, count_max: 9 },
+        Kind::CLIENT,
     ];
     const WORKLOADS: &'static [WorkloadInfo] =
         &[WorkloadInfo { name: "writes", doc: "Writes by any redis.", options: Vec::new }];
@@ -81,15 +82,15 @@ impl System for Town {
 
 /// A write, by way of this redis: of those that there are, counted round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Put {
-    pub(crate) by: u16,
+pub struct Put {
+    by: u16,
     /// A text that looks as nodes do, and is none.
-    pub(crate) text: String,
+    text: String,
 }
 
 /// Writes of one chat.
 #[derive(Clone, Debug)]
-pub(crate) struct Writes {
+pub struct Writes {
     pace: Pace,
     draws: Rng,
 }
@@ -103,7 +104,7 @@ impl Workload<Put, ()> for Writes {
 
 /// One process, of whichever kind.
 #[derive(Clone, Debug)]
-pub(crate) struct Citizen {
+pub struct Citizen {
     cluster: Cluster,
     options: TownOptions,
     /// The last token that this redis granted.
@@ -114,7 +115,7 @@ pub(crate) struct Citizen {
 
 /// What processes say to one another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Word {
+pub enum Word {
     Ask { operation: u64 },
     Grant { operation: u64, token: u64 },
     Write { operation: u64, token: u64, from: NodeId },
@@ -138,14 +139,14 @@ impl Message for Word {
 
 /// Timers: a status page looks, a redis has thought of this operation of this chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) enum Alarm {
+pub enum Alarm {
     Look,
     Grant(NodeId, u64),
 }
 
 /// What processes tell.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) enum Told {
+pub enum Told {
     Granted { to: NodeId, token: u64 },
     Took { token: u64, from: NodeId },
 }
@@ -222,7 +223,7 @@ impl Node for Citizen {
 
 /// What must hold.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fencing {
+pub struct Fencing {
     newest: BTreeMap<NodeId, (u64, Option<NodeId>)>,
 }
 

@@ -5,11 +5,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
-use splitbrain::kernel::prelude::*;
+use splitbrain_kernel::prelude::*;
 
 /// Whatever a terminal, a reader of XML or GitHub would obey: C0 with its newlines, C1, what turns the direction of
 /// writing, and commands at the start of a line, of a word that is wrapped, and anywhere.
-pub(crate) const HOSTILE: &str = "::error::first \u{1b}]2;PWN\u{7}\r\n::error::second\u{85}\u{2028}\
+pub const HOSTILE: &str = "::error::first \u{1b}]2;PWN\u{7}\r\n::error::second\u{85}\u{2028}\
     ::error::third \u{9b}31m\u{202e}\u{200b}\u{2066} ##[error]fourth <&\"'%0A--> \
     aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
     ::error::fifth ::error::sixth ::error::seventh ::error::eighth";
@@ -54,27 +54,19 @@ options! {
 
 impl Options for RingOptions {
     fn presets() -> &'static [Preset<Self>] {
-        const BRISK: Preset<RingOptions> = Preset {
-            name: "brisk",
-            doc: "A greeting every 100 ms.",
-            make: || RingOptions { period: Duration::from_millis(100), flaw: Flaw::None },
-        };
-        const SLOW: Preset<RingOptions> = Preset {
-            name: "slow",
-            doc: "A greeting every second.",
-            make: || RingOptions { period: Duration::from_secs(1), flaw: Flaw::None },
-        };
-        &[BRISK, SLOW]
-    }
-
-    fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
-        Ok(())
+        const fn greeting(millis: u64) -> RingOptions {
+            RingOptions { period: Duration::from_millis(millis), flaw: Flaw::None }
+        }
+        &[
+            Preset { name: "brisk", doc: "A greeting every 100 ms.", make: || greeting(100) },
+            Preset { name: "slow", doc: "A greeting every second.", make: || greeting(1_000) },
+        ]
     }
 }
 
 /// The system.
 #[derive(Clone, Debug)]
-pub(crate) struct Ring {
+pub struct Ring {
     options: RingOptions,
     servers: u16,
 }
@@ -117,7 +109,7 @@ impl System for Ring {
 
 /// One server.
 #[derive(Clone, Debug)]
-pub(crate) struct Server {
+pub struct Server {
     options: RingOptions,
     next: NodeId,
     heard: u64,
@@ -125,7 +117,7 @@ pub(crate) struct Server {
 
 /// A greeting.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Hello {
+pub struct Hello {
     text: u64,
 }
 
@@ -139,11 +131,11 @@ impl Message for Hello {
 
 /// The one timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Greet;
+pub struct Greet;
 
 /// What servers tell.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) enum Told {
+pub enum Told {
     Ready { first: bool },
     Heard { count: u64 },
     Boasted,
@@ -252,7 +244,7 @@ mod library {
 
 /// What must hold.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Modesty {
+pub struct Modesty {
     boasts: u64,
 }
 
