@@ -2,13 +2,13 @@
 //! inner nodes of one type.
 
 use splitbrain_kernel::fault::CrashScope;
-use splitbrain_kernel::plan::{Moment, Plan, PlannedFault, Timing};
+use splitbrain_kernel::plan::{Plan, Timing};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::world::World;
 use splitbrain_toy::{ServiceOptions, Services};
 
-use crate::stage::{at, crash, ms, s};
+use crate::stage::{at, crash, ms, planned, s};
 
 const CLUSTER: Cluster = Cluster::plain(3, 0);
 
@@ -18,15 +18,7 @@ fn plain() -> ServiceOptions {
 
 /// Half a second in which the first server's process crashes and starts again, and which ends with a settle phase.
 fn run(options: ServiceOptions) -> RunReport<(), Never> {
-    let start = Moment { at: at(55), after_events: 0, order: 0 };
-    let fault = PlannedFault {
-        id: "crash".to_owned(),
-        start,
-        stop: Some(Moment { at: at(90), ..start }),
-        selector: String::new(),
-        line: 0,
-        fault: crash(s(1), CrashScope::Process),
-    };
+    let fault = planned(at(55), Some(at(90)), crash(s(1), CrashScope::Process));
     let run = RunOptions {
         settle: ms(200),
         replay: Some(Plan { timing: Timing::Time, faults: vec![fault], ..Plan::empty() }),

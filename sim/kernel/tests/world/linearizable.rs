@@ -14,9 +14,9 @@ use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
 use splitbrain_kernel::world::World;
+use splitbrain_toy::NoOptions;
 
-use crate::stage::{at, c, cut, ms, options, s};
-use crate::toy::NoOptions;
+use crate::stage::{at, c, cut, ms, options, planned, s};
 
 /// What a client asks of a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -209,42 +209,14 @@ impl System for Shop {
 /// Who asks what, at which millisecond. A message takes one; copies are cut off, so the second server has old values.
 fn play(reads_from: NodeId, asks: &[(u64, u16, Ask)]) -> RunReport<Ask, Never> {
     let cluster = Cluster::plain(2, 2);
-    let plain = options(cluster);
     let mut plan = Plan { timing: Timing::Time, ..Plan::empty() };
     for (order, (millis, client, ask)) in (0..).zip(asks) {
         let start = Moment { at: at(*millis), after_events: 0, order };
         let (node, operation) = (c(*client), ask.clone());
         plan.operations.push(PlannedOperation { start, node, operation, after_completion: false });
     }
-    let fault = cut([(s(1), s(2))]);
-    plan.faults.push(splitbrain_kernel::plan::PlannedFault {
-        id: "cut".to_owned(),
-        start: Moment { at: at(15), after_events: 0, order: asks.len() as u64 },
-        stop: None,
-        selector: String::new(),
-        line: 0,
-        fault,
-    });
-    let run = RunOptions {
-        cluster,
-        network: plain.network,
-        clocks: plain.clocks,
-        disk: plain.disk,
-        faults: Vec::new(),
-        nemeses: Vec::new(),
-        workload: None,
-        operations: Vec::new(),
-        orders: Vec::new(),
-        counted: Vec::new(),
-        disks: BTreeMap::new(),
-        duration: ms(100),
-        settle: plain.settle,
-        budget: plain.budget,
-        invariants: InvariantSet::All,
-        bounds: plain.bounds,
-        ties: plain.ties,
-        replay: Some(plan),
-    };
+    plan.faults.push(planned(at(15), None, cut([(s(1), s(2))])));
+    let run = RunOptions { duration: ms(100), replay: Some(plan), ..options(cluster) };
     World::new(&Shop { reads_from }, &run, Seed(1)).run()
 }
 

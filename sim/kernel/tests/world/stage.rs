@@ -43,7 +43,7 @@ pub(crate) const fn constant(latency: Duration) -> Latency {
 }
 
 /// Options of a quiet world in which everything takes a fixed time.
-pub(crate) fn options(cluster: Cluster) -> OptionsOf<Toy> {
+pub(crate) fn options<O, Q, W>(cluster: Cluster) -> RunOptions<O, Q, W> {
     RunOptions {
         cluster,
         network: NetworkOptions {
@@ -127,7 +127,7 @@ impl Stage {
         let start = self.moment(from);
         let stop = to.map(|at| Moment { at, ..start });
         let id = format!("{}.{}", fault.kind(), self.plan.faults.len());
-        self.plan.faults.push(PlannedFault { id, start, stop, selector: String::new(), line: 0, fault });
+        self.plan.faults.push(PlannedFault { id, start, stop, ..planned(from, to, fault) });
         self
     }
 
@@ -248,6 +248,13 @@ impl Tracer<Actor> for Log {
             TraceItem::Input { .. } | TraceItem::Wrote { .. } | TraceItem::Exited { .. } | TraceItem::Violated(_) => {}
         }
     }
+}
+
+/// The only fault of a plan, which is lifted then if it is at all.
+pub(crate) fn planned(from: Instant, to: Option<Instant>, fault: Fault) -> PlannedFault {
+    let start = Moment { at: from, after_events: 0, order: 0 };
+    let stop = to.map(|at| Moment { at, ..start });
+    PlannedFault { id: "fault".to_owned(), start, stop, selector: String::new(), line: 0, fault }
 }
 
 /// A cut that also loses what is under way.

@@ -11,11 +11,12 @@ use splitbrain_kernel::node::{
     Change, Completion, ConnectionChange, ConnectionEvent, ConnectionId, Face, FileId, Message, Node, Observation,
     Recovered, Source, Stored, Write, WriteId,
 };
-use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
-use splitbrain_kernel::system::{Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::options::OptionsError;
+use splitbrain_kernel::system::{Setup, System};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::workload::{Next, Pace, Workload};
+use splitbrain_toy::NoOptions;
 
 use crate::chatter::Chatter;
 
@@ -324,23 +325,6 @@ impl Node for Actor {
     }
 }
 
-splitbrain_kernel::options! {
-    /// There is nothing to set.
-    pub struct NoOptions {
-        /// Nothing.
-        pub unused: bool => ValueKind::Bool,
-    }
-}
-
-impl Options for NoOptions {
-    fn presets() -> &'static [Preset<Self>] {
-        &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
-    }
-    fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
-        Ok(())
-    }
-}
-
 /// The number that no node may hear.
 pub(crate) const FORBIDDEN: u64 = u64::MAX;
 
@@ -463,10 +447,6 @@ pub(crate) struct Toy {
 impl System for Toy {
     const NAME: &'static str = "toy";
     const DOC: &'static str = "Nodes that do what they are told.";
-    const RESOURCES: &'static [&'static str] = &[];
-    const WORKLOADS: &'static [WorkloadInfo] = &[];
-    const ORDERS: &'static [OrderInfo] = &[];
-    const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
     type Node = Actor;
     type Invariants = Watch;
