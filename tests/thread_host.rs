@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::time::Duration as WallDuration;
 
 use serde::{Deserialize, Serialize};
-use splitbrain::kernel::invariant::InvariantInfo;
 use splitbrain::kernel::prelude::*;
 use splitbrain::kernel::run::{Outcome, RunOptions};
 use splitbrain::kernel::trace::{TraceItem, Tracer};
 use splitbrain::kernel::world::World;
 use splitbrain::sockets::{Endpoint, Peers, Sockets};
 use splitbrain::threads::{News, Threads};
+use splitbrain_toy::{NoOptions, Unwatched};
 
 const ROUNDS: u64 = 10;
 const COUNT: FileId = FileId(1);
@@ -294,42 +294,21 @@ fn heard(news: News<Player>) -> Heard {
 #[derive(Clone, Debug)]
 struct Game;
 
-#[derive(Clone, Debug)]
-struct NothingToCheck;
-
-impl Invariants<Player> for NothingToCheck {
-    const LIST: &'static [InvariantInfo] = &[];
-}
-
-options! {
-    /// Nothing to set.
-    pub struct GameOptions {
-        /// Unused.
-        pub unused: bool => ValueKind::Bool,
-    }
-}
-
-impl Options for GameOptions {
-    fn presets() -> &'static [Preset<Self>] {
-        &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
-    }
-}
-
 impl System for Game {
     const NAME: &'static str = "game";
     const DOC: &'static str = "Two nodes, each with a node inside.";
-    type Options = GameOptions;
+    type Options = NoOptions;
     type Node = Player;
-    type Invariants = NothingToCheck;
+    type Invariants = Unwatched;
     type Workload = Idle;
-    fn new(_: Setup<GameOptions>) -> Result<Self, OptionsError> {
+    fn new(_: Setup<NoOptions>) -> Result<Self, OptionsError> {
         Ok(Self)
     }
     fn node(&self, _: NodeId, recovered: Recovered<u64>) -> Player {
         Player::new(&recovered)
     }
-    fn invariants(&self) -> NothingToCheck {
-        NothingToCheck
+    fn invariants(&self) -> Unwatched {
+        Unwatched
     }
     fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
         candidates.iter().copied().take(2).collect()

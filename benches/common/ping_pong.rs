@@ -5,16 +5,17 @@
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::fault::Latency;
 use splitbrain_kernel::id::{Cluster, NodeId};
-use splitbrain_kernel::invariant::{InvariantInfo, InvariantSet, Invariants};
+use splitbrain_kernel::invariant::InvariantSet;
 use splitbrain_kernel::node::{Change, Face, Message, Never, Node, Observation, Recovered, Source};
-use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::options::OptionsError;
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::{Budget, DiskOptions, NetworkOptions, RunOptions, RunReport, Ties};
-use splitbrain_kernel::system::{Bounds, Gauge, OrderInfo, Setup, System, WorkloadInfo};
+use splitbrain_kernel::system::{Bounds, Setup, System};
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::view::View;
 use splitbrain_kernel::workload::Idle;
 use splitbrain_kernel::world::World;
+use splitbrain_toy::{NoOptions, Unwatched};
 
 const PERIOD: Duration = Duration::from_millis(10);
 
@@ -96,41 +97,12 @@ impl<const LOGS: bool> Node for Pinger<LOGS> {
     }
 }
 
-splitbrain_kernel::options! {
-    /// There is nothing to set.
-    pub struct NoOptions {
-        /// Nothing.
-        pub unused: bool => ValueKind::Bool,
-    }
-}
-
-impl Options for NoOptions {
-    fn presets() -> &'static [Preset<Self>] {
-        &[Preset { name: "plain", doc: "Nothing.", make: || Self { unused: false } }]
-    }
-    fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
-        Ok(())
-    }
-}
-
-/// Nothing to watch.
-#[derive(Clone, Debug)]
-pub(crate) struct Nothing;
-
-impl<const LOGS: bool> Invariants<Pinger<LOGS>> for Nothing {
-    const LIST: &'static [InvariantInfo] = &[];
-}
-
 impl<const LOGS: bool> System for PingPong<LOGS> {
     const NAME: &'static str = "ping_pong";
     const DOC: &'static str = "Five nodes that ping one another.";
-    const RESOURCES: &'static [&'static str] = &[];
-    const WORKLOADS: &'static [WorkloadInfo] = &[];
-    const ORDERS: &'static [OrderInfo] = &[];
-    const GAUGES: &'static [Gauge] = &[];
     type Options = NoOptions;
     type Node = Pinger<LOGS>;
-    type Invariants = Nothing;
+    type Invariants = Unwatched;
     type Workload = Idle;
 
     fn new(setup: Setup<NoOptions>) -> Result<Self, OptionsError> {
@@ -139,8 +111,8 @@ impl<const LOGS: bool> System for PingPong<LOGS> {
     fn node(&self, _: NodeId, _: Recovered<()>) -> Pinger<LOGS> {
         Pinger { cluster: self.cluster, answers: 0 }
     }
-    fn invariants(&self) -> Nothing {
-        Nothing
+    fn invariants(&self) -> Unwatched {
+        Unwatched
     }
     fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
         candidates.iter().copied().take(5).collect()

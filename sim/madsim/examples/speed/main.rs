@@ -9,6 +9,9 @@ mod best;
 #[path = "../../../../benches/common/election.rs"]
 mod election;
 #[cfg(madsim)]
+#[path = "../../../../benches/common/grouped.rs"]
+mod grouped;
+#[cfg(madsim)]
 #[path = "../../../../benches/common/ping_pong.rs"]
 mod ping_pong;
 #[cfg(madsim)]

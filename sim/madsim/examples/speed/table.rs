@@ -6,6 +6,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Outcome;
 
 use crate::best::Best;
+use crate::grouped::grouped;
 use crate::{election, ping_pong};
 
 const KEPT: &str = "reports/gallery/performance.md";
@@ -58,11 +59,4 @@ fn told([kernel, madsim]: [(Best, Best); 2]) -> String {
     row("raft election, events/s on one core", |(_, raft)| raft.rate_of(raft.work));
     row("raft election, seeds/s of 30 virtual seconds", |(_, raft)| raft.rate_of(SEEDS));
     text
-}
-
-fn grouped(number: u128) -> String {
-    let digits = number.to_string();
-    let first = (digits.len() - 1) % 3 + 1;
-    let (head, tail) = digits.split_at(first);
-    tail.as_bytes().chunks(3).fold(head.to_owned(), |text, chunk| format!("{text},{}", String::from_utf8_lossy(chunk)))
 }

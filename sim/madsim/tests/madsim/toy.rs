@@ -8,6 +8,7 @@ use splitbrain::engine::{AnySystem, Run};
 use splitbrain::kernel::prelude::*;
 use splitbrain::scenario::{self, Scenario};
 use splitbrain_madsim::OnMadsim;
+use splitbrain_toy::Unwatched;
 
 splitbrain::kernel::names! {
     /// What every node does when it starts.
@@ -46,10 +47,6 @@ options! {
 impl Options for ToyOptions {
     fn presets() -> &'static [Preset<Self>] {
         &[Preset { name: "plain", doc: "Idle.", make: || Self { deed: Deed::Idle } }]
-    }
-
-    fn validate(&self, _: Cluster) -> Result<(), OptionsError> {
-        Ok(())
     }
 }
 
@@ -163,20 +160,12 @@ fn raw_entropy() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// Nothing to watch.
-#[derive(Clone, Debug)]
-pub(crate) struct Nothing;
-
-impl Invariants<Actor> for Nothing {
-    const LIST: &'static [InvariantInfo] = &[];
-}
-
 impl System for Toy {
     const NAME: &'static str = "toy";
     const DOC: &'static str = "Nodes that do one odd thing.";
     type Options = ToyOptions;
     type Node = Actor;
-    type Invariants = Nothing;
+    type Invariants = Unwatched;
     type Workload = Idle;
 
     fn new(setup: Setup<ToyOptions>) -> Result<Self, OptionsError> {
@@ -187,8 +176,8 @@ impl System for Toy {
         Actor { deed: self.deed }
     }
 
-    fn invariants(&self) -> Nothing {
-        Nothing
+    fn invariants(&self) -> Unwatched {
+        Unwatched
     }
 
     fn core(&self, _: impl View<Self::Node>, candidates: &[NodeId]) -> Vec<NodeId> {
