@@ -21,30 +21,34 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::access::{Access, Answer, Refused};
 use interpreter::{Interpreter, Thrown};
 use syntax::Block;
 
-/// Checks that the text is a script.
-pub(super) fn check(text: &[u8]) -> Result<(), Refused> {
-    parse(text).map(drop)
-}
+/// A script that was read. A server keeps it in this form, as Redis does.
+#[derive(Clone, Debug)]
+pub(super) struct Script(Arc<Block>);
 
-fn parse(text: &[u8]) -> Result<Block, Refused> {
-    parser::parse(text).map_err(|malformed| {
-        let lexer::Malformed { line, text, is_unsupported } = malformed;
-        if is_unsupported {
-            return Refused(format!("ERR {text} is not supported in scripts, line {line}").into_bytes());
-        }
-        Refused(format!("ERR Error compiling script (new function): user_script:{line}: {text}").into_bytes())
-    })
+impl Script {
+    /// Reads the text of a script.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Refused> {
+        let block = parser::parse(text).map_err(|malformed| {
+            let lexer::Malformed { line, text, is_unsupported } = malformed;
+            if is_unsupported {
+                return Refused(format!("ERR {text} is not supported in scripts, line {line}").into_bytes());
+            }
+            Refused(format!("ERR Error compiling script (new function): user_script:{line}: {text}").into_bytes())
+        });
+        block.map(|block| Self(Arc::new(block)))
+    }
 }
 
 /// Carries a script out. What it wrote before an error stays written.
-pub(super) fn run(text: &[u8], digest: &str, access: &mut Access<'_>, script: Arguments<'_>) -> Answer {
-    let block = parse(text)?;
-    let mut interpreter = Interpreter::new(access, script.may_write, script.keys, script.arguments);
-    match interpreter.run(&block) {
+pub(super) fn run(Script(block): &Script, digest: &str, access: &mut Access<'_>, given: Arguments<'_>) -> Answer {
+    let mut interpreter = Interpreter::new(access, given.may_write, given.keys, given.arguments);
+    match interpreter.run(block) {
         Ok(value) => bridge::reply_of(&interpreter, &value),
         Err(Thrown::Stopped(text)) => Err(Refused(text.into_bytes())),
         Err(Thrown::Error(error)) => {

@@ -15,6 +15,7 @@ use super::access::{Access, Expired, Refused};
 use super::effect::Effect;
 use super::keyspace::Keyspace;
 use super::reply::{Protocol, Reply};
+use super::script::Script;
 use super::table::{self, Command, Kind};
 use call::Call;
 use connection::Connection;
@@ -73,7 +74,7 @@ pub struct Server {
     connections: BTreeMap<u64, Connection>,
     connections_made: u64,
     /// By their digests.
-    scripts: BTreeMap<String, Vec<u8>>,
+    scripts: BTreeMap<String, Script>,
     role: Role,
     /// How much memory one reply may take.
     reply_bytes_max: usize,

@@ -1,12 +1,18 @@
 //! SHA-1 (RFC 3174), by which scripts are named.
 
+use std::fmt::Write as _;
+
 /// The digest of these bytes as 40 hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     for block in padded(bytes).chunks_exact(64) {
         absorb(&mut state, block);
     }
-    state.iter().map(|word| format!("{word:08x}")).collect()
+    let mut digits = String::with_capacity(40);
+    for word in state {
+        write!(digits, "{word:08x}").expect("a text takes every digit");
+    }
+    digits
 }
 
 /// The bytes, a one, zeros, and the number of bits: a multiple of 64 bytes.

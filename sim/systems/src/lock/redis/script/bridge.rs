@@ -229,6 +229,14 @@ fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize, r
         let text = || format!("ERR a double beyond 2^53 is not supported in scripts, line {}", interpreter.line);
         return exact(number).map_or_else(|| Reply::error(&text()), Reply::Double);
     }
+    let of_library = ["map", "set"].map(|name| table.text(name)).into_iter().any(|value| match value {
+        Value::Table(table) => interpreter.fields(table).part.is_some(),
+        _ => false,
+    });
+    if of_library {
+        let line = interpreter.line;
+        return Reply::error(&format!("ERR a reply with the library is not supported in scripts, line {line}"));
+    }
     if let Value::Table(map) = table.text("map") {
         let mut pairs = Vec::new();
         for (key, value) in fields(interpreter.fields(map)) {

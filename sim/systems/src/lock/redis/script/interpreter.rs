@@ -1,9 +1,9 @@
 //! Carries a script out: statements and expressions over local names, tables and the keys.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::library;
-use super::syntax::{Block, Expression, Function, Operator, Statement, StatementKind};
+use super::syntax::{Block, Call, Expression, Function, Operator, Statement, StatementKind};
 use super::value::{Closure, Key, Scope, Table, Value};
 use crate::lock::redis::access::Access;
 
@@ -12,6 +12,9 @@ pub(super) const STEPS_MAX: u64 = 5_000_000;
 
 /// How many bytes the strings and tables of a script may take.
 pub(super) const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a table takes at least, about.
+const TABLE_BYTES: usize = 64;
 
 /// What a local name takes, about, with its place among those in scope.
 const LOCAL_BYTES: usize = 48;
@@ -43,13 +46,15 @@ pub(super) struct Interpreter<'a, 'b> {
     pub(super) access: &'a mut Access<'b>,
     /// Whether the server may write for this script.
     pub(super) may_write: bool,
+    /// The parts of the library first.
     tables: Vec<Table>,
     /// The values of local names. They go with the scope of the name, unless a function may still see them.
     locals: Vec<Value>,
     /// How many of the first values functions may see that were made so far.
     kept_locals: usize,
     scope: Scope,
-    globals: usize,
+    /// The tables of `KEYS` and `ARGV`.
+    given: [Value; 2],
     /// The line of the statement or call at work.
     pub(super) line: u32,
     steps: u64,
@@ -70,7 +75,7 @@ pub(super) struct Interpreter<'a, 'b> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Called {
     /// `None` if it has no name, or if the library calls it.
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Arc<str>>,
     /// Whether it is called with a colon.
     pub(super) is_method: bool,
 }
@@ -87,26 +92,22 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         let mut interpreter = Self {
             access,
             may_write,
-            tables: vec![Table::default()],
+            tables: library::PARTS.iter().map(Table::of).collect(),
             locals: Vec::new(),
             kept_locals: 0,
             scope: Vec::new(),
-            globals: 0,
+            given: [Value::Nil, Value::Nil],
             line: 1,
             steps: 0,
-            bytes: 0,
+            bytes: library::PARTS.len() * TABLE_BYTES,
             calls: 0,
             callers: Vec::new(),
             in_library: false,
             called: Called::default(),
             outer_names: 0,
         };
-        library::open(&mut interpreter);
-        for (name, texts) in [("KEYS", keys), ("ARGV", arguments)] {
-            let list = interpreter.list(texts.iter().map(|text| Value::String(text.as_slice().into())).collect());
-            interpreter.set_global(name, list);
-        }
-        interpreter.tables[0].is_fixed = true;
+        interpreter.given = [keys, arguments]
+            .map(|texts| interpreter.list(texts.iter().map(|text| Value::String(text.as_slice().into())).collect()));
         interpreter
     }
 
@@ -118,14 +119,9 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         }
     }
 
-    pub(super) fn set_global(&mut self, name: &str, value: Value) {
-        let globals = self.globals;
-        self.tables[globals].set_text(name, value);
-    }
-
     /// A new table.
     pub(super) fn table(&mut self, table: Table) -> Value {
-        self.bytes += 64;
+        self.bytes += TABLE_BYTES;
         self.tables.push(table);
         Value::Table(self.tables.len() - 1)
     }
@@ -190,14 +186,14 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         BYTES_MAX.saturating_sub(self.bytes)
     }
 
-    fn declare(&mut self, name: &str, value: Value) -> Evaluated<()> {
+    fn declare(&mut self, name: &Arc<str>, value: Value) -> Evaluated<()> {
         self.spend(0, LOCAL_BYTES)?;
         self.locals.push(value);
-        self.scope.push((name.into(), self.locals.len() - 1));
+        self.scope.push((name.clone(), self.locals.len() - 1));
         Ok(())
     }
 
-    fn declare_all(&mut self, names: &[String], values: Vec<Value>) -> Evaluated<()> {
+    fn declare_all(&mut self, names: &[Arc<str>], values: Vec<Value>) -> Evaluated<()> {
         names.iter().zip(values).try_for_each(|(name, value)| self.declare(name, value))
     }
 
@@ -309,7 +305,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         }
     }
 
-    fn count_loop(&mut self, name: &str, bounds: [Option<&Expression>; 3], body: &Block) -> Evaluated<Flow> {
+    fn count_loop(&mut self, name: &Arc<str>, bounds: [Option<&Expression>; 3], body: &Block) -> Evaluated<Flow> {
         let mut numbers = [0, 0, 1];
         for ((number, bound), what) in numbers.iter_mut().zip(bounds).zip(["initial value", "limit", "step"]) {
             let Some(bound) = bound else { continue };
@@ -323,7 +319,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         let [mut at, last, step] = numbers;
         while if step > 0 { at <= last } else { at >= last } {
             self.spend(1, 0)?;
-            match self.body(&[name.to_owned()], vec![Value::Number(at)], body)? {
+            match self.body(std::slice::from_ref(name), vec![Value::Number(at)], body)? {
                 Flow::Next => {}
                 Flow::Break => break,
                 returned => return Ok(returned),
@@ -333,7 +329,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         Ok(Flow::Next)
     }
 
-    fn each_loop(&mut self, names: &[String], values: &[Expression], body: &Block) -> Evaluated<Flow> {
+    fn each_loop(&mut self, names: &[Arc<str>], values: &[Expression], body: &Block) -> Evaluated<Flow> {
         let [iterator, state, mut control] =
             <[Value; 3]>::try_from(self.values(values, 3)?).expect("three values were asked for");
         loop {
@@ -353,7 +349,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     /// One turn of a loop, with its names.
-    fn body(&mut self, names: &[String], values: Vec<Value>, body: &Block) -> Evaluated<Flow> {
+    fn body(&mut self, names: &[Arc<str>], values: Vec<Value>, body: &Block) -> Evaluated<Flow> {
         let outer = self.begin_scope();
         let flow = self.declare_all(names, values).and_then(|()| self.block(body));
         self.end_scope(outer);
@@ -380,7 +376,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         let Value::Table(table) = holder else {
             return self.error(&format!("attempt to index {}", self.named(object, &holder)));
         };
-        if self.tables[table].is_fixed {
+        if self.tables[table].part.is_some() {
             return self.error("Attempt to modify a readonly table");
         }
         self.set_field(table, &key, value)
@@ -447,7 +443,13 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         if let Some(place) = self.local(name) {
             return Ok(self.locals[place].clone());
         }
-        match self.tables[self.globals].text(name) {
+        let [keys, arguments] = &self.given;
+        let value = match name {
+            "KEYS" => keys.clone(),
+            "ARGV" => arguments.clone(),
+            _ => library::global(name),
+        };
+        match value {
             Value::Nil if library::UNSUPPORTED.contains(&name) => self.unsupported(name),
             Value::Nil => self.error(&format!("Script attempted to access nonexistent global variable '{name}'")),
             value => Ok(value),
@@ -470,8 +472,10 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     pub(super) fn field(&self, table: usize, key: &Key) -> Evaluated<Value> {
         let table = &self.tables[table];
         let value = table.get(key);
-        match (&value, key) {
-            (Value::Nil, Key::String(name)) if table.unsupported.iter().any(|known| known.as_bytes() == &**name) => {
+        match (&value, table.part, key) {
+            (Value::Nil, Some(part), Key::String(name))
+                if part.unsupported.iter().any(|known| known.as_bytes() == &**name) =>
+            {
                 self.unsupported(&format!("'{}' of the library", String::from_utf8_lossy(name)))
             }
             _ => Ok(value),
@@ -485,10 +489,10 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     /// A function, which sees every name in scope.
-    fn closure(&mut self, function: &Rc<Function>) -> Evaluated<Value> {
+    fn closure(&mut self, function: &Arc<Function>) -> Evaluated<Value> {
         self.spend(0, (1 + self.scope.len()) * LOCAL_BYTES)?;
         self.kept_locals = self.locals.len();
-        Ok(Value::Function(Rc::new(Closure { function: function.clone(), scope: self.scope.clone() })))
+        Ok(Value::Function(Arc::new(Closure { function: function.clone(), scope: self.scope.clone() })))
     }
 
     fn minus(&mut self, inner: &Expression) -> Evaluated<Value> {
@@ -540,14 +544,14 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     fn call_as(&mut self, call: &Expression, tail: Tail) -> Evaluated<Vec<Value>> {
         match call {
-            Expression::Call(function, arguments, line) => {
+            Expression::Call(Call { function, arguments, name, line }) => {
                 let callee = self.value(function)?;
                 let arguments = self.all_values(arguments)?;
                 self.line = *line;
                 if !callee.is_callable() {
                     return self.error(&format!("attempt to call {}", self.named(function, &callee)));
                 }
-                self.enter(&callee, arguments, Called { name: name_of(function), is_method: false }, tail)
+                self.enter(&callee, arguments, Called { name: name.clone(), is_method: false }, tail)
             }
             Expression::Method(object, name, arguments, line) => {
                 let holder = self.value(object)?;
@@ -646,18 +650,5 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             },
             _ => format!("a {kind} value"),
         }
-    }
-}
-
-/// The name by which an expression gives a function to a call, as far as Lua knows one.
-fn name_of(expression: &Expression) -> Option<String> {
-    match expression {
-        Expression::Name(name) => Some(name.clone()),
-        Expression::Index(_, key) => Some(match &**key {
-            Expression::String(field) => String::from_utf8_lossy(field).into_owned(),
-            _ => "?".to_owned(),
-        }),
-        Expression::One(inner) => name_of(inner),
-        _ => None,
     }
 }

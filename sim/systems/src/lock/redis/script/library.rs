@@ -1,9 +1,9 @@
 //! The functions that a script may call.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::interpreter::{Called, Evaluated, Interpreter, Thrown};
-use super::value::{Key, Table, Value, Written, number_text, written, written_in_base};
+use super::value::{Key, Value, Written, number_text, written, written_in_base};
 use super::{bridge, list, text};
 use crate::lock::redis::server::info::VERSION;
 
@@ -88,14 +88,29 @@ const GLOBALS: &[(&str, Builtin)] = &[
 ];
 
 /// A part of the library.
-struct Part {
+#[derive(Debug)]
+pub(super) struct Part {
     name: &'static str,
     functions: &'static [(&'static str, Builtin)],
+    numbers: &'static [(&'static str, i64)],
+    texts: &'static [(&'static str, &'static str)],
     /// What else Redis has under this name.
-    unsupported: &'static [&'static str],
+    pub(super) unsupported: &'static [&'static str],
 }
 
-const LIBRARIES: &[Part] = &[
+impl Part {
+    /// What has this name in it.
+    pub(super) fn get(&self, name: &[u8]) -> Value {
+        let is_it = |known: &str| known.as_bytes() == name;
+        let function = self.functions.iter().find(|(known, _)| is_it(known));
+        let number = || self.numbers.iter().find(|(known, _)| is_it(known)).map(|(_, number)| Value::Number(*number));
+        let text = || self.texts.iter().find(|(known, _)| is_it(known)).map(|(_, text)| Value::text(text));
+        function.map(|(_, builtin)| Value::Builtin(*builtin)).or_else(number).or_else(text).unwrap_or(Value::Nil)
+    }
+}
+
+/// The parts of the library. The first tables of an interpreter are these.
+pub(super) static PARTS: &[Part] = &[
     Part {
         name: "redis",
         functions: &[
@@ -107,6 +122,8 @@ const LIBRARIES: &[Part] = &[
             ("log", Builtin::Log),
             ("replicate_commands", Builtin::ReplicateCommands),
         ],
+        numbers: REDIS_NUMBERS,
+        texts: &[("REDIS_VERSION", VERSION)],
         unsupported: &["setresp", "set_repl", "breakpoint", "debug", "acl_check_cmd"],
     },
     Part {
@@ -118,6 +135,8 @@ const LIBRARIES: &[Part] = &[
             ("ceil", Builtin::Ceiling),
             ("abs", Builtin::Absolute),
         ],
+        numbers: &[],
+        texts: &[],
         unsupported: &[
             "acos",
             "asin",
@@ -150,6 +169,8 @@ const LIBRARIES: &[Part] = &[
     Part {
         name: "table",
         functions: &[("insert", Builtin::Insert), ("remove", Builtin::Remove), ("concat", Builtin::Concat)],
+        numbers: &[],
+        texts: &[],
         unsupported: &["foreach", "foreachi", "getn", "maxn", "setn", "sort"],
     },
     Part {
@@ -165,6 +186,8 @@ const LIBRARIES: &[Part] = &[
             ("byte", Builtin::Byte),
             ("char", Builtin::Char),
         ],
+        numbers: &[],
+        texts: &[],
         unsupported: &["dump", "format", "gfind", "gmatch", "gsub", "match"],
     },
 ];
@@ -183,35 +206,22 @@ const REDIS_NUMBERS: &[(&str, i64)] = &[
     ("REDIS_VERSION_NUM", 0x0007_000f),
 ];
 
-/// Puts the library into the global names.
-pub(super) fn open(interpreter: &mut Interpreter<'_, '_>) {
-    for (name, builtin) in GLOBALS {
-        interpreter.set_global(name, Value::Builtin(*builtin));
+/// What the library has under a global name.
+pub(super) fn global(name: &str) -> Value {
+    if let Some((_, builtin)) = GLOBALS.iter().find(|(known, _)| *known == name) {
+        return Value::Builtin(*builtin);
     }
-    for part in LIBRARIES {
-        let mut table = Table::without(part.unsupported);
-        part.functions.iter().for_each(|(name, builtin)| table.set_text(name, Value::Builtin(*builtin)));
-        if part.name == "redis" {
-            REDIS_NUMBERS.iter().for_each(|(name, number)| table.set_text(name, Value::Number(*number)));
-            table.set_text("REDIS_VERSION", Value::text(VERSION));
-        }
-        table.is_fixed = true;
-        let library = interpreter.table(table);
-        interpreter.set_global(part.name, library.clone());
-        if part.name == "redis" {
-            interpreter.set_global("server", library);
-        }
-    }
+    let name = if name == "server" { "redis" } else { name };
+    PARTS.iter().position(|part| part.name == name).map_or(Value::Nil, Value::Table)
 }
 
 /// The function that `text:name()` calls and that `text.name` is.
 pub(super) fn string_function(interpreter: &Interpreter<'_, '_>, name: &str) -> Evaluated<Value> {
-    let part = LIBRARIES.iter().find(|part| part.name == "string").expect("it is in the list");
+    let part = PARTS.iter().find(|part| part.name == "string").expect("it is in the list");
     if part.unsupported.contains(&name) {
         return interpreter.unsupported(&format!("string.{name}"));
     }
-    let found = part.functions.iter().find(|(function, _)| *function == name);
-    Ok(found.map_or(Value::Nil, |(_, builtin)| Value::Builtin(*builtin)))
+    Ok(part.get(name.as_bytes()))
 }
 
 /// Calls a function of the library.
@@ -364,7 +374,7 @@ fn iterator(
 fn next(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
     let [Value::Table(table), control] = arguments else { return Ok(vec![Value::Nil]) };
     let fields = interpreter.fields(*table);
-    if fields.is_fixed {
+    if fields.part.is_some() {
         return interpreter.unsupported("a loop over the library");
     }
     Ok(match fields.after(control.key().as_ref()) {
@@ -442,7 +452,7 @@ fn extreme(
 }
 
 /// The bytes of an argument.
-pub(super) fn bytes(interpreter: &Interpreter<'_, '_>, arguments: &[Value], place: usize) -> Evaluated<Rc<[u8]>> {
+pub(super) fn bytes(interpreter: &Interpreter<'_, '_>, arguments: &[Value], place: usize) -> Evaluated<Arc<[u8]>> {
     match arguments.get(place).and_then(Value::bytes) {
         Some(bytes) => Ok(bytes),
         None => bad_argument(interpreter, arguments, place, "string"),

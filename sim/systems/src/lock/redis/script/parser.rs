@@ -1,9 +1,9 @@
 //! From words to a tree.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::lexer::{Malformed, Token, TokenKind, tokens};
-use super::syntax::{Block, Expression, Function, Operator, Statement, StatementKind};
+use super::syntax::{Block, Call, Expression, Function, Operator, Statement, StatementKind};
 
 /// How deep a script may nest.
 const DEPTH_MAX: usize = 100;
@@ -90,10 +90,10 @@ impl Parser {
         Malformed::new(self.line(), format!("'{expected}' expected near '{found}'"))
     }
 
-    fn name(&mut self) -> Result<String, Malformed> {
+    fn name(&mut self) -> Result<Arc<str>, Malformed> {
         match self.peek() {
             TokenKind::Name(name) => {
-                let name = name.clone();
+                let name = name.as_str().into();
                 self.next();
                 Ok(name)
             }
@@ -251,7 +251,7 @@ impl Parser {
         Ok(StatementKind::Local { names, values })
     }
 
-    fn names(&mut self) -> Result<Vec<String>, Malformed> {
+    fn names(&mut self) -> Result<Vec<Arc<str>>, Malformed> {
         let mut names = vec![self.name()?];
         while self.symbol(",") {
             names.push(self.name()?);
@@ -362,8 +362,8 @@ impl Parser {
     }
 
     /// The parameters and the body of a function, with these parameters in front.
-    fn function(&mut self, front: &[&str]) -> Result<Rc<Function>, Malformed> {
-        let mut parameters: Vec<String> = front.iter().map(|name| (*name).to_owned()).collect();
+    fn function(&mut self, front: &[&str]) -> Result<Arc<Function>, Malformed> {
+        let mut parameters: Vec<Arc<str>> = front.iter().map(|name| (*name).into()).collect();
         self.expect_symbol("(")?;
         if *self.peek() != TokenKind::Symbol(")") {
             parameters.append(&mut self.names()?);
@@ -373,7 +373,7 @@ impl Parser {
         let loops = std::mem::take(&mut self.loops);
         let body = self.body();
         self.loops = loops;
-        Ok(Rc::new(Function { parameters, body: body? }))
+        Ok(Arc::new(Function { parameters, body: body? }))
     }
 
     fn table(&mut self) -> Result<Expression, Malformed> {
@@ -434,7 +434,8 @@ impl Parser {
                     Expression::Method(Box::new(expression), name, self.arguments()?, line)
                 }
                 TokenKind::Symbol("(" | "{") | TokenKind::String(_) => {
-                    Expression::Call(Box::new(expression), self.arguments()?, line)
+                    let (name, arguments) = (expression.name(), self.arguments()?);
+                    Expression::Call(Call { function: Box::new(expression), arguments, name, line })
                 }
                 _ => {
                     self.links = before;

@@ -1,6 +1,6 @@
 //! A script as a tree.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Statements that share their local names.
 pub(super) type Block = Vec<Statement>;
@@ -14,15 +14,15 @@ pub(super) struct Statement {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StatementKind {
-    Local { names: Vec<String>, values: Vec<Expression> },
-    LocalFunction { name: String, function: Rc<Function> },
+    Local { names: Vec<Arc<str>>, values: Vec<Expression> },
+    LocalFunction { name: Arc<str>, function: Arc<Function> },
     Assign { targets: Vec<Expression>, values: Vec<Expression> },
     Call(Expression),
     If { branches: Vec<(Expression, Block)>, otherwise: Block },
     While { condition: Expression, body: Block },
     Repeat { body: Block, condition: Expression },
-    Count { name: String, first: Expression, last: Expression, step: Option<Expression>, body: Block },
-    Each { names: Vec<String>, values: Vec<Expression>, body: Block },
+    Count { name: Arc<str>, first: Expression, last: Expression, step: Option<Expression>, body: Block },
+    Each { names: Vec<Arc<str>>, values: Vec<Expression>, body: Block },
     Do(Block),
     Return(Vec<Expression>),
     Break,
@@ -30,7 +30,7 @@ pub(super) enum StatementKind {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Function {
-    pub(super) parameters: Vec<String>,
+    pub(super) parameters: Vec<Arc<str>>,
     pub(super) body: Block,
 }
 
@@ -39,13 +39,13 @@ pub(super) enum Expression {
     Nil,
     Boolean(bool),
     Number(i64),
-    String(Rc<[u8]>),
-    Name(String),
+    String(Arc<[u8]>),
+    Name(Arc<str>),
     Index(Box<Self>, Box<Self>),
+    Call(Call),
     /// The line is that of the call.
-    Call(Box<Self>, Vec<Self>, u32),
-    Method(Box<Self>, String, Vec<Self>, u32),
-    Function(Rc<Function>),
+    Method(Box<Self>, Arc<str>, Vec<Self>, u32),
+    Function(Arc<Function>),
     Not(Box<Self>),
     Minus(Box<Self>),
     Length(Box<Self>),
@@ -56,6 +56,31 @@ pub(super) enum Expression {
     Table(Vec<(Option<Self>, Self)>),
     /// In parentheses: one value.
     One(Box<Self>),
+}
+
+/// A call of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) function: Box<Expression>,
+    pub(super) arguments: Vec<Expression>,
+    /// How the script names the function, as far as Lua knows a name.
+    pub(super) name: Option<Arc<str>>,
+    pub(super) line: u32,
+}
+
+impl Expression {
+    /// The name by which the expression gives a function to a call, as far as Lua knows one.
+    pub(super) fn name(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Name(name) => Some(name.clone()),
+            Self::Index(_, key) => Some(match &**key {
+                Self::String(field) => String::from_utf8_lossy(field).into(),
+                _ => "?".into(),
+            }),
+            Self::One(inner) => inner.name(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use super::library::Builtin;
+use super::library::{Builtin, Part};
 use super::syntax::Function;
 
 /// Numbers beyond it are not exact in Lua, whose numbers are doubles: they are refused.
@@ -20,53 +20,63 @@ pub(super) enum Value {
     Boolean(bool),
     /// A whole number. Fractions are not supported.
     Number(i64),
-    String(Rc<[u8]>),
+    String(Arc<[u8]>),
     Table(usize),
-    Function(Rc<Closure>),
+    Function(Arc<Closure>),
     Builtin(Builtin),
 }
 
 /// A function with the local names that it sees.
 #[derive(Debug)]
 pub(super) struct Closure {
-    pub(super) function: Rc<Function>,
+    pub(super) function: Arc<Function>,
     pub(super) scope: Scope,
 }
 
 /// Local names with their places in the interpreter's memory, inner ones last.
-pub(super) type Scope = Vec<(Rc<str>, usize)>;
+pub(super) type Scope = Vec<(Arc<str>, usize)>;
 
 /// A key of a table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Number(i64),
-    String(Rc<[u8]>),
+    String(Arc<[u8]>),
     Boolean(bool),
     Table(usize),
 }
+
+/// The greatest key that is a number: names come behind it.
+const LAST_NUMBER: Key = Key::Number(i64::MAX);
 
 /// A table. `pairs` goes by the order of its keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     fields: BTreeMap<Key, Value>,
-    /// Names of the library, which a script may not change.
-    pub(super) is_fixed: bool,
-    /// Names that this part of the library has in Redis and not here.
-    pub(super) unsupported: &'static [&'static str],
+    /// The part of the library that it stands for. A script may not change it.
+    pub(super) part: Option<&'static Part>,
 }
 
 impl Table {
-    /// An empty table, in which these names are not supported.
-    pub(super) fn without(unsupported: &'static [&'static str]) -> Self {
-        Self { unsupported, ..Self::default() }
+    /// A part of the library.
+    pub(super) fn of(part: &'static Part) -> Self {
+        Self { part: Some(part), ..Self::default() }
     }
 
     pub(super) fn get(&self, key: &Key) -> Value {
-        self.fields.get(key).cloned().unwrap_or(Value::Nil)
+        match (self.fields.get(key), self.part, key) {
+            (Some(value), _, _) => value.clone(),
+            (None, Some(part), Key::String(name)) => part.get(name),
+            _ => Value::Nil,
+        }
     }
 
-    pub(super) fn text(&self, key: &str) -> Value {
-        self.get(&Key::String(key.as_bytes().into()))
+    /// The field with this name of a table that the script made.
+    pub(super) fn text(&self, name: &str) -> Value {
+        let names = self.fields.range((Bound::Excluded(LAST_NUMBER), Bound::Unbounded));
+        let found = names
+            .map_while(|(key, value)| if let Key::String(known) = key { Some((known, value)) } else { None })
+            .find(|(known, _)| ***known == *name.as_bytes());
+        found.map_or(Value::Nil, |(_, value)| value.clone())
     }
 
     pub(super) fn set(&mut self, key: Key, value: Value) {
@@ -83,7 +93,7 @@ impl Table {
 
     /// The number of values from 1 on without a gap.
     pub(super) fn length(&self) -> i64 {
-        let positive = self.fields.range(Key::Number(1)..Key::String([].into()));
+        let positive = self.fields.range(Key::Number(1)..=LAST_NUMBER);
         let Some((Key::Number(last), _)) = positive.clone().next_back() else { return 0 };
         // As many fields as the largest number, and none before 1 or behind it: no gap.
         let first = self.fields.first_key_value().map(|(key, _)| key);
@@ -97,7 +107,7 @@ impl Table {
 
     /// Whether there are values beyond the first gap. Lua's length then depends on how the table came about.
     pub(super) fn has_gap(&self) -> bool {
-        let beyond = (Bound::Excluded(Key::Number(self.length())), Bound::Excluded(Key::String([].into())));
+        let beyond = (Bound::Excluded(Key::Number(self.length())), Bound::Included(LAST_NUMBER));
         self.fields.range(beyond).next().is_some()
     }
 
@@ -154,7 +164,7 @@ impl Value {
     }
 
     /// The bytes, or those that write a number.
-    pub(super) fn bytes(&self) -> Option<Rc<[u8]>> {
+    pub(super) fn bytes(&self) -> Option<Arc<[u8]>> {
         match self {
             Self::String(bytes) => Some(bytes.clone()),
             Self::Number(number) => Some(number_text(*number).into_bytes().into()),

@@ -4,15 +4,15 @@ use super::Role;
 use super::call::Call;
 use crate::lock::redis::access::{Answer, Refused, integer};
 use crate::lock::redis::reply::Reply;
-use crate::lock::redis::{script, sha1};
+use crate::lock::redis::script::{self, Script};
+use crate::lock::redis::sha1;
 
 /// `EVAL script keys key … argument …`
 pub(in crate::lock::redis) fn eval(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
     let (keys, rest) = arguments[3..].split_at(key_count(arguments)?);
     let digest = sha1::hexadecimal(&arguments[1]);
-    script::check(&arguments[1])?;
-    call.server.scripts.insert(digest.clone(), arguments[1].clone());
-    run(call, &arguments[1], &digest, (keys, rest))
+    let script = kept(call, &digest, &arguments[1])?;
+    run(call, &script, &digest, (keys, rest))
 }
 
 /// `EVALSHA digest keys key … argument …`
@@ -23,13 +23,23 @@ pub(in crate::lock::redis) fn evalsha(call: &mut Call<'_>, arguments: &[Vec<u8>]
     }
     let (keys, rest) = arguments[3..].split_at(key_count(arguments)?);
     let digest = String::from_utf8_lossy(&arguments[1]).to_ascii_lowercase();
-    let text = call.server.scripts.get(&digest).cloned().ok_or_else(missing)?;
-    run(call, &text, &digest, (keys, rest))
+    let script = call.server.scripts.get(&digest).cloned().ok_or_else(missing)?;
+    run(call, &script, &digest, (keys, rest))
 }
 
-fn run(call: &mut Call<'_>, text: &[u8], digest: &str, (keys, arguments): (&[Vec<u8>], &[Vec<u8>])) -> Answer {
+/// The script with this digest; one that was not read yet is read and kept.
+fn kept(call: &mut Call<'_>, digest: &str, text: &[u8]) -> Result<Script, Refused> {
+    if let Some(script) = call.server.scripts.get(digest) {
+        return Ok(script.clone());
+    }
+    let script = Script::parse(text)?;
+    call.server.scripts.insert(digest.to_owned(), script.clone());
+    Ok(script)
+}
+
+fn run(call: &mut Call<'_>, script: &Script, digest: &str, (keys, arguments): (&[Vec<u8>], &[Vec<u8>])) -> Answer {
     let may_write = call.server.role() == Role::Master;
-    script::run(text, digest, &mut call.access(), script::Arguments { keys, arguments, may_write })
+    script::run(script, digest, &mut call.access(), script::Arguments { keys, arguments, may_write })
 }
 
 /// How many of the words after the third are keys.
@@ -44,9 +54,8 @@ fn key_count(arguments: &[Vec<u8>]) -> Result<usize, Refused> {
 
 /// `SCRIPT LOAD script`
 pub(in crate::lock::redis) fn load(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
-    script::check(&arguments[2])?;
     let digest = sha1::hexadecimal(&arguments[2]);
-    call.server.scripts.insert(digest.clone(), arguments[2].clone());
+    kept(call, &digest, &arguments[2])?;
     Ok(Reply::text(&digest))
 }
 
