@@ -8,6 +8,7 @@
 //! `pairs` goes by the order of the keys, where Lua's order follows from its hash function.
 
 mod bridge;
+mod budget;
 mod interpreter;
 mod lexer;
 mod library;
@@ -51,10 +52,7 @@ pub(super) fn run(Script(block): &Script, digest: &str, access: &mut Access<'_>,
     match interpreter.run(block) {
         Ok(value) => bridge::reply_of(&interpreter, &value),
         Err(Thrown::Stopped(text)) => Err(Refused(text.into_bytes())),
-        Err(Thrown::Error(error)) => {
-            let place = format!(" script: {digest}, on @user_script:{}.", interpreter.line);
-            Err(Refused([bridge::error_text(&interpreter, &error), place.into_bytes()].concat()))
-        }
+        Err(Thrown::Error(error)) => Err(bridge::refusal(&interpreter, &error, digest)),
     }
 }
 

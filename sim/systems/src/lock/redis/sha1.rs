@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-/// The digest of these bytes as 40 hexadecimal digits.
+/// How many digits a digest has.
+pub(super) const DIGITS: usize = 40;
+
+/// The digest of these bytes in hexadecimal digits.
 pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     for block in padded(bytes).chunks_exact(64) {
         absorb(&mut state, block);
     }
-    let mut digits = String::with_capacity(40);
+    let mut digits = String::with_capacity(DIGITS);
     for word in state {
         write!(digits, "{word:08x}").expect("a text takes every digit");
     }

@@ -3,6 +3,7 @@
 use crate::lock::redis::access::{Access, Answer, Refused, check_room, integer};
 use crate::lock::redis::number;
 use crate::lock::redis::reply::Reply;
+use crate::lock::redis::value::Value;
 
 /// The most bytes of one value.
 const VALUE_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -44,15 +45,17 @@ pub(in crate::lock::redis) fn strlen(access: &mut Access<'_>, arguments: &[Vec<u
 /// `APPEND key value`
 pub(in crate::lock::redis) fn append(access: &mut Access<'_>, arguments: &[Vec<u8>]) -> Answer {
     let (key, more) = (&arguments[1], &arguments[2]);
-    let mut bytes = access.string(key)?.unwrap_or_default().to_vec();
-    if bytes.len() + more.len() > VALUE_BYTES_MAX {
+    let length = access.string(key)?.map(<[u8]>::len);
+    if length.unwrap_or_default() + more.len() > VALUE_BYTES_MAX {
         return Err(Refused::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)"));
     }
-    bytes.extend_from_slice(more);
-    let length = bytes.len();
-    access.set_keeping_deadline(key, bytes);
+    // In its place: a script may append to a long value over and over.
+    match length.and_then(|_| access.keyspace.value_mut(key)) {
+        Some(Value::String(bytes)) => bytes.extend_from_slice(more),
+        _ => access.set(key, more.clone(), None),
+    }
     access.note_verbatim(arguments);
-    Ok(Reply::count(length))
+    Ok(Reply::count(length.unwrap_or_default() + more.len()))
 }
 
 /// `INCR key`

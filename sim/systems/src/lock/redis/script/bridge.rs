@@ -2,13 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::interpreter::{BYTES_MAX, Evaluated, Interpreter, Thrown};
+use super::budget::BYTES_MAX;
+use super::interpreter::{Evaluated, Interpreter, Thrown};
 use super::value::{BEYOND, Key, Table, Value, as_double, exact};
 use crate::lock::redis::access::{Answer, Refused};
+use crate::lock::redis::protocol::ARGUMENT_BYTES;
 use crate::lock::redis::reply::{PART_BYTES, Reply};
 use crate::lock::redis::server::info::unix_time;
 use crate::lock::redis::table::{self, Command, Kind, Run};
 use crate::lock::redis::{number, sha1};
+
+/// How many bytes of a text a step digests.
+const DIGESTED_A_STEP: usize = 16;
 
 /// How deep a returned table may nest.
 const DEPTH_MAX: usize = 100;
@@ -51,8 +56,10 @@ fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Eval
     if arguments.iter().any(|value| matches!(value, Value::Number(number) if exact(*number).is_none())) {
         return interpreter.unsupported("an argument beyond 2^53 that is a number and no string");
     }
-    let size = words.iter().map(Vec::len).sum();
-    interpreter.spend(1, size)?;
+    // Its effect holds the words, too.
+    let size = words.iter().map(|word| word.len() + ARGUMENT_BYTES).sum();
+    interpreter.budget.spend(1, size)?;
+    interpreter.budget.handle(words.len())?;
     let command = match admitted(&words) {
         Ok(command) => command,
         Err(Refused(text)) => return Ok(Reply::Error(text)),
@@ -62,12 +69,15 @@ fn carry_out(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Eval
     }
     let answer = match command.run {
         Run::Keys(run) => {
+            if command.name == "keys" {
+                interpreter.budget.handle(interpreter.access.keyspace.len())?;
+            }
             let room = interpreter.access.room;
-            interpreter.access.room = room.min(interpreter.bytes_left());
+            interpreter.access.room = room.min(interpreter.budget.bytes_left());
             let answer = run(interpreter.access, &words);
             interpreter.access.room = room;
             if let Ok(reply) = &answer {
-                interpreter.spend(0, reply.size())?;
+                interpreter.budget.spend(0, reply.size())?;
             }
             answer
         }
@@ -102,6 +112,7 @@ fn without_server(interpreter: &mut Interpreter<'_, '_>, command: &Command, word
     match (command.name, words) {
         ("ping", [_]) => Ok(Reply::Status("PONG".into())),
         ("ping" | "echo", [_, text]) => Ok(Reply::Bulk(text.clone())),
+        ("ping", _) => Ok(Reply::Error(Refused::arity("ping").0)),
         ("time", _) => Ok(unix_time(interpreter.access.now)),
         // Nothing subscribes to a channel of this server.
         ("publish", _) => {
@@ -148,28 +159,32 @@ fn error_table(interpreter: &mut Interpreter<'_, '_>, text: &[u8]) -> Value {
 }
 
 /// `redis.error_reply(text)`: what stands before the first space is the code; one word gets the code `ERR`.
-pub(super) fn error_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Value {
+pub(super) fn error_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
     let [Value::String(text)] = arguments else {
-        return error_table(interpreter, b"ERR wrong number or type of arguments");
+        return Ok(error_table(interpreter, b"ERR wrong number or type of arguments"));
     };
+    interpreter.budget.spend(1, text.len())?;
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let text = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
-    error_table(interpreter, &text)
+    Ok(error_table(interpreter, &text))
 }
 
 /// `redis.status_reply(text)`
-pub(super) fn status_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Value {
+pub(super) fn status_reply(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
     let [Value::String(text)] = arguments else {
-        return error_table(interpreter, b"ERR wrong number or type of arguments");
+        return Ok(error_table(interpreter, b"ERR wrong number or type of arguments"));
     };
-    field_table(interpreter, "ok", text)
+    interpreter.budget.spend(1, text.len())?;
+    Ok(field_table(interpreter, "ok", text))
 }
 
 /// `redis.sha1hex(text)`
 pub(super) fn sha1(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Value> {
     let [value] = arguments else { return raise(interpreter, b"ERR wrong number of arguments") };
     // What is no text counts as an empty one.
-    Ok(Value::text(&sha1::hexadecimal(&value.bytes().unwrap_or_default())))
+    let text = value.bytes().unwrap_or_default();
+    interpreter.budget.spend((text.len() / DIGESTED_A_STEP) as u64, sha1::DIGITS)?;
+    Ok(Value::text(&sha1::hexadecimal(&text)))
 }
 
 /// `redis.log(level, text, …)`: there is no log.
@@ -191,18 +206,27 @@ fn raise<T>(interpreter: &mut Interpreter<'_, '_>, text: &[u8]) -> Evaluated<T> 
 /// The reply for the value that a script returns. One value may be in it many times, so that it is longer than all that
 /// the script has.
 pub(super) fn reply_of(interpreter: &Interpreter<'_, '_>, value: &Value) -> Answer {
-    let most = interpreter.access.room.min(BYTES_MAX);
-    let mut room = Some(most);
+    let mut room = Some(most(interpreter));
     let reply = reply_at(interpreter, value, 0, &mut room);
-    if room.is_some() { Ok(reply) } else { Err(Refused::too_long(most)) }
+    if room.is_some() { Ok(reply) } else { Err(Refused::too_long(most(interpreter))) }
+}
+
+/// How much memory a reply may take.
+fn most(interpreter: &Interpreter<'_, '_>) -> usize {
+    interpreter.access.room.min(BYTES_MAX)
+}
+
+/// Takes room for so many bytes, and returns whether there was enough.
+fn takes(room: &mut Option<usize>, bytes: usize) -> bool {
+    *room = room.and_then(|room| room.checked_sub(bytes));
+    room.is_some()
 }
 
 /// The reply for a value. The room that is left for it is `None` once there was too little: what is returned then is of
 /// no use.
 fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize, room: &mut Option<usize>) -> Reply {
     let length = if let Value::String(bytes) = value { bytes.len() } else { 0 };
-    *room = room.and_then(|room| room.checked_sub(length + PART_BYTES));
-    if room.is_none() {
+    if !takes(room, length + PART_BYTES) {
         return Reply::Null;
     }
     match value {
@@ -220,10 +244,12 @@ fn reply_at(interpreter: &Interpreter<'_, '_>, value: &Value, depth: usize, room
 /// What one of its fields says it is, in this order, or else the values from 1 up to the first gap.
 fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize, room: &mut Option<usize>) -> Reply {
     if let Value::String(text) = table.text("err") {
-        return Reply::Error(text.to_vec());
+        return if takes(room, text.len()) { Reply::Error(text.to_vec()) } else { Reply::Null };
     }
     if let Value::String(text) = table.text("ok") {
-        return Reply::Status(Cow::Owned(String::from_utf8_lossy(&text).into_owned()));
+        let fits = takes(room, text.len());
+        let status = || Reply::Status(Cow::Owned(String::from_utf8_lossy(&text).into_owned()));
+        return if fits { status() } else { Reply::Null };
     }
     if let Value::Number(number) = table.text("double") {
         let text = || format!("ERR a double beyond 2^53 is not supported in scripts, line {}", interpreter.line);
@@ -254,13 +280,15 @@ fn table_reply(interpreter: &Interpreter<'_, '_>, table: &Table, depth: usize, r
     }
     if let Value::String(digits) = table.text("big_number") {
         let in_one_line = |&byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte };
-        return Reply::BigNumber(digits.iter().map(in_one_line).collect());
+        let fits = takes(room, digits.len());
+        return if fits { Reply::BigNumber(digits.iter().map(in_one_line).collect()) } else { Reply::Null };
     }
     if let Value::Table(verbatim) = table.text("verbatim_string") {
         let verbatim = interpreter.fields(verbatim);
         if let (Value::String(text), Value::String(format)) = (verbatim.text("string"), verbatim.text("format")) {
             let letter = |place: usize| format.get(place).copied().unwrap_or(b' ');
-            return Reply::Labelled([0, 1, 2].map(letter), text.to_vec());
+            let fits = takes(room, text.len());
+            return if fits { Reply::Labelled([0, 1, 2].map(letter), text.to_vec()) } else { Reply::Null };
         }
     }
     let values = (1..).map(|place| table.get(&Key::Number(place)));
@@ -282,6 +310,8 @@ fn replies_at(
             break;
         }
     }
+    // There may be very many short ones.
+    replies.shrink_to_fit();
     replies
 }
 
@@ -290,8 +320,14 @@ fn fields(table: &Table) -> impl Iterator<Item = (Key, Value)> {
     std::iter::successors(table.after(None), |(key, _)| table.after(Some(key)))
 }
 
-/// The text of an error that ended a script.
-pub(super) fn error_text(interpreter: &Interpreter<'_, '_>, error: &Value) -> Vec<u8> {
+/// What a script that ended with an error answers.
+pub(super) fn refusal(interpreter: &Interpreter<'_, '_>, error: &Value, digest: &str) -> Refused {
+    let place = format!(" script: {digest}, on @user_script:{}.", interpreter.line);
+    let text = [error_text(interpreter, error), place.into_bytes()].concat();
+    if text.len() > most(interpreter) { Refused::too_long(most(interpreter)) } else { Refused(text) }
+}
+
+fn error_text(interpreter: &Interpreter<'_, '_>, error: &Value) -> Vec<u8> {
     match error {
         Value::Table(table) => match interpreter.fields(*table).text("err") {
             Value::String(text) => text.to_vec(),

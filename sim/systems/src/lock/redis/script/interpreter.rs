@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::library;
 use super::syntax::{Block, Call, Expression, Function, Operator, Statement, StatementKind};
 use super::value::{Closure, Key, Scope, Table, Value};
 use crate::lock::redis::access::Access;
 
-/// How many steps a script may take. Redis lets a script run for ever, and refuses others after five seconds.
-pub(super) const STEPS_MAX: u64 = 5_000_000;
+/// What a table with some fields takes, about: they have room together.
+const TABLE_BYTES: usize = 600;
 
-/// How many bytes the strings and tables of a script may take.
-pub(super) const BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// What a table takes at least, about.
-const TABLE_BYTES: usize = 64;
+/// What each field of a table takes, about.
+const FIELD_BYTES: usize = 64;
 
 /// What a local name takes, about, with its place among those in scope.
 const LOCAL_BYTES: usize = 48;
 
-/// How deep functions may call each other.
-const CALLS_MAX: usize = 100;
+/// How many names in scope are compared with one that is looked for in the time of handling one thing.
+const NAMES_COMPARED: usize = 8;
+
+/// With how many other keys of a table one is compared at most, about, to find it.
+const COMPARED_MAX: usize = 64;
 
 /// What ends a script early.
 #[derive(Clone, Debug)]
@@ -57,9 +58,7 @@ pub(super) struct Interpreter<'a, 'b> {
     given: [Value; 2],
     /// The line of the statement or call at work.
     pub(super) line: u32,
-    steps: u64,
-    bytes: usize,
-    calls: usize,
+    pub(super) budget: Budget,
     /// The functions that wait for one that they called, outermost first: the lines of their calls. Functions of the
     /// library have none, nor has a function that ended with its call.
     callers: Vec<Option<u32>>,
@@ -98,9 +97,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             scope: Vec::new(),
             given: [Value::Nil, Value::Nil],
             line: 1,
-            steps: 0,
-            bytes: library::PARTS.len() * TABLE_BYTES,
-            calls: 0,
+            budget: Budget::default(),
             callers: Vec::new(),
             in_library: false,
             called: Called::default(),
@@ -108,6 +105,8 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         };
         interpreter.given = [keys, arguments]
             .map(|texts| interpreter.list(texts.iter().map(|text| Value::String(text.as_slice().into())).collect()));
+        // What the client sent is bounded where it is read.
+        interpreter.budget = Budget::default();
         interpreter
     }
 
@@ -121,7 +120,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     /// A new table.
     pub(super) fn table(&mut self, table: Table) -> Value {
-        self.bytes += TABLE_BYTES;
+        self.budget.allocate(TABLE_BYTES + table.len() * FIELD_BYTES);
         self.tables.push(table);
         Value::Table(self.tables.len() - 1)
     }
@@ -168,32 +167,25 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         Err(Thrown::Stopped(format!("ERR {what} is not supported in scripts, line {}", self.line)))
     }
 
-    /// Counts steps, and bytes that are allocated.
-    pub(super) fn spend(&mut self, steps: u64, bytes: usize) -> Evaluated<()> {
-        self.steps += steps;
-        self.bytes += bytes;
-        if self.steps > STEPS_MAX {
-            return Err(Thrown::Stopped(format!("ERR the script took more than {STEPS_MAX} steps")));
+    /// Counts the steps of finding a key in a table: it is compared with some of the others.
+    pub(super) fn spend_on_key(&mut self, table: usize, key: &Key) -> Evaluated<()> {
+        match key {
+            Key::String(text) => {
+                self.budget.compare(text.len().saturating_mul(self.tables[table].len().min(COMPARED_MAX)))
+            }
+            _ => Ok(()),
         }
-        if self.bytes > BYTES_MAX {
-            return Err(Thrown::Stopped(format!("ERR the script took more than {BYTES_MAX} bytes")));
-        }
-        Ok(())
-    }
-
-    /// How many bytes the script may still take.
-    pub(super) fn bytes_left(&self) -> usize {
-        BYTES_MAX.saturating_sub(self.bytes)
     }
 
     fn declare(&mut self, name: &Arc<str>, value: Value) -> Evaluated<()> {
-        self.spend(0, LOCAL_BYTES)?;
+        self.budget.spend(0, LOCAL_BYTES)?;
         self.locals.push(value);
         self.scope.push((name.clone(), self.locals.len() - 1));
         Ok(())
     }
 
     fn declare_all(&mut self, names: &[Arc<str>], values: Vec<Value>) -> Evaluated<()> {
+        self.budget.handle(names.len())?;
         names.iter().zip(values).try_for_each(|(name, value)| self.declare(name, value))
     }
 
@@ -206,7 +198,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     fn end_scope(&mut self, (names, values): (usize, usize)) {
         self.scope.truncate(names);
         let kept = values.max(self.kept_locals);
-        self.bytes -= self.locals.len().saturating_sub(kept) * LOCAL_BYTES;
+        self.budget.free(self.locals.len().saturating_sub(kept) * LOCAL_BYTES);
         self.locals.truncate(kept);
     }
 
@@ -217,7 +209,9 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     /// Carries out statements; the names that they declare end with them.
     fn block(&mut self, block: &Block) -> Evaluated<Flow> {
         let outer = self.begin_scope();
+        self.budget.enter(1)?;
         let ended = self.statements(block);
+        self.budget.leave(1);
         self.end_scope(outer);
         ended
     }
@@ -225,7 +219,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     fn statements(&mut self, block: &Block) -> Evaluated<Flow> {
         for statement in block {
             self.line = statement.line;
-            self.spend(1, 0)?;
+            self.budget.spend(1, 0)?;
             match self.statement(statement)? {
                 Flow::Next => {}
                 ended => return Ok(ended),
@@ -270,6 +264,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     fn branch(&mut self, branches: &[(Expression, Block)], otherwise: &Block) -> Evaluated<Flow> {
         for (condition, block) in branches {
+            self.budget.spend(1, 0)?;
             if self.value(condition)?.is_true() {
                 return self.block(block);
             }
@@ -279,7 +274,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     fn while_loop(&mut self, condition: &Expression, body: &Block) -> Evaluated<Flow> {
         while self.value(condition)?.is_true() {
-            self.spend(1, 0)?;
+            self.budget.spend(1, 0)?;
             match self.block(body)? {
                 Flow::Next => {}
                 Flow::Break => break,
@@ -292,17 +287,25 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     /// The condition sees the names of the body.
     fn repeat_loop(&mut self, body: &Block, condition: &Expression) -> Evaluated<Flow> {
         loop {
-            self.spend(1, 0)?;
+            self.budget.spend(1, 0)?;
             let outer = self.begin_scope();
-            let flow = self.statements(body)?;
-            let ended = matches!(flow, Flow::Next) && self.value(condition)?.is_true();
+            self.budget.enter(1)?;
+            let turn = self.repeat_turn(body, condition);
+            self.budget.leave(1);
             self.end_scope(outer);
-            match flow {
-                Flow::Next if !ended => {}
-                Flow::Next | Flow::Break => return Ok(Flow::Next),
-                returned => return Ok(returned),
+            match turn? {
+                (Flow::Next, false) => {}
+                (Flow::Next, true) | (Flow::Break, _) => return Ok(Flow::Next),
+                (returned, _) => return Ok(returned),
             }
         }
+    }
+
+    /// One turn of such a loop, and whether it is the last.
+    fn repeat_turn(&mut self, body: &Block, condition: &Expression) -> Evaluated<(Flow, bool)> {
+        let flow = self.statements(body)?;
+        let ended = matches!(flow, Flow::Next) && self.value(condition)?.is_true();
+        Ok((flow, ended))
     }
 
     fn count_loop(&mut self, name: &Arc<str>, bounds: [Option<&Expression>; 3], body: &Block) -> Evaluated<Flow> {
@@ -318,7 +321,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         }
         let [mut at, last, step] = numbers;
         while if step > 0 { at <= last } else { at >= last } {
-            self.spend(1, 0)?;
+            self.budget.spend(1, 0)?;
             match self.body(std::slice::from_ref(name), vec![Value::Number(at)], body)? {
                 Flow::Next => {}
                 Flow::Break => break,
@@ -333,7 +336,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
         let [iterator, state, mut control] =
             <[Value; 3]>::try_from(self.values(values, 3)?).expect("three values were asked for");
         loop {
-            self.spend(1, 0)?;
+            self.budget.spend(1, 0)?;
             let mut found = self.call(&iterator, vec![state.clone(), control], Called::default())?;
             found.resize(names.len().max(1), Value::Nil);
             control = found[0].clone();
@@ -357,6 +360,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     fn assign(&mut self, targets: &[Expression], values: &[Expression]) -> Evaluated<()> {
+        self.budget.handle(targets.len().saturating_mul(1 + self.scope.len() / NAMES_COMPARED))?;
         let values = self.values(values, targets.len())?;
         for (target, value) in targets.iter().zip(values) {
             match target {
@@ -384,9 +388,9 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     pub(super) fn set_field(&mut self, table: usize, key: &Value, value: Value) -> Evaluated<()> {
         let Some(key) = key.key() else { return self.error("table index is nil") };
-        self.spend(1, 64)?;
-        self.tables[table].set(key, value);
-        Ok(())
+        self.spend_on_key(table, &key)?;
+        let is_new = self.tables[table].set(key, value);
+        self.budget.spend(1, if is_new { FIELD_BYTES } else { 0 })
     }
 
     /// As many values as are wanted: the last expression gives all of its own, and `nil` fills up.
@@ -399,6 +403,7 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     fn all_values(&mut self, expressions: &[Expression]) -> Evaluated<Vec<Value>> {
         let mut values = Vec::new();
         let Some((last, before)) = expressions.split_last() else { return Ok(values) };
+        self.budget.handle(before.len())?;
         for expression in before {
             values.push(self.value(expression)?);
         }
@@ -417,6 +422,19 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             Expression::Number(number) => Ok(Value::Number(*number)),
             Expression::String(bytes) => Ok(Value::String(bytes.clone())),
             Expression::Name(name) => self.name(name),
+            _ => {
+                self.budget.spend(1, 0)?;
+                self.budget.enter(1)?;
+                let value = self.value_of_parts(expression);
+                self.budget.leave(1);
+                value
+            }
+        }
+    }
+
+    /// The value of an expression that is made of others.
+    fn value_of_parts(&mut self, expression: &Expression) -> Evaluated<Value> {
+        match expression {
             Expression::Index(object, key) => self.index(object, key),
             Expression::Call(..) | Expression::Method(..) => {
                 Ok(self.call_expression(expression)?.into_iter().next().unwrap_or(Value::Nil))
@@ -436,10 +454,16 @@ impl<'a, 'b> Interpreter<'a, 'b> {
             Expression::Binary(operator, left, right) => self.binary(*operator, left, right),
             Expression::Table(fields) => self.table_of(fields),
             Expression::One(inner) => self.value(inner),
+            Expression::Nil
+            | Expression::Boolean(_)
+            | Expression::Number(_)
+            | Expression::String(_)
+            | Expression::Name(_) => unreachable!("it has no parts"),
         }
     }
 
     fn name(&mut self, name: &str) -> Evaluated<Value> {
+        self.budget.handle(self.scope.len() / NAMES_COMPARED)?;
         if let Some(place) = self.local(name) {
             return Ok(self.locals[place].clone());
         }
@@ -459,9 +483,18 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     fn index(&mut self, object: &Expression, key: &Expression) -> Evaluated<Value> {
         let (holder, key) = (self.value(object)?, self.value(key)?);
         match &holder {
-            Value::Table(table) => key.key().map_or(Ok(Value::Nil), |key| self.field(*table, &key)),
+            Value::Table(table) => match key.key() {
+                Some(key) => {
+                    self.spend_on_key(*table, &key)?;
+                    self.field(*table, &key)
+                }
+                None => Ok(Value::Nil),
+            },
             Value::String(_) => match &key {
-                Value::String(name) => library::string_function(self, &String::from_utf8_lossy(name)),
+                Value::String(name) => {
+                    self.budget.compare(name.len())?;
+                    library::string_function(self, &String::from_utf8_lossy(name))
+                }
                 _ => Ok(Value::Nil),
             },
             _ => self.error(&format!("attempt to index {}", self.named(object, &holder))),
@@ -484,13 +517,13 @@ impl<'a, 'b> Interpreter<'a, 'b> {
 
     /// The number of values of a list.
     pub(super) fn list_length(&self, table: usize) -> Evaluated<i64> {
-        let table = &self.tables[table];
-        if table.has_gap() { self.unsupported("the length of a list with gaps") } else { Ok(table.length()) }
+        let length = self.tables[table].length();
+        length.map_or_else(|| self.unsupported("the length of a list with gaps"), Ok)
     }
 
     /// A function, which sees every name in scope.
     fn closure(&mut self, function: &Arc<Function>) -> Evaluated<Value> {
-        self.spend(0, (1 + self.scope.len()) * LOCAL_BYTES)?;
+        self.budget.spend(0, (1 + self.scope.len()) * LOCAL_BYTES)?;
         self.kept_locals = self.locals.len();
         Ok(Value::Function(Arc::new(Closure { function: function.clone(), scope: self.scope.clone() })))
     }
@@ -515,11 +548,12 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     fn table_of(&mut self, fields: &[(Option<Expression>, Expression)]) -> Evaluated<Value> {
-        self.spend(1, 64)?;
         let mut table = Table::default();
         let mut place = 0;
         for (at, (key, expression)) in fields.iter().enumerate() {
             let is_last = at + 1 == fields.len();
+            self.budget.spend(1, 0)?;
+            self.budget.fits(table.len() * FIELD_BYTES)?;
             match key {
                 Some(key) => {
                     let Some(key) = self.value(key)?.key() else { return self.error("table index is nil") };
@@ -543,6 +577,13 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     fn call_as(&mut self, call: &Expression, tail: Tail) -> Evaluated<Vec<Value>> {
+        self.budget.enter(1)?;
+        let result = self.called_as(call, tail);
+        self.budget.leave(1);
+        result
+    }
+
+    fn called_as(&mut self, call: &Expression, tail: Tail) -> Evaluated<Vec<Value>> {
         match call {
             Expression::Call(Call { function, arguments, name, line }) => {
                 let callee = self.value(function)?;
@@ -578,7 +619,14 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     fn enter(&mut self, callee: &Value, arguments: Vec<Value>, called: Called, tail: Tail) -> Evaluated<Vec<Value>> {
-        self.spend(1, 0)?;
+        self.budget.spend(1, 0)?;
+        self.budget.enter(1)?;
+        let result = self.entered(callee, arguments, called, tail);
+        self.budget.leave(1);
+        result
+    }
+
+    fn entered(&mut self, callee: &Value, arguments: Vec<Value>, called: Called, tail: Tail) -> Evaluated<Vec<Value>> {
         if !callee.is_callable() {
             let text = format!("attempt to call a {} value", callee.kind());
             return if self.in_library { Err(Thrown::Error(Value::text(&text))) } else { self.error(&text) };
@@ -605,17 +653,13 @@ impl<'a, 'b> Interpreter<'a, 'b> {
     }
 
     fn call_closure(&mut self, closure: &Closure, mut arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
-        self.calls += 1;
-        if self.calls > CALLS_MAX {
-            return Err(Thrown::Stopped(format!("ERR the script calls functions deeper than {CALLS_MAX}")));
-        }
+        self.budget.handle(closure.scope.len())?;
         let caller = std::mem::replace(&mut self.scope, closure.scope.clone());
         let caller_outer_names = std::mem::replace(&mut self.outer_names, closure.scope.len());
         arguments.resize(closure.function.parameters.len(), Value::Nil);
         let flow = self.body(&closure.function.parameters, arguments, &closure.function.body);
         self.scope = caller;
         self.outer_names = caller_outer_names;
-        self.calls -= 1;
         match flow? {
             Flow::Return(values) => Ok(values),
             Flow::Next | Flow::Break => Ok(Vec::new()),

@@ -234,8 +234,8 @@ pub(super) fn call(
     match builtin {
         Builtin::Call => bridge::call(interpreter, &arguments).map(|value| vec![value]),
         Builtin::ProtectedCall => bridge::protected_call(interpreter, &arguments).map(|value| vec![value]),
-        Builtin::ErrorReply => one(bridge::error_reply(interpreter, &arguments)),
-        Builtin::StatusReply => one(bridge::status_reply(interpreter, &arguments)),
+        Builtin::ErrorReply => one(bridge::error_reply(interpreter, &arguments)?),
+        Builtin::StatusReply => one(bridge::status_reply(interpreter, &arguments)?),
         Builtin::Sha1 => one(bridge::sha1(interpreter, &arguments)?),
         Builtin::Log => bridge::log(interpreter, &arguments),
         // Effects are replicated in any case.
@@ -371,13 +371,16 @@ fn iterator(
     Ok(vec![Value::Builtin(next), Value::Table(table(interpreter, arguments)?), control])
 }
 
-fn next(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+fn next(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
     let [Value::Table(table), control] = arguments else { return Ok(vec![Value::Nil]) };
-    let fields = interpreter.fields(*table);
-    if fields.part.is_some() {
+    if interpreter.fields(*table).part.is_some() {
         return interpreter.unsupported("a loop over the library");
     }
-    Ok(match fields.after(control.key().as_ref()) {
+    let before = control.key();
+    if let Some(before) = &before {
+        interpreter.spend_on_key(*table, before)?;
+    }
+    Ok(match interpreter.fields(*table).after(before.as_ref()) {
         Some((key, value)) => vec![key.value(), value],
         None => vec![Value::Nil],
     })
@@ -417,17 +420,25 @@ fn pcall(interpreter: &mut Interpreter<'_, '_>, mut arguments: Vec<Value>) -> Ev
 }
 
 /// `error(value, level)`: a text gets the place of this level in front.
-fn error(interpreter: &Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
+fn error(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
     let value = arguments.first().cloned().unwrap_or(Value::Nil);
     let level = if is_absent(arguments, 1) { 1 } else { small(interpreter, arguments, 1)? };
-    Err(Thrown::Error(match (value.bytes(), usize::try_from(level)) {
-        (Some(text), Ok(level @ 1..)) => Value::String([interpreter.place(level).as_bytes(), &text].concat().into()),
-        _ => value,
-    }))
+    Err(match (value.bytes(), usize::try_from(level)) {
+        (Some(text), Ok(level @ 1..)) => placed(interpreter, level, &text),
+        _ => Thrown::Error(value),
+    })
+}
+
+/// An error with the place of its level in front.
+fn placed(interpreter: &mut Interpreter<'_, '_>, level: usize, text: &[u8]) -> Thrown {
+    match interpreter.budget.spend(1, text.len()) {
+        Ok(()) => Thrown::Error(Value::String([interpreter.place(level).as_bytes(), text].concat().into())),
+        Err(stopped) => stopped,
+    }
 }
 
 /// `assert(value, text)`
-fn assert(interpreter: &Interpreter<'_, '_>, arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
+fn assert(interpreter: &mut Interpreter<'_, '_>, arguments: Vec<Value>) -> Evaluated<Vec<Value>> {
     if any(interpreter, &arguments)?.is_true() {
         return Ok(arguments);
     }
@@ -436,7 +447,7 @@ fn assert(interpreter: &Interpreter<'_, '_>, arguments: Vec<Value>) -> Evaluated
     } else {
         bytes(interpreter, &arguments, 1)?
     };
-    Err(Thrown::Error(Value::String([interpreter.place(1).as_bytes(), &text].concat().into())))
+    Err(placed(interpreter, 1, &text))
 }
 
 fn extreme(

@@ -23,7 +23,7 @@ pub(super) fn unpack(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value])
     if !fits_stack(arguments, last - first + 1) {
         return interpreter.error("too many results to unpack");
     }
-    interpreter.spend(u64::try_from(last - first).unwrap_or(0), 0)?;
+    interpreter.budget.spend(u64::try_from(last - first).unwrap_or(0), 0)?;
     let fields = interpreter.fields(list);
     Ok((first..=last).map(|place| fields.get(&Key::Number(place))).collect())
 }
@@ -32,13 +32,13 @@ pub(super) fn unpack(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value])
 pub(super) fn insert(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -> Evaluated<Vec<Value>> {
     let list = table(interpreter, arguments)?;
     let length = interpreter.list_length(list)?;
-    interpreter.spend(1, 64)?;
+    interpreter.budget.spend(1, 64)?;
     let (place, value) = match arguments {
         [_, value] => (length + 1, value),
         [_, _, value] => (small(interpreter, arguments, 1)?, value),
         _ => return interpreter.error("wrong number of arguments to 'insert'"),
     };
-    interpreter.spend(u64::try_from(length - place).unwrap_or(0), 0)?;
+    interpreter.budget.spend(u64::try_from(length - place).unwrap_or(0), 0)?;
     let fields = interpreter.fields_mut(list);
     for at in (place..=length).rev() {
         let moved = fields.get(&Key::Number(at));
@@ -56,7 +56,7 @@ pub(super) fn remove(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value])
     if !(1..=length).contains(&place) {
         return Ok(Vec::new());
     }
-    interpreter.spend(u64::try_from(length - place).unwrap_or(0), 0)?;
+    interpreter.budget.spend(u64::try_from(length - place).unwrap_or(0), 0)?;
     let fields = interpreter.fields_mut(list);
     let removed = fields.get(&Key::Number(place));
     for at in place..length {
@@ -85,7 +85,7 @@ pub(super) fn concat(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value])
             joined.extend_from_slice(&separator);
         }
         joined.extend_from_slice(&text);
-        interpreter.spend(1, text.len() + separator.len())?;
+        interpreter.budget.spend(1, text.len() + separator.len())?;
     }
     Ok(vec![Value::String(joined.into())])
 }

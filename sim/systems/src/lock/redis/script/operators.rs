@@ -14,8 +14,8 @@ pub(super) fn apply(
     (left, right): (Value, Value),
 ) -> Evaluated<Value> {
     match operator {
-        Operator::Equal => Ok(Value::Boolean(left.equals(&right))),
-        Operator::Differs => Ok(Value::Boolean(!left.equals(&right))),
+        Operator::Equal => equal(interpreter, &left, &right).map(Value::Boolean),
+        Operator::Differs => equal(interpreter, &left, &right).map(|equal| Value::Boolean(!equal)),
         Operator::Less => compare(interpreter, &left, &right, Ordering::is_lt),
         Operator::AtMost => compare(interpreter, &left, &right, Ordering::is_le),
         // Lua turns them round, which shows in the text of an error.
@@ -26,15 +26,27 @@ pub(super) fn apply(
     }
 }
 
+fn equal(interpreter: &mut Interpreter<'_, '_>, left: &Value, right: &Value) -> Evaluated<bool> {
+    if let (Value::String(left), Value::String(right)) = (left, right)
+        && left.len() == right.len()
+    {
+        interpreter.budget.compare(left.len())?;
+    }
+    Ok(left.equals(right))
+}
+
 fn compare(
-    interpreter: &Interpreter<'_, '_>,
+    interpreter: &mut Interpreter<'_, '_>,
     left: &Value,
     right: &Value,
     holds: fn(Ordering) -> bool,
 ) -> Evaluated<Value> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => Ok(Value::Boolean(holds(left.cmp(right)))),
-        (Value::String(left), Value::String(right)) => Ok(Value::Boolean(holds(left.cmp(right)))),
+        (Value::String(left), Value::String(right)) => {
+            interpreter.budget.compare(left.len().min(right.len()))?;
+            Ok(Value::Boolean(holds(left.cmp(right))))
+        }
         _ if left.kind() == right.kind() => {
             interpreter.error(&format!("attempt to compare two {} values", left.kind()))
         }
@@ -53,7 +65,7 @@ fn concatenate(
         let named = interpreter.named(expression, value);
         return interpreter.error(&format!("attempt to concatenate {named}"));
     };
-    interpreter.spend(1, front.len() + back.len())?;
+    interpreter.budget.spend(1, front.len() + back.len())?;
     Ok(Value::String([&front[..], &back[..]].concat().into()))
 }
 

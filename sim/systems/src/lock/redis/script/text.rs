@@ -5,10 +5,13 @@ use super::library::{Builtin, bytes, is_absent, number, small, wrong_argument};
 use super::list::fits_stack;
 use super::value::{Value, count};
 
+/// How many bytes are compared before they are counted.
+const COMPARED_AT_ONCE: usize = 4096;
+
 /// Calls a function of `string` that returns one value.
 pub(super) fn call(interpreter: &mut Interpreter<'_, '_>, builtin: Builtin, arguments: &[Value]) -> Evaluated<Value> {
     let text = bytes(interpreter, arguments, 0)?;
-    interpreter.spend(1, text.len())?;
+    interpreter.budget.spend(1, text.len())?;
     let changed = match builtin {
         Builtin::Length => return Ok(Value::Number(count(text.len()))),
         Builtin::Sub => sub(interpreter, &text, arguments)?,
@@ -41,7 +44,7 @@ fn sub(interpreter: &Interpreter<'_, '_>, text: &[u8], arguments: &[Value]) -> E
 
 fn repeat(interpreter: &mut Interpreter<'_, '_>, text: &[u8], arguments: &[Value]) -> Evaluated<Vec<u8>> {
     let times = usize::try_from(small(interpreter, arguments, 1)?).unwrap_or(0);
-    interpreter.spend(1, text.len().saturating_mul(times))?;
+    interpreter.budget.spend(1, text.len().saturating_mul(times))?;
     Ok(text.repeat(times))
 }
 
@@ -56,15 +59,31 @@ pub(super) fn find(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -
     if !is_plain && wanted.iter().any(|byte| b"^$*+?.([%-".contains(byte)) {
         return interpreter.unsupported("a pattern");
     }
-    interpreter.spend(1, text.len())?;
+    interpreter.budget.spend(1, text.len())?;
     let rest = &text[usize::try_from(start).expect("it is within the text")..];
-    let found = match &*wanted {
-        [] => Some(0),
-        wanted => rest.windows(wanted.len()).position(|window| window == wanted),
-    };
-    let Some(found) = found else { return Ok(vec![Value::Nil]) };
+    let Some(found) = place_of(interpreter, &wanted, rest)? else { return Ok(vec![Value::Nil]) };
     let before = start + count(found);
     Ok([before + 1, before + count(wanted.len())].map(Value::Number).to_vec())
+}
+
+/// Where a text stands in another one. What is compared for it counts: of two texts of one letter each place is alike
+/// for long.
+fn place_of(interpreter: &mut Interpreter<'_, '_>, wanted: &[u8], text: &[u8]) -> Evaluated<Option<usize>> {
+    if wanted.is_empty() {
+        return Ok(Some(0));
+    }
+    let mut compared = 0;
+    for (place, window) in text.windows(wanted.len()).enumerate() {
+        let alike = window.iter().zip(wanted).take_while(|(byte, wanted)| byte == wanted).count();
+        if alike == wanted.len() {
+            return Ok(Some(place));
+        }
+        compared += alike;
+        if compared >= COMPARED_AT_ONCE {
+            interpreter.budget.compare(std::mem::take(&mut compared))?;
+        }
+    }
+    Ok(None)
 }
 
 /// `string.byte(text, first, last)`
@@ -78,7 +97,7 @@ pub(super) fn byte(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -
     if !fits_stack(arguments, count(bytes.len())) {
         return interpreter.error("stack overflow (string slice too long)");
     }
-    interpreter.spend(1, bytes.len())?;
+    interpreter.budget.spend(1, bytes.len())?;
     Ok(bytes.iter().map(|byte| Value::Number(i64::from(*byte))).collect())
 }
 
@@ -91,6 +110,6 @@ pub(super) fn char(interpreter: &mut Interpreter<'_, '_>, arguments: &[Value]) -
             Err(_) => return wrong_argument(interpreter, place, "invalid value"),
         }
     }
-    interpreter.spend(1, text.len())?;
+    interpreter.budget.spend(1, text.len())?;
     Ok(vec![Value::String(text.into())])
 }

@@ -48,10 +48,19 @@ pub(super) enum Key {
 /// The greatest key that is a number: names come behind it.
 const LAST_NUMBER: Key = Key::Number(i64::MAX);
 
+/// Among so many fields a name is looked for one by one, which makes no key of it.
+const FEW_FIELDS: usize = 16;
+
+/// How many bytes of a text may make a number. A longer one is not read to its end.
+const NUMBER_BYTES_MAX: usize = 1_000;
+
 /// A table. `pairs` goes by the order of its keys.
+///
+/// Invariant: `positive` is how many keys are numbers from 1 on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     fields: BTreeMap<Key, Value>,
+    positive: i64,
     /// The part of the library that it stands for. A script may not change it.
     pub(super) part: Option<&'static Part>,
 }
@@ -72,6 +81,9 @@ impl Table {
 
     /// The field with this name of a table that the script made.
     pub(super) fn text(&self, name: &str) -> Value {
+        if self.fields.len() > FEW_FIELDS {
+            return self.fields.get(&Key::String(name.as_bytes().into())).cloned().unwrap_or(Value::Nil);
+        }
         let names = self.fields.range((Bound::Excluded(LAST_NUMBER), Bound::Unbounded));
         let found = names
             .map_while(|(key, value)| if let Key::String(known) = key { Some((known, value)) } else { None })
@@ -79,36 +91,33 @@ impl Table {
         found.map_or(Value::Nil, |(_, value)| value.clone())
     }
 
-    pub(super) fn set(&mut self, key: Key, value: Value) {
+    /// Sets a field, and returns whether it is new; `nil` removes it.
+    pub(super) fn set(&mut self, key: Key, value: Value) -> bool {
+        let counts = i64::from(matches!(key, Key::Number(1..)));
         if matches!(value, Value::Nil) {
-            self.fields.remove(&key);
-        } else {
-            self.fields.insert(key, value);
+            self.positive -= if self.fields.remove(&key).is_some() { counts } else { 0 };
+            return false;
         }
+        let is_new = self.fields.insert(key, value).is_none();
+        self.positive += if is_new { counts } else { 0 };
+        is_new
+    }
+
+    /// How many fields it has.
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
     }
 
     pub(super) fn set_text(&mut self, key: &str, value: Value) {
         self.set(Key::String(key.as_bytes().into()), value);
     }
 
-    /// The number of values from 1 on without a gap.
-    pub(super) fn length(&self) -> i64 {
-        let positive = self.fields.range(Key::Number(1)..=LAST_NUMBER);
-        let Some((Key::Number(last), _)) = positive.clone().next_back() else { return 0 };
-        // As many fields as the largest number, and none before 1 or behind it: no gap.
-        let first = self.fields.first_key_value().map(|(key, _)| key);
-        let is_list = i64::try_from(self.fields.len()) == Ok(*last) && first == Some(&Key::Number(1));
-        if is_list && self.fields.last_key_value().map(|(key, _)| key) == Some(&Key::Number(*last)) {
-            return *last;
-        }
-        let in_order = (1..).zip(positive).take_while(|(place, (key, _))| **key == Key::Number(*place));
-        in_order.last().map_or(0, |(place, _)| place)
-    }
-
-    /// Whether there are values beyond the first gap. Lua's length then depends on how the table came about.
-    pub(super) fn has_gap(&self) -> bool {
-        let beyond = (Bound::Excluded(Key::Number(self.length())), Bound::Included(LAST_NUMBER));
-        self.fields.range(beyond).next().is_some()
+    /// The number of values from 1 on, or `None` if there is a gap: Lua's length then depends on how the table came
+    /// about.
+    pub(super) fn length(&self) -> Option<i64> {
+        let last = self.fields.range(..=LAST_NUMBER).next_back();
+        let last = last.map_or(0, |(key, _)| if let Key::Number(last @ 1..) = key { *last } else { 0 });
+        (last == self.positive).then_some(last)
     }
 
     /// The field after a key, in the order of the keys.
@@ -222,7 +231,7 @@ pub(super) enum Written {
 ///
 /// Nothing behind a zero byte is read, as Lua has C read it.
 pub(super) fn written(bytes: &[u8]) -> Written {
-    let text = &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())];
+    let Some(text) = short(bytes) else { return written_long(bytes) };
     let text = trimmed(text).to_ascii_lowercase();
     let (negative, digits) = signed(&text);
     let value = match digits {
@@ -236,6 +245,21 @@ pub(super) fn written(bytes: &[u8]) -> Written {
             exact(if negative { -magnitude } else { magnitude }).map_or(Written::Unsupported, Written::Whole)
         }
         other => other,
+    }
+}
+
+/// The front of a text up to its first zero, or `None` if that is too long for a number.
+fn short(bytes: &[u8]) -> Option<&[u8]> {
+    let front = &bytes[..bytes.len().min(NUMBER_BYTES_MAX + 1)];
+    let text = &front[..front.iter().position(|byte| *byte == 0).unwrap_or(front.len())];
+    (text.len() <= NUMBER_BYTES_MAX).then_some(text)
+}
+
+/// What a long text is as a number: none, if its first letter begins none.
+fn written_long(bytes: &[u8]) -> Written {
+    match trimmed(&bytes[..NUMBER_BYTES_MAX]).first() {
+        None | Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'i' | b'I' | b'n' | b'N') => Written::Unsupported,
+        Some(_) => Written::Nothing,
     }
 }
 
@@ -312,7 +336,7 @@ fn integer(text: &[u8]) -> Option<i64> {
 
 /// What a text is as a number in a base that is not ten, as `strtoul` of C reads it: spaces and a sign, no point.
 pub(super) fn written_in_base(bytes: &[u8], base: u32) -> Written {
-    let text = &bytes[..bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len())];
+    let Some(text) = short(bytes) else { return Written::Unsupported };
     let (negative, digits) = signed(trimmed(text));
     let digits = match digits {
         [b'0', b'x' | b'X', rest @ ..] if base == 16 && !rest.is_empty() => rest,
@@ -408,6 +432,49 @@ mod tests {
         ] {
             assert_eq!(as_double(number), left, "{number}");
         }
+    }
+
+    #[test]
+    fn a_list_with_a_gap_has_no_length() {
+        let mut table = Table::default();
+        assert_eq!(table.length(), Some(0));
+        table.set(Key::Number(-1), Value::Nil);
+        table.set(Key::Number(0), Value::Boolean(true));
+        table.set(Key::Boolean(true), Value::Boolean(true));
+        table.set_text("name", Value::Boolean(true));
+        assert_eq!(table.length(), Some(0));
+        for (place, length) in [(1, Some(1)), (2, Some(2)), (2, Some(2)), (4, None), (3, Some(4))] {
+            table.set(Key::Number(place), Value::Boolean(true));
+            assert_eq!(table.length(), length, "{place}");
+        }
+        for (place, length) in [(5, Some(4)), (2, None), (2, None), (4, None), (3, Some(1)), (1, Some(0))] {
+            table.set(Key::Number(place), Value::Nil);
+            assert_eq!(table.length(), length, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_found_among_few_fields_and_among_many() {
+        let mut table = Table::default();
+        for place in 0..40 {
+            assert!(matches!(table.text("err"), Value::Nil));
+            table.set_text(&format!("name{place}"), Value::Boolean(true));
+            table.set(Key::Number(place), Value::Boolean(true));
+        }
+        table.set_text("err", Value::Number(1));
+        assert!(matches!(table.text("err"), Value::Number(1)));
+    }
+
+    #[test]
+    fn a_long_text_is_not_read_to_its_end() {
+        let long = |front: &str| format!("{front}{}", "5".repeat(NUMBER_BYTES_MAX));
+        assert_eq!(written(long("x").as_bytes()), Written::Nothing);
+        for front in ["", "  -", "0x", "inf", &" ".repeat(2 * NUMBER_BYTES_MAX)] {
+            assert_eq!(written(long(front).as_bytes()), Written::Unsupported, "{front}");
+        }
+        assert_eq!(written_in_base(long("z").as_bytes(), 8), Written::Unsupported);
+        assert_eq!(written(format!("7\0{}", long("x")).as_bytes()), Written::Whole(7));
+        assert_eq!(written(format!("{}7", "0".repeat(NUMBER_BYTES_MAX - 1)).as_bytes()), Written::Whole(7));
     }
 
     #[test]
