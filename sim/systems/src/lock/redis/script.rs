@@ -35,12 +35,17 @@ pub(super) struct Script(Arc<Block>);
 impl Script {
     /// Reads the text of a script.
     pub(super) fn parse(text: &[u8]) -> Result<Self, Refused> {
+        if text.starts_with(b"#!") {
+            return Err(Refused::new("ERR '#!' with its flags is not supported in scripts, line 1"));
+        }
         let block = parser::parse(text).map_err(|malformed| {
             let lexer::Malformed { line, text, is_unsupported } = malformed;
             if is_unsupported {
-                return Refused(format!("ERR {text} is not supported in scripts, line {line}").into_bytes());
+                let place = format!(" is not supported in scripts, line {line}");
+                return Refused([b"ERR ".as_slice(), &text, place.as_bytes()].concat());
             }
-            Refused(format!("ERR Error compiling script (new function): user_script:{line}: {text}").into_bytes())
+            let place = format!("ERR Error compiling script (new function): user_script:{line}: ");
+            Refused([place.as_bytes(), &text].concat())
         });
         block.map(|block| Self(Arc::new(block)))
     }

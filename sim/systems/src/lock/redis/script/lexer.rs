@@ -1,12 +1,19 @@
 //! The words of a script.
 
+use std::ops::Range;
+
 use super::value::{Written, written};
 
-/// A word of Lua, with the line where it stands.
+/// A word of Lua.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
+    /// The line on which it begins.
     pub(super) line: u32,
+    /// The line on which it ends.
+    pub(super) last_line: u32,
+    /// Where it stands in the script.
+    pub(super) place: Range<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +22,14 @@ pub(super) enum TokenKind {
     /// A word that cannot be a name.
     Keyword(&'static str),
     Number(i64),
+    /// A fraction, or a number beyond 2^53.
+    UnsupportedNumber,
     String(Vec<u8>),
     Symbol(&'static str),
+    /// A byte that begins no word.
+    Other(u8),
+    /// From here on the text cannot be read as words.
+    Broken(Malformed),
     End,
 }
 
@@ -24,17 +37,22 @@ pub(super) enum TokenKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub(super) line: u32,
-    pub(super) text: String,
+    pub(super) text: Vec<u8>,
     /// It is a script for Lua; the text names what is not supported here.
     pub(super) is_unsupported: bool,
 }
 
 impl Malformed {
-    pub(super) fn new(line: u32, text: impl Into<String>) -> Self {
-        Self { line, text: text.into(), is_unsupported: false }
+    /// An error with the word near which it is. A zero ends the word, and one that begins with it is none, as in C.
+    pub(super) fn new(line: u32, text: &str, near: &[u8]) -> Self {
+        let near = match near {
+            [] | [0, ..] => Vec::new(),
+            near => [b" near '".as_slice(), near.split(|byte| *byte == 0).next().unwrap_or_default(), b"'"].concat(),
+        };
+        Self { line, text: [text.as_bytes(), &near].concat(), is_unsupported: false }
     }
 
-    pub(super) fn unsupported(line: u32, what: impl Into<String>) -> Self {
+    pub(super) fn unsupported(line: u32, what: impl Into<Vec<u8>>) -> Self {
         Self { line, text: what.into(), is_unsupported: true }
     }
 }
@@ -50,18 +68,22 @@ const SYMBOLS: &[&str] = &[
     "]", ";", ":", ",", ".",
 ];
 
-/// The words of a script, with an end.
-pub(super) fn tokens(text: &[u8]) -> Result<Vec<Token>, Malformed> {
+/// What the end of a script is called in errors.
+pub(super) const END: &[u8] = b"<eof>";
+
+/// The words of a script, with an end. What is wrong with one stands in its place: a word before it may be wrong, too,
+/// and that is then the error.
+pub(super) fn tokens(text: &[u8]) -> Vec<Token> {
     let mut lexer = Lexer { text, at: 0, line: 1 };
     let mut tokens = Vec::new();
     loop {
-        lexer.skip_space()?;
-        let line = lexer.line;
-        let kind = lexer.token()?;
-        let ended = kind == TokenKind::End;
-        tokens.push(Token { kind, line });
+        let skipped = lexer.skip_space();
+        let (line, from) = (lexer.line, lexer.at);
+        let kind = skipped.and_then(|()| lexer.token()).unwrap_or_else(TokenKind::Broken);
+        let ended = matches!(kind, TokenKind::End | TokenKind::Broken(_));
+        tokens.push(Token { kind, line, last_line: lexer.line, place: from..lexer.at });
         if ended {
-            return Ok(tokens);
+            return tokens;
         }
     }
 }
@@ -80,16 +102,19 @@ impl Lexer<'_> {
             [b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => Ok(self.word()),
             [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..] => self.number(),
             [quote @ (b'"' | b'\''), ..] => self.quoted(*quote),
-            [b'[', b'[' | b'=', ..] => match self.long_bracket()? {
-                Some(bytes) => Ok(TokenKind::String(bytes)),
-                None => self.symbol(),
+            [b'[', b'[' | b'=', ..] => match self.opening_level() {
+                Some(level) => self.long_text(level, "unfinished long string").map(TokenKind::String),
+                None => {
+                    let signs = rest[1..].iter().take_while(|byte| **byte == b'=').count();
+                    Err(self.malformed("invalid long string delimiter", &rest[..=signs]))
+                }
             },
-            _ => self.symbol(),
+            _ => Ok(self.symbol()),
         }
     }
 
-    fn malformed(&self, text: impl Into<String>) -> Malformed {
-        Malformed::new(self.line, text)
+    fn malformed(&self, text: &str, near: &[u8]) -> Malformed {
+        Malformed::new(self.line, text, near)
     }
 
     fn word(&mut self) -> TokenKind {
@@ -108,26 +133,32 @@ impl Lexer<'_> {
         let count =
             |from: usize, is_part: fn(&u8) -> bool| rest[from..].iter().take_while(|byte| is_part(byte)).count();
         let mut length = count(0, |byte| byte.is_ascii_digit() || *byte == b'.');
-        if matches!(rest.get(length), Some(b'e' | b'E')) {
-            length += 1 + usize::from(matches!(rest.get(length + 1), Some(b'+' | b'-')));
+        // Lua looks for the letter in a text of C, which a zero ends: it takes a zero for the letter, or for the sign.
+        if matches!(rest.get(length), Some(b'e' | b'E' | 0)) {
+            length += 1 + usize::from(matches!(rest.get(length + 1), Some(b'+' | b'-' | 0)));
         }
         length += count(length, |byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        let word = String::from_utf8_lossy(&rest[..length]).into_owned();
+        let word = &rest[..length];
         self.at += length;
-        match written(word.as_bytes()) {
+        match written(word) {
             Written::Whole(number) => Ok(TokenKind::Number(number)),
-            Written::Nothing => Err(self.malformed(format!("malformed number near '{word}'"))),
-            Written::Unsupported => Err(Malformed::unsupported(self.line, format!("the number '{word}'"))),
+            Written::Nothing => Err(self.malformed("malformed number", word)),
+            Written::Unsupported => Ok(TokenKind::UnsupportedNumber),
         }
     }
 
-    fn symbol(&mut self) -> Result<TokenKind, Malformed> {
+    fn symbol(&mut self) -> TokenKind {
         let rest = &self.text[self.at..];
-        let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(symbol.as_bytes())) else {
-            return Err(self.malformed(format!("unexpected symbol near '{}'", char::from(rest[0]).escape_default())));
-        };
-        self.at += symbol.len();
-        Ok(TokenKind::Symbol(symbol))
+        match SYMBOLS.iter().find(|symbol| rest.starts_with(symbol.as_bytes())) {
+            Some(symbol) => {
+                self.at += symbol.len();
+                TokenKind::Symbol(symbol)
+            }
+            None => {
+                self.at += 1;
+                TokenKind::Other(rest[0])
+            }
+        }
     }
 
     fn quoted(&mut self, quote: u8) -> Result<TokenKind, Malformed> {
@@ -135,11 +166,14 @@ impl Lexer<'_> {
         self.at += 1;
         loop {
             match self.text.get(self.at) {
-                None | Some(b'\n') => return Err(self.malformed("unfinished string")),
+                None => return Err(self.malformed("unfinished string", END)),
+                Some(b'\n' | b'\r') => {
+                    return Err(self.malformed("unfinished string", &[&[quote], &bytes[..]].concat()));
+                }
                 Some(byte) if *byte == quote => break,
                 Some(b'\\') => {
                     self.at += 1;
-                    self.escape(&mut bytes)?;
+                    self.escape(quote, &mut bytes)?;
                 }
                 Some(byte) => {
                     bytes.push(*byte);
@@ -151,17 +185,22 @@ impl Lexer<'_> {
         Ok(TokenKind::String(bytes))
     }
 
-    fn escape(&mut self, bytes: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Some(&byte) = self.text.get(self.at) else { return Err(self.malformed("unfinished string")) };
+    fn escape(&mut self, quote: u8, bytes: &mut Vec<u8>) -> Result<(), Malformed> {
+        let Some(&byte) = self.text.get(self.at) else { return Err(self.malformed("unfinished string", END)) };
         if byte.is_ascii_digit() {
             let digits = self.text[self.at..].iter().take(3).take_while(|byte| byte.is_ascii_digit());
             let digits: Vec<u8> = digits.copied().collect();
             let code = digits.iter().fold(0_u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-            bytes.push(u8::try_from(code).map_err(|_| self.malformed("escape sequence too large"))?);
+            let too_large = |_| self.malformed("escape sequence too large", &[&[quote], &bytes[..]].concat());
+            let code = u8::try_from(code).map_err(too_large)?;
+            bytes.push(code);
             self.at += digits.len();
             return Ok(());
         }
-        self.line += u32::from(byte == b'\n');
+        if self.takes_line_end() {
+            bytes.push(b'\n');
+            return Ok(());
+        }
         self.at += 1;
         bytes.push(match byte {
             b'a' => 7,
@@ -176,33 +215,51 @@ impl Lexer<'_> {
         Ok(())
     }
 
-    /// The bytes between long brackets, or `None` if this bracket opens none.
-    fn long_bracket(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
-        let rest = &self.text[self.at + 1..];
+    /// Goes past the end of a line, one or two bytes, if there is one here.
+    fn takes_line_end(&mut self) -> bool {
+        let length = line_end(&self.text[self.at..]);
+        self.at += length;
+        self.line += u32::from(length > 0);
+        length > 0
+    }
+
+    /// How many signs stand between the two brackets that open a long text, if they do.
+    fn opening_level(&self) -> Option<usize> {
+        let rest = self.text[self.at..].strip_prefix(b"[")?;
         let level = rest.iter().take_while(|byte| **byte == b'=').count();
-        if rest.get(level) != Some(&b'[') {
-            return Ok(None);
-        }
-        let inner = &rest[level + 1..];
+        (rest.get(level) == Some(&b'[')).then_some(level)
+    }
+
+    /// The bytes between long brackets, which open here with so many signs.
+    fn long_text(&mut self, level: usize, unfinished: &str) -> Result<Vec<u8>, Malformed> {
         let close = [b"]".as_slice(), &b"=".repeat(level), b"]"].concat();
-        let Some(length) = inner.windows(close.len()).position(|window| window == close) else {
-            return Err(self.malformed("unfinished long string"));
-        };
-        let bytes = &inner[..length];
-        self.at += 1 + level + 1 + length + close.len();
-        self.line += lines(bytes);
+        self.at += level + 2;
         // A line end right after the opening bracket is no part of the string.
-        Ok(Some(bytes.strip_prefix(b"\n").unwrap_or(bytes).to_vec()))
+        self.takes_line_end();
+        let mut bytes = Vec::new();
+        loop {
+            let rest = &self.text[self.at..];
+            if rest.starts_with(&close) {
+                self.at += close.len();
+                return Ok(bytes);
+            }
+            let Some(byte) = rest.first() else { return Err(self.malformed(unfinished, END)) };
+            if self.takes_line_end() {
+                bytes.push(b'\n');
+            } else {
+                bytes.push(*byte);
+                self.at += 1;
+            }
+        }
     }
 
     fn skip_space(&mut self) -> Result<(), Malformed> {
         loop {
             match &self.text[self.at..] {
-                [b'\n', ..] => {
-                    self.line += 1;
-                    self.at += 1;
+                [b'\n' | b'\r', ..] => {
+                    self.takes_line_end();
                 }
-                [byte, ..] if byte.is_ascii_whitespace() => self.at += 1,
+                [b' ' | b'\t' | 11 | 12, ..] => self.at += 1,
                 [b'-', b'-', ..] => self.skip_comment()?,
                 _ => return Ok(()),
             }
@@ -211,14 +268,19 @@ impl Lexer<'_> {
 
     fn skip_comment(&mut self) -> Result<(), Malformed> {
         self.at += 2;
-        if self.text[self.at..].starts_with(b"[") && self.long_bracket()?.is_some() {
-            return Ok(());
+        if let Some(level) = self.opening_level() {
+            return self.long_text(level, "unfinished long comment").map(drop);
         }
-        self.at += self.text[self.at..].iter().take_while(|byte| **byte != b'\n').count();
+        self.at += self.text[self.at..].iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count();
         Ok(())
     }
 }
 
-fn lines(bytes: &[u8]) -> u32 {
-    bytes.iter().map(|byte| u32::from(*byte == b'\n')).sum()
+/// How many bytes the end of a line takes that these begin with.
+fn line_end(bytes: &[u8]) -> usize {
+    match bytes {
+        [b'\n', b'\r', ..] | [b'\r', b'\n', ..] => 2,
+        [b'\n' | b'\r', ..] => 1,
+        _ => 0,
+    }
 }

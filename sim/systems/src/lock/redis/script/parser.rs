@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lexer::{Malformed, Token, TokenKind, tokens};
+use super::lexer::{END, Malformed, Token, TokenKind, tokens};
 use super::syntax::{Block, Call, Expression, Function, Operator, Statement, StatementKind};
 
 /// How deep a script may nest.
@@ -10,19 +10,20 @@ const DEPTH_MAX: usize = 100;
 
 /// How many operators, calls and fields may follow one another on the way from an expression to its innermost part.
 /// They are evaluated from the outside in, so each takes room on the stack.
-const LINKS_MAX: usize = 1_000;
+const LINKS_MAX: usize = 200;
 
 /// The binding powers of a unary operator's operand.
 const UNARY: u8 = 7;
 
 /// The statements of a script.
 pub(super) fn parse(text: &[u8]) -> Result<Block, Malformed> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, links: 0, loops: 0 };
+    let mut parser = Parser { text, tokens: tokens(text), at: 0, depth: 0, links: 0, loops: 0 };
     let block = parser.block()?;
-    if *parser.peek() == TokenKind::End { Ok(block) } else { Err(parser.unexpected("<eof>")) }
+    if *parser.peek() == TokenKind::End { Ok(block) } else { Err(parser.expected("<eof>")) }
 }
 
-struct Parser {
+struct Parser<'a> {
+    text: &'a [u8],
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
@@ -32,7 +33,7 @@ struct Parser {
     loops: usize,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> &TokenKind {
         &self.tokens[self.at].kind
     }
@@ -64,30 +65,69 @@ impl Parser {
     }
 
     fn expect_symbol(&mut self, symbol: &'static str) -> Result<(), Malformed> {
-        if self.symbol(symbol) { Ok(()) } else { Err(self.unexpected(symbol)) }
+        if self.symbol(symbol) { Ok(()) } else { Err(self.expected(symbol)) }
     }
 
     fn expect_keyword(&mut self, keyword: &'static str) -> Result<(), Malformed> {
-        if self.keyword(keyword) { Ok(()) } else { Err(self.unexpected(keyword)) }
+        if self.keyword(keyword) { Ok(()) } else { Err(self.expected(keyword)) }
     }
 
-    /// The word at work, for an error.
-    fn found(&self) -> String {
+    /// What ends something that was opened by a word on this line.
+    fn expect_closing(&mut self, closing: &TokenKind, opening: &str, line: u32) -> Result<(), Malformed> {
+        if self.takes(closing) {
+            return Ok(());
+        }
+        let (TokenKind::Keyword(closing) | TokenKind::Symbol(closing)) = closing else { unreachable!("it is a word") };
+        if self.last_line() == line {
+            return Err(self.expected(closing));
+        }
+        Err(self.wrong(&format!("'{closing}' expected (to close '{opening}' at line {line})")))
+    }
+
+    fn expect_end(&mut self, opening: &str, line: u32) -> Result<(), Malformed> {
+        self.expect_closing(&TokenKind::Keyword("end"), opening, line)
+    }
+
+    /// The line on which the word at work ends.
+    fn last_line(&self) -> u32 {
+        self.tokens[self.at].last_line
+    }
+
+    /// The word at work, for an error: of a text what it says, between its marks.
+    fn found(&self) -> Vec<u8> {
+        let word = &self.text[self.tokens[self.at].place.clone()];
         match self.peek() {
-            TokenKind::Name(name) => name.clone(),
-            TokenKind::Keyword(word) | TokenKind::Symbol(word) => (*word).to_owned(),
-            TokenKind::Number(number) => number.to_string(),
-            TokenKind::String(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            TokenKind::End => "<eof>".to_owned(),
+            TokenKind::Name(_) | TokenKind::Number(_) | TokenKind::UnsupportedNumber => word.to_vec(),
+            TokenKind::Keyword(word) | TokenKind::Symbol(word) => word.as_bytes().to_vec(),
+            TokenKind::String(bytes) => {
+                let opening = match word {
+                    [b'[', rest @ ..] => 2 + rest.iter().take_while(|byte| **byte == b'=').count(),
+                    _ => 1,
+                };
+                [&word[..opening], bytes.as_slice(), &word[word.len() - opening..]].concat()
+            }
+            TokenKind::Other(byte) if byte.is_ascii_control() && *byte != 0 => format!("char({byte})").into_bytes(),
+            TokenKind::Other(byte) => vec![*byte],
+            TokenKind::End | TokenKind::Broken(_) => END.to_vec(),
         }
     }
 
-    fn unexpected(&self, expected: &str) -> Malformed {
-        let found = self.found();
-        if matches!(self.peek(), TokenKind::Symbol("..." | "^")) {
-            return Malformed::unsupported(self.line(), format!("'{found}'"));
+    /// An error at the word at work.
+    fn wrong(&self, text: &str) -> Malformed {
+        match self.peek() {
+            TokenKind::Broken(malformed) => malformed.clone(),
+            _ => Malformed::new(self.last_line(), text, &self.found()),
         }
-        Malformed::new(self.line(), format!("'{expected}' expected near '{found}'"))
+    }
+
+    fn expected(&self, expected: &str) -> Malformed {
+        self.wrong(&format!("'{expected}' expected"))
+    }
+
+    /// An error if the word at work is this one, which Lua has.
+    fn refuse(&self, symbol: &'static str) -> Result<(), Malformed> {
+        let is_it = *self.peek() == TokenKind::Symbol(symbol);
+        if is_it { Err(Malformed::unsupported(self.line(), format!("'{symbol}'"))) } else { Ok(()) }
     }
 
     fn name(&mut self) -> Result<Arc<str>, Malformed> {
@@ -97,7 +137,7 @@ impl Parser {
                 self.next();
                 Ok(name)
             }
-            _ => Err(self.unexpected("<name>")),
+            _ => Err(self.expected("<name>")),
         }
     }
 
@@ -105,7 +145,7 @@ impl Parser {
     fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(Malformed::new(self.line(), "chunk has too many syntax levels"));
+            return Err(Malformed::unsupported(self.line(), format!("syntax of more than {DEPTH_MAX} levels")));
         }
         let parsed = inner(self);
         self.depth -= 1;
@@ -144,48 +184,49 @@ impl Parser {
 
     fn statement(&mut self) -> Result<StatementKind, Malformed> {
         let TokenKind::Keyword(word) = *self.peek() else { return self.simple_statement() };
+        let line = self.last_line();
         match word {
-            "if" => self.if_statement(),
+            "if" => self.if_statement(line),
             "local" => self.local(),
             "return" => self.return_statement(),
-            "for" => self.for_statement(),
+            "for" => self.for_statement(line),
             "while" => {
                 self.next();
                 let condition = self.expression()?;
                 self.expect_keyword("do")?;
-                Ok(StatementKind::While { condition, body: self.loop_body()? })
+                Ok(StatementKind::While { condition, body: self.loop_body("while", line)? })
             }
             "repeat" => {
                 self.next();
                 let body = self.in_loop(Self::block)?;
-                self.expect_keyword("until")?;
+                self.expect_closing(&TokenKind::Keyword("until"), "repeat", line)?;
                 Ok(StatementKind::Repeat { body, condition: self.expression()? })
             }
             "do" => {
                 self.next();
-                Ok(StatementKind::Do(self.body()?))
+                Ok(StatementKind::Do(self.body("do", line)?))
             }
             "break" => {
                 self.next();
                 if self.loops == 0 {
-                    return Err(Malformed::new(self.line(), format!("no loop to break near '{}'", self.found())));
+                    return Err(self.wrong("no loop to break"));
                 }
                 Ok(StatementKind::Break)
             }
-            "function" => self.function_statement(),
-            _ => Err(self.unexpected("<statement>")),
+            "function" => self.function_statement(line),
+            _ => self.simple_statement(),
         }
     }
 
     /// A block and its `end`.
-    fn body(&mut self) -> Result<Block, Malformed> {
+    fn body(&mut self, opening: &str, line: u32) -> Result<Block, Malformed> {
         let block = self.block()?;
-        self.expect_keyword("end")?;
+        self.expect_end(opening, line)?;
         Ok(block)
     }
 
-    fn loop_body(&mut self) -> Result<Block, Malformed> {
-        self.in_loop(Self::body)
+    fn loop_body(&mut self, opening: &str, line: u32) -> Result<Block, Malformed> {
+        self.in_loop(|parser| parser.body(opening, line))
     }
 
     fn in_loop<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Malformed>) -> Result<T, Malformed> {
@@ -196,33 +237,33 @@ impl Parser {
     }
 
     /// `function a.b.c:d(…) … end` assigns a function to a field; with the colon its first parameter is `self`.
-    fn function_statement(&mut self) -> Result<StatementKind, Malformed> {
+    fn function_statement(&mut self, line: u32) -> Result<StatementKind, Malformed> {
         let before = self.links;
-        let statement = self.function_with_target();
+        let statement = self.function_with_target(line);
         self.links = before;
         statement
     }
 
-    fn function_with_target(&mut self) -> Result<StatementKind, Malformed> {
+    fn function_with_target(&mut self, line: u32) -> Result<StatementKind, Malformed> {
         self.next();
         let mut target = Expression::Name(self.name()?);
         loop {
             let is_method = self.symbol(":");
             if !is_method && !self.symbol(".") {
-                let function = Expression::Function(self.function(&[])?);
+                let function = Expression::Function(self.function(&[], line)?);
                 return Ok(StatementKind::Assign { targets: vec![target], values: vec![function] });
             }
             self.link()?;
             let key = Expression::String(self.name()?.as_bytes().into());
             target = Expression::Index(Box::new(target), Box::new(key));
             if is_method {
-                let function = Expression::Function(self.function(&["self"])?);
+                let function = Expression::Function(self.function(&["self"], line)?);
                 return Ok(StatementKind::Assign { targets: vec![target], values: vec![function] });
             }
         }
     }
 
-    fn if_statement(&mut self) -> Result<StatementKind, Malformed> {
+    fn if_statement(&mut self, line: u32) -> Result<StatementKind, Malformed> {
         let mut branches = Vec::new();
         let mut otherwise = Vec::new();
         self.next();
@@ -236,7 +277,7 @@ impl Parser {
             if self.keyword("else") {
                 otherwise = self.block()?;
             }
-            self.expect_keyword("end")?;
+            self.expect_end("if", line)?;
             return Ok(StatementKind::If { branches, otherwise });
         }
     }
@@ -244,7 +285,9 @@ impl Parser {
     fn local(&mut self) -> Result<StatementKind, Malformed> {
         self.next();
         if self.keyword("function") {
-            return Ok(StatementKind::LocalFunction { name: self.name()?, function: self.function(&[])? });
+            let name = self.name()?;
+            let line = self.last_line();
+            return Ok(StatementKind::LocalFunction { name, function: self.function(&[], line)? });
         }
         let names = self.names()?;
         let values = if self.symbol("=") { self.expressions()? } else { Vec::new() };
@@ -267,23 +310,25 @@ impl Parser {
         Ok(StatementKind::Return(self.expressions()?))
     }
 
-    fn for_statement(&mut self) -> Result<StatementKind, Malformed> {
+    fn for_statement(&mut self, line: u32) -> Result<StatementKind, Malformed> {
         self.next();
         let mut names = self.names()?;
         if names.len() > 1 || *self.peek() == TokenKind::Keyword("in") {
             self.expect_keyword("in")?;
             let values = self.expressions()?;
             self.expect_keyword("do")?;
-            return Ok(StatementKind::Each { names, values, body: self.loop_body()? });
+            return Ok(StatementKind::Each { names, values, body: self.loop_body("for", line)? });
         }
-        self.expect_symbol("=")?;
+        if !self.symbol("=") {
+            return Err(self.wrong("'=' or 'in' expected"));
+        }
         let first = self.expression()?;
         self.expect_symbol(",")?;
         let last = self.expression()?;
         let step = if self.symbol(",") { Some(self.expression()?) } else { None };
         self.expect_keyword("do")?;
         let name = names.remove(0);
-        Ok(StatementKind::Count { name, first, last, step, body: self.loop_body()? })
+        Ok(StatementKind::Count { name, first, last, step, body: self.loop_body("for", line)? })
     }
 
     /// A call or an assignment.
@@ -293,11 +338,14 @@ impl Parser {
             return Ok(StatementKind::Call(first));
         }
         let mut targets = vec![first];
-        while self.symbol(",") {
+        loop {
+            if !matches!(targets.last(), Some(Expression::Name(_) | Expression::Index(..))) {
+                return Err(self.wrong("syntax error"));
+            }
+            if !self.symbol(",") {
+                break;
+            }
             targets.push(self.suffixed()?);
-        }
-        if !targets.iter().all(|target| matches!(target, Expression::Name(_) | Expression::Index(..))) {
-            return Err(self.unexpected("="));
         }
         self.expect_symbol("=")?;
         Ok(StatementKind::Assign { targets, values: self.expressions()? })
@@ -327,6 +375,7 @@ impl Parser {
                 let right = parser.binary(right_power)?;
                 left = combined(&operator, Box::new(left), Box::new(right));
             }
+            parser.refuse("^")?;
             parser.links = before;
             Ok(left)
         })
@@ -352,39 +401,54 @@ impl Parser {
             TokenKind::Keyword("false") => Expression::Boolean(false),
             TokenKind::Keyword("function") => {
                 self.next();
-                return Ok(Expression::Function(self.function(&[])?));
+                let line = self.last_line();
+                return Ok(Expression::Function(self.function(&[], line)?));
             }
             TokenKind::Symbol("{") => return self.table(),
+            TokenKind::Symbol("...") => return Err(Malformed::unsupported(self.line(), "'...'")),
+            TokenKind::UnsupportedNumber => {
+                let number = format!("the number '{}'", self.found().escape_ascii());
+                return Err(Malformed::unsupported(self.line(), number));
+            }
             _ => return self.suffixed(),
         };
         self.next();
         Ok(value)
     }
 
-    /// The parameters and the body of a function, with these parameters in front.
-    fn function(&mut self, front: &[&str]) -> Result<Arc<Function>, Malformed> {
+    /// The parameters and the body of a function, with these parameters in front. It was opened on this line.
+    fn function(&mut self, front: &[&str], line: u32) -> Result<Arc<Function>, Malformed> {
         let mut parameters: Vec<Arc<str>> = front.iter().map(|name| (*name).into()).collect();
         self.expect_symbol("(")?;
-        if *self.peek() != TokenKind::Symbol(")") {
-            parameters.append(&mut self.names()?);
+        if !self.symbol(")") {
+            loop {
+                self.refuse("...")?;
+                let TokenKind::Name(_) = self.peek() else { return Err(self.wrong("<name> or '...' expected")) };
+                parameters.push(self.name()?);
+                if !self.symbol(",") {
+                    break;
+                }
+            }
+            self.expect_symbol(")")?;
         }
-        self.expect_symbol(")")?;
         // Loops around a function are none of its own.
         let loops = std::mem::take(&mut self.loops);
-        let body = self.body();
+        let body = self.body("function", line);
         self.loops = loops;
         Ok(Arc::new(Function { parameters, body: body? }))
     }
 
     fn table(&mut self) -> Result<Expression, Malformed> {
+        let line = self.last_line();
         let mut fields = Vec::new();
         self.next();
-        while !self.symbol("}") {
+        while *self.peek() != TokenKind::Symbol("}") {
             fields.push(self.field()?);
-            if !self.symbol(",") && !self.symbol(";") && *self.peek() != TokenKind::Symbol("}") {
-                return Err(self.unexpected("}"));
+            if !self.symbol(",") && !self.symbol(";") {
+                break;
             }
         }
+        self.expect_closing(&TokenKind::Symbol("}"), "{", line)?;
         Ok(Expression::Table(fields))
     }
 
@@ -407,11 +471,13 @@ impl Parser {
     /// A name or a parenthesis, with what is indexed and called behind it.
     fn suffixed(&mut self) -> Result<Expression, Malformed> {
         let before = self.links;
+        let line = self.last_line();
         let mut expression = if self.symbol("(") {
             let inner = self.expression()?;
-            self.expect_symbol(")")?;
+            self.expect_closing(&TokenKind::Symbol(")"), "(", line)?;
             Expression::One(Box::new(inner))
         } else {
+            let TokenKind::Name(_) = self.peek() else { return Err(self.wrong("unexpected symbol")) };
             Expression::Name(self.name()?)
         };
         loop {
@@ -450,12 +516,19 @@ impl Parser {
         if matches!(self.peek(), TokenKind::String(_) | TokenKind::Symbol("{")) {
             return Ok(vec![self.simple()?]);
         }
-        self.expect_symbol("(")?;
+        let line = self.last_line();
+        if *self.peek() != TokenKind::Symbol("(") {
+            return Err(self.wrong("function arguments expected"));
+        }
+        if self.tokens[self.at - 1].last_line != line {
+            return Err(self.wrong("ambiguous syntax (function call x new statement)"));
+        }
+        self.next();
         if self.symbol(")") {
             return Ok(Vec::new());
         }
         let arguments = self.expressions()?;
-        self.expect_symbol(")")?;
+        self.expect_closing(&TokenKind::Symbol(")"), "(", line)?;
         Ok(arguments)
     }
 }

@@ -39,6 +39,7 @@ fn values_become_replies() {
         ("return {double=3}", "$1 3"),
         ("return KEYS[1]..ARGV[1]", "$2 ka"),
         ("return #ARGV", ":1"),
+        ("return redis.call('PING', 'x')", "$1 x"),
         ("return redis.call('get', 'absent') == false", ":1"),
         ("return redis.sha1hex('')", "$40 da39a3ee5e6b4b0d3255bfef95601890afd80709"),
     ] {
@@ -134,15 +135,97 @@ fn what_is_not_supported_is_an_error_and_never_a_wrong_value() {
 fn a_script_is_bounded() {
     assert!(eval("while true do end").contains("steps"));
     assert!(eval("local s = 'x' while true do s = s .. s end").contains("bytes"));
-    assert!(eval("local function f() return f() end return f()").contains("deeper"));
     let deep = format!("return {}1{}", "(".repeat(500), ")".repeat(500));
-    assert!(eval(&deep).contains("too many syntax levels"));
+    assert!(eval(&deep).contains("not supported"));
+}
+
+/// Goal: however calls, expressions and blocks are put into one another, they fit the stack of this thread.
+#[test]
+fn a_script_is_bounded_in_depth() {
+    let recursion =
+        |call: &str| format!("local function f(n) if n == 0 then return 0 end return {call} end return f(98)");
+    let pcalls = |count: usize| "pcall, ".repeat(count);
+    for deep in [
+        "local function f() return f() end return f()".to_owned(),
+        recursion(&format!("f(n - 1){}", " + 0".repeat(150))),
+        recursion(&format!("{}f(n - 1)", "'' .. ".repeat(90))),
+        recursion(&format!("{}f(n - 1){}", "(".repeat(90), ")".repeat(90))),
+        recursion(&format!("{}f(n - 1){}", "{".repeat(90), "}".repeat(90))),
+        recursion(&format!("pcall({}f, n - 1)", pcalls(500))),
+        format!("local function f(n) {} f() {} end return f()", "do ".repeat(90), "end ".repeat(90)),
+        "local function f(n) repeat until f() end return f()".to_owned(),
+        format!("return pcall({}pcall)", pcalls(12_000)),
+        "local t = {} for i = 1, 7990 do t[i] = pcall end return pcall(unpack(t))".to_owned(),
+        format!("local function f() {} f() {} end f()", "for i = 1, 1 do ".repeat(90), "end ".repeat(90)),
+        format!("local function f() {} f() {} end f()", "for i in pairs({1}) do ".repeat(90), "end ".repeat(90)),
+        format!("local function f(n) return {}f(){} end f()", "f(1, ".repeat(90), ")".repeat(90)),
+        format!("local t = {{}} local function f() return {}f(){} end f()", "t[".repeat(90), "]".repeat(90)),
+        "local t = {} function t:f() return 1, self:f() end t:f()".to_owned(),
+    ] {
+        let answer = eval(&deep);
+        assert!(answer.contains("deeper than"), "{deep:.100}: {answer}");
+    }
+    for (fits, answer) in [
+        ("local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end return f(50)".to_owned(), ":50"),
+        (format!("return {}1{}", "(".repeat(97), "+1)".repeat(97)), ":98"),
+        // What an error unwinds counts no more.
+        ("local function f() error('x') end for i = 1, 2000 do pcall(f) end return 1".to_owned(), ":1"),
+        (
+            "local n = 0 for i = 1, 2000 do pcall(function() repeat n = n + 1 until error() end) end return n"
+                .to_owned(),
+            ":2000",
+        ),
+    ] {
+        assert_eq!(eval(&fits), answer);
+    }
+}
+
+/// Goal: what takes long counts as many steps, so that no script keeps the server for more than a moment.
+#[test]
+fn a_script_is_bounded_in_all_that_takes_time() {
+    let two = "local a, b = string.rep('x', 25000000), string.rep('x', 25000000) local c for i = 1, 1600000 do c =";
+    let one = "local a = string.rep('x', 10000000) local c for i = 1, 1000000 do c =";
+    for long in [
+        format!("{two} a == b end"),
+        format!("{two} a <= b end"),
+        format!("{one} redis.sha1hex(a) end"),
+        format!("{one} redis.error_reply(a) end"),
+        format!("{one} redis.status_reply(a) end"),
+        format!("{one} pcall(error, a) end"),
+        format!("{one} pcall(assert, false, a) end"),
+        "local a = string.rep('x', 10000000) local k, t = a .. 'b', {[a .. 'a'] = 1} while true do a = t[k] end"
+            .to_owned(),
+        "return string.find(string.rep('x', 200000), string.rep('x', 100000) .. 'y', 1, true)".to_owned(),
+        format!("local function f() end while true do f({}1) end", "1, ".repeat(20_000)),
+        format!("while true do local {}x = 1 end", "x, ".repeat(20_000)),
+        format!("local a, {}x = 1 while true do x = a end", "x, ".repeat(20_000)),
+        format!("local a, {}x local function f() end while true do f() end", "x, ".repeat(20_000)),
+        format!("while true do if nil then {}end end", "elseif nil then ".repeat(20_000)),
+        format!("while true do local x = {{{}1}} end", "1, ".repeat(20_000)),
+        "while true do redis.call('incr', KEYS[1]) end".to_owned(),
+        "local t = {} while true do t = {t} end".to_owned(),
+    ] {
+        let answer = eval(&long);
+        assert!(answer.contains("the script took more than "), "{long:.100}: {answer:.200}");
+    }
+    for (quick, answer) in [
+        ("local t = {} t[-1] = 1 for i = 1, 20000 do t[#t + 1] = i end return #t", ":20000"),
+        ("local a, c = string.rep('x', 10000000) for i = 1, 100000 do c = tonumber(a) end return c == nil", ":1"),
+        ("return {string.find(string.rep('x', 1000000) .. 'y', 'xxy', 1, true)}", "*2 :999999 :1000001"),
+        (
+            "redis.call('set', KEYS[1], string.rep('x', 10000000)) \
+             for i = 1, 20000 do redis.call('append', KEYS[1], 'x') end return redis.call('strlen', KEYS[1])",
+            ":10020000",
+        ),
+    ] {
+        assert_eq!(eval(quick), answer, "{quick}");
+    }
 }
 
 #[test]
 fn an_expression_of_many_parts_is_evaluated_and_one_of_too_many_is_refused() {
-    assert_eq!(eval(&format!("return 1{}", "+1".repeat(900))), ":901");
-    assert_eq!(eval(&format!("local function f() return f end f{} return 7", "()".repeat(900))), ":7");
+    assert_eq!(eval(&format!("return 1{}", "+1".repeat(190))), ":191");
+    assert_eq!(eval(&format!("local function f() return f end f{} return 7", "()".repeat(140))), ":7");
     for many in [
         format!("return 1{}", "+1".repeat(100_000)),
         format!("return redis{}", ".call".repeat(100_000)),
@@ -193,6 +276,11 @@ fn what_a_script_has_and_what_it_answers_is_bounded() {
         "local t = {} for i = 1, 900000 do local x = i t[i] = function() return x end end",
         "local v = redis.call('get', KEYS[1]) local t = {} for i = 1, 1000 do t[i] = v end return t",
         "local t = {'x'} for i = 1, 60 do t = {t, t} end return t",
+        "local e = {err = string.rep('x', 10000000)} local t = {} for i = 1, 30 do t[i] = e end return t",
+        "local e = {ok = string.rep('x', 10000000)} local t = {} for i = 1, 30 do t[i] = e end return t",
+        "local e = {big_number = string.rep('1', 10000000)} local t = {} for i = 1, 30 do t[i] = e end return t",
+        "local e = {verbatim_string = {format = 'txt', string = string.rep('x', 10000000)}} \
+         local t = {} for i = 1, 30 do t[i] = e end return t",
     ] {
         let answer = answers(&mut server, script);
         assert!(answer.starts_with("-ERR the ") && answer.contains(" more than "), "{script}: {answer:.100}");
