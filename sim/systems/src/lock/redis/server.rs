@@ -3,6 +3,7 @@
 pub(super) mod call;
 pub(super) mod client;
 pub(super) mod connection;
+pub(super) mod help;
 pub(super) mod info;
 pub(super) mod scripting;
 pub(super) mod transaction;

@@ -3,7 +3,7 @@
 use super::access::{Access, Answer};
 use super::command::{expiry, hashes, keys, set, strings};
 use super::server::call::Call;
-use super::server::{client, connection, info, scripting, transaction};
+use super::server::{client, connection, help, info, scripting, transaction};
 
 /// A command.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ impl Command {
     }
 }
 
-/// The command that these words name, if there is one.
+/// The command that these words name, if there is one. The name of a part is no first word: its two words are.
 pub(super) fn find(arguments: &[Vec<u8>]) -> Option<&'static Command> {
     let name = arguments.first()?.to_ascii_lowercase();
-    let command = by_name(&name)?;
+    let command = by_name(&name).filter(|command| !command.name.contains('|'))?;
     match (command.has_parts(), arguments.get(1)) {
         (true, Some(part)) => by_name(&[&name, b"|".as_slice(), &part.to_ascii_lowercase()].concat()),
         _ => Some(command),
@@ -113,6 +113,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::server("auth", -2, "noscript loading stale fast no_auth allow_busy", info::auth),
     Command::container("client"),
     Command::server("client|getname", 2, "noscript loading stale", client::getname),
+    Command::server("client|help", 2, "loading stale", help::client),
     Command::server("client|id", 2, "noscript loading stale", client::id),
     Command::server("client|info", 2, "noscript loading stale", client::info),
     Command::server("client|list", -2, "admin noscript loading stale", client::list),
@@ -120,10 +121,12 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::server("command", -1, "loading stale", info::command),
     Command::server("command|count", 2, "loading stale", info::command_count),
     Command::server("command|docs", -2, "loading stale", info::command_docs),
+    Command::server("command|help", 2, "loading stale", help::command),
     Command::server("command|info", -2, "loading stale", info::command_info),
     Command::server("command|list", -2, "loading stale", info::command_list),
     Command::container("config"),
     Command::server("config|get", -3, "admin noscript loading stale", info::config_get),
+    Command::server("config|help", 2, "loading stale", help::config),
     Command::read("dbsize", 1, "fast", keys::dbsize).keys(0, 0, 0),
     Command::write("decr", 2, "denyoom fast", strings::decr),
     Command::write("decrby", 3, "denyoom fast", strings::decrby),
@@ -177,6 +180,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::container("script"),
     Command::server("script|exists", -3, "noscript", scripting::exists),
     Command::server("script|flush", -2, "noscript", scripting::flush),
+    Command::server("script|help", 2, "loading stale", help::script),
     Command::server("script|load", 3, "noscript stale", scripting::load),
     Command::server("select", 2, "loading stale fast", connection::select),
     Command::write("set", -3, "denyoom", set::set),

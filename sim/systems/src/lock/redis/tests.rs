@@ -228,7 +228,71 @@ fn a_reply_of_several_values_is_refused_if_it_takes_too_much() {
         assert!(!server.ask(&asked(20), NOW).reply.is_error(), "{name}");
         assert!(server.ask(&asked(30), NOW).reply.is_error(), "{name}");
     }
+    assert!(!server.ask(&words("COMMAND INFO get"), NOW).reply.is_error());
+    assert!(server.ask(&words(&format!("COMMAND INFO{}", " get".repeat(10))), NOW).reply.is_error());
     (0..40).for_each(|key| drop(server.ask(&words(&format!("SET many{key} v")), NOW)));
     assert!(server.ask(&words("KEYS *"), NOW).reply.is_error());
     assert!(!server.ask(&words("KEYS many1*"), NOW).reply.is_error());
+}
+
+#[test]
+fn the_name_of_a_part_is_no_command() {
+    for (request, reply) in [
+        ("config|get save", "-ERR unknown command 'config|get', with args beginning with: 'save'  "),
+        ("CLIENT|ID", "-ERR unknown command 'CLIENT|ID', with args beginning with:  "),
+        ("CLIENT a|b", "-ERR unknown subcommand 'a|b'. Try CLIENT HELP. "),
+        ("CLIENT HELP x", "-ERR wrong number of arguments for 'client|help' command "),
+    ] {
+        assert_eq!(replies(&[request]), [reply]);
+    }
+    assert!(Server::may_write(&words("script|load x")), "what is no command may be anything");
+}
+
+#[test]
+fn the_help_of_a_command_is_about_the_parts_that_it_has() {
+    for container in ["CLIENT", "COMMAND", "CONFIG", "SCRIPT"] {
+        let Reply::Array(lines) = Server::new().ask(&words(&format!("{container} HELP")), NOW).reply else {
+            panic!("{container} HELP is lines")
+        };
+        let lines: Vec<&str> = lines
+            .iter()
+            .map(|line| if let Reply::Status(line) = line { &**line } else { panic!("{line:?}") })
+            .collect();
+        assert!(lines[0].starts_with(container), "{lines:?}");
+        for line in lines[1..].iter().filter(|line| !line.starts_with([' ', '('])) {
+            let name = format!("{container}|{}", line.split(' ').next().unwrap()).to_ascii_lowercase();
+            assert!(table::by_name(name.as_bytes()).is_some(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_value_of_the_configuration_has_the_name_by_which_it_was_asked() {
+    for (asked, reply) in [
+        ("SAVE appendonly", "*4 $4 SAVE $0  $10 appendonly $2 no "),
+        ("appendonly APPENDONLY append*", "*2 $10 appendonly $2 no "),
+        ("s[a]ve SAVE Data*", "*4 $4 save $0  $9 databases $2 16 "),
+        ("sa\\ve nope", "*0 "),
+    ] {
+        assert_eq!(replies(&[&format!("CONFIG GET {asked}")]), [reply], "{asked}");
+    }
+}
+
+#[test]
+fn connections_are_listed_by_type_and_number() {
+    let lines = |asked: &str| {
+        let mut server = Server::new();
+        let ids = ["a:1", "b:2", "c:3"].map(|peer| server.connect(peer, NOW));
+        let Reply::Verbatim(text) = server.execute(ids[1], &words(&format!("CLIENT LIST {asked}")), NOW).reply else {
+            panic!("{asked}: the list is text")
+        };
+        text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(lines("TYPE normal"), "id=1 id=2 id=3");
+    assert_eq!(lines("type PUBSUB"), "");
+    assert_eq!(lines("ID 3 7 -1 1 3"), "id=3 id=1 id=3");
+    assert_eq!(
+        replies(&["CLIENT LIST TYPE x", "CLIENT LIST ID 1 x", "CLIENT LIST ID", "CLIENT LIST x y"]),
+        ["-ERR Unknown client type 'x' ", "-ERR Invalid client ID ", "-ERR syntax error ", "-ERR syntax error "]
+    );
 }

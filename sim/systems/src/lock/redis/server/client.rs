@@ -1,8 +1,9 @@
 //! `CLIENT`: what a connection may learn about itself and about the others.
 
-use super::call::Call;
+use super::call::{Call, front};
 use super::connection::Connection;
-use crate::lock::redis::access::{Answer, Refused};
+use crate::lock::redis::access::{Answer, Refused, check_room};
+use crate::lock::redis::number;
 use crate::lock::redis::reply::{Protocol, Reply};
 
 /// `CLIENT ID`
@@ -37,16 +38,47 @@ pub(in crate::lock::redis) fn info(call: &mut Call<'_>, _: &[Vec<u8>]) -> Answer
     Ok(Reply::Verbatim(described(id, call.connection(), now, ("client|info", within_exec))))
 }
 
-/// `CLIENT LIST`
+/// `CLIENT LIST [TYPE type | ID number …]`
 pub(in crate::lock::redis) fn list(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
-    if arguments.len() > 2 {
-        return Err(Refused::syntax());
-    }
-    let lines = call.server.connections.iter().map(|(id, connection)| {
+    let room = call.access().room;
+    let asked = listed(call, &arguments[2..])?;
+    let lines = asked.iter().map(|id| {
         let at_work = if *id == call.id { ("client|list", call.within_exec) } else { ("NULL", None) };
-        described(*id, connection, call.now, at_work)
+        described(*id, &call.server.connections[id], call.now, at_work)
     });
-    Ok(Reply::Verbatim(lines.collect()))
+    let mut text = String::new();
+    for line in lines {
+        check_room(room, [text.len() + line.len()])?;
+        text.push_str(&line);
+    }
+    Ok(Reply::Verbatim(text))
+}
+
+/// The connections that the words after `CLIENT LIST` ask for. A number that none has is left out.
+fn listed(call: &Call<'_>, words: &[Vec<u8>]) -> Result<Vec<u64>, Refused> {
+    let connections = &call.server.connections;
+    match words {
+        [] => Ok(connections.keys().copied().collect()),
+        [word, kind] if word.eq_ignore_ascii_case(b"TYPE") => {
+            let is_kind = |kinds: &[&str]| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes()));
+            if is_kind(&["normal"]) {
+                return Ok(connections.keys().copied().collect());
+            }
+            // It has no others.
+            let is_known = is_kind(&["slave", "replica", "pubsub", "master"]);
+            let unknown = || Refused([b"ERR Unknown client type '", front(kind, usize::MAX), b"'"].concat());
+            if is_known { Ok(Vec::new()) } else { Err(unknown()) }
+        }
+        [word, ids @ ..] if word.eq_ignore_ascii_case(b"ID") && !ids.is_empty() => {
+            let mut asked = Vec::new();
+            for id in ids {
+                let id = number::parse(id).ok_or_else(|| Refused::new("ERR Invalid client ID"))?;
+                asked.extend(u64::try_from(id).ok().filter(|id| connections.contains_key(id)));
+            }
+            Ok(asked)
+        }
+        _ => Err(Refused::syntax()),
+    }
 }
 
 /// The line of a connection. Fields about buffers and memory, which only a real process has, are left out.

@@ -2,7 +2,7 @@
 
 use super::call::{Call, front};
 use super::{Role, client};
-use crate::lock::redis::access::{Answer, Refused};
+use crate::lock::redis::access::{Answer, Refused, check_room};
 use crate::lock::redis::command::keys::matches_glob;
 use crate::lock::redis::number;
 use crate::lock::redis::reply::{Protocol, Reply};
@@ -154,12 +154,21 @@ const CONFIGURATION: &[(&str, &str)] = &[
     ("save", ""),
 ];
 
-/// `CONFIG GET pattern …`
+/// `CONFIG GET pattern …`: each value once, under the name as it was asked for, unless a pattern asked.
 pub(in crate::lock::redis) fn config_get(_: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
-    let wanted =
-        |name: &str| arguments[2..].iter().any(|pattern| matches_glob(&pattern.to_ascii_lowercase(), name.as_bytes()));
-    let found = CONFIGURATION.iter().filter(|(name, _)| wanted(name));
-    Ok(Reply::Map(found.map(|(name, value)| (Reply::text(name), Reply::text(value))).collect()))
+    let mut found: Vec<(Vec<u8>, &str)> = Vec::new();
+    for asked in &arguments[2..] {
+        let is_pattern = asked.iter().any(|byte| b"[*?".contains(byte));
+        let pattern = asked.to_ascii_lowercase();
+        for (name, value) in CONFIGURATION {
+            let name = name.as_bytes();
+            let is_wanted = if is_pattern { matches_glob(&pattern, name) } else { pattern == name };
+            if is_wanted && !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                found.push((if is_pattern { name.to_vec() } else { asked.clone() }, value));
+            }
+        }
+    }
+    Ok(Reply::Map(found.into_iter().map(|(name, value)| (Reply::Bulk(name), Reply::text(value))).collect()))
 }
 
 /// `COMMAND`
@@ -200,11 +209,12 @@ pub(in crate::lock::redis) fn command_list(_: &mut Call<'_>, arguments: &[Vec<u8
 }
 
 /// `COMMAND INFO [name …]`
-pub(in crate::lock::redis) fn command_info(_: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
+pub(in crate::lock::redis) fn command_info(call: &mut Call<'_>, arguments: &[Vec<u8>]) -> Answer {
     if arguments.len() == 2 {
         return Ok(Reply::Array(whole_commands().map(described).collect()));
     }
     let named = |name: &Vec<u8>| table::by_name(&name.to_ascii_lowercase()).map_or(Reply::Null, described);
+    check_room(call.access().room, arguments[2..].iter().map(|name| named(name).size()))?;
     Ok(Reply::Array(arguments[2..].iter().map(named).collect()))
 }
 
