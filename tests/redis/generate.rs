@@ -6,6 +6,7 @@ use splitbrain_systems::lock::redis::{Reply, Server};
 
 use crate::language::LANGUAGE;
 use crate::scripts::{Argument, CATALOGUE};
+use crate::syntax::SYNTAX;
 
 /// A request, on one of two connections, and how its reply is compared.
 pub(crate) struct Request {
@@ -72,6 +73,8 @@ impl Numbers {
 }
 
 const KEYS: &[&[u8]] = &[b"lock", b"lock:2", b"hash", b"b\x00\xff\r\n"];
+/// The key of a hash of many fields.
+const LARGE: &[u8] = b"large";
 const FIELDS: &[&[u8]] = &[b"f", b"g", b"token-a", b"\x00"];
 const VALUES: &[&[u8]] =
     &[b"token-a", b"token-b", b"", b"10", b"-5", b"007", b"9223372036854775807", b"-9223372036854775808", b"\xff\x00"];
@@ -321,7 +324,35 @@ impl Generator<'_> {
         }
     }
 
+    /// A hash of so many fields that Redis keeps it in another way: its order follows from a hash function. It never
+    /// has fewer of them again, or its order would look like that of a small one.
+    fn large_hash(&mut self) {
+        let fields: Vec<String> = (0..200).map(|field| format!("field-{field}")).collect();
+        match self.numbers.below(9) {
+            0..3 => {
+                let value = self.value();
+                let fields = fields.iter().flat_map(|field| [field.as_bytes(), value]);
+                self.exactly([&b"HSET"[..], LARGE].into_iter().chain(fields).collect());
+            }
+            3 => self.push(Compared::Fields, vec![b"HGETALL", LARGE]),
+            4 => self.push(Compared::Elements, vec![b"HKEYS", LARGE]),
+            5 => self.push(Compared::Elements, vec![b"HVALS", LARGE]),
+            6 => self.exactly(vec![b"HLEN", LARGE]),
+            7 => {
+                let field = self.numbers.below(20);
+                self.exactly(vec![b"HDEL", LARGE, fields[field].as_bytes(), b"nope"]);
+            }
+            _ => {
+                let field = self.numbers.below(fields.len());
+                self.exactly(vec![b"HGET", LARGE, fields[field].as_bytes()]);
+            }
+        }
+    }
+
     fn hash(&mut self) {
+        if self.clock == Clock::Any && self.numbers.chance(5) {
+            return self.large_hash();
+        }
         let key = if self.numbers.chance(70) { b"hash" } else { self.key() };
         let (field, other, value) = (self.numbers.pick(FIELDS), self.numbers.pick(FIELDS), self.value());
         match self.numbers.below(15) {
@@ -334,14 +365,14 @@ impl Generator<'_> {
                 let number = self.numbers.pick(NUMBERS);
                 self.exactly(vec![b"HINCRBY", key, field, number]);
             }
-            7 => self.push(Compared::Fields, vec![b"HGETALL", key]),
+            7 => self.exactly(vec![b"HGETALL", key]),
             8 => self.exactly(vec![b"HMGET", key, field, other]),
             9 => self.exactly(vec![b"HEXISTS", key, field]),
             10 => self.exactly(vec![b"HLEN", key]),
             11 => self.exactly(vec![b"HMSET", key, field, value]),
             12 => self.exactly(vec![b"HSETNX", key, field, value]),
-            13 => self.push(Compared::Elements, vec![b"HVALS", key]),
-            _ => self.push(Compared::Elements, vec![b"HKEYS", key]),
+            13 => self.exactly(vec![b"HVALS", key]),
+            _ => self.exactly(vec![b"HKEYS", key]),
         }
     }
 
@@ -388,7 +419,8 @@ impl Generator<'_> {
     /// A script about the language.
     fn language(&mut self) {
         let key = self.key();
-        let text = LANGUAGE[self.numbers.below(LANGUAGE.len())];
+        let place = self.numbers.below(LANGUAGE.len() + SYNTAX.len());
+        let text = LANGUAGE.get(place).unwrap_or_else(|| &SYNTAX[place - LANGUAGE.len()]);
         // What is left of a life depends on the clock.
         if !text.contains("ttl") && !text.contains("'px'") {
             self.exactly(vec![b"EVAL", text.as_bytes(), b"1", key, b"a"]);
@@ -474,7 +506,20 @@ impl Generator<'_> {
     }
 
     fn connection(&mut self) {
-        match self.numbers.below(26) {
+        match self.numbers.below(30) {
+            26 => {
+                let pattern = self.numbers.pick(&[b"SAVE", b"save", b"s[a]ve", b"Data*ses", b"nope", b"sa\\ve", b""]);
+                self.push(Compared::Fields, vec![b"CONFIG", b"GET", pattern, b"appendonly", b"AppendOnly"]);
+            }
+            27 => self.push(Compared::Client, vec![b"CLIENT", b"LIST", b"type", b"NORMAL"]),
+            28 => {
+                let kind = self.numbers.pick(&[b"pubsub", b"master", b"Replica", b"slave", b"x", b"a\x00b", b""]);
+                self.exactly(vec![b"CLIENT", b"LIST", b"TYPE", kind]);
+            }
+            29 => {
+                let number = self.numbers.pick(&[b"999999999", b"0", b"-1", b"x", b"1.5", b""]);
+                self.exactly(vec![b"CLIENT", b"LIST", b"ID", number, b"999999998"]);
+            }
             24 => {
                 let option = self.numbers.pick(NO_OPTIONS);
                 self.exactly(vec![b"HELLO", b"3", b"SETNAME", b"you", option]);
@@ -528,11 +573,28 @@ impl Generator<'_> {
         }
     }
 
+    /// `config|get` in one word, which names a part where commands are listed and is none itself.
+    fn name_of_a_part(&mut self, key: &[u8]) {
+        let parts: Vec<_> = ARITIES.iter().filter(|(words, _)| words.len() > 1).collect();
+        let mut name = parts[self.numbers.below(parts.len())].0.join(&b'|');
+        if self.numbers.chance(30) {
+            name.make_ascii_uppercase();
+        }
+        match self.numbers.below(3) {
+            0 => self.exactly(vec![name.as_slice()]),
+            1 => self.exactly(vec![name.as_slice(), key, b"x"]),
+            _ => self.exactly(vec![b"CLIENT".as_slice(), name.as_slice()]),
+        }
+    }
+
     /// Too few or too many words, unknown commands, words cut short.
     fn wrong(&mut self) {
         let key = self.key();
-        match self.numbers.below(20) {
-            15.. => self.wrong_arity(),
+        match self.numbers.below(24) {
+            15..20 => self.wrong_arity(),
+            20 | 21 => self.name_of_a_part(key),
+            22 => self.exactly(vec![b"CLIENT", b"LIST", b"TYPE"]),
+            23 => self.exactly(vec![b"CLIENT", b"LIST", b"TYPE", b"normal", b"x"]),
             10 => self.exactly(vec![b"COMMAND", b"LIST", b"x"]),
             11 => self.exactly(vec![b"COMMAND", b"INFO", b"nope", b"config|nope"]),
             12 => self.exactly(vec![b"COMMAND", b"LIST", b"FILTERBY", b"PATTERN", b"getd*"]),

@@ -6,6 +6,7 @@
 use splitbrain_systems::lock::redis::Server;
 
 use crate::real::Redis;
+use crate::syntax::SYNTAX;
 use crate::{shown, wire};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/redis/language.txt");
@@ -488,6 +489,32 @@ pub(crate) const LANGUAGE: &[&str] = &[
     "return {map = {a = false}}",
     "return {ok = 'x', map = {}}",
     "return {1, {ok = 'x'}, {err = 'y'}, {double = 2}}",
+    "return redis.call('PING', 'x')",
+    "return redis.call('PING', 'x', 'y')",
+    "return redis.pcall('ping', 'x', 'y')",
+    "return {pcall(redis.call, 'ping', 'x', 'y')}",
+    "return redis.call('client|id')",
+    "return redis.call('config|get', 'save')",
+    "return redis.pcall('SCRIPT|LOAD', 'return 1')",
+    "return [[a\r\nb\rc\n\rd\n\ne]]",
+    "return [[\r\na]]",
+    "return 'a\\\r\nb\\\nc'",
+    "local x = 1\rlocal y = 2\r\nreturn z",
+    "return\u{b}1",
+    "return 1\0",
+    "return 1\0\0+1",
+    "return 1\0+1",
+    "return 1\0abc",
+    "local x = 12\0x34 return {x, 5\0}",
+    "return #'a\0b'",
+    "--\0\nreturn 1",
+    "--[==[ a ]=] ]==]return 2",
+    "--[=x\nreturn 1",
+    "f(){}",
+    "f\n{1}",
+    "local a = {}\n(a)(1)",
+    "return (1)(2)",
+    "return ('a')('b')",
 ];
 
 /// Scripts that Redis carries out and this server does not.
@@ -536,6 +563,12 @@ pub(crate) const UNSUPPORTED: &[&str] = &[
     "local function f(...) return ... end return f(1)",
     "local function f(...) return select('#',...) end return f(1)",
     "return {...}",
+    "return 3.99",
+    "return {double=0.5}",
+    "return redis.call('client', 'help')",
+    "#!lua\nreturn 1",
+    "#!lua flags=no-writes\nreturn 1",
+    "#!",
 ];
 
 /// A script as a request, with a key and an argument.
@@ -549,7 +582,7 @@ fn answers(mut ask: impl FnMut(&[Vec<u8>]) -> Vec<u8>) -> String {
     for version in ["2", "3"] {
         ask(&["HELLO", version].map(|word| word.as_bytes().to_vec()));
         text.push_str(&format!("# RESP{version}\n"));
-        for script in LANGUAGE {
+        for script in LANGUAGE.iter().chain(SYNTAX) {
             text.push_str(&format!("> {}\n< {}\n", shown(script.as_bytes()), shown(&ask(&eval(script)))));
         }
     }

@@ -4,8 +4,9 @@
 //! - `compared` sends generated requests in pipelines to `splitbrain serve lock` and to a real `redis-server`, which it
 //!   starts on a free port. Where there is none it does nothing, unless `SPLITBRAIN_REDIS=required` says that there has
 //!   to be one.
-//! - `language` does so for scripts, with replies that are recorded as well.
-//! - `socket` and `files` are about `splitbrain serve lock` itself.
+//! - `language` does so for scripts and `syntax` for texts that are none, with replies that are recorded as well.
+//! - `short` waits for deadlines.
+//! - `socket`, `files` and `program` are about `splitbrain serve lock` itself.
 //!
 //! `SPLITBRAIN_REDIS_COMMANDS=200000` compares more requests, `SPLITBRAIN_REDIS_RECORD=1` makes the recording again.
 
@@ -15,11 +16,14 @@ mod compared;
 mod files;
 mod generate;
 mod language;
+mod program;
 mod real;
 mod recorded;
 mod scripts;
 mod served;
+mod short;
 mod socket;
+mod syntax;
 mod wire;
 
 /// Shows bytes in one line.

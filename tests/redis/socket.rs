@@ -306,7 +306,15 @@ fn a_reply_beyond_the_limit_is_an_error() {
     let mget: Vec<&str> = ["MGET"].into_iter().chain(twelve).collect();
     let hmget: Vec<&str> = ["HMGET", "hash"].into_iter().chain(["a"; 12]).collect();
     let script = "local v = redis.call('get', KEYS[1]) local t = {} for i = 1, 12 do t[i] = v end return t";
-    for words in [&mget[..], &hmget, &["HGETALL", "hash"], &["HVALS", "hash"], &["EVAL", script, "1", "k"]] {
+    let info: Vec<&str> = ["COMMAND", "INFO"].into_iter().chain(["get"; 3000]).collect();
+    let many = |made: &str| format!("local e = {made} local t = {{}} for i = 1, 12 do t[i] = e end return t");
+    let text = "string.rep('1', 100000)";
+    let made = ["{err = _}", "{ok = _}", "{big_number = _}", "{verbatim_string = {string = _, format = 'txt'}}"];
+    let scripts = made.map(|made| many(&made.replace("= _", &format!("= {text}"))));
+    let scripts = scripts.iter().map(|script| ["EVAL", script.as_str(), "0"]);
+    let scripts: Vec<_> = scripts.chain([["EVAL", "error(string.rep('x', 2000000))", "0"]]).collect();
+    let asked = [&mget[..], &hmget, &["HGETALL", "hash"], &["HVALS", "hash"], &["EVAL", script, "1", "k"], &info];
+    for words in asked.into_iter().chain(scripts.iter().map(|script| &script[..])) {
         let answer = connection.ask(words);
         assert!(answer.starts_with(b"-ERR the reply takes more than the "), "{words:?}: {}", shown(&answer));
         assert_eq!(connection.ask(&["PING"]), b"+PONG\r\n");
@@ -320,6 +328,23 @@ fn a_reply_beyond_the_limit_is_an_error() {
     assert!(answer.len() < 1_100_000 && answer.ends_with(b"+OK\r\n"), "{} bytes", answer.len());
     assert!(answer.windows(10).any(|bytes| bytes == b"-ERR the r"), "the last values have no room");
     assert_eq!(connection.ask(&["GET", "after"]), b"$1\r\n1\r\n");
+}
+
+/// Goal: a script that goes as deep as it can fits the stack of the thread that serves.
+#[test]
+fn a_script_that_goes_deep_is_an_error() {
+    let served = Served::start(|_| {});
+    let mut connection = served.connect();
+    let many = |text: &str, count: usize| text.repeat(count);
+    for script in [
+        format!("local function f(n) if n == 0 then return 0 end return f(n - 1){} end return f(98)", many("+0", 150)),
+        format!("return pcall({}pcall)", many("pcall,", 12_000)),
+        format!("local function f(n) return pcall({}f, n - 1) end return f(98)", many("pcall,", 500)),
+    ] {
+        let answer = shown(&connection.ask(&["EVAL", &script, "0"]));
+        assert!(answer.starts_with("-ERR the script nests calls and expressions deeper than "), "{answer}");
+    }
+    assert_eq!(connection.ask(&["PING"]), b"+PONG\r\n");
 }
 
 /// Goal: more keys than a round deletes at once are gone soon after they are over, without being asked for.

@@ -221,7 +221,7 @@ pub(crate) const SYNTAX: &[&str] = &[
     "return 1\0\0\0",
     "return 0x10\0",
     "return 1e\0",
-    "return 1e\05",
+    "return 1e\x005",
     "return 1e5\0",
     "return 1e5\0\0",
     "return 1E+\0",
