@@ -21,8 +21,9 @@ fix:
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
 # N generated requests to the lock server and to a real redis-server, which have to answer with the same bytes.
+# How many were compared is kept in reports/gallery/serve-lock.md.
 redis-compare commands="200000":
-    SPLITBRAIN_REDIS=required SPLITBRAIN_REDIS_COMMANDS={{ commands }} cargo test --test redis -- --nocapture
+    benches/redis-benchmark compare {{ commands }} --write
 
 # Makes the recorded replies of redis-server again; read the diff before you commit it.
 redis-record:
