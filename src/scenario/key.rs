@@ -181,6 +181,15 @@ pub(super) struct Table<'t> {
     pub(super) path: String,
 }
 
+/// What was read of a key of a table.
+#[derive(Debug)]
+pub(super) struct Read<V> {
+    /// The name of the key.
+    pub(super) name: &'static str,
+    /// As [`Table::get`] gives it.
+    pub(super) value: Option<V>,
+}
+
 impl<'t> Table<'t> {
     /// The file as a table.
     pub(super) const fn root(table: &'t DeTable<'t>) -> Self {
@@ -270,6 +279,22 @@ impl<'t> Table<'t> {
             return self.absent(reader, key);
         };
         draw::read(reader, &key.shape, &at)
+    }
+
+    /// The same, with the name of the key.
+    pub(super) fn read<S: Shape>(&self, reader: &mut Reader<'_>, key: &Key<S>) -> Read<S::Value> {
+        Read { name: key.name, value: self.get(reader, key) }
+    }
+
+    /// Something is wrong with this key; it is shown at the key.
+    pub(super) fn refuse_key(&self, reader: &mut Reader<'_>, name: &str, message: impl Into<String>) {
+        reader.report(&self.key_span(name), &self.path_of(name), Problem::new(message));
+    }
+
+    /// The same, shown at the value; at the table if the key is absent.
+    pub(super) fn refuse_value(&self, reader: &mut Reader<'_>, name: &str, message: impl Into<String>) {
+        let span = self.at(name).map_or_else(|| self.span.clone(), |at| at.span);
+        reader.report(&span, &self.path_of(name), Problem::new(message));
     }
 
     fn absent<S: Shape>(&self, reader: &mut Reader<'_>, key: &Key<S>) -> Option<S::Value> {

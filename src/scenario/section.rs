@@ -1,5 +1,8 @@
 //! The tables of a scenario, one file each: their keys, how they are read, how they are written.
 
+#[macro_use]
+mod keys;
+
 pub(super) mod action;
 mod bounds;
 pub(super) mod check;
@@ -232,6 +235,20 @@ impl Pairs {
             Some(value) => self.put(key, value),
             None => self,
         }
+    }
+
+    /// Adds a key, where its value is not the default of its type.
+    pub(super) fn put_unless_default<S: Shape>(self, key: &Key<S>, value: &S::Value) -> Self
+    where
+        S::Value: Default + PartialEq,
+    {
+        if *value == S::Value::default() { self } else { self.put(key, value) }
+    }
+
+    /// Adds these keys.
+    pub(super) fn and(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self
     }
 
     /// Adds a key whose name the system gives.

@@ -1,15 +1,13 @@
 //! A scenario as TOML again, every key spelled out. [`load`](super::load) reads it back as the same scenario.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::key::Shape as _;
-use super::section::clocks::node_pairs;
-use super::section::disk::disk_pairs;
+use super::section::clocks::ClockTable;
 use super::section::network::link_pairs;
 use super::section::options::{node_header, setting_pairs};
 use super::section::top::{CHECK, CLOCKS, CLUSTER, DISK, EXPECT, FAULT, NEMESIS, NETWORK, RUN, TAGS, WORKLOAD};
-use super::section::{Fields as _, Pairs, options::OptionFields};
+use super::section::{Fields as _, Pairs, clocks, disk, options::OptionFields};
 use super::{FORMAT, Scenario};
 
 impl Scenario {
@@ -63,17 +61,17 @@ impl Scenario {
     }
 
     fn write_clocks(&self, out: &mut String) {
-        let clocks = (self.clocks.clone(), self.bounds);
+        let clocks = ClockTable::of(&self.clocks.base, self.bounds);
         table(out, CLOCKS.name, &CLOCKS.shape.0.pairs(&clocks));
         for (node, spans) in &self.clocks.nodes {
-            table(out, &format!("clocks.nodes.{}", self.cluster.name(*node)), &node_pairs(spans));
+            table(out, &format!("clocks.nodes.{}", self.cluster.name(*node)), &clocks::node_pairs(spans));
         }
     }
 
     fn write_disks(&self, out: &mut String) {
-        table(out, DISK.name, &DISK.shape.0.pairs(&(self.disk, BTreeMap::new())));
+        table(out, DISK.name, &DISK.shape.0.pairs(&self.disk.into()));
         for (node, disk) in &self.disks {
-            table(out, &format!("disk.nodes.{}", self.cluster.name(*node)), &disk_pairs(disk));
+            table(out, &format!("disk.nodes.{}", self.cluster.name(*node)), &disk::node_pairs(*disk));
         }
     }
 }

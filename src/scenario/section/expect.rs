@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use crate::scenario::OptionSetting;
 use crate::scenario::description::SystemDescription;
 use crate::scenario::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter, MetricBound, OutcomeName, Reach};
-use crate::scenario::key::{Key, Need, Section, Shape, Table};
+use crate::scenario::key::{Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::shape::when::{PATTERN, condition, is_more_than_a_name};
 use crate::scenario::shape::{OneOfNames, OneOrMore, Whole, Word, quote};
@@ -24,41 +24,6 @@ use super::{Fields, Pairs, SubTable};
 use filter::Where;
 pub(crate) use filter::read_terms;
 
-const OUTCOME: Key<OneOrMore<OutcomeShape>> = Key {
-    name: "outcome",
-    shape: OneOrMore(OutcomeShape),
-    need: Need::Optional,
-    doc: "How every run ends: \"passed\", or for some runs { is = \"stalled\", where = \"not pre_vote\" }. passed \
-          where neither this nor violates stands here.",
-};
-const VIOLATES: Key<OneOrMore<Word>> = Key {
-    name: "violates",
-    shape: OneOrMore(INVARIANT),
-    need: Need::Optional,
-    doc: "One of these invariants is broken in at least one run of the campaign. Another violation fails.",
-};
-const WITHIN: Key<Whole> = Key {
-    name: "within",
-    shape: Whole { min: 1, max: 1_000_000_000 },
-    need: Need::Optional,
-    doc: "With violates: the number of seeds within which that is found. It replaces run.seeds.",
-};
-const TWIN: Key<Settings> = Key {
-    name: "twin",
-    shape: Settings,
-    need: Need::Optional,
-    doc: "With violates: options of the system under which nothing is broken, such as { bug = \"none\" }. Once the \
-          violation is found, the seeds that it took run again with them, on all nodes, and every run must pass.",
-};
-const REACH: Key<OneOrMore<Reached>> = Key {
-    name: "reach",
-    shape: OneOrMore(Reached),
-    need: Need::Optional,
-    doc: "What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations \
-          of the system, what happens in every world (packet lost, node restarted, …), and conditions such as \
-          \"leader elected at x\".",
-};
-
 /// The name under which the schema defines a bound on a figure. No system is called so.
 pub(crate) const FIGURE: &str = "figure";
 
@@ -67,51 +32,46 @@ pub(crate) fn figure_schema(system: &SystemDescription) -> Json {
     OneOrMore(SubTable(BoundFields)).schema(system)
 }
 
-/// The keys of `[expect]` that every system has.
-pub(crate) static EXPECT: Section = Section {
-    name: "expect",
-    doc: "How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the \
-          system, what is measured in every run, and the count of everything that reach can name (spaces and hyphens \
-          as _; a condition as it is, quoted). Each is { at_least = 1, at_most = 3, where = \"pre_vote\" }, or a list \
-          of such; at least one bound is named. A run that has no such figure is not held to it. With percentile = 99 \
-          it is not each run that is bounded, but the 99th percentile of the runs.",
-    keys: &[&OUTCOME, &VIOLATES, &WITHIN, &TWIN, &REACH],
-};
+keys! {
+    /// How the runs are judged. Beside these keys it has one for every figure of a run: events, the gauges of the
+    /// system, what is measured in every run, and the count of everything that reach can name (spaces and hyphens as _;
+    /// a condition as it is, quoted). Each is { at_least = 1, at_most = 3, where = "pre_vote" }, or a list of such; at
+    /// least one bound is named. A run that has no such figure is not held to it. With percentile = 99 it is not each
+    /// run that is bounded, but the 99th percentile of the runs.
+    pub(crate) EXPECT = "expect" {
+        /// How every run ends: "passed", or for some runs { is = "stalled", where = "not pre_vote" }. passed where
+        /// neither this nor violates stands here.
+        OUTCOME = "outcome": OneOrMore<OutcomeShape> = OneOrMore(OutcomeShape), optional;
+        /// One of these invariants is broken in at least one run of the campaign. Another violation fails.
+        VIOLATES = "violates": OneOrMore<Word> = OneOrMore(INVARIANT), optional;
+        /// With violates: the number of seeds within which that is found. It replaces run.seeds.
+        WITHIN = "within": Whole = Whole { min: 1, max: 1_000_000_000 }, optional;
+        /// With violates: options of the system under which nothing is broken, such as { bug = "none" }. Once the
+        /// violation is found, the seeds that it took run again with them, on all nodes, and every run must pass.
+        TWIN = "twin": Settings = Settings, optional;
+        /// What must happen in at least one run of the campaign; otherwise the judgement is inconclusive. Observations
+        /// of the system, what happens in every world (packet lost, node restarted, …), and conditions such as "leader
+        /// elected at x".
+        REACH = "reach": OneOrMore<Reached> = OneOrMore(Reached), optional;
+    }
+}
 
-const IS: Key<OneOfNames<OutcomeName>> = Key {
-    name: "is",
-    shape: OneOfNames { names: OutcomeName::NAMES, read: OutcomeName::from_name, show: |one| one.name() },
-    need: Need::Required,
-    doc: "How the runs end.",
-};
-const WHERE: Key<Where> = Key {
-    name: "where",
-    shape: Where,
-    need: Need::Default("\"\""),
-    doc: "Only runs with these resolved options: \"pre_vote\", \"not pre_vote\", \"preset = nuraft\", \
-          \"priority != 0\"; several joined by \" and \". All runs where absent.",
-};
-/// The keys of an outcome that holds for some runs.
-pub(crate) static OUTCOME_TABLE: Section =
-    Section { name: "expect.outcome", doc: "How some runs end.", keys: &[&IS, &WHERE] };
+keys! {
+    /// How some runs end.
+    pub(crate) OUTCOME_TABLE = "expect.outcome" {
+        /// How the runs end.
+        IS = "is": OneOfNames<OutcomeName> = OneOfNames {
+            names: OutcomeName::NAMES,
+            read: OutcomeName::from_name,
+            show: |one| one.name(),
+        }, required;
+        /// Only runs with these resolved options: "pre_vote", "not pre_vote", "preset = nuraft", "priority != 0";
+        /// several joined by " and ". All runs where absent.
+        WHERE = "where": Where = Where, default "\"\"";
+    }
+}
 
 const BOUND: Whole = Whole { min: 0, max: i64::MAX as u64 };
-const AT_LEAST: Key<Whole> = Key { name: "at_least", shape: BOUND, need: Need::Optional, doc: "The least." };
-const AT_MOST: Key<Whole> = Key { name: "at_most", shape: BOUND, need: Need::Optional, doc: "The most." };
-const PERCENTILE: Key<Whole> = Key {
-    name: "percentile",
-    shape: Whole { min: 0, max: 100 },
-    need: Need::Optional,
-    doc: "What is bounded: not the figure of each run, but the least value that at least so many percent of the runs \
-          do not exceed. 50 is the median, 100 the most.",
-};
-/// The keys of a bound on a figure.
-pub(crate) static BOUND_TABLE: Section = Section {
-    name: "expect.<figure>",
-    doc: "A bound on a figure of each run, or on a percentile of it over the runs.",
-    keys: &[&AT_LEAST, &AT_MOST, &PERCENTILE, &WHERE],
-};
-
 /// The names under which a run counts what happens.
 fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str)> {
     let observed = system.observations.iter().map(|name| (Cow::Borrowed(*name), ""));
@@ -211,7 +171,7 @@ fn read_violates(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<ExpectedV
     let Some(at) = table.at(VIOLATES.name) else {
         for name in [WITHIN.name, TWIN.name].into_iter().filter(|name| table.at(name).is_some()) {
             let message = "goes with violates, and there is none";
-            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+            table.refuse_key(reader, name, message);
         }
         return None;
     };
@@ -231,7 +191,7 @@ fn refuse_both(reader: &mut Reader<'_>, table: &Table<'_>) {
         return;
     }
     let message = "contradicts outcome: with violates, a run is broken by one of those invariants or passes";
-    reader.report(&table.key_span(VIOLATES.name), &table.path_of(VIOLATES.name), Problem::new(message));
+    table.refuse_key(reader, VIOLATES.name, message);
 }
 
 /// Conditions that are to be counted, each under its text and once.
@@ -327,7 +287,7 @@ fn bound_pairs(pairs: Pairs, Expect { bounds, counted, .. }: &Expect) -> Pairs {
 
 /// A bound, before it is known on what.
 #[derive(Clone, Debug)]
-struct Bound {
+pub(crate) struct Bound {
     at_least: Option<u64>,
     at_most: Option<u64>,
     percentile: Option<u64>,
@@ -358,45 +318,32 @@ impl Bound {
     }
 }
 
-#[derive(Debug)]
-struct BoundFields;
-
-impl Fields for BoundFields {
-    type Value = Bound;
-
-    fn section(&self) -> &'static Section {
-        &BOUND_TABLE
+section! {
+    /// A bound on a figure of each run, or on a percentile of it over the runs.
+    pub(crate) BOUND_TABLE = "expect.<figure>", BoundFields -> Bound, |reader, table| {
+        /// The least.
+        at_least: BOUND, optional;
+        /// The most.
+        at_most: BOUND, optional;
+        /// What is bounded: not the figure of each run, but the least value that at least so many percent of the runs
+        /// do not exceed. 50 is the median, 100 the most.
+        percentile: Whole { min: 0, max: 100 }, optional;
+        use WHERE as filter, or_default;
+        let line = reader.line(&table.span);
     }
-
-    fn noun(&self) -> String {
-        r#"a bound such as { at_most = 3, where = "..." }"#.to_owned()
-    }
-
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Bound> {
-        let at_least = table.get(reader, &AT_LEAST);
-        let at_most = table.get(reader, &AT_MOST);
-        let percentile = table.get(reader, &PERCENTILE);
-        let filter = table.get(reader, &WHERE);
-        let ends = [AT_LEAST.name, AT_MOST.name];
+    noun r#"a bound such as { at_most = 3, where = "..." }"#;
+    check {
+        let ends = [at_least.name, at_most.name];
         if ends.iter().all(|end| table.at(end).is_none()) && !reader.may_mean(&table.path, &ends) {
             let message = "bounds nothing: name at_least, at_most or both";
             reader.report(&table.span, &table.path, Problem::new(message));
         }
-        if let (Some(least), Some(most)) = (at_least, at_most)
+        if let (Some(least), Some(most)) = (at_least.value, at_most.value)
             && least > most
         {
             let message = format!("nothing is at least {least} and at most {most}");
             reader.report(&table.span, &table.path, Problem::new(message));
         }
-        Some(Bound { at_least, at_most, percentile, filter: filter?, line: reader.line(&table.span) })
-    }
-
-    fn pairs(&self, value: &Bound) -> Pairs {
-        Pairs::default()
-            .put_some(&AT_LEAST, value.at_least.as_ref())
-            .put_some(&AT_MOST, value.at_most.as_ref())
-            .put_some(&PERCENTILE, value.percentile.as_ref())
-            .put_some(&WHERE, (!value.filter.terms.is_empty()).then_some(&value.filter))
     }
 }
 

@@ -6,74 +6,42 @@ use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::selector::{Condition, Selector, Trigger};
 
 use crate::scenario::RestartPolicy;
-use crate::scenario::key::{Key, Need, Section, Table};
-use crate::scenario::reader::{Problem, Reader};
-use crate::scenario::shape::quantity::{ANY_TIME, Between, Time};
+use crate::scenario::key::{Read, Table};
+use crate::scenario::reader::Reader;
+use crate::scenario::shape::quantity::{ANY_TIME, Between};
 use crate::scenario::shape::who::Who;
 use crate::scenario::shape::{OneOrMore, Whole};
 
 use super::network::{every_kind, fixed_nodes};
-use super::{Fields, Pairs};
 
-const AFTER: Key<Between<Time>> = Key {
-    name: "after",
-    shape: Between(ANY_TIME),
-    need: Need::Required,
-    doc: "How long after its end a process starts again; drawn each time.",
-};
-const TIMES: Key<Whole> = Key {
-    name: "times",
-    shape: Whole { min: 1, max: u32::MAX as u64 },
-    need: Need::Optional,
-    doc: "How often each process is started again; always where absent.",
-};
-const ON: Key<OneOrMore<Who>> = Key {
-    name: "on",
-    shape: OneOrMore(Who),
-    need: Need::Default("[\"*\"]"),
-    doc: "Whose processes: nodes such as s1, or all of a kind.",
-};
-
-/// The keys of `[cluster.restart]`.
-pub(crate) static RESTART: Section = Section {
-    name: "cluster.restart",
-    doc: "A process that ends by itself is started again. One that a crash ended, or holds down, is not: it restarts \
-          when the fault is lifted.",
-    keys: &[&AFTER, &TIMES, &ON],
-};
-
-/// `[cluster.restart]`; the nodes of the cluster are known.
-#[derive(Debug)]
-pub(crate) struct RestartFields;
-
-impl Fields for RestartFields {
-    type Value = RestartPolicy;
-
-    fn section(&self) -> &'static Section {
-        &RESTART
+section! {
+    /// A process that ends by itself is started again. One that a crash ended, or holds down, is not: it restarts when
+    /// the fault is lifted.
+    pub(crate) RESTART = "cluster.restart", RestartFields -> RestartPolicy, |reader, table| {
+        /// How long after its end a process starts again; drawn each time.
+        after: Between(ANY_TIME), required;
+        /// How often each process is started again; always where absent.
+        times: Whole { min: 1, max: u32::MAX as u64 }, optional;
+        /// Whose processes: nodes such as s1, or all of a kind.
+        on: OneOrMore(Who), default "[\"*\"]";
+        let line = reader.line(&table.span);
     }
-
-    fn noun(&self) -> String {
-        r#"a table such as { after = "1s", times = 3 }"#.to_owned()
+    noun r#"a table such as { after = "1s", times = 3 }"#;
+    check {
+        check_fixed(reader, table, &on)?;
     }
+}
 
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<RestartPolicy> {
-        let after = table.get(reader, &AFTER);
-        let times = table.get(reader, &TIMES);
-        let on = table.get(reader, &ON)?;
-        let cluster = reader.cluster?;
-        if let Some(selector) = on.iter().find(|selector| fixed_nodes(cluster, selector).is_none()) {
-            let (first, kinds) = (cluster.kinds()[0].name_of(1), every_kind(cluster));
-            let message = format!("\"{selector}\" is not fixed: here stand nodes such as {first}, {kinds} or * alone");
-            reader.report(&table.key_span(ON.name), &table.path_of(ON.name), Problem::new(message));
-            return None;
-        }
-        Some(RestartPolicy { on, after: after?, times, line: reader.line(&table.span) })
+/// The nodes of the cluster are known, and these must be too.
+fn check_fixed(reader: &mut Reader<'_>, table: &Table<'_>, on: &Read<Vec<Selector>>) -> Option<()> {
+    let cluster = reader.cluster?;
+    if let Some(selector) = on.value.as_ref()?.iter().find(|selector| fixed_nodes(cluster, selector).is_none()) {
+        let (first, kinds) = (cluster.kinds()[0].name_of(1), every_kind(cluster));
+        let message = format!("\"{selector}\" is not fixed: here stand nodes such as {first}, {kinds} or * alone");
+        table.refuse_key(reader, on.name, message);
+        return None;
     }
-
-    fn pairs(&self, value: &RestartPolicy) -> Pairs {
-        Pairs::default().put(&AFTER, &value.after).put_some(&TIMES, value.times.as_ref()).put(&ON, &value.on)
-    }
+    Some(())
 }
 
 /// What the ids of a supervisor's faults begin with. No id of a file has a dot.

@@ -6,7 +6,7 @@ use splitbrain_kernel::id::Cluster;
 use splitbrain_kernel::time::Instant;
 
 use crate::scenario::description::SystemDescription;
-use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::key::{Key, Need, Table};
 use crate::scenario::reader::{Problem, Reader};
 use crate::scenario::shape::who::meant_node;
 use crate::scenario::shape::{Id, List, Text, Whole};
@@ -27,98 +27,39 @@ use super::variant::{PICKED, VARIANT};
 use super::workload::WorkloadFields;
 use super::{SubTable, TableList, fault, nemesis};
 
-const FORMAT_KEY: Key<Whole> = Key {
-    name: "format",
-    shape: Whole { min: FORMAT, max: FORMAT },
-    need: Need::Required,
-    doc: "The version of the language that the file is written in.",
-};
-const SYSTEM: Key<Text> = Key {
-    name: "system",
-    shape: Text("the name of a system such as \"raft\""),
-    need: Need::Required,
-    doc: "The system that is simulated; `splitbrain list` names them.",
-};
-/// `tags`.
-pub(crate) const TAGS: Key<List<Id>> = Key {
-    name: "tags",
-    shape: List(Id),
-    need: Need::Optional,
-    doc: "Words by which scenarios are selected: test -E 'tag(slow)' runs those with the tag slow.",
-};
-/// `[cluster]`.
-pub(crate) const CLUSTER: Key<SubTable<ClusterFields>> =
-    Key { name: "cluster", shape: SubTable(ClusterFields), need: Need::Required, doc: "How many nodes there are." };
-/// `[network]`.
-pub(crate) const NETWORK: Key<SubTable<NetworkFields>> = Key {
-    name: "network",
-    shape: SubTable(NetworkFields),
-    need: Need::Default("{}"),
-    doc: "The conditions of every link when nothing is wrong.",
-};
-/// `[clocks]`.
-pub(crate) const CLOCKS: Key<SubTable<ClockFields>> = Key {
-    name: "clocks",
-    shape: SubTable(ClockFields),
-    need: Need::Default("{}"),
-    doc: "The clocks of every node, and the bounds that the system may rely on.",
-};
-/// `[disk]`.
-pub(crate) const DISK: Key<SubTable<DiskFields>> =
-    Key { name: "disk", shape: SubTable(DiskFields), need: Need::Default("{}"), doc: "The disk of every node." };
-/// `[workload]`.
-pub(crate) const WORKLOAD: Key<SubTable<WorkloadFields>> =
-    Key { name: "workload", shape: SubTable(WorkloadFields), need: Need::Optional, doc: "What the clients do." };
-/// `[[fault]]`.
-pub(crate) const FAULT: Key<TableList<FaultFields>> = Key {
-    name: "fault",
-    shape: TableList(SubTable(FaultFields)),
-    need: Need::Default("[]"),
-    doc: "[[fault]]: directed faults.",
-};
-/// `[[nemesis]]`.
-pub(crate) const NEMESIS: Key<TableList<NemesisFields>> = Key {
-    name: "nemesis",
-    shape: TableList(SubTable(NemesisFields)),
-    need: Need::Default("[]"),
-    doc: "[[nemesis]]: random faults.",
-};
-/// `[run]`.
-pub(crate) const RUN: Key<SubTable<RunFields>> = Key {
-    name: "run",
-    shape: SubTable(RunFields),
-    need: Need::Default("{}"),
-    doc: "How long a run is, and how many there are.",
-};
-/// `[check]`.
-pub(crate) const CHECK: Key<SubTable<CheckFields>> =
-    Key { name: "check", shape: SubTable(CheckFields), need: Need::Default("{}"), doc: "What is watched." };
-/// `[expect]`.
-pub(crate) const EXPECT: Key<SubTable<ExpectFields>> =
-    Key { name: "expect", shape: SubTable(ExpectFields), need: Need::Default("{}"), doc: "How the runs are judged." };
-
-/// The keys of the file, but for the table of the system's options.
-pub(crate) static TOP: Section = Section {
-    name: "",
-    doc: "The file as a whole. The options of the system stand in a table under its name.",
-    keys: &[
-        &FORMAT_KEY,
-        &SYSTEM,
-        &TAGS,
-        &CLUSTER,
-        &NETWORK,
-        &CLOCKS,
-        &DISK,
-        &WORKLOAD,
-        &FAULT,
-        &NEMESIS,
-        &RUN,
-        &CHECK,
-        &EXPECT,
-        &VARIANT,
-        &PICKED,
-    ],
-};
+keys! {
+    /// The file as a whole. The options of the system stand in a table under its name.
+    pub(crate) TOP = "" {
+        /// The version of the language that the file is written in.
+        FORMAT_KEY = "format": Whole = Whole { min: FORMAT, max: FORMAT }, required;
+        /// The system that is simulated; `splitbrain list` names them.
+        SYSTEM = "system": Text = Text("the name of a system such as \"raft\""), required;
+        /// Words by which scenarios are selected: test -E 'tag(slow)' runs those with the tag slow.
+        pub(crate) TAGS = "tags": List<Id> = List(Id), optional;
+        /// How many nodes there are.
+        pub(crate) CLUSTER = "cluster": SubTable<ClusterFields> = SubTable(ClusterFields), required;
+        /// The conditions of every link when nothing is wrong.
+        pub(crate) NETWORK = "network": SubTable<NetworkFields> = SubTable(NetworkFields), default "{}";
+        /// The clocks of every node, and the bounds that the system may rely on.
+        pub(crate) CLOCKS = "clocks": SubTable<ClockFields> = SubTable(ClockFields), default "{}";
+        /// The disk of every node.
+        pub(crate) DISK = "disk": SubTable<DiskFields> = SubTable(DiskFields), default "{}";
+        /// What the clients do.
+        pub(crate) WORKLOAD = "workload": SubTable<WorkloadFields> = SubTable(WorkloadFields), optional;
+        /// [[fault]]: directed faults.
+        pub(crate) FAULT = "fault": TableList<FaultFields> = TableList(SubTable(FaultFields)), default "[]";
+        /// [[nemesis]]: random faults.
+        pub(crate) NEMESIS = "nemesis": TableList<NemesisFields> = TableList(SubTable(NemesisFields)), default "[]";
+        /// How long a run is, and how many there are.
+        pub(crate) RUN = "run": SubTable<RunFields> = SubTable(RunFields), default "{}";
+        /// What is watched.
+        pub(crate) CHECK = "check": SubTable<CheckFields> = SubTable(CheckFields), default "{}";
+        /// How the runs are judged.
+        pub(crate) EXPECT = "expect": SubTable<ExpectFields> = SubTable(ExpectFields), default "{}";
+        use VARIANT;
+        use PICKED;
+    }
+}
 
 /// `[<system>]`, whose name is the system's.
 const fn options_key(system: &SystemDescription) -> Key<SubTable<OptionFields>> {
@@ -191,7 +132,6 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<
     let nemeses = table.get(reader, &NEMESIS);
     let invariants = table.get(reader, &CHECK);
     let expect = table.get(reader, &EXPECT);
-    let (clocks, bounds) = clocks?;
     let (mut faults, mut nemeses) = (faults?, nemeses?);
     fault::name_the_nameless(&mut faults);
     nemesis::name_the_nameless(&mut nemeses);
@@ -200,12 +140,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<
     check_ids(reader, table, ids);
     let (invariants, expect) = (invariants?, expect?);
     check_watched(reader, table, &invariants, &expect);
+    let (clocks, bounds) = clocks?.resolved();
     if let Some(cluster) = cluster {
         let clocks = Clocks { cluster, choices: &clocks, bounds, faults: &faults };
         check_bounds(reader, table, &clocks, &expect);
     }
     format?;
-    let (disk, disks) = disk?;
+    let (disk, disks) = disk?.resolved();
     Some(Scenario {
         name: reader.source.stem().to_owned(),
         goal: own_goal.unwrap_or_else(|| goal(reader.source)),

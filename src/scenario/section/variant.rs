@@ -13,29 +13,6 @@ use crate::scenario::variant::{is_fixed, spanned_texts};
 use super::top::TOP;
 use super::{Fields, Pairs, SubTable, TableList};
 
-const NAME: Key<Id> =
-    Key { name: "name", shape: Id, need: Need::Required, doc: "Its name after that of the file: overlap.toml#quick." };
-const GOAL: Key<Text> = Key {
-    name: "goal",
-    shape: Text("what the variant shows, in a sentence"),
-    need: Need::Optional,
-    doc: "What it shows; the first comment of the file where absent.",
-};
-const WITHOUT: Key<Paths> = Key {
-    name: "without",
-    shape: Paths,
-    need: Need::Default("[]"),
-    doc: "Keys and sections of the file that the variant leaves out, by their paths.",
-};
-
-/// The keys of `[[variant]]`.
-pub(crate) static VARIANT_TABLE: Section = Section {
-    name: "variant[]",
-    doc: "A scenario of its own, which is the rest of the file with other values. Beside these keys it has the \
-          sections of a file: [variant.raft]. A file with variants is no scenario by itself.",
-    keys: &[&NAME, &GOAL, &WITHOUT],
-};
-
 /// `[[variant]]`.
 pub(crate) const VARIANT: Key<TableList<VariantFields>> = Key {
     name: "variant",
@@ -64,30 +41,23 @@ pub(crate) fn sections(system: &SystemDescription) -> impl Iterator<Item = &'sta
     TOP.names().filter(|name| !is_fixed(name)).chain([system.name])
 }
 
-/// `[[variant]]`; its sections are read with those of the file.
-#[derive(Debug)]
-pub(crate) struct VariantFields;
-
-impl Fields for VariantFields {
-    type Value = Variant;
-
-    fn section(&self) -> &'static Section {
-        &VARIANT_TABLE
+section! {
+    /// A scenario of its own, which is the rest of the file with other values. Beside these keys it has the sections of
+    /// a file: [variant.raft]. A file with variants is no scenario by itself.
+    pub(crate) VARIANT_TABLE = "variant[]", VariantFields -> Variant, |reader, table| {
+        /// Its name after that of the file: overlap.toml#quick.
+        name: Id, required;
+        /// What it shows; the first comment of the file where absent.
+        goal: Text("what the variant shows, in a sentence"), optional;
+        /// Keys and sections of the file that the variant leaves out, by their paths.
+        without: Paths, default "[]";
+        let span = table.key_span(name.name);
     }
-
-    fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
-        self.section().names().chain(sections(reader.system)).map(str::to_owned).collect()
-    }
-
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Variant> {
-        let name = table.get(reader, &NAME);
-        let goal = table.get(reader, &GOAL);
-        let without = table.get(reader, &WITHOUT);
-        Some(Variant { name: name?, goal, without: without?, span: table.key_span(NAME.name) })
-    }
-
-    fn pairs(&self, value: &Variant) -> Pairs {
-        Pairs::default().put(&NAME, &value.name).put_some(&GOAL, value.goal.as_ref()).put(&WITHOUT, &value.without)
+    impl {
+        // Its sections are read with those of the file.
+        fn known(&self, reader: &Reader<'_>, _: &Table<'_>) -> Vec<String> {
+            self.section().names().chain(sections(reader.system)).map(str::to_owned).collect()
+        }
     }
 }
 
@@ -116,26 +86,15 @@ impl Shape for Paths {
     }
 }
 
-const OF: Key<Text> = Key {
-    name: "variant",
-    shape: Text("the name of a variant"),
-    need: Need::Optional,
-    doc: "The variant of the file.",
-};
-const SET: Key<Anything> = Key {
-    name: "set",
-    shape: Anything,
-    need: Need::Default("{}"),
-    doc: "Keys of the file with other values, as --set gave them.",
-};
-
-/// The keys of `[[picked]]`.
-pub(crate) static PICKED_TABLE: Section = Section {
-    name: "picked[]",
-    doc: "What a command line picked: written at the end of the scenario.toml in the folder of a run, and not by \
-          people.",
-    keys: &[&OF, &SET],
-};
+keys! {
+    /// What a command line picked: written at the end of the scenario.toml in the folder of a run, and not by people.
+    pub(crate) PICKED_TABLE = "picked[]" {
+        /// The variant of the file.
+        OF = "variant": Text = Text("the name of a variant"), optional;
+        /// Keys of the file with other values, as --set gave them.
+        SET = "set": Anything = Anything, default "{}";
+    }
+}
 
 /// `[[picked]]`.
 pub(crate) const PICKED: Key<TableList<PickedFields>> = Key {

@@ -7,7 +7,7 @@ use splitbrain_kernel::workload::Cue;
 
 use crate::scenario::description::{OptionKind, SystemDescription};
 use crate::scenario::draw;
-use crate::scenario::key::{Key, Need, Section, Shape, Table, described};
+use crate::scenario::key::{Section, Shape, Table, described};
 use crate::scenario::reader::{At, Problem, Reader, quoted};
 use crate::scenario::shape::drawn::{OptionValue, encode_value};
 use crate::scenario::shape::quantity::{Frequency, Moment, One, is_too_long};
@@ -17,39 +17,6 @@ use crate::scenario::shape::{Fixed, Word};
 use crate::scenario::{WorkloadChoice, WorkloadSetting};
 
 use super::{Fields, Pairs};
-
-const KIND: Key<Fixed<Word>> = Key {
-    name: "kind",
-    shape: Fixed {
-        shape: Word {
-            what: "workload",
-            known: |system| system.workloads.iter().map(|one| (one.name.into(), one.doc)).collect(),
-        },
-        why: "the other keys of the table depend on the workload; make a [[variant]] of each",
-    },
-    need: Need::Required,
-    doc: "What the clients do: a workload of the system.",
-};
-const RATE: Key<One<Frequency>> = Key {
-    name: "rate",
-    shape: One(Frequency),
-    need: Need::Optional,
-    doc: "Operations of all clients together, or with \"each\" of each one; \"10/s\" where absent. The gaps between a \
-          client's operations are exponential, from its own stream. For a workload whose clients do not wait.",
-};
-const FROM: Key<CueShape> = Key {
-    name: "from",
-    shape: CueShape,
-    need: Need::Default("\"0s\""),
-    doc: "No operation comes before this time, or before this condition comes for the first time.",
-};
-const UNTIL: Key<CueShape> = Key {
-    name: "until",
-    shape: CueShape,
-    need: Need::Optional,
-    doc: "No operation comes after this time, or after this condition comes for the first time; the end of the run if \
-          absent.",
-};
 
 /// A time, or a condition as `when` and `until` of faults have it.
 #[derive(Debug)]
@@ -94,13 +61,28 @@ impl Shape for CueShape {
     }
 }
 
-/// The keys of `[workload]`.
-pub(crate) static WORKLOAD: Section = Section {
-    name: "workload",
-    doc: "What the clients do. Without this table they do nothing of their own. Beside these keys it has those that \
-          `splitbrain list workloads` shows for the workload.",
-    keys: &[&KIND, &RATE, &FROM, &UNTIL],
-};
+keys! {
+    /// What the clients do. Without this table they do nothing of their own. Beside these keys it has those that
+    /// `splitbrain list workloads` shows for the workload.
+    pub(crate) WORKLOAD = "workload" {
+        /// What the clients do: a workload of the system.
+        KIND = "kind": Fixed<Word> = Fixed {
+            shape: Word {
+                what: "workload",
+                known: |system| system.workloads.iter().map(|one| (one.name.into(), one.doc)).collect(),
+            },
+            why: "the other keys of the table depend on the workload; make a [[variant]] of each",
+        }, required;
+        /// Operations of all clients together, or with "each" of each one; "10/s" where absent. The gaps between a
+        /// client's operations are exponential, from its own stream. For a workload whose clients do not wait.
+        RATE = "rate": One<Frequency> = One(Frequency), optional;
+        /// No operation comes before this time, or before this condition comes for the first time.
+        FROM = "from": CueShape = CueShape, default "\"0s\"";
+        /// No operation comes after this time, or after this condition comes for the first time; the end of the run if
+        /// absent.
+        UNTIL = "until": CueShape = CueShape, optional;
+    }
+}
 
 /// The most operations that a run is expected to have.
 const OPERATIONS_MAX: u128 = 1_000_000;
@@ -205,17 +187,13 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadChoi
         Some(Cue::When(_)) => end,
     };
     let from = if let Cue::At(from) = choice.from { from } else { Instant::ZERO };
-    let mut refuse = |name: &str, message: String| {
-        let span = table.at(name).map_or_else(|| table.span.clone(), |at| at.span);
-        reader.report(&span, &table.path_of(name), Problem::new(message));
-    };
     if until > end {
-        refuse(UNTIL.name, format!("the run ends at {} already", shown(end)));
+        table.refuse_value(reader, UNTIL.name, format!("the run ends at {} already", shown(end)));
     }
     if from >= until {
         // Said of the key that can be given another value.
         let name = if matches!(choice.from, Cue::At(_)) { FROM.name } else { UNTIL.name };
-        refuse(name, format!("no operation can come: they end at {}", shown(until)));
+        table.refuse_value(reader, name, format!("no operation can come: they end at {}", shown(until)));
     }
 }
 
@@ -233,7 +211,6 @@ fn check_amount(reader: &mut Reader<'_>, table: &Table<'_>, choice: &WorkloadCho
     let expected = u128::from(rate.count) * callers * u128::from(span) / u128::from(rate.per.as_nanos());
     if expected > OPERATIONS_MAX {
         let message = format!("{expected} operations in one run are more than {OPERATIONS_MAX}");
-        let span = table.at(RATE.name).map_or_else(|| table.span.clone(), |at| at.span);
-        reader.report(&span, &table.path_of(RATE.name), Problem::new(message));
+        table.refuse_value(reader, RATE.name, message);
     }
 }

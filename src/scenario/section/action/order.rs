@@ -6,7 +6,7 @@ use splitbrain_kernel::selector::Selector;
 use toml::de::DeValue;
 
 use crate::scenario::description::SystemDescription;
-use crate::scenario::key::{Key, Need, Section, Shape, Table};
+use crate::scenario::key::{Key, Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::who::{Who, is_single};
@@ -15,35 +15,22 @@ use crate::scenario::{OrderArgument, OrderCall};
 
 use super::{Action, NODES, action};
 
-const ORDER_NAME: Key<Word> = Key {
-    name: "name",
-    shape: Word { what: "order", known: |system| system.orders.iter().map(|one| (one.name.into(), one.doc)).collect() },
-    need: Need::Required,
-    doc: "Which order of the system.",
-};
-const ARGUMENT: Key<Argument> = Key {
-    name: "argument",
-    shape: Argument,
-    need: Need::Default("\"\""),
-    doc: "Its argument, as the system reads it; or { node = \"x\" }, the node that this selector stands for when the \
-          order is given.",
-};
-const END: Key<SubTable<EndFields>> = Key {
-    name: "end",
-    shape: SubTable(EndFields),
-    need: Need::Optional,
-    doc: "What the same nodes are ordered at the end: the order then lasts, and has for or until.",
-};
-/// The keys of `order`.
-pub(crate) static ORDER: Section = Section {
-    name: "fault[].order",
-    doc: "An order of the system to nodes.",
-    keys: &[&NODES, &ORDER_NAME, &ARGUMENT, &END],
-};
-
-/// The keys of `order.end`.
-static ORDER_END: Section =
-    Section { name: "fault[].order.end", doc: "The order that ends another.", keys: &[&ORDER_NAME, &ARGUMENT] };
+keys! {
+    /// An order of the system to nodes.
+    pub(crate) ORDER = "fault[].order" {
+        use NODES;
+        /// Which order of the system.
+        ORDER_NAME = "name": Word = Word {
+            what: "order",
+            known: |system| system.orders.iter().map(|one| (one.name.into(), one.doc)).collect(),
+        }, required;
+        /// Its argument, as the system reads it; or { node = "x" }, the node that this selector stands for when the
+        /// order is given.
+        ARGUMENT = "argument": Argument = Argument, default "\"\"";
+        /// What the same nodes are ordered at the end: the order then lasts, and has for or until.
+        END = "end": SubTable<EndFields> = SubTable(EndFields), optional;
+    }
+}
 
 /// `order`.
 #[derive(Debug)]
@@ -62,51 +49,29 @@ impl Fields for OrderFields {
 
     fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderSpec<OrderCall>> {
         let nodes: Option<Vec<Selector>> = table.get(reader, &NODES);
-        let order = read_call(reader, table);
+        let order = EndFields.read(reader, table);
         let end = table.get(reader, &END);
         Some(OrderSpec { nodes: nodes?, order: OrderChoice::One(order?), end: end.map(OrderChoice::One) })
     }
 
     fn pairs(&self, value: &OrderSpec<OrderCall>) -> Pairs {
         let OrderSpec { nodes, order, end } = value;
-        let pairs = call_pairs(Pairs::default().put(&NODES, nodes), call(order));
+        let pairs = Pairs::default().put(&NODES, nodes).and(EndFields.pairs(call(order)));
         pairs.put_some(&END, end.as_ref().map(call))
     }
 }
 
-/// `end`.
-#[derive(Debug)]
-struct EndFields;
-
-impl Fields for EndFields {
-    type Value = OrderCall;
-
-    fn section(&self) -> &'static Section {
-        &ORDER_END
+section! {
+    /// The order that ends another.
+    ORDER_END = "fault[].order.end", EndFields -> OrderCall, |reader, table| {
+        use ORDER_NAME as name, required;
+        use ARGUMENT as argument, default;
+        let span = {
+            let at = table.at(argument.name).or_else(|| table.at(name.name));
+            at.map_or_else(|| table.span.clone(), |at| at.span)
+        };
     }
-
-    fn noun(&self) -> String {
-        r#"a table such as { name = "...", argument = "..." }"#.to_owned()
-    }
-
-    fn read(&self, reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderCall> {
-        read_call(reader, table)
-    }
-
-    fn pairs(&self, value: &OrderCall) -> Pairs {
-        call_pairs(Pairs::default(), value)
-    }
-}
-
-fn read_call(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<OrderCall> {
-    let name = table.get(reader, &ORDER_NAME);
-    let argument = table.get(reader, &ARGUMENT);
-    let span = table.at(ARGUMENT.name).or_else(|| table.at(ORDER_NAME.name)).map(|at| at.span);
-    Some(OrderCall { name: name?, argument: argument?, span: span.unwrap_or_else(|| table.span.clone()) })
-}
-
-fn call_pairs(pairs: Pairs, call: &OrderCall) -> Pairs {
-    pairs.put(&ORDER_NAME, &call.name).put(&ARGUMENT, &call.argument)
+    noun r#"a table such as { name = "...", argument = "..." }"#;
 }
 
 /// An order by its name alone, or a table with its argument: what a nemesis draws from.
@@ -154,9 +119,13 @@ pub(crate) fn call(choice: &OrderChoice<OrderCall>) -> &OrderCall {
 struct Argument;
 
 const TEXT: Text = Text("the argument of an order");
-const NODE: Key<Who> = Key { name: "node", shape: Who, need: Need::Required, doc: "The node." };
-static ABOUT: Section =
-    Section { name: "fault[].order.argument", doc: "The node that an order is about.", keys: &[&NODE] };
+keys! {
+    /// The node that an order is about.
+    ABOUT = "fault[].order.argument" {
+        /// The node.
+        NODE = "node": Who = Who, required;
+    }
+}
 
 impl Shape for Argument {
     type Value = OrderArgument;

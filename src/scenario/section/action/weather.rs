@@ -6,7 +6,7 @@ use splitbrain_kernel::selector::LinkForm;
 
 use crate::scenario::key::Key;
 use crate::scenario::section::SubTable;
-use crate::scenario::section::network::WeatherFields;
+use crate::scenario::section::network::{WeatherFields, WeatherTable};
 
 use super::{Action, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
 
@@ -22,12 +22,13 @@ pub(super) static ACTIONS: &[Action] = &[Action {
     read: |reader, table| {
         let weather = table.get(reader, &WEATHER);
         let kinds = kinds(reader, table);
-        let (links, conditions) = weather?;
+        let WeatherTable { links, conditions } = weather?;
         Some(fault(Weather { links: LinkForm::Between(links), conditions, kinds }))
     },
     pairs: |value, pairs| match value {
         What::Fault(Fault::Weather(Weather { links: LinkForm::Between(links), conditions, kinds })) => {
-            Some(put_kinds(pairs.put(&WEATHER, &(links.clone(), *conditions)), kinds))
+            let weather = WeatherTable { links: links.clone(), conditions: *conditions };
+            Some(put_kinds(pairs.put(&WEATHER, &weather), kinds))
         }
         _ => None,
     },
