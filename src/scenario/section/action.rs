@@ -144,7 +144,7 @@ pub(super) fn refuse_idle_modifiers(reader: &mut Reader<'_>, table: &Table<'_>, 
         let actions: Vec<&str> =
             all().filter(|one| one.modifiers.contains(&modifier)).map(|one| one.key.name()).collect();
         let message = format!("has no effect on {}; it goes with {}", action.key.name(), actions.join(", "));
-        reader.report(&table.key_span(modifier), &table.path_of(modifier), Problem::new(message));
+        table.refuse_key(reader, modifier, message);
     }
 }
 

@@ -3,7 +3,7 @@
 use splitbrain_kernel::invariant::Sight;
 
 use crate::scenario::description::SystemDescription;
-use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::key::{Section, Table};
 use crate::scenario::reader::Reader;
 use crate::scenario::shape::Word;
 use crate::scenario::shape::all_but::{AllBut, Closed};
@@ -29,17 +29,15 @@ impl Closed for Word {
     }
 }
 
-const INVARIANTS: Key<AllBut<Word>> = Key {
-    name: "invariants",
-    shape: AllBut(INVARIANT),
-    need: Need::Default("\"all\""),
-    doc: "Which invariants of the system are on: \"all\", a list, or { except = [...] }; or by what they look at: \
-          \"black_box\" are those that watch what nodes say and clients are told, \"white_box\" those that look into \
-          nodes and disks.",
-};
-
-/// The keys of `[check]`.
-pub(crate) static CHECK: Section = Section { name: "check", doc: "What is watched.", keys: &[&INVARIANTS] };
+keys! {
+    /// What is watched.
+    pub(crate) CHECK = "check" {
+        /// Which invariants of the system are on: "all", a list, or { except = [...] }; or by what they look at:
+        /// "black_box" are those that watch what nodes say and clients are told, "white_box" those that look into nodes
+        /// and disks.
+        INVARIANTS = "invariants": AllBut<Word> = AllBut(INVARIANT), default "\"all\"";
+    }
+}
 
 /// `[check]`.
 #[derive(Debug)]

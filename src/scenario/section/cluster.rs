@@ -17,34 +17,20 @@ use super::{Fields, Pairs, SubTable};
 
 const MOST: u64 = NodeId::COUNT_MAX as u64;
 
-const SERVERS: Key<Whole> = Key {
-    name: "servers",
-    shape: Whole { min: 1, max: MOST },
-    need: Need::Required,
-    doc: "Servers that take part from the start: s1, s2, …",
-};
-const SPARE: Key<Spare> = Key {
-    name: "spare",
-    shape: Spare,
-    need: Need::Default("0"),
-    doc: "Servers beyond those, absent until a fault starts them; of other kinds { redis = 1 }.",
-};
-const CLIENTS: Key<Whole> =
-    Key { name: "clients", shape: Whole { min: 0, max: MOST }, need: Need::Default("0"), doc: "Clients: c1, c2, …" };
-const RESTART: Key<SubTable<RestartFields>> = Key {
-    name: "restart",
-    shape: SubTable(RestartFields),
-    need: Need::Optional,
-    doc: "A supervisor: processes that end by themselves are started again. Without it they stay down.",
-};
-
-/// The keys of `[cluster]` where the system has plain servers and clients.
-pub(crate) static CLUSTER: Section = Section {
-    name: "cluster",
-    doc: "How many nodes there are. A system with kinds of process of its own has a key of each of them, by its name, \
-          in place of `servers` and `clients`: `splitbrain list kinds`.",
-    keys: &[&SERVERS, &SPARE, &CLIENTS, &RESTART],
-};
+keys! {
+    /// How many nodes there are. A system with kinds of process of its own has a key of each of them, by its name, in
+    /// place of `servers` and `clients`: `splitbrain list kinds`.
+    pub(crate) CLUSTER = "cluster" {
+        /// Servers that take part from the start: s1, s2, …
+        SERVERS = "servers": Whole = Whole { min: 1, max: MOST }, required;
+        /// Servers beyond those, absent until a fault starts them; of other kinds { redis = 1 }.
+        SPARE = "spare": Spare = Spare, default "0";
+        /// Clients: c1, c2, …
+        CLIENTS = "clients": Whole = Whole { min: 0, max: MOST }, default "0";
+        /// A supervisor: processes that end by themselves are started again. Without it they stay down.
+        RESTART = "restart": SubTable<RestartFields> = SubTable(RestartFields), optional;
+    }
+}
 
 /// The key of a kind.
 fn key(kind: &Kind) -> Key<Whole> {
@@ -128,7 +114,7 @@ fn read_nodes(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Cluster> {
             let (key, name) = (kind.key(), plural(kind));
             let message =
                 format!("{key} and spare together are {}; a cluster has at most {most} {name}", count + spare);
-            reader.report(&table.key_span(SPARE.name), &table.path_of(SPARE.name), Problem::new(message));
+            table.refuse_key(reader, SPARE.name, message);
             return None;
         }
         let fits = |count: u64| u16::try_from(count).expect("at most 64");

@@ -10,7 +10,7 @@ use splitbrain_kernel::vocabulary::WordError;
 
 use crate::scenario::OrderCall;
 use crate::scenario::description::SystemDescription;
-use crate::scenario::key::{AnyKey, Key, Need, Section, Shape, Table};
+use crate::scenario::key::{AnyKey, Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader, quoted};
 use crate::scenario::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
 use crate::scenario::shape::when::{End, When};
@@ -20,91 +20,42 @@ use crate::scenario::shape::{Id, Whole};
 use super::action::{self, ActionValue, KINDS_OF_MESSAGE};
 use super::{Fields, Pairs};
 
-/// Keys the fault's stream.
-pub(crate) const ID: Key<Id> = Key {
-    name: "id",
-    shape: Id,
-    need: Need::Optional,
-    doc: "Keys its random draws, and names it in plan and report. By default its action and its ordinal among the \
-          faults with that action: cut-1.",
-};
-const AT: Key<Between<Moment>> = Key {
-    name: "at",
-    shape: Between(Moment),
-    need: Need::Optional,
-    doc: "Trigger: at this time. A range is drawn once a run.",
-};
-const EVERY: Key<Between<Time>> = Key {
-    name: "every",
-    shape: Between(SOME_TIME),
-    need: Need::Optional,
-    doc: "Trigger: again and again, each time this long after the end of the last one. A range is drawn each time.",
-};
-const WHEN: Key<When> = Key {
-    name: "when",
-    shape: When,
-    need: Need::Optional,
-    doc: "Trigger: when this is observed (\"leader elected\", or \"leader elected #3\" for the third time in the run) \
-          or holds (\"no leader for 1s\", \"committed >= 100\"); \"x restarted\" and \"leader elected at x\" are about \
-          one node, and parts are joined by and.",
-};
-const AFTER: Key<Between<Time>> = Key {
-    name: "after",
-    shape: Between(ANY_TIME),
-    need: Need::Default("\"0s\""),
-    doc: "With when: this long after it. A range is drawn each time.",
-};
-const TIMES: Key<Whole> = Key {
-    name: "times",
-    shape: Whole { min: 1, max: u32::MAX as u64 },
-    need: Need::Default("1"),
-    doc: "With when: how often at most. The condition must come anew each time.",
-};
-const NAME: Key<Names> = Key {
-    name: "name",
-    shape: Names,
-    need: Need::Default("{}"),
-    doc: "Names bound to single nodes when the fault starts, in this order, each to a node that none before it has: \
-          { x = \"leader\", a = \"follower\" }. From then on every fault, nemesis, condition and expectation may use \
-          them as selectors; of a name that is bound again the last binding counts. With when, it stands for the node \
-          that the condition is about.",
-};
-const FOR: Key<Between<Time>> = Key {
-    name: "for",
-    shape: Between(SOME_TIME),
-    need: Need::Optional,
-    doc: "How long it lasts; to the end of the run where absent. A range is drawn each time.",
-};
-const UNTIL: Key<End> = Key {
-    name: "until",
-    shape: End,
-    need: Need::Optional,
-    doc: "It is lifted at this time, or when this is observed or holds, if it still lasts. After a time it does not \
-          start any more.",
-};
-const WAITS_UNTIL: Key<One<Moment>> = Key {
-    name: "waits_until",
-    shape: One(Moment),
-    need: Need::Optional,
-    doc: "Where its selectors match nothing it waits until then, by default until the settle phase, and is then \
-          counted as never applied.",
-};
-/// The keys that are no action: of every fault, then those that change what some actions do.
-const COMMON: [&dyn AnyKey; 13] = [
-    &ID,
-    &AT,
-    &EVERY,
-    &WHEN,
-    &AFTER,
-    &TIMES,
-    &NAME,
-    &FOR,
-    &UNTIL,
-    &WAITS_UNTIL,
-    &action::IN_FLIGHT,
-    &KINDS_OF_MESSAGE,
-    &action::KEEP,
-];
+keys! {
+    /// The keys that are no action: of every fault, then those that change what some actions do.
+    const COMMON {
+        /// Keys its random draws, and names it in plan and report. By default its action and its ordinal among the
+        /// faults with that action: cut-1.
+        ID = "id": Id = Id, optional;
+        /// Trigger: at this time. A range is drawn once a run.
+        AT = "at": Between<Moment> = Between(Moment), optional;
+        /// Trigger: again and again, each time this long after the end of the last one. A range is drawn each time.
+        EVERY = "every": Between<Time> = Between(SOME_TIME), optional;
+        /// Trigger: when this is observed ("leader elected", or "leader elected #3" for the third time in the run) or
+        /// holds ("no leader for 1s", "committed >= 100"); "x restarted" and "leader elected at x" are about one node,
+        /// and parts are joined by and.
+        WHEN = "when": When = When, optional;
+        /// With when: this long after it. A range is drawn each time.
+        AFTER = "after": Between<Time> = Between(ANY_TIME), default "\"0s\"";
+        /// With when: how often at most. The condition must come anew each time.
+        TIMES = "times": Whole = Whole { min: 1, max: u32::MAX as u64 }, default "1";
+        /// Names bound to single nodes when the fault starts, in this order, each to a node that none before it has: {
+        /// x = "leader", a = "follower" }. From then on every fault, nemesis, condition and expectation may use them as
+        /// selectors; of a name that is bound again the last binding counts. With when, it stands for the node that the
+        /// condition is about.
+        NAME = "name": Names = Names, default "{}";
+        /// How long it lasts; to the end of the run where absent. A range is drawn each time.
+        FOR = "for": Between<Time> = Between(SOME_TIME), optional;
+        /// It is lifted at this time, or when this is observed or holds, if it still lasts. After a time it does not
+        /// start any more.
+        UNTIL = "until": End = End, optional;
+        /// Where its selectors match nothing it waits until then, by default until the settle phase, and is then
+        /// counted as never applied.
+        WAITS_UNTIL = "waits_until": One<Moment> = One(Moment), optional;
+        use action::IN_FLIGHT;
+        use KINDS_OF_MESSAGE;
+        use action::KEEP;
+    }
+}
 
 static KEYS: [&dyn AnyKey; COMMON.len() + action::COUNT] = {
     let mut keys: [&dyn AnyKey; COMMON.len() + action::COUNT] = [COMMON[0]; COMMON.len() + action::COUNT];
@@ -263,7 +214,7 @@ fn read_when(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<Trigger> {
     let times = u32::try_from(times?).expect("at most the greatest u32");
     if times > 1 && condition.comes_once() {
         let message = "the condition comes at most once in a run: it waits for a number";
-        reader.report(&table.key_span(TIMES.name), &table.path_of(TIMES.name), Problem::new(message));
+        table.refuse_key(reader, TIMES.name, message);
     }
     Some(Trigger::When { condition, delay: delay?, times })
 }
@@ -272,38 +223,37 @@ fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, trigger: &str) {
     for name in [AFTER.name, TIMES.name] {
         if trigger != "when" && table.at(name).is_some() {
             let message = format!("goes with the trigger when, and this fault has {trigger}");
-            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+            table.refuse_key(reader, name, message);
         }
     }
 }
 
 /// No fault starts in the settle phase, nor after the end.
 fn check_start(reader: &mut Reader<'_>, table: &Table<'_>, at: Instant) {
-    let Some(problem) = too_late(reader, at) else { return };
-    let span = table.at(AT.name).map_or_else(|| table.span.clone(), |at| at.span);
-    reader.report(&span, &table.path_of(AT.name), problem);
+    if let Some(message) = too_late(reader, at) {
+        table.refuse_value(reader, AT.name, message);
+    }
 }
 
 /// What is wrong with a fault that starts at this time.
-pub(crate) fn too_late(reader: &Reader<'_>, at: Instant) -> Option<Problem> {
+pub(crate) fn too_late(reader: &Reader<'_>, at: Instant) -> Option<String> {
     let (start, end) = (reader.settle_start?, reader.end?);
     if at < start {
         return None;
     }
     let (at, start) = (at.since(Instant::ZERO), start.since(Instant::ZERO));
-    Some(Problem::new(if end.since(Instant::ZERO) == start {
+    Some(if end.since(Instant::ZERO) == start {
         format!("the run ends at {start}: nothing starts at {at}")
     } else {
         format!("the settle phase begins at {start}: nothing starts at {at}")
-    }))
+    })
 }
 
 fn check_wait(reader: &mut Reader<'_>, table: &Table<'_>, waits_until: Option<Instant>) {
     let (Some(until), Some(end)) = (waits_until, reader.settle_start) else { return };
     if until > end {
         let message = format!("no fault starts after {}", end.since(Instant::ZERO));
-        let span = table.key_span(WAITS_UNTIL.name);
-        reader.report(&span, &table.path_of(WAITS_UNTIL.name), Problem::new(message));
+        table.refuse_key(reader, WAITS_UNTIL.name, message);
     }
 }
 
@@ -318,7 +268,7 @@ fn check_until(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trig
         (_, Some(last)) if *end > last => format!("the run ends at {}", shown(last)),
         _ => return,
     };
-    reader.report(&table.key_span(UNTIL.name), &table.path_of(UNTIL.name), Problem::new(message));
+    table.refuse_key(reader, UNTIL.name, message);
 }
 
 fn read_action(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigger>) -> Option<ActionValue> {
@@ -335,7 +285,7 @@ fn check_end(reader: &mut Reader<'_>, table: &Table<'_>, trigger: Option<&Trigge
     if !value.lasts() {
         for end in ends {
             let message = format!("{} happens once and has no end", action::title(value));
-            reader.report(&table.key_span(end), &table.path_of(end), Problem::new(message));
+            table.refuse_key(reader, end, message);
         }
     } else if matches!(value, What::Order(_)) && ends.is_empty() {
         let message = format!("the {name} at the end would never come: missing \"for\" or \"until\"");

@@ -7,88 +7,52 @@ use splitbrain_kernel::time::{Duration, Instant};
 use crate::scenario::OrderCall;
 use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{Key, Need, Section, Table};
-use crate::scenario::reader::{At, Problem, Reader};
+use crate::scenario::reader::{At, Reader};
 use crate::scenario::shape::all_but::{AllBut, Closed};
 use crate::scenario::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
 use crate::scenario::shape::who::Who;
-use crate::scenario::shape::{Flag, OneOfNames, OneOrMore, Word};
+use crate::scenario::shape::{Flag, Id, OneOfNames, OneOrMore, Word};
 
+use super::action::KINDS_OF_MESSAGE;
 use super::action::order::{Call, call};
 use super::fault::too_late;
 use super::{Fields, Pairs};
 
-const ID: Key<crate::scenario::shape::Id> = Key {
-    doc: "Keys its random draws, and names its faults in plan and report: weather.3. By default nemesis-1, and so on.",
-    ..super::fault::ID
-};
-const KINDS: Key<AllBut<OneOfNames<NemesisKind>>> = Key {
-    name: "kinds",
-    shape: AllBut(OneOfNames { names: NemesisKind::NAMES, read: NemesisKind::from_name, show: |kind| kind.name() }),
-    need: Need::Default("\"all\""),
-    doc: "What it may do: a list of kinds, \"all\", or { except = [...] }. All are those but order, which is named.",
-};
-const ON: Key<OneOrMore<Who>> = Key {
-    name: "on",
-    shape: OneOrMore(Who),
-    need: Need::Default("[\"any server\"]"),
-    doc: "Which nodes it may choose; one of these selectors is drawn for each fault.",
-};
-const EVERY: Key<Between<Time>> = Key {
-    name: "every",
-    shape: Between(SOME_TIME),
-    need: Need::Required,
-    doc: "From the end of one fault to the start of the next; drawn each time.",
-};
-const FOR: Key<Between<Time>> = Key {
-    name: "for",
-    shape: Between(SOME_TIME),
-    need: Need::Optional,
-    doc: "How long each fault lasts; drawn each time. The least is its stability. It must be there, unless \
-          orders alone are drawn, which happen once.",
-};
-const SWARM: Key<Flag> = Key {
-    name: "swarm",
-    shape: Flag,
-    need: Need::Default("false"),
-    doc: "Whether each run switches off a random subset of the kinds.",
-};
-const FROM: Key<One<Moment>> =
-    Key { name: "from", shape: One(Moment), need: Need::Default("\"0s\""), doc: "When it begins." };
-const UNTIL: Key<One<Moment>> = Key {
-    name: "until",
-    shape: One(Moment),
-    need: Need::Optional,
-    doc: "When it ends; the settle phase where absent. A fault that lasts then goes on to its own end.",
-};
-
-const MESSAGES: Key<OneOrMore<Word>> = Key {
-    doc: "With late, lose_messages and repeat_messages: which kinds of message, of which each fault draws one; all \
-          where absent. With swarm each run switches off a random subset.",
-    name: "messages",
-    ..super::action::KINDS_OF_MESSAGE
-};
-const LATE: Key<Between<Time>> = Key {
-    name: "late",
-    shape: Between(SOME_TIME),
-    need: Need::Optional,
-    doc: "With late: the most that a late packet takes; drawn each time. The range of \"for\" where absent.",
-};
-
-const ORDERS: Key<OneOrMore<Call>> = Key {
-    name: "orders",
-    shape: OneOrMore(Call),
-    need: Need::Optional,
-    doc: "With order: which orders of the system, of which each time one is drawn; { name = \"transfer\", argument = \
-          { node = \"any follower\" } } is about a node that is drawn too, and another than the one that gets it.",
-};
-
-/// The keys of `[[nemesis]]`.
-pub(crate) static NEMESIS: Section = Section {
-    name: "nemesis[]",
-    doc: "Random faults, one after the other; several nemeses overlap. Each fault that comes to be is a concrete fault \
-          in the plan.",
-    keys: &[&ID, &KINDS, &ON, &EVERY, &FOR, &SWARM, &FROM, &UNTIL, &MESSAGES, &LATE, &ORDERS],
-};
+keys! {
+    /// Random faults, one after the other; several nemeses overlap. Each fault that comes to be is a concrete fault in
+    /// the plan.
+    pub(crate) NEMESIS = "nemesis[]" {
+        /// Keys its random draws, and names its faults in plan and report: weather.3. By default nemesis-1, and so on.
+        ID = "id": Id = Id, optional;
+        /// What it may do: a list of kinds, "all", or { except = [...] }. All are those but order, which is named.
+        KINDS = "kinds": AllBut<OneOfNames<NemesisKind>> = AllBut(OneOfNames {
+            names: NemesisKind::NAMES,
+            read: NemesisKind::from_name,
+            show: |kind| kind.name(),
+        }), default "\"all\"";
+        /// Which nodes it may choose; one of these selectors is drawn for each fault.
+        ON = "on": OneOrMore<Who> = OneOrMore(Who), default "[\"any server\"]";
+        /// From the end of one fault to the start of the next; drawn each time.
+        EVERY = "every": Between<Time> = Between(SOME_TIME), required;
+        /// How long each fault lasts; drawn each time. The least is its stability. It must be there, unless orders
+        /// alone are drawn, which happen once.
+        FOR = "for": Between<Time> = Between(SOME_TIME), optional;
+        /// Whether each run switches off a random subset of the kinds.
+        SWARM = "swarm": Flag = Flag, default "false";
+        /// When it begins.
+        FROM = "from": One<Moment> = One(Moment), default "\"0s\"";
+        /// When it ends; the settle phase where absent. A fault that lasts then goes on to its own end.
+        UNTIL = "until": One<Moment> = One(Moment), optional;
+        /// With late, lose_messages and repeat_messages: which kinds of message, of which each fault draws one; all
+        /// where absent. With swarm each run switches off a random subset.
+        MESSAGES = "messages": OneOrMore<Word> = KINDS_OF_MESSAGE.shape, optional;
+        /// With late: the most that a late packet takes; drawn each time. The range of "for" where absent.
+        LATE = "late": Between<Time> = Between(SOME_TIME), optional;
+        /// With order: which orders of the system, of which each time one is drawn; { name = "transfer", argument = {
+        /// node = "any follower" } } is about a node that is drawn too, and another than the one that gets it.
+        ORDERS = "orders": OneOrMore<Call> = OneOrMore(Call), optional;
+    }
+}
 
 /// `[[nemesis]]`.
 #[derive(Debug)]
@@ -158,8 +122,7 @@ const ONCE: Span<Duration> = Span { low: Duration::from_nanos(1), high: Duration
 /// A key without an effect is an error: it would be read as if it had one. So is a kind that has nothing to draw from.
 fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, kinds: &[NemesisKind]) {
     if kinds.contains(&NemesisKind::Order) && table.at(ORDERS.name).is_none() {
-        let message = "the kind order needs orders = [...]: those that it draws from";
-        reader.report(&table.key_span(KINDS.name), &table.path_of(KINDS.name), Problem::new(message));
+        table.refuse_key(reader, KINDS.name, "the kind order needs orders = [...]: those that it draws from");
     }
     let of_messages = kinds.iter().any(|kind| kind.is_of_messages());
     for (name, has_effect, with) in [
@@ -168,8 +131,7 @@ fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, kinds: &[Nemesis
         (ORDERS.name, kinds.contains(&NemesisKind::Order), "order, which \"all\" does not mean"),
     ] {
         if !has_effect && table.at(name).is_some() {
-            let message = format!("has no effect on these kinds; it goes with {with}");
-            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+            table.refuse_key(reader, name, format!("has no effect on these kinds; it goes with {with}"));
         }
     }
 }
@@ -180,13 +142,11 @@ pub(crate) const fn is_of_disk(kind: NemesisKind) -> bool {
 }
 
 fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>, until: Option<Instant>) {
-    let span = |name: &str| table.at(name).map_or_else(|| table.span.clone(), |at| at.span);
-    if let Some(problem) = from.and_then(|from| too_late(reader, from)) {
-        reader.report(&span(FROM.name), &table.path_of(FROM.name), problem);
-        return;
+    if let Some(message) = from.and_then(|from| too_late(reader, from)) {
+        return table.refuse_value(reader, FROM.name, message);
     }
     let shown = |at: Instant| at.since(Instant::ZERO);
-    let problem = match (from, until, reader.end) {
+    let message = match (from, until, reader.end) {
         (Some(from), Some(until), _) if until <= from => {
             format!("ends at {} before it begins at {}", shown(until), shown(from))
         }
@@ -195,7 +155,7 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>
         }
         _ => return,
     };
-    reader.report(&span(UNTIL.name), &table.path_of(UNTIL.name), Problem::new(problem));
+    table.refuse_value(reader, UNTIL.name, message);
 }
 
 /// The ids of nemeses, in order, as far as they can be told before they are read.

@@ -9,7 +9,7 @@ use splitbrain_kernel::options::{Value, ValueKind};
 
 use crate::scenario::description::{OptionDescription, OptionKind, SystemDescription};
 use crate::scenario::draw::Drawing;
-use crate::scenario::key::{Key, Need, Section, Shape, Table, described};
+use crate::scenario::key::{Section, Shape, Table, described};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::shape::Word;
 use crate::scenario::shape::drawn::{DrawnShape, OptionValue, Ranged};
@@ -18,31 +18,20 @@ use crate::scenario::{Drawn, OptionChoices, OptionSetting};
 
 use super::{EACH_KEY, Fields, Pairs};
 
-/// Its path keys the draw.
-pub(crate) const PRESET: Key<DrawnShape<Word>> = Key {
-    name: "preset",
-    shape: DrawnShape(Word {
-        what: "preset",
-        known: |system| system.presets.iter().map(|one| (one.name.into(), one.doc)).collect(),
-    }),
-    need: Need::Optional,
-    doc: "The named set of options to start from; the system's first where absent. A choice is drawn once a run.",
-};
-const SERVERS: Key<Servers> = Key {
-    name: "servers",
-    shape: Servers,
-    need: Need::Default("{}"),
-    doc: "[<system>.servers.s3]: options of single servers, on top of those of all; [<system>.c1] of any node.",
-};
-
-/// The keys of `[<system>]` that every system has.
-pub(crate) static OPTIONS: Section = Section {
-    name: "<system>",
-    doc: "The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for \
-          the system; the options of a system inside stand in a table of their own, [session.raft], which takes a \
-          preset too. A range or choice is drawn once a run.",
-    keys: &[&PRESET, &SERVERS],
-};
+keys! {
+    /// The options of the system, under its name. Beside these keys it has those that `splitbrain list` shows for the
+    /// system; the options of a system inside stand in a table of their own, [session.raft], which takes a preset too.
+    /// A range or choice is drawn once a run.
+    pub(crate) OPTIONS = "<system>" {
+        /// The named set of options to start from; the system's first where absent. A choice is drawn once a run.
+        pub(crate) PRESET = "preset": DrawnShape<Word> = DrawnShape(Word {
+            what: "preset",
+            known: |system| system.presets.iter().map(|one| (one.name.into(), one.doc)).collect(),
+        }), optional;
+        /// [<system>.servers.s3]: options of single servers, on top of those of all; [<system>.c1] of any node.
+        SERVERS = "servers": Servers = Servers, default "{}";
+    }
+}
 
 impl Ranged for Word {
     fn end(&self, _: &str) -> Option<Result<String, Problem>> {

@@ -6,7 +6,7 @@ use splitbrain_kernel::node::FileId;
 use splitbrain_kernel::selector::Selector;
 use splitbrain_kernel::time::Duration;
 
-use crate::scenario::key::{Key, Need, Section, Table};
+use crate::scenario::key::{Key, Section, Table};
 use crate::scenario::reader::{Problem, Reader};
 use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::file::{FileShape, described};
@@ -40,33 +40,25 @@ splitbrain_kernel::names! {
     }
 }
 
-const FAULT: Key<OneOfNames<Misbehaviour>> = Key {
-    name: "fault",
-    shape: OneOfNames { names: Misbehaviour::NAMES, read: Misbehaviour::from_name, show: |one| one.name() },
-    need: Need::Required,
-    doc: "How they misbehave.",
-};
-const SLOW_BY: Key<One<Time>> =
-    Key { name: "by", shape: One(ANY_TIME), need: Need::Optional, doc: "For slow: added to each write and each sync." };
-const FILE: Key<FileShape> = Key {
-    name: "file",
-    shape: FileShape,
-    need: Need::Optional,
-    doc: "For lose, corrupt and unreadable: which file, by its name or its number (`splitbrain list files`); 0 where \
-          absent.",
-};
-const RECORD: Key<Whole> = Key {
-    name: "record",
-    shape: Whole { min: 0, max: 1_000_000_000 },
-    need: Need::Optional,
-    doc: "For lose, corrupt and unreadable: which record, counted from the end of the file; 0, the last, where absent.",
-};
-/// The keys of `disk`.
-pub(crate) static DISK: Section = Section {
-    name: "fault[].disk",
-    doc: "Disks misbehave. Faults act on whole records.",
-    keys: &[&NODES, &FAULT, &SLOW_BY, &FILE, &RECORD],
-};
+keys! {
+    /// Disks misbehave. Faults act on whole records.
+    pub(crate) DISK = "fault[].disk" {
+        use NODES;
+        /// How they misbehave.
+        FAULT = "fault": OneOfNames<Misbehaviour> = OneOfNames {
+            names: Misbehaviour::NAMES,
+            read: Misbehaviour::from_name,
+            show: |one| one.name(),
+        }, required;
+        /// For slow: added to each write and each sync.
+        SLOW_BY = "by": One<Time> = One(ANY_TIME), optional;
+        /// For lose, corrupt and unreadable: which file, by its name or its number (`splitbrain list files`); 0 where
+        /// absent.
+        FILE = "file": FileShape = FileShape, optional;
+        /// For lose, corrupt and unreadable: which record, counted from the end of the file; 0, the last, where absent.
+        RECORD = "record": Whole = Whole { min: 0, max: 1_000_000_000 }, optional;
+    }
+}
 
 /// `disk`.
 #[derive(Debug)]
@@ -165,7 +157,7 @@ fn refuse_idle_keys(reader: &mut Reader<'_>, table: &Table<'_>, fault: Misbehavi
     for (name, used) in idle {
         if !used && table.at(name).is_some() {
             let message = format!("has no effect on the disk fault \"{}\"", fault.name());
-            reader.report(&table.key_span(name), &table.path_of(name), Problem::new(message));
+            table.refuse_key(reader, name, message);
         }
     }
 }
