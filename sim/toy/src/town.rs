@@ -47,8 +47,8 @@ impl System for Town {
         Kind { id: REDIS, name: "redis", doc: "Grants locks.", side: Side::Server, count_min: 1, count_max: 9 },
         Kind { id: GATE, name: "gate", doc: "Takes writes.", side: Side::Server, count_min: 1, count_max: 4 },
         Kind { id: STATUS, name: "status", doc: "Looks on.", side: Side::Server, count_min: 0, count_max: 4 },
-        Kind { id: CHAT, name: "chat", doc: "Writes under a lock.", side: Side::Client, count_min: 0, count_max: 9 },
         Kind::CLIENT,
+        Kind { id: CHAT, name: "chat", doc: "Writes under a lock.", side: Side::Client, count_min: 0, count_max: 9 },
     ];
     const WORKLOADS: &'static [WorkloadInfo] =
         &[WorkloadInfo { name: "writes", doc: "Writes by any redis.", options: Vec::new }];

@@ -53,7 +53,7 @@ fn every_kind_is_counted_named_and_chosen() {
     let cluster = scenario.cluster;
     assert_eq!((cluster.count(REDIS), cluster.spare_count(REDIS), cluster.node_count()), (3, 1, 8));
     let own: Vec<String> = scenario.options.nodes.keys().map(|node| cluster.name(*node).to_string()).collect();
-    assert_eq!(own, ["redis2", "chat1", "c1"]);
+    assert_eq!(own, ["chat1", "redis2", "c1"]);
     let text = scenario.to_toml();
     for part in
         ["redis = 3", "spare = { redis = 1 }", "[town.redis2]", "[town.c1]", "[clocks.nodes.chat2]", "\"any chat\""]
@@ -79,7 +79,7 @@ fn what_is_wrong_with_a_kind_is_said_with_what_would_be_right() {
         (CLUSTER, pause("redis5"), "there is no redis5: the cluster has redis1 to redis4"),
         (CLUSTER, pause("gate2"), "there is no gate2: the cluster has gate1 alone"),
         (CLUSTER, pause("redis99"), "there is no redis99: a cluster has at most redis1 to redis9"),
-        (CLUSTER, pause("meta1"), "unknown kind of process of town \"meta\" (known: redis, gate, status, chat, c)"),
+        (CLUSTER, pause("meta1"), "unknown kind of process of town \"meta\" (known: redis, gate, status, c, chat)"),
         (CLUSTER, pause("reddis1"), "did you mean \"redis\"?"),
         (CLUSTER, pause("s1"), "unknown kind of process of town \"s\""),
         (CLUSTER, pause("any rediss"), "did you mean \"any redis\"?"),
