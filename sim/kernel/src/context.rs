@@ -3,6 +3,7 @@
 //! It never borrows the world, so the same node runs under the kernel, under madsim and on threads.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use crate::id::NodeId;
 use crate::node::{ConnectionId, FileId, Node, Source, Write, WriteId};
@@ -196,6 +197,8 @@ pub struct Context<N: Node> {
     id: NodeId,
     now: Instant,
     wall: Instant,
+    /// Whether the node has read its wall clock since the host asked last.
+    wall_read: Cell<bool>,
     rng: Rng,
     /// How many processes of this node have ended: what draws inside this one draws from streams of its own.
     incarnation: u32,
@@ -223,7 +226,8 @@ impl<N: Node> Context<N> {
 
     /// The node's wall clock: it may jump, also backwards. No timer runs on it.
     #[inline]
-    pub const fn wall(&self) -> Instant {
+    pub fn wall(&self) -> Instant {
+        self.wall_read.set(true);
         self.wall
     }
 
@@ -374,6 +378,7 @@ impl<N: Node> Context<N> {
             id,
             now: Instant::ZERO,
             wall: Instant::ZERO,
+            wall_read: Cell::new(false),
             rng,
             incarnation: 0,
             inner_drawn: 0,
@@ -391,6 +396,12 @@ impl<N: Node> Context<N> {
     pub const fn set_clocks(&mut self, now: Instant, wall: Instant) {
         self.now = now;
         self.wall = wall;
+    }
+
+    /// Whether the node has read its wall clock since this was asked last.
+    #[inline]
+    pub fn take_wall_read(&mut self) -> bool {
+        std::mem::take(self.wall_read.get_mut())
     }
 
     /// The effects of the last call, in order, for the host to drain.
@@ -442,6 +453,7 @@ impl<N: Node> Context<N> {
         inner.next_connection = self.next_connection;
         inner.next_operation = self.next_operation;
         let result = call(inner);
+        *self.wall_read.get_mut() |= inner.take_wall_read();
         self.inner_drawn += inner.drawn() - drawn;
         self.next_write = inner.next_write;
         self.next_connection = inner.next_connection;

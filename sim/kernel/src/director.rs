@@ -15,8 +15,6 @@ pub mod spec;
 mod topology;
 mod trigger;
 
-use std::collections::BTreeSet;
-
 use crate::fault::{Fault, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::node::{Change, Face};
@@ -413,13 +411,13 @@ impl Director {
         self.refresh();
     }
 
-    /// The ids of stated faults that never started, or are there to refuse requests and are not among those which have
-    /// refused one; then those of nemeses of which no fault ever started. In the order of the scenario.
-    pub fn never_applied(&self, refusers: &BTreeSet<String>) -> Vec<String> {
-        let has_refused = |fault: &Directed| !fault.refuses() || refusers.contains(fault.id());
-        let missed = self.faults.iter().filter(|fault| !fault.was_applied() || !has_refused(fault));
-        let idle = self.nemeses.iter().filter(|nemesis| !nemesis.was_applied());
-        missed.map(Directed::id).chain(idle.map(Nemesis::id)).map(str::to_owned).collect()
+    /// The ids of stated faults that never started or have changed nothing, which the engine knows; then those of such
+    /// nemeses. In the order of the scenario.
+    pub fn never_applied(&self, has_changed: impl Fn(&str) -> bool) -> Vec<String> {
+        let faults = self.faults.iter().map(|fault| (fault.id(), fault.was_applied()));
+        let nemeses = self.nemeses.iter().map(|nemesis| (nemesis.id(), nemesis.was_applied()));
+        let missed = faults.chain(nemeses).filter(|(id, has_started)| !has_started || !has_changed(id));
+        missed.map(|(id, _)| id.to_owned()).collect()
     }
 
     /// What the director knows of the cluster.

@@ -370,6 +370,17 @@ impl<R: Clone> Disk<R> {
         held.into_iter().map(|(completion, is_sync)| Pending { at: now, completion, is_sync }).collect()
     }
 
+    /// Whether nothing is on it that was written and has ended by now.
+    pub fn is_empty(&self, now: Instant) -> bool {
+        let has_ended = |write: &InFlight<R>| write.done_at <= now;
+        self.cache.is_empty() && self.files.count() == 0 && !self.in_flight.front().is_some_and(has_ended)
+    }
+
+    /// Whether a file has this record, counted from its end, among those that are durable.
+    pub fn has_record(&self, file: FileId, from_end: u64) -> bool {
+        from_end < self.files.get(file).len() as u64
+    }
+
     fn spoil(&mut self, file: FileId, from_end: u64, with: Stored<R>) {
         if let Some((records, position)) = self.record_mut(file, from_end) {
             records[position] = with;

@@ -289,6 +289,29 @@ pub(crate) trait Done: Kind<Nodes> {
         None
     }
 
+    /// Whether it changes something at a node as the node is now, before it starts there. If a node has no process,
+    /// most faults change nothing.
+    fn changes_node<N: Node>(&self, slot: &Slot<N>, now: Instant) -> bool {
+        let _ = now;
+        slot.node.is_some()
+    }
+
+    /// Whether it changes something at a process that starts while it is in force.
+    fn waits_for_process(&self) -> bool {
+        self.lasting() == Lasting::Lifted
+    }
+
+    /// Whether it changes something on every link between nodes that are there. Otherwise the world finds out by what
+    /// happens.
+    fn changes_links(&self) -> bool {
+        true
+    }
+
+    /// Whether it leads wall clocks, and so changes something only if they are read afterwards.
+    fn leads_wall_clocks(&self) -> bool {
+        false
+    }
+
     /// It starts on a node.
     fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
         let _ = (key, slot, now);
@@ -472,6 +495,26 @@ macro_rules! kinds {
             /// What it may do to the node that counts in a ranked role.
             pub(crate) fn incident(&self) -> Option<Incident> {
                 match self { $(Self::$kind(fault) => fault.incident()),+ }
+            }
+
+            /// Whether it changes something at a node as the node is now, before it starts there.
+            pub(crate) fn changes_node<N: Node>(&self, slot: &Slot<N>, now: Instant) -> bool {
+                match self { $(Self::$kind(fault) => fault.changes_node(slot, now)),+ }
+            }
+
+            /// Whether it changes something at a process that starts while it is in force.
+            pub(crate) fn waits_for_process(&self) -> bool {
+                match self { $(Self::$kind(fault) => fault.waits_for_process()),+ }
+            }
+
+            /// Whether it changes something on every link between nodes that are there.
+            pub(crate) fn changes_links(&self) -> bool {
+                match self { $(Self::$kind(fault) => fault.changes_links()),+ }
+            }
+
+            /// Whether it leads wall clocks, and so changes something only if they are read afterwards.
+            pub(crate) fn leads_wall_clocks(&self) -> bool {
+                match self { $(Self::$kind(fault) => fault.leads_wall_clocks()),+ }
             }
 
             /// It starts on a node.

@@ -80,6 +80,8 @@ pub struct Network {
     node_count: usize,
     /// In order of sources, of one source in order of targets.
     links: Vec<LinkState>,
+    /// The links that the options set apart, in their order.
+    set_apart: Vec<Link>,
     reordering_delay: Duration,
 }
 
@@ -89,6 +91,8 @@ struct LinkState {
     rng: Rng,
     /// Packets sent so far: the ordinal of the next one.
     sent: u64,
+    /// Those of them that belong to connections. The hot path sends datagrams alone, and so counts nothing more.
+    segments: u64,
     /// Packets with a lower ordinal that are still under way were lost at a cut.
     lost_before: u64,
     /// Packets from this ordinal on arrive, for all that this link knows: the hot path looks at this alone.
@@ -103,7 +107,7 @@ struct LinkState {
     clogs: Vec<Scoped<()>>,
     /// Each with the ordinal of the first packet that is sent while it is in force.
     refusals: Vec<Scoped<u64>>,
-    weather: Vec<Scoped<LinkConditions>>,
+    weather: Vec<Scoped<Changed>>,
     /// When each of the datagrams arrives that the link holds, while it has a capacity.
     holds: Vec<Instant>,
     /// Packets of some kinds with a lower ordinal were lost at a narrow cut.
@@ -119,6 +123,25 @@ struct Scoped<T> {
     key: u32,
     mask: u64,
     what: T,
+}
+
+/// Conditions that a fault changes, and whether a packet met them.
+#[derive(Clone, Copy, Debug)]
+struct Changed {
+    conditions: LinkConditions,
+    /// Whether they also act on what goes over a connection.
+    acts_on_segments: bool,
+    /// Whether they have acted, or could have, on a packet.
+    is_met: bool,
+}
+
+/// What went over a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Whether anything did.
+    pub packets: bool,
+    /// Whether a datagram did.
+    pub datagrams: bool,
 }
 
 /// The mask of a fault that is not narrowed.
@@ -271,8 +294,13 @@ impl Network {
                 links.push(LinkState::new(rng, Conditions::of(options)));
             }
         }
-        let mut network =
-            Self { cluster, node_count: cluster.node_count(), links, reordering_delay: options.reordering_delay };
+        let mut network = Self {
+            cluster,
+            node_count: cluster.node_count(),
+            links,
+            set_apart: options.links.iter().map(|(link, _)| *link).collect(),
+            reordering_delay: options.reordering_delay,
+        };
         for (link, weather) in options.links.iter().filter(|(link, _)| cluster.has_link(*link)) {
             let state = network.link_mut(*link);
             state.base = state.base.with(weather);
@@ -326,6 +354,7 @@ impl Network {
         let link = &mut self.links[index];
         let word = link.rng.word();
         link.sent += 1;
+        link.segments += u64::from(packet.transport == Transport::Connection);
         link.fate(now, packet, word, forced, reordering_delay)
     }
 
@@ -374,8 +403,15 @@ impl Network {
     /// Changes the conditions of a link for the kinds in `mask`.
     pub fn set_weather(&mut self, key: u32, link: Link, mask: u64, weather: LinkConditions) {
         let link = self.link_mut(link);
-        link.weather.push(Scoped { key, mask, what: weather });
+        let acts_on_segments = weather.latency.is_some() || weather.bandwidth.is_some();
+        let what = Changed { conditions: weather, acts_on_segments, is_met: false };
+        link.weather.push(Scoped { key, mask, what });
         link.refresh();
+    }
+
+    /// Whether a packet has met the conditions that a fault changes on a link: one on which they act.
+    pub fn has_met_weather(&self, key: u32, link: Link) -> bool {
+        self.link(link).weather.iter().any(|weather| weather.key == key && weather.what.is_met)
     }
 
     /// Lifts a fault from a link.
@@ -428,6 +464,19 @@ impl Network {
         !self.link(link).disturbed
     }
 
+    /// Whether a datagram was sent on any link.
+    pub fn has_carried_datagrams(&self) -> bool {
+        self.links.iter().any(|link| link.carried().datagrams)
+    }
+
+    /// What went over each link that the options set apart, in their order.
+    pub fn carried_apart(&self) -> impl Iterator<Item = Carried> {
+        self.set_apart.iter().map(move |link| match self.cluster.has_link(*link) {
+            true => self.link(*link).carried(),
+            false => Carried::default(),
+        })
+    }
+
     /// The words drawn on each link, in order of nodes, for the digest.
     pub fn drawn(&self) -> impl Iterator<Item = u64> {
         self.links.iter().map(|link| link.rng.drawn())
@@ -450,6 +499,7 @@ impl LinkState {
         let mut link = Self {
             rng,
             sent: 0,
+            segments: 0,
             lost_before: 0,
             safe_from: 0,
             disturbed: false,
@@ -491,11 +541,17 @@ impl LinkState {
             .extend(lifted.map(|refusal| (refusal.mask, refusal.what..sent)).filter(|(_, sent)| !sent.is_empty()));
     }
 
-    fn conditions_for(&self, kind: u64) -> Conditions {
-        self.weather
-            .iter()
-            .filter(|weather| hits(weather.mask, kind))
-            .fold(self.base, |conditions, weather| conditions.with(&weather.what))
+    const fn carried(&self) -> Carried {
+        Carried { packets: self.sent > 0, datagrams: self.sent > self.segments }
+    }
+
+    fn conditions_for(&mut self, packet: Packet) -> Conditions {
+        let mut conditions = self.base;
+        for Scoped { what, .. } in self.weather.iter_mut().filter(|weather| hits(weather.mask, packet.kind)) {
+            conditions = conditions.with(&what.conditions);
+            what.is_met |= what.acts_on_segments || packet.transport == Transport::Datagram;
+        }
+        conditions
     }
 
     fn fate(
@@ -507,7 +563,7 @@ impl LinkState {
         reordering_delay: Duration,
     ) -> SendVerdict {
         let ordinal = self.sent - 1;
-        let conditions = self.conditions_for(packet.kind);
+        let conditions = self.conditions_for(packet);
         let lossy = packet.transport == Transport::Datagram;
         let departs = self.depart(now, packet.size, conditions.bandwidth);
         let after = |delay| departs.saturating_add(delay);

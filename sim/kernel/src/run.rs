@@ -11,6 +11,7 @@ use crate::fault::{Latency, LinkConditions, Offset};
 use crate::id::{Cluster, NodeId};
 use crate::invariant::{InvariantSet, Violation};
 use crate::measure::Measured;
+use crate::network::Carried;
 use crate::node::Node;
 use crate::plan::{Plan, PlannedOperation, PlannedOrder};
 use crate::rng::{Ppm, Seed};
@@ -327,9 +328,24 @@ pub struct RunReport<O, Q> {
     /// Lines for people that explain the violation beside its facts; tabs separate the columns of a table. If a
     /// liveness invariant gives none, they say what each server of the core is and does.
     pub story: Vec<String>,
-    /// Faults of the scenario that were never applied: their trigger never came, or their selector never matched. And
-    /// nemeses that never acted.
+    /// Faults of the scenario that were never applied: their trigger never came, their selector never matched, or they
+    /// changed nothing. And nemeses of which this holds.
     pub never_applied: Vec<String>,
+    /// What of the world it has used.
+    pub uses: Uses,
+}
+
+/// What of the world a run has used: on a run that uses no datagrams, how many of them are lost has no effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Whether a datagram was sent.
+    pub datagrams: bool,
+    /// Whether a node opened a connection, or tried to.
+    pub connections: bool,
+    /// The nodes that read their wall clocks, in order.
+    pub wall_clocks: Vec<NodeId>,
+    /// What went over each of [`NetworkOptions::links`], in their order.
+    pub links: Vec<Carried>,
 }
 
 /// What the runs of a system come to.

@@ -9,6 +9,7 @@
 //! At one instant deadlines come first, then the settle phase, then faults and operations, then events.
 
 mod act;
+mod applied;
 mod connection;
 mod counters;
 mod deliver;
@@ -23,7 +24,7 @@ mod settle;
 mod story;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::digest::{Digest, Tag};
@@ -48,6 +49,7 @@ use crate::vocabulary::Vocabulary;
 use crate::world_state::WorldState;
 
 use act::Script;
+use applied::Applied;
 use connection::Connections;
 use counters::{Counters, Incidents};
 use deliver::{Datagram, Event, Held};
@@ -90,8 +92,8 @@ pub struct World<S: System, T = NoTrace> {
     /// Whether each packet is looked at when it is sent: it may be overridden, or is remembered.
     watches_sends: bool,
     active: BTreeMap<u32, Active>,
-    /// The faults that have refused a request, by id.
-    refusers: BTreeSet<String>,
+    /// The faults and orders that have changed something.
+    applied: Applied,
     plan: PlanOf<S::Node>,
     order: u64,
     counts: Counters,
@@ -196,7 +198,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             script: Script::new(options),
             overrides: overrides.iter().map(|entry| ((entry.site, entry.ordinal), entry.decision)).collect(),
             active: BTreeMap::new(),
-            refusers: BTreeSet::new(),
+            applied: Applied::default(),
             memory: remembers.then(memory::Memory::new),
             watches_sends: remembers || !overrides.is_empty(),
             plan: Plan { overrides, ..Plan::empty() },
@@ -371,6 +373,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn report(&mut self) -> ReportOf<S::Node> {
         let outcome = self.ended.take().expect("a run ends with an outcome");
         self.digest_streams();
+        self.note_end();
+        let (never_applied, uses) = (self.never_applied(), self.uses());
         let mut plan = std::mem::replace(&mut self.plan, Plan::empty());
         plan.overrides.retain(|entry| self.is_taken(entry));
         RunReport {
@@ -386,7 +390,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             lacking: self.findings.lacking_in(&S::Invariants::GROUPS),
             plan,
             story: std::mem::take(&mut self.story),
-            never_applied: self.director.never_applied(&self.refusers),
+            never_applied,
+            uses,
         }
     }
 

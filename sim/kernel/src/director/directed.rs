@@ -102,11 +102,6 @@ impl Directed {
         self.applied
     }
 
-    /// Whether it answers requests in place of their targets.
-    pub(crate) fn refuses(&self) -> bool {
-        matches!(&self.spec.what, What::Fault(fault) if fault.refuses())
-    }
-
     /// What it waits for: to start, and to end.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let when = match &self.spec.trigger {

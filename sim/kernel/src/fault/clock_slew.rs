@@ -54,6 +54,19 @@ impl Done for ClockSlew {
         vec![Range::one(&["by"], self.by.size()), Range::one(&["over"], self.over)]
     }
 
+    fn changes_node<N: Node>(&self, _: &Slot<N>, _: Instant) -> bool {
+        false
+    }
+
+    /// The clock stays where it was led, and the world sees to who reads it.
+    fn waits_for_process(&self) -> bool {
+        false
+    }
+
+    fn leads_wall_clocks(&self) -> bool {
+        true
+    }
+
     fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
         slot.clock.slew(now, self.by, self.over);
         After::Nothing

@@ -52,6 +52,19 @@ impl Done for ClockStep {
         vec![Range::one(&["by"], self.by.size())]
     }
 
+    fn changes_node<N: Node>(&self, _: &Slot<N>, _: Instant) -> bool {
+        false
+    }
+
+    /// The clock stays where it was led, and the world sees to who reads it.
+    fn waits_for_process(&self) -> bool {
+        false
+    }
+
+    fn leads_wall_clocks(&self) -> bool {
+        true
+    }
+
     fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
         slot.clock.step(self.by);
         After::Nothing

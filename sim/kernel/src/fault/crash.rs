@@ -8,7 +8,7 @@ use super::{
 use crate::node::Node;
 use crate::time::Instant;
 use crate::vocabulary::Incident;
-use crate::world_state::Slot;
+use crate::world_state::{Machine, Slot};
 
 /// What ends in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,16 @@ impl Done for Crash {
 
     fn incident(&self) -> Option<Incident> {
         Some(Incident::Crashed)
+    }
+
+    /// A machine whose process is down may still be on.
+    fn changes_node<N: Node>(&self, slot: &Slot<N>, _: Instant) -> bool {
+        slot.node.is_some() || (self.scope == CrashScope::Machine && slot.machine == Machine::Up)
+    }
+
+    /// The world sees to it: it changes something if it keeps a process from starting.
+    fn waits_for_process(&self) -> bool {
+        false
     }
 
     fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {

@@ -73,6 +73,19 @@ impl Done for Disk {
         }
     }
 
+    /// What is done to records needs some, and no process.
+    fn changes_node<N: Node>(&self, slot: &Slot<N>, now: Instant) -> bool {
+        match self.fault {
+            DiskFault::Wipe => !slot.disk.is_empty(now),
+            DiskFault::Lose { file, from_end }
+            | DiskFault::Corrupt { file, from_end }
+            | DiskFault::Unreadable { file, from_end } => slot.disk.has_record(file, from_end),
+            DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync | DiskFault::Hang => {
+                slot.node.is_some()
+            }
+        }
+    }
+
     fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
         slot.disk.start_fault(key, self.fault, now);
         After::Nothing

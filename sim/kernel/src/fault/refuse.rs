@@ -40,6 +40,11 @@ impl Done for Refuse {
         format!("refuse requests on {}{}", words::links(&self.links), words::only(&self.kinds))
     }
 
+    /// It changes something once it has refused a request.
+    fn changes_links(&self) -> bool {
+        false
+    }
+
     fn start_link(&self, key: u32, network: &mut Network, link: Link, mask: u64) {
         network.refuse(key, link, mask);
     }

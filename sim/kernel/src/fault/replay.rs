@@ -53,6 +53,11 @@ impl Done for Replay {
         format!("replay on {}{}: a packet older than {}", on.0, on.1, self.older_than)
     }
 
+    /// It changes something if there is an old packet that the link lets pass.
+    fn changes_links(&self) -> bool {
+        false
+    }
+
     fn ranges(&self) -> Vec<Range> {
         vec![Range::one(&["older_than"], self.older_than)]
     }

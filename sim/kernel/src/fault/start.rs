@@ -40,6 +40,10 @@ impl Done for Start {
         format!("{again}start {}", words::nodes(&self.nodes))
     }
 
+    fn changes_node<N: Node>(&self, slot: &Slot<N>, _: Instant) -> bool {
+        slot.node.is_none() && !(self.free_only && !slot.crashed_by.is_empty())
+    }
+
     /// Ends every crash that holds the node down; with `free_only`, a node that a crash holds down stays down.
     fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
         if self.free_only && !slot.crashed_by.is_empty() {

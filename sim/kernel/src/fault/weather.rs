@@ -55,6 +55,11 @@ impl Done for Weather {
         vec![Range { path: &["conditions", "latency"], low, high }]
     }
 
+    /// The network knows whether a packet met the conditions.
+    fn changes_links(&self) -> bool {
+        false
+    }
+
     fn start_link(&self, key: u32, network: &mut Network, link: Link, mask: u64) {
         network.set_weather(key, link, mask, self.conditions);
     }

@@ -151,7 +151,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 }
                 Act::Bind { name, node } => self.note_name(name, node),
                 Act::Stop { key } => self.stop_fault(key.0),
-                Act::Order { node, order, .. } => self.order(node, self.orders[order.0].clone()),
+                Act::Order { id, node, order, .. } => {
+                    if self.state.slot(node).node.is_some() {
+                        self.applied.note_order(&id);
+                    }
+                    self.order(node, self.orders[order.0].clone());
+                }
             }
         }
         self.act_for_clients();

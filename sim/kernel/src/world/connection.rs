@@ -40,6 +40,8 @@ use super::segment::Body;
 #[derive(Clone, Debug)]
 pub(super) struct Connections<M> {
     by_id: BTreeMap<ConnectionId, Connection<M>>,
+    /// Whether there was ever one.
+    is_used: bool,
     next_ticket: u64,
     /// The back-off after openings that failed, by opener and acceptor.
     dials: BTreeMap<(usize, usize), Dial>,
@@ -96,7 +98,11 @@ pub(super) enum State {
 
 impl<M> Connections<M> {
     pub(super) const fn new() -> Self {
-        Self { by_id: BTreeMap::new(), next_ticket: 0, dials: BTreeMap::new() }
+        Self { by_id: BTreeMap::new(), is_used: false, next_ticket: 0, dials: BTreeMap::new() }
+    }
+
+    pub(super) const fn is_used(&self) -> bool {
+        self.is_used
     }
 
     pub(super) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection<M>> {
@@ -191,6 +197,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let acceptor = self.state.cluster.index(target);
         let ends = [End::new(index, State::Waiting), End::new(acceptor, State::Closed)];
         self.connections.by_id.insert(connection, Connection { ends });
+        self.connections.is_used = true;
         let dial = self.connections.dials.get(&(index, acceptor));
         match dial.map(|dial| dial.not_before).filter(|at| *at > self.state.now) {
             None => self.dial(connection),

@@ -265,10 +265,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn on_start(&mut self, index: usize, incarnation: u32) {
         let (now, node) = (self.state.now, self.state.slots[index].id);
-        let slot = &mut self.state.slots[index];
-        if slot.incarnation != incarnation || slot.node.is_some() || !slot.crashed_by.is_empty() {
+        let slot = &self.state.slots[index];
+        if slot.incarnation != incarnation || slot.node.is_some() {
             return;
         }
+        if !slot.crashed_by.is_empty() {
+            return self.note_held(index);
+        }
+        self.note_arrival(node);
+        let slot = &mut self.state.slots[index];
         if slot.pauses > 0 {
             slot.start_waits = true;
             return;

@@ -176,19 +176,21 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
     }
 
-    /// An old packet of the link arrives again, if there is one and the link lets it pass.
-    pub(super) fn replay(&mut self, link: Link, age: Duration, mask: u64) {
+    /// An old packet of the link arrives again, if there is one and the link lets it pass. Returns whether it does.
+    pub(super) fn replay(&mut self, link: Link, age: Duration, mask: u64) -> bool {
         let now = self.state.now;
         let path = (self.state.cluster.index(link.source), self.state.cluster.index(link.target));
         let Some(message) = self.memory.as_ref().and_then(|memory| memory.recall(now, path, age, mask)) else {
-            return;
+            return false;
         };
         let ordinal = self.state.network.next_ordinal(path.0, path.1);
         if self.state.network.is_cut(link, Self::kind_of(&message)) {
-            return self.lose(path, ordinal, DropReason::Cut);
+            self.lose(path, ordinal, DropReason::Cut);
+            return false;
         }
         self.count_at(link.source, "packet replayed");
         self.post(now, 0, path, ordinal, message);
+        true
     }
 
     #[inline]

@@ -21,9 +21,9 @@ use super::deliver::{Event, Held};
 #[derive(Clone, Debug)]
 pub(super) struct Active {
     /// Its place in the plan.
-    position: usize,
+    pub(super) position: usize,
     /// What is left of it.
-    fault: Fault,
+    pub(super) fault: Fault,
 }
 
 /// How a process ends.
@@ -50,6 +50,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let fault = planned.fault.clone();
         self.active.insert(key, Active { position: self.plan.faults.len(), fault: fault.clone() });
         self.plan.faults.push(planned);
+        self.note_start(&fault);
         self.apply(key, &fault);
         self.count_cut_off(&fault);
         self.invariants.on_fault(Whole::new(&self.state), &fault, FaultChange::Start, &mut self.findings);
@@ -69,6 +70,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             let (id, change, fault) = (planned.id.as_str(), FaultChange::Stop, &planned.fault);
             self.tracer.record(moment, TraceItem::Fault { id, change, fault });
         }
+        self.note_weather(key, position, &fault);
         self.revert(key, &fault);
         self.invariants.on_fault(Whole::new(&self.state), &fault, FaultChange::Stop, &mut self.findings);
     }
@@ -78,10 +80,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub(super) fn note_refusal(&mut self, path: (usize, usize), kind: u64) {
         let link = self.link_of(path);
         let is_on = |fault: &Fault| matches!(fault.target(), Target::Links(links) if links.contains(&link));
-        for planned in self.plan.faults.iter().filter(|planned| planned.fault.refuses()) {
-            let is_its = Self::kind_mask(planned.fault.kinds()) & kind != 0 && is_on(&planned.fault);
-            if is_its && !self.refusers.contains(&planned.id) {
-                self.refusers.insert(planned.id.clone());
+        for (position, PlannedFault { fault, .. }) in self.plan.faults.iter().enumerate() {
+            if fault.refuses() && Self::kind_mask(fault.kinds()) & kind != 0 && is_on(fault) {
+                self.applied.note(position);
             }
         }
     }
@@ -99,11 +100,17 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 let mask = Self::kind_mask(fault.kinds());
                 links.iter().for_each(|link| fault.start_link(key, &mut self.state.network, *link, mask));
                 if let Some(age) = fault.replays() {
-                    links.iter().for_each(|link| self.replay(*link, age, mask));
+                    let replays = links.iter().fold(false, |any, link| self.replay(*link, age, mask) || any);
+                    if replays {
+                        self.applied.note(self.plan.faults.len() - 1);
+                    }
                 }
             }
             Target::Nodes(nodes) => {
                 for node in nodes {
+                    if matches!(fault, Fault::Start(start) if start.free_only) {
+                        self.note_held(self.state.cluster.index(*node));
+                    }
                     let now = self.state.now;
                     let after = fault.start_node(key, self.state.slot_mut(*node), now);
                     self.follow(*node, after);
@@ -122,6 +129,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 for node in nodes {
                     let now = self.state.now;
                     let after = fault.stop_node(key, self.state.slot_mut(*node), now);
+                    if matches!(fault, Fault::Crash(_)) {
+                        self.note_held(self.state.cluster.index(*node));
+                    }
                     self.follow(*node, after);
                 }
             }

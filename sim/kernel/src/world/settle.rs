@@ -26,6 +26,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(self.moment(), TraceItem::Settled { core: &core });
         }
         let healed: Vec<NodeId> = core.iter().copied().chain(self.state.cluster.clients()).collect();
+        self.note_all_weather();
         self.heal_links(&healed);
         self.release(&healed);
         healed.iter().for_each(|node| self.heal_node(*node));

@@ -15,6 +15,7 @@ mod edits;
 mod golden_digests;
 mod history;
 mod hosted;
+mod in_vain;
 mod kinds;
 mod linearizable;
 mod names;

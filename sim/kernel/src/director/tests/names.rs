@@ -1,5 +1,7 @@
 //! Names that faults bind, and who uses them later.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// A fault at this time that pauses these nodes for 100 ms, with these names bound.
@@ -83,7 +85,7 @@ fn a_fault_without_a_node_binds_nothing() {
     let mut play = Play::of(faults);
     play.to(59_000);
     assert!(play.acts.is_empty());
-    assert_eq!(play.director.never_applied(&BTreeSet::new()), ["a", "c"]);
+    assert_eq!(play.director.never_applied(|_| true), ["a", "c"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Orders that last, orders about a node, and what a trigger was about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::nemeses::nemesis;
 use super::spec::{NemesisKind, OrderChoice};
