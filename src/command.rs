@@ -72,12 +72,11 @@ pub(crate) struct Loaded<'a> {
 impl Loaded<'_> {
     /// Says on stderr what has no effect in it, where that was not refused.
     fn remark_idle(&self) {
-        let (scenario, source) = (&self.scenario, &self.scenario.source);
-        let idle = self.system.notes(scenario).into_iter().filter(|note| note.is_idle && !self.is_whole);
+        // Its key or its id stands in each.
+        let address = printable(&self.scenario.source.address());
+        let idle = self.system.notes(&self.scenario).into_iter().filter(|note| note.is_idle && !self.is_whole);
         for one in idle {
-            let (address, path) = (printable(&source.address()), printable(&source.path));
-            let place = if source.is_given(one.line) { address } else { format!("{path}:{}", one.line) };
-            note(&format!("{place}: {}", printable(&one.message)));
+            note(&format!("{address}: {}", printable(&one.message)));
         }
     }
 }

@@ -124,13 +124,13 @@ const ROWS: &[Row] = &[
     // Runs and judgements.
     (
         &["max", "maximum", "lte", "le", "lt", "less_than", "below", "upper", "no_more_than"],
-        &["at_most", "max"],
-        Advice::None,
+        &["at_most", "max", "times"],
+        Instead(ENDS),
     ),
     (
         &["min", "minimum", "gte", "ge", "gt", "greater_than", "more_than", "above", "lower"],
         &["at_least", "min"],
-        Advice::None,
+        Instead(ENDS),
     ),
     (&["seed", "random_seed"], &[], Only("runs have the seeds from 0 on; one of them alone is run by --seed {value}")),
     (&["iterations", "repeat", "test_count", "runs", "trials"], &["seeds"], Instead(SEEDS)),
@@ -175,6 +175,7 @@ const WHO: &str = "a fault is its action with those that it hits, such as crash 
 const CUTS: &str = "cuts have names by their shape";
 const ORDERS: &str = "a member is added or removed by the order of a [[fault]]";
 const RANGE: &str = "latency is a range such as \"1ms..5ms\", which is the jitter too";
+const ENDS: &str = "what lies between two values is a range such as \"1ms..5ms\"";
 const CLIENTS: &str = "how many clients there are is said by clients in [cluster]";
 const STAGES: &str = "the rate is one for the whole run; from and until bound it";
 const STOPS: &str =

@@ -190,7 +190,7 @@ fn what_has_no_effect_with_a_key_that_is_set_is_told() {
     folder.write("scenarios/ring/two.toml", &(stated + variants));
     let remark = |name: &str| {
         let shown = folder.run(&["test", &format!("scenarios/ring/two.toml{name}")]);
-        shown.stderr.contains("scenarios/ring/two.toml:10: network.reordering_delay has no effect")
+        shown.stderr.contains("scenarios/ring/two.toml#idle: network.reordering_delay has no effect")
     };
     assert!(remark("#idle") && !remark("#some") && !remark(""));
 }

@@ -109,7 +109,7 @@ pub(crate) fn condition(reader: &Reader<'_>, text: &str) -> Result<Condition, Pr
 
 fn whole(reader: &Reader<'_>, text: &str) -> Result<Condition, Problem> {
     if let Some(word) = [" or ", " || ", " && "].into_iter().find(|word| text.contains(word)) {
-        let other = if word == " && " { "" } else { "; what comes after either of two is two faults, one for each" };
+        let other = if word == " && " { "" } else { "; for one or the other, state two faults" };
         let message = format!("parts of a condition are joined by \" and \" alone, got {}{other}", quoted(text));
         return Err(Problem::new(message));
     }

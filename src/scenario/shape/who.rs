@@ -6,7 +6,7 @@ use splitbrain_kernel::selector::{Among, IT, LinkSelector, Selector};
 use splitbrain_kernel::vocabulary::{Vocabulary, WordError};
 
 use crate::scenario::description::SystemDescription;
-use crate::scenario::foreign::{foreign_node, foreign_sets};
+use crate::scenario::foreign::{foreign, foreign_node, foreign_sets};
 use crate::scenario::key::Shape;
 use crate::scenario::reader::{At, Problem, Reader, quoted};
 
@@ -91,7 +91,13 @@ fn unknown_word(reader: &Reader<'_>, bound: &[&str], roles: &[&str], text: &str,
     };
     let with_roles: Vec<String> = roles.iter().map(|role| format!("{article}{role}")).collect();
     let sets = sets.filter(|set| set.starts_with(article));
-    Problem::unknown("selector", text, sets.chain(with_roles.iter().map(String::as_str)))
+    let problem = Problem::unknown("selector", text, sets.chain(with_roles.iter().map(String::as_str)));
+    // `every slave` is a word of others for a role, and near to a set that is not meant.
+    let theirs = foreign(text.trim_start_matches(article), roles);
+    match theirs.and_then(|theirs| theirs.ours.iter().find(|ours| roles.contains(ours)).copied()) {
+        Some(role) => problem.with_nearest(format!("{article}{role}")),
+        None => problem,
+    }
 }
 
 fn with_foreign_node(problem: Problem, word: &str) -> Problem {

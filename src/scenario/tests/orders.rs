@@ -64,7 +64,7 @@ fn an_argument_is_a_text_or_a_node() {
     assert!(refused(&text.replace("\"x\" }", "\"y\" }")).contains("unknown role or name \"y\""));
     let none = good(&fault(&text.replace("mark", "flag")));
     let errors = verify::<Toy>(&none).expect_err("a flag is about no node");
-    assert!(errors.to_string().contains("fault.order: "), "{errors}");
+    assert!(errors.to_string().contains("fault[0].order: "), "{errors}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_nemesis_draws_from_orders() {
     // A name alone is an order without an argument, and what the system says of it stands at its place.
     let errors = verify::<Toy>(&good(&nemesis("kinds = [\"order\"]\norders = \"flag\"")));
     let errors = errors.expect_err("a flag is on or off").to_string();
-    assert!(errors.contains("nemesis.orders: expected on or off"), "{errors}");
+    assert!(errors.contains("nemesis[0].orders: expected on or off"), "{errors}");
     for (lines, message) in [
         ("kinds = [\"order\"]", "the kind order needs orders = [...]"),
         ("orders = [\"flag\"]", "has no effect on these kinds; it goes with order, which \"all\" does not mean"),

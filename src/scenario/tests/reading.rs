@@ -269,7 +269,7 @@ fn a_supervisor_is_a_fault_for_each_process_that_it_watches() {
 fn options_that_cannot_stand_are_refused_at_their_line() {
     let scenario = good(&with("[toy]\npre_vote = true\npriority = { choose = [1, 60] }\n"));
     let errors = verify::<Toy>(&scenario).expect_err("60 is more than 50");
-    assert_eq!(errors.to_string(), "a.toml:6:12: toy.priority: must be at most 50 here");
+    assert_eq!(errors.to_string(), "a.toml:6:12: toy.priority: must be at most 50 here (if toy.priority is 60)");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn an_order_is_refused_at_its_argument() {
     let order = "[[fault]]\nat = \"1s\"\norder = { nodes = \"s1\", name = \"flag\", argument = \"up\" }\n";
     let scenario = good(&with(order));
     let errors = verify::<Toy>(&scenario).expect_err("up is neither on nor off");
-    assert_eq!(errors.to_string(), "a.toml:6:51: fault.order: expected on or off, got \"up\"");
+    assert_eq!(errors.to_string(), "a.toml:6:51: fault[0].order: expected on or off, got \"up\"");
 }
 
 #[test]

@@ -122,7 +122,8 @@ impl Fields for DiskFields {
 }
 
 fn needed(reader: &mut Reader<'_>, table: &Table<'_>, by: Option<Duration>) -> Option<Duration> {
-    if by.is_none() && table.at(SLOW_BY.name).is_none() {
+    let is_absent = by.is_none() && table.at(SLOW_BY.name).is_none();
+    if is_absent && !reader.proposes(&table.path, &[SLOW_BY.name]) {
         let message = "missing key \"by\": how much longer each write and sync takes";
         reader.report(&table.span, &table.path, Problem::new(message));
     }
