@@ -57,6 +57,9 @@ splitbrain_kernel::names! {
         ReleaseIfNotOlder = "release_if_not_older",
         /// Redis: the append-only file holds times to live rather than moments, so that they begin anew at a restart.
         RelativeExpiryInFile = "relative_expiry_in_file",
+        /// Redis: a replica shows a key whose time to live is over, until the deletion of its master comes (redis #187,
+        /// #3127: before Redis 3.2). It needs `owner_check = "replica"`.
+        ReplicaShowsExpired = "replica_shows_expired",
         /// Redis: a replica that was promoted takes itself for a replica again after a restart, and so does an old
         /// master for a master (valkey #1322).
         RoleNotKept = "role_not_kept",

@@ -136,6 +136,8 @@ enum Purpose {
     Extend,
     /// To write.
     Write,
+    /// To see whether the lock is still this client's, before it writes.
+    OwnerBeforeWrite,
     /// To see who holds the lock, before it is deleted.
     OwnerBeforeDelete,
     /// To give the lock back.
@@ -252,6 +254,7 @@ impl Client {
             Purpose::Confirm => self.on_confirmed(ctx, handle, answer),
             Purpose::Extend => self.on_extension_answer(ctx, handle, server, answer),
             Purpose::Write => self.on_write_answer(ctx, handle, answer),
+            Purpose::OwnerBeforeWrite => self.on_owner_before_write(ctx, handle, answer),
             Purpose::OwnerBeforeDelete => self.on_owner_before_delete(ctx, handle, server, answer),
             Purpose::Release => self.on_release_answer(ctx, handle, server, answer),
             Purpose::Claim => unreachable!("a ticket comes from the resource"),

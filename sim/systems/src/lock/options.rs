@@ -87,6 +87,17 @@ splitbrain_kernel::names! {
     }
 }
 
+splitbrain_kernel::names! {
+    /// Whom a holder asks whether it still has the lock, before it writes.
+    pub enum OwnerCheck {
+        /// Nobody.
+        None = "none",
+        /// A replica, each client one of its own as far as there are enough: it may lag, but hides a lock whose time is
+        /// over.
+        Replica = "replica",
+    }
+}
+
 const MOMENT: ValueKind = ValueKind::Duration { min: Duration::ZERO, max: Duration::from_secs(600) };
 const PERIOD: ValueKind = ValueKind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(600) };
 
@@ -124,6 +135,8 @@ splitbrain_kernel::options! {
         pub fencing: Fencing => ValueKind::Name(Fencing::NAMES),
         /// Where a holder writes.
         pub writes: Writes => ValueKind::Name(Writes::NAMES),
+        /// Whom a holder asks whether it still has the lock, before it writes.
+        pub owner_check: OwnerCheck => ValueKind::Name(OwnerCheck::NAMES),
         /// The most time from one step of a client to the next, such as from its look at the clock to its write.
         pub gap_max: Duration => MOMENT,
         /// The chance that a client is held up between two steps.
@@ -214,6 +227,12 @@ impl LockOptions {
         }
         if self.fence == FenceSource::Ticket && cluster.count(RESOURCE) == 0 {
             return refuse("fence", "\"ticket\" needs a resource that gives tickets: [cluster] resource = 1");
+        }
+        if self.owner_check == OwnerCheck::Replica && self.topology == Topology::Independent {
+            return refuse(
+                "owner_check",
+                "\"replica\" needs topology = \"replicated\": independent servers have no replicas",
+            );
         }
         if self.topology == Topology::Independent && cluster.count(SENTINEL) > 0 {
             return refuse("topology", "sentinels look after one master: use \"replicated\", or no sentinel");

@@ -18,7 +18,9 @@ use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
-use super::options::{AppendFsync, FenceSource, Fencing, LockOptions, StreamDeadlines, Topology, Validity, Writes};
+use super::options::{
+    AppendFsync, FenceSource, Fencing, LockOptions, OwnerCheck, StreamDeadlines, Topology, Validity, Writes,
+};
 
 /// All of them; `distlock` is the one taken by default.
 pub const PRESETS: &[Preset<LockOptions>] = &[
@@ -49,6 +51,7 @@ pub fn distlock() -> LockOptions {
         fence: FenceSource::None,
         fencing: Fencing::Off,
         writes: Writes::Resource,
+        owner_check: OwnerCheck::None,
         gap_max: Duration::from_micros(200),
         stall: Ppm::NEVER,
         stall_max: Duration::ZERO,

@@ -21,6 +21,8 @@ pub struct Servers {
     epoch: u64,
     /// The sentinel that is asked next.
     next_sentinel: usize,
+    /// Which of several replicas is this client's.
+    turn: usize,
     /// The last process of each server that is known; 0 for one that is not here.
     processes: BTreeMap<NodeId, ProcessNumber>,
 }
@@ -38,6 +40,7 @@ impl Servers {
             master: 0,
             epoch: 0,
             next_sentinel: turn,
+            turn,
             processes: BTreeMap::new(),
         }
     }
@@ -63,9 +66,10 @@ impl Servers {
         }
     }
 
-    /// A redis that is not the master of the moment, unless there is but one.
+    /// The replica that this client reads: the replicas are dealt out in turn. With one redis it is that one.
     pub fn replica(&self) -> NodeId {
-        self.redis[(self.master + 1) % self.redis.len()]
+        let replicas = (self.redis.len() - 1).max(1);
+        self.redis[(self.master + 1 + self.turn % replicas) % self.redis.len()]
     }
 
     /// The resource, if there is one.
@@ -136,6 +140,19 @@ mod tests {
         servers.found(NodeId::new(REDIS, 2), 4);
         servers.found(NodeId::new(REDIS, 1), 3);
         assert_eq!((servers.address(0), servers.replica()), (NodeId::new(REDIS, 2), NodeId::new(REDIS, 1)));
+    }
+
+    #[test]
+    fn clients_read_replicas_in_turn_and_never_the_master() {
+        let cluster = Cluster::new(KINDS).with(REDIS, 3);
+        let read = |client: u16, masters: usize| {
+            let mut servers = Servers::new(Topology::Replicated, cluster, NodeId::client(client));
+            (0..masters).for_each(|_| assert_eq!(servers.doubt_master(), None));
+            servers.replica().number()
+        };
+        assert_eq!([1, 2, 3].map(|client| read(client, 0)), [2, 3, 2], "redis1 is the master");
+        assert_eq!([1, 2, 3].map(|client| read(client, 1)), [3, 1, 3], "redis2 is");
+        assert_eq!(servers(Topology::Replicated, 1, 0).replica(), NodeId::new(REDIS, 1), "there is but one");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Writing under a lock.
 
 use crate::lock::message::{Answer, Command, Put, Response, Wire};
-use crate::lock::options::Writes;
+use crate::lock::options::{OwnerCheck, Writes};
 
+use super::acquire::is_owner;
 use super::{Alarm, Client, Ctx, End, HandleId, Next, Purpose, Request, Stage, cancel, set};
 
 impl Client {
@@ -22,6 +23,29 @@ impl Client {
         }
         let put = Put { lock: handle.hold.lock, token: handle.hold.token, fence: held.fence, value };
         handle.next = Some(Next::Write(put));
+        match self.options.owner_check {
+            OwnerCheck::None => set(ctx, id, Alarm::Step, gap),
+            OwnerCheck::Replica => self.ask_owner(ctx, id),
+        }
+    }
+
+    fn ask_owner(&mut self, ctx: &mut Ctx<'_>, id: HandleId) {
+        set(ctx, id, Alarm::Write, self.options.request_timeout);
+        let request = Request { handle: id, server: 0, purpose: Purpose::OwnerBeforeWrite };
+        let command = Command::Owner { lock: self.handle(id).hold.lock };
+        self.ask_at(ctx, self.servers.replica(), request, command);
+    }
+
+    /// A replica shows this client's token, or another, or nothing: only with its own it goes on.
+    pub(super) fn on_owner_before_write(&mut self, ctx: &mut Ctx<'_>, id: HandleId, answer: &Answer) {
+        if matches!(answer, Answer::Error(_)) {
+            return self.end_write(ctx, id, End::Unknown);
+        }
+        if !is_owner(answer, self.handle(id).hold.token) {
+            return self.end_write(ctx, id, End::Answered(Response::Refused));
+        }
+        cancel(ctx, id, Alarm::Write);
+        let gap = self.gap(ctx);
         set(ctx, id, Alarm::Step, gap);
     }
 
@@ -51,11 +75,13 @@ impl Client {
     }
 
     pub(super) fn end_write(&mut self, ctx: &mut Ctx<'_>, id: HandleId, end: End) {
-        if !self.handles.contains_key(&id) {
-            return;
+        let Some(handle) = self.handles.get_mut(&id) else { return };
+        // It was not sent, if the owner was asked for and there was no answer in time.
+        if matches!(handle.next, Some(Next::Write(_))) {
+            handle.next = None;
         }
         cancel(ctx, id, Alarm::Write);
-        self.forget(id, |purpose| purpose == Purpose::Write);
+        self.forget(id, |purpose| matches!(purpose, Purpose::Write | Purpose::OwnerBeforeWrite));
         if end == End::Answered(Response::Refused) {
             self.notice_loss(ctx, id);
         }

@@ -5,7 +5,7 @@ use splitbrain_kernel::rng::Ppm;
 use super::*;
 use crate::lock::bug::Bug;
 use crate::lock::message::{Operation, Outcome};
-use crate::lock::options::{FenceSource, Validity};
+use crate::lock::options::{FenceSource, OwnerCheck, Topology, Validity};
 use crate::lock::presets;
 
 const FIVE: [NodeId; 5] = [R1, R2, R3, NodeId::new(REDIS, 4), NodeId::new(REDIS, 5)];
@@ -301,7 +301,7 @@ fn a_ticket_proves_nothing_after_the_validity() {
 #[test]
 fn replicas_that_have_the_lock_prove_nothing_after_the_validity() {
     let gap_max = Duration::ZERO;
-    let topology = crate::lock::options::Topology::Replicated;
+    let topology = Topology::Replicated;
     let validity = Validity::Computed;
     let options =
         LockOptions { gap_max, topology, validity, wait_replicas: 1, fence: FenceSource::None, ..presets::careful() };
@@ -363,7 +363,7 @@ fn the_validity_counts_from_the_attempt_that_succeeds() {
 /// A client of a master and a replica whose first answer was lost is refused, and is shown its first token. Returns
 /// which redis it asked for the owner, and whether it goes on as the holder of it.
 fn shown_its_own(bug: Bug) -> (NodeId, bool) {
-    let topology = crate::lock::options::Topology::Replicated;
+    let topology = Topology::Replicated;
     let mut client = Stand::new(C1, (2, 0), LockOptions { topology, bug, ..presets::redis_py() });
     let first = token_of(begin(&mut client)[0].2);
     client.wait(Duration::from_secs(2));
@@ -381,6 +381,39 @@ fn the_owner_is_asked_for_at_the_master_and_does_not_make_a_holder() {
     let (right, wrong) = (shown_its_own(Bug::None), shown_its_own(Bug::OwnerReadAtReplica));
     assert_ne!(right.0, wrong.0, "the one is the master, the other its replica");
     assert_eq!((right.1, wrong.1), (false, true));
+}
+
+/// What a holder does about a write if its replica answers so; `None` if it does not answer in time. Returns whether it
+/// writes, and how the write ended so far.
+fn write_after(shown: Option<Answer>) -> (bool, Vec<OperationResult<Response>>) {
+    let (topology, owner_check, gap_max) = (Topology::Replicated, OwnerCheck::Replica, Duration::ZERO);
+    let mut client = Stand::new(C1, (3, 0), LockOptions { topology, owner_check, gap_max, ..presets::distlock() });
+    let asked = begin(&mut client)[0];
+    let own = token_of(asked.2);
+    answer(&mut client, asked, Answer::Ok);
+    client.answered.clear();
+    client.host.operation(Operation::Write { lock: LOCK, value: 7 });
+    client.note();
+    let check = client.take_asked()[0];
+    assert_eq!((check.0, check.2), (R2, Command::Owner { lock: LOCK }), "redis1 is the master");
+    match shown {
+        Some(Answer::Bulk(text)) if text.is_empty() => answer(&mut client, check, Answer::Bulk(own.text())),
+        Some(shown) => answer(&mut client, check, shown),
+        None => client.wait(presets::distlock().request_timeout),
+    }
+    client.wait(Duration::ZERO);
+    let is_sent = client.take_sent().iter().any(|(_, wire)| matches!(wire, Wire::Put { .. }));
+    (is_sent, std::mem::take(&mut client.answered))
+}
+
+#[test]
+fn a_holder_that_asks_a_replica_writes_only_if_that_shows_its_own_token() {
+    // An empty text stands for the token of the holder.
+    assert_eq!(write_after(Some(Answer::Bulk(Vec::new()))), (true, Vec::new()));
+    let refused = vec![OperationResult::Ok(Response::Refused)];
+    assert_eq!(write_after(Some(Answer::Nil)), (false, refused.clone()));
+    assert_eq!(write_after(Some(Answer::Bulk(Token(1).text()))), (false, refused));
+    assert_eq!(write_after(None), (false, vec![OperationResult::Unknown]));
 }
 
 /// A client whose lock is a moment, refused for one that ends so many seconds from now. Returns what it does next.

@@ -242,7 +242,11 @@ fn a_write_that_looks_at_no_lock_is_told_as_such() {
 
 /// A master with a replica that follows its stream.
 fn pair() -> (Stand, Stand) {
-    let options = LockOptions { topology: Topology::Replicated, ..with_fsync(AppendFsync::Off) };
+    pair_with(Bug::None)
+}
+
+fn pair_with(bug: Bug) -> (Stand, Stand) {
+    let options = LockOptions { topology: Topology::Replicated, bug, ..with_fsync(AppendFsync::Off) };
     let (mut master, mut replica) = (Stand::new(R1, (2, 0), options.clone()), Stand::new(R2, (2, 0), options));
     replica.wait(Duration::from_secs(1));
     exchange(&mut master, &mut replica);
@@ -276,6 +280,23 @@ fn a_replica_follows_and_refuses_writes() {
     assert_eq!(keys(&replica), 1, "a replica deletes nothing by itself");
     exchange(&mut master, &mut replica);
     assert_eq!(keys(&replica), 0);
+}
+
+/// Goal: a replica hides a lock whose time is over. Method: the deletion of the master has not come.
+#[test]
+fn a_replica_hides_what_is_expired_and_by_a_known_bug_shows_it() {
+    for (bug, shown) in [(Bug::None, Answer::Nil), (Bug::ReplicaShowsExpired, Answer::Bulk(Token(1).text()))] {
+        let (mut master, mut replica) = pair_with(bug);
+        ask(&mut master, 1, acquire(1));
+        exchange(&mut master, &mut replica);
+        ask(&mut replica, 1, Command::Owner { lock: LOCK });
+        assert_eq!(replica.take_answers(), [Answer::Bulk(Token(1).text())], "{}", bug.name());
+        [&mut master, &mut replica].into_iter().for_each(|redis| redis.host.pass(Duration::from_secs(11)));
+        ask(&mut replica, 2, Command::Owner { lock: LOCK });
+        assert_eq!(replica.take_answers(), [shown], "{}", bug.name());
+        ask(&mut master, 2, Command::Owner { lock: LOCK });
+        assert!(master.take_answers().contains(&Answer::Nil), "a master deletes it: {}", bug.name());
+    }
 }
 
 #[test]
