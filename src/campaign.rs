@@ -17,6 +17,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod twin;
+mod unnoticed;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ pub(crate) mod apart;
 mod difference;
 mod kernel;
 mod log;
+mod noticed;
 mod plan;
 pub(crate) mod quiet;
 mod recording;
@@ -175,8 +176,11 @@ pub struct Run {
     /// The invariants that could not be evaluated, in whole or in part, because a node cannot say what they ask for,
     /// and how often.
     pub lacking: Vec<(Cow<'static, str>, u64)>,
-    /// Faults of the scenario that were never applied, and nemeses that never acted, by id.
+    /// Faults and nemeses of the scenario that never acted or have changed nothing, by id.
     pub never_applied: Vec<String>,
+    /// The keys of `[network]` and `[clocks]` that say something else than by default and that not every run can
+    /// notice, by path, each with whether something in this run could. Empty if the engine does not know.
+    pub noticed: Vec<(Cow<'static, str>, bool)>,
     /// The options of the system by name, for `where`.
     pub facts: Facts,
     /// What was drawn once for this run, where the scenario leaves a choice.
@@ -270,6 +274,7 @@ impl Run {
             evaluated: Vec::new(),
             lacking: Vec::new(),
             never_applied: Vec::new(),
+            noticed: Vec::new(),
             facts: Facts::default(),
             chosen: Vec::new(),
             names: Names::default(),

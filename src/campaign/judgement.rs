@@ -14,9 +14,10 @@ use crate::campaign::figure::{Distribution, Figure};
 use crate::campaign::pool::{PoolEnd, overdue};
 use crate::campaign::seeds::Seeds;
 use crate::campaign::twin::Twin;
+use crate::campaign::unnoticed::Unnoticed;
 use crate::engine::{Run, Unsupported};
 use crate::exit_code::ExitCode;
-use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario};
+use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario, Source};
 use crate::wording::{counted, grouped};
 
 /// How a scenario stands after its campaign.
@@ -323,14 +324,17 @@ fn percentile_name(percentile: u64, metric: &str) -> String {
 /// Folds what a campaign says of its runs, in the order of the seeds.
 pub(super) struct Judge<'a> {
     expect: &'a Expect,
+    source: &'a Source,
     max_fail: Option<u64>,
     /// How many seeds the scenario asks for, where the user chose others: with fewer, what never happened in them was
     /// not looked for everywhere.
     asked: Option<u64>,
     /// Whether the seeds go as far as the time does.
     is_timed: bool,
-    /// In how many runs each fault was not applied, and each nemesis did not act.
+    /// In how many runs each fault and each nemesis did not act, or changed nothing.
     unapplied: BTreeMap<String, u64>,
+    /// The keys that no run so far could notice.
+    unnoticed: Unnoticed,
     /// How long one run may take on the real clock.
     timeout: Option<Duration>,
     /// There is a workload, and in no run so far did a client get an operation.
@@ -350,10 +354,12 @@ impl<'a> Judge<'a> {
             .collect();
         Self {
             expect,
+            source: &scenario.source,
             max_fail: options.max_fail,
             is_timed: options.pool.until.is_some(),
             asked: options.seeds.is_some().then(|| scenario.seed_count()),
             unapplied: BTreeMap::new(),
+            unnoticed: Unnoticed::default(),
             timeout: options.pool.timeout,
             is_idle: scenario.workload.is_some(),
             matched: vec![false; expect.outcomes.len() + expect.bounds.len()],
@@ -388,6 +394,7 @@ impl<'a> Judge<'a> {
         self.result.checked_twice += u64::from(twice);
         self.result.events += run.events;
         self.note_counts(run);
+        self.unnoticed.add(run);
         self.note_filters(run);
         if run.lost.is_none() {
             self.note_others(run);
@@ -557,6 +564,7 @@ impl<'a> Judge<'a> {
         reasons.extend(self.unreached());
         if !self.is_shown() {
             reasons.extend(self.unapplied());
+            reasons.extend(self.unnoticed.told(self.source).map(|(line, message)| self.untested(line, message)));
             reasons.extend(self.idle());
             reasons.extend(self.unevaluated());
             reasons.extend(self.unmatched());

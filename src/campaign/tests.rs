@@ -1,5 +1,7 @@
 //! Campaigns over a scripted engine: judgement, order, early stop, determinism check, watchdog, exit codes.
 
+mod unnoticed;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};

@@ -7,6 +7,7 @@ use splitbrain_kernel::rng::Ppm;
 use crate::campaign::conduct::{run, unsupported};
 use crate::campaign::event::Silent;
 use crate::campaign::judgement::{Judge, Reason, ReasonKind, ScenarioResult, decide};
+use crate::campaign::unnoticed::is_about_key;
 use crate::campaign::{CampaignOptions, Pool, Subject};
 use crate::engine::{Engine, OpenError};
 use crate::scenario::Scenario;
@@ -57,6 +58,8 @@ pub fn hold_to_twin(
         let who = format!("the twin, seed {}", failure.run.seed);
         result.reasons.extend(failure.reasons.iter().map(|reason| of_twin(who.clone(), reason)));
     }
-    result.reasons.extend(told.reasons.iter().map(|reason| of_twin("the twin".to_owned(), reason)));
+    // Its seeds are those that it took to find the violation: they need not show what every key does.
+    let told = told.reasons.iter().filter(|reason| !is_about_key(reason));
+    result.reasons.extend(told.map(|reason| of_twin("the twin".to_owned(), reason)));
     result.judgement = decide(result);
 }

@@ -26,6 +26,7 @@ use splitbrain_kernel::world::World;
 
 use crate::engine::{
     AnyPlan, Capture, Engine, EntryKind, Job, Measure, Names, OpenError, PlanText, Recorder, Run, Settings, Worker,
+    noticed,
 };
 use crate::scenario::{
     Diagnostics, PlanCheck, ReadPlan, Resolved, Scenario, SystemDescription, is_restart, read_plan, resolve,
@@ -134,7 +135,8 @@ impl<S: System> Worker for KernelWorker<'_, S> {
         let Resolved { system, options, .. } = &resolved;
         let Some(recorder) = recorder else {
             let report = World::new(system, options, job.seed).run();
-            return told(resolved, report, None);
+            let noticed = noticed::of(&self.opened.scenario, options, &report.uses);
+            return Run { noticed, ..told(resolved, report, None) };
         };
         let _capture = recorder.wants(EntryKind::Logged).then(|| Capture::begin(|| None));
         let mut tracing = Tracing::new(recorder);
@@ -156,8 +158,9 @@ impl<S: System> Worker for KernelWorker<'_, S> {
                 }
             }
         };
+        let noticed = noticed::of(&self.opened.scenario, options, &report.uses);
         let run = told(resolved, report, Some(world.history()));
-        Run { moments: moments.found, ..run }
+        Run { moments: moments.found, noticed, ..run }
     }
 }
 
@@ -185,6 +188,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         measures: measures.collect(),
         evaluated: named(report.evaluated),
         lacking,
+        noticed: Vec::new(),
         never_applied: report.never_applied.into_iter().filter(|id| !is_restart(id)).collect(),
         facts: resolved.facts,
         chosen: resolved.chosen,
