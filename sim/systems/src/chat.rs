@@ -58,5 +58,8 @@ pub mod store;
 pub mod system;
 pub mod workload;
 
+#[cfg(test)]
+mod tests;
+
 pub use node::ChatNode;
 pub use system::Chat;
