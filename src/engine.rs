@@ -178,6 +178,8 @@ pub struct Run {
     pub lacking: Vec<(Cow<'static, str>, u64)>,
     /// Faults and nemeses of the scenario that never acted or have changed nothing, by id.
     pub never_applied: Vec<String>,
+    /// Those of them that acted and changed nothing.
+    pub in_vain: Vec<String>,
     /// The keys of `[network]` and `[clocks]` that say something else than by default and that not every run can
     /// notice, by path, each with whether something in this run could. Empty if the engine does not know.
     pub noticed: Vec<(Cow<'static, str>, bool)>,
@@ -274,6 +276,7 @@ impl Run {
             evaluated: Vec::new(),
             lacking: Vec::new(),
             never_applied: Vec::new(),
+            in_vain: Vec::new(),
             noticed: Vec::new(),
             facts: Facts::default(),
             chosen: Vec::new(),

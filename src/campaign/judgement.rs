@@ -14,7 +14,7 @@ use crate::campaign::figure::{Distribution, Figure};
 use crate::campaign::pool::{PoolEnd, overdue};
 use crate::campaign::seeds::Seeds;
 use crate::campaign::twin::Twin;
-use crate::campaign::unnoticed::Unnoticed;
+use crate::campaign::unnoticed::{CHANGED_NOTHING, Unnoticed};
 use crate::engine::{Run, Unsupported};
 use crate::exit_code::ExitCode;
 use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario, Source};
@@ -333,6 +333,8 @@ pub(super) struct Judge<'a> {
     is_timed: bool,
     /// In how many runs each fault and each nemesis did not act, or changed nothing.
     unapplied: BTreeMap<String, u64>,
+    /// Those that acted in a run and changed nothing there.
+    vain: BTreeSet<String>,
     /// The keys that no run so far could notice.
     unnoticed: Unnoticed,
     /// How long one run may take on the real clock.
@@ -359,6 +361,7 @@ impl<'a> Judge<'a> {
             is_timed: options.pool.until.is_some(),
             asked: options.seeds.is_some().then(|| scenario.seed_count()),
             unapplied: BTreeMap::new(),
+            vain: BTreeSet::new(),
             unnoticed: Unnoticed::default(),
             timeout: options.pool.timeout,
             is_idle: scenario.workload.is_some(),
@@ -395,6 +398,7 @@ impl<'a> Judge<'a> {
         self.result.events += run.events;
         self.note_counts(run);
         self.unnoticed.add(run);
+        self.vain.extend(run.in_vain.iter().cloned());
         self.note_filters(run);
         if run.lost.is_none() {
             self.note_others(run);
@@ -527,7 +531,7 @@ impl<'a> Judge<'a> {
                 vec![Reason { kind: ReasonKind::Panicked, line: None, message }]
             }
         };
-        let is_told = |id: &String| reasons.iter().any(|reason| reason.message == unapplied_anywhere(id));
+        let is_told = |id: &String| reasons.iter().any(|reason| reason.message == unapplied_anywhere(id, &self.vain));
         self.result.never_applied.retain(|id, _| !is_told(id));
         self.result.reasons = reasons;
         self.result.judgement = decide(&self.result);
@@ -612,7 +616,7 @@ impl<'a> Judge<'a> {
 
     fn unapplied(&self) -> impl Iterator<Item = Reason> {
         let never = self.unapplied.iter().filter(|(_, runs)| **runs == self.result.runs);
-        never.map(|(id, _)| self.untested(None, unapplied_anywhere(id)))
+        never.map(|(id, _)| self.untested(None, unapplied_anywhere(id, &self.vain)))
     }
 
     fn idle(&self) -> Option<Reason> {
@@ -638,9 +642,9 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// What is said of a fault that was not applied, or a nemesis that did not act, in any run.
-fn unapplied_anywhere(id: &str) -> String {
-    format!("{id} was never applied in any run")
+/// What is said of a fault or a nemesis that did not act, or changed nothing, in any run.
+fn unapplied_anywhere(id: &str, vain: &BTreeSet<String>) -> String {
+    if vain.contains(id) { format!("{id}{CHANGED_NOTHING}") } else { format!("{id} was never applied in any run") }
 }
 
 impl Judge<'_> {

@@ -7,7 +7,7 @@ use splitbrain_kernel::rng::Ppm;
 use crate::campaign::conduct::{run, unsupported};
 use crate::campaign::event::Silent;
 use crate::campaign::judgement::{Judge, Reason, ReasonKind, ScenarioResult, decide};
-use crate::campaign::unnoticed::is_about_key;
+use crate::campaign::unnoticed::is_about_effects;
 use crate::campaign::{CampaignOptions, Pool, Subject};
 use crate::engine::{Engine, OpenError};
 use crate::scenario::Scenario;
@@ -58,8 +58,8 @@ pub fn hold_to_twin(
         let who = format!("the twin, seed {}", failure.run.seed);
         result.reasons.extend(failure.reasons.iter().map(|reason| of_twin(who.clone(), reason)));
     }
-    // Its seeds are those that it took to find the violation: they need not show what every key does.
-    let told = told.reasons.iter().filter(|reason| !is_about_key(reason));
+    // What has an effect only by what is to blame has none here: a wall clock that nothing else reads.
+    let told = told.reasons.iter().filter(|reason| !is_about_effects(reason));
     result.reasons.extend(told.map(|reason| of_twin("the twin".to_owned(), reason)));
     result.judgement = decide(result);
 }

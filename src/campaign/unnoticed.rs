@@ -10,6 +10,9 @@ use crate::scenario::Source;
 /// Between the path of a key and the reason.
 const HAS_NO_EFFECT: &str = " has no effect: ";
 
+/// After the id of a fault or a nemesis.
+pub(super) const CHANGED_NOTHING: &str = " changed nothing in any run";
+
 /// What the runs so far could notice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unnoticed {
@@ -39,9 +42,9 @@ impl Unnoticed {
     }
 }
 
-/// Whether a reason is about a key that no run could notice.
-pub(super) fn is_about_key(reason: &Reason) -> bool {
-    reason.message.contains(HAS_NO_EFFECT)
+/// Whether a reason is about something that was there and changed nothing.
+pub(super) fn is_about_effects(reason: &Reason) -> bool {
+    reason.message.contains(HAS_NO_EFFECT) || reason.message.ends_with(CHANGED_NOTHING)
 }
 
 /// What was not there.

@@ -189,6 +189,7 @@ pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history
         evaluated: named(report.evaluated),
         lacking,
         noticed: Vec::new(),
+        in_vain: report.in_vain,
         never_applied: report.never_applied.into_iter().filter(|id| !is_restart(id)).collect(),
         facts: resolved.facts,
         chosen: resolved.chosen,

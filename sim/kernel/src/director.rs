@@ -414,10 +414,20 @@ impl Director {
     /// The ids of stated faults that never started or have changed nothing, which the engine knows; then those of such
     /// nemeses. In the order of the scenario.
     pub fn never_applied(&self, has_changed: impl Fn(&str) -> bool) -> Vec<String> {
-        let faults = self.faults.iter().map(|fault| (fault.id(), fault.was_applied()));
-        let nemeses = self.nemeses.iter().map(|nemesis| (nemesis.id(), nemesis.was_applied()));
-        let missed = faults.chain(nemeses).filter(|(id, has_started)| !has_started || !has_changed(id));
+        let missed = self.starts().filter(|(id, has_started)| !has_started || !has_changed(id));
         missed.map(|(id, _)| id.to_owned()).collect()
+    }
+
+    /// Those of them that have started.
+    pub fn in_vain(&self, has_changed: impl Fn(&str) -> bool) -> Vec<String> {
+        let vain = self.starts().filter(|(id, has_started)| *has_started && !has_changed(id));
+        vain.map(|(id, _)| id.to_owned()).collect()
+    }
+
+    /// The ids of all stated faults and nemeses, each with whether it has started.
+    fn starts(&self) -> impl Iterator<Item = (&str, bool)> {
+        let faults = self.faults.iter().map(|fault| (fault.id(), fault.was_applied()));
+        faults.chain(self.nemeses.iter().map(|nemesis| (nemesis.id(), nemesis.was_applied())))
     }
 
     /// What the director knows of the cluster.

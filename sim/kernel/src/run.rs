@@ -331,6 +331,8 @@ pub struct RunReport<O, Q> {
     /// Faults of the scenario that were never applied: their trigger never came, their selector never matched, or they
     /// changed nothing. And nemeses of which this holds.
     pub never_applied: Vec<String>,
+    /// Those of them that started and changed nothing.
+    pub in_vain: Vec<String>,
     /// What of the world it has used.
     pub uses: Uses,
 }

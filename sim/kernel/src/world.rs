@@ -374,7 +374,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let outcome = self.ended.take().expect("a run ends with an outcome");
         self.digest_streams();
         self.note_end();
-        let (never_applied, uses) = (self.never_applied(), self.uses());
+        let ((never_applied, in_vain), uses) = (self.never_applied(), self.uses());
         let mut plan = std::mem::replace(&mut self.plan, Plan::empty());
         plan.overrides.retain(|entry| self.is_taken(entry));
         RunReport {
@@ -391,6 +391,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             plan,
             story: std::mem::take(&mut self.story),
             never_applied,
+            in_vain,
             uses,
         }
     }

@@ -64,3 +64,25 @@ fn a_key_that_a_run_could_notice_says_nothing() {
         assert_eq!((result.judgement, messages(&result)), (Judgement::AsExpected, vec![]));
     }
 }
+
+/// What acted is not said to have never come. One run in which it changed something is enough.
+#[test]
+fn a_fault_that_changed_nothing_in_any_run_is_inconclusive() {
+    let judged = |applied: Option<Seed>| {
+        conduct(&with_seeds(4, PLAIN), &options(1), move |seed| {
+            let vain = if Some(seed) == applied { Vec::new() } else { vec!["cut".to_owned()] };
+            // In one run it does not come at all.
+            let in_vain = if seed == Seed(1) { Vec::new() } else { vain.clone() };
+            Run { never_applied: vain, in_vain, ..passed(seed) }
+        })
+    };
+    let result = judged(None);
+    assert_eq!(
+        (result.judgement, messages(&result)),
+        (Judgement::Inconclusive, vec!["cut changed nothing in any run"])
+    );
+    assert_eq!(result.never_applied, BTreeMap::new(), "a reason says so");
+    let result = judged(Some(Seed(2)));
+    assert_eq!((result.judgement, messages(&result)), (Judgement::AsExpected, vec![]));
+    assert_eq!(result.never_applied, BTreeMap::from([("cut".to_owned(), 3)]));
+}

@@ -127,12 +127,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         (0..self.state.slots.len()).for_each(|index| self.note_wall_reads(index));
     }
 
-    /// The faults and nemeses of the scenario that have changed nothing.
-    pub(super) fn never_applied(&self) -> Vec<String> {
+    /// The faults and nemeses of the scenario that never started or have changed nothing, then those of them that have
+    /// started.
+    pub(super) fn never_applied(&self) -> (Vec<String>, Vec<String>) {
         let faults = self.plan.faults.iter().zip(&self.applied.faults).filter(|(_, applied)| **applied);
         let ids = faults.map(|(planned, _)| &planned.id).chain(&self.applied.orders);
         let ids: BTreeSet<&str> = ids.flat_map(|id| [id.as_str(), without_ordinal(id)]).collect();
-        self.director.never_applied(|id| ids.contains(id))
+        let has_changed = |id: &str| ids.contains(id);
+        (self.director.never_applied(has_changed), self.director.in_vain(has_changed))
     }
 
     /// What of the world the run has used.

@@ -118,8 +118,15 @@ fn what_finds_nothing_to_change_was_never_applied() {
     ];
     for spec in vain {
         let id = spec.id.clone();
-        assert_eq!(never(vec![down(), spec]), [id]);
+        let report = played(vec![down(), spec]).report;
+        assert_eq!((&report.never_applied, report.in_vain), (&vec![id.clone()], vec![id]));
     }
+}
+
+#[test]
+fn what_never_came_was_not_in_vain() {
+    let report = played(vec![stated("a", 20, crash(2), 20), stated("late", 9_000, crash(2), 20)]).report;
+    assert_eq!((report.never_applied, report.in_vain), (vec!["late".to_owned()], Vec::new()));
 }
 
 #[test]
