@@ -680,5 +680,8 @@ fn the_stream_of_events_is_that_of_the_seeds() {
 #[test]
 fn a_listener_that_can_tell_no_one_ends_the_call() {
     let heard = heard_of(third_fails, &options(2), Some("run 1, 0 reasons"));
-    assert_eq!(heard[3..], ["run 1, 0 reasons", "first: Inconclusive, 0 failed, 0 kept", "second skipped", "finished with 130"]);
+    assert_eq!(
+        heard[3..],
+        ["run 1, 0 reasons", "first: Inconclusive, 0 failed, 0 kept", "second skipped", "finished with 130"]
+    );
 }
