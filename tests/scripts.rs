@@ -9,10 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use splitbrain::kernel::host::script::{Words, play};
+use splitbrain::kernel::id::NodeId;
 use splitbrain::kernel::system::System;
+use splitbrain::kernel::time::Duration;
 use splitbrain_systems::chat::ids::Uid;
 use splitbrain_systems::chat::message::Operation as Act;
 use splitbrain_systems::chat::{Chat, ChatNode};
+use splitbrain_systems::lock::ids::LockId;
+use splitbrain_systems::lock::message::Operation as Under;
+use splitbrain_systems::lock::redis::value::Value;
+use splitbrain_systems::lock::system::KINDS;
+use splitbrain_systems::lock::{Lock, LockNode};
 use splitbrain_systems::raft::ids::Position;
 use splitbrain_systems::raft::message::Operation;
 use splitbrain_systems::raft::state::Server;
@@ -26,6 +33,49 @@ const RAFT: Words<Raft> = Words { operation: proposal, status };
 const SESSION: Words<Sessions> = Words { operation: call, status: status_of_process };
 
 const CHAT: Words<Chat> = Words { operation: act, status: status_in_chat };
+
+const LOCK: Words<Lock> = Words { operation: under_lock, status: status_of_locks };
+
+/// `acquire 1`, `write 1 7`, `release 1`
+fn under_lock(words: &str) -> Result<Under, String> {
+    let parts: Vec<&str> = words.split_whitespace().collect();
+    let lock = |text: &str| text.parse().ok().map(LockId);
+    let found = match parts[..] {
+        ["acquire", number] => lock(number).map(|lock| Under::Acquire { lock }),
+        ["write", number, value] => {
+            lock(number).zip(value.parse().ok()).map(|(lock, value)| Under::Write { lock, value })
+        }
+        ["release", number] => lock(number).map(|lock| Under::Release { lock }),
+        _ => None,
+    };
+    found.ok_or_else(|| format!("a client is asked to \"acquire 1\", \"write 1 7\" or \"release 1\", not {words:?}"))
+}
+
+/// `master with lock:1 = 6fdd until 10s`, `replica of redis1 with nothing`, `takes redis1 for the master, epoch 0`
+fn status_of_locks(node: &LockNode) -> String {
+    let name = |id: NodeId| {
+        let kind = KINDS.iter().find(|kind| id.is(kind.id)).expect("it is a node of the lock system");
+        kind.name_of(id.number()).to_string()
+    };
+    if let LockNode::Sentinel(sentinel) = node {
+        let (master, epoch) = sentinel.master();
+        return format!("takes {} for the master, epoch {epoch}", name(master));
+    }
+    let Some(redis) = node.redis() else { return "runs".to_owned() };
+    let keys = redis.keyspace().iter().map(|(key, entry)| {
+        let Value::String(value) = &entry.value else { return "a hash".to_owned() };
+        let value = String::from_utf8_lossy(value);
+        // The first digits of a token are enough to tell it from others.
+        let shown = if value.len() == 16 { &value[..4] } else { &value[..] };
+        let until = entry
+            .deadline
+            .map_or_else(String::new, |at| format!(" until {}", Duration::from_millis(at.unsigned_abs())));
+        format!("{} = {shown}{until}", String::from_utf8_lossy(key))
+    });
+    let keys: Vec<String> = keys.collect();
+    let role = redis.master().map_or_else(|| "master".to_owned(), |master| format!("replica of {}", name(master)));
+    format!("{role} with {}", if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") })
+}
 
 /// `login 1`, `intrude 1 2`, `say 7`, `show`, `logout`
 fn act(words: &str) -> Result<Act, String> {
@@ -223,6 +273,15 @@ fn the_scripts_of_sessions_hold() {
 fn the_scripts_of_chat_hold() {
     assert!(scripts("chat").len() >= 4, "a login, both kinds of kick and a cleanup are told by a script each");
     check(&CHAT);
+}
+
+#[test]
+fn the_scripts_of_locks_hold() {
+    assert!(
+        scripts("lock").len() >= 5,
+        "one lock, Redlock, a watchdog, a failover and a return are told by a script each"
+    );
+    check(&LOCK);
 }
 
 /// A script of one cluster, then this line.

@@ -40,6 +40,7 @@
 //! - The database is a delay. What it has of a user follows from the number of the user.
 //! - What a user says is taken and goes nowhere.
 
+mod brief;
 pub mod bug;
 pub mod client;
 pub mod gate;

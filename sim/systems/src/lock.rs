@@ -46,6 +46,7 @@
 //! - There is no pub/sub: who waits for a lock asks again.
 //! - Locks are strings. The reentrant locks of Redisson, which are hashes, are the same to one thread.
 
+pub(crate) mod brief;
 pub mod bug;
 pub mod client;
 pub mod ids;

@@ -4,7 +4,6 @@ use std::fmt;
 
 use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::{Context, OperationId};
-use splitbrain_kernel::embedding::Embedding as _;
 use splitbrain_kernel::node::{Completion, ConnectionEvent, Never, Node, Source};
 use splitbrain_kernel::serde::Serialize;
 
@@ -13,6 +12,7 @@ use crate::lock::message::RequestId;
 use crate::lock::node::{LockTimer, Record};
 use crate::lock::system::REDIS;
 
+use super::brief::brief;
 use super::client::Client;
 use super::gate::Gate;
 use super::ids::{CHAT, STATUS, SessionId};
@@ -179,9 +179,6 @@ impl Node for ChatNode {
     }
 
     fn brief(datum: Datum<'_, Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match LockInChat.inner_datum(datum) {
-            Some(inner) => LockNode::brief(inner, f),
-            None => datum.derived(f),
-        }
+        brief(datum, f)
     }
 }

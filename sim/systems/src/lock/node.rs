@@ -1,10 +1,14 @@
 //! The node: a redis, a sentinel, a resource or a client.
 
+use std::fmt;
+
+use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::node::{Completion, Node, Source};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 
+use super::brief::brief;
 use super::client::{Alarm, HandleId};
 use super::ids::LockId;
 use super::message::{Operation, Order, RequestId, Response, Wire};
@@ -183,5 +187,9 @@ impl Node for LockNode {
             (Self::Sentinel(sentinel), Order::Failover) => sentinel.on_failover_order(ctx),
             _ => {}
         }
+    }
+
+    fn brief(datum: Datum<'_, Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        brief(datum, f)
     }
 }
