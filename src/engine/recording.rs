@@ -28,8 +28,8 @@ pub trait Recorder {
         0
     }
 
-    /// Whether it makes use of entries of this sort, once [`Self::after`] is 0. Those that it does not want cost less, and
-    /// may be left out.
+    /// Whether it makes use of entries of this sort, once [`Self::after`] is 0. Those that it does not want cost less,
+    /// and may be left out.
     fn wants(&self, kind: EntryKind) -> bool {
         let _ = kind;
         true

@@ -14,8 +14,8 @@ use super::{Chosen, build, faults_of, nemeses_of, operations};
 const COMBINATIONS_MAX: u64 = 1024;
 
 /// Checks what only the system itself can tell: every combination that the choices can come to is tried, up to a
-/// bound, and every order. What `check` runs after [`load`](crate::scenario::load), so that a bad file is refused before
-/// any run. Of a range both ends are tried. The twin, where there is one, is checked likewise.
+/// bound, and every order. What `check` runs after [`load`](crate::scenario::load), so that a bad file is refused
+/// before any run. Of a range both ends are tried. The twin, where there is one, is checked likewise.
 ///
 /// # Errors
 /// As [`resolve`](super::resolve).

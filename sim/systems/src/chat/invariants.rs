@@ -10,12 +10,12 @@
 //! | at rest the count is right, and it is never negative | QT chat project, 3.2 | `count_at_rest` | white box |
 //! | a kick is for a later login | QT chat project, 4 | `kick_by_later_login` | black box |
 //! | a session that is to end ends | QT chat project, 3.3 | `kicked_closes` | black box |
-//! | a client reads that it is in before it reads that it is out | QT chat project, 3.2 | `reply_before_offline` | black box |
+//! | a client reads that it is in before that it is out | QT chat project, 3.2 | `reply_before_offline` | black box |
 //! | who is in has shown the last token | QT chat project, 3.2 | `login_with_last_token` | black box |
 //! | a token that was given is good | QT chat project, 3.2 | `issued_token_works` | black box |
 //! | a client shows nothing of another user | QT chat project, 4.4 | `own_items_alone` | history |
 //! | connections of the pool are given back once | QT chat project, 3.4 | `pool_conserved` | black box |
-//! | no session is destroyed under its mutex, or used later | QT chat project, 3.4 | `destroyed_unguarded` | black box |
+//! | no session is destroyed under its mutex or used later | QT chat project, 3.4 | `destroyed_unguarded` | black box |
 //! | no threads wait in a circle | Coffman, Elphick and Shoshani 1971 | `no_wait_cycle` | black box |
 //! | who is heard from is kept | redis #416 | `heard_is_kept` | black box |
 //! | no presence outlives its session for long | etcd #17470 | `nothing_immortal` | white box |

@@ -278,7 +278,8 @@ const ORDERS: &[OrderInfo] = &[
     OrderInfo { name: "campaign", doc: "The server begins a round now, as if its election timer had fired." },
     OrderInfo {
         name: "leave",
-        doc: "The server is asked to leave: without further requests it goes silent after leave_timeouts election timeouts.",
+        doc: "The server is asked to leave: without further requests it goes silent after leave_timeouts election \
+              timeouts.",
     },
     OrderInfo {
         name: "append",

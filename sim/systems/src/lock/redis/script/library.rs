@@ -110,7 +110,7 @@ impl Part {
 }
 
 /// The parts of the library. The first tables of an interpreter are these.
-pub(super) static PARTS: &[Part] = &[
+pub(super) const PARTS: &[Part] = &[
     Part {
         name: "redis",
         functions: &[
