@@ -41,7 +41,7 @@ impl Done for Start {
     }
 
     fn changes_node<N: Node>(&self, slot: &Slot<N>, _: Instant) -> bool {
-        slot.node.is_none() && !(self.free_only && !slot.crashed_by.is_empty())
+        slot.node.is_none() && (!self.free_only || slot.crashed_by.is_empty())
     }
 
     /// Ends every crash that holds the node down; with `free_only`, a node that a crash holds down stays down.

@@ -100,8 +100,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 let mask = Self::kind_mask(fault.kinds());
                 links.iter().for_each(|link| fault.start_link(key, &mut self.state.network, *link, mask));
                 if let Some(age) = fault.replays() {
-                    let replays = links.iter().fold(false, |any, link| self.replay(*link, age, mask) || any);
-                    if replays {
+                    let replayed = links.iter().filter(|link| self.replay(**link, age, mask)).count();
+                    if replayed > 0 {
                         self.applied.note(self.plan.faults.len() - 1);
                     }
                 }

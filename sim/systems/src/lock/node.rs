@@ -29,7 +29,7 @@ pub enum LockNode {
     /// What the locks protect, `resource1` and on.
     Resource(Resource),
     /// A client, `c1` and on.
-    Client(User),
+    Client(Box<User>),
 }
 
 /// The timers of all kinds of process.

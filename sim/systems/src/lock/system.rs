@@ -150,7 +150,7 @@ impl System for Lock {
             REDIS => LockNode::Redis(Box::new(Redis::new(options, self.first_master(id), &recovered))),
             SENTINEL => LockNode::Sentinel(Box::new(Sentinel::new(options, cluster, id, &recovered))),
             RESOURCE => LockNode::Resource(Resource::new(options, &recovered)),
-            _ => LockNode::Client(User::new(options, cluster, id)),
+            _ => LockNode::Client(Box::new(User::new(options, cluster, id))),
         }
     }
 
