@@ -27,11 +27,11 @@ const PATIENCE: WallDuration = WallDuration::from_secs(60);
 fn raft() -> Raft {
     let preset = RaftOptions::presets().iter().find(|preset| preset.name == "paper").expect("it is shipped");
     let mut options = (preset.make)();
-    options.timing.heartbeat = Duration::from_secs(1_000);
-    options.timing.election_timeout_min = Duration::from_secs(2_000);
-    options.timing.election_timeout_max = Duration::from_secs(3_000);
-    options.timing.round_timeout_min = Duration::from_secs(2_000);
-    options.timing.round_timeout_max = Duration::from_secs(3_000);
+    options.heartbeat = Duration::from_secs(1_000);
+    options.election_timeout_min = Duration::from_secs(2_000);
+    options.election_timeout_max = Duration::from_secs(3_000);
+    options.round_timeout_min = Duration::from_secs(2_000);
+    options.round_timeout_max = Duration::from_secs(3_000);
     let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(10) };
     Raft::new(Setup::new(Cluster::plain(3, 0), PerServer::same(options), bounds)).expect("they stand together")
 }

@@ -120,7 +120,6 @@ fn system() -> SystemDescription {
         presets: vec![PresetDescription { name: "plain", doc: "" }],
         options: vec![pre_vote],
         groups: Vec::new(),
-        renamed: Vec::new(),
     }
 }
 

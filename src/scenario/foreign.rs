@@ -145,8 +145,8 @@ const ROWS: &[Row] = &[
     // Options and messages of Raft.
     (&["election_timeout", "election_tick", "election_timeout_ms"], &["election_timeout_min"], Beside(ELECTION)),
     (&["heartbeat_interval", "heartbeat_tick", "heartbeat_timeout", "heartbeat_period"], &["heartbeat"], Advice::None),
-    (&["prevote"], &["pre_vote", "pre_vote.enabled"], Advice::None),
-    (&["snapshot_count", "snapshot_threshold", "snapshot_interval"], &["distance"], Advice::None),
+    (&["prevote"], &["pre_vote"], Advice::None),
+    (&["snapshot_count", "snapshot_threshold", "snapshot_interval"], &["snapshot_distance"], Advice::None),
     (&["fsync", "no_fsync"], &["lying_sync", "sync"], Advice::None),
     (&["appendentries", "append_entries", "append_entries_request", "msgapp"], &["append"], Advice::None),
     (

@@ -214,22 +214,26 @@ impl<'t> Table<'t> {
 
     /// Every key that is not known is an error.
     pub(super) fn refuse_unknown(&self, reader: &mut Reader<'_>, known: &[&str]) {
-        self.refuse_unknown_as(reader, known, |_, _, _, unknown| unknown);
+        self.refuse_unknown_beside(reader, known, |_, _| None);
     }
 
-    /// The same, where `problem` knows more of some keys than that they are unknown.
-    pub(super) fn refuse_unknown_as(
+    /// The same, where `elsewhere` knows of some keys by which path they can be said.
+    pub(super) fn refuse_unknown_beside(
         &self,
         reader: &mut Reader<'_>,
         known: &[&str],
-        problem: impl Fn(&Reader<'_>, &str, &DeValue<'_>, Problem) -> Problem,
+        elsewhere: impl Fn(&Reader<'_>, &str) -> Option<String>,
     ) {
         for (key, value) in self.table {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
-                let unknown = Problem::unknown_key(name, value.get_ref(), known.iter().copied());
-                let problem = problem(reader, name, value.get_ref(), unknown);
-                reader.report(&key.span(), &self.path_of(name), problem);
+                let path = self.path_of(name);
+                let problem = Problem::unknown_key(name, value.get_ref(), known.iter().copied());
+                let problem = match elsewhere(reader, name) {
+                    Some(path) => problem.with_nearest(path),
+                    None => problem,
+                };
+                reader.report(&key.span(), &path, problem);
             }
         }
     }

@@ -6,9 +6,9 @@ use splitbrain_kernel::options::{Idle, PerServer, Scene};
 
 use super::options::{RaftOptions, Reads, Transport, VotesFor};
 
-const NO_SNAPSHOTS: &str = "no server takes a snapshot, as snapshot.distance is 0";
-const NO_PRE_VOTE: &str = "there are no rounds of pre-votes, as pre_vote.enabled is false";
-const NO_CHECK: &str = "no leader checks its quorum, as check_quorum.timeout is 0s";
+const NO_SNAPSHOTS: &str = "no server takes a snapshot, as snapshot_distance is 0";
+const NO_PRE_VOTE: &str = "there are no rounds of pre-votes, as pre_vote is off";
+const NO_CHECK: &str = "no leader checks its quorum, as check_quorum is 0s";
 
 /// What is idle under these options of all servers.
 pub(super) fn of(all: &PerServer<RaftOptions>, scene: Scene<'_>) -> Vec<(Idle, &'static str)> {
@@ -21,73 +21,61 @@ pub(super) fn of(all: &PerServer<RaftOptions>, scene: Scene<'_>) -> Vec<(Idle, &
         }
     };
     add(
-        none(&|options| options.snapshot.distance > 0),
+        none(&|options| options.snapshot_distance > 0),
         &[
-            Idle::Option("snapshot.trailing"),
-            Idle::Option("snapshot.part_bytes"),
+            Idle::Option("snapshot_trailing"),
+            Idle::Option("snapshot_part_bytes"),
             Idle::Message("snapshot_part"),
             Idle::Message("part_reply"),
         ],
         NO_SNAPSHOTS,
     );
     let pre_votes = [
-        Idle::Option("pre_vote.term"),
-        Idle::Option("pre_vote.log_check"),
-        Idle::Option("pre_vote.stickiness"),
-        Idle::Option("transport.reconnect_on_pre_vote"),
+        Idle::Option("pre_vote_term"),
+        Idle::Option("pre_vote_log_check"),
+        Idle::Option("pre_vote_stickiness"),
+        Idle::Option("reconnect_on_pre_vote"),
         Idle::Message("pre_vote"),
         Idle::Message("pre_vote_reply"),
     ];
-    let has_none = none(&|options| options.pre_vote.enabled);
+    let has_none = none(&|options| options.pre_vote);
     add(has_none, &pre_votes, NO_PRE_VOTE);
     // A limit of 0 is off already, and says so.
-    add(
-        has_none && !none(&|options| options.pre_vote.exit_after_rejections > 0),
-        &[Idle::Option("pre_vote.exit_after_rejections")],
-        NO_PRE_VOTE,
-    );
-    add(
-        has_none && !none(&|options| options.pre_vote.exit_after_busy_rounds > 0),
-        &[Idle::Option("pre_vote.exit_after_busy_rounds")],
-        NO_PRE_VOTE,
-    );
-    let adjusts = !none(&|options| options.quorum.auto_adjust);
-    add(adjusts && has_none, &[Idle::Option("quorum.auto_adjust_rounds")], NO_PRE_VOTE);
-    let limits = [Idle::Option("quorum.auto_adjust_rounds"), Idle::Option("quorum.auto_adjust_heartbeats")];
-    add(!adjusts, &limits, "no server takes itself for a quorum, as quorum.auto_adjust is false");
+    add(has_none && !none(&|options| options.starved_exit > 0), &[Idle::Option("starved_exit")], NO_PRE_VOTE);
+    add(has_none && !none(&|options| options.busy_exit > 0), &[Idle::Option("busy_exit")], NO_PRE_VOTE);
+    let adjusts = !none(&|options| options.auto_adjust_quorum);
+    add(adjusts && has_none, &[Idle::Option("auto_adjust_rounds")], NO_PRE_VOTE);
+    let limits = [Idle::Option("auto_adjust_rounds"), Idle::Option("auto_adjust_heartbeats")];
+    add(!adjusts, &limits, "no server takes itself for a quorum, as auto_adjust_quorum is off");
     // Voters that know a candidate for no member tell it so in their answers to pre-votes.
-    let sends_away = !has_none && !none(&|options| options.votes.candidates != VotesFor::Anyone);
+    let sends_away = !has_none && !none(&|options| options.votes_for != VotesFor::Anyone);
+    add(!sends_away && !orders(&["leave"]), &[Idle::Option("leave_timeouts")], "no server is asked to leave");
+    let checks = [Idle::Option("check_quorum_method"), Idle::Option("check_quorum_spares_full")];
+    add(none(&|options| !options.check_quorum.is_zero()), &checks, NO_CHECK);
     add(
-        !sends_away && !orders(&["leave"]),
-        &[Idle::Option("membership.leave_timeouts")],
-        "no server is asked to leave",
-    );
-    let checks = [Idle::Option("check_quorum.method"), Idle::Option("check_quorum.spares_full")];
-    add(none(&|options| !options.check_quorum.timeout.is_zero()), &checks, NO_CHECK);
-    add(
-        none(&|options| options.priority.value > 1),
-        &[Idle::Option("priority.decay")],
+        none(&|options| options.priority > 1),
+        &[Idle::Option("priority_decay")],
         "the target is at its least already, as no server has a priority above 1",
     );
     add(
-        none(&|options| options.priority.value == 0),
-        &[Idle::Option("priority.zero_leader")],
+        none(&|options| options.priority == 0),
+        &[Idle::Option("zero_priority_leader")],
         "no server has the priority 0",
     );
     add(
-        none(&|options| options.reads.method == Reads::Lease),
-        &[Idle::Option("reads.lease")],
-        "no server serves reads by a lease, as reads.method is another",
+        none(&|options| options.reads == Reads::Lease),
+        &[Idle::Option("read_lease")],
+        "no server serves reads by a lease, as reads is another",
     );
     add(
         !orders(&["promote", "change_members", "any_change"]),
-        &[Idle::Option("membership.promotion_gap")],
+        &[Idle::Option("promotion_gap")],
         "no order promotes a learner",
     );
     add(
-        none(&|options| options.transport.kind == Transport::Connection),
+        none(&|options| options.transport == Transport::Connection),
         &[Idle::Key("network.redial")],
-        "no connection is opened, as transport.kind is \"datagram\"",
+        "no connection is opened, as transport is \"datagram\"",
     );
     idle
 }

@@ -89,7 +89,7 @@ impl Observed {
 
 /// The kind of elections with these options.
 pub const fn kind(options: &RaftOptions) -> ElectionKind {
-    match (options.pre_vote.enabled, options.pre_vote.log_check) {
+    match (options.pre_vote, options.pre_vote_log_check) {
         (false, _) => Plain,
         (true, true) => PreVote,
         (true, false) => PreVoteUnchecked,
@@ -99,20 +99,17 @@ pub const fn kind(options: &RaftOptions) -> ElectionKind {
 /// The greatest timeouts in percent of the least: of followers or of candidates, whichever are closer together.
 fn spread(options: &RaftOptions) -> u64 {
     let percent = |min: Duration, max: Duration| max.as_nanos().saturating_mul(100) / min.as_nanos();
-    let followers = percent(options.timing.election_timeout_min, options.timing.election_timeout_max);
-    followers.min(percent(options.timing.round_timeout_min, options.timing.round_timeout_max))
+    let followers = percent(options.election_timeout_min, options.election_timeout_max);
+    followers.min(percent(options.round_timeout_min, options.round_timeout_max))
 }
 
 /// Within how long there is a leader once so many voters can elect one. `decay_from` is the highest priority, or 1
 /// where all are equal: each step of the decay costs a timeout, of a candidate and of a voter.
 pub(super) fn leader_within(options: &RaftOptions, voters: usize, decay_from: u64) -> Duration {
-    let timeout = options.timing.election_timeout_max.max(options.timing.round_timeout_max);
+    let timeout = options.election_timeout_max.max(options.round_timeout_max);
     let observed = observed(kind(options), voters, spread(options));
-    let timeouts = observed.timeouts_max() + 2 * decay_steps(options.priority.decay, decay_from);
-    timeout
-        .saturating_mul(timeouts)
-        .saturating_add(options.timing.startup_backoff)
-        .saturating_add(options.timing.lagging_grace)
+    let timeouts = observed.timeouts_max() + 2 * decay_steps(options.priority_decay, decay_from);
+    timeout.saturating_mul(timeouts).saturating_add(options.startup_backoff).saturating_add(options.lagging_grace)
 }
 
 /// How many steps lead from this priority down to 1.
@@ -157,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_spread_is_that_of_the_closer_timeouts() {
-        let close = presets::paper().with(|o| o.timing.round_timeout_max = Duration::from_millis(180));
+        let close = RaftOptions { round_timeout_max: Duration::from_millis(180), ..presets::paper() };
         assert_eq!((spread(&presets::paper()), spread(&close)), (200, 120));
         assert!(leader_within(&close, 5, 1) > leader_within(&presets::paper(), 5, 1));
     }
@@ -167,12 +164,13 @@ mod tests {
         let within = |options: &RaftOptions| leader_within(options, 5, 1).as_millis();
         // 3 × 1,886 / 300 is 18.9 timeouts of 300 ms.
         assert_eq!(within(&presets::paper()), 19 * 300);
-        let slow = presets::paper().with(|o| {
-            o.timing.election_timeout_max = Duration::from_secs(3);
-            o.timing.round_timeout_max = Duration::from_secs(3);
-        });
+        let slow = RaftOptions {
+            election_timeout_max: Duration::from_secs(3),
+            round_timeout_max: Duration::from_secs(3),
+            ..presets::paper()
+        };
         assert_eq!(within(&slow), 19 * 3_000);
-        let grace = presets::paper().with(|o| o.timing.lagging_grace = Duration::from_secs(1));
+        let grace = RaftOptions { lagging_grace: Duration::from_secs(1), ..presets::paper() };
         assert_eq!(within(&grace), 19 * 300 + 1_000);
     }
 

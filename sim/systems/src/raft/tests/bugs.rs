@@ -128,7 +128,7 @@ fn pre_candidate_keeps_leader() {
         host.take_sent().is_empty()
     });
     assert_eq!(shown, ONLY_WITH_THE_BUG);
-    let known = hashicorp().with(|o| o.transport.kind = super::super::options::Transport::Datagram);
+    let known = RaftOptions { transport: super::super::options::Transport::Datagram, ..hashicorp() };
     let shown = both(Bug::PreCandidateKeepsLeader, known, |mut host| {
         host.hear(s(2), heartbeat(1));
         host.sync();
@@ -169,7 +169,7 @@ fn votes_despite_leader() {
 
 #[test]
 fn older_term_committed() {
-    let base = paper().with(|o| o.log.noop = false);
+    let base = RaftOptions { noop: false, ..paper() };
     let shown = both(Bug::OlderTermCommitted, base, |mut host| {
         host.hear(s(2), append(1, at(0, 0), &[1], 0));
         host.sync();
@@ -200,7 +200,7 @@ fn learners_counted() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..paper() });
         for learner in [4, 5] {
-            options.of.insert(s(learner), options.base.clone().with(|o| o.membership.learner = true));
+            options.of.insert(s(learner), RaftOptions { learner: true, ..options.base.clone() });
         }
         let mut host = Host::of(5, options);
         host.make_leader();
@@ -216,7 +216,7 @@ fn learners_are_contact() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..etcd() });
         for learner in [4, 5] {
-            options.of.insert(s(learner), options.base.clone().with(|o| o.membership.learner = true));
+            options.of.insert(s(learner), RaftOptions { learner: true, ..options.base.clone() });
         }
         let mut host = Host::of(5, options);
         host.make_leader();
@@ -265,7 +265,7 @@ fn truncated_without_conflict() {
 fn learner_campaigns() {
     let run = |bug| {
         let mut options = PerServer::same(RaftOptions { bug, ..paper() });
-        options.of.insert(s(1), options.base.clone().with(|o| o.membership.learner = true));
+        options.of.insert(s(1), RaftOptions { learner: true, ..options.base.clone() });
         let mut host = Host::of(5, options);
         host.fire(RaftTimer::Election);
         host.sync();
