@@ -498,8 +498,10 @@ impl Spans {
     fn new(setup: &Setup<ChatOptions>) -> Self {
         let most = |part: fn(&ChatOptions) -> Duration| setup.options.all().map(part).max().unwrap_or_default();
         let slack = Duration::from_secs(2) + setup.bounds.latency.saturating_mul(20);
-        // Clocks run at most a hundredth fast or slow.
-        let slow = |span: Duration| span + span.div(50);
+        // Clocks run fast or slow by a fiftieth, or by what was declared if that is more.
+        let drift_ppm = u64::from(setup.bounds.drift_ppm.unwrap_or(0)).max(20_000);
+        let drift_of = |span: Duration| span.div(1_000_000).saturating_mul(drift_ppm);
+        let slow = |span: Duration| span + drift_of(span);
         let (life, silence) = (most(|it| it.presence_life), most(|it| it.heartbeat_timeout));
         let (lock, acquire) = (most(|it| it.lock.time_to_live), most(|it| it.lock.acquire_timeout));
         let (call, scan) = (most(|it| it.call_timeout), most(|it| it.scan_every));
@@ -514,10 +516,10 @@ impl Spans {
             rest: slow(login + life.saturating_mul(2) + lock + acquire + scan.saturating_mul(2) + call) + slack,
             gone: slow(life.saturating_mul(2) + call) + slack,
             silence_max: slow(silence + scan) + slack,
-            silence_min: silence.saturating_sub(silence.div(50)),
+            silence_min: silence.saturating_sub(drift_of(silence)),
             login: slow(login) + slack,
             database: if is_fast { Database::IsFast } else { Database::MayOutlastALock },
-            token: most(|it| it.token_life).saturating_sub(slack + most(|it| it.token_life).div(50)),
+            token: most(|it| it.token_life).saturating_sub(slack + drift_of(most(|it| it.token_life))),
         }
     }
 }

@@ -178,7 +178,7 @@ impl LockInvariants {
             attempts: Attempts::default(),
             roles: Roles::default(),
             leaders: Leaders::default(),
-            polls: Polls::new(setup.options.base.quorum),
+            polls: Polls::default(),
             mutex: Linearizable::new(mutex::AsMutex),
             fenced_mutex: Linearizable::new(mutex::AsFencedMutex),
         }
@@ -281,7 +281,7 @@ impl LockInvariants {
                 self.effects.on_applied(now, node, hold, findings);
             }
             LockObservation::SubjectivelyDown(master) => self.polls.on_down_for(node, master),
-            LockObservation::ObjectivelyDown(master) => self.polls.on_agreed(node, master, findings),
+            LockObservation::ObjectivelyDown(master) => self.polls.on_agreed(node, master, &self.terms, findings),
             LockObservation::FailoverBegun { epoch, is_ordered: false, .. } => {
                 self.leaders.on_begun(node, epoch, findings);
             }
@@ -339,7 +339,7 @@ impl Invariants<LockNode> for LockInvariants {
         findings: &mut Findings,
     ) {
         let now = view.now();
-        self.hunger.note_settled(view.settled_at());
+        self.hunger.look(&view);
         match effect {
             EffectRef::Observe(observation) if is_user(node) => self.on_client(&view, node, observation, findings),
             EffectRef::Observe(observation) => self.on_server(now, node, observation, findings),

@@ -10,6 +10,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 
 use super::index::FAILOVER_BY_QUORUM;
+use super::terms::Terms;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "failover_by_quorum",
@@ -20,19 +21,13 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
 };
 
 /// What each sentinel has heard from the others since it found the master down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Polls {
-    quorum: u64,
     /// By sentinel and master: the others that find that master down.
     agreed: BTreeMap<(NodeId, NodeId), BTreeSet<NodeId>>,
 }
 
 impl Polls {
-    /// So many sentinels must agree.
-    pub(super) const fn new(quorum: u64) -> Self {
-        Self { quorum, agreed: BTreeMap::new() }
-    }
-
     /// The master is down for a sentinel: what it heard before is old.
     pub(super) fn on_down_for(&mut self, sentinel: NodeId, master: NodeId) {
         self.agreed.insert((sentinel, master), BTreeSet::new());
@@ -54,9 +49,9 @@ impl Polls {
     }
 
     /// A sentinel finds that enough agree.
-    pub(super) fn on_agreed(&mut self, sentinel: NodeId, master: NodeId, findings: &mut Findings) {
+    pub(super) fn on_agreed(&mut self, sentinel: NodeId, master: NodeId, terms: &Terms, findings: &mut Findings) {
         let agreed = 1 + self.agreed.get(&(sentinel, master)).map_or(0, BTreeSet::len) as u64;
-        let quorum = self.quorum;
+        let quorum = terms.quorum(sentinel);
         findings.check(FAILOVER_BY_QUORUM, Some(sentinel), agreed >= quorum, || {
             format!("{sentinel} takes {master} for objectively down: {agreed} find it down, and it takes {quorum}")
         });
@@ -65,16 +60,26 @@ impl Polls {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{N1, N2, N3, R1, R2, all_on, broken};
+    use splitbrain_kernel::options::PerServer;
+
+    use crate::lock::options::LockOptions;
+    use crate::lock::presets;
+
+    use super::super::testing::{N1, N2, N3, R1, R2, all_on, broken, of, sentinels};
     use super::*;
 
+    /// Whether sentinel 1 may take the master for down, of which it hears this; two sentinels must find so.
     fn judged(said: &[(NodeId, bool)]) -> Option<usize> {
-        let (mut polls, mut findings) = (Polls::new(2), all_on());
+        judged_under(&sentinels(2), said)
+    }
+
+    fn judged_under(terms: &Terms, said: &[(NodeId, bool)]) -> Option<usize> {
+        let (mut polls, mut findings) = (Polls::default(), all_on());
         polls.on_polled(N1, N2, R1, true);
         polls.on_down_for(N1, R1);
         polls.on_polled(N1, N2, R2, true);
         said.iter().for_each(|(by, is_down)| polls.on_polled(N1, *by, R1, *is_down));
-        polls.on_agreed(N1, R1, &mut findings);
+        polls.on_agreed(N1, R1, terms, &mut findings);
         broken(&findings)
     }
 
@@ -83,6 +88,14 @@ mod tests {
         assert_eq!(judged(&[(N3, true)]), None);
         assert_eq!(judged(&[(N3, false)]), Some(FAILOVER_BY_QUORUM));
         assert_eq!(judged(&[]), Some(FAILOVER_BY_QUORUM), "what was said before, or of another master, does not count");
+    }
+
+    #[test]
+    fn a_sentinel_counts_up_to_its_own_quorum() {
+        let base = LockOptions { quorum: 2, ..presets::distlock() };
+        let own = LockOptions { quorum: 1, ..base.clone() };
+        let options = PerServer { base, of: BTreeMap::from([(N1, own)]) };
+        assert_eq!(judged_under(&of(1, options), &[]), None);
     }
 
     #[test]

@@ -16,12 +16,13 @@ use crate::lock::node::LockNode;
 
 use super::belief_exclusion::Beliefs;
 use super::index::LOCK_LIVENESS;
+use super::is_user;
 use super::terms::Terms;
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "lock_liveness",
-    doc: "In the settle phase a client that asks for a lock which none holds has it, or another one has it, within two \
-          times to live and the time of a failover.",
+    doc: "Once the settle phase has begun and no disk is slow any more, a client that asks for a lock which none holds \
+          has it, or another one has it, within two times to live and the time of a failover.",
     source: "redis-doc, Distributed Locks with Redis, \"Liveness arguments\"",
     kind: InvariantKind::Liveness,
     sight: Sight::BlackBox,
@@ -37,24 +38,39 @@ pub(super) struct Hunger {
     before: BTreeMap<LockId, Duration>,
     /// How many clients ask for each lock at this moment.
     asking: BTreeMap<LockId, usize>,
-    /// When the settle phase began.
-    settled: Option<Instant>,
+    /// From when on nothing stands in the way any more; it has none before that.
+    healed: Option<Instant>,
+}
+
+/// From when on nothing stands in the way of those who ask: the settle phase has begun, and what the disks of the
+/// servers of its core were asked under a fault has ended. What is slow once keeps what comes behind it waiting.
+fn healed_at(view: &impl View<LockNode>) -> Option<Instant> {
+    let settled = view.settled_at()?;
+    let mut disks = view.core().iter().filter(|node| !is_user(**node)).map(|node| view.disk(*node));
+    let healed = disks.try_fold(settled, |latest, disk| Some(latest.max(disk.healthy_from()?)))?;
+    (healed <= view.now()).then_some(healed)
 }
 
 impl Hunger {
-    /// Looks whether the settle phase has begun.
-    pub(super) fn note_settled(&mut self, settled: Option<Instant>) {
-        if self.settled.is_none() && settled.is_some() {
-            self.before.clear();
+    /// Looks whether the faults are over.
+    pub(super) fn look(&mut self, view: &impl View<LockNode>) {
+        if self.healed.is_none()
+            && let Some(healed) = healed_at(view)
+        {
+            self.on_healed(healed);
         }
-        self.settled = settled;
+    }
+
+    fn on_healed(&mut self, healed: Instant) {
+        self.before.clear();
+        self.healed = Some(healed);
     }
 
     /// A client has the lock: what comes after begins anew.
     pub(super) fn on_gained(&mut self, now: Instant, lock: LockId, terms: &Terms, findings: &mut Findings) {
         self.before.remove(&lock);
-        if let (Some(since), Some(settled)) = (self.since.remove(&lock), self.settled) {
-            judge((now, lock), since.max(settled), terms, findings);
+        if let (Some(since), Some(healed)) = (self.since.remove(&lock), self.healed) {
+            judge((now, lock), since.max(healed), terms, findings);
         }
     }
 
@@ -107,7 +123,7 @@ impl Hunger {
         if *count == 0
             && let Some(since) = self.since.remove(&lock)
         {
-            let since = self.settled.map_or(since, |settled| since.max(settled));
+            let since = self.healed.map_or(since, |healed| since.max(healed));
             self.before.insert(lock, now.since(since));
         }
     }
@@ -116,16 +132,16 @@ impl Hunger {
         if is_held {
             return self.on_progress(now, lock);
         }
-        let Some(settled) = self.settled else { return };
-        let since = self.since.get(&lock).copied().unwrap_or(now).max(settled);
+        let Some(healed) = self.healed else { return };
+        let since = self.since.get(&lock).copied().unwrap_or(now).max(healed);
         judge((now, lock), since, terms, findings);
     }
 
     /// When the next lock has been asked for in vain for too long.
     pub(super) fn deadline(&self, terms: &Terms) -> Instant {
-        let Some(settled) = self.settled else { return Instant::MAX };
+        let Some(healed) = self.healed else { return Instant::MAX };
         let asked = self.since.iter().filter(|(lock, _)| self.asking.get(lock).is_some_and(|count| *count > 0));
-        asked.map(|(_, since)| due(*since.max(&settled), terms)).min().unwrap_or(Instant::MAX)
+        asked.map(|(_, since)| due(*since.max(&healed), terms)).min().unwrap_or(Instant::MAX)
     }
 
     /// These locks were asked for in vain for long: nobody was refused, and nobody had them.
@@ -136,14 +152,14 @@ impl Hunger {
         terms: &Terms,
         findings: &mut Findings,
     ) {
-        let Some(settled) = self.settled else { return };
+        let Some(healed) = self.healed else { return };
         for (lock, since) in &mut self.since {
             let is_asked_for = self.asking.get(lock).is_some_and(|count| *count > 0);
-            if !is_asked_for || now < due((*since).max(settled), terms) {
+            if !is_asked_for || now < due((*since).max(healed), terms) {
                 continue;
             }
             if !is_held(*lock) {
-                judge((now, *lock), (*since).max(settled), terms, findings);
+                judge((now, *lock), (*since).max(healed), terms, findings);
             }
             *since = now;
         }
@@ -170,7 +186,7 @@ mod tests {
 
     fn settled() -> Hunger {
         let mut hunger = Hunger::default();
-        hunger.note_settled(Some(seconds(10)));
+        hunger.on_healed(seconds(10));
         hunger
     }
 

@@ -32,7 +32,7 @@ pub(super) fn on_expired(
     findings: &mut Findings,
 ) {
     let Some(grant) = book.grant(server, hold, terms) else { return };
-    if grant.server != server || !grant.is_unbroken || !terms.keeps_time(server) {
+    if grant.server != server || !grant.is_unbroken || !terms.wall_is_true(server) {
         return;
     }
     let is_over = grant.until <= now;

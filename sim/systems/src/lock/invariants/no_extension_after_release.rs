@@ -37,7 +37,7 @@ impl Released {
     /// A client gives a lock back.
     pub(super) fn on_given_back(&mut self, now: Instant, client: NodeId, hold: Hold, terms: &Terms) {
         self.holds.insert(hold);
-        if let Some(interval) = terms.extends_every() {
+        if let Some(interval) = terms.extends_every(client) {
             self.due.insert((now.saturating_add(interval.saturating_mul(2)), hold), client);
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn on_deadline(view: &impl View<LockNode>, stored: &mut Stored, terms
     let calm_since = view.disturbed_at().saturating_add(terms.calm());
     let next = calm_since.max(now.saturating_add(Duration::from_secs(1)));
     for (server, hold, set_at) in stored.overdue(now, next, terms) {
-        if view.is_lively(server) && calm_since <= now && terms.all_keep_time() {
+        if view.is_lively(server) && calm_since <= now && terms.walls_are_true() {
             judge(server, hold, set_at, Expired::Never, findings);
         }
     }

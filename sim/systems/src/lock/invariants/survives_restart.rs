@@ -103,7 +103,7 @@ pub(super) fn on_recovered(
     terms: &Terms,
     findings: &mut Findings,
 ) {
-    let since = memory.master_since(server, terms).filter(|_| terms.keeps_time(server));
+    let since = memory.master_since(server, terms).filter(|_| terms.wall_is_true(server));
     // With replicas another one may have been the master meanwhile, and granted.
     let Some(since) = since else { return };
     let promised = |grant: &Grant| grant.server == server && since <= grant.at && terms.keeps_data(server, grant.at);

@@ -1,6 +1,6 @@
 //! What the tests of the invariants share.
 
-use splitbrain_kernel::fault::{ClockStep, Crash, CrashScope, Fault, Keep, Offset};
+use splitbrain_kernel::fault::{ClockFreeze, ClockStep, Crash, CrashScope, Fault, Keep, Offset};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Findings};
 use splitbrain_kernel::options::PerServer;
@@ -57,21 +57,33 @@ pub(super) fn replicated(servers: u16) -> Terms {
 
 /// The terms of one server whose clients extend their locks.
 pub(super) fn watched(extend_every: Duration) -> Terms {
-    of(1, LockOptions { extend_every, ..presets::distlock() })
+    of(1, PerServer::same(LockOptions { extend_every, ..presets::distlock() }))
 }
 
 fn terms(servers: u16, topology: Topology) -> Terms {
-    of(servers, LockOptions { topology, ..presets::distlock() })
+    of(servers, PerServer::same(LockOptions { topology, ..presets::distlock() }))
 }
 
-fn of(servers: u16, options: LockOptions) -> Terms {
+/// The terms of sentinels, so many of which must find a master down.
+pub(super) fn sentinels(quorum: u64) -> Terms {
+    of(1, PerServer::same(LockOptions { quorum, ..presets::distlock() }))
+}
+
+/// The terms of this many servers with these options.
+pub(super) fn of(servers: u16, options: PerServer<LockOptions>) -> Terms {
     let bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(5) };
-    Terms::new(&Setup::new(Cluster::new(KINDS).with(REDIS, servers), PerServer::same(options), bounds))
+    Terms::new(&Setup::new(Cluster::new(KINDS).with(REDIS, servers), options, bounds))
 }
 
 /// The wall clock of a node jumps.
 pub(super) fn step(terms: &mut Terms, node: NodeId) {
     let fault = Fault::ClockStep(ClockStep { nodes: vec![node], by: Offset(1) });
+    terms.on_fault(seconds(0), &fault, FaultChange::Start);
+}
+
+/// The clocks of a node stand still for a while.
+pub(super) fn freeze(terms: &mut Terms, node: NodeId) {
+    let fault = Fault::ClockFreeze(ClockFreeze { nodes: vec![node] });
     terms.on_fault(seconds(0), &fault, FaultChange::Start);
 }
 

@@ -70,7 +70,7 @@ impl Rounds {
     /// How long it took to reach a majority; `None` if it was not in time for certain, or the client cannot know.
     fn took_in_time(&mut self, now: Instant, client: NodeId, hold: Hold, terms: &Terms) -> Option<Duration> {
         let took = now.since(self.asked.remove(&(client, hold))?);
-        (terms.keeps_time(client) && took < terms.validity_min()).then_some(took)
+        (terms.monotonic_is_true(client) && took < terms.validity_min()).then_some(took)
     }
 
     /// A client has given the attempt up.
@@ -86,7 +86,7 @@ impl Rounds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{C1, all_on, broken, hold, independent, seconds, step};
+    use super::super::testing::{C1, all_on, broken, freeze, hold, independent, seconds, step};
     use super::*;
 
     /// A client asks at these seconds.
@@ -126,9 +126,11 @@ mod tests {
     }
 
     #[test]
-    fn a_client_whose_clock_jumps_cannot_know() {
+    fn a_client_whose_clock_stands_still_cannot_know_and_one_whose_wall_clock_jumps_can() {
         let mut terms = independent(1);
         step(&mut terms, C1);
+        assert_eq!(judged(&[19], &terms), Some(TIMELY_MAJORITY), "it looks at its monotonic clock");
+        freeze(&mut terms, C1);
         assert_eq!(judged(&[19], &terms), None);
     }
 }
