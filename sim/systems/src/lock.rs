@@ -49,6 +49,7 @@
 pub(crate) mod brief;
 pub mod bug;
 pub mod client;
+mod idle;
 pub mod ids;
 pub mod invariants;
 pub mod message;

@@ -1,7 +1,7 @@
 //! Options of the lock system: the servers, the clients, and the resource that the lock protects.
 
 use splitbrain_kernel::id::Cluster;
-use splitbrain_kernel::options::{Options, OptionsError, Preset, ValueKind};
+use splitbrain_kernel::options::{Idle, Options, OptionsError, PerServer, Preset, Scene, ValueKind};
 use splitbrain_kernel::rng::Ppm;
 use splitbrain_kernel::time::Duration;
 
@@ -194,6 +194,10 @@ impl Options for LockOptions {
         PRESETS
     }
 
+    fn idle(all: &PerServer<Self>, scene: Scene<'_>) -> Vec<(Idle, &'static str)> {
+        super::idle::of(all, scene)
+    }
+
     fn validate(&self, cluster: Cluster) -> Result<(), OptionsError> {
         let refuse = |option: &str, message: String| Err(OptionsError::new(option, message));
         if self.retry_max < self.retry_min {
@@ -234,6 +238,15 @@ impl LockOptions {
                 "\"replica\" needs topology = \"replicated\": independent servers have no replicas",
             );
         }
+        let replicas = match self.topology {
+            Topology::Independent => 0,
+            Topology::Replicated => u64::from(cluster.count(REDIS)).saturating_sub(1),
+        };
+        let counts = [("wait_replicas", self.wait_replicas), ("min_replicas", self.min_replicas)];
+        if let Some((option, count)) = counts.into_iter().find(|(_, count)| *count > replicas) {
+            let message = format!("{count} is more than there are replicas, {replicas}: no lock would ever be had");
+            return Err(OptionsError::new(option, message));
+        }
         if self.topology == Topology::Independent && cluster.count(SENTINEL) > 0 {
             return refuse("topology", "sentinels look after one master: use \"replicated\", or no sentinel");
         }
@@ -241,5 +254,55 @@ impl LockOptions {
             return refuse("quorum", "is more than there are sentinels");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::presets::{careful, distlock};
+    use super::super::system::KINDS;
+    use super::*;
+
+    fn cluster(redis: u16, sentinels: u16, resources: u16) -> Cluster {
+        Cluster::new(KINDS).with(REDIS, redis).with(SENTINEL, sentinels).with(RESOURCE, resources)
+    }
+
+    #[test]
+    fn every_preset_stands_with_one_server() {
+        for preset in PRESETS {
+            (preset.make)().validate(cluster(1, 0, 0)).expect(preset.name);
+        }
+    }
+
+    #[test]
+    fn what_cannot_stand_together_is_refused() {
+        let blamed = |options: LockOptions, of: Cluster| options.validate(of).expect_err("it is refused").option;
+        let seconds = Duration::from_secs;
+        let one = cluster(1, 0, 0);
+        assert_eq!(blamed(LockOptions { retry_min: seconds(1), ..distlock() }, one), "retry_max");
+        assert_eq!(blamed(LockOptions { drift_fixed: seconds(10), ..distlock() }, one), "time_to_live");
+        assert_eq!(blamed(LockOptions { extend_every: seconds(10), ..distlock() }, one), "extend_every");
+        assert_eq!(blamed(careful(), cluster(3, 0, 0)), "fence", "independent servers do not count together");
+        assert_eq!(blamed(LockOptions { fence: FenceSource::Ticket, ..distlock() }, one), "fence");
+        assert_eq!(blamed(LockOptions { writes: Writes::Guarded, ..distlock() }, cluster(3, 0, 0)), "writes");
+        assert_eq!(blamed(LockOptions { owner_check: OwnerCheck::Replica, ..distlock() }, one), "owner_check");
+        assert_eq!(blamed(distlock(), cluster(3, 3, 0)), "topology", "sentinels look after one master");
+        let replicated = || LockOptions { topology: Topology::Replicated, ..distlock() };
+        assert_eq!(blamed(LockOptions { quorum: 4, ..replicated() }, cluster(3, 3, 0)), "quorum");
+    }
+
+    #[test]
+    fn no_more_replicas_are_asked_for_than_there_are() {
+        let replicated = |wait_replicas, min_replicas| {
+            let options = LockOptions { topology: Topology::Replicated, wait_replicas, min_replicas, ..distlock() };
+            options.validate(cluster(3, 0, 0)).map_err(|error| error.to_string())
+        };
+        assert_eq!(replicated(2, 2), Ok(()));
+        let wait = "wait_replicas: 3 is more than there are replicas, 2: no lock would ever be had";
+        assert_eq!(replicated(3, 0), Err(wait.into()));
+        let min = "min_replicas: 3 is more than there are replicas, 2: no lock would ever be had";
+        assert_eq!(replicated(0, 3), Err(min.into()));
+        let independent = LockOptions { min_replicas: 1, ..distlock() };
+        assert_eq!(independent.validate(cluster(3, 0, 0)).expect_err("it has none").option, "min_replicas");
     }
 }

@@ -192,3 +192,53 @@ impl System for Lock {
         invariants.gauges()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::id::Cluster;
+    use splitbrain_kernel::options::PerServer;
+    use splitbrain_kernel::system::Bounds;
+    use splitbrain_kernel::time::Duration;
+
+    use super::super::options::{FenceSource, Writes};
+    use super::super::presets::distlock;
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { skew: None, drift_ppm: None, latency: Duration::from_millis(5) };
+
+    /// Two replicated servers and a resource; the second server has options of its own.
+    fn made(own: LockOptions) -> Result<Lock, OptionsError> {
+        let cluster = Cluster::new(KINDS).with(REDIS, 2).with(RESOURCE, 1);
+        let base = LockOptions { topology: Topology::Replicated, ..distlock() };
+        let options = PerServer { base, of: [(NodeId::new(REDIS, 2), own)].into() };
+        Lock::new(Setup::new(cluster, options, BOUNDS))
+    }
+
+    fn replicated() -> LockOptions {
+        LockOptions { topology: Topology::Replicated, ..distlock() }
+    }
+
+    #[test]
+    fn what_servers_and_clients_must_agree_on_is_the_same_for_all() {
+        let blamed = |own| made(own).expect_err("it is refused").option;
+        assert_eq!(blamed(distlock()), "topology");
+        assert_eq!(blamed(LockOptions { fence: FenceSource::Ticket, ..replicated() }), "fence");
+        assert_eq!(blamed(LockOptions { writes: Writes::Plain, ..replicated() }), "writes");
+        made(LockOptions { time_to_live: Duration::from_secs(3), ..replicated() }).expect("each has its own times");
+    }
+
+    #[test]
+    fn orders_are_read_and_wrong_ones_say_what_would_be_right() {
+        let lock = made(replicated()).expect("it stands");
+        let order = |name: &str, argument: &str| lock.order(name, argument);
+        assert_eq!(order("failover", ""), Ok(Order::Failover));
+        assert_eq!(order("replicaof", "no one"), Ok(Order::ReplicaOf(None)));
+        assert_eq!(order("replicaof", "redis2"), Ok(Order::ReplicaOf(Some(NodeId::new(REDIS, 2)))));
+        assert_eq!(order("failover", "redis2"), Err("failover takes no argument, not \"redis2\"".into()));
+        for wrong in ["redis3", "resource1", "nobody"] {
+            let message = format!("replicaof takes a redis such as redis2, or \"no one\", not {wrong:?}");
+            assert_eq!(order("replicaof", wrong), Err(message));
+        }
+        assert_eq!(order("promote", ""), Err("lock knows no order promote (known: replicaof, failover)".into()));
+    }
+}
