@@ -11,6 +11,8 @@ use splitbrain_kernel::context::{Context, OperationId, OperationResult};
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::node::{ConnectionChange, ConnectionEvent, ConnectionId, Source};
 
+use crate::lock::message::request_of;
+
 use super::bug::Bug;
 use super::ids::{CHAT, GATE, Item, LoginToken, SessionId, Uid};
 use super::message::{ChatMessage, Operation, Refusal, Response};
@@ -92,7 +94,7 @@ impl Client {
             Operation::Login { uid } => {
                 self.leave(ctx);
                 self.next_request += 1;
-                let request = u64::from(ctx.incarnation()) << 40 | self.next_request;
+                let request = request_of(ctx, self.next_request);
                 ctx.send(self.gate, ChatMessage::Enter { request, uid });
                 self.begin(ctx, id, uid, Phase::Asking(request));
             }

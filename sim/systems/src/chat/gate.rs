@@ -7,6 +7,8 @@ use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::{Cluster, NodeId};
 use splitbrain_kernel::node::Source;
 
+use crate::lock::message::request_of;
+
 use super::ids::STATUS;
 use super::message::{Assigned, ChatMessage};
 use super::node::{ChatNode, ChatTimer};
@@ -35,7 +37,7 @@ impl Gate {
             ChatMessage::Enter { request, uid } => {
                 self.next_request += 1;
                 // A number that no process of this gate has used: an answer to an earlier one is of no interest.
-                let own = u64::from(ctx.incarnation()) << 40 | self.next_request;
+                let own = request_of(ctx, self.next_request);
                 self.waiting.insert(own, (source.node, request));
                 ctx.send(self.status, ChatMessage::Assign { request: own, uid });
                 ctx.set_timer(ChatTimer::Forward(own), self.options.forward_timeout);

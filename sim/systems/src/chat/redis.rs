@@ -17,6 +17,7 @@ use crate::lock::message::Wire;
 use crate::lock::node::LockTimer;
 use crate::lock::redis::Keyspace;
 use crate::lock::redis::value::Value;
+use crate::lock::server::unix_millis;
 
 use super::ids::{COUNTS_KEY, LoginToken, SessionId, Uid, server_of_name};
 use super::node::{ChatNode, LockInChat};
@@ -159,11 +160,6 @@ fn string<'a>(keys: &'a Keyspace, key: &[u8], now: i64) -> Option<&'a [u8]> {
         Value::String(bytes) => Some(bytes),
         Value::Hash(_) => None,
     }
-}
-
-/// Milliseconds since 1970 on the node's wall clock.
-pub(super) fn unix_millis(ctx: &Context<ChatNode>) -> i64 {
-    i64::try_from(ctx.wall().as_nanos() / 1_000_000).expect("a wall clock is far from the end of time")
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ use splitbrain_kernel::brief::Datum;
 use splitbrain_kernel::id::{Kind, NodeId};
 use splitbrain_kernel::time::Duration;
 
-use super::message::{Answer, Command, Operation, Order, Outcome, ProcessNumber, Put, RequestId, Response, Wire};
+use super::message::{
+    Answer, Command, Operation, Order, Outcome, ProcessNumber, Put, RequestId, Response, Wire, parts_of,
+};
 use super::node::{LockNode, Record};
 use super::observation::{Hold, LockObservation};
 use super::redis::{Effect, Reply};
@@ -301,7 +303,7 @@ pub(crate) struct Number(pub(crate) RequestId);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (process, number) = (self.0 >> 40, self.0 & ((1 << 40) - 1));
+        let (process, number) = parts_of(self.0);
         if process == 0 { write!(f, "#{number}") } else { write!(f, "#{process}.{number}") }
     }
 }

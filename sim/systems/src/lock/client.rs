@@ -35,7 +35,7 @@ use splitbrain_kernel::time::{Duration, Instant};
 
 use super::bug::Bug;
 use super::ids::{LockId, Token};
-use super::message::{Answer, Command, Outcome, ProcessNumber, Put, RequestId, Response, Wire};
+use super::message::{Answer, Command, Outcome, ProcessNumber, Put, RequestId, Response, Wire, request_of};
 use super::node::{LockNode, LockTimer};
 use super::observation::{Hold, LockObservation};
 use super::options::LockOptions;
@@ -354,7 +354,7 @@ impl Client {
     /// A number that no process of this client has used.
     fn fresh(&mut self, ctx: &Ctx<'_>) -> RequestId {
         self.next_request += 1;
-        u64::from(ctx.incarnation()) << 40 | self.next_request
+        request_of(ctx, self.next_request)
     }
 
     /// The answers of a handle's requests for this purpose are no longer of interest.

@@ -1,7 +1,8 @@
 //! What goes over the wire between clients, redis servers, sentinels and the resource, and what clients are asked for.
 
+use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::node::Message;
+use splitbrain_kernel::node::{Message, Node};
 use splitbrain_kernel::serde::{Deserialize, Serialize};
 use splitbrain_kernel::time::Duration;
 
@@ -10,6 +11,19 @@ use super::redis::{Effect, Reply};
 
 /// The number of a request, counted by the client over all its processes.
 pub type RequestId = u64;
+
+/// Bits of the number within a process; those above are the process.
+const NUMBER_BITS: u32 = 40;
+
+/// The request with this number of the process that runs: no process of the node has it twice.
+pub(crate) fn request_of<N: Node>(ctx: &Context<N>, number: u64) -> RequestId {
+    u64::from(ctx.incarnation()) << NUMBER_BITS | number
+}
+
+/// The process of a request, and its number there.
+pub(crate) const fn parts_of(request: RequestId) -> (u64, u64) {
+    (request >> NUMBER_BITS, request & ((1 << NUMBER_BITS) - 1))
+}
 
 /// Which process of a redis: how many have run on its node before. A real request comes over a connection, which ends
 /// with the process: so no later process carries it out, not even a copy that the network delivers late.

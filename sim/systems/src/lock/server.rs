@@ -19,14 +19,14 @@ use std::sync::Arc;
 
 use splitbrain_kernel::context::Context;
 use splitbrain_kernel::id::NodeId;
-use splitbrain_kernel::node::{Completion, Recovered, Source};
+use splitbrain_kernel::node::{Completion, Node, Recovered, Source};
 use splitbrain_kernel::time::Duration;
 
 use super::bug::Bug;
 use super::client::Ctx;
 use super::ids::{LockId, Token};
 use super::message::{Answer, Command, RequestId, Wire};
-use super::node::{LockNode, LockTimer, Record};
+use super::node::{LockTimer, Record};
 use super::observation::{Hold, LockObservation};
 use super::options::{AppendFsync, LockOptions};
 use super::redis::{self, Effect};
@@ -418,6 +418,6 @@ fn hold_of(key: &[u8], entry: &redis::keyspace::Entry) -> Option<Hold> {
 }
 
 /// Milliseconds since 1970 on the node's wall clock.
-fn unix_millis(ctx: &Context<LockNode>) -> i64 {
+pub(crate) fn unix_millis<N: Node>(ctx: &Context<N>) -> i64 {
     i64::try_from(ctx.wall().as_nanos() / 1_000_000).expect("a wall clock is far from the end of time")
 }

@@ -19,6 +19,7 @@ use crate::chat::observation::{ChatObservation, EndReason, Mutex, Presence, Quer
 use crate::chat::store::{self, Half};
 use crate::lock::client::HandleId;
 use crate::lock::ids::Token;
+use crate::lock::message::request_of;
 use crate::lock::redis::Reply;
 
 use super::ChatServer;
@@ -157,7 +158,9 @@ impl ChatServer {
         handle: HandleId,
         asked: Asked,
     ) -> Flow {
+        let had = self.library.token(handle).filter(|_| asked == Asked::Had);
         let refusal = match asked {
+            Asked::Had if had.is_none() => Some(Refusal::LockLost),
             Asked::Had => None,
             Asked::Busy => Some(Refusal::UserExists),
             Asked::Unanswered if self.options.bug == Bug::NoReplyIsBusy => Some(Refusal::UserExists),
@@ -168,11 +171,8 @@ impl ChatServer {
         {
             return self.leave(ctx, me, login, Err(why));
         }
-        if asked == Asked::Had {
-            login.lock = self.library.token(handle).map(|token| (handle, token));
-        }
-        let lock = login.lock.map(|(_, token)| token);
-        ctx.observe(ChatObservation::Entered { session: login.session, uid: login.uid, lock });
+        login.lock = had.map(|token| (handle, token));
+        ctx.observe(ChatObservation::Entered { session: login.session, uid: login.uid, lock: had });
         login.stage = Stage::Token;
         self.ask(ctx, me, store::token(login.uid))
     }
@@ -257,7 +257,7 @@ impl ChatServer {
 
     fn kick_across(&mut self, ctx: &mut Context<ChatNode>, me: Me, login: &mut Login, victim: SessionId) -> Flow {
         self.next_kick += 1;
-        let request = u64::from(ctx.incarnation()) << 40 | self.next_kick;
+        let request = request_of(ctx, self.next_kick);
         self.kicks.insert(request, me.job);
         ctx.send(victim.server(), ChatMessage::Kick { request, uid: login.uid, victim, by: login.session });
         if self.options.bug != Bug::KickWithoutDeadline {

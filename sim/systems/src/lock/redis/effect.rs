@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::number;
-use super::reply::{Protocol, Reply};
 
 /// One change, as a command.
 ///
@@ -16,15 +15,6 @@ pub struct Effect {
     pub database: u8,
     /// The name of the command and its arguments.
     pub arguments: Vec<Vec<u8>>,
-}
-
-/// How deadlines travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Deadlines {
-    /// As moments: Redis 7.0 and later.
-    Absolute,
-    /// To replicas as the time that is left, counted anew where it arrives: versions before 7.0.
-    Relative,
 }
 
 impl Effect {
@@ -73,9 +63,4 @@ fn select(commands: &mut Vec<Vec<Vec<u8>>>, database: u8, selected: &mut Option<
         *selected = Some(database);
         commands.push(vec![b"SELECT".to_vec(), number::format(i64::from(database))]);
     }
-}
-
-/// A command as the bytes of the replication stream and of the append-only file.
-pub fn encode(arguments: &[Vec<u8>]) -> Vec<u8> {
-    Reply::Array(arguments.iter().cloned().map(Reply::Bulk).collect()).encode(Protocol::Resp2)
 }

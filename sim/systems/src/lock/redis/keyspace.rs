@@ -73,11 +73,6 @@ impl Keyspace {
         due.take(most).map(|(_, key)| key.clone()).collect()
     }
 
-    /// The earliest deadline of a key.
-    pub fn next_deadline(&self) -> Option<i64> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
-    }
-
     pub(super) fn put(&mut self, key: &[u8], entry: Entry) {
         self.changed(key);
         if let Some(deadline) = entry.deadline {
