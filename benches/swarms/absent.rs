@@ -327,7 +327,7 @@ pub(crate) const SESSION: &[Absent] = &[
 
 pub(crate) const LOCK: &[Absent] = &[
     Absent {
-        swarms: &["guarded", "lock", "redlock", "short_faults"],
+        swarms: &["clocks", "guarded", "lock", "redlock", "short_faults"],
         what: &[
             "`failover_by_quorum`",
             "`one_leader_per_epoch`",
@@ -344,7 +344,7 @@ pub(crate) const LOCK: &[Absent] = &[
         why: "the servers are independent: no replicas and no sentinels",
     },
     Absent {
-        swarms: &["failover", "lock", "redlock", "short_faults"],
+        swarms: &["calm_failover", "clocks", "failover", "lock", "redlock", "short_faults"],
         what: &["guarded write accepted", "guarded write refused"],
         why: "the swarm writes to the resource; `guarded` writes to the redis",
     },
@@ -359,7 +359,7 @@ pub(crate) const LOCK: &[Absent] = &[
         why: "there is no resource: the value lies in the redis",
     },
     Absent {
-        swarms: &["guarded", "lock", "short_faults"],
+        swarms: &["clocks", "guarded", "lock", "short_faults"],
         what: &["ticket given"],
         why: "its fencing tokens are a counter of the redis",
     },
@@ -380,6 +380,16 @@ pub(crate) const LOCK: &[Absent] = &[
         what: &["lock abandoned", "lock lapsed", "loss noticed", "majority too late"],
         why: "every fault is shorter than a lock lives, so none is over while its client has it or asks for it, and \
               each client gives back what it has: the history is to be that of a mutex",
+    },
+    Absent {
+        swarms: &["calm_failover"],
+        what: &["`survives_restart`", "torn tail dropped"],
+        why: "the processes of masters crash, never their machines, and each is away for longer than a lock lives",
+    },
+    Absent {
+        swarms: &["calm_failover"],
+        what: &["loss noticed", "majority too late", "write fenced"],
+        why: "nothing is lost or late and no client is held up, so a holder has its lock for as long as it believes",
     },
 ];
 
