@@ -53,3 +53,36 @@ impl Requests {
         self.first.retain(|(of, ..), _| *of != client);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::time::Duration;
+
+    use super::super::testing::{C1, C2, R1, R2, hold};
+    use super::*;
+
+    fn ask(request: RequestId, of: Hold) -> Wire {
+        let time_to_live = Some(Duration::from_secs(10));
+        let (lock, token) = (of.lock, of.token);
+        Wire::Ask {
+            process: 0,
+            request,
+            command: Command::Acquire { lock, token, time_to_live, fenced: false, returning: false },
+        }
+    }
+
+    #[test]
+    fn a_retry_is_for_the_same_lock_under_the_same_token_at_the_same_server() {
+        let mut requests = Requests::default();
+        requests.on_sent(C1, R1, &ask(1, hold(1)));
+        requests.on_sent(C1, R1, &ask(2, hold(1)));
+        assert!(!requests.is_retry(C1, R1, 1, hold(1)), "it is the first");
+        assert!(requests.is_retry(C1, R1, 2, hold(1)));
+        for (client, server, of) in [(C2, R1, hold(1)), (C1, R2, hold(1)), (C1, R1, hold(2))] {
+            assert!(!requests.is_retry(client, server, 2, of), "{client} {server} {of:?}");
+        }
+        assert_eq!((requests.acquired(C1, 2), requests.acquired(C2, 2)), (Some(hold(1)), None));
+        requests.on_down(C1);
+        assert_eq!((requests.acquired(C1, 2), requests.is_retry(C1, R1, 2, hold(1))), (None, false));
+    }
+}
