@@ -15,6 +15,29 @@ const SPLIT: &str = "format = 1\nsystem = \"raft\"\ncluster = { servers = 4 }\n\
      election_timeout_min = \"200ms\"\nelection_timeout_max = \"200ms\"\nround_timeout_min = \"200ms\"\n\
      round_timeout_max = \"200ms\"\n\n[run]\nduration = \"60s\"\nseeds = 20\n";
 
+/// A voter that forgets its vote in a restart and is asked by both sides of a cut.
+const FORGOTTEN_VOTE: &str = "format = 1\nsystem = \"raft\"\ncluster = { servers = 3 }\n\n[raft]\npreset = \"paper\"\n\
+     bug = \"vote_not_persisted\"\n\n[[fault]]\nid = \"cut\"\nat = \"0s\"\ncut = \"s1 <-> s2\"\n\n[[fault]]\n\
+     id = \"restart\"\nwhen = \"vote granted\"\ntimes = 3\nafter = \"5ms\"\ncrash = \"s3\"\nfor = \"3ms\"\n\n\
+     [run]\nduration = \"20s\"\nseeds = 200\n\n[check]\ninvariants = \"black_box\"\n";
+
+/// Goal: whoever reads a failure knows what broke, who did it, which faults led there, when, and how to run it again.
+/// Method: each of the five has a line of its own, and the trace has both votes and the crash between them.
+#[test]
+fn a_safety_failure_answers_five_questions() {
+    let shown = test("safety", FORGOTTEN_VOTE, &[]);
+    golden!("story_safety", &shown);
+    let line = |start: &str| {
+        let found = shown.stdout.lines().find(|line| line.trim_start().starts_with(start));
+        found.unwrap_or_else(|| panic!("no line {start:?}: {shown}")).to_owned()
+    };
+    assert!(line("one_vote_per_term is broken").contains("s3 voted for s1 in term 1"), "what broke");
+    assert!(line("means").contains("A server votes for at most one candidate in a term"), "what should have been");
+    assert!(line("at  ").contains("node s3"), "who did it, and when");
+    assert!(line("in force").contains("cut s1 <-> s2") && line("fault ").contains("crash s3"), "what led there");
+    assert!(line("replay:").contains("splitbrain replay reports/"), "how to run it again");
+}
+
 /// Role, term, log, timers, the last round, and who answered what and why.
 #[test]
 fn a_liveness_failure_has_a_table_of_the_core() {
