@@ -1,4 +1,5 @@
-//! Goal: each invariant of the lock system and of the chat service is fired by a known bug, and not without it.
+//! Goal: each invariant of Raft, of the sessions, of the locks and of the chat is fired by a known bug, and not without
+//! it.
 //!
 //! Method: a scenario of `scenarios/SYSTEM/bugs` for each, run with no other invariant on, so that none can end the run
 //! before. Seeds are tried until it fires. On these seeds the twin must pass, with all invariants of the scenario. An
@@ -23,6 +24,62 @@ use splitbrain_systems::session::Sessions;
 
 /// The most seeds that are tried.
 const SEEDS: u64 = 20;
+
+/// Each invariant of Raft, and the scenario of a known bug that fires it.
+const RAFT: &[(&str, &str)] = &[
+    ("election_safety", "quorum_of_half"),
+    ("one_vote_per_term", "vote_not_persisted"),
+    ("term_monotone", "term_from_snapshot"),
+    ("elected_by_quorum", "quorum_of_half"),
+    ("learners_never_lead", "learner_campaigns"),
+    ("state_machine_safety", "older_term_committed"),
+    ("leader_completeness", "no_up_to_date_check"),
+    ("log_matching", "quorum_of_half"),
+    ("vote_soundness", "no_up_to_date_check"),
+    ("persist_before_reply", "vote_not_persisted"),
+    ("denied_vote_keeps_timer", "timer_reset_by_denied_vote"),
+    ("candidates_know_no_leader", "pre_candidate_keeps_leader"),
+    ("pre_vote_purity", "granted_pre_vote_refreshes_contact"),
+    ("commit_in_term", "older_term_committed"),
+    ("committed_is_durable", "own_copy_counted_before_durable"),
+    ("acknowledged_is_applied", "answered_before_commit"),
+    ("answers_follow_order", "answered_before_commit"),
+    ("linearizable", "answered_before_commit"),
+    ("no_stale_answer", "read_without_quorum"),
+    ("failed_stays_out", "step_down_is_failure"),
+    ("redirect_is_no_result", "redirect_is_failure"),
+    ("exactly_once", "sessions_ignored"),
+    ("matched_is_true", "matched_falls"),
+    ("snapshot_soundness", "installed_without_state"),
+    ("transfer_ends", "transfer_never_ends"),
+    ("change_follows_own_commit", "change_before_own_commit"),
+    ("one_change_at_a_time", "second_change_while_pending"),
+    ("promoted_when_caught_up", "promoted_before_caught_up"),
+    ("configuration_in_force", "configuration_lost_on_restart"),
+    ("configurations_overlap", "configuration_lost_on_restart"),
+    ("removed_leader_retires", "removed_leader_stays"),
+    ("leader_within_bound", "configuration_lost_on_restart"),
+    ("leader_stability", "votes_despite_leader"),
+    ("quorum_contact", "learners_are_contact"),
+    ("pre_vote_by_quorum", "pre_vote_counted_from_older_term"),
+];
+
+/// Each invariant of the sessions. Those of the Raft inside them are the business of Raft.
+const SESSION: &[(&str, &str)] = &[
+    ("session.one_owner", "lock_delay_ignored"),
+    ("session.lease_contained", "release_before_stop"),
+    ("session.never_revived", "expiring_extended"),
+    ("session.jeopardy_is_idle", "no_recheck_after_wait"),
+    ("session.unique_ids", "numbers_from_memory"),
+    ("session.items_die_with_session", "item_of_dead_session"),
+    ("session.callbacks_in_order", "expired_twice"),
+    ("session.leader_acts", "check_then_act"),
+    ("session.no_early_expiry", "restart_forgets_leases"),
+    ("session.session_restored", "callback_under_lock"),
+    ("session.nothing_immortal", "stop_token_ignored"),
+    ("session.target_served", "waiter_not_told"),
+    ("session.counted_over_terms", "checkpoint_once"),
+];
 
 /// Each invariant of the lock system, and the scenario of a known bug that fires it.
 const LOCK: &[(&str, &str)] = &[
@@ -113,6 +170,16 @@ fn check<S: System>(rows: &[(&str, &str)], is_own: impl Fn(&str) -> bool) {
     assert_eq!(listed, own, "each invariant of {} has a row", S::NAME);
     let wrong: Vec<String> = rows.iter().filter_map(|(invariant, file)| wrong::<S>(invariant, file)).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_invariant_of_raft_is_fired_by_a_known_bug_alone() {
+    check::<Raft>(RAFT, |_| true);
+}
+
+#[test]
+fn each_invariant_of_the_sessions_is_fired_by_a_known_bug_alone() {
+    check::<Sessions>(SESSION, |name| name.starts_with("session."));
 }
 
 #[test]
