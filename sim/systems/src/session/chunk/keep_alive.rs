@@ -141,11 +141,14 @@ impl Chunk {
     ) {
         let now = self.clock(ctx);
         let Some(sent) = self.sent_at(master, round, now) else { return };
+        let (lease, begun) =
+            (self.follower_lease(), sent.saturating_add(least_elsewhere(held_back, self.around.drift_ppm)));
         let from = match self.options.bug {
             Bug::ExtendFromReceipt => now,
-            _ => sent.saturating_add(least_elsewhere(held_back, self.around.drift_ppm)),
+            Bug::LateReplyExtends if begun.saturating_add(lease) <= now => now,
+            _ => begun,
         };
-        let until = from.saturating_add(self.follower_lease());
+        let until = from.saturating_add(lease);
         self.count_report(ctx, master, session);
         let follower = self.manager.get_mut(master);
         follower.answered_version = Some(version);
