@@ -86,10 +86,11 @@ bugs-table system seeds="2000":
 steps-table seeds="1000":
     cargo bench --bench steps -- --seeds {{ seeds }} --write
 
-# How often the clean swarms of a system (raft, session, lock, chat, reactor) come to what matters, by this number of seeds of
-# each: reports/gallery/{raft,sessions,lock,chat,reactor}.md. It goes on as well.
-swarm-table system seeds="2000":
-    cargo bench --bench swarms -- --system {{ system }} --seeds {{ seeds }} --write
+# How often the clean swarms of a system (raft, session, lock, chat, reactor) come to what matters, by this number of
+# seeds of each, or fewer of some (`--at-most failover=10000,clocks=10000`):
+# reports/gallery/{raft,sessions,lock,chat,reactor}.md. It goes on as well.
+swarm-table system seeds="2000" *arguments:
+    cargo bench --bench swarms -- --system {{ system }} --seeds {{ seeds }} {{ arguments }} --write
 
 # Small mistakes in Raft that were written down before anyone looked whether the swarms find them, and which are found:
 # reports/gallery/slips.md. It goes on as well.

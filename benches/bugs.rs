@@ -66,7 +66,7 @@ fn main() {
     }
     if wants(Lock::NAME) {
         let mut table = of_folder::<Lock>("the lock servers", seeds, Duration::ZERO);
-        table.rows.extend(with_twins::<Lock>());
+        table.rows.extend(beside_the_bugs::<Lock>());
         wrong.extend(write(&table, &kept, is_written));
     }
     if wants(Chat::NAME) {
@@ -100,12 +100,12 @@ fn of_folder<S: System>(title: &'static str, seeds: u64, settle: Duration) -> Ta
     Table { title, seeds, settle, general: None, rows: files.iter().map(row).collect() }
 }
 
-/// A row for each scenario beside that folder that violates something and has a twin which does not.
-fn with_twins<S: System>() -> impl Iterator<Item = Row> {
+/// A row for each scenario beside that folder that violates something: a configuration is enough for that.
+fn beside_the_bugs<S: System>() -> impl Iterator<Item = Row> {
     let files = files_of(&format!("scenarios/{}", S::NAME)).into_iter();
     files.filter_map(|path| {
         let scenario = load::<S>(&path);
-        scenario.twin().is_some().then(|| Row { name: file_stem(&path), own: Some(Arm::own(scenario)) })
+        scenario.expect.violates.is_some().then(|| Row { name: file_stem(&path), own: Some(Arm::own(scenario)) })
     })
 }
 

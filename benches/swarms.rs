@@ -6,9 +6,9 @@
 //! failure where it comes.
 //!
 //! `cargo bench --bench swarms` prints a short form for every system; `-- --system lock` takes one, `--seeds N` asks
-//! for N seeds of each swarm, `--write` keeps the page. What is measured is a function of the build and N. An
-//! interrupted call goes on where it ended: what is measured lies in `target/cells`, by the bytes of the program and of
-//! the scenario.
+//! for N seeds of each swarm, `--at-most failover=10000,clocks=10000` for no more of these, `--write` keeps the page.
+//! What is measured is a function of the build and N. An interrupted call goes on where it ended: what is measured
+//! lies in `target/cells`, by the bytes of the program and of the scenario.
 
 #[path = "swarms/absent.rs"]
 mod absent;
@@ -52,6 +52,7 @@ const SEEDS: u64 = 20;
 struct Wanted<'a> {
     system: Option<&'a str>,
     seeds: u64,
+    at_most: Vec<(String, u64)>,
     is_written: bool,
     kept: Kept,
 }
@@ -61,6 +62,7 @@ fn main() {
     let wanted = Wanted {
         system: text_after(&arguments, "--system"),
         seeds: number_after(&arguments, "--seeds", SEEDS),
+        at_most: text_after(&arguments, "--at-most").map(at_most).unwrap_or_default(),
         is_written: arguments.iter().any(|argument| argument == "--write"),
         kept: Kept::open(),
     };
@@ -83,6 +85,16 @@ fn main() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Reads `failover=10000,clocks=5000`.
+fn at_most(text: &str) -> Vec<(String, u64)> {
+    let one = |part: &str| {
+        let (name, count) = part.split_once('=')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    };
+    let read = |part| one(part).expect("--at-most takes swarms and counts, such as failover=10000,clocks=5000");
+    text.split(',').map(read).collect()
+}
+
 impl Wanted<'_> {
     /// Measures the swarms of a system, prints the page, and keeps it if asked. Returns what is wrong with it, if this
     /// system is wanted.
@@ -99,9 +111,12 @@ impl Wanted<'_> {
         let files = files_of(&format!("scenarios/{}", S::NAME)).into_iter().filter(is_swarm);
         let points = if S::NAME == Counted::NAME { reached::POINTS } else { &[] };
         let swarms: Vec<Swarm> = files.map(|path| Swarm::load::<S>(&path, points)).collect();
-        let (system, seeds, before) = (S::NAME, self.seeds, before());
+        let (system, seeds, at_most, before) = (S::NAME, self.seeds, self.at_most.clone(), before());
+        let is_swarm = |name: &String| swarms.iter().any(|swarm| swarm.name == *name);
+        let stranger = at_most.iter().map(|(name, _)| name).find(|name| !is_swarm(name));
+        assert!(stranger.is_none(), "--at-most names {stranger:?}, which is no swarm of {system}");
         let asks_for_gauges = system == Reactor::NAME;
-        let page = Page { title, system, seeds, swarms, absent, asks_for_gauges, before };
+        let page = Page { title, system, seeds, at_most, swarms, absent, asks_for_gauges, before };
         self.kept.measure(&page.jobs());
         let (text, wrong) = page.text(&self.kept);
         println!("{text}");

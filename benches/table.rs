@@ -108,8 +108,12 @@ fn swarms() -> Vec<Swarm> {
         Swarm::of::<Sessions>("swarm_single_zbs"),
         Swarm::of::<Sessions>("swarm_replicated_zbs"),
         Swarm::of::<Lock>("swarm_lock"),
+        Swarm::of::<Lock>("swarm_guarded"),
+        Swarm::of::<Lock>("swarm_clocks"),
+        Swarm::of::<Lock>("swarm_short_faults"),
         Swarm::of::<Lock>("swarm_redlock"),
         Swarm::of::<Lock>("swarm_failover"),
+        Swarm::of::<Lock>("swarm_calm_failover"),
         Swarm::of::<Chat>("swarm_chat"),
         Swarm::of::<Reactor>("swarm"),
     ]

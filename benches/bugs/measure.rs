@@ -56,6 +56,11 @@ impl Arm {
         Self { name, files, bytes: hash(bytes.as_bytes()) }
     }
 
+    /// Whether each has a twin.
+    pub(crate) fn has_twin(&self) -> bool {
+        self.files.iter().all(|file| file.twin().is_some())
+    }
+
     /// How many scenarios take turns.
     pub(crate) fn len(&self) -> usize {
         self.files.len()

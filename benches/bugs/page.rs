@@ -97,7 +97,8 @@ impl<S: System> Table<S> {
             "Own scenario: the file of the row's name in `scenarios/{}/bugs`, or else in the folder above it.\n\
              Black box: with those of its invariants alone that look at nothing but what nodes say.\n\
              First: the first seed that found it, counted from 0, and by which invariants runs ended.\n\
-             Twins: the runs of the first {} seeds without the bug that broke something.\n\n",
+             Twins: the runs of the first {} seeds without the bug that broke something. A row without a twin shows \
+             what a configuration does without any slip, and no option mends.\n\n",
             S::NAME,
             self.matrix_seeds(),
         );
@@ -145,7 +146,8 @@ impl<S: System> Table<S> {
                 let first = |name: &str| own.get(&format!("{FIRST}{name}")).map_or("–".to_owned(), u64::to_string);
                 let by: Vec<String> = counted(Some(own), BY).into_iter().map(|(name, _)| format!("`{name}`")).collect();
                 let (hit, seen) = (first(HITS), first(BLACK_BOX));
-                let twins = of(own, TWINS_BROKEN);
+                let has_twin = row.own.as_ref().is_some_and(Arm::has_twin);
+                let twins = if has_twin { of(own, TWINS_BROKEN).to_string() } else { "no twin".to_owned() };
                 let _ = write!(text, " {} | {hit} | {seen} | {} | {twins} |", both(own), by.join(", "));
             }
         }

@@ -16,6 +16,8 @@ pub(crate) struct Page {
     pub(crate) title: &'static str,
     pub(crate) system: &'static str,
     pub(crate) seeds: u64,
+    /// Swarms that have fewer: their names, and how many at most.
+    pub(crate) at_most: Vec<(String, u64)>,
     pub(crate) swarms: Vec<Swarm>,
     pub(crate) absent: &'static [Absent],
     /// Whether each gauge has to come. Those of some systems count what should not be.
@@ -27,7 +29,13 @@ pub(crate) struct Page {
 impl Page {
     /// Everything that has to be measured.
     pub(crate) fn jobs(&self) -> Vec<Piece<'_>> {
-        self.swarms.iter().flat_map(|swarm| swarm.pieces(self.seeds)).collect()
+        self.swarms.iter().flat_map(|swarm| swarm.pieces(self.seeds_of(swarm))).collect()
+    }
+
+    /// How many seeds a swarm has.
+    fn seeds_of(&self, swarm: &Swarm) -> u64 {
+        let at_most = self.at_most.iter().find(|(name, _)| *name == swarm.name);
+        at_most.map_or(self.seeds, |(_, most)| self.seeds.min(*most))
     }
 
     /// The page, and what is wrong with what it shows.
@@ -53,7 +61,7 @@ impl Page {
                 let _ = write!(text, "| {name} |");
                 for (swarm, counts) in self.swarms.iter().zip(&counts) {
                     let count = counts.get(&format!("{start}{name}")).copied();
-                    let _ = write!(text, " {} |", self.shown(count));
+                    let _ = write!(text, " {} |", self.shown(swarm, count));
                     wrong.extend(self.wrong_with(swarm, start, name, count));
                 }
                 text += "\n";
@@ -75,7 +83,7 @@ impl Page {
 
     fn counts(&self, swarm: &Swarm, kept: &Kept) -> Counts {
         let mut all = swarm.names();
-        for (name, count) in swarm.pieces(self.seeds).flat_map(|piece| kept.of(&piece)) {
+        for (name, count) in swarm.pieces(self.seeds_of(swarm)).flat_map(|piece| kept.of(&piece)) {
             *all.entry(name).or_default() += count;
         }
         all
@@ -88,18 +96,30 @@ impl Page {
         if !self.before.is_empty() {
             let _ = writeln!(text, "{}", self.before);
         }
+        let few = match self.at_most.is_empty() {
+            true => String::new(),
+            false => format!(" --at-most {}", self.at_most_text()),
+        };
         let _ = writeln!(
             text,
-            "The clean swarms of `scenarios/{system}`, `swarm*.toml`, by `just swarm-table {system} {seeds}`: {} seeds \
-             of each, {} events, each run as its file expects.\n\
+            "The clean swarms of `scenarios/{system}`, `swarm*.toml`, by `just swarm-table {system} {seeds}{few}`: {} \
+             events, each run as its file expects.\n\
              The figures are per 1,000 seeds.\n\
              A count of zero would be a failure, and fewer than {EVALUATIONS_MIN} evaluations of an invariant with its \
              premise true, but for what is listed at the end; a dash stands for an invariant that is off.\n\
-             [{system}-bugs.md]({system}-bugs.md) has the known bugs.",
-            grouped(*seeds),
+             [{system}-bugs.md]({system}-bugs.md) has the known bugs.\n",
             grouped(events),
         );
+        text += "| swarm | seeds |\n| --- | --: |\n";
+        for swarm in &self.swarms {
+            let _ = writeln!(text, "| {} | {} |", swarm.name, grouped(self.seeds_of(swarm)));
+        }
         text
+    }
+
+    fn at_most_text(&self) -> String {
+        let all: Vec<String> = self.at_most.iter().map(|(name, most)| format!("{name}={most}")).collect();
+        all.join(",")
     }
 
     fn columns(&self) -> String {
@@ -108,9 +128,9 @@ impl Page {
     }
 
     /// What came more seldom than once in 1,000 seeds is shown as such, and is no zero.
-    fn shown(&self, count: Option<u64>) -> String {
+    fn shown(&self, swarm: &Swarm, count: Option<u64>) -> String {
         let Some(count) = count else { return "–".to_owned() };
-        match count * 1_000 / self.seeds {
+        match count * 1_000 / self.seeds_of(swarm) {
             0 if count > 0 => format!("< 1 ({count} in all)"),
             rate => grouped(rate),
         }
@@ -121,7 +141,7 @@ impl Page {
         let is_asked = start != WORLD && (start != GAUGE || self.asks_for_gauges);
         let count = count.filter(|_| is_asked)?;
         let (count, least) =
-            if start == EVALUATED { (count * 1_000 / self.seeds, EVALUATIONS_MIN) } else { (count, 1) };
+            if start == EVALUATED { (count * 1_000 / self.seeds_of(swarm), EVALUATIONS_MIN) } else { (count, 1) };
         match self.absent.iter().find(|one| one.is_about(&swarm.name, name)) {
             Some(_) if count == 0 => None,
             Some(absent) => Some(format!("{}, {name}: came {count} times, but: {}", swarm.name, absent.why)),
