@@ -73,7 +73,7 @@ pub(crate) trait Carrier<N: Node> {
 
     /// The other end of a connection is to see this change. `Accepted` is the first of a connection: the peer's answer
     /// is `Opened` or `Refused`.
-    fn tell_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange);
+    fn notify_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange);
 
     /// A write reaches the page cache.
     ///
@@ -183,11 +183,11 @@ impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
     fn change(&mut self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
         match change {
             ConnectionChange::Accepted if self.host.node().is_none() => {
-                return self.carrier.tell_peer(peer, connection, ConnectionChange::Refused);
+                return self.carrier.notify_peer(peer, connection, ConnectionChange::Refused);
             }
             ConnectionChange::Accepted => {
                 self.connections.insert(connection, peer);
-                self.carrier.tell_peer(peer, connection, ConnectionChange::Opened);
+                self.carrier.notify_peer(peer, connection, ConnectionChange::Opened);
             }
             // This end may have closed it meanwhile.
             ConnectionChange::Opened if !self.connections.contains_key(&connection) => return,
@@ -222,11 +222,11 @@ impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
             }
             Effect::Connect { connection, target } => {
                 self.connections.insert(connection, target);
-                self.carrier.tell_peer(target, connection, ConnectionChange::Accepted);
+                self.carrier.notify_peer(target, connection, ConnectionChange::Accepted);
             }
             Effect::Close(connection) => {
                 if let Some(peer) = self.connections.remove(&connection) {
-                    self.carrier.tell_peer(peer, connection, ConnectionChange::Closed);
+                    self.carrier.notify_peer(peer, connection, ConnectionChange::Closed);
                 }
             }
             // The host keeps the effects in their order, so a write stands before all that was tied to it.
@@ -248,7 +248,7 @@ impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
     /// The process is gone: its peers see their connections reset.
     fn reset_all(&mut self) {
         for (connection, peer) in std::mem::take(&mut self.connections) {
-            self.carrier.tell_peer(peer, connection, ConnectionChange::Reset);
+            self.carrier.notify_peer(peer, connection, ConnectionChange::Reset);
         }
     }
 

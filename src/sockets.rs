@@ -442,7 +442,7 @@ impl<N: Node> Carrier<N> for Network<N> {
         }
     }
 
-    fn tell_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange) {
+    fn notify_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange) {
         match change {
             ConnectionChange::Accepted => self.connections.connect(peer, connection),
             ConnectionChange::Opened => self.connections.welcome(connection),

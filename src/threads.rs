@@ -200,7 +200,7 @@ impl<N: Node> Carrier<N> for Channels<N> {
         post(&self.posts, target, Letter::Message { source, message: through_bytes(&message), place: None });
     }
 
-    fn tell_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange) {
+    fn notify_peer(&mut self, peer: NodeId, connection: ConnectionId, change: ConnectionChange) {
         let known = self.posts.contains_key(&peer);
         if !known && change == ConnectionChange::Accepted {
             // Such a machine answers as one without a process does.

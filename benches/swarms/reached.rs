@@ -5,7 +5,7 @@
 
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::Fault;
-use splitbrain_kernel::history::EntryRef;
+use splitbrain_kernel::history::HistoryEntryRef;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::node::{Completion, ConnectionChange, Recovered, Write};
@@ -254,7 +254,7 @@ impl Invariants<RaftNode> for Counting {
         self.inner.on_deadline(view, findings);
     }
 
-    fn on_history(&mut self, view: impl View<RaftNode>, entry: EntryRef<'_, RaftNode>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<RaftNode>, entry: HistoryEntryRef<'_, RaftNode>, findings: &mut Findings) {
         self.inner.on_history(view, entry, findings);
     }
 

@@ -152,7 +152,7 @@ impl<S: System> Worker for KernelWorker<'_, S> {
             loop {
                 events += 1;
                 let report = world.run_until(events);
-                moments.look(&world);
+                moments.update(&world);
                 if let Some(report) = report {
                     break report;
                 }

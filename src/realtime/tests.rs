@@ -85,7 +85,7 @@ impl Carrier<Saver> for Notes {
         self.note("send");
     }
 
-    fn tell_peer(&mut self, _: NodeId, _: ConnectionId, _: ConnectionChange) {}
+    fn notify_peer(&mut self, _: NodeId, _: ConnectionId, _: ConnectionChange) {}
 
     fn write(&mut self, _: Write<u64>) -> io::Result<()> {
         self.note("write");

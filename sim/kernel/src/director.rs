@@ -5,13 +5,13 @@
 //! never sees the world.
 
 pub mod census;
-mod directed;
 mod draw;
 mod forms;
 mod joint;
 mod nemesis;
 mod resolve;
 pub mod spec;
+mod stated_fault;
 mod topology;
 mod trigger;
 
@@ -25,9 +25,9 @@ use crate::time::Instant;
 use crate::vocabulary::{ResourceId, RoleId, Vocabulary};
 
 pub use census::Census;
-use directed::Directed;
 use nemesis::{ClockAccount, Nemesis};
 use spec::{FaultSpec, NemesisSpec, OrderKey};
+use stated_fault::StatedFault;
 use trigger::{Happened, Shift, Watch};
 
 /// What a director is made from.
@@ -55,12 +55,12 @@ pub struct DirectorSetup {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FaultKey(pub u32);
 
-/// What the engine is to do, in the order in which it is handed over.
+/// What the engine is to do to the world, in the order in which it is handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum Directive {
     /// Start a fault. One stated fault may start several, each with a key of its own.
     Start {
-        /// What [`Act::Stop`] will name.
+        /// What [`Directive::Stop`] will name.
         key: FaultKey,
         /// The id of the fault or nemesis, with an ordinal where it may come again: `overlap`, `weather.3`.
         id: String,
@@ -102,7 +102,7 @@ pub struct Director {
     census: Census,
     clocks: ClockAccount,
     /// In the order of the scenario.
-    faults: Vec<Directed>,
+    faults: Vec<StatedFault>,
     /// In the order of the scenario.
     nemeses: Vec<Nemesis>,
     /// Conditions that others wait for.
@@ -154,27 +154,27 @@ impl Await {
     }
 }
 
-/// What an engine has at hand when it acts.
-pub(crate) struct Hand<'a> {
-    /// What was done so far.
-    pub(crate) acts: &'a mut Vec<Act>,
+/// Where faults and nemeses put what the engine is to do, and where a fault that starts gets its key.
+pub(crate) struct DirectiveSink<'a> {
+    /// What is to be done, in order.
+    pub(crate) directives: &'a mut Vec<Directive>,
     keys: &'a mut u32,
     awaited: &'a [Await],
 }
 
-impl Hand<'_> {
+impl DirectiveSink<'_> {
     /// Hands over what these names stand for, where others than faults wait for conditions that speak of them.
     pub(crate) fn bind(&mut self, names: &[(String, NodeId)]) {
         let is_awaited = |name: &String| self.awaited.iter().any(|it| it.condition.bound_names().any(|of| of == name));
         let bound = names.iter().filter(|(name, _)| is_awaited(name));
-        self.acts.extend(bound.map(|(name, node)| Act::Bind { name: name.clone(), node: *node }));
+        self.directives.extend(bound.map(|(name, node)| Directive::Bind { name: name.clone(), node: *node }));
     }
 
     /// Starts a fault under the next key.
     pub(crate) fn start(&mut self, id: &str, selector: &str, line: u32, fault: Fault) -> FaultKey {
         *self.keys += 1;
         let key = FaultKey(*self.keys);
-        self.acts.push(Act::Start { key, id: id.to_owned(), selector: selector.to_owned(), line, fault });
+        self.directives.push(Directive::Start { key, id: id.to_owned(), selector: selector.to_owned(), line, fault });
         key
     }
 }
@@ -183,7 +183,7 @@ impl Director {
     /// A director at the start of a run. No node is up until the engine says so.
     pub fn new(setup: DirectorSetup) -> Self {
         let DirectorSetup { seed, cluster, words, messages, faults, nemeses, bounds, settle_at } = setup;
-        let faults = faults.into_iter().map(|spec| Directed::new(seed, spec)).collect();
+        let faults = faults.into_iter().map(|spec| StatedFault::new(seed, spec)).collect();
         let nemeses = nemeses.into_iter().map(|spec| Nemesis::new(seed, spec, messages)).collect();
         let mut director = Self {
             census: Census::new(cluster, words),
@@ -313,7 +313,7 @@ impl Director {
 
     /// Whether a condition waits for something with one of these names.
     pub fn waits_for(&self, is_meant: impl FnMut(&str) -> bool) -> bool {
-        let stated = self.faults.iter().flat_map(Directed::conditions);
+        let stated = self.faults.iter().flat_map(StatedFault::conditions);
         let awaited = self.awaited.iter().map(|it| &it.condition);
         stated.chain(awaited).flat_map(Condition::observed).any(is_meant)
     }
@@ -379,18 +379,18 @@ impl Director {
     /// waited for a name that another binds at that time comes after all of these.
     ///
     /// A time that is read late changes nothing: what was due at two times is done as at these two times.
-    pub fn poll(&mut self, now: Instant, acts: &mut Vec<Act>) {
+    pub fn poll(&mut self, now: Instant, directives: &mut Vec<Directive>) {
         while self.due <= now && self.due < Instant::MAX {
             let at = self.due;
             let (census, clocks) = (&mut self.census, &mut self.clocks);
-            let mut hand = Hand { acts, keys: &mut self.keys, awaited: &self.awaited };
+            let mut sink = DirectiveSink { directives, keys: &mut self.keys, awaited: &self.awaited };
             let may_act = at < self.settle_at;
             let mut binds = false;
             for fault in self.faults.iter_mut().filter(|fault| may_act && fault.due() <= at) {
-                binds |= fault.act(at, census, &mut hand);
+                binds |= fault.act(at, census, &mut sink);
             }
             for nemesis in self.nemeses.iter_mut().filter(|it| may_act && it.due() <= at) {
-                nemesis.act(at, census, clocks, &mut hand);
+                nemesis.act(at, census, clocks, &mut sink);
             }
             for awaited in self.awaited.iter_mut().filter(|it| it.due() <= at) {
                 let times = awaited.watch.take(at, &self.census).len();
@@ -436,13 +436,13 @@ impl Director {
     }
 
     fn refresh(&mut self) {
-        let faults = self.faults.iter().map(Directed::due);
+        let faults = self.faults.iter().map(StatedFault::due);
         let nemeses = self.nemeses.iter().map(Nemesis::due);
         let due = faults.chain(nemeses).min().unwrap_or(Instant::MAX);
-        let acts = due < self.settle_at;
+        let may_act = due < self.settle_at;
         let ripe = self.awaited.iter().map(Await::due).min().unwrap_or(Instant::MAX);
-        self.due = ripe.min(if acts { due } else { Instant::MAX });
-        self.listens = self.faults.iter().any(Directed::listens) || self.awaited.iter().any(Await::listens);
+        self.due = ripe.min(if may_act { due } else { Instant::MAX });
+        self.listens = self.faults.iter().any(StatedFault::listens) || self.awaited.iter().any(Await::listens);
     }
 }
 

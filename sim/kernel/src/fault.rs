@@ -47,7 +47,7 @@ use crate::rng::Rng;
 use crate::selector::{Drawn, LinkForm, Selector, Span};
 use crate::time::{Duration, Instant};
 use crate::vocabulary::Incident;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 pub use crate::disk::{DiskFault, Keep};
 pub use crate::network::{InFlight, Latency, LinkConditions};
@@ -291,9 +291,9 @@ pub(crate) trait Done: Kind<Nodes> {
 
     /// Whether it changes something at a node as the node is now, before it starts there. If a node has no process,
     /// most faults change nothing.
-    fn changes_node<N: Node>(&self, slot: &Slot<N>, now: Instant) -> bool {
+    fn changes_node<N: Node>(&self, node: &NodeState<N>, now: Instant) -> bool {
         let _ = now;
-        slot.node.is_some()
+        node.process.is_some()
     }
 
     /// Whether it changes something at a process that starts while it is in force.
@@ -313,14 +313,14 @@ pub(crate) trait Done: Kind<Nodes> {
     }
 
     /// It starts on a node.
-    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        let _ = (key, slot, now);
+    fn start_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        let _ = (key, node, now);
         After::Nothing
     }
 
     /// It is lifted from a node.
-    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        let _ = (key, slot, now);
+    fn stop_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        let _ = (key, node, now);
         After::Nothing
     }
 
@@ -330,13 +330,13 @@ pub(crate) trait Done: Kind<Nodes> {
     }
 
     /// Every fault of this kind that lasts is lifted from a node: the settle phase heals it.
-    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
-        let _ = (slot, now);
+    fn heal<N: Node>(node: &mut NodeState<N>, now: Instant) {
+        let _ = (node, now);
     }
 
     /// Whether a fault of this kind keeps the node's process from running as ever, so that no promise is made for it.
-    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
-        let _ = slot;
+    fn hampers<N: Node>(node: &NodeState<N>) -> bool {
+        let _ = node;
         false
     }
 }
@@ -498,8 +498,8 @@ macro_rules! kinds {
             }
 
             /// Whether it changes something at a node as the node is now, before it starts there.
-            pub(crate) fn changes_node<N: Node>(&self, slot: &Slot<N>, now: Instant) -> bool {
-                match self { $(Self::$kind(fault) => fault.changes_node(slot, now)),+ }
+            pub(crate) fn changes_node<N: Node>(&self, node: &NodeState<N>, now: Instant) -> bool {
+                match self { $(Self::$kind(fault) => fault.changes_node(node, now)),+ }
             }
 
             /// Whether it changes something at a process that starts while it is in force.
@@ -518,13 +518,13 @@ macro_rules! kinds {
             }
 
             /// It starts on a node.
-            pub(crate) fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
-                match self { $(Self::$kind(fault) => fault.start_node(key, slot, now)),+ }
+            pub(crate) fn start_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, now: Instant) -> After {
+                match self { $(Self::$kind(fault) => fault.start_node(key, node, now)),+ }
             }
 
             /// It is lifted from a node.
-            pub(crate) fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
-                match self { $(Self::$kind(fault) => fault.stop_node(key, slot, now)),+ }
+            pub(crate) fn stop_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, now: Instant) -> After {
+                match self { $(Self::$kind(fault) => fault.stop_node(key, node, now)),+ }
             }
 
             /// It starts on a link, for the kinds of message in the mask.
@@ -534,14 +534,14 @@ macro_rules! kinds {
         }
 
         /// Every fault that lasts is lifted from a node.
-        pub(crate) fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
-            $(<$kind as Done>::heal(slot, now);)+
+        pub(crate) fn heal<N: Node>(node: &mut NodeState<N>, now: Instant) {
+            $(<$kind as Done>::heal(node, now);)+
         }
 
         /// Whether a fault keeps the node's process from running as ever.
         #[inline]
-        pub(crate) fn hampers<N: Node>(slot: &Slot<N>) -> bool {
-            $(<$kind as Done>::hampers(slot))||+
+        pub(crate) fn hampers<N: Node>(node: &NodeState<N>) -> bool {
+            $(<$kind as Done>::hampers(node))||+
         }
     };
 }

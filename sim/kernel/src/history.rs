@@ -49,7 +49,7 @@ pub struct History<O, R> {
 pub type HistoryOf<N> = History<<N as Node>::Operation, <N as Node>::Response>;
 
 /// An entry of a history, by reference.
-pub type EntryRef<'a, N> = HistoryEntry<&'a <N as Node>::Operation, &'a <N as Node>::Response>;
+pub type HistoryEntryRef<'a, N> = HistoryEntry<&'a <N as Node>::Operation, &'a <N as Node>::Response>;
 
 /// One thing that happened to an operation. Its place in the history is the order among entries of one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

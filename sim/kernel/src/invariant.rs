@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::EffectRef;
 use crate::fault::Fault;
-use crate::history::EntryRef;
+use crate::history::HistoryEntryRef;
 use crate::id::NodeId;
 use crate::node::Node;
 use crate::time::Instant;
@@ -103,7 +103,7 @@ pub trait Invariants<N: Node>: Clone + Debug + Send + 'static {
     /// The history of clients has grown by this entry, which is the last that the view shows. The completion of an
     /// operation comes right after [`Invariants::on_effect`] for it; those that are unknown because their process has
     /// ended come before [`Invariants::on_down`].
-    fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<N>, entry: HistoryEntryRef<'_, N>, findings: &mut Findings) {
         let _ = (view, entry, findings);
     }
 

@@ -150,7 +150,7 @@ pub const ALL_KINDS: u64 = u64::MAX;
 /// Whether a fault on the kinds in `mask` is one on a packet of this kind. What belongs to the transport itself, which
 /// is of all kinds, is hit only by a fault on everything.
 #[inline]
-const fn hits(mask: u64, kind: u64) -> bool {
+const fn matches_kind(mask: u64, kind: u64) -> bool {
     if kind == ALL_KINDS { mask == ALL_KINDS } else { mask & kind != 0 }
 }
 
@@ -446,12 +446,12 @@ impl Network {
 
     /// Whether a link is clogged for this kind of message.
     pub fn is_clogged(&self, link: Link, kind: u64) -> bool {
-        self.link(link).clogs.iter().any(|clog| hits(clog.mask, kind))
+        self.link(link).clogs.iter().any(|clog| matches_kind(clog.mask, kind))
     }
 
     /// Whether requests of this kind that are sent now from one dense index to another are refused.
     pub fn refuses(&self, (source, target): (usize, usize), kind: u64) -> bool {
-        self.links[self.index(source, target)].refusals.iter().any(|refusal| hits(refusal.mask, kind))
+        self.links[self.index(source, target)].refusals.iter().any(|refusal| matches_kind(refusal.mask, kind))
     }
 
     /// The chance of loss on a link, without any fault.
@@ -519,7 +519,7 @@ impl LinkState {
     }
 
     fn is_cut(&self, kind: u64) -> bool {
-        self.cuts.iter().any(|cut| hits(cut.mask, kind))
+        self.cuts.iter().any(|cut| matches_kind(cut.mask, kind))
     }
 
     fn refresh(&mut self) {
@@ -547,7 +547,7 @@ impl LinkState {
 
     fn conditions_for(&mut self, packet: Packet) -> Conditions {
         let mut conditions = self.base;
-        for Scoped { what, .. } in self.weather.iter_mut().filter(|weather| hits(weather.mask, packet.kind)) {
+        for Scoped { what, .. } in self.weather.iter_mut().filter(|weather| matches_kind(weather.mask, packet.kind)) {
             conditions = conditions.with(&what.conditions);
             what.is_met |= what.acts_on_segments || packet.transport == Transport::Datagram;
         }
@@ -625,10 +625,10 @@ impl LinkState {
 
     #[cold]
     fn arrive_disturbed(&self, ordinal: u64, kind: u64) -> ArrivalVerdict {
-        let narrow = |(mask, before): &(u64, u64)| hits(*mask, kind) && ordinal < *before;
+        let narrow = |(mask, before): &(u64, u64)| matches_kind(*mask, kind) && ordinal < *before;
         if ordinal < self.lost_before || self.lost_kinds.iter().any(narrow) {
             ArrivalVerdict::Lost
-        } else if self.clogs.iter().any(|clog| hits(clog.mask, kind)) {
+        } else if self.clogs.iter().any(|clog| matches_kind(clog.mask, kind)) {
             ArrivalVerdict::Hold
         } else if self.is_refused(ordinal, kind) {
             ArrivalVerdict::Refuse
@@ -640,8 +640,8 @@ impl LinkState {
     /// Whether a packet was sent while a refusal was in force. Both copies of a packet are refused, or neither is: so
     /// the sender of a refused request knows that it never came to the target.
     fn is_refused(&self, ordinal: u64, kind: u64) -> bool {
-        self.refusals.iter().any(|refusal| hits(refusal.mask, kind) && ordinal >= refusal.what)
-            || self.refused_since(ordinal).any(|(mask, sent)| hits(*mask, kind) && sent.contains(&ordinal))
+        self.refusals.iter().any(|refusal| matches_kind(refusal.mask, kind) && ordinal >= refusal.what)
+            || self.refused_since(ordinal).any(|(mask, sent)| matches_kind(*mask, kind) && sent.contains(&ordinal))
     }
 
     /// The refusals that were lifted after a packet was sent.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::disk::Disk;
 use crate::embedding::Embedding;
 use crate::fault;
-use crate::history::{EntryRef, HistoryEntry, HistoryEvent};
+use crate::history::{HistoryEntry, HistoryEntryRef, HistoryEvent};
 use crate::id::{Cluster, Link, NodeId};
 use crate::network::{ALL_KINDS, Network};
 use crate::node::{FileId, Node, Stored};
@@ -70,7 +70,7 @@ pub trait View<N: Node>: Copy + Debug {
     /// How many entries the history of clients has so far, those of nodes around or beside an inner one included.
     fn history_len(&self) -> usize;
     /// An entry of the history, by its place; `None` for one that is not this system's.
-    fn history(&self, place: usize) -> Option<EntryRef<'_, N>>;
+    fn history(&self, place: usize) -> Option<HistoryEntryRef<'_, N>>;
     /// When the settle phase began.
     fn settled_at(&self) -> Option<Instant>;
     /// The most that an undisturbed packet takes, and the declared bounds on clocks.
@@ -149,28 +149,28 @@ impl<N: Node> View<N> for Whole<'_, N> {
     }
     #[inline]
     fn node(&self, node: NodeId) -> Option<&N> {
-        self.state.slot(node).node.as_ref()
+        self.state.node(node).process.as_ref()
     }
     #[inline]
     fn record_count(&self, node: NodeId, file: FileId) -> usize {
-        self.state.slot(node).disk.durable(file).len()
+        self.state.node(node).disk.durable(file).len()
     }
     #[inline]
     fn record(&self, node: NodeId, file: FileId, at: usize) -> Option<Stored<&N::Record>> {
-        self.state.slot(node).disk.durable(file).get(at).map(Stored::as_ref)
+        self.state.node(node).disk.durable(file).get(at).map(Stored::as_ref)
     }
     fn is_lively(&self, node: NodeId) -> bool {
-        let slot = self.state.slot(node);
-        slot.node.is_some() && slot.is_open() && !fault::hampers(slot)
+        let state = self.state.node(node);
+        state.process.is_some() && state.is_free() && !fault::hampers(state)
     }
     fn is_paused(&self, node: NodeId) -> bool {
-        self.state.slot(node).pauses > 0
+        self.state.node(node).pauses > 0
     }
     fn disk_healthy_from(&self, node: NodeId) -> Option<Instant> {
-        self.state.slot(node).disk.healthy_from()
+        self.state.node(node).disk.healthy_from()
     }
     fn disk_latency_max(&self, node: NodeId) -> Duration {
-        self.state.slot(node).disk.latency_max()
+        self.state.node(node).disk.latency_max()
     }
     #[inline]
     fn network(&self) -> &Network {
@@ -186,7 +186,7 @@ impl<N: Node> View<N> for Whole<'_, N> {
     fn history_len(&self) -> usize {
         self.state.history.entries().len()
     }
-    fn history(&self, place: usize) -> Option<EntryRef<'_, N>> {
+    fn history(&self, place: usize) -> Option<HistoryEntryRef<'_, N>> {
         self.state.history.entries().get(place).map(HistoryEntry::as_ref)
     }
     fn settled_at(&self) -> Option<Instant> {
@@ -196,10 +196,10 @@ impl<N: Node> View<N> for Whole<'_, N> {
         self.state.bounds
     }
     fn true_span(&self, node: NodeId, local: Duration) -> Duration {
-        self.state.slot(node).clock.true_span(local)
+        self.state.node(node).clock.true_span(local)
     }
     fn monotonic(&self, node: NodeId) -> Instant {
-        self.state.slot(node).clock.monotonic(self.state.now)
+        self.state.node(node).clock.monotonic(self.state.now)
     }
 }
 
@@ -220,7 +220,7 @@ impl<V, E> Projected<V, E> {
 impl<V: View<E::Outer>, E: Embedding> Projected<V, E> {
     /// The part of an entry that is the inner system's. A completion is the system's whose operation it is: one without
     /// a response says nothing about that by itself.
-    pub(crate) fn entry<'a>(&self, entry: EntryRef<'a, E::Outer>) -> Option<EntryRef<'a, E::Inner>> {
+    pub(crate) fn entry<'a>(&self, entry: HistoryEntryRef<'a, E::Outer>) -> Option<HistoryEntryRef<'a, E::Inner>> {
         if let HistoryEvent::Completed { invoked, .. } = entry.change {
             self.history(invoked)?;
         }
@@ -282,7 +282,7 @@ impl<V: View<E::Outer>, E: Embedding> View<E::Inner> for Projected<V, E> {
     fn history_len(&self) -> usize {
         self.outer.history_len()
     }
-    fn history(&self, place: usize) -> Option<EntryRef<'_, E::Inner>> {
+    fn history(&self, place: usize) -> Option<HistoryEntryRef<'_, E::Inner>> {
         self.entry(self.outer.history(place)?)
     }
     fn settled_at(&self) -> Option<Instant> {

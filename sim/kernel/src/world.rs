@@ -52,14 +52,14 @@ use act::Script;
 use applied::Applied;
 use connection::Connections;
 use counters::{Counters, Incidents};
-use deliver::{Datagram, Event, Held};
-use fault::Active;
+use deliver::{Datagram, Event, HeldPacket};
+use fault::ActiveFault;
 use load::{Calls, CallsOf};
 
 pub use hosted::{Hosted, Wake};
 
 /// Packets that wait at clogged links, by dense index.
-type HeldAt<M> = BTreeMap<(usize, usize), Vec<Held<M>>>;
+type HeldAt<M> = BTreeMap<(usize, usize), Vec<HeldPacket<M>>>;
 
 /// A cluster under simulation, from its start to its end.
 ///
@@ -91,7 +91,7 @@ pub struct World<S: System, T = NoTrace> {
     memory: Option<memory::Memory<<S::Node as Node>::Message>>,
     /// Whether each packet is looked at when it is sent: it may be overridden, or is remembered.
     watches_sends: bool,
-    active: BTreeMap<u32, Active>,
+    active: BTreeMap<u32, ActiveFault>,
     /// The faults and orders that have changed something.
     applied: Applied,
     plan: PlanOf<S::Node>,
@@ -102,7 +102,7 @@ pub struct World<S: System, T = NoTrace> {
     /// What a condition that is counted is called in the report.
     counted: Vec<(String, Awaited)>,
     /// Whether a condition waits for something that the world counts.
-    tells_director: bool,
+    notifies_director: bool,
     digest: Digest,
     ties: Option<Vec<Rng>>,
     budget: Budget,
@@ -175,7 +175,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let calls = Calls::new(load, options.cluster, &mut director);
         let counted: Vec<_> =
             options.counted.iter().map(|(name, it)| (name.clone(), director.count(it.clone()))).collect();
-        let tells_director = waits_for_world(&director);
+        let notifies_director = waits_for_world(&director);
         let remembers = remembers(options);
         let mut world = Self {
             system: system.clone(),
@@ -207,7 +207,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             incidents: Incidents::default(),
             measures: Measures::new::<S>(),
             counted,
-            tells_director,
+            notifies_director,
             digest: Digest::new(),
             ties: ties_of(options, seed),
             budget: Budget { queue_max: options.budget.queue_max.min(SLOT_COUNT_MAX), ..options.budget },
@@ -231,7 +231,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub fn run(&mut self) -> ReportOf<S::Node> {
         self.guard(|world| {
             while world.ended.is_none() {
-                world.turn();
+                world.handle_next();
             }
         });
         self.report()
@@ -242,7 +242,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub fn run_until(&mut self, events: u64) -> Option<ReportOf<S::Node>> {
         self.guard(|world| {
             while world.ended.is_none() && world.state.events < events {
-                world.turn();
+                world.handle_next();
             }
         });
         self.ended.is_some().then(|| self.report())
@@ -250,7 +250,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// One entry of the queue, or what is due before it.
     #[inline(always)]
-    fn turn(&mut self) {
+    fn handle_next(&mut self) {
         let next = self.queue.first().map_or(Instant::MAX, Key::at);
         let alarm = self.alarm();
         if alarm <= next && alarm <= self.end {
@@ -419,8 +419,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Site::Packet(link) if cluster.has_link(link) => {
                 self.state.network.next_ordinal(cluster.index(link.source), cluster.index(link.target))
             }
-            Site::Disk(node) if cluster.contains(node) => self.state.slot(node).disk.operation_count(),
-            Site::Crash(node) if cluster.contains(node) => self.state.slot(node).disk.crash_count(),
+            Site::Disk(node) if cluster.contains(node) => self.state.node(node).disk.operation_count(),
+            Site::Crash(node) if cluster.contains(node) => self.state.node(node).disk.crash_count(),
             Site::Packet(_) | Site::Disk(_) | Site::Crash(_) => 0,
         };
         entry.ordinal < next
@@ -431,9 +431,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         for drawn in self.state.network.drawn() {
             self.digest.content(&drawn);
         }
-        for slot in &self.state.slots {
-            let drawn = (slot.context.drawn(), slot.disk.drawn());
-            self.digest.entry(self.state.now, Tag::Stream, slot.id, &drawn);
+        for node in &self.state.nodes {
+            let drawn = (node.context.drawn(), node.disk.drawn());
+            self.digest.entry(self.state.now, Tag::Stream, node.id, &drawn);
         }
         for ties in self.ties.iter().flatten() {
             self.digest.content(&ties.drawn());
@@ -478,13 +478,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline]
     fn count_at(&mut self, node: NodeId, name: &'static str) {
         self.counts.add(name);
-        if self.tells_director {
-            self.tell_director(node, name);
+        if self.notifies_director {
+            self.notify_director(node, name);
         }
     }
 
     #[cold]
-    fn tell_director(&mut self, node: NodeId, name: &str) {
+    fn notify_director(&mut self, node: NodeId, name: &str) {
         self.director.on_incident(self.state.now, node, name);
         self.act_due = self.next_act();
     }
@@ -526,7 +526,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn enqueue_start(&mut self, node: NodeId) {
         let index = self.state.cluster.index(node);
-        let incarnation = self.state.slots[index].incarnation;
+        let incarnation = self.state.nodes[index].incarnation;
         self.push(self.state.now, index, Event::Start { index, incarnation });
     }
 

@@ -22,7 +22,7 @@ pub struct WorldState<N: Node> {
     pub(crate) events: u64,
     pub(crate) cluster: Cluster,
     pub(crate) bounds: Bounds,
-    pub(crate) slots: Vec<Slot<N>>,
+    pub(crate) nodes: Vec<NodeState<N>>,
     pub(crate) network: Network,
     pub(crate) disturbed_at: Instant,
     pub(crate) settled_at: Option<Instant>,
@@ -30,17 +30,16 @@ pub struct WorldState<N: Node> {
     pub(crate) history: HistoryOf<N>,
 }
 
-/// A node with all that is its own.
+/// A node with all that is its own: its process, and what stays when the process ends.
 ///
-/// - `node` is nothing while its process is down or absent.
 /// - `incarnation` counts the processes that have ended: what belongs to an earlier one is dropped when it comes up.
-/// - `is_gated` is kept by [`Slot::regate`]: while it is set, inputs go through `inbox`, so that none overtakes
-///   another.
+/// - `queues_inputs` is kept by [`NodeState::update_queueing`]: while it is set, inputs go through `inbox`, so that
+///   none overtakes another.
 /// - A node in `crashed_by` does not start.
 #[derive(Clone, Debug)]
-pub(crate) struct Slot<N: Node> {
+pub(crate) struct NodeState<N: Node> {
     pub(crate) id: NodeId,
-    pub(crate) node: Option<N>,
+    pub(crate) process: Option<N>,
     pub(crate) context: Context<N>,
     pub(crate) clock: Clock,
     /// The drift without any fault.
@@ -63,7 +62,7 @@ pub(crate) struct Slot<N: Node> {
     /// Inputs that wait for the node to be scheduled.
     pub(crate) inbox: VecDeque<Waiting<N>>,
     /// Whether inputs wait: the node is paused or slow, or earlier inputs still wait.
-    is_gated: bool,
+    queues_inputs: bool,
     /// When the inbox is served next; an event for another time is stale.
     pub(crate) wakes_at: Option<Instant>,
     /// Operations that its process has begun and not completed, with the place of their invocation in the history.
@@ -94,11 +93,11 @@ pub(crate) enum Machine {
     Off,
 }
 
-impl<N: Node> Slot<N> {
+impl<N: Node> NodeState<N> {
     /// Whether an input can be handled at once.
     #[inline]
-    pub(crate) const fn is_open(&self) -> bool {
-        !self.is_gated
+    pub(crate) const fn is_free(&self) -> bool {
+        !self.queues_inputs
     }
 
     /// Whether the machine hears and answers packets: it is on and not suspended.
@@ -107,8 +106,8 @@ impl<N: Node> Slot<N> {
     }
 
     /// To be called after each change of `pauses`, `slow` or `inbox`.
-    pub(crate) fn regate(&mut self) {
-        self.is_gated = self.pauses > 0 || !self.slow.is_empty() || !self.inbox.is_empty();
+    pub(crate) fn update_queueing(&mut self) {
+        self.queues_inputs = self.pauses > 0 || !self.slow.is_empty() || !self.inbox.is_empty();
     }
 
     /// The node is slow no longer: it is done with the input that it was serving.
@@ -122,11 +121,11 @@ impl<N: Node> Slot<N> {
 impl<N: Node> WorldState<N> {
     pub(crate) fn new<O, Q, W>(options: &RunOptions<O, Q, W>, seed: Seed) -> Self {
         let cluster = options.cluster;
-        let slots = cluster.nodes().map(|id| {
+        let nodes = cluster.nodes().map(|id| {
             let clock = options.clocks.get(&id).copied().unwrap_or_default();
-            Slot {
+            NodeState {
                 id,
-                node: None,
+                process: None,
                 context: Context::new(id, seed.stream("node", id.key())),
                 clock: Clock::new(clock),
                 own_drift_ppm: clock.drift_ppm,
@@ -142,7 +141,7 @@ impl<N: Node> WorldState<N> {
                 slow: Vec::new(),
                 busy_until: Instant::ZERO,
                 inbox: VecDeque::new(),
-                is_gated: false,
+                queues_inputs: false,
                 wakes_at: None,
                 open: Vec::new(),
                 last_write: WriteId(0),
@@ -154,7 +153,7 @@ impl<N: Node> WorldState<N> {
             events: 0,
             cluster,
             bounds: options.bounds,
-            slots: slots.collect(),
+            nodes: nodes.collect(),
             network: Network::new(seed, cluster, &options.network),
             disturbed_at: Instant::ZERO,
             settled_at: None,
@@ -163,14 +162,16 @@ impl<N: Node> WorldState<N> {
         }
     }
 
+    /// All that is the node's own.
     #[inline]
-    pub(crate) fn slot(&self, node: NodeId) -> &Slot<N> {
-        &self.slots[self.cluster.index(node)]
+    pub(crate) fn node(&self, node: NodeId) -> &NodeState<N> {
+        &self.nodes[self.cluster.index(node)]
     }
 
+    /// The same, to be changed.
     #[inline]
-    pub(crate) fn slot_mut(&mut self, node: NodeId) -> &mut Slot<N> {
+    pub(crate) fn node_mut(&mut self, node: NodeId) -> &mut NodeState<N> {
         let index = self.cluster.index(node);
-        &mut self.slots[index]
+        &mut self.nodes[index]
     }
 }

@@ -142,7 +142,7 @@ where
             if tokio.strays() > 0 {
                 self.change(|world| world.fail(now, None, STRAY.to_owned()));
             }
-            self.change(|world| world.look(now));
+            self.change(|world| world.catch_up(now));
             if self.lock().world.is_over() {
                 return;
             }

@@ -2,7 +2,7 @@
 //! files, roles, options and invariants, and a slip that one of its invariants must see.
 
 use serde::{Deserialize, Serialize};
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::view::Projected;
 
@@ -481,7 +481,7 @@ impl<N: Node, R: Rule<N>> Invariants<N> for Watch<R> {
     fn on_step(&mut self, _: impl View<N>, _: NodeId, _: &mut Findings) {
         self.calls[8] += 1;
     }
-    fn on_history(&mut self, _: impl View<N>, entry: EntryRef<'_, N>, _: &mut Findings) {
+    fn on_history(&mut self, _: impl View<N>, entry: HistoryEntryRef<'_, N>, _: &mut Findings) {
         self.calls[if matches!(entry.change, HistoryEvent::Invoked(_)) { 9 } else { 10 }] += 1;
     }
     fn on_end(&mut self, _: impl View<N>, findings: &mut Findings) {

@@ -36,7 +36,7 @@ impl<'a> Moments<'a> {
     }
 
     /// Looks at the figures after an input.
-    pub(super) fn look<S: System, T: Tracer<S::Node>>(&mut self, world: &World<S, T>) {
+    pub(super) fn update<S: System, T: Tracer<S::Node>>(&mut self, world: &World<S, T>) {
         if self.watched.is_empty() {
             return;
         }

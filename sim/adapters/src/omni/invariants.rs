@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use omnipaxos::messages::sequence_paxos::PaxosMsg;
-use splitbrain::kernel::history::{EntryRef, HistoryEvent};
+use splitbrain::kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain::kernel::prelude::*;
 
 use super::server::Process;
@@ -193,7 +193,7 @@ impl Invariants<Process> for OmniInvariants {
         }
     }
 
-    fn on_history(&mut self, view: impl View<Process>, entry: EntryRef<'_, Process>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<Process>, entry: HistoryEntryRef<'_, Process>, findings: &mut Findings) {
         let HistoryEvent::Completed { invoked, result: OperationResult::Ok(placed), .. } = entry.change else { return };
         let Some(HistoryEvent::Invoked(operation)) = view.history(invoked).map(|entry| entry.change) else { return };
         let known = usize::try_from(placed.index - 1).ok().and_then(|place| self.chosen.get(place)).copied();

@@ -44,7 +44,7 @@ use super::model::Keyed;
 use super::{BUDGET, Check, Contradiction, Operation, Verdict};
 use crate::brief::Datum;
 use crate::context::OperationResult;
-use crate::history::{EntryRef, HistoryEvent};
+use crate::history::{HistoryEntryRef, HistoryEvent};
 use crate::id::NodeId;
 use crate::invariant::{Findings, InvariantInfo, InvariantKind, Invariants, Sight};
 use crate::node::Node;
@@ -166,7 +166,7 @@ impl<N: Node, R: Reading<N>> Linearizable<N, R> {
     }
 
     /// The history has grown: the same as [`Invariants::on_history`], as the invariant with this index.
-    pub fn watch(&mut self, index: usize, view: &impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+    pub fn watch(&mut self, index: usize, view: &impl View<N>, entry: HistoryEntryRef<'_, N>, findings: &mut Findings) {
         if !findings.is_on(index) {
             return;
         }
@@ -267,7 +267,7 @@ fn tell<N: Node>(invoked: usize, view: &impl View<N>) -> String {
 impl<N: Node, R: Reading<N>> Invariants<N> for Linearizable<N, R> {
     const LIST: &'static [InvariantInfo] = &[LINEARIZABLE];
 
-    fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<N>, entry: HistoryEntryRef<'_, N>, findings: &mut Findings) {
         self.watch(0, &view, entry, findings);
     }
 

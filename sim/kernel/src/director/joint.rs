@@ -21,7 +21,7 @@ pub(crate) struct Joint {
     /// Whether all parts held when they were looked at last, and nothing has to happen anew.
     held: bool,
     /// When to look again.
-    look_at: Instant,
+    check_at: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ enum Standing {
 impl Joint {
     /// From the start of the run, when no node has a role.
     pub(crate) fn new(condition: &Condition) -> Self {
-        Self { parts: condition.parts().iter().map(Part::new).collect(), held: false, look_at: Instant::ZERO }
+        Self { parts: condition.parts().iter().map(Part::new).collect(), held: false, check_at: Instant::ZERO }
     }
 
     /// Whether it waits for observations.
@@ -68,7 +68,7 @@ impl Joint {
         for part in &mut self.parts {
             concerns |= part.on_name(happened, census);
         }
-        concerns && self.look(now, census)
+        concerns && self.check(now, census)
     }
 
     /// A node's role changed.
@@ -76,12 +76,12 @@ impl Joint {
         for part in &mut self.parts {
             part.on_shift(now, shift);
         }
-        self.look_at(now);
+        self.check_at(now);
     }
 
     /// To be looked at by this time.
-    pub(crate) fn look_at(&mut self, at: Instant) {
-        self.look_at = self.look_at.min(at);
+    pub(crate) fn check_at(&mut self, at: Instant) {
+        self.check_at = self.check_at.min(at);
     }
 
     /// The node that it is about, if it is about one alone.
@@ -95,14 +95,14 @@ impl Joint {
 
     /// When it is to be looked at.
     pub(crate) const fn due(&self) -> Instant {
-        self.look_at
+        self.check_at
     }
 
     /// Looks whether all parts hold. Tells whether the condition comes.
-    pub(crate) fn look(&mut self, now: Instant, census: &Census) -> bool {
+    pub(crate) fn check(&mut self, now: Instant, census: &Census) -> bool {
         let standings = self.parts.iter().map(|part| part.standing(now, census));
         let whole = standings.max().expect("a condition has a part");
-        self.look_at = if let Standing::From(at) = whole { at } else { Instant::MAX };
+        self.check_at = if let Standing::From(at) = whole { at } else { Instant::MAX };
         let comes = whole == Standing::Holds && !self.held;
         self.held = whole == Standing::Holds;
         if comes {

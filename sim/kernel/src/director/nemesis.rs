@@ -8,7 +8,7 @@ mod kinds;
 
 use crate::director::census::Census;
 use crate::director::spec::{NemesisKind, NemesisSpec, OrderKey};
-use crate::director::{Act, FaultKey, Hand};
+use crate::director::{Directive, DirectiveSink, FaultKey};
 use crate::fault::{ClockDrift, Fault};
 use crate::id::NodeId;
 use crate::rng::{Rng, Seed, fnv1a};
@@ -95,27 +95,33 @@ impl Nemesis {
     }
 
     /// Does everything that is due.
-    pub(crate) fn act(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
-        self.stop(now, clocks, hand);
+    pub(crate) fn act(
+        &mut self,
+        now: Instant,
+        census: &Census,
+        clocks: &mut ClockAccount,
+        sink: &mut DirectiveSink<'_>,
+    ) {
+        self.stop(now, clocks, sink);
         if let State::Idle(start) = self.state
             && start <= now
         {
             match self.follow.take() {
-                Some(follow) => self.begin(now, follow.fault, follow.duration, hand),
-                None => self.strike(now, census, clocks, hand),
+                Some(follow) => self.begin(now, follow.fault, follow.duration, sink),
+                None => self.strike(now, census, clocks, sink),
             }
         }
         // A fault may last no time at all.
-        self.stop(now, clocks, hand);
+        self.stop(now, clocks, sink);
         assert!(self.due() > now, "what was due is done");
     }
 
     /// Lifts the fault whose time is over.
-    fn stop(&mut self, now: Instant, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
+    fn stop(&mut self, now: Instant, clocks: &mut ClockAccount, sink: &mut DirectiveSink<'_>) {
         if let State::Active(stop, key) = self.state
             && stop <= now
         {
-            hand.acts.push(Act::Stop { key });
+            sink.directives.push(Directive::Stop { key });
             if let Some((node, ppm)) = self.drift.take() {
                 clocks.end_drift(node, ppm);
             }
@@ -127,7 +133,7 @@ impl Nemesis {
     }
 
     /// Starts a fault, if any of the kinds finds a node to hit.
-    fn strike(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, hand: &mut Hand<'_>) {
+    fn strike(&mut self, now: Instant, census: &Census, clocks: &mut ClockAccount, sink: &mut DirectiveSink<'_>) {
         let rng = self.occurrence();
         let duration = self.spec.duration.draw(&mut rng.fork("duration", 0));
         let late = self.spec.messages.late.unwrap_or(self.spec.duration);
@@ -137,28 +143,28 @@ impl Nemesis {
         let strike = kinds.into_iter().find_map(|kind| occasion.strike(kind, clocks));
         let (fault, duration, follow) = match strike {
             None => return self.rest(now),
-            Some(Strike::Order(node, order)) => return self.order(now, node, order, hand),
+            Some(Strike::Order(node, order)) => return self.order(now, node, order, sink),
             Some(Strike::Fault { fault, duration, follow }) => (fault, duration, follow),
         };
         if let Fault::ClockDrift(ClockDrift { nodes, ppm }) = &fault {
             self.drift = nodes.first().map(|node| (*node, *ppm));
         }
         self.follow = follow;
-        self.begin(now, fault, duration, hand);
+        self.begin(now, fault, duration, sink);
     }
 
     /// Gives an order, which happens once.
-    fn order(&mut self, now: Instant, node: NodeId, order: OrderKey, hand: &mut Hand<'_>) {
+    fn order(&mut self, now: Instant, node: NodeId, order: OrderKey, sink: &mut DirectiveSink<'_>) {
         self.acted = true;
         let id = format!("{}.{}", self.spec.id, self.ordinal);
-        hand.acts.push(Act::Order { id, line: self.spec.line, node, order });
+        sink.directives.push(Directive::Order { id, line: self.spec.line, node, order });
         self.rest(now);
     }
 
-    fn begin(&mut self, now: Instant, fault: Fault, duration: Duration, hand: &mut Hand<'_>) {
+    fn begin(&mut self, now: Instant, fault: Fault, duration: Duration, sink: &mut DirectiveSink<'_>) {
         self.acted = true;
         let id = format!("{}.{}", self.spec.id, self.ordinal);
-        let key = hand.start(&id, &self.selector, self.spec.line, fault);
+        let key = sink.start(&id, &self.selector, self.spec.line, fault);
         self.state = State::Active(now.saturating_add(duration), key);
     }
 

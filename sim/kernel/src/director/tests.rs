@@ -95,7 +95,7 @@ fn setup(seed: u64, cluster: Cluster) -> DirectorSetup {
 /// A director and everything that it did, with the time.
 struct Play {
     director: Director,
-    acts: Vec<(Instant, Act)>,
+    directives: Vec<(Instant, Directive)>,
 }
 
 impl Play {
@@ -105,7 +105,7 @@ impl Play {
         for node in cluster.starting() {
             director.on_up(Instant::ZERO, node);
         }
-        Self { director, acts: Vec::new() }
+        Self { director, directives: Vec::new() }
     }
 
     fn of(faults: Vec<FaultSpec<OrderKey>>) -> Self {
@@ -121,9 +121,9 @@ impl Play {
     }
 
     fn poll(&mut self, now: Instant) {
-        let mut acts = Vec::new();
-        self.director.poll(now, &mut acts);
-        self.acts.extend(acts.into_iter().map(|act| (now, act)));
+        let mut directives = Vec::new();
+        self.director.poll(now, &mut directives);
+        self.directives.extend(directives.into_iter().map(|directive| (now, directive)));
     }
 
     fn says(&mut self, millis: u64, node: u16, name: &'static str) {
@@ -148,24 +148,24 @@ impl Play {
 
     /// What was done, one short line each: `2s +a pause s1`, `3s -1`, `2s a s1 7`.
     fn told(&self) -> Vec<String> {
-        let line = |(now, act): &(Instant, Act)| {
+        let line = |(now, directive): &(Instant, Directive)| {
             let now = now.since(Instant::ZERO);
-            match act {
-                Act::Start { id, fault, .. } => format!("{now} +{id} {}", short(fault)),
-                Act::Bind { name, node } => format!("{now} {name} is {node}"),
-                Act::Stop { key } => format!("{now} -{}", key.0),
-                Act::Order { id, node, order, .. } => format!("{now} {id} {node} {}", order.0),
+            match directive {
+                Directive::Start { id, fault, .. } => format!("{now} +{id} {}", short(fault)),
+                Directive::Bind { name, node } => format!("{now} {name} is {node}"),
+                Directive::Stop { key } => format!("{now} -{}", key.0),
+                Directive::Order { id, node, order, .. } => format!("{now} {id} {node} {}", order.0),
             }
         };
-        self.acts.iter().map(line).collect()
+        self.directives.iter().map(line).collect()
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let fault = |(_, act): &(Instant, Act)| match act {
-            Act::Start { fault, .. } => Some(fault.clone()),
+        let fault = |(_, directive): &(Instant, Directive)| match directive {
+            Directive::Start { fault, .. } => Some(fault.clone()),
             _ => None,
         };
-        self.acts.iter().filter_map(fault).collect()
+        self.directives.iter().filter_map(fault).collect()
     }
 }
 
@@ -186,7 +186,7 @@ fn a_director_without_specs_never_acts() {
     play.takes(20, 1, "leader", 1);
     play.falls(30, 1);
     assert_eq!(play.director.due(), Instant::MAX);
-    assert!(play.acts.is_empty());
+    assert!(play.directives.is_empty());
 }
 
 #[test]
@@ -218,10 +218,11 @@ fn a_poll_that_comes_late_does_the_same() {
     punctual.to(20_000);
     let mut late = Play::of(faults());
     late.poll(at(20_000));
-    let acts = |play: Play| -> Vec<Act> { play.acts.into_iter().map(|(_, act)| act).collect() };
-    let punctual = acts(punctual);
+    let directives =
+        |play: Play| -> Vec<Directive> { play.directives.into_iter().map(|(_, directive)| directive).collect() };
+    let punctual = directives(punctual);
     assert!(punctual.len() > 20);
-    assert_eq!(punctual, acts(late));
+    assert_eq!(punctual, directives(late));
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn what_is_due_when_the_settle_phase_begins_does_not_come() {
     setup.settle_at = at(2_000);
     let mut play = Play::new(setup);
     play.to(9_000);
-    assert!(play.acts.is_empty());
+    assert!(play.directives.is_empty());
     assert_eq!(play.director.never_applied(|_| true), ["a"]);
 }
 
@@ -261,7 +262,7 @@ fn a_copy_goes_the_same_way() {
     again.what = What::Fault(Fault::Pause(Pause { nodes: selectors(&["any server"]) }));
     let mut play = Play::of(vec![again]);
     play.to(5_000);
-    let mut copy = Play { director: play.director.clone(), acts: play.acts.clone() };
+    let mut copy = Play { director: play.director.clone(), directives: play.directives.clone() };
     play.to(30_000);
     copy.to(30_000);
     assert_eq!(play.told(), copy.told());

@@ -92,7 +92,7 @@ impl Watch {
     pub(crate) fn on_bound(&mut self, now: Instant) {
         match self {
             Self::Single(_) => {}
-            Self::Joint(joint) => joint.look_at(now),
+            Self::Joint(joint) => joint.check_at(now),
         }
     }
 
@@ -108,7 +108,7 @@ impl Watch {
     pub(crate) fn take(&mut self, now: Instant, census: &Census) -> Vec<Option<NodeId>> {
         match self {
             Self::Single(plain) => plain.take(now),
-            Self::Joint(joint) => joint.look(now, census).then(|| joint.node(census)).into_iter().collect(),
+            Self::Joint(joint) => joint.check(now, census).then(|| joint.node(census)).into_iter().collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::context::EffectRef;
 use crate::fault::Fault;
-use crate::history::EntryRef;
+use crate::history::HistoryEntryRef;
 use crate::id::NodeId;
 use crate::invariant::{FaultChange, Findings, Groups, Input, InvariantInfo, Invariants};
 use crate::node::Node;
@@ -66,7 +66,7 @@ impl<N: Node, A: Invariants<N>, B: Invariants<N>> Invariants<N> for Both<A, B> {
             });
         }
     }
-    fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<N>, entry: HistoryEntryRef<'_, N>, findings: &mut Findings) {
         both!(self, findings, on_history(view, entry));
     }
     fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {

@@ -3,7 +3,7 @@
 use crate::context::EffectRef;
 use crate::embedding::Embedding;
 use crate::fault::Fault;
-use crate::history::EntryRef;
+use crate::history::HistoryEntryRef;
 use crate::id::NodeId;
 use crate::invariant::{FaultChange, Findings, Groups, Input, InvariantInfo, Invariants};
 use crate::time::Instant;
@@ -124,7 +124,12 @@ impl<E: Embedding, I: Invariants<E::Inner>> Invariants<E::Outer> for Inside<E, I
         }
     }
 
-    fn on_history(&mut self, outer: impl View<E::Outer>, entry: EntryRef<'_, E::Outer>, findings: &mut Findings) {
+    fn on_history(
+        &mut self,
+        outer: impl View<E::Outer>,
+        entry: HistoryEntryRef<'_, E::Outer>,
+        findings: &mut Findings,
+    ) {
         let view = Projected { outer, embedding: self.embedding };
         if let Some(entry) = view.entry(entry).filter(|_| self.is_there) {
             self.inner.on_history(view, entry, findings);

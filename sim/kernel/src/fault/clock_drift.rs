@@ -7,7 +7,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// Both clocks run fast or slow by this much, in parts per million, until lifted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,17 +44,17 @@ impl Done for ClockDrift {
         format!("clock drift {} by {}ppm", words::nodes(&self.nodes), self.ppm)
     }
 
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.clock.add_drift(now, self.ppm);
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.clock.add_drift(now, self.ppm);
         After::Changed
     }
 
-    fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.clock.remove_drift(now, self.ppm);
+    fn stop_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.clock.remove_drift(now, self.ppm);
         After::Changed
     }
 
-    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
-        slot.clock.set_drift(now, slot.own_drift_ppm);
+    fn heal<N: Node>(node: &mut NodeState<N>, now: Instant) {
+        node.clock.set_drift(now, node.own_drift_ppm);
     }
 }

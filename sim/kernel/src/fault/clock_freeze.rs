@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ability, After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// Both clocks stand still while the process runs; no timer fires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,21 +35,21 @@ impl Done for ClockFreeze {
         format!("clock freeze {}", words::nodes(&self.nodes))
     }
 
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.clock.freeze(now);
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.clock.freeze(now);
         After::Changed
     }
 
-    fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.clock.thaw(now);
+    fn stop_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.clock.thaw(now);
         After::Changed
     }
 
-    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
-        slot.clock.thaw_all(now);
+    fn heal<N: Node>(node: &mut NodeState<N>, now: Instant) {
+        node.clock.thaw_all(now);
     }
 
-    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
-        slot.clock.is_frozen()
+    fn hampers<N: Node>(node: &NodeState<N>) -> bool {
+        node.clock.is_frozen()
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::{Duration, Instant};
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// The wall clock is led to a new offset over a time, as NTP slews. Lifting it does not undo it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl Done for ClockSlew {
         vec![Range::one(&["by"], self.by.size()), Range::one(&["over"], self.over)]
     }
 
-    fn changes_node<N: Node>(&self, _: &Slot<N>, _: Instant) -> bool {
+    fn changes_node<N: Node>(&self, _: &NodeState<N>, _: Instant) -> bool {
         false
     }
 
@@ -67,8 +67,8 @@ impl Done for ClockSlew {
         true
     }
 
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.clock.slew(now, self.by, self.over);
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.clock.slew(now, self.by, self.over);
         After::Nothing
     }
 }

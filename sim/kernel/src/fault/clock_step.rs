@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// The wall clock jumps. The monotonic clock does not. Happens once; lifting it does not undo it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Done for ClockStep {
         vec![Range::one(&["by"], self.by.size())]
     }
 
-    fn changes_node<N: Node>(&self, _: &Slot<N>, _: Instant) -> bool {
+    fn changes_node<N: Node>(&self, _: &NodeState<N>, _: Instant) -> bool {
         false
     }
 
@@ -65,8 +65,8 @@ impl Done for ClockStep {
         true
     }
 
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.clock.step(self.by);
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        node.clock.step(self.by);
         After::Nothing
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::node::Node;
 use crate::time::Instant;
 use crate::vocabulary::Incident;
-use crate::world_state::{Machine, Slot};
+use crate::world_state::{Machine, NodeState};
 
 /// What ends in a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ impl Done for Crash {
     }
 
     /// A machine whose process is down may still be on.
-    fn changes_node<N: Node>(&self, slot: &Slot<N>, _: Instant) -> bool {
-        slot.node.is_some() || (self.scope == CrashScope::Machine && slot.machine == Machine::Up)
+    fn changes_node<N: Node>(&self, node: &NodeState<N>, _: Instant) -> bool {
+        node.process.is_some() || (self.scope == CrashScope::Machine && node.machine == Machine::Up)
     }
 
     /// The world sees to it: it changes something if it keeps a process from starting.
@@ -74,20 +74,20 @@ impl Done for Crash {
         false
     }
 
-    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.crashed_by.push(key);
+    fn start_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        node.crashed_by.push(key);
         After::Crashes(self.scope, self.keep)
     }
 
     /// The node starts, unless another crash still holds it. A spare server stays absent.
-    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        let held = slot.crashed_by.contains(&key);
-        slot.crashed_by.retain(|crash| *crash != key);
-        let starts = held && slot.is_present && slot.node.is_none() && slot.crashed_by.is_empty();
+    fn stop_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        let held = node.crashed_by.contains(&key);
+        node.crashed_by.retain(|crash| *crash != key);
+        let starts = held && node.is_present && node.process.is_none() && node.crashed_by.is_empty();
         if starts { After::Starts } else { After::Nothing }
     }
 
-    fn heal<N: Node>(slot: &mut Slot<N>, _: Instant) {
-        slot.crashed_by.clear();
+    fn heal<N: Node>(node: &mut NodeState<N>, _: Instant) {
+        node.crashed_by.clear();
     }
 }

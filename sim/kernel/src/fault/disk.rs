@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::{FileId, Node};
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// The disk misbehaves: until lifted, or once, to a record that is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,30 +74,30 @@ impl Done for Disk {
     }
 
     /// What is done to records needs some, and no process.
-    fn changes_node<N: Node>(&self, slot: &Slot<N>, now: Instant) -> bool {
+    fn changes_node<N: Node>(&self, node: &NodeState<N>, now: Instant) -> bool {
         match self.fault {
-            DiskFault::Wipe => !slot.disk.is_empty(now),
+            DiskFault::Wipe => !node.disk.is_empty(now),
             DiskFault::Lose { file, from_end }
             | DiskFault::Corrupt { file, from_end }
-            | DiskFault::Unreadable { file, from_end } => slot.disk.has_record(file, from_end),
+            | DiskFault::Unreadable { file, from_end } => node.disk.has_record(file, from_end),
             DiskFault::Slow { .. } | DiskFault::Full | DiskFault::Io | DiskFault::LyingSync | DiskFault::Hang => {
-                slot.node.is_some()
+                node.process.is_some()
             }
         }
     }
 
-    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.disk.start_fault(key, self.fault, now);
+    fn start_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.disk.start_fault(key, self.fault, now);
         After::Nothing
     }
 
-    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.disk.stop_fault(key);
+    fn stop_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        node.disk.stop_fault(key);
         After::Changed
     }
 
-    fn heal<N: Node>(slot: &mut Slot<N>, _: Instant) {
-        slot.disk.heal();
+    fn heal<N: Node>(node: &mut NodeState<N>, _: Instant) {
+        node.disk.heal();
     }
 }
 

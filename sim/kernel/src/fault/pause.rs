@@ -6,7 +6,7 @@ use super::{After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, 
 use crate::node::Node;
 use crate::time::Instant;
 use crate::vocabulary::Incident;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// The process stops being scheduled while its clocks go on; inputs queue and arrive in order at resume,
 /// and a process that was to start meanwhile starts then.
@@ -37,24 +37,24 @@ impl Done for Pause {
         Some(Incident::Paused)
     }
 
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.pauses += 1;
-        slot.regate();
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        node.pauses += 1;
+        node.update_queueing();
         After::Nothing
     }
 
-    fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.pauses = slot.pauses.saturating_sub(1);
-        slot.regate();
+    fn stop_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        node.pauses = node.pauses.saturating_sub(1);
+        node.update_queueing();
         After::Changed
     }
 
-    fn heal<N: Node>(slot: &mut Slot<N>, _: Instant) {
-        slot.pauses = 0;
-        slot.regate();
+    fn heal<N: Node>(node: &mut NodeState<N>, _: Instant) {
+        node.pauses = 0;
+        node.update_queueing();
     }
 
-    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
-        slot.pauses > 0
+    fn hampers<N: Node>(node: &NodeState<N>) -> bool {
+        node.pauses > 0
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::node::Node;
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// Each input takes this long to serve; further inputs queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,26 +43,26 @@ impl Done for Slow {
         vec![Range::one(&["service_time"], self.service_time)]
     }
 
-    fn start_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        slot.slow.push((key, self.service_time));
-        slot.regate();
+    fn start_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        node.slow.push((key, self.service_time));
+        node.update_queueing();
         After::Nothing
     }
 
-    fn stop_node<N: Node>(&self, key: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.slow.retain(|(slow, _)| *slow != key);
-        slot.free_when_fast(now);
-        slot.regate();
+    fn stop_node<N: Node>(&self, key: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.slow.retain(|(slow, _)| *slow != key);
+        node.free_when_fast(now);
+        node.update_queueing();
         After::Changed
     }
 
-    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
-        slot.slow.clear();
-        slot.free_when_fast(now);
-        slot.regate();
+    fn heal<N: Node>(node: &mut NodeState<N>, now: Instant) {
+        node.slow.clear();
+        node.free_when_fast(now);
+        node.update_queueing();
     }
 
-    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
-        !slot.slow.is_empty()
+    fn hampers<N: Node>(node: &NodeState<N>) -> bool {
+        !node.slow.is_empty()
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{After, Choice, Concrete, Done, Fault, Kind, Lasting, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// A crashed, exited or absent node starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,17 +40,17 @@ impl Done for Start {
         format!("{again}start {}", words::nodes(&self.nodes))
     }
 
-    fn changes_node<N: Node>(&self, slot: &Slot<N>, _: Instant) -> bool {
-        slot.node.is_none() && (!self.free_only || slot.crashed_by.is_empty())
+    fn changes_node<N: Node>(&self, node: &NodeState<N>, _: Instant) -> bool {
+        node.process.is_none() && (!self.free_only || node.crashed_by.is_empty())
     }
 
     /// Ends every crash that holds the node down; with `free_only`, a node that a crash holds down stays down.
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, _: Instant) -> After {
-        if self.free_only && !slot.crashed_by.is_empty() {
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, _: Instant) -> After {
+        if self.free_only && !node.crashed_by.is_empty() {
             return After::Nothing;
         }
-        slot.is_present = true;
-        slot.crashed_by.clear();
+        node.is_present = true;
+        node.crashed_by.clear();
         After::Starts
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ability, After, Choice, Concrete, Done, Fault, Kind, Leaf, Nodes, Selectors, Stated, on_chosen, words};
 use crate::node::Node;
 use crate::time::Instant;
-use crate::world_state::Slot;
+use crate::world_state::NodeState;
 
 /// The virtual machine is suspended: its process is not scheduled and its monotonic clock stands still, so that on
 /// resume no timer is overdue and no time seems to have passed. Its wall clock is right on resume. Datagrams and other
@@ -39,27 +39,27 @@ impl Done for Suspend {
         format!("suspend {}", words::nodes(&self.nodes))
     }
 
-    fn start_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        slot.clock.suspend(now);
-        slot.pauses += 1;
-        slot.regate();
+    fn start_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        node.clock.suspend(now);
+        node.pauses += 1;
+        node.update_queueing();
         After::Changed
     }
 
-    fn stop_node<N: Node>(&self, _: u32, slot: &mut Slot<N>, now: Instant) -> After {
-        let was_suspended = slot.clock.is_suspended();
-        slot.clock.resume(now);
-        slot.pauses = slot.pauses.saturating_sub(1);
-        slot.regate();
-        if was_suspended && !slot.clock.is_suspended() { After::Resumes } else { After::Changed }
+    fn stop_node<N: Node>(&self, _: u32, node: &mut NodeState<N>, now: Instant) -> After {
+        let was_suspended = node.clock.is_suspended();
+        node.clock.resume(now);
+        node.pauses = node.pauses.saturating_sub(1);
+        node.update_queueing();
+        if was_suspended && !node.clock.is_suspended() { After::Resumes } else { After::Changed }
     }
 
     /// The healing of pauses lets the process run.
-    fn heal<N: Node>(slot: &mut Slot<N>, now: Instant) {
-        slot.clock.resume_all(now);
+    fn heal<N: Node>(node: &mut NodeState<N>, now: Instant) {
+        node.clock.resume_all(now);
     }
 
-    fn hampers<N: Node>(slot: &Slot<N>) -> bool {
-        slot.clock.is_suspended()
+    fn hampers<N: Node>(node: &NodeState<N>) -> bool {
+        node.clock.is_suspended()
     }
 }

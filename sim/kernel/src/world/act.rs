@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::director::Act;
+use crate::director::Directive;
 use crate::id::{Cluster, NodeId};
 use crate::node::Node;
 use crate::plan::{Asking, Moment, Plan, PlannedFault, PlannedName, PlannedOperation, PlannedOrder, Timing};
@@ -22,7 +22,7 @@ use super::World;
 pub(super) struct Script<O, Q> {
     timing: Timing,
     faults: Vec<PlannedFault>,
-    entries: Vec<(Moment, Entry<O, Q>)>,
+    entries: Vec<(Moment, ScriptEntry<O, Q>)>,
     next: usize,
     deferred: Deferred<O>,
 }
@@ -37,8 +37,9 @@ struct Deferred<O> {
     ready: Vec<(NodeId, O)>,
 }
 
+/// One thing that the plan of a replay says.
 #[derive(Clone, Debug)]
-enum Entry<O, Q> {
+enum ScriptEntry<O, Q> {
     /// Starts the nth fault of the plan.
     Start(u32),
     /// Lifts the nth fault of the plan.
@@ -74,21 +75,21 @@ impl<O: Clone, Q: Clone> Script<O, Q> {
         let mut faults = faults.to_vec();
         for (key, planned) in (0..).zip(&mut faults) {
             planned.fault.retain(|node| cluster.contains(node), |link| cluster.has_link(link));
-            entries.push((planned.start, Entry::Start(key)));
+            entries.push((planned.start, ScriptEntry::Start(key)));
             // In an edited plan a fault may end before it starts.
-            entries.extend(planned.stop.map(|stop| (stop.max(planned.start), Entry::Stop(key))));
+            entries.extend(planned.stop.map(|stop| (stop.max(planned.start), ScriptEntry::Stop(key))));
         }
         for planned in operations.iter().filter(|planned| cluster.contains(planned.node)) {
             entries.push((
                 planned.start,
-                Entry::Operate(planned.node, planned.operation.clone(), planned.after_completion),
+                ScriptEntry::Operate(planned.node, planned.operation.clone(), planned.after_completion),
             ));
         }
         for planned in orders.iter().filter(|planned| cluster.contains(planned.node)) {
-            entries.push((planned.start, Entry::Order(planned.node, planned.order.clone())));
+            entries.push((planned.start, ScriptEntry::Order(planned.node, planned.order.clone())));
         }
         for planned in names.iter().filter(|planned| cluster.contains(planned.node)) {
-            entries.push((planned.start, Entry::Name(planned.name.clone(), planned.node)));
+            entries.push((planned.start, ScriptEntry::Name(planned.name.clone(), planned.node)));
         }
         match timing {
             Timing::Exact => entries.sort_by_key(|(moment, _)| (moment.after_events, moment.at, moment.order)),
@@ -136,23 +137,23 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Everything that is due now: what the director wants, then what the script says.
     pub(super) fn act(&mut self) {
         let now = self.state.now;
-        let mut acts = Vec::new();
+        let mut directives = Vec::new();
         if self.director.due() <= now {
-            self.director.poll(now, &mut acts);
+            self.director.poll(now, &mut directives);
         }
-        for act in acts {
+        for directive in directives {
             if self.is_over() {
                 return;
             }
-            match act {
-                Act::Start { key, id, selector, line, fault } => {
+            match directive {
+                Directive::Start { key, id, selector, line, fault } => {
                     let planned = PlannedFault { id, start: self.moment(), stop: None, selector, line, fault };
                     self.start_fault(key.0, planned);
                 }
-                Act::Bind { name, node } => self.note_name(name, node),
-                Act::Stop { key } => self.stop_fault(key.0),
-                Act::Order { id, node, order, .. } => {
-                    if self.state.slot(node).node.is_some() {
+                Directive::Bind { name, node } => self.note_name(name, node),
+                Directive::Stop { key } => self.stop_fault(key.0),
+                Directive::Order { id, node, order, .. } => {
+                    if self.state.node(node).process.is_some() {
                         self.applied.note_order(&id);
                     }
                     self.order(node, self.orders[order.0].clone());
@@ -168,18 +169,18 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             let entry = self.script.entries[self.script.next].1.clone();
             self.script.next += 1;
             match entry {
-                Entry::Start(key) => {
+                ScriptEntry::Start(key) => {
                     let planned = self.script.faults[key as usize].clone();
                     let planned = PlannedFault { start: self.moment(), stop: None, ..planned };
                     self.start_fault(key, planned);
                 }
-                Entry::Stop(key) => self.stop_fault(key),
-                Entry::Operate(node, operation, true) if self.script.must_wait(node) => {
+                ScriptEntry::Stop(key) => self.stop_fault(key),
+                ScriptEntry::Operate(node, operation, true) if self.script.must_wait(node) => {
                     self.script.deferred.waiting.entry(node).or_default().push_back(operation);
                 }
-                Entry::Operate(node, operation, after) => self.hand_planned(node, operation, after),
-                Entry::Order(node, order) => self.order(node, order),
-                Entry::Name(name, node) => {
+                ScriptEntry::Operate(node, operation, after) => self.hand_planned(node, operation, after),
+                ScriptEntry::Order(node, order) => self.order(node, order),
+                ScriptEntry::Name(name, node) => {
                     self.director.bind(now, &name, node);
                     self.note_name(name, node);
                 }
@@ -196,7 +197,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn hand_planned(&mut self, node: NodeId, operation: <S::Node as Node>::Operation, after_completion: bool) {
         // Counted before it is handed over: the client may end it at once.
-        if self.script.timing == Timing::Time && self.state.slot(node).node.is_some() {
+        if self.script.timing == Timing::Time && self.state.node(node).process.is_some() {
             *self.script.deferred.open.entry(node).or_default() += 1;
         }
         self.operate(node, operation, after_completion);

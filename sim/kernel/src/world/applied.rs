@@ -57,14 +57,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn changes_something(&self, fault: &Fault) -> bool {
         match fault.target() {
-            Target::Nodes(nodes) => nodes.iter().any(|node| fault.changes_node(self.state.slot(*node), self.state.now)),
+            Target::Nodes(nodes) => nodes.iter().any(|node| fault.changes_node(self.state.node(*node), self.state.now)),
             Target::Links(links) => fault.changes_links() && links.iter().any(|link| self.is_there(*link)),
         }
     }
 
     /// Whether a link is between nodes that are there.
     fn is_there(&self, Link { source, target }: Link) -> bool {
-        self.state.slot(source).is_present && self.state.slot(target).is_present
+        self.state.node(source).is_present && self.state.node(target).is_present
     }
 
     /// A process starts: what is in force at it, and on its links, changes something from now on.
@@ -83,8 +83,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// A process would start if no crash held it down.
     pub(super) fn note_held(&mut self, index: usize) {
-        let slot = &self.state.slots[index];
-        let holding = slot.crashed_by.iter().filter(|_| slot.is_present && slot.node.is_none());
+        let state = &self.state.nodes[index];
+        let holding = state.crashed_by.iter().filter(|_| state.is_present && state.process.is_none());
         for active in holding.filter_map(|key| self.active.get(key)) {
             self.applied.note(active.position);
         }
@@ -108,11 +108,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// Asks a node whether it has read its wall clock: what led it before then has changed something.
     fn note_wall_reads(&mut self, index: usize) {
-        let slot = &mut self.state.slots[index];
-        if !slot.context.take_wall_read() {
+        let state = &mut self.state.nodes[index];
+        if !state.context.take_wall_read() {
             return;
         }
-        let node = slot.id;
+        let node = state.id;
         let Applied { faults, unread, readers, .. } = &mut self.applied;
         readers.insert(node);
         unread.retain(|(position, of)| {
@@ -124,7 +124,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// The run is over: what the last packets and reads have met is known.
     pub(super) fn note_end(&mut self) {
         self.note_all_weather();
-        (0..self.state.slots.len()).for_each(|index| self.note_wall_reads(index));
+        (0..self.state.nodes.len()).for_each(|index| self.note_wall_reads(index));
     }
 
     /// The faults and nemeses of the scenario that never started or have changed nothing, then those of them that have

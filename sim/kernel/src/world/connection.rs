@@ -304,7 +304,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             return;
         }
         let node = state.node;
-        if self.state.slots[node].clock.is_suspended() {
+        if self.state.nodes[node].clock.is_suspended() {
             // No time passes for it: it counts anew from its resume on.
             return;
         }
@@ -315,7 +315,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             return self.dial(connection);
         }
         if state.is_alive() {
-            self.count_at(self.state.slots[node].id, "connection timed out");
+            self.count_at(self.state.nodes[node].id, "connection timed out");
             self.end_connection(connection, end, ConnectionChange::TimedOut);
         } else {
             state.close();
@@ -342,15 +342,15 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         {
             self.note_failure(opener, acceptor);
         }
-        self.tell_end(connection, end, change);
+        self.notify_end(connection, end, change);
         self.connections.forget_if_done(connection);
     }
 
-    pub(super) fn tell_end(&mut self, connection: ConnectionId, end: usize, change: ConnectionChange) {
+    pub(super) fn notify_end(&mut self, connection: ConnectionId, end: usize, change: ConnectionChange) {
         let Some((node, peer)) = self.connections.by_id.get(&connection).map(|it| it.path(end)) else {
             return;
         };
-        let peer = self.state.slots[peer].id;
+        let peer = self.state.nodes[peer].id;
         self.accept(node, Waiting::Connection(ConnectionEvent { connection, peer, change }));
     }
 

@@ -46,14 +46,14 @@ pub(super) enum Event<N: Node> {
 
 /// A packet that waits at a clogged link.
 #[derive(Clone, Debug)]
-pub(super) enum Held<M> {
+pub(super) enum HeldPacket<M> {
     /// A datagram.
     Datagram(Datagram<M>),
     /// A part of a connection.
     Segment(Segment<M>),
 }
 
-impl<M: Message> Held<M> {
+impl<M: Message> HeldPacket<M> {
     /// The bit of its kind; all bits for what belongs to the transport.
     pub(super) fn kind(&self) -> u64 {
         match self {
@@ -92,12 +92,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Event::Start { index, incarnation } => self.on_start(index, incarnation),
             Event::Silence { connection, end, ticket } => self.on_silence(connection, end, ticket),
             Event::Durable { index, incarnation, completion, is_sync } => {
-                if self.state.slots[index].incarnation == incarnation {
+                if self.state.nodes[index].incarnation == incarnation {
                     self.on_completion(index, completion, is_sync);
                 }
             }
             Event::Step { index, incarnation, step } => {
-                if self.state.slots[index].incarnation == incarnation {
+                if self.state.nodes[index].incarnation == incarnation {
                     self.accept(index, Waiting::Step(step));
                 }
             }
@@ -108,11 +108,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Returns the node, if it was called.
     #[inline]
     fn on_timer_entry(&mut self, index: usize, slot: u32, key: Key) -> Option<usize> {
-        let node = &mut self.state.slots[index];
+        let node = &mut self.state.nodes[index];
         match node.timers.fire(slot, key) {
             Fired::Stale => {}
             Fired::Later(enqueue) => self.enqueue_timer(index, enqueue),
-            Fired::Now(timer) if node.is_open() => {
+            Fired::Now(timer) if node.is_free() => {
                 self.call_timer(index, timer);
                 return Some(index);
             }
@@ -136,7 +136,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 return None;
             }
             ArrivalVerdict::Hold => {
-                self.hold(link, ordinal, Held::Datagram(datagram));
+                self.hold(link, ordinal, HeldPacket::Datagram(datagram));
                 return None;
             }
             ArrivalVerdict::Refuse => {
@@ -147,11 +147,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 }
             }
         }
-        let from = Source { node: self.state.slots[link.0].id, connection: None };
-        let slot = &self.state.slots[link.1];
-        if slot.node.is_none() {
+        let from = Source { node: self.state.nodes[link.0].id, connection: None };
+        let state = &self.state.nodes[link.1];
+        if state.process.is_none() {
             self.lose(link, ordinal, DropReason::Down);
-        } else if slot.is_open() {
+        } else if state.is_free() {
             self.call_message(link.1, from, datagram.message);
             return Some(link.1);
         } else {
@@ -162,7 +162,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     #[cold]
     pub(super) fn lose(&mut self, link: (usize, usize), ordinal: u64, why: DropReason) {
-        let source = self.state.slots[link.0].id;
+        let source = self.state.nodes[link.0].id;
         match why {
             DropReason::Loss => self.count_at(source, "packet lost"),
             DropReason::Cut => self.count_at(source, "packet cut"),
@@ -180,14 +180,14 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[cold]
     fn refuse(&mut self, (source, target): (usize, usize), ordinal: u64, answer: <S::Node as Node>::Message) {
         self.lose((source, target), ordinal, DropReason::Refused);
-        if self.state.slots[target].has_network() {
+        if self.state.nodes[target].has_network() {
             self.send_watched((target, source), answer);
         }
     }
 
     #[cold]
-    pub(super) fn hold(&mut self, link: (usize, usize), ordinal: u64, packet: Held<<S::Node as Node>::Message>) {
-        self.count_at(self.state.slots[link.0].id, "packet held");
+    pub(super) fn hold(&mut self, link: (usize, usize), ordinal: u64, packet: HeldPacket<<S::Node as Node>::Message>) {
+        self.count_at(self.state.nodes[link.0].id, "packet held");
         if self.tracer.is_on() {
             let link = self.link_of(link);
             self.tracer.record(self.moment(), TraceItem::Held { link, ordinal });
@@ -196,52 +196,52 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     pub(super) fn link_of(&self, (source, target): (usize, usize)) -> Link {
-        Link::new(self.state.slots[source].id, self.state.slots[target].id)
+        Link::new(self.state.nodes[source].id, self.state.nodes[target].id)
     }
 
     /// An input comes to a node: it is handled at once, or waits where the node is paused or slow.
     pub(super) fn accept(&mut self, index: usize, waiting: Waiting<S::Node>) {
-        let slot = &mut self.state.slots[index];
-        if slot.node.is_none() {
+        let state = &mut self.state.nodes[index];
+        if state.process.is_none() {
             return;
         }
-        if slot.is_open() {
+        if state.is_free() {
             return self.handle(index, waiting);
         }
-        if slot.inbox.len() as u64 >= self.budget.inbox_max {
+        if state.inbox.len() as u64 >= self.budget.inbox_max {
             return self.exhaust(BudgetKind::Inbox, self.budget.inbox_max);
         }
-        slot.inbox.push_back(waiting);
-        slot.regate();
+        state.inbox.push_back(waiting);
+        state.update_queueing();
         self.wake_when_free(index);
     }
 
     /// Queues the next turn of a node with inputs waiting, unless it is paused.
     pub(super) fn wake_when_free(&mut self, index: usize) {
         let now = self.state.now;
-        let slot = &mut self.state.slots[index];
-        let (at, incarnation) = (slot.busy_until.max(now), slot.incarnation);
-        if slot.pauses > 0 || slot.inbox.is_empty() || slot.wakes_at.is_some_and(|queued| queued <= at) {
+        let state = &mut self.state.nodes[index];
+        let (at, incarnation) = (state.busy_until.max(now), state.incarnation);
+        if state.pauses > 0 || state.inbox.is_empty() || state.wakes_at.is_some_and(|queued| queued <= at) {
             return;
         }
-        slot.wakes_at = Some(at);
+        state.wakes_at = Some(at);
         self.push(at, index, Event::Wake { index, incarnation });
     }
 
     fn on_wake(&mut self, index: usize, incarnation: u32) {
         let now = self.state.now;
-        let slot = &mut self.state.slots[index];
-        if slot.incarnation != incarnation || slot.wakes_at.is_none_or(|at| at > now) {
+        let state = &mut self.state.nodes[index];
+        if state.incarnation != incarnation || state.wakes_at.is_none_or(|at| at > now) {
             return;
         }
-        slot.wakes_at = None;
-        if slot.pauses > 0 {
+        state.wakes_at = None;
+        if state.pauses > 0 {
             return;
         }
-        let service = slot.slow.iter().map(|(_, service)| *service).max().unwrap_or_default();
-        slot.busy_until = now.saturating_add(service);
-        if let Some(waiting) = slot.inbox.pop_front() {
-            slot.regate();
+        let service = state.slow.iter().map(|(_, service)| *service).max().unwrap_or_default();
+        state.busy_until = now.saturating_add(service);
+        if let Some(waiting) = state.inbox.pop_front() {
+            state.update_queueing();
             self.handle(index, waiting);
         }
         self.wake_when_free(index);
@@ -251,7 +251,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match waiting {
             Waiting::Message(source, message) => self.handle_message(index, source, message),
             Waiting::Timer(timer) => {
-                if self.state.slots[index].timers.release(timer) {
+                if self.state.nodes[index].timers.release(timer) {
                     self.handle_timer(index, timer);
                 }
             }
@@ -264,30 +264,30 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn on_start(&mut self, index: usize, incarnation: u32) {
-        let (now, node) = (self.state.now, self.state.slots[index].id);
-        let slot = &self.state.slots[index];
-        if slot.incarnation != incarnation || slot.node.is_some() {
+        let (now, node) = (self.state.now, self.state.nodes[index].id);
+        let state = &self.state.nodes[index];
+        if state.incarnation != incarnation || state.process.is_some() {
             return;
         }
-        if !slot.crashed_by.is_empty() {
+        if !state.crashed_by.is_empty() {
             return self.note_held(index);
         }
         self.note_arrival(node);
-        let slot = &mut self.state.slots[index];
-        if slot.pauses > 0 {
-            slot.start_waits = true;
+        let state = &mut self.state.nodes[index];
+        if state.pauses > 0 {
+            state.start_waits = true;
             return;
         }
         self.current = Some(node);
-        let recovered = slot.disk.recover();
-        slot.context.set_incarnation(incarnation);
+        let recovered = state.disk.recover();
+        state.context.set_incarnation(incarnation);
         if self.tracer.is_on() {
             self.tracer.before_node(self.moment(), node);
         }
         let process = self.system.node(node, recovered);
-        let slot = &mut self.state.slots[index];
-        slot.node = Some(process);
-        if std::mem::replace(&mut slot.machine, Machine::Up) == Machine::Off {
+        let state = &mut self.state.nodes[index];
+        state.process = Some(process);
+        if std::mem::replace(&mut state.machine, Machine::Up) == Machine::Off {
             self.resend_to(index);
         }
         self.state.disturbed_at = now;
@@ -298,9 +298,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.act_due = self.next_act();
         self.invariants.on_start(Whole::new(&self.state), node, &mut self.findings);
         self.begin(index, Tag::Start, &incarnation, Input::Start);
-        let slot = &mut self.state.slots[index];
-        let process = slot.node.as_mut().expect("the process has just started");
-        process.on_start(&mut slot.context);
+        let state = &mut self.state.nodes[index];
+        let process = state.process.as_mut().expect("the process has just started");
+        process.on_start(&mut state.context);
         self.complete(index);
     }
 
@@ -317,8 +317,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             None => self.begin(index, Tag::Message, &(source.node, 0_u8, &message), input),
             Some(_) => self.begin(index, Tag::Message, &(source, &message), input),
         }
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_message(&mut slot.context, source, message);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_message(&mut state.context, source, message);
     }
 
     fn handle_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
@@ -329,43 +329,43 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline]
     fn call_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer) {
         self.begin(index, Tag::Timer, &timer, Input::Timer(timer));
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_timer(&mut slot.context, timer);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_timer(&mut state.context, timer);
     }
 
     fn handle_connection(&mut self, index: usize, event: ConnectionEvent) {
         self.begin(index, Tag::Connection, &event, Input::Connection(&event));
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_connection(&mut slot.context, event);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_connection(&mut state.context, event);
         self.complete(index);
     }
 
     fn handle_durable(&mut self, index: usize, completion: Completion) {
         self.settle_tied(index, completion);
         self.begin(index, Tag::Durable, &completion, Input::Durable(completion));
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_durable(&mut slot.context, completion);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_durable(&mut state.context, completion);
         self.complete(index);
     }
 
     fn handle_step(&mut self, index: usize, step: <S::Node as Node>::Step) {
         self.begin(index, Tag::Step, &step, Input::Step(&step));
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_step(&mut slot.context, step);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_step(&mut state.context, step);
         self.complete(index);
     }
 
     fn handle_operation(&mut self, index: usize, operation: <S::Node as Node>::Operation) {
         self.begin(index, Tag::Operation, &operation, Input::Operation(&operation));
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_operation(&mut slot.context, operation);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_operation(&mut state.context, operation);
         self.complete(index);
     }
 
     fn handle_order(&mut self, index: usize, order: <S::Node as Node>::Order) {
         self.begin(index, Tag::Order, &order, Input::Order(&order));
-        let slot = &mut self.state.slots[index];
-        slot.node.as_mut().expect("only a live node has inputs").on_order(&mut slot.context, order);
+        let state = &mut self.state.nodes[index];
+        state.process.as_mut().expect("only a live node has inputs").on_order(&mut state.context, order);
         self.complete(index);
     }
 
@@ -389,12 +389,12 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline(always)]
     pub(super) fn set_clocks(&mut self, index: usize) -> NodeId {
         let now = self.state.now;
-        let slot = &mut self.state.slots[index];
-        let monotonic = slot.clock.monotonic(now);
-        let wall = slot.clock.wall(now, monotonic);
-        slot.context.set_clocks(monotonic, wall);
-        self.current = Some(slot.id);
-        slot.id
+        let state = &mut self.state.nodes[index];
+        let monotonic = state.clock.monotonic(now);
+        let wall = state.clock.wall(now, monotonic);
+        state.context.set_clocks(monotonic, wall);
+        self.current = Some(state.id);
+        state.id
     }
 
     /// What comes after every call of a handler. Apart from the loop: each handler would have a copy of its own.
@@ -407,7 +407,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     #[inline(always)]
     fn finish_call(&mut self, index: usize) {
         self.drain(index);
-        let node = self.state.slots[index].id;
+        let node = self.state.nodes[index].id;
         self.invariants.on_step(Whole::new(&self.state), node, &mut self.findings);
         if let Some(reason) = self.exit.take() {
             self.take_down(index, &Down::Exit(reason));

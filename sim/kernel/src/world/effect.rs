@@ -23,7 +23,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Carries out all effects of the last call, in order.
     #[inline(always)]
     pub(super) fn drain(&mut self, index: usize) {
-        let context = &mut self.state.slots[index].context;
+        let context = &mut self.state.nodes[index].context;
         let is_tied = !context.tied().is_empty();
         if !context.effects().is_empty() {
             let mut effects = std::mem::take(context.effects());
@@ -34,7 +34,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             // It is used up: dropping it would only be work.
             std::mem::forget(leaving);
             // The buffer goes back, so that no call allocates.
-            let buffer = self.state.slots[index].context.effects();
+            let buffer = self.state.nodes[index].context.effects();
             assert!(buffer.capacity() == 0, "no handler of this node runs while its effects are carried out");
             // What has no capacity owns nothing: dropping it would only be work.
             std::mem::forget(std::mem::replace(buffer, effects));
@@ -63,7 +63,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// for once.
     #[inline(always)]
     pub(super) fn show(&mut self, index: usize, effect: EffectRef<'_, S::Node>) {
-        let node = self.state.slots[index].id;
+        let node = self.state.nodes[index].id;
         self.invariants.on_effect(Whole::new(&self.state), node, effect, &mut self.findings);
     }
 
@@ -85,7 +85,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
             Effect::CancelTimer(timer) => {
                 self.show(index, EffectRef::CancelTimer(timer));
-                self.state.slots[index].timers.cancel(timer);
+                self.state.nodes[index].timers.cancel(timer);
             }
             Effect::Write { id, write, notice } => {
                 self.show(index, EffectRef::Write { id, write: write.as_ref(), notice });
@@ -97,7 +97,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
             Effect::Defer(step) => {
                 self.show(index, EffectRef::Defer(&step));
-                let incarnation = self.state.slots[index].incarnation;
+                let incarnation = self.state.nodes[index].incarnation;
                 self.push(self.state.now, index, Event::Step { index, incarnation, step });
             }
             Effect::Connect { connection, target } => {
@@ -112,7 +112,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Effect::Complete { id, result } => self.complete_operation(index, id, result),
             Effect::Observe(observation) => {
                 self.show(index, EffectRef::Observe(&observation));
-                self.observe(self.state.slots[index].id, &observation);
+                self.observe(self.state.nodes[index].id, &observation);
             }
             Effect::Exit(reason) => {
                 self.show(index, EffectRef::Exit(&reason));
@@ -167,7 +167,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             }
         }
         if let Some(again) = fate.second {
-            self.count_at(self.state.slots[source].id, "packet duplicated");
+            self.count_at(self.state.nodes[source].id, "packet duplicated");
             self.post(again, fate.priority, (source, target), fate.ordinal, message.clone());
         }
         match fate.first {
@@ -231,8 +231,8 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn set_timer(&mut self, index: usize, timer: <S::Node as Node>::Timer, at: Instant) {
         let order = self.next_order(index);
         let now = self.state.now;
-        let slot = &mut self.state.slots[index];
-        match slot.timers.set(timer, at, &slot.clock, now, order) {
+        let state = &mut self.state.nodes[index];
+        match state.timers.set(timer, at, &state.clock, now, order) {
             Ok(None) => {}
             Ok(Some(enqueue)) => self.enqueue_timer(index, enqueue),
             Err(_) => self.exhaust(BudgetKind::Queue, crate::timers::TIMER_COUNT_MAX as u64),
@@ -245,13 +245,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             let entry = EntryRef::Timer { node: index, slot: enqueue.slot };
             let key = Key::new(enqueue.at, enqueue.priority, enqueue.sequence, entry);
             self.queue.push(key);
-            self.state.slots[index].timers.note_queued(enqueue.slot, key);
+            self.state.nodes[index].timers.note_queued(enqueue.slot, key);
         }
     }
 
     fn forced_disk(&self, index: usize) -> Option<Duration> {
-        let slot = &self.state.slots[index];
-        match self.forced(|| Site::Disk(slot.id), || slot.disk.operation_count()) {
+        let state = &self.state.nodes[index];
+        match self.forced(|| Site::Disk(state.id), || state.disk.operation_count()) {
             Some(Decision::Delay(delay)) => Some(delay),
             _ => None,
         }
@@ -259,13 +259,13 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn write(&mut self, index: usize, id: WriteId, write: Write<<S::Node as Node>::Record>, notice: Notice) {
         if self.tracer.is_on() {
-            let node = self.state.slots[index].id;
+            let node = self.state.nodes[index].id;
             self.tracer.record(self.moment(), TraceItem::Wrote { node, id, write: &write });
         }
         let forced = self.forced_disk(index);
-        let slot = &mut self.state.slots[index];
-        slot.last_write = id;
-        let pending = slot.disk.write(self.state.now, id, write, forced);
+        let state = &mut self.state.nodes[index];
+        state.last_write = id;
+        let pending = state.disk.write(self.state.now, id, write, forced);
         let wanted = notice == Notice::Written || matches!(pending.completion, Completion::Failed(..));
         if wanted {
             self.push_completion(index, pending);
@@ -274,41 +274,41 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn sync(&mut self, index: usize) {
         let forced = self.forced_disk(index);
-        let slot = &mut self.state.slots[index];
-        let pending = slot.disk.sync(self.state.now, slot.last_write, forced);
+        let state = &mut self.state.nodes[index];
+        let pending = state.disk.sync(self.state.now, state.last_write, forced);
         self.push_completion(index, pending);
     }
 
     pub(super) fn push_completion(&mut self, index: usize, pending: crate::disk::Pending) {
-        let incarnation = self.state.slots[index].incarnation;
+        let incarnation = self.state.nodes[index].incarnation;
         let event = Event::Durable { index, incarnation, completion: pending.completion, is_sync: pending.is_sync };
         self.push(pending.at, index, event);
     }
 
     /// A write or sync ends at the disk. The node hears of it when it is scheduled.
     pub(super) fn on_completion(&mut self, index: usize, completion: Completion, is_sync: bool) {
-        if self.state.slots[index].disk.holds(completion, is_sync) {
+        if self.state.nodes[index].disk.holds(completion, is_sync) {
             return;
         }
         match completion {
             Completion::Written(_) => {}
             Completion::Durable(through) if is_sync => {
-                self.state.slots[index].disk.finish_sync(self.state.now, through);
+                self.state.nodes[index].disk.finish_sync(self.state.now, through);
             }
             Completion::Durable(_) => {}
-            Completion::Failed(..) => self.count_at(self.state.slots[index].id, "write failed"),
+            Completion::Failed(..) => self.count_at(self.state.nodes[index].id, "write failed"),
         }
         self.accept(index, Waiting::Durable(completion));
     }
 
     /// What was tied to a write leaves just before the node hears that it is durable, or never where it failed.
     pub(super) fn settle_tied(&mut self, index: usize, completion: Completion) {
-        let slot = &mut self.state.slots[index];
+        let state = &mut self.state.nodes[index];
         match completion {
             Completion::Written(_) => {}
-            Completion::Failed(write, _) => slot.tied.retain(|(tied, _)| *tied != write),
+            Completion::Failed(write, _) => state.tied.retain(|(tied, _)| *tied != write),
             Completion::Durable(through) => {
-                slot.durable = slot.durable.max(Some(through));
+                state.durable = state.durable.max(Some(through));
                 while let Some(effect) = self.next_released(index, through) {
                     self.carry_out_apart(index, effect);
                 }
@@ -317,7 +317,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn next_released(&mut self, index: usize, through: WriteId) -> Option<Effect<S::Node>> {
-        let tied = &mut self.state.slots[index].tied;
+        let tied = &mut self.state.nodes[index].tied;
         let position = tied.iter().position(|(write, _)| *write <= through)?;
         tied.remove(position).map(|(_, effect)| effect)
     }
@@ -325,16 +325,16 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Effects of the last call that are tied to a write: they wait, unless it is durable already.
     #[inline(never)]
     fn tie(&mut self, index: usize) {
-        let mut tied = std::mem::take(self.state.slots[index].context.tied());
+        let mut tied = std::mem::take(self.state.nodes[index].context.tied());
         for (write, effect) in tied.drain(..) {
-            if self.state.slots[index].durable >= Some(write) {
+            if self.state.nodes[index].durable >= Some(write) {
                 self.carry_out_apart(index, effect);
             } else {
-                self.state.slots[index].tied.push_back((write, effect));
+                self.state.nodes[index].tied.push_back((write, effect));
             }
         }
         // The buffer goes back, so that no call allocates.
-        *self.state.slots[index].context.tied() = tied;
+        *self.state.nodes[index].context.tied() = tied;
     }
 
     fn observe(&mut self, node: NodeId, observation: &<S::Node as Node>::Observation) {

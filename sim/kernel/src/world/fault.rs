@@ -15,11 +15,11 @@ use crate::vocabulary::{Incident, RoleId};
 use crate::world_state::Machine;
 
 use super::World;
-use super::deliver::{Event, Held};
+use super::deliver::{Event, HeldPacket};
 
 /// A fault that lasts.
 #[derive(Clone, Debug)]
-pub(super) struct Active {
+pub(super) struct ActiveFault {
     /// Its place in the plan.
     pub(super) position: usize,
     /// What is left of it.
@@ -48,7 +48,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         }
         self.count_incidents(&planned.fault);
         let fault = planned.fault.clone();
-        self.active.insert(key, Active { position: self.plan.faults.len(), fault: fault.clone() });
+        self.active.insert(key, ActiveFault { position: self.plan.faults.len(), fault: fault.clone() });
         self.plan.faults.push(planned);
         self.note_start(&fault);
         self.apply(key, &fault);
@@ -57,7 +57,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     pub(super) fn stop_fault(&mut self, key: u32) {
-        let Some(Active { position, fault }) = self.active.remove(&key) else {
+        let Some(ActiveFault { position, fault }) = self.active.remove(&key) else {
             return;
         };
         let (now, moment) = (self.state.now, self.moment());
@@ -112,7 +112,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                         self.note_held(self.state.cluster.index(*node));
                     }
                     let now = self.state.now;
-                    let after = fault.start_node(key, self.state.slot_mut(*node), now);
+                    let after = fault.start_node(key, self.state.node_mut(*node), now);
                     self.follow(*node, after);
                 }
             }
@@ -128,7 +128,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             Target::Nodes(nodes) => {
                 for node in nodes {
                     let now = self.state.now;
-                    let after = fault.stop_node(key, self.state.slot_mut(*node), now);
+                    let after = fault.stop_node(key, self.state.node_mut(*node), now);
                     if matches!(fault, Fault::Crash(_)) {
                         self.note_held(self.state.cluster.index(*node));
                     }
@@ -158,20 +158,20 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub(super) fn go_on(&mut self, node: NodeId) {
         let (now, index) = (self.state.now, self.state.cluster.index(node));
         self.rekey(node);
-        let slot = &mut self.state.slots[index];
-        if slot.pauses == 0 && std::mem::take(&mut slot.start_waits) {
+        let state = &mut self.state.nodes[index];
+        if state.pauses == 0 && std::mem::take(&mut state.start_waits) {
             self.enqueue_start(node);
         }
         self.wake_when_free(index);
-        for pending in self.state.slots[index].disk.take_held(now) {
+        for pending in self.state.nodes[index].disk.take_held(now) {
             self.push_completion(index, pending);
         }
     }
 
     fn rekey(&mut self, node: NodeId) {
         let (now, index) = (self.state.now, self.state.cluster.index(node));
-        let slot = &mut self.state.slots[index];
-        for enqueue in slot.timers.rekey(&slot.clock, now) {
+        let state = &mut self.state.nodes[index];
+        for enqueue in state.timers.rekey(&state.clock, now) {
             self.enqueue_timer(index, enqueue);
         }
     }
@@ -191,24 +191,24 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         self.resend(pair);
     }
 
-    fn push_released(&mut self, target: usize, packet: Held<<S::Node as Node>::Message>) {
+    fn push_released(&mut self, target: usize, packet: HeldPacket<<S::Node as Node>::Message>) {
         let now = self.state.now;
         match packet {
-            Held::Datagram(datagram) => {
+            HeldPacket::Datagram(datagram) => {
                 let (priority, sequence) = self.next_order(target);
                 self.push_datagram(now, priority, sequence, || datagram);
             }
-            Held::Segment(segment) => self.push(now, target, Event::Segment(segment)),
+            HeldPacket::Segment(segment) => self.push(now, target, Event::Segment(segment)),
         }
     }
 
     /// Ends a process. Its value, timers, deferred work and waiting inputs are lost, and what was tied to a write.
     pub(super) fn take_down(&mut self, index: usize, down: &Down) {
         let now = self.state.now;
-        let node = self.state.slots[index].id;
-        if self.state.slots[index].node.is_none() {
+        let node = self.state.nodes[index].id;
+        if self.state.nodes[index].process.is_none() {
             if let Down::Crash(CrashScope::Machine, keep) = down
-                && self.state.slots[index].machine == Machine::Up
+                && self.state.nodes[index].machine == Machine::Up
             {
                 self.crash_machine(index, *keep);
             }
@@ -226,7 +226,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match down {
             Down::Crash(CrashScope::Machine, keep) => self.crash_machine(index, *keep),
             Down::Crash(CrashScope::Process, _) | Down::Exit(_) => {
-                self.state.slots[index].disk.crash_process(now);
+                self.state.nodes[index].disk.crash_process(now);
                 self.hang_up(index);
             }
         }
@@ -238,30 +238,30 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     fn forget_process(&mut self, index: usize) {
-        let slot = &mut self.state.slots[index];
-        slot.node = None;
-        slot.incarnation += 1;
-        slot.timers.clear();
-        slot.tied.clear();
-        slot.inbox.clear();
-        slot.regate();
-        slot.wakes_at = None;
-        slot.busy_until = self.state.now;
-        slot.context.effects().clear();
-        slot.context.tied().clear();
+        let state = &mut self.state.nodes[index];
+        state.process = None;
+        state.incarnation += 1;
+        state.timers.clear();
+        state.tied.clear();
+        state.inbox.clear();
+        state.update_queueing();
+        state.wakes_at = None;
+        state.busy_until = self.state.now;
+        state.context.effects().clear();
+        state.context.tied().clear();
     }
 
     fn crash_machine(&mut self, index: usize, keep: Keep) {
         let now = self.state.now;
-        let slot = &self.state.slots[index];
-        let forced = match self.forced(|| Site::Crash(slot.id), || slot.disk.crash_count()) {
+        let state = &self.state.nodes[index];
+        let forced = match self.forced(|| Site::Crash(state.id), || state.disk.crash_count()) {
             Some(Decision::Keep(count)) => Some(count),
             _ => None,
         };
-        let slot = &mut self.state.slots[index];
-        slot.machine = Machine::Off;
-        let node = slot.id;
-        if slot.disk.crash_machine(now, keep, forced) > 0 {
+        let state = &mut self.state.nodes[index];
+        state.machine = Machine::Off;
+        let node = state.id;
+        if state.disk.crash_machine(now, keep, forced) > 0 {
             self.count_at(node, "unsynced write lost");
         }
         self.connections.forget_machine(index);
@@ -279,9 +279,9 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn add_incident(&mut self, role: RoleId, incident: Incident, chief: NodeId) {
         self.incidents.add(role, incident);
-        if self.tells_director {
+        if self.notifies_director {
             let name = format!("{} {}", self.director.census().words().role_name(role), incident.name());
-            self.tell_director(chief, &name);
+            self.notify_director(chief, &name);
         }
     }
 

@@ -18,11 +18,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     pub(super) fn invoke(&mut self, index: usize, id: OperationId, operation: <S::Node as Node>::Operation) {
         self.show(index, EffectRef::Invoke { id, operation: &operation });
         if self.tracer.is_on() {
-            let node = self.state.slots[index].id;
+            let node = self.state.nodes[index].id;
             self.tracer.record(self.moment(), TraceItem::Invoked { node, id, operation: &operation });
         }
         let place = self.remember(index, id, HistoryEvent::Invoked(operation));
-        self.state.slots[index].open.push((id, place));
+        self.state.nodes[index].open.push((id, place));
     }
 
     /// An operation ends.
@@ -33,41 +33,41 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         result: OperationResult<<S::Node as Node>::Response>,
     ) {
         self.show(index, EffectRef::Complete { id, result: result.as_ref() });
-        let slot = &mut self.state.slots[index];
-        let open = slot.open.iter().position(|(open, _)| *open == id);
+        let state = &mut self.state.nodes[index];
+        let open = state.open.iter().position(|(open, _)| *open == id);
         let open = open.expect("a process completes what it has begun, and once");
-        let (_, invoked) = slot.open.swap_remove(open);
+        let (_, invoked) = state.open.swap_remove(open);
         if self.tracer.is_on() {
-            let node = self.state.slots[index].id;
+            let node = self.state.nodes[index].id;
             self.tracer.record(self.moment(), TraceItem::Completed { node, id, result: result.as_ref() });
         }
         if matches!(result, OperationResult::Failed) {
-            self.count_at(self.state.slots[index].id, "operation failed");
+            self.count_at(self.state.nodes[index].id, "operation failed");
         }
         self.remember(index, id, HistoryEvent::Completed { invoked, result });
-        self.tell_workload();
+        self.notify_workload();
     }
 
     /// A process ends: what it has begun and not completed may take effect at any later time, or never.
     pub(super) fn abandon(&mut self, index: usize) {
-        let mut open = std::mem::take(&mut self.state.slots[index].open);
+        let mut open = std::mem::take(&mut self.state.nodes[index].open);
         open.sort_unstable();
         for (id, invoked) in open.drain(..) {
             if self.tracer.is_on() {
-                let node = self.state.slots[index].id;
+                let node = self.state.nodes[index].id;
                 self.tracer.record(self.moment(), TraceItem::Completed { node, id, result: OperationResult::Unknown });
             }
             self.remember(index, id, HistoryEvent::Completed { invoked, result: OperationResult::Unknown });
-            self.tell_workload();
+            self.notify_workload();
         }
-        self.state.slots[index].open = open;
+        self.state.nodes[index].open = open;
         self.drop_unbegun(index);
     }
 
     fn remember(&mut self, index: usize, id: OperationId, change: EventOf<S>) -> usize {
-        let slot = &self.state.slots[index];
+        let state = &self.state.nodes[index];
         let (at, event) = (self.state.now, self.state.events);
-        let entry = HistoryEntry { at, event, client: slot.id, process: slot.incarnation, id, change };
+        let entry = HistoryEntry { at, event, client: state.id, process: state.incarnation, id, change };
         let place = self.state.history.push(entry);
         let history = &self.state.history;
         let entry = history.entries()[place].as_ref();

@@ -77,7 +77,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
     /// The same world with a tracer.
     pub fn traced(system: &S, options: &OptionsOf<S>, seed: Seed, tracer: T) -> Self {
         let world = World::over(Queue::handed_out(), system, options, seed, tracer);
-        let completions = vec![BTreeMap::new(); world.state.slots.len()];
+        let completions = vec![BTreeMap::new(); world.state.nodes.len()];
         Self { world, completions }
     }
 
@@ -92,7 +92,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
             }
             let owner = match place {
                 Place::Network => None,
-                Place::Process(index) | Place::Disk(index, _) => Some(world.state.slots[index].id),
+                Place::Process(index) | Place::Disk(index, _) => Some(world.state.nodes[index].id),
             };
             Wake { key, place, at: key.at(), node: owner }
         };
@@ -129,7 +129,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
     }
 
     /// Nothing comes up, but time has passed: what the director, a plan or a deadline wanted by now is done.
-    pub fn look(&mut self, now: Instant) {
+    pub fn catch_up(&mut self, now: Instant) {
         self.at(now, None::<fn(&mut World<S, T>)>);
     }
 
@@ -193,7 +193,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
 
     /// How many processes of this node have ended: a host drops what they waited for when it changes.
     pub fn incarnation(&self, node: NodeId) -> u32 {
-        self.world.state.slot(node).incarnation
+        self.world.state.node(node).incarnation
     }
 
     /// How often something was done to the world: a host that mirrors it looks again when this changes.
@@ -220,7 +220,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
 impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn speak(&mut self, node: NodeId, say: impl FnOnce(&mut Context<S::Node>)) {
         let index = self.state.cluster.index(node);
-        if self.state.slots[index].node.is_none() {
+        if self.state.nodes[index].process.is_none() {
             return;
         }
         self.set_clocks(index);
@@ -229,7 +229,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         if self.state.events >= self.budget.events_max {
             self.exhaust(BudgetKind::Events, self.budget.events_max);
         }
-        say(&mut self.state.slots[index].context);
+        say(&mut self.state.nodes[index].context);
         self.complete(index);
     }
 

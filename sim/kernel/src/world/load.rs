@@ -172,7 +172,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             unreachable!("only what is due is handed over");
         };
         let client = caller.client;
-        let is_up = self.state.slot(client).node.is_some();
+        let is_up = self.state.node(client).process.is_some();
         caller.open += 1;
         // Asked before the client answers: an open loop goes on whatever becomes of it.
         let is_after = caller.is_after;
@@ -185,7 +185,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     }
 
     /// The last entry of the history is an end: the workload of its client hears of it.
-    pub(super) fn tell_workload(&mut self) {
+    pub(super) fn notify_workload(&mut self) {
         let times = self.load_times();
         let history: &HistoryOf<S::Node> = &self.state.history;
         let last = history.entries().last().expect("an entry was added");
@@ -199,10 +199,10 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// A process has ended: what it was handed and has not begun never happens.
     pub(super) fn drop_unbegun(&mut self, index: usize) {
         let times = self.load_times();
-        let slot = &self.state.slots[index];
-        let client = slot.id;
+        let state = &self.state.nodes[index];
+        let client = state.id;
         let Some(place) = self.calls.find(client) else { return self.release_deferred(client, true) };
-        for waiting in &slot.inbox {
+        for waiting in &state.inbox {
             if let Waiting::Operation(operation) = waiting {
                 self.calls.end(place, times, operation, OperationResult::Failed);
             }

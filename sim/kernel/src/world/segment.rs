@@ -8,7 +8,7 @@ use crate::world_state::Waiting;
 
 use super::World;
 use super::connection::{Connection, State};
-use super::deliver::{Event, Held};
+use super::deliver::{Event, HeldPacket};
 
 /// Something under way over a connection.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
             self.tracer.record(self.moment(), item);
         }
         if fate.first.is_err() {
-            self.count_at(self.state.slots[path.0].id, "packet cut");
+            self.count_at(self.state.nodes[path.0].id, "packet cut");
         }
         match arrives {
             Some(at) => {
@@ -173,7 +173,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         match self.state.network.arrive(path, segment.ordinal, segment.kind()) {
             ArrivalVerdict::Deliver => self.arrive(path, segment),
             // No answer comes from a machine that is off or suspended, nor an error.
-            ArrivalVerdict::Refuse if self.state.slots[path.1].has_network() => {
+            ArrivalVerdict::Refuse if self.state.nodes[path.1].has_network() => {
                 let kind = segment.body.kind();
                 let body = segment.body.into_refused();
                 if matches!(body, Body::Refused(_)) {
@@ -183,11 +183,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 self.arrive(path, Segment { body, ..segment });
             }
             ArrivalVerdict::Refuse => self.arrive(path, segment),
-            ArrivalVerdict::Hold => self.hold(path, segment.ordinal, Held::Segment(segment)),
+            ArrivalVerdict::Hold => self.hold(path, segment.ordinal, HeldPacket::Segment(segment)),
             ArrivalVerdict::Lost => {
                 // The cut may be over by now.
                 let Segment { connection, from, number, body, .. } = segment;
-                self.count_at(self.state.slots[path.0].id, "packet cut");
+                self.count_at(self.state.nodes[path.0].id, "packet cut");
                 self.keep_unsent(connection, from, number, body);
                 self.resend_end(connection, from);
             }
@@ -197,7 +197,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     fn arrive(&mut self, path: (usize, usize), segment: SegmentOf<S>) {
         let Segment { connection, from, number, body, .. } = segment;
         let to = 1 - from;
-        if !self.state.slots[path.1].has_network() {
+        if !self.state.nodes[path.1].has_network() {
             // No answer comes.
             return self.keep_unsent(connection, from, number, body);
         }
@@ -236,7 +236,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     /// A segment comes in, in its turn.
     fn take_in(&mut self, path: (usize, usize), connection: ConnectionId, to: usize, body: BodyOf<S>) {
-        let is_up = self.state.slots[path.1].node.is_some();
+        let is_up = self.state.nodes[path.1].process.is_some();
         let Some(end) = self.end_mut(connection, to) else {
             return;
         };
@@ -247,19 +247,19 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
                 end.state = State::Open;
                 end.ticket = None;
                 self.note_opening(connection);
-                self.tell_end(connection, to, ConnectionChange::Opened);
+                self.notify_end(connection, to, ConnectionChange::Opened);
             }
             (Body::Refuse, State::Opening) => {
-                self.count_at(self.state.slots[path.1].id, "connection refused");
+                self.count_at(self.state.nodes[path.1].id, "connection refused");
                 self.end_connection(connection, to, ConnectionChange::Refused);
             }
             (Body::Reset, State::Opening | State::Open) => {
-                self.count_at(self.state.slots[path.1].id, "connection reset");
+                self.count_at(self.state.nodes[path.1].id, "connection reset");
                 self.end_connection(connection, to, ConnectionChange::Reset);
             }
             (Body::Close, State::Open) => self.end_connection(connection, to, ConnectionChange::Closed),
             (Body::Data(message), State::Open) => {
-                let source = Source { node: self.state.slots[path.0].id, connection: Some(connection) };
+                let source = Source { node: self.state.nodes[path.0].id, connection: Some(connection) };
                 self.accept(path.1, Waiting::Message(source, message));
             }
             // The error takes the turn of the request, so that the order of what is said holds.
@@ -273,6 +273,6 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
         let end = self.end_mut(connection, 1).expect("the connection is known");
         end.state = State::Open;
         self.transmit(connection, 1, Body::Answer);
-        self.tell_end(connection, 1, ConnectionChange::Accepted);
+        self.notify_end(connection, 1, ConnectionChange::Accepted);
     }
 }

@@ -36,7 +36,7 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
     /// Asks the system. It is offered the servers in the order of the first words of streams of their own, so that a
     /// server more seldom changes the choice.
     fn choose_core(&self) -> Vec<NodeId> {
-        let present = |server: &NodeId| self.state.slot(*server).is_present;
+        let present = |server: &NodeId| self.state.node(*server).is_present;
         let mut ranked: Vec<(u64, NodeId)> = self
             .state
             .cluster
@@ -62,11 +62,11 @@ impl<S: System, T: Tracer<S::Node>> World<S, T> {
 
     fn heal_node(&mut self, node: NodeId) {
         let (now, index) = (self.state.now, self.state.cluster.index(node));
-        let slot = &mut self.state.slots[index];
-        let was_suspended = slot.clock.is_suspended();
-        fault::heal(slot, now);
-        let is_down = slot.node.is_none();
-        slot.start_waits = false;
+        let state = &mut self.state.nodes[index];
+        let was_suspended = state.clock.is_suspended();
+        fault::heal(state, now);
+        let is_down = state.process.is_none();
+        state.start_waits = false;
         self.go_on(node);
         if was_suspended {
             self.resume_connections(index);

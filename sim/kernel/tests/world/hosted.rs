@@ -85,7 +85,7 @@ impl Host {
                 self.waiting.extend(other);
                 let after_the_end = self.world.end().saturating_add(Duration::from_nanos(1));
                 self.now = self.now.max(due.min(after_the_end));
-                self.world.look(self.now);
+                self.world.catch_up(self.now);
             }
         }
     }
@@ -169,7 +169,7 @@ fn completions_of_a_disk_come_in_order_however_late_each_is() {
         host.now = first.as_ref().map_or(host.world.due().min(at(1_001)), |(time, _)| host.now.max(*time));
         match first {
             Some((_, wake)) => host.world.wake(host.now, wake),
-            None => host.world.look(host.now),
+            None => host.world.catch_up(host.now),
         }
     }
     let expected: Vec<String> = (1..=30).map(|id| format!("written {id}")).collect();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::checker::model::{Cell, CellAction, KeyValue, Keyed, PerKey, Register, RegisterAction};
 use splitbrain_kernel::checker::monitor::{LINEARIZABLE, Linearizable, Reading};
-use splitbrain_kernel::history::EntryRef;
+use splitbrain_kernel::history::HistoryEntryRef;
 use splitbrain_kernel::plan::{Moment, Plan, PlannedOperation, Timing};
 use splitbrain_kernel::prelude::*;
 use splitbrain_kernel::run::{Outcome, RunOptions, RunReport};
@@ -168,7 +168,7 @@ impl Invariants<Place> for Watched {
     const LIST: &'static [InvariantInfo] =
         &[LINEARIZABLE, InvariantInfo { name: "lists_linearizable", ..LINEARIZABLE }];
 
-    fn on_history(&mut self, view: impl View<Place>, entry: EntryRef<'_, Place>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<Place>, entry: HistoryEntryRef<'_, Place>, findings: &mut Findings) {
         self.registers.watch(0, &view, entry, findings);
         self.lists.watch(1, &view, entry, findings);
     }

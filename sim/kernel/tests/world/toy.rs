@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use splitbrain_kernel::context::{Context, OperationId, OperationResult};
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::id::{Cluster, KindId, NodeId};
 use splitbrain_kernel::invariant::{Findings, Input, InvariantInfo, InvariantKind, Invariants, Sight};
 use splitbrain_kernel::node::{
@@ -375,7 +375,7 @@ impl Invariants<Actor> for Watch {
         }
     }
 
-    fn on_history(&mut self, view: impl View<Actor>, entry: EntryRef<'_, Actor>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<Actor>, entry: HistoryEntryRef<'_, Actor>, findings: &mut Findings) {
         assert_eq!(view.history(view.history_len() - 1), Some(entry), "the view ends with the entry");
         let ended = match entry.change {
             HistoryEvent::Invoked(_) => None,

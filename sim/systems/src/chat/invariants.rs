@@ -75,7 +75,7 @@ use std::collections::BTreeSet;
 
 use splitbrain_kernel::context::{EffectRef, OperationResult};
 use splitbrain_kernel::fault::{Fault, Target};
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::node::{ConnectionChange, Source};
@@ -465,7 +465,7 @@ impl Invariants<ChatNode> for ChatInvariants {
         self.judge_rest(&view, findings);
     }
 
-    fn on_history(&mut self, view: impl View<ChatNode>, entry: EntryRef<'_, ChatNode>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<ChatNode>, entry: HistoryEntryRef<'_, ChatNode>, findings: &mut Findings) {
         if let HistoryEvent::Completed { result: OperationResult::Ok(Response::Shown { uid, items }), .. } =
             entry.change
         {

@@ -69,7 +69,7 @@ mod testing;
 use splitbrain_kernel::checker::monitor::Linearizable;
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::Fault;
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::node::{Completion, Write};
@@ -418,7 +418,7 @@ impl Invariants<LockNode> for LockInvariants {
         self.hunger.on_deadline(view.now(), is_held, &self.terms, findings);
     }
 
-    fn on_history(&mut self, view: impl View<LockNode>, entry: EntryRef<'_, LockNode>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<LockNode>, entry: HistoryEntryRef<'_, LockNode>, findings: &mut Findings) {
         self.hunger.on_history(&view, entry, &self.beliefs, &self.terms, findings);
         if matches!(entry.change, HistoryEvent::Invoked(_)) {
             self.extensions.on_asked(entry.client);

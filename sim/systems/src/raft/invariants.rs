@@ -116,7 +116,7 @@ use std::sync::Arc;
 use splitbrain_kernel::checker::monitor::Linearizable;
 use splitbrain_kernel::context::EffectRef;
 use splitbrain_kernel::fault::{Disk, Fault};
-use splitbrain_kernel::history::EntryRef;
+use splitbrain_kernel::history::HistoryEntryRef;
 use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
 use splitbrain_kernel::system::Gauge;
@@ -498,7 +498,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         self.refresh();
     }
 
-    fn on_history(&mut self, view: impl View<N>, entry: EntryRef<'_, N>, findings: &mut Findings) {
+    fn on_history(&mut self, view: impl View<N>, entry: HistoryEntryRef<'_, N>, findings: &mut Findings) {
         self.clients.on_history(entry, &self.applied_entries, findings);
         self.history.watch(LINEARIZABLE, &view, entry, findings);
     }

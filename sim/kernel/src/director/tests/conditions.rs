@@ -29,7 +29,7 @@ fn waiting(condition: Condition) -> Play {
 
 /// When the fault came, in milliseconds.
 fn times(play: &Play) -> Vec<u64> {
-    let came = play.acts.iter().filter(|(_, act)| matches!(act, Act::Order { .. }));
+    let came = play.directives.iter().filter(|(_, directive)| matches!(directive, Directive::Order { .. }));
     came.map(|(now, _)| now.as_nanos() / 1_000_000).collect()
 }
 

@@ -84,7 +84,7 @@ fn a_fault_without_a_node_binds_nothing() {
     let faults = vec![pause("a", 1_000, &[("x", "s1"), ("b", "leader")], "x"), pause("c", 2_000, &[], "x")];
     let mut play = Play::of(faults);
     play.to(59_000);
-    assert!(play.acts.is_empty());
+    assert!(play.directives.is_empty());
     assert_eq!(play.director.never_applied(|_| true), ["a", "c"]);
 }
 
@@ -128,7 +128,7 @@ fn a_nemesis_may_choose_a_name() {
     };
     let mut play = Play::new(setup);
     play.to(9_900);
-    assert!(play.acts.is_empty(), "before the name is bound there is no one to hit");
+    assert!(play.directives.is_empty(), "before the name is bound there is no one to hit");
     play.to(20_000);
     let hit: BTreeSet<String> = play.faults().iter().map(short).collect();
     assert_eq!(hit, BTreeSet::from(["pause s4".to_owned()]));

@@ -201,10 +201,10 @@ fn at_most_one_fault_lasts_and_each_has_its_least_duration() {
         NemesisKind::ALL.iter().copied().filter(|kind| *kind != NemesisKind::CrashTwice).collect();
     let play = play(3, SEVEN, vec![nemesis("n", &single)]);
     let mut since = None;
-    for (now, act) in &play.acts {
-        match (act, since) {
-            (Act::Start { .. }, None) => since = Some(*now),
-            (Act::Stop { .. }, Some(start)) => {
+    for (now, directive) in &play.directives {
+        match (directive, since) {
+            (Directive::Start { .. }, None) => since = Some(*now),
+            (Directive::Stop { .. }, Some(start)) => {
                 let lasted = now.since(start);
                 assert!(ms(200) <= lasted && lasted <= ms(1_000));
                 since = None;
@@ -212,17 +212,17 @@ fn at_most_one_fault_lasts_and_each_has_its_least_duration() {
             other => panic!("two faults at a time: {other:?}"),
         }
     }
-    assert!(play.acts.len() > 60);
+    assert!(play.directives.len() > 60);
 }
 
 #[test]
 fn ids_are_counted() {
     let play = play(3, SEVEN, vec![nemesis("weather", &[NemesisKind::Pause])]);
     let ids: Vec<&String> = play
-        .acts
+        .directives
         .iter()
-        .filter_map(|(_, act)| match act {
-            Act::Start { id, .. } => Some(id),
+        .filter_map(|(_, directive)| match directive {
+            Directive::Start { id, .. } => Some(id),
             _ => None,
         })
         .collect();
@@ -235,12 +235,12 @@ fn it_begins_and_ends_at_its_times() {
     spec.from = at(5_000);
     spec.until = Some(at(10_000));
     let play = play(1, SEVEN, vec![spec]);
-    let is_start = |act: &Act| matches!(act, Act::Start { .. });
-    let starts = play.acts.iter().filter(|(_, act)| is_start(act));
+    let is_start = |directive: &Directive| matches!(directive, Directive::Start { .. });
+    let starts = play.directives.iter().filter(|(_, directive)| is_start(directive));
     assert!(starts.clone().count() >= 3);
     assert!(starts.map(|(now, _)| now).all(|it| (at(5_100)..at(10_000)).contains(it)));
-    let last = play.acts.last().map(|(_, act)| act.clone());
-    assert!(matches!(last, Some(Act::Stop { .. })), "what lasts is lifted");
+    let last = play.directives.last().map(|(_, directive)| directive.clone());
+    assert!(matches!(last, Some(Directive::Stop { .. })), "what lasts is lifted");
 }
 
 #[test]
@@ -251,10 +251,10 @@ fn only_processes_that_run_are_hit() {
     play.to(30_000);
     let only_s2 = |fault: &Fault| matches!(fault, Fault::Crash(Crash { nodes, .. }) if nodes == &[s(2)]);
     assert!(play.faults().iter().all(only_s2));
-    let before = play.acts.len();
+    let before = play.directives.len();
     play.falls(30_000, 2);
     play.to(40_000);
-    assert!(play.acts.len() <= before + 1, "nobody is left");
+    assert!(play.directives.len() <= before + 1, "nobody is left");
     play.director.on_up(at(40_000), s(4));
     play.to(59_000);
     let last = play.faults().pop();
@@ -321,13 +321,13 @@ proptest! {
         play.to(60_000);
         let mut clocks = std::collections::BTreeMap::from([(s(1), own), (s(2), -own)]);
         let mut lasting = std::collections::BTreeMap::new();
-        for (_, act) in &play.acts {
-            let change = match act {
-                Act::Start { key, fault: Fault::ClockDrift(ClockDrift { nodes, ppm }), .. } => {
+        for (_, directive) in &play.directives {
+            let change = match directive {
+                Directive::Start { key, fault: Fault::ClockDrift(ClockDrift { nodes, ppm }), .. } => {
                     lasting.insert(*key, (nodes[0], *ppm));
                     Some((nodes[0], *ppm))
                 }
-                Act::Stop { key } => lasting.remove(key).map(|(node, ppm)| (node, -ppm)),
+                Directive::Stop { key } => lasting.remove(key).map(|(node, ppm)| (node, -ppm)),
                 _ => None,
             };
             if let Some((node, ppm)) = change {
@@ -345,8 +345,8 @@ proptest! {
         let mut play = Play::new(setup);
         play.to(60_000);
         let mut clocks = std::collections::BTreeMap::new();
-        for pair in play.acts.windows(2) {
-            let [(start, Act::Start { fault: Fault::ClockDrift(drift), .. }), (stop, _)] = pair else {
+        for pair in play.directives.windows(2) {
+            let [(start, Directive::Start { fault: Fault::ClockDrift(drift), .. }), (stop, _)] = pair else {
                 continue;
             };
             let ClockDrift { nodes, ppm } = drift;
@@ -360,7 +360,7 @@ proptest! {
     #[test]
     fn the_same_seed_gives_the_same_faults(seed: u64) {
         let specs = || vec![nemesis("a", NemesisKind::ALL), nemesis("b", NemesisKind::ALL)];
-        prop_assert_eq!(play(seed, SEVEN, specs()).acts, play(seed, SEVEN, specs()).acts);
+        prop_assert_eq!(play(seed, SEVEN, specs()).directives, play(seed, SEVEN, specs()).directives);
     }
 
     #[test]
@@ -434,11 +434,11 @@ fn kinds(seed: u64, spec: &NemesisSpec<OrderKey>) -> Vec<String> {
 
 /// The starts of one nemesis.
 fn timeline(play: &Play, of: &str) -> Vec<(Instant, Fault)> {
-    let start = |(now, act): &(Instant, Act)| match act {
-        Act::Start { id, fault, .. } if id.starts_with(of) => Some((*now, fault.clone())),
+    let start = |(now, directive): &(Instant, Directive)| match directive {
+        Directive::Start { id, fault, .. } if id.starts_with(of) => Some((*now, fault.clone())),
         _ => None,
     };
-    play.acts.iter().filter_map(start).collect()
+    play.directives.iter().filter_map(start).collect()
 }
 
 #[test]
@@ -512,15 +512,19 @@ fn a_loss_of_power_hits_at_least_two_machines_and_at_times_more() {
 fn a_process_that_crashed_starts_and_then_its_machine_crashes_within_milliseconds() {
     let play = play(1, SEVEN, vec![nemesis("n", &[NemesisKind::CrashTwice])]);
     let mut pairs = 0;
-    for acts in play.acts.windows(3) {
-        let [(first, Act::Start { id, fault: Fault::Crash(process), .. }), (start, Act::Stop { .. }), third] = acts
+    for directives in play.directives.windows(3) {
+        let [
+            (first, Directive::Start { id, fault: Fault::Crash(process), .. }),
+            (start, Directive::Stop { .. }),
+            third,
+        ] = directives
         else {
             continue;
         };
         if process.scope == CrashScope::Machine {
             continue;
         }
-        let (second, Act::Start { id: again, fault: Fault::Crash(machine), .. }) = third else {
+        let (second, Directive::Start { id: again, fault: Fault::Crash(machine), .. }) = third else {
             panic!("expected a second crash, got {third:?}");
         };
         assert_eq!((id, &process.nodes, machine.scope), (again, &machine.nodes, CrashScope::Machine));

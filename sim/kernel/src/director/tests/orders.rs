@@ -82,7 +82,7 @@ fn an_order_about_a_node_that_has_none_waits() {
     let mut play = Play::of(vec![order(&["s1"], about("leader", 1, &[3]), None)]);
     play.takes(500, 2, "leader", 1);
     play.to(5_000);
-    assert!(play.acts.is_empty());
+    assert!(play.directives.is_empty());
     play.takes(6_000, 3, "leader", 2);
     assert_eq!(play.told(), ["6s a s1 13"]);
 }
@@ -143,8 +143,8 @@ fn ordered(seed: u64, nemesis: NemesisSpec<OrderKey>) -> Vec<(NodeId, usize)> {
     let mut play = Play::new(DirectorSetup { nemeses: vec![nemesis], ..setup(seed, FIVE) });
     play.takes(500, 2, "leader", 1);
     play.to(59_000);
-    let orders = play.acts.iter().filter_map(|(_, act)| match act {
-        Act::Order { node, order, .. } => Some((*node, order.0)),
+    let orders = play.directives.iter().filter_map(|(_, directive)| match directive {
+        Directive::Order { node, order, .. } => Some((*node, order.0)),
         _ => None,
     });
     orders.collect()
@@ -193,7 +193,7 @@ fn without_orders_the_kind_changes_nothing() {
     let faults = |kinds: &[NemesisKind]| {
         let mut play = Play::new(DirectorSetup { nemeses: vec![drawing(kinds, Vec::new())], ..setup(3, FIVE) });
         play.to(59_000);
-        play.acts
+        play.directives
     };
     let common: Vec<NemesisKind> = NemesisKind::common().collect();
     assert_eq!(faults(&common), faults(NemesisKind::ALL));

@@ -94,7 +94,7 @@ fn every_moment_still_lets_time_go_on() {
     spec.duration = Some(Span::constant(Duration::ZERO));
     let mut play = Play::of(vec![spec]);
     play.poll(Instant::from_nanos(10_000));
-    assert_eq!(play.acts.len(), 20);
+    assert_eq!(play.directives.len(), 20);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_drawn_delay_is_within_its_range_and_differs_between_seeds() {
         let mut play = Play::new(DirectorSetup { faults: vec![spec], ..setup(seed, FIVE) });
         play.says(100, 1, "go");
         play.to(5_000);
-        play.acts[0].0
+        play.directives[0].0
     };
     let starts: std::collections::BTreeSet<Instant> = (0..20).map(start).collect();
     assert_eq!(starts.len(), 20);
@@ -257,7 +257,7 @@ fn waiting_ends_at_its_time() {
     let mut play = Play::of(vec![spec]);
     play.to(3_500);
     play.takes(4_000, 3, "leader", 1);
-    assert!(play.acts.is_empty());
+    assert!(play.directives.is_empty());
     assert_eq!(play.director.never_applied(|_| true), ["a"]);
 }
 
@@ -269,7 +269,7 @@ fn waiting_ends_when_until_comes() {
     let mut play = Play::of(vec![spec]);
     play.says(3_000, 1, "enough");
     play.takes(4_000, 3, "leader", 1);
-    assert!(play.acts.is_empty());
+    assert!(play.directives.is_empty());
 }
 
 #[test]

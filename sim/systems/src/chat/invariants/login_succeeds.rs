@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::OperationResult;
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
@@ -64,7 +64,7 @@ impl Failures {
     pub(super) fn on_history(
         &mut self,
         view: &impl View<ChatNode>,
-        entry: EntryRef<'_, ChatNode>,
+        entry: HistoryEntryRef<'_, ChatNode>,
         findings: &mut Findings,
     ) {
         let HistoryEvent::Completed { invoked, result } = entry.change else { return };

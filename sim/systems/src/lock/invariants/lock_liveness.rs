@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::OperationResult;
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
@@ -86,7 +86,7 @@ impl Hunger {
     pub(super) fn on_history(
         &mut self,
         view: &impl View<LockNode>,
-        entry: EntryRef<'_, LockNode>,
+        entry: HistoryEntryRef<'_, LockNode>,
         beliefs: &Beliefs,
         terms: &Terms,
         findings: &mut Findings,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use splitbrain_kernel::context::{OperationId, OperationResult};
-use splitbrain_kernel::history::{EntryRef, HistoryEvent};
+use splitbrain_kernel::history::{HistoryEntryRef, HistoryEvent};
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, Input};
 use splitbrain_kernel::node::Write;
@@ -142,7 +142,7 @@ impl<N: RaftFacts> Clients<N> {
     /// An operation begins or ends.
     pub(super) fn on_history(
         &mut self,
-        entry: EntryRef<'_, N>,
+        entry: HistoryEntryRef<'_, N>,
         applied_entries: &AppliedEntries<N::Entry>,
         findings: &mut Findings,
     ) {

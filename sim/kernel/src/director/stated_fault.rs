@@ -12,7 +12,7 @@ use crate::director::census::Census;
 use crate::director::resolve::Resolver;
 use crate::director::spec::{FaultSpec, OrderChoice, OrderKey, OrderSpec, What};
 use crate::director::trigger::{Happened, Shift, Watch};
-use crate::director::{Act, FaultKey, Hand};
+use crate::director::{Directive, DirectiveSink, FaultKey};
 use crate::id::NodeId;
 use crate::rng::{Rng, Seed, fnv1a};
 use crate::selector::{Condition, Trigger};
@@ -23,7 +23,7 @@ const GAP_MIN: Duration = Duration::from_micros(1);
 
 /// A stated fault, and how far it has come.
 #[derive(Clone, Debug)]
-pub(crate) struct Directed {
+pub(crate) struct StatedFault {
     spec: FaultSpec<OrderKey>,
     rng: Rng,
     when: Option<Watch>,
@@ -70,10 +70,10 @@ struct Ending {
     orders: Vec<(NodeId, OrderKey)>,
 }
 
-impl Directed {
+impl StatedFault {
     /// A fault at the start of the run.
     pub(crate) fn new(seed: Seed, spec: FaultSpec<OrderKey>) -> Self {
-        let mut directed = Self {
+        let mut fault = Self {
             rng: seed.stream("fault", fnv1a(&spec.id)),
             when: None,
             until: spec.until.clone().map(Watch::new),
@@ -84,12 +84,12 @@ impl Directed {
             due: Instant::MAX,
             spec,
         };
-        match &directed.spec.trigger {
-            Trigger::When { condition, .. } => directed.when = Some(Watch::new(condition.clone())),
-            Trigger::At(_) | Trigger::Every(_) => directed.raise(Instant::ZERO, None),
+        match &fault.spec.trigger {
+            Trigger::When { condition, .. } => fault.when = Some(Watch::new(condition.clone())),
+            Trigger::At(_) | Trigger::Every(_) => fault.raise(Instant::ZERO, None),
         }
-        directed.refresh();
-        directed
+        fault.refresh();
+        fault
     }
 
     /// What it is called.
@@ -167,7 +167,7 @@ impl Directed {
 
     /// Does everything that is due: what is lifted comes first, then the occurrences in order. Returns whether names
     /// were bound to other nodes than before.
-    pub(crate) fn act(&mut self, now: Instant, census: &mut Census, hand: &mut Hand<'_>) -> bool {
+    pub(crate) fn act(&mut self, now: Instant, census: &mut Census, sink: &mut DirectiveSink<'_>) -> bool {
         if self.until.as_mut().is_some_and(|it| !it.take(now, census).is_empty()) {
             self.lift(now);
         }
@@ -180,7 +180,7 @@ impl Directed {
         let mut occurrences = std::mem::take(&mut self.occurrences);
         let mut binds = false;
         for occurrence in &mut occurrences {
-            binds |= self.advance(occurrence, now, retry, census, hand);
+            binds |= self.advance(occurrence, now, retry, census, sink);
         }
         let over = |occurrence: &Occurrence| matches!(occurrence.state, State::Over(_));
         let ended = occurrences.iter().any(over);
@@ -231,7 +231,7 @@ impl Directed {
         now: Instant,
         retry: bool,
         census: &mut Census,
-        hand: &mut Hand<'_>,
+        sink: &mut DirectiveSink<'_>,
     ) -> bool {
         let mut attempt = retry;
         if let State::Pending(at) = occurrence.state
@@ -246,14 +246,15 @@ impl Directed {
             attempt = true;
         }
         let tries = attempt && matches!(occurrence.state, State::Waiting(_));
-        let binds = tries && self.start(occurrence, now, census, hand);
+        let binds = tries && self.start(occurrence, now, census, sink);
         match &occurrence.state {
             State::Waiting(limit) if *limit <= now => occurrence.state = State::Over(now),
             State::Active(stop, Ending { keys, orders }) if *stop <= now => {
-                hand.acts.extend(keys.iter().map(|key| Act::Stop { key: *key }));
+                sink.directives.extend(keys.iter().map(|key| Directive::Stop { key: *key }));
                 let (id, line) = (self.name(occurrence.ordinal), self.spec.line);
-                let order = |(node, order): &(_, _)| Act::Order { id: id.clone(), line, node: *node, order: *order };
-                hand.acts.extend(orders.iter().map(order));
+                let order =
+                    |(node, order): &(_, _)| Directive::Order { id: id.clone(), line, node: *node, order: *order };
+                sink.directives.extend(orders.iter().map(order));
                 occurrence.state = State::Over(now);
             }
             _ => {}
@@ -268,7 +269,13 @@ impl Directed {
 
     /// Starts an occurrence if its selectors match, and binds its names. Returns whether one stood for another node, or
     /// for none, before.
-    fn start(&mut self, occurrence: &mut Occurrence, now: Instant, census: &mut Census, hand: &mut Hand<'_>) -> bool {
+    fn start(
+        &mut self,
+        occurrence: &mut Occurrence,
+        now: Instant,
+        census: &mut Census,
+        sink: &mut DirectiveSink<'_>,
+    ) -> bool {
         let mut resolver = Resolver::new(census, &occurrence.rng).about(occurrence.about);
         if resolver.bind(&self.spec.names).is_none() {
             return false;
@@ -279,17 +286,17 @@ impl Directed {
             What::Fault(fault) => {
                 let Some(faults) = fault.choose(&mut resolver) else { return false };
                 let names = resolver.names().to_vec();
-                hand.bind(&names);
-                ending.keys.extend(faults.into_iter().map(|fault| hand.start(&id, &self.spec.selector, line, fault)));
+                sink.bind(&names);
+                ending.keys.extend(faults.into_iter().map(|fault| sink.start(&id, &self.spec.selector, line, fault)));
                 names
             }
             What::Order(spec) => {
                 let Some(Orders { nodes, order, end }) = orders(spec, &mut resolver) else { return false };
                 let names = resolver.names().to_vec();
-                hand.bind(&names);
+                sink.bind(&names);
                 ending.orders.extend(end.into_iter().flat_map(|end| nodes.iter().map(move |node| (*node, end))));
-                let order = |node| Act::Order { id: id.clone(), line, node, order };
-                hand.acts.extend(nodes.into_iter().map(order));
+                let order = |node| Directive::Order { id: id.clone(), line, node, order };
+                sink.directives.extend(nodes.into_iter().map(order));
                 names
             }
         };
