@@ -67,53 +67,87 @@ type HeldAt<M> = BTreeMap<(usize, usize), Vec<HeldPacket<M>>>;
 /// nothing.
 #[derive(Clone, Debug)]
 pub struct World<S: System, T = NoTrace> {
+    /// What is simulated: it makes the processes.
     system: S,
+    /// What sees everything that happens.
     tracer: T,
+    /// Which run.
     seed: Seed,
+    /// Nodes, clocks, disks and network: what invariants may look at.
     state: WorldState<S::Node>,
+    /// When each event is due, and in which order.
     queue: Queue,
+    /// What the queue points to, beside timers and datagrams.
     events: Slab<Event<S::Node>>,
+    /// The datagrams that are under way.
     datagrams: Slab<Datagram<<S::Node as Node>::Message>>,
+    /// How many events were queued so far: the order of those that are due at one instant.
     sequence: u64,
+    /// All connections of which an end still knows.
     connections: Connections<<S::Node as Node>::Message>,
+    /// How long a connection may be silent before it times out.
     connection_timeout: Duration,
+    /// How long a node waits before it opens a connection again that could not be opened; `None` for no time.
     redial: Option<Redial>,
+    /// Packets that wait at clogged links.
     held: HeldAt<<S::Node as Node>::Message>,
+    /// The invariants, with what they have seen.
     invariants: S::Invariants,
+    /// What invariants have evaluated and found.
     findings: Findings,
+    /// What turns stated faults and nemeses into concrete faults, and keeps the census.
     director: Director,
     /// What the director's keys of orders stand for.
     orders: Vec<<S::Node as Node>::Order>,
+    /// The workloads of the clients.
     calls: CallsOf<S>,
+    /// Operations and orders at stated times, and in a replay the faults too.
     script: Script<<S::Node as Node>::Operation, <S::Node as Node>::Order>,
+    /// Decisions that are taken in place of a draw, by the place and its ordinal.
     overrides: BTreeMap<(Site, u64), Decision>,
     /// Old packets, where a fault may ask for one.
     memory: Option<memory::Memory<<S::Node as Node>::Message>>,
     /// Whether each packet is looked at when it is sent: it may be overridden, or is remembered.
     watches_sends: bool,
+    /// The faults that have started and are not lifted, by key.
     active: BTreeMap<u32, ActiveFault>,
     /// The faults and orders that have changed something.
     applied: Applied,
+    /// What was done so far, to be replayed.
     plan: PlanOf<S::Node>,
+    /// How many things were done so far: their order at one moment.
     order: u64,
+    /// How often each condition and observation came.
     counts: Counters,
+    /// How often each incident befell the nodes in ranked roles.
     incidents: Incidents,
+    /// The figures that every run has.
     measures: Measures,
     /// What a condition that is counted is called in the report.
     counted: Vec<(String, Awaited)>,
     /// Whether a condition waits for something that the world counts.
     notifies_director: bool,
+    /// The hash of everything that happened so far.
     digest: Digest,
+    /// A stream for each node that draws the order of its events at one instant; `None` if they come in order.
     ties: Option<Vec<Rng>>,
+    /// The bounds at which the run ends as exhausted.
     budget: Budget,
-    /// Entries of the queue and acts at this instant: two counts, so that deadlines take nothing from the first.
+    /// Entries of the queue at this instant.
     instant_count: u64,
+    /// Deadlines and acts at this instant: a count of its own, so that they take nothing from that of the queue.
     alarm_count: u64,
+    /// When the run ends.
     end: Instant,
+    /// When the settle phase begins; [`Instant::MAX`] if there is none, or once it has begun.
     settle_at: Instant,
+    /// When the director, the script, a workload or the settle phase is next due.
     act_due: Instant,
+    /// Why the node that is being called exits, if it does.
     exit: Option<Cow<'static, str>>,
+    /// The node that is being called, for the report of a panic.
     current: Option<NodeId>,
+    /// How the run ended; `None` while it goes on.
     ended: Option<Outcome>,
     /// What a violation was like, for people.
     story: Vec<String>,

@@ -18,15 +18,25 @@ use crate::timers::Timers;
 /// Nodes, disks, clocks and network, at one instant of true time.
 #[derive(Clone, Debug)]
 pub struct WorldState<N: Node> {
+    /// True time.
     pub(crate) now: Instant,
+    /// Inputs handled so far, by all nodes.
     pub(crate) events: u64,
+    /// How many nodes there are of each kind.
     pub(crate) cluster: Cluster,
+    /// The declared bounds on clocks.
     pub(crate) bounds: Bounds,
+    /// Every node of the cluster, by dense index.
     pub(crate) nodes: Vec<NodeState<N>>,
+    /// The links, with what is wrong with each.
     pub(crate) network: Network,
+    /// When a fault last started or was lifted, a process started or ended, or the settle phase began.
     pub(crate) disturbed_at: Instant,
+    /// When the settle phase began; `None` before.
     pub(crate) settled_at: Option<Instant>,
+    /// The servers that the settle phase heals; none before it begins.
     pub(crate) core: Vec<NodeId>,
+    /// What clients asked and how it ended, so far.
     pub(crate) history: HistoryOf<N>,
 }
 
@@ -38,26 +48,37 @@ pub struct WorldState<N: Node> {
 /// - A node in `crashed_by` does not start.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeState<N: Node> {
+    /// Which node.
     pub(crate) id: NodeId,
+    /// What runs there; `None` while the process is down or absent.
     pub(crate) process: Option<N>,
+    /// What the process sees, and the buffer of its effects.
     pub(crate) context: Context<N>,
+    /// Its monotonic clock and its wall clock.
     pub(crate) clock: Clock,
     /// The drift without any fault.
     pub(crate) own_drift_ppm: i32,
+    /// The timers that its process has set.
     pub(crate) timers: Timers<N::Timer>,
+    /// What its process has written.
     pub(crate) disk: Disk<N::Record>,
+    /// Effects that wait until a write is durable, in the order in which they were asked for.
     pub(crate) tied: VecDeque<(WriteId, Effect<N>)>,
+    /// How many of its processes have ended.
     pub(crate) incarnation: u32,
+    /// What its process runs on.
     pub(crate) machine: Machine,
     /// Whether the node was to start at least once: a spare server is not there before.
     pub(crate) is_present: bool,
     /// Faults that hold its process down.
     pub(crate) crashed_by: Vec<u32>,
+    /// How many faults pause it now.
     pub(crate) pauses: u32,
     /// Whether its process was to start while it was paused: it starts when the last pause is over.
     pub(crate) start_waits: bool,
     /// Faults that make the node slow: key and service time of one input.
     pub(crate) slow: Vec<(u32, Duration)>,
+    /// When it is done with the input that it serves: not before then does it take the next one from the inbox.
     pub(crate) busy_until: Instant,
     /// Inputs that wait for the node to be scheduled.
     pub(crate) inbox: VecDeque<Waiting<N>>,
@@ -67,6 +88,7 @@ pub(crate) struct NodeState<N: Node> {
     pub(crate) wakes_at: Option<Instant>,
     /// Operations that its process has begun and not completed, with the place of their invocation in the history.
     pub(crate) open: Vec<(OperationId, usize)>,
+    /// The last write that its processes have asked for.
     pub(crate) last_write: WriteId,
     /// Every write up to this one is durable, as far as the node knows.
     pub(crate) durable: Option<WriteId>,
