@@ -75,7 +75,7 @@ pub use plan::{PlanCheck, PlanError, PlanLines, ReadPlan, read_plan, write_plan}
 pub use reference::{fault_actions, reference};
 pub use resolve::{Chosen, Facts, Resolved, is_restart, notes, resolve, verify};
 pub use schema::schema;
-pub use source::{Position, Source};
+pub use source::{Position, SourceFile};
 pub use splitbrain_kernel::workload::Rate;
 pub use variant::{Assignment, Picks};
 
@@ -98,7 +98,7 @@ pub const FORMAT: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     /// The text that it was read from.
-    pub source: Source,
+    pub source: SourceFile,
     /// The name of the file, without directory and ending.
     pub name: String,
     /// What it is about: the first comment of the file.
@@ -341,8 +341,8 @@ pub fn load_all(
 /// The variants of a text, where there are some to pick from.
 fn names_of(bytes: &[u8]) -> Vec<String> {
     let (text, problem) = syntax::decode_text(bytes);
-    let (source, nobody) = (Source::new("", &text, bytes), SystemDescription::nobody());
-    let tree = problem.is_none().then(|| syntax::parse(&mut Reader::new(&source, &nobody), &text)).flatten();
+    let (source, no_system) = (SourceFile::new("", &text, bytes), SystemDescription::empty());
+    let tree = problem.is_none().then(|| syntax::parse(&mut Reader::new(&source, &no_system), &text)).flatten();
     tree.map_or_else(Vec::new, |tree| variant::names(tree.get_ref()))
 }
 
@@ -355,9 +355,9 @@ fn load_picked(
     let own = bytes.len();
     let bytes = picks.applied_to(bytes);
     let (text, problem) = syntax::decode_text(&bytes);
-    let source = Source::new(path, &text, &bytes);
-    let nobody = SystemDescription::nobody();
-    let mut reader = Reader::new(&source, &nobody);
+    let source = SourceFile::new(path, &text, &bytes);
+    let no_system = SystemDescription::empty();
+    let mut reader = Reader::new(&source, &no_system);
     if let Some((span, problem)) = problem {
         reader.report(&span, "", problem);
         return reader.finish(None);
@@ -371,14 +371,14 @@ fn load_picked(
     };
     let variant = variant::picked(tree.get_ref()).map(Into::into);
     let own = if bytes.len() == own { text.len() } else { own.min(text.len()) };
-    let source = Source { variant, own, ..source.clone() };
+    let source = SourceFile { variant, own, ..source.clone() };
     combination::load(&source, system)
 }
 
 /// The tree of a text as it is decoded. Nothing where the text is no scenario.
-fn laid_tree(source: &Source) -> Option<toml::de::DeTable<'_>> {
-    let nobody = SystemDescription::nobody();
-    let mut reader = Reader::new(source, &nobody);
+fn laid_tree(source: &SourceFile) -> Option<toml::de::DeTable<'_>> {
+    let no_system = SystemDescription::empty();
+    let mut reader = Reader::new(source, &no_system);
     let tree = syntax::parse(&mut reader, &source.text)?;
     Some(variant::lay(&mut reader, tree.into_inner())?.tree)
 }

@@ -17,7 +17,7 @@ use crate::campaign::twin::Twin;
 use crate::campaign::unnoticed::{CHANGED_NOTHING, Unnoticed};
 use crate::engine::{Run, Unsupported};
 use crate::exit_code::ExitCode;
-use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario, Source};
+use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario, SourceFile};
 use crate::wording::{counted, grouped};
 
 /// How a scenario stands after its campaign.
@@ -324,7 +324,7 @@ fn percentile_name(percentile: u64, metric: &str) -> String {
 /// Folds what a campaign says of its runs, in the order of the seeds.
 pub(super) struct Judge<'a> {
     expect: &'a Expect,
-    source: &'a Source,
+    source: &'a SourceFile,
     max_fail: Option<u64>,
     /// How many seeds the scenario asks for, where the user chose others: with fewer, what never happened in them was
     /// not looked for everywhere.

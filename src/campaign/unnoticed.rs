@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::campaign::judgement::Reason;
 use crate::engine::Run;
-use crate::scenario::Source;
+use crate::scenario::SourceFile;
 
 /// Between the path of a key and the reason.
 const HAS_NO_EFFECT: &str = " has no effect: ";
@@ -32,7 +32,7 @@ impl Unnoticed {
     }
 
     /// A line and a message for each key that no run could notice. What a command line sets has no line.
-    pub(super) fn told<'a>(&'a self, source: &'a Source) -> impl Iterator<Item = (Option<u32>, String)> + 'a {
+    pub(super) fn told<'a>(&'a self, source: &'a SourceFile) -> impl Iterator<Item = (Option<u32>, String)> + 'a {
         let keys = self.keys.iter().filter(|(_, noticed)| !**noticed);
         keys.filter_map(move |(key, _)| {
             let line = source.line_of(key)?;

@@ -17,7 +17,7 @@ use super::key::Table;
 use super::reader::Reader;
 use super::resolve::Chosen;
 use super::section::top;
-use super::source::Source;
+use super::source::SourceFile;
 use super::{Scenario, syntax, variant};
 
 /// More combinations than this are not all tried when a file is loaded; then each value is tried by itself, and some
@@ -57,7 +57,7 @@ struct Reading {
 }
 
 /// Reads the text as `decider` decides.
-fn read(source: &Source, system: &SystemDescription, decider: Decider) -> Reading {
+fn read(source: &SourceFile, system: &SystemDescription, decider: Decider) -> Reading {
     let mut reader = Reader::deciding(source, system, decider);
     let tree = syntax::parse(&mut reader, &source.text);
     let laid = tree.and_then(|tree| variant::lay(&mut reader, tree.into_inner()));
@@ -71,7 +71,7 @@ fn read(source: &Source, system: &SystemDescription, decider: Decider) -> Readin
 ///
 /// # Errors
 /// Everything that is wrong with it in any of them. What is wrong in some alone says in which.
-pub(super) fn load(source: &Source, system: &SystemDescription) -> Result<Scenario, Diagnostics> {
+pub(super) fn load(source: &SourceFile, system: &SystemDescription) -> Result<Scenario, Diagnostics> {
     let first = read(source, system, Decider::Number(0));
     let counts: Vec<u64> = first.sites.iter().map(Site::alternatives).collect();
     let others = numbers(&counts).into_iter().skip(1);
@@ -121,7 +121,7 @@ fn wider(one: Cluster, other: Cluster) -> Cluster {
 }
 
 /// What is wrong in any of the readings. What is not wrong in all of them has the values with which it is.
-fn merged(source: &Source, readings: &[Reading]) -> Diagnostics {
+fn merged(source: &SourceFile, readings: &[Reading]) -> Diagnostics {
     let same = |a: &Diagnostic, b: &Diagnostic| (&a.span, &a.path, &a.message) == (&b.span, &b.path, &b.message);
     let lists: Vec<&[Diagnostic]> =
         readings.iter().map(|one| one.result.as_ref().err().map_or(&[][..], |errors| &errors.list)).collect();

@@ -133,8 +133,8 @@ impl SystemDescription {
         }
     }
 
-    /// No system, for what is read before the system is known.
-    pub(super) const fn nobody() -> Self {
+    /// The words of no system, for what is read before the system is known.
+    pub(super) const fn empty() -> Self {
         Self {
             name: "",
             doc: "",

@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::reader::FOUND_MAX;
-use super::source::{Position, Source};
+use super::source::{Position, SourceFile};
 use crate::wording::{is_unprintable, printable};
 
 /// Known words are listed up to so many characters.
@@ -37,7 +37,7 @@ pub struct Diagnostic {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
     /// The file.
-    pub source: Source,
+    pub source: SourceFile,
     /// What is wrong with it.
     pub list: Vec<Diagnostic>,
     /// How many more there were than the list holds.
@@ -71,7 +71,7 @@ pub enum Colour {
 
 impl Diagnostics {
     /// Sorts what was found and finds its lines and columns.
-    pub(super) fn new(source: Source, mut list: Vec<Diagnostic>, more: usize) -> Self {
+    pub(super) fn new(source: SourceFile, mut list: Vec<Diagnostic>, more: usize) -> Self {
         assert!(!list.is_empty(), "a refused file has something wrong");
         for one in &mut list {
             one.span.end = one.span.end.min(source.text.len());
@@ -87,7 +87,7 @@ impl Diagnostics {
     }
 
     /// One thing that is wrong.
-    pub(super) fn one(source: &Source, span: Range<usize>, path: &str, message: &str) -> Self {
+    pub(super) fn one(source: &SourceFile, span: Range<usize>, path: &str, message: &str) -> Self {
         let one = Diagnostic {
             span,
             position: Position { line: 0, column: 0 },

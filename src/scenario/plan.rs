@@ -26,7 +26,7 @@ use super::reader::{At, Problem, Reader};
 use super::section::action::{check_refusable, check_refusable_kind};
 use super::shape::quantity::LONGEST;
 use super::shape::who::check_node;
-use super::source::{Lines, Source};
+use super::source::{Lines, SourceFile};
 use super::syntax;
 
 pub use write::write_plan;
@@ -85,7 +85,7 @@ pub fn read_plan<O: DeserializeOwned, Q: DeserializeOwned>(
     text: &str,
     check: PlanCheck<'_>,
 ) -> Result<ReadPlan<O, Q>, PlanError> {
-    let source = Source::new(path, text, text.as_bytes());
+    let source = SourceFile::new(path, text, text.as_bytes());
     let mut reader = Reader::new(&source, check.system);
     reader.cluster = (!check.force).then_some(check.cluster);
     let Some(tree) = syntax::parse(&mut reader, text) else {

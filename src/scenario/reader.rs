@@ -12,7 +12,7 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::draw::{Decider, Draws};
 use super::foreign::{Foreign, foreign};
 use super::nearest::nearest;
-use super::source::{Position, Source};
+use super::source::{Position, SourceFile};
 
 /// More errors than this help nobody; the rest is counted.
 pub(super) const FOUND_MAX: usize = 100;
@@ -116,7 +116,7 @@ impl Problem {
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     /// The text.
-    pub(super) source: &'a Source,
+    pub(super) source: &'a SourceFile,
     /// The words of the system.
     pub(super) system: &'a SystemDescription,
     /// How many nodes there are, once that is read.
@@ -135,12 +135,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader that has found nothing yet. Of what is drawn once a run it takes the first.
-    pub(super) const fn new(source: &'a Source, system: &'a SystemDescription) -> Self {
+    pub(super) const fn new(source: &'a SourceFile, system: &'a SystemDescription) -> Self {
         Self::deciding(source, system, Decider::Number(0))
     }
 
     /// The same, where `decider` decides what is drawn once a run.
-    pub(super) const fn deciding(source: &'a Source, system: &'a SystemDescription, decider: Decider) -> Self {
+    pub(super) const fn deciding(source: &'a SourceFile, system: &'a SystemDescription, decider: Decider) -> Self {
         Self {
             source,
             system,

@@ -14,7 +14,7 @@ pub fn schema(systems: &[SystemDescription]) -> Json {
     let one = |system: &SystemDescription| json!({ "$ref": format!("#/$defs/{}", system.name) });
     let mut defs: Map<String, Json> =
         systems.iter().map(|system| (system.name.to_owned(), of_system(system))).collect();
-    defs.insert(expect::FIGURE.to_owned(), expect::figure_schema(&SystemDescription::nobody()));
+    defs.insert(expect::FIGURE.to_owned(), expect::figure_schema(&SystemDescription::empty()));
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "splitbrain scenario",

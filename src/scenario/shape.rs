@@ -72,14 +72,14 @@ impl Shape for TrueFlag {
 
 /// A whole number between two bounds, both included.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub(super) struct Integer {
     /// The least.
     pub(super) min: u64,
     /// The most.
     pub(super) max: u64,
 }
 
-impl Shape for Whole {
+impl Shape for Integer {
     type Value = u64;
 
     fn noun(&self) -> String {
@@ -107,7 +107,7 @@ impl Shape for Whole {
     }
 
     fn scale(&self) -> Option<Scale> {
-        Some(Scale::Whole)
+        Some(Scale::Integer)
     }
 }
 

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// A file's text. Cloning it is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceFile {
     /// What diagnostics call the file.
     pub path: Arc<str>,
     /// Its text.
@@ -30,7 +30,7 @@ pub struct Position {
     pub column: u32,
 }
 
-impl Source {
+impl SourceFile {
     /// The text and the name of a file, and its bytes.
     pub(super) fn new(path: &str, text: &str, bytes: &[u8]) -> Self {
         Self { path: path.into(), text: text.into(), hash: xxh3_128(bytes), variant: None, own: text.len() }
@@ -165,7 +165,7 @@ mod tests {
     fn a_key_has_the_line_in_which_it_stands_however_it_is_written() {
         let text = "format = 1\n[network]\n# loss = 1\nlatency = \"1ms\"\n\n[[network.link]]\nloss = \"1%\"\n\
             [run]\nduration = \"1s\"\nties.explore = 1\n[clocks.nodes.s1]\na = { b = 1 }\n";
-        let source = Source::new("a.toml", text, text.as_bytes());
+        let source = SourceFile::new("a.toml", text, text.as_bytes());
         let lines = [
             ("format", Some(1)),
             ("network", Some(2)),
@@ -189,13 +189,13 @@ mod tests {
         for (line, text) in texts {
             assert_eq!(&source.text[source.text_of_line(line)], text, "line {line}");
         }
-        assert_eq!(Source::new("a.toml", "format = ", b"").line_of("format"), None);
+        assert_eq!(SourceFile::new("a.toml", "format = ", b"").line_of("format"), None);
     }
 
     #[test]
     fn lines_are_those_of_positions() {
         for text in ["", "one", "one\n", "\n\ntwo\r\nthree → four\n\n"] {
-            let (source, lines) = (Source::new("a.toml", text, text.as_bytes()), Lines::of(text));
+            let (source, lines) = (SourceFile::new("a.toml", text, text.as_bytes()), Lines::of(text));
             for offset in 0..text.len() + 2 {
                 let known = source.line(offset.min(text.len()));
                 assert_eq!(lines.line(offset), known, "byte {offset} of {text:?}");

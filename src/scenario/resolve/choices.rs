@@ -33,29 +33,29 @@ pub(super) struct Choices {
 /// Makes one choice. The first argument is the path of its key.
 pub(super) trait Decide {
     /// Which end of a range, or which item of a list.
-    fn decide<T: Clone + Between>(&mut self, path: &str, drawn: &Drawn<T>) -> T;
+    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T;
 }
 
 /// A value between two others.
-pub(super) trait Between: ToString {
+pub(super) trait DrawBetween: ToString {
     /// Evenly, both included. One word.
     fn between(rng: &mut Rng, low: &Self, high: &Self) -> Self;
 }
 
-impl Between for Ppm {
+impl DrawBetween for Ppm {
     fn between(rng: &mut Rng, low: &Self, high: &Self) -> Self {
         let parts = rng.between(u64::from(low.parts()), u64::from(high.parts()));
         Self::new(u32::try_from(parts).expect("at most the higher end"))
     }
 }
 
-impl Between for String {
+impl DrawBetween for String {
     fn between(_: &mut Rng, low: &Self, _: &Self) -> Self {
         low.clone()
     }
 }
 
-impl Between for Value {
+impl DrawBetween for Value {
     fn between(rng: &mut Rng, low: &Self, high: &Self) -> Self {
         match (low, high) {
             (Self::Integer(low), Self::Integer(high)) => Self::Integer(rng.between(*low, *high)),
@@ -74,7 +74,7 @@ struct BySeed {
 }
 
 impl Decide for BySeed {
-    fn decide<T: Clone + Between>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
+    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
         let mut rng = self.seed.stream(STREAM, fnv1a(path));
         let value = match drawn {
             Drawn::Constant(value) => return value.clone(),

@@ -7,7 +7,7 @@ use crate::scenario::combination::{common, spread, told};
 use crate::scenario::draw::Decider;
 use crate::scenario::{Diagnostics, Drawn, Scenario};
 
-use super::choices::{Between, Choices, Decide, alternatives};
+use super::choices::{Choices, Decide, DrawBetween, alternatives};
 use super::{Chosen, build, faults_of, nemeses_of, operations};
 
 /// More combinations of choices than this are not all tried; then they are sampled evenly.
@@ -122,7 +122,7 @@ struct ByNumber {
 }
 
 impl Decide for ByNumber {
-    fn decide<T: Clone + Between>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
+    fn decide<T: Clone + DrawBetween>(&mut self, path: &str, drawn: &Drawn<T>) -> T {
         let digit = self.rest % alternatives(drawn);
         self.rest /= alternatives(drawn);
         let value = match drawn {

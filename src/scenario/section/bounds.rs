@@ -12,7 +12,7 @@ use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::{ClockBounds, ClockChoices, ClockSpans, OrderCall};
 
 /// What is done to clocks in a file.
-pub(super) struct Clocks<'a> {
+pub(super) struct StatedClocks<'a> {
     pub(super) cluster: Cluster,
     pub(super) choices: &'a ClockChoices,
     pub(super) bounds: ClockBounds,
@@ -20,7 +20,7 @@ pub(super) struct Clocks<'a> {
 }
 
 /// Reports every range and directed fault that leaves a declared bound, unless the file expects something to break.
-pub(super) fn check_bounds(reader: &mut Reader<'_>, table: &Table<'_>, clocks: &Clocks<'_>, expect: &Expect) {
+pub(super) fn check_bounds(reader: &mut Reader<'_>, table: &Table<'_>, clocks: &StatedClocks<'_>, expect: &Expect) {
     let breaks = |outcome| matches!(outcome, OutcomeName::Violated | OutcomeName::Stalled);
     if expect.violates.is_some() || expect.outcomes.iter().any(|expected| breaks(expected.outcome)) {
         return;
@@ -34,7 +34,7 @@ pub(super) fn check_bounds(reader: &mut Reader<'_>, table: &Table<'_>, clocks: &
     }
 }
 
-fn check_drift(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &Clocks<'_>, bound: u64) {
+fn check_drift(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &StatedClocks<'_>, bound: u64) {
     let mut refuse = |at: Option<At<'_>>, ppm: u64| {
         if let (true, Some(at)) = (ppm > bound, at) {
             reader.refuse(&at, beyond(&format!("{ppm}ppm"), "drift_bound", &format!("{bound}ppm")));
@@ -54,7 +54,7 @@ fn check_drift(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: 
     }
 }
 
-fn check_skew(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &Clocks<'_>, bound: u64) {
+fn check_skew(reader: &mut Reader<'_>, table: &Table<'_>, at: &At<'_>, clocks: &StatedClocks<'_>, bound: u64) {
     let mut refuse = |at: Option<At<'_>>, nanos: u64| {
         if let (true, Some(at)) = (nanos > bound, at) {
             let time = |nanos| splitbrain_kernel::time::Duration::from_nanos(nanos).to_string();
@@ -81,13 +81,13 @@ fn beyond(reach: &str, key: &str, bound: &str) -> Problem {
 }
 
 /// Each node with what its clocks are drawn from.
-fn spans<'a>(clocks: &'a Clocks<'_>) -> impl Iterator<Item = (NodeId, ClockSpans)> + 'a {
+fn spans<'a>(clocks: &'a StatedClocks<'_>) -> impl Iterator<Item = (NodeId, ClockSpans)> + 'a {
     let of = |node| clocks.choices.nodes.get(&node).copied().unwrap_or(clocks.choices.base);
     clocks.cluster.nodes().map(move |node| (node, of(node)))
 }
 
 /// The most by which the wall clocks of two nodes can differ at the start.
-fn widest_skew(clocks: &Clocks<'_>) -> u64 {
+fn widest_skew(clocks: &StatedClocks<'_>) -> u64 {
     let all: Vec<(NodeId, ClockSpans)> = spans(clocks).collect();
     let latest = |spans: &ClockSpans| i128::from(spans.wall.high.as_nanos()) + i128::from(spans.offset.high.0);
     let earliest = |spans: &ClockSpans| i128::from(spans.wall.low.as_nanos()) + i128::from(spans.offset.low.0);

@@ -8,7 +8,7 @@ use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::{Duration, Instant};
 
 use crate::scenario::shape::calendar::Date;
-use crate::scenario::shape::quantity::{ANY_TIME, ANY_UPTIME, Between, Drift, DriftBound, One, Signed};
+use crate::scenario::shape::quantity::{ANY_TIME, ANY_UPTIME, Drift, DriftBound, OrRange, Scalar, Signed};
 use crate::scenario::{ClockBounds, ClockChoices, ClockSpans};
 
 use super::{Fields as _, NodeTables, Pairs, SubTable};
@@ -17,18 +17,18 @@ section! {
     /// Each node has a monotonic clock and a wall clock of its own.
     pub(crate) CLOCKS = "clocks", ClockFields -> ClockTable {
         /// How much the clocks of a node run fast; drawn once for each node.
-        drift: Between(Drift), default "\"0ppm\"";
+        drift: OrRange(Drift), default "\"0ppm\"";
         /// How far the wall clock of a node is ahead at the start; drawn once for each node.
-        offset: Between(Signed), default "\"0s\"";
+        offset: OrRange(Signed), default "\"0s\"";
         /// What the clocks show at the start.
         origin: SubTable(OriginFields), default "{}";
         in bounds: ClockBounds {
             /// Two wall clocks differ by at most this. The system may rely on it, and random clock faults stay within.
             /// A scenario that leaves it otherwise expects the violation.
-            skew as "skew_bound": One(ANY_TIME), optional;
+            skew as "skew_bound": Scalar(ANY_TIME), optional;
             /// A clock runs fast or slow by at most this. The system may rely on it, and random clock faults stay
             /// within. A scenario that leaves it otherwise expects the violation.
-            drift_ppm as "drift_bound": One(DriftBound), optional;
+            drift_ppm as "drift_bound": Scalar(DriftBound), optional;
         }
         /// [clocks.nodes.s3]: drift, offset and origin of single nodes.
         nodes: NodeTables(NodeFields), apart "{}";
@@ -46,21 +46,21 @@ section! {
         /// What the monotonic clock of a node shows at the start: the time since its machine started. A 32-bit counter
         /// of milliseconds wraps at "1193h 2m 47s 296ms", and turns negative at "596h 31m 23s 648ms". Drawn once for
         /// each node.
-        monotonic: Between(ANY_UPTIME), default "\"0s\"";
+        monotonic: OrRange(ANY_UPTIME), default "\"0s\"";
         /// What the wall clock of a node shows at the start if its offset is 0. A 32-bit counter of seconds wraps at
         /// "2106-02-07T06:28:16Z", and turns negative at "2038-01-19T03:14:08Z". Drawn once for each node.
-        wall: Between(Date), default "\"2023-11-14T22:13:20Z\"";
+        wall: OrRange(Date), default "\"2023-11-14T22:13:20Z\"";
     }
     noun r#"a table such as { monotonic = "1193h 2m 37s", wall = "2038-01-19T03:14:00Z" }"#;
 }
 
 section! {
     /// The clocks of one node.
-    pub(crate) CLOCKS_NODE = "clocks.nodes.<node>", NodeFields -> Apart {
+    pub(crate) CLOCKS_NODE = "clocks.nodes.<node>", NodeFields -> NodeClocks {
         /// How much the clocks of this node run fast; that of the others where absent.
-        drift: Between(Drift), optional;
+        drift: OrRange(Drift), optional;
         /// How far the wall clock of this node is ahead; that of the others where absent.
-        offset: Between(Signed), optional;
+        offset: OrRange(Signed), optional;
         /// What the clocks of this node show at the start: { monotonic = "1193h 2m 37s" }; what is not named is as on
         /// the others.
         origin: SubTable(NodeOriginFields), default "{}";
@@ -71,9 +71,9 @@ section! {
     /// What the clocks show at the start of a run, so that one can be about to wrap.
     NODE_ORIGIN = "clocks.origin", NodeOriginFields -> NodeOrigin {
         /// What the monotonic clock of this node shows at the start; as on the others where absent.
-        monotonic: Between(ANY_UPTIME), optional;
+        monotonic: OrRange(ANY_UPTIME), optional;
         /// What the wall clock of this node shows at the start; as on the others where absent.
-        wall: Between(Date), optional;
+        wall: OrRange(Date), optional;
     }
     noun r#"a table such as { monotonic = "1193h 2m 37s", wall = "2038-01-19T03:14:00Z" }"#;
 }
@@ -85,7 +85,7 @@ pub(crate) struct ClockTable {
     offset: Span<Offset>,
     origin: OriginTable,
     bounds: ClockBounds,
-    nodes: BTreeMap<NodeId, Apart>,
+    nodes: BTreeMap<NodeId, NodeClocks>,
 }
 
 /// What clocks show at the start.
@@ -121,7 +121,7 @@ impl ClockTable {
 
 /// What is said of the clocks of one node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Apart {
+pub(crate) struct NodeClocks {
     drift: Option<Span<i32>>,
     offset: Option<Span<Offset>>,
     origin: NodeOrigin,
@@ -133,7 +133,7 @@ struct NodeOrigin {
     wall: Option<Span<Instant>>,
 }
 
-impl Apart {
+impl NodeClocks {
     fn over(self, base: ClockSpans) -> ClockSpans {
         let base = ClockTable::of(&base, ClockBounds::default());
         let origin = OriginTable {
@@ -150,5 +150,5 @@ pub(crate) fn node_pairs(spans: &ClockSpans) -> Pairs {
     let ClockTable { drift, offset, origin: OriginTable { monotonic, wall }, .. } =
         ClockTable::of(spans, ClockBounds::default());
     let origin = NodeOrigin { monotonic: Some(monotonic), wall: Some(wall) };
-    NodeFields.pairs(&Apart { drift: Some(drift), offset: Some(offset), origin })
+    NodeFields.pairs(&NodeClocks { drift: Some(drift), offset: Some(offset), origin })
 }

@@ -9,7 +9,7 @@ use crate::scenario::description::SystemDescription;
 use crate::scenario::draw;
 use crate::scenario::key::{AnyKey as _, Key, Need, Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader};
-use crate::scenario::shape::Whole;
+use crate::scenario::shape::Integer;
 use crate::scenario::shape::scale::Scale;
 
 use super::restart::RestartFields;
@@ -22,24 +22,24 @@ keys! {
     /// place of `servers` and `clients`: `splitbrain list kinds`.
     pub(crate) CLUSTER = "cluster" {
         /// Servers that take part from the start: s1, s2, …
-        SERVERS = "servers": Whole = Whole { min: 1, max: MOST }, required;
+        SERVERS = "servers": Integer = Integer { min: 1, max: MOST }, required;
         /// Servers beyond those, absent until a fault starts them; of other kinds { redis = 1 }.
         SPARE = "spare": Spare = Spare, default "0";
         /// Clients: c1, c2, …
-        CLIENTS = "clients": Whole = Whole { min: 0, max: MOST }, default "0";
+        CLIENTS = "clients": Integer = Integer { min: 0, max: MOST }, default "0";
         /// A supervisor: processes that end by themselves are started again. Without it they stay down.
         RESTART = "restart": SubTable<RestartFields> = SubTable(RestartFields), optional;
     }
 }
 
 /// The key of a kind.
-fn key(kind: &Kind) -> Key<Whole> {
+fn key(kind: &Kind) -> Key<Integer> {
     match kind.id {
         KindId::SERVER => SERVERS,
         KindId::CLIENT => CLIENTS,
         _ => Key {
             name: kind.key(),
-            shape: Whole { min: kind.count_min.into(), max: kind.count_max.into() },
+            shape: Integer { min: kind.count_min.into(), max: kind.count_max.into() },
             need: if kind.count_min == 0 { Need::Default("0") } else { Need::Required },
             doc: kind.doc,
         },
@@ -89,8 +89,8 @@ impl Fields for ClusterFields {
     }
 
     fn schema(&self, system: &SystemDescription) -> Json {
-        let keys: Vec<Key<Whole>> = system.kinds.iter().map(key).collect();
-        let one = |key: &Key<Whole>| (key.name.to_owned(), key.drawn_schema(system));
+        let keys: Vec<Key<Integer>> = system.kinds.iter().map(key).collect();
+        let one = |key: &Key<Integer>| (key.name.to_owned(), key.drawn_schema(system));
         let mut properties: Map<String, Json> = keys.iter().map(one).collect();
         properties.insert(SPARE.name.to_owned(), SPARE.drawn_schema(system));
         properties.insert(RESTART.name.to_owned(), RESTART.drawn_schema(system));
@@ -157,7 +157,7 @@ fn spare_text(spares: &[(&Kind, u64)]) -> String {
 #[derive(Debug)]
 struct Spare;
 
-const COUNT: Whole = Whole { min: 0, max: MOST };
+const COUNT: Integer = Integer { min: 0, max: MOST };
 
 impl Shape for Spare {
     type Value = Vec<(&'static Kind, u64)>;
@@ -201,6 +201,6 @@ impl Shape for Spare {
     }
 
     fn scale(&self) -> Option<Scale> {
-        Some(Scale::Whole)
+        Some(Scale::Integer)
     }
 }

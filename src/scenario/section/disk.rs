@@ -7,20 +7,20 @@ use splitbrain_kernel::run::DiskOptions;
 use splitbrain_kernel::selector::Span;
 use splitbrain_kernel::time::Duration;
 
-use crate::scenario::shape::Whole;
-use crate::scenario::shape::quantity::{ANY_TIME, Between};
+use crate::scenario::shape::Integer;
+use crate::scenario::shape::quantity::{ANY_TIME, OrRange};
 
 use super::{Fields as _, NodeTables, Pairs};
 
-const CAPACITY: Whole = Whole { min: 0, max: 1_000_000_000 };
+const CAPACITY: Integer = Integer { min: 0, max: 1_000_000_000 };
 
 section! {
     /// The disk of every node.
     pub(crate) DISK = "disk", DiskFields -> DiskTable {
         /// How long a write takes until it is in the page cache; drawn for each write.
-        write: Between(ANY_TIME), default "\"10us..100us\"";
+        write: OrRange(ANY_TIME), default "\"10us..100us\"";
         /// How long a sync takes until what was written is durable; drawn for each sync.
-        sync: Between(ANY_TIME), default "\"500us..2ms\"";
+        sync: OrRange(ANY_TIME), default "\"500us..2ms\"";
         /// Records that fit on each disk; 0 is no limit.
         capacity: CAPACITY, default "0";
         /// [disk.nodes.s3]: write, sync and capacity of single nodes.
@@ -35,11 +35,11 @@ section! {
 
 section! {
     /// The disk of one node.
-    pub(crate) DISK_NODE = "disk.nodes.<node>", NodeFields -> Apart {
+    pub(crate) DISK_NODE = "disk.nodes.<node>", NodeFields -> NodeDisk {
         /// How long a write takes on this node; as on the others where absent.
-        write: Between(ANY_TIME), optional;
+        write: OrRange(ANY_TIME), optional;
         /// How long a sync takes on this node; as on the others where absent.
-        sync: Between(ANY_TIME), optional;
+        sync: OrRange(ANY_TIME), optional;
         /// Records that fit on the disk of this node, 0 is no limit; as on the others where absent.
         capacity: CAPACITY, optional;
     }
@@ -51,7 +51,7 @@ pub(crate) struct DiskTable {
     write: Span<Duration>,
     sync: Span<Duration>,
     capacity: u64,
-    nodes: BTreeMap<NodeId, Apart>,
+    nodes: BTreeMap<NodeId, NodeDisk>,
 }
 
 impl DiskTable {
@@ -82,13 +82,13 @@ impl From<DiskOptions> for DiskTable {
 
 /// What is said of the disk of one node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Apart {
+pub(crate) struct NodeDisk {
     write: Option<Span<Duration>>,
     sync: Option<Span<Duration>>,
     capacity: Option<u64>,
 }
 
-impl Apart {
+impl NodeDisk {
     fn over(self, base: DiskOptions) -> DiskOptions {
         let base = DiskTable::from(base);
         let (write, sync) = (self.write.unwrap_or(base.write), self.sync.unwrap_or(base.sync));
@@ -99,5 +99,5 @@ impl Apart {
 /// The pairs of `[disk.nodes.<node>]`.
 pub(crate) fn node_pairs(disk: DiskOptions) -> Pairs {
     let DiskTable { write, sync, capacity, .. } = DiskTable::from(disk);
-    NodeFields.pairs(&Apart { write: Some(write), sync: Some(sync), capacity: Some(capacity) })
+    NodeFields.pairs(&NodeDisk { write: Some(write), sync: Some(sync), capacity: Some(capacity) })
 }

@@ -16,7 +16,7 @@ use crate::scenario::expect::{Expect, ExpectedOutcome, ExpectedViolation, Filter
 use crate::scenario::key::{Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::shape::when::{PATTERN, condition, is_more_than_a_name};
-use crate::scenario::shape::{OneOfNames, OneOrMore, Whole, Word, quote};
+use crate::scenario::shape::{Integer, OneOfNames, OneOrMore, Word, quote};
 
 use super::check::INVARIANT;
 use super::options::Settings;
@@ -45,7 +45,7 @@ keys! {
         /// One of these invariants is broken in at least one run of the campaign. Another violation fails.
         VIOLATES = "violates": OneOrMore<Word> = OneOrMore(INVARIANT), optional;
         /// With violates: the number of seeds within which that is found. It replaces run.seeds.
-        WITHIN = "within": Whole = Whole { min: 1, max: 1_000_000_000 }, optional;
+        WITHIN = "within": Integer = Integer { min: 1, max: 1_000_000_000 }, optional;
         /// With violates: options of the system under which nothing is broken, such as { bug = "none" }. Once the
         /// violation is found, the seeds that it took run again with them, on all nodes, and every run must pass.
         TWIN = "twin": Settings = Settings, optional;
@@ -71,7 +71,7 @@ keys! {
     }
 }
 
-const BOUND: Whole = Whole { min: 0, max: i64::MAX as u64 };
+const BOUND: Integer = Integer { min: 0, max: i64::MAX as u64 };
 /// The names under which a run counts what happens.
 fn reachable(system: &SystemDescription) -> Vec<(Cow<'static, str>, &'static str)> {
     let observed = system.observations.iter().map(|name| (Cow::Borrowed(*name), ""));
@@ -327,7 +327,7 @@ section! {
         at_most: BOUND, optional;
         /// What is bounded: not the figure of each run, but the least value that at least so many percent of the runs
         /// do not exceed. 50 is the median, 100 the most.
-        percentile: Whole { min: 0, max: 100 }, optional;
+        percentile: Integer { min: 0, max: 100 }, optional;
         use WHERE as filter, or_default;
         let line = reader.line(&table.span);
     }

@@ -12,10 +12,10 @@ use crate::scenario::OrderCall;
 use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{AnyKey, Section, Shape, Table};
 use crate::scenario::reader::{At, Problem, Reader, quoted};
-use crate::scenario::shape::quantity::{ANY_TIME, Between, Moment, One, SOME_TIME, Time};
+use crate::scenario::shape::quantity::{ANY_TIME, Moment, OrRange, SOME_TIME, Scalar, Time};
 use crate::scenario::shape::when::{End, When};
 use crate::scenario::shape::who::{Who, is_single};
-use crate::scenario::shape::{Id, Whole};
+use crate::scenario::shape::{Id, Integer};
 
 use super::action::{self, ActionValue, KINDS_OF_MESSAGE};
 use super::{Fields, Pairs};
@@ -27,30 +27,30 @@ keys! {
         /// faults with that action: cut-1.
         ID = "id": Id = Id, optional;
         /// Trigger: at this time. A range is drawn once a run.
-        AT = "at": Between<Moment> = Between(Moment), optional;
+        AT = "at": OrRange<Moment> = OrRange(Moment), optional;
         /// Trigger: again and again, each time this long after the end of the last one. A range is drawn each time.
-        EVERY = "every": Between<Time> = Between(SOME_TIME), optional;
+        EVERY = "every": OrRange<Time> = OrRange(SOME_TIME), optional;
         /// Trigger: when this is observed ("leader elected", or "leader elected #3" for the third time in the run) or
         /// holds ("no leader for 1s", "committed >= 100"); "x restarted" and "leader elected at x" are about one node,
         /// and parts are joined by and.
         WHEN = "when": When = When, optional;
         /// With when: this long after it. A range is drawn each time.
-        AFTER = "after": Between<Time> = Between(ANY_TIME), default "\"0s\"";
+        AFTER = "after": OrRange<Time> = OrRange(ANY_TIME), default "\"0s\"";
         /// With when: how often at most. The condition must come anew each time.
-        TIMES = "times": Whole = Whole { min: 1, max: u32::MAX as u64 }, default "1";
+        TIMES = "times": Integer = Integer { min: 1, max: u32::MAX as u64 }, default "1";
         /// Names bound to single nodes when the fault starts, in this order, each to a node that none before it has: {
         /// x = "leader", a = "follower" }. From then on every fault, nemesis, condition and expectation may use them as
         /// selectors; of a name that is bound again the last binding counts. With when, it stands for the node that the
         /// condition is about.
         NAME = "name": Names = Names, default "{}";
         /// How long it lasts; to the end of the run where absent. A range is drawn each time.
-        FOR = "for": Between<Time> = Between(SOME_TIME), optional;
+        FOR = "for": OrRange<Time> = OrRange(SOME_TIME), optional;
         /// It is lifted at this time, or when this is observed or holds, if it still lasts. After a time it does not
         /// start any more.
         UNTIL = "until": End = End, optional;
         /// Where its selectors match nothing it waits until then, by default until the settle phase, and is then
         /// counted as never applied.
-        WAITS_UNTIL = "waits_until": One<Moment> = One(Moment), optional;
+        WAITS_UNTIL = "waits_until": Scalar<Moment> = Scalar(Moment), optional;
         use action::IN_FLIGHT;
         use KINDS_OF_MESSAGE;
         use action::KEEP;
@@ -372,7 +372,7 @@ fn check_name(reader: &Reader<'_>, name: &str) -> Result<(), Problem> {
 }
 
 /// Gives every fault without an id its action and its ordinal among the faults with that action.
-pub(crate) fn name_the_nameless(faults: &mut [FaultSpec<OrderCall>]) {
+pub(crate) fn assign_default_ids(faults: &mut [FaultSpec<OrderCall>]) {
     let mut ordinals: BTreeMap<&'static str, u32> = BTreeMap::new();
     for fault in faults {
         let name = action::of(&fault.what).key.name();

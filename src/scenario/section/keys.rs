@@ -9,10 +9,10 @@
 ///     /// What `[run]` is for: the documentation of the section.
 ///     pub(crate) RUN = "run", RunFields -> RunChoices, |reader, table| {
 ///         /// Virtual length of a run: the documentation of the key.
-///         duration: One(SOME_TIME), default "\"60s\"";
+///         duration: Scalar(SOME_TIME), default "\"60s\"";
 ///         in budget: Budget {
 ///             /// A run with more events ends as exhausted.
-///             events as "events_max": Whole { min: 1, max: 1_000 }, required;
+///             events as "events_max": Integer { min: 1, max: 1_000 }, required;
 ///         }
 ///         use LINKS as links, required;
 ///         let line = reader.line(&table.span);

@@ -9,7 +9,7 @@ use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::{At, Reader};
 use crate::scenario::shape::all_but::{AllBut, Closed};
-use crate::scenario::shape::quantity::{Between, Moment, One, SOME_TIME, Time};
+use crate::scenario::shape::quantity::{Moment, OrRange, SOME_TIME, Scalar, Time};
 use crate::scenario::shape::who::Who;
 use crate::scenario::shape::{Flag, Id, OneOfNames, OneOrMore, Word};
 
@@ -33,21 +33,21 @@ keys! {
         /// Which nodes it may choose; one of these selectors is drawn for each fault.
         ON = "on": OneOrMore<Who> = OneOrMore(Who), default "[\"any server\"]";
         /// From the end of one fault to the start of the next; drawn each time.
-        EVERY = "every": Between<Time> = Between(SOME_TIME), required;
+        EVERY = "every": OrRange<Time> = OrRange(SOME_TIME), required;
         /// How long each fault lasts; drawn each time. The least is its stability. It must be there, unless orders
         /// alone are drawn, which happen once.
-        FOR = "for": Between<Time> = Between(SOME_TIME), optional;
+        FOR = "for": OrRange<Time> = OrRange(SOME_TIME), optional;
         /// Whether each run switches off a random subset of the kinds.
         SWARM = "swarm": Flag = Flag, default "false";
         /// When it begins.
-        FROM = "from": One<Moment> = One(Moment), default "\"0s\"";
+        FROM = "from": Scalar<Moment> = Scalar(Moment), default "\"0s\"";
         /// When it ends; the settle phase where absent. A fault that lasts then goes on to its own end.
-        UNTIL = "until": One<Moment> = One(Moment), optional;
+        UNTIL = "until": Scalar<Moment> = Scalar(Moment), optional;
         /// With late, lose_messages and repeat_messages: which kinds of message, of which each fault draws one; all
         /// where absent. With swarm each run switches off a random subset.
         MESSAGES = "messages": OneOrMore<Word> = KINDS_OF_MESSAGE.shape, optional;
         /// With late: the most that a late packet takes; drawn each time. The range of "for" where absent.
-        LATE = "late": Between<Time> = Between(SOME_TIME), optional;
+        LATE = "late": OrRange<Time> = OrRange(SOME_TIME), optional;
         /// With order: which orders of the system, of which each time one is drawn; { name = "transfer", argument = {
         /// node = "any follower" } } is about a node that is drawn too, and another than the one that gets it.
         ORDERS = "orders": OneOrMore<Call> = OneOrMore(Call), optional;
@@ -162,18 +162,18 @@ fn check_times(reader: &mut Reader<'_>, table: &Table<'_>, from: Option<Instant>
 pub(crate) fn ids(list: Option<At<'_>>) -> Vec<String> {
     let items = list.and_then(|list| list.items()).unwrap_or_default();
     let id = |at: &At<'_>| at.value.as_table()?.get(ID.name)?.get_ref().as_str().map(str::to_owned);
-    items.iter().enumerate().map(|(index, at)| id(at).unwrap_or_else(|| nameless(index))).collect()
+    items.iter().enumerate().map(|(index, at)| id(at).unwrap_or_else(|| default_id(index))).collect()
 }
 
-fn nameless(index: usize) -> String {
+fn default_id(index: usize) -> String {
     format!("nemesis-{}", index + 1)
 }
 
 /// Gives every nemesis without an id its ordinal.
-pub(crate) fn name_the_nameless(nemeses: &mut [NemesisSpec<OrderCall>]) {
+pub(crate) fn assign_default_ids(nemeses: &mut [NemesisSpec<OrderCall>]) {
     for (index, nemesis) in nemeses.iter_mut().enumerate() {
         if nemesis.id.is_empty() {
-            nemesis.id = nameless(index);
+            nemesis.id = default_id(index);
         }
     }
 }

@@ -12,15 +12,15 @@ use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{Key, Need, Section, Table};
 use crate::scenario::reader::{At, Problem, Reader};
 use crate::scenario::shape::drawn::DrawnShape;
-use crate::scenario::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, One, SOME_TIME};
+use crate::scenario::shape::quantity::{ANY_TIME, Bandwidth, Chance, LatencyShape, SOME_TIME, Scalar};
 use crate::scenario::shape::who::Path;
-use crate::scenario::shape::{OneOrMore, Whole};
+use crate::scenario::shape::{Integer, OneOrMore};
 use crate::scenario::{Drawn, NetworkChoices};
 
 use super::{Fields, Pairs, SubTable, TableList};
 
-type DrawnChance = DrawnShape<One<Chance>>;
-const DRAWN_CHANCE: DrawnChance = DrawnShape(One(Chance));
+type DrawnChance = DrawnShape<Scalar<Chance>>;
+const DRAWN_CHANCE: DrawnChance = DrawnShape(Scalar(Chance));
 
 const LATENCY: Key<LatencyShape> = Key {
     name: "latency",
@@ -50,9 +50,9 @@ pub(crate) const REORDERING: Key<DrawnChance> = Key {
     doc: "Chance that a datagram takes an extra delay, so that others overtake it. A range or choice is drawn once a \
           run.",
 };
-const BANDWIDTH: Key<One<Bandwidth>> = Key {
+const BANDWIDTH: Key<Scalar<Bandwidth>> = Key {
     name: "bandwidth",
-    shape: One(Bandwidth),
+    shape: Scalar(Bandwidth),
     need: Need::Default("\"unlimited\""),
     doc: "What each link carries; packets queue behind one another.",
 };
@@ -65,10 +65,10 @@ section! {
         use DUPLICATION as duplication, default;
         use REORDERING as reordering, default;
         /// The most that the extra delay of a reordered datagram, or of the second copy of one, can be.
-        reordering_delay: One(ANY_TIME), default "\"10ms\"";
+        reordering_delay: Scalar(ANY_TIME), default "\"10ms\"";
         use BANDWIDTH as bandwidth, default;
         /// A connection whose packets get no answer for this long is closed.
-        connection_timeout: One(SOME_TIME), default "\"1s\"";
+        connection_timeout: Scalar(SOME_TIME), default "\"1s\"";
         /// The back-off of a node that opens connections: to one that it did not reach it opens the next after a wait,
         /// which doubles with each failure in a row. Without it each is opened at once.
         redial: SubTable(RedialFields), optional;
@@ -90,9 +90,9 @@ section! {
     /// the end of the process. The loss of a connection that was open does not count as a failure.
     pub(crate) REDIAL_TABLE = "network.redial", RedialFields -> Redial, |reader, table| {
         /// The wait after the first failure.
-        min: One(SOME_TIME), required;
+        min: Scalar(SOME_TIME), required;
         /// The longest wait.
-        max: One(SOME_TIME), required;
+        max: Scalar(SOME_TIME), required;
     }
     noun r#"a table such as { min = "10ms", max = "10s" }"#;
     check {
@@ -111,15 +111,15 @@ section! {
         in conditions: LinkConditions {
             use LATENCY as latency, optional;
             /// Chance that a datagram is lost.
-            loss: One(Chance), optional;
+            loss: Scalar(Chance), optional;
             /// Chance that a datagram arrives twice.
-            duplication: One(Chance), optional;
+            duplication: Scalar(Chance), optional;
             /// Chance that a datagram takes an extra delay.
-            reordering: One(Chance), optional;
+            reordering: Scalar(Chance), optional;
             use BANDWIDTH as bandwidth, optional;
             /// Datagrams that a link holds at a time, those that wait for bandwidth included; one more is lost (tail
             /// drop). 0 is no limit.
-            capacity: Whole { min: 0, max: 1_000_000_000 }, optional;
+            capacity: Integer { min: 0, max: 1_000_000_000 }, optional;
         }
     }
     noun r#"a table such as { links = "leader -> *", loss = "20%" }"#;

@@ -8,9 +8,9 @@ use splitbrain_kernel::selector::{Condition, Selector, Trigger};
 use crate::scenario::RestartPolicy;
 use crate::scenario::key::{Read, Table};
 use crate::scenario::reader::Reader;
-use crate::scenario::shape::quantity::{ANY_TIME, Between};
+use crate::scenario::shape::quantity::{ANY_TIME, OrRange};
 use crate::scenario::shape::who::Who;
-use crate::scenario::shape::{OneOrMore, Whole};
+use crate::scenario::shape::{Integer, OneOrMore};
 
 use super::network::{every_kind, fixed_nodes};
 
@@ -19,9 +19,9 @@ section! {
     /// the fault is lifted.
     pub(crate) RESTART = "cluster.restart", RestartFields -> RestartPolicy, |reader, table| {
         /// How long after its end a process starts again; drawn each time.
-        after: Between(ANY_TIME), required;
+        after: OrRange(ANY_TIME), required;
         /// How often each process is started again; always where absent.
-        times: Whole { min: 1, max: u32::MAX as u64 }, optional;
+        times: Integer { min: 1, max: u32::MAX as u64 }, optional;
         /// Whose processes: nodes such as s1, or all of a kind.
         on: OneOrMore(Who), default "[\"*\"]";
         let line = reader.line(&table.span);

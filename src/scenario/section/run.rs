@@ -7,8 +7,8 @@ use splitbrain_kernel::time::Duration;
 use crate::scenario::RunChoices;
 use crate::scenario::key::{Read, Table};
 use crate::scenario::reader::{Problem, Reader};
-use crate::scenario::shape::quantity::{ANY_TIME, One, SOME_TIME};
-use crate::scenario::shape::{OneOfNames, Whole};
+use crate::scenario::shape::quantity::{ANY_TIME, SOME_TIME, Scalar};
+use crate::scenario::shape::{Integer, OneOfNames};
 
 const TIES: OneOfNames<Ties> = OneOfNames {
     names: &[
@@ -26,25 +26,25 @@ const TIES: OneOfNames<Ties> = OneOfNames {
     },
 };
 
-const BUDGET: Whole = Whole { min: 1, max: 1_000_000_000_000 };
+const BUDGET: Integer = Integer { min: 1, max: 1_000_000_000_000 };
 
 section! {
     /// How long a run is, how many there are, and what ends one that runs away.
     pub(crate) RUN = "run", RunFields -> RunChoices, |reader, table| {
         /// Virtual length of a run, the settle phase included.
-        duration: One(SOME_TIME), default "\"60s\"";
+        duration: Scalar(SOME_TIME), default "\"60s\"";
         /// How many seeds a campaign runs.
-        seeds: Whole { min: 1, max: 1_000_000_000 }, default "100";
+        seeds: Integer { min: 1, max: 1_000_000_000 }, default "100";
         /// Length of the settle phase at the end of the run: a core of the servers is healed, all else freezes as it
         /// is, and the core must make progress. 0s is none.
-        settle: One(ANY_TIME), default "\"0s\"";
+        settle: Scalar(ANY_TIME), default "\"0s\"";
         /// The order among events at one instant.
         ties: TIES, default "\"sequence\"";
         in budget: Budget {
             /// A run with more events ends as exhausted.
             events_max: BUDGET, default "20000000";
             /// A run with more entries in its event queue ends as exhausted.
-            queue_max: Whole { min: 1, max: SLOT_COUNT_MAX }, default "500000";
+            queue_max: Integer { min: 1, max: SLOT_COUNT_MAX }, default "500000";
             /// A run with more events at one instant ends as exhausted.
             instant_max: BUDGET, default "100000";
             /// A run with more inputs waiting at one paused or slow node ends as exhausted.

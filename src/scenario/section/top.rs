@@ -9,10 +9,10 @@ use crate::scenario::description::SystemDescription;
 use crate::scenario::key::{Key, Need, Table};
 use crate::scenario::reader::{Problem, Reader};
 use crate::scenario::shape::who::meant_node;
-use crate::scenario::shape::{Id, List, Text, Whole};
-use crate::scenario::{Draws, Expect, FORMAT, RunChoices, Scenario, Source};
+use crate::scenario::shape::{Id, Integer, List, Text};
+use crate::scenario::{Draws, Expect, FORMAT, RunChoices, Scenario, SourceFile};
 
-use super::bounds::{Clocks, check_bounds};
+use super::bounds::{StatedClocks, check_bounds};
 use super::check::CheckFields;
 use super::clocks::ClockFields;
 use super::cluster::ClusterFields;
@@ -31,7 +31,7 @@ keys! {
     /// The file as a whole. The options of the system stand in a table under its name.
     pub(crate) TOP = "" {
         /// The version of the language that the file is written in.
-        FORMAT_KEY = "format": Whole = Whole { min: FORMAT, max: FORMAT }, required;
+        FORMAT_KEY = "format": Integer = Integer { min: FORMAT, max: FORMAT }, required;
         /// The system that is simulated; `splitbrain list` names them.
         SYSTEM = "system": Text = Text("the name of a system such as \"raft\""), required;
         /// Words by which scenarios are selected: test -E 'tag(slow)' runs those with the tag slow.
@@ -120,7 +120,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<
     let cluster = table.get(reader, &CLUSTER);
     let run = table.get(reader, &RUN);
     let (cluster, restart) = cluster.map_or((None, None), |(cluster, restart)| (Some(cluster), restart));
-    know(reader, cluster, run);
+    remember_run(reader, cluster, run);
     reader.bound = fault::bound_names(table.at(FAULT.name));
     reader.draws.nemeses = nemesis::ids(table.at(NEMESIS.name));
     let options = table.get(reader, &options_key(system));
@@ -133,8 +133,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<
     let invariants = table.get(reader, &CHECK);
     let expect = table.get(reader, &EXPECT);
     let (mut faults, mut nemeses) = (faults?, nemeses?);
-    fault::name_the_nameless(&mut faults);
-    nemesis::name_the_nameless(&mut nemeses);
+    fault::assign_default_ids(&mut faults);
+    nemesis::assign_default_ids(&mut nemeses);
     let ids = faults.iter().map(|one| (one.id.clone(), one.line));
     let ids = ids.chain(nemeses.iter().map(|one| (one.id.clone(), one.line))).collect();
     check_ids(reader, table, ids);
@@ -142,7 +142,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<
     check_watched(reader, table, &invariants, &expect);
     let (clocks, bounds) = clocks?.resolved();
     if let Some(cluster) = cluster {
-        let clocks = Clocks { cluster, choices: &clocks, bounds, faults: &faults };
+        let clocks = StatedClocks { cluster, choices: &clocks, bounds, faults: &faults };
         check_bounds(reader, table, &clocks, &expect);
     }
     format?;
@@ -171,7 +171,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: &Table<'_>, own_goal: Option<
     })
 }
 
-fn know(reader: &mut Reader<'_>, cluster: Option<Cluster>, run: Option<RunChoices>) {
+fn remember_run(reader: &mut Reader<'_>, cluster: Option<Cluster>, run: Option<RunChoices>) {
     reader.cluster = cluster;
     let end = |run: RunChoices| Instant::ZERO.saturating_add(run.duration);
     reader.end = run.map(end);
@@ -227,7 +227,7 @@ fn check_watched(reader: &mut Reader<'_>, table: &Table<'_>, on: &[String], expe
 }
 
 /// The first comment of the file, without the line that names the schema.
-fn goal(source: &Source) -> String {
+fn goal(source: &SourceFile) -> String {
     let lines = source.text.lines().map(str::trim);
     let comment = lines
         .skip_while(|line| line.is_empty() || line.starts_with("#:"))

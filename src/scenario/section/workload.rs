@@ -10,7 +10,7 @@ use crate::scenario::draw;
 use crate::scenario::key::{Section, Shape, Table, described};
 use crate::scenario::reader::{At, Problem, Reader, quoted};
 use crate::scenario::shape::drawn::{OptionValue, encode_value};
-use crate::scenario::shape::quantity::{Frequency, Moment, One, is_too_long};
+use crate::scenario::shape::quantity::{Frequency, Moment, Scalar, is_too_long};
 use crate::scenario::shape::scale::Scale;
 use crate::scenario::shape::when::When;
 use crate::scenario::shape::{Fixed, Word};
@@ -42,12 +42,12 @@ impl Shape for CueShape {
             reader.refuse(at, Problem::new(format!("expected {}, got {}", self.noun(), quoted(text))));
             return None;
         }
-        One(Moment).decode(reader, at).map(Cue::At)
+        Scalar(Moment).decode(reader, at).map(Cue::At)
     }
 
     fn encode(&self, value: &Cue) -> String {
         match value {
-            Cue::At(at) => One(Moment).encode(at),
+            Cue::At(at) => Scalar(Moment).encode(at),
             Cue::When(condition) => When.encode(condition),
         }
     }
@@ -75,7 +75,7 @@ keys! {
         }, required;
         /// Operations of all clients together, or with "each" of each one; "10/s" where absent. The gaps between a
         /// client's operations are exponential, from its own stream. For a workload whose clients do not wait.
-        RATE = "rate": One<Frequency> = One(Frequency), optional;
+        RATE = "rate": Scalar<Frequency> = Scalar(Frequency), optional;
         /// No operation comes before this time, or before this condition comes for the first time.
         FROM = "from": CueShape = CueShape, default "\"0s\"";
         /// No operation comes after this time, or after this condition comes for the first time; the end of the run if

@@ -11,9 +11,9 @@ use crate::scenario::draw::{Drawing, Form, choice_values, forms_schema};
 use crate::scenario::key::Shape;
 use crate::scenario::reader::{At, Problem, Reader};
 
-use super::quantity::{Chance, One, Quantity as _, Time, upside_down};
+use super::quantity::{Chance, Quantity as _, Scalar, Time, upside_down};
 use super::scale::Scale;
-use super::{Flag, Whole, names_schema, quote};
+use super::{Flag, Integer, names_schema, quote};
 
 /// A form of which a range `"a..b"` can be drawn.
 pub(crate) trait Ranged: Shape {
@@ -98,7 +98,7 @@ where
     }
 }
 
-impl Ranged for One<Chance> {
+impl Ranged for Scalar<Chance> {
     fn end(&self, text: &str) -> Option<Result<Ppm, Problem>> {
         Some(self.0.parse(text))
     }
@@ -117,8 +117,8 @@ impl Ranged for One<Chance> {
 pub(crate) struct OptionValue(pub(crate) OptionKind);
 
 impl OptionValue {
-    fn time(min: Duration, max: Duration) -> One<Time> {
-        One(Time { min, max })
+    fn time(min: Duration, max: Duration) -> Scalar<Time> {
+        Scalar(Time { min, max })
     }
 }
 
@@ -128,11 +128,11 @@ impl Shape for OptionValue {
     fn noun(&self) -> String {
         match &self.0 {
             OptionKind::Value(ValueKind::Bool) => Flag.noun(),
-            OptionKind::Value(ValueKind::Integer { min, max }) => Whole { min: *min, max: *max }.noun(),
+            OptionKind::Value(ValueKind::Integer { min, max }) => Integer { min: *min, max: *max }.noun(),
             OptionKind::Value(ValueKind::Duration { min, max }) => {
                 format!("{} from {min} to {max}", Self::time(*min, *max).noun())
             }
-            OptionKind::Value(ValueKind::Probability) => One(Chance).noun(),
+            OptionKind::Value(ValueKind::Probability) => Scalar(Chance).noun(),
             OptionKind::Value(ValueKind::Name(names)) => one_of(names),
             OptionKind::Preset(names) => one_of(names),
         }
@@ -142,12 +142,12 @@ impl Shape for OptionValue {
         match &self.0 {
             OptionKind::Value(ValueKind::Bool) => Flag.decode(reader, at).map(Value::Bool),
             OptionKind::Value(ValueKind::Integer { min, max }) => {
-                Whole { min: *min, max: *max }.decode(reader, at).map(Value::Integer)
+                Integer { min: *min, max: *max }.decode(reader, at).map(Value::Integer)
             }
             OptionKind::Value(ValueKind::Duration { min, max }) => {
                 Self::time(*min, *max).decode(reader, at).map(Value::Duration)
             }
-            OptionKind::Value(ValueKind::Probability) => One(Chance).decode(reader, at).map(Value::Probability),
+            OptionKind::Value(ValueKind::Probability) => Scalar(Chance).decode(reader, at).map(Value::Probability),
             OptionKind::Value(ValueKind::Name(names)) => self.name(reader, at, "", names),
             OptionKind::Preset(names) => self.name(reader, at, "preset", names),
         }
@@ -159,7 +159,7 @@ impl Shape for OptionValue {
 
     fn scale(&self) -> Option<Scale> {
         match self.0 {
-            OptionKind::Value(ValueKind::Integer { .. }) => Some(Scale::Whole),
+            OptionKind::Value(ValueKind::Integer { .. }) => Some(Scale::Integer),
             OptionKind::Value(ValueKind::Duration { .. }) => Some(Scale::Time),
             OptionKind::Value(ValueKind::Probability) => Some(Scale::Chance),
             OptionKind::Value(ValueKind::Bool | ValueKind::Name(_)) | OptionKind::Preset(_) => None,
@@ -169,9 +169,9 @@ impl Shape for OptionValue {
     fn schema(&self, system: &SystemDescription) -> Json {
         match &self.0 {
             OptionKind::Value(ValueKind::Bool) => Flag.schema(system),
-            OptionKind::Value(ValueKind::Integer { min, max }) => Whole { min: *min, max: *max }.schema(system),
+            OptionKind::Value(ValueKind::Integer { min, max }) => Integer { min: *min, max: *max }.schema(system),
             OptionKind::Value(ValueKind::Duration { min, max }) => Self::time(*min, *max).schema(system),
-            OptionKind::Value(ValueKind::Probability) => One(Chance).schema(system),
+            OptionKind::Value(ValueKind::Probability) => Scalar(Chance).schema(system),
             OptionKind::Value(ValueKind::Name(names)) => names_schema(names),
             OptionKind::Preset(names) => names_schema(names),
         }
@@ -236,7 +236,7 @@ fn whole_end(text: &str, min: u64, max: u64) -> Result<Value, Problem> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (min..=max).contains(number));
     number.map(Value::Integer).ok_or_else(|| {
-        let noun = Whole { min, max }.noun();
+        let noun = Integer { min, max }.noun();
         Problem::new(format!("expected {noun} at each end of the range, got {text:?}"))
     })
 }

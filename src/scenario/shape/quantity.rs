@@ -50,9 +50,9 @@ pub(crate) trait Quantity {
 
 /// One quantity.
 #[derive(Debug)]
-pub(crate) struct One<Q>(pub(crate) Q);
+pub(crate) struct Scalar<Q>(pub(crate) Q);
 
-impl<Q: Quantity> Shape for One<Q> {
+impl<Q: Quantity> Shape for Scalar<Q> {
     type Value = Q::Value;
 
     fn noun(&self) -> String {
@@ -79,9 +79,9 @@ impl<Q: Quantity> Shape for One<Q> {
 
 /// A quantity, or a range `"a..b"` of it, both ends included.
 #[derive(Debug)]
-pub(crate) struct Between<Q>(pub(crate) Q);
+pub(crate) struct OrRange<Q>(pub(crate) Q);
 
-impl<Q: Quantity> Shape for Between<Q>
+impl<Q: Quantity> Shape for OrRange<Q>
 where
     Q::Value: PartialOrd,
 {
@@ -489,18 +489,18 @@ impl Quantity for Frequency {
 #[derive(Debug)]
 pub(crate) struct LatencyShape;
 
-const MIN: Key<One<Time>> =
-    Key { name: "min", shape: One(ANY_TIME), need: Need::Default("\"0s\""), doc: "The least that a packet takes." };
-const MEAN: Key<One<Time>> = Key {
+const MIN: Key<Scalar<Time>> =
+    Key { name: "min", shape: Scalar(ANY_TIME), need: Need::Default("\"0s\""), doc: "The least that a packet takes." };
+const MEAN: Key<Scalar<Time>> = Key {
     name: "mean",
-    shape: One(SOME_TIME),
+    shape: Scalar(SOME_TIME),
     need: Need::Required,
     doc: "The mean of what comes on top, exponentially distributed, cut off at 16 times the mean.",
 };
 /// `{ min, mean }`.
 pub(crate) static LATENCY: Section =
     Section { name: "network.latency", doc: "A latency with a long tail.", keys: &[&MIN, &MEAN] };
-const EVEN: Between<Time> = Between(ANY_TIME);
+const EVEN: OrRange<Time> = OrRange(ANY_TIME);
 
 impl Shape for LatencyShape {
     type Value = Latency;

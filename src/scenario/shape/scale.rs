@@ -12,7 +12,7 @@ use super::quote;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scale {
     /// Themselves: `3`.
-    Whole,
+    Integer,
     /// Nanoseconds: `"3s"`.
     Time,
     /// Parts per million, as a probability: `"3%"`.
@@ -45,7 +45,7 @@ impl Scale {
     /// The number that one end of a range stands for. Whether the key takes it is not said here.
     pub(crate) fn read(self, text: &str) -> Option<u64> {
         match self {
-            Self::Whole => text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())),
+            Self::Integer => text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit())),
             Self::Time => ANY_TIME.parse(text).ok().map(Duration::as_nanos),
             Self::Chance => Chance.parse(text).ok().map(|chance| chance.parts().into()),
             Self::Drift => DriftBound.parse(text).ok().map(u64::from),
@@ -61,7 +61,7 @@ impl Scale {
     pub(crate) fn show(self, number: u64) -> String {
         let parts = || u32::try_from(number).expect("parts per million fit");
         match self {
-            Self::Whole => number.to_string(),
+            Self::Integer => number.to_string(),
             Self::Time => quote(&Duration::from_nanos(number).to_string()),
             Self::Chance => quote(&Ppm::new(parts()).to_string()),
             Self::Drift => quote(&DriftBound.show(parts())),
@@ -73,7 +73,7 @@ impl Scale {
     /// A regular expression of one end, without anchors.
     pub(crate) fn pattern(self) -> &'static str {
         match self {
-            Self::Whole => "[0-9]+",
+            Self::Integer => "[0-9]+",
             Self::Time => ANY_TIME.pattern(),
             Self::Chance => Chance.pattern(),
             Self::Drift => DriftBound.pattern(),

@@ -18,7 +18,7 @@ use crate::scenario::description::SystemDescription;
 use crate::scenario::key::Shape;
 use crate::scenario::reader::{At, Problem, Reader, quoted};
 
-use super::quantity::{ANY_TIME, Moment, One, Quantity as _, is_too_long};
+use super::quantity::{ANY_TIME, Moment, Quantity as _, Scalar, is_too_long};
 use super::quote;
 use super::who::{ambiguous, selector};
 
@@ -62,7 +62,7 @@ impl Shape for End {
     fn decode(&self, reader: &mut Reader<'_>, at: &At<'_>) -> Option<Condition> {
         let text = reader.text(at, &self.noun())?;
         if Duration::parse(text).is_ok() || is_too_long(text) {
-            return One(Moment).decode(reader, at).map(Condition::Time);
+            return Scalar(Moment).decode(reader, at).map(Condition::Time);
         }
         When.decode(reader, at)
     }

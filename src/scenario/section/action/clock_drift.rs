@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::{ClockDrift, Fault, Selectors};
 
 use crate::scenario::key::Key;
 use crate::scenario::section::SubTable;
-use crate::scenario::shape::quantity::{Between, Drift};
+use crate::scenario::shape::quantity::{Drift, OrRange};
 
 use super::{Action, NODES, action, fault, with_table};
 
@@ -14,7 +14,7 @@ section! {
     pub(crate) CLOCK_DRIFT = "fault[].clock_drift", DriftFields -> ClockDrift<Selectors> {
         use NODES as nodes, required;
         /// How much fast, or negative slow; drawn once for each node.
-        ppm as "by": Between(Drift), required;
+        ppm as "by": OrRange(Drift), required;
     }
     noun r#"a table such as { nodes = "leader", by = "500ppm" }"#;
 }

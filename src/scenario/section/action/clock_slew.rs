@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::{ClockSlew, Fault, Offset, Selectors};
 
 use crate::scenario::key::Key;
 use crate::scenario::section::SubTable;
-use crate::scenario::shape::quantity::{One, SOME_TIME};
+use crate::scenario::shape::quantity::{SOME_TIME, Scalar};
 
 use super::clock_step::BY;
 use super::{Action, NODES, action, fault, with_table};
@@ -16,7 +16,7 @@ section! {
         use NODES as nodes, required;
         use BY as by, required;
         /// How long it takes.
-        over: One(SOME_TIME), required;
+        over: Scalar(SOME_TIME), required;
     }
     noun r#"a table such as { nodes = "leader", by = "10ms", over = "1s" }"#;
     check {

@@ -5,14 +5,14 @@ use splitbrain_kernel::fault::{ClockStep, Fault, Selectors};
 
 use crate::scenario::key::{Key, Need};
 use crate::scenario::section::SubTable;
-use crate::scenario::shape::quantity::{Between, Signed};
+use crate::scenario::shape::quantity::{OrRange, Signed};
 
 use super::{Action, NODES, action, fault, with_table};
 
 /// How far.
-pub(super) const BY: Key<Between<Signed>> = Key {
+pub(super) const BY: Key<OrRange<Signed>> = Key {
     name: "by",
-    shape: Between(Signed),
+    shape: OrRange(Signed),
     need: Need::Required,
     doc: "How far, forwards or backwards; drawn once for each node.",
 };

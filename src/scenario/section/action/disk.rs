@@ -10,9 +10,9 @@ use crate::scenario::key::{Key, Section, Table};
 use crate::scenario::reader::{Problem, Reader};
 use crate::scenario::section::{Fields, Pairs, SubTable};
 use crate::scenario::shape::file::{FileShape, described};
-use crate::scenario::shape::quantity::{ANY_TIME, One, Time};
+use crate::scenario::shape::quantity::{ANY_TIME, Scalar, Time};
 use crate::scenario::shape::who::kinds_of;
-use crate::scenario::shape::{OneOfNames, Whole};
+use crate::scenario::shape::{Integer, OneOfNames};
 
 use super::{Action, NODES, action, fault, with_table};
 
@@ -51,12 +51,12 @@ keys! {
             show: |one| one.name(),
         }, required;
         /// For slow: added to each write and each sync.
-        SLOW_BY = "by": One<Time> = One(ANY_TIME), optional;
+        SLOW_BY = "by": Scalar<Time> = Scalar(ANY_TIME), optional;
         /// For lose, corrupt and unreadable: which file, by its name or its number (`splitbrain list files`); 0 where
         /// absent.
         FILE = "file": FileShape = FileShape, optional;
         /// For lose, corrupt and unreadable: which record, counted from the end of the file; 0, the last, where absent.
-        RECORD = "record": Whole = Whole { min: 0, max: 1_000_000_000 }, optional;
+        RECORD = "record": Integer = Integer { min: 0, max: 1_000_000_000 }, optional;
     }
 }
 

@@ -8,7 +8,7 @@ use splitbrain_kernel::time::Duration;
 use crate::scenario::key::Key;
 use crate::scenario::section::SubTable;
 use crate::scenario::section::network::LINKS;
-use crate::scenario::shape::quantity::{One, SOME_TIME};
+use crate::scenario::shape::quantity::{SOME_TIME, Scalar};
 
 use super::{Action, KINDS_OF_MESSAGE, action, fault, kinds, put_kinds};
 
@@ -17,7 +17,7 @@ section! {
     pub(crate) REPLAY = "fault[].replay", ReplayFields -> ReplayTable {
         use LINKS as links, required;
         /// How long ago the packet was sent at least; of several the last is taken.
-        older_than: One(SOME_TIME), required;
+        older_than: Scalar(SOME_TIME), required;
     }
     noun r#"a table such as { links = "s1 -> s2", older_than = "2s" }"#;
 }

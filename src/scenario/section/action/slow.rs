@@ -5,7 +5,7 @@ use splitbrain_kernel::fault::{Fault, Selectors, Slow};
 
 use crate::scenario::key::Key;
 use crate::scenario::section::SubTable;
-use crate::scenario::shape::quantity::{Between, SOME_TIME};
+use crate::scenario::shape::quantity::{OrRange, SOME_TIME};
 
 use super::{Action, NODES, action, fault, with_table};
 
@@ -14,7 +14,7 @@ section! {
     pub(crate) SLOW = "fault[].slow", SlowFields -> Slow<Selectors> {
         use NODES as nodes, required;
         /// How long each input takes; drawn once for each node.
-        service_time: Between(SOME_TIME), required;
+        service_time: OrRange(SOME_TIME), required;
     }
     noun r#"a table such as { nodes = "leader", service_time = "1ms" }"#;
 }
