@@ -64,16 +64,16 @@ struct Side {
     system: String,
     seed: Seed,
     names: Names,
-    source: Source,
+    source: EntrySource,
 }
 
 /// Where its entries come from.
-enum Source {
+enum EntrySource {
     Recording(Box<RecordingReader<BufReader<File>>>),
     Engine(Arc<dyn Engine>),
 }
 
-impl Source {
+impl EntrySource {
     const fn is_recording(&self) -> bool {
         matches!(self, Self::Recording(_))
     }
@@ -194,7 +194,7 @@ fn recording(path: &Path, what: String) -> Result<Side, Failed> {
         system: header.system.clone(),
         seed: Seed(header.seed),
         names: header.names.clone(),
-        source: Source::Recording(Box::new(reader)),
+        source: EntrySource::Recording(Box::new(reader)),
     })
 }
 
@@ -213,7 +213,7 @@ fn scenario(session: &Session<'_>, path: &Path, what: &str, set: &[Assignment], 
         system: loaded.scenario.system.clone(),
         seed,
         names: Names::of(&loaded.scenario.cluster_of(seed)),
-        source: Source::Engine(engine),
+        source: EntrySource::Engine(engine),
     })
 }
 
@@ -254,13 +254,13 @@ impl Feeder {
 
 fn feed(side: Side, mut feed: Feed, pool: &Pool) -> Result<(), Failed> {
     match side.source {
-        Source::Recording(reader) => {
+        EntrySource::Recording(reader) => {
             for entry in *reader {
                 feed.record(entry.map_err(Failed::usage)?);
             }
             Ok(())
         }
-        Source::Engine(engine) => {
+        EntrySource::Engine(engine) => {
             let recorded = pool.record(&engine, side.seed.into(), feed);
             let ended = |end| Failed::ended(&side.what, side.seed, end, pool.timeout);
             recorded.map(|_| ()).map_err(ended)

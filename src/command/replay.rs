@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
 }
 
 /// What is replayed, before it is decoded.
-struct Source {
+struct ReplayInput {
     /// What the scenario is called.
     path: String,
     /// The file that it was read from, in the folder of a run.
@@ -79,25 +79,25 @@ struct Source {
 pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
     // Reading a long plan takes its time.
     let signals = Signals::new();
-    let source = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
-    check_format(&source, arguments)?;
-    let loaded = session.load_one(&source.path, &source.scenario);
-    let file = source.file.as_deref();
+    let input = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
+    check_format(&input, arguments)?;
+    let loaded = session.load_one(&input.path, &input.scenario);
+    let file = input.file.as_deref();
     let loaded = loaded.map_err(|invalid| arguments.tell.reported(Failed::invalid_in(invalid, file)))?;
     let refuse = |refused| arguments.tell.reported(Failed::open(refused));
-    let is_lost = source.kept.as_ref().is_some_and(|kept| kept.lost.is_some());
+    let is_lost = input.kept.as_ref().is_some_and(|kept| kept.lost.is_some());
     let isolate = arguments.tell.isolate.unwrap_or(if is_lost { Isolate::Yes } else { Isolate::No });
     let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(refuse)?;
-    let plan = source.plan.as_ref().map(|text| engine.read_plan(text)).transpose().map_err(refuse)?;
+    let plan = input.plan.as_ref().map(|text| engine.read_plan(text)).transpose().map_err(refuse)?;
     // What is wrong with a plan comes before whether it is the right one.
-    check(&source, arguments, engine.name())?;
-    let recorded = recorded(&source, plan.as_ref(), arguments, engine.name());
+    check(&input, arguments, engine.name())?;
+    let recorded = recorded(&input, plan.as_ref(), arguments, engine.name());
     let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
     let telling = Telling {
         session,
         loaded: &loaded,
         engine,
-        seed: source.seed,
+        seed: input.seed,
         file,
         plan,
         arguments: &arguments.tell,
@@ -138,7 +138,7 @@ fn again(program: &str, arguments: &Arguments) -> String {
     command
 }
 
-fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
+fn from_folder(arguments: &Arguments) -> Result<ReplayInput, Failed> {
     let folder = &arguments.target;
     let kept = kept(folder)?;
     let picks = Picks { variant: None, set: arguments.set.set.clone() };
@@ -146,7 +146,7 @@ fn from_folder(arguments: &Arguments) -> Result<Source, Failed> {
     let own = || kept.lost.is_none().then(|| own_plan(folder, PLAN_BYTES_MAX)).flatten();
     let file = folder.join("scenario.toml");
     let plan = arguments.plan.clone().or_else(own);
-    Ok(Source {
+    Ok(ReplayInput {
         path: kept.scenario.clone(),
         scenario: picks.applied_to(&read_scenario(&file)?),
         file: Some(file),
@@ -168,7 +168,7 @@ fn own_plan(folder: &Path, bytes_max: u64) -> Option<PathBuf> {
     (!is_long).then_some(plan)
 }
 
-fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
+fn from_file(arguments: &Arguments) -> Result<ReplayInput, Failed> {
     if let Some(folder) = files::of_a_run(&arguments.target) {
         let folder = quoted(&folder);
         return Err(Failed::usage(format!("to replay the run in {folder}, name the folder: replay {folder}")));
@@ -184,7 +184,7 @@ fn from_file(arguments: &Arguments) -> Result<Source, Failed> {
         Some(folder) => Failed::usage(format!("to replay the run in {0}, name the folder: replay {0}", quoted(folder))),
         None => Failed::usage("a scenario is replayed for a seed: add --seed S"),
     })?;
-    Ok(Source {
+    Ok(ReplayInput {
         path: asked.path.display().to_string(),
         file: None,
         scenario,
@@ -231,8 +231,8 @@ fn refuse(arguments: &Arguments, message: &str) -> Result<(), Failed> {
     Err(Failed::usage(format!("{message} (--force replays it all the same)")))
 }
 
-fn check_format(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
-    match source.kept.as_ref().map(|kept| kept.format) {
+fn check_format(input: &ReplayInput, arguments: &Arguments) -> Result<(), Failed> {
+    match input.kept.as_ref().map(|kept| kept.format) {
         Some(format) if format != artifact::FORMAT => {
             let known = artifact::FORMAT;
             refuse(arguments, &format!("the recording is of format {format}, this build reads format {known}"))
@@ -242,20 +242,20 @@ fn check_format(source: &Source, arguments: &Arguments) -> Result<(), Failed> {
 }
 
 /// Refuses what would be another run, and warns where it may be.
-fn check(source: &Source, arguments: &Arguments, engine: &str) -> Result<(), Failed> {
-    let Some(kept) = &source.kept else { return Ok(()) };
-    if let Some(traced) = source.traced.filter(|traced| *traced != kept.seed) {
+fn check(input: &ReplayInput, arguments: &Arguments, engine: &str) -> Result<(), Failed> {
+    let Some(kept) = &input.kept else { return Ok(()) };
+    if let Some(traced) = input.traced.filter(|traced| *traced != kept.seed) {
         let kept = kept.seed;
         let message = format!("{SUMMARY} says that the run is of seed {kept}, the recording beside it is of {traced}");
         refuse(arguments, &message)?;
     }
-    if kept.seed != source.seed.0 {
-        let (kept, seed) = (kept.seed, source.seed);
+    if kept.seed != input.seed.0 {
+        let (kept, seed) = (kept.seed, input.seed);
         let message =
             format!("the recording is of seed {kept}, not {seed}: another seed is replayed from its scenario");
         refuse(arguments, &message)?;
     }
-    let hash = scenario_hash(source);
+    let hash = scenario_hash(input);
     if hash != kept.scenario_hash {
         let before = &kept.scenario_hash;
         refuse(arguments, &format!("the recording is of another scenario: hash {before}, this one has {hash}"))?;
@@ -267,7 +267,7 @@ fn check(source: &Source, arguments: &Arguments, engine: &str) -> Result<(), Fai
         );
         refuse(arguments, &message)?;
     }
-    if is_edited(source, kept) && !arguments.edited {
+    if is_edited(input, kept) && !arguments.edited {
         refuse(arguments, "the plan is not the one that was recorded: --edited replays it by its times")?;
     }
     if kept.build != build::ID {
@@ -276,29 +276,29 @@ fn check(source: &Source, arguments: &Arguments, engine: &str) -> Result<(), Fai
     Ok(())
 }
 
-fn scenario_hash(source: &Source) -> String {
-    artifact::hash(&String::from_utf8_lossy(&source.scenario))
+fn scenario_hash(input: &ReplayInput) -> String {
+    artifact::hash(&String::from_utf8_lossy(&input.scenario))
 }
 
-fn is_edited(source: &Source, kept: &Kept) -> bool {
-    source.plan.as_ref().is_some_and(|plan| artifact::hash(&plan.text) != kept.plan_hash)
+fn is_edited(input: &ReplayInput, kept: &Kept) -> bool {
+    input.plan.as_ref().is_some_and(|plan| artifact::hash(&plan.text) != kept.plan_hash)
 }
 
-fn recorded(source: &Source, plan: Option<&AnyPlan>, arguments: &Arguments, engine: &str) -> Recorded {
-    let is_exact = source.kept.as_ref().is_some_and(|kept| {
+fn recorded(input: &ReplayInput, plan: Option<&AnyPlan>, arguments: &Arguments, engine: &str) -> Recorded {
+    let is_exact = input.kept.as_ref().is_some_and(|kept| {
         !arguments.edited
             && arguments.workload != Some(Asking::Live)
             && kept.engine == engine
-            && !is_edited(source, kept)
-            && scenario_hash(source) == kept.scenario_hash
+            && !is_edited(input, kept)
+            && scenario_hash(input) == kept.scenario_hash
     });
-    let is_same_seed = |kept: &&Kept| kept.seed == source.seed.0;
+    let is_same_seed = |kept: &&Kept| kept.seed == input.seed.0;
     // Of a run that was lost nothing is known to compare with.
     let is_comparable = |kept: &&Kept| is_same_seed(kept) && kept.lost.is_none();
     Recorded {
-        kept: source.kept.as_ref().filter(is_comparable).cloned(),
-        other_seed: source.kept.as_ref().filter(|kept| !is_same_seed(kept)).map(|kept| Seed(kept.seed)),
-        plan: source.plan.as_ref().zip(plan).map(|(text, plan)| (text.path.clone(), plan.clone())),
+        kept: input.kept.as_ref().filter(is_comparable).cloned(),
+        other_seed: input.kept.as_ref().filter(|kept| !is_same_seed(kept)).map(|kept| Seed(kept.seed)),
+        plan: input.plan.as_ref().zip(plan).map(|(text, plan)| (text.path.clone(), plan.clone())),
         is_exact,
     }
 }
