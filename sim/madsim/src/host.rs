@@ -47,10 +47,10 @@ pub(crate) trait Processes<S: System>: Send + Sized + 'static {
     fn follow<T: Tracer<S::Node> + Send + 'static>(&mut self, world: &Hosted<S, T>, host: &Host<S, T, Self>);
 
     /// Where the process of this node waits; `None` where it waits with the network.
-    fn home(&self, node: NodeId) -> Option<&NodeHandle>;
+    fn node_of(&self, node: NodeId) -> Option<&NodeHandle>;
 
     /// The run is over: the nodes to be killed.
-    fn leave(self) -> Vec<NodeHandle>;
+    fn shut_down(self) -> Vec<NodeHandle>;
 }
 
 /// What every task of a run shares. There is one thread: the lock is never waited for.
@@ -156,7 +156,7 @@ where
     fn kill_all(&self, runtime: &Runtime) {
         let nodes = {
             let mut state = self.lock();
-            let processes = state.processes.take().map_or_else(Vec::new, P::leave);
+            let processes = state.processes.take().map_or_else(Vec::new, P::shut_down);
             processes.into_iter().chain(state.network.take()).collect::<Vec<_>>()
         };
         for node in nodes {
@@ -182,8 +182,8 @@ where
             state.processes = Some(processes);
         }
         for wake in state.world.wakes() {
-            let home = wake.node.and_then(|node| state.processes.as_ref()?.home(node));
-            let handle = home.or(state.network.as_ref()).expect("the run is on");
+            let node = wake.node.and_then(|node| state.processes.as_ref()?.node_of(node));
+            let handle = node.or(state.network.as_ref()).expect("the run is on");
             handle.spawn(Pending { host: self.clone(), wake: Some(wake) }.come_up());
         }
     }

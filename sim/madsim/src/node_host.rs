@@ -57,11 +57,11 @@ impl<S: System> Processes<S> for KernelProcesses {
         }
     }
 
-    fn home(&self, node: NodeId) -> Option<&NodeHandle> {
+    fn node_of(&self, node: NodeId) -> Option<&NodeHandle> {
         self.0.iter().find(|process| process.id == node).map(|process| &process.handle)
     }
 
-    fn leave(self) -> Vec<NodeHandle> {
+    fn shut_down(self) -> Vec<NodeHandle> {
         self.0.into_iter().map(|process| process.handle).collect()
     }
 }

@@ -137,7 +137,7 @@ impl<V: Service> Process<V> {
 
     /// Makes an observation.
     pub fn observe(&self, observation: V::Observation) {
-        self.access.act(self.id, Box::new(|ctx| ctx.observe(observation)));
+        self.access.call(self.id, Box::new(|ctx| ctx.observe(observation)));
     }
 
     /// The next operation that the workload asks for; waits until there is one.
@@ -150,13 +150,13 @@ impl<V: Service> Process<V> {
     pub fn invoke(&self, operation: V::Operation) -> OperationId {
         let id = Arc::new(Mutex::new(OperationId(0)));
         let given = Arc::clone(&id);
-        self.access.act(self.id, Box::new(move |ctx| *lock(&given) = ctx.invoke(operation)));
+        self.access.call(self.id, Box::new(move |ctx| *lock(&given) = ctx.invoke(operation)));
         *lock(&id)
     }
 
     /// A client's operation ends: a line of the history.
     pub fn complete(&self, id: OperationId, result: OperationResult<V::Response>) {
-        self.access.act(self.id, Box::new(move |ctx| ctx.complete(id, result)));
+        self.access.call(self.id, Box::new(move |ctx| ctx.complete(id, result)));
     }
 }
 
@@ -170,12 +170,12 @@ pub fn observe<O: Observation>(observation: O) {
 }
 
 /// What is done through a node's context.
-pub(crate) type Act<V> = Box<dyn FnOnce(&mut Context<Instance<V>>) + Send>;
+pub(crate) type NodeCall<V> = Box<dyn FnOnce(&mut Context<Instance<V>>) + Send>;
 
 /// Access to the nodes of the kernel's world.
 pub(crate) trait Access<V: Service>: Send + Sync {
     /// Does this in the name of the node.
-    fn act(&self, node: NodeId, act: Act<V>);
+    fn call(&self, node: NodeId, call: NodeCall<V>);
 }
 
 /// A service as the kernel's world sees it: nodes without a state.

@@ -26,7 +26,7 @@ use splitbrain_kernel::world::Hosted;
 
 use crate::clock::TrueTime;
 use crate::host::{self, Ended, Host, Processes};
-use crate::service::{Access, Act, Instance, Process, Service, ServiceSystem, address};
+use crate::service::{Access, Instance, NodeCall, Process, Service, ServiceSystem, address};
 use crate::tokio_seed::TokioSeeding;
 
 /// One run. To be called once a thread.
@@ -119,12 +119,12 @@ impl<V: Service> Processes<ServiceSystem<V>> for ServiceProcesses<V> {
         }
     }
 
-    fn home(&self, _: NodeId) -> Option<&NodeHandle> {
+    fn node_of(&self, _: NodeId) -> Option<&NodeHandle> {
         // What the world waits for goes on while an instance is paused or down.
         None
     }
 
-    fn leave(self) -> Vec<NodeHandle> {
+    fn shut_down(self) -> Vec<NodeHandle> {
         CURRENT_RUN.with(|current| current.borrow_mut().take());
         self.processes.into_iter().map(|process| process.handle).collect()
     }
@@ -157,7 +157,7 @@ impl<V: Service> ServiceProcesses<V> {
             });
             let observation = observation.take().expect("it is handed over once");
             if let Some(node) = current_process(&names) {
-                host.act(node, Box::new(|ctx| ctx.observe(observation)));
+                host.call(node, Box::new(|ctx| ctx.observe(observation)));
             }
         };
         let run = CurrentRun { observe: Rc::new(observe), names: Arc::clone(&self.names) };
@@ -226,7 +226,7 @@ async fn run_process<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
         Err(payload) => Poll::Ready(Err(payload)),
     });
     match ended.await {
-        Ok(()) => host.act(id, Box::new(|ctx| ctx.exit("its service returned"))),
+        Ok(()) => host.call(id, Box::new(|ctx| ctx.exit("its service returned"))),
         Err(payload) => {
             let (now, message) = (TrueTime::current().now(), Panic::said(&*payload));
             host.change(|world| world.fail(now, Some(id), message));
@@ -235,9 +235,9 @@ async fn run_process<V: Service, T: Tracer<Instance<V>> + Send + 'static>(
 }
 
 impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Host<ServiceSystem<V>, T, ServiceProcesses<V>> {
-    fn act(&self, node: NodeId, act: Act<V>) {
+    fn call(&self, node: NodeId, call: NodeCall<V>) {
         let now = TrueTime::current().now();
-        self.change(|world| world.speak(now, node, act));
+        self.change(|world| world.speak(now, node, call));
     }
 }
 
@@ -248,11 +248,11 @@ struct ProcessAccess<V: Service, T> {
 }
 
 impl<V: Service, T: Tracer<Instance<V>> + Send + 'static> Access<V> for ProcessAccess<V, T> {
-    fn act(&self, node: NodeId, act: Act<V>) {
+    fn call(&self, node: NodeId, call: NodeCall<V>) {
         let now = TrueTime::current().now();
         self.host.change(|world| {
             if world.incarnation(node) == self.incarnation {
-                world.speak(now, node, act);
+                world.speak(now, node, call);
             }
         });
     }
