@@ -164,14 +164,14 @@ enum Timer {
 
 /// What processes tell those who watch.
 #[derive(Clone, Debug, Serialize)]
-enum Told {
+enum LeaseEvent {
     Granted { to: NodeId, number: u64 },
     Gained,
     Lost,
     Written { by: NodeId, number: u64 },
 }
 
-impl Observation for Told {
+impl Observation for LeaseEvent {
     const NAMES: &'static [&'static str] = &["lease granted", "lease gained", "lease lost", "written"];
 
     fn face(&self) -> Face {
@@ -189,7 +189,7 @@ impl Node for Process {
     type Message = Message;
     type Timer = Timer;
     type Record = ();
-    type Observation = Told;
+    type Observation = LeaseEvent;
     type Operation = Never;
     type Response = Never;
     type Order = Never;
@@ -212,19 +212,19 @@ impl Node for Process {
             (Self::Server { options, free_at, grants }, Message::Ask { at }) if *free_at <= ctx.now() => {
                 *free_at = ctx.now().saturating_add(options.time_to_live);
                 *grants += 1;
-                ctx.observe(Told::Granted { to: source.node, number: *grants });
+                ctx.observe(LeaseEvent::Granted { to: source.node, number: *grants });
                 ctx.send(source.node, Message::Grant { asked_at: at, number: *grants });
             }
             (Self::Store { writes }, Message::Write { number }) => {
                 *writes += 1;
-                ctx.observe(Told::Written { by: source.node, number });
+                ctx.observe(LeaseEvent::Written { by: source.node, number });
             }
             (Self::Client { options, lease }, Message::Grant { asked_at, number }) => {
                 // The lease counts from when it was asked for: the server cannot have started to count before that.
                 let until = asked_at.saturating_add(options.time_to_live - options.margin);
                 if *lease == (Holding::Asked { at: asked_at }) && ctx.now() < until {
                     *lease = Holding::Held { until, number };
-                    ctx.observe(Told::Gained);
+                    ctx.observe(LeaseEvent::Gained);
                     ctx.set_timer(Timer::Expire, until.since(ctx.now()));
                     ctx.set_timer(Timer::Write, WRITE_PERIOD);
                 }
@@ -243,7 +243,7 @@ impl Node for Process {
             }
             (Timer::Expire, Holding::Held { .. }) => {
                 *lease = Holding::Not;
-                ctx.observe(Told::Lost);
+                ctx.observe(LeaseEvent::Lost);
                 ask_later(ctx);
             }
             (Timer::Write, Holding::Held { until, number }) if ctx.now() < until => {
@@ -290,10 +290,10 @@ impl Invariants<Process> for NoLateWrite {
         findings: &mut Findings,
     ) {
         match effect {
-            EffectRef::Observe(Told::Granted { number, .. }) => {
+            EffectRef::Observe(LeaseEvent::Granted { number, .. }) => {
                 self.leases.insert(*number, view.monotonic(SERVER).saturating_add(self.time_to_live));
             }
-            EffectRef::Observe(Told::Written { by, number }) => {
+            EffectRef::Observe(LeaseEvent::Written { by, number }) => {
                 let (now, until) = (view.monotonic(SERVER), self.leases.get(number).copied());
                 let is_in_time = until.is_some_and(|until| now < until);
                 findings.check(NO_LATE_WRITE, Some(node), is_in_time, || match until {
@@ -301,11 +301,11 @@ impl Invariants<Process> for NoLateWrite {
                     None => format!("a write of {by} takes effect without a lease"),
                 });
             }
-            EffectRef::Observe(Told::Gained) => {
+            EffectRef::Observe(LeaseEvent::Gained) => {
                 self.overlaps += u64::from(!self.believers.is_empty());
                 self.believers.insert(node);
             }
-            EffectRef::Observe(Told::Lost) => {
+            EffectRef::Observe(LeaseEvent::Lost) => {
                 self.believers.remove(&node);
             }
             _ => {}

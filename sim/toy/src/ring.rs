@@ -135,13 +135,13 @@ pub struct Greet;
 
 /// What servers tell.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+pub enum RingEvent {
     Ready { first: bool },
     Heard { count: u64 },
     Boasted,
 }
 
-impl Observation for Told {
+impl Observation for RingEvent {
     const NAMES: &'static [&'static str] = &["ready", "heard", "boasted"];
 
     fn face(&self) -> Face {
@@ -166,14 +166,14 @@ impl Node for Server {
     type Message = Hello;
     type Timer = Greet;
     type Record = ();
-    type Observation = Told;
+    type Observation = RingEvent;
     type Operation = Never;
     type Response = Never;
     type Order = Never;
     type Step = ();
 
     fn on_start(&mut self, ctx: &mut Context<Self>) {
-        ctx.observe(Told::Ready { first: ctx.id() == NodeId::server(1) });
+        ctx.observe(RingEvent::Ready { first: ctx.id() == NodeId::server(1) });
         ctx.set_timer(Greet, self.options.period);
     }
 
@@ -182,7 +182,7 @@ impl Node for Server {
         if self.options.flaw == Flaw::Logs {
             library::count(self.heard);
         }
-        ctx.observe(Told::Heard { count: self.heard });
+        ctx.observe(RingEvent::Heard { count: self.heard });
         if ctx.id() == NodeId::server(2) && self.heard >= 3 {
             self.go_wrong(ctx);
         }
@@ -198,7 +198,7 @@ impl Server {
     fn go_wrong(&self, ctx: &mut Context<Self>) {
         match self.options.flaw {
             Flaw::None => {}
-            Flaw::Boast | Flaw::Logs => ctx.observe(Told::Boasted),
+            Flaw::Boast | Flaw::Logs => ctx.observe(RingEvent::Boasted),
             Flaw::Panic => panic!("the planted panic"),
             Flaw::Rude => panic!("{HOSTILE}"),
             Flaw::Impure => {
@@ -274,7 +274,7 @@ impl Invariants<Server> for Modesty {
         findings: &mut Findings,
     ) {
         if let EffectRef::Observe(told) = effect {
-            let boasts = matches!(told, Told::Boasted);
+            let boasts = matches!(told, RingEvent::Boasted);
             self.boasts += u64::from(boasts);
             findings.check(0, Some(node), !boasts, || format!("{node} boasts"));
         }

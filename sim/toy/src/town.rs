@@ -146,12 +146,12 @@ pub enum Alarm {
 
 /// What processes tell.
 #[derive(Clone, Debug, Serialize)]
-pub enum Told {
+pub enum TownEvent {
     Granted { to: NodeId, token: u64 },
     Took { token: u64, from: NodeId },
 }
 
-impl Observation for Told {
+impl Observation for TownEvent {
     const NAMES: &'static [&'static str] = &["granted", "took"];
 
     fn face(&self) -> Face {
@@ -167,7 +167,7 @@ impl Node for Citizen {
     type Message = Word;
     type Timer = Alarm;
     type Record = ();
-    type Observation = Told;
+    type Observation = TownEvent;
     type Operation = Put;
     type Response = ();
     type Order = Never;
@@ -187,7 +187,7 @@ impl Node for Citizen {
                 ctx.send(NodeId::new(GATE, 1), Word::Write { operation, token, from: source });
             }
             Word::Write { operation, token, from } => {
-                ctx.observe(Told::Took { token, from });
+                ctx.observe(TownEvent::Took { token, from });
                 ctx.send(source, Word::Done { operation });
             }
             Word::Done { operation } => {
@@ -207,7 +207,7 @@ impl Node for Citizen {
             }
             Alarm::Grant(to, operation) => {
                 self.token += 1;
-                ctx.observe(Told::Granted { to, token: self.token });
+                ctx.observe(TownEvent::Granted { to, token: self.token });
                 ctx.send(to, Word::Grant { operation, token: self.token });
             }
         }
@@ -243,7 +243,7 @@ impl Invariants<Citizen> for Fencing {
         effect: EffectRef<'_, Citizen>,
         findings: &mut Findings,
     ) {
-        if let EffectRef::Observe(Told::Took { token, from }) = effect {
+        if let EffectRef::Observe(TownEvent::Took { token, from }) = effect {
             let (newest, of) = self.newest.insert(node, (*token, Some(*from))).unwrap_or_default();
             let of = of.map_or_else(String::new, |of| format!(" of {of}"));
             findings.check(0, Some(node), *token >= newest, || {
