@@ -23,12 +23,12 @@ use std::time::Duration;
 
 use splitbrain_kernel::rng::Ppm;
 
-pub(crate) use crate::engine::quiet_panics;
+pub(crate) use crate::engine::install_panic_hook;
 pub use crate::engine::{RUN_THREAD, take_panic_place};
 pub use conduct::{Planned, conduct, judge, run};
 pub use event::{Event, Evidence, Listener, Listeners, Reply, Silent};
 pub use figure::{Bar, Distribution, Figure};
-pub(crate) use judgement::told;
+pub(crate) use judgement::describe_outcome;
 pub use judgement::{Failure, Found, Judgement, Reason, ReasonKind, ScenarioResult, reasons, unmet};
 pub use pool::STACK_SIZE as RUN_STACK_SIZE;
 pub(crate) use pool::overdue;

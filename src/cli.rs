@@ -12,11 +12,11 @@ use splitbrain_systems::{chat::Chat, lock::Lock, raft::Raft, reactor::Reactor, s
 
 use crate::build;
 use crate::campaign;
-use crate::command::{self, Failed, Session};
+use crate::command::{self, CommandError, Session};
 #[cfg(unix)]
 use crate::engine::Isolation;
 #[cfg(unix)]
-use crate::engine::apart::{self, Apart};
+use crate::engine::apart::{self, ProcessPerRun};
 use crate::engine::{AnySystem, Simulated};
 use crate::exit_code::ExitCode;
 use crate::verbosity;
@@ -128,8 +128,8 @@ impl Cli {
     ) -> ExitCode {
         let arguments: Vec<OsString> = arguments.into_iter().collect();
         if arguments.iter().skip(1).eq([apart::ARGUMENT]) {
-            campaign::quiet_panics();
-            return command::apart::run(&self.systems).unwrap_or_else(|failed| failed.tell());
+            campaign::install_panic_hook();
+            return command::apart::run(&self.systems).unwrap_or_else(|failed| failed.print());
         }
         self.isolated(starter).run(arguments)
     }
@@ -140,7 +140,7 @@ impl Cli {
         let apart = |system: Box<dyn AnySystem>| -> Box<dyn AnySystem> {
             match system.isolation() {
                 Isolation::Nothing => system,
-                Isolation::Process => Box::new(Apart { system, starter }),
+                Isolation::Process => Box::new(ProcessPerRun { system, starter }),
             }
         };
         Self { systems: self.systems.into_iter().map(apart).collect(), starter: Some(starter), ..self }
@@ -151,16 +151,16 @@ impl Cli {
         let parsed = self.clap().try_get_matches_from(arguments);
         let parsed = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
             Ok(parsed) => parsed,
-            Err(error) => return told(&error),
+            Err(error) => return print_clap_error(&error),
         };
         parsed.color.write_global();
         if let Err(error) = verbosity::begin(parsed.verbose) {
-            return Failed::usage(error).tell();
+            return CommandError::usage(error).print();
         }
-        campaign::quiet_panics();
+        campaign::install_panic_hook();
         // A panic of the code of a system outside of a run, such as in `System::new`, has been told by the hook.
         let result = catch_unwind(AssertUnwindSafe(|| self.carry_out(&parsed.verb)));
-        result.unwrap_or_else(|_| Failed::panicked().tell())
+        result.unwrap_or_else(|_| CommandError::panicked().print())
     }
 
     fn carry_out(&self, verb: &Verb) -> ExitCode {
@@ -180,8 +180,8 @@ impl Cli {
             Verb::Completions(arguments) => command::completions::run(arguments, &mut self.clap(), &self.name),
         };
         // What is still in the buffer of stdout counts too.
-        let result = result.and_then(|code| std::io::stdout().flush().map(|()| code).map_err(Failed::stdout));
-        result.unwrap_or_else(|failed| failed.tell())
+        let result = result.and_then(|code| std::io::stdout().flush().map(|()| code).map_err(CommandError::stdout));
+        result.unwrap_or_else(|failed| failed.print())
     }
 
     /// Runs the scenario file, or every one in the folder; for a cargo test.
@@ -190,7 +190,7 @@ impl Cli {
     /// Where one is not as expected, with the report that the command line would have printed.
     #[track_caller]
     pub fn check(&self, path: impl AsRef<Path>) {
-        campaign::quiet_panics();
+        campaign::install_panic_hook();
         let session = self.session();
         match command::test::check(&session, path.as_ref()) {
             Ok(None) => {}
@@ -272,7 +272,7 @@ impl Color {
 }
 
 /// Help and version go to stdout, usage errors to stderr, as clap has it. What was typed may hold anything.
-fn told(error: &clap::Error) -> ExitCode {
+fn print_clap_error(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let harmless = command::harmless(&text);
     let printed = match error.use_stderr() && harmless != text {
@@ -282,7 +282,7 @@ fn told(error: &clap::Error) -> ExitCode {
     match printed {
         // Where stderr is gone there is nobody left to tell.
         _ if error.use_stderr() => ExitCode::Usage,
-        Err(failed) => Failed::stdout(failed).tell(),
+        Err(failed) => CommandError::stdout(failed).print(),
         Ok(()) => ExitCode::AsExpected,
     }
 }

@@ -41,7 +41,7 @@ use crate::report::artifact::Kept;
 use crate::report::style::{BAD, paint};
 use crate::report::{Github, Human, Json, Reporter, ScenarioDetail, artifact};
 use crate::scenario::{self, Colour, Diagnostics, Picks, Scenario, SystemDescription};
-use crate::wording::printable;
+use crate::text::printable;
 
 /// What every command knows.
 pub(crate) struct Session<'a> {
@@ -167,16 +167,16 @@ impl<'a> Session<'a> {
 
 /// Why a command ends before its result.
 #[derive(Debug)]
-pub(crate) struct Failed {
+pub(crate) struct CommandError {
     code: ExitCode,
-    said: Said,
+    text: ErrorText,
     /// The files that are wrong, for those who read no text.
     invalid: Vec<Diagnostics>,
 }
 
 /// What is said of a failure on stderr.
 #[derive(Debug)]
-enum Said {
+enum ErrorText {
     /// An error.
     Error(anyhow::Error),
     /// A text that says by itself what is an error in it.
@@ -185,9 +185,9 @@ enum Said {
     Nothing,
 }
 
-impl Failed {
+impl CommandError {
     fn new(code: ExitCode, error: anyhow::Error) -> Self {
-        Self { code, said: Said::Error(error), invalid: Vec::new() }
+        Self { code, text: ErrorText::Error(error), invalid: Vec::new() }
     }
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
@@ -224,7 +224,7 @@ impl Failed {
     /// A stdout that takes nothing more. Where its reader went away (`| head`) there is nothing to say.
     pub(crate) fn stdout(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self { code: ExitCode::Output, said: Said::Nothing, invalid: Vec::new() };
+            return Self { code: ExitCode::Output, text: ErrorText::Nothing, invalid: Vec::new() };
         }
         Self::output("stdout", error)
     }
@@ -244,7 +244,7 @@ impl Failed {
 
     /// Files that are wrong, in a text of several paragraphs.
     const fn of_files(code: ExitCode, text: String, invalid: Vec<Diagnostics>) -> Self {
-        Self { code, said: Said::Text(text), invalid }
+        Self { code, text: ErrorText::Text(text), invalid }
     }
 
     /// A run that came to no result.
@@ -260,7 +260,7 @@ impl Failed {
     /// Tells programs of the files that are wrong, in the form that they asked for; people read of it on stderr.
     fn reported(self, reporter: &mut dyn Reporter, scenarios: usize) -> Self {
         if let Err(error) = self.report_to(reporter, scenarios) {
-            Self::stdout(error).tell();
+            Self::stdout(error).print();
         }
         self
     }
@@ -275,22 +275,22 @@ impl Failed {
     }
 
     /// Says it on stderr.
-    pub(crate) fn tell(&self) -> ExitCode {
-        match &self.said {
-            Said::Error(error) => complain(&format!("{error:#}")),
-            Said::Text(text) => note(text),
-            Said::Nothing => {}
+    pub(crate) fn print(&self) -> ExitCode {
+        match &self.text {
+            ErrorText::Error(error) => complain(&format!("{error:#}")),
+            ErrorText::Text(text) => note(text),
+            ErrorText::Nothing => {}
         }
         self.code
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match &self.said {
-            Said::Error(error) => harmless(&format!("{error:#}")),
-            Said::Text(text) => text.clone(),
-            Said::Nothing => String::new(),
+        let text = match &self.text {
+            ErrorText::Error(error) => harmless(&format!("{error:#}")),
+            ErrorText::Text(text) => text.clone(),
+            ErrorText::Nothing => String::new(),
         };
         f.write_str(&anstream::adapter::strip_str(&text).to_string())
     }
@@ -437,31 +437,31 @@ const SUMMARY_BYTES_MAX: u64 = 16 << 20;
 const HISTORY_BYTES_MAX: u64 = 1 << 30;
 
 /// A scenario, of which one byte more than it may have is enough to see that it is too long.
-fn read_scenario(path: &Path) -> Result<Vec<u8>, Failed> {
+fn read_scenario(path: &Path) -> Result<Vec<u8>, CommandError> {
     let most = scenario::BYTES_MAX as u64 + 1;
     if path.as_os_str() != STDIN {
         return read(path, most, "a regular file, or - for stdin");
     }
     let mut bytes = Vec::new();
     let read = io::stdin().lock().take(most).read_to_end(&mut bytes);
-    read.map(|_| bytes).map_err(|error| Failed::usage(format!("cannot read stdin: {error}")))
+    read.map(|_| bytes).map_err(|error| CommandError::usage(format!("cannot read stdin: {error}")))
 }
 
 /// The text of a file from a folder of a run, of at most so many bytes.
-fn read_text(path: &Path, most: u64) -> Result<String, Failed> {
+fn read_text(path: &Path, most: u64) -> Result<String, CommandError> {
     let bytes = read(path, most + 1, "a regular file")?;
     if bytes.len() as u64 > most {
         return Err(too_long(path, most));
     }
-    String::from_utf8(bytes).map_err(|_| Failed::usage(format!("{}: not UTF-8 text", shown(path))))
+    String::from_utf8(bytes).map_err(|_| CommandError::usage(format!("{}: not UTF-8 text", shown(path))))
 }
 
-fn too_long(path: &Path, most: u64) -> Failed {
-    Failed::usage(format!("{} has more than {} MiB, the most that is read", shown(path), most >> 20))
+fn too_long(path: &Path, most: u64) -> CommandError {
+    CommandError::usage(format!("{} has more than {} MiB, the most that is read", shown(path), most >> 20))
 }
 
 /// The first `most` bytes of a regular file.
-fn read(path: &Path, most: u64, expected: &str) -> Result<Vec<u8>, Failed> {
+fn read(path: &Path, most: u64, expected: &str) -> Result<Vec<u8>, CommandError> {
     regular(path, expected)?;
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
@@ -469,7 +469,7 @@ fn read(path: &Path, most: u64, expected: &str) -> Result<Vec<u8>, Failed> {
 }
 
 /// Refuses what is no regular file: a pipe or a device may never end, or never begin.
-fn regular(path: &Path, expected: &str) -> Result<(), Failed> {
+fn regular(path: &Path, expected: &str) -> Result<(), CommandError> {
     let kind = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.file_type();
     if kind.is_file() {
         return Ok(());
@@ -478,19 +478,19 @@ fn regular(path: &Path, expected: &str) -> Result<(), Failed> {
     Err(unreadable(path, &format!("it is {what}, expected {expected}")))
 }
 
-fn unreadable(path: &Path, why: &dyn fmt::Display) -> Failed {
-    Failed::usage(format!("cannot read {}: {why}", shown(path)))
+fn unreadable(path: &Path, why: &dyn fmt::Display) -> CommandError {
+    CommandError::usage(format!("cannot read {}: {why}", shown(path)))
 }
 
 /// The summary in the folder of a run.
 const SUMMARY: &str = "summary.json";
 
 /// What is known of the run that left this folder behind.
-fn kept(folder: &Path) -> Result<Kept, Failed> {
+fn kept(folder: &Path) -> Result<Kept, CommandError> {
     let path = folder.join(SUMMARY);
     let text = read_text(&path, SUMMARY_BYTES_MAX)
-        .map_err(|failed| Failed::usage(format!("{} is not the folder of a run: {failed}", shown(folder))))?;
-    Kept::read(&text).map_err(|error| Failed::usage(format!("{}: {error}", shown(&path))))
+        .map_err(|failed| CommandError::usage(format!("{} is not the folder of a run: {failed}", shown(folder))))?;
+    Kept::read(&text).map_err(|error| CommandError::usage(format!("{}: {error}", shown(&path))))
 }
 
 /// A path in one line.

@@ -11,8 +11,8 @@ mod difference;
 mod kernel;
 mod log;
 mod noticed;
+pub(crate) mod panic_hook;
 mod plan;
-pub(crate) mod quiet;
 mod recording;
 
 use std::borrow::Cow;
@@ -33,11 +33,11 @@ pub use crate::scenario::Names;
 pub use any_system::{AnySystem, Isolation, OpenError, Simulated, Unsupported};
 pub(crate) use difference::{AHEAD_MAX, Feed, alike, first as first_difference};
 pub use difference::{Alike, Comparison, Deeds, Difference, Diverging, Side};
-pub use kernel::{Opened, Tracing, told};
+pub use kernel::{Opened, Tracing, run_of};
 pub use log::{Capture, LogLevel, LogLine, Stamp};
+pub(crate) use panic_hook::install as install_panic_hook;
+pub use panic_hook::{THREAD as RUN_THREAD, take_place as take_panic_place};
 pub use plan::{AnyPlan, NeverDue, PlanEntry, PlanText};
-pub(crate) use quiet::install as quiet_panics;
-pub use quiet::{THREAD as RUN_THREAD, take_place as take_panic_place};
 pub(crate) use recording::After;
 pub use recording::{
     Entry, EntryKind, FORMAT, Header, Ignore, LINE_BYTES_MAX, Recorder, RecordingError, RecordingKind, RecordingReader,

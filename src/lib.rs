@@ -72,9 +72,9 @@ pub mod scenario;
 #[cfg(feature = "systems")]
 pub mod serve;
 pub mod sockets;
+mod text;
 pub mod threads;
 mod verbosity;
-mod wording;
 
 pub use cli::Cli;
 #[cfg(feature = "systems")]

@@ -117,7 +117,7 @@ impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
     pub(crate) fn run(mut self, mailbox: &Receiver<Letter<N>>) -> io::Result<()> {
         let ended = self.handle_all(mailbox);
         if let Err(error) = &ended {
-            self.tell(News::Exited(format!("the disk failed: {error}")));
+            self.publish(News::Exited(format!("the disk failed: {error}")));
         }
         ended
     }
@@ -232,12 +232,12 @@ impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
             // The host keeps the effects in their order, so a write stands before all that was tied to it.
             Effect::Write { write, .. } => self.carrier.write(write)?,
             Effect::Sync => self.carrier.sync()?,
-            Effect::Observe(observation) => self.tell(News::Observed(observation)),
-            Effect::Invoke { id, operation } => self.tell(News::Invoked(id, operation)),
-            Effect::Complete { id, result } => self.tell(News::Completed(id, result)),
+            Effect::Observe(observation) => self.publish(News::Observed(observation)),
+            Effect::Invoke { id, operation } => self.publish(News::Invoked(id, operation)),
+            Effect::Complete { id, result } => self.publish(News::Completed(id, result)),
             Effect::Exit(reason) => {
                 self.reset_all();
-                self.tell(News::Exited(reason.to_string()));
+                self.publish(News::Exited(reason.to_string()));
             }
             // The host has done its part of these.
             Effect::SetTimer { .. } | Effect::CancelTimer(_) | Effect::Defer(_) => {}
@@ -253,7 +253,7 @@ impl<N: Node, C: Carrier<N>> EventLoop<N, C> {
     }
 
     /// Where the caller is gone, there is no one to let know.
-    fn tell(&self, news: News<N>) {
+    fn publish(&self, news: News<N>) {
         let _ = self.news.send((self.host.id(), news));
     }
 }

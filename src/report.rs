@@ -1,12 +1,12 @@
 //! Writers over one model of a result: for people, for programs, for CI.
 //!
-//! A report reads results and recordings and decides nothing; only [`evidence`] runs something, a failing run once more
-//! to record it. Wall times appear in none of them.
+//! A report reads results and recordings and decides nothing; only [`failure_artifact`] runs something, a failing run
+//! once more to record it. Wall times appear in none of them.
 
 pub mod artifact;
 mod aside;
 mod difference;
-pub mod evidence;
+pub mod failure_artifact;
 mod github;
 mod human;
 mod json;
@@ -33,7 +33,7 @@ pub use human::{Human, ScenarioDetail, failure_block};
 pub use json::{FORMAT as JSON_FORMAT, Json};
 pub use junit::Junit;
 pub use leftovers::Leftovers;
-pub use progress::{Progress, ProgressKind};
+pub use progress::{ProgressDisplay, ProgressKind};
 pub use reports::{Lost, Reports};
 pub use tail::Tail;
 pub(crate) use timeline::is_called;

@@ -30,12 +30,12 @@
 mod combination;
 mod description;
 mod diagnostic;
+mod did_you_mean;
 mod draw;
 mod expect;
 mod foreign;
 mod key;
 mod names;
-mod nearest;
 mod notes;
 mod plan;
 mod reader;

@@ -231,11 +231,11 @@ impl<N: Node> Sockets<N> {
         let journal = Journal::<N::Record>::open(folder)?;
         let host = Host::new(id, seed, make).resumed(journal.files().clone(), journal.starts() - 1);
         let (post, mailbox) = channel();
-        let (tell, news) = channel();
+        let (news_sender, news) = channel();
         let connections = Arc::new(Connections::new(id, peers.clone(), post.clone()));
         let listeners = Listeners::open(id, listener, socket.try_clone()?, &connections, &post)?;
         let carrier = Network { id, socket, connections, journal };
-        let events = EventLoop::new(host, carrier, tell, WallInstant::now());
+        let events = EventLoop::new(host, carrier, news_sender, WallInstant::now());
         let events = thread::Builder::new().name(format!("node {id}")).spawn(move || events.run(&mailbox))?;
         Ok(Self { post, news, events: Some(events), listeners })
     }

@@ -63,7 +63,7 @@ pub struct Threads<N: Node> {
     running: Vec<JoinHandle<()>>,
     news: Receiver<(NodeId, News<N>)>,
     /// Each machine gets one like it.
-    tell: Sender<(NodeId, News<N>)>,
+    news_sender: Sender<(NodeId, News<N>)>,
     start: WallInstant,
 }
 
@@ -76,8 +76,8 @@ impl<N: Node> Threads<N> {
             posts.insert(node, post);
             mailboxes.insert(node, mailbox);
         }
-        let (tell, news) = channel();
-        Self { posts, mailboxes, running: Vec::new(), news, tell, start: WallInstant::now() }
+        let (news_sender, news) = channel();
+        Self { posts, mailboxes, running: Vec::new(), news, news_sender, start: WallInstant::now() }
     }
 
     /// Starts a node on a thread of its own; see [`Host::new`].
@@ -102,7 +102,8 @@ impl<N: Node> Threads<N> {
         let id = host.id();
         let mailbox = self.mailboxes.remove(&id);
         let mailbox = mailbox.unwrap_or_else(|| panic!("{id} is no node of these, or runs already"));
-        let events = EventLoop::new(host, Channels { id, posts: self.posts.clone() }, self.tell.clone(), self.start);
+        let events =
+            EventLoop::new(host, Channels { id, posts: self.posts.clone() }, self.news_sender.clone(), self.start);
         let builder = thread::Builder::new().name(format!("node {id}"));
         let run = move || events.run(&mailbox).expect("memory does not fail");
         let running = builder.spawn(run).expect("the system gives one more thread");

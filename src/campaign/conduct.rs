@@ -10,7 +10,7 @@ use splitbrain_kernel::rng::Seed;
 use crate::campaign::determinism::{self, Checked};
 use crate::campaign::event::{Event, Listener, Listeners, say};
 use crate::campaign::judgement::{Judge, Judgement, ReasonKind, ScenarioResult, reasons};
-use crate::campaign::pool::{Bench, Pool, PoolEnd, Task};
+use crate::campaign::pool::{GuardedWorker, Pool, PoolEnd, Task};
 use crate::campaign::twin::hold_to_twin;
 use crate::campaign::{CampaignOptions, Seeds, Subject, Summary};
 use crate::engine::{AnySystem, Engine, OpenError, Unsupported};
@@ -163,12 +163,12 @@ fn run_only(
 fn task(only: Option<&Filter>, engine: &Arc<dyn Engine>, options: &CampaignOptions) -> Arc<Task<Option<Checked>>> {
     let share = options.check_determinism;
     let only = only.map(|only| (only.clone(), Arc::clone(engine)));
-    Arc::new(move |bench: &mut Bench<'_>, seed: Seed| {
+    Arc::new(move |worker: &mut GuardedWorker<'_>, seed: Seed| {
         // What cannot be resolved is run: the run says what is wrong with it.
         let is_other = only
             .as_ref()
             .is_some_and(|(only, engine)| engine.settings(seed).is_ok_and(|settings| !only.matches(&settings.facts)));
-        (!is_other).then(|| determinism::run(bench, seed, share))
+        (!is_other).then(|| determinism::run(worker, seed, share))
     })
 }
 

@@ -3,7 +3,7 @@
 use splitbrain_kernel::rng::{Ppm, Seed};
 use splitbrain_kernel::run::Outcome;
 
-use crate::campaign::pool::Bench;
+use crate::campaign::pool::GuardedWorker;
 use crate::engine::{Diverging, Run};
 
 /// A run, and whether it was carried out twice.
@@ -20,13 +20,13 @@ const fn is_chosen(seed: Seed, share: Ppm) -> bool {
 }
 
 /// The run with this seed; where the seed is chosen, a second execution must agree with the first.
-pub(super) fn run(bench: &mut Bench<'_>, seed: Seed, share: Ppm) -> Checked {
-    let mut run = bench.run(seed.into(), None);
+pub(super) fn run(worker: &mut GuardedWorker<'_>, seed: Seed, share: Ppm) -> Checked {
+    let mut run = worker.run(seed.into(), None);
     let twice = is_chosen(seed, share);
     if twice {
-        let again = bench.run(seed.into(), None);
+        let again = worker.run(seed.into(), None);
         if !is_same(&run, &again) {
-            let Diverging { divergence, surroundings } = bench.first_difference(&run, &again);
+            let Diverging { divergence, surroundings } = worker.first_difference(&run, &again);
             run.outcome = Outcome::Diverged(divergence);
             run.surroundings = surroundings;
         }

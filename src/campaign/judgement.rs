@@ -18,7 +18,7 @@ use crate::campaign::unnoticed::{CHANGED_NOTHING, Unnoticed};
 use crate::engine::{Run, Unsupported};
 use crate::exit_code::ExitCode;
 use crate::scenario::{Expect, Filter, MetricBound, OutcomeName, Scenario, SourceFile};
-use crate::wording::{counted, grouped};
+use crate::text::{counted, grouped};
 
 /// How a scenario stands after its campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ fn outcome_reasons(expect: &Expect, run: &Run, outcome: &Outcome) -> Vec<Reason>
     for expected in expect.outcomes.iter().filter(|expected| expected.filter.matches(&run.facts)) {
         is_held = true;
         if expected.outcome.name() != outcome.name() {
-            let message = format!("expected outcome {}, {}", expected.outcome.name(), told(run));
+            let message = format!("expected outcome {}, {}", expected.outcome.name(), describe_outcome(run));
             reasons.push(Reason { kind, line: Some(expected.line), message });
         } else if let Some(violation) = unlisted {
             let message = format!("{} is broken, which is not listed in violates", violation.invariant);
@@ -238,7 +238,7 @@ fn outcome_reasons(expect: &Expect, run: &Run, outcome: &Outcome) -> Vec<Reason>
     }
     if !is_held && !listed && outcome.name() != OutcomeName::Passed.name() {
         let line = expect.violates.as_ref().map(|violates| violates.line);
-        reasons.push(Reason { kind, line, message: told(run) });
+        reasons.push(Reason { kind, line, message: describe_outcome(run) });
     }
     reasons
 }
@@ -248,7 +248,7 @@ fn is_listed(expect: &Expect, invariant: &str) -> bool {
 }
 
 /// The outcome of a run in one line.
-pub(crate) fn told(run: &Run) -> String {
+pub(crate) fn describe_outcome(run: &Run) -> String {
     let names = &run.names;
     match &run.outcome {
         Outcome::Passed => "the run passed".to_owned(),
@@ -568,7 +568,7 @@ impl<'a> Judge<'a> {
         reasons.extend(self.unreached());
         if !self.is_shown() {
             reasons.extend(self.unapplied());
-            reasons.extend(self.unnoticed.told(self.source).map(|(line, message)| self.untested(line, message)));
+            reasons.extend(self.unnoticed.messages(self.source).map(|(line, message)| self.untested(line, message)));
             reasons.extend(self.idle());
             reasons.extend(self.unevaluated());
             reasons.extend(self.unmatched());

@@ -1,7 +1,7 @@
 //! splitbrain's own log lines about a campaign: one for each of its events that is worth one.
 
 use crate::campaign::Event;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// Says an event through `tracing`. Without a subscriber it costs a comparison.
 pub(super) fn log(event: &Event<'_>) {

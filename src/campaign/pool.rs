@@ -17,7 +17,7 @@ use splitbrain_kernel::run::{Digest128, Outcome, Panic};
 
 use crate::campaign::seeds::Seeds;
 use crate::engine::{
-    Diverging, Engine, Job, Lost, ProcessLost, Recorder, Run, Stopper, Worker, alike, first_difference, quiet,
+    Diverging, Engine, Job, Lost, ProcessLost, Recorder, Run, Stopper, Worker, alike, first_difference, panic_hook,
 };
 
 /// How often the caller's thread looks at the clock, at the interrupt, and tells of its progress.
@@ -77,7 +77,7 @@ pub enum PoolEnd {
 }
 
 /// What a worker thread does with a seed.
-pub(crate) type Task<T> = dyn Fn(&mut Bench<'_>, Seed) -> T + Send + Sync;
+pub(crate) type Task<T> = dyn Fn(&mut GuardedWorker<'_>, Seed) -> T + Send + Sync;
 
 impl Pool {
     /// Does `task` for every seed and hands the results to `fold`, in the order of the seeds, until it breaks.
@@ -174,9 +174,9 @@ impl Pool {
         let slot = Mutex::new(Some(recorder));
         // The thread may outlive this call, so it has the plan for itself.
         let plan = job.plan.cloned();
-        let task: Arc<Task<Option<(Run, R)>>> = Arc::new(move |bench, seed| {
+        let task: Arc<Task<Option<(Run, R)>>> = Arc::new(move |worker, seed| {
             let mut recorder = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-            let run = bench.run(Job { seed, plan: plan.as_ref() }, Some(&mut recorder));
+            let run = worker.run(Job { seed, plan: plan.as_ref() }, Some(&mut recorder));
             Some((run, recorder))
         });
         let alone = Self { jobs: 1, until: None, ..self.clone() };
@@ -275,7 +275,7 @@ fn start<T: Send + 'static>(
         let (shared, engine, task, sender) = (shared.clone(), engine.clone(), task.clone(), sender.clone());
         let work = move || work(number, &shared, &*engine, &*task, &sender);
         // Detached: a thread with a run that never ends cannot be joined.
-        let thread = thread::Builder::new().name(quiet::THREAD.to_owned()).stack_size(STACK_SIZE);
+        let thread = thread::Builder::new().name(panic_hook::THREAD.to_owned()).stack_size(STACK_SIZE);
         if thread.spawn(work).is_err() {
             // The threads that could be started do the work; with none, the channel closes and nothing has run.
             break;
@@ -285,26 +285,26 @@ fn start<T: Send + 'static>(
 }
 
 fn work<T>(number: usize, shared: &Shared, engine: &dyn Engine, task: &Task<T>, sender: &SyncSender<(u64, T)>) {
-    let mut bench = Bench { engine, worker: engine.worker(), at: &shared.at[number] };
+    let mut worker = GuardedWorker { engine, worker: engine.worker(), at: &shared.at[number] };
     while let Some((index, seed)) = shared.claim() {
-        if sender.send((index, task(&mut bench, seed))).is_err() {
+        if sender.send((index, task(&mut worker, seed))).is_err() {
             return;
         }
     }
 }
 
 /// A worker with the watchdog's eye on it, and a net under it.
-pub(crate) struct Bench<'a> {
+pub(crate) struct GuardedWorker<'a> {
     engine: &'a dyn Engine,
     worker: Box<dyn Worker + 'a>,
     at: &'a Slot,
 }
 
-impl Bench<'_> {
+impl GuardedWorker<'_> {
     /// See [`Worker::run`]; a panic that leaves it becomes an outcome, and so does the end by the watchdog.
     pub(crate) fn run(&mut self, job: Job<'_>, recorder: Option<&mut dyn Recorder>) -> Run {
         let (result, ended_after) = self.watched(job.seed, |_, worker| worker.run(job, recorder));
-        let place = quiet::take_place();
+        let place = panic_hook::take_place();
         match result {
             Ok(mut run) => {
                 if let (Outcome::Panicked(panic), Some(place)) = (&mut run.outcome, place) {

@@ -1,7 +1,7 @@
 //! What a campaign is about, in the words that it is reported in.
 
 use crate::scenario::{Scenario, SystemDescription};
-use crate::wording::printable;
+use crate::text::printable;
 
 /// A scenario, with its names.
 #[derive(Clone, Debug)]

@@ -154,7 +154,7 @@ fn conduct<F: Fn(Seed) -> Run + Send + Sync + 'static>(
     options: &CampaignOptions,
     script: F,
 ) -> ScenarioResult {
-    quiet_panics();
+    install_panic_hook();
     let engine: Arc<dyn Engine> = Arc::new(Scripted(script));
     with_subject(scenario, |subject| run(subject, &engine, options, &mut Silent))
 }
@@ -624,7 +624,7 @@ impl AnySystem for ScriptedSystem {
 }
 
 fn heard_of(script: fn(Seed) -> Run, options: &CampaignOptions, halt_at: Option<&'static str>) -> Vec<String> {
-    quiet_panics();
+    install_panic_hook();
     let (system, description) = (ScriptedSystem(script), system());
     let scenarios = [with_seeds(5, PLAIN), with_seeds(2, PLAIN)].map(Arc::new);
     let planned: Vec<Planned<'_>> = ["first", "second"]

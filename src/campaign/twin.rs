@@ -44,22 +44,22 @@ pub fn hold_to_twin(
     // It is asked for no more than these.
     twin.run.seeds = result.runs;
     let twin = Arc::new(twin);
-    let told = match open(Arc::clone(&twin)) {
+    let result_of_twin = match open(Arc::clone(&twin)) {
         Ok(engine) => run(&Subject { scenario: &twin, ..subject.clone() }, &engine, &options, &mut Silent),
         Err(refused) => Judge::new(&twin, &options).refuse(&unsupported(refused)),
     };
-    result.twin = Some(Twin { runs: told.runs, failed: told.failed });
+    result.twin = Some(Twin { runs: result_of_twin.runs, failed: result_of_twin.failed });
     let of_twin = |who: String, reason: &Reason| Reason {
         kind: reason.kind,
         line: Some(violates.line),
         message: format!("{who}: {}", reason.message),
     };
-    for failure in &told.failures {
+    for failure in &result_of_twin.failures {
         let who = format!("the twin, seed {}", failure.run.seed);
         result.reasons.extend(failure.reasons.iter().map(|reason| of_twin(who.clone(), reason)));
     }
     // What has an effect only by what is to blame has none here: a wall clock that nothing else reads.
-    let told = told.reasons.iter().filter(|reason| !is_about_effects(reason));
-    result.reasons.extend(told.map(|reason| of_twin("the twin".to_owned(), reason)));
+    let reasons = result_of_twin.reasons.iter().filter(|reason| !is_about_effects(reason));
+    result.reasons.extend(reasons.map(|reason| of_twin("the twin".to_owned(), reason)));
     result.judgement = decide(result);
 }

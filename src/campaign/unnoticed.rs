@@ -32,7 +32,7 @@ impl Unnoticed {
     }
 
     /// A line and a message for each key that no run could notice. What a command line sets has no line.
-    pub(super) fn told<'a>(&'a self, source: &'a SourceFile) -> impl Iterator<Item = (Option<u32>, String)> + 'a {
+    pub(super) fn messages<'a>(&'a self, source: &'a SourceFile) -> impl Iterator<Item = (Option<u32>, String)> + 'a {
         let keys = self.keys.iter().filter(|(_, noticed)| !**noticed);
         keys.filter_map(move |(key, _)| {
             let line = source.line_of(key)?;

@@ -8,19 +8,19 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use crate::campaign::{RUN_STACK_SIZE, RUN_THREAD};
-use crate::command::Failed;
+use crate::command::CommandError;
 use crate::engine::{AnySystem, apart};
 use crate::exit_code::ExitCode;
 
 /// Carries out what the other end of stdin asks for, until it is closed.
-pub(crate) fn run(systems: &[Box<dyn AnySystem>]) -> Result<ExitCode, Failed> {
+pub(crate) fn run(systems: &[Box<dyn AnySystem>]) -> Result<ExitCode, CommandError> {
     let (requests, socket) = requests().map_err(|error| {
-        Failed::usage(format!("{} is how splitbrain starts a process for runs: {error}", apart::ARGUMENT))
+        CommandError::usage(format!("{} is how splitbrain starts a process for runs: {error}", apart::ARGUMENT))
     })?;
     thread::scope(|scope| {
         let thread = thread::Builder::new().name(RUN_THREAD.to_owned()).stack_size(RUN_STACK_SIZE);
         let work = move || answer(systems, requests, &socket);
-        let thread = thread.spawn_scoped(scope, work).map_err(Failed::usage)?;
+        let thread = thread.spawn_scoped(scope, work).map_err(CommandError::usage)?;
         thread.join().unwrap_or_else(|_| Ok(ExitCode::Panicked))
     })
 }
@@ -44,7 +44,11 @@ fn requests() -> io::Result<(Receiver<String>, UnixStream)> {
     Ok((requests, socket))
 }
 
-fn answer(systems: &[Box<dyn AnySystem>], requests: Receiver<String>, socket: &UnixStream) -> Result<ExitCode, Failed> {
+fn answer(
+    systems: &[Box<dyn AnySystem>],
+    requests: Receiver<String>,
+    socket: &UnixStream,
+) -> Result<ExitCode, CommandError> {
     let mut out = io::BufWriter::new(socket);
     let mut responder = apart::Responder::new(systems);
     for line in requests {
@@ -53,9 +57,9 @@ fn answer(systems: &[Box<dyn AnySystem>], requests: Receiver<String>, socket: &U
             let written = out.write_all(line.as_bytes()).and_then(|()| if at_once { out.flush() } else { Ok(()) });
             error = error.take().or_else(|| written.err());
         };
-        responder.answer(&line, &mut say).map_err(Failed::usage)?;
+        responder.answer(&line, &mut say).map_err(CommandError::usage)?;
         if let Some(error) = error {
-            return Err(Failed::output("the answer", error));
+            return Err(CommandError::output("the answer", error));
         }
     }
     Ok(ExitCode::AsExpected)

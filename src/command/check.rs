@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::campaign::Summary;
 use crate::command::which::SetArguments;
-use crate::command::{Failed, Loaded, MessageFormat, Session, Signals, complain, files};
+use crate::command::{CommandError, Loaded, MessageFormat, Session, Signals, complain, files};
 use crate::exit_code::ExitCode;
 use crate::report::{Json, Reporter as _, ScenarioDetail};
-use crate::wording::{counted, printable};
+use crate::text::{counted, printable};
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let _signals = Signals::new();
     let files = files::find(&arguments.files)?;
     let format = arguments.message_format;
@@ -36,14 +36,14 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     if scenarios.is_empty() {
         complain(&format!("nothing to check: {}", files::none_below(&arguments.files)));
     }
-    let told = match format {
-        MessageFormat::Json => tell_programs(&scenarios, code),
-        MessageFormat::Human | MessageFormat::Github => tell_people(&scenarios),
+    let written = match format {
+        MessageFormat::Json => print_json(&scenarios, code),
+        MessageFormat::Human | MessageFormat::Github => print_text(&scenarios),
     };
-    told.map(|()| code).map_err(Failed::stdout)
+    written.map(|()| code).map_err(CommandError::stdout)
 }
 
-fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
+fn print_text(scenarios: &[Loaded<'_>]) -> io::Result<()> {
     let mut out = anstream::stdout();
     for loaded in scenarios {
         let scenario = &loaded.scenario;
@@ -61,7 +61,7 @@ fn tell_people(scenarios: &[Loaded<'_>]) -> io::Result<()> {
     writeln!(out, "{}", counted(scenarios.len() as u64, "valid scenario"))
 }
 
-fn tell_programs(scenarios: &[Loaded<'_>], code: ExitCode) -> io::Result<()> {
+fn print_json(scenarios: &[Loaded<'_>], code: ExitCode) -> io::Result<()> {
     let mut json = Json::new(anstream::stdout());
     let count = scenarios.len() as u64;
     json.begin(count)?;

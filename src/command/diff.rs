@@ -13,7 +13,8 @@ use splitbrain_kernel::rng::Seed;
 use crate::campaign::{Pool, Summary};
 use crate::command::files::Asked;
 use crate::command::{
-    Failed, MessageFormat, PoolArguments, Session, Signals, kept, parse_seed, read_scenario, regular, shown, unreadable,
+    CommandError, MessageFormat, PoolArguments, Session, Signals, kept, parse_seed, read_scenario, regular, shown,
+    unreadable,
 };
 use crate::engine::{AHEAD_MAX, Alike, Comparison, Engine, Entry, Feed, Names, Recorder as _, RecordingReader};
 use crate::exit_code::ExitCode;
@@ -80,11 +81,11 @@ impl EntrySource {
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let signals = Signals::new();
     let mut seeds = arguments.seeds.iter().copied();
     if seeds.len() > 2 {
-        return Err(Failed::usage("two runs have two seeds at most"));
+        return Err(CommandError::usage("two runs have two seeds at most"));
     }
     let set = arguments.set.as_slice();
     let is_alone = arguments.runs.len() == 1;
@@ -94,15 +95,15 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         None => again(session, &arguments.runs[0], set, &mut seeds, first.seed)?,
     };
     if let Some(one) = set.first().filter(|_| [&first, &second].iter().all(|side| side.source.is_recording())) {
-        return Err(Failed::usage(format!("--set {one}: a recording is what it is, and none is run")));
+        return Err(CommandError::usage(format!("--set {one}: a recording is what it is, and none is run")));
     }
     if let Some(seed) = seeds.next() {
-        return Err(Failed::usage(format!("--seed {seed}: a recording has its own seed")));
+        return Err(CommandError::usage(format!("--seed {seed}: a recording has its own seed")));
     }
     if first.system != second.system {
         let systems = format!("{} and {}", first.system, second.system);
         let message = format!("{} and {} are of different systems: {systems}", first.what, second.what);
-        return Err(Failed::usage(message));
+        return Err(CommandError::usage(message));
     }
     let by = arguments.by.unwrap_or(if first.seed == second.seed { By::All } else { By::Story });
     let alike = match by {
@@ -131,7 +132,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let (count, difference) = comparison.finish();
     let code = if difference.is_some() { ExitCode::NotAsExpected } else { ExitCode::AsExpected };
     let code = damage.as_ref().map_or(code, |failed| failed.code);
-    let told = match arguments.message_format {
+    let written = match arguments.message_format {
         MessageFormat::Json => {
             let mut json = Json::new(anstream::stdout());
             json.begin(0)
@@ -142,9 +143,9 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
             write_difference(anstream::stdout(), &compared, (count, difference.as_ref()))
         }
     };
-    told.map_err(Failed::stdout)?;
+    written.map_err(CommandError::stdout)?;
     if let Some(failed) = damage {
-        failed.tell();
+        failed.print();
     }
     Ok(code)
 }
@@ -156,7 +157,7 @@ fn side(
     set: &[Assignment],
     seeds: &mut impl Iterator<Item = Seed>,
     other: Option<Seed>,
-) -> Result<Side, Failed> {
+) -> Result<Side, CommandError> {
     let is_recording = path.extension().is_some_and(|ending| ending == "jsonl");
     if path.is_dir() {
         return recording(&path.join("trace.jsonl"), shown(path));
@@ -175,7 +176,7 @@ fn again(
     set: &[Assignment],
     seeds: &mut impl Iterator<Item = Seed>,
     seed: Seed,
-) -> Result<Side, Failed> {
+) -> Result<Side, CommandError> {
     if !path.is_dir() {
         return side(session, path, set, seeds, Some(seed));
     }
@@ -184,10 +185,10 @@ fn again(
     scenario(session, &path.join("scenario.toml"), &of, set, seed)
 }
 
-fn recording(path: &Path, what: String) -> Result<Side, Failed> {
+fn recording(path: &Path, what: String) -> Result<Side, CommandError> {
     regular(path, "a recording")?;
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let reader = RecordingReader::new(path.display().to_string(), BufReader::new(file)).map_err(Failed::usage)?;
+    let reader = RecordingReader::new(path.display().to_string(), BufReader::new(file)).map_err(CommandError::usage)?;
     let header = reader.header();
     Ok(Side {
         what: format!("{what}, seed {}", header.seed),
@@ -198,14 +199,20 @@ fn recording(path: &Path, what: String) -> Result<Side, Failed> {
     })
 }
 
-fn scenario(session: &Session<'_>, path: &Path, what: &str, set: &[Assignment], seed: Seed) -> Result<Side, Failed> {
+fn scenario(
+    session: &Session<'_>,
+    path: &Path,
+    what: &str,
+    set: &[Assignment],
+    seed: Seed,
+) -> Result<Side, CommandError> {
     let asked = Asked::new(path);
     let bytes = asked.picks(set).applied_to(&read_scenario(&asked.path)?);
     let called = if asked.variant.is_some() { shown(&asked.path) } else { what.to_owned() };
     // In the folder of a run it is called after another file.
-    let invalid = |error| Failed::invalid_in(error, Some(&asked.path));
+    let invalid = |error| CommandError::invalid_in(error, Some(&asked.path));
     let loaded = session.load_one(&called, &bytes).map_err(invalid)?;
-    let engine = loaded.system.open(loaded.scenario.clone()).map_err(Failed::open)?;
+    let engine = loaded.system.open(loaded.scenario.clone()).map_err(CommandError::open)?;
     engine.settings(seed).map_err(invalid)?;
     let set = set.iter().map(|one| format!(" --set {}", quoted(Path::new(&one.to_string()))));
     Ok(Side {
@@ -223,7 +230,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A thread that hands over the entries of a side.
 struct Feeder {
     entries: Receiver<Entry>,
-    thread: JoinHandle<Result<(), Failed>>,
+    thread: JoinHandle<Result<(), CommandError>>,
 }
 
 impl Feeder {
@@ -246,23 +253,23 @@ impl Feeder {
         }
     }
 
-    fn finish(self) -> Result<(), Failed> {
+    fn finish(self) -> Result<(), CommandError> {
         drop(self.entries);
-        self.thread.join().unwrap_or_else(|_| Err(Failed::panicked()))
+        self.thread.join().unwrap_or_else(|_| Err(CommandError::panicked()))
     }
 }
 
-fn feed(side: Side, mut feed: Feed, pool: &Pool) -> Result<(), Failed> {
+fn feed(side: Side, mut feed: Feed, pool: &Pool) -> Result<(), CommandError> {
     match side.source {
         EntrySource::Recording(reader) => {
             for entry in *reader {
-                feed.record(entry.map_err(Failed::usage)?);
+                feed.record(entry.map_err(CommandError::usage)?);
             }
             Ok(())
         }
         EntrySource::Engine(engine) => {
             let recorded = pool.record(&engine, side.seed.into(), feed);
-            let ended = |end| Failed::ended(&side.what, side.seed, end, pool.timeout);
+            let ended = |end| CommandError::ended(&side.what, side.seed, end, pool.timeout);
             recorded.map(|_| ()).map_err(ended)
         }
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{Failed, Loaded, STDIN, Session, read_scenario, shown};
+use crate::command::{CommandError, Loaded, STDIN, Session, read_scenario, shown};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, FILES};
 use crate::report::quoted;
 use crate::scenario::{Assignment, Colour, Picks};
-use crate::wording::counted;
+use crate::text::counted;
 
 /// A scenario file that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +38,14 @@ impl Asked {
 
 /// The scenario files that these paths mean: files as they are, folders with all `*.toml` below them, in order. A file
 /// that is reached twice, by a link or by another spelling, counts once; with variants of it, it counts as a whole.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Asked>, Failed> {
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Asked>, CommandError> {
     let mut asked = Vec::new();
     for path in paths {
         let one = Asked::new(path);
         let mut files = Vec::new();
         find_files(&one.path, &mut files)?;
         if one.variant.is_some() && one.path.is_dir() {
-            return Err(Failed::usage(format!("{} is a folder: variants are of files", shown(&one.path))));
+            return Err(CommandError::usage(format!("{} is a folder: variants are of files", shown(&one.path))));
         }
         asked.extend(files.into_iter().map(|path| Asked { path, variant: one.variant.clone() }));
     }
@@ -59,11 +59,11 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Asked>, Failed> {
     Ok(asked)
 }
 
-fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
+fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), CommandError> {
     let is_folder = path.as_os_str() != STDIN && kind_of(path)?.is_dir();
     if let Some(folder) = of_a_run(path) {
         let (path, folder) = (shown(path), quoted(&folder));
-        return Err(Failed::usage(format!("{path} is no scenario, but of a recorded run: replay {folder}")));
+        return Err(CommandError::usage(format!("{path} is no scenario, but of a recorded run: replay {folder}")));
     }
     if is_folder {
         return walk(path, files);
@@ -78,17 +78,18 @@ pub(super) fn none_below(paths: &[PathBuf]) -> String {
     format!("no *.toml below {}", paths.join(", "))
 }
 
-fn kind_of(path: &Path) -> Result<fs::FileType, Failed> {
+fn kind_of(path: &Path) -> Result<fs::FileType, CommandError> {
     let kind = fs::metadata(path);
-    kind.map(|kind| kind.file_type()).map_err(|error| Failed::usage(format!("cannot read {}: {error}", shown(path))))
+    kind.map(|kind| kind.file_type())
+        .map_err(|error| CommandError::usage(format!("cannot read {}: {error}", shown(path))))
 }
 
 /// Links to folders are not followed, as they may lead back here; one that the user names is.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CommandError> {
     if is_of_a_run(folder) {
         return Ok(());
     }
-    let unreadable = |error| Failed::usage(format!("cannot read the folder {}: {error}", shown(folder)));
+    let unreadable = |error| CommandError::usage(format!("cannot read the folder {}: {error}", shown(folder)));
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
@@ -137,7 +138,7 @@ pub(super) fn load<'a>(
     session: &'a Session<'_>,
     files: &[Asked],
     set: &[Assignment],
-) -> Result<Vec<Loaded<'a>>, Failed> {
+) -> Result<Vec<Loaded<'a>>, CommandError> {
     let mut loaded = Vec::new();
     let (mut unreadable, mut invalid) = (Vec::new(), Vec::new());
     for file in files {
@@ -164,7 +165,7 @@ pub(super) fn load<'a>(
         counts.push(counted(unreadable.len() as u64, "unreadable file"));
     }
     texts.push(format!("error: {}, nothing was run", counts.join(" and ")));
-    Err(Failed::of_files(code, texts.join("\n\n"), invalid))
+    Err(CommandError::of_files(code, texts.join("\n\n"), invalid))
 }
 
 /// Gives each scenario a name of its own among these.
@@ -178,8 +179,14 @@ fn apart(mut loaded: Vec<Loaded<'_>>) -> Vec<Loaded<'_>> {
 }
 
 /// Decodes one scenario, with these keys set.
-pub(super) fn load_one<'a>(session: &'a Session<'_>, path: &Path, set: &[Assignment]) -> Result<Loaded<'a>, Failed> {
+pub(super) fn load_one<'a>(
+    session: &'a Session<'_>,
+    path: &Path,
+    set: &[Assignment],
+) -> Result<Loaded<'a>, CommandError> {
     let asked = Asked::new(path);
     let bytes = read_scenario(&asked.path)?;
-    session.load_one(&asked.path.display().to_string(), &asked.picks(set).applied_to(&bytes)).map_err(Failed::invalid)
+    session
+        .load_one(&asked.path.display().to_string(), &asked.picks(set).applied_to(&bytes))
+        .map_err(CommandError::invalid)
 }

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use splitbrain_kernel::checker::{BUDGET, Contradiction, Verdict};
 
-use crate::command::{Failed, HISTORY_BYTES_MAX, MessageFormat, STDIN, Signals, regular, shown, too_long, unreadable};
+use crate::command::{
+    CommandError, HISTORY_BYTES_MAX, MessageFormat, STDIN, Signals, regular, shown, too_long, unreadable,
+};
 use crate::exit_code::ExitCode;
 use crate::history::{self, End, Judged, ModelName, Reading, Recorded, Records, Rules, Value, draw};
-use crate::wording::{counted, grouped, printable};
+use crate::text::{counted, grouped, printable};
 
 /// What `history` takes.
 #[derive(Debug, clap::Args)]
@@ -54,7 +56,7 @@ enum FailedCas {
 }
 
 /// Does it.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let _signals = Signals::new();
     let rules = arguments.rules()?;
     let reading = Reading { independent: arguments.independent };
@@ -66,22 +68,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
             let judged = history::judge(&records, &rules)?;
             Ok((records, judged))
         });
-        let (records, judged) =
-            judged.map_err(|error| Failed::usage(format!("{place}:{}: {}", error.line, printable(&error.message))))?;
-        let told = match arguments.message_format {
-            MessageFormat::Json => tell_programs(&place, &records, &judged),
-            MessageFormat::Human | MessageFormat::Github => tell_people(&place, &records, &judged, &rules),
+        let (records, judged) = judged
+            .map_err(|error| CommandError::usage(format!("{place}:{}: {}", error.line, printable(&error.message))))?;
+        let written = match arguments.message_format {
+            MessageFormat::Json => print_json(&place, &records, &judged),
+            MessageFormat::Human | MessageFormat::Github => print_text(&place, &records, &judged, &rules),
         };
-        told.map_err(Failed::stdout)?;
+        written.map_err(CommandError::stdout)?;
         code = code.and(code_of(&judged.verdict));
     }
     Ok(code)
 }
 
 impl Arguments {
-    fn rules(&self) -> Result<Rules, Failed> {
+    fn rules(&self) -> Result<Rules, CommandError> {
         let initial = history::parse_value(&self.initial)
-            .map_err(|error| Failed::usage(format!("--initial: {}", printable(&error.message))))?;
+            .map_err(|error| CommandError::usage(format!("--initial: {}", printable(&error.message))))?;
         Ok(Rules {
             model: self.model.as_deref().and_then(ModelName::parse),
             initial,
@@ -91,7 +93,7 @@ impl Arguments {
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Failed> {
+fn text_of(path: &Path) -> Result<String, CommandError> {
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == STDIN {
         io::stdin().lock().take(HISTORY_BYTES_MAX + 1).read_to_end(&mut bytes)
@@ -107,7 +109,7 @@ fn text_of(path: &Path) -> Result<String, Failed> {
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-        Failed::usage(format!("{}:{line}: not UTF-8 text", shown(path)))
+        CommandError::usage(format!("{}:{line}: not UTF-8 text", shown(path)))
     })
 }
 
@@ -140,7 +142,7 @@ fn ends(records: &Records) -> [u64; 3] {
     counts
 }
 
-fn tell_people(place: &str, records: &Records, judged: &Judged, rules: &Rules) -> io::Result<()> {
+fn print_text(place: &str, records: &Records, judged: &Judged, rules: &Rules) -> io::Result<()> {
     let mut out = anstream::stdout();
     let [ok, failed, unknown] = ends(records).map(grouped);
     let operations = counted(records.operations.len() as u64, "operation");
@@ -155,8 +157,8 @@ fn tell_people(place: &str, records: &Records, judged: &Judged, rules: &Rules) -
         }
         Verdict::Invalid(found) => {
             writeln!(out, "  {}: {}\n", found.anomaly, found.anomaly.meaning())?;
-            let told = history::shown(records, found);
-            for line in draw(records, &told) {
+            let shown_operations = history::shown(records, found);
+            for line in draw(records, &shown_operations) {
                 writeln!(out, "    {line}")?;
             }
             writeln!(out)
@@ -164,7 +166,7 @@ fn tell_people(place: &str, records: &Records, judged: &Judged, rules: &Rules) -
     }
 }
 
-fn tell_programs(place: &str, records: &Records, judged: &Judged) -> io::Result<()> {
+fn print_json(place: &str, records: &Records, judged: &Judged) -> io::Result<()> {
     let [ok, failed, unknown] = ends(records);
     let found = match &judged.verdict {
         Verdict::Invalid(found) => contradiction(records, found),
@@ -180,9 +182,9 @@ fn tell_programs(place: &str, records: &Records, judged: &Judged) -> io::Result<
 }
 
 fn contradiction(records: &Records, found: &Contradiction) -> serde_json::Value {
-    let told = history::shown(records, found);
+    let shown_operations = history::shown(records, found);
     let (writers, operations): (Vec<&Recorded>, Vec<&Recorded>) =
-        told.into_iter().partition(|one| found.writers.contains(&one.invoked));
+        shown_operations.into_iter().partition(|one| found.writers.contains(&one.invoked));
     let all = |list: Vec<&Recorded>| list.into_iter().map(|one| operation(records, one)).collect::<Vec<_>>();
     json!({
         "anomaly": found.anomaly.name(), "meaning": found.anomaly.meaning(),

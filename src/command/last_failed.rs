@@ -8,10 +8,10 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::campaign::{Event, Judgement, Listener, Reply};
-use crate::command::{Failed, complain, shown};
+use crate::command::{CommandError, complain, shown};
 use crate::report::Aside;
 use crate::scenario::Scenario;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// The name of the file. Hidden, as it is no folder of a run.
 const FILE: &str = ".failed";
@@ -89,12 +89,12 @@ pub(super) fn key(scenario: &Scenario) -> String {
 ///
 /// # Errors
 /// No call has left any, or the file cannot be read.
-pub(super) fn read(out: &Path) -> Result<BTreeSet<String>, Failed> {
+pub(super) fn read(out: &Path) -> Result<BTreeSet<String>, CommandError> {
     let path = out.join(FILE);
     match names(&path) {
         Ok(Some(names)) => Ok(names),
-        Ok(None) => Err(Failed::usage(format!("no scenario failed in the last call with --out {}", shown(out)))),
-        Err(error) => Err(Failed::usage(format!("cannot read {}: {error}", shown(&path)))),
+        Ok(None) => Err(CommandError::usage(format!("no scenario failed in the last call with --out {}", shown(out)))),
+        Err(error) => Err(CommandError::usage(format!("cannot read {}: {error}", shown(&path)))),
     }
 }
 

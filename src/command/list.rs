@@ -12,7 +12,7 @@ use splitbrain_kernel::system::{FileInfo, WorkloadInfo};
 use splitbrain_kernel::vocabulary::{Role, Vocabulary};
 use splitbrain_kernel::world::CONDITIONS;
 
-use crate::command::{Failed, Session};
+use crate::command::{CommandError, Session};
 use crate::exit_code::ExitCode;
 use crate::report::style::{DIM, NAME, paint};
 use crate::scenario::{OptionDescription, OptionKind, SystemDescription, fault_actions};
@@ -69,7 +69,7 @@ enum Topic {
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let what = &arguments.what;
     let mut out = anstream::stdout();
     let Ok(topic) = Topic::from_str(what, false) else {
@@ -86,25 +86,32 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
             list(&mut out, topic, system)
         }),
     }
-    .map_err(Failed::stdout)?;
+    .map_err(CommandError::stdout)?;
     Ok(ExitCode::AsExpected)
 }
 
 /// All words of a system, topic by topic.
-fn everything(session: &Session<'_>, name: &str, of: Option<&str>, out: &mut dyn Write) -> Result<ExitCode, Failed> {
+fn everything(
+    session: &Session<'_>,
+    name: &str,
+    of: Option<&str>,
+    out: &mut dyn Write,
+) -> Result<ExitCode, CommandError> {
     let Some(system) = session.descriptions.iter().find(|system| system.name == name) else {
         let systems: Vec<&str> = session.descriptions.iter().map(|system| system.name).collect();
         let (topics, systems) = (names_of_topics(), systems.join(", "));
-        return Err(Failed::usage(format!("no topic and no system {name:?} (topics: {topics}; systems: {systems})")));
+        return Err(CommandError::usage(format!(
+            "no topic and no system {name:?} (topics: {topics}; systems: {systems})"
+        )));
     };
     if of.is_some() {
-        return Err(Failed::usage(format!("{name} is a system already: leave out --system")));
+        return Err(CommandError::usage(format!("{name} is a system already: leave out --system")));
     }
-    overview(out, system).map_err(Failed::stdout)?;
+    overview(out, system).map_err(CommandError::stdout)?;
     for topic in Topic::value_variants().iter().filter(|topic| topic.is_of_a_system(system)) {
         let heading = topic.to_possible_value().expect("every topic is shown").get_name().to_owned();
-        writeln!(out, "\n{}", paint(NAME, &heading)).map_err(Failed::stdout)?;
-        list(out, *topic, system).map_err(Failed::stdout)?;
+        writeln!(out, "\n{}", paint(NAME, &heading)).map_err(CommandError::stdout)?;
+        list(out, *topic, system).map_err(CommandError::stdout)?;
     }
     Ok(ExitCode::AsExpected)
 }
@@ -155,13 +162,13 @@ fn conditions(out: &mut dyn Write, systems: &[&SystemDescription]) -> io::Result
     table(out, &rows)
 }
 
-fn chosen<'a>(session: &'a Session<'_>, name: Option<&str>) -> Result<Vec<&'a SystemDescription>, Failed> {
+fn chosen<'a>(session: &'a Session<'_>, name: Option<&str>) -> Result<Vec<&'a SystemDescription>, CommandError> {
     let all = &session.descriptions;
     let chosen: Vec<&SystemDescription> = all.iter().filter(|one| name.is_none_or(|name| name == one.name)).collect();
     if chosen.is_empty() && name.is_some() {
         let known: Vec<&str> = all.iter().map(|one| one.name).collect();
         let name = name.unwrap_or_default();
-        return Err(Failed::usage(format!("no system {name:?} (known: {})", known.join(", "))));
+        return Err(CommandError::usage(format!("no system {name:?} (known: {})", known.join(", "))));
     }
     Ok(chosen)
 }

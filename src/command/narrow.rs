@@ -6,10 +6,10 @@ use std::fmt::Display;
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::{Duration, Instant};
 
-use crate::command::Failed;
+use crate::command::CommandError;
 use crate::engine::{EntryKind, Names};
 use crate::report::{Detail, LeftOut, LogDetail, Selection, is_called};
-use crate::wording::{grouped, printable};
+use crate::text::{grouped, printable};
 
 /// What of a recording is shown.
 #[derive(Debug, clap::Args)]
@@ -63,10 +63,10 @@ impl NarrowArguments {
     }
 
     /// Refuses times between which nothing is.
-    pub(super) fn check_times(&self) -> Result<(), Failed> {
+    pub(super) fn check_times(&self) -> Result<(), CommandError> {
         match (self.from, self.until) {
             (Some(from), Some(until)) if from > until => {
-                Err(Failed::usage(format!("--from {from} is after --until {until}: nothing is between them")))
+                Err(CommandError::usage(format!("--from {from} is after --until {until}: nothing is between them")))
             }
             _ => Ok(()),
         }
@@ -78,22 +78,22 @@ impl NarrowArguments {
         known: &BTreeSet<NodeId>,
         names: &Names,
         what: impl Display,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CommandError> {
         let is_known = |name: &String| known.iter().any(|node| is_called(*node, name, names));
         let Some(absent) = self.nodes.iter().find(|name| !is_known(name)) else { return Ok(()) };
         let known: Vec<String> = known.iter().map(|node| names.name(*node)).collect();
         let known = if known.is_empty() { "no node".to_owned() } else { known.join(", ") };
-        Err(Failed::usage(format!("--node {}: {what} {known}", printable(absent))))
+        Err(CommandError::usage(format!("--node {}: {what} {known}", printable(absent))))
     }
 
     /// Refuses times that lie outside of a recording.
-    pub(super) fn check_span(&self, span: Option<(Instant, Instant)>) -> Result<(), Failed> {
+    pub(super) fn check_span(&self, span: Option<(Instant, Instant)>) -> Result<(), CommandError> {
         match span {
             Some((first, last)) if self.from.is_some_and(|from| from > last) => {
-                Err(Failed::usage(format!("no entry is that late: the first is at {first}, the last at {last}")))
+                Err(CommandError::usage(format!("no entry is that late: the first is at {first}, the last at {last}")))
             }
             Some((first, last)) if self.until.is_some_and(|until| until < first) => {
-                Err(Failed::usage(format!("no entry is that early: the first is at {first}, the last at {last}")))
+                Err(CommandError::usage(format!("no entry is that early: the first is at {first}, the last at {last}")))
             }
             _ => Ok(()),
         }

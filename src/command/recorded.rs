@@ -8,10 +8,10 @@ use crate::command::note;
 use crate::engine::{AnyPlan, NeverDue, Run};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::Kept;
-use crate::wording::{grouped, printable};
+use crate::text::{grouped, printable};
 
 /// Entries of a plan that are told of, before the rest is counted.
-const TOLD_MAX: usize = 10;
+const SHOWN_MAX: usize = 10;
 
 /// What is known of the recording that a replay is compared with.
 pub(super) struct Recorded {
@@ -45,11 +45,11 @@ impl Recorded {
     }
 
     /// Says on stderr what came of it.
-    pub(super) fn tell(&self, replayed: &Replayed<'_>) {
+    pub(super) fn print(&self, replayed: &Replayed<'_>) {
         if let Some(seed) = self.other_seed {
             note(&format!("replayed: not compared, as the recording is of seed {seed}"));
         }
-        replayed.tell(self.plan.as_ref().map_or("", |(path, _)| path));
+        replayed.print(self.plan.as_ref().map_or("", |(path, _)| path));
     }
 }
 
@@ -80,11 +80,11 @@ impl Replayed<'_> {
         json!({ "same": self.is_same(), "recorded": recorded, "never_due": never_due.collect::<Vec<_>>() })
     }
 
-    fn tell(&self, plan: &str) {
-        for one in self.never_due.iter().take(TOLD_MAX) {
+    fn print(&self, plan: &str) {
+        for one in self.never_due.iter().take(SHOWN_MAX) {
             note(&format!("warning: {plan}:{}: {}", one.line.unwrap_or(1), printable(&one.message)));
         }
-        let more = self.never_due.len().saturating_sub(TOLD_MAX);
+        let more = self.never_due.len().saturating_sub(SHOWN_MAX);
         if more > 0 {
             note(&format!("warning: {plan}: and {} that the run never came to", entries(more)));
         }

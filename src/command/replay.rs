@@ -13,10 +13,10 @@ use splitbrain_kernel::rng::Seed;
 use crate::build;
 use crate::command::files::Asked;
 use crate::command::recorded::Recorded;
-use crate::command::single::{Folder, TellArguments, Telling};
+use crate::command::single::{Folder, ReportArguments, SingleRun};
 use crate::command::which::SetArguments;
 use crate::command::{
-    Failed, Isolate, PLAN_BYTES_MAX, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario,
+    CommandError, Isolate, PLAN_BYTES_MAX, SUMMARY, Session, Signals, files, kept, note, parse_seed, read_scenario,
     read_text, shown,
 };
 use crate::engine::{AnyPlan, PlanText, RecordingReader};
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     set: SetArguments,
 
     #[command(flatten)]
-    tell: TellArguments,
+    report: ReportArguments,
 }
 
 /// What is replayed, before it is decoded.
@@ -76,40 +76,40 @@ struct ReplayInput {
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     // Reading a long plan takes its time.
     let signals = Signals::new();
     let input = if arguments.target.is_dir() { from_folder(arguments)? } else { from_file(arguments)? };
     check_format(&input, arguments)?;
     let loaded = session.load_one(&input.path, &input.scenario);
     let file = input.file.as_deref();
-    let loaded = loaded.map_err(|invalid| arguments.tell.reported(Failed::invalid_in(invalid, file)))?;
-    let refuse = |refused| arguments.tell.reported(Failed::open(refused));
+    let loaded = loaded.map_err(|invalid| arguments.report.reported(CommandError::invalid_in(invalid, file)))?;
+    let refuse = |refused| arguments.report.reported(CommandError::open(refused));
     let is_lost = input.kept.as_ref().is_some_and(|kept| kept.lost.is_some());
-    let isolate = arguments.tell.isolate.unwrap_or(if is_lost { Isolate::Yes } else { Isolate::No });
+    let isolate = arguments.report.isolate.unwrap_or(if is_lost { Isolate::Yes } else { Isolate::No });
     let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(refuse)?;
     let plan = input.plan.as_ref().map(|text| engine.read_plan(text)).transpose().map_err(refuse)?;
     // What is wrong with a plan comes before whether it is the right one.
     check(&input, arguments, engine.name())?;
     let recorded = recorded(&input, plan.as_ref(), arguments, engine.name());
     let folder = Folder::Given(arguments.target.is_dir().then(|| arguments.target.clone()));
-    let telling = Telling {
+    let single = SingleRun {
         session,
         loaded: &loaded,
         engine,
         seed: input.seed,
         file,
         plan,
-        arguments: &arguments.tell,
-        pool: arguments.tell.pool(&signals),
+        arguments: &arguments.report,
+        pool: arguments.report.pool(&signals),
         signals,
         folder,
         recorded: Some(&recorded),
         again: (!recorded.is_exact).then(|| again(session.program, arguments)),
     };
-    let told = telling.tell()?;
-    recorded.tell(&recorded.compare(&told.run));
-    Ok(told.exit_code)
+    let result = single.run_and_report()?;
+    recorded.print(&recorded.compare(&result.run));
+    Ok(result.exit_code)
 }
 
 /// The command that was typed, with all that decides which run it is.
@@ -138,7 +138,7 @@ fn again(program: &str, arguments: &Arguments) -> String {
     command
 }
 
-fn from_folder(arguments: &Arguments) -> Result<ReplayInput, Failed> {
+fn from_folder(arguments: &Arguments) -> Result<ReplayInput, CommandError> {
     let folder = &arguments.target;
     let kept = kept(folder)?;
     let picks = Picks { variant: None, set: arguments.set.set.clone() };
@@ -168,10 +168,10 @@ fn own_plan(folder: &Path, bytes_max: u64) -> Option<PathBuf> {
     (!is_long).then_some(plan)
 }
 
-fn from_file(arguments: &Arguments) -> Result<ReplayInput, Failed> {
+fn from_file(arguments: &Arguments) -> Result<ReplayInput, CommandError> {
     if let Some(folder) = files::of_a_run(&arguments.target) {
         let folder = quoted(&folder);
-        return Err(Failed::usage(format!("to replay the run in {folder}, name the folder: replay {folder}")));
+        return Err(CommandError::usage(format!("to replay the run in {folder}, name the folder: replay {folder}")));
     }
     let asked = Asked::new(&arguments.target);
     let scenario = asked.picks(&arguments.set.set).applied_to(&read_scenario(&asked.path)?);
@@ -181,8 +181,10 @@ fn from_file(arguments: &Arguments) -> Result<ReplayInput, Failed> {
     let kept = folder.map(kept).transpose()?;
     let seed = arguments.seed.or_else(|| kept.as_ref().map(|kept| Seed(kept.seed)));
     let seed = seed.ok_or_else(|| match arguments.target.parent().filter(|folder| folder.join(SUMMARY).is_file()) {
-        Some(folder) => Failed::usage(format!("to replay the run in {0}, name the folder: replay {0}", quoted(folder))),
-        None => Failed::usage("a scenario is replayed for a seed: add --seed S"),
+        Some(folder) => {
+            CommandError::usage(format!("to replay the run in {0}, name the folder: replay {0}", quoted(folder)))
+        }
+        None => CommandError::usage("a scenario is replayed for a seed: add --seed S"),
     })?;
     Ok(ReplayInput {
         path: asked.path.display().to_string(),
@@ -203,7 +205,7 @@ fn seed_of_trace(folder: &Path) -> Option<u64> {
     Some(reader.header().seed)
 }
 
-fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, Failed> {
+fn plan_text(path: &Path, arguments: &Arguments) -> Result<PlanText, CommandError> {
     let timing = arguments.edited.then_some(Timing::Time);
     Ok(PlanText {
         path: shown(path),
@@ -223,15 +225,15 @@ fn parse_asking(text: &str) -> Result<Asking, String> {
 }
 
 /// Refuses what cannot be replayed, unless it is forced.
-fn refuse(arguments: &Arguments, message: &str) -> Result<(), Failed> {
+fn refuse(arguments: &Arguments, message: &str) -> Result<(), CommandError> {
     if arguments.force {
         note(&format!("warning: {message}"));
         return Ok(());
     }
-    Err(Failed::usage(format!("{message} (--force replays it all the same)")))
+    Err(CommandError::usage(format!("{message} (--force replays it all the same)")))
 }
 
-fn check_format(input: &ReplayInput, arguments: &Arguments) -> Result<(), Failed> {
+fn check_format(input: &ReplayInput, arguments: &Arguments) -> Result<(), CommandError> {
     match input.kept.as_ref().map(|kept| kept.format) {
         Some(format) if format != artifact::FORMAT => {
             let known = artifact::FORMAT;
@@ -242,7 +244,7 @@ fn check_format(input: &ReplayInput, arguments: &Arguments) -> Result<(), Failed
 }
 
 /// Refuses what would be another run, and warns where it may be.
-fn check(input: &ReplayInput, arguments: &Arguments, engine: &str) -> Result<(), Failed> {
+fn check(input: &ReplayInput, arguments: &Arguments, engine: &str) -> Result<(), CommandError> {
     let Some(kept) = &input.kept else { return Ok(()) };
     if let Some(traced) = input.traced.filter(|traced| *traced != kept.seed) {
         let kept = kept.seed;

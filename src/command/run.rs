@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use splitbrain_kernel::rng::Seed;
 
-use crate::command::single::{Folder, TellArguments, Telling};
+use crate::command::single::{Folder, ReportArguments, SingleRun};
 use crate::command::which::{SetArguments, WhereArguments};
-use crate::command::{Failed, Isolate, Session, Signals, files, parse_seed};
+use crate::command::{CommandError, Isolate, Session, Signals, files, parse_seed};
 use crate::exit_code::ExitCode;
 
 /// What `run` takes.
@@ -27,31 +27,32 @@ pub(crate) struct Arguments {
     only: WhereArguments,
 
     #[command(flatten)]
-    tell: TellArguments,
+    report: ReportArguments,
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let signals = Signals::new();
     let loaded = files::load_one(session, &arguments.file, &arguments.set.set)
-        .map_err(|failed| arguments.tell.reported(failed))?;
+        .map_err(|failed| arguments.report.reported(failed))?;
     loaded.remark_idle();
-    let isolate = arguments.tell.isolate.unwrap_or(Isolate::No);
-    let engine = session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(Failed::open)?;
+    let isolate = arguments.report.isolate.unwrap_or(Isolate::No);
+    let engine =
+        session.supervised(&loaded, isolate, true).open(loaded.scenario.clone()).map_err(CommandError::open)?;
     arguments.only.check(&loaded, &*engine, arguments.seed)?;
-    let telling = Telling {
+    let single = SingleRun {
         session,
         loaded: &loaded,
         engine,
         file: None,
         plan: None,
         seed: arguments.seed,
-        arguments: &arguments.tell,
-        pool: arguments.tell.pool(&signals),
+        arguments: &arguments.report,
+        pool: arguments.report.pool(&signals),
         signals,
         folder: Folder::Made,
         recorded: None,
         again: None,
     };
-    telling.tell().map(|told| told.exit_code)
+    single.run_and_report().map(|result| result.exit_code)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::command::{Failed, Session, note, shown};
+use crate::command::{CommandError, Session, note, shown};
 use crate::exit_code::ExitCode;
 use crate::report::Aside;
 
@@ -19,13 +19,13 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let schema = crate::scenario::schema(&session.descriptions);
     let text = serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n";
     match &arguments.write {
-        None => std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failed::stdout)?,
+        None => std::io::stdout().lock().write_all(text.as_bytes()).map_err(CommandError::stdout)?,
         Some(path) => {
-            write(path, &text).map_err(|error| Failed::output(shown(path), error))?;
+            write(path, &text).map_err(|error| CommandError::output(shown(path), error))?;
             note(&format!("written: {}", shown(path)));
         }
     }

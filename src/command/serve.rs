@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::command::Failed;
+use crate::command::CommandError;
 use crate::exit_code::ExitCode;
 use crate::serve::{LockServer, LockServerOptions};
 
@@ -47,21 +47,21 @@ enum Served {
 }
 
 /// Does it, until SIGINT or SIGTERM.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, stop.clone()).map_err(Failed::usage)?;
+        signal_hook::flag::register(signal, stop.clone()).map_err(CommandError::usage)?;
     }
     let options = arguments.options();
     let address = options.address;
     let Served::Lock = arguments.server;
-    let cannot = |error: std::io::Error| Failed::usage(format!("cannot listen on {address}: {error}"));
+    let cannot = |error: std::io::Error| CommandError::usage(format!("cannot listen on {address}: {error}"));
     let server = LockServer::bind(options).map_err(cannot)?;
     let bound = server.address().map_err(cannot)?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "listening on {bound}").and_then(|()| stdout.flush()).map_err(Failed::stdout)?;
+    writeln!(stdout, "listening on {bound}").and_then(|()| stdout.flush()).map_err(CommandError::stdout)?;
     drop(stdout);
-    server.run(&stop).map_err(Failed::usage)?;
+    server.run(&stop).map_err(CommandError::usage)?;
     Ok(ExitCode::AsExpected)
 }
 

@@ -11,12 +11,12 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
 use crate::command::narrow::NarrowArguments;
-use crate::command::{Failed, STDIN, Signals, complain, kept, regular, shown, unreadable};
+use crate::command::{CommandError, STDIN, Signals, complain, kept, regular, shown, unreadable};
 use crate::engine::{Header, Names, Recorder as _, RecordingError, RecordingReader};
 use crate::exit_code::ExitCode;
 use crate::report::Timeline;
 use crate::report::artifact::Kept;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// What `show` takes.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let _signals = Signals::new();
     arguments.narrow.check_times()?;
     let target = &arguments.target;
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
         Err(history) => return history::show(arguments, &shown(&path), history),
     };
     let mut reader = RecordingReader::new(path.display().to_string(), input).map_err(refuse)?;
-    write_header(reader.header()).map_err(Failed::stdout)?;
+    write_header(reader.header()).map_err(CommandError::stdout)?;
     let names = reader.header().names.clone();
     let narrow = &arguments.narrow;
     let timeline = Timeline::new(anstream::stdout(), narrow.detail(), names.clone()).with_log(narrow.log);
@@ -61,8 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
             break None;
         }
     };
-    let left_out = narrow.left_out(timeline.finish().map_err(Failed::stdout)?);
-    write_end(&left_out, kept.as_ref()).map_err(Failed::stdout)?;
+    let left_out = narrow.left_out(timeline.finish().map_err(CommandError::stdout)?);
+    write_end(&left_out, kept.as_ref()).map_err(CommandError::stdout)?;
     match damage {
         None => arguments.check_there(&there, &names),
         Some(error) => {
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failed> {
 
 impl Arguments {
     /// Refuses a node or a time of which the file has nothing.
-    fn check_there(&self, there: &There, names: &Names) -> Result<ExitCode, Failed> {
+    fn check_there(&self, there: &There, names: &Names) -> Result<ExitCode, CommandError> {
         self.narrow.check_nodes(&there.nodes, names, "no entry is of this node, there are those of")?;
         self.narrow.check_span(there.span)?;
         Ok(ExitCode::AsExpected)
@@ -97,11 +97,11 @@ impl There {
     }
 }
 
-fn refuse(error: RecordingError) -> Failed {
-    Failed::usage(error)
+fn refuse(error: RecordingError) -> CommandError {
+    CommandError::usage(error)
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failed> {
+fn open(path: &Path) -> Result<Box<dyn BufRead>, CommandError> {
     if path.as_os_str() == STDIN {
         return Ok(Box::new(io::stdin().lock()));
     }

@@ -13,18 +13,18 @@ use crate::build;
 use crate::campaign::{self, Evidence, Failure, Pool, Subject, Summary};
 use crate::command::narrow::NarrowArguments;
 use crate::command::recorded::{Recorded, Replayed};
-use crate::command::{Failed, Isolate, Loaded, MessageFormat, Session, Signals, complain, shown};
+use crate::command::{CommandError, Isolate, Loaded, MessageFormat, Session, Signals, complain, shown};
 use crate::engine::{AnyPlan, Engine, Job, Names, Run, Settings};
 use crate::exit_code::ExitCode;
 use crate::report::artifact::{self, Artifact};
 use crate::report::{
-    Detail, Form, Github, Json, Reporter as _, ScenarioDetail, Tail, Timeline, evidence, failure_block, quoted,
+    Detail, Form, Github, Json, Reporter as _, ScenarioDetail, Tail, Timeline, failure_artifact, failure_block, quoted,
 };
-use crate::wording::{counted, printable};
+use crate::text::{counted, printable};
 
 /// How a single run is told.
 #[derive(Debug, clap::Args)]
-pub(super) struct TellArguments {
+pub(super) struct ReportArguments {
     #[command(flatten)]
     pub(super) narrow: NarrowArguments,
 
@@ -53,9 +53,9 @@ pub(super) struct TellArguments {
 /// Where a failing run leaves its folder when nobody says otherwise.
 const REPORTS: &str = "reports";
 
-impl TellArguments {
+impl ReportArguments {
     /// Tells programs of files that are wrong.
-    pub(super) fn reported(&self, failed: Failed) -> Failed {
+    pub(super) fn reported(&self, failed: CommandError) -> CommandError {
         failed.reported(&mut *self.message_format.reporter(ScenarioDetail::default()), 1)
     }
 
@@ -65,8 +65,8 @@ impl TellArguments {
     }
 }
 
-/// One run of a scenario, about to be told.
-pub(super) struct Telling<'a> {
+/// One run of a scenario, about to be carried out and reported.
+pub(super) struct SingleRun<'a> {
     pub(super) session: &'a Session<'a>,
     pub(super) loaded: &'a Loaded<'a>,
     pub(super) engine: Arc<dyn Engine>,
@@ -75,7 +75,7 @@ pub(super) struct Telling<'a> {
     pub(super) file: Option<&'a Path>,
     /// The plan that is followed.
     pub(super) plan: Option<AnyPlan>,
-    pub(super) arguments: &'a TellArguments,
+    pub(super) arguments: &'a ReportArguments,
     pub(super) pool: Pool,
     pub(super) signals: Signals,
     /// Where the folder of a run that is not as expected comes from, when nobody asked for one.
@@ -95,40 +95,40 @@ pub(super) enum Folder {
 }
 
 /// What the run came to, and what that means.
-pub(super) struct Told {
+pub(super) struct SingleResult {
     pub(super) run: Run,
     pub(super) exit_code: ExitCode,
 }
 
-impl Telling<'_> {
-    /// Runs and tells.
-    pub(super) fn tell(&self) -> Result<Told, Failed> {
+impl SingleRun<'_> {
+    /// Runs and reports.
+    pub(super) fn run_and_report(&self) -> Result<SingleResult, CommandError> {
         let subject = self.session.subject(self.loaded);
-        let settings = self.engine.settings(self.seed).map_err(|error| Failed::invalid_in(error, self.file))?;
+        let settings = self.engine.settings(self.seed).map_err(|error| CommandError::invalid_in(error, self.file))?;
         self.check_narrow()?;
-        self.tell_start(&subject, &settings).map_err(Failed::stdout)?;
+        self.print_start(&subject, &settings).map_err(CommandError::stdout)?;
         self.signals.ask();
         let (run, tail, folder) = self.record(&subject)?;
         let reasons = campaign::reasons(&self.loaded.scenario.expect, &run);
-        let folder = folder.map(|artifact| evidence::save(artifact, &subject, &self.engine, &run, &reasons));
+        let folder = folder.map(|artifact| failure_artifact::save(artifact, &subject, &self.engine, &run, &reasons));
         // What is left is to compare and to write: a signal need not wait for that.
         self.signals.end_at_once();
         // A folder that cannot be written takes nothing from the run.
         let (folder, saved) = match folder.transpose() {
             Ok(folder) => (folder, ExitCode::AsExpected),
-            Err(error) => (None, Failed::output("the folder of the run", error).tell()),
+            Err(error) => (None, CommandError::output("the folder of the run", error).print()),
         };
         let code = reasons.iter().fold(saved, |code, reason| code.and(reason.kind.exit_code()));
         let failure = Failure { run, reasons, evidence: None };
         let replayed = self.recorded.map(|recorded| recorded.compare(&failure.run));
         let code = replayed.as_ref().map_or(code, |replayed| code.and(replayed.code));
-        let end = self.tell_end(&subject, failure.clone(), &tail, folder, (code, replayed.as_ref()));
-        let code = code.and(end.map_err(Failed::stdout)?);
-        Ok(Told { run: failure.run, exit_code: code })
+        let end = self.print_end(&subject, failure.clone(), &tail, folder, (code, replayed.as_ref()));
+        let code = code.and(end.map_err(CommandError::stdout)?);
+        Ok(SingleResult { run: failure.run, exit_code: code })
     }
 
     /// Refuses times between which nothing is, and nodes that the cluster does not have.
-    fn check_narrow(&self) -> Result<(), Failed> {
+    fn check_narrow(&self) -> Result<(), CommandError> {
         let (narrow, cluster) = (&self.arguments.narrow, self.loaded.scenario.cluster_of(self.seed));
         narrow.check_times()?;
         let known = cluster.all_servers().chain(cluster.all_clients()).collect();
@@ -139,12 +139,12 @@ impl Telling<'_> {
         Job { seed: self.seed, plan: self.plan.as_ref() }
     }
 
-    fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), Failed> {
+    fn record(&self, subject: &Subject<'_>) -> Result<(Run, Tail, Option<Artifact>), CommandError> {
         let folder =
             self.arguments.out.as_deref().map(|out| self.apart(artifact::folder(out, subject.name, self.seed)));
         let create = |folder: PathBuf| {
             let artifact = Artifact::create(&folder, subject.scenario, self.seed);
-            artifact.map_err(|error| Failed::output(shown(&folder), error))
+            artifact.map_err(|error| CommandError::output(shown(&folder), error))
         };
         let target = folder.map(create).transpose()?;
         let partial = target.as_ref().map(|target| target.partial().to_owned());
@@ -164,18 +164,18 @@ impl Telling<'_> {
         let (run, (target, (tail, timeline))) = recorded.map_err(|end| {
             // The thread that writes there goes on, and will never finish it.
             partial.as_deref().map(artifact::discard);
-            let failed = Failed::ended(&subject.place(None), self.seed, end, self.pool.timeout);
-            self.tell_ended(&failed).map_or_else(Failed::stdout, |()| failed)
+            let failed = CommandError::ended(&subject.place(None), self.seed, end, self.pool.timeout);
+            self.print_ended(&failed).map_or_else(CommandError::stdout, |()| failed)
         })?;
-        let left_out = timeline.finish().map_err(Failed::stdout)?;
+        let left_out = timeline.finish().map_err(CommandError::stdout)?;
         if form == Form::Text {
-            write!(anstream::stdout(), "{}", narrow.left_out(left_out)).map_err(Failed::stdout)?;
+            write!(anstream::stdout(), "{}", narrow.left_out(left_out)).map_err(CommandError::stdout)?;
         }
         Ok((run, tail, target))
     }
 
     /// Programs are told that nothing more comes.
-    fn tell_ended(&self, failed: &Failed) -> io::Result<()> {
+    fn print_ended(&self, failed: &CommandError) -> io::Result<()> {
         match self.arguments.message_format {
             MessageFormat::Json => {
                 Json::new(anstream::stdout()).end(&Summary { exit_code: failed.code, ..Summary::of(1) })
@@ -184,7 +184,7 @@ impl Telling<'_> {
         }
     }
 
-    fn tell_start(&self, subject: &Subject<'_>, settings: &Settings) -> io::Result<()> {
+    fn print_start(&self, subject: &Subject<'_>, settings: &Settings) -> io::Result<()> {
         let mut out = anstream::stdout();
         let source = &subject.scenario.source;
         if self.arguments.message_format == MessageFormat::Json {
@@ -209,7 +209,7 @@ impl Telling<'_> {
         writeln!(out, "\ntimeline")
     }
 
-    fn tell_end(
+    fn print_end(
         &self,
         subject: &Subject<'_>,
         failure: Failure,
@@ -260,7 +260,7 @@ impl Telling<'_> {
 
     fn evidence(&self, subject: &Subject<'_>, failure: &Failure, tail_of: &Tail, folder: Option<PathBuf>) -> Kept {
         let seed = self.seed;
-        let tail = || tail_of.lines(evidence::culprit(&failure.run.outcome), &failure.run.names);
+        let tail = || tail_of.lines(failure_artifact::culprit(&failure.run.outcome), &failure.run.names);
         let moments = || failure.run.moments.clone();
         let reached = || tail_of.reached().filter(|_| failure.run.lost.is_some());
         let given = match (&self.folder, folder) {
@@ -286,7 +286,7 @@ impl Telling<'_> {
         self.signals.ask();
         let found = (&failure.run, failure.reasons.as_slice());
         let log = self.arguments.narrow.log.unwrap_or_default();
-        let kept = evidence::gather(subject, &self.engine, &self.pool, found, (Path::new(REPORTS), log));
+        let kept = failure_artifact::gather(subject, &self.engine, &self.pool, found, (Path::new(REPORTS), log));
         match &kept.artifact {
             Ok(_) => Kept { kept, is_lost: false },
             Err(why) => {
@@ -343,7 +343,7 @@ fn figures(run: &Run, replayed: Option<&Replayed<'_>>) -> String {
     }
     text += "\n";
     if run.outcome != Outcome::Passed {
-        text += &format!("  {}\n", printable(&campaign::told(run)));
+        text += &format!("  {}\n", printable(&campaign::describe_outcome(run)));
     }
     text += &format!("end: {}\nevents: {}\n", run.end, run.events);
     for (name, value) in &run.gauges {

@@ -15,15 +15,17 @@ use crate::command::last_failed::{self, LastFailed};
 use crate::command::select;
 use crate::command::which::{SetArguments, WhereArguments};
 use crate::command::{
-    Failed, Isolate, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed,
+    CommandError, Isolate, Loaded, MessageFormat, PoolArguments, Session, Signals, complain, files, note, parse_seed,
     parse_timeout, shown,
 };
 use crate::engine::AnySystem;
 use crate::exit_code::ExitCode;
-use crate::report::evidence::Artifacts;
-use crate::report::{Aside, Human, Junit, Leftovers, LogDetail, Lost, Progress, ProgressKind, Reports, ScenarioDetail};
+use crate::report::failure_artifact::Artifacts;
+use crate::report::{
+    Aside, Human, Junit, Leftovers, LogDetail, Lost, ProgressDisplay, ProgressKind, Reports, ScenarioDetail,
+};
 use crate::scenario::Filter;
-use crate::wording::{counted, printable};
+use crate::text::{counted, printable};
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
@@ -169,7 +171,7 @@ impl Arguments {
     }
 
     /// Those of the scenarios that are to run.
-    fn selected<'a>(&self, scenarios: Vec<Loaded<'a>>) -> Result<Vec<Loaded<'a>>, Failed> {
+    fn selected<'a>(&self, scenarios: Vec<Loaded<'a>>) -> Result<Vec<Loaded<'a>>, CommandError> {
         let asks = self.failed || self.filter.as_ref().is_some_and(select::Filter::asks_for_failed);
         let failed = if asks { last_failed::read(&self.out)? } else { BTreeSet::new() };
         let takes = |loaded: &Loaded<'_>| {
@@ -187,12 +189,12 @@ impl Arguments {
     }
 
     /// What is written: on stdout, and into a file.
-    fn reports(&self) -> Result<Reports<'static>, Failed> {
+    fn reports(&self) -> Result<Reports<'static>, CommandError> {
         let detail =
             ScenarioDetail { evaluations: self.evaluations, figures: self.figures, seeds: self.time.is_some() };
         let mut reports = Reports::new(self.message_format.reporter(detail));
         if let Some(path) = &self.junit {
-            let file = Aside::create(path).map_err(|error| Failed::output(shown(path), error))?;
+            let file = Aside::create(path).map_err(|error| CommandError::output(shown(path), error))?;
             reports.add_file(shown(path), Box::new(Junit::new(file)));
         }
         Ok(reports)
@@ -204,7 +206,7 @@ fn cores() -> usize {
 }
 
 /// Does it.
-pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, Failed> {
+pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     // Reading stdin may take for ever.
     let signals = Signals::new();
     let files = files::find(&arguments.paths)?;
@@ -214,7 +216,7 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
         (Err(failed), Ok(mut reports)) => {
             reports.each(|one| failed.report_to(one, files.len()));
             if let Err(unwritten) = lost(reports) {
-                unwritten.tell();
+                unwritten.print();
             }
             return Err(failed);
         }
@@ -232,10 +234,10 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
     let options = arguments.campaign(signals.interrupt);
     let mut last = LastFailed::new(&arguments.out);
     let mut artifacts = Artifacts::new(&arguments.out, &options.pool).with_log(arguments.log);
-    let mut progress = Progress::new(arguments.show_progress);
+    let mut progress = ProgressDisplay::new(arguments.show_progress);
     let mut leftovers = Leftovers::new(&arguments.out);
     let mut complaints = Complaints { is_told_on_terminal: arguments.is_told_on_terminal() };
-    // Progress first: its bar is gone before anything else is written to the terminal.
+    // The progress first: its bar is gone before anything else is written to the terminal.
     let all: Vec<&mut dyn Listener> =
         vec![&mut progress, &mut leftovers, &mut artifacts, &mut complaints, &mut last, &mut reports];
     let listeners = Listeners(all);
@@ -248,19 +250,19 @@ pub(crate) fn run(session: &Session<'_>, arguments: &Arguments) -> Result<ExitCo
 }
 
 /// What came of output that could not be written: a file is complained of, and without stdout there is no result.
-fn lost(reports: Reports<'_>) -> Result<ExitCode, Failed> {
+fn lost(reports: Reports<'_>) -> Result<ExitCode, CommandError> {
     let mut code = ExitCode::AsExpected;
     for Lost { file, error } in reports.lost() {
         match file {
-            Some(file) => code = code.and(Failed::output(file, error).tell()),
-            None => return Err(Failed::stdout(error)),
+            Some(file) => code = code.and(CommandError::output(file, error).print()),
+            None => return Err(CommandError::stdout(error)),
         }
     }
     Ok(code)
 }
 
 /// Runs what is below a path with the ordinary options; the report, if something is not as expected.
-pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>, Failed> {
+pub(crate) fn check(session: &Session<'_>, path: &Path) -> Result<Option<String>, CommandError> {
     let scenarios = files::load(session, &files::find(&[path.to_owned()])?, &[])?;
     let options = CampaignOptions {
         seeds: None,

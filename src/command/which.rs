@@ -2,7 +2,7 @@
 
 use splitbrain_kernel::rng::Seed;
 
-use crate::command::{Failed, Loaded};
+use crate::command::{CommandError, Loaded};
 use crate::engine::Engine;
 use crate::scenario::{Assignment, Filter};
 
@@ -25,21 +25,21 @@ pub(super) struct WhereArguments {
 
 impl WhereArguments {
     /// The condition in the words of the system of a scenario; `None` if every seed is meant.
-    pub(super) fn filter(&self, loaded: &Loaded<'_>) -> Result<Option<Filter>, Failed> {
+    pub(super) fn filter(&self, loaded: &Loaded<'_>) -> Result<Option<Filter>, CommandError> {
         if self.conditions.is_empty() {
             return Ok(None);
         }
         let read = Filter::read(&self.conditions.join(" and "), loaded.description, &loaded.scenario.draws);
-        read.map(Some).map_err(|error| Failed::usage(format!("--where: {error}, in {}", loaded.name)))
+        read.map(Some).map_err(|error| CommandError::usage(format!("--where: {error}, in {}", loaded.name)))
     }
 
     /// Refuses a run whose options are others.
-    pub(super) fn check(&self, loaded: &Loaded<'_>, engine: &dyn Engine, seed: Seed) -> Result<(), Failed> {
+    pub(super) fn check(&self, loaded: &Loaded<'_>, engine: &dyn Engine, seed: Seed) -> Result<(), CommandError> {
         let Some(filter) = self.filter(loaded)? else { return Ok(()) };
-        let settings = engine.settings(seed).map_err(Failed::invalid)?;
+        let settings = engine.settings(seed).map_err(CommandError::invalid)?;
         if filter.matches(&settings.facts) {
             return Ok(());
         }
-        Err(Failed::not_judged(format!("seed {seed} has other options: nothing was run")))
+        Err(CommandError::not_judged(format!("seed {seed} has other options: nothing was run")))
     }
 }

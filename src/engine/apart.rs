@@ -10,7 +10,7 @@
 //! They talk over a socket that is the child's stdin, so whatever the code under test prints goes where it always goes.
 //! The child is of this process: it ends at once when the other end of the socket is gone.
 //!
-//! [`Apart`] has a child for each run: what a run leaves behind in its process, no other run finds there.
+//! [`ProcessPerRun`] has a child for each run: what a run leaves behind in its process, no other run finds there.
 //! [`Supervised`] has a child for each thread of the campaign, which carries out one run after another and is replaced
 //! when it dies.
 
@@ -28,7 +28,8 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{Outcome, Panic};
 
 use crate::engine::{
-    After, AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, first_difference, quiet,
+    After, AnySystem, Engine, Entry, EntryKind, Isolation, Job, OpenError, PlanText, Recorder, first_difference,
+    panic_hook,
 };
 use crate::scenario::{self, Diagnostics, Note, Scenario, SystemDescription};
 use parent::{ApartEngine, Lifetime};
@@ -55,12 +56,12 @@ pub(crate) fn this_program() -> io::Result<Command> {
 }
 
 /// A system each run of which has a process of its own.
-pub(crate) struct Apart {
+pub(crate) struct ProcessPerRun {
     pub(crate) system: Box<dyn AnySystem>,
     pub(crate) starter: Starter,
 }
 
-impl AnySystem for Apart {
+impl AnySystem for ProcessPerRun {
     fn description(&self) -> SystemDescription {
         self.system.description()
     }
@@ -172,8 +173,9 @@ impl<'a> Responder<'a> {
         let request: Request = serde_json::from_str(line).map_err(|error| format!("no request: {error}"))?;
         let result = catch_unwind(AssertUnwindSafe(|| self.carry_out(&request, &mut *send)));
         // A thread that has panicked knows where; its parent does not.
-        let at =
-            |message: String| quiet::take_place().map_or_else(|| message.clone(), |at| format!("{message} (at {at})"));
+        let at = |message: String| {
+            panic_hook::take_place().map_or_else(|| message.clone(), |at| format!("{message} (at {at})"))
+        };
         let answer = match result {
             Ok(Answer::Run(mut run)) => {
                 if let Outcome::Panicked(panic) = &mut run.outcome {
@@ -251,14 +253,14 @@ impl<'a> EntrySender<'a> {
         After::new(wanted.after, Self { wanted, skipped: BTreeMap::new(), has_sent: false, send })
     }
 
-    fn tell_skipped(&mut self) {
+    fn send_skipped(&mut self) {
         if !self.skipped.is_empty() {
             (self.send)(&Answer::Skipped(std::mem::take(&mut self.skipped)).line(), false);
         }
     }
 
     fn finish(mut self) {
-        self.tell_skipped();
+        self.send_skipped();
     }
 }
 
@@ -270,7 +272,7 @@ impl Recorder for EntrySender<'_> {
         if !self.has_sent {
             // The parent counts inputs too: it takes no entry before it has heard of those that were left out.
             self.has_sent = true;
-            self.tell_skipped();
+            self.send_skipped();
         }
         if !self.wanted.data {
             entry.data = Value::Null;

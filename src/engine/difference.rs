@@ -11,7 +11,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::Divergence;
 
-use crate::engine::{Engine, Entry, EntryKind, Names, Recorder, Run, quiet};
+use crate::engine::{Engine, Entry, EntryKind, Names, Recorder, Run, panic_hook};
 
 /// Entries that one recording may be ahead of the other.
 pub(crate) const AHEAD_MAX: usize = 4096;
@@ -208,9 +208,9 @@ impl Difference {
     pub fn lines(&self, names: &Names) -> [String; 2] {
         let [first, second] = &self.sides;
         match [first, second].map(|side| side.entries.first()) {
-            [Some(first), Some(second)] => told_apart(first, second, names),
+            [Some(first), Some(second)] => distinct_lines(first, second, names),
             entries => {
-                entries.map(|entry| entry.map_or_else(|| "the end of the run".to_owned(), |entry| told(entry, names)))
+                entries.map(|entry| entry.map_or_else(|| "the end of the run".to_owned(), |entry| line(entry, names)))
             }
         }
     }
@@ -251,7 +251,7 @@ pub(crate) fn first(engine: &dyn Engine, seed: Seed, names: &Names, events: u64)
         let start = || {
             let (sender, receiver) = sync_channel(AHEAD_MAX);
             let feed = move || record(engine, seed, &mut Feed::new(sender, Alike::Everything));
-            let thread = thread::Builder::new().name(quiet::THREAD.to_owned()).spawn_scoped(scope, feed);
+            let thread = thread::Builder::new().name(panic_hook::THREAD.to_owned()).spawn_scoped(scope, feed);
             thread.is_ok().then_some(receiver)
         };
         // Without a second thread there is nothing to compare with: what is known are the digests.
@@ -271,8 +271,8 @@ pub(crate) fn first(engine: &dyn Engine, seed: Seed, names: &Names, events: u64)
 
 /// What is known of two executions that differed, where two more, recorded, did not.
 pub(crate) fn alike(run: &Run, again: &Run) -> Diverging {
-    let told = |run: &Run| format!("digest {}, {} events, {}", run.digest, run.events, run.outcome.name());
-    let divergence = Divergence { event: run.events.min(again.events), first: told(run), second: told(again) };
+    let end = |run: &Run| format!("digest {}, {} events, {}", run.digest, run.events, run.outcome.name());
+    let divergence = Divergence { event: run.events.min(again.events), first: end(run), second: end(again) };
     Diverging { divergence, surroundings: Vec::new() }
 }
 
@@ -308,15 +308,15 @@ impl Recorder for Feed {
 }
 
 /// Two entries that differ. A short form may leave out what differs; then the data is shown as well.
-fn told_apart(first: &Entry, second: &Entry, names: &Names) -> [String; 2] {
-    let (short, other) = (told(first, names), told(second, names));
+fn distinct_lines(first: &Entry, second: &Entry, names: &Names) -> [String; 2] {
+    let (short, other) = (line(first, names), line(second, names));
     if short != other {
         return [short, other];
     }
     [format!("{short} {}", first.data), format!("{other} {}", second.data)]
 }
 
-fn told(entry: &Entry, names: &Names) -> String {
+fn line(entry: &Entry, names: &Names) -> String {
     entry.line(names).trim().to_owned()
 }
 

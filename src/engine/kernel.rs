@@ -136,7 +136,7 @@ impl<S: System> Worker for KernelWorker<'_, S> {
         let Some(recorder) = recorder else {
             let report = World::new(system, options, job.seed).run();
             let noticed = noticed::of(&self.opened.scenario, options, &report.uses);
-            return Run { noticed, ..told(resolved, report, None) };
+            return Run { noticed, ..run_of(resolved, report, None) };
         };
         let _capture = recorder.wants(EntryKind::Logged).then(|| Capture::begin(|| None));
         let mut tracing = Tracing::new(recorder);
@@ -159,13 +159,17 @@ impl<S: System> Worker for KernelWorker<'_, S> {
             }
         };
         let noticed = noticed::of(&self.opened.scenario, options, &report.uses);
-        let run = told(resolved, report, Some(world.history()));
+        let run = run_of(resolved, report, Some(world.history()));
         Run { moments: moments.found, noticed, ..run }
     }
 }
 
 /// What a run came to, without its system; with the history of its clients if it was recorded.
-pub fn told<S: System>(resolved: Resolved<S>, report: ReportOf<S::Node>, history: Option<&HistoryOf<S::Node>>) -> Run {
+pub fn run_of<S: System>(
+    resolved: Resolved<S>,
+    report: ReportOf<S::Node>,
+    history: Option<&HistoryOf<S::Node>>,
+) -> Run {
     let named = |counts: Vec<u64>| {
         let named = S::Invariants::GROUPS.named(S::NAME).into_iter().zip(counts).enumerate();
         let on = named.filter(|(index, _)| resolved.options.invariants.contains(*index));

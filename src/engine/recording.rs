@@ -10,7 +10,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
 use crate::engine::Names;
-use crate::wording::printable;
+use crate::text::printable;
 
 pub(crate) use after::After;
 pub use file::{Header, LINE_BYTES_MAX, RecordingError, RecordingKind, RecordingReader, RecordingWriter};

@@ -12,7 +12,7 @@ use splitbrain_kernel::checker::Contradiction;
 
 use super::record::{End, Function, Recorded, Records};
 use super::value::Value;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// The most operations that are drawn beside the writers.
 const DRAWN_MAX: usize = 4;

@@ -113,10 +113,10 @@ type Heard = Receiver<(NodeId, News<Saver>)>;
 /// A node whose disk works or fails, what is carried out, and what it lets know.
 fn stage(disk_fails: bool) -> (EventLoop<Saver, Notes>, Seen, Heard) {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (tell, news) = channel();
+    let (news_sender, news) = channel();
     let carrier = Notes { seen: Arc::clone(&seen), disk_fails };
     let host = Host::new(SERVER, Seed(1), |_| Saver);
-    (EventLoop::new(host, carrier, tell, WallInstant::now()), seen, news)
+    (EventLoop::new(host, carrier, news_sender, WallInstant::now()), seen, news)
 }
 
 /// The sync takes 50 ms and the timer is due after 1 ms: a clock that stood still would say that it is in time.

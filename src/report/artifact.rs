@@ -29,7 +29,7 @@ use crate::history;
 use crate::report::json;
 use crate::report::leftovers::sweep;
 use crate::scenario::Scenario;
-use crate::wording::{is_unprintable, printable};
+use crate::text::{is_unprintable, printable};
 
 /// The version of `summary.json`.
 pub const FORMAT: u32 = 1;

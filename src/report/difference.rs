@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::engine::{Alike, Difference, Entry, Names, Side};
 use crate::report::json;
 use crate::report::story::Story;
-use crate::wording::{grouped, printable};
+use crate::text::{grouped, printable};
 
 /// Lines of a story that are shown of each side.
 const STORY_MAX: usize = 8;
@@ -61,8 +61,8 @@ pub fn write_difference(
             continue;
         };
         for (letter, entry) in ["A", "B"].into_iter().zip(entries) {
-            let told = entry.map_or_else(|| format!("{:>14}", "nothing more"), |entry| entry.line(names));
-            writeln!(out, "  {letter}  {told}")?;
+            let line = entry.map_or_else(|| format!("{:>14}", "nothing more"), |entry| entry.line(names));
+            writeln!(out, "  {letter}  {line}")?;
         }
     }
     if same.is_empty() { Ok(()) } else { writeln!(out, "  the same: {}", printable(&same.join(", "))) }

@@ -6,7 +6,7 @@ use crate::campaign::{Failure, Reason, ReasonKind, ScenarioResult, Subject, Summ
 use crate::engine::Run;
 use crate::report::{Human, Reporter, ScenarioDetail};
 use crate::scenario::Diagnostics;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// How grave an annotation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

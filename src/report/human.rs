@@ -14,10 +14,10 @@ use splitbrain_kernel::time::{Duration, Instant};
 use crate::campaign::{Bar, Failure, Figure, Judgement, Reason, ScenarioResult, Subject, Summary, unmet};
 use crate::engine::{Names, Run};
 use crate::report::Reporter;
-use crate::report::evidence::EXHAUSTED_MAX;
+use crate::report::failure_artifact::EXHAUSTED_MAX;
 use crate::report::style::{BAD, DIM, GOOD, NAME, UNSURE, paint};
 use crate::scenario::MetricBound;
-use crate::wording::{counted, grouped, is_unprintable, printable};
+use crate::text::{counted, grouped, is_unprintable, printable};
 
 /// Faults that are named in a failure block: the last ones, and those in force.
 const FAULTS_MAX: usize = 12;
@@ -151,8 +151,8 @@ fn verdict(judgement: Judgement) -> String {
 fn seeds_of_the_rest(result: &ScenarioResult) -> String {
     let has_block = |seed: &&Seed| result.failures.iter().any(|failure| failure.run.seed == **seed);
     let rest: Vec<String> = result.failed_seeds.iter().filter(|seed| !has_block(seed)).map(Seed::to_string).collect();
-    let told = (rest.len() + result.failures.len()) as u64;
-    match (rest.as_slice(), told < result.failed) {
+    let named = (rest.len() + result.failures.len()) as u64;
+    match (rest.as_slice(), named < result.failed) {
         ([], _) => String::new(),
         ([one], false) => format!(": seed {one}"),
         (_, is_cut) => format!(": seeds {}{}", rest.join(", "), if is_cut { ", …" } else { "" }),

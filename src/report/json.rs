@@ -14,7 +14,7 @@ use crate::engine::{Entry, Measure, Run};
 use crate::report::human::aligned;
 use crate::report::{Reporter, artifact};
 use crate::scenario::{Diagnostics, Note, Scenario};
-use crate::wording::printable_json;
+use crate::text::printable_json;
 
 /// The version that every line names in `v`.
 pub const FORMAT: u32 = 1;

@@ -7,7 +7,7 @@ use crate::campaign::{Judgement, Reason, ReasonKind, ScenarioResult, Subject, Su
 use crate::report::human::never_applied;
 use crate::report::{Reporter, artifact};
 use crate::scenario::Diagnostics;
-use crate::wording::{counted, printable};
+use crate::text::{counted, printable};
 
 /// Collects test cases and writes the file at the end.
 #[derive(Debug)]

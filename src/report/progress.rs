@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::{Event, Judgement, Listener, Reply};
 use crate::report::human::verdict_word;
-use crate::wording::{counted, grouped};
+use crate::text::{counted, grouped};
 
 /// How often a counter line comes, and how long a call takes before its time is worth a line.
 const EVERY: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ pub enum ProgressKind {
 
 /// Shows how far the call is.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressDisplay {
     kind: ProgressKind,
     shown: Shown,
     /// Scenarios in all, and those that were judged.
@@ -56,7 +56,7 @@ enum Shown {
     Counter { last: Instant },
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Shown so.
     pub fn new(kind: ProgressKind) -> Self {
         Self { kind, shown: Shown::Nothing, scenarios: 0, judged: 0, since: Instant::now(), current: None }
@@ -140,7 +140,7 @@ impl Progress {
     }
 }
 
-impl Listener for Progress {
+impl Listener for ProgressDisplay {
     fn hear(&mut self, event: &Event<'_>, _: &mut Vec<Reply>) {
         match event {
             Event::CampaignStarted { scenarios } => self.begin(*scenarios),

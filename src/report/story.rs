@@ -12,7 +12,7 @@ use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Instant;
 
 use crate::engine::{Entry, EntryKind};
-use crate::wording::{grouped, printable};
+use crate::text::{grouped, printable};
 
 /// Names that one count tells; further ones are counted together.
 const NAMES_MAX: usize = 8;
@@ -65,8 +65,8 @@ impl Story {
         if left_out.is_empty() {
             return None;
         }
-        let told = |(name, count): (&String, &u64)| format!("{} {name}", grouped(*count));
-        let mut parts: Vec<String> = left_out.iter().take(NAMES_MAX).map(told).collect();
+        let line = |(name, count): (&String, &u64)| format!("{} {name}", grouped(*count));
+        let mut parts: Vec<String> = left_out.iter().take(NAMES_MAX).map(line).collect();
         let more: u64 = left_out.values().skip(NAMES_MAX).sum();
         if more > 0 {
             parts.push(format!("{} of other names", grouped(more)));

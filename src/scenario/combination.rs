@@ -153,11 +153,11 @@ pub(super) fn common(all: &[&[Chosen]]) -> String {
     let first = all.first().copied().unwrap_or_default();
     let is_common = |chosen: &&Chosen| all.iter().all(|one| one.contains(chosen));
     let common: Vec<Chosen> = first.iter().filter(is_common).cloned().collect();
-    told(if common.is_empty() { first } else { &common })
+    describe_chosen(if common.is_empty() { first } else { &common })
 }
 
 /// What was chosen, in words.
-pub(super) fn told(chosen: &[Chosen]) -> String {
+pub(super) fn describe_chosen(chosen: &[Chosen]) -> String {
     let words: Vec<String> = chosen.iter().map(|one| format!("{} is {}", one.key, one.value)).collect();
     words.join(" and ")
 }
@@ -185,8 +185,8 @@ impl Scenario {
         };
         let Reading { decided: chosen, result, .. } = read(&self.source, system, decider);
         let read = result.map_err(|errors| match decider {
-            Decider::Number(_) => errors.with(&format!("if {}", told(&chosen))),
-            Decider::Seed(seed) => errors.with(&format!("seed {seed}: {}", told(&chosen))),
+            Decider::Number(_) => errors.with(&format!("if {}", describe_chosen(&chosen))),
+            Decider::Seed(seed) => errors.with(&format!("seed {seed}: {}", describe_chosen(&chosen))),
         })?;
         // What is not drawn stays as it is here: a twin has other options, and a campaign other seeds.
         let scenario = Self {

@@ -7,7 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::reader::FOUND_MAX;
 use super::source::{Position, SourceFile};
-use crate::wording::{is_unprintable, printable};
+use crate::text::{is_unprintable, printable};
 
 /// Known words are listed up to so many characters.
 const LISTED_MAX: usize = 1600;

@@ -192,7 +192,7 @@ const ARTICLES: &[(&str, &str)] =
 /// The selectors here that this may mean: `every server` for `all servers`, the most probable first.
 pub(super) fn foreign_sets(text: &str) -> Vec<String> {
     let Some((word, rest)) = text.trim().split_once(' ') else { return Vec::new() };
-    let word = super::nearest::simplified(word);
+    let word = super::did_you_mean::simplified(word);
     let Some((_, article)) = ARTICLES.iter().find(|(theirs, _)| *theirs == word) else { return Vec::new() };
     let rest = rest.trim_start().trim_start_matches("of ").trim_start_matches("the ");
     let singular = rest.strip_suffix('s').filter(|_| !article.is_empty());
@@ -201,7 +201,7 @@ pub(super) fn foreign_sets(text: &str) -> Vec<String> {
 
 /// What a word of another tool means among these words of ours.
 pub(super) fn foreign(word: &str, known: &[&str]) -> Option<Foreign> {
-    let word = super::nearest::simplified(word);
+    let word = super::did_you_mean::simplified(word);
     let (_, ours, advice) = ROWS.iter().find(|(theirs, ..)| theirs.contains(&word.as_str()))?;
     let is_fault = known.contains(&"isolate") && known.contains(&"when");
     let ours = if is_fault && ACTS.contains(&word.as_str()) { &[] } else { *ours };
@@ -210,7 +210,7 @@ pub(super) fn foreign(word: &str, known: &[&str]) -> Option<Foreign> {
 
 /// The name of a server or a client here, where others say `n1`, `node-1` or `client2`.
 pub(super) fn foreign_node(word: &str) -> Option<String> {
-    let word = super::nearest::simplified(word);
+    let word = super::did_you_mean::simplified(word);
     let digits = word.trim_start_matches(|letter: char| !letter.is_ascii_digit());
     let number: u16 = digits.parse().ok().filter(|number| *number > 0)?;
     match word[..word.len() - digits.len()].trim_end_matches('_') {

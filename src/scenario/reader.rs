@@ -9,9 +9,9 @@ use toml::de::DeValue;
 
 use super::description::SystemDescription;
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::did_you_mean::nearest;
 use super::draw::{Decider, Draws};
 use super::foreign::{Foreign, foreign};
-use super::nearest::nearest;
 use super::source::{Position, SourceFile};
 
 /// More errors than this help nobody; the rest is counted.

@@ -16,7 +16,7 @@ use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::run::{NetworkOptions, OptionsOf, RunOptions};
 use splitbrain_kernel::system::{Bounds, Setup, System};
 
-use super::combination::told;
+use super::combination::describe_chosen;
 use super::draw::Decider;
 use super::section::network::{chance_max, latency_max};
 use super::section::restart;
@@ -100,7 +100,7 @@ pub fn resolve<S: System>(scenario: &Scenario, seed: Seed) -> Result<Resolved<S>
     let chosen = [choices.chosen.as_slice(), &drawn.chosen].concat();
     resolve_drawn(&drawn.scenario, seed, &choices, chosen.clone()).map_err(|errors| match chosen.as_slice() {
         [] => errors,
-        chosen => errors.with(&format!("seed {seed}: {}", told(chosen))),
+        chosen => errors.with(&format!("seed {seed}: {}", describe_chosen(chosen))),
     })
 }
 

@@ -139,7 +139,7 @@ impl<N: Node> Connections<N> {
         let spawned = self.spawn(move || match all.reach(peer, connection) {
             Ok((stream, socket)) => {
                 if all.reached(connection, socket) {
-                    all.tell(connection, peer, ConnectionChange::Opened);
+                    all.notify(connection, peer, ConnectionChange::Opened);
                 }
                 // If the node has closed it meanwhile, what it said before still arrives.
                 all.carry(connection, peer, &stream, frames);
@@ -157,7 +157,7 @@ impl<N: Node> Connections<N> {
 
     fn refused(&self, connection: ConnectionId, peer: NodeId) {
         self.state().open.remove(&connection);
-        self.tell(connection, peer, ConnectionChange::Refused);
+        self.notify(connection, peer, ConnectionChange::Refused);
     }
 
     /// A socket to the peer's process, which has answered.
@@ -211,7 +211,7 @@ impl<N: Node> Connections<N> {
                 Entry::Occupied(_) => return Err(io::Error::other("there is a connection of this number")),
             };
         }
-        self.tell(connection, peer, ConnectionChange::Accepted);
+        self.notify(connection, peer, ConnectionChange::Accepted);
         self.carry(connection, peer, stream, frames);
         Ok(())
     }
@@ -289,7 +289,7 @@ impl<N: Node> Connections<N> {
             let _ = stream.shutdown(Shutdown::Both);
             change
         });
-        self.tell(connection, peer, change);
+        self.notify(connection, peer, change);
     }
 
     /// Hands what the peer says to the node; returns how it ended.
@@ -311,7 +311,7 @@ impl<N: Node> Connections<N> {
         }
     }
 
-    fn tell(&self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
+    fn notify(&self, connection: ConnectionId, peer: NodeId, change: ConnectionChange) {
         let _ = self.post.send(Letter::Connection { connection, peer, change });
     }
 

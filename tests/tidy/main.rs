@@ -79,7 +79,7 @@ const LAYERS: &[Layers] = &[
         source: "src/",
         layers: &[
             &["realtime"],
-            &["build", "exit_code", "history", "serve", "sockets", "threads", "verbosity", "wording"],
+            &["build", "exit_code", "history", "serve", "sockets", "text", "threads", "verbosity"],
             &["scenario"],
             &["engine"],
             &["campaign"],

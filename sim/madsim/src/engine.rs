@@ -13,7 +13,7 @@ use splitbrain::Cli;
 use splitbrain::campaign::{RUN_STACK_SIZE, RUN_THREAD, take_panic_place};
 use splitbrain::engine::{
     AnyPlan, AnySystem, Capture, Engine, Entry, EntryKind, Isolation, Job, OpenError, Opened, PlanText, Recorder, Run,
-    Settings, Stamp, Tracing, Unsupported, Worker, told,
+    Settings, Stamp, Tracing, Unsupported, Worker, run_of,
 };
 use splitbrain::scenario::{self, Diagnostics, Scenario, SystemDescription};
 use splitbrain_kernel::invariant::{Invariants as _, NamedInvariant, Sight};
@@ -281,7 +281,7 @@ impl<S: System, H: ProcessKind<S>> Worker for MadsimWorker<'_, S, H> {
                 with_place::<S>(H::run(&resolved.system, &resolved.options, seed, Tracing::new(entries)))
             }),
         };
-        told(resolved, report, is_recorded.then_some(&history))
+        run_of(resolved, report, is_recorded.then_some(&history))
     }
 }
 

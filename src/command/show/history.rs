@@ -9,12 +9,12 @@ use splitbrain_kernel::history::{HistoryEntry, HistoryEvent};
 
 use super::{Arguments, There};
 use crate::command::narrow::others;
-use crate::command::{Failed, HISTORY_BYTES_MAX, too_long};
+use crate::command::{CommandError, HISTORY_BYTES_MAX, too_long};
 use crate::engine::{LINE_BYTES_MAX, Names};
 use crate::exit_code::ExitCode;
 use crate::history::HistoryFile;
 use crate::report::Detail;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// A file from its first line on.
 type Input = Box<dyn BufRead>;
@@ -30,29 +30,29 @@ pub(super) fn unless(mut input: Input) -> io::Result<Result<Input, Input>> {
 }
 
 /// Prints it. A damaged one is refused as a whole.
-pub(super) fn show(arguments: &Arguments, path: &str, input: Input) -> Result<ExitCode, Failed> {
+pub(super) fn show(arguments: &Arguments, path: &str, input: Input) -> Result<ExitCode, CommandError> {
     let mut text = String::new();
     let read = input.take(HISTORY_BYTES_MAX + 1).read_to_string(&mut text);
-    read.map_err(|error| Failed::usage(format!("cannot read {path}: {error}")))?;
+    read.map_err(|error| CommandError::usage(format!("cannot read {path}: {error}")))?;
     if text.len() as u64 > HISTORY_BYTES_MAX {
         return Err(too_long(Path::new(path), HISTORY_BYTES_MAX));
     }
     let file = HistoryFile::<Value, Value>::read(&text)
-        .map_err(|error| Failed::usage(format!("{path}:{}: {}", error.line, printable(&error.message))))?;
+        .map_err(|error| CommandError::usage(format!("{path}:{}: {}", error.line, printable(&error.message))))?;
     let (names, mut there, mut left_out) = (Names::default(), There::default(), 0);
     let selection = arguments.narrow.selection();
     let mut out = anstream::stdout();
-    write_header(&file.header).map_err(Failed::stdout)?;
+    write_header(&file.header).map_err(CommandError::stdout)?;
     for entry in file.history.entries() {
         there.add(entry.at, [Some(entry.client), None]);
         if !selection.takes_of(entry.at, [Some(entry.client), None], &names) {
             left_out += 1;
         } else if arguments.narrow.detail() != Detail::None {
-            writeln!(out, "{}", line(entry)).map_err(Failed::stdout)?;
+            writeln!(out, "{}", line(entry)).map_err(CommandError::stdout)?;
         }
     }
     if left_out > 0 {
-        write!(out, "{}", others(left_out)).map_err(Failed::stdout)?;
+        write!(out, "{}", others(left_out)).map_err(CommandError::stdout)?;
     }
     arguments.check_there(&there, &names)
 }

@@ -23,7 +23,7 @@ use crate::engine::{
     AnyPlan, Diverging, Engine, Job, OpenError, PlanText, ProcessLost, Recorder, Run, Settings, Stopper, Worker, alike,
 };
 use crate::scenario::{Diagnostics, Scenario};
-use crate::wording::printable;
+use crate::text::printable;
 
 /// An engine whose runs are carried out by other processes. What is not a run is done here.
 pub(super) struct ApartEngine {

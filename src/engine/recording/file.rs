@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{Entry, FORMAT};
 use crate::engine::Names;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// The most bytes that a line of a recording may have. A line is one entry, so this is far beyond any message.
 pub const LINE_BYTES_MAX: u64 = 16 << 20;

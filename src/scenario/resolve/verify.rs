@@ -3,7 +3,7 @@
 use splitbrain_kernel::rng::Seed;
 use splitbrain_kernel::system::System;
 
-use crate::scenario::combination::{common, spread, told};
+use crate::scenario::combination::{common, describe_chosen, spread};
 use crate::scenario::draw::Decider;
 use crate::scenario::{Diagnostics, Drawn, Scenario};
 
@@ -52,7 +52,7 @@ pub(super) fn each_combination(
             each_option(&drawn.scenario, COMBINATIONS_MAX / tried, |choices| one(place, &drawn.scenario, choices));
         are_all &= each.map_err(|errors| match drawn.chosen.as_slice() {
             [] => errors,
-            chosen => errors.with(&format!("if {}", told(chosen))),
+            chosen => errors.with(&format!("if {}", describe_chosen(chosen))),
         })?;
     }
     Ok(are_all)

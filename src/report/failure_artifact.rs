@@ -15,7 +15,7 @@ use crate::engine::{After, Engine, Lost, Names, Run};
 use crate::report::artifact::{self, Artifact};
 use crate::report::tail::Tail;
 use crate::report::timeline::LogDetail;
-use crate::wording::printable;
+use crate::text::printable;
 
 /// How much longer than a run its recording may take on the real clock, before the watchdog ends it.
 const TIMEOUT_FACTOR: u32 = 10;

@@ -8,7 +8,7 @@ use std::sync::Once;
 
 use splitbrain_kernel::run::Panic;
 
-use crate::wording::printable;
+use crate::text::printable;
 
 /// The name of the threads that carry out runs: a panic on one of them is told as an outcome and nowhere else. An
 /// engine that starts threads of its own gives them this name.
@@ -29,7 +29,7 @@ pub(crate) fn install() {
             if std::thread::current().name() != Some(THREAD) {
                 return match escaped(&Panic::said(info.payload())) {
                     None => before(info),
-                    Some(message) => tell(info, &message),
+                    Some(message) => print_panic(info, &message),
                 };
             }
             let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
@@ -45,7 +45,7 @@ fn escaped(message: &str) -> Option<String> {
 }
 
 /// What the hook of the standard library says of a panic.
-fn tell(info: &PanicHookInfo<'_>, message: &str) {
+fn print_panic(info: &PanicHookInfo<'_>, message: &str) {
     let thread = std::thread::current();
     let name = printable(thread.name().unwrap_or("<unnamed>"));
     let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
