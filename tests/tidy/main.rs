@@ -263,10 +263,21 @@ fn check_tree(tree: &Tree) -> Vec<Finding> {
         let manifests: Vec<&str> = MANIFESTS.iter().filter_map(|(path, _)| tree.text(path)).collect();
         found.extend(rules::dependency_table("CONTRIBUTING.md", text, &manifests));
     }
+    found.extend(claimed_counts(tree));
     if let (Some(readme), Some(gate)) = (tree.text("README.md"), tree.text(".ci/run")) {
         found.extend(rules::shown_and_run("README.md", readme, gate, README_COMMANDS));
     }
     found
+}
+
+/// Numbers that pages say and the source decides.
+fn claimed_counts(tree: &Tree) -> Vec<Finding> {
+    let text = |path: &str| tree.text(path).unwrap_or_default();
+    let spec = text("sim/kernel/src/director/spec.rs");
+    let nemeses = rules::nemeses_that_reach_services(spec, text("sim/madsim/src/limits.rs"));
+    let tasks = rules::tasks(text("docs/how-to.md"));
+    let claims = [("README.md", &nemeses), ("docs/madsim.md", &nemeses), ("README.md", &tasks)];
+    claims.into_iter().flat_map(|(page, claim)| rules::counts(page, text(page), claim)).collect()
 }
 
 /// Entries of the ratchet list of a crate's layers that no file needs any more.

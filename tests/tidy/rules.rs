@@ -554,6 +554,32 @@ pub(crate) fn shown_and_run(path: &str, text: &str, gate: &str, commands: &[&str
     found
 }
 
+/// What pages say of the number of something: how many kinds of nemesis reach async code on madsim, how many tasks the
+/// page of tasks answers. Counted here, so that no page goes on saying what was so once.
+pub(crate) fn counts(page: &str, text: &str, claim: &str) -> Vec<Finding> {
+    match text.contains(claim) {
+        true => Vec::new(),
+        false => vec![finding(page, 0, format!("does not say \"{claim}\", which is what there is"))],
+    }
+}
+
+/// `12 of the 31 kinds of nemesis`: of the kinds in the source of the kernel, those that madsim's limits let through. A
+/// service takes no orders, so the kind that gives one reaches nothing.
+pub(crate) fn nemeses_that_reach_services(kinds: &str, limits: &str) -> String {
+    let (_, list) = kinds.split_once("pub enum NemesisKind {").unwrap_or_default();
+    let (list, _) = list.split_once("\n    }").unwrap_or_default();
+    let all = list.lines().filter(|line| line.contains(" = \"") && !line.trim_start().starts_with("//")).count();
+    let (_, able) = limits.split_once("fn unable_at_random").unwrap_or_default();
+    let (able, _) = able.split_once("=> None").unwrap_or_default();
+    let able = able.matches("NemesisKind::").count() - able.matches("NemesisKind::Order").count();
+    format!("{able} of the {all} kinds of nemesis")
+}
+
+/// `14 tasks`: the headings of a page of tasks.
+pub(crate) fn tasks(page: &str) -> String {
+    format!("{} tasks", page.lines().filter(|line| line.starts_with("## ")).count())
+}
+
 #[cfg(test)]
 #[path = "rules_tests.rs"]
 mod tests;

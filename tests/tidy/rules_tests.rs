@@ -227,3 +227,15 @@ fn the_readme_shows_what_the_gate_runs() {
     assert_eq!(shown_and_run("README.md", "cargo test\n", gate, &commands).len(), 1);
     assert_eq!(shown_and_run("README.md", "cargo test --workspace\n", "step test cargo test\n", &commands).len(), 1);
 }
+
+#[test]
+fn kinds_of_nemesis_and_tasks_are_counted() {
+    let kinds = "pub enum NemesisKind {\n/// a = \"b\"\nA = \"a\",\nB = \"b\",\nOrder = \"order\",\n    }\nC = \"c\"\n";
+    let limits = "NemesisKind::C\nfn unable_at_random(kind: N) {\nNemesisKind::A\n| NemesisKind::Order => None,\n\
+        NemesisKind::B => Some(X),\n}";
+    let claim = nemeses_that_reach_services(kinds, limits);
+    assert_eq!(claim, "1 of the 3 kinds of nemesis");
+    assert_eq!(counts("a.md", "- **1 of the 3 kinds of nemesis** reach it", &claim), []);
+    assert_eq!(counts("a.md", "2 of the 3 kinds of nemesis", &claim).len(), 1);
+    assert_eq!(tasks("# A\n\n## one\n### not\n## two\n"), "2 tasks");
+}

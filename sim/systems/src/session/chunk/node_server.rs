@@ -46,7 +46,7 @@ struct Work {
 /// Requests that a chunk works on at a time.
 const WORK_MAX: usize = 256;
 
-/// See the module.
+/// The targets that a chunk serves, and the requests of clients that it works on.
 #[derive(Debug, Default)]
 pub(super) struct NodeServer {
     pub(super) targets: BTreeMap<Resource, Served>,

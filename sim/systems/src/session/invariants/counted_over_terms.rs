@@ -43,7 +43,7 @@ struct Count {
     counted: Duration,
 }
 
-/// See the module.
+/// What leaders have counted of each lease, over all terms.
 #[derive(Clone, Debug)]
 pub(super) struct Counts {
     is_on: bool,

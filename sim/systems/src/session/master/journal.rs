@@ -54,7 +54,7 @@ embed! {
     }
 }
 
-/// See the module.
+/// Where the commands of one master become durable.
 #[derive(Debug)]
 pub enum Journal {
     /// A disk of the master's own.
