@@ -138,10 +138,10 @@
 //! # The life of a fault
 //!
 //! ```text
-//!   FaultSpec                  stated over selectors, with a trigger and a length; or drawn by a nemesis
-//!     │ director               waits for the trigger, then asks the kind to choose nodes or links
+//!   FaultSpec                  Fault<Selectors>, `pause = "leader"`, with trigger and length; or a nemesis draws it
+//!     │ director               waits for the trigger, then asks the kind to choose nodes or links: a Directive
 //!     ▼
-//!   PlannedFault               over nodes and links, with its moment: in the plan, in the digest, in the trace
+//!   PlannedFault               Fault<Nodes>, with its moment: pause s2, in the plan, in the digest, in the trace
 //!     │ world/fault.rs         the kind starts it, and says what follows: timers move, a process starts or ends
 //!     ▼
 //!   in force                   until its length or its condition is over: the kind takes back what it changed;
