@@ -123,7 +123,7 @@ pub struct Scenario {
     pub disk: DiskOptions,
     /// `[disk.nodes.<node>]`: the disks of single nodes.
     pub disks: BTreeMap<NodeId, DiskOptions>,
-    /// `[workload]`: what the clients do; nothing where the table is absent.
+    /// `[workload]`: what the clients do; `None` if the table is absent.
     pub workload: Option<WorkloadChoice>,
     /// `[[fault]]`: directed faults, in the order of the file.
     pub faults: Vec<FaultSpec<OrderCall>>,
@@ -375,7 +375,7 @@ fn load_picked(
     combination::load(&source, system)
 }
 
-/// The tree of a text as it is decoded. Nothing where the text is no scenario.
+/// The tree of a text as it is decoded. `None` if the text is no scenario.
 fn laid_tree(source: &SourceFile) -> Option<toml::de::DeTable<'_>> {
     let no_system = SystemDescription::empty();
     let mut reader = Reader::new(source, &no_system);
@@ -404,7 +404,7 @@ impl Scenario {
     }
 
     /// The scenario with the options that `[expect] twin` states for all nodes: every run of it must pass.
-    /// Nothing where none are stated.
+    /// `None` if none are stated.
     pub fn twin(&self) -> Option<Self> {
         let settings = &self.expect.violates.as_ref()?.twin;
         if settings.is_empty() {

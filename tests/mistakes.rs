@@ -59,7 +59,7 @@ fn scenario(text: &str) -> (String, usize) {
     (format!("{HEAD}{}{CLUSTER}{}", lines(before), lines(after)), keys)
 }
 
-/// What is said of a text; nothing if it is a scenario.
+/// What is said of a text; empty if it is a scenario.
 fn said(text: &str) -> String {
     let (whole, keys) = scenario(text);
     let systems = [SystemDescription::of::<Raft>()];

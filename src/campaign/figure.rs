@@ -86,7 +86,7 @@ impl Distribution {
         self.count
     }
 
-    /// The least and the most; nothing where there was no run.
+    /// The least and the most; `None` if there was no run.
     pub const fn range(&self) -> Option<(u64, u64)> {
         self.range
     }

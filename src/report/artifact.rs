@@ -68,7 +68,7 @@ pub struct Kept {
     pub events: u64,
     /// How the run ended.
     pub outcome: String,
-    /// Whether that was as expected; nothing in a summary that does not say.
+    /// Whether that was as expected; `None` in a summary that does not say.
     #[serde(default)]
     pub as_expected: Option<bool>,
     /// Why nothing more is known of it, by the name of a [`Lost`](crate::engine::Lost): it has no plan.

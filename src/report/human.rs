@@ -266,7 +266,7 @@ fn values(figure: &Figure, runs: u64) -> String {
     }
 }
 
-/// ` · 3..90 █▃▁ ▁`: the bars of a histogram as high as their counts; nothing for a single value.
+/// ` · 3..90 █▃▁ ▁`: the bars of a histogram as high as their counts; empty for a single value.
 fn small_histogram(bars: &[Bar]) -> String {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return String::new() };

@@ -153,7 +153,7 @@ impl Listener for ProgressDisplay {
     }
 }
 
-/// `[ 3/78] `; nothing where there is only one scenario.
+/// `[ 3/78] `; empty if there is only one scenario.
 fn place(number: u64, scenarios: u64) -> String {
     let width = scenarios.to_string().len();
     if scenarios < 2 { String::new() } else { format!("[{number:>width$}/{scenarios}] ") }

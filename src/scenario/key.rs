@@ -273,7 +273,7 @@ impl<'t> Table<'t> {
         entries
     }
 
-    /// The value of a key, or its default. Nothing where it is wrong, or absent without one; the reader knows why.
+    /// The value of a key, or its default. `None` if it is wrong, or absent without one; the reader knows why.
     pub(super) fn get<S: Shape>(&self, reader: &mut Reader<'_>, key: &Key<S>) -> Option<S::Value> {
         let Some(at) = self.at(key.name) else {
             return self.absent(reader, key);

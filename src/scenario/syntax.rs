@@ -32,7 +32,7 @@ pub(super) fn decode_text(bytes: &[u8]) -> (String, Option<(Range<usize>, Proble
     }
 }
 
-/// The tree of a text, or nothing where the text is no TOML; then the reader knows why.
+/// The tree of a text; `None` if the text is no TOML: then the reader knows why.
 pub(super) fn parse<'t>(reader: &mut Reader<'_>, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
     if let Some(span) = too_deep(text) {
         let message = format!("lists, tables and keys nest at most {DEPTH_MAX} deep in a scenario");

@@ -64,7 +64,7 @@ pub(super) fn picked(tree: &DeTable<'_>) -> Option<String> {
 }
 
 /// The tree of the scenario that a text comes to: that of the variant that it picks, with the keys that it sets.
-/// Nothing where it cannot be told which that is; then the reader knows why.
+/// `None` if it is unclear which that is; then the reader knows why.
 pub(super) fn lay<'t>(reader: &mut Reader<'_>, mut tree: DeTable<'t>) -> Option<Laid<'t>> {
     let variants = tree.remove_entry(VARIANT.name);
     let picks = tree.remove_entry(PICKED.name);

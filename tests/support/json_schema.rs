@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-/// The first reason why the value does not fit the schema; nothing where it fits.
+/// The first reason why the value does not fit the schema; `None` if it fits.
 pub(crate) fn refusal(root: &Value, value: &Value) -> Option<String> {
     check(root, root, value, "").err()
 }

@@ -17,7 +17,7 @@ pub enum Effect<N: Node> {
     Send {
         /// The target.
         target: NodeId,
-        /// Over which connection; nothing for a datagram.
+        /// Over which connection; `None` for a datagram.
         connection: Option<ConnectionId>,
         /// What.
         message: N::Message,
@@ -80,7 +80,7 @@ pub enum EffectRef<'a, N: Node> {
     Send {
         /// The target.
         target: NodeId,
-        /// Over which connection; nothing for a datagram.
+        /// Over which connection; `None` for a datagram.
         connection: Option<ConnectionId>,
         /// What.
         message: &'a N::Message,

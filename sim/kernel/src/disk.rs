@@ -361,7 +361,7 @@ impl<R: Clone> Disk<R> {
         hangs
     }
 
-    /// What was kept back and ends now, in order; nothing while the disk hangs.
+    /// What was kept back and ends now, in order; empty while the disk hangs.
     pub fn take_held(&mut self, now: Instant) -> Vec<Pending> {
         if self.hung_since.is_some() {
             return Vec::new();

@@ -257,7 +257,7 @@ pub enum Change {
 pub struct Source {
     /// The sender.
     pub node: NodeId,
-    /// The connection that it came over; nothing for a datagram.
+    /// The connection that it came over; `None` for a datagram.
     pub connection: Option<ConnectionId>,
 }
 

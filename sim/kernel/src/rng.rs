@@ -176,7 +176,7 @@ impl Rng {
         exponential(self.word(), mean)
     }
 
-    /// One of the items, or nothing where there are none. One word either way.
+    /// One of the items; `None` if there are none. One word either way.
     pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         let word = self.word();
         if items.is_empty() { None } else { items.get(scale(word, items.len() as u64) as usize) }

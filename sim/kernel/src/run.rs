@@ -37,7 +37,7 @@ pub struct RunOptions<O, Q, W = Idle> {
     pub faults: Vec<FaultSpec<Q>>,
     /// Nemeses, as stated.
     pub nemeses: Vec<NemesisSpec<Q>>,
-    /// What clients are asked for by their workloads; nothing in a replay, where the plan says it.
+    /// What clients are asked for by their workloads; `None` in a replay, in which the plan says it.
     pub workload: Option<Load<W>>,
     /// Operations for clients at stated times.
     pub operations: Vec<PlannedOperation<O>>,

@@ -88,7 +88,7 @@ impl Duration {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// This span without `other`, or nothing where `other` is longer.
+    /// This span without `other`; `None` if `other` is longer.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
@@ -126,7 +126,7 @@ fn parse_nanos(text: &str) -> Option<u64> {
     Some(total)
 }
 
-/// `number` (digits with at most one point) times `scale`, or nothing where that is not a whole number.
+/// `number` (digits with at most one point) times `scale`; `None` if that is not a whole number.
 fn scaled(number: &str, scale: u64) -> Option<u64> {
     let clean = number.replace('_', "");
     let (whole, fraction) = clean.split_once('.').unwrap_or((&clean, ""));
@@ -202,7 +202,7 @@ impl Instant {
         self.0
     }
 
-    /// The span from `earlier` to here, or nothing where `earlier` is later.
+    /// The span from `earlier` to here; `None` if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))
     }

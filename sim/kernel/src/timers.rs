@@ -27,7 +27,7 @@ pub struct Timers<T> {
 #[derive(Clone, Debug)]
 struct Timer<T> {
     name: T,
-    /// When it fires, on the node's monotonic clock; nothing where it is not set.
+    /// When it fires, on the node's monotonic clock; `None` if it is not set.
     local: Option<Instant>,
     /// When it fires, in true time and in order.
     due: Due,

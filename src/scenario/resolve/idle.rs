@@ -31,7 +31,7 @@ pub fn notes<S: System>(scenario: &Scenario) -> Vec<Note> {
 
 type IdleList = Vec<(Idle, &'static str)>;
 
-/// What is idle whatever is drawn; nothing is known if there are more combinations than can be tried.
+/// What is idle whatever is drawn; empty if there are more combinations than can be tried.
 fn idle_of<S: System>(scenario: &Scenario) -> IdleList {
     let orders = orders_of(scenario);
     let mut all: Option<IdleList> = None;

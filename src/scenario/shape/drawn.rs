@@ -17,11 +17,11 @@ use super::{Flag, Integer, names_schema, quote};
 
 /// A form of which a range `"a..b"` can be drawn.
 pub(crate) trait Ranged: Shape {
-    /// One end of a range; nothing where values of this form have no order.
+    /// One end of a range; `None` if values of this form have no order.
     fn end(&self, text: &str) -> Option<Result<Self::Value, Problem>>;
     /// Whether the first is not above the second.
     fn in_order(&self, low: &Self::Value, high: &Self::Value) -> bool;
-    /// A regular expression of one end, without anchors; nothing where values have no order.
+    /// A regular expression of one end, without anchors; `None` if values have no order.
     fn end_pattern(&self) -> Option<&'static str>;
 }
 

@@ -29,7 +29,7 @@ impl Choice for Resolver<'_> {
     }
 }
 
-/// A cut of these links for every packet, those under way included; nothing if there are none.
+/// A cut of these links for every packet, those under way included; `None` if there are none.
 pub(crate) fn cut_all(links: Vec<Link>) -> Option<Fault> {
     let is_some = !links.is_empty();
     is_some.then(|| Cut::of(links).into())

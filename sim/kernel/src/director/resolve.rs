@@ -58,7 +58,7 @@ impl<'a> Resolver<'a> {
         self.census
     }
 
-    /// Binds names in order, each to a node that no name before it has. Nothing where one finds no node.
+    /// Binds names in order, each to a node that no name before it has. `None` if one finds no node.
     ///
     /// A selector that stands for several nodes gives one of them, drawn.
     pub(crate) fn bind(&mut self, names: &[(String, Selector)]) -> Option<()> {
@@ -97,7 +97,7 @@ impl<'a> Resolver<'a> {
         self.choose(selector, taken)?.first().copied()
     }
 
-    /// The links that these selectors choose, in order. Nothing where one of them matches none.
+    /// The links that these selectors choose, in order. `None` if one of them matches none.
     pub(crate) fn links(&mut self, selectors: &[LinkSelector]) -> Option<Vec<Link>> {
         let mut links = Vec::new();
         for selector in selectors {

@@ -8,7 +8,7 @@ use crate::selector::Selector;
 /// How many links or nodes are named before the rest is counted.
 const NAMED_MAX: usize = 8;
 
-/// ` for ping, pong`; nothing if a fault is not narrowed.
+/// ` for ping, pong`; empty if a fault is not narrowed.
 pub(super) fn only(kinds: &[String]) -> String {
     if kinds.is_empty() { String::new() } else { format!(" for {}", kinds.join(", ")) }
 }

@@ -53,7 +53,7 @@ pub struct Wake {
     place: Place,
     /// When it is due.
     pub at: Instant,
-    /// The node whose process waits for it; nothing for what is under way in the network.
+    /// The node whose process waits for it; `None` for what is under way in the network.
     pub node: Option<NodeId>,
 }
 
@@ -181,7 +181,7 @@ impl<S: System, T: Tracer<S::Node>> Hosted<S, T> {
         self.world.ended.is_some()
     }
 
-    /// What the run came to; nothing where it has not ended.
+    /// What the run came to; `None` if it has not ended.
     pub fn report(&mut self) -> Option<ReportOf<S::Node>> {
         self.is_over().then(|| self.world.report())
     }

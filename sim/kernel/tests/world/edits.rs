@@ -30,7 +30,7 @@ const fn any(_: Link) -> bool {
     true
 }
 
-/// What was drawn for each datagram, by its address: nothing where it is lost, and how long it takes. Within a
+/// What was drawn for each datagram, by its address: `None` if it is lost, and how long it takes. Within a
 /// connection a segment waits for those before it, so that its time is not the draw alone.
 fn by_ordinal(played: &Played, keep: impl Fn(Link) -> bool) -> BTreeMap<(Link, u64), Option<Duration>> {
     let sent = played.log.sent.iter().filter(|sent| keep(sent.link) && !sent.over_connection);

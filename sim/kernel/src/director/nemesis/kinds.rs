@@ -102,7 +102,7 @@ impl ClockAccount {
         i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX)
     }
 
-    /// A step to a place within the limit, drawn; nothing where it would be no step.
+    /// A step to a place within the limit, drawn; `None` if it would be no step.
     fn step(&mut self, node: NodeId, rng: &mut Rng) -> Option<Offset> {
         let limit = self.limit();
         let place = Span { low: -limit, high: limit }.draw(rng);

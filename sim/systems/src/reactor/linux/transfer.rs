@@ -6,7 +6,7 @@ use super::events::Events;
 use super::{Linux, Object};
 
 impl Linux {
-    /// read(2) of up to `max` bytes; nothing at the end of a stream.
+    /// read(2) of up to `max` bytes; empty at the end of a stream.
     ///
     /// # Errors
     /// [`Errno::Again`], and what read(2) says.
