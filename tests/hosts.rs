@@ -265,7 +265,7 @@ fn a_raft_server_does_the_same_on_every_host() {
 }
 
 fn lock() -> Lock {
-    let minutes = |minutes| Duration::from_secs(minutes * 60);
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     let options = LockOptions {
         append_fsync: AppendFsync::Always,
         expire_every: minutes(10),
