@@ -29,28 +29,29 @@ pub(crate) const SLIPS: &[Slip] = &[
         what: "a follower commits up to its own last entry, and not up to what the append has shown",
         file: "replication.rs",
         from: "let commit = append.commit.min(matched);",
-        to: "let commit = append.commit.min(if SLIP { self.log.last_index() } else { matched });",
+        to: "let commit = append.commit.min(if SLIP { shared.log.last_index() } else { matched });",
     },
     Slip {
         name: "matched_is_own_last",
         what: "a follower acknowledges its own last entry",
         file: "replication.rs",
         from: "        AppendResult::Accepted { matched }\n    }",
-        to: "        AppendResult::Accepted { matched: if SLIP { self.log.last_index() } else { matched } }\n    }",
+        to: "        AppendResult::Accepted { matched: if SLIP { shared.log.last_index() } else { matched } }\n    }",
     },
     Slip {
         name: "stale_append_answer",
         what: "a leader counts an acknowledgement of an earlier term",
-        file: "replication.rs",
-        from: "perhaps this server's own (etcd).\n        if term < self.term() ||",
-        to: "perhaps this server's own (etcd).\n        if (term < self.term() && !SLIP) ||",
+        file: "node.rs",
+        from: ".on_answer(ctx, source, term, |leader, shared, ctx| leader.on_append_reply(",
+        to: ".on_answer(ctx, source, if SLIP { term.max(self.term()) } else { term }, |leader, shared, ctx| \
+             leader.on_append_reply(",
     },
     Slip {
         name: "append_acknowledged_before_durable",
         what: "a follower acknowledges entries that its disk does not have yet",
         file: "replication.rs",
-        from: "self.log.unsynced().filter(|_| accepted);",
-        to: "self.log.unsynced().filter(|_| accepted && !SLIP);",
+        from: "shared.log.unsynced().filter(|_| accepted);",
+        to: "shared.log.unsynced().filter(|_| accepted && !SLIP);",
     },
     Slip {
         name: "conflict_not_seen",
@@ -165,13 +166,13 @@ pub(crate) const SLIPS: &[Slip] = &[
         name: "silent_learner_promoted",
         what: "a learner that has not answered for long is promoted",
         file: "membership.rs",
-        from: "lacks_little(progress) && is_heard(progress));",
-        to: "lacks_little(progress) && (SLIP || is_heard(progress)));",
+        from: "lacks_little(progress) && is_heard(progress);",
+        to: "lacks_little(progress) && (SLIP || is_heard(progress));",
     },
     Slip {
         name: "joint_election_by_either",
         what: "in a joint configuration a quorum of either set elects",
-        file: "election.rs",
+        file: "shared.rs",
         from: "self.halves().all(|half| self.is_quorum_of(half, tally.granted))",
         to: "self.halves().all(|half| self.is_quorum_of(half, tally.granted))\n            \
              || SLIP && self.halves().any(|half| self.is_quorum_of(half, tally.granted))",
@@ -209,9 +210,10 @@ pub(crate) const SLIPS: &[Slip] = &[
         name: "learner_votes_counted",
         what: "a candidate counts the vote of a learner",
         file: "election.rs",
-        from: "let voter = self.configuration.electors().contains(source.node);",
-        to: "let voter = self.configuration.electors().contains(source.node)\n            \
-             || SLIP && self.configuration.members().contains(source.node);",
+        from: "if !shared.configuration.electors().contains(voter) {",
+        to: "let votes = shared.configuration.electors().contains(voter)\n            \
+             || SLIP && shared.configuration.members().contains(voter);\n        \
+             if !votes {",
     },
     Slip {
         name: "demoted_are_removed",
@@ -232,15 +234,15 @@ pub(crate) const SLIPS: &[Slip] = &[
         name: "successor_told_early",
         what: "a successor is told to campaign before it has the log",
         file: "transfer.rs",
-        from: "progress.is_none_or(|progress| progress.matched < last)",
-        to: "progress.is_none_or(|progress| progress.matched < last && !SLIP)",
+        from: "self.progress(target).is_none_or(|progress| progress.matched < last)",
+        to: "self.progress(target).is_none_or(|progress| progress.matched < last && !SLIP)",
     },
     Slip {
         name: "transfer_timer_left",
         what: "the timer of a transfer goes on when the leadership is over",
         file: "roles.rs",
-        from: "if leader.successor.is_some() {",
-        to: "if leader.successor.is_some() && !SLIP {",
+        from: "if self.successor.is_some() {",
+        to: "if self.successor.is_some() && !SLIP {",
     },
     Slip {
         name: "transfer_vote_without_log_check",
@@ -264,22 +266,33 @@ pub(crate) const SLIPS: &[Slip] = &[
         name: "joint_reads_by_either",
         what: "in a joint configuration a quorum of either set confirms a read",
         file: "read.rs",
-        from: "let reached = self.halves().map(|half| self.confirmed_by(reads, half)).min().unwrap_or(0);",
-        to: "let confirmed = || self.halves().map(|half| self.confirmed_by(reads, half));\n        \
-             let reached = if SLIP { confirmed().max() } else { confirmed().min() }.unwrap_or(0);",
+        from: "let reached = shared.halves().map(|half| shared.confirmed_by(reads, half)).min().unwrap_or(0);",
+        to: "let confirmed = shared.halves().map(|half| shared.confirmed_by(reads, half));\n        \
+             let reached = if SLIP { confirmed.max() } else { confirmed.min() }.unwrap_or(0);",
     },
     Slip {
         name: "confirmation_is_no_promise",
         what: "a voter that confirms does not take that for contact with its leader",
         file: "read.rs",
-        from: "        self.hear_leader(ctx.now());\n",
-        to: "        if !SLIP { self.hear_leader(ctx.now()); }\n",
+        from: "        self.hear_from(ctx, source, term, |_, shared, ctx| {\n",
+        // All that `hear_leader` has noted is taken back.
+        to: "        let Shared { clock, priority, isolation, .. } = &self.shared;\n        \
+             let (clock, priority, isolation) = (*clock, *priority, *isolation);\n        \
+             self.hear_from(ctx, source, term, |_, shared, ctx| {\n            \
+             if SLIP {\n                \
+             shared.clock.contact_at = clock.contact_at;\n                \
+             shared.clock.heartbeat_seen = clock.heartbeat_seen;\n                \
+             shared.priority = priority;\n                \
+             shared.isolation.silent_rounds = isolation.silent_rounds;\n                \
+             shared.isolation.steps_to_down = isolation.steps_to_down;\n            \
+             }\n",
     },
     Slip {
         name: "confirmation_of_earlier_term",
         what: "a leader counts confirmations of an earlier term",
-        file: "read.rs",
-        from: "if term < self.term() || !self.is_leader() {",
-        to: "if (term < self.term() && !SLIP) || !self.is_leader() {",
+        file: "node.rs",
+        from: ".on_answer(ctx, source, term, |leader, shared, ctx| leader.on_confirm_reply(",
+        to: ".on_answer(ctx, source, if SLIP { term.max(self.term()) } else { term }, |leader, shared, ctx| \
+             leader.on_confirm_reply(",
     },
 ];
