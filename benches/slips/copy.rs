@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::kept::hash;
-use crate::list::Slip;
+use crate::list::{RAFT, Slip};
 
 const SOURCE: &str = "target/slips/source";
 const BUILT: &str = "target/slips/built";
-const RAFT: &str = "sim/systems/src/raft";
 
 /// The switch, as a module of the copy.
 const SWITCH: &str = "//! Which slip this process has.
@@ -63,9 +62,11 @@ fn with_slips(bytes: &[u8], name: &str, slips: &[Slip]) -> Option<String> {
     let mut text = String::from_utf8(bytes.to_vec()).ok()?;
     let mut any = false;
     for (number, slip) in (1..).zip(slips).filter(|(_, slip)| slip.file == name) {
-        assert!(text.matches(slip.from).count() == 1, "{}: {:?} does not stand once in {name}", slip.name, slip.from);
         let switch = format!("crate::raft::slip::is_on({number})");
-        text = text.replace(slip.from, &slip.to.replace("SLIP", &switch));
+        let Some(written) = slip.written_into(&text, &switch) else {
+            panic!("{}: {:?} does not stand once in {name}", slip.name, slip.from);
+        };
+        text = written;
         any = true;
     }
     any.then_some(text)

@@ -1,18 +1,29 @@
 //! The slips: small, honest mistakes in the newer parts of Raft, written down before anyone looked whether they are
 //! found. Each is a place in the code and what stands there instead; `SLIP` is true in the run that has this slip.
 
+/// Where their files lie.
+pub(crate) const RAFT: &str = "sim/systems/src/raft";
+
 /// A mistake.
 pub(crate) struct Slip {
     /// What it is called.
     pub(crate) name: &'static str,
     /// What goes wrong.
     pub(crate) what: &'static str,
-    /// In which file of `sim/systems/src/raft`.
+    /// In which file of [`RAFT`].
     pub(crate) file: &'static str,
     /// What stands there, once in the file.
     pub(crate) from: &'static str,
     /// What stands there with the slip.
     pub(crate) to: &'static str,
+}
+
+impl Slip {
+    /// The text of its file with this slip behind a switch; `None` unless its place stands there exactly once.
+    pub(crate) fn written_into(&self, text: &str, switch: &str) -> Option<String> {
+        let stands_once = text.matches(self.from).count() == 1;
+        stands_once.then(|| text.replace(self.from, &self.to.replace("SLIP", switch)))
+    }
 }
 
 pub(crate) const SLIPS: &[Slip] = &[

@@ -2,8 +2,10 @@
 //!
 //! Bad inputs in the tests below are glued together where the tree's own rules would fire on them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::slips::Slip;
 use crate::source::{Token, code_only, functions, paths, tokens, without_comments};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -578,6 +580,24 @@ pub(crate) fn nemeses_that_reach_services(kinds: &str, limits: &str) -> String {
 /// `14 tasks`: the headings of a page of tasks.
 pub(crate) fn tasks(page: &str) -> String {
     format!("{} tasks", page.lines().filter(|line| line.starts_with("## ")).count())
+}
+
+/// Each slip of `benches/slips.rs` has its place in the code: once in its file, with the slips before it written in, as
+/// one program has all of them. `texts` gives the text of a file of theirs.
+pub(crate) fn slips_stand<'a>(path: &str, slips: &[Slip], texts: impl Fn(&str) -> Option<&'a str>) -> Vec<Finding> {
+    let mut with_slips: BTreeMap<&str, String> = BTreeMap::new();
+    let mut found = Vec::new();
+    for slip in slips {
+        let text = with_slips.entry(slip.file).or_insert_with(|| texts(slip.file).unwrap_or_default().to_owned());
+        match slip.written_into(text, "SLIP") {
+            Some(written) => *text = written,
+            None => {
+                let Slip { name, what, file, from, .. } = slip;
+                found.push(finding(path, 0, format!("{name} ({what}): {from:?} does not stand once in {file}")));
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -239,3 +239,17 @@ fn kinds_of_nemesis_and_tasks_are_counted() {
     assert_eq!(counts("a.md", "2 of the 3 kinds of nemesis", &claim).len(), 1);
     assert_eq!(tasks("# A\n\n## one\n### not\n## two\n"), "2 tasks");
 }
+
+#[test]
+fn a_slip_whose_place_is_gone_is_found() {
+    let slip = |from, to| Slip { name: "slip", what: "it goes wrong", file: "a.rs", from, to };
+    let found = |slips: &[Slip]| {
+        let texts = |file: &str| (file == "a.rs").then_some("let b = d;\nlet c = d;\n");
+        slips_stand("list.rs", slips, texts).len()
+    };
+    assert_eq!(found(&[slip("b = d", "b = if SLIP { e } else { d }"), slip("c = d", "c = e")]), 0);
+    assert_eq!(found(&[slip("b = self.d", "b = e")]), 1, "it is gone");
+    assert_eq!(found(&[slip(" = d", " = e")]), 1, "it stands twice");
+    assert_eq!(found(&[slip("b = d", "b = e"), slip("b = d", "b = f")]), 1, "another slip has taken its place");
+    assert_eq!(found(&[Slip { file: "gone.rs", ..slip("b = d", "b = e") }]), 1, "its file is gone");
+}
