@@ -40,18 +40,24 @@ const GROWTH_MAX: u64 = 2;
 const SILENT: &str = "engine_silent";
 const LOGGING: [&str; 2] = ["engine_logs", "engine_logs_recorded_before"];
 
-/// How many instructions an event log statements may cost that nobody hears. It is not zero: each one loads a level,
-/// compares and jumps, which about every second event does once, and the compiler may keep other values in registers.
-const UNHEARD_MAX: u64 = 8;
+/// By how many percent log statements that nobody hears may lengthen an event. A statement itself is three instructions
+/// (it loads a level, compares and jumps), which about every second event does once; the rest is what the compiler makes
+/// of two programs, such as which calls it inlines.
+const UNHEARD_MAX: u64 = 2;
+
+/// Whether this figure is too large beside that of the silent workload.
+const fn is_too_costly(figure: u64, silent: u64) -> bool {
+    figure * 100 > silent * (100 + UNHEARD_MAX)
+}
 
 /// The logging workloads that cost more than that, of those that were counted together with the silent one.
 fn too_costly(counted: &[(&str, u64)]) -> Vec<String> {
     let figure = |wanted: &str| counted.iter().find(|(name, _)| *name == wanted).map(|(_, figure)| *figure);
     let Some(silent) = figure(SILENT) else { return Vec::new() };
     let logging = LOGGING.iter().filter_map(|name| Some((name, figure(name)?)));
-    let costly = logging.filter(|(_, figure)| *figure > silent + UNHEARD_MAX);
+    let costly = logging.filter(|(_, figure)| is_too_costly(*figure, silent));
     costly
-        .map(|(name, figure)| format!("{name} takes {figure}, {SILENT} {silent}: more than {UNHEARD_MAX} apart"))
+        .map(|(name, figure)| format!("{name} takes {figure}, {SILENT} {silent}: more than {UNHEARD_MAX} % apart"))
         .collect()
 }
 
@@ -100,8 +106,8 @@ pub(crate) fn count(filter: &str, keeps: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let kept = std::fs::read_to_string(KEPT).unwrap_or_default();
-    assert_eq!(too_costly(&[(SILENT, 700), (LOGGING[0], 700 + UNHEARD_MAX), (LOGGING[1], 690)]), [""; 0]);
-    assert_eq!(too_costly(&[(LOGGING[1], 701 + UNHEARD_MAX), (SILENT, 700)]).len(), 1, "one costs too much");
+    assert_eq!(too_costly(&[(SILENT, 700), (LOGGING[0], 714), (LOGGING[1], 690)]), [""; 0]);
+    assert_eq!(too_costly(&[(LOGGING[1], 715), (SILENT, 700)]).len(), 1, "one costs too much");
     let (mut text, mut has_grown, mut counted) = (String::new(), false, Vec::new());
     for (name, small, large) in WORKLOADS {
         let kept = kept.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok());
