@@ -288,14 +288,14 @@ fn a_redis_does_the_same_on_every_host() {
     let (first, second) = (0x1111 << 48, 0x2222 << 48);
     let script = |play: &mut Play<'_, LockNode>| {
         play.stage.start();
-        play.look("start", 1, &[0, 0]);
+        play.look("start", 2, &[0, 0]);
         play.stage.message(clients[0], ask(0, 1, acquire(first)));
         play.look("c1 asks for the lock", 1, &[1, 0]);
         play.stage.message(clients[1], ask(0, 1, acquire(second)));
         play.look("c2 asks for it", 0, &[0, 1]);
         play.stage.crash();
         play.stage.start();
-        play.look("the machine crashes and starts again", 2, &[0, 0]);
+        play.look("the machine crashes and starts again", 3, &[0, 0]);
         play.stage.message(clients[1], ask(0, 2, acquire(second)));
         play.look("c2 asks the process that has ended", 0, &[0, 1]);
         play.stage.message(clients[1], ask(1, 3, acquire(second)));

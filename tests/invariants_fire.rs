@@ -22,7 +22,7 @@ use splitbrain_systems::raft::Raft;
 use splitbrain_systems::reactor::Reactor;
 use splitbrain_systems::session::Sessions;
 
-/// The most seeds that are tried.
+/// The most seeds that are tried, unless the scenario allows itself more.
 const SEEDS: u64 = 20;
 
 /// Each invariant of Raft, and the scenario of a known bug that fires it.
@@ -155,8 +155,9 @@ fn broken<S: System>(scenario: &Scenario, seed: u64) -> Option<String> {
 fn wrong<S: System>(invariant: &str, file: &str) -> Option<String> {
     let scenario = load::<S>(&format!("bugs/{file}"));
     let alone = Scenario { invariants: vec![invariant.to_owned()], ..scenario.clone() };
-    let Some(found) = (0..SEEDS).find(|seed| broken::<S>(&alone, *seed).as_deref() == Some(invariant)) else {
-        return Some(format!("{file}: {invariant} does not fire in {SEEDS} seeds"));
+    let seeds = scenario.seed_count().max(SEEDS);
+    let Some(found) = (0..seeds).find(|seed| broken::<S>(&alone, *seed).as_deref() == Some(invariant)) else {
+        return Some(format!("{file}: {invariant} does not fire in {seeds} seeds"));
     };
     let twin = scenario.twin().expect("a known bug has a twin");
     let told = (0..=found).find_map(|seed| broken::<S>(&twin, seed))?;

@@ -40,9 +40,9 @@ const GROWTH_MAX: u64 = 2;
 const SILENT: &str = "engine_silent";
 const LOGGING: [&str; 2] = ["engine_logs", "engine_logs_recorded_before"];
 
-/// By how many percent log statements that nobody hears may lengthen an event. A statement itself is three instructions
-/// (it loads a level, compares and jumps), which about every second event does once; the rest is what the compiler makes
-/// of two programs, such as which calls it inlines.
+/// By how many percent log statements that nobody hears may lengthen an event. A statement itself is three
+/// instructions (it loads a level, compares and jumps), which about every second event does once; the rest is what the
+/// compiler makes of two programs, such as which calls it inlines.
 const UNHEARD_MAX: u64 = 2;
 
 /// Whether this figure is too large beside that of the silent workload.

@@ -13,8 +13,8 @@ splitbrain_kernel::names! {
         /// Follower: the lease counts from the receipt of an answer, not from the send of its request (Gray and
         /// Cheriton 1989, section 2).
         ExtendFromReceipt = "extend_from_receipt",
-        /// Follower: an answer that comes when the lease that it gave is over extends from its receipt (Gray and Cheriton
-        /// 1989, section 2).
+        /// Follower: an answer that comes when the lease that it gave is over extends from its receipt (Gray and
+        /// Cheriton 1989, section 2).
         LateReplyExtends = "late_reply_extends",
         /// Follower: it counts on its session for as long as the master's lease, which is too long where clocks differ
         /// (Gray and Cheriton 1989, section 5).
