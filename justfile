@@ -5,7 +5,7 @@ _default:
 
 # Everything that a change must pass, read-only: formatting, lints, docs, tests, and licences where cargo-deny is there.
 check: && deny
-    cargo fmt --all --check
+    .ci/fmt --check
     cargo clippy --locked --workspace --all-targets -- -D warnings
     .ci/lint-bites
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
@@ -17,7 +17,7 @@ deny:
 
 # Writes: formatting and what clippy can mend by itself.
 fix:
-    cargo fmt --all
+    .ci/fmt
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
 # N generated requests to the lock server and to a real redis-server, which have to answer with the same bytes.

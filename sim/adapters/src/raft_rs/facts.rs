@@ -152,6 +152,19 @@ impl RaftFacts for Process {
         }
     }
 
+    fn proposes(message: &Wire) -> Option<OperationId> {
+        if let Wire::Propose { operation, .. } = message { Some(*operation) } else { None }
+    }
+
+    fn answers(message: &Wire) -> Option<OperationId> {
+        if let Wire::Answer { operation, .. } = message { Some(*operation) } else { None }
+    }
+
+    /// A snapshot goes in one message.
+    fn snapshot_items(&self) -> Fact<u64> {
+        Some(1)
+    }
+
     fn carries(entry: &Pb<Entry>, request: &Wire) -> bool {
         let Wire::Propose { operation, value } = request else { return false };
         Proposal::of(&entry.0.data).is_some_and(|proposal| (proposal.operation, proposal.value) == (*operation, *value))

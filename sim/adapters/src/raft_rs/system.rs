@@ -2,7 +2,9 @@
 
 use splitbrain::kernel::prelude::*;
 use splitbrain::kernel::system::WorkloadInfo;
-use splitbrain_systems::raft::invariants::{ElectionKind, Frame, InForce, Membership, RaftInvariants, Rules, observed};
+use splitbrain_systems::raft::invariants::{
+    ElectionKind, Frame, InForce, Membership, RaftInvariants, Replication, Rules, observed,
+};
 
 use super::options::RaftRsOptions;
 use super::server::{Process, Server};
@@ -154,6 +156,8 @@ fn rules(options: &RaftRsOptions, servers: usize) -> Rules {
         timeout_min: options.timeout_min(),
         timeout_max: timeout,
         leader_within: Some(timeout.saturating_mul(observed(kind, servers, 200).timeouts_max())),
+        // A snapshot of which nothing is heard is given up after a second.
+        replication: Some(Replication { patience: timeout.saturating_mul(10), entries: 1, items: 1 }),
         ..Rules::SAFETY
     }
 }

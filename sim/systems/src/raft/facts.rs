@@ -6,6 +6,7 @@
 //! | [`RaftFacts::told`]: what an observation says | elections, commits, what is applied |
 //! | [`RaftFacts::server`]: the state of a server | `vote_soundness`, `pre_vote_purity`, timers, candidates, liveness |
 //! | [`RaftFacts::talk`] and the questions after it | what clients are told |
+//! | [`RaftFacts::proposes`], [`RaftFacts::answers`], [`RaftFacts::snapshot_items`] | progress of replication |
 //! | [`RaftFacts::durable_state`], [`RaftFacts::durable_log`]: what a disk holds | `persist_before_reply` |
 //! | [`RaftFacts::held`]: what a disk holds at one place | `committed_is_durable`, `matched_is_true` |
 //! | [`RaftFacts::matched`], [`RaftFacts::has`]: what a leader knows of followers | `matched_is_true` |
@@ -84,6 +85,12 @@ pub trait RaftFacts: Node {
         None
     }
 
+    /// How many items the snapshot has that it would send to a follower whose log ends before its own begins: as many
+    /// parts it takes at most.
+    fn snapshot_items(&self) -> Fact<u64> {
+        None
+    }
+
     /// What a crash of the machine would leave at a place of the log.
     fn held(disk: &impl Records<Self::Record>, index: Index) -> Fact<Held> {
         let _ = (disk, index);
@@ -109,6 +116,19 @@ pub trait RaftFacts: Node {
     fn talk(message: &Self::Message) -> Talk {
         let _ = message;
         Talk::Nothing
+    }
+
+    /// The operation for which this request of a client must come into the log of a leader before it is answered;
+    /// `None` if it need not.
+    fn proposes(message: &Self::Message) -> Option<OperationId> {
+        let _ = message;
+        None
+    }
+
+    /// The operation whose request this message of a server answers, whatever it says.
+    fn answers(message: &Self::Message) -> Option<OperationId> {
+        let _ = message;
+        None
     }
 
     /// The configuration that an entry brings; `Some(None)` if it brings none.
@@ -372,6 +392,8 @@ pub enum Told<'a, E> {
     },
     /// The log up to this place is gone.
     Compacted(Index),
+    /// The log from this place on is gone, and with it the configurations that it had there.
+    Truncated(Index),
     /// As a leader, it hands its leadership over and refuses proposals (`true`), or no longer.
     HandsOver(bool),
     /// The configuration that it goes by may have changed.
@@ -533,9 +555,10 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftObservation::LogCompacted { base } => Told::Compacted(base.index),
             RaftObservation::TransferStarted { .. } => Told::HandsOver(true),
             RaftObservation::TransferAborted { .. } => Told::HandsOver(false),
-            RaftObservation::ConfigurationEntered { .. }
-            | RaftObservation::ConfigurationAppended { .. }
-            | RaftObservation::LogTruncated { .. } => Told::Reconfigured,
+            RaftObservation::LogTruncated { from } => Told::Truncated(*from),
+            RaftObservation::ConfigurationEntered { .. } | RaftObservation::ConfigurationAppended { .. } => {
+                Told::Reconfigured
+            }
             _ => Told::Nothing,
         }
     }
@@ -591,6 +614,10 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
         Some(progress.map_or(Index::ZERO, |progress| progress.matched))
     }
 
+    fn snapshot_items(&self) -> Fact<u64> {
+        Some(Self::server(self)?.snapshot_items())
+    }
+
     fn held(disk: &impl Records<Record<C>>, index: Index) -> Fact<Held> {
         let entry_at = |at: usize| match disk.get(LOG_FILE, at) {
             Some(Stored::Intact(Record::Entry { index, entry, .. })) => Some((*index, entry.term)),
@@ -630,6 +657,22 @@ impl<C: Payload> RaftFacts for RaftNode<C> {
             RaftMessage::ProposeReply { result: ProposeResult::NotLeader { .. }, .. }
             | RaftMessage::Reply { result: CallResult::NotLeader { .. }, .. } => Talk::Redirects,
             _ => Talk::Nothing,
+        }
+    }
+
+    fn proposes(message: &RaftMessage<C>) -> Option<OperationId> {
+        match message {
+            RaftMessage::Propose { operation, .. } => Some(*operation),
+            // A read may be served beside the log.
+            RaftMessage::Request { operation, call } if !matches!(**call, Call::Read { .. }) => Some(*operation),
+            _ => None,
+        }
+    }
+
+    fn answers(message: &RaftMessage<C>) -> Option<OperationId> {
+        match message {
+            RaftMessage::ProposeReply { operation, .. } | RaftMessage::Reply { operation, .. } => Some(*operation),
+            _ => None,
         }
     }
 

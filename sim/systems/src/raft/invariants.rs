@@ -1,42 +1,8 @@
 //! The invariants of Raft.
 //!
-//! | property | source | file | sight |
-//! | --- | --- | --- | --- |
-//! | one leader a term, ever | Raft §5.2 | `election_safety` | black box |
-//! | one vote a term, across crashes | Raft §5.2 | `one_vote_per_term` | black box |
-//! | terms never fall | Raft §5.1, ccfraft | `term_monotone` | black box |
-//! | a leader was given a quorum of votes | Raft §5.2 | `elected_by_quorum` | black box |
-//! | a round of pre-votes is won by a quorum's | thesis §9.6 | `pre_vote_by_quorum` | black box |
-//! | learners never lead | thesis §4.2.1, hashicorp #483 | `learners_never_lead` | black box |
-//! | one entry at a place | Raft §5.4.3 | `state_machine_safety` | black box |
-//! | later leaders have what is committed | Raft §5.4.3 | `leader_completeness` | black box |
-//! | a leader commits in its own term | Raft §5.4.2 | `commit_in_term` | black box |
-//! | no leader without a quorum's answers | thesis §6.2, etcd, NuRaft, hashicorp | `quorum_contact` | black box |
-//! | logs with the same entry agree up to it | Raft §5.3, ccfraft | `log_matching` | white box |
-//! | what is committed is on a quorum of disks | Raft §5.4.2, etcdraft | `committed_is_durable` | white box |
-//! | what a leader counts is there | Raft §5.3, ccfraft | `matched_is_true` | white box |
-//! | snapshots are what the log makes | Raft §7, RedisRaft | `snapshot_soundness` | black box |
-//! | a transfer of leadership ends | thesis §3.10, hashicorp #493 | `transfer_ends` | black box |
-//! | one change of the membership at a time | thesis §4.1, camunda #60086 | `one_change_at_a_time` | white box |
-//! | a change follows a commit of the own term | Ongaro 2015 | `change_follows_own_commit` | white box |
-//! | quorums of configurations in a row meet | thesis §4.1, §6 | `configurations_overlap` | white box |
-//! | a configuration takes effect as declared | §6, etcd, NuRaft | `configuration_in_force` | white box |
-//! | a removed leader gives up in time | §6, thesis §4.2.2 | `removed_leader_retires` | white box |
-//! | learners are promoted when their log is there | thesis §4.2.1 | `promoted_when_caught_up` | white box |
-//! | what is promised is durable first | Raft figure 2, etcd `Ready` | `persist_before_reply` | white box |
-//! | votes only for logs as good | Raft §5.4.1 | `vote_soundness` | white box |
-//! | pre-votes change nothing at the voter | thesis §9.6, hashicorp #609 | `pre_vote_purity` | white box |
-//! | denied votes leave the timer alone | students' guide | `denied_vote_keeps_timer` | white box |
-//! | candidates believe in no leader | etcd #8334, raft-rs #84 | `candidates_know_no_leader` | white box |
-//! | what is acknowledged is applied | Raft §8 | `acknowledged_is_applied` | black box |
-//! | what has failed is in no log | RedisRaft #23 | `failed_stays_out` | black box |
-//! | a redirect is no result | Raft §8 | `redirect_is_no_result` | black box |
-//! | an operation is executed once | thesis §6.3 | `exactly_once` | black box |
-//! | answers follow the order of application | thesis §6.3, §6.4 | `answers_follow_order` | black box |
-//! | answers are not older than what was known | thesis §6.4, etcd #7331 | `no_stale_answer` | black box |
-//! | some order explains the answers of the store | Herlihy and Wing 1990 | `linearizable` | black box |
-//! | a leader within a bound | Raft §9.3, ccfraft | `leader_within_bound` | black box |
-//! | leadership is stable | thesis §9.6, Howard and Abraham | `leader_stability` | black box |
+//! `invariants!` below has a line for each, with its property in a few words; its file says more, where it comes from
+//! and what it looks at, and `splitbrain list invariants` prints that. A new one is a file and a line: `watch` says
+//! what it may hear of.
 //!
 //! They watch every node type that answers [`RaftFacts`], this crate's Raft or another. What an implementation cannot
 //! say is not evaluated there, and counted as such.
@@ -59,52 +25,21 @@
 //! - *Stickiness and leases*: what a lease protects is watched where it is read, by `no_stale_answer`; a
 //!   vote that ignores a live leader shows as unstable leadership.
 
-mod acknowledged_is_applied;
-mod answers_follow_order;
+#[macro_use]
+mod watch;
+
 mod bounds;
-mod candidates_know_no_leader;
-mod change_follows_own_commit;
 mod clients;
-mod commit_in_term;
-mod committed_is_durable;
-mod configuration_in_force;
 mod configurations;
-mod configurations_overlap;
-mod denied_vote_keeps_timer;
 mod effects;
-mod elected_by_quorum;
-mod election_safety;
-mod exactly_once;
-mod failed_stays_out;
+mod following;
 mod frame;
 mod gauges;
-mod leader_completeness;
-mod leader_stability;
-mod leader_within_bound;
 mod leadership;
-mod learners_never_lead;
-mod linearizable;
-mod log_matching;
-mod matched_is_true;
 mod membership;
-mod no_stale_answer;
-mod one_change_at_a_time;
-mod one_vote_per_term;
 mod order;
-mod persist_before_reply;
-mod pre_vote_by_quorum;
-mod pre_vote_purity;
-mod promoted_when_caught_up;
-mod quorum_contact;
 mod reachability;
-mod redirect_is_no_result;
-mod removed_leader_retires;
 mod rounds;
-mod snapshot_soundness;
-mod state_machine_safety;
-mod term_monotone;
-mod transfer_ends;
-mod vote_soundness;
 
 #[cfg(test)]
 mod testing;
@@ -114,16 +49,17 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use splitbrain_kernel::checker::monitor::Linearizable;
-use splitbrain_kernel::context::EffectRef;
+use splitbrain_kernel::context::{EffectRef, OperationId};
 use splitbrain_kernel::fault::{Disk, Fault};
 use splitbrain_kernel::history::HistoryEntryRef;
 use splitbrain_kernel::id::{KindId, NodeId};
 use splitbrain_kernel::invariant::{FaultChange, Findings, Input, InvariantInfo, Invariants};
+use splitbrain_kernel::node::Write;
 use splitbrain_kernel::system::Gauge;
 use splitbrain_kernel::time::{Duration, Instant};
 use splitbrain_kernel::view::View;
 
-use super::facts::{RaftFacts, Said};
+use super::facts::{RaftFacts, Said, Told};
 use super::ids::{Index, ServerSet, Term};
 
 use committed_is_durable::Proven;
@@ -138,7 +74,7 @@ use index::{DENIED_VOTE_KEEPS_TIMER, LEADER_WITHIN_BOUND, LINEARIZABLE, MATCHED_
 use leader_completeness::Commits;
 use leader_stability::Stability;
 use leader_within_bound::Wait;
-use leadership::{Cause, TrueTime, server};
+use leadership::{TrueTime, server};
 use log_matching::Created;
 use matched_is_true::Matches;
 use one_vote_per_term::VotesGiven;
@@ -150,48 +86,51 @@ use rounds::Rounds;
 use snapshot_soundness::Images;
 use state_machine_safety::AppliedEntries;
 use term_monotone::Terms;
-use transfer_ends::Transfers;
 use vote_soundness::Requests;
+use watch::{Cause, Scene, Watch};
 
 pub use bounds::{ElectionKind, MARGIN, Observed, TABLE, kind, observed};
-pub use frame::{Frame, InForce, Membership, Quorum, Rules};
+pub use frame::{Frame, InForce, Membership, Quorum, Replication, Rules};
 
-splitbrain_kernel::invariant_list! {
-    ELECTION_SAFETY = election_safety::INFO,
-    ONE_VOTE_PER_TERM = one_vote_per_term::INFO,
-    TERM_MONOTONE = term_monotone::INFO,
-    ELECTED_BY_QUORUM = elected_by_quorum::INFO,
-    LEARNERS_NEVER_LEAD = learners_never_lead::INFO,
-    STATE_MACHINE_SAFETY = state_machine_safety::INFO,
-    LEADER_COMPLETENESS = leader_completeness::INFO,
-    COMMIT_IN_TERM = commit_in_term::INFO,
-    QUORUM_CONTACT = quorum_contact::INFO,
-    PERSIST_BEFORE_REPLY = persist_before_reply::INFO,
-    VOTE_SOUNDNESS = vote_soundness::INFO,
-    PRE_VOTE_PURITY = pre_vote_purity::INFO,
-    LEADER_WITHIN_BOUND = leader_within_bound::INFO,
-    LEADER_STABILITY = leader_stability::INFO,
-    DENIED_VOTE_KEEPS_TIMER = denied_vote_keeps_timer::INFO,
-    CANDIDATES_KNOW_NO_LEADER = candidates_know_no_leader::INFO,
-    LOG_MATCHING = log_matching::INFO,
-    COMMITTED_IS_DURABLE = committed_is_durable::INFO,
-    MATCHED_IS_TRUE = matched_is_true::INFO,
-    ACKNOWLEDGED_IS_APPLIED = acknowledged_is_applied::INFO,
-    FAILED_STAYS_OUT = failed_stays_out::INFO,
-    REDIRECT_IS_NO_RESULT = redirect_is_no_result::INFO,
-    EXACTLY_ONCE = exactly_once::INFO,
-    ANSWERS_FOLLOW_ORDER = answers_follow_order::INFO,
-    NO_STALE_ANSWER = no_stale_answer::INFO,
-    LINEARIZABLE = linearizable::INFO,
-    SNAPSHOT_SOUNDNESS = snapshot_soundness::INFO,
-    TRANSFER_ENDS = transfer_ends::INFO,
-    ONE_CHANGE_AT_A_TIME = one_change_at_a_time::INFO,
-    CHANGE_FOLLOWS_OWN_COMMIT = change_follows_own_commit::INFO,
-    CONFIGURATIONS_OVERLAP = configurations_overlap::INFO,
-    CONFIGURATION_IN_FORCE = configuration_in_force::INFO,
-    REMOVED_LEADER_RETIRES = removed_leader_retires::INFO,
-    PROMOTED_WHEN_CAUGHT_UP = promoted_when_caught_up::INFO,
-    PRE_VOTE_BY_QUORUM = pre_vote_by_quorum::INFO,
+// The line is the place, in reports and in the evaluations: a new one comes last.
+invariants! {
+    ELECTION_SAFETY = election_safety,                     // one leader a term, ever
+    ONE_VOTE_PER_TERM = one_vote_per_term,                 // one vote a term, across crashes
+    TERM_MONOTONE = term_monotone,                         // terms never fall
+    ELECTED_BY_QUORUM = elected_by_quorum,                 // a leader was given a quorum of votes
+    LEARNERS_NEVER_LEAD = learners_never_lead,             // learners never lead
+    STATE_MACHINE_SAFETY = state_machine_safety,           // one entry at a place
+    LEADER_COMPLETENESS = leader_completeness,             // later leaders have what is committed
+    COMMIT_IN_TERM = commit_in_term,                       // a leader commits in its own term
+    QUORUM_CONTACT = quorum_contact,                       // no leader without a quorum's answers
+    PERSIST_BEFORE_REPLY = persist_before_reply,           // what is promised is durable first
+    VOTE_SOUNDNESS = vote_soundness,                       // votes only for logs as good
+    PRE_VOTE_PURITY = pre_vote_purity,                     // pre-votes change nothing at the voter
+    LEADER_WITHIN_BOUND = leader_within_bound,             // a leader within a bound
+    LEADER_STABILITY = leader_stability,                   // leadership is stable
+    DENIED_VOTE_KEEPS_TIMER = denied_vote_keeps_timer,     // denied votes leave the timer alone
+    CANDIDATES_KNOW_NO_LEADER = candidates_know_no_leader, // candidates believe in no leader
+    LOG_MATCHING = log_matching,                           // logs with the same entry agree up to it
+    COMMITTED_IS_DURABLE = committed_is_durable,           // what is committed is on a quorum of disks
+    MATCHED_IS_TRUE = matched_is_true,                     // what a leader counts is there
+    ACKNOWLEDGED_IS_APPLIED = acknowledged_is_applied,     // what is acknowledged is applied
+    FAILED_STAYS_OUT = failed_stays_out,                   // what has failed is in no log
+    REDIRECT_IS_NO_RESULT = redirect_is_no_result,         // a redirect is no result
+    EXACTLY_ONCE = exactly_once,                           // an operation is executed once
+    ANSWERS_FOLLOW_ORDER = answers_follow_order,           // answers follow the order of application
+    NO_STALE_ANSWER = no_stale_answer,                     // answers are not older than what was known
+    LINEARIZABLE = linearizable,                           // some order explains the answers of the store
+    SNAPSHOT_SOUNDNESS = snapshot_soundness,               // snapshots are what the log makes
+    TRANSFER_ENDS = transfer_ends::Transfers,              // a transfer of leadership ends
+    ONE_CHANGE_AT_A_TIME = one_change_at_a_time,           // one change of the membership at a time
+    CHANGE_FOLLOWS_OWN_COMMIT = change_follows_own_commit, // a change follows a commit of the own term
+    CONFIGURATIONS_OVERLAP = configurations_overlap,       // quorums of configurations in a row meet
+    CONFIGURATION_IN_FORCE = configuration_in_force,       // a configuration takes effect as declared
+    REMOVED_LEADER_RETIRES = removed_leader_retires,       // a removed leader gives up in time
+    PROMOTED_WHEN_CAUGHT_UP = promoted_when_caught_up,     // learners are promoted when their log is there
+    PRE_VOTE_BY_QUORUM = pre_vote_by_quorum,               // a round of pre-votes is won by a quorum's
+    PROPOSALS_ANSWERED = proposals_answered::Proposals,    // proposals are answered within a bound
+    FOLLOWERS_CATCH_UP = followers_catch_up::Lookout,      // followers catch up within a bound
 }
 
 /// What is remembered: each thing with its type and with how it begins, over so many servers.
@@ -244,7 +183,7 @@ remembered! {
         proven: Proven = Proven::default(),
         matches: Matches = Matches::new(servers),
         images: Images = Images::new(servers),
-        transfers: Transfers = Transfers::new(servers),
+        watched: Watched = Watch::<N>::new(&frame),
         configurations: Configurations = Configurations::new(frame.initial(), servers),
         /// The configuration of this server may have changed with the input that it handles.
         reconfigured: Option<NodeId> = None,
@@ -252,6 +191,8 @@ remembered! {
         retiring: Option<NodeId> = None,
         /// Those whose disk was wiped since they last started.
         wiped: ServerSet = ServerSet::EMPTY,
+        /// Those whose disk may have failed a write since they last started.
+        failing: ServerSet = ServerSet::EMPTY,
         /// The last place that is gone from each server's log, by slot.
         bases: Vec<Index> = vec![Index::ZERO; servers],
         /// An acknowledgement that is being handled: who sent it.
@@ -273,6 +214,8 @@ remembered! {
         disk_recovers: Instant = Instant::MAX,
         /// The least of the deadlines.
         next: Instant = Instant::MAX,
+        /// Something is to be looked at when the input is handled that a server handles now.
+        news: bool = false,
         /// What a server may do has changed with the input that it handles, or which servers vote.
         changed: bool = false,
         /// A server has started, or was given an order, with that input: elections that follow may come of it.
@@ -306,12 +249,14 @@ impl<N: RaftFacts> RaftInvariants<N> {
         node: NodeId,
         source: NodeId,
         message: &N::Message,
-        findings: &Findings,
+        findings: &mut Findings,
     ) {
-        match N::said(message) {
+        let said = N::said(message);
+        tell!(self.on_receive(view, (node, source), said, findings));
+        match said {
             Said::Accepted { term, matched } => {
                 if self.frame.watches(source) && !self.matches.knows(node, source, (term, matched)) {
-                    self.acknowledged = Some(source);
+                    (self.acknowledged, self.news) = (Some(source), true);
                 }
                 self.on_contact(node, source, term, true, view.now());
             }
@@ -319,7 +264,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
             Said::VoteRequest { .. } | Said::PreVoteRequest => {
                 self.on_question(view, node, source, message, findings);
             }
-            _ => {}
+            Said::Nothing => {
+                if let Some(operation) = N::proposes(message) {
+                    tell!(self.on_asked(view, (node, source), operation, findings));
+                    self.heed_watches();
+                }
+            }
+            Said::Append { .. } | Said::Vote { .. } => {}
         }
     }
 
@@ -349,14 +300,16 @@ impl<N: RaftFacts> RaftInvariants<N> {
             }
             Said::PreVoteRequest if findings.is_on(PRE_VOTE_PURITY) => {
                 self.asked = server(&view, node).map(|server| (source, Face::of(&server)));
+                self.news = true;
             }
             _ => {}
         }
     }
 
-    /// A server has handled an input that something had to be asked before, or that changed what it may do.
+    /// A server has handled an input after which something is to be looked at.
     #[inline(never)]
     fn on_news(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
+        self.news = false;
         if let Some((candidate, before)) = self.asked.take()
             && let Some(server) = server(&view, node)
         {
@@ -375,14 +328,16 @@ impl<N: RaftFacts> RaftInvariants<N> {
         }
         if self.changed {
             self.changed = false;
-            let cause = if std::mem::take(&mut self.disturbed) { Cause::World } else { Cause::Membership };
+            let cause = if std::mem::take(&mut self.disturbed) { Cause::Process } else { Cause::Membership };
             self.survey(view, cause, findings);
         }
+        tell!(self.on_step(view, node, findings));
+        self.heed_watches();
     }
 
     /// What a server may do changes with the input that it handles.
     const fn note_disturbed(&mut self) {
-        (self.changed, self.disturbed) = (true, true);
+        (self.news, self.changed, self.disturbed) = (true, true, true);
     }
 
     /// How many waits for a leader one ended so far, and how long the last of them took.
@@ -408,7 +363,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
 impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
     const LIST: &'static [InvariantInfo] = LIST;
 
-    fn on_start(&mut self, _view: impl View<N>, node: NodeId, _findings: &mut Findings) {
+    fn on_start(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
         if self.frame.watches(node) {
             self.on_restart(node);
             self.terms.restart(node);
@@ -417,6 +372,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
             self.granted_votes.stand_alone(node, false);
             self.configurations.restart(node);
             self.look_again(node);
+            tell!(self.on_start(view, node, findings));
             // What it may do shows only once it has started.
             self.note_disturbed();
         }
@@ -453,7 +409,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
 
     #[inline(always)]
     fn on_step(&mut self, view: impl View<N>, node: NodeId, findings: &mut Findings) {
-        if self.changed || self.acknowledged.is_some() || self.asked.is_some() {
+        if self.news {
             self.on_news(view, node, findings);
         }
     }
@@ -462,7 +418,8 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         if self.frame.watches(node) {
             self.rounds.end(node, view.now(), None);
             self.depose(view, node, findings);
-            self.survey(view, Cause::World, findings);
+            tell!(self.on_down(view, node, findings));
+            self.survey(view, Cause::Process, findings);
         }
     }
 
@@ -487,11 +444,9 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
         if self.contacts.deadline() <= now {
             self.contacts.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
         }
-        if self.transfers.deadline() <= now {
-            self.transfers.on_deadline(&self.frame, now, &TrueTime::<_, N>::of(view), findings);
-        }
+        tell!(self.on_deadline(view, findings));
         if self.disk_recovers <= now {
-            self.survey(view, Cause::World, findings);
+            self.survey(view, Cause::Process, findings);
         }
         self.wait.on_deadline(now, findings);
         findings.explain(LEADER_WITHIN_BOUND, || self.rounds.table(view, self.wait.core()));
@@ -505,6 +460,7 @@ impl<N: RaftFacts> Invariants<N> for RaftInvariants<N> {
 
     fn on_end(&mut self, view: impl View<N>, findings: &mut Findings) {
         self.history.end(LINEARIZABLE, &view, findings);
+        tell!(self.on_end(view, findings));
         self.stability.close(view.now(), findings);
         self.wait.end(view.now());
         self.figures.end(view.now());

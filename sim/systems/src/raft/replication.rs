@@ -65,6 +65,10 @@ impl Leader {
         };
         let previous = progress.next.previous();
         let Some(term) = shared.log.term_at(previous) else {
+            let is_sent_one = matches!(progress.state, ProgressState::Snapshot { .. });
+            if is_sent_one && shared.has_bug(Bug::PartNotRepeated) {
+                return;
+            }
             return self.send_part(shared, ctx, peer);
         };
         let through = if progress.is_full(in_flight_max) { previous } else { shared.sendable() };
@@ -193,7 +197,12 @@ impl Leader {
         let Some(progress) = self.progress_mut(follower) else {
             return;
         };
-        if progress.reject(previous, agreeing) && shared.is_member(follower) {
+        let before = shared.has_bug(Bug::InFlightLeaks).then(|| progress.clone());
+        let is_news = progress.reject(previous, agreeing);
+        if let Some(before) = before {
+            progress.leak(before);
+        }
+        if is_news && shared.is_member(follower) {
             self.send_append(shared, ctx, follower);
         }
     }

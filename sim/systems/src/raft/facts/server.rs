@@ -6,6 +6,11 @@ use crate::raft::state::{Role, Server};
 use super::{ConfigurationFacts, RoleKind, ServerFacts, TimerFacts};
 
 impl<C: Payload> Server<C> {
+    /// How many items its last snapshot has.
+    pub(super) fn snapshot_items(&self) -> u64 {
+        self.shared.snapshots.latest.as_ref().map_or(0, |snapshot| snapshot.items.len() as u64)
+    }
+
     /// All of it: this implementation hides nothing.
     #[inline]
     pub(super) fn facts(&self) -> ServerFacts {

@@ -10,7 +10,9 @@
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::time::Duration;
 
-use crate::raft::options::{PriorityDecay, RaftOptions};
+use crate::raft::options::{PriorityDecay, RaftOptions, WaitsForSync};
+
+use super::frame::Replication;
 
 use ElectionKind::{Plain, PreVote, PreVoteUnchecked};
 
@@ -127,6 +129,29 @@ fn decay_steps(method: PriorityDecay, from: u64) -> u64 {
     steps
 }
 
+/// What is promised of replication: nothing where a server may lose what it is sent while its loop waits for its disk.
+/// It is derived, not measured: nothing here has a tail.
+pub(super) fn replication(options: &RaftOptions) -> Option<Replication> {
+    if options.waits_for_sync == WaitsForSync::WholeLoop {
+        return None;
+    }
+    let timeout = options.election_timeout_max.max(options.round_timeout_max);
+    let patience = timeout.saturating_mul(PATIENCE_TIMEOUTS).saturating_add(options.reconnect_after.saturating_mul(2));
+    let fitting = |bytes: u64| (bytes / BYTES).max(1);
+    let entries = match options.append_bytes_max {
+        0 => options.append_entries_max,
+        bytes => options.append_entries_max.min(fitting(bytes)),
+    };
+    Some(Replication { patience, entries, items: fitting(options.snapshot_part_bytes) })
+}
+
+/// For how many of the greatest timeouts a leader may wait in vain before it goes on: until a connection that died is
+/// there again, or a heartbeat comes through that shows what was lost.
+const PATIENCE_TIMEOUTS: u64 = 10;
+
+/// What an entry or an item of a snapshot takes, where bytes are bounded. A larger one goes alone.
+const BYTES: u64 = 256;
+
 /// The window in which [`super::leader_stability`] counts, in greatest timeouts.
 pub(super) const STABILITY_WINDOW: u64 = 6;
 
@@ -172,6 +197,19 @@ mod tests {
         assert_eq!(within(&slow), 19 * 3_000);
         let grace = RaftOptions { lagging_grace: Duration::from_secs(1), ..presets::paper() };
         assert_eq!(within(&grace), 19 * 300 + 1_000);
+    }
+
+    #[test]
+    fn replication_is_as_fast_as_its_batches_and_as_patient_as_its_connections() {
+        let replication = |options: &RaftOptions| replication(options).expect("it is promised");
+        let paper = replication(&presets::paper());
+        assert_eq!((paper.patience.as_millis(), paper.entries, paper.items), (3_000, 100, 4_096));
+        let nuraft = replication(&presets::nuraft());
+        assert_eq!(nuraft.patience.as_millis(), 10 * 500 + 2 * 6_250);
+        let narrow = RaftOptions { append_bytes_max: 600, snapshot_part_bytes: 1, ..presets::paper() };
+        assert_eq!((replication(&narrow).entries, replication(&narrow).items), (2, 1));
+        let stalls = RaftOptions { waits_for_sync: WaitsForSync::WholeLoop, ..presets::paper() };
+        assert_eq!(super::replication(&stalls), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use splitbrain_kernel::invariant::{Findings, Input};
 use splitbrain_kernel::node::Write;
 
 use crate::raft::facts::{RaftFacts, Talk};
-use crate::raft::ids::Index;
+use crate::raft::ids::{Index, Term};
 use crate::raft::kv::{Answer, Call, Operation};
 
 use super::order::Order;
@@ -42,6 +42,8 @@ pub(super) struct Open<N: RaftFacts> {
     store: Option<Operation>,
     /// What was sent for it that may come into a log.
     requests: Vec<N::Message>,
+    /// The first log that an entry for it came into, and where: its server created it as a leader.
+    logged: Option<(NodeId, Index)>,
     /// The last place that was applied when it began.
     applied: Index,
     /// The last place that a client had been told of when it began.
@@ -52,8 +54,8 @@ pub(super) struct Open<N: RaftFacts> {
 
 impl<N: RaftFacts> Clone for Open<N> {
     fn clone(&self) -> Self {
-        let Self { id, applied, told, known, .. } = *self;
-        Self { id, store: self.store.clone(), requests: self.requests.clone(), applied, told, known }
+        let Self { id, logged, applied, told, known, .. } = *self;
+        Self { id, store: self.store.clone(), requests: self.requests.clone(), logged, applied, told, known }
     }
 }
 
@@ -100,24 +102,47 @@ impl<N: RaftFacts> Clients<N> {
         }
     }
 
-    /// A server writes.
+    /// A server writes; `leads` is the term that it leads. An entry comes into logs by way of the leader that creates
+    /// it.
     #[inline]
-    pub(super) fn on_write(&self, server: NodeId, write: Write<&N::Record>, findings: &mut Findings) {
-        if self.failed.is_empty() {
+    pub(super) fn on_write(
+        &mut self,
+        server: NodeId,
+        leads: Option<Term>,
+        write: Write<&N::Record>,
+        findings: &mut Findings,
+    ) {
+        let may_create = leads.is_some() && !self.open.is_empty();
+        if self.failed.is_empty() && !may_create {
             return;
         }
-        if let Some(Some((_, entry))) = N::logged(write) {
+        let Some(Some((at, entry))) = N::logged(write) else { return };
+        if !self.failed.is_empty() {
             failed_stays_out::logged::<N>(server, entry, &self.failed, findings);
+        }
+        if leads == Some(at.term) {
+            self.on_created(server, at.index, entry);
         }
     }
 
-    /// A server applies an entry.
+    fn on_created(&mut self, server: NodeId, index: Index, entry: &N::Entry) {
+        let is_its = |open: &&mut Open<N>| open.requests.iter().any(|request| N::carries(entry, request));
+        if let Some(open) = self.open.values_mut().find(is_its) {
+            open.logged.get_or_insert((server, index));
+        }
+    }
+
     /// The last place before which no open operation can have been applied: what comes after it is still asked for.
     pub(super) fn asks_after(&self) -> Index {
         self.open.values().map(|open| open.applied).min().unwrap_or(Index(u64::MAX))
     }
 
-    pub(super) fn on_applied(&mut self, index: Index, entry: &N::Entry) {
+    /// A server applies an entry. What others apply at the place after it is the same, which is
+    /// [`super::state_machine_safety`].
+    pub(super) fn on_applied(&mut self, server: NodeId, index: Index, entry: &N::Entry, findings: &mut Findings) {
+        if index > self.order.applied() && !self.failed.is_empty() {
+            failed_stays_out::applied::<N>(server, index, entry, &self.failed, findings);
+        }
         self.order.apply(index, N::store_command(entry));
     }
 
@@ -152,7 +177,8 @@ impl<N: RaftFacts> Clients<N> {
                 let store = N::store_operation(operation).cloned();
                 let known = store.as_ref().map_or(Index::ZERO, |store| self.known_of(store.key()));
                 let (applied, told) = (self.order.applied(), self.told);
-                self.open.insert(client, Open { id, store, requests: Vec::new(), applied, told, known });
+                let open = Open { id, store, requests: Vec::new(), logged: None, applied, told, known };
+                self.open.insert(client, open);
             }
             HistoryEvent::Completed { result, .. } => {
                 let Some(open) = self.open.remove(&client).filter(|open| open.id == id) else { return };
@@ -175,14 +201,9 @@ impl<N: RaftFacts> Clients<N> {
         match result {
             OperationResult::Ok(response) => self.on_acknowledged(client, &open, response, applied_entries, findings),
             OperationResult::Failed => {
-                failed_stays_out::failed::<N>(
-                    client,
-                    open.id,
-                    &open.requests,
-                    applied_entries.after(open.applied),
-                    findings,
-                );
-                let Open { id, requests, .. } = open;
+                let Open { id, requests, logged, applied, .. } = open;
+                let applied = applied_entries.after(applied);
+                failed_stays_out::failed::<N>((client, id), &requests, logged, applied, findings);
                 self.failed.extend(requests.into_iter().map(|request| (client, id, request)));
             }
             OperationResult::Unknown => {}
@@ -277,5 +298,90 @@ impl<N: RaftFacts> Clients<N> {
     fn know(&mut self, key: u64, made: Index) {
         let known = self.known.entry(key).or_insert(Index::ZERO);
         *known = made.max(*known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use splitbrain_kernel::history::HistoryEntry;
+    use splitbrain_kernel::time::{Duration, Instant};
+
+    use super::super::index::FAILED_STAYS_OUT;
+    use super::super::testing::{all_on, broken, c, entry, request, s};
+    use super::*;
+    use crate::raft::RaftNode;
+    use crate::raft::durable::{LOG_FILE, Record};
+    use crate::raft::message::Operation as Asked;
+
+    const ID: OperationId = OperationId(0);
+    const LEADS: Option<Term> = Some(Term(1));
+
+    /// `c1` has asked for 7, and nobody has answered.
+    struct Story {
+        clients: Clients<RaftNode>,
+        applied_entries: AppliedEntries<<RaftNode as RaftFacts>::Entry>,
+        findings: Findings,
+    }
+
+    impl Story {
+        fn asked() -> Self {
+            let clients = Clients::new(Order::new(Duration::from_secs(60), 64));
+            let mut story = Self { clients, applied_entries: AppliedEntries::new(), findings: all_on() };
+            story.history(HistoryEvent::Invoked(&Asked::Propose { value: 7 }));
+            story.clients.on_send(c(1), &request(7));
+            story
+        }
+
+        fn fails(&mut self) -> bool {
+            self.history(HistoryEvent::Completed { invoked: 0, result: OperationResult::Failed });
+            self.findings.is_broken()
+        }
+
+        fn history(&mut self, change: HistoryEvent<&Asked, &crate::raft::message::Response>) {
+            let entry = HistoryEntry { at: Instant::ZERO, event: 0, client: c(1), process: 0, id: ID, change };
+            self.clients.on_history(entry, &self.applied_entries, &mut self.findings);
+        }
+
+        fn writes(&mut self, server: u16, leads: Option<Term>, value: u64) -> bool {
+            let record = Record::Entry { index: Index(1), before: Term::ZERO, entry: entry(value) };
+            self.clients.on_write(s(server), leads, Write::Append(LOG_FILE, &record), &mut self.findings);
+            self.findings.is_broken()
+        }
+
+        fn applies(&mut self, server: u16, index: u64, value: u64) -> bool {
+            let entry = entry(value);
+            self.applied_entries.apply(s(server), Index(index), &entry, Instant::ZERO, &mut self.findings);
+            self.clients.on_applied(s(server), Index(index), &entry, &mut self.findings);
+            self.findings.is_broken()
+        }
+    }
+
+    #[test]
+    fn what_is_applied_after_its_failure_is_found_without_another_write() {
+        let mut story = Story::asked();
+        assert!(!story.fails());
+        assert!(!story.applies(1, 1, 8), "that is another's");
+        assert!(story.applies(2, 2, 7));
+        let facts = "operation 0 of c1 has failed; s2 applies it at place 2: ";
+        let (index, found) = broken(&story.findings);
+        assert!(index == FAILED_STAYS_OUT && found.starts_with(facts), "{found}");
+    }
+
+    #[test]
+    fn a_failure_of_what_lies_in_a_log_is_found_before_it_is_committed() {
+        let mut story = Story::asked();
+        assert!(!story.writes(2, LEADS, 7));
+        assert!(story.fails());
+        let facts = "operation 0 of c1 has failed; s2 had put it into its log at place 1";
+        assert_eq!(broken(&story.findings), (FAILED_STAYS_OUT, facts));
+    }
+
+    #[test]
+    fn a_failure_of_what_no_leader_took_is_right_and_stays_watched() {
+        let mut story = Story::asked();
+        assert!(!story.writes(2, LEADS, 8));
+        assert!(!story.fails() && !story.writes(1, LEADS, 8) && !story.applies(1, 1, 8));
+        assert_eq!(story.findings.evaluated()[FAILED_STAYS_OUT], 3);
+        assert!(story.writes(3, None, 7), "the copy of a follower is as good as any");
     }
 }

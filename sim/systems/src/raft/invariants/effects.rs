@@ -17,6 +17,7 @@ use super::index::{
 };
 use super::leadership::{TrueTime, server, server as server_of};
 use super::matched_is_true::Both;
+use super::watch::{Scene, Watch};
 use super::{
     RaftInvariants, candidates_know_no_leader, commit_in_term, denied_vote_keeps_timer, learners_never_lead,
     pre_vote_by_quorum, vote_soundness,
@@ -32,7 +33,9 @@ impl<N: RaftFacts> RaftInvariants<N> {
         message: &N::Message,
         findings: &mut Findings,
     ) {
-        match N::said(message) {
+        let said = N::said(message);
+        tell!(self.on_send(view, (node, target), said, findings));
+        match said {
             Said::Append { term } | Said::Answered { term } => self.on_promise(view, node, term, findings),
             Said::Accepted { term, matched } => {
                 self.on_promise(view, node, term, findings);
@@ -41,8 +44,13 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 }
             }
             Said::VoteRequest { .. } | Said::Vote { .. } => self.on_ballot(view, node, target, message, findings),
-            // Pre-votes promise nothing, and clients are no servers.
-            Said::PreVoteRequest | Said::Nothing => {}
+            // Pre-votes promise nothing.
+            Said::PreVoteRequest => {}
+            Said::Nothing => {
+                if let Some(operation) = N::answers(message) {
+                    tell!(self.on_answered(view, (node, target), operation, findings));
+                }
+            }
         }
     }
 
@@ -108,6 +116,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         findings: &mut Findings,
     ) {
         let told = N::told(observation);
+        self.news = true;
         self.rounds.hear(node, &told, N::why(observation), view.now());
         match told {
             Told::Applied { index, entry } => {
@@ -117,7 +126,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
                     self.configurations.apply(node, index, configuration);
                     self.look_again(node);
                 }
-                self.clients.on_applied(index, entry);
+                self.clients.on_applied(node, index, entry, findings);
             }
             Told::Executed { index, is_first, answer } => {
                 self.clients.on_executed(node, (index, is_first), answer, &self.applied_entries, findings);
@@ -156,18 +165,15 @@ impl<N: RaftFacts> RaftInvariants<N> {
                 self.images.image(node, kind, (last, state), self.applied_entries.last(), view.now(), findings);
             }
             Told::Compacted(base) => self.on_compacted(node, base),
-            Told::HandsOver(true) => {
-                self.transfers.start(&self.frame, node, view.now(), &TrueTime::<_, N>::of(view));
-                self.refresh();
-            }
-            Told::HandsOver(false) => self.end_transfer(node, findings),
-            Told::Reconfigured => self.look_again(node),
+            Told::Reconfigured | Told::Truncated(_) => self.look_again(node),
             Told::Retires => {
                 self.on_retired(view, node, findings);
                 self.depose(view, node, findings);
             }
-            Told::PreVoteGranted { .. } | Told::PreVoteDenied { .. } | Told::Nothing => {}
+            Told::PreVoteGranted { .. } | Told::PreVoteDenied { .. } | Told::HandsOver(_) | Told::Nothing => {}
         }
+        tell!(self.on_told(view, node, &told, findings));
+        self.heed_watches();
     }
 
     fn on_pre_vote_won(&mut self, view: impl View<N>, node: NodeId, term: Term, findings: &mut Findings) {
@@ -217,6 +223,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
         write: Write<&N::Record>,
         findings: &mut Findings,
     ) {
+        self.news = true;
         self.durable_states.on_write::<N>(node, write);
         if findings.is_on(LOG_MATCHING) {
             self.on_log_write(view, node, write, findings);
@@ -226,7 +233,8 @@ impl<N: RaftFacts> RaftInvariants<N> {
         {
             self.on_members_written(view, node, at, configuration, findings);
         }
-        self.clients.on_write(node, write, findings);
+        self.clients.on_write(node, self.leads[slot(node)], write, findings);
+        tell!(self.on_write(view, node, write, findings));
     }
 
     /// A server writes: if that adds an entry to its log, it is the one that the leader of its term created.

@@ -1,4 +1,8 @@
 //! Failures are final (RedisRaft #23): an operation that a client was told has failed is in no log, then or later.
+//!
+//! An entry that is in a log when its operation fails may be committed without another write, so logs are remembered
+//! and not only looked at. It may also be dropped again, but nobody can tell a client that every copy is gone: a client
+//! that says so has guessed.
 
 use splitbrain_kernel::context::OperationId;
 use splitbrain_kernel::id::NodeId;
@@ -17,19 +21,24 @@ pub(super) const INFO: InvariantInfo = InvariantInfo {
     sight: Sight::BlackBox,
 };
 
-/// An operation fails. These requests were sent for it, and `applied` is what was applied since it began.
+/// An operation fails. These requests were sent for it, `logged` is the first log that one of them came into, and
+/// `applied` is what was applied since it began.
 pub(super) fn failed<'a, N: RaftFacts>(
-    client: NodeId,
-    id: OperationId,
+    (client, id): (NodeId, OperationId),
     requests: &[N::Message],
+    logged: Option<(NodeId, Index)>,
     mut applied: impl Iterator<Item = (Index, &'a N::Entry)>,
     findings: &mut Findings,
 ) {
     let is_its = |entry: &N::Entry| requests.iter().any(|request| N::carries(entry, request));
-    let found = applied.find(|(_, entry)| is_its(entry));
-    findings.check(FAILED_STAYS_OUT, Some(client), found.is_none(), || {
-        let (index, entry) = found.expect("it was found");
-        format!("operation {} of {client} has failed; it is applied at place {index}: {entry:?}", id.0)
+    let applied = applied.find(|(_, entry)| is_its(entry));
+    findings.check(FAILED_STAYS_OUT, Some(client), applied.is_none() && logged.is_none(), || {
+        let what = match (applied, logged) {
+            (Some((index, entry)), _) => format!("it is applied at place {index}: {entry:?}"),
+            (None, Some((server, index))) => format!("{server} had put it into its log at place {index}"),
+            (None, None) => unreachable!("one of them was found"),
+        };
+        format!("operation {} of {client} has failed; {what}", id.0)
     });
 }
 
@@ -47,6 +56,21 @@ pub(super) fn logged<N: RaftFacts>(
     });
 }
 
+/// A server is the first to apply the entry of this place, and these requests belong to operations that have failed.
+pub(super) fn applied<N: RaftFacts>(
+    server: NodeId,
+    index: Index,
+    entry: &N::Entry,
+    failed: &[(NodeId, OperationId, N::Message)],
+    findings: &mut Findings,
+) {
+    let found = failed.iter().find(|(_, _, request)| N::carries(entry, request));
+    findings.check(FAILED_STAYS_OUT, Some(server), found.is_none(), || {
+        let (client, id, _) = found.expect("it was found");
+        format!("operation {} of {client} has failed; {server} applies it at place {index}: {entry:?}", id.0)
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{all_on, broken, c, entry, request, s};
@@ -59,7 +83,7 @@ mod tests {
     fn what_never_came_into_a_log_has_failed() {
         let mut findings = all_on();
         let other = entry(8);
-        failed::<RaftNode>(c(1), ID, &[request(7)], [(Index(1), &other)].into_iter(), &mut findings);
+        failed::<RaftNode>((c(1), ID), &[request(7)], None, [(Index(1), &other)].into_iter(), &mut findings);
         logged::<RaftNode>(s(1), &other, &[(c(1), ID, request(7))], &mut findings);
         assert!(!findings.is_broken());
         assert_eq!(findings.evaluated()[FAILED_STAYS_OUT], 2);
@@ -69,7 +93,7 @@ mod tests {
     fn a_failure_of_what_is_applied_is_found() {
         let mut findings = all_on();
         let applied = entry(7);
-        failed::<RaftNode>(c(1), ID, &[request(7)], [(Index(1), &applied)].into_iter(), &mut findings);
+        failed::<RaftNode>((c(1), ID), &[request(7)], None, [(Index(1), &applied)].into_iter(), &mut findings);
         let (index, facts) = broken(&findings);
         assert_eq!(index, FAILED_STAYS_OUT);
         assert!(facts.contains("it is applied at place 1"), "{facts}");

@@ -146,6 +146,19 @@ pub struct Rules {
     pub timeout_max: Duration,
     /// Within how long a leader is promised, on its own clock; `None` if liveness is not promised at all.
     pub leader_within: Option<Duration>,
+    /// How fast it brings its followers what they lack, at least; `None` if that is not promised.
+    pub replication: Option<Replication>,
+}
+
+/// How fast a leader brings a follower what that lacks, at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// Within how long it goes on, whatever answer it waits for in vain, on its own clock.
+    pub patience: Duration,
+    /// How many entries it sends at a time, if it has as many.
+    pub entries: u64,
+    /// How many items of a snapshot it sends at a time, if it has as many.
+    pub items: u64,
 }
 
 impl Frame {
@@ -281,6 +294,7 @@ impl Rules {
         timeout_min: Duration::ZERO,
         timeout_max: Duration::ZERO,
         leader_within: None,
+        replication: None,
     };
 
     fn of(options: &RaftOptions, voters: usize, decay_from: u64) -> Self {
@@ -312,6 +326,7 @@ impl Rules {
             timeout_min: options.election_timeout_min,
             timeout_max: options.election_timeout_max.max(options.round_timeout_max),
             leader_within: Some(bounds::leader_within(options, voters, decay_from)),
+            replication: bounds::replication(options),
         }
     }
 }

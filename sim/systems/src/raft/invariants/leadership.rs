@@ -16,16 +16,8 @@ use super::frame::slot;
 use super::index::{LEADER_STABILITY, LEADER_WITHIN_BOUND};
 use super::quorum_contact::Clocks;
 use super::reachability::{Promise, Reachability};
+use super::watch::{Cause, Scene, Watch};
 use super::{RaftInvariants, reachability};
-
-/// Why it is asked anew what is promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A fault, a start, an end of a process, an order.
-    World,
-    /// A server has written or committed something that may change which servers vote.
-    Membership,
-}
 
 impl<N: RaftFacts> RaftInvariants<N> {
     /// A server no longer leads, if it did.
@@ -33,16 +25,8 @@ impl<N: RaftFacts> RaftInvariants<N> {
         if self.leads[slot(node)].take().is_some() {
             self.leaders.remove(node);
             self.contacts.depose(node);
-            self.end_transfer(node, findings);
             self.review(view.now(), findings);
         }
-    }
-
-    /// A server no longer hands its leadership over, if it did.
-    pub(super) fn end_transfer(&mut self, node: NodeId, findings: &mut Findings) {
-        self.transfers.ended(node, findings);
-        self.transfers.stop(node);
-        self.refresh();
     }
 
     pub(super) fn review(&mut self, now: Instant, findings: &mut Findings) {
@@ -52,8 +36,12 @@ impl<N: RaftFacts> RaftInvariants<N> {
     }
 
     pub(super) fn on_disk_fault(&mut self, nodes: &[NodeId], fault: DiskFault) {
-        for node in nodes.iter().filter(|node| fault.breaks_promises() && self.frame.watches(**node)) {
-            self.durable_states.waive(*node);
+        for node in nodes.iter().filter(|node| self.frame.watches(**node)) {
+            match fault {
+                DiskFault::Full | DiskFault::Io => self.failing.insert(*node),
+                fault if fault.breaks_promises() => self.durable_states.waive(*node),
+                _ => {}
+            }
             if fault == DiskFault::Wipe {
                 self.wiped.insert(*node);
             }
@@ -65,6 +53,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     pub(super) fn on_restart(&mut self, node: NodeId) {
         let is_new = self.wiped.contains(node) && !self.configurations.are_initial();
         self.wiped.remove(node);
+        self.failing.remove(node);
         let ((_, latest), is_last) = self.configurations.latest();
         if is_new && is_last && !latest.members().contains(node) {
             self.terms.renew(node);
@@ -75,16 +64,20 @@ impl<N: RaftFacts> RaftInvariants<N> {
 
     pub(super) fn disturb(&mut self, view: impl View<N>, findings: &mut Findings) {
         self.contacts.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
-        self.transfers.disturb(&self.frame, view.now(), &TrueTime::<_, N>::of(view));
-        self.survey(view, Cause::World, findings);
+        self.survey(view, Cause::Fault, findings);
     }
 
     /// The world or the membership has changed: what is promised now? A promise that a change of the membership leaves
     /// as it was goes on.
     pub(super) fn survey(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
-        if !self.frame.promises_liveness() {
-            return self.refresh();
+        if self.frame.promises_liveness() {
+            self.survey_elections(view, cause, findings);
         }
+        tell!(self.on_world(view, cause, findings));
+        self.refresh();
+    }
+
+    fn survey_elections(&mut self, view: impl View<N>, cause: Cause, findings: &mut Findings) {
         let (frame, now) = (Arc::clone(&self.frame), view.now());
         let frame = &*frame;
         let electorate = self.electorate(view);
@@ -108,12 +101,17 @@ impl<N: RaftFacts> RaftInvariants<N> {
         // A disk recovers without any event.
         let recoveries = voters.iter().filter_map(|voter| view.disk(voter).healthy_from());
         self.disk_recovers = recoveries.filter(|from| *from > now).min().unwrap_or(Instant::MAX);
-        self.refresh();
     }
 
     pub(super) fn refresh(&mut self) {
         let of_leaders = self.contacts.deadline().min(self.wait.deadline());
-        self.next = of_leaders.min(self.transfers.deadline()).min(self.disk_recovers);
+        self.next = of_leaders.min(self.disk_recovers);
+        self.heed_watches();
+    }
+
+    /// A watch may have set another deadline.
+    pub(super) fn heed_watches(&mut self) {
+        self.next = self.next.min(Watch::<N>::deadline(&self.watched));
     }
 }
 

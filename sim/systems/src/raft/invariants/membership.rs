@@ -12,6 +12,7 @@ use super::frame::{Membership, slot};
 use super::index::MATCHED_IS_TRUE;
 use super::leadership::{TrueTime, server};
 use super::reachability::Electorate;
+use super::watch::Scene;
 use super::{
     RaftInvariants, change_follows_own_commit, configuration_in_force, configurations_overlap, one_change_at_a_time,
     promoted_when_caught_up, removed_leader_retires,
@@ -20,10 +21,7 @@ use super::{
 impl<N: RaftFacts> RaftInvariants<N> {
     /// The configuration in force at a server. `None` if it can change and nothing says how.
     pub(super) fn configuration_at(&self, view: impl View<N>, node: NodeId) -> Fact<ConfigurationFacts> {
-        match self.frame.membership {
-            Membership::Logged if !self.configurations.are_initial() => Some(self.in_force(view, node).1),
-            _ => self.frame.configuration_at(server(&view, node)),
-        }
+        scene!(self).configuration_at(view, node)
     }
 
     fn in_force(&self, view: impl View<N>, node: NodeId) -> Placed {
@@ -116,7 +114,7 @@ impl<N: RaftFacts> RaftInvariants<N> {
     pub(super) fn look_again(&mut self, node: NodeId) {
         if !self.configurations.are_initial() {
             self.reconfigured = Some(node);
-            self.changed = true;
+            (self.news, self.changed) = (true, true);
         }
     }
 

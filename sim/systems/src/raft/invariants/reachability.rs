@@ -187,7 +187,8 @@ fn is_able<N: RaftFacts>(view: impl View<N>, frame: &Frame, voter: NodeId) -> Fa
     Some(may_campaign && frame.rules(voter).electable && view.is_lively(voter) && view.disk(voter).is_healthy())
 }
 
-fn is_paired<N: RaftFacts>(view: impl View<N>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
+/// Whether what either sends reaches the other as it should.
+pub(super) fn is_paired<N: RaftFacts>(view: impl View<N>, frame: &Frame, one: NodeId, other: NodeId) -> bool {
     let reliable = |link| !frame.rules(one).lossy || view.ordinary_loss(link).parts() <= LOSS_PPM_MAX;
     let link = Link::new(one, other);
     view.is_paired(one, other) && reliable(link) && reliable(link.reverse())

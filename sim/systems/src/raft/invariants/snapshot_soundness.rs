@@ -67,7 +67,10 @@ impl Images {
         findings.check(SNAPSHOT_SOUNDNESS, Some(server), last.index <= applied, || {
             format!("{server} {kind} a snapshot up to {last} at {at}; nobody has applied more than {applied}")
         });
-        let before = std::mem::replace(&mut self.committed[slot(server)], last.index);
+        let committed = &mut self.committed[slot(server)];
+        let before = *committed;
+        // One that is taken covers what is applied, which may be less than what is committed.
+        *committed = before.max(last.index);
         if kind == ImageKind::Installed {
             findings.check(SNAPSHOT_SOUNDNESS, Some(server), last.index > before, || {
                 format!("{server} installs a snapshot up to {last} at {at}; it had committed up to {before}")
@@ -149,6 +152,16 @@ mod tests {
         let mut story = Story::new();
         story.0.commit(s(2), Index(44));
         assert!(story.image(2, ImageKind::Installed, at(2, 40), 7));
+        let facts = "s2 installs a snapshot up to 40@2 at 0.010000s; it had committed up to 44";
+        assert_eq!(broken(&story.1).1, facts);
+    }
+
+    #[test]
+    fn a_snapshot_that_is_taken_lowers_nothing() {
+        let mut story = Story::new();
+        story.0.commit(s(2), Index(44));
+        assert!(!story.image(2, ImageKind::Taken, at(2, 38), 7), "it has not applied more yet");
+        assert!(story.image(2, ImageKind::Installed, at(2, 40), 9));
         let facts = "s2 installs a snapshot up to 40@2 at 0.010000s; it had committed up to 44";
         assert_eq!(broken(&story.1).1, facts);
     }

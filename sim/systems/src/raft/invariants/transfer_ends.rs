@@ -7,10 +7,15 @@
 use splitbrain_kernel::id::NodeId;
 use splitbrain_kernel::invariant::{Findings, InvariantInfo, InvariantKind, Sight};
 use splitbrain_kernel::time::{Duration, Instant};
+use splitbrain_kernel::view::View;
+
+use crate::raft::facts::{RaftFacts, Told};
 
 use super::frame::{Frame, slot};
 use super::index::TRANSFER_ENDS;
+use super::leadership::TrueTime;
 use super::quorum_contact::Clocks;
+use super::watch::{Cause, Scene, Watch};
 
 pub(super) const INFO: InvariantInfo = InvariantInfo {
     name: "transfer_ends",
@@ -38,32 +43,65 @@ struct Transfer {
     due: Instant,
 }
 
-impl Transfers {
-    pub(super) fn new(servers: usize) -> Self {
-        Self { of: vec![None; servers], next: Instant::MAX }
+impl<N: RaftFacts> Watch<N> for Transfers {
+    fn new(frame: &Frame) -> Self {
+        Self { of: vec![None; frame.server_count], next: Instant::MAX }
     }
 
-    /// When [`Transfers::on_deadline`] wants to be called.
+    fn on_told(
+        &mut self,
+        scene: Scene<'_>,
+        view: impl View<N>,
+        server: NodeId,
+        told: &Told<'_, N::Entry>,
+        findings: &mut Findings,
+    ) {
+        match told {
+            Told::HandsOver(true) => self.start(scene.frame, server, view.now(), &TrueTime::<_, N>::of(view)),
+            Told::HandsOver(false) | Told::SteppedDown | Told::Retires => self.end(server, findings),
+            _ => {}
+        }
+    }
+
+    fn on_down(&mut self, _: Scene<'_>, _: impl View<N>, server: NodeId, findings: &mut Findings) {
+        self.end(server, findings);
+    }
+
+    /// A fault began or ended: every leader has its time anew.
+    fn on_world(&mut self, scene: Scene<'_>, view: impl View<N>, cause: Cause, _: &mut Findings) {
+        if cause == Cause::Fault {
+            self.disturb(scene.frame, view.now(), &TrueTime::<_, N>::of(view));
+        }
+    }
+
     #[inline]
-    pub(super) const fn deadline(&self) -> Instant {
+    fn deadline(&self) -> Instant {
         self.next
     }
 
+    fn on_deadline(&mut self, scene: Scene<'_>, view: impl View<N>, findings: &mut Findings) {
+        if self.next <= view.now() {
+            self.judge(scene.frame, view.now(), &TrueTime::<_, N>::of(view), findings);
+        }
+    }
+}
+
+impl Transfers {
     /// A leader begins to hand its leadership over.
-    pub(super) fn start(&mut self, frame: &Frame, leader: NodeId, now: Instant, clocks: &impl Clocks) {
+    fn start(&mut self, frame: &Frame, leader: NodeId, now: Instant, clocks: &impl Clocks) {
         self.of[slot(leader)] = Self::due(frame, leader, now, clocks).map(|due| Transfer { since: now, due });
         self.refresh();
     }
 
-    /// It takes proposals again, or no longer leads.
-    pub(super) fn stop(&mut self, leader: NodeId) {
+    /// It takes proposals again, or no longer leads: in time, if it did hand its leadership over.
+    fn end(&mut self, leader: NodeId, findings: &mut Findings) {
         if self.of[slot(leader)].take().is_some() {
+            findings.check(TRANSFER_ENDS, Some(leader), true, String::new);
             self.refresh();
         }
     }
 
-    /// A fault began or ended: every leader has its time anew.
-    pub(super) fn disturb(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
+    fn disturb(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks) {
         for server in frame.servers() {
             if let Some(transfer) = &mut self.of[slot(server)] {
                 transfer.due = Self::due(frame, server, now, clocks).unwrap_or(Instant::MAX);
@@ -73,7 +111,7 @@ impl Transfers {
     }
 
     /// The time of some leader may be over.
-    pub(super) fn on_deadline(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
+    fn judge(&mut self, frame: &Frame, now: Instant, clocks: &impl Clocks, findings: &mut Findings) {
         for server in frame.servers() {
             let Some(transfer) = self.of[slot(server)].filter(|transfer| transfer.due <= now) else { continue };
             if !clocks.is_lively(server) {
@@ -87,13 +125,6 @@ impl Transfers {
             self.of[slot(server)] = None;
         }
         self.refresh();
-    }
-
-    /// A transfer that ended in time.
-    pub(super) fn ended(&self, leader: NodeId, findings: &mut Findings) {
-        if self.of[slot(leader)].is_some() {
-            findings.check(TRANSFER_ENDS, Some(leader), true, String::new);
-        }
     }
 
     fn due(frame: &Frame, leader: NodeId, from: Instant, clocks: &impl Clocks) -> Option<Instant> {
@@ -110,7 +141,7 @@ impl Transfers {
 mod tests {
     use super::super::testing::{all_on, broken, frame, millis, s};
     use super::*;
-    use crate::raft::presets;
+    use crate::raft::{RaftNode, presets};
 
     struct Alive(bool);
 
@@ -127,7 +158,7 @@ mod tests {
     /// `s1` hands its leadership over at 100 ms, with 300 ms to do so.
     fn begun() -> (Frame, Transfers, Findings) {
         let frame = frame(3, presets::paper());
-        let mut transfers = Transfers::new(3);
+        let mut transfers = <Transfers as Watch<RaftNode>>::new(&frame);
         transfers.start(&frame, s(1), millis(100), &Alive(true));
         (frame, transfers, all_on())
     }
@@ -135,8 +166,8 @@ mod tests {
     #[test]
     fn one_that_goes_on_too_long_is_found() {
         let (frame, mut transfers, mut findings) = begun();
-        assert_eq!(transfers.deadline(), millis(401));
-        transfers.on_deadline(&frame, millis(401), &Alive(true), &mut findings);
+        assert_eq!(transfers.next, millis(401));
+        transfers.judge(&frame, millis(401), &Alive(true), &mut findings);
         let facts = "s1 hands its leadership over since 0.100000s; at 0.401000s it still refuses proposals";
         assert_eq!(broken(&findings), (TRANSFER_ENDS, facts));
     }
@@ -144,19 +175,19 @@ mod tests {
     #[test]
     fn one_that_ended_is_right() {
         let (frame, mut transfers, mut findings) = begun();
-        transfers.ended(s(1), &mut findings);
-        transfers.stop(s(1));
-        transfers.on_deadline(&frame, millis(900), &Alive(true), &mut findings);
+        transfers.end(s(1), &mut findings);
+        transfers.end(s(2), &mut findings);
+        transfers.judge(&frame, millis(900), &Alive(true), &mut findings);
         assert_eq!((findings.is_broken(), findings.evaluated()[TRANSFER_ENDS]), (false, 1));
-        assert_eq!(transfers.deadline(), Instant::MAX);
+        assert_eq!(transfers.next, Instant::MAX);
     }
 
     #[test]
     fn a_fault_and_a_pause_give_the_time_anew() {
         let (frame, mut transfers, mut findings) = begun();
         transfers.disturb(&frame, millis(300), &Alive(true));
-        assert_eq!(transfers.deadline(), millis(601));
-        transfers.on_deadline(&frame, millis(601), &Alive(false), &mut findings);
-        assert_eq!((findings.is_broken(), transfers.deadline()), (false, millis(902)));
+        assert_eq!(transfers.next, millis(601));
+        transfers.judge(&frame, millis(601), &Alive(false), &mut findings);
+        assert_eq!((findings.is_broken(), transfers.next), (false, millis(902)));
     }
 }

@@ -3,7 +3,8 @@
 use splitbrain_kernel::options::PerServer;
 
 use super::super::bug::Bug;
-use super::super::message::{Order, Verdict};
+use super::super::ids::{Index, Term};
+use super::super::message::{AppendResult, Order, RaftMessage, Verdict};
 use super::super::node::RaftTimer;
 use super::super::options::RaftOptions;
 use super::super::presets::{etcd, hashicorp, paper};
@@ -257,6 +258,23 @@ fn truncated_without_conflict() {
         host.hear(s(2), append(1, at(0, 0), &[1, 1, 1], 0));
         host.hear(s(2), append(1, at(0, 0), &[1, 1], 0));
         host.server().log().last() == at(1, 2)
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
+/// Two appends are lost, which is as many as may be in flight; the heartbeat behind them is refused.
+#[test]
+fn in_flight_leaks() {
+    let shown = both(Bug::InFlightLeaks, RaftOptions { appends_in_flight: 2, ..paper() }, |mut host| {
+        host.make_leader();
+        host.hear(s(2), accepted(1, 1));
+        host.order(Order::Append(1));
+        host.order(Order::Append(1));
+        let result = AppendResult::Rejected { previous: Index(3), hint: at(1, 1) };
+        host.hear(s(2), RaftMessage::AppendReply { term: Term(1), result });
+        host.take_sent();
+        host.hear(s(2), accepted(1, 1));
+        host.take_sent().is_empty()
     });
     assert_eq!(shown, ONLY_WITH_THE_BUG);
 }

@@ -361,3 +361,26 @@ fn the_known_bugs_of_installation_show_only_with_them() {
     };
     assert_ne!(chain(Bug::InstalledWithoutState), chain(Bug::None));
 }
+
+#[test]
+fn a_part_whose_answer_is_lost_is_sent_again_but_for_a_known_bug() {
+    let repeats = |bug| {
+        let mut host = Host::new(RaftOptions { bug, ..options() });
+        host.hear(s(2), append(1, at(0, 0), &[1, 1, 1, 1, 1], 5));
+        host.sync();
+        host.make_leader();
+        let term = Term(host.term());
+        for previous in [5, 4] {
+            let result = AppendResult::Rejected { previous: Index(previous), hint: at(0, 0) };
+            host.hear(s(4), RaftMessage::AppendReply { term, result });
+        }
+        let parts = |host: &mut Host| {
+            let sent = host.take_sent();
+            sent.iter().filter(|(_, message)| matches!(message, RaftMessage::SnapshotPart(_))).count()
+        };
+        assert_eq!(parts(&mut host), 1);
+        host.fire(RaftTimer::Heartbeat);
+        parts(&mut host)
+    };
+    assert_eq!((repeats(Bug::PartNotRepeated), repeats(Bug::None)), (0, 1));
+}
