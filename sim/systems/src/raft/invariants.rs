@@ -130,6 +130,7 @@ invariants! {
     PROMOTED_WHEN_CAUGHT_UP = promoted_when_caught_up,     // learners are promoted when their log is there
     PRE_VOTE_BY_QUORUM = pre_vote_by_quorum,               // a round of pre-votes is won by a quorum's
     COMMIT_NEVER_FALLS = commit_never_falls::Commits,      // a commit index never falls
+    COMMITTED_NOT_TRUNCATED = committed_not_truncated::Ends, // what is committed stays in the log
     PROPOSALS_ANSWERED = proposals_answered::Proposals,    // proposals are answered within a bound
     FOLLOWERS_CATCH_UP = followers_catch_up::Lookout,      // followers catch up within a bound
 }
