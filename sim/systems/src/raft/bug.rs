@@ -123,6 +123,9 @@ splitbrain_kernel::names! {
         /// A candidate counts a granted pre-vote that was given for an earlier term (NuRaft compares
         /// `pre_vote_.term_` with that of the answer).
         PreVoteCountedFromOlderTerm = "pre_vote_counted_from_older_term",
+        /// A follower takes over the commit index of an append that was overtaken, though it knows of a later one
+        /// (raft.tla #19).
+        CommitTakenBack = "commit_taken_back",
         /// A leader that goes back to probing a follower counts what was in flight to it as in flight still (etcd-io/raft
         /// #54): where that was as much as may be, the follower gets no entry any more.
         InFlightLeaks = "in_flight_leaks",

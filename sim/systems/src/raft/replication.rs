@@ -465,6 +465,8 @@ impl Follower {
         let commit = append.commit.min(matched);
         if commit > shared.commit {
             shared.commit_to(ctx, commit, None);
+        } else if shared.has_bug(Bug::CommitTakenBack) {
+            shared.commit = commit;
         }
         AppendResult::Accepted { matched }
     }

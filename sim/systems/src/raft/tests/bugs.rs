@@ -262,6 +262,16 @@ fn truncated_without_conflict() {
     assert_eq!(shown, ONLY_WITH_THE_BUG);
 }
 
+#[test]
+fn commit_taken_back() {
+    let shown = both(Bug::CommitTakenBack, paper(), |mut host| {
+        host.hear(s(2), append(1, at(0, 0), &[1, 1, 1], 3));
+        host.hear(s(2), append(1, at(0, 0), &[1, 1], 1));
+        host.server().commit().0 == 1
+    });
+    assert_eq!(shown, ONLY_WITH_THE_BUG);
+}
+
 /// Two appends are lost, which is as many as may be in flight; the heartbeat behind them is refused.
 #[test]
 fn in_flight_leaks() {
