@@ -61,6 +61,10 @@ const RAFT: &[(&str, &str)] = &[
     ("leader_within_bound", "configuration_lost_on_restart"),
     ("leader_stability", "votes_despite_leader"),
     ("quorum_contact", "learners_are_contact"),
+    ("commit_never_falls", "commit_taken_back"),
+    ("committed_not_truncated", "truncated_without_conflict"),
+    ("proposals_answered", "in_flight_leaks"),
+    ("followers_catch_up", "part_not_repeated"),
     ("pre_vote_by_quorum", "pre_vote_counted_from_older_term"),
 ];
 

@@ -276,6 +276,7 @@ pub(crate) const SESSION: &[Absent] = &[
             "`raft.failed_stays_out`",
             "`raft.linearizable`",
             "`raft.no_stale_answer`",
+            "`raft.proposals_answered`",
             "`raft.redirect_is_no_result`",
             "executed",
             "read by index",

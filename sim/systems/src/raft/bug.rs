@@ -126,8 +126,8 @@ splitbrain_kernel::names! {
         /// A follower takes over the commit index of an append that was overtaken, though it knows of a later one
         /// (raft.tla #19).
         CommitTakenBack = "commit_taken_back",
-        /// A leader that goes back to probing a follower counts what was in flight to it as in flight still (etcd-io/raft
-        /// #54): where that was as much as may be, the follower gets no entry any more.
+        /// A leader that goes back to probing a follower counts what was in flight to it as in flight still
+        /// (etcd-io/raft #54): where that was as much as may be, the follower gets no entry any more.
         InFlightLeaks = "in_flight_leaks",
         /// A leader sends no part of a snapshot twice, however long the answer does not come (etcd #10225).
         PartNotRepeated = "part_not_repeated",

@@ -126,8 +126,8 @@ fn caught<const OPEN: bool>(setting: &Setting, invariant: &str) -> String {
     violation.message
 }
 
-/// It has no clients, changes no members, takes no snapshots, hands no leadership over, and does not say that a round of
-/// pre-votes is won: what is about that is idle. What it hides is not evaluated, and counted as such.
+/// It has no clients, changes no members, takes no snapshots, hands no leadership over, and does not say that a round
+/// of pre-votes is won: what is about that is idle. What it hides is not evaluated, and counted as such.
 #[test]
 fn a_right_implementation_breaks_nothing_and_what_it_says_is_evaluated() {
     let fives = [1, 2].map(|seed| (RIGHT, seed));
