@@ -94,14 +94,9 @@ impl Lookout {
         cause: Option<Cause>,
         findings: &mut Findings,
     ) {
-        if !findings.is_on(FOLLOWERS_CATCH_UP) {
-            return;
+        if let Some(following) = Following::asked_by(FOLLOWERS_CATCH_UP, scene, view, findings) {
+            self.promise(following, cause, view.now());
         }
-        let following = Following::of(scene, view);
-        if following.as_ref().is_some_and(Option::is_none) {
-            findings.lacks(FOLLOWERS_CATCH_UP);
-        }
-        self.promise(following.flatten(), cause, view.now());
     }
 
     /// This is promised from now on, unless it is already; `cause` says what has happened to the world.

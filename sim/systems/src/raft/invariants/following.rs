@@ -15,6 +15,7 @@
 //! nothing more until it starts again: nothing is promised to either.
 
 use splitbrain_kernel::id::NodeId;
+use splitbrain_kernel::invariant::Findings;
 use splitbrain_kernel::time::Duration;
 use splitbrain_kernel::view::View;
 
@@ -53,8 +54,26 @@ struct Gap {
 }
 
 impl Following {
+    /// Who is promised to follow now, as the invariant at this place of the list asks for it: what nobody can say is
+    /// counted. `None` if that invariant is off.
+    pub(super) fn asked_by<N: RaftFacts>(
+        place: usize,
+        scene: Scene<'_>,
+        view: impl View<N>,
+        findings: &mut Findings,
+    ) -> Option<Option<Self>> {
+        if !findings.is_on(place) {
+            return None;
+        }
+        let following = Self::of(scene, view);
+        if following.as_ref().is_some_and(Option::is_none) {
+            findings.lacks(place);
+        }
+        Some(following.flatten())
+    }
+
     /// The outer `None` means that nothing is promised, the inner one that some server cannot say what it has.
-    pub(super) fn of<N: RaftFacts>(scene: Scene<'_>, view: impl View<N>) -> Option<Fact<Self>> {
+    fn of<N: RaftFacts>(scene: Scene<'_>, view: impl View<N>) -> Option<Fact<Self>> {
         let frame = scene.frame;
         let (term, leader) = scene.latest_leader().filter(|_| frame.promises_liveness())?;
         let replication = frame.rules(leader).replication?;

@@ -112,14 +112,9 @@ impl Proposals {
         cause: Option<Cause>,
         findings: &mut Findings,
     ) {
-        if !findings.is_on(PROPOSALS_ANSWERED) {
-            return;
+        if let Some(following) = Following::asked_by(PROPOSALS_ANSWERED, scene, view, findings) {
+            self.promise(following, cause, view.now());
         }
-        let following = Following::of(scene, view);
-        if following.as_ref().is_some_and(Option::is_none) {
-            findings.lacks(PROPOSALS_ANSWERED);
-        }
-        self.promise(following.flatten(), cause, view.now());
     }
 
     /// This is promised from now on, unless it is already; `cause` says what has happened to the world.
