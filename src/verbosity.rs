@@ -6,16 +6,16 @@
 use std::env::{self, VarError};
 use std::io;
 
-use tracing_core::{Dispatch, LevelFilter, dispatcher};
+use tracing_core::{Dispatch, LevelFilter, Metadata, dispatcher};
 use tracing_subscriber::Registry;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 const VARIABLE: &str = "SPLITBRAIN_LOG";
 
-/// What the lines of this crate come from: nothing else is shown.
-const TARGET: &str = "splitbrain";
+/// The crate whose lines are shown.
+const CRATE: &str = "splitbrain";
 
 /// Shows the lines of the level that was asked for, if one was: by so many `-v`, or else by the environment.
 ///
@@ -31,10 +31,20 @@ pub(crate) fn begin(count: u8) -> Result<(), String> {
         return Ok(());
     }
     let lines = fmt::layer().with_writer(io::stderr).without_time().with_ansi(false);
-    let subscriber = Registry::default().with(lines).with(Targets::new().with_target(TARGET, level));
+    let subscriber = Registry::default().with(lines).with(filter_fn(move |line| is_shown(line, level)));
     // A program that has set a subscriber of its own gets the lines there.
     let _ = dispatcher::set_global_default(Dispatch::new(subscriber));
     Ok(())
+}
+
+/// Whether a line comes from this crate, and is as grave as this. A crate whose name only begins like ours may be the code
+/// under test.
+fn is_shown(line: &Metadata<'_>, level: LevelFilter) -> bool {
+    is_ours(line.target()) && *line.level() <= level
+}
+
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix(CRATE).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn of_environment(variable: Result<String, VarError>) -> Result<LevelFilter, String> {
@@ -56,6 +66,12 @@ fn of_environment(variable: Result<String, VarError>) -> Result<LevelFilter, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_ours_by_the_whole_name_of_the_crate() {
+        assert!(is_ours("splitbrain") && is_ours("splitbrain::campaign"));
+        assert!(!is_ours("splitbrain_adapters::raft_rs") && !is_ours("splitbrains") && !is_ours("raft::raft"));
+    }
 
     #[test]
     fn the_environment_names_a_level_or_is_refused() {
